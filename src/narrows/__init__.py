@@ -1,0 +1,45 @@
+"""narrows: plain, variational, denoising and sparse autoencoders behind one small door.
+
+    x  -> corrupt -> encode -> bottleneck -> decode -> likelihood
+    loss(x) = - log p(target | z) + sum_k  w_k * cost_k(z)        nats per example, averaged over the batch
+
+The public names are imported when first used, so ``import narrows`` is quick and has no side effects.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from narrows.version import __version__
+
+_HOME = {
+    "AE": "narrows.estimators",
+    "VAE": "narrows.estimators",
+    "DAE": "narrows.estimators",
+    "SAE": "narrows.estimators",
+    "estimator": "narrows.estimators",
+    "load": "narrows.estimators",
+    "evaluate": "narrows.evaluation",
+    "load_dataset": "narrows.data.named",
+}
+
+__all__ = [*_HOME, "__version__"]
+
+if TYPE_CHECKING:
+    from narrows.data.named import load as load_dataset
+    from narrows.estimators import AE, DAE, SAE, VAE, estimator, load
+    from narrows.evaluation import evaluate
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'narrows' has no attribute {name!r}")
+    module = import_module(_HOME[name])
+    value = getattr(module, "load" if name == "load_dataset" else name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,77 @@
+"""The variational code: a Gaussian posterior for each example, pulled to a standard normal prior.
+
+    h = (mean, log_std)          z = mean + exp(log_std) * eps,  eps ~ N(0, I)
+    KL(q(z|x) || N(0, I)) = sum_j (mean_j^2 + std_j^2 - 1) / 2 - log_std_j        nats
+
+Kingma and Welling, Auto-encoding variational Bayes (2014), https://arxiv.org/abs/1312.6114.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.distributions import Independent, Normal
+
+from narrows.bottlenecks.base import Bottleneck
+from narrows.types import Code
+
+_LOG_STD = (-7.0, 5.0)  # exp(-7) is 1e-3: a posterior narrower than that is one in name only, and overflows its KL
+
+
+class Gaussian(Bottleneck):
+    """z ~ N(mean, std^2) with the reparametrisation trick.
+
+    Parameters
+    ----------
+    n_components : L.
+    free_nats : KL, in nats for each component averaged over the batch, below which there is no pull towards the prior
+        (Kingma et al., Improving variational inference with inverse autoregressive flow, 2016,
+        https://arxiv.org/abs/1606.04934). Against components that are given up too early.
+
+    >>> import torch
+    >>> code = Gaussian(3)(torch.zeros(2, 6))
+    >>> code.z.shape, code.costs["kl"].tolist()
+    (torch.Size([2, 3]), [0.0, 0.0])
+    """
+
+    costs = ("kl", "free_nats")
+
+    def __init__(self, n_components: int, free_nats: float = 0.0) -> None:
+        super().__init__()
+        self.n_components, self.n_inputs = n_components, 2 * n_components
+        self.free_nats = free_nats
+
+    def split(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log standard deviation (B x L each), in at least single precision."""
+        mean, log_std = h.to(torch.promote_types(h.dtype, torch.float32)).chunk(2, dim=-1)
+        return mean, log_std.clamp(*_LOG_STD)
+
+    def posterior(self, h: Tensor) -> Independent:
+        """q(z | x)."""
+        mean, log_std = self.split(h)
+        return Independent(Normal(mean, log_std.exp()), 1)
+
+    def prior(self, like: Tensor) -> Independent:
+        """N(0, I) over L components, with the dtype and the device of `like`."""
+        zero = torch.zeros(self.n_components, dtype=like.dtype, device=like.device)
+        return Independent(Normal(zero, torch.ones_like(zero)), 1)
+
+    def kl(self, h: Tensor) -> Tensor:
+        """KL from the prior, in nats for each example and component: B x L."""
+        mean, log_std = self.split(h)
+        return 0.5 * (mean.square() + (2 * log_std).exp() - 1) - log_std
+
+    def forward(self, h: Tensor) -> Code:
+        """Draw z, and state what it costs."""
+        mean, log_std = self.split(h)
+        z = mean + log_std.exp() * torch.randn_like(mean)
+        kl = self.kl(h)
+        costs = {"kl": kl.sum(1)}
+        if self.free_nats > 0:
+            # max(a, b) = a + relu(b - a): added to the true KL, it takes the pull away and leaves the KL as it is
+            costs["free_nats"] = (self.free_nats - kl.mean(0)).relu().sum().expand(len(z))
+        return Code(z, costs)
+
+    def encode(self, h: Tensor) -> Tensor:
+        """The posterior mean."""
+        return self.split(h)[0]

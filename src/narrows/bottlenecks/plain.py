@@ -1,0 +1,32 @@
+"""z = h: the code of the plain and of the denoising autoencoder."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from narrows.bottlenecks.base import Bottleneck
+from narrows.types import Code
+
+
+class Plain(Bottleneck):
+    """z = h, at no cost.
+
+    Hinton and Salakhutdinov, Reducing the dimensionality of data with neural networks (2006),
+    https://doi.org/10.1126/science.1127647.
+
+    Parameters
+    ----------
+    n_components : L, or 0 where the code is no vector but the example itself (a model without a narrow place).
+    """
+
+    def __init__(self, n_components: int) -> None:
+        super().__init__()
+        self.n_components = self.n_inputs = n_components
+
+    def forward(self, h: Tensor) -> Code:
+        """Hand `h` on."""
+        return Code(h, {})
+
+    def encode(self, h: Tensor) -> Tensor:
+        """Hand `h` on."""
+        return h

@@ -1,0 +1,138 @@
+"""Sparse codes: many units, few of which are active for one example.
+
+    l1      z = relu(h)               cost sum_j z_j
+    kl      z = sigmoid(h)            cost sum_j KL(rate || mean over the batch of z_j)
+    topk    z = the k largest of relu(h), the others 0
+
+A unit that has fired for none of the last `patience` examples is dead. Dead units are offered to the objective as a
+`spare` code (the largest of them, as if they had fired), which it asks to explain what the living ones leave over:
+AuxK of Gao et al. (2024), https://arxiv.org/abs/2406.04093, for any decoder and likelihood.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor
+
+from narrows.bottlenecks.base import Bottleneck
+from narrows.types import Code
+
+
+class Sparse(Bottleneck):
+    """Abstract: counts how long each unit has been silent, and gives the spare code.
+
+    Parameters
+    ----------
+    n_components : L, the units; more than the example has entries is allowed.
+    patience : examples for which a unit may stay silent before it counts as dead.
+    n_spare : dead units that are offered for one example, at most.
+    """
+
+    idle: Tensor
+    floor = 0.0  # an activation above this counts as firing
+
+    def __init__(self, n_components: int, patience: int = 20_000, n_spare: int = 32) -> None:
+        super().__init__()
+        self.n_components = self.n_inputs = n_components
+        self.patience, self.n_spare = patience, min(n_spare, n_components)
+        self.register_buffer("idle", torch.zeros(n_components))
+
+    @abstractmethod
+    def activate(self, h: Tensor) -> Tensor:
+        """The activations (B x L), none below 0."""
+
+    def cost(self, z: Tensor) -> dict[str, Tensor]:
+        """The named costs of activations `z`, one value for each example; none unless a subclass has some."""
+        return {}
+
+    def forward(self, h: Tensor) -> Code:
+        """Activate, count, and offer dead units."""
+        h = h.to(torch.promote_types(h.dtype, torch.float32))
+        z = self.activate(h)
+        if not self.training:
+            return Code(z, self.cost(z))
+        with torch.no_grad():
+            fired = (z > self.floor).any(0)
+            self.idle.add_(len(z)).masked_fill_(fired, 0)
+        return Code(z, self.cost(z), self._spare(h) if self.reviving else None)
+
+    def encode(self, h: Tensor) -> Tensor:
+        """The activations."""
+        return self.activate(h)
+
+    def attend(self) -> None:
+        """Look whether units have died; called now and then, because the answer waits for the device."""
+        self.reviving = bool(self.dead().any())
+
+    def dead(self) -> Tensor:
+        """Which units are dead: L booleans."""
+        return self.idle > self.patience
+
+    def _spare(self, h: Tensor) -> Tensor:
+        """The largest pre-activations of dead units, moved above 0, the rest 0."""
+        dead = self.dead()
+        masked = torch.where(dead, h, torch.full_like(h, -torch.inf))
+        values, index = masked.topk(self.n_spare, dim=1)
+        values = torch.where(torch.isfinite(values), torch.nn.functional.softplus(values), torch.zeros_like(values))
+        return torch.zeros_like(h).scatter(1, index, values)
+
+
+class TopK(Sparse):
+    """The `k` largest activations, exactly; Makhzani and Frey (2014), https://arxiv.org/abs/1312.5663.
+
+    >>> import torch
+    >>> TopK(4, k=2).encode(torch.tensor([[3.0, -1.0, 1.0, 2.0]])).tolist()
+    [[3.0, 0.0, 0.0, 2.0]]
+    """
+
+    def __init__(self, n_components: int, k: int = 16, patience: int = 20_000, n_spare: int = 32) -> None:
+        super().__init__(n_components, patience, n_spare)
+        self.k = min(k, n_components)
+
+    def activate(self, h: Tensor) -> Tensor:
+        """Keep the k largest above 0."""
+        values, index = h.topk(self.k, dim=1, sorted=False)
+        return torch.zeros_like(h).scatter(1, index, values.relu())
+
+
+class L1(Sparse):
+    """relu(h), at the cost of its sum. The decoder's columns must have unit length, or the cost could be evaded.
+
+    Bricken et al., Towards monosemanticity (2023), https://transformer-circuits.pub/2023/monosemantic-features.
+    """
+
+    costs = ("l1",)
+
+    def activate(self, h: Tensor) -> Tensor:
+        """relu(h)."""
+        return h.relu()
+
+    def cost(self, z: Tensor) -> dict[str, Tensor]:
+        """The L1 norm, in the units of the activations."""
+        return {"l1": z.sum(1)}
+
+
+class KLRate(Sparse):
+    """sigmoid(h), pulled towards a mean activation of `rate` over the batch for each unit.
+
+    Ng, Sparse autoencoder, CS294A lecture notes (2011), https://web.stanford.edu/class/cs294a/sparseAutoencoder.pdf.
+    """
+
+    costs = ("kl_rate",)
+    floor = 0.5  # a sigmoid is never 0; a unit fires where it is more on than off
+
+    def __init__(self, n_components: int, rate: float = 0.05, patience: int = 20_000, n_spare: int = 32) -> None:
+        super().__init__(n_components, patience, n_spare)
+        self.rate = rate
+
+    def activate(self, h: Tensor) -> Tensor:
+        """sigmoid(h)."""
+        return h.sigmoid()
+
+    def cost(self, z: Tensor) -> dict[str, Tensor]:
+        """Sum over units of KL(rate || mean of z), in nats; a batch's value, given to each of its examples."""
+        mean, rate = z.mean(0).clamp(1e-6, 1 - 1e-6), self.rate
+        kl = rate * (rate / mean).log() + (1 - rate) * ((1 - rate) / (1 - mean)).log()
+        return {"kl_rate": kl.sum().expand(len(z))}

@@ -1,0 +1,141 @@
+"""Corruptions: what a denoising model is shown instead of the example. The target stays clean.
+
+    x~ = corrupt(x)        loss = -log p(x | decode(encode(x~)))
+
+Vincent et al., Extracting and composing robust features with denoising autoencoders (2008),
+https://doi.org/10.1145/1390156.1390294. Levels are on the model's scale: of [0, 1] for images, in standard
+deviations for real-valued columns.
+
+A level is one number, or a range (low, high) from which each example draws its own: the model then learns to clean
+any of them without being told which (Zhang et al., DnCNN, 2017, https://arxiv.org/abs/1608.03981).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from narrows.params import nearest
+from narrows.types import Batch, Corrupted
+
+Level = float | tuple[float, float]
+
+
+class Corruption(nn.Module):
+    """Abstract: turns a batch into what the encoder sees."""
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Corrupted:
+        """Corrupt `batch.x` (B x ...). `weight` passes through unless the corruption hides entries from the loss."""
+
+
+class Nothing(Corruption):
+    """The identity: the encoder sees the example itself."""
+
+    def forward(self, batch: Batch) -> Corrupted:
+        """Hand the batch on."""
+        return Corrupted(batch.x, batch.weight)
+
+
+class Noise(Corruption):
+    """Noise of one kind, at a fixed level or at one drawn for each example.
+
+    Subclasses say in `apply` what level means to them.
+
+    Parameters
+    ----------
+    level : a number, or (low, high).
+    """
+
+    highest = float("inf")
+
+    def __init__(self, level: Level = 0.3) -> None:
+        super().__init__()
+        low, high = level if isinstance(level, (tuple, list)) else (level, level)
+        if not 0 <= low <= high <= self.highest:
+            limit = "" if self.highest == float("inf") else f" and at most {self.highest:g}"
+            raise ValueError(
+                f"The `level` parameter of {type(self).__name__} must be a number of at least 0{limit}, or a pair "
+                f"(low, high) of such. Got {level!r} instead."
+            )
+        self.low, self.high = float(low), float(high)
+
+    def forward(self, batch: Batch) -> Corrupted:
+        """Draw a level for each example, and corrupt it."""
+        x = batch.x
+        level = torch.full((len(x),) + (1,) * (x.dim() - 1), self.low, dtype=x.dtype, device=x.device)
+        if self.high > self.low:
+            level = level + (self.high - self.low) * torch.rand_like(level)
+        return Corrupted(self.apply_noise(x, level), batch.weight)
+
+    @abstractmethod
+    def apply_noise(self, x: Tensor, level: Tensor) -> Tensor:
+        """Corrupt `x` (B x ...) at `level` (B x 1 x ...)."""
+
+
+class GaussianNoise(Noise):
+    """x + level * eps, eps ~ N(0, I), not clipped.
+
+    >>> import torch
+    >>> GaussianNoise(0.0)(Batch(torch.ones(2, 3), torch.ones(2, 3))).x.tolist()
+    [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
+    """
+
+    def apply_noise(self, x: Tensor, level: Tensor) -> Tensor:
+        """Add noise of standard deviation `level`."""
+        return x + level * torch.randn_like(x)
+
+
+class Masking(Noise):
+    """Each entry becomes 0 with probability `level` (0 is the mean of a standardised column, black in an image)."""
+
+    highest = 1.0
+
+    def apply_noise(self, x: Tensor, level: Tensor) -> Tensor:
+        """Set a share `level` of the entries to 0."""
+        return x * (torch.rand_like(x) >= level)
+
+
+class SaltAndPepper(Noise):
+    """Each entry becomes the example's least or greatest value, half each, with probability `level`."""
+
+    highest = 1.0
+
+    def apply_noise(self, x: Tensor, level: Tensor) -> Tensor:
+        """Replace a share `level` of the entries by an extreme."""
+        u = torch.rand_like(x)
+        flat = x.flatten(1)
+        shape = (len(x),) + (1,) * (x.dim() - 1)
+        low, high = flat.amin(1).view(shape), flat.amax(1).view(shape)
+        return torch.where(u < level / 2, low, torch.where(u < level, high, x))
+
+
+class PoissonNoise(Noise):
+    """Photon noise: level * Poisson(x / level), so that the variance is `level` times the value.
+
+    Values below 0, which have no such noise, are taken as 0. At level 0 nothing changes.
+    """
+
+    def apply_noise(self, x: Tensor, level: Tensor) -> Tensor:
+        """Draw counts at a mean of x / level, and scale them back."""
+        step = level.clamp(min=1e-6)
+        noisy = torch.poisson(x.clamp(min=0) / step) * step
+        return torch.where(level > 0, noisy, x)
+
+
+NOISES: dict[str, type[Noise]] = {
+    "gaussian": GaussianNoise,
+    "masking": Masking,
+    "salt_and_pepper": SaltAndPepper,
+    "poisson": PoissonNoise,
+}
+
+
+def noise(name: str, level: Any = 0.3) -> Noise:
+    """The noise called `name` at `level`."""
+    if name not in NOISES:
+        raise ValueError(f"Unknown noise {name!r}. {nearest(name, NOISES)}")
+    return NOISES[name](level)

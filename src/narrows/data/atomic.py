@@ -1,0 +1,58 @@
+"""Writing files so that a crash, a full disk or a kill never leaves half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path to write to; it becomes `path` when the block ends without an error.
+
+    The temporary lies in the folder of `path` (a rename is atomic within one file system only), is hidden, and
+    keeps the last suffix, by which many writers choose a format. On any error, KeyboardInterrupt included, it is
+    removed and what stood at `path` is untouched. A symbolic link is written through, not replaced.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder of `path` does not exist.
+    IsADirectoryError
+        If `path` is a folder.
+    OSError
+        Whatever writing raises, for example on a full disk.
+
+    Examples
+    --------
+    >>> with atomic_path("model.json") as temporary:  # doctest: +SKIP
+    ...     temporary.write_text("{}")
+    """
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"Cannot write {path}: the folder {target.parent} does not exist. Create it first.")
+    if target.is_dir():
+        raise IsADirectoryError(f"Cannot write {path}: it is a folder. Give the name of a file.")
+    temporary = target.with_name(f".narrows-{secrets.token_hex(8)}{target.suffix}")
+    try:
+        yield temporary
+        # Without this a power cut after the rename can leave the new name on an empty file.
+        with open(temporary, "r+b") as stream:
+            os.fsync(stream.fileno())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` last through a power cut, where the system can do that (Windows cannot)."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,303 @@
+"""Data sets by name: `digits` comes with scikit-learn, `mnist` and `fashion-mnist` are found or fetched once.
+
+Nothing is fetched while the files are in one of these folders, which are looked at in this order:
+
+    $NARROWS_DATA/NAME    $NARROWS_DATA    where the system's package puts them    ~/.cache/narrows/NAME
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import sys
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from narrows.data.atomic import atomic_path
+from narrows.data.files import Loaded, read
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+Split = Literal["train", "test"]
+
+_TIMEOUT_S = 20.0  # to connect, and for each block to arrive
+_BLOCK = 1 << 18  # bytes
+
+
+@dataclass(frozen=True)
+class NamedSet:
+    """A data set that has a name here.
+
+    Attributes
+    ----------
+    name : what `load` knows it by.
+    summary : one line.
+    n_train, n_test : examples in either split.
+    shape : of one example.
+    licence : its terms.
+    source : who made it, and where to read about it.
+    files : the gzipped IDX files (train images, train labels, test images, test labels), each with the SHA-256
+        of what it holds; none for a set that comes with a library.
+    url : the public folder that has `files`, with a slash at the end.
+    system_folders : where packages of operating systems put `files`.
+    hint : another way to get the files, for the error when they cannot be fetched.
+
+    The digest is of the unpacked bytes, not of the gzip around them: Debian's package and many mirrors pack the
+    same bytes anew.
+    """
+
+    name: str
+    summary: str
+    n_train: int
+    n_test: int
+    shape: tuple[int, ...]
+    licence: str
+    source: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
+    system_folders: tuple[str, ...] = ()
+    hint: str = ""
+
+
+_SETS = (
+    NamedSet(
+        name="digits",
+        summary="Handwritten digits, 8 x 8 grey, float32 in [0, 1]; comes with scikit-learn",
+        n_train=1_437,
+        n_test=360,
+        shape=(8, 8),
+        licence="CC BY 4.0",
+        source="E. Alpaydin and C. Kaynak, https://archive.ics.uci.edu/dataset/80 (its test part)",
+    ),
+    NamedSet(
+        name="mnist",
+        summary="Handwritten digits, 28 x 28 grey, uint8",
+        n_train=60_000,
+        n_test=10_000,
+        shape=(28, 28),
+        licence="CC BY-SA 3.0",
+        source="Y. LeCun, C. Cortes and C. J. C. Burges, http://yann.lecun.com/exdb/mnist/",
+        # The MD5 of these bytes are the well-known 6bbc9ace..., a25bea73..., 2646ac64... and 27ae3e4e...
+        files={
+            "train-images-idx3-ubyte.gz": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "train-labels-idx1-ubyte.gz": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "t10k-images-idx3-ubyte.gz": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "t10k-labels-idx1-ubyte.gz": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        },
+        url="https://ossci-datasets.s3.amazonaws.com/mnist/",
+    ),
+    NamedSet(
+        name="fashion-mnist",
+        summary="Zalando's pieces of clothing, 28 x 28 grey, uint8",
+        n_train=60_000,
+        n_test=10_000,
+        shape=(28, 28),
+        licence="MIT",
+        source="H. Xiao, K. Rasul and R. Vollgraf, https://github.com/zalandoresearch/fashion-mnist",
+        files={
+            "train-images-idx3-ubyte.gz": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "train-labels-idx1-ubyte.gz": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "t10k-images-idx3-ubyte.gz": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "t10k-labels-idx1-ubyte.gz": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        },
+        # Its makers' address; this kind of S3 host speaks no https, and the digests do not need it to.
+        url="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        system_folders=("/usr/share/datasets/fashion-mnist",),
+        hint="On Debian and Ubuntu, `apt install dataset-fashion-mnist` brings them.",
+    ),
+)
+NAMES: dict[str, NamedSet] = {named.name: named for named in _SETS}
+
+
+def load(name_or_path: str | os.PathLike[str], split: Split = "train") -> Loaded:
+    """Load a named data set, or read a file or a folder of images (see `narrows.data.files.read`).
+
+    A name comes before a file or folder of that name: for the latter write `./digits` or pass a `Path`. The
+    test split of `digits` is every fifth example; the other sets have splits of their own.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `name_or_path` is no name and nothing is there; the message lists near names.
+    ValueError
+        If `split` is neither "train" nor "test", or "test" of a file, which has no splits; if the files of a named
+        set are not what they should be; and all that `read` refuses.
+    ConnectionError
+        If a named set is not on this machine and cannot be fetched; the message says which files to put where.
+
+    Examples
+    --------
+    >>> load("digits", "test").X.shape
+    (360, 8, 8)
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f"The `split` parameter of load must be 'train' or 'test'. Got {split!r} instead.")
+    named = NAMES.get(name_or_path) if isinstance(name_or_path, str) else None
+    if named is None:
+        if split == "test":
+            raise ValueError(
+                f"Only named data sets ({', '.join(NAMES)}) have a test split. Got {str(name_or_path)!r}. "
+                "Give the path of the test data itself."
+            )
+        return read(name_or_path)
+    return _load_idx(named, split) if named.files else _load_digits(split)
+
+
+def find(name: str) -> Path | None:
+    """Find the folder on this machine that has all files of the named set, each gzipped or not.
+
+    None means that `load` would fetch them, or that the set comes with a library and has no files.
+
+    Raises
+    ------
+    ValueError
+        If there is no data set of that name.
+    """
+    if name not in NAMES:
+        raise ValueError(f"There is no data set named {name!r}. Known: {', '.join(NAMES)}.")
+    named = NAMES[name]
+    if not named.files:
+        return None
+    for folder in _folders(named):
+        if all(_present(folder, file) for file in named.files) and (folder != _own_folder() or _holds(folder, named)):
+            return folder
+    return None
+
+
+def _load_digits(split: Split) -> Loaded:
+    from sklearn.datasets import load_digits  # takes a second to import
+
+    bunch = load_digits()
+    is_test = np.arange(len(bunch.images)) % 5 == 0
+    chosen = is_test if split == "test" else ~is_test
+    X = (bunch.images[chosen] / 16).astype(np.float32)
+    return Loaded(X, bunch.target[chosen].astype(np.int64), None, "digits", None)
+
+
+def _load_idx(named: NamedSet, split: Split) -> Loaded:
+    folder = find(named.name) or _fetch(named)
+    images, labels = list(named.files)[:2] if split == "train" else list(named.files)[2:]
+    n = named.n_train if split == "train" else named.n_test
+    X = _read_checked(named, folder, images, (n, *named.shape))
+    y = _read_checked(named, folder, labels, (n,))
+    return Loaded(X, y.astype(np.int64), None, named.name, None)
+
+
+def _read_checked(named: NamedSet, folder: Path, file: str, shape: tuple[int, ...]) -> np.ndarray:
+    path = _present(folder, file)
+    assert path is not None
+    array = read(path).X
+    if array.shape != shape or array.dtype != np.uint8:
+        raise ValueError(
+            f"{path} must hold uint8 of shape {shape} to be part of {named.name}. Got {array.dtype} of shape "
+            f"{array.shape}. Remove it to have it fetched again."
+        )
+    return array
+
+
+# Where the files are
+
+
+def _own_folder() -> Path | None:
+    value = os.environ.get("NARROWS_DATA")
+    return Path(value).expanduser() if value else None
+
+
+def _cache_folder(named: NamedSet) -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "narrows" / named.name
+
+
+def _folders(named: NamedSet) -> list[Path]:
+    own = _own_folder()
+    return [
+        *([own / named.name, own] if own else []),
+        *map(Path, named.system_folders),
+        _cache_folder(named),
+    ]
+
+
+def _present(folder: Path, file: str) -> Path | None:
+    return next((path for path in (folder / file, folder / file.removesuffix(".gz")) if path.is_file()), None)
+
+
+def _holds(folder: Path, named: NamedSet) -> bool:
+    """Whether a folder with files of the right names holds this set: MNIST and Fashion-MNIST share their names.
+
+    The test labels, 10 kB, tell them apart. A folder that bears the set's name is taken at its word.
+    """
+    file, digest = list(named.files.items())[-1]
+    path = _present(folder, file)
+    return path is not None and _unpacked_sha256(path) == digest
+
+
+def _unpacked_sha256(path: Path) -> str:
+    """The SHA-256 of what is in `path`, whether it is gzipped or not."""
+    with open(path, "rb") as stream:
+        gzipped = stream.read(2) == b"\x1f\x8b"
+    try:
+        with gzip.open(path) if gzipped else open(path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        return f"a damaged gzip ({error})"
+
+
+# Fetching
+
+
+def _fetch(named: NamedSet) -> Path:
+    """Fetch the files that are missing in the cache, check each, and return the cache's folder."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    folder = _cache_folder(named)
+    folder.mkdir(parents=True, exist_ok=True)
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        for file, digest in named.files.items():
+            if _present(folder, file):
+                continue
+            with atomic_path(folder / file) as temporary:
+                with open(temporary, "wb") as stream:
+                    stream.writelines(_blocks(named, file, progress))
+                found = _unpacked_sha256(temporary)
+                if found != digest:
+                    raise ValueError(
+                        f"{named.url}{file} must unpack to the bytes with SHA-256 {digest}. Got {found}, so it was not "
+                        f"kept. Try again later, or put the right file in {folder}."
+                    )
+    return folder
+
+
+def _blocks(named: NamedSet, file: str, progress: Progress) -> Iterator[bytes]:
+    """The bytes of a file in the set's public folder. Errors of the network become one that says what to do."""
+    import http.client
+    import urllib.error
+    import urllib.request
+
+    url = named.url + file
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response:
+            length = response.headers["Content-Length"]
+            task = progress.add_task(file, total=int(length) if length else None)
+            n_read = 0
+            while block := response.read(_BLOCK):
+                n_read += len(block)
+                progress.update(task, completed=n_read)
+                yield block
+            if length and n_read != int(length):  # read() tells an early end from a real one by nothing else
+                raise ConnectionError(f"it broke off after {n_read:,} of {int(length):,} bytes")
+    except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # a "404 Not Found" is an open connection as well
+        folders = f"{_cache_folder(named)}, or in any folder that the environment variable NARROWS_DATA names"
+        raise ConnectionError(
+            f"The data set {named.name} is not on this machine, and {url} could not be fetched: {error}. "
+            f"Put the files {', '.join(named.files)} (gzipped or not) in {folders}. {named.hint}".rstrip()
+        ) from error

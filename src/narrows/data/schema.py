@@ -1,0 +1,293 @@
+"""What one example is: looked at once, saved with the model, and undone on the way out.
+
+A schema turns rows as the user has them into the tensors a model sees (`prepare`) and back (`restore`):
+
+    model = (raw - offset) / scale        per column for real-valued vectors, one number for images
+
+No torch module depends on where the data came from; everything it needs to know is here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Kind = Literal["vector", "image"]
+Support = Literal["binary", "unit", "real", "count"]
+
+SMALLEST_IMAGE = 8
+_SCAN_BYTES = 64 << 20  # extremes are found in pieces of this size, so that a memory map is never copied whole
+_SAMPLE = 20_000  # rows looked at, evenly spaced, for means and deviations
+
+
+@dataclass(frozen=True)
+class Schema:
+    """One example's form and units.
+
+    Attributes
+    ----------
+    kind : "vector" or "image".
+    shape : what a model sees of one example: (d,) or (channels, height, width).
+    layout : how the user has it: "d", "hw", "hwc" or "chw".
+    dtype : the user's dtype, by name; whole 8-bit images come back as such, other integers as floats.
+    support : where values lie after `prepare`: "binary" {0, 1}, "unit" [0, 1], "real", "count" 0, 1, 2, ...
+    offset, scale : one number each, or one for each column of a vector.
+    mean, std : what the prepared values average to, for each column of a vector or each channel of an image:
+        encoders standardise their input with them, decoders start from them.
+    columns : the columns' names, if the user's data had names.
+    frame : "pandas" if a data frame came in, so that one goes out.
+    """
+
+    kind: Kind
+    shape: tuple[int, ...]
+    layout: str
+    dtype: str
+    support: Support
+    offset: tuple[float, ...]
+    scale: tuple[float, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    columns: tuple[str, ...] | None = None
+    frame: str | None = None
+
+    @property
+    def n_entries(self) -> int:
+        """Numbers in one example."""
+        return int(np.prod(self.shape))
+
+    @property
+    def user_shape(self) -> tuple[int, ...]:
+        """The shape of one example as the user has it."""
+        if self.layout in ("d", "chw"):
+            return self.shape
+        c, h, w = self.shape
+        return (h, w) if self.layout == "hw" else (h, w, c)
+
+    @property
+    def log_scale(self) -> float:
+        """Sum over entries of log(scale): what turns a density of prepared vectors into one of the user's.
+
+        Images are scored on the [0, 1] scale, whatever theirs is, and counts and binary values have no density.
+        """
+        if self.kind == "image" or self.support != "real":
+            return 0.0
+        return float(np.log(np.asarray(self.scale)).sum() * (self.n_entries / len(self.scale)))
+
+    def prepare(self, rows: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """From the user's rows (B x `user_shape`, any dtype) to the model's tensor (B x `shape`)."""
+        x = rows.to(dtype)
+        if self.layout == "hw":
+            x = x.unsqueeze(1)
+        elif self.layout == "hwc":
+            x = x.permute(0, 3, 1, 2)
+        if any(self.offset):
+            x = x - torch.tensor(self.offset, dtype=dtype, device=x.device)
+        if any(s != 1 for s in self.scale):
+            x = x * (1 / torch.tensor(self.scale, dtype=torch.float64)).to(device=x.device, dtype=dtype)
+        return x
+
+    def restore(self, x: Tensor) -> np.ndarray:
+        """From the model's tensor (B x `shape`) to the user's rows (B x `user_shape`), in the user's dtype."""
+        out = x.detach().cpu().double()
+        out = out * torch.tensor(self.scale, dtype=torch.float64) + torch.tensor(self.offset, dtype=torch.float64)
+        out = out.reshape(-1, *self.shape)
+        if self.layout == "hw":
+            out = out[:, 0]
+        elif self.layout == "hwc":
+            out = out.permute(0, 2, 3, 1)
+        array = out.numpy()
+        dtype = np.dtype(self.dtype)
+        if dtype == np.uint8:
+            return np.clip(np.rint(array), 0, 255).astype(np.uint8)
+        return np.ascontiguousarray(array.astype(dtype if dtype.kind == "f" else np.float32))
+
+    def as_frame(self, array: np.ndarray) -> Any:
+        """`array` as a data frame with the user's columns if one came in, otherwise as it is."""
+        if self.frame != "pandas":
+            return array
+        import pandas as pd
+
+        return pd.DataFrame(array, columns=list(self.columns or ()))
+
+    def describe(self) -> str:
+        """One line for people, such as '28 x 28 grey images in [0, 1]'."""
+        where = {"binary": "of 0 and 1", "unit": "in [0, 1]", "real": "of real values", "count": "of counts"}
+        if self.kind == "vector":
+            return f"vectors of {self.shape[0]} columns {where[self.support]}"
+        c, h, w = self.shape
+        colour = {1: "grey ", 3: "colour "}.get(c, f"{c}-channel ")
+        return f"{h} x {w} {colour}images {where[self.support]}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, for recipe.json."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Schema:
+        """The inverse of `to_dict`."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def as_rows(X: Any, owner: str) -> np.ndarray:
+    """`X` as a numeric array of vectors (n, d) or images (n, h, w), (n, h, w, c) or (n, c, h, w), not copied.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For strings, objects, complex numbers, images of several sizes, and any other number of axes.
+    """
+    if isinstance(X, Tensor):
+        X = X.detach().cpu()
+        X = X.float().numpy() if X.dtype in (torch.bfloat16, torch.float16) else X.numpy()
+    elif isinstance(X, (list, tuple)) and X and hasattr(X[0], "shape"):
+        shapes = {tuple(np.shape(x)) for x in X}
+        if len(shapes) > 1:
+            a, b = sorted(shapes)[:2]
+            raise ValueError(
+                f"X passed to {owner} holds examples of {len(shapes)} shapes, among them {a} and {b}. "
+                "All must have one shape: resize or crop them first."
+            )
+        X = np.stack([np.asarray(x) for x in X])
+    elif not isinstance(X, np.ndarray):
+        X = np.asarray(X)
+    if X.dtype.kind not in "biuf":
+        raise ValueError(
+            f"X passed to {owner} must hold numbers. Got dtype {X.dtype}; turn words into numbers first "
+            "(sklearn.preprocessing.OneHotEncoder or OrdinalEncoder), and lists of unlike length into one array."
+        )
+    if X.ndim not in (2, 3, 4):
+        raise ValueError(
+            f"X passed to {owner} must be vectors (n, d) or images (n, h, w) or (n, h, w, c). Got shape {X.shape}. "
+            "Reshape your data: X.reshape(-1, 1) if it has a single column, X.reshape(1, -1) if it is a single row."
+        )
+    if X.dtype.kind == "f" and X.dtype.itemsize == 2:
+        X = X.astype(np.float32)
+    if X.dtype.kind in "ui" and X.dtype.itemsize > 1:
+        # torch gathers few unsigned types, and float32 holds every whole number below 2 ** 24
+        X = X.astype(np.float64 if X.dtype.itemsize > 2 else np.float32)
+    return X
+
+
+def infer(X: np.ndarray, owner: str, columns: list[str] | None = None, frame: str | None = None) -> Schema:
+    """Look at rows (as `as_rows` gives them) and describe them.
+
+    Raises
+    ------
+    ValueError
+        If X is empty, has NaN or infinity, or images smaller than 8 x 8.
+    """
+    if X.shape[0] < 2:
+        raise ValueError(
+            f"X passed to {owner} holds {X.shape[0]} sample(s) (shape={X.shape}) while a minimum of 2 is required: "
+            "an autoencoder learns from differences between examples."
+        )
+    layout, shape = _layout(X, owner)
+    low, high = extremes(X, owner)
+    sample = X[np.unique(np.linspace(0, len(X) - 1, min(len(X), _SAMPLE)).astype(int))]
+    kind: Kind = "vector" if layout == "d" else "image"
+    support, offset, scale = _units(X, sample, kind, low, high)
+    schema = Schema(
+        kind=kind,
+        shape=shape,
+        layout=layout,
+        dtype=str(X.dtype),
+        support=support,
+        offset=offset,
+        scale=scale,
+        mean=(0.0,),
+        std=(1.0,),
+        columns=tuple(columns) if columns is not None else None,
+        frame=frame,
+    )
+    prepared = schema.prepare(torch.from_numpy(np.ascontiguousarray(sample)), torch.float32)
+    if support == "count":
+        prepared = prepared.log1p()
+    axes = [0] if kind == "vector" else [0, 2, 3]
+    std, mean = torch.std_mean(prepared, axes, correction=0)
+    return replace(schema, mean=_floats(mean), std=tuple(s if s > 1e-6 else 1.0 for s in _floats(std)))
+
+
+def check_rows(X: np.ndarray, schema: Schema, owner: str) -> None:
+    """Raise unless `X` has the form that the model was fitted with, and only finite values."""
+    layout, shape = _layout(X, owner) if len(X) else (schema.layout, X.shape[1:])
+    if len(X) == 0:
+        raise ValueError(f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is required by {owner}.")
+    if layout == "chw" and schema.layout == "hwc":
+        layout, shape = "hwc", X.shape[3:] + X.shape[1:3]
+    if shape != schema.shape:
+        raise ValueError(
+            f"X passed to {owner} has examples of shape {X.shape[1:]}, but the model was fitted on shape "
+            f"{schema.user_shape} ({schema.describe()}). Resize or select columns so that they agree."
+        )
+    extremes(X, owner)
+
+
+def extremes(X: np.ndarray, owner: str) -> tuple[float, float]:
+    """The least and the greatest value of X, found without copying it. NaN and infinity are refused."""
+    if X.size == 0:
+        raise ValueError(f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required by {owner}.")
+    step = max(1, _SCAN_BYTES // max(1, X[0].nbytes))
+    low, high = np.inf, -np.inf
+    for start in range(0, len(X), step):
+        piece = X[start : start + step]
+        a, b = float(piece.min()), float(piece.max())
+        if not (np.isfinite(a) and np.isfinite(b)):
+            bad = np.argwhere(~np.isfinite(piece))
+            where = ", ".join(str(int(i)) for i in (bad[0] + np.array([start] + [0] * (bad.shape[1] - 1))))
+            what = "NaN" if np.isnan(piece[tuple(bad[0])]) else "infinity"
+            raise ValueError(
+                f"Input X passed to {owner} contains {what} (first at index ({where})). {owner} needs finite values: "
+                "fill the gaps first, for instance with sklearn.impute.SimpleImputer, or drop those rows."
+            )
+        low, high = min(low, a), max(high, b)
+    return low, high
+
+
+def _layout(X: np.ndarray, owner: str) -> tuple[str, tuple[int, ...]]:
+    if X.ndim == 2:
+        return "d", (X.shape[1],)
+    if X.ndim == 3:
+        layout, shape = "hw", (1, X.shape[1], X.shape[2])
+    elif X.shape[3] > 4 and X.shape[1] <= 4:
+        layout, shape = "chw", X.shape[1:]
+    else:
+        layout, shape = "hwc", (X.shape[3], X.shape[1], X.shape[2])
+    if min(shape[1:]) < SMALLEST_IMAGE:
+        raise ValueError(
+            f"X passed to {owner} holds images of {shape[1]} x {shape[2]} pixels; at least {SMALLEST_IMAGE} x "
+            f"{SMALLEST_IMAGE} are needed. Pass them as vectors instead: X.reshape(len(X), -1)."
+        )
+    return layout, tuple(int(i) for i in shape)
+
+
+def _units(
+    X: np.ndarray, sample: np.ndarray, kind: Kind, low: float, high: float
+) -> tuple[Support, tuple[float, ...], tuple[float, ...]]:
+    """Support, offset and scale: the rules by which a look at the values says what they are."""
+    one, nought = (1.0,), (0.0,)
+    whole = X.dtype.kind in "bui" or bool((sample == np.rint(sample)).all())
+    if whole and (low, high) == (0.0, 1.0):
+        return "binary", nought, one
+    if X.dtype == np.uint8 and kind == "image":
+        return "unit", nought, (255.0,)
+    if whole and low == 0 and 127 < high <= 255 and (kind == "image" or X.dtype == np.uint8 or X.shape[1] >= 64):
+        return "unit", nought, (255.0,)  # pixels, also after a cast to float or flattened
+    if 0 <= low and high <= 1 and (kind == "image" or (low, high) == (0.0, 1.0)):
+        return "unit", nought, one
+    if kind == "image":
+        mean, std = float(sample.mean(dtype=np.float64)), float(sample.std(dtype=np.float64))
+        return "real", (mean,), (std if std > 0 else 1.0,)
+    if whole and low >= 0 and high > 1 and float((sample == 0).mean()) >= 0.5:
+        return "count", nought, one
+    mean, std = sample.mean(0, dtype=np.float64), sample.std(0, dtype=np.float64)
+    # a constant column, up to the rounding of its own magnitude, is only centred
+    std = np.where(std > 1e-7 * np.maximum(1e-300, np.abs(mean)), std, 1.0)
+    return "real", tuple(mean.tolist()), tuple(std.tolist())
+
+
+def _floats(x: Tensor) -> tuple[float, ...]:
+    return tuple(float(v) for v in x.double().reshape(-1))

@@ -1,0 +1,11 @@
+"""The scikit-learn surface: AE, VAE, DAE, SAE, and an estimator for any other recipe.
+
+A class takes its parameters from its recipe's signature and from `signature.TRAINING`, so what a parameter is called,
+must be and does is said once. Constructors only store; everything learned ends in an underscore.
+"""
+
+from narrows.estimators.base import Estimator
+from narrows.estimators.loading import load
+from narrows.estimators.models import AE, DAE, SAE, VAE, ActiveUnits, estimator
+
+__all__ = ["AE", "DAE", "SAE", "VAE", "ActiveUnits", "Estimator", "estimator", "load"]

@@ -1,0 +1,111 @@
+"""What estimators have in common before they are one: parameters, constructors and docstrings made of recipes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from torch import nn
+
+from narrows.params import FLAG, Integer, OneOf, Parameter, Real, Which, either, nearest, parameters
+from narrows.training import PRECISIONS
+
+_AUTO = OneOf(("auto",))
+def _training(
+    *,
+    batch_size: Annotated[Any, either(Integer(1), _AUTO), "examples a step"] = "auto",
+    learning_rate: Annotated[Any, either(Real(0, open_low=True), _AUTO), "of Adam, at its height"] = "auto",
+    max_epochs: Annotated[Any, either(Integer(1), _AUTO), "passes over the data, at most"] = "auto",
+    max_time: Annotated[Any, either(Real(0, open_low=True), OneOf((None,))), "seconds to train, at most"] = None,
+    early_stopping: Annotated[bool, FLAG, "hold rows out, cool down at a plateau, keep the best weights"] = True,
+    validation_fraction: Annotated[
+        float, Real(0, 1, open_low=True, open_high=True), "share of rows held out for early stopping"
+    ] = 0.1,
+    n_iter_no_change: Annotated[int, Integer(1), "looks without improvement that make a plateau"] = 10,
+    contamination: Annotated[
+        Any, either(Real(0, 0.5, open_low=True), _AUTO), "share of outliers that sets the threshold of `predict`"
+    ] = "auto",
+    device: Annotated[str, Which("a device's name, such as 'auto', 'cpu', 'cuda'", lambda v: isinstance(v, str)),
+                      "where to compute"] = "auto",
+    precision: Annotated[str, OneOf(PRECISIONS), "of the training step's products"] = "auto",
+    compile: Annotated[Any, either(FLAG, _AUTO), "whether to compile the training step"] = "auto",
+    checkpoint: Annotated[
+        Any,
+        Which("a folder's path or None", lambda v: v is None or isinstance(v, (str, Path))),
+        "folder for checkpoints; fit goes on from one that it finds there",
+    ] = None,
+    random_state: Annotated[
+        Any,
+        Which(
+            "an int, a numpy RandomState or Generator, or None",
+            lambda v: v is None or isinstance(v, (int, np.integer, np.random.RandomState, np.random.Generator)),
+        ),
+        "seed of everything random",
+    ] = None,
+    verbose: Annotated[int, Integer(0), "0 silent, 1 a progress bar and decisions, 2 a line an epoch"] = 0,
+) -> None:
+    """The parameters that all estimators share."""
+
+
+TRAINING = parameters(_training)
+
+
+def constructor(name: str, declared: dict[str, Parameter]) -> Callable[..., None]:
+    """An `__init__` that stores, with the signature that the recipe and the shared parameters make."""
+    kinds = inspect.Parameter
+    first, *rest = declared.values()
+    signature = inspect.Signature(
+        [
+            kinds("self", kinds.POSITIONAL_OR_KEYWORD),
+            kinds(first.name, kinds.POSITIONAL_OR_KEYWORD, default=first.default),
+            *(kinds(p.name, kinds.KEYWORD_ONLY, default=p.default) for p in rest),
+        ]
+    )
+    known = set(signature.parameters) - {"self"}
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        for given in kwargs:
+            if given not in known:
+                raise TypeError(f"{name} has no parameter {given!r}. {nearest(given, known)}")
+        bound = signature.bind(self, *args, **kwargs)
+        bound.apply_defaults()
+        for stored in known:
+            setattr(self, stored, bound.arguments[stored])
+
+    __init__.__signature__ = signature  # type: ignore[attr-defined]
+    return __init__
+
+
+def documentation(words: str, declared: dict[str, Parameter]) -> str:
+    """A class's docstring with its parameters, from where they are declared."""
+    head, _, examples = inspect.cleandoc(words).partition("\n\nExamples\n")
+    lines = [f"{p.name} : default {p.default!r}\n    {p.help}." for p in declared.values()]
+    whole = f"{head}\n\nParameters\n----------\n" + "\n".join(lines)
+    return whole + (f"\n\nExamples\n{examples}" if examples else "")
+
+
+def seed_from(random_state: Any) -> int:
+    """An int from whatever `random_state` is; None takes fresh entropy, and leaves numpy's global state alone."""
+    if isinstance(random_state, (int, np.integer)):
+        return int(random_state) % 2**31
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**31))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    return int(np.random.SeedSequence().generate_state(1)[0] % 2**31)
+
+
+def plain(value: Any) -> Any:
+    """A parameter as JSON has it; a module becomes its class's name."""
+    if isinstance(value, nn.Module):
+        return {"module": f"{type(value).__module__}.{type(value).__qualname__}"}
+    if isinstance(value, (tuple, list)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, (np.random.RandomState, np.random.Generator)):
+        return None
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,1 @@
+"""Evaluation: measures of a fitted model by name."""

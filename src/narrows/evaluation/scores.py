@@ -1,0 +1,38 @@
+"""Scores of examples by a model, in nats, without random numbers: an example's score is its own, in any batch."""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from torch import Tensor
+
+from narrows.bottlenecks import Gaussian
+from narrows.model import Autoencoder
+
+N_DRAWS = 8  # of the posterior, for an ELBO
+
+
+def log_likelihood(model: Autoencoder, x: Tensor) -> Tensor:
+    """Nats of each example of `x` (B x shape), clean: B numbers.
+
+    For a stochastic code it is the ELBO, E_q[log p(x | z)] - KL(q(z | x) || p(z)), the expectation taken over the same
+    `N_DRAWS` draws for every example, in pairs eps, -eps. Otherwise it is log p(x | z) at the code z of x, which is
+    no likelihood of x itself.
+    """
+    h = model.encoder(x)
+    bottleneck = model.bottleneck
+    if not isinstance(bottleneck, Gaussian):
+        return model.likelihood.score(model.decoder(bottleneck.encode(h)), x)
+    mean, log_std = bottleneck.split(h)
+    total = torch.zeros(len(x), dtype=mean.dtype, device=mean.device)
+    for eps in draws(bottleneck.n_components, N_DRAWS).to(mean):
+        total = total + model.likelihood.score(model.decoder(mean + log_std.exp() * eps), x)
+    return total / N_DRAWS - bottleneck.kl(h).sum(1)
+
+
+@functools.lru_cache(maxsize=8)
+def draws(n_components: int, n: int) -> Tensor:
+    """`n` fixed draws from N(0, I), in pairs of opposite sign (n x n_components)."""
+    half = torch.randn(n // 2, n_components, generator=torch.Generator().manual_seed(20_260_101))
+    return torch.cat([half, -half])

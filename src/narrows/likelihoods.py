@@ -1,0 +1,295 @@
+"""Likelihoods: log p(x | z), given what the decoder says of each entry.
+
+Every one is normalised over its support, in nats for one entry; `score` sums over the entries of an example. The
+decoder gives one unbounded number for each entry, from which the likelihood makes its parameters.
+
+Symbols: o, the decoder's number; m, the mean; x, the observed entry.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from narrows.data import Schema
+from narrows.params import nearest
+
+_LOG_2PI = math.log(2 * math.pi)
+_SMALLEST_SCALE = 1e-3  # of a Gaussian: data that a model reproduces exactly must not send the likelihood to infinity
+
+
+class Likelihood(nn.Module):
+    """Abstract: a distribution for each entry.
+
+    Attributes
+    ----------
+    name : as users say it.
+    support : what it can score, in words.
+    """
+
+    name: str
+    support: str
+
+    @abstractmethod
+    def log_prob(self, o: Tensor, x: Tensor) -> Tensor:
+        """Nats for each entry: B x ... like `x`."""
+
+    @abstractmethod
+    def mean(self, o: Tensor) -> Tensor:
+        """The expectation of each entry, on the scale of `x`."""
+
+    @abstractmethod
+    def sample(self, o: Tensor) -> Tensor:
+        """A draw of each entry."""
+
+    @abstractmethod
+    def unmean(self, m: Tensor) -> Tensor:
+        """The `o` whose mean is `m` (kept off the ends of the range): where a decoder starts from."""
+
+    @abstractmethod
+    def contains(self, x: Tensor) -> Tensor:
+        """Whether each entry lies in the support."""
+
+    def observe(self, o: Tensor, x: Tensor, weight: Tensor | None = None) -> None:
+        """Look at a training batch before it is scored; for likelihoods that follow the data by other means than
+        the gradient."""
+        return
+
+    def score(self, o: Tensor, x: Tensor, weight: Tensor | None = None) -> Tensor:
+        """log p(x | z) in nats, one value for each example (B), summed over its observed entries."""
+        nats = self.log_prob(o.to(torch.promote_types(o.dtype, torch.float32)), x)
+        if weight is not None:
+            nats = nats * weight
+        return nats.flatten(1).sum(1)
+
+
+class Bernoulli(Likelihood):
+    """p(x = 1) = sigmoid(o). For values between 0 and 1 this is the usual cross-entropy, and no normalised density.
+
+    >>> import torch
+    >>> round(float(Bernoulli().log_prob(torch.tensor(0.0), torch.tensor(1.0)).exp()), 3)
+    0.5
+    """
+
+    name = "bernoulli"
+    support = "[0, 1]"
+
+    def log_prob(self, o: Tensor, x: Tensor) -> Tensor:
+        """X log sigmoid(o) + (1 - x) log sigmoid(-o)."""
+        return -F.binary_cross_entropy_with_logits(o, x, reduction="none")
+
+    def mean(self, o: Tensor) -> Tensor:
+        """sigmoid(o)."""
+        return torch.sigmoid(o)
+
+    def sample(self, o: Tensor) -> Tensor:
+        """0 or 1."""
+        return torch.bernoulli(torch.sigmoid(o))
+
+    def unmean(self, m: Tensor) -> Tensor:
+        """The logit."""
+        return torch.logit(m.clamp(0.005, 0.995))
+
+    def contains(self, x: Tensor) -> Tensor:
+        """From 0 to 1."""
+        return (x >= 0) & (x <= 1)
+
+
+class ContinuousBernoulli(Bernoulli):
+    """p(x) = C(o) sigmoid(o)^x sigmoid(-o)^(1 - x), a density on [0, 1].
+
+    Loaiza-Ganem and Cunningham, The continuous Bernoulli (2019), https://arxiv.org/abs/1907.06845. In the natural
+    parameter o, with s(o) = sinh(o/2) / (o/2): log p(x) = o (x - 1/2) - log s(o).
+    """
+
+    name = "continuous_bernoulli"
+
+    def log_prob(self, o: Tensor, x: Tensor) -> Tensor:
+        """O (x - 1/2) - log(sinh(o/2) / (o/2))."""
+        return o * (x - 0.5) - _log_sinhc(o)
+
+    def mean(self, o: Tensor) -> Tensor:
+        """1 / (1 - exp(-o)) - 1/o, with its series near 0, where both terms diverge."""
+        near = o.abs() < 0.1
+        safe = torch.where(near, torch.ones_like(o), o)
+        far = 1 / (-torch.expm1(-safe.abs())) - 1 / safe.abs()
+        far = torch.where(safe > 0, far, 1 - far)
+        return torch.where(near, 0.5 + o / 12 - o**3 / 720, far)
+
+    def sample(self, o: Tensor) -> Tensor:
+        """The inverse of the distribution function at a uniform draw: log(1 + u (exp(o) - 1)) / o."""
+        u = torch.rand_like(o)
+        near = o.abs() < 1e-3
+        safe = torch.where(near, torch.ones_like(o), o).abs()
+        # for o > 0, factor exp(o) out so that it cannot overflow; for o < 0, mirror x -> 1 - x
+        draw = 1 + torch.log(u + (1 - u) * torch.exp(-safe)) / safe
+        return torch.where(near, u, torch.where(o > 0, draw, 1 - draw)).clamp(0, 1)
+
+    def unmean(self, m: Tensor) -> Tensor:
+        """By bisection, which has no trouble anywhere in the range."""
+        m = m.clamp(0.005, 0.995)
+        low, high = torch.full_like(m, -250.0), torch.full_like(m, 250.0)
+        for _ in range(60):
+            middle = (low + high) / 2
+            below = self.mean(middle) < m
+            low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+        return (low + high) / 2
+
+
+class Gaussian(Likelihood):
+    """N(m, scale^2), one scale for all entries, learned; m = o, or sigmoid(o) where the data lie in [0, 1].
+
+    The scale is the maximum-likelihood one: the root of a running mean of the squared error (Rybkin et al., Simple and
+    effective VAE training with calibrated decoders, 2021, https://arxiv.org/abs/2006.13202). So the gradient with
+    respect to the mean is that of a squared error, and its weight against the other costs needs no tuning.
+
+    Parameters
+    ----------
+    bounded : whether m passes through a sigmoid.
+    """
+
+    name = "gaussian"
+    support = "(-inf, inf)"
+    variance: Tensor
+    seen: Tensor
+
+    def __init__(self, bounded: bool = False) -> None:
+        super().__init__()
+        self.bounded = bounded
+        self.register_buffer("variance", torch.tensor(1.0))
+        self.register_buffer("seen", torch.tensor(0.0))
+
+    def log_prob(self, o: Tensor, x: Tensor) -> Tensor:
+        """-((x - m) / scale)^2 / 2 - log scale - log(2 pi) / 2."""
+        variance = self.variance.clamp(min=_SMALLEST_SCALE**2)
+        return -0.5 * ((x - self.mean(o)).square() / variance + variance.log() + _LOG_2PI)
+
+    @torch.no_grad()
+    def observe(self, o: Tensor, x: Tensor, weight: Tensor | None = None) -> None:
+        """Take a training batch's squared error into the running mean."""
+        error = (x - self.mean(o)).square()
+        error = error.mean() if weight is None else (error * weight).sum() / weight.sum().clamp(min=1)
+        # an average of all batches at first, then of about the last hundred
+        self.seen.add_(1)
+        self.variance.lerp_(error.to(self.variance.dtype), (1 / self.seen).clamp(min=0.01))
+
+    def mean(self, o: Tensor) -> Tensor:
+        """O or sigmoid(o)."""
+        return torch.sigmoid(o) if self.bounded else o
+
+    def sample(self, o: Tensor) -> Tensor:
+        """m + scale * eps, brought back into [0, 1] where m is bounded."""
+        x = self.mean(o) + self.variance.sqrt() * torch.randn_like(o)
+        return x.clamp(0, 1) if self.bounded else x
+
+    def unmean(self, m: Tensor) -> Tensor:
+        """M or its logit."""
+        return torch.logit(m.clamp(0.005, 0.995)) if self.bounded else m
+
+    def contains(self, x: Tensor) -> Tensor:
+        """Everything finite."""
+        return torch.isfinite(x)
+
+
+class Poisson(Likelihood):
+    """Counts with rate exp(o): log p(x) = x o - exp(o) - log x!."""
+
+    name = "poisson"
+    support = "0, 1, 2, ..."
+
+    def log_prob(self, o: Tensor, x: Tensor) -> Tensor:
+        """X o - exp(o) - log x!."""
+        o = o.clamp(max=20)
+        return x * o - o.exp() - torch.lgamma(x + 1)
+
+    def mean(self, o: Tensor) -> Tensor:
+        """exp(o)."""
+        return o.clamp(max=20).exp()
+
+    def sample(self, o: Tensor) -> Tensor:
+        """A count."""
+        return torch.poisson(self.mean(o))
+
+    def unmean(self, m: Tensor) -> Tensor:
+        """log m."""
+        return m.clamp(min=1e-3).log()
+
+    def contains(self, x: Tensor) -> Tensor:
+        """Whole numbers from 0."""
+        return (x >= 0) & (x == x.round())
+
+
+class NegativeBinomial(Poisson):
+    """Counts of mean m = exp(o) and variance m + m^2 / r, with one learned dispersion r for all entries.
+
+    As in scVI, Lopez et al. (2018), https://doi.org/10.1038/s41592-018-0229-2:
+    log p(x) = log G(x + r) - log G(r) - log x! + r log(r / (r + m)) + x log(m / (r + m)).
+    """
+
+    name = "negative_binomial"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_dispersion = nn.Parameter(torch.tensor(0.0))
+
+    def log_prob(self, o: Tensor, x: Tensor) -> Tensor:
+        """The formula above, in logarithms throughout."""
+        o = o.clamp(max=20)
+        log_r = self.log_dispersion.clamp(-10, 10).to(o.dtype)
+        r = log_r.exp()
+        total = torch.logaddexp(log_r, o)
+        nats = r * (log_r - total) + x * (o - total)
+        return nats + torch.lgamma(x + r) - torch.lgamma(r) - torch.lgamma(x + 1)
+
+    def sample(self, o: Tensor) -> Tensor:
+        """Poisson with a gamma-distributed rate."""
+        r = self.log_dispersion.clamp(-10, 10).exp().expand_as(o)
+        return torch.poisson(torch.distributions.Gamma(r, r / self.mean(o)).sample())
+
+
+LIKELIHOODS: dict[str, type[Likelihood]] = {
+    c.name: c for c in (Bernoulli, ContinuousBernoulli, Gaussian, Poisson, NegativeBinomial)
+}
+
+
+def choose(name: str, schema: Schema, generative: bool) -> tuple[Likelihood, str]:
+    """The likelihood called `name`, or for "auto" the one that fits the data, and the reason.
+
+    Parameters
+    ----------
+    name : a key of `LIKELIHOODS`, or "auto".
+    schema : what the data look like.
+    generative : whether examples will be drawn from the model and scored by it; a deterministic model of values in
+        [0, 1] is better served by the squared error.
+    """
+    if name != "auto":
+        if name not in LIKELIHOODS:
+            raise ValueError(f"Unknown likelihood {name!r}. {nearest(name, [*LIKELIHOODS, 'auto'])}")
+        return _build(name, schema), "as asked"
+    if schema.support == "binary":
+        return _build("bernoulli", schema), "the values are 0 and 1"
+    if schema.support == "count":
+        return _build("negative_binomial", schema), "the values are counts, at least half of them 0"
+    if schema.support == "real":
+        return _build("gaussian", schema), "the values are real numbers"
+    if generative and schema.kind == "image":
+        return _build("continuous_bernoulli", schema), "the images' values lie in [0, 1], and so does this density"
+    return _build("gaussian", schema), "the values lie in [0, 1], to which the mean is bound; it minimises squared error"
+
+
+def _build(name: str, schema: Schema) -> Likelihood:
+    if name == "gaussian":
+        return Gaussian(bounded=schema.support in ("unit", "binary"))
+    return LIKELIHOODS[name]()
+
+
+def _log_sinhc(o: Tensor) -> Tensor:
+    """log(sinh(o/2) / (o/2)), by its series o^2/24 - o^4/2880 near 0."""
+    near = o.abs() < 0.1
+    a = torch.where(near, torch.ones_like(o), o).abs()
+    far = a / 2 + torch.log(-torch.expm1(-a)) - torch.log(a)
+    return torch.where(near, o**2 / 24 - o**4 / 2880, far)

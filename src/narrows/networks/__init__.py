@@ -1,0 +1,27 @@
+"""Networks: mlp, conv, and `auto`, for any schema. They hold no opinions about autoencoders."""
+
+from narrows.networks.base import Decoder, Standardize
+from narrows.networks.build import NAMES, OwnDecoder, OwnEncoder, accepts, choose, cleaner, decoder, encoder, pair
+from narrows.networks.conv import ConvDecoder, ConvEncoder, UNet
+from narrows.networks.mlp import Dictionary, MLPDecoder, MLPEncoder, ResidualMLP
+
+__all__ = [
+    "NAMES",
+    "ConvDecoder",
+    "ConvEncoder",
+    "Decoder",
+    "Dictionary",
+    "MLPDecoder",
+    "MLPEncoder",
+    "OwnDecoder",
+    "OwnEncoder",
+    "ResidualMLP",
+    "Standardize",
+    "UNet",
+    "accepts",
+    "choose",
+    "cleaner",
+    "decoder",
+    "encoder",
+    "pair",
+]

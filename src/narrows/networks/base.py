@@ -1,0 +1,47 @@
+"""What every network here shares: standardised input, and an output that starts at the data's mean."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from narrows.data import Schema
+
+
+class Standardize(nn.Module):
+    """(x - mean) / std with the schema's statistics, for each column or channel; log(1 + x) first for counts.
+
+    Real-valued vectors arrive standardised and pass through.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, schema: Schema) -> None:
+        super().__init__()
+        shape = (-1,) + (1,) * (len(schema.shape) - 1)
+        self.counts = schema.support == "count"
+        self.trivial = schema.support == "real" and schema.kind == "vector"
+        # pixels and binary columns of one vector are of one kind: a pixel that is nearly always 0 is not blown up
+        std = torch.tensor(schema.std)
+        if schema.support != "count":
+            std = std.square().mean().sqrt().expand_as(std).clone()
+        self.register_buffer("mean", torch.tensor(schema.mean).reshape(shape), persistent=False)
+        self.register_buffer("std", std.reshape(shape), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Standardise x (B x shape)."""
+        if self.trivial:
+            return x
+        return ((x.log1p() if self.counts else x) - self.mean) / self.std
+
+
+class Decoder(nn.Module):
+    """Abstract: from codes (B x n_inputs) to one number an entry (B x shape)."""
+
+    def start_at(self, o: Tensor) -> None:
+        """Set the last layer's bias so that an untrained decoder gives `o`, one number for each column or channel."""
+        last = [m for m in self.modules() if isinstance(m, (nn.Linear, nn.Conv2d))][-1]
+        if last.bias is not None:
+            with torch.no_grad():
+                last.bias.copy_(o.repeat_interleave(last.bias.numel() // o.numel()))

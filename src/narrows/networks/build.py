@@ -1,0 +1,126 @@
+"""A network for any schema, by name or from a user's own module."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from narrows.data import Schema
+from narrows.networks.base import Decoder
+from narrows.networks.conv import ConvDecoder, ConvEncoder, UNet
+from narrows.networks.mlp import MLPDecoder, MLPEncoder, ResidualMLP
+from narrows.params import nearest
+
+NAMES = ("auto", "mlp", "conv")
+_MLP_PIXELS = 32 * 32  # the largest grey image, in numbers, for which an MLP is the better bargain
+
+
+def choose(name: str, schema: Schema) -> tuple[str, str]:
+    """The network called `name`, or for "auto" the one that fits the data, and the reason."""
+    if name not in NAMES:
+        raise ValueError(f"Unknown network {name!r}. {nearest(name, NAMES)}")
+    if name == "conv" and schema.kind != "image":
+        raise ValueError(
+            f'network="conv" needs images, (n, h, w) or (n, h, w, c). Got {schema.describe()}: reshape them, or pass '
+            'network="mlp".'
+        )
+    if name != "auto":
+        return name, "as asked"
+    if schema.kind == "vector":
+        return "mlp", "the examples are vectors"
+    if schema.n_entries <= _MLP_PIXELS:
+        return "mlp", f"images of {schema.n_entries} numbers: an MLP gets further in the same time than convolutions"
+    return "conv", f"images of {schema.n_entries} numbers: convolutions share what they learn between places"
+
+
+def encoder(name: str, schema: Schema, n_outputs: int, hidden: Sequence[int]) -> nn.Module:
+    """An encoder B x shape -> B x n_outputs; `name` is "mlp" or "conv"."""
+    return MLPEncoder(schema, n_outputs, hidden) if name == "mlp" else ConvEncoder(schema, n_outputs)
+
+
+def decoder(name: str, schema: Schema, n_inputs: int, hidden: Sequence[int]) -> Decoder:
+    """A decoder B x n_inputs -> B x shape; `name` is "mlp" or "conv"."""
+    return MLPDecoder(schema, n_inputs, hidden) if name == "mlp" else ConvDecoder(schema, n_inputs)
+
+
+def cleaner(name: str, schema: Schema, hidden: Sequence[int]) -> Decoder:
+    """A network B x shape -> B x shape without a narrow code; `name` is "mlp" or "conv"."""
+    return ResidualMLP(schema, hidden) if name == "mlp" else UNet(schema)
+
+
+class OwnEncoder(nn.Module):
+    """A user's module as an encoder, with a linear layer behind it where it gives another number of features."""
+
+    def __init__(self, module: nn.Module, schema: Schema, n_outputs: int) -> None:
+        super().__init__()
+        self.module = copy.deepcopy(module)
+        features = _probe(self.module, torch.zeros(2, *schema.shape), "encoder").flatten(1).shape[1]
+        self.head = nn.Identity() if features == n_outputs else nn.Linear(features, n_outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x shape -> B x n_outputs."""
+        return self.head(self.module(x).flatten(1))
+
+
+class OwnDecoder(Decoder):
+    """A user's module as a decoder; it must give as many numbers as an example has.
+
+    Parameters
+    ----------
+    input_shape : of one input: (n_components,), or an example's own shape for a denoiser without a code.
+    """
+
+    def __init__(self, module: nn.Module, schema: Schema, input_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.module, self.shape = copy.deepcopy(module), schema.shape
+        found = _probe(self.module, torch.zeros(2, *input_shape), "decoder").flatten(1).shape[1]
+        if found != schema.n_entries:
+            raise ValueError(
+                f"The decoder module {type(module).__name__} must give {schema.n_entries} numbers an example "
+                f"(shape {schema.shape}) for inputs of shape {input_shape}. It gave {found}."
+            )
+
+    def start_at(self, o: Tensor) -> None:
+        """A user's module starts where its author had it start."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        """B x input_shape -> B x shape."""
+        return self.module(z).flatten(1).unflatten(1, self.shape)
+
+
+def pair(network: Any) -> tuple[Any, Any]:
+    """The `network` parameter as (encoder, decoder), each a name or a module. A lone module is the encoder."""
+    if isinstance(network, (tuple, list)):
+        first, second = network
+        return first, second
+    if isinstance(network, nn.Module):
+        return network, "auto"
+    return network, network
+
+
+def accepts(network: Any) -> bool:
+    """Whether `network` is a name, a module, or a pair of such."""
+    parts = network if isinstance(network, (tuple, list)) else (network,)
+    return len(parts) in (1, 2) and all(isinstance(p, (str, nn.Module)) for p in parts) and len(parts) > 0
+
+
+def _probe(module: nn.Module, x: Tensor, role: str) -> Tensor:
+    was = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            parameter = next(module.parameters(), x)
+            out = module(x.to(dtype=parameter.dtype, device=parameter.device))
+    except Exception as error:
+        raise ValueError(
+            f"The {role} module {type(module).__name__} could not take an input of shape {tuple(x.shape)} "
+            f"(batch first): {error}"
+        ) from error
+    module.train(was)
+    if not isinstance(out, Tensor) or len(out) != len(x):
+        raise ValueError(f"The {role} module {type(module).__name__} must return one tensor, batch first.")
+    return out.float().cpu()

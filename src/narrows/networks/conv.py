@@ -1,0 +1,138 @@
+"""Residual convolutional networks, for images of any size from 8 x 8, and a U-Net that keeps every detail.
+
+There is no batch normalisation, so what becomes of an example does not depend on its neighbours; each residual
+branch starts at 0 instead (Zhang et al., Fixup initialization, 2019, https://arxiv.org/abs/1901.09321).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from narrows.data import Schema
+from narrows.networks.base import Decoder, Standardize
+
+_SMALLEST = 4  # pixels at which halving stops
+_WIDEST = 256  # channels at which doubling stops
+
+
+def sizes(height: int, width: int, smallest: int = _SMALLEST) -> list[tuple[int, int]]:
+    """The sizes that an image goes through, halved (rounded up) until a side would fall under `smallest`.
+
+    >>> sizes(28, 28)
+    [(28, 28), (14, 14), (7, 7), (4, 4)]
+    """
+    found = [(height, width)]
+    while min((side + 1) // 2 for side in found[-1]) >= smallest:
+        found.append(((found[-1][0] + 1) // 2, (found[-1][1] + 1) // 2))
+    return found
+
+
+class Residual(nn.Module):
+    """x + conv(gelu(conv(gelu(x)))), the second convolution starting at 0."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x channels x h x w, unchanged in shape."""
+        return x + self.second(F.gelu(self.first(F.gelu(x))))
+
+
+def _widths(n_levels: int, width: int) -> list[int]:
+    return [min(width * 2**level, max(width, _WIDEST)) for level in range(n_levels)]
+
+
+class ConvEncoder(nn.Module):
+    """Residual blocks, halving the image and doubling the channels, then one linear layer.
+
+    Parameters
+    ----------
+    schema : of images.
+    n_outputs : numbers to give for each image.
+    width : channels at full size.
+    """
+
+    def __init__(self, schema: Schema, n_outputs: int, width: int = 32) -> None:
+        super().__init__()
+        channels, height, breadth = schema.shape
+        levels = sizes(height, breadth)
+        widths = _widths(len(levels), width)
+        blocks: list[nn.Module] = [nn.Conv2d(channels, widths[0], 3, padding=1)]
+        for narrow, wide in zip(widths, widths[1:], strict=False):
+            blocks += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1), Residual(wide)]
+        self.standardize = Standardize(schema)
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Linear(widths[-1] * levels[-1][0] * levels[-1][1], n_outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x channels x h x w -> B x n_outputs."""
+        h = self.blocks(self.standardize(x).contiguous(memory_format=torch.channels_last))
+        return self.head(F.gelu(h).flatten(1))
+
+
+class ConvDecoder(Decoder):
+    """The encoder's mirror image: a linear layer, then enlarging by nearest neighbours and convolving."""
+
+    def __init__(self, schema: Schema, n_inputs: int, width: int = 32) -> None:
+        super().__init__()
+        channels, height, breadth = schema.shape
+        self.levels = sizes(height, breadth)
+        widths = _widths(len(self.levels), width)
+        self.start = (widths[-1], *self.levels[-1])
+        self.stem = nn.Linear(n_inputs, widths[-1] * self.levels[-1][0] * self.levels[-1][1])
+        self.residuals = nn.ModuleList(Residual(wide) for wide in reversed(widths[1:]))
+        pairs = list(zip(widths, widths[1:], strict=False))
+        self.enlarge = nn.ModuleList(nn.Conv2d(wide, narrow, 3, padding=1) for narrow, wide in reversed(pairs))
+        self.head = nn.Conv2d(widths[0], channels, 3, padding=1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """B x n_inputs -> B x channels x h x w."""
+        h = self.stem(z).unflatten(1, self.start).contiguous(memory_format=torch.channels_last)
+        for residual, convolve, size in zip(self.residuals, self.enlarge, reversed(self.levels[:-1]), strict=True):
+            h = convolve(F.interpolate(F.gelu(residual(h)), size=size, mode="nearest"))
+        return self.head(F.gelu(h))
+
+
+class UNet(Decoder):
+    """From a noisy image to a clean one, each level's detail handed across; there is no narrow code.
+
+    Ronneberger et al., U-Net (2015), https://arxiv.org/abs/1505.04597.
+
+    Parameters
+    ----------
+    schema : of images.
+    width : channels at full size.
+    depth : how often the image is halved, at most.
+    """
+
+    def __init__(self, schema: Schema, width: int = 32, depth: int = 2) -> None:
+        super().__init__()
+        channels, height, breadth = schema.shape
+        self.levels = sizes(height, breadth)[: depth + 1]
+        widths = _widths(len(self.levels), width)
+        self.standardize = Standardize(schema)
+        self.stem = nn.Conv2d(channels, widths[0], 3, padding=1)
+        pairs = list(zip(widths, widths[1:], strict=False))
+        self.down = nn.ModuleList(nn.Conv2d(narrow, wide, 3, stride=2, padding=1) for narrow, wide in pairs)
+        self.across = nn.ModuleList(Residual(wide) for wide in widths)
+        self.up = nn.ModuleList(nn.Conv2d(wide, narrow, 3, padding=1) for narrow, wide in reversed(pairs))
+        self.finish = nn.ModuleList(Residual(narrow) for narrow, _ in reversed(pairs))
+        self.head = nn.Conv2d(widths[0] + channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x channels x h x w, the same shape out."""
+        x = self.standardize(x).contiguous(memory_format=torch.channels_last)
+        h = self.across[0](self.stem(x))
+        details = []
+        for halve, residual in zip(self.down, list(self.across)[1:], strict=True):
+            details.append(h)
+            h = residual(halve(F.gelu(h)))
+        for enlarge, residual in zip(self.up, self.finish, strict=True):
+            detail = details.pop()
+            h = residual(detail + enlarge(F.interpolate(F.gelu(h), size=detail.shape[-2:], mode="nearest")))
+        return self.head(torch.cat([F.gelu(h), x.to(h.dtype)], dim=1))

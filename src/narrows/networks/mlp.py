@@ -1,0 +1,100 @@
+"""Multilayer perceptrons: vectors, and images small enough to be one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from narrows.data import Schema
+from narrows.networks.base import Decoder, Standardize
+
+
+def layers(sizes: Sequence[int], activate_last: bool = False) -> nn.Sequential:
+    """Linear layers between `sizes`, with a GELU after each but the last (and after that too if asked).
+
+    >>> layers([4, 3, 2])
+    Sequential(
+      (0): Linear(in_features=4, out_features=3, bias=True)
+      (1): GELU(approximate='none')
+      (2): Linear(in_features=3, out_features=2, bias=True)
+    )
+    """
+    modules: list[nn.Module] = []
+    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+        modules += [nn.Linear(n_in, n_out), nn.GELU()]
+    return nn.Sequential(*(modules if activate_last else modules[:-1]))
+
+
+class MLPEncoder(nn.Module):
+    """d -> hidden -> n_outputs.
+
+    Parameters
+    ----------
+    schema : what one example is; images are flattened.
+    n_outputs : numbers to give for each example.
+    hidden : widths of the layers between; none at all makes the encoder linear.
+    """
+
+    def __init__(self, schema: Schema, n_outputs: int, hidden: Sequence[int]) -> None:
+        super().__init__()
+        self.standardize = Standardize(schema)
+        self.layers = layers([schema.n_entries, *hidden, n_outputs])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x shape -> B x n_outputs."""
+        return self.layers(self.standardize(x).flatten(1))
+
+
+class MLPDecoder(Decoder):
+    """n_inputs -> hidden reversed -> d, the encoder's mirror image."""
+
+    def __init__(self, schema: Schema, n_inputs: int, hidden: Sequence[int]) -> None:
+        super().__init__()
+        self.shape = schema.shape
+        self.layers = layers([n_inputs, *reversed(hidden), schema.n_entries])
+
+    def forward(self, z: Tensor) -> Tensor:
+        """B x n_inputs -> B x shape."""
+        return self.layers(z).unflatten(1, self.shape)
+
+
+class Dictionary(Decoder):
+    """o = bias + sum_j z_j d_j / |d_j|: one direction of unit length for each unit, so that z_j has a scale.
+
+    What one unit means can be looked at: it is its direction.
+    """
+
+    def __init__(self, schema: Schema, n_inputs: int) -> None:
+        super().__init__()
+        self.shape = schema.shape
+        self.directions = nn.Parameter(torch.randn(n_inputs, schema.n_entries))
+        self.bias = nn.Parameter(torch.zeros(schema.n_entries))
+
+    def start_at(self, o: Tensor) -> None:
+        """Set the bias."""
+        with torch.no_grad():
+            self.bias.copy_(o.repeat_interleave(self.bias.numel() // o.numel()))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """B x n_inputs -> B x shape."""
+        # the code is scaled rather than the dictionary: the same product, and no second copy of the dictionary
+        scaled = z / self.directions.norm(dim=1).clamp(min=1e-8)
+        return (scaled @ self.directions + self.bias).unflatten(1, self.shape)
+
+
+class ResidualMLP(Decoder):
+    """x -> x W + MLP(x): cleans a vector without a narrow code, for a denoiser that must lose no detail."""
+
+    def __init__(self, schema: Schema, hidden: Sequence[int]) -> None:
+        super().__init__()
+        self.shape = schema.shape
+        self.standardize = Standardize(schema)
+        self.direct = nn.Linear(schema.n_entries, schema.n_entries, bias=False)
+        self.layers = layers([schema.n_entries, *hidden, schema.n_entries])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x shape -> B x shape."""
+        x = self.standardize(x).flatten(1)
+        return (self.direct(x) + self.layers(x)).unflatten(1, self.shape)

@@ -1,0 +1,239 @@
+"""Recipes: named choices of the five parts and an objective, and the registry of names.
+
+A recipe is one function (schema, n_components, hyperparameters) -> Parts. Its signature is the whole story: the
+estimators, the command line and the saved recipe.json read names, defaults, rules and help from it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+import torch
+from torch import nn
+
+from narrows import bottlenecks, corruptions, likelihoods, networks
+from narrows.data import Schema
+from narrows.model import Autoencoder
+from narrows.objectives import WeightedCosts
+from narrows.params import SIZES, Integer, OneOf, Parameter, Real, Which, either, nearest, parameters
+from narrows.training import Choice
+
+
+class Parts(NamedTuple):
+    """What a recipe makes: the model, the objective, and what was decided on the way."""
+
+    model: Autoencoder
+    objective: WeightedCosts
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A registered recipe: its function, its parameters, and the first line of its docstring."""
+
+    name: str
+    make: Callable[..., Parts]
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        return (inspect.getdoc(self.make) or "").split("\n")[0]
+
+    @functools.cached_property
+    def parameters(self) -> dict[str, Parameter]:
+        """All keyword parameters, `n_components` first."""
+        return parameters(self.make)
+
+
+RECIPES: dict[str, Recipe] = {}
+
+_Make = TypeVar("_Make", bound=Callable[..., Parts])
+
+
+def register(make: _Make) -> _Make:
+    """Add a recipe to the registry, by its function's name."""
+    RECIPES[make.__name__] = Recipe(make.__name__, make)
+    return make
+
+
+def get(name: str) -> Recipe:
+    """The recipe called `name`."""
+    if name not in RECIPES:
+        raise ValueError(f"Unknown recipe {name!r}. {nearest(name, RECIPES)}")
+    return RECIPES[name]
+
+
+Components = Annotated[int, Integer(1), "numbers in a code"]
+OptionalComponents = Annotated[
+    int | None, either(Integer(1), OneOf((None,))), "numbers in a code; None for a model without a narrow code"
+]
+Network = Annotated[
+    Any,
+    Which(
+        f"one of {', '.join(map(repr, networks.NAMES))}, a torch.nn.Module, or a pair (encoder, decoder) of such",
+        lambda v: networks.accepts(v),
+    ),
+    "encoder and decoder: 'auto' picks by the data, 'mlp', 'conv', your module, or a pair (encoder, decoder)",
+]
+Hidden = Annotated[Sequence[int], SIZES, "widths of an MLP encoder's layers, mirrored in the decoder; () for linear"]
+Likelihood = Annotated[
+    str,
+    OneOf(("auto", *likelihoods.LIKELIHOODS)),
+    "of the data given a code: 'auto' picks by the data, or " + ", ".join(likelihoods.LIKELIHOODS),
+]
+Level = Annotated[
+    Any,
+    Which(
+        "a float of at least 0, or a pair (low, high) of such",
+        lambda v: (
+            Real(0).accepts(v)
+            or (isinstance(v, (tuple, list)) and len(v) == 2 and all(Real(0).accepts(i) for i in v) and v[0] <= v[1])
+        ),
+    ),
+    "noise level on the model's scale, or (low, high) to draw one for each example",
+]
+
+
+@register
+def ae(
+    schema: Schema,
+    n_components: Components = 2,
+    *,
+    network: Network = "auto",
+    hidden: Hidden = (1024, 512),
+    likelihood: Likelihood = "auto",
+) -> Parts:
+    """The plain autoencoder: each example through a few numbers, and back."""
+    return assemble(schema, bottlenecks.Plain(n_components), network=network, hidden=hidden, likelihood=likelihood)
+
+
+@register
+def vae(
+    schema: Schema,
+    n_components: Components = 2,
+    *,
+    beta: Annotated[float, Real(0), "weight of the KL from the prior; 1 is the ELBO"] = 1.0,
+    kl_warmup: Annotated[float, Real(0, 1), "share of the training over which the KL's weight grows from 0"] = 0.1,
+    free_nats: Annotated[float, Real(0), "KL in nats for each component below which there is no pull"] = 0.0,
+    network: Network = "auto",
+    hidden: Hidden = (1024, 512),
+    likelihood: Likelihood = "auto",
+) -> Parts:
+    """The variational autoencoder: the code is a Gaussian near N(0, I), so codes can be drawn and dials turned."""
+    return assemble(
+        schema,
+        bottlenecks.Gaussian(n_components, free_nats),
+        WeightedCosts({"kl": beta, **({"free_nats": beta} if free_nats else {})}, warmup=kl_warmup),
+        network=network,
+        hidden=hidden,
+        likelihood=likelihood,
+    )
+
+
+@register
+def dae(
+    schema: Schema,
+    n_components: OptionalComponents = None,
+    *,
+    noise: Annotated[str, OneOf(tuple(corruptions.NOISES)), "kind of noise"] = "gaussian",
+    level: Level = 0.3,
+    network: Network = "auto",
+    hidden: Hidden = (1024, 512),
+    likelihood: Likelihood = "auto",
+) -> Parts:
+    """The denoising autoencoder: shown a noisy example, it gives back the clean one."""
+    return assemble(
+        schema,
+        bottlenecks.Plain(n_components or 0),
+        corruption=corruptions.noise(noise, tuple(level) if isinstance(level, list) else level),
+        network=network,
+        hidden=hidden,
+        likelihood=likelihood,
+    )
+
+
+@register
+def sae(
+    schema: Schema,
+    n_components: Components = 256,
+    *,
+    sparsity: Annotated[str, OneOf(("topk", "l1", "kl")), "what keeps the code sparse"] = "topk",
+    k: Annotated[int, Integer(1), "units that are active for one example (topk)"] = 16,
+    strength: Annotated[float, Real(0), "weight of the sparsity cost (l1, kl)"] = 1.0,
+    rate: Annotated[float, Real(0, 1, open_low=True, open_high=True), "target mean activation of a unit (kl)"] = 0.05,
+    network: Network = "auto",
+    hidden: Hidden = (1024,),
+    likelihood: Likelihood = "auto",
+) -> Parts:
+    """The sparse autoencoder: many units, few of them active, each an expert on something."""
+    bottleneck: bottlenecks.Sparse
+    if sparsity == "topk":
+        bottleneck, weights = bottlenecks.TopK(n_components, k), {}
+    elif sparsity == "l1":
+        bottleneck, weights = bottlenecks.L1(n_components), {"l1": strength}
+    else:
+        bottleneck, weights = bottlenecks.KLRate(n_components, rate), {"kl_rate": strength}
+    first, second = networks.pair(network)
+    return assemble(
+        schema,
+        bottleneck,
+        WeightedCosts(weights),
+        network=(first, networks.Dictionary(schema, n_components) if isinstance(second, str) else second),
+        hidden=hidden,
+        likelihood=likelihood,
+    )
+
+
+def assemble(
+    schema: Schema,
+    bottleneck: bottlenecks.Bottleneck,
+    objective: WeightedCosts | None = None,
+    *,
+    corruption: corruptions.Corruption | None = None,
+    network: Any = "auto",
+    hidden: Sequence[int] = (1024, 512),
+    likelihood: str = "auto",
+) -> Parts:
+    """Networks and a likelihood for `schema` around a bottleneck: what all recipes share.
+
+    Where the bottleneck has no components the encoder is the identity, and the decoder cleans the example itself.
+    """
+    stochastic = isinstance(bottleneck, bottlenecks.Gaussian)
+    p_x, reason = likelihoods.choose(likelihood, schema, generative=stochastic)
+    choices = [Choice("likelihood", p_x.name, reason)]
+    first, second = networks.pair(network)
+    encoder: nn.Module
+    if bottleneck.n_components == 0:
+        encoder, first = nn.Identity(), second
+    elif isinstance(first, nn.Module):
+        encoder = networks.OwnEncoder(first, schema, bottleneck.n_inputs)
+    else:
+        first, why = networks.choose(first, schema)
+        choices.append(Choice("network", first, why))
+        encoder = networks.encoder(first, schema, bottleneck.n_inputs, hidden)
+
+    decoder: nn.Module
+    if isinstance(second, networks.Decoder):
+        decoder = second
+    elif isinstance(second, nn.Module):
+        input_shape = (bottleneck.n_components,) if bottleneck.n_components else schema.shape
+        decoder = networks.OwnDecoder(second, schema, input_shape)
+    else:
+        if bottleneck.n_components == 0 and second == "auto":
+            name, why = ("conv" if schema.kind == "image" else "mlp"), "a denoiser without a code keeps every detail"
+        else:
+            name, why = networks.choose(second, schema)
+        if bottleneck.n_components == 0:
+            choices.append(Choice("network", name, why))
+            decoder = networks.cleaner(name, schema, hidden)
+        else:
+            decoder = networks.decoder(name, schema, bottleneck.n_components, hidden)
+    if isinstance(decoder, networks.Decoder):
+        mean = torch.tensor(schema.mean, dtype=torch.float64)
+        decoder.start_at(p_x.unmean(mean.expm1() if schema.support == "count" else mean).float())
+    model = Autoencoder(corruption or corruptions.Nothing(), encoder, bottleneck, decoder, p_x)
+    return Parts(model, objective or WeightedCosts(), tuple(choices))

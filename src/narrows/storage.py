@@ -1,0 +1,106 @@
+"""A fitted model as a folder: recipe.json, weights.safetensors and a model card (README.md). Never a pickle.
+
+Both files are written beside and renamed, the weights first. recipe.json holds the weights' SHA-256, so weights that
+belong to another model are refused; after a crash between the two renames the new recipe.json is still beside, and
+reading finishes what writing began.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from narrows.data.atomic import atomic_path
+
+FORMAT = 1
+RECIPE, WEIGHTS, CARD = "recipe.json", "weights.safetensors", "README.md"
+_PENDING = ".recipe.json.new"
+
+
+def write(folder: Path, recipe: dict[str, Any], tensors: dict[str, Tensor], card: str) -> None:
+    """Write a model into `folder`, which is made if it is not there; an older model in it is replaced.
+
+    Raises
+    ------
+    FileExistsError
+        If `folder` is a file, or holds a recipe.json that is not narrows'.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"Cannot save a model to {folder}: it is a file. Name a folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}
+    with atomic_path(folder / WEIGHTS) as weights:
+        save_file(whole, weights, metadata={"narrows": str(FORMAT)})
+        text = json.dumps({"format": FORMAT, **recipe, "weights_sha256": _digest(weights)}, indent=1)
+        with atomic_path(folder / _PENDING) as pending:
+            pending.write_text(text, encoding="utf-8")
+    os.replace(folder / _PENDING, folder / RECIPE)
+    with atomic_path(folder / CARD) as path:
+        path.write_text(card, encoding="utf-8")
+
+
+def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The recipe and the tensors of the model in `folder`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no model.
+    ValueError
+        If it is truncated, of a newer format, or its weights are another model's.
+    """
+    recipe = describe(folder)
+    weights = folder / WEIGHTS
+    if not weights.exists():
+        raise FileNotFoundError(f"{folder} has a {RECIPE} but no {WEIGHTS}: the model is not whole. Copy it again.")
+    digest = _digest(weights)
+    if digest != recipe["weights_sha256"]:
+        pending = folder / _PENDING
+        newer = _parse(pending) if pending.exists() else {}
+        if newer.get("weights_sha256") != digest:
+            raise ValueError(
+                f"{weights} is truncated or belongs to another model: its SHA-256 is not the one in {RECIPE}. "
+                "Restore both files from one save."
+            )
+        recipe = newer
+    try:
+        return recipe, load_file(weights)
+    except SafetensorError as error:
+        raise ValueError(f"{weights} cannot be read ({error}). Restore it from a copy.") from error
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """recipe.json of the model in `folder`, checked for its format but without its weights."""
+    path = folder / RECIPE
+    if not path.exists():
+        what = "no such folder" if not folder.exists() else f"it holds no {RECIPE}"
+        raise FileNotFoundError(f"No narrows model at {folder}: {what}. `save` or `narrows fit --out` makes one.")
+    recipe = _parse(path)
+    if recipe["format"] > FORMAT:
+        raise ValueError(
+            f"{path} has format {recipe['format']}, made by narrows {recipe.get('narrows', '?')}; this one reads up to "
+            f"{FORMAT}. Update narrows: pip install -U narrows."
+        )
+    return recipe
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        recipe = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is truncated or no JSON ({error}). Restore it from a copy.") from error
+    if not isinstance(recipe, dict) or not isinstance(recipe.get("format"), int):
+        raise ValueError(f"{path} is no narrows recipe: it states no format.")
+    return recipe
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,91 @@
+"""Where to compute and in which precision: chosen, with the reason, unless the user says.
+
+Precision concerns the products of the training step only: weights, optimizer state, losses and reductions are in
+single precision, and a fitted model is applied in single precision.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+from narrows.params import nearest
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float64")
+_WORTHWHILE = 1.3  # bf16 must be this much faster to be chosen: it costs three digits
+
+
+class Choice(NamedTuple):
+    """Something that was decided for the user: the parameter, its value, and why."""
+
+    name: str
+    value: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value}: {self.reason}"
+
+
+def choose_device(name: str) -> tuple[torch.device, Choice]:
+    """The device called `name`; for "auto" a GPU if there is one."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda"), Choice("device", "cuda", f"{torch.cuda.get_device_name()} is at hand")
+        if torch.backends.mps.is_available():
+            return torch.device("mps"), Choice("device", "mps", "an Apple GPU is at hand")
+        return torch.device("cpu"), Choice("device", "cpu", f"no GPU is at hand; {torch.get_num_threads()} threads")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"Unknown device {name!r}. {nearest(name, ['auto', 'cpu', 'cuda', 'mps'])}") from error
+    if device.type == "cuda" and (
+        not torch.cuda.is_available() or (device.index is not None and device.index >= torch.cuda.device_count())
+    ):
+        raise ValueError(
+            f'device={name!r} was asked for, and {torch.cuda.device_count()} CUDA devices are at hand. Pass device="auto".'
+        )
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError('device="mps" was asked for, and none is at hand. Pass device="auto".')
+    return device, Choice("device", name, "as asked")
+
+
+def choose_precision(name: str, device: torch.device) -> tuple[torch.dtype, Choice]:
+    """The dtype of the training step's products."""
+    if name != "auto":
+        return getattr(torch, name), Choice("precision", name, "as asked")
+    if device.type == "mps":
+        return torch.float32, Choice("precision", "float32", "the MPS backend gains nothing from less")
+    gain = bfloat16_gain(device)
+    if gain >= _WORTHWHILE:
+        reason = f"matrix products here are {gain:.1f} times as fast as in float32, measured"
+        return torch.bfloat16, Choice("precision", "bfloat16", reason)
+    reason = f"bfloat16 products here are only {gain:.1f} times as fast, measured"
+    return torch.float32, Choice("precision", "float32", reason)
+
+
+@functools.cache
+def bfloat16_gain(device: torch.device) -> float:
+    """How many times faster a bf16 matrix product is than a single-precision one, measured once a process."""
+    generator = torch.Generator().manual_seed(0)
+
+    def seconds(dtype: torch.dtype) -> float:
+        a = torch.randn(256, 1024, generator=generator).to(device, dtype)
+        b = torch.randn(1024, 1024, generator=generator).to(device, dtype)
+        return _fastest(lambda: a @ b, device)
+
+    return seconds(torch.float32) / seconds(torch.bfloat16)
+
+
+def _fastest(call: Callable[[], object], device: torch.device, repeats: int = 7) -> float:
+    best = float("inf")
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        best = min(best, time.perf_counter() - start)
+    return best

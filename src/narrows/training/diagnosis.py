@@ -1,0 +1,50 @@
+"""What can go wrong in a training, said in words, with what was done about it and the knob that changes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from narrows.bottlenecks import Gaussian, Sparse
+from narrows.model import Autoencoder
+
+ACTIVE_VARIANCE = 0.01  # of the posterior mean over examples: Burda et al. (2016), https://arxiv.org/abs/1509.00519
+
+
+def active_components(means: Tensor) -> Tensor:
+    """Which components' posterior means (n x L) vary between examples: L booleans."""
+    return means.var(0, correction=0) > ACTIVE_VARIANCE
+
+
+def look(model: Autoencoder, h: Tensor) -> dict[str, float]:
+    """Measures of a code's health, from the encoder's output `h` on held-out or training examples (n x n_inputs).
+
+    `active` components for a stochastic code; `l0` (units active for one example) and `dead` (share of units that
+    fired for none of these examples) for a sparse one.
+    """
+    bottleneck = model.bottleneck
+    if isinstance(bottleneck, Gaussian):
+        return {"active": float(active_components(bottleneck.encode(h)).sum())}
+    if isinstance(bottleneck, Sparse):
+        fires = bottleneck.encode(h) > bottleneck.floor
+        return {"l0": float(fires.sum(1).float().mean()), "dead": float((~fires.any(0)).float().mean())}
+    return {}
+
+
+def overfits(history: list[dict[str, Any]]) -> int | None:
+    """The epoch after which the held-out loss only rose while the training loss fell, if that went on for long."""
+    looks = [(r["epoch"], r["loss"], r["valid_loss"]) for r in history if r.get("valid_loss") is not None]
+    if len(looks) < 6:
+        return None
+    best = min(range(len(looks)), key=lambda i: looks[i][2])
+    long_ago = best < len(looks) * 0.6
+    fell = looks[-1][1] < looks[best][1]
+    gap = looks[-1][2] - looks[best][2] > 0.02 * abs(looks[best][2])
+    return int(looks[best][0]) if long_ago and fell and gap else None
+
+
+def non_finite(module: nn.Module) -> list[str]:
+    """Names of the parameters that hold a NaN or an infinity."""
+    return [name for name, p in module.named_parameters() if not torch.isfinite(p).all()]
