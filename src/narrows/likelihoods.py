@@ -55,8 +55,7 @@ class Likelihood(nn.Module):
         """Whether each entry lies in the support."""
 
     def observe(self, o: Tensor, x: Tensor, weight: Tensor | None = None) -> None:
-        """Look at a training batch before it is scored; for likelihoods that follow the data by other means than
-        the gradient."""
+        """Look at a training batch before it is scored, where a parameter does not follow the gradient."""
         return
 
     def score(self, o: Tensor, x: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -278,7 +277,7 @@ def choose(name: str, schema: Schema, generative: bool) -> tuple[Likelihood, str
         return _build("gaussian", schema), "the values are real numbers"
     if generative and schema.kind == "image":
         return _build("continuous_bernoulli", schema), "the images' values lie in [0, 1], and so does this density"
-    return _build("gaussian", schema), "the values lie in [0, 1], to which the mean is bound; it minimises squared error"
+    return _build("gaussian", schema), "the values lie in [0, 1], to which the mean is bound; minimises squared error"
 
 
 def _build(name: str, schema: Schema) -> Likelihood:

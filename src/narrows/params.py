@@ -38,8 +38,9 @@ class Real:
         """Whether `value` is a number, not a bool and not NaN, in the range."""
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or math.isnan(value):
             return False
-        above = value > self.low if self.open_low else value >= self.low
-        below = value < self.high if self.open_high else value <= self.high
+        number = float(value)
+        above = number > self.low if self.open_low else number >= self.low
+        below = number < self.high if self.open_high else number <= self.high
         return above and below
 
     def describe(self) -> str:
@@ -56,7 +57,9 @@ class Integer:
 
     def accepts(self, value: Any) -> bool:
         """Whether `value` is an integer (numpy's too, a bool not) in the range."""
-        return isinstance(value, numbers.Integral) and not isinstance(value, bool) and self.low <= value <= self.high
+        return (
+            isinstance(value, numbers.Integral) and not isinstance(value, bool) and self.low <= int(value) <= self.high
+        )
 
     def describe(self) -> str:
         """Such as 'an int in the range [1, inf)'."""

@@ -129,7 +129,8 @@ class Schema:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Schema:
         """The inverse of `to_dict`."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        whole: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**whole)
 
 
 def as_rows(X: Any, owner: str) -> np.ndarray:
@@ -229,7 +230,9 @@ def check_rows(X: np.ndarray, schema: Schema, owner: str) -> None:
 def extremes(X: np.ndarray, owner: str) -> tuple[float, float]:
     """The least and the greatest value of X, found without copying it. NaN and infinity are refused."""
     if X.size == 0:
-        raise ValueError(f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required by {owner}.")
+        raise ValueError(
+            f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required by {owner}."
+        )
     step = max(1, _SCAN_BYTES // max(1, X[0].nbytes))
     low, high = np.inf, -np.inf
     for start in range(0, len(X), step):
@@ -283,10 +286,10 @@ def _units(
         return "real", (mean,), (std if std > 0 else 1.0,)
     if whole and low >= 0 and high > 1 and float((sample == 0).mean()) >= 0.5:
         return "count", nought, one
-    mean, std = sample.mean(0, dtype=np.float64), sample.std(0, dtype=np.float64)
+    means, stds = sample.mean(0, dtype=np.float64), sample.std(0, dtype=np.float64)
     # a constant column, up to the rounding of its own magnitude, is only centred
-    std = np.where(std > 1e-7 * np.maximum(1e-300, np.abs(mean)), std, 1.0)
-    return "real", tuple(mean.tolist()), tuple(std.tolist())
+    stds = np.where(stds > 1e-7 * np.maximum(1e-300, np.abs(means)), stds, 1.0)
+    return "real", tuple(means.tolist()), tuple(stds.tolist())
 
 
 def _floats(x: Tensor) -> tuple[float, ...]:

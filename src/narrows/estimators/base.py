@@ -179,7 +179,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
     def reconstruct(self, X: Any) -> Any:
         """X through the narrow place and back: the likelihood's mean, in the form and the units of X."""
         rows = self._checked(X)
-        return self.schema_.as_frame(self.schema_.restore(self._tensor(self.model_.reconstruct, rows)))
+        return self.schema_.as_frame(self.schema_.restore(self.applied(self.model_.reconstruct, rows)))
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Log-likelihood of each example in nats: (n,), higher is more usual.
@@ -231,9 +231,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         return self._decoded(torch.from_numpy(z), draw=seed_from(generator) if noise else None)
 
     @available_if(_has_code)
-    def traverse(
-        self, X: Any = None, *, components: Any = None, n_steps: int = 9, span: float = 3.0
-    ) -> np.ndarray:
+    def traverse(self, X: Any = None, *, components: Any = None, n_steps: int = 9, span: float = 3.0) -> np.ndarray:
         """One dial a component: each is turned while the others stay, and the examples are decoded.
 
         Parameters
@@ -252,7 +250,9 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         n = self.model_.bottleneck.n_components
         chosen = np.arange(n) if components is None else np.atleast_1d(np.asarray(components))
         if chosen.dtype.kind not in "iu" or chosen.size == 0 or chosen.min() < 0 or chosen.max() >= n:
-            raise ValueError(f"The `components` parameter of traverse must hold ints from 0 to {n - 1}. Got {components!r}.")
+            raise ValueError(
+                f"The `components` parameter of traverse must hold ints from 0 to {n - 1}. Got {components!r}."
+            )
         start = self.code_mean_ if X is None else np.asarray(self._codes(X[:1]))[0]
         z = np.tile(start, (len(chosen), n_steps, 1)).astype(np.float64)
         scale = np.sqrt(np.diag(self.code_covariance_))
@@ -306,6 +306,34 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
     def _n_features_out(self) -> int:
         return self.model_.bottleneck.n_components
 
+    # ------------------------------------------------------------------------------------- for other layers
+
+    def prepared(self, X: Any) -> Tensor:
+        """X checked and on the model's scale: n x `schema_.shape`, in memory."""
+        rows = self._checked(X)
+        return self.schema_.prepare(torch.from_numpy(np.array(rows)))
+
+    def applied(self, function: Callable[[Tensor], Tensor], rows: np.ndarray | Tensor) -> Tensor:
+        """`function`, of the model's tensors, over many examples in passes of bounded size; the result on the CPU.
+
+        Parameters
+        ----------
+        function : from B x `schema_.shape` to B x anything, such as `model_.encode`.
+        rows : the user's rows as an array, or prepared examples as a tensor.
+        """
+        model = self._module()
+        parameter = next(model.parameters())
+        parts = []
+        with torch.inference_mode():
+            for start in range(0, len(rows), _ROWS):
+                part = rows[start : start + _ROWS]
+                if isinstance(part, Tensor):
+                    x = part.to(parameter.device, parameter.dtype)
+                else:
+                    x = self.schema_.prepare(torch.from_numpy(np.array(part)).to(parameter.device), parameter.dtype)
+                parts.append(function(_filled(x))[: len(part)].cpu())
+        return torch.cat(parts)
+
     # ---------------------------------------------------------------------------------------------- inside
 
     def _check_parameters(self) -> None:
@@ -319,9 +347,13 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         sparse = "k" in self.recipe.parameters
         limit = 1_000_000 if sparse else d
         if n > limit:
-            why = "" if sparse else (
-                f", the numbers in one example (n_features={d}): a code as long as that is no narrow place. "
-                "SAE takes more"
+            why = (
+                ""
+                if sparse
+                else (
+                    f", the numbers in one example (n_features={d}): a code as long as that is no narrow place. "
+                    "SAE takes more"
+                )
             )
             raise ValueError(f"The `n_components` parameter of {owner} must be at most {limit}{why}. Got {n} instead.")
 
@@ -340,9 +372,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
     def _rows(self, X: Any, reset: bool) -> np.ndarray:
         owner = type(self).__name__
         if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor):
-            rows = validate_data(
-                self, X, reset=reset, dtype="numeric", ensure_min_samples=2 if reset else 1, order="C"
-            )
+            rows = validate_data(self, X, reset=reset, dtype="numeric", ensure_min_samples=2 if reset else 1, order="C")
             return as_rows(rows, owner)
         rows = as_rows(X, owner)
         if reset:
@@ -363,20 +393,10 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
             self.model_.to(device)
         return self.model_.eval()
 
-    def _tensor(self, function: Callable[[Tensor], Tensor], rows: np.ndarray) -> Tensor:
-        """`function` of all rows, prepared, in passes of bounded size."""
-        model = self._module()
-        parameter = next(model.parameters())
-        parts = []
-        with torch.inference_mode():
-            for start in range(0, len(rows), _ROWS):
-                part = torch.from_numpy(np.array(rows[start : start + _ROWS]))
-                x = self.schema_.prepare(part.to(parameter.device), parameter.dtype)
-                parts.append(function(_filled(x))[: len(part)].cpu())
-        return torch.cat(parts)
-
-    def _apply(self, function: Callable[[Tensor], Tensor], rows: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
-        out = self._tensor(function, rows).numpy()
+    def _apply(
+        self, function: Callable[[Tensor], Tensor], rows: np.ndarray, like: np.ndarray | None = None
+    ) -> np.ndarray:
+        out = self.applied(function, rows).numpy()
         return out.astype(like.dtype) if like is not None and like.dtype == np.float64 else out
 
     def _decoded(self, z: Tensor, draw: int | None = None) -> Any:
@@ -408,7 +428,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         sample = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _SURVEYED)).astype(int))]
         bottleneck = model.bottleneck
         if isinstance(bottleneck, Gaussian):
-            h = self._tensor(model.encoder, sample)
+            h = self.applied(model.encoder, sample)
             kl = bottleneck.kl(h).mean(0)
             order = kl.argsort(descending=True)
             model.order.copy_(order)
@@ -421,7 +441,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
                     f"{self.unused_components_}. Fewer `n_components` would do as well."
                 )
         if model.has_code:
-            z = self._tensor(model.encode, sample).double().numpy()
+            z = self.applied(model.encode, sample).double().numpy()
             self.code_mean_ = z.mean(0)
             if not isinstance(bottleneck, Sparse):
                 self.code_covariance_ = np.atleast_2d(np.cov(z, rowvar=False))
@@ -442,7 +462,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         decisions = "\n".join(f"- {line}" for line in self.report_)
         return (
             f"# {type(self).__name__}\n\n{self.recipe.summary}\n\nMade by narrows {__version__}. Load it with\n\n"
-            f"```python\nimport narrows\n\nmodel = narrows.load(\"FOLDER\")\n```\n\n"
+            f'```python\nimport narrows\n\nmodel = narrows.load("FOLDER")\n```\n\n'
             f"## What was decided, and why\n\n{decisions}\n\n## Last losses, nats per example\n\n{losses}\n"
         )
 

@@ -36,7 +36,9 @@ def load(
     values = dict(recipe["parameters"])
     unknown = sorted(set(values) - set(cls.parameters()))
     if unknown:
-        raise ValueError(f"{folder}: {cls.__name__} has no parameter {unknown[0]!r}. {nearest(unknown[0], cls.parameters())}")
+        raise ValueError(
+            f"{folder}: {cls.__name__} has no parameter {unknown[0]!r}. {nearest(unknown[0], cls.parameters())}"
+        )
     values["network"] = _own_network(values["network"], encoder, decoder)
     model = cls(**{**values, "device": device, "hidden": tuple(values["hidden"])})
     model.schema_ = Schema.from_dict(recipe["schema"])

@@ -134,5 +134,5 @@ def estimator(recipe: str) -> type[Estimator]:
     name = recipes.get(recipe).name
     if name not in _CLASSES:
         base = {"__doc__": recipes.get(name).summary, "__module__": __name__}
-        _CLASSES[name] = type(name.upper(), (Estimator,), base, recipe=name)  # type: ignore[call-overload]
+        _CLASSES[name] = type(name.upper(), (Estimator,), base, recipe=name)
     return _CLASSES[name]

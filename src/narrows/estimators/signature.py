@@ -14,6 +14,8 @@ from narrows.params import FLAG, Integer, OneOf, Parameter, Real, Which, either,
 from narrows.training import PRECISIONS
 
 _AUTO = OneOf(("auto",))
+
+
 def _training(
     *,
     batch_size: Annotated[Any, either(Integer(1), _AUTO), "examples a step"] = "auto",
@@ -28,8 +30,9 @@ def _training(
     contamination: Annotated[
         Any, either(Real(0, 0.5, open_low=True), _AUTO), "share of outliers that sets the threshold of `predict`"
     ] = "auto",
-    device: Annotated[str, Which("a device's name, such as 'auto', 'cpu', 'cuda'", lambda v: isinstance(v, str)),
-                      "where to compute"] = "auto",
+    device: Annotated[
+        str, Which("a device's name, such as 'auto', 'cpu', 'cuda'", lambda v: isinstance(v, str)), "where to compute"
+    ] = "auto",
     precision: Annotated[str, OneOf(PRECISIONS), "of the training step's products"] = "auto",
     compile: Annotated[Any, either(FLAG, _AUTO), "whether to compile the training step"] = "auto",
     checkpoint: Annotated[

@@ -6,6 +6,8 @@ branch starts at 0 instead (Zhang et al., Fixup initialization, 2019, https://ar
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -63,7 +65,7 @@ class ConvEncoder(nn.Module):
         levels = sizes(height, breadth)
         widths = _widths(len(levels), width)
         blocks: list[nn.Module] = [nn.Conv2d(channels, widths[0], 3, padding=1)]
-        for narrow, wide in zip(widths, widths[1:], strict=False):
+        for narrow, wide in pairwise(widths):
             blocks += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1), Residual(wide)]
         self.standardize = Standardize(schema)
         self.blocks = nn.Sequential(*blocks)
@@ -86,7 +88,7 @@ class ConvDecoder(Decoder):
         self.start = (widths[-1], *self.levels[-1])
         self.stem = nn.Linear(n_inputs, widths[-1] * self.levels[-1][0] * self.levels[-1][1])
         self.residuals = nn.ModuleList(Residual(wide) for wide in reversed(widths[1:]))
-        pairs = list(zip(widths, widths[1:], strict=False))
+        pairs = list(pairwise(widths))
         self.enlarge = nn.ModuleList(nn.Conv2d(wide, narrow, 3, padding=1) for narrow, wide in reversed(pairs))
         self.head = nn.Conv2d(widths[0], channels, 3, padding=1)
 
@@ -117,7 +119,7 @@ class UNet(Decoder):
         widths = _widths(len(self.levels), width)
         self.standardize = Standardize(schema)
         self.stem = nn.Conv2d(channels, widths[0], 3, padding=1)
-        pairs = list(zip(widths, widths[1:], strict=False))
+        pairs = list(pairwise(widths))
         self.down = nn.ModuleList(nn.Conv2d(narrow, wide, 3, stride=2, padding=1) for narrow, wide in pairs)
         self.across = nn.ModuleList(Residual(wide) for wide in widths)
         self.up = nn.ModuleList(nn.Conv2d(wide, narrow, 3, padding=1) for narrow, wide in reversed(pairs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ def layers(sizes: Sequence[int], activate_last: bool = False) -> nn.Sequential:
     )
     """
     modules: list[nn.Module] = []
-    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+    for n_in, n_out in pairwise(sizes):
         modules += [nn.Linear(n_in, n_out), nn.GELU()]
     return nn.Sequential(*(modules if activate_last else modules[:-1]))
 

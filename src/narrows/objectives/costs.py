@@ -1,6 +1,6 @@
 """The central sentence.
 
-    loss(x) = - log p(target | z) + sum_k  w_k * cost_k(z)        nats per example, averaged over the batch
+loss(x) = - log p(target | z) + sum_k  w_k * cost_k(z)        nats per example, averaged over the batch
 """
 
 from __future__ import annotations

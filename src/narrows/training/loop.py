@@ -367,10 +367,14 @@ class Trainer:
                 "`hidden`, noise on the input (DAE) or more data would help."
             )
         if interrupted:
-            where = f" Its checkpoint is in {self.path.parent}: fit again to go on." if self.path else (
-                " Pass checkpoint=FOLDER to be able to go on from there."
+            where = (
+                f" Its checkpoint is in {self.path.parent}: fit again to go on."
+                if self.path
+                else (" Pass checkpoint=FOLDER to be able to go on from there.")
             )
-            raise Interrupted(f"Training stopped at step {self.step:,}; the best weights so far are kept.{where}", result)
+            raise Interrupted(
+                f"Training stopped at step {self.step:,}; the best weights so far are kept.{where}", result
+            )
 
     def save(self, path: Path) -> None:
         """Write a checkpoint."""
