@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from narrows.data import Schema
+from narrows.data import Schema, Support
 from narrows.params import nearest
 
 _LOG_2PI = math.log(2 * math.pi)
@@ -29,10 +29,12 @@ class Likelihood(nn.Module):
     ----------
     name : as users say it.
     support : what it can score, in words.
+    needs : the support that the data must keep for it ("unit" or "count"); None where any scale will do.
     """
 
     name: str
     support: str
+    needs: Support | None = None
 
     @abstractmethod
     def log_prob(self, o: Tensor, x: Tensor) -> Tensor:
@@ -76,6 +78,7 @@ class Bernoulli(Likelihood):
 
     name = "bernoulli"
     support = "[0, 1]"
+    needs = "unit"
 
     def log_prob(self, o: Tensor, x: Tensor) -> Tensor:
         """X log sigmoid(o) + (1 - x) log sigmoid(-o)."""
@@ -199,6 +202,7 @@ class Poisson(Likelihood):
 
     name = "poisson"
     support = "0, 1, 2, ..."
+    needs = "count"
 
     def log_prob(self, o: Tensor, x: Tensor) -> Tensor:
         """X o - exp(o) - log x!."""

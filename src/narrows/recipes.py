@@ -208,7 +208,13 @@ def assemble(
     first, second = networks.pair(network)
     encoder: nn.Module
     if bottleneck.n_components == 0:
-        encoder, first = nn.Identity(), second
+        if isinstance(first, nn.Module) and first is not network:
+            raise ValueError(
+                "The `network` parameter must be one module where n_components=None, because there is no encoder. Got "
+                f"a pair with {type(first).__name__} as its encoder instead."
+            )
+        second = first if first is network else second
+        encoder = nn.Identity()
     elif isinstance(first, nn.Module):
         encoder = networks.OwnEncoder(first, schema, bottleneck.n_inputs)
     else:

@@ -34,6 +34,8 @@ def write(folder: Path, recipe: dict[str, Any], tensors: dict[str, Tensor], card
     """
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"Cannot save a model to {folder}: it is a file. Name a folder.")
+    if (folder / RECIPE).exists() and not (folder / WEIGHTS).exists() and not _is_recipe(folder / RECIPE):
+        raise FileExistsError(f"Cannot save a model to {folder}: its {RECIPE} is not of narrows. Name another folder.")
     folder.mkdir(parents=True, exist_ok=True)
     whole = {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}
     with atomic_path(folder / WEIGHTS) as weights:
@@ -79,6 +81,8 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def describe(folder: Path) -> dict[str, Any]:
     """recipe.json of the model in `folder`, checked for its format but without its weights."""
     path = folder / RECIPE
+    if not path.exists() and (folder / WEIGHTS).exists() and (folder / _PENDING).exists():
+        path = folder / _PENDING
     if not path.exists():
         what = "no such folder" if not folder.exists() else f"it holds no {RECIPE}"
         raise FileNotFoundError(f"No narrows model at {folder}: {what}. `save` or `narrows fit --out` makes one.")
@@ -98,7 +102,18 @@ def _parse(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is truncated or no JSON ({error}). Restore it from a copy.") from error
     if not isinstance(recipe, dict) or not isinstance(recipe.get("format"), int):
         raise ValueError(f"{path} is no narrows recipe: it states no format.")
+    missing = sorted({"recipe", "parameters", "schema", "fitted", "weights_sha256"} - set(recipe))
+    if missing and recipe["format"] <= FORMAT:
+        raise ValueError(f"{path} is no whole narrows recipe: it lacks {missing[0]!r}. Restore it from a copy.")
     return recipe
+
+
+def _is_recipe(path: Path) -> bool:
+    try:
+        _parse(path)
+    except ValueError:
+        return False
+    return True
 
 
 def _digest(path: Path) -> str:

@@ -9,13 +9,15 @@ Kingma and Welling, Auto-encoding variational Bayes (2014), https://arxiv.org/ab
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
 from narrows.bottlenecks.base import Bottleneck
 from narrows.types import Code
 
-_LOG_STD = (-7.0, 5.0)  # exp(-7) is 1e-3: a posterior narrower than that is one in name only, and overflows its KL
+_NARROWEST = -7.0  # exp(-7) is 1e-3: a posterior narrower than that is one in name only
+_WIDEST = 1.0  # a posterior wider than the prior says nothing, and its KL grows as the square of its width
 
 
 class Gaussian(Bottleneck):
@@ -31,7 +33,7 @@ class Gaussian(Bottleneck):
     >>> import torch
     >>> code = Gaussian(3)(torch.zeros(2, 6))
     >>> code.z.shape, code.costs["kl"].tolist()
-    (torch.Size([2, 3]), [0.0, 0.0])
+    (torch.Size([2, 3]), [0.13..., 0.13...])
     """
 
     costs = ("kl", "free_nats")
@@ -42,9 +44,13 @@ class Gaussian(Bottleneck):
         self.free_nats = free_nats
 
     def split(self, h: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log standard deviation (B x L each), in at least single precision."""
+        """Mean and log standard deviation (B x L each), in at least single precision.
+
+        The log standard deviation is bent smoothly to stay under `_WIDEST`: without that, one strange example can
+        cost thousands of nats, and the step that answers it undoes an epoch.
+        """
         mean, log_std = h.to(torch.promote_types(h.dtype, torch.float32)).chunk(2, dim=-1)
-        return mean, log_std.clamp(*_LOG_STD)
+        return mean, (_WIDEST - F.softplus(_WIDEST - log_std)).clamp(min=_NARROWEST)
 
     def posterior(self, h: Tensor) -> Independent:
         """q(z | x)."""

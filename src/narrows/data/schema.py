@@ -9,6 +9,7 @@ No torch module depends on where the data came from; everything it needs to know
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -51,7 +52,7 @@ class Schema:
     scale: tuple[float, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    columns: tuple[str, ...] | None = None
+    columns: tuple[str | int, ...] | None = None
     frame: str | None = None
 
     @property
@@ -105,13 +106,13 @@ class Schema:
             return np.clip(np.rint(array), 0, 255).astype(np.uint8)
         return np.ascontiguousarray(array.astype(dtype if dtype.kind == "f" else np.float32))
 
-    def as_frame(self, array: np.ndarray) -> Any:
-        """`array` as a data frame with the user's columns if one came in, otherwise as it is."""
+    def as_frame(self, array: np.ndarray, like: Any = None) -> Any:
+        """`array` as a data frame with the user's columns if one came in (and the index of `like`), else as it is."""
         if self.frame != "pandas":
             return array
         import pandas as pd
 
-        return pd.DataFrame(array, columns=list(self.columns or ()))
+        return pd.DataFrame(array, columns=list(self.columns or ()), index=getattr(like, "index", None))
 
     def describe(self) -> str:
         """One line for people, such as '28 x 28 grey images in [0, 1]'."""
@@ -141,20 +142,7 @@ def as_rows(X: Any, owner: str) -> np.ndarray:
     TypeError, ValueError
         For strings, objects, complex numbers, images of several sizes, and any other number of axes.
     """
-    if isinstance(X, Tensor):
-        X = X.detach().cpu()
-        X = X.float().numpy() if X.dtype in (torch.bfloat16, torch.float16) else X.numpy()
-    elif isinstance(X, (list, tuple)) and X and hasattr(X[0], "shape"):
-        shapes = {tuple(np.shape(x)) for x in X}
-        if len(shapes) > 1:
-            a, b = sorted(shapes)[:2]
-            raise ValueError(
-                f"X passed to {owner} holds examples of {len(shapes)} shapes, among them {a} and {b}. "
-                "All must have one shape: resize or crop them first."
-            )
-        X = np.stack([np.asarray(x) for x in X])
-    elif not isinstance(X, np.ndarray):
-        X = np.asarray(X)
+    X = as_array(X, owner)
     if X.dtype.kind not in "biuf":
         raise ValueError(
             f"X passed to {owner} must hold numbers. Got dtype {X.dtype}; turn words into numbers first "
@@ -165,16 +153,88 @@ def as_rows(X: Any, owner: str) -> np.ndarray:
             f"X passed to {owner} must be vectors (n, d) or images (n, h, w) or (n, h, w, c). Got shape {X.shape}. "
             "Reshape your data: X.reshape(-1, 1) if it has a single column, X.reshape(1, -1) if it is a single row."
         )
-    if X.dtype.kind == "f" and X.dtype.itemsize == 2:
-        X = X.astype(np.float32)
+    if not X.dtype.isnative:
+        X = X.astype(X.dtype.newbyteorder("="))
+    if X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8):
+        X = X.astype(np.float32 if X.dtype.itemsize == 2 else np.float64)
     if X.dtype.kind in "ui" and X.dtype.itemsize > 1:
         # torch gathers few unsigned types, and float32 holds every whole number below 2 ** 24
         X = X.astype(np.float64 if X.dtype.itemsize > 2 else np.float32)
     return X
 
 
-def infer(X: np.ndarray, owner: str, columns: list[str] | None = None, frame: str | None = None) -> Schema:
+def as_array(X: Any, owner: str) -> np.ndarray:
+    """`X` as an array of whatever shape, not copied; words in it are refused.
+
+    Raises
+    ------
+    ValueError
+        For examples of several shapes, and for words.
+    """
+    if isinstance(X, Tensor):
+        X = X.detach().cpu()
+        return X.float().numpy() if X.dtype in (torch.bfloat16, torch.float16) else X.numpy()
+    if isinstance(X, (list, tuple)) and X:
+        shapes = _shapes(X)
+        if len(shapes) > 1:
+            a, b = sorted(shapes)[:2]
+            raise ValueError(
+                f"X passed to {owner} holds examples of {len(shapes)} shapes, among them {a} and {b}. "
+                "All must have one shape: resize or crop them first."
+            )
+        X = np.stack([np.asarray(x) for x in X]) if hasattr(X[0], "shape") else X
+    columns = getattr(X, "columns", None)
+    X = np.asarray(X)
+    if X.dtype.kind == "O":
+        try:
+            return X.astype(np.float64)
+        except (TypeError, ValueError):
+            _refuse_words(X, owner, columns)
+    elif X.dtype.kind in "US":
+        _refuse_words(X, owner, columns)
+    return X
+
+
+def _shapes(examples: Sequence[Any]) -> set[tuple[int, ...]]:
+    found = set()
+    for example in examples:
+        try:
+            found.add(tuple(np.shape(example)))
+        except ValueError:  # itself a list of lists of unlike length
+            found.add((len(example), -1))
+    return found
+
+
+def _refuse_words(X: np.ndarray, owner: str, columns: Any) -> None:
+    """Raise for the first value of `X` that is no number."""
+    for place, value in np.ndenumerate(X):
+        try:
+            if isinstance(value, (str, bytes)):
+                raise ValueError("a word")
+            float(value)
+        except (TypeError, ValueError) as error:
+            where = f"at index {place}"
+            if columns is not None:
+                where = f"in row {place[0]}, column {columns[place[1]]!r}"
+            raise type(error)(
+                f"X passed to {owner} must hold numbers. Got {_plain(value)!r} {where} ({error}); turn words into numbers first "
+                "(sklearn.preprocessing.OneHotEncoder or OrdinalEncoder)."
+            ) from None
+
+
+def infer(
+    X: np.ndarray,
+    owner: str,
+    columns: list[str | int] | None = None,
+    frame: str | None = None,
+    asked: Support | None = None,
+) -> Schema:
     """Look at rows (as `as_rows` gives them) and describe them.
+
+    Parameters
+    ----------
+    asked : the support that a likelihood named by the user needs ("unit" or "count"): values then keep a scale on
+        which it can score them, whatever they look like.
 
     Raises
     ------
@@ -191,6 +251,8 @@ def infer(X: np.ndarray, owner: str, columns: list[str] | None = None, frame: st
     sample = X[np.unique(np.linspace(0, len(X) - 1, min(len(X), _SAMPLE)).astype(int))]
     kind: Kind = "vector" if layout == "d" else "image"
     support, offset, scale = _units(X, sample, kind, low, high)
+    if asked is not None and support != asked and not (asked == "unit" and support == "binary"):
+        support, offset, scale = asked, (0.0,), (1.0,)
     schema = Schema(
         kind=kind,
         shape=shape,
@@ -214,12 +276,9 @@ def infer(X: np.ndarray, owner: str, columns: list[str] | None = None, frame: st
 
 def check_rows(X: np.ndarray, schema: Schema, owner: str) -> None:
     """Raise unless `X` has the form that the model was fitted with, and only finite values."""
-    layout, shape = _layout(X, owner) if len(X) else (schema.layout, X.shape[1:])
     if len(X) == 0:
         raise ValueError(f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is required by {owner}.")
-    if layout == "chw" and schema.layout == "hwc":
-        layout, shape = "hwc", X.shape[3:] + X.shape[1:3]
-    if shape != schema.shape:
+    if X.shape[1:] != schema.user_shape:
         raise ValueError(
             f"X passed to {owner} has examples of shape {X.shape[1:]}, but the model was fitted on shape "
             f"{schema.user_shape} ({schema.describe()}). Resize or select columns so that they agree."
@@ -290,6 +349,10 @@ def _units(
     # a constant column, up to the rounding of its own magnitude, is only centred
     stds = np.where(stds > 1e-7 * np.maximum(1e-300, np.abs(means)), stds, 1.0)
     return "real", tuple(means.tolist()), tuple(stds.tolist())
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _floats(x: Tensor) -> tuple[float, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,14 +17,14 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from narrows import recipes, storage
+from narrows import likelihoods, recipes, storage
 from narrows.bottlenecks import Gaussian, Sparse
-from narrows.data import Schema, as_rows, check_rows, infer
+from narrows.data import Schema, as_array, as_rows, check_rows, infer
 from narrows.estimators.signature import TRAINING, constructor, documentation, plain, seed_from
 from narrows.evaluation.scores import log_likelihood
 from narrows.model import Autoencoder
 from narrows.params import Integer, Parameter
-from narrows.training import Interrupted, Settings, active_components, choose_device
+from narrows.training import Interrupted, Settings, active_components, checkpoint, choose_device
 from narrows.training import fit as train
 from narrows.version import __version__
 
@@ -101,13 +102,12 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
             On Ctrl-C; the model then holds the best weights so far and can be used.
         """
         self._check_parameters()
-        rows = self._rows(X, reset=True)
-        self.schema_ = infer(rows, type(self).__name__, *_names(X))
-        self._check_components()
-        seed = seed_from(self.random_state)
+        rows = self._begin(X)
+        settings = self._settings(self._seed())
+        seed = settings.seed
         parts = self._assemble(seed)
         self.model_ = parts.model
-        settings = self._settings(seed)
+        self._check_support(rows)
         failed: Interrupted | None = None
         try:
             result = train(
@@ -127,7 +127,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         if failed is not None:
             raise failed
         if settings.checkpoint is not None:
-            (settings.checkpoint / "checkpoint.safetensors").unlink(missing_ok=True)
+            (settings.checkpoint / checkpoint.NAME).unlink(missing_ok=True)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Estimator:
@@ -137,17 +137,18 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         """
         self._check_parameters()
         first = not hasattr(self, "model_")
-        rows = self._rows(X, reset=first)
+        rows = self._begin(X) if first else self._checked(X)
         seed = seed_from(self.random_state)
         if first:
-            self.schema_ = infer(rows, type(self).__name__, *_names(X))
-            self._check_components()
             self._parts = self._assemble(seed)
             self.model_, self.history_, self.n_iter_ = self._parts.model, [], 0
             self.report_ = [self.schema_.describe(), *map(str, self._parts.choices)]
         elif not hasattr(self, "_parts"):
             self._parts = self._assemble(seed)._replace(model=self.model_)
-        settings = self._settings(seed + self.n_iter_, max_epochs=1, early_stopping=False, constant=True)
+        self._check_support(rows)
+        settings = self._settings(
+            seed + self.n_iter_, max_epochs=1, early_stopping=False, constant=True, checkpoint=None
+        )
         result = train(self.model_, self._parts.objective, rows, self.schema_, settings, title=type(self).__name__)
         self.history_ = self.history_ + result.history
         self.n_iter_ += 1
@@ -156,7 +157,6 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
 
     # ---------------------------------------------------------------------------------------------- applying
 
-    @available_if(_has_code)
     def transform(self, X: Any) -> np.ndarray:
         """The codes of X: (n, n_components), the posterior means where the code is stochastic."""
         rows = self._checked(X)
@@ -174,12 +174,12 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
             )
         if Z.dtype.kind not in "biuf" or not np.isfinite(Z).all():
             raise ValueError(f"Codes for {type(self).__name__} must be finite numbers.")
-        return self._decoded(torch.from_numpy(np.ascontiguousarray(Z, dtype=np.float64)))
+        return self._decoded(torch.from_numpy(np.array(Z, dtype=np.float64)))
 
     def reconstruct(self, X: Any) -> Any:
         """X through the narrow place and back: the likelihood's mean, in the form and the units of X."""
         rows = self._checked(X)
-        return self.schema_.as_frame(self.schema_.restore(self.applied(self.model_.reconstruct, rows)))
+        return self.schema_.as_frame(self.schema_.restore(self.applied(self.model_.reconstruct, rows)), like=X)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Log-likelihood of each example in nats: (n,), higher is more usual.
@@ -194,7 +194,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         """
         rows = self._checked(X)
         self._check_support(rows)
-        return self._apply(lambda x: log_likelihood(self.model_, x), rows).astype(np.float64) - self.schema_.log_scale
+        return self._scores(rows)
 
     def score(self, X: Any, y: Any = None) -> float:
         """The mean of `score_samples`."""
@@ -255,11 +255,12 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
             )
         start = self.code_mean_ if X is None else np.asarray(self._codes(X[:1]))[0]
         z = np.tile(start, (len(chosen), n_steps, 1)).astype(np.float64)
-        scale = np.sqrt(np.diag(self.code_covariance_))
-        if isinstance(self.model_.bottleneck, Gaussian):
-            scale = np.ones(n)  # the prior's, so that one dial is as long as another
+        # a stochastic code's dials have the prior's scale, so that one is as long as another
+        scale = np.ones(n) if isinstance(self.model_.bottleneck, Gaussian) else self.code_std_
         for row, component in enumerate(chosen):
             z[row, :, component] = self.code_mean_[component] + scale[component] * np.linspace(-span, span, n_steps)
+        if isinstance(self.model_.bottleneck, Sparse):
+            z = z.clip(min=0)  # no unit is ever less than silent
         decoded = np.asarray(self._decoded(torch.from_numpy(z.reshape(-1, n))))
         return decoded.reshape(len(chosen), n_steps, *self.schema_.user_shape)
 
@@ -268,7 +269,8 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         """The way from example `a` to example `b` through the codes, both included: (n_steps, ...)."""
         check_is_fitted(self)
         Parameter("n_steps", 9, Integer(2), "").check("interpolate", n_steps)
-        first, last = (np.asarray(self._codes(np.asarray(x)[None]))[0] for x in (a, b))
+        pair = [example.to_frame().T if hasattr(example, "to_frame") else np.asarray(example)[None] for example in (a, b)]
+        first, last = (self._codes(example)[0] for example in pair)
         weights = np.linspace(0, 1, n_steps)[:, None]
         return np.asarray(self._decoded(torch.from_numpy((1 - weights) * first + weights * last)))
 
@@ -357,9 +359,24 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
             )
             raise ValueError(f"The `n_components` parameter of {owner} must be at most {limit}{why}. Got {n} instead.")
 
+    def _seed(self) -> int:
+        """The seed: that of the checkpoint to go on from where there is one and `random_state` is no int."""
+        if self.checkpoint is not None and not isinstance(self.random_state, (int, np.integer)):
+            path = Path(self.checkpoint) / checkpoint.NAME
+            if path.exists():
+                return int(checkpoint.read_state(path)["seed"])
+        return seed_from(self.random_state)
+
+    def _begin(self, X: Any) -> np.ndarray:
+        """The rows to learn from, once `schema_` describes them and `n_components` is found to suit them."""
+        rows = self._rows(X, reset=True)
+        named = likelihoods.LIKELIHOODS.get(self.likelihood)
+        self.schema_ = infer(rows, type(self).__name__, *_names(X), asked=named.needs if named else None)
+        self._check_components()
+        return rows
+
     def _assemble(self, seed: int) -> recipes.Parts:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with _own_generators(seed):
             parts = self.recipe.make(self.schema_, **{name: getattr(self, name) for name in self.recipe.parameters})
         return parts
 
@@ -371,8 +388,20 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
 
     def _rows(self, X: Any, reset: bool) -> np.ndarray:
         owner = type(self).__name__
+        if isinstance(X, (list, tuple)):
+            X = as_array(X, owner)
         if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor):
-            rows = validate_data(self, X, reset=reset, dtype="numeric", ensure_min_samples=2 if reset else 1, order="C")
+            if isinstance(X, np.ndarray) or hasattr(X, "iloc"):
+                as_array(X, owner)  # says where the words are
+            rows = validate_data(
+                self,
+                X,
+                reset=reset,
+                dtype="numeric",
+                ensure_min_samples=2 if reset else 1,
+                ensure_all_finite=False,  # `infer` and `check_rows` look at that, for images too
+                order="C",
+            )
             return as_rows(rows, owner)
         rows = as_rows(X, owner)
         if reset:
@@ -397,14 +426,13 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         self, function: Callable[[Tensor], Tensor], rows: np.ndarray, like: np.ndarray | None = None
     ) -> np.ndarray:
         out = self.applied(function, rows).numpy()
-        return out.astype(like.dtype) if like is not None and like.dtype == np.float64 else out
+        return out.astype(like.dtype, copy=False) if like is not None and like.dtype.kind == "f" else out
 
     def _decoded(self, z: Tensor, draw: int | None = None) -> Any:
         model = self._module()
         parameter = next(model.parameters())
         parts = []
-        with torch.inference_mode(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(draw or 0)
+        with torch.inference_mode(), _own_generators(draw or 0):
             for part in z.to(parameter.device, parameter.dtype).split(_ROWS):
                 o = model.decode(_filled(part))[: len(part)]
                 parts.append((model.likelihood.mean(o) if draw is None else model.likelihood.sample(o)).cpu())
@@ -413,8 +441,13 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
     def _codes(self, X: Any) -> np.ndarray:
         return self._apply(self.model_.encode, self._checked(X))
 
+    def _scores(self, rows: np.ndarray) -> np.ndarray:
+        return self._apply(lambda x: log_likelihood(self.model_, x), rows).astype(np.float64) - self.schema_.log_scale
+
     def _check_support(self, rows: np.ndarray) -> None:
         likelihood = self.model_.likelihood
+        if likelihood.needs is None:
+            return
         bad = ~self._apply(lambda x: likelihood.contains(x).flatten(1), rows).astype(bool)
         if not bad.any():
             return
@@ -423,8 +456,6 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
     def _survey(self, rows: np.ndarray) -> None:
         """What is known of the training data once the model is trained: codes, what components carry, the threshold."""
         model = self._module()
-        if self.likelihood != "auto":
-            self._check_support(rows)
         sample = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _SURVEYED)).astype(int))]
         bottleneck = model.bottleneck
         if isinstance(bottleneck, Gaussian):
@@ -442,11 +473,11 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
                 )
         if model.has_code:
             z = self.applied(model.encode, sample).double().numpy()
-            self.code_mean_ = z.mean(0)
+            self.code_mean_, self.code_std_ = z.mean(0), z.std(0)
             if not isinstance(bottleneck, Sparse):
                 self.code_covariance_ = np.atleast_2d(np.cov(z, rowvar=False))
         share = _AUTO_CONTAMINATION if self.contamination == "auto" else self.contamination
-        self.offset_ = float(np.quantile(self.score_samples(sample), share))
+        self.offset_ = float(np.quantile(self._scores(sample), share))
 
     def _fingerprint(self, rows: np.ndarray, seed: int) -> str:
         """Of all that the weights depend on, but what only says when to save, print or stop."""
@@ -467,12 +498,24 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         )
 
 
-def _names(X: Any) -> tuple[list[str] | None, str | None]:
+# not as decorators: scikit-learn wraps what a class body defines, for set_output, and would lose the condition
+Estimator.transform = available_if(_has_code)(Estimator.transform)  # type: ignore[method-assign]
+Estimator.fit_transform = available_if(_has_code)(Estimator.fit_transform)  # type: ignore[method-assign]
+
+
+@contextlib.contextmanager
+def _own_generators(seed: int) -> Iterator[None]:
+    """Seed torch's global generators, and put them back as they were found afterwards."""
+    with torch.random.fork_rng(list(range(torch.cuda.device_count()))):
+        torch.manual_seed(seed)
+        yield
+
+
+def _names(X: Any) -> tuple[list[str | int] | None, str | None]:
     """The columns' names of a data frame, and what kind of frame it is."""
     if not hasattr(X, "columns") or not hasattr(X, "iloc"):
         return None, None
-    names = list(X.columns)
-    return ([str(n) for n in names], "pandas")
+    return [n if isinstance(n, int) else str(n) for n in X.columns], "pandas"
 
 
 def _filled(x: Tensor) -> Tensor:
@@ -489,20 +532,19 @@ def _root(covariance: np.ndarray) -> np.ndarray:
 
 
 def _support_message(self: Estimator, rows: np.ndarray, bad: np.ndarray) -> str:
-    flat = rows.reshape(len(rows), -1)
-    likelihood, owner = self.model_.likelihood, type(self).__name__
-    where = np.argwhere(bad)
-    values = flat[bad] if bad.shape == flat.shape else rows.reshape(-1)
-    row, column = (int(i) for i in where[0])
-    place = f"column {self.schema_.columns[column]!r}" if self.schema_.columns else f"column {column}"
-    if self.schema_.kind == "image":
+    schema, likelihood, owner = self.schema_, self.model_.likelihood, type(self).__name__
+    row, column = (int(i) for i in np.argwhere(bad)[0])
+    bad = bad.reshape(-1, *schema.shape)
+    bad = (np.moveaxis(bad, 1, -1) if schema.layout == "hwc" else bad).reshape(rows.shape)
+    values = rows[bad]
+    place = f"column {schema.columns[column]!r}" if schema.columns else f"column {column}"
+    if schema.kind == "image":
         place = f"image {row}"
     support = likelihood.support
-    if self.schema_.scale[0] != 1 and self.schema_.support == "unit":
-        support = f"[0, {self.schema_.scale[0]:g}]"
-    other = "negative_binomial" if self.schema_.support == "count" else "gaussian"
+    if schema.scale[0] != 1 and schema.support == "unit":
+        support = f"[0, {schema.scale[0]:g}]"
     return (
         f"X holds {int(bad.sum())} values outside {support} (min {values.min():g}, max {values.max():g}, the first in "
         f'{place}), which the "{likelihood.name}" likelihood of {owner} cannot score. Rescale X, or pass '
-        f'likelihood="{other}".'
+        'likelihood="gaussian".'
     )

@@ -9,7 +9,8 @@ from narrows.data import Schema
 
 
 class Standardize(nn.Module):
-    """(x - mean) / std with the schema's statistics, for each column or channel; log(1 + x) first for counts.
+    """(x - mean) / std with the schema's statistics, for each column or channel; log(1 + x) first for counts, of
+    which noise may have made numbers below 0.
 
     Real-valued vectors arrive standardised and pass through.
     """
@@ -33,7 +34,7 @@ class Standardize(nn.Module):
         """Standardise x (B x shape)."""
         if self.trivial:
             return x
-        return ((x.log1p() if self.counts else x) - self.mean) / self.std
+        return ((x.clamp(min=0).log1p() if self.counts else x) - self.mean) / self.std
 
 
 class Decoder(nn.Module):

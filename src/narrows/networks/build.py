@@ -104,8 +104,8 @@ def pair(network: Any) -> tuple[Any, Any]:
 
 def accepts(network: Any) -> bool:
     """Whether `network` is a name, a module, or a pair of such."""
-    parts = network if isinstance(network, (tuple, list)) else (network,)
-    return len(parts) in (1, 2) and all(isinstance(p, (str, nn.Module)) for p in parts) and len(parts) > 0
+    parts = network if isinstance(network, (tuple, list)) else (network, network)
+    return len(parts) == 2 and all(isinstance(p, (str, nn.Module)) for p in parts)
 
 
 def _probe(module: nn.Module, x: Tensor, role: str) -> Tensor:

@@ -67,7 +67,7 @@ class WeightedCosts(nn.Module):
         """The loss of one batch; in training with costs as far as they have grown, otherwise in full."""
         code, parameters, weight = model(batch)
         if self.training:
-            model.likelihood.observe(parameters.detach().float(), batch.target, weight)
+            model.likelihood.observe(parameters.detach().to(batch.target.dtype), batch.target, weight)
         nll = -model.likelihood.score(parameters, batch.target, weight).mean()
         terms = {"nll": nll}
         total = nll

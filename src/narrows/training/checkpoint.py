@@ -5,7 +5,9 @@ It is written beside and renamed, so there is always a whole one. Nothing in it 
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +37,23 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     ValueError
         If the file is no whole checkpoint.
     """
+    with _opened(path) as file:
+        state = json.loads(file.metadata()["state"])
+        return {name: file.get_tensor(name) for name in file.keys()}, state  # noqa: SIM118 (no mapping)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """The state alone; it raises what `read` raises."""
+    with _opened(path) as file:
+        return json.loads(file.metadata()["state"])
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework="pt") as file:
-            state = json.loads((file.metadata() or {})["state"])
-            return {name: file.get_tensor(name) for name in file.keys()}, state  # noqa: SIM118 (no mapping)
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+            yield file
+    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(
             f"{path} is not a whole checkpoint ({error}). Delete it to start this training anew."
         ) from error

@@ -113,7 +113,7 @@ class Trainer:
         self.settings, self.reporter, self.fingerprint = settings, reporter, fingerprint
         self.plan: Plan = plan(settings, len(X))
         self.device, device_choice = choose_device(settings.device)
-        self.precision, precision_choice = choose_precision(settings.precision, self.device)
+        self.precision, precision_choice = choose_precision(self.asked_precision(), self.device)
         self.result = Result(choices=[device_choice, precision_choice, *self.plan.choices])
         for choice in self.result.choices:
             reporter.note(choice)
@@ -127,6 +127,7 @@ class Trainer:
         self.training = shuffled[self.plan.n_valid :].to(self.device)
 
         self.optimizer = adam(self.parameters(), self.plan.learning_rate, self.device)
+        self.limiter = GradientLimit(self.parameters(), self.device)
         self.schedule = Schedule(
             self.plan.epochs * self.plan.steps_per_epoch, settings.max_time, constant=settings.constant
         )
@@ -153,6 +154,12 @@ class Trainer:
     def path(self) -> Path | None:
         """The checkpoint's file."""
         return self.settings.checkpoint / files.NAME if self.settings.checkpoint else None
+
+    def asked_precision(self) -> str:
+        """The precision asked for; "auto" means the checkpoint's where there is one, or it would be another training."""
+        if self.settings.precision == "auto" and self.path is not None and self.path.exists():
+            return files.read_state(self.path)["precision"].removeprefix("torch.")
+        return self.settings.precision
 
     def run(self) -> Result:
         """Train to the end, or to Ctrl-C."""
@@ -205,6 +212,7 @@ class Trainer:
         with self.autocast():
             loss = self.objective(self.model, batch)
         loss.total.backward()
+        self.limiter.limit(self.optimizer)
         self.optimizer.step()
         self.optimizer.zero_grad()
         for name, term in {"loss": loss.total, **loss.terms}.items():
@@ -240,7 +248,7 @@ class Trainer:
     def judge(self, epoch: int) -> None:
         """Look at the held-out rows, keep the best weights, and say what there is to say."""
         means = self.means()
-        if means and not math.isfinite(means["loss"]):
+        if (means and not math.isfinite(means["loss"])) or non_finite(self.model):
             self.rescue()
             return
         record: dict[str, Any] = {"epoch": epoch, "step": self.step, "seconds": round(self.seconds, 3)}
@@ -384,12 +392,14 @@ class Trainer:
             **files.optimizer_tensors(self.optimizer),
             **{f"best.{name}": t for name, t in self.best.items()},
             **{f"sum.{name}": t for name, t in self.sums.items()},
+            "limiter.mean": self.limiter.mean,
             "generator.cpu": torch.get_rng_state(),
         }
         if self.device.type == "cuda":
             tensors["generator.cuda"] = torch.cuda.get_rng_state(self.device)
         state = {
             "fingerprint": self.fingerprint,
+            "seed": self.settings.seed,
             "precision": str(self.precision),
             "step": self.step,
             "waited": self.waited,
@@ -432,10 +442,40 @@ class Trainer:
         self.schedule.restore(state["schedule"])
         self.objective.restore(state["objective"])
         self.result.history, self.result.notes = state["history"], state["notes"]
+        self.limiter.mean = tensors["limiter.mean"].to(self.device)
         torch.set_rng_state(tensors["generator.cpu"])
         if "generator.cuda" in tensors and self.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["generator.cuda"], self.device)
         self.reporter.note(f"resumed at step {self.step:,} of {self.schedule.n_steps:,} from {path}")
+
+
+class GradientLimit:
+    """Holds a gradient's norm under `ratio` times its running mean, and skips steps whose gradient is not finite.
+
+    The losses here are sums over entries, so their gradients have no natural size, and a fixed limit would mean
+    something else for each data set. The fused optimizer divides by `grad_scale` and heeds `found_inf` on its way, so
+    the limit costs one pass over the gradients and no wait for the device.
+    """
+
+    ratio = 2.0
+    decay = 0.98
+
+    def __init__(self, parameters: list[nn.Parameter], device: torch.device) -> None:
+        self.parameters = parameters
+        self.mean = torch.zeros((), device=device)
+
+    @torch.no_grad()
+    def limit(self, optimizer: torch.optim.Optimizer) -> None:
+        """Tell `optimizer` what to divide this step's gradients by."""
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients).float()
+        finite = torch.isfinite(norm)
+        first = self.mean == 0
+        limit = torch.where(first, norm, self.ratio * self.mean)
+        held = torch.minimum(norm, limit)
+        self.mean = torch.where(finite, torch.where(first, held, torch.lerp(held, self.mean, self.decay)), self.mean)
+        optimizer.grad_scale = (norm / limit).clamp(min=1.0).nan_to_num(1.0, 1.0, 1.0)  # type: ignore[attr-defined]
+        optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
 
 
 def adam(parameters: list[nn.Parameter], rate: float, device: torch.device) -> torch.optim.Adam:

@@ -84,6 +84,7 @@ def plan(settings: Settings, n: int) -> Plan:
         reason = f"{n_valid} of {n} rows are too few to judge by; all are trained on, and the last weights kept"
         choices.append(Choice("early_stopping", "False", reason))
         n_valid = 0
+    n_valid = min(n_valid, n - 1)
     n_train = n - n_valid
     if settings.batch_size == "auto":
         batch = 128 if n_train >= 10_000 else 64 if n_train >= 1_000 else 32

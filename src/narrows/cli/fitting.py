@@ -1,0 +1,128 @@
+"""`narrows fit`: train a model into a folder, stop, go on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from narrows.cli import inputs, printing
+from narrows.cli.app import TRAIN, Data, Json, app, say
+
+if TYPE_CHECKING:
+    from narrows.estimators import Estimator
+
+
+@app.command(rich_help_panel=TRAIN)
+def fit(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the model.", show_default=False)],
+    recipe: Annotated[str, typer.Option(help="What to train: see `narrows recipes`.")] = "vae",
+    n_components: Annotated[int | None, typer.Option(help="Numbers in a code.", show_default="the recipe's")] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any parameter of `narrows recipes NAME`. Repeatable."),
+    ] = None,
+    max_time: Annotated[
+        float | None,
+        typer.Option(parser=inputs.duration, metavar="TIME", help="At most so long: 90, 90s, 5m, 1.5h."),
+    ] = None,
+    max_epochs: Annotated[int | None, typer.Option(help="Passes over the data, at most.", show_default="auto")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.", show_default="0")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps.", show_default="auto")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished training in DIR.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew over what is in DIR.")] = False,
+    verbose: Annotated[
+        int | None, typer.Option(help="0 silent, 1 a bar and decisions, 2 a line an epoch.", show_default="1")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Train an autoencoder on DATA and save it in a folder.
+
+    What you leave open is decided by the data, and said with its reason.
+    Ctrl-C keeps a checkpoint in the folder; the same line with --resume
+    goes on from there to the same weights.
+
+    For example:
+
+        narrows fit digits --recipe vae --n-components 8 --out digits-vae
+
+        narrows fit photos --recipe dae --set level=0.1,0.5 --max-time 5m --out d
+
+        narrows fit table.csv --recipe ae --set hidden=512,256 --out t --resume
+    """
+    options: dict[str, Any] = {"n_components": n_components, "max_time": max_time, "max_epochs": max_epochs}
+    options |= {"random_state": seed, "device": device, "verbose": verbose}
+    model = _unfitted(recipe, out, assignments or [], options)
+    _check_folder(out, resume=resume, overwrite=overwrite)
+    X = inputs.dataset(data, "train").X
+    with _stoppable(out, resume=resume, overwrite=overwrite):
+        model.fit(X)
+    model.set_params(checkpoint=None, verbose=0).save(out)
+    printing.show_fit(model, out, data, json=json)
+
+
+def _unfitted(recipe: str, out: Path, assignments: list[str], options: dict[str, Any]) -> Estimator:
+    from narrows.estimators import estimator
+
+    cls = estimator(recipe)
+    values = inputs.parameter_values(cls, assignments, options)
+    return cls(**{"random_state": 0, "verbose": 1, **values, "checkpoint": str(out)})
+
+
+def _check_folder(out: Path, *, resume: bool, overwrite: bool) -> None:
+    """Refuse, before any work, a folder that cannot or should not take a model; say where a training starts."""
+    if resume and overwrite:
+        raise typer.BadParameter("--resume goes on and --overwrite starts anew: give one of them.")
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"Cannot save a model to {out}: it is a file. Name a folder.")
+    if out.is_dir() and not os.access(out, os.W_OK):
+        raise PermissionError(f"Cannot save a model to {out}: the folder is not writable.")
+    unfinished, finished = _checkpoint(out).exists(), (out / "recipe.json").exists()
+    if unfinished and not resume and not overwrite:
+        raise ValueError(f"{out} holds an unfinished training. --resume goes on with it, --overwrite starts anew.")
+    if finished and not unfinished and not overwrite:
+        raise ValueError(f"{out} holds a finished model already. Name another folder, or pass --overwrite.")
+    others = [] if finished or unfinished or not out.exists() else [p for p in out.iterdir() if p.name[0] != "."]
+    if others:
+        raise ValueError(f"{out} is not empty ({others[0].name}, ...) and holds no model. Name a folder of its own.")
+    if resume and not unfinished:
+        say(f"There is no checkpoint in {out} to go on from: starting anew.")
+
+
+@contextlib.contextmanager
+def _stoppable(out: Path, *, resume: bool, overwrite: bool) -> Iterator[None]:
+    """Around a training: start anew if asked to, and after Ctrl-C say how to go on."""
+    out.mkdir(parents=True, exist_ok=True)
+    if overwrite:
+        _checkpoint(out).unlink(missing_ok=True)
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        words = str(stopped) or "Stopped."
+        if not _checkpoint(out).exists():
+            raise KeyboardInterrupt(f"{words} Nothing was kept: there was no checkpoint yet.") from stopped
+        raise KeyboardInterrupt(f"{words}\nGo on with:\n\n  {_go_on()}\n") from stopped
+    except ValueError as error:
+        if resume and _checkpoint(out).exists():
+            error.add_note(
+                "--resume needs the data and the options that the training began with; --overwrite starts anew."
+            )
+        raise
+
+
+def _checkpoint(out: Path) -> Path:
+    return out / inputs.CHECKPOINT
+
+
+def _go_on() -> str:
+    """The command line that goes on with this one."""
+    program = ["python", "-m", "narrows"] if Path(sys.argv[0]).stem == "__main__" else ["narrows"]
+    words = [word for word in sys.argv[1:] if word not in ("--overwrite", "--resume")]
+    return shlex.join([*program, *words, "--resume"])

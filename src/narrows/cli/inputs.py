@@ -1,0 +1,133 @@
+"""From words on the command line to data, settings and models."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from narrows.cli.app import say
+
+if TYPE_CHECKING:
+    from narrows.data.files import Loaded
+    from narrows.data.named import Split
+    from narrows.estimators import Estimator
+
+CHECKPOINT = "checkpoint.safetensors"  # `narrows.training.checkpoint.NAME`, without the import of torch
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def dataset(name: str, split: Split) -> Loaded:
+    """The data set or file called `name`; `split` is that of a named set which does not say it, as digits:test does."""
+    from narrows.data.files import read
+    from narrows.data.named import NAMES, load
+
+    set_name, part = _named(name)
+    if set_name not in NAMES:
+        found = read(name)
+        say(f"{name}: {_size(found)}")
+        return found
+    chosen: Split = "train" if (part or split) == "train" else "test"
+    if part not in (None, chosen):
+        raise ValueError(f"The part of a named data set must be train or test. Got {name!r}; write {set_name}:test.")
+    found = load(set_name, chosen)
+    say(f"{set_name}:{chosen}: {_size(found)}")
+    return found
+
+
+def training_part(name: str) -> str | None:
+    """The training part of the named data set whose test part `name` is, otherwise None."""
+    set_name, part = _named(name)
+    return f"{set_name}:train" if _is_named(set_name) and part in (None, "test") else None
+
+
+def duration(text: str) -> float:
+    """Seconds from 90, 90s, 5m or 1.5h."""
+    found = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*([smh]?)", text.strip().lower())
+    seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
+    if seconds <= 0:
+        raise typer.BadParameter(f"a time is written as 90, 90s, 5m or 1.5h. Got {text!r}.")
+    return seconds
+
+
+def parameter_values(cls: type[Estimator], assignments: Sequence[str], options: dict[str, Any]) -> dict[str, Any]:
+    """The parameters for `cls` from `--set` assignments and from the options that were given (not None), checked."""
+    from narrows.params import nearest
+
+    values = {name: value for name, value in options.items() if value is not None}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals:
+            raise typer.BadParameter(f"--set wants NAME=VALUE, such as --set beta=4. Got {assignment!r}.")
+        if name == "checkpoint":
+            raise typer.BadParameter("the checkpoint lies in the folder that --out names.")
+        if name not in cls.parameters():
+            raise ValueError(f"{cls.__name__} has no parameter {name!r}. {nearest(name, cls.parameters())}")
+        if name in values:
+            raise typer.BadParameter(f"{name} is given twice: --set {assignment}, and once more.")
+        value, rule = _parsed(text), cls.parameters()[name].rule
+        if rule is not None and not rule.accepts(value) and rule.accepts((value,)):
+            value = (value,)  # hidden=512
+        values[name] = value
+    for name, value in values.items():
+        cls.parameters()[name].check(cls.__name__, value)
+    return values
+
+
+def opened(folder: Path, *, needs_code: bool = False) -> Estimator:
+    """The fitted model in `folder`; with `needs_code`, one that has a narrow code."""
+    from narrows.estimators import load
+
+    with unfinished_noted(folder):
+        model = load(folder)
+    if needs_code and not model.model_.has_code:
+        raise ValueError(
+            f"The model in {folder} ({model.recipe.name}) has no codes, because its n_components is None. "
+            "Fit one with --n-components."
+        )
+    return model
+
+
+@contextlib.contextmanager
+def unfinished_noted(folder: Path) -> Iterator[None]:
+    """Where there is no model in `folder`, but a checkpoint, say how to go on."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        if (folder / CHECKPOINT).exists():
+            error.add_note("It holds an unfinished training: go on with `narrows fit`, the same options and --resume.")
+        raise
+
+
+def _parsed(text: str) -> Any:
+    """A value as JSON has it, else as Python has it (512,256 is a tuple), else a word."""
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            value = parse(text.strip())
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            continue
+        return tuple(value) if isinstance(value, list) else value
+    return text.strip()
+
+
+def _named(name: str) -> tuple[str, str | None]:
+    """A named data set and its part; a path is handed back whole."""
+    set_name, colon, part = name.rpartition(":")
+    return (set_name, part) if colon and _is_named(set_name) else (name, None)
+
+
+def _is_named(name: str) -> bool:
+    from narrows.data.named import NAMES
+
+    return name in NAMES
+
+
+def _size(found: Loaded) -> str:
+    return f"{len(found.X):,} examples of shape {' x '.join(map(str, found.X.shape[1:])) or '1'}"

@@ -1,0 +1,153 @@
+"""From results to files: arrays, sheets of pictures, folders of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from narrows.cli.app import say
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from narrows.data.files import Loaded
+    from narrows.data.schema import Schema
+    from narrows.estimators import Estimator
+
+ARRAYS = (".npy", ".csv", ".tsv")
+EXAMPLES = (*ARRAYS, ".png")
+_PAIRS, _PICTURES = 48, 400  # examples on a sheet, at most
+
+
+def check(out: Path, suffixes: Sequence[str], *, folder: bool = False) -> None:
+    """Refuse, before any work, a file whose kind cannot be written or whose folder does not exist."""
+    parent = out.absolute().parent
+    if not parent.is_dir():
+        raise FileNotFoundError(f"Cannot write {out}: the folder {parent} does not exist. Create it first.")
+    if folder and (out.is_dir() or not out.suffix):
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise FileExistsError(f"Cannot write pictures to {out}: it is not an empty folder. Name a new one.")
+        return
+    if out.is_dir():
+        raise IsADirectoryError(f"Cannot write {out}: it is a folder. Give the name of a file.")
+    if out.suffix.lower() not in suffixes:
+        more = ", or be that of a folder (no suffix)" if folder else ""
+        raise ValueError(f"Cannot write {out}: the name must end in {', '.join(suffixes)}{more}.")
+
+
+def check_pictures(out: Path, model: Estimator) -> None:
+    """Refuse pictures of a model whose examples are none."""
+    if out.suffix.lower() in ARRAYS or model.schema_.kind == "image":
+        return
+    raise ValueError(f"Cannot draw {out}: the model knows {model.schema_.describe()}, no images. Write a .npy or .csv.")
+
+
+def write_array(out: Path, array: np.ndarray, columns: Sequence[str] | None = None) -> None:
+    """An array as .npy, .csv or .tsv."""
+    from narrows.data import files
+
+    files.write_array(out, array, columns)
+    say(f"{out}: {' x '.join(map(str, array.shape))}")
+
+
+def write_examples(
+    out: Path,
+    examples: Any,
+    model: Estimator,
+    given: Loaded | None = None,
+    compared: dict[str, Any] | None = None,
+) -> None:
+    """Examples in the user's units as an array, a sheet (of `compared`, if there is any), or a folder of pictures."""
+    import numpy as np
+
+    from narrows.report import sheets
+
+    array, schema = np.asarray(examples), model.schema_
+    if out.suffix.lower() in ARRAYS:
+        columns = (given.columns if given is not None else None) or schema.columns or ()
+        write_array(out, array, [str(column) for column in columns] or None)
+    elif out.suffix.lower() != ".png":
+        _write_pictures(out, pictures(array, schema), given, _limits(schema))
+    elif compared:
+        kinds = {name: pictures(np.asarray(rows)[:_PAIRS], schema) for name, rows in compared.items()}
+        images, labels = sheets.compared(kinds, limits=_limits(schema))
+        _write_sheet(out, images, labels, min(_PAIRS, len(array)), len(array))
+    else:
+        images = sheets.grid(pictures(array[:_PICTURES], schema), limits=_limits(schema))
+        _write_sheet(out, images, None, min(_PICTURES, len(array)), len(array))
+
+
+def write_dials(out: Path, turned: np.ndarray, labels: list[str], model: Estimator) -> None:
+    """Examples (dials, steps, ...) as an array, or as a sheet with a labelled row for each dial."""
+    from narrows.report import sheets
+
+    if out.suffix.lower() in ARRAYS:
+        write_array(out, turned)
+        return
+    flat = pictures(turned.reshape(-1, *turned.shape[2:]), model.schema_)
+    images = sheets.as_bytes(flat, _limits(model.schema_)).reshape(*turned.shape[:2], *flat.shape[1:])
+    _write_sheet(out, images, labels, len(turned), len(turned), "dials")
+
+
+def dial_order(model: Estimator, most: int) -> tuple[list[int], list[str]]:
+    """The components to turn, those first that carry most, and what is written beside each."""
+    if most < 1:
+        raise ValueError(f"--dials must be at least 1. Got {most}.")
+    if hasattr(model, "components_kl_"):
+        unused = set(model.unused_components_)
+        carried = [
+            f"{i}   {kl:.2f} nats" + (", unused" if i in unused else "") for i, kl in enumerate(model.components_kl_)
+        ]
+        order = list(range(len(carried)))
+    else:
+        carried = [f"{i}   sd {value:.2g}" for i, value in enumerate(model.code_std_)]
+        order = [int(i) for i in (-model.code_std_).argsort(kind="stable")]
+    return order[:most], [carried[i] for i in order[:most]]
+
+
+def pictures(examples: np.ndarray, schema: Schema) -> np.ndarray:
+    """Examples as the user has them, with the channels last."""
+    import numpy as np
+
+    return np.moveaxis(examples, 1, -1) if schema.layout == "chw" else examples
+
+
+def _limits(schema: Schema) -> tuple[float, float] | None:
+    """What is black and white in the user's units; None where there are no bounds."""
+    if schema.support not in ("unit", "binary"):
+        return None
+    low = schema.offset[0]
+    return low, low + schema.scale[0]
+
+
+def _write_sheet(
+    out: Path, images: np.ndarray, labels: list[str] | None, shown: int, n: int, what: str = "examples"
+) -> None:
+    from narrows.data.atomic import atomic_path
+    from narrows.report.sheets import sheet
+
+    with atomic_path(out) as temporary:
+        sheet(images, labels).save(temporary, "PNG", optimize=True)
+    say(f"{out}: " + (f"{n:,} {what}" if shown == n else f"the first {shown:,} of {n:,} {what}; .npy holds all"))
+
+
+def _write_pictures(folder: Path, images: np.ndarray, given: Loaded | None, limits: tuple[float, float] | None) -> None:
+    """One .png an example, under the name of the file that it came from."""
+    from PIL import Image
+
+    from narrows.data.atomic import atomic_path
+    from narrows.report.sheets import as_bytes
+
+    names = given.files if given is not None and given.files else [f"{i:06d}" for i in range(len(images))]
+    stems = [str(Path(name).with_suffix("")) for name in names]
+    if len(set(stems)) < len(stems):  # a.jpg and a.png
+        stems = [str(name) for name in names]
+    for stem, image in zip(stems, as_bytes(images, limits), strict=True):
+        path = folder / f"{stem}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary:
+            if image.ndim == 3:
+                image = image[..., :3] if image.shape[-1] >= 3 else image[..., 0]
+            Image.fromarray(image).save(temporary, "PNG")
+    say(f"{folder}: {len(images):,} pictures")

@@ -1,0 +1,248 @@
+"""What one does with a model: encode, decode, reconstruct, denoise, sample, traverse, evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from narrows.cli import inputs, outputs, printing
+from narrows.cli.app import USE, Data, Json, Model, app
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from narrows.estimators import Estimator
+
+Examples = Annotated[
+    Path,
+    typer.Option(
+        "-o", "--out", metavar="FILE", help=".npy, .csv, or .png for a sheet of pictures.", show_default=False
+    ),
+]
+ExamplesOrFolder = Annotated[
+    Path,
+    typer.Option(
+        "-o",
+        "--out",
+        metavar="PATH",
+        help=".npy, .csv, .png for a sheet, or a new folder for one picture each.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[int | None, typer.Option(help="Of the random numbers.", show_default="anew each time")]
+
+
+@app.command(rich_help_panel=USE)
+def encode(
+    model: Model,
+    data: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help=".npy or .csv.", show_default=False)],
+) -> None:
+    """Write the codes of DATA: a few numbers for each example.
+
+    A row of codes stands for a row of DATA; they are what a classifier,
+    a search or a map works with instead of the examples. Of a named data
+    set the test part is taken, unless you write digits:train.
+
+    For example:
+
+        narrows encode digits-vae digits:train -o codes.npy
+    """
+    outputs.check(out, outputs.ARRAYS)
+    fitted = inputs.opened(model, needs_code=True)
+    codes = fitted.transform(inputs.dataset(data, "test").X)
+    outputs.write_array(out, codes, list(fitted.get_feature_names_out()))
+
+
+@app.command(rich_help_panel=USE)
+def decode(
+    model: Model,
+    codes: Annotated[str, typer.Argument(metavar="CODES", help="What `encode` wrote.", show_default=False)],
+    out: Examples,
+) -> None:
+    """Write the examples that CODES stand for.
+
+    CODES is a .npy or .csv file with a row for each example and a column
+    for each component: what `encode` wrote, or what you made of it.
+
+    For example:
+
+        narrows decode digits-vae codes.npy -o digits.png
+    """
+    from narrows.data.files import read
+
+    outputs.check(out, outputs.EXAMPLES)
+    fitted = inputs.opened(model, needs_code=True)
+    outputs.check_pictures(out, fitted)
+    examples = fitted.inverse_transform(read(codes).X)
+    outputs.write_examples(out, examples, fitted)
+
+
+@app.command(rich_help_panel=USE)
+def reconstruct(model: Model, data: Data, out: ExamplesOrFolder) -> None:
+    """Put DATA through the narrow place and back, and write what comes out.
+
+    A .png shows each example above its reconstruction.
+
+    For example:
+
+        narrows reconstruct digits-vae digits -o pairs.png
+
+        narrows reconstruct table-ae table.csv -o smooth.csv
+    """
+    outputs.check(out, outputs.EXAMPLES, folder=True)
+    fitted = inputs.opened(model)
+    outputs.check_pictures(out, fitted)
+    given = inputs.dataset(data, "test")
+    result = fitted.reconstruct(given.X)
+    outputs.write_examples(out, result, fitted, given, {"original": given.X, "reconstructed": result})
+
+
+@app.command(rich_help_panel=USE)
+def denoise(
+    model: Model,
+    data: Data,
+    out: ExamplesOrFolder,
+    noise: Annotated[
+        float | None,
+        typer.Option(
+            help="First add the model's kind of noise at this level, to clean DATA as a trial.", metavar="LEVEL"
+        ),
+    ] = None,
+    seed: Seed = None,
+) -> None:
+    """Clean noisy DATA with a denoising model (recipe dae).
+
+    A .png shows each noisy example above the clean one; a folder gets one
+    picture for each, under the names of DATA's files. DATA is taken as it
+    is: --noise is for trying a model out on data that is clean.
+
+    For example:
+
+        narrows denoise cleaner scans/ -o cleaned/
+
+        narrows denoise cleaner digits --noise 0.3 -o trial.png
+    """
+    outputs.check(out, outputs.EXAMPLES, folder=True)
+    fitted = inputs.opened(model)
+    outputs.check_pictures(out, fitted)
+    given = inputs.dataset(data, "test")
+    clean, rows = _denoised(fitted, given.X, noise, seed)
+    outputs.write_examples(out, clean, fitted, given, rows)
+
+
+@app.command(rich_help_panel=USE)
+def sample(
+    model: Model,
+    out: Examples,
+    number: Annotated[int, typer.Option("-n", "--number", help="How many.")] = 64,
+    seed: Seed = None,
+) -> None:
+    """Draw new examples that look like those the model learned from.
+
+    A VAE is made for this. A plain autoencoder draws its codes from a
+    Gaussian that fits the training codes, which is rougher.
+
+    For example:
+
+        narrows sample digits-vae -n 64 --seed 1 -o samples.png
+    """
+    outputs.check(out, outputs.EXAMPLES)
+    fitted = inputs.opened(model, needs_code=True)
+    outputs.check_pictures(out, fitted)
+    outputs.write_examples(out, fitted.sample(number, random_state=seed), fitted)
+
+
+@app.command(rich_help_panel=USE)
+def traverse(
+    model: Model,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help=".png or .npy.", show_default=False)],
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="Where the example to start from is.", show_default=False)
+    ] = None,
+    row: Annotated[int, typer.Option(help="Which example of DATA to start from.")] = 0,
+    dials: Annotated[int, typer.Option(help="At most so many dials, those first that carry most.")] = 16,
+    steps: Annotated[int, typer.Option(help="Positions of each dial.")] = 9,
+    span: Annotated[float, typer.Option(help="How far to turn, in standard deviations.")] = 3.0,
+) -> None:
+    """Turn one dial after another: each component of a code has a row.
+
+    In a row one component goes from low to high while the others stay, so
+    one sees what it stands for. Rows come in the order of what they carry
+    (for a VAE: nats of KL). Without DATA all start from the mean code.
+
+    For example:
+
+        narrows traverse digits-vae -o dials.png
+
+        narrows traverse digits-vae digits --row 7 --dials 4 -o seven.png
+    """
+    outputs.check(out, (".png", ".npy"))
+    fitted = inputs.opened(model, needs_code=True)
+    outputs.check_pictures(out, fitted)
+    start = None if data is None else _row(inputs.dataset(data, "test").X, row)
+    chosen, labels = outputs.dial_order(fitted, dials)
+    turned = fitted.traverse(start, components=chosen, n_steps=steps, span=span)
+    outputs.write_dials(out, turned, labels, fitted)
+
+
+@app.command(rich_help_panel=USE)
+def evaluate(
+    model: Model,
+    data: Data,
+    train: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA",
+            help="What the model was fitted on, to fit PCA on too.",
+            show_default="a named set's training part, else DATA",
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Measure a model on DATA, best on data that it has not seen.
+
+    Prints the mean squared error beside that of PCA with as many components,
+    nats per example, and what fits the model: components in use, sparsity.
+    Of a named data set the test part is taken, unless you write digits:train.
+
+    For example:
+
+        narrows evaluate digits-vae digits --json
+    """
+    from narrows.evaluation import evaluate as measure
+
+    fitted = inputs.opened(model)
+    X = inputs.dataset(data, "test").X
+    train = train or inputs.training_part(data)
+    found = measure(fitted, X, None if train is None else inputs.dataset(train, "train").X)
+    printing.show_evaluation(found, json=json)
+
+
+def _denoised(model: Estimator, X: np.ndarray, noise: float | None, seed: int | None) -> tuple[Any, dict[str, Any]]:
+    """X cleaned, and the rows of a picture that shows it; with a level of `noise`, X with that noise cleaned."""
+    import torch
+
+    from narrows import corruptions
+    from narrows.types import Batch
+
+    if model.recipe.name != "dae":
+        raise ValueError(f"denoise needs a model of the recipe dae. This one is {model.recipe.name}; try reconstruct.")
+    if noise is None:
+        clean = model.reconstruct(X)
+        return clean, {"noisy": X, "clean": clean}
+    rows = model.prepared(X)
+    with torch.random.fork_rng(devices=[]):
+        torch.seed() if seed is None else torch.manual_seed(seed)
+        noisy = corruptions.noise(model.noise, noise)(Batch(rows, rows)).x
+    clean = model.schema_.restore(model.applied(model.model_.reconstruct, noisy))
+    return clean, {"original": X, "noisy": model.schema_.restore(noisy), "clean": clean}
+
+
+def _row(X: np.ndarray, row: int) -> np.ndarray:
+    """The example number `row`, as an array of one."""
+    if not -len(X) <= row < len(X):
+        raise ValueError(f"--row must be from 0 to {len(X) - 1}, since DATA has {len(X)} examples. Got {row}.")
+    return X[row:][:1]

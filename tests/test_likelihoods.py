@@ -1,0 +1,270 @@
+"""Every registered likelihood: normalised, with the mean that it says, and draws to match; closed forms in float64."""
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from scipy.integrate import quad
+
+from narrows.data import Schema, infer
+from narrows.likelihoods import LIKELIHOODS, Gaussian, NegativeBinomial, choose
+
+# the decoder's numbers at which each is looked at: ordinary ones, near 0 where series take over, and far out
+POINTS = [-30.0, -4.0, -0.3, -0.11, -0.09, -1e-3, 0.0, 1e-6, 0.05, 0.099, 0.101, 1.0, 3.0, 40.0]
+
+
+def made(name: str):
+    """The likelihood in double precision, in all its forms."""
+    likelihood = LIKELIHOODS[name]().double()
+    forms = [likelihood]
+    if name == "gaussian":
+        likelihood.variance.fill_(0.3)
+        forms.append(Gaussian(bounded=True).double())
+        forms[1].variance.fill_(0.02)
+    if name == "negative_binomial":
+        with torch.no_grad():
+            likelihood.log_dispersion.fill_(0.7)
+        forms.append(NegativeBinomial().double())
+        with torch.no_grad():
+            forms[1].log_dispersion.fill_(-1.5)
+    return forms
+
+
+ALL = [pytest.param(form, id=f"{name}-{i}") for name in LIKELIHOODS for i, form in enumerate(made(name))]
+
+
+def points(likelihood) -> list[float]:
+    # counts with means from 0.02 to 20 are summed in full below
+    return [o for o in POINTS if -4 <= o <= 3] if likelihood.needs == "count" else POINTS
+
+
+def expectation(likelihood, o: float, of) -> float:
+    """The sum or integral of `of(x)` p(x | o) over the support, by quadrature where it is a density."""
+
+    def density(x: float) -> float:
+        tensor = torch.tensor(float(x), dtype=torch.float64)
+        with torch.no_grad():
+            return float(likelihood.log_prob(torch.tensor(o, dtype=torch.float64), tensor).exp()) * of(x)
+
+    if likelihood.name == "bernoulli":
+        return density(0) + density(1)
+    if likelihood.needs == "count":
+        x = torch.arange(200_000, dtype=torch.float64)
+        with torch.no_grad():
+            p = likelihood.log_prob(torch.tensor(o, dtype=torch.float64), x).exp()
+        return float((p * torch.tensor([of(i) for i in x.tolist()], dtype=torch.float64)).sum())
+    if likelihood.support == "[0, 1]":
+        peak = [1e-3, 0.05, 0.5, 0.95, 1 - 1e-3]
+        return quad(density, 0, 1, points=peak, epsabs=1e-12, limit=200)[0]
+    centre, scale = float(likelihood.mean(torch.tensor(o, dtype=torch.float64))), float(likelihood.variance.sqrt())
+    return quad(density, centre - 12 * scale, centre + 12 * scale, points=[centre], epsabs=1e-12, limit=200)[0]
+
+
+@pytest.mark.parametrize("likelihood", ALL)
+def test_is_normalised(likelihood):
+    for o in points(likelihood):
+        assert expectation(likelihood, o, lambda x: 1.0) == pytest.approx(1, abs=1e-8), o
+
+
+@pytest.mark.parametrize("likelihood", ALL)
+def test_mean_is_the_expectation(likelihood):
+    for o in points(likelihood):
+        mean = float(likelihood.mean(torch.tensor(o, dtype=torch.float64)))
+        assert expectation(likelihood, o, lambda x: x) == pytest.approx(mean, rel=1e-7, abs=1e-9), o
+
+
+@pytest.mark.parametrize("likelihood", ALL)
+def test_draws_have_the_mean_and_lie_in_the_support(likelihood):
+    torch.manual_seed(0)
+    n = 20_000
+    o = torch.tensor(points(likelihood), dtype=torch.float64).expand(n, -1)
+    x = likelihood.sample(o)
+    assert x.shape == o.shape
+    assert likelihood.contains(x).all()
+    if getattr(likelihood, "bounded", False):
+        o = o[:, [abs(p) < 1.5 for p in points(likelihood)]]  # draws are brought back into [0, 1], which moves the mean
+        x = likelihood.sample(o)
+    error = (x.mean(0) - likelihood.mean(o[0])).abs()
+    assert (error <= 5 * x.std(0) / n**0.5 + 1e-9).all()
+
+
+def test_draws_have_the_variance():
+    torch.manual_seed(0)
+    o = torch.full((200_000,), 1.2, dtype=torch.float64)
+    m = np.exp(1.2)
+    poisson, nb = LIKELIHOODS["poisson"](), made("negative_binomial")[0]
+    assert float(poisson.sample(o).var()) == pytest.approx(m, rel=0.03)
+    assert float(nb.sample(o).var()) == pytest.approx(m + m**2 / np.exp(0.7), rel=0.03)
+    assert float(made("gaussian")[0].sample(o).var()) == pytest.approx(0.3, rel=0.03)
+
+
+@pytest.mark.parametrize("likelihood", ALL)
+def test_unmean_inverts_mean(likelihood):
+    if likelihood.support == "[0, 1]" or getattr(likelihood, "bounded", False):
+        m = torch.linspace(0.006, 0.994, 41, dtype=torch.float64)
+    elif likelihood.needs == "count":
+        m = torch.logspace(-2, 3, 41, dtype=torch.float64)
+    else:
+        m = torch.linspace(-50, 50, 41, dtype=torch.float64)
+    torch.testing.assert_close(likelihood.mean(likelihood.unmean(m)), m, rtol=1e-8, atol=1e-9)
+    # at the ends of the range too there is a number to start from
+    ends = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    assert torch.isfinite(likelihood.unmean(ends)).all()
+    assert (likelihood.mean(likelihood.unmean(ends)) - ends).abs().max() < 0.006
+
+
+@pytest.mark.parametrize("likelihood", ALL)
+@pytest.mark.filterwarnings("ignore:Input #0 requires gradient and is not a double:UserWarning")
+def test_gradient(likelihood):
+    o = torch.tensor(points(likelihood), dtype=torch.float64)[:, None].repeat(1, 3).requires_grad_()
+    x = {"count": [0.0, 1.0, 7.0]}.get(likelihood.needs, [0.0, 0.3, 1.0])
+    x = torch.tensor(x, dtype=torch.float64).expand_as(o)
+    assert torch.autograd.gradcheck(lambda o: likelihood.log_prob(o, x), (o,))
+    assert torch.autograd.gradcheck(likelihood.mean, (o,))
+
+
+def test_gradient_with_respect_to_the_dispersion():
+    likelihood = made("negative_binomial")[0]
+    o = torch.linspace(-2, 3, 6, dtype=torch.float64)
+    x = torch.tensor([0.0, 1.0, 0.0, 4.0, 20.0, 3.0], dtype=torch.float64)
+
+    def log_prob(value):
+        likelihood.log_dispersion = torch.nn.Parameter(torch.zeros((), dtype=torch.float64))
+        del likelihood.log_dispersion
+        likelihood.log_dispersion = value
+        return likelihood.log_prob(o, x)
+
+    assert torch.autograd.gradcheck(log_prob, (torch.tensor(0.4, dtype=torch.float64, requires_grad=True),))
+
+
+@pytest.mark.parametrize("likelihood", ALL)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_nothing_overflows(likelihood, dtype):
+    o = torch.tensor([-1e4, -100, -1, 0, 1, 100, 1e4], dtype=dtype)[:, None].repeat(1, 2).requires_grad_()
+    x = torch.tensor([0.0, 1.0], dtype=dtype).expand_as(o)
+    likelihood = likelihood.to(dtype)
+    nats = likelihood.log_prob(o, x)
+    nats.sum().backward()
+    likelihood.double()
+    assert torch.isfinite(nats).all()
+    assert torch.isfinite(o.grad).all()
+    assert torch.isfinite(likelihood.mean(o)).all()
+
+
+@pytest.mark.parametrize("likelihood", ALL)
+def test_weights_take_entries_out(likelihood):
+    torch.manual_seed(0)
+    o = torch.randn(4, 3, 2, dtype=torch.float64)
+    x = likelihood.sample(o).clamp(0, 1)
+    weight = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], dtype=torch.float64).expand(4, 3, 2)
+    each = likelihood.log_prob(o, x)
+    scores = likelihood.score(o, x, weight)
+    assert scores.shape == (4,)
+    torch.testing.assert_close(scores, (each * weight).flatten(1).sum(1))
+    torch.testing.assert_close(likelihood.score(o, x), each.flatten(1).sum(1))
+    # what is hidden has no influence
+    other = torch.where(weight > 0, x, 1 - x)
+    torch.testing.assert_close(likelihood.score(o, other, weight), scores)
+
+
+@pytest.mark.parametrize("likelihood", ALL)
+def test_half_precision_is_scored_in_single(likelihood):
+    o = torch.zeros(2, 5, dtype=torch.bfloat16)
+    likelihood = likelihood.float()
+    assert likelihood.score(o, torch.ones(2, 5)).dtype == torch.float32
+    likelihood.double()
+
+
+# ----------------------------------------------------------------------------------------- independent references
+
+
+def test_against_scipy_and_torch():
+    o = torch.linspace(-3, 3, 13, dtype=torch.float64)[:, None]
+    counts = torch.arange(15, dtype=torch.float64)[None]
+    m = o.exp().numpy()
+    poisson = LIKELIHOODS["poisson"]().log_prob(o, counts)
+    np.testing.assert_allclose(poisson, scipy.stats.poisson.logpmf(counts.numpy(), m), rtol=1e-10)
+    for nb in made("negative_binomial"):
+        r = float(nb.log_dispersion.exp())
+        expected = scipy.stats.nbinom.logpmf(counts.numpy(), r, r / (r + m))
+        np.testing.assert_allclose(nb.log_prob(o, counts).detach(), expected, rtol=1e-9)
+    x = torch.linspace(0, 1, 9, dtype=torch.float64)[None]
+    gaussian = made("gaussian")[0]
+    expected = torch.distributions.Normal(o, gaussian.variance.sqrt()).log_prob(x)
+    torch.testing.assert_close(gaussian.log_prob(o, x), expected)
+    bernoulli = torch.distributions.Bernoulli(logits=o.expand(13, 2)).log_prob(torch.tensor([0.0, 1.0]).double())
+    torch.testing.assert_close(LIKELIHOODS["bernoulli"]().log_prob(o, torch.tensor([[0.0, 1.0]]).double()), bernoulli)
+
+
+def test_continuous_bernoulli_against_torch():
+    o = torch.tensor([-8.0, -2.0, -0.5, 0.7, 3.0, 9.0], dtype=torch.float64)[:, None]
+    x = torch.linspace(0, 1, 9, dtype=torch.float64)[None]
+    ours, theirs = LIKELIHOODS["continuous_bernoulli"](), torch.distributions.ContinuousBernoulli(logits=o)
+    torch.testing.assert_close(ours.log_prob(o, x), theirs.log_prob(x), rtol=1e-7, atol=1e-9)
+    torch.testing.assert_close(ours.mean(o), theirs.mean, rtol=1e-7, atol=1e-9)
+    torch.manual_seed(0)
+    draws = ours.sample(o.expand(6, 50_000))
+    torch.testing.assert_close(draws.var(1), theirs.variance[:, 0], rtol=0.05, atol=1e-4)
+    # the whole distribution, by Kolmogorov and Smirnov's distance
+    for row, logit in zip(draws, o[:, 0], strict=True):
+        law = torch.distributions.ContinuousBernoulli(logits=logit)
+        distance = scipy.stats.kstest(row.numpy(), lambda v, law=law: law.cdf(torch.tensor(v)).numpy()).statistic
+        assert distance < 0.01
+
+
+# ----------------------------------------------------------------------------------------------- the learned scale
+
+
+def test_the_gaussians_scale_follows_the_error():
+    torch.manual_seed(0)
+    likelihood = Gaussian()
+    o = torch.zeros(64, 10)
+    for _ in range(300):
+        likelihood.observe(o, 0.2 * torch.randn(64, 10))
+    assert float(likelihood.variance) == pytest.approx(0.04, rel=0.05)
+    # entries that are not observed do not count
+    other, weight = Gaussian(), torch.zeros(64, 10)
+    weight[:, :5] = 1
+    x = 0.2 * torch.randn(64, 10)
+    x[:, 5:] = 100
+    other.observe(o, x, weight)
+    assert float(other.variance) == pytest.approx(0.04, rel=0.2)
+    # data that are reproduced exactly do not send the likelihood to infinity
+    exact = Gaussian()
+    for _ in range(500):
+        exact.observe(o, o)
+    assert torch.isfinite(exact.score(o, o)).all()
+    assert float(exact.log_prob(o, o).max()) == pytest.approx(np.log(1e3) - 0.5 * np.log(2 * np.pi), rel=1e-5)
+
+
+# ----------------------------------------------------------------------------------------------------- the choice
+
+
+def schema_of(X: np.ndarray) -> Schema:
+    return infer(X, "test")
+
+
+@pytest.mark.parametrize(
+    ("X", "generative", "expected"),
+    [
+        (np.eye(12), True, "bernoulli"),
+        (np.eye(12, dtype=bool), False, "bernoulli"),
+        (np.random.default_rng(0).random((20, 9, 9)), True, "continuous_bernoulli"),
+        (np.random.default_rng(0).random((20, 9, 9)), False, "gaussian"),
+        (np.random.default_rng(0).integers(0, 256, (20, 9, 9)).astype(np.uint8), True, "continuous_bernoulli"),
+        (np.random.default_rng(0).normal(size=(20, 4)), True, "gaussian"),
+        (np.random.default_rng(0).normal(size=(20, 9, 9)), True, "gaussian"),
+        (np.random.default_rng(0).poisson(0.3, size=(50, 4)), True, "negative_binomial"),
+    ],
+)
+def test_the_likelihood_follows_from_the_data(X, generative, expected):
+    likelihood, reason = choose("auto", schema_of(X), generative)
+    assert likelihood.name == expected
+    assert reason
+    x = schema_of(X).prepare(torch.from_numpy(X))
+    assert likelihood.contains(x).all()
+
+
+def test_an_unknown_likelihood_is_refused():
+    with pytest.raises(ValueError, match="Unknown likelihood 'bernouli'. Did you mean 'bernoulli'"):
+        choose("bernouli", schema_of(np.eye(9)), True)
