@@ -19,6 +19,7 @@ from narrows.data import Schema, Support
 from narrows.params import nearest
 
 _LOG_2PI = math.log(2 * math.pi)
+_LARGEST_LOG_COUNT = 20.0  # e^20 is half a billion; beyond, single precision has no counts
 _SMALLEST_SCALE = 1e-3  # of a Gaussian: data that a model reproduces exactly must not send the likelihood to infinity
 
 
@@ -68,7 +69,37 @@ class Likelihood(nn.Module):
         return nats.flatten(1).sum(1)
 
 
-class Bernoulli(Likelihood):
+class _Unit(Likelihood):
+    """Abstract: for entries in [0, 1]."""
+
+    support = "[0, 1]"
+    needs = "unit"
+
+    def contains(self, x: Tensor) -> Tensor:
+        """From 0 to 1."""
+        return (x >= 0) & (x <= 1)
+
+
+class _Counts(Likelihood):
+    """Abstract: for counts, whose mean is exp(o)."""
+
+    support = "0, 1, 2, ..."
+    needs = "count"
+
+    def mean(self, o: Tensor) -> Tensor:
+        """exp(o), up to a count of e^20."""
+        return o.clamp(max=_LARGEST_LOG_COUNT).exp()
+
+    def unmean(self, m: Tensor) -> Tensor:
+        """log m."""
+        return m.clamp(min=1e-3).log()
+
+    def contains(self, x: Tensor) -> Tensor:
+        """Whole numbers from 0."""
+        return (x >= 0) & (x == x.round())
+
+
+class Bernoulli(_Unit):
     """p(x = 1) = sigmoid(o). For values between 0 and 1 this is the usual cross-entropy, and no normalised density.
 
     >>> import torch
@@ -77,11 +108,9 @@ class Bernoulli(Likelihood):
     """
 
     name = "bernoulli"
-    support = "[0, 1]"
-    needs = "unit"
 
     def log_prob(self, o: Tensor, x: Tensor) -> Tensor:
-        """X log sigmoid(o) + (1 - x) log sigmoid(-o)."""
+        """x log sigmoid(o) + (1 - x) log sigmoid(-o)."""
         return -F.binary_cross_entropy_with_logits(o, x, reduction="none")
 
     def mean(self, o: Tensor) -> Tensor:
@@ -96,12 +125,8 @@ class Bernoulli(Likelihood):
         """The logit."""
         return torch.logit(m.clamp(0.005, 0.995))
 
-    def contains(self, x: Tensor) -> Tensor:
-        """From 0 to 1."""
-        return (x >= 0) & (x <= 1)
 
-
-class ContinuousBernoulli(Bernoulli):
+class ContinuousBernoulli(_Unit):
     """p(x) = C(o) sigmoid(o)^x sigmoid(-o)^(1 - x), a density on [0, 1].
 
     Loaiza-Ganem and Cunningham, The continuous Bernoulli (2019), https://arxiv.org/abs/1907.06845. In the natural
@@ -111,7 +136,7 @@ class ContinuousBernoulli(Bernoulli):
     name = "continuous_bernoulli"
 
     def log_prob(self, o: Tensor, x: Tensor) -> Tensor:
-        """O (x - 1/2) - log(sinh(o/2) / (o/2))."""
+        """o (x - 1/2) - log(sinh(o/2) / (o/2))."""
         return o * (x - 0.5) - _log_sinhc(o)
 
     def mean(self, o: Tensor) -> Tensor:
@@ -180,7 +205,7 @@ class Gaussian(Likelihood):
         self.variance.lerp_(error.to(self.variance.dtype), (1 / self.seen).clamp(min=0.01))
 
     def mean(self, o: Tensor) -> Tensor:
-        """O or sigmoid(o)."""
+        """o or sigmoid(o)."""
         return torch.sigmoid(o) if self.bounded else o
 
     def sample(self, o: Tensor) -> Tensor:
@@ -189,7 +214,7 @@ class Gaussian(Likelihood):
         return x.clamp(0, 1) if self.bounded else x
 
     def unmean(self, m: Tensor) -> Tensor:
-        """M or its logit."""
+        """m or its logit."""
         return torch.logit(m.clamp(0.005, 0.995)) if self.bounded else m
 
     def contains(self, x: Tensor) -> Tensor:
@@ -197,36 +222,22 @@ class Gaussian(Likelihood):
         return torch.isfinite(x)
 
 
-class Poisson(Likelihood):
+class Poisson(_Counts):
     """Counts with rate exp(o): log p(x) = x o - exp(o) - log x!."""
 
     name = "poisson"
-    support = "0, 1, 2, ..."
-    needs = "count"
 
     def log_prob(self, o: Tensor, x: Tensor) -> Tensor:
-        """X o - exp(o) - log x!."""
-        o = o.clamp(max=20)
+        """x o - exp(o) - log x!."""
+        o = o.clamp(max=_LARGEST_LOG_COUNT)
         return x * o - o.exp() - torch.lgamma(x + 1)
-
-    def mean(self, o: Tensor) -> Tensor:
-        """exp(o)."""
-        return o.clamp(max=20).exp()
 
     def sample(self, o: Tensor) -> Tensor:
         """A count."""
         return torch.poisson(self.mean(o))
 
-    def unmean(self, m: Tensor) -> Tensor:
-        """log m."""
-        return m.clamp(min=1e-3).log()
 
-    def contains(self, x: Tensor) -> Tensor:
-        """Whole numbers from 0."""
-        return (x >= 0) & (x == x.round())
-
-
-class NegativeBinomial(Poisson):
+class NegativeBinomial(_Counts):
     """Counts of mean m = exp(o) and variance m + m^2 / r, with one learned dispersion r for all entries.
 
     As in scVI, Lopez et al. (2018), https://doi.org/10.1038/s41592-018-0229-2:
@@ -241,7 +252,7 @@ class NegativeBinomial(Poisson):
 
     def log_prob(self, o: Tensor, x: Tensor) -> Tensor:
         """The formula above, in logarithms throughout."""
-        o = o.clamp(max=20)
+        o = o.clamp(max=_LARGEST_LOG_COUNT)
         log_r = self.log_dispersion.clamp(-10, 10).to(o.dtype)
         r = log_r.exp()
         total = torch.logaddexp(log_r, o)

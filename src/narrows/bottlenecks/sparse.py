@@ -43,9 +43,9 @@ class Sparse(Bottleneck):
     def activate(self, h: Tensor) -> Tensor:
         """The activations (B x L), none below 0."""
 
+    @abstractmethod
     def cost(self, z: Tensor) -> dict[str, Tensor]:
-        """The named costs of activations `z`, one value for each example; none unless a subclass has some."""
-        return {}
+        """The named costs of activations `z`, one value for each example."""
 
     def forward(self, h: Tensor) -> Code:
         """Activate, count, and offer dead units."""
@@ -95,6 +95,10 @@ class TopK(Sparse):
         """Keep the k largest above 0."""
         values, index = h.topk(self.k, dim=1, sorted=False)
         return torch.zeros_like(h).scatter(1, index, values.relu())
+
+    def cost(self, z: Tensor) -> dict[str, Tensor]:
+        """None: the number of active units is fixed."""
+        return {}
 
 
 class L1(Sparse):

@@ -126,8 +126,6 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         self._survey(rows)
         if failed is not None:
             raise failed
-        if settings.checkpoint is not None:
-            (settings.checkpoint / checkpoint.NAME).unlink(missing_ok=True)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Estimator:
@@ -269,7 +267,9 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         """The way from example `a` to example `b` through the codes, both included: (n_steps, ...)."""
         check_is_fitted(self)
         Parameter("n_steps", 9, Integer(2), "").check("interpolate", n_steps)
-        pair = [example.to_frame().T if hasattr(example, "to_frame") else np.asarray(example)[None] for example in (a, b)]
+        pair = [
+            example.to_frame().T if hasattr(example, "to_frame") else np.asarray(example)[None] for example in (a, b)
+        ]
         first, last = (self._codes(example)[0] for example in pair)
         weights = np.linspace(0, 1, n_steps)[:, None]
         return np.asarray(self._decoded(torch.from_numpy((1 - weights) * first + weights * last)))
@@ -277,7 +277,10 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
     # ---------------------------------------------------------------------------------------------- keeping
 
     def save(self, folder: str | Path) -> None:
-        """Write the fitted model into `folder`: recipe.json, weights.safetensors and a model card."""
+        """Write the fitted model into `folder`: recipe.json, weights.safetensors and a model card.
+
+        A checkpoint that lies there is removed.
+        """
         check_is_fitted(self)
         fitted, tensors = {}, dict(self.model_.state_dict(prefix="model."))
         for name, value in vars(self).items():
@@ -295,6 +298,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
             "fitted": fitted,
         }
         storage.write(Path(folder), recipe, tensors, self._card())
+        (Path(folder) / checkpoint.NAME).unlink(missing_ok=True)  # what it held is saved now
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

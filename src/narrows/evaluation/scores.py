@@ -33,6 +33,14 @@ def log_likelihood(model: Autoencoder, x: Tensor) -> Tensor:
 
 @functools.lru_cache(maxsize=8)
 def draws(n_components: int, n: int) -> Tensor:
-    """`n` fixed draws from N(0, I), in pairs of opposite sign (n x n_components)."""
-    half = torch.randn(n // 2, n_components, generator=torch.Generator().manual_seed(20_260_101))
+    """`n` fixed draws from N(0, I), in pairs of opposite sign (n x n_components).
+
+    All examples share them, so their errors would not average out: they are made to have the mean 0 and the variance 1
+    in each component exactly, and no correlations where n / 2 pairs suffice for that.
+    """
+    pairs = n // 2
+    half = torch.randn(pairs, n_components, generator=torch.Generator().manual_seed(20_260_101), dtype=torch.float64)
+    if pairs >= n_components:
+        half = torch.linalg.qr(half).Q
+    half = half / half.square().mean(0).sqrt()
     return torch.cat([half, -half])

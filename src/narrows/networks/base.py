@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -40,9 +42,14 @@ class Standardize(nn.Module):
 class Decoder(nn.Module):
     """Abstract: from codes (B x n_inputs) to one number an entry (B x shape)."""
 
+    @property
+    @abstractmethod
+    def output_bias(self) -> Tensor | None:
+        """What is added last, to every entry or channel; None where that is not known."""
+
     def start_at(self, o: Tensor) -> None:
-        """Set the last layer's bias so that an untrained decoder gives `o`, one number for each column or channel."""
-        last = [m for m in self.modules() if isinstance(m, (nn.Linear, nn.Conv2d))][-1]
-        if last.bias is not None:
+        """Let an untrained decoder give about `o`, one number for each column or channel."""
+        bias = self.output_bias
+        if bias is not None:
             with torch.no_grad():
-                last.bias.copy_(o.repeat_interleave(last.bias.numel() // o.numel()))
+                bias.copy_(o.repeat_interleave(bias.numel() // o.numel()))

@@ -92,6 +92,11 @@ class ConvDecoder(Decoder):
         self.enlarge = nn.ModuleList(nn.Conv2d(wide, narrow, 3, padding=1) for narrow, wide in reversed(pairs))
         self.head = nn.Conv2d(widths[0], channels, 3, padding=1)
 
+    @property
+    def output_bias(self) -> Tensor | None:
+        """Of the last layer."""
+        return self.head.bias
+
     def forward(self, z: Tensor) -> Tensor:
         """B x n_inputs -> B x channels x h x w."""
         h = self.stem(z).unflatten(1, self.start).contiguous(memory_format=torch.channels_last)
@@ -125,6 +130,11 @@ class UNet(Decoder):
         self.up = nn.ModuleList(nn.Conv2d(wide, narrow, 3, padding=1) for narrow, wide in reversed(pairs))
         self.finish = nn.ModuleList(Residual(narrow) for narrow, _ in reversed(pairs))
         self.head = nn.Conv2d(widths[0] + channels, channels, 3, padding=1)
+
+    @property
+    def output_bias(self) -> Tensor | None:
+        """Of the last layer."""
+        return self.head.bias
 
     def forward(self, x: Tensor) -> Tensor:
         """B x channels x h x w, the same shape out."""

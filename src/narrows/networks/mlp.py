@@ -56,6 +56,13 @@ class MLPDecoder(Decoder):
         self.shape = schema.shape
         self.layers = layers([n_inputs, *reversed(hidden), schema.n_entries])
 
+    @property
+    def output_bias(self) -> Tensor:
+        """Of the last layer."""
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        return last.bias
+
     def forward(self, z: Tensor) -> Tensor:
         """B x n_inputs -> B x shape."""
         return self.layers(z).unflatten(1, self.shape)
@@ -73,10 +80,10 @@ class Dictionary(Decoder):
         self.directions = nn.Parameter(torch.randn(n_inputs, schema.n_entries))
         self.bias = nn.Parameter(torch.zeros(schema.n_entries))
 
-    def start_at(self, o: Tensor) -> None:
-        """Set the bias."""
-        with torch.no_grad():
-            self.bias.copy_(o.repeat_interleave(self.bias.numel() // o.numel()))
+    @property
+    def output_bias(self) -> Tensor:
+        """The dictionary's own."""
+        return self.bias
 
     def forward(self, z: Tensor) -> Tensor:
         """B x n_inputs -> B x shape."""
@@ -94,6 +101,13 @@ class ResidualMLP(Decoder):
         self.standardize = Standardize(schema)
         self.direct = nn.Linear(schema.n_entries, schema.n_entries, bias=False)
         self.layers = layers([schema.n_entries, *hidden, schema.n_entries])
+
+    @property
+    def output_bias(self) -> Tensor:
+        """Of the last layer."""
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        return last.bias
 
     def forward(self, x: Tensor) -> Tensor:
         """B x shape -> B x shape."""

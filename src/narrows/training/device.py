@@ -46,7 +46,8 @@ def choose_device(name: str) -> tuple[torch.device, Choice]:
         not torch.cuda.is_available() or (device.index is not None and device.index >= torch.cuda.device_count())
     ):
         raise ValueError(
-            f'device={name!r} was asked for, and {torch.cuda.device_count()} CUDA devices are at hand. Pass device="auto".'
+            f"device={name!r} was asked for, and {torch.cuda.device_count()} CUDA devices are at hand. Pass "
+            'device="auto".'
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError('device="mps" was asked for, and none is at hand. Pass device="auto".')

@@ -126,7 +126,7 @@ class Trainer:
         self.held_out = shuffled[: self.plan.n_valid][:_LOOK_ROWS].to(self.device)
         self.training = shuffled[self.plan.n_valid :].to(self.device)
 
-        self.optimizer = adam(self.parameters(), self.plan.learning_rate, self.device)
+        self.optimizer = adamw(self.parameters(), self.plan.learning_rate, settings.weight_decay)
         self.limiter = GradientLimit(self.parameters(), self.device)
         self.schedule = Schedule(
             self.plan.epochs * self.plan.steps_per_epoch, settings.max_time, constant=settings.constant
@@ -358,8 +358,8 @@ class Trainer:
 
     def finish(self, interrupted: bool) -> None:
         """The best weights, and the last words."""
-        if interrupted and self.path is not None:
-            self.save(self.path)
+        if self.path is not None:
+            self.save(self.path)  # also of a training that is over: what it learned is on disk before anyone saves it
         if self.held_out.numel() and not math.isfinite(self.best_loss):
             self.remember()
         self.recall()
@@ -375,11 +375,9 @@ class Trainer:
                 "`hidden`, noise on the input (DAE) or more data would help."
             )
         if interrupted:
-            where = (
-                f" Its checkpoint is in {self.path.parent}: fit again to go on."
-                if self.path
-                else (" Pass checkpoint=FOLDER to be able to go on from there.")
-            )
+            where = " Pass checkpoint=FOLDER to be able to go on from there."
+            if self.path is not None:
+                where = f" Its checkpoint is in {self.path.parent}: fit again to go on."
             raise Interrupted(
                 f"Training stopped at step {self.step:,}; the best weights so far are kept.{where}", result
             )
@@ -402,6 +400,7 @@ class Trainer:
             "seed": self.settings.seed,
             "precision": str(self.precision),
             "step": self.step,
+            "over": self.schedule.over(self.step, self.seconds),
             "waited": self.waited,
             "rescues": self.rescues,
             "restarted": self.restarted,
@@ -420,6 +419,10 @@ class Trainer:
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint."""
         tensors, state = files.read(path)
+        if state["fingerprint"] != self.fingerprint and state["over"]:
+            self.reporter.note(f"{path} is of another training, which was over; starting anew")
+            self.remember()
+            return
         if state["fingerprint"] != self.fingerprint:
             raise ValueError(
                 f"{path} is the checkpoint of another training: its data or its parameters differ from this one's. "
@@ -478,9 +481,17 @@ class GradientLimit:
         optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
 
 
-def adam(parameters: list[nn.Parameter], rate: float, device: torch.device) -> torch.optim.Adam:
-    """Adam (Kingma and Ba, 2015, https://arxiv.org/abs/1412.6980), in one fused pass over all parameters."""
-    return torch.optim.Adam(parameters, lr=rate, fused=device.type in ("cpu", "cuda"))
+def adamw(parameters: list[nn.Parameter], rate: float, decay: float) -> torch.optim.AdamW:
+    """AdamW (Loshchilov and Hutter, 2019, https://arxiv.org/abs/1711.05101), in one fused pass over all parameters.
+
+    Weights decay; biases and other vectors do not.
+    """
+    groups = [
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    return torch.optim.AdamW(groups, lr=rate, fused=True)
 
 
 @contextlib.contextmanager

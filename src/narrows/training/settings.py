@@ -24,6 +24,7 @@ class Settings:
     ----------
     batch_size : examples a step.
     learning_rate : of Adam, at its height.
+    weight_decay : of AdamW: each step shrinks the weights by learning_rate * weight_decay.
     max_epochs : passes over the data, at most.
     max_time : seconds, at most; None for no limit.
     early_stopping : whether rows are held out, to end the hold at a plateau and to keep the best weights.
@@ -39,6 +40,7 @@ class Settings:
 
     batch_size: int | Literal["auto"] = "auto"
     learning_rate: float | Literal["auto"] = "auto"
+    weight_decay: float = 0.3
     max_epochs: int | Literal["auto"] = "auto"
     max_time: float | None = None
     early_stopping: bool = True

@@ -1,0 +1,239 @@
+"""The central sentence, and the closed forms that it must agree with."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.linalg import subspace_angles
+from sklearn.decomposition import PCA
+from torch import nn
+
+from narrows import AE, VAE
+from narrows.bottlenecks import L1, Gaussian, Plain, TopK
+from narrows.corruptions import GaussianNoise, Nothing
+from narrows.evaluation.scores import draws, log_likelihood
+from narrows.likelihoods import Bernoulli
+from narrows.likelihoods import Gaussian as GaussianLikelihood
+from narrows.model import Autoencoder
+from narrows.objectives import WeightedCosts
+from narrows.types import Batch
+
+
+def model_with(bottleneck, corruption=None, d: int = 5) -> Autoencoder:
+    torch.manual_seed(0)
+    encoder, decoder = nn.Linear(d, bottleneck.n_inputs), nn.Linear(bottleneck.n_components, d)
+    return Autoencoder(corruption or Nothing(), encoder, bottleneck, decoder, Bernoulli()).double()
+
+
+def batch_of(n: int = 12, d: int = 5) -> Batch:
+    x = (torch.rand(n, d, generator=torch.Generator().manual_seed(1)) < 0.5).double()
+    return Batch(x, x)
+
+
+@pytest.mark.parametrize(
+    ("bottleneck", "weights"),
+    [
+        (Plain(2), {}),
+        (Gaussian(2), {"kl": 1.0}),
+        (Gaussian(2), {"kl": 0.25}),
+        (Gaussian(2), {}),  # a cost without a weight is stated and not charged
+        (Gaussian(2, free_nats=0.3), {"kl": 2.0, "free_nats": 2.0}),
+        (L1(8), {"l1": 0.1}),
+        (TopK(8, 2), {}),
+    ],
+)
+def test_the_total_is_nll_plus_weighted_costs(bottleneck, weights):
+    model, batch = model_with(bottleneck), batch_of()
+    objective = WeightedCosts(weights)
+    objective.check(model)
+    torch.manual_seed(3)
+    loss = objective(model, batch)
+    assert set(weights) | {"nll"} <= set(loss.terms) <= {"nll", *bottleneck.costs}
+    assert ("kl" in loss.terms) == isinstance(bottleneck, Gaussian)
+    expected = loss.terms["nll"] + sum(w * loss.terms[name] for name, w in weights.items())
+    torch.testing.assert_close(loss.total, expected)
+    # and the nll is the likelihood's, summed over entries and averaged over the batch
+    torch.manual_seed(3)
+    output = model(batch)
+    nats = torch.distributions.Bernoulli(logits=output.parameters).log_prob(batch.target).sum(1)
+    torch.testing.assert_close(loss.terms["nll"], -nats.mean())
+    assert loss.total.dtype == torch.float64
+
+
+def test_only_observed_entries_are_scored():
+    model, (x, _, _) = model_with(Plain(2)), batch_of()
+    weight = torch.ones_like(x)
+    weight[:, 3:] = 0
+    loss = WeightedCosts()(model, Batch(x, x, weight))
+    each = -model.likelihood.log_prob(model(Batch(x, x)).parameters, x)
+    torch.testing.assert_close(loss.total, each[:, :3].sum(1).mean())
+
+
+def test_the_target_is_clean_where_the_input_is_not():
+    model, batch = model_with(Plain(2), GaussianNoise(0.5)), batch_of()
+    torch.manual_seed(3)
+    loss = WeightedCosts()(model, batch)
+    torch.manual_seed(3)
+    seen = model.corruption(batch).x
+    assert not torch.equal(seen, batch.x)
+    o = model.decoder(model.encoder(seen))
+    torch.testing.assert_close(loss.total, -model.likelihood.score(o, batch.target).mean())
+
+
+def test_unknown_costs_are_refused():
+    with pytest.raises(ValueError, match="Gaussian states no cost 'kll'. Did you mean 'kl'"):
+        WeightedCosts({"kll": 1.0}).check(model_with(Gaussian(2)))
+    with pytest.raises(ValueError, match="Plain states no cost 'kl'"):
+        WeightedCosts({"kl": 1.0}).check(model_with(Plain(2)))
+
+
+def test_warmup_is_linear_and_ends():
+    model, batch = model_with(Gaussian(2)), batch_of()
+    objective = WeightedCosts({"kl": 3.0}, warmup=0.4)
+    for progress, share in [(0.0, 0.0), (0.1, 0.25), (0.2, 0.5), (0.3, 0.75), (0.4, 1.0), (0.9, 1.0)]:
+        objective.advance(progress)
+        assert float(objective.share) == pytest.approx(share)
+        assert objective.complete == (share == 1.0)
+        objective.train()
+        loss = objective(model, batch)
+        torch.testing.assert_close(loss.total, loss.terms["nll"] + 3 * share * loss.terms["kl"], rtol=1e-6, atol=0)
+        objective.eval()  # looked at in full
+        loss = objective(model, batch)
+        torch.testing.assert_close(loss.total, loss.terms["nll"] + 3 * loss.terms["kl"])
+    assert float(WeightedCosts({"kl": 3.0}).share) == 1.0
+
+
+def test_a_restart_begins_again_from_0():
+    objective = WeightedCosts({"kl": 1.0}, warmup=0.2)
+    objective.advance(0.5)
+    objective.restart(0.5)
+    assert not objective.complete
+    shares = []
+    for progress in (0.5, 0.6, 0.7, 0.8):
+        objective.advance(progress)
+        shares.append(float(objective.share))
+    assert shares == pytest.approx([0, 0.5, 1, 1])
+    again = WeightedCosts({"kl": 1.0}, warmup=0.2)
+    objective.restart(0.5)
+    objective.advance(0.55)
+    again.restore(objective.state())
+    assert again.state() == objective.state()
+    assert float(again.share) == float(objective.share)
+
+
+def test_the_spare_code_does_not_touch_the_living():
+    bottleneck = TopK(8, 2, patience=10)
+    model, batch = model_with(bottleneck), batch_of()
+    bottleneck.idle[4:] = 1000
+    with torch.no_grad():
+        model.encoder.bias[4:] = -5
+    objective = WeightedCosts()
+    plain = objective(model, batch).total
+    (g_plain,) = torch.autograd.grad(plain, model.encoder.weight)
+    bottleneck.attend()
+    assert bottleneck.reviving
+    with_spare = objective(model, batch)
+    assert not torch.equal(with_spare.total, plain)
+    assert set(with_spare.terms) == {"nll"}  # the named terms are the true ones
+    torch.testing.assert_close(with_spare.terms["nll"], plain)
+    (g,) = torch.autograd.grad(with_spare.total, model.encoder.weight)
+    torch.testing.assert_close(g[:4], g_plain[:4])
+    assert (g_plain[4:] == 0).all()
+    assert (g[4:] != 0).any(1).all()
+
+
+# -------------------------------------------------------------------------------------------------- closed forms
+
+
+def low_rank(n: int = 600, d: int = 6, rank: int = 2, noise: float = 0.3, seed: int = 0) -> np.ndarray:
+    """Gaussian data near a subspace, its columns standardised so that the model's units are the data's."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, rank)) @ rng.normal(size=(rank, d)) + noise * rng.normal(size=(n, d))
+    return (X - X.mean(0)) / X.std(0)
+
+
+def test_elbo_is_at_most_the_importance_weighted_bound():
+    X = low_rank(200)
+    fitted = VAE(2, hidden=(16,), max_epochs=30, random_state=0, precision="float64", device="cpu").fit(X)
+    model, x = fitted.model_, torch.from_numpy(X)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        h = model.encoder(x)
+        posterior, prior = model.bottleneck.posterior(h), model.bottleneck.prior(h)
+
+        def log_weights(k: int) -> torch.Tensor:
+            z = posterior.sample((k,))
+            p_x = torch.stack([model.likelihood.score(model.decoder(z_k), x) for z_k in z])
+            return p_x + prior.log_prob(z) - posterior.log_prob(z)
+
+        n = 40
+        elbos = torch.stack([log_weights(50).mean() for _ in range(n)])
+        bounds = torch.stack([(log_weights(50).logsumexp(0) - np.log(50)).mean() for _ in range(n)])
+    slack = 3 * float((elbos.var() / n + bounds.var() / n).sqrt())
+    assert float(elbos.mean()) <= float(bounds.mean()) + slack
+    assert float(bounds.mean()) > float(elbos.mean())  # a Gaussian posterior of a curved model is never exact
+    # the score is the ELBO: a few fixed draws of it, without bias worth the name
+    assert fitted.score(X) == pytest.approx(float(elbos.mean()), abs=0.05)
+    loss = WeightedCosts({"kl": 1.0}).eval()
+    model.eval()
+    losses = torch.stack([loss(model, Batch(x, x)).total for _ in range(200)]).detach()
+    assert -float(losses.mean()) == pytest.approx(float(elbos.mean()), abs=5 * float(losses.std()) / 200**0.5 + 0.02)
+
+
+def test_a_linear_vae_reaches_probabilistic_pca():
+    """Lucas et al., Don't blame the ELBO! (2019), https://arxiv.org/abs/1911.02469: its optimum is exactly pPCA."""
+    X = low_rank()
+    exact = PCA(2).fit(X)
+    model = VAE(
+        2, hidden=(), max_epochs=400, learning_rate=5e-3, early_stopping=False, random_state=0, precision="float64",
+        device="cpu", batch_size=100,
+    ).fit(X)
+    assert model.model_.likelihood.name == "gaussian"
+    assert model.score(X) == pytest.approx(exact.score(X), abs=0.1)
+    assert model.score(X) <= exact.score(X) + 0.02  # a lower bound of a likelihood that is at its maximum
+    assert float(model.model_.likelihood.variance) == pytest.approx(exact.noise_variance_, rel=0.05)
+    # sampled data have the data's covariance
+    samples = model.sample(20_000, random_state=0, noise=True)
+    np.testing.assert_allclose(np.cov(samples.T), exact.get_covariance(), atol=0.1)
+
+
+def test_a_linear_autoencoder_spans_pcas_subspace():
+    X = low_rank(rank=3)
+    exact = PCA(3).fit(X)
+    model = AE(
+        3, hidden=(), max_epochs=400, learning_rate=5e-3, early_stopping=False, random_state=0, precision="float64",
+        device="cpu", batch_size=100,
+    ).fit(X)
+    error = np.mean((model.reconstruct(X) - X) ** 2)
+    pca_error = np.mean((exact.inverse_transform(exact.transform(X)) - X) ** 2)
+    assert error <= 1.001 * pca_error
+    directions = model.model_.decoder.layers[-1].weight.detach().numpy()
+    assert subspace_angles(directions, exact.components_.T).max() < 1e-2
+
+
+def test_scores_have_no_random_numbers_in_them():
+    X = low_rank(100)
+    model = VAE(2, hidden=(8,), max_epochs=3, random_state=0, device="cpu").fit(X)
+    np.testing.assert_array_equal(model.score_samples(X), model.score_samples(X))
+    np.testing.assert_allclose(model.score_samples(X[::-1]), model.score_samples(X)[::-1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_components", [1, 2, 4, 5, 16, 64])
+def test_the_draws_of_a_score_have_the_priors_moments(n_components):
+    eps = draws(n_components, 8)
+    assert eps.shape == (8, n_components)
+    torch.testing.assert_close(eps.sum(0), torch.zeros(n_components).double())
+    covariance = eps.T @ eps / 8
+    torch.testing.assert_close(covariance.diagonal(), torch.ones(n_components).double())
+    if n_components <= 4:
+        torch.testing.assert_close(covariance, torch.eye(n_components).double())
+
+
+def test_the_log_likelihood_of_a_plain_code_is_that_of_its_reconstruction():
+    model, batch = model_with(Plain(2)), batch_of()
+    expected = model.likelihood.score(model.decode(model.encode(batch.x)), batch.x)
+    torch.testing.assert_close(log_likelihood(model, batch.x), expected)
+    gaussian = GaussianLikelihood().double()
+    gaussian.variance.fill_(0.5)
+    model.likelihood = gaussian
+    normal = torch.distributions.Normal(model.reconstruct(batch.x), 0.5**0.5)
+    torch.testing.assert_close(log_likelihood(model, batch.x), normal.log_prob(batch.x).sum(1))
