@@ -49,7 +49,9 @@ def test_kl_is_the_expectation_of_the_log_ratio():
     bottleneck, h = Gaussian(2), torch.tensor([[0.7, -1.0, -0.5, 0.3]], dtype=torch.float64)
     z = bottleneck(h.expand(400_000, 4)).z
     ratio = bottleneck.posterior(h).log_prob(z) - bottleneck.prior(h).log_prob(z)
-    assert float(ratio.mean()) == pytest.approx(float(bottleneck.kl(h).sum()), abs=5 * float(ratio.std()) / 400_000**0.5)
+    assert float(ratio.mean()) == pytest.approx(
+        float(bottleneck.kl(h).sum()), abs=5 * float(ratio.std()) / 400_000**0.5
+    )
 
 
 def test_draws_have_the_posteriors_moments_and_a_gradient():

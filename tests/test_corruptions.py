@@ -122,5 +122,5 @@ def test_levels_that_mean_nothing_are_refused(name, level, owner):
 
 
 def test_an_unknown_noise_is_refused():
-    with pytest.raises(ValueError, match="Unknown noise 'gausian'. Did you mean 'gaussian'"):
+    with pytest.raises(ValueError, match=r"Unknown noise 'gausian'. Did you mean 'gaussian'"):
         noise("gausian")

@@ -119,7 +119,9 @@ def test_random_states(vectors, seed):
 
 @pytest.fixture(scope="module")
 def vae(digits):
-    model = VAE(6, likelihood="bernoulli", hidden=(64,), max_epochs=25, random_state=0, precision="float32", device="cpu")
+    model = VAE(
+        6, likelihood="bernoulli", hidden=(64,), max_epochs=25, random_state=0, precision="float32", device="cpu"
+    )
     return model.fit(digits)
 
 
@@ -216,7 +218,9 @@ def test_score_samples_is_the_elbo_in_the_users_units(vectors):
     model = VAE(2, **SMALL).fit(vectors)
     wide = VAE(2, **SMALL).fit(vectors * 10)
     # the density of 10 x at 10 x is smaller by 10 for each of the six columns
-    np.testing.assert_allclose(wide.score_samples(vectors * 10), model.score_samples(vectors) - 6 * np.log(10), rtol=1e-3)
+    np.testing.assert_allclose(
+        wide.score_samples(vectors * 10), model.score_samples(vectors) - 6 * np.log(10), rtol=1e-3
+    )
     with torch.inference_mode():
         nats = log_likelihood(model.model_, model.prepared(vectors).float())
     np.testing.assert_allclose(model.score_samples(vectors), nats - np.log(vectors.std(0)).sum(), rtol=1e-4, atol=1e-4)
@@ -275,8 +279,15 @@ def test_top_examples(sae, digits):
 @pytest.mark.parametrize("sparsity", ["topk", "l1", "kl"])
 def test_sparsity(digits, sparsity):
     model = SAE(
-        48, k=3, sparsity=sparsity, strength=0.5 if sparsity == "l1" else 20.0, hidden=(64,), max_epochs=30,
-        random_state=0, precision="float32", device="cpu",
+        48,
+        k=3,
+        sparsity=sparsity,
+        strength=0.5 if sparsity == "l1" else 20.0,
+        hidden=(64,),
+        max_epochs=30,
+        random_state=0,
+        precision="float32",
+        device="cpu",
     ).fit(digits)
     units = model.active_units(digits)
     assert {"l0", "dead"} <= set(model.history_[-1])
@@ -356,7 +367,9 @@ def test_own_modules(digits, tmp_path, own, make):
     model = make(3, network=network, **SMALL).fit(X)
     assert model.transform(X).shape == (100, 3)
     # the user's module is a mould: what is trained is a copy
-    assert all(torch.equal(a, b) for a, b in zip(before, (t for m in modules for t in m.state_dict().values()), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(before, (t for m in modules for t in m.state_dict().values()), strict=True)
+    )
     used = {type(m) for m in model.model_.modules()}
     assert {type(m) for m in modules} <= used
     model.save(tmp_path / "m")

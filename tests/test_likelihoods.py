@@ -272,5 +272,5 @@ def test_the_likelihood_follows_from_the_data(X, generative, expected):
 
 
 def test_an_unknown_likelihood_is_refused():
-    with pytest.raises(ValueError, match="Unknown likelihood 'bernouli'. Did you mean 'bernoulli'"):
+    with pytest.raises(ValueError, match=r"Unknown likelihood 'bernouli'. Did you mean 'bernoulli'"):
         choose("bernouli", schema_of(np.eye(9)), True)

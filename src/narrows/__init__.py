@@ -35,7 +35,13 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'narrows' has no attribute {name!r}")
+    import random
+
+    state = (
+        random.getstate()
+    )  # rich, which scikit-learn imports too, draws from Python's own generator when it is imported
     module = import_module(_HOME[name])
+    random.setstate(state)
     value = getattr(module, "load" if name == "load_dataset" else name)
     globals()[name] = value
     return value

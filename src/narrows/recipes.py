@@ -166,7 +166,7 @@ def sae(
     strength: Annotated[float, Real(0), "weight of the sparsity cost (l1, kl)"] = 1.0,
     rate: Annotated[float, Real(0, 1, open_low=True, open_high=True), "target mean activation of a unit (kl)"] = 0.05,
     network: Network = "auto",
-    hidden: Hidden = (1024,),
+    hidden: Hidden = (),
     likelihood: Likelihood = "auto",
 ) -> Parts:
     """The sparse autoencoder: many units, few of them active, each an expert on something."""
@@ -178,14 +178,18 @@ def sae(
     else:
         bottleneck, weights = bottlenecks.KLRate(n_components, rate), {"kl_rate": strength}
     first, second = networks.pair(network)
-    return assemble(
+    dictionary = networks.Dictionary(schema, n_components) if isinstance(second, str) else second
+    parts = assemble(
         schema,
         bottleneck,
         WeightedCosts(weights),
-        network=(first, networks.Dictionary(schema, n_components) if isinstance(second, str) else second),
+        network=(first, dictionary),
         hidden=hidden,
         likelihood=likelihood,
     )
+    if isinstance(dictionary, networks.Dictionary):
+        dictionary.start_encoder(parts.model.encoder)
+    return parts
 
 
 def assemble(

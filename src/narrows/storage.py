@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
-from narrows.data.atomic import atomic_path
+from narrows.data.atomic import atomic_path, write_tensors
 
 FORMAT = 1
 RECIPE, WEIGHTS, CARD = "recipe.json", "weights.safetensors", "README.md"
@@ -31,6 +31,8 @@ def write(folder: Path, recipe: dict[str, Any], tensors: dict[str, Tensor], card
     ------
     FileExistsError
         If `folder` is a file, or holds a recipe.json that is not narrows'.
+    OSError
+        If the disk is full, for example; an older model in `folder` is untouched then.
     """
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"Cannot save a model to {folder}: it is a file. Name a folder.")
@@ -39,7 +41,7 @@ def write(folder: Path, recipe: dict[str, Any], tensors: dict[str, Tensor], card
     folder.mkdir(parents=True, exist_ok=True)
     whole = {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}
     with atomic_path(folder / WEIGHTS) as weights:
-        save_file(whole, weights, metadata={"narrows": str(FORMAT)})
+        write_tensors(weights, whole, metadata={"narrows": str(FORMAT)})
         text = json.dumps({"format": FORMAT, **recipe, "weights_sha256": _digest(weights)}, indent=1)
         with atomic_path(folder / _PENDING) as pending:
             pending.write_text(text, encoding="utf-8")

@@ -33,7 +33,7 @@ class Sparse(Bottleneck):
     idle: Tensor
     floor = 0.0  # an activation above this counts as firing
 
-    def __init__(self, n_components: int, patience: int = 20_000, n_spare: int = 32) -> None:
+    def __init__(self, n_components: int, patience: int = 5_000, n_spare: int = 256) -> None:
         super().__init__()
         self.n_components = self.n_inputs = n_components
         self.patience, self.n_spare = patience, min(n_spare, n_components)
@@ -87,7 +87,7 @@ class TopK(Sparse):
     [[3.0, 0.0, 0.0, 2.0]]
     """
 
-    def __init__(self, n_components: int, k: int = 16, patience: int = 20_000, n_spare: int = 32) -> None:
+    def __init__(self, n_components: int, k: int = 16, patience: int = 5_000, n_spare: int = 256) -> None:
         super().__init__(n_components, patience, n_spare)
         self.k = min(k, n_components)
 
@@ -127,7 +127,7 @@ class KLRate(Sparse):
     costs = ("kl_rate",)
     floor = 0.5  # a sigmoid is never 0; a unit fires where it is more on than off
 
-    def __init__(self, n_components: int, rate: float = 0.05, patience: int = 20_000, n_spare: int = 32) -> None:
+    def __init__(self, n_components: int, rate: float = 0.05, patience: int = 5_000, n_spare: int = 256) -> None:
         super().__init__(n_components, patience, n_spare)
         self.rate = rate
 

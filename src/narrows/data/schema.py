@@ -217,8 +217,8 @@ def _refuse_words(X: np.ndarray, owner: str, columns: Any) -> None:
             if columns is not None:
                 where = f"in row {place[0]}, column {columns[place[1]]!r}"
             raise type(error)(
-                f"X passed to {owner} must hold numbers. Got {_plain(value)!r} {where} ({error}); turn words into numbers first "
-                "(sklearn.preprocessing.OneHotEncoder or OrdinalEncoder)."
+                f"X passed to {owner} must hold numbers. Got {_plain(value)!r} {where} ({error}); turn words into "
+                "numbers first (sklearn.preprocessing.OneHotEncoder or OrdinalEncoder)."
             ) from None
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,7 +23,7 @@ from narrows.estimators.signature import TRAINING, constructor, documentation, p
 from narrows.evaluation.scores import log_likelihood
 from narrows.model import Autoencoder
 from narrows.params import Integer, Parameter
-from narrows.training import Interrupted, Settings, active_components, checkpoint, choose_device
+from narrows.training import Interrupted, Settings, active_components, checkpoint, choose_device, own_generators
 from narrows.training import fit as train
 from narrows.version import __version__
 
@@ -66,6 +65,10 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         cls.recipe = recipes.get(recipe)
         cls.__init__ = constructor(cls.__name__, cls.parameters())  # type: ignore[method-assign]
         cls.__doc__ = documentation(cls.__doc__ or "", cls.parameters())
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether a training has come to an end or a stop; `offset_` is what is found out last."""
+        return hasattr(self, "offset_")
 
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
@@ -134,7 +137,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         There is no schedule and no held-out data: call `fit` for the best result. The optimizer begins anew.
         """
         self._check_parameters()
-        first = not hasattr(self, "model_")
+        first = not self.__sklearn_is_fitted__()
         rows = self._begin(X) if first else self._checked(X)
         seed = seed_from(self.random_state)
         if first:
@@ -380,7 +383,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         return rows
 
     def _assemble(self, seed: int) -> recipes.Parts:
-        with _own_generators(seed):
+        with own_generators(seed):
             parts = self.recipe.make(self.schema_, **{name: getattr(self, name) for name in self.recipe.parameters})
         return parts
 
@@ -436,7 +439,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         model = self._module()
         parameter = next(model.parameters())
         parts = []
-        with torch.inference_mode(), _own_generators(draw or 0):
+        with torch.inference_mode(), own_generators(draw or 0):
             for part in z.to(parameter.device, parameter.dtype).split(_ROWS):
                 o = model.decode(_filled(part))[: len(part)]
                 parts.append((model.likelihood.mean(o) if draw is None else model.likelihood.sample(o)).cpu())
@@ -504,15 +507,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
 
 # not as decorators: scikit-learn wraps what a class body defines, for set_output, and would lose the condition
 Estimator.transform = available_if(_has_code)(Estimator.transform)  # type: ignore[method-assign]
-Estimator.fit_transform = available_if(_has_code)(Estimator.fit_transform)  # type: ignore[method-assign]
-
-
-@contextlib.contextmanager
-def _own_generators(seed: int) -> Iterator[None]:
-    """Seed torch's global generators, and put them back as they were found afterwards."""
-    with torch.random.fork_rng(list(range(torch.cuda.device_count()))):
-        torch.manual_seed(seed)
-        yield
+Estimator.fit_transform = available_if(_has_code)(Estimator.fit_transform)
 
 
 def _names(X: Any) -> tuple[list[str | int] | None, str | None]:

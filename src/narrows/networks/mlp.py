@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows.data import Schema
@@ -77,13 +78,26 @@ class Dictionary(Decoder):
     def __init__(self, schema: Schema, n_inputs: int) -> None:
         super().__init__()
         self.shape = schema.shape
-        self.directions = nn.Parameter(torch.randn(n_inputs, schema.n_entries))
+        # of unit length from the start: an optimizer's step turns a longer direction by less
+        self.directions = nn.Parameter(F.normalize(torch.randn(n_inputs, schema.n_entries), dim=1))
         self.bias = nn.Parameter(torch.zeros(schema.n_entries))
 
     @property
     def output_bias(self) -> Tensor:
         """The dictionary's own."""
         return self.bias
+
+    def start_encoder(self, encoder: nn.Module) -> None:
+        """Let a linear encoder begin as the dictionary's transpose, so that each unit responds to what it adds.
+
+        Without it the same few units win for all examples, and the others die (Gao et al., 2024, section A.1,
+        https://arxiv.org/abs/2406.04093). A deeper encoder is left as it is.
+        """
+        linear = [m for m in encoder.modules() if isinstance(m, nn.Linear)]
+        if len(linear) == 1 and linear[0].weight.shape == self.directions.shape:
+            with torch.no_grad():
+                linear[0].weight.copy_(self.directions / self.directions.norm(dim=1, keepdim=True))
+                linear[0].bias.zero_()
 
     def forward(self, z: Tensor) -> Tensor:
         """B x n_inputs -> B x shape."""

@@ -12,7 +12,9 @@ from narrows.model import Autoencoder
 from narrows.params import nearest
 from narrows.types import Batch, Loss
 
-_REVIVE = 1 / 32  # the weight of AuxK in Gao et al. (2024)
+_REVIVE = (
+    0.25  # of the spare code's loss; 1/32 (Gao et al., 2024) left 16 % of the units dead: docs/negative-results.md
+)
 
 
 class WeightedCosts(nn.Module):

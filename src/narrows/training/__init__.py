@@ -2,7 +2,18 @@
 
 from narrows.training.device import PRECISIONS, Choice, choose_device
 from narrows.training.diagnosis import active_components
+from narrows.training.generators import own_generators
 from narrows.training.loop import Interrupted, Result, fit
 from narrows.training.settings import Settings
 
-__all__ = ["PRECISIONS", "Choice", "Interrupted", "Result", "Settings", "active_components", "choose_device", "fit"]
+__all__ = [
+    "PRECISIONS",
+    "Choice",
+    "Interrupted",
+    "Result",
+    "Settings",
+    "active_components",
+    "choose_device",
+    "fit",
+    "own_generators",
+]

@@ -13,20 +13,25 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from narrows.data.atomic import atomic_path
+from narrows.data.atomic import atomic_path, write_tensors
 
 NAME = "checkpoint.safetensors"
 
 
 def write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-    """Write `tensors` and the JSON-able `state` to `path`, atomically."""
+    """Write `tensors` and the JSON-able `state` to `path`, atomically.
+
+    Raises
+    ------
+    OSError
+        If the disk is full, for example; what stood at `path` is untouched then.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(whole, temporary, metadata={"state": json.dumps(state)})
+        write_tensors(temporary, whole, {"state": json.dumps(state)})
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import math
-import signal
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,18 +18,24 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from narrows.data import Rows, Schema
 from narrows.model import Autoencoder
 from narrows.objectives import WeightedCosts
 from narrows.training import checkpoint as files
-from narrows.training.device import Choice, choose_device, choose_precision
+from narrows.training.device import Choice, choose_compile, choose_device, choose_precision, products_per_second
 from narrows.training.diagnosis import look, non_finite, overfits
+from narrows.training.generators import own_generators
+from narrows.training.interrupt import deferred_interrupt
+from narrows.training.optimizer import GradientLimit, adamw
 from narrows.training.progress import Reporter
 from narrows.training.schedule import Schedule
 from narrows.training.settings import Plan, Settings, plan
 
 _REPORT = 50  # steps between two readings of the losses
+_BESIDES = 3.0  # how many times longer a step takes than its matrix products alone
+_SHORTEST_STEP = 2e-3  # seconds, however little there is to compute
 _LOOK_ROWS = 10_000  # held-out rows looked at, at most
 _RESCUES = 3  # times that a training whose loss is no longer finite is set back
 _EVALUATION_SEED = 1_000_003
@@ -92,7 +96,7 @@ def fit(
         If the loss stays NaN or infinite whatever is tried.
     """
     objective.check(model)
-    with Reporter(settings.verbose, title) as reporter, _own_generators(settings.seed):
+    with Reporter(settings.verbose, title) as reporter, own_generators(settings.seed):
         return Trainer(model, objective, X, schema, settings, reporter, fingerprint).run()
 
 
@@ -113,11 +117,7 @@ class Trainer:
         self.settings, self.reporter, self.fingerprint = settings, reporter, fingerprint
         self.plan: Plan = plan(settings, len(X))
         self.device, device_choice = choose_device(settings.device)
-        self.precision, precision_choice = choose_precision(self.asked_precision(), self.device)
-        self.result = Result(choices=[device_choice, precision_choice, *self.plan.choices])
-        for choice in self.result.choices:
-            reporter.note(choice)
-
+        self.precision, precision_choice = choose_precision(self.asked("precision"), self.device)
         dtype = torch.float64 if self.precision == torch.float64 else torch.float32
         self.model = model.to(self.device, dtype)
         self.objective = objective.to(self.device, dtype)
@@ -131,6 +131,14 @@ class Trainer:
         self.schedule = Schedule(
             self.plan.epochs * self.plan.steps_per_epoch, settings.max_time, constant=settings.constant
         )
+        self.compiled, compile_choice = choose_compile(self.asked("compile"), self.device, self.predicted_seconds())
+        # fallback_random: a compiled step draws the very numbers that a plain one draws
+        compiled = torch.compile(self.objective, options={"fallback_random": True}) if self.compiled else None
+        self.loss = compiled or self.objective
+        self.result = Result(choices=[device_choice, precision_choice, compile_choice, *self.plan.choices])
+        for choice in self.result.choices:
+            reporter.note(choice)
+
         self.step = 0
         self.waited = 0
         self.rescues = 0
@@ -155,11 +163,23 @@ class Trainer:
         """The checkpoint's file."""
         return self.settings.checkpoint / files.NAME if self.settings.checkpoint else None
 
-    def asked_precision(self) -> str:
-        """The precision asked for; "auto" means the checkpoint's where there is one, or it would be another training."""
-        if self.settings.precision == "auto" and self.path is not None and self.path.exists():
-            return files.read_state(self.path)["precision"].removeprefix("torch.")
-        return self.settings.precision
+    def asked(self, name: str) -> Any:
+        """What was asked for; "auto" is the checkpoint's where there is one, or it would be another training."""
+        asked = getattr(self.settings, name)
+        if asked == "auto" and self.path is not None and self.path.exists():
+            state = files.read_state(self.path)
+            if state["fingerprint"] == self.fingerprint:
+                return state[name]
+        return asked
+
+    def predicted_seconds(self) -> float:
+        """How long the training would take at most, from the operations of a step and the speed of a product here."""
+        batch = self.rows.batch(self.training[: self.plan.batch_size])
+        with own_generators(0), FlopCounterMode(display=False) as counter, torch.no_grad():
+            self.model(batch)
+        forward = counter.get_total_flops() * self.plan.batch_size / len(batch.x)
+        step = 3 * forward * _BESIDES / products_per_second(self.device, self.precision)
+        return min(self.schedule.n_steps * max(step, _SHORTEST_STEP), self.settings.max_time or math.inf)
 
     def run(self) -> Result:
         """Train to the end, or to Ctrl-C."""
@@ -167,7 +187,7 @@ class Trainer:
             self.restore(self.path)
         else:
             self.remember()
-        with _deferred_interrupt() as interrupted:
+        with deferred_interrupt() as interrupted:
             while not self.schedule.over(self.step, self.seconds):
                 epoch, position = divmod(self.step, self.plan.steps_per_epoch)
                 self.epoch(epoch, position, interrupted)
@@ -210,7 +230,7 @@ class Trainer:
         self.objective.advance(self.schedule.progress(self.step, seconds))
         batch = self.rows.batch(index)
         with self.autocast():
-            loss = self.objective(self.model, batch)
+            loss = self.loss(self.model, batch)
         loss.total.backward()
         self.limiter.limit(self.optimizer)
         self.optimizer.step()
@@ -272,7 +292,7 @@ class Trainer:
         self.objective.eval()
         sums: dict[str, Tensor] = {}
         inputs = []
-        with _own_generators(_EVALUATION_SEED), self.autocast():
+        with own_generators(_EVALUATION_SEED), self.autocast():
             for part in index.split(1000):
                 batch = self.rows.batch(part)
                 if len(self.held_out):
@@ -398,7 +418,8 @@ class Trainer:
         state = {
             "fingerprint": self.fingerprint,
             "seed": self.settings.seed,
-            "precision": str(self.precision),
+            "precision": str(self.precision).removeprefix("torch."),
+            "compile": self.compiled,
             "step": self.step,
             "over": self.schedule.over(self.step, self.seconds),
             "waited": self.waited,
@@ -428,11 +449,12 @@ class Trainer:
                 f"{path} is the checkpoint of another training: its data or its parameters differ from this one's. "
                 "Pass another folder as `checkpoint`, or delete that file to start anew."
             )
-        if state["precision"] != str(self.precision):
-            raise ValueError(
-                f"{path} was trained in {state['precision']}, and this run computes in {self.precision}. Pass "
-                f"precision={state['precision'].removeprefix('torch.')!r} to go on."
-            )
+        for name, mine in (("precision", str(self.precision).removeprefix("torch.")), ("compile", self.compiled)):
+            if state[name] != mine:
+                raise ValueError(
+                    f"{path} was trained with {name}={state[name]!r}, and this run has {mine!r}. Pass "
+                    f"{name}={state[name]!r} to go on."
+                )
         self.model.load_state_dict(files.under("model", tensors))
         self.objective.load_state_dict(files.under("objective", tensors))
         files.restore_optimizer(self.optimizer, tensors)
@@ -450,74 +472,3 @@ class Trainer:
         if "generator.cuda" in tensors and self.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["generator.cuda"], self.device)
         self.reporter.note(f"resumed at step {self.step:,} of {self.schedule.n_steps:,} from {path}")
-
-
-class GradientLimit:
-    """Holds a gradient's norm under `ratio` times its running mean, and skips steps whose gradient is not finite.
-
-    The losses here are sums over entries, so their gradients have no natural size, and a fixed limit would mean
-    something else for each data set. The fused optimizer divides by `grad_scale` and heeds `found_inf` on its way, so
-    the limit costs one pass over the gradients and no wait for the device.
-    """
-
-    ratio = 2.0
-    decay = 0.98
-
-    def __init__(self, parameters: list[nn.Parameter], device: torch.device) -> None:
-        self.parameters = parameters
-        self.mean = torch.zeros((), device=device)
-
-    @torch.no_grad()
-    def limit(self, optimizer: torch.optim.Optimizer) -> None:
-        """Tell `optimizer` what to divide this step's gradients by."""
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients).float()
-        finite = torch.isfinite(norm)
-        first = self.mean == 0
-        limit = torch.where(first, norm, self.ratio * self.mean)
-        held = torch.minimum(norm, limit)
-        self.mean = torch.where(finite, torch.where(first, held, torch.lerp(held, self.mean, self.decay)), self.mean)
-        optimizer.grad_scale = (norm / limit).clamp(min=1.0).nan_to_num(1.0, 1.0, 1.0)  # type: ignore[attr-defined]
-        optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
-
-
-def adamw(parameters: list[nn.Parameter], rate: float, decay: float) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter, 2019, https://arxiv.org/abs/1711.05101), in one fused pass over all parameters.
-
-    Weights decay; biases and other vectors do not.
-    """
-    groups = [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": decay},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, lr=rate, fused=True)
-
-
-@contextlib.contextmanager
-def _own_generators(seed: int) -> Iterator[None]:
-    """Seed torch's global generators, and put them back as they were found afterwards."""
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices):
-        torch.manual_seed(seed)
-        yield
-
-
-@contextlib.contextmanager
-def _deferred_interrupt() -> Iterator[threading.Event]:
-    """Let the first Ctrl-C set a flag that is looked at between steps, and a second one interrupt at once."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def ask(_signal: int, _frame: object) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before)

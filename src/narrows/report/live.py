@@ -1,0 +1,50 @@
+"""A fitted decoder packed for the page's own script, `assets/decoder.js`, which computes what the model would."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from narrows import likelihoods
+from narrows.estimators.base import Estimator
+from narrows.networks.mlp import MLPDecoder
+
+
+def packed_decoder(model: Estimator) -> dict[str, Any] | None:
+    """Layers in half precision and the name of the likelihood's mean; None if the script cannot compute this decoder.
+
+    The script knows multilayer perceptrons, and grey images in [0, 1].
+    """
+    decoder, mean = model.model_.decoder, _mean_name(model.model_.likelihood)
+    grey = model.schema_.kind == "image" and model.schema_.shape[0] == 1
+    if not isinstance(decoder, MLPDecoder) or mean is None or not grey:
+        return None
+    layers: list[dict[str, str]] = []
+    for layer in decoder.layers:
+        if isinstance(layer, nn.Linear):
+            # component i of a code, as users see it, is the decoder's input order[i]
+            weight = layer.weight if layers else layer.weight[:, model.model_.order]
+            layers.append({"w": _halves(weight), "b": _halves(layer.bias)})
+    _, height, width = model.schema_.shape
+    return {"layers": layers, "mean": mean, "height": height, "width": width}
+
+
+def _mean_name(likelihood: likelihoods.Likelihood) -> str | None:
+    if isinstance(likelihood, likelihoods.ContinuousBernoulli):
+        return "continuous_bernoulli"
+    if isinstance(likelihood, likelihoods.Bernoulli):
+        return "sigmoid"
+    if isinstance(likelihood, likelihoods.Gaussian):
+        return "sigmoid" if likelihood.bounded else "identity"
+    if isinstance(likelihood, (likelihoods.Poisson, likelihoods.NegativeBinomial)):
+        return "exp"
+    return None
+
+
+def _halves(tensor: Tensor) -> str:
+    """Half precision, least significant byte first, as base64."""
+    values = tensor.detach().cpu().numpy().astype(np.dtype("<f2"))
+    return base64.b64encode(values.tobytes()).decode("ascii")

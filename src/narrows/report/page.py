@@ -1,0 +1,171 @@
+"""A page in one file: sections in, HTML out. Nothing on it is fetched; pictures, styles and scripts are inside.
+
+A section is made by a function of fitted models and data (see `narrows.report.sections`), so any page can show it.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from narrows.data.atomic import atomic_path
+from narrows.report.sheets import as_bytes
+from narrows.version import __version__
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page.
+
+    Attributes
+    ----------
+    name : its anchor.
+    title : its heading, text.
+    words : one or two sentences for a person who sees this for the first time, text.
+    code : the Python that makes it, text.
+    body : what there is to see, HTML.
+    """
+
+    name: str
+    title: str
+    words: str
+    code: str
+    body: str
+
+    def render(self, number: int) -> str:
+        """The section as HTML, with its number."""
+        return (
+            f'<section id="{self.name}" aria-labelledby="{self.name}-title">\n'
+            f'<div class="said"><h2 id="{self.name}-title"><span class="number">{number}</span> {text(self.title)}</h2>'
+            f"<p>{text(self.words)}</p>{listing(self.code)}</div>\n"
+            f'<div class="shown">{self.body}</div>\n</section>'
+        )
+
+
+def write(path: Path, *, title: str, head: str, sections: Sequence[Section], foot: str) -> None:
+    """Write a page to `path`, whole or not at all.
+
+    Parameters
+    ----------
+    title : of the browser's window, text.
+    head, foot : what stands before and after the sections, HTML.
+    """
+    page = Template(asset("page.html")).substitute(
+        title=text(title),
+        version=__version__,
+        style=asset("page.css"),
+        head=head,
+        sections="\n".join(section.render(i) for i, section in enumerate(sections, 1)),
+        foot=foot,
+        script=asset("decoder.js") + asset("page.js"),
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def asset(name: str) -> str:
+    """A file of this package's `assets`."""
+    return (resources.files("narrows.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+def text(words: object) -> str:
+    """`words` as HTML shows them."""
+    return html.escape(str(words))
+
+
+def listing(lines: str) -> str:
+    """Lines of Python or of a shell."""
+    return f'<pre class="code" tabindex="0" aria-label="Code"><code>{text(lines)}</code></pre>' if lines else ""
+
+
+def data(kind: str, values: Any) -> str:
+    """Values for the page's script, which finds them by `kind`."""
+    # "<" could end the element before its time
+    packed = json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")
+    return f'<script type="application/json" class="{kind}">{packed}</script>'
+
+
+def uri(image: Image.Image) -> str:
+    """An image as a data URI."""
+    stream = io.BytesIO()
+    image.save(stream, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def ink(image: np.ndarray) -> Image.Image:
+    """A grey image, h x w, as ink of that density on nothing, so that paper may be light or dark."""
+    alpha = as_bytes(np.asarray(image), (0.0, 1.0))
+    return Image.fromarray(np.stack([np.zeros_like(alpha), alpha], axis=-1))
+
+
+def signed(image: np.ndarray) -> Image.Image:
+    """Values of either sign, h x w: blue ink adds, orange ink takes away, as strong as the largest allows."""
+    share = np.asarray(image, dtype=np.float64)
+    share = share / max(float(np.abs(share).max()), 1e-12)
+    colours = np.where((share > 0)[..., None], (18, 112, 160), (214, 108, 30))
+    alpha = np.rint(255 * np.abs(share))[..., None]
+    return Image.fromarray(np.concatenate([colours, alpha], axis=-1).astype(np.uint8))
+
+
+def picture(image: np.ndarray | Image.Image, alt: str = "", hint: str = "") -> str:
+    """An `img` of a grey image, or of a colour one (h x w x 3), or of one that is drawn already."""
+    grey = isinstance(image, np.ndarray) and image.ndim == 2
+    if not isinstance(image, Image.Image):
+        image = ink(image) if grey else Image.fromarray(as_bytes(image, (0.0, 1.0)))
+    more = f' title="{text(hint)}"' if hint else ""
+    kind = "px ink" if grey else "px"
+    return (
+        f'<img class="{kind}" src="{uri(image)}" width="{image.width}" height="{image.height}" alt="{text(alt)}"{more}>'
+    )
+
+
+def pictures(images: Iterable[Any], label: str, kind: str = "row", hints: Sequence[str] | None = None) -> str:
+    """Images side by side, read out as one picture called `label`."""
+    images = list(images)
+    tiles = "".join(picture(image, hint=hints[i] if hints else "") for i, image in enumerate(images))
+    return f'<div class="{kind}" role="img" aria-label="{text(label)}">{tiles}</div>'
+
+
+def strips(rows: Sequence[tuple[str, str, Iterable[Any]]], kind: str = "strips") -> str:
+    """Labelled rows of images, each (label, note, images)."""
+    lines = "".join(
+        f'<div class="strip"><p class="label">{text(label)}'
+        + (f"<small>{text(note)}</small>" if note else "")
+        + f"</p>{pictures(images, f'{label} {note}'.strip())}</div>"
+        for label, note, images in rows
+    )
+    return f'<div class="{kind}">{lines}</div>'
+
+
+def sprite(images: np.ndarray, n_columns: int) -> Image.Image:
+    """Grey images (n, h, w) on one, edge to edge, for a script to show parts of."""
+    n, height, width = images.shape
+    n_rows = -(-n // n_columns)
+    sheet = np.zeros((n_rows * n_columns, height, width))
+    sheet[:n] = images
+    whole = sheet.reshape(n_rows, n_columns, height, width).swapaxes(1, 2)
+    return ink(whole.reshape(n_rows * height, n_columns * width))
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]], caption: str) -> str:
+    """A table; cells of numbers are set to the right, and the first cell of a row is its heading."""
+    top = "".join(f'<th scope="col">{text(cell)}</th>' for cell in head)
+    lines = []
+    for first, *rest in rows:
+        cells = "".join(f"<td>{text(cell)}</td>" for cell in rest)
+        lines.append(f'<tr><th scope="row">{text(first)}</th>{cells}</tr>')
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(caption)}"><table>'
+        f"<caption>{text(caption)}</caption><thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )

@@ -1,0 +1,20 @@
+"""Random numbers of one's own, drawn from the global generators and leaving no trace in them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+
+
+@contextlib.contextmanager
+def own_generators(seed: int) -> Iterator[None]:
+    """Seed torch's global generators, and put them back as they were found afterwards.
+
+    The global ones are used, rather than a generator passed around, because dropout and other modules of users draw
+    from them, and because a compiled step can.
+    """
+    with torch.random.fork_rng(list(range(torch.cuda.device_count()))):
+        torch.manual_seed(seed)
+        yield

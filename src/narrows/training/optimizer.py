@@ -1,0 +1,48 @@
+"""The optimizer, and the limit on its gradients."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class GradientLimit:
+    """Holds a gradient's norm under `ratio` times its running mean, and skips steps whose gradient is not finite.
+
+    The losses here are sums over entries, so their gradients have no natural size, and a fixed limit would mean
+    something else for each data set. The fused optimizer divides by `grad_scale` and heeds `found_inf` on its way, so
+    the limit costs one pass over the gradients and no wait for the device.
+    """
+
+    ratio = 2.0
+    decay = 0.98
+
+    def __init__(self, parameters: list[nn.Parameter], device: torch.device) -> None:
+        self.parameters = parameters
+        self.mean = torch.zeros((), device=device)
+
+    @torch.no_grad()
+    def limit(self, optimizer: torch.optim.Optimizer) -> None:
+        """Tell `optimizer` what to divide this step's gradients by."""
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients).float()
+        finite = torch.isfinite(norm)
+        first = self.mean == 0
+        limit = torch.where(first, norm, self.ratio * self.mean)
+        held = torch.minimum(norm, limit)
+        self.mean = torch.where(finite, torch.where(first, held, torch.lerp(held, self.mean, self.decay)), self.mean)
+        optimizer.grad_scale = (norm / limit).clamp(min=1.0).nan_to_num(1.0, 1.0, 1.0)  # type: ignore[attr-defined]
+        optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
+
+
+def adamw(parameters: list[nn.Parameter], rate: float, decay: float) -> torch.optim.AdamW:
+    """AdamW (Loshchilov and Hutter, 2019, https://arxiv.org/abs/1711.05101), in one fused pass over all parameters.
+
+    Weights decay; biases and other vectors do not.
+    """
+    groups = [
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    return torch.optim.AdamW(groups, lr=rate, fused=True)
