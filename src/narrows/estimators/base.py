@@ -17,29 +17,22 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from narrows import likelihoods, recipes, storage
-from narrows.bottlenecks import Gaussian, Sparse
-from narrows.data import Schema, as_array, as_rows, check_rows, infer
+from narrows.data import as_array, as_rows, check_rows, infer
+from narrows.estimators.dials import Dials, has_code
 from narrows.estimators.signature import TRAINING, constructor, documentation, plain, seed_from
+from narrows.estimators.survey import card, support_message, survey
 from narrows.evaluation.scores import log_likelihood
 from narrows.model import Autoencoder
-from narrows.params import Integer, Parameter
-from narrows.training import Interrupted, Settings, active_components, checkpoint, choose_device, own_generators
+from narrows.params import Parameter
+from narrows.training import Interrupted, Settings, checkpoint, choose_device, own_generators
 from narrows.training import fit as train
 from narrows.version import __version__
 
 _ROWS = 1024  # examples in one pass at inference
 _FEWEST_ROWS = 32  # smaller passes are filled up, so that an example's result does not depend on its company
-_SURVEYED = 10_000  # training rows that are looked at after a training
-_AUTO_CONTAMINATION = 0.05
 
 
-def _has_code(self: Estimator) -> bool:
-    if getattr(self, "n_components", None) is None:
-        raise AttributeError(f"This {type(self).__name__} has no codes, because n_components=None. Pass a number.")
-    return True
-
-
-class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseEstimator):
+class Estimator(Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseEstimator):
     """Abstract: an autoencoder with scikit-learn's habits. Subclasses name their recipe.
 
     Attributes
@@ -55,8 +48,6 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
     """
 
     recipe: ClassVar[recipes.Recipe]
-    model_: Autoencoder
-    schema_: Schema
 
     def __init_subclass__(cls, recipe: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -126,7 +117,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
             failed, result = stopped, stopped.result
         self.history_, self.n_iter_ = result.history, result.n_epochs
         self.report_ = [self.schema_.describe(), *map(str, parts.choices), *map(str, result.choices), *result.notes]
-        self._survey(rows)
+        survey(self, rows)
         if failed is not None:
             raise failed
         return self
@@ -153,7 +144,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         result = train(self.model_, self._parts.objective, rows, self.schema_, settings, title=type(self).__name__)
         self.history_ = self.history_ + result.history
         self.n_iter_ += 1
-        self._survey(rows)
+        survey(self, rows)
         return self
 
     # ---------------------------------------------------------------------------------------------- applying
@@ -162,20 +153,6 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         """The codes of X: (n, n_components), the posterior means where the code is stochastic."""
         rows = self._checked(X)
         return self._apply(self.model_.encode, rows, like=rows)
-
-    @available_if(_has_code)
-    def inverse_transform(self, Z: Any) -> Any:
-        """The examples at the codes Z (n, n_components), in the form and the units of the data fitted on."""
-        check_is_fitted(self)
-        Z = np.asarray(Z)
-        if Z.ndim != 2 or Z.shape[1] != self.model_.bottleneck.n_components:
-            raise ValueError(
-                f"Codes for {type(self).__name__} must have shape (n, {self.model_.bottleneck.n_components}). "
-                f"Got {Z.shape}."
-            )
-        if Z.dtype.kind not in "biuf" or not np.isfinite(Z).all():
-            raise ValueError(f"Codes for {type(self).__name__} must be finite numbers.")
-        return self._decoded(torch.from_numpy(np.array(Z, dtype=np.float64)))
 
     def reconstruct(self, X: Any) -> Any:
         """X through the narrow place and back: the likelihood's mean, in the form and the units of X."""
@@ -209,74 +186,6 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         """1 for usual examples and -1 for outliers: (n,)."""
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
-    # ------------------------------------------------------------------------------- new examples and the dials
-
-    @available_if(_has_code)
-    def sample(self, n_samples: int = 1, *, random_state: Any = None, noise: bool = False) -> Any:
-        """New examples: codes from the prior, or for a plain code from a Gaussian fitted to the training codes.
-
-        Parameters
-        ----------
-        n_samples : how many.
-        random_state : seed; None draws anew each time.
-        noise : whether each entry is drawn from the likelihood, or is its mean.
-        """
-        check_is_fitted(self)
-        Parameter("n_samples", 1, Integer(1), "").check("sample", n_samples)
-        if isinstance(self.model_.bottleneck, Sparse):
-            raise ValueError("A sparse code has no distribution to draw from: fit a VAE to sample.")
-        generator = np.random.default_rng(seed_from(random_state))
-        z = generator.standard_normal((n_samples, self.model_.bottleneck.n_components))
-        if not isinstance(self.model_.bottleneck, Gaussian):
-            z = self.code_mean_ + z @ _root(self.code_covariance_)
-        return self._decoded(torch.from_numpy(z), draw=seed_from(generator) if noise else None)
-
-    @available_if(_has_code)
-    def traverse(self, X: Any = None, *, components: Any = None, n_steps: int = 9, span: float = 3.0) -> np.ndarray:
-        """One dial a component: each is turned while the others stay, and the examples are decoded.
-
-        Parameters
-        ----------
-        X : the example whose code is the start (its first row is taken); None starts from the centre of all codes.
-        components : which dials; None for all, in the order of what they carry.
-        n_steps : positions of each dial.
-        span : how far each is turned to both sides, in standard deviations of the codes.
-
-        Returns
-        -------
-        (dials, n_steps, ...) examples.
-        """
-        check_is_fitted(self)
-        Parameter("n_steps", 9, Integer(2), "").check("traverse", n_steps)
-        n = self.model_.bottleneck.n_components
-        chosen = np.arange(n) if components is None else np.atleast_1d(np.asarray(components))
-        if chosen.dtype.kind not in "iu" or chosen.size == 0 or chosen.min() < 0 or chosen.max() >= n:
-            raise ValueError(
-                f"The `components` parameter of traverse must hold ints from 0 to {n - 1}. Got {components!r}."
-            )
-        start = self.code_mean_ if X is None else np.asarray(self._codes(X[:1]))[0]
-        z = np.tile(start, (len(chosen), n_steps, 1)).astype(np.float64)
-        # a stochastic code's dials have the prior's scale, so that one is as long as another
-        scale = np.ones(n) if isinstance(self.model_.bottleneck, Gaussian) else self.code_std_
-        for row, component in enumerate(chosen):
-            z[row, :, component] = self.code_mean_[component] + scale[component] * np.linspace(-span, span, n_steps)
-        if isinstance(self.model_.bottleneck, Sparse):
-            z = z.clip(min=0)  # no unit is ever less than silent
-        decoded = np.asarray(self._decoded(torch.from_numpy(z.reshape(-1, n))))
-        return decoded.reshape(len(chosen), n_steps, *self.schema_.user_shape)
-
-    @available_if(_has_code)
-    def interpolate(self, a: Any, b: Any, *, n_steps: int = 9) -> np.ndarray:
-        """The way from example `a` to example `b` through the codes, both included: (n_steps, ...)."""
-        check_is_fitted(self)
-        Parameter("n_steps", 9, Integer(2), "").check("interpolate", n_steps)
-        pair = [
-            example.to_frame().T if hasattr(example, "to_frame") else np.asarray(example)[None] for example in (a, b)
-        ]
-        first, last = (self._codes(example)[0] for example in pair)
-        weights = np.linspace(0, 1, n_steps)[:, None]
-        return np.asarray(self._decoded(torch.from_numpy((1 - weights) * first + weights * last)))
-
     # ---------------------------------------------------------------------------------------------- keeping
 
     def save(self, folder: str | Path) -> None:
@@ -300,7 +209,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
             "schema": self.schema_.to_dict(),
             "fitted": fitted,
         }
-        storage.write(Path(folder), recipe, tensors, self._card())
+        storage.write(Path(folder), recipe, tensors, card(self))
         (Path(folder) / checkpoint.NAME).unlink(missing_ok=True)  # what it held is saved now
 
     def __getstate__(self) -> dict[str, Any]:
@@ -330,7 +239,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         function : from B x `schema_.shape` to B x anything, such as `model_.encode`.
         rows : the user's rows as an array, or prepared examples as a tensor.
         """
-        model = self._module()
+        model = self.module()
         parameter = next(model.parameters())
         parts = []
         with torch.inference_mode():
@@ -423,7 +332,8 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         check_rows(rows, self.schema_, type(self).__name__)
         return rows
 
-    def _module(self) -> Autoencoder:
+    def module(self) -> Autoencoder:
+        """The model, where it is to compute."""
         device, _ = choose_device(self.device)
         if next(self.model_.parameters()).device != device:
             self.model_.to(device)
@@ -436,7 +346,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         return out.astype(like.dtype, copy=False) if like is not None and like.dtype.kind == "f" else out
 
     def _decoded(self, z: Tensor, draw: int | None = None) -> Any:
-        model = self._module()
+        model = self.module()
         parameter = next(model.parameters())
         parts = []
         with torch.inference_mode(), own_generators(draw or 0):
@@ -458,33 +368,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         bad = ~self._apply(lambda x: likelihood.contains(x).flatten(1), rows).astype(bool)
         if not bad.any():
             return
-        raise ValueError(_support_message(self, rows, bad))
-
-    def _survey(self, rows: np.ndarray) -> None:
-        """What is known of the training data once the model is trained: codes, what components carry, the threshold."""
-        model = self._module()
-        sample = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _SURVEYED)).astype(int))]
-        bottleneck = model.bottleneck
-        if isinstance(bottleneck, Gaussian):
-            h = self.applied(model.encoder, sample)
-            kl = bottleneck.kl(h).mean(0)
-            order = kl.argsort(descending=True)
-            model.order.copy_(order)
-            self.components_kl_ = kl[order].double().numpy()
-            used = active_components(bottleneck.encode(h))[order]
-            self.unused_components_ = (~used).nonzero().flatten().tolist()
-            if self.unused_components_:
-                self.report_.append(
-                    f"{len(self.unused_components_)} of {bottleneck.n_components} components carry nothing: "
-                    f"{self.unused_components_}. Fewer `n_components` would do as well."
-                )
-        if model.has_code:
-            z = self.applied(model.encode, sample).double().numpy()
-            self.code_mean_, self.code_std_ = z.mean(0), z.std(0)
-            if not isinstance(bottleneck, Sparse):
-                self.code_covariance_ = np.atleast_2d(np.cov(z, rowvar=False))
-        share = _AUTO_CONTAMINATION if self.contamination == "auto" else self.contamination
-        self.offset_ = float(np.quantile(self._scores(sample), share))
+        raise ValueError(support_message(self, rows, bad))
 
     def _fingerprint(self, rows: np.ndarray, seed: int) -> str:
         """Of all that the weights depend on, but what only says when to save, print or stop."""
@@ -494,20 +378,10 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin,
         digest.update(np.ascontiguousarray(rows[:: max(1, len(rows) // 256)]).tobytes())
         return digest.hexdigest()
 
-    def _card(self) -> str:
-        last = self.history_[-1] if self.history_ else {}
-        losses = "\n".join(f"- {k}: {v:.6g}" for k, v in last.items() if isinstance(v, float))
-        decisions = "\n".join(f"- {line}" for line in self.report_)
-        return (
-            f"# {type(self).__name__}\n\n{self.recipe.summary}\n\nMade by narrows {__version__}. Load it with\n\n"
-            f'```python\nimport narrows\n\nmodel = narrows.load("FOLDER")\n```\n\n'
-            f"## What was decided, and why\n\n{decisions}\n\n## Last losses, nats per example\n\n{losses}\n"
-        )
-
 
 # not as decorators: scikit-learn wraps what a class body defines, for set_output, and would lose the condition
-Estimator.transform = available_if(_has_code)(Estimator.transform)  # type: ignore[method-assign]
-Estimator.fit_transform = available_if(_has_code)(Estimator.fit_transform)
+Estimator.transform = available_if(has_code)(Estimator.transform)  # type: ignore[method-assign]
+Estimator.fit_transform = available_if(has_code)(Estimator.fit_transform)
 
 
 def _names(X: Any) -> tuple[list[str | int] | None, str | None]:
@@ -522,28 +396,3 @@ def _filled(x: Tensor) -> Tensor:
     n = len(x)
     whole = max(_FEWEST_ROWS, 1 << (n - 1).bit_length())
     return x if n == whole else torch.cat([x, x.new_zeros(whole - n, *x.shape[1:])])
-
-
-def _root(covariance: np.ndarray) -> np.ndarray:
-    """A matrix R with R.T @ R = covariance, also where that is singular."""
-    values, vectors = np.linalg.eigh(covariance)
-    return np.sqrt(values.clip(min=0))[:, None] * vectors.T
-
-
-def _support_message(self: Estimator, rows: np.ndarray, bad: np.ndarray) -> str:
-    schema, likelihood, owner = self.schema_, self.model_.likelihood, type(self).__name__
-    row, column = (int(i) for i in np.argwhere(bad)[0])
-    bad = bad.reshape(-1, *schema.shape)
-    bad = (np.moveaxis(bad, 1, -1) if schema.layout == "hwc" else bad).reshape(rows.shape)
-    values = rows[bad]
-    place = f"column {schema.columns[column]!r}" if schema.columns else f"column {column}"
-    if schema.kind == "image":
-        place = f"image {row}"
-    support = likelihood.support
-    if schema.scale[0] != 1 and schema.support == "unit":
-        support = f"[0, {schema.scale[0]:g}]"
-    return (
-        f"X holds {int(bad.sum())} values outside {support} (min {values.min():g}, max {values.max():g}, the first in "
-        f'{place}), which the "{likelihood.name}" likelihood of {owner} cannot score. Rescale X, or pass '
-        'likelihood="gaussian".'
-    )

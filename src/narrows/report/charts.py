@@ -10,7 +10,7 @@ import numpy as np
 from narrows.report.page import text
 
 _WIDTH, _HEIGHT = 360, 210  # of a chart of curves, in units of its view box
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 74, 14, 30
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 96, 22, 30
 
 
 def curves(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], label: str, x_label: str, y_label: str) -> str:
@@ -43,7 +43,7 @@ def curves(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], label: 
     parts.append(
         f'<text class="tick" x="{_LEFT}" y="{_HEIGHT - 10}">0</text>'
         f'<text class="tick" x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 10}" text-anchor="end">{end:g} {text(x_label)}</text>'
-        f'<text class="tick" x="{_LEFT - 40}" y="9">{text(y_label)}</text>'
+        f'<text class="tick" x="0" y="10">{text(y_label)}</text>'
     )
     heights = _apart([up(float(line[1][-1])) for line in lines.values()], 14)
     for i, ((name, (x, y)), height) in enumerate(zip(lines.items(), heights, strict=True)):
@@ -85,7 +85,7 @@ def nice_ticks(low: float, high: float, about: int = 4) -> list[float]:
     >>> nice_ticks(-41.0, 3.0)
     [-40.0, -20.0, 0.0]
     """
-    step = 10 ** math.floor(math.log10((high - low) / about))
+    step = 10.0 ** math.floor(math.log10((high - low) / about))
     step *= next(m for m in (1, 2, 5, 10) if (high - low) / (m * step) <= about)
     return [round(i * step, 10) for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
 

@@ -15,7 +15,7 @@ import numpy as np
 import sklearn
 import torch
 from rich.console import Console
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from narrows.data.named import load as load_dataset
 from narrows.estimators import AE, DAE, SAE, VAE
@@ -40,8 +40,8 @@ _PARTS = (
     ("x", "a picture, 64 numbers"),
     ("corrupt", "spoil it on purpose, or not at all"),
     ("encode", "read it into a few numbers"),
-    ("bottleneck", "the narrow place: the code z"),
-    ("decode", "draw it again from z alone"),
+    ("bottleneck", "the narrow place, the code"),
+    ("decode", "draw it again from the code"),
     ("likelihood", "how likely x is, given the drawing"),
 )
 _COMMANDS = """\
@@ -64,7 +64,7 @@ class Run:
     models: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     found: dict[str, Any] = field(default_factory=dict)
-    headlines: dict[str, tuple[str, str]] = field(default_factory=dict)
+    headlines: dict[str, tuple[str, str, str]] = field(default_factory=dict)
 
     @property
     def noisy(self) -> np.ndarray:
@@ -158,9 +158,9 @@ def _train(state: Run, name: str, model: Estimator, console: Console) -> None:
         state.seconds[name] = time.perf_counter() - began
         state.models[name] = model
         _MEASURES[name](state, model)
-    number, beside = state.headlines[name]
+    number, words, beside = state.headlines[name]
     console.print(f"  [bold]{title:<4}[/]{_PURPOSES[name]:<50} {state.seconds[name]:5.1f} s", highlight=False)
-    console.print(f"      {number}; {beside}", highlight=False, style="dim")
+    console.print(f"      {number} {words}; {beside}", highlight=False, style="dim")
 
 
 # What is measured of each, on the test pictures
@@ -190,7 +190,7 @@ def _measure_code(state: Run, name: str, model: Estimator, n_components: int) ->
 
 def _measure_ae(state: Run, model: Estimator) -> None:
     own, pca = _measure_code(state, "ae", model, 2)
-    state.headlines["ae"] = (f"{own:.0%} of digits known by their neighbours on the map", f"PCA's map: {pca:.0%}")
+    state.headlines["ae"] = f"{own:.0%}", "of digits known by their neighbours on the map", f"PCA's map: {pca:.0%}"
 
 
 def _measure_vae(state: Run, model: VAE) -> None:
@@ -199,7 +199,8 @@ def _measure_vae(state: Run, model: VAE) -> None:
     drawn = model.sample(len(state.X_test), random_state=state.seed)
     found["novelty"] = baselines.novelty(drawn, state.X), baselines.novelty(state.X_test, state.X)
     state.headlines["vae"] = (
-        f"{found['mse']:.4f} squared error a pixel from 8 numbers",
+        f"{found['mse']:.4f}",
+        "squared error a pixel, drawn from 8 numbers",
         f"PCA with 8: {found['pca_mse']:.4f}",
     )
 
@@ -211,7 +212,8 @@ def _measure_dae(state: Run, model: DAE) -> None:
     found = {name: (images, psnr(images, clean)) for name, images in {"noisy": noisy, **cleaned}.items()}
     state.found["dae"] = {**found, "n_pca": pca.n_components}
     state.headlines["dae"] = (
-        f"{found['noisy'][1]:.1f} dB noisy, {found['dae'][1]:.1f} dB cleaned",
+        f"{found['dae'][1]:.1f} dB",
+        f"peak signal to noise, noisy {found['noisy'][1]:.1f} dB",
         f"PCA at its best: {found['pca'][1]:.1f} dB",
     )
 
@@ -219,10 +221,11 @@ def _measure_dae(state: Run, model: DAE) -> None:
 def _measure_sae(state: Run, model: SAE) -> None:
     _measure_code(state, "sae", model, model.k)
     found = state.found["sae"]
-    n, k = model.model_.bottleneck.n_components, found["l0"]
+    n = model.model_.bottleneck.n_components
     state.headlines["sae"] = (
-        f"{found['mse']:.4f} squared error a pixel with {k:.1f} of {n} units speaking",
-        f"PCA with {found['pca'].pca.n_components_} numbers: {found['pca_mse']:.4f}",
+        f"{found['mse']:.4f}",
+        f"squared error a pixel, {found['l0']:.3g} of {n} units speaking",
+        f"PCA with {found['pca'].n_components}: {found['pca_mse']:.4f}",
     )
 
 
@@ -276,7 +279,7 @@ def _write(state: Run, path: Path, seconds: float) -> None:
         sections.training(named, "vae.history_  # pandas.DataFrame(vae.history_) is a table of it"),
         sections.comparison(
             _rows(state),
-            ("Model", "What", "narrows", "PCA", "PCA's numbers"),
+            ("Model", "What", "narrows", "PCA", "of size"),
             _facts(state, seconds),
             "narrows.evaluate(vae, X_test, train=X)",
         ),
@@ -286,19 +289,21 @@ def _write(state: Run, path: Path, seconds: float) -> None:
             f'vae.report_\nnarrows.load("{path.parent / "models" / "vae"}")',
         ),
     ]
-    page.write(path, title="narrows: four autoencoders", head=_hero(state, seconds), sections=parts, foot=_foot(state))
+    page.write(path, title="narrows: four autoencoders", head=_hero(state), sections=parts, foot=_foot(state))
 
 
-def _hero(state: Run, seconds: float) -> str:
+def _hero(state: Run) -> str:
     shown = state.X_test[int(np.argmax(state.y_test == 3))]
     rebuilt = state.models["vae"].reconstruct(shown[None])[0]
     steps = "".join(f"<li><b>{text(name)}</b><span>{text(words)}</span></li>" for name, words in _PARTS)
-    cards = "".join(
-        f'<li><p class="kind">{text(type(model).__name__)}<small>{text(_FULL_NAMES[name])}</small></p>'
-        f"<p>{text(_PURPOSES[name])}</p>"
-        f'<p class="figure">{text(state.headlines[name][0])}<small>{text(state.headlines[name][1])}</small></p></li>'
-        for name, model in state.models.items()
-    )
+    cards = ""
+    for name, model in state.models.items():
+        number, words, beside = map(text, state.headlines[name])
+        cards += (
+            f'<li><p class="kind">{text(type(model).__name__)}<small>{text(_FULL_NAMES[name])}</small></p>'
+            f"<p>{text(_PURPOSES[name])}</p>"
+            f'<p class="measured"><b>{number}</b> {words}<small>{beside}</small></p></li>'
+        )
     return (
         f'<p class="mark">narrows</p><h1>Everything goes through a&nbsp;narrow&nbsp;place.</h1>'
         '<p class="lede">An autoencoder learns to copy its input through a place too narrow for it. To get through, it '
@@ -332,8 +337,12 @@ def _novel(distances: tuple[float, float]) -> str:
 
 def _cleaned(state: Run) -> dict[str, tuple[str, np.ndarray]]:
     found = state.found["dae"]
-    names = {"noisy": "Noisy", "median": "Median filter", "pca": f"PCA, best of all ({found['n_pca']})", "dae": "DAE"}
-    rows = {words: (f"{found[name][1]:.1f} dB", found[name][0].clip(0, 1)) for name, words in names.items()}
+    names = {"noisy": "Noisy", "median": "Median filter", "pca": "PCA", "dae": "DAE"}
+    notes = {"pca": f", {found['n_pca']} numbers"}
+    rows = {
+        words: (f"{found[name][1]:.1f} dB{notes.get(name, '')}", found[name][0].clip(0, 1))
+        for name, words in names.items()
+    }
     return {**rows, "Clean": ("", state.X_test)}
 
 
@@ -344,7 +353,7 @@ def _rows(state: Run) -> list[tuple[object, ...]]:
     for name in ("ae", "vae", "sae"):
         f, n = found[name], found[name]["pca"].n_components
         rows.append((name.upper(), "squared error a pixel", f"{f['mse']:.4f}", f"{f['pca_mse']:.4f}", n))
-        words = f"{baselines.N_NEIGHBOURS} nearest neighbours in the code name the digit"
+        words = f"{baselines.N_NEIGHBOURS} nearest neighbours name the digit"
         rows.append((name.upper(), words, f"{f['accuracy']:.1%}", f"{f['pca_accuracy']:.1%}", n))
     vae, sae = found["vae"], found["sae"]
     n_vae, n_sae = (state.models[name].model_.bottleneck.n_components for name in ("vae", "sae"))

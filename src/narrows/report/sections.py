@@ -95,7 +95,7 @@ def latent_map(
         "columns": _SPRITE_COLUMNS,
         "decoder": decodes,
     }
-    drawing = '<div class="half drawn"><canvas class="px ink"></canvas><p>drawn from here</p></div>' if decodes else ""
+    drawing = '<div class="half drawn"><canvas class="px ink"></canvas><p>drawn here</p></div>' if decodes else ""
     body = (
         f'<div class="map js"><div class="map-bar"><div class="switch" role="group" aria-label="Map">{switch}</div>'
         f'<div class="legend" role="group" aria-label="Show one label">{legend}</div></div>'
@@ -135,9 +135,9 @@ def dials(model: Estimator, starts: np.ndarray, names: Sequence[object], code: s
         sliders = "".join(
             f'<label class="dial"><span class="dial-name">Dial {i + 1}</span>'
             f'<span class="carries"><i style="width:{100 * kl / carried.max():.0f}%"></i>'
-            f"<small>{charts.number(float(kl))} nats</small></span>"
-            f'<input type="range" min="{-_SPAN:g}" max="{_SPAN:g}" step="0.05" value="{z:.2f}" '
-            f'aria-label="Dial {i + 1}, carries {charts.number(float(kl))} nats"><output>{z:.2f}</output></label>'
+            f"<small>{kl:.2f} nats</small></span>"
+            f'<input type="range" min="{-_SPAN:g}" max="{_SPAN:g}" step="0.01" value="{z:.2f}" '
+            f'aria-label="Dial {i + 1}, carries {kl:.2f} nats"><output>{z:.2f}</output></label>'
             for i, (kl, z) in enumerate(zip(carried, codes[0], strict=True))
         )
         buttons = "".join(
@@ -148,15 +148,14 @@ def dials(model: Estimator, starts: np.ndarray, names: Sequence[object], code: s
         panel = (
             f'<div class="dials js only-js"><div class="screen"><canvas class="px ink" width="{decodes["width"]}" '
             f'height="{decodes["height"]}" role="img" aria-label="The picture at these dials"></canvas>'
-            '<div class="deeds"><button type="button" data-draw>Draw at random</button>'
+            '<div class="deeds"><button type="button" data-draw>Random code</button>'
             '<button type="button" data-centre>All to 0</button></div></div>'
             f'<div class="desk">{sliders}</div><div class="starts" role="group" aria-label="Start from a real picture">'
             f"<p>Or start from a real one</p>{buttons}</div>{data('dials-data', values)}</div>"
         )
     turned = model.traverse(starts[:1], n_steps=9, span=_SPAN)
     rows = [
-        (f"Dial {i + 1}", f"{charts.number(float(kl))} nats", images)
-        for i, (kl, images) in enumerate(zip(carried, turned, strict=True))
+        (f"Dial {i + 1}", f"{kl:.2f} nats", images) for i, (kl, images) in enumerate(zip(carried, turned, strict=True))
     ]
     sheet = (
         f'<figure class="sheet">{strips(rows, "strips narrow")}<figcaption>The same dials on paper: the first picture '
@@ -223,17 +222,18 @@ def units(model: SAE, X: np.ndarray, y: np.ndarray | None, code: str, *, n_exper
             f"<p>fires for {active.rate[unit]:.0%}{text(told)}</p>"
             f"{pictures(X[best], f'pictures for which unit {unit} fires most')}</div></li>"
         )
-    n_dead = len(active.dead)
+    silent = f"{len(active.dead)} (pale) fired for none of these {len(X)} pictures."
+    if not len(active.dead):
+        silent = f"None is dead: each fired for some of these {len(X)} pictures."
     return Section(
         "units",
         "A dictionary of strokes",
-        f"The sparse autoencoder has {len(active.rate)} units, of which {active.count.mean():.1f} may speak for any "
+        f"The sparse autoencoder has {len(active.rate)} units, of which {active.count.mean():.3g} may speak for any "
         "one picture, so each becomes an expert. Its direction is what it draws: blue adds ink, orange takes ink away.",
         code,
         f'<ol class="experts">{"".join(cards)}</ol><figure><ol class="wall" role="img" aria-label="The directions of '
         f'all {len(active.rate)} units">{wall}</ol><figcaption>All {len(active.rate)}, the busiest first; the bar is '
-        f"how often a unit fires. {n_dead or 'None'} fired for none of these {len(X)} pictures"
-        f"{' (pale)' if n_dead else ''}.</figcaption></figure>",
+        f"how often a unit fires. {silent}</figcaption></figure>",
     )
 
 
@@ -242,7 +242,9 @@ def training(models: Mapping[str, Estimator], code: str) -> Section:
     charted = []
     for name, model in models.items():
         lines: dict[str, tuple[list[float], list[float]]] = {}
-        for key, words in (("valid_loss", "held out"), ("loss", "training")):
+        # the training loss holds more than the examples' own, such as what revives dead units of a sparse code
+        costs = {"kl", "free_nats", "l1", "kl_rate"} & set(model.history_[-1])
+        for key, words in (("valid_loss", "held out"), ("loss" if costs else "nll", "training")):
             looks = [(record["epoch"], record[key]) for record in model.history_ if record.get(key) is not None]
             if looks:
                 lines[words] = [epoch for epoch, _ in looks], [loss for _, loss in looks]
@@ -277,9 +279,9 @@ def comparison(rows: Sequence[Sequence[object]], head: Sequence[str], facts: Map
 def decisions(models: Mapping[str, Estimator], commands: str, code: str) -> Section:
     """What was decided for each model and why, and how to go on."""
     blocks = []
-    for name, model in models.items():
+    for i, (name, model) in enumerate(models.items()):
         told = "".join(f"<li>{_decision(line)}</li>" for line in model.report_)
-        blocks.append(f"<details><summary>{text(name)}</summary><ul>{told}</ul></details>")
+        blocks.append(f"<details{' open' if i == 0 else ''}><summary>{text(name)}</summary><ul>{told}</ul></details>")
     return Section(
         "decisions",
         "What was decided, and why",
@@ -310,12 +312,12 @@ def _directions(model: SAE) -> np.ndarray:
 
 
 def _told(labels: np.ndarray) -> str:
-    """Such as ', most for 7', if the labels agree."""
+    """Such as ', expert on 7', if the labels agree."""
     values, counts = np.unique(labels, return_counts=True)
-    return f", an expert on {values[counts.argmax()]}" if counts.max() >= 0.8 * len(labels) else ""
+    return f", expert on {values[counts.argmax()]}" if counts.max() >= 0.8 * len(labels) else ""
 
 
 def _decision(line: str) -> str:
     """A line of `report_`, its name set apart: 'batch_size = 64: for 1,293 rows'."""
     name, colon, reason = line.partition(": ")
-    return f"<b>{text(name)}</b> {text(reason)}" if colon and " = " in name else text(line)
+    return f"<b>{text(name)}</b>: {text(reason)}" if colon and " = " in name else text(line)

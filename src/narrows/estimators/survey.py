@@ -1,0 +1,76 @@
+"""What is found out about a model after a training, and what is written about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from narrows.bottlenecks import Gaussian, Sparse
+from narrows.training import active_components
+from narrows.version import __version__
+
+if TYPE_CHECKING:
+    from narrows.estimators.base import Estimator
+
+_SURVEYED = 10_000  # training rows that are looked at after a training
+_AUTO_CONTAMINATION = 0.05
+
+
+def survey(self: Estimator, rows: np.ndarray) -> None:
+    """What is known of the training data once the model is trained: codes, what components carry, the threshold."""
+    model = self.module()
+    sample = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _SURVEYED)).astype(int))]
+    bottleneck = model.bottleneck
+    if isinstance(bottleneck, Gaussian):
+        h = self.applied(model.encoder, sample)
+        kl = bottleneck.kl(h).mean(0)
+        order = kl.argsort(descending=True)
+        model.order.copy_(order)
+        self.components_kl_ = kl[order].double().numpy()
+        used = active_components(bottleneck.encode(h))[order]
+        self.unused_components_ = (~used).nonzero().flatten().tolist()
+        if self.unused_components_:
+            self.report_.append(
+                f"{len(self.unused_components_)} of {bottleneck.n_components} components carry nothing: "
+                f"{self.unused_components_}. Fewer `n_components` would do as well."
+            )
+    if model.has_code:
+        z = self.applied(model.encode, sample).double().numpy()
+        self.code_mean_, self.code_std_ = z.mean(0), z.std(0)
+        if not isinstance(bottleneck, Sparse):
+            self.code_covariance_ = np.atleast_2d(np.cov(z, rowvar=False))
+    share = _AUTO_CONTAMINATION if self.contamination == "auto" else self.contamination
+    self.offset_ = float(np.quantile(self._scores(sample), share))
+
+
+def card(self: Estimator) -> str:
+    """The model card: a README.md for whoever finds the folder."""
+    last = self.history_[-1] if self.history_ else {}
+    losses = "\n".join(f"- {k}: {v:.6g}" for k, v in last.items() if isinstance(v, float))
+    decisions = "\n".join(f"- {line}" for line in self.report_)
+    return (
+        f"# {type(self).__name__}\n\n{self.recipe.summary}\n\nMade by narrows {__version__}. Load it with\n\n"
+        f'```python\nimport narrows\n\nmodel = narrows.load("FOLDER")\n```\n\n'
+        f"## What was decided, and why\n\n{decisions}\n\n## Last losses, nats per example\n\n{losses}\n"
+    )
+
+
+def support_message(self: Estimator, rows: np.ndarray, bad: np.ndarray) -> str:
+    """What to say of values that the likelihood cannot score; `bad` marks them on the model's side."""
+    schema, likelihood, owner = self.schema_, self.model_.likelihood, type(self).__name__
+    row, column = (int(i) for i in np.argwhere(bad)[0])
+    bad = bad.reshape(-1, *schema.shape)
+    bad = (np.moveaxis(bad, 1, -1) if schema.layout == "hwc" else bad).reshape(rows.shape)
+    values = rows[bad]
+    place = f"column {schema.columns[column]!r}" if schema.columns else f"column {column}"
+    if schema.kind == "image":
+        place = f"image {row}"
+    support = likelihood.support
+    if schema.scale[0] != 1 and schema.support == "unit":
+        support = f"[0, {schema.scale[0]:g}]"
+    return (
+        f"X holds {int(bad.sum())} values outside {support} (min {values.min():g}, max {values.max():g}, the first in "
+        f'{place}), which the "{likelihood.name}" likelihood of {owner} cannot score. Rescale X, or pass '
+        'likelihood="gaussian".'
+    )
