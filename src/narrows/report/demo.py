@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ import numpy as np
 import sklearn
 import torch
 from rich.console import Console
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from narrows.data.named import load as load_dataset
 from narrows.estimators import AE, DAE, SAE, VAE
@@ -23,6 +22,7 @@ from narrows.estimators.base import Estimator
 from narrows.evaluation import evaluate
 from narrows.report import baselines, charts, page, sections
 from narrows.report.baselines import Baseline, mse, neighbour_accuracy, psnr
+from narrows.report.machine import processor, threads
 from narrows.report.page import text
 from narrows.version import __version__
 
@@ -111,7 +111,7 @@ def run(out: Path, *, console: Console | None = None, seed: int = 0, budget: flo
         highlight=False,
     )
     path = out / "index.html"
-    with _threads(_THREADS):
+    with threads(_THREADS):
         for name, model in _models(seed, budget).items():
             _train(state, name, model, console)
             model.save(out / "models" / name)
@@ -121,17 +121,6 @@ def run(out: Path, *, console: Console | None = None, seed: int = 0, budget: flo
         highlight=False,
     )
     return path
-
-
-@contextmanager
-def _threads(n: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        with threadpool_limits(n):
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _models(seed: int, budget: float) -> dict[str, Estimator]:
@@ -382,9 +371,11 @@ def _facts(state: Run, seconds: float) -> dict[str, str]:
     return {
         "Data": f"digits, {len(state.X):,} to train, {len(state.X_test)} to test",
         "Seed": str(state.seed),
+        "PCA": "its pictures are cut off at 0 and 1, which favours it",
+        "Sparse code": "says which units speak as well, which PCA's few numbers do not",
         "Noise": f"Gaussian, standard deviation {NOISE:g}; PCA's number of components chosen on training pictures",
         "Time": f"{seconds:.0f} s for all, {sum(state.seconds.values()):.0f} s of it training",
-        "Machine": f"{_processor()}, {os.cpu_count()} cores, of which {torch.get_num_threads()} was used",
+        "Machine": f"{processor()}, {os.cpu_count()} cores, of which {torch.get_num_threads()} was used",
         "Versions": f"narrows {__version__}, torch {torch.__version__}, scikit-learn {sklearn.__version__}, "
         f"Python {platform.python_version()}",
     }
@@ -395,13 +386,3 @@ def _foot(state: Run) -> str:
         f"<p>Made by <code>narrows demo</code>, version {text(__version__)}, seed {state.seed}. One file; it fetches "
         "nothing. Digits: E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, CC BY 4.0.</p>"
     )
-
-
-def _processor() -> str:
-    """The processor's name, as well as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())

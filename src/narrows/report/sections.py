@@ -196,7 +196,7 @@ def cleaning(rows: Mapping[str, tuple[str, np.ndarray]], code: str, *, n: int = 
         "cleaning",
         "Clean out of noisy",
         "The denoising autoencoder was shown spoiled pictures and asked for the clean ones, until it knew what noise "
-        "is and what is not. Decibels say how near a picture is to the clean one; three more halve the error.",
+        "is and what is not. Decibels say how near a picture is to the clean one; three more halve the squared error.",
         code,
         strips(shown),
     )

@@ -6,11 +6,12 @@ single precision, and a fitted model is applied in single precision.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -20,6 +21,7 @@ from narrows.params import nearest
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
 _COMPILED_SAVES = 0.2  # of a run's time
 _COMPILING_TAKES = 60.0  # seconds, on a slow day
+_WORTH_THREADS = 0.5e9  # floating-point operations a step
 _WORTHWHILE = 1.3  # bf16 must be this much faster to be chosen: it costs three digits
 
 
@@ -84,6 +86,29 @@ def choose_compile(asked: bool | str, device: torch.device, seconds: float) -> t
     if device.type == "cpu" and shutil.which(os.environ.get("CXX", "g++")) is None:
         return False, Choice("compile", "False", "it would pay, but there is no C++ compiler (g++)")
     return True, Choice("compile", "True", f"about {seconds:.0f} s to train, at most, repay compiling")
+
+
+def choose_threads(device: torch.device, operations: float) -> tuple[int, Choice]:
+    """How many threads a step of that many floating-point operations is worth.
+
+    Threads wait for each other several hundred times a step. Where steps are small that gains nothing, and where
+    another process has one of the cores each wait lasts until it lets go: ten times slower was measured.
+    """
+    n = torch.get_num_threads()
+    if device.type != "cpu" or n == 1 or operations >= _WORTH_THREADS:
+        return n, Choice("threads", str(n), "as torch has it")
+    return 1, Choice("threads", "1", f"steps of {operations / 1e9:.2g} GFLOP gain nothing from more")
+
+
+@contextlib.contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Compute with `n` threads, and go back to what it was afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def products_per_second(device: torch.device, dtype: torch.dtype) -> float:

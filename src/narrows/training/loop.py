@@ -24,7 +24,15 @@ from narrows.data import Rows, Schema
 from narrows.model import Autoencoder
 from narrows.objectives import WeightedCosts
 from narrows.training import checkpoint as files
-from narrows.training.device import Choice, choose_compile, choose_device, choose_precision, products_per_second
+from narrows.training.device import (
+    Choice,
+    choose_compile,
+    choose_device,
+    choose_precision,
+    choose_threads,
+    products_per_second,
+    threads,
+)
 from narrows.training.diagnosis import look, non_finite, overfits
 from narrows.training.generators import own_generators
 from narrows.training.interrupt import deferred_interrupt
@@ -131,11 +139,17 @@ class Trainer:
         self.schedule = Schedule(
             self.plan.epochs * self.plan.steps_per_epoch, settings.max_time, constant=settings.constant
         )
-        self.compiled, compile_choice = choose_compile(self.asked("compile"), self.device, self.predicted_seconds())
+        operations = self.operations()
+        self.threads, threads_choice = choose_threads(self.device, operations)
+        self.compiled, compile_choice = choose_compile(
+            self.asked("compile"), self.device, self.predicted_seconds(operations)
+        )
         # fallback_random: a compiled step draws the very numbers that a plain one draws
         compiled = torch.compile(self.objective, options={"fallback_random": True}) if self.compiled else None
         self.loss = compiled or self.objective
-        self.result = Result(choices=[device_choice, precision_choice, compile_choice, *self.plan.choices])
+        self.result = Result(
+            choices=[device_choice, threads_choice, precision_choice, compile_choice, *self.plan.choices]
+        )
         for choice in self.result.choices:
             reporter.note(choice)
 
@@ -172,13 +186,16 @@ class Trainer:
                 return state[name]
         return asked
 
-    def predicted_seconds(self) -> float:
-        """How long the training would take at most, from the operations of a step and the speed of a product here."""
+    def operations(self) -> float:
+        """Floating-point operations of the matrix products of a step: those forward, and twice as many backward."""
         batch = self.rows.batch(self.training[: self.plan.batch_size])
         with own_generators(0), FlopCounterMode(display=False) as counter, torch.no_grad():
             self.model(batch)
-        forward = counter.get_total_flops() * self.plan.batch_size / len(batch.x)
-        step = 3 * forward * _BESIDES / products_per_second(self.device, self.precision)
+        return 3.0 * counter.get_total_flops()
+
+    def predicted_seconds(self, operations: float) -> float:
+        """How long the training would take at most, from the operations of a step and the speed of a product here."""
+        step = operations * _BESIDES / products_per_second(self.device, self.precision)
         return min(self.schedule.n_steps * max(step, _SHORTEST_STEP), self.settings.max_time or math.inf)
 
     def run(self) -> Result:
@@ -187,7 +204,7 @@ class Trainer:
             self.restore(self.path)
         else:
             self.remember()
-        with deferred_interrupt() as interrupted:
+        with deferred_interrupt() as interrupted, threads(self.threads):
             while not self.schedule.over(self.step, self.seconds):
                 epoch, position = divmod(self.step, self.plan.steps_per_epoch)
                 self.epoch(epoch, position, interrupted)
