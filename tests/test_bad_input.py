@@ -253,7 +253,7 @@ def test_scores_of_other_values_are_refused():
         (VAE, {"beta": -1}, r"The `beta` parameter of VAE must be a float in the range \[0, inf\). Got -1 instead"),
         (VAE, {"beta": "4"}, r"`beta` parameter of VAE must be a float .* Got '4'"),
         (VAE, {"beta": np.nan}, r"`beta` parameter of VAE .* Got nan"),
-        (VAE, {"kl_warmup": 2}, r"`kl_warmup` parameter of VAE must be a float in the range \[0, 1\]"),
+        (VAE, {"kl_warmup": 2}, r"`kl_warmup` parameter of VAE must be a float in the range \[0, 0.7\]"),
         (VAE, {"free_nats": -0.1}, r"`free_nats` parameter of VAE"),
         (DAE, {"noise": "gausian"}, r"`noise` parameter of DAE must be one of 'gaussian', 'masking'.* Got 'gausian'"),
         (DAE, {"level": (0.5, 0.1)}, r"`level` parameter of DAE must be .* pair \(low, high\).* Got \(0.5, 0.1\)"),

@@ -210,7 +210,7 @@ class Gaussian(Likelihood):
 
     def sample(self, o: Tensor) -> Tensor:
         """m + scale * eps, brought back into [0, 1] where m is bounded."""
-        x = self.mean(o) + self.variance.sqrt() * torch.randn_like(o)
+        x = self.mean(o) + self.variance.sqrt().clamp(min=_SMALLEST_SCALE) * torch.randn_like(o)
         return x.clamp(0, 1) if self.bounded else x
 
     def unmean(self, m: Tensor) -> Tensor:
@@ -270,15 +270,13 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
 }
 
 
-def choose(name: str, schema: Schema, generative: bool) -> tuple[Likelihood, str]:
+def choose(name: str, schema: Schema) -> tuple[Likelihood, str]:
     """The likelihood called `name`, or for "auto" the one that fits the data, and the reason.
 
     Parameters
     ----------
     name : a key of `LIKELIHOODS`, or "auto".
     schema : what the data look like.
-    generative : whether examples will be drawn from the model and scored by it; a deterministic model of values in
-        [0, 1] is better served by the squared error.
     """
     if name != "auto":
         if name not in LIKELIHOODS:
@@ -290,8 +288,6 @@ def choose(name: str, schema: Schema, generative: bool) -> tuple[Likelihood, str
         return _build("negative_binomial", schema), "the values are counts, at least half of them 0"
     if schema.support == "real":
         return _build("gaussian", schema), "the values are real numbers"
-    if generative and schema.kind == "image":
-        return _build("continuous_bernoulli", schema), "the images' values lie in [0, 1], and so does this density"
     return _build("gaussian", schema), "the values lie in [0, 1], to which the mean is bound; minimises squared error"
 
 

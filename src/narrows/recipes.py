@@ -117,7 +117,7 @@ def vae(
     n_components: Components = 2,
     *,
     beta: Annotated[float, Real(0), "weight of the KL from the prior; 1 is the ELBO"] = 1.0,
-    kl_warmup: Annotated[float, Real(0, 1), "share of the training over which the KL's weight grows from 0"] = 0.1,
+    kl_warmup: Annotated[float, Real(0, 0.7), "share of the training over which the KL's weight grows from 0"] = 0.1,
     free_nats: Annotated[float, Real(0), "KL in nats for each component below which there is no pull"] = 0.0,
     network: Network = "auto",
     hidden: Hidden = (1024, 512),
@@ -162,7 +162,7 @@ def sae(
     n_components: Components = 256,
     *,
     sparsity: Annotated[str, OneOf(("topk", "l1", "kl")), "what keeps the code sparse"] = "topk",
-    k: Annotated[int, Integer(1), "units that are active for one example (topk)"] = 16,
+    k: Annotated[Any, either(Integer(1), OneOf(("auto",))), "units that are active for one example (topk)"] = "auto",
     strength: Annotated[float, Real(0), "weight of the sparsity cost (l1, kl)"] = 1.0,
     rate: Annotated[float, Real(0, 1, open_low=True, open_high=True), "target mean activation of a unit (kl)"] = 0.05,
     network: Network = "auto",
@@ -171,6 +171,12 @@ def sae(
 ) -> Parts:
     """The sparse autoencoder: many units, few of them active, each an expert on something."""
     bottleneck: bottlenecks.Sparse
+    choices = []
+    if k == "auto":
+        k = max(1, min(16, n_components // 8))
+        choices.append(Choice("k", str(k), f"for {n_components} units"))
+    elif k > n_components:
+        raise ValueError(f"The `k` parameter of SAE must be at most n_components, {n_components}. Got {k} instead.")
     if sparsity == "topk":
         bottleneck, weights = bottlenecks.TopK(n_components, k), {}
     elif sparsity == "l1":
@@ -178,6 +184,10 @@ def sae(
     else:
         bottleneck, weights = bottlenecks.KLRate(n_components, rate), {"kl_rate": strength}
     first, second = networks.pair(network)
+    if isinstance(second, str) and second not in ("auto", first):
+        raise ValueError(
+            f"The decoder of SAE is a dictionary. Pass network=({first!r}, 'auto'), or a module of your own."
+        )
     dictionary = networks.Dictionary(schema, n_components) if isinstance(second, str) else second
     parts = assemble(
         schema,
@@ -189,7 +199,7 @@ def sae(
     )
     if isinstance(dictionary, networks.Dictionary):
         dictionary.start_encoder(parts.model.encoder)
-    return parts
+    return parts._replace(choices=(*choices, *parts.choices)) if sparsity == "topk" else parts
 
 
 def assemble(
@@ -206,10 +216,12 @@ def assemble(
 
     Where the bottleneck has no components the encoder is the identity, and the decoder cleans the example itself.
     """
-    stochastic = isinstance(bottleneck, bottlenecks.Gaussian)
-    p_x, reason = likelihoods.choose(likelihood, schema, generative=stochastic)
+    p_x, reason = likelihoods.choose(likelihood, schema)
     choices = [Choice("likelihood", p_x.name, reason)]
     first, second = networks.pair(network)
+    for name in (first, second):
+        if isinstance(name, str):
+            networks.choose(name, schema)  # refuses unknown names, also where the other one decides
     encoder: nn.Module
     if bottleneck.n_components == 0:
         if isinstance(first, nn.Module) and first is not network:

@@ -30,7 +30,7 @@ def write(folder: Path, recipe: dict[str, Any], tensors: dict[str, Tensor], card
     Raises
     ------
     FileExistsError
-        If `folder` is a file, or holds a recipe.json that is not narrows'.
+        If `folder` is a file, or holds a recipe.json or a README.md that is not narrows'.
     OSError
         If the disk is full, for example; an older model in `folder` is untouched then.
     """
@@ -38,6 +38,8 @@ def write(folder: Path, recipe: dict[str, Any], tensors: dict[str, Tensor], card
         raise FileExistsError(f"Cannot save a model to {folder}: it is a file. Name a folder.")
     if (folder / RECIPE).exists() and not (folder / WEIGHTS).exists() and not _is_recipe(folder / RECIPE):
         raise FileExistsError(f"Cannot save a model to {folder}: its {RECIPE} is not of narrows. Name another folder.")
+    if (folder / CARD).exists() and not (folder / RECIPE).exists():
+        raise FileExistsError(f"Cannot save a model to {folder}: its {CARD} is not of narrows. Name another folder.")
     folder.mkdir(parents=True, exist_ok=True)
     whole = {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}
     with atomic_path(folder / WEIGHTS) as weights:

@@ -1,6 +1,6 @@
 """The variational code: a Gaussian posterior for each example, pulled to a standard normal prior.
 
-    h = (mean, log_std)          z = mean + exp(log_std) * eps,  eps ~ N(0, I)
+    h = (mean, s)    log_std = 1 - softplus(1 - s), at least -7    z = mean + exp(log_std) * eps,  eps ~ N(0, I)
     KL(q(z|x) || N(0, I)) = sum_j (mean_j^2 + std_j^2 - 1) / 2 - log_std_j        nats
 
 Kingma and Welling, Auto-encoding variational Bayes (2014), https://arxiv.org/abs/1312.6114.

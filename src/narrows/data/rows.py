@@ -31,7 +31,7 @@ class Rows:
     def __init__(self, X: np.ndarray, schema: Schema, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         self.schema, self.device, self.dtype = schema, device, dtype
         rows = _wrapped(X)
-        self.resident = device.type == "cpu" or _fits(rows, device)
+        self.resident = device.type == "cpu" or (device.type == "cuda" and _fits(rows, device))
         self.rows = rows.to(device) if self.resident else rows
 
     def __len__(self) -> int:
@@ -42,22 +42,14 @@ class Rows:
         x = self._prepared(self.rows.index_select(0, index if self.resident else index.cpu()))
         return Batch(x, x)
 
-    def span(self, start: int, stop: int) -> Batch:
-        """The examples from `start` to before `stop`, without a gather."""
-        x = self._prepared(self.rows[start:stop])
-        return Batch(x, x)
-
     def _prepared(self, rows: Tensor) -> Tensor:
-        if not self.resident:
+        if self.device.type == "cuda" and not self.resident:
             rows = rows.pin_memory().to(self.device, non_blocking=True)
-        return self.schema.prepare(rows, self.dtype)
+        return self.schema.prepare(rows, self.dtype).to(self.device)
 
 
 def _fits(rows: Tensor, device: torch.device) -> bool:
-    size = rows.numel() * rows.element_size()
-    if device.type == "cuda":
-        return size < _SHARE * torch.cuda.mem_get_info(device)[0]
-    return size < 4 << 30
+    return rows.numel() * rows.element_size() < _SHARE * torch.cuda.mem_get_info(device)[0]
 
 
 def _wrapped(X: np.ndarray) -> Tensor:

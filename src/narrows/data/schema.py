@@ -9,6 +9,7 @@ No torch module depends on where the data came from; everything it needs to know
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -22,7 +23,7 @@ Support = Literal["binary", "unit", "real", "count"]
 
 SMALLEST_IMAGE = 8
 _SCAN_BYTES = 64 << 20  # extremes are found in pieces of this size, so that a memory map is never copied whole
-_SAMPLE = 20_000  # rows looked at, evenly spaced, for means and deviations
+_SAMPLE_ROWS, _SAMPLE_NUMBERS = 20_000, 1 << 26  # looked at for means and deviations, at most
 
 
 @dataclass(frozen=True)
@@ -78,23 +79,36 @@ class Schema:
             return 0.0
         return float(np.log(np.asarray(self.scale)).sum() * (self.n_entries / len(self.scale)))
 
+    @functools.cached_property
+    def centred(self) -> bool:
+        """Whether anything is subtracted."""
+        return any(self.offset)
+
+    @functools.cached_property
+    def _offsets(self) -> Tensor:
+        return torch.tensor(self.offset, dtype=torch.float64)
+
+    @functools.cached_property
+    def _factors(self) -> Tensor:
+        return 1 / torch.tensor(self.scale, dtype=torch.float64)
+
     def prepare(self, rows: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """From the user's rows (B x `user_shape`, any dtype) to the model's tensor (B x `shape`)."""
-        x = rows.to(dtype)
+        x = rows
         if self.layout == "hw":
             x = x.unsqueeze(1)
         elif self.layout == "hwc":
             x = x.permute(0, 3, 1, 2)
-        if any(self.offset):
-            x = x - torch.tensor(self.offset, dtype=dtype, device=x.device)
-        if any(s != 1 for s in self.scale):
-            x = x * (1 / torch.tensor(self.scale, dtype=torch.float64)).to(device=x.device, dtype=dtype)
-        return x
+        if not self.centred:
+            return x.to(dtype) if self.scale == (1.0,) else x.to(dtype) * self._factors.to(x.device, dtype)
+        # in double precision, or a column of 1.7e9 and something would lose the something; MPS has none
+        wide = torch.float32 if x.device.type == "mps" else torch.float64
+        return ((x.to(wide) - self._offsets.to(x.device, wide)) * self._factors.to(x.device, wide)).to(dtype)
 
     def restore(self, x: Tensor) -> np.ndarray:
         """From the model's tensor (B x `shape`) to the user's rows (B x `user_shape`), in the user's dtype."""
         out = x.detach().cpu().double()
-        out = out * torch.tensor(self.scale, dtype=torch.float64) + torch.tensor(self.offset, dtype=torch.float64)
+        out = out / self._factors + self._offsets
         out = out.reshape(-1, *self.shape)
         if self.layout == "hw":
             out = out[:, 0]
@@ -135,7 +149,9 @@ class Schema:
 
 
 def as_rows(X: Any, owner: str) -> np.ndarray:
-    """`X` as a numeric array of vectors (n, d) or images (n, h, w), (n, h, w, c) or (n, c, h, w), not copied.
+    """`X` as a numeric array of vectors (n, d) or images (n, h, w), (n, h, w, c) or (n, c, h, w).
+
+    Floats of four or eight bytes, bytes and booleans are not copied; other numbers become floats.
 
     Raises
     ------
@@ -248,7 +264,7 @@ def infer(
         )
     layout, shape = _layout(X, owner)
     low, high = extremes(X, owner)
-    sample = X[np.unique(np.linspace(0, len(X) - 1, min(len(X), _SAMPLE)).astype(int))]
+    sample = evenly(X, _SAMPLE_ROWS)
     kind: Kind = "vector" if layout == "d" else "image"
     support, offset, scale = _units(X, sample, kind, low, high)
     if asked is not None and support != asked and not (asked == "unit" and support == "binary"):
@@ -274,6 +290,12 @@ def infer(
     return replace(schema, mean=_floats(mean), std=tuple(s if s > 1e-6 else 1.0 for s in _floats(std)))
 
 
+def evenly(X: np.ndarray, n: int) -> np.ndarray:
+    """At most `n` rows of X, evenly spaced, and fewer where they are long; at least two."""
+    n = max(2, min(n, len(X), _SAMPLE_NUMBERS // max(1, X[0].size)))
+    return X[np.unique(np.linspace(0, len(X) - 1, n).astype(int))]
+
+
 def check_rows(X: np.ndarray, schema: Schema, owner: str) -> None:
     """Raise unless `X` has the form that the model was fitted with, and only finite values."""
     if len(X) == 0:
@@ -283,7 +305,12 @@ def check_rows(X: np.ndarray, schema: Schema, owner: str) -> None:
             f"X passed to {owner} has examples of shape {X.shape[1:]}, but the model was fitted on shape "
             f"{schema.user_shape} ({schema.describe()}). Resize or select columns so that they agree."
         )
-    extremes(X, owner)
+    _, high = extremes(X, owner)
+    if schema.scale == (255.0,) and X.dtype.kind == "f" and 0 < high <= 1:
+        raise ValueError(
+            f"X passed to {owner} lies in [0, 1], but the model was fitted on pixels from 0 to 255. Multiply X by 255, "
+            "or fit on images in [0, 1]."
+        )
 
 
 def extremes(X: np.ndarray, owner: str) -> tuple[float, float]:

@@ -28,6 +28,7 @@ from narrows.training import Interrupted, Settings, checkpoint, choose_device, o
 from narrows.training import fit as train
 from narrows.version import __version__
 
+_HASHED_BYTES = 256 << 20
 _ROWS = 1024  # examples in one pass at inference
 _FEWEST_ROWS = 32  # smaller passes are filled up, so that an example's result does not depend on its company
 
@@ -111,7 +112,7 @@ class Estimator(Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Outlie
                 self.schema_,
                 settings,
                 title=type(self).__name__,
-                fingerprint=self._fingerprint(rows, seed),
+                fingerprint=self._fingerprint(rows, seed) if self.checkpoint is not None else "",
             )
         except Interrupted as stopped:
             failed, result = stopped, stopped.result
@@ -135,8 +136,10 @@ class Estimator(Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Outlie
             self._parts = self._assemble(seed)
             self.model_, self.history_, self.n_iter_ = self._parts.model, [], 0
             self.report_ = [self.schema_.describe(), *map(str, self._parts.choices)]
+            self._parts.objective.restart(0.0, warmup=0.0)  # passes have no end over which costs could grow
         elif not hasattr(self, "_parts"):
             self._parts = self._assemble(seed)._replace(model=self.model_)
+            self._parts.objective.restart(0.0, warmup=0.0)
         self._check_support(rows)
         settings = self._settings(
             seed + self.n_iter_, max_epochs=1, early_stopping=False, constant=True, checkpoint=None
@@ -248,7 +251,9 @@ class Estimator(Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Outlie
                 if isinstance(part, Tensor):
                     x = part.to(parameter.device, parameter.dtype)
                 else:
-                    x = self.schema_.prepare(torch.from_numpy(np.array(part)).to(parameter.device), parameter.dtype)
+                    raw = torch.from_numpy(np.array(part))
+                    raw = raw.to(parameter.device) if parameter.device.type == "cuda" else raw
+                    x = self.schema_.prepare(raw, parameter.dtype).to(parameter.device)
                 parts.append(function(_filled(x))[: len(part)].cpu())
         return torch.cat(parts)
 
@@ -284,7 +289,12 @@ class Estimator(Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Outlie
         return seed_from(self.random_state)
 
     def _begin(self, X: Any) -> np.ndarray:
-        """The rows to learn from, once `schema_` describes them and `n_components` is found to suit them."""
+        """The rows to learn from, once `schema_` describes them and `n_components` is found to suit them.
+
+        What an earlier fit learned is forgotten first, so that one that fails leaves no mixture behind.
+        """
+        for name in [n for n in vars(self) if n.endswith("_") and not n.startswith("_")]:
+            delattr(self, name)
         rows = self._rows(X, reset=True)
         named = likelihoods.LIKELIHOODS.get(self.likelihood)
         self.schema_ = infer(rows, type(self).__name__, *_names(X), asked=named.needs if named else None)
@@ -365,17 +375,18 @@ class Estimator(Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Outlie
         likelihood = self.model_.likelihood
         if likelihood.needs is None:
             return
-        bad = ~self._apply(lambda x: likelihood.contains(x).flatten(1), rows).astype(bool)
-        if not bad.any():
-            return
-        raise ValueError(support_message(self, rows, bad))
+        strange = ~self._apply(lambda x: likelihood.contains(x).flatten(1).all(1), rows).astype(bool)
+        if strange.any():
+            raise ValueError(support_message(self, rows, np.flatnonzero(strange)))
 
     def _fingerprint(self, rows: np.ndarray, seed: int) -> str:
         """Of all that the weights depend on, but what only says when to save, print or stop."""
         free = ("verbose", "checkpoint", "device", "contamination", "random_state", "max_time")
         values = {k: plain(v) for k, v in self.get_params(deep=False).items() if k not in free}
-        digest = hashlib.sha256(json.dumps([self.recipe.name, values, seed, rows.shape, str(rows.dtype)]).encode())
-        digest.update(np.ascontiguousarray(rows[:: max(1, len(rows) // 256)]).tobytes())
+        known = [__version__, self.recipe.name, values, seed, rows.shape, str(rows.dtype)]
+        digest = hashlib.sha256(json.dumps(known).encode())
+        every = max(1, rows.nbytes // _HASHED_BYTES)  # of what is larger, evenly spaced rows speak for the rest
+        digest.update(np.ascontiguousarray(rows[::every]).data)
         return digest.hexdigest()
 
 

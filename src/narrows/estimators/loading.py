@@ -60,6 +60,10 @@ def load(
 
 def _own_network(saved: Any, encoder: nn.Module | None, decoder: nn.Module | None) -> Any:
     """`network` as it was, with the user's modules in the places of their names."""
+    places = saved if isinstance(saved, list) else [saved]
+    for role, given, place in zip(("encoder", "decoder"), (encoder, decoder), [*places, None], strict=False):
+        if given is not None and not isinstance(place, dict):
+            raise ValueError(f"This model was not fitted with a {role} of your own: load it without `{role}`.")
     lone = not isinstance(saved, list)
     found = []
     for place, given, role in zip([saved] if lone else saved, (encoder, decoder), ("encoder", "decoder"), strict=False):

@@ -20,7 +20,7 @@ def _training(
     *,
     batch_size: Annotated[Any, either(Integer(1), _AUTO), "examples a step"] = "auto",
     learning_rate: Annotated[Any, either(Real(0, open_low=True), _AUTO), "of Adam, at its height"] = "auto",
-    weight_decay: Annotated[float, Real(0), "of AdamW, against over-fitting: weights shrink by rate * decay"] = 0.3,
+    weight_decay: Annotated[Any, either(Real(0), _AUTO), "of AdamW, against over-fitting"] = "auto",
     max_epochs: Annotated[Any, either(Integer(1), _AUTO), "passes over the data, at most"] = "auto",
     max_time: Annotated[Any, either(Real(0, open_low=True), OneOf((None,))), "seconds to train, at most"] = None,
     early_stopping: Annotated[bool, FLAG, "hold rows out, cool down at a plateau, keep the best weights"] = True,

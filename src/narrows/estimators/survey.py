@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from narrows.bottlenecks import Gaussian, Sparse
+from narrows.data import evenly
 from narrows.training import active_components
 from narrows.version import __version__
 
@@ -20,7 +21,7 @@ _AUTO_CONTAMINATION = 0.05
 def survey(self: Estimator, rows: np.ndarray) -> None:
     """What is known of the training data once the model is trained: codes, what components carry, the threshold."""
     model = self.module()
-    sample = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _SURVEYED)).astype(int))]
+    sample = evenly(rows, _SURVEYED)
     bottleneck = model.bottleneck
     if isinstance(bottleneck, Gaussian):
         h = self.applied(model.encoder, sample)
@@ -56,16 +57,17 @@ def card(self: Estimator) -> str:
     )
 
 
-def support_message(self: Estimator, rows: np.ndarray, bad: np.ndarray) -> str:
-    """What to say of values that the likelihood cannot score; `bad` marks them on the model's side."""
+def support_message(self: Estimator, rows: np.ndarray, strange: np.ndarray) -> str:
+    """What to say of values that the likelihood cannot score; `strange` are the rows that hold some."""
     schema, likelihood, owner = self.schema_, self.model_.likelihood, type(self).__name__
-    row, column = (int(i) for i in np.argwhere(bad)[0])
-    bad = bad.reshape(-1, *schema.shape)
+    rows = rows[strange]
+    bad = ~self.applied(likelihood.contains, rows).numpy()
+    column = int(np.argwhere(bad.reshape(len(bad), -1)[0])[0, 0])
     bad = (np.moveaxis(bad, 1, -1) if schema.layout == "hwc" else bad).reshape(rows.shape)
     values = rows[bad]
     place = f"column {schema.columns[column]!r}" if schema.columns else f"column {column}"
     if schema.kind == "image":
-        place = f"image {row}"
+        place = f"image {int(strange[0])}"
     support = likelihood.support
     if schema.scale[0] != 1 and schema.support == "unit":
         support = f"[0, {schema.scale[0]:g}]"

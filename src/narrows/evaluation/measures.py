@@ -78,7 +78,8 @@ def evaluate(model: Estimator, X: Any, train: Any = None) -> Evaluation:
     if n_components:
         flat = rows.flatten(1).numpy()
         fitted = flat if train is None else model.prepared(train).flatten(1).numpy()
-        n = min(n_components, *fitted.shape)
+        # a sparse code's numbers are those that are not 0
+        n = max(1, min(round(found.values.get("l0", n_components)), *fitted.shape))
         where = "the same examples, which favours it" if train is None else f"{len(fitted)} training examples"
         pca = PCA(n, random_state=0).fit(fitted)
         missed = flat - pca.inverse_transform(pca.transform(flat))

@@ -45,9 +45,10 @@ class WeightedCosts(nn.Module):
         self.complete = progress >= self.begin + self.warmup
         self.share.fill_(1.0 if self.complete else (progress - self.begin) / self.warmup)
 
-    def restart(self, progress: float) -> None:
-        """Let the costs grow from 0 once more, from here on."""
-        self.begin, self.warmup, self.complete = progress, max(self.warmup, 0.1), False
+    def restart(self, progress: float, warmup: float = 0.1) -> None:
+        """Let the costs grow from 0 once more, from here on, over the share `warmup` of the training."""
+        self.begin, self.warmup, self.complete = progress, warmup, warmup == 0
+        self.share.fill_(float(self.complete))
 
     def state(self) -> dict[str, float]:
         """For a checkpoint."""

@@ -131,7 +131,7 @@ def _models(seed: int, budget: float) -> dict[str, Estimator]:
 
     return {
         "ae": AE(n_components=2, hidden=_HIDDEN, **shared(150)),
-        "vae": VAE(n_components=8, hidden=_HIDDEN, likelihood="gaussian", **shared(150)),
+        "vae": VAE(n_components=8, hidden=_HIDDEN, **shared(150)),
         "dae": DAE(level=(0.1, 0.4), **shared(50)),
         "sae": SAE(n_components=48, k=4, hidden=(128,), learning_rate=3e-3, **shared(200)),
     }

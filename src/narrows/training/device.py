@@ -88,12 +88,15 @@ def choose_compile(asked: bool | str, device: torch.device, seconds: float) -> t
     return True, Choice("compile", "True", f"about {seconds:.0f} s to train, at most, repay compiling")
 
 
-def choose_threads(device: torch.device, operations: float) -> tuple[int, Choice]:
+def choose_threads(device: torch.device, operations: float, before: int | None = None) -> tuple[int, Choice]:
     """How many threads a step of that many floating-point operations is worth.
 
     Threads wait for each other several hundred times a step. Where steps are small that gains nothing, and where
-    another process has one of the cores each wait lasts until it lets go: ten times slower was measured.
+    another process has one of the cores each wait lasts until it lets go: ten times slower was measured. A training
+    that goes on does so with as many as `before`, because sums are taken in the order of the threads.
     """
+    if before is not None:
+        return before, Choice("threads", str(before), "as before the training was interrupted")
     n = torch.get_num_threads()
     if device.type != "cpu" or n == 1 or operations >= _WORTH_THREADS:
         return n, Choice("threads", str(n), "as torch has it")

@@ -46,5 +46,5 @@ def overfits(history: list[dict[str, Any]]) -> int | None:
 
 
 def non_finite(module: nn.Module) -> list[str]:
-    """Names of the parameters that hold a NaN or an infinity."""
-    return [name for name, p in module.named_parameters() if not torch.isfinite(p).all()]
+    """Names of the parameters and buffers that hold a NaN or an infinity."""
+    return [name for name, t in module.state_dict().items() if not torch.isfinite(t).all()]

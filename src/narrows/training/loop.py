@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from narrows.data import Rows, Schema
 from narrows.model import Autoencoder
@@ -36,7 +35,7 @@ from narrows.training.device import (
 from narrows.training.diagnosis import look, non_finite, overfits
 from narrows.training.generators import own_generators
 from narrows.training.interrupt import deferred_interrupt
-from narrows.training.optimizer import GradientLimit, adamw
+from narrows.training.optimizer import GradientLimit, adamw, choose_decay
 from narrows.training.progress import Reporter
 from narrows.training.schedule import Schedule
 from narrows.training.settings import Plan, Settings, plan
@@ -124,6 +123,10 @@ class Trainer:
         self.started = time.perf_counter()
         self.settings, self.reporter, self.fingerprint = settings, reporter, fingerprint
         self.plan: Plan = plan(settings, len(X))
+        self.found: dict[str, Any] = {}  # the state of a checkpoint to go on from
+        if self.path is not None and self.path.exists():
+            state = files.read_state(self.path)
+            self.found = state if state["fingerprint"] == fingerprint else {}
         self.device, device_choice = choose_device(settings.device)
         self.precision, precision_choice = choose_precision(self.asked("precision"), self.device)
         dtype = torch.float64 if self.precision == torch.float64 else torch.float32
@@ -134,21 +137,23 @@ class Trainer:
         self.held_out = shuffled[: self.plan.n_valid][:_LOOK_ROWS].to(self.device)
         self.training = shuffled[self.plan.n_valid :].to(self.device)
 
-        self.optimizer = adamw(self.parameters(), self.plan.learning_rate, settings.weight_decay)
+        decay, decay_choice = choose_decay(settings.weight_decay, self.model)
+        self.optimizer = adamw(self.parameters(), self.plan.learning_rate, decay)
         self.limiter = GradientLimit(self.parameters(), self.device)
         self.schedule = Schedule(
             self.plan.epochs * self.plan.steps_per_epoch, settings.max_time, constant=settings.constant
         )
         operations = self.operations()
-        self.threads, threads_choice = choose_threads(self.device, operations)
+        self.threads, threads_choice = choose_threads(self.device, operations, self.found.get("threads"))
         self.compiled, compile_choice = choose_compile(
             self.asked("compile"), self.device, self.predicted_seconds(operations)
         )
         # fallback_random: a compiled step draws the very numbers that a plain one draws
-        compiled = torch.compile(self.objective, options={"fallback_random": True}) if self.compiled else None
-        self.loss = compiled or self.objective
+        self.loss: Any = self.objective
+        if self.compiled:
+            self.loss = torch.compile(self.objective, options={"fallback_random": True})
         self.result = Result(
-            choices=[device_choice, threads_choice, precision_choice, compile_choice, *self.plan.choices]
+            choices=[device_choice, threads_choice, precision_choice, compile_choice, decay_choice, *self.plan.choices]
         )
         for choice in self.result.choices:
             reporter.note(choice)
@@ -180,18 +185,25 @@ class Trainer:
     def asked(self, name: str) -> Any:
         """What was asked for; "auto" is the checkpoint's where there is one, or it would be another training."""
         asked = getattr(self.settings, name)
-        if asked == "auto" and self.path is not None and self.path.exists():
-            state = files.read_state(self.path)
-            if state["fingerprint"] == self.fingerprint:
-                return state[name]
-        return asked
+        return self.found.get(name, asked) if asked == "auto" else asked
 
     def operations(self) -> float:
-        """Floating-point operations of the matrix products of a step: those forward, and twice as many backward."""
-        batch = self.rows.batch(self.training[: self.plan.batch_size])
-        with own_generators(0), FlopCounterMode(display=False) as counter, torch.no_grad():
-            self.model(batch)
-        return 3.0 * counter.get_total_flops()
+        """Floating-point operations of the products of a step, about: those forward, and twice as many backward."""
+        counted = 0.0
+
+        def count(module: nn.Module, _: object, out: object) -> None:
+            nonlocal counted
+            weights = [p for p in module.parameters(recurse=False) if p.dim() > 1]
+            if isinstance(out, Tensor):
+                # each weight meets each example once, in a convolution once at each place of the image
+                counted += sum(2 * w.numel() * len(out) * (out[0, 0].numel() if w.dim() > 2 else 1) for w in weights)
+
+        hooks = [module.register_forward_hook(count) for module in self.model.modules()]
+        with own_generators(0), torch.no_grad():
+            self.model.eval()(self.rows.batch(self.training[:2]))
+        for hook in hooks:
+            hook.remove()
+        return 3 * counted / 2 * self.plan.batch_size
 
     def predicted_seconds(self, operations: float) -> float:
         """How long the training would take at most, from the operations of a step and the speed of a product here."""
@@ -274,8 +286,8 @@ class Trainer:
             self.rescue()
             return True
         self.reporter.update(self.schedule.progress(self.step, self.seconds), means)
-        if self.path is not None and time.perf_counter() - self.saved_at >= self.settings.checkpoint_every:
-            self.save(self.path)
+        if time.perf_counter() - self.saved_at >= self.settings.checkpoint_every:
+            self.save()
         return False
 
     def means(self) -> dict[str, float]:
@@ -395,10 +407,9 @@ class Trainer:
 
     def finish(self, interrupted: bool) -> None:
         """The best weights, and the last words."""
-        if self.path is not None:
-            self.save(self.path)  # also of a training that is over: what it learned is on disk before anyone saves it
-        if self.held_out.numel() and not math.isfinite(self.best_loss):
-            self.remember()
+        self.save()  # also of a training that is over: what it learned is on disk before anyone saves it
+        if not math.isfinite(self.best_loss) and not non_finite(self.model):
+            self.remember()  # there was no look yet, or nothing is held out: these are the best there are
         self.recall()
         self.model.eval()
         self.objective.eval()
@@ -419,8 +430,18 @@ class Trainer:
                 f"Training stopped at step {self.step:,}; the best weights so far are kept.{where}", result
             )
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint."""
+    def save(self) -> None:
+        """Write a checkpoint, if there is a place for it. A disk that is full is no reason to stop learning."""
+        if self.path is None:
+            return
+        try:
+            self.write(self.path)
+        except OSError as error:
+            self.say(f"step {self.step:,}: no checkpoint could be written ({error}). The last good one stands.")
+        self.saved_at = time.perf_counter()
+
+    def write(self, path: Path) -> None:
+        """Write a checkpoint to `path`."""
         tensors = {
             **self.model.state_dict(prefix="model."),
             **self.objective.state_dict(prefix="objective."),
@@ -437,6 +458,7 @@ class Trainer:
             "seed": self.settings.seed,
             "precision": str(self.precision).removeprefix("torch."),
             "compile": self.compiled,
+            "threads": self.threads,
             "step": self.step,
             "over": self.schedule.over(self.step, self.seconds),
             "waited": self.waited,
@@ -452,7 +474,6 @@ class Trainer:
             "notes": self.result.notes,
         }
         files.write(path, tensors, state)
-        self.saved_at = time.perf_counter()
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint."""

@@ -5,6 +5,19 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from narrows.bottlenecks import Sparse
+from narrows.model import Autoencoder
+from narrows.training.device import Choice
+
+
+def choose_decay(asked: float | str, model: Autoencoder) -> tuple[float, Choice]:
+    """The weight decay asked for, or what did best on held-out Fashion-MNIST (docs/negative-results.md)."""
+    if not isinstance(asked, str):
+        return asked, Choice("weight_decay", f"{asked:g}", "as asked")
+    if isinstance(model.bottleneck, Sparse):
+        return 0.1, Choice("weight_decay", "0.1", "a sparse code: more of it lets units die")
+    return 0.3, Choice("weight_decay", "0.3", "against over-fitting; 0 for the exact optimum of a small model")
+
 
 class GradientLimit:
     """Holds a gradient's norm under `ratio` times its running mean, and skips steps whose gradient is not finite.

@@ -40,7 +40,7 @@ class Settings:
 
     batch_size: int | Literal["auto"] = "auto"
     learning_rate: float | Literal["auto"] = "auto"
-    weight_decay: float = 0.3
+    weight_decay: float | Literal["auto"] = "auto"
     max_epochs: int | Literal["auto"] = "auto"
     max_time: float | None = None
     early_stopping: bool = True
