@@ -32,7 +32,7 @@ SMALL = {"hidden": (16,), "max_epochs": 3, "random_state": 0, "device": "cpu", "
         VAE(1, hidden=(16,), max_epochs=3),
         DAE(hidden=(16,), max_epochs=3),
         DAE(1, hidden=(16,), max_epochs=3),
-        SAE(24, k=4, hidden=(16,), max_epochs=3),
+        SAE(24, hidden=(16,), max_epochs=3),
     ]
 )
 def test_scikit_learns_checks(estimator, check):

@@ -360,7 +360,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(unfinished):
 def test_a_checkpoint_of_another_training_is_refused(unfinished):
     with pytest.raises(ValueError, match=r"is the checkpoint of another training: its data or its parameters differ"):
         trained("ae", checkpoint=unfinished, fingerprint="b")
-    with pytest.raises(ValueError, match=r"was trained in torch.float32, and this run computes in torch.float64"):
+    with pytest.raises(ValueError, match=r"was trained with precision='float32', and this run has 'float64'"):
         trained("ae", checkpoint=unfinished, precision="float64")
 
 
@@ -645,7 +645,7 @@ def test_the_mean_training_loss_is_a_mean_over_steps(monkeypatch):
 def test_the_best_weights_are_kept(recipe, rng):
     X = rng.normal(size=(240, 8)) + 0.3 * rng.normal(size=(240, 1))
     trainer = trainer_of(recipe, X, max_epochs=200, learning_rate=1e-2, n_iter_no_change=10**6)
-    result = trainer.run()
+    result = trainer.run(threading.Event())
     losses = [record["valid_loss"] for record in result.history]
     kept = trainer.evaluate()[0]["loss"]
     judged = [loss for record, loss in zip(result.history, losses, strict=True) if record["epoch"] > 0.1 * 200]
@@ -656,7 +656,7 @@ def test_the_best_weights_are_kept(recipe, rng):
 
 def test_without_early_stopping_the_last_weights_are_kept():
     trainer = trainer_of("ae", early_stopping=False)
-    trainer.run()
+    trainer.run(threading.Event())
     assert trainer.plan.n_valid == 0
     assert len(trainer.training) == 400
     assert "valid_loss" not in trainer.result.history[-1]

@@ -22,6 +22,7 @@ Kind = Literal["vector", "image"]
 Support = Literal["binary", "unit", "real", "count"]
 
 SMALLEST_IMAGE = 8
+_LARGEST = 1e100  # of which squares and their sums are finite in double precision
 _SCAN_BYTES = 64 << 20  # extremes are found in pieces of this size, so that a memory map is never copied whole
 _SAMPLE_ROWS, _SAMPLE_NUMBERS = 20_000, 1 << 26  # looked at for means and deviations, at most
 
@@ -131,6 +132,8 @@ class Schema:
     def describe(self) -> str:
         """One line for people, such as '28 x 28 grey images in [0, 1]'."""
         where = {"binary": "of 0 and 1", "unit": "in [0, 1]", "real": "of real values", "count": "of counts"}
+        if self.scale == (255.0,):
+            where["unit"] = "in [0, 1], from values of 0 to 255"
         if self.kind == "vector":
             return f"vectors of {self.shape[0]} columns {where[self.support]}"
         c, h, w = self.shape
@@ -265,6 +268,13 @@ def infer(
     layout, shape = _layout(X, owner)
     low, high = extremes(X, owner)
     sample = evenly(X, _SAMPLE_ROWS)
+    if max(-low, high) > _LARGEST:
+        column = int(np.unravel_index(np.argmax(np.abs(X)), X.shape)[-1])
+        where = f" (in column {columns[column] if columns else column})" if X.ndim == 2 else ""
+        raise ValueError(
+            f"X passed to {owner} holds values up to {max(-low, high):.3g}{where}, whose squares are beyond what "
+            "computers count with. Rescale them, or take their logarithm."
+        )
     kind: Kind = "vector" if layout == "d" else "image"
     support, offset, scale = _units(X, sample, kind, low, high)
     if asked is not None and support != asked and not (asked == "unit" and support == "binary"):
@@ -310,6 +320,11 @@ def check_rows(X: np.ndarray, schema: Schema, owner: str) -> None:
         raise ValueError(
             f"X passed to {owner} lies in [0, 1], but the model was fitted on pixels from 0 to 255. Multiply X by 255, "
             "or fit on images in [0, 1]."
+        )
+    if schema.kind == "image" and schema.support == "unit" and high > 10 * schema.scale[0]:
+        raise ValueError(
+            f"X passed to {owner} holds values up to {high:g}, but the model was fitted on images from 0 to "
+            f"{schema.scale[0]:g}. Bring X to that range."
         )
 
 
@@ -363,8 +378,9 @@ def _units(
         return "binary", nought, one
     if X.dtype == np.uint8 and kind == "image":
         return "unit", nought, (255.0,)
-    if whole and low == 0 and 127 < high <= 255 and (kind == "image" or X.dtype == np.uint8 or X.shape[1] >= 64):
-        return "unit", nought, (255.0,)  # pixels, also after a cast to float or flattened
+    pixels = low >= 0 and 127 < high <= 255
+    if pixels and (kind == "image" or (whole and low == 0 and (X.dtype == np.uint8 or X.shape[1] >= 64))):
+        return "unit", nought, (255.0,)  # also after a cast to float, or flattened
     if 0 <= low and high <= 1 and (kind == "image" or (low, high) == (0.0, 1.0)):
         return "unit", nought, one
     if kind == "image":

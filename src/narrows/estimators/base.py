@@ -316,7 +316,8 @@ class Estimator(Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Outlie
         owner = type(self).__name__
         if isinstance(X, (list, tuple)):
             X = as_array(X, owner)
-        if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor):
+        of_images = not reset and self.schema_.kind == "image"  # then `check_rows` says what form they have
+        if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor) and not of_images:
             if isinstance(X, np.ndarray) or hasattr(X, "iloc"):
                 as_array(X, owner)  # says where the words are
             rows = validate_data(

@@ -36,6 +36,13 @@ def survey(self: Estimator, rows: np.ndarray) -> None:
                 f"{len(self.unused_components_)} of {bottleneck.n_components} components carry nothing: "
                 f"{self.unused_components_}. Fewer `n_components` would do as well."
             )
+    if isinstance(bottleneck, Sparse):
+        dead = int((self.applied(model.encode, sample) <= bottleneck.floor).all(0).sum())
+        if dead:
+            self.report_.append(
+                f"{dead} of {bottleneck.n_components} units are active for none of {len(sample):,} examples. Fewer "
+                "`n_components`, a larger `k` or more `max_epochs` would help."
+            )
     if model.has_code:
         z = self.applied(model.encode, sample).double().numpy()
         self.code_mean_, self.code_std_ = z.mean(0), z.std(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from narrows.bottlenecks import Gaussian, Sparse
+from narrows.params import nearest
 from narrows.training import active_components
 
 if TYPE_CHECKING:
@@ -30,13 +30,15 @@ class Evaluation:
 
     def add(self, name: str, value: float, words: str) -> None:
         """Take a measure in."""
-        self.values[name], self.explained[name] = float(value), words
+        self.values[name], self.explained[name] = value, words
 
     def to_dict(self) -> dict[str, float]:
         """The measures by name."""
         return dict(self.values)
 
     def __getitem__(self, name: str) -> float:
+        if name not in self.values:
+            raise KeyError(f"no measure {name!r} here. {nearest(name, self.values)}")
         return self.values[name]
 
     def __str__(self) -> str:
@@ -62,6 +64,8 @@ def evaluate(model: Estimator, X: Any, train: Any = None) -> Evaluation:
         at the example's own code; `active_components` (variance of the posterior mean above 0.01: Burda et al., 2016,
         https://arxiv.org/abs/1509.00519); `l0` and `dead_fraction` for a sparse code; `pca_mse`.
     """
+    if not hasattr(model, "prepared"):
+        raise TypeError(f"evaluate takes a fitted narrows estimator. Got {type(model).__name__}.")
     rows = model.prepared(X)
     found = Evaluation()
     found.add("n", len(rows), "examples")
@@ -105,7 +109,7 @@ def _code(model: Estimator, rows: Tensor, found: Evaluation) -> None:
         return
     z = model.applied(model.model_.encode, rows)
     if isinstance(bottleneck, Gaussian):
-        active = int(active_components(z).sum()) if len(z) > 1 else math.nan
+        active = int(active_components(z).sum()) if len(z) > 1 else 0
         found.add("active_components", active, f"of {bottleneck.n_components}, whose mean differs between examples")
     if isinstance(bottleneck, Sparse):
         fires = z > bottleneck.floor

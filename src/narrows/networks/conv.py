@@ -117,7 +117,7 @@ class UNet(Decoder):
     depth : how often the image is halved, at most.
     """
 
-    def __init__(self, schema: Schema, width: int = 32, depth: int = 2) -> None:
+    def __init__(self, schema: Schema, width: int = 16, depth: int = 2) -> None:
         super().__init__()
         channels, height, breadth = schema.shape
         self.levels = sizes(height, breadth)[: depth + 1]

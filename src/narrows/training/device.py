@@ -82,10 +82,12 @@ def choose_compile(asked: bool | str, device: torch.device, seconds: float) -> t
     if asked != "auto":
         return bool(asked), Choice("compile", str(asked), "as asked")
     if seconds * _COMPILED_SAVES <= _COMPILING_TAKES:
-        return False, Choice("compile", "False", f"about {seconds:.0f} s to train, at most: too few to repay compiling")
+        return False, Choice(
+            "compile", "False", f"some {seconds:.0f} s to train, as predicted: too few to repay compiling"
+        )
     if device.type == "cpu" and shutil.which(os.environ.get("CXX", "g++")) is None:
         return False, Choice("compile", "False", "it would pay, but there is no C++ compiler (g++)")
-    return True, Choice("compile", "True", f"about {seconds:.0f} s to train, at most, repay compiling")
+    return True, Choice("compile", "True", f"some {seconds:.0f} s to train, as predicted, repay compiling")
 
 
 def choose_threads(device: torch.device, operations: float, before: int | None = None) -> tuple[int, Choice]:

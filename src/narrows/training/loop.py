@@ -103,8 +103,12 @@ def fit(
         If the loss stays NaN or infinite whatever is tried.
     """
     objective.check(model)
-    with Reporter(settings.verbose, title) as reporter, own_generators(settings.seed):
-        return Trainer(model, objective, X, schema, settings, reporter, fingerprint).run()
+    with (
+        deferred_interrupt() as interrupted,
+        Reporter(settings.verbose, title) as reporter,
+        own_generators(settings.seed),
+    ):
+        return Trainer(model, objective, X, schema, settings, reporter, fingerprint).run(interrupted)
 
 
 class Trainer:
@@ -122,7 +126,6 @@ class Trainer:
     ) -> None:
         self.started = time.perf_counter()
         self.settings, self.reporter, self.fingerprint = settings, reporter, fingerprint
-        self.plan: Plan = plan(settings, len(X))
         self.found: dict[str, Any] = {}  # the state of a checkpoint to go on from
         if self.path is not None and self.path.exists():
             state = files.read_state(self.path)
@@ -133,6 +136,8 @@ class Trainer:
         self.model = model.to(self.device, dtype)
         self.objective = objective.to(self.device, dtype)
         self.rows = Rows(X, schema, self.device, dtype)
+        each = self.operations()
+        self.plan: Plan = plan(settings, len(X), each)
         shuffled = torch.randperm(len(X), generator=torch.Generator().manual_seed(settings.seed))
         self.held_out = shuffled[: self.plan.n_valid][:_LOOK_ROWS].to(self.device)
         self.training = shuffled[self.plan.n_valid :].to(self.device)
@@ -143,7 +148,7 @@ class Trainer:
         self.schedule = Schedule(
             self.plan.epochs * self.plan.steps_per_epoch, settings.max_time, constant=settings.constant
         )
-        operations = self.operations()
+        operations = each * self.plan.batch_size
         self.threads, threads_choice = choose_threads(self.device, operations, self.found.get("threads"))
         self.compiled, compile_choice = choose_compile(
             self.asked("compile"), self.device, self.predicted_seconds(operations)
@@ -188,7 +193,7 @@ class Trainer:
         return self.found.get(name, asked) if asked == "auto" else asked
 
     def operations(self) -> float:
-        """Floating-point operations of the products of a step, about: those forward, and twice as many backward."""
+        """Floating-point operations that one example costs a step: those forward, and twice as many backward."""
         counted = 0.0
 
         def count(module: nn.Module, _: object, out: object) -> None:
@@ -200,23 +205,23 @@ class Trainer:
 
         hooks = [module.register_forward_hook(count) for module in self.model.modules()]
         with own_generators(0), torch.no_grad():
-            self.model.eval()(self.rows.batch(self.training[:2]))
+            self.model.eval()(self.rows.batch(torch.arange(2, device=self.device)))
         for hook in hooks:
             hook.remove()
-        return 3 * counted / 2 * self.plan.batch_size
+        return 3 * counted / 2
 
     def predicted_seconds(self, operations: float) -> float:
         """How long the training would take at most, from the operations of a step and the speed of a product here."""
         step = operations * _BESIDES / products_per_second(self.device, self.precision)
         return min(self.schedule.n_steps * max(step, _SHORTEST_STEP), self.settings.max_time or math.inf)
 
-    def run(self) -> Result:
-        """Train to the end, or to Ctrl-C."""
+    def run(self, interrupted: threading.Event) -> Result:
+        """Train to the end, or until `interrupted` is set, as Ctrl-C does."""
         if self.path is not None and self.path.exists():
             self.restore(self.path)
         else:
             self.remember()
-        with deferred_interrupt() as interrupted, threads(self.threads):
+        with threads(self.threads):
             while not self.schedule.over(self.step, self.seconds):
                 epoch, position = divmod(self.step, self.plan.steps_per_epoch)
                 self.epoch(epoch, position, interrupted)
@@ -479,7 +484,7 @@ class Trainer:
         """Go on from a checkpoint."""
         tensors, state = files.read(path)
         if state["fingerprint"] != self.fingerprint and state["over"]:
-            self.reporter.note(f"{path} is of another training, which was over; starting anew")
+            self.say(f"{path} was of another training, which was over: this one starts anew and takes its place.")
             self.remember()
             return
         if state["fingerprint"] != self.fingerprint:

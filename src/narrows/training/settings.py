@@ -11,6 +11,8 @@ from narrows.training.device import Choice
 
 _AUTO_STEPS = 15_000  # enough for the networks here to settle on data of common sizes
 _AUTO_EPOCHS = (20, 300)
+_HEAVY = 10e9  # floating-point operations a step, from which on a training makes do with fewer, longer steps
+_HEAVY_STEPS, _HEAVY_EPOCHS = 4_000, (5, 300)
 _RATE = 1e-3  # of Adam, at the batch size below
 _RATE_BATCH = 64
 _FEWEST_HELD_OUT = 20  # rows under which a held-out loss says nothing
@@ -78,8 +80,8 @@ class Plan:
         return max(1, math.ceil(50 / self.steps_per_epoch))
 
 
-def plan(settings: Settings, n: int) -> Plan:
-    """Decide what `settings` leave open, for `n` rows."""
+def plan(settings: Settings, n: int, operations: float = 0.0) -> Plan:
+    """Decide what `settings` leave open, for `n` rows, each of which costs a step so many `operations`."""
     choices = []
     n_valid = round(settings.validation_fraction * n) if settings.early_stopping else 0
     if settings.early_stopping and n_valid < _FEWEST_HELD_OUT:
@@ -101,8 +103,11 @@ def plan(settings: Settings, n: int) -> Plan:
         rate = settings.learning_rate
     if settings.max_epochs == "auto":
         steps = math.ceil(n_train / batch)
-        epochs = min(max(round(_AUTO_STEPS / steps), _AUTO_EPOCHS[0]), _AUTO_EPOCHS[1])
-        choices.append(Choice("max_epochs", str(epochs), f"{epochs * steps:,} steps of {batch} examples"))
+        heavy = operations * batch > _HEAVY
+        wanted, (fewest, most) = (_HEAVY_STEPS, _HEAVY_EPOCHS) if heavy else (_AUTO_STEPS, _AUTO_EPOCHS)
+        epochs = min(max(round(wanted / steps), fewest), most)
+        words = f"{epochs * steps:,} steps of {batch} examples, {operations * batch / 1e9:.2g} GFLOP each"
+        choices.append(Choice("max_epochs", str(epochs), words))
     else:
         epochs = settings.max_epochs
     return Plan(n_train, n_valid, batch, rate, epochs, tuple(choices))

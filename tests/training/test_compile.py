@@ -1,0 +1,23 @@
+"""A compiled step gives what a plain one gives, up to rounding."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from narrows import SAE, VAE
+
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler (g++)")
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [lambda **k: VAE(2, **k), lambda **k: SAE(16, k=2, **k)])
+def test_compiling_changes_nothing_but_rounding(make, rng):
+    X = rng.normal(size=(200, 6))
+    common = {"max_epochs": 3, "random_state": 0, "precision": "float32", "device": "cpu"}
+    plain, compiled = make(compile=False, **common).fit(X), make(compile=True, **common).fit(X)
+    assert "compile = True: as asked" in compiled.report_
+    np.testing.assert_allclose(compiled.score_samples(X), plain.score_samples(X), rtol=1e-3, atol=1e-3)
