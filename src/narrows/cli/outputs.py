@@ -40,7 +40,7 @@ def check_pictures(out: Path, model: Estimator) -> None:
     """Refuse pictures of a model whose examples are none."""
     if out.suffix.lower() in ARRAYS or model.schema_.kind == "image":
         return
-    raise ValueError(f"Cannot draw {out}: the model knows {model.schema_.describe()}, no images. Write a .npy or .csv.")
+    raise ValueError(f"Cannot draw {out}: the model knows {model.schema_.describe()}, no images. Write a .npy.")
 
 
 def write_array(out: Path, array: np.ndarray, columns: Sequence[str] | None = None) -> None:

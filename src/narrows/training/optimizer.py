@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from narrows.bottlenecks import Sparse
+from narrows.bottlenecks import Gaussian, Sparse
 from narrows.model import Autoencoder
 from narrows.training.device import Choice
 
@@ -16,6 +16,8 @@ def choose_decay(asked: float | str, model: Autoencoder) -> tuple[float, Choice]
         return asked, Choice("weight_decay", f"{asked:g}", "as asked")
     if isinstance(model.bottleneck, Sparse):
         return 0.1, Choice("weight_decay", "0.1", "a sparse code: more of it lets units die")
+    if isinstance(model.bottleneck, Gaussian):
+        return 0.03, Choice("weight_decay", "0.03", "the noise of a stochastic code keeps from over-fitting already")
     return 0.3, Choice("weight_decay", "0.3", "against over-fitting; 0 for the exact optimum of a small model")
 
 

@@ -1,0 +1,40 @@
+"""The same on a GPU as on the CPU. Run with scripts/test -m gpu."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import narrows
+from narrows import AE, DAE, SAE, VAE
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+
+SMALL = {"max_epochs": 3, "random_state": 0, "device": "cuda"}
+
+
+@pytest.mark.parametrize("make", [AE, VAE, DAE, lambda **k: SAE(32, **k)])
+def test_a_model_fitted_on_a_gpu_computes_the_same_on_the_cpu(make, digits, tmp_path):
+    model = make(**SMALL).fit(digits)
+    model.save(tmp_path / "model")
+    again = narrows.load(tmp_path / "model", device="cpu")
+    np.testing.assert_allclose(again.reconstruct(digits), model.reconstruct(digits), atol=1e-3)
+    np.testing.assert_allclose(again.score_samples(digits), model.score_samples(digits), rtol=1e-2, atol=0.5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_rows_stay_in_their_dtype_on_the_device(precision, digits):
+    pixels = (255 * digits).astype(np.uint8)
+    model = VAE(2, precision=precision, **SMALL).fit(pixels)
+    assert np.isfinite(model.score(pixels))
+    assert model.reconstruct(pixels).dtype == np.uint8
+
+
+def test_the_global_cuda_generator_is_left_alone(digits):
+    before = torch.cuda.get_rng_state()
+    VAE(2, **SMALL).fit(digits)
+    assert torch.equal(torch.cuda.get_rng_state(), before)
