@@ -45,8 +45,12 @@ class WeightedCosts(nn.Module):
         self.complete = progress >= self.begin + self.warmup
         self.share.fill_(1.0 if self.complete else (progress - self.begin) / self.warmup)
 
-    def restart(self, progress: float, warmup: float = 0.1) -> None:
-        """Let the costs grow from 0 once more, from here on, over the share `warmup` of the training."""
+    def restart(self, progress: float, warmup: float | None = None) -> None:
+        """Let the costs grow from 0 once more, from here on, over the share `warmup` of the training.
+
+        None takes as long as at first, and at least a tenth of the training; 0 has them in full at once.
+        """
+        warmup = max(self.warmup, 0.1) if warmup is None else warmup
         self.begin, self.warmup, self.complete = progress, warmup, warmup == 0
         self.share.fill_(float(self.complete))
 
