@@ -229,7 +229,7 @@ def test_dead_units_are_revived():
         with torch.no_grad():
             z = model.encode(schema.prepare(torch.from_numpy(X)))
         dead = (z > 0).any(0).logical_not().float()
-        assert history[-1]["dead"] == pytest.approx(float(dead.mean()))
+        assert history[-1]["dead_fraction"] == pytest.approx(float(dead.mean()))
         return float(dead.mean()), history[-1]["nll"]
 
     (left, nll_left), (revived, nll_revived) = trained(patience=10**9), trained(patience=500)

@@ -290,7 +290,7 @@ def test_sparsity(digits, sparsity):
         device="cpu",
     ).fit(digits)
     units = model.active_units(digits)
-    assert {"l0", "dead"} <= set(model.history_[-1])
+    assert {"l0", "dead_fraction"} <= set(model.history_[-1])
     if sparsity == "topk":
         assert units.count.max() <= 3
     elif sparsity == "l1":

@@ -231,7 +231,7 @@ def interrupt_at(monkeypatch, step: int, times: int = 1) -> None:
 
     def interrupting(self, index):
         learn(self, index)
-        if self.step == step:
+        if self.at.step == step:
             for _ in range(times):
                 signal.raise_signal(signal.SIGINT)
 
@@ -581,13 +581,13 @@ def test_posterior_collapse_is_named_and_tried_again_once():
     notes = [note for note in result.notes if "posterior collapse" in note]
     assert len(notes) == 1
     assert "lower `beta`" in notes[0]
-    assert result.history[-1]["active"] == 0
+    assert result.history[-1]["active_components"] == 0
     model = VAE(2, beta=1e4, kl_warmup=0.0, hidden=(16,), max_epochs=30, batch_size=16, random_state=0).fit(X)
     assert any("posterior collapse" in line for line in model.report_)
     assert model.unused_components_ == [0, 1]
     _, healthy = trained("vae", X)
     assert not any("collapse" in note for note in healthy.notes)
-    assert healthy.history[-1]["active"] == 2
+    assert healthy.history[-1]["active_components"] == 2
 
 
 def test_over_fitting_is_named(rng):
@@ -606,12 +606,12 @@ def test_over_fitting_is_named(rng):
     ("recipe", "parameters", "terms", "health"),
     [
         ("ae", {}, {"nll"}, set()),
-        ("vae", {}, {"nll", "kl"}, {"active"}),
-        ("vae", {"free_nats": 0.1}, {"nll", "kl", "free_nats"}, {"active"}),
+        ("vae", {}, {"nll", "kl"}, {"active_components"}),
+        ("vae", {"free_nats": 0.1}, {"nll", "kl", "free_nats"}, {"active_components"}),
         ("dae", {}, {"nll"}, set()),
-        ("sae", {}, {"nll"}, {"l0", "dead"}),
-        ("sae", {"sparsity": "l1"}, {"nll", "l1"}, {"l0", "dead"}),
-        ("sae", {"sparsity": "kl"}, {"nll", "kl_rate"}, {"l0", "dead"}),
+        ("sae", {}, {"nll"}, {"l0", "dead_fraction"}),
+        ("sae", {"sparsity": "l1"}, {"nll", "l1"}, {"l0", "dead_fraction"}),
+        ("sae", {"sparsity": "kl"}, {"nll", "kl_rate"}, {"l0", "dead_fraction"}),
     ],
 )
 def test_the_history_has_the_named_terms(recipe, parameters, terms, health):

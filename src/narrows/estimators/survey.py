@@ -8,7 +8,7 @@ import numpy as np
 
 from narrows.bottlenecks import Gaussian, Sparse
 from narrows.data import evenly
-from narrows.training import active_components
+from narrows.training import active_components, look
 from narrows.version import __version__
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def survey(self: Estimator, rows: np.ndarray) -> None:
                 f"{self.unused_components_}. Fewer `n_components` would do as well."
             )
     if isinstance(bottleneck, Sparse):
-        dead = int((self.applied(model.encode, sample) <= bottleneck.floor).all(0).sum())
+        h = self.applied(model.encoder, sample)
+        dead = round(look(model, h)["dead_fraction"] * bottleneck.n_components)
         if dead:
             self.report_.append(
                 f"{dead} of {bottleneck.n_components} units are active for none of {len(sample):,} examples. Fewer "

@@ -10,9 +10,9 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from narrows.bottlenecks import Gaussian, Sparse
+from narrows.bottlenecks import Gaussian
 from narrows.params import nearest
-from narrows.training import active_components
+from narrows.training import look
 
 if TYPE_CHECKING:
     from narrows.estimators import Estimator  # for the annotation only: evaluation stands below
@@ -76,9 +76,16 @@ def evaluate(model: Estimator, X: Any, train: Any = None) -> Evaluation:
     if model.schema_.kind == "image" and model.schema_.support in ("unit", "binary"):
         psnr = 10 * torch.log10(1 / error.clamp(min=1e-12))
         found.add("psnr", float(psnr.mean()), "peak signal-to-noise ratio in dB, mean over images")
-    _likelihood(model, X, rows, found)
-    _code(model, rows, found)
+    h = model.applied(model.model_.encoder, rows)
+    _likelihood(model, X, h, found)
     n_components = model.model_.bottleneck.n_components
+    explained = {
+        "active_components": f"of {n_components}, whose mean differs between examples",
+        "l0": "units active for one example",
+        "dead_fraction": f"of {n_components} units, active for none of these examples",
+    }
+    for name, value in look(model.model_, h).items():
+        found.add(name, value, explained[name])
     if n_components:
         flat = rows.flatten(1).numpy()
         fitted = flat if train is None else model.prepared(train).flatten(1).numpy()
@@ -92,27 +99,11 @@ def evaluate(model: Estimator, X: Any, train: Any = None) -> Evaluation:
     return found
 
 
-def _likelihood(model: Estimator, X: Any, rows: Tensor, found: Evaluation) -> None:
+def _likelihood(model: Estimator, X: Any, h: Tensor, found: Evaluation) -> None:
     score = model.score(X)
     bottleneck = model.model_.bottleneck
     if not isinstance(bottleneck, Gaussian):
         found.add("nll", -score, "negative log-likelihood at the example's own code, nats per example")
         return
     found.add("elbo", score, "evidence lower bound of the log-likelihood, nats per example")
-    h = model.applied(model.model_.encoder, rows)
     found.add("kl", float(bottleneck.kl(h).sum(1).mean()), "of the posterior from the prior, nats per example")
-
-
-def _code(model: Estimator, rows: Tensor, found: Evaluation) -> None:
-    bottleneck = model.model_.bottleneck
-    if not model.model_.has_code:
-        return
-    z = model.applied(model.model_.encode, rows)
-    if isinstance(bottleneck, Gaussian):
-        active = int(active_components(z).sum()) if len(z) > 1 else 0
-        found.add("active_components", active, f"of {bottleneck.n_components}, whose mean differs between examples")
-    if isinstance(bottleneck, Sparse):
-        fires = z > bottleneck.floor
-        found.add("l0", float(fires.sum(1).double().mean()), "units active for one example")
-        dead = float((~fires.any(0)).double().mean())
-        found.add("dead_fraction", dead, f"of {bottleneck.n_components} units, active for none of these examples")

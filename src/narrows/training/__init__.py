@@ -1,7 +1,7 @@
 """Training: the only loop, and what it needs."""
 
 from narrows.training.device import PRECISIONS, Choice, choose_device
-from narrows.training.diagnosis import active_components
+from narrows.training.diagnosis import active_components, look
 from narrows.training.generators import own_generators
 from narrows.training.loop import Interrupted, Result, fit
 from narrows.training.settings import Settings
@@ -15,5 +15,6 @@ __all__ = [
     "active_components",
     "choose_device",
     "fit",
+    "look",
     "own_generators",
 ]

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
+import time
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,7 +20,109 @@ from torch import Tensor
 
 from narrows.data.atomic import atomic_path, write_tensors
 
+if TYPE_CHECKING:
+    from narrows.training.loop import Trainer  # for the annotation only: the loop stands above
+
 NAME = "checkpoint.safetensors"
+
+
+@dataclass
+class Position:
+    """Where a training stands, beside its tensors, its schedule and its objective.
+
+    Attributes
+    ----------
+    step : steps done.
+    waited : looks at the held-out loss since the last that was an improvement.
+    rescues : times that the training was set back because its loss was not finite.
+    restarted : whether the costs have begun again from 0 after a posterior collapse.
+    best_loss : held-out, nats per example.
+    """
+
+    step: int = 0
+    waited: int = 0
+    rescues: int = 0
+    restarted: bool = False
+    best_loss: float = math.inf
+
+
+def gather(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Everything that the rest of a training depends on: tensors, and what is JSON-able."""
+    learning = trainer.learning
+    tensors = {
+        **trainer.model.state_dict(prefix="model."),
+        **trainer.objective.state_dict(prefix="objective."),
+        **optimizer_tensors(learning.optimizer),
+        **{f"best.{name}": t for name, t in trainer.best.items()},
+        **{f"sum.{name}": t for name, t in learning.sums.items()},
+        "limiter.mean": learning.limiter.mean,
+        "generator.cpu": torch.get_rng_state(),
+    }
+    if trainer.device.type == "cuda":
+        tensors["generator.cuda"] = torch.cuda.get_rng_state(trainer.device)
+    if trainer.device.type == "mps":
+        tensors["generator.mps"] = torch.mps.get_rng_state()
+    state = {
+        "fingerprint": trainer.fingerprint,
+        "seed": trainer.settings.seed,
+        **_setting(trainer),
+        "threads": trainer.threads,
+        "over": trainer.schedule.over(trainer.at.step, trainer.seconds),
+        "position": asdict(trainer.at),
+        "summed": learning.summed,
+        "seconds": trainer.seconds,
+        "reviving": trainer.model.bottleneck.reviving,
+        "schedule": trainer.schedule.state(),
+        "objective": trainer.objective.state(),
+        "history": trainer.result.history,
+        "notes": trainer.result.notes,
+    }
+    return tensors, state
+
+
+def _setting(trainer: Trainer) -> dict[str, Any]:
+    """What must be the same for a training to go on to the same weights."""
+    return {"precision": str(trainer.precision).removeprefix("torch."), "compile": trainer.compiled}
+
+
+def restore(trainer: Trainer, tensors: dict[str, Tensor], state: dict[str, Any], path: Path) -> None:
+    """Put `trainer` where it stood when it gathered `tensors` and `state`, which were found at `path`.
+
+    Raises
+    ------
+    ValueError
+        If they are of another training, or of one with another precision.
+    """
+    if state["fingerprint"] != trainer.fingerprint:
+        raise ValueError(
+            f"{path} is the checkpoint of another training: its data or its parameters differ from this one's. "
+            "Pass another folder as `checkpoint`, or delete that file to start anew."
+        )
+    for name, mine in _setting(trainer).items():
+        if state[name] != mine:
+            raise ValueError(
+                f"{path} was trained with {name}={state[name]!r}, and this run has {mine!r}. Pass "
+                f"{name}={state[name]!r} to go on."
+            )
+    learning, device = trainer.learning, trainer.device
+    trainer.model.load_state_dict(under("model", tensors))
+    trainer.objective.load_state_dict(under("objective", tensors))
+    restore_optimizer(learning.optimizer, tensors)
+    trainer.best = {name: t.to(device) for name, t in under("best", tensors).items()}
+    learning.sums = {name: t.to(device) for name, t in under("sum", tensors).items()}
+    learning.summed = state["summed"]
+    learning.limiter.mean = tensors["limiter.mean"].to(device)
+    trainer.at = Position(**state["position"])
+    trainer.started = time.perf_counter() - state["seconds"]
+    trainer.model.bottleneck.reviving = state["reviving"]
+    trainer.schedule.restore(state["schedule"])
+    trainer.objective.restore(state["objective"])
+    trainer.result.history, trainer.result.notes = state["history"], state["notes"]
+    torch.set_rng_state(tensors["generator.cpu"])
+    if "generator.cuda" in tensors and device.type == "cuda":
+        torch.cuda.set_rng_state(tensors["generator.cuda"], device)
+    if "generator.mps" in tensors and device.type == "mps":
+        torch.mps.set_rng_state(tensors["generator.mps"])
 
 
 def write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import torch
 
+from narrows.data import Rows
 from narrows.params import nearest
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
@@ -88,6 +89,17 @@ def choose_compile(asked: bool | str, device: torch.device, seconds: float) -> t
     if device.type == "cpu" and shutil.which(os.environ.get("CXX", "g++")) is None:
         return False, Choice("compile", "False", "it would pay, but there is no C++ compiler (g++)")
     return True, Choice("compile", "True", f"some {seconds:.0f} s to train, as predicted, repay compiling")
+
+
+def choose_recording(asked: bool | str, rows: Rows) -> tuple[bool, list[Choice]]:
+    """Whether steps are recorded and played back as a whole, which only CUDA devices can; nothing is said elsewhere."""
+    if rows.device.type != "cuda":
+        return False, []
+    if asked is False:
+        return False, [Choice("cuda_graphs", "False", "compile=False was asked for")]
+    if not rows.resident:
+        return False, [Choice("cuda_graphs", "False", "the data does not fit the device, and comes batch by batch")]
+    return True, [Choice("cuda_graphs", "True", "the steps of this training are alike; compile=False does without")]
 
 
 def choose_threads(device: torch.device, operations: float, before: int | None = None) -> tuple[int, Choice]:

@@ -21,15 +21,16 @@ def active_components(means: Tensor) -> Tensor:
 def look(model: Autoencoder, h: Tensor) -> dict[str, float]:
     """Measures of a code's health, from the encoder's output `h` on held-out or training examples (n x n_inputs).
 
-    `active` components for a stochastic code; `l0` (units active for one example) and `dead` (share of units that
-    fired for none of these examples) for a sparse one.
+    `active_components` for a stochastic code; `l0` (units active for one example) and `dead_fraction` (share of units
+    that fired for none of these examples) for a sparse one.
     """
     bottleneck = model.bottleneck
     if isinstance(bottleneck, Gaussian):
-        return {"active": float(active_components(bottleneck.encode(h)).sum())}
+        return {"active_components": float(active_components(bottleneck.encode(h)).sum())}
     if isinstance(bottleneck, Sparse):
         fires = bottleneck.encode(h) > bottleneck.floor
-        return {"l0": float(fires.sum(1).float().mean()), "dead": float((~fires.any(0)).float().mean())}
+        l0, dead = fires.sum(1).double().mean(), (~fires.any(0)).double().mean()
+        return {"l0": float(l0), "dead_fraction": float(dead)}
     return {}
 
 

@@ -15,6 +15,11 @@ def own_generators(seed: int) -> Iterator[None]:
     The global ones are used, rather than a generator passed around, because dropout and other modules of users draw
     from them, and because a compiled step can.
     """
+    apple = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
     with torch.random.fork_rng(list(range(torch.cuda.device_count()))):
         torch.manual_seed(seed)
-        yield
+        try:
+            yield
+        finally:
+            if apple is not None:
+                torch.mps.set_rng_state(apple)

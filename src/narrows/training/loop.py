@@ -7,7 +7,6 @@ the seed and the epoch, so a run that was killed goes on to the same weights.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import threading
 import time
@@ -23,11 +22,13 @@ from narrows.data import Rows, Schema
 from narrows.model import Autoencoder
 from narrows.objectives import WeightedCosts
 from narrows.training import checkpoint as files
+from narrows.training.checkpoint import Position
 from narrows.training.device import (
     Choice,
     choose_compile,
     choose_device,
     choose_precision,
+    choose_recording,
     choose_threads,
     products_per_second,
     threads,
@@ -35,10 +36,11 @@ from narrows.training.device import (
 from narrows.training.diagnosis import look, non_finite, overfits
 from narrows.training.generators import own_generators
 from narrows.training.interrupt import deferred_interrupt
-from narrows.training.optimizer import GradientLimit, adamw, choose_decay
+from narrows.training.optimizer import choose_decay
 from narrows.training.progress import Reporter
 from narrows.training.schedule import Schedule
 from narrows.training.settings import Plan, Settings, plan
+from narrows.training.step import Step
 
 _REPORT = 50  # steps between two readings of the losses
 _BESIDES = 3.0  # how many times longer a step takes than its matrix products alone
@@ -143,8 +145,6 @@ class Trainer:
         self.training = shuffled[self.plan.n_valid :].to(self.device)
 
         decay, decay_choice = choose_decay(settings.weight_decay, self.model)
-        self.optimizer = adamw(self.parameters(), self.plan.learning_rate, decay)
-        self.limiter = GradientLimit(self.parameters(), self.device)
         self.schedule = Schedule(
             self.plan.epochs * self.plan.steps_per_epoch, settings.max_time, constant=settings.constant
         )
@@ -153,29 +153,18 @@ class Trainer:
         self.compiled, compile_choice = choose_compile(
             self.asked("compile"), self.device, self.predicted_seconds(operations)
         )
-        # fallback_random: a compiled step draws the very numbers that a plain one draws
-        self.loss: Any = self.objective
-        if self.compiled:
-            self.loss = torch.compile(self.objective, options={"fallback_random": True})
-        self.result = Result(
-            choices=[device_choice, threads_choice, precision_choice, compile_choice, decay_choice, *self.plan.choices]
+        recorded, recording_choices = choose_recording(settings.compile, self.rows)
+        self.learning = Step(
+            self.model, self.objective, self.rows, decay, self.precision, compiled=self.compiled, recorded=recorded
         )
+        chosen = [device_choice, threads_choice, precision_choice, compile_choice, *recording_choices, decay_choice]
+        self.result = Result(choices=[*chosen, *self.plan.choices])
         for choice in self.result.choices:
             reporter.note(choice)
-
-        self.step = 0
-        self.waited = 0
-        self.rescues = 0
-        self.restarted = False
-        self.best_loss = math.inf
+        self.at = Position()
+        self.rate = 0.0
         self.best: dict[str, Tensor] = {}
-        self.sums: dict[str, Tensor] = {}
-        self.summed = 0
         self.saved_at = time.perf_counter()
-
-    def parameters(self) -> list[nn.Parameter]:
-        """All that is learned: the model's parameters and the objective's."""
-        return [p for module in (self.model, self.objective) for p in module.parameters() if p.requires_grad]
 
     @property
     def seconds(self) -> float:
@@ -218,12 +207,12 @@ class Trainer:
     def run(self, interrupted: threading.Event) -> Result:
         """Train to the end, or until `interrupted` is set, as Ctrl-C does."""
         if self.path is not None and self.path.exists():
-            self.restore(self.path)
+            self.go_on(self.path)
         else:
             self.remember()
         with threads(self.threads):
-            while not self.schedule.over(self.step, self.seconds):
-                epoch, position = divmod(self.step, self.plan.steps_per_epoch)
+            while not self.schedule.over(self.at.step, self.seconds):
+                epoch, position = divmod(self.at.step, self.plan.steps_per_epoch)
                 self.epoch(epoch, position, interrupted)
                 if interrupted.is_set():
                     break
@@ -237,14 +226,14 @@ class Trainer:
         self.model.train()
         self.objective.train()
         for number in range(position, self.plan.steps_per_epoch):
-            if self.step % _REPORT == 0 and self.report():
+            if self.at.step % _REPORT == 0 and self.report():
                 return
             self.learn(order[number * size : (number + 1) * size])
-            self.step += 1
-            if interrupted.is_set() or self.schedule.over(self.step, self.seconds):
+            self.at.step += 1
+            if interrupted.is_set() or self.schedule.over(self.at.step, self.seconds):
                 break
-        whole = self.step % self.plan.steps_per_epoch == 0
-        over = self.schedule.over(self.step, self.seconds)
+        whole = self.at.step % self.plan.steps_per_epoch == 0
+        over = self.schedule.over(self.at.step, self.seconds)
         if over or (whole and (epoch + 1) % self.plan.epochs_per_look == 0):
             self.judge(epoch + 1)
 
@@ -258,27 +247,9 @@ class Trainer:
     def learn(self, index: Tensor) -> None:
         """One step on the rows at `index`."""
         seconds = self.seconds if self.settings.max_time else 0.0
-        rate = self.plan.learning_rate * self.schedule.multiplier(self.step, seconds) * 0.5**self.rescues
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.objective.advance(self.schedule.progress(self.step, seconds))
-        batch = self.rows.batch(index)
-        with self.autocast():
-            loss = self.loss(self.model, batch)
-        loss.total.backward()
-        self.limiter.limit(self.optimizer)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        for name, term in {"loss": loss.total, **loss.terms}.items():
-            term = term.detach().double() if self.device.type != "mps" else term.detach()
-            self.sums[name] = self.sums[name] + term if name in self.sums else term
-        self.summed += 1
-
-    def autocast(self) -> contextlib.AbstractContextManager[object]:
-        """bf16 products where that was chosen."""
-        if self.precision == torch.bfloat16:
-            return torch.autocast(self.device.type, torch.bfloat16)
-        return contextlib.nullcontext()
+        self.rate = self.plan.learning_rate * self.schedule.multiplier(self.at.step, seconds) * 0.5**self.at.rescues
+        self.objective.advance(self.schedule.progress(self.at.step, seconds))
+        self.learning.learn(index, self.rate)
 
     def report(self) -> bool:
         """Read the losses, attend to what waits for the device, save if it is time.
@@ -286,35 +257,41 @@ class Trainer:
         Returns whether the training was set back, so that the epoch must begin anew.
         """
         self.model.bottleneck.attend()
-        means = self.means()
+        means = self.learning.means()
         if means and not math.isfinite(means["loss"]):
             self.rescue()
             return True
-        self.reporter.update(self.schedule.progress(self.step, self.seconds), means)
+        self.reporter.update(self.schedule.progress(self.at.step, self.seconds), means)
         if time.perf_counter() - self.saved_at >= self.settings.checkpoint_every:
             self.save()
         return False
 
-    def means(self) -> dict[str, float]:
-        """The mean of each term since the last look."""
-        return {name: float(total) / self.summed for name, total in self.sums.items()} if self.summed else {}
+    def go_on(self, path: Path) -> None:
+        """Go on from the checkpoint at `path`, unless it is another training's."""
+        tensors, state = files.read(path)
+        if state["fingerprint"] != self.fingerprint and state["over"]:
+            self.say(f"{path} was of another training, which was over: this one starts anew and takes its place.")
+            self.remember()
+            return
+        files.restore(self, tensors, state, path)
+        self.reporter.note(f"resumed at step {self.at.step:,} of {self.schedule.n_steps:,} from {path}")
 
     def judge(self, epoch: int) -> None:
         """Look at the held-out rows, keep the best weights, and say what there is to say."""
-        means = self.means()
+        means = self.learning.means()
         if (means and not math.isfinite(means["loss"])) or non_finite(self.model):
             self.rescue()
             return
-        record: dict[str, Any] = {"epoch": epoch, "step": self.step, "seconds": round(self.seconds, 3)}
-        record["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        record: dict[str, Any] = {"epoch": epoch, "step": self.at.step, "seconds": round(self.seconds, 3)}
+        record["learning_rate"] = self.rate
         record.update(means)
-        self.sums, self.summed = {}, 0
+        self.learning.forget()
         valid, health = self.evaluate()
         record.update({f"valid_{name}": value for name, value in valid.items()})
         record.update(health)
         self.result.history.append(record)
         self.reporter.epoch(record)
-        self.reporter.update(self.schedule.progress(self.step, self.seconds), {**means, **health})
+        self.reporter.update(self.schedule.progress(self.at.step, self.seconds), {**means, **health})
         self.watch(health)
         self.keep(valid.get("loss"))
 
@@ -325,20 +302,21 @@ class Trainer:
         self.model.eval()
         self.objective.eval()
         sums: dict[str, Tensor] = {}
-        inputs = []
-        with own_generators(_EVALUATION_SEED), self.autocast():
+        inputs: list[Tensor] = []
+        listener = self.model.encoder.register_forward_hook(
+            lambda _module, _given, h: inputs.append(h.detach().float())
+        )
+        with own_generators(_EVALUATION_SEED), self.learning.autocast():
             for part in index.split(1000):
-                batch = self.rows.batch(part)
-                if len(self.held_out):
-                    loss = self.objective(self.model, batch)
-                    for name, term in {"loss": loss.total, **loss.terms}.items():
-                        sums[name] = sums.get(name, torch.zeros_like(term)) + term.detach() * len(part)
-                if self.model.has_code:
-                    inputs.append(self.model.encoder(batch.x).float())
-        health = look(self.model, torch.cat(inputs)) if inputs else {}
+                loss = self.objective(self.model, self.rows.batch(part))
+                for name, term in {"loss": loss.total, **loss.terms}.items():
+                    sums[name] = sums.get(name, torch.zeros_like(term)) + term.detach() * len(part)
+        listener.remove()
+        health = look(self.model, torch.cat(inputs)) if self.model.has_code else {}
         self.model.train()
         self.objective.train()
-        return {name: float(total) / len(index) for name, total in sums.items()}, health
+        valid = {name: float(total) / len(index) for name, total in sums.items()} if len(self.held_out) else {}
+        return valid, health
 
     def keep(self, loss: float | None) -> None:
         """Remember these weights if they are the best, and end the hold at a plateau."""
@@ -347,30 +325,31 @@ class Trainer:
             return
         if not self.objective.complete:
             return  # while costs still grow, the held-out loss in full says little
-        if loss < self.best_loss - _IMPROVEMENT * abs(self.best_loss if math.isfinite(self.best_loss) else 0.0):
-            self.waited = 0
+        best = self.at.best_loss
+        if loss < best - _IMPROVEMENT * abs(best if math.isfinite(best) else 0.0):
+            self.at.waited = 0
         else:
-            self.waited += 1
-        if loss < self.best_loss:
-            self.best_loss = loss
+            self.at.waited += 1
+        if loss < best:
+            self.at.best_loss = loss
             self.remember()
         seconds = self.seconds
-        if self.waited >= self.settings.n_iter_no_change and not self.schedule.cooling(self.step, seconds):
-            self.schedule.cool(self.step, seconds)
+        if self.at.waited >= self.settings.n_iter_no_change and not self.schedule.cooling(self.at.step, seconds):
+            self.schedule.cool(self.at.step, seconds)
             self.say(
-                f"step {self.step:,}: the held-out loss has not improved for {self.waited} looks; cooling down. "
+                f"step {self.at.step:,}: the held-out loss has not improved for {self.at.waited} looks; cooling down. "
                 "Raise `n_iter_no_change` to wait longer."
             )
 
     def watch(self, health: dict[str, float]) -> None:
         """Posterior collapse: say so, and let the costs grow once more from 0."""
-        if health.get("active") == 0 and self.objective.complete and not self.restarted:
-            if self.schedule.cooling(self.step, self.seconds):
+        if health.get("active_components") == 0 and self.objective.complete and not self.at.restarted:
+            if self.schedule.cooling(self.at.step, self.seconds):
                 return
-            self.restarted = True
-            self.objective.restart(self.schedule.progress(self.step, self.seconds))
+            self.at.restarted = True
+            self.objective.restart(self.schedule.progress(self.at.step, self.seconds))
             self.say(
-                f"step {self.step:,}: posterior collapse, no component carries anything. The costs' weights begin "
+                f"step {self.at.step:,}: posterior collapse, no component carries anything. The costs' weights begin "
                 "again from 0. If it comes back, lower `beta` or raise `free_nats`."
             )
 
@@ -389,20 +368,20 @@ class Trainer:
 
     def rescue(self) -> None:
         """After a loss that is not finite: back to the weights put aside, at half the learning rate."""
-        self.rescues += 1
-        self.sums, self.summed = {}, 0
-        if self.rescues > _RESCUES:
+        self.at.rescues += 1
+        self.learning.forget()
+        if self.at.rescues > _RESCUES:
             names = ", ".join(non_finite(self.model)[:3]) or "none, but the loss"
             raise FloatingPointError(
-                f"The loss became NaN or infinite {self.rescues} times (parameters concerned: {names}). Lower "
+                f"The loss became NaN or infinite {self.at.rescues} times (parameters concerned: {names}). Lower "
                 '`learning_rate`, pass precision="float32", or look for extreme values in X.'
             )
         self.recall()
-        self.optimizer.state.clear()
-        self.step += 1
+        self.learning.restart()
+        self.at.step += 1
         self.say(
-            f"step {self.step:,}: the loss was not finite. Back to the last good weights, at half the learning rate. "
-            "Lower `learning_rate` to avoid this."
+            f"step {self.at.step:,}: the loss was not finite. Back to the last good weights, at half the learning "
+            "rate. Lower `learning_rate` to avoid this."
         )
 
     def say(self, words: str) -> None:
@@ -413,14 +392,14 @@ class Trainer:
     def finish(self, interrupted: bool) -> None:
         """The best weights, and the last words."""
         self.save()  # also of a training that is over: what it learned is on disk before anyone saves it
-        if not math.isfinite(self.best_loss) and not non_finite(self.model):
+        if not math.isfinite(self.at.best_loss) and not non_finite(self.model):
             self.remember()  # there was no look yet, or nothing is held out: these are the best there are
         self.recall()
         self.model.eval()
         self.objective.eval()
         result = self.result
-        result.n_steps, result.seconds = self.step, self.seconds
-        result.n_epochs = math.ceil(self.step / self.plan.steps_per_epoch)
+        result.n_steps, result.seconds = self.at.step, self.seconds
+        result.n_epochs = math.ceil(self.at.step / self.plan.steps_per_epoch)
         epoch = overfits(result.history)
         if epoch is not None:
             self.say(
@@ -432,7 +411,7 @@ class Trainer:
             if self.path is not None:
                 where = f" Its checkpoint is in {self.path.parent}: fit again to go on."
             raise Interrupted(
-                f"Training stopped at step {self.step:,}; the best weights so far are kept.{where}", result
+                f"Training stopped at step {self.at.step:,}; the best weights so far are kept.{where}", result
             )
 
     def save(self) -> None:
@@ -440,78 +419,7 @@ class Trainer:
         if self.path is None:
             return
         try:
-            self.write(self.path)
+            files.write(self.path, *files.gather(self))
         except OSError as error:
-            self.say(f"step {self.step:,}: no checkpoint could be written ({error}). The last good one stands.")
+            self.say(f"step {self.at.step:,}: no checkpoint could be written ({error}). The last good one stands.")
         self.saved_at = time.perf_counter()
-
-    def write(self, path: Path) -> None:
-        """Write a checkpoint to `path`."""
-        tensors = {
-            **self.model.state_dict(prefix="model."),
-            **self.objective.state_dict(prefix="objective."),
-            **files.optimizer_tensors(self.optimizer),
-            **{f"best.{name}": t for name, t in self.best.items()},
-            **{f"sum.{name}": t for name, t in self.sums.items()},
-            "limiter.mean": self.limiter.mean,
-            "generator.cpu": torch.get_rng_state(),
-        }
-        if self.device.type == "cuda":
-            tensors["generator.cuda"] = torch.cuda.get_rng_state(self.device)
-        state = {
-            "fingerprint": self.fingerprint,
-            "seed": self.settings.seed,
-            "precision": str(self.precision).removeprefix("torch."),
-            "compile": self.compiled,
-            "threads": self.threads,
-            "step": self.step,
-            "over": self.schedule.over(self.step, self.seconds),
-            "waited": self.waited,
-            "rescues": self.rescues,
-            "restarted": self.restarted,
-            "best_loss": self.best_loss,
-            "summed": self.summed,
-            "seconds": self.seconds,
-            "reviving": self.model.bottleneck.reviving,
-            "schedule": self.schedule.state(),
-            "objective": self.objective.state(),
-            "history": self.result.history,
-            "notes": self.result.notes,
-        }
-        files.write(path, tensors, state)
-
-    def restore(self, path: Path) -> None:
-        """Go on from a checkpoint."""
-        tensors, state = files.read(path)
-        if state["fingerprint"] != self.fingerprint and state["over"]:
-            self.say(f"{path} was of another training, which was over: this one starts anew and takes its place.")
-            self.remember()
-            return
-        if state["fingerprint"] != self.fingerprint:
-            raise ValueError(
-                f"{path} is the checkpoint of another training: its data or its parameters differ from this one's. "
-                "Pass another folder as `checkpoint`, or delete that file to start anew."
-            )
-        for name, mine in (("precision", str(self.precision).removeprefix("torch.")), ("compile", self.compiled)):
-            if state[name] != mine:
-                raise ValueError(
-                    f"{path} was trained with {name}={state[name]!r}, and this run has {mine!r}. Pass "
-                    f"{name}={state[name]!r} to go on."
-                )
-        self.model.load_state_dict(files.under("model", tensors))
-        self.objective.load_state_dict(files.under("objective", tensors))
-        files.restore_optimizer(self.optimizer, tensors)
-        self.best = {name: t.to(self.device) for name, t in files.under("best", tensors).items()}
-        self.sums = {name: t.to(self.device) for name, t in files.under("sum", tensors).items()}
-        self.step, self.waited, self.rescues = state["step"], state["waited"], state["rescues"]
-        self.restarted, self.best_loss, self.summed = state["restarted"], state["best_loss"], state["summed"]
-        self.started = time.perf_counter() - state["seconds"]
-        self.model.bottleneck.reviving = state["reviving"]
-        self.schedule.restore(state["schedule"])
-        self.objective.restore(state["objective"])
-        self.result.history, self.result.notes = state["history"], state["notes"]
-        self.limiter.mean = tensors["limiter.mean"].to(self.device)
-        torch.set_rng_state(tensors["generator.cpu"])
-        if "generator.cuda" in tensors and self.device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["generator.cuda"], self.device)
-        self.reporter.note(f"resumed at step {self.step:,} of {self.schedule.n_steps:,} from {path}")

@@ -45,19 +45,22 @@ class GradientLimit:
         first = self.mean == 0
         limit = torch.where(first, norm, self.ratio * self.mean)
         held = torch.minimum(norm, limit)
-        self.mean = torch.where(finite, torch.where(first, held, torch.lerp(held, self.mean, self.decay)), self.mean)
+        mean = torch.where(finite, torch.where(first, held, torch.lerp(held, self.mean, self.decay)), self.mean)
+        self.mean.copy_(mean)  # in place: a recorded step finds it there
         optimizer.grad_scale = (norm / limit).clamp(min=1.0).nan_to_num(1.0, 1.0, 1.0)  # type: ignore[attr-defined]
         optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
 
 
-def adamw(parameters: list[nn.Parameter], rate: float, decay: float) -> torch.optim.AdamW:
+def adamw(parameters: list[nn.Parameter], decay: float, *, recorded: bool = False) -> torch.optim.AdamW:
     """AdamW (Loshchilov and Hutter, 2019, https://arxiv.org/abs/1711.05101), in one fused pass over all parameters.
 
-    Weights decay; biases and other vectors do not.
+    Weights decay; biases and other vectors do not. The learning rate is set at each step; one that is `recorded` on a
+    device reads it there.
     """
     groups = [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": decay},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, lr=rate, fused=True)
+    rate = torch.zeros((), device=parameters[0].device) if recorded else 0.0
+    return torch.optim.AdamW(groups, lr=rate, fused=True, capturable=recorded)

@@ -1,0 +1,159 @@
+"""One step of learning, and the sums of its losses: all on the device, with nothing that waits for it.
+
+On a CUDA device a step is recorded once and played back as a whole (CUDA graphs), because starting its hundred small
+kernels one by one takes longer than running them; https://pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from narrows.data import Rows
+from narrows.model import Autoencoder
+from narrows.objectives import WeightedCosts
+from narrows.training.optimizer import GradientLimit, adamw
+
+_BEFORE_RECORDING = 3  # steps done one kernel at a time, in which libraries and the optimizer set themselves up
+
+
+class Step:
+    """The model, what is minimised, and the optimizer.
+
+    Parameters
+    ----------
+    rows : where batches come from.
+    decay : of the weights.
+    precision : of the products; bfloat16 products go with single-precision weights, losses and reductions.
+    compiled : whether the objective is compiled.
+    recorded : whether steps are recorded and played back; for CUDA devices.
+
+    Attributes
+    ----------
+    sums, summed : of each named term over the steps since `forget`, and how many those were.
+    """
+
+    def __init__(
+        self,
+        model: Autoencoder,
+        objective: WeightedCosts,
+        rows: Rows,
+        decay: float,
+        precision: torch.dtype,
+        *,
+        compiled: bool,
+        recorded: bool,
+    ) -> None:
+        self.model, self.objective, self.rows, self.precision = model, objective, rows, precision
+        self.parameters: list[nn.Parameter] = [
+            p for module in (model, objective) for p in module.parameters() if p.requires_grad
+        ]
+        self.optimizer = adamw(self.parameters, decay, recorded=recorded)
+        self.limiter = GradientLimit(self.parameters, rows.device)
+        # fallback_random: a compiled step draws the very numbers that a plain one draws
+        self.loss: Any = torch.compile(objective, options={"fallback_random": True}) if compiled else objective
+        self.sums: dict[str, Tensor] = {}
+        self.summed = 0
+        self.recorder = Recorder(self._learn) if recorded else None
+
+    def learn(self, index: Tensor, rate: float) -> None:
+        """Learn from the rows at `index` (B integers, on the device) at the learning rate `rate`."""
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+        if self.recorder is not None:
+            self.recorder(index, key=(self.model.bottleneck.reviving,))
+        else:
+            self._learn(index)
+        self.summed += 1
+
+    def _learn(self, index: Tensor) -> None:
+        batch = self.rows.batch(index)
+        with self.autocast():
+            loss = self.loss(self.model, batch)
+        loss.total.backward()
+        self.limiter.limit(self.optimizer)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        wide = torch.float32 if index.device.type == "mps" else torch.float64
+        for name, term in {"loss": loss.total, **loss.terms}.items():
+            if name not in self.sums:
+                self.sums[name] = torch.zeros((), dtype=wide, device=term.device)
+            self.sums[name].add_(term.detach())
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        """bf16 products where that was chosen."""
+        if self.precision == torch.bfloat16:
+            return torch.autocast(self.rows.device.type, torch.bfloat16)
+        return contextlib.nullcontext()
+
+    def restart(self) -> None:
+        """Forget what the optimizer has gathered."""
+        self.optimizer.state.clear()
+        if self.recorder is not None:
+            self.recorder = Recorder(self._learn)
+
+    def means(self) -> dict[str, float]:
+        """The mean of each term since the last `forget`; this waits for the device."""
+        return {name: float(total) / self.summed for name, total in self.sums.items()} if self.summed else {}
+
+    def forget(self) -> None:
+        """Begin new sums."""
+        self.summed = 0
+        for total in self.sums.values():
+            total.zero_()
+
+
+class Recorder:
+    """Plays back a step that was recorded on the device.
+
+    Parameters
+    ----------
+    step : a function of one index tensor; everything else that it reads and writes stays where it is in memory.
+    """
+
+    def __init__(self, step: Callable[[Tensor], None]) -> None:
+        self.step = step
+        self.index: Tensor | None = None
+        self.graphs: dict[Any, torch.cuda.CUDAGraph] = {}
+        self.done: dict[Any, int] = {}
+        self.failed = ""
+
+    def __call__(self, index: Tensor, key: Any) -> None:
+        """Do the step on `index`; `key` names the variant of the step, each of which is a recording of its own."""
+        if self.failed:
+            self.step(index)
+            return
+        if self.index is None:
+            self.index = torch.empty_like(index)
+        self.index.copy_(index)
+        if key not in self.graphs:
+            done = self.done[key] = self.done.get(key, 0) + 1
+            if done <= _BEFORE_RECORDING:
+                self._aside(self.index)
+                return
+            graph = torch.cuda.CUDAGraph()
+            try:
+                with torch.cuda.graph(graph):
+                    self.step(self.index)
+            except RuntimeError as error:  # a user's module may wait for the device, which no recording can hold
+                self.failed = str(error).splitlines()[0]
+                torch.cuda.synchronize()
+                self.step(index)
+                return
+            self.graphs[key] = graph
+        self.graphs[key].replay()
+
+    def _aside(self, index: Tensor) -> None:
+        """A step on a stream of its own, as recording demands of those before it."""
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            self.step(index)
+        torch.cuda.current_stream().wait_stream(stream)
