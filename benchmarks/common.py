@@ -1,20 +1,124 @@
-"""What every benchmark prints beside its numbers: the machine, the versions, and where the results went."""
+"""What the benchmarks share: options, clocks, medians, peak memory, plain products, and the machine beside each number.
+
+Measured calls are run in turn (peer, ours, peer, ours, ...) after a warm-up, and medians are compared, so that what
+else the machine does meanwhile befalls all sides alike.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
+import resource
+import statistics
+import subprocess
+import sys
 import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import torch
 
 RESULTS = Path(__file__).parent / "results"
+SEED = 0
+_MIB = 1 << 20
+
+_T = TypeVar("_T")
 
 
-def machine() -> dict[str, Any]:
-    """The processor, its cores, and the versions that matter."""
+def arguments(doc: str | None, jobs: Collection[str]) -> argparse.ArgumentParser:
+    """What every script takes: the names of its `jobs`. A script adds options of its own."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("jobs", nargs="*", choices=[*jobs, []], help="which (default: all)")
+    return parser
+
+
+def chosen_device(name: str) -> torch.device:
+    """The device that `--device` names."""
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+
+
+def timed(call: Callable[[], _T], device: torch.device | None = None) -> tuple[_T, float]:
+    """What `call` returns, and its seconds; a GPU has finished before either clock is read."""
+    _wait(device)
+    start = time.perf_counter()
+    result = call()
+    _wait(device)
+    return result, time.perf_counter() - start
+
+
+def in_turn(sides: Mapping[str, Callable[[int], _T]], repeats: int) -> dict[str, list[_T]]:
+    """Each side's results, called with the number of the repeat: all sides once, then all again, ..."""
+    results: dict[str, list[_T]] = {name: [] for name in sides}
+    for repeat in range(repeats):
+        for name, side in sides.items():
+            results[name].append(side(repeat))
+    return results
+
+
+def product_seconds(
+    layers: Sequence[tuple[int, int]], batch: int, dtype: torch.dtype, device: torch.device
+) -> tuple[float, float]:
+    """Seconds, and floating-point operations, of the plain matrix products of one training step of linear `layers`.
+
+    For each (n_in, n_out): forward, and backward to the weights and to the input, except that nothing needs the
+    gradient of the first layer's input. The operands lie in memory. The fastest of five medians, so that the
+    comparison is with the machine at its best.
+    """
+    calls: list[tuple[torch.Tensor, torch.Tensor]] = []
+    operations = 0.0
+    for number, (n_in, n_out) in enumerate(layers):
+        x, w, g = (
+            torch.randn(shape, device=device, dtype=dtype) for shape in ((batch, n_in), (n_out, n_in), (batch, n_out))
+        )
+        pairs = [(x, w.t()), (g.t(), x), *([(g, w)] if number else [])]
+        calls += pairs
+        operations += len(pairs) * 2 * batch * n_in * n_out
+
+    def block() -> None:
+        for _ in range(10):
+            for a, b in calls:
+                torch.mm(a, b)  # without `out`: into a given place it is slower on the CPU
+
+    block()
+    medians = [statistics.median(timed(block, device)[1] for _ in range(9)) for _ in range(5)]
+    return min(medians) / 10, operations
+
+
+def memory_mib() -> tuple[float, float]:
+    """Resident memory of this process now, and at its peak, in MiB."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        # not getrusage: there a child begins with the peak of the process that started it
+        found = {line.split(":")[0]: float(line.split()[1]) / 1024 for line in lines if line.startswith("Vm")}
+        return found["VmRSS"], found["VmHWM"]
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (_MIB if sys.platform == "darwin" else 1024)
+        return peak, peak
+
+
+def grown_mib(call: Callable[[], object], device: torch.device) -> dict[str, float]:
+    """Run `call` once; the process's peak memory, and by how much that is above what there was before it."""
+    before, _ = memory_mib()
+    call()
+    _, peak = memory_mib()
+    found = {"peak_mib": peak, "grown_mib": peak - before}
+    if device.type == "cuda":
+        found["device_mib"] = torch.cuda.max_memory_allocated(device) / _MIB
+    return found
+
+
+def alone(*command: str) -> Any:
+    """The JSON in the last line that this script prints when run with `command` in a process of its own."""
+    done = subprocess.run([sys.executable, *command], check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def machine(*peers: str) -> dict[str, Any]:
+    """The processor, its cores, the GPU if there is one, and the versions that matter with those of `peers`."""
     model = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -23,15 +127,33 @@ def machine() -> dict[str, Any]:
         model += ", AMX" if "amx_bf16" in flags else ""
     except OSError:
         pass  # no /proc: the platform module's word stands
-    versions = {name: version(name) for name in ("torch", "numpy", "scikit-learn")}
-    return {"processor": model, "cores": os.cpu_count(), "python": platform.python_version(), **versions}
+    gpu = {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
+    versions = {name: version(name) for name in ("narrows", "torch", "numpy", "scikit-learn", *peers)}
+    return {"processor": model, "cores": os.cpu_count(), **gpu, "python": platform.python_version(), **versions}
 
 
-def keep(name: str, results: dict[str, Any]) -> Path:
-    """Write `results` to results/NAME.json with the machine and the day, and say where."""
+def keep(name: str, results: dict[str, Any], *peers: str) -> Path:
+    """Write `results` to results/NAME.json with the machine, the versions and the day, and say where."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    whole = {"machine": machine(), "day": time.strftime("%Y-%m-%d"), **results}
+    whole = {"machine": machine(*peers), "day": time.strftime("%Y-%m-%d"), **results}
     path.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     print(f"\n{json.dumps(whole['machine'])}\nwritten to {path}")
     return path
+
+
+def show(results: Mapping[str, Any], indent: int = 2) -> None:
+    """Print `results`, a line each, groups indented."""
+    for name, value in results.items():
+        if isinstance(value, Mapping):
+            print(f"{' ' * indent}{name}")
+            show(value, indent + 2)
+        elif isinstance(value, list):
+            print(f"{' ' * indent}{name:<22} {'  '.join(f'{v:.5g}' for v in value)}")
+        else:
+            print(f"{' ' * indent}{name:<22} {value if isinstance(value, (str, bool)) else f'{value:.6g}'}")
+
+
+def _wait(device: torch.device | None) -> None:
+    if device is not None and device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -8,32 +8,22 @@ process on the same test images.
 
 from __future__ import annotations
 
-import argparse
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from common import keep
+from common import SEED, arguments, keep, show, timed
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, denoise_wavelet
 
 import narrows
 
-SEED = 0
 N_DENOISED = 500
 SIGMA = 0.3
 
 
-def fitted(model: Any, X: np.ndarray) -> tuple[Any, float]:
-    """The fitted model and the seconds that it took."""
-    start = time.perf_counter()
-    model.fit(X)
-    return model, time.perf_counter() - start
-
-
 def measured(model: Any, X: np.ndarray, T: np.ndarray) -> dict[str, float]:
     """The fit's seconds and epochs, and the measures on the test images."""
-    model, seconds = fitted(model, X)
+    _, seconds = timed(lambda: model.fit(X))
     return {"seconds": seconds, "epochs": model.n_iter_, **narrows.evaluate(model, T, X).to_dict()}
 
 
@@ -59,7 +49,8 @@ def sae(X: np.ndarray, T: np.ndarray) -> dict[str, float]:
 
 def dae(X: np.ndarray, T: np.ndarray) -> dict[str, float]:
     """DAE against scikit-image's denoisers: PSNR on noisy test images, noise of 0.3 of the range, not clipped."""
-    model, seconds = fitted(narrows.DAE(level=SIGMA, random_state=SEED), X / np.float32(255))
+    model = narrows.DAE(level=SIGMA, random_state=SEED)
+    _, seconds = timed(lambda: model.fit(X / np.float32(255)))
     clean = T / np.float32(255)
     noisy = clean + np.random.default_rng(SEED).normal(0, SIGMA, clean.shape).astype(np.float32)
     found = {"seconds": seconds, "epochs": model.n_iter_, "psnr": psnr(model.denoise(noisy), clean)}
@@ -96,17 +87,14 @@ JOBS = {"ae": ae, "vae-60s": vae_60s, "vae": vae, "dae": dae, "sae": sae}
 
 def main() -> None:
     """Run what is named, or everything."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("jobs", nargs="*", choices=[*JOBS, []], help="which (default: all)")
-    names = parser.parse_args().jobs or list(JOBS)
+    names = arguments(__doc__, JOBS).parse_args().jobs or list(JOBS)
     X, T = (narrows.load_dataset("fashion-mnist", split).X for split in ("train", "test"))
     setting = {"seed": SEED, "n_train": len(X), "n_test": len(T)}
     results: dict[str, dict[str, float]] = {}
     for name in names:
         results[name] = JOBS[name](X, T)
         print(f"\n{name}: {JOBS[name].__doc__}")
-        for measure, value in results[name].items():
-            print(f"  {measure:<20} {value:.6g}")
+        show(results[name])
         keep(f"fashion_mnist_{name}", {**setting, name: results[name]})
 
 

@@ -1,0 +1,247 @@
+"""How fast narrows trains, beside its peers on the same work, and beside what the machine can do.
+
+    python benchmarks/training.py [vae-128 vae-512 quality conv ae epochs-of-n] [--repeats 3] [--quick] [--device auto]
+
+All sides get the same images, network, batch size and number of epochs, in turn in one process, after a warm-up;
+medians are compared. "times_faster" compares whole calls: `fit` with all that it looks at before and after, against
+the peer's training alone. The loss on the same test images stands beside each time, by one function for all sides.
+Peak memory is of one epoch in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import functools
+import json
+import statistics
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from common import SEED, alone, arguments, chosen_device, grown_mib, in_turn, keep, product_seconds, show, timed
+from peers import (
+    HIDDEN,
+    N_COMPONENTS,
+    Trained,
+    Work,
+    conv,
+    mlp,
+    narrows_ae,
+    narrows_vae,
+    pyod_ae,
+    pythae_vae,
+    sklearn_ae,
+)
+
+import narrows
+
+N_QUICK = 6_400  # images, of a smoke test
+N_WARM_UP = 2_000
+_ENCODER = (784, *HIDDEN, 2 * N_COMPONENTS)
+_DECODER = (N_COMPONENTS, *reversed(HIDDEN), 784)
+LAYERS = [*pairwise(_ENCODER), *pairwise(_DECODER)]  # of the VAE's MLPs: (n_in, n_out)
+Sides = Mapping[str, Callable[[Work], Trained]]
+VAES: Sides = {"pythae": pythae_vae, "narrows": narrows_vae}
+AES: Sides = {"scikit-learn": sklearn_ae, "pyod": pyod_ae, "narrows": narrows_ae}
+
+
+def images(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
+    """Fashion-MNIST: 60,000 images to learn from and 10,000 to test on."""
+    X, T = (narrows.load_dataset("fashion-mnist", split).X for split in ("train", "test"))
+    return (X[:N_QUICK], T[:N_QUICK]) if options.quick else (X, T)
+
+
+def coloured(X: np.ndarray) -> np.ndarray:
+    """Grey images of 28 x 28 in the middle of 32 x 32, each in a colour of its own: n x 32 x 32 x 3."""
+    colours = np.random.default_rng(SEED).integers(64, 256, (len(X), 1, 1, 3), dtype=np.uint16)
+    wide = np.pad(X, ((0, 0), (2, 2), (2, 2)))[..., None].astype(np.uint16)
+    return (wide * colours // 255).astype(np.uint8)
+
+
+def mlp_work(options: argparse.Namespace, batch_size: int, epochs: int) -> Work:
+    """784-512-256-16 on Fashion-MNIST."""
+    return Work(*images(options), mlp, {"hidden": HIDDEN}, batch_size, epochs, chosen_device(options.device))
+
+
+def conv_work(options: argparse.Namespace) -> Work:
+    """A convolutional VAE on the first 10,000 images of Fashion-MNIST, coloured, 32 x 32 x 3; the same modules."""
+    X, T = (coloured(part[:10_000]) for part in images(options))
+    torch.manual_seed(SEED)
+    return Work(X, T, conv, {"network": conv()}, 128, 4, chosen_device(options.device))
+
+
+# What is compared: the sides, and their work. The functions below measure it.
+COMPARED: dict[str, tuple[Sides, Callable[[argparse.Namespace], Work]]] = {
+    "vae-128": (VAES, lambda options: mlp_work(options, batch_size=128, epochs=3)),
+    "vae-512": (VAES, lambda options: mlp_work(options, batch_size=512, epochs=3)),
+    "conv": (VAES, conv_work),
+    "ae": (AES, lambda options: mlp_work(options, batch_size=128, epochs=2)),
+}
+
+
+def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Seconds, examples a second, loss and memory of each side, and how many times faster than each narrows is."""
+    sides, make = COMPARED[name]
+    work = make(options)
+    warm_up(sides, work)
+    runs = in_turn({side: functools.partial(_again, train, work) for side, train in sides.items()}, options.repeats)
+    trained = len(work.X) * work.epochs
+    found: dict[str, Any] = {"n": len(work.X), "epochs": work.epochs, "batch_size": work.batch_size}
+    for side, results in runs.items():
+        seconds = statistics.median(run.seconds for run in results)
+        found[side] = {
+            "seconds": seconds,
+            "seconds_all": [run.seconds for run in results],
+            "examples_per_second": trained / seconds,
+            "test_loss": statistics.median(run.loss for run in results),
+        }
+        extra = ["--quick"] if options.quick else []
+        found[side].update(alone(__file__, name, "--alone", side, "--device", str(work.device), *extra))
+    ours = found["narrows"]
+    last = runs["narrows"][-1]
+    ours["decided"] = {line.split(" = ")[0]: line.split(" = ")[1] for line in last.notes if " = " in line}
+    ours["outside_seconds"] = statistics.median(run.outside for run in runs["narrows"])
+    steps = -(-len(work.X) // work.batch_size)
+    if last.step is not None:
+        ours["step_ms"] = 1e3 * statistics.median(run.step for run in runs["narrows"] if run.step is not None)
+        ours["loop_examples_per_second"] = len(work.X) / (steps * ours["step_ms"] / 1e3)
+    for peer in [side for side in sides if side != "narrows"]:
+        found.setdefault("times_faster", {})[peer] = found[peer]["seconds"] / ours["seconds"]
+        found.setdefault("loss_as_good", {})[peer] = ours["test_loss"] <= found[peer]["test_loss"]
+        if "step_ms" in ours:
+            each = found[peer]["seconds"] / (steps * work.epochs)
+            found.setdefault("times_faster_loop", {})[peer] = each / (ours["step_ms"] / 1e3)
+    return found
+
+
+def compare_vae(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """The same, and the share of a plain matrix product's speed that narrows reaches over whole epochs."""
+    found = compare(name, options)
+    ours = found["narrows"]
+    precision = ours["decided"]["precision"].split(":")[0]
+    plain, operations = product_seconds(
+        LAYERS, found["batch_size"], getattr(torch, precision), chosen_device(options.device)
+    )
+    ours["plain_step_ms"] = 1e3 * plain
+    ours["plain_gflops"] = operations / plain / 1e9
+    if "step_ms" in ours:
+        ours["gflops"] = operations / (ours["step_ms"] / 1e3) / 1e9
+        ours["product_share"] = ours["gflops"] / ours["plain_gflops"]
+    return found
+
+
+def quality(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Seconds of the shortest fit on narrows' defaults that is as good on test as 20 epochs of pythae on its own.
+
+    Only the widths of the network are given. `max_time` is raised by a quarter until the fits of all seeds suffice.
+    """
+    work = mlp_work(options, batch_size=64, epochs=1 if options.quick else 20)
+    warm_up(VAES, dataclasses.replace(work, batch_size=128))
+    peer = pythae_vae(work, learning_rate=1e-4)
+    tried: list[dict[str, Any]] = []
+    budget = 0.5 if options.quick else 2.0
+    while not tried or tried[-1]["worst_test_loss"] > peer.loss:
+        fits = []
+        for repeat in range(options.repeats):
+            fits.append(_again(_on_defaults, work, repeat, budget))
+            if fits[-1].loss > peer.loss:
+                break
+        tried.append(
+            {
+                "max_time": budget,
+                "seconds": statistics.median(fit.seconds for fit in fits),
+                "worst_test_loss": max(fit.loss for fit in fits),
+            }
+        )
+        budget *= 1.25
+    best = tried[-1]
+    return {
+        "n": len(work.X),
+        "pythae": {"epochs": work.epochs, "seconds": peer.seconds, "test_loss": peer.loss},
+        "narrows": {**best, "seconds_all": [fit.seconds for fit in fits], "fits_tried": len(tried)},
+        "times_faster": {"pythae": peer.seconds / best["seconds"]},
+        "loss_as_good": {"pythae": best["worst_test_loss"] <= peer.loss},
+    }
+
+
+def epochs_of_n(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Seconds an example, and of what `fit` does before and after the training, for n rows; narrows alone."""
+    X, T = images(options)
+    device = chosen_device(options.device)
+    found: dict[str, Any] = {"batch_size": 128}
+    for n in (1_000, 3_000) if options.quick else (1_000, 10_000, 100_000, 1_000_000):
+        rows = X[np.arange(n) % len(X)]
+        work = Work(rows, T[:1000], mlp, {"hidden": HIDDEN}, 128, max(3, 60_000 // n), device)
+        if "1000" not in found:
+            warm_up({"narrows": narrows_vae}, work)
+        runs = [_again(narrows_vae, work, repeat) for repeat in range(options.repeats if n < 1_000_000 else 1)]
+        step = statistics.median(run.step for run in runs if run.step is not None)
+        found[str(n)] = {
+            "epochs": work.epochs,
+            "microseconds_per_example": 1e6 * step / work.batch_size,
+            "outside_seconds": statistics.median(run.outside for run in runs),
+        }
+    return found
+
+
+def warm_up(sides: Sides, work: Work) -> None:
+    """A little of the same work, so that no side pays for what is done once a process."""
+    for train in sides.values():
+        train(dataclasses.replace(work, X=work.X[:N_WARM_UP], T=work.T[:100], epochs=1))
+
+
+def _again(train: Callable[..., Trained], work: Work, repeat: int, *rest: Any) -> Trained:
+    return train(dataclasses.replace(work, seed=SEED + repeat), *rest)
+
+
+def _on_defaults(work: Work, max_time: float) -> Trained:
+    return narrows_vae(work, batch_size="auto", max_epochs="auto", early_stopping=True, max_time=max_time)
+
+
+def memory(name: str, side: str, options: argparse.Namespace) -> dict[str, float]:
+    """The memory of one epoch by one side, in this process."""
+    sides, make = COMPARED[name]
+    work = make(options)
+    work = dataclasses.replace(work, epochs=1, T=work.T[:100])  # so that it is the training that fills memory
+    warm_up({side: sides[side]}, work)
+    return grown_mib(lambda: sides[side](work), work.device)
+
+
+JOBS: dict[str, tuple[str, Callable[[str, argparse.Namespace], dict[str, Any]]]] = {
+    "vae-128": ("VAE, MLP, batch 128", compare_vae),
+    "vae-512": ("VAE, MLP, batch 512", compare_vae),
+    "quality": ("VAE to the same test ELBO", quality),
+    "conv": ("VAE, convolutions, 32 x 32 x 3", compare),
+    "ae": ("AE, MLP, batch 128", compare),
+    "epochs-of-n": ("VAE, MLP, from 1,000 to 1,000,000 rows", epochs_of_n),
+}
+
+
+def main() -> None:
+    """Run what is named, or everything."""
+    parser = arguments(__doc__, JOBS)
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each side, whose median counts (default: 3)")
+    parser.add_argument("--quick", action="store_true", help="few examples, once: a smoke test that keeps no results")
+    parser.add_argument("--device", default="auto", help='"cpu", "cuda", or "auto": a GPU if there is one')
+    parser.add_argument("--alone", choices=[*VAES, *AES], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.repeats = 1 if options.quick else options.repeats
+    if options.alone:
+        print(json.dumps(memory(options.jobs[0], options.alone, options)))
+        return
+    where = chosen_device(options.device).type
+    for name in options.jobs or JOBS:
+        label, measure = JOBS[name]
+        found, seconds = timed(functools.partial(measure, name, options))
+        found = {"label": label, "device": where, "seed": SEED, "repeats": options.repeats, **found}
+        print(f"\n{name}: {label} ({seconds:.0f} s in all)")
+        show(found)
+        if not options.quick:
+            keep(f"training_{name}" + ("" if where == "cpu" else f"_{where}"), found, "pythae", "pyod")
+
+
+if __name__ == "__main__":
+    main()
