@@ -381,6 +381,32 @@ def test_a_table_comes_back_with_its_columns(table: tuple[Path, Path], tmp_path:
     assert not (tmp_path / "folder").exists()
 
 
+def test_parquet_and_npy_are_streamed(table: tuple[Path, Path], tmp_path: Path, monkeypatch) -> None:
+    data, model = table
+    X = np.loadtxt(data, delimiter=",", skiprows=1)
+    expected = narrows.load(model).transform(X)
+    run("reconstruct", model, data, "-o", tmp_path / "y.parquet")  # which makes a .parquet with the columns' names
+    assert "60 examples" in run("encode", model, tmp_path / "y.parquet", "-o", tmp_path / "again.npy").stderr
+    np.save(tmp_path / "x.npy", X)
+    words = run("encode", model, tmp_path / "x.npy", "-o", tmp_path / "c.parquet").stderr
+    assert f"{tmp_path / 'c.parquet'}: 60 x 2" in words
+    from narrows.data.files import read
+
+    codes, smooth = read(tmp_path / "c.parquet"), read(tmp_path / "y.parquet")
+    np.testing.assert_allclose(codes.X, expected, rtol=1e-6)
+    assert (codes.columns, smooth.columns) == (["ae0", "ae1"], ["height", "width", "weight"])
+    np.testing.assert_allclose(smooth.X, narrows.load(model).reconstruct(X), rtol=1e-6)
+
+    def refuse(*_args, **_kwargs):
+        raise AssertionError("the whole of it was read")
+
+    # a block at a time, into a file: nothing is read or held as a whole
+    monkeypatch.setattr("narrows.cli.inputs.dataset", refuse)
+    monkeypatch.setattr("narrows.data.sinks.Memory.write", refuse)
+    run("reconstruct", model, tmp_path / "y.parquet", "-o", tmp_path / "z.csv")
+    assert (tmp_path / "z.csv").read_text().startswith("height,width,weight\n")
+
+
 def test_a_model_without_codes(models: dict[str, Path], tmp_path: Path) -> None:
     assert "has no codes" in fails("encode", models["dae"], "digits", "-o", tmp_path / "x.npy")
     assert "has no codes" in fails("sample", models["dae"], "-o", tmp_path / "x.npy")

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from narrows.data import Schema, Support
 from narrows.params import nearest
+from narrows.shards import batch_mean, batch_sum
 
 _LOG_2PI = math.log(2 * math.pi)
 _LARGEST_LOG_COUNT = 20.0  # e^20 is half a billion; beyond, single precision has no counts
@@ -199,7 +200,11 @@ class Gaussian(Likelihood):
     def observe(self, o: Tensor, x: Tensor, weight: Tensor | None = None) -> None:
         """Take a training batch's squared error into the running mean."""
         error = (x - self.mean(o)).square()
-        error = error.mean() if weight is None else (error * weight).sum() / weight.sum().clamp(min=1)
+        if weight is None:
+            error = batch_mean(error.mean())
+        else:
+            total, observed = batch_sum(torch.stack([(error * weight).sum(), weight.sum()]))
+            error = total / observed.clamp(min=1)
         # an average of all batches at first, then of about the last hundred
         self.seen.add_(1)
         self.variance.lerp_(error.to(self.variance.dtype), (1 / self.seen).clamp(min=0.01))

@@ -184,9 +184,9 @@ def test_misnamed_arrays(tmp_path, name):
 
 
 def test_unknown_kind_lists_the_known(tmp_path):
-    (tmp_path / "a.parquet").write_bytes(b"PAR1 and more")
-    with pytest.raises(ValueError, match=r"no kind that narrows reads: .npy, .npz, .csv.*begins with b'PAR1 and'"):
-        read(tmp_path / "a.parquet")
+    (tmp_path / "a.feather").write_bytes(b"ARROW1 and more")
+    with pytest.raises(ValueError, match=r"no kind that narrows reads: .npy, .npz, .csv.*begins with b'ARROW1 a'"):
+        read(tmp_path / "a.feather")
 
 
 def test_missing_path_names_the_near(tmp_path, monkeypatch):
@@ -461,7 +461,7 @@ def test_a_vector_is_written_as_one_column(tmp_path):
 @pytest.mark.parametrize(
     ("name", "array", "columns", "message"),
     [
-        ("a.txt", TABLE, None, r"must end in .npy, .csv or .tsv"),
+        ("a.txt", TABLE, None, r"must end in .npy, .parquet, .csv, .tsv"),
         ("a", TABLE, None, r"must end in"),
         ("a.csv", TABLE[None], None, r"1 or 2 axes, the array has 3"),
         ("a.csv", TABLE, ["a"], r"each of the 3 columns. Got 1 names"),

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.distributions import Independent, Normal
 
 from narrows.bottlenecks.base import Bottleneck
+from narrows.shards import batch_mean
 from narrows.types import Code
 
 _NARROWEST = -7.0  # exp(-7) is 1e-3: a posterior narrower than that is one in name only
@@ -75,7 +76,7 @@ class Gaussian(Bottleneck):
         costs = {"kl": kl.sum(1)}
         if self.free_nats > 0:
             # max(a, b) = a + relu(b - a): added to the true KL, it takes the pull away and leaves the KL as it is
-            costs["free_nats"] = (self.free_nats - kl.mean(0)).relu().sum().expand(len(z))
+            costs["free_nats"] = (self.free_nats - batch_mean(kl.mean(0))).relu().sum().expand(len(z))
         return Code(z, costs)
 
     def encode(self, h: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from narrows.bottlenecks.base import Bottleneck
+from narrows.shards import batch_any, batch_length, batch_mean
 from narrows.types import Code
 
 
@@ -54,8 +55,8 @@ class Sparse(Bottleneck):
         if not self.training:
             return Code(z, self.cost(z))
         with torch.no_grad():
-            fired = (z > self.floor).any(0)
-            self.idle.add_(len(z)).masked_fill_(fired, 0)
+            fired = batch_any((z > self.floor).any(0))
+            self.idle.add_(batch_length(len(z))).masked_fill_(fired, 0)
         return Code(z, self.cost(z), self._spare(h) if self.reviving else None)
 
     def encode(self, h: Tensor) -> Tensor:
@@ -137,6 +138,6 @@ class KLRate(Sparse):
 
     def cost(self, z: Tensor) -> dict[str, Tensor]:
         """Sum over units of KL(rate || mean of z), in nats; a batch's value, given to each of its examples."""
-        mean, rate = z.mean(0).clamp(1e-6, 1 - 1e-6), self.rate
+        mean, rate = batch_mean(z.mean(0)).clamp(1e-6, 1 - 1e-6), self.rate
         kl = rate * (rate / mean).log() + (1 - rate) * ((1 - rate) / (1 - mean)).log()
         return {"kl_rate": kl.sum().expand(len(z))}

@@ -26,8 +26,8 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="digits, mnist, fashion-mnist (or digits:train, digits:test), or a path: .npy, .npz, .csv, IDX, an image, "
-        "a folder of images.",
+        help="digits, mnist, fashion-mnist (or digits:train, digits:test), or a path: .npy, .npz, .csv, .parquet, IDX, "
+        "an image, a folder of images.",
         show_default=False,
     ),
 ]

@@ -17,6 +17,7 @@ from narrows.cli.app import TRAIN, Data, Json, app, say
 
 if TYPE_CHECKING:
     from narrows.estimators import Estimator
+    from narrows.training.distributed import World
 
 
 @app.command(rich_help_panel=TRAIN)
@@ -56,16 +57,43 @@ def fit(
         narrows fit photos --recipe dae --set level=0.1,0.5 --max-time 5m --out d
 
         narrows fit table.csv --recipe ae --set hidden=512,256 --out t --resume
+
+        torchrun --nproc-per-node 4 -m narrows fit photos --out p
     """
     options: dict[str, Any] = {"n_components": n_components, "max_time": max_time, "max_epochs": max_epochs}
     options |= {"random_state": seed, "device": device, "verbose": verbose}
-    model = _unfitted(recipe, out, assignments or [], options)
-    _check_folder(out, resume=resume, overwrite=overwrite)
-    X = inputs.dataset(data, "train").X
-    with _stoppable(out, resume=resume, overwrite=overwrite):
-        model.fit(X)
-    model.set_params(checkpoint=None, verbose=0).save(out)
-    printing.show_fit(model, out, data, json=json)
+    with _together(device or "auto") as world:
+        if world.restarts and _checkpoint(out).exists():
+            resume, overwrite = True, False
+        elif world.restarts and (out / "recipe.json").exists() and not overwrite:
+            return  # what failed did so after the model was saved
+        model = _unfitted(recipe, out, assignments or [], options)
+        world.alone(lambda: _prepare(out, resume=resume, overwrite=overwrite))
+        X = world.first(lambda: inputs.dataset(data, "train").X)
+        with _stoppable(out, resume=resume):
+            model.fit(X)
+        model.set_params(checkpoint=None, verbose=0)
+        world.alone(lambda: model.save(out))
+        printing.show_fit(model, out, data, json=json)
+
+
+@contextlib.contextmanager
+def _together(device: str) -> Iterator[World]:
+    """The processes that torchrun started, if it did. One of them speaks: rank 0, or the first to meet an error."""
+    from narrows.training import distributed
+
+    with contextlib.ExitStack() as stack:
+        try:
+            world = distributed.join(device)
+            if world.rank > 0:
+                nowhere = stack.enter_context(open(os.devnull, "w"))
+                stack.enter_context(contextlib.redirect_stdout(nowhere))
+                stack.enter_context(contextlib.redirect_stderr(nowhere))
+            yield world
+        except (Exception, KeyboardInterrupt) as error:
+            if distributed.speaks_first():
+                raise
+            raise typer.Exit(130 if isinstance(error, KeyboardInterrupt) else 1) from error
 
 
 def _unfitted(recipe: str, out: Path, assignments: list[str], options: dict[str, Any]) -> Estimator:
@@ -76,8 +104,8 @@ def _unfitted(recipe: str, out: Path, assignments: list[str], options: dict[str,
     return cls(**{"random_state": 0, "verbose": 1, **values, "checkpoint": str(out)})
 
 
-def _check_folder(out: Path, *, resume: bool, overwrite: bool) -> None:
-    """Refuse, before any work, a folder that cannot or should not take a model; say where a training starts."""
+def _prepare(out: Path, *, resume: bool, overwrite: bool) -> None:
+    """Make the folder. One that cannot or should not take a model is refused before any work."""
     if resume and overwrite:
         raise typer.BadParameter("--resume goes on and --overwrite starts anew: give one of them.")
     if out.exists() and not out.is_dir():
@@ -94,14 +122,14 @@ def _check_folder(out: Path, *, resume: bool, overwrite: bool) -> None:
         raise ValueError(f"{out} is not empty ({others[0].name}, ...) and holds no model. Name a folder of its own.")
     if resume and not unfinished:
         say(f"There is no checkpoint in {out} to go on from: starting anew.")
-
-
-@contextlib.contextmanager
-def _stoppable(out: Path, *, resume: bool, overwrite: bool) -> Iterator[None]:
-    """Around a training: start anew if asked to, and after Ctrl-C say how to go on."""
     out.mkdir(parents=True, exist_ok=True)
     if overwrite:
         _checkpoint(out).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _stoppable(out: Path, *, resume: bool) -> Iterator[None]:
+    """Around a training: after Ctrl-C say how to go on."""
     try:
         yield
     except KeyboardInterrupt as stopped:
@@ -124,5 +152,7 @@ def _checkpoint(out: Path) -> Path:
 def _go_on() -> str:
     """The command line that goes on with this one."""
     program = ["python", "-m", "narrows"] if Path(sys.argv[0]).stem == "__main__" else ["narrows"]
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        program = ["torchrun", "--nproc-per-node", os.environ["LOCAL_WORLD_SIZE"], "-m", "narrows"]
     words = [word for word in sys.argv[1:] if word not in ("--overwrite", "--resume")]
     return shlex.join([*program, *words, "--resume"])

@@ -17,6 +17,7 @@ from narrows.cli.app import say
 if TYPE_CHECKING:
     from narrows.data.files import Loaded
     from narrows.data.named import Split
+    from narrows.data.streams import Source
     from narrows.estimators import Estimator
 
 CHECKPOINT = "checkpoint.safetensors"  # `narrows.training.checkpoint.NAME`, without the import of torch
@@ -39,6 +40,21 @@ def dataset(name: str, split: Split) -> Loaded:
     found = load(set_name, chosen)
     say(f"{set_name}:{chosen}: {_size(found)}")
     return found
+
+
+def source(name: str, split: Split, model: Estimator) -> Source:
+    """What `dataset` gives, to be read a block at a time by `model`; a Parquet file is not read before that."""
+    from narrows.data import parquet, streams
+
+    path = Path(name).expanduser()
+    if not _is_named(_named(name)[0]) and path.exists() and parquet.is_parquet(path):
+        names = model.schema_.columns
+        found = streams.source(path, type(model).__name__, None if names is None else [str(n) for n in names])
+        assert found is not None
+        say(f"{name}: {found.n:,} examples")
+        return found
+    given = dataset(name, split)
+    return streams.of_array(given.X)._replace(columns=given.columns)
 
 
 def training_part(name: str) -> str | None:

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
     from narrows.data.files import Loaded
     from narrows.data.schema import Schema
+    from narrows.data.streams import Source
     from narrows.estimators import Estimator
 
-ARRAYS = (".npy", ".csv", ".tsv")
+ARRAYS = (".npy", ".parquet", ".csv", ".tsv")
 EXAMPLES = (*ARRAYS, ".png")
 _PAIRS, _PICTURES = 48, 400  # examples on a sheet, at most
 
@@ -44,11 +45,18 @@ def check_pictures(out: Path, model: Estimator) -> None:
 
 
 def write_array(out: Path, array: np.ndarray, columns: Sequence[str] | None = None) -> None:
-    """An array as .npy, .csv or .tsv."""
+    """An array as .npy, .parquet, .csv or .tsv."""
     from narrows.data import files
 
     files.write_array(out, array, columns)
     say(f"{out}: {' x '.join(map(str, array.shape))}")
+
+
+def write_stream(out: Path, model: Estimator, source: Source, method: str) -> None:
+    """What `method` makes of all of `source`, a block at a time, as .npy, .parquet, .csv or .tsv."""
+    model.set_params(verbose=1).stream(source, out, method)
+    shape = (model.model_.bottleneck.n_components,) if method == "transform" else model.schema_.user_shape
+    say(f"{out}: {' x '.join(map(str, (source.n, *shape)))}")
 
 
 def write_examples(

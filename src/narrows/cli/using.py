@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 Examples = Annotated[
     Path,
-    typer.Option(
-        "-o", "--out", metavar="FILE", help=".npy, .csv, or .png for a sheet of pictures.", show_default=False
-    ),
+    typer.Option("-o", "--out", metavar="FILE", help=".npy, .parquet, .csv, or .png for a sheet.", show_default=False),
 ]
 ExamplesOrFolder = Annotated[
     Path,
@@ -27,7 +25,7 @@ ExamplesOrFolder = Annotated[
         "-o",
         "--out",
         metavar="PATH",
-        help=".npy, .csv, .png for a sheet, or a new folder for one picture each.",
+        help=".npy, .parquet, .csv, .png for a sheet, or a new folder for one picture each.",
         show_default=False,
     ),
 ]
@@ -38,22 +36,26 @@ Seed = Annotated[int | None, typer.Option(help="Of the random numbers.", show_de
 def encode(
     model: Model,
     data: Data,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help=".npy or .csv.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FILE", help=".npy, .parquet or .csv.", show_default=False)
+    ],
 ) -> None:
     """Write the codes of DATA: a few numbers for each example.
 
     A row of codes stands for a row of DATA; they are what a classifier,
     a search or a map works with instead of the examples. Of a named data
-    set the test part is taken, unless you write digits:train.
+    set the test part is taken, unless you write digits:train. DATA may be
+    larger than memory: .npy and .parquet are read and written in pieces.
 
     For example:
 
         narrows encode digits-vae digits:train -o codes.npy
+
+        narrows encode table-ae table.parquet -o codes.parquet
     """
     outputs.check(out, outputs.ARRAYS)
     fitted = inputs.opened(model, needs_code=True)
-    codes = fitted.transform(inputs.dataset(data, "test").X)
-    outputs.write_array(out, codes, list(fitted.get_feature_names_out()))
+    outputs.write_stream(out, fitted, inputs.source(data, "test", fitted), "transform")
 
 
 @app.command(rich_help_panel=USE)
@@ -95,6 +97,9 @@ def reconstruct(model: Model, data: Data, out: ExamplesOrFolder) -> None:
     outputs.check(out, outputs.EXAMPLES, folder=True)
     fitted = inputs.opened(model)
     outputs.check_pictures(out, fitted)
+    if out.suffix.lower() in outputs.ARRAYS:
+        outputs.write_stream(out, fitted, inputs.source(data, "test", fitted), "reconstruct")
+        return
     given = inputs.dataset(data, "test")
     result = fitted.reconstruct(given.X)
     outputs.write_examples(out, result, fitted, given, {"original": given.X, "reconstructed": result})
@@ -128,6 +133,10 @@ def denoise(
     outputs.check(out, outputs.EXAMPLES, folder=True)
     fitted = inputs.opened(model)
     outputs.check_pictures(out, fitted)
+    _check_denoiser(fitted)
+    if noise is None and out.suffix.lower() in outputs.ARRAYS:
+        outputs.write_stream(out, fitted, inputs.source(data, "test", fitted), "denoise")
+        return
     given = inputs.dataset(data, "test")
     clean, rows = _denoised(fitted, given.X, noise, seed)
     outputs.write_examples(out, clean, fitted, given, rows)
@@ -221,6 +230,11 @@ def evaluate(
     printing.show_evaluation(found, json=json)
 
 
+def _check_denoiser(model: Estimator) -> None:
+    if model.recipe.name != "dae":
+        raise ValueError(f"denoise needs a model of the recipe dae. This one is {model.recipe.name}; try reconstruct.")
+
+
 def _denoised(model: Estimator, X: np.ndarray, noise: float | None, seed: int | None) -> tuple[Any, dict[str, Any]]:
     """X cleaned, and the rows of a picture that shows it; with a level of `noise`, X with that noise cleaned."""
     import torch
@@ -228,8 +242,6 @@ def _denoised(model: Estimator, X: np.ndarray, noise: float | None, seed: int | 
     from narrows import corruptions
     from narrows.types import Batch
 
-    if model.recipe.name != "dae":
-        raise ValueError(f"denoise needs a model of the recipe dae. This one is {model.recipe.name}; try reconstruct.")
     if noise is None:
         clean = model.reconstruct(X)
         return clean, {"noisy": X, "clean": clean}

@@ -1,6 +1,35 @@
 """Data: what comes in is described once, batched in the right place, and undone on the way out."""
 
 from narrows.data.rows import Rows
-from narrows.data.schema import Schema, Support, as_array, as_rows, check_rows, evenly, infer
+from narrows.data.schema import (
+    Schema,
+    Support,
+    as_array,
+    as_floats,
+    as_rows,
+    check_form,
+    check_numeric,
+    check_range,
+    check_rows,
+    evenly,
+    extremes,
+    infer,
+    shared,
+)
 
-__all__ = ["Rows", "Schema", "Support", "as_array", "as_rows", "check_rows", "evenly", "infer"]
+__all__ = [
+    "Rows",
+    "Schema",
+    "Support",
+    "as_array",
+    "as_floats",
+    "as_rows",
+    "check_form",
+    "check_numeric",
+    "check_range",
+    "check_rows",
+    "evenly",
+    "extremes",
+    "infer",
+    "shared",
+]

@@ -16,26 +16,25 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from narrows.data import images, parquet, sinks
 from narrows.data.atomic import atomic_path
+from narrows.data.sinks import DELIMITERS
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-_IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")  # the only decoders of Pillow that are let near a file
 _PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt")
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _DATA_KEYS = ("X", "x", "images", "data", "counts", "arr_0")
 _LABEL_KEYS = ("y", "labels")
 # http://yann.lecun.com/exdb/mnist/ describes IDX: 0, 0, type, number of axes, one uint32 an axis, the values.
 _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP_MAGIC, _ZIP_MAGIC, _NPY_MAGIC = b"\x1f\x8b", b"PK", b"\x93NUMPY"
 _DEFLATE_MAX_RATIO = 1032  # no deflate stream grows by more (zlib's technical details)
-_FORMATS = f".npy, .npz, .csv, .csv.gz, .tsv, IDX (plain or gzipped), images ({', '.join(IMAGE_SUFFIXES)}) and folders"
+_FORMATS = (
+    ".npy, .npz, .csv, .csv.gz, .tsv, .parquet, IDX (plain or gzipped), images "
+    f"({', '.join(images.SUFFIXES)}) and folders"
+)
 
 
 class Loaded(NamedTuple):
@@ -66,6 +65,8 @@ def read(path: str | os.PathLike[str]) -> Loaded:
     - `.csv`, `.tsv`, also gzipped: numbers only, as float64 of shape (rows, columns). The first line is a header
       if none of its cells is a number, or if it counts 0, 1, 2, ... as pandas does for columns without names.
     - IDX, also gzipped, under any name: the format of MNIST.
+    - `.parquet`, or a folder of such: numbers only, one example a row, or lists of numbers in a single column.
+      Needs the extra `tables`.
     - An image: uint8 of shape (1, height, width), or (1, height, width, 3) if it is in colour. Of 16-bit grey the
       high byte is kept; transparency is dropped.
     - A folder of images: all of one size; uint8 of shape (n, height, width), or (n, height, width, 3) if any is
@@ -82,8 +83,11 @@ def read(path: str | os.PathLike[str]) -> Loaded:
         If the system refuses to read it.
     """
     path = Path(path).expanduser()
+    if parquet.is_parquet(path) and path.exists():
+        return _read_parquet(path)
     if path.is_dir():
-        return _read_folder(path)
+        X, y, names = images.read_folder(path)
+        return Loaded(X, y, None, path.resolve().name, names)
     if not path.exists():
         raise FileNotFoundError(_missing(path))
     suffix, inner_suffix = path.suffix.lower(), Path(path.stem).suffix.lower()
@@ -107,12 +111,12 @@ def read(path: str | os.PathLike[str]) -> Loaded:
             return _read_npz(path)
         if head[:2] == b"\0\0" and len(head) >= 4 and head[2] in _IDX_TYPES:
             return _read_idx(path, gzipped)
-        if suffix in _DELIMITERS and not gzipped:
-            return _read_table(path, _DELIMITERS[suffix], gzipped)
-        if suffix == ".gz" and inner_suffix in _DELIMITERS:
-            return _read_table(path, _DELIMITERS[inner_suffix], gzipped)
-        if suffix in IMAGE_SUFFIXES and not gzipped:
-            return Loaded(_read_images([path]), None, None, path.stem, [path.name])
+        if suffix in DELIMITERS and not gzipped:
+            return _read_table(path, DELIMITERS[suffix], gzipped)
+        if suffix == ".gz" and inner_suffix in DELIMITERS:
+            return _read_table(path, DELIMITERS[inner_suffix], gzipped)
+        if suffix in images.SUFFIXES and not gzipped:
+            return Loaded(images.read_images([path]), None, None, path.stem, [path.name])
     if suffix in (".npy", ".npz"):
         raise ValueError(
             f"{path} is named {suffix}, but begins with {head!r}, as no {suffix} file does. "
@@ -125,7 +129,7 @@ def read(path: str | os.PathLike[str]) -> Loaded:
 
 
 def write_array(path: str | os.PathLike[str], array: np.ndarray, columns: Sequence[str] | None = None) -> None:
-    """Write an array as `.npy`, `.csv` or `.tsv`, whole or not at all.
+    """Write an array as `.npy`, `.parquet`, `.csv` or `.tsv`, whole or not at all.
 
     Parameters
     ----------
@@ -137,40 +141,22 @@ def write_array(path: str | os.PathLike[str], array: np.ndarray, columns: Sequen
     ------
     ValueError
         For another suffix, an array that does not hold numbers, or one that does not fit a table or `columns`.
+    ImportError
+        For `.parquet` without the extra `tables`.
     OSError
         If the system refuses, for example because the disk is full; the old file is untouched.
     """
-    path = Path(path).expanduser()
-    suffix = path.suffix.lower()
-    if suffix != ".npy" and suffix not in _DELIMITERS:
-        raise ValueError(f"Cannot write an array to {path}: the name must end in .npy, .csv or .tsv.")
+    path = sinks.check_path(path)
     array = np.asarray(array)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"Cannot write {path}: the array must hold numbers. Got dtype {array.dtype} instead.")
-    if suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         with atomic_path(path) as temporary, open(temporary, "wb") as stream:
             np.save(stream, array, allow_pickle=False)
-    else:
-        _write_table(path, array, columns, _DELIMITERS[suffix])
-
-
-def _write_table(path: Path, array: np.ndarray, columns: Sequence[str] | None, delimiter: str) -> None:
-    table = array.reshape(-1, 1) if array.ndim == 1 else array
-    if table.ndim != 2:
-        raise ValueError(f"Cannot write {path}: a table has 1 or 2 axes, the array has {array.ndim}. Use .npy.")
-    if columns is not None and len(columns) != table.shape[1]:
-        raise ValueError(
-            f"Cannot write {path}: `columns` must name each of the {table.shape[1]} columns. Got {len(columns)} names."
-        )
-    if table.dtype == bool:
-        table = table.astype(np.uint8)  # "True" would not read back as a number
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
-        if columns is not None:
-            writer.writerow(columns)
-        for start in range(0, len(table), 4096):  # as text a number takes 128 bytes, so not all of them at once
-            # astype(str) writes the shortest digits that read back as the same number, of float32 too.
-            writer.writerows(table[start : start + 4096].astype(str).tolist())
+        return
+    with sinks.opened(path, len(array), columns) as sink:
+        sink.write(array)
+        sink.finish()
 
 
 # Arrays
@@ -260,6 +246,14 @@ def _fill(X: np.ndarray, stream: gzip.GzipFile | io.BufferedReader) -> None:
 # Tables
 
 
+def _read_parquet(path: Path) -> Loaded:
+    table = parquet.table(path)
+    X = sinks.Memory(table.n)
+    for batch in table.batches(4096):
+        X.write(batch)
+    return Loaded(X.finish(), None, table.names if table.width is None else None, path.resolve().stem, None)
+
+
 def _read_table(path: Path, delimiter: str, gzipped: bool) -> Loaded:
     columns, n_skipped = _header(path, delimiter, gzipped)
     try:
@@ -332,100 +326,6 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-# Images
-
-
-def _read_folder(folder: Path) -> Loaded:
-    images = _images_in(folder)
-    class_folders = [entry for entry in _visible(folder) if entry.is_dir()]
-    classes = [(entry, found) for entry in class_folders if (found := _images_in(entry))]
-    if images and classes:
-        raise ValueError(
-            f"{folder} must hold its images either itself or in one sub-folder a class. It has {images[0].name} and "
-            f"{classes[0][1][0].relative_to(folder)}. Move the former into a sub-folder, or read a sub-folder alone."
-        )
-    name = folder.resolve().name
-    if images:
-        return Loaded(_read_images(images), None, None, name, [image.name for image in images])
-    if not classes:
-        others = ", ".join(entry.name for entry in _visible(folder)[:5]) or "nothing"
-        raise ValueError(
-            f"{folder} must hold images ({', '.join(IMAGE_SUFFIXES)}), itself or in one sub-folder a class, one level "
-            f"deep. It holds {others}. Give the path of a file or of the folder that has the images."
-        )
-    X = _read_images([image for _, found in classes for image in found])
-    y = np.repeat(np.arange(len(classes)), [len(found) for _, found in classes])
-    files = [f"{entry.name}/{image.name}" for entry, found in classes for image in found]
-    return Loaded(X, y, None, name, files)
-
-
-def _visible(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-
-
-def _images_in(folder: Path) -> list[Path]:
-    return [entry for entry in _visible(folder) if entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()]
-
-
-def _read_images(paths: list[Path]) -> np.ndarray:
-    """Read images of one size into uint8 of shape (n, height, width), or (n, height, width, 3) if any has colour.
-
-    The headers are read first, so that the array can be made once and an odd image is found before the long work.
-    """
-    size, grey = None, True
-    for path in paths:
-        with _image(path) as image:
-            size, grey = size or image.size, grey and (image.mode in ("1", "L", "LA") or _is_16_bit(image))
-            found, mode, n_frames = image.size, image.mode, getattr(image, "n_frames", 1)
-            is_photo = image.format == "MPO"  # a JPEG of a telephone, with a preview as a second frame
-        if mode in ("I", "F") and not _is_16_bit(image):
-            raise ValueError(
-                f"{path} must have 8 or 16 bits a channel. It has 32. Save it with fewer, or save the pixels with "
-                "np.save('X.npy', X)."
-            )
-        if n_frames > 1 and not is_photo:
-            raise ValueError(f"{path} must hold one image. It holds {n_frames}. Save each in a file of its own.")
-        if found != size:
-            raise ValueError(
-                f"All images must have one size. {paths[0]} is {size[0]} x {size[1]}, {path} is {found[0]} x "
-                f"{found[1]} (width x height). Crop or resize them first, for example with "
-                f"PIL.ImageOps.fit(image, {size})."
-            )
-    assert size is not None
-    width, height = size
-    X = np.empty((len(paths), height, width) if grey else (len(paths), height, width, 3), np.uint8)
-    for i, path in enumerate(paths):
-        with _image(path) as image:
-            X[i] = np.asarray(_as_8_bit(image).convert("L" if grey else "RGB"))
-    return X
-
-
-def _is_16_bit(image: Image) -> bool:
-    # Older Pillow opens a PNG with 16 bits as mode I, which otherwise means 32 bits.
-    return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
-
-
-def _as_8_bit(image: Image) -> Image:
-    """Keep the high byte of 16-bit grey; Pillow's own `convert` would clip everything above 255 to white."""
-    import PIL.Image
-
-    return PIL.Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)) if _is_16_bit(image) else image
-
-
-@contextlib.contextmanager
-def _image(path: Path) -> Iterator[Image]:
-    """Open an image; whatever Pillow raises for a damaged one becomes a ValueError that names the file."""
-    import PIL.Image
-
-    with open(path, "rb") as stream:  # outside the try: a permission error is no damage
-        try:
-            with PIL.Image.open(stream, formats=_IMAGE_FORMATS) as image:
-                yield image
-        # Pillow's decoders raise nearly anything at bytes they did not expect; only the work on `image` is in here.
-        except Exception as error:
-            raise ValueError(f"{path} is a damaged image, or none ({error}). Replace or remove it.") from error
 
 
 # Files and paths

@@ -5,13 +5,11 @@ Both give the same batches for the same indices. There is no Python object per r
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.data.schema import Schema
+from narrows.data.schema import Schema, shared
 from narrows.types import Batch
 
 _SHARE = 0.5  # of the device's free memory that data may take
@@ -30,7 +28,7 @@ class Rows:
 
     def __init__(self, X: np.ndarray, schema: Schema, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         self.schema, self.device, self.dtype = schema, device, dtype
-        rows = _wrapped(X)
+        rows = shared(X)
         self.resident = device.type == "cpu" or (device.type == "cuda" and _fits(rows, device))
         self.rows = rows.to(device) if self.resident else rows
 
@@ -50,11 +48,3 @@ class Rows:
 
 def _fits(rows: Tensor, device: torch.device) -> bool:
     return rows.numel() * rows.element_size() < _SHARE * torch.cuda.mem_get_info(device)[0]
-
-
-def _wrapped(X: np.ndarray) -> Tensor:
-    """`X` as a tensor over the same memory."""
-    with warnings.catch_warnings():
-        # torch warns of arrays that are read-only, as memory maps are; narrows never writes to a user's rows
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writ", category=UserWarning)
-        return torch.from_numpy(np.ascontiguousarray(X))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,23 +16,21 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from narrows import likelihoods, recipes, storage
-from narrows.data import as_array, as_rows, check_rows, infer
+from narrows.data import as_array, as_floats, check_numeric, infer
+from narrows.estimators.applying import Applying
 from narrows.estimators.dials import Dials, has_code
 from narrows.estimators.signature import TRAINING, constructor, documentation, plain, seed_from
-from narrows.estimators.survey import card, support_message, survey
-from narrows.evaluation.scores import log_likelihood
-from narrows.model import Autoencoder
+from narrows.estimators.survey import card, survey
 from narrows.params import Parameter
-from narrows.training import Interrupted, Settings, checkpoint, choose_device, own_generators
+from narrows.training import Interrupted, Settings, checkpoint, own_generators
 from narrows.training import fit as train
+from narrows.training.distributed import join
 from narrows.version import __version__
 
 _HASHED_BYTES = 256 << 20
-_ROWS = 1024  # examples in one pass at inference
-_FEWEST_ROWS = 32  # smaller passes are filled up, so that an example's result does not depend on its company
 
 
-class Estimator(Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseEstimator):
+class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseEstimator):
     """Abstract: an autoencoder with scikit-learn's habits. Subclasses name their recipe.
 
     Attributes
@@ -87,7 +84,7 @@ class Estimator(Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Outlie
 
         Returns
         -------
-        self
+        self. In a script that torchrun started, all processes train one model together, and each returns all of it.
 
         Raises
         ------
@@ -95,11 +92,14 @@ class Estimator(Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Outlie
             If a parameter or X is not what it must be.
         KeyboardInterrupt
             On Ctrl-C; the model then holds the best weights so far and can be used.
+        ConnectionError
+            If another process of this training has failed.
         """
         self._check_parameters()
         rows = self._begin(X)
-        settings = self._settings(self._seed())
-        seed = settings.seed
+        world = join(self.device)
+        seed = world.same(self._seed())
+        settings = self._settings(seed)
         parts = self._assemble(seed)
         self.model_ = parts.model
         self._check_support(rows)
@@ -112,7 +112,7 @@ class Estimator(Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Outlie
                 self.schema_,
                 settings,
                 title=type(self).__name__,
-                fingerprint=self._fingerprint(rows, seed) if self.checkpoint is not None else "",
+                fingerprint=self._fingerprint(rows, seed) if self.checkpoint is not None or world.size > 1 else "",
             )
         except Interrupted as stopped:
             failed, result = stopped, stopped.result
@@ -131,7 +131,8 @@ class Estimator(Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Outlie
         self._check_parameters()
         first = not self.__sklearn_is_fitted__()
         rows = self._begin(X) if first else self._checked(X)
-        seed = seed_from(self.random_state)
+        world = join(self.device)
+        seed = world.same(seed_from(self.random_state))
         if first:
             self._parts = self._assemble(seed)
             self.model_, self.history_, self.n_iter_ = self._parts.model, [], 0
@@ -144,7 +145,15 @@ class Estimator(Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Outlie
         settings = self._settings(
             seed + self.n_iter_, max_epochs=1, early_stopping=False, constant=True, checkpoint=None
         )
-        result = train(self.model_, self._parts.objective, rows, self.schema_, settings, title=type(self).__name__)
+        result = train(
+            self.model_,
+            self._parts.objective,
+            rows,
+            self.schema_,
+            settings,
+            title=type(self).__name__,
+            fingerprint=self._fingerprint(rows, seed) if world.size > 1 else "",
+        )
         self.history_ = self.history_ + result.history
         self.n_iter_ += 1
         survey(self, rows)
@@ -154,13 +163,12 @@ class Estimator(Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Outlie
 
     def transform(self, X: Any) -> np.ndarray:
         """The codes of X: (n, n_components), the posterior means where the code is stochastic."""
-        rows = self._checked(X)
-        return self._apply(self.model_.encode, rows, like=rows)
+        return self._streamed("transform", self._given(X))
 
     def reconstruct(self, X: Any) -> Any:
         """X through the narrow place and back: the likelihood's mean, in the form and the units of X."""
-        rows = self._checked(X)
-        return self.schema_.as_frame(self.schema_.restore(self.applied(self.model_.reconstruct, rows)), like=X)
+        found = self._streamed("reconstruct", self._given(X))
+        return self.schema_.as_frame(found, like=X)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Log-likelihood of each example in nats: (n,), higher is more usual.
@@ -173,9 +181,7 @@ class Estimator(Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Outlie
         ValueError
             If X holds values that the likelihood cannot score.
         """
-        rows = self._checked(X)
-        self._check_support(rows)
-        return self._scores(rows)
+        return self._streamed("score_samples", self._given(X))
 
     def score(self, X: Any, y: Any = None) -> float:
         """The mean of `score_samples`."""
@@ -226,36 +232,6 @@ class Estimator(Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Outlie
     @property
     def _n_features_out(self) -> int:
         return self.model_.bottleneck.n_components
-
-    # ------------------------------------------------------------------------------------- for other layers
-
-    def prepared(self, X: Any) -> Tensor:
-        """X checked and on the model's scale: n x `schema_.shape`, in memory."""
-        rows = self._checked(X)
-        return self.schema_.prepare(torch.from_numpy(np.array(rows)))
-
-    def applied(self, function: Callable[[Tensor], Tensor], rows: np.ndarray | Tensor) -> Tensor:
-        """`function`, of the model's tensors, over many examples in passes of bounded size; the result on the CPU.
-
-        Parameters
-        ----------
-        function : from B x `schema_.shape` to B x anything, such as `model_.encode`.
-        rows : the user's rows as an array, or prepared examples as a tensor.
-        """
-        model = self.module()
-        parameter = next(model.parameters())
-        parts = []
-        with torch.inference_mode():
-            for start in range(0, len(rows), _ROWS):
-                part = rows[start : start + _ROWS]
-                if isinstance(part, Tensor):
-                    x = part.to(parameter.device, parameter.dtype)
-                else:
-                    raw = torch.from_numpy(np.array(part))
-                    raw = raw.to(parameter.device) if parameter.device.type == "cuda" else raw
-                    x = self.schema_.prepare(raw, parameter.dtype).to(parameter.device)
-                parts.append(function(_filled(x))[: len(part)].cpu())
-        return torch.cat(parts)
 
     # ---------------------------------------------------------------------------------------------- inside
 
@@ -313,10 +289,14 @@ class Estimator(Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Outlie
         return Settings(**{**values, "seed": seed, **changes})
 
     def _rows(self, X: Any, reset: bool) -> np.ndarray:
+        """X as an array of floats or bytes; what validation finds out about its form is kept where `reset`."""
+        return as_floats(self._validated(X, reset))
+
+    def _validated(self, X: Any, reset: bool) -> np.ndarray:
         owner = type(self).__name__
         if isinstance(X, (list, tuple)):
             X = as_array(X, owner)
-        of_images = not reset and self.schema_.kind == "image"  # then `check_rows` says what form they have
+        of_images = not reset and self.schema_.kind == "image"  # then `check_form` says what form they have
         if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor) and not of_images:
             if isinstance(X, np.ndarray) or hasattr(X, "iloc"):
                 as_array(X, owner)  # says where the words are
@@ -326,63 +306,20 @@ class Estimator(Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Outlie
                 reset=reset,
                 dtype="numeric",
                 ensure_min_samples=2 if reset else 1,
-                ensure_all_finite=False,  # `infer` and `check_rows` look at that, for images too
-                order="C",
+                ensure_all_finite=False,  # `infer` and `extremes` look at that, for images too
+                order="C" if reset else None,  # blocks are brought in order one by one
             )
-            return as_rows(rows, owner)
-        rows = as_rows(X, owner)
+            return check_numeric(rows, owner)
+        rows = check_numeric(as_array(X, owner), owner)
         if reset:
             self.n_features_in_ = int(np.prod(rows.shape[1:]))
             if hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
         return rows
 
-    def _checked(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        rows = self._rows(X, reset=False)
-        check_rows(rows, self.schema_, type(self).__name__)
-        return rows
-
-    def module(self) -> Autoencoder:
-        """The model, where it is to compute."""
-        device, _ = choose_device(self.device)
-        if next(self.model_.parameters()).device != device:
-            self.model_.to(device)
-        return self.model_.eval()
-
-    def _apply(
-        self, function: Callable[[Tensor], Tensor], rows: np.ndarray, like: np.ndarray | None = None
-    ) -> np.ndarray:
-        out = self.applied(function, rows).numpy()
-        return out.astype(like.dtype, copy=False) if like is not None and like.dtype.kind == "f" else out
-
-    def _decoded(self, z: Tensor, draw: int | None = None) -> Any:
-        model = self.module()
-        parameter = next(model.parameters())
-        parts = []
-        with torch.inference_mode(), own_generators(draw or 0):
-            for part in z.to(parameter.device, parameter.dtype).split(_ROWS):
-                o = model.decode(_filled(part))[: len(part)]
-                parts.append((model.likelihood.mean(o) if draw is None else model.likelihood.sample(o)).cpu())
-        return self.schema_.as_frame(self.schema_.restore(torch.cat(parts)))
-
-    def _codes(self, X: Any) -> np.ndarray:
-        return self._apply(self.model_.encode, self._checked(X))
-
-    def _scores(self, rows: np.ndarray) -> np.ndarray:
-        return self._apply(lambda x: log_likelihood(self.model_, x), rows).astype(np.float64) - self.schema_.log_scale
-
-    def _check_support(self, rows: np.ndarray) -> None:
-        likelihood = self.model_.likelihood
-        if likelihood.needs is None:
-            return
-        strange = ~self._apply(lambda x: likelihood.contains(x).flatten(1).all(1), rows).astype(bool)
-        if strange.any():
-            raise ValueError(support_message(self, rows, np.flatnonzero(strange)))
-
     def _fingerprint(self, rows: np.ndarray, seed: int) -> str:
         """Of all that the weights depend on, but what only says when to save, print or stop."""
-        free = ("verbose", "checkpoint", "device", "contamination", "random_state", "max_time")
+        free = ("verbose", "checkpoint", "device", "sharded", "contamination", "random_state", "max_time")
         values = {k: plain(v) for k, v in self.get_params(deep=False).items() if k not in free}
         known = [__version__, self.recipe.name, values, seed, rows.shape, str(rows.dtype)]
         digest = hashlib.sha256(json.dumps(known).encode())
@@ -401,10 +338,3 @@ def _names(X: Any) -> tuple[list[str | int] | None, str | None]:
     if not hasattr(X, "columns") or not hasattr(X, "iloc"):
         return None, None
     return [n if isinstance(n, int) else str(n) for n in X.columns], "pandas"
-
-
-def _filled(x: Tensor) -> Tensor:
-    """`x` with rows of 0 added up to a power of two, at least `_FEWEST_ROWS`, so that few shapes occur."""
-    n = len(x)
-    whole = max(_FEWEST_ROWS, 1 << (n - 1).bit_length())
-    return x if n == whole else torch.cat([x, x.new_zeros(whole - n, *x.shape[1:])])

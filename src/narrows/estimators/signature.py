@@ -36,6 +36,9 @@ def _training(
     ] = "auto",
     precision: Annotated[str, OneOf(PRECISIONS), "of the training step's products"] = "auto",
     compile: Annotated[Any, either(FLAG, _AUTO), "whether to compile the training step"] = "auto",
+    sharded: Annotated[
+        Any, either(FLAG, _AUTO), "whether each of several processes holds a share of the model rather than all of it"
+    ] = "auto",
     checkpoint: Annotated[
         Any,
         Which("a folder's path or None", lambda v: v is None or isinstance(v, (str, Path))),

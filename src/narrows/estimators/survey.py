@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from narrows.estimators.base import Estimator
 
 _SURVEYED = 10_000  # training rows that are looked at after a training
+_SCORED = 2_000  # of them, to set the threshold by: a score may take ten passes, and a quantile needs no more rows
 _AUTO_CONTAMINATION = 0.05
 
 
@@ -50,7 +51,7 @@ def survey(self: Estimator, rows: np.ndarray) -> None:
         if not isinstance(bottleneck, Sparse):
             self.code_covariance_ = np.atleast_2d(np.cov(z, rowvar=False))
     share = _AUTO_CONTAMINATION if self.contamination == "auto" else self.contamination
-    self.offset_ = float(np.quantile(self._scores(sample), share))
+    self.offset_ = float(np.quantile(self._scores(evenly(sample, _SCORED)), share))
 
 
 def card(self: Estimator) -> str:
@@ -65,8 +66,11 @@ def card(self: Estimator) -> str:
     )
 
 
-def support_message(self: Estimator, rows: np.ndarray, strange: np.ndarray) -> str:
-    """What to say of values that the likelihood cannot score; `strange` are the rows that hold some."""
+def support_message(self: Estimator, rows: np.ndarray, strange: np.ndarray, first: int = 0) -> str:
+    """What to say of values that the likelihood cannot score; `strange` are the rows that hold some.
+
+    `first` is the number of the first of `rows`, where those are a block of more.
+    """
     schema, likelihood, owner = self.schema_, self.model_.likelihood, type(self).__name__
     rows = rows[strange]
     bad = ~self.applied(likelihood.contains, rows).numpy()
@@ -75,7 +79,7 @@ def support_message(self: Estimator, rows: np.ndarray, strange: np.ndarray) -> s
     values = rows[bad]
     place = f"column {schema.columns[column]!r}" if schema.columns else f"column {column}"
     if schema.kind == "image":
-        place = f"image {int(strange[0])}"
+        place = f"image {first + int(strange[0]):,}"
     support = likelihood.support
     if schema.scale[0] != 1 and schema.support == "unit":
         support = f"[0, {schema.scale[0]:g}]"

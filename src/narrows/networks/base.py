@@ -17,8 +17,8 @@ class Standardize(nn.Module):
     Real-valued vectors arrive standardised and pass through.
     """
 
-    mean: Tensor
-    std: Tensor
+    shift: Tensor
+    factor: Tensor
 
     def __init__(self, schema: Schema) -> None:
         super().__init__()
@@ -29,14 +29,15 @@ class Standardize(nn.Module):
         std = torch.tensor(schema.std)
         if schema.support != "count":
             std = std.square().mean().sqrt().expand_as(std).clone()
-        self.register_buffer("mean", torch.tensor(schema.mean).reshape(shape), persistent=False)
-        self.register_buffer("std", std.reshape(shape), persistent=False)
+        mean = torch.tensor(schema.mean)
+        self.register_buffer("factor", (1 / std).reshape(shape), persistent=False)
+        self.register_buffer("shift", (-mean / std).reshape(shape), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Standardise x (B x shape)."""
         if self.trivial:
             return x
-        return ((x.clamp(min=0).log1p() if self.counts else x) - self.mean) / self.std
+        return torch.addcmul(self.shift, x.clamp(min=0).log1p() if self.counts else x, self.factor)
 
 
 class Decoder(nn.Module):

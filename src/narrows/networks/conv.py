@@ -59,7 +59,7 @@ class ConvEncoder(nn.Module):
     width : channels at full size.
     """
 
-    def __init__(self, schema: Schema, n_outputs: int, width: int = 32) -> None:
+    def __init__(self, schema: Schema, n_outputs: int, width: int = 16) -> None:
         super().__init__()
         channels, height, breadth = schema.shape
         levels = sizes(height, breadth)
@@ -80,7 +80,7 @@ class ConvEncoder(nn.Module):
 class ConvDecoder(Decoder):
     """The encoder's mirror image: a linear layer, then enlarging by nearest neighbours and convolving."""
 
-    def __init__(self, schema: Schema, n_inputs: int, width: int = 32) -> None:
+    def __init__(self, schema: Schema, n_inputs: int, width: int = 16) -> None:
         super().__init__()
         channels, height, breadth = schema.shape
         self.levels = sizes(height, breadth)

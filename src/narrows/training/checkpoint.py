@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from narrows.data.atomic import atomic_path, write_tensors
+from narrows.training.sharding import laid_out, wholes
 
 if TYPE_CHECKING:
     from narrows.training.loop import Trainer  # for the annotation only: the loop stands above
@@ -58,6 +58,8 @@ def gather(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "limiter.mean": learning.limiter.mean,
         "generator.cpu": torch.get_rng_state(),
     }
+    if trainer.sharded:
+        tensors = wholes(tensors, keep=trainer.world.rank == 0)
     if trainer.device.type == "cuda":
         tensors["generator.cuda"] = torch.cuda.get_rng_state(trainer.device)
     if trainer.device.type == "mps":
@@ -67,6 +69,7 @@ def gather(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "seed": trainer.settings.seed,
         **_setting(trainer),
         "threads": trainer.threads,
+        "processes": trainer.world.size,
         "over": trainer.schedule.over(trainer.at.step, trainer.seconds),
         "position": asdict(trainer.at),
         "summed": learning.summed,
@@ -99,21 +102,24 @@ def restore(trainer: Trainer, tensors: dict[str, Tensor], state: dict[str, Any],
             "Pass another folder as `checkpoint`, or delete that file to start anew."
         )
     for name, mine in _setting(trainer).items():
-        if state[name] != mine:
+        # several processes never compile; with another number of them the weights differ by rounding anyway
+        if state[name] != mine and (name != "compile" or state["processes"] == trainer.world.size):
             raise ValueError(
                 f"{path} was trained with {name}={state[name]!r}, and this run has {mine!r}. Pass "
                 f"{name}={state[name]!r} to go on."
             )
     learning, device = trainer.learning, trainer.device
-    trainer.model.load_state_dict(under("model", tensors))
-    trainer.objective.load_state_dict(under("objective", tensors))
+    here = {**trainer.model.state_dict(prefix="model."), **trainer.objective.state_dict(prefix="objective.")}
+    mine = {name: laid_out(tensors[name], like) for name, like in here.items()}
+    trainer.model.load_state_dict(under("model", mine))
+    trainer.objective.load_state_dict(under("objective", mine))
     restore_optimizer(learning.optimizer, tensors)
-    trainer.best = {name: t.to(device) for name, t in under("best", tensors).items()}
+    trainer.best = {name: laid_out(t.to(device), here[name]) for name, t in under("best", tensors).items()}
     learning.sums = {name: t.to(device) for name, t in under("sum", tensors).items()}
     learning.summed = state["summed"]
     learning.limiter.mean = tensors["limiter.mean"].to(device)
     trainer.at = Position(**state["position"])
-    trainer.started = time.perf_counter() - state["seconds"]
+    trainer.clock.restore(trainer.at.step, state["seconds"])
     trainer.model.bottleneck.reviving = state["reviving"]
     trainer.schedule.restore(state["schedule"])
     trainer.objective.restore(state["objective"])
@@ -183,7 +189,9 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     """The inverse of `optimizer_tensors`."""
     state: dict[int, dict[str, Tensor]] = {}
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     for name, tensor in under("optimizer", tensors).items():
         number, key = name.split(".", 1)
-        state.setdefault(int(number), {})[key] = tensor
+        like = parameters[int(number)]
+        state.setdefault(int(number), {})[key] = laid_out(tensor, like) if tensor.shape == like.shape else tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

@@ -20,8 +20,8 @@ from narrows.data import Rows
 from narrows.params import nearest
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
-_COMPILED_SAVES = 0.2  # of a run's time
-_COMPILING_TAKES = 60.0  # seconds, on a slow day
+_COMPILED_SAVES = 0.25  # of a run's time
+_COMPILING_TAKES = 15.0  # seconds, where nothing of it is cached
 _WORTH_THREADS = 0.5e9  # floating-point operations a step
 _WORTHWHILE = 1.3  # bf16 must be this much faster to be chosen: it costs three digits
 
@@ -75,11 +75,15 @@ def choose_precision(name: str, device: torch.device) -> tuple[torch.dtype, Choi
     return torch.float32, Choice("precision", "float32", reason)
 
 
-def choose_compile(asked: bool | str, device: torch.device, seconds: float) -> tuple[bool, Choice]:
+def choose_compile(asked: bool | str, device: torch.device, seconds: float, processes: int = 1) -> tuple[bool, Choice]:
     """Whether to compile the training step, for a run predicted to last `seconds` without.
 
-    A compiled step of the networks here is about a fifth faster on the CPU, and compiling takes half a minute there.
+    A compiled step of the networks here takes a quarter less time on the CPU (docs/negative-results.md).
     """
+    if processes > 1:
+        if asked is True:
+            raise ValueError(f"compile=True is for one process, and {processes} train. Leave `compile` out.")
+        return False, Choice("compile", "False", f"{processes} processes train, which speak to each other in a step")
     if asked != "auto":
         return bool(asked), Choice("compile", str(asked), "as asked")
     if seconds * _COMPILED_SAVES <= _COMPILING_TAKES:
@@ -91,10 +95,14 @@ def choose_compile(asked: bool | str, device: torch.device, seconds: float) -> t
     return True, Choice("compile", "True", f"some {seconds:.0f} s to train, as predicted, repay compiling")
 
 
-def choose_recording(asked: bool | str, rows: Rows) -> tuple[bool, list[Choice]]:
+def choose_recording(asked: bool | str, rows: Rows, processes: int = 1) -> tuple[bool, list[Choice]]:
     """Whether steps are recorded and played back as a whole, which only CUDA devices can; nothing is said elsewhere."""
     if rows.device.type != "cuda":
         return False, []
+    if processes > 1:
+        return False, [
+            Choice("cuda_graphs", "False", f"{processes} processes train, which speak to each other in a step")
+        ]
     if asked is False:
         return False, [Choice("cuda_graphs", "False", "compile=False was asked for")]
     if not rows.resident:

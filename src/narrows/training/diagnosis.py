@@ -9,13 +9,16 @@ from torch import Tensor, nn
 
 from narrows.bottlenecks import Gaussian, Sparse
 from narrows.model import Autoencoder
+from narrows.shards import batch_any, batch_mean
+from narrows.training.sharding import whole
 
 ACTIVE_VARIANCE = 0.01  # of the posterior mean over examples: Burda et al. (2016), https://arxiv.org/abs/1509.00519
 
 
 def active_components(means: Tensor) -> Tensor:
     """Which components' posterior means (n x L) vary between examples: L booleans."""
-    return means.var(0, correction=0) > ACTIVE_VARIANCE
+    mean = batch_mean(means.mean(0))
+    return batch_mean((means - mean).square().mean(0)) > ACTIVE_VARIANCE
 
 
 def look(model: Autoencoder, h: Tensor) -> dict[str, float]:
@@ -29,7 +32,7 @@ def look(model: Autoencoder, h: Tensor) -> dict[str, float]:
         return {"active_components": float(active_components(bottleneck.encode(h)).sum())}
     if isinstance(bottleneck, Sparse):
         fires = bottleneck.encode(h) > bottleneck.floor
-        l0, dead = fires.sum(1).double().mean(), (~fires.any(0)).double().mean()
+        l0, dead = batch_mean(fires.sum(1).double().mean()), (~batch_any(fires.any(0))).double().mean()
         return {"l0": float(l0), "dead_fraction": float(dead)}
     return {}
 
@@ -48,4 +51,4 @@ def overfits(history: list[dict[str, Any]]) -> int | None:
 
 def non_finite(module: nn.Module) -> list[str]:
     """Names of the parameters and buffers that hold a NaN or an infinity."""
-    return [name for name, t in module.state_dict().items() if not torch.isfinite(t).all()]
+    return [name for name, t in module.state_dict().items() if not whole(torch.isfinite(t).all())]

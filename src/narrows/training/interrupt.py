@@ -9,20 +9,31 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def deferred_interrupt() -> Iterator[threading.Event]:
-    """Let the first Ctrl-C set a flag that is looked at between steps, and a second one interrupt at once."""
+def deferred_interrupt(terminated: bool = False) -> Iterator[threading.Event]:
+    """Let the first Ctrl-C set a flag that is looked at between steps, and a second one interrupt at once.
+
+    Parameters
+    ----------
+    terminated : whether SIGTERM is taken as a Ctrl-C, as torchrun means it.
+    """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
-    before = signal.getsignal(signal.SIGINT)
+    signals = (signal.SIGINT, signal.SIGTERM) if terminated else (signal.SIGINT,)
+    before = {number: signal.getsignal(number) for number in signals}
+
+    def put_back() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     def ask(_signal: int, _frame: object) -> None:
         asked.set()
-        signal.signal(signal.SIGINT, before)
+        put_back()
 
-    signal.signal(signal.SIGINT, ask)
+    for number in signals:
+        signal.signal(number, ask)
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        put_back()

@@ -7,9 +7,9 @@ the seed and the epoch, so a run that was killed goes on to the same weights.
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from narrows.data import Rows, Schema
 from narrows.model import Autoencoder
 from narrows.objectives import WeightedCosts
+from narrows.shards import Shard, sharded
 from narrows.training import checkpoint as files
 from narrows.training.checkpoint import Position
 from narrows.training.device import (
@@ -34,13 +35,16 @@ from narrows.training.device import (
     threads,
 )
 from narrows.training.diagnosis import look, non_finite, overfits
+from narrows.training.distributed import Clock, join, mended
 from narrows.training.generators import own_generators
 from narrows.training.interrupt import deferred_interrupt
 from narrows.training.optimizer import choose_decay
 from narrows.training.progress import Reporter
 from narrows.training.schedule import Schedule
 from narrows.training.settings import Plan, Settings, plan
+from narrows.training.sharding import choose_sharding, views_allowed, wholes
 from narrows.training.step import Step
+from narrows.types import Batch
 
 _REPORT = 50  # steps between two readings of the losses
 _BESIDES = 3.0  # how many times longer a step takes than its matrix products alone
@@ -95,7 +99,8 @@ def fit(
     Parameters
     ----------
     X : rows as `narrows.data.as_rows` gives them.
-    fingerprint : of the model's parameters and the data; a checkpoint with another one is refused.
+    fingerprint : of the model's parameters and the data; a checkpoint with another one is refused, and so is another
+        process with another one.
 
     Raises
     ------
@@ -103,11 +108,16 @@ def fit(
         On Ctrl-C, after the checkpoint is written; the model holds the best weights so far.
     FloatingPointError
         If the loss stays NaN or infinite whatever is tried.
+    ConnectionError
+        If another process of this training has failed.
     """
     objective.check(model)
+    world = join(settings.device)
+    world.check_same(fingerprint, "the same data and the same parameters")
     with (
-        deferred_interrupt() as interrupted,
-        Reporter(settings.verbose, title) as reporter,
+        mended(),
+        deferred_interrupt(terminated=world.size > 1) as interrupted,
+        Reporter(settings.verbose if world.rank == 0 else 0, title) as reporter,
         own_generators(settings.seed),
     ):
         return Trainer(model, objective, X, schema, settings, reporter, fingerprint).run(interrupted)
@@ -126,20 +136,28 @@ class Trainer:
         reporter: Reporter,
         fingerprint: str,
     ) -> None:
-        self.started = time.perf_counter()
+        self.world = join(settings.device)
         self.settings, self.reporter, self.fingerprint = settings, reporter, fingerprint
         self.found: dict[str, Any] = {}  # the state of a checkpoint to go on from
         if self.path is not None and self.path.exists():
             state = files.read_state(self.path)
             self.found = state if state["fingerprint"] == fingerprint else {}
         self.device, device_choice = choose_device(settings.device)
-        self.precision, precision_choice = choose_precision(self.asked("precision"), self.device)
+        self.clock = Clock(self.world, self.device)
+        # measured, and so not the same everywhere
+        self.precision, precision_choice = self.world.same(choose_precision(self.asked("precision"), self.device))
         dtype = torch.float64 if self.precision == torch.float64 else torch.float32
-        self.model = model.to(self.device, dtype)
-        self.objective = objective.to(self.device, dtype)
+        self.sharded, sharding_choices = self.world.same(
+            choose_sharding(settings.sharded, model, self.device, self.world.size)
+        )
+        self.given = model, objective
+        if self.sharded:  # the shares are taken of copies, which are brought back together at the end
+            model, objective = copy.deepcopy(self.given)
+        self.model = model.to("cpu" if self.sharded else self.device, dtype)
+        self.objective = objective.to("cpu" if self.sharded else self.device, dtype)
         self.rows = Rows(X, schema, self.device, dtype)
         each = self.operations()
-        self.plan: Plan = plan(settings, len(X), each)
+        self.plan: Plan = plan(settings, len(X), each, self.world.size)
         shuffled = torch.randperm(len(X), generator=torch.Generator().manual_seed(settings.seed))
         self.held_out = shuffled[: self.plan.n_valid][:_LOOK_ROWS].to(self.device)
         self.training = shuffled[self.plan.n_valid :].to(self.device)
@@ -148,28 +166,40 @@ class Trainer:
         self.schedule = Schedule(
             self.plan.epochs * self.plan.steps_per_epoch, settings.max_time, constant=settings.constant
         )
-        operations = each * self.plan.batch_size
+        operations = each * self.plan.batch_size / self.world.size
         self.threads, threads_choice = choose_threads(self.device, operations, self.found.get("threads"))
         self.compiled, compile_choice = choose_compile(
-            self.asked("compile"), self.device, self.predicted_seconds(operations)
+            self.asked("compile") if self.world.size == 1 else settings.compile,
+            self.device,
+            self.predicted_seconds(operations),
+            self.world.size,
         )
-        recorded, recording_choices = choose_recording(settings.compile, self.rows)
+        recorded, recording_choices = choose_recording(settings.compile, self.rows, self.world.size)
         self.learning = Step(
-            self.model, self.objective, self.rows, decay, self.precision, compiled=self.compiled, recorded=recorded
+            self.model,
+            self.objective,
+            self.rows,
+            decay,
+            self.precision,
+            compiled=self.compiled,
+            recorded=recorded,
+            world=self.world,
+            sharded=self.sharded,
         )
-        chosen = [device_choice, threads_choice, precision_choice, compile_choice, *recording_choices, decay_choice]
+        chosen = [device_choice, *sharding_choices, threads_choice, precision_choice, compile_choice]
+        chosen += [*recording_choices, decay_choice]
         self.result = Result(choices=[*chosen, *self.plan.choices])
         for choice in self.result.choices:
             reporter.note(choice)
         self.at = Position()
         self.rate = 0.0
         self.best: dict[str, Tensor] = {}
-        self.saved_at = time.perf_counter()
+        self.saved_at = self.seconds
 
     @property
     def seconds(self) -> float:
-        """Spent so far, in all runs of this training."""
-        return time.perf_counter() - self.started
+        """Spent so far, in all runs of this training; the same in all processes."""
+        return self.clock.seconds(self.at.step)
 
     @property
     def path(self) -> Path | None:
@@ -194,7 +224,8 @@ class Trainer:
 
         hooks = [module.register_forward_hook(count) for module in self.model.modules()]
         with own_generators(0), torch.no_grad():
-            self.model.eval()(self.rows.batch(torch.arange(2, device=self.device)))
+            x = self.rows.batch(torch.arange(2, device=self.device)).x.to(next(self.model.parameters()).device)
+            self.model.eval()(Batch(x, x))
         for hook in hooks:
             hook.remove()
         return 3 * counted / 2
@@ -206,20 +237,22 @@ class Trainer:
 
     def run(self, interrupted: threading.Event) -> Result:
         """Train to the end, or until `interrupted` is set, as Ctrl-C does."""
+        self.clock.interrupted = interrupted
         if self.path is not None and self.path.exists():
             self.go_on(self.path)
         else:
             self.remember()
-        with threads(self.threads):
+        self.world.check_same(self.at.step, "the same checkpoint, in a folder that all of them can read")
+        with threads(self.threads), views_allowed():
             while not self.schedule.over(self.at.step, self.seconds):
                 epoch, position = divmod(self.at.step, self.plan.steps_per_epoch)
-                self.epoch(epoch, position, interrupted)
-                if interrupted.is_set():
+                self.epoch(epoch, position)
+                if self.clock.stopped:
                     break
-        self.finish(interrupted.is_set())
+        self.finish(self.clock.stopped)
         return self.result
 
-    def epoch(self, epoch: int, position: int, interrupted: threading.Event) -> None:
+    def epoch(self, epoch: int, position: int) -> None:
         """One pass over the training rows, from batch number `position`."""
         order = self.order(epoch)
         size = self.plan.batch_size
@@ -230,7 +263,8 @@ class Trainer:
                 return
             self.learn(order[number * size : (number + 1) * size])
             self.at.step += 1
-            if interrupted.is_set() or self.schedule.over(self.at.step, self.seconds):
+            self.clock.agree(self.at.step)
+            if self.clock.stopped or self.schedule.over(self.at.step, self.seconds):
                 break
         whole = self.at.step % self.plan.steps_per_epoch == 0
         over = self.schedule.over(self.at.step, self.seconds)
@@ -262,7 +296,7 @@ class Trainer:
             self.rescue()
             return True
         self.reporter.update(self.schedule.progress(self.at.step, self.seconds), means)
-        if time.perf_counter() - self.saved_at >= self.settings.checkpoint_every:
+        if self.seconds - self.saved_at >= self.settings.checkpoint_every:
             self.save()
         return False
 
@@ -274,6 +308,12 @@ class Trainer:
             self.remember()
             return
         files.restore(self, tensors, state, path)
+        self.saved_at = self.seconds
+        if state["processes"] != self.world.size:
+            self.say(
+                f"step {self.at.step:,}: going on with {self.world.size} processes where there were "
+                f"{state['processes']}. The weights will be the same but for rounding."
+            )
         self.reporter.note(f"resumed at step {self.at.step:,} of {self.schedule.n_steps:,} from {path}")
 
     def judge(self, epoch: int) -> None:
@@ -308,11 +348,18 @@ class Trainer:
         )
         with own_generators(_EVALUATION_SEED), self.learning.autocast():
             for part in index.split(1000):
-                loss = self.objective(self.model, self.rows.batch(part))
+                shard = self.world.shard(len(part))
+                mine = part if shard is None else part[shard.start : shard.stop]
+                loss = self.learning.learner(self.rows.batch(mine), shard)
                 for name, term in {"loss": loss.total, **loss.terms}.items():
-                    sums[name] = sums.get(name, torch.zeros_like(term)) + term.detach() * len(part)
+                    sums[name] = sums.get(name, torch.zeros_like(term)) + term.detach() * (len(part) / self.world.size)
         listener.remove()
-        health = look(self.model, torch.cat(inputs)) if self.model.has_code else {}
+        self.world.add_up(sums)
+        health = {}
+        if self.model.has_code:
+            h = torch.cat(inputs)
+            with sharded(Shard(0, len(h), len(index)) if self.world.size > 1 else None):
+                health = look(self.model, h)
         self.model.train()
         self.objective.train()
         valid = {name: float(total) / len(index) for name, total in sums.items()} if len(self.held_out) else {}
@@ -391,10 +438,15 @@ class Trainer:
 
     def finish(self, interrupted: bool) -> None:
         """The best weights, and the last words."""
+        self.learning.settle()
         self.save()  # also of a training that is over: what it learned is on disk before anyone saves it
         if not math.isfinite(self.at.best_loss) and not non_finite(self.model):
             self.remember()  # there was no look yet, or nothing is held out: these are the best there are
         self.recall()
+        if self.sharded:
+            best, (self.model, self.objective) = wholes(self.best), self.given
+            self.model.load_state_dict(files.under("model", best))
+            self.objective.load_state_dict(files.under("objective", best))
         self.model.eval()
         self.objective.eval()
         result = self.result
@@ -418,8 +470,10 @@ class Trainer:
         """Write a checkpoint, if there is a place for it. A disk that is full is no reason to stop learning."""
         if self.path is None:
             return
+        tensors, state = files.gather(self)
         try:
-            files.write(self.path, *files.gather(self))
+            if self.world.rank == 0:
+                files.write(self.path, tensors, state)
         except OSError as error:
             self.say(f"step {self.at.step:,}: no checkpoint could be written ({error}). The last good one stands.")
-        self.saved_at = time.perf_counter()
+        self.saved_at = self.seconds

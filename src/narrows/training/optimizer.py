@@ -8,6 +8,7 @@ from torch import nn
 from narrows.bottlenecks import Gaussian, Sparse
 from narrows.model import Autoencoder
 from narrows.training.device import Choice
+from narrows.training.sharding import total_norm
 
 
 def choose_decay(asked: float | str, model: Autoencoder) -> tuple[float, Choice]:
@@ -40,7 +41,7 @@ class GradientLimit:
     def limit(self, optimizer: torch.optim.Optimizer) -> None:
         """Tell `optimizer` what to divide this step's gradients by."""
         gradients = [p.grad for p in self.parameters if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients).float()
+        norm = total_norm(gradients).float()
         finite = torch.isfinite(norm)
         first = self.mean == 0
         limit = torch.where(first, norm, self.ratio * self.mean)
@@ -59,7 +60,8 @@ def adamw(parameters: list[nn.Parameter], decay: float, *, recorded: bool = Fals
     """
     groups = [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": decay},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+        {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0.0},
+        {"params": [p for p in parameters if p.dim() == 0], "weight_decay": 0.0},  # these are never shared out
     ]
     groups = [group for group in groups if group["params"]]
     rate = torch.zeros((), device=parameters[0].device) if recorded else 0.0

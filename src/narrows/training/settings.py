@@ -38,6 +38,7 @@ class Settings:
     checkpoint : the folder for checkpoints, or None.
     checkpoint_every : seconds between checkpoints.
     constant : whether the learning rate stays at its height, without warm-up or cool-down.
+    sharded : whether each of several processes holds a share of the model rather than all of it.
     """
 
     batch_size: int | Literal["auto"] = "auto"
@@ -56,6 +57,7 @@ class Settings:
     checkpoint: Path | None = None
     checkpoint_every: float = 30.0
     constant: bool = False
+    sharded: bool | Literal["auto"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,16 @@ class Plan:
         return max(1, math.ceil(50 / self.steps_per_epoch))
 
 
-def plan(settings: Settings, n: int, operations: float = 0.0) -> Plan:
-    """Decide what `settings` leave open, for `n` rows, each of which costs a step so many `operations`."""
+def plan(settings: Settings, n: int, operations: float = 0.0, processes: int = 1) -> Plan:
+    """Decide what `settings` leave open, for `n` rows, each of which costs a step so many `operations`.
+
+    A batch is that of all `processes` together, each of which must have a row of it.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer rows to train on than processes.
+    """
     choices = []
     n_valid = round(settings.validation_fraction * n) if settings.early_stopping else 0
     if settings.early_stopping and n_valid < _FEWEST_HELD_OUT:
@@ -95,7 +105,16 @@ def plan(settings: Settings, n: int, operations: float = 0.0) -> Plan:
         choices.append(Choice("batch_size", str(min(batch, n_train)), f"for {n_train:,} rows"))
     else:
         batch = settings.batch_size
+    if processes > n_train:
+        raise ValueError(f"{processes} processes are too many for {n_train} training rows. Start fewer.")
+    if batch < processes:
+        choices.append(Choice("batch_size", str(processes), f"an example for each of {processes} processes"))
+        batch = processes
     batch = min(batch, n_train)
+    if processes > 1:
+        choices.append(
+            Choice("processes", str(processes), f"each takes its own share of the {batch} examples of a step")
+        )
     if settings.learning_rate == "auto":
         rate = _RATE * math.sqrt(min(batch, 1024) / _RATE_BATCH)
         choices.append(Choice("learning_rate", f"{rate:.2g}", f"grows with the root of the batch size, {batch}"))

@@ -16,8 +16,13 @@ from torch import Tensor, nn
 from narrows.data import Rows
 from narrows.model import Autoencoder
 from narrows.objectives import WeightedCosts
+from narrows.shards import Shard
+from narrows.training.distributed import Learner, World, averaging
 from narrows.training.optimizer import GradientLimit, adamw
+from narrows.training.sharding import share_out
+from narrows.types import Batch, Loss
 
+_COMPILER: dict[str, Any] = {"fallback_random": True}  # a compiled step draws the very numbers that a plain one draws
 _BEFORE_RECORDING = 3  # steps done one kernel at a time, in which libraries and the optimizer set themselves up
 
 
@@ -29,8 +34,10 @@ class Step:
     rows : where batches come from.
     decay : of the weights.
     precision : of the products; bfloat16 products go with single-precision weights, losses and reductions.
-    compiled : whether the objective is compiled.
+    compiled : whether the loss and its gradients are compiled, as one graph where that is possible.
     recorded : whether steps are recorded and played back; for CUDA devices.
+    world : the processes that share each batch.
+    sharded : whether each of them holds a share of the model, too.
 
     Attributes
     ----------
@@ -47,21 +54,35 @@ class Step:
         *,
         compiled: bool,
         recorded: bool,
+        world: World,
+        sharded: bool,
     ) -> None:
         self.model, self.objective, self.rows, self.precision = model, objective, rows, precision
+        self.world, self.learner = world, Learner(model, objective, world)
+        self.loss: nn.Module = self.learner
+        self.graph: Callable[[Batch], tuple[dict[str, Tensor], tuple[Tensor | None, ...]]] | None = None
+        if compiled and world.size == 1 and hasattr(torch._dynamo.config, "trace_autograd_ops"):
+            self.graph = torch.compile(self._terms_and_gradients, fullgraph=True, options=_COMPILER)
+        elif compiled:
+            self._compile_forward()
+        if sharded:
+            share_out(self.learner, rows.device)
+        elif world.size > 1:
+            self.loss = averaging(self.learner, rows.batch(torch.arange(2, device=rows.device)))
         self.parameters: list[nn.Parameter] = [
             p for module in (model, objective) for p in module.parameters() if p.requires_grad
         ]
         self.optimizer = adamw(self.parameters, decay, recorded=recorded)
         self.limiter = GradientLimit(self.parameters, rows.device)
-        # fallback_random: a compiled step draws the very numbers that a plain one draws
-        self.loss: Any = torch.compile(objective, options={"fallback_random": True}) if compiled else objective
         self.sums: dict[str, Tensor] = {}
         self.summed = 0
         self.recorder = Recorder(self._learn) if recorded else None
 
     def learn(self, index: Tensor, rate: float) -> None:
-        """Learn from the rows at `index` (B integers, on the device) at the learning rate `rate`."""
+        """Learn from the rows at `index` (B integers, on the device) at the learning rate `rate`.
+
+        Of the rows each process takes its own share.
+        """
         for group in self.optimizer.param_groups:
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)
@@ -74,18 +95,46 @@ class Step:
         self.summed += 1
 
     def _learn(self, index: Tensor) -> None:
-        batch = self.rows.batch(index)
-        with self.autocast():
-            loss = self.loss(self.model, batch)
-        loss.total.backward()
+        shard = self.world.shard(len(index))
+        batch = self.rows.batch(index if shard is None else index[shard.start : shard.stop])
+        terms = self._differentiate(batch, shard)
         self.limiter.limit(self.optimizer)
         self.optimizer.step()
         self.optimizer.zero_grad()
         wide = torch.float32 if index.device.type == "mps" else torch.float64
-        for name, term in {"loss": loss.total, **loss.terms}.items():
+        for name, term in terms.items():
             if name not in self.sums:
                 self.sums[name] = torch.zeros((), dtype=wide, device=term.device)
-            self.sums[name].add_(term.detach())
+            self.sums[name].add_(term)
+
+    def _differentiate(self, batch: Batch, shard: Shard | None) -> dict[str, Tensor]:
+        """Leave the gradients of the loss with the parameters; the loss and its terms, each a scalar."""
+        if self.graph is not None:
+            try:
+                with torch._dynamo.config.patch(trace_autograd_ops=True):
+                    terms, gradients = self.graph(batch)
+            except torch._dynamo.exc.TorchDynamoException:  # a user's module cannot be one graph with the rest
+                self.graph = None
+                self._compile_forward()
+            else:
+                for parameter, gradient in zip(self.parameters, gradients, strict=True):
+                    parameter.grad = gradient
+                return terms
+        with self.autocast():
+            loss = self.loss(batch, shard)
+        loss.total.backward()
+        return _detached(loss)
+
+    def _terms_and_gradients(self, batch: Batch) -> tuple[dict[str, Tensor], tuple[Tensor | None, ...]]:
+        """The same as a function without side effects, of which a compiler can make one graph."""
+        with self.autocast():
+            loss = self.objective(self.model, batch)
+        return _detached(loss), torch.autograd.grad(loss.total, self.parameters, allow_unused=True)
+
+    def _compile_forward(self) -> None:
+        """Compile the loss alone; the backward pass is then compiled apart from it."""
+        faster: Any = torch.compile(self.objective, options=_COMPILER)
+        self.loss = Learner(self.model, faster, self.world)
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """bf16 products where that was chosen."""
@@ -99,8 +148,15 @@ class Step:
         if self.recorder is not None:
             self.recorder = Recorder(self._learn)
 
+    def settle(self) -> None:
+        """Let every process have the mean over all of them as its sums."""
+        self.world.add_up(self.sums)
+        for total in self.sums.values() if self.world.size > 1 else ():
+            total.div_(self.world.size)
+
     def means(self) -> dict[str, float]:
-        """The mean of each term since the last `forget`; this waits for the device."""
+        """The mean of each term since the last `forget`; this waits for the device and for the other processes."""
+        self.settle()
         return {name: float(total) / self.summed for name, total in self.sums.items()} if self.summed else {}
 
     def forget(self) -> None:
@@ -108,6 +164,10 @@ class Step:
         self.summed = 0
         for total in self.sums.values():
             total.zero_()
+
+
+def _detached(loss: Loss) -> dict[str, Tensor]:
+    return {name: term.detach() for name, term in {"loss": loss.total, **loss.terms}.items()}
 
 
 class Recorder:

@@ -1,0 +1,147 @@
+"""How fast, and in how much memory, a model is applied to a file that is larger than a block.
+
+    python benchmarks/apply.py [real pixels] [--repeats 3] [--quick]
+
+1,000,000 x 784 float32 in a .npy file (3.1 GB of the temporary folder), mapped, and an AE 784-512-256-16. In turn:
+
+- `transform` against the plain product of the same shapes and dtype, x @ W1, h @ W2, h @ W3, in blocks of as many rows,
+  best of several: both do 2 (784 512 + 512 256 + 256 16) operations a row, and `transform` reads the file, looks for
+  NaN and infinity, standardises, adds biases and activates besides;
+- bytes a second against a plain read of the file into one small buffer; both find it in the system's cache;
+- microseconds a row for fewer rows;
+- peak memory above that of the loaded model, in a process of its own: mapped pages count.
+
+`real` are columns of real values, each with its own mean and deviation, `pixels` lie in [0, 1].
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from common import SEED, alone, arguments, grown_mib, in_turn, keep, show, timed
+
+import narrows
+from narrows.estimators.blocks import rows_at_once
+
+N, N_QUICK, N_FITTED = 1_000_000, 60_000, 10_000
+SIZES = (784, 512, 256, 16)
+OPERATIONS = 2 * sum(a * b for a, b in pairwise(SIZES))  # for a row
+KINDS = ("real", "pixels")
+CPU = torch.device("cpu")
+
+
+def write(path: Path, n: int, kind: str) -> None:
+    """`n` rows: 10,000 different ones, over and over."""
+    generator = np.random.default_rng(SEED)
+    rows = generator.normal(size=(N_FITTED, SIZES[0]))
+    if kind == "real":
+        rows = rows * generator.uniform(0.5, 2, SIZES[0]) + generator.normal(size=SIZES[0])
+    else:
+        rows = np.clip(0.5 + rows / 4, 0, 1)
+    X = np.lib.format.open_memmap(path, "w+", np.float32, (n, SIZES[0]))
+    for start in range(0, n, len(rows)):
+        X[start : start + len(rows)] = rows[: n - start]
+    X.flush()
+
+
+def product(rows: int, n: int) -> float:
+    """Seconds of the plain product for `n` rows, from the fastest of nine passes over some of them."""
+    generator = torch.Generator().manual_seed(SEED)
+    x = torch.randn(rows, SIZES[0], generator=generator)
+    weights = [torch.randn(sizes, generator=generator) for sizes in pairwise(SIZES)]
+    times = max(1, 65_536 // rows)
+
+    def run() -> None:
+        for _ in range(times):
+            h = x
+            for w in weights:
+                h = h @ w
+
+    with torch.inference_mode():
+        return min(timed(run)[1] for _ in range(9)) * n / (times * rows)
+
+
+def read(path: Path) -> None:
+    """The whole file into one buffer."""
+    buffer = memoryview(bytearray(8 << 20))
+    with open(path, "rb", buffering=0) as stream:
+        while stream.readinto(buffer):
+            pass
+
+
+def measure(folder: Path, n: int, kind: str, repeats: int) -> dict[str, Any]:
+    """Every number of one kind of data."""
+    path = folder / "x.npy"
+    write(path, n, kind)
+    X = np.load(path, mmap_mode="r")
+    model = narrows.AE(SIZES[-1], hidden=SIZES[1:-1], max_epochs=1, random_state=SEED, verbose=0, device="cpu")
+    model.fit(np.array(X[:N_FITTED])).save(folder / "model")
+    rows = rows_at_once(model.schema_, model.model_)
+    model.transform(X[:N_FITTED])
+    seconds = in_turn(
+        {
+            "product": lambda _: product(rows, n),
+            "transform": lambda _: timed(lambda: model.transform(X))[1],
+            "read": lambda _: timed(lambda: read(path))[1],
+        },
+        repeats,
+    )
+    best = {name: min(found) for name, found in seconds.items()}
+    middle = {name: statistics.median(found) for name, found in seconds.items()}
+    fewer = [m for m in (10_000, 100_000) if m < n]
+    each = {str(m): min(timed(lambda m=m: model.transform(X[:m]))[1] for _ in range(5)) / m * 1e6 for m in fewer}
+    return {
+        "n": n,
+        "data": model.schema_.describe(),
+        "threads": torch.get_num_threads(),
+        "rows_at_once": rows,
+        "seconds": seconds,
+        "product_gflops": OPERATIONS * n / best["product"] / 1e9,
+        "transform_gflops": OPERATIONS * n / best["transform"] / 1e9,
+        "share_best": best["product"] / best["transform"],
+        "share_median": middle["product"] / middle["transform"],
+        "transform_gb_per_s": X.nbytes / best["transform"] / 1e9,
+        "read_gb_per_s": X.nbytes / best["read"] / 1e9,
+        "microseconds_a_row": {**each, str(n): best["transform"] / n * 1e6},
+        "memory": {
+            method: alone(__file__, "--memory", method, str(folder)) for method in ("transform", "score_samples")
+        },
+    }
+
+
+def memory(method: str, folder: Path) -> dict[str, float]:
+    """How much memory `method` takes above that of a model that has been loaded and used."""
+    model = narrows.load(folder / "model", device="cpu")
+    model.transform(np.load(folder / "x.npy", mmap_mode="r")[:100])
+    return grown_mib(lambda: model.stream(folder / "x.npy", folder / "out.npy", method), CPU)
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    parser = arguments(__doc__, KINDS)
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each side (default: 3)")
+    parser.add_argument("--quick", action="store_true", help="few rows, once: a smoke test that keeps no results")
+    options = parser.parse_args()
+    for kind in options.jobs or KINDS:
+        with tempfile.TemporaryDirectory() as folder:
+            n, repeats = (N_QUICK, 1) if options.quick else (N, options.repeats)
+            found = measure(Path(folder), n, kind, repeats)
+        print(f"\n{kind}")
+        show(found)
+        if not options.quick:
+            keep(f"apply_{kind}", {"command": f"python benchmarks/apply.py {kind}", "seed": SEED, **found})
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--memory"]:
+        print(json.dumps(memory(sys.argv[2], Path(sys.argv[3]))))
+    else:
+        main()

@@ -1,0 +1,131 @@
+"""A model that does not fit one device: each process keeps a share of every weight, gradient and optimizer state.
+
+A block's weights are brought together for the moment in which it computes (fully sharded data parallel, FSDP): Zhao et
+al., PyTorch FSDP (2023), https://arxiv.org/abs/2304.11277. Buffers and single numbers stay whole everywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, TypeGuard
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from narrows.training.device import Choice
+from narrows.training.distributed import Learner
+
+if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor  # its import takes half a second
+
+_BYTES = 16  # of a weight in training: itself, its gradient, and two moments, in single precision
+_SHARE = 0.5  # of the device's free memory that those may take
+
+
+def choose_sharding(
+    asked: bool | str, model: nn.Module, device: torch.device, processes: int
+) -> tuple[bool, list[Choice]]:
+    """Whether each process is to hold a share of the model; nothing is said of one process."""
+    if processes == 1:
+        return False, [Choice("sharded", "False", "there is one process")] if asked is True else []
+    if asked != "auto":
+        return bool(asked), [Choice("sharded", str(asked), "as asked")]
+    if device.type != "cuda":
+        return False, [Choice("sharded", "False", "each process holds the whole model")]
+    needed = _BYTES * sum(p.numel() for p in model.parameters())
+    free = torch.cuda.mem_get_info(device)[0]
+    words = f"training takes {needed / 2**30:.1f} GiB for the model, and a GPU has {free / 2**30:.1f} GiB free"
+    return needed > _SHARE * free, [Choice("sharded", str(needed > _SHARE * free), words)]
+
+
+def share_out(learner: Learner, device: torch.device) -> Learner:
+    """Let each process keep its share of `learner` (on the CPU before, on `device` afterwards), which stays the same
+    object; its backward pass leaves the mean of all processes' gradients.
+    """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    mesh = init_device_mesh(device.type, (learner.world.size,))
+    numbers = {p for p in learner.parameters() if p.dim() == 0}  # which cannot be shared out
+    for part in (learner.model.encoder, learner.model.decoder):
+        for block in _blocks(part):
+            fully_shard(block, mesh=mesh)
+    fully_shard(learner, mesh=mesh, ignored_params=numbers or None)
+    learner.to(device)  # those numbers, and buffers
+    for number in numbers:
+        number.register_post_accumulate_grad_hook(_average)
+    return learner
+
+
+@contextlib.contextmanager
+def views_allowed() -> Iterator[None]:
+    """Without torch's warning of blocks that return a view, as decoders here do: nothing writes into it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view", category=UserWarning)
+        yield
+
+
+def _blocks(module: nn.Module) -> Iterator[nn.Module]:
+    """The parts of a network that are called as a whole; of a user's own module nothing is known, so it is one."""
+    known = isinstance(module, (nn.Sequential, nn.ModuleList)) or type(module).__module__.startswith("narrows.")
+    if known and not list(module.parameters(recurse=False)):
+        for child in module.children():
+            yield from _blocks(child)
+    elif any(p.dim() > 0 for p in module.parameters()):
+        yield module
+
+
+def _average(parameter: Tensor) -> None:
+    assert parameter.grad is not None
+    dist.all_reduce(parameter.grad)
+    parameter.grad.div_(dist.get_world_size())
+
+
+def is_shared_out(tensor: Tensor) -> TypeGuard[DTensor]:
+    """Whether other processes hold the rest of `tensor`."""
+    module = sys.modules.get("torch.distributed.tensor")
+    return module is not None and isinstance(tensor, module.DTensor)
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """All of `tensor`, brought together where it is shared out."""
+    return tensor.full_tensor() if is_shared_out(tensor) else tensor
+
+
+def wholes(tensors: Mapping[str, Tensor], keep: bool = True) -> dict[str, Tensor]:
+    """All of all tensors, on the CPU; every process must take part, and may `keep` nothing."""
+    found = {}
+    for name, tensor in tensors.items():
+        together = whole(tensor.detach())
+        if keep:
+            found[name] = together.cpu()
+    return found
+
+
+def laid_out(tensor: Tensor, like: Tensor) -> Tensor:
+    """`tensor`, of which every process has all, shared out as `like` is."""
+    if not is_shared_out(like):
+        return tensor
+    from torch.distributed.tensor import distribute_tensor
+
+    there = tensor.to(like.device)
+    return distribute_tensor(there, like.device_mesh, like.placements, src_data_rank=None)
+
+
+def total_norm(gradients: list[Tensor]) -> Tensor:
+    """The Euclidean norm of all gradients together."""
+    groups = [[g for g in gradients if is_shared_out(g) == shared] for shared in (False, True)]
+    norms = [whole(_norm(group)) for group in groups if group]
+    return norms[0] if len(norms) == 1 else torch.stack(norms).norm()
+
+
+def _norm(gradients: list[Tensor]) -> Tensor:
+    if gradients[0].device.type != "cpu" or is_shared_out(gradients[0]):
+        return torch.nn.utils.get_total_norm(gradients)
+    # on a CPU a product of a vector with itself is three times as fast as its norm
+    flat = [gradient.reshape(-1) for gradient in gradients]
+    return torch.stack([torch.dot(g, g) for g in flat]).sum().sqrt()

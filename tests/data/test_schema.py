@@ -1,0 +1,43 @@
+"""Into the model's units in single precision, as good as in double where single holds the numbers."""
+
+import numpy as np
+import pytest
+import torch
+
+from narrows.data import Schema, extremes, shared
+
+
+def schema(offset: np.ndarray, scale: np.ndarray, dtype: str) -> Schema:
+    d = len(offset)
+    return Schema("vector", (d,), "d", dtype, "real", tuple(offset), tuple(scale), (0.0,) * d, (1.0,) * d)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+@pytest.mark.parametrize(("far", "scale"), [(0.5, 2.0), (7, 1), (9, 1), (1e3, 1), (1.7e9, 1e4), (1e-3, 1e-9), (0, 1e8)])
+def test_prepare_is_as_exact_as_double_precision(dtype, far, scale):
+    rng = np.random.default_rng(0)
+    offset, scales = far * rng.normal(size=40), scale * rng.uniform(0.5, 2, 40)
+    rows = (offset + scales * rng.normal(size=(1000, 40))).clip(*((0, 255) if dtype == "uint8" else (-np.inf, np.inf)))
+    rows = rows.astype(dtype)
+    exact = (rows.astype(np.float64) - offset) / scales
+    found = schema(offset, scales, dtype).prepare(torch.from_numpy(rows))
+    assert found.dtype == torch.float32
+    # a millionth of a deviation, or what float32 can tell apart
+    np.testing.assert_allclose(found.double().numpy(), exact, rtol=5e-7, atol=1e-6)
+
+
+def test_shared_memory_is_not_copied_and_not_warned_of(tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(12.0).reshape(3, 4))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    x = shared(mapped)
+    assert x.data_ptr() == mapped.ctypes.data
+    del mapped
+    assert x.sum() == 66  # the map lives as long as the tensor
+
+
+def test_extremes_count_rows_from_where_the_piece_begins():
+    X = np.zeros((5, 2, 2), np.float32)
+    assert extremes(X - 1, "AE") == (-1, -1)
+    X[3, 1, 0] = -np.inf
+    with pytest.raises(ValueError, match=r"AE contains infinity \(first at index \(103, 1, 0\)\)"):
+        extremes(X, "AE", first=100)
