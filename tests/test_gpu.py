@@ -38,3 +38,27 @@ def test_the_global_cuda_generator_is_left_alone(digits):
     before = torch.cuda.get_rng_state()
     VAE(2, **SMALL).fit(digits)
     assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("make", [AE, VAE, DAE, lambda **k: SAE(32, **k)])
+def test_recorded_steps_learn_what_plain_ones_learn(make, digits):
+    common = {**SMALL, "precision": "float32"}
+    recorded, plain = make(**common).fit(digits), make(compile=False, **common).fit(digits)
+    assert any(line.startswith("cuda_graphs = True") for line in recorded.report_)
+    assert not any("could not be recorded" in line for line in recorded.report_)
+    np.testing.assert_allclose(recorded.score_samples(digits), plain.score_samples(digits), rtol=1e-2, atol=0.5)
+
+
+def test_a_module_that_waits_for_the_device_is_trained_all_the_same(digits):
+    class Waiting(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = torch.nn.Linear(64, 4)
+
+        def forward(self, x):
+            assert float(x.sum()) == float(x.sum())
+            return self.linear(x.flatten(1))
+
+    model = AE(2, network=(Waiting(), "mlp"), **SMALL).fit(digits)
+    assert any("could not be recorded" in line for line in model.report_)
+    assert np.isfinite(model.score(digits))

@@ -6,8 +6,10 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
-from narrows import SAE, VAE
+from narrows import AE, SAE, VAE
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler (g++)")
 
@@ -20,4 +22,27 @@ def test_compiling_changes_nothing_but_rounding(make, rng):
     common = {"max_epochs": 3, "random_state": 0, "precision": "float32", "device": "cpu"}
     plain, compiled = make(compile=False, **common).fit(X), make(compile=True, **common).fit(X)
     assert "compile = True: as asked" in compiled.report_
+    np.testing.assert_allclose(compiled.score_samples(X), plain.score_samples(X), rtol=1e-3, atol=1e-3)
+
+
+class Broken(nn.Module):
+    """An encoder that no compiler can make one graph of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 4)
+
+    def forward(self, x):
+        torch._dynamo.graph_break()
+        return self.linear(x)
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch's compiler reads it
+def test_a_step_that_is_no_single_graph_is_compiled_in_parts(rng):
+    X = rng.normal(size=(200, 6))
+    common = {"network": (Broken(), "mlp"), "max_epochs": 3, "random_state": 0, "precision": "float32", "device": "cpu"}
+    plain, compiled = AE(2, compile=False, **common).fit(X), AE(2, compile=True, **common).fit(X)
+    assert any("compiled in parts" in line for line in compiled.report_)
     np.testing.assert_allclose(compiled.score_samples(X), plain.score_samples(X), rtol=1e-3, atol=1e-3)

@@ -185,6 +185,7 @@ class Trainer:
             recorded=recorded,
             world=self.world,
             sharded=self.sharded,
+            say=self.say,
         )
         chosen = [device_choice, *sharding_choices, threads_choice, precision_choice, compile_choice]
         chosen += [*recording_choices, decay_choice]

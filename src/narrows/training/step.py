@@ -38,6 +38,7 @@ class Step:
     recorded : whether steps are recorded and played back; for CUDA devices.
     world : the processes that share each batch.
     sharded : whether each of them holds a share of the model, too.
+    say : told in words what turned out otherwise than chosen.
 
     Attributes
     ----------
@@ -56,7 +57,9 @@ class Step:
         recorded: bool,
         world: World,
         sharded: bool,
+        say: Callable[[str], None],
     ) -> None:
+        self.say = say
         self.model, self.objective, self.rows, self.precision = model, objective, rows, precision
         self.world, self.learner = world, Learner(model, objective, world)
         self.loss: nn.Module = self.learner
@@ -76,7 +79,7 @@ class Step:
         self.limiter = GradientLimit(self.parameters, rows.device)
         self.sums: dict[str, Tensor] = {}
         self.summed = 0
-        self.recorder = Recorder(self._learn) if recorded else None
+        self.recorder = Recorder(self._learn, say) if recorded else None
 
     def learn(self, index: Tensor, rate: float) -> None:
         """Learn from the rows at `index` (B integers, on the device) at the learning rate `rate`.
@@ -113,8 +116,9 @@ class Step:
             try:
                 with torch._dynamo.config.patch(trace_autograd_ops=True):
                     terms, gradients = self.graph(batch)
-            except torch._dynamo.exc.TorchDynamoException:  # a user's module cannot be one graph with the rest
+            except torch._dynamo.exc.TorchDynamoException as error:  # a user's module may be no single graph
                 self.graph = None
+                self.say(f"The step could not be compiled as one graph, and is compiled in parts: {_first_line(error)}")
                 self._compile_forward()
             else:
                 for parameter, gradient in zip(self.parameters, gradients, strict=True):
@@ -146,7 +150,7 @@ class Step:
         """Forget what the optimizer has gathered."""
         self.optimizer.state.clear()
         if self.recorder is not None:
-            self.recorder = Recorder(self._learn)
+            self.recorder = Recorder(self._learn, self.say)
 
     def settle(self) -> None:
         """Let every process have the mean over all of them as its sums."""
@@ -170,20 +174,25 @@ def _detached(loss: Loss) -> dict[str, Tensor]:
     return {name: term.detach() for name, term in {"loss": loss.total, **loss.terms}.items()}
 
 
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
 class Recorder:
     """Plays back a step that was recorded on the device.
 
     Parameters
     ----------
     step : a function of one index tensor; everything else that it reads and writes stays where it is in memory.
+    say : told why, if a step cannot be recorded; it is then done one kernel at a time.
     """
 
-    def __init__(self, step: Callable[[Tensor], None]) -> None:
-        self.step = step
+    def __init__(self, step: Callable[[Tensor], None], say: Callable[[str], None]) -> None:
+        self.step, self.say = step, say
         self.index: Tensor | None = None
         self.graphs: dict[Any, torch.cuda.CUDAGraph] = {}
         self.done: dict[Any, int] = {}
-        self.failed = ""
+        self.failed = False
 
     def __call__(self, index: Tensor, key: Any) -> None:
         """Do the step on `index`; `key` names the variant of the step, each of which is a recording of its own."""
@@ -203,7 +212,8 @@ class Recorder:
                 with torch.cuda.graph(graph):
                     self.step(self.index)
             except RuntimeError as error:  # a user's module may wait for the device, which no recording can hold
-                self.failed = str(error).splitlines()[0]
+                self.failed = True
+                self.say(f"The step could not be recorded, and is done one kernel at a time: {_first_line(error)}")
                 torch.cuda.synchronize()
                 self.step(index)
                 return
