@@ -1,21 +1,8 @@
 """Data: what comes in is described once, batched in the right place, and undone on the way out."""
 
+from narrows.data.arrays import as_array, as_floats, as_rows, check_numeric, evenly, extremes, shared
 from narrows.data.rows import Rows
-from narrows.data.schema import (
-    Schema,
-    Support,
-    as_array,
-    as_floats,
-    as_rows,
-    check_form,
-    check_numeric,
-    check_range,
-    check_rows,
-    evenly,
-    extremes,
-    infer,
-    shared,
-)
+from narrows.data.schema import Schema, Support, check_form, check_range, check_rows, infer
 
 __all__ = [
     "Rows",

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.data.schema import Schema, shared
+from narrows.data.arrays import shared
+from narrows.data.schema import Schema
 from narrows.types import Batch
 
 _SHARE = 0.5  # of the device's free memory that data may take

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from narrows.data import files, parquet
-from narrows.data.schema import as_array, check_numeric
+from narrows.data.arrays import as_array, check_numeric
 
 _AHEAD = 32 << 20  # bytes of a mapped file that the system is asked to have read before they are wanted
 _BEHIND = 32 << 20  # bytes that stay mapped after they were handed out: more than are being worked on

@@ -1,0 +1,166 @@
+"""Whatever a user passes as an array of numbers, looked at without copying it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_SCAN_BYTES = 64 << 20  # extremes are found in pieces of this size, so that a memory map is never copied whole
+_SAMPLE_NUMBERS = 1 << 26  # in a sample of rows, at most
+
+
+def as_rows(X: Any, owner: str) -> np.ndarray:
+    """`X` as a numeric array of vectors (n, d) or images (n, h, w), (n, h, w, c) or (n, c, h, w).
+
+    Floats of four or eight bytes, bytes and booleans are not copied; other numbers become floats.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For strings, objects, complex numbers, images of several sizes, and any other number of axes.
+    """
+    return as_floats(check_numeric(as_array(X, owner), owner))
+
+
+def check_numeric(X: np.ndarray, owner: str) -> np.ndarray:
+    """`X` itself, if it holds numbers and has the axes of vectors or of images; `as_rows` says what is refused."""
+    if X.dtype.kind not in "biuf":
+        raise ValueError(
+            f"X passed to {owner} must hold numbers. Got dtype {X.dtype}; turn words into numbers first "
+            "(sklearn.preprocessing.OneHotEncoder or OrdinalEncoder), and lists of unlike length into one array."
+        )
+    if X.ndim not in (2, 3, 4):
+        raise ValueError(
+            f"X passed to {owner} must be vectors (n, d) or images (n, h, w) or (n, h, w, c). Got shape {X.shape}. "
+            "Reshape your data: X.reshape(-1, 1) if it has a single column, X.reshape(1, -1) if it is a single row."
+        )
+    return X
+
+
+def as_floats(X: np.ndarray) -> np.ndarray:
+    """Numbers in a dtype that torch takes: floats of four or eight bytes, bytes and booleans are not copied."""
+    if not X.dtype.isnative:
+        X = X.astype(X.dtype.newbyteorder("="))
+    if X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8):
+        X = X.astype(np.float32 if X.dtype.itemsize == 2 else np.float64)
+    if X.dtype.kind in "ui" and X.dtype.itemsize > 1:
+        # torch gathers few unsigned types, and float32 holds every whole number below 2 ** 24
+        X = X.astype(np.float64 if X.dtype.itemsize > 2 else np.float32)
+    return X
+
+
+def as_array(X: Any, owner: str) -> np.ndarray:
+    """`X` as an array of whatever shape, not copied; words in it are refused.
+
+    Raises
+    ------
+    ValueError
+        For examples of several shapes, and for words.
+    """
+    if isinstance(X, Tensor):
+        X = X.detach().cpu()
+        return X.float().numpy() if X.dtype in (torch.bfloat16, torch.float16) else X.numpy()
+    if isinstance(X, (list, tuple)) and X:
+        shapes = _shapes(X)
+        if len(shapes) > 1:
+            a, b = sorted(shapes)[:2]
+            raise ValueError(
+                f"X passed to {owner} holds examples of {len(shapes)} shapes, among them {a} and {b}. "
+                "All must have one shape: resize or crop them first."
+            )
+        X = np.stack([np.asarray(x) for x in X]) if hasattr(X[0], "shape") else X
+    columns = getattr(X, "columns", None)
+    X = np.asarray(X)
+    if X.dtype.kind == "O":
+        try:
+            return X.astype(np.float64)
+        except (TypeError, ValueError):
+            _refuse_words(X, owner, columns)
+    elif X.dtype.kind in "US":
+        _refuse_words(X, owner, columns)
+    return X
+
+
+def _shapes(examples: Sequence[Any]) -> set[tuple[int, ...]]:
+    found = set()
+    for example in examples:
+        try:
+            found.add(tuple(np.shape(example)))
+        except ValueError:  # itself a list of lists of unlike length
+            found.add((len(example), -1))
+    return found
+
+
+def _refuse_words(X: np.ndarray, owner: str, columns: Any) -> None:
+    """Raise for the first value of `X` that is no number."""
+    for place, value in np.ndenumerate(X):
+        try:
+            if isinstance(value, (str, bytes)):
+                raise ValueError("a word")
+            float(value)
+        except (TypeError, ValueError) as error:
+            where = f"at index {place}"
+            if columns is not None:
+                where = f"in row {place[0]}, column {columns[place[1]]!r}"
+            raise type(error)(
+                f"X passed to {owner} must hold numbers. Got {_plain(value)!r} {where} ({error}); turn words into "
+                "numbers first (sklearn.preprocessing.OneHotEncoder or OrdinalEncoder)."
+            ) from None
+
+
+def evenly(X: np.ndarray, n: int) -> np.ndarray:
+    """At most `n` rows of X, evenly spaced, and fewer where they are long; at least two."""
+    n = max(2, min(n, len(X), _SAMPLE_NUMBERS // max(1, X[0].size)))
+    return X[np.unique(np.linspace(0, len(X) - 1, n).astype(int))]
+
+
+def extremes(X: np.ndarray, owner: str, first: int = 0) -> tuple[float, float]:
+    """The least and the greatest value of X, found without copying it. NaN and infinity are refused.
+
+    Parameters
+    ----------
+    first : the number of the first row of X, where X is a piece of something longer: messages count from there.
+    """
+    if X.size == 0:
+        raise ValueError(
+            f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required by {owner}."
+        )
+    step = max(1, _SCAN_BYTES // max(1, X[0].nbytes))
+    low, high = np.inf, -np.inf
+    for start in range(0, len(X), step):
+        piece = X[start : start + step]
+        a, b = (float(value) for value in torch.aminmax(shared(piece)))
+        if not (np.isfinite(a) and np.isfinite(b)):
+            bad = np.argwhere(~np.isfinite(piece))
+            where = ", ".join(str(int(i)) for i in (bad[0] + np.array([first + start] + [0] * (bad.shape[1] - 1))))
+            what = "NaN" if np.isnan(piece[tuple(bad[0])]) else "infinity"
+            raise ValueError(
+                f"Input X passed to {owner} contains {what} (first at index ({where})). {owner} needs finite values: "
+                "fill the gaps first, for instance with sklearn.impute.SimpleImputer, or drop those rows."
+            )
+        low, high = min(low, a), max(high, b)
+    return low, high
+
+
+def shared(X: np.ndarray) -> Tensor:
+    """`X` as a tensor over the same memory, also if it is read-only, as memory maps are: nothing may write to it."""
+    return torch.from_numpy(np.asarray(_Writable(X)))
+
+
+class _Writable:
+    """An array that says it may be written to: torch warns of others, though it only reads.
+
+    See https://numpy.org/doc/stable/reference/arrays.interface.html.
+    """
+
+    def __init__(self, X: np.ndarray) -> None:
+        self.kept = np.ascontiguousarray(X)
+        self.__array_interface__ = {**self.kept.__array_interface__, "data": (self.kept.ctypes.data, False)}
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
