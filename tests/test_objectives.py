@@ -179,22 +179,25 @@ def test_elbo_is_at_most_the_importance_weighted_bound():
     assert -float(losses.mean()) == pytest.approx(float(elbos.mean()), abs=5 * float(losses.std()) / 200**0.5 + 0.02)
 
 
+# a linear model's optimum is known; these settings reach it
+TO_THE_OPTIMUM = {
+    "hidden": (),
+    "max_epochs": 400,
+    "learning_rate": 5e-3,
+    "early_stopping": False,
+    "random_state": 0,
+    "precision": "float64",
+    "device": "cpu",
+    "batch_size": 100,
+    "weight_decay": 0.0,
+}
+
+
 def test_a_linear_vae_reaches_probabilistic_pca():
     """Lucas et al., Don't blame the ELBO! (2019), https://arxiv.org/abs/1911.02469: its optimum is exactly pPCA."""
     X = low_rank()
     exact = PCA(2).fit(X)
-    model = VAE(
-        2,
-        hidden=(),
-        max_epochs=400,
-        learning_rate=5e-3,
-        early_stopping=False,
-        random_state=0,
-        precision="float64",
-        device="cpu",
-        batch_size=100,
-        weight_decay=0.0,
-    ).fit(X)
+    model = VAE(2, **TO_THE_OPTIMUM).fit(X)
     assert model.model_.likelihood.name == "gaussian"
     assert model.score(X) == pytest.approx(exact.score(X), abs=0.1)
     assert model.score(X) <= exact.score(X) + 0.02  # a lower bound of a likelihood that is at its maximum
@@ -207,18 +210,7 @@ def test_a_linear_vae_reaches_probabilistic_pca():
 def test_a_linear_autoencoder_spans_pcas_subspace():
     X = low_rank(rank=3)
     exact = PCA(3).fit(X)
-    model = AE(
-        3,
-        hidden=(),
-        max_epochs=400,
-        learning_rate=5e-3,
-        early_stopping=False,
-        random_state=0,
-        precision="float64",
-        device="cpu",
-        batch_size=100,
-        weight_decay=0.0,
-    ).fit(X)
+    model = AE(3, **TO_THE_OPTIMUM).fit(X)
     error = np.mean((model.reconstruct(X) - X) ** 2)
     pca_error = np.mean((exact.inverse_transform(exact.transform(X)) - X) ** 2)
     assert error <= 1.001 * pca_error
