@@ -21,8 +21,9 @@ from typing import Any
 
 from common import SEED, arguments, in_turn, keep, show
 
-BATCHES = (128, 512, 1024, 2048, 4096)
-PRECISIONS = {"float32": 12_288, "bfloat16": 49_152}  # images of a pass: whole batches, and some seconds
+BATCHES = (128, 512, 1024, 4096)
+PRECISIONS = ("float32", "bfloat16")
+N = 49_152  # images of a pass: whole batches of all sizes, and some seconds
 N_COMPONENTS = 16
 JOBS = ("ae", "vae")
 
@@ -44,8 +45,9 @@ def work(recipe: str, quick: bool) -> dict[str, dict[int, float]]:
     images = narrows.load_dataset("fashion-mnist", "train").X
     schema = infer(images, "scaling")
     found: dict[str, Any] = {}
-    for precision, n in PRECISIONS.items():
+    for precision in PRECISIONS:
         for batch in BATCHES[1:2] if quick else BATCHES:
+            X = images[: 4 * batch if quick else N]
             torch.manual_seed(SEED)
             parts = get(recipe).make(schema, N_COMPONENTS)
             asked = {"batch_size": batch, "precision": precision, "compile": False, "early_stopping": False}
@@ -54,8 +56,8 @@ def work(recipe: str, quick: bool) -> dict[str, dict[int, float]]:
             if world.size > 1:
                 torch.distributed.barrier()
             start = time.perf_counter()
-            fit(parts.model, parts.objective, images[: 4 * batch if quick else n], schema, settings)
-            found.setdefault(precision, {})[str(batch)] = (4 * batch if quick else n) / (time.perf_counter() - start)
+            fit(parts.model, parts.objective, X, schema, settings)
+            found.setdefault(precision, {})[str(batch)] = len(X) / (time.perf_counter() - start)
     if world.size > 1:
         gradients = torch.zeros(sum(p.numel() for p in parts.model.parameters()))
         torch.distributed.all_reduce(gradients)
@@ -105,7 +107,7 @@ def main() -> None:
         found = measure(recipe, 1 if options.quick else options.repeats, options.quick)
         show(found)
         if not options.quick:
-            keep(f"scaling_{recipe}", {"seed": SEED, "repeats": options.repeats, "n": PRECISIONS, recipe: found})
+            keep(f"scaling_{recipe}", {"seed": SEED, "repeats": options.repeats, "n": N, recipe: found})
 
 
 if __name__ == "__main__":
