@@ -37,12 +37,12 @@ class Choice(NamedTuple):
         return f"{self.name} = {self.value}: {self.reason}"
 
 
-def choose_device(name: str) -> tuple[torch.device, Choice]:
-    """The device called `name`; for "auto" a GPU if there is one."""
+def choose_device(name: str, processes: int = 1) -> tuple[torch.device, Choice]:
+    """The device called `name`; for "auto" a GPU if there is one that so many processes can use."""
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda"), Choice("device", "cuda", f"{torch.cuda.get_device_name()} is at hand")
-        if torch.backends.mps.is_available():
+        if torch.backends.mps.is_available() and processes == 1:
             return torch.device("mps"), Choice("device", "mps", "an Apple GPU is at hand")
         return torch.device("cpu"), Choice("device", "cpu", f"no GPU is at hand; {torch.get_num_threads()} threads")
     try:

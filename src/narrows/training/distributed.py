@@ -34,6 +34,7 @@ from narrows.types import Batch, Loss
 _PATIENCE = timedelta(minutes=10)  # for a process that does something alone, such as reading data or writing a model
 _AGREE_EVERY = 0.5  # seconds
 _AGREE_STEPS = 50  # at most
+_LEAVE = 0.1  # seconds
 _BROKEN = re.compile(r"gloo|nccl|connection|socket|timed? ?out", re.IGNORECASE)
 
 _T = TypeVar("_T")
@@ -172,7 +173,10 @@ def _store() -> dist.Store:
 def _leave() -> None:
     if dist.is_initialized():
         dist.destroy_process_group()
-    gc.collect()  # what trainings left holds the group, whose threads abort the process if they outlive Python
+    # DDP (torch 2.13) keeps the group's threads alive. One that still has a tensor to let go when Python ends aborts
+    # the process ("terminate called without an active exception"); asleep, this thread lets it
+    gc.collect()
+    time.sleep(_LEAVE)
 
 
 def _cores() -> int:

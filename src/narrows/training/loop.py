@@ -142,7 +142,7 @@ class Trainer:
         if self.path is not None and self.path.exists():
             state = files.read_state(self.path)
             self.found = state if state["fingerprint"] == fingerprint else {}
-        self.device, device_choice = choose_device(settings.device)
+        self.device, device_choice = choose_device(settings.device, self.world.size)
         self.clock = Clock(self.world, self.device)
         # measured, and so not the same everywhere
         self.precision, precision_choice = self.world.same(choose_precision(self.asked("precision"), self.device))
