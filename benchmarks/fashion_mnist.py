@@ -24,7 +24,7 @@ SIGMA = 0.3
 def measured(model: Any, X: np.ndarray, T: np.ndarray) -> dict[str, float]:
     """The fit's seconds and epochs, and the measures on the test images."""
     _, seconds = timed(lambda: model.fit(X))
-    return {"seconds": seconds, "epochs": model.n_iter_, **narrows.evaluate(model, T, X).to_dict()}
+    return {"seconds": seconds, "epochs": model.n_iter_, **narrows.evaluate(model, T, train=X).to_dict()}
 
 
 def ae(X: np.ndarray, T: np.ndarray) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -19,7 +20,7 @@ import narrows
 import narrows.report
 from narrows.cli import app, inputs
 from narrows.data import named
-from narrows.report import sheets
+from narrows.plots import sheets
 
 TINY = ["--max-epochs", "1", "--verbose", "0"]
 MLP = ["--set", "network=mlp", "--set", "hidden=16"]
@@ -106,7 +107,8 @@ def test_fit_prints_decisions_and_what_is_next(tmp_path: Path) -> None:
     assert "likelihood" in result.stdout
     assert "8 x 8 grey images in [0, 1]" in result.stdout
     assert "narrows evaluate '" in result.stderr
-    assert sorted(p.name for p in (tmp_path / "a b").iterdir()) == ["README.md", "recipe.json", "weights.safetensors"]
+    made = sorted(p.name for p in (tmp_path / "a b").iterdir())
+    assert made == ["README.md", inputs.LOG, "recipe.json", "weights.safetensors"]
 
 
 def test_fit_json_is_one_document(tmp_path: Path) -> None:
@@ -254,7 +256,7 @@ def test_ctrl_c_and_resume(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "Traceback" not in words
     assert "the best weights so far are kept" in words
-    assert [p.name for p in (tmp_path / "m").iterdir()] == [inputs.CHECKPOINT]
+    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == [inputs.CHECKPOINT, inputs.LOG]
 
     command = shlex.split(words.split("Go on with:")[1])
     assert command[:3] == ["python", "-m", "narrows"]
@@ -432,17 +434,21 @@ def test_no_model(tmp_path: Path, models: dict[str, Path]) -> None:
 
 
 def test_evaluate(models: dict[str, Path]) -> None:
-    wanted = {"vae": {"elbo", "kl", "active_components"}, "dae": {"nll"}, "sae": {"nll", "l0", "dead_fraction"}}
+    wanted = {"vae": {"elbo", "nll", "kl", "active_components", "frechet"}}
+    wanted |= {"dae": {"distortion"}, "sae": {"distortion", "l0", "dead_fraction", "knn_accuracy"}}
     for recipe, folder in models.items():
         found = json.loads(run("evaluate", folder, "digits", "--json").stdout)
         assert {"mse", "psnr"} | wanted[recipe] <= set(found)
     fair = json.loads(run("evaluate", models["vae"], "digits", "--json").stdout)["pca_mse"]
     X = narrows.load_dataset("digits", "test").X
     model, train = narrows.load(models["vae"]), narrows.load_dataset("digits").X
-    assert fair == pytest.approx(narrows.evaluate(model, X, train).to_dict()["pca_mse"])
-    words = run("evaluate", models["vae"], "digits").stdout
-    assert "pca_mse" in words
-    assert "nats per example" in words
+    assert fair == pytest.approx(narrows.evaluate(model, X, train=train, measures=["mse"])["pca_mse"])
+    done = run("evaluate", models["vae"], "digits", "--beside", models["sae"], "--measures", "mse,kl,ssim")
+    assert "95 % interval" in done.stdout
+    assert {"VAE", "PCA", "SAE"} <= set(done.stdout.splitlines()[0].split())
+    assert re.search(r"nats\s+per\s+example", done.stdout)
+    assert "Unknown measure 'mes'" in fails("evaluate", models["vae"], "digits", "--measures", "mes")
+    assert "SAE has no nll" in fails("evaluate", models["sae"], "digits", "--measures", "nll")
 
 
 def test_info(models: dict[str, Path]) -> None:

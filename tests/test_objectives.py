@@ -60,7 +60,7 @@ def test_the_total_is_nll_plus_weighted_costs(bottleneck, weights):
 
 
 def test_only_observed_entries_are_scored():
-    model, (x, _, _) = model_with(Plain(2)), batch_of()
+    model, (x, *_) = model_with(Plain(2)), batch_of()
     weight = torch.ones_like(x)
     weight[:, 3:] = 0
     loss = WeightedCosts()(model, Batch(x, x, weight))

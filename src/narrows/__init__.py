@@ -18,18 +18,23 @@ _HOME = {
     "VAE": "narrows.estimators",
     "DAE": "narrows.estimators",
     "SAE": "narrows.estimators",
+    "MapAE": "narrows.estimators",
     "estimator": "narrows.estimators",
     "load": "narrows.estimators",
     "evaluate": "narrows.evaluation",
+    "sweep": "narrows.tasks.sweep",
     "load_dataset": "narrows.data.named",
+    "write_report": "narrows.report",
 }
 
 __all__ = [*_HOME, "__version__"]
 
 if TYPE_CHECKING:
     from narrows.data.named import load as load_dataset
-    from narrows.estimators import AE, DAE, SAE, VAE, estimator, load
+    from narrows.estimators import AE, DAE, SAE, VAE, MapAE, estimator, load
     from narrows.evaluation import evaluate
+    from narrows.report import write_report
+    from narrows.tasks.sweep import sweep
 
 
 def __getattr__(name: str) -> Any:

@@ -126,6 +126,48 @@ class PoissonNoise(Noise):
         return torch.where(level > 0, noisy, x)
 
 
+class BlindSpot(Corruption):
+    """A share of the pixels is replaced by a neighbour each, and those alone are scored: learning from noisy images.
+
+    Who is asked for a pixel without having seen it cannot repeat its noise, if that is independent of its neighbours':
+    the best answer is the clean pixel. The noise needs no other property but a mean of 0. Krull et al., Noise2Void
+    (2019), https://arxiv.org/abs/1811.10980; all channels of a pixel are replaced together.
+
+    Parameters
+    ----------
+    share : of the pixels.
+    radius : pixels; how far away the neighbour is, at most, along each side.
+    """
+
+    def __init__(self, share: float = 0.03, radius: int = 2) -> None:
+        super().__init__()
+        self.share, self.radius = share, radius
+
+    def forward(self, batch: Batch) -> Corrupted:
+        """Replace pixels of `batch.x` (B x C x H x W, sides above twice the radius); `weight` marks them."""
+        x = batch.x
+        height, width = x.shape[-2:]
+        # numbers of the (2 r + 1)^2 offsets without the middle one, which is the pixel itself
+        side = 2 * self.radius + 1
+        number = torch.randint(side * side - 1, (len(x), height, width), device=x.device)
+        number = number + (number >= side * side // 2)
+        rows = torch.arange(height, device=x.device)[:, None]
+        columns = torch.arange(width, device=x.device)
+        row = _stepped(rows, number // side - self.radius, height)
+        column = _stepped(columns, number % side - self.radius, width)
+        neighbour = (row * width + column).flatten(1)[:, None].expand(-1, x.shape[1], -1)
+        chosen = torch.rand(len(x), 1, height, width, device=x.device) < self.share
+        seen = torch.where(chosen, x.flatten(2).gather(2, neighbour).view_as(x), x)
+        weight = chosen.to(x.dtype).expand_as(x)
+        return Corrupted(seen, weight if batch.weight is None else weight * batch.weight)
+
+
+def _stepped(start: Tensor, step: Tensor, size: int) -> Tensor:
+    """start + step, or to the other side where that lies outside of 0 to size - 1."""
+    there = start + step
+    return torch.where((there >= 0) & (there < size), there, start - step)
+
+
 NOISES: dict[str, type[Noise]] = {
     "gaussian": GaussianNoise,
     "masking": Masking,

@@ -178,6 +178,8 @@ class Gaussian(Likelihood):
     Parameters
     ----------
     bounded : whether m passes through a sigmoid.
+    each : None, or the smallest scale there is where each example is scored with a scale of its own, the likeliest.
+        That maximises the mean of their peak signal-to-noise ratios; for examples that are not equally hard.
     """
 
     name = "gaussian"
@@ -185,16 +187,20 @@ class Gaussian(Likelihood):
     variance: Tensor
     seen: Tensor
 
-    def __init__(self, bounded: bool = False) -> None:
+    def __init__(self, bounded: bool = False, each: float | None = None) -> None:
         super().__init__()
-        self.bounded = bounded
+        self.bounded, self.each = bounded, each
         self.register_buffer("variance", torch.tensor(1.0))
         self.register_buffer("seen", torch.tensor(0.0))
 
     def log_prob(self, o: Tensor, x: Tensor) -> Tensor:
         """-((x - m) / scale)^2 / 2 - log scale - log(2 pi) / 2."""
-        variance = self.variance.clamp(min=_SMALLEST_SCALE**2)
-        return -0.5 * ((x - self.mean(o)).square() / variance + variance.log() + _LOG_2PI)
+        error = (x - self.mean(o)).square()
+        if self.each is None:
+            variance = self.variance.clamp(min=_SMALLEST_SCALE**2)
+        else:  # the likeliest scale has no gradient
+            variance = error.detach().mean(tuple(range(1, error.dim())), keepdim=True) + self.each**2
+        return -0.5 * (error / variance + variance.log() + _LOG_2PI)
 
     @torch.no_grad()
     def observe(self, o: Tensor, x: Tensor, weight: Tensor | None = None) -> None:

@@ -18,8 +18,8 @@ from torch import nn
 from narrows import bottlenecks, corruptions, likelihoods, networks
 from narrows.data import Schema
 from narrows.model import Autoencoder
-from narrows.objectives import WeightedCosts
-from narrows.params import SIZES, Integer, OneOf, Parameter, Real, Which, either, nearest, parameters
+from narrows.objectives import KeptNeighbours, WeightedCosts
+from narrows.params import FLAG, SIZES, Integer, OneOf, Parameter, Real, Which, either, nearest, parameters
 from narrows.training import Choice
 
 
@@ -119,15 +119,28 @@ def vae(
     beta: Annotated[float, Real(0), "weight of the KL from the prior; 1 is the ELBO"] = 1.0,
     kl_warmup: Annotated[float, Real(0, 0.7), "share of the training over which the KL's weight grows from 0"] = 0.1,
     free_nats: Annotated[float, Real(0), "KL in nats for each component below which there is no pull"] = 0.0,
+    conditional: Annotated[
+        bool, FLAG, "whether the decoder is told each example's label: fit(X, y), then sample(n, y=label)"
+    ] = False,
+    label_weight: Annotated[
+        float, Real(0), "of a nat of label beside one of reconstruction, where some of the labels are missing"
+    ] = 10.0,
     network: Network = "auto",
     hidden: Hidden = (1024, 512),
     likelihood: Likelihood = "auto",
 ) -> Parts:
     """The variational autoencoder: the code is a Gaussian near N(0, I), so codes can be drawn and dials turned."""
+    weights = {"kl": beta, **({"free_nats": beta} if free_nats else {})}
+    frequencies = labels_of(schema) if conditional else ()
+    if guessing := bool(frequencies) and schema.unlabelled > 0:
+        # the mean over a batch counts the examples without a label, too, which cost nothing
+        weights |= {"kl_label": beta, "label": label_weight / (1 - schema.unlabelled)}
     return assemble(
         schema,
-        bottlenecks.Gaussian(n_components, free_nats),
-        WeightedCosts({"kl": beta, **({"free_nats": beta} if free_nats else {})}, warmup=kl_warmup),
+        bottlenecks.Gaussian(n_components, free_nats, n_beside=len(frequencies) if guessing else 0),
+        WeightedCosts(weights, warmup=kl_warmup),
+        frequencies=frequencies,
+        guessing=guessing,
         network=network,
         hidden=hidden,
         likelihood=likelihood,
@@ -202,19 +215,67 @@ def sae(
     return parts._replace(choices=(*choices, *parts.choices)) if sparsity == "topk" else parts
 
 
+@register
+def mapae(
+    schema: Schema,
+    n_components: Components = 2,
+    *,
+    n_neighbors: Annotated[
+        Any, either(Integer(1), OneOf(("auto",))), "nearest rows that are to stay near on the map; 'auto' is 15"
+    ] = "auto",
+    attraction: Annotated[
+        float, Real(0, open_low=True), "pull between neighbours; 1 is that of t-SNE, more gathers clusters as UMAP does"
+    ] = 1.3,
+    breadth: Annotated[
+        float, Real(0, 1), "share of the pull towards the nearest of a batch, for the map at large; 0 is all detail"
+    ] = 0.4,
+    strength: Annotated[float, Real(0), "weight of the neighbours beside the reconstruction"] = 300.0,
+    network: Network = "auto",
+    hidden: Hidden = (1024, 512),
+    likelihood: Likelihood = "auto",
+) -> Parts:
+    """The autoencoder as a map: what is near in the data is near in the code, and each place can be decoded."""
+    return assemble(
+        schema,
+        bottlenecks.Plain(n_components),
+        WeightedCosts(
+            {"neighbours": strength},
+            neighbours=KeptNeighbours(
+                None if n_neighbors == "auto" else n_neighbors,
+                attraction,
+                breadth,
+                counts=schema.support == "count",
+            ),
+        ),
+        network=network,
+        hidden=hidden,
+        likelihood=likelihood,
+    )
+
+
+def labels_of(schema: Schema) -> tuple[float, ...]:
+    """The frequencies of the classes that `schema` knows."""
+    if not schema.frequencies:
+        raise ValueError("A conditional model needs labels: fit(X, y), with one label for each example.")
+    return schema.frequencies
+
+
 def assemble(
     schema: Schema,
     bottleneck: bottlenecks.Bottleneck,
     objective: WeightedCosts | None = None,
     *,
     corruption: corruptions.Corruption | None = None,
+    frequencies: Sequence[float] = (),
+    guessing: bool = False,
     network: Any = "auto",
     hidden: Sequence[int] = (1024, 512),
     likelihood: str = "auto",
 ) -> Parts:
     """Networks and a likelihood for `schema` around a bottleneck: what all recipes share.
 
-    Where the bottleneck has no components the encoder is the identity, and the decoder cleans the example itself.
+    Where the bottleneck has no components the encoder is the identity, and the decoder cleans the example itself. With
+    the `frequencies` of classes the decoder is told each example's label; `guessing`, it guesses those missing.
     """
     p_x, reason = likelihoods.choose(likelihood, schema)
     choices = [Choice("likelihood", p_x.name, reason)]
@@ -238,11 +299,12 @@ def assemble(
         choices.append(Choice("network", first, why))
         encoder = networks.encoder(first, schema, bottleneck.n_inputs, hidden)
 
+    n_told = bottleneck.n_components + len(frequencies)
     decoder: nn.Module
     if isinstance(second, networks.Decoder):
         decoder = second
     elif isinstance(second, nn.Module):
-        input_shape = (bottleneck.n_components,) if bottleneck.n_components else schema.shape
+        input_shape = (n_told,) if bottleneck.n_components else schema.shape
         decoder = networks.OwnDecoder(second, schema, input_shape)
     else:
         if bottleneck.n_components == 0 and second == "auto":
@@ -253,9 +315,10 @@ def assemble(
             choices.append(Choice("network", name, why))
             decoder = networks.cleaner(name, schema, hidden)
         else:
-            decoder = networks.decoder(name, schema, bottleneck.n_components, hidden)
+            decoder = networks.decoder(name, schema, n_told, hidden)
     if isinstance(decoder, networks.Decoder):
         mean = torch.tensor(schema.mean, dtype=torch.float64)
         decoder.start_at(p_x.unmean(mean.expm1() if schema.support == "count" else mean).float())
-    model = Autoencoder(corruption or corruptions.Nothing(), encoder, bottleneck, decoder, p_x)
+    guess = bottlenecks.Guess(bottleneck.n_inputs, frequencies) if guessing else None
+    model = Autoencoder(corruption or corruptions.Nothing(), encoder, bottleneck, decoder, p_x, frequencies, guess)
     return Parts(model, objective or WeightedCosts(), tuple(choices))

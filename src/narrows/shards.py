@@ -64,6 +64,14 @@ def batch_mean(mine: Tensor) -> Tensor:
     return batch_sum(mine * _shard.rows if _shard.rows else torch.zeros_like(mine)) / _shard.of
 
 
+def batch_rows(mine: Tensor) -> Tensor:
+    """The rows of the whole batch, given this process's; gradients flow to all processes."""
+    if _shard is None:
+        return mine
+    before, behind = _shard.start, _shard.of - _shard.stop
+    return batch_sum(F.pad(mine, (0, 0) * (mine.dim() - 1) + (before, behind)))
+
+
 def batch_any(mine: Tensor) -> Tensor:
     """Whether it is so anywhere in the batch, given whether it is in this process's rows (booleans)."""
     return mine if _shard is None else _Sum.apply(mine.float()) > 0

@@ -16,11 +16,15 @@ class Batch(NamedTuple):
     x : B x ... what the model is given, in the model's units (see `narrows.data.Schema.prepare`).
     target : B x ... what the likelihood scores; the same tensor as `x` unless a task pairs them.
     weight : B x ... or None. 1 marks an observed entry, 0 a missing one; None means that all are observed.
+    label : B integers or None, which of the schema's classes each example is of.
+    near : B x ... or None, for each example another that is near it in the data.
     """
 
     x: Tensor
     target: Tensor
     weight: Tensor | None = None
+    label: Tensor | None = None
+    near: Tensor | None = None
 
 
 class Corrupted(NamedTuple):

@@ -13,7 +13,8 @@ import pytest
 from rich.console import Console
 
 import narrows
-from narrows.report import baselines, charts, demo, page
+from narrows.plots.drawing import number
+from narrows.report import baselines, demo, page
 from narrows.report.live import packed_decoder
 
 SECTIONS = ["reconstructions", "map", "dials", "samples", "cleaning", "units", "training", "numbers", "decisions"]
@@ -128,10 +129,10 @@ def run_script(spec, codes):
 
 def test_the_dials_on_the_page_turn_the_saved_model(made, structure):
     vae = narrows.load(made[0].parent / "models" / "vae")
-    held = json.loads(structure.scripts["dials-data"])
+    packed = json.loads(structure.scripts["decoder-vae"])
     X = narrows.load_dataset("digits", "test").X
     codes = vae.transform(X[:20]).astype(float)
-    drawn = run_script(held["decoder"], codes.tolist())
+    drawn = run_script(packed, codes.tolist())
     np.testing.assert_allclose(drawn, vae.inverse_transform(codes).reshape(20, -1), atol=5e-3)  # half precision
 
 
@@ -153,8 +154,9 @@ def test_the_script_decodes_as_the_model_does(likelihood):
 
 
 def test_a_decoder_that_the_script_does_not_know_is_not_packed():
-    X = np.random.default_rng(0).normal(size=(60, 4))
-    assert packed_decoder(narrows.AE(2, hidden=(8,), max_epochs=1, random_state=0).fit(X)) is None
+    X = np.random.default_rng(0).random(size=(60, 8, 8))
+    assert packed_decoder(narrows.AE(2, network="conv", max_epochs=1, random_state=0).fit(X)) is None
+    assert packed_decoder(narrows.SAE(8, max_epochs=1, random_state=0).fit(X)) is None
 
 
 def test_the_scripts_are_valid(tmp_path):
@@ -188,7 +190,7 @@ def test_text_cannot_become_markup():
     ("value", "words"), [(0.0, "0"), (-35.17, "−35.2"), (1437.0, "1437"), (0.01234, "0.0123"), (2.5, "2.5")]
 )
 def test_numbers(value, words):
-    assert charts.number(value) == words
+    assert number(value) == words
 
 
 def test_baselines():

@@ -185,6 +185,7 @@ def test_torchrun_restarts_the_command_which_goes_on(tmp_path, two):
     assert json.loads(done.stdout)["n_iter"] == 13  # one document: one process speaks
     assert sorted(p.name for p in (tmp_path / "crashed").iterdir()) == [
         "README.md",
+        "log.jsonl",
         "recipe.json",
         "weights.safetensors",
     ]

@@ -31,6 +31,7 @@ from narrows.training.loop import Trainer
 from narrows.training.progress import Reporter
 from narrows.training.schedule import COOLDOWN, Schedule
 from narrows.training.settings import plan
+from narrows.training.tracking import LOG
 from narrows.types import Loss
 
 RUN = {"batch_size": 16, "max_epochs": 12, "precision": "float32", "device": "cpu", "seed": 3}
@@ -386,7 +387,7 @@ def test_an_estimator_refuses_the_checkpoint_of_another(monkeypatch, tmp_path, c
 
 
 def leaves_the_last_good_checkpoint(folder: Path) -> None:
-    assert [path.name for path in folder.iterdir()] == [files.NAME]
+    assert sorted(path.name for path in folder.iterdir()) == [files.NAME, LOG]
     again, _ = trained("ae", checkpoint=folder)
     assert_same_weights(again.state_dict(), trained("ae")[0].state_dict())
 

@@ -30,6 +30,7 @@ class Gaussian(Bottleneck):
     free_nats : KL, in nats for each component averaged over the batch, below which there is no pull towards the prior
         (Kingma et al., Improving variational inference with inverse autoregressive flow, 2016,
         https://arxiv.org/abs/1606.04934). Against components that are given up too early.
+    n_beside : numbers that the encoder gives beside those of the posterior, for what else there is to know of x.
 
     >>> import torch
     >>> code = Gaussian(3)(torch.zeros(2, 6))
@@ -39,9 +40,9 @@ class Gaussian(Bottleneck):
 
     costs = ("kl", "free_nats")
 
-    def __init__(self, n_components: int, free_nats: float = 0.0) -> None:
+    def __init__(self, n_components: int, free_nats: float = 0.0, n_beside: int = 0) -> None:
         super().__init__()
-        self.n_components, self.n_inputs = n_components, 2 * n_components
+        self.n_components, self.n_inputs = n_components, 2 * n_components + n_beside
         self.free_nats = free_nats
 
     def split(self, h: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,7 +51,8 @@ class Gaussian(Bottleneck):
         The log standard deviation is bent smoothly to stay under `_WIDEST`: without that, one strange example can
         cost thousands of nats, and the step that answers it undoes an epoch.
         """
-        mean, log_std = h.to(torch.promote_types(h.dtype, torch.float32)).chunk(2, dim=-1)
+        own = h[..., : 2 * self.n_components]
+        mean, log_std = own.to(torch.promote_types(h.dtype, torch.float32)).chunk(2, dim=-1)
         return mean, (_WIDEST - F.softplus(_WIDEST - log_std)).clamp(min=_NARROWEST)
 
     def posterior(self, h: Tensor) -> Independent:

@@ -56,6 +56,8 @@ def fit(
 
         narrows fit photos --recipe dae --set level=0.1,0.5 --max-time 5m --out d
 
+        narrows fit digits --set conditional=true --out by-label
+
         narrows fit table.csv --recipe ae --set hidden=512,256 --out t --resume
 
         torchrun --nproc-per-node 4 -m narrows fit photos --out p
@@ -69,9 +71,9 @@ def fit(
             return  # what failed did so after the model was saved
         model = _unfitted(recipe, out, assignments or [], options)
         world.alone(lambda: _prepare(out, resume=resume, overwrite=overwrite))
-        X = world.first(lambda: inputs.dataset(data, "train").X)
+        given = world.first(lambda: inputs.dataset(data, "train"))
         with _stoppable(out, resume=resume):
-            model.fit(X)
+            model.fit(given.X, given.y)
         model.set_params(checkpoint=None, verbose=0)
         world.alone(lambda: model.save(out))
         printing.show_fit(model, out, data, json=json)
@@ -117,7 +119,8 @@ def _prepare(out: Path, *, resume: bool, overwrite: bool) -> None:
         raise ValueError(f"{out} holds an unfinished training. --resume goes on with it, --overwrite starts anew.")
     if finished and not unfinished and not overwrite:
         raise ValueError(f"{out} holds a finished model already. Name another folder, or pass --overwrite.")
-    others = [] if finished or unfinished or not out.exists() else [p for p in out.iterdir() if p.name[0] != "."]
+    known = finished or unfinished or not out.exists()
+    others = [] if known else [p for p in out.iterdir() if p.name[0] != "." and p.name != inputs.LOG]
     if others:
         raise ValueError(f"{out} is not empty ({others[0].name}, ...) and holds no model. Name a folder of its own.")
     if resume and not unfinished:

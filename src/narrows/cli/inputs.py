@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from narrows.estimators import Estimator
 
 CHECKPOINT = "checkpoint.safetensors"  # `narrows.training.checkpoint.NAME`, without the import of torch
+LOG = "log.jsonl"  # `narrows.training.tracking.LOG`
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 

@@ -69,7 +69,7 @@ def write_examples(
     """Examples in the user's units as an array, a sheet (of `compared`, if there is any), or a folder of pictures."""
     import numpy as np
 
-    from narrows.report import sheets
+    from narrows.plots import sheets
 
     array, schema = np.asarray(examples), model.schema_
     if out.suffix.lower() in ARRAYS:
@@ -86,32 +86,25 @@ def write_examples(
         _write_sheet(out, images, None, min(_PICTURES, len(array)), len(array))
 
 
-def write_dials(out: Path, turned: np.ndarray, labels: list[str], model: Estimator) -> None:
+def write_dials(out: Path, turned: np.ndarray, labels: list[str], model: Estimator, what: str = "dials") -> None:
     """Examples (dials, steps, ...) as an array, or as a sheet with a labelled row for each dial."""
-    from narrows.report import sheets
+    from narrows.plots import sheets
 
     if out.suffix.lower() in ARRAYS:
         write_array(out, turned)
         return
     flat = pictures(turned.reshape(-1, *turned.shape[2:]), model.schema_)
     images = sheets.as_bytes(flat, _limits(model.schema_)).reshape(*turned.shape[:2], *flat.shape[1:])
-    _write_sheet(out, images, labels, len(turned), len(turned), "dials")
+    _write_sheet(out, images, labels, len(turned), len(turned), what)
 
 
 def dial_order(model: Estimator, most: int) -> tuple[list[int], list[str]]:
     """The components to turn, those first that carry most, and what is written beside each."""
     if most < 1:
         raise ValueError(f"--dials must be at least 1. Got {most}.")
-    if hasattr(model, "components_kl_"):
-        unused = set(model.unused_components_)
-        carried = [
-            f"{i}   {kl:.2f} nats" + (", unused" if i in unused else "") for i, kl in enumerate(model.components_kl_)
-        ]
-        order = list(range(len(carried)))
-    else:
-        carried = [f"{i}   sd {value:.2g}" for i, value in enumerate(model.code_std_)]
-        order = [int(i) for i in (-model.code_std_).argsort(kind="stable")]
-    return order[:most], [carried[i] for i in order[:most]]
+    from narrows.plots import picks
+
+    return picks.dial_order(model, most)
 
 
 def pictures(examples: np.ndarray, schema: Schema) -> np.ndarray:
@@ -133,7 +126,7 @@ def _write_sheet(
     out: Path, images: np.ndarray, labels: list[str] | None, shown: int, n: int, what: str = "examples"
 ) -> None:
     from narrows.data.atomic import atomic_path
-    from narrows.report.sheets import sheet
+    from narrows.plots.sheets import sheet
 
     with atomic_path(out) as temporary:
         sheet(images, labels).save(temporary, "PNG", optimize=True)
@@ -145,7 +138,7 @@ def _write_pictures(folder: Path, images: np.ndarray, given: Loaded | None, limi
     from PIL import Image
 
     from narrows.data.atomic import atomic_path
-    from narrows.report.sheets import as_bytes
+    from narrows.plots.sheets import as_bytes
 
     names = given.files if given is not None and given.files else [f"{i:06d}" for i in range(len(images))]
     stems = [str(Path(name).with_suffix("")) for name in names]

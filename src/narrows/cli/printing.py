@@ -7,7 +7,7 @@ import json as json_module
 import math
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,12 +48,14 @@ def show_fit(model: Estimator, out: Path, data: str, *, json: bool) -> None:
 
 
 def show_evaluation(found: Evaluation, *, json: bool) -> None:
-    """Measures by name."""
+    """Measures by name, with their intervals."""
     if json:
-        show_json(found.to_dict())
+        intervals = {name: (row.low, row.high) for name, row in found.rows.items() if not math.isnan(row.low)}
+        show_json({**found.to_dict(), "intervals": intervals, "not_here": found.missing})
     else:
-        rows = [(name, f"{value:.6g}", found.explained.get(name, "")) for name, value in found.to_dict().items()]
-        _table(rows, right=1)
+        cells = found.cells()
+        _table(cells, right=range(1, len(cells[0]) - 1), header=True)
+        say("\n".join(found.reasons()))
 
 
 def about(folder: Path) -> dict[str, Any]:
@@ -170,7 +172,7 @@ def _losses(last: dict[str, Any]) -> str:
     return f"; {', '.join(words)} nats per example" if words else ""
 
 
-def _table(rows: Iterable[Sequence[str]], *, right: int | None = None, header: bool = False) -> None:
+def _table(rows: Iterable[Sequence[str]], *, right: Container[int] = (), header: bool = False) -> None:
     """Columns that align; the last one is broken into lines where it is too long."""
     from rich.console import Console
     from rich.table import Table
@@ -180,7 +182,7 @@ def _table(rows: Iterable[Sequence[str]], *, right: int | None = None, header: b
     table = Table(box=None, show_header=False, pad_edge=False)
     widest = max((len(row) for row in rows), default=0)
     for i in range(widest):
-        table.add_column(justify="right" if i == right else "left", no_wrap=i == 0, overflow="fold")
+        table.add_column(justify="right" if i in right else "left", no_wrap=i == 0 or i in right, overflow="fold")
     for i, row in enumerate(rows):
         table.add_row(*map(Text, row), style="bold" if header and i == 0 else None)
     if rows:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from narrows.cli import inputs, outputs, printing
+from narrows.cli import inputs, outputs, photos, printing
 from narrows.cli.app import USE, Data, Json, Model, app
 
 if TYPE_CHECKING:
@@ -117,12 +117,19 @@ def denoise(
         ),
     ] = None,
     seed: Seed = None,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Average over eight flips and turns; for models of fit-denoiser.")
+    ] = False,
 ) -> None:
-    """Clean noisy DATA with a denoising model (recipe dae).
+    """Clean noisy DATA with a denoising model (recipe dae, or fit-denoiser).
 
     A .png shows each noisy example above the clean one; a folder gets one
     picture for each, under the names of DATA's files. DATA is taken as it
     is: --noise is for trying a model out on data that is clean.
+
+    A model of fit-denoiser cleans photos of any size: those of a folder
+    and its sub-folders, each of which keeps its format, mode and metadata,
+    or one in a .npy file, which may be larger than memory.
 
     For example:
 
@@ -131,9 +138,12 @@ def denoise(
         narrows denoise cleaner digits --noise 0.3 -o trial.png
     """
     outputs.check(out, outputs.EXAMPLES, folder=True)
+    if photos.is_denoiser(model):
+        photos.denoise(model, data, out, noise=noise, ensemble=ensemble)
+        return
     fitted = inputs.opened(model)
     outputs.check_pictures(out, fitted)
-    _check_denoiser(fitted)
+    _check_denoiser(fitted, ensemble)
     if noise is None and out.suffix.lower() in outputs.ARRAYS:
         outputs.write_stream(out, fitted, inputs.source(data, "test", fitted), "denoise")
         return
@@ -147,21 +157,43 @@ def sample(
     model: Model,
     out: Examples,
     number: Annotated[int, typer.Option("-n", "--number", help="How many.")] = 64,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="Of what: a label that the model, or the sampler, was fitted with. Repeatable: in turn."),
+    ] = None,
+    sampler: Annotated[
+        str, typer.Option(help="Where codes come from: prior, gaussian, mixture, flow; auto is the last one fitted.")
+    ] = "auto",
+    temperature: Annotated[float, typer.Option(help="Spread of the codes: below 1 more usual, less varied.")] = 1.0,
+    learn: Annotated[
+        str | None,
+        typer.Option("--fit", metavar="DATA", help="First fit the sampler to DATA, and keep it in MODEL."),
+    ] = None,
     seed: Seed = None,
 ) -> None:
     """Draw new examples that look like those the model learned from.
 
     A VAE is made for this. A plain autoencoder draws its codes from a
-    Gaussian that fits the training codes, which is rougher.
+    Gaussian that fits the training codes, which is rougher; a mixture or a
+    flow, fitted to the codes of the training data, is better for both.
 
     For example:
 
         narrows sample digits-vae -n 64 --seed 1 -o samples.png
+
+        narrows sample digits-ae --sampler mixture --fit digits:train -o s.png
+
+        narrows sample by-label --label 3 --label 5 --temperature 0.7 -o 35.png
     """
     outputs.check(out, outputs.EXAMPLES)
     fitted = inputs.opened(model, needs_code=True)
     outputs.check_pictures(out, fitted)
-    outputs.write_examples(out, fitted.sample(number, random_state=seed), fitted)
+    if learn is not None:
+        given, name = inputs.dataset(learn, "train"), "mixture" if sampler == "auto" else sampler
+        fitted.fit_sampler(given.X, name, given.y if label and name == "mixture" else None).save(model)
+    y = _asked(fitted, label, number)
+    drawn = fitted.sample(number, y=y, sampler=sampler, temperature=temperature, random_state=seed)
+    outputs.write_examples(out, drawn, fitted)
 
 
 @app.command(rich_help_panel=USE)
@@ -209,28 +241,56 @@ def evaluate(
             show_default="a named set's training part, else DATA",
         ),
     ] = None,
+    beside: Annotated[
+        Path | None, typer.Option(metavar="MODEL", help="Another model to measure in the same way.", show_default=False)
+    ] = None,
+    measures: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Only these: mse,nll,...", show_default="all that there are"),
+    ] = None,
+    draws: Annotated[int, typer.Option(help="K, draws of each code for the likelihood.")] = 128,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     json: Json = False,
 ) -> None:
     """Measure a model on DATA, best on data that it has not seen.
 
-    Prints the mean squared error beside that of PCA with as many components,
-    nats per example, and what fits the model: components in use, sparsity.
+    Prints a table of what fits the model and the data, with 95 % intervals,
+    beside PCA with as many components: reconstruction, nats per example,
+    neighbours kept, sparsity, how good new examples are, whether the outlier
+    threshold holds; with DATA that has labels, how well codes tell them apart.
     Of a named data set the test part is taken, unless you write digits:train.
 
     For example:
 
         narrows evaluate digits-vae digits --json
+
+        narrows evaluate digits-vae digits --beside digits-ae --measures mse,ssim
     """
     from narrows.evaluation import evaluate as measure
 
-    fitted = inputs.opened(model)
-    X = inputs.dataset(data, "test").X
-    train = train or inputs.training_part(data)
-    found = measure(fitted, X, None if train is None else inputs.dataset(train, "train").X)
+    fitted, other = inputs.opened(model), None if beside is None else inputs.opened(beside)
+    given, train = inputs.dataset(data, "test"), train or inputs.training_part(data)
+    found = measure(
+        fitted,
+        given.X,
+        _classes(given.y),
+        train=None if train is None else inputs.dataset(train, "train").X,
+        beside=other,
+        measures=None if measures is None else [name.strip().replace("-", "_") for name in measures.split(",")],
+        n_draws=draws,
+        random_state=seed,
+    )
     printing.show_evaluation(found, json=json)
 
 
-def _check_denoiser(model: Estimator) -> None:
+def _classes(y: np.ndarray | None) -> np.ndarray | None:
+    """Labels that came with the data, where they say anything: there are at least two."""
+    return None if y is None or (y == y[0]).all() else y
+
+
+def _check_denoiser(model: Estimator, ensemble: bool) -> None:
+    if ensemble:
+        raise ValueError("--ensemble is for models of fit-denoiser. Leave it out.")
     if model.recipe.name != "dae":
         raise ValueError(f"denoise needs a model of the recipe dae. This one is {model.recipe.name}; try reconstruct.")
 
@@ -251,6 +311,17 @@ def _denoised(model: Estimator, X: np.ndarray, noise: float | None, seed: int | 
         noisy = corruptions.noise(model.noise, noise)(Batch(rows, rows)).x
     clean = model.schema_.restore(model.applied(model.model_.reconstruct, noisy))
     return clean, {"original": X, "noisy": model.schema_.restore(noisy), "clean": clean}
+
+
+def _asked(model: Estimator, words: list[str] | None, n: int) -> np.ndarray | None:
+    """Labels for `n` examples, the given ones in turn, as the model has them: a 3 of the command line is a word."""
+    import numpy as np
+
+    if not words:
+        return None
+    fitted = [sampler.classes for sampler in getattr(model, "samplers_", {}).values()]
+    known = {str(label): label for classes in (*fitted, model.schema_.classes) for label in classes or ()}
+    return np.resize(np.asarray([known.get(word, word) for word in words]), n)
 
 
 def _row(X: np.ndarray, row: int) -> np.ndarray:

@@ -1,10 +1,13 @@
 """Data: what comes in is described once, batched in the right place, and undone on the way out."""
 
 from narrows.data.arrays import as_array, as_floats, as_rows, check_numeric, evenly, extremes, shared
+from narrows.data.neighbours import principal_axes
+from narrows.data.patches import Patches
 from narrows.data.rows import Rows
 from narrows.data.schema import Schema, Support, check_form, check_range, check_rows, infer
 
 __all__ = [
+    "Patches",
     "Rows",
     "Schema",
     "Support",
@@ -18,5 +21,6 @@ __all__ = [
     "evenly",
     "extremes",
     "infer",
+    "principal_axes",
     "shared",
 ]

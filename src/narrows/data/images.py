@@ -55,17 +55,11 @@ def read_images(paths: list[Path]) -> np.ndarray:
     """
     size, grey = None, True
     for path in paths:
-        with _image(path) as image:
-            size, grey = size or image.size, grey and (image.mode in ("1", "L", "LA") or _is_16_bit(image))
-            found, mode, n_frames = image.size, image.mode, getattr(image, "n_frames", 1)
-            is_photo = image.format == "MPO"  # a JPEG of a telephone, with a preview as a second frame
-        if mode in ("I", "F") and not _is_16_bit(image):
-            raise ValueError(
-                f"{path} must have 8 or 16 bits a channel. It has 32. Save it with fewer, or save the pixels with "
-                "np.save('X.npy', X)."
-            )
-        if n_frames > 1 and not is_photo:
-            raise ValueError(f"{path} must hold one image. It holds {n_frames}. Save each in a file of its own.")
+        with opened(path) as image:
+            size, grey = size or image.size, grey and (image.mode in ("1", "L", "LA") or is_16_bit(image))
+            found, fault = image.size, unfit(path, image)
+        if fault:
+            raise ValueError(fault)
         if found != size:
             raise ValueError(
                 f"All images must have one size. {paths[0]} is {size[0]} x {size[1]}, {path} is {found[0]} x "
@@ -76,12 +70,45 @@ def read_images(paths: list[Path]) -> np.ndarray:
     width, height = size
     X = np.empty((len(paths), height, width) if grey else (len(paths), height, width, 3), np.uint8)
     for i, path in enumerate(paths):
-        with _image(path) as image:
+        with opened(path) as image:
             X[i] = np.asarray(_as_8_bit(image).convert("L" if grey else "RGB"))
     return X
 
 
-def _is_16_bit(image: Image) -> bool:
+def decoded(path: Path) -> np.ndarray:
+    """An image of any size: bytes or uint16 (h, w) if it is grey, else bytes (h, w, 3). Transparency is left out."""
+    with opened(path) as image:
+        fault = unfit(path, image)
+        if not fault:
+            if is_16_bit(image):
+                return np.asarray(image).astype(np.uint16)
+            return np.asarray(image.convert("L") if image.mode in ("1", "L", "LA") else opaque(image))
+    raise ValueError(fault)
+
+
+def opaque(image: Image) -> Image:
+    """An image as RGB, whatever of it is transparent."""
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.copy()
+        del image.info["transparency"]  # Pillow warns that it is lost
+    return image.convert("RGB")
+
+
+def unfit(path: Path, image: Image) -> str | None:
+    """Why an image cannot be taken as one of 8 or 16 bits, which is no damage to the file; None if it can."""
+    if image.mode in ("I", "F") and not is_16_bit(image):
+        return (
+            f"{path} must have 8 or 16 bits a channel. It has 32. Save it with fewer, or save the pixels with "
+            "np.save('X.npy', X)."
+        )
+    n_frames = getattr(image, "n_frames", 1)
+    if n_frames > 1 and image.format != "MPO":  # a JPEG of a telephone, with a preview as a second frame
+        return f"{path} must hold one image. It holds {n_frames}. Save each in a file of its own."
+    return None
+
+
+def is_16_bit(image: Image) -> bool:
+    """Whether an image is grey with 16 bits."""
     # Older Pillow opens a PNG with 16 bits as mode I, which otherwise means 32 bits.
     return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
 
@@ -90,11 +117,11 @@ def _as_8_bit(image: Image) -> Image:
     """Keep the high byte of 16-bit grey; Pillow's own `convert` would clip everything above 255 to white."""
     import PIL.Image
 
-    return PIL.Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)) if _is_16_bit(image) else image
+    return PIL.Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)) if is_16_bit(image) else image
 
 
 @contextlib.contextmanager
-def _image(path: Path) -> Iterator[Image]:
+def opened(path: Path) -> Iterator[Image]:
     """Open an image; whatever Pillow raises for a damaged one becomes a ValueError that names the file."""
     import PIL.Image
 

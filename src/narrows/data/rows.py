@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from narrows.data.arrays import shared
+from narrows.data.neighbours import nearest_rows
 from narrows.data.schema import Schema
 from narrows.types import Batch
 
@@ -25,21 +26,47 @@ class Rows:
     schema : what one example is.
     device : where batches are wanted.
     dtype : of the batches; the rows keep their own.
+    labels : n integers or None, which of the schema's classes each example is of.
     """
 
-    def __init__(self, X: np.ndarray, schema: Schema, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        X: np.ndarray,
+        schema: Schema,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        labels: np.ndarray | None = None,
+    ) -> None:
         self.schema, self.device, self.dtype = schema, device, dtype
+        self.labels = None if labels is None else torch.from_numpy(labels).to(device)
         rows = shared(X)
         self.resident = device.type == "cpu" or (device.type == "cuda" and _fits(rows, device))
         self.rows = rows.to(device) if self.resident else rows
+        self.neighbours: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def batch(self, index: Tensor) -> Batch:
         """The examples at `index` (B integers, on the device), in the model's units."""
-        x = self._prepared(self.rows.index_select(0, index if self.resident else index.cpu()))
-        return Batch(x, x)
+        x, label, near = self._at(index), None, None
+        if self.labels is not None:
+            label = self.labels.index_select(0, index)
+        if self.neighbours is not None:
+            drawn = torch.randint_like(index, self.neighbours.shape[1])
+            near = self._at(self.neighbours[index, drawn].long())
+        return Batch(x, x, label=label, near=near)
+
+    def find_neighbours(self, k: int, among: Tensor) -> None:
+        """Have each batch bring a neighbour of each example, drawn from its `k` nearest rows `among` those."""
+        self.neighbours = nearest_rows(self._flat, len(self), among, k)
+
+    def _at(self, index: Tensor) -> Tensor:
+        return self._prepared(self.rows.index_select(0, index if self.resident else index.cpu()))
+
+    def _flat(self, index: Tensor) -> Tensor:
+        x = self._at(index).flatten(1).float()
+        return x.log1p() if self.schema.support == "count" else x
 
     def _prepared(self, rows: Tensor) -> Tensor:
         if self.device.type == "cuda" and not self.resident:

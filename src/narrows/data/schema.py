@@ -45,6 +45,9 @@ class Schema:
         encoders standardise their input with them, decoders start from them.
     columns : the columns' names, if the user's data had names.
     frame : "pandas" if a data frame came in, so that one goes out.
+    classes : the labels that a conditional model is told, sorted; None for other models.
+    frequencies : the share that each class has of the training examples with a label.
+    unlabelled : the share of the training examples without one.
     """
 
     kind: Kind
@@ -58,6 +61,9 @@ class Schema:
     std: tuple[float, ...]
     columns: tuple[str | int, ...] | None = None
     frame: str | None = None
+    classes: tuple[bool | int | float | str, ...] | None = None
+    frequencies: tuple[float, ...] | None = None
+    unlabelled: float = 0.0
 
     @property
     def n_entries(self) -> int:

@@ -6,6 +6,7 @@ must be and does is said once. Constructors only store; everything learned ends 
 
 from narrows.estimators.base import Estimator
 from narrows.estimators.loading import load
+from narrows.estimators.maps import MapAE
 from narrows.estimators.models import AE, DAE, SAE, VAE, ActiveUnits, estimator
 
-__all__ = ["AE", "DAE", "SAE", "VAE", "ActiveUnits", "Estimator", "estimator", "load"]
+__all__ = ["AE", "DAE", "SAE", "VAE", "ActiveUnits", "Estimator", "MapAE", "estimator", "load"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import importlib
 import json
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,11 +18,14 @@ from torch import Tensor
 
 from narrows import likelihoods, recipes, storage
 from narrows.data import as_array, as_floats, check_numeric, infer
+from narrows.estimators import samplers
 from narrows.estimators.applying import Applying
 from narrows.estimators.dials import Dials, has_code
+from narrows.estimators.labels import learned, numbers_where_known
 from narrows.estimators.signature import TRAINING, constructor, documentation, plain, seed_from
 from narrows.estimators.survey import card, survey
 from narrows.params import Parameter
+from narrows.plots import Plots
 from narrows.training import Interrupted, Settings, checkpoint, own_generators
 from narrows.training import fit as train
 from narrows.training.distributed import join
@@ -80,7 +84,7 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
         ----------
         X : array, tensor or data frame of vectors (n, d), or array or tensor of images (n, h, w), (n, h, w, c) or
             (n, c, h, w), of any real dtype; 8-bit images stay 8-bit in memory.
-        y : ignored.
+        y : the label of each example, for a conditional model; ignored by others.
 
         Returns
         -------
@@ -97,6 +101,7 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
         """
         self._check_parameters()
         rows = self._begin(X)
+        labels = self._numbered(y, len(rows))
         world = join(self.device)
         seed = world.same(self._seed())
         settings = self._settings(seed)
@@ -112,13 +117,18 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
                 self.schema_,
                 settings,
                 title=type(self).__name__,
-                fingerprint=self._fingerprint(rows, seed) if self.checkpoint is not None or world.size > 1 else "",
+                fingerprint=(
+                    self._fingerprint(rows, seed, labels) if self.checkpoint is not None or world.size > 1 else ""
+                ),
+                labels=labels,
             )
         except Interrupted as stopped:
             failed, result = stopped, stopped.result
         self.history_, self.n_iter_ = result.history, result.n_epochs
         self.report_ = [self.schema_.describe(), *map(str, parts.choices), *map(str, result.choices), *result.notes]
         survey(self, rows)
+        if labels is not None:
+            self._fit_by_label(rows, labels, seed)
         if failed is not None:
             raise failed
         return self
@@ -131,6 +141,7 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
         self._check_parameters()
         first = not self.__sklearn_is_fitted__()
         rows = self._begin(X) if first else self._checked(X)
+        labels = self._numbered(y, len(rows))
         world = join(self.device)
         seed = world.same(seed_from(self.random_state))
         if first:
@@ -143,7 +154,7 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
             self._parts.objective.restart(0.0, warmup=0.0)
         self._check_support(rows)
         settings = self._settings(
-            seed + self.n_iter_, max_epochs=1, early_stopping=False, constant=True, checkpoint=None
+            seed + self.n_iter_, max_epochs=1, early_stopping=False, constant=True, checkpoint=None, track=None
         )
         result = train(
             self.model_,
@@ -152,12 +163,25 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
             self.schema_,
             settings,
             title=type(self).__name__,
-            fingerprint=self._fingerprint(rows, seed) if world.size > 1 else "",
+            fingerprint=self._fingerprint(rows, seed, labels) if world.size > 1 else "",
+            labels=labels,
         )
         self.history_ = self.history_ + result.history
         self.n_iter_ += 1
         survey(self, rows)
         return self
+
+    @property
+    def plot(self) -> Plots:
+        """Pictures of the fitted model: `plot.curves()`, `.reconstructions(X)`, `.map(X, y)`, `.dials(x)`, ..."""
+        check_is_fitted(self)
+        return Plots(self)
+
+    def studio(self, X: Any = None, y: Any = None) -> Any:
+        """The dials, and a map of X coloured by y, as a widget for notebooks (extra `notebook`)."""
+        check_is_fitted(self)
+        # by name, as whoever calls it would: the studio stands above the estimators
+        return importlib.import_module("narrows.studio.notebook").Studio(self, X, y)
 
     # ---------------------------------------------------------------------------------------------- applying
 
@@ -165,16 +189,22 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
         """The codes of X: (n, n_components), the posterior means where the code is stochastic."""
         return self._streamed("transform", self._given(X))
 
-    def reconstruct(self, X: Any) -> Any:
-        """X through the narrow place and back: the likelihood's mean, in the form and the units of X."""
+    def reconstruct(self, X: Any, y: Any = None) -> Any:
+        """X through the narrow place and back: the likelihood's mean, in the form and the units of X.
+
+        A conditional model takes the labels `y` (one for all, or one for each), or infers them where they are None.
+        """
+        if y is not None:
+            return self.schema_.as_frame(np.asarray(self.inverse_transform(self._codes(X), y)), like=X)
         found = self._streamed("reconstruct", self._given(X))
         return self.schema_.as_frame(found, like=X)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Log-likelihood of each example in nats: (n,), higher is more usual.
 
-        The ELBO for a stochastic code, otherwise log p(x | z) at the example's own code z. Entries are summed. For
-        real-valued vectors it is a density in the units of X; for images, on the [0, 1] scale.
+        The ELBO for a stochastic code (of x and its likeliest label, for a conditional model), otherwise log p(x | z)
+        at the example's own code z. Entries are summed. For real-valued vectors it is a density in the units of X; for
+        images, on the [0, 1] scale.
 
         Raises
         ------
@@ -207,6 +237,9 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
         for name, value in vars(self).items():
             if not name.endswith("_") or name.startswith("_") or name in ("model_", "schema_"):
                 continue
+            if name == "samplers_":
+                value, more = samplers.saved(value)
+                tensors |= more
             if isinstance(value, np.ndarray) and value.dtype.kind == "f":
                 tensors[f"fitted.{name}"] = torch.from_numpy(value)
             else:
@@ -238,6 +271,10 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
     def _check_parameters(self) -> None:
         for name, parameter in self.parameters().items():
             parameter.check(type(self).__name__, getattr(self, name))
+
+    def _surveyed(self, sample: np.ndarray) -> None:
+        """What a model of a kind of its own finds out about training rows, once it is trained."""
+        return
 
     def _check_components(self) -> None:
         n, owner, d = self.n_components, type(self).__name__, self.schema_.n_entries
@@ -282,6 +319,15 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
             parts = self.recipe.make(self.schema_, **{name: getattr(self, name) for name in self.recipe.parameters})
         return parts
 
+    def _numbered(self, y: Any, n: int) -> np.ndarray | None:
+        """Which class each of `n` examples is of, for a conditional model; what classes there are is learned once."""
+        if not getattr(self, "conditional", False):
+            return None
+        owner = type(self).__name__
+        if self.schema_.classes is None:
+            self.schema_ = learned(self.schema_, y, n, owner)
+        return numbers_where_known(y, self.schema_, n, owner)
+
     def _settings(self, seed: int, **changes: Any) -> Settings:
         names = {f for f in Settings.__dataclass_fields__ if f in TRAINING}
         values = {name: getattr(self, name) for name in names}
@@ -317,14 +363,15 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
                 del self.feature_names_in_
         return rows
 
-    def _fingerprint(self, rows: np.ndarray, seed: int) -> str:
+    def _fingerprint(self, rows: np.ndarray, seed: int, labels: np.ndarray | None = None) -> str:
         """Of all that the weights depend on, but what only says when to save, print or stop."""
-        free = ("verbose", "checkpoint", "device", "sharded", "contamination", "random_state", "max_time")
+        free = ("verbose", "checkpoint", "track", "device", "sharded", "contamination", "random_state", "max_time")
         values = {k: plain(v) for k, v in self.get_params(deep=False).items() if k not in free}
         known = [__version__, self.recipe.name, values, seed, rows.shape, str(rows.dtype)]
         digest = hashlib.sha256(json.dumps(known).encode())
         every = max(1, rows.nbytes // _HASHED_BYTES)  # of what is larger, evenly spaced rows speak for the rest
         digest.update(np.ascontiguousarray(rows[::every]).data)
+        digest.update(b"" if labels is None else labels.tobytes())
         return digest.hexdigest()
 
 

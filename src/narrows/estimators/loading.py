@@ -13,6 +13,7 @@ from narrows import storage
 from narrows.data import Schema
 from narrows.estimators.base import Estimator
 from narrows.estimators.models import estimator
+from narrows.estimators.samplers import restored
 from narrows.params import nearest
 
 
@@ -50,6 +51,8 @@ def load(
         model.model_.to(floats).load_state_dict(state)
     except RuntimeError as error:
         raise ValueError(f"The weights in {folder} do not fit its recipe: {error}") from error
+    if "samplers_" in recipe["fitted"]:
+        model.samplers_ = restored(recipe["fitted"].pop("samplers_"), tensors)
     for name, value in recipe["fitted"].items():
         setattr(model, name, np.asarray(value, dtype=object) if name == "feature_names_in_" else value)
     for name, tensor in tensors.items():

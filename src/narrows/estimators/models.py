@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from narrows import recipes
 from narrows.bottlenecks import Sparse
 from narrows.estimators.base import Estimator
+from narrows.estimators.maps import MapAE
 from narrows.params import Integer, Parameter
 
 
@@ -33,7 +34,8 @@ class VAE(Estimator, recipe="vae"):
 
     The encoder gives a mean and a log standard deviation; z = mean + exp(log_std) * eps, pulled to N(0, I). After
     fitting, components come in the order of what they carry (`components_kl_`), and those that carry nothing are
-    named (`unused_components_`).
+    named (`unused_components_`). With `conditional=True` the decoder is told each example's label, so that
+    `sample(n, y=label)` is of that label.
 
     Examples
     --------
@@ -44,6 +46,21 @@ class VAE(Estimator, recipe="vae"):
     >>> model.sample(3).shape, model.traverse(n_steps=7).shape
     ((3, 5), (2, 7, 5))
     """
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The labels that a conditional model was fitted with, sorted."""
+        if getattr(self, "schema_", None) is None or self.schema_.classes is None:
+            raise AttributeError("There are no classes: fit(X, y) with conditional=True.")
+        return np.asarray(self.schema_.classes)
+
+    def infer_labels(self, X: Any) -> np.ndarray:
+        """The likeliest label of each example under a conditional model: argmax_y log p(x | z, y) + log p(y) at its z.
+
+        It takes a pass of the decoder for each class.
+        """
+        check_is_fitted(self)
+        return self.classes_[self._inferred(X).argmax(1)]
 
 
 class DAE(Estimator, recipe="dae"):
@@ -122,7 +139,7 @@ class ActiveUnits:
         return f"ActiveUnits({self.count.mean():.1f} of {len(self.rate)} units an example, {len(self.dead)} dead)"
 
 
-_CLASSES: dict[str, type[Estimator]] = {c.recipe.name: c for c in (AE, VAE, DAE, SAE)}
+_CLASSES: dict[str, type[Estimator]] = {c.recipe.name: c for c in (AE, VAE, DAE, SAE, MapAE)}
 
 
 def estimator(recipe: str) -> type[Estimator]:

@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 
 from narrows.params import FLAG, Integer, OneOf, Parameter, Real, Which, either, nearest, parameters
-from narrows.training import PRECISIONS
+from narrows.training import PRECISIONS, tracking
 
 _AUTO = OneOf(("auto",))
 
@@ -43,6 +43,9 @@ def _training(
         Any,
         Which("a folder's path or None", lambda v: v is None or isinstance(v, (str, Path))),
         "folder for checkpoints; fit goes on from one that it finds there",
+    ] = None,
+    track: Annotated[
+        Any, Which(tracking.WORDS, tracking.accepts), "where the history goes while it is made, beside that folder"
     ] = None,
     random_state: Annotated[
         Any,
@@ -114,5 +117,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, (np.random.RandomState, np.random.Generator)):
+        return None
+    if tracking.is_tracker(value):
         return None
     return str(value) if isinstance(value, Path) else value

@@ -50,6 +50,7 @@ def survey(self: Estimator, rows: np.ndarray) -> None:
         self.code_mean_, self.code_std_ = z.mean(0), z.std(0)
         if not isinstance(bottleneck, Sparse):
             self.code_covariance_ = np.atleast_2d(np.cov(z, rowvar=False))
+    self._surveyed(sample)
     share = _AUTO_CONTAMINATION if self.contamination == "auto" else self.contamination
     self.offset_ = float(np.quantile(self._scores(evenly(sample, _SCORED)), share))
 

@@ -1,5 +1,7 @@
 """Evaluation: measures of a fitted model by name."""
 
-from narrows.evaluation.measures import Evaluation, evaluate
+from narrows.evaluation.measures import evaluate
+from narrows.evaluation.registry import MEASURES
+from narrows.evaluation.table import Evaluation, Row
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["MEASURES", "Evaluation", "Row", "evaluate"]

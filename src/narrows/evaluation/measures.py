@@ -1,109 +1,196 @@
-"""What a fitted model is worth on some examples, beside PCA with as many components."""
+"""What a fitted model is worth on some examples, beside PCA with as many components and beside another model."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
-from torch import Tensor
+from sklearn.utils.validation import check_is_fitted
 
-from narrows.bottlenecks import Gaussian
-from narrows.params import nearest
-from narrows.training import look
+from narrows.evaluation import calibration, labels, likelihood, manifold, reconstruction, samples, sparsity
+from narrows.evaluation.registry import MEASURES, Absent, Measure
+from narrows.evaluation.subjects import OfModel, OfPCA, Scene, Subject
+from narrows.evaluation.table import Evaluation, Row
+from narrows.params import Integer, Parameter, nearest
+from narrows.training.progress import Reporter
 
 if TYPE_CHECKING:
     from narrows.estimators import Estimator  # for the annotation only: evaluation stands below
 
-
-@dataclass
-class Evaluation:
-    """Measures by name, and in `explained` what each one is.
-
-    `print(evaluation)` is a table; `evaluation.to_dict()` is for machines; `evaluation["mse"]` is one of them.
-    """
-
-    values: dict[str, float] = field(default_factory=dict)
-    explained: dict[str, str] = field(default_factory=dict)
-
-    def add(self, name: str, value: float, words: str) -> None:
-        """Take a measure in."""
-        self.values[name], self.explained[name] = value, words
-
-    def to_dict(self) -> dict[str, float]:
-        """The measures by name."""
-        return dict(self.values)
-
-    def __getitem__(self, name: str) -> float:
-        if name not in self.values:
-            raise KeyError(f"no measure {name!r} here. {nearest(name, self.values)}")
-        return self.values[name]
-
-    def __str__(self) -> str:
-        width = max(map(len, self.values), default=0)
-        return "\n".join(f"{n:<{width}}  {v:>12.6g}  {self.explained[n]}" for n, v in self.values.items())
+# each registers its measures when it is imported; the table has them in this order, and others behind
+_ORDER = [m.__name__ for m in (reconstruction, likelihood, manifold, labels, sparsity, samples, calibration)]
+_MOST_NUMBERS = 1 << 25  # looked at: 128 MB of examples in single precision
 
 
-def evaluate(model: Estimator, X: Any, train: Any = None) -> Evaluation:
+def evaluate(
+    model: Estimator,
+    X: Any,
+    y: Any = None,
+    *,
+    train: Any = None,
+    beside: Estimator | None = None,
+    measures: Sequence[str] | None = None,
+    n_draws: int = 128,
+    features: Callable[[Any], Any] | None = None,
+    random_state: int = 0,
+    verbose: int = 1,
+) -> Evaluation:
     """Measure `model` on `X`.
 
     Parameters
     ----------
     model : a fitted estimator.
     X : examples, best ones that it was not fitted on.
+    y : a label for each of them (n), for what tells classes apart.
     train : the examples that it was fitted on, to fit PCA on too; without them PCA is fitted on `X` itself, which
         favours PCA.
+    beside : another fitted estimator for such examples, measured in the same way.
+    measures : names of those to take; None takes all that the model and the data have.
+    n_draws : K, draws of each posterior for the likelihood by importance sampling.
+    features : the space to compare new examples with real ones in, from examples such as `X` to (n, features), for
+        example another model's `transform`; None for a fixed random network.
+    random_state : an int; seed of everything random.
+    verbose : 0 for silence, 1 for a progress bar on stderr where that is a terminal.
 
     Returns
     -------
     Evaluation
-        `n`; `mse` per entry on the model's scale ([0, 1] for images, a column's variance for real-valued vectors);
-        `psnr` in dB, the mean over images; `elbo` and `kl` in nats per example for a stochastic code, otherwise `nll`
-        at the example's own code; `active_components` (variance of the posterior mean above 0.01: Burda et al., 2016,
-        https://arxiv.org/abs/1509.00519); `l0` and `dead_fraction` for a sparse code; `pca_mse`.
+        A table with a 95 % interval for each measure that has one. docs/measures.md says what each measure is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the model is not fitted, `y` does not fit `X`, or a measure asked for by name is not to be had.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from narrows import AE
+    >>> X = np.random.default_rng(0).normal(size=(300, 5))
+    >>> model = AE(2, hidden=(8,), max_epochs=1, random_state=0).fit(X)
+    >>> sorted(evaluate(model, X, measures=["mse", "trustworthiness"]).values)
+    ['mse', 'n', 'trustworthiness']
     """
-    if not hasattr(model, "prepared"):
-        raise TypeError(f"evaluate takes a fitted narrows estimator. Got {type(model).__name__}.")
-    rows = model.prepared(X)
-    found = Evaluation()
-    found.add("n", len(rows), "examples")
-    reconstructed = model.applied(model.model_.reconstruct, rows)
-    error = (reconstructed - rows).square().flatten(1).mean(1).double()
-    scale = "of the [0, 1] scale" if model.schema_.support in ("unit", "binary") else "on the model's scale"
-    found.add("mse", float(error.mean()), f"mean squared error per entry, {scale}")
-    if model.schema_.kind == "image" and model.schema_.support in ("unit", "binary"):
-        psnr = 10 * torch.log10(1 / error.clamp(min=1e-12))
-        found.add("psnr", float(psnr.mean()), "peak signal-to-noise ratio in dB, mean over images")
-    h = model.applied(model.model_.encoder, rows)
-    _likelihood(model, X, h, found)
-    n_components = model.model_.bottleneck.n_components
-    explained = {
-        "active_components": f"of {n_components}, whose mean differs between examples",
-        "l0": "units active for one example",
-        "dead_fraction": f"of {n_components} units, active for none of these examples",
-    }
-    for name, value in look(model.model_, h).items():
-        found.add(name, value, explained[name])
-    if n_components:
-        flat = rows.flatten(1).numpy()
-        fitted = flat if train is None else model.prepared(train).flatten(1).numpy()
-        # a sparse code's numbers are those that are not 0
-        n = max(1, min(round(found.values.get("l0", n_components)), *fitted.shape))
-        where = "the same examples, which favours it" if train is None else f"{len(fitted)} training examples"
-        pca = PCA(n, random_state=0).fit(fitted)
-        missed = flat - pca.inverse_transform(pca.transform(flat))
-        words = f"the same of PCA with {n} components, fitted on {where}"
-        found.add("pca_mse", float(np.square(missed, dtype=np.float64).mean()), words)
+    for given in (model, *([] if beside is None else [beside])):
+        if not hasattr(given, "prepared"):
+            raise TypeError(f"evaluate takes a fitted narrows estimator. Got {type(given).__name__}.")
+        check_is_fitted(given)
+    Parameter("n_draws", 128, Integer(1), "").check("evaluate", n_draws)
+    Parameter("random_state", 0, Integer(0), "").check("evaluate", random_state)
+    chosen = _chosen(measures)
+    found = Evaluation(type(model).__name__, None if beside is None else _other_name(model, beside))
+    with Reporter(verbose, "evaluate") as reporter:
+        scene = _scene(model, X, y, train, found)
+        scene.n_draws, scene.seed, scene.features = n_draws, random_state, features
+        subjects: dict[str, Subject] = {"value": OfModel(model, scene)}
+        if model.model_.has_code and len(scene.rows if scene.train is None else scene.train) > 1:
+            subjects["pca"] = _pca(subjects["value"], scene)
+        if beside is not None:
+            subjects["other"] = OfModel(beside, scene)
+        for number, one in enumerate(chosen):
+            reporter.update(number / len(chosen), {})
+            try:
+                _add(one, subjects, found)
+            except Absent as reason:
+                if measures is not None:
+                    raise ValueError(f"{type(model).__name__} has no {one.name}: {reason}.") from reason
+                found.missing[one.name] = str(reason)
     return found
 
 
-def _likelihood(model: Estimator, X: Any, h: Tensor, found: Evaluation) -> None:
-    score = model.score(X)
-    bottleneck = model.model_.bottleneck
-    if not isinstance(bottleneck, Gaussian):
-        found.add("nll", -score, "negative log-likelihood at the example's own code, nats per example")
-        return
-    found.add("elbo", score, "evidence lower bound of the log-likelihood, nats per example")
-    found.add("kl", float(bottleneck.kl(h).sum(1).mean()), "of the posterior from the prior, nats per example")
+def _add(one: Measure, subjects: dict[str, Subject], found: Evaluation) -> None:
+    """Take the rows of a measure in. Raises Absent if the model itself has none."""
+    rows = one.rows(subjects["value"])
+    beside: dict[str, dict[str, float]] = {}
+    for column, subject in subjects.items():
+        if column == "value":
+            continue
+        try:
+            beside[column] = {name: estimate.value for name, estimate in one.rows(subject).items()}
+        except Absent:
+            beside[column] = {}
+    for name, (value, low, high, words) in rows.items():
+        others = {column: values.get(name) for column, values in beside.items()}
+        found.rows[name] = Row(value, low, high, better=one.better, words=words, **others)
+
+
+def _scene(model: Estimator, X: Any, y: Any, train: Any, found: Evaluation) -> Scene:
+    """The examples, of which some speak for all where they are many, and what is said of them."""
+    n = len(X)
+    y = _checked_labels(y, n)
+    index = _index(n, model)
+    words = "examples"
+    if len(index) < n:
+        X, words = taken(X, index), f"examples, evenly spaced among {n:,}: more would not fit the memory set aside"
+        y = None if y is None else y[index]
+    rows = model.prepared(X)
+    if train is not None:
+        some = _index(len(train), model)
+        train = model.prepared(train if len(some) == len(train) else taken(train, some))
+    found.rows["n"] = Row(len(rows), words=words)
+    return Scene(X, rows, model.schema_, train, y)
+
+
+def _pca(subject: Subject, scene: Scene) -> OfPCA:
+    """PCA with as many components; a sparse code's numbers are those that are not 0."""
+    assert isinstance(subject, OfModel)
+    try:
+        n_components = round(float(sparsity.active(subject).sum(1).mean()))
+    except Absent:
+        n_components = subject.bottleneck.n_components
+    return OfPCA(scene, n_components, gaussian=subject.estimator.model_.likelihood.name == "gaussian")
+
+
+def _chosen(names: Sequence[str] | None) -> list[Measure]:
+    ordered = sorted(
+        MEASURES.values(), key=lambda one: [*_ORDER, one.function.__module__].index(one.function.__module__)
+    )
+    if names is None:
+        return ordered
+    if isinstance(names, str):
+        raise TypeError(f"The `measures` parameter of evaluate must be a sequence of names. Pass [{names!r}].")
+    unknown = [name for name in names if name not in MEASURES]
+    if unknown:
+        raise ValueError(f"Unknown measure {unknown[0]!r}. {nearest(unknown[0], MEASURES)}")
+    return [one for one in ordered if one.name in names]
+
+
+def _checked_labels(y: Any, n: int) -> np.ndarray | None:
+    """Labels as integers from 0."""
+    if y is None:
+        return None
+    y = y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else np.asarray(y)
+    if y.shape != (n,):
+        raise ValueError(
+            f"The `y` parameter of evaluate must hold one label for each of {n} examples, shape ({n},). Got the shape "
+            f"{y.shape}. Training examples are passed by name: train=X."
+        )
+    if y.dtype.kind == "f" and not (np.isfinite(y) & (y == np.round(y))).all():
+        raise ValueError("The `y` parameter of evaluate must hold labels of classes, and no fractions or NaN.")
+    classes, numbers = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            f"The `y` parameter of evaluate must hold at least two classes. All {n} labels are "
+            f"{classes.tolist()[0]!r}: leave y out."
+        )
+    return numbers.astype(np.int64)
+
+
+def _index(n: int, model: Estimator) -> np.ndarray:
+    """Which of n examples are looked at."""
+    most = max(2, _MOST_NUMBERS // model.schema_.n_entries)
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
+
+
+def taken(X: Any, index: np.ndarray) -> Any:
+    """Some rows of whatever X is."""
+    if hasattr(X, "iloc"):
+        return X.iloc[index]
+    return [X[i] for i in index] if isinstance(X, (list, tuple)) else X[index]
+
+
+def _other_name(model: Estimator, beside: Estimator) -> str:
+    name = type(beside).__name__
+    return name if name != type(model).__name__ else f"other {name}"

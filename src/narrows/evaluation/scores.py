@@ -17,18 +17,22 @@ def log_likelihood(model: Autoencoder, x: Tensor) -> Tensor:
     """Nats of each example of `x` (B x shape), clean: B numbers.
 
     For a stochastic code it is the ELBO, E_q[log p(x | z)] - KL(q(z | x) || p(z)), the expectation taken over the same
-    `N_DRAWS` draws for every example, in pairs eps, -eps. Otherwise it is log p(x | z) at the code z of x, which is
-    no likelihood of x itself.
+    `N_DRAWS` draws for every example, in pairs eps, -eps; for a conditional model that of x and its likeliest label y,
+    log p(y) + ELBO(x | y). Otherwise it is log p(x | z) at the code z of x, which is no likelihood of x itself.
     """
     h = model.encoder(x)
     bottleneck = model.bottleneck
     if not isinstance(bottleneck, Gaussian):
         return model.likelihood.score(model.decoder(bottleneck.encode(h)), x)
     mean, log_std = bottleneck.split(h)
+    label = model.infer(x) if model.n_classes else None
     total = torch.zeros(len(x), dtype=mean.dtype, device=mean.device)
     for eps in draws(bottleneck.n_components, N_DRAWS).to(mean):
-        total = total + model.likelihood.score(model.decoder(mean + log_std.exp() * eps), x)
-    return total / N_DRAWS - bottleneck.kl(h).sum(1)
+        z = mean + log_std.exp() * eps
+        total = total + model.likelihood.score(model.decoder(z if label is None else torch.cat([z, label], 1)), x)
+    elbo = total / N_DRAWS - bottleneck.kl(h).sum(1)
+    # log p(x) is at least log p(x, y) at any label y
+    return elbo if label is None else elbo + (label * model.log_frequencies).sum(1)
 
 
 @functools.lru_cache(maxsize=8)

@@ -3,6 +3,7 @@
 from narrows.networks.base import Decoder, Standardize
 from narrows.networks.build import NAMES, OwnDecoder, OwnEncoder, accepts, choose, cleaner, decoder, encoder, pair
 from narrows.networks.conv import ConvDecoder, ConvEncoder, UNet
+from narrows.networks.denoiser import PhotoUNet
 from narrows.networks.mlp import Dictionary, MLPDecoder, MLPEncoder, ResidualMLP
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "MLPEncoder",
     "OwnDecoder",
     "OwnEncoder",
+    "PhotoUNet",
     "ResidualMLP",
     "Standardize",
     "UNet",

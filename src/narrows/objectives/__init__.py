@@ -1,5 +1,6 @@
 """Objectives: what a training step minimises."""
 
 from narrows.objectives.costs import WeightedCosts
+from narrows.objectives.neighbours import KeptNeighbours
 
-__all__ = ["WeightedCosts"]
+__all__ = ["KeptNeighbours", "WeightedCosts"]

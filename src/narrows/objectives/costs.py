@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from narrows.model import Autoencoder
+from narrows.objectives.neighbours import KeptNeighbours
 from narrows.params import nearest
 from narrows.types import Batch, Loss
 
@@ -27,12 +28,19 @@ class WeightedCosts(nn.Module):
     weights : one number for each named cost.
     warmup : costs grow linearly from 0 to their weight over this share of the training, in [0, 1]; so a code learns
         to say something before it is charged for it (Bowman et al., 2016, https://arxiv.org/abs/1511.06349).
+    neighbours : a cost of codes by where their neighbours' codes are, weighed by the name "neighbours"; or None.
     """
 
     share: Tensor
 
-    def __init__(self, weights: dict[str, float] | None = None, warmup: float = 0.0) -> None:
+    def __init__(
+        self,
+        weights: dict[str, float] | None = None,
+        warmup: float = 0.0,
+        neighbours: KeptNeighbours | None = None,
+    ) -> None:
         super().__init__()
+        self.neighbours = neighbours
         self.weights, self.warmup, self.begin = dict(weights or {}), warmup, 0.0
         self.complete = warmup == 0
         # how much of each weight is in force: a tensor, so that a compiled step need not be compiled again
@@ -64,11 +72,12 @@ class WeightedCosts(nn.Module):
         self.share.fill_(state["share"])
 
     def check(self, model: Autoencoder) -> None:
-        """Refuse weights for costs that the model's bottleneck does not state."""
+        """Refuse weights for costs that the model does not state."""
+        known = (*model.costs, *(["neighbours"] if self.neighbours is not None else []))
         for name in self.weights:
-            if name not in model.bottleneck.costs:
+            if name not in known:
                 owner = type(model.bottleneck).__name__
-                raise ValueError(f"{owner} states no cost {name!r}. {nearest(name, model.bottleneck.costs)}")
+                raise ValueError(f"{owner} states no cost {name!r}. {nearest(name, known)}")
 
     def forward(self, model: Autoencoder, batch: Batch) -> Loss:
         """The loss of one batch; in training with costs as far as they have grown, otherwise in full."""
@@ -78,7 +87,10 @@ class WeightedCosts(nn.Module):
         nll = -model.likelihood.score(parameters, batch.target, weight).mean()
         terms = {"nll": nll}
         total = nll
-        for name, cost in code.costs.items():
+        costs = code.costs
+        if self.neighbours is not None:
+            costs = {**costs, "neighbours": self.neighbours.of(model, batch, code.z)}
+        for name, cost in costs.items():
             terms[name] = cost.mean()
             if name in self.weights:
                 factor = self.weights[name] * self.share if self.training else self.weights[name]

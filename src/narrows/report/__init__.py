@@ -1,1 +1,5 @@
-"""Pictures and pages about fitted models."""
+"""Pages about fitted models."""
+
+from narrows.report.fitted import write_report
+
+__all__ = ["write_report"]

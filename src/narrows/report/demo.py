@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,12 @@ from narrows.data.named import load as load_dataset
 from narrows.estimators import AE, DAE, SAE, VAE
 from narrows.estimators.base import Estimator
 from narrows.evaluation import evaluate
-from narrows.report import baselines, charts, page, sections
+from narrows.plots.drawing import number as words_of
+from narrows.report import atlas, baselines, charts, page, records, sections
 from narrows.report.baselines import Baseline, mse, neighbour_accuracy, psnr
 from narrows.report.machine import processor, threads
-from narrows.report.page import text
+from narrows.report.page import Section, text
+from narrows.report.subject import Subject
 from narrows.version import __version__
 
 NOISE = 0.25  # standard deviation of the noise that the page shows being cleaned; pixels lie in [0, 1]
@@ -165,7 +167,7 @@ def _measure_code(state: Run, name: str, model: Estimator, n_components: int) ->
         for code in (model.transform, pca.encode)
     ]
     state.found[name] = {
-        **evaluate(model, state.X_test, state.X).to_dict(),
+        **evaluate(model, state.X_test, train=state.X, verbose=0).to_dict(),
         "rebuilt": rebuilt,
         "pca": pca,
         "pca_rebuilt": by_pca,
@@ -230,55 +232,107 @@ def _spoiled(X: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _write(state: Run, path: Path, seconds: float) -> None:
-    ae, vae, dae, sae = (state.models[name] for name in ("ae", "vae", "dae", "sae"))
     found, X, y = state.found, state.X_test, state.y_test
     named = {type(model).__name__: model for model in state.models.values()}
-    parts = [
-        sections.reconstructions(
-            vae,
-            X,
-            {
-                "AE": ("2 numbers", found["ae"]["rebuilt"]),
-                "PCA": ("2 numbers", found["ae"]["pca_rebuilt"]),
-                "VAE": ("8 numbers", found["vae"]["rebuilt"]),
-                "PCA ": ("8 numbers", found["vae"]["pca_rebuilt"]),
-            },
-            f"{sections.constructed(vae, 'vae')}\nvae.reconstruct(X_test)",
+    on = {name: Subject(model, X, y, seed=state.seed) for name, model in state.models.items()}
+    starts, names = _one_of_each(state)
+    beside = {
+        "AE": ("2 numbers", found["ae"]["rebuilt"]),
+        "PCA": ("2 numbers", found["ae"]["pca_rebuilt"]),
+        "VAE": ("8 numbers", found["vae"]["rebuilt"]),
+        "PCA ": ("8 numbers", found["vae"]["pca_rebuilt"]),
+    }
+    other = ("PCA", f"{found['ae']['pca_accuracy']:.0%} by neighbours", found["ae"]["pca"].encode(X))
+    parts = {
+        "vae.reconstruct(X_test)": sections.reconstructions(on["vae"], beside),
+        "ae.transform(X_test), ae.plot.map(X_test, y_test)": atlas.latent_map(
+            on["ae"], f"{found['ae']['accuracy']:.0%} by neighbours", other
         ),
-        sections.latent_map(
-            ae,
-            X,
-            y,
-            f"{sections.constructed(ae, 'ae')}\nae.transform(X_test)  # {len(X)} x 2",
-            f"{found['ae']['accuracy']:.0%} by neighbours",
-            ("PCA", f"{found['ae']['pca_accuracy']:.0%} by neighbours", found["ae"]["pca"].encode(X)),
+        "vae.traverse(X_test[i:i + 1]), vae.plot.dials(X_test[i])": sections.dials(on["vae"], starts, names),
+        f"vae.sample(30, random_state={state.seed})": sections.samples(on["vae"], _novel(found["vae"]["novelty"])),
+        "dae.denoise(X_noisy)": sections.cleaned_pictures(_cleaned(state)),
+        "sae.active_units(X_test), sae.plot.units(X_test)": sections.units(on["sae"]),
+        "vae.plot.curves(), vae.history_": records.training(named),
+        "narrows.evaluate(vae, X_test, train=X)": records.comparison(
+            _rows(state), ("Model", "What", "narrows", "PCA", "of size"), _facts(state, seconds)
         ),
-        sections.dials(
-            vae,
-            *_one_of_each(state, vae),
-            "vae.traverse(X_test[i:i + 1], n_steps=9)  # or vae.inverse_transform(codes)",
+        f'vae.report_\nnarrows.load("{path.parent / "models" / "vae"}")': records.decisions(
+            named, _COMMANDS.format(models=path.parent / "models")
         ),
-        sections.samples(
-            vae, X, _novel(found["vae"]["novelty"]), f"vae.sample(30, random_state={state.seed})", seed=state.seed
-        ),
-        sections.cleaning(_cleaned(state), f"{sections.constructed(dae, 'dae')}\ndae.denoise(X_noisy)"),
-        sections.units(
-            sae, X, y, f"{sections.constructed(sae, 'sae')}\nsae.active_units(X_test), sae.top_examples(X_test, unit=0)"
-        ),
-        sections.training(named, "vae.history_  # pandas.DataFrame(vae.history_) is a table of it"),
-        sections.comparison(
-            _rows(state),
-            ("Model", "What", "narrows", "PCA", "of size"),
-            _facts(state, seconds),
-            "narrows.evaluate(vae, X_test, train=X)",
-        ),
-        sections.decisions(
-            named,
-            _COMMANDS.format(models=path.parent / "models"),
-            f'vae.report_\nnarrows.load("{path.parent / "models" / "vae"}")',
-        ),
-    ]
-    page.write(path, title="narrows: four autoencoders", head=_hero(state), sections=parts, foot=_foot(state))
+    }
+    page.write(
+        path,
+        title="narrows: four autoencoders",
+        head=_hero(state),
+        sections=[_told(state, section, code) for code, section in parts.items()],
+        foot=_foot(state),
+        scripts=[page.data(one.decoder_name, one.decoder) for one in on.values() if one.decoder],
+    )
+
+
+def _told(state: Run, section: Section, code: str) -> Section:
+    """A section in the demo's own words, with the Python that makes the model where it is first shown."""
+    title, words, model = _TOLD[section.name]
+    made = f"{records.constructed(state.models[model], model)}\n" if model else ""
+    return replace(section, title=title, words=words, code=made + code)
+
+
+_TOLD = {
+    "reconstructions": (
+        "What comes out at the other end",
+        "Each picture goes in, is squeezed to a few numbers, and is drawn again from those numbers alone. PCA, the "
+        "classical way, gets as many. Twelve pictures that no model was trained on: the best, typical and worst by the "
+        "error of the VAE.",
+        "vae",
+    ),
+    "map": (
+        "A map nobody drew",
+        "With two numbers a picture, the code is a place on a map. Like lies by like, though the labels were never "
+        "shown: the colours and numerals were added afterwards.",
+        "ae",
+    ),
+    "dials": (
+        "Dials to turn",
+        "The variational autoencoder keeps its numbers near a standard bell curve, so that any setting of them draws "
+        "something. Turn them: the decoder runs in this page. The nats say how much of a picture a dial carries.",
+        "",
+    ),
+    "samples": (
+        "Pictures that never were",
+        "Random numbers in, new pictures out: the decoder draws what it has learned that digits look like. Not all "
+        "are legible, and none was chosen.",
+        "",
+    ),
+    "cleaning": (
+        "Clean out of noisy",
+        "The denoising autoencoder was shown spoiled pictures and asked for the clean ones, until it knew what noise "
+        "is and what is not. Decibels say how near a picture is to the clean one; three more halve the squared error.",
+        "dae",
+    ),
+    "units": (
+        "A dictionary of strokes",
+        "The sparse autoencoder has many units, of which few may speak for any one picture, so each becomes an "
+        "expert. Its direction is what it draws: blue adds ink, orange takes ink away.",
+        "sae",
+    ),
+    "training": (
+        "How they learned",
+        "The loss is how surprised a model is by a picture, in nats; lower is better, and below zero is allowed. "
+        "Held-out pictures show whether it learns or memorises: the weights of the best look are kept.",
+        "",
+    ),
+    "numbers": (
+        "The numbers",
+        "Everything here was measured while this page was made, on pictures that no model had seen. PCA had the same "
+        "training pictures and as many numbers to spend.",
+        "",
+    ),
+    "decisions": (
+        "What was decided, and why",
+        "Whatever you leave open is decided by the data, and every model keeps a record of it. Then it is your turn.",
+        "",
+    ),
+}
 
 
 def _hero(state: Run) -> str:
@@ -308,12 +362,12 @@ def _hero(state: Run) -> str:
 _DATA_LINES = 'X, X_test = (load_dataset("digits", split).X for split in ("train", "test"))  # n x 8 x 8, in [0, 1]'
 
 
-def _one_of_each(state: Run, vae: VAE) -> tuple[np.ndarray, list[int]]:
-    """One test picture of each digit, the one that the VAE reconstructs best, a 3 first."""
+def _one_of_each(state: Run) -> tuple[list[int], list[int]]:
+    """One test picture of each digit, the one that the VAE reconstructs best, a 3 first; and the digits."""
     error = np.square(state.found["vae"]["rebuilt"] - state.X_test).mean((1, 2))
     digits = [3, 0, 1, 2, 4, 5, 6, 7, 8, 9]
     places = [np.flatnonzero(state.y_test == digit) for digit in digits]
-    return state.X_test[[place[np.argmin(error[place])] for place in places]], digits
+    return [int(place[np.argmin(error[place])]) for place in places], digits
 
 
 def _novel(distances: tuple[float, float]) -> str:
@@ -349,7 +403,7 @@ def _rows(state: Run) -> list[tuple[object, ...]]:
     rows[4:4] = [
         ("VAE", "components in use", f"{vae['active_components']:.0f} of {n_vae}", "", ""),
         ("VAE", "carried by a code (KL)", f"{vae['kl']:.1f} nats", "", ""),
-        ("VAE", "evidence lower bound, a picture", f"{charts.number(vae['elbo'])} nats", "", ""),
+        ("VAE", "evidence lower bound, a picture", f"{words_of(vae['elbo'])} nats", "", ""),
         (
             "DAE",
             f"PSNR, from {dae['noisy'][1]:.1f} dB",

@@ -12,15 +12,23 @@ from narrows import likelihoods
 from narrows.estimators.base import Estimator
 from narrows.networks.mlp import MLPDecoder
 
+_MOST_WEIGHTS = 1_500_000  # 4 MB of a page
 
-def packed_decoder(model: Estimator) -> dict[str, Any] | None:
+
+def packed_decoder(model: Estimator, limits: tuple[float, float] = (0.0, 1.0)) -> dict[str, Any] | None:
     """Layers in half precision and the name of the likelihood's mean; None if the script cannot compute this decoder.
 
-    The script knows multilayer perceptrons, and grey images in [0, 1].
+    The script knows multilayer perceptrons of some size, which need no label beside the code.
+
+    Parameters
+    ----------
+    limits : the values of an image that are black and white.
     """
     decoder, mean = model.model_.decoder, _mean_name(model.model_.likelihood)
-    grey = model.schema_.kind == "image" and model.schema_.shape[0] == 1
-    if not isinstance(decoder, MLPDecoder) or mean is None or not grey:
+    conditional = getattr(model.schema_, "classes", None) is not None
+    if not isinstance(decoder, MLPDecoder) or mean is None or conditional:
+        return None
+    if sum(parameter.numel() for parameter in decoder.parameters()) > _MOST_WEIGHTS:
         return None
     layers: list[dict[str, str]] = []
     for layer in decoder.layers:
@@ -28,8 +36,7 @@ def packed_decoder(model: Estimator) -> dict[str, Any] | None:
             # component i of a code, as users see it, is the decoder's input order[i]
             weight = layer.weight if layers else layer.weight[:, model.model_.order]
             layers.append({"w": _halves(weight), "b": _halves(layer.bias)})
-    _, height, width = model.schema_.shape
-    return {"layers": layers, "mean": mean, "height": height, "width": width}
+    return {"layers": layers, "mean": mean, "shape": list(model.schema_.shape), "limits": list(limits)}
 
 
 def _mean_name(likelihood: likelihoods.Likelihood) -> str | None:

@@ -20,8 +20,12 @@ import numpy as np
 from PIL import Image
 
 from narrows.data.atomic import atomic_path
-from narrows.report.sheets import as_bytes
+from narrows.plots import style
+from narrows.plots.sheets import as_bytes
 from narrows.version import __version__
+
+_LARGEST, _THUMB = 128, 32  # pixels of a picture's longer side, and of one that is shown on demand
+_SMALL = 48 * 48  # pixels up to which a colour image is kept without loss
 
 
 @dataclass(frozen=True)
@@ -53,25 +57,39 @@ class Section:
         )
 
 
-def write(path: Path, *, title: str, head: str, sections: Sequence[Section], foot: str) -> None:
+def write(
+    path: Path, *, title: str, head: str, sections: Sequence[Section], foot: str, scripts: Iterable[str] = ()
+) -> None:
     """Write a page to `path`, whole or not at all.
 
     Parameters
     ----------
     title : of the browser's window, text.
     head, foot : what stands before and after the sections, HTML.
+    scripts : values that several sections share, as `data` gives them.
     """
     page = Template(asset("page.html")).substitute(
         title=text(title),
         version=__version__,
-        style=asset("page.css"),
+        style=_colours() + asset("page.css"),
         head=head,
         sections="\n".join(section.render(i) for i, section in enumerate(sections, 1)),
+        scripts="\n".join(scripts),
         foot=foot,
         script=asset("decoder.js") + asset("page.js"),
     )
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+def _colours() -> str:
+    """The colours as variables of the style sheet; on paper they are the light ones, on white."""
+    light, dark = style.variables(style.LIGHT), style.variables(style.DARK)
+    white = " ".join(f"--{name}: #fff;" for name in ("paper", "raised", "tile", "wash"))
+    return (
+        f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+        f"@media print {{ :root {{ {light} {white} --line: #ccc; --ink: #000; }} }}\n"
+    )
 
 
 def asset(name: str) -> str:
@@ -97,10 +115,17 @@ def data(kind: str, values: Any) -> str:
 
 
 def uri(image: Image.Image) -> str:
-    """An image as a data URI."""
+    """An image as a data URI: a photograph of some size as JPEG, everything else without loss."""
     stream = io.BytesIO()
-    image.save(stream, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    kind = "JPEG" if image.mode == "RGB" and image.width * image.height > _SMALL else "PNG"
+    image.save(stream, kind, optimize=True, **({"quality": 88} if kind == "JPEG" else {}))
+    return f"data:image/{kind.lower()};base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def nav(sections: Sequence[Section]) -> str:
+    """Links to all sections."""
+    links = "".join(f'<li><a href="#{section.name}">{text(section.title)}</a></li>' for section in sections)
+    return f'<nav aria-label="Contents"><ol>{links}</ol></nav>'
 
 
 def ink(image: np.ndarray) -> Image.Image:
@@ -111,18 +136,21 @@ def ink(image: np.ndarray) -> Image.Image:
 
 def signed(image: np.ndarray) -> Image.Image:
     """Values of either sign, h x w: blue ink adds, orange ink takes away, as strong as the largest allows."""
-    share = np.asarray(image, dtype=np.float64)
-    share = share / max(float(np.abs(share).max()), 1e-12)
-    colours = np.where((share > 0)[..., None], (18, 112, 160), (214, 108, 30))
-    alpha = np.rint(255 * np.abs(share))[..., None]
-    return Image.fromarray(np.concatenate([colours, alpha], axis=-1).astype(np.uint8))
+    return Image.fromarray(style.signed(image))
+
+
+def drawn(image: np.ndarray) -> Image.Image:
+    """An image with values in [0, 1], h x w or h x w x 3, made smaller where a page has no use for its size."""
+    made = ink(image) if image.ndim == 2 else Image.fromarray(as_bytes(image, (0.0, 1.0)))
+    made.thumbnail((_LARGEST, _LARGEST), Image.Resampling.BOX)
+    return made
 
 
 def picture(image: np.ndarray | Image.Image, alt: str = "", hint: str = "") -> str:
     """An `img` of a grey image, or of a colour one (h x w x 3), or of one that is drawn already."""
     grey = isinstance(image, np.ndarray) and image.ndim == 2
     if not isinstance(image, Image.Image):
-        image = ink(image) if grey else Image.fromarray(as_bytes(image, (0.0, 1.0)))
+        image = drawn(image)
     more = f' title="{text(hint)}"' if hint else ""
     kind = "px ink" if grey else "px"
     return (
@@ -149,13 +177,17 @@ def strips(rows: Sequence[tuple[str, str, Iterable[Any]]], kind: str = "strips")
 
 
 def sprite(images: np.ndarray, n_columns: int) -> Image.Image:
-    """Grey images (n, h, w) on one, edge to edge, for a script to show parts of."""
-    n, height, width = images.shape
+    """Images (n, h, w or n, h, w, 3) on one, edge to edge and none large, for a script to show parts of."""
+    n, height, width = images.shape[:3]
     n_rows = -(-n // n_columns)
-    sheet = np.zeros((n_rows * n_columns, height, width))
+    sheet = np.zeros((n_rows * n_columns, *images.shape[1:]), np.float32)
     sheet[:n] = images
-    whole = sheet.reshape(n_rows, n_columns, height, width).swapaxes(1, 2)
-    return ink(whole.reshape(n_rows * height, n_columns * width))
+    whole = sheet.reshape(n_rows, n_columns, *images.shape[1:]).swapaxes(1, 2)
+    whole = whole.reshape(n_rows * height, n_columns * width, *images.shape[3:])
+    made = ink(whole) if images.ndim == 3 else Image.fromarray(as_bytes(whole, (0.0, 1.0)))
+    share = min(1.0, _THUMB / max(height, width))
+    size = n_columns * max(1, round(width * share)), n_rows * max(1, round(height * share))
+    return made if share == 1 else made.resize(size, Image.Resampling.BOX)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], caption: str) -> str:

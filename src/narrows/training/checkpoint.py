@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from narrows.data.atomic import atomic_path, write_tensors
-from narrows.training.sharding import laid_out, wholes
+from narrows.training.sharding import is_shared_out, laid_out, wholes
 
 if TYPE_CHECKING:
     from narrows.training.loop import Trainer  # for the annotation only: the loop stands above
@@ -77,6 +77,7 @@ def gather(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "reviving": trainer.model.bottleneck.reviving,
         "schedule": trainer.schedule.state(),
         "objective": trainer.objective.state(),
+        "run": trainer.tracking.name,
         "history": trainer.result.history,
         "notes": trainer.result.notes,
     }
@@ -124,6 +125,7 @@ def restore(trainer: Trainer, tensors: dict[str, Tensor], state: dict[str, Any],
     trainer.schedule.restore(state["schedule"])
     trainer.objective.restore(state["objective"])
     trainer.result.history, trainer.result.notes = state["history"], state["notes"]
+    trainer.tracking.name = state.get("run", trainer.tracking.name)
     torch.set_rng_state(tensors["generator.cpu"])
     if "generator.cuda" in tensors and device.type == "cuda":
         torch.cuda.set_rng_state(tensors["generator.cuda"], device)
@@ -193,5 +195,12 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
     for name, tensor in under("optimizer", tensors).items():
         number, key = name.split(".", 1)
         like = parameters[int(number)]
-        state.setdefault(int(number), {})[key] = laid_out(tensor, like) if tensor.shape == like.shape else tensor
+        state.setdefault(int(number), {})[key] = _beside(tensor, like) if tensor.shape == like.shape else tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def _beside(tensor: Tensor, like: Tensor) -> Tensor:
+    """`tensor` in the order in memory of a parameter: the fused optimizer goes through both at once."""
+    if is_shared_out(like):
+        return laid_out(tensor, like)
+    return torch.empty_like(like, dtype=tensor.dtype, device=tensor.device, requires_grad=False).copy_(tensor)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import torch
 
-from narrows.data import Rows
+from narrows.data import Patches, Rows
 from narrows.params import nearest
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
@@ -95,7 +95,7 @@ def choose_compile(asked: bool | str, device: torch.device, seconds: float, proc
     return True, Choice("compile", "True", f"some {seconds:.0f} s to train, as predicted, repay compiling")
 
 
-def choose_recording(asked: bool | str, rows: Rows, processes: int = 1) -> tuple[bool, list[Choice]]:
+def choose_recording(asked: bool | str, rows: Rows | Patches, processes: int = 1) -> tuple[bool, list[Choice]]:
     """Whether steps are recorded and played back as a whole, which only CUDA devices can; nothing is said elsewhere."""
     if rows.device.type != "cuda":
         return False, []

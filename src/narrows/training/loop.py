@@ -7,6 +7,7 @@ the seed and the epoch, so a run that was killed goes on to the same weights.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import threading
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from narrows.data import Rows, Schema
+from narrows.data import Patches, Rows, Schema
 from narrows.model import Autoencoder
 from narrows.objectives import WeightedCosts
 from narrows.shards import Shard, sharded
@@ -39,11 +40,13 @@ from narrows.training.distributed import Clock, join, mended
 from narrows.training.generators import own_generators
 from narrows.training.interrupt import deferred_interrupt
 from narrows.training.optimizer import choose_decay
+from narrows.training.pairs import choose_batch, find_pairs
 from narrows.training.progress import Reporter
 from narrows.training.schedule import Schedule
 from narrows.training.settings import Plan, Settings, plan
 from narrows.training.sharding import choose_sharding, views_allowed, wholes
 from narrows.training.step import Step
+from narrows.training.tracking import Tracking
 from narrows.types import Batch
 
 _REPORT = 50  # steps between two readings of the losses
@@ -87,20 +90,22 @@ class Interrupted(KeyboardInterrupt):
 def fit(
     model: Autoencoder,
     objective: WeightedCosts,
-    X: np.ndarray,
+    X: np.ndarray | Patches,
     schema: Schema,
     settings: Settings,
     *,
     title: str = "fit",
     fingerprint: str = "",
+    labels: np.ndarray | None = None,
 ) -> Result:
     """Train `model` in place to minimise `objective` over the rows of `X`.
 
     Parameters
     ----------
-    X : rows as `narrows.data.as_rows` gives them.
+    X : rows as `narrows.data.as_rows` gives them, or pieces of images.
     fingerprint : of the model's parameters and the data; a checkpoint with another one is refused, and so is another
         process with another one.
+    labels : n integers, which of the schema's classes each row is of, for a model that is told; None for others.
 
     Raises
     ------
@@ -120,7 +125,7 @@ def fit(
         Reporter(settings.verbose if world.rank == 0 else 0, title) as reporter,
         own_generators(settings.seed),
     ):
-        return Trainer(model, objective, X, schema, settings, reporter, fingerprint).run(interrupted)
+        return Trainer(model, objective, X, schema, settings, reporter, fingerprint, labels).run(interrupted)
 
 
 class Trainer:
@@ -130,11 +135,12 @@ class Trainer:
         self,
         model: Autoencoder,
         objective: WeightedCosts,
-        X: np.ndarray,
+        X: np.ndarray | Patches,
         schema: Schema,
         settings: Settings,
         reporter: Reporter,
         fingerprint: str,
+        labels: np.ndarray | None = None,
     ) -> None:
         self.world = join(settings.device)
         self.settings, self.reporter, self.fingerprint = settings, reporter, fingerprint
@@ -155,12 +161,14 @@ class Trainer:
             model, objective = copy.deepcopy(self.given)
         self.model = model.to("cpu" if self.sharded else self.device, dtype)
         self.objective = objective.to("cpu" if self.sharded else self.device, dtype)
-        self.rows = Rows(X, schema, self.device, dtype)
+        self.rows = X.on(self.device, dtype) if isinstance(X, Patches) else Rows(X, schema, self.device, dtype, labels)
         each = self.operations()
+        settings, batch_choices = choose_batch(settings, self.objective, len(X))
         self.plan: Plan = plan(settings, len(X), each, self.world.size)
         shuffled = torch.randperm(len(X), generator=torch.Generator().manual_seed(settings.seed))
         self.held_out = shuffled[: self.plan.n_valid][:_LOOK_ROWS].to(self.device)
         self.training = shuffled[self.plan.n_valid :].to(self.device)
+        pair_choices = find_pairs(self.rows, self.objective, self.training, reporter.title)
 
         decay, decay_choice = choose_decay(settings.weight_decay, self.model)
         self.schedule = Schedule(
@@ -189,10 +197,11 @@ class Trainer:
         )
         chosen = [device_choice, *sharding_choices, threads_choice, precision_choice, compile_choice]
         chosen += [*recording_choices, decay_choice]
-        self.result = Result(choices=[*chosen, *self.plan.choices])
+        self.result = Result(choices=[*chosen, *self.plan.choices, *batch_choices, *pair_choices])
         for choice in self.result.choices:
             reporter.note(choice)
         self.at = Position()
+        self.tracking = Tracking(settings.track, settings.checkpoint, self.say)
         self.rate = 0.0
         self.best: dict[str, Tensor] = {}
         self.saved_at = self.seconds
@@ -225,8 +234,12 @@ class Trainer:
 
         hooks = [module.register_forward_hook(count) for module in self.model.modules()]
         with own_generators(0), torch.no_grad():
-            x = self.rows.batch(torch.arange(2, device=self.device)).x.to(next(self.model.parameters()).device)
-            self.model.eval()(Batch(x, x))
+            device = next(self.model.parameters()).device
+            batch = self.rows.batch(torch.arange(2, device=self.device))
+            batch = Batch(*(None if part is None else part.to(device) for part in batch))
+            self.model.eval()(batch)
+            if self.objective.neighbours is not None:
+                self.model.encoder(batch.x)  # as each example's neighbour is
         for hook in hooks:
             hook.remove()
         return 3 * counted / 2
@@ -244,7 +257,9 @@ class Trainer:
         else:
             self.remember()
         self.world.check_same(self.at.step, "the same checkpoint, in a folder that all of them can read")
-        with threads(self.threads), views_allowed():
+        if self.world.rank == 0:
+            self.tracking.begin(self.reporter.title, self.at.step, self.result.choices)
+        with threads(self.threads), views_allowed(), contextlib.closing(self.tracking):
             while not self.schedule.over(self.at.step, self.seconds):
                 epoch, position = divmod(self.at.step, self.plan.steps_per_epoch)
                 self.epoch(epoch, position)
@@ -332,6 +347,7 @@ class Trainer:
         record.update(health)
         self.result.history.append(record)
         self.reporter.epoch(record)
+        self.tracking.log(record)
         self.reporter.update(self.schedule.progress(self.at.step, self.seconds), {**means, **health})
         self.watch(health)
         self.keep(valid.get("loss"))
@@ -339,6 +355,8 @@ class Trainer:
     @torch.no_grad()
     def evaluate(self) -> tuple[dict[str, float], dict[str, float]]:
         """The held-out loss and its terms, and the code's health; the same random numbers each time."""
+        if not len(self.held_out) and not self.model.has_code:
+            return {}, {}
         index = self.held_out if len(self.held_out) else self.training[:_LOOK_ROWS]
         self.model.eval()
         self.objective.eval()
@@ -350,8 +368,9 @@ class Trainer:
         with own_generators(_EVALUATION_SEED), self.learning.autocast():
             for part in index.split(1000):
                 shard = self.world.shard(len(part))
-                mine = part if shard is None else part[shard.start : shard.stop]
-                loss = self.learning.learner(self.rows.batch(mine), shard)
+                with sharded(shard):
+                    batch = self.rows.batch(part if shard is None else part[shard.start : shard.stop])
+                loss = self.learning.learner(batch, shard)
                 for name, term in {"loss": loss.total, **loss.terms}.items():
                     sums[name] = sums.get(name, torch.zeros_like(term)) + term.detach() * (len(part) / self.world.size)
         listener.remove()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from narrows.training.device import Choice
 
@@ -39,6 +39,7 @@ class Settings:
     checkpoint_every : seconds between checkpoints.
     constant : whether the learning rate stays at its height, without warm-up or cool-down.
     sharded : whether each of several processes holds a share of the model rather than all of it.
+    track : where the history goes while it is made, see `narrows.training.tracking`.
     """
 
     batch_size: int | Literal["auto"] = "auto"
@@ -58,6 +59,7 @@ class Settings:
     checkpoint_every: float = 30.0
     constant: bool = False
     sharded: bool | Literal["auto"] = "auto"
+    track: Any = None
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from narrows.data import Rows
+from narrows.data import Patches, Rows
 from narrows.model import Autoencoder
 from narrows.objectives import WeightedCosts
-from narrows.shards import Shard
+from narrows.shards import Shard, sharded
 from narrows.training.distributed import Learner, World, averaging
 from narrows.training.optimizer import GradientLimit, adamw
 from narrows.training.sharding import share_out
@@ -49,7 +49,7 @@ class Step:
         self,
         model: Autoencoder,
         objective: WeightedCosts,
-        rows: Rows,
+        rows: Rows | Patches,
         decay: float,
         precision: torch.dtype,
         *,
@@ -99,7 +99,8 @@ class Step:
 
     def _learn(self, index: Tensor) -> None:
         shard = self.world.shard(len(index))
-        batch = self.rows.batch(index if shard is None else index[shard.start : shard.stop])
+        with sharded(shard):
+            batch = self.rows.batch(index if shard is None else index[shard.start : shard.stop])
         terms = self._differentiate(batch, shard)
         self.limiter.limit(self.optimizer)
         self.optimizer.step()

@@ -2,73 +2,124 @@
 (() => {
   document.documentElement.classList.add("scripted");
   const read = (root, kind) => JSON.parse(root.querySelector(`script.${kind}`).textContent);
+  const minus = (words) => words.replace("-", "\u2212");
 
-  // Values in [0, 1] as ink on nothing; the style sheet makes the ink dark or light
-  function paint(canvas, values) {
-    const context = canvas.getContext("2d");
-    const image = context.createImageData(canvas.width, canvas.height);
-    values.forEach((v, i) => { image.data[4 * i + 3] = Math.round(255 * Math.min(1, Math.max(0, v))); });
+  // {spec, decode} of a decoder that the page holds, or null; made when first asked for
+  const decoders = {};
+  function decoderCalled(name) {
+    if (!name || !document.querySelector(`script.${name}`)) return null;
+    if (!decoders[name]) {
+      const spec = read(document, name);
+      decoders[name] = { spec, decode: decoder(spec) };
+    }
+    return decoders[name];
+  }
+
+  // Entries of an image, channel by channel: one channel as ink on nothing, which the style sheet makes dark or light,
+  // three as colours
+  function paint(canvas, values, { shape: [channels, height, width], limits: [low, high] }) {
+    const context = canvas.getContext("2d"), n = height * width;
+    const image = context.createImageData(width, height);
+    const byte = (v) => Math.round(255 * Math.min(1, Math.max(0, (v - low) / (high - low))));
+    for (let i = 0; i < n; i++) {
+      if (channels < 3) { image.data[4 * i + 3] = byte(values[i]); continue; }
+      for (let k = 0; k < 3; k++) image.data[4 * i + k] = byte(values[k * n + i]);
+      image.data[4 * i + 3] = 255;
+    }
     context.putImageData(image, 0, 0);
   }
+
+  const short = (v) => minus(Math.abs(v) >= 1e6 || (v && Math.abs(v) < 1e-3) ? v.toExponential(1)
+    : v.toPrecision(3).includes("e") ? String(Math.round(v)) : String(+v.toPrecision(3)));
 
   function gauss() {
     return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
   }
 
   function dials(root) {
-    const { decoder: spec, codes, span } = read(root, "dials-data");
-    const decode = decoder(spec), canvas = root.querySelector("canvas");
-    const sliders = [...root.querySelectorAll("input")], outputs = [...root.querySelectorAll("output")];
+    const held = read(root, "dials-data"), found = decoderCalled(held.decoder);
+    const { starts, centre, spread, components, span } = held;
+    const sliders = [...root.querySelectorAll("input")], outputs = [...root.querySelectorAll(".dial output")];
+    const canvas = root.querySelector("canvas"), line = root.querySelector("polyline");
+    const bars = [...root.querySelectorAll(".bars li")];
+    let rest = starts[0].slice(); // of all components, also those without a slider; in standard deviations
+
+    function bar(o, i) {
+      const { offset, scale, mean, reach } = held, at = (list) => list[list.length > 1 ? i : 0];
+      const share = Math.min(1, Math.max(-1, (o - at(mean)) / reach));
+      const b = bars[i].querySelector("b");
+      b.style.left = `${share < 0 ? 50 + 50 * share : 50}%`;
+      b.style.width = `${50 * Math.abs(share)}%`;
+      b.className = share < 0 ? "less" : "";
+      bars[i].querySelector("output").textContent = short(o * at(scale) + at(offset));
+    }
     function show() {
-      const z = sliders.map((s) => +s.value);
-      z.forEach((v, i) => { outputs[i].textContent = v.toFixed(2).replace("-", "\u2212"); });
-      paint(canvas, decode(z));
+      components.forEach((c, i) => { rest[c] = +sliders[i].value; outputs[i].textContent = minus((+sliders[i].value).toFixed(2)); });
+      const values = found.decode(rest.map((v, k) => centre[k] + spread[k] * v));
+      if (canvas) return paint(canvas, values, found.spec);
+      if (!line) return values.forEach(bar);
+      const at = (i) => held.mean[held.mean.length > 1 ? i : 0];
+      line.setAttribute("points", Array.from(values, (v, i) =>
+        `${(300 * i / (values.length - 1)).toFixed(1)},${(80 - 75 * Math.min(1, Math.max(-1, (v - at(i)) / held.reach))).toFixed(1)}`).join(" "));
     }
     function turn(z) {
-      sliders.forEach((s, i) => { s.value = Math.min(span, Math.max(-span, z[i])); });
+      rest = z.slice();
+      sliders.forEach((s, i) => { s.value = Math.min(span, Math.max(-span, z[components[i]])); });
       show();
     }
     sliders.forEach((s) => s.addEventListener("input", show));
-    root.querySelector("[data-draw]").addEventListener("click", () => turn(sliders.map(gauss)));
-    root.querySelector("[data-centre]").addEventListener("click", () => turn(sliders.map(() => 0)));
+    root.querySelector("[data-draw]").addEventListener("click", () => turn(rest.map(gauss)));
+    root.querySelector("[data-centre]").addEventListener("click", () => turn(rest.map(() => 0)));
     root.querySelectorAll("[data-start]").forEach((b) =>
-      b.addEventListener("click", () => turn(codes[+b.dataset.start])));
-    show();
+      b.addEventListener("click", () => turn(starts[+b.dataset.start])));
+    turn(starts[0]);
   }
 
   function map(root) {
-    const { labels, places, codes, ends, margin, columns, decoder: spec } = read(root, "map-data");
-    const svg = root.querySelector("svg"), ring = root.querySelector(".ring"), tip = root.querySelector(".tip");
+    const held = read(root, "map-data");
+    const { of, names, title, rows, places, ends, margin, columns, noun, mean, directions } = held;
+    const svg = root.querySelector("svg[role]"), ring = root.querySelector(".ring"), tip = root.querySelector(".tip");
     const spots = [...root.querySelectorAll(".spot")], sprite = root.querySelector(".sprite");
     const live = root.querySelector("[aria-live]"), canvas = root.querySelector("canvas");
-    const box = svg.viewBox.baseVal, decode = spec && decoder(spec), shown = root.querySelector(".window");
+    const line = tip.querySelector("polyline"), list = tip.querySelector(".said-of-it");
+    const box = svg.viewBox.baseVal, found = decoderCalled(held.decoder), shown = root.querySelector(".window");
     let view = 0, at = -1, only = null;
-    if (canvas) { canvas.width = spec.width; canvas.height = spec.height; }
+    if (canvas) { [, canvas.height, canvas.width] = found.spec.shape; }
+    if (shown) shown.style.height = `${shown.clientWidth * held.ratio}px`;
 
-    // From a place in the view box to the code that lies there
+    // From a place in the view box to the code that lies there, on the plane of the map
     const size = [box.width, box.height];
-    const codeAt = (...p) => p.map((v, k) => ends[0][k] + (ends[1][k] - ends[0][k]) * (v - margin) / (size[k] - 2 * margin));
+    function codeAt(...p) {
+      const plane = p.map((v, k) => ends[0][k] + (ends[1][k] - ends[0][k]) * (v - margin) / (size[k] - 2 * margin));
+      return mean.map((m, c) => m + plane[0] * directions[0][c] + plane[1] * directions[1][c]);
+    }
+    const called = (i) => `${noun} ${rows[i]}` + (names.length > 1 ? `, ${title} ${names[of[i]]}` : "");
 
-    function point(i, x, y, z) {
+    function point(i, x, y) {
       at = i;
-      const [a, b] = places[view][i], width = shown.clientWidth;
+      const [a, b] = places[view][i];
       ring.setAttribute("cx", a); ring.setAttribute("cy", b);
-      sprite.style.width = `${columns * width}px`;
-      sprite.style.transform = `translate(${-width * (i % columns)}px, ${-width * Math.floor(i / columns)}px)`;
-      root.querySelector(".what").textContent = `a real ${labels[i]}`;
-      tip.toggleAttribute("data-alone", view !== 0 || !decode);
-      if (view === 0 && decode) paint(canvas, decode(z));
+      if (sprite) {
+        const width = shown.clientWidth, height = width * held.ratio;
+        sprite.style.width = `${columns * width}px`;
+        sprite.style.transform = `translate(${-width * (i % columns)}px, ${-height * Math.floor(i / columns)}px)`;
+      }
+      if (line) line.setAttribute("points", held.lines[i].map((v, k) => `${k},${v}`).join(" "));
+      if (list) list.replaceChildren(...held.words[i].map((words) => Object.assign(document.createElement("li"), { textContent: words })));
+      root.querySelector(".what").textContent = called(i);
+      tip.toggleAttribute("data-alone", view !== 0 || !found);
+      if (view === 0 && found && canvas) paint(canvas, found.decode(codeAt(x, y)), found.spec);
       tip.classList.add("on");
       const stage = svg.getBoundingClientRect(), scale = stage.width / box.width;
       const left = x * scale + 18, top = y * scale + 18;
-      tip.style.left = `${left + tip.offsetWidth > stage.width ? left - tip.offsetWidth - 36 : left}px`;
-      tip.style.top = `${top + tip.offsetHeight > stage.height ? top - tip.offsetHeight - 36 : top}px`;
+      tip.style.left = `${Math.max(0, left + tip.offsetWidth > stage.width ? left - tip.offsetWidth - 36 : left)}px`;
+      tip.style.top = `${Math.max(0, top + tip.offsetHeight > stage.height ? top - tip.offsetHeight - 36 : top)}px`;
     }
     function rest() {
       tip.classList.remove("on");
       ring.setAttribute("cx", -50);
     }
-    const wanted = (i) => only === null || String(labels[i]) === only;
+    const wanted = (i) => only === null || of[i] === only;
     function nearest(x, y, fits) {
       let best = -1, least = Infinity;
       places[view].forEach(([a, b], i) => {
@@ -82,7 +133,7 @@
       const stage = svg.getBoundingClientRect();
       const x = (event.clientX - stage.left) * box.width / stage.width;
       const y = (event.clientY - stage.top) * box.height / stage.height;
-      point(nearest(x, y), x, y, codeAt(x, y));
+      point(nearest(x, y), x, y);
     }
     svg.addEventListener("pointermove", hover);
     svg.addEventListener("pointerdown", hover);
@@ -97,10 +148,11 @@
       if (!ways[event.key]) return;
       event.preventDefault();
       const [x, y] = at < 0 ? [box.width / 2, box.height / 2] : places[view][at];
-      const next = at < 0 ? nearest(x, y) : nearest(x, y, (dx, dy, i) => i !== at && ways[event.key](dx, dy));
+      const next = at < 0 ? nearest(x, y)
+        : nearest(x, y, (dx, dy, i) => i !== at && (dx || dy) && ways[event.key](dx, dy));
       if (next < 0) return;
-      point(next, ...places[view][next], codes[next]);
-      live.textContent = `a ${labels[next]}`;
+      point(next, ...places[view][next]);
+      live.textContent = called(next) + (list ? `: ${held.words[next].join(", ")}` : "");
     });
 
     root.querySelectorAll("[data-view]").forEach((button) => button.addEventListener("click", () => {
@@ -110,11 +162,11 @@
       spots.forEach((s, i) => { s.style.transform = `translate(${places[view][i][0]}px,${places[view][i][1]}px)`; });
       root.querySelectorAll("[data-view]").forEach((b) => b.setAttribute("aria-pressed", b === button));
     }));
-    root.querySelectorAll("[data-label]").forEach((button) => button.addEventListener("click", () => {
-      only = only === button.dataset.label ? null : button.dataset.label;
+    root.querySelectorAll("[data-group]").forEach((button) => button.addEventListener("click", () => {
+      only = only === +button.dataset.group ? null : +button.dataset.group;
       at = -1;
       spots.forEach((s, i) => s.classList.toggle("off", !wanted(i)));
-      root.querySelectorAll("[data-label]").forEach((b) => b.setAttribute("aria-pressed", b.dataset.label === only));
+      root.querySelectorAll("[data-group]").forEach((b) => b.setAttribute("aria-pressed", +b.dataset.group === only));
     }));
   }
 

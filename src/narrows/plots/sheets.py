@@ -50,7 +50,7 @@ def sheet(
     if labels is not None and len(labels) != n_rows:
         raise ValueError(f"`labels` must name each of the {n_rows} rows. Got {len(labels)}.")
     scale = scale or max(1, round(_SIDE / max(height, width)))
-    cells = _colour(as_bytes(images, limits)).repeat(scale, axis=2).repeat(scale, axis=3)
+    cells = colour(as_bytes(images, limits), 2).repeat(scale, axis=2).repeat(scale, axis=3)
     height, width = height * scale, width * scale
     font = _font()
     margin = math.ceil(max(font.getlength(label) for label in labels)) + 3 * _GAP if labels else 0
@@ -123,9 +123,9 @@ def as_bytes(images: np.ndarray, limits: tuple[float, float] | None = None) -> n
     return np.rint(unit * 255).astype(np.uint8)
 
 
-def _colour(images: np.ndarray) -> np.ndarray:
-    """(rows, columns, h, w, 3), whatever the channels were."""
-    if images.ndim == 4:
+def colour(images: np.ndarray, n_axes: int = 1) -> np.ndarray:
+    """(..., h, w, 3), whatever the channels were; `n_axes` stand before h."""
+    if images.ndim == n_axes + 2:
         images = images[..., None]
     channels = images.shape[-1]
     return images[..., :3] if channels >= 3 else images[..., :1].repeat(3, axis=-1)

@@ -1,0 +1,140 @@
+"""Maps in two dimensions: narrows.MapAE beside UMAP and the plain autoencoder, on 10,000 test images.
+
+    python benchmarks/maps.py [mnist fashion-mnist] [--sides mapae umap ...] [--again]
+
+Trustworthiness and continuity (Venna and Kaski, 2001) are means over k = 10, 20, ..., 200; the last measure is the
+leave-one-out accuracy of 10 nearest neighbours on the map. All sides but one are fitted on the 60,000 training images
+and map the test images, which they have not seen; `umap-on-test` is fitted on the test images themselves. All keep
+their defaults but for the seed. Times are seconds of processor time, in all threads. A side that is in the results
+already is not run again, unless asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from common import RESULTS, SEED, arguments, keep, show
+
+import narrows
+from narrows.evaluation.manifold import neighbour_ranks, preserved
+
+_KS = range(10, 201, 10)
+_VOTES = 10
+
+
+def judged(Z: np.ndarray, T: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """The three measures of the map Z (n x 2) of the images T with the labels y."""
+    flat = T.reshape(len(T), -1)
+    trust, continuity = neighbour_ranks(flat, Z, _KS[-1]), neighbour_ranks(Z, flat, _KS[-1])
+    return {
+        "trustworthiness": float(np.mean([preserved(trust, k).mean() for k in _KS])),
+        "continuity": float(np.mean([preserved(continuity, k).mean() for k in _KS])),
+        "accuracy": float((votes(Z, y) == y).mean()),
+    }
+
+
+def votes(Z: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The commonest label among the nearest neighbours of each point but itself."""
+    z, labels = torch.from_numpy(np.asarray(Z, dtype=np.float64)), torch.from_numpy(y.astype(np.int64))
+    found = []
+    for start in range(0, len(z), 1000):
+        distances = torch.cdist(z[start : start + 1000], z)
+        rows = torch.arange(len(distances))
+        distances[rows, start + rows] = torch.inf
+        near = labels[distances.topk(_VOTES, largest=False).indices]
+        found.append(torch.nn.functional.one_hot(near).sum(1).argmax(1))
+    return torch.cat(found).numpy()
+
+
+def worked(call: Callable[[], Any]) -> tuple[Any, float]:
+    """What `call` returns, and the seconds of processor time that it took."""
+    start = time.process_time()
+    return call(), time.process_time() - start
+
+
+def by_umap(X: np.ndarray, T: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+    """UMAP fitted on the training images, which transforms the test images."""
+    import umap
+
+    flat, test = (images.reshape(len(images), -1) / np.float32(255) for images in (X, T))
+    model, seconds = worked(lambda: umap.UMAP(random_state=SEED, n_jobs=1).fit(flat))
+    model.transform(test[:10])  # which compiles it
+    Z, applied = worked(lambda: model.transform(test))
+    return Z, {"fit_cpu_seconds": seconds, "transform_cpu_seconds": applied}
+
+
+def by_umap_on_test(_X: np.ndarray, T: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+    """UMAP fitted on the very images that it is judged on."""
+    import umap
+
+    test = T.reshape(len(T), -1) / np.float32(255)
+    Z, seconds = worked(lambda: umap.UMAP(random_state=SEED, n_jobs=1).fit_transform(test))
+    return Z, {"fit_cpu_seconds": seconds}
+
+
+def by_narrows(name: str) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, dict[str, float]]]:
+    """A recipe on its defaults."""
+
+    def side(X: np.ndarray, T: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+        model, seconds = worked(lambda: narrows.estimator(name)(random_state=SEED, verbose=2).fit(X))
+        model.transform(T[:10])
+        Z, applied = worked(lambda: model.transform(T))
+        found = {"fit_cpu_seconds": seconds, "transform_cpu_seconds": applied, "epochs": model.n_iter_}
+        found["mse"] = float(np.square((model.inverse_transform(Z) - T.astype(np.float32)) / 255).mean())
+        if hasattr(model, "trust"):
+            found |= by_fifths(model.trust(T), T, Z)
+        return Z, found
+
+    return side
+
+
+def by_fifths(trust: np.ndarray, T: np.ndarray, Z: np.ndarray) -> dict[str, Any]:
+    """The trustworthiness that was measured (k = 50) in the fifths of the test images trusted least, ..., most."""
+    measured = preserved(neighbour_ranks(T.reshape(len(T), -1), Z, 50), 50)
+    fifths = np.array_split(np.argsort(trust, kind="stable"), 5)
+    return {
+        "fifths_trust": [float(trust[rows].mean()) for rows in fifths],
+        "fifths_measured": [float(measured[rows].mean()) for rows in fifths],
+        "correlation": float(np.corrcoef(trust, measured)[0, 1]),
+    }
+
+
+SIDES = {
+    "umap": by_umap,
+    "umap-on-test": by_umap_on_test,
+    "ae": by_narrows("ae"),
+    "mapae": by_narrows("mapae"),
+}
+JOBS = ("mnist", "fashion-mnist")
+
+
+def main() -> None:
+    """Run the sides that are missing, keeping each one's numbers as it comes."""
+    parser = arguments(__doc__, JOBS)
+    parser.add_argument("--sides", nargs="*", choices=list(SIDES), default=list(SIDES), help="which (default: all)")
+    parser.add_argument("--again", action="store_true", help="also those that were run before")
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore", module="umap")
+    for name in options.jobs or JOBS:
+        train, test = (narrows.load_dataset(name, split) for split in ("train", "test"))
+        path = RESULTS / f"maps_{name}.json"
+        results = json.loads(path.read_text())["sides"] if path.exists() else {}
+        for side in options.sides:
+            if side in results and not options.again:
+                continue
+            Z, found = SIDES[side](train.X, test.X)
+            results[side] = {**judged(Z, test.X, np.asarray(test.y)), **found}
+            print(f"\n{name}, {side}: {SIDES[side].__doc__}")
+            show(results[side])
+            setting = {"seed": SEED, "n_train": len(train.X), "n_test": len(test.X), "threads": torch.get_num_threads()}
+            keep(f"maps_{name}", {**setting, "sides": results}, "umap-learn")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""Outliers in 20 sets of ADBench: OutlierDetector on its defaults beside its peers on theirs, AUROC of each.
+
+    python benchmarks/outliers.py [semi unsupervised] [--methods narrows knn ...] [--sets glass wine ...] [--seeds 5]
+
+`semi`: trained on a random half of the normal rows, tested on the other half and all outliers. `unsupervised`: trained
+and tested on everything, without labels. Either way columns are standardised by the training rows, and of a set with
+more than 50,000 rows a random 50,000 are taken. The seed draws the rows, the halves and the detectors' numbers.
+
+Each figure is kept in results/outliers_JOB.json as soon as it is there, and what is there is not measured again.
+The sets lie in $NARROWS_DATA/anomaly (https://github.com/Minqi824/ADBench).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from common import RESULTS, arguments, machine
+from sklearn.ensemble import IsolationForest
+from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.neighbors import NearestNeighbors
+
+MOST_ROWS = 50_000
+JOBS = ("semi", "unsupervised")
+Score = Callable[[np.ndarray, np.ndarray, int], np.ndarray]  # training rows, test rows, seed -> strangeness
+
+
+class Split(NamedTuple):
+    """Training rows, test rows, and which of those are outliers."""
+
+    train: np.ndarray
+    test: np.ndarray
+    y: np.ndarray
+
+
+def sets() -> dict[str, Path]:
+    """The sets by name."""
+    folder = Path(os.environ.get("NARROWS_DATA", ".")) / "anomaly"
+    found = {path.stem.partition("_")[2]: path for path in sorted(folder.glob("*.npz"))}
+    if not found:
+        raise SystemExit(f"There are no sets in {folder}: NARROWS_DATA must name the folder that holds `anomaly`.")
+    return found
+
+
+def split(path: Path, job: str, seed: int) -> Split:
+    """The rows of one set, drawn, halved and standardised."""
+    rng = np.random.default_rng(seed)
+    with np.load(path) as data:
+        X, y = data["X"].astype(np.float64), data["y"].astype(bool)
+    chosen = rng.permutation(len(X))[:MOST_ROWS]
+    X, y = X[chosen], y[chosen]
+    train = np.arange(len(X))
+    test = train
+    if job == "semi":
+        normal = rng.permutation(np.flatnonzero(~y))
+        train = normal[: len(normal) // 2]
+        test = np.setdiff1d(np.arange(len(X)), train)
+    mean, std = X[train].mean(0), X[train].std(0)
+    X = ((X - mean) / np.where(std > 0, std, 1)).astype(np.float32)
+    return Split(X[train], X[test], y[test])
+
+
+# --------------------------------------------------------------------------------------------------- the sides
+
+
+def narrows(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+    """Ours."""
+    from narrows.tasks import OutlierDetector
+
+    return -OutlierDetector(random_state=seed).fit(train).score_samples(test)
+
+
+def knn(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+    """Distance to the fifth nearest training row; a row that was trained on is no neighbour of its own."""
+    own = train is test or (train.shape == test.shape and bool((train == test).all()))
+    found = NearestNeighbors(n_neighbors=5).fit(train)
+    return (found.kneighbors() if own else found.kneighbors(test))[0][:, -1]
+
+
+def iforest(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+    """scikit-learn's isolation forest."""
+    return -IsolationForest(random_state=seed).fit(train).score_samples(test)
+
+
+def pca(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+    """pyod's PCA: distances along the components, weighted by how little those vary."""
+    from pyod.models.pca import PCA
+
+    spread = np.linalg.eigvalsh(np.cov(train, rowvar=False))
+    rank = int((spread > 1e-6 * spread.max()).sum())  # it divides by the variance of each component
+    return PCA(n_components=rank, random_state=seed).fit(train).decision_function(test)
+
+
+def pyod_ae(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+    """pyod's AutoEncoder."""
+    from pyod.models.auto_encoder import AutoEncoder
+
+    return _pyod_network(AutoEncoder, train, test, seed)
+
+
+def pyod_vae(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+    """pyod's VAE."""
+    from pyod.models.vae import VAE
+
+    return _pyod_network(VAE, train, test, seed)
+
+
+def _pyod_network(cls: Any, train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+    batch = min(32, len(train))  # it leaves the last batch out where that is not full
+    found = cls(random_state=seed, verbose=0, batch_size=batch).fit(train).decision_function(test)
+    return np.nan_to_num(found, nan=0.0, posinf=np.finfo(np.float32).max)
+
+
+METHODS: dict[str, Score] = {
+    "narrows": narrows,
+    "knn": knn,
+    "iforest": iforest,
+    "pca": pca,
+    "pyod_ae": pyod_ae,
+    "pyod_vae": pyod_vae,
+}
+
+# ------------------------------------------------------------------------------------------------- the measure
+
+
+def measured(score: Score, rows: Split, seed: int) -> dict[str, float]:
+    """AUROC and average precision in percent, and the seconds of this process, wall-clock and CPU."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    strangeness = score(rows.train, rows.test, seed)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return {
+        "auroc": 100 * float(roc_auc_score(rows.y, strangeness)),
+        "average_precision": 100 * float(average_precision_score(rows.y, strangeness)),
+        "seconds": round(wall, 2),
+        "cpu_seconds": round(cpu, 2),
+    }
+
+
+def kept(job: str, add: dict[str, dict[str, float]] | None = None, suffix: str = "") -> dict[str, dict[str, float]]:
+    """What results/outliers_JOB.json holds, once `add` is in it: figures by "set/seed/method"."""
+    path = RESULTS / f"outliers_{job}{suffix}.json"
+    RESULTS.mkdir(exist_ok=True)
+    with open(RESULTS / ".outliers.lock", "w") as lock:  # several processes may share the work
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        figures = json.loads(path.read_text())["figures"] if path.exists() else {}
+        if add:
+            figures |= add
+            whole = {
+                "machine": machine("pyod"),
+                "day": time.strftime("%Y-%m-%d"),
+                "mean_auroc": mean_auroc(figures),
+                "figures": dict(sorted(figures.items())),
+            }
+            fresh = path.with_suffix(".new")
+            fresh.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+            fresh.replace(path)
+    return figures
+
+
+def mean_auroc(figures: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """For each method: the mean over sets of the mean over seeds, and how many sets and figures that is of."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for name, figure in figures.items():
+        which, _, method = name.split("/")
+        found.setdefault(method, {}).setdefault(which, []).append(figure["auroc"])
+    return {
+        method: {
+            "auroc": round(float(np.mean([np.mean(seeds) for seeds in by_set.values()])), 3),
+            "sets": len(by_set),
+            "figures": sum(map(len, by_set.values())),
+        }
+        for method, by_set in found.items()
+    }
+
+
+def show(job: str, figures: dict[str, dict[str, float]]) -> None:
+    """A table of the mean AUROC of each set, a method a column."""
+    methods = [m for m in METHODS if any(name.endswith(f"/{m}") for name in figures)]
+    print(f"\n{job}: mean AUROC over seeds\n{'':16}" + "".join(f"{m:>10}" for m in methods))
+    for which in sorted({name.split("/")[0] for name in figures}):
+        cells = []
+        for method in methods:
+            seeds = [
+                f["auroc"]
+                for name, f in figures.items()
+                if name.startswith(f"{which}/") and name.endswith(f"/{method}")
+            ]
+            cells.append(f"{np.mean(seeds):10.2f}" if seeds else f"{'':>10}")
+        print(f"{which:16}" + "".join(cells))
+    means = mean_auroc(figures)
+    print(f"{'mean':16}" + "".join(f"{means[m]['auroc']:10.2f}" for m in methods))
+    print(f"{'figures':16}" + "".join(f"{means[m]['figures']:10d}" for m in methods))
+
+
+def run(job: str, names: Iterable[str], methods: Iterable[str], seeds: Iterable[int]) -> None:
+    """All that is not there yet, the seeds in turn."""
+    paths = sets()
+    for seed in seeds:
+        for name in names:
+            rows = None
+            for method in methods:
+                key = f"{name}/{seed}/{method}"
+                if key in kept(job):
+                    continue
+                rows = rows or split(paths[name], job, seed)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of the peers
+                    figure = measured(METHODS[method], rows, seed)
+                kept(job, {key: figure})
+                print(f"{job} {key:32} {figure['auroc']:6.2f}  {figure['seconds']:7.1f} s", flush=True)
+
+
+def main() -> None:
+    """Measure what is missing, and show all of it."""
+    parser = arguments(__doc__, JOBS)
+    parser.add_argument("--methods", nargs="*", choices=list(METHODS), default=list(METHODS))
+    parser.add_argument("--sets", nargs="*", default=None, help="some of the sets")
+    parser.add_argument("--seeds", type=int, default=5, help="how many")
+    chosen = parser.parse_args()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    for job in chosen.jobs or JOBS:
+        run(job, chosen.sets or sets(), chosen.methods, range(chosen.seeds))
+        show(job, kept(job))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""How long `narrows.evaluate` and `narrows.write_report` take on 10,000 images, and how large the page is.
+
+    python benchmarks/report.py [vae vae-conv sae dae] [--epochs 3]
+
+Models on their defaults, fitted on Fashion-MNIST for a few epochs: what is measured does not depend on how well they
+learned. Seconds by the clock, and seconds of the processor over all threads, which other work on the machine does not
+lengthen: over the number of cores they are what a machine with nothing else to do would need at least.
+
+`write_report` calls `evaluate` itself, so `report` is the whole of both.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from common import SEED, arguments, keep, show
+
+import narrows
+
+KINDS: dict[str, Callable[[], Any]] = {
+    "vae": lambda: narrows.VAE(16, random_state=SEED),
+    "vae-conv": lambda: narrows.VAE(16, network="conv", random_state=SEED),
+    "sae": lambda: narrows.SAE(1024, random_state=SEED),
+    "dae": lambda: narrows.DAE(random_state=SEED),
+}
+
+
+def clocked(call: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
+    """What `call` returns, and its seconds by both clocks."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = call()
+    return result, {"seconds": time.perf_counter() - wall, "processor_seconds": time.process_time() - cpu}
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    parser = arguments(__doc__, KINDS)
+    parser.add_argument("--epochs", type=int, default=3, help="of training before it (default: 3)")
+    options = parser.parse_args()
+    X = narrows.load_dataset("fashion-mnist", "train").X
+    test = narrows.load_dataset("fashion-mnist", "test")
+    for kind in options.jobs or KINDS:
+        model = KINDS[kind]().set_params(max_epochs=options.epochs, max_time=120.0).fit(X)
+        _, evaluated = clocked(lambda model=model: narrows.evaluate(model, test.X, test.y, verbose=0))
+        with tempfile.TemporaryDirectory() as folder:
+            page, reported = clocked(
+                lambda model=model, folder=folder: narrows.write_report(
+                    model, test.X, Path(folder) / "report.html", y=test.y
+                )
+            )
+            found = {"evaluate": evaluated, "report": reported, "page_bytes": page.stat().st_size}
+        print(f"\n{kind}")
+        show(found)
+        command = f"python benchmarks/report.py {kind} --epochs {options.epochs}"
+        threads = torch.get_num_threads()
+        keep(f"report_{kind}", {"command": command, "n": len(test.X), "threads": threads, "seed": SEED, **found})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Search by example: how good it is beside PCA and raw pixels, and how fast over a million codes.
+
+    python benchmarks/search.py [retrieval million] [--models DIR]
+
+`retrieval`: Fashion-MNIST, 32 components learned from the 60,000 training images without their labels; each of the
+10,000 test images searches for the 9,999 others. PCA and pixels are given every metric, narrows its default.
+
+`million`: 1,000,000 codes of 32 components, of the training images in 17 positions (rolled by up to two pixels); the
+test images ask. One thread. The seconds are the process's own (CPU), so that what else the machine does counts little.
+
+Models are kept in DIR, and a training goes on from where it was interrupted.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from common import SEED, arguments, keep, show
+from sklearn.decomposition import PCA
+
+import narrows
+from narrows.tasks import Index
+from narrows.tasks.search import average_precision, overlap, vote
+
+N_COMPONENTS = 32
+K, N_NEIGHBORS = 100, 10
+N_MILLION, N_QUERIES = 1_000_000, 1_000
+SIZES = {"hidden": (512, 256), "max_epochs": 12, "random_state": SEED}
+MODELS: dict[str, Callable[[], Any]] = {
+    "AE(32)": lambda: narrows.AE(N_COMPONENTS, **SIZES),
+    "VAE(32)": lambda: narrows.VAE(N_COMPONENTS, **SIZES),
+    "DAE(32, level=(0, 0.5))": lambda: narrows.DAE(N_COMPONENTS, level=(0.0, 0.5), **SIZES),
+}
+
+
+def fitted(name: str, X: np.ndarray, folder: Path) -> tuple[Any, float]:
+    """The model called `name`, and the CPU seconds of its `fit`, from the folder if they are there."""
+    place = folder / "".join(c if c.isalnum() else "-" for c in name)
+    clock = place / "seconds.txt"
+    if clock.exists():
+        return narrows.load(place), float(clock.read_text())
+    start = time.process_time()
+    model = MODELS[name]().set_params(checkpoint=str(place)).fit(X)
+    seconds = time.process_time() - start
+    model.set_params(checkpoint=None).save(place)
+    clock.write_text(str(seconds))
+    return model, seconds
+
+
+def retrieval(X: np.ndarray, T: np.ndarray, y: np.ndarray, folder: Path) -> dict[str, Any]:
+    """mAP@100 and accuracy of 10 neighbours, each test image left out."""
+    found: dict[str, Any] = {}
+    for name in MODELS:
+        model, seconds = fitted(name, X, folder)
+        result = Index(model).add(T, y).evaluate(k=K, n_neighbors=N_NEIGHBORS)
+        found[name] = {"map": result.map, "accuracy": result.accuracy, "cpu_seconds_of_fit": seconds}
+    flat, flat_train = (images.reshape(len(images), -1) / 255 for images in (T, X))
+    pca = PCA(N_COMPONENTS, random_state=SEED).fit(flat_train)
+    white = PCA(N_COMPONENTS, random_state=SEED, whiten=True).fit(flat_train)
+    peers = {"pixels": flat, "pixels, centred": flat - flat_train.mean(0)}
+    peers |= {"PCA(32)": pca.transform(flat), "PCA(32), whitened": white.transform(flat)}
+    for name, Z in peers.items():
+        for metric in ("euclidean", "cosine"):
+            found[f"{name}, {metric}"] = compared(Z, y, metric)
+    return found
+
+
+def compared(Z: np.ndarray, y: np.ndarray, metric: str) -> dict[str, float]:
+    """The same measures of any vectors, by comparing all of them."""
+    V = torch.from_numpy(np.ascontiguousarray(Z, dtype=np.float32))
+    V = V / V.norm(dim=1, keepdim=True).clamp(min=1e-12) if metric == "cosine" else V
+    lengths, nearest = V.square().sum(1), []
+    for rows in torch.arange(len(V)).split(1000):
+        squares = lengths - 2 * V[rows] @ V.T
+        squares[torch.arange(len(rows)), rows] = torch.inf
+        nearest.append(squares.topk(K, dim=1, largest=False).indices)
+    found = torch.cat(nearest).numpy()
+    accuracy = float((vote(y[found[:, :N_NEIGHBORS]]) == y).mean())
+    return {"map": float(average_precision(y, y, found, own=True).mean()), "accuracy": accuracy}
+
+
+def million(X: np.ndarray, T: np.ndarray, y: np.ndarray, folder: Path) -> dict[str, Any]:
+    """A million codes: how long it takes to make them searchable, how long a query takes, and what it finds."""
+    torch.set_num_threads(1)
+    model, _ = fitted("AE(32)", X, folder)
+    rolls = list(itertools.product(range(-2, 3), range(-2, 3)))[: -(-N_MILLION // len(X))]
+    index, start = Index(model), time.process_time()
+    for dy, dx in rolls:
+        index.add(np.roll(X, (dy, dx), (1, 2))[: N_MILLION - len(index)])
+    found: dict[str, Any] = {
+        "n": len(index),
+        "n_queries": N_QUERIES,
+        "cpu_seconds_of_coding": time.process_time() - start,
+    }
+    start = time.process_time()
+    index.search(T[0])
+    found["cpu_seconds_of_building"] = time.process_time() - start
+    found["width"] = index._width
+    start = time.process_time()
+    rows = index.search(T[:N_QUERIES], N_NEIGHBORS).rows
+    found["cpu_ms_a_query"] = 1e3 * (time.process_time() - start) / N_QUERIES
+    start = time.process_time()
+    for image in T[:200]:
+        index.search(image, N_NEIGHBORS)
+    found["cpu_ms_a_query_one_by_one"] = 1e3 * (time.process_time() - start) / 200
+    index.exact = True
+    start = time.process_time()
+    true = index.search(T[:N_QUERIES], N_NEIGHBORS).rows
+    found["cpu_ms_a_query_comparing_all"] = 1e3 * (time.process_time() - start) / N_QUERIES
+    found["recall_at_10"] = overlap(true, rows)
+    return found
+
+
+JOBS = {"retrieval": retrieval, "million": million}
+
+
+def main() -> None:
+    """Run what is named, or everything."""
+    parser = arguments(__doc__, JOBS)
+    parser.add_argument("--models", type=Path, default=Path("search-models"), help="where models are kept")
+    options = parser.parse_args()
+    X = narrows.load_dataset("fashion-mnist", "train").X
+    test = narrows.load_dataset("fashion-mnist", "test")
+    assert test.y is not None
+    setting = {"seed": SEED, "n_train": len(X), "n_test": len(test.X), "threads": torch.get_num_threads()}
+    for name in options.jobs or list(JOBS):
+        found = JOBS[name](X, test.X, np.asarray(test.y), options.models)
+        print(f"\n{name}: {JOBS[name].__doc__}")
+        show(found)
+        keep(f"search_{name}", {**setting, name: found}, "usearch")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""How long the studio takes from a slider to the new picture, alone and for fifty people, and how it begins.
+
+    python benchmarks/studio.py [start latency load] [--seconds 60] [--clients 50] [--quick]
+
+The demo's VAE of 8 x 8 digits (64-256-128-8), served by `narrows studio` in a process of its own:
+
+- start: from the command to the first dial that is turned, and how much of that goes by importing;
+- latency: one client sends a code, waits for the example, sends the next, over a WebSocket: milliseconds each;
+- load: so many clients, each of which sends a code 30 times a second, as a slider does that is pulled, from a second
+  process: milliseconds until the newest code sent is answered, errors, and the server's memory as time goes by.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import websockets
+from common import SEED, arguments, keep, show
+
+import narrows
+
+JOBS = ("start", "latency", "load")
+RATE = 30.0  # codes a second of a slider that is pulled
+N_COMPONENTS, N_BYTES = 8, 64
+IMPORTS = "import narrows.estimators, narrows.studio.app, uvicorn, websockets"
+
+
+@contextlib.contextmanager
+def studio(model: Path) -> Iterator[tuple[int, str]]:
+    """The process number of a studio, and its address."""
+    command = [sys.executable, "-m", "narrows", "studio", str(model), "digits", "--no-browser", "--port", "0"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        said = ""
+        while (found := re.search(r"http://(\S+)/", said)) is None:
+            line = process.stderr.readline()
+            if not line:
+                raise RuntimeError(said)
+            said += line
+        yield process.pid, found[1]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def turns(address: str, n: int) -> np.ndarray:
+    """Milliseconds of each of `n` codes, one after another."""
+    generator, took = np.random.default_rng(SEED), np.empty(n)
+    async with websockets.connect(f"ws://{address}/api/decode", compression=None) as socket:
+        for number in range(n):
+            code = generator.normal(size=N_COMPONENTS).astype("<f4").tobytes()
+            began = time.perf_counter()
+            await socket.send(struct.pack("<I", number) + code)
+            answer = await socket.recv()
+            took[number] = time.perf_counter() - began
+            assert answer[:4] == struct.pack("<I", number)
+            assert len(answer) == 4 + N_BYTES
+    return 1e3 * took
+
+
+async def person(address: str, seed: int, seconds: float, took: list[float], errors: list[str]) -> None:
+    """One who pulls a slider: sends at `RATE`, and hears of the newest."""
+    generator, sent = np.random.default_rng(seed), {}
+    try:
+        async with websockets.connect(f"ws://{address}/api/decode", compression=None) as socket:
+
+            async def hear() -> None:
+                async for answer in socket:
+                    if isinstance(answer, str) or len(answer) != 4 + N_BYTES:
+                        errors.append(str(answer[:80]))
+                        continue
+                    number = struct.unpack("<I", answer[:4])[0]
+                    took.append(1e3 * (time.perf_counter() - sent[number]))
+                    for old in [one for one in sent if one <= number]:
+                        del sent[old]
+
+            hearing = asyncio.create_task(hear())
+            began = time.perf_counter()
+            for number in range(int(seconds * RATE)):
+                await asyncio.sleep(max(0.0, began + number / RATE - time.perf_counter()))
+                sent[number] = time.perf_counter()
+                await socket.send(
+                    struct.pack("<I", number) + generator.normal(size=N_COMPONENTS).astype("<f4").tobytes()
+                )
+            await asyncio.sleep(1.0)
+            if sent:
+                errors.append(f"{len(sent)} newest codes without an answer")
+            hearing.cancel()
+    except OSError as error:
+        errors.append(str(error))
+
+
+def resident_mib(process: int) -> float:
+    """Memory of another process, in MiB."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(float(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+
+def quantiles(milliseconds: Any) -> dict[str, float]:
+    """The median, the 99th percentile and the longest."""
+    values = np.asarray(milliseconds)
+    return {
+        "n": len(values),
+        "median_ms": float(np.median(values)),
+        "p99_ms": float(np.percentile(values, 99)),
+        "longest_ms": float(values.max()),
+    }
+
+
+def start(model: Path) -> dict[str, float]:
+    """Seconds from the command to the first example, and those of the imports alone."""
+    subprocess.run([sys.executable, "-c", IMPORTS], check=True)  # the files are in the system's cache
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", IMPORTS], check=True)
+    imports = time.perf_counter() - began
+    began = time.perf_counter()
+    with studio(model) as (_, address):
+        served = time.perf_counter() - began
+        urllib.request.urlopen(f"http://{address}/api/state").read()
+        asyncio.run(turns(address, 1))
+        first = time.perf_counter() - began
+    return {
+        "imports_s": imports,
+        "served_s": served,
+        "first_turn_s": first,
+        "first_turn_after_imports_s": first - imports,
+    }
+
+
+def latency(model: Path, n: int) -> dict[str, float]:
+    """Of one client, after a warm-up."""
+    with studio(model) as (_, address):
+        asyncio.run(turns(address, 200))
+        return quantiles(asyncio.run(turns(address, n)))
+
+
+def load(model: Path, clients: int, seconds: float) -> dict[str, Any]:
+    """Of many at once, and the server's memory every few seconds."""
+    took: list[float] = []
+    errors: list[str] = []
+    memory: list[float] = []
+
+    async def all_of_them(address: str, process: int) -> None:
+        async def watch() -> None:
+            while True:
+                memory.append(resident_mib(process))
+                await asyncio.sleep(seconds / 12)
+
+        watching = asyncio.create_task(watch())
+        await asyncio.gather(*(person(address, i, seconds, took, errors) for i in range(clients)))
+        watching.cancel()
+
+    with studio(model) as (process, address):
+        asyncio.run(turns(address, 200))
+        asyncio.run(all_of_them(address, process))
+    found: dict[str, Any] = {"clients": clients, "seconds": seconds, "sent": int(clients * seconds * RATE)}
+    return {
+        **found,
+        **quantiles(took),
+        "errors": len(errors),
+        "first_errors": "; ".join(errors[:3]),
+        "memory_mib": memory,
+    }
+
+
+def main() -> None:
+    """Measure, show, keep."""
+    parser = arguments(__doc__, JOBS)
+    parser.add_argument("--seconds", type=float, default=60.0, help="of the load")
+    parser.add_argument("--clients", type=int, default=50, help="of the load")
+    parser.add_argument("--quick", action="store_true", help="a smoke test, which keeps no results")
+    options = parser.parse_args()
+    n, seconds = (200, 3.0) if options.quick else (3000, options.seconds)
+    os.environ.setdefault("PYTHONPATH", str(Path(narrows.__file__).parents[1]))
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "vae"
+        X = narrows.load_dataset("digits").X
+        narrows.VAE(N_COMPONENTS, hidden=(256, 128), max_epochs=20, random_state=SEED).fit(X).save(model)
+        for job in options.jobs or JOBS:
+            print(job)
+            found = {
+                "start": lambda: start(model),
+                "latency": lambda: latency(model, n),
+                "load": lambda: load(model, options.clients, seconds),
+            }[job]()
+            show(found)
+            if not options.quick:
+                keep(f"studio_{job}", found, "fastapi", "uvicorn", "websockets")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""How soon the studio's page is there, how fast its dials turn, and how smoothly its map of 100,000 points moves.
+
+    python benchmarks/studio_page.py [opening dials map] [--repeats 5] [--chromium PATH]
+
+`narrows studio MODEL DATA --no-browser` runs in a process of its own, and headless Chromium (WebGL in software) opens
+what it prints.
+
+- `opening`: seconds from the command to the first picture that a dial turned, beside those that Python needs for the
+  imports alone (torch, scikit-learn, the server); the browser's first contentful paint, from its own navigation on.
+- `dials`: a demo model (a VAE with 16 components of 28 x 28 images): milliseconds from a slider's event to the new
+  picture on the canvas, one after the other; and the same for events at every frame, of which those that are overtaken
+  have no picture of their own.
+- `map`: 100,000 codes: seconds from the link to points on the screen, and frames a second while it is panned by 60
+  pixels a frame.
+
+Needs playwright and Chromium. Times are the wall clock's: let nothing else run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import SEED, arguments, keep, show
+
+import narrows
+
+# WebGL in software; with --use-angle=swiftshader the whole page would be put together by way of it, ten times as slowly
+FLAGS = ["--no-sandbox", "--enable-unsafe-swiftshader", "--disable-background-networking"]
+IMPORTS = "import narrows.studio.app, narrows.studio.session, narrows.estimators.loading, uvicorn, websockets, sklearn"
+N_TURNS, N_POINTS, N_PAN_SECONDS = 200, 100_000, 5
+
+# resolves when the next picture has been put onto a canvas
+PICTURE = """
+    const put = CanvasRenderingContext2D.prototype.putImageData;
+    let told = () => {};
+    CanvasRenderingContext2D.prototype.putImageData = function (...what) { put.apply(this, what); told(); };
+    window.nextPicture = () => new Promise((done) => { told = done; });
+"""
+TURNS = """async (n) => {
+    const slider = document.querySelector(".dial:not(.waiting) input[type=range]");
+    const times = [];
+    for (let i = 0; i < n; i++) {
+        await new Promise(requestAnimationFrame);
+        const start = performance.now();
+        slider.value = Number(slider.min) + (Number(slider.max) - Number(slider.min)) * (i % 50) / 50;
+        const seen = window.nextPicture();
+        slider.dispatchEvent(new Event("input", { bubbles: true }));
+        await seen;
+        times.push(performance.now() - start);
+    }
+    return times;
+}"""
+SLIDING = """async (n) => {
+    const slider = document.querySelector(".dial:not(.waiting) input[type=range]");
+    let pictures = 0, going = true;
+    (async () => { while (going) { await window.nextPicture(); pictures++; } })();
+    const start = performance.now();
+    for (let i = 0; i < n; i++) {
+        slider.value = Number(slider.min) + (Number(slider.max) - Number(slider.min)) * (i % 50) / 50;
+        slider.dispatchEvent(new Event("input", { bubbles: true }));
+        await new Promise(requestAnimationFrame);
+    }
+    going = false;
+    const seconds = (performance.now() - start) / 1000;
+    return { frames: n / seconds, pictures: pictures / seconds };
+}"""
+PAN = """async (seconds) => {
+    const stage = document.querySelector(".stage");
+    const times = [];
+    const start = performance.now();
+    let last = start;
+    for (let i = 0; last - start < 1000 * seconds; i++) {
+        const key = i % 20 < 10 ? "ArrowLeft" : "ArrowRight";
+        stage.dispatchEvent(new KeyboardEvent("keydown", { key, shiftKey: true, bubbles: true }));
+        const now = await new Promise(requestAnimationFrame);
+        times.push(now - last);
+        last = now;
+    }
+    return times.slice(1);
+}"""
+
+
+@contextlib.contextmanager
+def studio(model: Path, data: str) -> Iterator[tuple[str, float]]:
+    """The address of a studio, and when its command was given."""
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "narrows", "studio", str(model), data, "--no-browser", "--port", "0"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if found := re.search(r"http://\S+", line):
+                break
+        else:
+            raise RuntimeError("The studio did not start.")
+        yield found[0], start
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def fitted(folder: Path) -> tuple[Path, Path]:
+    """A demo model, and a file of 100,000 images for its map."""
+    X = narrows.load_dataset("fashion-mnist")[0][:5_000]
+    model = narrows.VAE(16, network="mlp", max_epochs=3, random_state=SEED).fit(X)
+    model.save(folder / "vae")
+    generator = np.random.default_rng(SEED)
+    many = X[generator.integers(0, len(X), N_POINTS)]
+    np.save(folder / "many.npy", np.clip(many + generator.integers(-20, 20, many.shape), 0, 255).astype(np.uint8))
+    return folder / "vae", folder / "many.npy"
+
+
+def opened(browser: Any, url: str) -> Any:
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.add_init_script(PICTURE)
+    page.goto(url)
+    return page
+
+
+def opening(browser: Any, model: Path, data: Path, repeats: int) -> dict[str, Any]:
+    found: dict[str, list[float]] = {"command_to_dial_s": [], "imports_s": [], "first_paint_s": []}
+    for _ in range(repeats):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", IMPORTS], check=True)
+        found["imports_s"].append(time.perf_counter() - start)
+        with studio(model, str(data)) as (url, begun):
+            page = opened(browser, url)
+            page.locator(".dial:not(.waiting) input").first.wait_for()
+            page.evaluate(TURNS, 1)
+            found["command_to_dial_s"].append(time.perf_counter() - begun)
+            paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+            found["first_paint_s"].append(page.evaluate(paint) / 1000)
+            page.close()
+    medians = {name: statistics.median(values) for name, values in found.items()}
+    return {**medians, "after_imports_s": medians["command_to_dial_s"] - medians["imports_s"], "repeats": repeats}
+
+
+def dials(browser: Any, model: Path, data: Path) -> dict[str, Any]:
+    with studio(model, str(data)) as (url, _):
+        page = opened(browser, url)
+        page.locator(".dial:not(.waiting) input").first.wait_for()
+        page.wait_for_load_state("networkidle")
+        page.evaluate(TURNS, 20)
+        times = page.evaluate(TURNS, N_TURNS)
+        sliding = page.evaluate(SLIDING, N_TURNS)
+        page.close()
+    low, high = np.percentile(times, [50, 99])
+    return {"median_ms": low, "p99_ms": high, "n": N_TURNS, **{f"sliding_{k}_a_second": v for k, v in sliding.items()}}
+
+
+def panned(browser: Any, model: Path, data: Path, repeats: int) -> dict[str, Any]:
+    with studio(model, str(data)) as (url, _):
+        seconds, frames, worst = [], [], []
+        for _ in range(repeats):
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            start = time.perf_counter()
+            page.goto(f"{url}#map")
+            page.locator(".stage[aria-busy=false]").wait_for(timeout=120_000)
+            page.evaluate("() => new Promise(requestAnimationFrame)")
+            seconds.append(time.perf_counter() - start)
+            page.wait_for_load_state("networkidle")
+            times = page.evaluate(PAN, N_PAN_SECONDS)
+            frames.append(1000 * len(times) / sum(times))
+            worst.append(float(np.percentile(times, 99)))
+            page.close()
+    return {
+        "points": N_POINTS,
+        "first_load_s": seconds[0],  # the codes are computed then
+        "load_s": statistics.median(seconds[1:] or seconds),
+        "frames_a_second": statistics.median(frames),
+        "frame_p99_ms": statistics.median(worst),
+        "repeats": repeats,
+    }
+
+
+def main() -> None:
+    parser = arguments(__doc__, ("opening", "dials", "map"))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--chromium", default=shutil.which("chromium"))
+    asked = parser.parse_args()
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        model, many = fitted(Path(folder))
+        few = Path(folder) / "few.npy"
+        np.save(few, np.load(many, mmap_mode="r")[:1_000])
+        browser = playwright.chromium.launch(executable_path=asked.chromium, args=FLAGS)
+        jobs = {
+            "opening": lambda: opening(browser, model, few, asked.repeats),
+            "dials": lambda: dials(browser, model, few),
+            "map": lambda: panned(browser, model, many, asked.repeats),
+        }
+        for name in asked.jobs or jobs:
+            found = jobs[name]()
+            show({name: found})
+            keep(f"studio_page_{name}", found, "playwright", "uvicorn")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""`narrows fit-outliers` and `narrows score`: which rows are strange, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from narrows.cli import inputs, outputs
+from narrows.cli.app import TRAIN, USE, Data, Model, app, say
+
+if TYPE_CHECKING:
+    from narrows.tasks.outliers import Reasons
+
+RECIPE = "outliers"  # `narrows.tasks.outliers.detector.RECIPE`, without the import of torch
+TABLES = (".csv", ".tsv")
+
+
+@app.command(rich_help_panel=TRAIN)
+def fit_outliers(
+    data: Data,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="MODEL", help="Folder for the detector.", show_default=False)
+    ],
+    contamination: Annotated[
+        float | None, typer.Option(help="Share of outliers that sets the threshold.", show_default="0.05")
+    ] = None,
+    max_iter: Annotated[int | None, typer.Option(help="Training steps.", show_default="1,000")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+) -> None:
+    """Learn what is usual in DATA, to find outliers with `narrows score`.
+
+    DATA holds usual rows, all or most of them. Columns may have any units
+    and heavy tails; there is nothing to set.
+
+    For example:
+
+        narrows fit-outliers table.csv -o usual
+
+        narrows score usual new.csv -o scores.csv
+    """
+    from narrows.tasks import OutlierDetector
+
+    given = inputs.dataset(data, "train")
+    share, steps = (contamination if contamination is not None else "auto"), max_iter or "auto"
+    detector = OutlierDetector(share, max_iter=steps, random_state=seed).fit(given.X)
+    detector.save(out)
+    say(f"{out}: {detector.trimmed_:.1%} of the rows were too strange to learn from")
+
+
+@app.command(rich_help_panel=USE)
+def score(
+    model: Model,
+    data: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help=".csv or .tsv.", show_default=False)],
+    reasons: Annotated[int, typer.Option(help="Columns to name for each row.", min=0)] = 3,
+) -> None:
+    """Score the rows of DATA: how strange each is, and in which columns.
+
+    MODEL is a detector of `fit-outliers` or any other model. FILE gets a
+    line for each row of DATA: its score in nats (lower is stranger),
+    whether it is an outlier (1), and the columns that lower the score
+    most, with their nats. A pixel is named by its place, as in 3:14.
+
+    For example:
+
+        narrows score usual new.csv -o scores.csv
+
+        narrows score digits-vae digits:test -o scores.csv --reasons 5
+    """
+    from narrows.tasks.outliers import reasons as named
+
+    outputs.check(out, TABLES)
+    fitted = _opened(model)
+    given = inputs.dataset(data, "test")
+    found = named(fitted, given.X, reasons, given.columns)
+    _write(out, found)
+    say(f"{out}: {len(found.score):,} rows, {int(found.outlier.sum()):,} of them outliers")
+
+
+def _opened(folder: Path) -> Any:
+    """The detector or the model in `folder`."""
+    from narrows import storage
+
+    with inputs.unfinished_noted(folder):
+        recipe = storage.describe(folder)["recipe"]
+    if recipe != RECIPE:
+        return inputs.opened(folder)
+    from narrows.tasks import OutlierDetector
+
+    return OutlierDetector.load(folder)
+
+
+def _write(out: Path, found: Reasons) -> None:
+    """The columns of `found` as a table, whole or not at all."""
+    import csv
+
+    from narrows.data.atomic import atomic_path
+
+    columns = found.columns()
+    with atomic_path(out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, delimiter="\t" if out.suffix.lower() == ".tsv" else ",")
+        writer.writerow(columns)
+        writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))

@@ -1,0 +1,65 @@
+"""Which rows are near each other: found once before a training, for costs that keep neighbours together.
+
+    distance(i, j) = |x_i - x_j|    Euclidean, of flattened rows on the model's scale (log(1 + x) for counts)
+
+Rows of more than `_AXES` numbers are first projected on their leading principal axes. Where there are many rows, each
+looks for its neighbours in a random part of them, so that the search grows with their number and not its square.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+_AXES = 100  # principal axes kept: of 28 x 28 images they hold nine tenths of the variance
+_LOOKED_AT = 10_000  # rows, to find the axes by
+_PART = 1 << 16  # rows among which each one's neighbours are looked for
+_BLOCK = 1 << 25  # distances in memory at once
+
+
+def nearest_rows(flat: Callable[[Tensor], Tensor], n: int, among: Tensor, k: int) -> Tensor:
+    """The `k` nearest of the rows `among` to each of `n` rows, but not itself: n x k integers, in no order.
+
+    Parameters
+    ----------
+    flat : gives the rows at an index (m integers) as m x d floats.
+    among : the numbers of the candidates, in random order; more than `k`.
+    """
+    shift, axes = principal_axes(flat(among[:_LOOKED_AT]))
+    every = torch.arange(n, device=among.device)
+    points = torch.cat([(flat(part) - shift) @ axes for part in every.split(_PART // 8)])
+    parts = among.tensor_split(-(-len(among) // _PART))
+    part_of = torch.full((n,), -1, device=among.device)
+    for number, candidates in enumerate(parts):
+        part_of[candidates] = number
+    others = part_of < 0  # rows that are no candidates themselves are spread over the parts
+    part_of[others] = torch.arange(int(others.sum()), device=among.device) % len(parts)
+    found = torch.empty(n, k, dtype=torch.int32, device=among.device)
+    for number, candidates in enumerate(parts):
+        rows = (part_of == number).nonzero()[:, 0]
+        for block in rows.split(max(1, _BLOCK // len(candidates))):
+            found[block] = candidates[_nearest(points, block, candidates, k)].int()
+    return found
+
+
+def _nearest(points: Tensor, rows: Tensor, candidates: Tensor, k: int) -> Tensor:
+    """Which of `candidates` are nearest to each of `rows`: places in `candidates`."""
+    there = points[candidates]
+    # |a - b|^2 less |a|^2, which is the same for all candidates
+    distances = torch.addmm(there.square().sum(1)[None], points[rows], there.t(), alpha=-2)
+    distances[rows[:, None] == candidates[None]] = torch.inf
+    return distances.topk(k, dim=1, largest=False, sorted=False).indices
+
+
+def principal_axes(sample: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean (d) of a sample (m x d) and its leading principal axes (d x at most `_AXES`)."""
+    mean = sample.mean(0)
+    d = sample.shape[1]
+    if d <= _AXES:
+        return mean, torch.eye(d, dtype=sample.dtype, device=sample.device)
+    centred = sample - mean
+    if d <= 2048:
+        return mean, torch.linalg.eigh(centred.t() @ centred).eigenvectors[:, -_AXES:]
+    return mean, torch.pca_lowrank(centred, min(_AXES, len(sample)), center=False)[2]

@@ -1,0 +1,97 @@
+"""Square pieces of images, cut anew each time: batches for networks that clean images of any size.
+
+Example number i is a piece of a certain image, at a place and in one of eight orientations that are drawn whenever it
+is asked for; large images have more numbers. The draws come from torch's own generator, which the training seeds and
+keeps in its checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from narrows.data.schema import Schema
+from narrows.types import Batch
+
+_FEWEST = 64  # pieces that there are of few and small images: each is another one anyway
+_RECORRUPTION = (0.2, 1.0)  # of the noise level, that a recorrupted piece is given on top
+
+
+class Patches:
+    """Pieces of images, to be trained on in the place of rows.
+
+    Parameters
+    ----------
+    images : arrays C x H x W of bytes, 16-bit integers or floats, of any sizes from `size` on; memory maps stay such.
+    size : pixels of a piece's side.
+    targets : clean partners of `images`, shape by shape; None where an image is its own.
+    levels : the noise level of each image on the [0, 1] scale, to learn from noisy images alone by recorruption (Pang
+        et al., 2021, https://arxiv.org/abs/2106.14346). For a piece y with Gaussian noise of level s, and a draw
+        eps ~ N(0, I), the noise of the input y + a s eps and of the target y - s eps / a are uncorrelated, and so
+        independent: what best predicts the target is the clean piece. Here a is drawn for each piece, and pieces
+        weigh as the inverse of their targets' variance, s^2 (1 + 1 / a^2).
+    """
+
+    resident = False  # a GPU gets batches, and no recording of a step can hold how they are cut
+
+    def __init__(
+        self,
+        images: Sequence[np.ndarray],
+        size: int,
+        targets: Sequence[np.ndarray] | None = None,
+        levels: Sequence[float] | None = None,
+    ) -> None:
+        self.images, self.size, self.targets = images, size, targets
+        self.levels = None if levels is None else torch.tensor(levels)
+        self.device, self.dtype = torch.device("cpu"), torch.float32
+        numbers = [max(1, image.shape[1] * image.shape[2] // size**2) for image in images]
+        image_of = np.repeat(np.arange(len(images)), numbers)
+        self.image_of = np.tile(image_of, -(-_FEWEST // len(image_of)))
+        self.schema = schema(len(images[0]), size)
+
+    def on(self, device: torch.device, dtype: torch.dtype) -> Patches:
+        """The same, with batches on `device`."""
+        self.device, self.dtype = device, dtype
+        return self
+
+    def __len__(self) -> int:
+        return len(self.image_of)
+
+    def batch(self, index: Tensor) -> Batch:
+        """A piece for each number in `index` (B integers): B x C x size x size."""
+        which = self.image_of[index.cpu().numpy()]
+        places, turns = torch.rand(len(which), 2).numpy(), torch.randint(8, (len(which),)).tolist()
+        x = self._cut(self.images, which, places, turns)
+        if self.targets is not None:
+            return Batch(x, self._cut(self.targets, which, places, turns))
+        if self.levels is None:
+            return Batch(x, x)
+        share = torch.empty(len(which), 1, 1, 1).uniform_(*_RECORRUPTION).to(x)
+        noise = self.levels[torch.from_numpy(which)].view(-1, 1, 1, 1).to(x) * torch.randn(x.shape).to(x)
+        return Batch(x + share * noise, x - noise / share, (share**2 / (1 + share**2)).expand_as(x))
+
+    def _cut(self, images: Sequence[np.ndarray], which: np.ndarray, places: np.ndarray, turns: list[int]) -> Tensor:
+        pieces = np.empty((len(which), *self.schema.shape), np.float32)
+        for piece, number, place, turn in zip(pieces, which, places, turns, strict=True):
+            image = images[number]
+            top, left = (place * (np.array(image.shape[1:]) - self.size + 1)).astype(int)
+            cut = image[:, top : top + self.size, left : left + self.size]
+            cut = np.rot90(cut, turn % 4, axes=(1, 2))
+            np.divide(cut[:, :, ::-1] if turn >= 4 else cut, white(image.dtype), out=piece, casting="unsafe")
+        return torch.from_numpy(pieces).to(self.device, self.dtype)
+
+
+def schema(channels: int, size: int) -> Schema:
+    """Of pieces: in [0, 1] but for their noise, which knows no bounds."""
+    nought, one = (0.0,), (1.0,)
+    return Schema(
+        "image", (channels, size, size), "chw", "float32", "real", nought, one, channels * nought, channels * one
+    )
+
+
+def white(dtype: np.dtype) -> float:
+    """The value that stands for 1 in images of `dtype`: 255, 65535, or 1 for floats."""
+    return float(np.iinfo(dtype).max) if dtype.kind == "u" else 1.0

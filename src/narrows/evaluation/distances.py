@@ -1,0 +1,39 @@
+"""Distances between many points, a block of rows at a time, so that memory does not grow with their square."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_BLOCK_NUMBERS = 1 << 22  # of a block: 32 MB in double precision
+
+
+def points(X: np.ndarray | Tensor) -> Tensor:
+    """X (n x anything) as n x d in double precision and centred, so that differences keep their digits."""
+    X = torch.as_tensor(X).detach().cpu().flatten(1).double()
+    return X - X.mean(0)
+
+
+def blocks(A: Tensor, B: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Euclidean distances of A (n x d) from B (m x d), as (rows, rows x m)."""
+    step = max(1, _BLOCK_NUMBERS // max(1, len(B)))
+    for start in range(0, len(A), step):
+        rows = slice(start, min(start + step, len(A)))
+        yield rows, torch.cdist(A[rows], B, compute_mode="use_mm_for_euclid_dist")
+
+
+def others(A: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Distances within A (n x d) as `blocks` gives them, that of each point from itself being infinite."""
+    for rows, found in blocks(A, A):
+        index = torch.arange(rows.start, rows.stop)
+        found[index - rows.start, index] = torch.inf
+        yield rows, found
+
+
+def nearest(A: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The `k` nearest other points of each in A (n x d), and how far they are: n x k each, nearest first."""
+    found = [block.topk(k, dim=1, largest=False) for _, block in others(A)]
+    return torch.cat([f.indices for f in found]), torch.cat([f.values for f in found])

@@ -1,0 +1,57 @@
+"""Measures by name: each is one function of a subject, which is a model or PCA on the examples at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from narrows.evaluation.intervals import Estimate
+
+if TYPE_CHECKING:
+    from narrows.evaluation.subjects import Subject
+
+Function = Callable[["Subject"], Estimate | Mapping[str, Estimate]]
+
+
+class Absent(Exception):
+    """A measure that this model or these data do not have; the message says why."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A registered measure. Its function gives one estimate, or several by the names of their rows."""
+
+    name: str
+    better: int
+    function: Function
+
+    def rows(self, subject: Subject) -> dict[str, Estimate]:
+        """The rows of the table that the measure makes for `subject`.
+
+        Raises
+        ------
+        Absent
+            If it makes none.
+        """
+        found = self.function(subject)
+        return {self.name: found} if isinstance(found, Estimate) else dict(found)
+
+
+MEASURES: dict[str, Measure] = {}
+
+
+def measure(better: int = 0) -> Callable[[Function], Function]:
+    """Register a function as the measure of its name.
+
+    Parameters
+    ----------
+    better : 1 where more is better, -1 where less is, 0 where neither is.
+    """
+
+    def register(function: Function) -> Function:
+        name = function.__name__
+        MEASURES[name] = Measure(name, better, function)
+        return function
+
+    return register

@@ -1,0 +1,157 @@
+"""What an evaluation gives: a table of measures, with intervals, beside PCA and another model."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from narrows.params import nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measure.
+
+    Attributes
+    ----------
+    value, low, high : of the model, and the ends of the 95 % interval; NaN where there is none.
+    pca, other : the same of PCA and of the other model; None where they have none.
+    better : 1 where more is better, -1 where less is, 0 where neither is.
+    words : what it is, over how many examples, and how it was found.
+    """
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    pca: float | None = None
+    other: float | None = None
+    better: int = 0
+    words: str = ""
+
+
+@dataclass
+class Evaluation:
+    """Measures by name.
+
+    Printed it is a table; `values` maps names to numbers; `evaluation["mse"]` is one of them, and
+    `evaluation["pca_mse"]` PCA's.
+
+    Attributes
+    ----------
+    rows : the measures, in order.
+    missing : why, by the name of the measure, for those that this model or these data do not have.
+    model, other : what they are called.
+    """
+
+    model: str = "model"
+    other: str | None = None
+    rows: dict[str, Row] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The model's own values."""
+        return {name: row.value for name, row in self.rows.items()}
+
+    @property
+    def explained(self) -> dict[str, str]:
+        """What each measure is."""
+        return {name: row.words for name, row in self.rows.items()}
+
+    def interval(self, name: str) -> tuple[float, float]:
+        """The ends of the 95 % interval of the measure `name`; NaN where it has none."""
+        return self._row(name).low, self._row(name).high
+
+    def to_dict(self) -> dict[str, float]:
+        """All numbers by name, those of PCA as `pca_...` and those of the other model as `other_...`."""
+        found = self.values
+        for name, row in self.rows.items():
+            found |= {f"{of}_{name}": v for of, v in (("pca", row.pca), ("other", row.other)) if v is not None}
+        return found
+
+    def to_json(self) -> str:
+        """One JSON document with everything; what is not finite is null."""
+        rows = [{"measure": name, **_finite(asdict(row))} for name, row in self.rows.items()]
+        return json.dumps({"model": self.model, "other": self.other, "rows": rows, "missing": self.missing}, indent=1)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A pandas data frame, a row for each measure.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("Evaluation.to_frame needs pandas: pip install 'narrows[tables]'.") from error
+        records = [
+            {
+                "measure": name,
+                "value": row.value,
+                "low": row.low,
+                "high": row.high,
+                "pca": math.nan if row.pca is None else row.pca,
+                "other": math.nan if row.other is None else row.other,
+                "explanation": row.words,
+            }
+            for name, row in self.rows.items()
+        ]
+        return pd.DataFrame.from_records(records).set_index("measure")
+
+    def cells(self) -> list[tuple[str, ...]]:
+        """The table as words: a heading, then a row for each measure. Columns that nothing fills are left out."""
+        pca = any(row.pca is not None for row in self.rows.values())
+        heading = ["measure", self.model, "95 % interval"]
+        table = [(*heading, *(["PCA"] * pca), *([self.other] if self.other else []), "what it is")]
+        for name, row in self.rows.items():
+            between = "" if math.isnan(row.low) else f"{row.low:.4g} to {row.high:.4g}"
+            cells = [name, _number(row.value), between]
+            cells += [_number(row.pca)] * pca + ([_number(row.other)] if self.other else [])
+            table.append((*cells, row.words))
+        return table
+
+    def __getitem__(self, name: str) -> float:
+        found = self.to_dict()
+        if name not in found:
+            why = f" ({self.missing[name]})" if name in self.missing else ""
+            raise KeyError(f"no measure {name!r} here{why}. {nearest(name, found)}")
+        return found[name]
+
+    def __repr__(self) -> str:
+        cells = self.cells()
+        widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]) - 1)]
+        lines = []
+        for name, *rest, words in cells:
+            aligned = "  ".join(cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))
+            lines.append(f"{name.ljust(widths[0])}  {aligned}  {words}".rstrip())
+        return "\n".join([*lines, *self.reasons()])
+
+    def reasons(self) -> list[str]:
+        """In words, which measures are not here, and why."""
+        reasons = dict.fromkeys(self.missing.values())
+        return [
+            f"Not here: {', '.join(name for name, found in self.missing.items() if found == why)}: {why}."
+            for why in reasons
+        ]
+
+    def _row(self, name: str) -> Row:
+        if name not in self.rows:
+            raise KeyError(f"no measure {name!r} here. {nearest(name, self.rows)}")
+        return self.rows[name]
+
+
+def _number(value: float | None) -> str:
+    """Five digits, which is more than an interval leaves standing."""
+    return "" if value is None else f"{value:.5g}"
+
+
+def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}

@@ -1,0 +1,105 @@
+"""Neighbours in the data stay neighbours in the code.
+
+    q(i, j) = 1 / (1 + s^2 |z_i - z_j|^2)
+    cost(i) = - a [(1 - b) log q(i, i') + b sum_j p(j | i) log q(i, j)] + log sum_{j != i} q(i, j)        nats
+
+i' is a near neighbour of i in the data, drawn at each step from the nearest rows, which were found once before the
+training; j runs over the batch, and in the last sum over the drawn neighbours too. p(j | i) is large for the examples
+of the batch that are nearest to i: p = exp(-(d_ij - d_i) / s_i) / sum, where d_ij is the squared distance in the data,
+d_i the least of them and d_i + s_i that of a neighbour further on. So neighbourhoods are kept at two scales: that of
+the nearest rows, and that of a batch.
+
+With b = 0 and a = 1 it is InfoNC-t-SNE (Damrich, Böhm, Hamprecht and Kobak, From t-SNE to UMAP with contrastive
+learning, 2023, https://arxiv.org/abs/2206.01816), with b = 1 nearly parametric t-SNE (van der Maaten, Learning a
+parametric embedding by preserving local structure, 2009, https://proceedings.mlr.press/v5/maaten09a.html). A larger a
+gathers clusters more, as UMAP does (Böhm, Berens and Kobak, Attraction-repulsion spectrum in neighbor embeddings, 2022,
+https://arxiv.org/abs/2007.08902).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from narrows.model import Autoencoder
+from narrows.shards import batch_rows
+from narrows.types import Batch
+
+_IN_BATCH = 0.04  # of the batch: the neighbours at which p has fallen to 1 / e; twice as many have one
+_LEAST = 1e-6  # sum of q, so that an example from which all others are far has a logarithm
+
+
+class KeptNeighbours(nn.Module):
+    """The cost of codes whose examples' neighbours are far from them.
+
+    Parameters
+    ----------
+    n_neighbors : from how many nearest rows i' is drawn; None for 15, or fewer where there are not as many rows.
+    attraction : a, above 0.
+    breadth : b, in [0, 1].
+    counts : whether examples are counts, whose distances are those of log(1 + x).
+    spread : s. A map whose codes have a standard deviation of 1 is `spread` times as wide as the distance at which q is
+        a half.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x = torch.tensor([[0.0], [0.1], [5.0], [5.1]])
+    >>> cost = KeptNeighbours()
+    >>> bool(cost(x, near=x[[1, 0, 3, 2]], x=x).mean() < cost(x[[0, 2, 1, 3]], near=x[[2, 0, 3, 1]], x=x).mean())
+    True
+    """
+
+    def __init__(
+        self,
+        n_neighbors: int | None = None,
+        attraction: float = 1.3,
+        breadth: float = 0.4,
+        counts: bool = False,
+        spread: float = 10.0,
+    ) -> None:
+        super().__init__()
+        self.n_neighbors, self.attraction, self.breadth = n_neighbors, attraction, breadth
+        self.counts, self.spread = counts, spread
+
+    def of(self, model: Autoencoder, batch: Batch, z: Tensor) -> Tensor:
+        """The cost in nats of each example of `batch` (B), of which z (B x L) are the codes."""
+        near = None if batch.near is None else model.bottleneck(model.encoder(batch.near)).z
+        return self(z, near, batch.x.clamp(min=0).log1p() if self.counts else batch.x)
+
+    def forward(self, z: Tensor, near: Tensor | None, x: Tensor) -> Tensor:
+        """The cost (B) of codes z (B x L) of the examples x (B x ...), whose drawn neighbours have the codes `near`.
+
+        Without those b is 1.
+        """
+        wide = torch.promote_types(z.dtype, torch.float32)
+        with torch.autocast(z.device.type, enabled=False):
+            z = self.spread * z.to(wide)
+            others = batch_rows(z)
+            log_q = torch.zeros_like(z[:, 0])
+            if near is not None:
+                near = self.spread * near.to(wide)
+                log_q = -(1 - self.breadth) * (z - near).square().sum(1).log1p()
+                others = torch.cat([others, batch_rows(near)])
+            # 1 + |a - b|^2, which rounding may leave below 1
+            d = torch.addmm(1 + others.square().sum(1)[None], z, others.t(), alpha=-2) + z.square().sum(1, keepdim=True)
+            q = d.clamp(min=1).reciprocal()
+            breadth = self.breadth if near is not None else 1.0
+            if breadth:
+                p, j = in_batch(x.detach().flatten(1).to(wide))
+                log_q = log_q + breadth * (p * q.gather(1, j).log()).sum(1)
+            crowd = (q.sum(1) - 1).clamp(min=_LEAST).log()  # 1 is the example's own
+        return crowd - self.attraction * log_q
+
+
+def in_batch(x: Tensor) -> tuple[Tensor, Tensor]:
+    """p(j | i) for the nearest others in the batch of each example of x (B x d), and which those are: B x 2 k each."""
+    everyone = batch_rows(x)
+    k = max(1, round(_IN_BATCH * len(everyone)))
+    distances, j = torch.cdist(x, everyone).square().topk(min(2 * k + 1, len(everyone)), largest=False)
+    distances, j = distances[:, 1:], j[:, 1:]  # the nearest is the example itself, or its double
+    if not j.shape[1]:
+        return distances, j
+    nearest = distances[:, :1]
+    scale = (distances[:, min(k, j.shape[1] - 1)][:, None] - nearest).clamp(min=torch.finfo(x.dtype).tiny)
+    return torch.softmax((nearest - distances) / scale, dim=1), j

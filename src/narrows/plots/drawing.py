@@ -1,0 +1,254 @@
+"""What pictures are made of, on axes that are given: images in rows, vectors in lanes, places on a map, curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from narrows.plots import sheets, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_BARS = 48  # columns that are bars with a name each; more are drawn as a line
+_GAP = 0.12  # of an image's width, between images
+_LANE = 0.42  # of the distance between two lanes, which the largest value reaches
+
+
+def images(
+    ax: Axes,
+    rows: Sequence[tuple[str, np.ndarray]],
+    heads: Sequence[tuple[float, str]] = (),
+    limits: tuple[float, float] | None = None,
+    breaks: Sequence[int] = (),
+) -> None:
+    """Rows of images (each n x h x w [x channels]; RGBA bytes as they are), with a label to the left of each.
+
+    Parameters
+    ----------
+    heads : (column, words) that stand above.
+    breaks : columns before which there is more room.
+    """
+    pasted = [opaque(row, limits) for _, row in rows]
+    height, width = pasted[0].shape[1:3]
+    gap = max(1, round(_GAP * width))
+    lefts = [gap * sum(3 for b in breaks if b <= j) + j * (width + gap) for j in range(max(map(len, pasted)))]
+    canvas = np.zeros((len(rows) * (height + gap) - gap, lefts[-1] + width, 4), np.uint8)
+    for i, row in enumerate(pasted):
+        for left, image in zip(lefts, row, strict=False):
+            canvas[i * (height + gap) :, left:][:height, :width] = image
+    ax.imshow(canvas, interpolation="nearest", aspect="equal")
+    style.dress(ax, grid=None)
+    ax.spines["bottom"].set_visible(False)
+    ax.set_yticks([i * (height + gap) + height / 2 - 0.5 for i in range(len(rows))], [name for name, _ in rows])
+    ax.set_xticks([])
+    for column, words in heads:
+        whole = int(column)
+        ax.text(lefts[whole], -gap, words, ha="left", va="bottom", fontsize=style.TEXT, color=style.SOFT)
+
+
+def lanes(
+    ax: Axes,
+    rows: Sequence[tuple[str, Sequence[tuple[str, np.ndarray]]]],
+    names: Sequence[str],
+    unit: str,
+) -> None:
+    """Vectors in lanes, one below the other, which share the columns and the scale.
+
+    Parameters
+    ----------
+    rows : for each lane its label, and in it series by name: the first as bars (a line, where there are many columns),
+        the second as short strokes (another line).
+    names : of the columns.
+    unit : of the values, for people.
+    """
+    from matplotlib.lines import Line2D
+
+    every = np.concatenate([np.ravel(values) for _, series in rows for _, values in series])
+    reach = float(np.nanmax(np.abs(every), initial=0)) or 1.0
+    x = np.arange(len(names))
+    bars = len(names) <= MOST_BARS
+    kinds: dict[str, Line2D] = {}
+    for i, (_, series) in enumerate(rows):
+        base = -float(i)
+        ax.axhline(base, color=style.LINE, linewidth=0.8, zorder=1)
+        for number, (name, values) in enumerate(series):
+            heights = _LANE * np.asarray(values, dtype=float) / reach
+            colour = (style.FIRST, style.SECOND)[number]
+            shape: dict[str, Any] = {"color": colour, "linewidth": 1.2 if number == 0 else 1.0}
+            if bars and number == 0:
+                ax.bar(x, heights, 0.7, base, color=style.FIRST, alpha=0.55, linewidth=0)
+                shape = {"color": style.FIRST, "linewidth": 6, "alpha": 0.55}
+            elif bars:
+                ax.hlines(base + heights, x - 0.42, x + 0.42, color=colour, linewidth=1.8)
+            else:
+                ax.plot(x, base + heights, linestyle="-" if number == 0 else "--", **shape)
+            kinds.setdefault(name, Line2D([], [], **shape))
+    style.dress(ax, x=f"full height: {reach:.3g} {unit}", grid=None)
+    ax.set_yticks([-float(i) for i in range(len(rows))], [label for label, _ in rows])
+    ax.set_ylim(-len(rows) + 0.5, 0.55)
+    ax.set_xlim(-0.7, len(names) - 0.3)
+    columns(ax, names)
+    if len(kinds) > 1:
+        legend(ax, kinds)
+
+
+def columns(ax: Axes, names: Sequence[str]) -> None:
+    """The names of columns at the bottom, upright where they are long; numbers where there are many columns."""
+    if len(names) > MOST_BARS:
+        ax.set_xlabel("; ".join(words for words in ("columns by number", ax.get_xlabel()) if words))
+    else:
+        ax.set_xticks(range(len(names)), _short(names), rotation=90 if _upright(names) else 0)
+
+
+def inches_below(names: Sequence[str]) -> float:
+    """How much room the names of columns need."""
+    return 0.085 * max(map(len, _short(names))) if _upright(names) else 0.2
+
+
+def _upright(names: Sequence[str]) -> bool:
+    return len(names) <= MOST_BARS and sum(map(len, _short(names))) > 70
+
+
+def _short(names: Sequence[str]) -> list[str]:
+    return [name if len(name) <= 22 else name[:21] + "\N{HORIZONTAL ELLIPSIS}" for name in names]
+
+
+def legend(ax: Axes, kinds: Mapping[str, Any]) -> None:
+    """What is what, above the axes to the right."""
+    ax.legend(
+        list(kinds.values()),
+        list(kinds),
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=min(len(kinds), 5),
+        frameon=False,
+        fontsize=style.TEXT,
+        labelcolor=style.SOFT,
+        borderaxespad=0.1,
+        handlelength=1.2,
+        columnspacing=1.2,
+    )
+
+
+def curves(ax: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str) -> None:
+    """Lines with their names and last values at their ends; the first name is drawn strongest."""
+    ys = np.concatenate([np.asarray(line[1], dtype=float) for line in lines.values()])
+    # the first few looks are far off, and would press all that follows flat
+    low, high = float(np.nanmin(ys)), float(np.nanquantile(ys, 0.97))
+    room = 0.06 * max(high - low, 1e-9)
+    shown = low - room, max(high, low + 1e-9) + room
+    style.dress(ax, x=x, y=y)
+    ax.set_ylim(*shown)
+    ends = spread([float(np.clip(line[1][-1], *shown)) for line in lines.values()], 0.07 * (shown[1] - shown[0]))
+    for i, (name, (across, up)) in enumerate(lines.items()):
+        colour = (style.FIRST, style.SECOND)[i % 2]
+        ax.plot(across, np.clip(up, None, shown[1]), color=colour, linewidth=1.8, linestyle=("-", "--")[i % 2])
+        ax.annotate(
+            f"{name} {number(up[-1])}",
+            (across[-1], ends[i]),
+            (6, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            fontsize=style.TEXT,
+            annotation_clip=False,
+        )
+    ax.set_xlim(0, max(max(line[0]) for line in lines.values()))
+
+
+def places(ax: Axes, xy: np.ndarray, y: np.ndarray | None, classes: Sequence[object] | None) -> None:
+    """Points on a map: in one colour, by class, or by value."""
+    size = float(np.clip(9000 / max(len(xy), 1), 5, 28))
+    shape: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.8}
+    if y is None:
+        ax.scatter(*xy.T, color=style.FIRST, **shape)
+    elif classes is None:
+        drawn = ax.scatter(xy[:, 0], xy[:, 1], c=y.astype(float), cmap=style.SEQUENCE, **shape)
+        bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.8, pad=0.02)
+        bar.outline.set_visible(False)
+        bar.ax.tick_params(labelsize=style.TEXT, labelcolor=style.SOFT, length=0)
+    else:
+        kinds: dict[str, Any] = {}
+        for label, (colour, marker) in style.class_styles(classes).items():
+            kinds[name_of(label)] = ax.scatter(*xy[y == label].T, color=colour, marker=marker, **shape)
+        rest = ~np.isin(y, np.asarray(classes))
+        if rest.any():
+            kinds["other"] = ax.scatter(*xy[rest].T, color=style.LINE, zorder=0, **shape)
+        legend(ax, kinds)
+    ax.set_aspect("equal", "datalim")
+
+
+def spans(ax: Axes, groups: Mapping[str, np.ndarray], names: Sequence[str], unit: str) -> None:
+    """How the values of each column lie: from the 5th to the 95th percentile, and thick the middle half.
+
+    Parameters
+    ----------
+    groups : examples (n x columns) by name, side by side; two at most.
+    """
+    from matplotlib.lines import Line2D
+
+    kinds: dict[str, Line2D] = {}
+    x = np.arange(len(names))
+    for i, (name, rows) in enumerate(groups.items()):
+        quantiles = np.nanquantile(rows.reshape(len(rows), -1), [0.05, 0.25, 0.5, 0.75, 0.95], 0)
+        low, quarter, middle, three, high = quantiles
+        colour, at = (style.FIRST, style.SECOND)[i], x + (i - (len(groups) - 1) / 2) * 0.34
+        if len(names) <= MOST_BARS:
+            ax.vlines(at, low, high, color=colour, linewidth=1)
+            ax.vlines(at, quarter, three, color=colour, linewidth=4)
+            ax.plot(at, middle, color=style.LIGHT["raised"], marker="_", markersize=4, linestyle="none")
+        else:
+            ax.fill_between(x, quarter, three, color=colour, alpha=0.25, linewidth=0)
+            for edge in (low, middle, high):
+                ax.plot(x, edge, color=colour, linewidth=1, linestyle=("-", "--")[i])
+        kinds[name] = Line2D([], [], color=colour, linewidth=4)
+    style.dress(ax, y=unit)
+    ax.set_xlim(-0.7, len(names) - 0.3)
+    columns(ax, names)
+    legend(ax, kinds)
+
+
+def spread(heights: Sequence[float], distance: float) -> list[float]:
+    """`heights` moved, in order, until no two are nearer than `distance`.
+
+    >>> spread([1.0, 0.5, 5.0], 1.0)
+    [1.5, 0.5, 5.0]
+    """
+    order = np.argsort(heights, kind="stable")
+    moved = [0.0] * len(heights)
+    last = -np.inf
+    for i in order:
+        last = max(heights[i], last + distance)
+        moved[i] = float(last)
+    return moved
+
+
+def number(value: float) -> str:
+    """A number for people: three digits, and a real minus sign.
+
+    >>> number(-35.17)
+    '−35.2'
+    """
+    if not np.isfinite(value):
+        return str(value)
+    digits = max(0, 2 - int(np.floor(np.log10(abs(value))))) if value else 0
+    words = f"{value:.{min(digits, 4)}f}"
+    if digits and "." in words:
+        words = words.rstrip("0").rstrip(".")
+    return words.replace("-", "\N{MINUS SIGN}")
+
+
+def name_of(label: object) -> str:
+    """A label as people write it: 3.0 is 3."""
+    return f"{label:g}" if isinstance(label, float) else str(label)
+
+
+def opaque(row: np.ndarray, limits: tuple[float, float] | None) -> np.ndarray:
+    """Images as bytes with a density, n x h x w x 4; those that have one already as they are."""
+    if row.dtype == np.uint8 and row.ndim == 4 and row.shape[-1] == 4:
+        return row
+    colour = sheets.colour(sheets.as_bytes(row, limits))
+    return np.concatenate([colour, np.full_like(colour[..., :1], 255)], axis=-1)

@@ -1,0 +1,122 @@
+"""Examples that the studio shows beside a model: rows, labels, further columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+MOST_ROWS = 100_000  # that are shown; of more, evenly spaced ones
+_MOST_CLASSES = 100  # different numbers, from which on labels are a scale rather than classes
+
+
+@dataclass(frozen=True)
+class Colour:
+    """A value for each row: numbers, or the index of a category (-1 where it is missing).
+
+    Attributes
+    ----------
+    values : (n,) float32 numbers, NaN where missing, or int32 indices of `categories`.
+    categories : their names, or None for numbers.
+    """
+
+    values: np.ndarray
+    categories: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, column: Sequence[Any] | np.ndarray) -> Colour:
+        """Numbers where all are and there are many, otherwise categories, in the order of numbers or of the alphabet.
+
+        >>> Colour.of(["b", "a", "b"]).categories
+        ('a', 'b')
+        """
+        values = np.asarray(column)
+        if values.dtype.kind in "bui" or (values.dtype.kind == "f" and _whole(values)):
+            found = np.unique(values[np.isfinite(values)])
+            if len(found) > _MOST_CLASSES:
+                return cls(values.astype(np.float32))
+            index = np.searchsorted(found, values).clip(0, max(0, len(found) - 1)).astype(np.int32)
+            return cls(np.where(np.isfinite(values), index, -1).astype(np.int32), tuple(f"{v:g}" for v in found))
+        if values.dtype.kind == "f":
+            return cls(values.astype(np.float32))
+        words = ["" if v is None else str(v)[:200] for v in values]
+        names = sorted({word for word in words if word})
+        number = {name: i for i, name in enumerate(names)}
+        return cls(np.array([number.get(word, -1) for word in words], np.int32), tuple(names))
+
+    def word(self, row: int) -> str | None:
+        """The value of a row for people; None where it is missing."""
+        value = self.values[row]
+        if self.categories is not None:
+            return self.categories[value] if value >= 0 else None
+        return f"{value:.6g}" if np.isfinite(value) else None
+
+    def floats(self) -> np.ndarray:
+        """(n,) float32, NaN where missing."""
+        if self.categories is None:
+            return self.values.astype(np.float32)
+        return np.where(self.values >= 0, self.values, np.nan).astype(np.float32)
+
+    def taken(self, rows: np.ndarray) -> Colour:
+        """Of some rows."""
+        return Colour(self.values[rows], self.categories)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is shown: `X` as the model takes it, and what is known of each row besides.
+
+    Attributes
+    ----------
+    name : for people.
+    X : n examples, an array or a data frame.
+    labels : what each row is, or None.
+    columns : further columns by name, which no model was fed with.
+    files : a name for each row, or None.
+    total : the rows that there were before evenly spaced ones were taken.
+    source : what `narrows studio` was given, or None.
+    """
+
+    name: str
+    X: Any
+    labels: Colour | None = None
+    columns: dict[str, Colour] = field(default_factory=dict)
+    files: tuple[str, ...] | None = None
+    total: int = 0
+    source: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def rows(self, index: Any) -> Any:
+        """The examples at `index`, a slice or an array."""
+        return taken(self.X, index)
+
+    def bounded(self, most: int = MOST_ROWS) -> Data:
+        """At most so many rows, evenly spaced."""
+        n = len(self)
+        total = self.total or n
+        if n <= most:
+            return Data(self.name, self.X, self.labels, self.columns, self.files, total, self.source)
+        kept = np.linspace(0, n - 1, most).astype(int)
+        return Data(
+            self.name,
+            self.rows(kept),
+            None if self.labels is None else self.labels.taken(kept),
+            {name: colour.taken(kept) for name, colour in self.columns.items()},
+            None if self.files is None else tuple(self.files[i] for i in kept),
+            total,
+            self.source,
+        )
+
+
+def taken(X: Any, index: Any) -> Any:
+    """Rows of an array or of a data frame."""
+    return X.iloc[index] if hasattr(X, "iloc") else X[index]
+
+
+def _whole(values: np.ndarray) -> bool:
+    finite = values[np.isfinite(values)]
+    return bool((finite == np.rint(finite)).all())

@@ -1,0 +1,41 @@
+"""Search by example: the rows whose codes are nearest, as `narrows.tasks.Index` finds them, all compared.
+
+distance = 1 - cos(z - m, q - m)      m: the mean code of the training examples
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from fastapi import APIRouter
+
+from narrows.studio.replies import CodeQuery, Neighbour, Neighbours, RowQuery
+from narrows.studio.routes import asking
+from narrows.studio.routes.asking import Mapped
+
+router = APIRouter(prefix="/api/search")
+
+
+@router.post("", responses=asking.refusals(400, 404, 413, 422))
+def search(view: Mapped, body: RowQuery | CodeQuery) -> Neighbours:
+    """The rows nearest to a row or to a code; the row itself is left out."""
+    own = None
+    if isinstance(body, RowQuery):
+        own = asking.check_row(view, body.row)
+        query = view.directions[own]
+    else:
+        query = view.direction(asking.check_codes(view, [body.code]))[0]
+    distances = 1 - (view.directions @ query).astype(np.float64)
+    if own is not None:
+        distances[own] = np.inf
+    k = min(body.k, len(distances) - (own is not None))
+    nearest = np.argpartition(distances, k - 1)[:k]
+    nearest = nearest[np.argsort(distances[nearest], kind="stable")]
+    labels = asking.data_of(view).labels
+    return Neighbours(
+        results=[
+            Neighbour(
+                row=int(row), distance=max(0.0, float(distances[row])), label=labels.word(int(row)) if labels else None
+            )
+            for row in nearest
+        ]
+    )

@@ -1,0 +1,64 @@
+// What the server and the page say to each other.
+export interface Example { picture: string | null; values: number[] | null }
+export interface Model {
+  name: string; recipe: string; title: string; summary: string; kind: "image" | "vector"; shape: number[];
+  columns: string[] | null; n_components: number; has_code: boolean; stochastic: boolean; sparse: boolean; can: string[];
+  low: number | null; high: number | null; noises: string[]; noise: string; description: string; report: string[];
+  classes: string[] | null; class_: string | null; path: string | null; saved: boolean; python: string; command: string;
+}
+export interface Data {
+  name: string; n: number; total: number; labels: boolean; classes: string[] | null; columns: string[] | null; description: string;
+}
+export interface Parameter { name: string; default: unknown; help: string; must_be: string }
+export interface Recipe { name: string; summary: string; parameters: Parameter[] }
+export interface State {
+  version: number; instance: string; narrows: string; model: Model | null; data: Data | null; training: string | null;
+  models: { id: string; name: string; recipe: string; current: boolean; saved: boolean }[];
+  datasets: { name: string; summary: string; n: number }[];
+  recipes: Recipe[]; limits: { upload_bytes: number; dials: number; rows: number };
+}
+export interface Dial {
+  component: number; label: string; carries: number; used: boolean; low: number; high: number; mean: number; step: number;
+}
+export interface Encoded { code: number[]; reconstruction: Example; example: Example }
+export interface Unit { unit: number; rate: number; strength: number; highest: number; top: number[]; activation?: number }
+export interface Column {
+  name: string; kind: "number" | "category" | "empty"; use: boolean; missing: number; low: number | null; high: number | null;
+  mean: number | null; distinct: number; examples: string[];
+}
+export interface Upload {
+  id: string; name: string; bytes: number; n: number; kind: "image" | "vector" | "table"; description: string; shape: number[];
+  support: string; labels: boolean; classes: string[] | null; notes: string[]; columns: Column[] | null;
+  likelihoods: { name: string; help: string }[];
+  suggested: { recipe: string; n_components: number | null; max_time: number; likelihood: string; label: string | null };
+  preview: { sheet: string | null; rows: string[][] | null };
+}
+export interface Job {
+  job: string; status: "starting" | "training" | "stopping" | "done" | "failed" | "cancelled"; name: string; recipe: string;
+  seconds: number; share: number | null; detail: string | null;
+}
+export interface Binary {
+  shape: number[]; data: Uint8Array | Float32Array; headers: { explained?: string; low?: string; high?: string };
+}
+// How a request reaches the server: transport.js over HTTP, a notebook over its own messages.
+export interface Transport {
+  json(method: string, path: string, body?: unknown): Promise<any>;
+  binary(method: string, path: string, body?: unknown): Promise<Binary>;
+  picture(path: string): Promise<string>;
+  decode(code: Float32Array, done: (result: Uint8Array | Float32Array) => void): void;
+  close(): void;
+}
+// What panels share.
+export interface App {
+  transport: Transport; state: State; code: import("./state.js").Code | null;
+  go(panel: string, parameters?: Record<string, string>): void;
+  reload(panel?: string): Promise<void>;
+  listen(job: string, heard: Record<string, (data: any) => void>, gone: () => void): () => void;
+}
+// What a panel gives the page.
+export interface Panel {
+  element: HTMLElement;
+  show?(parameters: Record<string, string>): void;
+  hide?(): void;
+  destroy?(): void;
+}

@@ -1,0 +1,8 @@
+"""What people do with a fitted model."""
+
+from narrows.tasks.labels import Classifier, Regressor
+from narrows.tasks.outliers import OutlierDetector
+from narrows.tasks.photos import PhotoDenoiser
+from narrows.tasks.search import Index, Matches, Retrieval
+
+__all__ = ["Classifier", "Index", "Matches", "OutlierDetector", "PhotoDenoiser", "Regressor", "Retrieval"]

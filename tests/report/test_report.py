@@ -1,0 +1,470 @@
+"""The page about a fitted model: it shows what it should, says what it did not look at, and works in a browser."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+from typer.testing import CliRunner
+
+import narrows
+from narrows.cli import app
+from narrows.plots import picks
+from narrows.report import atlas, page, write_report
+from narrows.report.records import findings
+from narrows.report.sampling import sampled
+from narrows.report.sections import where_strange
+from narrows.report.subject import Subject
+
+TINY = {"hidden": (32,), "max_epochs": 3, "random_state": 0, "device": "cpu", "precision": "float32"}
+COLUMNS = ["height", "weight", "age", "pulse", "sleep", "income"]
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+@pytest.fixture(scope="session")
+def images(digits):
+    return digits[:150]
+
+
+@pytest.fixture(scope="session")
+def labels():
+    return load_digits().target[:150]
+
+
+@pytest.fixture(scope="session")
+def frame(vectors):
+    return pd.DataFrame(vectors, columns=COLUMNS)
+
+
+@pytest.fixture(scope="session")
+def pages(images, labels, frame, tmp_path_factory):
+    """A page about each kind of model: (the model, its examples, the file)."""
+    folder = tmp_path_factory.mktemp("pages")
+    colour = np.stack([images, images[:, ::-1], images * 0.5], -1)
+    series = np.cumsum(np.random.default_rng(0).normal(size=(80, 60)), 1)
+    made = {
+        "vae": (narrows.VAE(3, **TINY), images, labels),
+        "ae": (narrows.AE(2, **TINY), images, None),
+        "sae": (narrows.SAE(12, k=3, **TINY), images, labels),
+        "dae": (narrows.DAE(network="mlp", **TINY), images, None),
+        "colour": (narrows.VAE(2, **TINY), colour, np.array(["even", "odd"])[labels % 2]),
+        "table": (narrows.VAE(2, **TINY), frame, frame["age"].to_numpy()),
+        "cleaner": (narrows.DAE(2, **TINY), frame, None),
+        "units": (narrows.SAE(8, k=2, **TINY), frame, np.zeros(200)),
+        "series": (narrows.AE(2, **TINY), series, None),
+    }
+    return {
+        name: (model.fit(X), X, write_report(model, X, folder / f"{name}.html", y=y))
+        for name, (model, X, y) in made.items()
+    }
+
+
+def sections_of(path: Path) -> list[str]:
+    return re.findall(r'<section id="(\w+)"', path.read_text(encoding="utf-8"))
+
+
+def held(path: Path, kind: str) -> dict:
+    found = re.search(rf'<script type="application/json" class="{kind}">(.*?)</script>', path.read_text("utf-8"))
+    return json.loads(found[1])
+
+
+START, END = ["decisions", "training", "reconstructions"], ["outliers", "numbers", "diagnosis", "made"]
+
+
+@pytest.mark.parametrize(
+    ("name", "between"),
+    [
+        ("vae", ["map", "dials", "samples"]),
+        ("ae", ["map", "dials", "samples"]),
+        ("sae", ["map", "units"]),
+        ("dae", ["cleaning"]),
+        ("colour", ["map", "dials", "samples"]),
+        ("table", ["map", "dials", "samples"]),
+        ("cleaner", ["cleaning", "map", "dials", "samples"]),
+        ("units", ["map", "units"]),
+        ("series", ["map", "dials", "samples"]),
+    ],
+)
+def test_every_model_shows_what_it_has(pages, name, between):
+    _, _, path = pages[name]
+    assert sections_of(path) == START + between + END
+    words = path.read_text(encoding="utf-8")
+    assert path.stat().st_size < 10_000_000
+    assert not re.search(r"@import|url\(|\bfetch\(|XMLHttpRequest|\bimport\(|https?://(?!www.w3.org/)", words)
+    assert "nan" not in re.findall(r">([^<>]{1,12})<", words)
+    ids = re.findall(r'\bid="([^"]+)"', words)
+    assert len(ids) == len(set(ids))
+    assert all(target in ids for target in re.findall(r'href="#([^"]+)"', words))
+    assert [p.name for p in path.parent.iterdir() if p.name.startswith(".")] == []
+
+
+def test_the_page_says_what_was_trained_and_why(pages):
+    model, _, path = pages["vae"]
+    words = path.read_text(encoding="utf-8")
+    for line in model.report_[1:]:
+        name, _, reason = line.partition(": ")
+        assert page.text(reason or name) in words
+    assert model.schema_.describe() in words
+    assert "narrows.write_report(model, X, " in words
+    for name, value in narrows.evaluate(model, *_evaluated(pages["vae"]), verbose=0).values.items():
+        if not name.startswith("kl_"):
+            assert f"<td>{value:.5g}</td>" in words, name
+
+
+def _evaluated(made):
+    return made[1], load_digits().target[:150]
+
+
+def test_the_map_holds_the_codes_the_labels_and_the_decoder(pages):
+    model, X, path = pages["vae"]
+    map_ = held(path, "map-data")
+    assert map_["names"] == [str(i) for i in range(10)]
+    assert map_["of"] == load_digits().target[:150].tolist()
+    # from the places back to the plane: what the script does when the map is pointed at
+    (left, top), (right, bottom) = map_["ends"]
+    places = np.array(map_["places"][0])
+    margin = map_["margin"]
+    unit = (places - margin) / (np.array([640, 520]) - 2 * margin)
+    plane = np.array([left, top]) + unit * (np.array([right, bottom]) - np.array([left, top]))
+    expected = picks.plane(np.asarray(model.transform(X))).places
+    inside = ((unit > 0) & (unit < 1)).all(1)
+    assert inside.mean() > 0.9
+    assert np.allclose(plane[inside], expected[inside], atol=0.01 * np.ptp(expected))
+    assert map_["decoder"] == "decoder-vae"
+    assert held(path, "decoder-vae")["shape"] == [1, 8, 8]
+
+
+def test_labels_that_are_measurements_are_steps(pages):
+    map_ = held(pages["table"][2], "map-data")
+    assert len(map_["names"]) == 7
+    counts = np.bincount(map_["of"])
+    assert counts.max() - counts.min() <= 2
+    assert "with labels from" in pages["table"][2].read_text("utf-8")
+
+
+def test_one_label_for_all_is_said(pages):
+    words = pages["units"][2].read_text("utf-8")
+    assert "All labels are the same: 0" in words
+    assert "knn_accuracy" not in re.findall(r'<th scope="row">(\w+)</th>', words)
+
+
+def test_outliers_have_their_reasons(frame):
+    X = frame.copy()
+    model = narrows.VAE(2, **TINY).fit(X)
+    X.iloc[7, 3] += 40
+    subject = Subject(model, X)
+    assert int(np.argmin(subject.scores)) == 7
+    (first, *_) = subject.reasons(7)
+    assert first.startswith(f"pulse is {X.iloc[7, 3]:.1f}, where ")
+    expected = model.reconstruct(X).iloc[7, 3]
+    assert f"where {expected:.3g}"[:9] in first.replace("−", "-")
+
+
+def test_a_spoiled_corner_of_a_picture_is_found(images):
+    model = narrows.AE(2, **TINY).fit(images)
+    X = images.copy()
+    X[3, -2:, -2:] = 1
+    words = where_strange(Subject(model, X), 3)
+    assert words.startswith("more than expected at the bottom right")
+
+
+def test_the_diagnosis_says_what_is_not_well(images):
+    model = narrows.VAE(3, beta=50.0, **TINY).fit(images)
+    subject = Subject(model, images)
+    found = findings(subject, narrows.evaluate(model, images, verbose=0))
+    assert any(not well and "carry nothing" in words for well, words in found)
+    assert any(not well and "worse than PCA" in words for well, words in found)
+
+
+def test_the_same_call_gives_the_same_page(pages, tmp_path, images, labels):
+    model, _, path = pages["vae"]
+    again = write_report(model, images, tmp_path / "vae.html", y=labels).read_text("utf-8")
+
+    def steady(words):
+        words = re.sub(r"<dd>[\d-]+, in \d+ s</dd>", "", words)
+        return re.sub(r"&quot;[^&]*vae.html&quot;", "", words)
+
+    assert steady(again) == steady(path.read_text("utf-8"))
+
+
+# --------------------------------------------------------------------------------------------- more than is looked at
+
+
+def test_a_file_is_sampled_and_the_page_says_so(pages, tmp_path, images):
+    model, _, _ = pages["ae"]
+    many = np.concatenate([images] * 3)
+    np.save(tmp_path / "many.npy", many)
+    path = write_report(model, tmp_path / "many.npy", tmp_path / "a.html", y=np.arange(450) % 2, max_examples=100)
+    words = path.read_text("utf-8")
+    assert "100 of 450 pictures of many.npy" in words
+    assert "of which 100 drawn at random were looked at" in words
+    rows = held(path, "map-data")["rows"]
+    assert len(rows) == 100
+
+
+def test_samples_of_every_kind_of_source_hold_the_same_rows(pages, tmp_path, frame):
+    model, X, _ = pages["table"]
+    np.save(tmp_path / "x.npy", X.to_numpy())
+    y = np.arange(200)
+    from_file = sampled(model, tmp_path / "x.npy", y, 50, 0)
+    from_frame = sampled(model, X, y, 50, 0)
+    assert np.array_equal(from_file.X, from_frame.X.to_numpy())
+    assert np.array_equal(from_file.y, from_file.chosen)
+    blocks = iter([X.to_numpy()[:77], X.to_numpy()[77:]])
+    from_iterator = sampled(model, blocks, y, 50, 0)
+    assert from_iterator.n == 200
+    assert np.array_equal(from_iterator.X, X.to_numpy()[from_iterator.chosen])
+    assert np.array_equal(from_iterator.y, from_iterator.chosen)
+
+
+def test_a_stream_is_sampled_evenly(pages):
+    model, X, _ = pages["table"]
+    chosen = np.concatenate([sampled(model, iter([X.to_numpy()] * 5), None, 20, seed).chosen for seed in range(60)])
+    counts = np.histogram(chosen, 5, (0, 1000))[0]
+    assert np.abs(counts - 240).max() < 5 * np.sqrt(240)
+
+
+def test_a_large_map_shows_some(monkeypatch, images):
+    monkeypatch.setattr(atlas, "_MOST_SPOTS", 50)
+    subject = Subject(narrows.AE(2, **TINY).fit(images), images)
+    assert "50 of 150 are shown" in atlas.latent_map(subject).body
+
+
+# ------------------------------------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"y": [1, 2]}, ValueError, r"write_report needs one label for each of 150 examples. Got y of shape \(2,\)"),
+        ({"X": "empty"}, ValueError, "X passed to write_report holds no examples"),
+        ({"X": "other"}, ValueError, r"has examples of shape \(4, 4\)|at least 8 x 8|the model was fitted on shape"),
+        ({"X": "nothing.npy"}, FileNotFoundError, "nothing.npy"),
+        ({"model": "no"}, TypeError, "write_report takes a fitted narrows estimator. Got str"),
+        ({"model": "unfitted"}, TypeError, "takes a fitted narrows estimator. Got VAE, fit it first"),
+        ({"path": "no/folder/a.html"}, FileNotFoundError, "the folder .* does not exist"),
+        ({"path": "."}, IsADirectoryError, "is a folder"),
+        ({"max_examples": 1}, ValueError, r"The `max_examples` parameter of write_report must be an int"),
+    ],
+)
+def test_what_is_refused(pages, tmp_path, images, monkeypatch, arguments, error, words):
+    monkeypatch.chdir(tmp_path)
+    Path("a.html").write_text("mine")
+    given = {"model": pages["vae"][0], "X": images, "path": "a.html", **arguments}
+    given["model"] = (
+        {"unfitted": narrows.VAE(2)}.get(given["model"], given["model"]) if arguments.get("model") else given["model"]
+    )
+    if arguments.get("X") in ("empty", "other"):
+        given["X"] = images[:0] if arguments["X"] == "empty" else images[:, :4, :4]
+    with pytest.raises(error, match=words):
+        write_report(given.pop("model"), given.pop("X"), given.pop("path"), **given)
+    assert Path("a.html").read_text() == "mine"
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_few_examples_make_a_page_or_a_message(pages, tmp_path, images, n):
+    for name in ("vae", "sae", "dae"):
+        path = write_report(pages[name][0], images[:n], tmp_path / "a.html", y=["a"] * n)
+        assert "All labels are the same: a" in path.read_text("utf-8") or name == "dae"
+
+
+def test_labels_with_markup_stay_text(pages, tmp_path, images):
+    path = write_report(pages["ae"][0], images, tmp_path / "a.html", y=["<b>", "</script>"] * 75, name="<i>x</i>")
+    words = path.read_text("utf-8")
+    assert "<i>x" not in words
+    assert "<b></" not in words.replace("<b></b>", "")
+    assert words.count("</script>") == words.count("<script")
+
+
+def test_a_failure_leaves_the_old_page(pages, tmp_path, images, monkeypatch):
+    path = tmp_path / "a.html"
+    path.write_text("mine")
+    monkeypatch.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError("No space left on device")))
+    with pytest.raises(OSError, match="No space"):
+        write_report(pages["ae"][0], images, path)
+    monkeypatch.undo()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.html"]
+    assert path.read_text() == "mine"
+
+
+# ------------------------------------------------------------------------------------------------- the command
+
+
+def test_the_command(tmp_path, images, labels, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    narrows.AE(2, **TINY).fit(images).save("m")
+    np.save("x.npy", images)
+    Path("y.csv").write_text("digit\n" + "\n".join(map(str, labels)))
+    line = ["report", "m", "x.npy", "--labels", "y.csv", "-o", "r.html"]
+    monkeypatch.setattr(sys, "argv", ["narrows", *line])
+    result = CliRunner().invoke(app, line)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == ""
+    assert "r.html: 0." in result.stderr
+    assert "narrows report m x.npy --labels y.csv -o r.html" in Path("r.html").read_text("utf-8")
+    assert held(tmp_path / "r.html", "map-data")["of"] == labels.tolist()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["m", "x.npy", "--labels", "short.csv"], "needs one label for each of 150 examples"),
+        (["m", "x.npy", "-o", "r.pdf"], "the name must end in .html"),
+        (["m", "x.npy", "--labels", "none.csv"], "No such file or directory: none.csv"),
+        (["n", "x.npy"], "n"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_a_line(tmp_path, images, words, message, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    narrows.AE(2, **{**TINY, "max_epochs": 1}).fit(images).save("m")
+    np.save("x.npy", images)
+    Path("short.csv").write_text("1\n2\n")
+    result = CliRunner().invoke(app, ["report", *words])
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not Path("report.html").exists()
+
+
+def test_a_folder_of_classes_is_labelled(tmp_path, images, monkeypatch):
+    from narrows.cli.reporting import _data
+
+    for kind in ("cat", "dog"):
+        (tmp_path / "d" / kind).mkdir(parents=True)
+        for i in range(3):
+            Image.fromarray(np.uint8(255 * images[i])).save(tmp_path / "d" / kind / f"{i}.png")
+    X, y = _data(str(tmp_path / "d"), None)
+    assert X.shape == (6, 8, 8)
+    assert y.tolist() == ["cat"] * 3 + ["dog"] * 3
+
+
+# ------------------------------------------------------------------------------------------------- in a browser
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not here")
+    if not CHROMIUM.exists():
+        pytest.skip(f"needs Chromium at {CHROMIUM}")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
+
+
+class Opened:
+    """A page in a browser, what it complained of, and what it asked for."""
+
+    def __init__(self, browser, path, width=1280, **options):
+        self.tab = browser.new_page(viewport={"width": width, "height": 900}, **options)
+        self.complaints, self.asked = [], []
+        self.tab.on("console", lambda message: self.complaints.append(message.text))
+        self.tab.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.tab.on("request", lambda request: self.asked.append(request.url))
+        self.tab.goto(path.as_uri())
+
+    def __enter__(self):
+        return self.tab
+
+    def __exit__(self, *_):
+        self.tab.close()
+        assert self.complaints == []
+        assert [url[:40] for url in self.asked[1:] if not url.startswith("data:")] == []
+
+
+@pytest.mark.parametrize("name", ["vae", "sae", "dae", "colour", "table", "cleaner", "units", "series"])
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_a_page_opens_without_complaint_at_any_size(chromium, pages, name, width, scheme):
+    with Opened(chromium, pages[name][2], width, color_scheme=scheme) as tab:
+        assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        assert tab.locator("section").count() == len(sections_of(pages[name][2]))
+
+
+def test_pointing_at_the_map_shows_the_example(chromium, pages):
+    _, _, path = pages["vae"]
+    map_ = held(path, "map-data")
+    with Opened(chromium, path) as tab:
+        stage = tab.locator(".stage svg").first
+        stage.scroll_into_view_if_needed()
+        box = stage.bounding_box()
+        x, y = map_["places"][0][17]
+        tab.mouse.move(box["x"] + x * box["width"] / 640, box["y"] + y * box["height"] / 520)
+        tip = tab.locator(".tip")
+        assert "on" in tip.get_attribute("class")
+        nearest = np.argmin(np.square(np.array(map_["places"][0]) - [x, y]).sum(1))
+        assert tab.locator(".what").inner_text() == f"picture {nearest}, label {map_['names'][map_['of'][nearest]]}"
+        assert tab.locator(".window").bounding_box()["height"] > 40
+        drawn = tab.evaluate(
+            "[...document.querySelector('.tip canvas').getContext('2d').getImageData(0, 0, 8, 8).data]"
+        )
+        assert max(drawn[3::4]) > 30
+        tab.mouse.move(box["x"] - 50, box["y"] - 50)
+        assert "on" not in tip.get_attribute("class").split()
+
+
+def test_the_legend_shows_one_label(chromium, pages):
+    map_ = held(pages["vae"][2], "map-data")
+    with Opened(chromium, pages["vae"][2]) as tab:
+        button = tab.locator("[data-group='3']")
+        button.click()
+        assert button.get_attribute("aria-pressed") == "true"
+        assert tab.locator(".spot:not(.off)").count() == map_["of"].count(3)
+        button.click()
+        assert tab.locator(".spot.off").count() == 0
+
+
+def test_the_keyboard_walks_over_the_map_and_turns_dials(chromium, pages):
+    with Opened(chromium, pages["vae"][2]) as tab:
+        tab.locator(".stage svg").first.focus()
+        said = set()
+        for key in ("ArrowRight", "ArrowRight", "ArrowUp", "ArrowLeft"):
+            tab.keyboard.press(key)
+            said.add(tab.locator("[aria-live]").inner_text())
+        assert len(said) >= 3
+        assert all(re.fullmatch(r"picture \d+, label \d", words) for words in said)
+        tab.keyboard.press("Escape")
+        assert "on" not in tab.locator(".tip").get_attribute("class").split()
+        read = "document.querySelector('.screen canvas').toDataURL()"
+        before = tab.evaluate(read)
+        tab.locator(".dial input").first.focus()
+        tab.keyboard.press("End")
+        assert tab.locator(".dial output").first.inner_text() == "3.00"
+        assert tab.evaluate(read) != before
+
+
+def test_the_dials_turn_the_model(chromium, pages):
+    model, _, path = pages["table"]
+    with Opened(chromium, path) as tab:
+        tab.locator("[data-start]").nth(1).click()
+        z = [float(v.replace("−", "-")) for v in tab.locator(".dial output").all_inner_texts()]
+        codes = np.zeros((1, 2))
+        codes[0, held(path, "dials-data")["components"]] = z
+        expected = np.asarray(model.inverse_transform(codes))[0]
+        shown = [float(v.replace("−", "-")) for v in tab.locator(".bars output").all_inner_texts()]
+        assert np.allclose(shown, expected, atol=0.02 + 0.01 * np.abs(expected).max())
+        tab.locator("[data-centre]").click()
+        assert set(tab.locator(".dial output").all_inner_texts()) <= {"0.00", "−0.00"}
+        tab.locator("[data-draw]").click()
+        assert set(tab.locator(".dial output").all_inner_texts()) != {"0.00"}
+
+
+def test_on_paper_everything_is_there_and_dark_is_light(chromium, pages):
+    with Opened(chromium, pages["vae"][2], 794, color_scheme="dark") as tab:
+        tab.emulate_media(media="print")
+        assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert tab.locator(".legend").is_visible()
+        assert not tab.locator(".dials.js").is_visible()
+        assert tab.locator(".sheet").is_visible()
+
+
+def test_without_scripts_the_map_is_still_there(chromium, pages):
+    with Opened(chromium, pages["vae"][2], java_script_enabled=False) as tab:
+        assert tab.locator(".spot").count() == 150
+        assert not tab.locator(".dials.js").is_visible()

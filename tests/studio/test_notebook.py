@@ -1,0 +1,105 @@
+"""The widget: requests as messages, and the page's modules as one."""
+
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from narrows import AE, DAE
+from narrows.estimators import load
+
+notebook = pytest.importorskip("narrows.studio.notebook", reason="needs the extra `notebook`", exc_type=ImportError)
+
+
+@pytest.fixture(scope="module")
+def widget(models, digits):
+    return load(models["vae"]).studio(digits[:50], np.arange(50) % 3)
+
+
+def asked(widget, method: str, path: str, body=None, raw: bytes | None = None):
+    """Status, headers and body of the answer to a message."""
+    sent = []
+    widget.send = lambda content, buffers: sent.append((content, buffers))
+    message = {"id": "a-1", "method": method, "path": path, "body": body, "raw": raw is not None}
+    widget._handle_custom_msg(message, [] if raw is None else [memoryview(raw)])
+    ((content, (answer,)),) = sent
+    assert content["id"] == "a-1"
+    return content["status"], content["headers"], answer
+
+
+def test_the_same_answers_as_over_http(widget, models, digits):
+    status, _, answer = asked(widget, "GET", "/api/state")
+    state = json.loads(answer)
+    assert status == 200
+    assert (state["model"]["title"], state["data"]["n"], state["data"]["classes"]) == ("VAE", 50, ["0", "1", "2"])
+    status, headers, answer = asked(widget, "POST", "/api/decode", {"codes": [[0.0] * 4]})
+    assert (status, headers["x-shape"]) == (200, "1,8,8,1")
+    wanted = 255 * load(models["vae"]).inverse_transform(np.zeros((1, 4)))[0]
+    np.testing.assert_allclose(np.frombuffer(answer, np.uint8).reshape(8, 8), wanted, atol=0.51)
+    status, headers, answer = asked(widget, "GET", "/api/map?x=1&y=0")
+    assert headers["x-shape"] == "50,2"
+    assert asked(widget, "GET", "/api/dials/0/strip")[1]["content-type"] == "image/png"
+    assert asked(widget, "POST", "/api/encode/image", raw=b"no image")[0] == 415
+    assert asked(widget, "GET", "/api/data/50")[0] == 404
+
+
+def test_the_code_comes_back_to_python(widget):
+    assert widget.code == []
+    widget.set_state({"code": [1.0, 2.0, 3.0, 4.0]})
+    assert widget.code == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_without_examples_there_are_dials_alone(models):
+    *_, answer = asked(load(models["table"]).studio(), "GET", "/api/state")
+    assert json.loads(answer)["model"]["can"] == ["dials"]
+
+
+def test_what_does_not_fit_is_refused(models, digits):
+    with pytest.raises(ValueError, match="one label for each of the 5 examples"):
+        load(models["vae"]).studio(digits[:5], [1, 2, 3, 4])
+    with pytest.raises(ValueError, match="examples of shape"):
+        load(models["vae"]).studio(np.zeros((5, 9, 9)))
+    with pytest.raises(ValueError, match="no codes"):
+        load(models["dae"]).studio(digits[:5])
+    with pytest.raises(ValueError, match="not fitted"):
+        AE(2).studio()
+    assert not hasattr(DAE, "code")
+
+
+def test_all_modules_are_one_in_an_order_that_can_be_run():
+    texts = {}
+    notebook._gather("widget.js", texts)
+    names = list(texts)
+    assert names[-1] == "widget.js"
+    assert {"dials.js", "map.js", "state.js", "transport.js"} < set(names)
+    for place, text in enumerate(texts.values()):
+        parts = text.split("\0")
+        assert set(parts[1::2]) <= set(names[:place]), "an import of what is not there yet"
+        code = "".join(line for line in text.splitlines() if not line.lstrip().startswith(("//", "*", "/*")))
+        assert 'from "./' not in code
+        assert "import(" not in code
+
+
+def test_styles_fetch_nothing():
+    assert ".narrows" in notebook.style()
+    assert "url(" not in notebook.style()
+
+
+def test_the_module_runs(tmp_path):
+    """In Node, whose modules come from data URLs where a browser's come from blobs."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs node")
+    (tmp_path / "widget.mjs").write_text(notebook.bundle(), encoding="utf-8")
+    script = """
+    URL.createObjectURL = (blob) => blob.url;
+    const of = (text) => "data:text/javascript;base64," + Buffer.from(text).toString("base64");
+    globalThis.Blob = class { constructor([text]) { this.url = of(text); } };
+    const widget = (await import("./widget.mjs")).default;
+    console.log(typeof widget.render);
+    """
+    (tmp_path / "run.mjs").write_text(script, encoding="utf-8")
+    done = subprocess.run([node, "run.mjs"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.strip() == "function", done.stderr

@@ -1,0 +1,689 @@
+"""The studio's page in a real Chromium: every panel, by pointer and by keyboard alone, from an upload to the dials.
+
+Each test ends with an empty console, and without a request to anywhere but the studio.
+"""
+
+import io
+import os
+import re
+import shutil
+import socket
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from narrows.estimators import load
+from narrows.studio.data import Colour, Data
+from narrows.studio.session import Session
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+uvicorn = pytest.importorskip("uvicorn", reason="needs the extra `studio`")
+CHROMIUM = os.environ.get("NARROWS_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, such as Debian's package `chromium`")
+
+WIDTHS = {"phone": (390, 844), "tablet": (820, 1180), "desk": (1440, 900)}
+PANELS = {
+    "vae": ["dials", "map", "clean", "outliers", "search", "train", "report"],
+    "sae": ["dials", "units"],
+    "table": ["dials", "map", "outliers", "search"],
+    "none": ["train"],
+}
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+
+
+class Studio:
+    """A server in a thread, which can be stopped and started anew at the same port."""
+
+    def __init__(self, session: Callable[[], Session]) -> None:
+        self.make = session
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        from narrows.studio.app import create
+
+        self.session = self.make()
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", self.port))
+        self.port = listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        app = create(self.session)
+        config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1)
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]}, daemon=True)
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join(20)
+        self.session.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    # WebGL in software, as on a machine without a GPU, and nothing else of the page by way of it
+    flags = ["--no-sandbox", "--enable-unsafe-swiftshader", "--disable-background-networking"]
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def studio(models, digits, table) -> Iterator[Callable[[str], Studio]]:
+    """The studio about a model, the same for all tests of this module."""
+    made: dict[str, Studio] = {}
+
+    def session(name: str) -> Session:
+        session = Session()
+        if name != "none":
+            if name == "table":
+                group = Colour.of(["a" if row % 2 else "b" for row in range(len(table))])
+                data = Data("people", table, None, {"group": group, "spread": Colour.of(table.std(1))})
+            else:
+                data = Data("digits", digits[:200], Colour.of(np.arange(200) % 10))
+            session.open(load(models[name]), data, name=name, path=models[name], saved=True)
+        return session
+
+    def get(name: str) -> Studio:
+        if name not in made:
+            made[name] = Studio(lambda: session(name))
+        return made[name]
+
+    yield get
+    for server in made.values():
+        server.stop()
+
+
+@pytest.fixture
+def visit(browser, studio) -> Iterator[Callable[..., object]]:
+    """A page of the studio about a model. What its console says is held against it."""
+    contexts, said = [], []
+
+    def go(name: str = "vae", panel: str = "", *, size: str = "desk", expected: str | None = None, **settings):
+        width, height = WIDTHS[size]
+        server = studio(name)
+        context = browser.new_context(viewport={"width": width, "height": height}, **settings)
+        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.url)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+
+        def hear(kind: str, words: str) -> None:
+            if kind in ("error", "warning") and not (expected and re.search(expected, words)):
+                said.append(f"{kind}: {words}")
+
+        def follow(request) -> None:
+            if not request.url.startswith((server.url, "data:", "blob:")):
+                said.append(f"a request to {request.url}")
+
+        page.on("console", lambda message: hear(message.type, message.text))
+        page.on("pageerror", lambda error: said.append(f"error: {error}"))
+        page.on("request", follow)
+        page.on("websocket", lambda socket: None if "127.0.0.1" in socket.url else said.append(socket.url))
+        page.goto(f"{server.url}/{panel}")
+        page.locator("h1").wait_for()
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+def until(page, holds: Callable[[], object], seconds: float = 15):
+    """What `holds` gives as soon as that is true."""
+    for _ in range(int(seconds * 40)):
+        if found := holds():
+            return found
+        page.wait_for_timeout(25)
+    raise AssertionError("it did not come true in time")
+
+
+def drawn(page, place: str = ".stage-picture canvas") -> str:
+    """The pixels of a picture that is drawn."""
+    return page.locator(place).evaluate("canvas => canvas.toDataURL()")
+
+
+def sliders(page):
+    return page.locator(".dial:not(.waiting) input[type=range]")
+
+
+def values(page) -> list[float]:
+    return [float(slider.input_value()) for slider in sliders(page).all()]
+
+
+def ready(page, n: int | None = 4) -> None:
+    """All `n` dials are there and the first picture has come."""
+    sliders(page).first.wait_for()
+    if n and page.locator(".unused:not([hidden])").count():  # of a model that hardly learned anything
+        page.locator(".unused summary").click()
+    until(page, lambda: sliders(page).count() == (n or sliders(page).count()))
+    page.locator(".stage-picture canvas").wait_for()
+    pixels = "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v)"
+    until(page, lambda: page.locator(".stage-picture canvas").evaluate(pixels))
+
+
+def png(image: np.ndarray) -> dict:
+    stream = io.BytesIO()
+    Image.fromarray(np.rint(255 * image).astype(np.uint8)).save(stream, "PNG")
+    return {"name": "mine.png", "mimeType": "image/png", "buffer": stream.getvalue()}
+
+
+# Dials
+
+
+def test_a_dial_turns_the_picture_and_undo_turns_it_back(visit):
+    page = visit()
+    assert page.locator("h1").inner_text() == "Dials"
+    ready(page)
+    before, start = drawn(page), values(page)
+    sliders(page).first.focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowRight")
+    until(page, lambda: drawn(page) != before)
+    assert values(page)[0] > start[0]
+    page.keyboard.press("Control+z")
+    assert values(page)[0] > start[0]
+    for _ in range(7):
+        page.get_by_role("button", name="Undo").click()
+    assert values(page) == pytest.approx(start)
+    until(page, lambda: drawn(page) == before)
+    assert page.get_by_role("button", name="Undo").is_disabled()
+    page.get_by_role("button", name="Redo").click()
+    assert values(page)[0] > start[0]
+    # each has its strip, which is loaded
+    strips = page.locator("img.strip")
+    assert strips.count() == 4
+    until(page, lambda: strips.first.evaluate("image => image.complete && image.naturalWidth === 72"))
+
+
+def test_the_last_of_many_turns_is_what_is_seen(visit):
+    page = visit()
+    ready(page)
+    # a hundred positions within two frames
+    sliders(page).first.evaluate(
+        """slider => {
+            for (let i = 0; i <= 100; i++) {
+                slider.value = slider.min + (slider.max - slider.min) * i / 100;
+                slider.value = -2 + 4 * i / 100;
+                slider.dispatchEvent(new Event("input", {bubbles: true}));
+            }
+        }"""
+    )
+    code = page.evaluate("location.hash") and values(page)
+    wanted = page.evaluate(
+        """async (code) => {
+            const answer = await fetch("/api/decode", {method: "POST", headers: {"Content-Type": "application/json"},
+                body: JSON.stringify({codes: [code], format: "raw"})});
+            return [...new Uint8Array(await answer.arrayBuffer())];
+        }""",
+        ordered(page, code),
+    )
+    pixels = "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((_, i) => i % 4 === 0)"
+    until(page, lambda: page.locator(".stage-picture canvas").evaluate(pixels) == wanted)
+    # all of it is one step back
+    page.get_by_role("button", name="Undo").click()
+    assert page.get_by_role("button", name="Undo").is_disabled()
+
+
+def ordered(page, shown: list[float]) -> list[float]:
+    """The code, from sliders that stand in the order of what they carry."""
+    names = page.locator(".dial:not(.waiting) b").all_inner_texts()
+    code = [0.0] * len(shown)
+    for name, value in zip(names, shown, strict=True):
+        code[int(name[1:])] = value
+    return code
+
+
+def test_random_reset_and_lock(visit):
+    page = visit()
+    ready(page)
+    start = values(page)
+    page.get_by_role("button", name=re.compile("Lock z")).nth(1).click()
+    page.get_by_role("button", name="Random").click()
+    until(page, lambda: values(page) != start)
+    turned = values(page)
+    assert turned[1] == start[1]
+    assert all(now != then for now, then in zip(turned[::2], start[::2], strict=True))
+    page.get_by_role("button", name="Reset").click()
+    assert values(page) == pytest.approx(start)
+
+
+def test_a_link_brings_the_dials_back(visit, studio):
+    page = visit()
+    ready(page)
+    page.get_by_label("Start from row").fill("7")
+    page.keyboard.press("Enter")
+    start = values(page)
+    until(page, lambda: values(page) != start)
+    page.get_by_role("button", name=re.compile("Lock z")).first.click()
+    page.get_by_role("button", name="Link").click()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert "#dials?z=" in link
+    assert "lock=" in link
+    until(page, lambda: page.url == link)
+    code, picture = values(page), drawn(page)
+    again = visit("vae", link.partition("/#")[2] and "#" + link.partition("/#")[2])
+    ready(again)
+    assert values(again) == pytest.approx(code, abs=1e-3)
+    assert again.locator(".dial.locked").count() == 1
+    until(again, lambda: drawn(again) == picture)
+
+
+def test_what_is_copied_and_saved(visit, models):
+    page = visit()
+    ready(page)
+    page.get_by_role("button", name="Random").click()
+    page.wait_for_timeout(300)
+    page.get_by_role("button", name="Code").click()
+    code = page.evaluate("navigator.clipboard.readText()")
+    assert np.array(eval(code)).shape == (4,)
+    page.get_by_role("button", name="Python").click()
+    program = page.evaluate("navigator.clipboard.readText()")
+    made: dict = {}
+    exec(program, made)
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="PNG").click()
+    with Image.open(downloading.value.path()) as image:
+        saved = np.asarray(image.convert("L"))
+    assert saved.shape == (512, 512)
+    assert saved[32::64, 32::64] == pytest.approx(255 * np.clip(made["example"], 0, 1), abs=3)
+
+
+def test_dials_of_a_vector_have_its_columns(visit):
+    page = visit("table")
+    rows = page.locator(".bars tr")
+    until(page, rows.count)
+    assert page.locator(".bars th").all_inner_texts() == ["column 1", "column 2", "column 3", "column 4"]
+    before = page.locator(".bars .value").all_inner_texts()
+    sliders(page).first.focus()
+    page.keyboard.press("PageUp")
+    until(page, lambda: page.locator(".bars .value").all_inner_texts() != before)
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="PNG").click()
+    with Image.open(downloading.value.path()) as saved:
+        assert saved.width == 640
+
+
+# Map
+
+
+def at_a_point(page) -> tuple[float, float]:
+    """Where on the page a point of the map is."""
+    box = page.locator(".stage").bounding_box()
+    for radius in range(0, 160, 12):
+        for angle in np.linspace(0, 2 * np.pi, 8, endpoint=False):
+            x = box["x"] + box["width"] / 2 + radius * np.cos(angle)
+            y = box["y"] + box["height"] / 2 + radius * np.sin(angle)
+            page.mouse.move(x, y)
+            page.wait_for_timeout(30)
+            if page.locator(".stage.on-point").count():
+                return x, y
+    raise AssertionError("no point is near the middle of the map")
+
+
+def test_the_map_by_pointer(visit):
+    page = visit("vae", "#map")
+    page.locator(".key").first.wait_for()
+    stage = page.locator(".stage")
+    ink = Image.open(io.BytesIO(stage.screenshot())).convert("HSV")
+    assert (np.asarray(ink)[..., 1] > 90).sum() > 300  # coloured points
+    # hover, click
+    x, y = at_a_point(page)
+    page.locator(".tip img").wait_for()
+    row = int(re.search(r"row (\d+)", page.locator(".tip").inner_text())[1])
+    page.mouse.click(x, y)
+    page.get_by_text(f"Row {row}, as the decoder draws it").wait_for()
+    page.get_by_role("button", name="Turn its dials").click()
+    ready(page)
+    code = ordered(page, values(page))
+    codes = page.evaluate(
+        "row => fetch(`/api/codes?rows=${row}`).then(r => r.arrayBuffer()).then(b => [...new Float32Array(b)])", row
+    )
+    assert code == pytest.approx(np.clip(codes, -9, 9), abs=1e-3)
+
+
+def test_a_lasso_selects_and_its_rows_are_saved(visit):
+    page = visit("vae", "#map")
+    page.locator(".key").first.wait_for()
+    page.get_by_role("button", name="Lasso").click()
+    box = page.locator(".stage").bounding_box()
+    left, top, right, bottom = (
+        box["x"] + 40,
+        box["y"] + 4,
+        box["x"] + box["width"] - 60,
+        box["y"] + box["height"] - 4,
+    )
+    page.mouse.move(left, top)
+    page.mouse.down()
+    for x, y in ((right, top), (right, bottom), (left, bottom)):
+        page.mouse.move(x, y, steps=4)
+    page.mouse.up()
+    page.get_by_role("heading", name="selected").wait_for()
+    n = int(page.get_by_role("heading", name="selected").inner_text().split()[0])
+    assert n > 150
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Rows").click()
+    rows = Path(downloading.value.path()).read_text().split()
+    assert len(rows) == n
+    assert len(set(rows)) == n
+    assert page.locator(".thumbs button").count() == 60
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("button", name="Select what is in view").wait_for()
+
+
+def test_the_map_by_keyboard_alone(visit):
+    page = visit("vae", "#map")
+    page.locator(".key").first.wait_for()
+    page.locator(".stage").focus()
+    page.keyboard.press("ArrowRight")
+    page.locator(".tip img").wait_for()
+    first = page.locator(".tip p").inner_text()
+    page.keyboard.press("p")
+    page.keyboard.press("ArrowRight")
+    until(page, lambda: page.locator(".tip p").inner_text() != first)
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("p")
+    walk = page.get_by_label("Place on the path")
+    walk.wait_for()
+    page.get_by_role("button", name=re.compile("Play|Pause")).wait_for()
+    until(page, lambda: float(walk.input_value()) == 1)  # it walks by itself
+    end = drawn(page)
+    walk.focus()
+    page.keyboard.press("Home")
+    until(page, lambda: drawn(page) != end)
+    page.locator(".stage").focus()
+    for key in ("+", "-", "0", "Shift+ArrowLeft", "Enter"):
+        page.keyboard.press(key)
+    page.get_by_text("as the decoder draws it").wait_for()
+
+
+def test_the_map_by_component_colour_and_grid(visit, browser):
+    page = visit("vae", "#map?x=1&y=2&by=score")
+    page.locator(".ramp").wait_for()
+    assert page.locator(".axis.x").inner_text() == "z1 →"
+    page.get_by_label("Decoded grid behind").check()
+    page.locator(".behind:not([hidden])").wait_for()
+    page.get_by_label("Colour").select_option("label")
+    page.locator(".key").first.wait_for()
+    page.locator(".key").nth(3).click()
+    assert page.locator(".key").nth(3).get_attribute("aria-pressed") == "true"
+    until(page, lambda: "by=label" in page.url)
+    page.get_by_label("Shown").select_option("pca")
+    until(page, lambda: "of the variance" in page.locator(".axis.x").inner_text())
+
+
+# The other panels
+
+
+def test_clean(visit, digits):
+    page = visit("dae", "#clean")
+    page.locator(".compare .after img").wait_for()
+    figures = page.locator(".figures").inner_text()
+    assert "dB" in figures
+    seam = page.get_by_label("Seam between the noisy and the cleaned one")
+    seam.focus()
+    page.keyboard.press("End")
+    assert "inset(0px 0px 0px 100%)" in page.locator(".after").evaluate("e => getComputedStyle(e).clipPath")
+    noise = page.get_by_label(re.compile("Noise added"))
+    noise.focus()
+    page.keyboard.press("End")
+    until(page, lambda: page.locator(".figures").inner_text() != figures)
+    # a picture of one's own, as it is
+    page.locator("input[type=file]").set_input_files(png(digits[20]))
+    until(page, lambda: "dB" not in page.locator(".figures").inner_text())
+    assert noise.input_value() == "0"
+
+
+def test_units(visit):
+    page = visit("sae", "#units")
+    page.get_by_role("heading", name=re.compile("Unit ")).wait_for()
+    assert page.locator(".wall button").count() == 24
+    turn = page.locator(".detail input[type=range]")
+    until(page, page.locator(".trio img").count)
+    before = page.locator(".trio figure:nth-child(2) img").get_attribute("src")
+    turn.focus()
+    page.keyboard.press("End")
+    until(page, lambda: page.locator(".trio figure:nth-child(2) img").get_attribute("src") != before)
+    page.get_by_label("Units of row").fill("5")
+    page.keyboard.press("Enter")
+    page.get_by_text("units are active for row 5").wait_for()
+    assert page.locator(".wall button").count() <= 4  # k = 4
+    page.get_by_role("button", name="All units").click()
+    page.get_by_text("24 units.").wait_for()
+
+
+@pytest.mark.parametrize("name", ["vae", "table"])
+def test_outliers(visit, name):
+    page = visit(name, "#outliers")
+    page.get_by_role("heading", name=re.compile("Row ")).wait_for()
+    first = page.get_by_role("heading", name=re.compile("Row ")).inner_text()
+    if name == "table":
+        assert first == "Row 7"  # it was moved away from all others
+        assert page.locator(".detail tbody th").count() == 8  # four bars, four lines of figures
+    else:
+        page.locator(".heat").wait_for()
+    page.locator(".strange button").nth(3).click()
+    until(page, lambda: page.get_by_role("heading", name=re.compile("Row ")).inner_text() != first)
+    assert page.locator(".strange button").nth(3).get_attribute("aria-pressed") == "true"
+
+
+def test_search(visit, digits):
+    page = visit("vae", "#search")
+    page.locator(".results button").first.wait_for()
+    assert page.locator(".results button").count() == 24
+    page.locator(".results button").nth(2).click()
+    row = page.get_by_label("Like row")
+    until(page, lambda: row.input_value() != "0")
+    until(page, lambda: f"Row {row.input_value()}" in page.locator(".about").inner_text())
+    # a picture that is one of the rows finds that row
+    page.locator("input[type=file]").set_input_files(png(digits[20]))
+    page.get_by_text("Your picture").wait_for()
+    until(page, lambda: "Row 20," in (page.locator(".results button").first.get_attribute("aria-label") or ""))
+    page.get_by_role("button", name="What the dials make").click()
+    page.get_by_text("What the dials make", exact=True).nth(1).wait_for()
+
+
+def test_report(visit):
+    page = visit("vae", "#report")
+    assert page.get_by_role("link", name="Open the report").get_attribute("href") == "/api/report"
+    assert page.locator(".decisions li").count() > 3
+    assert "narrows.load" in page.get_by_label("Python", exact=True).inner_text()
+
+
+# Train
+
+
+def bring(page, name: str, content: bytes) -> None:
+    page.locator(".drop input").set_input_files({"name": name, "mimeType": "text/csv", "buffer": content})
+    page.get_by_role("heading", name="What narrows sees").wait_for()
+
+
+def csv(table: np.ndarray) -> bytes:
+    lines = [",".join(f"{value:.4f}" for value in row) + (",x" if i % 2 else ",y") for i, row in enumerate(table)]
+    return ("height,weight,age,pulse,kind\n" + "\n".join(lines)).encode()
+
+
+def test_from_a_file_to_the_dials(visit, studio, table):
+    server = studio("none")
+    page = visit("none")
+    assert page.locator("h1").inner_text() == "Train"
+    try:
+        bring(page, "people.csv", csv(table))
+        assert page.locator(".columns tbody tr").count() == 5
+        page.get_by_label("Learn from pulse").uncheck()
+        assert "3 of 5" in page.locator(".bar").first.inner_text()
+        page.get_by_label("Components").fill("2")
+        page.get_by_label("Seconds at most").fill("3")
+        page.get_by_text("Every other parameter").click()
+        page.get_by_label(re.compile(r"^hidden")).fill("(16,)")
+        page.get_by_role("button", name="Train").click()
+        page.get_by_role("button", name="Stop early").wait_for()
+        until(page, lambda: page.locator("h1").inner_text() == "Dials", 90)
+        until(page, sliders(page).count)
+        assert page.locator(".bars th").all_inner_texts() == ["height", "weight", "age"]
+        assert "people" in page.locator("#model").inner_text()
+        assert page.get_by_role("link", name="Map").count() == 1
+    finally:
+        page.close()
+        server.stop()
+        server.start()
+
+
+def test_what_cannot_be_read_is_told_in_words(visit):
+    page = visit("none", expected="status of 4")
+    page.locator(".drop input").set_input_files({"name": "x.csv", "mimeType": "text/csv", "buffer": b"\x00\x01\x02"})
+    page.locator(".toast.wrong").wait_for()
+    page.locator(".drop").wait_for()
+    assert len(page.locator(".toast.wrong").inner_text()) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["cancel", "stop"])
+def test_a_training_is_watched_and_ended_early(visit, studio, digits, how):
+    server = studio("none")
+    page = visit("none")
+    try:
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            for i in range(120):
+                archive.writestr(f"digits/{i % 3}/{i}.png", png(digits[i])["buffer"])
+        bring(page, "digits.zip", stream.getvalue())
+        page.locator(".preview i").first.wait_for()
+        page.get_by_label("Seconds at most").fill("600")
+        page.get_by_text("Every other parameter").click()
+        page.get_by_role("button", name="Train").click()
+        until(page, lambda: page.locator(".pairs img").count() == 16, 90)
+        until(page, lambda: "," in (page.locator(".curve.train").get_attribute("points") or ""))
+        # another page finds the same training
+        other = visit("none", "#train")
+        other.get_by_role("button", name="Stop early").wait_for()
+        other.close()
+        if how == "cancel":
+            page.get_by_role("button", name="Cancel").click()
+            page.locator(".drop").wait_for(timeout=60_000)
+            assert "No model yet" in page.locator("#model").inner_text()
+        else:
+            page.get_by_role("button", name="Stop early").click()
+            until(page, lambda: page.locator("h1").inner_text() == "Dials", 90)
+            ready(page, None)
+    finally:
+        page.close()
+        server.stop()
+        server.start()
+
+
+# The page
+
+
+def test_the_server_goes_and_comes_back(visit, studio):
+    page = visit("vae", expected="WebSocket|ERR_CONNECTION|Failed to load")
+    ready(page)
+    server = studio("vae")
+    sliders(page).first.focus()
+    page.keyboard.press("PageUp")
+    code = values(page)
+    server.stop()
+    page.locator("#lost:not([hidden])").wait_for()
+    server.start()
+    page.locator("#lost[hidden]").wait_for(state="attached")
+    ready(page)
+    assert values(page) == pytest.approx(code, abs=1e-3)  # what was made is not lost
+    before = drawn(page)
+    sliders(page).nth(1).focus()
+    page.keyboard.press("End")
+    until(page, lambda: drawn(page) != before)
+
+
+def test_keyboard_alone(visit):
+    page = visit()
+    sliders(page).first.wait_for()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the panel"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Dials"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    until(page, lambda: page.evaluate("document.activeElement.textContent") == "Map")
+    # the focus is seen wherever it is
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        outline = "(() => { const e = document.activeElement; return getComputedStyle(e).outlineWidth; })()"
+        assert page.evaluate(outline) not in ("0px", "")
+
+
+def test_light_and_dark(visit):
+    page = visit(color_scheme="dark")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(paper) == "rgb(15, 22, 27)"
+    page.get_by_role("button", name="Light or dark").click()
+    assert page.evaluate(paper) == "rgb(251, 251, 248)"
+    page.reload()
+    page.locator("h1").wait_for()
+    assert page.evaluate(paper) == "rgb(251, 251, 248)"
+
+
+SHIFTS = """() => new Promise(done => {
+    let sum = 0;
+    new PerformanceObserver(list => { for (const e of list.getEntries()) if (!e.hadRecentInput) sum += e.value; })
+        .observe({type: "layout-shift", buffered: true});
+    setTimeout(() => done(sum), 1200);
+})"""
+
+
+@pytest.mark.parametrize("size", ["phone", "desk"])
+def test_nothing_jumps_while_it_loads(visit, size):
+    for panel in ("", "#map"):
+        assert visit("vae", panel, size=size).evaluate(SHIFTS) < 0.05, panel
+
+
+def every_panel():
+    return [(name, panel) for name, panels in PANELS.items() for panel in panels]
+
+
+def loaded(page) -> None:
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(150)
+
+
+def violations(page) -> list[str]:
+    """What axe-core holds against the page, serious or worse."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})")
+    return [
+        f"{v['id']}: {v['nodes'][0]['html'][:150]} ({len(v['nodes'])}) {v['nodes'][0]['failureSummary'][:200]}"
+        for v in found["violations"]
+        if v["impact"] in ("serious", "critical")
+    ]
+
+
+def test_axe_finds_nothing_serious(visit):
+    found = {}
+    for name, panels in PANELS.items():
+        page = visit(name)
+        for panel in panels:
+            page.evaluate("panel => { location.hash = panel }", panel)
+            loaded(page)
+            found[name, panel] = violations(page)
+    assert {place: what for place, what in found.items() if what} == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", ["phone", "tablet"])
+def test_axe_in_the_dark_and_nothing_is_wider_than_the_page(visit, size):
+    found = {}
+    for name, panels in PANELS.items():
+        page = visit(name, size=size, color_scheme="dark")
+        for panel in panels:
+            page.evaluate("panel => { location.hash = panel }", panel)
+            loaded(page)
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            found[name, panel] = [*violations(page), *([f"{wide} pixels too wide"] if wide > 0 else [])]
+    assert {place: what for place, what in found.items() if what} == {}

@@ -1,0 +1,50 @@
+"""The page's files: nothing inline, nothing from elsewhere, and what is vendored is what vendor.json lists."""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import narrows.studio
+
+ROOT = Path(__file__).parents[2]
+STATIC = Path(narrows.studio.__file__).parent / "static"
+OURS = sorted(path for path in STATIC.iterdir() if path.suffix in (".js", ".css", ".html", ".svg"))
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: path.name)
+def test_nothing_comes_from_elsewhere(path):
+    text = path.read_text(encoding="utf-8")
+    # names of namespaces and sources of formulas are not fetched
+    links = re.findall(r"https?://[^\s\"')]+", re.sub(r"^\s*(//|\*).*$", "", text, flags=re.M))
+    assert [link for link in links if not link.startswith("http://www.w3.org/")] == []
+    if path.suffix == ".js":
+        modules = re.findall(r"""(?:from|import)\s*\(?\s*["']([^"']+)["']""", text)
+        assert [name for name in modules if not (name.startswith("./") or name == "./types")] == []
+        assert not re.search(r"\beval\(|new Function|innerHTML|document\.write", text)
+    if path.suffix == ".html":
+        assert not re.search(r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son\w+=", text)
+
+
+def test_vendored_files_are_the_listed_ones():
+    listing = json.loads((STATIC / "vendor" / "vendor.json").read_text(encoding="utf-8"))
+    for name, expected in listing["sha256"].items():
+        assert hashlib.sha256((ROOT / name).read_bytes()).hexdigest() == expected, name
+    for entry in listing["files"]:
+        assert any("LICENSE" in copy for copy in entry["copies"].values()), entry["package"]
+        assert entry["licence"]
+    copied = {ROOT / copy for entry in listing["files"] for copy in entry["copies"].values()}
+    ours = {"vendor.json", "twgl.d.ts"}
+    assert {path for path in (STATIC / "vendor").iterdir() if path.name not in ours} <= copied
+
+
+@pytest.mark.slow
+def test_the_modules_types_hold():
+    if shutil.which("tsc") is None:
+        pytest.skip("needs TypeScript: npm install --global typescript@5.9.3")
+    checked = subprocess.run(["tsc", "-p", ROOT / "scripts/jsconfig.json"], capture_output=True, text=True, timeout=300)
+    assert checked.returncode == 0, checked.stdout

@@ -1,0 +1,400 @@
+"""Who is turned away, what a browser is told, and what comes in is bounded."""
+
+import io
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from narrows.studio.safety import MOST_BODY, POLICY
+from narrows.studio.session import Session
+
+websockets = pytest.importorskip("starlette.websockets", reason="needs the extra `studio`")
+TOKEN = "a-token-that-is-long-enough"
+
+
+@pytest.fixture
+def guarded(client_of):
+    """A studio that is open to a network."""
+    session = Session()
+    with client_of(session, token=TOKEN, hosts=["my-machine"]) as client:
+        client.base_url = "http://my-machine:8760"
+        yield client
+    session.close()
+
+
+# Where a request comes from
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:1", "127.0.0.1:8760", "[::1]:8760", "192.168.1.7", "localhost."]
+)
+def test_own_names_are_answered(shared, host):
+    assert shared("vae").get("/api/state", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8760",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "",
+        "a b",
+        "localhost/x",
+        "localhost@evil.example",
+        "evil.example@localhost",
+        "localhost:port",
+        "127.0.0.1.",
+        "0x7f.1.evil",
+        "[::1",
+        "xn--1",
+    ],
+)
+def test_other_names_are_turned_away(shared, host):
+    answer = shared("vae").get("/api/state", headers={"host": host})
+    assert answer.status_code == 403
+    assert "detail" in answer.json()
+
+
+def test_two_host_headers_are_turned_away(shared):
+    headers = [("host", "localhost"), ("host", "evil.example")]
+    assert shared("vae").get("/api/state", headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://localhost:1", "http://127.0.0.1", "x", "http://["]
+)
+def test_other_origins_are_turned_away(shared, origin):
+    client = shared("vae")
+    assert client.post("/api/decode", json={"codes": [[0.0] * 4]}, headers={"origin": origin}).status_code == 403
+    assert client.get("/api/state", headers={"origin": origin}).status_code == 403
+    with (
+        pytest.raises(websockets.WebSocketDisconnect) as closed,
+        client.websocket_connect("/api/decode", headers={"host": "127.0.0.1:8760", "origin": origin}),
+    ):
+        pass
+    assert closed.value.code == 1008
+
+
+def test_the_own_origin_is_answered(shared):
+    headers = {"origin": "http://127.0.0.1:8760"}
+    assert shared("vae").post("/api/decode", json={"codes": [[0.0] * 4]}, headers=headers).status_code == 200
+    with shared("vae").websocket_connect("/api/decode", headers={"host": "127.0.0.1:8760", **headers}) as socket:
+        socket.send_bytes(struct.pack("<I4f", 1, 0, 0, 0, 0))
+        assert len(socket.receive_bytes()) == 4 + 64
+
+
+@pytest.mark.parametrize(
+    ("site", "code"), [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)]
+)
+def test_browsers_say_from_which_site(shared, site, code):
+    assert shared("vae").get("/api/state", headers={"sec-fetch-site": site}).status_code == code
+
+
+def test_a_link_on_another_site_may_lead_to_the_page_alone(shared):
+    followed = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    assert shared("vae").get("/", headers=followed).status_code != 403
+    assert shared("vae").get("/api/report", headers=followed).status_code == 403
+    assert shared("vae").post("/", headers=followed).status_code == 403
+
+
+def test_nothing_is_allowed_to_other_origins(shared):
+    preflight = {"origin": "http://127.0.0.1:8760", "access-control-request-method": "POST"}
+    answer = shared("vae").options("/api/decode", headers=preflight)
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+def test_a_form_of_another_site_cannot_post_json(shared, kind):
+    answer = shared("vae").post("/api/decode", content=b'{"codes": [[0, 0, 0, 0]]}', headers={"content-type": kind})
+    assert answer.status_code == 422
+
+
+# The token
+
+
+def test_without_the_token_only_health_is_told(guarded):
+    assert guarded.get("/api/health").status_code == 200
+    for path in ("/", "/api/state", "/static/index.html", "/api/openapi.json", "/nowhere"):
+        answer = guarded.get(path)
+        assert answer.status_code == 401, path
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert "link that it printed" in answer.json()["detail"]
+    with (
+        pytest.raises(websockets.WebSocketDisconnect),
+        guarded.websocket_connect("/api/decode", headers={"host": "my-machine:8760"}),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("wrong", ["", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "é", "%ff"])
+def test_another_token_is_none(guarded, wrong):
+    assert guarded.get(f"/api/state?token={wrong}").status_code == 401
+    assert guarded.get("/api/state", headers={"authorization": f"Bearer {wrong}".encode()}).status_code == 401
+    assert guarded.get("/api/state", headers={"cookie": f"narrows-studio={wrong}".encode()}).status_code == 401
+
+
+def test_the_link_gives_a_cookie_and_leaves_the_address(guarded):
+    answer = guarded.get(f"/?token={TOKEN}&x=1", follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/?x=1"
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(answer.headers["set-cookie"].split("; "))
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert guarded.get("/api/state").status_code == 200  # with the cookie
+    headers = {"host": "my-machine:8760", "cookie": f"narrows-studio={TOKEN}"}
+    with guarded.websocket_connect("/api/decode", headers=headers) as socket:
+        socket.send_bytes(b"")
+        assert socket.receive_json()["detail"]
+
+
+def test_the_link_leads_to_no_other_host(guarded):
+    answer = guarded.get(f"http://my-machine:8760//evil.example/?token={TOKEN}", follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/evil.example/"
+
+
+def test_the_header_takes_the_token_too(guarded):
+    assert guarded.get("/api/state", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
+
+
+# Headers
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/state", "/api/nowhere", "/api/data/x", "/static/nothing.js", "/api/dials/0/strip", "/"]
+)
+def test_headers_on_every_answer(shared, path):
+    headers = shared("vae").get(path).headers
+    assert headers["content-security-policy"] == POLICY
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["cache-control"] == ("no-store" if path.startswith("/api") else "no-cache")
+
+
+def test_the_policy_allows_no_script_but_files():
+    rules = dict(rule.strip().split(" ", 1) for rule in POLICY.split(";"))
+    assert rules["script-src"] == rules["style-src"] == rules["connect-src"] == "'self'"
+    assert rules["default-src"] == rules["frame-ancestors"] == rules["base-uri"] == "'none'"
+    assert "unsafe" not in POLICY
+    assert "http" not in POLICY
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/static/../app.py", "/static/..%2fapp.py", "/static/%2e%2e/app.py", "/static//etc/passwd", "/static/..\\app.py"],
+)
+def test_only_static_files_are_static(shared, path):
+    answer = shared("vae").get(path)
+    assert answer.status_code == 404
+    assert "def create" not in answer.text
+
+
+def test_the_documentation_is_data_alone(shared):
+    assert shared("vae").get("/docs").status_code == shared("vae").get("/redoc").status_code == 404
+    whole = shared("vae").get("/api/openapi.json").json()
+    for path, methods in whole["paths"].items():
+        for method, said in methods.items():
+            if path != "/api/health" and path != "/api/state":
+                assert {"404", "422"} & set(said["responses"]), (method, path)
+            for code, response in said["responses"].items():
+                if code.startswith("4") and "content" in response:
+                    assert response["content"]["application/json"]["schema"]["$ref"].endswith("/Problem")
+
+
+# What comes in
+
+
+def test_bodies_are_bounded(shared):
+    answer = shared("vae").post(
+        "/api/decode", content=b" " * (MOST_BODY + 1), headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 413
+
+
+def test_uploads_are_bounded(opened):
+    client = opened("none", upload_bytes=10_000)
+    for content in (b"x" * 10_001, iter([b"x" * 6_000] * 2)):  # with a length, and without
+        answer = client.post(
+            "/api/uploads?name=a.csv", content=content, headers={"content-type": "application/octet-stream"}
+        )
+        assert answer.status_code == 413
+        assert "10,000" in answer.json()["detail"]
+    assert not list((client.app.state.session.folder / "uploads").iterdir())
+
+
+def upload(client, name: str, content: bytes, **query):
+    return client.post(
+        "/api/uploads",
+        params={"name": name, **query},
+        content=content,
+        headers={"content-type": "application/octet-stream"},
+    )
+
+
+def as_png(array: np.ndarray, **settings) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, "PNG", **settings)
+    return stream.getvalue()
+
+
+def as_zip(members: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def test_a_zip_that_unpacks_to_too_much(opened):
+    client = opened("none", upload_bytes=200_000)
+    bomb = as_zip({f"{i}.png": b"\0" * 500_000 for i in range(2)})
+    assert len(bomb) < 10_000
+    answer = upload(client, "bomb.zip", bomb)
+    assert answer.status_code == 413
+    assert "unpacks to 1,000,000 bytes" in answer.json()["detail"]
+
+
+def test_a_zip_that_lies_about_its_size(opened):
+    client = opened("none")
+    honest = as_zip({f"{i}.png": b"\0" * 500_000 for i in range(2)})
+    lying = honest.replace(struct.pack("<I", 500_000), struct.pack("<I", 5))
+    assert lying != honest
+    assert upload(client, "bomb.zip", lying).status_code == 415
+
+
+def huge_png(side: int) -> bytes:
+    """An image of a size that its few bytes do not hold."""
+    small = bytearray(as_png(np.zeros((8, 8), np.uint8)))
+    small[16:24] = struct.pack(">II", side, side)
+    import zlib
+
+    small[29:33] = struct.pack(">I", zlib.crc32(small[12:29]))
+    return bytes(small)
+
+
+@pytest.mark.parametrize("side", [9_000, 10_000, 60_000])
+def test_images_that_are_larger_than_their_file(opened, side):
+    client = opened("vae")
+    assert client.post("/api/encode/image", content=huge_png(side)).status_code == 413
+    assert client.post("/api/clean/image", content=huge_png(side)).status_code == 413
+    answer = upload(client, "bomb.zip", as_zip({"a.png": huge_png(side), "b.png": huge_png(side)}))
+    assert answer.status_code == 413
+
+
+def test_images_that_decode_to_too_much(opened):
+    client = opened("none", upload_bytes=20_000)
+    one = as_png(np.zeros((100, 100), np.uint8))
+    members = {f"{i}.png": one for i in range(30)}
+    assert upload(client, "many.zip", as_zip(members), side=512).status_code == 413
+    assert upload(client, "few.zip", as_zip(dict(list(members.items())[:3])), side=512).status_code == 201
+
+
+def test_names_are_no_paths(opened, tmp_path):
+    client = opened("none")
+    picture = as_png(np.random.default_rng(0).integers(0, 255, (8, 8), np.uint8))
+    names = ["../../evil/a.png", "/etc/evil/b.png", "..\\..\\c.png", "C:\\evil\\d.png"]
+    before = set(tmp_path.parent.rglob("*"))
+    answer = upload(client, "../../x/../evil.zip", as_zip(dict.fromkeys(names, picture)))
+    assert answer.status_code == 201
+    found = answer.json()
+    assert found["name"] == "evil.zip"
+    assert found["classes"] == ["..", "evil"]
+    assert found["n"] == 4
+    assert set(tmp_path.parent.rglob("*")) == before
+    assert not list((client.app.state.session.folder / "uploads").iterdir())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"PK\3\4",
+        b"PK\5\6" + b"\0" * 18,
+        b"\x93NUMPY",
+        b"\x93NUMPY\1\0\xff\xff{",
+        b"\x80\4.",
+        b"\0" * 100,
+        b"a,b\n",
+        b"a,b\n1,2\n1\n",
+        b'"',
+        b"\xff\xfe,\n1\n2\n",
+        b"a,b\n" + b"x" * 300_000 + b",1\n2,3\n",
+    ],
+)
+@pytest.mark.parametrize("name", ["a.csv", "a.npy", "a.zip", "a", "\0.csv", "é" * 900])
+def test_damaged_files_are_refused(shared, name, content):
+    answer = upload(shared("none"), name, content)
+    assert answer.status_code in (413, 415, 422)
+    assert len(answer.json()["detail"]) < 2_000
+    assert "/tmp" not in answer.json()["detail"]
+
+
+def npy(array: np.ndarray, **settings) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, **settings)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array(1.0),
+        np.zeros(3),
+        np.zeros((0, 3)),
+        np.zeros((2, 2, 2, 2, 2)),
+        np.array(["a", "b"]),
+        np.zeros((3, 3), complex),
+        np.full((3, 3), np.nan),
+        np.full((3, 3), np.inf),
+        np.full((3, 3), 1e200),
+        np.zeros((3, 4, 4)),
+        np.zeros((1, 3)),
+        np.zeros(3, dtype=[("a", "f4")]),
+    ],
+)
+def test_arrays_that_are_no_examples(shared, array):
+    answer = upload(shared("none"), "a.npy", npy(array))
+    assert answer.status_code in (415, 422), answer.text
+
+
+def test_pickles_and_arrays_larger_than_their_file(shared):
+    assert upload(shared("none"), "a.npy", npy(np.array([{}, {}], object), allow_pickle=True)).status_code == 415
+    lying = npy(np.zeros((3, 10))).replace(b"(3, 10)", b"(9**9, 9)"[:9].ljust(7))
+    assert upload(shared("none"), "a.npy", lying).status_code == 415
+    large = npy(np.zeros((3, 10))).replace(b"(3, 10), }  ", b"(3000, 10), }"[:12])
+    assert upload(shared("none"), "a.npy", large).status_code in (415, 422)
+
+
+def test_wrong_methods_and_addresses(shared):
+    client = shared("vae")
+    assert client.delete("/api/state").status_code == 405
+    assert client.get("/api/decode").status_code == 405
+    assert client.put("/api/uploads/0").headers["allow"] == "DELETE, GET"
+    assert client.post("/").headers["allow"] == "GET"
+    assert client.get("/api/nothing").status_code == 404
+    assert set(client.get("/api/nothing").json()) == {"detail"}
+    assert client.get("/api/data/%00").status_code == 422
+    assert client.get("/api/data/%ff%fe").status_code == 422
+
+
+def test_an_error_of_our_own_says_little(opened, monkeypatch):
+    client = opened("vae")
+    monkeypatch.setattr(client.app.state.session.current, "decoded", lambda *_: 1 / 0)
+    answer = client.post("/api/decode", json={"codes": [[0.0] * 4]})
+    assert answer.status_code == 500
+    assert "ZeroDivision" not in answer.text
+
+
+def test_temporary_files_go_with_the_session(opened):
+    client = opened("none")
+    session = client.app.state.session
+    folder = session.folder
+    assert folder.exists()
+    session.close()
+    assert not folder.exists()

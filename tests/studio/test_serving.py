@@ -1,0 +1,214 @@
+"""From the command line to a server that runs, and to its end."""
+
+import asyncio
+import contextlib
+import http.cookiejar
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import narrows
+from narrows.cli import app
+from narrows.estimators import load
+from narrows.studio import serving
+from narrows.studio.data import Colour
+
+SOURCE = str(Path(narrows.__file__).parents[1])
+
+
+# Data beside a model
+
+
+def test_named_data_and_their_labels(models):
+    found = serving.examples("digits", None, load(models["vae"]))
+    assert (len(found), found.labels.categories) == (360, tuple(str(i) for i in range(10)))
+    assert len(serving.examples("digits:train", None, load(models["vae"]))) == 1437
+
+
+def test_a_table_with_more_columns_than_the_model(tmp_path, table):
+    pandas = pytest.importorskip("pandas", reason="needs the extra `tables`")
+    names = ["height", "weight", "age", "pulse"]
+    model = narrows.AE(2, hidden=(4,), max_epochs=1, random_state=0).fit(pandas.DataFrame(table, columns=names))
+    whole = pandas.DataFrame(table[:, ::-1], columns=names[::-1])
+    whole.insert(1, "group", np.arange(len(table)) % 3)
+    whole.insert(2, "spare", table.sum(1))
+    whole.to_csv(tmp_path / "t.csv", index=False)
+    found = serving.examples(str(tmp_path / "t.csv"), "group", model)
+    np.testing.assert_allclose(found.X, table)  # by name, whatever the order
+    assert list(found.X.columns) == names
+    assert found.labels.categories == ("0", "1", "2")
+    assert list(found.columns) == ["spare"]
+    whole.drop(columns="age").to_csv(tmp_path / "less.csv", index=False)
+    with pytest.raises(ValueError, match="no column 'age'"):
+        serving.examples(str(tmp_path / "less.csv"), None, model)
+
+
+def test_labels_from_files(tmp_path, models):
+    model = load(models["vae"])
+    np.save(tmp_path / "y.npy", np.arange(360) % 2)
+    assert serving.examples("digits", str(tmp_path / "y.npy"), model).labels.categories == ("0", "1")
+    (tmp_path / "y.csv").write_text("\n".join("ab"[i % 2] for i in range(360)))
+    assert serving.examples("digits", str(tmp_path / "y.csv"), model).labels.categories == ("a", "b")
+    (tmp_path / "y.csv").write_text("a\nb")
+    with pytest.raises(ValueError, match=r"one label for each of the 360 examples\. It holds 2"):
+        serving.examples("digits", str(tmp_path / "y.csv"), model)
+    with pytest.raises(ValueError, match="a column of DATA or a file"):
+        serving.examples("digits", "nothing", model)
+
+
+@pytest.mark.parametrize(
+    ("column", "categories", "words"),
+    [
+        ([2, 1, 2], ("1", "2"), ["2", "1", "2"]),
+        ([0.5, np.nan, 1.5], None, ["0.5", None, "1.5"]),
+        ([1.0, np.nan, 3.0], ("1", "3"), ["1", None, "3"]),
+        (["b", None, "a"], ("a", "b"), ["b", None, "a"]),
+        ([True, False], ("0", "1"), ["1", "0"]),
+        (range(1000), None, ["0", "1", "2"]),
+    ],
+)
+def test_colours(column, categories, words):
+    found = Colour.of(list(column))
+    assert found.categories == categories
+    assert [found.word(i) for i in range(len(words))] == words
+    assert np.isnan(found.floats()[: len(words)]).tolist() == [word is None for word in words]
+
+
+def test_data_of_many_rows_are_thinned_out(monkeypatch):
+    from narrows.studio.data import Data
+
+    whole = Data("a", np.arange(1000)[:, None], Colour.of(np.arange(1000) % 3), {"b": Colour.of(np.arange(1000) / 7)})
+    found = whole.bounded(100)
+    assert (len(found), found.total) == (100, 1000)
+    assert found.labels.word(50) == f"{found.X[50, 0] % 3}"
+    assert found.columns["b"].values[50] == pytest.approx(found.X[50, 0] / 7)
+    assert whole.bounded(1000).X is whole.X
+
+
+# Mistakes on the command line
+
+
+def fails(*words: object) -> str:
+    result = CliRunner().invoke(app, ["studio", "--no-browser", *[str(word) for word in words]])
+    assert result.exit_code == 1, result.output
+    return " ".join(result.stderr.split())
+
+
+def test_mistakes_are_said_in_a_line(models, tmp_path, monkeypatch):
+    assert "No narrows model at" in fails(tmp_path / "nothing")
+    assert "There is no file or folder" in fails(models["vae"], tmp_path / "nothing.npy")
+    np.save(tmp_path / "X.npy", np.zeros((5, 9, 9)))
+    assert "examples of shape (9, 9), but the model was fitted on shape (8, 8)" in fails(
+        models["vae"], tmp_path / "X.npy"
+    )
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert "Name another --port" in fails("--port", taken.getsockname()[1])
+    assert "--host nowhere.invalid" in fails("--host", "nowhere.invalid")
+    for name in ("fastapi", "uvicorn", "websockets"):
+        with monkeypatch.context() as patched:
+            patched.setitem(sys.modules, name, None)
+            assert "pip install 'narrows[studio]'" in fails()
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("my-machine", False),
+        ("192.168.1.2", False),
+    ],
+)
+def test_what_is_open_to_a_network_has_a_token(host, loopback):
+    assert serving.is_loopback(host) == loopback
+
+
+def test_links():
+    assert serving.addresses("127.0.0.1", 80, None) == ["http://127.0.0.1:80/"]
+    assert serving.addresses("::1", 80, "abc") == ["http://[::1]:80/?token=abc"]
+    assert serving.addresses("0.0.0.0", 80, "abc")[1] == "http://127.0.0.1:80/?token=abc"
+
+
+# A server that runs
+
+
+@contextlib.contextmanager
+def running(*words: object):
+    """The process, and the link that it printed."""
+    environment = {**os.environ, "PYTHONPATH": SOURCE}
+    command = [sys.executable, "-m", "narrows", "studio", "--no-browser", "--port", "0", *[str(word) for word in words]]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        said = ""
+        while "Ctrl-C" not in said:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        yield process, re.search(r"http://127.0.0.1\S+", said)[0]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+async def turned(link: str, cookie: str) -> bytes:
+    import websockets
+
+    address = link.replace("http", "ws").partition("?")[0] + "api/decode"
+    async with websockets.connect(address, additional_headers={"cookie": cookie}) as socket:
+        await socket.send(struct.pack("<I4f", 9, 0, 0, 0, 0))
+        return await socket.recv()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_a_server_with_a_token_from_its_link_to_its_end(models, tmp_path, monkeypatch):
+    pytest.importorskip("websockets", reason="needs the extra `studio`")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with running(models["vae"], "--host", "0.0.0.0") as (process, link):
+        assert "?token=" in link
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(link.partition("?")[0])
+        jar = http.cookiejar.CookieJar()
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+        place, _, query = link.partition("?")
+        state = json.load(opener.open(f"{place}api/state?{query}"))
+        assert state["model"]["name"] == "vae"
+        (cookie,) = jar
+        answer = asyncio.run(turned(link, f"{cookie.name}={cookie.value}"))
+        assert (answer[:4], len(answer)) == (struct.pack("<I", 9), 4 + 64)
+        upload = urllib.request.Request(
+            f"{place}api/uploads?name=a.csv",
+            b"a,b\n1,2\n3,4\n5,7\n",
+            {"content-type": "application/octet-stream"},
+        )
+        json.load(opener.open(upload))
+        assert list(tmp_path.glob("narrows-studio-*"))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 143
+        assert not list(tmp_path.glob("narrows-studio-*"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_ctrl_c_is_the_usual_end():
+    with running() as (process, _):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert "Traceback" not in process.stderr.read()

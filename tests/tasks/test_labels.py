@@ -1,0 +1,202 @@
+"""Labels from few: closed forms of what spreads, classifiers better than chance, and what is refused."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.semi_supervised import LabelSpreading
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from narrows import AE, DAE, VAE
+from narrows.bottlenecks import UNKNOWN, Guess
+from narrows.tasks import Classifier, Regressor
+from narrows.tasks.labels import Graph
+
+X, Y = load_iris(return_X_y=True)
+FEW = np.full(len(Y), -1)
+FEW[::10] = Y[::10]
+QUICK = {"hidden": (16,), "max_epochs": 30, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return VAE(2, **QUICK).fit(X)
+
+
+@parametrize_with_checks(
+    [Classifier(VAE(1, hidden=(8,), max_epochs=5, random_state=0)), Regressor(AE(1, hidden=(), max_epochs=5))],
+    expected_failed_checks=lambda _: {},
+)
+@pytest.mark.slow
+def test_scikit_learns_contract(estimator, check):
+    check(estimator)
+
+
+def test_spreading_is_that_of_the_formula():
+    points = torch.from_numpy(X - X.mean(0))
+    graph = Graph.of(points, 5)
+    start = np.eye(3)[Y] * (FEW >= 0)[:, None]
+    exact = 0.1 * np.linalg.solve(np.eye(len(X)) - 0.9 * graph.flow.toarray(), start)
+    np.testing.assert_allclose(graph.spread(start, 0.9), exact, atol=0.9**60)
+    # the flow keeps its largest eigenvalue of 1, so what flows stays bounded
+    assert np.linalg.eigvalsh(graph.flow.toarray()).max() == pytest.approx(1)
+
+
+def test_spreading_is_as_good_as_scikit_learns_on_the_same_points(encoder):
+    ours = Classifier(FrozenEstimator(encoder), method="spread", random_state=0).fit(X, FEW)
+    theirs = LabelSpreading(kernel="knn", n_neighbors=15).fit(encoder.transform(X), FEW)
+    hidden = FEW == -1
+    assert ours.score(X[hidden], Y[hidden]) >= theirs.score(encoder.transform(X)[hidden], Y[hidden]) - 0.03
+
+
+@pytest.mark.parametrize("method", ["probe", "spread", "fine-tune", "joint"])
+def test_few_labels_are_enough(method):
+    model = Classifier(VAE(2, **QUICK), method=method, random_state=0).fit(X, FEW)
+    hidden = FEW == -1
+    assert model.score(X[hidden], Y[hidden]) > 0.75
+    p = model.predict_proba(X)
+    np.testing.assert_allclose(p.sum(1), 1, atol=1e-6)
+    assert (p >= 0).all()
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict_proba(X), p)
+    same = clone(model).fit(X, FEW)
+    np.testing.assert_array_equal(same.predict_proba(X), p)
+
+
+def test_all_labels_are_probed_and_some_are_spread(encoder):
+    assert Classifier(encoder).fit(X, Y).method_ == "probe"
+    assert Classifier(encoder).fit(X, FEW).method_ == "spread"
+
+
+def test_a_fitted_encoder_is_used_as_it_is(encoder):
+    before = encoder.transform(X)
+    assert Classifier(encoder).fit(X, Y).encoder_ is encoder
+    tuned = Classifier(encoder, method="fine-tune", random_state=0).fit(X, Y)
+    assert tuned.encoder_ is not encoder
+    np.testing.assert_array_equal(encoder.transform(X), before)
+    assert np.abs(tuned.encoder_.transform(X) - before).max() > 1e-3
+
+
+def test_a_tuned_encoder_is_saved_as_any_other(encoder, tmp_path):
+    tuned = Classifier(encoder, method="fine-tune", random_state=0).fit(X, Y).encoder_
+    tuned.save(tmp_path / "tuned")
+    import narrows
+
+    np.testing.assert_array_equal(narrows.load(tmp_path / "tuned").transform(X), tuned.transform(X))
+
+
+def test_words_and_missing_ones(encoder):
+    names = np.array(["red", "green", "blue"], dtype=object)[Y]
+    some = np.where(FEW >= 0, names, None)
+    model = Classifier(encoder).fit(X, some)
+    assert model.classes_.tolist() == ["blue", "green", "red"]
+    assert set(model.predict(X)) <= set(names)
+    numbers = np.where(FEW >= 0, Y, np.nan)
+    one, other = (Classifier(encoder, random_state=0) for _ in range(2))
+    np.testing.assert_array_equal(one.fit(X, numbers).predict_proba(X), other.fit(X, FEW).predict_proba(X))
+
+
+def test_minus_one_is_a_class_beside_one_other(encoder):
+    y = np.where(Y == 0, -1, 1)
+    assert Classifier(encoder).fit(X, y).classes_.tolist() == [-1, 1]
+
+
+def test_it_lives_in_a_pipeline(encoder):
+    model = make_pipeline(MinMaxScaler(), Classifier(VAE(2, **QUICK), random_state=0))
+    assert cross_val_score(model, X, Y, cv=3, error_score="raise").mean() > 0.8
+
+
+def test_images():
+    images = np.zeros((40, 8, 8), dtype=np.uint8)
+    images[:20, :4] = 200
+    images[20:, 4:] = 200
+    images += np.random.default_rng(0).integers(0, 50, images.shape).astype(np.uint8)
+    y = np.full(40, -1)
+    y[[0, 1, 20, 21]] = [0, 0, 1, 1]
+    model = Classifier(AE(2, **QUICK), n_neighbors=5, random_state=0).fit(images, y)
+    assert model.score(images, np.repeat([0, 1], 20)) > 0.9
+
+
+def test_regression_from_few():
+    rng = np.random.default_rng(0)
+    V = rng.uniform(-1, 1, size=(300, 2))
+    v = V[:, 0] + V[:, 1] ** 2
+    few = np.where(rng.random(300) < 0.3, v, np.nan)
+    hidden = np.isnan(few)
+    code = AE(2, hidden=(), max_epochs=60, random_state=0).fit(V)
+    probe = Regressor(code, method="probe").fit(V, few).score(V[hidden], v[hidden])
+    spread = Regressor(code).fit(V, few)
+    assert spread.method_ == "spread"
+    # the square is what a line misses
+    assert spread.score(V[hidden], v[hidden]) > probe + 0.03
+
+
+def test_the_guess_states_what_it_costs():
+    torch.manual_seed(0)
+    guess = Guess(3, [0.25, 0.75]).double()
+    h = torch.randn(4, 3, dtype=torch.float64)
+    told, costs = guess(h, torch.tensor([0, 1, UNKNOWN, UNKNOWN]))
+    q = guess.logits(h).softmax(1)
+    expected = torch.nn.functional.cross_entropy(guess.logits(h[:2]), torch.tensor([0, 1]), reduction="none")
+    torch.testing.assert_close(costs["label"], torch.cat([expected, torch.zeros(2, dtype=torch.float64)]))
+    prior = torch.tensor([0.25, 0.75], dtype=torch.float64)
+    kl = torch.distributions.kl_divergence(
+        torch.distributions.Categorical(q[2:]), torch.distributions.Categorical(prior.expand(2, 2))
+    )
+    torch.testing.assert_close(
+        costs["kl_label"], torch.cat([torch.zeros(2, dtype=torch.float64), kl]), atol=1e-7, rtol=0
+    )
+    torch.testing.assert_close(told[:2], torch.eye(2, dtype=torch.float64))
+    assert bool(((told[2:] > 0) & (told[2:] < 1)).all())
+
+
+def test_relaxed_draws_have_the_frequencies_of_the_guess():
+    torch.manual_seed(0)
+    guess = Guess(1, [0.5, 0.5])
+    with torch.no_grad():
+        guess.logits.weight.zero_()
+        guess.logits.bias.copy_(torch.tensor([0.2, 0.8]).log())
+        told = guess(torch.zeros(20_000, 1), torch.full((20_000,), UNKNOWN)).told
+    assert float((told.argmax(1) == 1).float().mean()) == pytest.approx(0.8, abs=0.015)  # 5 standard errors
+
+
+@pytest.mark.parametrize(
+    ("y", "words"),
+    [
+        (FEW[:-1], "one label for each of 150"),
+        (np.full(150, -1), "one class"),
+        (np.zeros(150), "at least 2 classes"),
+        ([None] * 150, "at least 2 examples with a label"),
+    ],
+)
+def test_labels_that_do_not_do(encoder, y, words):
+    with pytest.raises(ValueError, match=words):
+        Classifier(encoder).fit(X, y)
+
+
+def test_what_else_is_refused(encoder):
+    with pytest.raises(ValueError, match="must be one of 'auto', 'probe'"):
+        Classifier(encoder, method="magic").fit(X, FEW)
+    with pytest.raises(ValueError, match="must be less than the number of examples"):
+        Classifier(encoder, n_neighbors=150).fit(X, FEW)
+    with pytest.raises(TypeError, match="estimator of narrows"):
+        Classifier(MinMaxScaler()).fit(X, FEW)
+    with pytest.raises(TypeError, match="must be a VAE"):
+        Classifier(AE(2), method="joint").fit(X, FEW)
+    with pytest.raises(ValueError, match="examples without a label"):
+        Classifier(VAE(2), method="joint").fit(X, Y)
+    with pytest.raises(ValueError, match="must have codes"):
+        Classifier(DAE(hidden=(8,), max_epochs=1)).fit(X, FEW)
+    with pytest.raises(ValueError, match="infinite"):
+        Regressor(encoder).fit(X, np.full(150, np.inf))
+    with pytest.raises(ValueError, match="must hold numbers"):
+        Regressor(encoder).fit(X, ["a"] * 150)
+    with pytest.raises(ValueError, match="one number for each of 150"):
+        Regressor(encoder).fit(X, Y[:3])

@@ -1,0 +1,372 @@
+"""OutlierDetector: its contract with scikit-learn, its threshold, its reasons, and what its parts promise."""
+
+import csv
+import re
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.metrics import roc_auc_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from typer.testing import CliRunner
+
+import narrows
+from narrows.cli import app
+from narrows.tasks import OutlierDetector
+from narrows.tasks.outliers import reasons
+from narrows.tasks.outliers.columns import Columns
+from narrows.tasks.outliers.detector import _keys
+from narrows.tasks.outliers.ensemble import Ensemble, trained
+from narrows.tasks.outliers.parts import Neighbours, Residuals, Surprise, find
+
+QUICK = {"max_iter": 200, "random_state": 0}
+
+
+@parametrize_with_checks([OutlierDetector(max_iter=10, n_members=2, random_state=0)])
+def test_sklearn(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Training rows whose last column follows from the first two, new rows like them, and rows that are strange."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1200, 6))
+    X[:, 5] = X[:, 0] - X[:, 1] + 0.1 * rng.normal(size=1200)
+    strange = X[-100:].copy()
+    strange[:, 5] += 2 * np.sign(rng.normal(size=100))
+    return X[:600], X[600:], strange
+
+
+@pytest.fixture(scope="module")
+def detector(table):
+    return OutlierDetector(0.1, **QUICK).fit(table[0])
+
+
+# The score
+
+
+def test_a_row_whose_columns_do_not_fit_each_other_is_found(detector, table):
+    _, usual, strange = table
+    y = np.repeat([1, 0], [len(usual), len(strange)])
+    assert roc_auc_score(y, detector.score_samples(np.concatenate([usual, strange]))) > 0.95
+
+
+def test_better_than_chance_on_real_tables():
+    X, y = load_breast_cancer(return_X_y=True)  # 1 is benign
+    benign = np.flatnonzero(y == 1)
+    score = OutlierDetector(**QUICK).fit(X[benign[::2]]).score_samples(X)
+    test = np.setdiff1d(np.arange(len(X)), benign[::2])
+    assert roc_auc_score(y[test], score[test]) > 0.93
+
+
+def test_a_cluster_of_outliers_among_the_training_rows_is_found(table):
+    X = np.concatenate([table[0], 12 + 0.01 * np.random.default_rng(1).normal(size=(20, 6))])
+    found = OutlierDetector(**QUICK).fit(X)
+    assert (found.predict(X)[-20:] == -1).all()
+    assert 20 / 620 <= found.trimmed_ < 0.1
+
+
+def test_further_away_is_stranger_without_end(detector):
+    far = np.zeros((5, 6))
+    far[:, 2] = [3, 10, 1e3, 1e6, 1e30]
+    assert (np.diff(detector.score_samples(far)) < 0).all()
+
+
+def test_units_of_columns_do_not_matter(table):
+    X, usual, strange = table
+    units, shift = np.array([1e-6, 1, 3, 1e5, 7, 0.1]), np.array([0, 5, -1e2, 1e6, 0, 1])
+    plain = OutlierDetector(**QUICK).fit(X)
+    other = OutlierDetector(**QUICK).fit(X * units + shift)
+    rows = np.concatenate([usual, strange])
+    assert other.score_samples(rows * units + shift) == pytest.approx(plain.score_samples(rows), rel=0.02, abs=0.02)
+    assert other.offset_ == pytest.approx(plain.offset_, rel=0.01)
+
+
+def test_constant_and_discrete_columns(table):
+    X = table[0].copy()
+    X[:, 2], X[:, 3] = 7.0, (X[:, 3] > 0.8)
+    found = OutlierDetector(**QUICK).fit(X)
+    row = np.median(X, 0, keepdims=True)
+    assert found.predict(row) == 1
+    row[0, 2] = 8.0  # never seen anything but 7
+    assert found.predict(row) == -1
+    assert found.explain(row).argmin() == 2
+    assert np.isfinite(found.score_samples(X)).all()
+
+
+def test_all_rows_equal():
+    found = OutlierDetector(**QUICK).fit(np.ones((20, 3)))
+    assert found.predict(np.ones((2, 3))).tolist() == [1, 1]
+    assert found.predict([[1.0, 1.0, 5.0]]).tolist() == [-1]
+
+
+def test_one_row_to_score(detector, table):
+    assert detector.score_samples(table[1][:1]) == pytest.approx(detector.score_samples(table[1])[:1], rel=1e-4)
+
+
+@pytest.mark.parametrize("n", [2, 3, 7])
+def test_few_rows(n):
+    X = np.random.default_rng(0).normal(size=(n, 3))
+    found = OutlierDetector(max_iter=5, random_state=0).fit(X)
+    assert np.isfinite(found.score_samples(X)).all()
+    assert np.isfinite(found.explain(100 * X)).all()
+
+
+def test_seed_and_clone(detector, table):
+    again = clone(detector).fit(table[0])
+    assert (again.score_samples(table[1]) == detector.score_samples(table[1])).all()
+    other = clone(detector).set_params(random_state=1).fit(table[0])
+    assert (other.score_samples(table[1]) != detector.score_samples(table[1])).any()
+
+
+# The threshold
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2])
+def test_held_out_rows_are_called_outliers_as_often_as_said(table, share):
+    X, usual, _ = table
+    found = OutlierDetector(share, **QUICK).fit(X)
+    rate = (found.predict(usual) == -1).mean()
+    low, high = stats.binom.interval(0.999, len(usual), share)  # and the threshold itself is from 600 rows
+    assert 0.6 * low < rate * len(usual) < 1.4 * high
+
+
+def test_training_rows_are_scored_as_if_held_out(detector, table):
+    X, usual, _ = table
+    assert (detector.predict(X) == -1).mean() == pytest.approx(0.1, abs=0.002)
+    gap = np.median(detector.score_samples(X)) - np.median(detector.score_samples(usual))
+    assert abs(gap) < 0.2
+    nearly = X + 1e-3  # no longer recognised
+    assert detector.score_samples(nearly).mean() > detector.score_samples(X).mean()
+
+
+def test_decision_function(detector, table):
+    score = detector.score_samples(table[1])
+    assert detector.decision_function(table[1]) == pytest.approx(score - detector.offset_)
+    assert (detector.predict(table[1]) == np.where(score >= detector.offset_, 1, -1)).all()
+
+
+# Reasons
+
+
+def test_contributions_sum_to_the_score(detector, table):
+    for rows in table:
+        nats = detector.explain(rows)
+        assert nats.shape == rows.shape
+        assert (nats <= 0).all()
+        assert nats.sum(1) == pytest.approx(detector.score_samples(rows), rel=1e-4)
+
+
+@pytest.mark.parametrize("column", [2, 4])
+def test_the_strange_column_is_named(detector, table, column):
+    rows = table[1][:50].copy()
+    rows[:, column] += 8
+    assert (detector.explain(rows).argmin(1) == column).mean() > 0.95
+
+
+def test_images_and_series(digits):
+    found = OutlierDetector(n_members=2, max_iter=50, random_state=0).fit(digits[:400])
+    spoilt = digits[400:420].copy()
+    spoilt[:, 0, 0] = 1.0  # a corner that is always black
+    nats = found.explain(spoilt)
+    assert nats.shape == (20, 8, 8)
+    assert nats.sum((1, 2)) == pytest.approx(found.score_samples(spoilt), rel=1e-4)
+    assert (nats.reshape(20, -1).argmin(1) == 0).mean() > 0.8
+    with pytest.raises(ValueError, match=r"rows of shape \(8, 8\). Got \(64,\)"):
+        found.predict(digits[:2].reshape(2, 64))
+
+
+def test_reasons_of_a_detector_and_of_a_model(detector, table):
+    rows = table[1][:30].copy()
+    rows[:, 4] += 9
+    ours = reasons(detector, rows, 2, names="abcdef")
+    assert ours.names.shape == ours.nats.shape == (30, 2)
+    assert (ours.names[:, 0] == "e").mean() > 0.95
+    assert (ours.outlier == (detector.predict(rows) == -1)).all()
+    model = narrows.AE(2, hidden=(16,), max_epochs=3, random_state=0).fit(table[0])
+    rows = table[1][:30].copy()
+    rows[3, 4] += 9
+    theirs = reasons(model, rows)
+    assert theirs.names[3, 0] == "4"
+    assert theirs.score == pytest.approx(model.score_samples(rows))
+
+
+# The parts
+
+
+def test_columns_are_linear_in_the_middle_and_monotone_outside(rng):
+    X = rng.normal(3, 2, (5000, 1))
+    columns = Columns.of(X)
+    assert columns(np.array([[3.0], [4.0]])).ravel() == pytest.approx([0, 0.5], abs=0.05)
+    u = columns(np.array([[1e2], [1e4], [1e300]])).ravel()
+    assert (np.diff(u) > 1).all()
+    assert np.isfinite(u).all()
+
+
+def test_neighbours_against_all_distances(rng):
+    R, Q = rng.normal(size=(50, 3)), rng.normal(size=(20, 3))
+    keys = np.arange(50, dtype=np.uint64)
+    near = Neighbours(R, keys, 3)
+    distance = np.sort(((Q[:, None] - R) ** 2).sum(2), 1)
+    strangers = np.full(20, 99, np.uint64)
+    assert near(Q, strangers) == pytest.approx(distance[:, :3].mean(1))
+    assert near.shares(Q, strangers).sum(1) == pytest.approx(near(Q, strangers))
+    own = np.sort(((R[:, None] - R) ** 2).sum(2), 1)[:, 1:4].mean(1)  # the nearest of all is the row itself
+    assert near(R, keys) == pytest.approx(own)
+    assert near.shares(R, keys).sum(1) == pytest.approx(own)
+
+
+def test_surprise_is_the_tail_of_a_log_logistic_law(rng):
+    v = np.exp(0.7 + 0.3 * rng.logistic(size=200_000))
+    surprise = Surprise.of(v)
+    at = np.array([1.0, 2.0, 4.0, 9.0])
+    assert -np.log([(v > a).mean() for a in at]) == pytest.approx(np.log1p(9 * np.exp(surprise.standard(at))), rel=0.03)
+    assert surprise(np.exp(50.0)) == pytest.approx((50 - surprise.location) / surprise.spread)
+
+
+def test_residuals_are_a_mahalanobis_distance(rng):
+    errors = rng.normal(size=(4000, 3)) @ rng.normal(size=(3, 3))
+    fold = np.arange(4000) % 2
+    residuals = Residuals.of(errors, fold, 2)
+    found = residuals.shares(np.stack([errors, errors])).sum(-1)
+    wanted = ((errors @ np.linalg.inv(np.cov(errors.T))) * errors).sum(1)
+    assert np.corrcoef(found[0], wanted)[0, 1] > 0.98
+
+
+def test_members_do_not_see_the_columns_that_they_predict(rng):
+    ensemble = Ensemble(3, 5, 8, 2, seed=1).requires_grad_(False)
+    x = rng.normal(size=(4, 5)).astype(np.float32)
+    other = x.copy()
+    other[:, 2] += 1
+    change = ensemble.residuals(other) - ensemble.residuals(x)
+    assert change[:, :, 2] == pytest.approx(np.ones((3, 4)), abs=1e-5)
+
+
+def test_members_learn_from_the_rows_of_other_folds_only(rng):
+    x = rng.normal(size=(60, 4)).astype(np.float32)
+    fold = np.arange(60) % 2
+    other = x.copy()
+    other[fold == 0] *= -1
+    # one step, and no look at the held-out rows that could choose between weights
+    a, b = (trained(rows, fold, 2, 1, seed=0) for rows in (x, other))
+    assert (a.weights[0][0] == b.weights[0][0]).all()
+    assert (a.weights[0][1] != b.weights[0][1]).any()
+
+
+def test_keys(rng):
+    X = rng.normal(size=(1000, 3))
+    X[500:] = X[:500]
+    keys = _keys(X)
+    assert (keys[500:] == keys[:500]).all()
+    assert len(np.unique(keys)) == 500
+    assert (_keys(X.astype(np.float32)) == keys).all()
+    assert _keys(np.array([[0.0]])) == _keys(np.array([[-0.0]]))
+    assert len(np.unique(_keys(np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])))) == 4
+    assert find(np.array([2, 4, 6]), np.array([4, 5, 7, 2])).tolist() == [1, -1, -1, 0]
+
+
+# Keeping
+
+
+def test_save_and_load(detector, table, tmp_path):
+    detector.save(tmp_path / "d")
+    again = OutlierDetector.load(tmp_path / "d")
+    for rows in table:
+        assert again.score_samples(rows) == pytest.approx(detector.score_samples(rows), rel=1e-5)
+        assert again.explain(rows) == pytest.approx(detector.explain(rows), rel=1e-4, abs=1e-6)
+    assert again.get_params() == detector.get_params()
+    assert again.offset_ == detector.offset_
+    assert {p.name for p in (tmp_path / "d").iterdir()} == {"recipe.json", "weights.safetensors", "README.md"}
+
+
+def test_load_refuses_another_model(table, tmp_path):
+    narrows.AE(2, hidden=(8,), max_epochs=1).fit(table[0]).save(tmp_path / "ae")
+    with pytest.raises(ValueError, match=r"holds no OutlierDetector, but a model of the recipe 'ae'. Use narrows.load"):
+        OutlierDetector.load(tmp_path / "ae")
+    with pytest.raises(FileNotFoundError, match="No narrows model"):
+        OutlierDetector.load(tmp_path / "nothing")
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize("share", [0, -0.1, 0.51, 1, np.nan, "many", True])
+def test_contamination_outside_its_range(share):
+    said = re.escape("must be a float in the range (0, 0.5] or 'auto'. Got ")
+    with pytest.raises(ValueError, match=f"The `contamination` parameter of OutlierDetector {said}"):
+        OutlierDetector(share).fit(np.eye(5))
+
+
+def test_gaps_are_refused_with_their_place(detector, table):
+    X = table[0].copy()
+    X[5, 2] = np.nan
+    for call in (OutlierDetector().fit, detector.predict):
+        with pytest.raises(
+            ValueError, match=r"OutlierDetector contains NaN \(first at index \(5, 2\)\).*SimpleImputer"
+        ):
+            call(X)
+
+
+def test_one_row_is_too_few():
+    with pytest.raises(ValueError, match="minimum of 2 is required"):
+        OutlierDetector().fit([[1.0, 2.0]])
+    with pytest.raises(ValueError, match="at least 2 rows"):
+        OutlierDetector().fit(np.zeros((1, 4, 4)))
+
+
+def test_words_and_other_columns(detector):
+    with pytest.raises(ValueError, match="must hold numbers"):
+        OutlierDetector().fit([["a", "b"], ["c", "d"]])
+    with pytest.raises(ValueError, match="7 features, but OutlierDetector is expecting 6"):
+        detector.predict(np.zeros((2, 7)))
+
+
+# The command
+
+
+def run(*words, code=0):
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == code, (result.output, result.exception)
+    return result
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A table with a header, and the folder of a detector that the command made of it."""
+    folder = tmp_path_factory.mktemp("outliers")
+    X = load_wine().data[:, :4]
+    X[7, 2] = 40
+    np.savetxt(folder / "wine.csv", X, delimiter=",", header="alcohol,acid,ash,alkali", comments="")
+    run("fit-outliers", folder / "wine.csv", "-o", folder / "usual", "--contamination", 0.1, "--max-iter", 200)
+    return folder
+
+
+def test_score_with_a_detector(files):
+    run("score", files / "usual", files / "wine.csv", "-o", files / "scores.csv")
+    with open(files / "scores.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert list(rows[0]) == ["score", "outlier", *(f"{w}_{i}" for i in (1, 2, 3) for w in ("reason", "nats"))]
+    assert len(rows) == 178
+    assert rows[7]["reason_1"] == "ash"
+    assert rows[7]["outlier"] == "1"
+    assert min(range(178), key=lambda i: float(rows[i]["score"])) == 7
+    assert sum(row["outlier"] == "1" for row in rows) == 18
+
+
+def test_score_with_a_model(files):
+    narrows.VAE(2, hidden=(16,), max_epochs=3, random_state=0, verbose=0).fit(load_wine().data[:, :4]).save(files / "v")
+    run("score", files / "v", files / "wine.csv", "-o", files / "v.tsv", "--reasons", 1)
+    with open(files / "v.tsv", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    assert rows[7]["reason_1"] == "ash"
+    assert list(rows[0]) == ["score", "outlier", "reason_1", "nats_1"]
+
+
+def test_score_mistakes(files):
+    said = run("score", files / "usual", files / "wine.csv", "-o", files / "scores.png", code=1).stderr
+    assert "must end in .csv, .tsv" in said
+    said = run("score", files / "nothing", files / "wine.csv", "-o", files / "s.csv", code=1).stderr
+    assert "No narrows model" in said

@@ -1,0 +1,367 @@
+"""How many components: the curve, the rule, the folder, and what is refused."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from sklearn.decomposition import PCA
+from typer.testing import CliRunner
+
+import narrows
+from narrows.cli import app
+from narrows.tasks import pruning
+from narrows.tasks.sweep import Sweep, _summed_up, sweep
+
+SMALL = {"hidden": (32,), "max_epochs": 6, "random_state": 0, "device": "cpu", "precision": "float32"}
+LONGER = {**SMALL, "max_epochs": 30, "learning_rate": 0.003}
+SIZES = (1, 2, 4, 8)
+
+
+@pytest.fixture(scope="module")
+def folder(digits: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished sweep of AE over digits."""
+    place = tmp_path_factory.mktemp("sweep") / "ae"
+    sweep(narrows.AE(**LONGER), digits[:600], sizes=SIZES, test=digits[600:900], folder=place)
+    return place
+
+
+def again(folder: Path, digits: np.ndarray, **changes: Any) -> Sweep:
+    model = narrows.AE(**{**LONGER, **changes.pop("model", {})})
+    return sweep(model, digits[:600], sizes=SIZES, test=digits[600:900], folder=folder, **changes)
+
+
+# The result
+
+
+def test_results_are_those_of_the_models(folder: Path, digits: np.ndarray):
+    found = again(folder, digits)
+    T = digits[600:900]
+    assert found.sizes == list(SIZES)
+    assert found.mode == "warm"
+    pca = PCA(8).fit(digits[:600].reshape(600, -1))
+    flat = T.reshape(len(T), -1)
+    for result in found.results:
+        n = result["n_components"]
+        model = found.model(n)
+        assert model.n_components == n == np.asarray(model.transform(T)).shape[1]
+        error = np.square(np.asarray(model.reconstruct(T)) - T).mean()
+        assert result["value"] == result["mse"] == pytest.approx(error, rel=1e-5)
+        assert result["low"] < error < result["high"]
+        z = pca.transform(flat).copy()
+        z[:, n:] = 0
+        assert result["pca_mse"] == pytest.approx(np.square(pca.inverse_transform(z) - flat).mean(), rel=1e-5)
+    assert found.baseline == pytest.approx(np.square(flat - pca.mean_).mean(), rel=1e-5)
+    assert found.model().n_components == found.recommended
+    assert [r["value"] for r in found.results] == sorted([r["value"] for r in found.results], reverse=True)
+
+
+def test_the_largest_is_a_fit_of_its_own(folder: Path, digits: np.ndarray):
+    alone = narrows.AE(8, **LONGER).fit(digits[:600])
+    T = digits[600:900]
+    np.testing.assert_array_equal(narrows.load(folder / "size-8").transform(T), alone.transform(T))
+
+
+@pytest.mark.slow
+def test_smaller_ones_are_nearly_as_good_as_from_the_start(digits: np.ndarray):
+    settings = {**SMALL, "max_epochs": 40}
+    warm = sweep(narrows.AE(**settings), digits[:900], sizes=(2, 4, 8, 16), test=digits[900:])
+    cold = sweep(narrows.AE(**settings), digits[:900], sizes=(2, 4, 8, 16), test=digits[900:], warm_start=False)
+    assert (warm.mode, cold.mode, cold.why) == ("warm", "separate", "as asked")
+    ratios = [a["mse"] / b["mse"] for a, b in zip(warm.results, cold.results, strict=True)]
+    assert max(ratios) < 1.5
+    assert ratios[-1] == pytest.approx(1)
+    assert sum(r["epochs"] for r in warm.results) < 1.7 * sum(r["epochs"] for r in cold.results[-1:])
+
+
+def test_a_stochastic_code_is_judged_by_its_bound(digits: np.ndarray):
+    T = digits[600:900]
+    found = sweep(narrows.VAE(**SMALL), digits[:600], sizes=(2, 4), test=T)
+    assert found.measure == "negative_elbo"
+    for result in found.results:
+        assert result["value"] == pytest.approx(-found.model(result["n_components"]).score(T), rel=1e-6)
+    train, variance = digits[:600].mean(0), np.square(digits[:600] - digits[:600].mean(0)).mean()
+    nats = 0.5 * (np.square(T - train) / variance + np.log(2 * np.pi * variance)).sum((1, 2))
+    assert found.baseline == pytest.approx(nats.mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("recipe", "why"), [("sae", "no plain or Gaussian one"), ("own", "not linear ones")])
+def test_others_are_trained_from_the_start(digits: np.ndarray, recipe: str, why: str):
+    if recipe == "sae":
+        model = narrows.SAE(k=2, **SMALL)
+    else:
+        lone = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 16), torch.nn.GELU(), torch.nn.Linear(16, 4))
+        model = narrows.AE(**{**SMALL, "network": lone})
+    found = sweep(model, digits[:300], sizes=(4, 8))
+    assert found.mode == "separate"
+    assert why in found.why
+    assert len(found.model(4).history_) > 0
+    with pytest.raises(ValueError, match="`warm_start` parameter of sweep must be False for this model: .*" + why):
+        sweep(model, digits[:300], sizes=(4, 8), warm_start=True)
+
+
+def test_forms_of_data(vectors: np.ndarray):
+    frame = pd.DataFrame(vectors, columns=list("abcdef"))
+    model = narrows.AE(**SMALL)
+    found = [sweep(model, X, sizes=[1, 3]).results for X in (vectors, torch.tensor(vectors), vectors.tolist())]
+    for other in found[1:]:
+        assert [r["mse"] for r in other] == pytest.approx([r["mse"] for r in found[0]], rel=1e-4)
+    named = sweep(model, frame, sizes=[1, 3])
+    assert list(named.model(1).feature_names_in_) == list("abcdef")
+    assert isinstance(named.model(1).reconstruct(frame), pd.DataFrame)
+
+
+# The rule
+
+
+def record(n: int, value: float) -> dict[str, Any]:
+    return {
+        "n_components": n,
+        "measure": "mse",
+        "value": value,
+        "low": value,
+        "high": value,
+        "pca_mse": 1,
+        "baseline": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "wanted"),
+    [
+        ([0.5, 0.12, 0.04, 0.0], 0.95, 4),
+        ([0.5, 0.12, 0.04, 0.0], 0.85, 2),
+        ([0.5, 0.12, 0.04, 0.0], 0.99, 8),
+        ([0.5, 0.1, 0.1, 0.3], 0.95, 2),
+        ([1.5, 1.2, 1.1, 1.3], 0.95, 1),
+    ],
+)
+def test_the_smallest_that_is_enough(values: list[float], share: float, wanted: int):
+    results = [record(n, value) for n, value in zip(SIZES, values, strict=True)]
+    found = _summed_up(narrows.AE(), "", results, share, {})
+    assert found.recommended == wanted
+    assert found.reason.startswith(f"n_components = {wanted}")
+    assert ("still falls at 8" in found.reason) == (values[-2] - values[-1] > (1 - share) * (1 - min(values)) > 0)
+
+
+# Pruning
+
+
+@pytest.mark.parametrize("cls", [narrows.AE, narrows.VAE])
+@pytest.mark.parametrize("network", ["mlp", "conv"])
+def test_pruning_is_a_projection_of_the_code(cls: type, network: str, digits: np.ndarray):
+    settings = {**SMALL, "network": network, "max_epochs": 2}
+    large = cls(6, **settings).fit(digits[:300])
+    small, _ = pruning.pruned(large, 2, digits[:300])
+    z = torch.from_numpy(np.asarray(large.transform(digits[:300]))).float()
+    if cls is narrows.AE:
+        mean = z.mean(0)
+        directions = torch.linalg.svd(z - mean, full_matrices=False).Vh[:2]
+        z = (z - mean) @ directions.t() @ directions + mean
+    else:
+        z[:, 2:] = 0  # components come in the order of what they carry
+    wanted = large.inverse_transform(z.numpy())
+    small.model_.eval()
+    np.testing.assert_allclose(small.reconstruct(digits[:300]), wanted, atol=2e-5)
+
+
+# The folder
+
+
+def test_what_is_kept(folder: Path):
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"sweep.json", "sweep.png", *(f"size-{n}" for n in SIZES), *(f"size-{n}.json" for n in SIZES)}
+    with Image.open(folder / "sweep.png") as picture:
+        assert picture.width > 500
+    found = json.loads((folder / "sweep.json").read_text())
+    assert found["recommended"] in SIZES
+    assert found["reason"]
+    assert len(found["results"]) == 4
+
+
+def test_a_finished_sweep_is_read(folder: Path, digits: np.ndarray, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(narrows.AE, "fit", lambda *_: pytest.fail("it was trained again"))
+    monkeypatch.setattr(pruning, "tuned", lambda *_: pytest.fail("it was trained again"))
+    found = again(folder, digits)
+    assert found.to_dict() == again(folder, digits).to_dict()
+    assert again(folder, digits, share=0.5).recommended < found.recommended  # which needs no training
+
+
+def test_a_stopped_sweep_goes_on(folder: Path, digits: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    place, done = tmp_path / "stopped", []
+    true = pruning.tuned
+
+    def stop_at_the_second(small: Any, *rest: Any) -> Any:
+        done.append(small.n_components)
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        return true(small, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pruning, "tuned", stop_at_the_second)
+        with pytest.raises(KeyboardInterrupt, match=r"2 of 4 sizes done. They are in .*: the same call goes on from"):
+            again(place, digits)
+    assert not (place / "size-2.json").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(narrows.AE, "fit", lambda *_: pytest.fail("the largest was trained again"))
+        found = again(place, digits)
+    values = [r["value"] for r in again(folder, digits).results]
+    assert [r["value"] for r in found.results] == pytest.approx(values, rel=1e-6)
+
+
+def test_a_stop_without_a_folder(digits: np.ndarray, monkeypatch: pytest.MonkeyPatch):
+    def stop(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(narrows.AE, "fit", stop)
+    with pytest.raises(KeyboardInterrupt, match=r"0 of 2 sizes done. Pass folder= to be able"):
+        sweep(narrows.AE(**SMALL), digits[:300], sizes=(1, 2))
+
+
+def test_killed_in_the_middle_of_the_largest(digits: np.ndarray, tmp_path: Path):
+    """The checkpoint of the largest size lies in its folder, and the same call goes on from there."""
+    script = (
+        "import os, narrows, numpy as np\n"
+        "from sklearn.datasets import load_digits\n"
+        "from narrows.training import loop\n"
+        "judge, looks = loop.Trainer.judge, []\n"
+        "def stop(self, epoch):\n"
+        "    judge(self, epoch)\n"
+        "    looks.append(epoch)\n"
+        "    if len(looks) == 2:\n"
+        "        self.save()\n"
+        "        os._exit(9)\n"
+        "loop.Trainer.judge = stop\n"
+        "X = load_digits().images / 16\n"
+        f"place, model = {str(tmp_path / 's')!r}, narrows.AE(**{SMALL!r})\n"
+        "narrows.sweep(model, X[:600], sizes=(2, 4), test=X[600:700], folder=place)\n"
+    )
+    source = str(Path(narrows.__file__).parents[1])
+    done = subprocess.run([sys.executable, "-c", script], env={"PYTHONPATH": source, "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 9
+    assert (tmp_path / "s" / "size-4" / "checkpoint.safetensors").exists()
+    found = sweep(narrows.AE(**SMALL), digits[:600], sizes=(2, 4), test=digits[600:700], folder=tmp_path / "s")
+    assert not (tmp_path / "s" / "size-4" / "checkpoint.safetensors").exists()
+    alone = narrows.AE(4, **SMALL).fit(digits[:600])
+    np.testing.assert_array_equal(found.model(4).transform(digits[:9]), alone.transform(digits[:9]))
+
+
+def test_a_seed_of_none_is_kept(digits: np.ndarray, tmp_path: Path):
+    model = narrows.AE(**{**SMALL, "random_state": None, "max_epochs": 1})
+    first, second = (sweep(model, digits[:300], sizes=(1, 2), folder=tmp_path / "s") for _ in range(2))
+    assert first.results == second.results
+
+
+def test_sizes_can_be_added_to_separate_ones(digits: np.ndarray, tmp_path: Path):
+    model = narrows.AE(**{**SMALL, "max_epochs": 1})
+    X, place = digits[:300], tmp_path / "s"
+    first = sweep(model, X, sizes=(1, 2), folder=place, warm_start=False)
+    second = sweep(model, X, sizes=(1, 2, 4), folder=place, warm_start=False)
+    assert (
+        second.results[:2] == [{**r} for r in first.results] or second.results[0]["value"] == first.results[0]["value"]
+    )
+    assert second.sizes == [1, 2, 4]
+
+
+# Bad input
+
+
+def test_another_sweep_is_not_mixed_in(folder: Path, digits: np.ndarray, tmp_path: Path):
+    with pytest.raises(
+        ValueError, match=r"holds another sweep \(its parameters differ\). Name another folder, or pass"
+    ):
+        again(folder, digits, model={"max_epochs": 7})
+    with pytest.raises(ValueError, match=r"its data differ"):
+        sweep(narrows.AE(**LONGER), digits[:599], sizes=SIZES, test=digits[600:900], folder=folder)
+    with pytest.raises(ValueError, match=r"its sizes differ"):
+        sweep(narrows.AE(**LONGER), digits[:600], sizes=(1, 2), test=digits[600:900], folder=folder)
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "thesis.txt").write_text("mine")
+    with pytest.raises(ValueError, match="is not empty and holds no sweep"):
+        again(full, digits)
+    with pytest.raises(ValueError, match="is not empty and holds no sweep"):
+        again(full, digits, overwrite=True)
+    assert (full / "thesis.txt").exists()
+    with pytest.raises(FileExistsError, match="it is a file"):
+        again(full / "thesis.txt", digits)
+    (full / "thesis.txt").rename(full / "sweep.json")
+    with pytest.raises(ValueError, match="is no result of a sweep"):
+        again(full, digits)
+
+
+def test_overwrite(digits: np.ndarray, tmp_path: Path):
+    model = narrows.AE(**{**SMALL, "max_epochs": 1})
+    sweep(model, digits[:300], sizes=(1, 2), folder=tmp_path / "s")
+    found = sweep(model, digits[:200], sizes=(2, 4), folder=tmp_path / "s", overwrite=True)
+    assert found.sizes == [2, 4]
+    assert not (tmp_path / "s" / "size-1").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"sizes": (4,)}, ValueError, "at least two sizes to compare"),
+        ({"sizes": (0, 4)}, ValueError, "`sizes` parameter of sweep must be a sequence of ints of at least 1"),
+        ({"sizes": "1,2"}, ValueError, "`sizes` parameter of sweep"),
+        ({"sizes": (2, 65)}, ValueError, "must be at most 64"),
+        ({"share": 1.0}, ValueError, "`share` parameter of sweep"),
+        ({"warm_start": "yes"}, ValueError, "`warm_start` parameter of sweep"),
+        ({"test": np.zeros((3, 9, 9))}, ValueError, "fitted on shape"),
+    ],
+)
+def test_what_is_refused(digits: np.ndarray, changes: dict[str, Any], error: type[Exception], words: str):
+    with pytest.raises(error, match=words):
+        sweep(narrows.AE(**{**SMALL, "max_epochs": 1}), digits[:100], **{"sizes": (1, 2), **changes})
+
+
+def test_more_that_is_refused(digits: np.ndarray):
+    with pytest.raises(TypeError, match=r"sweep takes a narrows estimator, such as AE\(\). Got PCA"):
+        sweep(PCA(), digits)
+    with pytest.raises(ValueError, match="at least 3 examples"):
+        sweep(narrows.AE(**SMALL), digits[:2], sizes=(1, 2))
+    found = sweep(narrows.AE(**{**SMALL, "max_epochs": 1}), digits[:100], sizes=(1, 2))
+    with pytest.raises(ValueError, match=r"must be one of \[1, 2\]. Got 3"):
+        found.model(3)
+
+
+# The command
+
+
+def test_command(tmp_path: Path):
+    line = ["sweep", "digits", "--sizes", "1,2,4", "--set", "hidden=16", "--max-epochs", "2", "-o", str(tmp_path / "s")]
+    done = CliRunner().invoke(app, line)
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert "n_components = " in done.stdout
+    assert "sweep.png" in done.stderr
+    first = json.loads((tmp_path / "s" / "sweep.json").read_text())
+    document = json.loads(CliRunner().invoke(app, [*line, "--json"]).stdout)
+    assert document["results"] == first["results"]
+    assert first["results"][0]["n_test"] == 360
+    assert narrows.load(tmp_path / "s" / "size-2").n_components == 2
+    other = CliRunner().invoke(app, [*line, "--seed", "1"])
+    assert other.exit_code == 1
+    assert "holds another sweep" in other.stderr
+    anew = CliRunner().invoke(app, [*line, "--seed", "1", "--overwrite", "--separate"])
+    assert anew.exit_code == 0
+    assert json.loads((tmp_path / "s" / "sweep.json").read_text())["mode"] == "separate"
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["--sizes", "1,x"], "whole numbers, such as 1,2,4,8. Got '1,x'"),
+        (["--set", "n_components=3"], "say which numbers with"),
+    ],
+)
+def test_command_refuses(words: list[str], wanted: str, tmp_path: Path):
+    done = CliRunner().invoke(app, ["sweep", "digits", "-o", str(tmp_path / "s"), *words])
+    assert done.exit_code == 2
+    assert wanted in " ".join(done.stderr.replace("│", " ").split())
+    assert not (tmp_path / "s").exists()
