@@ -25,7 +25,7 @@ import narrows
 from narrows.tasks import Classifier
 
 NUMBERS = (100, 1000)
-ENCODER = {"n_components": 32, "likelihood": "bernoulli", "max_epochs": 15, "random_state": SEED}
+ENCODER = {"n_components": 32, "hidden": (512, 256), "max_epochs": 12, "random_state": SEED}
 
 
 def drawn(y: np.ndarray, n: int, seed: int) -> np.ndarray:
@@ -54,7 +54,7 @@ def job(name: str, draws: int, methods: list[str]) -> dict[str, Any]:
     flat, flat_test = (np.float32(images).reshape(len(images), -1) / 255 for images in (X, T))
     pca = PCA(50, random_state=SEED).fit(flat)
     start = time.process_time()
-    encoder = narrows.VAE(**ENCODER).fit(X)
+    encoder = narrows.AE(**ENCODER).fit(X)
     found: dict[str, Any] = {"encoder": repr(encoder), "encoder_cpu_seconds": time.process_time() - start}
     for n in NUMBERS:
         accuracies: dict[str, list[float]] = {}

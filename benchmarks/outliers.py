@@ -15,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -144,11 +145,13 @@ def measured(score: Score, rows: Split, seed: int) -> dict[str, float]:
     }
 
 
-def kept(job: str, add: dict[str, dict[str, float]] | None = None, suffix: str = "") -> dict[str, dict[str, float]]:
+def kept(job: str, add: dict[str, dict[str, float]] | None = None) -> dict[str, dict[str, float]]:
     """What results/outliers_JOB.json holds, once `add` is in it: figures by "set/seed/method"."""
-    path = RESULTS / f"outliers_{job}{suffix}.json"
+    path = RESULTS / f"outliers_{job}.json"
     RESULTS.mkdir(exist_ok=True)
-    with open(RESULTS / ".outliers.lock", "w") as lock:  # several processes may share the work
+    with open(
+        Path(tempfile.gettempdir()) / "narrows-outliers.lock", "w"
+    ) as lock:  # several processes may share the work
         fcntl.flock(lock, fcntl.LOCK_EX)
         figures = json.loads(path.read_text())["figures"] if path.exists() else {}
         if add:

@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import os
 import re
+import resource
 import struct
 import subprocess
 import sys
@@ -121,23 +122,31 @@ def quantiles(milliseconds: Any) -> dict[str, float]:
     }
 
 
+def cpu_seconds(process: int) -> float:
+    """What another process has computed, in seconds of a core."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def start(model: Path) -> dict[str, float]:
-    """Seconds from the command to the first example, and those of the imports alone."""
+    """Seconds from the command to the first example, and those of the imports alone; also in seconds of a core."""
     subprocess.run([sys.executable, "-c", IMPORTS], check=True)  # the files are in the system's cache
-    began = time.perf_counter()
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run([sys.executable, "-c", IMPORTS], check=True)
-    imports = time.perf_counter() - began
+    imports, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    imports_cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     began = time.perf_counter()
-    with studio(model) as (_, address):
+    with studio(model) as (process, address):
         served = time.perf_counter() - began
         urllib.request.urlopen(f"http://{address}/api/state").read()
         asyncio.run(turns(address, 1))
-        first = time.perf_counter() - began
+        first, first_cpu = time.perf_counter() - began, cpu_seconds(process)
     return {
         "imports_s": imports,
         "served_s": served,
         "first_turn_s": first,
-        "first_turn_after_imports_s": first - imports,
+        "imports_cpu_s": imports_cpu,
+        "first_turn_cpu_s": first_cpu,
     }
 
 
@@ -192,11 +201,13 @@ def main() -> None:
         narrows.VAE(N_COMPONENTS, hidden=(256, 128), max_epochs=20, random_state=SEED).fit(X).save(model)
         for job in options.jobs or JOBS:
             print(job)
+            waiting = os.getloadavg()[0]
             found = {
                 "start": lambda: start(model),
                 "latency": lambda: latency(model, n),
                 "load": lambda: load(model, options.clients, seconds),
             }[job]()
+            found["load_average_before"] = waiting  # processes that want a core; above their number all is slower
             show(found)
             if not options.quick:
                 keep(f"studio_{job}", found, "fastapi", "uvicorn", "websockets")

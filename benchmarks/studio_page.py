@@ -107,7 +107,7 @@ def studio(model: Path, data: str) -> Iterator[tuple[str, float]]:
         yield found[0], start
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
 def fitted(folder: Path) -> tuple[Path, Path]:
@@ -169,7 +169,7 @@ def panned(browser: Any, model: Path, data: Path, repeats: int) -> dict[str, Any
             page.locator(".stage[aria-busy=false]").wait_for(timeout=120_000)
             page.evaluate("() => new Promise(requestAnimationFrame)")
             seconds.append(time.perf_counter() - start)
-            page.wait_for_load_state("networkidle")
+            page.wait_for_load_state("networkidle", timeout=120_000)
             times = page.evaluate(PAN, N_PAN_SECONDS)
             frames.append(1000 * len(times) / sum(times))
             worst.append(float(np.percentile(times, 99)))

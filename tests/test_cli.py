@@ -25,8 +25,8 @@ from narrows.plots import sheets
 TINY = ["--max-epochs", "1", "--verbose", "0"]
 MLP = ["--set", "network=mlp", "--set", "hidden=16"]
 SOURCE = str(Path(narrows.__file__).parents[1])
-LEARN, USE = ["fit", "demo"], ["encode", "decode", "reconstruct", "denoise", "sample", "traverse", "evaluate"]
-COMMANDS = [*LEARN, *USE, "info", "recipes", "datasets"]
+LEARN, USE = ["fit", "demo", "sweep"], ["encode", "decode", "reconstruct", "denoise", "sample", "traverse", "evaluate"]
+COMMANDS = [*LEARN, *USE, "index", "search", "info", "recipes", "datasets", "studio"]
 
 
 def run(*words: object, code: int = 0) -> Result:

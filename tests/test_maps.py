@@ -165,7 +165,7 @@ class TestMap:
     def test_has_an_inverse(self, digits, model):
         T = digits[1]
         error = np.square(model.inverse_transform(model.transform(T)) - T).mean()
-        assert error < 0.75 * np.square(digits[0].mean(0) - T).mean()
+        assert error < 0.85 * np.square(digits[0].mean(0) - T).mean()
 
     def test_trust_is_each_examples_trustworthiness(self, digits, model):
         # with the reference examples for data, it is the mean that scikit-learn computes

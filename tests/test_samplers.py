@@ -526,7 +526,7 @@ def test_a_killed_conditional_training_goes_on(digits, labels, tmp_path):
         ([0, 1, 1], "must hold one label for each of 20 examples"),
         ([1] * 20, "holds one class, 1: a conditional model learns from differences between classes"),
         (np.linspace(0, 1, 20), "must hold classes"),
-        ([None] * 20, "holds no label at all"),
+        ([None] * 20, "must hold numbers or words"),
         ([(0, 1)] * 20, "must hold one label"),
         (np.zeros((20, 2)), "must hold one label"),
     ],

@@ -32,8 +32,7 @@ def screenshot(page: Path, out: Path, chromium: str) -> None:
         tab = browser.new_page(viewport={"width": 1280, "height": HEIGHT})
         tab.goto(page.as_uri())
         tab.screenshot(path=out)
-        tab.locator("#map").scroll_into_view_if_needed()
-        tab.evaluate("document.querySelector('#map').scrollIntoView()")
+        tab.evaluate("document.querySelector('#map').scrollIntoView({ behavior: 'instant' })")
         box = tab.locator(".stage svg").first.bounding_box()
         assert box is not None
         tab.mouse.move(box["x"] + 0.24 * box["width"], box["y"] + 0.3 * box["height"])
@@ -44,7 +43,7 @@ def screenshot(page: Path, out: Path, chromium: str) -> None:
     both = Image.new("RGB", (left.width * 2, HEIGHT))
     both.paste(left, (0, 0))
     both.paste(right, (left.width, 0))
-    both.resize((both.width * 5 // 8, HEIGHT * 5 // 8), Image.Resampling.LANCZOS).quantize(128).save(out, optimize=True)
+    both.resize((both.width * 5 // 8, HEIGHT * 5 // 8), Image.Resampling.LANCZOS).save(out, optimize=True)
     second.unlink()
 
 
@@ -63,7 +62,7 @@ def plots(model: narrows.VAE, X: np.ndarray, y: np.ndarray, out: Path) -> None:
     sheet.paste(images[1], (images[0].width + 30, 0))
     sheet.paste(images[2], (0, images[1].height + 30))
     sheet.paste(images[3], (0, images[1].height + images[2].height + 60))
-    sheet.quantize(128).save(out, optimize=True)
+    sheet.save(out, optimize=True)
 
 
 def main() -> None:

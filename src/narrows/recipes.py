@@ -229,17 +229,22 @@ def mapae(
     breadth: Annotated[
         float, Real(0, 1), "share of the pull towards the nearest of a batch, for the map at large; 0 is all detail"
     ] = 0.4,
-    strength: Annotated[float, Real(0), "weight of the neighbours beside the reconstruction"] = 300.0,
+    strength: Annotated[
+        float, Real(0), "weight of a nat of the neighbours' cost beside a nat of the likelihood of each entry"
+    ] = 1.0,
     network: Network = "auto",
-    hidden: Hidden = (1024, 512),
+    hidden: Hidden = (256,) * 6,
     likelihood: Likelihood = "auto",
 ) -> Parts:
-    """The autoencoder as a map: what is near in the data is near in the code, and each place can be decoded."""
+    """The autoencoder as a map: what is near in the data is near in the code, and each place can be decoded.
+
+    What a map does to its data is far from linear: a deep narrow network learns it better than a wide one.
+    """
     return assemble(
         schema,
         bottlenecks.Plain(n_components),
         WeightedCosts(
-            {"neighbours": strength},
+            {"neighbours": strength * schema.n_entries},
             neighbours=KeptNeighbours(
                 None if n_neighbors == "auto" else n_neighbors,
                 attraction,

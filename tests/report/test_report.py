@@ -120,6 +120,19 @@ def _evaluated(made):
     return made[1], load_digits().target[:150]
 
 
+@pytest.mark.parametrize("name", ["vae", "sae", "table", "series"])
+def test_a_page_can_be_used_without_eyes_or_mouse(pages, name):
+    words = pages[name][2].read_text(encoding="utf-8")
+    assert all(" alt=" in tag for tag in re.findall(r"<img[^>]*>", words))
+    assert all("aria-label=" in tag for tag in re.findall(r"<input[^>]*>", words))
+    assert all(
+        "aria-label=" in tag for tag in re.findall(r'<[^>]*role="(?:img|group|application|region)"[^>]*>', words)
+    )
+    named = re.findall(r'aria-labelledby="([^"]+)"', words)
+    assert all(f'id="{name}"' in words for name in named)
+    assert re.search(r'<svg[^>]*tabindex="0"[^>]*role="application"', words)
+
+
 def test_the_map_holds_the_codes_the_labels_and_the_decoder(pages):
     model, X, path = pages["vae"]
     map_ = held(path, "map-data")

@@ -1,5 +1,6 @@
 """The widget: requests as messages, and the page's modules as one."""
 
+import base64
 import json
 import shutil
 import subprocess
@@ -103,3 +104,59 @@ def test_the_module_runs(tmp_path):
     (tmp_path / "run.mjs").write_text(script, encoding="utf-8")
     done = subprocess.run([node, "run.mjs"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.strip() == "function", done.stderr
+
+
+PAGE = """
+async ([source, style]) => {
+  document.head.append(Object.assign(document.createElement("style"), { textContent: style }));
+  const heard = new Set();
+  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  window.saved = {};
+  const model = {
+    async send(content, callbacks, buffers) {
+      const { content: answer, body } = await window.kernel(content);
+      for (const one of heard) one(answer, [new DataView(bytes(body).buffer)]);
+    },
+    on: (name, one) => heard.add(one),
+    off: (name, one) => heard.delete(one),
+    set: (name, value) => { window.saved[name] = value; },
+    save_changes() {},
+  };
+  const place = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  const widget = (await import(place)).default;
+  const el = document.body.appendChild(document.createElement("div"));
+  window.end = await widget.render({ model, el });
+  return heard.size;
+}
+"""
+
+
+@pytest.mark.slow
+def test_the_widget_in_a_browser(models, digits):
+    """As a notebook would: its messages go to the widget in Python, and the dials turn."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright and Chromium")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs Chromium")
+    widget = load(models["vae"]).studio(digits[:50], np.arange(50) % 3)
+
+    def kernel(content):
+        status, headers, body = asked(widget, content["method"], content["path"], content["body"])
+        answer = {"id": content["id"], "status": status, "headers": headers}
+        return {"content": answer, "body": base64.b64encode(body).decode()}
+
+    with playwright.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--enable-unsafe-swiftshader"])
+        page = browser.new_page(viewport={"width": 1000, "height": 900})
+        errors = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.expose_function("kernel", kernel)
+        assert page.evaluate(PAGE, [notebook.bundle(), notebook.style()]) == 1
+        slider = page.locator(".dials input[type=range]").first
+        slider.wait_for()
+        slider.fill("2")
+        page.wait_for_function("window.saved.code?.includes(2)")
+        assert page.locator("canvas").count() >= 2  # the picture, and the map
+        page.evaluate("window.end()")
+        browser.close()
+    assert not errors

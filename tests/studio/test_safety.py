@@ -376,6 +376,7 @@ def test_wrong_methods_and_addresses(shared):
     assert client.delete("/api/state").status_code == 405
     assert client.get("/api/decode").status_code == 405
     assert client.put("/api/uploads/0").headers["allow"] == "DELETE, GET"
+    assert client.put("/api/uploads/dataset").headers["allow"] == "POST"
     assert client.post("/").headers["allow"] == "GET"
     assert client.get("/api/nothing").status_code == 404
     assert set(client.get("/api/nothing").json()) == {"detail"}

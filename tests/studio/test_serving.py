@@ -20,6 +20,7 @@ import pytest
 from typer.testing import CliRunner
 
 import narrows
+from narrows import load_dataset
 from narrows.cli import app
 from narrows.estimators import load
 from narrows.studio import serving
@@ -32,9 +33,8 @@ SOURCE = str(Path(narrows.__file__).parents[1])
 
 
 def test_named_data_and_their_labels(models):
-    found = serving.examples("digits", None, load(models["vae"]))
+    found = serving.examples(load_dataset("digits", "test"), None, load(models["vae"]))
     assert (len(found), found.labels.categories) == (360, tuple(str(i) for i in range(10)))
-    assert len(serving.examples("digits:train", None, load(models["vae"]))) == 1437
 
 
 def test_a_table_with_more_columns_than_the_model(tmp_path, table):
@@ -45,27 +45,33 @@ def test_a_table_with_more_columns_than_the_model(tmp_path, table):
     whole.insert(1, "group", np.arange(len(table)) % 3)
     whole.insert(2, "spare", table.sum(1))
     whole.to_csv(tmp_path / "t.csv", index=False)
-    found = serving.examples(str(tmp_path / "t.csv"), "group", model)
+    found = serving.examples(load_dataset(tmp_path / "t.csv"), "group", model)
     np.testing.assert_allclose(found.X, table)  # by name, whatever the order
     assert list(found.X.columns) == names
     assert found.labels.categories == ("0", "1", "2")
     assert list(found.columns) == ["spare"]
     whole.drop(columns="age").to_csv(tmp_path / "less.csv", index=False)
     with pytest.raises(ValueError, match="no column 'age'"):
-        serving.examples(str(tmp_path / "less.csv"), None, model)
+        serving.examples(load_dataset(tmp_path / "less.csv"), None, model)
 
 
 def test_labels_from_files(tmp_path, models):
     model = load(models["vae"])
     np.save(tmp_path / "y.npy", np.arange(360) % 2)
-    assert serving.examples("digits", str(tmp_path / "y.npy"), model).labels.categories == ("0", "1")
+    assert serving.examples(load_dataset("digits", "test"), str(tmp_path / "y.npy"), model).labels.categories == (
+        "0",
+        "1",
+    )
     (tmp_path / "y.csv").write_text("\n".join("ab"[i % 2] for i in range(360)))
-    assert serving.examples("digits", str(tmp_path / "y.csv"), model).labels.categories == ("a", "b")
+    assert serving.examples(load_dataset("digits", "test"), str(tmp_path / "y.csv"), model).labels.categories == (
+        "a",
+        "b",
+    )
     (tmp_path / "y.csv").write_text("a\nb")
     with pytest.raises(ValueError, match=r"one label for each of the 360 examples\. It holds 2"):
-        serving.examples("digits", str(tmp_path / "y.csv"), model)
+        serving.examples(load_dataset("digits", "test"), str(tmp_path / "y.csv"), model)
     with pytest.raises(ValueError, match="a column of DATA or a file"):
-        serving.examples("digits", "nothing", model)
+        serving.examples(load_dataset("digits", "test"), "nothing", model)
 
 
 @pytest.mark.parametrize(

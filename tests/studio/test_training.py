@@ -38,7 +38,7 @@ def png(array: np.ndarray) -> bytes:
 
 def over(client, job: str, *, until: tuple[str, ...] = ("done", "failed", "cancelled")) -> dict:
     """The job once its status is one of `until`."""
-    for _ in range(600):
+    for _ in range(1100):  # a busy machine takes long to start a process
         found = client.get(f"/api/train/{job}").json()
         if found["status"] in until:
             return found
@@ -160,6 +160,19 @@ def test_orders_that_cannot_be_filled(shared, change, code, words):
     assert answer.status_code == code, answer.text
     assert words in answer.json()["detail"]
     assert client.get("/api/state").json()["training"] is None
+
+
+def test_names_are_words_that_can_be_shown(opened):
+    from narrows.studio.uploads import shown_name
+
+    assert shown_name("a\ud800b/c\0d\u202e.csv") == "cd.csv"
+    assert shown_name("../..") == ".."
+    assert shown_name("\0") == "upload"
+    client = opened("none")
+    order = {"upload": upload(client, "a.csv", WORDS.encode())["id"], "recipe": "vae"}
+    half = json.dumps({**order, "name": "\ud800", "label": "\ud800"})  # of a character, which JSON can have
+    answer = client.post("/api/train", content=half.encode(), headers={"content-type": "application/json"})
+    assert answer.status_code == 422
 
 
 def test_there_is_no_such_training(shared):

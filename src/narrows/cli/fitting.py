@@ -74,7 +74,7 @@ def fit(
         given = world.first(lambda: inputs.dataset(data, "train"))
         with _stoppable(out, resume=resume):
             model.fit(given.X, given.y)
-        model.set_params(checkpoint=None, verbose=0)
+        model.set_params(checkpoint=None, track=None, verbose=0)
         world.alone(lambda: model.save(out))
         printing.show_fit(model, out, data, json=json)
 

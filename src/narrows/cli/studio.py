@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from narrows.cli import inputs
 from narrows.cli.app import LOOK, app
 
 
@@ -44,6 +45,9 @@ def studio(
 
         narrows studio
     """
-    from narrows.studio.serving import serve
+    from narrows.studio.serving import check_installed, serve
 
-    serve(model, data, labels=labels, keep=keep, host=host, port=port, browser=browser)
+    check_installed()  # before anything is read
+    given = None if data is None else inputs.dataset(data, "test")
+    with inputs.unfinished_noted(model or Path()):
+        serve(model, given, source=data, labels=labels, keep=keep, host=host, port=port, browser=browser)

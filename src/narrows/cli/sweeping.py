@@ -55,13 +55,17 @@ def sweep(
     """
     from narrows.tasks.sweep import sweep as run
 
-    options = {"max_epochs": max_epochs, "random_state": seed, "device": device}
-    given = _unfitted(recipe, assignments or [], options)
+    given = _unfitted(recipe, assignments or [], {"max_epochs": max_epochs, "random_state": seed, "device": device})
     wanted = _sizes(sizes)
     X, judged = inputs.dataset(data, "train").X, test or _test_part(data)
     T = None if judged is None else inputs.dataset(judged, "test").X
-    warm = False if separate else "auto"
-    found = run(given, X, sizes=wanted, test=T, folder=out, warm_start=warm, share=share, overwrite=overwrite)
+    options: dict[str, Any] = {
+        "test": T,
+        "folder": out,
+        "warm_start": False if separate else "auto",
+        "overwrite": overwrite,
+    }
+    found = run(given, X, sizes=wanted, share=share, **options)
     _show(found, out, json=json)
 
 

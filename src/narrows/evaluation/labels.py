@@ -49,11 +49,11 @@ def probe_accuracy(subject: Subject) -> Estimate:
     folds = min(_FOLDS, int(np.bincount(labels)[np.unique(labels)].min()))
     if folds < 2:
         raise Absent("a class has one example only, which cannot be both learned from and asked for")
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=100))
     split = StratifiedKFold(folds, shuffle=True, random_state=subject.scene.seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a probe need not be the very best one
-        found = cross_val_predict(probe, subject.codes[few], labels, cv=split)
+        found = cross_val_predict(probe, subject.codes[few].astype(np.float32), labels, cv=split)
     words = f"accuracy of logistic regression on the code, {folds}-fold{_setting(labels)}"
     return subject.scene.resamples.mean(found == labels, words)
 

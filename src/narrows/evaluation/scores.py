@@ -31,8 +31,9 @@ def log_likelihood(model: Autoencoder, x: Tensor) -> Tensor:
         z = mean + log_std.exp() * eps
         total = total + model.likelihood.score(model.decoder(z if label is None else torch.cat([z, label], 1)), x)
     elbo = total / N_DRAWS - bottleneck.kl(h).sum(1)
-    # log p(x) is at least log p(x, y) at any label y
-    return elbo if label is None else elbo + (label * model.log_frequencies).sum(1)
+    if label is None or model.log_frequencies is None:
+        return elbo
+    return elbo + (label * model.log_frequencies).sum(1)  # log p(x) is at least log p(x, y) at any label y
 
 
 @functools.lru_cache(maxsize=8)

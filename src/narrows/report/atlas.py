@@ -160,18 +160,18 @@ def _tip(subject: Subject, shown: np.ndarray, values: dict[str, Any]) -> str:
             drawn = f'<div class="half drawn"><canvas class="{canvas}"></canvas><p>drawn here</p></div>'
         inner = (
             f'<div class="half"><div class="window"><img class="{ink}" alt="" src="{uri(sprite(images, _COLUMNS))}">'
-            f'</div><p class="what">real</p></div>{drawn}'
+            f"</div><p>real</p></div>{drawn}"
         )
     elif subject.has_many_columns:
         values["lines"] = _lines(subject.rows[shown].reshape(len(shown), -1))
         inner = (
             '<div class="wide"><svg class="line" viewBox="0 0 63 40" preserveAspectRatio="none"><polyline points=""/>'
-            '</svg><p class="what">real</p></div>'
+            "</svg></div>"
         )
     else:
         values["words"] = subject.unusual(shown)
-        inner = '<div class="wide"><p class="what">real</p><ul class="said-of-it"></ul></div>'
-    return f'<div class="tip" aria-hidden="true">{inner}</div>'
+        inner = '<div class="wide"><ul class="said-of-it"></ul></div>'
+    return f'<div class="tip" aria-hidden="true"><p class="what"></p>{inner}</div>'
 
 
 def _lines(rows: np.ndarray) -> list[list[int]]:

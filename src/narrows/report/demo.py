@@ -20,8 +20,8 @@ from narrows.data.named import load as load_dataset
 from narrows.estimators import AE, DAE, SAE, VAE
 from narrows.estimators.base import Estimator
 from narrows.evaluation import evaluate
-from narrows.plots.drawing import number as words_of
-from narrows.report import atlas, baselines, charts, page, records, sections
+from narrows.plots.drawing import number
+from narrows.report import atlas, baselines, charts, demo_words, page, records, sections
 from narrows.report.baselines import Baseline, mse, neighbour_accuracy, psnr
 from narrows.report.machine import processor, threads
 from narrows.report.page import Section, text
@@ -31,27 +31,6 @@ from narrows.version import __version__
 NOISE = 0.25  # standard deviation of the noise that the page shows being cleaned; pixels lie in [0, 1]
 _HIDDEN = (256, 128)
 _THREADS = 1  # steps as small as these gain little from a second thread, and lose much where cores are shared
-_PURPOSES = {
-    "ae": "Squeezes each picture into two numbers: a map.",
-    "vae": "Draws new pictures, and gives you dials to turn.",
-    "dae": "Gives back clean pictures from noisy ones.",
-    "sae": "Finds the parts that pictures are made of.",
-}
-_FULL_NAMES = {"ae": "Autoencoder", "vae": "Variational", "dae": "Denoising", "sae": "Sparse"}
-_PARTS = (
-    ("x", "a picture, 64 numbers"),
-    ("corrupt", "spoil it on purpose, or not at all"),
-    ("encode", "read it into a few numbers"),
-    ("bottleneck", "the narrow place, the code"),
-    ("decode", "draw it again from the code"),
-    ("likelihood", "how likely x is, given the drawing"),
-)
-_COMMANDS = """\
-narrows sample {models}/vae -n 64 --seed 1 -o samples.png
-narrows traverse {models}/vae -o dials.png
-narrows denoise {models}/dae digits -o cleaned.png
-narrows fit mnist --recipe vae --n-components 16 --out mnist-vae
-narrows recipes"""
 
 
 @dataclass
@@ -142,7 +121,7 @@ def _models(seed: int, budget: float) -> dict[str, Estimator]:
 def _train(state: Run, name: str, model: Estimator, console: Console) -> None:
     """Fit one model, measure it, and say so in a line."""
     title = type(model).__name__
-    waiting = console.status(f"{title}: {_PURPOSES[name]}") if console.is_terminal else nullcontext()
+    waiting = console.status(f"{title}: {demo_words.PURPOSES[name]}") if console.is_terminal else nullcontext()
     began = time.perf_counter()
     with waiting:
         model.fit(state.X)
@@ -150,7 +129,7 @@ def _train(state: Run, name: str, model: Estimator, console: Console) -> None:
         state.models[name] = model
         _MEASURES[name](state, model)
     number, words, beside = state.headlines[name]
-    console.print(f"  [bold]{title:<4}[/]{_PURPOSES[name]:<50} {state.seconds[name]:5.1f} s", highlight=False)
+    console.print(f"  [bold]{title:<4}[/]{demo_words.PURPOSES[name]:<50} {state.seconds[name]:5.1f} s", highlight=False)
     console.print(f"      {number} {words}; {beside}", highlight=False, style="dim")
 
 
@@ -257,7 +236,7 @@ def _write(state: Run, path: Path, seconds: float) -> None:
             _rows(state), ("Model", "What", "narrows", "PCA", "of size"), _facts(state, seconds)
         ),
         f'vae.report_\nnarrows.load("{path.parent / "models" / "vae"}")': records.decisions(
-            named, _COMMANDS.format(models=path.parent / "models")
+            named, demo_words.COMMANDS.format(models=path.parent / "models")
         ),
     }
     page.write(
@@ -272,79 +251,21 @@ def _write(state: Run, path: Path, seconds: float) -> None:
 
 def _told(state: Run, section: Section, code: str) -> Section:
     """A section in the demo's own words, with the Python that makes the model where it is first shown."""
-    title, words, model = _TOLD[section.name]
+    title, words, model = demo_words.TOLD[section.name]
     made = f"{records.constructed(state.models[model], model)}\n" if model else ""
     return replace(section, title=title, words=words, code=made + code)
-
-
-_TOLD = {
-    "reconstructions": (
-        "What comes out at the other end",
-        "Each picture goes in, is squeezed to a few numbers, and is drawn again from those numbers alone. PCA, the "
-        "classical way, gets as many. Twelve pictures that no model was trained on: the best, typical and worst by the "
-        "error of the VAE.",
-        "vae",
-    ),
-    "map": (
-        "A map nobody drew",
-        "With two numbers a picture, the code is a place on a map. Like lies by like, though the labels were never "
-        "shown: the colours and numerals were added afterwards.",
-        "ae",
-    ),
-    "dials": (
-        "Dials to turn",
-        "The variational autoencoder keeps its numbers near a standard bell curve, so that any setting of them draws "
-        "something. Turn them: the decoder runs in this page. The nats say how much of a picture a dial carries.",
-        "",
-    ),
-    "samples": (
-        "Pictures that never were",
-        "Random numbers in, new pictures out: the decoder draws what it has learned that digits look like. Not all "
-        "are legible, and none was chosen.",
-        "",
-    ),
-    "cleaning": (
-        "Clean out of noisy",
-        "The denoising autoencoder was shown spoiled pictures and asked for the clean ones, until it knew what noise "
-        "is and what is not. Decibels say how near a picture is to the clean one; three more halve the squared error.",
-        "dae",
-    ),
-    "units": (
-        "A dictionary of strokes",
-        "The sparse autoencoder has many units, of which few may speak for any one picture, so each becomes an "
-        "expert. Its direction is what it draws: blue adds ink, orange takes ink away.",
-        "sae",
-    ),
-    "training": (
-        "How they learned",
-        "The loss is how surprised a model is by a picture, in nats; lower is better, and below zero is allowed. "
-        "Held-out pictures show whether it learns or memorises: the weights of the best look are kept.",
-        "",
-    ),
-    "numbers": (
-        "The numbers",
-        "Everything here was measured while this page was made, on pictures that no model had seen. PCA had the same "
-        "training pictures and as many numbers to spend.",
-        "",
-    ),
-    "decisions": (
-        "What was decided, and why",
-        "Whatever you leave open is decided by the data, and every model keeps a record of it. Then it is your turn.",
-        "",
-    ),
-}
 
 
 def _hero(state: Run) -> str:
     shown = state.X_test[int(np.argmax(state.y_test == 3))]
     rebuilt = state.models["vae"].reconstruct(shown[None])[0]
-    steps = "".join(f"<li><b>{text(name)}</b><span>{text(words)}</span></li>" for name, words in _PARTS)
+    steps = "".join(f"<li><b>{text(name)}</b><span>{text(words)}</span></li>" for name, words in demo_words.PARTS)
     cards = ""
     for name, model in state.models.items():
         number, words, beside = map(text, state.headlines[name])
         cards += (
-            f'<li><p class="kind">{text(type(model).__name__)}<small>{text(_FULL_NAMES[name])}</small></p>'
-            f"<p>{text(_PURPOSES[name])}</p>"
+            f'<li><p class="kind">{text(type(model).__name__)}<small>{text(demo_words.FULL_NAMES[name])}</small></p>'
+            f"<p>{text(demo_words.PURPOSES[name])}</p>"
             f'<p class="measured"><b>{number}</b> {words}<small>{beside}</small></p></li>'
         )
     return (
@@ -403,7 +324,7 @@ def _rows(state: Run) -> list[tuple[object, ...]]:
     rows[4:4] = [
         ("VAE", "components in use", f"{vae['active_components']:.0f} of {n_vae}", "", ""),
         ("VAE", "carried by a code (KL)", f"{vae['kl']:.1f} nats", "", ""),
-        ("VAE", "evidence lower bound, a picture", f"{words_of(vae['elbo'])} nats", "", ""),
+        ("VAE", "evidence lower bound, a picture", f"{number(vae['elbo'])} nats", "", ""),
         (
             "DAE",
             f"PSNR, from {dae['noisy'][1]:.1f} dB",

@@ -93,18 +93,15 @@ def write_report(
     Parameter("max_examples", 10_000, Integer(2), "").check("write_report", max_examples)
     path = Path(path)
     _check_place(path)
+    given = sampled(model, X, y, max_examples, random_state)
+    subject = Subject(model, given.X, given.y, random_state)
+    found = _evaluated(subject, train, random_state, verbose)
+    made: list[Section] = []
     with Reporter(verbose, "report") as reporter:
-        reporter.update(0.0, {})
-        given = sampled(model, X, y, max_examples, random_state)
-        subject = Subject(model, given.X, given.y, random_state)
-        reporter.update(0.1, {})
-        found = _evaluated(subject, train, random_state)
-        reporter.update(0.7, {})
-        made: list[Section] = []
         steps = _sections(subject, found)
         for i, step in enumerate(steps):
+            reporter.update(i / len(steps), {})
             made.append(step())
-            reporter.update(0.7 + 0.3 * (i + 1) / len(steps), {})
     name = name or (Path(X).name if isinstance(X, (str, os.PathLike)) else None)
     command = command or _call(y is not None, path)
     facts = _facts(given, name, random_state, time.perf_counter() - began)
@@ -128,13 +125,13 @@ def _check_place(path: Path) -> None:
         raise IsADirectoryError(f"Cannot write {path}: it is a folder. Give the name of a file.")
 
 
-def _evaluated(subject: Subject, train: Any, seed: int) -> Evaluation:
+def _evaluated(subject: Subject, train: Any, seed: int, verbose: int) -> Evaluation:
     """All measures; labels that are no classes, or a single one, say nothing about the code."""
     y = subject.y
     if y is not None and (subject.groups.ordered or len(np.unique(y)) < 2 or "other" in subject.groups.names):
         y = None
     y = None if y is None else np.unique(y, return_inverse=True)[1]
-    return evaluate(subject.model, subject.X, y, train=train, random_state=seed, verbose=0)
+    return evaluate(subject.model, subject.X, y, train=train, random_state=seed, verbose=verbose)
 
 
 def _sections(subject: Subject, found: Evaluation) -> list[Callable[[], Section]]:

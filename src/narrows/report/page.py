@@ -24,7 +24,7 @@ from narrows.plots import style
 from narrows.plots.sheets import as_bytes
 from narrows.version import __version__
 
-_LARGEST, _THUMB = 128, 32  # pixels of a picture's longer side, and of one that is shown on demand
+_LARGEST, _THUMB = 80, 32  # pixels of a picture's longer side, and of one that is shown on demand
 _SMALL = 48 * 48  # pixels up to which a colour image is kept without loss
 
 

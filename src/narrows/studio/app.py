@@ -81,8 +81,9 @@ async def _refused(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if error.status_code == 405:  # a route has one method; the others of its address are other routes'
         paths: dict[str, dict[str, object]] = request.app.openapi()["paths"]
-        fitting = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.url.path)]
-        headers["Allow"] = ", ".join(sorted({method.upper() for methods in fitting for method in methods})) or "GET"
+        fitting = (methods for path, methods in paths.items() if compile_path(path)[0].match(request.url.path))
+        methods = paths.get(request.url.path) or next(fitting, {"GET": None})
+        headers["Allow"] = ", ".join(sorted(method.upper() for method in methods))
     return _problem(error.status_code, str(error.detail), headers)
 
 

@@ -7,7 +7,7 @@ import asyncio
 import numpy as np
 from anyio import to_thread
 
-from narrows.studio.session import View
+from narrows.studio.view import View
 
 _MOST = 256  # codes decoded together
 

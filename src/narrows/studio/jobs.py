@@ -24,8 +24,10 @@ from narrows.estimators import estimator, load
 from narrows.params import nearest
 from narrows.studio import replies
 from narrows.studio.data import Colour, Data
-from narrows.studio.session import Session, View
-from narrows.studio.uploads import Brought
+from narrows.studio.pictures import displayed, uri
+from narrows.studio.session import Session
+from narrows.studio.uploads import Brought, shown_name
+from narrows.studio.view import View
 
 Status = Literal["starting", "training", "stopping", "done", "failed", "cancelled"]
 _OVER = ("done", "failed", "cancelled")
@@ -85,7 +87,7 @@ class Job:
     def __init__(self, order: replies.Training, brought: Brought, folder: Path, out: Path, session: Session) -> None:
         self.id, self.order, self.brought = secrets.token_hex(6), order, brought
         self.folder, self.out, self.session = folder, out, session
-        self.name = order.name or f"{order.recipe} on {brought.name}"
+        self.name = shown_name(order.name) if order.name else f"{order.recipe} on {brought.name}"
         self.journal = Journal()
         self.status: Status = "starting"
         self.share: float | None = None
@@ -143,7 +145,7 @@ class Job:
             recipe=self.order.recipe,
             seconds=round((self._ended or time.monotonic()) - self._began, 3),
             share=self.share,
-            detail=self.detail,
+            detail=self.detail if self.status == "failed" else None,
         )
 
     def stop(self) -> None:
@@ -193,22 +195,19 @@ class Job:
                 saved = saved or event["kind"] == "saved"
                 self._hear(event)
         code = self.process.wait()
-        if saved and self.status != "cancelled":
+        if saved:
             try:
                 self._show()
             except Exception as error:  # the job must end, whatever a model may do
-                self.detail = self.detail or f"The model was saved but cannot be shown: {error}"
+                self.detail = f"The model was saved but cannot be shown: {error}"
         elif self.detail is None:
             self.detail = f"The training ended with code {code}. {next(reversed(self._words), '')}".strip()
         with self._lock:
             if not self.over:
-                self._ended = time.monotonic()
-                self.status = "done" if saved and self.detail is None else "failed"
+                self.status, self._ended = "failed", time.monotonic()
         if self.status == "cancelled":
             shutil.rmtree(self.out, ignore_errors=True)
-            self.detail = None
         else:
-            self.share = 1.0 if self.status == "done" else self.share
             self._tell()
         for stream in (self.process.stdin, self.process.stderr):
             with contextlib.suppress(OSError, ValueError):
@@ -233,8 +232,6 @@ class Job:
             self.detail = event["detail"]
 
     def _pictures(self, event: dict[str, Any]) -> dict[str, Any]:
-        from narrows.studio.pictures import displayed, uri
-
         made = np.asarray(event["reconstruction"], dtype=self.originals.dtype)
         schema = self.brought.schema
 
@@ -257,8 +254,10 @@ class Job:
             self.brought.files,
         )
         view = View(model, data, self.session.turns, name=self.name, path=self.out, saved=self.session.keep is not None)
-        if self.status != "cancelled":
-            self.session.show(view)
+        with self._lock:  # so that it is either cancelled or shown
+            if self.status != "cancelled":
+                self.session.show(view)
+                self.status, self.share, self._ended = "done", 1.0, time.monotonic()
 
     def _told(self, n: int) -> list[str]:
         """The label of each example, for a conditional model."""
@@ -284,11 +283,17 @@ class Jobs:
     Parameters
     ----------
     upload_bytes : of an upload, at most.
+
+    Attributes
+    ----------
+    uploads, jobs : by number, the oldest first.
+    reading : held while something that was brought is read, so that memory is bounded.
     """
 
     def __init__(self, session: Session, upload_bytes: int) -> None:
         self.session, self.upload_bytes = session, upload_bytes
         self.uploads: dict[str, Brought] = {}
+        self.reading = threading.Lock()
         self.jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
 

@@ -1,4 +1,7 @@
-"""The words that the server and the page exchange: one class for each kind of reply or request body."""
+"""The words that the server and the page exchange: one class for each kind of reply or request body.
+
+What one idea needs alone stands beside its addresses, in `routes`.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from narrows.studio.view import FARTHEST
+
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]  # of a code: `narrows.studio.session.FARTHEST`
+Number = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST, allow_inf_nan=False)]  # of a code
 Index = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Picture = Annotated[str, Field(description="A data URI of a PNG.")]
 Panel = Literal["dials", "map", "clean", "units", "outliers", "search", "report"]
@@ -205,187 +210,6 @@ class RandomCode(BaseModel):
 
     code: list[Finite]
     seed: int
-
-
-# Data, map
-
-
-class Row(BaseModel):
-    """A row of the data."""
-
-    row: int
-    name: str
-    label: str | None
-    example: Example
-    code: list[Finite] | None
-    columns: dict[str, str | None] | None
-
-
-class ColourEntry(BaseModel):
-    """What the map can be coloured by."""
-
-    by: str
-    title: str
-    kind: Literal["category", "number"]
-    categories: list[str] | None
-
-
-# Clean, units, outliers, search
-
-
-class CleanRow(Body):
-    """A row to spoil and to clean."""
-
-    row: Index
-    noise: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 0.3
-    kind: Literal["gaussian", "masking", "salt_and_pepper", "poisson"] = "gaussian"
-    seed: Index = 0
-
-
-class Cleaned(BaseModel):
-    """An example before, spoiled, and cleaned; peak signal to noise in dB."""
-
-    original: Example | None
-    noisy: Example
-    clean: Example
-    psnr_noisy: Finite | None
-    psnr_clean: Finite | None
-    method: Literal["denoise", "reconstruct"]
-
-
-class UnitEntry(BaseModel):
-    """A unit of a sparse code."""
-
-    unit: int
-    rate: Finite
-    strength: Finite
-    highest: Finite
-    top: list[int]
-
-
-class Units(BaseModel):
-    """A page of the wall of units."""
-
-    total: int
-    pages: int
-    page: int
-    units: list[UnitEntry]
-
-
-class NamedValue(BaseModel):
-    """A column and a number."""
-
-    name: str
-    value: Finite
-
-
-class Unit(UnitEntry):
-    """A unit, and what it adds."""
-
-    adds: Picture | None
-    columns: list[NamedValue] | None
-
-
-class ActiveUnit(UnitEntry):
-    """A unit that an example sets off."""
-
-    activation: Finite
-
-
-class ActiveUnits(BaseModel):
-    """The units that a row sets off, strongest first."""
-
-    row: int
-    units: list[ActiveUnit]
-
-
-class Turn(Body):
-    """A unit's activation to set for a row."""
-
-    row: Index
-    value: Number
-
-
-class Turned(BaseModel):
-    """A row's reconstruction before and after a unit was turned."""
-
-    before: Example
-    after: Example
-    was: Finite
-
-
-class Reason(BaseModel):
-    """A column, and its share of what makes an example strange."""
-
-    name: str
-    share: Finite
-
-
-class OutlierEntry(BaseModel):
-    """A row by how strange it is."""
-
-    row: int
-    score: Finite
-    outlier: bool
-    label: str | None
-    reasons: list[Reason]
-
-
-class Outliers(BaseModel):
-    """Rows, strangest first."""
-
-    threshold: Finite
-    rows: list[OutlierEntry]
-
-
-class Contribution(BaseModel):
-    """What a column adds to how strange an example is."""
-
-    name: str
-    value: Finite
-    expected: Finite
-    nats: Finite
-
-
-class Outlier(BaseModel):
-    """A row, and why it is strange."""
-
-    row: int
-    score: Finite | None
-    threshold: Finite
-    outlier: bool
-    example: Example
-    expected: Example
-    heat: Picture | None
-    contributions: list[Contribution] | None
-
-
-class RowQuery(Body):
-    """Search for what is like a row."""
-
-    row: Index
-    k: Annotated[int, Field(ge=1, le=200)] = 24
-
-
-class CodeQuery(Body):
-    """Search for what is near a code."""
-
-    code: Annotated[list[Number], Field(min_length=1, max_length=1_000_000)]
-    k: Annotated[int, Field(ge=1, le=200)] = 24
-
-
-class Neighbour(BaseModel):
-    """A row, and how far its code is."""
-
-    row: int
-    distance: Finite
-    label: str | None
-
-
-class Neighbours(BaseModel):
-    """Rows, nearest first."""
-
-    results: list[Neighbour]
 
 
 # Training

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from narrows.data import named
 from narrows.data.files import Loaded, read
 from narrows.estimators import load
 from narrows.estimators.base import Estimator
@@ -28,8 +27,9 @@ _GRACE = 2  # seconds for what is under way when the studio stops
 
 def serve(
     model: Path | None = None,
-    data: str | None = None,
+    data: Loaded | None = None,
     *,
+    source: str | None = None,
     labels: str | None = None,
     keep: Path | None = None,
     host: str = "127.0.0.1",
@@ -37,6 +37,16 @@ def serve(
     browser: bool = True,
 ) -> None:
     """Open a model, and serve the page until Ctrl-C.
+
+    Parameters
+    ----------
+    model : the folder of a saved model; None begins with a training.
+    data : examples for it.
+    source : what `data` was read from, for people.
+    labels : what the examples are: a column of the data, or a file with a label for each.
+    keep : the folder for models trained on the page; None for a temporary one.
+    host, port : where to listen; any host but this machine's own demands a token.
+    browser : whether to open the page.
 
     Raises
     ------
@@ -50,7 +60,7 @@ def serve(
     try:
         if model is not None:
             fitted = load(model)
-            shown = None if data is None else examples(data, labels, fitted)
+            shown = None if data is None else examples(data, labels, fitted, source)
             session.open(fitted, shown, name=model.resolve().name, path=model, saved=True)
         run(session, host=host, port=port, browser=browser)
     finally:
@@ -165,25 +175,22 @@ def addresses(host: str, port: int, token: str | None) -> list[str]:
     return [f"http://{f'[{host}]' if ':' in host else host}:{port}{end}"]
 
 
-def examples(name: str, labels: str | None, model: Estimator) -> Data:
-    """The data called `name` as `model` takes it; what else the file holds colours the map.
+def examples(found: Loaded, labels: str | None, model: Estimator, source: str | None = None) -> Data:
+    """What was read as `model` takes it; what else the file holds colours the map.
 
     Parameters
     ----------
     labels : a column of the data, or a file with one label an example.
+    source : what it was read from, for people.
     """
-    found, columns = _found(name), {}
-    X = found.X
-    wanted = model.schema_.columns
+    X, wanted = found.X, model.schema_.columns
+    columns: dict[str, Colour] = {}
     if X.ndim == 2 and found.columns:
-        mine = [str(column) for column in wanted] if wanted else found.columns
+        mine = [str(column) for column in wanted] if wanted else [c for c in found.columns if c != labels]
         missing = [column for column in mine if column not in found.columns]
         if missing:
-            raise ValueError(f"{name} has no column {missing[0]!r}, which the model was fitted on.")
-        rest = [c for c in found.columns if c not in mine]
-        if not wanted and labels in found.columns:
-            rest, mine = [labels], [c for c in found.columns if c != labels]
-        columns = {c: Colour.of(X[:, found.columns.index(c)]) for c in rest}
+            raise ValueError(f"{found.name} has no column {missing[0]!r}, which the model was fitted on.")
+        columns = {c: Colour.of(X[:, i]) for i, c in enumerate(found.columns) if c not in mine}
         X = X[:, [found.columns.index(c) for c in mine]]
     marked = None if found.y is None else Colour.of(found.y)
     if found.files and found.y is not None:  # a folder of classes
@@ -191,17 +198,7 @@ def examples(name: str, labels: str | None, model: Estimator) -> Data:
     if labels is not None:
         marked = columns.pop(labels) if labels in columns else _labels(labels, len(X))
     files = tuple(found.files) if found.files else None
-    return Data(found.name, model.schema_.as_frame(np.asarray(X)), marked, columns, files, source=name)
-
-
-def _found(name: str) -> Loaded:
-    """A named data set (its test part, unless digits:train says otherwise), or a file."""
-    set_name, colon, part = name.rpartition(":")
-    if name in named.NAMES:
-        return named.load(name, "test")
-    if colon and set_name in named.NAMES and part in ("train", "test"):
-        return named.load(set_name, "train" if part == "train" else "test")
-    return read(name)
+    return Data(found.name, model.schema_.as_frame(np.asarray(X)), marked, columns, files, source=source)
 
 
 def _labels(path: str, n: int) -> Colour:

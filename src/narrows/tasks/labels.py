@@ -30,11 +30,11 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
 from narrows.bottlenecks.guess import UNKNOWN, Guess
-from narrows.estimators import VAE
+from narrows.estimators import AE, VAE
 from narrows.estimators.base import Estimator
 from narrows.estimators.signature import seed_from
 from narrows.evaluation.distances import blocks, nearest
@@ -144,21 +144,45 @@ class _FromFew(BaseEstimator):
             self.feature_names_in_ = self.encoder_.feature_names_in_
         return np.asarray(self.encoder_.transform(X))
 
-    def _encoded(self, X: Any) -> Estimator:
-        """The encoder, fitted on X unless it comes frozen or fitted."""
-        given = self.encoder
-        if isinstance(given, FrozenEstimator):
-            given = given.estimator
-        if given is None:
-            shape = getattr(X, "shape", None) or np.shape(X)
-            width = int(np.prod(shape[1:])) if len(shape) > 1 else 1
-            found = VAE(max(1, min(_COMPONENTS, width)), random_state=seed_from(self.random_state))
-            return found.fit(X)
-        if not isinstance(given, Estimator):
+    def _rows(self, X: Any, y: Any) -> int:
+        """How many examples X holds, once it and `y` are found to be there."""
+        given = self._given()
+        fitted = given is not None and given.__sklearn_is_fitted__()
+        encoder = AE() if given is None else given if fitted else clone(given)
+        n = len(encoder._validated(X, reset=not fitted))
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
+        return n
+
+    def _column(self, y: Any, n: int, what: str) -> np.ndarray:
+        """`y` as n numbers or words."""
+        found = np.asarray(y)
+        if found.ndim == 2 and found.shape[1] == 1:
+            found = column_or_1d(found, warn=True)
+        if found.ndim != 1 or len(found) != n:
+            raise ValueError(
+                f"y passed to {type(self).__name__} must hold one {what} for each of {n} examples. Got shape "
+                f"{np.shape(y)}."
+            )
+        if found.dtype.kind == "f" and np.isinf(found).any():
+            raise ValueError(f"y passed to {type(self).__name__} contains infinity. Drop those examples.")
+        return found
+
+    def _given(self) -> Any:
+        """The `encoder` parameter, out of its wrapping."""
+        given = self.encoder.estimator if isinstance(self.encoder, FrozenEstimator) else self.encoder
+        if given is not None and not isinstance(given, Estimator):
             raise TypeError(
                 f"The `encoder` parameter of {type(self).__name__} must be an estimator of narrows, fitted or not, or "
                 f"None. Got {type(given).__name__} instead."
             )
+        return given
+
+    def _encoded(self, X: Any) -> Estimator:
+        """The encoder, fitted on X unless it comes fitted."""
+        given = self._given()
+        if given is None:
+            given = AE(_components(X), random_state=seed_from(self.random_state))
         return given if given.__sklearn_is_fitted__() else clone(given).fit(X)
 
     def _graph(self, codes: np.ndarray) -> Graph:
@@ -186,8 +210,8 @@ class Classifier(ClassifierMixin, _FromFew):
     Parameters
     ----------
     encoder : an estimator of narrows with codes: a fitted one is used as it is (in a `GridSearchCV`, which clones, wrap
-        it in scikit-learn's `FrozenEstimator`), another one is fitted on all examples; None for `VAE(32)`, or as many
-        components as there are columns.
+        it in scikit-learn's `FrozenEstimator`), another one is fitted on all examples; None for `AE(32)` (a VAE for
+        "joint"), or half as many components as there are columns.
     method : "probe", "spread", "fine-tune" or "joint", see the top of this module; "auto" spreads where examples
         without a label are given, and probes otherwise. "joint" takes the settings of an encoder that is a VAE.
     n_neighbors : edges of each example in the graph along which labels spread.
@@ -228,7 +252,7 @@ class Classifier(ClassifierMixin, _FromFew):
         ValueError
             If `y` is of another length, or fewer than two classes are known.
         """
-        labels, known = self._targets(y, len(X))
+        labels, known = self._targets(y, self._rows(X, y))
         self.classes_, numbers = np.unique(labels[known], return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
@@ -270,14 +294,7 @@ class Classifier(ClassifierMixin, _FromFew):
 
     def _targets(self, y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
         """The labels, and which of the n are known."""
-        labels = np.asarray(y)
-        if labels.ndim == 2 and labels.shape[1] == 1:
-            labels = labels[:, 0]
-        if labels.ndim != 1 or len(labels) != n:
-            raise ValueError(
-                f"y passed to {type(self).__name__} must hold one label for each of {n} examples. Got shape "
-                f"{np.shape(y)}."
-            )
+        labels = self._column(y, n, "label")
         known = np.array([not (v is None or v != v) for v in labels.tolist()], dtype=bool)
         if labels.dtype.kind in "iufO":
             absent = np.array([known[i] and not isinstance(v, str) and v == -1 for i, v in enumerate(labels.tolist())])
@@ -335,7 +352,7 @@ class Classifier(ClassifierMixin, _FromFew):
 
     def _fit_joint(self, X: Any, place: np.ndarray) -> Classifier:
         """One VAE of examples and labels."""
-        given = self.encoder.estimator if isinstance(self.encoder, FrozenEstimator) else self.encoder
+        given = self._given()
         if given is not None and not isinstance(given, VAE):
             raise TypeError(
                 'The `encoder` parameter of Classifier(method="joint") must be a VAE or None. Got '
@@ -347,9 +364,8 @@ class Classifier(ClassifierMixin, _FromFew):
                 f'{type(self).__name__}(method="joint") learns from examples without a label, too, and all have one. '
                 'Give such examples with the label -1, or take method="fine-tune".'
             )
-        shape = np.shape(X)
         if given is None:
-            given = VAE(max(1, min(_COMPONENTS, int(np.prod(shape[1:])))), random_state=seed_from(self.random_state))
+            given = VAE(_components(X), random_state=seed_from(self.random_state))
         # labelled examples are shown more often, so that each batch has some
         again = np.tile(np.flatnonzero(known), max(0, int(0.1 * len(place) / known.sum()) - 1))
         order = np.concatenate([np.arange(len(place)), again])
@@ -400,19 +416,11 @@ class Regressor(RegressorMixin, _FromFew):
         ValueError
             If `y` is of another length or holds words or infinite numbers.
         """
+        given = self._column(y, self._rows(X, y), "number")
         try:
-            numbers = np.asarray(y, dtype=np.float64)
+            numbers = given.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise ValueError(f"y passed to {type(self).__name__} must hold numbers.") from error
-        if numbers.ndim == 2 and numbers.shape[1] == 1:
-            numbers = numbers[:, 0]
-        if numbers.ndim != 1 or len(numbers) != len(X):
-            raise ValueError(
-                f"y passed to {type(self).__name__} must hold one number for each of {len(X)} examples. Got shape "
-                f"{np.shape(y)}."
-            )
-        if np.isinf(numbers).any():
-            raise ValueError(f"y passed to {type(self).__name__} holds infinite numbers. Drop those examples.")
         known = ~np.isnan(numbers)
         codes = self._begin(X, known)
         self.probe_ = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 3, 13))).fit(codes[known], numbers[known])
@@ -468,6 +476,11 @@ def _product(spread: np.ndarray, probe: np.ndarray) -> np.ndarray:
     """Both opinions: p proportional to spread * probe^0.3."""
     found = (spread + 1e-6) * (probe + 1e-6) ** _PROBE
     return found / found.sum(1, keepdims=True)
+
+
+def _components(X: Any) -> int:
+    shape = X.shape if hasattr(X, "shape") else np.shape(X)
+    return max(1, min(_COMPONENTS, int(np.prod(shape[1:])) // 2))
 
 
 def _taken(X: Any, order: np.ndarray) -> Any:

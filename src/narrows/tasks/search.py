@@ -94,7 +94,7 @@ class Index:
     >>> from narrows.tasks import Index
     >>> X = np.random.default_rng(0).normal(size=(200, 5))
     >>> model = AE(2, hidden=(8,), max_epochs=1, random_state=0).fit(X)
-    >>> Index(model).add(X).search(X[7], k=3).rows[0, 0]
+    >>> int(Index(model).add(X).search(X[7], k=3).rows[0, 0])
     7
     """
 

@@ -176,7 +176,9 @@ def sweep(
     sizes = _checked(model, sizes, warm_start, share)
     seed, place = seed_from(model.random_state), None if folder is None else Path(folder)
     if place is not None:
-        seed = _seed_of(place, seed, overwrite)
+        _clear(place, overwrite)
+        fixed = isinstance(model.random_state, (int, np.integer))
+        seed = seed if fixed or not (place / SUMMARY).exists() else int(_parsed(place / SUMMARY)["seed"])
     model = clone(model).set_params(random_state=seed, checkpoint=None)
     train, test = _parts(X, test, seed)
     why = "as asked" if warm_start is False else pruning.why_not(model, train, sizes[-1], sizes[0])
@@ -317,6 +319,10 @@ def _checked(model: Any, sizes: Any, warm_start: Any, share: Any) -> list[int]:
     """The sizes in ascending order."""
     if not isinstance(model, Estimator):
         raise TypeError(f"sweep takes a narrows estimator, such as AE(). Got {type(model).__name__}.")
+    if getattr(model, "conditional", False):
+        raise ValueError(
+            "The `conditional` parameter must be False in a sweep, which takes no labels. Got True instead."
+        )
     Parameter("sizes", (), SIZES, "").check(
         "sweep", sizes if isinstance(sizes, np.ndarray) is False else sizes.tolist()
     )
@@ -358,15 +364,13 @@ def _identity(model: Estimator, train: Any, test: Any, sizes: Sequence[int]) -> 
     return json.loads(json.dumps(known))
 
 
-def _seed_of(place: Path, seed: int, overwrite: bool) -> int:
-    """The seed of a sweep that goes on is that which it began with."""
+def _clear(place: Path, overwrite: bool) -> None:
+    """Refuse a file, and delete another sweep where that was asked for."""
     if place.exists() and not place.is_dir():
         raise FileExistsError(f"Cannot keep a sweep in {place}: it is a file. Name a folder.")
     if overwrite and (place / SUMMARY).exists():
+        _parsed(place / SUMMARY)  # what is no sweep is not ours to delete
         shutil.rmtree(place)
-    if not (place / SUMMARY).exists():
-        return seed
-    return int(_parsed(place / SUMMARY)["seed"])
 
 
 def _prepare(place: Path, identity: dict[str, Any], seed: int) -> None:
@@ -409,7 +413,10 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        found = dict(json.loads(path.read_text(encoding="utf-8")))
+        if path.name == SUMMARY and not {"identity", "seed"} <= found.keys():
+            raise ValueError("it does not say what was swept")
+        return found
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is no result of a sweep ({error}). Delete it, or name another folder.") from error
 

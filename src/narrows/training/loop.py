@@ -236,7 +236,7 @@ class Trainer:
         with own_generators(0), torch.no_grad():
             device = next(self.model.parameters()).device
             batch = self.rows.batch(torch.arange(2, device=self.device))
-            batch = Batch(*(None if part is None else part.to(device) for part in batch))
+            batch = Batch._make(None if part is None else part.to(device) for part in batch)
             self.model.eval()(batch)
             if self.objective.neighbours is not None:
                 self.model.encoder(batch.x)  # as each example's neighbour is

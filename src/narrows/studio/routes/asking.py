@@ -13,7 +13,8 @@ from fastapi.requests import HTTPConnection
 from narrows.studio import pictures
 from narrows.studio.data import Data
 from narrows.studio.replies import Example, Problem
-from narrows.studio.session import FARTHEST, Session, View
+from narrows.studio.session import Session
+from narrows.studio.view import FARTHEST, View
 
 MOST_ROWS = 1000  # in one request
 MOST_IMAGE_BYTES = 32 << 20

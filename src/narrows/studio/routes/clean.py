@@ -8,18 +8,39 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
 
 from narrows import corruptions
 from narrows.studio.images import fitted_image
-from narrows.studio.replies import Cleaned, CleanRow
+from narrows.studio.replies import Body, Example, Finite, Index
 from narrows.studio.routes import asking
 from narrows.studio.routes.asking import Opened, Shown
-from narrows.studio.session import View
+from narrows.studio.view import View
 from narrows.training import own_generators
 from narrows.types import Batch
 
 router = APIRouter(prefix="/api/clean")
 Kind = Literal["gaussian", "masking", "salt_and_pepper", "poisson"]
+
+
+class CleanRow(Body):
+    """A row to spoil and to clean."""
+
+    row: Index
+    noise: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 0.3
+    kind: Literal["gaussian", "masking", "salt_and_pepper", "poisson"] = "gaussian"
+    seed: Index = 0
+
+
+class Cleaned(BaseModel):
+    """An example before, spoiled, and cleaned; peak signal to noise in dB."""
+
+    original: Example | None
+    noisy: Example
+    clean: Example
+    psnr_noisy: Finite | None
+    psnr_clean: Finite | None
+    method: Literal["denoise", "reconstruct"]
 
 
 @router.post("", responses=asking.refusals(400, 404, 413, 422))

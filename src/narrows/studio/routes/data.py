@@ -5,13 +5,25 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
 
 from narrows.studio import pictures
-from narrows.studio.replies import Row
+from narrows.studio.replies import Example, Finite
 from narrows.studio.routes import asking
 from narrows.studio.routes.asking import RowNumber, RowNumbers, Shown
 
 router = APIRouter(prefix="/api")
+
+
+class Row(BaseModel):
+    """A row of the data."""
+
+    row: int
+    name: str
+    label: str | None
+    example: Example
+    code: list[Finite] | None
+    columns: dict[str, str | None] | None
 
 
 @router.get("/data/{row}", responses=asking.refusals(404, 422))

@@ -18,7 +18,8 @@ from narrows.studio.replies import Codes, DialEntry, Dials, Encoded, Examples, O
 from narrows.studio.routes import asking
 from narrows.studio.routes.asking import Coded, Mapped, RowNumber, RowNumbers
 from narrows.studio.routes.state import MOST_DIALS
-from narrows.studio.session import Session, View
+from narrows.studio.session import Session
+from narrows.studio.view import View
 
 router = APIRouter(prefix="/api")
 _log = logging.getLogger("narrows.studio")

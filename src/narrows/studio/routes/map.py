@@ -6,19 +6,28 @@ from typing import Annotated, Literal
 
 import numpy as np
 from fastapi import APIRouter, HTTPException, Query, Response
+from pydantic import BaseModel
 
 from narrows.studio import pictures
 from narrows.studio.data import Colour
-from narrows.studio.replies import ColourEntry
 from narrows.studio.routes import asking
 from narrows.studio.routes.asking import Coded, Mapped
-from narrows.studio.session import FARTHEST, View
+from narrows.studio.view import FARTHEST, View
 
 router = APIRouter(prefix="/api/map")
 _COMPONENTS = 16  # offered as colours
 Component = Annotated[int, Query(ge=0, le=2**31 - 1)]
 Projection = Annotated[Literal["components", "pca"], Query()]
 Edge = Annotated[float, Query(ge=-FARTHEST, le=FARTHEST, allow_inf_nan=False)]
+
+
+class ColourEntry(BaseModel):
+    """What the map can be coloured by."""
+
+    by: str
+    title: str
+    kind: Literal["category", "number"]
+    categories: list[str] | None
 
 
 @router.get("", response_class=Response, responses=asking.binary(404, 422))

@@ -6,15 +6,62 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Query
+from pydantic import BaseModel
 
 from narrows.studio import pictures
-from narrows.studio.replies import Contribution, Outlier, OutlierEntry, Outliers, Reason
+from narrows.studio.replies import Example, Finite, Picture
 from narrows.studio.routes import asking
 from narrows.studio.routes.asking import RowNumber, Shown
-from narrows.studio.session import View
+from narrows.studio.view import View
 
 router = APIRouter(prefix="/api/outliers")
 _REASONS = 3
+
+
+class Reason(BaseModel):
+    """A column, and its share of what makes an example strange."""
+
+    name: str
+    share: Finite
+
+
+class OutlierEntry(BaseModel):
+    """A row by how strange it is."""
+
+    row: int
+    score: Finite
+    outlier: bool
+    label: str | None
+    reasons: list[Reason]
+
+
+class Outliers(BaseModel):
+    """Rows, strangest first."""
+
+    threshold: Finite
+    rows: list[OutlierEntry]
+
+
+class Contribution(BaseModel):
+    """What a column adds to how strange an example is."""
+
+    name: str
+    value: Finite
+    expected: Finite
+    nats: Finite
+
+
+class Outlier(BaseModel):
+    """A row, and why it is strange."""
+
+    row: int
+    score: Finite | None
+    threshold: Finite
+    outlier: bool
+    example: Example
+    expected: Example
+    heat: Picture | None
+    contributions: list[Contribution] | None
 
 
 @router.get("", responses=asking.refusals(404, 422))

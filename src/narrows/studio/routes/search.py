@@ -5,14 +5,45 @@ distance = 1 - cos(z - m, q - m)      m: the mean code of the training examples
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 from fastapi import APIRouter
+from pydantic import BaseModel, Field
 
-from narrows.studio.replies import CodeQuery, Neighbour, Neighbours, RowQuery
+from narrows.studio.replies import Body, Finite, Index, Number
 from narrows.studio.routes import asking
 from narrows.studio.routes.asking import Mapped
 
 router = APIRouter(prefix="/api/search")
+
+
+class RowQuery(Body):
+    """Search for what is like a row."""
+
+    row: Index
+    k: Annotated[int, Field(ge=1, le=200)] = 24
+
+
+class CodeQuery(Body):
+    """Search for what is near a code."""
+
+    code: Annotated[list[Number], Field(min_length=1, max_length=1_000_000)]
+    k: Annotated[int, Field(ge=1, le=200)] = 24
+
+
+class Neighbour(BaseModel):
+    """A row, and how far its code is."""
+
+    row: int
+    distance: Finite
+    label: str | None
+
+
+class Neighbours(BaseModel):
+    """Rows, nearest first."""
+
+    results: list[Neighbour]
 
 
 @router.post("", responses=asking.refusals(400, 404, 413, 422))

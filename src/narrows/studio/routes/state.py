@@ -31,7 +31,8 @@ from narrows.studio.replies import (
 )
 from narrows.studio.routes import asking
 from narrows.studio.routes.asking import MOST_ROWS, Here, Opened
-from narrows.studio.session import Session, View
+from narrows.studio.session import Session
+from narrows.studio.view import View
 from narrows.version import __version__
 
 router = APIRouter(prefix="/api")

@@ -9,6 +9,7 @@ import secrets
 import shutil
 import zipfile
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -32,8 +33,8 @@ from narrows.studio.replies import (
 from narrows.studio.routes import asking
 from narrows.studio.routes.asking import Here
 from narrows.studio.routes.state import likelihood_help, whole_state
-from narrows.studio.session import View
 from narrows.studio.uploads import SIDE, Brought, Column
+from narrows.studio.view import View
 
 router = APIRouter(prefix="/api")
 Number = Annotated[str, InPath(max_length=32, pattern="^[0-9a-z]+$")]
@@ -81,7 +82,7 @@ async def upload(
                 if size > jobs.upload_bytes:
                     raise HTTPException(413, f"At most {jobs.upload_bytes:,} bytes can be brought.")
                 stream.write(part)
-        brought = await asking.in_thread(lambda: uploads.bring(folder / "raw", name, jobs.upload_bytes, side))
+        brought = await asking.in_thread(lambda: _read(jobs, folder / "raw", name, side))
     finally:
         await asking.in_thread(lambda: shutil.rmtree(folder, ignore_errors=True))
     return await asking.in_thread(lambda: _told(jobs.take(brought), brought))
@@ -218,6 +219,11 @@ def download(here: Here, model: Number) -> Response:
     name = "".join(c for c in path.name if c.isascii() and (c.isalnum() or c in "-_.")) or "model"
     headers = {"Content-Disposition": f'attachment; filename="{name}.zip"'}
     return Response(stream.getvalue(), media_type="application/zip", headers=headers)
+
+
+def _read(jobs: Jobs, path: Path, name: str, side: int) -> Brought:
+    with jobs.reading:
+        return uploads.bring(path, name, jobs.upload_bytes, side)
 
 
 def _model(here: Here, model: str) -> View:

@@ -6,16 +6,78 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Query
+from pydantic import BaseModel
 
 from narrows.report.page import signed
 from narrows.studio import pictures
-from narrows.studio.replies import ActiveUnit, ActiveUnits, NamedValue, Turn, Turned, Unit, UnitEntry, Units
+from narrows.studio.replies import Body, Example, Finite, Index, Number, Picture
 from narrows.studio.routes import asking
 from narrows.studio.routes.asking import Mapped, RowNumber
-from narrows.studio.session import View
+from narrows.studio.view import View
 
 router = APIRouter(prefix="/api/units")
 _MOST_COLUMNS = 12
+
+
+class UnitEntry(BaseModel):
+    """A unit of a sparse code."""
+
+    unit: int
+    rate: Finite
+    strength: Finite
+    highest: Finite
+    top: list[int]
+
+
+class Units(BaseModel):
+    """A page of the wall of units."""
+
+    total: int
+    pages: int
+    page: int
+    units: list[UnitEntry]
+
+
+class NamedValue(BaseModel):
+    """A column and a number."""
+
+    name: str
+    value: Finite
+
+
+class Unit(UnitEntry):
+    """A unit, and what it adds."""
+
+    adds: Picture | None
+    columns: list[NamedValue] | None
+
+
+class ActiveUnit(UnitEntry):
+    """A unit that an example sets off."""
+
+    activation: Finite
+
+
+class ActiveUnits(BaseModel):
+    """The units that a row sets off, strongest first."""
+
+    row: int
+    units: list[ActiveUnit]
+
+
+class Turn(Body):
+    """A unit's activation to set for a row."""
+
+    row: Index
+    value: Number
+
+
+class Turned(BaseModel):
+    """A row's reconstruction before and after a unit was turned."""
+
+    before: Example
+    after: Example
+    was: Finite
 
 
 async def _sparse(view: Mapped) -> View:

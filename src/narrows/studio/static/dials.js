@@ -1,7 +1,7 @@
 // The dials: one slider a component, in the order of what they carry, and the example that the decoder makes of them.
 
 import { Code, hash, packed, unpacked } from "./state.js";
-import { button, chooser, copy, download, h, heading, icon, number, oncePerFrame, percent, select, settled, takes, tried } from "./ui.js";
+import { button, chooser, copy, download, h, heading, icon, number, oncePerFrame, percent, select, settled, takes, tiles, tried } from "./ui.js";
 import { columnRanges, view } from "./view.js";
 
 /** @import {App, Dial, Encoded, Panel, State, Transport} from "./types" */
@@ -20,9 +20,10 @@ export function mountDials(el, transport, state, shared = {}) {
   const code = shared.code ?? new Code(n);
   const image = model.kind === "image";
   /** @type {(() => void)[]} */ const ends = [];
-  /** @type {Map<number, {show: () => void, strip: HTMLImageElement | null}>} */ const rows = new Map();
+  /** @typedef {ReturnType<typeof tiles>} Strip */
+  /** @type {Map<number, {show: () => void, strip: Strip | null}>} */ const rows = new Map();
   /** @type {Dial[]} */ let dials = [];
-  let follow = false; // whether strips start from the code, or from the mean
+  let follow = true; // whether strips start from the code, or from the mean
 
   const stage = h("div", { class: `stage-picture ${model.kind}`, style: image ? {} : { "--rows": model.shape[0] } });
   /** @type {ReturnType<typeof view> | null} */ let screen = null;
@@ -38,11 +39,11 @@ export function mountDials(el, transport, state, shared = {}) {
     for (const [component, { strip }] of rows) if (strip) load(strip, component);
   }, 250);
 
-  /** @param {HTMLImageElement} strip @param {number} component */
-  async function load(strip, component) {
+  /** @param {Strip} strip @param {number} component */
+  function load(strip, component) {
     const here = Array.from(code.value, (v) => Number(v.toFixed(4))).join(",");
     const from = follow && here.length < 15000 ? `&code=${here}` : ""; // longer addresses are refused
-    strip.src = await transport.picture(`/api/dials/${component}/strip?steps=${STEPS}${from}`);
+    strip.show(transport.picture(`/api/dials/${component}/strip?steps=${STEPS}${from}`));
   }
 
   // what can be done with the code
@@ -72,7 +73,7 @@ export function mountDials(el, transport, state, shared = {}) {
     for (const [component, { strip }] of rows) if (strip) load(strip, component);
   }).element;
 
-  const following = h("label", { class: "check" }, h("input", { type: "checkbox", onchange: (/** @type {Event} */ e) => {
+  const following = h("label", { class: "check" }, h("input", { type: "checkbox", checked: true, onchange: (/** @type {Event} */ e) => {
     follow = /** @type {HTMLInputElement} */ (e.target).checked;
     for (const [component, { strip }] of rows) if (strip) load(strip, component);
   } }), "Strips start from this picture");
@@ -123,7 +124,7 @@ export function mountDials(el, transport, state, shared = {}) {
       code.tell();
     }, { quiet: true, "aria-pressed": "false", class: "lock" });
     const carried = unit === "nats" ? `${number(dial.carries)} nats` : percent(dial.carries);
-    const strip = image ? h("img", { class: "px strip", alt: `What ${name} does, from ${number(low)} to ${number(high)}`, width: STEPS * model_width(), height: model_height(), decoding: "async", loading: "lazy" }) : null;
+    const strip = image ? blank(`What ${name} does, from ${number(low)} to ${number(high)}`) : null;
     if (strip) load(strip, component);
     const amount = h("i", { style: { transform: `scaleX(${most ? Math.max(0, dial.carries) / most : 0})` } });
 
@@ -154,14 +155,14 @@ export function mountDials(el, transport, state, shared = {}) {
     const line = h("li", { class: "dial" },
       h("div", { class: "dial-head" }, h("b", null, name), h("span", { class: "carries", title: "What it carries" }, h("span", { class: "amount" }, amount), carried), output, lock),
       dial.label && h("p", { class: "does" }, dial.label),
-      h("div", { class: `throw ${image ? "pictured" : ""}` }, strip, slider),
+      h("div", { class: `throw ${image ? "pictured" : ""}` }, strip?.element, slider),
     );
     rows.set(component, { show, strip });
     return line;
   }
 
-  const model_width = () => model.shape[1];
-  const model_height = () => model.shape[0];
+  /** @param {string} alt */
+  const blank = (alt) => tiles({ n: STEPS, columns: STEPS, shape: model.shape, alt });
 
   function refresh() {
     for (const { show } of rows.values()) show();
@@ -172,16 +173,19 @@ export function mountDials(el, transport, state, shared = {}) {
   }
 
   // a place is kept for each dial before it is known, so that nothing jumps
-  list.replaceChildren(...Array.from({ length: Math.min(n, FIRST) }, () => h("li", { class: "dial waiting" }, h("div", { class: "dial-head" }, " "), h("div", { class: `throw ${image ? "pictured" : ""}` }, image && h("span", { class: "strip", style: { "aspect-ratio": `${STEPS * model.shape[1]} / ${model.shape[0]}` } }), h("input", { type: "range", disabled: true, "aria-label": "Loading" })))));
+  list.replaceChildren(...Array.from({ length: Math.min(n, FIRST) }, () => h("li", { class: "dial waiting" }, h("div", { class: "dial-head" }, " "), h("div", { class: `throw ${image ? "pictured" : ""}` }, image && blank("Loading").element, h("input", { type: "range", disabled: true, "aria-label": "Loading" })))));
   if (image) {
     screen = view(model, "The example that the dials make");
     stage.append(screen.element);
   }
 
+  // the first example is a better beginning than the mean of all, which looks like none of them
+  const first = code.ready || !state.data ? null : transport.json("POST", "/api/encode", { row: 0 }).catch(() => null);
   const ready = transport.json("GET", `/api/dials?limit=${Math.min(n, state.limits.dials)}`).then(async (/** @type {{unit: string, dials: Dial[]}} */ answer) => {
     dials = answer.dials;
+    const begun = await first;
     if (!code.ready) {
-      code.value.set(means());
+      code.value.set(begun?.code ?? means());
       code.ready = true;
     }
     if (!image) {

@@ -9,6 +9,7 @@ import { hash } from "./state.js";
 import { view as makeView } from "./view.js";
 
 /** @import {App, Panel, State, Transport} from "./types" */
+/** @import {Code} from "./state.js" */
 /** @typedef {"move" | "lasso" | "path"} Tool */
 
 const REACH = 14; // pixels from the pointer to a point that it means
@@ -16,7 +17,7 @@ const FRAMES = 24; // of a walk, from one example to the next
 
 /**
  * @param {HTMLElement} el @param {Transport} transport @param {State} state
- * @param {{onPick?: (row: number) => void, onView?: (parameters: Record<string, string>) => void, toDials?: () => void}} [told]
+ * @param {{code?: Code, onPick?: (row: number) => void, onView?: (parameters: Record<string, string>) => void, toDials?: () => void}} [told]
  */
 export function mountMap(el, transport, state, told = {}) {
   const { model, data } = state;
@@ -122,6 +123,7 @@ export function mountMap(el, transport, state, told = {}) {
 
   function paint() {
     dark = isDark(stage);
+    behind.style.filter = !dark && model?.shape[2] === 1 ? "invert(1)" : ""; // ink on paper, so that points stand out
     if (!places.length || values.length !== places.length / 2) return;
     stage.setAttribute("aria-busy", "false");
     const shown = (/** @type {number} */ i) => (chosen ? chosen[i] === 1 : only === null || values[i] === only);
@@ -606,11 +608,18 @@ export function mountMap(el, transport, state, told = {}) {
 
   const ready = transport.json("GET", "/api/map/colours").then((answer) => {
     colours = answer;
-    choice.by ||= colours[0]?.by ?? "";
+    // scores of very many rows take a while: they wait until they are asked for
+    const quick = data.n > 20000 && !data.labels && colours.find((c) => c.by.startsWith("component:"));
+    if (!colours.some((c) => c.by === choice.by)) choice.by = (quick || colours[0])?.by ?? "";
     by.replaceChildren(...colours.map((c) => h("option", { value: c.by, selected: c.by === choice.by }, c.title)));
     return load().then(recolour); // places first: colours may take the model a while
   });
   tried(ready);
+  if (told.code?.ready) {
+    transport.decode(told.code.value, screen.show);
+    about.textContent = "What the dials make. Click a point: they are set to it.";
+    if (toDials) toDials.disabled = false;
+  }
   take("move");
   list();
   route();
@@ -651,6 +660,7 @@ export function panel(app) {
       visible = true;
       if (map) return;
       map = mountMap(body, app.transport, app.state, {
+        code: app.code ?? undefined,
         onPick: async (row) => {
           const found = await tried(app.transport.binary("GET", `/api/codes?rows=${row}`));
           if (found) app.code?.set(/** @type {Float32Array} */ (found.data));

@@ -1,7 +1,7 @@
 // Train: bring data, see what narrows sees, choose a recipe, watch it learn, and land on the dials.
 
 import { curves } from "./curves.js";
-import { button, h, heading, icon, labelled, number, shown, takes, tiles, toast, tried } from "./ui.js";
+import { button, h, heading, icon, labelled, number, select, shown, takes, tiles, toast, tried } from "./ui.js";
 
 /** @import {App, Column, Example, Job, Panel, Recipe, Upload} from "./types" */
 
@@ -30,28 +30,31 @@ export function panel(app) {
         datasets.length > 0 && h("div", { class: "sets" }, h("h2", null, "Or start with one of these"), h("ul", null, datasets.map((d) => h("li", null, h("button", { type: "button", class: "set", onclick: () => read(transport.json("POST", "/api/uploads/dataset", { name: d.name }), d.name) }, h("b", null, d.name), h("span", null, d.summary), h("small", null, `${d.n.toLocaleString("en")} rows`))))))));
   }
 
-  /** @param {File} file */
-  function upload(file) {
+  /** @param {File} file @param {number} [side] pixels that the longer side of images keeps */
+  function upload(file, side = 64) {
     const { upload_bytes: most } = app.state.limits;
     if (file.size > most) return toast(`${file.name} has ${Math.ceil(file.size / 2 ** 20)} MB; up to ${Math.round(most / 2 ** 20)} MB can be read here.`, "wrong");
-    return read(transport.json("POST", `/api/uploads?name=${encodeURIComponent(file.name)}`, file), file.name);
+    const query = `name=${encodeURIComponent(file.name)}${side === 64 ? "" : `&side=${side}`}`;
+    const resized = /\.zip$/i.test(file.name) ? { side, to: (/** @type {number} */ other) => upload(file, other) } : undefined;
+    return read(transport.json("POST", `/api/uploads?${query}`, file), file.name, resized);
   }
 
-  /** @param {Promise<Upload>} request @param {string} name */
-  async function read(request, name) {
+  /** @typedef {{side: number, to: (side: number) => void}} Resized */
+  /** @param {Promise<Upload>} request @param {string} name @param {Resized} [resized] */
+  async function read(request, name, resized) {
     if (busy || stop) return;
     busy = true;
     body.replaceChildren(h("p", { class: "waits", role: "status" }, h("span", { class: "spinner" }), `Reading ${name}`));
     const seen = await tried(request);
     busy = false;
-    if (seen) setUp(seen);
+    if (seen) setUp(seen, resized);
     else bring();
   }
 
   // ---- 2. what narrows sees, and 3. the recipe ----
 
-  /** @param {Upload} seen */
-  function setUp(seen) {
+  /** @param {Upload} seen @param {Resized} [resized] */
+  function setUp(seen, resized) {
     const { recipes } = app.state;
     const used = new Set((seen.columns ?? []).filter((c) => c.use).map((c) => c.name));
     const chosen = { recipe: seen.suggested.recipe, likelihood: seen.suggested.likelihood };
@@ -107,7 +110,8 @@ export function panel(app) {
       h("div", { class: "seen" }, h("h2", null, "What narrows sees"),
         h("p", { class: "seen-words" }, h("b", null, seen.name), ` ${seen.n.toLocaleString("en")} rows: ${seen.description}.`, seen.labels && " There are labels, which colour the map."),
         seen.notes.length > 0 && h("ul", { class: "notes" }, seen.notes.map((note) => h("li", null, note))),
-        seen.preview.sheet && h("span", { class: "preview" }, tiles(Promise.resolve(seen.preview.sheet), { n: Math.min(32, seen.n), places: Math.min(32, seen.n), columns: Math.min(8, seen.n), shape: seen.shape, alt: "The first examples" })),
+        seen.preview.sheet && h("div", { class: "preview" }, preview(seen, seen.preview.sheet)),
+        resized && h("div", { class: "bar" }, select("Pixels, of the longer side at most", ["16", "32", "64", "128", "256"].map((side) => [side, side]), String(resized.side), (side) => resized.to(Number(side))).element),
         seen.columns && h("div", { class: "scroll columns", tabindex: "0", role: "region", "aria-label": "Columns" }, h("table", { class: "plain" }, h("thead", null, h("tr", null, ["use", "column", "kind", "range", "gaps", "distinct", "for example"].map((c) => h("th", { scope: "col" }, c)))), h("tbody", null, seen.columns.slice(0, 400).map(line)))),
         seen.columns && h("div", { class: "bar" }, count, labelled("Colour the map by", label))),
       h("div", null, h("h2", null, "Recipe"), cards,
@@ -217,6 +221,13 @@ export function panel(app) {
       for (const end of ends) end();
     },
   };
+}
+
+/** The first examples, apart. @param {Upload} seen @param {string} sheet */
+function preview({ n, shape }, sheet) {
+  const first = tiles({ n: Math.min(32, n), columns: Math.min(8, n), shape, alt: "The first examples" });
+  first.show(Promise.resolve(sheet));
+  return first.element;
 }
 
 /** Original and reconstructed values, side by side. @param {number[]} original @param {number[]} made @param {string[] | null} names */

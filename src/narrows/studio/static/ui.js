@@ -156,12 +156,14 @@ export function settled(act, pause) {
   };
 }
 
-/** 0.0123 -> "0.012": three digits that matter, no exponent where it can be helped. @param {number | null | undefined} value */
+/** 0.01234 -> "0.0123": three digits that matter, no exponent where it can be helped. @param {number | null | undefined} value */
 export function number(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  if (value === 0) return "0"; // and no -0
   const size = Math.abs(value);
   if (size >= 1e6 || (size > 0 && size < 1e-4)) return value.toExponential(2);
-  return value.toLocaleString("en", { maximumSignificantDigits: size >= 100 ? 6 : 3 }).replace("-", "−");
+  const digits = size >= 100 ? { maximumFractionDigits: size >= 1000 ? 0 : 1 } : { maximumSignificantDigits: 3 };
+  return value.toLocaleString("en", digits).replace("-", "−");
 }
 
 /** @param {number} share from 0 to 1 */
@@ -209,14 +211,24 @@ export function thumbnail(transport, model, row, alt = `row ${row}`) {
 }
 
 /** Examples that are edge to edge on one picture, with paper between them.
- * @param {Promise<string>} sheet @param {{n: number, places: number, columns: number, shape: number[], alt: string}} what */
-export function tiles(sheet, { n, places, columns, shape, alt }) {
+ * @param {{n: number, places?: number, columns: number, shape: number[], alt: string}} what */
+export function tiles({ n, places = n, columns, shape, alt }) {
   const rows = Math.ceil(n / columns);
   /** @param {number} i @param {number} of */
   const at = (i, of) => `${of > 1 ? (100 * i) / (of - 1) : 0}%`;
   const parts = Array.from({ length: places }, (_, i) => h("i", { class: i < n ? null : "empty", style: { "aspect-ratio": `${shape[1]} / ${shape[0]}`, "background-position": `${at(i % columns, columns)} ${at(Math.floor(i / columns), rows)}` } }));
-  sheet.then((url) => parts.slice(0, n).forEach((part) => (part.style.backgroundImage = `url("${url}")`)));
-  return h("span", { class: "tiles", role: "img", "aria-label": alt, style: { "--columns": columns } }, parts);
+  let asked = 0;
+  return {
+    element: h("span", { class: "tiles", role: "img", "aria-label": alt, style: { "--columns": columns } }, parts),
+    /** Shows a picture once all of it is there. @param {Promise<string>} sheet its address */
+    async show(sheet) {
+      const mine = ++asked;
+      const image = new Image();
+      image.src = await sheet;
+      const loaded = await image.decode().then(() => true, () => false);
+      if (loaded && mine === asked) for (const part of parts.slice(0, n)) part.style.backgroundImage = `url("${image.src}")`;
+    },
+  };
 }
 
 /** Values as bars, each column on a scale of its own that grows as it must.

@@ -27,7 +27,9 @@ export function panel(app) {
   function sheet(rows, alt) {
     if (!rows.length) return h("p", { class: "note" }, "never active");
     if (!image) return h("p", { class: "note" }, `rows ${rows.slice(0, 5).join(", ")}`);
-    return tiles(transport.picture(`/api/sprites?rows=${rows.join(",")}&columns=3`), { n: rows.length, places: 9, columns: 3, shape: model.shape, alt });
+    const sheet = tiles({ n: rows.length, places: 9, columns: 3, shape: model.shape, alt });
+    sheet.show(transport.picture(`/api/sprites?rows=${rows.join(",")}&columns=3`));
+    return sheet.element;
   }
 
   async function load() {
@@ -54,7 +56,7 @@ export function panel(app) {
     for (const b of wall.querySelectorAll("button")) b.setAttribute("aria-pressed", String(b.id === `unit-${unit}`));
     const found = await tried(transport.json("GET", `/api/units/${unit}`));
     if (!found || mine !== looked) return;
-    const row = like ?? found.top[0] ?? 0;
+    const row = like ?? 0;
     const before = h("div");
     const after = h("div");
     const amount = h("span", null, "");

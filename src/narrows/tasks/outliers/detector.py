@@ -1,16 +1,16 @@
 """`OutlierDetector`: a small ensemble of denoising autoencoders, and the density of what they make of the data.
 
-    score(x) = - sum over parts of weight * softplus((log v(x) - location) / spread)        nats, at most 0
+    score(x) = - (sum over parts of weight * n(x)^2)^(1/2),   n(x) = softplus((log v(x) - location) / spread)
 
-Each part measures v, and its nats say how far beyond usual rows that is (`parts.Surprise`):
+Each part measures v, and its n says, in nats, how far beyond usual rows that is (`parts.Surprise`):
 
-    residual   columns that the others do not predict                       weight 1/4   (`ensemble`, `parts.Residuals`)
-    near       distance to the 3 nearest training rows, as denoised         weight 1     (`parts.Neighbours`)
-    wide       distance to the nearest tenth of 1,000 of them               weight 3/4
+    residual   columns that the others do not predict                  weight 1/4   (`ensemble`, `parts.Residuals`)
+    near       distance to the 2 nearest training rows, as denoised    weight 1     (`parts.Neighbours`)
+    wide       distance to the nearest tenth of 1,000 of them          weight 1/3
 
 The autoencoders see what is wrong between columns, `near` sees rows that lie off the data, and `wide` outliers that
-have company. The sum is in the manner of Fisher's for several tests at once; it is no likelihood of x, because the
-parts are not independent.
+have company. Squares are added, because one part that is sure says more than three that wonder. The score is no
+likelihood of x.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ from narrows.version import __version__
 RECIPE = "outliers"
 _AUTO_CONTAMINATION = 0.05
 _N_STEPS = 1_000
-_WEIGHTS = (0.25, 1.0, 0.75)  # of residual, near and wide
-_N_NEAR, _WIDE_ROWS, _WIDE_SHARE = 3, 1_000, 0.1
+_WEIGHTS = (1 / 4, 1.0, 1 / 3)  # of residual, near and wide
+_TAILS = (0.02, 0.1, 0.1)  # where each begins to count: usual rows differ in how well they can be predicted
+_LEAST_SQUARE = 1e-30  # so that there is something to divide
+_N_NEAR, _WIDE_ROWS, _WIDE_SHARE = 2, 1_000, 0.1
 _MOST_REFERENCES = 50_000
 _BLOCK = 8_192  # rows at a time
 _ROUNDING = 1e-4  # nats, between a row's scores in one batch and in another
@@ -140,17 +142,19 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     def explain(self, X: Any) -> np.ndarray:
         """What each column, pixel or time step adds to a row's score: like X; summed over a row, `score_samples`.
 
-        The most negative are what makes the row strange. Each part's nats are given to the entries in proportion to
-        what they add to the part's distance.
+        The most negative are what makes the row strange. A part has the share weight * n^2 of the score, and gives it
+        to the entries in proportion to what they add to its v.
         """
         check_is_fitted(self)
         rows = self._rows(X, reset=False)
         found = np.zeros(rows.shape)
         shares = self._shares(self._columns(rows), _keys(rows))
-        for weight, surprise, share in zip(_WEIGHTS, self._surprises, shares, strict=True):
-            total = share.sum(1, keepdims=True, dtype=np.float64)
+        totals = [share.sum(1, dtype=np.float64) for share in shares]
+        score = self._score(totals)[:, None]
+        for weight, surprise, share, total in zip(_WEIGHTS, self._surprises, shares, totals, strict=True):
             even = np.full(share.shape, 1 / share.shape[1])
-            found -= weight * surprise(total[:, 0])[:, None] * np.divide(share, total, out=even, where=total > 0)
+            of_part = np.divide(share, total[:, None], out=even, where=total[:, None] > 0)
+            found += weight * surprise(total)[:, None] ** 2 / score * of_part
         return found.reshape(len(rows), *self._shape)
 
     # ---------------------------------------------------------------------------------------------- keeping
@@ -240,7 +244,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         some = evenly(np.arange(len(u))[:, None], _CALIBRATED)[:, 0]
         u, keys, usual = u[some], keys[some], usual[some]
         measured = self._measured(u, keys)
-        self._surprises = [Surprise.of(v[usual]) for v in measured]
+        self._surprises = [Surprise.of(v[usual], tail) for v, tail in zip(measured, _TAILS, strict=True)]
         score = self._score(measured)
         share = _AUTO_CONTAMINATION if self.contamination == "auto" else self.contamination
         self.offset_ = float(np.quantile(score, share)) - _ROUNDING
@@ -252,7 +256,8 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     def _score(self, measured: list[np.ndarray]) -> np.ndarray:
         """The score of rows for which the parts measure this: (n,)."""
         parts = zip(_WEIGHTS, self._surprises, measured, strict=True)
-        return -np.sum([weight * surprise(v) for weight, surprise, v in parts], axis=0)
+        squares = [weight * surprise(v) ** 2 for weight, surprise, v in parts]
+        return -np.sqrt(np.sum(squares, axis=0) + _LEAST_SQUARE)
 
     def _shares(self, u: np.ndarray, keys: np.ndarray) -> list[np.ndarray]:
         """The same for each entry: (n, d) each."""

@@ -101,21 +101,22 @@ def _whitening(scaled: np.ndarray) -> np.ndarray:
 class Surprise:
     """How far beyond usual rows a measure v is, in nats: little for most rows, then a nat for each `spread` of log v.
 
-        softplus(t),   t = (log v - location) / spread,   P(V > v) = 1 / (1 + 9 e^t)
+        softplus(t),   t = (log v - location) / spread,   P(V > v) = 1 / (1 + (1 / tail - 1) e^t)
 
-    P is a log-logistic law, fitted by the outer tenths of what held-out rows measure; at `location` the upper one
-    begins. So for a rare v this is -log P(V > v) less log 9. It grows with log v without end: no two outliers are
-    equally strange.
+    P is a log-logistic law, fitted by the outer tenths of what held-out rows measure; at `location` its upper `tail`
+    begins. So for a rare v this is -log P(V > v), less what that is at the tail. It grows with log v without end: no
+    two outliers are equally strange.
     """
 
     def __init__(self, location: float, spread: float) -> None:
         self.location, self.spread = location, spread
 
     @classmethod
-    def of(cls, measured: np.ndarray) -> Surprise:
+    def of(cls, measured: np.ndarray, tail: float = 0.1) -> Surprise:
         """Of held-out rows that measure `measured` (n,)."""
         low, high = np.quantile(_log(measured), [0.1, 0.9])
-        return cls(float(high), max(float(high - low) / (2 * math.log(9)), _LEAST_SPREAD))
+        spread = max(float(high - low) / (2 * math.log(9)), _LEAST_SPREAD)
+        return cls(float(high) + spread * (math.log(1 / tail - 1) - math.log(9)), spread)
 
     def __call__(self, measured: np.ndarray) -> np.ndarray:
         """Nats: (n,), at least 0."""

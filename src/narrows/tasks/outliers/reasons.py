@@ -67,7 +67,7 @@ def reasons(
 
 
 def _log_likelihoods(model: Estimator, X: Any) -> np.ndarray:
-    """Of each entry at the row's own code, less the median of the entry: n x the shape of a row."""
+    """Of each entry at the row's own code, less the median of the entry: n x the shape of a row of X."""
     inner = model.module()
 
     def entries(x: Tensor) -> Tensor:
@@ -75,5 +75,8 @@ def _log_likelihoods(model: Estimator, X: Any) -> np.ndarray:
         z = torch.cat([z, inner.infer(x)], 1) if inner.n_classes else z
         return inner.likelihood.log_prob(inner.decode(z), x)
 
+    schema = model.schema_
     nats = model.applied(entries, model.prepared(X)).double().numpy()
+    nats = np.moveaxis(nats, 1, -1) if schema.layout == "hwc" else nats
+    nats = nats.reshape(len(nats), *schema.user_shape)
     return nats - np.median(nats, axis=0) if len(nats) > 1 else nats
