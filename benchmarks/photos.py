@@ -8,8 +8,8 @@
   photo; it is told that level in training, as BM3D is.
 
 Noise is not clipped, results are clipped to [0, 1]; the PSNR is the mean over the twelve photos. "ensemble" averages
-over eight flips and turns. A training that was interrupted goes on from its checkpoint in the folder of models
-(--evaluate takes it as it stands there); `cpu_seconds` are those of all its runs. bm3d's numbers are kept, photo by
+over eight flips and turns. A training that was interrupted goes on from its checkpoint in the folder of models (with
+--evaluate it is measured after Ctrl-C, too); `cpu_seconds` are those of all its runs. bm3d's numbers are kept, photo by
 photo, and not computed again. Needs NARROWS_DATA with denoising_train400.npz and denoising_set12.npz.
 """
 

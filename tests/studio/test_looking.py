@@ -614,3 +614,31 @@ def test_the_report_is_a_page_of_no_site(shared):
     kept = shared("table").get("/api/report?download=true")
     assert kept.headers["content-disposition"].startswith("attachment")
     assert kept.content == answer.content  # written once
+
+
+@pytest.mark.parametrize("name", ["dae", "table"])
+def test_every_panel_of_a_model_answers(opened, name, models):
+    """Also of a model without codes, and of one fitted on a data frame."""
+    client = opened(name)
+    if name == "table":
+        pandas = pytest.importorskip("pandas", reason="needs the extra `tables`")
+        X = client.app.state.session.current.data.X
+        frame = pandas.DataFrame(X, columns=list("abcd"))
+        model = VAE(2, hidden=(8,), max_epochs=1, random_state=0).fit(frame)
+        client.app.state.session.open(model, Data("frame", frame), name="frame")
+    state = client.get("/api/state").json()["model"]
+    asked = {
+        "dials": [("get", "/api/dials", None), ("get", "/api/random", None)],
+        "map": [("get", "/api/map", None), ("get", "/api/map?projection=pca", None), ("get", "/api/map/colours", None)],
+        "clean": [("post", "/api/clean", {"row": 3})],
+        "outliers": [("get", "/api/outliers?n=3", None), ("get", "/api/outliers/3", None)],
+        "search": [("post", "/api/search", {"row": 3})],
+        "report": [],
+    }
+    always = [("get", "/api/data/3", None), ("get", "/api/models/current/download", None)]
+    for method, path, body in [*always, *(one for panel in state["can"] for one in asked[panel])]:
+        answer = client.request(method, path, json=body)
+        assert answer.status_code == 200, (path, answer.text)
+    if name == "table":
+        assert client.get("/api/outliers/3").json()["contributions"][0]["name"] in "abcd"
+        assert client.post("/api/encode", json={"values": [0.0, 1.0, 2.0, 3.0]}).status_code == 200

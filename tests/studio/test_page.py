@@ -66,13 +66,17 @@ class Studio:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    # WebGL in software, as on a machine without a GPU, and nothing else of the page by way of it
-    flags = ["--no-sandbox", "--enable-unsafe-swiftshader", "--disable-background-networking"]
+def launch() -> Iterator[Callable[..., object]]:
     with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield chromium
-        chromium.close()
+        yield lambda *flags: playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *flags])
+
+
+@pytest.fixture(scope="module")
+def browser(launch) -> Iterator[object]:
+    # WebGL in software, as on a machine without a GPU, and nothing else of the page by way of it
+    chromium = launch("--enable-unsafe-swiftshader", "--disable-background-networking")
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +241,10 @@ def test_the_last_of_many_turns_is_what_is_seen(visit):
     # all of it is one step back
     page.get_by_role("button", name="Undo").click()
     assert page.get_by_role("button", name="Undo").is_disabled()
+
+
+ENCODE = """row => fetch("/api/encode", {method: "POST", headers: {"Content-Type": "application/json"},
+    body: JSON.stringify({row})}).then(answer => answer.json())"""
 
 
 def ordered(page, shown: list[float]) -> list[float]:
@@ -640,10 +648,7 @@ def test_a_link_that_holds_no_code_opens_the_dials(visit, link):
     page = visit("vae", link)
     assert page.locator("h1").inner_text() == "Dials"
     ready(page)
-    first = page.evaluate(
-        """() => fetch("/api/encode", {method: "POST", headers: {"Content-Type": "application/json"}, body: '{"row": 0}'})
-            .then(answer => answer.json())"""
-    )
+    first = page.evaluate(ENCODE, 0)
     assert ordered(page, values(page)) == pytest.approx(first["code"], abs=1e-3)
 
 
@@ -674,18 +679,15 @@ def test_codes_in_links_and_two_who_ask_at_once(visit):
 
 
 @pytest.mark.slow
-def test_a_map_without_webgl(studio):
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-3d-apis"]
-        )
-        page = chromium.new_page()
-        page.goto(f"{studio('vae').url}/#map")
-        page.locator(".key").first.wait_for()
-        assert page.evaluate("document.createElement('canvas').getContext('webgl2')") is None
-        ink = Image.open(io.BytesIO(page.locator(".stage").screenshot())).convert("HSV")
-        assert (np.asarray(ink)[..., 1] > 90).sum() > 300
-        chromium.close()
+def test_a_map_without_webgl(launch, studio):
+    chromium = launch("--disable-gpu", "--disable-3d-apis")
+    page = chromium.new_page()
+    page.goto(f"{studio('vae').url}/#map")
+    page.locator(".key").first.wait_for()
+    assert page.evaluate("document.createElement('canvas').getContext('webgl2')") is None
+    ink = Image.open(io.BytesIO(page.locator(".stage").screenshot())).convert("HSV")
+    assert (np.asarray(ink)[..., 1] > 90).sum() > 300
+    chromium.close()
 
 
 def test_light_and_dark(visit):

@@ -392,6 +392,27 @@ def test_an_error_of_our_own_says_little(opened, monkeypatch):
     assert "ZeroDivision" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (OSError(28, "No space left on device"), 409, "No space left on device"),
+        (MemoryError(), 413, "more memory"),
+        (ImportError("pip install pandas"), 422, "pip install pandas"),
+        (FloatingPointError("inf"), 422, "inf"),
+    ],
+)
+def test_what_the_machine_cannot_do_is_said(opened, monkeypatch, error, code, words):
+    client = opened("vae")
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(client.app.state.session.current, "decoded", fail)
+    answer = client.post("/api/decode", json={"codes": [[0.0] * 4]})
+    assert answer.status_code == code
+    assert words in answer.json()["detail"]
+
+
 def test_temporary_files_go_with_the_session(opened):
     client = opened("none")
     session = client.app.state.session

@@ -183,6 +183,7 @@ async def turned(link: str, cookie: str) -> bytes:
         return await socket.recv()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 def test_a_server_with_a_token_from_its_link_to_its_end(models, tmp_path, monkeypatch):
     pytest.importorskip("websockets", reason="needs the extra `studio`")
@@ -207,7 +208,7 @@ def test_a_server_with_a_token_from_its_link_to_its_end(models, tmp_path, monkey
         json.load(opener.open(upload))
         assert list(tmp_path.glob("narrows-studio-*"))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 143
+        assert process.wait(60) == 143
         assert not list(tmp_path.glob("narrows-studio-*"))
 
 
@@ -216,5 +217,5 @@ def test_a_server_with_a_token_from_its_link_to_its_end(models, tmp_path, monkey
 def test_ctrl_c_is_the_usual_end():
     with running() as (process, _):
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert "Traceback" not in process.stderr.read()

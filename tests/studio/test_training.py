@@ -38,7 +38,7 @@ def png(array: np.ndarray) -> bytes:
 
 def over(client, job: str, *, until: tuple[str, ...] = ("done", "failed", "cancelled")) -> dict:
     """The job once its status is one of `until`."""
-    for _ in range(1100):  # a busy machine takes long to start a process
+    for _ in range(2500):  # a busy machine takes long to start a process
         found = client.get(f"/api/train/{job}").json()
         if found["status"] in until:
             return found
@@ -183,6 +183,7 @@ def test_there_is_no_such_training(shared):
 # From a file to the dials
 
 
+@pytest.mark.timeout(300)
 def test_from_a_table_to_the_dials_and_back(opened):
     pytest.importorskip("pandas", reason="needs the extra `tables`: column names are kept in data frames")
     client = opened("vae")
@@ -262,6 +263,7 @@ def test_a_stream_goes_on_where_it_broke_off():
     assert len(journal.after(0)) == 4_000
 
 
+@pytest.mark.timeout(300)
 def test_stopping_keeps_the_best_weights_in_the_folder_that_was_named(client_of, digits, tmp_path):
     from narrows.studio.session import Session
 

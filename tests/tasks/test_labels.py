@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from narrows import AE, DAE, VAE
 from narrows.bottlenecks import UNKNOWN, Guess
 from narrows.tasks import Classifier, Regressor
-from narrows.tasks.labels import Graph
+from narrows.tasks.labels.graph import Graph
 
 X, Y = load_iris(return_X_y=True)
 FEW = np.full(len(Y), -1)

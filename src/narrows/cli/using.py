@@ -248,7 +248,7 @@ def evaluate(
         str | None,
         typer.Option(metavar="NAMES", help="Only these: mse,nll,...", show_default="all that there are"),
     ] = None,
-    draws: Annotated[int, typer.Option(help="K, draws of each code for the likelihood.")] = 128,
+    draws: Annotated[int, typer.Option(help="K, draws of each code for the likelihood.")] = 64,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     json: Json = False,
 ) -> None:

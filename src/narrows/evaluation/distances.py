@@ -35,5 +35,8 @@ def others(A: Tensor) -> Iterator[tuple[slice, Tensor]]:
 
 def nearest(A: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The `k` nearest other points of each in A (n x d), and how far they are: n x k each, nearest first."""
-    found = [block.topk(k, dim=1, largest=False) for _, block in others(A)]
-    return torch.cat([f.indices for f in found]), torch.cat([f.values for f in found])
+    # filled in place: small results kept between large blocks would keep the blocks' memory from being used again
+    index, distance = torch.empty(len(A), k, dtype=torch.int64), torch.empty(len(A), k, dtype=A.dtype)
+    for rows, block in others(A):
+        distance[rows], index[rows] = block.topk(k, dim=1, largest=False)
+    return index, distance

@@ -32,7 +32,7 @@ def evaluate(
     train: Any = None,
     beside: Estimator | None = None,
     measures: Sequence[str] | None = None,
-    n_draws: int = 128,
+    n_draws: int = 64,
     features: Callable[[Any], Any] | None = None,
     random_state: int = 0,
     verbose: int = 1,
@@ -77,7 +77,7 @@ def evaluate(
         if not hasattr(given, "prepared"):
             raise TypeError(f"evaluate takes a fitted narrows estimator. Got {type(given).__name__}.")
         check_is_fitted(given)
-    Parameter("n_draws", 128, Integer(1), "").check("evaluate", n_draws)
+    Parameter("n_draws", 64, Integer(1), "").check("evaluate", n_draws)
     Parameter("random_state", 0, Integer(0), "").check("evaluate", random_state)
     chosen = _chosen(measures)
     found = Evaluation(type(model).__name__, None if beside is None else _other_name(model, beside))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from narrows.estimators import Estimator  # for the annotation only: evaluation stands below
 
 N_COMPARED = 5_000  # real examples, and as many new ones
+N_TRAIN_SCORED = 2_000  # training examples, whose scores the others' are compared with
 _AUTO_CONTAMINATION = 0.05  # what contamination="auto" stands for in the estimators
 
 
@@ -52,7 +53,7 @@ class Scene:
     train: Tensor | None = None
     labels: np.ndarray | None = None
     seed: int = 0
-    n_draws: int = 128
+    n_draws: int = 64
     features: Callable[[Any], Any] | None = None
     resamples: Resamples = field(init=False)
 
@@ -223,7 +224,7 @@ class OfModel(Subject):
         """By `score_samples`."""
         if self.scene.train is None:
             raise Absent("the training examples were not given: pass train=")
-        few = evenly_spaced(self.scene.train, len(self.scene.rows))
+        few = evenly_spaced(self.scene.train, min(N_TRAIN_SCORED, len(self.scene.rows)))
         return np.asarray(self.estimator.score_samples(self.scene.schema.restore(few)))
 
     @property
@@ -282,7 +283,7 @@ class OfPCA(Subject):
         """The same of training examples."""
         if self.scene.train is None:
             raise Absent("the training examples were not given: pass train=")
-        return self._density(evenly_spaced(self.scene.train, len(self.flat)).flatten(1).numpy())
+        return self._density(evenly_spaced(self.scene.train, min(N_TRAIN_SCORED, len(self.flat))).flatten(1).numpy())
 
     @property
     def threshold(self) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import compile_path
 
 from narrows.studio.decoder import Decoder
@@ -64,8 +65,11 @@ def create(
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(BadFile, _unread)
     app.add_exception_handler(TooLarge, _too_large)
-    app.add_exception_handler(ValueError, _mistaken)
-    app.add_exception_handler(TypeError, _mistaken)
+    for kind in (ValueError, TypeError, ImportError, FloatingPointError):
+        app.add_exception_handler(kind, _mistaken)
+    app.add_exception_handler(OSError, _unable)
+    app.add_exception_handler(MemoryError, _too_much)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_middleware(Guard, token=token, hosts=tuple(hosts))
     return app
 
@@ -109,6 +113,22 @@ async def _mistaken(_: Request, error: Exception) -> Response:
     """What the library refuses is the user's to mend, and its words say how."""
     _log.debug("refused", exc_info=error)
     return _problem(422, str(error))
+
+
+async def _unable(_: Request, error: Exception) -> Response:
+    """A disk that is full, a folder that went away."""
+    _log.warning("refused", exc_info=error)
+    return _problem(409, f"The machine cannot do it: {getattr(error, 'strerror', None) or error}.")
+
+
+async def _too_much(_: Request, error: Exception) -> Response:
+    _log.warning("refused", exc_info=error)
+    return _problem(413, "It needs more memory than there is.")
+
+
+async def _gone(_: Request, error: Exception) -> Response:
+    """For nobody: whoever asked has left in the middle of the request."""
+    return _problem(400, "The request broke off.")
 
 
 def _problem(status: int, words: str, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -8,7 +8,7 @@ import * as twgl from "./vendor/twgl.js";
 
 /** @typedef {{x: number, y: number, scale: number}} View  what is at the centre, and CSS pixels a unit */
 
-const MARGIN = 0.5; // of the canvas, on each side of it
+const WHOLE = 3; // the texture's width in canvases: a pan of a whole canvas to any side stays within it
 
 const POINTS = [
   `#version 300 es
@@ -47,6 +47,7 @@ export class Points {
   constructor(canvas) {
     this.canvas = canvas;
     this.n = 0;
+    this.whole = WHOLE;
     /** @type {Float32Array} */ this.places = new Float32Array(0);
     /** @type {Uint8Array} */ this.colours = new Uint8Array(0);
     /** @type {View | null} */ this.drawn = null; // the view that the texture was drawn for
@@ -101,6 +102,7 @@ export class Points {
     if (canvas.width !== width || canvas.height !== height) {
       canvas.width = width;
       canvas.height = height;
+      this.whole = gl ? Math.min(WHOLE, gl.getParameter(gl.MAX_TEXTURE_SIZE) / Math.max(width, height)) : 1;
       this.drawn = null;
     }
     if (!gl) return this.#flat(view, size, ratio);
@@ -109,7 +111,7 @@ export class Points {
     const { drawn } = this;
     if (!drawn) return;
     // canvas corner c -> place -> texture coordinate
-    const whole = 1 + 2 * MARGIN;
+    const whole = this.whole;
     const zoom = drawn.scale / view.scale;
     const part = [
       0.5 + ((view.x - drawn.x) * drawn.scale * ratio) / (width * whole),
@@ -130,7 +132,7 @@ export class Points {
   #covers(view, ratio) {
     const { drawn, canvas } = this;
     if (!drawn || view.scale / drawn.scale > 2) return false;
-    const spare = (/** @type {number} */ side) => (side / ratio / 2) * ((1 + 2 * MARGIN) / drawn.scale - 1 / view.scale);
+    const spare = (/** @type {number} */ side) => (side / ratio / 2) * (this.whole / drawn.scale - 1 / view.scale);
     return Math.abs(view.x - drawn.x) <= spare(canvas.width) && Math.abs(view.y - drawn.y) <= spare(canvas.height);
   }
 
@@ -138,8 +140,9 @@ export class Points {
   #render(gl, view, width, height, ratio, size) {
     const { sheet, pointProgram, buffers, attachments } = this;
     if (!sheet || !pointProgram || !buffers || !attachments) return;
-    const whole = 1 + 2 * MARGIN;
-    if (sheet.width !== width * whole || sheet.height !== height * whole) twgl.resizeFramebufferInfo(gl, sheet, attachments, width * whole, height * whole);
+    const whole = this.whole;
+    const [across, up] = [Math.floor(width * whole), Math.floor(height * whole)];
+    if (sheet.width !== across || sheet.height !== up) twgl.resizeFramebufferInfo(gl, sheet, attachments, across, up);
     twgl.bindFramebufferInfo(gl, sheet);
     gl.clearColor(0, 0, 0, 0);
     gl.clear(gl.COLOR_BUFFER_BIT);

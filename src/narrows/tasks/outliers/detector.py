@@ -5,11 +5,12 @@
 Each part measures v, and its n says, in nats, how far beyond usual rows that is (`parts.Surprise`):
 
     residual   columns that the others do not predict                  weight 1/4   (`ensemble`, `parts.Residuals`)
-    near       distance to the 2 nearest training rows, as denoised    weight 1     (`parts.Neighbours`)
+    near       distance to the 2 nearest training rows, half denoised  weight 1     (`parts.Neighbours`)
     wide       distance to the nearest tenth of 1,000 of them          weight 1/3
 
-The autoencoders see what is wrong between columns, `near` sees rows that lie off the data, and `wide` outliers that
-have company. Squares are added, because one part that is sure says more than three that wonder. The score is no
+A training row counts half way between where it lies and where the autoencoders, which know what all rows have in
+common, put it. The residuals show what is wrong between columns, `near` rows that lie off the data, and `wide` outliers
+that have company. Squares are added, because one part that is sure says more than three that wonder. The score is no
 likelihood of x.
 """
 
@@ -233,7 +234,8 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         self._residuals = Residuals.of(held_out, fold[some], self.n_members)
         chosen = np.sort(rng.permutation(len(u))[:_MOST_REFERENCES])
         wide = rng.permutation(len(chosen))[:_WIDE_ROWS]
-        self._refer(self._ensemble.denoised(u[chosen]), keys[chosen], wide)
+        references = (u[chosen] + self._ensemble.denoised(u[chosen])) / 2
+        self._refer(references, keys[chosen], wide)
 
     def _refer(self, references: np.ndarray, keys: np.ndarray, wide: np.ndarray) -> None:
         self._near, self._wide_rows = Neighbours(references, keys, _N_NEAR), wide

@@ -1,0 +1,124 @@
+"""What the classifier and the regressor share: the encoder, and what is asked of X and y."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+from torch import Tensor
+
+from narrows.estimators import AE
+from narrows.estimators.base import Estimator
+from narrows.estimators.signature import seed_from
+from narrows.params import Integer, OneOf, Parameter
+from narrows.tasks.labels.graph import Graph
+
+_COMPONENTS = 32
+_ANGULAR = 8  # components from which on codes are compared by direction
+
+
+class FromFew(BaseEstimator):
+    """Abstract: what the classifier and the regressor share."""
+
+    def __init__(
+        self, encoder: Any = None, *, method: str = "auto", n_neighbors: int = 15, random_state: Any = None
+    ) -> None:
+        self.encoder, self.method, self.n_neighbors, self.random_state = encoder, method, n_neighbors, random_state
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    @abstractmethod
+    def _methods(self) -> tuple[str, ...]:
+        """The names that `method` may have, beside "auto"."""
+
+    def _begin(self, X: Any, known: np.ndarray) -> np.ndarray:
+        """The codes of X; what `method` and the encoder are is settled."""
+        owner = type(self).__name__
+        Parameter("method", "auto", OneOf(("auto", *self._methods())), "").check(owner, self.method)
+        Parameter("n_neighbors", 15, Integer(1), "").check(owner, self.n_neighbors)
+        if known.sum() < 2:
+            raise ValueError(f"{owner} needs at least 2 examples with a label. Got {known.sum()}.")
+        self.method_ = ("probe" if known.all() else "spread") if self.method == "auto" else self.method
+        self.encoder_ = self._encoded(X)
+        if not self.encoder_.model_.has_code:
+            raise ValueError(
+                f"The `encoder` parameter of {owner} must have codes. This {type(self.encoder_).__name__} has none, "
+                "because n_components=None: pass a number."
+            )
+        self.n_features_in_ = self.encoder_.n_features_in_
+        if hasattr(self.encoder_, "feature_names_in_"):
+            self.feature_names_in_ = self.encoder_.feature_names_in_
+        return np.asarray(self.encoder_.transform(X))
+
+    def _rows(self, X: Any, y: Any) -> int:
+        """How many examples X holds, once it and `y` are found to be there."""
+        given = self._given()
+        fitted = given is not None and given.__sklearn_is_fitted__()
+        encoder = AE() if given is None else given if fitted else clone(given)
+        n = len(encoder._validated(X, reset=not fitted))
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
+        return n
+
+    def _column(self, y: Any, n: int, what: str) -> np.ndarray:
+        """`y` as n numbers or words."""
+        found = np.asarray(y)
+        if found.ndim == 2 and found.shape[1] == 1:
+            found = column_or_1d(found, warn=True)
+        if found.ndim != 1 or len(found) != n:
+            raise ValueError(
+                f"y passed to {type(self).__name__} must hold one {what} for each of {n} examples. Got shape "
+                f"{np.shape(y)}."
+            )
+        if found.dtype.kind == "f" and np.isinf(found).any():
+            raise ValueError(f"y passed to {type(self).__name__} contains infinity. Drop those examples.")
+        return found
+
+    def _given(self) -> Any:
+        """The `encoder` parameter, out of its wrapping."""
+        given = self.encoder.estimator if isinstance(self.encoder, FrozenEstimator) else self.encoder
+        if given is not None and not isinstance(given, Estimator):
+            raise TypeError(
+                f"The `encoder` parameter of {type(self).__name__} must be an estimator of narrows, fitted or not, or "
+                f"None. Got {type(given).__name__} instead."
+            )
+        return given
+
+    def _encoded(self, X: Any) -> Estimator:
+        """The encoder, fitted on X unless it comes fitted."""
+        given = self._given()
+        if given is None:
+            given = AE(components_for(X), random_state=seed_from(self.random_state))
+        return given if given.__sklearn_is_fitted__() else clone(given).fit(X)
+
+    def _graph(self, codes: np.ndarray) -> Graph:
+        if len(codes) <= self.n_neighbors:
+            raise ValueError(
+                f"The `n_neighbors` parameter of {type(self).__name__} must be less than the number of examples, "
+                f"{len(codes)}. Got {self.n_neighbors} instead."
+            )
+        self.centre_ = codes.mean(0)
+        return Graph.of(self._points(codes), self.n_neighbors)
+
+    def _points(self, codes: np.ndarray) -> Tensor:
+        """Codes as the graph compares them: of many components by direction, because lengths then say little."""
+        points = torch.from_numpy(np.asarray(codes - self.centre_, dtype=np.float64))
+        return torch.nn.functional.normalize(points, dim=1) if points.shape[1] >= _ANGULAR else points
+
+    def _codes(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return np.asarray(self.encoder_.transform(X))
+
+
+def components_for(X: Any) -> int:
+    """Components for data of which nothing else is known."""
+    shape = X.shape if hasattr(X, "shape") else np.shape(X)
+    return max(1, min(_COMPONENTS, int(np.prod(shape[1:])) // 2))
