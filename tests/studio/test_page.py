@@ -3,6 +3,7 @@
 Each test ends with an empty console, and without a request to anywhere but the studio.
 """
 
+import base64
 import io
 import os
 import re
@@ -462,7 +463,15 @@ def test_clean(visit, digits):
     assert noise.input_value() == "0"
 
 
-def test_units(visit):
+PASTE = """content => {
+    const transfer = new DataTransfer();
+    const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0));
+    transfer.items.add(new File([bytes], "pasted.png", { type: "image/png" }));
+    document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer }));
+}"""
+
+
+def test_units(visit, digits):
     page = visit("sae", "#units")
     page.get_by_role("heading", name=re.compile("Unit ")).wait_for()
     assert page.locator(".wall button").count() == 24
@@ -478,6 +487,10 @@ def test_units(visit):
     assert page.locator(".wall button").count() <= 4  # k = 4
     page.get_by_role("button", name="All units").click()
     page.get_by_text("24 units.").wait_for()
+    # a picture that is pasted
+    content = base64.b64encode(png(digits[5])["buffer"]).decode()
+    page.evaluate(PASTE, content)
+    page.get_by_text("units are active for your picture").wait_for()
 
 
 @pytest.mark.parametrize("name", ["vae", "table"])

@@ -1,6 +1,6 @@
 // Units: a wall of a sparse model's experts, what each is an expert on, and what it does when it is turned up.
 
-import { button, chooser, fill, h, heading, nothing, number, percent, reveal, select, settled, shown, thumbnail, tiles, tried } from "./ui.js";
+import { button, chooser, fill, h, heading, nothing, number, percent, reveal, select, settled, shown, takes, thumbnail, tiles, tried } from "./ui.js";
 
 /** @import {App, Panel, Unit} from "./types" */
 
@@ -36,15 +36,30 @@ export function panel(app) {
     const mine = ++asked;
     const answer = await tried(like === null ? transport.json("GET", `/api/units?page=${page}&size=${PAGE}&sort=${sort}`) : transport.json("GET", `/api/units/for/${like}`));
     if (!answer || mine !== asked) return;
-    /** @type {Unit[]} */ const units = answer.units;
+    show(answer.units, like === null ? `${answer.total.toLocaleString("en")} units.` : `${answer.units.length} units are active for row ${like}, strongest first.`, answer.pages ?? null);
+  }
+
+  /** The units that a picture of one's own makes active. @param {Blob} image */
+  async function search(image) {
+    const mine = ++asked;
+    const encoded = await tried(transport.json("POST", "/api/encode/image", image));
+    if (!encoded) return;
+    /** @type {[number, number][]} */ const active = encoded.code.map((/** @type {number} */ v, /** @type {number} */ i) => [i, v]).filter((/** @type {[number, number]} */ [, v]) => v > 0);
+    const first = active.sort((a, b) => b[1] - a[1]).slice(0, PAGE);
+    const units = await tried(Promise.all(first.map(async ([unit, activation]) => ({ ...(await transport.json("GET", `/api/units/${unit}`)), activation }))));
+    if (units && mine === asked) show(units, `${active.length} units are active for your picture, strongest first.`, null);
+  }
+
+  /** @param {Unit[]} units @param {string} words @param {number | null} pages null where these are all */
+  function show(units, words, pages) {
     const most = Math.max(1e-9, ...units.map((u) => u.activation ?? u.rate));
-    said.textContent = like === null ? `${answer.total.toLocaleString("en")} units.` : `${units.length} units are active for row ${like}, strongest first.`;
+    said.textContent = words;
     wall.replaceChildren(...units.map((u) => h("li", null, h("button", { type: "button", id: `unit-${u.unit}`, "aria-pressed": String(u.unit === opened), onclick: () => open(u.unit).then(() => reveal(detail)) },
       h("span", { class: "unit-sheet" }, sheet(u.top, `Top examples of unit ${u.unit}`)),
       h("span", { class: "unit-words" }, h("b", null, `unit ${u.unit}`), h("small", null, u.activation === undefined ? percent(u.rate) : number(u.activation)), h("span", { class: "amount" }, h("i", { style: { transform: `scaleX(${(u.activation ?? u.rate) / most})` } })))))));
     if (!units.length) wall.replaceChildren(h("li", null, nothing("No unit is active.")));
-    pager.replaceChildren(...(like === null ? [
-      button("Earlier", null, () => { page--; load(); }, { disabled: page === 0 }), h("span", null, `page ${page + 1} of ${answer.pages}`), button("Later", null, () => { page++; load(); }, { disabled: page + 1 >= answer.pages }),
+    pager.replaceChildren(...(pages !== null ? [
+      button("Earlier", null, () => { page--; load(); }, { disabled: page === 0 }), h("span", null, `page ${page + 1} of ${pages}`), button("Later", null, () => { page++; load(); }, { disabled: page + 1 >= pages }),
     ] : [button("All units", "units", () => { like = null; load(); })]));
     if (opened === null && units.length) open(units[0].unit);
   }
@@ -88,9 +103,10 @@ export function panel(app) {
   }
 
   const sorts = select("Order", [["rate", "how often"], ["strength", "how strongly"], ["index", "number"]], sort, (value) => { sort = value; page = 0; like = null; load(); });
-  const starts = chooser(state, { row: (row) => { like = row; load(); } }, "Units of row");
+  const starts = chooser(state, { row: (row) => { like = row; load(); }, image: search }, "Units of row");
   const element = h("section", { class: "panel" }, heading("Units", "Each unit has learned to answer to one thing. These are the examples that it answers to most."),
     h("div", { class: "beside reversed" }, h("div", null, h("div", { class: "bar" }, sorts.element, starts), said, wall, pager), detail));
+  const stop = image ? takes(element, search) : () => {};
   load();
-  return { element };
+  return { element, destroy: stop };
 }
