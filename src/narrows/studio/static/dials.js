@@ -1,7 +1,7 @@
 // The dials: one slider a component, in the order of what they carry, and the example that the decoder makes of them.
 
 import { Code, hash, packed, unpacked } from "./state.js";
-import { button, chooser, copy, download, h, heading, icon, number, oncePerFrame, percent, select, settled, takes, tiles, tried } from "./ui.js";
+import { button, chooser, copy, download, h, heading, icon, number, oncePerFrame, percent, select, settled, takes, tiles, toast, tried } from "./ui.js";
 import { columnRanges, view } from "./view.js";
 
 /** @import {App, Dial, Encoded, Panel, State, Transport} from "./types" */
@@ -234,7 +234,8 @@ export function mountDials(el, transport, state, shared = {}) {
 export function panel(app) {
   const code = /** @type {Code} */ (app.code);
   const body = h("div");
-  const parameters = () => ({ z: packed(code.value), ...(code.locked.size ? { lock: [...code.locked].join(",") } : {}) });
+  const name = app.state.model?.name ?? "";
+  const parameters = () => ({ z: packed(code.value), ...(code.locked.size ? { lock: [...code.locked].join(",") } : {}), of: name });
   const link = () => `${location.origin}${location.pathname}${hash("dials", parameters())}`;
   let visible = false;
   const write = settled(() => {
@@ -246,9 +247,11 @@ export function panel(app) {
   const dials = mountDials(body, app.transport, app.state, { code, link });
   return {
     element,
-    show({ z, lock }) {
+    show({ z, lock, of }) {
       visible = true;
-      const wanted = z && unpacked(z, code.value.length);
+      const other = of !== undefined && of !== name;
+      if (other) toast(`That link is about another model, ${of}.`, "wrong");
+      const wanted = z && !other && unpacked(z, code.value.length);
       if (wanted && packed(code.value) !== z) {
         code.locked = new Set((lock ?? "").split(",").filter(Boolean).map(Number).filter((i) => i >= 0 && i < code.value.length));
         code.set(wanted, { locks: false });

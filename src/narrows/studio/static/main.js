@@ -75,7 +75,11 @@ async function load(panel) {
     }
     const n = state.model?.has_code ? state.model.n_components : null;
     const kept = before?.instance !== state.instance && before?.model?.name === state.model?.name && app.code?.value.length === n;
-    if (!kept) app.code = n === null ? null : new Code(n);
+    if (!kept) {
+      app.code = n === null ? null : new Code(n);
+      // what the address says is about the model before
+      if (before) history.replaceState(null, "", `#${readHash().panel}`);
+    }
     rail();
   }
   if (panel && readHash().panel !== panel) app.go(panel);

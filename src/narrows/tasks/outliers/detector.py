@@ -6,7 +6,7 @@ Each part measures v, and its n says, in nats, how far beyond usual rows that is
 
     residual   columns that the others do not predict                  weight 1/4   (`ensemble`, `parts.Residuals`)
     near       distance to the 2 nearest training rows, half denoised  weight 1     (`parts.Neighbours`)
-    wide       distance to the nearest tenth of 1,000 of them          weight 1/3
+    wide       distance to the nearest tenth of 1,000 of them          weight 1
 
 A training row counts half way between where it lies and where the autoencoders, which know what all rows have in
 common, put it. The residuals show what is wrong between columns, `near` rows that lie off the data, and `wide` outliers
@@ -36,7 +36,7 @@ from narrows.version import __version__
 RECIPE = "outliers"
 _AUTO_CONTAMINATION = 0.05
 _N_STEPS = 1_000
-_WEIGHTS = (1 / 4, 1.0, 1 / 3)  # of residual, near and wide
+_WEIGHTS = (1 / 4, 1.0, 1.0)  # of residual, near and wide
 _TAILS = (0.02, 0.1, 0.1)  # where each begins to count: usual rows differ in how well they can be predicted
 _LEAST_SQUARE = 1e-30  # so that there is something to divide
 _N_NEAR, _WIDE_ROWS, _WIDE_SHARE = 2, 1_000, 0.1
