@@ -25,7 +25,7 @@ from sklearn.decomposition import PCA
 
 import narrows
 from narrows.tasks import Index
-from narrows.tasks.search import average_precision, overlap, vote
+from narrows.tasks.retrieval import average_precision, overlap, vote
 
 N_COMPONENTS = 32
 K, N_NEIGHBORS = 100, 10

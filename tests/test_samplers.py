@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 import narrows
 from narrows import AE, SAE, VAE
 from narrows.cli import app
-from narrows.estimators.dials import Attribute, on_line, on_sphere
+from narrows.estimators.dials import Attribute
 from narrows.estimators.samplers import Flow, Mixture
+from narrows.estimators.ways import on_line, on_sphere
 
 SMALL = {"hidden": (32,), "max_epochs": 4, "random_state": 0, "precision": "float32", "device": "cpu", "compile": False}
 
@@ -501,6 +502,28 @@ def test_labels_may_be_words_and_networks_any(digits, labels, network):
     assert set(model.infer_labels(digits[:5])) <= {"even", "odd"}
     model.partial_fit(digits[:50], words[:50])
     assert np.isfinite(model.score(digits[:5]))
+
+
+def test_partial_fit_draws_from_where_the_codes_are(digits, labels):
+    model = VAE(2, conditional=True, **SMALL).fit(digits[:500], labels[:500]).fit_sampler(digits[:500])
+    before = model.samplers_["gaussian"].tensors["means"]
+    model.partial_fit(digits[500:1000], labels[500:1000])
+    assert list(model.samplers_) == ["gaussian"]
+    assert not torch.equal(model.samplers_["gaussian"].tensors["means"], before)
+    plain = AE(2, **SMALL).fit(digits[:500]).fit_sampler(digits[:500]).partial_fit(digits[:500])
+    assert not hasattr(plain, "samplers_")
+
+
+def test_fit_after_partial_fit_takes_the_new_parameters(digits):
+    model = VAE(2, **SMALL).partial_fit(digits[:200])
+    model.set_params(beta=7.0).fit(digits[:200]).partial_fit(digits[:200])
+    assert model._parts.objective.weights["kl"] == 7.0
+
+
+def test_a_sampler_with_numpys_numbers_is_saved(digits, tmp_path):
+    model = AE(2, **SMALL).fit(digits[:200]).fit_sampler(digits[:200], Mixture(np.int64(2)))
+    model.save(tmp_path / "m")
+    assert narrows.load(tmp_path / "m").samplers_["mixture"].n_components == 2
 
 
 def test_partial_fit_learns_labels_first(digits, labels):

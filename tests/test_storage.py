@@ -239,3 +239,19 @@ def test_files_that_cannot_grow_leave_the_last_good_model(model, other, vectors,
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert_holds(folder, model, vectors)
+
+
+def test_load_opens_whatever_was_saved(tmp_path):
+    from narrows.tasks import OutlierDetector, PhotoDenoiser
+
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    OutlierDetector(max_iter=20, random_state=0).fit(X).save(tmp_path / "detector")
+    detector = narrows.load(tmp_path / "detector")
+    assert isinstance(detector, OutlierDetector)
+    assert np.isfinite(detector.score_samples(X)).all()
+    photos = np.random.default_rng(0).integers(0, 256, size=(2, 40, 40), dtype=np.uint8)
+    cleaner = PhotoDenoiser(widths=(4, 4), blocks=1, patch_size=16, max_epochs=1, random_state=0).fit(photos)
+    cleaner.save(tmp_path / "cleaner")
+    again = narrows.load(tmp_path / "cleaner")
+    assert isinstance(again, PhotoDenoiser)
+    np.testing.assert_array_equal(again.denoise(photos[0]), cleaner.denoise(photos[0]))

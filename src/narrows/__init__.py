@@ -20,20 +20,23 @@ _HOME = {
     "SAE": "narrows.estimators",
     "MapAE": "narrows.estimators",
     "estimator": "narrows.estimators",
-    "load": "narrows.estimators",
+    "load": "narrows.tasks.loading",
     "evaluate": "narrows.evaluation",
     "sweep": "narrows.tasks.sweep",
     "load_dataset": "narrows.data.named",
     "write_report": "narrows.report",
+    "tasks": "narrows.tasks",
 }
 
 __all__ = [*_HOME, "__version__"]
 
 if TYPE_CHECKING:
+    from narrows import tasks
     from narrows.data.named import load as load_dataset
-    from narrows.estimators import AE, DAE, SAE, VAE, MapAE, estimator, load
+    from narrows.estimators import AE, DAE, SAE, VAE, MapAE, estimator
     from narrows.evaluation import evaluate
     from narrows.report import write_report
+    from narrows.tasks.loading import load
     from narrows.tasks.sweep import sweep
 
 
@@ -47,7 +50,7 @@ def __getattr__(name: str) -> Any:
     )  # rich, which scikit-learn imports too, draws from Python's own generator when it is imported
     module = import_module(_HOME[name])
     random.setstate(state)
-    value = getattr(module, "load" if name == "load_dataset" else name)
+    value = module if name == "tasks" else getattr(module, "load" if name == "load_dataset" else name)
     globals()[name] = value
     return value
 

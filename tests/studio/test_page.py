@@ -52,6 +52,7 @@ class Studio:
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self.port))
+        listener.listen(128)  # who comes before the server is up waits
         self.port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         app = create(self.session)
@@ -655,7 +656,15 @@ def test_keyboard_alone(visit):
 
 
 @pytest.mark.parametrize(
-    "link", ["#dials?z=1,2", "#dials?z=a,b,c,d", "#dials?z=4;9:1", "#dials?z=0,0,0,Infinity", "#x?y"]
+    "link",
+    [
+        "#dials?z=1,2,3,4&of=another",
+        "#dials?z=1,2",
+        "#dials?z=a,b,c,d",
+        "#dials?z=4;9:1",
+        "#dials?z=0,0,0,Infinity",
+        "#x?y",
+    ],
 )
 def test_a_link_that_holds_no_code_opens_the_dials(visit, link):
     page = visit("vae", link)

@@ -15,7 +15,7 @@ from narrows import AE, DAE, SAE, VAE
 from narrows.cli import app
 from narrows.tasks import Index
 from narrows.tasks import search as module
-from narrows.tasks.search import average_precision, overlap, vote
+from narrows.tasks.retrieval import average_precision, overlap, vote
 
 SMALL = {"hidden": (32,), "max_epochs": 8, "random_state": 0, "precision": "float32", "device": "cpu", "compile": False}
 
@@ -50,6 +50,22 @@ def test_the_nearest_are_scikit_learns(model, digits, metric):
     assert overlap(rows, found.rows) > 0.99
     assert (np.diff(found.distances) >= 0).all()
     assert found.keys is None
+
+
+def test_codes_are_taken_in_and_found_as_their_rows_are(model, digits):
+    index, codes = Index(model).add(digits[:100]), model.transform(digits)
+    same = Index(model).add_codes(codes[:100])
+    for name, one in index.search(digits[100:110], k=5)._asdict().items():
+        np.testing.assert_array_equal(one, getattr(same.search_codes(codes[100:110], k=5), name))
+    found = same.search_codes(codes[:10], k=99, without=np.arange(10))
+    assert not (found.rows == np.arange(10)[:, None]).any()
+    assert found.rows.shape == found.distances.shape == (10, 99)
+    same.add_codes(codes[100:])
+    np.testing.assert_array_equal(same.search_codes(codes[-1:], k=1).rows, [[len(digits) - 1]])
+    with pytest.raises(ValueError, match=r"`k` parameter of search"):
+        index.search_codes(codes[:1], k=100, without=[0])
+    with pytest.raises(ValueError, match=r"shape \(n, 6\). Got \(3, 2\)"):
+        index.search_codes(np.zeros((3, 2)))
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])

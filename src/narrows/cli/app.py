@@ -34,6 +34,14 @@ Data = Annotated[
 Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="The folder that `narrows fit --out` made.", show_default=False)
 ]
+Train = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATA",
+        help="What the model was fitted on, to fit PCA on too.",
+        show_default="a named set's training part, else DATA",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 

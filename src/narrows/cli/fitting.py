@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from narrows.cli import inputs, printing
-from narrows.cli.app import TRAIN, Data, Json, app, say
+from narrows.cli.app import TRAIN, Data, Json, app
 
 if TYPE_CHECKING:
     from narrows.estimators import Estimator
@@ -65,12 +65,12 @@ def fit(
     options: dict[str, Any] = {"n_components": n_components, "max_time": max_time, "max_epochs": max_epochs}
     options |= {"random_state": seed, "device": device, "verbose": verbose}
     with _together(device or "auto") as world:
-        if world.restarts and _checkpoint(out).exists():
+        if world.restarts and inputs.checkpoint(out).exists():
             resume, overwrite = True, False
         elif world.restarts and (out / "recipe.json").exists() and not overwrite:
             return  # what failed did so after the model was saved
         model = _unfitted(recipe, out, assignments or [], options)
-        world.alone(lambda: _prepare(out, resume=resume, overwrite=overwrite))
+        world.alone(lambda: inputs.prepare(out, resume=resume, overwrite=overwrite))
         given = world.first(lambda: inputs.dataset(data, "train"))
         with _stoppable(out, resume=resume):
             model.fit(given.X, given.y)
@@ -106,30 +106,6 @@ def _unfitted(recipe: str, out: Path, assignments: list[str], options: dict[str,
     return cls(**{"random_state": 0, "verbose": 1, **values, "checkpoint": str(out)})
 
 
-def _prepare(out: Path, *, resume: bool, overwrite: bool) -> None:
-    """Make the folder. One that cannot or should not take a model is refused before any work."""
-    if resume and overwrite:
-        raise typer.BadParameter("--resume goes on and --overwrite starts anew: give one of them.")
-    if out.exists() and not out.is_dir():
-        raise FileExistsError(f"Cannot save a model to {out}: it is a file. Name a folder.")
-    if out.is_dir() and not os.access(out, os.W_OK):
-        raise PermissionError(f"Cannot save a model to {out}: the folder is not writable.")
-    unfinished, finished = _checkpoint(out).exists(), (out / "recipe.json").exists()
-    if unfinished and not resume and not overwrite:
-        raise ValueError(f"{out} holds an unfinished training. --resume goes on with it, --overwrite starts anew.")
-    if finished and not unfinished and not overwrite:
-        raise ValueError(f"{out} holds a finished model already. Name another folder, or pass --overwrite.")
-    known = finished or unfinished or not out.exists()
-    others = [] if known else [p for p in out.iterdir() if p.name[0] != "." and p.name != inputs.LOG]
-    if others:
-        raise ValueError(f"{out} is not empty ({others[0].name}, ...) and holds no model. Name a folder of its own.")
-    if resume and not unfinished:
-        say(f"There is no checkpoint in {out} to go on from: starting anew.")
-    out.mkdir(parents=True, exist_ok=True)
-    if overwrite:
-        _checkpoint(out).unlink(missing_ok=True)
-
-
 @contextlib.contextmanager
 def _stoppable(out: Path, *, resume: bool) -> Iterator[None]:
     """Around a training: after Ctrl-C say how to go on."""
@@ -137,19 +113,15 @@ def _stoppable(out: Path, *, resume: bool) -> Iterator[None]:
         yield
     except KeyboardInterrupt as stopped:
         words = str(stopped) or "Stopped."
-        if not _checkpoint(out).exists():
+        if not inputs.checkpoint(out).exists():
             raise KeyboardInterrupt(f"{words} Nothing was kept: there was no checkpoint yet.") from stopped
         raise KeyboardInterrupt(f"{words}\nGo on with:\n\n  {_go_on()}\n") from stopped
     except ValueError as error:
-        if resume and _checkpoint(out).exists():
+        if resume and inputs.checkpoint(out).exists():
             error.add_note(
                 "--resume needs the data and the options that the training began with; --overwrite starts anew."
             )
         raise
-
-
-def _checkpoint(out: Path) -> Path:
-    return out / inputs.CHECKPOINT
 
 
 def _go_on() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ import typer
 from narrows.cli.app import say
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from narrows.data.files import Loaded
     from narrows.data.named import Split
     from narrows.data.streams import Source
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 CHECKPOINT = "checkpoint.safetensors"  # `narrows.training.checkpoint.NAME`, without the import of torch
 LOG = "log.jsonl"  # `narrows.training.tracking.LOG`
+OUTLIERS, PHOTOS = "outliers", "photo_denoiser"  # recipes of `narrows.tasks`, without the import of torch
+OTHERS = {OUTLIERS: ("fit-outliers", "score"), PHOTOS: ("fit-denoiser", "denoise")}  # made by, and for
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -41,6 +46,13 @@ def dataset(name: str, split: Split) -> Loaded:
     found = load(set_name, chosen)
     say(f"{set_name}:{chosen}: {_size(found)}")
     return found
+
+
+def row(X: np.ndarray, number: int, name: str) -> np.ndarray:
+    """The example of that number, as an array of one; `name` says what X is, for people."""
+    if not -len(X) <= number < len(X):
+        raise ValueError(f"--row must be from 0 to {len(X) - 1}, since {name} has {len(X)} examples. Got {number}.")
+    return X[number:][:1]
 
 
 def source(name: str, split: Split, model: Estimator) -> Source:
@@ -100,9 +112,14 @@ def parameter_values(cls: type[Estimator], assignments: Sequence[str], options: 
 
 def opened(folder: Path, *, needs_code: bool = False) -> Estimator:
     """The fitted model in `folder`; with `needs_code`, one that has a narrow code."""
+    from narrows import storage
     from narrows.estimators import load
 
     with unfinished_noted(folder):
+        recipe = storage.describe(folder)["recipe"]
+        if recipe in OTHERS:
+            made, used = OTHERS[recipe]
+            raise ValueError(f"The model in {folder} is of `narrows {made}`, and for `narrows {used}` alone.")
         model = load(folder)
     if needs_code and not model.model_.has_code:
         raise ValueError(
@@ -118,9 +135,38 @@ def unfinished_noted(folder: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        if (folder / CHECKPOINT).exists():
+        if checkpoint(folder).exists():
             error.add_note("It holds an unfinished training: go on with `narrows fit`, the same options and --resume.")
         raise
+
+
+def prepare(out: Path, *, resume: bool = False, overwrite: bool = False) -> None:
+    """Make the folder. One that cannot or should not take a model is refused before any work."""
+    if resume and overwrite:
+        raise typer.BadParameter("--resume goes on and --overwrite starts anew: give one of them.")
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"Cannot save a model to {out}: it is a file. Name a folder.")
+    if out.is_dir() and not os.access(out, os.W_OK):
+        raise PermissionError(f"Cannot save a model to {out}: the folder is not writable.")
+    unfinished, finished = checkpoint(out).exists(), (out / "recipe.json").exists()
+    if unfinished and not resume and not overwrite:
+        raise ValueError(f"{out} holds an unfinished training. --resume goes on with it, --overwrite starts anew.")
+    if finished and not unfinished and not overwrite:
+        raise ValueError(f"{out} holds a finished model already. Name another folder, or pass --overwrite.")
+    known = finished or unfinished or not out.exists()
+    others = [] if known else [p for p in out.iterdir() if p.name[0] != "." and p.name != LOG]
+    if others:
+        raise ValueError(f"{out} is not empty ({others[0].name}, ...) and holds no model. Name a folder of its own.")
+    if resume and not unfinished:
+        say(f"There is no checkpoint in {out} to go on from: starting anew.")
+    out.mkdir(parents=True, exist_ok=True)
+    if overwrite:
+        checkpoint(out).unlink(missing_ok=True)
+
+
+def checkpoint(out: Path) -> Path:
+    """Where an unfinished training is kept in the folder `out`."""
+    return out / CHECKPOINT
 
 
 def _parsed(text: str) -> Any:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from narrows.data.files import Loaded
-    from narrows.data.schema import Schema
     from narrows.data.streams import Source
     from narrows.estimators import Estimator
 
@@ -76,13 +75,13 @@ def write_examples(
         columns = (given.columns if given is not None else None) or schema.columns or ()
         write_array(out, array, [str(column) for column in columns] or None)
     elif out.suffix.lower() != ".png":
-        _write_pictures(out, pictures(array, schema), given, _limits(schema))
+        _write_pictures(out, schema.channels_last(array), given, schema.limits)
     elif compared:
-        kinds = {name: pictures(np.asarray(rows)[:_PAIRS], schema) for name, rows in compared.items()}
-        images, labels = sheets.compared(kinds, limits=_limits(schema))
+        kinds = {name: schema.channels_last(np.asarray(rows)[:_PAIRS]) for name, rows in compared.items()}
+        images, labels = sheets.compared(kinds, limits=schema.limits)
         _write_sheet(out, images, labels, min(_PAIRS, len(array)), len(array))
     else:
-        images = sheets.grid(pictures(array[:_PICTURES], schema), limits=_limits(schema))
+        images = sheets.grid(schema.channels_last(array[:_PICTURES]), limits=schema.limits)
         _write_sheet(out, images, None, min(_PICTURES, len(array)), len(array))
 
 
@@ -93,8 +92,8 @@ def write_dials(out: Path, turned: np.ndarray, labels: list[str], model: Estimat
     if out.suffix.lower() in ARRAYS:
         write_array(out, turned)
         return
-    flat = pictures(turned.reshape(-1, *turned.shape[2:]), model.schema_)
-    images = sheets.as_bytes(flat, _limits(model.schema_)).reshape(*turned.shape[:2], *flat.shape[1:])
+    flat = model.schema_.channels_last(turned.reshape(-1, *turned.shape[2:]))
+    images = sheets.as_bytes(flat, model.schema_.limits).reshape(*turned.shape[:2], *flat.shape[1:])
     _write_sheet(out, images, labels, len(turned), len(turned), what)
 
 
@@ -105,21 +104,6 @@ def dial_order(model: Estimator, most: int) -> tuple[list[int], list[str]]:
     from narrows.plots import picks
 
     return picks.dial_order(model, most)
-
-
-def pictures(examples: np.ndarray, schema: Schema) -> np.ndarray:
-    """Examples as the user has them, with the channels last."""
-    import numpy as np
-
-    return np.moveaxis(examples, 1, -1) if schema.layout == "chw" else examples
-
-
-def _limits(schema: Schema) -> tuple[float, float] | None:
-    """What is black and white in the user's units; None where there are no bounds."""
-    if schema.support not in ("unit", "binary"):
-        return None
-    low = schema.offset[0]
-    return low, low + schema.scale[0]
 
 
 def _write_sheet(

@@ -10,8 +10,6 @@ import typer
 from narrows.cli import inputs
 from narrows.cli.app import TRAIN, app, say
 
-RECIPE = "photo_denoiser"  # `narrows.tasks.photos.denoiser.NAME`, without the import of torch
-
 
 @app.command(rich_help_panel=TRAIN)
 def fit_denoiser(
@@ -33,6 +31,7 @@ def fit_denoiser(
         int | None, typer.Option(help="Passes over the photos, at most.", show_default="4,000 steps")
     ] = None,
     random_state: Annotated[int | None, typer.Option("--seed", help="Of the random numbers.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew over what is in MODEL.")] = False,
 ) -> None:
     """Train a denoiser for photos of any size and any level of noise.
 
@@ -50,10 +49,11 @@ def fit_denoiser(
     """
     from narrows.tasks import PhotoDenoiser
 
+    inputs.prepare(out, resume=inputs.checkpoint(out).exists() and not overwrite, overwrite=overwrite)
     model = PhotoDenoiser(
         method,
         max_time=None if max_time is None else inputs.duration(max_time),
-        max_epochs=max_epochs or "auto",
+        max_epochs="auto" if max_epochs is None else max_epochs,
         checkpoint=out,
         random_state=random_state,
         verbose=1,
@@ -77,4 +77,4 @@ def is_denoiser(model: Path) -> bool:
     from narrows import storage
 
     with inputs.unfinished_noted(model):
-        return bool(storage.describe(model)["recipe"] == RECIPE)
+        return bool(storage.describe(model)["recipe"] == inputs.PHOTOS)

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from narrows.cli.app import say
-from narrows.cli.inputs import unfinished_noted
+from narrows.cli.inputs import OTHERS, OUTLIERS, unfinished_noted
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from narrows.estimators import Estimator
     from narrows.evaluation import Evaluation
+    from narrows.params import Parameter
 
 _CHOICE = re.compile(r"(\w+) = ([^:]+): (.*)", re.DOTALL)  # a line of `report_`, as `narrows.training.Choice` prints
 
@@ -62,11 +63,18 @@ def about(folder: Path) -> dict[str, Any]:
     """What recipe.json says of the model in `folder`, and which parameters differ from the defaults."""
     from narrows import storage
     from narrows.data import Schema
-    from narrows.estimators import estimator
 
     with unfinished_noted(folder):
         recipe = storage.describe(folder)
-    fitted, known = recipe["fitted"], estimator(recipe["recipe"]).parameters()
+    fitted, known, history = recipe["fitted"], _known(recipe["recipe"]), recipe["fitted"].get("history_")
+    if recipe["recipe"] == OUTLIERS:
+        data, unit = f"{fitted['n_features_in_']} numbers a row", "steps"
+        report = [
+            f"threshold = {fitted['offset_']:.4g}: as of contamination",
+            f"trimmed = {fitted['trimmed_']:.1%}: of the rows, too strange to learn from",
+        ]
+    else:
+        data, unit, report = Schema.from_dict(recipe["schema"]).describe(), "epochs", fitted["report_"]
     changed = {
         name: value
         for name, value in recipe["parameters"].items()
@@ -76,14 +84,27 @@ def about(folder: Path) -> dict[str, Any]:
         "folder": str(folder),
         "recipe": recipe["recipe"],
         "narrows": recipe["narrows"],
-        "data": Schema.from_dict(recipe["schema"]).describe(),
+        "data": data,
         "n_iter": fitted["n_iter_"],
+        "unit": unit,
         "changed": changed,
         "parameters": recipe["parameters"],
         "schema": recipe["schema"],
-        "report": fitted["report_"],
-        "last": fitted["history_"][-1] if fitted["history_"] else {},
+        "report": report,
+        "last": history[-1] if history else {},
     }
+
+
+def _known(recipe: str) -> dict[str, Parameter]:
+    """The parameters of what that recipe makes."""
+    from narrows.estimators import estimator
+    from narrows.params import parameters
+
+    if recipe not in OTHERS:
+        return estimator(recipe).parameters()
+    from narrows import tasks
+
+    return parameters((tasks.OutlierDetector if recipe == OUTLIERS else tasks.PhotoDenoiser).__init__)
 
 
 def show_info(found: dict[str, Any], *, json: bool) -> None:
@@ -92,7 +113,7 @@ def show_info(found: dict[str, Any], *, json: bool) -> None:
         show_json(found)
         return
     print(f"{found['folder']}: {found['recipe']} for {found['data']}, made by narrows {found['narrows']}")
-    print(f"{found['n_iter']} epochs{_losses(found['last'])}")
+    print(f"{found['n_iter']} {found['unit']}{_losses(found['last'])}")
     print("\nParameters that differ from the defaults")
     _table([(f"  {name}", json_module.dumps(value)) for name, value in found["changed"].items()] or [("  none",)])
     print("\nDecided, and why")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from narrows.cli import inputs, outputs
-from narrows.cli.app import USE, Data, Model, app, say
+from narrows.cli.app import USE, Data, Model, Train, app, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,14 +29,7 @@ def report(
             metavar="FILE", help="A label for each example: .npy, or a text file with one a line.", show_default=False
         ),
     ] = None,
-    train: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DATA",
-            help="What the model was fitted on, to fit PCA on too.",
-            show_default="a named set's training part, else DATA",
-        ),
-    ] = None,
+    train: Train = None,
     examples: Annotated[int, typer.Option(help="Look at so many examples of DATA, at most.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 0,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,9 +12,9 @@ from narrows.cli import inputs, outputs
 from narrows.cli.app import TRAIN, USE, Data, Model, app, say
 
 if TYPE_CHECKING:
+    from narrows.data.files import Loaded
     from narrows.tasks.outliers import Reasons
 
-RECIPE = "outliers"  # `narrows.tasks.outliers.detector.RECIPE`, without the import of torch
 TABLES = (".csv", ".tsv")
 
 
@@ -28,6 +29,7 @@ def fit_outliers(
     ] = None,
     max_iter: Annotated[int | None, typer.Option(help="Training steps.", show_default="1,000")] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model in MODEL.")] = False,
 ) -> None:
     """Learn what is usual in DATA, to find outliers with `narrows score`.
 
@@ -43,8 +45,9 @@ def fit_outliers(
     from narrows.tasks import OutlierDetector
 
     given = inputs.dataset(data, "train")
-    share, steps = (contamination if contamination is not None else "auto"), max_iter or "auto"
-    detector = OutlierDetector(share, max_iter=steps, random_state=seed).fit(given.X)
+    inputs.prepare(out, overwrite=overwrite)
+    share, steps = ("auto" if asked is None else asked for asked in (contamination, max_iter))
+    detector = OutlierDetector(share, max_iter=steps, random_state=seed).fit(_frame(given))
     detector.save(out)
     say(f"{out}: {detector.trimmed_:.1%} of the rows were too strange to learn from")
 
@@ -74,9 +77,33 @@ def score(
     outputs.check(out, TABLES)
     fitted = _opened(model)
     given = inputs.dataset(data, "test")
-    found = named(fitted, given.X, reasons, given.columns)
+    X, names = _known(fitted, given)
+    found = named(fitted, X, reasons, names)
     _write(out, found)
     say(f"{out}: {len(found.score):,} rows, {int(found.outlier.sum()):,} of them outliers")
+
+
+def _frame(given: Loaded) -> Any:
+    """The rows, with the names of their columns where they have names and pandas is there to hold them."""
+    if given.columns is None or importlib.util.find_spec("pandas") is None:
+        return given.X
+    import pandas as pd
+
+    return pd.DataFrame(given.X, columns=given.columns)
+
+
+def _known(fitted: Any, given: Loaded) -> tuple[Any, list[str] | None]:
+    """The rows with the columns that `fitted` knows by name, wherever they stand; and their names."""
+    names = list(getattr(fitted, "feature_names_in_", ()))
+    if not names or given.columns is None:
+        return given.X, given.columns
+    missing = [name for name in names if name not in given.columns]
+    if missing:
+        raise ValueError(
+            f"DATA must have the columns that MODEL was fitted on. It lacks {', '.join(map(repr, missing))}; it has "
+            f"{', '.join(map(repr, given.columns))}."
+        )
+    return _frame(given)[names], names
 
 
 def _opened(folder: Path) -> Any:
@@ -85,7 +112,7 @@ def _opened(folder: Path) -> Any:
 
     with inputs.unfinished_noted(folder):
         recipe = storage.describe(folder)["recipe"]
-    if recipe != RECIPE:
+    if recipe != inputs.OUTLIERS:
         return inputs.opened(folder)
     from narrows.tasks import OutlierDetector
 

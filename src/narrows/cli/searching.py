@@ -59,7 +59,7 @@ def search(
         Path | None,
         typer.Option("-o", "--out", metavar="FILE", help=".png or .npy of the query and what was found."),
     ] = None,
-    number: Annotated[int, typer.Option("-n", "--number", help="How many to find.")] = 10,
+    number: Annotated[int, typer.Option("-n", "--number", help="How many to find, at most.")] = 10,
     row: Annotated[int, typer.Option(help="Which example of QUERY.")] = 0,
     metric: Annotated[
         str | None, typer.Option(help="cosine or euclidean.", show_default="the index's, else cosine")
@@ -81,8 +81,9 @@ def search(
     if out is not None:
         outputs.check(out, (".png", ".npy"))
         outputs.check_pictures(out, fitted)
-    asked = _row(inputs.dataset(query, "test").X, row)
-    found = _kept(model, fitted, within, metric).search(asked, number)
+    asked = inputs.row(inputs.dataset(query, "test").X, row, "QUERY")
+    rows = _kept(model, fitted, within, metric)
+    found = rows.search(asked, min(number, len(rows)))
     _show_matches(found, query, within, json=json)
     if out is not None:
         outputs.write_dials(out, _pictured(asked, found, within), [Path(query).name], fitted, "query")
@@ -130,13 +131,6 @@ def _about(data: str) -> dict[str, Any]:
 def _place(data: str) -> str:
     path = Path(data).expanduser()
     return str(path.resolve()) if path.exists() else data
-
-
-def _row(X: np.ndarray, row: int) -> np.ndarray:
-    """The example number `row`, as an array of one."""
-    if not -len(X) <= row < len(X):
-        raise ValueError(f"--row must be from 0 to {len(X) - 1}, since QUERY has {len(X)} examples. Got {row}.")
-    return X[row:][:1]
 
 
 def _pictured(query: np.ndarray, found: Matches, data: str) -> np.ndarray:

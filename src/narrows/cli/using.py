@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from narrows.cli import inputs, outputs, photos, printing
-from narrows.cli.app import USE, Data, Json, Model, app
+from narrows.cli.app import USE, Data, Json, Model, Train, app
 
 if TYPE_CHECKING:
     import numpy as np
@@ -223,7 +223,7 @@ def traverse(
     outputs.check(out, (".png", ".npy"))
     fitted = inputs.opened(model, needs_code=True)
     outputs.check_pictures(out, fitted)
-    start = None if data is None else _row(inputs.dataset(data, "test").X, row)
+    start = None if data is None else inputs.row(inputs.dataset(data, "test").X, row, "DATA")
     chosen, labels = outputs.dial_order(fitted, dials)
     turned = fitted.traverse(start, components=chosen, n_steps=steps, span=span)
     outputs.write_dials(out, turned, labels, fitted)
@@ -233,14 +233,7 @@ def traverse(
 def evaluate(
     model: Model,
     data: Data,
-    train: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DATA",
-            help="What the model was fitted on, to fit PCA on too.",
-            show_default="a named set's training part, else DATA",
-        ),
-    ] = None,
+    train: Train = None,
     beside: Annotated[
         Path | None, typer.Option(metavar="MODEL", help="Another model to measure in the same way.", show_default=False)
     ] = None,
@@ -322,10 +315,3 @@ def _asked(model: Estimator, words: list[str] | None, n: int) -> np.ndarray | No
     fitted = [sampler.classes for sampler in getattr(model, "samplers_", {}).values()]
     known = {str(label): label for classes in (*fitted, model.schema_.classes) for label in classes or ()}
     return np.resize(np.asarray([known.get(word, word) for word in words]), n)
-
-
-def _row(X: np.ndarray, row: int) -> np.ndarray:
-    """The example number `row`, as an array of one."""
-    if not -len(X) <= row < len(X):
-        raise ValueError(f"--row must be from 0 to {len(X) - 1}, since DATA has {len(X)} examples. Got {row}.")
-    return X[row:][:1]

@@ -1,6 +1,6 @@
 """Data: what comes in is described once, batched in the right place, and undone on the way out."""
 
-from narrows.data.arrays import as_array, as_floats, as_rows, check_numeric, evenly, extremes, shared
+from narrows.data.arrays import as_array, as_floats, as_rows, check_numeric, evenly, extremes, shared, spaced, taken
 from narrows.data.neighbours import principal_axes
 from narrows.data.patches import Patches
 from narrows.data.rows import Rows
@@ -23,4 +23,6 @@ __all__ = [
     "infer",
     "principal_axes",
     "shared",
+    "spaced",
+    "taken",
 ]

@@ -115,7 +115,19 @@ def _refuse_words(X: np.ndarray, owner: str, columns: Any) -> None:
 def evenly(X: np.ndarray, n: int) -> np.ndarray:
     """At most `n` rows of X, evenly spaced, and fewer where they are long; at least two."""
     n = max(2, min(n, len(X), _SAMPLE_NUMBERS // max(1, X[0].size)))
-    return X[np.unique(np.linspace(0, len(X) - 1, n).astype(int))]
+    return X[spaced(len(X), n)]
+
+
+def spaced(n: int, most: int) -> np.ndarray:
+    """At most `most` of the numbers from 0 to n - 1, evenly spaced, the first and the last among them."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
+
+
+def taken(X: Any, index: Any) -> Any:
+    """The rows of X at `index`, an array (or a slice, where X is no list): whatever X is, in the same form."""
+    if hasattr(X, "iloc"):
+        return X.iloc[index]
+    return [X[i] for i in index] if isinstance(X, (list, tuple)) else X[index]
 
 
 def extremes(X: np.ndarray, owner: str, first: int = 0) -> tuple[float, float]:

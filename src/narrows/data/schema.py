@@ -88,6 +88,13 @@ class Schema:
             return 0.0
         return float(np.log(np.asarray(self.scale)).sum() * (self.n_entries / len(self.scale)))
 
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """Which of the user's values are black and white; None for images without bounds."""
+        if self.support not in ("unit", "binary"):
+            return None
+        return self.offset[0], self.offset[0] + self.scale[0]
+
     @functools.cached_property
     def centred(self) -> bool:
         """Whether anything is subtracted."""
@@ -151,6 +158,10 @@ class Schema:
         if dtype == np.uint8:
             return np.clip(np.rint(array), 0, 255).astype(np.uint8)
         return np.ascontiguousarray(array.astype(dtype if dtype.kind == "f" else np.float32))
+
+    def channels_last(self, images: np.ndarray) -> np.ndarray:
+        """Images as the user has them (n x `user_shape`) with their channels, where they have an axis, behind."""
+        return np.moveaxis(images, 1, -1) if self.layout == "chw" else images
 
     def as_frame(self, array: np.ndarray, like: Any = None) -> Any:
         """`array` as a data frame with the user's columns if one came in (and the index of `like`), else as it is."""

@@ -36,8 +36,8 @@ class Applying:
     get_feature_names_out: Callable[[], np.ndarray]
 
     @abstractmethod
-    def _validated(self, X: Any, reset: bool) -> np.ndarray:
-        """X, in memory, as an array of numbers."""
+    def validated(self, X: Any, reset: bool) -> np.ndarray:
+        """X, in memory, as an array of numbers; its columns must be those of the fit, or are kept where `reset`."""
 
     def stream(
         self, source: Any, sink: Any = None, method: str = "transform", *, columns: Sequence[str] | None = None
@@ -84,9 +84,22 @@ class Applying:
             result = self._streamed(method, found, opened, report)
         return Path(sink) if result is None else result
 
+    def checked(self, X: Any) -> np.ndarray:
+        """X as an array of floats or bytes in the user's units: n x `schema_.user_shape`, in memory.
+
+        Raises
+        ------
+        ValueError
+            If X does not hold examples such as the model was fitted on, or NaN or infinity.
+        """
+        check_is_fitted(self)
+        rows = as_floats(self.validated(X, reset=False))
+        check_rows(rows, self.schema_, type(self).__name__)
+        return rows
+
     def prepared(self, X: Any) -> Tensor:
         """X checked and on the model's scale: n x `schema_.shape`, in memory."""
-        rows = self._checked(X)
+        rows = self.checked(X)
         return self.schema_.prepare(torch.from_numpy(np.array(rows)))
 
     def applied(self, function: Callable[[Tensor], Tensor], rows: np.ndarray | Tensor) -> Tensor:
@@ -118,15 +131,9 @@ class Applying:
     def _given(self, X: Any) -> Source:
         """X, in memory, as a source of blocks, once its form is found to be that of the model's data."""
         check_is_fitted(self)
-        rows = self._validated(X, reset=False)
+        rows = self.validated(X, reset=False)
         check_form(rows.shape, self.schema_, type(self).__name__)
         return streams.of_array(rows)
-
-    def _checked(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        rows = as_floats(self._validated(X, reset=False))
-        check_rows(rows, self.schema_, type(self).__name__)
-        return rows
 
     def module(self) -> Autoencoder:
         """The model, where it is to compute."""

@@ -136,11 +136,13 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
     def partial_fit(self, X: Any, y: Any = None) -> Estimator:
         """One pass over X at a constant learning rate, from where the model stands. The first call builds the model.
 
-        There is no schedule and no held-out data: call `fit` for the best result. The optimizer begins anew.
+        There is no schedule and no held-out data: call `fit` for the best result. The optimizer begins anew. What
+        `fit_sampler` learned is forgotten, because the codes move. The first call must show a conditional model every
+        class.
         """
         self._check_parameters()
         first = not self.__sklearn_is_fitted__()
-        rows = self._begin(X) if first else self._checked(X)
+        rows = self._begin(X) if first else self.checked(X)
         labels = self._numbered(y, len(rows))
         world = join(self.device)
         seed = world.same(seed_from(self.random_state))
@@ -169,6 +171,9 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
         self.history_ = self.history_ + result.history
         self.n_iter_ += 1
         survey(self, rows)
+        self.__dict__.pop("samplers_", None)  # of the codes as they were
+        if labels is not None:
+            self._fit_by_label(rows, labels, seed)
         return self
 
     @property
@@ -308,6 +313,7 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
         """
         for name in [n for n in vars(self) if n.endswith("_") and not n.startswith("_")]:
             delattr(self, name)
+        self.__dict__.pop("_parts", None)
         rows = self._rows(X, reset=True)
         named = likelihoods.LIKELIHOODS.get(self.likelihood)
         self.schema_ = infer(rows, type(self).__name__, *_names(X), asked=named.needs if named else None)
@@ -336,9 +342,21 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
 
     def _rows(self, X: Any, reset: bool) -> np.ndarray:
         """X as an array of floats or bytes; what validation finds out about its form is kept where `reset`."""
-        return as_floats(self._validated(X, reset))
+        return as_floats(self.validated(X, reset))
 
-    def _validated(self, X: Any, reset: bool) -> np.ndarray:
+    def validated(self, X: Any, reset: bool) -> np.ndarray:
+        """X, in memory, as an array of numbers, of whatever shape and values.
+
+        Parameters
+        ----------
+        reset : whether X is what will be fitted on, whose columns are then kept; otherwise those of a vector must be
+            the ones that the model was fitted on.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X holds no numbers, or other columns.
+        """
         owner = type(self).__name__
         if isinstance(X, (list, tuple)):
             X = as_array(X, owner)

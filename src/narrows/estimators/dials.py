@@ -17,6 +17,7 @@ from narrows.data import Schema
 from narrows.estimators import labels, samplers
 from narrows.estimators.samplers import Mixture, Sampler
 from narrows.estimators.signature import seed_from
+from narrows.estimators.ways import on_line, on_sphere
 from narrows.model import Autoencoder
 from narrows.params import Integer, OneOf, Parameter, Real
 
@@ -189,6 +190,7 @@ class Dials:
         """
         check_is_fitted(self)
         Parameter("n_steps", 9, Integer(2), "").check("traverse", n_steps)
+        Parameter("span", 3.0, Real(0, np.inf, open_high=True), "").check("traverse", span)
         n = self.model_.bottleneck.n_components
         dials = self._dials(components)
         start = self.code_mean_ if X is None else np.asarray(self._codes(X[:1]))[0]
@@ -391,27 +393,3 @@ class Dials:
 
     def _inferred(self, X: Any) -> np.ndarray:
         return self.applied(self.model_.infer, self.prepared(X)).numpy()
-
-
-def on_line(first: np.ndarray, last: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(1 - w) first + w last, for each of `weights` (n x 1)."""
-    return (1 - weights) * first + weights * last
-
-
-def on_sphere(first: np.ndarray, last: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """From `first` to `last` by equal angles about the origin, the length going evenly from one's to the other's.
-
-        z(w) = ((1 - w) |a| + w |b|) (sin((1 - w) t) a / |a| + sin(w t) b / |b|) / sin t,    cos t = a.b / |a| |b|
-
-    Shoemake, Animating rotation with quaternion curves (1985), https://doi.org/10.1145/325334.325242. On a line where
-    there is no such arc: through the origin, and between codes of one direction.
-    """
-    lengths = np.linalg.norm([first, last], axis=1, keepdims=True)
-    if lengths.min() == 0:
-        return on_line(first, last, weights)
-    a, b = first / lengths[0], last / lengths[1]
-    angle = np.arccos(np.clip(a @ b, -1, 1))
-    if np.sin(angle) < 1e-6:
-        return on_line(first, last, weights)
-    direction = (np.sin((1 - weights) * angle) * a + np.sin(weights * angle) * b) / np.sin(angle)
-    return on_line(lengths[0], lengths[1], weights) * direction

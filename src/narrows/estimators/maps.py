@@ -18,7 +18,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from narrows.data import principal_axes
+from narrows.data import principal_axes, spaced
 from narrows.estimators.base import Estimator
 
 _N_REFERENCES = 2_000  # training examples that are kept to compare with
@@ -68,7 +68,7 @@ class MapAE(Estimator, recipe="mapae"):
         ValueError
             If X does not hold examples such as the model was fitted on.
         """
-        rows = self._checked(X)
+        rows = self.checked(X)
         points = self.applied(self._point, rows)
         codes = self.applied(self.model_.encode, rows)
         return self._trusts(points, codes, own=False).numpy()
@@ -88,17 +88,17 @@ class MapAE(Estimator, recipe="mapae"):
                 f"Got {tuple(Z.shape)}."
             )
         trusts = torch.from_numpy(self.reference_trust_)
-        found = []
-        for block in Z.split(_BLOCK):
-            reach, near = torch.cdist(block, codes).topk(_n_neighbors(len(codes)), largest=False)
+        found = torch.empty(len(Z), dtype=torch.float64)  # filled in place: see `narrows.evaluation.distances.nearest`
+        for rows in _blocks(len(Z)):
+            reach, near = torch.cdist(Z[rows], codes).topk(_n_neighbors(len(codes)), largest=False)
             emptiness = (reach[:, -1] / self.reference_reach_).clamp(min=1)
-            found.append(trusts[near].mean(1) / emptiness.square())
-        return torch.cat(found).numpy()
+            found[rows] = trusts[near].mean(1) / emptiness.square()
+        return found.numpy()
 
     # ---------------------------------------------------------------------------------------------- inside
 
     def _surveyed(self, sample: np.ndarray) -> None:
-        rows = sample[np.unique(np.linspace(0, len(sample) - 1, min(_N_REFERENCES, len(sample))).astype(int))]
+        rows = sample[spaced(len(sample), _N_REFERENCES)]
         flat = self.applied(self._flat, rows)
         mean, axes = principal_axes(flat)
         points, codes = (flat - mean) @ axes, self.applied(self.model_.encode, rows)
@@ -130,17 +130,21 @@ class MapAE(Estimator, recipe="mapae"):
         k = _n_neighbors(n - 1)
         if n < 3:
             return torch.ones(len(points), dtype=torch.float64)
-        found = []
-        for start in range(0, len(points), _BLOCK):
-            rows = slice(start, start + _BLOCK)
+        found = torch.empty(len(points), dtype=torch.float64)
+        for rows in _blocks(len(points)):
             apart, shown = (torch.cdist(a[rows].double(), b) for a, b in zip((points, codes), there, strict=True))
             if own:
                 for distances in (apart, shown):
-                    distances.diagonal(start).fill_(torch.inf)
+                    distances.diagonal(rows.start).fill_(torch.inf)
             chosen = apart.gather(1, shown.topk(k, largest=False).indices)
             ranks = torch.searchsorted(apart.sort(dim=1).values, chosen) + 1
-            found.append(1 - 2 / (k * (2 * n - 3 * k - 1)) * (ranks - k).clamp(min=0).sum(1).double())
-        return torch.cat(found)
+            found[rows] = 1 - 2 / (k * (2 * n - 3 * k - 1)) * (ranks - k).clamp(min=0).sum(1).double()
+        return found
+
+
+def _blocks(n: int) -> list[slice]:
+    """The numbers from 0 to n - 1 in parts that are compared at once."""
+    return [slice(start, start + _BLOCK) for start in range(0, n, _BLOCK)]
 
 
 def _n_neighbors(n_others: int) -> int:

@@ -22,6 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.data import spaced
+from narrows.estimators.signature import plain
 from narrows.params import SIZES, Integer, OneOf, Parameter, either, nearest
 from narrows.training import own_generators
 from narrows.training.checkpoint import under
@@ -254,7 +256,8 @@ def by_label(Z: Tensor, labels: np.ndarray, classes: tuple[Any, ...], seed: int)
 def saved(samplers: dict[str, Sampler]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What recipe.json and the weights' file hold of the fitted samplers of a model."""
     documents = {
-        name: {"kind": one.name, "settings": one.settings(), "classes": one.classes} for name, one in samplers.items()
+        name: {"kind": one.name, "settings": {k: plain(v) for k, v in one.settings().items()}, "classes": one.classes}
+        for name, one in samplers.items()
     }
     tensors = {f"samplers.{name}.{part}": t for name, one in samplers.items() for part, t in one.tensors.items()}
     return documents, tensors
@@ -282,7 +285,7 @@ def chosen(sampler: str | Sampler) -> Sampler:
 
 def some(n: int) -> np.ndarray:
     """The numbers of at most `_ROWS` of `n` codes, evenly spaced."""
-    return np.unique(np.linspace(0, n - 1, min(n, _ROWS)).astype(int))
+    return spaced(n, _ROWS)
 
 
 def _scale(Z: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from narrows.bottlenecks import Gaussian, Sparse
 from narrows.data import evenly
+from narrows.evaluation.scores import AUTO_CONTAMINATION
 from narrows.training import active_components, look
 from narrows.version import __version__
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 _SURVEYED = 10_000  # training rows that are looked at after a training
 _SCORED = 2_000  # of them, to set the threshold by: a score may take ten passes, and a quantile needs no more rows
-_AUTO_CONTAMINATION = 0.05
 
 
 def survey(self: Estimator, rows: np.ndarray) -> None:
@@ -51,7 +51,7 @@ def survey(self: Estimator, rows: np.ndarray) -> None:
         if not isinstance(bottleneck, Sparse):
             self.code_covariance_ = np.atleast_2d(np.cov(z, rowvar=False))
     self._surveyed(sample)
-    share = _AUTO_CONTAMINATION if self.contamination == "auto" else self.contamination
+    share = AUTO_CONTAMINATION if self.contamination == "auto" else self.contamination
     self.offset_ = float(np.quantile(self._scores(evenly(sample, _SCORED)), share))
 
 

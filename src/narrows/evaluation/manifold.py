@@ -45,11 +45,11 @@ def neighbour_ranks(X: Tensor | np.ndarray, Z: Tensor | np.ndarray, n_neighbors:
     n x `n_neighbors` integers, the nearest in Z first.
     """
     x, (index, _) = points(X), nearest(points(Z), n_neighbors)
-    ranks = []
+    ranks = torch.empty_like(index)  # filled in place: see `nearest`
     for rows, block in others(x):
         wanted = block.gather(1, index[rows])
-        ranks.append(torch.searchsorted(block.sort(dim=1).values, wanted.contiguous()) + 1)
-    return torch.cat(ranks)
+        ranks[rows] = torch.searchsorted(block.sort(dim=1).values, wanted.contiguous()) + 1
+    return ranks
 
 
 def preserved(ranks: Tensor, n_neighbors: int) -> np.ndarray:

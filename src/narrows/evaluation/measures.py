@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from narrows.data import spaced, taken
 from narrows.evaluation import calibration, labels, likelihood, manifold, reconstruction, samples, sparsity
 from narrows.evaluation.registry import MEASURES, Absent, Measure
 from narrows.evaluation.subjects import OfModel, OfPCA, Scene, Subject
@@ -181,14 +182,7 @@ def _checked_labels(y: Any, n: int) -> np.ndarray | None:
 def _index(n: int, model: Estimator) -> np.ndarray:
     """Which of n examples are looked at."""
     most = max(2, _MOST_NUMBERS // model.schema_.n_entries)
-    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
-
-
-def taken(X: Any, index: np.ndarray) -> Any:
-    """Some rows of whatever X is."""
-    if hasattr(X, "iloc"):
-        return X.iloc[index]
-    return [X[i] for i in index] if isinstance(X, (list, tuple)) else X[index]
+    return spaced(n, most)
 
 
 def _other_name(model: Estimator, beside: Estimator) -> str:

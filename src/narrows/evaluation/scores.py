@@ -10,6 +10,7 @@ from torch import Tensor
 from narrows.bottlenecks import Gaussian
 from narrows.model import Autoencoder
 
+AUTO_CONTAMINATION = 0.05  # what contamination="auto" stands for in the estimators
 N_DRAWS = 8  # of the posterior, for an ELBO
 
 

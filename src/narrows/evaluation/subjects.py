@@ -18,18 +18,18 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from narrows.bottlenecks import Bottleneck, Gaussian, Sparse
-from narrows.data import Schema
+from narrows.data import Schema, spaced
 from narrows.evaluation.features import Space
 from narrows.evaluation.features import name as name_of_space
 from narrows.evaluation.intervals import Resamples
 from narrows.evaluation.registry import Absent
+from narrows.evaluation.scores import AUTO_CONTAMINATION
 
 if TYPE_CHECKING:
     from narrows.estimators import Estimator  # for the annotation only: evaluation stands below
 
 N_COMPARED = 5_000  # real examples, and as many new ones
 N_TRAIN_SCORED = 2_000  # training examples, whose scores the others' are compared with
-_AUTO_CONTAMINATION = 0.05  # what contamination="auto" stands for in the estimators
 
 
 @dataclass
@@ -107,8 +107,7 @@ class Scene:
 
     def few(self, most: int) -> np.ndarray:
         """At most `most` of the examples, evenly spaced: for what grows with their square."""
-        n = len(self.rows)
-        return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
+        return spaced(len(self.rows), most)
 
 
 class Subject(ABC):
@@ -231,7 +230,7 @@ class OfModel(Subject):
     def threshold(self) -> tuple[float, float]:
         """By `offset_` and `contamination`."""
         share = self.estimator.contamination
-        return float(self.estimator.offset_), _AUTO_CONTAMINATION if share == "auto" else float(share)
+        return float(self.estimator.offset_), AUTO_CONTAMINATION if share == "auto" else float(share)
 
     def sampled(self, n: int) -> Tensor:
         """By `sample`."""
@@ -288,7 +287,7 @@ class OfPCA(Subject):
     @property
     def threshold(self) -> tuple[float, float]:
         """The quantile of the training examples' scores that the default of the estimators stands for."""
-        return float(np.quantile(self.train_scores, _AUTO_CONTAMINATION)), _AUTO_CONTAMINATION
+        return float(np.quantile(self.train_scores, AUTO_CONTAMINATION)), AUTO_CONTAMINATION
 
     def sampled(self, n: int) -> Tensor:
         """mean + W z, and for what is no image + noise; W W' + noise variance = the covariance."""
@@ -312,4 +311,4 @@ class OfPCA(Subject):
 
 def evenly_spaced(rows: Tensor, most: int) -> Tensor:
     """At most `most` of `rows`."""
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int))]
+    return rows[spaced(len(rows), most)]

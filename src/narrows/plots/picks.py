@@ -13,11 +13,12 @@ import numpy as np
 import torch
 
 from narrows.bottlenecks import Gaussian, Sparse
-from narrows.data import Schema
+from narrows.data import Schema, evenly
 
 if TYPE_CHECKING:
     from narrows.estimators import SAE, Estimator  # for the annotations only: plots stand below
 
+_LOOKED_AT = 20_000  # codes, at most, to find their principal axes by
 _COSTS = {"kl", "free_nats", "l1", "kl_rate"}  # which the loss holds beside the examples' own
 
 
@@ -81,14 +82,25 @@ def plane(codes: np.ndarray) -> Plane:
         directions = np.eye(2)[:, :n_components]
         names = ("component 0", "component 1" if n_components == 2 else "")
         return Plane(codes @ directions.T, names, False, np.zeros(n_components), directions)
-    mean = codes.mean(0)
-    values, vectors = np.linalg.eigh(np.cov(codes - mean, rowvar=False) if len(codes) > 1 else np.eye(n_components))
-    share = values[::-1][:2] / max(float(values.sum()), 1e-300)
-    directions = vectors[:, ::-1][:, :2].T
-    # the sign is free: the larger half points to the right and up
-    directions = directions * np.where(directions.sum(1) < 0, -1, 1)[:, None]
+    mean, (directions, share) = codes.mean(0), principal_axes(codes)
     first, second = (f"principal axis {i + 1}, {part:.0%} of the codes' variance" for i, part in enumerate(share))
     return Plane((codes - mean) @ directions.T, (first, second), True, mean, directions)
+
+
+def principal_axes(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The two directions (2 x L) in which codes (n x L) vary most, and the share of the variance on each.
+
+    Where there is one component the second direction is 0.
+    """
+    sample, n_components = evenly(codes, _LOOKED_AT).astype(np.float64), codes.shape[1]
+    covariance = np.cov(sample, rowvar=False).reshape(n_components, -1) if len(sample) > 1 else np.eye(n_components)
+    values, vectors = np.linalg.eigh(covariance)
+    found, share = np.zeros((2, n_components)), np.zeros(2)
+    axes = vectors[:, ::-1][:, :2].T
+    # the sign is free: the larger half points to the right and up
+    found[: len(axes)] = axes * np.where(axes.sum(1) < 0, -1, 1)[:, None]
+    share[: len(axes)] = values[::-1][:2].clip(min=0) / max(float(values.clip(min=0).sum()), 1e-300)
+    return found, share
 
 
 def losses(history: Sequence[Mapping[str, Any]]) -> dict[str, tuple[list[float], list[float]]]:

@@ -14,6 +14,7 @@ import numpy as np
 import sklearn
 import torch
 
+from narrows.data import spaced
 from narrows.estimators.base import Estimator
 from narrows.evaluation import Evaluation, evaluate
 from narrows.params import Integer, Parameter
@@ -91,6 +92,7 @@ def write_report(
     if not isinstance(model, Estimator) or not hasattr(model, "offset_"):
         raise TypeError(f"write_report takes a fitted narrows estimator. Got {type(model).__name__}, fit it first.")
     Parameter("max_examples", 10_000, Integer(2), "").check("write_report", max_examples)
+    Parameter("random_state", 0, Integer(0), "").check("write_report", random_state)
     path = Path(path)
     _check_place(path)
     given = sampled(model, X, y, max_examples, random_state)
@@ -166,7 +168,7 @@ def _starts(subject: Subject, most: int = 8) -> tuple[list[int], list[str]]:
     if subject.y is not None and not groups.ordered:
         found = [(np.flatnonzero(groups.of == i), name) for i, name in enumerate(groups.names[:most])]
         return [int(at[np.argmin(error[at])]) for at, _ in found if len(at)], [name for at, name in found if len(at)]
-    chosen = np.unique(np.linspace(0, len(error) - 1, min(most, len(error))).astype(int))
+    chosen = spaced(len(error), most)
     return chosen.tolist(), [f"number {i}" for i in chosen]
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from narrows.data import streams
+from narrows.data import streams, taken
 from narrows.data.streams import Source
 from narrows.estimators.base import Estimator
 from narrows.plots import picks
@@ -53,7 +53,7 @@ def sampled(model: Estimator, X: Any, y: Any, most: int, seed: int) -> Sampled:
     if n is not None:
         labels = _labels(y, n, owner)
         index = np.arange(n) if n <= most else np.sort(generator.choice(n, most, replace=False))
-        rows = _taken(X, index, n) if source is None else _read(source, index)
+        rows = _read(source, index) if source is not None else X if len(index) == n else taken(X, index)
         return Sampled(rows, None if labels is None else labels[index], index, n)
     assert source is not None
     rows, index, n = _reservoir(source, most, generator)
@@ -65,14 +65,6 @@ def _labels(y: Any, n: int, owner: str) -> np.ndarray | None:
     if n == 0:
         raise ValueError(f"X passed to {owner} holds no examples. A page is made of at least one.")
     return None if y is None else picks.check_labels(y, n, owner)
-
-
-def _taken(X: Any, index: np.ndarray, n: int) -> Any:
-    if len(index) == n:
-        return X
-    if hasattr(X, "iloc"):
-        return X.iloc[index]
-    return [X[i] for i in index] if isinstance(X, (list, tuple)) else X[index]
 
 
 def _read(source: Source, index: np.ndarray) -> np.ndarray:

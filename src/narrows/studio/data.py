@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from narrows.data import spaced, taken
+
 MOST_ROWS = 100_000  # that are shown; of more, evenly spaced ones
 _MOST_CLASSES = 100  # different numbers, from which on labels are a scale rather than classes
 
@@ -100,7 +102,7 @@ class Data:
         total = self.total or n
         if n <= most:
             return Data(self.name, self.X, self.labels, self.columns, self.files, total, self.source)
-        kept = np.linspace(0, n - 1, most).astype(int)
+        kept = spaced(n, most)
         return Data(
             self.name,
             self.rows(kept),
@@ -110,11 +112,6 @@ class Data:
             total,
             self.source,
         )
-
-
-def taken(X: Any, index: Any) -> Any:
-    """Rows of an array or of a data frame."""
-    return X.iloc[index] if hasattr(X, "iloc") else X[index]
 
 
 def _whole(values: np.ndarray) -> bool:

@@ -69,7 +69,7 @@ def fitted_image(content: bytes, schema: Schema) -> np.ndarray:
     """
     h, w, c = pictures.display_shape(schema)
     pixels = decoded(opened(content), "L" if c == 1 else "RGB", (w, h)).reshape(1, h, w, c)
-    low, high = pictures.limits(schema) or _usual(schema)
+    low, high = schema.limits or _usual(schema)
     values = low + (high - low) * pixels.astype(np.float64) / 255
     if schema.support == "binary":
         values = (values >= (low + high) / 2).astype(np.float64)

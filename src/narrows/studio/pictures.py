@@ -15,14 +15,6 @@ from narrows.plots.sheets import as_bytes
 MEDIA = "image/png"
 
 
-def limits(schema: Schema) -> tuple[float, float] | None:
-    """Which values of the user's are black and white; None where there are no bounds."""
-    if schema.support not in ("unit", "binary"):
-        return None
-    low = schema.offset[0]
-    return low, low + schema.scale[0]
-
-
 def display_shape(schema: Schema) -> tuple[int, int, int]:
     """Height, width and channels (1 or 3) of an example as it is shown."""
     c, h, w = schema.shape
@@ -31,12 +23,11 @@ def display_shape(schema: Schema) -> tuple[int, int, int]:
 
 def displayed(examples: np.ndarray, schema: Schema) -> np.ndarray:
     """Images of any layout and units as bytes, n x `display_shape`."""
-    if schema.layout == "chw":
-        examples = np.moveaxis(examples, 1, -1)
-    elif schema.layout == "hw":
-        examples = examples[..., None]
+    images = schema.channels_last(examples)
+    if schema.layout == "hw":
+        images = images[..., None]
     channels = display_shape(schema)[2]
-    return np.ascontiguousarray(as_bytes(examples[..., :channels], limits(schema)))
+    return np.ascontiguousarray(as_bytes(images[..., :channels], schema.limits))
 
 
 def sheet(images: np.ndarray, columns: int) -> np.ndarray:

@@ -14,11 +14,13 @@ import numpy as np
 import torch
 
 from narrows.bottlenecks import Gaussian, Sparse
-from narrows.data import evenly
+from narrows.data import spaced, taken
 from narrows.estimators.base import Estimator
+from narrows.plots import picks
 from narrows.studio import pictures
-from narrows.studio.data import MOST_ROWS, Data, taken
+from narrows.studio.data import MOST_ROWS, Data
 from narrows.studio.turns import Turns
+from narrows.tasks.search import Index
 
 _BLOCK = 1024  # rows worked on in one turn
 _MOST_NUMBERS = 1 << 26  # in all codes together
@@ -161,19 +163,14 @@ class View:
         return self._once("scores", lambda: self._blocks(self._scored))
 
     @property
-    def directions(self) -> np.ndarray:
-        """Where each code lies from the centre of all, as a vector of length 1: n x L, float32."""
-        return self._once("directions", lambda: self.direction(self.codes))
-
-    def direction(self, codes: np.ndarray) -> np.ndarray:
-        """Where codes (n x L) lie from the centre of all, as vectors of length 1; 0 at the centre itself."""
-        away = codes - np.asarray(self.model.code_mean_, dtype=np.float32)
-        return away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-12)
+    def index(self) -> Index:
+        """All rows to be found by example, all of them compared."""
+        return self._once("index", lambda: Index(self.model, exact=True).add_codes(self.codes))
 
     @property
     def principal(self) -> tuple[np.ndarray, np.ndarray]:
         """The first two principal axes of the codes (2 x L), and the share of the variance on each."""
-        return self._once("principal", lambda: principal_axes(self.codes))
+        return self._once("principal", lambda: picks.principal_axes(self.codes))
 
     @property
     def highest(self) -> np.ndarray:
@@ -191,7 +188,7 @@ class View:
 
         def mean() -> torch.Tensor:
             assert self.data is not None
-            rows = np.unique(np.linspace(0, len(self.data) - 1, _SCORED).astype(int))
+            rows = spaced(len(self.data), _SCORED)
             total = torch.zeros(self.schema.shape, dtype=torch.float64)
             for start in range(0, len(rows), 256):
                 with self.turns.turn():
@@ -320,19 +317,3 @@ class View:
             "top": top.numpy(),
             "count": count.numpy(),
         }
-
-
-def principal_axes(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The two directions (2 x L) in which `codes` (n x L) vary most, and the share of the variance on each.
-
-    The sign is such that the largest entry of each is above 0. Where there is one component, the second axis is 0.
-    """
-    sample = evenly(codes, 20_000).astype(np.float64)
-    covariance = np.atleast_2d(np.cov(sample, rowvar=False))
-    values, vectors = np.linalg.eigh(covariance)
-    axes = vectors[:, ::-1][:, :2].T
-    axes = axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(1)])[:, None]
-    share = values[::-1][:2].clip(min=0) / max(float(values.clip(min=0).sum()), 1e-300)
-    if len(axes) < 2:
-        axes, share = np.concatenate([axes, np.zeros_like(axes)]), np.append(share, 0.0)
-    return axes.astype(np.float32), share

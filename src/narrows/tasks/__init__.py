@@ -3,6 +3,7 @@
 from narrows.tasks.labels import Classifier, Regressor
 from narrows.tasks.outliers import OutlierDetector
 from narrows.tasks.photos import PhotoDenoiser
-from narrows.tasks.search import Index, Matches, Retrieval
+from narrows.tasks.retrieval import Retrieval
+from narrows.tasks.search import Index, Matches
 
 __all__ = ["Classifier", "Index", "Matches", "OutlierDetector", "PhotoDenoiser", "Regressor", "Retrieval"]

@@ -20,7 +20,7 @@ from sklearn.base import clone
 from torch import Tensor
 
 from narrows.bottlenecks import Gaussian, Plain
-from narrows.data import evenly
+from narrows.data import evenly, spaced
 from narrows.estimators import Estimator
 from narrows.estimators.survey import survey
 from narrows.objectives import WeightedCosts
@@ -82,7 +82,7 @@ def tuned(small: Estimator, parts: Parts, rows: np.ndarray, epochs: float) -> Es
     epochs : passes over `rows`; less than one is a pass over so many of them.
     """
     if epochs < 1:
-        rows = rows[np.unique(np.linspace(0, len(rows) - 1, max(2, round(epochs * len(rows)))).astype(int))]
+        rows = rows[spaced(len(rows), max(2, round(epochs * len(rows))))]
     parts.objective.restart(0.0, warmup=0.0)  # the code says something already
     settings = small._settings(small._seed(), max_epochs=max(1, int(epochs)), max_time=None, checkpoint=None)
     title = f"{type(small).__name__}, {small.n_components} components"
@@ -107,9 +107,9 @@ def _principal(codes: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def _hand_over(large: Estimator, small: Estimator) -> None:
-    """What was found out about the data."""
+    """What was found out about the data, and nothing about the codes that are no more."""
     for name, value in vars(large).items():
-        if name.endswith("_") and not name.startswith("_") and name != "model_":
+        if name.endswith("_") and not name.startswith("_") and name not in ("model_", "samplers_"):
             setattr(small, name, copy.copy(value))
 
 

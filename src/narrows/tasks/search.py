@@ -23,9 +23,11 @@ from safetensors.numpy import load_file
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from narrows.data import spaced
 from narrows.data.atomic import atomic_path, write_tensors
 from narrows.estimators import Estimator
 from narrows.params import Integer, OneOf, Parameter, Real
+from narrows.tasks.retrieval import Retrieval, average_precision, overlap, vote
 from narrows.version import __version__
 
 FORMAT = 1
@@ -53,27 +55,6 @@ class Matches(NamedTuple):
     rows: np.ndarray
     distances: np.ndarray
     keys: np.ndarray | None = None
-
-
-class Retrieval(NamedTuple):
-    """How good a search is.
-
-    Attributes
-    ----------
-    recall : the share of the `n_neighbors` nearest that the search finds, which is 1 where all rows are compared.
-    map : mean average precision at k: the mean over queries of sum_i P(i) rel(i) / min(R, k) for i = 1 ... k, where
-        rel(i) says whether match i has the query's label, P(i) is the share of the first i that have, and R is how many
-        rows have. None without labels.
-    accuracy : of the label that most of the `n_neighbors` nearest have. None without labels.
-    n_queries, k, n_neighbors : of what.
-    """
-
-    recall: float
-    map: float | None
-    accuracy: float | None
-    n_queries: int
-    k: int
-    n_neighbors: int
 
 
 class Index:
@@ -113,6 +94,7 @@ class Index:
         self.keys: list[str] | None = None
         self.labels: np.ndarray | None = None
         self._graph: Any = None
+        self._rows: Tensor | None = None  # all codes as `_vectors` gives them
         self._width = _WIDTHS[0]
 
     def __len__(self) -> int:
@@ -133,7 +115,11 @@ class Index:
             If X is of another form than the model's examples, `y` or `keys` are of another length, or only some of the
             rows would have them.
         """
-        codes = np.asarray(self.model.stream(X), dtype=np.float32)
+        return self.add_codes(np.asarray(self.model.stream(X)), y, keys=keys)
+
+    def add_codes(self, codes: np.ndarray, y: Any = None, *, keys: Sequence[str] | None = None) -> Index:
+        """Take rows in whose codes (n x L) are known: what `add` does after it has encoded them."""
+        codes = _codes(codes, self.codes.shape[1])
         first = len(self) == 0
         labels = None if y is None else np.asarray(y)
         for name, given, known in (("y", labels, self.labels), ("keys", keys, self.keys)):
@@ -145,7 +131,7 @@ class Index:
                 raise ValueError(
                     f"Either all rows of an index have `{name}` or none: pass it to every add, or to none."
                 )
-        self.codes = np.concatenate([self.codes, codes])
+        self.codes, self._rows = np.concatenate([self.codes, codes]), None
         if labels is not None:
             self.labels = labels if self.labels is None else np.concatenate([self.labels, labels])
         if keys is not None:
@@ -163,8 +149,20 @@ class Index:
         query = np.asarray(query) if isinstance(query, (list, tuple, Tensor)) else query
         if getattr(query, "shape", None) == self.model.schema_.user_shape:
             query = query.to_frame().T if hasattr(query, "to_frame") else query[None]
-        self._check_k(k)
-        rows, distances = self._nearest(np.asarray(self.model.stream(query), dtype=np.float32), k, self._by_graph)
+        self._check_k(k, len(self))  # before all is encoded
+        return self.search_codes(np.asarray(self.model.stream(query)), k)
+
+    def search_codes(self, codes: np.ndarray, k: int = 10, *, without: Any = None) -> Matches:
+        """The `k` rows that are nearest to each of the codes (n x L).
+
+        Parameters
+        ----------
+        k : at most as many as there are rows to be found.
+        without : for each code the number of a row that is not to be found, such as its own; None for no such rows.
+        """
+        codes = _codes(codes, self.codes.shape[1])
+        self._check_k(k, len(self) - (without is not None))
+        rows, distances = self._but(without, codes, k, self._by_graph)
         return Matches(rows, distances, None if self.keys is None else np.asarray(self.keys, dtype=object)[rows])
 
     def evaluate(self, X: Any = None, y: Any = None, *, k: int = 100, n_neighbors: int = 10) -> Retrieval:
@@ -186,7 +184,7 @@ class Index:
         for name, value in (("k", k), ("n_neighbors", n_neighbors)):
             Parameter(name, 10, Integer(1), "").check("evaluate", value)
         k, n_neighbors = min(k, most), min(n_neighbors, most)
-        self._check_k(max(1, k + own))
+        self._check_k(k, most)
         codes = self.codes if own else np.asarray(self.model.stream(X), dtype=np.float32)
         labels = self.labels if own and y is None else None if y is None else np.asarray(y)
         if labels is not None and len(labels) != len(codes):
@@ -196,11 +194,11 @@ class Index:
         if labels is not None and self.labels is None:
             raise ValueError("The rows of this index have no labels to compare with: pass them as `y` to add.")
         skipped = np.arange(len(codes)) if own else None
-        found = self._but(skipped, codes, max(k, n_neighbors), self._by_graph)
+        found, _ = self._but(skipped, codes, max(k, n_neighbors), self._by_graph)
         recall = 1.0
         if self._by_graph:
-            judged = np.unique(np.linspace(0, len(codes) - 1, _JUDGED).astype(int))
-            true = self._but(judged if own else None, codes[judged], n_neighbors, False)
+            judged = spaced(len(codes), _JUDGED)
+            true, _ = self._but(judged if own else None, codes[judged], n_neighbors, False)
             recall = overlap(true, found[judged, :n_neighbors])
         if labels is None:
             return Retrieval(recall, None, None, len(codes), k, n_neighbors)
@@ -219,6 +217,8 @@ class Index:
         about : more to write into index.json, which `describe` gives back.
         """
         folder = Path(folder)
+        if folder.exists() and not folder.is_dir():
+            raise FileExistsError(f"Cannot save an index to {folder}: it is a file. Name a folder.")
         folder.mkdir(parents=True, exist_ok=True)
         if self._by_graph:
             self._grown()
@@ -283,10 +283,10 @@ class Index:
     def _by_graph(self) -> bool:
         return len(self) > _COMPARED if self.exact == "auto" else not self.exact
 
-    def _check_k(self, k: int) -> None:
+    def _check_k(self, k: int, most: int) -> None:
         if len(self) == 0:
             raise ValueError("The index is empty: add(X) takes rows in.")
-        Parameter("k", 10, Integer(1, len(self)), "").check("search", k)
+        Parameter("k", 10, Integer(min(1, most), most), "").check("search", k)
 
     def _nearest(self, codes: np.ndarray, k: int, by_graph: bool) -> tuple[np.ndarray, np.ndarray]:
         """The numbers of the `k` nearest rows of each code, and their distances."""
@@ -301,20 +301,21 @@ class Index:
             rows[:], squares[:] = found.keys[:-1].astype(np.int64), found.distances[:-1]
             whole = np.flatnonzero(found.counts[:-1] < k)  # among many duplicates a graph has no way to all
         if len(whole):
-            vectors = torch.from_numpy(self._vectors(self.codes))
-            rows[whole], squares[whole] = _compared(torch.from_numpy(queries[whole]), vectors, k)
+            if self._rows is None:
+                self._rows = torch.from_numpy(self._vectors(self.codes))
+            rows[whole], squares[whole] = _compared(torch.from_numpy(queries[whole]), self._rows, k)
         # of vectors of length 1, |a - b|^2 = 2 (1 - cos)
         squares = squares.clip(min=0)
         return rows, squares / 2 if self.metric == "cosine" else np.sqrt(squares)
 
-    def _but(self, skipped: np.ndarray | None, codes: np.ndarray, k: int, by_graph: bool) -> np.ndarray:
-        """The `k` nearest rows of each code, without the row `skipped[i]` of code i."""
+    def _but(self, skipped: Any, codes: np.ndarray, k: int, by_graph: bool) -> tuple[np.ndarray, np.ndarray]:
+        """The `k` nearest rows of each code and their distances, without the row `skipped[i]` of code i."""
         if skipped is None:
-            return self._nearest(codes, k, by_graph)[0]
-        rows, _ = self._nearest(codes, k + 1, by_graph)
-        itself = rows == skipped[:, None]
+            return self._nearest(codes, k, by_graph)
+        rows, distances = self._nearest(codes, k + 1, by_graph)
+        itself = rows == np.asarray(skipped)[:, None]
         itself[~itself.any(1), -1] = True  # among more than k duplicates it may not be found: the last one goes
-        return rows[~itself].reshape(len(rows), k)
+        return rows[~itself].reshape(len(rows), k), distances[~itself].reshape(len(rows), k)
 
     def _vectors(self, codes: np.ndarray) -> np.ndarray:
         """Codes as vectors whose Euclidean distance is what the metric goes by."""
@@ -336,11 +337,11 @@ class Index:
     def _widen(self) -> None:
         """Have a search look as far around as it takes to find the share of the nearest that was asked for."""
         k = min(_SOUGHT, len(self) - 1)
-        few = np.unique(np.linspace(0, len(self) - 1, _TRIED).astype(int))
-        true = self._but(few, self.codes[few], k, False)
+        few = spaced(len(self), _TRIED)
+        true, _ = self._but(few, self.codes[few], k, False)
         for width in _WIDTHS:
             self._width = width
-            if overlap(true, self._but(few, self.codes[few], k, True)) >= self.recall:
+            if overlap(true, self._but(few, self.codes[few], k, True)[0]) >= self.recall:
                 return
 
 
@@ -369,47 +370,28 @@ def fingerprint(model: Estimator) -> str:
     return digest.hexdigest()
 
 
-def overlap(true: np.ndarray, found: np.ndarray) -> float:
-    """The mean share of the rows `true` (queries x k) that are among those `found`."""
-    return float(np.mean([len(np.intersect1d(a, b)) / len(a) for a, b in zip(true, found, strict=True)]))
-
-
-def average_precision(rows: np.ndarray, queries: np.ndarray, found: np.ndarray, own: bool) -> np.ndarray:
-    """Average precision at k of each query, see `Retrieval`.
-
-    Parameters
-    ----------
-    rows, queries : labels.
-    found : queries x k, rows.
-    own : whether the queries are rows themselves, which are not among what they can find.
-    """
-    relevant = rows[found] == queries[:, None]
-    precision = relevant.cumsum(1) / np.arange(1, found.shape[1] + 1)
-    classes, counts = np.unique(rows, return_counts=True)
-    place = np.searchsorted(classes, queries).clip(max=len(classes) - 1)
-    there = np.where(classes[place] == queries, counts[place], 0) - own
-    return (precision * relevant).sum(1) / there.clip(1, found.shape[1])
-
-
-def vote(labels: np.ndarray) -> np.ndarray:
-    """The label that most in a row of `labels` (n x k) have; of several such the first of the sorted labels."""
-    classes, numbers = np.unique(labels, return_inverse=True)
-    counts = np.zeros((len(labels), len(classes)), np.int64)
-    np.add.at(counts, (np.arange(len(labels))[:, None], numbers.reshape(labels.shape)), 1)
-    return classes[counts.argmax(1)]
-
-
 def _compared(queries: Tensor, rows: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The `k` nearest of `rows` (n x L) for each query, and the squares of their Euclidean distances."""
     lengths = rows.square().sum(1)
-    found = []
-    for part in queries.split(max(1, _BLOCK_NUMBERS // len(rows))):
+    # filled in place: small results kept between large blocks would keep the blocks' memory from being used again
+    found, squares = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
+    step = max(1, _BLOCK_NUMBERS // len(rows))
+    for start in range(0, len(queries), step):
+        part = queries[start : start + step]
         # |q - z|^2 = |q|^2 - 2 q.z + |z|^2, the first of which orders nothing
         nearest = torch.addmm(lengths, part, rows.T, alpha=-2).topk(k, dim=1, largest=False).indices
         exact = (part[:, None] - rows[nearest]).square().sum(2)  # without the rounding of a difference of squares
         order = exact.argsort(dim=1, stable=True)
-        found.append((nearest.gather(1, order).numpy(), exact.gather(1, order).numpy()))
-    return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
+        found[start : start + step], squares[start : start + step] = nearest.gather(1, order), exact.gather(1, order)
+    return found, squares
+
+
+def _codes(codes: np.ndarray, n_components: int) -> np.ndarray:
+    """Codes in single precision, once they are found to be n x L."""
+    found = np.asarray(codes, dtype=np.float32)
+    if found.ndim != 2 or found.shape[1] != n_components:
+        raise ValueError(f"Codes for this index must have shape (n, {n_components}). Got {found.shape}.")
+    return found
 
 
 def _new_graph(n_components: int) -> Any:

@@ -14,9 +14,7 @@ one less some of its code (`narrows.tasks.pruning`), and trains for a fraction o
 
 from __future__ import annotations
 
-import json
 import math
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,17 +26,16 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 
 from narrows.bottlenecks import Gaussian
+from narrows.data import spaced, taken
 from narrows.data.atomic import atomic_path
 from narrows.estimators import Estimator, load
-from narrows.estimators.signature import plain, seed_from
+from narrows.estimators.signature import seed_from
 from narrows.evaluation.intervals import Resamples
-from narrows.evaluation.measures import taken
 from narrows.evaluation.subjects import OfModel, Scene
 from narrows.params import FLAG, SIZES, OneOf, Parameter, Real, either
-from narrows.tasks import pruning
+from narrows.tasks import pruning, sweep_folder
 
 SIZES_TRIED = (1, 2, 4, 8, 16, 32)
-SUMMARY = "sweep.json"
 _HELD_OUT = 0.1
 _EFFORT = 0.6  # of the epochs of the largest size, for all smaller ones together where they begin warm
 _MOST_PCA_ROWS = 20_000
@@ -176,23 +173,23 @@ def sweep(
     sizes = _checked(model, sizes, warm_start, share)
     seed, place = seed_from(model.random_state), None if folder is None else Path(folder)
     if place is not None:
-        _clear(place, overwrite)
+        sweep_folder.clear(place, overwrite)
         fixed = isinstance(model.random_state, (int, np.integer))
-        seed = seed if fixed or not (place / SUMMARY).exists() else int(_parsed(place / SUMMARY)["seed"])
+        seed = seed if fixed else sweep_folder.seed_in(place, seed)
     model = clone(model).set_params(random_state=seed, checkpoint=None)
     train, test = _parts(X, test, seed)
     why = "as asked" if warm_start is False else pruning.why_not(model, train, sizes[-1], sizes[0])
     if warm_start is True and why is not None:
         raise ValueError(f"The `warm_start` parameter of sweep must be False for this model: {why}. Got True instead.")
     if place is not None:
-        _prepare(place, _identity(model, train, test, [] if why else sizes), seed)
+        sweep_folder.prepare(place, sweep_folder.identity(model, train, test, [] if why else sizes), seed)
     done: dict[int, dict[str, Any]] = {}
     models: dict[int, Estimator | Path] = {}
     judge: _Judge | None = None
     larger: Estimator | None = None
     try:
         for size in reversed(sizes):
-            result = None if place is None else _read(place, size)
+            result = None if place is None else sweep_folder.read(place, size)
             if result is None:
                 if larger is None and models and not why:
                     larger = _opened(models[min(models)])
@@ -202,15 +199,15 @@ def sweep(
                     larger = _pruned(larger, train, size, _EFFORT / (len(sizes) - 1) * done[sizes[-1]]["epochs"])
                 judge = judge or _Judge(larger, train, test, sizes[-1])
                 result = judge.of(larger, size)
-                models[size] = larger if place is None else _kept(place, size, larger, result)
+                models[size] = larger if place is None else sweep_folder.keep(place, size, larger, result)
             elif place is not None:
-                models[size] = _place(place, size)
+                models[size] = sweep_folder.place_of(place, size)
             done[size] = result
     except KeyboardInterrupt as stopped:
-        raise KeyboardInterrupt(_how_to_go_on(place, len(done), len(sizes))) from stopped
+        raise KeyboardInterrupt(sweep_folder.how_to_go_on(place, len(done), len(sizes))) from stopped
     found = _summed_up(model, why or "", [done[size] for size in sizes], share, models)
     if place is not None:
-        _write(place / SUMMARY, {**_parsed(place / SUMMARY), **found.to_dict()})
+        sweep_folder.finish(place, found.to_dict())
         found.plot(place / "sweep.png")
     return found
 
@@ -221,7 +218,7 @@ class _Judge:
     def __init__(self, model: Estimator, train: Any, test: Any, largest: int) -> None:
         self.test, self.rows, self.resamples = test, model.prepared(test), Resamples(0)
         self.measure = "negative_elbo" if isinstance(model.model_.bottleneck, Gaussian) else "mse"
-        known = model.prepared(taken(train, _evenly(len(train), _MOST_PCA_ROWS))).flatten(1)
+        known = model.prepared(taken(train, spaced(len(train), _MOST_PCA_ROWS))).flatten(1)
         pca = PCA(min(largest, *known.shape), random_state=0).fit(known.numpy())
         flat = self.rows.flatten(1).numpy()
         explained = np.square(pca.transform(flat), dtype=np.float64).mean(0).cumsum()
@@ -264,7 +261,7 @@ class _Judge:
 
 def _fitted(model: Estimator, X: Any, size: int, place: Path | None) -> Estimator:
     """An estimator of a size, trained from the start; where it was stopped it goes on from its checkpoint."""
-    where = None if place is None else _place(place, size)
+    where = None if place is None else sweep_folder.place_of(place, size)
     if where is not None:
         where.mkdir(exist_ok=True)
     fitted = clone(model).set_params(n_components=size, checkpoint=where).fit(X)
@@ -273,7 +270,7 @@ def _fitted(model: Estimator, X: Any, size: int, place: Path | None) -> Estimato
 
 def _pruned(larger: Estimator, X: Any, size: int, epochs: float) -> Estimator:
     """An estimator of a size out of a larger one, trained for so many epochs more."""
-    rows = larger._rows(X, reset=False)
+    rows = larger.checked(X)
     small, parts = pruning.pruned(larger, size, rows)
     return pruning.tuned(small, parts, rows, epochs)
 
@@ -346,83 +343,3 @@ def _parts(X: Any, test: Any, seed: int) -> tuple[Any, Any]:
         raise ValueError(f"A sweep needs at least 3 examples, to learn from and to judge by. Got {n}.")
     order = np.random.default_rng(seed).permutation(n)
     return taken(X, np.sort(order[held:])), taken(X, np.sort(order[:held]))
-
-
-def _evenly(n: int, most: int) -> np.ndarray:
-    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
-
-
-# The folder: sweep.json says what is swept, size-N.json the result and size-N/ the model of each size that is done
-
-
-def _identity(model: Estimator, train: Any, test: Any, sizes: Sequence[int]) -> dict[str, Any]:
-    """What results depend on. Of separate trainings sizes can be added."""
-    same = clone(model).set_params(n_components=1)
-    parameters = {k: plain(v) for k, v in same.get_params(deep=False).items() if k not in ("verbose", "device")}
-    digests = [same._fingerprint(np.ascontiguousarray(np.asarray(part)), 0) for part in (train, test)]
-    known = {"recipe": model.recipe.name, "parameters": parameters, "data": digests, "sizes": list(sizes)}
-    return json.loads(json.dumps(known))
-
-
-def _clear(place: Path, overwrite: bool) -> None:
-    """Refuse a file, and delete another sweep where that was asked for."""
-    if place.exists() and not place.is_dir():
-        raise FileExistsError(f"Cannot keep a sweep in {place}: it is a file. Name a folder.")
-    if overwrite and (place / SUMMARY).exists():
-        _parsed(place / SUMMARY)  # what is no sweep is not ours to delete
-        shutil.rmtree(place)
-
-
-def _prepare(place: Path, identity: dict[str, Any], seed: int) -> None:
-    """Make the folder, or see that what is in it is this sweep."""
-    if (place / SUMMARY).exists():
-        before = _parsed(place / SUMMARY)["identity"]
-        other = next((k for k in identity if identity[k] != before.get(k)), None)
-        if other is not None:
-            raise ValueError(
-                f"{place} holds another sweep (its {other} differ). Name another folder, or pass overwrite=True "
-                "(--overwrite)."
-            )
-        return
-    if place.exists() and any(p.name[0] != "." for p in place.iterdir()):
-        raise ValueError(f"{place} is not empty and holds no sweep. Name a folder of its own.")
-    place.mkdir(parents=True, exist_ok=True)
-    _write(place / SUMMARY, {"identity": identity, "seed": seed})
-
-
-def _place(place: Path, size: int) -> Path:
-    return place / f"size-{size}"
-
-
-def _read(place: Path, size: int) -> dict[str, Any] | None:
-    path = place / f"size-{size}.json"
-    return _parsed(path) if path.exists() else None
-
-
-def _kept(place: Path, size: int, model: Estimator, result: dict[str, Any]) -> Path:
-    """Save a size's model, and then its result: where there is a result, all is there."""
-    model.set_params(verbose=0).save(_place(place, size))
-    _write(place / f"size-{size}.json", result)
-    return _place(place, size)
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    try:
-        found = dict(json.loads(path.read_text(encoding="utf-8")))
-        if path.name == SUMMARY and not {"identity", "seed"} <= found.keys():
-            raise ValueError("it does not say what was swept")
-        return found
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} is no result of a sweep ({error}). Delete it, or name another folder.") from error
-
-
-def _how_to_go_on(place: Path | None, done: int, n: int) -> str:
-    words = f"The sweep stopped with {done} of {n} sizes done."
-    if place is None:
-        return f"{words} Pass folder= to be able to go on from there."
-    return f"{words} They are in {place}: the same call goes on from there."

@@ -3,7 +3,8 @@
 from narrows.training.device import PRECISIONS, Choice, choose_device
 from narrows.training.diagnosis import active_components, look
 from narrows.training.generators import own_generators
-from narrows.training.loop import Interrupted, Result, fit
+from narrows.training.loop import fit
+from narrows.training.result import Interrupted, Result
 from narrows.training.settings import Settings
 
 __all__ = [

@@ -11,13 +11,12 @@ import contextlib
 import copy
 import math
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from narrows.data import Patches, Rows, Schema
 from narrows.model import Autoencoder
@@ -26,7 +25,6 @@ from narrows.shards import Shard, sharded
 from narrows.training import checkpoint as files
 from narrows.training.checkpoint import Position
 from narrows.training.device import (
-    Choice,
     choose_compile,
     choose_device,
     choose_precision,
@@ -39,15 +37,16 @@ from narrows.training.diagnosis import look, non_finite, overfits
 from narrows.training.distributed import Clock, join, mended
 from narrows.training.generators import own_generators
 from narrows.training.interrupt import deferred_interrupt
+from narrows.training.operations import operations
 from narrows.training.optimizer import choose_decay
 from narrows.training.pairs import choose_batch, find_pairs
 from narrows.training.progress import Reporter
+from narrows.training.result import Interrupted, Result
 from narrows.training.schedule import Schedule
 from narrows.training.settings import Plan, Settings, plan
 from narrows.training.sharding import choose_sharding, views_allowed, wholes
 from narrows.training.step import Step
 from narrows.training.tracking import Tracking
-from narrows.types import Batch
 
 _REPORT = 50  # steps between two readings of the losses
 _BESIDES = 3.0  # how many times longer a step takes than its matrix products alone
@@ -56,35 +55,6 @@ _LOOK_ROWS = 10_000  # held-out rows looked at, at most
 _RESCUES = 3  # times that a training whose loss is no longer finite is set back
 _EVALUATION_SEED = 1_000_003
 _IMPROVEMENT = 1e-4  # of the held-out loss, relative, that counts as one
-
-
-@dataclass
-class Result:
-    """What a training leaves beside the model's weights.
-
-    Attributes
-    ----------
-    history : one record a look: epoch, step, seconds, learning_rate, the mean training loss and its terms, the
-        held-out ones (`valid_...`) and measures of the code's health.
-    choices : what was decided, and why.
-    notes : what happened, what was done about it, and the knob that changes it.
-    n_epochs, n_steps, seconds : how long it took.
-    """
-
-    history: list[dict[str, Any]] = field(default_factory=list)
-    choices: list[Choice] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    n_epochs: int = 0
-    n_steps: int = 0
-    seconds: float = 0.0
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a training. What was learned so far is kept in `result`, and the message says how to go on."""
-
-    def __init__(self, words: str, result: Result) -> None:
-        super().__init__(words)
-        self.result = result
 
 
 def fit(
@@ -162,7 +132,7 @@ class Trainer:
         self.model = model.to("cpu" if self.sharded else self.device, dtype)
         self.objective = objective.to("cpu" if self.sharded else self.device, dtype)
         self.rows = X.on(self.device, dtype) if isinstance(X, Patches) else Rows(X, schema, self.device, dtype, labels)
-        each = self.operations()
+        each = operations(self.model, self.rows, self.objective.neighbours is not None)
         settings, batch_choices = choose_batch(settings, self.objective, len(X))
         self.plan: Plan = plan(settings, len(X), each, self.world.size)
         shuffled = torch.randperm(len(X), generator=torch.Generator().manual_seed(settings.seed))
@@ -174,12 +144,12 @@ class Trainer:
         self.schedule = Schedule(
             self.plan.epochs * self.plan.steps_per_epoch, settings.max_time, constant=settings.constant
         )
-        operations = each * self.plan.batch_size / self.world.size
-        self.threads, threads_choice = choose_threads(self.device, operations, self.found.get("threads"))
+        step = each * self.plan.batch_size / self.world.size
+        self.threads, threads_choice = choose_threads(self.device, step, self.found.get("threads"))
         self.compiled, compile_choice = choose_compile(
             self.asked("compile") if self.world.size == 1 else settings.compile,
             self.device,
-            self.predicted_seconds(operations),
+            self.predicted_seconds(step),
             self.world.size,
         )
         recorded, recording_choices = choose_recording(settings.compile, self.rows, self.world.size)
@@ -221,32 +191,9 @@ class Trainer:
         asked = getattr(self.settings, name)
         return self.found.get(name, asked) if asked == "auto" else asked
 
-    def operations(self) -> float:
-        """Floating-point operations that one example costs a step: those forward, and twice as many backward."""
-        counted = 0.0
-
-        def count(module: nn.Module, _: object, out: object) -> None:
-            nonlocal counted
-            weights = [p for p in module.parameters(recurse=False) if p.dim() > 1]
-            if isinstance(out, Tensor):
-                # each weight meets each example once, in a convolution once at each place of the image
-                counted += sum(2 * w.numel() * len(out) * (out[0, 0].numel() if w.dim() > 2 else 1) for w in weights)
-
-        hooks = [module.register_forward_hook(count) for module in self.model.modules()]
-        with own_generators(0), torch.no_grad():
-            device = next(self.model.parameters()).device
-            batch = self.rows.batch(torch.arange(2, device=self.device))
-            batch = Batch._make(None if part is None else part.to(device) for part in batch)
-            self.model.eval()(batch)
-            if self.objective.neighbours is not None:
-                self.model.encoder(batch.x)  # as each example's neighbour is
-        for hook in hooks:
-            hook.remove()
-        return 3 * counted / 2
-
-    def predicted_seconds(self, operations: float) -> float:
+    def predicted_seconds(self, step: float) -> float:
         """How long the training would take at most, from the operations of a step and the speed of a product here."""
-        step = operations * _BESIDES / products_per_second(self.device, self.precision)
+        step = step * _BESIDES / products_per_second(self.device, self.precision)
         return min(self.schedule.n_steps * max(step, _SHORTEST_STEP), self.settings.max_time or math.inf)
 
     def run(self, interrupted: threading.Event) -> Result:

@@ -109,6 +109,13 @@ Opened = Annotated[View, Depends(_view)]
 """The view."""
 
 
+def there(found: T | None, words: str) -> T:
+    """What was looked up, otherwise 404 with those words."""
+    if found is None:
+        raise HTTPException(404, words)
+    return found
+
+
 def data_of(view: View) -> Data:
     """The data of a view that has some."""
     assert view.data is not None

@@ -1,13 +1,9 @@
-"""Search by example: the rows whose codes are nearest, as `narrows.tasks.Index` finds them, all compared.
-
-distance = 1 - cos(z - m, q - m)      m: the mean code of the training examples
-"""
+"""Search by example: the rows whose codes are nearest, as `narrows.tasks.Index` finds them, all compared."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
@@ -49,24 +45,16 @@ class Neighbours(BaseModel):
 @router.post("", responses=asking.refusals(400, 404, 413, 422))
 def search(view: Mapped, body: RowQuery | CodeQuery) -> Neighbours:
     """The rows nearest to a row or to a code; the row itself is left out."""
-    own = None
+    index = view.index
     if isinstance(body, RowQuery):
-        own = asking.check_row(view, body.row)
-        query = view.directions[own]
+        row = asking.check_row(view, body.row)
+        rows, distances, _ = index.search_codes(index.codes[[row]], min(body.k, len(index) - 1), without=[row])
     else:
-        query = view.direction(asking.check_codes(view, [body.code]))[0]
-    distances = 1 - (view.directions @ query).astype(np.float64)
-    if own is not None:
-        distances[own] = np.inf
-    k = min(body.k, len(distances) - (own is not None))
-    nearest = np.argpartition(distances, k - 1)[:k]
-    nearest = nearest[np.argsort(distances[nearest], kind="stable")]
+        rows, distances, _ = index.search_codes(asking.check_codes(view, [body.code]), min(body.k, len(index)))
     labels = asking.data_of(view).labels
     return Neighbours(
         results=[
-            Neighbour(
-                row=int(row), distance=max(0.0, float(distances[row])), label=labels.word(int(row)) if labels else None
-            )
-            for row in nearest
+            Neighbour(row=row, distance=distance, label=labels.word(row) if labels else None)
+            for row, distance in zip(rows[0].tolist(), distances[0].tolist(), strict=True)
         ]
     )

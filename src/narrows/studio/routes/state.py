@@ -14,7 +14,6 @@ from narrows import likelihoods, recipes
 from narrows.corruptions import NOISES
 from narrows.data import named
 from narrows.estimators import estimator
-from narrows.studio import pictures
 from narrows.studio.jobs import Jobs
 from narrows.studio.replies import (
     ClassName,
@@ -85,7 +84,7 @@ def whole_state(session: Session, jobs: Jobs) -> State:
 
 def model_state(view: View) -> ModelState:
     """What the page must know of a model."""
-    model, bounds = view.model, pictures.limits(view.schema) if view.is_image else None
+    model, bounds = view.model, view.schema.limits if view.is_image else None
     where = json.dumps(str(view.path) if view.path else "FOLDER")
     words = [
         "narrows",

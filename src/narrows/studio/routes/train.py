@@ -49,10 +49,7 @@ def _jobs(request: Request) -> Jobs:
 
 
 def _job(request: Request, job: str) -> Job:
-    found = _jobs(request).jobs.get(job)
-    if found is None:
-        raise HTTPException(404, "There is no such training.")
-    return found
+    return asking.there(_jobs(request).jobs.get(job), "There is no such training.")
 
 
 @router.post(
@@ -227,17 +224,11 @@ def _read(jobs: Jobs, path: Path, name: str, side: int) -> Brought:
 
 
 def _model(here: Here, model: str) -> View:
-    found = here.current if model == "current" else here.views.get(model)
-    if found is None:
-        raise HTTPException(404, "There is no such model.")
-    return found
+    return asking.there(here.current if model == "current" else here.views.get(model), "There is no such model.")
 
 
 def _brought(request: Request, upload: str) -> Brought:
-    found = _jobs(request).uploads.get(upload)
-    if found is None:
-        raise HTTPException(404, "There are no such data any more: bring them again.")
-    return found
+    return asking.there(_jobs(request).uploads.get(upload), "There are no such data any more: bring them again.")
 
 
 def _told(number: str, brought: Brought) -> Upload:

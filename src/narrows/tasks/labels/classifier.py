@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from narrows.bottlenecks import UNKNOWN, Guess
+from narrows.data import taken
 from narrows.estimators import VAE
 from narrows.estimators.signature import seed_from
 from narrows.objectives import WeightedCosts
@@ -111,9 +112,15 @@ class Classifier(ClassifierMixin, FromFew):
         codes = self._codes(X)
         found = self.probe_.predict_proba(codes)
         if self.method_ == "spread":
-            k = min(self.n_neighbors, len(self.graph_.points))
-            found = _product(self.graph_.at(self._points(codes), self.spread_, k), found)
+            found = _product(self.graph_.at(self._points(codes), self.spread_, self.n_neighbors), found)
         return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if "head_" in state:
+            # a pickle made beside a GPU must open without one
+            state = {**state, "head_": copy.deepcopy(state["head_"]).cpu()}
+        return state
 
     def _methods(self) -> tuple[str, ...]:
         return "probe", "spread", "fine-tune", "joint"
@@ -172,7 +179,7 @@ class Classifier(ClassifierMixin, FromFew):
         tuned.model_.guess = guess  # while it learns; the model that is left is one like others
         costs = {name: 1.0 for name in tuned.model_.bottleneck.costs if name in ("kl", "l1", "kl_rate")}
         objective = WeightedCosts({**costs, "label": _LABEL_WEIGHT})
-        rows = tuned._checked(X)
+        rows = tuned.checked(X)
         train(tuned.model_, objective, rows, tuned.schema_, Settings(seed=seed), title="fine-tune", labels=place)
         self.head_, tuned.model_.guess = guess.eval(), None
 
@@ -197,7 +204,7 @@ class Classifier(ClassifierMixin, FromFew):
         order = np.concatenate([np.arange(len(place)), again])
         label = np.where(known, place, np.nan)[order]
         self.method_ = "joint"
-        self.encoder_ = clone(given).set_params(conditional=True).fit(_taken(X, order), label)
+        self.encoder_ = clone(given).set_params(conditional=True).fit(taken(X, order), label)
         self.n_features_in_ = self.encoder_.n_features_in_
         head = self.encoder_.model_.guess
         assert head is not None
@@ -206,7 +213,8 @@ class Classifier(ClassifierMixin, FromFew):
 
     def _guessed(self, X: Any) -> np.ndarray:
         """q(y | x) of the encoder's head."""
-        model, head = self.encoder_.module(), self.head_
+        model = self.encoder_.module()
+        head = self.head_.to(next(model.parameters()))  # the encoder may have moved since
         rows = self.encoder_.prepared(X)
         found = self.encoder_.applied(lambda x: head.log_probabilities(model.encoder(x)), rows)
         return found.double().softmax(1).numpy()
@@ -243,7 +251,3 @@ def _product(spread: np.ndarray, probe: np.ndarray) -> np.ndarray:
     """Both opinions: p proportional to spread * probe^0.3."""
     found = (spread + 1e-6) * (probe + 1e-6) ** _PROBE
     return found / found.sum(1, keepdims=True)
-
-
-def _taken(X: Any, order: np.ndarray) -> Any:
-    return X.iloc[order] if hasattr(X, "iloc") else np.asarray(X)[order]

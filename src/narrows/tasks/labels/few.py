@@ -63,7 +63,7 @@ class FromFew(BaseEstimator):
         given = self._given()
         fitted = given is not None and given.__sklearn_is_fitted__()
         encoder = AE() if given is None else given if fitted else clone(given)
-        n = len(encoder._validated(X, reset=not fitted))
+        n = len(encoder.validated(X, reset=not fitted))
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
         return n

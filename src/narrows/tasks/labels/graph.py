@@ -61,16 +61,18 @@ class Graph(NamedTuple):
 
     def at(self, points: Tensor, values: np.ndarray, k: int) -> np.ndarray:
         """What others' places take of the `values` (n x C) of their `k` nearest neighbours: a weighted mean."""
-        parts = []
-        for _, distances in blocks(points, self.points):
+        k = min(k, len(self.points))
+        # filled in place, for the reason given in `narrows.evaluation.distances.nearest`
+        found = np.empty((len(points), values.shape[1]))
+        for rows, distances in blocks(points, self.points):
             near = distances.topk(k, dim=1, largest=False)
             own = near.values[:, k // 2, None].clamp(min=1e-12)
             weight = _nearness(near.values, own, self.scale[near.indices])
             # so far from all that nothing is left in floating point: the nearest counts
             weight[:, 0] += torch.finfo(weight.dtype).tiny
             weight = weight / weight.sum(1, keepdim=True)
-            parts.append(np.einsum("bk,bkc->bc", weight.numpy(), values[near.indices.numpy()]))
-        return np.concatenate(parts)
+            found[rows] = np.einsum("bk,bkc->bc", weight.numpy(), values[near.indices.numpy()])
+        return found
 
 
 def _nearness(distance: Tensor, own: Tensor, other: Tensor) -> Tensor:

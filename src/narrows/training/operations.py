@@ -1,0 +1,41 @@
+"""What a step computes, found out by watching a pass: what batches, threads and compilation are decided by."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from narrows.data import Patches, Rows
+from narrows.model import Autoencoder
+from narrows.training.generators import own_generators
+from narrows.types import Batch
+
+
+def operations(model: Autoencoder, rows: Rows | Patches, neighbours: bool = False) -> float:
+    """Floating-point operations that one example costs a step: those forward, and twice as many backward.
+
+    Parameters
+    ----------
+    rows : the examples, where the training has them.
+    neighbours : whether a neighbour of each example is encoded, too.
+    """
+    counted = 0.0
+
+    def count(module: nn.Module, _: object, out: object) -> None:
+        nonlocal counted
+        weights = [p for p in module.parameters(recurse=False) if p.dim() > 1]
+        if isinstance(out, Tensor):
+            # each weight meets each example once, in a convolution once at each place of the image
+            counted += sum(2 * w.numel() * len(out) * (out[0, 0].numel() if w.dim() > 2 else 1) for w in weights)
+
+    hooks = [module.register_forward_hook(count) for module in model.modules()]
+    with own_generators(0), torch.no_grad():
+        device = next(model.parameters()).device  # the CPU, where the model will be sharded
+        batch = rows.batch(torch.arange(2, device=rows.device))
+        batch = Batch._make(None if part is None else part.to(device) for part in batch)
+        model.eval()(batch)
+        if neighbours:
+            model.encoder(batch.x)
+    for hook in hooks:
+        hook.remove()
+    return 3 * counted / 2
