@@ -79,10 +79,15 @@ def test_using_every_public_name_touches_nothing_global():
     assert run(GENERATORS, silent=False) == "as it was"
 
 
+def test_tasks_are_there_as_the_readme_writes_them():
+    assert run("import json, narrows; print(json.dumps(narrows.tasks.Index.__name__))") == "Index"
+
+
 def test_every_public_name_is_there():
     for name in narrows.__all__:
         assert getattr(narrows, name) is not None
         assert name in dir(narrows)
     assert narrows.VAE is narrows.estimator("vae")
+    assert narrows.tasks.Index.__module__ == "narrows.tasks.search"
     with pytest.raises(AttributeError, match="no attribute 'GAN'"):
         narrows.GAN  # noqa: B018

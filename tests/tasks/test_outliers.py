@@ -381,3 +381,31 @@ def test_score_mistakes(files):
     assert "must end in .csv, .tsv" in said
     said = run("score", files / "nothing", files / "wine.csv", "-o", files / "s.csv", code=1).stderr
     assert "No narrows model" in said
+
+
+def test_columns_are_found_by_their_names(files):
+    X = np.loadtxt(files / "wine.csv", delimiter=",", skiprows=1)
+    np.savetxt(files / "turned.csv", X[:, ::-1], delimiter=",", header="alkali,ash,acid,alcohol", comments="")
+    np.savetxt(files / "other.csv", X, delimiter=",", header="alcohol,acid,ash,salt", comments="")
+    for name in ("wine", "turned"):
+        run("score", files / "usual", files / f"{name}.csv", "-o", files / f"of-{name}.csv")
+    assert (files / "of-wine.csv").read_text() == (files / "of-turned.csv").read_text()
+    said = run("score", files / "usual", files / "other.csv", "-o", files / "s.csv", code=1).stderr
+    assert "It lacks 'alkali'; it has 'alcohol', 'acid', 'ash', 'salt'." in said
+
+
+def test_a_model_is_not_replaced_unless_asked(files):
+    before = (files / "usual" / "recipe.json").read_text()
+    said = run("fit-outliers", files / "wine.csv", "-o", files / "usual", "--max-iter", 5, code=1).stderr
+    assert "holds a finished model already" in said
+    said = run("fit-outliers", files / "wine.csv", "-o", files / "new", "--max-iter", 0, code=1).stderr
+    assert "`max_iter` parameter of OutlierDetector must be an int in the range [1, inf) or 'auto'. Got 0" in said
+    assert (files / "usual" / "recipe.json").read_text() == before
+
+
+def test_other_commands_say_what_a_detector_is_for(files):
+    said = run("encode", files / "usual", files / "wine.csv", "-o", files / "codes.npy", code=1).stderr
+    assert "is of `narrows fit-outliers`, and for `narrows score` alone" in said
+    said = run("info", files / "usual").stdout
+    assert "200 steps" in said
+    assert "threshold" in said

@@ -132,6 +132,25 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(grey, tmp_path,
         assert torch.equal(weight, resumed.model_.state_dict()[name]), name
 
 
+def test_the_checkpoint_keeps_a_seed_that_was_drawn(grey, tmp_path, monkeypatch):
+    options = {**SMALL, "max_epochs": 2, "random_state": None, "checkpoint": tmp_path}
+    batch = Patches.batch
+
+    def stopped(self, index):
+        monkeypatch.setattr(Patches, "batch", batch)
+        signal.raise_signal(signal.SIGINT)
+        return batch(self, index)
+
+    monkeypatch.setattr(Patches, "batch", stopped)
+    with pytest.raises(KeyboardInterrupt, match="fit again to go on"):
+        PhotoDenoiser(**options).fit(grey)
+    assert PhotoDenoiser(**options).fit(grey).n_iter_ == 2
+    with pytest.raises(ValueError, match="`random_state` parameter of PhotoDenoiser must be an int"):
+        PhotoDenoiser(random_state="seed").fit(grey)
+    with pytest.raises(ValueError, match=r"Got shape \(\)"):
+        PhotoDenoiser().fit(None)
+
+
 def test_save_and_load(model, grey, tmp_path):
     model.save(tmp_path)
     again = PhotoDenoiser.load(tmp_path)

@@ -383,8 +383,9 @@ def test_mistakes(kept, photos, labels, tmp_path):
         return result.stderr
 
     assert "`k` parameter of search must be an int in the range [1, 60]" in fails(
-        "search", kept, query, "--in", photos, "-n", 61
+        "search", kept, query, "--in", photos, "-n", 0
     )
+    assert len(run("search", kept, query, "--in", photos, "-n", 61).stdout.splitlines()) == 60  # all that there are
     assert "--row must be from 0 to 0" in fails("search", kept, query, "--row", 3, "--in", photos)
     assert "There is no file or folder" in fails("search", kept, "none.png", "--in", photos)
     assert "must end in .png, .npy" in fails("search", kept, query, "--in", photos, "-o", tmp_path / "r.gif")

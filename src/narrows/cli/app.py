@@ -20,6 +20,8 @@ from narrows.version import __version__
 
 TRAIN, USE, LOOK = "Train", "Use a model", "Look around"  # the panels of `narrows --help`
 _PANELS = (TRAIN, USE, LOOK)
+# the first of each panel; others follow as they are imported
+_ORDER = ("fit", "encode", "decode", "reconstruct", "denoise", "sample", "traverse", "evaluate", "report", "studio")
 _MISTAKES = (ValueError, TypeError, OSError, FloatingPointError, ImportError)
 
 Data = Annotated[
@@ -45,13 +47,18 @@ Train = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
+def _place(name: str) -> int:
+    """Where a command stands in its panel: those of `_ORDER` first."""
+    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
+
+
 class Commands(TyperGroup):
     """The commands; what goes wrong in one of them is said in a line, without a traceback."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Panel by panel, whatever the order of the imports was."""
         commands: Mapping[str, Any] = self.commands
-        return sorted(commands, key=lambda name: _PANELS.index(commands[name].rich_help_panel))
+        return sorted(commands, key=lambda name: (_PANELS.index(commands[name].rich_help_panel), _place(name)))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that `ctx` names."""

@@ -136,7 +136,9 @@ def unfinished_noted(folder: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         if checkpoint(folder).exists():
-            error.add_note("It holds an unfinished training: go on with `narrows fit`, the same options and --resume.")
+            error.add_note(
+                "It holds an unfinished training: the line that began it goes on, `narrows fit` with --resume."
+            )
         raise
 
 

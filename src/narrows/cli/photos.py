@@ -30,7 +30,7 @@ def fit_denoiser(
     max_epochs: Annotated[
         int | None, typer.Option(help="Passes over the photos, at most.", show_default="4,000 steps")
     ] = None,
-    random_state: Annotated[int | None, typer.Option("--seed", help="Of the random numbers.")] = None,
+    random_state: Annotated[int, typer.Option("--seed", help="Of everything random.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew over what is in MODEL.")] = False,
 ) -> None:
     """Train a denoiser for photos of any size and any level of noise.

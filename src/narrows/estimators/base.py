@@ -22,7 +22,7 @@ from narrows.estimators import samplers
 from narrows.estimators.applying import Applying
 from narrows.estimators.dials import Dials, has_code
 from narrows.estimators.labels import learned, numbers_where_known
-from narrows.estimators.signature import TRAINING, constructor, documentation, plain, seed_from
+from narrows.estimators.signature import TRAINING, constructor, documentation, plain, seed_from, seed_of_run
 from narrows.estimators.survey import card, survey
 from narrows.params import Parameter
 from narrows.plots import Plots
@@ -103,7 +103,7 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
         rows = self._begin(X)
         labels = self._numbered(y, len(rows))
         world = join(self.device)
-        seed = world.same(self._seed())
+        seed = world.same(seed_of_run(self.random_state, self.checkpoint))
         settings = self._settings(seed)
         parts = self._assemble(seed)
         self.model_ = parts.model
@@ -297,14 +297,6 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
                 )
             )
             raise ValueError(f"The `n_components` parameter of {owner} must be at most {limit}{why}. Got {n} instead.")
-
-    def _seed(self) -> int:
-        """The seed: that of the checkpoint to go on from where there is one and `random_state` is no int."""
-        if self.checkpoint is not None and not isinstance(self.random_state, (int, np.integer)):
-            path = Path(self.checkpoint) / checkpoint.NAME
-            if path.exists():
-                return int(checkpoint.read_state(path)["seed"])
-        return seed_from(self.random_state)
 
     def _begin(self, X: Any) -> np.ndarray:
         """The rows to learn from, once `schema_` describes them and `n_components` is found to suit them.

@@ -33,7 +33,11 @@ def load(
         If there is no whole model of a known format.
     """
     recipe, tensors = storage.read(Path(folder))
-    cls = estimator(recipe["recipe"])
+    try:
+        cls = estimator(recipe["recipe"])
+    except ValueError as error:
+        error.add_note(f"{Path(folder) / storage.CARD} says what was saved there, and how to load it.")
+        raise
     values = dict(recipe["parameters"])
     unknown = sorted(set(values) - set(cls.parameters()))
     if unknown:

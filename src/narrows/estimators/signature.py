@@ -11,8 +11,12 @@ import numpy as np
 from torch import nn
 
 from narrows.params import FLAG, Integer, OneOf, Parameter, Real, Which, either, nearest, parameters
-from narrows.training import PRECISIONS, tracking
+from narrows.training import PRECISIONS, checkpoint, tracking
 
+RANDOM_STATE = Which(
+    "an int, a numpy RandomState or Generator, or None",
+    lambda v: v is None or isinstance(v, (int, np.integer, np.random.RandomState, np.random.Generator)),
+)
 _AUTO = OneOf(("auto",))
 
 
@@ -49,10 +53,7 @@ def _training(
     ] = None,
     random_state: Annotated[
         Any,
-        Which(
-            "an int, a numpy RandomState or Generator, or None",
-            lambda v: v is None or isinstance(v, (int, np.integer, np.random.RandomState, np.random.Generator)),
-        ),
+        RANDOM_STATE,
         "seed of everything random",
     ] = None,
     verbose: Annotated[int, Integer(0), "0 silent, 1 a progress bar and decisions, 2 a line an epoch"] = 0,
@@ -95,6 +96,15 @@ def documentation(words: str, declared: dict[str, Parameter]) -> str:
     lines = [f"{p.name} : default {p.default!r}\n    {p.help}." for p in declared.values()]
     whole = f"{head}\n\nParameters\n----------\n" + "\n".join(lines)
     return whole + (f"\n\nExamples\n{examples}" if examples else "")
+
+
+def seed_of_run(random_state: Any, folder: Any) -> int:
+    """The seed of a training: that of the checkpoint in `folder` to go on from, where `random_state` is no int."""
+    if folder is not None and not isinstance(random_state, (int, np.integer)):
+        path = Path(folder) / checkpoint.NAME
+        if path.exists():
+            return int(checkpoint.read_state(path)["seed"])
+    return seed_from(random_state)
 
 
 def seed_from(random_state: Any) -> int:

@@ -22,6 +22,7 @@ from torch import Tensor
 from narrows.bottlenecks import Gaussian, Plain
 from narrows.data import evenly, spaced
 from narrows.estimators import Estimator
+from narrows.estimators.signature import seed_of_run
 from narrows.estimators.survey import survey
 from narrows.objectives import WeightedCosts
 from narrows.recipes import Parts
@@ -84,7 +85,12 @@ def tuned(small: Estimator, parts: Parts, rows: np.ndarray, epochs: float) -> Es
     if epochs < 1:
         rows = rows[spaced(len(rows), max(2, round(epochs * len(rows))))]
     parts.objective.restart(0.0, warmup=0.0)  # the code says something already
-    settings = small._settings(small._seed(), max_epochs=max(1, int(epochs)), max_time=None, checkpoint=None)
+    settings = small._settings(
+        seed_of_run(small.random_state, small.checkpoint),
+        max_epochs=max(1, int(epochs)),
+        max_time=None,
+        checkpoint=None,
+    )
     title = f"{type(small).__name__}, {small.n_components} components"
     result = train(parts.model, parts.objective, rows, small.schema_, settings, title=title)
     small.history_, small.n_iter_ = result.history, result.n_epochs

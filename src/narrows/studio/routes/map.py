@@ -35,7 +35,7 @@ def places(view: Mapped, x: Component = 0, y: Component = 1, projection: Project
     """Where each row lies: float32, n x 2."""
     if projection == "pca":
         axes, share = view.principal
-        return asking.array(view.codes @ axes.T, explained=",".join(f"{s:.4f}" for s in share))
+        return asking.array((view.codes @ axes.T).astype(np.float32), explained=",".join(f"{s:.4f}" for s in share))
     _check_components(view, x, y)
     return asking.array(view.codes[:, [x, min(y, view.n_components - 1)]])
 

@@ -26,8 +26,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from narrows import storage
 from narrows.data import as_array, as_floats, check_numeric, evenly, extremes
-from narrows.estimators.signature import plain, seed_from
-from narrows.params import Integer, OneOf, Real, Which, either, parameters
+from narrows.estimators.signature import RANDOM_STATE, plain, seed_from
+from narrows.params import Integer, OneOf, Real, either, parameters
 from narrows.tasks.outliers.columns import Columns
 from narrows.tasks.outliers.ensemble import Ensemble, trained
 from narrows.tasks.outliers.parts import Neighbours, Residuals, Surprise, find
@@ -88,10 +88,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         max_iter: Annotated[Any, either(Integer(1), OneOf(("auto",))), "training steps; 'auto' takes 1,000"] = "auto",
         random_state: Annotated[
             Any,
-            Which(
-                "an int, a numpy RandomState or Generator, or None",
-                lambda v: v is None or isinstance(v, (int, np.integer, np.random.RandomState, np.random.Generator)),
-            ),
+            RANDOM_STATE,
             "seed of everything random",
         ] = None,
     ) -> None:

@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from narrows import bottlenecks, corruptions, recipes, storage
 from narrows.data import Patches, Schema
 from narrows.data.patches import schema
-from narrows.estimators.signature import plain, seed_from
+from narrows.estimators.signature import RANDOM_STATE, plain, seed_of_run
 from narrows.likelihoods import Gaussian
 from narrows.networks import PhotoUNet
 from narrows.params import FLAG, SIZES, Integer, OneOf, Parameter, Real, Which, either, nearest, parameters
@@ -97,7 +97,7 @@ class PhotoDenoiser(BaseEstimator):
         checkpoint: Annotated[
             Any, Which("a folder's path or None", lambda v: v is None or isinstance(v, (str, Path)))
         ] = None,
-        random_state: Any = None,
+        random_state: Annotated[Any, RANDOM_STATE] = None,
         verbose: Annotated[int, Integer(0)] = 0,
     ) -> None:
         self.method, self.level = method, level
@@ -128,7 +128,7 @@ class PhotoDenoiser(BaseEstimator):
         patches = self._patches(X, y)
         if join(self.device).size > 1:
             raise ValueError(f"{type(self).__name__} trains in one process. Start it without torchrun.")
-        seed = seed_from(self.random_state)
+        seed = seed_of_run(self.random_state, self.checkpoint)
         settings = Settings(
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,

@@ -33,7 +33,7 @@ def read(X: Any, owner: str) -> list[np.ndarray]:
         found = [as_array(image, owner) for image in X]
     else:
         array = as_array(X, owner)
-        found = [array] if is_one(array) else list(array)
+        found = [array] if is_one(array) or array.ndim == 0 else list(array)
     if not found:
         raise ValueError(f"X passed to {owner} holds no photos.")
     for image in found:
