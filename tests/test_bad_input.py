@@ -323,7 +323,7 @@ def test_unknown_names_come_with_the_nearest():
         VAE(k=3)
     with pytest.raises(TypeError, match="positional"):
         VAE(2, 4.0)
-    with pytest.raises(ValueError, match=r"Unknown recipe 'vea'. Did you mean 'vae'\? Known: ae, dae, sae, vae"):
+    with pytest.raises(ValueError, match=r"Unknown recipe 'vea'. Did you mean 'vae'\? Known: ae, dae, mapae, sae, vae"):
         narrows.estimator("vea")
     with pytest.raises(AttributeError, match="module 'narrows' has no attribute 'VEA'"):
         narrows.VEA  # noqa: B018
@@ -334,6 +334,7 @@ def test_unknown_names_come_with_the_nearest():
     [
         (lambda m: m.sample(0), r"`n_samples` parameter of sample must be an int in the range \[1, inf\). Got 0"),
         (lambda m: m.traverse(n_steps=1), r"`n_steps` parameter of traverse must be an int in the range \[2, inf\)"),
+        (lambda m: m.traverse(span=np.nan), r"`span` parameter of traverse must be a float in the range \[0, inf\)"),
         (
             lambda m: m.traverse(components=[2]),
             r"`components` parameter of traverse must hold ints from 0 to 1. Got \[2\]",

@@ -89,6 +89,8 @@ def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
     assert all(command in done.stdout for command in COMMANDS)
+    first = [done.stdout.index(f"│ {command} ") for command in ("fit", "encode", "report", "score", "studio", "info")]
+    assert first == sorted(first)
     assert time.perf_counter() - start < 3  # 0.15 s on an idle machine
 
 

@@ -263,6 +263,7 @@ def test_a_large_map_shows_some(monkeypatch, images):
         ({"path": "no/folder/a.html"}, FileNotFoundError, "the folder .* does not exist"),
         ({"path": "."}, IsADirectoryError, "is a folder"),
         ({"max_examples": 1}, ValueError, r"The `max_examples` parameter of write_report must be an int"),
+        ({"random_state": -1}, ValueError, r"The `random_state` parameter of write_report must be an int"),
     ],
 )
 def test_what_is_refused(pages, tmp_path, images, monkeypatch, arguments, error, words):

@@ -359,7 +359,9 @@ def test_search_says_when_there_is_no_index_or_an_old_one(kept, photos, labels, 
         (few / f"{i}.png").write_bytes((photos / str(labels[i]) / f"{i:02}.png").read_bytes())
     assert "There is no index of" in run("search", kept, few / "3.png", "--in", few, "-n", 2).stderr
     run("index", kept, few)
-    assert "index" not in run("search", kept, few / "3.png", "--in", few, "-n", 2).stderr
+    found = run("search", kept, few / "3.png", "--in", few, "-n", 99)
+    assert "index" not in found.stderr
+    assert len(found.stdout.splitlines()) == 12  # all that there are
     (few / "12.png").write_bytes((few / "0.png").read_bytes())
     result = run("search", kept, few / "12.png", "--in", few, "-n", 3)
     assert "is not what was indexed" in result.stderr
