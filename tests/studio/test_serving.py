@@ -25,6 +25,7 @@ from narrows.cli import app
 from narrows.estimators import load
 from narrows.studio import serving
 from narrows.studio.data import Colour
+from narrows.tasks import OutlierDetector
 
 SOURCE = str(Path(narrows.__file__).parents[1])
 
@@ -115,6 +116,9 @@ def fails(*words: object) -> str:
 def test_mistakes_are_said_in_a_line(models, tmp_path, monkeypatch):
     assert "No narrows model at" in fails(tmp_path / "nothing")
     assert "There is no file or folder" in fails(models["vae"], tmp_path / "nothing.npy")
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    OutlierDetector(max_iter=20, random_state=0).fit(X).save(tmp_path / "detector")
+    assert "is of another kind, 'outliers'" in fails(tmp_path / "detector")
     np.save(tmp_path / "X.npy", np.zeros((5, 9, 9)))
     assert "examples of shape (9, 9), but the model was fitted on shape (8, 8)" in fails(
         models["vae"], tmp_path / "X.npy"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from narrows import recipes, storage
 from narrows.data.files import Loaded, read
 from narrows.estimators import load
 from narrows.estimators.base import Estimator
@@ -59,6 +60,9 @@ def serve(
     session = Session(keep)
     try:
         if model is not None:
+            kind = storage.describe(model)["recipe"]
+            if kind not in recipes.RECIPES:
+                raise ValueError(f"The studio shows autoencoders. The model in {model} is of another kind, {kind!r}.")
             fitted = load(model)
             shown = None if data is None else examples(data, labels, fitted, source)
             session.open(fitted, shown, name=model.resolve().name, path=model, saved=True)
