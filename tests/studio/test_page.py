@@ -625,6 +625,7 @@ def test_the_server_goes_and_comes_back(visit, studio):
     server = studio("vae")
     sliders(page).first.focus()
     page.keyboard.press("PageUp")
+    until(page, lambda: len(values(page)) == 4)
     code = values(page)
     server.stop()
     page.locator("#lost:not([hidden])").wait_for()
