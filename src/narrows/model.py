@@ -74,11 +74,14 @@ class Autoencoder(nn.Module):
         seen = self.corruption(batch)
         h = self.encoder(seen.x)
         code = self.bottleneck(h)
-        if batch.label is not None and self.guess is not None:
+        if self.guess is None and not self.n_classes:
+            return Output(code, self.decoder(code.z), seen.weight)
+        assert batch.label is not None  # rows come with labels where the model is to know any
+        if self.guess is None:
+            told = self.marked(batch.label, code.z)
+        else:
             told, costs = self.guess(h, batch.label)
             code = code._replace(costs={**code.costs, **costs})
-        elif batch.label is not None:
-            told = self.marked(batch.label, code.z)
         z = torch.cat([code.z, told.to(code.z.dtype)], 1) if self.n_classes else code.z
         return Output(code, self.decoder(z), seen.weight)
 
@@ -108,10 +111,12 @@ class Autoencoder(nn.Module):
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """The mean of the likelihood at the code of x (B x shape), and at its likeliest label."""
+        return self.likelihood.mean(self.at_own_code(x))
+
+    def at_own_code(self, x: Tensor) -> Tensor:
+        """The likelihood's numbers (B x shape) at the code of x, and at its likeliest label."""
         z = self.encode(x)
-        if self.n_classes:
-            z = torch.cat([z, self.infer(x)], 1)
-        return self.likelihood.mean(self.decode(z))
+        return self.decode(torch.cat([z, self.infer(x)], 1) if self.n_classes else z)
 
     def infer(self, x: Tensor) -> Tensor:
         """The likeliest label of clean examples: B x C, one 1.

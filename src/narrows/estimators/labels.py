@@ -52,9 +52,12 @@ def parted(y: Any) -> tuple[np.ndarray, np.ndarray]:
     if labels.dtype.kind not in "fO" or labels.ndim != 1:
         return labels, np.ones(len(labels) if labels.ndim else 1, dtype=bool)
     known = np.array([not (label is None or label != label) for label in labels.tolist()], dtype=bool)
-    if known.any() and not known.all():
-        labels = np.array(np.where(known, labels, labels[known][0]).tolist())
-    return labels, known
+    return (labels if known.all() else filled(labels, known)), known
+
+
+def filled(labels: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Labels of one plain dtype, those that are not `known` in the place of one that is; as they are if none is."""
+    return np.array(np.where(known, labels, labels[known][0]).tolist()) if known.any() else labels
 
 
 def numbers_where_known(y: Any, schema: Schema, n: int, owner: str) -> np.ndarray:

@@ -237,9 +237,7 @@ class View:
         model = self.model.module()
         x = self.model.prepared(X).to(next(model.parameters()))
         with torch.inference_mode():
-            z = model.encode(x)
-            parameters = model.decode(torch.cat([z, model.infer(x)], 1) if model.n_classes else z)
-            return -model.likelihood.log_prob(parameters, x).double().cpu()
+            return -model.likelihood.log_prob(model.at_own_code(x), x).double().cpu()
 
     def _scored(self, X: Any) -> np.ndarray:
         likelihood = self.model.model_.likelihood

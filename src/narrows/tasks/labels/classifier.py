@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from narrows.bottlenecks import UNKNOWN, Guess
 from narrows.data import taken
 from narrows.estimators import VAE
+from narrows.estimators.labels import filled, parted
 from narrows.estimators.signature import seed_from
 from narrows.objectives import WeightedCosts
 from narrows.tasks.labels.few import FromFew, components_for
@@ -128,18 +129,16 @@ class Classifier(ClassifierMixin, FromFew):
     def _targets(self, y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
         """The labels, and which of the n are known."""
         labels = self._column(y, n, "label")
-        known = np.array([not (v is None or v != v) for v in labels.tolist()], dtype=bool)
+        _, known = parted(labels)
         if labels.dtype.kind in "iufO":
-            absent = np.array([known[i] and not isinstance(v, str) and v == -1 for i, v in enumerate(labels.tolist())])
+            absent = known & np.array([not isinstance(v, str) and v == -1 for v in labels.tolist()])
             if len(set(labels[known & ~absent].tolist())) > 1:
                 known &= ~absent
-        if labels.dtype.kind == "O" and known.any():
-            labels = np.where(known, labels, labels[known][0])
-            labels = np.array(labels.tolist())
+        if labels.dtype.kind == "O":
+            labels = filled(labels, known)
         if known.any():
             check_classification_targets(labels[known])
-        if known.sum() < 2:
-            raise ValueError(f"{type(self).__name__} needs at least 2 examples with a label. Got {known.sum()}.")
+        self._check_known(known)
         return labels, known
 
     # ---------------------------------------------------------------------------------------------- spreading
@@ -233,10 +232,7 @@ def _logistic(codes: np.ndarray, numbers: np.ndarray, seed: int) -> Pipeline | G
 
 def _marked(place: np.ndarray, n_classes: int) -> np.ndarray:
     """n x C: 1 in the column of each known label."""
-    marked = np.zeros((len(place), n_classes))
-    known = np.flatnonzero(place != UNKNOWN)
-    marked[known, place[known]] = 1
-    return marked
+    return (place[:, None] == np.arange(n_classes)).astype(np.float64)
 
 
 def _shares(flowed: np.ndarray) -> np.ndarray:

@@ -40,12 +40,10 @@ class FromFew(BaseEstimator):
         """The names that `method` may have, beside "auto"."""
 
     def _begin(self, X: Any, known: np.ndarray) -> np.ndarray:
-        """The codes of X; what `method` and the encoder are is settled."""
+        """The codes of X, of which those `known` have a label; what `method` and the encoder are is settled."""
         owner = type(self).__name__
         Parameter("method", "auto", OneOf(("auto", *self._methods())), "").check(owner, self.method)
         Parameter("n_neighbors", 15, Integer(1), "").check(owner, self.n_neighbors)
-        if known.sum() < 2:
-            raise ValueError(f"{owner} needs at least 2 examples with a label. Got {known.sum()}.")
         self.method_ = ("probe" if known.all() else "spread") if self.method == "auto" else self.method
         self.encoder_ = self._encoded(X)
         if not self.encoder_.model_.has_code:
@@ -67,6 +65,10 @@ class FromFew(BaseEstimator):
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
         return n
+
+    def _check_known(self, known: np.ndarray) -> None:
+        if known.sum() < 2:
+            raise ValueError(f"{type(self).__name__} needs at least 2 examples with a label. Got {known.sum()}.")
 
     def _column(self, y: Any, n: int, what: str) -> np.ndarray:
         """`y` as n numbers or words."""

@@ -50,6 +50,7 @@ class Regressor(RegressorMixin, FromFew):
         except (TypeError, ValueError) as error:
             raise ValueError(f"y passed to {type(self).__name__} must hold numbers.") from error
         known = ~np.isnan(numbers)
+        self._check_known(known)
         codes = self._begin(X, known)
         self.probe_ = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 3, 13))).fit(codes[known], numbers[known])
         if self.method_ == "spread":

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from narrows.estimators import Estimator
@@ -71,9 +70,7 @@ def _log_likelihoods(model: Estimator, X: Any) -> np.ndarray:
     inner = model.module()
 
     def entries(x: Tensor) -> Tensor:
-        z = inner.encode(x)
-        z = torch.cat([z, inner.infer(x)], 1) if inner.n_classes else z
-        return inner.likelihood.log_prob(inner.decode(z), x)
+        return inner.likelihood.log_prob(inner.at_own_code(x), x)
 
     schema = model.schema_
     nats = model.applied(entries, model.prepared(X)).double().numpy()
