@@ -301,4 +301,7 @@ def test_missing_values_are_drawn_as_gaps():
     ax = style.own_axes(4, 2)
     drawing.lanes(ax, [("a", [("x", np.array([1.0, np.nan, -2.0]))])], ["a", "b", "c"], "units")
     ax.figure.canvas.draw()
+    up, gap, down = (bar.get_height() for bar in ax.patches)
+    assert up > 0 > down
+    assert np.isnan(gap)
     drawing.spans(style.own_axes(4, 2), {"a": np.array([[1.0, np.nan], [2.0, 3.0]])}, ["a", "b"], "units")
