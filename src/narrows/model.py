@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from narrows.bottlenecks import Bottleneck, Guess
+from narrows.bottlenecks import Bottleneck, Estimate, Guess
 from narrows.corruptions import Corruption
 from narrows.likelihoods import Likelihood
 from narrows.types import Batch, Output
@@ -32,7 +32,8 @@ class Autoencoder(nn.Module):
         B x (L + C): the code, and 1 in the label's column (p(x | z, y): Kingma et al., Semi-supervised learning with
         deep generative models, 2014, https://arxiv.org/abs/1406.5298). The encoder sees the example alone, q(z | x),
         so that codes need no label.
-    guess : q(y | x) on what the encoder gives, for a model that is not told the label of every example; otherwise None.
+    guess : q(y | x) on what the encoder gives, for a model that is not told the label of every example, or that learns
+        to estimate a number of each; otherwise None.
 
     Attributes
     ----------
@@ -51,7 +52,7 @@ class Autoencoder(nn.Module):
         decoder: nn.Module,
         likelihood: Likelihood,
         frequencies: Sequence[float] = (),
-        guess: Guess | None = None,
+        guess: Guess | Estimate | None = None,
     ) -> None:
         super().__init__()
         self.corruption, self.encoder, self.bottleneck = corruption, encoder, bottleneck
@@ -126,7 +127,7 @@ class Autoencoder(nn.Module):
         assert self.log_frequencies is not None
         h = self.encoder(x)
         z = self.bottleneck.encode(h)
-        if self.guess is not None:
+        if isinstance(self.guess, Guess):
             return self.marked(self.guess.log_probabilities(h).argmax(1), z)
         labels = torch.arange(self.n_classes, device=x.device)
         scores = [

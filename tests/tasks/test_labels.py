@@ -15,7 +15,7 @@ from sklearn.semi_supervised import LabelSpreading
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from narrows import AE, DAE, VAE
-from narrows.bottlenecks import UNKNOWN, Guess
+from narrows.bottlenecks import UNKNOWN, Estimate, Guess
 from narrows.tasks import Classifier, Regressor
 from narrows.tasks.labels.graph import Graph
 
@@ -149,6 +149,36 @@ def test_regression_from_few():
     assert spread.score(V[hidden], v[hidden]) > probe + 0.03
 
 
+@pytest.mark.parametrize("hidden", [False, True])
+def test_an_encoder_learns_numbers(hidden):
+    rng = np.random.default_rng(0)
+    V = rng.uniform(-1, 1, size=(400, 4))
+    v = 50 + 20 * V[:, 0] * V[:, 1]  # no line says anything of it
+    test = np.arange(400) >= 300
+    given = np.where(test | (hidden & (rng.random(400) < 0.3)), np.nan, v)
+    code = AE(2, hidden=(64,), max_epochs=10, random_state=0).fit(V)
+    before = code.transform(V)
+    examples, numbers = (V, given) if hidden else (V[~test], given[~test])
+    probe = Regressor(code, method="probe").fit(examples, numbers).score(V[test], v[test])
+    tuned = Regressor(code, method="fine-tune", random_state=0).fit(examples, numbers)
+    assert tuned.score(V[test], v[test]) > max(probe, 0) + (0.2 if hidden else 0.7)
+    np.testing.assert_array_equal(code.transform(V), before)  # what was given stays as it was
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(tuned)).predict(V), tuned.predict(V))
+
+
+def test_numbers_that_are_all_alike():
+    model = Regressor(AE(2, hidden=(16,), max_epochs=5, random_state=0), method="fine-tune").fit(X, np.full(150, 7.0))
+    np.testing.assert_allclose(model.predict(X), 7, atol=0.5)
+
+
+def test_the_estimate_states_what_it_costs():
+    torch.manual_seed(0)
+    head = Estimate(3).double()
+    h, y = torch.randn(5, 3, dtype=torch.float64), torch.randn(5)
+    expected = -torch.distributions.Normal(head.mean(h)[:, 0], 1.0).log_prob(y.double()) - 0.5 * np.log(2 * np.pi)
+    torch.testing.assert_close(head(h, y).costs["label"], expected)
+
+
 def test_the_guess_states_what_it_costs():
     torch.manual_seed(0)
     guess = Guess(3, [0.25, 0.75]).double()
@@ -203,6 +233,10 @@ def test_what_else_is_refused(encoder):
         Classifier(AE(2), method="joint").fit(X, FEW)
     with pytest.raises(ValueError, match="examples without a label"):
         Classifier(VAE(2), method="joint").fit(X, Y)
+    conditional = VAE(2, conditional=True, **QUICK).fit(X, Y)
+    for learner in (Classifier, Regressor):
+        with pytest.raises(ValueError, match="not conditional"):
+            learner(conditional, method="fine-tune").fit(X, Y)
     with pytest.raises(ValueError, match="must have codes"):
         Classifier(DAE(hidden=(8,), max_epochs=1)).fit(X, FEW)
     with pytest.raises(ValueError, match="infinity"):

@@ -1,4 +1,4 @@
-"""What label an example has, as far as the encoder can tell: the part that lets a model learn from few labels.
+"""What label an example has, as far as the encoder can tell: the parts that let a model learn from few labels.
 
     q(y | x) = softmax(W h + b)             h: what the encoder gives
     label    = - log q(y | x)               where the label is known, otherwise 0
@@ -71,3 +71,34 @@ class Guess(nn.Module):
     def log_probabilities(self, h: Tensor) -> Tensor:
         """log q(y | x): B x C, nats, in at least single precision."""
         return self.logits(h).to(torch.promote_types(h.dtype, torch.float32)).log_softmax(1)
+
+
+class Estimate(nn.Module):
+    """The number that belongs to an example: N(y | w h + b, 1).
+
+        label = (y - (w h + b))^2 / 2     nats, but for a constant
+
+    Parameters
+    ----------
+    n_inputs : the numbers that the encoder gives for each example.
+
+    >>> import torch
+    >>> Estimate(3)(torch.zeros(2, 3), torch.tensor([0.0, 2.0])).costs["label"].tolist()
+    [0.0, 2.0]
+    """
+
+    costs = ("label",)
+
+    def __init__(self, n_inputs: int) -> None:
+        super().__init__()
+        self.mean = nn.Linear(n_inputs, 1)
+        nn.init.zeros_(self.mean.bias)
+
+    def forward(self, h: Tensor, label: Tensor) -> Guessed:
+        """What it costs to estimate `label` (B floats); there is no decoder to be told."""
+        found = self.estimates(h)
+        return Guessed(found[:, None], {"label": 0.5 * (label.to(found.dtype) - found).square()})
+
+    def estimates(self, h: Tensor) -> Tensor:
+        """B, in at least single precision."""
+        return self.mean(h).to(torch.promote_types(h.dtype, torch.float32)).squeeze(1)

@@ -157,6 +157,7 @@ class Trainer:
             self.model,
             self.objective,
             self.rows,
+            settings.optimizer,
             decay,
             self.precision,
             compiled=self.compiled,

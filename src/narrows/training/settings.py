@@ -25,6 +25,7 @@ class Settings:
     Attributes
     ----------
     batch_size : examples a step.
+    optimizer : "adamw" or "muon", see `narrows.training.muon`.
     learning_rate : of Adam, at its height.
     weight_decay : of AdamW: each step shrinks the weights by learning_rate * weight_decay.
     max_epochs : passes over the data, at most.
@@ -43,6 +44,7 @@ class Settings:
     """
 
     batch_size: int | Literal["auto"] = "auto"
+    optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float | Literal["auto"] = "auto"
     weight_decay: float | Literal["auto"] = "auto"
     max_epochs: int | Literal["auto"] = "auto"

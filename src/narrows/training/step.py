@@ -18,6 +18,7 @@ from narrows.model import Autoencoder
 from narrows.objectives import WeightedCosts
 from narrows.shards import Shard, sharded
 from narrows.training.distributed import Learner, World, averaging
+from narrows.training.muon import muon
 from narrows.training.optimizer import GradientLimit, adamw
 from narrows.training.sharding import share_out
 from narrows.types import Batch, Loss
@@ -32,6 +33,7 @@ class Step:
     Parameters
     ----------
     rows : where batches come from.
+    optimizer : its name. A model that is shared out is always learned by AdamW.
     decay : of the weights.
     precision : of the products; bfloat16 products go with single-precision weights, losses and reductions.
     compiled : whether the loss and its gradients are compiled, as one graph where that is possible.
@@ -50,6 +52,7 @@ class Step:
         model: Autoencoder,
         objective: WeightedCosts,
         rows: Rows | Patches,
+        optimizer: str,
         decay: float,
         precision: torch.dtype,
         *,
@@ -75,7 +78,11 @@ class Step:
         self.parameters: list[nn.Parameter] = [
             p for module in (model, objective) for p in module.parameters() if p.requires_grad
         ]
-        self.optimizer = adamw(self.parameters, decay, recorded=recorded)
+        if optimizer == "muon" and not sharded:
+            narrow = torch.bfloat16 if precision == torch.bfloat16 else torch.float32
+            self.optimizer: torch.optim.AdamW = muon(self.parameters, decay, recorded=recorded, dtype=narrow)
+        else:
+            self.optimizer = adamw(self.parameters, decay, recorded=recorded)
         self.limiter = GradientLimit(self.parameters, rows.device)
         self.sums: dict[str, Tensor] = {}
         self.summed = 0

@@ -8,7 +8,7 @@ Four ways, from the cheapest:
   (Zhou, Bousquet, Lal, Weston and Schölkopf, Learning with local and global consistency, 2004,
   https://papers.nips.cc/paper/2506-learning-with-local-and-global-consistency).
 - fine-tune: encoder and decoder go on learning, while a head on the encoder learns the labels, those known and those
-  that spreading gives: loss = - log p(x | z) + costs - w log q(y | x).
+  that spreading gives: loss = - log p(x | z) + costs - w log q(y | x), where q is normal for numbers.
 - joint: one VAE of examples and labels together, in which a label that is not known is a second latent variable (M2:
   Kingma, Rezende, Mohamed and Welling, Semi-supervised learning with deep generative models, 2014,
   https://arxiv.org/abs/1406.5298).

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.base import ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
@@ -20,16 +18,12 @@ from narrows.data import taken
 from narrows.estimators import VAE
 from narrows.estimators.labels import filled, parted
 from narrows.estimators.signature import seed_from
-from narrows.objectives import WeightedCosts
 from narrows.tasks.labels.few import FromFew, components_for
 from narrows.tasks.labels.graph import SPREADS
-from narrows.training import Settings
-from narrows.training import fit as train
 
 _PROBE = 0.3  # the power to which the probe's probabilities are taken beside those that flowed
 _FOLDS = 3
 _PENALTIES = np.logspace(-3, 2, 6)
-_LABEL_WEIGHT = 100.0  # of a nat of label beside one of reconstruction
 
 
 class Classifier(ClassifierMixin, FromFew):
@@ -97,7 +91,8 @@ class Classifier(ClassifierMixin, FromFew):
         if self.method_ == "fine-tune":
             if not known.all():
                 place = np.where(known, place, self.probabilities_.argmax(1))
-            self._fine_tune(X, place)
+            counts = np.bincount(place, minlength=len(self.classes_)).clip(min=1)
+            self._fine_tune(X, place, lambda n: Guess(n, (counts / counts.sum()).tolist()))
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -109,19 +104,12 @@ class Classifier(ClassifierMixin, FromFew):
         """The probability of each class for each example: (n, C), in the order of `classes_`."""
         check_is_fitted(self)
         if self.method_ in ("fine-tune", "joint"):
-            return self._guessed(X)
+            return self._by_head(Guess.log_probabilities, X).softmax(1).numpy()
         codes = self._codes(X)
         found = self.probe_.predict_proba(codes)
         if self.method_ == "spread":
             found = _product(self.graph_.at(self._points(codes), self.spread_, self.n_neighbors), found)
         return found
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        if "head_" in state:
-            # a pickle made beside a GPU must open without one
-            state = {**state, "head_": copy.deepcopy(state["head_"]).cpu()}
-        return state
 
     def _methods(self) -> tuple[str, ...]:
         return "probe", "spread", "fine-tune", "joint"
@@ -167,21 +155,6 @@ class Classifier(ClassifierMixin, FromFew):
 
     # ---------------------------------------------------------------------------------------------- learning on
 
-    def _fine_tune(self, X: Any, place: np.ndarray) -> None:
-        """Let the encoder learn the labels, too."""
-        tuned = self.encoder_ = copy.deepcopy(self.encoder_)
-        seed = seed_from(self.random_state)
-        counts = np.bincount(place, minlength=len(self.classes_)).clip(min=1)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            guess = Guess(tuned.model_.bottleneck.n_inputs, (counts / counts.sum()).tolist())
-        tuned.model_.guess = guess  # while it learns; the model that is left is one like others
-        costs = {name: 1.0 for name in tuned.model_.bottleneck.costs if name in ("kl", "l1", "kl_rate")}
-        objective = WeightedCosts({**costs, "label": _LABEL_WEIGHT})
-        rows = tuned.checked(X)
-        train(tuned.model_, objective, rows, tuned.schema_, Settings(seed=seed), title="fine-tune", labels=place)
-        self.head_, tuned.model_.guess = guess.eval(), None
-
     def _fit_joint(self, X: Any, place: np.ndarray) -> Classifier:
         """One VAE of examples and labels."""
         given = self._given()
@@ -209,14 +182,6 @@ class Classifier(ClassifierMixin, FromFew):
         assert head is not None
         self.head_ = head
         return self
-
-    def _guessed(self, X: Any) -> np.ndarray:
-        """q(y | x) of the encoder's head."""
-        model = self.encoder_.module()
-        head = self.head_.to(next(model.parameters()))  # the encoder may have moved since
-        rows = self.encoder_.prepared(X)
-        found = self.encoder_.applied(lambda x: head.log_probabilities(model.encoder(x)), rows)
-        return found.double().softmax(1).numpy()
 
 
 def _logistic(codes: np.ndarray, numbers: np.ndarray, seed: int) -> Pipeline | GridSearchCV:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,13 +14,18 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
+from narrows.bottlenecks import Estimate, Guess
 from narrows.estimators import AE
 from narrows.estimators.base import Estimator
 from narrows.estimators.signature import seed_from
+from narrows.objectives import WeightedCosts
 from narrows.params import Integer, OneOf, Parameter
 from narrows.tasks.labels.graph import Graph
+from narrows.training import Settings
+from narrows.training import fit as train
 
 _COMPONENTS = 32
+_LABEL_WEIGHT = 100.0  # of a nat of label beside one of reconstruction, while the encoder learns the labels
 _ANGULAR = 8  # components from which on codes are compared by direction
 
 
@@ -114,6 +121,39 @@ class FromFew(BaseEstimator):
         """Codes as the graph compares them: of many components by direction, because lengths then say little."""
         points = torch.from_numpy(np.asarray(codes - self.centre_, dtype=np.float64))
         return torch.nn.functional.normalize(points, dim=1) if points.shape[1] >= _ANGULAR else points
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if "head_" in state:
+            # a pickle made beside a GPU must open without one
+            state = {**state, "head_": copy.deepcopy(state["head_"]).cpu()}
+        return state
+
+    def _fine_tune(self, X: Any, labels: np.ndarray, head: Callable[[int], Guess | Estimate]) -> None:
+        """Let the encoder learn the `labels` (n,), too, by the `head` made for so many inputs."""
+        if self.encoder_.model_.n_classes:
+            raise ValueError(
+                f'{type(self).__name__}(method="fine-tune") takes an encoder that is not conditional. Fit one on X '
+                'alone, or take method="spread".'
+            )
+        tuned = self.encoder_ = copy.deepcopy(self.encoder_)
+        seed = seed_from(self.random_state)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            guess = head(tuned.model_.bottleneck.n_inputs)
+        tuned.model_.guess = guess  # while it learns; the model that is left is one like others
+        costs = {name: 1.0 for name in tuned.model_.bottleneck.costs if name in ("kl", "l1", "kl_rate")}
+        objective = WeightedCosts({**costs, "label": _LABEL_WEIGHT})
+        rows = tuned.checked(X)
+        train(tuned.model_, objective, rows, tuned.schema_, Settings(seed=seed), title="fine-tune", labels=labels)
+        self.head_, tuned.model_.guess = guess.eval(), None
+
+    def _by_head(self, read: Callable[[Any, Tensor], Tensor], X: Any) -> Tensor:
+        """What `read` makes of the head and of what the encoder gives for X, in double precision."""
+        model = self.encoder_.module()
+        head = self.head_.to(next(model.parameters()))  # the encoder may have moved since
+        rows = self.encoder_.prepared(X)
+        return self.encoder_.applied(lambda x: read(head, model.encoder(x)), rows).double()
 
     def _codes(self, X: Any) -> np.ndarray:
         check_is_fitted(self)

@@ -9,7 +9,9 @@ from sklearn.base import RegressorMixin
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
 
+from narrows.bottlenecks import Estimate
 from narrows.tasks.labels.few import FromFew
 from narrows.tasks.labels.graph import SPREADS
 
@@ -17,12 +19,14 @@ from narrows.tasks.labels.graph import SPREADS
 class Regressor(RegressorMixin, FromFew):
     """Numbers for examples, learned from few of them and all examples.
 
-    The probe is a ridge regression on the codes, and what spreads is what it misses where the number is known.
+    The probe is a ridge regression on the codes, and what spreads is what it misses where the number is known. An
+    encoder that is fine-tuned learns numbers on their own scale of mean 0 and standard deviation 1; where one is not
+    known it learns what spread.
 
     Parameters
     ----------
     encoder, n_neighbors, random_state : as of `Classifier`.
-    method : "probe" or "spread"; "auto" spreads where examples without a number are given.
+    method : "probe", "spread" or "fine-tune"; "auto" spreads where examples without a number are given.
 
     Examples
     --------
@@ -53,17 +57,25 @@ class Regressor(RegressorMixin, FromFew):
         self._check_known(known)
         codes = self._begin(X, known)
         self.probe_ = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 3, 13))).fit(codes[known], numbers[known])
-        if self.method_ == "spread":
+        if self.method_ == "spread" or (self.method_ == "fine-tune" and not known.all()):
             self.graph_ = self._graph(codes)
             missed = np.where(known, numbers - self.probe_.predict(codes), 0.0)
             # beside what is missed flows how much is known of it: the ratio is a mean over known neighbours, drawn to 0
             # where they are few
             flowed = self.graph_.spread(np.stack([missed, known.astype(float)], 1), SPREADS[0])
             self.spread_ = flowed[:, :1] / (flowed[:, 1:] + (1 - SPREADS[0]))
+        if self.method_ == "fine-tune":
+            if not known.all():
+                numbers = np.where(known, numbers, self.probe_.predict(codes) + self.spread_[:, 0])
+            self.mean_, self.scale_ = float(numbers.mean()), float(numbers.std()) or 1.0
+            self._fine_tune(X, ((numbers - self.mean_) / self.scale_).astype(np.float32), Estimate)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
         """A number for each example: (n,)."""
+        check_is_fitted(self)
+        if self.method_ == "fine-tune":
+            return self.mean_ + self.scale_ * self._by_head(Estimate.estimates, X).numpy()
         codes = self._codes(X)
         found = self.probe_.predict(codes)
         if self.method_ == "spread":
@@ -71,4 +83,4 @@ class Regressor(RegressorMixin, FromFew):
         return found
 
     def _methods(self) -> tuple[str, ...]:
-        return "probe", "spread"
+        return "probe", "spread", "fine-tune"

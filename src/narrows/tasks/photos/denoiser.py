@@ -131,6 +131,7 @@ class PhotoDenoiser(BaseEstimator):
         seed = seed_of_run(self.random_state, self.checkpoint)
         settings = Settings(
             batch_size=self.batch_size,
+            optimizer="muon",
             learning_rate=self.learning_rate,
             weight_decay=0.0,  # the noise is another in each step already
             max_epochs=self.max_epochs,
