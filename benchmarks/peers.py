@@ -12,6 +12,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,6 +106,27 @@ def conv() -> Networks:
     )
     first = [nn.Linear(N_COMPONENTS, 2048), nn.Unflatten(1, (128, 4, 4))]
     decoder = nn.Sequential(*first, *up(128, 64), *up(64, 32), *up(32, 3))
+    return encoder, decoder
+
+
+def published() -> Networks:
+    """The convolutional VAE that pythae publishes its times of, for 1 x 28 x 28: 128 to 1,024 channels."""
+
+    def down(n_in: int, n_out: int) -> list[nn.Module]:
+        return [nn.Conv2d(n_in, n_out, 4, 2, 1), nn.BatchNorm2d(n_out), nn.ReLU()]
+
+    encoder = nn.Sequential(
+        *(layer for sizes in pairwise((1, 128, 256, 512, 1024)) for layer in down(*sizes)),
+        nn.Flatten(),
+        nn.Linear(1024, 2 * N_COMPONENTS),
+    )
+    decoder = nn.Sequential(
+        nn.Linear(N_COMPONENTS, 1024 * 4 * 4),
+        nn.Unflatten(1, (1024, 4, 4)),
+        *(nn.ConvTranspose2d(1024, 512, 3, 2, 1), nn.BatchNorm2d(512), nn.ReLU()),
+        *(nn.ConvTranspose2d(512, 256, 3, 2, 1, 1), nn.BatchNorm2d(256), nn.ReLU()),
+        nn.ConvTranspose2d(256, 1, 3, 2, 1, 1),
+    )
     return encoder, decoder
 
 

@@ -228,7 +228,7 @@ def mapae(
     ] = 1.3,
     breadth: Annotated[
         float, Real(0, 1), "share of the pull towards the nearest of a batch, for the map at large; 0 is all detail"
-    ] = 0.4,
+    ] = 0.2,
     strength: Annotated[
         float, Real(0), "weight of a nat of the neighbours' cost beside a nat of the likelihood of each entry"
     ] = 1.0,
@@ -238,7 +238,8 @@ def mapae(
 ) -> Parts:
     """The autoencoder as a map: what is near in the data is near in the code, and each place can be decoded.
 
-    What a map does to its data is far from linear: a deep narrow network learns it better than a wide one.
+    What a map does to its data is far from linear: its encoder is deep, and has layer norms, without which it is
+    learned several times as slowly (docs/negative-results.md).
     """
     return assemble(
         schema,
@@ -254,6 +255,7 @@ def mapae(
         ),
         network=network,
         hidden=hidden,
+        normalized=True,
         likelihood=likelihood,
     )
 
@@ -275,12 +277,14 @@ def assemble(
     guessing: bool = False,
     network: Any = "auto",
     hidden: Sequence[int] = (1024, 512),
+    normalized: bool = False,
     likelihood: str = "auto",
 ) -> Parts:
     """Networks and a likelihood for `schema` around a bottleneck: what all recipes share.
 
     Where the bottleneck has no components the encoder is the identity, and the decoder cleans the example itself. With
-    the `frequencies` of classes the decoder is told each example's label; `guessing`, it guesses those missing.
+    the `frequencies` of classes the decoder is told each example's label; `guessing`, it guesses those missing. An
+    encoder that is an MLP has layer norms if it is to be `normalized`.
     """
     p_x, reason = likelihoods.choose(likelihood, schema)
     choices = [Choice("likelihood", p_x.name, reason)]
@@ -302,7 +306,7 @@ def assemble(
     else:
         first, why = networks.choose(first, schema)
         choices.append(Choice("network", first, why))
-        encoder = networks.encoder(first, schema, bottleneck.n_inputs, hidden)
+        encoder = networks.encoder(first, schema, bottleneck.n_inputs, hidden, normalized)
 
     n_told = bottleneck.n_components + len(frequencies)
     decoder: nn.Module

@@ -154,7 +154,7 @@ class Applying:
         """What `method` does with a block."""
         model, schema = self.model_, self.schema_
         if method == "transform":
-            return blocks.Step(model.encode, lambda z, rows: _as_float_of(rows, z.numpy()))
+            return blocks.Step(self._encode, lambda z, rows: _as_float_of(rows, z.numpy()))
         if method == "score_samples":
             return blocks.Step(
                 lambda x: log_likelihood(model, x),
@@ -162,6 +162,10 @@ class Applying:
                 self._refuse_strange,
             )
         return blocks.Step(model.reconstruct, lambda x, _: schema.restore(x))
+
+    def _encode(self, x: Tensor) -> Tensor:
+        """The codes (B x L) of prepared examples."""
+        return self.model_.encode(x)
 
     def check_method(self, method: str) -> None:
         """Raise for what `stream` cannot do with this model."""

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from narrows.data import principal_axes, spaced
 from narrows.estimators.base import Estimator
+from narrows.training import choose_precision
 
 _N_REFERENCES = 2_000  # training examples that are kept to compare with
 _N_NEIGHBORS = 20  # of them: one in a hundred
@@ -70,7 +71,7 @@ class MapAE(Estimator, recipe="mapae"):
         """
         rows = self.checked(X)
         points = self.applied(self._point, rows)
-        codes = self.applied(self.model_.encode, rows)
+        codes = self.applied(self._encode, rows)
         return self._trusts(points, codes, own=False).numpy()
 
     def trust_at(self, Z: Any) -> np.ndarray:
@@ -97,11 +98,17 @@ class MapAE(Estimator, recipe="mapae"):
 
     # ---------------------------------------------------------------------------------------------- inside
 
+    def _encode(self, x: Tensor) -> Tensor:
+        """By products in the precision of the training: on a map nobody sees the third digit, but all wait for it."""
+        dtype, _ = choose_precision(self.precision, x.device)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
+            return self.model_.encode(x).to(x.dtype)
+
     def _surveyed(self, sample: np.ndarray) -> None:
         rows = sample[spaced(len(sample), _N_REFERENCES)]
         flat = self.applied(self._flat, rows)
         mean, axes = principal_axes(flat)
-        points, codes = (flat - mean) @ axes, self.applied(self.model_.encode, rows)
+        points, codes = (flat - mean) @ axes, self.applied(self._encode, rows)
         for name, value in (("mean", mean), ("axes", axes), ("points", points), ("codes", codes)):
             setattr(self, f"reference_{name}_", value.numpy())
         self.reference_trust_ = self._trusts(points, codes, own=True).numpy()

@@ -23,14 +23,15 @@ def survey(self: Estimator, rows: np.ndarray) -> None:
     """What is known of the training data once the model is trained: codes, what components carry, the threshold."""
     model = self.module()
     sample = evenly(rows, _SURVEYED)
-    bottleneck = model.bottleneck
+    bottleneck, z = model.bottleneck, None
     if isinstance(bottleneck, Gaussian):
         h = self.applied(model.encoder, sample)
         kl = bottleneck.kl(h).mean(0)
         order = kl.argsort(descending=True)
         model.order.copy_(order)
         self.components_kl_ = kl[order].double().numpy()
-        used = active_components(bottleneck.encode(h))[order]
+        z = bottleneck.encode(h)[:, order]
+        used = active_components(z)
         self.unused_components_ = (~used).nonzero().flatten().tolist()
         if self.unused_components_:
             self.report_.append(
@@ -46,7 +47,7 @@ def survey(self: Estimator, rows: np.ndarray) -> None:
                 "`n_components`, a larger `k` or more `max_epochs` would help."
             )
     if model.has_code:
-        z = self.applied(model.encode, sample).double().numpy()
+        z = (self.applied(model.encode, sample) if z is None else z).double().numpy()
         self.code_mean_, self.code_std_ = z.mean(0), z.std(0)
         if not isinstance(bottleneck, Sparse):
             self.code_covariance_ = np.atleast_2d(np.cov(z, rowvar=False))

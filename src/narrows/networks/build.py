@@ -37,9 +37,9 @@ def choose(name: str, schema: Schema) -> tuple[str, str]:
     return "conv", f"images of {schema.n_entries} numbers: convolutions share what they learn between places"
 
 
-def encoder(name: str, schema: Schema, n_outputs: int, hidden: Sequence[int]) -> nn.Module:
-    """An encoder B x shape -> B x n_outputs; `name` is "mlp" or "conv"."""
-    return MLPEncoder(schema, n_outputs, hidden) if name == "mlp" else ConvEncoder(schema, n_outputs)
+def encoder(name: str, schema: Schema, n_outputs: int, hidden: Sequence[int], normalized: bool = False) -> nn.Module:
+    """An encoder B x shape -> B x n_outputs; `name` is "mlp" or "conv", and an MLP may have layer norms."""
+    return MLPEncoder(schema, n_outputs, hidden, normalized) if name == "mlp" else ConvEncoder(schema, n_outputs)
 
 
 def decoder(name: str, schema: Schema, n_inputs: int, hidden: Sequence[int]) -> Decoder:

@@ -13,8 +13,11 @@ from narrows.data import Schema
 from narrows.networks.base import Decoder, Standardize
 
 
-def layers(sizes: Sequence[int], activate_last: bool = False) -> nn.Sequential:
+def layers(sizes: Sequence[int], activate_last: bool = False, normalized: bool = False) -> nn.Sequential:
     """Linear layers between `sizes`, with a GELU after each but the last (and after that too if asked).
+
+    Where they are `normalized` a layer norm stands before each GELU (Ba, Kiros and Hinton, 2016,
+    https://arxiv.org/abs/1607.06450).
 
     >>> layers([4, 3, 2])
     Sequential(
@@ -25,8 +28,10 @@ def layers(sizes: Sequence[int], activate_last: bool = False) -> nn.Sequential:
     """
     modules: list[nn.Module] = []
     for n_in, n_out in pairwise(sizes):
-        modules += [nn.Linear(n_in, n_out), nn.GELU()]
-    return nn.Sequential(*(modules if activate_last else modules[:-1]))
+        modules += [nn.Linear(n_in, n_out), *([nn.LayerNorm(n_out)] if normalized else []), nn.GELU()]
+    if not activate_last:
+        modules = modules[: -2 if normalized else -1]
+    return nn.Sequential(*modules)
 
 
 class MLPEncoder(nn.Module):
@@ -37,12 +42,13 @@ class MLPEncoder(nn.Module):
     schema : what one example is; images are flattened.
     n_outputs : numbers to give for each example.
     hidden : widths of the layers between; none at all makes the encoder linear.
+    normalized : whether there are layer norms between them.
     """
 
-    def __init__(self, schema: Schema, n_outputs: int, hidden: Sequence[int]) -> None:
+    def __init__(self, schema: Schema, n_outputs: int, hidden: Sequence[int], normalized: bool = False) -> None:
         super().__init__()
         self.standardize = Standardize(schema)
-        self.layers = layers([schema.n_entries, *hidden, n_outputs])
+        self.layers = layers([schema.n_entries, *hidden, n_outputs], normalized=normalized)
 
     def forward(self, x: Tensor) -> Tensor:
         """B x shape -> B x n_outputs."""

@@ -54,7 +54,7 @@ class KeptNeighbours(nn.Module):
         self,
         n_neighbors: int | None = None,
         attraction: float = 1.3,
-        breadth: float = 0.4,
+        breadth: float = 0.2,
         counts: bool = False,
         spread: float = 10.0,
     ) -> None:

@@ -1,6 +1,6 @@
 """Training: the only loop, and what it needs."""
 
-from narrows.training.device import PRECISIONS, Choice, choose_device
+from narrows.training.device import PRECISIONS, Choice, choose_device, choose_precision
 from narrows.training.diagnosis import active_components, look
 from narrows.training.generators import own_generators
 from narrows.training.loop import fit
@@ -15,6 +15,7 @@ __all__ = [
     "Settings",
     "active_components",
     "choose_device",
+    "choose_precision",
     "fit",
     "look",
     "own_generators",
