@@ -1,6 +1,8 @@
 """How fast narrows trains, beside its peers on the same work, and beside what the machine can do.
 
-    python benchmarks/training.py [vae-128 vae-512 quality conv ae published epochs-of-n] [--repeats 3] [--quick] [--device auto]
+    python benchmarks/training.py [vae-128 vae-512 quality conv ae epochs-of-n published] [--repeats 3] [--device auto]
+
+"published" takes hours on a CPU, and is run there only when it is named. --quick is a smoke test.
 
 All sides get the same images, network, batch size and number of epochs, in turn in one process, after a warm-up;
 medians are compared. "times_faster" compares whole calls: `fit` with all that it looks at before and after, against

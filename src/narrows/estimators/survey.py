@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from torch import Tensor
 
 from narrows.bottlenecks import Gaussian, Sparse
 from narrows.data import evenly
@@ -23,7 +24,8 @@ def survey(self: Estimator, rows: np.ndarray) -> None:
     """What is known of the training data once the model is trained: codes, what components carry, the threshold."""
     model = self.module()
     sample = evenly(rows, _SURVEYED)
-    bottleneck, z = model.bottleneck, None
+    bottleneck = model.bottleneck
+    z: Tensor | None = None
     if isinstance(bottleneck, Gaussian):
         h = self.applied(model.encoder, sample)
         kl = bottleneck.kl(h).mean(0)
@@ -47,10 +49,10 @@ def survey(self: Estimator, rows: np.ndarray) -> None:
                 "`n_components`, a larger `k` or more `max_epochs` would help."
             )
     if model.has_code:
-        z = (self.applied(model.encode, sample) if z is None else z).double().numpy()
-        self.code_mean_, self.code_std_ = z.mean(0), z.std(0)
+        codes = (self.applied(model.encode, sample) if z is None else z).double().numpy()
+        self.code_mean_, self.code_std_ = codes.mean(0), codes.std(0)
         if not isinstance(bottleneck, Sparse):
-            self.code_covariance_ = np.atleast_2d(np.cov(z, rowvar=False))
+            self.code_covariance_ = np.atleast_2d(np.cov(codes, rowvar=False))
     self._surveyed(sample)
     share = AUTO_CONTAMINATION if self.contamination == "auto" else self.contamination
     self.offset_ = float(np.quantile(self._scores(evenly(sample, _SCORED)), share))
