@@ -131,7 +131,11 @@ class Schema:
         elif self.layout == "hwc":
             x = x.permute(0, 3, 1, 2)
         if not self.centred:
-            return x.to(dtype) if self.scale == (1.0,) else x.to(dtype) * self._factors.to(x.device, dtype)
+            own = x.to(dtype)
+            if self.scale == (1.0,):
+                return own
+            factors = self._factors.to(x.device, dtype)
+            return own * factors if own is x else own.mul_(factors)
         # a column of 1.7e9 and something must not lose the something
         if dtype != torch.float64 and (x.dtype in _NARROW or x.device.type == "mps"):
             # single precision is enough for numbers that it holds, and in one pass it is twenty times as fast

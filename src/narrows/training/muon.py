@@ -52,43 +52,51 @@ class Muon(torch.optim.AdamW):
     def _turn(self, group: dict[str, Any]) -> None:
         """A step of the parameters in `group`, whose gradients are used up by it."""
         skipped, scale = getattr(self, "found_inf", None), getattr(self, "grad_scale", None)
+        found = [p for p in group["params"] if p.grad is not None]
+        gradients = [p.grad for p in found]
+        for p in found:
+            p.grad = None
+        if skipped is not None and skipped.device.type == "cpu":  # where to look takes no waiting
+            if skipped > 0:
+                return
+            skipped = None
+        if scale is not None:
+            torch._foreach_mul_(gradients, 1 / scale)
         alike: dict[tuple[int, ...], list[tuple[Tensor, Tensor]]] = {}
-        for p in group["params"]:
-            if p.grad is None:
-                continue
+        for p, g in zip(found, gradients, strict=True):
             state = self.state[p]
             if not state:
                 state["momentum_buffer"] = torch.zeros_like(p)
             mean = state["momentum_buffer"]
-            g = p.grad if scale is None else p.grad / scale
             if skipped is not None:
                 g = torch.where(skipped > 0, mean, g)
             mean.lerp_(g, 1 - _MOMENTUM)
-            weights, update = _matrix(p, p), _matrix(g.lerp(mean, _MOMENTUM), p)
-            alike.setdefault(tuple(update.shape), []).append((weights, update))
-            p.grad = None
+            weights, update = _matrix(p, p), _matrix(g.lerp_(mean, _MOMENTUM), p)
+            alike.setdefault(tuple(update.shape), []).append((weights, update.to(self.dtype)))
         rate = group["lr"] if skipped is None else group["lr"] * (1 - skipped)
         for shape, pairs in alike.items():
-            size = _LARGER * 0.2 * max(shape) ** 0.5
-            turned = orthogonal(torch.stack([update for _, update in pairs]), self.dtype)
+            size = rate * _LARGER * 0.2 * max(shape) ** 0.5
+            turned = orthogonal(torch.stack([update for _, update in pairs]))
             for (weights, _), update in zip(pairs, turned, strict=True):
-                weights.mul_(1 - rate * group["weight_decay"]).sub_(rate * size * update)
+                if group["weight_decay"]:
+                    weights.mul_(1 - rate * group["weight_decay"])
+                weights.sub_(update.mul_(size))
 
 
-def orthogonal(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """About U V' for each of the matrices U S V' (n x rows x columns), by products in `dtype`.
+def orthogonal(matrices: Tensor) -> Tensor:
+    """About U V' for each of the matrices U S V' (n x rows x columns), by products in their dtype.
 
     The singular values come to lie between 0.7 and 1.2.
     """
-    x = matrices.to(dtype)
+    x = matrices
     if upright := x.shape[1] > x.shape[2]:
         x = x.mT
-    x = x / (torch.linalg.matrix_norm(x.float(), keepdim=True) + 1e-7).to(dtype)
+    x = x / (torch.linalg.matrix_norm(x.float(), keepdim=True) + 1e-7).to(x.dtype)
     a, b, c = _COEFFICIENTS
     for _ in range(_ITERATIONS):
         square = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
-    return (x.mT if upright else x).to(matrices.dtype)
+    return x.mT if upright else x
 
 
 def is_matrix(parameter: nn.Parameter) -> bool:
