@@ -385,6 +385,25 @@ def test_a_table_comes_back_with_its_columns(table: tuple[Path, Path], tmp_path:
     assert not (tmp_path / "folder").exists()
 
 
+def test_columns_are_found_by_name(table: tuple[Path, Path], tmp_path: Path) -> None:
+    data, model = table
+    rows = np.loadtxt(data, delimiter=",", skiprows=1)
+    other = np.stack([rows[:, 2], np.zeros(60), rows[:, 0], rows[:, 1]], 1)
+    np.savetxt(tmp_path / "o.csv", other, delimiter=",", header="weight,age,height,width", comments="")
+    for command, name in (("encode", "z.npy"), ("reconstruct", "y.csv"), ("score", "s.csv")):
+        run(command, model, data, "-o", tmp_path / name)
+        run(command, model, tmp_path / "o.csv", "-o", tmp_path / f"o-{name}")
+        assert (tmp_path / name).read_bytes() == (tmp_path / f"o-{name}").read_bytes()
+    run("sample", model, "-n", "4", "-o", tmp_path / "new.csv")
+    assert (tmp_path / "new.csv").read_text().startswith("height,width,weight\n")
+    (tmp_path / "less.csv").write_text("height,width\n1,2\n")
+    for command in ("encode", "reconstruct", "score"):
+        assert "lacks 'weight'; it has 'height', 'width'" in fails(
+            command, model, tmp_path / "less.csv", "-o", tmp_path / "x.csv"
+        )
+    assert not (tmp_path / "x.csv").exists()
+
+
 def test_parquet_and_npy_are_streamed(table: tuple[Path, Path], tmp_path: Path, monkeypatch) -> None:
     data, model = table
     X = np.loadtxt(data, delimiter=",", skiprows=1)

@@ -231,7 +231,7 @@ def mapae(
     ] = 0.2,
     strength: Annotated[
         float, Real(0), "weight of a nat of the neighbours' cost beside a nat of the likelihood of each entry"
-    ] = 1.0,
+    ] = 20.0,
     network: Network = "auto",
     hidden: Hidden = (256,) * 6,
     likelihood: Likelihood = "auto",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shlex
 import sys
@@ -74,6 +75,8 @@ def fit(
         given = world.first(lambda: inputs.dataset(data, "train"))
         with _stoppable(out, resume=resume):
             model.fit(given.X, given.y)
+        if given.columns is not None:  # a table's columns are found by name from now on, wherever they stand
+            model.schema_ = dataclasses.replace(model.schema_, columns=tuple(given.columns))
         model.set_params(checkpoint=None, track=None, verbose=0)
         world.alone(lambda: model.save(out))
         printing.show_fit(model, out, data, json=json)

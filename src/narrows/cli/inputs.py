@@ -30,8 +30,11 @@ OTHERS = {OUTLIERS: ("fit-outliers", "score"), PHOTOS: ("fit-denoiser", "denoise
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
-def dataset(name: str, split: Split) -> Loaded:
-    """The data set or file called `name`; `split` is that of a named set which does not say it, as digits:test does."""
+def dataset(name: str, split: Split, model: Estimator | None = None) -> Loaded:
+    """The data set or file called `name`; `split` is that of a named set which does not say it, as digits:test does.
+
+    Of a table come the columns that `model` was fitted on, if it knows their names.
+    """
     from narrows.data.files import read
     from narrows.data.named import NAMES, load
 
@@ -39,13 +42,27 @@ def dataset(name: str, split: Split) -> Loaded:
     if set_name not in NAMES:
         found = read(name)
         say(f"{name}: {_size(found)}")
-        return found
+        return found if model is None else ordered(found, model.schema_.columns)
     chosen: Split = "train" if (part or split) == "train" else "test"
     if part not in (None, chosen):
         raise ValueError(f"The part of a named data set must be train or test. Got {name!r}; write {set_name}:test.")
     found = load(set_name, chosen)
     say(f"{set_name}:{chosen}: {_size(found)}")
     return found
+
+
+def ordered(given: Loaded, names: Sequence[str | int] | None) -> Loaded:
+    """The rows with the columns of those `names`, wherever they stand; as they are where a side has no names."""
+    wanted = [str(name) for name in names or ()]
+    if not wanted or given.columns is None or wanted == given.columns:
+        return given
+    missing = [name for name in wanted if name not in given.columns]
+    if missing:
+        raise ValueError(
+            f"DATA must have the columns that MODEL was fitted on. It lacks {', '.join(map(repr, missing))}; it has "
+            f"{', '.join(map(repr, given.columns))}."
+        )
+    return given._replace(X=given.X[:, [given.columns.index(name) for name in wanted]], columns=wanted)
 
 
 def row(X: np.ndarray, number: int, name: str) -> np.ndarray:
@@ -66,7 +83,7 @@ def source(name: str, split: Split, model: Estimator) -> Source:
         assert found is not None
         say(f"{name}: {found.n:,} examples")
         return found
-    given = dataset(name, split)
+    given = dataset(name, split, model)
     return streams.of_array(given.X)._replace(columns=given.columns)
 
 

@@ -53,7 +53,7 @@ def report(
     X, y = _data(data, fitted)
     y = y if labels is None else _labels(labels)
     train = train or inputs.training_part(data)
-    learned = None if train is None else inputs.dataset(train, "train").X
+    learned = None if train is None else inputs.dataset(train, "train", fitted).X
     options: dict[str, Any] = {"name": _short(data), "command": shlex.join(["narrows", *sys.argv[1:]]), "verbose": 1}
     write_report(fitted, X, out, y=y, train=learned, max_examples=examples, random_state=seed, **options)
     say(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
@@ -66,7 +66,7 @@ def _data(name: str, model: Estimator) -> tuple[Any, np.ndarray | None]:
     path = Path(name).expanduser()
     if path.exists() and parquet.is_parquet(path):
         return inputs.source(name, "test", model), None
-    given = inputs.dataset(name, "test")
+    given = inputs.dataset(name, "test", model)
     if given.y is not None and given.files and all("/" in file for file in given.files):
         import numpy as np
 

@@ -93,17 +93,11 @@ def _frame(given: Loaded) -> Any:
 
 
 def _known(fitted: Any, given: Loaded) -> tuple[Any, list[str] | None]:
-    """The rows with the columns that `fitted` knows by name, wherever they stand; and their names."""
-    names = list(getattr(fitted, "feature_names_in_", ()))
-    if not names or given.columns is None:
-        return given.X, given.columns
-    missing = [name for name in names if name not in given.columns]
-    if missing:
-        raise ValueError(
-            f"DATA must have the columns that MODEL was fitted on. It lacks {', '.join(map(repr, missing))}; it has "
-            f"{', '.join(map(repr, given.columns))}."
-        )
-    return _frame(given)[names], names
+    """The rows with the columns that `fitted` knows by name, and their names."""
+    framed = hasattr(fitted, "feature_names_in_")
+    names = fitted.feature_names_in_ if framed else getattr(getattr(fitted, "schema_", None), "columns", None)
+    found = inputs.ordered(given, None if names is None else list(names))
+    return (_frame(found) if framed and found.columns is not None else found.X), found.columns
 
 
 def _opened(folder: Path) -> Any:

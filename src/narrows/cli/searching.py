@@ -81,7 +81,7 @@ def search(
     if out is not None:
         outputs.check(out, (".png", ".npy"))
         outputs.check_pictures(out, fitted)
-    asked = inputs.row(inputs.dataset(query, "test").X, row, "QUERY")
+    asked = inputs.row(inputs.dataset(query, "test", fitted).X, row, "QUERY")
     rows = _kept(model, fitted, within, metric)
     found = rows.search(asked, min(number, len(rows)))
     _show_matches(found, query, within, json=json)
@@ -93,7 +93,7 @@ def _made(model: Estimator, data: str, metric: str) -> Index:
     """An index of DATA; images are called by their files."""
     from narrows.tasks.search import Index
 
-    given = inputs.dataset(data, "train")
+    given = inputs.dataset(data, "train", model)
     return Index(model, metric=metric).add(given.X, given.y, keys=given.files)
 
 

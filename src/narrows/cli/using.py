@@ -100,7 +100,7 @@ def reconstruct(model: Model, data: Data, out: ExamplesOrFolder) -> None:
     if out.suffix.lower() in outputs.ARRAYS:
         outputs.write_stream(out, fitted, inputs.source(data, "test", fitted), "reconstruct")
         return
-    given = inputs.dataset(data, "test")
+    given = inputs.dataset(data, "test", fitted)
     result = fitted.reconstruct(given.X)
     outputs.write_examples(out, result, fitted, given, {"original": given.X, "reconstructed": result})
 
@@ -147,7 +147,7 @@ def denoise(
     if noise is None and out.suffix.lower() in outputs.ARRAYS:
         outputs.write_stream(out, fitted, inputs.source(data, "test", fitted), "denoise")
         return
-    given = inputs.dataset(data, "test")
+    given = inputs.dataset(data, "test", fitted)
     clean, rows = _denoised(fitted, given.X, noise, seed)
     outputs.write_examples(out, clean, fitted, given, rows)
 
@@ -189,7 +189,7 @@ def sample(
     fitted = inputs.opened(model, needs_code=True)
     outputs.check_pictures(out, fitted)
     if learn is not None:
-        given, name = inputs.dataset(learn, "train"), "mixture" if sampler == "auto" else sampler
+        given, name = inputs.dataset(learn, "train", fitted), "mixture" if sampler == "auto" else sampler
         fitted.fit_sampler(given.X, name, given.y if label and name == "mixture" else None).save(model)
     y = _asked(fitted, label, number)
     drawn = fitted.sample(number, y=y, sampler=sampler, temperature=temperature, random_state=seed)
@@ -223,7 +223,7 @@ def traverse(
     outputs.check(out, (".png", ".npy"))
     fitted = inputs.opened(model, needs_code=True)
     outputs.check_pictures(out, fitted)
-    start = None if data is None else inputs.row(inputs.dataset(data, "test").X, row, "DATA")
+    start = None if data is None else inputs.row(inputs.dataset(data, "test", fitted).X, row, "DATA")
     chosen, labels = outputs.dial_order(fitted, dials)
     turned = fitted.traverse(start, components=chosen, n_steps=steps, span=span)
     outputs.write_dials(out, turned, labels, fitted)
@@ -262,12 +262,12 @@ def evaluate(
     from narrows.evaluation import evaluate as measure
 
     fitted, other = inputs.opened(model), None if beside is None else inputs.opened(beside)
-    given, train = inputs.dataset(data, "test"), train or inputs.training_part(data)
+    given, train = inputs.dataset(data, "test", fitted), train or inputs.training_part(data)
     found = measure(
         fitted,
         given.X,
         _classes(given.y),
-        train=None if train is None else inputs.dataset(train, "train").X,
+        train=None if train is None else inputs.dataset(train, "train", fitted).X,
         beside=other,
         measures=None if measures is None else [name.strip().replace("-", "_") for name in measures.split(",")],
         n_draws=draws,
