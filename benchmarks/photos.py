@@ -94,7 +94,6 @@ def trained(name: str, method: str, photos: list[np.ndarray], options: Any, **pa
         max_time=limit,
         random_state=SEED,
         checkpoint=folder,
-        compile=True,
         verbose=2,
         **parameters,
     )

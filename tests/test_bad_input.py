@@ -349,6 +349,14 @@ def test_bad_arguments(call, words):
         call(model)
 
 
+@pytest.mark.parametrize("X", [None, "abc", 3.0])
+def test_what_holds_no_examples_is_a_type_error(X):
+    model = AE(2, **SMALL).fit(VECTORS)
+    for call in (lambda: narrows.evaluate(model, X), lambda: narrows.sweep(AE(), X, sizes=(1, 2))):
+        with pytest.raises(TypeError, match=r"takes an array of examples\. Got "):
+            call()
+
+
 def test_a_sparse_code_cannot_be_drawn_from():
     with pytest.raises(ValueError, match="A sparse code has no distribution to draw from: fit a VAE"):
         SAE(8, k=2, **SMALL).fit(VECTORS).sample()

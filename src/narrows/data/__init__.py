@@ -1,6 +1,17 @@
 """Data: what comes in is described once, batched in the right place, and undone on the way out."""
 
-from narrows.data.arrays import as_array, as_floats, as_rows, check_numeric, evenly, extremes, shared, spaced, taken
+from narrows.data.arrays import (
+    as_array,
+    as_floats,
+    as_rows,
+    check_numeric,
+    counted,
+    evenly,
+    extremes,
+    shared,
+    spaced,
+    taken,
+)
 from narrows.data.neighbours import principal_axes
 from narrows.data.patches import Patches
 from narrows.data.rows import Rows
@@ -18,6 +29,7 @@ __all__ = [
     "check_numeric",
     "check_range",
     "check_rows",
+    "counted",
     "evenly",
     "extremes",
     "infer",

@@ -123,6 +123,13 @@ def spaced(n: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
 
 
+def counted(X: Any, owner: str) -> int:
+    """How many examples X holds, an array or a data frame; TypeError if it is nothing of the kind."""
+    if isinstance(X, str) or not hasattr(X, "__len__"):
+        raise TypeError(f"{owner} takes an array of examples. Got {type(X).__name__}.")
+    return len(X)
+
+
 def taken(X: Any, index: Any) -> Any:
     """The rows of X at `index`, an array (or a slice, where X is no list): whatever X is, in the same form."""
     if hasattr(X, "iloc"):

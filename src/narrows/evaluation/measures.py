@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from narrows.data import spaced, taken
+from narrows.data import counted, spaced, taken
 from narrows.evaluation import calibration, labels, likelihood, manifold, reconstruction, samples, sparsity
 from narrows.evaluation.registry import MEASURES, Absent, Measure
 from narrows.evaluation.subjects import OfModel, OfPCA, Scene, Subject
@@ -119,7 +119,7 @@ def _add(one: Measure, subjects: dict[str, Subject], found: Evaluation) -> None:
 
 def _scene(model: Estimator, X: Any, y: Any, train: Any, found: Evaluation) -> Scene:
     """The examples, of which some speak for all where they are many, and what is said of them."""
-    n = len(X)
+    n = counted(X, "evaluate")
     y = _checked_labels(y, n)
     index = _index(n, model)
     words = "examples"

@@ -26,7 +26,7 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 
 from narrows.bottlenecks import Gaussian
-from narrows.data import spaced, taken
+from narrows.data import counted, spaced, taken
 from narrows.data.atomic import atomic_path
 from narrows.estimators import Estimator, load
 from narrows.estimators.signature import seed_from
@@ -337,7 +337,7 @@ def _parts(X: Any, test: Any, seed: int) -> tuple[Any, Any]:
     """Examples to learn from and to judge by."""
     if test is not None:
         return X, test
-    n = len(X)
+    n = counted(X, "sweep")
     held = max(1, round(_HELD_OUT * n))
     if n - held < 2:
         raise ValueError(f"A sweep needs at least 3 examples, to learn from and to judge by. Got {n}.")

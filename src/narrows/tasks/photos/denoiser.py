@@ -93,7 +93,7 @@ class PhotoDenoiser(BaseEstimator):
         max_time: Annotated[Any, either(Real(0, open_low=True), OneOf((None,)))] = None,
         device: Annotated[str, Which("a device's name", lambda v: isinstance(v, str))] = "auto",
         precision: Annotated[str, OneOf(PRECISIONS)] = "auto",
-        compile: Annotated[Any, either(FLAG, _AUTO)] = False,
+        compile: Annotated[Any, either(FLAG, _AUTO)] = "auto",
         checkpoint: Annotated[
             Any, Which("a folder's path or None", lambda v: v is None or isinstance(v, (str, Path)))
         ] = None,
