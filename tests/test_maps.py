@@ -244,7 +244,7 @@ class TestBadInput:
         X = np.random.default_rng(0).normal(size=(n, 3))
         model = narrows.MapAE(**SMALL).fit(X)
         assert np.isfinite(model.trust(X)).all()
-        assert any(f"n_neighbors = {min(15, n - 1)}" in line for line in model.report_)
+        assert any(f"n_neighbors = {min(20, n - 1)}" in line for line in model.report_)
 
     def test_constant_columns_and_duplicates(self):
         X = np.random.default_rng(0).normal(size=(30, 4)).repeat(3, axis=0)

@@ -221,7 +221,7 @@ def mapae(
     n_components: Components = 2,
     *,
     n_neighbors: Annotated[
-        Any, either(Integer(1), OneOf(("auto",))), "nearest rows that are to stay near on the map; 'auto' is 15"
+        Any, either(Integer(1), OneOf(("auto",))), "nearest rows that are to stay near on the map; 'auto' is 20"
     ] = "auto",
     attraction: Annotated[
         float, Real(0, open_low=True), "pull between neighbours; 1 is that of t-SNE, more gathers clusters as UMAP does"

@@ -34,12 +34,12 @@ class KeptNeighbours(nn.Module):
 
     Parameters
     ----------
-    n_neighbors : from how many nearest rows i' is drawn; None for 15, or fewer where there are not as many rows.
+    n_neighbors : from how many nearest rows i' is drawn; None for 20, or fewer where there are not as many rows.
     attraction : a, above 0.
     breadth : b, in [0, 1].
     counts : whether examples are counts, whose distances are those of log(1 + x).
     spread : s. A map whose codes have a standard deviation of 1 is `spread` times as wide as the distance at which q is
-        a half.
+        a half. The larger it is, the coarser is what one step of a given learning rate does to the map.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class KeptNeighbours(nn.Module):
         attraction: float = 1.3,
         breadth: float = 0.2,
         counts: bool = False,
-        spread: float = 10.0,
+        spread: float = 2.0,
     ) -> None:
         super().__init__()
         self.n_neighbors, self.attraction, self.breadth = n_neighbors, attraction, breadth

@@ -11,7 +11,7 @@ from narrows.objectives import WeightedCosts
 from narrows.training.device import Choice
 from narrows.training.settings import Settings
 
-_N_NEIGHBORS = 15  # as UMAP takes
+_N_NEIGHBORS = 20
 _BATCHES = ((10_000, 512), (1_000, 256), (0, 64))  # from so many rows on, so many examples
 
 
