@@ -86,12 +86,13 @@ class TestCost:
     def test_shares_of_a_batch_meet_all_of_it(self, monkeypatch):
         torch.manual_seed(0)
         (z, near), x = torch.randn(2, 9, 2), torch.randn(9, 4)
-        whole = KeptNeighbours()(z, near, x)
+        cost = KeptNeighbours()
+        whole = cost(z, near, x)
         # the other process's rows: what adding up over processes brings
-        others = iter([10 * z, 10 * near, x])
+        others = iter([cost.spread * z, cost.spread * near, x])
         monkeypatch.setattr("narrows.shards.batch_sum", lambda mine: _filled(mine, next(others), slice(2, 5)))
         with sharded(Shard(2, 5, 9)):
-            part = KeptNeighbours()(z[2:5], near[2:5], x[2:5])
+            part = cost(z[2:5], near[2:5], x[2:5])
         torch.testing.assert_close(part, whole[2:5])
 
     def test_of_a_batch_without_neighbours_goes_by_the_batch_alone(self):
