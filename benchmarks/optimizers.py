@@ -22,8 +22,7 @@ from torch import Tensor, nn
 import narrows
 from narrows import recipes
 from narrows.data import infer
-from narrows.training.muon import muon
-from narrows.training.optimizer import adamw
+from narrows.training.optimizer import adamw, muon
 from narrows.types import Batch
 
 _DECAY = 0.03

@@ -89,13 +89,7 @@ def trained(name: str, method: str, photos: list[np.ndarray], options: Any, **pa
     clock = folder / "cpu_seconds.json"
     before = json.loads(clock.read_text()) if clock.exists() else 0.0
     model = PhotoDenoiser(
-        method,
-        max_epochs=EPOCHS,
-        max_time=limit,
-        random_state=SEED,
-        checkpoint=folder,
-        verbose=2,
-        **parameters,
+        method, max_epochs=EPOCHS, max_time=limit, random_state=SEED, checkpoint=folder, verbose=2, **parameters
     )
     start = time.process_time()
     try:

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from narrows.training.muon import Muon, is_matrix, muon, orthogonal
+from narrows.training.muon import Muon, is_matrix, orthogonal
+from narrows.training.optimizer import muon
 
 
 def _with_gradients(parameters, seed):
@@ -57,7 +58,7 @@ def test_the_order_in_memory_makes_no_difference():
     last.load_state_dict(plain.state_dict())
     last.to(memory_format=torch.channels_last)
     for module in (plain, last):
-        optimizer = muon(module.parameters(), 0.1)
+        optimizer = muon(list(module.parameters()), 0.1)
         for seed in range(3):
             _with_gradients(module.parameters(), seed)
             for group in optimizer.param_groups:

@@ -13,7 +13,6 @@ Liu et al., Muon is scalable for LLM training (2025), https://arxiv.org/abs/2502
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -30,7 +29,7 @@ class Muon(torch.optim.AdamW):
 
     Parameters
     ----------
-    groups : as AdamW takes them, and each with `orthogonal`.
+    groups : as AdamW takes them; one may say `orthogonal`.
     dtype : of the iterations' products.
     """
 
@@ -42,7 +41,7 @@ class Muon(torch.optim.AdamW):
     def step(self, closure: Any = None) -> Any:
         """A step of all groups."""
         for group in self.param_groups:
-            if group["orthogonal"]:
+            if group.get("orthogonal"):
                 self._turn(group)
         return super().step(closure)
 
@@ -102,25 +101,6 @@ def orthogonal(matrices: Tensor) -> Tensor:
 def is_matrix(parameter: nn.Parameter) -> bool:
     """Whether a parameter is wide enough for steps of this kind."""
     return parameter.dim() in (2, 4) and min(len(parameter), parameter[0].numel()) >= _NARROWEST
-
-
-def muon(
-    parameters: Iterable[nn.Parameter], decay: float, *, recorded: bool = False, dtype: torch.dtype = torch.float32
-) -> Muon:
-    """Muon for wide matrices, AdamW for the rest; the learning rate, that of AdamW, is set at each step."""
-    parameters = list(parameters)
-    groups = [
-        {"params": [p for p in parameters if is_matrix(p)], "weight_decay": decay, "orthogonal": True},
-        {
-            "params": [p for p in parameters if p.dim() > 1 and not is_matrix(p)],
-            "weight_decay": decay,
-            "orthogonal": False,
-        },
-        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0, "orthogonal": False},
-    ]
-    groups = [group for group in groups if group["params"]]
-    rate = torch.zeros((), device=parameters[0].device) if recorded else 0.0
-    return Muon(groups, dtype=dtype, lr=rate, fused=True, capturable=recorded)
 
 
 def _matrix(tensor: Tensor, weights: Tensor) -> Tensor:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from narrows.bottlenecks import Gaussian, Sparse
 from narrows.model import Autoencoder
 from narrows.training.device import Choice
+from narrows.training.muon import Muon, is_matrix
 from narrows.training.sharding import total_norm
 
 
@@ -58,11 +61,29 @@ def adamw(parameters: list[nn.Parameter], decay: float, *, recorded: bool = Fals
     Weights decay; biases and other vectors do not. The learning rate is set at each step; one that is `recorded` on a
     device reads it there.
     """
-    groups = [
+    return torch.optim.AdamW(_groups(parameters, decay), **_fused(parameters, recorded))
+
+
+def muon(
+    parameters: list[nn.Parameter], decay: float, *, recorded: bool = False, dtype: torch.dtype = torch.float32
+) -> Muon:
+    """Muon for wide matrices, by products in `dtype`, and `adamw` for the rest, whose learning rate is the one set."""
+    matrices = [p for p in parameters if is_matrix(p)]
+    groups = _groups([p for p in parameters if not is_matrix(p)], decay)
+    if matrices:
+        groups = [{"params": matrices, "weight_decay": decay, "orthogonal": True}, *groups]
+    return Muon(groups, dtype=dtype, **_fused(parameters, recorded))
+
+
+def _groups(parameters: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
+    groups: list[dict[str, Any]] = [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": decay},
         {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0.0},
         {"params": [p for p in parameters if p.dim() == 0], "weight_decay": 0.0},  # these are never shared out
     ]
-    groups = [group for group in groups if group["params"]]
+    return [group for group in groups if group["params"]]
+
+
+def _fused(parameters: list[nn.Parameter], recorded: bool) -> dict[str, Any]:
     rate = torch.zeros((), device=parameters[0].device) if recorded else 0.0
-    return torch.optim.AdamW(groups, lr=rate, fused=True, capturable=recorded)
+    return {"lr": rate, "fused": True, "capturable": recorded}

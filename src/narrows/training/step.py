@@ -18,8 +18,7 @@ from narrows.model import Autoencoder
 from narrows.objectives import WeightedCosts
 from narrows.shards import Shard, sharded
 from narrows.training.distributed import Learner, World, averaging
-from narrows.training.muon import muon
-from narrows.training.optimizer import GradientLimit, adamw
+from narrows.training.optimizer import GradientLimit, adamw, muon
 from narrows.training.sharding import share_out
 from narrows.types import Batch, Loss
 
