@@ -58,6 +58,11 @@ class FromFew(BaseEstimator):
                 f"The `encoder` parameter of {owner} must have codes. This {type(self.encoder_).__name__} has none, "
                 "because n_components=None: pass a number."
             )
+        if self.method_ == "fine-tune" and self.encoder_.model_.n_classes:
+            raise ValueError(
+                f'{owner}(method="fine-tune") takes an encoder that is not conditional. Fit one on X '
+                'alone, or take method="spread".'
+            )
         self.n_features_in_ = self.encoder_.n_features_in_
         if hasattr(self.encoder_, "feature_names_in_"):
             self.feature_names_in_ = self.encoder_.feature_names_in_
@@ -131,11 +136,6 @@ class FromFew(BaseEstimator):
 
     def _fine_tune(self, X: Any, labels: np.ndarray, head: Callable[[int], Guess | Estimate]) -> None:
         """Let the encoder learn the `labels` (n,), too, by the `head` made for so many inputs."""
-        if self.encoder_.model_.n_classes:
-            raise ValueError(
-                f'{type(self).__name__}(method="fine-tune") takes an encoder that is not conditional. Fit one on X '
-                'alone, or take method="spread".'
-            )
         tuned = self.encoder_ = copy.deepcopy(self.encoder_)
         seed = seed_from(self.random_state)
         with torch.random.fork_rng(devices=[]):
