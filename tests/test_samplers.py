@@ -183,7 +183,7 @@ def test_a_flow_is_kept_too(digits, tmp_path):
 
 def test_the_mixture_is_nearer_to_the_codes_than_the_gaussian(ae, digits):
     codes = ae._drawn(digits, 0)
-    mixture, gaussian = (float(ae._sampler(name).log_prob(codes).mean()) for name in ("mixture", "gaussian"))
+    mixture, gaussian = (float(ae.sampler(name).log_prob(codes).mean()) for name in ("mixture", "gaussian"))
     assert mixture > gaussian + 0.1
 
 
@@ -382,7 +382,7 @@ def test_samples_are_of_the_class_that_was_asked_for(conditional, digits, labels
 
 def test_codes_of_a_class_are_where_that_class_is(conditional, digits, labels):
     sampler = conditional.samplers_["gaussian"]
-    assert conditional._sampler("auto") is sampler
+    assert conditional.sampler("auto") is sampler
     drawn = conditional._drawn(digits[:1400], 0).numpy()
     for label in (0, 7):
         own = drawn[labels[:1400] == label]

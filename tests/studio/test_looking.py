@@ -239,6 +239,18 @@ def test_random_codes_are_the_seeds_own(shared):
     assert 0 < np.count_nonzero(sparse) <= 4
 
 
+def test_random_codes_come_from_the_sampler_that_was_fitted(client_of, digits):
+    model = AE(2, hidden=(8,), max_epochs=1, random_state=0).fit(digits).fit_sampler(digits, "mixture")
+    session = Session()
+    session.open(model, None, name="mixed")
+    with client_of(session) as client:
+        found = client.get("/api/random?seed=5").json()["code"]
+    session.close()
+    wanted = model.sampler("mixture").draw(1, np.random.default_rng(5))[0]
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    assert not np.allclose(found, model.sampler("gaussian").draw(1, np.random.default_rng(5))[0])
+
+
 def test_codes_of_rows(shared, models, digits):
     found = floats(shared("vae").get("/api/codes?rows=3,1"))
     np.testing.assert_allclose(found, load(models["vae"]).transform(digits[[3, 1]]), atol=1e-5)

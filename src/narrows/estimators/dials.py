@@ -157,7 +157,7 @@ class Dials:
         check_is_fitted(self)
         Parameter("n_samples", 1, Integer(1), "").check("sample", n_samples)
         Parameter("temperature", 1.0, Real(0, np.inf, open_high=True), "").check("sample", temperature)
-        source = self._sampler(sampler)
+        source = self.sampler(sampler)
         generator = np.random.default_rng(seed_from(random_state))
         n_classes, owner = self.model_.n_classes, type(self).__name__
         if y is None and n_classes:
@@ -169,6 +169,34 @@ class Dials:
         z = source.draw(n_samples, generator, temperature, which).numpy()
         told = np.empty((n_samples, 0)) if which is not None and not n_classes else self._told(None, y, n_samples)
         return self._decoded(self._with(z, told), draw=seed_from(generator) if noise else None)
+
+    @available_if(has_code)
+    def sampler(self, name: str = "auto") -> Sampler:
+        """Where `sample` draws codes from: see there for the names. It draws codes and knows their density.
+
+        Raises
+        ------
+        ValueError
+            If there is none of that name, or the code is sparse.
+        """
+        check_is_fitted(self)
+        bottleneck, fitted = self.model_.bottleneck, getattr(self, "samplers_", {})
+        if isinstance(bottleneck, Sparse):
+            raise ValueError("A sparse code has no distribution to draw from: fit a VAE to sample.")
+        Parameter("sampler", "auto", OneOf(("auto", "prior", "gaussian", *samplers.SAMPLERS)), "").check("sample", name)
+        if name == "auto":
+            name = ["prior" if isinstance(bottleneck, Gaussian) else "gaussian", *fitted][-1]
+        if name in fitted:
+            return fitted[name]
+        if name == "gaussian":
+            return Mixture.gaussian(self.code_mean_, self.code_covariance_)
+        if name == "prior" and isinstance(bottleneck, Gaussian):
+            return Mixture.gaussian(np.zeros(bottleneck.n_components), np.eye(bottleneck.n_components))
+        if name == "prior":
+            raise ValueError(
+                f"The code of {type(self).__name__} has no prior: draw from sampler='gaussian', or fit a VAE."
+            )
+        raise ValueError(f"There is no sampler {name!r} yet: fit_sampler(X, {name!r}) learns one.")
 
     @available_if(has_code)
     def traverse(
@@ -299,26 +327,6 @@ class Dials:
         return self._decoded(self._with(self._allowed(moved), self._told(X, y, len(z))))
 
     # ---------------------------------------------------------------------------------------------- inside
-
-    def _sampler(self, name: str) -> Sampler:
-        """The sampler called `name`."""
-        bottleneck, fitted = self.model_.bottleneck, getattr(self, "samplers_", {})
-        if isinstance(bottleneck, Sparse):
-            raise ValueError("A sparse code has no distribution to draw from: fit a VAE to sample.")
-        Parameter("sampler", "auto", OneOf(("auto", "prior", "gaussian", *samplers.SAMPLERS)), "").check("sample", name)
-        if name == "auto":
-            name = ["prior" if isinstance(bottleneck, Gaussian) else "gaussian", *fitted][-1]
-        if name in fitted:
-            return fitted[name]
-        if name == "gaussian":
-            return Mixture.gaussian(self.code_mean_, self.code_covariance_)
-        if name == "prior" and isinstance(bottleneck, Gaussian):
-            return Mixture.gaussian(np.zeros(bottleneck.n_components), np.eye(bottleneck.n_components))
-        if name == "prior":
-            raise ValueError(
-                f"The code of {type(self).__name__} has no prior: draw from sampler='gaussian', or fit a VAE."
-            )
-        raise ValueError(f"There is no sampler {name!r} yet: fit_sampler(X, {name!r}) learns one.")
 
     def _fit_by_label(self, rows: np.ndarray, numbers: np.ndarray, seed: int) -> None:
         """Where the codes of each class lie: not quite at the prior, and what lies elsewhere is of no class."""

@@ -107,7 +107,7 @@ async def encode_image(view: Coded, request: Request) -> Encoded:
 
 @router.get("/random", responses=asking.refusals(404, 422))
 def random(view: Coded, seed: Annotated[int | None, Query(ge=0, lt=_SEED_END)] = None) -> RandomCode:
-    """A code from the prior, or from a Gaussian fitted to the training codes; of a sparse model, a random row's."""
+    """A code from where the model's `sample` draws them; of a sparse model, a random row's."""
     if seed is None:
         seed = int(np.random.default_rng().integers(_SEED_END))
     generator = np.random.default_rng(seed)
@@ -115,10 +115,7 @@ def random(view: Coded, seed: Annotated[int | None, Query(ge=0, lt=_SEED_END)] =
         if view.data is None:
             raise HTTPException(404, "A sparse code has no distribution to draw from, and there are no data.")
         return RandomCode(code=view.codes[generator.integers(len(view.codes))].tolist(), seed=seed)
-    model = view.model
-    code = generator.standard_normal(view.n_components)
-    if not view.stochastic:
-        code = generator.multivariate_normal(model.code_mean_, model.code_covariance_, method="eigh")
+    code = view.model.sampler().draw(1, generator)[0]
     return RandomCode(code=code.tolist(), seed=seed)
 
 
