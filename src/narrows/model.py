@@ -70,6 +70,11 @@ class Autoencoder(nn.Module):
         """Whether there is a narrow place at all; a denoiser without one has no codes."""
         return self.bottleneck.n_components > 0
 
+    @property
+    def n_widest(self) -> int:
+        """Numbers that an example is on its way through, where it is widest, as far as the parts say; otherwise 0."""
+        return max(int(getattr(part, "n_widest", 0)) for part in (self.encoder, self.decoder))
+
     def forward(self, batch: Batch) -> Output:
         """A pass as the loss needs it: corrupted, coded (a draw where the code is stochastic), decoded."""
         seen = self.corruption(batch)

@@ -134,6 +134,22 @@ def test_more_than_memory_has_room_for(models: dict[str, Any], data: dict[str, A
     assert found.values == pytest.approx(wanted.values)
 
 
+def test_scores_that_are_known_are_not_found_again(
+    models: dict[str, Any], data: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    model, X = models["vae"], data["X"]
+    scores = model.score_samples(X)
+    wanted = narrows.evaluate(model, X, measures=["elbo"])
+    monkeypatch.setattr(type(model), "score_samples", None)
+    assert narrows.evaluate(model, X, measures=["elbo"], scores=scores).values == wanted.values
+    monkeypatch.setattr("narrows.evaluation.measures._MOST_NUMBERS", 64 * 120)
+    few = np.linspace(0, 596, 120).astype(int)
+    found = narrows.evaluate(model, X, measures=["elbo"], scores=scores)
+    assert found["elbo"] == pytest.approx(scores[few].mean())
+    with pytest.raises(ValueError, match=r"score_samples\(X\) gave, 597 numbers. Got the shape \(596,\)"):
+        narrows.evaluate(model, X, scores=scores[1:])
+
+
 # Bad input
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from narrows.training.progress import Reporter
 
 _MOST_ROWS = 2048  # in a block: measured, beside 256 to 4096, on 784-512-256-16
-_MOST_NUMBERS = 1 << 21  # in a block, so that one of large images is not larger than one of small vectors
+_MOST_NUMBERS = 1 << 21  # in a block where it is widest, so that it stays where the processor reads it fast
 _FEWEST_ROWS = 32  # smaller blocks are filled up, so that an example's result does not depend on its company
 _FEWEST_TURNS = 4  # of each thread, if there are enough rows: with fewer, all wait long for the last
 _MOST_WORKERS = 8  # with more, threads would wait for Python's lock
@@ -131,7 +131,8 @@ def rows_at_once(schema: Schema, model: Autoencoder, n: int | None = None) -> in
     """The rows of a block, a power of two; of not many blocks, `n` rows in all, each thread gets a fair share."""
     device = next(model.parameters()).device
     more = 8 if device.type == "cuda" else 1  # to keep it busy
-    rows = max(_FEWEST_ROWS, min(more * _MOST_ROWS, _power(more * _MOST_NUMBERS // schema.n_entries)))
+    widest = max(schema.n_entries, model.n_widest)
+    rows = max(_FEWEST_ROWS, min(more * _MOST_ROWS, _power(more * _MOST_NUMBERS // widest)))
     if n is None or n <= rows:
         return rows
     share = n // (_FEWEST_TURNS * _workers(model, device, torch.get_num_threads()))

@@ -23,7 +23,7 @@ from narrows.training.diagnosis import ACTIVE_VARIANCE
 
 N_SCORED = 1_000  # examples whose likelihood is estimated
 _N_COMPONENTS = 16  # listed one by one
-_PASS_NUMBERS = 1 << 22  # entries decoded at once
+_PASS_NUMBERS = 1 << 22  # of what is decoded at once, where it is widest
 
 
 @measure(better=1)
@@ -117,8 +117,7 @@ def importance(model: Autoencoder, h: Tensor, x: Tensor, n_draws: int, seed: int
     bottleneck, like = model.bottleneck, next(model.parameters())
     assert isinstance(bottleneck, Gaussian)
     generator = torch.Generator().manual_seed(seed)
-    # the widest layer of a decoder holds more numbers than the example
-    step = max(1, _PASS_NUMBERS // (n_draws * x[0].numel()))
+    step = max(1, _PASS_NUMBERS // (n_draws * max(x[0].numel(), model.n_widest)))
     found, effective = [], 0.0
     for hs, xs in zip(h.split(step), x.split(step), strict=True):
         posterior = bottleneck.posterior(hs.to(like.device, like.dtype))

@@ -35,6 +35,7 @@ def evaluate(
     measures: Sequence[str] | None = None,
     n_draws: int = 64,
     features: Callable[[Any], Any] | None = None,
+    scores: Any = None,
     random_state: int = 0,
     verbose: int = 1,
 ) -> Evaluation:
@@ -52,6 +53,7 @@ def evaluate(
     n_draws : K, draws of each posterior for the likelihood by importance sampling.
     features : the space to compare new examples with real ones in, from examples such as `X` to (n, features), for
         example another model's `transform`; None for a fixed random network.
+    scores : what `model.score_samples(X)` gave (n), if that is known, which saves its time.
     random_state : an int; seed of everything random.
     verbose : 0 for silence, 1 for a progress bar on stderr where that is a terminal.
 
@@ -63,7 +65,7 @@ def evaluate(
     Raises
     ------
     TypeError, ValueError
-        If the model is not fitted, `y` does not fit `X`, or a measure asked for by name is not to be had.
+        If the model is not fitted, `y` or `scores` do not fit `X`, or a measure asked for by name is not to be had.
 
     Examples
     --------
@@ -80,12 +82,12 @@ def evaluate(
         check_is_fitted(given)
     Parameter("n_draws", 64, Integer(1), "").check("evaluate", n_draws)
     Parameter("random_state", 0, Integer(0), "").check("evaluate", random_state)
-    chosen = _chosen(measures)
+    chosen, scores = _chosen(measures), _checked_scores(scores, counted(X, "evaluate"))
     found = Evaluation(type(model).__name__, None if beside is None else _other_name(model, beside))
     with Reporter(verbose, "evaluate") as reporter:
-        scene = _scene(model, X, y, train, found)
+        scene, index = _scene(model, X, y, train, found)
         scene.n_draws, scene.seed, scene.features = n_draws, random_state, features
-        subjects: dict[str, Subject] = {"value": OfModel(model, scene)}
+        subjects: dict[str, Subject] = {"value": OfModel(model, scene, None if scores is None else scores[index])}
         if model.model_.has_code and len(scene.rows if scene.train is None else scene.train) > 1:
             subjects["pca"] = _pca(subjects["value"], scene)
         if beside is not None:
@@ -117,8 +119,8 @@ def _add(one: Measure, subjects: dict[str, Subject], found: Evaluation) -> None:
         found.rows[name] = Row(value, low, high, better=one.better, words=words, **others)
 
 
-def _scene(model: Estimator, X: Any, y: Any, train: Any, found: Evaluation) -> Scene:
-    """The examples, of which some speak for all where they are many, and what is said of them."""
+def _scene(model: Estimator, X: Any, y: Any, train: Any, found: Evaluation) -> tuple[Scene, np.ndarray]:
+    """The examples, of which some speak for all where they are many, what is said of them, and which they are."""
     n = counted(X, "evaluate")
     y = _checked_labels(y, n)
     index = _index(n, model)
@@ -131,7 +133,7 @@ def _scene(model: Estimator, X: Any, y: Any, train: Any, found: Evaluation) -> S
         some = _index(len(train), model)
         train = model.prepared(train if len(some) == len(train) else taken(train, some))
     found.rows["n"] = Row(len(rows), words=words)
-    return Scene(X, rows, model.schema_, train, y)
+    return Scene(X, rows, model.schema_, train, y), index
 
 
 def _pca(subject: Subject, scene: Scene) -> OfPCA:
@@ -156,6 +158,18 @@ def _chosen(names: Sequence[str] | None) -> list[Measure]:
     if unknown:
         raise ValueError(f"Unknown measure {unknown[0]!r}. {nearest(unknown[0], MEASURES)}")
     return [one for one in ordered if one.name in names]
+
+
+def _checked_scores(scores: Any, n: int) -> np.ndarray | None:
+    if scores is None:
+        return None
+    found = np.asarray(scores)
+    if found.shape != (n,) or found.dtype.kind != "f":
+        raise ValueError(
+            f"The `scores` parameter of evaluate must be what model.score_samples(X) gave, {n} numbers. Got the shape "
+            f"{found.shape}."
+        )
+    return found
 
 
 def _checked_labels(y: Any, n: int) -> np.ndarray | None:

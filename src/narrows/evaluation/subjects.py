@@ -168,10 +168,13 @@ class OfModel(Subject):
     ----------
     estimator : it.
     scene : what is shared; `scene.schema` is that of the model which is measured, of which this one may differ.
+    scores : what `score_samples` gives for the examples, if that is known.
     """
 
-    def __init__(self, estimator: Estimator, scene: Scene) -> None:
+    def __init__(self, estimator: Estimator, scene: Scene, scores: np.ndarray | None = None) -> None:
         self.estimator, self.scene = estimator, scene
+        if scores is not None:
+            self.scores = scores
         own, shared = estimator.schema_, scene.schema
         self.same = (own.offset, own.scale, own.shape) == (shared.offset, shared.scale, shared.shape)
 

@@ -68,6 +68,7 @@ class ConvEncoder(nn.Module):
         for narrow, wide in pairwise(widths):
             blocks += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1), Residual(wide)]
         self.standardize = Standardize(schema)
+        self.n_widest = widths[0] * height * breadth
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Linear(widths[-1] * levels[-1][0] * levels[-1][1], n_outputs)
 
@@ -85,6 +86,7 @@ class ConvDecoder(Decoder):
         channels, height, breadth = schema.shape
         self.levels = sizes(height, breadth)
         widths = _widths(len(self.levels), width)
+        self.n_widest = widths[0] * height * breadth
         self.start = (widths[-1], *self.levels[-1])
         self.stem = nn.Linear(n_inputs, widths[-1] * self.levels[-1][0] * self.levels[-1][1])
         self.residuals = nn.ModuleList(Residual(wide) for wide in reversed(widths[1:]))
@@ -122,6 +124,7 @@ class UNet(Decoder):
         channels, height, breadth = schema.shape
         self.levels = sizes(height, breadth)[: depth + 1]
         widths = _widths(len(self.levels), width)
+        self.n_widest = widths[0] * height * breadth
         self.standardize = Standardize(schema)
         self.stem = nn.Conv2d(channels, widths[0], 3, padding=1)
         pairs = list(pairwise(widths))
