@@ -112,7 +112,7 @@ def test_two_components_are_the_map_and_more_are_projected(models):
     assert np.allclose(np.abs(points), np.abs(expected), atol=1e-6)
     assert f"{pca.explained_variance_ratio_[0]:.0%}" in ax.get_xlabel()
     plane = picks.plane(codes)
-    assert np.allclose(plane.project(codes[:3]), plane.places[:3])
+    assert np.allclose((codes[:3] - plane.mean) @ plane.directions.T, plane.places[:3])
 
 
 def test_labels_have_a_colour_and_a_marker_each(models, labels):

@@ -60,7 +60,7 @@ class Plane(NamedTuple):
     places : n x 2.
     axes : what each axis is, for people.
     principal : whether the codes had to be projected.
-    project : of further codes, n x L -> n x 2.
+    mean, directions : (L,) and 2 x L, by which any codes find their places: (codes - mean) @ directions.T.
     """
 
     places: np.ndarray
@@ -68,10 +68,6 @@ class Plane(NamedTuple):
     principal: bool
     mean: np.ndarray
     directions: np.ndarray
-
-    def project(self, codes: np.ndarray) -> np.ndarray:
-        """Further codes on the same map."""
-        return np.asarray((codes - self.mean) @ self.directions.T)
 
 
 def plane(codes: np.ndarray) -> Plane:
