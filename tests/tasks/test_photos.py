@@ -187,17 +187,6 @@ def test_pieces_are_parts_of_their_photo_and_of_its_partner(rng):
     assert len(pieces) > 150  # of 54 places in 8 orientations, in 264 draws
 
 
-def test_pieces_are_shrunk_where_their_photo_has_room():
-    ramp = np.tile(4 * np.arange(60, dtype=np.uint8), (1, 40, 1))
-    torch.manual_seed(0)
-    pieces = 255 * Patches([ramp], 8, scales=(1.0, 0.5)).batch(torch.zeros(200, dtype=torch.long)).x[:, 0]
-    slopes = (pieces[:, 4, 2:6].diff(dim=1).abs() + pieces[:, 2:6, 4].diff(dim=1).abs()).mean(1)  # inside, either way
-    assert set(slopes.round(decimals=2).tolist()) == {4.0, 8.0}
-    assert 0.3 < (slopes > 6).float().mean() < 0.7
-    small = Patches([ramp[:, :8]], 8, scales=(0.5,)).batch(torch.zeros(50, dtype=torch.long)).x
-    torch.testing.assert_close(small * 255 / 4, (small * 255 / 4).round())
-
-
 def test_larger_photos_are_seen_more_often():
     patches = Patches([np.zeros((1, 40, 80), np.uint8), np.full((1, 40, 40), 255, np.uint8)], 20)
     assert len(patches) == 72  # six times (8 + 4), to have 64

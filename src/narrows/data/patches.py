@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from narrows.data.schema import Schema
@@ -34,8 +33,6 @@ class Patches:
         eps ~ N(0, I), the noise of the input y + a s eps and of the target y - s eps / a are uncorrelated, and so
         independent: what best predicts the target is the clean piece. Here a is drawn for each piece, and pieces
         weigh as the inverse of their targets' variance, s^2 (1 + 1 / a^2).
-    scales : in (0, 1], of which one is drawn for each piece: it is cut larger by that, where the image allows, and
-        shrunk to `size`. Not for noisy images: shrunk, their noise would be another.
     """
 
     resident = False  # a GPU gets batches, and no recording of a step can hold how they are cut
@@ -46,10 +43,8 @@ class Patches:
         size: int,
         targets: Sequence[np.ndarray] | None = None,
         levels: Sequence[float] | None = None,
-        scales: Sequence[float] = (1.0,),
     ) -> None:
         self.images, self.size, self.targets = images, size, targets
-        self.sides = [round(size / scale) for scale in scales]
         self.levels = None if levels is None else torch.tensor(levels)
         self.device, self.dtype = torch.device("cpu"), torch.float32
         numbers = [max(1, image.shape[1] * image.shape[2] // size**2) for image in images]
@@ -69,36 +64,24 @@ class Patches:
         """A piece for each number in `index` (B integers): B x C x size x size."""
         which = self.image_of[index.cpu().numpy()]
         places, turns = torch.rand(len(which), 2).numpy(), torch.randint(8, (len(which),)).tolist()
-        sides = [self.sides[i] for i in torch.randint(len(self.sides), (len(which),)).tolist()]
-        x = self._cut(self.images, which, places, turns, sides)
+        x = self._cut(self.images, which, places, turns)
         if self.targets is not None:
-            return Batch(x, self._cut(self.targets, which, places, turns, sides))
+            return Batch(x, self._cut(self.targets, which, places, turns))
         if self.levels is None:
             return Batch(x, x)
         share = torch.empty(len(which), 1, 1, 1).uniform_(*_RECORRUPTION).to(x)
         noise = self.levels[torch.from_numpy(which)].view(-1, 1, 1, 1).to(x) * torch.randn(x.shape).to(x)
         return Batch(x + share * noise, x - noise / share, (share**2 / (1 + share**2)).expand_as(x))
 
-    def _cut(
-        self, images: Sequence[np.ndarray], which: np.ndarray, places: np.ndarray, turns: list[int], sides: list[int]
-    ) -> Tensor:
+    def _cut(self, images: Sequence[np.ndarray], which: np.ndarray, places: np.ndarray, turns: list[int]) -> Tensor:
         pieces = np.empty((len(which), *self.schema.shape), np.float32)
-        for piece, number, place, turn, wanted in zip(pieces, which, places, turns, sides, strict=True):
+        for piece, number, place, turn in zip(pieces, which, places, turns, strict=True):
             image = images[number]
-            side = wanted if wanted <= min(image.shape[1:]) else self.size
-            top, left = (place * (np.array(image.shape[1:]) - side + 1)).astype(int)
-            cut = image[:, top : top + side, left : left + side]
-            if side != self.size:
-                cut = _shrunk(cut, self.size)
+            top, left = (place * (np.array(image.shape[1:]) - self.size + 1)).astype(int)
+            cut = image[:, top : top + self.size, left : left + self.size]
             cut = np.rot90(cut, turn % 4, axes=(1, 2))
             np.divide(cut[:, :, ::-1] if turn >= 4 else cut, white(image.dtype), out=piece, casting="unsafe")
         return torch.from_numpy(pieces).to(self.device, self.dtype)
-
-
-def _shrunk(piece: np.ndarray, size: int) -> np.ndarray:
-    """C x side x side to C x size x size, as floats."""
-    wide = torch.from_numpy(piece.astype(np.float32))[None]
-    return F.interpolate(wide, (size, size), mode="bicubic", antialias=True)[0].numpy()
 
 
 def schema(channels: int, size: int) -> Schema:

@@ -35,7 +35,6 @@ from narrows.version import __version__
 _AUTO = OneOf(("auto",))
 _WIDTHS = Which("a sequence of at least one int of at least 1", lambda v: SIZES.accepts(v) and len(v) > 0)
 _LEVEL = (0.0, 55 / 255)  # of the noise that clean images get, as the field has it
-_SCALES = (1.0, 0.9, 0.8, 0.7)  # of pieces of clean photos, as DnCNN's authors have them
 _SHARPEST = 2 / 255  # error of a piece, under which it no longer counts for more: nothing of it is seen
 _SMALLEST = 8  # pixels of a side to learn from
 _HASHED_BYTES = 64 << 20
@@ -191,8 +190,7 @@ class PhotoDenoiser(BaseEstimator):
             self.levels_ = [photos.noise_level(image) if self.level == "auto" else float(self.level) for image in shown]
         ready = [photos.prepared(image, channels, self.patch_size) for image in shown]
         clean = partners and [photos.prepared(image, channels, self.patch_size) for image in partners]
-        scales = _SCALES if self.method == "clean" and partners is None else (1.0,)
-        return Patches(ready, self.patch_size, clean, getattr(self, "levels_", None), scales)
+        return Patches(ready, self.patch_size, clean, getattr(self, "levels_", None))
 
     def _assemble(self, schema: Schema, seed: int, paired: bool) -> recipes.Parts:
         corruption: corruptions.Corruption = corruptions.Nothing()
