@@ -35,6 +35,7 @@ from narrows.version import __version__
 _AUTO = OneOf(("auto",))
 _WIDTHS = Which("a sequence of at least one int of at least 1", lambda v: SIZES.accepts(v) and len(v) > 0)
 _LEVEL = (0.0, 55 / 255)  # of the noise that clean images get, as the field has it
+_BATCHES = {"clean": 16, "recorrupt": 64, "blind_spot": 64}  # noise in what is learned must average out in a step
 _SHARPEST = 2 / 255  # error of a piece, under which it no longer counts for more: nothing of it is seen
 _SMALLEST = 8  # pixels of a side to learn from
 _HASHED_BYTES = 64 << 20
@@ -59,7 +60,8 @@ class PhotoDenoiser(BaseEstimator):
         "recorrupt": what the photos have, "auto" to estimate it for each.
     widths, blocks : of the network, see `narrows.networks.PhotoUNet`.
     patch_size : pixels of a piece's side.
-    batch_size, learning_rate, max_epochs, max_time, device, precision, compile, checkpoint, random_state, verbose :
+    batch_size : pieces of a step, "auto" for 16, or for 64 where what must be given is noisy.
+    learning_rate, max_epochs, max_time, device, precision, compile, checkpoint, random_state, verbose :
         as in the estimators. An epoch has as many pieces as would cover the photos once.
 
     Attributes
@@ -87,7 +89,7 @@ class PhotoDenoiser(BaseEstimator):
         widths: Annotated[Sequence[int], _WIDTHS] = (64, 128, 256),
         blocks: Annotated[int, Integer(1)] = 2,
         patch_size: Annotated[int, Integer(_SMALLEST)] = 64,
-        batch_size: Annotated[int, Integer(1)] = 16,
+        batch_size: Annotated[Any, either(Integer(1), _AUTO)] = "auto",
         learning_rate: Annotated[float, Real(0, open_low=True)] = 5e-4,
         max_epochs: Annotated[Any, either(Integer(1), _AUTO)] = "auto",
         max_time: Annotated[Any, either(Real(0, open_low=True), OneOf((None,)))] = None,
@@ -130,7 +132,7 @@ class PhotoDenoiser(BaseEstimator):
             raise ValueError(f"{type(self).__name__} trains in one process. Start it without torchrun.")
         seed = seed_of_run(self.random_state, self.checkpoint)
         settings = Settings(
-            batch_size=self.batch_size,
+            batch_size=_BATCHES[self.method] if self.batch_size == "auto" else self.batch_size,
             optimizer="muon",
             learning_rate=self.learning_rate,
             weight_decay=0.0,  # the noise is another in each step already
