@@ -33,6 +33,17 @@ def digits():
     return X[:1400], X[1400:]
 
 
+@pytest.mark.parametrize("network", ["mlp", "conv"])
+def test_places_are_finer_than_half_precision(digits, network):
+    model = narrows.MapAE(**{**SMALL, "precision": "bfloat16", "max_epochs": 2}, network=network).fit(digits[0])
+    codes = torch.from_numpy(model.transform(digits[1]))
+    assert not torch.equal(codes.bfloat16().float(), codes.float())
+    # what comes before the last layer is rounded all the same, so places are those of full precision to a few digits
+    exact = model.applied(model.model_.encode, model.prepared(digits[1]))
+    torch.testing.assert_close(codes, exact, rtol=0.1, atol=0.1 * float(exact.std()))
+    assert not torch.equal(codes, exact)
+
+
 @pytest.fixture(scope="module")
 def model(digits):
     return narrows.MapAE(**{**SMALL, "max_epochs": 40}).fit(digits[0])

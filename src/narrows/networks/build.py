@@ -38,8 +38,13 @@ def choose(name: str, schema: Schema) -> tuple[str, str]:
 
 
 def encoder(name: str, schema: Schema, n_outputs: int, hidden: Sequence[int], normalized: bool = False) -> nn.Module:
-    """An encoder B x shape -> B x n_outputs; `name` is "mlp" or "conv", and an MLP may have layer norms."""
-    return MLPEncoder(schema, n_outputs, hidden, normalized) if name == "mlp" else ConvEncoder(schema, n_outputs)
+    """An encoder B x shape -> B x n_outputs; `name` is "mlp" or "conv".
+
+    Where it is to be `normalized`, an MLP has layer norms, and the last layer of both is precise.
+    """
+    if name == "mlp":
+        return MLPEncoder(schema, n_outputs, hidden, normalized)
+    return ConvEncoder(schema, n_outputs, precise=normalized)
 
 
 def decoder(name: str, schema: Schema, n_inputs: int, hidden: Sequence[int]) -> Decoder:

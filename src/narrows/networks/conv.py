@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows.data import Schema
-from narrows.networks.base import Decoder, Standardize
+from narrows.networks.base import Decoder, Precise, Standardize
 
 _SMALLEST = 4  # pixels at which halving stops
 _WIDEST = 256  # channels at which doubling stops
@@ -57,9 +57,10 @@ class ConvEncoder(nn.Module):
     schema : of images.
     n_outputs : numbers to give for each image.
     width : channels at full size.
+    precise : whether the linear layer is a `Precise` one.
     """
 
-    def __init__(self, schema: Schema, n_outputs: int, width: int = 16) -> None:
+    def __init__(self, schema: Schema, n_outputs: int, width: int = 16, precise: bool = False) -> None:
         super().__init__()
         channels, height, breadth = schema.shape
         levels = sizes(height, breadth)
@@ -70,7 +71,7 @@ class ConvEncoder(nn.Module):
         self.standardize = Standardize(schema)
         self.n_widest = widths[0] * height * breadth
         self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Linear(widths[-1] * levels[-1][0] * levels[-1][1], n_outputs)
+        self.head = (Precise if precise else nn.Linear)(widths[-1] * levels[-1][0] * levels[-1][1], n_outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """B x channels x h x w -> B x n_outputs."""

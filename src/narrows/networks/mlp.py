@@ -10,14 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows.data import Schema
-from narrows.networks.base import Decoder, Standardize
+from narrows.networks.base import Decoder, Precise, Standardize
 
 
 def layers(sizes: Sequence[int], activate_last: bool = False, normalized: bool = False) -> nn.Sequential:
     """Linear layers between `sizes`, with a GELU after each but the last (and after that too if asked).
 
     Where they are `normalized` a layer norm stands before each GELU (Ba, Kiros and Hinton, 2016,
-    https://arxiv.org/abs/1607.06450).
+    https://arxiv.org/abs/1607.06450), and the last layer is `Precise`.
 
     >>> layers([4, 3, 2])
     Sequential(
@@ -31,6 +31,8 @@ def layers(sizes: Sequence[int], activate_last: bool = False, normalized: bool =
         modules += [nn.Linear(n_in, n_out), *([nn.LayerNorm(n_out)] if normalized else []), nn.GELU()]
     if not activate_last:
         modules = modules[: -2 if normalized else -1]
+        if normalized:
+            modules[-1] = Precise(*sizes[-2:])
     return nn.Sequential(*modules)
 
 
@@ -42,7 +44,7 @@ class MLPEncoder(nn.Module):
     schema : what one example is; images are flattened.
     n_outputs : numbers to give for each example.
     hidden : widths of the layers between; none at all makes the encoder linear.
-    normalized : whether there are layer norms between them.
+    normalized : whether there are layer norms between them, and the last one is precise.
     """
 
     def __init__(self, schema: Schema, n_outputs: int, hidden: Sequence[int], normalized: bool = False) -> None:

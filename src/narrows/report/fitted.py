@@ -133,9 +133,7 @@ def _evaluated(subject: Subject, train: Any, seed: int, verbose: int) -> Evaluat
     if y is not None and (subject.groups.ordered or len(np.unique(y)) < 2 or "other" in subject.groups.names):
         y = None
     y = None if y is None else np.unique(y, return_inverse=True)[1]
-    return evaluate(
-        subject.model, subject.X, y, train=train, scores=subject.scores, random_state=seed, verbose=verbose
-    )
+    return evaluate(subject.model, subject.X, y, train=train, scores=subject.scores, random_state=seed, verbose=verbose)
 
 
 def _sections(subject: Subject, found: Evaluation) -> list[Callable[[], Section]]:
