@@ -32,7 +32,7 @@ def layers(sizes: Sequence[int], activate_last: bool = False, normalized: bool =
     if not activate_last:
         modules = modules[: -2 if normalized else -1]
         if normalized:
-            modules[-1] = Precise(*sizes[-2:])
+            modules[-1] = Precise(sizes[-2], sizes[-1])
     return nn.Sequential(*modules)
 
 
