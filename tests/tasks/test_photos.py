@@ -77,6 +77,14 @@ def test_clean_photos_teach_it_to_clean(model, grey):
     assert psnr(model.denoise(shown), grey[0]) > psnr(shown, grey[0]) + 5
 
 
+@pytest.mark.parametrize(("method", "steps"), [("clean", 4), ("recorrupt", 1), ("blind_spot", 1)])
+def test_noisy_targets_are_averaged_over_more_pieces(method, steps, rng):
+    photo = rng.integers(0, 256, (64, 64), dtype=np.uint8)  # of which there are 64 pieces, the fewest
+    model = PhotoDenoiser(method, **{**SMALL, "batch_size": "auto", "max_epochs": 1}).fit([photo])
+    assert model.history_[-1]["step"] == steps
+    assert f"batch_size = {64 // steps}: " in "\n".join(model.report_)
+
+
 @pytest.mark.parametrize(("method", "gain"), [("pairs", 5), ("recorrupt", 4), ("blind_spot", 3)])
 def test_noisy_photos_teach_it_to_clean(method, gain, grey):
     shown = [with_noise(photo, seed=number) for number, photo in enumerate(grey)]

@@ -43,7 +43,7 @@ class Standardize(nn.Module):
 class Precise(nn.Linear):
     """A linear layer whose products and sums are never rounded to bfloat16, whatever else is.
 
-    Eight bits tell 256 places apart between 1 and 2: on a map of thousands of examples neighbours would fall together.
+    Its eight bits tell 128 places apart between 1 and 2: of thousands of examples on a map some would fall together.
     """
 
     def forward(self, x: Tensor) -> Tensor:

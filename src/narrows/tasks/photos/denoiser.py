@@ -163,6 +163,9 @@ class PhotoDenoiser(BaseEstimator):
             stopped, result = interrupted, interrupted.result
         self.history_, self.n_iter_ = result.history, result.n_epochs
         self.report_ = [*map(str, result.choices), *result.notes]
+        if self.batch_size == "auto":
+            why = "clean targets" if self.method == "clean" else "the noise of the targets averages out within a step"
+            self.report_.insert(0, f"batch_size = {_BATCHES[self.method]}: {why}")
         if self.method == "recorrupt" and self.level == "auto":
             self.report_.insert(0, f"level = {np.mean(self.levels_):.4f}: estimated, the mean over the photos")
         if stopped is not None:
