@@ -638,7 +638,7 @@ def test_the_server_goes_and_comes_back(visit, studio):
     page.locator("#lost[hidden]").wait_for(state="attached")
     ready(page)
     # what was made is not lost; the page is drawn anew at some moment, and its dials are folded again
-    until(page, lambda: unfolded(page) == pytest.approx(code, abs=1e-3))
+    assert until(page, lambda: unfolded(page) == pytest.approx(code, abs=1e-3))
     before = drawn(page)
     sliders(page).nth(1).focus()
     page.keyboard.press("End")

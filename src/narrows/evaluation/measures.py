@@ -82,12 +82,12 @@ def evaluate(
         check_is_fitted(given)
     Parameter("n_draws", 64, Integer(1), "").check("evaluate", n_draws)
     Parameter("random_state", 0, Integer(0), "").check("evaluate", random_state)
-    chosen, scores = _chosen(measures), _checked_scores(scores, counted(X, "evaluate"))
+    chosen = _chosen(measures)
     found = Evaluation(type(model).__name__, None if beside is None else _other_name(model, beside))
     with Reporter(verbose, "evaluate") as reporter:
-        scene, index = _scene(model, X, y, train, found)
+        scene, scores = _scene(model, X, y, train, scores, found)
         scene.n_draws, scene.seed, scene.features = n_draws, random_state, features
-        subjects: dict[str, Subject] = {"value": OfModel(model, scene, None if scores is None else scores[index])}
+        subjects: dict[str, Subject] = {"value": OfModel(model, scene, scores)}
         if model.model_.has_code and len(scene.rows if scene.train is None else scene.train) > 1:
             subjects["pca"] = _pca(subjects["value"], scene)
         if beside is not None:
@@ -119,21 +119,23 @@ def _add(one: Measure, subjects: dict[str, Subject], found: Evaluation) -> None:
         found.rows[name] = Row(value, low, high, better=one.better, words=words, **others)
 
 
-def _scene(model: Estimator, X: Any, y: Any, train: Any, found: Evaluation) -> tuple[Scene, np.ndarray]:
-    """The examples, of which some speak for all where they are many, what is said of them, and which they are."""
+def _scene(
+    model: Estimator, X: Any, y: Any, train: Any, scores: Any, found: Evaluation
+) -> tuple[Scene, np.ndarray | None]:
+    """The examples, of which some speak for all where they are many, what is said of them, and their `scores`."""
     n = counted(X, "evaluate")
-    y = _checked_labels(y, n)
+    y, scores = _checked_labels(y, n), _checked_scores(scores, n)
     index = _index(n, model)
     words = "examples"
     if len(index) < n:
         X, words = taken(X, index), f"examples, evenly spaced among {n:,}: more would not fit the memory set aside"
-        y = None if y is None else y[index]
+        y, scores = (None if known is None else known[index] for known in (y, scores))
     rows = model.prepared(X)
     if train is not None:
         some = _index(len(train), model)
         train = model.prepared(train if len(some) == len(train) else taken(train, some))
     found.rows["n"] = Row(len(rows), words=words)
-    return Scene(X, rows, model.schema_, train, y), index
+    return Scene(X, rows, model.schema_, train, y), scores
 
 
 def _pca(subject: Subject, scene: Scene) -> OfPCA:

@@ -27,7 +27,7 @@ from narrows.networks import PhotoUNet
 from narrows.params import FLAG, SIZES, Integer, OneOf, Parameter, Real, Which, either, nearest, parameters
 from narrows.tasks.photos import images as photos
 from narrows.tasks.photos.tiles import Tiles
-from narrows.training import PRECISIONS, Interrupted, Settings, checkpoint, choose_device, own_generators
+from narrows.training import PRECISIONS, Choice, Interrupted, Settings, checkpoint, choose_device, own_generators
 from narrows.training import fit as train
 from narrows.training.distributed import join
 from narrows.version import __version__
@@ -165,7 +165,7 @@ class PhotoDenoiser(BaseEstimator):
         self.report_ = [*map(str, result.choices), *result.notes]
         if self.batch_size == "auto":
             why = "clean targets" if self.method == "clean" else "the noise of the targets averages out within a step"
-            self.report_.insert(0, f"batch_size = {_BATCHES[self.method]}: {why}")
+            self.report_.insert(0, str(Choice("batch_size", str(settings.batch_size), why)))
         if self.method == "recorrupt" and self.level == "auto":
             self.report_.insert(0, f"level = {np.mean(self.levels_):.4f}: estimated, the mean over the photos")
         if stopped is not None:
