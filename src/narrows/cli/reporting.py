@@ -46,12 +46,14 @@ def report(
 
         narrows report table-ae table.parquet --labels kinds.txt -o table.html
     """
+    from narrows.data.labels import read_labels
+    from narrows.data.streams import Source
     from narrows.report import write_report
 
     outputs.check(out, (".html",))
     fitted = inputs.opened(model)
     X, y = _data(data, fitted)
-    y = y if labels is None else _labels(labels)
+    y = y if labels is None else read_labels(labels, X.n if isinstance(X, Source) else len(X))
     train = train or inputs.training_part(data)
     learned = None if train is None else inputs.dataset(train, "train", fitted).X
     options: dict[str, Any] = {"name": _short(data), "command": shlex.join(["narrows", *sys.argv[1:]]), "verbose": 1}
@@ -72,23 +74,6 @@ def _data(name: str, model: Estimator) -> tuple[Any, np.ndarray | None]:
 
         return given.X, np.array([file.partition("/")[0] for file in given.files])  # a folder for each class
     return given.X, given.y
-
-
-def _labels(path: Path) -> np.ndarray:
-    """A label an example: numbers where all are."""
-    import numpy as np
-
-    if path.suffix.lower() == ".npy":
-        return np.load(path, allow_pickle=False)
-    words = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    try:
-        return np.array([float(word) for word in words])
-    except ValueError:
-        pass
-    try:
-        return np.array([float(word) for word in words[1:]])  # below a heading
-    except ValueError:
-        return np.array(words)
 
 
 def _short(name: str) -> str:

@@ -10,13 +10,14 @@ import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from narrows import recipes, storage
-from narrows.data.files import Loaded, read
+from narrows.data.files import Loaded
+from narrows.data.labels import read_labels
 from narrows.estimators import load
 from narrows.estimators.base import Estimator
 from narrows.studio.data import Colour, Data
@@ -208,15 +209,7 @@ def examples(found: Loaded, labels: str | None, model: Estimator, source: str | 
 def _labels(path: str, n: int) -> Colour:
     if not Path(path).expanduser().exists():
         raise ValueError(f"--labels must name a column of DATA or a file. There is no {path!r}.")
-    found = _words(Path(path)) if path.lower().endswith((".csv", ".txt")) else read(path).X.reshape(-1)
-    if len(found) != n:
-        raise ValueError(f"{path} must hold one label for each of the {n:,} examples. It holds {len(found):,}.")
-    return Colour.of(found)
-
-
-def _words(path: Path) -> Sequence[str]:
-    """A label a line."""
-    return [line.strip() for line in path.expanduser().read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    return Colour.of(read_labels(path, n))
 
 
 def say(words: str) -> None:

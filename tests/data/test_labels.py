@@ -1,0 +1,55 @@
+"""Labels that lie in a file of their own."""
+
+import numpy as np
+import pytest
+
+from narrows.data.labels import read_labels
+
+
+@pytest.mark.parametrize("n", [3, None])
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("1\n2\n1\n", [1, 2, 1]),
+        ("kind\n1\n2\n1\n", [1, 2, 1]),
+        ("\ufeff0.5\r\n\r\n2\r\n-1", [0.5, 2, -1]),
+        ("a\nb\n a \n", ["a", "b", "a"]),
+        ("1\nb\n2\n", ["1", "b", "2"]),
+    ],
+)
+def test_text(tmp_path, text, labels, n):
+    for name in ("y.csv", "y.TXT", "y"):
+        (tmp_path / name).write_bytes(text.encode())
+        found = read_labels(tmp_path / name, n)
+        assert found.tolist() == labels
+        assert found.dtype.kind == np.asarray(labels).dtype.kind.replace("i", "f")
+
+
+def test_a_heading_above_words_is_known_by_the_number_of_examples(tmp_path):
+    (tmp_path / "y.csv").write_text("kind\na\nb")
+    assert read_labels(tmp_path / "y.csv", 2).tolist() == ["a", "b"]
+    assert read_labels(tmp_path / "y.csv").tolist() == ["kind", "a", "b"]
+
+
+def test_arrays(tmp_path):
+    np.save(tmp_path / "words.npy", np.array(["a", "b"]))
+    np.save(tmp_path / "numbers.npy", np.array([[1], [2]]))
+    np.savez(tmp_path / "numbers.npz", X=np.array([1, 2]))
+    assert read_labels(tmp_path / "words.npy", 2).tolist() == ["a", "b"]
+    assert read_labels(tmp_path / "numbers.npy", 2).tolist() == [1, 2]
+    assert read_labels(tmp_path / "numbers.npz", 2).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("text", ["1\n2\n", "1\n2\n3\n4\n", "a\nb", "", "kind"])
+def test_another_number_of_labels(tmp_path, text):
+    (tmp_path / "y.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"y\.csv must hold one label for each of the 3 examples\. It holds \d"):
+        read_labels(tmp_path / "y.csv", 3)
+
+
+def test_files_that_hold_no_labels(tmp_path):
+    np.save(tmp_path / "o.npy", np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="must hold an array of labels"):
+        read_labels(tmp_path / "o.npy")
+    with pytest.raises(FileNotFoundError):
+        read_labels(tmp_path / "none.csv")
