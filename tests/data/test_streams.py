@@ -163,6 +163,21 @@ def test_parquet_columns_by_name(X, tmp_path):
         of_array.stream(tmp_path / "x.parquet", columns=["a", "b"])
 
 
+def test_columns_of_tables_and_frames_by_name(X, tmp_path):
+    frame = pd.DataFrame(X[:200], columns=[f"c{i}" for i in range(6)])
+    model = AE(2, **SMALL).fit(frame)
+    codes = model.transform(frame)
+    other = frame[frame.columns[::-1]].assign(more=1.0)
+    other.to_csv(tmp_path / "x.csv", index=False)
+    np.testing.assert_allclose(model.stream(tmp_path / "x.csv"), codes, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(model.stream(piece for piece in (other[:7], other[7:])), codes, rtol=1e-5, atol=1e-6)
+    less = other.drop(columns="c1")
+    less.to_csv(tmp_path / "x.csv", index=False)
+    for source in (tmp_path / "x.csv", iter([less])):
+        with pytest.raises(ValueError, match="lacks 'c1'; it has 'c5'"):
+            model.stream(source)
+
+
 def test_parquet_refused(model, tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 and nothing else, PAR1")
     with pytest.raises(ValueError, match=r"bad.parquet is damaged, or no Parquet file"):

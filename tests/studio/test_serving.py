@@ -52,7 +52,7 @@ def test_a_table_with_more_columns_than_the_model(tmp_path, table):
     assert found.labels.categories == ("0", "1", "2")
     assert list(found.columns) == ["spare"]
     whole.drop(columns="age").to_csv(tmp_path / "less.csv", index=False)
-    with pytest.raises(ValueError, match="no column 'age'"):
+    with pytest.raises(ValueError, match="It lacks 'age'"):
         serving.examples(load_dataset(tmp_path / "less.csv"), None, model)
 
 

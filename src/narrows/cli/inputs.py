@@ -42,27 +42,13 @@ def dataset(name: str, split: Split, model: Estimator | None = None) -> Loaded:
     if set_name not in NAMES:
         found = read(name)
         say(f"{name}: {_size(found)}")
-        return found if model is None else ordered(found, model.schema_.columns)
+        return found if model is None else found.ordered(model.schema_.columns)
     chosen: Split = "train" if (part or split) == "train" else "test"
     if part not in (None, chosen):
         raise ValueError(f"The part of a named data set must be train or test. Got {name!r}; write {set_name}:test.")
     found = load(set_name, chosen)
     say(f"{set_name}:{chosen}: {_size(found)}")
     return found
-
-
-def ordered(given: Loaded, names: Sequence[str | int] | None) -> Loaded:
-    """The rows with the columns of those `names`, wherever they stand; as they are where a side has no names."""
-    wanted = [str(name) for name in names or ()]
-    if not wanted or given.columns is None or wanted == given.columns:
-        return given
-    missing = [name for name in wanted if name not in given.columns]
-    if missing:
-        raise ValueError(
-            f"DATA must have the columns that MODEL was fitted on. It lacks {', '.join(map(repr, missing))}; it has "
-            f"{', '.join(map(repr, given.columns))}."
-        )
-    return given._replace(X=given.X[:, [given.columns.index(name) for name in wanted]], columns=wanted)
 
 
 def row(X: np.ndarray, number: int, name: str) -> np.ndarray:

@@ -96,7 +96,7 @@ def _known(fitted: Any, given: Loaded) -> tuple[Any, list[str] | None]:
     """The rows with the columns that `fitted` knows by name, and their names."""
     framed = hasattr(fitted, "feature_names_in_")
     names = fitted.feature_names_in_ if framed else getattr(getattr(fitted, "schema_", None), "columns", None)
-    found = inputs.ordered(given, None if names is None else list(names))
+    found = given.ordered(None if names is None else list(names))
     return (_frame(found) if framed and found.columns is not None else found.X), found.columns
 
 

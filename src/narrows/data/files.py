@@ -56,6 +56,25 @@ class Loaded(NamedTuple):
     name: str
     files: list[str] | None
 
+    def ordered(self, names: Sequence[str | int] | None) -> Loaded:
+        """The rows with the columns of those `names`, wherever they stand; as they are where a side has no names.
+
+        Raises
+        ------
+        ValueError
+            If one of the columns is not there.
+        """
+        wanted = [str(name) for name in names or ()]
+        if not wanted or self.columns is None or wanted == self.columns:
+            return self
+        missing = [name for name in wanted if name not in self.columns]
+        if missing:
+            raise ValueError(
+                f"{self.name} must have the columns that the model was fitted on. It lacks "
+                f"{', '.join(map(repr, missing))}; it has {', '.join(map(repr, self.columns))}."
+            )
+        return self._replace(X=self.X[:, [self.columns.index(name) for name in wanted]], columns=wanted)
+
 
 def read(path: str | os.PathLike[str]) -> Loaded:
     """Read a file or a folder of images; what it is follows from its first bytes, then from its suffix.

@@ -44,7 +44,7 @@ def source(X: Any, owner: str, columns: Sequence[str] | None = None) -> Source |
     X : a path: a .parquet file, a folder of such, or whatever `narrows.data.files.read` takes (.npy is mapped); or an
         iterator of arrays with any numbers of rows; a `Source` is handed back.
     owner : who asks, for messages.
-    columns : of a Parquet source, those to read, in this order; None for all.
+    columns : those to read, in this order, of a table or of data frames, wherever they stand there; None for all.
 
     Raises
     ------
@@ -61,15 +61,29 @@ def source(X: Any, owner: str, columns: Sequence[str] | None = None) -> Source |
             table = parquet.table(path, columns)
             names = table.names if table.width is None else None
             return Source(lambda rows: regrouped(table.batches(rows), rows), table.n, names)
-        found = files.read(path)
+        found = files.read(path).ordered(columns)
         return of_array(found.X)._replace(columns=found.columns)
     if hasattr(X, "__array__") or hasattr(X, "iloc") or isinstance(X, (list, tuple)):
         return None
     if isinstance(X, Iterable):
         # a copy, because an iterator may fill the same array again while the last block is still worked on
-        arrays = (np.array(check_numeric(as_array(piece, owner), owner)) for piece in X)
+        arrays = (np.array(check_numeric(as_array(_chosen(piece, columns), owner), owner)) for piece in X)
         return Source(lambda rows: regrouped(arrays, rows))
     raise TypeError(f"{owner} reads arrays, paths and iterators of arrays. Got {type(X).__name__}.")
+
+
+def _chosen(piece: Any, columns: Sequence[str] | None) -> Any:
+    """The `columns` of a data frame; anything else as it is."""
+    if columns is None or not (hasattr(piece, "iloc") and hasattr(piece, "columns")):
+        return piece
+    names = [str(name) for name in piece.columns]
+    missing = [name for name in columns if name not in names]
+    if missing:
+        raise ValueError(
+            f"Each data frame must have the columns that the model was fitted on. One lacks "
+            f"{', '.join(map(repr, missing))}; it has {', '.join(map(repr, names))}."
+        )
+    return piece.iloc[:, [names.index(name) for name in columns]]
 
 
 def of_array(X: np.ndarray) -> Source:

@@ -47,13 +47,13 @@ class Applying:
         Parameters
         ----------
         source : an array, a memory map, a tensor, a data frame; the path of a .npy file (which is mapped), of a
-            .parquet file or of a folder of such, or of another file that narrows reads; or an iterator of arrays with
-            any numbers of rows.
+            .parquet file or of a folder of such, or of another file that narrows reads; or an iterator of arrays or
+            data frames with any numbers of rows.
         sink : the path of a .npy, .parquet, .csv or .tsv file; an array to fill, such as a memory map; or None for a
             new array. A file takes its place when it is whole: a failure leaves what was there.
         method : "transform", "reconstruct" or "score_samples", and "denoise" of a DAE.
-        columns : of a Parquet source, those to read; None for those that the model was fitted on, if they had names,
-            otherwise all.
+        columns : of a table or of data frames that an iterator gives, those to read; None for those that the model was
+            fitted on, if they had names, otherwise all.
 
         Returns
         -------

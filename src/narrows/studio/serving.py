@@ -192,11 +192,8 @@ def examples(found: Loaded, labels: str | None, model: Estimator, source: str | 
     columns: dict[str, Colour] = {}
     if X.ndim == 2 and found.columns:
         mine = [str(column) for column in wanted] if wanted else [c for c in found.columns if c != labels]
-        missing = [column for column in mine if column not in found.columns]
-        if missing:
-            raise ValueError(f"{found.name} has no column {missing[0]!r}, which the model was fitted on.")
         columns = {c: Colour.of(X[:, i]) for i, c in enumerate(found.columns) if c not in mine}
-        X = X[:, [found.columns.index(c) for c in mine]]
+        X = found.ordered(mine).X
     marked = None if found.y is None else Colour.of(found.y)
     if found.files and found.y is not None:  # a folder of classes
         marked = Colour.of([file.partition("/")[0] for file in found.files])
