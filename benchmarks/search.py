@@ -24,8 +24,9 @@ from common import SEED, arguments, keep, show
 from sklearn.decomposition import PCA
 
 import narrows
+from narrows.evaluation.labels import vote
 from narrows.tasks import Index
-from narrows.tasks.retrieval import average_precision, overlap, vote
+from narrows.tasks.retrieval import average_precision, overlap
 
 N_COMPONENTS = 32
 K, N_NEIGHBORS = 100, 10

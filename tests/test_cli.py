@@ -290,6 +290,13 @@ def test_ctrl_c_before_there_is_a_checkpoint(tmp_path: Path, monkeypatch: pytest
 # Using a model
 
 
+def test_images_are_no_table_and_that_is_said_at_once(models: dict[str, Path], tmp_path: Path) -> None:
+    before = (models["vae"] / "recipe.json").read_bytes()
+    said = run("sample", models["vae"], "--fit", "digits:train", "-o", tmp_path / "s.csv", code=1).stderr
+    assert "examples are 8 x 8 grey images in [0, 1], no rows. Write a .npy." in " ".join(said.split())
+    assert (models["vae"] / "recipe.json").read_bytes() == before
+
+
 def test_encode_decode_round_trip(models: dict[str, Path], tmp_path: Path) -> None:
     model = narrows.load(models["vae"])
     X = narrows.load_dataset("digits", "test").X

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from interrupting import interrupt_at
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -487,3 +488,15 @@ def test_lists_are_taken(digits):
     np.testing.assert_array_equal(a.transform(digits[:5]), a.transform([image.tolist() for image in digits[:5]]))
     rows = [[1.0, 2.0], [3.0, 4.5], [2.0, 2.0]]
     assert AE(1, **SMALL).fit(rows).transform(rows).shape == (3, 1)
+
+
+def test_ctrl_c_in_a_pass_keeps_what_was_learned(monkeypatch, vectors):
+    model = narrows.VAE(2, hidden=(8,), batch_size=32, random_state=0, device="cpu")
+    for step in (2, 3):
+        with monkeypatch.context() as patched:
+            interrupt_at(patched, step)
+            with pytest.raises(KeyboardInterrupt):
+                model.partial_fit(vectors)
+        np.testing.assert_allclose(model.code_std_, model.transform(vectors).std(0), rtol=1e-4)
+    assert model.n_iter_ == 2
+    assert model.partial_fit(vectors).n_iter_ == 3

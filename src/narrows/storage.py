@@ -77,7 +77,8 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             )
         recipe = newer
     try:
-        return recipe, load_file(weights)
+        # copies: the file stays mapped for as long as one tensor is a view of it, and Windows replaces no such file
+        return recipe, {name: tensor.clone() for name, tensor in load_file(weights).items()}
     except SafetensorError as error:
         raise ValueError(f"{weights} cannot be read ({error}). Restore it from a copy.") from error
 

@@ -31,6 +31,20 @@ def test_a_heading_above_words_is_known_by_the_number_of_examples(tmp_path):
     assert read_labels(tmp_path / "y.csv").tolist() == ["kind", "a", "b"]
 
 
+def test_labels_and_more_are_refused(tmp_path):
+    (tmp_path / "y.csv").write_text("id,label\n0,cat\n1,dog\n")
+    with pytest.raises(ValueError, match=r"one label a line, and nothing else. It has a line of 2 cells"):
+        read_labels(tmp_path / "y.csv", 2)
+    (tmp_path / "y.csv").write_text('"a, b"\nc\n')
+    assert read_labels(tmp_path / "y.csv", 2).tolist() == ["a, b", "c"]
+
+
+def test_a_first_word_is_no_heading_where_all_lines_are_wanted(tmp_path):
+    (tmp_path / "y.csv").write_text("unknown\n1\n2\n")
+    assert read_labels(tmp_path / "y.csv", 3).tolist() == ["unknown", "1", "2"]
+    assert read_labels(tmp_path / "y.csv", 2).tolist() == [1, 2]
+
+
 def test_arrays(tmp_path):
     np.save(tmp_path / "words.npy", np.array(["a", "b"]))
     np.save(tmp_path / "numbers.npy", np.array([[1], [2]]))

@@ -190,6 +190,9 @@ def test_parquet_refused(model, tmp_path):
     pd.DataFrame({"a": [[1.0, 2.0], [3.0]]}).to_parquet(tmp_path / "ragged.parquet")
     with pytest.raises(ValueError, match=r"lists of 2 numbers in 'a'"):
         list(parquet.table(tmp_path / "ragged.parquet").batches(10))
+    pd.DataFrame({"a": [[1, 2], [3, 4, 5], [6]]}).to_parquet(tmp_path / "ragged.parquet")  # as many as if all had two
+    with pytest.raises(ValueError, match=r"lists of 2 numbers in 'a'"):
+        list(parquet.table(tmp_path / "ragged.parquet").batches(10))
     pd.DataFrame({"a": [1.0], "b": [2.0]}).iloc[:0].to_parquet(tmp_path / "empty.parquet")
     with pytest.raises(ValueError, match=r"at least one example. Got 0 rows of 2 columns"):
         model.stream(tmp_path / "empty.parquet")
@@ -198,6 +201,16 @@ def test_parquet_refused(model, tmp_path):
         pd.DataFrame({column: [1.0, 2.0]}).to_parquet(tmp_path / "parts" / f"{name}.parquet")
     with pytest.raises(ValueError, match=r"2.parquet must have the columns of .*1.parquet. It has no 'a'"):
         list(parquet.table(tmp_path / "parts").batches(10))
+
+
+def test_parts_of_parquet_may_have_dtypes_of_their_own(tmp_path):
+    pd.DataFrame({"a": np.array([1, 2], np.uint8), "b": [True, False]}).to_parquet(tmp_path / "0.parquet")
+    pd.DataFrame({"a": [300, -1], "b": [2.5, 5]}).to_parquet(tmp_path / "1.parquet")
+    found = np.concatenate(list(parquet.table(tmp_path).batches(10)))
+    np.testing.assert_array_equal(found, [[1, 1], [2, 0], [300, 2.5], [-1, 5]])
+    pd.DataFrame({"a": ["x"], "b": [1.0]}).to_parquet(tmp_path / "2.parquet")
+    with pytest.raises(ValueError, match=r"2.parquet must hold numbers. Column 'a'"):
+        parquet.table(tmp_path)
 
 
 def test_parquet_can_be_read_whole_and_fitted_on(tmp_path):

@@ -195,6 +195,11 @@ def test_of_a_model(models: dict[str, Any], data: dict[str, Any]):
 # Labels
 
 
+def test_vote():
+    np.testing.assert_array_equal(labels.vote(np.array([[3, 1, 3], [2, 1, 1], [2, 1, 3]])), [3, 1, 1])
+    np.testing.assert_array_equal(labels.vote(np.array([["b", "a", "b"]])), ["b"])
+
+
 def test_neighbours_vote_as_in_scikit_learn(rng: np.random.Generator):
     Z = rng.normal(size=(90, 3))
     y = (Z[:, 0] > 0).astype(int) + (Z[:, 1] > 0.5)

@@ -56,6 +56,12 @@ def test_a_table_with_more_columns_than_the_model(tmp_path, table):
         serving.examples(load_dataset(tmp_path / "less.csv"), None, model)
 
 
+def test_numbers_of_classes_keep_their_digits_and_gaps_are_none():
+    assert Colour.of(np.array([1234567, 1234568])).categories == ("1234567", "1234568")
+    gapped = Colour.of(np.array(["a", np.nan, None], dtype=object))
+    assert (gapped.categories, gapped.word(1), gapped.word(2)) == (("a",), None, None)
+
+
 def test_labels_from_files(tmp_path, models):
     model = load(models["vae"])
     np.save(tmp_path / "y.npy", np.arange(360) % 2)

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from narrows.data import infer
 from narrows.estimators import load
 from narrows.studio import replies
 from narrows.studio.jobs import Journal
+from narrows.studio.uploads import Brought, Column
 from narrows.studio.worker import Live
 
 WORDS = "height,weight,kind,note\n1.5,60,cat,x\n1.6,,dog,y\n1.7,70,cat,z\n1.2,50,,x\n" + "1.1,40,dog,y\n" * 40
@@ -84,6 +86,17 @@ def test_a_table_of_numbers(shared):
     assert (found["kind"], found["n"]) == ("vector", 40)
     assert [column["distinct"] for column in found["columns"]] == [2, 2]
     assert found["preview"]["sheet"] is None
+
+
+def test_a_column_of_classes_is_not_learned_from(shared):
+    rows = "".join(f"{i},{i * 0.5},{i % 2}\n" for i in range(20))
+    found = upload(shared("none"), "t.csv", f"a,b,class\n{rows}".encode())
+    assert found["suggested"]["label"] == "class"
+    assert [column["use"] for column in found["columns"]] == [True, True, False]
+    brought = Brought(
+        "t", 1, None, tuple(Column(n, "number", np.arange(3.0)) for n in "ab"), infer(np.zeros((2, 1)), "t")
+    )
+    assert brought.examples(None, "b")[1] == ["a"]
 
 
 def test_an_array_of_images(shared, digits):
@@ -354,6 +367,20 @@ def test_a_training_ends_with_its_studio(client_of, digits):
     session.close()
     assert process.poll() is not None
     assert not session.current
+
+
+@pytest.mark.timeout(300)
+def test_a_training_whose_model_is_to_be_kept_is_kept_when_its_studio_ends(client_of, digits, tmp_path):
+    from narrows.studio.session import Session
+
+    session = Session(keep=tmp_path / "kept")
+    with client_of(session) as client:
+        found = upload(client, "digits.npy", npy(digits.astype(np.float32)))
+        order = {"upload": found["id"], "recipe": "ae", "max_time": 3600, "parameters": {"hidden": [16]}}
+        job = client.post("/api/train", json=order).json()["job"]
+        assert over(client, job, until=("training", "failed"))["status"] == "training"
+    session.close()
+    assert load(tmp_path / "kept" / "digits-ae").transform(digits[:2]).shape == (2, 2)
 
 
 def test_what_is_told_of_a_training_has_no_odd_numbers(digits):

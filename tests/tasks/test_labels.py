@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from interrupting import interrupt_at
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.frozen import FrozenEstimator
@@ -101,6 +102,59 @@ def test_a_tuned_encoder_is_saved_as_any_other(encoder, tmp_path):
     import narrows
 
     np.testing.assert_array_equal(narrows.load(tmp_path / "tuned").transform(X), tuned.transform(X))
+
+
+def test_a_tuned_encoder_knows_its_own_codes_and_keeps_its_settings():
+    given = VAE(2, beta=3, hidden=(16,), max_epochs=7, random_state=0, device="cpu").fit(X)
+    tuned = Classifier(given, method="fine-tune", random_state=0).fit(X, Y).encoder_
+    np.testing.assert_allclose(tuned.code_std_, tuned.transform(X).std(0), rtol=1e-4)
+    assert np.abs(tuned.code_std_ - given.code_std_).max() > 1e-3
+    assert tuned.n_iter_ > given.n_iter_ == 7
+    last = tuned.history_[-1]
+    assert last["loss"] == pytest.approx(last["nll"] + 3 * last["kl"] + 100 * last["label"], rel=1e-3)
+
+
+def test_ctrl_c_while_the_encoder_learns_keeps_what_it_learned(encoder, monkeypatch):
+    interrupt_at(monkeypatch, 3)
+    model = Classifier(encoder, method="fine-tune", random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y)
+    assert model.predict(X).shape == (150,)
+    assert model.encoder_.model_.guess is None
+    np.testing.assert_allclose(model.encoder_.code_std_, model.encoder_.transform(X).std(0), rtol=1e-4)
+
+
+def test_a_joint_model_knows_the_users_labels():
+    names = np.array(["setosa", "versicolor", "virginica"])
+    for given in (np.where(FEW >= 0, names[Y], None), np.where(FEW >= 0, 10 * Y + 10, -1)):
+        model = Classifier(VAE(2, **QUICK), method="joint", random_state=0).fit(X, given)
+        assert model.encoder_.schema_.classes == tuple(model.classes_.tolist())
+        assert set(model.encoder_.infer_labels(X)) <= set(model.classes_)
+        assert model.encoder_.sample(3, y=model.classes_[2]).shape == (3, 4)
+
+
+def test_an_encoder_without_a_seed_takes_the_learners():
+    first, again = (
+        Classifier(AE(2, hidden=(8,), max_epochs=3), random_state=5).fit(X, Y).predict_proba(X) for _ in range(2)
+    )
+    np.testing.assert_array_equal(first, again)
+
+
+def test_nothing_of_an_earlier_fit_is_left(encoder):
+    model = Classifier(encoder, random_state=0).fit(X, FEW)
+    assert hasattr(model, "probabilities_")
+    assert not hasattr(model.fit(X, Y), "probabilities_")
+
+
+def test_missing_labels_as_pandas_has_them(encoder):
+    pandas = pytest.importorskip("pandas")
+    names = np.array(["a", "b", "c"])[Y]
+    some = pandas.Series(np.where(FEW >= 0, names, None), dtype="string")
+    assert some.isna().any()
+    np.testing.assert_array_equal(
+        Classifier(encoder, random_state=0).fit(X, some).predict_proba(X),
+        Classifier(encoder, random_state=0).fit(X, np.where(FEW >= 0, names, None)).predict_proba(X),
+    )
 
 
 def test_words_and_missing_ones(encoder):

@@ -247,6 +247,42 @@ def test_residuals_are_a_mahalanobis_distance(rng):
     assert np.corrcoef(found[0], wanted)[0, 1] > 0.98
 
 
+def test_rows_of_many_columns_are_not_whitened(rng, tmp_path):
+    X = rng.normal(size=(40, 1100)).astype(np.float32)
+    detector = OutlierDetector(max_iter=2, n_members=2, random_state=0).fit(X)
+    assert detector._residuals.whiten is None
+    detector.save(tmp_path / "d")
+    assert sum(file.stat().st_size for file in (tmp_path / "d").iterdir()) < 8e6  # a matrix for each member is 19e6
+    np.testing.assert_allclose(OutlierDetector.load(tmp_path / "d").score_samples(X), detector.score_samples(X))
+    np.testing.assert_allclose(detector.explain(X).sum(1), detector.score_samples(X), rtol=1e-5)
+
+
+def test_neighbours_are_looked_for_in_parts(rng, monkeypatch):
+    from narrows.tasks.outliers import parts
+
+    references, u = rng.normal(size=(50, 3)), rng.normal(size=(23, 3))
+    neighbours, keys = Neighbours(references, np.arange(50, dtype=np.uint64), 5), np.arange(23, dtype=np.uint64)
+    whole = neighbours(u, keys), neighbours.shares(u, keys)
+    monkeypatch.setattr(parts, "_NUMBERS", 100)
+    np.testing.assert_array_equal(neighbours(u, keys), whole[0])
+    np.testing.assert_array_equal(neighbours.shares(u, keys), whole[1])
+    np.testing.assert_allclose(whole[1].sum(1), whole[0])
+
+
+def test_a_fit_that_fails_leaves_no_mixture(table, monkeypatch):
+    detector = OutlierDetector(**QUICK).fit(table[0])
+
+    def failing(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(OutlierDetector, "_learn", failing)
+        with pytest.raises(KeyboardInterrupt):
+            detector.fit(table[0] * 100)
+    with pytest.raises(ValueError, match="not fitted"):
+        detector.predict(table[0])
+
+
 def test_members_do_not_see_the_columns_that_they_predict(rng):
     ensemble = Ensemble(3, 5, 8, 2, seed=1).requires_grad_(False)
     x = rng.normal(size=(4, 5)).astype(np.float32)

@@ -77,12 +77,16 @@ def test_clean_photos_teach_it_to_clean(model, grey):
     assert psnr(model.denoise(shown), grey[0]) > psnr(shown, grey[0]) + 5
 
 
-@pytest.mark.parametrize(("method", "steps"), [("clean", 4), ("recorrupt", 1), ("blind_spot", 1)])
-def test_noisy_targets_are_averaged_over_more_pieces(method, steps, rng):
-    photo = rng.integers(0, 256, (64, 64), dtype=np.uint8)  # of which there are 64 pieces, the fewest
-    model = PhotoDenoiser(method, **{**SMALL, "batch_size": "auto", "max_epochs": 1}).fit([photo])
-    assert model.history_[-1]["step"] == steps
-    assert f"batch_size = {64 // steps}: " in "\n".join(model.report_)
+def test_a_fit_that_fails_leaves_no_untrained_model(grey, monkeypatch):
+    def failing(*_, **__):
+        raise FloatingPointError("the loss stays infinite")
+
+    monkeypatch.setattr("narrows.tasks.photos.denoiser.train", failing)
+    failed = PhotoDenoiser(**SMALL)
+    with pytest.raises(FloatingPointError):
+        failed.fit(grey)
+    with pytest.raises(ValueError, match="not fitted"):
+        failed.denoise(grey[0])
 
 
 @pytest.mark.parametrize(("method", "gain"), [("pairs", 5), ("recorrupt", 4), ("blind_spot", 3)])
@@ -485,11 +489,19 @@ def test_bad_partners(grey):
         PhotoDenoiser("blind_spot", **SMALL).fit(grey, grey)
 
 
-def test_bad_photos_to_clean(model, grey):
+def test_bad_photos_to_clean(model, grey, tmp_path):
     with pytest.raises(ValueError, match="Divide them by what white is"):
         model.denoise(grey[0].astype(np.float32))
     with pytest.raises(ValueError, match="must be an array of uint8 of shape"):
         model.denoise(grey[0], out=np.empty(3))
+    photo = grey[0].copy()
+    with pytest.raises(ValueError, match="must lie elsewhere than the photo"):
+        model.denoise(photo, out=photo)
+    np.save(tmp_path / "photo.npy", photo)
+    read, write = (np.load(tmp_path / "photo.npy", mmap_mode=mode) for mode in ("r", "r+"))
+    with pytest.raises(ValueError, match="must lie elsewhere than the photo"):
+        model.denoise(read, out=write)
+    np.testing.assert_array_equal(write, grey[0])
     with pytest.raises(ValueError, match="must be None where X holds several photos"):
         model.denoise(grey, out=np.empty(3))
     with pytest.raises(TypeError, match=r"Got str. Files are cleaned by `denoise_files`"):

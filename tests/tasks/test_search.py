@@ -15,7 +15,7 @@ from narrows import AE, DAE, SAE, VAE
 from narrows.cli import app
 from narrows.tasks import Index
 from narrows.tasks import search as module
-from narrows.tasks.retrieval import average_precision, overlap, vote
+from narrows.tasks.retrieval import average_precision, overlap
 
 SMALL = {"hidden": (32,), "max_epochs": 8, "random_state": 0, "precision": "float32", "device": "cpu", "compile": False}
 
@@ -148,17 +148,17 @@ def test_average_precision_by_hand():
     np.testing.assert_allclose(average_precision(rows, np.array([0]), np.array([[2, 4, 1]]), own=True), [1])
 
 
-def test_vote():
-    np.testing.assert_array_equal(vote(np.array([[3, 1, 3], [2, 1, 1], [2, 1, 3]])), [3, 1, 1])
-    np.testing.assert_array_equal(vote(np.array([["b", "a", "b"]])), ["b"])
-
-
 def test_accuracy_is_scikit_learns(model, digits, labels):
     index = Index(model, metric="euclidean").add(digits[:1200], labels[:1200])
     found = index.evaluate(digits[1200:], labels[1200:], n_neighbors=5)
     judge = KNeighborsClassifier(5, algorithm="brute").fit(model.transform(digits[:1200]), labels[:1200])
     assert found.accuracy == pytest.approx(judge.score(model.transform(digits[1200:]), labels[1200:]), abs=0.005)
     assert found.n_queries == 597
+
+
+def test_labels_may_stand_in_a_column(model, digits, labels):
+    flat, column = (Index(model).add(digits[:50], y).evaluate() for y in (labels[:50], labels[:50, None]))
+    assert flat == column
 
 
 def test_own_rows_are_left_out(model, digits, labels):
@@ -265,6 +265,8 @@ def test_damaged_files(model, digits, tmp_path):
         (lambda m, X: Index(m).add(X[:5]).search(X[:2, :4], 1), r"has examples of shape \(4, 8\)"),
         (lambda m, X: Index(m).add(X[:5]).search(np.full_like(X[0], np.nan), 1), "contains NaN"),
         (lambda m, X: Index(m).add(X[:5], [1, 2]), "`y` passed to add must have one entry for each of 5 rows. Got 2"),
+        (lambda m, X: Index(m).add(X[:2], np.eye(2)), r"must hold one label a row. Got the shape \(2, 2\)"),
+        (lambda m, X: Index(m).add(X[:2], [1, 2]).evaluate(X[:2], ["1", "2"]), "both be numbers, or both be words"),
         (lambda m, X: Index(m).add(X[:5], keys=["a"]), "`keys` passed to add must have one entry for each of 5"),
         (
             lambda m, X: Index(m).add(X[:5], keys=list("abcde")).add(X),

@@ -324,6 +324,18 @@ def test_what_is_refused(digits: np.ndarray, changes: dict[str, Any], error: typ
         sweep(narrows.AE(**{**SMALL, "max_epochs": 1}), digits[:100], **{"sizes": (1, 2), **changes})
 
 
+def test_what_to_judge_by_is_looked_at_first(digits: np.ndarray, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(narrows.AE, "fit", lambda *_: pytest.fail("it was trained before"))
+    for test in (np.zeros((3, 9, 9)), np.full((3, 8, 8), np.nan)):
+        for warm_start in ("auto", False):
+            with pytest.raises(ValueError, match=r"fitted on shape|NaN"):
+                sweep(narrows.AE(**SMALL), digits[:100], sizes=(1, 2), test=test, warm_start=warm_start)
+
+
+def test_the_usual_sizes_are_those_that_suit_the_data(vectors: np.ndarray):
+    assert sweep(narrows.AE(**{**SMALL, "max_epochs": 1}), vectors).sizes == [1, 2, 4]
+
+
 def test_more_that_is_refused(digits: np.ndarray):
     with pytest.raises(TypeError, match=r"sweep takes a narrows estimator, such as AE\(\). Got PCA"):
         sweep(PCA(), digits)

@@ -25,6 +25,21 @@ def test_compiling_changes_nothing_but_rounding(make, rng):
     np.testing.assert_allclose(compiled.score_samples(X), plain.score_samples(X), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
+def test_where_nothing_can_be_compiled_it_is_said_and_done_as_it_is(rng, monkeypatch):
+    def failing(*_, **__):
+        raise RuntimeError("fatal error: Python.h: No such file or directory")
+
+    monkeypatch.setattr("torch._inductor.compile_fx.compile_fx", failing)
+    torch._dynamo.reset()
+    X = rng.normal(size=(200, 6))
+    common = {"max_epochs": 2, "random_state": 0, "precision": "float32", "device": "cpu"}
+    plain, stuck = VAE(2, compile=False, **common).fit(X), VAE(2, compile=True, **common).fit(X)
+    torch._dynamo.reset()
+    assert any("could not be compiled, and is done as it is" in line for line in stuck.report_)
+    np.testing.assert_allclose(stuck.score_samples(X), plain.score_samples(X), rtol=1e-4)
+
+
 class Broken(nn.Module):
     """An encoder that no compiler can make one graph of."""
 

@@ -18,7 +18,9 @@ import torch
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from interrupting import interrupt_at
 from safetensors.torch import load_file
+from torch import nn
 
 from narrows import AE, VAE
 from narrows.data import infer
@@ -226,19 +228,6 @@ def test_a_resumed_run_keeps_the_precision_that_was_chosen(tmp_path, monkeypatch
 # ------------------------------------------------------------------------------------------------------- Ctrl-C
 
 
-def interrupt_at(monkeypatch, step: int, times: int = 1) -> None:
-    """Ctrl-C while the training takes this step."""
-    learn = Trainer.learn
-
-    def interrupting(self, index):
-        learn(self, index)
-        if self.at.step == step:
-            for _ in range(times):
-                signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(Trainer, "learn", interrupting)
-
-
 # 360 rows in batches of 16: 23 steps an epoch, a look every 3 epochs, 276 steps in all
 @pytest.mark.parametrize("step", [0, 37, 49, 50, 68, 69, 70, 275])
 @pytest.mark.parametrize("recipe", ["vae", "sae"])
@@ -268,6 +257,26 @@ def test_a_second_ctrl_c_interrupts_at_once(monkeypatch, tmp_path):
     assert signal.getsignal(signal.SIGINT) is before
     again, _ = trained(checkpoint=tmp_path)
     assert_same_weights(again.state_dict(), trained()[0].state_dict())
+
+
+def test_a_handler_that_was_not_set_from_python_is_left_alone(monkeypatch):
+    monkeypatch.setattr(signal, "getsignal", lambda _: None)  # as where Python is embedded
+    monkeypatch.setattr(signal, "signal", lambda *_: pytest.fail("it could not be put back"))
+    assert trained(max_epochs=1)[1].n_epochs == 1
+
+
+def test_a_checkpoint_of_another_module_is_refused(tmp_path):
+    X = data()
+
+    def fitted(activation, width=8):
+        own = nn.Sequential(nn.Linear(X.shape[1], width), activation, nn.Linear(width, 2))
+        common = {"max_epochs": 2, "random_state": 0, "device": "cpu", "checkpoint": tmp_path}
+        return AE(2, network=(own, "mlp"), **common).fit(X)
+
+    first, again = (fitted(nn.Tanh()).model_.state_dict() for _ in range(2))
+    assert_same_weights(again, first)
+    for other in (fitted(nn.ReLU()), fitted(nn.Tanh(), 9)):
+        assert any("was of another training" in line for line in other.report_)
 
 
 def test_ctrl_c_from_a_timer():

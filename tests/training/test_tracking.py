@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from interrupting import interrupt_at
 
 from narrows import AE, VAE, load
 from narrows.training import Interrupted, loop, tracking
@@ -53,18 +54,6 @@ def lines(path: Path) -> list[dict]:
 
 def steps_of(model) -> list[int]:
     return [record["step"] for record in model.history_]
-
-
-def interrupt_at(monkeypatch, step: int) -> None:
-    """Ctrl-C after so many steps."""
-    learn = loop.Trainer.learn
-
-    def stopping(self, index):
-        learn(self, index)
-        if self.at.step == step:
-            self.clock.interrupted.set()
-
-    monkeypatch.setattr(loop.Trainer, "learn", stopping)
 
 
 def stopped_and_resumed(monkeypatch, X, step=20, **parameters):

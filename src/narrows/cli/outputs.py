@@ -37,8 +37,12 @@ def check(out: Path, suffixes: Sequence[str], *, folder: bool = False) -> None:
 
 
 def check_pictures(out: Path, model: Estimator) -> None:
-    """Refuse pictures of a model whose examples are none."""
-    if out.suffix.lower() in ARRAYS or model.schema_.kind == "image":
+    """Refuse pictures of a model whose examples are none, and a table of those that are pictures."""
+    if model.schema_.kind == "image":
+        if out.suffix.lower() in ARRAYS[1:]:
+            raise ValueError(f"Cannot write {out}: examples are {model.schema_.describe()}, no rows. Write a .npy.")
+        return
+    if out.suffix.lower() in ARRAYS:
         return
     raise ValueError(f"Cannot draw {out}: the model knows {model.schema_.describe()}, no images. Write a .npy.")
 

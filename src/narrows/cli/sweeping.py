@@ -22,7 +22,10 @@ def sweep(
         Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for all that comes of it.", show_default=False)
     ],
     recipe: Annotated[str, typer.Option(help="What to train: see `narrows recipes`.")] = "ae",
-    sizes: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of components to try.")] = "1,2,4,8,16,32",
+    sizes: Annotated[
+        str | None,
+        typer.Option(metavar="N,N,...", help="Numbers of components to try.", show_default="1,2,4,... up to 32"),
+    ] = None,
     share: Annotated[float, typer.Option(help="Of what the best size does, that is enough.")] = 0.95,
     test: Annotated[
         str | None,
@@ -56,7 +59,7 @@ def sweep(
     from narrows.tasks.sweep import sweep as run
 
     given = _unfitted(recipe, assignments or [], {"max_epochs": max_epochs, "random_state": seed, "device": device})
-    wanted = _sizes(sizes)
+    wanted = None if sizes is None else _sizes(sizes)
     X, judged = inputs.dataset(data, "train").X, test or _test_part(data)
     T = None if judged is None else inputs.dataset(judged, "test").X
     options: dict[str, Any] = {

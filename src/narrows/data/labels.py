@@ -1,8 +1,11 @@
-"""Labels that lie in a file of their own."""
+"""Labels: those that lie in a file of their own, and which of them are known."""
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,14 +45,43 @@ def read_labels(path: str | Path, n: int | None = None) -> np.ndarray:
     return found
 
 
+def parted(y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Labels, and which of them are known: None, NaN and pandas' NA and NaT stand for those that are not."""
+    labels = np.asarray(y)
+    if labels.dtype.kind not in "fO" or labels.ndim != 1:
+        return labels, np.ones(len(labels) if labels.ndim else 1, dtype=bool)
+    known = np.array([not _is_missing(label) for label in labels.tolist()], dtype=bool)
+    return (labels if known.all() else filled(labels, known)), known
+
+
+def filled(labels: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Labels of one plain dtype, those that are not `known` in the place of one that is; as they are if none is."""
+    return np.array(np.where(known, labels, labels[known][0]).tolist()) if known.any() else labels
+
+
+def _is_missing(label: Any) -> bool:
+    return label is None or type(label).__name__ == "NAType" or bool(label != label)
+
+
 def _words(path: Path, n: int | None) -> np.ndarray:
-    words = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    text = path.read_text(encoding="utf-8-sig")
+    if path.suffix.lower() in (".csv", ".tsv"):
+        rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(cell.strip() for cell in row)]
+        if any(len(row) > 1 for row in rows):
+            raise ValueError(
+                f"{path} must hold one label a line, and nothing else. It has a line of {max(map(len, rows))} cells."
+            )
+        words = [row[0].strip() for row in rows]
+    else:
+        words = [line.strip() for line in text.splitlines() if line.strip()]
     numbers = _numbers(words)
     if numbers is not None:
         return numbers
-    below = _numbers(words[1:])  # the first word is a heading, then
-    if below is not None and len(below) > 0:
-        return below
+    if n is None or len(words) == n + 1:
+        below = _numbers(words[1:])  # the first word is a heading, then
+        if below is not None and len(below) > 0:
+            return below
     return np.array(words[1:] if n is not None and len(words) == n + 1 else words)
 
 

@@ -36,9 +36,6 @@ class Table(NamedTuple):
         for part in self.parts:
             # without the read-ahead of whole row groups, of which one can be larger than memory
             with parquet.ParquetFile(part, buffer_size=_COLUMN_BUFFER, pre_buffer=False) as file:
-                missing = [name for name in self.names if name not in file.schema_arrow.names]
-                if missing:
-                    raise ValueError(f"{part} must have the columns of {self.parts[0]}. It has no {missing[0]!r}.")
                 for batch in file.iter_batches(batch_size=rows, columns=self.names):
                     yield self._array(batch.select(self.names), part)
 
@@ -46,7 +43,8 @@ class Table(NamedTuple):
         if self.width is not None:
             column = batch.column(0)
             lists = column.flatten()
-            if len(lists) != len(column) * self.width:
+            lengths = import_pyarrow("reading .parquet")[0].compute.list_value_length(column)
+            if column.null_count or set(lengths.to_pylist()) - {self.width}:
                 raise ValueError(
                     f"{part} must hold lists of {self.width} numbers in {self.names[0]!r}, as at its start."
                 )
@@ -90,18 +88,24 @@ def table(path: Path, columns: Sequence[str] | None = None) -> Table:
             raise ValueError(f"{parts[0]} must have a column {name!r}. It has {', '.join(schema.names[:20])}.")
     if n == 0 or not names:
         raise ValueError(f"{path} must hold at least one example. Got {n} rows of {len(names)} columns.")
-    types = [schema.field(name).type for name in names]
-    width = None
-    if len(types) == 1 and hasattr(types[0], "value_type"):
+    width, dtypes = None, set()
+    if len(names) == 1 and hasattr(schema.field(names[0]).type, "value_type"):
         width = _width(parts, names[0])
-        types = [types[0].value_type]
-    for name, kind in zip(names, types, strict=True):
-        if not (pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind) or pyarrow.types.is_boolean(kind)):
-            raise ValueError(
-                f"{parts[0]} must hold numbers. Column {name!r} holds {kind}: name the columns to read, or turn it "
-                "into numbers first (sklearn.preprocessing.OneHotEncoder or OrdinalEncoder)."
-            )
-    return Table(parts, n, names, width, _dtype([kind.to_pandas_dtype() for kind in types]))
+    for part in parts:  # of which each has dtypes of its own
+        schema = parquet.read_schema(part)
+        for name in names:
+            if name not in schema.names:
+                raise ValueError(f"{part} must have the columns of {parts[0]}. It has no {name!r}.")
+            kind = schema.field(name).type
+            kind = getattr(kind, "value_type", kind) if width is not None else kind
+            is_number = pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)
+            if not (is_number or pyarrow.types.is_boolean(kind)):
+                raise ValueError(
+                    f"{part} must hold numbers. Column {name!r} holds {kind}: name the columns to read, or turn it "
+                    "into numbers first (sklearn.preprocessing.OneHotEncoder or OrdinalEncoder)."
+                )
+            dtypes.add(kind.to_pandas_dtype())
+    return Table(parts, n, names, width, _dtype(list(dtypes)))
 
 
 def parts_of(folder: Path) -> list[Path]:
@@ -118,6 +122,7 @@ def import_pyarrow(what: str) -> tuple[Any, Any]:
     """The modules pyarrow and pyarrow.parquet."""
     try:
         import pyarrow
+        import pyarrow.compute
         import pyarrow.parquet
     except ImportError as error:
         raise ImportError(f"{what} needs pyarrow: pip install 'narrows[tables]'.") from error

@@ -32,7 +32,7 @@ class Patches:
         et al., 2021, https://arxiv.org/abs/2106.14346). For a piece y with Gaussian noise of level s, and a draw
         eps ~ N(0, I), the noise of the input y + a s eps and of the target y - s eps / a are uncorrelated, and so
         independent: what best predicts the target is the clean piece. Here a is drawn for each piece, and pieces
-        weigh as the inverse of their targets' variance, s^2 (1 + 1 / a^2).
+        weigh as the inverse of their targets' variance by that draw, 1 + 1 / a^2, in units of their own photo's s^2.
     """
 
     resident = False  # a GPU gets batches, and no recording of a step can hold how they are cut

@@ -14,7 +14,7 @@ import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor
+from torch import Tensor, nn
 
 from narrows import likelihoods, recipes, storage
 from narrows.data import as_array, as_floats, check_numeric, infer
@@ -22,11 +22,19 @@ from narrows.estimators import samplers
 from narrows.estimators.applying import Applying
 from narrows.estimators.dials import Dials, has_code
 from narrows.estimators.labels import learned, numbers_where_known
-from narrows.estimators.signature import TRAINING, constructor, documentation, plain, seed_from, seed_of_run
+from narrows.estimators.signature import (
+    TRAINING,
+    constructor,
+    documentation,
+    forget_fit,
+    plain,
+    seed_from,
+    seed_of_run,
+)
 from narrows.estimators.survey import card, survey
 from narrows.params import Parameter
 from narrows.plots import Plots
-from narrows.training import Interrupted, Settings, checkpoint, own_generators
+from narrows.training import Interrupted, Result, Settings, checkpoint, own_generators
 from narrows.training import fit as train
 from narrows.training.distributed import join
 from narrows.version import __version__
@@ -104,7 +112,7 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
         labels = self._numbered(y, len(rows))
         world = join(self.device)
         seed = world.same(seed_of_run(self.random_state, self.checkpoint))
-        settings = self._settings(seed)
+        settings = self.settings(seed)
         parts = self._assemble(seed)
         self.model_ = parts.model
         self._check_support(rows)
@@ -155,26 +163,40 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
             self._parts = self._assemble(seed)._replace(model=self.model_)
             self._parts.objective.restart(0.0, warmup=0.0)
         self._check_support(rows)
-        settings = self._settings(
+        settings = self.settings(
             seed + self.n_iter_, max_epochs=1, early_stopping=False, constant=True, checkpoint=None, track=None
         )
-        result = train(
-            self.model_,
-            self._parts.objective,
-            rows,
-            self.schema_,
-            settings,
-            title=type(self).__name__,
-            fingerprint=self._fingerprint(rows, seed, labels) if world.size > 1 else "",
-            labels=labels,
-        )
-        self.history_ = self.history_ + result.history
-        self.n_iter_ += 1
-        survey(self, rows)
-        self.__dict__.pop("samplers_", None)  # of the codes as they were
+        failed: Interrupted | None = None
+        try:
+            result = train(
+                self.model_,
+                self._parts.objective,
+                rows,
+                self.schema_,
+                settings,
+                title=type(self).__name__,
+                fingerprint=self._fingerprint(rows, seed, labels) if world.size > 1 else "",
+                labels=labels,
+            )
+        except Interrupted as stopped:
+            failed, result = stopped, stopped.result
+        self.went_on(result, rows)
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
+        if failed is not None:
+            raise failed
         return self
+
+    def went_on(self, result: Result, rows: np.ndarray) -> None:
+        """Take in what a further training on `rows` left: what is known of the codes is found out anew.
+
+        What `fit_sampler` learned is forgotten, because it was of the codes as they were.
+        """
+        self.history_ = self.history_ + result.history
+        self.n_iter_ += result.n_epochs
+        self.report_ = self.report_ + result.notes
+        self.__dict__.pop("samplers_", None)
+        survey(self, rows)
 
     @property
     def plot(self) -> Plots:
@@ -303,8 +325,7 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
 
         What an earlier fit learned is forgotten first, so that one that fails leaves no mixture behind.
         """
-        for name in [n for n in vars(self) if n.endswith("_") and not n.startswith("_")]:
-            delattr(self, name)
+        forget_fit(self)
         self.__dict__.pop("_parts", None)
         rows = self._rows(X, reset=True)
         named = likelihoods.LIKELIHOODS.get(self.likelihood)
@@ -317,6 +338,11 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
             parts = self.recipe.make(self.schema_, **{name: getattr(self, name) for name in self.recipe.parameters})
         return parts
 
+    def own_costs(self, seed: int) -> dict[str, float]:
+        """The weights of the costs that the model's own code states."""
+        weights = self._assemble(seed).objective.weights
+        return {name: weight for name, weight in weights.items() if name in self.model_.bottleneck.costs}
+
     def _numbered(self, y: Any, n: int) -> np.ndarray | None:
         """Which class each of `n` examples is of, for a conditional model; what classes there are is learned once."""
         if not getattr(self, "conditional", False):
@@ -326,7 +352,8 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
             self.schema_ = learned(self.schema_, y, n, owner)
         return numbers_where_known(y, self.schema_, n, owner)
 
-    def _settings(self, seed: int, **changes: Any) -> Settings:
+    def settings(self, seed: int, **changes: Any) -> Settings:
+        """Of a training with these parameters, but for `changes`."""
         names = {f for f in Settings.__dataclass_fields__ if f in TRAINING}
         values = {name: getattr(self, name) for name in names}
         values["checkpoint"] = Path(self.checkpoint) if self.checkpoint is not None else None
@@ -377,7 +404,11 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
         """Of all that the weights depend on, but what only says when to save, print or stop."""
         free = ("verbose", "checkpoint", "track", "device", "sharded", "contamination", "random_state", "max_time")
         values = {k: plain(v) for k, v in self.get_params(deep=False).items() if k not in free}
-        known = [__version__, self.recipe.name, values, seed, rows.shape, str(rows.dtype)]
+        given = getattr(self, "network", None)
+        # a user's module has no name that tells it from another one of its class, but it has layers and shapes
+        own = [part for part in (given if isinstance(given, (tuple, list)) else [given]) if isinstance(part, nn.Module)]
+        shapes = [[(name, list(t.shape)) for name, t in part.state_dict().items()] for part in own]
+        known = [__version__, self.recipe.name, values, seed, rows.shape, str(rows.dtype), list(map(repr, own)), shapes]
         digest = hashlib.sha256(json.dumps(known).encode())
         every = max(1, rows.nbytes // _HASHED_BYTES)  # of what is larger, evenly spaced rows speak for the rest
         digest.update(np.ascontiguousarray(rows[::every]).data)

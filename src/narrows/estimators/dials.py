@@ -324,7 +324,8 @@ class Dials:
                 f"{amount!r} instead."
             )
         moved = z + (steps * attribute.scale).reshape(-1, 1) * attribute.direction
-        return self._decoded(self._with(self._allowed(moved), self._told(X, y, len(z))))
+        found = self._decoded(self._with(self._allowed(moved), self._told(X, y, len(z))))
+        return found.set_axis(X.index) if hasattr(found, "iloc") and hasattr(X, "index") else found
 
     # ---------------------------------------------------------------------------------------------- inside
 

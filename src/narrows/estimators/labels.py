@@ -9,6 +9,7 @@ import numpy as np
 
 from narrows.bottlenecks import UNKNOWN
 from narrows.data import Schema
+from narrows.data.labels import parted
 
 _SHOWN = 10  # classes named in a message, at most
 
@@ -44,20 +45,6 @@ def learned(schema: Schema, y: Any, n: int, owner: str) -> Schema:
         frequencies=tuple((counts / len(given)).tolist()),
         unlabelled=1 - len(given) / n,
     )
-
-
-def parted(y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Labels, and which of them are known: NaN and None stand for those that are not."""
-    labels = np.asarray(y)
-    if labels.dtype.kind not in "fO" or labels.ndim != 1:
-        return labels, np.ones(len(labels) if labels.ndim else 1, dtype=bool)
-    known = np.array([not (label is None or label != label) for label in labels.tolist()], dtype=bool)
-    return (labels if known.all() else filled(labels, known)), known
-
-
-def filled(labels: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Labels of one plain dtype, those that are not `known` in the place of one that is; as they are if none is."""
-    return np.array(np.where(known, labels, labels[known][0]).tolist()) if known.any() else labels
 
 
 def numbers_where_known(y: Any, schema: Schema, n: int, owner: str) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from torch import nn
 
 from narrows.params import FLAG, Integer, OneOf, Parameter, Real, Which, either, nearest, parameters
@@ -131,3 +132,9 @@ def plain(value: Any) -> Any:
     if tracking.is_tracker(value):
         return None
     return str(value) if isinstance(value, Path) else value
+
+
+def forget_fit(estimator: BaseEstimator) -> None:
+    """Drop what an earlier fit learned, so that one that fails leaves no mixture of both behind."""
+    for name in [name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")]:
+        delattr(estimator, name)

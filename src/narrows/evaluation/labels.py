@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Callable
 
 import numpy as np
-import torch
 
 from narrows.evaluation.distances import nearest, points
 from narrows.evaluation.intervals import N_GROUPS, Estimate, jackknife
@@ -22,6 +21,7 @@ from narrows.evaluation.subjects import Subject
 N_NEIGHBORS = 10
 _MOST = 10_000  # examples, of all of which the distances from each other are looked at
 _MOST_PROBED = 5_000
+_MOST_CLUSTERS = 500
 _FOLDS = 5
 
 
@@ -67,6 +67,8 @@ def clustering(subject: Subject) -> dict[str, Estimate]:
     if len(few) < 2 * N_GROUPS:
         raise Absent(f"it needs at least {2 * N_GROUPS} examples, and there are {len(few)}")
     n_classes = len(np.unique(labels))
+    if n_classes > _MOST_CLUSTERS:
+        raise Absent(f"there are {n_classes:,} classes, and clusters are looked for up to {_MOST_CLUSTERS}")
     codes = subject.codes[few]
     n_distinct = len(np.unique(codes, axis=0))
     if n_distinct < n_classes:
@@ -89,8 +91,14 @@ def clustering(subject: Subject) -> dict[str, Estimate]:
 def neighbours_vote(codes: np.ndarray, labels: np.ndarray, n_neighbors: int) -> np.ndarray:
     """The commonest of the labels (integers from 0) of each point's nearest others; the least where several are."""
     index, _ = nearest(points(codes), n_neighbors)
-    votes = torch.nn.functional.one_hot(torch.from_numpy(labels)[index]).sum(1)
-    return votes.argmax(1).numpy()
+    return vote(labels[index.numpy()])
+
+
+def vote(labels: np.ndarray) -> np.ndarray:
+    """The label that most in a row of `labels` (n x k) have; of several such the least."""
+    ordered = np.sort(labels, axis=1)  # counted pair by pair: there may be more classes than examples
+    counts = (ordered[:, :, None] == ordered[:, None, :]).sum(2)
+    return ordered[np.arange(len(ordered)), counts.argmax(1)]
 
 
 def adjusted_rand(cells: np.ndarray) -> float:

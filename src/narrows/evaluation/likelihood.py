@@ -41,7 +41,8 @@ def distortion(subject: Subject) -> Estimate:
     model = _model(subject)
     if isinstance(model.bottleneck, Gaussian):
         cost = model.gaussian.kl(model.h).sum(1).double().numpy()
-        return subject.scene.resamples.mean(-model.scores - cost, "-E log p(x | z), nats per example: -elbo - kl")
+        words = "-E log p(x, y | z), y the likeliest label," if model.estimator.model_.n_classes else "-E log p(x | z),"
+        return subject.scene.resamples.mean(-model.scores - cost, f"{words} nats per example: -elbo - kl")
     words = f"-log p(x | z) at the example's own code z, nats per example: no likelihood of x itself{_caveat(model)}"
     return subject.scene.resamples.mean(-model.scores, words)
 

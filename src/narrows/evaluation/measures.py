@@ -10,6 +10,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from narrows.data import counted, spaced, taken
+from narrows.data.labels import parted
 from narrows.evaluation import calibration, labels, likelihood, manifold, reconstruction, samples, sparsity
 from narrows.evaluation.registry import MEASURES, Absent, Measure
 from narrows.evaluation.subjects import OfModel, OfPCA, Scene, Subject
@@ -184,8 +185,9 @@ def _checked_labels(y: Any, n: int) -> np.ndarray | None:
             f"The `y` parameter of evaluate must hold one label for each of {n} examples, shape ({n},). Got the shape "
             f"{y.shape}. Training examples are passed by name: train=X."
         )
-    if y.dtype.kind == "f" and not (np.isfinite(y) & (y == np.round(y))).all():
-        raise ValueError("The `y` parameter of evaluate must hold labels of classes, and no fractions or NaN.")
+    y, known = parted(y)
+    if not known.all() or (y.dtype.kind == "f" and not (np.isfinite(y) & (y == np.round(y))).all()):
+        raise ValueError("The `y` parameter of evaluate must hold classes: no fractions, and none may be missing.")
     classes, numbers = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(

@@ -97,7 +97,7 @@ class Scene:
 
     def _own_features(self, x: Tensor) -> Tensor:
         assert self.features is not None
-        found = torch.as_tensor(np.asarray(self.features(self.schema.restore(x))))
+        found = torch.as_tensor(np.asarray(self.features(self.schema.as_frame(self.schema.restore(x)))))
         if found.dim() != 2 or len(found) != len(x):
             raise ValueError(
                 f"The `features` parameter of evaluate must give n x features for n examples. For {len(x)} it gave the "
@@ -227,7 +227,7 @@ class OfModel(Subject):
         if self.scene.train is None:
             raise Absent("the training examples were not given: pass train=")
         few = evenly_spaced(self.scene.train, min(N_TRAIN_SCORED, len(self.scene.rows)))
-        return np.asarray(self.estimator.score_samples(self.scene.schema.restore(few)))
+        return np.asarray(self.estimator.score_samples(self.scene.schema.as_frame(self.scene.schema.restore(few))))
 
     @property
     def threshold(self) -> tuple[float, float]:

@@ -40,10 +40,10 @@ class Colour:
             if len(found) > _MOST_CLASSES:
                 return cls(values.astype(np.float32))
             index = np.searchsorted(found, values).clip(0, max(0, len(found) - 1)).astype(np.int32)
-            return cls(np.where(np.isfinite(values), index, -1).astype(np.int32), tuple(f"{v:g}" for v in found))
+            return cls(np.where(np.isfinite(values), index, -1).astype(np.int32), tuple(map(_name, found.tolist())))
         if values.dtype.kind == "f":
             return cls(values.astype(np.float32))
-        words = ["" if v is None else str(v)[:200] for v in values]
+        words = ["" if v is None or v != v else str(v)[:200] for v in values]
         names = sorted({word for word in words if word})
         number = {name: i for i, name in enumerate(names)}
         return cls(np.array([number.get(word, -1) for word in words], np.int32), tuple(names))
@@ -112,6 +112,11 @@ class Data:
             total,
             self.source,
         )
+
+
+def _name(value: float) -> str:
+    """Of a class that is a whole number."""
+    return str(int(value))
 
 
 def _whole(values: np.ndarray) -> bool:

@@ -33,6 +33,7 @@ Status = Literal["starting", "training", "stopping", "done", "failed", "cancelle
 _OVER = ("done", "failed", "cancelled")
 _MOST_UPLOADS, _MOST_JOBS = 4, 20
 _MOST_EVENTS = 4_000
+_LAST_WORDS = 60  # seconds for a training that is to be kept to save what it has
 _NICE = 5  # trainings give way to dials
 _OURS = ("checkpoint", "track", "verbose", "device", "sharded", "max_time", "max_epochs", "n_components", "likelihood")
 
@@ -95,7 +96,7 @@ class Job:
         self._began, self._ended = time.monotonic(), 0.0
         self._lock = threading.Lock()
         self._words: deque[str] = deque(maxlen=20)
-        X, self.columns, notes = brought.examples(order.columns)
+        X, self.columns, notes = brought.examples(order.columns, order.label)
         self.parameters = _parameters(order)
         self._label()  # raises for a column that is not there
         self.originals = evenly(X, 8)
@@ -213,6 +214,7 @@ class Job:
             with contextlib.suppress(OSError, ValueError):
                 stream.close()  # type: ignore[union-attr]
         shutil.rmtree(self.folder, ignore_errors=True)
+        del self.brought  # what was brought may be large, and the page goes on showing what became of it
 
     def _hear(self, event: dict[str, Any]) -> None:
         kind = event.pop("kind")
@@ -245,7 +247,7 @@ class Job:
     def _show(self) -> None:
         """Open the model with its data."""
         model = load(self.out)
-        X, _, _ = self.brought.examples(self.order.columns)
+        X, _, _ = self.brought.examples(self.order.columns, self.order.label)
         data = Data(
             self.brought.name,
             model.schema_.as_frame(X),
@@ -332,8 +334,11 @@ class Jobs:
         return job
 
     def close(self) -> None:
-        """Cancel what runs, and wait for its end."""
+        """End what runs: where models are kept with its best weights so far, otherwise at once."""
         for job in list(self.jobs.values()):
+            if self.session.keep is not None:
+                job.stop()
+                job.thread.join(timeout=_LAST_WORDS)
             job.cancel()
             job.thread.join(timeout=10)
 

@@ -80,12 +80,14 @@ class Brought:
     def __len__(self) -> int:
         return len(self.X) if self.X is not None else len(self.columns[0].values) if self.columns else 0
 
-    def examples(self, names: Sequence[str] | None = None) -> tuple[np.ndarray, list[str] | None, list[str]]:
+    def examples(
+        self, names: Sequence[str] | None = None, label: str | None = None
+    ) -> tuple[np.ndarray, list[str] | None, list[str]]:
         """The examples to learn from, the names of their columns, and what was decided.
 
         Parameters
         ----------
-        names : of the columns to learn from; None for all that are numbers.
+        names : of the columns to learn from; None for all that are numbers, but for `label`.
 
         Raises
         ------
@@ -98,7 +100,7 @@ class Brought:
             return as_rows(self.X[:, [_number(name, self.X.shape[1]) for name in names]], self.name), list(names), []
         columns = {column.name: column for column in self.columns or ()}
         if names is None:
-            names = [column.name for column in columns.values() if column.kind == "number"]
+            names = [column.name for column in columns.values() if column.kind == "number" and column.name != label]
         unknown = [name for name in names if name not in columns]
         if unknown:
             raise ValueError(f"{self.name} has no column {unknown[0][:100]!r}.")

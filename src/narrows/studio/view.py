@@ -237,7 +237,7 @@ class View:
         model = self.model.module()
         x = self.model.prepared(X).to(next(model.parameters()))
         with torch.inference_mode():
-            return -model.likelihood.log_prob(model.at_own_code(x), x).double().cpu()
+            return -model.likelihood.log_prob(model.at_own_code(x), x).cpu().double()
 
     def _scored(self, X: Any) -> np.ndarray:
         likelihood = self.model.model_.likelihood

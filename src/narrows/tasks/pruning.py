@@ -85,7 +85,7 @@ def tuned(small: Estimator, parts: Parts, rows: np.ndarray, epochs: float) -> Es
     if epochs < 1:
         rows = rows[spaced(len(rows), max(2, round(epochs * len(rows))))]
     parts.objective.restart(0.0, warmup=0.0)  # the code says something already
-    settings = small._settings(
+    settings = small.settings(
         seed_of_run(small.random_state, small.checkpoint),
         max_epochs=max(1, int(epochs)),
         max_time=None,

@@ -48,11 +48,3 @@ def average_precision(rows: np.ndarray, queries: np.ndarray, found: np.ndarray, 
     place = np.searchsorted(classes, queries).clip(max=len(classes) - 1)
     there = np.where(classes[place] == queries, counts[place], 0) - own
     return (precision * relevant).sum(1) / there.clip(1, found.shape[1])
-
-
-def vote(labels: np.ndarray) -> np.ndarray:
-    """The label that most in a row of `labels` (n x k) have; of several such the first of the sorted labels."""
-    classes, numbers = np.unique(labels, return_inverse=True)
-    counts = np.zeros((len(labels), len(classes)), np.int64)
-    np.add.at(counts, (np.arange(len(labels))[:, None], numbers.reshape(labels.shape)), 1)
-    return classes[counts.argmax(1)]

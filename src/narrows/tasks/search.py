@@ -26,8 +26,9 @@ from torch import Tensor
 from narrows.data import spaced
 from narrows.data.atomic import atomic_path, write_tensors
 from narrows.estimators import Estimator
+from narrows.evaluation.labels import vote
 from narrows.params import Integer, OneOf, Parameter, Real
-from narrows.tasks.retrieval import Retrieval, average_precision, overlap, vote
+from narrows.tasks.retrieval import Retrieval, average_precision, overlap
 from narrows.version import __version__
 
 FORMAT = 1
@@ -121,7 +122,7 @@ class Index:
         """Take rows in whose codes (n x L) are known: what `add` does after it has encoded them."""
         codes = _codes(codes, self.codes.shape[1])
         first = len(self) == 0
-        labels = None if y is None else np.asarray(y)
+        labels = None if y is None else self._labels(y)
         for name, given, known in (("y", labels, self.labels), ("keys", keys, self.keys)):
             if given is not None and len(given) != len(codes):
                 raise ValueError(
@@ -186,7 +187,7 @@ class Index:
         k, n_neighbors = min(k, most), min(n_neighbors, most)
         self._check_k(k, most)
         codes = self.codes if own else np.asarray(self.model.stream(X), dtype=np.float32)
-        labels = self.labels if own and y is None else None if y is None else np.asarray(y)
+        labels = self.labels if own and y is None else None if y is None else self._labels(y)
         if labels is not None and len(labels) != len(codes):
             raise ValueError(
                 f"`y` passed to evaluate must have one entry for each of {len(codes)} queries. Got {len(labels)}."
@@ -282,6 +283,17 @@ class Index:
     @property
     def _by_graph(self) -> bool:
         return len(self) > _COMPARED if self.exact == "auto" else not self.exact
+
+    def _labels(self, y: Any) -> np.ndarray:
+        """`y` as an array of labels that can be the same as the rows' own."""
+        labels = np.asarray(y)
+        labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+        if labels.ndim != 1:
+            raise ValueError(f"`y` of an index must hold one label a row. Got the shape {labels.shape}.")
+        words = [known.dtype.kind in "USO" for known in (labels, self.labels) if known is not None]
+        if len(set(words)) > 1:
+            raise ValueError("The labels of an index's rows and those in `y` must both be numbers, or both be words.")
+        return labels
 
     def _check_k(self, k: int, most: int) -> None:
         if len(self) == 0:

@@ -26,7 +26,7 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 
 from narrows.bottlenecks import Gaussian
-from narrows.data import counted, spaced, taken
+from narrows.data import as_floats, check_rows, counted, spaced, taken
 from narrows.data.atomic import atomic_path
 from narrows.estimators import Estimator, load
 from narrows.estimators.signature import seed_from
@@ -125,7 +125,7 @@ def sweep(
     model: Estimator,
     X: Any,
     *,
-    sizes: Sequence[int] = SIZES_TRIED,
+    sizes: Sequence[int] | None = None,
     test: Any = None,
     folder: str | Path | None = None,
     warm_start: bool | Literal["auto"] = "auto",
@@ -138,7 +138,7 @@ def sweep(
     ----------
     model : an estimator, fitted or not, whose parameters are taken but for `n_components`.
     X : examples, as `fit` takes them.
-    sizes : the numbers of components to try.
+    sizes : the numbers of components to try; None for those of 1, 2, 4, ..., 32 that an example has numbers.
     test : examples to judge by; None holds a tenth of X out.
     folder : where each size's model and result are kept as soon as there are any, with a picture; a sweep that was
         stopped goes on from what it finds there. None keeps them in memory.
@@ -170,13 +170,15 @@ def sweep(
     >>> found.mode, found.sizes, found.recommended
     ('warm', [1, 2, 4], 2)
     """
-    sizes = _checked(model, sizes, warm_start, share)
+    sizes = _checked(model, _tried(X) if sizes is None else sizes, warm_start, share)
     seed, place = seed_from(model.random_state), None if folder is None else Path(folder)
     if place is not None:
         sweep_folder.clear(place, overwrite)
         fixed = isinstance(model.random_state, (int, np.integer))
         seed = seed if fixed else sweep_folder.seed_in(place, seed)
     model = clone(model).set_params(random_state=seed, checkpoint=None)
+    if test is not None:
+        _check_test(model, X, test, sizes[0])
     train, test = _parts(X, test, seed)
     why = "as asked" if warm_start is False else pruning.why_not(model, train, sizes[-1], sizes[0])
     if warm_start is True and why is not None:
@@ -331,6 +333,18 @@ def _checked(model: Any, sizes: Any, warm_start: Any, share: Any) -> list[int]:
             f"The `sizes` parameter of sweep must hold at least two sizes to compare. Got {sizes!r} instead."
         )
     return found
+
+
+def _check_test(model: Estimator, X: Any, test: Any, size: int) -> None:
+    """Refuse examples to judge by that are of another form than X, before any training."""
+    first = clone(model).set_params(n_components=size)
+    first._begin(X)
+    check_rows(as_floats(first.validated(test, reset=False)), first.schema_, "sweep")
+
+
+def _tried(X: Any) -> list[int]:
+    shape = X.shape if hasattr(X, "shape") else np.shape(X)
+    return [size for size in SIZES_TRIED if size <= np.prod(shape[1:])]
 
 
 def _parts(X: Any, test: Any, seed: int) -> tuple[Any, Any]:

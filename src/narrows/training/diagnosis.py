@@ -32,7 +32,8 @@ def look(model: Autoencoder, h: Tensor) -> dict[str, float]:
         return {"active_components": float(active_components(bottleneck.encode(h)).sum())}
     if isinstance(bottleneck, Sparse):
         fires = bottleneck.encode(h) > bottleneck.floor
-        l0, dead = batch_mean(fires.sum(1).double().mean()), (~batch_any(fires.any(0))).double().mean()
+        # in single precision: Apple's GPUs know no other
+        l0, dead = batch_mean(fires.sum(1).float().mean()), (~batch_any(fires.any(0))).float().mean()
         return {"l0": float(l0), "dead_fraction": float(dead)}
     return {}
 

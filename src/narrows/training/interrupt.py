@@ -21,7 +21,8 @@ def deferred_interrupt(terminated: bool = False) -> Iterator[threading.Event]:
         yield asked
         return
     signals = (signal.SIGINT, signal.SIGTERM) if terminated else (signal.SIGINT,)
-    before = {number: signal.getsignal(number) for number in signals}
+    # one that was not set from Python, as where that is embedded, could not be put back
+    before = {number: handler for number in signals if (handler := signal.getsignal(number)) is not None}
 
     def put_back() -> None:
         for number, handler in before.items():
@@ -31,7 +32,7 @@ def deferred_interrupt(terminated: bool = False) -> Iterator[threading.Event]:
         asked.set()
         put_back()
 
-    for number in signals:
+    for number in before:
         signal.signal(number, ask)
     try:
         yield asked

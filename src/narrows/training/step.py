@@ -131,8 +131,14 @@ class Step:
                 for parameter, gradient in zip(self.parameters, gradients, strict=True):
                     parameter.grad = gradient
                 return terms
-        with self.autocast():
-            loss = self.loss(batch, shard)
+        try:
+            with self.autocast():
+                loss = self.loss(batch, shard)
+        except torch._dynamo.exc.TorchDynamoException as error:  # such as a C++ compiler that lacks Python's headers
+            self.loss = self.learner
+            self.say(f"The step could not be compiled, and is done as it is: {_first_line(error)}")
+            with self.autocast():
+                loss = self.loss(batch, shard)
         loss.total.backward()
         return _detached(loss)
 

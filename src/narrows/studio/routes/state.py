@@ -64,14 +64,14 @@ def choose_class(here: Here, view: Opened, request: Request, body: ClassName) ->
 
 def whole_state(session: Session, jobs: Jobs) -> State:
     """The state of a session."""
-    view = session.current
+    view, running = session.current, jobs.running
     return State(
         version=session.version,
         instance=session.instance,
         narrows=__version__,
         model=model_state(view) if view else None,
         data=_data_state(view) if view and view.data else None,
-        training=jobs.running.id if jobs.running else None,
+        training=running.id if running else None,
         models=[
             ModelEntry(id=v.id, name=v.name, recipe=v.model.recipe.name, current=v is view, saved=v.saved)
             for v in list(session.views.values())

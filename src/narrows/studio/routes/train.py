@@ -232,10 +232,10 @@ def _brought(request: Request, upload: str) -> Brought:
 
 
 def _told(number: str, brought: Brought) -> Upload:
-    schema, labels = brought.schema, brought.labels
+    schema, labels, label = brought.schema, brought.labels, uploads.suggested_label(brought)
     columns = None
     if schema.kind == "vector":
-        columns = [_column(c) for c in brought.columns or _nameless(brought)]
+        columns = [_column(c, label) for c in brought.columns or _nameless(brought)]
     words = any(c.kind == "category" for c in brought.columns or ())
     many = schema.n_entries
     return Upload(
@@ -257,7 +257,7 @@ def _told(number: str, brought: Brought) -> Upload:
             n_components=max(1, min(8, many // 2)),
             max_time=_MAX_TIME,
             likelihood="auto",
-            label=uploads.suggested_label(brought),
+            label=label,
         ),
         preview=Preview(sheet=uploads.sheet(brought), rows=_first_rows(brought)),
     )
@@ -269,7 +269,7 @@ def _nameless(brought: Brought) -> list[Column]:
     return [Column(f"column {i + 1}", "number", X[:, i].astype(np.float64)) for i in range(X.shape[1])]
 
 
-def _column(column: Column) -> ColumnEntry:
+def _column(column: Column, label: str | None) -> ColumnEntry:
     number = column.kind == "number"
     values: Any = column.values[np.isfinite(column.values)] if number else [v for v in column.values if v is not None]
     distinct = len(np.unique(values)) if number else len(set(values))
@@ -277,7 +277,7 @@ def _column(column: Column) -> ColumnEntry:
     return ColumnEntry(
         name=column.name,
         kind=column.kind,
-        use=number,
+        use=number and column.name != label,
         missing=column.missing,
         low=float(values.min()) if number else None,
         high=float(values.max()) if number else None,

@@ -67,6 +67,8 @@ export function panel(app) {
     const more = h("div", { class: "parameters" });
     /** @type {Map<string, {field: HTMLInputElement, was: string}>} */ const fields = new Map();
 
+    /** @type {Map<string, HTMLInputElement>} */ const boxes = new Map();
+    label.addEventListener("change", () => boxes.get(label.value)?.checked && boxes.get(label.value)?.click()); // or it would be learned from
     const recount = () => (count.textContent = `${used.size} of ${seen.columns?.length} columns are learned from`);
     /** @param {Column} column */
     const line = (column) => {
@@ -75,6 +77,7 @@ export function panel(app) {
         else used.delete(column.name);
         recount();
       } });
+      boxes.set(column.name, box);
       return h("tr", null, h("td", null, box), h("th", { scope: "row" }, column.name), h("td", null, column.kind), h("td", { class: "num" }, column.low === null ? "" : `${number(column.low)} to ${number(column.high)}`), h("td", { class: "num" }, column.missing ? `${column.missing} missing` : ""), h("td", { class: "num" }, column.distinct.toLocaleString("en")), h("td", { class: "eg" }, column.examples.slice(0, 3).join(", ")));
     };
     if (seen.columns) recount();

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin, clone
+from sklearn.base import ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -15,8 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from narrows.bottlenecks import UNKNOWN, Guess
 from narrows.data import taken
+from narrows.data.labels import filled, parted
 from narrows.estimators import VAE
-from narrows.estimators.labels import filled, parted
 from narrows.estimators.signature import seed_from
 from narrows.tasks.labels.few import FromFew, components_for
 from narrows.tasks.labels.graph import SPREADS
@@ -119,7 +119,8 @@ class Classifier(ClassifierMixin, FromFew):
         labels = self._column(y, n, "label")
         _, known = parted(labels)
         if labels.dtype.kind in "iufO":
-            absent = known & np.array([not isinstance(v, str) and v == -1 for v in labels.tolist()])
+            pairs = zip(known, labels.tolist(), strict=True)
+            absent = np.array([is_known and not isinstance(v, str) and v == -1 for is_known, v in pairs], dtype=bool)
             if len(set(labels[known & ~absent].tolist())) > 1:
                 known &= ~absent
         if labels.dtype.kind == "O":
@@ -170,14 +171,14 @@ class Classifier(ClassifierMixin, FromFew):
                 'Give such examples with the label -1, or take method="fine-tune".'
             )
         if given is None:
-            given = VAE(components_for(X), random_state=seed_from(self.random_state))
+            given = VAE(components_for(X))
         # labelled examples are shown more often, so that each batch has some
         again = np.tile(np.flatnonzero(known), max(0, int(0.1 * len(place) / known.sum()) - 1))
         order = np.concatenate([np.arange(len(place)), again])
-        label = np.where(known, place, np.nan)[order]
+        label = np.where(known, self.classes_.astype(object)[place], None)[order]
         self.method_ = "joint"
-        self.encoder_ = clone(given).set_params(conditional=True).fit(taken(X, order), label)
-        self.n_features_in_ = self.encoder_.n_features_in_
+        self.encoder_ = self._seeded(given).set_params(conditional=True).fit(taken(X, order), label)
+        self._take_form()
         head = self.encoder_.model_.guess
         assert head is not None
         self.head_ = head

@@ -17,11 +17,11 @@ from torch import Tensor
 from narrows.bottlenecks import Estimate, Guess
 from narrows.estimators import AE
 from narrows.estimators.base import Estimator
-from narrows.estimators.signature import seed_from
+from narrows.estimators.signature import forget_fit, seed_from
 from narrows.objectives import WeightedCosts
 from narrows.params import Integer, OneOf, Parameter
 from narrows.tasks.labels.graph import Graph
-from narrows.training import Settings
+from narrows.training import Interrupted
 from narrows.training import fit as train
 
 _COMPONENTS = 32
@@ -63,13 +63,18 @@ class FromFew(BaseEstimator):
                 f'{owner}(method="fine-tune") takes an encoder that is not conditional. Fit one on X '
                 'alone, or take method="spread".'
             )
+        self._take_form()
+        return np.asarray(self.encoder_.transform(X))
+
+    def _take_form(self) -> None:
+        """What the encoder knows of the columns."""
         self.n_features_in_ = self.encoder_.n_features_in_
         if hasattr(self.encoder_, "feature_names_in_"):
             self.feature_names_in_ = self.encoder_.feature_names_in_
-        return np.asarray(self.encoder_.transform(X))
 
     def _rows(self, X: Any, y: Any) -> int:
-        """How many examples X holds, once it and `y` are found to be there."""
+        """How many examples X holds, once it and `y` are found to be there; an earlier fit is forgotten."""
+        forget_fit(self)
         given = self._given()
         fitted = given is not None and given.__sklearn_is_fitted__()
         encoder = AE() if given is None else given if fitted else clone(given)
@@ -110,8 +115,13 @@ class FromFew(BaseEstimator):
         """The encoder, fitted on X unless it comes fitted."""
         given = self._given()
         if given is None:
-            given = AE(components_for(X), random_state=seed_from(self.random_state))
-        return given if given.__sklearn_is_fitted__() else clone(given).fit(X)
+            given = AE(components_for(X))
+        return given if given.__sklearn_is_fitted__() else self._seeded(given).fit(X)
+
+    def _seeded(self, given: Estimator) -> Estimator:
+        """A copy to fit, with a seed of its own where it has none."""
+        fresh = clone(given)
+        return fresh if fresh.random_state is not None else fresh.set_params(random_state=seed_from(self.random_state))
 
     def _graph(self, codes: np.ndarray) -> Graph:
         if len(codes) <= self.n_neighbors:
@@ -142,11 +152,20 @@ class FromFew(BaseEstimator):
             torch.manual_seed(seed)
             guess = head(tuned.model_.bottleneck.n_inputs)
         tuned.model_.guess = guess  # while it learns; the model that is left is one like others
-        costs = {name: 1.0 for name in tuned.model_.bottleneck.costs if name in ("kl", "l1", "kl_rate")}
-        objective = WeightedCosts({**costs, "label": _LABEL_WEIGHT})
+        objective = WeightedCosts({**tuned.own_costs(seed), "label": _LABEL_WEIGHT})
         rows = tuned.checked(X)
-        train(tuned.model_, objective, rows, tuned.schema_, Settings(seed=seed), title="fine-tune", labels=labels)
+        stopped: Interrupted | None = None
+        try:
+            # how long and in which steps is another question than it was for what the encoder learned first
+            anew: dict[str, Any] = dict.fromkeys(("max_epochs", "batch_size", "learning_rate"), "auto")
+            settings = tuned.settings(seed, **anew, checkpoint=None, track=None)
+            result = train(tuned.model_, objective, rows, tuned.schema_, settings, title="fine-tune", labels=labels)
+        except Interrupted as interrupted:
+            stopped, result = interrupted, interrupted.result
         self.head_, tuned.model_.guess = guess.eval(), None
+        tuned.went_on(result, rows)
+        if stopped is not None:
+            raise stopped
 
     def _by_head(self, read: Callable[[Any, Tensor], Tensor], X: Any) -> Tensor:
         """What `read` makes of the head and of what the encoder gives for X, in double precision."""

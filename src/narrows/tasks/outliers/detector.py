@@ -26,7 +26,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from narrows import storage
 from narrows.data import as_array, as_floats, check_numeric, evenly, extremes
-from narrows.estimators.signature import RANDOM_STATE, plain, seed_from
+from narrows.estimators.signature import RANDOM_STATE, forget_fit, plain, seed_from
 from narrows.params import Integer, OneOf, Real, either, parameters
 from narrows.tasks.outliers.columns import Columns
 from narrows.tasks.outliers.ensemble import Ensemble, trained
@@ -112,6 +112,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         """
         for name, parameter in parameters(type(self).__init__).items():
             parameter.check(type(self).__name__, getattr(self, name))
+        forget_fit(self)
         rows = self._rows(X, reset=True)
         rng = np.random.default_rng(seed_from(self.random_state))
         self._columns = Columns.of(rows)
@@ -122,6 +123,10 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         self._learn(u[usual], keys[usual], rng)
         self._calibrate(u, keys, usual)
         return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether a fit has come to its end; `offset_` is what is found out last."""
+        return hasattr(self, "offset_")
 
     def score_samples(self, X: Any) -> np.ndarray:
         """How usual each row is: (n,), nats of surprise below 0; lower is stranger."""
@@ -193,7 +198,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
         detector._columns = Columns(arrays["columns.center"], arrays["columns.scale"])
         detector._known, detector._fold = arrays["known"].view(np.uint64), arrays["fold"]
-        detector._residuals = Residuals(arrays["residuals.error"], arrays["residuals.whiten"])
+        detector._residuals = Residuals(arrays["residuals.error"], arrays.get("residuals.whiten"))
         detector._refer(arrays["near"], arrays["near.keys"].view(np.uint64), arrays["wide"].astype(np.int64))
         weights = {k.removeprefix("ensemble."): t for k, t in tensors.items() if k.startswith("ensemble.")}
         n_members, d, width = weights["weights.0"].shape
@@ -281,11 +286,12 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
             "known": self._known.view(np.int64),
             "fold": self._fold,
             "residuals.error": self._residuals.error,
-            "residuals.whiten": self._residuals.whiten,
             "near": self._near.references,
             "near.keys": self._near.keys.view(np.int64),
             "wide": self._wide_rows,
         }
+        if self._residuals.whiten is not None:
+            arrays["residuals.whiten"] = self._residuals.whiten
         weights = self._ensemble.state_dict(prefix="ensemble.")
         return {**{name: torch.from_numpy(array) for name, array in arrays.items()}, **weights}
 

@@ -41,16 +41,21 @@ class Neighbours:
 
     def __call__(self, u: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """The mean squared distance, summed over entries: (n,), of rows with `keys` (n,)."""
-        distance, which = self._search.kneighbors(u)
-        return np.square(distance.astype(np.float64)[self._others(which, keys)]).reshape(len(u), -1).mean(1)
+        found = np.empty(len(u))
+        for b in _blocks(len(u), self.k + 1):
+            distance, which = self._search.kneighbors(u[b])
+            others = distance.astype(np.float64)[self._others(which, keys[b])]
+            found[b] = np.square(others).reshape(len(which), -1).mean(1)
+        return found
 
     def shares(self, u: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """The same for each entry: (n, d)."""
-        which = self._search.kneighbors(u, return_distance=False)
-        which = which[self._others(which, keys)].reshape(len(u), -1)
-        step = max(1, _NUMBERS // (self.k * u.shape[1]))
-        blocks = [slice(i, i + step) for i in range(0, len(u), step)]
-        return np.concatenate([np.square(u[b, None] - self.references[which[b]]).mean(1) for b in blocks])
+        found = np.empty(u.shape)
+        for b in _blocks(len(u), (self.k + 1) * u.shape[1]):
+            which = self._search.kneighbors(u[b], return_distance=False)
+            which = which[self._others(which, keys[b])].reshape(len(which), -1)
+            found[b] = np.square(u[b, None] - self.references[which]).mean(1)
+        return found
 
     def _others(self, which: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """True for the first k neighbours that are not the row itself: like `which`, (n, k + 1)."""
@@ -58,6 +63,12 @@ class Neighbours:
         own = np.where(place >= 0, self._order[place], -1)
         others = which != own[:, None]
         return others & (others.cumsum(1) <= min(self.k, which.shape[1]))
+
+
+def _blocks(n: int, numbers: int) -> list[slice]:
+    """n rows in parts, where each row takes so many numbers of memory."""
+    step = max(1, _NUMBERS // numbers)
+    return [slice(start, start + step) for start in range(0, n, step)]
 
 
 def find(known: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -71,10 +82,10 @@ class Residuals:
     """Squared errors of prediction, standardised by those of held-out rows and freed of their correlations.
 
     Each member has its own `error` (M, d) and `whiten` (M, d, d), found by rows that it was trained on and others
-    predicted: what it leaves out is left out here, too.
+    predicted: what it leaves out is left out here, too. Without `whiten` correlations stay.
     """
 
-    def __init__(self, error: np.ndarray, whiten: np.ndarray) -> None:
+    def __init__(self, error: np.ndarray, whiten: np.ndarray | None) -> None:
         self.error, self.whiten = error, whiten
 
     @classmethod
@@ -82,17 +93,20 @@ class Residuals:
         """By errors (n, d), each of the member that did not see the row, whose number is `fold` (n)."""
         others = [held_out[fold != i] if (fold != i).any() else held_out for i in range(n_members)]
         error = np.stack([np.sqrt(np.square(rows, dtype=np.float64).mean(0)) + _LEAST_ERROR for rows in others])
+        if held_out.shape[1] > _MOST_WHITENED:
+            return cls(error, None)
         return cls(error, np.stack([_whitening(rows / e) for rows, e in zip(others, error, strict=True)]))
 
     def shares(self, residuals: np.ndarray) -> np.ndarray:
         """Of each entry of `residuals` (M, n, d)."""
-        return np.square((residuals / self.error[:, None]) @ self.whiten)
+        scaled = residuals / self.error[:, None]
+        return np.square(scaled if self.whiten is None else scaled @ self.whiten)
 
 
 def _whitening(scaled: np.ndarray) -> np.ndarray:
     """The inverse root of the correlations of `scaled` (n, d), shrunk by as much as n rows ask for."""
     d = scaled.shape[1]
-    if d > _MOST_WHITENED or len(scaled) < 2:
+    if len(scaled) < 2:
         return np.eye(d)
     values, vectors = np.linalg.eigh(ledoit_wolf(scaled, assume_centered=True)[0] + _RIDGE * np.eye(d))
     return (vectors / np.sqrt(values)) @ vectors.T

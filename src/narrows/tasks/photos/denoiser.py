@@ -21,13 +21,13 @@ from sklearn.utils.validation import check_is_fitted
 from narrows import bottlenecks, corruptions, recipes, storage
 from narrows.data import Patches, Schema
 from narrows.data.patches import schema
-from narrows.estimators.signature import RANDOM_STATE, plain, seed_of_run
+from narrows.estimators.signature import RANDOM_STATE, forget_fit, plain, seed_of_run
 from narrows.likelihoods import Gaussian
 from narrows.networks import PhotoUNet
 from narrows.params import FLAG, SIZES, Integer, OneOf, Parameter, Real, Which, either, nearest, parameters
 from narrows.tasks.photos import images as photos
 from narrows.tasks.photos.tiles import Tiles
-from narrows.training import PRECISIONS, Choice, Interrupted, Settings, checkpoint, choose_device, own_generators
+from narrows.training import PRECISIONS, Interrupted, Settings, checkpoint, choose_device, own_generators
 from narrows.training import fit as train
 from narrows.training.distributed import join
 from narrows.version import __version__
@@ -35,7 +35,6 @@ from narrows.version import __version__
 _AUTO = OneOf(("auto",))
 _WIDTHS = Which("a sequence of at least one int of at least 1", lambda v: SIZES.accepts(v) and len(v) > 0)
 _LEVEL = (0.0, 55 / 255)  # of the noise that clean images get, as the field has it
-_BATCHES = {"clean": 16, "recorrupt": 64, "blind_spot": 64}  # noise in what is learned must average out in a step
 _SHARPEST = 2 / 255  # error of a piece, under which it no longer counts for more: nothing of it is seen
 _SMALLEST = 8  # pixels of a side to learn from
 _HASHED_BYTES = 64 << 20
@@ -60,7 +59,7 @@ class PhotoDenoiser(BaseEstimator):
         "recorrupt": what the photos have, "auto" to estimate it for each.
     widths, blocks : of the network, see `narrows.networks.PhotoUNet`.
     patch_size : pixels of a piece's side.
-    batch_size : pieces of a step, "auto" for 16, or for 64 where what must be given is noisy.
+    batch_size : pieces of a step. In a training of a few minutes 16 are quicker, where targets are clean.
     learning_rate, max_epochs, max_time, device, precision, compile, checkpoint, random_state, verbose :
         as in the estimators. An epoch has as many pieces as would cover the photos once.
 
@@ -89,7 +88,7 @@ class PhotoDenoiser(BaseEstimator):
         widths: Annotated[Sequence[int], _WIDTHS] = (64, 128, 256),
         blocks: Annotated[int, Integer(1)] = 2,
         patch_size: Annotated[int, Integer(_SMALLEST)] = 64,
-        batch_size: Annotated[Any, either(Integer(1), _AUTO)] = "auto",
+        batch_size: Annotated[int, Integer(1)] = 64,
         learning_rate: Annotated[float, Real(0, open_low=True)] = 5e-4,
         max_epochs: Annotated[Any, either(Integer(1), _AUTO)] = "auto",
         max_time: Annotated[Any, either(Real(0, open_low=True), OneOf((None,)))] = None,
@@ -127,12 +126,13 @@ class PhotoDenoiser(BaseEstimator):
         KeyboardInterrupt
             On Ctrl-C; the model then holds what it has learned so far and can be used.
         """
+        forget_fit(self)
         patches = self._patches(X, y)
         if join(self.device).size > 1:
             raise ValueError(f"{type(self).__name__} trains in one process. Start it without torchrun.")
         seed = seed_of_run(self.random_state, self.checkpoint)
         settings = Settings(
-            batch_size=_BATCHES[self.method] if self.batch_size == "auto" else self.batch_size,
+            batch_size=self.batch_size,
             optimizer="muon",
             learning_rate=self.learning_rate,
             weight_decay=0.0,  # the noise is another in each step already
@@ -147,7 +147,6 @@ class PhotoDenoiser(BaseEstimator):
             checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
         )
         parts = self._assemble(patches.schema, seed, paired=y is not None)
-        self.model_, self.channels_ = parts.model, patches.schema.shape[0]
         stopped: Interrupted | None = None
         try:
             result = train(
@@ -161,11 +160,9 @@ class PhotoDenoiser(BaseEstimator):
             )
         except Interrupted as interrupted:
             stopped, result = interrupted, interrupted.result
+        self.model_, self.channels_ = parts.model, patches.schema.shape[0]
         self.history_, self.n_iter_ = result.history, result.n_epochs
         self.report_ = [*map(str, result.choices), *result.notes]
-        if self.batch_size == "auto":
-            why = "clean targets" if self.method == "clean" else "the noise of the targets averages out within a step"
-            self.report_.insert(0, str(Choice("batch_size", str(settings.batch_size), why)))
         if self.method == "recorrupt" and self.level == "auto":
             self.report_.insert(0, f"level = {np.mean(self.levels_):.4f}: estimated, the mean over the photos")
         if stopped is not None:
@@ -188,7 +185,6 @@ class PhotoDenoiser(BaseEstimator):
         partners = None if y is None else photos.read(y, owner)
         photos.check_partners(shown, partners, owner)
         channels = max(photos.channels(image) for image in [*shown, *(partners or [])])
-        self.__dict__.pop("levels_", None)  # of an earlier fit
         if self.method == "recorrupt":
             if isinstance(self.level, (tuple, list)):
                 raise ValueError(f'The `level` of {owner} must be one number or "auto" where photos are noisy.')

@@ -7,6 +7,7 @@ image at once would give, but for rounding. Only the image's own edges have no m
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,6 +46,11 @@ class Tiles:
             raise ValueError(
                 f"The `out` parameter of denoise must be an array of {image.dtype} of shape {image.shape}. Got "
                 f"{out.dtype} of shape {out.shape}."
+            )
+        elif np.shares_memory(image, out) or (_file(out) is not None and _file(image) == _file(out)):
+            raise ValueError(
+                "The `out` parameter of denoise must lie elsewhere than the photo: a tile is cleaned by what stands "
+                "around it, which would be clean already."
             )
         for read, kept, written in self._places(*image.shape[:2]):
             out[written] = as_dtype(self._tile(image[read])[kept], out.dtype)
@@ -90,6 +96,11 @@ def as_dtype(image: np.ndarray, dtype: np.dtype) -> np.ndarray:
     if dtype.kind == "f":
         return image.astype(dtype)
     return np.rint(image.clip(0, 1) * white(dtype)).astype(dtype)
+
+
+def _file(array: np.ndarray) -> Any:
+    """The file that a memory map is of, None for other arrays."""
+    return getattr(array, "filename", None)
 
 
 def _span(start: int, length: int, size: int, margin: int) -> tuple[slice, slice, slice]:
