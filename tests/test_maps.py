@@ -129,12 +129,13 @@ def _filled(mine: torch.Tensor, whole: torch.Tensor, rows: slice) -> torch.Tenso
 
 
 class TestNeighbours:
-    def test_are_those_of_scikit_learn(self):
+    @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+    def test_are_those_of_scikit_learn(self, metric):
         X = torch.from_numpy(np.random.default_rng(0).normal(size=(300, 9)).astype(np.float32))
         among = torch.randperm(300)[:250]
-        found = nearest_rows(lambda index: X[index], 300, among, 5)
-        there = NearestNeighbors(n_neighbors=6).fit(X[among])
-        for i, row in enumerate(among[there.kneighbors(X, return_distance=False)].tolist()):
+        found = nearest_rows(lambda index: X[index], 300, among, 5, metric)
+        there = NearestNeighbors(n_neighbors=6, metric=metric).fit(X[among] - X[among].mean(0))
+        for i, row in enumerate(among[there.kneighbors(X - X[among].mean(0), return_distance=False)].tolist()):
             assert set(found[i].tolist()) == set([j for j in row if j != i][:5])
 
     def test_of_many_rows_are_looked_for_in_parts(self, monkeypatch):
@@ -165,6 +166,14 @@ class TestNeighbours:
         rows.find_neighbours(1, torch.arange(50))
         apart = torch.cdist(rows.batch(torch.arange(50)).x, rows.batch(torch.arange(50)).x).fill_diagonal_(torch.inf)
         torch.testing.assert_close(rows.batch(index).near, rows.batch(apart.argmin(1)[index]).x)
+
+    def test_images_are_compared_by_direction(self, digits):
+        X = digits[0]
+        images, table = (narrows.MapAE(max_epochs=1, hidden=(8,), random_state=0).fit(X) for X in (X[:60], X[:60, 0]))
+        assert any(line.startswith("metric = cosine: images") for line in images.report_)
+        assert any(line.startswith("metric = euclidean: columns") for line in table.report_)
+        asked = narrows.MapAE(metric="cosine", max_epochs=1, hidden=(8,), random_state=0).fit(X[:60])
+        np.testing.assert_array_equal(asked.transform(X), images.transform(X))
 
 
 class TestMap:

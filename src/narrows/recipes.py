@@ -223,6 +223,11 @@ def mapae(
     n_neighbors: Annotated[
         Any, either(Integer(1), OneOf(("auto",))), "nearest rows that are to stay near on the map; 'auto' is 20"
     ] = "auto",
+    metric: Annotated[
+        str,
+        OneOf(("auto", "euclidean", "cosine")),
+        "by which those are found; 'auto' is 'cosine', of centred examples, for images, and else 'euclidean'",
+    ] = "auto",
     attraction: Annotated[
         float, Real(0, open_low=True), "pull between neighbours; 1 is that of t-SNE, more gathers clusters as UMAP does"
     ] = 1.3,
@@ -250,6 +255,7 @@ def mapae(
                 None if n_neighbors == "auto" else n_neighbors,
                 attraction,
                 breadth,
+                None if metric == "auto" else metric,
                 counts=schema.support == "count",
             ),
         ),

@@ -1,6 +1,7 @@
 """Which rows are near each other: found once before a training, for costs that keep neighbours together.
 
-    distance(i, j) = |x_i - x_j|    Euclidean, of flattened rows on the model's scale (log(1 + x) for counts)
+    euclidean    distance(i, j) = |x_i - x_j|            of flattened rows on the model's scale (log(1 + x) for counts)
+    cosine       distance(i, j) = |u_i - u_j|            u = (x - mean) / |x - mean|
 
 Rows of more than `_AXES` numbers are first projected on their leading principal axes. Where there are many rows, each
 looks for its neighbours in a random part of them, so that the search grows with their number and not its square.
@@ -19,17 +20,20 @@ _PART = 1 << 16  # rows among which each one's neighbours are looked for
 _BLOCK = 1 << 25  # distances in memory at once
 
 
-def nearest_rows(flat: Callable[[Tensor], Tensor], n: int, among: Tensor, k: int) -> Tensor:
+def nearest_rows(flat: Callable[[Tensor], Tensor], n: int, among: Tensor, k: int, metric: str = "euclidean") -> Tensor:
     """The `k` nearest of the rows `among` to each of `n` rows, but not itself: n x k integers, in no order.
 
     Parameters
     ----------
     flat : gives the rows at an index (m integers) as m x d floats.
     among : the numbers of the candidates, in random order; more than `k`.
+    metric : "euclidean" or "cosine".
     """
     shift, axes = principal_axes(flat(among[:_LOOKED_AT]))
     every = torch.arange(n, device=among.device)
     points = torch.cat([(flat(part) - shift) @ axes for part in every.split(_PART // 8)])
+    if metric == "cosine":
+        points = torch.nn.functional.normalize(points, dim=1)
     parts = among.tensor_split(-(-len(among) // _PART))
     part_of = torch.full((n,), -1, device=among.device)
     for number, candidates in enumerate(parts):

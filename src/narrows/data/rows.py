@@ -57,9 +57,9 @@ class Rows:
             near = self._at(self.neighbours[index, drawn].long())
         return Batch(x, x, label=label, near=near)
 
-    def find_neighbours(self, k: int, among: Tensor) -> None:
+    def find_neighbours(self, k: int, among: Tensor, metric: str = "euclidean") -> None:
         """Have each batch bring a neighbour of each example, drawn from its `k` nearest rows `among` those."""
-        self.neighbours = nearest_rows(self._flat, len(self), among, k)
+        self.neighbours = nearest_rows(self._flat, len(self), among, k, metric)
 
     def _at(self, index: Tensor) -> Tensor:
         return self._prepared(self.rows.index_select(0, index if self.resident else index.cpu()))

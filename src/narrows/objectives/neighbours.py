@@ -5,7 +5,7 @@
 
 i' is a near neighbour of i in the data, drawn at each step from the nearest rows, which were found once before the
 training; j runs over the batch, and in the last sum over the drawn neighbours too. p(j | i) is large for the examples
-of the batch that are nearest to i: p = exp(-(d_ij - d_i) / s_i) / sum, where d_ij is the squared distance in the data,
+of the batch that are nearest to i: p = exp(-(d_ij - d_i) / s_i) / sum, where d_ij is the squared Euclidean distance,
 d_i the least of them and d_i + s_i that of a neighbour further on. So neighbourhoods are kept at two scales: that of
 the nearest rows, and that of a batch.
 
@@ -37,6 +37,8 @@ class KeptNeighbours(nn.Module):
     n_neighbors : from how many nearest rows i' is drawn; None for 20, or fewer where there are not as many rows.
     attraction : a, above 0.
     breadth : b, in [0, 1].
+    metric : "euclidean" or "cosine" (of centred rows), by which those nearest rows are found; None for "cosine" of
+        images and "euclidean" of anything else.
     counts : whether examples are counts, whose distances are those of log(1 + x).
     spread : s. A map whose codes have a standard deviation of 1 is `spread` times as wide as the distance at which q is
         a half. The larger it is, the coarser is what one step of a given learning rate does to the map.
@@ -55,12 +57,13 @@ class KeptNeighbours(nn.Module):
         n_neighbors: int | None = None,
         attraction: float = 1.3,
         breadth: float = 0.2,
+        metric: str | None = None,
         counts: bool = False,
         spread: float = 2.0,
     ) -> None:
         super().__init__()
         self.n_neighbors, self.attraction, self.breadth = n_neighbors, attraction, breadth
-        self.counts, self.spread = counts, spread
+        self.metric, self.counts, self.spread = metric, counts, spread
 
     def of(self, model: Autoencoder, batch: Batch, z: Tensor) -> Tensor:
         """The cost in nats of each example of `batch` (B), of which z (B x L) are the codes."""

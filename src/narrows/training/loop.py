@@ -39,7 +39,7 @@ from narrows.training.generators import own_generators
 from narrows.training.interrupt import deferred_interrupt
 from narrows.training.operations import operations
 from narrows.training.optimizer import choose_decay
-from narrows.training.pairs import choose_batch, find_pairs
+from narrows.training.pairs import choose_batch, choose_patience, find_pairs
 from narrows.training.progress import Reporter
 from narrows.training.result import Interrupted, Result
 from narrows.training.schedule import Schedule
@@ -134,6 +134,7 @@ class Trainer:
         self.rows = X.on(self.device, dtype) if isinstance(X, Patches) else Rows(X, schema, self.device, dtype, labels)
         each = operations(self.model, self.rows, self.objective.neighbours is not None)
         settings, batch_choices = choose_batch(settings, self.objective, len(X))
+        self.patience, patience_choices = choose_patience(settings.n_iter_no_change, self.objective)
         self.plan: Plan = plan(settings, len(X), each, self.world.size)
         shuffled = torch.randperm(len(X), generator=torch.Generator().manual_seed(settings.seed))
         self.held_out = shuffled[: self.plan.n_valid][:_LOOK_ROWS].to(self.device)
@@ -168,7 +169,8 @@ class Trainer:
         )
         chosen = [device_choice, *sharding_choices, threads_choice, precision_choice, compile_choice]
         chosen += [*recording_choices, decay_choice]
-        self.result = Result(choices=[*chosen, *self.plan.choices, *batch_choices, *pair_choices])
+        chosen += [*self.plan.choices, *batch_choices, *patience_choices, *pair_choices]
+        self.result = Result(choices=chosen)
         for choice in self.result.choices:
             reporter.note(choice)
         self.at = Position()
@@ -352,7 +354,7 @@ class Trainer:
             self.at.best_loss = loss
             self.remember()
         seconds = self.seconds
-        if self.at.waited >= self.settings.n_iter_no_change and not self.schedule.cooling(self.at.step, seconds):
+        if self.at.waited >= self.patience and not self.schedule.cooling(self.at.step, seconds):
             self.schedule.cool(self.at.step, seconds)
             self.say(
                 f"step {self.at.step:,}: the held-out loss has not improved for {self.at.waited} looks; cooling down. "

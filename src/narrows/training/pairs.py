@@ -12,6 +12,7 @@ from narrows.training.device import Choice
 from narrows.training.settings import Settings
 
 _N_NEIGHBORS = 20
+_PATIENCE, _PATIENCE_WITH_PAIRS = 10, 25  # looks
 _BATCHES = ((10_000, 512), (1_000, 256), (0, 64))  # from so many rows on, so many examples
 
 
@@ -22,6 +23,16 @@ def choose_batch(settings: Settings, objective: WeightedCosts, n: int) -> tuple[
     size = min(next(size for rows, size in _BATCHES if n >= rows), n)
     choice = Choice("batch_size", str(size), "each example is held against all others of its batch")
     return replace(settings, batch_size=size), [choice]
+
+
+def choose_patience(asked: int | str, objective: WeightedCosts) -> tuple[int, list[Choice]]:
+    """How many looks at the held-out loss without improvement make a plateau."""
+    if not isinstance(asked, str):
+        return asked, []
+    if objective.neighbours is None:
+        return _PATIENCE, []
+    why = "neighbours are drawn anew each time, so the held-out loss falls slowly"
+    return _PATIENCE_WITH_PAIRS, [Choice("n_iter_no_change", str(_PATIENCE_WITH_PAIRS), why)]
 
 
 def find_pairs(rows: Rows | Patches, objective: WeightedCosts, training: Tensor, owner: str) -> list[Choice]:
@@ -40,6 +51,14 @@ def find_pairs(rows: Rows | Patches, objective: WeightedCosts, training: Tensor,
             f"The `n_neighbors` parameter of {owner} must be at most {most:,}, one less than the rows to learn from. "
             f'Got {k} instead: pass n_neighbors="auto", or more rows.'
         )
-    rows.find_neighbours(k or max(1, min(_N_NEIGHBORS, most)), training)
-    assert rows.neighbours is not None
-    return [] if k else [Choice("n_neighbors", str(rows.neighbours.shape[1]), f"of {len(training):,} rows")]
+    metric, choices = objective.neighbours.metric, []
+    if metric is None:
+        alike = rows.schema.kind == "image"
+        metric = "cosine" if alike else "euclidean"
+        why = "images that differ in contrast alone are alike" if alike else "columns have their own scales already"
+        choices.append(Choice("metric", metric, why))
+    if k is None:
+        k = max(1, min(_N_NEIGHBORS, most))
+        choices.append(Choice("n_neighbors", str(k), f"of {len(training):,} rows"))
+    rows.find_neighbours(k, training, metric)
+    return choices

@@ -51,7 +51,7 @@ class Settings:
     max_time: float | None = None
     early_stopping: bool = True
     validation_fraction: float = 0.1
-    n_iter_no_change: int = 10
+    n_iter_no_change: int | Literal["auto"] = "auto"
     device: str = "auto"
     precision: str = "auto"
     compile: bool | Literal["auto"] = "auto"
