@@ -33,7 +33,7 @@ def _training(
         float, Real(0, 1, open_low=True, open_high=True), "share of rows held out for early stopping"
     ] = 0.1,
     n_iter_no_change: Annotated[
-        Any, either(Integer(1), _AUTO), "looks without improvement that make a plateau; 'auto' is 10, for a map 60"
+        Any, either(Integer(1), _AUTO), "looks without improvement that make a plateau; 'auto' is 10, for a map 25"
     ] = "auto",
     contamination: Annotated[
         Any, either(Real(0, 0.5, open_low=True), _AUTO), "share of outliers that sets the threshold of `predict`"

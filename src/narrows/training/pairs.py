@@ -12,7 +12,7 @@ from narrows.training.device import Choice
 from narrows.training.settings import Settings
 
 _N_NEIGHBORS = 20
-_PATIENCE, _PATIENCE_WITH_PAIRS = 10, 60  # looks
+_PATIENCE, _PATIENCE_WITH_PAIRS = 10, 25  # looks
 _BATCHES = ((10_000, 512), (1_000, 256), (0, 64))  # from so many rows on, so many examples
 
 
