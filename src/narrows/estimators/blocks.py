@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 2048  # in a block: measured, beside 256 to 4096, on 784-512-256-16
 _MOST_NUMBERS = 1 << 21  # in a block where it is widest, so that it stays where the processor reads it fast
+_RETAINED = 31 << 20  # bytes; from 32 MiB on glibc learns nothing
 _FEWEST_ROWS = 32  # smaller blocks are filled up, so that an example's result does not depend on its company
 _FEWEST_TURNS = 4  # of each thread, if there are enough rows: with fewer, all wait long for the last
 _MOST_WORKERS = 8  # with more, threads would wait for Python's lock
@@ -101,6 +102,9 @@ def stream(
 
 def mapped(work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Autoencoder) -> Generator[np.ndarray]:
     """`work(block, number of its first row)` for each of `blocks`, in order, some of them at the same time."""
+    # never touched, and freed at once: glibc learns from it to keep what a block frees for the next one (mallopt(3),
+    # M_TRIM_THRESHOLD), where it would hand the pages back and get new ones, zeroed, for a quarter of the time
+    torch.empty(_RETAINED, dtype=torch.uint8)
     blocks = iter(blocks)
     start = list(itertools.islice(blocks, 2))
     if len(start) < 2:  # nothing to share out: torch's own threads share the products
