@@ -1,6 +1,7 @@
 """The estimators: scikit-learn's habits, and what people do with a fitted model."""
 
 import json
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -500,3 +501,14 @@ def test_ctrl_c_in_a_pass_keeps_what_was_learned(monkeypatch, vectors):
         np.testing.assert_allclose(model.code_std_, model.transform(vectors).std(0), rtol=1e-4)
     assert model.n_iter_ == 2
     assert model.partial_fit(vectors).n_iter_ == 3
+
+
+def test_lists_for_a_model_of_frames_come_back_as_frames(vectors):
+    frame = pd.DataFrame(vectors, columns=list("abcdef"), index=np.arange(200) + 1000)
+    model = AE(2, hidden=(8,), max_epochs=1, random_state=0, device="cpu").fit(frame)
+    attribute = model.attribute(frame, frame["a"])
+    for rows, index in ((frame[:3], [1000, 1001, 1002]), (vectors[:3].tolist(), [0, 1, 2])):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # scikit-learn's, of rows without names
+            assert model.move(rows, attribute).index.tolist() == index
+            assert model.reconstruct(rows).index.tolist() == index

@@ -67,13 +67,24 @@ class Loaded(NamedTuple):
         wanted = [str(name) for name in names or ()]
         if not wanted or self.columns is None or wanted == self.columns:
             return self
-        missing = [name for name in wanted if name not in self.columns]
-        if missing:
-            raise ValueError(
-                f"{self.name} must have the columns that the model was fitted on. It lacks "
-                f"{', '.join(map(repr, missing))}; it has {', '.join(map(repr, self.columns))}."
-            )
-        return self._replace(X=self.X[:, [self.columns.index(name) for name in wanted]], columns=wanted)
+        return self._replace(X=self.X[:, places(wanted, self.columns, self.name)], columns=wanted)
+
+
+def places(wanted: Sequence[str], names: Sequence[str], owner: str) -> list[int]:
+    """Where each of the `wanted` columns stands among the `names` of those that `owner` has.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not there.
+    """
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise ValueError(
+            f"{owner} must have the columns that the model was fitted on. It lacks "
+            f"{', '.join(map(repr, missing))}; it has {', '.join(map(repr, names))}."
+        )
+    return [names.index(name) for name in wanted]
 
 
 def read(path: str | os.PathLike[str]) -> Loaded:

@@ -43,8 +43,8 @@ class Table(NamedTuple):
         if self.width is not None:
             column = batch.column(0)
             lists = column.flatten()
-            lengths = import_pyarrow("reading .parquet")[0].compute.list_value_length(column)
-            if column.null_count or set(lengths.to_pylist()) - {self.width}:
+            compute = import_pyarrow("reading .parquet")[0].compute
+            if compute.unique(compute.list_value_length(column)).to_pylist() != [self.width]:
                 raise ValueError(
                     f"{part} must hold lists of {self.width} numbers in {self.names[0]!r}, as at its start."
                 )
@@ -75,13 +75,15 @@ def table(path: Path, columns: Sequence[str] | None = None) -> Table:
     parts = parts_of(path) if path.is_dir() else [path]
     if not parts:
         raise ValueError(f"{path} must hold {SUFFIX} files. It holds none.")
-    n = 0
+    n, schemas = 0, []
     for part in parts:
         try:
-            n += parquet.read_metadata(part).num_rows
+            metadata = parquet.read_metadata(part)
+            n += metadata.num_rows
+            schemas.append(metadata.schema.to_arrow_schema())
         except pyarrow.ArrowException as error:
             raise ValueError(f"{part} is damaged, or no Parquet file ({error}). Write it again.") from error
-    schema = parquet.read_schema(parts[0])
+    schema = schemas[0]
     names = list(schema.names if columns is None else columns)
     for name in names:
         if name not in schema.names:
@@ -91,8 +93,7 @@ def table(path: Path, columns: Sequence[str] | None = None) -> Table:
     width, dtypes = None, set()
     if len(names) == 1 and hasattr(schema.field(names[0]).type, "value_type"):
         width = _width(parts, names[0])
-    for part in parts:  # of which each has dtypes of its own
-        schema = parquet.read_schema(part)
+    for part, schema in zip(parts, schemas, strict=True):  # each has dtypes of its own
         for name in names:
             if name not in schema.names:
                 raise ValueError(f"{part} must have the columns of {parts[0]}. It has no {name!r}.")

@@ -173,7 +173,8 @@ class Schema:
             return array
         import pandas as pd
 
-        return pd.DataFrame(array, columns=list(self.columns or ()), index=getattr(like, "index", None))
+        index = like.index if hasattr(like, "iloc") else None  # a list has an index, too, which is another thing
+        return pd.DataFrame(array, columns=list(self.columns or ()), index=index)
 
     def describe(self) -> str:
         """One line for people, such as '28 x 28 grey images in [0, 1]'."""

@@ -76,14 +76,7 @@ def _chosen(piece: Any, columns: Sequence[str] | None) -> Any:
     """The `columns` of a data frame; anything else as it is."""
     if columns is None or not (hasattr(piece, "iloc") and hasattr(piece, "columns")):
         return piece
-    names = [str(name) for name in piece.columns]
-    missing = [name for name in columns if name not in names]
-    if missing:
-        raise ValueError(
-            f"Each data frame must have the columns that the model was fitted on. One lacks "
-            f"{', '.join(map(repr, missing))}; it has {', '.join(map(repr, names))}."
-        )
-    return piece.iloc[:, [names.index(name) for name in columns]]
+    return piece.iloc[:, files.places(columns, [str(name) for name in piece.columns], "Each data frame")]
 
 
 def of_array(X: np.ndarray) -> Source:

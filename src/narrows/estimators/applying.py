@@ -187,7 +187,7 @@ class Applying:
         names = source.columns or self.schema_.columns
         return [str(name) for name in names] if names else None
 
-    def _decoded(self, z: Tensor, draw: int | None = None) -> Any:
+    def _decoded(self, z: Tensor, draw: int | None = None, like: Any = None) -> Any:
         model = self.module()
         parameter = next(model.parameters())
         parts = []
@@ -195,7 +195,7 @@ class Applying:
             for part in z.to(parameter.device, parameter.dtype).split(blocks.rows_at_once(self.schema_, model)):
                 o = model.decode(blocks.filled(part))[: len(part)]
                 parts.append((model.likelihood.mean(o) if draw is None else model.likelihood.sample(o)).cpu())
-        return self.schema_.as_frame(self.schema_.restore(torch.cat(parts)))
+        return self.schema_.as_frame(self.schema_.restore(torch.cat(parts)), like=like)
 
     def _codes(self, X: Any) -> np.ndarray:
         return self._streamed("transform", self._given(X))

@@ -66,7 +66,7 @@ class Dials:
         """The codes of X."""
 
     @abstractmethod
-    def _decoded(self, z: Tensor, draw: int | None = None) -> Any:
+    def _decoded(self, z: Tensor, draw: int | None = None, like: Any = None) -> Any:
         """The examples at codes (and the labels' columns behind them), or drawn there with a seed."""
 
     @abstractmethod
@@ -324,8 +324,7 @@ class Dials:
                 f"{amount!r} instead."
             )
         moved = z + (steps * attribute.scale).reshape(-1, 1) * attribute.direction
-        found = self._decoded(self._with(self._allowed(moved), self._told(X, y, len(z))))
-        return found.set_axis(X.index) if hasattr(found, "iloc") and hasattr(X, "index") else found
+        return self._decoded(self._with(self._allowed(moved), self._told(X, y, len(z))), like=X)
 
     # ---------------------------------------------------------------------------------------------- inside
 
