@@ -59,6 +59,7 @@ class Autoencoder(nn.Module):
         self.decoder, self.likelihood, self.guess = decoder, likelihood, guess
         self.register_buffer("order", torch.arange(bottleneck.n_components))
         self.register_buffer("log_frequencies", torch.tensor(frequencies).log() if frequencies else None)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # convolutions go through it faster
 
     @property
     def n_classes(self) -> int:

@@ -7,9 +7,12 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from interrupting import interrupt_at
 from torch import nn
 
 from narrows import AE, SAE, VAE
+from narrows.networks import conv
+from narrows.training.checkpoint import NAME, read_state
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler (g++)")
 
@@ -23,6 +26,42 @@ def test_compiling_changes_nothing_but_rounding(make, rng):
     plain, compiled = make(compile=False, **common).fit(X), make(compile=True, **common).fit(X)
     assert "compile = True: as asked" in compiled.report_
     np.testing.assert_allclose(compiled.score_samples(X), plain.score_samples(X), rtol=1e-3, atol=1e-3)
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["vae", "sae"])
+def test_a_compiled_training_goes_on_to_the_same_weights(recipe, rng, tmp_path, monkeypatch):
+    X = rng.normal(size=(200, 6))
+    make = {"vae": lambda **k: VAE(2, **k), "sae": lambda **k: SAE(64, k=2, **k)}[recipe]
+    common = {"max_epochs": 30, "random_state": 0, "precision": "float32", "device": "cpu", "compile": True}
+    whole = make(**common).fit(X)
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 77)
+        with pytest.raises(KeyboardInterrupt):
+            make(checkpoint=tmp_path, **common).fit(X)
+    assert read_state(tmp_path / NAME)["position"]["step"] == 78
+    again = make(checkpoint=tmp_path, **common).fit(X)
+    np.testing.assert_array_equal(again.score_samples(X), whole.score_samples(X))
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_a_compiled_step_of_convolutions_is_the_plain_one(rng):
+    X = rng.integers(0, 256, (60, 18, 15), dtype=np.uint8)
+    common = {"max_epochs": 2, "random_state": 0, "precision": "float32", "device": "cpu", "network": "conv"}
+    plain, compiled = (VAE(2, compile=how, **common).fit(X) for how in (False, True))
+    assert "compile = True: as asked" in compiled.report_
+    np.testing.assert_allclose(compiled.score_samples(X), plain.score_samples(X), rtol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 7), (5, 8), (14, 13)])
+def test_images_grow_alike_compiled_or_not(size, monkeypatch):
+    h = torch.randn(2, 3, (size[0] + 1) // 2, (size[1] + 1) // 2)
+    plain = conv._enlarged(h, size)
+    monkeypatch.setattr("torch.compiler.is_compiling", lambda: True)
+    torch.testing.assert_close(conv._enlarged(h, size), plain, rtol=0, atol=0)
+    assert plain.shape[2:] == size
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ branch starts at 0 instead (Zhang et al., Fixup initialization, 2019, https://ar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -43,6 +44,15 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """B x channels x h x w, unchanged in shape."""
         return x + self.second(F.gelu(self.first(F.gelu(x))))
+
+
+def _enlarged(h: Tensor, size: Sequence[int]) -> Tensor:
+    """B x channels x h x w by nearest neighbours at `size`: twice h and w, or one less."""
+    if not torch.compiler.is_compiling():
+        return F.interpolate(h, size=tuple(size), mode="nearest")
+    # the gradient that torch's compiler makes of that is ten times as slow as this one's
+    h = h.permute(0, 2, 3, 1)[:, :, None, :, None].expand(-1, -1, 2, -1, 2, -1)
+    return h.flatten(1, 2).flatten(2, 3)[:, : size[0], : size[1]].permute(0, 3, 1, 2)
 
 
 def _widths(n_levels: int, width: int) -> list[int]:
@@ -104,7 +114,7 @@ class ConvDecoder(Decoder):
         """B x n_inputs -> B x channels x h x w."""
         h = self.stem(z).unflatten(1, self.start).contiguous(memory_format=torch.channels_last)
         for residual, convolve, size in zip(self.residuals, self.enlarge, reversed(self.levels[:-1]), strict=True):
-            h = convolve(F.interpolate(F.gelu(residual(h)), size=size, mode="nearest"))
+            h = convolve(_enlarged(F.gelu(residual(h)), size))
         return self.head(F.gelu(h))
 
 
@@ -150,5 +160,5 @@ class UNet(Decoder):
             h = residual(halve(F.gelu(h)))
         for enlarge, residual in zip(self.up, self.finish, strict=True):
             detail = details.pop()
-            h = residual(detail + enlarge(F.interpolate(F.gelu(h), size=detail.shape[-2:], mode="nearest")))
+            h = residual(detail + enlarge(_enlarged(F.gelu(h), detail.shape[-2:])))
         return self.head(torch.cat([F.gelu(h), x.to(h.dtype)], dim=1))

@@ -51,7 +51,6 @@ class PhotoUNet(Decoder):
         self.after = nn.ModuleList(_residuals(width, blocks) for width in reversed(widths[:-1]))
         self.head = _convolution(widths[0], 4 * channels)
         nn.init.zeros_(self.head.weight)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.step = 2 ** len(widths)
         # two convolutions a block, each of which sees one place to all sides, a place being 2, 4, 8, ... pixels
         places = [2 * blocks * (1 if level == len(pairs) else 2) for level in range(len(widths))]

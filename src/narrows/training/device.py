@@ -20,8 +20,8 @@ from narrows.data import Patches, Rows
 from narrows.params import nearest
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
-_COMPILED_SAVES = 0.25  # of a run's time
-_COMPILING_TAKES = 15.0  # seconds, where nothing of it is cached
+_COMPILED_SAVES = 0.35  # of a run's time
+_COMPILING_TAKES = 12.0  # seconds, where nothing of it is cached
 _WORTH_THREADS = 0.5e9  # floating-point operations a step
 _WORTHWHILE = 1.3  # bf16 must be this much faster to be chosen: it costs three digits
 
@@ -75,10 +75,13 @@ def choose_precision(name: str, device: torch.device) -> tuple[torch.dtype, Choi
     return torch.float32, Choice("precision", "float32", reason)
 
 
-def choose_compile(asked: bool | str, device: torch.device, seconds: float, processes: int = 1) -> tuple[bool, Choice]:
+def choose_compile(
+    asked: bool | str, device: torch.device, seconds: float, convolutions: bool = False, processes: int = 1
+) -> tuple[bool, Choice]:
     """Whether to compile the training step, for a run predicted to last `seconds` without.
 
-    A compiled step of the networks here takes a quarter less time on the CPU (docs/negative-results.md).
+    On a CPU a compiled step of the MLPs here takes a quarter to two fifths less time; one with `convolutions` takes as
+    long as before, because what it takes is theirs (docs/negative-results.md).
     """
     if processes > 1:
         if asked is True:
@@ -86,6 +89,8 @@ def choose_compile(asked: bool | str, device: torch.device, seconds: float, proc
         return False, Choice("compile", "False", f"{processes} processes train, which speak to each other in a step")
     if asked != "auto":
         return bool(asked), Choice("compile", str(asked), "as asked")
+    if convolutions and device.type == "cpu":
+        return False, Choice("compile", "False", "a step of convolutions takes as long compiled on a CPU")
     if seconds * _COMPILED_SAVES <= _COMPILING_TAKES:
         return False, Choice(
             "compile", "False", f"some {seconds:.0f} s to train, as predicted: too few to repay compiling"

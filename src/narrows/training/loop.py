@@ -151,6 +151,7 @@ class Trainer:
             self.asked("compile") if self.world.size == 1 else settings.compile,
             self.device,
             self.predicted_seconds(step),
+            any(p.dim() > 2 for p in self.model.parameters()),
             self.world.size,
         )
         recorded, recording_choices = choose_recording(settings.compile, self.rows, self.world.size)

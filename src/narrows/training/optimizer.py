@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from narrows.bottlenecks import Gaussian, Sparse
 from narrows.model import Autoencoder
 from narrows.training.device import Choice
 from narrows.training.muon import Muon, is_matrix
 from narrows.training.sharding import total_norm
+
+_BETAS, _EPS = (0.9, 0.999), 1e-8
 
 
 def choose_decay(asked: float | str, model: Autoencoder) -> tuple[float, Choice]:
@@ -43,16 +46,19 @@ class GradientLimit:
     @torch.no_grad()
     def limit(self, optimizer: torch.optim.Optimizer) -> None:
         """Tell `optimizer` what to divide this step's gradients by."""
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        norm = total_norm(gradients).float()
+        norm = total_norm([p.grad for p in self.parameters if p.grad is not None]).float()
+        optimizer.grad_scale, finite = self.divisor(norm)  # type: ignore[attr-defined]
+        optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
+
+    def divisor(self, norm: Tensor) -> tuple[Tensor, Tensor]:
+        """What to divide gradients of that norm by, and whether it is finite; the running mean goes on by it."""
         finite = torch.isfinite(norm)
         first = self.mean == 0
         limit = torch.where(first, norm, self.ratio * self.mean)
         held = torch.minimum(norm, limit)
         mean = torch.where(finite, torch.where(first, held, torch.lerp(held, self.mean, self.decay)), self.mean)
         self.mean.copy_(mean)  # in place: a recorded step finds it there
-        optimizer.grad_scale = (norm / limit).clamp(min=1.0).nan_to_num(1.0, 1.0, 1.0)  # type: ignore[attr-defined]
-        optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
+        return (norm / limit).clamp(min=1.0).nan_to_num(1.0, 1.0, 1.0), finite
 
 
 def adamw(parameters: list[nn.Parameter], decay: float, *, recorded: bool = False) -> torch.optim.AdamW:
@@ -75,6 +81,64 @@ def muon(
     return Muon(groups, dtype=dtype, **_fused(parameters, recorded))
 
 
+class Moments(NamedTuple):
+    """What AdamW remembers of each parameter: its steps, the running means of its gradients and of their squares."""
+
+    steps: list[Tensor]
+    means: list[Tensor]
+    squares: list[Tensor]
+
+
+def moments(optimizer: torch.optim.AdamW, parameters: list[nn.Parameter]) -> Moments:
+    """Those of `parameters`, as the optimizer keeps them; they begin at zero."""
+    states = [optimizer.state[p] for p in parameters]
+    if not all(states):
+        taken = max((float(state["step"]) for state in states if state), default=0.0)
+        for p, state in zip(parameters, states, strict=True):
+            if not state:
+                state["step"] = torch.tensor(taken, device=p.device)
+                state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(p), torch.zeros_like(p)
+    return Moments(*([state[name] for state in states] for name in ("step", "exp_avg", "exp_avg_sq")))
+
+
+def move(
+    parameters: list[nn.Parameter],
+    gradients: Sequence[Tensor | None],
+    found: Moments,
+    rate: Tensor,
+    limiter: GradientLimit,
+    decays: list[float],
+) -> None:
+    """The step that `adamw` takes within the limit of `limiter`, as a function that a compiler can make loops of.
+
+    Parameters
+    ----------
+    rate : the learning rate, a scalar.
+    decays : of each parameter.
+    """
+    (beta1, beta2), eps = _BETAS, _EPS
+    norm = torch.stack([g.float().square().sum() for g in gradients if g is not None]).sum().sqrt()
+    divisor, finite = limiter.divisor(_once(norm))
+    share, step = _once(1 / divisor), found.steps[0] + 1
+    for taken in found.steps:
+        taken.copy_(torch.where(finite, step, taken))
+    size, scale = _once(rate / (1 - beta1**step)), _once((1 - beta2**step).rsqrt())
+    kept = {decay: _once(1 - rate * decay) for decay in set(decays)}
+    for p, g, m, v, decay in zip(parameters, gradients, found.means, found.squares, decays, strict=True):
+        if g is None:
+            continue
+        g = g.to(p.dtype) * share
+        mean, square = m.lerp(g, 1 - beta1), v * beta2 + g * g * (1 - beta2)
+        moved = p * kept[decay] - size * mean / (square.sqrt() * scale + eps)
+        for old, new in ((p, moved), (m, mean), (v, square)):
+            old.copy_(torch.where(finite, new, old))
+
+
+def _once(scalar: Tensor) -> Tensor:
+    """`scalar` as a reduction: torch's compiler would compute anything else anew for each entry that it goes with."""
+    return (scalar * torch.ones(16, dtype=scalar.dtype, device=scalar.device)).amax()
+
+
 def _groups(parameters: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
     groups: list[dict[str, Any]] = [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": decay},
@@ -86,4 +150,4 @@ def _groups(parameters: list[nn.Parameter], decay: float) -> list[dict[str, Any]
 
 def _fused(parameters: list[nn.Parameter], recorded: bool) -> dict[str, Any]:
     rate = torch.zeros((), device=parameters[0].device) if recorded else 0.0
-    return {"lr": rate, "fused": True, "capturable": recorded}
+    return {"lr": rate, "betas": _BETAS, "eps": _EPS, "fused": True, "capturable": recorded}

@@ -18,7 +18,7 @@ from narrows.model import Autoencoder
 from narrows.objectives import WeightedCosts
 from narrows.shards import Shard, sharded
 from narrows.training.distributed import Learner, World, averaging
-from narrows.training.optimizer import GradientLimit, adamw, muon
+from narrows.training.optimizer import GradientLimit, Moments, adamw, moments, move, muon
 from narrows.training.sharding import share_out
 from narrows.types import Batch, Loss
 
@@ -35,7 +35,7 @@ class Step:
     optimizer : its name. A model that is shared out is always learned by AdamW.
     decay : of the weights.
     precision : of the products; bfloat16 products go with single-precision weights, losses and reductions.
-    compiled : whether the loss and its gradients are compiled, as one graph where that is possible.
+    compiled : whether the step is compiled: as one graph where that is possible, otherwise the loss alone.
     recorded : whether steps are recorded and played back; for CUDA devices.
     world : the processes that share each batch.
     sharded : whether each of them holds a share of the model, too.
@@ -65,11 +65,6 @@ class Step:
         self.model, self.objective, self.rows, self.precision = model, objective, rows, precision
         self.world, self.learner = world, Learner(model, objective, world)
         self.loss: nn.Module = self.learner
-        self.graph: Callable[[Batch], tuple[dict[str, Tensor], tuple[Tensor | None, ...]]] | None = None
-        if compiled and world.size == 1 and hasattr(torch._dynamo.config, "trace_autograd_ops"):
-            self.graph = torch.compile(self._terms_and_gradients, fullgraph=True, options=_COMPILER)
-        elif compiled:
-            self._compile_forward()
         if sharded:
             share_out(self.learner, rows.device)
         elif world.size > 1:
@@ -83,6 +78,17 @@ class Step:
         else:
             self.optimizer = adamw(self.parameters, decay, recorded=recorded)
         self.limiter = GradientLimit(self.parameters, rows.device)
+        # on a GPU the fused optimizer is one kernel as it is
+        self.at_once = compiled and type(self.optimizer) is torch.optim.AdamW and rows.device.type == "cpu"
+        self.rate = torch.zeros((), device=rows.device)
+        decay_of = {p: group["weight_decay"] for group in self.optimizer.param_groups for p in group["params"]}
+        self.decays = [decay_of[p] for p in self.parameters]
+        self.graph: Callable[..., Any] | None = None
+        if compiled and world.size == 1 and hasattr(torch._dynamo.config, "trace_autograd_ops"):
+            function = self._all_at_once if self.at_once else self._terms_and_gradients
+            self.graph = torch.compile(function, fullgraph=True, options=_COMPILER)
+        elif compiled:
+            self._compile_forward()
         self.sums: dict[str, Tensor] = {}
         self.summed = 0
         self.recorder = Recorder(self._learn, say) if recorded else None
@@ -92,6 +98,7 @@ class Step:
 
         Of the rows each process takes its own share.
         """
+        self.rate.fill_(rate)
         for group in self.optimizer.param_groups:
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)
@@ -107,30 +114,24 @@ class Step:
         shard = self.world.shard(len(index))
         with sharded(shard):
             batch = self.rows.batch(index if shard is None else index[shard.start : shard.stop])
-        terms = self._differentiate(batch, shard)
-        self.limiter.limit(self.optimizer)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        terms = self._compiled(batch) if self.graph is not None else None
+        if terms is None:
+            terms = self._differentiate(batch, shard)
+            self._move()
         wide = torch.float32 if index.device.type == "mps" else torch.float64
         for name, term in terms.items():
             if name not in self.sums:
                 self.sums[name] = torch.zeros((), dtype=wide, device=term.device)
             self.sums[name].add_(term)
 
+    def _move(self) -> None:
+        """Move the parameters by the gradients that they hold."""
+        self.limiter.limit(self.optimizer)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
     def _differentiate(self, batch: Batch, shard: Shard | None) -> dict[str, Tensor]:
         """Leave the gradients of the loss with the parameters; the loss and its terms, each a scalar."""
-        if self.graph is not None:
-            try:
-                with torch._dynamo.config.patch(trace_autograd_ops=True):
-                    terms, gradients = self.graph(batch)
-            except torch._dynamo.exc.TorchDynamoException as error:  # a user's module may be no single graph
-                self.graph = None
-                self.say(f"The step could not be compiled as one graph, and is compiled in parts: {_first_line(error)}")
-                self._compile_forward()
-            else:
-                for parameter, gradient in zip(self.parameters, gradients, strict=True):
-                    parameter.grad = gradient
-                return terms
         try:
             with self.autocast():
                 loss = self.loss(batch, shard)
@@ -142,8 +143,35 @@ class Step:
         loss.total.backward()
         return _detached(loss)
 
+    def _compiled(self, batch: Batch) -> dict[str, Tensor] | None:
+        """A step by the one graph, with the loss and its terms; None, and nothing done, where there can be none."""
+        assert self.graph is not None
+        given = (self.rate, moments(self.optimizer, self.parameters)) if self.at_once else ()
+        try:
+            with torch._dynamo.config.patch(trace_autograd_ops=True):
+                found = self.graph(batch, *given)
+        except torch._dynamo.exc.TorchDynamoException as error:  # a user's module may be no single graph
+            self.graph = None
+            self.say(f"The step could not be compiled as one graph, and is compiled in parts: {_first_line(error)}")
+            self._compile_forward()
+            return None
+        if self.at_once:
+            return found
+        terms, gradients = found
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = gradient
+        self._move()
+        return terms
+
+    def _all_at_once(self, batch: Batch, rate: Tensor, found: Moments) -> dict[str, Tensor]:
+        """A whole step as a function of which a compiler can make one graph."""
+        terms, gradients = self._terms_and_gradients(batch)
+        with torch.no_grad():
+            move(self.parameters, gradients, found, rate, self.limiter, self.decays)
+        return terms
+
     def _terms_and_gradients(self, batch: Batch) -> tuple[dict[str, Tensor], tuple[Tensor | None, ...]]:
-        """The same as a function without side effects, of which a compiler can make one graph."""
+        """The same as a function that leaves nothing behind, of which a compiler can make one graph."""
         with self.autocast():
             loss = self.objective(self.model, batch)
         return _detached(loss), torch.autograd.grad(loss.total, self.parameters, allow_unused=True)
