@@ -22,6 +22,8 @@ from common import SEED, timed
 from torch import Tensor, nn
 
 import narrows
+from narrows import recipes
+from narrows.data import infer
 
 N_COMPONENTS = 16
 HIDDEN = (512, 256)
@@ -109,6 +111,12 @@ def conv() -> Networks:
     return encoder, decoder
 
 
+def conv_own(X: np.ndarray) -> Networks:
+    """What narrows makes for the images X if it is asked for convolutions."""
+    model = recipes.get("vae").make(infer(X, "X"), N_COMPONENTS, network="conv").model
+    return model.encoder, model.decoder
+
+
 def published() -> Networks:
     """The convolutional VAE that pythae publishes its times of, for 1 x 28 x 28: 128 to 1,024 channels."""
 
@@ -162,11 +170,10 @@ def narrows_vae(work: Work, **changes: Any) -> Trained:
     return Trained(seconds, loss, step, outside, model.report_)
 
 
-def narrows_ae(work: Work) -> Trained:
+def narrows_ae(work: Work, **changes: Any) -> Trained:
     """The same for the plain autoencoder; the loss is the squared error a pixel, on [0, 1]."""
-    model, seconds, step, outside = _narrows(
-        narrows.AE, work, batch_size=work.batch_size, max_epochs=work.epochs, early_stopping=False
-    )
+    asked = {"batch_size": work.batch_size, "max_epochs": work.epochs, "early_stopping": False, **changes}
+    model, seconds, step, outside = _narrows(narrows.AE, work, **asked)
     with torch.no_grad():
         parts = [model.model_.reconstruct(part).cpu() for part in unit(work.T).to(work.device).split(_PASS)]
     return Trained(seconds, _squared_error(torch.cat(parts).numpy(), work), step, outside, model.report_)

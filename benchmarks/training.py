@@ -1,13 +1,16 @@
 """How fast narrows trains, beside its peers on the same work, and beside what the machine can do.
 
-    python benchmarks/training.py [vae-128 vae-512 quality conv ae epochs-of-n published] [--repeats 3] [--device auto]
+    python benchmarks/training.py [JOB ...] [--repeats 3] [--device auto]
 
-"published" takes hours on a CPU, and is run there only when it is named. --quick is a smoke test.
+The jobs are vae-128, vae-512, quality, conv, conv-own, ae, epochs-of-n and published; the last takes hours on a CPU,
+and is run there only when it is named. --quick is a smoke test.
 
 All sides get the same images, network, batch size and number of epochs, in turn in one process, after a warm-up;
 medians are compared. "times_faster" compares whole calls: `fit` with all that it looks at before and after, against
 the peer's training alone. The loss on the same test images stands beside each time, by one function for all sides.
-Peak memory is of one epoch in a process of its own.
+"times_faster_loop" compares the epochs alone, which is what is left of it in a longer training. "narrows compiled" is
+what narrows does by itself in a training of minutes; its seconds hold the compiling, whose result was cached by the
+warm-up. Peak memory is of one epoch in a process of its own.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from peers import (
     Trained,
     Work,
     conv,
+    conv_own,
     mlp,
     narrows_ae,
     narrows_vae,
@@ -49,6 +53,7 @@ LAYERS = [*pairwise(_ENCODER), *pairwise(_DECODER)]  # of the VAE's MLPs: (n_in,
 Sides = Mapping[str, Callable[[Work], Trained]]
 VAES: Sides = {"pythae": pythae_vae, "narrows": narrows_vae}
 AES: Sides = {"scikit-learn": sklearn_ae, "pyod": pyod_ae, "narrows": narrows_ae}
+COMPILED = "narrows compiled"
 
 
 def images(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
@@ -69,11 +74,17 @@ def mlp_work(options: argparse.Namespace, batch_size: int, epochs: int) -> Work:
     return Work(*images(options), mlp, {"hidden": HIDDEN}, batch_size, epochs, chosen_device(options.device))
 
 
-def conv_work(options: argparse.Namespace) -> Work:
-    """A convolutional VAE on the first 10,000 images of Fashion-MNIST, coloured, 32 x 32 x 3; the same modules."""
+def conv_work(options: argparse.Namespace, own: bool = False) -> Work:
+    """A convolutional VAE on the first 10,000 images of Fashion-MNIST, coloured, 32 x 32 x 3; the same modules.
+
+    They are of the kind that people write by hand, or narrows' `own` ones.
+    """
     X, T = (coloured(part[:10_000]) for part in images(options))
     torch.manual_seed(SEED)
-    return Work(X, T, conv, {"network": conv()}, 128, 4, chosen_device(options.device))
+    device = chosen_device(options.device)
+    if own:
+        return Work(X, T, functools.partial(conv_own, X), {"network": "conv"}, 128, 4, device)
+    return Work(X, T, conv, {"network": conv()}, 128, 4, device)
 
 
 def published_work(options: argparse.Namespace) -> Work:
@@ -85,12 +96,18 @@ def published_work(options: argparse.Namespace) -> Work:
     return Work(X, T, published, {"network": published()}, 256, epochs, chosen_device(options.device))
 
 
+def _compiled(train: Callable[..., Trained]) -> dict[str, Callable[[Work], Trained]]:
+    """narrows as it trains where the training is long enough to repay compiling; what that takes is in its seconds."""
+    return {COMPILED: functools.partial(train, compile=True)}
+
+
 # What is compared: the sides, and their work. The functions below measure it.
 COMPARED: dict[str, tuple[Sides, Callable[[argparse.Namespace], Work]]] = {
-    "vae-128": (VAES, lambda options: mlp_work(options, batch_size=128, epochs=3)),
-    "vae-512": (VAES, lambda options: mlp_work(options, batch_size=512, epochs=3)),
+    "vae-128": (VAES | _compiled(narrows_vae), lambda options: mlp_work(options, batch_size=128, epochs=10)),
+    "vae-512": (VAES | _compiled(narrows_vae), lambda options: mlp_work(options, batch_size=512, epochs=10)),
     "conv": (VAES, conv_work),
-    "ae": (AES, lambda options: mlp_work(options, batch_size=128, epochs=2)),
+    "conv-own": (VAES, functools.partial(conv_work, own=True)),
+    "ae": (AES | _compiled(narrows_ae), lambda options: mlp_work(options, batch_size=128, epochs=5)),
     "published": (VAES, published_work),
 }
 
@@ -113,36 +130,37 @@ def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
         }
         extra = ["--quick"] if options.quick else []
         found[side].update(alone(__file__, name, "--alone", side, "--device", str(work.device), *extra))
-    ours = found["narrows"]
-    last = runs["narrows"][-1]
-    ours["decided"] = {line.split(" = ")[0]: line.split(" = ")[1] for line in last.notes if " = " in line}
-    ours["outside_seconds"] = statistics.median(run.outside for run in runs["narrows"])
     steps = -(-len(work.X) // work.batch_size)
-    if last.step is not None:
-        ours["step_ms"] = 1e3 * statistics.median(run.step for run in runs["narrows"] if run.step is not None)
-        ours["loop_examples_per_second"] = len(work.X) / (steps * ours["step_ms"] / 1e3)
-    for peer in [side for side in sides if side != "narrows"]:
-        found.setdefault("times_faster", {})[peer] = found[peer]["seconds"] / ours["seconds"]
-        found.setdefault("loss_as_good", {})[peer] = ours["test_loss"] <= found[peer]["test_loss"]
-        if "step_ms" in ours:
-            each = found[peer]["seconds"] / (steps * work.epochs)
-            found.setdefault("times_faster_loop", {})[peer] = each / (ours["step_ms"] / 1e3)
+    for side in set(runs) & {"narrows", COMPILED}:
+        ours, kind = found[side], "_compiled" if side == COMPILED else ""
+        ours["decided"] = {line.split(" = ")[0]: line.split(" = ")[1] for line in runs[side][-1].notes if " = " in line}
+        ours["outside_seconds"] = statistics.median(run.outside for run in runs[side])
+        several = [run.step for run in runs[side] if run.step is not None]
+        if several:
+            ours["step_ms"] = 1e3 * statistics.median(several)
+            ours["loop_examples_per_second"] = len(work.X) / (steps * ours["step_ms"] / 1e3)
+        for peer in sides.keys() - {"narrows", COMPILED}:
+            found.setdefault(f"times_faster{kind}", {})[peer] = found[peer]["seconds"] / ours["seconds"]
+            found.setdefault(f"loss_as_good{kind}", {})[peer] = ours["test_loss"] <= found[peer]["test_loss"]
+            if several:
+                each = found[peer]["seconds"] / (steps * work.epochs)
+                found.setdefault(f"times_faster_loop{kind}", {})[peer] = each / (ours["step_ms"] / 1e3)
     return found
 
 
 def compare_vae(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """The same, and the share of a plain matrix product's speed that narrows reaches over whole epochs."""
     found = compare(name, options)
-    ours = found["narrows"]
-    precision = ours["decided"]["precision"].split(":")[0]
+    precision = found["narrows"]["decided"]["precision"].split(":")[0]
     plain, operations = product_seconds(
         LAYERS, found["batch_size"], getattr(torch, precision), chosen_device(options.device)
     )
-    ours["plain_step_ms"] = 1e3 * plain
-    ours["plain_gflops"] = operations / plain / 1e9
-    if "step_ms" in ours:
-        ours["gflops"] = operations / (ours["step_ms"] / 1e3) / 1e9
-        ours["product_share"] = ours["gflops"] / ours["plain_gflops"]
+    found["plain_step_ms"] = 1e3 * plain
+    found["plain_gflops"] = operations / plain / 1e9
+    for ours in (found["narrows"], found[COMPILED]):
+        if "step_ms" in ours:
+            ours["gflops"] = operations / (ours["step_ms"] / 1e3) / 1e9
+            ours["product_share"] = ours["gflops"] / found["plain_gflops"]
     return found
 
 
@@ -228,6 +246,7 @@ JOBS: dict[str, tuple[str, Callable[[str, argparse.Namespace], dict[str, Any]]]]
     "vae-512": ("VAE, MLP, batch 512", compare_vae),
     "quality": ("VAE to the same test ELBO", quality),
     "conv": ("VAE, convolutions, 32 x 32 x 3", compare),
+    "conv-own": ("VAE, narrows' convolutions, 32 x 32 x 3", compare),
     "ae": ("AE, MLP, batch 128", compare),
     "published": ("VAE, convolutions of 128 to 1,024 channels, MNIST, 100 epochs", compare),
     "epochs-of-n": ("VAE, MLP, from 1,000 to 1,000,000 rows", epochs_of_n),
@@ -240,7 +259,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="runs of each side, whose median counts (default: 3)")
     parser.add_argument("--quick", action="store_true", help="few examples, once: a smoke test that keeps no results")
     parser.add_argument("--device", default="auto", help='"cpu", "cuda", or "auto": a GPU if there is one')
-    parser.add_argument("--alone", choices=[*VAES, *AES], help=argparse.SUPPRESS)
+    parser.add_argument("--alone", choices=[*VAES, *AES, COMPILED], help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.repeats = 1 if options.quick else options.repeats
     if options.alone:

@@ -49,7 +49,7 @@ from narrows.training.step import Step
 from narrows.training.tracking import Tracking
 
 _REPORT = 50  # steps between two readings of the losses
-_BESIDES = 3.0  # how many times longer a step takes than its matrix products alone
+_BESIDES = 2.0  # how many times longer a step takes than its matrix products alone, and beyond that
 _SHORTEST_STEP = 2e-3  # seconds, however little there is to compute
 _LOOK_ROWS = 10_000  # held-out rows looked at, at most
 _RESCUES = 3  # times that a training whose loss is no longer finite is set back
@@ -197,8 +197,8 @@ class Trainer:
 
     def predicted_seconds(self, step: float) -> float:
         """How long the training would take at most, from the operations of a step and the speed of a product here."""
-        step = step * _BESIDES / products_per_second(self.device, self.precision)
-        return min(self.schedule.n_steps * max(step, _SHORTEST_STEP), self.settings.max_time or math.inf)
+        step = step * _BESIDES / products_per_second(self.device, self.precision) + _SHORTEST_STEP
+        return min(self.schedule.n_steps * step, self.settings.max_time or math.inf)
 
     def run(self, interrupted: threading.Event) -> Result:
         """Train to the end, or until `interrupted` is set, as Ctrl-C does."""
