@@ -2,9 +2,9 @@
 
     python benchmarks/picture.py
 
-Every file in results/ that holds "times_faster" (a number for each peer) gives a bar a peer. A bar's length is the
-ratio of medians; 1 is the peer itself. Where narrows' result was not as good as the peer's ("loss_as_good"), the bar is
-empty and says so: such a time does not count.
+Every file in results/ that holds "times_faster" (a number for each peer) gives a bar a peer, and another for a compiled
+step where that was measured, too. A bar's length is the ratio of medians; 1 is the peer itself. Where narrows' result
+was not as good as the peer's ("loss_as_good"), the bar is empty and says so: such a time does not count.
 """
 
 from __future__ import annotations
@@ -39,9 +39,16 @@ class Bar(NamedTuple):
 def bars(results: list[dict[str, Any]]) -> list[Bar]:
     """A bar for each peer of each result, those of one place together, the longest on top."""
     found = [
-        Bar(result["label"], peer, result["device"], times, result.get("loss_as_good", {}).get(peer, True))
+        Bar(
+            result["label"] + kind.replace("_", ", "),
+            peer,
+            result["device"],
+            times,
+            result.get(f"loss_as_good{kind}", {}).get(peer, True),
+        )
         for result in results
-        for peer, times in result.get("times_faster", {}).items()
+        for kind in ("", "_compiled")
+        for peer, times in result.get(f"times_faster{kind}", {}).items()
     ]
     return sorted(found, key=lambda bar: (bar.place, -bar.times))
 

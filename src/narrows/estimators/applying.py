@@ -13,7 +13,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from narrows.data import Schema, as_floats, check_form, check_rows, sinks, streams
+from narrows.data import Schema, as_floats, check_form, check_rows, extremes, sinks, streams
 from narrows.data.streams import Source
 from narrows.estimators import blocks
 from narrows.estimators.survey import support_message
@@ -207,6 +207,10 @@ class Applying:
         likelihood = self.model_.likelihood
         if likelihood.needs is None:
             return
+        if likelihood.needs == "unit" and len(self.schema_.scale) == 1:  # where the ends are within, all between is
+            ends = (torch.tensor(extremes(rows, type(self).__name__)) - self.schema_.offset[0]) / self.schema_.scale[0]
+            if bool(likelihood.contains(ends).all()):
+                return
         strange = ~self.applied(lambda x: likelihood.contains(x).flatten(1).all(1), rows).numpy()
         if strange.any():
             raise ValueError(support_message(cast("Estimator", self), rows, np.flatnonzero(strange)))
