@@ -13,6 +13,7 @@ from torch import nn
 from narrows import AE, SAE, VAE
 from narrows.networks import conv
 from narrows.training.checkpoint import NAME, read_state
+from narrows.training.operations import saved_by_compiling
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler (g++)")
 
@@ -100,3 +101,16 @@ def test_a_step_that_is_no_single_graph_is_compiled_in_parts(rng):
     plain, compiled = AE(2, compile=False, **common).fit(X), AE(2, compile=True, **common).fit(X)
     assert any("compiled in parts" in line for line in compiled.report_)
     np.testing.assert_allclose(compiled.score_samples(X), plain.score_samples(X), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("make", "saves"),
+    [
+        (lambda: VAE(2), 0.35),
+        (lambda: VAE(2, network="conv"), 0.0),
+        (lambda: VAE(2, network=(nn.Sequential(nn.Conv2d(1, 4, 8), nn.Flatten(), nn.Linear(4, 4)), "mlp")), 0.1),
+    ],
+)
+def test_what_compiling_saves_depends_on_the_network(make, saves, rng):
+    model = make().set_params(max_epochs=1, random_state=0, device="cpu").fit(rng.uniform(size=(60, 8, 8)))
+    assert saved_by_compiling(model.model_, torch.device("cpu")) == saves

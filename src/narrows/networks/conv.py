@@ -92,6 +92,8 @@ class ConvEncoder(nn.Module):
 class ConvDecoder(Decoder):
     """The encoder's mirror image: a linear layer, then enlarging by nearest neighbours and convolving."""
 
+    slower_compiled = True  # on a CPU, or no faster: docs/negative-results.md
+
     def __init__(self, schema: Schema, n_inputs: int, width: int = 16) -> None:
         super().__init__()
         channels, height, breadth = schema.shape
@@ -129,6 +131,8 @@ class UNet(Decoder):
     width : channels at full size.
     depth : how often the image is halved, at most.
     """
+
+    slower_compiled = True  # as above
 
     def __init__(self, schema: Schema, width: int = 16, depth: int = 2) -> None:
         super().__init__()

@@ -20,7 +20,6 @@ from narrows.data import Patches, Rows
 from narrows.params import nearest
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
-_COMPILED_SAVES = 0.35  # of a run's time
 _COMPILING_TAKES = 12.0  # seconds, where nothing of it is cached
 _WORTH_THREADS = 0.5e9  # floating-point operations a step
 _WORTHWHILE = 1.3  # bf16 must be this much faster to be chosen: it costs three digits
@@ -76,12 +75,11 @@ def choose_precision(name: str, device: torch.device) -> tuple[torch.dtype, Choi
 
 
 def choose_compile(
-    asked: bool | str, device: torch.device, seconds: float, convolutions: bool = False, processes: int = 1
+    asked: bool | str, device: torch.device, seconds: float, saves: float, processes: int = 1
 ) -> tuple[bool, Choice]:
     """Whether to compile the training step, for a run predicted to last `seconds` without.
 
-    On a CPU a compiled step of the MLPs here takes a quarter to two fifths less time; one with `convolutions` takes as
-    long as before, because what it takes is theirs (docs/negative-results.md).
+    Compiling `saves` that share of them.
     """
     if processes > 1:
         if asked is True:
@@ -89,9 +87,9 @@ def choose_compile(
         return False, Choice("compile", "False", f"{processes} processes train, which speak to each other in a step")
     if asked != "auto":
         return bool(asked), Choice("compile", str(asked), "as asked")
-    if convolutions and device.type == "cpu":
-        return False, Choice("compile", "False", "a step of convolutions takes as long compiled on a CPU")
-    if seconds * _COMPILED_SAVES <= _COMPILING_TAKES:
+    if saves == 0:
+        return False, Choice("compile", "False", "a step of this network takes longer compiled on a CPU")
+    if seconds * saves <= _COMPILING_TAKES:
         return False, Choice(
             "compile", "False", f"some {seconds:.0f} s to train, as predicted: too few to repay compiling"
         )

@@ -37,7 +37,7 @@ from narrows.training.diagnosis import look, non_finite, overfits
 from narrows.training.distributed import Clock, join, mended
 from narrows.training.generators import own_generators
 from narrows.training.interrupt import deferred_interrupt
-from narrows.training.operations import operations
+from narrows.training.operations import operations, saved_by_compiling
 from narrows.training.optimizer import choose_decay
 from narrows.training.pairs import choose_batch, choose_patience, find_pairs
 from narrows.training.progress import Reporter
@@ -151,7 +151,7 @@ class Trainer:
             self.asked("compile") if self.world.size == 1 else settings.compile,
             self.device,
             self.predicted_seconds(step),
-            any(p.dim() > 2 for p in self.model.parameters()),
+            saved_by_compiling(self.model, self.device),
             self.world.size,
         )
         recorded, recording_choices = choose_recording(settings.compile, self.rows, self.world.size)

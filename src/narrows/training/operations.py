@@ -10,6 +10,8 @@ from narrows.model import Autoencoder
 from narrows.training.generators import own_generators
 from narrows.types import Batch
 
+_COMPILED_SAVES, _COMPILED_CONVOLUTIONS_SAVE = 0.35, 0.1  # of a training's time (docs/negative-results.md)
+
 
 def operations(model: Autoencoder, rows: Rows | Patches, neighbours: bool = False) -> float:
     """Floating-point operations that one example costs a step: those forward, and twice as many backward.
@@ -39,3 +41,12 @@ def operations(model: Autoencoder, rows: Rows | Patches, neighbours: bool = Fals
     for hook in hooks:
         hook.remove()
     return 3 * counted / 2
+
+
+def saved_by_compiling(model: Autoencoder, device: torch.device) -> float:
+    """The share of a training's time that compiling its step saves; what convolutions take on a CPU stays theirs."""
+    if device.type != "cpu":
+        return _COMPILED_SAVES
+    if any(getattr(part, "slower_compiled", False) for part in model.modules()):
+        return 0.0
+    return _COMPILED_CONVOLUTIONS_SAVE if any(p.dim() > 2 for p in model.parameters()) else _COMPILED_SAVES

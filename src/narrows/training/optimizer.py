@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -122,7 +123,8 @@ def move(
     share, step = _once(1 / divisor), found.steps[0] + 1
     for taken in found.steps:
         taken.copy_(torch.where(finite, step, taken))
-    size, scale = _once(rate / (1 - beta1**step)), _once((1 - beta2**step).rsqrt())
+    unbiased, unbiased_square = (-torch.expm1(step * math.log(beta)) for beta in _BETAS)  # 1 - beta^step
+    size, scale = _once(rate / unbiased), _once(unbiased_square.rsqrt())
     kept = {decay: _once(1 - rate * decay) for decay in set(decays)}
     for p, g, m, v, decay in zip(parameters, gradients, found.means, found.squares, decays, strict=True):
         if g is None:

@@ -98,7 +98,8 @@ class Step:
 
         Of the rows each process takes its own share.
         """
-        self.rate.fill_(rate)
+        if self.at_once:
+            self.rate.fill_(rate)
         for group in self.optimizer.param_groups:
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)
