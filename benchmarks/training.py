@@ -131,7 +131,8 @@ def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
         extra = ["--quick"] if options.quick else []
         found[side].update(alone(__file__, name, "--alone", side, "--device", str(work.device), *extra))
     steps = -(-len(work.X) // work.batch_size)
-    for side in set(runs) & {"narrows", COMPILED}:
+    peers = [side for side in sides if side not in ("narrows", COMPILED)]
+    for side in [side for side in sides if side not in peers]:
         ours, kind = found[side], "_compiled" if side == COMPILED else ""
         ours["decided"] = {line.split(" = ")[0]: line.split(" = ")[1] for line in runs[side][-1].notes if " = " in line}
         ours["outside_seconds"] = statistics.median(run.outside for run in runs[side])
@@ -139,7 +140,7 @@ def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
         if several:
             ours["step_ms"] = 1e3 * statistics.median(several)
             ours["loop_examples_per_second"] = len(work.X) / (steps * ours["step_ms"] / 1e3)
-        for peer in sides.keys() - {"narrows", COMPILED}:
+        for peer in peers:
             found.setdefault(f"times_faster{kind}", {})[peer] = found[peer]["seconds"] / ours["seconds"]
             found.setdefault(f"loss_as_good{kind}", {})[peer] = ours["test_loss"] <= found[peer]["test_loss"]
             if several:
