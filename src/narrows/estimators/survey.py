@@ -10,21 +10,22 @@ from torch import Tensor
 from narrows.bottlenecks import Gaussian, Sparse
 from narrows.data import evenly
 from narrows.evaluation.scores import AUTO_CONTAMINATION
-from narrows.training import active_components, look
+from narrows.training import active_components, look, n_looked_at
 from narrows.version import __version__
 
 if TYPE_CHECKING:
     from narrows.estimators.base import Estimator
 
-_SURVEYED = 10_000  # training rows that are looked at after a training
-_SCORED = 2_000  # of them, to set the threshold by: a score may take ten passes, and a quantile needs no more rows
+_SCORED = (1_000, 2_000)  # rows to set the threshold by, at least and at most: a quantile needs no more
+_SEEN_PER_SCORED = 40  # by the training: a score may take ten passes
 
 
 def survey(self: Estimator, rows: np.ndarray) -> None:
     """What is known of the training data once the model is trained: codes, what components carry, the threshold."""
     model = self.module()
-    sample = evenly(rows, _SURVEYED)
     bottleneck = model.bottleneck
+    seen = self.n_iter_ * len(rows)
+    sample = evenly(rows, n_looked_at(model, seen))
     z: Tensor | None = None
     if isinstance(bottleneck, Gaussian):
         h = self.applied(model.encoder, sample)
@@ -55,7 +56,9 @@ def survey(self: Estimator, rows: np.ndarray) -> None:
             self.code_covariance_ = np.atleast_2d(np.cov(codes, rowvar=False))
     self._surveyed(sample)
     share = AUTO_CONTAMINATION if self.contamination == "auto" else self.contamination
-    self.offset_ = float(np.quantile(self._scores(evenly(sample, _SCORED)), share))
+    fewest, most = _SCORED
+    scored = evenly(sample, min(max(fewest, seen // _SEEN_PER_SCORED), most))
+    self.offset_ = float(np.quantile(self._scores(scored), share))
 
 
 def card(self: Estimator) -> str:

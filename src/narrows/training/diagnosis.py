@@ -12,6 +12,8 @@ from narrows.model import Autoencoder
 from narrows.shards import batch_any, batch_mean
 from narrows.training.sharding import whole
 
+_LOOKED_AT = (2_000, 10_000)  # rows, at least and at most
+_SEEN_PER_LOOKED_AT = 10
 ACTIVE_VARIANCE = 0.01  # of the posterior mean over examples: Burda et al. (2016), https://arxiv.org/abs/1509.00519
 
 
@@ -19,6 +21,14 @@ def active_components(means: Tensor) -> Tensor:
     """Which components' posterior means (n x L) vary between examples: L booleans."""
     mean = batch_mean(means.mean(0))
     return batch_mean((means - mean).square().mean(0)) > ACTIVE_VARIANCE
+
+
+def n_looked_at(model: Autoencoder, seen: int) -> int:
+    """How many rows to `look` at beside `seen` that are trained on: few enough that nobody waits for them."""
+    fewest, most = _LOOKED_AT
+    if isinstance(model.bottleneck, Sparse):
+        return most  # a unit that fires for none of few rows need not be dead
+    return min(max(fewest, seen // _SEEN_PER_LOOKED_AT), most)
 
 
 def look(model: Autoencoder, h: Tensor) -> dict[str, float]:

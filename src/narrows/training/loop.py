@@ -24,6 +24,7 @@ from narrows.objectives import WeightedCosts
 from narrows.shards import Shard, sharded
 from narrows.training import checkpoint as files
 from narrows.training.checkpoint import Position
+from narrows.training.denormals import denormals_as_zero
 from narrows.training.device import (
     choose_compile,
     choose_device,
@@ -33,7 +34,7 @@ from narrows.training.device import (
     products_per_second,
     threads,
 )
-from narrows.training.diagnosis import look, non_finite, overfits
+from narrows.training.diagnosis import look, n_looked_at, non_finite, overfits
 from narrows.training.distributed import Clock, join, mended
 from narrows.training.generators import own_generators
 from narrows.training.interrupt import deferred_interrupt
@@ -210,7 +211,7 @@ class Trainer:
         self.world.check_same(self.at.step, "the same checkpoint, in a folder that all of them can read")
         if self.world.rank == 0:
             self.tracking.begin(self.reporter.title, self.at.step, self.result.choices)
-        with threads(self.threads), views_allowed(), contextlib.closing(self.tracking):
+        with threads(self.threads), denormals_as_zero(), views_allowed(), contextlib.closing(self.tracking):
             while not self.schedule.over(self.at.step, self.seconds):
                 epoch, position = divmod(self.at.step, self.plan.steps_per_epoch)
                 self.epoch(epoch, position)
@@ -308,7 +309,8 @@ class Trainer:
         """The held-out loss and its terms, and the code's health; the same random numbers each time."""
         if not len(self.held_out) and not self.model.has_code:
             return {}, {}
-        index = self.held_out if len(self.held_out) else self.training[:_LOOK_ROWS]
+        few = n_looked_at(self.model, len(self.training))
+        index = self.held_out if len(self.held_out) else self.training[:few]
         self.model.eval()
         self.objective.eval()
         sums: dict[str, Tensor] = {}

@@ -17,6 +17,7 @@ from narrows.data import Patches, Rows
 from narrows.model import Autoencoder
 from narrows.objectives import WeightedCosts
 from narrows.shards import Shard, sharded
+from narrows.training.convolutions import FasterGradients, convolves
 from narrows.training.distributed import Learner, World, averaging
 from narrows.training.optimizer import GradientLimit, Moments, adamw, moments, move, muon
 from narrows.training.sharding import share_out
@@ -89,6 +90,8 @@ class Step:
             self.graph = torch.compile(function, fullgraph=True, options=_COMPILER)
         elif compiled:
             self._compile_forward()
+        on_cpu = rows.device.type == "cpu" and precision == torch.bfloat16
+        self.convolving = FasterGradients if on_cpu and not compiled and convolves(model) else contextlib.nullcontext
         self.sums: dict[str, Tensor] = {}
         self.summed = 0
         self.recorder = Recorder(self._learn, say) if recorded else None
@@ -134,7 +137,7 @@ class Step:
     def _differentiate(self, batch: Batch, shard: Shard | None) -> dict[str, Tensor]:
         """Leave the gradients of the loss with the parameters; the loss and its terms, each a scalar."""
         try:
-            with self.autocast():
+            with self.autocast(), self.convolving():
                 loss = self.loss(batch, shard)
         except torch._dynamo.exc.TorchDynamoException as error:  # such as a C++ compiler that lacks Python's headers
             self.loss = self.learner

@@ -1,0 +1,136 @@
+"""Faster gradients of convolutions, where a CPU multiplies in bfloat16.
+
+torch leaves them to oneDNN, whose gradient of the weights runs at a sixth of the speed of the convolution itself where
+images are small and channels many: there the columns of the image and one matrix product take a third of the time. So
+does the sum of a transposed convolution's gradients beside what oneDNN does for its bias. In single precision there is
+nothing to gain. The numbers are in docs/negative-results.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+_SMALL = 36  # places of the smaller image, at most
+
+
+def convolves(model: nn.Module) -> bool:
+    """Whether there is anything to gain for `model`."""
+    return any(isinstance(part, (nn.Conv2d, nn.ConvTranspose2d)) for part in model.modules())
+
+
+class FasterGradients(TorchFunctionMode):
+    """While it is entered, two-dimensional convolutions by autocast in bfloat16 are differentiated as said above.
+
+    The modules are whose they are: what is called in them is what changes, and by rounding alone.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Iterable[type], args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        """What torch asks in place of each of its functions."""
+        kwargs = kwargs or {}
+        if (func is F.conv2d or func is F.conv_transpose2d) and torch.is_autocast_enabled("cpu"):
+            call = (_planned if func is F.conv2d else _planned_transposed)(*args, **kwargs)
+            if call is not None:
+                return _Convolution.apply(*call)
+        return func(*args, **kwargs)
+
+
+def _planned(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> tuple[Any, ...] | None:
+    stride, padding = _pair(stride), padding if isinstance(padding, str) else _pair(padding)
+    if isinstance(padding, str) or groups != 1 or _pair(dilation) != (1, 1) or x.dim() != 4:
+        return None
+    places = [
+        (n + 2 * p - k) // s + 1 for n, p, k, s in zip(x.shape[2:], padding, weight.shape[2:], stride, strict=True)
+    ]
+    if places[0] * places[1] > _SMALL:
+        return None
+    return (*_narrow(x, weight, bias), stride, padding, (0, 0), False)
+
+
+def _planned_transposed(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> tuple[Any, ...] | None:
+    if groups != 1 or _pair(dilation) != (1, 1) or x.dim() != 4:
+        return None
+    return (*_narrow(x, weight, bias), _pair(stride), _pair(padding), _pair(output_padding), True)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else cast("tuple[int, int]", tuple(value))
+
+
+def _narrow(*tensors: Tensor | None) -> list[Tensor | None]:
+    return [None if t is None else t.to(torch.bfloat16) for t in tensors]
+
+
+class _Convolution(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        stride: tuple[int, int],
+        padding: tuple[int, int],
+        output_padding: tuple[int, int],
+        transposed: bool,
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.how = stride, padding, (1, 1), transposed, output_padding, 1
+        return torch.convolution(x, weight, bias, *ctx.how)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        stride, padding, _, transposed, *_ = ctx.how
+        gradient = gradients[0].contiguous(memory_format=torch.channels_last)
+        to_x, to_weight, to_bias, *_ = ctx.needs_input_grad
+        large, small = (gradient, x) if transposed else (x, gradient)
+        by_columns = to_weight and small[0, 0].numel() <= _SMALL
+        of_x, of_weight, _ = torch.ops.aten.convolution_backward(
+            gradient, x, weight, None, *ctx.how, [to_x, to_weight and not by_columns, False]
+        )
+        if by_columns:
+            of_weight = _by_columns(large, small, weight.shape[2:], stride, padding)
+        of_bias = gradient.sum((0, 2, 3)) if to_bias else None
+        return of_x, of_weight, of_bias, None, None, None, None
+
+
+def _by_columns(
+    large: Tensor, small: Tensor, kernel: Sequence[int], stride: tuple[int, int], padding: tuple[int, int]
+) -> Tensor:
+    """Sum over examples and places of each channel of `small` times the window of `large` that lies under it.
+
+    B x c x H x W and B x o x h x w -> o x c x kernel.
+    """
+    (rows, columns), (n, channels, *_), places = kernel, large.shape, small.shape[2:]
+    padded = F.pad(large.permute(0, 2, 3, 1), (0, 0, padding[1], padding[1], padding[0], padding[0])).contiguous()
+    each, down, right, _ = padded.stride()
+    windows = padded.as_strided(
+        (n, *places, rows, columns * channels), (each, stride[0] * down, stride[1] * right, down, 1)
+    )
+    found = small.permute(0, 2, 3, 1).reshape(-1, small.shape[1])
+    product = found.t() @ windows.reshape(len(found), -1)
+    return product.view(-1, rows, columns, channels).permute(0, 3, 1, 2)

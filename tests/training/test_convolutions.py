@@ -1,0 +1,107 @@
+"""Faster gradients of convolutions are the gradients of convolutions."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from narrows import VAE
+from narrows.training import convolutions
+from narrows.training.convolutions import FasterGradients
+
+LAYERS = {
+    "small": (nn.Conv2d(5, 7, 3, padding=1), (4, 4)),
+    "strided": (nn.Conv2d(5, 7, 4, 2, 1), (8, 8)),
+    "of one size a side": (nn.Conv2d(5, 7, (3, 2), (2, 1), (1, 0)), (9, 5)),
+    "without padding or bias": (nn.Conv2d(5, 7, 3, bias=False), (6, 6)),
+    "of a pixel": (nn.Conv2d(5, 7, 1), (3, 3)),
+    "transposed": (nn.ConvTranspose2d(5, 7, 4, 2, 1), (4, 4)),
+    "transposed, with more to put out": (nn.ConvTranspose2d(5, 7, 3, 2, 1, 1), (4, 4)),
+    "transposed, large": (nn.ConvTranspose2d(5, 7, 4, 2, 1), (9, 9)),
+    "reflecting": (nn.Conv2d(5, 7, 3, padding=1, padding_mode="reflect"), (4, 4)),
+}
+OTHERS = {
+    "large": (nn.Conv2d(5, 7, 3, padding=1), (9, 9)),
+    "in groups": (nn.Conv2d(6, 6, 3, groups=3), (4, 4)),
+    "dilated": (nn.Conv2d(5, 7, 2, dilation=2), (4, 4)),
+    "padded by name": (nn.Conv2d(5, 7, 3, padding="same"), (4, 4)),
+    "transposed in groups": (nn.ConvTranspose2d(6, 6, 3, groups=3), (4, 4)),
+    "of one example": (nn.Conv2d(5, 7, 3), (4, 4)),
+}
+
+
+def gradients(layer: nn.Module, x: Tensor, faster: bool, double: bool = False) -> list[Tensor]:
+    """Of the input and the parameters, in bfloat16 or as they are in double precision."""
+    layer = copy.deepcopy(layer).double() if double else copy.deepcopy(layer)
+    x = (x.double() if double else x.clone()).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16, enabled=not double):
+        if faster:
+            with FasterGradients():
+                y = layer(x)
+        else:
+            y = layer(x)
+    weights = torch.randn(y.shape, generator=torch.Generator().manual_seed(1))
+    (y * weights.to(y.dtype)).sum().backward()
+    return [x.grad, *(p.grad for p in layer.parameters())]
+
+
+def drawn(layer: nn.Module, size: tuple[int, int]) -> Tensor:
+    channels = layer.in_channels
+    return torch.randn(3, channels, *size, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("name", LAYERS)
+def test_gradients(name, layout, monkeypatch):
+    layer, size = LAYERS[name]
+    x = drawn(layer, size).contiguous(memory_format=layout)
+    used = []
+    apply = convolutions._Convolution.apply
+    monkeypatch.setattr(convolutions._Convolution, "apply", lambda *args: used.append(1) or apply(*args))
+    ours = gradients(layer, x, faster=True)
+    assert used
+    for mine, exact in zip(ours, gradients(layer, x, faster=False, double=True), strict=True):
+        assert mine.shape == exact.shape
+        assert (mine.double() - exact).norm() < 0.01 * exact.norm()  # bfloat16 has eight bits
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_left_alone(name, monkeypatch):
+    layer, size = OTHERS[name]
+    x = drawn(layer, size)
+    if name == "of one example":
+        x = x[0]
+    monkeypatch.setattr(convolutions._Convolution, "apply", lambda *args: pytest.fail("not one of those"))
+    for mine, plain in zip(gradients(layer, x, faster=True), gradients(layer, x, faster=False), strict=True):
+        assert torch.equal(mine, plain)
+
+
+def test_frozen_weights_have_no_gradient():
+    layer, size = LAYERS["small"]
+    layer = copy.deepcopy(layer).requires_grad_(False)
+    x = drawn(layer, size).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16), FasterGradients():
+        layer(x).sum().backward()
+    assert x.grad is not None
+    assert layer.weight.grad is None
+    assert layer.bias.grad is None
+
+
+def test_a_module_that_wants_its_precision_keeps_it():
+    layer, size = LAYERS["small"]
+    with torch.autocast("cpu", torch.bfloat16), FasterGradients(), torch.autocast("cpu", enabled=False):
+        assert layer(drawn(layer, size)).dtype == torch.float32
+
+
+def test_a_training_learns_the_same(monkeypatch):
+    X = np.random.default_rng(0).random((200, 3, 16, 16)).astype(np.float32)
+
+    def losses():
+        model = VAE(2, network="conv", max_epochs=3, precision="bfloat16", random_state=0, early_stopping=False).fit(X)
+        return [record["loss"] for record in model.history_]
+
+    faster = losses()
+    monkeypatch.setattr("narrows.training.step.convolves", lambda model: False)
+    assert faster == pytest.approx(losses(), rel=1e-3)
