@@ -1,6 +1,7 @@
 """The estimators: scikit-learn's habits, and what people do with a fitted model."""
 
 import json
+import pickle
 import warnings
 
 import numpy as np
@@ -395,6 +396,31 @@ def test_own_cleaner(digits, tmp_path):
     np.testing.assert_array_equal(again.denoise(digits), model.denoise(digits))
     with pytest.raises(ValueError, match=r"must be one module where n_components=None.*Encoder"):
         DAE(network=(Encoder(), Decoder()), **SMALL).fit(digits[:100])
+
+
+class Viewing(nn.Module):
+    """Convolves, and flattens by a view, which is of what lies channel by channel alone; or has a third dimension."""
+
+    def __init__(self, channels: int, deep: bool) -> None:
+        super().__init__()
+        self.deep = deep
+        self.convolve = (nn.Conv3d if deep else nn.Conv2d)(channels, 6, 3, 2, 1)
+
+    def forward(self, x):
+        h = self.convolve(x[:, :, None]) if self.deep else self.convolve(x)
+        return h.view(len(h), -1)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("colours", [False, True])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_own_modules_that_need_their_layout(deep, colours, precision, digits, tmp_path):
+    X = np.stack([digits, digits, 1 - digits], -1) if colours else digits
+    network = Viewing(3 if colours else 1, deep)
+    model = VAE(2, network=(network, "mlp"), **{**SMALL, "precision": precision}).fit(X[:100])
+    model.save(tmp_path / "m")
+    for again in (narrows.load(tmp_path / "m", encoder=network), pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(again.transform(X[:50]), model.transform(X[:50]))
 
 
 def test_another_module_than_the_one_that_was_saved_is_refused(digits, tmp_path):

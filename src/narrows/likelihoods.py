@@ -67,7 +67,7 @@ class Likelihood(nn.Module):
         nats = self.log_prob(o.to(torch.promote_types(o.dtype, torch.float32)), x)
         if weight is not None:
             nats = nats * weight
-        return nats.flatten(1).sum(1)
+        return nats.sum(tuple(range(1, nats.dim())))  # not flattened: images may lie channels-last
 
 
 class _Unit(Likelihood):

@@ -95,6 +95,21 @@ def test_a_module_that_wants_its_precision_keeps_it():
         assert layer(drawn(layer, size)).dtype == torch.float32
 
 
+@pytest.mark.parametrize("flatten", [nn.Flatten(), torch.flatten])
+def test_the_gradient_of_what_is_flattened_lies_as_it_does(flatten):
+    x = torch.randn(3, 5, 4, 4).contiguous(memory_format=torch.channels_last).requires_grad_()
+    y, seen = x * 2, []
+    y.register_hook(seen.append)
+    weights = torch.randn(3, 80)
+    with FasterGradients():
+        flat = flatten(y) if isinstance(flatten, nn.Module) else flatten(y, start_dim=1)
+    assert torch.equal(flat, y.reshape(3, 80))
+    (flat * weights).sum().backward()
+    (gradient,) = seen
+    assert torch.equal(gradient, weights.view(3, 5, 4, 4))
+    assert gradient.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_a_training_learns_the_same(monkeypatch):
     X = np.random.default_rng(0).random((200, 3, 16, 16)).astype(np.float32)
 

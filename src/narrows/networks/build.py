@@ -62,13 +62,14 @@ class OwnEncoder(nn.Module):
 
     def __init__(self, module: nn.Module, schema: Schema, n_outputs: int) -> None:
         super().__init__()
-        self.module = copy.deepcopy(module)
-        features = _probe(self.module, torch.zeros(2, *schema.shape), "encoder").flatten(1).shape[1]
+        self.module, x = copy.deepcopy(module), torch.zeros(2, *schema.shape)
+        features = _probe(self.module, x, "encoder").flatten(1).shape[1]
+        self.layout = _layout(self.module, x)
         self.head = nn.Identity() if features == n_outputs else nn.Linear(features, n_outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """B x shape -> B x n_outputs."""
-        return self.head(self.module(x).flatten(1))
+        return self.head(self.module(_laid_out(x, self.layout)).flatten(1))
 
 
 class OwnDecoder(Decoder):
@@ -81,13 +82,14 @@ class OwnDecoder(Decoder):
 
     def __init__(self, module: nn.Module, schema: Schema, input_shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.module, self.shape = copy.deepcopy(module), schema.shape
-        found = _probe(self.module, torch.zeros(2, *input_shape), "decoder").flatten(1).shape[1]
+        self.module, self.shape, z = copy.deepcopy(module), schema.shape, torch.zeros(2, *input_shape)
+        found = _probe(self.module, z, "decoder").flatten(1).shape[1]
         if found != schema.n_entries:
             raise ValueError(
                 f"The decoder module {type(module).__name__} must give {schema.n_entries} numbers an example "
                 f"(shape {schema.shape}) for inputs of shape {input_shape}. It gave {found}."
             )
+        self.layout = _layout(self.module, z)
 
     @property
     def output_bias(self) -> None:
@@ -96,7 +98,7 @@ class OwnDecoder(Decoder):
 
     def forward(self, z: Tensor) -> Tensor:
         """B x input_shape -> B x shape."""
-        return self.module(z).flatten(1).unflatten(1, self.shape)
+        return self.module(_laid_out(z, self.layout)).flatten(1).unflatten(1, self.shape)
 
 
 def pair(network: Any) -> tuple[Any, Any]:
@@ -113,6 +115,21 @@ def accepts(network: Any) -> bool:
     """Whether `network` is a name, a module, or a pair of such."""
     parts = network if isinstance(network, (tuple, list)) else (network, network)
     return len(parts) == 2 and all(isinstance(p, (str, nn.Module)) for p in parts)
+
+
+def _layout(module: nn.Module, x: Tensor) -> torch.memory_format:
+    """Channels last, by which convolutions are faster, unless the module cannot have it so, as one that says `view`."""
+    try:
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        _probe(module, _laid_out(x, torch.channels_last), "given")
+    except (RuntimeError, ValueError):  # of a kernel with three dimensions, of a `view`
+        module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        return torch.contiguous_format
+    return torch.channels_last
+
+
+def _laid_out(x: Tensor, layout: torch.memory_format) -> Tensor:
+    return x.contiguous(memory_format=layout) if x.dim() == 4 else x
 
 
 def _probe(module: nn.Module, x: Tensor, role: str) -> Tensor:

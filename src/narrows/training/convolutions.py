@@ -39,7 +39,13 @@ class FasterGradients(TorchFunctionMode):
             call = (_planned if func is F.conv2d else _planned_transposed)(*args, **kwargs)
             if call is not None:
                 return _Convolution.apply(*call)
+        if (func is Tensor.flatten or func is torch.flatten) and _is_channels_last(args[0]):
+            return func(_Flattened.apply(args[0]), *args[1:], **kwargs)
         return func(*args, **kwargs)
+
+
+def _is_channels_last(x: Tensor) -> bool:
+    return x.dim() == 4 and not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
 
 
 def _planned(
@@ -115,7 +121,21 @@ class _Convolution(torch.autograd.Function):
         if by_columns:
             of_weight = _by_columns(large, small, weight.shape[2:], stride, padding)
         of_bias = gradient.sum((0, 2, 3)) if to_bias else None
+        if to_x and x.is_contiguous():
+            of_x = of_x.contiguous()  # lying as x does: what comes before is fifteen times as slow where the two differ
         return of_x, of_weight, of_bias, None, None, None, None
+
+
+class _Flattened(torch.autograd.Function):
+    """An image that is to be flattened: it is given back as it is, and its gradient lies as it does."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.contiguous()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0].contiguous(memory_format=torch.channels_last)
 
 
 def _by_columns(
