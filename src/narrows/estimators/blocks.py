@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from narrows.data.streams import Source
     from narrows.training.progress import Reporter
 
-_MOST_ROWS = 2048  # in a block: measured, beside 256 to 4096, on 784-512-256-16
+_MOST_ROWS = 1024  # in a block: measured, beside 256 to 4096, on 784-512-256-16
 _MOST_NUMBERS = 1 << 21  # in a block where it is widest, so that it stays where the processor reads it fast
 _RETAINED = 31 << 20  # bytes; from 32 MiB on glibc learns nothing
 _FEWEST_ROWS = 32  # smaller blocks are filled up, so that an example's result does not depend on its company
