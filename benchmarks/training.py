@@ -84,7 +84,7 @@ def conv_work(options: argparse.Namespace, own: bool = False) -> Work:
     device = chosen_device(options.device)
     if own:
         return Work(X, T, functools.partial(conv_own, X), {"network": "conv"}, 128, 4, device)
-    return Work(X, T, conv, {"network": conv()}, 128, 4, device)
+    return Work(X, T, conv, {"network": conv()}, 128, 10, device)
 
 
 def published_work(options: argparse.Namespace) -> Work:

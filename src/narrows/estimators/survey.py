@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from narrows.estimators.base import Estimator
 
 _SCORED = (1_000, 2_000)  # rows to set the threshold by, at least and at most: a quantile needs no more
-_SEEN_PER_SCORED = 40  # by the training: a score may take ten passes
+_SEEN_PER_SCORED = 100  # by the training: a score may take ten passes
 
 
 def survey(self: Estimator, rows: np.ndarray) -> None:
