@@ -108,6 +108,8 @@ def test_the_gradient_of_what_is_flattened_lies_as_it_does(flatten):
     (gradient,) = seen
     assert torch.equal(gradient, weights.view(3, 5, 4, 4))
     assert gradient.is_contiguous(memory_format=torch.channels_last)
+    with FasterGradients():
+        assert torch.equal(torch.flatten(input=y, start_dim=1), flat)
 
 
 def test_a_training_learns_the_same(monkeypatch):

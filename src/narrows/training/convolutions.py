@@ -39,7 +39,7 @@ class FasterGradients(TorchFunctionMode):
             call = (_planned if func is F.conv2d else _planned_transposed)(*args, **kwargs)
             if call is not None:
                 return _Convolution.apply(*call)
-        if (func is Tensor.flatten or func is torch.flatten) and _is_channels_last(args[0]):
+        if (func is Tensor.flatten or func is torch.flatten) and args and _is_channels_last(args[0]):
             return func(_Flattened.apply(args[0]), *args[1:], **kwargs)
         return func(*args, **kwargs)
 
