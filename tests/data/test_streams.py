@@ -432,7 +432,7 @@ def test_results_do_not_depend_on_the_threads(X, model):
     np.testing.assert_array_equal(found[0], found[2])
 
 
-@pytest.mark.parametrize(("network", "rows"), [("mlp", 2048), ("conv", 128)])
+@pytest.mark.parametrize(("network", "rows"), [("mlp", 1024), ("conv", 128)])
 def test_blocks_are_bounded_where_a_network_is_widest(network, rows):
     images = np.random.default_rng(0).random((40, 32, 32), np.float32)  # 16 channels of that size are 16,384 numbers
     model = AE(2, network=network, **SMALL).fit(images)
