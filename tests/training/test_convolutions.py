@@ -78,6 +78,18 @@ def test_what_is_left_alone(name, monkeypatch):
         assert torch.equal(mine, plain)
 
 
+@pytest.mark.parametrize("name", ["strided", "transposed, with more to put out"])
+def test_arguments_by_name(name):
+    layer, size = LAYERS[name]
+    named = {"stride": layer.stride, "padding": layer.padding, "groups": 1, "dilation": 1}
+    if isinstance(layer, nn.ConvTranspose2d):
+        named["output_padding"] = layer.output_padding
+    function = getattr(nn.functional, "conv_transpose2d" if "output_padding" in named else "conv2d")
+    x = drawn(layer, size)
+    with torch.autocast("cpu", torch.bfloat16), FasterGradients():
+        assert torch.equal(function(input=x, weight=layer.weight, bias=layer.bias, **named), layer(x))
+
+
 def test_frozen_weights_have_no_gradient():
     layer, size = LAYERS["small"]
     layer = copy.deepcopy(layer).requires_grad_(False)

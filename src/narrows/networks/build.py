@@ -144,7 +144,8 @@ def _probe(module: nn.Module, x: Tensor, role: str) -> Tensor:
             f"The {role} module {type(module).__name__} could not take an input of shape {tuple(x.shape)} "
             f"(batch first): {error}"
         ) from error
-    module.train(was)
+    finally:
+        module.train(was)
     if not isinstance(out, Tensor) or len(out) != len(x):
         raise ValueError(f"The {role} module {type(module).__name__} must return one tensor, batch first.")
     return out.float().cpu()

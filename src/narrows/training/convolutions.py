@@ -8,6 +8,7 @@ nothing to gain. The numbers are in docs/negative-results.md.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
@@ -17,6 +18,11 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 _SMALL = 36  # places of the smaller image, at most
+_FIRST = ("input", "weight", "bias", "stride", "padding")
+_ORDERS: dict[Any, tuple[str, ...]] = {  # of the arguments
+    F.conv2d: (*_FIRST, "dilation", "groups"),
+    F.conv_transpose2d: (*_FIRST, "output_padding", "groups", "dilation"),
+}
 
 
 def convolves(model: nn.Module) -> bool:
@@ -35,8 +41,9 @@ class FasterGradients(TorchFunctionMode):
     ) -> Any:
         """What torch asks in place of each of its functions."""
         kwargs = kwargs or {}
-        if (func is F.conv2d or func is F.conv_transpose2d) and torch.is_autocast_enabled("cpu"):
-            call = (_planned if func is F.conv2d else _planned_transposed)(*args, **kwargs)
+        if func in _ORDERS and torch.is_autocast_enabled("cpu"):
+            given = dict(zip(_ORDERS[func], args, strict=False)) | kwargs
+            call = _planned(func is F.conv_transpose2d, **given)
             if call is not None:
                 return _Convolution.apply(*call)
         if (func is Tensor.flatten or func is torch.flatten) and args and _is_channels_last(args[0]):
@@ -49,38 +56,24 @@ def _is_channels_last(x: Tensor) -> bool:
 
 
 def _planned(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> tuple[Any, ...] | None:
-    stride, padding = _pair(stride), padding if isinstance(padding, str) else _pair(padding)
-    if isinstance(padding, str) or groups != 1 or _pair(dilation) != (1, 1) or x.dim() != 4:
-        return None
-    places = [
-        (n + 2 * p - k) // s + 1 for n, p, k, s in zip(x.shape[2:], padding, weight.shape[2:], stride, strict=True)
-    ]
-    if places[0] * places[1] > _SMALL:
-        return None
-    return (*_narrow(x, weight, bias), stride, padding, (0, 0), False)
-
-
-def _planned_transposed(
-    x: Tensor,
+    transposed: bool,
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
     padding: Any = 0,
     output_padding: Any = 0,
-    groups: int = 1,
     dilation: Any = 1,
+    groups: int = 1,
 ) -> tuple[Any, ...] | None:
-    if groups != 1 or _pair(dilation) != (1, 1) or x.dim() != 4:
+    """What `_Convolution` is to be given; None where there is nothing to gain, or not this way."""
+    if isinstance(padding, str) or groups != 1 or _pair(dilation) != (1, 1) or input.dim() != 4:
         return None
-    return (*_narrow(x, weight, bias), _pair(stride), _pair(padding), _pair(output_padding), True)
+    stride, padding = _pair(stride), _pair(padding)
+    sides = zip(input.shape[2:], padding, weight.shape[2:], stride, strict=True)
+    if not transposed and math.prod((n + 2 * p - k) // s + 1 for n, p, k, s in sides) > _SMALL:
+        return None
+    return (*_narrow(input, weight, bias), stride, padding, _pair(output_padding), transposed)
 
 
 def _pair(value: Any) -> tuple[int, int]:
