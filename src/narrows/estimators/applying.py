@@ -16,6 +16,7 @@ from torch import Tensor
 from narrows.data import Schema, as_floats, check_form, check_rows, extremes, sinks, streams
 from narrows.data.streams import Source
 from narrows.estimators import blocks
+from narrows.estimators.products import faster_products
 from narrows.estimators.survey import support_message
 from narrows.evaluation.scores import log_likelihood
 from narrows.model import Autoencoder
@@ -191,7 +192,7 @@ class Applying:
         model = self.module()
         parameter = next(model.parameters())
         parts = []
-        with torch.inference_mode(), own_generators(draw or 0):
+        with torch.inference_mode(), faster_products(parameter.device), own_generators(draw or 0):
             for part in z.to(parameter.device, parameter.dtype).split(blocks.rows_at_once(self.schema_, model)):
                 o = model.decode(blocks.filled(part))[: len(part)]
                 parts.append((model.likelihood.mean(o) if draw is None else model.likelihood.sample(o)).cpu())

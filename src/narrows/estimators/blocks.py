@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from narrows.data import Schema, as_rows, check_form, check_range, extremes, shared
+from narrows.estimators.products import faster_products
 from narrows.model import Autoencoder
 from narrows.networks import OwnDecoder, OwnEncoder
 
@@ -105,14 +106,14 @@ def mapped(work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Aut
     # never touched, and freed at once: glibc learns from it to keep what a block frees for the next one (mallopt(3),
     # M_TRIM_THRESHOLD), where it would hand the pages back and get new ones, zeroed, for a quarter of the time
     torch.empty(_RETAINED, dtype=torch.uint8)
-    blocks = iter(blocks)
+    blocks, device = iter(blocks), next(model.parameters()).device
     start = list(itertools.islice(blocks, 2))
     if len(start) < 2:  # nothing to share out: torch's own threads share the products
-        yield from (_inferred(work, block, 0) for block in start)
+        yield from (_inferred(work, block, 0, device) for block in start)
         return
-    device = next(model.parameters()).device
     before = torch.get_num_threads()
     workers = _workers(model, device, before)
+    faster_products(device)  # so that it is measured before several threads compute
     if device.type == "cuda":
         torch.cuda.synchronize(device)  # the weights are there before other streams read them
     pending: deque[Future[np.ndarray]] = deque()
@@ -120,7 +121,7 @@ def mapped(work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Aut
     try:
         first = 0
         for block in itertools.chain(start, blocks):
-            pending.append(pool.submit(_inferred, work, block, first))
+            pending.append(pool.submit(_inferred, work, block, first, device))
             first += len(block)  # type: ignore[arg-type]
             if len(pending) > workers + 1:
                 yield pending.popleft().result()
@@ -167,8 +168,8 @@ def filled(x: Tensor) -> Tensor:
     return x if n == whole else torch.cat([x, x.new_zeros(whole - n, *x.shape[1:])])
 
 
-def _inferred(work: Callable[[T, int], np.ndarray], block: T, first: int) -> np.ndarray:
-    with torch.inference_mode():
+def _inferred(work: Callable[[T, int], np.ndarray], block: T, first: int, device: torch.device) -> np.ndarray:
+    with torch.inference_mode(), faster_products(device):
         return work(block, first)
 
 

@@ -46,8 +46,26 @@ class Residual(nn.Module):
         return x + self.second(F.gelu(self.first(F.gelu(x))))
 
 
-def _enlarged(h: Tensor, size: Sequence[int]) -> Tensor:
-    """B x channels x h x w by nearest neighbours at `size`: twice h and w, or one less."""
+class Enlarging(nn.Conv2d):
+    """An image enlarged by nearest neighbours, then a convolution of 3 x 3."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__(n_in, n_out, 3, padding=1)
+
+    def forward(self, h: Tensor, size: Sequence[int]) -> Tensor:  # type: ignore[override]
+        """B x n_in x h x w -> B x n_out x `size`, which is twice h and w, or one less."""
+        if tuple(size) != (2 * h.shape[2], 2 * h.shape[3]):
+            return super().forward(_repeated(h, size))
+        # Both together are one transposed convolution of stride 2, whose kernel is the other's, turned, in four places
+        # a pixel apart: less than half of the products, and no large image of many channels in between.
+        kernel = self.weight.transpose(0, 1).flip(2, 3)
+        kernel = F.pad(kernel, (0, 1)) + F.pad(kernel, (1, 0))
+        kernel = F.pad(kernel, (0, 0, 0, 1)) + F.pad(kernel, (0, 0, 1, 0))
+        return F.conv_transpose2d(h, kernel, self.bias, stride=2, padding=1)
+
+
+def _repeated(h: Tensor, size: Sequence[int]) -> Tensor:
+    """B x channels x h x w by nearest neighbours at `size`."""
     if not torch.compiler.is_compiling():
         return F.interpolate(h, size=tuple(size), mode="nearest")
     # the gradient that torch's compiler makes of that is ten times as slow as this one's
@@ -104,7 +122,7 @@ class ConvDecoder(Decoder):
         self.stem = nn.Linear(n_inputs, widths[-1] * self.levels[-1][0] * self.levels[-1][1])
         self.residuals = nn.ModuleList(Residual(wide) for wide in reversed(widths[1:]))
         pairs = list(pairwise(widths))
-        self.enlarge = nn.ModuleList(nn.Conv2d(wide, narrow, 3, padding=1) for narrow, wide in reversed(pairs))
+        self.enlarge = nn.ModuleList(Enlarging(wide, narrow) for narrow, wide in reversed(pairs))
         self.head = nn.Conv2d(widths[0], channels, 3, padding=1)
 
     @property
@@ -115,8 +133,8 @@ class ConvDecoder(Decoder):
     def forward(self, z: Tensor) -> Tensor:
         """B x n_inputs -> B x channels x h x w."""
         h = self.stem(z).unflatten(1, self.start).contiguous(memory_format=torch.channels_last)
-        for residual, convolve, size in zip(self.residuals, self.enlarge, reversed(self.levels[:-1]), strict=True):
-            h = convolve(_enlarged(F.gelu(residual(h)), size))
+        for residual, enlarge, size in zip(self.residuals, self.enlarge, reversed(self.levels[:-1]), strict=True):
+            h = enlarge(F.gelu(residual(h)), size)
         return self.head(F.gelu(h))
 
 
@@ -145,7 +163,7 @@ class UNet(Decoder):
         pairs = list(pairwise(widths))
         self.down = nn.ModuleList(nn.Conv2d(narrow, wide, 3, stride=2, padding=1) for narrow, wide in pairs)
         self.across = nn.ModuleList(Residual(wide) for wide in widths)
-        self.up = nn.ModuleList(nn.Conv2d(wide, narrow, 3, padding=1) for narrow, wide in reversed(pairs))
+        self.up = nn.ModuleList(Enlarging(wide, narrow) for narrow, wide in reversed(pairs))
         self.finish = nn.ModuleList(Residual(narrow) for narrow, _ in reversed(pairs))
         self.head = nn.Conv2d(widths[0] + channels, channels, 3, padding=1)
 
@@ -164,5 +182,5 @@ class UNet(Decoder):
             h = residual(halve(F.gelu(h)))
         for enlarge, residual in zip(self.up, self.finish, strict=True):
             detail = details.pop()
-            h = residual(detail + enlarge(_enlarged(F.gelu(h), detail.shape[-2:])))
+            h = residual(detail + enlarge(F.gelu(h), detail.shape[-2:]))
         return self.head(torch.cat([F.gelu(h), x.to(h.dtype)], dim=1))

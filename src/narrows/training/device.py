@@ -154,10 +154,11 @@ def _product_seconds(device: torch.device, dtype: torch.dtype) -> float:
     generator = torch.Generator().manual_seed(0)
     a = torch.randn(256, 1024, generator=generator).to(device, dtype)
     b = torch.randn(1024, 1024, generator=generator).to(device, dtype)
-    return _fastest(lambda: a @ b, device)
+    return fastest(lambda: a @ b, device)
 
 
-def _fastest(call: Callable[[], object], device: torch.device, repeats: int = 7) -> float:
+def fastest(call: Callable[[], object], device: torch.device, repeats: int = 7) -> float:
+    """The seconds that `call` takes at best."""
     best = float("inf")
     for _ in range(repeats):
         start = time.perf_counter()

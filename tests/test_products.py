@@ -1,0 +1,95 @@
+"""Products by oneDNN are those of torch, up to rounding, and taken where they are faster."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from narrows import AE, VAE
+from narrows.estimators import products
+
+CPU = torch.device("cpu")
+needs_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="needs a torch with oneDNN")
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """oneDNN counts as faster; the shapes of what it is given are noted."""
+    shapes, linear = [], products.linear
+
+    def noting(x, *rest):
+        shapes.append(tuple(x.shape))
+        return linear(x, *rest)
+
+    monkeypatch.setattr(products, "onednn_gain", lambda: 2.0)
+    monkeypatch.setattr(products, "linear", noting)
+    return shapes
+
+
+@needs_onednn
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (5, 3, 7), (128, 784, 512)])
+def test_the_product_is_torchs(shape, bias):
+    n, d, o = shape
+    x, weight, b = torch.randn(n, d), torch.randn(d, o).t(), torch.randn(o) if bias else None
+    wide = F.linear(x.double(), weight.double(), b.double() if bias else None)
+    torch.testing.assert_close(products.linear(x, weight, b).double(), wide, rtol=1e-5, atol=1e-4)
+
+
+@needs_onednn
+@pytest.mark.parametrize("n", [3, 300])
+def test_applying_gives_the_same(n, counted, monkeypatch, rng):
+    X = rng.normal(size=(n, 9))
+    model = VAE(2, max_epochs=2, random_state=0, device="cpu").fit(rng.normal(size=(200, 9)))
+    counted.clear()
+    by_onednn = [model.transform(X), model.score_samples(X), model.inverse_transform(model.transform(X))]
+    assert counted
+    monkeypatch.setattr(products, "onednn_gain", lambda: 1.0)
+    counted.clear()
+    by_torch = [model.transform(X), model.score_samples(X), model.inverse_transform(model.transform(X))]
+    assert not counted
+    for one, other in zip(by_onednn, by_torch, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+class Deep(nn.Module):
+    """Linear layers over the last of three axes, over none, in double precision, and called by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 4)
+
+    def forward(self, x):
+        three = F.linear(x[:, None], self.linear.weight)[:, 0]
+        none = F.linear(x[:0], self.linear.weight).sum()
+        named = F.linear(input=x, weight=self.linear.weight, bias=self.linear.bias)
+        wide = F.linear(x.double(), self.linear.weight.double())
+        return three + none + named + wide.float()
+
+
+@needs_onednn
+def test_what_onednn_does_not_take_is_left_to_torch(counted, rng):
+    X = rng.normal(size=(60, 6))
+    model = AE(4, network=(Deep(), "mlp"), max_epochs=1, random_state=0, device="cpu").fit(X)
+    counted.clear()
+    Z = model.transform(X)
+    assert counted == []
+    x = model.schema_.prepare(torch.tensor(X, dtype=torch.float32))
+    with torch.no_grad():
+        np.testing.assert_allclose(Z, model.model_.encode(x).numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_nothing_changes_without_onednn_or_where_gradients_are_wanted(counted, monkeypatch):
+    layer, x = nn.Linear(3, 2), torch.randn(4, 3)
+    with products.faster_products(CPU):
+        layer(x).sum().backward()
+    assert counted == []
+    assert layer.weight.grad is not None
+    monkeypatch.undo()
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    products.onednn_gain.cache_clear()
+    assert products.onednn_gain() == 0.0
+    products.onednn_gain.cache_clear()
