@@ -5,8 +5,8 @@
 1,000,000 x 784 float32 in a .npy file (3.1 GB of the temporary folder), mapped, and an AE 784-512-256-16. In turn:
 
 - `transform` against the plain product of the same shapes and dtype, x @ W1, h @ W2, h @ W3, in blocks of as many rows,
-  best of several: both do 2 (784 512 + 512 256 + 256 16) operations a row, and `transform` reads the file, looks for
-  NaN and infinity, standardises, adds biases and activates besides;
+  by torch or by oneDNN, whichever is faster, best of several: both do 2 (784 512 + 512 256 + 256 16) operations a row,
+  and `transform` reads the file, looks for NaN and infinity, standardises, adds biases and activates besides;
 - bytes a second against a plain read of the file into one small buffer; both find it in the system's cache;
 - microseconds a row for fewer rows;
 - peak memory above that of the loaded model, in a process of its own: mapped pages count.
@@ -20,6 +20,7 @@ import json
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from common import SEED, alone, arguments, grown_mib, in_turn, keep, show, timed
 
 import narrows
 from narrows.estimators.blocks import rows_at_once
+from narrows.networks.products import linear, worthwhile
 
 N, N_QUICK, N_FITTED = 1_000_000, 60_000, 10_000
 SIZES = (784, 512, 256, 16)
@@ -59,14 +61,17 @@ def product(rows: int, n: int) -> float:
     weights = [torch.randn(sizes, generator=generator) for sizes in pairwise(SIZES)]
     times = max(1, 65_536 // rows)
 
-    def run() -> None:
+    def run(multiply: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
         for _ in range(times):
             h = x
             for w in weights:
-                h = h @ w
+                h = multiply(h, w)
 
+    ways: list[Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = [torch.mm]
+    if worthwhile():
+        ways.append(lambda h, w: linear(h, w.t()))
     with torch.inference_mode():
-        return min(timed(run)[1] for _ in range(9)) * n / (times * rows)
+        return min(timed(lambda way=way: run(way))[1] for way in ways for _ in range(9)) * n / (times * rows)
 
 
 def read(path: Path) -> None:

@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from narrows import AE, VAE
-from narrows.estimators import products
+from narrows.networks import mlp, products
 
-CPU = torch.device("cpu")
 needs_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="needs a torch with oneDNN")
 
 
@@ -24,7 +23,7 @@ def counted(monkeypatch):
         shapes.append(tuple(x.shape))
         return linear(x, *rest)
 
-    monkeypatch.setattr(products, "onednn_gain", lambda: 2.0)
+    monkeypatch.setattr(products, "worthwhile", lambda: True)
     monkeypatch.setattr(products, "linear", noting)
     return shapes
 
@@ -47,7 +46,7 @@ def test_applying_gives_the_same(n, counted, monkeypatch, rng):
     counted.clear()
     by_onednn = [model.transform(X), model.score_samples(X), model.inverse_transform(model.transform(X))]
     assert counted
-    monkeypatch.setattr(products, "onednn_gain", lambda: 1.0)
+    monkeypatch.setattr(products, "worthwhile", lambda: False)
     counted.clear()
     by_torch = [model.transform(X), model.score_samples(X), model.inverse_transform(model.transform(X))]
     assert not counted
@@ -82,14 +81,17 @@ def test_what_onednn_does_not_take_is_left_to_torch(counted, rng):
         np.testing.assert_allclose(Z, model.model_.encode(x).numpy(), rtol=1e-4, atol=1e-5)
 
 
-def test_nothing_changes_without_onednn_or_where_gradients_are_wanted(counted, monkeypatch):
-    layer, x = nn.Linear(3, 2), torch.randn(4, 3)
-    with products.faster_products(CPU):
-        layer(x).sum().backward()
+def test_gradients_and_autocast_are_torchs(counted):
+    layers, x = mlp.layers([3, 5, 2]), torch.randn(4, 3)
+    with products.faster_products(torch.device("cpu")):
+        layers(x).sum().backward()
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            assert layers(x).dtype == torch.bfloat16
     assert counted == []
-    assert layer.weight.grad is not None
-    monkeypatch.undo()
+    assert all(p.grad is not None for p in layers.parameters())
+
+
+def test_without_onednn_nothing_is_measured(monkeypatch):
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    products.onednn_gain.cache_clear()
-    assert products.onednn_gain() == 0.0
-    products.onednn_gain.cache_clear()
+    monkeypatch.setattr(products, "fastest", None)
+    assert not products.worthwhile.__wrapped__()

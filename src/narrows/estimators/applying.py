@@ -16,10 +16,10 @@ from torch import Tensor
 from narrows.data import Schema, as_floats, check_form, check_rows, extremes, sinks, streams
 from narrows.data.streams import Source
 from narrows.estimators import blocks
-from narrows.estimators.products import faster_products
 from narrows.estimators.survey import support_message
 from narrows.evaluation.scores import log_likelihood
 from narrows.model import Autoencoder
+from narrows.networks.products import faster_products
 from narrows.training import choose_device, own_generators
 from narrows.training.progress import Reporter
 

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from narrows.data import Schema, as_rows, check_form, check_range, extremes, shared
-from narrows.estimators.products import faster_products
 from narrows.model import Autoencoder
 from narrows.networks import OwnDecoder, OwnEncoder
+from narrows.networks.products import faster_products
 
 if TYPE_CHECKING:
     from narrows.data.sinks import Sink

@@ -10,13 +10,13 @@ import contextlib
 import functools
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 
 from narrows.data import Patches, Rows
+from narrows.networks.products import fastest
 from narrows.params import nearest
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
@@ -155,15 +155,3 @@ def _product_seconds(device: torch.device, dtype: torch.dtype) -> float:
     a = torch.randn(256, 1024, generator=generator).to(device, dtype)
     b = torch.randn(1024, 1024, generator=generator).to(device, dtype)
     return fastest(lambda: a @ b, device)
-
-
-def fastest(call: Callable[[], object], device: torch.device, repeats: int = 7) -> float:
-    """The seconds that `call` takes at best."""
-    best = float("inf")
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        best = min(best, time.perf_counter() - start)
-    return best
