@@ -5,8 +5,9 @@
 1,000,000 x 784 float32 in a .npy file (3.1 GB of the temporary folder), mapped, and an AE 784-512-256-16. In turn:
 
 - `transform` against the plain product of the same shapes and dtype, x @ W1, h @ W2, h @ W3, in blocks of as many rows,
-  by torch or by oneDNN, whichever is faster, best of several: both do 2 (784 512 + 512 256 + 256 16) operations a row,
-  and `transform` reads the file, looks for NaN and infinity, standardises, adds biases and activates besides;
+  best of several: by torch, and by oneDNN where narrows takes that because it is faster. Both do 2 (784 512 + 512 256
+  + 256 16) operations a row, and `transform` reads the file, looks for NaN and infinity, standardises, adds biases and
+  activates besides;
 - bytes a second against a plain read of the file into one small buffer; both find it in the system's cache;
 - microseconds a row for fewer rows;
 - peak memory above that of the loaded model, in a process of its own: mapped pages count.
@@ -54,24 +55,26 @@ def write(path: Path, n: int, kind: str) -> None:
     X.flush()
 
 
-def product(rows: int, n: int) -> float:
+def product(rows: int, n: int, multiply: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> float:
     """Seconds of the plain product for `n` rows, from the fastest of nine passes over some of them."""
     generator = torch.Generator().manual_seed(SEED)
     x = torch.randn(rows, SIZES[0], generator=generator)
     weights = [torch.randn(sizes, generator=generator) for sizes in pairwise(SIZES)]
     times = max(1, 65_536 // rows)
 
-    def run(multiply: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
+    def run() -> None:
         for _ in range(times):
             h = x
             for w in weights:
                 h = multiply(h, w)
 
-    ways: list[Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = [torch.mm]
-    if worthwhile():
-        ways.append(lambda h, w: linear(h, w.t()))
     with torch.inference_mode():
-        return min(timed(lambda way=way: run(way))[1] for way in ways for _ in range(9)) * n / (times * rows)
+        return min(timed(run)[1] for _ in range(9)) * n / (times * rows)
+
+
+def by_onednn(h: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    """h @ w."""
+    return linear(h, w.t())
 
 
 def read(path: Path) -> None:
@@ -93,7 +96,8 @@ def measure(folder: Path, n: int, kind: str, repeats: int) -> dict[str, Any]:
     model.transform(X[:N_FITTED])
     seconds = in_turn(
         {
-            "product": lambda _: product(rows, n),
+            "product": lambda _: product(rows, n, torch.mm),
+            **({"product_onednn": lambda _: product(rows, n, by_onednn)} if worthwhile() else {}),
             "transform": lambda _: timed(lambda: model.transform(X))[1],
             "read": lambda _: timed(lambda: read(path))[1],
         },
@@ -101,6 +105,7 @@ def measure(folder: Path, n: int, kind: str, repeats: int) -> dict[str, Any]:
     )
     best = {name: min(found) for name, found in seconds.items()}
     middle = {name: statistics.median(found) for name, found in seconds.items()}
+    products = [name for name in seconds if name.startswith("product")]
     fewer = [m for m in (10_000, 100_000) if m < n]
     each = {str(m): min(timed(lambda m=m: model.transform(X[:m]))[1] for _ in range(5)) / m * 1e6 for m in fewer}
     return {
@@ -109,10 +114,9 @@ def measure(folder: Path, n: int, kind: str, repeats: int) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "rows_at_once": rows,
         "seconds": seconds,
-        "product_gflops": OPERATIONS * n / best["product"] / 1e9,
-        "transform_gflops": OPERATIONS * n / best["transform"] / 1e9,
-        "share_best": best["product"] / best["transform"],
-        "share_median": middle["product"] / middle["transform"],
+        "gflops": {name: OPERATIONS * n / best[name] / 1e9 for name in (*products, "transform")},
+        "share_best": {name: best[name] / best["transform"] for name in products},
+        "share_median": {name: middle[name] / middle["transform"] for name in products},
         "transform_gb_per_s": X.nbytes / best["transform"] / 1e9,
         "read_gb_per_s": X.nbytes / best["read"] / 1e9,
         "microseconds_a_row": {**each, str(n): best["transform"] / n * 1e6},

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 import torch
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(os.environ.get("NARROWS_RESULTS", Path(__file__).parent / "results"))
 SEED = 0
 _MIB = 1 << 20
 
@@ -133,7 +133,7 @@ def machine(*peers: str) -> dict[str, Any]:
 
 
 def keep(name: str, results: dict[str, Any], *peers: str) -> Path:
-    """Write `results` to results/NAME.json with the machine, the versions and the day, and say where."""
+    """Write `results` to NAME.json with the machine, the versions and the day, and say where."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     whole = {"machine": machine(*peers), "day": time.strftime("%Y-%m-%d"), **results}

@@ -130,13 +130,13 @@ def test_blocks_of_an_iterator():
 
 
 def test_an_iterator_is_read_no_further_than_needed(model, X):
-    given, taken = [], []
+    given, taken, most = [], [], blocks.rows_at_once(model.schema_, model.model_)
 
     class Slow(sinks.Memory):
         def write(self, block):
             taken.append(len(block))
             super().write(block)
-            assert len(given) * 100 <= sum(taken) + (4 * blocks._MOST_WORKERS + 3) * blocks._MOST_ROWS
+            assert len(given) * 100 <= sum(taken) + (4 * blocks._MOST_WORKERS + 3) * most
 
     def endless():
         for _ in range(2000):
@@ -432,8 +432,11 @@ def test_results_do_not_depend_on_the_threads(X, model):
     np.testing.assert_array_equal(found[0], found[2])
 
 
-@pytest.mark.parametrize(("network", "rows"), [("mlp", 1024), ("conv", 128)])
-def test_blocks_are_bounded_where_a_network_is_widest(network, rows):
+@pytest.mark.parametrize(
+    ("network", "onednn", "rows"), [("mlp", False, 1024), ("mlp", True, 2048), ("conv", True, 128)]
+)
+def test_blocks_are_bounded_where_a_network_is_widest(network, onednn, rows, monkeypatch):
+    monkeypatch.setattr(blocks, "worthwhile", lambda: onednn)
     images = np.random.default_rng(0).random((40, 32, 32), np.float32)  # 16 channels of that size are 16,384 numbers
     model = AE(2, network=network, **SMALL).fit(images)
     assert blocks.rows_at_once(model.schema_, model.model_) == rows

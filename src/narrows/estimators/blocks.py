@@ -22,7 +22,7 @@ from torch import Tensor
 from narrows.data import Schema, as_rows, check_form, check_range, extremes, shared
 from narrows.model import Autoencoder
 from narrows.networks import OwnDecoder, OwnEncoder
-from narrows.networks.products import faster_products
+from narrows.networks.products import faster_products, worthwhile
 
 if TYPE_CHECKING:
     from narrows.data.sinks import Sink
@@ -135,9 +135,11 @@ def mapped(work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Aut
 def rows_at_once(schema: Schema, model: Autoencoder, n: int | None = None) -> int:
     """The rows of a block, a power of two; of not many blocks, `n` rows in all, each thread gets a fair share."""
     device = next(model.parameters()).device
-    more = 8 if device.type == "cuda" else 1  # to keep it busy
+    numbers = more = 8 if device.type == "cuda" else 1  # to keep it busy
+    if device.type == "cpu" and worthwhile():
+        more = 2  # oneDNN lays the weights out anew for each block
     widest = max(schema.n_entries, model.n_widest)
-    rows = max(_FEWEST_ROWS, min(more * _MOST_ROWS, _power(more * _MOST_NUMBERS // widest)))
+    rows = max(_FEWEST_ROWS, min(more * _MOST_ROWS, _power(numbers * _MOST_NUMBERS // widest)))
     if n is None or n <= rows:
         return rows
     share = n // (_FEWEST_TURNS * _workers(model, device, torch.get_num_threads()))
