@@ -261,7 +261,8 @@ def test_tiles_give_what_the_whole_photo_gives(widths, blocks, rng):
     tiles.size = 5 * tiles.step
     assert len(list(tiles._places(*photo.shape))) > 8
     assert np.abs(whole - photo).max() > 0.05
-    np.testing.assert_allclose(tiles.clean(photo), whole, atol=1e-5)
+    # up to 10, in single precision, summed in another order
+    np.testing.assert_allclose(tiles.clean(photo), whole, atol=5e-5)
     tiles.margin = 0
     assert np.abs(tiles.clean(photo) - whole).max() > 1e-3
 
