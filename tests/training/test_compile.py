@@ -48,8 +48,9 @@ def test_a_compiled_training_goes_on_to_the_same_weights(recipe, rng, tmp_path, 
 
 @needs_compiler
 @pytest.mark.slow
-def test_a_compiled_step_of_convolutions_is_the_plain_one(rng):
-    X = rng.integers(0, 256, (60, 18, 15), dtype=np.uint8)
+@pytest.mark.parametrize("size", [(18, 15), (16, 12)])  # images that are enlarged to one less than twice, and to twice
+def test_a_compiled_step_of_convolutions_is_the_plain_one(size, rng):
+    X = rng.integers(0, 256, (60, *size), dtype=np.uint8)
     common = {"max_epochs": 2, "random_state": 0, "precision": "float32", "device": "cpu", "network": "conv"}
     plain, compiled = (VAE(2, compile=how, **common).fit(X) for how in (False, True))
     assert "compile = True: as asked" in compiled.report_
