@@ -256,13 +256,13 @@ def test_a_noise_level_is_found(level, shape):
 @pytest.mark.parametrize("widths", [(6,), (6, 8), (6, 8, 10)])
 def test_tiles_give_what_the_whole_photo_gives(widths, blocks, rng):
     tiles = untrained(widths=widths, blocks=blocks)
+    tiles.model.double()  # what comes out is up to 10, of which single precision keeps less on some processors
     photo = rng.random((163, 218)).astype(np.float32)
     whole = tiles.clean(photo)
     tiles.size = 5 * tiles.step
     assert len(list(tiles._places(*photo.shape))) > 8
     assert np.abs(whole - photo).max() > 0.05
-    # up to 10, in single precision, summed in another order
-    np.testing.assert_allclose(tiles.clean(photo), whole, atol=5e-5)
+    np.testing.assert_allclose(tiles.clean(photo), whole, atol=1e-5)
     tiles.margin = 0
     assert np.abs(tiles.clean(photo) - whole).max() > 1e-3
 

@@ -113,7 +113,6 @@ def mapped(work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Aut
         return
     before = torch.get_num_threads()
     workers = _workers(model, device, before)
-    faster_products(device)  # so that it is measured before several threads compute
     if device.type == "cuda":
         torch.cuda.synchronize(device)  # the weights are there before other streams read them
     pending: deque[Future[np.ndarray]] = deque()
@@ -136,7 +135,7 @@ def rows_at_once(schema: Schema, model: Autoencoder, n: int | None = None) -> in
     """The rows of a block, a power of two; of not many blocks, `n` rows in all, each thread gets a fair share."""
     device = next(model.parameters()).device
     numbers = more = 8 if device.type == "cuda" else 1  # to keep it busy
-    if device.type == "cpu" and worthwhile():
+    if device.type == "cpu" and worthwhile():  # measured here, before several threads compute
         more = 2  # oneDNN lays the weights out anew for each block
     widest = max(schema.n_entries, model.n_widest)
     rows = max(_FEWEST_ROWS, min(more * _MOST_ROWS, _power(numbers * _MOST_NUMBERS // widest)))
