@@ -68,13 +68,14 @@ class Gaussian(Bottleneck):
     def kl(self, h: Tensor) -> Tensor:
         """KL from the prior, in nats for each example and component: B x L."""
         mean, log_std = self.split(h)
-        return 0.5 * (mean.square() + (2 * log_std).exp() - 1) - log_std
+        return _kl(mean, log_std, log_std.exp())
 
     def forward(self, h: Tensor) -> Code:
         """Draw z, and state what it costs."""
         mean, log_std = self.split(h)
-        z = mean + log_std.exp() * torch.randn_like(mean)
-        kl = self.kl(h)
+        std = log_std.exp()
+        z = torch.addcmul(mean, std, torch.randn_like(mean))
+        kl = _kl(mean, log_std, std)
         costs = {"kl": kl.sum(1)}
         if self.free_nats > 0:
             # max(a, b) = a + relu(b - a): added to the true KL, it takes the pull away and leaves the KL as it is
@@ -84,3 +85,7 @@ class Gaussian(Bottleneck):
     def encode(self, h: Tensor) -> Tensor:
         """The posterior mean."""
         return self.split(h)[0]
+
+
+def _kl(mean: Tensor, log_std: Tensor, std: Tensor) -> Tensor:
+    return 0.5 * (mean.square() + std.square() - 1) - log_std
