@@ -134,7 +134,11 @@ def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
     peers = [side for side in sides if side not in ("narrows", COMPILED)]
     for side in [side for side in sides if side not in peers]:
         ours, kind = found[side], "_compiled" if side == COMPILED else ""
-        ours["decided"] = {line.split(" = ")[0]: line.split(" = ")[1] for line in runs[side][-1].notes if " = " in line}
+        notes = runs[side][-1].notes
+        ours["decided"] = {line.split(" = ")[0]: line.split(" = ")[1] for line in notes if " = " in line}
+        ours["decided"].update(
+            {f"but {number}": line for number, line in enumerate(notes, 1) if "could not be" in line}
+        )
         ours["outside_seconds"] = statistics.median(run.outside for run in runs[side])
         several = [run.step for run in runs[side] if run.step is not None]
         if several:
@@ -174,7 +178,7 @@ def quality(name: str, options: argparse.Namespace) -> dict[str, Any]:
     warm_up(VAES, dataclasses.replace(work, batch_size=128))
     peer = pythae_vae(work, learning_rate=1e-4)
     tried: list[dict[str, Any]] = []
-    budget = 0.5 if options.quick else 2.0
+    budget = 0.5 if options.quick else 0.2 if work.device.type == "cuda" else 2.0
     while not tried or tried[-1]["worst_test_loss"] > peer.loss:
         fits = []
         for repeat in range(options.repeats):

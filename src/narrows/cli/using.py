@@ -290,17 +290,16 @@ def _check_denoiser(model: Estimator, ensemble: bool) -> None:
 
 def _denoised(model: Estimator, X: np.ndarray, noise: float | None, seed: int | None) -> tuple[Any, dict[str, Any]]:
     """X cleaned, and the rows of a picture that shows it; with a level of `noise`, X with that noise cleaned."""
-    import torch
-
     from narrows import corruptions
+    from narrows.estimators.signature import seed_from
+    from narrows.training import own_generators
     from narrows.types import Batch
 
     if noise is None:
         clean = model.reconstruct(X)
         return clean, {"noisy": X, "clean": clean}
     rows = model.prepared(X)
-    with torch.random.fork_rng(devices=[]):
-        torch.seed() if seed is None else torch.manual_seed(seed)
+    with own_generators(seed_from(seed)):
         noisy = corruptions.noise(model.noise, noise)(Batch(rows, rows)).x
     clean = model.schema_.restore(model.applied(model.model_.reconstruct, noisy))
     return clean, {"original": X, "noisy": model.schema_.restore(noisy), "clean": clean}

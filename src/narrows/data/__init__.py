@@ -14,7 +14,7 @@ from narrows.data.arrays import (
 )
 from narrows.data.neighbours import principal_axes
 from narrows.data.patches import Patches
-from narrows.data.rows import Rows
+from narrows.data.rows import Rows, free_bytes
 from narrows.data.schema import Schema, Support, check_form, check_range, check_rows, infer
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "counted",
     "evenly",
     "extremes",
+    "free_bytes",
     "infer",
     "principal_axes",
     "shared",

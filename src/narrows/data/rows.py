@@ -74,5 +74,11 @@ class Rows:
         return self.schema.prepare(rows, self.dtype).to(self.device)
 
 
+def free_bytes(device: torch.device) -> int:
+    """Memory of a CUDA device that tensors can have: what is free there, and what torch keeps from those before."""
+    free: int = torch.cuda.mem_get_info(device)[0]
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
 def _fits(rows: Tensor, device: torch.device) -> bool:
-    return rows.numel() * rows.element_size() < _SHARE * torch.cuda.mem_get_info(device)[0]
+    return rows.numel() * rows.element_size() < _SHARE * free_bytes(device)

@@ -10,7 +10,7 @@ No torch module depends on where the data came from; everything it needs to know
 from __future__ import annotations
 
 import functools
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -105,23 +105,40 @@ class Schema:
         return torch.tensor(self.offset, dtype=torch.float64)
 
     @functools.cached_property
+    def _factors(self) -> Tensor:
+        return 1 / torch.tensor(self.scale, dtype=torch.float64)
+
+    @functools.cached_property
     def _near(self) -> bool:
         """Whether x factor - offset factor loses no more to rounding than a millionth of a deviation."""
         return float((self._offsets * self._factors).abs().max()) <= _NEAR
 
-    @functools.cached_property
-    def _split_offsets(self) -> tuple[Tensor, Tensor]:
-        """high and low in (x - offset) factor = (x - high) factor + low, as float32; high is 0 where `_near`.
-
-        Elsewhere high is nearly the offset: x - high is then rounded relative to itself, and low is what float32 could
-        not hold of the offset.
-        """
-        high = torch.zeros_like(self._offsets) if self._near else self._offsets.float().double()
-        return high.float(), ((high - self._offsets) * self._factors).float()
+    # high and low in (x - offset) factor = (x - high) factor + low, as float32; high is 0 where `_near`. Elsewhere high
+    # is nearly the offset: x - high is then rounded relative to itself, and low is what float32 could not hold of it.
 
     @functools.cached_property
-    def _factors(self) -> Tensor:
-        return 1 / torch.tensor(self.scale, dtype=torch.float64)
+    def _high(self) -> Tensor:
+        return torch.zeros_like(self._offsets).float() if self._near else self._offsets.float()
+
+    @functools.cached_property
+    def _low(self) -> Tensor:
+        return ((self._high.double() - self._offsets) * self._factors).float()
+
+    @functools.cached_property
+    def _placed(self) -> dict[tuple[str, torch.device, torch.dtype], Tensor]:
+        return {}
+
+    def _constant(self, name: str, device: torch.device, dtype: torch.dtype) -> Tensor:
+        """The one called `name` on `device`, copied once: a step that is recorded can copy nothing from the CPU."""
+        key = name, device, dtype
+        if key not in self._placed:
+            with torch.inference_mode(False):  # whoever asks first, all may use it
+                self._placed[key] = getattr(self, name).to(device, dtype)
+        return self._placed[key]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: a GPU that constants were copied to may be missing where it is read."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def prepare(self, rows: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """From the user's rows (B x `user_shape`, any dtype) to the model's tensor (B x `shape`)."""
@@ -134,18 +151,18 @@ class Schema:
             own = x.to(dtype)
             if self.scale == (1.0,):
                 return own
-            factors = self._factors.to(x.device, dtype)
+            factors = self._constant("_factors", x.device, dtype)
             return own * factors if own is x else own.mul_(factors)
         # a column of 1.7e9 and something must not lose the something
         if dtype != torch.float64 and (x.dtype in _NARROW or x.device.type == "mps"):
             # single precision is enough for numbers that it holds, and in one pass it is twenty times as fast
-            x, factors = x.to(torch.float32), self._factors.to(x.device, torch.float32)
-            high, low = (part.to(x.device) for part in self._split_offsets)
-            if self._near:
-                return torch.addcmul(low, x, factors).to(dtype)
-            return torch.addcmul(low, x - high, factors).to(dtype)
+            single = torch.float32
+            high, low, factors = (self._constant(name, x.device, single) for name in ("_high", "_low", "_factors"))
+            x = x.to(single)
+            return torch.addcmul(low, x if self._near else x - high, factors).to(dtype)
         wide = torch.float64
-        return ((x.to(wide) - self._offsets.to(x.device)) * self._factors.to(x.device)).to(dtype)
+        offsets, factors = (self._constant(name, x.device, wide) for name in ("_offsets", "_factors"))
+        return ((x.to(wide) - offsets) * factors).to(dtype)
 
     def restore(self, x: Tensor) -> np.ndarray:
         """From the model's tensor (B x `shape`) to the user's rows (B x `user_shape`), in the user's dtype."""

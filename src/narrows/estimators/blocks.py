@@ -8,10 +8,11 @@ takes what they made, in order.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from narrows.data import Schema, as_rows, check_form, check_range, extremes, shared
 from narrows.model import Autoencoder
-from narrows.networks import OwnDecoder, OwnEncoder
+from narrows.networks import has_own_parts
 from narrows.networks.products import faster_products, worthwhile
 
 if TYPE_CHECKING:
@@ -116,7 +117,8 @@ def mapped(work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Aut
     if device.type == "cuda":
         torch.cuda.synchronize(device)  # the weights are there before other streams read them
     pending: deque[Future[np.ndarray]] = deque()
-    pool = ThreadPoolExecutor(workers, "narrows", _begin, (device, max(1, before // workers)))
+    streams = iter(_streams(device, workers))
+    pool = ThreadPoolExecutor(workers, "narrows", _begin, (device, max(1, before // workers), streams))
     try:
         first = 0
         for block in itertools.chain(start, blocks):
@@ -149,7 +151,7 @@ def prepared(rows: np.ndarray, schema: Schema, model: Autoencoder) -> Tensor:
     """Rows as the user has them, as the model's tensor on its device."""
     parameter = next(model.parameters())
     x = shared(rows)
-    if _has_own_parts(model):
+    if has_own_parts(model):
         x = x.clone()  # a user's module may write to its input, which is the user's X or a read-only file
     if parameter.device.type == "cuda":
         # the copy does not wait: it is queued on this thread's stream, and other threads compute on theirs meanwhile
@@ -175,13 +177,9 @@ def _inferred(work: Callable[[T, int], np.ndarray], block: T, first: int, device
 
 
 def _workers(model: Autoencoder, device: torch.device, threads: int) -> int:
-    if _has_own_parts(model):
+    if has_own_parts(model):
         return 1  # a user's module may keep things between its lines that a second thread would overwrite
     return {"cpu": min(threads, _MOST_WORKERS), "cuda": 2}.get(device.type, 1)
-
-
-def _has_own_parts(model: Autoencoder) -> bool:
-    return any(isinstance(module, (OwnEncoder, OwnDecoder)) for module in model.modules())
 
 
 def _power(n: int) -> int:
@@ -189,9 +187,15 @@ def _power(n: int) -> int:
     return 1 << (max(1, n).bit_length() - 1)
 
 
-def _begin(device: torch.device, threads: int) -> None:
+@functools.cache
+def _streams(device: torch.device, n: int) -> list[torch.cuda.Stream]:
+    """A stream for each of `n` threads, on a GPU; kept, because torch keeps memory for each that there ever was."""
+    return [torch.cuda.Stream(device) for _ in range(n)] if device.type == "cuda" else []
+
+
+def _begin(device: torch.device, threads: int, streams: Iterator[torch.cuda.Stream]) -> None:
     """In each thread, first: how many threads of torch's own it has, and on a GPU a stream of its own."""
     torch.set_num_threads(threads)
     if device.type == "cuda":
         torch.cuda.set_device(device)
-        torch.cuda.set_stream(torch.cuda.Stream(device))
+        torch.cuda.set_stream(next(streams))

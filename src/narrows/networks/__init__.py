@@ -1,7 +1,18 @@
 """Networks: mlp, conv, and `auto`, for any schema. They hold no opinions about autoencoders."""
 
 from narrows.networks.base import Decoder, Standardize
-from narrows.networks.build import NAMES, OwnDecoder, OwnEncoder, accepts, choose, cleaner, decoder, encoder, pair
+from narrows.networks.build import (
+    NAMES,
+    OwnDecoder,
+    OwnEncoder,
+    accepts,
+    choose,
+    cleaner,
+    decoder,
+    encoder,
+    has_own_parts,
+    pair,
+)
 from narrows.networks.conv import ConvDecoder, ConvEncoder, UNet
 from narrows.networks.denoiser import PhotoUNet
 from narrows.networks.mlp import Dictionary, MLPDecoder, MLPEncoder, ResidualMLP
@@ -25,5 +36,6 @@ __all__ = [
     "cleaner",
     "decoder",
     "encoder",
+    "has_own_parts",
     "pair",
 ]

@@ -101,6 +101,11 @@ class OwnDecoder(Decoder):
         return self.module(_laid_out(z, self.layout)).flatten(1).unflatten(1, self.shape)
 
 
+def has_own_parts(model: nn.Module) -> bool:
+    """Whether there is a user's module in it, which may do in Python what nobody here knows of."""
+    return any(isinstance(module, (OwnEncoder, OwnDecoder)) for module in model.modules())
+
+
 def pair(network: Any) -> tuple[Any, Any]:
     """The `network` parameter as (encoder, decoder), each a name or a module. A lone module is the encoder."""
     if isinstance(network, (tuple, list)):

@@ -1,7 +1,8 @@
 """Where to compute and in which precision: chosen, with the reason, unless the user says.
 
 Precision concerns the products of the training step only: weights, optimizer state, losses and reductions are in
-single precision, and a fitted model is applied in single precision.
+single precision, and a fitted model is applied in single precision. On a CUDA device convolutions in single precision
+are as torch has them, which is with ten bits of a factor (TF32) unless `torch.backends.cudnn.allow_tf32` is False.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def choose_device(name: str, processes: int = 1) -> tuple[torch.device, Choice]:
     """The device called `name`; for "auto" a GPU if there is one that so many processes can use."""
     if name == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda"), Choice("device", "cuda", f"{torch.cuda.get_device_name()} is at hand")
+            return _this_gpu(), Choice("device", "cuda", f"{torch.cuda.get_device_name()} is at hand")
         if torch.backends.mps.is_available() and processes == 1:
             return torch.device("mps"), Choice("device", "mps", "an Apple GPU is at hand")
         return torch.device("cpu"), Choice("device", "cpu", f"no GPU is at hand; {torch.get_num_threads()} threads")
@@ -57,7 +58,14 @@ def choose_device(name: str, processes: int = 1) -> tuple[torch.device, Choice]:
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError('device="mps" was asked for, and none is at hand. Pass device="auto".')
+    if device.type == "cuda" and device.index is None:
+        device = _this_gpu()
     return device, Choice("device", name, "as asked")
+
+
+def _this_gpu() -> torch.device:
+    """The GPU that is the current one, by its number, which tensors on it have, too."""
+    return torch.device("cuda", torch.cuda.current_device())
 
 
 def choose_precision(name: str, device: torch.device) -> tuple[torch.dtype, Choice]:
@@ -98,8 +106,15 @@ def choose_compile(
     return True, Choice("compile", "True", f"some {seconds:.0f} s to train, as predicted, repay compiling")
 
 
-def choose_recording(asked: bool | str, rows: Rows | Patches, processes: int = 1) -> tuple[bool, list[Choice]]:
-    """Whether steps are recorded and played back as a whole, which only CUDA devices can; nothing is said elsewhere."""
+def choose_recording(
+    asked: bool | str, rows: Rows | Patches, processes: int = 1, own_parts: bool = False
+) -> tuple[bool, list[Choice]]:
+    """Whether steps are recorded and played back as a whole, which only CUDA devices can; nothing is said elsewhere.
+
+    Parameters
+    ----------
+    own_parts : whether there is a user's module in the model.
+    """
     if rows.device.type != "cuda":
         return False, []
     if processes > 1:
@@ -110,7 +125,10 @@ def choose_recording(asked: bool | str, rows: Rows | Patches, processes: int = 1
         return False, [Choice("cuda_graphs", "False", "compile=False was asked for")]
     if not rows.resident:
         return False, [Choice("cuda_graphs", "False", "the data does not fit the device, and comes batch by batch")]
-    return True, [Choice("cuda_graphs", "True", "the steps of this training are alike; compile=False does without")]
+    reason = "the steps of this training are alike; compile=False does without"
+    if own_parts:
+        reason += ", if your module draws or counts in Python itself, which is done once and then played back"
+    return True, [Choice("cuda_graphs", "True", reason)]
 
 
 def choose_threads(device: torch.device, operations: float, before: int | None = None) -> tuple[int, Choice]:
@@ -141,7 +159,7 @@ def threads(n: int) -> Iterator[None]:
 
 def products_per_second(device: torch.device, dtype: torch.dtype) -> float:
     """Floating-point operations a second of a matrix product of common size, measured once a process."""
-    return 2 * 256 * 1024 * 1024 / _product_seconds(device, dtype)
+    return 2 * _rows(device) * 1024 * 1024 / _product_seconds(device, dtype)
 
 
 def bfloat16_gain(device: torch.device) -> float:
@@ -149,9 +167,13 @@ def bfloat16_gain(device: torch.device) -> float:
     return _product_seconds(device, torch.float32) / _product_seconds(device, torch.bfloat16)
 
 
+def _rows(device: torch.device) -> int:
+    return 4096 if device.type == "cuda" else 256  # with few of them a GPU takes longer to begin than to compute
+
+
 @functools.cache
 def _product_seconds(device: torch.device, dtype: torch.dtype) -> float:
     generator = torch.Generator().manual_seed(0)
-    a = torch.randn(256, 1024, generator=generator).to(device, dtype)
+    a = torch.randn(_rows(device), 1024, generator=generator).to(device, dtype)
     b = torch.randn(1024, 1024, generator=generator).to(device, dtype)
     return fastest(lambda: a @ b, device)

@@ -15,9 +15,15 @@ def own_generators(seed: int) -> Iterator[None]:
     The global ones are used, rather than a generator passed around, because dropout and other modules of users draw
     from them, and because a compiled step can.
     """
+    # a GPU that nobody has used yet stays so: a process that has set one up cannot fork, and a seed given to it now
+    # would wait for it until it is
+    gpus = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     apple = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
-    with torch.random.fork_rng(list(range(torch.cuda.device_count()))):
-        torch.manual_seed(seed)
+    with torch.random.fork_rng(gpus):
+        if gpus or apple is not None:
+            torch.manual_seed(seed)
+        else:
+            torch.default_generator.manual_seed(seed)
         try:
             yield
         finally:

@@ -11,6 +11,7 @@ import contextlib
 import copy
 import math
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from narrows.data import Patches, Rows, Schema
 from narrows.model import Autoencoder
+from narrows.networks import has_own_parts
 from narrows.objectives import WeightedCosts
 from narrows.shards import Shard, sharded
 from narrows.training import checkpoint as files
@@ -52,6 +54,7 @@ from narrows.training.tracking import Tracking
 _REPORT = 50  # steps between two readings of the losses
 _BESIDES = 2.0  # how many times longer a step takes than its matrix products alone, and beyond that
 _SHORTEST_STEP = 2e-3  # seconds, however little there is to compute
+_SHORTEST_RECORDED = 2e-4  # the same of a step that a GPU plays back, as estimated
 _LOOK_ROWS = 10_000  # held-out rows looked at, at most
 _RESCUES = 3  # times that a training whose loss is no longer finite is set back
 _EVALUATION_SEED = 1_000_003
@@ -89,6 +92,7 @@ def fit(
     """
     objective.check(model)
     world = join(settings.device)
+    choose_device(settings.device, world.size)  # a GPU is set up first, or its generator could not be put aside
     world.check_same(fingerprint, "the same data and the same parameters")
     with (
         mended(),
@@ -119,6 +123,8 @@ class Trainer:
         if self.path is not None and self.path.exists():
             state = files.read_state(self.path)
             self.found = state if state["fingerprint"] == fingerprint else {}
+        self.result = Result()
+        self.say = _noting(self.result, reporter)  # what is handed on must not hold the trainer, and with it the data
         self.device, device_choice = choose_device(settings.device, self.world.size)
         self.clock = Clock(self.world, self.device)
         # measured, and so not the same everywhere
@@ -148,14 +154,16 @@ class Trainer:
         )
         step = each * self.plan.batch_size / self.world.size
         self.threads, threads_choice = choose_threads(self.device, step, self.found.get("threads"))
+        recorded, recording_choices = choose_recording(
+            settings.compile, self.rows, self.world.size, has_own_parts(self.model)
+        )
         self.compiled, compile_choice = choose_compile(
             self.asked("compile") if self.world.size == 1 else settings.compile,
             self.device,
-            self.predicted_seconds(step),
+            self.predicted_seconds(step, _SHORTEST_RECORDED if recorded else _SHORTEST_STEP),
             saved_by_compiling(self.model, self.device),
             self.world.size,
         )
-        recorded, recording_choices = choose_recording(settings.compile, self.rows, self.world.size)
         self.learning = Step(
             self.model,
             self.objective,
@@ -172,7 +180,7 @@ class Trainer:
         chosen = [device_choice, *sharding_choices, threads_choice, precision_choice, compile_choice]
         chosen += [*recording_choices, decay_choice]
         chosen += [*self.plan.choices, *batch_choices, *patience_choices, *pair_choices]
-        self.result = Result(choices=chosen)
+        self.result.choices += chosen
         for choice in self.result.choices:
             reporter.note(choice)
         self.at = Position()
@@ -196,9 +204,15 @@ class Trainer:
         asked = getattr(self.settings, name)
         return self.found.get(name, asked) if asked == "auto" else asked
 
-    def predicted_seconds(self, step: float) -> float:
-        """How long the training would take at most, from the operations of a step and the speed of a product here."""
-        step = step * _BESIDES / products_per_second(self.device, self.precision) + _SHORTEST_STEP
+    def predicted_seconds(self, step: float, shortest: float) -> float:
+        """How long the training would take at most.
+
+        Parameters
+        ----------
+        step : floating-point operations of a step, which take as long as those of a product do here.
+        shortest : seconds of a step, however little there is to compute.
+        """
+        step = step * _BESIDES / products_per_second(self.device, self.precision) + shortest
         return min(self.schedule.n_steps * step, self.settings.max_time or math.inf)
 
     def run(self, interrupted: threading.Event) -> Result:
@@ -407,11 +421,6 @@ class Trainer:
             "rate. Lower `learning_rate` to avoid this."
         )
 
-    def say(self, words: str) -> None:
-        """A note, for the report and for whoever watches."""
-        self.result.notes.append(words)
-        self.reporter.note(words)
-
     def finish(self, interrupted: bool) -> None:
         """The best weights, and the last words."""
         self.learning.settle()
@@ -453,3 +462,13 @@ class Trainer:
         except OSError as error:
             self.say(f"step {self.at.step:,}: no checkpoint could be written ({error}). The last good one stands.")
         self.saved_at = self.seconds
+
+
+def _noting(result: Result, reporter: Reporter) -> Callable[[str], None]:
+    """What takes a note, for the report and for whoever watches."""
+
+    def say(words: str) -> None:
+        result.notes.append(words)
+        reporter.note(words)
+
+    return say

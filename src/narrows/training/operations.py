@@ -23,12 +23,13 @@ def operations(model: Autoencoder, rows: Rows | Patches, neighbours: bool = Fals
     """
     counted = 0.0
 
-    def count(module: nn.Module, _: object, out: object) -> None:
+    def count(module: nn.Module, given: tuple[object, ...], out: object) -> None:
         nonlocal counted
         weights = [p for p in module.parameters(recurse=False) if p.dim() > 1]
-        if isinstance(out, Tensor):
+        image = given[0] if isinstance(module, nn.ConvTranspose2d) else out  # the smaller one, of two
+        if isinstance(out, Tensor) and isinstance(image, Tensor):
             # each weight meets each example once, in a convolution once at each place of the image
-            counted += sum(2 * w.numel() * len(out) * (out[0, 0].numel() if w.dim() > 2 else 1) for w in weights)
+            counted += sum(2 * w.numel() * len(out) * (image[0, 0].numel() if w.dim() > 2 else 1) for w in weights)
 
     hooks = [module.register_forward_hook(count) for module in model.modules()]
     with own_generators(0), torch.no_grad():

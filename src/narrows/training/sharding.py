@@ -16,6 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from narrows.data import free_bytes
 from narrows.training.device import Choice
 from narrows.training.distributed import Learner
 
@@ -37,7 +38,7 @@ def choose_sharding(
     if device.type != "cuda":
         return False, [Choice("sharded", "False", "each process holds the whole model")]
     needed = _BYTES * sum(p.numel() for p in model.parameters())
-    free = torch.cuda.mem_get_info(device)[0]
+    free = free_bytes(device)
     words = f"training takes {needed / 2**30:.1f} GiB for the model, and a GPU has {free / 2**30:.1f} GiB free"
     return needed > _SHARE * free, [Choice("sharded", str(needed > _SHARE * free), words)]
 

@@ -94,7 +94,7 @@ class Step:
         self.convolving = FasterGradients if on_cpu and not compiled and convolves(model) else contextlib.nullcontext
         self.sums: dict[str, Tensor] = {}
         self.summed = 0
-        self.recorder = Recorder(self._learn, say) if recorded else None
+        self.recorder = Recorder(self.optimizer.zero_grad, say) if recorded else None
 
     def learn(self, index: Tensor, rate: float) -> None:
         """Learn from the rows at `index` (B integers, on the device) at the learning rate `rate`.
@@ -109,7 +109,7 @@ class Step:
             else:
                 group["lr"] = rate
         if self.recorder is not None:
-            self.recorder(index, key=(self.model.bottleneck.reviving,))
+            self.recorder(self._learn, index, key=(self.model.bottleneck.reviving,))
         else:
             self._learn(index)
         self.summed += 1
@@ -163,7 +163,7 @@ class Step:
             return found
         terms, gradients = found
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad = gradient if gradient is None else laid_like(parameter, gradient)
         self._move()
         return terms
 
@@ -195,7 +195,7 @@ class Step:
         """Forget what the optimizer has gathered."""
         self.optimizer.state.clear()
         if self.recorder is not None:
-            self.recorder = Recorder(self._learn, self.say)
+            self.recorder = Recorder(self.optimizer.zero_grad, self.say)
 
     def settle(self) -> None:
         """Let every process have the mean over all of them as its sums."""
@@ -223,52 +223,84 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
 
 
+def laid_like(parameter: Tensor, gradient: Tensor) -> Tensor:
+    """`gradient` lying in memory as `parameter` does, which fused optimizers ask for and `backward` sees to itself."""
+    if gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)
+
+
 class Recorder:
-    """Plays back a step that was recorded on the device.
+    """Records a step on the device, and plays it back.
 
     Parameters
     ----------
-    step : a function of one index tensor; everything else that it reads and writes stays where it is in memory.
+    undo : puts away what a step that stopped midway has left behind.
     say : told why, if a step cannot be recorded; it is then done one kernel at a time.
     """
 
-    def __init__(self, step: Callable[[Tensor], None], say: Callable[[str], None]) -> None:
-        self.step, self.say = step, say
+    def __init__(self, undo: Callable[[], None], say: Callable[[str], None]) -> None:
+        self.undo, self.say = undo, say
         self.index: Tensor | None = None
+        self.stream: torch.cuda.Stream | None = None
         self.graphs: dict[Any, torch.cuda.CUDAGraph] = {}
         self.done: dict[Any, int] = {}
         self.failed = False
 
-    def __call__(self, index: Tensor, key: Any) -> None:
-        """Do the step on `index`; `key` names the variant of the step, each of which is a recording of its own."""
+    def __call__(self, step: Callable[[Tensor], None], index: Tensor, key: Any) -> None:
+        """Do `step` on `index`.
+
+        Parameters
+        ----------
+        step : the same function each time; everything but the index that it reads and writes stays where it is in
+            memory.
+        key : names the variant of the step, each of which is a recording of its own.
+        """
         if self.failed:
-            self.step(index)
+            step(index)
             return
-        if self.index is None:
-            self.index = torch.empty_like(index)
+        with torch.cuda.device(index.device):
+            self._do(step, index, key)
+
+    def _do(self, step: Callable[[Tensor], None], index: Tensor, key: Any) -> None:
+        if self.index is None or self.stream is None:
+            self.index, self.stream = torch.empty_like(index), torch.cuda.Stream()
         self.index.copy_(index)
         if key not in self.graphs:
             done = self.done[key] = self.done.get(key, 0) + 1
             if done <= _BEFORE_RECORDING:
-                self._aside(self.index)
+                self._aside(step, self.index, self.stream)
                 return
-            graph = torch.cuda.CUDAGraph()
-            try:
-                with torch.cuda.graph(graph):
-                    self.step(self.index)
-            except RuntimeError as error:  # a user's module may wait for the device, which no recording can hold
+            graph = self._recording(step, self.index, self.stream)
+            if graph is None:
                 self.failed = True
-                self.say(f"The step could not be recorded, and is done one kernel at a time: {_first_line(error)}")
-                torch.cuda.synchronize()
-                self.step(index)
+                step(index)
                 return
             self.graphs[key] = graph
         self.graphs[key].replay()
 
-    def _aside(self, index: Tensor) -> None:
+    def _recording(
+        self, step: Callable[[Tensor], None], index: Tensor, stream: torch.cuda.Stream
+    ) -> torch.cuda.CUDAGraph | None:
+        """The step on `index` as a recording; None, and nothing done, where there can be none."""
+        before, graph = torch.cuda.current_stream(), torch.cuda.CUDAGraph()
+        try:
+            # what other threads do meanwhile, such as apply a model, is theirs
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                step(index)
+        except RuntimeError as error:  # a user's module may wait for the device, which no recording can hold
+            torch.cuda.set_stream(before)  # where the recording is invalid torch stays on the stream that it was on
+            cause = error.__context__ if isinstance(error.__context__, RuntimeError) else error
+            self.say(f"The step could not be recorded, and is done one kernel at a time: {_first_line(cause)}")
+            torch.cuda.synchronize()
+            self.undo()
+            return None
+        return graph
+
+    @staticmethod
+    def _aside(step: Callable[[Tensor], None], index: Tensor, stream: torch.cuda.Stream) -> None:
         """A step on a stream of its own, as recording demands of those before it."""
-        stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
-            self.step(index)
+            step(index)
         torch.cuda.current_stream().wait_stream(stream)

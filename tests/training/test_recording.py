@@ -1,0 +1,184 @@
+"""What a step must keep to that a GPU is to record: tested without one.
+
+The "meta" device stands in for the GPU: its tensors have shapes and no numbers, so that whoever asks one for its number
+is refused, as a recording would be; and what comes from the CPU is seen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+import narrows
+from narrows.data import Rows, as_rows, infer
+from narrows.recipes import RECIPES
+from narrows.training.distributed import World
+from narrows.training.step import Recorder, Step
+
+N = 40
+META = torch.device("meta")
+
+
+class NothingFromTheCPU(TorchDispatchMode):
+    """Refuses what reads or writes tensors of both devices."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        tensors = [leaf for leaf in tree_leaves((args, kwargs, found)) if isinstance(leaf, torch.Tensor)]
+        assert len({tensor.device.type for tensor in tensors}) <= 1, f"{func} goes from device to device"
+        return found
+
+
+def data(kind: str) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    if kind == "vectors":
+        return rng.normal(3, 2, (N, 7)).astype(np.float32)
+    if kind == "far vectors":
+        return rng.normal(1e6, 2, (N, 7)).astype(np.float32)
+    if kind == "wide vectors":
+        return rng.normal(3, 2, (N, 7))
+    if kind == "counts":
+        return rng.poisson(3, (N, 7)).astype(float)
+    return rng.integers(0, 256, (N, 8, 8, 3) if kind == "colour" else (N, 9, 10), dtype=np.uint8)
+
+
+def learner(model: Any, X: np.ndarray, labels: np.ndarray | None, optimizer: str) -> Step:
+    """A step of `model` on X, all of which lies on the meta device."""
+    rows = as_rows(X, "test")
+    if labels is None:
+        model.schema_ = infer(rows, "test")
+    else:
+        model.fit(X, labels)  # which finds out about the labels
+        labels = np.searchsorted(model.classes_, labels)
+    parts = model._assemble(0)
+    objective = parts.objective
+    there = Rows(rows, model.schema_, torch.device("cpu"), labels=labels)
+    if objective.neighbours is not None:
+        there.find_neighbours(3, torch.arange(N))
+        there.neighbours = there.neighbours.to(META)
+    there.rows, there.device = there.rows.to(META), META
+    if labels is not None:
+        there.labels = there.labels.to(META)
+    for module in (parts.model, objective):
+        module._apply(lambda t: t.to(META)).train()
+    return Step(
+        parts.model,
+        objective,
+        there,
+        optimizer,
+        0.1,
+        torch.float32,
+        compiled=False,
+        recorded=False,
+        world=World(),
+        sharded=False,
+        say=pytest.fail,
+    )
+
+
+CASES = [(name, {}, kind) for name in RECIPES for kind in ("vectors", "counts", "grey", "colour")]
+CASES += [("ae", {}, "far vectors"), ("ae", {}, "wide vectors"), ("ae", {"network": "conv"}, "colour")]
+CASES += [("vae", {"network": "conv", "beta": 2.0, "kl_warmup": 0.5, "free_nats": 0.1}, "grey")]
+CASES += [("vae", {"conditional": True}, "grey"), ("vae", {"likelihood": "continuous_bernoulli"}, "grey")]
+CASES += [("vae", {"likelihood": "negative_binomial"}, "counts")]
+CASES += [("sae", {"sparsity": sparsity}, "vectors") for sparsity in ("l1", "kl")]
+CASES += [("dae", {"noise": noise}, "grey") for noise in ("masking", "salt_and_pepper", "poisson")]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize(("name", "changes", "kind"), CASES)
+def test_a_step_copies_nothing_to_its_device_and_waits_for_nothing(name, changes, kind, optimizer, monkeypatch):
+    # it has no fused optimizer of its own, but torch knows the shapes of what one gives
+    monkeypatch.setattr(
+        sys.modules["torch.optim.optimizer"], "_get_fused_kernels_supported_devices", lambda: ["cpu", "meta"]
+    )
+    monkeypatch.setattr(torch, "autocast", lambda *_args, **_kwargs: contextlib.nullcontext())  # knows no such device
+    cls = narrows.estimator(name)
+    given = {"n_components": 4, "hidden": (16,), "device": "cpu", "max_epochs": 1, "verbose": 0, **changes}
+    model = cls(**{key: value for key, value in given.items() if key in cls.parameters()})
+    step = learner(model, data(kind), np.arange(N) % 3 if changes.get("conditional") else None, optimizer)
+    index = torch.zeros(16, dtype=torch.long, device=META)
+    step.learn(index, 1e-3)  # here constants are brought, and the optimizer sets itself up
+    with NothingFromTheCPU():
+        step.learn(index, 1e-3)
+
+
+class FakeCUDA:
+    """Counts what a recorder asks of `torch.cuda`; a recording plays back the step that was done while it was made."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
+        self.log: list[str] = []
+        log = self.log
+
+        class Stream:
+            def wait_stream(self, _other: object) -> None:
+                log.append("wait")
+
+        class Graph:
+            def replay(self) -> None:
+                log.append("replay")
+
+        @contextlib.contextmanager
+        def graph(_graph: Graph, *, stream: Stream, capture_error_mode: str):
+            assert isinstance(stream, Stream)
+            assert capture_error_mode == "thread_local"
+            log.append("record")
+            try:
+                yield
+            except RuntimeError as error:
+                raise RuntimeError("the capture was invalidated") from error
+            if fails:
+                raise RuntimeError("nothing is recorded here")
+
+        self.now = Stream()
+        cuda: dict[str, Callable[..., Any]] = {
+            "Stream": Stream,
+            "CUDAGraph": Graph,
+            "graph": graph,
+            "device": lambda _device: contextlib.nullcontext(),
+            "stream": lambda _stream: contextlib.nullcontext(),
+            "current_stream": lambda: self.now,
+            "set_stream": lambda stream: log.append("back" if stream is self.now else "elsewhere"),
+            "synchronize": lambda: log.append("synchronize"),
+        }
+        for name, fake in cuda.items():
+            monkeypatch.setattr(torch.cuda, name, fake)
+
+
+def test_a_step_is_done_three_times_then_recorded_then_played_back(monkeypatch):
+    cuda, done = FakeCUDA(monkeypatch, fails=False), []
+    recorder = Recorder(lambda: cuda.log.append("undo"), pytest.fail)
+    for number in range(6):
+        recorder(lambda index: done.append(int(index)), torch.tensor(number), key=())
+    assert done == [0, 1, 2, 3]
+    assert cuda.log == 3 * ["wait", "wait"] + ["record", "replay", "replay", "replay"]
+    assert int(recorder.index) == 5
+    recorder(lambda index: done.append(int(index)), torch.tensor(6), key="another variant")
+    assert done[-1] == 6
+
+
+@pytest.mark.parametrize("in_the_step", [False, True])
+def test_what_cannot_be_recorded_is_undone_and_done_as_it_is(in_the_step, monkeypatch):
+    cuda, done, said = FakeCUDA(monkeypatch, fails=not in_the_step), [], []
+    recorder = Recorder(lambda: cuda.log.append("undo"), said.append)
+
+    def step(index: torch.Tensor) -> None:
+        if in_the_step and cuda.log[-1] == "record":
+            raise RuntimeError("this waits for the device")
+        done.append(int(index))
+
+    for number in range(6):
+        recorder(step, torch.tensor(number), key=())
+    assert cuda.log[6:] == ["record", "back", "synchronize", "undo"]
+    # a fake recording does the step that it records
+    assert done == [0, 1, 2, 3, 4, 5] if in_the_step else done == [0, 1, 2, 3, 3, 4, 5]
+    why = "this waits for the device" if in_the_step else "nothing is recorded here"
+    assert said == [f"The step could not be recorded, and is done one kernel at a time: {why}"]
