@@ -1,5 +1,7 @@
 """Into the model's units in single precision, as good as in double where single holds the numbers."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -41,3 +43,16 @@ def test_extremes_count_rows_from_where_the_piece_begins():
     X[3, 1, 0] = -np.inf
     with pytest.raises(ValueError, match=r"AE contains infinity \(first at index \(103, 1, 0\)\)"):
         extremes(X, "AE", first=100)
+
+
+def test_a_pickle_holds_no_tensors_of_a_device():
+    found = schema(np.ones(3), np.full(3, 2.0), "float32")
+    x = torch.ones(2, 3)
+    with torch.inference_mode():
+        prepared = found.prepare(x)
+    assert found.prepare(x.to("meta")).device.type == "meta"
+    again = pickle.loads(pickle.dumps(found))
+    assert again == found
+    assert not any(isinstance(value, (torch.Tensor, dict)) for value in vars(again).values())
+    assert torch.equal(again.prepare(x), prepared)
+    assert not found.prepare(x).is_inference()  # whoever asked for the constants first

@@ -1,6 +1,7 @@
 """The training loop: a run that is killed goes on as if it had not been, and nothing goes wrong in silence."""
 
 import errno
+import gc
 import json
 import math
 import os
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,13 +25,14 @@ from safetensors.torch import load_file
 from torch import nn
 
 from narrows import AE, VAE
-from narrows.data import infer
+from narrows.data import Rows, infer
 from narrows.objectives import WeightedCosts
 from narrows.recipes import RECIPES
-from narrows.training import Interrupted, Settings, distributed, fit
+from narrows.training import Interrupted, Settings, distributed, fit, own_generators
 from narrows.training import checkpoint as files
 from narrows.training import loop as loop_module
 from narrows.training.loop import Trainer
+from narrows.training.operations import operations
 from narrows.training.progress import Reporter
 from narrows.training.schedule import COOLDOWN, Schedule
 from narrows.training.settings import plan
@@ -710,3 +713,58 @@ def test_verbose_says_what_happens(capsys):
     assert "batch_size" in err
     AE(2, hidden=(8,), max_epochs=2, random_state=0, verbose=2).fit(data())
     assert "nll" in capsys.readouterr().err
+
+
+def test_a_training_that_is_over_holds_no_data(monkeypatch, rng):
+    """On a GPU its memory is wanted by the next one, and Python's collector may be long in coming."""
+    held = []
+
+    class Noted(Rows):
+        def __init__(self, *given, **named):
+            super().__init__(*given, **named)
+            held.append(weakref.ref(self))
+
+    X = rng.normal(size=(50, 5))
+    AE(2, hidden=(8,), max_epochs=1, device="cpu").fit(X)  # what torch imports for the first one holds its frame
+    monkeypatch.setattr(loop_module, "Rows", Noted)
+    gc.collect()
+    gc.disable()
+    try:
+        model = AE(2, hidden=(8,), max_epochs=2, device="cpu", compile=False).fit(X)
+        assert [rows() for rows in held] == [None]
+    finally:
+        gc.enable()
+    assert model.history_
+
+
+def test_a_gpu_that_nobody_uses_is_not_seeded(monkeypatch):
+    """A seed would wait for it, and be the one that it then begins with."""
+    seeds = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
+    before = torch.get_rng_state()
+    with own_generators(3):
+        first = torch.rand(3)
+    with own_generators(3):
+        assert torch.equal(torch.rand(3), first)
+    assert seeds == []
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_operations_of_convolutions_are_counted_where_the_image_is_smaller():
+    class Mirror(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.down = nn.Conv2d(1, 3, 2, stride=2, bias=False)
+            self.up = nn.ConvTranspose2d(3, 1, 2, stride=2, bias=False)
+
+        def forward(self, x):
+            return self.up(self.down(x))
+
+    X = np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8)
+    model = AE(2, network=(Mirror(), "mlp"), hidden=(), device="cpu")
+    model.schema_ = infer(X, "test")
+    parts = model._assemble(0)
+    # 3 kernels of 2 x 2 at 4 x 4 places, down and up; then 64 numbers to 2 and back; twice for each, and three passes
+    expected = 3 * 2 * (2 * 3 * 4 * 16 + 2 * 64 * 2)
+    assert operations(parts.model, Rows(X, model.schema_, torch.device("cpu"))) == expected

@@ -21,7 +21,7 @@ import narrows
 from narrows.data import Rows, as_rows, infer
 from narrows.recipes import RECIPES
 from narrows.training.distributed import World
-from narrows.training.step import Recorder, Step
+from narrows.training.step import Recorder, Step, laid_like
 
 N = 40
 META = torch.device("meta")
@@ -109,6 +109,22 @@ def test_a_step_copies_nothing_to_its_device_and_waits_for_nothing(name, changes
     step.learn(index, 1e-3)  # here constants are brought, and the optimizer sets itself up
     with NothingFromTheCPU():
         step.learn(index, 1e-3)
+
+
+def test_gradients_of_one_graph_are_laid_as_their_parameters_are():
+    """A fused optimizer on a GPU refuses others; `backward` sees to it, `torch.autograd.grad` does not."""
+    rows = as_rows(data("colour"), "test")
+    model = narrows.VAE(4, network="conv", device="cpu")
+    model.schema_ = infer(rows, "test")
+    parts = model._assemble(0)
+    parameters = [*parts.model.parameters()]
+    loss = parts.objective(parts.model, Rows(rows, model.schema_, torch.device("cpu")).batch(torch.arange(8)))
+    gradients = torch.autograd.grad(loss.total, parameters)
+    assert any(gradient.stride() != p.stride() for p, gradient in zip(parameters, gradients, strict=True))
+    for p, gradient in zip(parameters, gradients, strict=True):
+        laid = laid_like(p, gradient)
+        assert laid.stride() == p.stride()
+        assert torch.equal(laid, gradient)
 
 
 class FakeCUDA:
