@@ -144,7 +144,7 @@ def machine(*peers: str) -> dict[str, Any]:
 
 def keep(name: str, results: dict[str, Any], *peers: str) -> Path:
     """Write `results` to NAME.json with the machine, the versions and the day, and say where."""
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
     whole = {"machine": machine(*peers), "day": time.strftime("%Y-%m-%d"), **results}
     path.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")

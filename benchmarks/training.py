@@ -137,7 +137,7 @@ def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
         notes = runs[side][-1].notes
         ours["decided"] = {line.split(" = ")[0]: line.split(" = ")[1] for line in notes if " = " in line}
         ours["decided"].update(
-            {f"but {number}": line for number, line in enumerate(notes, 1) if "could not be" in line}
+            {f"note {number}": line for number, line in enumerate(notes, 1) if "could not be" in line}
         )
         ours["outside_seconds"] = statistics.median(run.outside for run in runs[side])
         several = [run.step for run in runs[side] if run.step is not None]
