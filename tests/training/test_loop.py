@@ -163,7 +163,7 @@ print(json.dumps({"kills": kills, "resumed": resumed}))
 """
 
 
-def kill_and_resume(recipe: str, n_kills: int, seed: int, tmp_path: Path) -> None:
+def assert_goes_on_when_killed(recipe: str, n_kills: int, seed: int, tmp_path: Path) -> None:
     command = [sys.executable, "-c", KILLER, recipe, str(n_kills), str(seed), str(tmp_path)]
     source = str(Path(loop_module.__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1"}
@@ -179,13 +179,13 @@ def kill_and_resume(recipe: str, n_kills: int, seed: int, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("recipe", ["vae", "sae"])
 def test_a_killed_run_goes_on_to_the_same_weights(recipe, tmp_path):
-    kill_and_resume(recipe, 3, 1, tmp_path)
+    assert_goes_on_when_killed(recipe, 3, 1, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_run_killed_20_times_goes_on_to_the_same_weights(recipe, tmp_path):
-    kill_and_resume(recipe, 20, 2, tmp_path)
+    assert_goes_on_when_killed(recipe, 20, 2, tmp_path)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

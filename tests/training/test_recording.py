@@ -27,13 +27,20 @@ N = 40
 META = torch.device("meta")
 
 
-class NothingFromTheCPU(TorchDispatchMode):
-    """Refuses what reads or writes tensors of both devices."""
+class Crossings(TorchDispatchMode):
+    """Lists what reads or writes tensors of several devices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.n_calls = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         found = func(*args, **(kwargs or {}))
         tensors = [leaf for leaf in tree_leaves((args, kwargs, found)) if isinstance(leaf, torch.Tensor)]
-        assert len({tensor.device.type for tensor in tensors}) <= 1, f"{func} goes from device to device"
+        self.n_calls += 1
+        if len({tensor.device.type for tensor in tensors}) > 1:
+            self.found.append(str(func))
         return found
 
 
@@ -107,8 +114,10 @@ def test_a_step_copies_nothing_to_its_device_and_waits_for_nothing(name, changes
     step = learner(model, data(kind), np.arange(N) % 3 if changes.get("conditional") else None, optimizer)
     index = torch.zeros(16, dtype=torch.long, device=META)
     step.learn(index, 1e-3)  # here constants are brought, and the optimizer sets itself up
-    with NothingFromTheCPU():
-        step.learn(index, 1e-3)
+    with Crossings() as crossings:
+        step.learn(index, 1e-3)  # a number of the meta device that is asked for raises
+    assert crossings.n_calls > 50
+    assert crossings.found == []
 
 
 def test_gradients_of_one_graph_are_laid_as_their_parameters_are():
