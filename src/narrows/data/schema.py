@@ -157,9 +157,11 @@ class Schema:
         if dtype != torch.float64 and (x.dtype in _NARROW or x.device.type == "mps"):
             # single precision is enough for numbers that it holds, and in one pass it is twenty times as fast
             single = torch.float32
-            high, low, factors = (self._constant(name, x.device, single) for name in ("_high", "_low", "_factors"))
+            low, factors = (self._constant(name, x.device, single) for name in ("_low", "_factors"))
             x = x.to(single)
-            return torch.addcmul(low, x if self._near else x - high, factors).to(dtype)
+            if not self._near:
+                x = x - self._constant("_high", x.device, single)
+            return torch.addcmul(low, x, factors).to(dtype)
         wide = torch.float64
         offsets, factors = (self._constant(name, x.device, wide) for name in ("_offsets", "_factors"))
         return ((x.to(wide) - offsets) * factors).to(dtype)
