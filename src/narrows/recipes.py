@@ -18,7 +18,7 @@ from torch import nn
 from narrows import bottlenecks, corruptions, likelihoods, networks
 from narrows.data import Schema
 from narrows.model import Autoencoder
-from narrows.objectives import KeptNeighbours, WeightedCosts
+from narrows.objectives import KeptNeighbours, Objective, WeightedCosts
 from narrows.params import FLAG, SIZES, Integer, OneOf, Parameter, Real, Which, either, nearest, parameters
 from narrows.training import Choice
 
@@ -27,7 +27,7 @@ class Parts(NamedTuple):
     """What a recipe makes: the model, the objective, and what was decided on the way."""
 
     model: Autoencoder
-    objective: WeightedCosts
+    objective: Objective
     choices: tuple[Choice, ...]
 
 
@@ -47,6 +47,18 @@ class Recipe:
     def parameters(self) -> dict[str, Parameter]:
         """All keyword parameters, `n_components` first."""
         return parameters(self.make)
+
+
+class CodeTooLong(ValueError):
+    """A code of `n_components` numbers for examples of fewer, `n_entries`."""
+
+    def __init__(self, n_components: int, n_entries: int, owner: str = "the recipe") -> None:
+        super().__init__(
+            f"The `n_components` parameter of {owner} must be at most {n_entries}, the numbers in one example "
+            f"(n_features={n_entries}): a code as long as that is no narrow place. SAE takes more. Got {n_components} "
+            "instead."
+        )
+        self.n_components, self.n_entries = n_components, n_entries
 
 
 RECIPES: dict[str, Recipe] = {}
@@ -132,15 +144,14 @@ def vae(
     """The variational autoencoder: the code is a Gaussian near N(0, I), so codes can be drawn and dials turned."""
     weights = {"kl": beta, **({"free_nats": beta} if free_nats else {})}
     frequencies = labels_of(schema) if conditional else ()
-    if guessing := bool(frequencies) and schema.unlabelled > 0:
+    if frequencies and schema.unlabelled > 0:
         # the mean over a batch counts the examples without a label, too, which cost nothing
         weights |= {"kl_label": beta, "label": label_weight / (1 - schema.unlabelled)}
     return assemble(
         schema,
-        bottlenecks.Gaussian(n_components, free_nats, n_beside=len(frequencies) if guessing else 0),
+        bottlenecks.Gaussian(n_components, free_nats),
         WeightedCosts(weights, warmup=kl_warmup),
         frequencies=frequencies,
-        guessing=guessing,
         network=network,
         hidden=hidden,
         likelihood=likelihood,
@@ -201,7 +212,8 @@ def sae(
         raise ValueError(
             f"The decoder of SAE is a dictionary. Pass network=({first!r}, 'auto'), or a module of your own."
         )
-    dictionary = networks.Dictionary(schema, n_components) if isinstance(second, str) else second
+    shape = likelihoods.choose(likelihood, schema)[0].params_shape(schema.shape)
+    dictionary = networks.Dictionary(shape, n_components) if isinstance(second, str) else second
     parts = assemble(
         schema,
         bottleneck,
@@ -251,12 +263,14 @@ def mapae(
         bottlenecks.Plain(n_components),
         WeightedCosts(
             {"neighbours": strength * schema.n_entries},
-            neighbours=KeptNeighbours(
-                None if n_neighbors == "auto" else n_neighbors,
-                attraction,
-                breadth,
-                None if metric == "auto" else metric,
-                counts=schema.support == "count",
+            costs=(
+                KeptNeighbours(
+                    None if n_neighbors == "auto" else n_neighbors,
+                    attraction,
+                    breadth,
+                    None if metric == "auto" else metric,
+                    counts=schema.support == "count",
+                ),
             ),
         ),
         network=network,
@@ -276,64 +290,108 @@ def labels_of(schema: Schema) -> tuple[float, ...]:
 def assemble(
     schema: Schema,
     bottleneck: bottlenecks.Bottleneck,
-    objective: WeightedCosts | None = None,
+    objective: Objective | None = None,
     *,
+    target: Schema | None = None,
     corruption: corruptions.Corruption | None = None,
     frequencies: Sequence[float] = (),
-    guessing: bool = False,
     network: Any = "auto",
     hidden: Sequence[int] = (1024, 512),
     normalized: bool = False,
     likelihood: str = "auto",
 ) -> Parts:
-    """Networks and a likelihood for `schema` around a bottleneck: what all recipes share.
+    """Build networks and a likelihood for `schema` around a bottleneck: what all recipes share.
 
-    Where the bottleneck has no components the encoder is the identity, and the decoder cleans the example itself. With
-    the `frequencies` of classes the decoder is told each example's label; `guessing`, it guesses those missing. An
-    encoder that is an MLP has layer norms if it is to be `normalized`.
+    Where the bottleneck has no components the encoder is the identity, and the decoder cleans the example itself.
+
+    Parameters
+    ----------
+    target : schema of the target, where it is another array than the input; None where it is the input.
+    frequencies : of the classes (`labels_of(schema)`), for a conditional model: the decoder is told each example's
+        label. Where labels are missing (`schema.unlabelled`) the model learns to guess them.
+    normalized : whether an encoder that is an MLP has layer norms.
+
+    Raises
+    ------
+    ValueError
+        If the code is longer than an example and not made for that, or a network does not suit the data.
     """
-    p_x, reason = likelihoods.choose(likelihood, schema)
+    _check_components(bottleneck, schema)
+    scored = schema if target is None else target
+    p_x, reason = likelihoods.choose(likelihood, scored)
     choices = [Choice("likelihood", p_x.name, reason)]
     first, second = networks.pair(network)
     for name in (first, second):
         if isinstance(name, str):
             networks.choose(name, schema)  # refuses unknown names, also where the other one decides
-    encoder: nn.Module
-    if bottleneck.n_components == 0:
-        if isinstance(first, nn.Module) and first is not network:
+    n_guessed = len(frequencies) if schema.unlabelled > 0 else 0
+    n_inputs = bottleneck.n_inputs + n_guessed
+    if bottleneck.n_components == 0 and first is network:
+        second = first
+    encoder, chosen = _encoder(first, network, schema, bottleneck.n_components, n_inputs, hidden, normalized)
+    choices += chosen
+    shape = p_x.params_shape(scored.shape)
+    decoder, chosen = _decoder(second, schema, scored, shape, bottleneck.n_components, len(frequencies), hidden)
+    choices += chosen
+    if isinstance(decoder, networks.Decoder):
+        mean = torch.tensor(scored.mean, dtype=torch.float64)
+        decoder.start_at(p_x.unmean(mean.expm1() if scored.support == "count" else mean).float())
+    if frequencies:
+        head = bottlenecks.LabelHead(n_inputs, frequencies) if n_guessed else None
+        bottleneck = bottlenecks.Joint(bottleneck, bottlenecks.Label(frequencies, head))
+    model = Autoencoder(corruption or corruptions.Nothing(), encoder, bottleneck, decoder, p_x)
+    return Parts(model, objective or WeightedCosts(), tuple(choices))
+
+
+def _check_components(bottleneck: bottlenecks.Bottleneck, schema: Schema) -> None:
+    if bottleneck.n_components > schema.n_entries and not bottleneck.is_overcomplete:
+        raise CodeTooLong(bottleneck.n_components, schema.n_entries)
+
+
+def _encoder(
+    network: Any,
+    asked: Any,
+    schema: Schema,
+    n_components: int,
+    n_outputs: int,
+    hidden: Sequence[int],
+    normalized: bool,
+) -> tuple[nn.Module, list[Choice]]:
+    """The encoder by name or around a user's module, and what was decided; `asked` is the whole `network` parameter."""
+    if n_components == 0:
+        if isinstance(network, nn.Module) and network is not asked:
             raise ValueError(
                 "The `network` parameter must be one module where n_components=None, because there is no encoder. Got "
-                f"a pair with {type(first).__name__} as its encoder instead."
+                f"a pair with {type(network).__name__} as its encoder instead."
             )
-        second = first if first is network else second
-        encoder = nn.Identity()
-    elif isinstance(first, nn.Module):
-        encoder = networks.OwnEncoder(first, schema, bottleneck.n_inputs)
-    else:
-        first, why = networks.choose(first, schema)
-        choices.append(Choice("network", first, why))
-        encoder = networks.encoder(first, schema, bottleneck.n_inputs, hidden, normalized)
+        return nn.Identity(), []
+    if isinstance(network, nn.Module):
+        return networks.OwnEncoder(network, schema, n_outputs), []
+    name, reason = networks.choose(network, schema)
+    return networks.encoder(name, schema, n_outputs, hidden, normalized), [Choice("network", name, reason)]
 
-    n_told = bottleneck.n_components + len(frequencies)
-    decoder: nn.Module
-    if isinstance(second, networks.Decoder):
-        decoder = second
-    elif isinstance(second, nn.Module):
-        input_shape = (n_told,) if bottleneck.n_components else schema.shape
-        decoder = networks.OwnDecoder(second, schema, input_shape)
+
+def _decoder(
+    network: Any,
+    schema: Schema,
+    target: Schema,
+    shape: tuple[int, ...],
+    n_components: int,
+    n_classes: int,
+    hidden: Sequence[int],
+) -> tuple[nn.Module, list[Choice]]:
+    """The decoder to `shape`, the likelihood's for `target`, by name or around a module, and what was decided."""
+    if isinstance(network, networks.Decoder):
+        return network, []
+    if isinstance(network, nn.Module):
+        input_shape = (n_components + n_classes,) if n_components else schema.shape
+        return networks.OwnDecoder(network, shape, input_shape), []
+    if n_components:
+        name, _ = networks.choose(network, target)
+        return networks.decoder(name, shape, n_components + n_classes, hidden), []
+    if network == "auto":
+        name = "conv" if schema.kind == "image" else "mlp"
+        reason = "a denoiser without a code keeps every detail"
     else:
-        if bottleneck.n_components == 0 and second == "auto":
-            name, why = ("conv" if schema.kind == "image" else "mlp"), "a denoiser without a code keeps every detail"
-        else:
-            name, why = networks.choose(second, schema)
-        if bottleneck.n_components == 0:
-            choices.append(Choice("network", name, why))
-            decoder = networks.cleaner(name, schema, hidden)
-        else:
-            decoder = networks.decoder(name, schema, n_told, hidden)
-    if isinstance(decoder, networks.Decoder):
-        mean = torch.tensor(schema.mean, dtype=torch.float64)
-        decoder.start_at(p_x.unmean(mean.expm1() if schema.support == "count" else mean).float())
-    guess = bottlenecks.Guess(bottleneck.n_inputs, frequencies) if guessing else None
-    model = Autoencoder(corruption or corruptions.Nothing(), encoder, bottleneck, decoder, p_x, frequencies, guess)
-    return Parts(model, objective or WeightedCosts(), tuple(choices))
+        name, reason = networks.choose(network, schema)
+    return networks.cleaner(name, schema, shape, hidden), [Choice("network", name, reason)]

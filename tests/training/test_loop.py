@@ -767,4 +767,4 @@ def test_operations_of_convolutions_are_counted_where_the_image_is_smaller():
     parts = model._assemble(0)
     # 3 kernels of 2 x 2 at 4 x 4 places, down and up; then 64 numbers to 2 and back; twice for each, and three passes
     expected = 3 * 2 * (2 * 3 * 4 * 16 + 2 * 64 * 2)
-    assert operations(parts.model, Rows(X, model.schema_, torch.device("cpu"))) == expected
+    assert operations(parts.model, parts.objective, Rows(X, model.schema_, torch.device("cpu"))) == expected

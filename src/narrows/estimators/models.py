@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from narrows import recipes
-from narrows.bottlenecks import Sparse
+from narrows.bottlenecks import as_sparse
 from narrows.estimators.base import Estimator
 from narrows.estimators.maps import MapAE
 from narrows.params import Integer, Parameter
@@ -116,9 +116,9 @@ class SAE(Estimator, recipe="sae"):
 
     @property
     def _floor(self) -> float:
-        bottleneck = self.model_.bottleneck
-        assert isinstance(bottleneck, Sparse)
-        return bottleneck.floor
+        code = as_sparse(self.model_.bottleneck)
+        assert code is not None
+        return code.floor
 
 
 class ActiveUnits:

@@ -53,7 +53,14 @@ class Precise(nn.Linear):
 
 
 class Decoder(nn.Module):
-    """Abstract: from codes (B x n_inputs) to one number an entry (B x shape)."""
+    """Abstract: from codes (B x n_inputs) to the numbers of a likelihood (B x params_shape).
+
+    Attributes
+    ----------
+    takes_sparse : whether the input may be a `SparseCode`, too.
+    """
+
+    takes_sparse = False
 
     @property
     @abstractmethod

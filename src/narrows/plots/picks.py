@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from narrows.bottlenecks import Gaussian, Sparse
+from narrows.bottlenecks import as_sparse
 from narrows.data import Schema, evenly
 
 if TYPE_CHECKING:
@@ -151,10 +151,9 @@ class Units(NamedTuple):
 
 def units(model: SAE, X: Any, n_units: int, n_examples: int) -> Units:
     """What the busiest `n_units` of `model` respond to among X."""
-    codes = np.asarray(model.transform(X))
-    bottleneck = model.model_.bottleneck
-    assert isinstance(bottleneck, Sparse)
-    fires = codes > bottleneck.floor
+    codes, code = np.asarray(model.transform(X)), as_sparse(model.model_.bottleneck)
+    assert code is not None
+    fires = codes > code.floor
     rate = fires.mean(0)
     order = np.argsort(-rate, kind="stable")
     best = []
@@ -201,18 +200,18 @@ def needs_code(model: Estimator, what: str) -> None:
 
 def needs_sparse(model: Estimator, what: str) -> None:
     """Raise for a model without units."""
-    if not isinstance(model.model_.bottleneck, Sparse):
+    if not model.model_.bottleneck.is_sparse:
         raise ValueError(f"{what} needs a sparse code, and this {type(model).__name__} has none. Fit an SAE.")
 
 
 def can_sample(model: Estimator) -> bool:
     """Whether codes can be drawn."""
-    return model.model_.has_code and not isinstance(model.model_.bottleneck, Sparse)
+    return model.model_.has_code and model.model_.bottleneck.default_sampler is not None
 
 
 def is_stochastic(model: Estimator) -> bool:
     """Whether a code is a distribution, with a prior whose scale all dials share."""
-    return isinstance(model.model_.bottleneck, Gaussian)
+    return model.model_.bottleneck.is_stochastic
 
 
 def classes(y: np.ndarray, most: int) -> list[Any] | None:

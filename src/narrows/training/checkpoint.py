@@ -53,6 +53,8 @@ def gather(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
         **trainer.model.state_dict(prefix="model."),
         **trainer.objective.state_dict(prefix="objective."),
         **optimizer_tensors(learning.optimizer),
+        **(optimizer_tensors(learning.opponent.optimizer, "opponent") if learning.opponent else {}),
+        **({"opponent_limiter.mean": learning.opponent.limiter.mean} if learning.opponent else {}),
         **{f"best.{name}": t for name, t in trainer.best.items()},
         **{f"sum.{name}": t for name, t in learning.sums.items()},
         "limiter.mean": learning.limiter.mean,
@@ -115,6 +117,9 @@ def restore(trainer: Trainer, tensors: dict[str, Tensor], state: dict[str, Any],
     trainer.model.load_state_dict(under("model", mine))
     trainer.objective.load_state_dict(under("objective", mine))
     restore_optimizer(learning.optimizer, tensors)
+    if learning.opponent is not None:
+        restore_optimizer(learning.opponent.optimizer, tensors, "opponent")
+        learning.opponent.limiter.mean = tensors["opponent_limiter.mean"].to(device)
     trainer.best = {name: laid_out(t.to(device), here[name]) for name, t in under("best", tensors).items()}
     learning.sums = {name: t.to(device) for name, t in under("sum", tensors).items()}
     learning.summed = state["summed"]
@@ -182,17 +187,17 @@ def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name[len(prefix) + 1 :]: t for name, t in tensors.items() if name.startswith(prefix + ".")}
 
 
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def optimizer_tensors(optimizer: torch.optim.Optimizer, name: str = "optimizer") -> dict[str, Tensor]:
     """An optimizer's state as tensors named by parameter number and entry."""
     state = optimizer.state_dict()["state"]
-    return {f"optimizer.{i}.{key}": torch.as_tensor(v) for i, entry in state.items() for key, v in entry.items()}
+    return {f"{name}.{i}.{key}": torch.as_tensor(v) for i, entry in state.items() for key, v in entry.items()}
 
 
-def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], kind: str = "optimizer") -> None:
     """The inverse of `optimizer_tensors`."""
     state: dict[int, dict[str, Tensor]] = {}
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    for name, tensor in under("optimizer", tensors).items():
+    for name, tensor in under(kind, tensors).items():
         number, key = name.split(".", 1)
         like = parameters[int(number)]
         state.setdefault(int(number), {})[key] = _beside(tensor, like) if tensor.shape == like.shape else tensor

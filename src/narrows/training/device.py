@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import torch
 
-from narrows.data import Patches, Rows
+from narrows.data import Examples
 from narrows.networks.products import fastest
 from narrows.params import nearest
 
@@ -107,7 +107,7 @@ def choose_compile(
 
 
 def choose_recording(
-    asked: bool | str, rows: Rows | Patches, processes: int = 1, own_parts: bool = False
+    asked: bool | str, rows: Examples, processes: int = 1, own_parts: bool = False
 ) -> tuple[bool, list[Choice]]:
     """Whether steps are recorded and played back as a whole, which only CUDA devices can; nothing is said elsewhere.
 

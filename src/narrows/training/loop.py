@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.data import Patches, Rows, Schema
+from narrows.data import Examples, Rows, Schema
 from narrows.model import Autoencoder
 from narrows.networks import has_own_parts
-from narrows.objectives import WeightedCosts
+from narrows.objectives import Objective
 from narrows.shards import Shard, sharded
 from narrows.training import checkpoint as files
 from narrows.training.checkpoint import Position
@@ -36,7 +36,7 @@ from narrows.training.device import (
     products_per_second,
     threads,
 )
-from narrows.training.diagnosis import look, n_looked_at, non_finite, overfits
+from narrows.training.diagnosis import n_looked_at, non_finite, overfits
 from narrows.training.distributed import Clock, join, mended
 from narrows.training.generators import own_generators
 from narrows.training.interrupt import deferred_interrupt
@@ -63,8 +63,8 @@ _IMPROVEMENT = 1e-4  # of the held-out loss, relative, that counts as one
 
 def fit(
     model: Autoencoder,
-    objective: WeightedCosts,
-    X: np.ndarray | Patches,
+    objective: Objective,
+    X: np.ndarray | Examples,
     schema: Schema,
     settings: Settings,
     *,
@@ -76,7 +76,7 @@ def fit(
 
     Parameters
     ----------
-    X : rows as `narrows.data.as_rows` gives them, or pieces of images.
+    X : rows as `narrows.data.as_rows` gives them, or examples of any other source.
     fingerprint : of the model's parameters and the data; a checkpoint with another one is refused, and so is another
         process with another one.
     labels : n integers, which of the schema's classes each row is of, for a model that is told; None for others.
@@ -109,8 +109,8 @@ class Trainer:
     def __init__(
         self,
         model: Autoencoder,
-        objective: WeightedCosts,
-        X: np.ndarray | Patches,
+        objective: Objective,
+        X: np.ndarray | Examples,
         schema: Schema,
         settings: Settings,
         reporter: Reporter,
@@ -138,8 +138,10 @@ class Trainer:
             model, objective = copy.deepcopy(self.given)
         self.model = model.to("cpu" if self.sharded else self.device, dtype)
         self.objective = objective.to("cpu" if self.sharded else self.device, dtype)
-        self.rows = X.on(self.device, dtype) if isinstance(X, Patches) else Rows(X, schema, self.device, dtype, labels)
-        each = operations(self.model, self.rows, self.objective.neighbours is not None)
+        self.rows: Examples = (
+            Rows(X, schema, self.device, dtype, labels) if isinstance(X, np.ndarray) else X.on(self.device, dtype)
+        )
+        each = operations(self.model, self.objective, self.rows)
         settings, batch_choices = choose_batch(settings, self.objective, len(X))
         self.patience, patience_choices = choose_patience(settings.n_iter_no_change, self.objective)
         self.plan: Plan = plan(settings, len(X), each, self.world.size)
@@ -264,7 +266,9 @@ class Trainer:
         """One step on the rows at `index`."""
         seconds = self.seconds if self.settings.max_time else 0.0
         self.rate = self.plan.learning_rate * self.schedule.multiplier(self.at.step, seconds) * 0.5**self.at.rescues
-        self.objective.advance(self.schedule.progress(self.at.step, seconds))
+        progress = self.schedule.progress(self.at.step, seconds)
+        self.objective.advance(progress)
+        self.model.bottleneck.advance(progress)
         self.learning.learn(index, self.rate)
 
     def report(self) -> bool:
@@ -341,7 +345,7 @@ class Trainer:
                     self.model.encoder(batch.x)
                     continue
                 loss = self.learning.learner(batch, shard)
-                for name, term in {"loss": loss.total, **loss.terms}.items():
+                for name, term in {"loss": loss.validated, **loss.terms}.items():
                     sums[name] = sums.get(name, torch.zeros_like(term)) + term.detach() * (len(part) / self.world.size)
         listener.remove()
         self.world.add_up(sums)
@@ -349,7 +353,7 @@ class Trainer:
         if self.model.has_code:
             h = torch.cat(inputs)
             with sharded(Shard(0, len(h), len(index)) if self.world.size > 1 else None):
-                health = look(self.model, h)
+                health = self.model.bottleneck.health(h)
         self.model.train()
         self.objective.train()
         valid = {name: float(total) / len(index) for name, total in sums.items()} if len(self.held_out) else {}

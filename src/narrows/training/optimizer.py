@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from narrows.bottlenecks import Gaussian, Sparse
 from narrows.model import Autoencoder
 from narrows.training.device import Choice
 from narrows.training.muon import Muon, is_matrix
@@ -22,11 +21,8 @@ def choose_decay(asked: float | str, model: Autoencoder) -> tuple[float, Choice]
     """The weight decay asked for, or what did best on held-out Fashion-MNIST (docs/negative-results.md)."""
     if not isinstance(asked, str):
         return asked, Choice("weight_decay", f"{asked:g}", "as asked")
-    if isinstance(model.bottleneck, Sparse):
-        return 0.1, Choice("weight_decay", "0.1", "a sparse code: more of it lets units die")
-    if isinstance(model.bottleneck, Gaussian):
-        return 0.03, Choice("weight_decay", "0.03", "the noise of a stochastic code keeps from over-fitting already")
-    return 0.3, Choice("weight_decay", "0.3", "against over-fitting; 0 for the exact optimum of a small model")
+    decay, reason = model.bottleneck.weight_decay
+    return decay, Choice("weight_decay", f"{decay:g}", reason)
 
 
 class GradientLimit:
@@ -60,6 +56,28 @@ class GradientLimit:
         mean = torch.where(finite, torch.where(first, held, torch.lerp(held, self.mean, self.decay)), self.mean)
         self.mean.copy_(mean)  # in place: a recorded step finds it there
         return (norm / limit).clamp(min=1.0).nan_to_num(1.0, 1.0, 1.0), finite
+
+
+class OpponentOptimizer:
+    """The optimizer of the networks that play against the model, with a limit on gradients of its own.
+
+    Its momentum is less than the model's, or the two would circle about each other (Radford, Metz and Chintala,
+    Unsupervised representation learning with deep convolutional generative adversarial networks, 2016,
+    https://arxiv.org/abs/1511.06434).
+    """
+
+    betas = (0.5, 0.9)
+
+    def __init__(self, parameters: list[nn.Parameter], device: torch.device, *, recorded: bool) -> None:
+        options = {**_fused(parameters, recorded), "betas": self.betas}
+        self.optimizer = torch.optim.AdamW(_groups(parameters, 0.0), **options)
+        self.limiter = GradientLimit(parameters, device)
+
+    def step(self) -> None:
+        """Move the parameters by the gradients that they hold, and forget those."""
+        self.limiter.limit(self.optimizer)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
 
 
 def adamw(parameters: list[nn.Parameter], decay: float, *, recorded: bool = False) -> torch.optim.AdamW:

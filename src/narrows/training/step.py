@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from narrows.data import Patches, Rows
+from narrows.data import Examples
 from narrows.model import Autoencoder
-from narrows.objectives import WeightedCosts
+from narrows.objectives import Objective
 from narrows.shards import Shard, sharded
 from narrows.training.convolutions import FasterGradients, convolves
 from narrows.training.distributed import Learner, World, averaging
-from narrows.training.optimizer import GradientLimit, Moments, adamw, moments, move, muon
+from narrows.training.optimizer import GradientLimit, Moments, OpponentOptimizer, adamw, moments, move, muon
 from narrows.training.sharding import share_out
 from narrows.types import Batch, Loss
 
@@ -50,8 +50,8 @@ class Step:
     def __init__(
         self,
         model: Autoencoder,
-        objective: WeightedCosts,
-        rows: Rows | Patches,
+        objective: Objective,
+        rows: Examples,
         optimizer: str,
         decay: float,
         precision: torch.dtype,
@@ -70,17 +70,22 @@ class Step:
             share_out(self.learner, rows.device)
         elif world.size > 1:
             self.loss = averaging(self.learner, rows.batch(torch.arange(2, device=rows.device)))
+        opponents = set(objective.opponent_parameters())
         self.parameters: list[nn.Parameter] = [
-            p for module in (model, objective) for p in module.parameters() if p.requires_grad
+            p for module in (model, objective) for p in module.parameters() if p.requires_grad and p not in opponents
         ]
+        self.opposing = [p for p in objective.opponent_parameters() if p.requires_grad]
         if optimizer == "muon" and not sharded:
             narrow = torch.bfloat16 if precision == torch.bfloat16 else torch.float32
             self.optimizer: torch.optim.AdamW = muon(self.parameters, decay, recorded=recorded, dtype=narrow)
         else:
             self.optimizer = adamw(self.parameters, decay, recorded=recorded)
         self.limiter = GradientLimit(self.parameters, rows.device)
+        self.opponent = OpponentOptimizer(self.opposing, rows.device, recorded=recorded) if self.opposing else None
         # on a GPU the fused optimizer is one kernel as it is
-        self.at_once = compiled and type(self.optimizer) is torch.optim.AdamW and rows.device.type == "cpu"
+        self.at_once = (
+            compiled and type(self.optimizer) is torch.optim.AdamW and rows.device.type == "cpu" and not self.opposing
+        )
         self.rate = torch.zeros((), device=rows.device)
         decay_of = {p: group["weight_decay"] for group in self.optimizer.param_groups for p in group["params"]}
         self.decays = [decay_of[p] for p in self.parameters]
@@ -103,7 +108,8 @@ class Step:
         """
         if self.at_once:
             self.rate.fill_(rate)
-        for group in self.optimizer.param_groups:
+        groups = [*self.optimizer.param_groups, *(self.opponent.optimizer.param_groups if self.opponent else ())]
+        for group in groups:
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)
             else:
@@ -133,6 +139,8 @@ class Step:
         self.limiter.limit(self.optimizer)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        if self.opponent is not None:
+            self.opponent.step()
 
     def _differentiate(self, batch: Batch, shard: Shard | None) -> dict[str, Tensor]:
         """Leave the gradients of the loss with the parameters; the loss and its terms, each a scalar."""
@@ -162,7 +170,7 @@ class Step:
         if self.at_once:
             return found
         terms, gradients = found
-        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+        for parameter, gradient in zip([*self.parameters, *self.opposing], gradients, strict=True):
             parameter.grad = gradient if gradient is None else laid_like(parameter, gradient)
         self._move()
         return terms
@@ -178,7 +186,7 @@ class Step:
         """The same as a function that leaves nothing behind, of which a compiler can make one graph."""
         with self.autocast():
             loss = self.objective(self.model, batch)
-        return _detached(loss), torch.autograd.grad(loss.total, self.parameters, allow_unused=True)
+        return _detached(loss), torch.autograd.grad(loss.total, [*self.parameters, *self.opposing], allow_unused=True)
 
     def _compile_forward(self) -> None:
         """Compile the loss alone; the backward pass is then compiled apart from it."""
@@ -194,6 +202,8 @@ class Step:
     def restart(self) -> None:
         """Forget what the optimizer has gathered."""
         self.optimizer.state.clear()
+        if self.opponent is not None:
+            self.opponent.optimizer.state.clear()
         if self.recorder is not None:
             self.recorder = Recorder(self.optimizer.zero_grad, self.say)
 
