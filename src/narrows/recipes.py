@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import torch
@@ -50,21 +52,64 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {}
+ENTRY_POINTS = "narrows.recipes"  # the group in which other packages name their recipes
 
 _Make = TypeVar("_Make", bound=Callable[..., Parts])
 
 
 def register(make: _Make) -> _Make:
-    """Add a recipe to the registry, by its function's name."""
-    RECIPES[make.__name__] = Recipe(make.__name__, make)
+    """Add a recipe to the registry, by its function's name.
+
+    Raises
+    ------
+    ValueError
+        If another module has registered a recipe of that name.
+    """
+    name, known = make.__name__, RECIPES.get(make.__name__)
+    if known is not None and known.make.__module__ != make.__module__:
+        raise ValueError(
+            f"The recipe {name!r} of {make.__module__} has the name of one of {known.make.__module__}. Rename it."
+        )
+    RECIPES[name] = Recipe(name, make)
     return make
 
 
 def get(name: str) -> Recipe:
-    """The recipe called `name`."""
+    """The recipe called `name`, of narrows or of an installed package.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if name not in RECIPES:
+        _load_installed()
     if name not in RECIPES:
         raise ValueError(f"Unknown recipe {name!r}. {nearest(name, RECIPES)}")
     return RECIPES[name]
+
+
+def available() -> dict[str, Recipe]:
+    """All recipes by name: narrows' own, and those of installed packages."""
+    _load_installed()
+    return RECIPES
+
+
+@functools.cache
+def _load_installed() -> None:
+    """Register the recipes of installed packages, once a process. One that cannot be loaded is named in a warning."""
+    for entry in entry_points(group=ENTRY_POINTS):
+        try:
+            make = entry.load()
+            if make not in [recipe.make for recipe in RECIPES.values()]:
+                register(make)
+        except Exception as error:  # whatever another package's import raises, the other recipes are there
+            package = entry.dist.name if entry.dist else "an installed package"
+            warnings.warn(
+                f"The recipe {entry.name!r} of {package} cannot be used: loading {entry.value} raised {error!r}. "
+                "Update or remove that package.",
+                stacklevel=3,
+            )
 
 
 Components = Annotated[int, Integer(1), "numbers in a code"]

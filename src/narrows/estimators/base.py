@@ -328,7 +328,7 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
         forget_fit(self)
         self.__dict__.pop("_parts", None)
         rows = self._rows(X, reset=True)
-        named = likelihoods.LIKELIHOODS.get(self.likelihood)
+        named = likelihoods.LIKELIHOODS.get(getattr(self, "likelihood", "auto"))
         self.schema_ = infer(rows, type(self).__name__, *_names(X), asked=named.needs if named else None)
         self._check_components()
         return rows
