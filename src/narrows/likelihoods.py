@@ -9,7 +9,7 @@ Symbols: o, the decoder's number; m, the mean; x, the observed entry.
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,7 @@ _LARGEST_LOG_COUNT = 20.0  # e^20 is half a billion; beyond, single precision ha
 _SMALLEST_SCALE = 1e-3  # of a Gaussian: data that a model reproduces exactly must not send the likelihood to infinity
 
 
-class Likelihood(nn.Module):
+class Likelihood(nn.Module, ABC):
     """Abstract: a distribution for each entry.
 
     Attributes

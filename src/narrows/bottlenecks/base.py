@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
 from narrows.types import Code
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(nn.Module, ABC):
     """Abstract: the narrow place between encoder and decoder.
 
     Attributes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from narrows.estimators.base import Estimator
 
 
-class Applying:
+class Applying(ABC):
     """Abstract: what a fitted model is applied with. All of it goes through `blocks`."""
 
     model_: Autoencoder

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -45,7 +45,7 @@ class Attribute(NamedTuple):
     spread: float
 
 
-class Dials:
+class Dials(ABC):
     """Abstract: what can be done with codes once there is a model.
 
     Where the model is conditional, `y` is one label for all examples or one for each; None has it inferred from the
