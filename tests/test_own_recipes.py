@@ -9,14 +9,17 @@ import textwrap
 import joblib
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
+from torch import Tensor, nn
 from typer.testing import CliRunner
 
 import narrows
 from narrows import bottlenecks, recipes
 from narrows.cli import app
 from narrows.estimators import models
+from narrows.types import Code
 
 SMALL = {
     "max_epochs": 2,
@@ -77,6 +80,67 @@ def installed(tmp_path, monkeypatch):
     yield folder
     sys.modules.pop("narrows_barely", None)
     recipes._load_installed.cache_clear()
+
+
+class Downhill(bottlenecks.Bottleneck):
+    """z = h - grad E(h) / 2, with E(h) = |A h|^2 / 2: a code that takes a gradient to be found."""
+
+    needs_gradient = True
+
+    def __init__(self, n_components: int) -> None:
+        super().__init__()
+        self.n_components = self.n_inputs = n_components
+        self.energy = nn.Linear(n_components, n_components, bias=False)
+
+    def forward(self, h: Tensor) -> Code:
+        return Code(self.encode(h), {})
+
+    def encode(self, h: Tensor) -> Tensor:
+        h = h if h.requires_grad else h.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(self.energy(h).square().sum() / 2, h, create_graph=self.training)
+        return h - slope / 2
+
+
+@pytest.fixture
+def downhill(monkeypatch):
+    """The class of a recipe whose code takes gradients."""
+
+    def downhill(schema, n_components: recipes.Components = 2, *, hidden: recipes.Hidden = (8,)) -> recipes.Parts:
+        """An autoencoder whose code is found by a step downhill."""
+        return recipes.assemble(schema, Downhill(n_components), hidden=hidden)
+
+    monkeypatch.setitem(recipes.RECIPES, "downhill", recipes.Recipe("downhill", downhill))
+    yield narrows.estimator("downhill")
+    models._CLASSES.pop("downhill", None)
+
+
+def test_a_part_that_takes_gradients_does_so_wherever_the_model_is_applied(downhill, vectors, tmp_path):
+    model = downhill(3, **SMALL).fit(vectors)
+    module, x = model.model_, model.prepared(vectors)
+    with torch.no_grad():
+        h = module.encoder(x)
+        weight = module.bottleneck.energy.weight
+        expected = h - h @ (weight.T @ weight) / 2
+    np.testing.assert_allclose(model.transform(vectors), expected.numpy(), rtol=1e-4, atol=1e-5)
+    assert np.isfinite(model.score_samples(vectors)).all()
+    assert model.reconstruct(vectors).shape == vectors.shape
+    assert model.sample(3, random_state=0, noise=True).shape == (3, 6)
+    assert model.traverse(vectors[:1]).shape == (3, 9, 6)
+    model.save(tmp_path / "model")
+    loaded = narrows.load(tmp_path / "model", device="cpu")
+    np.testing.assert_array_equal(loaded.transform(vectors), model.transform(vectors))
+    assert np.isfinite(narrows.evaluate(model, vectors, train=vectors, verbose=0)["mse"])
+    model.partial_fit(vectors)
+    assert all(p.grad is None for p in module.parameters())
+
+
+def test_a_model_is_applied_without_gradients_unless_a_part_needs_them(downhill, vectors):
+    for cls, enabled in ((narrows.AE, False), (downhill, True)):
+        model, modes = cls(2, **{**SMALL, "hidden": (8,)}).fit(vectors), set()
+        model.model_.encoder.register_forward_hook(lambda *_, modes=modes: modes.add(torch.is_grad_enabled()))
+        model.transform(vectors)
+        model.score_samples(vectors)
+        assert modes == {enabled}
 
 
 def test_a_recipe_with_nothing_but_a_size_is_fitted_saved_and_loaded(bare, vectors, tmp_path):

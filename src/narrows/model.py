@@ -8,6 +8,7 @@ B is the batch, L the number of components, shape that of one example.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
@@ -146,3 +147,16 @@ class Autoencoder(nn.Module):
     def marked(self, label: Tensor, like: Tensor) -> Tensor:
         """B class numbers as B x C with a 1 in the class's column, in the dtype of `like`."""
         return (label[:, None] == torch.arange(self.n_classes, device=label.device)).to(like.dtype)
+
+
+def needs_gradient(model: nn.Module) -> bool:
+    """Whether one of the parts takes gradients when the model is applied; it says so by `needs_gradient = True`."""
+    return any(getattr(part, "needs_gradient", False) for part in model.modules())
+
+
+def inference_mode(model: nn.Module) -> AbstractContextManager[object]:
+    """The mode in which a fitted model is applied: without gradients, unless one of its parts needs them.
+
+    What is computed in it must be detached.
+    """
+    return torch.enable_grad() if needs_gradient(model) else torch.inference_mode()

@@ -17,12 +17,15 @@ class Bottleneck(nn.Module, ABC):
     n_components : L, the numbers in a code.
     n_inputs : the numbers that the encoder must give for each example.
     costs : the names of the costs that `forward` states, which an objective may weigh.
+    needs_gradient : whether `encode` takes gradients itself, as by torch.autograd.grad; a model is otherwise applied
+        in inference mode, where there are none. Any other part of a model may say the same.
     reviving : whether `forward` gives a spare code; part of a checkpoint, so that a resumed run goes on alike.
     """
 
     n_components: int
     n_inputs: int
     costs: tuple[str, ...] = ()
+    needs_gradient: bool = False
     reviving: bool = False
 
     @abstractmethod

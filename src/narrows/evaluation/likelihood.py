@@ -18,7 +18,7 @@ from narrows.bottlenecks import Gaussian
 from narrows.evaluation.intervals import Estimate, percentiles
 from narrows.evaluation.registry import Absent, measure
 from narrows.evaluation.subjects import OfModel, OfPCA, Subject
-from narrows.model import Autoencoder
+from narrows.model import Autoencoder, inference_mode
 from narrows.training.diagnosis import ACTIVE_VARIANCE
 
 N_SCORED = 1_000  # examples whose likelihood is estimated
@@ -59,7 +59,9 @@ def nll(subject: Subject) -> Estimate:
     model = _model(subject)
     assert model.gaussian
     h, x = model.h[few], model.rows[few]
-    log_p, effective = importance(model.estimator.module(), h, x, scene.n_draws, scene.seed)
+    module = model.estimator.module()
+    with inference_mode(module):
+        log_p, effective = importance(module, h, x, scene.n_draws, scene.seed)
     words = (
         f"negative log-likelihood in nats by importance sampling, K = {scene.n_draws} (worth {effective:.0f} draws), "
         f"n = {len(few):,}; an upper bound in expectation{_caveat(model)}"
@@ -104,7 +106,6 @@ def active_components(subject: Subject) -> Estimate:
     return Estimate(active, *percentiles((variance > ACTIVE_VARIANCE).sum(1)), words)
 
 
-@torch.inference_mode()
 def importance(model: Autoencoder, h: Tensor, x: Tensor, n_draws: int, seed: int) -> tuple[Tensor, float]:
     """log p(x) by importance sampling, nats on the model's scale (n), and the effective number of draws (mean).
 
@@ -128,7 +129,7 @@ def importance(model: Autoencoder, h: Tensor, x: Tensor, n_draws: int, seed: int
         xs = xs.to(like.device, like.dtype)
         repeated = xs.repeat(n_draws, *[1] * (x.dim() - 1))
         log_w = log_w + _log_likelihood(model, z.flatten(0, 1), repeated).unflatten(0, z.shape[:2])
-        log_w = log_w.double().cpu()
+        log_w = log_w.detach().double().cpu()
         found.append(log_w.logsumexp(0) - math.log(n_draws))
         # (sum w)^2 / sum w^2, of weights that may be e^-1000
         effective += float((2 * log_w.logsumexp(0) - (2 * log_w).logsumexp(0)).exp().sum())
