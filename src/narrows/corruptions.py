@@ -12,7 +12,7 @@ any of them without being told which (Zhang et al., DnCNN, 2017, https://arxiv.o
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ from narrows.types import Batch, Corrupted
 Level = float | tuple[float, float]
 
 
-class Corruption(nn.Module):
+class Corruption(nn.Module, ABC):
     """Abstract: turns a batch into what the encoder sees."""
 
     @abstractmethod
@@ -41,9 +41,9 @@ class Nothing(Corruption):
 
 
 class Noise(Corruption):
-    """Noise of one kind, at a fixed level or at one drawn for each example.
+    """Abstract: noise of one kind, at a fixed level or at one drawn for each example.
 
-    Subclasses say in `apply` what level means to them.
+    Subclasses say in `apply_noise` what level means to them.
 
     Parameters
     ----------

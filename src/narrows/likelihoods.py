@@ -10,7 +10,7 @@ Symbols: o, the decoder's output (B x params_shape); m, the mean; x, the observe
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +26,7 @@ _SMALLEST_SCALE = 1e-3  # of a Gaussian: data that a model reproduces exactly mu
 _LOG_FLOOR = math.log(_SMALLEST_SCALE)
 
 
-class Likelihood(nn.Module):
+class Likelihood(nn.Module, ABC):
     """Abstract: a distribution for each entry.
 
     Attributes

@@ -7,6 +7,8 @@ B is the batch, L the number of components, C that of labels, shape that of one 
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import torch
 from torch import Tensor, nn
 
@@ -64,11 +66,6 @@ class Autoencoder(nn.Module):
     def has_code(self) -> bool:
         """False for a denoiser without a narrow place, which has no codes."""
         return self.bottleneck.n_components > 0
-
-    @property
-    def needs_gradient(self) -> bool:
-        """True where a part calls autograd when the model is applied."""
-        return any(getattr(module, "needs_gradient", False) for module in self.modules())
 
     @property
     def n_widest(self) -> int:
@@ -166,3 +163,16 @@ def log_prob_by_label(model: Autoencoder, z: Tensor, x: Tensor) -> Tensor:
         columns = label.one_hot(y.expand(len(x)), z)
         scores.append(model.likelihood.score(model.decoder(torch.cat([z, columns], 1)), x))
     return torch.stack(scores, 1)
+
+
+def needs_gradient(model: nn.Module) -> bool:
+    """Return True where a part takes gradients when the model is applied; it says so by `needs_gradient = True`."""
+    return any(getattr(part, "needs_gradient", False) for part in model.modules())
+
+
+def inference_mode(model: nn.Module) -> AbstractContextManager[object]:
+    """Enter the mode in which a fitted model is applied: without gradients, unless one of its parts needs them.
+
+    Results must be detached.
+    """
+    return torch.enable_grad() if needs_gradient(model) else torch.inference_mode()

@@ -31,11 +31,12 @@ class Bottleneck(nn.Module, ABC):
     n_inputs : the numbers that the encoder gives for each example.
     n_classes : C, the columns of labels behind the code; 0 without labels.
     costs : the names of the costs that `forward` states, which an objective may weigh.
+    needs_gradient : whether `encode` takes gradients itself, as by torch.autograd.grad; a model is otherwise applied
+        in inference mode, where there are none. Any other part of a model may say the same.
     reviving : whether `forward` gives a spare code; part of a checkpoint, so that a resumed run goes on alike.
     is_stochastic : whether the code is drawn from a posterior and has a prior: then it is a `Stochastic`.
     is_sparse : whether few components of a code are active, and can be looked at one by one: then it is a `Sparse`.
     is_overcomplete : whether there may be more components than numbers in an example.
-    needs_gradient : whether `encode` calls autograd, so that gradients must be on when a model is applied, too.
     default_sampler : the name of the distribution that `sample` draws codes from: "prior", "gaussian", or None where
         codes have no distribution to draw from.
     is_separable : whether some of the components are a code of the same kind, so that a smaller model can be cut out.
@@ -46,12 +47,12 @@ class Bottleneck(nn.Module, ABC):
     n_inputs: int
     n_classes: int = 0
     costs: tuple[str, ...] = ()
+    needs_gradient: bool = False
     reviving: bool = False
     is_stochastic: bool = False
     is_sparse: bool = False
     is_overcomplete: bool = False
     is_separable: bool = False
-    needs_gradient: bool = False
     default_sampler: str | None = "gaussian"
     weight_decay: tuple[float, str] = (0.3, "against over-fitting; 0 for the exact optimum of a small model")
 

@@ -60,6 +60,12 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
 
     recipe: ClassVar[recipes.Recipe]
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Estimator:
+        """Make an instance of a class that names a recipe; any other is abstract."""
+        if not hasattr(cls, "recipe"):
+            raise TypeError(f"{cls.__name__} is abstract, because it names no recipe. Use narrows.estimator(recipe).")
+        return super().__new__(cls)
+
     def __init_subclass__(cls, recipe: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if recipe is None:
@@ -319,7 +325,7 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
         forget_fit(self)
         self.__dict__.pop("_parts", None)
         rows = self._rows(X, reset=True)
-        named = likelihoods.LIKELIHOODS.get(self.likelihood)
+        named = likelihoods.LIKELIHOODS.get(getattr(self, "likelihood", "auto"))
         self.schema_ = infer(rows, type(self).__name__, *_names(X), asked=named.needs if named else None)
         self._check_components()
         return rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from narrows.data import Schema
 from narrows.estimators import labels, samplers
 from narrows.estimators.samplers import Mixture, Sampler
 from narrows.estimators.signature import seed_from
-from narrows.model import Autoencoder, infer_label
+from narrows.model import Autoencoder, infer_label, inference_mode
 from narrows.params import Integer, OneOf, Parameter, Real
 
 
@@ -44,7 +44,7 @@ class Attribute(NamedTuple):
     spread: float
 
 
-class Dials:
+class Dials(ABC):
     """Abstract: what can be done with codes once there is a model.
 
     Where the model is conditional, `y` is one label for all examples or one for each; None has it inferred from the
@@ -364,8 +364,8 @@ class Dials:
         h = self.applied(model.encoder, self.prepared(X))
         eps = torch.randn(len(h), code.n_noise, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         like = next(code.parameters(), eps)  # in double precision where the code has learned nothing itself
-        with torch.inference_mode():
-            z = code.sample(h.to(like), eps.to(like)).z
+        with inference_mode(model):
+            z = code.sample(h.to(like), eps.to(like)).z.detach()
         return z.double().cpu()[:, model.order.cpu()]
 
     def _dials(self, components: Any) -> list[tuple[np.ndarray, float]]:

@@ -44,8 +44,12 @@ def load(
         raise ValueError(
             f"{folder}: {cls.__name__} has no parameter {unknown[0]!r}. {nearest(unknown[0], cls.parameters())}"
         )
-    values["network"] = _own_network(values["network"], encoder, decoder)
-    model = cls(**{**values, "device": device, "hidden": tuple(values["hidden"])})
+    network = _own_network(values.get("network"), encoder, decoder)
+    if "network" in values:
+        values["network"] = network
+    if "hidden" in values:
+        values["hidden"] = tuple(values["hidden"])
+    model = cls(**{**values, "device": device})
     model.schema_ = Schema.from_dict(recipe["schema"])
     parts = model._assemble(0)
     model.model_ = parts.model.eval()
@@ -83,7 +87,9 @@ def _own_network(saved: Any, encoder: nn.Module | None, decoder: nn.Module | Non
     places = saved if isinstance(saved, list) else [saved]
     for role, given, place in zip(("encoder", "decoder"), (encoder, decoder), [*places, None], strict=False):
         if given is not None and not isinstance(place, dict):
-            raise ValueError(f"This model was not fitted with a {role} of your own: load it without `{role}`.")
+            raise ValueError(
+                f"This model was not fitted with a module of your own as its {role}: load it without `{role}`."
+            )
     lone = not isinstance(saved, list)
     found = []
     for place, given, role in zip([saved] if lone else saved, (encoder, decoder), ("encoder", "decoder"), strict=False):

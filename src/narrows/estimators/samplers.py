@@ -25,7 +25,7 @@ from torch import Tensor
 from narrows.bottlenecks import Stochastic
 from narrows.data import spaced
 from narrows.estimators.signature import plain
-from narrows.model import Autoencoder
+from narrows.model import Autoencoder, inference_mode
 from narrows.params import SIZES, Integer, OneOf, Parameter, either, nearest
 from narrows.training import own_generators
 from narrows.training.checkpoint import under
@@ -273,14 +273,14 @@ class Prior(Sampler):
         eps = torch.from_numpy(generator.standard_normal((n, self._code.n_prior_noise)) * temperature)
         if eps.shape[1] == len(self.model.order):  # a component keeps its noise, whatever place users see it in
             eps = self.model.to_own_order(eps)
-        with torch.inference_mode():
-            z = self._code.from_prior(eps.to(self._like))
+        with inference_mode(self.model):
+            z = self._code.from_prior(eps.to(self._like)).detach()
         return z[:, self.model.order.to(z.device)].double().cpu()
 
     def log_prob(self, Z: Tensor) -> Tensor:
         """log p(z)."""
-        with torch.inference_mode():
-            return self._code.log_prior(self.model.to_own_order(Z.to(self._like))).double().cpu()
+        with inference_mode(self.model):
+            return self._code.log_prior(self.model.to_own_order(Z.to(self._like))).detach().double().cpu()
 
     @property
     def _code(self) -> Stochastic:

@@ -19,7 +19,7 @@ from narrows.evaluation.intervals import Estimate, percentiles
 from narrows.evaluation.registry import Absent, measure
 from narrows.evaluation.scores import apply_to_code
 from narrows.evaluation.subjects import OfModel, OfPCA, Subject
-from narrows.model import Autoencoder, log_prob_by_label
+from narrows.model import Autoencoder, inference_mode, log_prob_by_label
 
 N_SCORED = 1_000  # examples whose likelihood is estimated
 _N_COMPONENTS = 16  # listed one by one
@@ -58,7 +58,9 @@ def nll(subject: Subject) -> Estimate:
     model = _model(subject)
     assert model.stochastic
     h, x = model.h[few], model.rows[few]
-    log_p, effective = importance(model.estimator.module(), h, x, scene.n_draws, scene.seed)
+    module = model.estimator.module()
+    with inference_mode(module):
+        log_p, effective = importance(module, h, x, scene.n_draws, scene.seed)
     words = (
         f"negative log-likelihood in nats by importance sampling, K = {scene.n_draws} (worth {effective:.0f} draws), "
         f"n = {len(few):,}; an upper bound in expectation{_caveat(model)}"
@@ -102,7 +104,6 @@ def active_components(subject: Subject) -> Estimate:
     return Estimate(active, *percentiles((variance > ACTIVE_VARIANCE).sum(1)), words)
 
 
-@torch.inference_mode()
 def importance(model: Autoencoder, h: Tensor, x: Tensor, n_draws: int, seed: int) -> tuple[Tensor, float]:
     """log p(x) by importance sampling, nats on the model's scale (n), and the effective number of draws (mean).
 
@@ -127,7 +128,7 @@ def importance(model: Autoencoder, h: Tensor, x: Tensor, n_draws: int, seed: int
         xs = xs.to(like.device, like.dtype)
         repeated = xs.repeat(n_draws, *[1] * (x.dim() - 1))
         log_w = log_w + _log_likelihood(model, z.flatten(0, 1), repeated).unflatten(0, z.shape[:2])
-        log_w = log_w.double().cpu()
+        log_w = log_w.detach().double().cpu()
         found.append(log_w.logsumexp(0) - math.log(n_draws))
         # (sum w)^2 / sum w^2, of weights that may be e^-1000
         effective += float((2 * log_w.logsumexp(0) - (2 * log_w).logsumexp(0)).exp().sum())

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
-from narrows.model import Autoencoder, infer_label
+from narrows.model import Autoencoder, infer_label, inference_mode
 
 T = TypeVar("T")
 AUTO_CONTAMINATION = 0.05  # what contamination="auto" stands for in the estimators
@@ -49,9 +49,9 @@ def _likeliest_label(model: Autoencoder, x: Tensor) -> tuple[Tensor, Tensor] | t
 
 def apply_to_code(model: Autoencoder, function: Callable[[Tensor], T], h: Tensor) -> T:
     """Call a method of the bottleneck, such as `encode`, with the encoder's output `h`; tensors return to the CPU."""
-    with torch.inference_mode():
+    with inference_mode(model):
         result: Any = function(h.to(next(model.parameters()).device))
-    return cast("T", result.cpu() if isinstance(result, Tensor) else result)
+    return cast("T", result.detach().cpu() if isinstance(result, Tensor) else result)
 
 
 @functools.lru_cache(maxsize=8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +52,7 @@ class Precise(nn.Linear):
             return super().forward(x.to(self.weight.dtype))
 
 
-class Decoder(nn.Module):
+class Decoder(nn.Module, ABC):
     """Abstract: from codes (B x n_inputs) to the numbers of a likelihood (B x params_shape).
 
     Attributes

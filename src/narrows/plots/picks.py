@@ -14,6 +14,7 @@ import torch
 
 from narrows.bottlenecks import as_sparse
 from narrows.data import Schema, evenly
+from narrows.model import inference_mode
 
 if TYPE_CHECKING:
     from narrows.estimators import SAE, Estimator  # for the annotations only: plots stand below
@@ -129,9 +130,9 @@ def dial_order(model: Estimator, most: int) -> tuple[list[int], list[str]]:
 def directions(model: SAE) -> np.ndarray:
     """What each unit adds to the decoder's numbers: units x `schema.shape`."""
     n, parameter = model.model_.bottleneck.n_components, next(model.model_.parameters())
-    with torch.inference_mode():
+    with inference_mode(model.model_):
         drawn = model.model_.decode(torch.cat([torch.zeros(1, n), torch.eye(n)]).to(parameter))
-    return (drawn[1:] - drawn[0]).float().cpu().numpy()
+    return (drawn[1:] - drawn[0]).detach().float().cpu().numpy()
 
 
 class Units(NamedTuple):

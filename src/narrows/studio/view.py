@@ -16,6 +16,7 @@ import torch
 from narrows.bottlenecks import as_sparse
 from narrows.data import spaced, taken
 from narrows.estimators.base import Estimator
+from narrows.model import inference_mode
 from narrows.plots import picks
 from narrows.studio import pictures
 from narrows.studio.data import MOST_ROWS, Data
@@ -248,8 +249,8 @@ class View:
         """-log p(x | z) of each entry at the example's own code, in nats: n x `schema.shape`."""
         model = self.model.module()
         x = self.model.prepared(X).to(next(model.parameters()))
-        with torch.inference_mode():
-            return -model.likelihood.log_prob(model.decode_own(x), x).cpu().double()
+        with inference_mode(model):
+            return -model.likelihood.log_prob(model.decode_own(x), x).detach().cpu().double()
 
     def _scored(self, X: Any) -> np.ndarray:
         likelihood = self.model.model_.likelihood

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from narrows.data import Examples, Rows, Schema
-from narrows.model import Autoencoder
+from narrows.model import Autoencoder, needs_gradient
 from narrows.networks import has_own_parts
 from narrows.objectives import Objective
 from narrows.shards import Shard, sharded
@@ -312,7 +312,8 @@ class Trainer:
         record["learning_rate"] = self.rate
         record.update(means)
         self.learning.forget()
-        valid, health = self.evaluate()
+        with torch.set_grad_enabled(needs_gradient(self.model)):
+            valid, health = self.evaluate()
         record.update({f"valid_{name}": value for name, value in valid.items()})
         record.update(health)
         self.result.history.append(record)
@@ -322,7 +323,6 @@ class Trainer:
         self.watch(health)
         self.keep(valid.get("loss"))
 
-    @torch.no_grad()
     def evaluate(self) -> tuple[dict[str, float], dict[str, float]]:
         """The held-out loss and its terms, and the code's health; the same random numbers each time."""
         if not len(self.held_out) and not self.model.has_code:

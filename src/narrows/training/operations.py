@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from narrows.data import Examples
-from narrows.model import Autoencoder
+from narrows.model import Autoencoder, needs_gradient
 from narrows.objectives import Objective
 from narrows.training.generators import own_generators
 from narrows.types import Batch
@@ -33,7 +33,7 @@ def operations(model: Autoencoder, objective: Objective, rows: Examples) -> floa
             counted += sum(2 * w.numel() * len(out) * (image[0, 0].numel() if w.dim() > 2 else 1) for w in weights)
 
     hooks = [module.register_forward_hook(count) for part in (model, objective) for module in part.modules()]
-    with own_generators(0), torch.no_grad():
+    with own_generators(0), torch.set_grad_enabled(needs_gradient(model)):
         device = next(model.parameters()).device  # the CPU, where the model will be sharded
         batch = rows.batch(torch.arange(2, device=rows.device))
         batch = Batch._make(None if part is None else part.to(device) for part in batch)

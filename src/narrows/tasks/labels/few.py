@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +29,7 @@ _LABEL_WEIGHT = 100.0  # of a nat of label beside one of reconstruction, while t
 _ANGULAR = 8  # components from which on codes are compared by direction
 
 
-class FromFew(BaseEstimator):
+class FromFew(BaseEstimator, ABC):
     """Abstract: what the classifier and the regressor share."""
 
     def __init__(
