@@ -166,7 +166,7 @@ class Dials(ABC):
             which = labels.numbers(y, replace(self.schema_, classes=source.classes), n_samples, owner)
         z = source.draw(n_samples, generator, temperature, which).numpy()
         told = np.empty((n_samples, 0)) if which is not None and not n_classes else self._told(None, y, n_samples)
-        return self._decoded(self._with(z, told), draw=seed_from(generator) if noise else None)
+        return self._decoded(self._with(self._allowed(z), told), draw=seed_from(generator) if noise else None)
 
     @available_if(has_code)
     def sampler(self, name: str = "auto") -> Sampler:
