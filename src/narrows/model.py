@@ -59,9 +59,6 @@ class Autoencoder(nn.Module):
         self.decoder, self.likelihood, self.guess = decoder, likelihood, guess
         self.register_buffer("order", torch.arange(bottleneck.n_components))
         self.register_buffer("log_frequencies", torch.tensor(frequencies).log() if frequencies else None)
-        for part in (encoder, decoder):  # convolutions go through channels-last weights faster
-            layout = getattr(part, "layout", torch.channels_last)
-            part.to(memory_format=layout)  # type: ignore[call-overload]
 
     @property
     def n_classes(self) -> int:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import torch
 from torch import nn
 
-from narrows import bottlenecks, corruptions, likelihoods, networks
+from narrows import accelerate, bottlenecks, corruptions, likelihoods, networks
 from narrows.data import Schema
 from narrows.model import Autoencoder
 from narrows.objectives import KeptNeighbours, WeightedCosts
@@ -336,4 +336,4 @@ def assemble(
         decoder.start_at(p_x.unmean(mean.expm1() if schema.support == "count" else mean).float())
     guess = bottlenecks.Guess(bottleneck.n_inputs, frequencies) if guessing else None
     model = Autoencoder(corruption or corruptions.Nothing(), encoder, bottleneck, decoder, p_x, frequencies, guess)
-    return Parts(model, objective or WeightedCosts(), tuple(choices))
+    return Parts(accelerate.prepare_model(model), objective or WeightedCosts(), tuple(choices))

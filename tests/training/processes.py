@@ -114,7 +114,7 @@ class At:
 
 def seen_rows(X: np.ndarray) -> list[list[int]]:
     """The rows that this process learns from, step by step, in one epoch without held-out rows."""
-    seen, before, learn = [], Rows.batch, Step._learn
+    seen, before, run = [], Rows.batch, Step._run
 
     def batch(rows, index):
         seen.append(index.tolist())
@@ -122,12 +122,12 @@ def seen_rows(X: np.ndarray) -> list[list[int]]:
 
     def watched(step, index):
         Rows.batch = batch
-        learn(step, index)
+        run(step, index)
         Rows.batch = before
 
-    Step._learn = watched
+    Step._run = watched
     AE(2, **{**COMMON, "batch_size": BATCH, "max_epochs": 1, "early_stopping": False}).fit(X)
-    Step._learn = learn
+    Step._run = run
     return seen
 
 

@@ -52,10 +52,10 @@ def gather(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors = {
         **trainer.model.state_dict(prefix="model."),
         **trainer.objective.state_dict(prefix="objective."),
-        **optimizer_tensors(learning.optimizer),
+        **optimizer_tensors(learning.optimizers[0].optimizer),
         **{f"best.{name}": t for name, t in trainer.best.items()},
-        **{f"sum.{name}": t for name, t in learning.sums.items()},
-        "limiter.mean": learning.limiter.mean,
+        **{f"sum.{name}": t for name, t in learning.sums.sums.items()},
+        "limiter.mean": learning.optimizers[0].clipping.mean,
         "generator.cpu": torch.get_rng_state(),
     }
     if trainer.sharded:
@@ -72,7 +72,7 @@ def gather(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "processes": trainer.world.size,
         "over": trainer.schedule.over(trainer.at.step, trainer.seconds),
         "position": asdict(trainer.at),
-        "summed": learning.summed,
+        "summed": learning.sums.n_steps,
         "seconds": trainer.seconds,
         "reviving": trainer.model.bottleneck.reviving,
         "schedule": trainer.schedule.state(),
@@ -114,11 +114,11 @@ def restore(trainer: Trainer, tensors: dict[str, Tensor], state: dict[str, Any],
     mine = {name: laid_out(tensors[name], like) for name, like in here.items()}
     trainer.model.load_state_dict(under("model", mine))
     trainer.objective.load_state_dict(under("objective", mine))
-    restore_optimizer(learning.optimizer, tensors)
+    restore_optimizer(learning.optimizers[0].optimizer, tensors)
     trainer.best = {name: laid_out(t.to(device), here[name]) for name, t in under("best", tensors).items()}
-    learning.sums = {name: t.to(device) for name, t in under("sum", tensors).items()}
-    learning.summed = state["summed"]
-    learning.limiter.mean = tensors["limiter.mean"].to(device)
+    learning.sums.sums = {name: t.to(device) for name, t in under("sum", tensors).items()}
+    learning.sums.n_steps = state["summed"]
+    learning.optimizers[0].clipping.mean = tensors["limiter.mean"].to(device)
     trainer.at = Position(**state["position"])
     trainer.clock.restore(trainer.at.step, state["seconds"])
     trainer.model.bottleneck.reviving = state["reviving"]

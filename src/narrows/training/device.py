@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import torch
 
+from narrows.accelerate import fastest
 from narrows.data import Patches, Rows
-from narrows.networks.products import fastest
 from narrows.params import nearest
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows import accelerate
 from narrows.data import Patches, Rows, Schema
 from narrows.model import Autoencoder
 from narrows.networks import has_own_parts
@@ -26,7 +27,6 @@ from narrows.objectives import WeightedCosts
 from narrows.shards import Shard, sharded
 from narrows.training import checkpoint as files
 from narrows.training.checkpoint import Position
-from narrows.training.denormals import denormals_as_zero
 from narrows.training.device import (
     choose_compile,
     choose_device,
@@ -171,8 +171,8 @@ class Trainer:
             settings.optimizer,
             decay,
             self.precision,
-            compiled=self.compiled,
-            recorded=recorded,
+            use_compile=self.compiled,
+            use_cuda_graph=recorded,
             world=self.world,
             sharded=self.sharded,
             say=self.say,
@@ -225,7 +225,7 @@ class Trainer:
         self.world.check_same(self.at.step, "the same checkpoint, in a folder that all of them can read")
         if self.world.rank == 0:
             self.tracking.begin(self.reporter.title, self.at.step, self.result.choices)
-        with threads(self.threads), denormals_as_zero(), views_allowed(), contextlib.closing(self.tracking):
+        with threads(self.threads), accelerate.around_training(), views_allowed(), contextlib.closing(self.tracking):
             while not self.schedule.over(self.at.step, self.seconds):
                 epoch, position = divmod(self.at.step, self.plan.steps_per_epoch)
                 self.epoch(epoch, position)
@@ -265,7 +265,7 @@ class Trainer:
         seconds = self.seconds if self.settings.max_time else 0.0
         self.rate = self.plan.learning_rate * self.schedule.multiplier(self.at.step, seconds) * 0.5**self.at.rescues
         self.objective.advance(self.schedule.progress(self.at.step, seconds))
-        self.learning.learn(index, self.rate)
+        self.learning.run(index, self.rate)
 
     def report(self) -> bool:
         """Read the losses, attend to what waits for the device, save if it is time.
@@ -273,7 +273,7 @@ class Trainer:
         Returns whether the training was set back, so that the epoch must begin anew.
         """
         self.model.bottleneck.attend()
-        means = self.learning.means()
+        means = self.learning.sums.means()
         if means and not math.isfinite(means["loss"]):
             self.rescue()
             return True
@@ -300,14 +300,14 @@ class Trainer:
 
     def judge(self, epoch: int) -> None:
         """Look at the held-out rows, keep the best weights, and say what there is to say."""
-        means = self.learning.means()
+        means = self.learning.sums.means()
         if (means and not math.isfinite(means["loss"])) or non_finite(self.model):
             self.rescue()
             return
         record: dict[str, Any] = {"epoch": epoch, "step": self.at.step, "seconds": round(self.seconds, 3)}
         record["learning_rate"] = self.rate
         record.update(means)
-        self.learning.forget()
+        self.learning.sums.reset()
         valid, health = self.evaluate()
         record.update({f"valid_{name}": value for name, value in valid.items()})
         record.update(health)
@@ -332,7 +332,7 @@ class Trainer:
         listener = self.model.encoder.register_forward_hook(
             lambda _module, _given, h: inputs.append(h.detach().float())
         )
-        with own_generators(_EVALUATION_SEED), self.learning.autocast():
+        with own_generators(_EVALUATION_SEED), accelerate.autocast(self.device, self.precision):
             for part in index.split(1000):
                 shard = self.world.shard(len(part))
                 with sharded(shard):
@@ -406,7 +406,7 @@ class Trainer:
     def rescue(self) -> None:
         """After a loss that is not finite: back to the weights put aside, at half the learning rate."""
         self.at.rescues += 1
-        self.learning.forget()
+        self.learning.sums.reset()
         if self.at.rescues > _RESCUES:
             names = ", ".join(non_finite(self.model)[:3]) or "none, but the loss"
             raise FloatingPointError(
@@ -423,7 +423,7 @@ class Trainer:
 
     def finish(self, interrupted: bool) -> None:
         """The best weights, and the last words."""
-        self.learning.settle()
+        self.learning.sums.settle()
         self.save()  # also of a training that is over: what it learned is on disk before anyone saves it
         if not math.isfinite(self.at.best_loss) and not non_finite(self.model):
             self.remember()  # there was no look yet, or nothing is held out: these are the best there are
