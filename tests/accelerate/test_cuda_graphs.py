@@ -22,11 +22,17 @@ from narrows.accelerate.compiled_step import laid_like
 from narrows.accelerate.cuda_graphs import CUDAGraphRunner
 from narrows.data import Rows, as_rows, infer
 from narrows.recipes import RECIPES
+from narrows.training.device import Choice
 from narrows.training.distributed import World
+from narrows.training.facts import Facts
+from narrows.training.plan import Place, make_plan
+from narrows.training.settings import Settings
 from narrows.training.step import Step
 
 N = 40
 META = torch.device("meta")
+ASKED = Choice("", "", "as asked")
+PLACE = Place(META, torch.float32, False, ASKED, ASKED)
 
 
 class Crossings(TorchDispatchMode):
@@ -82,14 +88,10 @@ def learner(model: Any, X: np.ndarray, labels: np.ndarray | None, optimizer: str
         parts.model,
         objective,
         there,
+        make_plan(Settings(weight_decay=0.1), PLACE, Facts(N, parts.model.bottleneck)),
         optimizer,
-        0.1,
-        torch.float32,
-        use_compile=False,
-        use_cuda_graph=False,
-        world=World(),
-        sharded=False,
-        say=pytest.fail,
+        World(),
+        pytest.fail,
     )
 
 

@@ -99,17 +99,17 @@ class At:
         self.step, self.rank, self.call = step, rank, call
 
     def __enter__(self):
-        self.before = Trainer.learn
+        self.before = Trainer.train_step
 
-        def learn(trainer, index):
-            if trainer.at.step == self.step and trainer.world.rank == self.rank:
+        def train_step(trainer, index):
+            if trainer.clock.step == self.step and trainer.world.rank == self.rank:
                 self.call()
             self.before(trainer, index)
 
-        Trainer.learn = learn
+        Trainer.train_step = train_step
 
     def __exit__(self, *_):
-        Trainer.learn = self.before
+        Trainer.train_step = self.before
 
 
 def seen_rows(X: np.ndarray) -> list[list[int]]:

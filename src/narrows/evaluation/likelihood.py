@@ -19,7 +19,7 @@ from narrows.evaluation.intervals import Estimate, percentiles
 from narrows.evaluation.registry import Absent, measure
 from narrows.evaluation.subjects import OfModel, OfPCA, Subject
 from narrows.model import Autoencoder
-from narrows.training.diagnosis import ACTIVE_VARIANCE
+from narrows.training.health import ACTIVE_VARIANCE
 
 N_SCORED = 1_000  # examples whose likelihood is estimated
 _N_COMPONENTS = 16  # listed one by one

@@ -7,24 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from narrows.bottlenecks import Gaussian, Sparse
-from narrows.model import Autoencoder
-from narrows.training.device import Choice
 from narrows.training.muon import Muon, is_matrix
-from narrows.training.sharding import total_norm
+from narrows.training.sharding import is_shared_out, laid_out, total_norm
 
 _BETAS, _EPS = (0.9, 0.999), 1e-8
-
-
-def choose_decay(asked: float | str, model: Autoencoder) -> tuple[float, Choice]:
-    """The weight decay asked for, or what did best on held-out Fashion-MNIST (docs/negative-results.md)."""
-    if not isinstance(asked, str):
-        return asked, Choice("weight_decay", f"{asked:g}", "as asked")
-    if isinstance(model.bottleneck, Sparse):
-        return 0.1, Choice("weight_decay", "0.1", "a sparse code: more of it lets units die")
-    if isinstance(model.bottleneck, Gaussian):
-        return 0.03, Choice("weight_decay", "0.03", "the noise of a stochastic code keeps from over-fitting already")
-    return 0.3, Choice("weight_decay", "0.3", "against over-fitting; 0 for the exact optimum of a small model")
 
 
 class GradientClipping:
@@ -90,6 +76,23 @@ class ClippedOptimizer:
         """Forget what the optimizer has gathered."""
         self.optimizer.state.clear()
 
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint: tensors named by parameter number and entry, and the running norm of the gradients."""
+        state = self.optimizer.state_dict()["state"]
+        tensors = {f"{i}.{key}": torch.as_tensor(v) for i, entry in state.items() for key, v in entry.items()}
+        return {"tensors": tensors, "norm": self.clipping.mean}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """From a checkpoint."""
+        entries: dict[int, dict[str, Tensor]] = {}
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        for name, tensor in state["tensors"].items():
+            number, key = name.split(".", 1)
+            like = parameters[int(number)]
+            entries.setdefault(int(number), {})[key] = _beside(tensor, like) if tensor.shape == like.shape else tensor
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": entries})
+        self.clipping.mean = state["norm"].to(self.clipping.mean.device)
+
 
 def adamw(parameters: list[nn.Parameter], decay: float, *, capturable: bool = False) -> torch.optim.AdamW:
     """AdamW (Loshchilov and Hutter, 2019, https://arxiv.org/abs/1711.05101), in one fused pass over all parameters.
@@ -123,3 +126,10 @@ def _groups(parameters: list[nn.Parameter], decay: float) -> list[dict[str, Any]
 def _fused(parameters: list[nn.Parameter], capturable: bool) -> dict[str, Any]:
     rate = torch.zeros((), device=parameters[0].device) if capturable else 0.0
     return {"lr": rate, "betas": _BETAS, "eps": _EPS, "fused": True, "capturable": capturable}
+
+
+def _beside(tensor: Tensor, like: Tensor) -> Tensor:
+    """Return `tensor` in the order in memory of a parameter: the fused optimizer goes through both at once."""
+    if is_shared_out(like):
+        return laid_out(tensor, like)
+    return torch.empty_like(like, dtype=tensor.dtype, device=tensor.device, requires_grad=False).copy_(tensor)

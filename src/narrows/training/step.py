@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from narrows.objectives import WeightedCosts
 from narrows.shards import Shard, sharded
 from narrows.training.distributed import Learner, World, averaging
 from narrows.training.optimizer import ClippedOptimizer, adamw, muon
+from narrows.training.plan import Plan
 from narrows.training.sharding import share_out
 from narrows.training.sums import LossSums
 from narrows.types import Batch
@@ -25,13 +27,9 @@ class Step:
     Parameters
     ----------
     rows : where batches come from.
+    plan : where, in which precision and how a step is taken.
     optimizer : its name. A model that is shared out is always learned by AdamW.
-    decay : of the weights.
-    precision : dtype of matrix products. Weights, losses and reductions stay in float32.
-    use_compile : whether the step is compiled: as one graph where that is possible, otherwise the loss alone.
-    use_cuda_graph : whether steps are recorded and played back; for CUDA devices.
     world : the processes that share each batch.
-    sharded : whether each of them holds a share of the model, too.
     say : told in words what turned out otherwise than chosen.
     """
 
@@ -40,33 +38,28 @@ class Step:
         model: Autoencoder,
         objective: WeightedCosts,
         rows: Rows | Patches,
+        plan: Plan,
         optimizer: str,
-        decay: float,
-        precision: torch.dtype,
-        *,
-        use_compile: bool,
-        use_cuda_graph: bool,
         world: World,
-        sharded: bool,
         say: Callable[[str], None],
     ) -> None:
         self.model, self.objective, self.rows, self.say = model, objective, rows, say
-        self.device, self.precision, self.world = rows.device, precision, world
-        self.use_compile, self.use_cuda_graph = use_compile, use_cuda_graph
+        self.device, self.precision, self.world = rows.device, plan.place.precision, world
+        self.use_compile, self.use_cuda_graph = plan.use_compile, plan.use_cuda_graph
         self.learner = Learner(model, objective, world)
         self.loss: nn.Module = self.learner
-        if sharded:
+        if plan.place.sharded:
             share_out(self.learner, rows.device)
         elif world.size > 1:
             self.loss = averaging(self.learner, rows.batch(torch.arange(2, device=rows.device)))
         parameters = [p for module in (model, objective) for p in module.parameters() if p.requires_grad]
-        if optimizer == "muon" and not sharded:
-            narrow = torch.bfloat16 if precision == torch.bfloat16 else torch.float32
-            by: torch.optim.AdamW = muon(parameters, decay, capturable=use_cuda_graph, dtype=narrow)
+        if optimizer == "muon" and not plan.place.sharded:
+            narrow = torch.bfloat16 if self.precision == torch.bfloat16 else torch.float32
+            by: torch.optim.AdamW = muon(parameters, plan.weight_decay, capturable=self.use_cuda_graph, dtype=narrow)
         else:
-            by = adamw(parameters, decay, capturable=use_cuda_graph)
+            by = adamw(parameters, plan.weight_decay, capturable=self.use_cuda_graph)
         self.optimizers = [ClippedOptimizer(by, parameters, rows.device)]
-        self.sums = LossSums(world)
+        self.sums = LossSums(world, rows.device)
         self.around_forward = accelerate.around_forward(self)
         self.fast_update = accelerate.fast_update(self)
         self.runner = accelerate.runner(self)
@@ -86,6 +79,15 @@ class Step:
         for optimizer in self.optimizers:
             optimizer.restart()
         self.runner = accelerate.runner(self)
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint: that of the optimizers."""
+        return {str(number): optimizer.state() for number, optimizer in enumerate(self.optimizers)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """From a checkpoint."""
+        for number, optimizer in enumerate(self.optimizers):
+            optimizer.restore(state[str(number)])
 
     def _run(self, index: Tensor) -> None:
         shard = self.world.shard(len(index))

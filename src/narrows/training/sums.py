@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -14,10 +16,11 @@ class LossSums:
     Parameters
     ----------
     world : the processes, each of which sums over its own rows.
+    device : where the losses are.
     """
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, world: World, device: torch.device) -> None:
+        self.world, self.device = world, device
         self.sums: dict[str, Tensor] = {}
         self.n_steps = 0
 
@@ -45,3 +48,12 @@ class LossSums:
         self.n_steps = 0
         for total in self.sums.values():
             total.zero_()
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"sums": self.sums, "n_steps": self.n_steps}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """From a checkpoint."""
+        self.sums = {name: total.to(self.device) for name, total in state["sums"].items()}
+        self.n_steps = state["n_steps"]
