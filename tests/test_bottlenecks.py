@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.distributions import Independent, Normal, kl_divergence
+from torch.distributions import Normal, kl_divergence
 
 from narrows.bottlenecks import L1, Gaussian, KLRate, Plain, TopK
 from narrows.corruptions import Nothing
@@ -30,27 +30,35 @@ def test_kl_against_torch():
     mean, log_std = bottleneck.split(h)
     assert torch.equal(mean, h[:, :5])
     expected = kl_divergence(Normal(mean, log_std.exp()), Normal(0.0, 1.0))
-    torch.testing.assert_close(bottleneck.kl(h), expected)
+    torch.testing.assert_close(bottleneck.kl_per_component(h), expected)
     torch.testing.assert_close(bottleneck(h).costs["kl"], expected.sum(1))
-    torch.testing.assert_close(
-        kl_divergence(bottleneck.posterior(h), bottleneck.prior(h)), bottleneck(h).costs["kl"], rtol=1e-10, atol=1e-10
-    )
-    assert isinstance(bottleneck.prior(h), Independent)
+
+
+def test_densities_against_torch():
+    torch.manual_seed(0)
+    bottleneck = Gaussian(5)
+    h, eps = 2 * torch.randn(7, 10, dtype=torch.float64), torch.randn(7, 5, dtype=torch.float64)
+    mean, log_std = bottleneck.split(h)
+    z, log_q, log_p = bottleneck.sample(h, eps)
+    torch.testing.assert_close(z, mean + log_std.exp() * eps)
+    torch.testing.assert_close(log_q, Normal(mean, log_std.exp()).log_prob(z).sum(1))
+    torch.testing.assert_close(log_p, Normal(0.0, 1.0).log_prob(z).sum(1))
+    torch.testing.assert_close(bottleneck.log_prior(z), log_p)
 
 
 def test_kl_gradient():
     torch.manual_seed(0)
     h = torch.randn(4, 6, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(Gaussian(3).kl, (h,))
+    assert torch.autograd.gradcheck(Gaussian(3).kl_per_component, (h,))
 
 
 def test_kl_is_the_expectation_of_the_log_ratio():
     torch.manual_seed(0)
     bottleneck, h = Gaussian(2), torch.tensor([[0.7, -1.0, -0.5, 0.3]], dtype=torch.float64)
-    z = bottleneck(h.expand(400_000, 4)).z
-    ratio = bottleneck.posterior(h).log_prob(z) - bottleneck.prior(h).log_prob(z)
+    _, log_q, log_p = bottleneck.sample(h.expand(400_000, 4), torch.randn(400_000, 2, dtype=torch.float64))
+    ratio = log_q - log_p
     assert float(ratio.mean()) == pytest.approx(
-        float(bottleneck.kl(h).sum()), abs=5 * float(ratio.std()) / 400_000**0.5
+        float(bottleneck.kl_per_component(h).sum()), abs=5 * float(ratio.std()) / 400_000**0.5
     )
 
 
@@ -91,7 +99,7 @@ def test_free_nats_take_the_pull_and_leave_the_cost(free):
     h = (torch.randn(40, 6, dtype=torch.float64) * torch.tensor([0.1, 0.2, 2.0, 0.1, 0.1, 0.1])).requires_grad_()
     bottleneck = Gaussian(3, free_nats=free)
     code = bottleneck(h)
-    kl = bottleneck.kl(h)
+    kl = bottleneck.kl_per_component(h)
     torch.testing.assert_close(code.costs["kl"], kl.sum(1))  # the true one
     floor = kl.mean(0).clamp(min=free).sum()
     total = (code.costs["kl"] + code.costs["free_nats"]).mean()
@@ -223,7 +231,7 @@ def test_dead_units_are_revived():
         with torch.no_grad():
             encoder.layers[-1].bias[24:] = -3.0
         bottleneck = TopK(48, 4, patience=patience)
-        model = Autoencoder(Nothing(), encoder, bottleneck, Dictionary(schema, 48), GaussianLikelihood())
+        model = Autoencoder(Nothing(), encoder, bottleneck, Dictionary(schema.shape, 48), GaussianLikelihood())
         settings = Settings(max_epochs=100, learning_rate=1e-2, early_stopping=False, precision="float32", device="cpu")
         history = train(model, WeightedCosts(), X, schema, settings).history
         with torch.no_grad():

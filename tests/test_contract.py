@@ -176,7 +176,7 @@ class TestEveryRecipe:
         assert set(parts.objective.weights) <= set(loss.terms)
         output = parts.model(batch)
         assert all(cost.shape == (N,) for cost in output.code.costs.values())
-        assert parts.model.likelihood.score(output.parameters, batch.target).shape == (N,)
+        assert parts.model.likelihood.score(output.params, batch.target).shape == (N,)
 
     def test_overfits_64_examples(self, name, code, kind, net):
         X = data(kind, 64)

@@ -7,7 +7,7 @@ import torch
 from scipy.integrate import quad
 
 from narrows.data import Schema, infer
-from narrows.likelihoods import LIKELIHOODS, Gaussian, NegativeBinomial, choose
+from narrows.likelihoods import LIKELIHOODS, Gaussian, HeteroscedasticGaussian, NegativeBinomial, choose
 
 # the decoder's numbers at which each is looked at: ordinary ones, near 0 where series take over, and far out
 POINTS = [-30.0, -4.0, -0.3, -0.11, -0.09, -1e-3, 0.0, 1e-6, 0.05, 0.099, 0.101, 1.0, 3.0, 40.0]
@@ -30,7 +30,13 @@ def made(name: str):
     return forms
 
 
-ALL = [pytest.param(form, id=f"{name}-{i}") for name in LIKELIHOODS for i, form in enumerate(made(name))]
+# those of which the decoder gives one number an entry; the others have tests of their own below
+ALL = [
+    pytest.param(form, id=f"{name}-{i}")
+    for name in LIKELIHOODS
+    for i, form in enumerate(made(name))
+    if form.n_params == 1
+]
 
 
 def points(likelihood) -> list[float]:
@@ -273,3 +279,39 @@ def test_the_likelihood_follows_from_the_data(X, expected):
 def test_an_unknown_likelihood_is_refused():
     with pytest.raises(ValueError, match=r"Unknown likelihood 'bernouli'. Did you mean 'bernoulli'"):
         choose("bernouli", schema_of(np.eye(9)))
+
+
+class TestHeteroscedastic:
+    def test_is_the_normal_distribution(self):
+        torch.manual_seed(0)
+        o, x = torch.randn(5, 6, 4, 4, dtype=torch.float64), torch.randn(5, 3, 4, 4, dtype=torch.float64)
+        likelihood = HeteroscedasticGaussian()
+        m, log_s = likelihood.split(o)
+        assert torch.equal(m, o[:, :3])
+        expected = scipy.stats.norm.logpdf(x.numpy(), m.numpy(), log_s.exp().numpy())
+        np.testing.assert_allclose(likelihood.log_prob(o, x).numpy(), expected)
+        assert likelihood.score(o, x).shape == (5,)
+
+    def test_the_scale_has_a_floor_and_grows_with_the_second_number(self):
+        o = torch.tensor([[0.0, -1e4], [0.0, -30.0], [0.0, 0.0], [0.0, 5.0]], dtype=torch.float64)
+        s = HeteroscedasticGaussian().split(o)[1].exp()[:, 0]
+        assert s.tolist() == pytest.approx([1e-3, 1e-3, 1.0, np.exp(5.0)], rel=2e-3)
+
+    @pytest.mark.parametrize("bounded", [False, True])
+    def test_mean_draws_and_start(self, bounded):
+        torch.manual_seed(0)
+        likelihood = HeteroscedasticGaussian(bounded)
+        m = torch.linspace(0.1, 0.9, 5, dtype=torch.float64)
+        o = likelihood.unmean(m)[None]
+        assert o.shape == (1, *likelihood.params_shape((5,)))
+        torch.testing.assert_close(likelihood.mean(o)[0], m)
+        o = torch.cat([o[:, :5], o[:, 5:] - 4], 1).expand(20_000, -1)  # so narrow that no draw is brought back
+        x = likelihood.sample(o)
+        assert (x.mean(0) - m).abs().max() < 5 * x.std(0).max() / 20_000**0.5
+        assert torch.allclose(x.std(0), likelihood.split(o)[1][0].exp(), rtol=0.05)
+
+    def test_gradient(self):
+        torch.manual_seed(0)
+        o = torch.randn(3, 8, dtype=torch.float64).requires_grad_()
+        x = torch.randn(3, 4, dtype=torch.float64)
+        assert torch.autograd.gradcheck(lambda o: HeteroscedasticGaussian().log_prob(o, x), (o,))

@@ -55,7 +55,7 @@ class TestCost:
         torch.manual_seed(0)
         z, near = torch.randn(2, 60, 2, dtype=torch.float64)
         x = torch.randn(60, 4, dtype=torch.float64)
-        found = KeptNeighbours(attraction=1.7, breadth=breadth, spread=3.0)(z, near, x)
+        found = KeptNeighbours(attraction=1.7, breadth=breadth, spread=3.0).of_codes(z, near, x)
         everyone = torch.cat([z, near])
         for i in range(60):
             q = 1 / (1 + 9 * (everyone - z[i]).square().sum(1))
@@ -70,26 +70,28 @@ class TestCost:
         z, near = (torch.randn(8, 2, dtype=torch.float64, requires_grad=True) for _ in range(2))
         x = torch.randn(8, 4, dtype=torch.float64)
         cost = KeptNeighbours(attraction=1.3, spread=2.0)
-        assert torch.autograd.gradcheck(lambda z, near: cost(z, near, x), (z, near))
+        assert torch.autograd.gradcheck(lambda z, near: cost.of_codes(z, near, x), (z, near))
 
     def test_moves_with_the_map(self):
         torch.manual_seed(0)
         (z, near), x = torch.randn(2, 9, 2, dtype=torch.float64), torch.randn(9, 4, dtype=torch.float64)
         cost, turn = KeptNeighbours(), torch.linalg.qr(torch.randn(2, 2, dtype=torch.float64)).Q
-        torch.testing.assert_close(cost(z @ turn + 5, near @ turn + 5, x), cost(z, near, x), rtol=1e-9, atol=0)
+        torch.testing.assert_close(
+            cost.of_codes(z @ turn + 5, near @ turn + 5, x), cost.of_codes(z, near, x), rtol=1e-9, atol=0
+        )
 
     def test_goes_by_ratios_of_distances(self):
         torch.manual_seed(0)
         (z, near), x = torch.randn(2, 9, 2, dtype=torch.float64), torch.randn(9, 4, dtype=torch.float64)
         cost = KeptNeighbours()
-        torch.testing.assert_close(cost(z, near, 100 * x), cost(z, near, x), rtol=1e-9, atol=0)
+        torch.testing.assert_close(cost.of_codes(z, near, 100 * x), cost.of_codes(z, near, x), rtol=1e-9, atol=0)
 
     @pytest.mark.parametrize("n", [1, 2, 3, 4, 16])
     @pytest.mark.parametrize("where", [0.0, 1e4])
     def test_examples_that_are_alike_have_a_finite_cost(self, where, n):
         z = torch.full((n, 2), where, requires_grad=True)
         for near in (z, None):
-            cost = KeptNeighbours()(z, near, torch.zeros(n, 3))
+            cost = KeptNeighbours().of_codes(z, near, torch.zeros(n, 3))
             cost.sum().backward()
             assert torch.isfinite(cost).all()
             assert torch.isfinite(z.grad).all()
@@ -98,12 +100,12 @@ class TestCost:
         torch.manual_seed(0)
         (z, near), x = torch.randn(2, 9, 2), torch.randn(9, 4)
         cost = KeptNeighbours()
-        whole = cost(z, near, x)
+        whole = cost.of_codes(z, near, x)
         # the other process's rows: what adding up over processes brings
         others = iter([cost.spread * z, cost.spread * near, x])
         monkeypatch.setattr("narrows.shards.batch_sum", lambda mine: _filled(mine, next(others), slice(2, 5)))
         with sharded(Shard(2, 5, 9)):
-            part = cost(z[2:5], near[2:5], x[2:5])
+            part = cost.of_codes(z[2:5], near[2:5], x[2:5])
         torch.testing.assert_close(part, whole[2:5])
 
     def test_of_a_batch_without_neighbours_goes_by_the_batch_alone(self):
@@ -113,7 +115,7 @@ class TestCost:
         x = schema.prepare(torch.from_numpy(X))
         z = parts.model.encode(x)
         found = parts.objective.eval()(parts.model, Batch(x, x)).terms["neighbours"]
-        torch.testing.assert_close(found, KeptNeighbours(breadth=1.0)(z, None, x).mean())
+        torch.testing.assert_close(found, KeptNeighbours(breadth=1.0).of_codes(z, None, x).mean())
 
     def test_its_weight_needs_it(self):
         parts = RECIPES["ae"].make(infer(np.eye(4), "test"), 2)

@@ -6,6 +6,7 @@ import torch
 from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 from torch import nn
+from torch.distributions import Independent, Normal
 
 from narrows import AE, VAE
 from narrows.bottlenecks import L1, Gaussian, Plain, TopK
@@ -54,18 +55,29 @@ def test_the_total_is_nll_plus_weighted_costs(bottleneck, weights):
     # and the nll is the likelihood's, summed over entries and averaged over the batch
     torch.manual_seed(3)
     output = model(batch)
-    nats = torch.distributions.Bernoulli(logits=output.parameters).log_prob(batch.target).sum(1)
+    nats = torch.distributions.Bernoulli(logits=output.params).log_prob(batch.target).sum(1)
     torch.testing.assert_close(loss.terms["nll"], -nats.mean())
     assert loss.total.dtype == torch.float64
 
 
-def test_only_observed_entries_are_scored():
+def test_entries_count_as_far_as_they_are_observed_and_weighed():
     model, (x, *_) = model_with(Plain(2)), batch_of()
-    weight = torch.ones_like(x)
-    weight[:, 3:] = 0
-    loss = WeightedCosts()(model, Batch(x, x, weight))
-    each = -model.likelihood.log_prob(model(Batch(x, x)).parameters, x)
-    torch.testing.assert_close(loss.total, each[:, :3].sum(1).mean())
+    observed, weight = torch.ones_like(x), torch.full_like(x, 0.5)
+    observed[:, 3:] = 0
+    weight[:, 0] = 2
+    each = -model.likelihood.log_prob(model(Batch(x, x)).params, x)
+    for batch, factor in [
+        (Batch(x, x, observed), observed),
+        (Batch(x, x, weight=weight), weight),
+        (Batch(x, x, observed, weight), observed * weight),
+    ]:
+        torch.testing.assert_close(WeightedCosts()(model, batch).total, (each * factor).sum(1).mean())
+
+
+def test_the_likelihood_has_a_weight_by_name_too():
+    model, batch = model_with(Plain(2)), batch_of()
+    loss = WeightedCosts({"nll": 0.25})(model, batch)
+    torch.testing.assert_close(loss.total, 0.25 * loss.terms["nll"])
 
 
 def test_the_target_is_clean_where_the_input_is_not():
@@ -158,7 +170,8 @@ def test_elbo_is_at_most_the_importance_weighted_bound():
     torch.manual_seed(0)
     with torch.no_grad():
         h = model.encoder(x)
-        posterior, prior = model.bottleneck.posterior(h), model.bottleneck.prior(h)
+        mean, log_std = model.bottleneck.split(h)
+        posterior, prior = Independent(Normal(mean, log_std.exp()), 1), Independent(Normal(torch.zeros(2), 1.0), 1)
 
         def log_weights(k: int) -> torch.Tensor:
             z = posterior.sample((k,))

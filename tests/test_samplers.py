@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 
 import narrows
 from narrows import AE, SAE, VAE
+from narrows.bottlenecks import lerp, slerp
 from narrows.cli import app
 from narrows.estimators.dials import Attribute
 from narrows.estimators.samplers import Flow, Mixture
-from narrows.estimators.ways import on_line, on_sphere
+from narrows.model import infer_label
 
 SMALL = {"hidden": (32,), "max_epochs": 4, "random_state": 0, "precision": "float32", "device": "cpu", "compile": False}
 
@@ -254,23 +255,23 @@ def test_no_sampler_of_a_sparse_code(digits):
 
 
 def test_on_the_sphere_the_norm_and_the_angles_are_even(rng):
-    a, b = rng.normal(size=(2, 7))
-    b *= np.linalg.norm(a) / np.linalg.norm(b)
-    way = on_sphere(a, b, np.linspace(0, 1, 6)[:, None])
+    a, b = torch.from_numpy(rng.normal(size=(2, 7)))
+    b *= a.norm() / b.norm()
+    way = slerp(a, b, torch.linspace(0, 1, 6, dtype=torch.float64)[:, None]).numpy()
     np.testing.assert_allclose(np.linalg.norm(way, axis=1), np.linalg.norm(a))
-    np.testing.assert_allclose(way[[0, -1]], [a, b])
+    np.testing.assert_allclose(way[[0, -1]], torch.stack([a, b]).numpy())
     steps = (way[1:] * way[:-1]).sum(1)
     np.testing.assert_allclose(steps, steps[0])
     # where norms differ they go evenly from one to the other
-    way = on_sphere(a, 3 * b, np.linspace(0, 1, 5)[:, None])
+    way = slerp(a, 3 * b, torch.linspace(0, 1, 5, dtype=torch.float64)[:, None]).numpy()
     np.testing.assert_allclose(np.linalg.norm(way, axis=1), np.linalg.norm(a) * np.linspace(1, 3, 5))
 
 
 @pytest.mark.parametrize(("first", "last"), [([1, 0], [2, 0]), ([1, 0], [-1, 0]), ([0, 0], [1, 1])])
 def test_where_there_is_no_arc_the_way_is_a_line(first, last):
-    weights = np.linspace(0, 1, 5)[:, None]
-    first, last = np.array(first, float), np.array(last, float)
-    np.testing.assert_allclose(on_sphere(first, last, weights), on_line(first, last, weights))
+    t = torch.linspace(0, 1, 5, dtype=torch.float64)[:, None]
+    first, last = torch.tensor(first, dtype=torch.float64), torch.tensor(last, dtype=torch.float64)
+    torch.testing.assert_close(slerp(first, last, t), lerp(first, last, t))
 
 
 def test_paths(ae, digits):
@@ -458,12 +459,12 @@ def test_the_score_is_the_elbo_of_example_and_label(conditional, digits):
     model, x = conditional.model_, conditional.prepared(X).float()
     with torch.inference_mode():
         h = model.encoder(x)
-        mean, log_std = model.bottleneck.split(h)
-        label, total = model.infer(x), 0.0
+        mean, log_std = model.bottleneck.free.split(h)
+        label, total = infer_label(model, x), 0.0
         for eps in torch.randn(2000, 4, generator=torch.Generator().manual_seed(0)):
             total = total + model.likelihood.score(model.decoder(torch.cat([mean + log_std.exp() * eps, label], 1)), x)
         frequency = torch.tensor(conditional.schema_.frequencies)[label.argmax(1)]
-        expected = total / 2000 - model.bottleneck.kl(h).sum(1) + frequency.log()
+        expected = total / 2000 - model.bottleneck.kl_per_component(h).sum(1) + frequency.log()
     np.testing.assert_allclose(conditional.score_samples(X), expected, atol=3)
     assert conditional.offset_ < np.median(conditional.score_samples(digits[:200]))
 

@@ -12,7 +12,7 @@ any of them without being told which (Zhang et al., DnCNN, 2017, https://arxiv.o
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -24,12 +24,12 @@ from narrows.types import Batch, Corrupted
 Level = float | tuple[float, float]
 
 
-class Corruption(nn.Module):
+class Corruption(nn.Module, ABC):
     """Abstract: turns a batch into what the encoder sees."""
 
     @abstractmethod
     def forward(self, batch: Batch) -> Corrupted:
-        """Corrupt `batch.x` (B x ...). `weight` passes through unless the corruption hides entries from the loss."""
+        """Corrupt `batch.x` (B x ...); `scored` is a mask where the corruption hides entries from the loss."""
 
 
 class Nothing(Corruption):
@@ -37,13 +37,13 @@ class Nothing(Corruption):
 
     def forward(self, batch: Batch) -> Corrupted:
         """Hand the batch on."""
-        return Corrupted(batch.x, batch.weight)
+        return Corrupted(batch.x)
 
 
 class Noise(Corruption):
-    """Noise of one kind, at a fixed level or at one drawn for each example.
+    """Abstract: noise of one kind, at a fixed level or at one drawn for each example.
 
-    Subclasses say in `apply` what level means to them.
+    Subclasses say in `apply_noise` what level means to them.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Noise(Corruption):
         level = torch.full((len(x),) + (1,) * (x.dim() - 1), self.low, dtype=x.dtype, device=x.device)
         if self.high > self.low:
             level = level + (self.high - self.low) * torch.rand_like(level)
-        return Corrupted(self.apply_noise(x, level), batch.weight)
+        return Corrupted(self.apply_noise(x, level))
 
     @abstractmethod
     def apply_noise(self, x: Tensor, level: Tensor) -> Tensor:
@@ -144,7 +144,7 @@ class BlindSpot(Corruption):
         self.share, self.radius = share, radius
 
     def forward(self, batch: Batch) -> Corrupted:
-        """Replace pixels of `batch.x` (B x C x H x W, sides above twice the radius); `weight` marks them."""
+        """Replace pixels of `batch.x` (B x C x H x W, sides above twice the radius); `scored` marks them."""
         x = batch.x
         height, width = x.shape[-2:]
         # numbers of the (2 r + 1)^2 offsets without the middle one, which is the pixel itself
@@ -158,8 +158,7 @@ class BlindSpot(Corruption):
         neighbour = (row * width + column).flatten(1)[:, None].expand(-1, x.shape[1], -1)
         chosen = torch.rand(len(x), 1, height, width, device=x.device) < self.share
         seen = torch.where(chosen, x.flatten(2).gather(2, neighbour).view_as(x), x)
-        weight = chosen.to(x.dtype).expand_as(x)
-        return Corrupted(seen, weight if batch.weight is None else weight * batch.weight)
+        return Corrupted(seen, chosen.to(x.dtype).expand_as(x))
 
 
 def _stepped(start: Tensor, step: Tensor, size: int) -> Tensor:

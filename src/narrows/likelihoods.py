@@ -1,15 +1,16 @@
 """Likelihoods: log p(x | z), given what the decoder says of each entry.
 
 Every one is normalised over its support, in nats for one entry; `score` sums over the entries of an example. The
-decoder gives one unbounded number for each entry, from which the likelihood makes its parameters.
+decoder gives unbounded numbers for each entry (`n_params`, most often one), from which the likelihood makes its
+parameters.
 
-Symbols: o, the decoder's number; m, the mean; x, the observed entry.
+Symbols: o, the decoder's output (B x params_shape); m, the mean; x, the observed entry.
 """
 
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 import torch
 import torch.nn.functional as F
@@ -22,9 +23,10 @@ from narrows.shards import batch_mean, batch_sum
 _LOG_2PI = math.log(2 * math.pi)
 _LARGEST_LOG_COUNT = 20.0  # e^20 is half a billion; beyond, single precision has no counts
 _SMALLEST_SCALE = 1e-3  # of a Gaussian: data that a model reproduces exactly must not send the likelihood to infinity
+_LOG_FLOOR = math.log(_SMALLEST_SCALE)
 
 
-class Likelihood(nn.Module):
+class Likelihood(nn.Module, ABC):
     """Abstract: a distribution for each entry.
 
     Attributes
@@ -32,15 +34,24 @@ class Likelihood(nn.Module):
     name : as users say it.
     support : what it can score, in words.
     needs : the support that the data must keep for it ("unit" or "count"); None where any scale will do.
+    n_params : numbers that the decoder gives for each entry.
+    mean_function : name of the function from the decoder's number to the mean, for scripts that decode without torch:
+        "identity", "sigmoid", "exp" or "continuous_bernoulli"; None where it is none of these.
     """
 
     name: str
     support: str
     needs: Support | None = None
+    n_params: int = 1
+    mean_function: str | None = None
+
+    def params_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the decoder's output for examples of `shape`: one parameter after the other along the first axis."""
+        return (self.n_params * shape[0], *shape[1:])
 
     @abstractmethod
     def log_prob(self, o: Tensor, x: Tensor) -> Tensor:
-        """Nats for each entry: B x ... like `x`."""
+        """Nats for each entry or column: B x ..."""
 
     @abstractmethod
     def mean(self, o: Tensor) -> Tensor:
@@ -52,7 +63,10 @@ class Likelihood(nn.Module):
 
     @abstractmethod
     def unmean(self, m: Tensor) -> Tensor:
-        """The `o` whose mean is `m` (kept off the ends of the range): where a decoder starts from."""
+        """The `o` whose mean is `m` (one number a column or channel, kept off the ends of the range).
+
+        It has `n_params` numbers for each, one parameter after the other: a decoder starts from there.
+        """
 
     @abstractmethod
     def contains(self, x: Tensor) -> Tensor:
@@ -86,6 +100,7 @@ class _Counts(Likelihood):
 
     support = "0, 1, 2, ..."
     needs = "count"
+    mean_function = "exp"
 
     def mean(self, o: Tensor) -> Tensor:
         """exp(o), up to a count of e^20."""
@@ -109,6 +124,7 @@ class Bernoulli(_Unit):
     """
 
     name = "bernoulli"
+    mean_function = "sigmoid"
 
     def log_prob(self, o: Tensor, x: Tensor) -> Tensor:
         """x log sigmoid(o) + (1 - x) log sigmoid(-o)."""
@@ -135,6 +151,7 @@ class ContinuousBernoulli(_Unit):
     """
 
     name = "continuous_bernoulli"
+    mean_function = "continuous_bernoulli"
 
     def log_prob(self, o: Tensor, x: Tensor) -> Tensor:
         """o (x - 1/2) - log(sinh(o/2) / (o/2))."""
@@ -190,6 +207,7 @@ class Gaussian(Likelihood):
     def __init__(self, bounded: bool = False, each: float | None = None) -> None:
         super().__init__()
         self.bounded, self.each = bounded, each
+        self.mean_function = "sigmoid" if bounded else "identity"
         self.register_buffer("variance", torch.tensor(1.0))
         self.register_buffer("seen", torch.tensor(0.0))
 
@@ -227,6 +245,61 @@ class Gaussian(Likelihood):
     def unmean(self, m: Tensor) -> Tensor:
         """m or its logit."""
         return torch.logit(m.clamp(0.005, 0.995)) if self.bounded else m
+
+    def contains(self, x: Tensor) -> Tensor:
+        """Everything finite."""
+        return torch.isfinite(x)
+
+
+class HeteroscedasticGaussian(Likelihood):
+    """N(m, s^2), mean and scale of each entry given by the decoder.
+
+        o = (o_1, o_2)    m = o_1, or sigmoid(o_1) where the data lie in [0, 1]    log s = c + softplus(o_2 - c)
+
+    c is the log of the smallest scale, so that data that a model reproduces exactly do not send the likelihood to
+    infinity. Nix and Weigend, Estimating the mean and variance of the target probability distribution (1994),
+    https://doi.org/10.1109/ICNN.1994.374138.
+
+    Parameters
+    ----------
+    bounded : whether m passes through a sigmoid.
+
+    >>> import torch
+    >>> HeteroscedasticGaussian().params_shape((3, 8, 8))
+    (6, 8, 8)
+    """
+
+    name = "heteroscedastic"
+    support = "(-inf, inf)"
+    n_params = 2
+
+    def __init__(self, bounded: bool = False) -> None:
+        super().__init__()
+        self.bounded = bounded
+
+    def split(self, o: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log scale, B x shape each."""
+        m, s = o.chunk(2, 1)
+        return torch.sigmoid(m) if self.bounded else m, _LOG_FLOOR + F.softplus(s - _LOG_FLOOR)
+
+    def log_prob(self, o: Tensor, x: Tensor) -> Tensor:
+        """-((x - m) / s)^2 / 2 - log s - log(2 pi) / 2."""
+        m, log_s = self.split(o)
+        return -0.5 * ((x - m) * (-log_s).exp()).square() - log_s - 0.5 * _LOG_2PI
+
+    def mean(self, o: Tensor) -> Tensor:
+        """m."""
+        return self.split(o)[0]
+
+    def sample(self, o: Tensor) -> Tensor:
+        """m + s * eps, brought back into [0, 1] where m is bounded."""
+        m, log_s = self.split(o)
+        x = m + log_s.exp() * torch.randn_like(m)
+        return x.clamp(0, 1) if self.bounded else x
+
+    def unmean(self, m: Tensor) -> Tensor:
+        """m or its logit, and a scale of about 1."""
+        return torch.cat([torch.logit(m.clamp(0.005, 0.995)) if self.bounded else m, torch.zeros_like(m)])
 
     def contains(self, x: Tensor) -> Tensor:
         """Everything finite."""
@@ -277,7 +350,7 @@ class NegativeBinomial(_Counts):
 
 
 LIKELIHOODS: dict[str, type[Likelihood]] = {
-    c.name: c for c in (Bernoulli, ContinuousBernoulli, Gaussian, Poisson, NegativeBinomial)
+    c.name: c for c in (Bernoulli, ContinuousBernoulli, Gaussian, HeteroscedasticGaussian, Poisson, NegativeBinomial)
 }
 
 
@@ -303,9 +376,10 @@ def choose(name: str, schema: Schema) -> tuple[Likelihood, str]:
 
 
 def _build(name: str, schema: Schema) -> Likelihood:
+    bounded = schema.support in ("unit", "binary")
     if name == "gaussian":
-        return Gaussian(bounded=schema.support in ("unit", "binary"))
-    return LIKELIHOODS[name]()
+        return Gaussian(bounded)
+    return HeteroscedasticGaussian(bounded) if name == "heteroscedastic" else LIKELIHOODS[name]()
 
 
 def _log_sinhc(o: Tensor) -> Tensor:

@@ -2,20 +2,24 @@
 
     x  -> corrupt -> encode -> bottleneck -> decode -> likelihood
 
-B is the batch, L the number of components, shape that of one example.
+B is the batch, L the number of components, C that of labels, shape that of one example.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from narrows.bottlenecks import Bottleneck, Estimate, Guess
+from narrows.bottlenecks import Bottleneck, Label, Stochastic, as_stochastic, label_of
 from narrows.corruptions import Corruption
 from narrows.likelihoods import Likelihood
-from narrows.types import Batch, Output
+from narrows.types import Batch, Code, Output, product
+
+_T = TypeVar("_T")
 
 
 class Autoencoder(nn.Module):
@@ -23,26 +27,18 @@ class Autoencoder(nn.Module):
 
     Parameters
     ----------
-    corruption : what the encoder is shown instead of the example by `forward`; `encode` never corrupts.
+    corruption : changes the input of the encoder in `forward`; `encode` never corrupts.
     encoder : B x shape -> B x bottleneck.n_inputs.
-    bottleneck : B x n_inputs -> code, B x L.
-    decoder : B x L -> B x shape, one number for each entry.
-    likelihood : of the target, given the decoder's numbers.
-    frequencies : of the C classes, for a model that is told each example's label; empty for others. Its decoder takes
-        B x (L + C): the code, and 1 in the label's column (p(x | z, y): Kingma et al., Semi-supervised learning with
-        deep generative models, 2014, https://arxiv.org/abs/1406.5298). The encoder sees the example alone, q(z | x),
-        so that codes need no label.
-    guess : q(y | x) on what the encoder gives, for a model that is not told the label of every example, or that learns
-        to estimate a number of each; otherwise None.
+    bottleneck : B x n_inputs -> code, B x (L + C).
+    decoder : B x (L + C) -> B x the likelihood's `params_shape`.
+    likelihood : of the target, given the decoder's output.
 
     Attributes
     ----------
     order : L integers; component i of a code, as users see it, is the bottleneck's component `order[i]`.
-    log_frequencies : C numbers, nats.
     """
 
     order: Tensor
-    log_frequencies: Tensor | None
 
     def __init__(
         self,
@@ -51,23 +47,25 @@ class Autoencoder(nn.Module):
         bottleneck: Bottleneck,
         decoder: nn.Module,
         likelihood: Likelihood,
-        frequencies: Sequence[float] = (),
-        guess: Guess | Estimate | None = None,
     ) -> None:
         super().__init__()
-        self.corruption, self.encoder, self.bottleneck = corruption, encoder, bottleneck
-        self.decoder, self.likelihood, self.guess = decoder, likelihood, guess
+        self.corruption, self.encoder = corruption, encoder
+        self.decoder, self.likelihood, self.bottleneck = decoder, likelihood, bottleneck
         self.register_buffer("order", torch.arange(bottleneck.n_components))
-        self.register_buffer("log_frequencies", torch.tensor(frequencies).log() if frequencies else None)
+
+    @property
+    def label(self) -> Label | None:
+        """The part of the code that holds labels; None for a model without."""
+        return label_of(self.bottleneck)
 
     @property
     def n_classes(self) -> int:
-        """C, the labels that the decoder is told one of; 0 for a model without."""
-        return 0 if self.log_frequencies is None else len(self.log_frequencies)
+        """C, the labels that a code has columns for; 0 for a model without."""
+        return self.bottleneck.n_classes
 
     @property
     def has_code(self) -> bool:
-        """Whether there is a narrow place at all; a denoiser without one has no codes."""
+        """False for a denoiser without a narrow place, which has no codes."""
         return self.bottleneck.n_components > 0
 
     @property
@@ -75,26 +73,24 @@ class Autoencoder(nn.Module):
         """Numbers that an example is on its way through, where it is widest, as far as the parts say; otherwise 0."""
         return max(int(getattr(part, "n_widest", 0)) for part in (self.encoder, self.decoder))
 
+    @property
+    def stochastic(self) -> Stochastic | None:
+        """The bottleneck where codes are drawn from a posterior and have a prior; None for other codes."""
+        return as_stochastic(self.bottleneck)
+
     def forward(self, batch: Batch) -> Output:
         """A pass as the loss needs it: corrupted, coded (a draw where the code is stochastic), decoded."""
         seen = self.corruption(batch)
         h = self.encoder(seen.x)
-        code = self.bottleneck(h)
-        if self.guess is None and not self.n_classes:
-            return Output(code, self.decoder(code.z), seen.weight)
-        assert batch.label is not None  # rows come with labels where the model is to know any
-        if self.guess is None:
-            told = self.marked(batch.label, code.z)
-        else:
-            told, costs = self.guess(h, batch.label)
-            code = code._replace(costs={**code.costs, **costs})
-        z = torch.cat([code.z, told.to(code.z.dtype)], 1) if self.n_classes else code.z
-        return Output(code, self.decoder(z), seen.weight)
+        # rows come with labels where the code has columns for them
+        code = self.bottleneck(h, batch.label) if self.bottleneck.n_classes else self.bottleneck(h)
+        return Output(code, self.decode_code(code), product(seen.scored, batch.observed, batch.weight), h)
 
-    @property
-    def costs(self) -> tuple[str, ...]:
-        """The names of the costs that a pass states."""
-        return (*self.bottleneck.costs, *(self.guess.costs if self.guess is not None else ()))
+    def decode_code(self, code: Code) -> Tensor:
+        """The decoder's output for a code as the bottleneck gives it: B x params_shape."""
+        if code.sparse is not None and getattr(self.decoder, "takes_sparse", False):
+            return self.decoder(code.sparse)
+        return self.decoder(code.z)
 
     def encode(self, x: Tensor) -> Tensor:
         """The code (B x L) of clean examples; the posterior mean where there is a posterior."""
@@ -102,44 +98,95 @@ class Autoencoder(nn.Module):
         return z[:, self.order] if self.has_code else z
 
     def decode(self, z: Tensor) -> Tensor:
-        """The likelihood's numbers (B x shape) for codes as `encode` gives them, with the labels' columns behind.
+        """The decoder's output (B x params_shape) for codes as `encode` gives them, with the labels' columns behind.
 
         Without those columns a conditional model takes the most frequent label.
         """
         if not self.has_code:
             return self.decoder(z)
-        codes, label = z[:, self.order.argsort()], z[:, len(self.order) :]
-        if self.log_frequencies is None:
+        codes, columns, label = self.to_own_order(z[:, : len(self.order)]), z[:, len(self.order) :], self.label
+        if label is None:
             return self.decoder(codes)
-        if label.shape[1] == 0:
-            label = self.marked(self.log_frequencies.argmax().expand(len(z)), z)
-        return self.decoder(torch.cat([codes, label], 1))
+        if columns.shape[1] == 0:
+            columns = label.one_hot(label.log_frequencies.argmax().expand(len(z)), z)
+        return self.decoder(torch.cat([codes, columns], 1))
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """The mean of the likelihood at the code of x (B x shape), and at its likeliest label."""
-        return self.likelihood.mean(self.at_own_code(x))
+        return self.likelihood.mean(self.decode_own(x))
 
-    def at_own_code(self, x: Tensor) -> Tensor:
-        """The likelihood's numbers (B x shape) at the code of x, and at its likeliest label."""
+    def decode_own(self, x: Tensor) -> Tensor:
+        """The decoder's output (B x params_shape) at the code of x, and at its likeliest label."""
         z = self.encode(x)
-        return self.decode(torch.cat([z, self.infer(x)], 1) if self.n_classes else z)
+        return self.decode(torch.cat([z, infer_label(self, x)], 1) if self.n_classes else z)
 
-    def infer(self, x: Tensor) -> Tensor:
-        """The likeliest label of clean examples: B x C, one 1.
+    def project(self, z: Tensor) -> Tensor:
+        """The codes nearest to z (n x L, as `encode` gives them) that an example could have."""
+        return self.bottleneck.project(self.to_own_order(z))[:, self.order]
 
-        It is argmax_y q(y | x) where the model has that, otherwise argmax_y log p(x | z, y) + log p(y) at their codes.
-        """
-        assert self.log_frequencies is not None
-        h = self.encoder(x)
-        z = self.bottleneck.encode(h)
-        if isinstance(self.guess, Guess):
-            return self.marked(self.guess.log_probabilities(h).argmax(1), z)
-        labels = torch.arange(self.n_classes, device=x.device)
-        scores = [
-            self.likelihood.score(self.decoder(torch.cat([z, self.marked(y.expand(len(x)), z)], 1)), x) for y in labels
-        ]
-        return self.marked((torch.stack(scores, 1) + self.log_frequencies).argmax(1), z)
+    def interpolate(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
+        """The codes between two codes (L numbers each, as `encode` gives them) at the shares t (n x 1): n x L."""
+        first, last = self.to_own_order(first[None])[0], self.to_own_order(last[None])[0]
+        return self.bottleneck.interpolate(first, last, t)[:, self.order]
 
-    def marked(self, label: Tensor, like: Tensor) -> Tensor:
-        """B class numbers as B x C with a 1 in the class's column, in the dtype of `like`."""
-        return (label[:, None] == torch.arange(self.n_classes, device=label.device)).to(like.dtype)
+    def to_own_order(self, z: Tensor) -> Tensor:
+        """Codes (n x L) as users see them, in the bottleneck's own order of components."""
+        return z[:, self.order.argsort()]
+
+
+def infer_label(model: Autoencoder, x: Tensor) -> Tensor:
+    """Return the likeliest label of clean examples x (B x shape): B x C, one 1.
+
+    It is argmax_y q(y | x) where the model has that, otherwise argmax_y log p(x | z, y) + log p(y) at their codes,
+    which takes a pass of the decoder for each class.
+    """
+    label = model.label
+    assert label is not None
+    h = model.encoder(x)
+    z = model.bottleneck.encode(h)
+    if label.head is not None:
+        return label.one_hot(label.head.log_probs(h).argmax(1), z)
+    return label.one_hot((log_prob_by_label(model, z, x) + label.log_frequencies).argmax(1), z)
+
+
+def log_prob_by_label(model: Autoencoder, z: Tensor, x: Tensor) -> Tensor:
+    """Return log p(x | z, y) for each label y: B x C, nats, summed over the entries.
+
+    Parameters
+    ----------
+    z : B x L, codes in the bottleneck's own order of components.
+    x : B x shape.
+    """
+    label = model.label
+    assert label is not None
+    scores = []
+    for y in torch.arange(label.n_classes, device=x.device):
+        columns = label.one_hot(y.expand(len(x)), z)
+        scores.append(model.likelihood.score(model.decoder(torch.cat([z, columns], 1)), x))
+    return torch.stack(scores, 1)
+
+
+def rename_old_state(state: Mapping[str, _T]) -> dict[str, _T]:
+    """Return the state of a model by today's names: earlier conditional models held their labels beside the code."""
+    if "log_frequencies" not in state:
+        return dict(state)
+    prefixes = {"guess.": "bottleneck.label.head.", "bottleneck.": "bottleneck.free."}
+    renamed = {"bottleneck.label.log_frequencies": state["log_frequencies"]}
+    for name, value in state.items():
+        old = next((prefix for prefix in prefixes if name.startswith(prefix)), "")
+        if name != "log_frequencies":
+            renamed[prefixes.get(old, "") + name.removeprefix(old)] = value
+    return renamed
+
+
+def needs_gradient(model: nn.Module) -> bool:
+    """Return True where a part takes gradients when the model is applied; it says so by `needs_gradient = True`."""
+    return any(getattr(part, "needs_gradient", False) for part in model.modules())
+
+
+def inference_mode(model: nn.Module) -> AbstractContextManager[object]:
+    """Enter the mode in which a fitted model is applied: without gradients, unless one of its parts needs them.
+
+    Results must be detached.
+    """
+    return torch.enable_grad() if needs_gradient(model) else torch.inference_mode()

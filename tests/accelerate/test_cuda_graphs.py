@@ -76,7 +76,7 @@ def learner(model: Any, X: np.ndarray, labels: np.ndarray | None, optimizer: str
     parts = model._assemble(0)
     objective = parts.objective
     there = Rows(rows, model.schema_, torch.device("cpu"), labels=labels)
-    if objective.neighbours is not None:
+    if objective.neighbors is not None:
         there.find_neighbours(3, torch.arange(N))
         there.neighbours = there.neighbours.to(META)
     there.rows, there.device = there.rows.to(META), META

@@ -1,5 +1,6 @@
 """Reading what people have, and refusing what cannot be read with a message that says what to do."""
 
+import csv
 import errno
 import gzip
 import os
@@ -485,8 +486,8 @@ def test_a_full_disk_leaves_the_last_good_file(tmp_path, monkeypatch, name, wher
 
     with monkeypatch.context() as patch:
         if where == "write":
-            patch.setattr(files_module.np, "save", full)
-            patch.setattr(files_module.csv, "writer", full)
+            patch.setattr(np, "save", full)
+            patch.setattr(csv, "writer", full)
         else:
             patch.setattr(os, where, full)
         with pytest.raises(OSError, match="No space left"):
@@ -559,7 +560,7 @@ def test_importing_is_light():
     code = (
         "import sys, types\n"
         "package = types.ModuleType('narrows.data')\n"
-        f"package.__path__ = [{str(Path(files_module.__file__).parent)!r}]\n"
+        f"package.__path__ = [{str(Path(files_module.__file__).parents[1])!r}]\n"
         "sys.modules['narrows.data'] = package\n"
         "import narrows.data.named\n"
         "print({'torch', 'sklearn', 'PIL', 'rich', 'urllib.request'} & set(sys.modules))"

@@ -16,7 +16,7 @@ from sklearn.semi_supervised import LabelSpreading
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from narrows import AE, DAE, VAE
-from narrows.bottlenecks import UNKNOWN, Estimate, Guess
+from narrows.bottlenecks import UNKNOWN, LabelHead, RegressionHead
 from narrows.tasks import Classifier, Regressor
 from narrows.tasks.labels.graph import Graph
 
@@ -120,7 +120,7 @@ def test_ctrl_c_while_the_encoder_learns_keeps_what_it_learned(encoder, monkeypa
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, Y)
     assert model.predict(X).shape == (150,)
-    assert model.encoder_.model_.guess is None
+    assert model.encoder_.model_.label is None
     np.testing.assert_allclose(model.encoder_.code_std_, model.encoder_.transform(X).std(0), rtol=1e-4)
 
 
@@ -225,21 +225,21 @@ def test_numbers_that_are_all_alike():
     np.testing.assert_allclose(model.predict(X), 7, atol=0.5)
 
 
-def test_the_estimate_states_what_it_costs():
+def test_the_regression_head_states_its_costs():
     torch.manual_seed(0)
-    head = Estimate(3).double()
+    head = RegressionHead(3).double()
     h, y = torch.randn(5, 3, dtype=torch.float64), torch.randn(5)
     expected = -torch.distributions.Normal(head.mean(h)[:, 0], 1.0).log_prob(y.double()) - 0.5 * np.log(2 * np.pi)
     torch.testing.assert_close(head(h, y).costs["label"], expected)
 
 
-def test_the_guess_states_what_it_costs():
+def test_the_label_head_states_its_costs():
     torch.manual_seed(0)
-    guess = Guess(3, [0.25, 0.75]).double()
+    head = LabelHead(3, [0.25, 0.75]).double()
     h = torch.randn(4, 3, dtype=torch.float64)
-    told, costs = guess(h, torch.tensor([0, 1, UNKNOWN, UNKNOWN]))
-    q = guess.logits(h).softmax(1)
-    expected = torch.nn.functional.cross_entropy(guess.logits(h[:2]), torch.tensor([0, 1]), reduction="none")
+    label_probs, costs = head(h, torch.tensor([0, 1, UNKNOWN, UNKNOWN]))
+    q = head.logits(h).softmax(1)
+    expected = torch.nn.functional.cross_entropy(head.logits(h[:2]), torch.tensor([0, 1]), reduction="none")
     torch.testing.assert_close(costs["label"], torch.cat([expected, torch.zeros(2, dtype=torch.float64)]))
     prior = torch.tensor([0.25, 0.75], dtype=torch.float64)
     kl = torch.distributions.kl_divergence(
@@ -248,18 +248,18 @@ def test_the_guess_states_what_it_costs():
     torch.testing.assert_close(
         costs["kl_label"], torch.cat([torch.zeros(2, dtype=torch.float64), kl]), atol=1e-7, rtol=0
     )
-    torch.testing.assert_close(told[:2], torch.eye(2, dtype=torch.float64))
-    assert bool(((told[2:] > 0) & (told[2:] < 1)).all())
+    torch.testing.assert_close(label_probs[:2], torch.eye(2, dtype=torch.float64))
+    assert bool(((label_probs[2:] > 0) & (label_probs[2:] < 1)).all())
 
 
-def test_relaxed_draws_have_the_frequencies_of_the_guess():
+def test_relaxed_draws_have_the_frequencies_of_the_head():
     torch.manual_seed(0)
-    guess = Guess(1, [0.5, 0.5])
+    head = LabelHead(1, [0.5, 0.5])
     with torch.no_grad():
-        guess.logits.weight.zero_()
-        guess.logits.bias.copy_(torch.tensor([0.2, 0.8]).log())
-        told = guess(torch.zeros(20_000, 1), torch.full((20_000,), UNKNOWN)).told
-    assert float((told.argmax(1) == 1).float().mean()) == pytest.approx(0.8, abs=0.015)  # 5 standard errors
+        head.logits.weight.zero_()
+        head.logits.bias.copy_(torch.tensor([0.2, 0.8]).log())
+        label_probs = head(torch.zeros(20_000, 1), torch.full((20_000,), UNKNOWN)).label_probs
+    assert float((label_probs.argmax(1) == 1).float().mean()) == pytest.approx(0.8, abs=0.015)  # 5 standard errors
 
 
 @pytest.mark.parametrize(

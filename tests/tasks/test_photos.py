@@ -223,10 +223,10 @@ def test_a_blind_spot_is_a_neighbour_s_value_and_alone_is_scored():
     x = torch.arange(2 * 3 * 7 * 9.0).reshape(2, 3, 7, 9)
     torch.manual_seed(0)
     for _ in range(20):
-        seen, weight = BlindSpot(share=0.4)(Batch(x, x))
-        assert torch.equal(seen != x, weight == 1)  # all values differ
-        assert (weight == weight[:, :1]).all()  # a pixel's channels go together
-        for image, channel, row, column in weight.nonzero().tolist():
+        seen, scored = BlindSpot(share=0.4)(Batch(x, x))
+        assert torch.equal(seen != x, scored == 1)  # all values differ
+        assert (scored == scored[:, :1]).all()  # a pixel's channels go together
+        for image, channel, row, column in scored.nonzero().tolist():
             near = x[image, channel, max(0, row - 2) : row + 3, max(0, column - 2) : column + 3]
             assert (near == seen[image, channel, row, column]).any()
 

@@ -16,6 +16,7 @@ from narrows.cli import app
 from narrows.tasks import Index
 from narrows.tasks import search as module
 from narrows.tasks.retrieval import average_precision, overlap
+from narrows.tasks.search_folder import describe
 
 SMALL = {"hidden": (32,), "max_epochs": 8, "random_state": 0, "precision": "float32", "device": "cpu", "compile": False}
 
@@ -83,7 +84,7 @@ def test_the_graph_looks_as_far_around_as_it_must(model, digits, monkeypatch):
         index, left = by_graph(model).add(digits[:100]), iter(shares)
         monkeypatch.setattr(module, "overlap", lambda true, found, left=left: next(left))
         index.search(digits[0])
-        assert index._width == width
+        assert index.width == width
 
 
 def test_where_a_graph_ends_all_rows_are_compared(model, digits):
@@ -203,7 +204,7 @@ def test_saved_and_loaded(model, digits, labels, exact, tmp_path):
         np.testing.assert_array_equal(a, b)
     assert after.keys[3, 0] == "3.png"
     assert again.evaluate() == index.evaluate()
-    assert module.describe(tmp_path / "i")["about"] == {"data": "digits"}
+    assert describe(tmp_path / "i")["about"] == {"data": "digits"}
     if exact:  # a graph of an older index does not stay behind
         (tmp_path / "i" / "graph.usearch").write_bytes(b"old")
         index.save(tmp_path / "i")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from narrows.bottlenecks import Gaussian, Plain, TopK
-from narrows.objectives import KeptNeighbours
+from narrows.objectives import NeighborPairs
 from narrows.training.device import Choice
 from narrows.training.facts import Facts
 from narrows.training.plan import Place, Plan, choose_place, choose_sharding, make_plan
@@ -138,13 +138,13 @@ def test_cuda_graphs(settings, changes, use, why):
 
 
 def test_neighbors_need_larger_batches_and_more_patience():
-    neighbors = replace(FACTS, neighbors=KeptNeighbours(), is_image=True)
+    neighbors = replace(FACTS, neighbors=NeighborPairs(None, None), is_image=True)
     plan = make_plan(Settings(), PLACE, neighbors)
     assert (plan.batch_size, plan.patience, plan.n_neighbors, plan.metric) == (512, 25, 20, "cosine")
     assert [choice.name for choice in plan.choices][-4:] == ["batch_size", "n_iter_no_change", "metric", "n_neighbors"]
     plan = make_plan(Settings(batch_size=8), PLACE, replace(neighbors, n_rows=12, is_image=False))
     assert (plan.batch_size, plan.n_neighbors, plan.metric) == (8, 11, "euclidean")
-    asked = replace(neighbors, neighbors=KeptNeighbours(n_neighbors=50_000))
+    asked = replace(neighbors, neighbors=NeighborPairs(50_000, None))
     with pytest.raises(ValueError, match=r"`n_neighbors` parameter of MapAE must be at most 44,999.*Got 50000"):
         make_plan(Settings(), PLACE, asked, "MapAE")
 

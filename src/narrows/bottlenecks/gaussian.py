@@ -1,27 +1,30 @@
-"""The variational code: a Gaussian posterior for each example, pulled to a standard normal prior.
+"""The variational code: a Gaussian posterior for each example, pulled to a prior.
 
     h = (mean, s)    log_std = 1 - softplus(1 - s), at least -7    z = mean + exp(log_std) * eps,  eps ~ N(0, I)
-    KL(q(z|x) || N(0, I)) = sum_j (mean_j^2 + std_j^2 - 1) / 2 - log_std_j        nats
+    kl = KL(q(z | x) || p(z))        nats; in closed form for a standard normal prior, otherwise log q(z | x) - log p(z)
 
 Kingma and Welling, Auto-encoding variational Bayes (2014), https://arxiv.org/abs/1312.6114.
 """
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.distributions import Independent, Normal
 
-from narrows.bottlenecks.base import Bottleneck
+from narrows.bottlenecks.base import Sample, Stochastic
+from narrows.priors import Prior, StandardNormal
 from narrows.shards import batch_mean
 from narrows.types import Code
 
 _NARROWEST = -7.0  # exp(-7) is 1e-3: a posterior narrower than that is one in name only
 _WIDEST = 1.0  # a posterior wider than the prior says nothing, and its KL grows as the square of its width
+_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
-class Gaussian(Bottleneck):
+class Gaussian(Stochastic):
     """z ~ N(mean, std^2) with the reparametrisation trick.
 
     Parameters
@@ -29,8 +32,14 @@ class Gaussian(Bottleneck):
     n_components : L.
     free_nats : KL, in nats for each component averaged over the batch, below which there is no pull towards the prior
         (Kingma et al., Improving variational inference with inverse autoregressive flow, 2016,
-        https://arxiv.org/abs/1606.04934). Against components that are given up too early.
-    n_beside : numbers that the encoder gives beside those of the posterior, for what else there is to know of x.
+        https://arxiv.org/abs/1606.04934). Against components that are given up too early. Only with a prior that gives
+        the KL component by component.
+    prior : p(z) over L components; None for N(0, I).
+
+    Raises
+    ------
+    ValueError
+        If `prior` is of another number of components, or gives no KL for `free_nats`.
 
     >>> import torch
     >>> code = Gaussian(3)(torch.zeros(2, 6))
@@ -40,10 +49,22 @@ class Gaussian(Bottleneck):
 
     costs = ("kl", "free_nats")
 
-    def __init__(self, n_components: int, free_nats: float = 0.0, n_beside: int = 0) -> None:
+    def __init__(self, n_components: int, free_nats: float = 0.0, prior: Prior | None = None) -> None:
         super().__init__()
-        self.n_components, self.n_inputs = n_components, 2 * n_components + n_beside
+        self.n_components, self.n_inputs, self.n_noise = n_components, 2 * n_components, n_components
         self.free_nats = free_nats
+        self.prior = StandardNormal(n_components) if prior is None else prior
+        self.n_prior_noise, self.is_separable = self.prior.n_noise, self.prior.is_separable
+        if self.prior.n_components != n_components:
+            raise ValueError(
+                f"The `prior` parameter of Gaussian must be over {n_components} components. Got one over "
+                f"{self.prior.n_components}."
+            )
+        if free_nats > 0 and not self.prior.is_separable:
+            raise ValueError(
+                f"The `free_nats` parameter of Gaussian must be 0 with a {type(self.prior).__name__} prior, which "
+                f"gives no KL component by component. Got {free_nats:g} instead."
+            )
 
     def split(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation (B x L each), in at least single precision.
@@ -51,41 +72,49 @@ class Gaussian(Bottleneck):
         The log standard deviation is bent smoothly to stay under `_WIDEST`: without that, one strange example can
         cost thousands of nats, and the step that answers it undoes an epoch.
         """
-        own = h[..., : 2 * self.n_components]
-        mean, log_std = own.to(torch.promote_types(h.dtype, torch.float32)).chunk(2, dim=-1)
+        mean, log_std = h.to(torch.promote_types(h.dtype, torch.float32)).chunk(2, dim=-1)
         return mean, (_WIDEST - F.softplus(_WIDEST - log_std)).clamp(min=_NARROWEST)
 
-    def posterior(self, h: Tensor) -> Independent:
-        """q(z | x)."""
+    def sample(self, h: Tensor, eps: Tensor) -> Sample:
+        """mean + exp(log_std) * eps."""
         mean, log_std = self.split(h)
-        return Independent(Normal(mean, log_std.exp()), 1)
+        eps = eps.to(mean.dtype)
+        z = torch.addcmul(mean, log_std.exp(), eps)
+        log_q = -(0.5 * eps.square() + log_std).sum(-1) - self.n_components * _HALF_LOG_2PI
+        return Sample(z, log_q, self.log_prior(z))
 
-    def prior(self, like: Tensor) -> Independent:
-        """N(0, I) over L components, with the dtype and the device of `like`."""
-        zero = torch.zeros(self.n_components, dtype=like.dtype, device=like.device)
-        return Independent(Normal(zero, torch.ones_like(zero)), 1)
+    def from_prior(self, eps: Tensor) -> Tensor:
+        """A draw from the prior."""
+        return self.prior.from_noise(eps)
 
-    def kl(self, h: Tensor) -> Tensor:
-        """KL from the prior, in nats for each example and component: B x L."""
+    def log_prior(self, z: Tensor) -> Tensor:
+        """The prior's log density."""
+        return self.prior.log_prob(z)
+
+    def kl_per_component(self, h: Tensor) -> Tensor | None:
+        """The prior's closed form."""
         mean, log_std = self.split(h)
-        return _kl(mean, log_std, log_std.exp())
+        return self.prior.kl_from_gaussian(mean, log_std, log_std.exp())
 
-    def forward(self, h: Tensor) -> Code:
-        """Draw z, and state what it costs."""
+    @property
+    def prior_std(self) -> Tensor | None:
+        """The prior's own."""
+        return self.prior.std
+
+    def code(self, h: Tensor, eps: Tensor) -> Code:
+        """z and its costs, computing the spread once."""
         mean, log_std = self.split(h)
         std = log_std.exp()
-        z = torch.addcmul(mean, std, torch.randn_like(mean))
-        kl = _kl(mean, log_std, std)
+        kl = self.prior.kl_from_gaussian(mean, log_std, std)
+        if kl is None:
+            z, log_q, log_p = self.sample(h, eps)
+            return Code(z, {"kl": log_q - log_p})
         costs = {"kl": kl.sum(1)}
         if self.free_nats > 0:
             # max(a, b) = a + relu(b - a): added to the true KL, it takes the pull away and leaves the KL as it is
-            costs["free_nats"] = (self.free_nats - batch_mean(kl.mean(0))).relu().sum().expand(len(z))
-        return Code(z, costs)
+            costs["free_nats"] = (self.free_nats - batch_mean(kl.mean(0))).relu().sum().expand(len(kl))
+        return Code(torch.addcmul(mean, std, eps), costs)
 
     def encode(self, h: Tensor) -> Tensor:
         """The posterior mean."""
         return self.split(h)[0]
-
-
-def _kl(mean: Tensor, log_std: Tensor, std: Tensor) -> Tensor:
-    return 0.5 * (mean.square() + std.square() - 1) - log_std

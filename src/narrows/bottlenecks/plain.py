@@ -19,6 +19,8 @@ class Plain(Bottleneck):
     n_components : L, or 0 where the code is no vector but the example itself (a model without a narrow place).
     """
 
+    is_separable = True
+
     def __init__(self, n_components: int) -> None:
         super().__init__()
         self.n_components = self.n_inputs = n_components

@@ -31,6 +31,10 @@ class Sparse(Bottleneck):
     n_spare : dead units that are offered for one example, at most.
     """
 
+    is_sparse = True
+    is_overcomplete = True
+    default_sampler = None
+    weight_decay = (0.1, "a sparse code: more of it lets units die")
     idle: Tensor
     floor = 0.0  # an activation above this counts as firing
 
@@ -55,7 +59,7 @@ class Sparse(Bottleneck):
         if not self.training:
             return Code(z, self.cost(z))
         with torch.no_grad():
-            fired = batch_any((z > self.floor).any(0))
+            fired = batch_any(self.fires(z).any(0))
             self.idle.add_(batch_length(len(z))).masked_fill_(fired, 0)
         return Code(z, self.cost(z), self._spare(h) if self.reviving else None)
 
@@ -68,8 +72,23 @@ class Sparse(Bottleneck):
         self.reviving = bool(self.dead().any())
 
     def dead(self) -> Tensor:
-        """Which units are dead: L booleans."""
+        """Mask of the units that are dead: L booleans."""
         return self.idle > self.patience
+
+    def fires(self, z: Tensor) -> Tensor:
+        """Mask of the units that are active in the codes z (n x L): n x L booleans."""
+        return z > self.floor
+
+    def health(self, h: Tensor) -> dict[str, float]:
+        """`l0`, units active for one example; `dead_fraction`, the share of units active for none of these."""
+        fires = self.fires(self.encode(h))
+        # in single precision: Apple's GPUs know no other
+        l0, dead = batch_mean(fires.sum(1).float().mean()), (~batch_any(fires.any(0))).float().mean()
+        return {"l0": float(l0), "dead_fraction": float(dead)}
+
+    def project(self, z: Tensor) -> Tensor:
+        """max(z, 0): no unit is ever less than silent."""
+        return z.clamp(min=0)
 
     def _spare(self, h: Tensor) -> Tensor:
         """The largest pre-activations of dead units, moved above 0, the rest 0."""

@@ -122,9 +122,9 @@ def show_info(found: dict[str, Any], *, json: bool) -> None:
 
 def show_recipes(*, json: bool) -> None:
     """All recipes."""
-    from narrows.recipes import RECIPES
+    from narrows.recipes import available
 
-    found = {recipe.name: recipe.summary for recipe in RECIPES.values()}
+    found = {recipe.name: recipe.summary for recipe in available().values()}
     if json:
         show_json([{"name": name, "summary": summary} for name, summary in found.items()])
     else:

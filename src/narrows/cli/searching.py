@@ -99,7 +99,8 @@ def _made(model: Estimator, data: str, metric: str) -> Index:
 
 def _kept(folder: Path, model: Estimator, data: str, metric: str | None) -> Index:
     """The index of DATA that lies beside the model in `folder`, if it is still true; otherwise a new one."""
-    from narrows.tasks.search import INDEX, Index, describe
+    from narrows.tasks.search import Index
+    from narrows.tasks.search_folder import INDEX, describe
 
     kept = _beside(folder, data)
     if not (kept / INDEX).exists():

@@ -12,12 +12,14 @@ from narrows.data.arrays import (
     spaced,
     taken,
 )
+from narrows.data.examples import Examples
 from narrows.data.neighbours import principal_axes
 from narrows.data.patches import Patches
 from narrows.data.rows import Rows, free_bytes
 from narrows.data.schema import Schema, Support, check_form, check_range, check_rows, infer
 
 __all__ = [
+    "Examples",
     "Patches",
     "Rows",
     "Schema",

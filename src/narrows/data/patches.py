@@ -35,6 +35,7 @@ class Patches:
         weigh as the inverse of their targets' variance by that draw, 1 + 1 / a^2, in units of their own photo's s^2.
     """
 
+    has_neighbors = False
     resident = False  # a GPU gets batches, and no recording of a step can hold how they are cut
 
     def __init__(
@@ -60,6 +61,10 @@ class Patches:
     def __len__(self) -> int:
         return len(self.image_of)
 
+    def find_neighbours(self, k: int, among: Tensor, metric: str = "euclidean") -> None:
+        """Raise: a piece is another one each time, and has no nearest rows."""
+        raise TypeError("Pieces of images have no neighbours: they are cut anew each time.")
+
     def batch(self, index: Tensor) -> Batch:
         """A piece for each number in `index` (B integers): B x C x size x size."""
         which = self.image_of[index.cpu().numpy()]
@@ -71,7 +76,7 @@ class Patches:
             return Batch(x, x)
         share = torch.empty(len(which), 1, 1, 1).uniform_(*_RECORRUPTION).to(x)
         noise = self.levels[torch.from_numpy(which)].view(-1, 1, 1, 1).to(x) * torch.randn(x.shape).to(x)
-        return Batch(x + share * noise, x - noise / share, (share**2 / (1 + share**2)).expand_as(x))
+        return Batch(x + share * noise, x - noise / share, weight=(share**2 / (1 + share**2)).expand_as(x))
 
     def _cut(self, images: Sequence[np.ndarray], which: np.ndarray, places: np.ndarray, turns: list[int]) -> Tensor:
         pieces = np.empty((len(which), *self.schema.shape), np.float32)

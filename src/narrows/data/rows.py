@@ -29,6 +29,8 @@ class Rows:
     labels : n integers or None, which of the schema's classes each example is of.
     """
 
+    has_neighbors = True
+
     def __init__(
         self,
         X: np.ndarray,
@@ -46,6 +48,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def on(self, device: torch.device, dtype: torch.dtype) -> Rows:
+        """The same examples, with batches on `device` and in `dtype`."""
+        labels = None if self.labels is None else self.labels.cpu().numpy()
+        return Rows(self.rows.cpu().numpy(), self.schema, device, dtype, labels)
 
     def batch(self, index: Tensor) -> Batch:
         """The examples at `index` (B integers, on the device), in the model's units."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,7 +19,7 @@ from narrows.data.streams import Source
 from narrows.estimators import blocks
 from narrows.estimators.survey import support_message
 from narrows.evaluation.scores import log_likelihood
-from narrows.model import Autoencoder
+from narrows.model import Autoencoder, inference_mode
 from narrows.training import choose_device, own_generators
 from narrows.training.progress import Reporter
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from narrows.estimators.base import Estimator
 
 
-class Applying:
+class Applying(ABC):
     """Abstract: what a fitted model is applied with. All of it goes through `blocks`."""
 
     model_: Autoencoder
@@ -192,10 +192,11 @@ class Applying:
         model = self.module()
         parameter = next(model.parameters())
         parts = []
-        with torch.inference_mode(), around_inference(parameter.device), own_generators(draw or 0):
+        with inference_mode(model), around_inference(parameter.device), own_generators(draw or 0):
             for part in z.to(parameter.device, parameter.dtype).split(blocks.rows_at_once(self.schema_, model)):
                 o = model.decode(blocks.filled(part))[: len(part)]
-                parts.append((model.likelihood.mean(o) if draw is None else model.likelihood.sample(o)).cpu())
+                x = model.likelihood.mean(o) if draw is None else model.likelihood.sample(o)
+                parts.append(x.detach().cpu())
         return self.schema_.as_frame(self.schema_.restore(torch.cat(parts)), like=like)
 
     def _codes(self, X: Any) -> np.ndarray:

@@ -40,6 +40,7 @@ from narrows.training.distributed import join
 from narrows.version import __version__
 
 _HASHED_BYTES = 256 << 20
+_MOST_COMPONENTS = 1_000_000
 
 
 class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseEstimator):
@@ -58,6 +59,12 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
     """
 
     recipe: ClassVar[recipes.Recipe]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Estimator:
+        """Make an instance of a class that names a recipe; any other is abstract."""
+        if not hasattr(cls, "recipe"):
+            raise TypeError(f"{cls.__name__} is abstract, because it names no recipe. Use narrows.estimator(recipe).")
+        return super().__new__(cls)
 
     def __init_subclass__(cls, recipe: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -304,21 +311,11 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
         return
 
     def _check_components(self) -> None:
-        n, owner, d = self.n_components, type(self).__name__, self.schema_.n_entries
-        if n is None:
-            return
-        sparse = "k" in self.recipe.parameters
-        limit = 1_000_000 if sparse else d
-        if n > limit:
-            why = (
-                ""
-                if sparse
-                else (
-                    f", the numbers in one example (n_features={d}): a code as long as that is no narrow place. "
-                    "SAE takes more"
-                )
+        if self.n_components is not None and self.n_components > _MOST_COMPONENTS:
+            raise ValueError(
+                f"The `n_components` parameter of {type(self).__name__} must be at most {_MOST_COMPONENTS}. Got "
+                f"{self.n_components} instead."
             )
-            raise ValueError(f"The `n_components` parameter of {owner} must be at most {limit}{why}. Got {n} instead.")
 
     def _begin(self, X: Any) -> np.ndarray:
         """The rows to learn from, once `schema_` describes them and `n_components` is found to suit them.
@@ -328,15 +325,18 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
         forget_fit(self)
         self.__dict__.pop("_parts", None)
         rows = self._rows(X, reset=True)
-        named = likelihoods.LIKELIHOODS.get(self.likelihood)
+        named = likelihoods.LIKELIHOODS.get(getattr(self, "likelihood", "auto"))
         self.schema_ = infer(rows, type(self).__name__, *_names(X), asked=named.needs if named else None)
         self._check_components()
         return rows
 
     def _assemble(self, seed: int) -> recipes.Parts:
-        with own_generators(seed):
-            parts = self.recipe.make(self.schema_, **{name: getattr(self, name) for name in self.recipe.parameters})
-        return parts
+        values = {name: getattr(self, name) for name in self.recipe.parameters}
+        try:
+            with own_generators(seed):
+                return self.recipe.make(self.schema_, **values)
+        except recipes.CodeTooLong as error:
+            raise recipes.CodeTooLong(error.n_components, error.n_entries, type(self).__name__) from None
 
     def own_costs(self, seed: int) -> dict[str, float]:
         """The weights of the costs that the model's own code states."""

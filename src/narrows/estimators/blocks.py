@@ -22,7 +22,7 @@ from torch import Tensor
 
 from narrows.accelerate import around_inference, block_factor
 from narrows.data import Schema, as_rows, check_form, check_range, extremes, shared
-from narrows.model import Autoencoder
+from narrows.model import Autoencoder, inference_mode
 from narrows.networks import has_own_parts
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def mapped(work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Aut
     blocks, device = iter(blocks), next(model.parameters()).device
     start = list(itertools.islice(blocks, 2))
     if len(start) < 2:  # nothing to share out: torch's own threads share the products
-        yield from (_inferred(work, block, 0, device) for block in start)
+        yield from (_inferred(work, block, 0, model) for block in start)
         return
     before = torch.get_num_threads()
     workers = _workers(model, device, before)
@@ -122,7 +122,7 @@ def mapped(work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Aut
     try:
         first = 0
         for block in itertools.chain(start, blocks):
-            pending.append(pool.submit(_inferred, work, block, first, device))
+            pending.append(pool.submit(_inferred, work, block, first, model))
             first += len(block)  # type: ignore[arg-type]
             if len(pending) > workers + 1:
                 yield pending.popleft().result()
@@ -160,7 +160,7 @@ def prepared(rows: np.ndarray, schema: Schema, model: Autoencoder) -> Tensor:
 
 def passed(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """`function` of prepared examples, on the CPU."""
-    return function(filled(x))[: len(x)].cpu()
+    return function(filled(x))[: len(x)].detach().cpu()
 
 
 def filled(x: Tensor) -> Tensor:
@@ -170,8 +170,8 @@ def filled(x: Tensor) -> Tensor:
     return x if n == whole else torch.cat([x, x.new_zeros(whole - n, *x.shape[1:])])
 
 
-def _inferred(work: Callable[[T, int], np.ndarray], block: T, first: int, device: torch.device) -> np.ndarray:
-    with torch.inference_mode(), around_inference(device):
+def _inferred(work: Callable[[T, int], np.ndarray], block: T, first: int, model: Autoencoder) -> np.ndarray:
+    with inference_mode(model), around_inference(next(model.parameters()).device):
         return work(block, first)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -12,13 +12,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from narrows.bottlenecks import Gaussian, Sparse
+from narrows.bottlenecks import lerp, slerp
 from narrows.data import Schema
 from narrows.estimators import labels, samplers
 from narrows.estimators.samplers import Mixture, Sampler
 from narrows.estimators.signature import seed_from
-from narrows.estimators.ways import on_line, on_sphere
-from narrows.model import Autoencoder
+from narrows.model import Autoencoder, infer_label, inference_mode
 from narrows.params import Integer, OneOf, Parameter, Real
 
 
@@ -45,7 +44,7 @@ class Attribute(NamedTuple):
     spread: float
 
 
-class Dials:
+class Dials(ABC):
     """Abstract: what can be done with codes once there is a model.
 
     Where the model is conditional, `y` is one label for all examples or one for each; None has it inferred from the
@@ -113,8 +112,7 @@ class Dials:
         self, with the sampler in `samplers_`; it is saved with the model.
         """
         check_is_fitted(self)
-        if isinstance(self.model_.bottleneck, Sparse):
-            raise ValueError("A sparse code has no distribution to draw from: fit a VAE to sample.")
+        self._check_can_sample()
         found, seed = samplers.chosen(sampler), seed_from(self.random_state)
         Z, owner = self._drawn(X, seed), type(self).__name__
         if len(Z) < samplers.FEWEST:
@@ -180,18 +178,17 @@ class Dials:
             If there is none of that name, or the code is sparse.
         """
         check_is_fitted(self)
-        bottleneck, fitted = self.model_.bottleneck, getattr(self, "samplers_", {})
-        if isinstance(bottleneck, Sparse):
-            raise ValueError("A sparse code has no distribution to draw from: fit a VAE to sample.")
+        fitted = getattr(self, "samplers_", {})
+        default = self._check_can_sample()
         Parameter("sampler", "auto", OneOf(("auto", "prior", "gaussian", *samplers.SAMPLERS)), "").check("sample", name)
         if name == "auto":
-            name = ["prior" if isinstance(bottleneck, Gaussian) else "gaussian", *fitted][-1]
+            name = [default, *fitted][-1]
         if name in fitted:
             return fitted[name]
         if name == "gaussian":
             return Mixture.gaussian(self.code_mean_, self.code_covariance_)
-        if name == "prior" and isinstance(bottleneck, Gaussian):
-            return Mixture.gaussian(np.zeros(bottleneck.n_components), np.eye(bottleneck.n_components))
+        if name == "prior" and self.model_.stochastic is not None:
+            return samplers.Prior(self.model_)
         if name == "prior":
             raise ValueError(
                 f"The code of {type(self).__name__} has no prior: draw from sampler='gaussian', or fit a VAE."
@@ -243,7 +240,8 @@ class Dials:
         n_steps : examples on the way.
         path : "line", or "sphere": on the sphere about the origin, where the draws of a prior N(0, I) lie, while a
             line cuts through its empty middle (White, Sampling generative networks, 2016,
-            https://arxiv.org/abs/1609.04468). "auto" is the sphere for a stochastic code and a line for others.
+            https://arxiv.org/abs/1609.04468). "auto" is what suits the code: the sphere for that of a VAE, a line for
+            plain ones.
         y : the labels of `a` and `b` (a pair, or one for both) where the model is conditional; None infers them.
         """
         check_is_fitted(self)
@@ -252,16 +250,15 @@ class Dials:
         pair = [
             example.to_frame().T if hasattr(example, "to_frame") else np.asarray(example)[None] for example in (a, b)
         ]
-        first, last = (np.asarray(self._codes(example))[0].astype(np.float64) for example in pair)
-        weights = np.linspace(0, 1, n_steps)[:, None]
-        stochastic = isinstance(self.model_.bottleneck, Gaussian)
-        between = on_sphere if path == "sphere" or (path == "auto" and stochastic) else on_line
+        first, last = (torch.from_numpy(np.asarray(self._codes(example)).astype(np.float64))[0] for example in pair)
+        t = torch.linspace(0, 1, n_steps, dtype=torch.float64)[:, None]
+        between = {"line": lerp, "sphere": slerp, "auto": self.model_.interpolate}[path]
         given = [None, None] if y is None else np.broadcast_to(np.asarray(y), (2,)) if np.ndim(y) == 0 else list(y)
         if len(given) != 2:
             raise ValueError(f"The `y` parameter of interpolate must be a label, or a pair of them. Got {y!r} instead.")
         told = [self._told(example, label, 1) for example, label in zip(pair, given, strict=True)]
-        z = self._with(between(first, last, weights), on_line(told[0], told[1], weights))
-        return np.asarray(self._decoded(z))
+        label_probs = lerp(torch.from_numpy(told[0]), torch.from_numpy(told[1]), t)
+        return np.asarray(self._decoded(torch.cat([between(first, last, t), label_probs], 1)))
 
     @available_if(has_code)
     def attribute(self, X: Any, y: Any) -> Attribute:
@@ -326,6 +323,14 @@ class Dials:
         moved = z + (steps * attribute.scale).reshape(-1, 1) * attribute.direction
         return self._decoded(self._with(self._allowed(moved), self._told(X, y, len(z))), like=X)
 
+    def dial_scale(self) -> np.ndarray:
+        """The length of one step of each dial: the prior's standard deviation, where it is known, or the codes'."""
+        code = self.model_.stochastic
+        std = None if code is None else code.prior_std
+        if std is None:
+            return self.code_std_
+        return std.detach().cpu().double().numpy()[self.model_.order.cpu().numpy()]
+
     # ---------------------------------------------------------------------------------------------- inside
 
     def _fit_by_label(self, rows: np.ndarray, numbers: np.ndarray, seed: int) -> None:
@@ -343,20 +348,30 @@ class Dials:
         found = samplers.by_label(self._drawn(rows[known], seed), numbers[known], self.schema_.classes, seed)
         self.samplers_ = {"gaussian": found}
 
+    def _check_can_sample(self) -> str:
+        """Return the default sampler's name; raise ValueError for codes without a distribution to draw from."""
+        default = self.model_.bottleneck.default_sampler
+        if default is None:
+            kind = "A sparse code" if self.model_.bottleneck.is_sparse else f"The code of {type(self).__name__}"
+            raise ValueError(f"{kind} has no distribution to draw from: fit a VAE to sample.")
+        return default
+
     def _drawn(self, X: Any, seed: int) -> Tensor:
         """Codes as the decoder was shown them in the training: n x L, double precision."""
-        model = self.model_
-        if not isinstance(model.bottleneck, Gaussian):
+        model, code = self.model_, self.model_.stochastic
+        if code is None:
             return torch.from_numpy(np.asarray(self._codes(X)).astype(np.float64))
-        mean, log_std = model.bottleneck.split(self.applied(model.encoder, self.prepared(X)).double())
-        eps = torch.randn(mean.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-        return (mean + log_std.exp() * eps)[:, model.order.cpu()]
+        h = self.applied(model.encoder, self.prepared(X))
+        eps = torch.randn(len(h), code.n_noise, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        like = next(code.parameters(), eps)  # in double precision where the code has learned nothing itself
+        with inference_mode(model):
+            z = code.sample(h.to(like), eps.to(like)).z.detach()
+        return z.double().cpu()[:, model.order.cpu()]
 
     def _dials(self, components: Any) -> list[tuple[np.ndarray, float]]:
         """Direction and spread of each dial."""
         n = self.model_.bottleneck.n_components
-        # a stochastic code's dials have the prior's scale, so that one is as long as another
-        scale = np.ones(n) if isinstance(self.model_.bottleneck, Gaussian) else self.code_std_
+        scale = self.dial_scale()
         asked = range(n) if components is None else components
         if isinstance(asked, Attribute) or not isinstance(asked, (list, tuple, range, np.ndarray)):
             asked = [asked]
@@ -376,8 +391,9 @@ class Dials:
         return dials
 
     def _allowed(self, z: np.ndarray) -> np.ndarray:
-        """Codes as the bottleneck can give them: no unit of a sparse code is ever less than silent."""
-        return z.clip(min=0) if isinstance(self.model_.bottleneck, Sparse) else z
+        """The codes nearest to z (n x L) that the bottleneck could give."""
+        device = next(self.model_.parameters()).device
+        return self.model_.project(torch.from_numpy(z).to(device)).cpu().numpy()
 
     def _joined(self, z: np.ndarray, y: Any) -> Tensor:
         """Codes with the columns of their labels."""
@@ -400,4 +416,4 @@ class Dials:
         return np.eye(n_classes)[labels.numbers(y, self.schema_, n, owner)]
 
     def _inferred(self, X: Any) -> np.ndarray:
-        return self.applied(self.model_.infer, self.prepared(X)).numpy()
+        return self.applied(lambda x: infer_label(self.model_, x), self.prepared(X)).numpy()

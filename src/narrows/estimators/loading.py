@@ -14,6 +14,7 @@ from narrows.data import Schema
 from narrows.estimators.base import Estimator
 from narrows.estimators.models import estimator
 from narrows.estimators.samplers import restored
+from narrows.model import rename_old_state
 from narrows.params import nearest
 
 
@@ -44,12 +45,16 @@ def load(
         raise ValueError(
             f"{folder}: {cls.__name__} has no parameter {unknown[0]!r}. {nearest(unknown[0], cls.parameters())}"
         )
-    values["network"] = _own_network(values["network"], encoder, decoder)
-    model = cls(**{**values, "device": device, "hidden": tuple(values["hidden"])})
+    network = _own_network(values.get("network"), encoder, decoder)
+    if "network" in values:
+        values["network"] = network
+    if "hidden" in values:
+        values["hidden"] = tuple(values["hidden"])
+    model = cls(**{**values, "device": device})
     model.schema_ = Schema.from_dict(recipe["schema"])
     parts = model._assemble(0)
     model.model_ = parts.model.eval()
-    state = {k.removeprefix("model."): t for k, t in tensors.items() if k.startswith("model.")}
+    state = rename_old_state({k.removeprefix("model."): t for k, t in tensors.items() if k.startswith("model.")})
     floats = next((t.dtype for t in state.values() if t.is_floating_point()), torch.float32)
     try:
         model.model_.to(floats).load_state_dict(state)
@@ -70,7 +75,9 @@ def _own_network(saved: Any, encoder: nn.Module | None, decoder: nn.Module | Non
     places = saved if isinstance(saved, list) else [saved]
     for role, given, place in zip(("encoder", "decoder"), (encoder, decoder), [*places, None], strict=False):
         if given is not None and not isinstance(place, dict):
-            raise ValueError(f"This model was not fitted with a {role} of your own: load it without `{role}`.")
+            raise ValueError(
+                f"This model was not fitted with a module of your own as its {role}: load it without `{role}`."
+            )
     lone = not isinstance(saved, list)
     found = []
     for place, given, role in zip([saved] if lone else saved, (encoder, decoder), ("encoder", "decoder"), strict=False):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from narrows import recipes
-from narrows.bottlenecks import Sparse
+from narrows.bottlenecks import as_sparse
 from narrows.estimators.base import Estimator
 from narrows.estimators.maps import MapAE
 from narrows.params import Integer, Parameter
@@ -116,9 +117,9 @@ class SAE(Estimator, recipe="sae"):
 
     @property
     def _floor(self) -> float:
-        bottleneck = self.model_.bottleneck
-        assert isinstance(bottleneck, Sparse)
-        return bottleneck.floor
+        code = as_sparse(self.model_.bottleneck)
+        assert code is not None
+        return code.floor
 
 
 class ActiveUnits:
@@ -148,8 +149,34 @@ def estimator(recipe: str) -> type[Estimator]:
     >>> estimator("vae").__name__
     'VAE'
     """
-    name = recipes.get(recipe).name
-    if name not in _CLASSES:
-        base = {"__doc__": recipes.get(name).summary, "__module__": __name__}
-        _CLASSES[name] = type(name.upper(), (Estimator,), base, recipe=name)
+    known = recipes.get(recipe)
+    name = known.name
+    if name not in _CLASSES or _CLASSES[name].recipe is not known:  # a notebook's recipe may have been written anew
+        namespace = {"__doc__": known.summary, "__module__": __name__}
+        _CLASSES[name] = type(name.upper(), (_Generated,), namespace, recipe=name)
     return _CLASSES[name]
+
+
+class _Generated(Estimator):
+    """Abstract: an estimator of a recipe without a class of its own, which pickle finds by the recipe."""
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        _, _, *state = super().__reduce_ex__(protocol)
+        return _unfitted, (self.recipe.name, self.recipe.make.__module__), *state
+
+
+def _unfitted(recipe: str, module: str) -> Estimator:
+    """An estimator of `recipe`, which is registered when `module` is imported, to be given a state."""
+    if recipe not in recipes.RECIPES:
+        importlib.import_module(module)
+    cls = estimator(recipe)
+    return cls.__new__(cls)
+
+
+def __getattr__(name: str) -> type[Estimator]:
+    """The generated class called `name`: where pickle looks for it."""
+    if name.isupper() and not name.startswith("_"):
+        for recipe in recipes.available():
+            if recipe.upper() == name:
+                return estimator(recipe)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

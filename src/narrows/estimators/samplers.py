@@ -22,8 +22,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.bottlenecks import Stochastic
 from narrows.data import spaced
 from narrows.estimators.signature import plain
+from narrows.model import Autoencoder, inference_mode
 from narrows.params import SIZES, Integer, OneOf, Parameter, either, nearest
 from narrows.training import own_generators
 
@@ -240,6 +242,55 @@ class Flow(Sampler):
             flow = self._module(len(self.tensors["mean"]))
         flow.load_state_dict({k.removeprefix("flow."): t for k, t in self.tensors.items() if k.startswith("flow.")})
         return flow.eval()
+
+
+class Prior(Sampler):
+    """p(z) of a stochastic code, as the model has it. The model keeps it, so it is never saved on its own.
+
+    Parameters
+    ----------
+    model : with a stochastic code.
+    """
+
+    name = "prior"
+
+    def __init__(self, model: Autoencoder) -> None:
+        self.model, self.tensors = model, {}
+
+    def settings(self) -> dict[str, Any]:
+        """None: the model's recipe has them."""
+        return {}
+
+    def fit(self, Z: Tensor, seed: int, labels: np.ndarray | None = None) -> Prior:
+        """Return the prior as it is: it was learned with its model."""
+        return self
+
+    def draw(
+        self, n: int, generator: np.random.Generator, temperature: float = 1.0, labels: np.ndarray | None = None
+    ) -> Tensor:
+        """New codes, of noise that the temperature scales."""
+        eps = torch.from_numpy(generator.standard_normal((n, self._code.n_prior_noise)) * temperature)
+        if eps.shape[1] == len(self.model.order):  # a component keeps its noise, whatever place users see it in
+            eps = self.model.to_own_order(eps)
+        with inference_mode(self.model):
+            z = self._code.from_prior(eps.to(self._like)).detach()
+        return z[:, self.model.order.to(z.device)].double().cpu()
+
+    def log_prob(self, Z: Tensor) -> Tensor:
+        """log p(z)."""
+        with inference_mode(self.model):
+            return self._code.log_prior(self.model.to_own_order(Z.to(self._like))).detach().double().cpu()
+
+    @property
+    def _code(self) -> Stochastic:
+        code = self.model.stochastic
+        assert code is not None
+        return code
+
+    @property
+    def _like(self) -> Tensor:
+        """What computes as the prior does: in double precision where it has learned nothing."""
+        return next(self._code.parameters(), torch.zeros((), dtype=torch.float64))
 
 
 SAMPLERS: dict[str, type[Sampler]] = {"mixture": Mixture, "flow": Flow}

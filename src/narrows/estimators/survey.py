@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from narrows.bottlenecks import Gaussian, Sparse
+from narrows.bottlenecks import active_components
 from narrows.data import evenly
-from narrows.evaluation.scores import AUTO_CONTAMINATION
-from narrows.training import active_components, look, n_looked_at
+from narrows.evaluation.scores import AUTO_CONTAMINATION, apply_to_code
+from narrows.training import n_looked_at
 from narrows.version import __version__
 
 if TYPE_CHECKING:
@@ -23,27 +23,27 @@ _SEEN_PER_SCORED = 100  # by the training: a score may take ten passes
 def survey(self: Estimator, rows: np.ndarray) -> None:
     """What is known of the training data once the model is trained: codes, what components carry, the threshold."""
     model = self.module()
-    bottleneck = model.bottleneck
+    bottleneck, stochastic = model.bottleneck, model.stochastic
     seen = self.n_iter_ * len(rows)
     sample = evenly(rows, n_looked_at(model, seen))
     z: Tensor | None = None
-    if isinstance(bottleneck, Gaussian):
+    if stochastic is not None:
         h = self.applied(model.encoder, sample)
-        kl = bottleneck.kl(h).mean(0)
-        order = kl.argsort(descending=True)
-        model.order.copy_(order)
-        self.components_kl_ = kl[order].double().numpy()
-        z = bottleneck.encode(h)[:, order]
-        used = active_components(z)
-        self.unused_components_ = (~used).nonzero().flatten().tolist()
+        kl = apply_to_code(model, stochastic.kl_per_component, h)
+        if kl is not None:
+            order = kl.mean(0).argsort(descending=True)
+            model.order.copy_(order)
+            self.components_kl_ = kl.mean(0)[order].double().numpy()
+        z = apply_to_code(model, stochastic.encode, h)[:, model.order.cpu()]
+        self.unused_components_ = (~active_components(z)).nonzero().flatten().tolist()
         if self.unused_components_:
             self.report_.append(
                 f"{len(self.unused_components_)} of {bottleneck.n_components} components carry nothing: "
                 f"{self.unused_components_}. Fewer `n_components` would do as well."
             )
-    if isinstance(bottleneck, Sparse):
+    if bottleneck.is_sparse:
         h = self.applied(model.encoder, sample)
-        dead = round(look(model, h)["dead_fraction"] * bottleneck.n_components)
+        dead = round(apply_to_code(model, bottleneck.health, h)["dead_fraction"] * bottleneck.n_components)
         if dead:
             self.report_.append(
                 f"{dead} of {bottleneck.n_components} units are active for none of {len(sample):,} examples. Fewer "
@@ -52,7 +52,7 @@ def survey(self: Estimator, rows: np.ndarray) -> None:
     if model.has_code:
         codes = (self.applied(model.encode, sample) if z is None else z).double().numpy()
         self.code_mean_, self.code_std_ = codes.mean(0), codes.std(0)
-        if not isinstance(bottleneck, Sparse):
+        if bottleneck.default_sampler is not None:
             self.code_covariance_ = np.atleast_2d(np.cov(codes, rowvar=False))
     self._surveyed(sample)
     share = AUTO_CONTAMINATION if self.contamination == "auto" else self.contamination

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.bottlenecks import Gaussian
+from narrows.bottlenecks import ACTIVE_VARIANCE
 from narrows.evaluation.intervals import Estimate, percentiles
 from narrows.evaluation.registry import Absent, measure
+from narrows.evaluation.scores import apply_to_code
 from narrows.evaluation.subjects import OfModel, OfPCA, Subject
-from narrows.model import Autoencoder
-from narrows.training.health import ACTIVE_VARIANCE
+from narrows.model import Autoencoder, inference_mode, log_prob_by_label
 
 N_SCORED = 1_000  # examples whose likelihood is estimated
 _N_COMPONENTS = 16  # listed one by one
@@ -30,7 +30,7 @@ _PASS_NUMBERS = 1 << 22  # of what is decoded at once, where it is widest
 def elbo(subject: Subject) -> Estimate:
     """The evidence lower bound."""
     model = _model(subject)
-    assert model.gaussian
+    assert model.stochastic
     words = f"evidence lower bound of the log-likelihood, nats per example{_caveat(model)}"
     return subject.scene.resamples.mean(model.scores, words)
 
@@ -39,10 +39,9 @@ def elbo(subject: Subject) -> Estimate:
 def distortion(subject: Subject) -> Estimate:
     """The negative log-likelihood at the example's own code."""
     model = _model(subject)
-    if isinstance(model.bottleneck, Gaussian):
-        cost = model.gaussian.kl(model.h).sum(1).double().numpy()
+    if model.estimator.model_.stochastic is not None:
         words = "-E log p(x, y | z), y the likeliest label," if model.estimator.model_.n_classes else "-E log p(x | z),"
-        return subject.scene.resamples.mean(-model.scores - cost, f"{words} nats per example: -elbo - kl")
+        return subject.scene.resamples.mean(-model.scores - model.kl, f"{words} nats per example: -elbo - kl")
     words = f"-log p(x | z) at the example's own code z, nats per example: no likelihood of x itself{_caveat(model)}"
     return subject.scene.resamples.mean(-model.scores, words)
 
@@ -57,9 +56,11 @@ def nll(subject: Subject) -> Estimate:
             raise Absent("PCA's density is of real numbers, and the model's likelihood is not")
         return scene.resamples.mean(-subject.scores[few], "exact, of probabilistic PCA")
     model = _model(subject)
-    assert model.gaussian
+    assert model.stochastic
     h, x = model.h[few], model.rows[few]
-    log_p, effective = importance(model.estimator.module(), h, x, scene.n_draws, scene.seed)
+    module = model.estimator.module()
+    with inference_mode(module):
+        log_p, effective = importance(module, h, x, scene.n_draws, scene.seed)
     words = (
         f"negative log-likelihood in nats by importance sampling, K = {scene.n_draws} (worth {effective:.0f} draws), "
         f"n = {len(few):,}; an upper bound in expectation{_caveat(model)}"
@@ -71,15 +72,14 @@ def nll(subject: Subject) -> Estimate:
 def kl(subject: Subject) -> Estimate:
     """What a code costs: the rate."""
     model = _model(subject)
-    cost = model.gaussian.kl(model.h).sum(1).double().numpy()
-    return subject.scene.resamples.mean(cost, "of the posterior from the prior, nats per example")
+    return subject.scene.resamples.mean(model.kl, "of the posterior from the prior, nats per example")
 
 
 @measure()
 def kl_per_component(subject: Subject) -> dict[str, Estimate]:
     """The same, component by component, as the model orders them."""
     model = _model(subject)
-    cost = model.gaussian.kl(model.h)[:, model.estimator.model_.order.cpu()].double().numpy()
+    cost = model.kl_per_component[:, model.estimator.model_.order.cpu()].double().numpy()
     listed = {f"kl_{i}": cost[:, i] for i in range(min(_N_COMPONENTS, cost.shape[1]))}
     found = {k: subject.scene.resamples.mean(v, f"of component {k[3:]} alone, nats") for k, v in listed.items()}
     if cost.shape[1] > _N_COMPONENTS:
@@ -92,7 +92,7 @@ def kl_per_component(subject: Subject) -> dict[str, Estimate]:
 def active_components(subject: Subject) -> Estimate:
     """Components whose posterior mean varies by more than 0.01 between examples."""
     model = _model(subject)
-    means = model.gaussian.encode(model.h).double().numpy()
+    means = apply_to_code(model.estimator.module(), model.stochastic.encode, model.h).double().numpy()
     n, n_components = means.shape
     words = f"of {n_components}, whose mean differs between examples (its variance is above {ACTIVE_VARIANCE})"
     centred = means - means.mean(0)
@@ -104,31 +104,31 @@ def active_components(subject: Subject) -> Estimate:
     return Estimate(active, *percentiles((variance > ACTIVE_VARIANCE).sum(1)), words)
 
 
-@torch.inference_mode()
 def importance(model: Autoencoder, h: Tensor, x: Tensor, n_draws: int, seed: int) -> tuple[Tensor, float]:
     """log p(x) by importance sampling, nats on the model's scale (n), and the effective number of draws (mean).
 
     Parameters
     ----------
-    model : with a Gaussian code.
+    model : with a stochastic code.
     h : the encoder's output for `x`, n x n_inputs.
     x : n x shape.
     n_draws : K.
     """
-    bottleneck, like = model.bottleneck, next(model.parameters())
-    assert isinstance(bottleneck, Gaussian)
+    code, like = model.stochastic, next(model.parameters())
+    assert code is not None
     generator = torch.Generator().manual_seed(seed)
     step = max(1, _PASS_NUMBERS // (n_draws * max(x[0].numel(), model.n_widest)))
     found, effective = [], 0.0
     for hs, xs in zip(h.split(step), x.split(step), strict=True):
-        posterior = bottleneck.posterior(hs.to(like.device, like.dtype))
-        eps = torch.randn(n_draws, *posterior.mean.shape, generator=generator, dtype=torch.float64)
-        z = posterior.mean + posterior.stddev * eps.to(posterior.mean)
-        log_w = bottleneck.prior(z).log_prob(z) - posterior.log_prob(z)
+        hs = hs.to(like.device, like.dtype)
+        eps = torch.randn(n_draws, len(hs), code.n_noise, generator=generator, dtype=torch.float64).to(hs)
+        many = hs.expand(n_draws, *hs.shape).flatten(0, 1)
+        z, log_q, log_p = (t.unflatten(0, (n_draws, -1)) for t in code.sample(many, eps.flatten(0, 1)))
+        log_w = log_p - log_q
         xs = xs.to(like.device, like.dtype)
         repeated = xs.repeat(n_draws, *[1] * (x.dim() - 1))
         log_w = log_w + _log_likelihood(model, z.flatten(0, 1), repeated).unflatten(0, z.shape[:2])
-        log_w = log_w.double().cpu()
+        log_w = log_w.detach().double().cpu()
         found.append(log_w.logsumexp(0) - math.log(n_draws))
         # (sum w)^2 / sum w^2, of weights that may be e^-1000
         effective += float((2 * log_w.logsumexp(0) - (2 * log_w).logsumexp(0)).exp().sum())
@@ -137,12 +137,9 @@ def importance(model: Autoencoder, h: Tensor, x: Tensor, n_draws: int, seed: int
 
 def _log_likelihood(model: Autoencoder, z: Tensor, x: Tensor) -> Tensor:
     """log p(x | z) of each pair (B), of a conditional model the sum over its labels: log sum_y p(y) p(x | z, y)."""
-    if not model.n_classes:
+    if model.label is None:
         return model.likelihood.score(model.decoder(z), x)
-    assert model.log_frequencies is not None
-    labels = (torch.full((len(z),), y, device=z.device) for y in range(model.n_classes))
-    scores = [model.likelihood.score(model.decoder(torch.cat([z, model.marked(y, z)], 1)), x) for y in labels]
-    return (torch.stack(scores, 1) + model.log_frequencies).logsumexp(1)
+    return (log_prob_by_label(model, z, x) + model.label.log_frequencies).logsumexp(1)
 
 
 def _model(subject: Subject) -> OfModel:

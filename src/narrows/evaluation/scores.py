@@ -3,43 +3,60 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
 
-from narrows.bottlenecks import Gaussian
-from narrows.model import Autoencoder
+from narrows.model import Autoencoder, infer_label, inference_mode
 
+T = TypeVar("T")
 AUTO_CONTAMINATION = 0.05  # what contamination="auto" stands for in the estimators
 N_DRAWS = 8  # of the posterior, for an ELBO
 
 
 def log_likelihood(model: Autoencoder, x: Tensor) -> Tensor:
-    """Nats of each example of `x` (B x shape), clean: B numbers.
+    """Return the nats of each clean example of `x` (B x shape): B numbers.
 
-    For a stochastic code it is the ELBO, E_q[log p(x | z)] - KL(q(z | x) || p(z)), the expectation taken over the same
-    `N_DRAWS` draws for every example, in pairs eps, -eps; for a conditional model that of x and its likeliest label y,
-    log p(y) + ELBO(x | y). Otherwise it is log p(x | z) at the code z of x, which is no likelihood of x itself.
+    For a stochastic code it is the ELBO, E_q[log p(x | z) + log p(z) - log q(z | x)], the expectation taken over the
+    same `N_DRAWS` draws for every example, in pairs eps, -eps; for a conditional model that of x and its likeliest
+    label y, log p(y) + ELBO(x | y). Otherwise it is log p(x | z) at the code z of x, which is no likelihood of x.
     """
+    columns, log_p_label = _likeliest_label(model, x)
     h = model.encoder(x)
-    bottleneck = model.bottleneck
-    if not isinstance(bottleneck, Gaussian):
-        return model.likelihood.score(model.decoder(bottleneck.encode(h)), x)
-    mean, log_std = bottleneck.split(h)
-    label = model.infer(x) if model.n_classes else None
-    total = torch.zeros(len(x), dtype=mean.dtype, device=mean.device)
-    for eps in draws(bottleneck.n_components, N_DRAWS).to(mean):
-        z = mean + log_std.exp() * eps
-        total = total + model.likelihood.score(model.decoder(z if label is None else torch.cat([z, label], 1)), x)
-    elbo = total / N_DRAWS - bottleneck.kl(h).sum(1)
-    if label is None or model.log_frequencies is None:
-        return elbo
-    return elbo + (label * model.log_frequencies).sum(1)  # log p(x) is at least log p(x, y) at any label y
+    code = model.stochastic
+    if code is None:
+        z = model.bottleneck.encode(h)
+        nats = model.likelihood.score(model.decoder(z if columns is None else torch.cat([z, columns], 1)), x)
+        return nats if log_p_label is None else nats + log_p_label
+    total = torch.zeros(len(x), dtype=torch.promote_types(h.dtype, torch.float32), device=h.device)
+    for eps in draws(code.n_noise, N_DRAWS).to(total):
+        z, log_q, log_p = code.sample(h, eps.expand(len(h), -1))
+        params = model.decoder(z if columns is None else torch.cat([z, columns], 1))
+        total = total + (log_p - log_q) + model.likelihood.score(params, x)
+    elbo = total / N_DRAWS
+    return elbo if log_p_label is None else elbo + log_p_label  # log p(x) is at least log p(x, y) at any label y
+
+
+def _likeliest_label(model: Autoencoder, x: Tensor) -> tuple[Tensor, Tensor] | tuple[None, None]:
+    """The columns of the likeliest label of each example (B x C) and log p(y) (B, nats); None without labels."""
+    if model.label is None:
+        return None, None
+    columns = infer_label(model, x)
+    return columns, (columns * model.label.log_frequencies).sum(1)
+
+
+def apply_to_code(model: Autoencoder, function: Callable[[Tensor], T], h: Tensor) -> T:
+    """Call a method of the bottleneck, such as `encode`, with the encoder's output `h`; tensors return to the CPU."""
+    with inference_mode(model):
+        result: Any = function(h.to(next(model.parameters()).device))
+    return cast("T", result.detach().cpu() if isinstance(result, Tensor) else result)
 
 
 @functools.lru_cache(maxsize=8)
 def draws(n_components: int, n: int) -> Tensor:
-    """`n` fixed draws from N(0, I), in pairs of opposite sign (n x n_components).
+    """Return `n` fixed draws from N(0, I), in pairs of opposite sign (n x n_components).
 
     All examples share them, so their errors would not average out: they are made to have the mean 0 and the variance 1
     in each component exactly, and no correlations where n / 2 pairs suffice for that.

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from narrows.bottlenecks import Sparse
+from narrows.bottlenecks import as_sparse
 from narrows.evaluation.intervals import Estimate, percentiles
 from narrows.evaluation.registry import Absent, measure
 from narrows.evaluation.subjects import OfModel, Subject
@@ -53,6 +53,7 @@ def density(subject: Subject) -> Estimate:
 
 def active(subject: Subject) -> np.ndarray:
     """Which units are active for which example: n x L."""
-    if not isinstance(subject, OfModel) or not isinstance(subject.bottleneck, Sparse):
+    units = as_sparse(subject.bottleneck) if isinstance(subject, OfModel) else None
+    if units is None:
         raise Absent("the code is not sparse: it is for SAE")
-    return subject.codes > subject.bottleneck.floor
+    return subject.codes > units.floor

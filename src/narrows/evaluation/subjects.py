@@ -5,6 +5,7 @@ All subjects of an evaluation speak the first model's language: examples are on 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from abc import ABC, abstractmethod
@@ -17,13 +18,14 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from narrows.bottlenecks import Bottleneck, Gaussian, Sparse
+from narrows.bottlenecks import Bottleneck, Stochastic
 from narrows.data import Schema, spaced
 from narrows.evaluation.features import Space
 from narrows.evaluation.features import name as name_of_space
 from narrows.evaluation.intervals import Resamples
 from narrows.evaluation.registry import Absent
-from narrows.evaluation.scores import AUTO_CONTAMINATION
+from narrows.evaluation.scores import AUTO_CONTAMINATION, N_DRAWS, apply_to_code
+from narrows.evaluation.scores import draws as fixed_draws
 
 if TYPE_CHECKING:
     from narrows.estimators import Estimator  # for the annotation only: evaluation stands below
@@ -189,14 +191,37 @@ class OfModel(Subject):
         return self.estimator.model_.bottleneck
 
     @property
-    def gaussian(self) -> Gaussian:
+    def stochastic(self) -> Stochastic:
         """The same, of a stochastic code. Raises Absent for any other."""
-        if not isinstance(self.bottleneck, Gaussian):
+        code = self.estimator.model_.stochastic
+        if code is None:
             raise Absent(
                 f"a code of {type(self.estimator).__name__} is a point and no distribution, so the model gives x no "
                 "likelihood and pays no KL: fit a VAE"
             )
-        return self.bottleneck
+        return code
+
+    @functools.cached_property
+    def kl_per_component(self) -> Tensor:
+        """KL of the posterior from the prior, nats (n x L). Raises Absent where there is no closed form."""
+        kl = apply_to_code(self.estimator.module(), self.stochastic.kl_per_component, self.h)
+        if kl is None:
+            raise Absent(f"the KL of this {type(self.estimator).__name__} has no closed form for each component")
+        return kl
+
+    @functools.cached_property
+    def kl(self) -> np.ndarray:
+        """KL of the posterior from the prior, nats (n): by its closed form, or by the draws that `scores` take."""
+        code = self.stochastic
+        with contextlib.suppress(Absent):
+            return self.kl_per_component.sum(1).double().numpy()
+        draws = fixed_draws(code.n_noise, N_DRAWS).to(self.h)
+
+        def mean(h: Tensor) -> Tensor:
+            samples = [code.sample(h, eps.to(h).expand(len(h), -1)) for eps in draws]
+            return torch.stack([log_q - log_p for _, log_q, log_p in samples]).mean(0)
+
+        return apply_to_code(self.estimator.module(), mean, self.h).double().numpy()
 
     @functools.cached_property
     def h(self) -> Tensor:
@@ -237,7 +262,7 @@ class OfModel(Subject):
 
     def sampled(self, n: int) -> Tensor:
         """By `sample`."""
-        if not self.estimator.model_.has_code or isinstance(self.bottleneck, Sparse):
+        if not self.estimator.model_.has_code or self.bottleneck.default_sampler is None:
             raise Absent(f"the code of this {type(self.estimator).__name__} has no distribution to draw from")
         found = self.estimator.sample(n, random_state=self.scene.seed, noise=self.scene.noisy)
         return self._in_common(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -52,8 +52,15 @@ class Precise(nn.Linear):
             return super().forward(x.to(self.weight.dtype))
 
 
-class Decoder(nn.Module):
-    """Abstract: from codes (B x n_inputs) to one number an entry (B x shape)."""
+class Decoder(nn.Module, ABC):
+    """Abstract: from codes (B x n_inputs) to the numbers of a likelihood (B x params_shape).
+
+    Attributes
+    ----------
+    takes_sparse : whether the input may be a `SparseCode`, too.
+    """
+
+    takes_sparse = False
 
     @property
     @abstractmethod

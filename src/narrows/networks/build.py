@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,14 +48,14 @@ def encoder(name: str, schema: Schema, n_outputs: int, hidden: Sequence[int], no
     return ConvEncoder(schema, n_outputs, precise=normalized)
 
 
-def decoder(name: str, schema: Schema, n_inputs: int, hidden: Sequence[int]) -> Decoder:
-    """A decoder B x n_inputs -> B x shape; `name` is "mlp" or "conv"."""
-    return MLPDecoder(schema, n_inputs, hidden) if name == "mlp" else ConvDecoder(schema, n_inputs)
+def decoder(name: str, shape: tuple[int, ...], n_inputs: int, hidden: Sequence[int]) -> Decoder:
+    """A decoder B x n_inputs -> B x shape, the likelihood's `params_shape`; `name` is "mlp" or "conv"."""
+    return MLPDecoder(shape, n_inputs, hidden) if name == "mlp" else ConvDecoder(shape, n_inputs)
 
 
-def cleaner(name: str, schema: Schema, hidden: Sequence[int]) -> Decoder:
-    """A network B x shape -> B x shape without a narrow code; `name` is "mlp" or "conv"."""
-    return ResidualMLP(schema, hidden) if name == "mlp" else UNet(schema)
+def cleaner(name: str, schema: Schema, shape: tuple[int, ...], hidden: Sequence[int]) -> Decoder:
+    """A network B x schema.shape -> B x shape without a narrow code; `name` is "mlp" or "conv"."""
+    return ResidualMLP(schema, shape, hidden) if name == "mlp" else UNet(schema, shape)
 
 
 class OwnEncoder(nn.Module):
@@ -73,21 +74,22 @@ class OwnEncoder(nn.Module):
 
 
 class OwnDecoder(Decoder):
-    """A user's module as a decoder; it must give as many numbers as an example has.
+    """A user's module as a decoder; it must give as many numbers as the likelihood takes.
 
     Parameters
     ----------
+    shape : of the output for one example, the likelihood's `params_shape`.
     input_shape : of one input: (n_components,), or an example's own shape for a denoiser without a code.
     """
 
-    def __init__(self, module: nn.Module, schema: Schema, input_shape: tuple[int, ...]) -> None:
+    def __init__(self, module: nn.Module, shape: tuple[int, ...], input_shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.module, self.shape, z = copy.deepcopy(module), schema.shape, torch.zeros(2, *input_shape)
+        self.module, self.shape, z = copy.deepcopy(module), shape, torch.zeros(2, *input_shape)
         found = _probe(self.module, z, "decoder").flatten(1).shape[1]
-        if found != schema.n_entries:
+        if found != math.prod(shape):
             raise ValueError(
-                f"The decoder module {type(module).__name__} must give {schema.n_entries} numbers an example "
-                f"(shape {schema.shape}) for inputs of shape {input_shape}. It gave {found}."
+                f"The decoder module {type(module).__name__} must give {math.prod(shape)} numbers an example "
+                f"(shape {shape}) for inputs of shape {input_shape}. It gave {found}."
             )
         self.layout = _layout(self.module, z)
 

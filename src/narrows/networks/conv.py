@@ -112,9 +112,9 @@ class ConvDecoder(Decoder):
 
     slower_compiled = True  # on a CPU, or no faster: docs/negative-results.md
 
-    def __init__(self, schema: Schema, n_inputs: int, width: int = 16) -> None:
+    def __init__(self, shape: tuple[int, ...], n_inputs: int, width: int = 16) -> None:
         super().__init__()
-        channels, height, breadth = schema.shape
+        channels, height, breadth = shape
         self.levels = sizes(height, breadth)
         widths = _widths(len(self.levels), width)
         self.n_widest = widths[0] * height * breadth
@@ -152,7 +152,7 @@ class UNet(Decoder):
 
     slower_compiled = True  # as above
 
-    def __init__(self, schema: Schema, width: int = 16, depth: int = 2) -> None:
+    def __init__(self, schema: Schema, shape: tuple[int, ...], width: int = 16, depth: int = 2) -> None:
         super().__init__()
         channels, height, breadth = schema.shape
         self.levels = sizes(height, breadth)[: depth + 1]
@@ -165,7 +165,7 @@ class UNet(Decoder):
         self.across = nn.ModuleList(Residual(wide) for wide in widths)
         self.up = nn.ModuleList(Enlarging(wide, narrow) for narrow, wide in reversed(pairs))
         self.finish = nn.ModuleList(Residual(narrow) for narrow, _ in reversed(pairs))
-        self.head = nn.Conv2d(widths[0] + channels, channels, 3, padding=1)
+        self.head = nn.Conv2d(widths[0] + channels, shape[0], 3, padding=1)
 
     @property
     def output_bias(self) -> Tensor | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from narrows.data import Schema
 from narrows.networks.base import Decoder, Precise, Standardize
+from narrows.types import SparseCode
 
 
 def layers(sizes: Sequence[int], activate_last: bool = False, normalized: bool = False) -> nn.Sequential:
@@ -58,12 +60,12 @@ class MLPEncoder(nn.Module):
 
 
 class MLPDecoder(Decoder):
-    """n_inputs -> hidden reversed -> d, the encoder's mirror image."""
+    """n_inputs -> hidden reversed -> shape, the encoder's mirror image."""
 
-    def __init__(self, schema: Schema, n_inputs: int, hidden: Sequence[int]) -> None:
+    def __init__(self, shape: tuple[int, ...], n_inputs: int, hidden: Sequence[int]) -> None:
         super().__init__()
-        self.shape = schema.shape
-        self.layers = layers([n_inputs, *reversed(hidden), schema.n_entries])
+        self.shape = shape
+        self.layers = layers([n_inputs, *reversed(hidden), math.prod(shape)])
 
     @property
     def output_bias(self) -> Tensor:
@@ -81,14 +83,21 @@ class Dictionary(Decoder):
     """o = bias + sum_j z_j d_j / |d_j|: one direction of unit length for each unit, so that z_j has a scale.
 
     What one unit means can be looked at: it is its direction.
+
+    Parameters
+    ----------
+    shape : of the output for one example.
+    n_inputs : units.
     """
 
-    def __init__(self, schema: Schema, n_inputs: int) -> None:
+    takes_sparse = True
+
+    def __init__(self, shape: tuple[int, ...], n_inputs: int) -> None:
         super().__init__()
-        self.shape = schema.shape
+        self.shape, n_entries = shape, math.prod(shape)
         # of unit length from the start: an optimizer's step turns a longer direction by less
-        self.directions = nn.Parameter(F.normalize(torch.randn(n_inputs, schema.n_entries), dim=1))
-        self.bias = nn.Parameter(torch.zeros(schema.n_entries))
+        self.directions = nn.Parameter(F.normalize(torch.randn(n_inputs, n_entries), dim=1))
+        self.bias = nn.Parameter(torch.zeros(n_entries))
 
     @property
     def output_bias(self) -> Tensor:
@@ -107,22 +116,27 @@ class Dictionary(Decoder):
                 linear[0].weight.copy_(self.directions / self.directions.norm(dim=1, keepdim=True))
                 linear[0].bias.zero_()
 
-    def forward(self, z: Tensor) -> Tensor:
-        """B x n_inputs -> B x shape."""
+    def forward(self, z: Tensor | SparseCode) -> Tensor:
+        """B x n_inputs, or the same as a record of its active units -> B x shape."""
         # the code is scaled rather than the dictionary: the same product, and no second copy of the dictionary
-        scaled = z / self.directions.norm(dim=1).clamp(min=1e-8)
-        return (scaled @ self.directions + self.bias).unflatten(1, self.shape)
+        lengths = self.directions.norm(dim=1).clamp(min=1e-8)
+        if isinstance(z, SparseCode):
+            summed = F.embedding_bag(
+                z.indices, self.directions, per_sample_weights=z.values / lengths[z.indices], mode="sum"
+            )
+            return (summed + self.bias).unflatten(1, self.shape)
+        return (z / lengths @ self.directions + self.bias).unflatten(1, self.shape)
 
 
 class ResidualMLP(Decoder):
     """x -> x W + MLP(x): cleans a vector without a narrow code, for a denoiser that must lose no detail."""
 
-    def __init__(self, schema: Schema, hidden: Sequence[int]) -> None:
+    def __init__(self, schema: Schema, shape: tuple[int, ...], hidden: Sequence[int]) -> None:
         super().__init__()
-        self.shape = schema.shape
+        self.shape, n_outputs = shape, math.prod(shape)
         self.standardize = Standardize(schema)
-        self.direct = nn.Linear(schema.n_entries, schema.n_entries, bias=False)
-        self.layers = layers([schema.n_entries, *hidden, schema.n_entries])
+        self.direct = nn.Linear(schema.n_entries, n_outputs, bias=False)
+        self.layers = layers([schema.n_entries, *hidden, n_outputs])
 
     @property
     def output_bias(self) -> Tensor:
@@ -132,6 +146,6 @@ class ResidualMLP(Decoder):
         return last.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        """B x shape -> B x shape."""
+        """B x schema.shape -> B x shape."""
         x = self.standardize(x).flatten(1)
         return (self.direct(x) + self.layers(x)).unflatten(1, self.shape)

@@ -5,75 +5,75 @@ loss(x) = - log p(target | z) + sum_k  w_k * cost_k(z)        nats per example, 
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from narrows.bottlenecks import LabelHead, RegressionHead
 from narrows.model import Autoencoder
-from narrows.objectives.neighbours import KeptNeighbours
+from narrows.objectives.base import Cost, CostValue, Objective
 from narrows.params import nearest
-from narrows.types import Batch, Loss
+from narrows.types import Batch, Loss, Output
 
 _REVIVE = (
     0.25  # of the spare code's loss; 1/32 (Gao et al., 2024) left 16 % of the units dead: docs/negative-results.md
 )
 
 
-class WeightedCosts(nn.Module):
-    """The negative log-likelihood, plus the bottleneck's costs weighed by name.
+class DeadUnitRevival(Cost):
+    """Dead units explain what the living ones leave over: the living code is held still, theirs is added.
 
-    With the cost "kl" at weight 1 this is the negative evidence lower bound (ELBO).
+    AuxK of Gao et al. (2024), https://arxiv.org/abs/2406.04093, for any decoder and likelihood.
+    """
+
+    name = "revival"
+
+    def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue | None:
+        """The negative log-likelihood of the two codes' sum, where the code has dead units."""
+        code = output.code
+        if code.spare is None:
+            return None
+        params = model.decoder(code.z.detach() + code.spare)
+        return CostValue(None, -_REVIVE * model.likelihood.score(params, batch.target, output.weight).mean())
+
+
+class HeadCost(Cost):
+    """The cost "label" of a head that learns labels from the encoder's output; the decoder does not see them.
 
     Parameters
     ----------
-    weights : one number for each named cost.
-    warmup : costs grow linearly from 0 to their weight over this share of the training, in [0, 1]; so a code learns
-        to say something before it is charged for it (Bowman et al., 2016, https://arxiv.org/abs/1511.06349).
-    neighbours : a cost of codes by where their neighbours' codes are, weighed by the name "neighbours"; or None.
+    head : from the encoder's output and the labels to costs, of which "label" is taken.
     """
 
-    share: Tensor
+    name = "label"
+
+    def __init__(self, head: LabelHead | RegressionHead) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue:
+        """The nats that the label of each example costs (B)."""
+        assert batch.label is not None  # whoever has a head trained passes labels
+        return CostValue(self.head(output.h, batch.label).costs[self.name])
+
+
+class WeightedCosts(Objective):
+    """The negative log-likelihood, plus the costs weighed by name.
+
+    With the cost "kl" at weight 1 this is the negative evidence lower bound (ELBO). The negative log-likelihood has the
+    name "nll", and a weight of 1 unless another is given.
+
+    Parameters
+    ----------
+    weights, warmup, costs : see `Objective`; dead units are revived in any case.
+    """
 
     def __init__(
-        self,
-        weights: dict[str, float] | None = None,
-        warmup: float = 0.0,
-        neighbours: KeptNeighbours | None = None,
+        self, weights: dict[str, float] | None = None, warmup: float = 0.0, costs: tuple[Cost, ...] = ()
     ) -> None:
-        super().__init__()
-        self.neighbours = neighbours
-        self.weights, self.warmup, self.begin = dict(weights or {}), warmup, 0.0
-        self.complete = warmup == 0
-        # how much of each weight is in force: a tensor, so that a compiled step need not be compiled again
-        self.register_buffer("share", torch.tensor(1.0), persistent=False)
-
-    def advance(self, progress: float) -> None:
-        """Say how far the training is, in [0, 1]."""
-        if self.complete:
-            return
-        self.complete = progress >= self.begin + self.warmup
-        self.share.fill_(1.0 if self.complete else (progress - self.begin) / self.warmup)
-
-    def restart(self, progress: float, warmup: float | None = None) -> None:
-        """Let the costs grow from 0 once more, from here on, over the share `warmup` of the training.
-
-        None takes as long as at first, and at least a tenth of the training; 0 has them in full at once.
-        """
-        warmup = max(self.warmup, 0.1) if warmup is None else warmup
-        self.begin, self.warmup, self.complete = progress, warmup, warmup == 0
-        self.share.fill_(float(self.complete))
-
-    def state(self) -> dict[str, float]:
-        """For a checkpoint."""
-        return {"begin": self.begin, "warmup": self.warmup, "share": float(self.share), "complete": self.complete}
-
-    def restore(self, state: dict[str, float]) -> None:
-        """From a checkpoint."""
-        self.begin, self.warmup, self.complete = state["begin"], state["warmup"], bool(state["complete"])
-        self.share.fill_(state["share"])
+        super().__init__(weights, warmup, (*costs, DeadUnitRevival()))
 
     def check(self, model: Autoencoder) -> None:
-        """Refuse weights for costs that the model does not state."""
-        known = (*model.costs, *(["neighbours"] if self.neighbours is not None else []))
+        """Raise ValueError for weights of costs that neither the model nor the objective states."""
+        known = ("nll", *model.bottleneck.costs, *(cost.name for cost in self.pass_costs()))
         for name in self.weights:
             if name not in known:
                 owner = type(model.bottleneck).__name__
@@ -81,22 +81,12 @@ class WeightedCosts(nn.Module):
 
     def forward(self, model: Autoencoder, batch: Batch) -> Loss:
         """The loss of one batch; in training with costs as far as they have grown, otherwise in full."""
-        code, parameters, weight = model(batch)
-        if self.training:
-            model.likelihood.observe(parameters.detach().to(batch.target.dtype), batch.target, weight)
-        nll = -model.likelihood.score(parameters, batch.target, weight).mean()
-        terms = {"nll": nll}
-        total = nll
-        costs = code.costs
-        if self.neighbours is not None:
-            costs = {**costs, "neighbours": self.neighbours.of(model, batch, code.z)}
-        for name, cost in costs.items():
-            terms[name] = cost.mean()
-            if name in self.weights:
-                factor = self.weights[name] * self.share if self.training else self.weights[name]
-                total = total + factor * terms[name]
-        if code.spare is not None:
-            # dead units explain what the living leave over: the living code is held still, theirs is added
-            revived = model.decoder(code.z.detach() + code.spare)
-            total = total - _REVIVE * model.likelihood.score(revived, batch.target, weight).mean()
-        return Loss(total, terms)
+        output = model(batch)
+        return self.add_costs(negative_log_likelihood(self, model, batch, output), model, batch, output)
+
+
+def negative_log_likelihood(objective: Objective, model: Autoencoder, batch: Batch, output: Output) -> Tensor:
+    """- log p(target | z), nats per example, averaged over the batch; in training the likelihood updates its scale."""
+    if objective.training:
+        model.likelihood.observe(output.params.detach().to(batch.target.dtype), batch.target, output.weight)
+    return -model.likelihood.score(output.params, batch.target, output.weight).mean()

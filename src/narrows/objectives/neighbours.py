@@ -19,17 +19,18 @@ https://arxiv.org/abs/2007.08902).
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from narrows.model import Autoencoder
+from narrows.objectives.base import Cost, CostValue, NeighborPairs
 from narrows.shards import batch_rows
-from narrows.types import Batch
+from narrows.types import Batch, Output
 
 _IN_BATCH = 0.04  # of the batch: the neighbours at which p has fallen to 1 / e; twice as many have one
 _LEAST = 1e-6  # sum of q, so that an example from which all others are far has a logarithm
 
 
-class KeptNeighbours(nn.Module):
+class KeptNeighbours(Cost):
     """The cost of codes whose examples' neighbours are far from them.
 
     Parameters
@@ -48,9 +49,12 @@ class KeptNeighbours(nn.Module):
     >>> import torch
     >>> x = torch.tensor([[0.0], [0.1], [5.0], [5.1]])
     >>> cost = KeptNeighbours()
-    >>> bool(cost(x, near=x[[1, 0, 3, 2]], x=x).mean() < cost(x[[0, 2, 1, 3]], near=x[[2, 0, 3, 1]], x=x).mean())
+    >>> kept = cost.of_codes(x, near=x[[1, 0, 3, 2]], x=x).mean()
+    >>> bool(kept < cost.of_codes(x[[0, 2, 1, 3]], near=x[[2, 0, 3, 1]], x=x).mean())
     True
     """
+
+    name = "neighbours"
 
     def __init__(
         self,
@@ -62,15 +66,16 @@ class KeptNeighbours(nn.Module):
         spread: float = 2.0,
     ) -> None:
         super().__init__()
-        self.n_neighbors, self.attraction, self.breadth = n_neighbors, attraction, breadth
-        self.metric, self.counts, self.spread = metric, counts, spread
+        self.neighbors = NeighborPairs(n_neighbors, metric)
+        self.attraction, self.breadth, self.counts, self.spread = attraction, breadth, counts, spread
 
-    def of(self, model: Autoencoder, batch: Batch, z: Tensor) -> Tensor:
-        """The cost in nats of each example of `batch` (B), of which z (B x L) are the codes."""
-        near = None if batch.near is None else model.bottleneck(model.encoder(batch.near)).z
-        return self(z, near, batch.x.clamp(min=0).log1p() if self.counts else batch.x)
+    def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue:
+        """The cost in nats of each example of `batch` (B)."""
+        near = None if batch.near is None else model.bottleneck(model.encoder(batch.near)).free
+        x = batch.x.clamp(min=0).log1p() if self.counts else batch.x
+        return CostValue(self.of_codes(output.code.free, near, x))
 
-    def forward(self, z: Tensor, near: Tensor | None, x: Tensor) -> Tensor:
+    def of_codes(self, z: Tensor, near: Tensor | None, x: Tensor) -> Tensor:
         """The cost (B) of codes z (B x L) of the examples x (B x ...), whose drawn neighbours have the codes `near`.
 
         Without those b is 1.

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from narrows.bottlenecks import Gaussian, Sparse
+from narrows.bottlenecks import as_sparse
 from narrows.data import Schema, evenly
+from narrows.model import inference_mode
 
 if TYPE_CHECKING:
     from narrows.estimators import SAE, Estimator  # for the annotations only: plots stand below
@@ -129,9 +130,9 @@ def dial_order(model: Estimator, most: int) -> tuple[list[int], list[str]]:
 def directions(model: SAE) -> np.ndarray:
     """What each unit adds to the decoder's numbers: units x `schema.shape`."""
     n, parameter = model.model_.bottleneck.n_components, next(model.model_.parameters())
-    with torch.inference_mode():
+    with inference_mode(model.model_):
         drawn = model.model_.decode(torch.cat([torch.zeros(1, n), torch.eye(n)]).to(parameter))
-    return (drawn[1:] - drawn[0]).float().cpu().numpy()
+    return (drawn[1:] - drawn[0]).detach().float().cpu().numpy()
 
 
 class Units(NamedTuple):
@@ -151,10 +152,9 @@ class Units(NamedTuple):
 
 def units(model: SAE, X: Any, n_units: int, n_examples: int) -> Units:
     """What the busiest `n_units` of `model` respond to among X."""
-    codes = np.asarray(model.transform(X))
-    bottleneck = model.model_.bottleneck
-    assert isinstance(bottleneck, Sparse)
-    fires = codes > bottleneck.floor
+    codes, code = np.asarray(model.transform(X)), as_sparse(model.model_.bottleneck)
+    assert code is not None
+    fires = codes > code.floor
     rate = fires.mean(0)
     order = np.argsort(-rate, kind="stable")
     best = []
@@ -201,18 +201,18 @@ def needs_code(model: Estimator, what: str) -> None:
 
 def needs_sparse(model: Estimator, what: str) -> None:
     """Raise for a model without units."""
-    if not isinstance(model.model_.bottleneck, Sparse):
+    if not model.model_.bottleneck.is_sparse:
         raise ValueError(f"{what} needs a sparse code, and this {type(model).__name__} has none. Fit an SAE.")
 
 
 def can_sample(model: Estimator) -> bool:
     """Whether codes can be drawn."""
-    return model.model_.has_code and not isinstance(model.model_.bottleneck, Sparse)
+    return model.model_.has_code and model.model_.bottleneck.default_sampler is not None
 
 
 def is_stochastic(model: Estimator) -> bool:
     """Whether a code is a distribution, with a prior whose scale all dials share."""
-    return isinstance(model.model_.bottleneck, Gaussian)
+    return model.model_.bottleneck.is_stochastic
 
 
 def classes(y: np.ndarray, most: int) -> list[Any] | None:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from narrows import likelihoods
 from narrows.estimators.base import Estimator
 from narrows.networks.mlp import MLPDecoder
 
@@ -24,7 +23,7 @@ def packed_decoder(model: Estimator, limits: tuple[float, float] = (0.0, 1.0)) -
     ----------
     limits : the values of an image that are black and white.
     """
-    decoder, mean = model.model_.decoder, _mean_name(model.model_.likelihood)
+    decoder, mean = model.model_.decoder, model.model_.likelihood.mean_function
     conditional = getattr(model.schema_, "classes", None) is not None
     if not isinstance(decoder, MLPDecoder) or mean is None or conditional:
         return None
@@ -37,18 +36,6 @@ def packed_decoder(model: Estimator, limits: tuple[float, float] = (0.0, 1.0)) -
             weight = layer.weight if layers else layer.weight[:, model.model_.order]
             layers.append({"w": _halves(weight), "b": _halves(layer.bias)})
     return {"layers": layers, "mean": mean, "shape": list(model.schema_.shape), "limits": list(limits)}
-
-
-def _mean_name(likelihood: likelihoods.Likelihood) -> str | None:
-    if isinstance(likelihood, likelihoods.ContinuousBernoulli):
-        return "continuous_bernoulli"
-    if isinstance(likelihood, likelihoods.Bernoulli):
-        return "sigmoid"
-    if isinstance(likelihood, likelihoods.Gaussian):
-        return "sigmoid" if likelihood.bounded else "identity"
-    if isinstance(likelihood, (likelihoods.Poisson, likelihoods.NegativeBinomial)):
-        return "exp"
-    return None
 
 
 def _halves(tensor: Tensor) -> str:

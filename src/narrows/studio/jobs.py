@@ -353,10 +353,11 @@ def _parameters(order: replies.Training) -> dict[str, Any]:
             raise ValueError(f"{cls.__name__} has no parameter {name!r} to set here. {nearest(name, known)}")
     values = {
         **order.parameters,
-        "likelihood": order.likelihood,
         "max_time": order.max_time,
         "max_epochs": order.max_epochs or "auto",
     }
+    if "likelihood" in declared:
+        values["likelihood"] = order.likelihood
     if order.n_components is not None:
         values["n_components"] = order.n_components
     for name, value in values.items():

@@ -62,7 +62,7 @@ def serve(
     try:
         if model is not None:
             kind = storage.describe(model)["recipe"]
-            if kind not in recipes.RECIPES:
+            if kind not in recipes.available():
                 raise ValueError(f"The studio shows autoencoders. The model in {model} is of another kind, {kind!r}.")
             fitted = load(model)
             shown = None if data is None else examples(data, labels, fitted, source)

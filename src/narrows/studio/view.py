@@ -13,9 +13,10 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import torch
 
-from narrows.bottlenecks import Gaussian, Sparse
+from narrows.bottlenecks import as_sparse
 from narrows.data import spaced, taken
 from narrows.estimators.base import Estimator
+from narrows.model import inference_mode
 from narrows.plots import picks
 from narrows.studio import pictures
 from narrows.studio.data import MOST_ROWS, Data
@@ -79,8 +80,8 @@ class View:
         self.schema, self.bottleneck = model.schema_, model.model_.bottleneck
         self.is_image = self.schema.kind == "image"
         self.has_code = model.model_.has_code
-        self.sparse = isinstance(self.bottleneck, Sparse)
-        self.stochastic = isinstance(self.bottleneck, Gaussian)
+        self.sparse = self.bottleneck.is_sparse
+        self.stochastic = self.bottleneck.is_stochastic
         if data is not None:
             data = data.bounded(max(2, min(MOST_ROWS, _MOST_NUMBERS // max(1, self.n_components))))
             with turns.turn():
@@ -92,6 +93,18 @@ class View:
         self._found: dict[str, Any] = {}
         self._finding, self._reporting = threading.RLock(), threading.Lock()
         self._report: bytes | None = None
+
+    @property
+    def has_nats(self) -> bool:
+        """Whether it is known how many nats each component carries."""
+        return hasattr(self.model, "components_kl_")
+
+    @property
+    def floor(self) -> float:
+        """The activation above which a unit of a sparse code fires."""
+        code = as_sparse(self.bottleneck)
+        assert code is not None
+        return code.floor
 
     @property
     def n_components(self) -> int:
@@ -236,8 +249,8 @@ class View:
         """-log p(x | z) of each entry at the example's own code, in nats: n x `schema.shape`."""
         model = self.model.module()
         x = self.model.prepared(X).to(next(model.parameters()))
-        with torch.inference_mode():
-            return -model.likelihood.log_prob(model.at_own_code(x), x).cpu().double()
+        with inference_mode(model):
+            return -model.likelihood.log_prob(model.decode_own(x), x).detach().cpu().double()
 
     def _scored(self, X: Any) -> np.ndarray:
         likelihood = self.model.model_.likelihood
@@ -269,8 +282,8 @@ class View:
     def _dials(self) -> list[Dial]:
         model = self.model
         mean, std = np.asarray(model.code_mean_), np.asarray(model.code_std_)
-        if self.stochastic:
-            carries, scale = np.asarray(model.components_kl_), np.ones_like(mean)
+        if self.has_nats:
+            carries, scale = np.asarray(model.components_kl_), model.dial_scale()
             used = ~np.isin(np.arange(len(mean)), model.unused_components_)
         else:
             variance = std**2
@@ -303,9 +316,8 @@ class View:
         return words
 
     def _units(self) -> dict[str, np.ndarray]:
-        assert isinstance(self.bottleneck, Sparse)
         z = torch.from_numpy(self.codes)
-        active = z > self.bottleneck.floor
+        active = z > self.floor
         count = active.sum(0)
         strength = torch.where(active, z, torch.zeros_like(z)).sum(0) / count.clamp(min=1)
         top = z.topk(min(_TOP, len(z)), dim=0).indices

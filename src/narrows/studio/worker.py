@@ -24,6 +24,7 @@ import torch
 from narrows.data import evenly
 from narrows.estimators import estimator
 from narrows.estimators.base import Estimator
+from narrows.model import needs_gradient
 
 _SHOWN = 8  # examples whose reconstructions are shown
 _EVERY = 0.5  # seconds between two pictures
@@ -65,14 +66,14 @@ class Live:
     def finish(self) -> None:
         """Nothing to close."""
 
-    @torch.no_grad()
     def reconstructed(self, estimator: Estimator) -> np.ndarray:
         """The examples through the model as it stands, between two of its steps."""
         model, schema = estimator.model_, estimator.schema_
         parameter, training = next(model.parameters()), model.training
         x = schema.prepare(torch.from_numpy(np.array(self.examples))).to(parameter)
         model.eval()
-        made = schema.restore(model.reconstruct(x).float())
+        with torch.set_grad_enabled(needs_gradient(model)):
+            made = schema.restore(model.reconstruct(x).detach().float())
         model.train(training)
         return np.nan_to_num(made.astype(np.float64))
 

@@ -19,12 +19,10 @@ import torch
 from sklearn.base import clone
 from torch import Tensor
 
-from narrows.bottlenecks import Gaussian, Plain
 from narrows.data import evenly, spaced
 from narrows.estimators import Estimator
 from narrows.estimators.signature import seed_of_run
 from narrows.estimators.survey import survey
-from narrows.objectives import WeightedCosts
 from narrows.recipes import Parts
 from narrows.training import fit as train
 
@@ -39,9 +37,9 @@ def why_not(model: Estimator, X: Any, large: int, small: int) -> str | None:
     _hand_over(first, second)
     parts, few = first._assemble(0), second._assemble(0)
     name = first.recipe.name
-    if type(parts.model.bottleneck) not in (Plain, Gaussian):
+    if not parts.model.bottleneck.is_separable:
         return f"the code of {name} is no plain or Gaussian one, a part of which is such a code too"
-    if type(parts.objective) is not WeightedCosts or set(parts.objective.weights) - {"kl", "free_nats"}:
+    if set(parts.objective.weights) - {"nll", "kl", "free_nats"} or parts.objective.opponent_parameters():
         return f"{name} has costs that belong to the whole code"
     if parts.model.n_classes:
         return "a conditional model's decoder has labels beside the code"
@@ -64,7 +62,7 @@ def pruned(model: Estimator, n_components: int, rows: np.ndarray) -> tuple[Estim
     _hand_over(model, small)
     parts = small._assemble(0)
     net, wanted = model.model_, parts.model.state_dict()
-    if isinstance(net.bottleneck, Gaussian):
+    if net.bottleneck.is_stochastic:
         p, m = torch.eye(len(net.order))[net.order[:n_components].cpu()], torch.zeros(len(net.order))
     else:
         p, m = _principal(model.applied(net.encode, evenly(rows, _LOOKED_AT)), n_components)

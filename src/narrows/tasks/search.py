@@ -10,29 +10,22 @@ logarithm of the time. L is the number of components of a code.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from narrows.data import spaced
-from narrows.data.atomic import atomic_path, write_tensors
 from narrows.estimators import Estimator
 from narrows.evaluation.labels import vote
 from narrows.params import Integer, OneOf, Parameter, Real
+from narrows.tasks import search_folder as files
 from narrows.tasks.retrieval import Retrieval, average_precision, overlap
-from narrows.version import __version__
 
-FORMAT = 1
-INDEX, CODES, GRAPH = "index.json", "codes.safetensors", "graph.usearch"
 _COMPARED = 50_000  # rows up to which every one is compared: a millisecond or two a query
 _NEIGHBOURS = 16  # that a row is linked to in the graph
 _WIDTH_ADD = 64  # rows kept in sight while one is added
@@ -96,7 +89,7 @@ class Index:
         self.labels: np.ndarray | None = None
         self._graph: Any = None
         self._rows: Tensor | None = None  # all codes as `_vectors` gives them
-        self._width = _WIDTHS[0]
+        self.width = _WIDTHS[0]  # rows kept in sight by a search of the graph
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -217,34 +210,9 @@ class Index:
         ----------
         about : more to write into index.json, which `describe` gives back.
         """
-        folder = Path(folder)
-        if folder.exists() and not folder.is_dir():
-            raise FileExistsError(f"Cannot save an index to {folder}: it is a file. Name a folder.")
-        folder.mkdir(parents=True, exist_ok=True)
         if self._by_graph:
             self._grown()
-            with atomic_path(folder / GRAPH) as path:
-                self._graph.save(path)
-        else:
-            (folder / GRAPH).unlink(missing_ok=True)
-        with atomic_path(folder / CODES) as path:
-            write_tensors(path, {"codes": torch.from_numpy(self.codes)}, metadata={"narrows": str(FORMAT)})
-        document = {
-            "format": FORMAT,
-            "narrows": __version__,
-            "model": fingerprint(self.model),
-            "n": len(self),
-            "metric": self.metric,
-            "exact": self.exact,
-            "recall": self.recall,
-            "width": self._width,
-            "keys": self.keys,
-            "labels": None if self.labels is None else self.labels.tolist(),
-            "files": {name: _digest(folder / name) for name in (CODES, *([GRAPH] if self._by_graph else []))},
-            "about": about or {},
-        }
-        with atomic_path(folder / INDEX) as path:
-            path.write_text(json.dumps(document), encoding="utf-8")
+        files.write(Path(folder), self, self._graph if self._by_graph else None, about or {})
 
     @classmethod
     def load(cls, folder: str | Path, model: Estimator) -> Index:
@@ -255,27 +223,14 @@ class Index:
         FileNotFoundError, ValueError
             If there is no whole index, or it was made with another model.
         """
-        folder = Path(folder)
-        document = describe(folder)
-        if document["model"] != fingerprint(model):
-            raise ValueError(
-                f"The index in {folder} was made with another model, whose codes mean something else. Make it again "
-                "with this one: Index(model).add(X)."
-            )
-        for name, digest in document["files"].items():
-            if not (folder / name).exists() or _digest(folder / name) != digest:
-                raise ValueError(f"{folder / name} is missing or not the one that was saved. Make the index again.")
+        document, codes, graph = files.read(Path(folder), model)
         index = cls(model, metric=document["metric"], exact=document["exact"], recall=document["recall"])
-        try:
-            index.codes = load_file(folder / CODES)["codes"]
-        except SafetensorError as error:
-            raise ValueError(f"{folder / CODES} cannot be read ({error}). Make the index again.") from error
-        index.keys = document["keys"]
+        index.codes, index.keys = codes, document["keys"]
         index.labels = None if document["labels"] is None else np.asarray(document["labels"])
-        if GRAPH in document["files"]:
-            index._graph = _new_graph(index.codes.shape[1])
-            index._graph.load(folder / GRAPH)
-            index._width = document["width"]
+        if graph is not None:
+            index._graph = _new_graph(codes.shape[1])
+            index._graph.load(graph)
+            index.width = document["width"]
         return index
 
     # ---------------------------------------------------------------------------------------------- inside
@@ -307,7 +262,7 @@ class Index:
         rows, squares = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
         if by_graph:
             self._grown()
-            self._graph.expansion_search = round(self._width * max(1.0, k / _SOUGHT))
+            self._graph.expansion_search = round(self.width * max(1.0, k / _SOUGHT))
             # alone a query would be answered in another form
             found = self._graph.search(np.concatenate([queries, queries[-1:]]), k, threads=torch.get_num_threads())
             rows[:], squares[:] = found.keys[:-1].astype(np.int64), found.distances[:-1]
@@ -352,34 +307,9 @@ class Index:
         few = spaced(len(self), _TRIED)
         true, _ = self._but(few, self.codes[few], k, False)
         for width in _WIDTHS:
-            self._width = width
+            self.width = width
             if overlap(true, self._but(few, self.codes[few], k, True)[0]) >= self.recall:
                 return
-
-
-def describe(folder: Path) -> dict[str, Any]:
-    """index.json of the index in `folder`."""
-    path = Path(folder) / INDEX
-    if not path.exists():
-        raise FileNotFoundError(f"No index at {folder}: it holds no {INDEX}. `save` or `narrows index` makes one.")
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if not {"format", "model", "metric", "exact", "recall", "width", "keys", "labels", "files"} <= set(document):
-            raise ValueError("it lacks entries")
-    except ValueError as error:
-        raise ValueError(f"{path} is truncated or no index of narrows ({error}). Make it again.") from error
-    if document["format"] > FORMAT:
-        raise ValueError(f"{path} has format {document['format']}; this narrows reads up to {FORMAT}. Update narrows.")
-    return document
-
-
-def fingerprint(model: Estimator) -> str:
-    """Of all that codes depend on: the weights and the schema, not where the model lies or what it was called."""
-    digest = hashlib.sha256(json.dumps(model.schema_.to_dict(), sort_keys=True).encode())
-    for name, tensor in sorted(model.model_.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _compared(queries: Tensor, rows: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -421,8 +351,3 @@ def _new_graph(n_components: int) -> Any:
         connectivity=_NEIGHBOURS,
         expansion_add=_WIDTH_ADD,
     )
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -25,7 +25,6 @@ import torch
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 
-from narrows.bottlenecks import Gaussian
 from narrows.data import as_floats, check_rows, counted, spaced, taken
 from narrows.data.atomic import atomic_path
 from narrows.estimators import Estimator, load
@@ -219,7 +218,7 @@ class _Judge:
 
     def __init__(self, model: Estimator, train: Any, test: Any, largest: int) -> None:
         self.test, self.rows, self.resamples = test, model.prepared(test), Resamples(0)
-        self.measure = "negative_elbo" if isinstance(model.model_.bottleneck, Gaussian) else "mse"
+        self.measure = "negative_elbo" if model.model_.bottleneck.is_stochastic else "mse"
         known = model.prepared(taken(train, spaced(len(train), _MOST_PCA_ROWS))).flatten(1)
         pca = PCA(min(largest, *known.shape), random_state=0).fit(known.numpy())
         flat = self.rows.flatten(1).numpy()

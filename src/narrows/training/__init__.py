@@ -2,7 +2,7 @@
 
 from narrows.training.device import PRECISIONS, Choice, choose_device, choose_precision
 from narrows.training.generators import own_generators
-from narrows.training.health import active_components, look, n_looked_at
+from narrows.training.health import n_looked_at
 from narrows.training.loop import fit
 from narrows.training.result import Interrupted, Result
 from narrows.training.settings import Settings
@@ -13,11 +13,9 @@ __all__ = [
     "Interrupted",
     "Result",
     "Settings",
-    "active_components",
     "choose_device",
     "choose_precision",
     "fit",
-    "look",
     "n_looked_at",
     "own_generators",
 ]

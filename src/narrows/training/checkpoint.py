@@ -1,7 +1,7 @@
 """A checkpoint is {name: state} in one safetensors file: the tensors, and everything else as JSON in its header.
 
 A state is a dict whose values are tensors, dicts, and what JSON knows. The file is written beside and renamed, so there
-is always a whole one. Nothing in it is code.
+is always a whole one. Nothing in it is code. Files of an earlier layout are read, too.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from narrows.data.atomic import atomic_path, write_tensors
+from narrows.training import first_layout
 
 NAME = "checkpoint.safetensors"
 _TENSOR = "tensor:"  # begins what stands in the JSON for a tensor of that name
@@ -65,7 +66,7 @@ def read(path: Path) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If the file is no whole checkpoint, or one that an older version of narrows wrote.
+        If the file is no whole checkpoint.
     """
     with _opened(path) as (file, states):
         return unpack({name: file.get_tensor(name) for name in file.keys()}, states)  # noqa: SIM118 (no mapping)
@@ -82,12 +83,11 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata()
-            if "states" not in metadata and "position" in json.loads(metadata["state"]):
-                raise ValueError(
-                    f"{path} was written by an older version of narrows, and this one cannot go on from it. Delete "
-                    "it to start this training anew, or finish the training with the version that began it."
-                )
-            yield file, json.loads(metadata["states"])
+            if "states" in metadata:
+                states = json.loads(metadata["states"])
+            else:
+                states = first_layout.translate(json.loads(metadata["state"]), file.keys(), _TENSOR)
+            yield file, states
     except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(
             f"{path} is not a whole checkpoint ({error}). Delete it to start this training anew."

@@ -233,9 +233,14 @@ class Learner(nn.Module):
         if shard is None or shard.rows * self.world.size == shard.of:
             return loss
         if shard.rows == 0:  # a mean over no rows is not a number
-            return Loss(torch.zeros_like(loss.total), {name: torch.zeros_like(t) for name, t in loss.terms.items()})
+            return Loss(
+                torch.zeros_like(loss.total),
+                {name: torch.zeros_like(t) for name, t in loss.terms.items()},
+                None if loss.not_validated is None else torch.zeros_like(loss.not_validated),
+            )
         factor = shard.rows * self.world.size / shard.of
-        return Loss(loss.total * factor, {name: term * factor for name, term in loss.terms.items()})
+        not_validated = None if loss.not_validated is None else loss.not_validated * factor
+        return Loss(loss.total * factor, {name: term * factor for name, term in loss.terms.items()}, not_validated)
 
 
 def averaging(learner: Learner, batch: Batch) -> nn.Module:

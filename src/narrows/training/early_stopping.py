@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from narrows.objectives import WeightedCosts
+from narrows.objectives import Objective
 from narrows.training.distributed import Clock
 from narrows.training.schedule import Schedule
 from narrows.training.weights import Weights
@@ -36,7 +36,7 @@ class EarlyStopping:
         self.best_loss, self.n_without_improvement = math.inf, 0
         self.best: dict[str, Tensor] = {}
 
-    def update(self, loss: float | None, objective: WeightedCosts, schedule: Schedule, clock: Clock) -> None:
+    def update(self, loss: float | None, objective: Objective, schedule: Schedule, clock: Clock) -> None:
         """Keep the weights as they are if they are the best, and end the hold of `schedule` at a plateau.
 
         Parameters

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from narrows.bottlenecks import Bottleneck
-from narrows.data import Patches, Rows
+from narrows.data import Examples
 from narrows.model import Autoencoder
 from narrows.networks import has_own_parts
-from narrows.objectives import KeptNeighbours, WeightedCosts
+from narrows.objectives import NeighborPairs, Objective
 from narrows.training.device import matmul_flops_per_second
 from narrows.training.flops import flops_per_example, saved_by_compiling
 
@@ -28,6 +28,7 @@ class Facts:
     n_rows : examples, held-out ones among them.
     bottleneck : of the model.
     neighbors : the near examples that batches must bring, or None.
+    has_neighbors : whether the data can tell which examples are near.
     is_image : whether examples are images.
     is_resident : whether the data lies on the device.
     has_own_parts : whether there is a user's module in the model, which may do in Python what nobody here knows of.
@@ -42,7 +43,8 @@ class Facts:
 
     n_rows: int
     bottleneck: Bottleneck
-    neighbors: KeptNeighbours | None = None
+    neighbors: NeighborPairs | None = None
+    has_neighbors: bool = True
     is_image: bool = False
     is_resident: bool = True
     has_own_parts: bool = False
@@ -57,8 +59,8 @@ class Facts:
 
 def find_facts(
     model: Autoencoder,
-    objective: WeightedCosts,
-    rows: Rows | Patches,
+    objective: Objective,
+    rows: Examples,
     precision: torch.dtype,
     n_processes: int,
     resumed: Mapping[str, Any],
@@ -67,12 +69,13 @@ def find_facts(
     return Facts(
         n_rows=len(rows),
         bottleneck=model.bottleneck,
-        neighbors=objective.neighbours,
+        neighbors=objective.neighbors,
+        has_neighbors=rows.has_neighbors,
         is_image=rows.schema.kind == "image",
         is_resident=rows.resident,
         has_own_parts=has_own_parts(model),
         has_compiler=shutil.which(os.environ.get("CXX", "g++")) is not None,
-        flops_per_example=flops_per_example(model, rows, objective.neighbours is not None),
+        flops_per_example=flops_per_example(model, objective, rows),
         matmul_flops_per_second=matmul_flops_per_second(rows.device, precision),
         saved_by_compiling=saved_by_compiling(model, rows.device),
         n_processes=n_processes,

@@ -5,21 +5,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from narrows.data import Patches, Rows
-from narrows.model import Autoencoder
+from narrows.data import Examples
+from narrows.model import Autoencoder, needs_gradient
+from narrows.objectives import Objective
 from narrows.training.generators import own_generators
 from narrows.types import Batch
 
 _COMPILED_SAVES, _COMPILED_CONVOLUTIONS_SAVE = 0.35, 0.1  # of a training's time (docs/negative-results.md)
 
 
-def flops_per_example(model: Autoencoder, rows: Rows | Patches, neighbours: bool = False) -> float:
+def flops_per_example(model: Autoencoder, objective: Objective, rows: Examples) -> float:
     """Count the floating-point operations that one example costs a step: those forward, and twice as many backward.
 
     Parameters
     ----------
+    objective : of whose pass over two examples the products are counted.
     rows : the examples, where the training has them.
-    neighbours : whether a neighbour of each example is encoded, too.
     """
     counted = 0.0
 
@@ -31,14 +32,14 @@ def flops_per_example(model: Autoencoder, rows: Rows | Patches, neighbours: bool
             # each weight meets each example once, in a convolution once at each place of the image
             counted += sum(2 * w.numel() * len(out) * (image[0, 0].numel() if w.dim() > 2 else 1) for w in weights)
 
-    hooks = [module.register_forward_hook(count) for module in model.modules()]
-    with own_generators(0), torch.no_grad():
+    hooks = [module.register_forward_hook(count) for part in (model, objective) for module in part.modules()]
+    with own_generators(0), torch.set_grad_enabled(needs_gradient(model)):
         device = next(model.parameters()).device  # the CPU, where the model will be sharded
         batch = rows.batch(torch.arange(2, device=rows.device))
         batch = Batch._make(None if part is None else part.to(device) for part in batch)
-        model.eval()(batch)
-        if neighbours:
-            model.encoder(batch.x)
+        if objective.neighbors is not None:  # they are yet to be found: the examples stand in for them
+            batch = batch._replace(near=batch.x)
+        objective.eval()(model.eval(), batch)
     for hook in hooks:
         hook.remove()
     return 3 * counted / 2

@@ -16,9 +16,9 @@ import numpy as np
 from torch import Tensor
 
 from narrows import accelerate
-from narrows.data import Patches, Schema
+from narrows.data import Examples, Schema
 from narrows.model import Autoencoder
-from narrows.objectives import WeightedCosts
+from narrows.objectives import Objective
 from narrows.training import checkpoint
 from narrows.training.device import choose_device, threads
 from narrows.training.distributed import Clock, join, mended
@@ -44,8 +44,8 @@ _REPORT = 50  # steps between two readings of the losses
 
 def fit(
     model: Autoencoder,
-    objective: WeightedCosts,
-    X: np.ndarray | Patches,
+    objective: Objective,
+    X: np.ndarray | Examples,
     schema: Schema,
     settings: Settings,
     *,
@@ -57,7 +57,7 @@ def fit(
 
     Parameters
     ----------
-    X : rows as `narrows.data.as_rows` gives them, or pieces of images.
+    X : rows as `narrows.data.as_rows` gives them, or examples of any other source.
     fingerprint : of the model's parameters and the data; a checkpoint with another one is refused, and so is another
         process with another one.
     labels : n integers, which of the schema's classes each row is of, for a model that is told; None for others.
@@ -90,8 +90,8 @@ class Trainer:
     def __init__(
         self,
         model: Autoencoder,
-        objective: WeightedCosts,
-        X: np.ndarray | Patches,
+        objective: Objective,
+        X: np.ndarray | Examples,
         schema: Schema,
         settings: Settings,
         reporter: Reporter,
@@ -188,7 +188,9 @@ class Trainer:
         seconds = self.clock.seconds if self.settings.max_time else 0.0
         multiplier = self.schedule.multiplier(self.clock.step, seconds)
         self.rate = self.plan.learning_rate * multiplier * self.recovery.rate_factor
-        self.objective.advance(self.schedule.progress(self.clock.step, seconds))
+        progress = self.schedule.progress(self.clock.step, seconds)
+        self.objective.advance(progress)
+        self.model.bottleneck.advance(progress)
         self.step.run(index, self.rate)
 
     def report(self) -> bool:

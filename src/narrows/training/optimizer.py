@@ -11,6 +11,7 @@ from narrows.training.muon import Muon, is_matrix
 from narrows.training.sharding import is_shared_out, laid_out, total_norm
 
 _BETAS, _EPS = (0.9, 0.999), 1e-8
+_OPPONENT_BETAS = (0.5, 0.9)
 
 
 class GradientClipping:
@@ -92,6 +93,16 @@ class ClippedOptimizer:
             entries.setdefault(int(number), {})[key] = _beside(tensor, like) if tensor.shape == like.shape else tensor
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": entries})
         self.clipping.mean = state["norm"].to(self.clipping.mean.device)
+
+
+def opponent_adamw(parameters: list[nn.Parameter], *, capturable: bool = False) -> torch.optim.AdamW:
+    """AdamW for the networks that play against the model, without weight decay.
+
+    Its momentum is less than the model's, or the two would circle about each other (Radford, Metz and Chintala,
+    Unsupervised representation learning with deep convolutional generative adversarial networks, 2016,
+    https://arxiv.org/abs/1511.06434).
+    """
+    return torch.optim.AdamW(_groups(parameters, 0.0), **{**_fused(parameters, capturable), "betas": _OPPONENT_BETAS})
 
 
 def adamw(parameters: list[nn.Parameter], decay: float, *, capturable: bool = False) -> torch.optim.AdamW:

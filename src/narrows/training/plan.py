@@ -13,7 +13,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 
-from narrows.bottlenecks import Bottleneck, Gaussian, Sparse
+from narrows.bottlenecks import Bottleneck
 from narrows.data import free_bytes
 from narrows.training.device import Choice, choose_device, choose_precision
 from narrows.training.facts import Facts
@@ -230,7 +230,7 @@ def choose_neighbors(n_train: int, facts: Facts, owner: str) -> Decision[tuple[i
     ValueError
         If there are fewer rows than the neighbors asked for.
     """
-    if facts.neighbors is None:
+    if facts.neighbors is None or not facts.has_neighbors:
         return Decision((None, None))
     k, metric, most, choices = facts.neighbors.n_neighbors, facts.neighbors.metric, n_train - 1, []
     if k is not None and k > most:
@@ -288,12 +288,7 @@ def choose_weight_decay(asked: float | str, bottleneck: Bottleneck) -> Decision[
     """Decide on the weight decay: what did best on held-out Fashion-MNIST (docs/negative-results.md)."""
     if not isinstance(asked, str):
         return Decision(asked, (Choice("weight_decay", f"{asked:g}", "as asked"),))
-    if isinstance(bottleneck, Sparse):
-        decay, reason = 0.1, "a sparse code: more of it lets units die"
-    elif isinstance(bottleneck, Gaussian):
-        decay, reason = 0.03, "the noise of a stochastic code keeps from over-fitting already"
-    else:
-        decay, reason = 0.3, "against over-fitting; 0 for the exact optimum of a small model"
+    decay, reason = bottleneck.weight_decay
     return Decision(decay, (Choice("weight_decay", f"{decay:g}", reason),))
 
 

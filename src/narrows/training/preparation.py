@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from narrows.data import Patches, Rows, Schema
+from narrows.data import Examples, Rows, Schema
 from narrows.model import Autoencoder
-from narrows.objectives import WeightedCosts
+from narrows.objectives import Objective
 from narrows.training.batches import Batches
 from narrows.training.distributed import World
 from narrows.training.facts import find_facts
@@ -24,16 +24,16 @@ class Prepared(NamedTuple):
     """A model, what is minimised, and the data, each in its place; the plan, and the rows of each step."""
 
     model: Autoencoder
-    objective: WeightedCosts
-    rows: Rows | Patches
+    objective: Objective
+    rows: Examples
     plan: Plan
     batches: Batches
 
 
 def prepare(
     model: Autoencoder,
-    objective: WeightedCosts,
-    X: np.ndarray | Patches,
+    objective: Objective,
+    X: np.ndarray | Examples,
     schema: Schema,
     labels: np.ndarray | None,
     settings: Settings,
@@ -61,10 +61,10 @@ def prepare(
     first = torch.device("cpu") if place.sharded else place.device
     model, objective = model.to(first, place.dtype), objective.to(first, place.dtype)
     where = place.device, place.dtype
-    rows = X.on(*where) if isinstance(X, Patches) else Rows(X, schema, *where, labels)
+    rows: Examples = Rows(X, schema, *where, labels) if isinstance(X, np.ndarray) else X.on(*where)
     facts = find_facts(model, objective, rows, place.precision, world.size, resumed)
     plan = make_plan(settings, place, facts, owner)
     batches = Batches(plan, settings.seed)
-    if isinstance(rows, Rows) and plan.n_neighbors and plan.metric:
+    if plan.n_neighbors and plan.metric:
         rows.find_neighbours(plan.n_neighbors, batches.training, plan.metric)
     return Prepared(model, objective, rows, plan, batches)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from narrows.objectives import WeightedCosts
+from narrows.objectives import Objective
 from narrows.training.distributed import Clock
 from narrows.training.early_stopping import EarlyStopping
 from narrows.training.health import non_finite
@@ -61,9 +61,7 @@ class Recovery:
             "rate. Lower `learning_rate` to avoid this."
         )
 
-    def check_collapse(
-        self, health: dict[str, float], objective: WeightedCosts, schedule: Schedule, clock: Clock
-    ) -> None:
+    def check_collapse(self, health: dict[str, float], objective: Objective, schedule: Schedule, clock: Clock) -> None:
         """Let the costs grow once more from 0 where no component of the code carries anything, and say so."""
         if health.get("active_components") != 0 or not objective.complete or self.has_restarted:
             return

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from narrows import accelerate
-from narrows.data import Patches, Rows
+from narrows.data import Examples
 from narrows.model import Autoencoder
-from narrows.objectives import WeightedCosts
+from narrows.objectives import Objective
 from narrows.shards import Shard, sharded
 from narrows.training.distributed import Learner, World, averaging
-from narrows.training.optimizer import ClippedOptimizer, adamw, muon
+from narrows.training.optimizer import ClippedOptimizer, adamw, muon, opponent_adamw
 from narrows.training.plan import Plan
 from narrows.training.sharding import share_out
 from narrows.training.sums import LossSums
@@ -36,8 +36,8 @@ class Step:
     def __init__(
         self,
         model: Autoencoder,
-        objective: WeightedCosts,
-        rows: Rows | Patches,
+        objective: Objective,
+        rows: Examples,
         plan: Plan,
         optimizer: str,
         world: World,
@@ -52,13 +52,18 @@ class Step:
             share_out(self.learner, rows.device)
         elif world.size > 1:
             self.loss = averaging(self.learner, rows.batch(torch.arange(2, device=rows.device)))
-        parameters = [p for module in (model, objective) for p in module.parameters() if p.requires_grad]
+        opponents = [p for p in objective.opponent_parameters() if p.requires_grad]
+        learned = [p for module in (model, objective) for p in module.parameters() if p.requires_grad]
+        parameters = [p for p in learned if p not in set(opponents)]
         if optimizer == "muon" and not plan.place.sharded:
             narrow = torch.bfloat16 if self.precision == torch.bfloat16 else torch.float32
             by: torch.optim.AdamW = muon(parameters, plan.weight_decay, capturable=self.use_cuda_graph, dtype=narrow)
         else:
             by = adamw(parameters, plan.weight_decay, capturable=self.use_cuda_graph)
         self.optimizers = [ClippedOptimizer(by, parameters, rows.device)]
+        if opponents:
+            against = opponent_adamw(opponents, capturable=self.use_cuda_graph)
+            self.optimizers.append(ClippedOptimizer(against, opponents, rows.device))
         self.sums = LossSums(world, rows.device)
         self.around_forward = accelerate.around_forward(self)
         self.fast_update = accelerate.fast_update(self)

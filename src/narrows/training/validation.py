@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from narrows import accelerate
+from narrows.model import needs_gradient
 from narrows.shards import Shard, sharded
 from narrows.training.batches import Batches
 from narrows.training.generators import own_generators
-from narrows.training.health import look, n_looked_at
+from narrows.training.health import n_looked_at
 from narrows.training.step import Step
 
 _SEED = 1_000_003
@@ -27,32 +28,37 @@ class Validation:
         n = n_looked_at(step.model, len(batches.training))
         self.index = batches.held_out if self.has_loss else batches.training[:n]
 
-    @torch.no_grad()
     def measure(self) -> tuple[dict[str, float], dict[str, float]]:
         """Return the loss and its terms, if rows are held out, and the code's health."""
-        model, objective, world = self.step.model, self.step.objective, self.step.world
+        model, objective = self.step.model, self.step.objective
         if not self.has_loss and not model.has_code:
             return {}, {}
         model.eval()
         objective.eval()
-        inputs: list[Tensor] = []
-        listener = model.encoder.register_forward_hook(lambda _module, _given, h: inputs.append(h.detach().float()))
-        with own_generators(_SEED), accelerate.autocast(self.step.device, self.step.precision):
-            sums = self._sums()
-        listener.remove()
-        world.add_up(sums)
-        health = {}
-        if model.has_code:
-            h = torch.cat(inputs)
-            with sharded(Shard(0, len(h), len(self.index)) if world.size > 1 else None):
-                health = look(model, h)
+        with torch.set_grad_enabled(needs_gradient(model)):
+            sums, h = self._pass()
+            health = {}
+            if model.has_code:
+                with sharded(Shard(0, len(h), len(self.index)) if self.step.world.size > 1 else None):
+                    health = model.bottleneck.health(h)
         model.train()
         objective.train()
         losses = {name: float(total) / len(self.index) for name, total in sums.items()} if self.has_loss else {}
         return losses, health
 
+    def _pass(self) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the sums of the loss and its terms over all rows, and what the encoder gave for this process's."""
+        outputs: list[Tensor] = []
+        encoder = self.step.model.encoder
+        listener = encoder.register_forward_hook(lambda _module, _inputs, h: outputs.append(h.detach().float()))
+        with own_generators(_SEED), accelerate.autocast(self.step.device, self.step.precision):
+            sums = self._sums()
+        listener.remove()
+        self.step.world.add_up(sums)
+        return sums, torch.cat(outputs)
+
     def _sums(self) -> dict[str, Tensor]:
-        """Return the sums of the loss and its terms over all rows; the encoder sees every row."""
+        """Return the sums over this process's rows; the encoder sees each of them."""
         step, sums = self.step, dict[str, Tensor]()
         for part in self.index.split(_ROWS):
             shard = step.world.shard(len(part))
@@ -61,6 +67,7 @@ class Validation:
             if not self.has_loss and not self.is_sharded:  # no loss to tell: the code needs no decoder
                 step.model.encoder(batch.x)
                 continue
-            for name, term in accelerate.detached(step.learner(batch, shard)).items():
-                sums[name] = sums.get(name, torch.zeros_like(term)) + term * (len(part) / step.world.size)
+            loss = step.learner(batch, shard)
+            for name, term in {"loss": loss.validated, **loss.terms}.items():
+                sums[name] = sums.get(name, torch.zeros_like(term)) + term.detach() * (len(part) / step.world.size)
         return sums

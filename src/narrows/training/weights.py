@@ -7,14 +7,14 @@ from typing import Any
 from torch import Tensor
 
 from narrows.model import Autoencoder
-from narrows.objectives import WeightedCosts
+from narrows.objectives import Objective
 from narrows.training.sharding import laid_out
 
 
 class Weights:
     """The parameters and buffers of a model and of its objective, by names that begin with "model." or "objective."."""
 
-    def __init__(self, model: Autoencoder, objective: WeightedCosts) -> None:
+    def __init__(self, model: Autoencoder, objective: Objective) -> None:
         self.model, self.objective = model, objective
 
     def tensors(self) -> dict[str, Tensor]:

@@ -44,7 +44,7 @@ def dials(view: Coded, limit: Annotated[int, Query(ge=1, le=MOST_DIALS)] = 64) -
         )
         for d in view.dials[:limit]
     ]
-    return Dials(unit="nats" if view.stochastic else "share", total=view.n_components, dials=found)
+    return Dials(unit="nats" if view.has_nats else "share", total=view.n_components, dials=found)
 
 
 @router.get("/dials/{component}/strip", response_class=Response, responses=asking.image(404, 422))

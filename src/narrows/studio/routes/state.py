@@ -162,7 +162,7 @@ def _datasets() -> list[DatasetEntry]:
 @functools.cache
 def _recipes() -> list[RecipeEntry]:
     found = []
-    for recipe in recipes.RECIPES.values():
+    for recipe in recipes.available().values():
         parameters = [p for p in estimator(recipe.name).parameters().values() if p.name not in _HIDDEN]
         entries = [
             ParameterEntry(

@@ -108,7 +108,7 @@ def wall(
 def active(view: Wall, row: RowNumber) -> ActiveUnits:
     """The units that a row sets off, strongest first."""
     code = view.codes[asking.check_row(view, row)]
-    floor = view.bottleneck.floor
+    floor = view.floor
     order = [int(u) for u in np.argsort(-code, kind="stable")[:100] if code[u] > floor]
     return ActiveUnits(row=row, units=[ActiveUnit(activation=float(code[u]), **_entry(view, u)) for u in order])
 

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from narrows.bottlenecks import UNKNOWN, Guess
+from narrows.bottlenecks import UNKNOWN, LabelHead
 from narrows.data import taken
 from narrows.data.labels import filled, parted
 from narrows.estimators import VAE
@@ -92,7 +92,7 @@ class Classifier(ClassifierMixin, FromFew):
             if not known.all():
                 place = np.where(known, place, self.probabilities_.argmax(1))
             counts = np.bincount(place, minlength=len(self.classes_)).clip(min=1)
-            self._fine_tune(X, place, lambda n: Guess(n, (counts / counts.sum()).tolist()))
+            self._fine_tune(X, place, lambda n: LabelHead(n, (counts / counts.sum()).tolist()))
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -104,7 +104,7 @@ class Classifier(ClassifierMixin, FromFew):
         """The probability of each class for each example: (n, C), in the order of `classes_`."""
         check_is_fitted(self)
         if self.method_ in ("fine-tune", "joint"):
-            return self._by_head(Guess.log_probabilities, X).softmax(1).numpy()
+            return self._by_head(LabelHead.log_probs, X).softmax(1).numpy()
         codes = self._codes(X)
         found = self.probe_.predict_proba(codes)
         if self.method_ == "spread":
@@ -175,13 +175,14 @@ class Classifier(ClassifierMixin, FromFew):
         # labelled examples are shown more often, so that each batch has some
         again = np.tile(np.flatnonzero(known), max(0, int(0.1 * len(place) / known.sum()) - 1))
         order = np.concatenate([np.arange(len(place)), again])
-        label = np.where(known, self.classes_.astype(object)[place], None)[order]
+        y = np.where(known, self.classes_.astype(object)[place], None)[order]
         self.method_ = "joint"
-        self.encoder_ = self._seeded(given).set_params(conditional=True).fit(taken(X, order), label)
+        self.encoder_ = self._seeded(given).set_params(conditional=True).fit(taken(X, order), y)
         self._take_form()
-        head = self.encoder_.model_.guess
-        assert head is not None
-        self.head_ = head
+        label = self.encoder_.model_.label
+        assert label is not None
+        assert label.head is not None  # some labels are missing
+        self.head_ = label.head
         return self
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +14,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
-from narrows.bottlenecks import Estimate, Guess
+from narrows.bottlenecks import LabelHead, RegressionHead
 from narrows.estimators import AE
 from narrows.estimators.base import Estimator
 from narrows.estimators.signature import forget_fit, seed_from
-from narrows.objectives import WeightedCosts
+from narrows.objectives import HeadCost, WeightedCosts
 from narrows.params import Integer, OneOf, Parameter
 from narrows.tasks.labels.graph import Graph
 from narrows.training import Interrupted, own_generators
@@ -29,7 +29,7 @@ _LABEL_WEIGHT = 100.0  # of a nat of label beside one of reconstruction, while t
 _ANGULAR = 8  # components from which on codes are compared by direction
 
 
-class FromFew(BaseEstimator):
+class FromFew(BaseEstimator, ABC):
     """Abstract: what the classifier and the regressor share."""
 
     def __init__(
@@ -144,14 +144,14 @@ class FromFew(BaseEstimator):
             state = {**state, "head_": copy.deepcopy(state["head_"]).cpu()}
         return state
 
-    def _fine_tune(self, X: Any, labels: np.ndarray, head: Callable[[int], Guess | Estimate]) -> None:
+    def _fine_tune(self, X: Any, labels: np.ndarray, head: Callable[[int], LabelHead | RegressionHead]) -> None:
         """Let the encoder learn the `labels` (n,), too, by the `head` made for so many inputs."""
         tuned = self.encoder_ = copy.deepcopy(self.encoder_)
         seed = seed_from(self.random_state)
         with own_generators(seed):
-            guess = head(tuned.model_.bottleneck.n_inputs)
-        tuned.model_.guess = guess  # while it learns; the model that is left is one like others
-        objective = WeightedCosts({**tuned.own_costs(seed), "label": _LABEL_WEIGHT})
+            learned = HeadCost(head(tuned.model_.bottleneck.n_inputs))
+        weights = {**tuned.own_costs(seed), learned.name: _LABEL_WEIGHT}
+        objective = WeightedCosts(weights, costs=(learned,))
         rows = tuned.checked(X)
         stopped: Interrupted | None = None
         try:
@@ -161,7 +161,7 @@ class FromFew(BaseEstimator):
             result = train(tuned.model_, objective, rows, tuned.schema_, settings, title="fine-tune", labels=labels)
         except Interrupted as interrupted:
             stopped, result = interrupted, interrupted.result
-        self.head_, tuned.model_.guess = guess.eval(), None
+        self.head_ = learned.head.eval()
         tuned.went_on(result, rows)
         if stopped is not None:
             raise stopped

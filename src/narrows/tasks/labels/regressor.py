@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
-from narrows.bottlenecks import Estimate
+from narrows.bottlenecks import RegressionHead
 from narrows.tasks.labels.few import FromFew
 from narrows.tasks.labels.graph import SPREADS
 
@@ -68,14 +68,14 @@ class Regressor(RegressorMixin, FromFew):
             if not known.all():
                 numbers = np.where(known, numbers, self.probe_.predict(codes) + self.spread_[:, 0])
             self.mean_, self.scale_ = float(numbers.mean()), float(numbers.std()) or 1.0
-            self._fine_tune(X, ((numbers - self.mean_) / self.scale_).astype(np.float32), Estimate)
+            self._fine_tune(X, ((numbers - self.mean_) / self.scale_).astype(np.float32), RegressionHead)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
         """A number for each example: (n,)."""
         check_is_fitted(self)
         if self.method_ == "fine-tune":
-            return self.mean_ + self.scale_ * self._by_head(Estimate.estimates, X).numpy()
+            return self.mean_ + self.scale_ * self._by_head(RegressionHead.estimates, X).numpy()
         codes = self._codes(X)
         found = self.probe_.predict(codes)
         if self.method_ == "spread":

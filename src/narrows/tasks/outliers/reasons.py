@@ -70,7 +70,7 @@ def _log_likelihoods(model: Estimator, X: Any) -> np.ndarray:
     inner = model.module()
 
     def entries(x: Tensor) -> Tensor:
-        return inner.likelihood.log_prob(inner.at_own_code(x), x)
+        return inner.likelihood.log_prob(inner.decode_own(x), x)
 
     schema = model.schema_
     nats = model.applied(entries, model.prepared(X)).double().numpy()

@@ -1,0 +1,191 @@
+"""Does this checkout train to the same weights as an earlier commit?
+
+    python benchmarks/same_weights.py [RECIPE ...] [--commit acfb3a0] [--device cpu]
+
+Each recipe is trained twice on the digits of scikit-learn, in two processes on this machine: by the sources of the
+commit, which are checked out into a temporary folder, and by those of this working tree. Compared are the weights,
+the codes, the reconstructions, the scores and, where there is something to draw from, samples of a given seed. A
+recipe passes if all of these are equal to the bit, or if its losses are within 0.1 %. The script exits with 1 if one
+does not pass.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from common import SEED, arguments, keep
+from safetensors.numpy import load_file, save_file
+from sklearn.datasets import load_digits
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMIT = "acfb3a0"
+TOLERANCE = 1e-3  # of the losses, relative, where a recipe's random stream had to change
+EPOCHS = 3
+LABELLED = 200  # examples with a label, for the semi-supervised VAE
+SHOWN = 200  # examples whose codes, reconstructions and scores are compared
+DRAWN = 50
+
+
+class Job(NamedTuple):
+    """One training: the estimator's class, its parameters, and which labels it is given ("all", "some" or "none")."""
+
+    estimator: str
+    parameters: dict[str, Any]
+    labels: str = "none"
+
+
+JOBS = {
+    "ae": Job("AE", {"n_components": 8}),
+    "vae": Job("VAE", {"n_components": 8}),
+    "vae-conditional": Job("VAE", {"n_components": 8, "conditional": True}, "all"),
+    "vae-semi-supervised": Job("VAE", {"n_components": 8, "conditional": True}, "some"),
+    "vae-free-nats": Job("VAE", {"n_components": 8, "free_nats": 0.1, "likelihood": "continuous_bernoulli"}),
+    "vae-conv": Job("VAE", {"n_components": 8, "network": "conv", "max_epochs": 1}),
+    "dae": Job("DAE", {"n_components": 8, "network": "mlp", "level": (0.1, 0.4)}),
+    "dae-unet": Job("DAE", {"n_components": None, "noise": "masking", "max_epochs": 1}),
+    "sae-topk": Job("SAE", {"n_components": 64, "sparsity": "topk"}),
+    "sae-l1": Job("SAE", {"n_components": 64, "sparsity": "l1"}),
+    "sae-kl": Job("SAE", {"n_components": 64, "sparsity": "kl"}),
+    "mapae": Job("MapAE", {"hidden": (64, 64)}),
+}
+
+
+def trained(job: Job, device: str) -> dict[str, np.ndarray]:
+    """The weights, outputs and losses of one training, by whatever narrows is imported."""
+    import narrows
+
+    digits = load_digits()
+    X, y = digits.images / 16, None
+    if job.labels != "none":
+        y = digits.target.astype(float)
+        if job.labels == "some":
+            y[LABELLED:] = np.nan
+    shared = {"hidden": (64, 32), "max_epochs": EPOCHS, "random_state": SEED, "precision": "float32"}
+    model = getattr(narrows, job.estimator)(
+        **{**shared, "compile": False, "device": device, "validation_fraction": 0.1, **job.parameters}
+    )
+    model.fit(X, y)
+    results = {f"weights/{name}": p.detach().cpu().numpy() for name, p in model.model_.named_parameters()}
+    results["outputs/reconstruct"] = np.asarray(model.reconstruct(X[:SHOWN]))
+    results["outputs/score_samples"] = model.score_samples(X[:SHOWN])
+    if job.parameters.get("n_components", 2) is not None:
+        results["outputs/transform"] = model.transform(X[:SHOWN])
+        if job.estimator != "SAE":  # a sparse code has no distribution to draw from
+            results["outputs/sample"] = np.asarray(model.sample(DRAWN, random_state=SEED))
+            results["outputs/sample with noise"] = np.asarray(model.sample(DRAWN, random_state=SEED, noise=True))
+    last = model.history_[-1]
+    for name in ("loss", "valid_loss"):
+        results[f"losses/{name}"] = np.array(last[name])
+    return {name: np.ascontiguousarray(value) for name, value in results.items()}
+
+
+def train_all(names: list[str], device: str, folder: Path) -> None:
+    """Write the results of each job as a file in `folder`."""
+    torch.set_num_threads(1)
+    for name in names:
+        save_file(trained(JOBS[name], device), folder / f"{name}.safetensors")
+
+
+@contextlib.contextmanager
+def checked_out(commit: str) -> Iterator[Path]:
+    """The sources as they were at `commit`, in a temporary folder."""
+    with tempfile.TemporaryDirectory() as scratch:
+        tree = Path(scratch) / "tree"
+        subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(tree), commit], cwd=ROOT, check=True)
+        try:
+            yield tree
+        finally:
+            subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=ROOT, check=True)
+
+
+def by(tree: Path, names: list[str], device: str) -> dict[str, dict[str, np.ndarray]]:
+    """The results of all jobs, trained by the sources in `tree` in a process of their own."""
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [sys.executable, __file__, *names, "--device", device, "--into", scratch]
+        subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(tree / "src")})
+        return {name: load_file(Path(scratch) / f"{name}.safetensors") for name in names}
+
+
+def compared(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Where two results of one job differ, by how much at most, and their losses.
+
+    Where parameters have got other names, those of one shape are paired in the order of their values.
+    """
+    weights = [{k: v for k, v in side.items() if k.startswith("weights/")} for side in (before, after)]
+    if weights[0].keys() != weights[1].keys():
+        weights = [dict(sorted(side.items(), key=lambda item: _content(item[1]))) for side in weights]
+    pairs = list(zip(weights[0].values(), weights[1].values(), strict=False))
+    outputs = {k: (v, after[k]) for k, v in before.items() if k.startswith("outputs/") and k in after}
+    missing = sorted(k for k in before if not k.startswith("weights/") and k not in after)
+    same_shapes = len(weights[0]) == len(weights[1]) and all(a.shape == b.shape for a, b in pairs)
+    everything = {"weights": pairs, **{name.split("/")[1]: [pair] for name, pair in outputs.items()}}
+    differing = {
+        name: max(_difference(a, b) for a, b in several)
+        for name, several in everything.items()
+        if not all(a.tobytes() == b.tobytes() and a.dtype == b.dtype for a, b in several)
+    }
+    losses = {k.split("/")[1]: (before[k].item(), after[k].item()) for k in before if k.startswith("losses/")}
+    relative = max(abs(b - a) / max(abs(a), 1e-12) for a, b in losses.values())
+    equal = not differing and not missing and same_shapes
+    return {
+        "bit_equal": equal,
+        "passes": not missing and (equal or relative <= TOLERANCE),
+        "largest_difference": max(differing.values(), default=0.0),
+        "differing": differing,
+        "missing": missing,
+        "n_weights": sum(v.size for v in weights[1].values()),
+        "losses": losses,
+        "loss_relative_difference": relative,
+    }
+
+
+def _content(value: np.ndarray) -> tuple[Any, ...]:
+    return value.shape, value.tobytes()
+
+
+def _difference(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.abs(a.astype(float) - b).max()) if a.shape == b.shape and a.size else float("inf")
+
+
+def main() -> None:
+    """Train all jobs on both sides, and say where they differ."""
+    parser = arguments(__doc__, JOBS)
+    parser.add_argument("--commit", default=COMMIT, help=f"to compare with (default: {COMMIT})")
+    parser.add_argument("--device", default="cpu", help="where to train (default: cpu)")
+    parser.add_argument(
+        "--into", type=Path, help="train by the narrows at hand, and write the results into this folder"
+    )
+    options = parser.parse_args()
+    names = options.jobs or list(JOBS)
+    if options.into:
+        train_all(names, options.device, options.into)
+        return
+    with checked_out(options.commit) as tree:
+        before = by(tree, names, options.device)
+    after = by(ROOT, names, options.device)
+    found = {name: compared(before[name], after[name]) for name in names}
+    print(f"{'recipe':<20} {'bit-equal':<10} {'difference':>10} {'loss before':>14} {'loss after':>14} {'relative':>9}")
+    for name, row in found.items():
+        first, second = row["losses"]["valid_loss"]
+        equal = "yes" if row["bit_equal"] else "no"
+        print(
+            f"{name:<20} {equal:<10} {row['largest_difference']:>10.3g} {first:>14.6f} {second:>14.6f} "
+            f"{row['loss_relative_difference']:>9.2g}" + ("" if row["passes"] else "   does not pass")
+        )
+    details = {"commit": options.commit, "device": options.device, "seed": SEED, "n": 1797, "epochs": EPOCHS}
+    print(f"digits of scikit-learn, n = 1797, seed {SEED}, {EPOCHS} epochs, {options.device}, float32, one thread")
+    keep("same_weights", {**details, "recipes": found})
+    sys.exit(0 if all(row["passes"] for row in found.values()) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""Paths between two codes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def lerp(first: Tensor, last: Tensor, t: Tensor) -> Tensor:
+    """(1 - t) first + t last, for each of the shares t (n x 1)."""
+    return (1 - t) * first + t * last
+
+
+def slerp(first: Tensor, last: Tensor, t: Tensor) -> Tensor:
+    """From `first` to `last` by equal angles about the origin, the length going evenly from one's to the other's.
+
+        z(t) = ((1 - t) |a| + t |b|) (sin((1 - t) w) a / |a| + sin(t w) b / |b|) / sin w,    cos w = a.b / |a| |b|
+
+    Shoemake, Animating rotation with quaternion curves (1985), https://doi.org/10.1145/325334.325242. On a line where
+    there is no such arc: through the origin, and between codes of one direction.
+    """
+    lengths = torch.stack([first.norm(), last.norm()])
+    if float(lengths.min()) == 0:
+        return lerp(first, last, t)
+    a, b = first / lengths[0], last / lengths[1]
+    angle = (a @ b).clamp(-1, 1).arccos()
+    if float(angle.sin()) < 1e-6:
+        return lerp(first, last, t)
+    direction = (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
+    return lerp(lengths[0], lengths[1], t) * direction

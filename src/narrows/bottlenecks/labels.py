@@ -1,0 +1,248 @@
+"""Labels as a part of the code: what the decoder is told beside the numbers of z, and how a missing label is guessed.
+
+    z        = (free code, label_probs)     B x (L + C)
+    q(y | x) = softmax(W h + b)             h: the encoder's output
+    label    = - log q(y | x)               where the label is known, otherwise 0
+    kl_label = KL(q(y | x) || p(y))         where it is not, otherwise 0; nats
+    label_probs = y where it is known, otherwise softmax((log q(y | x) + g) / t),  g ~ Gumbel(0, 1)
+
+The last line is a draw from q(y | x), relaxed so that gradients pass.
+
+Kingma, Rezende, Mohamed and Welling, Semi-supervised learning with deep generative models (2014: their model M2),
+https://arxiv.org/abs/1406.5298; Jang, Gu and Poole, Categorical reparameterization with Gumbel-softmax (2017),
+https://arxiv.org/abs/1611.01144.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from narrows.bottlenecks.base import Bottleneck, Sample, Stochastic, as_stochastic
+from narrows.bottlenecks.sparse import Sparse
+from narrows.types import Code
+
+UNKNOWN = -1  # the number that stands for a missing label
+
+
+class LabelOutput(NamedTuple):
+    """Columns of the label behind a code (B x C, rows sum to 1), and the costs: nats of each example (B)."""
+
+    label_probs: Tensor
+    costs: dict[str, Tensor]
+
+
+class LabelHead(nn.Module):
+    """q(y | x), the class of an example as far as the encoder can tell.
+
+    Parameters
+    ----------
+    n_inputs : the numbers that the encoder gives for each example.
+    frequencies : p(y) of the C classes, above 0.
+    temperature : t of the relaxed draw, above 0; that of Jang et al. for this use.
+
+    >>> import torch
+    >>> head = LabelHead(3, [0.5, 0.5])
+    >>> label_probs, costs = head(torch.zeros(2, 3), torch.tensor([1, UNKNOWN]))
+    >>> label_probs.sum(1).tolist(), bool(costs["label"][0] > 0), float(costs["label"][1].detach())
+    ([1.0, 1.0], True, 0.0)
+    """
+
+    costs = ("label", "kl_label")
+
+    log_frequencies: Tensor
+
+    def __init__(self, n_inputs: int, frequencies: Sequence[float], temperature: float = 2 / 3) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.logits = nn.Linear(n_inputs, len(frequencies))
+        self.register_buffer("log_frequencies", torch.tensor(frequencies).log())
+
+    def forward(self, h: Tensor, label: Tensor) -> LabelOutput:
+        """The columns behind the code, and the costs; `label` is B integers, `UNKNOWN` where there is none."""
+        log_q = self.log_probs(h)
+        known = label != UNKNOWN
+        one_hot = F.one_hot(label.clamp(min=0), log_q.shape[1]).to(log_q.dtype)
+        missed = torch.where(known, -(log_q * one_hot).sum(1), 0.0)
+        kl = torch.where(known, 0.0, (log_q.exp() * (log_q - self.log_frequencies)).sum(1))
+        gumbel = -torch.empty_like(log_q).exponential_().clamp(min=1e-20).log()
+        drawn = ((log_q + gumbel) / self.temperature).softmax(1)
+        return LabelOutput(torch.where(known[:, None], one_hot, drawn), {"label": missed, "kl_label": kl})
+
+    def log_probs(self, h: Tensor) -> Tensor:
+        """log q(y | x): B x C, nats, in at least single precision."""
+        return self.logits(h).to(torch.promote_types(h.dtype, torch.float32)).log_softmax(1)
+
+
+class RegressionHead(nn.Module):
+    """N(y | w h + b, 1), the number that belongs to an example.
+
+        label = (y - (w h + b))^2 / 2     nats, but for a constant
+
+    Parameters
+    ----------
+    n_inputs : the numbers that the encoder gives for each example.
+
+    >>> import torch
+    >>> RegressionHead(3)(torch.zeros(2, 3), torch.tensor([0.0, 2.0])).costs["label"].tolist()
+    [0.0, 2.0]
+    """
+
+    costs = ("label",)
+
+    def __init__(self, n_inputs: int) -> None:
+        super().__init__()
+        self.mean = nn.Linear(n_inputs, 1)
+        nn.init.zeros_(self.mean.bias)
+
+    def forward(self, h: Tensor, label: Tensor) -> LabelOutput:
+        """The estimates (B x 1), and their cost; `label` is B floats."""
+        estimates = self.estimates(h)
+        return LabelOutput(estimates[:, None], {"label": 0.5 * (label.to(estimates.dtype) - estimates).square()})
+
+    def estimates(self, h: Tensor) -> Tensor:
+        """Estimates of y (B), in at least single precision."""
+        return self.mean(h).to(torch.promote_types(h.dtype, torch.float32)).squeeze(1)
+
+
+class Label(nn.Module):
+    """The columns of the label behind a code.
+
+    Parameters
+    ----------
+    frequencies : p(y) of the C classes, above 0.
+    head : q(y | x) for labels that are missing; None where every example has one.
+    """
+
+    log_frequencies: Tensor
+
+    def __init__(self, frequencies: Sequence[float], head: LabelHead | None = None) -> None:
+        super().__init__()
+        self.n_classes, self.head = len(frequencies), head
+        self.costs: tuple[str, ...] = () if head is None else head.costs
+        self.register_buffer("log_frequencies", torch.tensor(frequencies).log())
+
+    def forward(self, h: Tensor, label: Tensor) -> LabelOutput:
+        """The columns (B x C) for `label` (B integers, `UNKNOWN` where the head is to guess), and their costs."""
+        return LabelOutput(self.one_hot(label, h), {}) if self.head is None else self.head(h, label)
+
+    def one_hot(self, label: Tensor, like: Tensor) -> Tensor:
+        """B class numbers as B x C with a 1 in the class's column, in the dtype of `like`."""
+        return (label[:, None] == torch.arange(self.n_classes, device=label.device)).to(like.dtype)
+
+
+class Joint(Stochastic):
+    """A code with the columns of its label behind it: any code becomes conditional by this.
+
+    The costs, the prior, the dials and `encode` are those of the free part, `Code.free`. The encoder sees the example
+    alone, q(z | x), so that codes need no label. It is stochastic, or sparse, where its free part is.
+
+    Parameters
+    ----------
+    free : the bottleneck of the numbers.
+    label : the columns behind them. Where it has a head, the encoder gives C numbers more than `free` asks for, and the
+        head reads all of them.
+    """
+
+    def __init__(self, free: Bottleneck, label: Label) -> None:
+        super().__init__()
+        self.free, self.label = free, label
+        self.n_components, self.n_classes = free.n_components, label.n_classes
+        self.n_inputs = free.n_inputs + (0 if label.head is None else label.n_classes)
+        self.costs = (*free.costs, *label.costs)
+        self.is_stochastic, self.is_sparse = free.is_stochastic, free.is_sparse
+        self.is_overcomplete, self.needs_gradient = free.is_overcomplete, free.needs_gradient
+        self.default_sampler, self.weight_decay = free.default_sampler, free.weight_decay
+        stochastic = as_stochastic(free)
+        self.n_noise = 0 if stochastic is None else stochastic.n_noise
+        self.n_prior_noise = 0 if stochastic is None else stochastic.n_prior_noise
+
+    @property
+    def reviving(self) -> bool:
+        """That of the free part."""
+        return self.free.reviving
+
+    @reviving.setter
+    def reviving(self, reviving: bool) -> None:
+        self.free.reviving = reviving
+
+    def forward(self, h: Tensor, label: Tensor | None = None) -> Code:
+        """The code and its label's columns; without `label` (B integers) the free part alone."""
+        code = self.free(self._own(h))
+        if label is None:
+            return code
+        label_probs, costs = self.label(h, label)
+        z = code.z
+        joined = torch.cat([z, label_probs.to(z.dtype)], 1)
+        return Code(joined, {**code.costs, **costs}, code.spare, n_classes=self.n_classes)
+
+    def encode(self, h: Tensor) -> Tensor:
+        """That of the free part."""
+        return self.free.encode(self._own(h))
+
+    def sample(self, h: Tensor, eps: Tensor) -> Sample:
+        """That of the free part."""
+        return self._stochastic.sample(self._own(h), eps)
+
+    def from_prior(self, eps: Tensor) -> Tensor:
+        """That of the free part."""
+        return self._stochastic.from_prior(eps)
+
+    def log_prior(self, z: Tensor) -> Tensor:
+        """That of the free part."""
+        return self._stochastic.log_prior(z)
+
+    def kl_per_component(self, h: Tensor) -> Tensor | None:
+        """That of the free part."""
+        return self._stochastic.kl_per_component(self._own(h))
+
+    @property
+    def prior_std(self) -> Tensor | None:
+        """That of the free part."""
+        return self._stochastic.prior_std
+
+    def attend(self) -> None:
+        """That of the free part."""
+        self.free.attend()
+
+    def advance(self, progress: float) -> None:
+        """That of the free part."""
+        self.free.advance(progress)
+
+    def health(self, h: Tensor) -> dict[str, float]:
+        """That of the free part."""
+        return self.free.health(self._own(h))
+
+    def project(self, z: Tensor) -> Tensor:
+        """That of the free part."""
+        return self.free.project(z)
+
+    def interpolate(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
+        """That of the free part."""
+        return self.free.interpolate(first, last, t)
+
+    @property
+    def _stochastic(self) -> Stochastic:
+        stochastic = as_stochastic(self.free)
+        assert stochastic is not None
+        return stochastic
+
+    def _own(self, h: Tensor) -> Tensor:
+        """The encoder's numbers for the free part."""
+        return h[..., : self.free.n_inputs]
+
+
+def as_sparse(bottleneck: Bottleneck) -> Sparse | None:
+    """Return the sparse bottleneck, that of the free part where there are labels, or None for other codes."""
+    if isinstance(bottleneck, Joint):
+        return as_sparse(bottleneck.free)
+    return bottleneck if isinstance(bottleneck, Sparse) else None
+
+
+def label_of(bottleneck: Bottleneck) -> Label | None:
+    """Return the part that holds the labels, or None for a code without."""
+    return bottleneck.label if isinstance(bottleneck, Joint) else None

@@ -1,0 +1,124 @@
+"""What a path holds, found out by its first bytes and its suffix."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import difflib
+import gzip
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from narrows.data import images, parquet
+from narrows.data.files import arrays, tables
+from narrows.data.files.loaded import Loaded
+from narrows.data.sinks import DELIMITERS
+
+_PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt")
+_GZIP_MAGIC, _ZIP_MAGIC, _NPY_MAGIC = b"\x1f\x8b", b"PK", b"\x93NUMPY"
+_FORMATS = (
+    ".npy, .npz, .csv, .csv.gz, .tsv, .parquet, IDX (plain or gzipped), images "
+    f"({', '.join(images.SUFFIXES)}) and folders"
+)
+
+
+def read(path: str | os.PathLike[str]) -> Loaded:
+    """Read a file or a folder of images; what it is follows from its first bytes, then from its suffix.
+
+    - `.npy`: mapped into memory (read-only), so a file larger than memory can be used.
+    - `.npz`: the array named X, x, images, data, counts or arr_0, or the only one; labels from y or labels.
+    - `.csv`, `.tsv`, also gzipped: numbers only, as float64 of shape (rows, columns). The first line is a header
+      if none of its cells is a number, or if it counts 0, 1, 2, ... as pandas does for columns without names.
+    - IDX, also gzipped, under any name: the format of MNIST.
+    - `.parquet`, or a folder of such: numbers only, one example a row, or lists of numbers in a single column.
+      Needs the extra `tables`.
+    - An image: uint8 of shape (1, height, width), or (1, height, width, 3) if it is in colour. Of 16-bit grey the
+      high byte is kept; transparency is dropped.
+    - A folder of images: all of one size; uint8 of shape (n, height, width), or (n, height, width, 3) if any is
+      in colour. Sub-folders are classes, one level deep. Hidden files and files of other kinds are passed over.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `path`; the message lists near names.
+    ValueError
+        If what is there is damaged, empty, not numbers, a pickle, or of no kind that is read. The message says
+        what was found, where, and what to do.
+    OSError
+        If the system refuses to read it.
+    """
+    path = Path(path).expanduser()
+    if parquet.is_parquet(path) and path.exists():
+        return tables.read_parquet(path)
+    if path.is_dir():
+        X, y, names = images.read_folder(path)
+        return Loaded(X, y, None, path.resolve().name, names)
+    if not path.exists():
+        raise FileNotFoundError(_missing(path))
+    suffix, inner_suffix = path.suffix.lower(), Path(path.stem).suffix.lower()
+    with _damage_reported(path):
+        with open(path, "rb") as stream:
+            head = stream.read(8)
+        gzipped = head.startswith(_GZIP_MAGIC)
+        if gzipped:
+            with gzip.open(path) as stream:
+                head = stream.read(8)
+        if not head:
+            raise ValueError(f"{path} is empty (0 bytes). Write or download it again.")
+        if suffix in _PICKLE_SUFFIXES or _is_pickle(head):
+            raise ValueError(
+                f"{path} is a pickle, or named like one. narrows reads no pickle, because that can run any code. "
+                "If you trust it, load it yourself and save the array with np.save('X.npy', X)."
+            )
+        if head.startswith(_NPY_MAGIC) and not gzipped:
+            return arrays.read_npy(path)
+        if suffix == ".npz" and head.startswith(_ZIP_MAGIC):
+            return arrays.read_npz(path)
+        if arrays.is_idx(head):
+            return arrays.read_idx(path, gzipped)
+        if suffix in DELIMITERS and not gzipped:
+            return tables.read_table(path, DELIMITERS[suffix], gzipped)
+        if suffix == ".gz" and inner_suffix in DELIMITERS:
+            return tables.read_table(path, DELIMITERS[inner_suffix], gzipped)
+        if suffix in images.SUFFIXES and not gzipped:
+            return Loaded(images.read_images([path]), None, None, path.stem, [path.name])
+    if suffix in (".npy", ".npz"):
+        raise ValueError(
+            f"{path} is named {suffix}, but begins with {head!r}, as no {suffix} file does. "
+            "Save the array again, with np.save('X.npy', X)."
+        )
+    raise ValueError(
+        f"{path} is of no kind that narrows reads: {_FORMATS}. It begins with {head!r}. Unpack an archive first; "
+        "read anything else in Python and save it with np.save('X.npy', X)."
+    )
+
+
+def _is_pickle(head: bytes) -> bool:
+    return head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5")
+
+
+@contextlib.contextmanager
+def _damage_reported(path: Path) -> Iterator[None]:
+    """Turn what the standard library raises for damaged bytes into a ValueError that names the file."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be UTF-8 text ({error}). Save it again as UTF-8.") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, csv.Error) as error:
+        raise ValueError(f"{path} is damaged or cut off ({error}). Write or download it again.") from error
+
+
+def _missing(path: Path) -> str:
+    """Say that there is nothing at `path`, and which names are near."""
+    from narrows.data.named import NAMES  # not above: `named` stands on this file, and is wanted for this hint only
+
+    if not path.parent.is_dir():
+        return f"There is no file or folder {path}: the folder {path.parent} does not exist."
+    siblings = {entry.name.lower(): str(entry) for entry in path.parent.iterdir()}
+    near = {**siblings, **{name: f"{name} (a named data set)" for name in NAMES}}
+    matches = [near[match] for match in difflib.get_close_matches(path.name.lower(), near)]
+    hint = f"Did you mean {' or '.join(matches)}?" if matches else "Nothing there has a name like it."
+    return f"There is no file or folder {path}. {hint} The named data sets are {', '.join(NAMES)}."

@@ -1,0 +1,166 @@
+"""The interface of every objective, and of every cost that a bottleneck cannot state alone."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from narrows.model import Autoencoder
+from narrows.types import Batch, Loss, Output
+
+
+class NeighborPairs(NamedTuple):
+    """Near examples that batches must bring (`Batch.near`), for a cost that needs them.
+
+    Attributes
+    ----------
+    n_neighbors : the number of nearest rows that one is drawn from; None for "auto".
+    metric : "euclidean" or "cosine", by which they are found; None for "auto".
+    """
+
+    n_neighbors: int | None
+    metric: str | None
+
+
+class CostValue(NamedTuple):
+    """Value of a cost.
+
+    Attributes
+    ----------
+    value : one number for each example (B), weighed by the cost's name; or None.
+    not_validated : a scalar that is minimised beside it, unweighed, and that early stopping leaves out: the loss of an
+        opponent, the revival of dead units; or None.
+    """
+
+    value: Tensor | None
+    not_validated: Tensor | None = None
+
+
+class Cost(nn.Module, ABC):
+    """Abstract: a cost of a whole pass, weighed by its name.
+
+    Attributes
+    ----------
+    name : its name among the weights of an objective.
+    neighbors : the near examples that batches must bring, or None.
+    opponent : a network that plays against the model, or None. It has an optimizer and gradient clipping of its own,
+        and is kept in checkpoints.
+    """
+
+    name: str
+    neighbors: NeighborPairs | None = None
+
+    def __init__(self, opponent: nn.Module | None = None) -> None:
+        super().__init__()
+        self.opponent = opponent
+
+    @abstractmethod
+    def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue | None:
+        """The cost of the pass `output` of `model` over `batch`; None where there is nothing to charge for."""
+
+
+class Objective(nn.Module, ABC):
+    """Abstract: what a training step minimises, in nats per example.
+
+    A subclass implements `forward` and `check`. The growth of the weights and the sum of the costs are done here.
+
+    Parameters
+    ----------
+    weights : one number for each named cost.
+    warmup : the share of the training, in [0, 1], over which the weights grow linearly from 0, so that a code learns to
+        say something before it is charged for it (Bowman et al., 2016, https://arxiv.org/abs/1511.06349).
+    costs : those of a whole pass, beside those that the bottleneck states.
+    """
+
+    share: Tensor
+
+    def __init__(
+        self, weights: dict[str, float] | None = None, warmup: float = 0.0, costs: tuple[Cost, ...] = ()
+    ) -> None:
+        super().__init__()
+        self.costs = nn.ModuleList(costs)
+        self.weights, self.warmup, self.begin = dict(weights or {}), warmup, 0.0
+        self.complete = warmup == 0
+        # how much of each weight is in force: a tensor, so that a compiled step need not be compiled again
+        self.register_buffer("share", torch.tensor(1.0), persistent=False)
+
+    @abstractmethod
+    def forward(self, model: Autoencoder, batch: Batch) -> Loss:
+        """The loss of one batch; in training with costs as far as they have grown, otherwise in full."""
+
+    @abstractmethod
+    def check(self, model: Autoencoder) -> None:
+        """Raise ValueError for a model that the loss cannot be computed of."""
+
+    @property
+    def neighbors(self) -> NeighborPairs | None:
+        """The near examples that batches must bring, or None."""
+        return next((cost.neighbors for cost in self.pass_costs() if cost.neighbors is not None), None)
+
+    def pass_costs(self) -> Iterator[Cost]:
+        """The costs of a whole pass."""
+        for cost in self.costs:
+            assert isinstance(cost, Cost)
+            yield cost
+
+    def opponent_parameters(self) -> list[nn.Parameter]:
+        """The parameters of the costs' opponents, which have an optimizer of their own."""
+        return [p for cost in self.pass_costs() if cost.opponent is not None for p in cost.opponent.parameters()]
+
+    def weigh(self, name: str, value: Tensor) -> Tensor:
+        """`value` times the weight of the cost `name`; in training as far as the weight has grown."""
+        return (self.weights[name] * self.share if self.training else self.weights[name]) * value
+
+    def add_costs(self, nll: Tensor, model: Autoencoder, batch: Batch, output: Output) -> Loss:
+        """Add the weighed costs of a pass to `nll` (a scalar, nats per example, listed under that name)."""
+        values, not_validated = dict(output.code.costs), None
+        for cost in self.pass_costs():
+            result = cost(model, batch, output)
+            if result is None:
+                continue
+            if result.value is not None:
+                values[cost.name] = result.value
+            if result.not_validated is not None:
+                opposed = result.not_validated
+                not_validated = opposed if not_validated is None else not_validated + opposed
+        terms = {"nll": nll, **{name: value.mean() for name, value in values.items()}}
+        total = nll * self.weights["nll"] if "nll" in self.weights else nll
+        for name, mean in terms.items():
+            if name in self.weights and name != "nll":
+                total = total + self.weigh(name, mean)
+        return Loss(total if not_validated is None else total + not_validated, terms, not_validated)
+
+    def advance(self, progress: float) -> None:
+        """Take the progress of the training, in [0, 1], by which the weights grow."""
+        if self.complete:
+            return
+        self.complete = progress >= self.begin + self.warmup
+        self.share.fill_(1.0 if self.complete else (progress - self.begin) / self.warmup)
+
+    def restart(self, progress: float, warmup: float | None = None) -> None:
+        """Let the costs grow from 0 once more, from here on, over the share `warmup` of the training.
+
+        None takes as long as at first, and at least a tenth of the training; 0 has them in full at once.
+        """
+        warmup = max(self.warmup, 0.1) if warmup is None else warmup
+        self.begin, self.warmup, self.complete = progress, warmup, warmup == 0
+        self.share.fill_(float(self.complete))
+
+    def state(self) -> dict[str, float]:
+        """The growth of the weights, for a checkpoint."""
+        return {"begin": self.begin, "warmup": self.warmup, "share": float(self.share), "complete": self.complete}
+
+    def restore(self, state: dict[str, float]) -> None:
+        """Take what `state` gave."""
+        self.begin, self.warmup, self.complete = state["begin"], state["warmup"], bool(state["complete"])
+        self.share.fill_(state["share"])
+
+
+def frozen(module: nn.Module, *inputs: Tensor) -> Tensor:
+    """Call `module` with its parameters held still: gradients go to the inputs alone."""
+    return functional_call(module, {name: p.detach() for name, p in module.named_parameters()}, inputs)

@@ -1,0 +1,124 @@
+"""Priors p(z) of stochastic codes: a log density, and draws from noise.
+
+L is the number of components. All densities are in nats, summed over the components.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+_FARTHEST_UNIFORM = 1e-6  # from 0 and 1, of noise that picks a part of a mixture
+
+
+class Prior(nn.Module, ABC):
+    """Abstract: a distribution of codes.
+
+    Attributes
+    ----------
+    n_components : L.
+    n_noise : numbers of noise that one draw takes.
+    is_separable : whether the components are independent of each other and have a KL each.
+    """
+
+    n_components: int
+    n_noise: int
+    is_separable: bool = False
+
+    @abstractmethod
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log density of the codes z (B x L), nats (B)."""
+
+    @abstractmethod
+    def from_noise(self, eps: Tensor) -> Tensor:
+        """Codes (n x L) drawn by noise eps ~ N(0, I) (n x n_noise)."""
+
+    @abstractmethod
+    def kl_from_gaussian(self, mean: Tensor, log_std: Tensor, std: Tensor) -> Tensor | None:
+        """KL(N(mean, std^2) || p) for each component (B x L), nats; None without a closed form."""
+
+    @property
+    @abstractmethod
+    def std(self) -> Tensor | None:
+        """Standard deviation of each component (L); None where it is not known."""
+
+
+class StandardNormal(Prior):
+    """N(0, I).
+
+        KL(N(mean, std^2) || N(0, I)) = sum_j (mean_j^2 + std_j^2 - 1) / 2 - log std_j
+
+    >>> import torch
+    >>> StandardNormal(2).log_prob(torch.zeros(1, 2)).round(decimals=3).tolist()
+    [-1.838]
+    """
+
+    is_separable = True
+
+    def __init__(self, n_components: int) -> None:
+        super().__init__()
+        self.n_components = self.n_noise = n_components
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """- |z|^2 / 2 - L log(2 pi) / 2."""
+        return -0.5 * z.square().sum(-1) - self.n_components * _HALF_LOG_2PI
+
+    def from_noise(self, eps: Tensor) -> Tensor:
+        """The noise itself."""
+        return eps
+
+    def kl_from_gaussian(self, mean: Tensor, log_std: Tensor, std: Tensor) -> Tensor:
+        """The closed form above."""
+        return 0.5 * (mean.square() + std.square() - 1) - log_std
+
+    @property
+    def std(self) -> Tensor:
+        """Ones."""
+        return torch.ones(self.n_components)
+
+
+class NormalMixture(Prior):
+    """A learned mixture of K Gaussians with diagonal covariances and equal weights.
+
+        p(z) = 1/K sum_k N(z; mean_k, std_k^2)
+
+    Dilokthanakul et al., Deep unsupervised clustering with Gaussian mixture variational autoencoders (2016),
+    https://arxiv.org/abs/1611.02648.
+
+    Parameters
+    ----------
+    n_components : L.
+    n_modes : K.
+    """
+
+    def __init__(self, n_components: int, n_modes: int = 10) -> None:
+        super().__init__()
+        self.n_components, self.n_noise = n_components, n_components + 1
+        self.means = nn.Parameter(torch.randn(n_modes, n_components))
+        self.log_stds = nn.Parameter(torch.zeros(n_modes, n_components))
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """The formula above, in logarithms."""
+        means, log_stds = self.means.to(z.dtype), self.log_stds.to(z.dtype)
+        nats = -0.5 * ((z[..., None, :] - means) * (-log_stds).exp()).square() - log_stds - _HALF_LOG_2PI
+        return nats.sum(-1).logsumexp(-1) - math.log(len(means))
+
+    def from_noise(self, eps: Tensor) -> Tensor:
+        """mean_k + std_k * eps, where the first number of the noise picks k."""
+        uniform = torch.special.ndtr(eps[:, 0]).clamp(_FARTHEST_UNIFORM, 1 - _FARTHEST_UNIFORM)
+        k = (uniform * len(self.means)).long()
+        return self.means.to(eps.dtype)[k] + self.log_stds.to(eps.dtype)[k].exp() * eps[:, 1:]
+
+    def kl_from_gaussian(self, mean: Tensor, log_std: Tensor, std: Tensor) -> None:
+        """There is no closed form."""
+        return
+
+    @property
+    def std(self) -> Tensor:
+        """By the law of total variance: sqrt(mean of std_k^2 + variance of mean_k)."""
+        with torch.no_grad():
+            return (self.log_stds.exp().square().mean(0) + self.means.var(0, correction=0)).sqrt()

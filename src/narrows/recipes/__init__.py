@@ -1,0 +1,29 @@
+"""Recipes: named choices of the five parts and an objective, and the registry of names."""
+
+from narrows.recipes.assemble import CodeTooLong, assemble, labels_of
+from narrows.recipes.fields import Components, Hidden, Level, Likelihood, Network, OptionalComponents
+from narrows.recipes.models import ae, dae, mapae, sae, vae
+from narrows.recipes.registry import RECIPES, Parts, Recipe, available, get, register
+
+__all__ = [
+    "RECIPES",
+    "CodeTooLong",
+    "Components",
+    "Hidden",
+    "Level",
+    "Likelihood",
+    "Network",
+    "OptionalComponents",
+    "Parts",
+    "Recipe",
+    "ae",
+    "assemble",
+    "available",
+    "dae",
+    "get",
+    "labels_of",
+    "mapae",
+    "register",
+    "sae",
+    "vae",
+]

@@ -1,0 +1,146 @@
+"""Networks and a likelihood around a bottleneck: the work that all recipes share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from narrows import accelerate, bottlenecks, corruptions, likelihoods, networks
+from narrows.data import Schema
+from narrows.model import Autoencoder
+from narrows.objectives import Objective, WeightedCosts
+from narrows.recipes.registry import Parts
+from narrows.training import Choice
+
+
+class CodeTooLong(ValueError):
+    """A code of `n_components` numbers for examples of fewer, `n_entries`."""
+
+    def __init__(self, n_components: int, n_entries: int, owner: str = "the recipe") -> None:
+        super().__init__(
+            f"The `n_components` parameter of {owner} must be at most {n_entries}, the numbers in one example "
+            f"(n_features={n_entries}): a code as long as that is no narrow place. SAE takes more. Got {n_components} "
+            "instead."
+        )
+        self.n_components, self.n_entries = n_components, n_entries
+
+
+def labels_of(schema: Schema) -> tuple[float, ...]:
+    """The frequencies of the classes that `schema` knows."""
+    if not schema.frequencies:
+        raise ValueError("A conditional model needs labels: fit(X, y), with one label for each example.")
+    return schema.frequencies
+
+
+def assemble(
+    schema: Schema,
+    bottleneck: bottlenecks.Bottleneck,
+    objective: Objective | None = None,
+    *,
+    target: Schema | None = None,
+    corruption: corruptions.Corruption | None = None,
+    frequencies: Sequence[float] = (),
+    network: Any = "auto",
+    hidden: Sequence[int] = (1024, 512),
+    normalized: bool = False,
+    likelihood: str = "auto",
+) -> Parts:
+    """Build networks and a likelihood for `schema` around a bottleneck: what all recipes share.
+
+    Where the bottleneck has no components the encoder is the identity, and the decoder cleans the example itself.
+
+    Parameters
+    ----------
+    target : schema of the target, where it is another array than the input; None where it is the input.
+    frequencies : of the classes (`labels_of(schema)`), for a conditional model: the decoder is told each example's
+        label. Where labels are missing (`schema.unlabelled`) the model learns to guess them.
+    normalized : whether an encoder that is an MLP has layer norms.
+
+    Raises
+    ------
+    ValueError
+        If the code is longer than an example and not made for that, or a network does not suit the data.
+    """
+    _check_components(bottleneck, schema)
+    scored = schema if target is None else target
+    p_x, reason = likelihoods.choose(likelihood, scored)
+    choices = [Choice("likelihood", p_x.name, reason)]
+    first, second = networks.pair(network)
+    for name in (first, second):
+        if isinstance(name, str):
+            networks.choose(name, schema)  # refuses unknown names, also where the other one decides
+    n_guessed = len(frequencies) if schema.unlabelled > 0 else 0
+    n_inputs = bottleneck.n_inputs + n_guessed
+    if bottleneck.n_components == 0 and first is network:
+        second = first
+    encoder, chosen = _encoder(first, network, schema, bottleneck.n_components, n_inputs, hidden, normalized)
+    choices += chosen
+    shape = p_x.params_shape(scored.shape)
+    decoder, chosen = _decoder(second, schema, scored, shape, bottleneck.n_components, len(frequencies), hidden)
+    choices += chosen
+    if isinstance(decoder, networks.Decoder):
+        mean = torch.tensor(scored.mean, dtype=torch.float64)
+        decoder.start_at(p_x.unmean(mean.expm1() if scored.support == "count" else mean).float())
+    if frequencies:
+        head = bottlenecks.LabelHead(n_inputs, frequencies) if n_guessed else None
+        bottleneck = bottlenecks.Joint(bottleneck, bottlenecks.Label(frequencies, head))
+    model = Autoencoder(corruption or corruptions.Nothing(), encoder, bottleneck, decoder, p_x)
+    accelerate.prepare_model(model)
+    return Parts(model, objective or WeightedCosts(), tuple(choices))
+
+
+def _check_components(bottleneck: bottlenecks.Bottleneck, schema: Schema) -> None:
+    if bottleneck.n_components > schema.n_entries and not bottleneck.is_overcomplete:
+        raise CodeTooLong(bottleneck.n_components, schema.n_entries)
+
+
+def _encoder(
+    network: Any,
+    asked: Any,
+    schema: Schema,
+    n_components: int,
+    n_outputs: int,
+    hidden: Sequence[int],
+    normalized: bool,
+) -> tuple[nn.Module, list[Choice]]:
+    """The encoder by name or around a user's module, and what was decided; `asked` is the whole `network` parameter."""
+    if n_components == 0:
+        if isinstance(network, nn.Module) and network is not asked:
+            raise ValueError(
+                "The `network` parameter must be one module where n_components=None, because there is no encoder. Got "
+                f"a pair with {type(network).__name__} as its encoder instead."
+            )
+        return nn.Identity(), []
+    if isinstance(network, nn.Module):
+        return networks.OwnEncoder(network, schema, n_outputs), []
+    name, reason = networks.choose(network, schema)
+    return networks.encoder(name, schema, n_outputs, hidden, normalized), [Choice("network", name, reason)]
+
+
+def _decoder(
+    network: Any,
+    schema: Schema,
+    target: Schema,
+    shape: tuple[int, ...],
+    n_components: int,
+    n_classes: int,
+    hidden: Sequence[int],
+) -> tuple[nn.Module, list[Choice]]:
+    """The decoder to `shape`, the likelihood's for `target`, by name or around a module, and what was decided."""
+    if isinstance(network, networks.Decoder):
+        return network, []
+    if isinstance(network, nn.Module):
+        input_shape = (n_components + n_classes,) if n_components else schema.shape
+        return networks.OwnDecoder(network, shape, input_shape), []
+    if n_components:
+        name, _ = networks.choose(network, target)
+        return networks.decoder(name, shape, n_components + n_classes, hidden), []
+    if network == "auto":
+        name = "conv" if schema.kind == "image" else "mlp"
+        reason = "a denoiser without a code keeps every detail"
+    else:
+        name, reason = networks.choose(network, schema)
+    return networks.cleaner(name, schema, shape, hidden), [Choice("network", name, reason)]

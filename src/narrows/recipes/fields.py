@@ -1,0 +1,39 @@
+"""The parameters that many recipes share: their types, rules and help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from narrows import likelihoods, networks
+from narrows.params import SIZES, Integer, OneOf, Real, Which, either
+
+Components = Annotated[int, Integer(1), "numbers in a code"]
+OptionalComponents = Annotated[
+    int | None, either(Integer(1), OneOf((None,))), "numbers in a code; None for a model without a narrow code"
+]
+Network = Annotated[
+    Any,
+    Which(
+        f"one of {', '.join(map(repr, networks.NAMES))}, a torch.nn.Module, or a pair (encoder, decoder) of such",
+        lambda v: networks.accepts(v),
+    ),
+    "encoder and decoder: 'auto' picks by the data, 'mlp', 'conv', your module, or a pair (encoder, decoder)",
+]
+Hidden = Annotated[Sequence[int], SIZES, "widths of an MLP encoder's layers, mirrored in the decoder; () for linear"]
+Likelihood = Annotated[
+    str,
+    OneOf(("auto", *likelihoods.LIKELIHOODS)),
+    "of the data given a code: 'auto' picks by the data, or " + ", ".join(likelihoods.LIKELIHOODS),
+]
+Level = Annotated[
+    Any,
+    Which(
+        "a float of at least 0, or a pair (low, high) of such",
+        lambda v: (
+            Real(0).accepts(v)
+            or (isinstance(v, (tuple, list)) and len(v) == 2 and all(Real(0).accepts(i) for i in v) and v[0] <= v[1])
+        ),
+    ),
+    "noise level on the model's scale, or (low, high) to draw one for each example",
+]

@@ -1,0 +1,184 @@
+"""The recipes of narrows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from narrows import bottlenecks, corruptions, likelihoods, networks
+from narrows.data import Schema
+from narrows.objectives import KeptNeighbours, WeightedCosts
+from narrows.params import FLAG, Integer, OneOf, Real, either
+from narrows.recipes.assemble import assemble, labels_of
+from narrows.recipes.fields import Components, Hidden, Level, Likelihood, Network, OptionalComponents
+from narrows.recipes.registry import Parts, register
+from narrows.training import Choice
+
+
+@register
+def ae(
+    schema: Schema,
+    n_components: Components = 2,
+    *,
+    network: Network = "auto",
+    hidden: Hidden = (1024, 512),
+    likelihood: Likelihood = "auto",
+) -> Parts:
+    """The plain autoencoder: each example through a few numbers, and back."""
+    return assemble(schema, bottlenecks.Plain(n_components), network=network, hidden=hidden, likelihood=likelihood)
+
+
+@register
+def vae(
+    schema: Schema,
+    n_components: Components = 2,
+    *,
+    beta: Annotated[float, Real(0), "weight of the KL from the prior; 1 is the ELBO"] = 1.0,
+    kl_warmup: Annotated[float, Real(0, 0.7), "share of the training over which the KL's weight grows from 0"] = 0.1,
+    free_nats: Annotated[float, Real(0), "KL in nats for each component below which there is no pull"] = 0.0,
+    conditional: Annotated[
+        bool, FLAG, "whether the decoder is told each example's label: fit(X, y), then sample(n, y=label)"
+    ] = False,
+    label_weight: Annotated[
+        float, Real(0), "of a nat of label beside one of reconstruction, where some of the labels are missing"
+    ] = 10.0,
+    network: Network = "auto",
+    hidden: Hidden = (1024, 512),
+    likelihood: Likelihood = "auto",
+) -> Parts:
+    """The variational autoencoder: the code is a Gaussian near N(0, I), so codes can be drawn and dials turned."""
+    weights = {"kl": beta, **({"free_nats": beta} if free_nats else {})}
+    frequencies = labels_of(schema) if conditional else ()
+    if frequencies and schema.unlabelled > 0:
+        # the mean over a batch counts the examples without a label, too, which cost nothing
+        weights |= {"kl_label": beta, "label": label_weight / (1 - schema.unlabelled)}
+    return assemble(
+        schema,
+        bottlenecks.Gaussian(n_components, free_nats),
+        WeightedCosts(weights, warmup=kl_warmup),
+        frequencies=frequencies,
+        network=network,
+        hidden=hidden,
+        likelihood=likelihood,
+    )
+
+
+@register
+def dae(
+    schema: Schema,
+    n_components: OptionalComponents = None,
+    *,
+    noise: Annotated[str, OneOf(tuple(corruptions.NOISES)), "kind of noise"] = "gaussian",
+    level: Level = 0.3,
+    network: Network = "auto",
+    hidden: Hidden = (1024, 512),
+    likelihood: Likelihood = "auto",
+) -> Parts:
+    """The denoising autoencoder: shown a noisy example, it gives back the clean one."""
+    return assemble(
+        schema,
+        bottlenecks.Plain(n_components or 0),
+        corruption=corruptions.noise(noise, tuple(level) if isinstance(level, list) else level),
+        network=network,
+        hidden=hidden,
+        likelihood=likelihood,
+    )
+
+
+@register
+def sae(
+    schema: Schema,
+    n_components: Components = 256,
+    *,
+    sparsity: Annotated[str, OneOf(("topk", "l1", "kl")), "what keeps the code sparse"] = "topk",
+    k: Annotated[Any, either(Integer(1), OneOf(("auto",))), "units that are active for one example (topk)"] = "auto",
+    strength: Annotated[float, Real(0), "weight of the sparsity cost (l1, kl)"] = 1.0,
+    rate: Annotated[float, Real(0, 1, open_low=True, open_high=True), "target mean activation of a unit (kl)"] = 0.05,
+    network: Network = "auto",
+    hidden: Hidden = (),
+    likelihood: Likelihood = "auto",
+) -> Parts:
+    """The sparse autoencoder: many units, few of them active, each an expert on something."""
+    bottleneck: bottlenecks.Sparse
+    choices = []
+    if k == "auto":
+        k = max(1, min(16, n_components // 8))
+        choices.append(Choice("k", str(k), f"for {n_components} units"))
+    elif k > n_components:
+        raise ValueError(f"The `k` parameter of SAE must be at most n_components, {n_components}. Got {k} instead.")
+    if sparsity == "topk":
+        bottleneck, weights = bottlenecks.TopK(n_components, k), {}
+    elif sparsity == "l1":
+        bottleneck, weights = bottlenecks.L1(n_components), {"l1": strength}
+    else:
+        bottleneck, weights = bottlenecks.KLRate(n_components, rate), {"kl_rate": strength}
+    first, second = networks.pair(network)
+    if isinstance(second, str) and second not in ("auto", first):
+        raise ValueError(
+            f"The decoder of SAE is a dictionary. Pass network=({first!r}, 'auto'), or a module of your own."
+        )
+    shape = likelihoods.choose(likelihood, schema)[0].params_shape(schema.shape)
+    dictionary = networks.Dictionary(shape, n_components) if isinstance(second, str) else second
+    parts = assemble(
+        schema,
+        bottleneck,
+        WeightedCosts(weights),
+        network=(first, dictionary),
+        hidden=hidden,
+        likelihood=likelihood,
+    )
+    if isinstance(dictionary, networks.Dictionary):
+        dictionary.start_encoder(parts.model.encoder)
+    return parts._replace(choices=(*choices, *parts.choices)) if sparsity == "topk" else parts
+
+
+@register
+def mapae(
+    schema: Schema,
+    n_components: Components = 2,
+    *,
+    n_neighbors: Annotated[
+        Any, either(Integer(1), OneOf(("auto",))), "nearest rows that are to stay near on the map; 'auto' is 20"
+    ] = "auto",
+    metric: Annotated[
+        str,
+        OneOf(("auto", "euclidean", "cosine")),
+        "by which those are found; 'auto' is 'cosine', of centred examples, for images, and else 'euclidean'",
+    ] = "auto",
+    attraction: Annotated[
+        float, Real(0, open_low=True), "pull between neighbours; 1 is that of t-SNE, more gathers clusters as UMAP does"
+    ] = 1.3,
+    breadth: Annotated[
+        float, Real(0, 1), "share of the pull towards the nearest of a batch, for the map at large; 0 is all detail"
+    ] = 0.2,
+    strength: Annotated[
+        float, Real(0), "weight of a nat of the neighbours' cost beside a nat of the likelihood of each entry"
+    ] = 20.0,
+    network: Network = "auto",
+    hidden: Hidden = (256,) * 6,
+    likelihood: Likelihood = "auto",
+) -> Parts:
+    """The autoencoder as a map: what is near in the data is near in the code, and each place can be decoded.
+
+    What a map does to its data is far from linear: its encoder is deep, and has layer norms, without which it is
+    learned several times as slowly (docs/negative-results.md).
+    """
+    return assemble(
+        schema,
+        bottlenecks.Plain(n_components),
+        WeightedCosts(
+            {"neighbours": strength * schema.n_entries},
+            costs=(
+                KeptNeighbours(
+                    None if n_neighbors == "auto" else n_neighbors,
+                    attraction,
+                    breadth,
+                    None if metric == "auto" else metric,
+                    counts=schema.support == "count",
+                ),
+            ),
+        ),
+        network=network,
+        hidden=hidden,
+        normalized=True,
+        likelihood=likelihood,
+    )

@@ -1,0 +1,107 @@
+"""The registry of recipes: models by name, of narrows and of installed packages.
+
+A recipe is one function (schema, n_components, hyperparameters) -> Parts. Its signature is the whole story: the
+estimators, the command line and the saved recipe.json read names, defaults, rules and help from it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import NamedTuple, TypeVar
+
+from narrows.model import Autoencoder
+from narrows.objectives import Objective
+from narrows.params import Parameter, nearest, parameters
+from narrows.training import Choice
+
+
+class Parts(NamedTuple):
+    """What a recipe makes: the model, the objective, and what was decided on the way."""
+
+    model: Autoencoder
+    objective: Objective
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A registered recipe: its function, its parameters, and the first line of its docstring."""
+
+    name: str
+    make: Callable[..., Parts]
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        return (inspect.getdoc(self.make) or "").split("\n")[0]
+
+    @functools.cached_property
+    def parameters(self) -> dict[str, Parameter]:
+        """All keyword parameters, `n_components` first."""
+        return parameters(self.make)
+
+
+RECIPES: dict[str, Recipe] = {}
+ENTRY_POINTS = "narrows.recipes"  # the group in which other packages name their recipes
+
+_Make = TypeVar("_Make", bound=Callable[..., Parts])
+
+
+def register(make: _Make) -> _Make:
+    """Add a recipe to the registry, by its function's name.
+
+    Raises
+    ------
+    ValueError
+        If another module has registered a recipe of that name.
+    """
+    name, known = make.__name__, RECIPES.get(make.__name__)
+    if known is not None and known.make.__module__ != make.__module__:
+        raise ValueError(
+            f"The recipe {name!r} of {make.__module__} has the name of one of {known.make.__module__}. Rename it."
+        )
+    RECIPES[name] = Recipe(name, make)
+    return make
+
+
+def get(name: str) -> Recipe:
+    """The recipe called `name`, of narrows or of an installed package.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if name not in RECIPES:
+        _load_installed()
+    if name not in RECIPES:
+        raise ValueError(f"Unknown recipe {name!r}. {nearest(name, RECIPES)}")
+    return RECIPES[name]
+
+
+def available() -> dict[str, Recipe]:
+    """All recipes by name: narrows' own, and those of installed packages."""
+    _load_installed()
+    return RECIPES
+
+
+@functools.cache
+def _load_installed() -> None:
+    """Register the recipes of installed packages, once a process. One that cannot be loaded is named in a warning."""
+    for entry in entry_points(group=ENTRY_POINTS):
+        try:
+            make = entry.load()
+            if make not in [recipe.make for recipe in RECIPES.values()]:
+                register(make)
+        except Exception as error:  # whatever another package's import raises, the other recipes are there
+            package = entry.dist.name if entry.dist else "an installed package"
+            warnings.warn(
+                f"The recipe {entry.name!r} of {package} cannot be used: loading {entry.value} raised {error!r}. "
+                "Update or remove that package.",
+                stacklevel=3,
+            )

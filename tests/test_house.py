@@ -1,0 +1,153 @@
+"""House rules that a program can check: abstract or final classes, open seams, short files and functions."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+import narrows
+
+SOURCE = Path(narrows.__file__).parent
+FILES = sorted(SOURCE.rglob("*.py"))
+LONGEST_FILE, LONGEST_FUNCTION = 400, 60  # lines; lines of code
+LONGEST = {"training/loop.py": 250}  # lines of files that are to stay shorter than others
+# What is still too long. An entry goes when its file or function is short enough, and none may come.
+EXPECTED_TOO_LONG = {"estimators/base.py", "estimators/dials.py"}
+# Hooks: the method of the base does nothing, and a class that has something to do there replaces it.
+HOOKS = {
+    "Bottleneck.attend": "most codes have no state that needs a wait for the device",
+    "Bottleneck.reviving": "a code with labels revives as its free part does",
+    "Bottleneck.advance": "most codes have no temperature",
+    "Bottleneck.health": "what can go wrong with a code depends on its kind",
+    "Bottleneck.project": "a code of real numbers can be anything",
+    "Bottleneck.interpolate": "a line suits codes without a geometry",
+    "Stochastic.code": "a code may compute its draw and its cost together",
+    "Stochastic.prior_std": "not every prior's is known",
+    "Stochastic.forward": "a code with labels takes these, too",
+    "Stochastic.health": "a code with labels has the health of its free part",
+    "Stochastic.interpolate": "a code with labels has the paths of its free part",
+    "Estimator._surveyed": "most models have nothing of their own to find out about the training rows",
+    "Likelihood.observe": "most likelihoods have no parameter that does not follow the gradient",
+    "Applying._encode": "a map encodes in the precision of its training, any other model in its own",
+}
+NOT_IMPORTED = {"narrows.__main__"}  # it runs the command
+
+
+def modules():
+    for module in pkgutil.walk_packages(narrows.__path__, "narrows."):
+        if module.name not in NOT_IMPORTED:
+            yield importlib.import_module(module.name)
+
+
+def classes() -> list[type]:
+    """Every class that a module of narrows defines."""
+    own = {
+        value
+        for module in modules()
+        for value in vars(module).values()
+        if isinstance(value, type) and value.__module__ == module.__name__
+    }
+    return sorted(own, key=lambda c: (c.__module__, c.__qualname__))
+
+
+def is_abstract(cls: type) -> bool:
+    return inspect.isabstract(cls) or (cls.__doc__ or "").startswith("Abstract")
+
+
+def name(path: Path) -> str:
+    return path.relative_to(SOURCE).as_posix()
+
+
+ABSTRACT = [c for c in classes() if is_abstract(c)]
+
+
+@pytest.mark.parametrize("cls", ABSTRACT, ids=lambda c: c.__qualname__)
+def test_an_abstract_class_says_so_and_cannot_be_made(cls):
+    assert (cls.__doc__ or "").startswith("Abstract: ")
+    with pytest.raises(TypeError, match="abstract"):
+        cls()
+
+
+def test_a_method_without_a_body_belongs_to_an_abstract_class():
+    for cls in classes():
+        for method, value in vars(cls).items():
+            if getattr(value, "__isabstractmethod__", False):
+                assert inspect.isabstract(cls), f"{cls.__qualname__}.{method} is abstract in a class without ABC"
+
+
+def test_a_concrete_method_is_never_overridden():
+    overridden = set()
+    for cls in classes():
+        for method, value in vars(cls).items():
+            if method.startswith("__") or not (
+                callable(value) or isinstance(value, (property, classmethod, staticmethod))
+            ):
+                continue
+            for base in cls.__mro__[1:]:
+                first = vars(base).get(method)
+                if base.__module__.startswith("narrows.") and first is not None:
+                    if not getattr(first, "__isabstractmethod__", False):
+                        overridden.add(f"{base.__qualname__}.{method}")
+                    break
+    assert overridden == set(HOOKS)
+
+
+def test_nothing_becomes_too_long():
+    too_long = set()
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        if len(text.splitlines()) > LONGEST.get(name(path), LONGEST_FILE):
+            too_long.add(name(path))
+        for node in ast.walk(ast.parse(text)):
+            if (
+                isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+                and n_code_lines(node, text) > LONGEST_FUNCTION
+            ):
+                too_long.add(f"{name(path)}:{node.name}")
+    assert too_long == EXPECTED_TOO_LONG
+
+
+def n_code_lines(node: ast.FunctionDef | ast.AsyncFunctionDef, text: str) -> int:
+    """Lines of a function without its docstring, blank lines and comments."""
+    lines = text.splitlines()
+    documented = ast.get_docstring(node, clean=False) is not None
+    skipped = range(node.body[0].lineno, node.body[0].end_lineno + 1) if documented else range(0)
+    numbers = (n for n in range(node.lineno, node.end_lineno + 1) if n not in skipped)
+    return sum(1 for n in numbers if lines[n - 1].strip() and not lines[n - 1].strip().startswith("#"))
+
+
+def test_only_a_part_itself_asks_of_which_kind_it_is():
+    assert {name(path): n for path in FILES if (n := n_questions(path)) > 0} == {}
+
+
+def n_questions(path: Path) -> int:
+    """How often a file asks with `isinstance` or `issubclass` for a bottleneck, an objective or a likelihood."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    homes = {"bottlenecks", "objectives", "likelihoods"}
+    if homes & {path.parent.name, path.stem}:
+        return 0
+    imported = set()
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.ImportFrom)
+            and (node.module or "").split(".")[1:2]
+            and node.module.split(".")[1] in homes
+        ):
+            imported |= {alias.asname or alias.name for alias in node.names}
+    n = 0
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in ("isinstance", "issubclass")
+        ):
+            for kind in ast.walk(node.args[1]):
+                by_name = isinstance(kind, ast.Name) and kind.id in imported
+                by_module = (
+                    isinstance(kind, ast.Attribute) and isinstance(kind.value, ast.Name) and kind.value.id in homes
+                )
+                n += by_name or by_module
+    return n
