@@ -99,22 +99,22 @@ class At:
         self.step, self.rank, self.call = step, rank, call
 
     def __enter__(self):
-        self.before = Trainer.learn
+        self.before = Trainer.train_step
 
-        def learn(trainer, index):
-            if trainer.at.step == self.step and trainer.world.rank == self.rank:
+        def train_step(trainer, index):
+            if trainer.clock.step == self.step and trainer.world.rank == self.rank:
                 self.call()
             self.before(trainer, index)
 
-        Trainer.learn = learn
+        Trainer.train_step = train_step
 
     def __exit__(self, *_):
-        Trainer.learn = self.before
+        Trainer.train_step = self.before
 
 
 def seen_rows(X: np.ndarray) -> list[list[int]]:
     """The rows that this process learns from, step by step, in one epoch without held-out rows."""
-    seen, before, learn = [], Rows.batch, Step._learn
+    seen, before, run = [], Rows.batch, Step._run
 
     def batch(rows, index):
         seen.append(index.tolist())
@@ -122,12 +122,12 @@ def seen_rows(X: np.ndarray) -> list[list[int]]:
 
     def watched(step, index):
         Rows.batch = batch
-        learn(step, index)
+        run(step, index)
         Rows.batch = before
 
-    Step._learn = watched
+    Step._run = watched
     AE(2, **{**COMMON, "batch_size": BATCH, "max_epochs": 1, "early_stopping": False}).fit(X)
-    Step._learn = learn
+    Step._run = run
     return seen
 
 

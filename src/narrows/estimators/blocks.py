@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.accelerate import around_inference, block_factor
 from narrows.data import Schema, as_rows, check_form, check_range, extremes, shared
 from narrows.model import Autoencoder, inference_mode
 from narrows.networks import has_own_parts
-from narrows.networks.products import faster_products, worthwhile
 
 if TYPE_CHECKING:
     from narrows.data.sinks import Sink
@@ -137,8 +137,7 @@ def rows_at_once(schema: Schema, model: Autoencoder, n: int | None = None) -> in
     """The rows of a block, a power of two; of not many blocks, `n` rows in all, each thread gets a fair share."""
     device = next(model.parameters()).device
     numbers = more = 8 if device.type == "cuda" else 1  # to keep it busy
-    if device.type == "cpu" and worthwhile():  # measured here, before several threads compute
-        more = 2  # oneDNN lays the weights out anew for each block
+    more *= block_factor(device)  # measured here, before several threads compute
     widest = max(schema.n_entries, model.n_widest)
     rows = max(_FEWEST_ROWS, min(more * _MOST_ROWS, _power(numbers * _MOST_NUMBERS // widest)))
     if n is None or n <= rows:
@@ -172,7 +171,7 @@ def filled(x: Tensor) -> Tensor:
 
 
 def _inferred(work: Callable[[T, int], np.ndarray], block: T, first: int, model: Autoencoder) -> np.ndarray:
-    with inference_mode(model), faster_products(next(model.parameters()).device):
+    with inference_mode(model), around_inference(next(model.parameters()).device):
         return work(block, first)
 
 

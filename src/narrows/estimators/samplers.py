@@ -28,7 +28,6 @@ from narrows.estimators.signature import plain
 from narrows.model import Autoencoder, inference_mode
 from narrows.params import SIZES, Integer, OneOf, Parameter, either, nearest
 from narrows.training import own_generators
-from narrows.training.checkpoint import under
 
 FEWEST = 10  # codes that a sampler is fitted to
 _ROWS = 20_000  # the same, at most
@@ -320,7 +319,8 @@ def restored(documents: dict[str, Any], tensors: dict[str, Tensor]) -> dict[str,
     for name, document in documents.items():
         one = found[name] = SAMPLERS[document["kind"]](**document["settings"])
         one.classes = None if document["classes"] is None else tuple(document["classes"])
-        one.tensors = under(f"samplers.{name}", tensors)
+        prefix = f"samplers.{name}."
+        one.tensors = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
     return found
 
 

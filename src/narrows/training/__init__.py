@@ -1,8 +1,8 @@
 """Training: the only loop, and what it needs."""
 
 from narrows.training.device import PRECISIONS, Choice, choose_device, choose_precision
-from narrows.training.diagnosis import n_looked_at
 from narrows.training.generators import own_generators
+from narrows.training.health import n_looked_at
 from narrows.training.loop import fit
 from narrows.training.result import Interrupted, Result
 from narrows.training.settings import Settings

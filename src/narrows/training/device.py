@@ -9,20 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
-import shutil
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 
-from narrows.data import Examples
-from narrows.networks.products import fastest
+from narrows.accelerate import fastest
 from narrows.params import nearest
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
-_COMPILING_TAKES = 12.0  # seconds, where nothing of it is cached
-_WORTH_THREADS = 0.5e9  # floating-point operations a step
 _WORTHWHILE = 1.3  # bf16 must be this much faster to be chosen: it costs three digits
 
 
@@ -82,70 +77,6 @@ def choose_precision(name: str, device: torch.device) -> tuple[torch.dtype, Choi
     return torch.float32, Choice("precision", "float32", reason)
 
 
-def choose_compile(
-    asked: bool | str, device: torch.device, seconds: float, saves: float, processes: int = 1
-) -> tuple[bool, Choice]:
-    """Whether to compile the training step, for a run predicted to last `seconds` without.
-
-    Compiling `saves` that share of them.
-    """
-    if processes > 1:
-        if asked is True:
-            raise ValueError(f"compile=True is for one process, and {processes} train. Leave `compile` out.")
-        return False, Choice("compile", "False", f"{processes} processes train, which speak to each other in a step")
-    if asked != "auto":
-        return bool(asked), Choice("compile", str(asked), "as asked")
-    if saves == 0:
-        return False, Choice("compile", "False", "a step of this network takes longer compiled on a CPU")
-    if seconds * saves <= _COMPILING_TAKES:
-        return False, Choice(
-            "compile", "False", f"some {seconds:.0f} s to train, as predicted: too few to repay compiling"
-        )
-    if device.type == "cpu" and shutil.which(os.environ.get("CXX", "g++")) is None:
-        return False, Choice("compile", "False", "it would pay, but there is no C++ compiler (g++)")
-    return True, Choice("compile", "True", f"some {seconds:.0f} s to train, as predicted, repay compiling")
-
-
-def choose_recording(
-    asked: bool | str, rows: Examples, processes: int = 1, own_parts: bool = False
-) -> tuple[bool, list[Choice]]:
-    """Whether steps are recorded and played back as a whole, which only CUDA devices can; nothing is said elsewhere.
-
-    Parameters
-    ----------
-    own_parts : whether there is a user's module in the model.
-    """
-    if rows.device.type != "cuda":
-        return False, []
-    if processes > 1:
-        return False, [
-            Choice("cuda_graphs", "False", f"{processes} processes train, which speak to each other in a step")
-        ]
-    if asked is False:
-        return False, [Choice("cuda_graphs", "False", "compile=False was asked for")]
-    if not rows.resident:
-        return False, [Choice("cuda_graphs", "False", "the data does not fit the device, and comes batch by batch")]
-    reason = "the steps of this training are alike; compile=False does without"
-    if own_parts:
-        reason += ", if your module draws or counts in Python itself, which is done once and then played back"
-    return True, [Choice("cuda_graphs", "True", reason)]
-
-
-def choose_threads(device: torch.device, operations: float, before: int | None = None) -> tuple[int, Choice]:
-    """How many threads a step of that many floating-point operations is worth.
-
-    Threads wait for each other several hundred times a step. Where steps are small that gains nothing, and where
-    another process has one of the cores each wait lasts until it lets go: ten times slower was measured. A training
-    that goes on does so with as many as `before`, because sums are taken in the order of the threads.
-    """
-    if before is not None:
-        return before, Choice("threads", str(before), "as before the training was interrupted")
-    n = torch.get_num_threads()
-    if device.type != "cpu" or n == 1 or operations >= _WORTH_THREADS:
-        return n, Choice("threads", str(n), "as torch has it")
-    return 1, Choice("threads", "1", f"steps of {operations / 1e9:.2g} GFLOP gain nothing from more")
-
-
 @contextlib.contextmanager
 def threads(n: int) -> Iterator[None]:
     """Compute with `n` threads, and go back to what it was afterwards."""
@@ -157,7 +88,7 @@ def threads(n: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def products_per_second(device: torch.device, dtype: torch.dtype) -> float:
+def matmul_flops_per_second(device: torch.device, dtype: torch.dtype) -> float:
     """Floating-point operations a second of a matrix product of common size, measured once a process."""
     return 2 * _rows(device) * 1024 * 1024 / _product_seconds(device, dtype)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -29,3 +30,27 @@ def own_generators(seed: int) -> Iterator[None]:
         finally:
             if apple is not None:
                 torch.mps.set_rng_state(apple)
+
+
+class TorchGenerators:
+    """The state of torch's global generators on the CPU and on the device of a training."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        state = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            state["cuda"] = torch.cuda.get_rng_state(self.device)
+        if self.device.type == "mps":
+            state["mps"] = torch.mps.get_rng_state()
+        return state
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """From a checkpoint, which may be of another device."""
+        torch.set_rng_state(state["cpu"])
+        if "cuda" in state and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda"], self.device)
+        if "mps" in state and self.device.type == "mps":
+            torch.mps.set_rng_state(state["mps"])

@@ -1,4 +1,4 @@
-"""What a step computes, found out by watching a pass: what batches, threads and compilation are decided by."""
+"""The floating-point operations of a step, counted by watching a pass: epochs, threads, compilation rest on them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from narrows.types import Batch
 _COMPILED_SAVES, _COMPILED_CONVOLUTIONS_SAVE = 0.35, 0.1  # of a training's time (docs/negative-results.md)
 
 
-def operations(model: Autoencoder, objective: Objective, rows: Examples) -> float:
-    """Floating-point operations that one example costs a step: those forward, and twice as many backward.
+def flops_per_example(model: Autoencoder, objective: Objective, rows: Examples) -> float:
+    """Count the floating-point operations that one example costs a step: those forward, and twice as many backward.
 
     Parameters
     ----------
