@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
+from narrows import rng
 from narrows.bottlenecks.base import Bottleneck
 from narrows.shards import batch_mean
 from narrows.types import Code
@@ -74,7 +75,7 @@ class Gaussian(Bottleneck):
         """Draw z, and state what it costs."""
         mean, log_std = self.split(h)
         std = log_std.exp()
-        z = torch.addcmul(mean, std, torch.randn_like(mean))
+        z = torch.addcmul(mean, std, rng.randn_like(mean))
         kl = _kl(mean, log_std, std)
         costs = {"kl": kl.sum(1)}
         if self.free_nats > 0:

@@ -21,6 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from narrows import rng
+
 UNKNOWN = -1  # the number that stands for a label that is not known
 
 
@@ -64,7 +66,7 @@ class Guess(nn.Module):
         told = F.one_hot(label.clamp(min=0), log_q.shape[1]).to(log_q.dtype)
         missed = torch.where(known, -(log_q * told).sum(1), 0.0)
         kl = torch.where(known, 0.0, (log_q.exp() * (log_q - self.log_frequencies)).sum(1))
-        gumbel = -torch.empty_like(log_q).exponential_().clamp(min=1e-20).log()
+        gumbel = -rng.exponential_like(log_q).clamp(min=1e-20).log()
         drawn = ((log_q + gumbel) / self.temperature).softmax(1)
         return Guessed(torch.where(known[:, None], told, drawn), {"label": missed, "kl_label": kl})
 

@@ -34,7 +34,7 @@ from narrows.estimators.signature import (
 from narrows.estimators.survey import card, survey
 from narrows.params import Parameter
 from narrows.plots import Plots
-from narrows.training import Interrupted, Result, Settings, checkpoint, own_generators
+from narrows.training import Interrupted, Result, Settings, checkpoint, seeded_init
 from narrows.training import fit as train
 from narrows.training.distributed import join
 from narrows.version import __version__
@@ -340,7 +340,7 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
         return rows
 
     def _assemble(self, seed: int) -> recipes.Parts:
-        with own_generators(seed):
+        with seeded_init(seed, is_global=not self.recipe.is_own):
             parts = self.recipe.make(self.schema_, **{name: getattr(self, name) for name in self.recipe.parameters})
         return parts
 

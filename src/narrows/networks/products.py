@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+R = TypeVar("R")
+_MEASURING = threading.RLock()
 _CPU = torch.device("cpu")
 _WORTHWHILE = 1.3  # times as fast: others are about equal, and chance must not choose
 _ROWS, _WIDTH = 128, 512  # of the products that are measured: large enough to tell, small enough not to be noticed
@@ -28,7 +31,19 @@ def faster_products(device: torch.device) -> contextlib.AbstractContextManager[o
     return _ByOneDNN() if device.type == "cpu" and worthwhile() else contextlib.nullcontext()
 
 
-@functools.cache
+def measured_once(measure: Callable[..., R]) -> Callable[..., R]:
+    """`measure`, once a process for the same arguments, and while no other thread measures."""
+    cached = functools.cache(measure)
+
+    @functools.wraps(measure)
+    def measured(*args: Any) -> R:
+        with _MEASURING:
+            return cached(*args)
+
+    return measured
+
+
+@measured_once
 def worthwhile() -> bool:
     """Whether a linear layer by oneDNN is so much faster than torch's own that it is no chance."""
     if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")):

@@ -2,22 +2,25 @@
 
 from narrows.training.device import PRECISIONS, Choice, choose_device, choose_precision
 from narrows.training.diagnosis import active_components, look, n_looked_at
-from narrows.training.generators import own_generators
 from narrows.training.loop import fit
 from narrows.training.result import Interrupted, Result
+from narrows.training.rng import RandomStream, draws_globally, forked_rng, seeded_init
 from narrows.training.settings import Settings
 
 __all__ = [
     "PRECISIONS",
     "Choice",
     "Interrupted",
+    "RandomStream",
     "Result",
     "Settings",
     "active_components",
     "choose_device",
     "choose_precision",
+    "draws_globally",
     "fit",
+    "forked_rng",
     "look",
     "n_looked_at",
-    "own_generators",
+    "seeded_init",
 ]

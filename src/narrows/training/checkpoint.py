@@ -56,14 +56,10 @@ def gather(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
         **{f"best.{name}": t for name, t in trainer.best.items()},
         **{f"sum.{name}": t for name, t in learning.sums.items()},
         "limiter.mean": learning.limiter.mean,
-        "generator.cpu": torch.get_rng_state(),
+        **{f"generator.{name}": state for name, state in trainer.stream.state().items()},
     }
     if trainer.sharded:
         tensors = wholes(tensors, keep=trainer.world.rank == 0)
-    if trainer.device.type == "cuda":
-        tensors["generator.cuda"] = torch.cuda.get_rng_state(trainer.device)
-    if trainer.device.type == "mps":
-        tensors["generator.mps"] = torch.mps.get_rng_state()
     state = {
         "fingerprint": trainer.fingerprint,
         "seed": trainer.settings.seed,
@@ -126,11 +122,7 @@ def restore(trainer: Trainer, tensors: dict[str, Tensor], state: dict[str, Any],
     trainer.objective.restore(state["objective"])
     trainer.result.history, trainer.result.notes = state["history"], state["notes"]
     trainer.tracking.name = state.get("run", trainer.tracking.name)
-    torch.set_rng_state(tensors["generator.cpu"])
-    if "generator.cuda" in tensors and device.type == "cuda":
-        torch.cuda.set_rng_state(tensors["generator.cuda"], device)
-    if "generator.mps" in tensors and device.type == "mps":
-        torch.mps.set_rng_state(tensors["generator.mps"])
+    trainer.stream.restore(under("generator", tensors))
 
 
 def write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:

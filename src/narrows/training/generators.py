@@ -1,31 +1,5 @@
-"""Random numbers of one's own, drawn from the global generators and leaving no trace in them."""
+"""The name under which `forked_rng` is known to modules that are being rewritten."""
 
-from __future__ import annotations
+from narrows.training.rng import forked_rng as own_generators
 
-import contextlib
-from collections.abc import Iterator
-
-import torch
-
-
-@contextlib.contextmanager
-def own_generators(seed: int) -> Iterator[None]:
-    """Seed torch's global generators, and put them back as they were found afterwards.
-
-    The global ones are used, rather than a generator passed around, because dropout and other modules of users draw
-    from them, and because a compiled step can.
-    """
-    # a GPU that nobody has used yet stays so: a process that has set one up cannot fork, and a seed given to it now
-    # would wait for it until it is
-    gpus = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    apple = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
-    with torch.random.fork_rng(gpus):
-        if gpus or apple is not None:
-            torch.manual_seed(seed)
-        else:
-            torch.default_generator.manual_seed(seed)
-        try:
-            yield
-        finally:
-            if apple is not None:
-                torch.mps.set_rng_state(apple)
+__all__ = ["own_generators"]

@@ -35,16 +35,17 @@ from narrows.training.device import (
     choose_threads,
     products_per_second,
     threads,
+    usual_threads,
 )
 from narrows.training.diagnosis import look, n_looked_at, non_finite, overfits
 from narrows.training.distributed import Clock, join, mended
-from narrows.training.generators import own_generators
 from narrows.training.interrupt import deferred_interrupt
 from narrows.training.operations import operations, saved_by_compiling
 from narrows.training.optimizer import choose_decay
 from narrows.training.pairs import choose_batch, choose_patience, find_pairs
 from narrows.training.progress import Reporter
 from narrows.training.result import Interrupted, Result
+from narrows.training.rng import RandomStream, draws_globally
 from narrows.training.schedule import Schedule
 from narrows.training.settings import Plan, Settings, plan
 from narrows.training.sharding import choose_sharding, views_allowed, wholes
@@ -96,9 +97,9 @@ def fit(
     world.check_same(fingerprint, "the same data and the same parameters")
     with (
         mended(),
+        threads(usual_threads()),
         deferred_interrupt(terminated=world.size > 1) as interrupted,
         Reporter(settings.verbose if world.rank == 0 else 0, title) as reporter,
-        own_generators(settings.seed),
     ):
         return Trainer(model, objective, X, schema, settings, reporter, fingerprint, labels).run(interrupted)
 
@@ -164,19 +165,22 @@ class Trainer:
             saved_by_compiling(self.model, self.device),
             self.world.size,
         )
-        self.learning = Step(
-            self.model,
-            self.objective,
-            self.rows,
-            settings.optimizer,
-            decay,
-            self.precision,
-            compiled=self.compiled,
-            recorded=recorded,
-            world=self.world,
-            sharded=self.sharded,
-            say=self.say,
-        )
+        is_global = self.compiled or recorded or draws_globally(self.model, self.objective)
+        self.stream = RandomStream(settings.seed, self.device, is_global)
+        with self.stream.use():
+            self.learning = Step(
+                self.model,
+                self.objective,
+                self.rows,
+                settings.optimizer,
+                decay,
+                self.precision,
+                compiled=self.compiled,
+                recorded=recorded,
+                world=self.world,
+                sharded=self.sharded,
+                say=self.say,
+            )
         chosen = [device_choice, *sharding_choices, threads_choice, precision_choice, compile_choice]
         chosen += [*recording_choices, decay_choice]
         chosen += [*self.plan.choices, *batch_choices, *patience_choices, *pair_choices]
@@ -265,7 +269,8 @@ class Trainer:
         seconds = self.seconds if self.settings.max_time else 0.0
         self.rate = self.plan.learning_rate * self.schedule.multiplier(self.at.step, seconds) * 0.5**self.at.rescues
         self.objective.advance(self.schedule.progress(self.at.step, seconds))
-        self.learning.learn(index, self.rate)
+        with self.stream.use():
+            self.learning.learn(index, self.rate)
 
     def report(self) -> bool:
         """Read the losses, attend to what waits for the device, save if it is time.
@@ -332,7 +337,7 @@ class Trainer:
         listener = self.model.encoder.register_forward_hook(
             lambda _module, _given, h: inputs.append(h.detach().float())
         )
-        with own_generators(_EVALUATION_SEED), self.learning.autocast():
+        with RandomStream(_EVALUATION_SEED, self.device, self.stream.is_global).use(), self.learning.autocast():
             for part in index.split(1000):
                 shard = self.world.shard(len(part))
                 with sharded(shard):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from narrows.data import Patches, Rows
 from narrows.model import Autoencoder, needs_gradient
-from narrows.training.generators import own_generators
+from narrows.training.rng import RandomStream, draws_globally
 from narrows.types import Batch
 
 _COMPILED_SAVES, _COMPILED_CONVOLUTIONS_SAVE = 0.35, 0.1  # of a training's time (docs/negative-results.md)
@@ -32,8 +32,9 @@ def operations(model: Autoencoder, rows: Rows | Patches, neighbours: bool = Fals
             counted += sum(2 * w.numel() * len(out) * (image[0, 0].numel() if w.dim() > 2 else 1) for w in weights)
 
     hooks = [module.register_forward_hook(count) for module in model.modules()]
-    with own_generators(0), torch.set_grad_enabled(needs_gradient(model)):
-        device = next(model.parameters()).device  # the CPU, where the model will be sharded
+    device = next(model.parameters()).device  # the CPU, where the model will be sharded
+    stream = RandomStream(0, rows.device, draws_globally(model))
+    with stream.use(), torch.set_grad_enabled(needs_gradient(model)):
         batch = rows.batch(torch.arange(2, device=rows.device))
         batch = Batch._make(None if part is None else part.to(device) for part in batch)
         model.eval()(batch)
