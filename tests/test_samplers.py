@@ -18,6 +18,7 @@ from narrows.bottlenecks import lerp, slerp
 from narrows.cli import app
 from narrows.estimators.dials import Attribute
 from narrows.estimators.samplers import Flow, Mixture
+from narrows.estimators.saving import fingerprint
 from narrows.model import infer_label
 
 SMALL = {"hidden": (32,), "max_epochs": 4, "random_state": 0, "precision": "float32", "device": "cpu", "compile": False}
@@ -539,7 +540,7 @@ def test_a_killed_conditional_training_goes_on(digits, labels, tmp_path):
     settings = {**SMALL, "conditional": True, "checkpoint": str(tmp_path)}
     VAE(2, **settings).fit(digits[:300], labels[:300])
     a = VAE(2, **{**settings, "checkpoint": None}).fit(digits[:300], labels[:300])
-    fingerprints = [a._fingerprint(digits[:300], 0, y.astype(np.int64)) for y in (labels[:300], labels[1:301])]
+    fingerprints = [fingerprint(a, digits[:300], 0, y.astype(np.int64)) for y in (labels[:300], labels[1:301])]
     assert fingerprints[0] != fingerprints[1]
 
 

@@ -8,10 +8,13 @@ from narrows.bottlenecks.base import (
     active_components,
     as_stochastic,
 )
+from narrows.bottlenecks.flow import FlowPosterior
 from narrows.bottlenecks.gaussian import Gaussian
 from narrows.bottlenecks.interpolation import lerp, slerp
 from narrows.bottlenecks.labels import UNKNOWN, Joint, Label, LabelHead, RegressionHead, as_sparse, label_of
+from narrows.bottlenecks.laplace import Laplace
 from narrows.bottlenecks.plain import Plain
+from narrows.bottlenecks.quantized import VectorQuantizer
 from narrows.bottlenecks.sparse import L1, KLRate, Sparse, TopK
 
 __all__ = [
@@ -19,17 +22,20 @@ __all__ = [
     "L1",
     "UNKNOWN",
     "Bottleneck",
+    "FlowPosterior",
     "Gaussian",
     "Joint",
     "KLRate",
     "Label",
     "LabelHead",
+    "Laplace",
     "Plain",
     "RegressionHead",
     "Sample",
     "Sparse",
     "Stochastic",
     "TopK",
+    "VectorQuantizer",
     "active_components",
     "as_sparse",
     "as_stochastic",

@@ -67,13 +67,8 @@ class Gaussian(Stochastic):
             )
 
     def split(self, h: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log standard deviation (B x L each), in at least single precision.
-
-        The log standard deviation is bent smoothly to stay under `_WIDEST`: without that, one strange example can
-        cost thousands of nats, and the step that answers it undoes an epoch.
-        """
-        mean, log_std = h.to(torch.promote_types(h.dtype, torch.float32)).chunk(2, dim=-1)
-        return mean, (_WIDEST - F.softplus(_WIDEST - log_std)).clamp(min=_NARROWEST)
+        """Mean and log standard deviation (B x L each), in at least single precision."""
+        return split_mean_and_log_scale(h)
 
     def sample(self, h: Tensor, eps: Tensor) -> Sample:
         """mean + exp(log_std) * eps."""
@@ -118,3 +113,13 @@ class Gaussian(Stochastic):
     def encode(self, h: Tensor) -> Tensor:
         """The posterior mean."""
         return self.split(h)[0]
+
+
+def split_mean_and_log_scale(h: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the means and log scales (B x L each) that the encoder gives as h (B x 2 L), in at least single precision.
+
+    The log scale is bent smoothly to stay under `_WIDEST`: without that, one strange example can cost thousands of
+    nats, and the step that answers it undoes an epoch.
+    """
+    mean, log_scale = h.to(torch.promote_types(h.dtype, torch.float32)).chunk(2, dim=-1)
+    return mean, (_WIDEST - F.softplus(_WIDEST - log_scale)).clamp(min=_NARROWEST)

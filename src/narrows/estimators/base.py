@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import importlib
-import json
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor, nn
+from torch import Tensor
 
 from narrows import likelihoods, recipes, storage
 from narrows.data import as_array, as_floats, check_numeric, infer
-from narrows.estimators import samplers
 from narrows.estimators.applying import Applying
 from narrows.estimators.dials import Dials, has_code
 from narrows.estimators.labels import learned, numbers_where_known
+from narrows.estimators.saving import documents, fingerprint
 from narrows.estimators.signature import (
     TRAINING,
     constructor,
     documentation,
     forget_fit,
-    plain,
     seed_from,
     seed_of_run,
 )
@@ -37,9 +33,7 @@ from narrows.plots import Plots
 from narrows.training import Interrupted, Result, Settings, checkpoint, own_generators
 from narrows.training import fit as train
 from narrows.training.distributed import join
-from narrows.version import __version__
 
-_HASHED_BYTES = 256 << 20
 _MOST_COMPONENTS = 1_000_000
 
 
@@ -133,7 +127,7 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
                 settings,
                 title=type(self).__name__,
                 fingerprint=(
-                    self._fingerprint(rows, seed, labels) if self.checkpoint is not None or world.size > 1 else ""
+                    fingerprint(self, rows, seed, labels) if self.checkpoint is not None or world.size > 1 else ""
                 ),
                 labels=labels,
             )
@@ -182,7 +176,7 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
                 self.schema_,
                 settings,
                 title=type(self).__name__,
-                fingerprint=self._fingerprint(rows, seed, labels) if world.size > 1 else "",
+                fingerprint=fingerprint(self, rows, seed, labels) if world.size > 1 else "",
                 labels=labels,
             )
         except Interrupted as stopped:
@@ -267,25 +261,7 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
         A checkpoint that lies there is removed.
         """
         check_is_fitted(self)
-        fitted, tensors = {}, dict(self.model_.state_dict(prefix="model."))
-        for name, value in vars(self).items():
-            if not name.endswith("_") or name.startswith("_") or name in ("model_", "schema_"):
-                continue
-            if name == "samplers_":
-                value, more = samplers.saved(value)
-                tensors |= more
-            if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-                tensors[f"fitted.{name}"] = torch.from_numpy(value)
-            else:
-                fitted[name] = value.tolist() if isinstance(value, np.ndarray) else value
-        recipe = {
-            "narrows": __version__,
-            "recipe": self.recipe.name,
-            "parameters": {name: plain(value) for name, value in self.get_params(deep=False).items()},
-            "schema": self.schema_.to_dict(),
-            "fitted": fitted,
-        }
-        storage.write(Path(folder), recipe, tensors, card(self))
+        storage.write(Path(folder), *documents(self), card(self))
         (Path(folder) / checkpoint.NAME).unlink(missing_ok=True)  # what it held is saved now
 
     def __getstate__(self) -> dict[str, Any]:
@@ -399,21 +375,6 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
             if hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
         return rows
-
-    def _fingerprint(self, rows: np.ndarray, seed: int, labels: np.ndarray | None = None) -> str:
-        """Of all that the weights depend on, but what only says when to save, print or stop."""
-        free = ("verbose", "checkpoint", "track", "device", "sharded", "contamination", "random_state", "max_time")
-        values = {k: plain(v) for k, v in self.get_params(deep=False).items() if k not in free}
-        given = getattr(self, "network", None)
-        # a user's module has no name that tells it from another one of its class, but it has layers and shapes
-        own = [part for part in (given if isinstance(given, (tuple, list)) else [given]) if isinstance(part, nn.Module)]
-        shapes = [[(name, list(t.shape)) for name, t in part.state_dict().items()] for part in own]
-        known = [__version__, self.recipe.name, values, seed, rows.shape, str(rows.dtype), list(map(repr, own)), shapes]
-        digest = hashlib.sha256(json.dumps(known).encode())
-        every = max(1, rows.nbytes // _HASHED_BYTES)  # of what is larger, evenly spaced rows speak for the rest
-        digest.update(np.ascontiguousarray(rows[::every]).data)
-        digest.update(b"" if labels is None else labels.tobytes())
-        return digest.hexdigest()
 
 
 # not as decorators: scikit-learn wraps what a class body defines, for set_output, and would lose the condition

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from narrows.bottlenecks import lerp, slerp
 from narrows.data import Schema
 from narrows.estimators import labels, samplers
+from narrows.estimators.attributes import Attribute, find_attribute
 from narrows.estimators.samplers import Mixture, Sampler
 from narrows.estimators.signature import seed_from
 from narrows.model import Autoencoder, infer_label, inference_mode
@@ -26,22 +27,6 @@ def has_code(self: Any) -> bool:
     if getattr(self, "n_components", None) is None:
         raise AttributeError(f"This {type(self).__name__} has no codes, because n_components=None. Pass a number.")
     return True
-
-
-class Attribute(NamedTuple):
-    """The dial "more of this": where codes go as something grows.
-
-    Attributes
-    ----------
-    direction : (L,) of length 1.
-    scale : how far codes go along it while the attribute grows by 1; for what is or is not there, the distance between
-        the mean code without and the mean code with it.
-    spread : the standard deviation of codes along it.
-    """
-
-    direction: np.ndarray
-    scale: float
-    spread: float
 
 
 class Dials(ABC):
@@ -166,7 +151,7 @@ class Dials(ABC):
             which = labels.numbers(y, replace(self.schema_, classes=source.classes), n_samples, owner)
         z = source.draw(n_samples, generator, temperature, which).numpy()
         told = np.empty((n_samples, 0)) if which is not None and not n_classes else self._told(None, y, n_samples)
-        return self._decoded(self._with(z, told), draw=seed_from(generator) if noise else None)
+        return self._decoded(self._with(self._allowed(z), told), draw=seed_from(generator) if noise else None)
 
     @available_if(has_code)
     def sampler(self, name: str = "auto") -> Sampler:
@@ -274,23 +259,7 @@ class Dials(ABC):
         X : examples.
         y : how much each of them has of it: n numbers or booleans, such as `labels == 3`.
         """
-        z = np.asarray(self._codes(X)).astype(np.float64)
-        amount = np.asarray(y)
-        if amount.shape != (len(z),) or amount.dtype.kind not in "biuf" or not np.isfinite(amount).all():
-            raise ValueError(
-                f"The `y` parameter of attribute must be one finite number or boolean for each of {len(z)} examples. "
-                f"Got shape {amount.shape}, dtype {amount.dtype}; of labels make booleans first: y == label."
-            )
-        amount = amount.astype(np.float64)
-        if amount.min() == amount.max():
-            raise ValueError(f"The `y` parameter of attribute must vary between examples. All are {amount[0]:g}.")
-        centred = amount - amount.mean()
-        slope = centred @ (z - z.mean(0)) / (centred @ centred)
-        scale = float(np.linalg.norm(slope))
-        if scale == 0:
-            raise ValueError("No component of the codes goes with `y`: there is no direction to move in.")
-        direction = slope / scale
-        return Attribute(direction, scale, float((z @ direction).std()))
+        return find_attribute(np.asarray(self._codes(X)).astype(np.float64), y)
 
     @available_if(has_code)
     def move(self, X: Any, attribute: Attribute, amount: Any = 1.0, *, y: Any = None) -> Any:

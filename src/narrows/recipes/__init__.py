@@ -2,7 +2,7 @@
 
 from narrows.recipes.assemble import CodeTooLong, assemble, labels_of
 from narrows.recipes.fields import Components, Hidden, Level, Likelihood, Network, OptionalComponents
-from narrows.recipes.models import ae, dae, mapae, sae, vae
+from narrows.recipes.models import ae, dae, factorvae, iwae, mapae, sae, vae, vqvae
 from narrows.recipes.registry import RECIPES, Parts, Recipe, available, get, register
 
 __all__ = [
@@ -20,10 +20,13 @@ __all__ = [
     "assemble",
     "available",
     "dae",
+    "factorvae",
     "get",
+    "iwae",
     "labels_of",
     "mapae",
     "register",
     "sae",
     "vae",
+    "vqvae",
 ]

@@ -1,0 +1,118 @@
+"""A discrete code: each group of components is the nearest of K learned vectors.
+
+    h = (h_1, ..., h_G), D numbers each    z_g = e_g[k],  k = argmin_k |h_g - e_g[k]|
+    commitment = sum_g |h_g - sg(z_g)|^2
+
+sg stops gradients; those of z go to h unchanged (straight through). The vectors follow the means of the h that chose
+them, as an exponential moving average. One that nobody chose for long is moved to a row of the batch.
+
+van den Oord, Vinyals and Kavukcuoglu, Neural discrete representation learning (2017), appendix A.1,
+https://arxiv.org/abs/1711.00937; dead vectors: Dhariwal et al., Jukebox (2020), https://arxiv.org/abs/2005.00341.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from narrows.bottlenecks.base import Bottleneck
+from narrows.shards import batch_rows, batch_sum
+from narrows.types import Code
+
+_DECAY = 0.99  # of the moving averages, a step
+_DEAD = 0.03  # examples a step on average, under which a vector counts as dead
+_EPS = 1e-5
+
+
+class VectorQuantizer(Bottleneck):
+    """A code of `n_components` numbers in groups, each of which is one of `n_codes` learned vectors.
+
+    Parameters
+    ----------
+    n_components : L = G D.
+    n_codes : K, the vectors that each group has.
+    group_size : D; L must be a multiple of it.
+
+    Raises
+    ------
+    ValueError
+        If L is no multiple of `group_size`.
+
+    >>> import torch
+    >>> quantizer = VectorQuantizer(4, n_codes=8, group_size=2).eval()
+    >>> z = quantizer.encode(torch.randn(5, 4))
+    >>> bool((quantizer.project(z) == z).all())
+    True
+    """
+
+    costs = ("commitment",)
+    codebook: Tensor
+    counts: Tensor
+    sums: Tensor
+
+    def __init__(self, n_components: int, n_codes: int = 256, group_size: int = 1) -> None:
+        super().__init__()
+        if n_components % group_size:
+            raise ValueError(
+                f"The `group_size` parameter of VectorQuantizer must divide n_components, {n_components}. Got "
+                f"{group_size} instead."
+            )
+        self.n_components = self.n_inputs = n_components
+        self.n_groups, self.group_size, self.n_codes = n_components // group_size, group_size, n_codes
+        vectors = torch.randn(self.n_groups, n_codes, group_size)
+        self.register_buffer("codebook", vectors)
+        self.register_buffer("counts", torch.ones(self.n_groups, n_codes))
+        self.register_buffer("sums", vectors.clone())
+
+    def forward(self, h: Tensor) -> Code:
+        """The nearest vectors, and the distance to them."""
+        groups = self._groups(h)
+        index = self.indices(h)
+        vectors = self._vectors(index)
+        if self.training:
+            self._update(groups.detach(), index)
+        z = groups + (vectors - groups).detach()
+        return Code(z.flatten(1), {"commitment": (groups - vectors).square().sum((1, 2))})
+
+    def encode(self, h: Tensor) -> Tensor:
+        """The nearest vectors."""
+        return self._vectors(self.indices(h)).flatten(1)
+
+    def project(self, z: Tensor) -> Tensor:
+        """The nearest vectors."""
+        return self.encode(z).to(z.dtype)
+
+    def health(self, h: Tensor) -> dict[str, float]:
+        """`codes_used`: the share of vectors that are nearest to some of these examples."""
+        chosen = batch_sum(F.one_hot(self.indices(h), self.n_codes).sum(0).float())
+        return {"codes_used": float((chosen > 0).float().mean())}
+
+    def indices(self, h: Tensor) -> Tensor:
+        """The numbers of the nearest vectors: B x G integers from 0 to K - 1."""
+        groups, codebook = self._groups(h), self.codebook.to(self._groups(h).dtype)
+        # |h - e|^2 = |h|^2 - 2 h.e + |e|^2, and |h| is the same for all e
+        products = torch.einsum("bgd,gkd->bgk", groups, codebook)
+        return (codebook.square().sum(2) - 2 * products).argmin(2)
+
+    def _groups(self, h: Tensor) -> Tensor:
+        """B x G x D, in at least single precision."""
+        return h.to(torch.promote_types(h.dtype, torch.float32)).unflatten(1, (self.n_groups, self.group_size))
+
+    def _vectors(self, index: Tensor) -> Tensor:
+        """The vectors of the numbers `index` (B x G): B x G x D."""
+        return self.codebook[torch.arange(self.n_groups, device=index.device), index]
+
+    @torch.no_grad()
+    def _update(self, groups: Tensor, index: Tensor) -> None:
+        """Let the vectors follow the groups (B x G x D) that chose them, and move dead ones to some of those."""
+        chosen = F.one_hot(index, self.n_codes).to(groups.dtype)
+        counts, sums = batch_sum(chosen.sum(0)), batch_sum(torch.einsum("bgk,bgd->gkd", chosen, groups))
+        self.counts.lerp_(counts.to(self.counts.dtype), 1 - _DECAY)
+        self.sums.lerp_(sums.to(self.sums.dtype), 1 - _DECAY)
+        everyone = batch_rows(groups).to(self.sums.dtype)
+        rows = torch.randint(len(everyone), (self.n_codes,), device=groups.device)
+        dead = (self.counts < _DEAD)[..., None]
+        self.sums.copy_(torch.where(dead, everyone[rows].transpose(0, 1), self.sums))
+        self.counts.copy_(torch.where(dead[..., 0], torch.ones_like(self.counts), self.counts))
+        self.codebook.copy_(self.sums / self.counts.clamp(min=_EPS)[..., None])

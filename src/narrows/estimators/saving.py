@@ -1,0 +1,69 @@
+"""What is kept of an estimator: its documents in a folder, and the fingerprint of a training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from narrows.estimators import samplers
+from narrows.estimators.signature import plain
+from narrows.version import __version__
+
+if TYPE_CHECKING:
+    from narrows.estimators.base import Estimator
+
+_HASHED_BYTES = 256 << 20
+
+
+def documents(estimator: Estimator) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return recipe.json and the tensors of a fitted estimator, as `narrows.storage.write` takes them."""
+    fitted: dict[str, Any] = {}
+    tensors: dict[str, Tensor] = dict(estimator.model_.state_dict(prefix="model."))
+    for name, value in vars(estimator).items():
+        if not name.endswith("_") or name.startswith("_") or name in ("model_", "schema_"):
+            continue
+        if name == "samplers_":
+            value, more = samplers.saved(value)
+            tensors |= more
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            tensors[f"fitted.{name}"] = torch.from_numpy(value)
+        else:
+            fitted[name] = value.tolist() if isinstance(value, np.ndarray) else value
+    recipe = {
+        "narrows": __version__,
+        "recipe": estimator.recipe.name,
+        "parameters": {name: plain(value) for name, value in estimator.get_params(deep=False).items()},
+        "schema": estimator.schema_.to_dict(),
+        "fitted": fitted,
+    }
+    return recipe, tensors
+
+
+def fingerprint(estimator: Estimator, rows: np.ndarray, seed: int, labels: np.ndarray | None = None) -> str:
+    """Hash all that the weights depend on, but what only says when to save, print or stop."""
+    free = ("verbose", "checkpoint", "track", "device", "sharded", "contamination", "random_state", "max_time")
+    values = {k: plain(v) for k, v in estimator.get_params(deep=False).items() if k not in free}
+    given = getattr(estimator, "network", None)
+    # a user's module has no name that tells it from another one of its class, but it has layers and shapes
+    own = [part for part in (given if isinstance(given, (tuple, list)) else [given]) if isinstance(part, nn.Module)]
+    shapes = [[(name, list(t.shape)) for name, t in part.state_dict().items()] for part in own]
+    known = [
+        __version__,
+        estimator.recipe.name,
+        values,
+        seed,
+        rows.shape,
+        str(rows.dtype),
+        list(map(repr, own)),
+        shapes,
+    ]
+    digest = hashlib.sha256(json.dumps(known).encode())
+    every = max(1, rows.nbytes // _HASHED_BYTES)  # of what is larger, evenly spaced rows speak for the rest
+    digest.update(np.ascontiguousarray(rows[::every]).data)
+    digest.update(b"" if labels is None else labels.tobytes())
+    return digest.hexdigest()

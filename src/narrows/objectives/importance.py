@@ -1,0 +1,68 @@
+"""A bound of the log-likelihood that several draws make tighter.
+
+    log p(x) >= E log 1/K sum_k p(x | z_k) p(z_k) / q(z_k | x),    z_k ~ q(z | x)        nats
+
+K = 1 is the ELBO, and the bound rises to log p(x) as K grows: Burda, Grosse and Salakhutdinov, Importance weighted
+autoencoders (2016), https://arxiv.org/abs/1509.00519.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from narrows.model import Autoencoder
+from narrows.objectives.base import Objective
+from narrows.types import Batch, Loss, product
+
+
+class ImportanceWeighted(Objective):
+    """The negative importance-weighted bound of K draws, for any stochastic code.
+
+    Parameters
+    ----------
+    n_draws : K, from each posterior.
+    """
+
+    def __init__(self, n_draws: int = 8) -> None:
+        super().__init__()
+        self.n_draws = n_draws
+
+    def check(self, model: Autoencoder) -> None:
+        """Raise ValueError for a code that is not drawn from a posterior, or that has labels."""
+        if model.stochastic is None:
+            owner = type(model.bottleneck).__name__
+            raise ValueError(
+                f"An importance-weighted bound needs a code that is drawn from a posterior. {owner} is a point: take a "
+                "Gaussian code."
+            )
+        if model.n_classes:
+            raise ValueError("An importance-weighted bound is of a model without labels. Leave `conditional` out.")
+
+    def forward(self, model: Autoencoder, batch: Batch) -> Loss:
+        """The bound, and beside it the mean negative log-likelihood and what the draws cost on average."""
+        code, k = model.stochastic, self.n_draws
+        assert code is not None
+        seen = model.corruption(batch)
+        h = model.encoder(seen.x)
+        # B x K n_noise at once: processes that share a batch draw by rows
+        wide = h.new_empty(len(h), k * code.n_noise, dtype=torch.promote_types(h.dtype, torch.float32))
+        eps = torch.randn_like(wide).view(-1, code.n_noise)
+        z, log_q, log_p = code.sample(h.repeat_interleave(k, 0), eps)
+        params, target = model.decoder(z), batch.target.repeat_interleave(k, 0)
+        weight = product(seen.scored, batch.observed, batch.weight)
+        weight = None if weight is None else weight.repeat_interleave(k, 0)
+        score = model.likelihood.score(params, target, weight)
+        log_w = (score + log_p - log_q).view(-1, k)
+        if self.training:
+            # the scale is the likeliest one where each draw counts as it does in the bound
+            share = log_w.detach().softmax(1).view(-1, *[1] * (target.dim() - 1)).to(target.dtype).expand_as(target)
+            model.likelihood.observe(params.detach().to(target.dtype), target, product(share, weight))
+        return Loss(-log_mean_exp(log_w).mean(), {"nll": -score.mean(), "kl": (log_q - log_p).mean()})
+
+
+def log_mean_exp(x: Tensor) -> Tensor:
+    """Return log(mean(exp(x))) over the last axis."""
+    return x.logsumexp(-1) - math.log(x.shape[-1])
