@@ -70,7 +70,7 @@ def dials(subject: Subject, starts: Sequence[int], names: Sequence[object]) -> S
     """
     model = subject.model
     chosen, carried = picks.dial_order(model, _MOST_DIALS)
-    nats = picks.is_stochastic(model)
+    nats = picks.has_nats(model)
     strength = np.asarray(model.components_kl_ if nats else model.code_std_)[chosen]
     panel = ""
     if subject.decoder is not None:
@@ -112,10 +112,9 @@ def _desk(
 ) -> str:
     """The sliders and the screen that the page's script brings to life."""
     n = subject.codes.shape[1]
-    stochastic = picks.is_stochastic(subject.model)
     # the sliders are in standard deviations, of the prior where there is one
-    centre = np.zeros(n) if stochastic else subject.model.code_mean_
-    spread = np.ones(n) if stochastic else np.maximum(subject.model.code_std_, 1e-12)
+    centre = np.zeros(n) if picks.has_nats(subject.model) else subject.model.code_mean_
+    spread = np.maximum(subject.model.dial_scale(), 1e-12)
     settings = (subject.codes[list(starts)] - centre) / spread
     schema = subject.schema
     values: dict[str, Any] = {
