@@ -28,7 +28,7 @@ from narrows import AE, VAE
 from narrows.data import Rows, infer
 from narrows.objectives import WeightedCosts
 from narrows.recipes import RECIPES
-from narrows.training import Interrupted, Settings, distributed, fit, own_generators, preparation
+from narrows.training import Interrupted, Settings, distributed, fit, forked_rng, preparation
 from narrows.training import checkpoint as files
 from narrows.training import loop as loop_module
 from narrows.training.flops import flops_per_example
@@ -740,9 +740,9 @@ def test_a_gpu_that_nobody_uses_is_not_seeded(monkeypatch):
     monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
     before = torch.get_rng_state()
-    with own_generators(3):
+    with forked_rng(3):
         first = torch.rand(3)
-    with own_generators(3):
+    with forked_rng(3):
         assert torch.equal(torch.rand(3), first)
     assert seeds == []
     assert torch.equal(torch.get_rng_state(), before)

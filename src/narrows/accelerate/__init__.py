@@ -22,7 +22,16 @@ from narrows.accelerate import (
     layouts,
     onednn_linear,
 )
-from narrows.accelerate.base import Acceleration, Around, Runner, TrainingStep, autocast, detached, fastest
+from narrows.accelerate.base import (
+    Acceleration,
+    Around,
+    Runner,
+    TrainingStep,
+    autocast,
+    detached,
+    fastest,
+    measured_once,
+)
 from narrows.model import Autoencoder
 from narrows.types import Batch
 
@@ -37,6 +46,7 @@ __all__ = [
     "detached",
     "fast_update",
     "fastest",
+    "measured_once",
     "prepare_model",
     "runner",
 ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,9 @@ from narrows.model import Autoencoder
 from narrows.types import Batch, Loss
 
 Around = Callable[[], contextlib.AbstractContextManager[object]]
+R = TypeVar("R")
 _CPU = torch.device("cpu")
+_MEASURING = threading.RLock()
 
 
 class Clipping(Protocol):
@@ -110,6 +114,18 @@ def detached(loss: Loss) -> dict[str, Tensor]:
 def first_line(error: BaseException) -> str:
     """The first line of an error's message."""
     return str(error).strip().splitlines()[0]
+
+
+def measured_once(measure: Callable[..., R]) -> Callable[..., R]:
+    """Wrap `measure` so that it runs once a process for the same arguments, and while no other thread measures."""
+    cached = functools.cache(measure)
+
+    @functools.wraps(measure)
+    def measured(*args: Any) -> R:
+        with _MEASURING:
+            return cached(*args)
+
+    return measured
 
 
 def fastest(call: Callable[[], object], device: torch.device = _CPU, repeats: int = 7) -> float:

@@ -11,7 +11,6 @@ Measured by `python benchmarks/apply.py`.
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
@@ -20,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from narrows.accelerate.base import Acceleration, fastest
+from narrows.accelerate.base import Acceleration, fastest, measured_once
 
 _WORTHWHILE = 1.3  # times as fast: others are about equal, and chance must not choose
 _ROWS, _WIDTH = 128, 512  # of the products that are measured: large enough to tell, small enough not to be noticed
@@ -36,7 +35,7 @@ def block_factor(device: torch.device) -> int:
     return 2 if device.type == "cpu" and worthwhile() else 1
 
 
-@functools.cache
+@measured_once
 def worthwhile() -> bool:
     """Tell whether a linear layer by oneDNN is so much faster than torch's own that it is no chance."""
     if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")):

@@ -15,7 +15,7 @@ import torch
 from narrows.plots import drawing, picks, style
 from narrows.report.page import Section, data, picture, pictures, signed, strips, text
 from narrows.report.subject import Subject
-from narrows.training import own_generators
+from narrows.training import RandomStream, draws_globally
 from narrows.types import Batch
 
 if TYPE_CHECKING:
@@ -202,8 +202,10 @@ def cleaning(subject: Subject) -> Section:
     """Examples with the model's own kind of noise, and what it makes of them."""
     model = subject.model
     rows = torch.from_numpy(subject.rows[:2000])
-    with own_generators(subject.seed), torch.inference_mode():
-        noisy = model.model_.corruption(Batch(rows, rows)).x
+    corruption = model.model_.corruption
+    stream = RandomStream(subject.seed, rows.device, draws_globally(corruption))
+    with stream.use(), torch.inference_mode():
+        noisy = corruption(Batch(rows, rows)).x
     cleaned = model.applied(model.model_.reconstruct, noisy).numpy()
     before, after = (float(np.square(found - subject.rows[:2000]).mean()) for found in (noisy.numpy(), cleaned))
     note = (

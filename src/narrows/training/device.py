@@ -8,13 +8,13 @@ are as torch has them, which is with ten bits of a factor (TF32) unless `torch.b
 from __future__ import annotations
 
 import contextlib
-import functools
+import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 
-from narrows.accelerate import fastest
+from narrows.accelerate import fastest, measured_once
 from narrows.params import nearest
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
@@ -39,7 +39,7 @@ def choose_device(name: str, processes: int = 1) -> tuple[torch.device, Choice]:
             return _this_gpu(), Choice("device", "cuda", f"{torch.cuda.get_device_name()} is at hand")
         if torch.backends.mps.is_available() and processes == 1:
             return torch.device("mps"), Choice("device", "mps", "an Apple GPU is at hand")
-        return torch.device("cpu"), Choice("device", "cpu", f"no GPU is at hand; {torch.get_num_threads()} threads")
+        return torch.device("cpu"), Choice("device", "cpu", f"no GPU is at hand; {usual_threads()} threads")
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -77,15 +77,44 @@ def choose_precision(name: str, device: torch.device) -> tuple[torch.dtype, Choi
     return torch.float32, Choice("precision", "float32", reason)
 
 
+class _Chosen(threading.local):
+    n: int | None = None  # threads of torch's that this thread computes with, where `threads` says so
+
+
+_chosen, _counting = _Chosen(), threading.Lock()
+_n_choosing = _n_usual = 0  # threads within `threads`, and the number before the first of them came
+
+
+def usual_threads() -> int:
+    """The threads that torch computes with here where nobody else has chosen a number for a while.
+
+    A number that is set in one thread is that of all threads which begin later. So a training that begins beside
+    another would otherwise take the other's choice for the user's.
+    """
+    with _counting:
+        if _chosen.n is None and _n_choosing:
+            return _n_usual
+    return torch.get_num_threads()
+
+
 @contextlib.contextmanager
 def threads(n: int) -> Iterator[None]:
     """Compute with `n` threads, and go back to what it was afterwards."""
-    before = torch.get_num_threads()
+    global _n_choosing, _n_usual
+    before, outer = usual_threads(), _chosen.n
+    with _counting:
+        if _n_choosing == 0:
+            _n_usual = before
+        _n_choosing += 1
+    _chosen.n = n
     torch.set_num_threads(n)
     try:
         yield
     finally:
+        _chosen.n = outer
         torch.set_num_threads(before)
+        with _counting:
+            _n_choosing -= 1
 
 
 def matmul_flops_per_second(device: torch.device, dtype: torch.dtype) -> float:
@@ -102,7 +131,7 @@ def _rows(device: torch.device) -> int:
     return 4096 if device.type == "cuda" else 256  # with few of them a GPU takes longer to begin than to compute
 
 
-@functools.cache
+@measured_once
 def _product_seconds(device: torch.device, dtype: torch.dtype) -> float:
     generator = torch.Generator().manual_seed(0)
     a = torch.randn(_rows(device), 1024, generator=generator).to(device, dtype)

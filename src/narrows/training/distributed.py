@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from narrows.model import Autoencoder
 from narrows.shards import Shard, sharded
-from narrows.training.generators import own_generators
+from narrows.training.rng import forked_rng
 from narrows.types import Batch, Loss
 
 _PATIENCE = timedelta(minutes=10)  # for a process that does something alone, such as reading data or writing a model
@@ -264,7 +264,7 @@ def averaging(learner: Learner, batch: Batch) -> nn.Module:
 def _all_used(learner: Learner, batch: Batch) -> bool:
     """Whether every parameter gets a gradient. If not, each step must look for those, or it would wait for them."""
     learner.eval()  # nothing is learned here
-    with own_generators(0):
+    with forked_rng(0):
         learner(batch).total.backward()
     used = all(p.grad is not None for p in learner.parameters() if p.requires_grad)
     learner.zero_grad()

@@ -15,7 +15,7 @@ from narrows.data import Examples
 from narrows.model import Autoencoder
 from narrows.networks import has_own_parts
 from narrows.objectives import NeighborPairs, Objective
-from narrows.training.device import matmul_flops_per_second
+from narrows.training.device import matmul_flops_per_second, usual_threads
 from narrows.training.flops import flops_per_example, saved_by_compiling
 
 
@@ -79,6 +79,6 @@ def find_facts(
         matmul_flops_per_second=matmul_flops_per_second(rows.device, precision),
         saved_by_compiling=saved_by_compiling(model, rows.device),
         n_processes=n_processes,
-        n_threads=torch.get_num_threads(),
+        n_threads=usual_threads(),
         resumed=resumed,
     )

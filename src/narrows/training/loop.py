@@ -20,16 +20,16 @@ from narrows.data import Examples, Schema
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
 from narrows.training import checkpoint
-from narrows.training.device import choose_device, threads
+from narrows.training.device import threads, usual_threads
 from narrows.training.distributed import Clock, join, mended
 from narrows.training.early_stopping import EarlyStopping
-from narrows.training.generators import TorchGenerators, own_generators
 from narrows.training.health import non_finite, note_on_overfitting
 from narrows.training.interrupt import deferred_interrupt
 from narrows.training.preparation import prepare
 from narrows.training.progress import Reporter
 from narrows.training.recovery import Recovery
 from narrows.training.result import Result, interruption, note_taker
+from narrows.training.rng import RandomStream, draws_globally
 from narrows.training.saving import Component, Saver, identify, settings_to_resume
 from narrows.training.schedule import Schedule
 from narrows.training.settings import Settings
@@ -73,13 +73,12 @@ def fit(
     """
     objective.check(model)
     world = join(settings.device)
-    choose_device(settings.device, world.size)  # a GPU is set up first, or its generator could not be put aside
     world.check_same(fingerprint, "the same data and the same parameters")
     with (
         mended(),
+        threads(usual_threads()),
         deferred_interrupt(terminated=world.size > 1) as interrupted,
         Reporter(settings.verbose if world.rank == 0 else 0, title) as reporter,
-        own_generators(settings.seed),
     ):
         return Trainer(model, objective, X, schema, settings, reporter, fingerprint, labels).run(interrupted)
 
@@ -107,9 +106,12 @@ class Trainer:
             model, objective, X, schema, labels, settings, self.world, reporter.title, resumed
         )
         self.clock = Clock(self.world, self.plan.place.device)
-        self.step = Step(self.model, self.objective, self.rows, self.plan, settings.optimizer, self.world, self.say)
+        is_global = self.plan.use_compile or self.plan.use_cuda_graph or draws_globally(self.model, self.objective)
+        self.stream = RandomStream(settings.seed, self.plan.place.device, is_global)
+        with self.stream.use():
+            self.step = Step(self.model, self.objective, self.rows, self.plan, settings.optimizer, self.world, self.say)
         self.schedule = Schedule(self.plan.n_steps, settings.max_time, constant=settings.constant)
-        self.validation = Validation(self.step, self.batches, self.plan.place.sharded)
+        self.validation = Validation(self.step, self.batches, self.plan.place.sharded, is_global)
         weights = Weights(self.model, self.objective)
         self.stopping = EarlyStopping(weights, self.plan.patience, self.say)
         self.recovery, self.rate = Recovery(self.say), 0.0
@@ -123,7 +125,7 @@ class Trainer:
             "recovery": self.recovery,
             "schedule": self.schedule,
             "clock": self.clock,
-            "generators": TorchGenerators(self.plan.place.device),
+            "generators": self.stream,
             "tracking": self.tracking,
             "result": self.result,
         }
@@ -191,7 +193,8 @@ class Trainer:
         progress = self.schedule.progress(self.clock.step, seconds)
         self.objective.advance(progress)
         self.model.bottleneck.advance(progress)
-        self.step.run(index, self.rate)
+        with self.stream.use():
+            self.step.run(index, self.rate)
 
     def report(self) -> bool:
         """Read the losses, attend to what waits for the device, save if it is time.

@@ -9,8 +9,8 @@ from narrows import accelerate
 from narrows.model import needs_gradient
 from narrows.shards import Shard, sharded
 from narrows.training.batches import Batches
-from narrows.training.generators import own_generators
 from narrows.training.health import n_looked_at
+from narrows.training.rng import RandomStream
 from narrows.training.step import Step
 
 _SEED = 1_000_003
@@ -21,10 +21,22 @@ class Validation:
     """Measures a model on held-out rows, with the same random numbers each time.
 
     Where no rows are held out, the code's health is measured on some that are trained on.
+
+    Parameters
+    ----------
+    step : the step of the training, whose model and objective are measured.
+    batches : the rows that are held out, and those trained on.
+    is_sharded : whether each process holds a share of the model.
+    is_global : whether random numbers come from torch's global generators.
     """
 
-    def __init__(self, step: Step, batches: Batches, is_sharded: bool) -> None:
-        self.step, self.is_sharded, self.has_loss = step, is_sharded, len(batches.held_out) > 0
+    def __init__(self, step: Step, batches: Batches, is_sharded: bool, is_global: bool) -> None:
+        self.step, self.is_sharded, self.is_global, self.has_loss = (
+            step,
+            is_sharded,
+            is_global,
+            len(batches.held_out) > 0,
+        )
         n = n_looked_at(step.model, len(batches.training))
         self.index = batches.held_out if self.has_loss else batches.training[:n]
 
@@ -51,7 +63,8 @@ class Validation:
         outputs: list[Tensor] = []
         encoder = self.step.model.encoder
         listener = encoder.register_forward_hook(lambda _module, _inputs, h: outputs.append(h.detach().float()))
-        with own_generators(_SEED), accelerate.autocast(self.step.device, self.step.precision):
+        stream = RandomStream(_SEED, self.step.device, self.is_global)
+        with stream.use(), accelerate.autocast(self.step.device, self.step.precision):
             sums = self._sums()
         listener.remove()
         self.step.world.add_up(sums)
