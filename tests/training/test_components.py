@@ -7,11 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from interrupting import interrupt_at
 
+import narrows
 from narrows import accelerate
-from narrows.data import infer
+from narrows.data import Rows, infer
 from narrows.recipes import RECIPES
-from narrows.training import checkpoint
+from narrows.training import Interrupted, checkpoint
 from narrows.training.device import Choice
 from narrows.training.distributed import Clock, World
 from narrows.training.early_stopping import EarlyStopping
@@ -120,7 +122,7 @@ def test_a_loss_that_is_not_finite_halves_the_rate_three_times(parts, weights):
 
 
 def test_posterior_collapse_lets_the_costs_begin_again_once():
-    now, recovery = Now(), None
+    now = Now()
     recovery = Recovery(now.said.append)
     recovery.check_collapse({"active_components": 1.0}, *now.all)
     assert now.objective.begun == []
@@ -217,8 +219,6 @@ def test_states_go_through_a_file(tmp_path):
 
 def test_a_step_is_forward_backward_and_optimizer(parts, vectors):
     """Without accelerations it is what four lines of torch do."""
-    from narrows.data import Rows
-
     torch.manual_seed(1)
     rows = Rows(vectors, infer(vectors, "test"), CPU)
     place = Place(CPU, torch.float32, False, ASKED, ASKED)
@@ -242,3 +242,22 @@ def test_a_step_is_forward_backward_and_optimizer(parts, vectors):
     for p, value in zip(parts.model.parameters(), moved_to, strict=True):
         torch.testing.assert_close(p.detach(), value, rtol=1e-4, atol=1e-5)
     assert step.sums.means() == pytest.approx({name: float(t) for name, t in accelerate.detached(loss).items()})
+
+
+def test_opponents_have_an_optimizer_of_their_own_and_go_on(vectors, tmp_path, monkeypatch):
+    def make(**parameters):
+        common = {"hidden": (8,), "max_epochs": 6, "random_state": 0, "device": "cpu", "precision": "float32"}
+        return narrows.estimator("factorvae")(2, **common, **parameters)
+
+    whole = make().fit(vectors)
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 14)
+        with pytest.raises(Interrupted):
+            make(checkpoint=tmp_path).fit(vectors)
+    states = checkpoint.read(tmp_path / checkpoint.NAME)
+    model, opponent = states["optimizers"]["0"]["tensors"], states["optimizers"]["1"]["tensors"]
+    assert {float(t) for name, t in (model | opponent).items() if name.endswith("step")} == {15.0}
+    assert len(states["optimizers"]) == 2
+    again = make(checkpoint=tmp_path).fit(vectors)
+    for key, value in whole.model_.state_dict().items():
+        assert torch.equal(again.model_.state_dict()[key], value), key
