@@ -25,7 +25,7 @@ import pytest
 import recipe_cases
 import torch
 from interrupting import interrupt_at
-from recipe_cases import OTHERS, REPRESENTATIVES, SMALL, Case, N, data
+from recipe_cases import OTHERS, REPRESENTATIVES, Case, N, data
 from sklearn.base import clone
 from torch import Tensor
 
@@ -112,7 +112,9 @@ def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
 def assert_same_tensors(a: dict[str, Tensor], b: dict[str, Tensor]) -> None:
     assert a.keys() == b.keys()
     for key in a:
-        torch.testing.assert_close(a[key], b[key], rtol=0, atol=0, equal_nan=True, msg=lambda words, key=key: key + words)
+        torch.testing.assert_close(
+            a[key], b[key], rtol=0, atol=0, equal_nan=True, msg=lambda words, key=key: key + words
+        )
 
 
 @every_combination
@@ -444,9 +446,13 @@ class TestStochastic:
         assert z.shape == (5, code.n_components)
         torch.testing.assert_close(log_p, code.log_prior(z), rtol=1e-12, atol=1e-12)
         for i in range(5):
-            jacobian = torch.autograd.functional.jacobian(lambda e, i=i: code.sample(h[i : i + 1], e[None]).z[0], eps[i])
+            jacobian = torch.autograd.functional.jacobian(
+                lambda e, i=i: code.sample(h[i : i + 1], e[None]).z[0], eps[i]
+            )
             normal = -0.5 * eps[i].square().sum() - 0.5 * code.n_noise * math.log(2 * math.pi)
-            torch.testing.assert_close(log_q[i], normal - torch.linalg.slogdet(jacobian).logabsdet, rtol=1e-8, atol=1e-8)
+            torch.testing.assert_close(
+                log_q[i], normal - torch.linalg.slogdet(jacobian).logabsdet, rtol=1e-8, atol=1e-8
+            )
 
     def test_the_kl_is_the_mean_of_log_q_less_log_p(self, case):
         code, h = code_and_inputs(case)
