@@ -138,6 +138,7 @@ def compared(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) 
     equal = not differing and not missing and same_shapes
     return {
         "bit_equal": equal,
+        "same_shapes": same_shapes,
         "passes": not missing and (equal or relative <= TOLERANCE),
         "largest_difference": max(differing.values(), default=0.0),
         "differing": differing,
@@ -173,13 +174,14 @@ def main() -> None:
         before = by(tree, names, options.device)
     after = by(ROOT, names, options.device)
     found = {name: compared(before[name], after[name]) for name in names}
-    print(f"{'recipe':<20} {'bit-equal':<10} {'difference':>10} {'loss before':>14} {'loss after':>14} {'relative':>9}")
+    print(f"{'recipe':<20} {'same weights':<13} {'loss before':>14} {'loss after':>14} {'relative':>9}  what differs")
     for name, row in found.items():
         first, second = row["losses"]["valid_loss"]
-        equal = "yes" if row["bit_equal"] else "no"
+        same = "no" if "weights" in row["differing"] or not row["same_shapes"] else "yes"
+        differing = ", ".join(f"{what} by {most:.1g}" for what, most in row["differing"].items()) or "nothing"
         print(
-            f"{name:<20} {equal:<10} {row['largest_difference']:>10.3g} {first:>14.6f} {second:>14.6f} "
-            f"{row['loss_relative_difference']:>9.2g}" + ("" if row["passes"] else "   does not pass")
+            f"{name:<20} {same:<13} {first:>14.6f} {second:>14.6f} {row['loss_relative_difference']:>9.2g}  {differing}"
+            + ("" if row["passes"] else "   does not pass")
         )
     details = {"commit": options.commit, "device": options.device, "seed": SEED, "n": 1797, "epochs": EPOCHS}
     print(f"digits of scikit-learn, n = 1797, seed {SEED}, {EPOCHS} epochs, {options.device}, float32, one thread")

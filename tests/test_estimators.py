@@ -3,6 +3,7 @@
 import json
 import pickle
 import warnings
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from interrupting import interrupt_at
+from recipe_cases import OTHERS, REPRESENTATIVES, Case
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -29,22 +31,24 @@ SMALL = {"hidden": (16,), "max_epochs": 3, "random_state": 0, "device": "cpu", "
 # ---------------------------------------------------------------------------------------------- scikit-learn's checks
 
 
-@parametrize_with_checks(
-    [
-        AE(1, hidden=(16,), max_epochs=3),
-        VAE(1, hidden=(16,), max_epochs=3),
-        DAE(hidden=(16,), max_epochs=3),
-        DAE(1, hidden=(16,), max_epochs=3),
-        SAE(24, hidden=(16,), max_epochs=3),
+def small(cases: Iterable[Case]) -> list[narrows.estimators.Estimator]:
+    """Estimators of one component, which suits data of one column, and of their many where there may be more."""
+    own = {"sae": {"n_components": 24}}
+    return [
+        case.make(**{"n_components": case.n_components and 1, "batch_size": "auto", **own.get(case.recipe, {})})
+        for case in cases
+        if not case.parameters.get("conditional")  # which scikit-learn's checks have no labels for
     ]
-)
+
+
+@parametrize_with_checks(small(REPRESENTATIVES))
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
 
 @pytest.mark.slow
-@parametrize_with_checks([AE(), VAE(), DAE(), DAE(n_components=2), SAE()])
-def test_scikit_learns_checks_with_the_defaults(estimator, check):
+@parametrize_with_checks([*small(OTHERS), AE(), VAE(), DAE(), DAE(n_components=2), SAE()])
+def test_scikit_learns_checks_of_all_others_and_with_the_defaults(estimator, check):
     check(estimator)
 
 

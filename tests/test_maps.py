@@ -6,7 +6,6 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.manifold import trustworthiness
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils.estimator_checks import check_estimator
 
 import narrows
 from narrows.data import Rows, infer
@@ -300,10 +299,6 @@ class TestBadInput:
     def test_trust_of_other_shapes(self, model):
         with pytest.raises(ValueError, match="examples of shape"):
             model.trust(np.zeros((4, 9, 9)))
-
-
-def test_check_estimator():
-    check_estimator(narrows.MapAE(**{**SMALL, "max_epochs": 2, "hidden": (8,)}), on_skip=None)
 
 
 def _kept(X: np.ndarray, Z: np.ndarray, k: int) -> np.ndarray:

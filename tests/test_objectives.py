@@ -8,15 +8,18 @@ from sklearn.decomposition import PCA
 from torch import nn
 from torch.distributions import Independent, Normal
 
+import narrows
 from narrows import AE, VAE
-from narrows.bottlenecks import L1, Gaussian, Plain, TopK
+from narrows.bottlenecks import L1, Gaussian, Joint, Label, Plain, TopK
 from narrows.corruptions import GaussianNoise, Nothing
 from narrows.evaluation.scores import draws, log_likelihood
 from narrows.likelihoods import Bernoulli
 from narrows.likelihoods import Gaussian as GaussianLikelihood
 from narrows.model import Autoencoder
-from narrows.objectives import WeightedCosts
-from narrows.types import Batch
+from narrows.objectives import CostValue, ImportanceWeighted, TotalCorrelation, WeightedCosts
+from narrows.priors import NormalMixture
+from narrows.training import checkpoint
+from narrows.types import Batch, Code, Output
 
 
 def model_with(bottleneck, corruption=None, d: int = 5) -> Autoencoder:
@@ -36,6 +39,7 @@ def batch_of(n: int = 12, d: int = 5) -> Batch:
         (Plain(2), {}),
         (Gaussian(2), {"kl": 1.0}),
         (Gaussian(2), {"kl": 0.25}),
+        (Gaussian(2), {"nll": 0.5, "kl": 3.0}),
         (Gaussian(2), {}),  # a cost without a weight is stated and not charged
         (Gaussian(2, free_nats=0.3), {"kl": 2.0, "free_nats": 2.0}),
         (L1(8), {"l1": 0.1}),
@@ -50,7 +54,7 @@ def test_the_total_is_nll_plus_weighted_costs(bottleneck, weights):
     loss = objective(model, batch)
     assert set(weights) | {"nll"} <= set(loss.terms) <= {"nll", *bottleneck.costs}
     assert ("kl" in loss.terms) == isinstance(bottleneck, Gaussian)
-    expected = loss.terms["nll"] + sum(w * loss.terms[name] for name, w in weights.items())
+    expected = sum(w * loss.terms[name] for name, w in {"nll": 1.0, **weights}.items())
     torch.testing.assert_close(loss.total, expected)
     # and the nll is the likelihood's, summed over entries and averaged over the batch
     torch.manual_seed(3)
@@ -76,8 +80,11 @@ def test_entries_count_as_far_as_they_are_observed_and_weighed():
 
 def test_the_likelihood_has_a_weight_by_name_too():
     model, batch = model_with(Plain(2)), batch_of()
-    loss = WeightedCosts({"nll": 0.25})(model, batch)
-    torch.testing.assert_close(loss.total, 0.25 * loss.terms["nll"])
+    objective = WeightedCosts({"nll": 0.25}, warmup=0.5)
+    objective.advance(0.1)
+    for mode in (True, False):  # it is no cost, and does not grow
+        loss = objective.train(mode)(model, batch)
+        torch.testing.assert_close(loss.total, 0.25 * loss.terms["nll"])
 
 
 def test_the_target_is_clean_where_the_input_is_not():
@@ -151,6 +158,126 @@ def test_the_spare_code_does_not_touch_the_living():
     torch.testing.assert_close(g[:4], g_plain[:4])
     assert (g_plain[4:] == 0).all()
     assert (g[4:] != 0).any(1).all()
+
+
+# -------------------------------------------------------------------------------------------------- several draws
+
+
+def linear_model() -> tuple[Autoencoder, torch.Tensor, torch.Tensor]:
+    """x = W z + b + s eps with a posterior that is too wide, data, and their exact log-likelihoods."""
+    torch.manual_seed(0)
+    model = Autoencoder(Nothing(), nn.Linear(5, 4), Gaussian(2), nn.Linear(2, 5), GaussianLikelihood()).double()
+    w, b, s2 = model.decoder.weight.detach(), model.decoder.bias.detach(), 0.3
+    model.likelihood.variance.fill_(s2)
+    x = torch.randn(40, 2, dtype=torch.float64) @ w.T + b + s2**0.5 * torch.randn(40, 5, dtype=torch.float64)
+    posterior = torch.linalg.inv(w.T @ w + s2 * torch.eye(2))  # the mean is posterior W' (x - b)
+    with torch.no_grad():
+        model.encoder.weight.copy_(torch.cat([posterior @ w.T, torch.zeros(2, 5)]))
+        model.encoder.bias.copy_(torch.cat([-posterior @ w.T @ b, torch.tensor([0.5, 0.5])]))
+    exact = torch.distributions.MultivariateNormal(b, w @ w.T + s2 * torch.eye(5)).log_prob(x)
+    return model, x, exact
+
+
+def test_the_bound_of_one_draw_is_the_elbo():
+    torch.manual_seed(0)
+    model = model_with(Gaussian(2, prior=NormalMixture(2, 3)))  # whose KL is that of the draw in both
+    batch, results = batch_of(), []
+    for objective in (ImportanceWeighted(1), WeightedCosts({"kl": 1.0})):
+        torch.manual_seed(3)
+        loss = objective(model, batch)
+        results.append((loss.total, loss.terms["kl"], *torch.autograd.grad(loss.total, [*model.parameters()])))
+    torch.testing.assert_close(results[0], results[1])
+
+
+def test_the_bound_rises_with_the_draws_to_the_log_likelihood():
+    model, x, exact = linear_model()
+    bounds, errors = [], []
+    torch.manual_seed(0)
+    for k, n in [(1, 400), (4, 200), (32, 100), (1000, 10)]:
+        objective = ImportanceWeighted(k).eval()
+        with torch.no_grad():
+            losses = torch.stack([objective(model, Batch(x, x)).total for _ in range(n)])
+        bounds.append(-float(losses.mean()))
+        errors.append(float(losses.std()) / n**0.5)
+    for i in range(3):
+        assert bounds[i + 1] > bounds[i] + 3 * (errors[i] + errors[i + 1])
+    assert bounds[0] < float(exact.mean()) - 0.3
+    assert bounds[3] == pytest.approx(float(exact.mean()), abs=0.01 + 5 * errors[3])
+    assert float(log_likelihood(model, x).mean().detach()) == pytest.approx(bounds[0], abs=0.05)
+
+
+def test_codes_without_a_posterior_have_no_bound():
+    with pytest.raises(ValueError, match=r"needs a code that is drawn from a posterior. Plain is a point"):
+        ImportanceWeighted().check(model_with(Plain(2)))
+    joint = Joint(Gaussian(2), Label((0.5, 0.5)))
+    with pytest.raises(ValueError, match="is of a model without labels"):
+        ImportanceWeighted().check(Autoencoder(Nothing(), nn.Linear(5, 4), joint, nn.Linear(4, 5), Bernoulli()))
+
+
+# -------------------------------------------------------------------------------------------------- opponents
+
+
+def judged(cost: TotalCorrelation, z: torch.Tensor) -> CostValue:
+    """The cost of codes z."""
+    return cost(None, None, Output(Code(z, {}), z, None, z))
+
+
+def test_neither_of_two_opponents_moves_the_other():
+    model, batch = model_with(Gaussian(3)), batch_of()
+    cost = TotalCorrelation(3, width=8, depth=1).double()
+    value, loss = cost(model, batch, model(batch))
+    assert value.shape == (12,)
+    assert loss.shape == ()
+    players = {"model": [*model.encoder.parameters()], "opponent": [*cost.opponent.parameters()]}
+    for total, moves, stays in ((value.mean(), "model", "opponent"), (loss, "opponent", "model")):
+        gradients = torch.autograd.grad(total, players[moves], retain_graph=True)
+        assert all(gradient.abs().max() > 0 for gradient in gradients)
+        still = torch.autograd.grad(total, players[stays], retain_graph=True, allow_unused=True)
+        assert all(gradient is None for gradient in still)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.9])
+def test_the_total_correlation_is_that_of_correlated_codes(correlation):
+    """Of two Gaussians it is - log(1 - r^2) / 2."""
+    torch.manual_seed(0)
+    cost = TotalCorrelation(2, width=32, depth=2)
+    optimizer = torch.optim.Adam(cost.opponent.parameters(), 1e-2)
+    mixing = torch.linalg.cholesky(torch.tensor([[1.0, correlation], [correlation, 1.0]]))
+    for step in range(400):
+        optimizer.param_groups[0]["lr"] = 1e-2 * (1 - step / 400)
+        optimizer.zero_grad()
+        judged(cost, torch.randn(512, 2) @ mixing.T).not_validated.backward()
+        optimizer.step()
+    with torch.no_grad():
+        estimate = float(judged(cost, torch.randn(20_000, 2) @ mixing.T).value.mean())
+    assert estimate == pytest.approx(-np.log(1 - correlation**2) / 2, abs=0.1)
+
+
+def test_losses_of_opponents_are_minimised_and_not_validated():
+    model, batch = model_with(Gaussian(3)), batch_of()
+    objective = WeightedCosts({"kl": 1.0, "tc": 6.0}, costs=(TotalCorrelation(3, width=8, depth=1).double(),))
+    objective.check(model)
+    assert len(objective.opponent_parameters()) == 4
+    loss = objective(model, batch)
+    torch.testing.assert_close(loss.validated, loss.terms["nll"] + loss.terms["kl"] + 6 * loss.terms["tc"])
+    torch.testing.assert_close(loss.total, loss.validated + loss.not_validated)
+    assert float(loss.not_validated.detach()) == pytest.approx(np.log(2), abs=0.2)  # of a discriminator that guesses
+
+
+def test_early_stopping_does_not_look_at_opponents(tmp_path):
+    model = narrows.estimator("factorvae")(
+        2, hidden=(8,), max_epochs=2, device="cpu", precision="float32", random_state=0
+    )
+    model.set_params(checkpoint=tmp_path).fit(low_rank(200))
+    for record in model.history_:
+        assert record["valid_loss"] == pytest.approx(record["valid_nll"] + record["valid_kl"] + 6 * record["valid_tc"])
+    # the opponent has moments of its own, and its weights are kept
+    tensors, _ = checkpoint.read(tmp_path / checkpoint.NAME)
+    kept = {name for name in tensors if name.startswith("objective.")}
+    assert len(kept) == 8
+    assert sum(name.startswith("opponent.") and name.endswith("exp_avg") for name in tensors) == len(kept)
+    n_own = len([*model.model_.parameters()])
+    assert sum(name.startswith("optimizer.") and name.endswith("exp_avg") for name in tensors) == n_own
 
 
 # -------------------------------------------------------------------------------------------------- closed forms

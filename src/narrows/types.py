@@ -65,7 +65,7 @@ class Code(NamedTuple):
     dense : B x (L + C), the code with the columns of its label behind it, C = 0 without labels. None where the code
         travels as `sparse`; read `z`, which is dense in both cases.
     costs : one value per example (B) for each named cost, in nats where it is a divergence.
-    spare : B x L or None, a code on dead units only, which an objective may use to revive them.
+    spare : B x (L + C) or None, a code on dead units only, which an objective may use to revive them.
     sparse : the same code as a record, for decoders that take it (`Dictionary`), or None.
     n_classes : C.
     """

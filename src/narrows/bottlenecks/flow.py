@@ -61,7 +61,7 @@ class FlowPosterior(Stochastic):
 
     def sample(self, h: Tensor, eps: Tensor) -> Sample:
         """The draw of the Gaussian, then one transform after the other."""
-        h = h.to(torch.promote_types(h.dtype, torch.float32))
+        h = h.to(next(self.transforms.parameters()).dtype)
         own = 2 * self.n_components
         mean, log_std = split_mean_and_log_scale(h[..., :own])
         eps = eps.to(mean.dtype)

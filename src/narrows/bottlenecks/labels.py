@@ -179,7 +179,9 @@ class Joint(Stochastic):
         label_probs, costs = self.label(h, label)
         z = code.z
         joined = torch.cat([z, label_probs.to(z.dtype)], 1)
-        return Code(joined, {**code.costs, **costs}, code.spare, n_classes=self.n_classes)
+        # the decoder takes the sum of both codes: the label counts once
+        spare = None if code.spare is None else F.pad(code.spare, (0, self.n_classes))
+        return Code(joined, {**code.costs, **costs}, spare, n_classes=self.n_classes)
 
     def encode(self, h: Tensor) -> Tensor:
         """That of the free part."""

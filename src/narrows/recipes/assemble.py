@@ -69,9 +69,9 @@ def assemble(
     p_x, reason = likelihoods.choose(likelihood, scored)
     choices = [Choice("likelihood", p_x.name, reason)]
     first, second = networks.pair(network)
-    for name in (first, second):
+    for name, data in ((first, schema), (second, scored)):
         if isinstance(name, str):
-            networks.choose(name, schema)  # refuses unknown names, also where the other one decides
+            networks.choose(name, data)  # refuses unknown names, also where the other one decides
     n_guessed = len(frequencies) if schema.unlabelled > 0 else 0
     n_inputs = bottleneck.n_inputs + n_guessed
     if bottleneck.n_components == 0 and first is network:
