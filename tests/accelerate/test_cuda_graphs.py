@@ -23,8 +23,8 @@ from narrows.accelerate.cuda_graphs import CUDAGraphRunner
 from narrows.data import Rows, as_rows, infer
 from narrows.recipes import RECIPES
 from narrows.training.device import Choice
-from narrows.training.distributed import World
 from narrows.training.facts import Facts
+from narrows.training.parallel import World
 from narrows.training.plan import Place, make_plan
 from narrows.training.settings import Settings
 from narrows.training.step import Step

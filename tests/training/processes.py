@@ -11,7 +11,7 @@ import torch
 
 from narrows import AE, DAE, SAE, VAE
 from narrows.data import Rows
-from narrows.training import Interrupted, distributed
+from narrows.training import Interrupted, parallel
 from narrows.training.loop import Trainer
 from narrows.training.step import Step
 
@@ -141,11 +141,11 @@ def refusal(call) -> str:
 
 def limited(rank: int, X: np.ndarray) -> dict:
     """A training with a time limit, in processes whose clocks run at different speeds."""
-    clock = distributed.time.perf_counter
-    distributed.time.perf_counter = lambda: clock() * (1 + 9 * rank)
+    clock = parallel.clock.time.perf_counter
+    parallel.clock.time.perf_counter = lambda: clock() * (1 + 9 * rank)
     start = clock()
     model = AE(2, **{**COMMON, "max_epochs": 10**6, "n_iter_no_change": 10**6}, max_time=1.0).fit(X)
-    distributed.time.perf_counter = clock
+    parallel.clock.time.perf_counter = clock
     return {**state(model), "seconds": clock() - start}
 
 
@@ -168,7 +168,7 @@ def unfinished(folder: Path, **parameters) -> None:
 
 
 def main(out: Path) -> None:
-    rank, X = distributed.join("cpu").rank, data()
+    rank, X = parallel.join("cpu").rank, data()
     found = {name: state(model.fit(x)) for name, (model, x) in cases().items()}
     for name in SHARDED:
         model, x = cases()[name]

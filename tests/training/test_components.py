@@ -15,10 +15,10 @@ from narrows.data import Rows, infer
 from narrows.recipes import RECIPES
 from narrows.training import Interrupted, checkpoint
 from narrows.training.device import Choice
-from narrows.training.distributed import Clock, World
 from narrows.training.early_stopping import EarlyStopping
 from narrows.training.facts import Facts
 from narrows.training.optimizer import ClippedOptimizer, adamw
+from narrows.training.parallel import Clock, World
 from narrows.training.plan import Place, make_plan
 from narrows.training.recovery import Recovery
 from narrows.training.result import Result

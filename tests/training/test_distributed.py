@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 
 from narrows import VAE
 from narrows.shards import batch_any, batch_length, batch_mean, batch_sum
-from narrows.training.distributed import World, join
+from narrows.training.parallel import World, join
 
 pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="needs gloo")
 

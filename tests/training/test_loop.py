@@ -28,11 +28,12 @@ from narrows import AE, VAE
 from narrows.data import Rows, infer
 from narrows.objectives import WeightedCosts
 from narrows.recipes import RECIPES
-from narrows.training import Interrupted, Settings, distributed, fit, forked_rng, preparation
+from narrows.training import Interrupted, Settings, fit, forked_rng, preparation
 from narrows.training import checkpoint as files
 from narrows.training import loop as loop_module
 from narrows.training.flops import flops_per_example
 from narrows.training.loop import Trainer
+from narrows.training.parallel import clock as clock_module
 from narrows.training.progress import Reporter
 from narrows.training.schedule import COOLDOWN, Schedule
 from narrows.training.tracking import LOG
@@ -513,7 +514,7 @@ def test_max_epochs_is_how_many_there_are():
 
 def test_max_time_ends_the_training_cold(monkeypatch):
     ticks = iter(range(10**9))
-    monkeypatch.setattr(distributed, "time", SimpleNamespace(perf_counter=lambda: next(ticks) * 0.01))
+    monkeypatch.setattr(clock_module, "time", SimpleNamespace(perf_counter=lambda: next(ticks) * 0.01))
     _, result = trained("ae", max_epochs=100_000, max_time=30.0, n_iter_no_change=10**6)
     assert 30.0 <= result.seconds < 31.0
     assert result.n_epochs < 1000

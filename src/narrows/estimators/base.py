@@ -32,7 +32,7 @@ from narrows.params import Parameter
 from narrows.plots import Plots
 from narrows.training import Interrupted, Result, Settings, checkpoint, seeded_init
 from narrows.training import fit as train
-from narrows.training.distributed import join
+from narrows.training.parallel import join
 
 _MOST_COMPONENTS = 1_000_000
 

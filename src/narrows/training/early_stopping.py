@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from narrows.objectives import Objective
-from narrows.training.distributed import Clock
+from narrows.training.parallel import Clock
 from narrows.training.schedule import Schedule
 from narrows.training.weights import Weights
 

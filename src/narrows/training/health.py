@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from narrows.model import Autoencoder
-from narrows.training.sharding import whole
+from narrows.training.parallel import whole
 
 _LOOKED_AT = (2_000, 10_000)  # rows, at least and at most
 _SEEN_PER_LOOKED_AT = 10

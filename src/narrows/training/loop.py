@@ -21,10 +21,10 @@ from narrows.model import Autoencoder
 from narrows.objectives import Objective
 from narrows.training import checkpoint
 from narrows.training.device import threads, usual_threads
-from narrows.training.distributed import Clock, join, mended
 from narrows.training.early_stopping import EarlyStopping
 from narrows.training.health import non_finite, note_on_overfitting
 from narrows.training.interrupt import deferred_interrupt
+from narrows.training.parallel import Clock, join, mended, views_allowed, wholes
 from narrows.training.preparation import prepare
 from narrows.training.progress import Reporter
 from narrows.training.recovery import Recovery
@@ -33,7 +33,6 @@ from narrows.training.rng import RandomStream, draws_globally
 from narrows.training.saving import Component, Saver, identify, settings_to_resume
 from narrows.training.schedule import Schedule
 from narrows.training.settings import Settings
-from narrows.training.sharding import views_allowed, wholes
 from narrows.training.step import Step
 from narrows.training.tracking import Tracking
 from narrows.training.validation import Validation
@@ -139,8 +138,7 @@ class Trainer:
         """Train to the end, or until `interrupted` is set, as Ctrl-C does."""
         self.clock.interrupted = interrupted
         if self.saver.resume():
-            at = f"step {self.clock.step:,} of {self.schedule.n_steps:,}"
-            self.reporter.note(f"resumed at {at} from {self.saver.path}")
+            self.reporter.note(f"resumed at step {self.clock.step:,} of {self.plan.n_steps:,} from {self.saver.path}")
         else:
             self.stopping.snapshot()
         self.world.check_same(self.clock.step, "the same checkpoint, in a folder that all of them can read")
@@ -172,8 +170,7 @@ class Trainer:
     def run_epoch(self, epoch: int, position: int) -> None:
         """Pass over the training rows once, from batch number `position`."""
         order, size = self.batches.order(epoch), self.plan.batch_size
-        self.model.train()
-        self.objective.train()
+        self.step.learner.train()
         for number in range(position, self.plan.steps_per_epoch):
             if self.clock.step % _REPORT == 0 and self.report():
                 return
@@ -244,8 +241,7 @@ class Trainer:
         result = self.result
         result.n_steps, result.seconds = self.clock.step, self.clock.seconds
         result.n_epochs = math.ceil(self.clock.step / self.plan.steps_per_epoch)
-        note = note_on_overfitting(result.history)
-        if note is not None:
+        if note := note_on_overfitting(result.history):
             self.say(note)
         if interrupted:
             raise interruption(result, self.settings.checkpoint)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from narrows.training.muon import Muon, is_matrix
-from narrows.training.sharding import is_shared_out, laid_out, total_norm
+from narrows.training.parallel import is_shared_out, laid_out, total_norm
 
 _BETAS, _EPS = (0.9, 0.999), 1e-8
 _OPPONENT_BETAS = (0.5, 0.9)

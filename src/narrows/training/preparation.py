@@ -14,8 +14,8 @@ from narrows.data import Examples, Rows, Schema
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
 from narrows.training.batches import Batches
-from narrows.training.distributed import World
 from narrows.training.facts import find_facts
+from narrows.training.parallel import World
 from narrows.training.plan import Plan, choose_place, make_plan
 from narrows.training.settings import Settings
 

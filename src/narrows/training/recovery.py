@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from narrows.objectives import Objective
-from narrows.training.distributed import Clock
 from narrows.training.early_stopping import EarlyStopping
 from narrows.training.health import non_finite
+from narrows.training.parallel import Clock
 from narrows.training.schedule import Schedule
 from narrows.training.step import Step
 

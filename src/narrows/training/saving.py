@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from narrows.training import checkpoint
-from narrows.training.distributed import Clock, World
+from narrows.training.parallel import Clock, World, wholes
 from narrows.training.plan import Plan
 from narrows.training.settings import Settings
-from narrows.training.sharding import wholes
 
 
 class Component(Protocol):

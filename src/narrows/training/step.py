@@ -13,10 +13,9 @@ from narrows.data import Examples
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
 from narrows.shards import Shard, sharded
-from narrows.training.distributed import Learner, World, averaging
 from narrows.training.optimizer import ClippedOptimizer, adamw, muon, opponent_adamw
+from narrows.training.parallel import Learner, World, averaging, share_out
 from narrows.training.plan import Plan
-from narrows.training.sharding import share_out
 from narrows.training.sums import LossSums
 from narrows.types import Batch
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from narrows.training.distributed import World
+from narrows.training.parallel import World
 
 
 class LossSums:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
-from narrows.training.sharding import laid_out
+from narrows.training.parallel import laid_out
 
 
 class Weights:

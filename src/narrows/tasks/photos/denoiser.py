@@ -29,7 +29,7 @@ from narrows.tasks.photos import images as photos
 from narrows.tasks.photos.tiles import Tiles
 from narrows.training import PRECISIONS, Interrupted, Settings, checkpoint, choose_device, seeded_init
 from narrows.training import fit as train
-from narrows.training.distributed import join
+from narrows.training.parallel import join
 from narrows.version import __version__
 
 _AUTO = OneOf(("auto",))

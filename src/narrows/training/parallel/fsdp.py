@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from narrows.training.distributed import Learner
+from narrows.training.parallel.ddp import Learner
 
 if TYPE_CHECKING:
     from torch.distributed.tensor import DTensor  # its import takes half a second
