@@ -11,22 +11,20 @@ does not pass.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from common import SEED, arguments, keep
+from common import ROOT, SEED, arguments, checked_out, keep
 from safetensors.numpy import load_file, save_file
 from sklearn.datasets import load_digits
 
-ROOT = Path(__file__).resolve().parents[1]
 COMMIT = "acfb3a0"
 TOLERANCE = 1e-3  # of the losses, relative, where a recipe's random stream had to change
 EPOCHS = 3
@@ -93,18 +91,6 @@ def train_all(names: list[str], device: str, folder: Path) -> None:
     torch.set_num_threads(1)
     for name in names:
         save_file(trained(JOBS[name], device), folder / f"{name}.safetensors")
-
-
-@contextlib.contextmanager
-def checked_out(commit: str) -> Iterator[Path]:
-    """The sources as they were at `commit`, in a temporary folder."""
-    with tempfile.TemporaryDirectory() as scratch:
-        tree = Path(scratch) / "tree"
-        subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(tree), commit], cwd=ROOT, check=True)
-        try:
-            yield tree
-        finally:
-            subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=ROOT, check=True)
 
 
 def by(tree: Path, names: list[str], device: str) -> dict[str, dict[str, np.ndarray]]:
