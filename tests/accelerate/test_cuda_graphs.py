@@ -100,6 +100,8 @@ CASES += [("ae", {}, "far vectors"), ("ae", {}, "wide vectors"), ("ae", {"networ
 CASES += [("vae", {"network": "conv", "beta": 2.0, "kl_warmup": 0.5, "free_nats": 0.1}, "grey")]
 CASES += [("vae", {"conditional": True}, "grey"), ("vae", {"likelihood": "continuous_bernoulli"}, "grey")]
 CASES += [("vae", {"likelihood": "negative_binomial"}, "counts")]
+CASES += [("vae", {"posterior": "laplace"}, "vectors"), ("vae", {"posterior": "flow", "prior": "mixture"}, "vectors")]
+CASES += [("vae", {"likelihood": "heteroscedastic"}, "grey"), ("vae", {"conditional": True}, "vectors")]
 CASES += [("sae", {"sparsity": sparsity}, "vectors") for sparsity in ("l1", "kl")]
 CASES += [("dae", {"noise": noise}, "grey") for noise in ("masking", "salt_and_pepper", "poisson")]
 

@@ -1,8 +1,12 @@
 """Trainings in several threads give what they give alone, and leave the user's random numbers alone."""
 
 import contextlib
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -174,6 +178,50 @@ def test_each_thread_chooses_as_many_of_torchs_threads_as_alone(monkeypatch):
 
     assert in_threads(first, second)[1] == [1, 8, 4]
     assert shared["n"] == usual_threads() == 8
+
+
+TWO_THREADS = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+import torch
+import narrows
+
+torch.set_num_threads(2)
+X = np.random.default_rng(0).normal(size=(600, 20))
+COMMON = {"max_epochs": 3, "device": "cpu", "precision": "float32", "compile": False, "random_state": 0}
+
+def fit(hidden):
+    model = narrows.VAE(2, hidden=hidden, batch_size=128, **COMMON).fit(X)
+    chosen = [line for line in model.report_ if line.startswith("threads")]
+    return chosen, model.transform(X), torch.get_num_threads()
+
+sizes = [(16,), (1500, 1500)]  # steps that are worth one thread, and two
+alone = [fit(hidden) for hidden in sizes]
+with ThreadPoolExecutor(2) as pool:
+    beside = list(pool.map(fit, sizes * 2))
+for (chosen, codes, n), (right, expected, _) in zip(beside, alone * 2, strict=True):
+    assert (chosen, n) == (right, 2), (chosen, right, n)
+    np.testing.assert_array_equal(codes, expected)
+with ThreadPoolExecutor(1) as pool:
+    assert pool.submit(torch.get_num_threads).result() == torch.get_num_threads() == 2
+assert alone[0][0] != alone[1][0]
+"""
+
+
+@pytest.mark.slow
+def test_trainings_in_threads_have_torchs_threads_as_alone():
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONPATH": str(Path(narrows.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", TWO_THREADS], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_numbers_under_1e_38_are_what_they_were_after_fits_in_threads(vectors):
+    def sum_after_fit():
+        fit("vae", 0, vectors)
+        return float((torch.full((8,), 1e-40) * 1).sum())
+
+    assert min(*in_threads(sum_after_fit, sum_after_fit), float((torch.full((8,), 1e-40) * 1).sum())) > 0
 
 
 def test_a_choice_within_a_choice_goes_back_to_the_outer_one(monkeypatch):
