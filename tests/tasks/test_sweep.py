@@ -91,6 +91,12 @@ def test_a_stochastic_code_is_judged_by_its_bound(digits: np.ndarray):
     assert found.baseline == pytest.approx(nats.mean(), rel=1e-4)
 
 
+def test_a_likelihood_of_two_numbers_an_entry_has_a_baseline(vectors: np.ndarray):
+    result = sweep(narrows.VAE(likelihood="heteroscedastic", **SMALL), vectors, sizes=(1, 2))
+    assert result.measure == "negative_elbo"
+    assert np.isfinite(result.baseline)
+
+
 @pytest.mark.parametrize(("recipe", "why"), [("sae", "no plain or Gaussian one"), ("own", "not linear ones")])
 def test_others_are_trained_from_the_start(digits: np.ndarray, recipe: str, why: str):
     if recipe == "sae":

@@ -256,7 +256,7 @@ class _Judge:
             nats = 0.5 * ((x - mean).square() / variance + variance.log() + math.log(2 * math.pi)).sum(1)
         else:
             with torch.no_grad():
-                nats = -likelihood.score(likelihood.unmean(mean).expand_as(x), x)
+                nats = -likelihood.score(likelihood.unmean(mean).expand(len(x), -1), x)
         return float(nats.mean()) + model.schema_.log_scale
 
 
