@@ -16,7 +16,7 @@ from narrows.evaluation.scores import draws, log_likelihood
 from narrows.likelihoods import Bernoulli
 from narrows.likelihoods import Gaussian as GaussianLikelihood
 from narrows.model import Autoencoder
-from narrows.objectives import CostValue, ImportanceWeighted, TotalCorrelation, WeightedCosts
+from narrows.objectives import Cost, CostValue, ImportanceWeighted, TotalCorrelation, WeightedCosts
 from narrows.priors import NormalMixture
 from narrows.training import checkpoint
 from narrows.types import Batch, Code, Output
@@ -103,6 +103,32 @@ def test_unknown_costs_are_refused():
         WeightedCosts({"kll": 1.0}).check(model_with(Gaussian(2)))
     with pytest.raises(ValueError, match="Plain states no cost 'kl'"):
         WeightedCosts({"kl": 1.0}).check(model_with(Plain(2)))
+
+
+class Charge(Cost):
+    """A cost of one nat an example, or what it is told to return."""
+
+    def __init__(self, name: str, result=None) -> None:
+        super().__init__()
+        self.name, self.result = name, result
+
+    def forward(self, model, batch, output):
+        return CostValue(torch.ones(len(batch.x))) if self.result is None else self.result
+
+
+def test_costs_that_cannot_be_weighed_are_refused():
+    with pytest.raises(ValueError, match=r"`weights` of WeightedCosts must be finite numbers. Got 'a' for 'kl'"):
+        WeightedCosts({"kl": "a"})
+    for costs in ((Charge("nll"),), (Charge("a"), Charge("a"))):
+        with pytest.raises(ValueError, match="`costs` of WeightedCosts must each have a `name` of its own"):
+            WeightedCosts(costs=costs)
+    with pytest.raises(
+        ValueError, match=r"Gaussian states the cost 'kl' already. Give that of the objective's `costs`"
+    ):
+        WeightedCosts({"kl": 1.0}, costs=(Charge("kl"),)).check(model_with(Gaussian(2)))
+    objective = WeightedCosts({"a": 1.0}, costs=(Charge("a", torch.ones(12)),))
+    with pytest.raises(TypeError, match=r"cost Charge must return a CostValue, .* Got Tensor instead"):
+        objective(model_with(Plain(2)), batch_of())
 
 
 def test_warmup_is_linear_and_ends():

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 import narrows
 from narrows import bottlenecks, recipes
 from narrows.cli import app
+from narrows.data import infer
 from narrows.estimators import models
 from narrows.types import Code
 
@@ -236,3 +237,71 @@ def test_a_recipe_cannot_take_the_name_of_another_module(installed):
     with pytest.warns(UserWarning, match="has the name of one of narrows.recipes.models. Rename it"):
         recipes.available()
     assert recipes.get("vae") is own
+
+
+def test_an_entry_point_of_another_name_than_its_function_is_named(installed):
+    (installed / "narrows_barely-1.0.dist-info" / "entry_points.txt").write_text(
+        "[narrows.recipes]\nhardly = narrows_barely:barely\n"
+    )
+    with pytest.warns(UserWarning, match="'hardly'.*its function is called 'barely', and the entry must be, too"):
+        recipes.available()
+
+
+def test_a_recipe_must_take_a_size_and_have_defaults():
+    def sizeless(schema, code=2): ...
+    def unset(schema, n_components=2, *, rate): ...
+
+    for make in (sizeless, unset):
+        with pytest.raises(ValueError, match=rf"recipe '{make.__name__}' of .* must take a schema, `n_components`"):
+            recipes.register(make)
+        assert make.__name__ not in recipes.RECIPES
+
+
+def test_a_recipe_must_give_parts_and_leave_shared_names_alone(vectors, monkeypatch):
+    def model(schema, n_components=2):
+        return recipes.assemble(schema, bottlenecks.Plain(n_components), hidden=(8,)).model
+
+    def seeded(schema, n_components=2, *, random_state=3): ...
+
+    for make in (model, seeded):
+        monkeypatch.setitem(recipes.RECIPES, make.__name__, recipes.Recipe(make.__name__, make))
+    monkeypatch.setattr(models, "_CLASSES", dict(models._CLASSES))
+    with pytest.raises(TypeError, match=r"'model' of .* must return the Parts that `assemble` gives. Got Autoencoder"):
+        narrows.estimator("model")(**SMALL).fit(vectors)
+    with pytest.raises(ValueError, match="'seeded' must rename `random_state`: all estimators have a parameter"):
+        narrows.estimator("seeded")
+
+
+def test_a_bottleneck_must_have_its_numbers_and_a_prior_for_its_kl(vectors):
+    class Unset(bottlenecks.Bottleneck):
+        def forward(self, h: Tensor) -> Code:
+            return Code(h, {})
+
+        def encode(self, h: Tensor) -> Tensor:
+            return h
+
+    class Charged(Unset):
+        costs = ("kl",)
+        n_components = n_inputs = 2
+
+    schema = infer(vectors, "test")
+    with pytest.raises(TypeError, match="bottleneck Unset must set its attribute `n_components` to an int"):
+        recipes.assemble(schema, Unset())
+    with pytest.raises(ValueError, match=r'Charged states the cost "kl", so it must be a narrows.bottlenecks.Stochas'):
+        recipes.assemble(schema, Charged())
+
+
+def test_a_recipe_of_counts_takes_its_likelihood_as_a_parameter(monkeypatch):
+    def fixed(schema, n_components=2):
+        return recipes.assemble(schema, bottlenecks.Plain(n_components), hidden=(8,), likelihood="poisson")
+
+    def free(schema, n_components=2, *, likelihood="poisson"):
+        return recipes.assemble(schema, bottlenecks.Plain(n_components), hidden=(8,), likelihood=likelihood)
+
+    for make in (fixed, free):
+        monkeypatch.setitem(recipes.RECIPES, make.__name__, recipes.Recipe(make.__name__, make))
+    monkeypatch.setattr(models, "_CLASSES", dict(models._CLASSES))
+    counts = np.random.default_rng(0).poisson(5, (100, 4))
+    with pytest.raises(ValueError, match=r"of FIXED cannot score. Rescale X, or let the recipe take `likelihood` as"):
+        narrows.estimator("fixed")(**SMALL).fit(counts)
+    assert np.isfinite(narrows.estimator("free")(**SMALL).fit(counts).score(counts))

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal, kl_divergence
 
+import narrows
 from narrows.bottlenecks import Gaussian
 from narrows.priors import NormalMixture, StandardNormal
 
@@ -86,6 +87,8 @@ def test_a_prior_that_does_not_suit_the_code_is_refused():
         Gaussian(3, prior=StandardNormal(2))
     with pytest.raises(ValueError, match="free_nats` parameter of Gaussian must be 0 with a NormalMixture prior"):
         Gaussian(3, free_nats=0.1, prior=NormalMixture(3))
+    with pytest.raises(ValueError, match="free_nats` parameter of VAE must be 0 with prior='mixture'"):
+        narrows.VAE(2, free_nats=0.1, prior="mixture").fit(np.eye(8))
 
 
 def test_a_mixture_learns_where_codes_lie():

@@ -48,8 +48,9 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
     report_ : list of str, what was decided and why, what happened and what was done about it.
     n_iter_ : int, epochs trained.
     offset_ : float, the threshold of `decision_function`.
-    components_kl_ : (L,) nats that each component carries, largest first; only for a stochastic code.
-    unused_components_ : list of int, components that carry nothing; only for a stochastic code.
+    components_kl_ : (L,) nats that each component carries, largest first; only for a stochastic code whose KL has a
+        closed form for each component.
+    unused_components_ : list of int, components that carry nothing; of such a code, too.
     """
 
     recipe: ClassVar[recipes.Recipe]

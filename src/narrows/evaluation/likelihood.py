@@ -31,7 +31,7 @@ def elbo(subject: Subject) -> Estimate:
     """The evidence lower bound."""
     model = _model(subject)
     assert model.stochastic
-    words = f"evidence lower bound of the log-likelihood, nats per example{_caveat(model)}"
+    words = f"evidence lower bound on the log-likelihood, nats per example{_caveat(model)}"
     return subject.scene.resamples.mean(model.scores, words)
 
 

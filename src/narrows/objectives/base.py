@@ -175,9 +175,9 @@ class Objective(nn.Module, ABC):
 
 
 def _check_weights(owner: str, weights: dict[str, float], costs: tuple[Cost, ...]) -> None:
-    for name, weight in weights.items():
+    for key, weight in weights.items():
         if not isinstance(weight, numbers.Real) or not math.isfinite(weight):
-            raise ValueError(f"The `weights` of {owner} must be finite numbers. Got {weight!r} for {name!r} instead.")
+            raise ValueError(f"The `weights` of {owner} must be finite numbers. Got {weight!r} for {key!r} instead.")
     names = [getattr(cost, "name", None) for cost in costs]
     for cost, name in zip(costs, names, strict=True):
         if not isinstance(name, str) or name == "nll" or names.count(name) > 1:

@@ -1,4 +1,4 @@
-"""A bound of the log-likelihood that several draws make tighter.
+"""A bound on the log-likelihood that several draws make tighter.
 
     log p(x) >= E log 1/K sum_k p(x | z_k) p(z_k) / q(z_k | x),    z_k ~ q(z | x)        nats
 

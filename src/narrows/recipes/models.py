@@ -110,7 +110,7 @@ def iwae(
     hidden: Hidden = (1024, 512),
     likelihood: Likelihood = "auto",
 ) -> Parts:
-    """The importance-weighted autoencoder: a VAE whose bound of the log-likelihood is tighter, by several draws.
+    """The importance-weighted autoencoder: a VAE whose bound on the log-likelihood is tighter, by several draws.
 
     Burda, Grosse and Salakhutdinov, Importance weighted autoencoders (2016), https://arxiv.org/abs/1509.00519.
     """
