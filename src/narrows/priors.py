@@ -22,11 +22,13 @@ class Prior(nn.Module, ABC):
     ----------
     n_components : L.
     n_noise : numbers of noise that one draw takes.
+    n_categorical : the first of those numbers, which pick one of several parts: a temperature leaves them as they are.
     is_separable : whether the components are independent of each other and have a KL each.
     """
 
     n_components: int
     n_noise: int
+    n_categorical: int = 0
     is_separable: bool = False
 
     @abstractmethod
@@ -94,6 +96,8 @@ class NormalMixture(Prior):
     n_components : L.
     n_modes : K.
     """
+
+    n_categorical = 1
 
     def __init__(self, n_components: int, n_modes: int = 10) -> None:
         super().__init__()

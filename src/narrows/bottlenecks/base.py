@@ -114,6 +114,8 @@ class Stochastic(Bottleneck):
     ----------
     n_noise : numbers of noise that one draw from the posterior takes.
     n_prior_noise : numbers of noise that one draw from the prior takes.
+    n_prior_categorical : the first of those numbers, which pick a part of the prior, so that a temperature leaves them
+        alone.
     """
 
     costs: tuple[str, ...] = ("kl",)
@@ -122,6 +124,7 @@ class Stochastic(Bottleneck):
     weight_decay = (0.03, "the noise of a stochastic code keeps from over-fitting already")
     n_noise: int
     n_prior_noise: int
+    n_prior_categorical: int = 0
 
     @abstractmethod
     def sample(self, h: Tensor, eps: Tensor) -> Sample:
