@@ -7,6 +7,7 @@ else the machine does meanwhile befalls all sides alike.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -14,14 +15,16 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
+ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(os.environ.get("NARROWS_RESULTS", Path(__file__).parent / "results"))
 SEED = 0
 _MIB = 1 << 20
@@ -39,6 +42,18 @@ def arguments(doc: str | None, jobs: Collection[str]) -> argparse.ArgumentParser
 def chosen_device(name: str) -> torch.device:
     """The device that `--device` names."""
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+
+
+@contextlib.contextmanager
+def checked_out(commit: str) -> Iterator[Path]:
+    """The sources as they were at `commit`, in a temporary folder."""
+    with tempfile.TemporaryDirectory() as scratch:
+        tree = Path(scratch) / "tree"
+        subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(tree), commit], cwd=ROOT, check=True)
+        try:
+            yield tree
+        finally:
+            subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=ROOT, check=True)
 
 
 def timed(call: Callable[[], _T], device: torch.device | None = None) -> tuple[_T, float]:

@@ -11,22 +11,20 @@ does not pass.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from common import SEED, arguments, keep
+from common import ROOT, SEED, arguments, checked_out, keep
 from safetensors.numpy import load_file, save_file
 from sklearn.datasets import load_digits
 
-ROOT = Path(__file__).resolve().parents[1]
 COMMIT = "acfb3a0"
 TOLERANCE = 1e-3  # of the losses, relative, where a recipe's random stream had to change
 EPOCHS = 3
@@ -95,18 +93,6 @@ def train_all(names: list[str], device: str, folder: Path) -> None:
         save_file(trained(JOBS[name], device), folder / f"{name}.safetensors")
 
 
-@contextlib.contextmanager
-def checked_out(commit: str) -> Iterator[Path]:
-    """The sources as they were at `commit`, in a temporary folder."""
-    with tempfile.TemporaryDirectory() as scratch:
-        tree = Path(scratch) / "tree"
-        subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(tree), commit], cwd=ROOT, check=True)
-        try:
-            yield tree
-        finally:
-            subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=ROOT, check=True)
-
-
 def by(tree: Path, names: list[str], device: str) -> dict[str, dict[str, np.ndarray]]:
     """The results of all jobs, trained by the sources in `tree` in a process of their own."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -138,6 +124,7 @@ def compared(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) 
     equal = not differing and not missing and same_shapes
     return {
         "bit_equal": equal,
+        "same_shapes": same_shapes,
         "passes": not missing and (equal or relative <= TOLERANCE),
         "largest_difference": max(differing.values(), default=0.0),
         "differing": differing,
@@ -173,13 +160,14 @@ def main() -> None:
         before = by(tree, names, options.device)
     after = by(ROOT, names, options.device)
     found = {name: compared(before[name], after[name]) for name in names}
-    print(f"{'recipe':<20} {'bit-equal':<10} {'difference':>10} {'loss before':>14} {'loss after':>14} {'relative':>9}")
+    print(f"{'recipe':<20} {'same weights':<13} {'loss before':>14} {'loss after':>14} {'relative':>9}  what differs")
     for name, row in found.items():
         first, second = row["losses"]["valid_loss"]
-        equal = "yes" if row["bit_equal"] else "no"
+        same = "no" if "weights" in row["differing"] or not row["same_shapes"] else "yes"
+        differing = ", ".join(f"{what} by {most:.1g}" for what, most in row["differing"].items()) or "nothing"
         print(
-            f"{name:<20} {equal:<10} {row['largest_difference']:>10.3g} {first:>14.6f} {second:>14.6f} "
-            f"{row['loss_relative_difference']:>9.2g}" + ("" if row["passes"] else "   does not pass")
+            f"{name:<20} {same:<13} {first:>14.6f} {second:>14.6f} {row['loss_relative_difference']:>9.2g}  {differing}"
+            + ("" if row["passes"] else "   does not pass")
         )
     details = {"commit": options.commit, "device": options.device, "seed": SEED, "n": 1797, "epochs": EPOCHS}
     print(f"digits of scikit-learn, n = 1797, seed {SEED}, {EPOCHS} epochs, {options.device}, float32, one thread")

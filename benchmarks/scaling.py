@@ -37,7 +37,7 @@ def work(recipe: str, quick: bool) -> dict[str, dict[int, float]]:
     from narrows.data import infer
     from narrows.recipes import get
     from narrows.training import Settings, fit
-    from narrows.training.distributed import join
+    from narrows.training.parallel import join
 
     torch.set_num_threads(1)
     world = join("cpu")

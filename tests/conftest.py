@@ -5,11 +5,34 @@ import os
 # before torch is imported: its threads are made once
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import zlib
+
 import numpy as np
 import pytest
 import torch
 
 torch.set_num_threads(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow-share", metavar="K/N", help="of the slow tests, run share K (from 0) of N alone")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    share = config.getoption("--slow-share")
+    if share is None:
+        return
+    k, _, n = share.partition("/")
+    if not (k.isdigit() and n.isdigit() and int(k) < int(n)):
+        raise pytest.UsageError(f"--slow-share must be K/N with 0 <= K < N, such as 0/7. Got {share!r} instead.")
+    others = [item for item in items if item.get_closest_marker("slow") and share_of(item, int(n)) != int(k)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in set(others)]
+
+
+def share_of(item: pytest.Item, n: int) -> int:
+    """Which of `n` shares a test belongs to: always the same one. Each is dealt alone, since some classes are long."""
+    return zlib.crc32(item.nodeid.encode()) % n
 
 
 @pytest.fixture

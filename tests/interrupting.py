@@ -7,12 +7,12 @@ from narrows.training.loop import Trainer
 
 def interrupt_at(monkeypatch, step: int, times: int = 1) -> None:
     """Ctrl-C while the training takes this step."""
-    learn = Trainer.learn
+    train_step = Trainer.train_step
 
     def interrupting(self, index):
-        learn(self, index)
-        if self.at.step == step:
+        train_step(self, index)
+        if self.clock.step == step:
             for _ in range(times):
                 signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(Trainer, "learn", interrupting)
+    monkeypatch.setattr(Trainer, "train_step", interrupting)

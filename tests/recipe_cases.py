@@ -17,7 +17,7 @@ import narrows
 from narrows.data import as_rows, infer
 from narrows.estimators.labels import learned, numbers_where_known
 from narrows.recipes import RECIPES, Parts
-from narrows.training import distributed
+from narrows.training import parallel
 from narrows.types import Batch
 
 SMALL = {
@@ -135,5 +135,5 @@ def weights(case: Case) -> dict[str, torch.Tensor]:
 
 
 if __name__ == "__main__":
-    rank = distributed.join("cpu").rank
+    rank = parallel.join("cpu").rank
     torch.save({case.id: weights(case) for case in REPRESENTATIVES}, Path(sys.argv[1]) / f"{rank}.pt")

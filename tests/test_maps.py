@@ -241,14 +241,14 @@ class TestMap:
 
         X = np.random.default_rng(0).normal(size=(120, 5))
         expected = narrows.MapAE(**SMALL).fit(X)
-        learn = Trainer.learn
+        train_step = Trainer.train_step
 
         def stopping(self, index):
-            learn(self, index)
-            if self.at.step == 10:
+            train_step(self, index)
+            if self.clock.step == 10:
                 self.clock.interrupted.set()
 
-        monkeypatch.setattr(Trainer, "learn", stopping)
+        monkeypatch.setattr(Trainer, "train_step", stopping)
         with pytest.raises(Interrupted):
             narrows.MapAE(checkpoint=tmp_path, **SMALL).fit(X)
         monkeypatch.undo()

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from narrows import rng
 from narrows.params import nearest
 from narrows.types import Batch, Corrupted
 
@@ -68,7 +69,7 @@ class Noise(Corruption):
         x = batch.x
         level = torch.full((len(x),) + (1,) * (x.dim() - 1), self.low, dtype=x.dtype, device=x.device)
         if self.high > self.low:
-            level = level + (self.high - self.low) * torch.rand_like(level)
+            level = level + (self.high - self.low) * rng.rand_like(level)
         return Corrupted(self.apply_noise(x, level))
 
     @abstractmethod
@@ -86,7 +87,7 @@ class GaussianNoise(Noise):
 
     def apply_noise(self, x: Tensor, level: Tensor) -> Tensor:
         """Add noise of standard deviation `level`."""
-        return x + level * torch.randn_like(x)
+        return x + level * rng.randn_like(x)
 
 
 class Masking(Noise):
@@ -96,7 +97,7 @@ class Masking(Noise):
 
     def apply_noise(self, x: Tensor, level: Tensor) -> Tensor:
         """Set a share `level` of the entries to 0."""
-        return x * (torch.rand_like(x) >= level)
+        return x * (rng.rand_like(x) >= level)
 
 
 class SaltAndPepper(Noise):
@@ -106,7 +107,7 @@ class SaltAndPepper(Noise):
 
     def apply_noise(self, x: Tensor, level: Tensor) -> Tensor:
         """Replace a share `level` of the entries by an extreme."""
-        u = torch.rand_like(x)
+        u = rng.rand_like(x)
         flat = x.flatten(1)
         shape = (len(x),) + (1,) * (x.dim() - 1)
         low, high = flat.amin(1).view(shape), flat.amax(1).view(shape)
@@ -122,7 +123,7 @@ class PoissonNoise(Noise):
     def apply_noise(self, x: Tensor, level: Tensor) -> Tensor:
         """Draw counts at a mean of x / level, and scale them back."""
         step = level.clamp(min=1e-6)
-        noisy = torch.poisson(x.clamp(min=0) / step) * step
+        noisy = rng.poisson(x.clamp(min=0) / step) * step
         return torch.where(level > 0, noisy, x)
 
 
@@ -149,14 +150,14 @@ class BlindSpot(Corruption):
         height, width = x.shape[-2:]
         # numbers of the (2 r + 1)^2 offsets without the middle one, which is the pixel itself
         side = 2 * self.radius + 1
-        number = torch.randint(side * side - 1, (len(x), height, width), device=x.device)
+        number = rng.randint(side * side - 1, (len(x), height, width), x.device)
         number = number + (number >= side * side // 2)
         rows = torch.arange(height, device=x.device)[:, None]
         columns = torch.arange(width, device=x.device)
         row = _stepped(rows, number // side - self.radius, height)
         column = _stepped(columns, number % side - self.radius, width)
         neighbour = (row * width + column).flatten(1)[:, None].expand(-1, x.shape[1], -1)
-        chosen = torch.rand(len(x), 1, height, width, device=x.device) < self.share
+        chosen = rng.rand((len(x), 1, height, width), x.device) < self.share
         seen = torch.where(chosen, x.flatten(2).gather(2, neighbour).view_as(x), x)
         return Corrupted(seen, chosen.to(x.dtype).expand_as(x))
 

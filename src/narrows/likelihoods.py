@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from narrows import rng
 from narrows.data import Schema, Support
 from narrows.params import nearest
 from narrows.shards import batch_mean, batch_sum
@@ -136,7 +137,7 @@ class Bernoulli(_Unit):
 
     def sample(self, o: Tensor) -> Tensor:
         """0 or 1."""
-        return torch.bernoulli(torch.sigmoid(o))
+        return rng.bernoulli(torch.sigmoid(o))
 
     def unmean(self, m: Tensor) -> Tensor:
         """The logit."""
@@ -167,7 +168,7 @@ class ContinuousBernoulli(_Unit):
 
     def sample(self, o: Tensor) -> Tensor:
         """The inverse of the distribution function at a uniform draw: log(1 + u (exp(o) - 1)) / o."""
-        u = torch.rand_like(o)
+        u = rng.rand_like(o)
         near = o.abs() < 1e-3
         safe = torch.where(near, torch.ones_like(o), o).abs()
         # for o > 0, factor exp(o) out so that it cannot overflow; for o < 0, mirror x -> 1 - x
@@ -239,7 +240,7 @@ class Gaussian(Likelihood):
 
     def sample(self, o: Tensor) -> Tensor:
         """m + scale * eps, brought back into [0, 1] where m is bounded."""
-        x = self.mean(o) + self.variance.sqrt().clamp(min=_SMALLEST_SCALE) * torch.randn_like(o)
+        x = self.mean(o) + self.variance.sqrt().clamp(min=_SMALLEST_SCALE) * rng.randn_like(o)
         return x.clamp(0, 1) if self.bounded else x
 
     def unmean(self, m: Tensor) -> Tensor:
@@ -294,7 +295,7 @@ class HeteroscedasticGaussian(Likelihood):
     def sample(self, o: Tensor) -> Tensor:
         """m + s * eps, brought back into [0, 1] where m is bounded."""
         m, log_s = self.split(o)
-        x = m + log_s.exp() * torch.randn_like(m)
+        x = m + log_s.exp() * rng.randn_like(m)
         return x.clamp(0, 1) if self.bounded else x
 
     def unmean(self, m: Tensor) -> Tensor:
@@ -318,7 +319,7 @@ class Poisson(_Counts):
 
     def sample(self, o: Tensor) -> Tensor:
         """A count."""
-        return torch.poisson(self.mean(o))
+        return rng.poisson(self.mean(o))
 
 
 class NegativeBinomial(_Counts):
@@ -346,7 +347,7 @@ class NegativeBinomial(_Counts):
     def sample(self, o: Tensor) -> Tensor:
         """Poisson with a gamma-distributed rate."""
         r = self.log_dispersion.clamp(-10, 10).exp().expand_as(o)
-        return torch.poisson(torch.distributions.Gamma(r, r / self.mean(o)).sample())
+        return rng.poisson(rng.gamma(r, r / self.mean(o)))
 
 
 LIKELIHOODS: dict[str, type[Likelihood]] = {

@@ -7,7 +7,9 @@ B is the batch, L the number of components, C that of labels, shape that of one 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +18,8 @@ from narrows.bottlenecks import Bottleneck, Label, Stochastic, as_stochastic, la
 from narrows.corruptions import Corruption
 from narrows.likelihoods import Likelihood
 from narrows.types import Batch, Code, Output, product
+
+_T = TypeVar("_T")
 
 
 class Autoencoder(nn.Module):
@@ -48,9 +52,6 @@ class Autoencoder(nn.Module):
         self.corruption, self.encoder = corruption, encoder
         self.decoder, self.likelihood, self.bottleneck = decoder, likelihood, bottleneck
         self.register_buffer("order", torch.arange(bottleneck.n_components))
-        for part in (encoder, decoder):  # convolutions go through channels-last weights faster
-            layout = getattr(part, "layout", torch.channels_last)
-            part.to(memory_format=layout)  # type: ignore[call-overload]
 
     @property
     def label(self) -> Label | None:
@@ -163,6 +164,19 @@ def log_prob_by_label(model: Autoencoder, z: Tensor, x: Tensor) -> Tensor:
         columns = label.one_hot(y.expand(len(x)), z)
         scores.append(model.likelihood.score(model.decoder(torch.cat([z, columns], 1)), x))
     return torch.stack(scores, 1)
+
+
+def rename_old_state(state: Mapping[str, _T]) -> dict[str, _T]:
+    """Return the state of a model by today's names: earlier conditional models held their labels beside the code."""
+    if "log_frequencies" not in state:
+        return dict(state)
+    prefixes = {"guess.": "bottleneck.label.head.", "bottleneck.": "bottleneck.free."}
+    renamed = {"bottleneck.label.log_frequencies": state["log_frequencies"]}
+    for name, value in state.items():
+        old = next((prefix for prefix in prefixes if name.startswith(prefix)), "")
+        if name != "log_frequencies":
+            renamed[prefixes.get(old, "") + name.removeprefix(old)] = value
+    return renamed
 
 
 def needs_gradient(model: nn.Module) -> bool:

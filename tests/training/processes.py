@@ -11,7 +11,7 @@ import torch
 
 from narrows import AE, DAE, SAE, VAE
 from narrows.data import Rows
-from narrows.training import Interrupted, distributed
+from narrows.training import Interrupted, parallel
 from narrows.training.loop import Trainer
 from narrows.training.step import Step
 
@@ -99,22 +99,22 @@ class At:
         self.step, self.rank, self.call = step, rank, call
 
     def __enter__(self):
-        self.before = Trainer.learn
+        self.before = Trainer.train_step
 
-        def learn(trainer, index):
-            if trainer.at.step == self.step and trainer.world.rank == self.rank:
+        def train_step(trainer, index):
+            if trainer.clock.step == self.step and trainer.world.rank == self.rank:
                 self.call()
             self.before(trainer, index)
 
-        Trainer.learn = learn
+        Trainer.train_step = train_step
 
     def __exit__(self, *_):
-        Trainer.learn = self.before
+        Trainer.train_step = self.before
 
 
 def seen_rows(X: np.ndarray) -> list[list[int]]:
     """The rows that this process learns from, step by step, in one epoch without held-out rows."""
-    seen, before, learn = [], Rows.batch, Step._learn
+    seen, before, run = [], Rows.batch, Step._run
 
     def batch(rows, index):
         seen.append(index.tolist())
@@ -122,12 +122,12 @@ def seen_rows(X: np.ndarray) -> list[list[int]]:
 
     def watched(step, index):
         Rows.batch = batch
-        learn(step, index)
+        run(step, index)
         Rows.batch = before
 
-    Step._learn = watched
+    Step._run = watched
     AE(2, **{**COMMON, "batch_size": BATCH, "max_epochs": 1, "early_stopping": False}).fit(X)
-    Step._learn = learn
+    Step._run = run
     return seen
 
 
@@ -141,11 +141,11 @@ def refusal(call) -> str:
 
 def limited(rank: int, X: np.ndarray) -> dict:
     """A training with a time limit, in processes whose clocks run at different speeds."""
-    clock = distributed.time.perf_counter
-    distributed.time.perf_counter = lambda: clock() * (1 + 9 * rank)
+    clock = parallel.clock.time.perf_counter
+    parallel.clock.time.perf_counter = lambda: clock() * (1 + 9 * rank)
     start = clock()
     model = AE(2, **{**COMMON, "max_epochs": 10**6, "n_iter_no_change": 10**6}, max_time=1.0).fit(X)
-    distributed.time.perf_counter = clock
+    parallel.clock.time.perf_counter = clock
     return {**state(model), "seconds": clock() - start}
 
 
@@ -168,7 +168,7 @@ def unfinished(folder: Path, **parameters) -> None:
 
 
 def main(out: Path) -> None:
-    rank, X = distributed.join("cpu").rank, data()
+    rank, X = parallel.join("cpu").rank, data()
     found = {name: state(model.fit(x)) for name, (model, x) in cases().items()}
     for name in SHARDED:
         model, x = cases()[name]

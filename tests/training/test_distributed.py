@@ -21,8 +21,7 @@ from safetensors.torch import load_file
 
 from narrows import VAE
 from narrows.shards import batch_any, batch_length, batch_mean, batch_sum
-from narrows.training.distributed import World, join
-from narrows.training.settings import Settings, plan
+from narrows.training.parallel import World, join
 
 pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="needs gloo")
 
@@ -137,12 +136,6 @@ def test_an_epoch_gives_every_row_to_one_process(two):
     rows = [row for batch in batches for row in batch]
     assert sorted(rows[:400]) == list(range(400))
     assert rows[400:] == rows[: len(rows) - 400]  # the last batch is filled up from the beginning
-
-
-def test_a_batch_has_an_example_for_each_process():
-    assert plan(Settings(batch_size=2), 100, processes=4).batch_size == 4
-    with pytest.raises(ValueError, match="4 processes are too many for 3 training rows"):
-        plan(Settings(), 3, processes=4)
 
 
 def test_other_data_in_another_process_are_refused(two):

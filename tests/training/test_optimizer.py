@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from narrows.training.optimizer import GradientLimit, adamw, moments, move
+from narrows.accelerate.compiled_step import adamw_constants, adamw_state, adamw_update
+from narrows.training.optimizer import GradientClipping, adamw
 
 
 def _parameters() -> list[nn.Parameter]:
@@ -24,13 +25,14 @@ def _gradients(parameters, size: float) -> list[torch.Tensor | None]:
 def test_a_step_is_that_of_torchs_fused_one(sizes):
     parameters, theirs = _parameters(), _parameters()
     mine, reference = (adamw(p, 0.3) for p in (parameters, theirs))
-    limits = [GradientLimit(p, torch.device("cpu")) for p in (parameters, theirs)]
+    limits = [GradientClipping(p, torch.device("cpu")) for p in (parameters, theirs)]
     for number, size in enumerate(sizes):
         gradients = _gradients(parameters, size)
         rate = 0.1 / (number + 1)
         with torch.no_grad():
-            decays = [0.3 if p.dim() > 1 else 0.0 for p in parameters]
-            move(parameters, gradients, moments(mine, parameters), torch.tensor(rate), limits[0], decays)
+            state, constants = adamw_state(mine, parameters), adamw_constants(mine, parameters)
+            assert constants.decays == [0.3 if p.dim() > 1 else 0.0 for p in parameters]
+            adamw_update(parameters, gradients, state, torch.tensor(rate), limits[0].divisor, constants)
         for p, g in zip(theirs, gradients, strict=True):
             p.grad = g
         for group in reference.param_groups:
@@ -52,7 +54,7 @@ def test_a_parameter_without_a_state_takes_the_count_of_the_others():
     for p, g in zip(parameters, _gradients(parameters, 1.0), strict=True):
         p.grad = g
     optimizer.step()
-    found = moments(optimizer, parameters)
+    found = adamw_state(optimizer, parameters)
     assert [float(step) for step in found.steps] == [1.0] * 4
     assert not found.means[2].any()
     assert found.means[0].any()

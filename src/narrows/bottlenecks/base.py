@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from narrows import rng
 from narrows.bottlenecks.interpolation import lerp, slerp
 from narrows.shards import batch_mean
 from narrows.types import Code
@@ -154,7 +155,7 @@ class Stochastic(Bottleneck):
     def noise(self, h: Tensor) -> Tensor:
         """Draw the noise of one draw for each row of `h`, in at least single precision: B x n_noise."""
         dtype = torch.promote_types(h.dtype, torch.float32)
-        return torch.randn_like(h.new_empty(len(h), self.n_noise, dtype=dtype))
+        return rng.randn_like(h.new_empty(len(h), self.n_noise, dtype=dtype))
 
     def code(self, h: Tensor, eps: Tensor) -> Code:
         """The code of a training step. The cost "kl" is the closed form where there is one, otherwise log q - log p."""

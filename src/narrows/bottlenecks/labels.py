@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from narrows import rng
 from narrows.bottlenecks.base import Bottleneck, Sample, Stochastic, as_stochastic
 from narrows.bottlenecks.sparse import Sparse
 from narrows.types import Code
@@ -69,7 +70,7 @@ class LabelHead(nn.Module):
         one_hot = F.one_hot(label.clamp(min=0), log_q.shape[1]).to(log_q.dtype)
         missed = torch.where(known, -(log_q * one_hot).sum(1), 0.0)
         kl = torch.where(known, 0.0, (log_q.exp() * (log_q - self.log_frequencies)).sum(1))
-        gumbel = -torch.empty_like(log_q).exponential_().clamp(min=1e-20).log()
+        gumbel = -rng.exponential_like(log_q).clamp(min=1e-20).log()
         drawn = ((log_q + gumbel) / self.temperature).softmax(1)
         return LabelOutput(torch.where(known[:, None], one_hot, drawn), {"label": missed, "kl_label": kl})
 

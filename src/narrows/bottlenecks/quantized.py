@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from narrows import rng
 from narrows.bottlenecks.base import Bottleneck
 from narrows.shards import batch_rows, batch_sum
 from narrows.types import Code
@@ -111,7 +112,7 @@ class VectorQuantizer(Bottleneck):
         self.counts.lerp_(counts.to(self.counts.dtype), 1 - _DECAY)
         self.sums.lerp_(sums.to(self.sums.dtype), 1 - _DECAY)
         everyone = batch_rows(groups).to(self.sums.dtype)
-        rows = torch.randint(len(everyone), (self.n_codes,), device=groups.device)
+        rows = rng.randint(len(everyone), (self.n_codes,), groups.device)
         dead = (self.counts < _DEAD)[..., None]
         self.sums.copy_(torch.where(dead, everyone[rows].transpose(0, 1), self.sums))
         self.counts.copy_(torch.where(dead[..., 0], torch.ones_like(self.counts), self.counts))

@@ -18,7 +18,7 @@ from narrows.cli.app import TRAIN, Data, Json, app
 
 if TYPE_CHECKING:
     from narrows.estimators import Estimator
-    from narrows.training.distributed import World
+    from narrows.training.parallel import World
 
 
 @app.command(rich_help_panel=TRAIN)
@@ -85,18 +85,18 @@ def fit(
 @contextlib.contextmanager
 def _together(device: str) -> Iterator[World]:
     """The processes that torchrun started, if it did. One of them speaks: rank 0, or the first to meet an error."""
-    from narrows.training import distributed
+    from narrows.training import parallel
 
     with contextlib.ExitStack() as stack:
         try:
-            world = distributed.join(device)
+            world = parallel.join(device)
             if world.rank > 0:
                 nowhere = stack.enter_context(open(os.devnull, "w"))
                 stack.enter_context(contextlib.redirect_stdout(nowhere))
                 stack.enter_context(contextlib.redirect_stderr(nowhere))
             yield world
         except (Exception, KeyboardInterrupt) as error:
-            if distributed.speaks_first():
+            if parallel.speaks_first():
                 raise
             raise typer.Exit(130 if isinstance(error, KeyboardInterrupt) else 1) from error
 

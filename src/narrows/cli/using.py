@@ -292,14 +292,14 @@ def _denoised(model: Estimator, X: np.ndarray, noise: float | None, seed: int | 
     """X cleaned, and the rows of a picture that shows it; with a level of `noise`, X with that noise cleaned."""
     from narrows import corruptions
     from narrows.estimators.signature import seed_from
-    from narrows.training import own_generators
+    from narrows.training import RandomStream
     from narrows.types import Batch
 
     if noise is None:
         clean = model.reconstruct(X)
         return clean, {"noisy": X, "clean": clean}
     rows = model.prepared(X)
-    with own_generators(seed_from(seed)):
+    with RandomStream(seed_from(seed), rows.device, is_global=False).use():
         noisy = corruptions.noise(model.noise, noise)(Batch(rows, rows)).x
     clean = model.schema_.restore(model.applied(model.model_.reconstruct, noisy))
     return clean, {"original": X, "noisy": model.schema_.restore(noisy), "clean": clean}

@@ -1,8 +1,8 @@
 """Square pieces of images, cut anew each time: batches for networks that clean images of any size.
 
 Example number i is a piece of a certain image, at a place and in one of eight orientations that are drawn whenever it
-is asked for; large images have more numbers. The draws come from torch's own generator, which the training seeds and
-keeps in its checkpoints.
+is asked for; large images have more numbers. The draws are those of `narrows.rng`, which the training seeds and keeps
+in its checkpoints.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows import rng
 from narrows.data.schema import Schema
 from narrows.types import Batch
 
@@ -68,14 +69,14 @@ class Patches:
     def batch(self, index: Tensor) -> Batch:
         """A piece for each number in `index` (B integers): B x C x size x size."""
         which = self.image_of[index.cpu().numpy()]
-        places, turns = torch.rand(len(which), 2).numpy(), torch.randint(8, (len(which),)).tolist()
+        places, turns = rng.rand((len(which), 2)).numpy(), rng.randint(8, (len(which),)).tolist()
         x = self._cut(self.images, which, places, turns)
         if self.targets is not None:
             return Batch(x, self._cut(self.targets, which, places, turns))
         if self.levels is None:
             return Batch(x, x)
-        share = torch.empty(len(which), 1, 1, 1).uniform_(*_RECORRUPTION).to(x)
-        noise = self.levels[torch.from_numpy(which)].view(-1, 1, 1, 1).to(x) * torch.randn(x.shape).to(x)
+        share = rng.uniform(*_RECORRUPTION, (len(which), 1, 1, 1)).to(x)
+        noise = self.levels[torch.from_numpy(which)].view(-1, 1, 1, 1).to(x) * rng.randn(x.shape).to(x)
         return Batch(x + share * noise, x - noise / share, weight=(share**2 / (1 + share**2)).expand_as(x))
 
     def _cut(self, images: Sequence[np.ndarray], which: np.ndarray, places: np.ndarray, turns: list[int]) -> Tensor:

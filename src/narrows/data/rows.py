@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows import rng
 from narrows.data.arrays import shared
 from narrows.data.neighbours import nearest_rows
 from narrows.data.schema import Schema
@@ -60,7 +61,7 @@ class Rows:
         if self.labels is not None:
             label = self.labels.index_select(0, index)
         if self.neighbours is not None:
-            drawn = torch.randint_like(index, self.neighbours.shape[1])
+            drawn = rng.randint_like(index, self.neighbours.shape[1])
             near = self._at(self.neighbours[index, drawn].long())
         return Batch(x, x, label=label, near=near)
 

@@ -13,14 +13,14 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from narrows.accelerate import around_inference
 from narrows.data import Schema, as_floats, check_form, check_rows, extremes, sinks, streams
 from narrows.data.streams import Source
 from narrows.estimators import blocks
 from narrows.estimators.survey import support_message
 from narrows.evaluation.scores import log_likelihood
 from narrows.model import Autoencoder, inference_mode
-from narrows.networks.products import faster_products
-from narrows.training import choose_device, own_generators
+from narrows.training import RandomStream, choose_device, draws_globally
 from narrows.training.progress import Reporter
 
 if TYPE_CHECKING:
@@ -192,7 +192,8 @@ class Applying(ABC):
         model = self.module()
         parameter = next(model.parameters())
         parts = []
-        with inference_mode(model), faster_products(parameter.device), own_generators(draw or 0):
+        stream = RandomStream(draw or 0, parameter.device, is_global=draws_globally(model))
+        with inference_mode(model), around_inference(parameter.device), stream.use():
             for part in z.to(parameter.device, parameter.dtype).split(blocks.rows_at_once(self.schema_, model)):
                 o = model.decode(blocks.filled(part))[: len(part)]
                 x = model.likelihood.mean(o) if draw is None else model.likelihood.sample(o)

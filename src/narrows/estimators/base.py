@@ -30,9 +30,9 @@ from narrows.estimators.signature import (
 from narrows.estimators.survey import card, survey
 from narrows.params import Parameter
 from narrows.plots import Plots
-from narrows.training import Interrupted, Result, Settings, checkpoint, own_generators
+from narrows.training import Interrupted, Result, Settings, checkpoint, seeded_init
 from narrows.training import fit as train
-from narrows.training.distributed import join
+from narrows.training.parallel import join
 
 _MOST_COMPONENTS = 1_000_000
 
@@ -309,7 +309,7 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
     def _assemble(self, seed: int) -> recipes.Parts:
         values = {name: getattr(self, name) for name in self.recipe.parameters}
         try:
-            with own_generators(seed):
+            with seeded_init(seed, is_global=not self.recipe.is_own):
                 return self.recipe.make(self.schema_, **values)
         except recipes.CodeTooLong as error:
             raise recipes.CodeTooLong(error.n_components, error.n_entries, type(self).__name__) from None

@@ -20,10 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.accelerate import around_inference, block_factor
 from narrows.data import Schema, as_rows, check_form, check_range, extremes, shared
 from narrows.model import Autoencoder, inference_mode
 from narrows.networks import has_own_parts
-from narrows.networks.products import faster_products, worthwhile
+from narrows.training.device import threads, usual_threads
 
 if TYPE_CHECKING:
     from narrows.data.sinks import Sink
@@ -107,21 +108,29 @@ def mapped(work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Aut
     # never touched, and freed at once: glibc learns from it to keep what a block frees for the next one (mallopt(3),
     # M_TRIM_THRESHOLD), where it would hand the pages back and get new ones, zeroed, for a quarter of the time
     torch.empty(_RETAINED, dtype=torch.uint8)
-    blocks, device = iter(blocks), next(model.parameters()).device
-    start = list(itertools.islice(blocks, 2))
-    if len(start) < 2:  # nothing to share out: torch's own threads share the products
-        yield from (_inferred(work, block, 0, model) for block in start)
-        return
-    before = torch.get_num_threads()
-    workers = _workers(model, device, before)
+    blocks = iter(blocks)
+    start, usual = list(itertools.islice(blocks, 2)), usual_threads()
+    with threads(usual):  # a thread that began beside a training has the number that it chose for itself
+        if len(start) < 2:  # nothing to share out: torch's own threads share the products
+            yield from (_inferred(work, block, 0, model) for block in start)
+        else:
+            yield from _mapped_at_once(work, itertools.chain(start, blocks), model, usual)
+
+
+def _mapped_at_once(
+    work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Autoencoder, n_threads: int
+) -> Generator[np.ndarray]:
+    """`mapped`, several blocks at the same time, by `n_threads` in all."""
+    device = next(model.parameters()).device
+    workers = _workers(model, device, n_threads)
     if device.type == "cuda":
         torch.cuda.synchronize(device)  # the weights are there before other streams read them
     pending: deque[Future[np.ndarray]] = deque()
     streams = iter(_streams(device, workers))
-    pool = ThreadPoolExecutor(workers, "narrows", _begin, (device, max(1, before // workers), streams))
+    pool = ThreadPoolExecutor(workers, "narrows", _begin, (device, max(1, n_threads // workers), streams))
     try:
         first = 0
-        for block in itertools.chain(start, blocks):
+        for block in blocks:
             pending.append(pool.submit(_inferred, work, block, first, model))
             first += len(block)  # type: ignore[arg-type]
             if len(pending) > workers + 1:
@@ -130,20 +139,18 @@ def mapped(work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Aut
             yield pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(before)  # of threads that are yet to begin, too
 
 
 def rows_at_once(schema: Schema, model: Autoencoder, n: int | None = None) -> int:
     """The rows of a block, a power of two; of not many blocks, `n` rows in all, each thread gets a fair share."""
     device = next(model.parameters()).device
     numbers = more = 8 if device.type == "cuda" else 1  # to keep it busy
-    if device.type == "cpu" and worthwhile():  # measured here, before several threads compute
-        more = 2  # oneDNN lays the weights out anew for each block
+    more *= block_factor(device)  # measured here, before several threads compute
     widest = max(schema.n_entries, model.n_widest)
     rows = max(_FEWEST_ROWS, min(more * _MOST_ROWS, _power(numbers * _MOST_NUMBERS // widest)))
     if n is None or n <= rows:
         return rows
-    share = n // (_FEWEST_TURNS * _workers(model, device, torch.get_num_threads()))
+    share = n // (_FEWEST_TURNS * _workers(model, device, usual_threads()))
     return min(rows, max(_FEWEST_ROWS, _power(share)))
 
 
@@ -172,14 +179,14 @@ def filled(x: Tensor) -> Tensor:
 
 
 def _inferred(work: Callable[[T, int], np.ndarray], block: T, first: int, model: Autoencoder) -> np.ndarray:
-    with inference_mode(model), faster_products(next(model.parameters()).device):
+    with inference_mode(model), around_inference(next(model.parameters()).device):
         return work(block, first)
 
 
-def _workers(model: Autoencoder, device: torch.device, threads: int) -> int:
+def _workers(model: Autoencoder, device: torch.device, n: int) -> int:
     if has_own_parts(model):
         return 1  # a user's module may keep things between its lines that a second thread would overwrite
-    return {"cpu": min(threads, _MOST_WORKERS), "cuda": 2}.get(device.type, 1)
+    return {"cpu": min(n, _MOST_WORKERS), "cuda": 2}.get(device.type, 1)
 
 
 def _power(n: int) -> int:
@@ -193,9 +200,9 @@ def _streams(device: torch.device, n: int) -> list[torch.cuda.Stream]:
     return [torch.cuda.Stream(device) for _ in range(n)] if device.type == "cuda" else []
 
 
-def _begin(device: torch.device, threads: int, streams: Iterator[torch.cuda.Stream]) -> None:
+def _begin(device: torch.device, n: int, streams: Iterator[torch.cuda.Stream]) -> None:
     """In each thread, first: how many threads of torch's own it has, and on a GPU a stream of its own."""
-    torch.set_num_threads(threads)
+    torch.set_num_threads(n)
     if device.type == "cuda":
         torch.cuda.set_device(device)
         torch.cuda.set_stream(next(streams))

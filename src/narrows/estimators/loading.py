@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from narrows import storage
 from narrows.data import Schema
 from narrows.estimators.base import Estimator
 from narrows.estimators.models import estimator
 from narrows.estimators.samplers import restored
+from narrows.model import rename_old_state
 from narrows.params import nearest
 
 
@@ -53,7 +54,7 @@ def load(
     model.schema_ = Schema.from_dict(recipe["schema"])
     parts = model._assemble(0)
     model.model_ = parts.model.eval()
-    state = _renamed({k.removeprefix("model."): t for k, t in tensors.items() if k.startswith("model.")})
+    state = rename_old_state({k.removeprefix("model."): t for k, t in tensors.items() if k.startswith("model.")})
     floats = next((t.dtype for t in state.values() if t.is_floating_point()), torch.float32)
     try:
         model.model_.to(floats).load_state_dict(state)
@@ -67,19 +68,6 @@ def load(
         if name.startswith("fitted."):
             setattr(model, name.removeprefix("fitted."), tensor.numpy())
     return model
-
-
-def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a model by today's names: earlier conditional models held their labels beside the code."""
-    if "log_frequencies" not in state:
-        return state
-    prefixes = {"guess.": "bottleneck.label.head.", "bottleneck.": "bottleneck.free."}
-    renamed = {"bottleneck.label.log_frequencies": state["log_frequencies"]}
-    for name, tensor in state.items():
-        old = next((prefix for prefix in prefixes if name.startswith(prefix)), "")
-        if name != "log_frequencies":
-            renamed[prefixes.get(old, "") + name.removeprefix(old)] = tensor
-    return renamed
 
 
 def _own_network(saved: Any, encoder: nn.Module | None, decoder: nn.Module | None) -> Any:

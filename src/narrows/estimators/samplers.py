@@ -27,8 +27,7 @@ from narrows.data import spaced
 from narrows.estimators.signature import plain
 from narrows.model import Autoencoder, inference_mode
 from narrows.params import SIZES, Integer, OneOf, Parameter, either, nearest
-from narrows.training import own_generators
-from narrows.training.checkpoint import under
+from narrows.training import forked_rng
 
 FEWEST = 10  # codes that a sampler is fitted to
 _ROWS = 20_000  # the same, at most
@@ -208,7 +207,7 @@ class Flow(Sampler):
             Parameter(name, None, rule, "").check(owner, getattr(self, name))
         mean, std = _scale(Z)
         train, held_out = map(torch.from_numpy, _split(((Z - mean) / std).float().numpy(), seed))
-        with own_generators(seed):
+        with forked_rng(seed):
             flow = self._module(Z.shape[1])
             state = _trained(flow, train, held_out, self.max_epochs)
         self.tensors = {"mean": mean, "std": std, **{f"flow.{name}": tensor for name, tensor in state.items()}}
@@ -239,7 +238,7 @@ class Flow(Sampler):
         return zuko.flows.NSF(n_components, transforms=self.transforms, hidden_features=tuple(self.hidden))
 
     def _restored(self) -> Any:
-        with own_generators(0):
+        with forked_rng(0):
             flow = self._module(len(self.tensors["mean"]))
         flow.load_state_dict({k.removeprefix("flow."): t for k, t in self.tensors.items() if k.startswith("flow.")})
         return flow.eval()
@@ -321,7 +320,8 @@ def restored(documents: dict[str, Any], tensors: dict[str, Tensor]) -> dict[str,
     for name, document in documents.items():
         one = found[name] = SAMPLERS[document["kind"]](**document["settings"])
         one.classes = None if document["classes"] is None else tuple(document["classes"])
-        one.tensors = under(f"samplers.{name}", tensors)
+        prefix = f"samplers.{name}."
+        one.tensors = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
     return found
 
 

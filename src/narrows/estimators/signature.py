@@ -106,7 +106,7 @@ def seed_of_run(random_state: Any, folder: Any) -> int:
     if folder is not None and not isinstance(random_state, (int, np.integer)):
         path = Path(folder) / checkpoint.NAME
         if path.exists():
-            return int(checkpoint.read_state(path)["seed"])
+            return int(checkpoint.read_without_tensors(path)["training"]["seed"])
     return seed_from(random_state)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +117,9 @@ class Evaluation:
             cells += [_number(row.pca)] * pca + ([_number(row.other)] if self.other else [])
             table.append((*cells, row.words))
         return table
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.to_dict())
 
     def __getitem__(self, name: str) -> float:
         found = self.to_dict()

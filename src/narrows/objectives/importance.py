@@ -13,6 +13,7 @@ import math
 import torch
 from torch import Tensor
 
+from narrows import rng
 from narrows.model import Autoencoder
 from narrows.objectives.base import Objective
 from narrows.types import Batch, Loss, product
@@ -49,7 +50,7 @@ class ImportanceWeighted(Objective):
         h = model.encoder(seen.x)
         # B x K n_noise at once: processes that share a batch draw by rows
         wide = h.new_empty(len(h), k * code.n_noise, dtype=torch.promote_types(h.dtype, torch.float32))
-        eps = torch.randn_like(wide).view(-1, code.n_noise)
+        eps = rng.randn_like(wide).view(-1, code.n_noise)
         z, log_q, log_p = code.sample(h.repeat_interleave(k, 0), eps)
         params, target = model.decoder(z), batch.target.repeat_interleave(k, 0)
         weight = product(seen.scored, batch.observed, batch.weight)

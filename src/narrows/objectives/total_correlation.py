@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from narrows import rng
 from narrows.model import Autoencoder
 from narrows.objectives.base import Cost, CostValue, frozen
 from narrows.shards import batch_rows
@@ -44,7 +45,7 @@ class TotalCorrelation(Cost):
         z = output.code.free.to(torch.promote_types(output.code.z.dtype, torch.float32))
         logits = frozen(self.opponent, z)
         together = batch_rows(z).detach()
-        apart = together.gather(0, torch.rand_like(together).argsort(0))  # each component of another example
+        apart = together.gather(0, rng.rand_like(together).argsort(0))  # each component of another example
         loss = 0.5 * (self._cross_entropy(together, 0) + self._cross_entropy(apart, 1))
         return CostValue(logits[:, 0] - logits[:, 1], loss)
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from narrows.estimators import SAE, Estimator  # for the annotations only: plots stand below
 
 _LOOKED_AT = 20_000  # codes, at most, to find their principal axes by
-_COSTS = {"kl", "free_nats", "l1", "kl_rate"}  # which the loss holds beside the examples' own
 
 
 class Rebuilt(NamedTuple):
@@ -105,7 +104,8 @@ def losses(history: Sequence[Mapping[str, Any]]) -> dict[str, tuple[list[float],
     if not history:
         return {}
     # the training loss holds more than the examples' own, such as what revives dead units of a sparse code
-    trained = "loss" if _COSTS & set(history[-1]) else "nll"
+    has_costs = any(key.startswith("valid_") and key not in ("valid_loss", "valid_nll") for key in history[-1])
+    trained = "loss" if has_costs else "nll"
     found = {}
     for key, name in (("valid_loss", "held out"), (trained, "training")):
         looks = [(record["epoch"], record[key]) for record in history if record.get(key) is not None]
@@ -116,7 +116,7 @@ def losses(history: Sequence[Mapping[str, Any]]) -> dict[str, tuple[list[float],
 
 def dial_order(model: Estimator, most: int) -> tuple[list[int], list[str]]:
     """The components to turn, at most so many, those first that carry most, and what is written beside each."""
-    if hasattr(model, "components_kl_"):
+    if has_nats(model):
         unused = set(model.unused_components_)
         kl = np.asarray(model.components_kl_)
         carried = [f"{i}   {nats:.2f} nats" + (", unused" if i in unused else "") for i, nats in enumerate(kl)]
@@ -132,7 +132,8 @@ def directions(model: SAE) -> np.ndarray:
     n, parameter = model.model_.bottleneck.n_components, next(model.model_.parameters())
     with inference_mode(model.model_):
         drawn = model.model_.decode(torch.cat([torch.zeros(1, n), torch.eye(n)]).to(parameter))
-    return (drawn[1:] - drawn[0]).detach().float().cpu().numpy()
+    added = (drawn[1:] - drawn[0]).detach().float().cpu().numpy()
+    return added[:, : model.schema_.shape[0]]  # of a likelihood with several numbers an entry the first, of the mean
 
 
 class Units(NamedTuple):
@@ -210,9 +211,9 @@ def can_sample(model: Estimator) -> bool:
     return model.model_.has_code and model.model_.bottleneck.default_sampler is not None
 
 
-def is_stochastic(model: Estimator) -> bool:
-    """Whether a code is a distribution, with a prior whose scale all dials share."""
-    return model.model_.bottleneck.is_stochastic
+def has_nats(model: Estimator) -> bool:
+    """Whether it is known how many nats each component of a code carries."""
+    return hasattr(model, "components_kl_")
 
 
 def classes(y: np.ndarray, most: int) -> list[Any] | None:

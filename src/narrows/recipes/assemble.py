@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from narrows import bottlenecks, corruptions, likelihoods, networks
+from narrows import accelerate, bottlenecks, corruptions, likelihoods, networks
 from narrows.data import Schema
 from narrows.model import Autoencoder
 from narrows.objectives import Objective, WeightedCosts
@@ -88,6 +88,7 @@ def assemble(
         head = bottlenecks.LabelHead(n_inputs, frequencies) if n_guessed else None
         bottleneck = bottlenecks.Joint(bottleneck, bottlenecks.Label(frequencies, head))
     model = Autoencoder(corruption or corruptions.Nothing(), encoder, bottleneck, decoder, p_x)
+    accelerate.prepare_model(model)
     return Parts(model, objective or WeightedCosts(), tuple(choices))
 
 

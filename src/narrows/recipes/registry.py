@@ -40,6 +40,11 @@ class Recipe:
         """One line."""
         return (inspect.getdoc(self.make) or "").split("\n")[0]
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is one of narrows' recipes, and not a user's or another package's."""
+        return self.make.__module__.partition(".")[0] == "narrows"
+
     @functools.cached_property
     def parameters(self) -> dict[str, Parameter]:
         """All keyword parameters, `n_components` first."""

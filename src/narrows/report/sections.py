@@ -15,7 +15,7 @@ import torch
 from narrows.plots import drawing, picks, style
 from narrows.report.page import Section, data, picture, pictures, signed, strips, text
 from narrows.report.subject import Subject
-from narrows.training import own_generators
+from narrows.training import RandomStream, draws_globally
 from narrows.types import Batch
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def dials(subject: Subject, starts: Sequence[int], names: Sequence[object]) -> S
     """
     model = subject.model
     chosen, carried = picks.dial_order(model, _MOST_DIALS)
-    nats = picks.is_stochastic(model)
+    nats = picks.has_nats(model)
     strength = np.asarray(model.components_kl_ if nats else model.code_std_)[chosen]
     panel = ""
     if subject.decoder is not None:
@@ -112,10 +112,9 @@ def _desk(
 ) -> str:
     """The sliders and the screen that the page's script brings to life."""
     n = subject.codes.shape[1]
-    stochastic = picks.is_stochastic(subject.model)
     # the sliders are in standard deviations, of the prior where there is one
-    centre = np.zeros(n) if stochastic else subject.model.code_mean_
-    spread = np.ones(n) if stochastic else np.maximum(subject.model.code_std_, 1e-12)
+    centre = np.zeros(n) if picks.has_nats(subject.model) else subject.model.code_mean_
+    spread = np.maximum(subject.model.dial_scale(), 1e-12)
     settings = (subject.codes[list(starts)] - centre) / spread
     schema = subject.schema
     values: dict[str, Any] = {
@@ -203,8 +202,10 @@ def cleaning(subject: Subject) -> Section:
     """Examples with the model's own kind of noise, and what it makes of them."""
     model = subject.model
     rows = torch.from_numpy(subject.rows[:2000])
-    with own_generators(subject.seed), torch.inference_mode():
-        noisy = model.model_.corruption(Batch(rows, rows)).x
+    corruption = model.model_.corruption
+    stream = RandomStream(subject.seed, rows.device, draws_globally(corruption))
+    with stream.use(), torch.inference_mode():
+        noisy = corruption(Batch(rows, rows)).x
     cleaned = model.applied(model.model_.reconstruct, noisy).numpy()
     before, after = (float(np.square(found - subject.rows[:2000]).mean()) for found in (noisy.numpy(), cleaned))
     note = (

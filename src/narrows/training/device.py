@@ -8,21 +8,16 @@ are as torch has them, which is with ten bits of a factor (TF32) unless `torch.b
 from __future__ import annotations
 
 import contextlib
-import functools
-import os
-import shutil
+import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 
-from narrows.data import Examples
-from narrows.networks.products import fastest
+from narrows.accelerate import fastest, measured_once
 from narrows.params import nearest
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
-_COMPILING_TAKES = 12.0  # seconds, where nothing of it is cached
-_WORTH_THREADS = 0.5e9  # floating-point operations a step
 _WORTHWHILE = 1.3  # bf16 must be this much faster to be chosen: it costs three digits
 
 
@@ -44,7 +39,7 @@ def choose_device(name: str, processes: int = 1) -> tuple[torch.device, Choice]:
             return _this_gpu(), Choice("device", "cuda", f"{torch.cuda.get_device_name()} is at hand")
         if torch.backends.mps.is_available() and processes == 1:
             return torch.device("mps"), Choice("device", "mps", "an Apple GPU is at hand")
-        return torch.device("cpu"), Choice("device", "cpu", f"no GPU is at hand; {torch.get_num_threads()} threads")
+        return torch.device("cpu"), Choice("device", "cpu", f"no GPU is at hand; {usual_threads()} threads")
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -82,82 +77,47 @@ def choose_precision(name: str, device: torch.device) -> tuple[torch.dtype, Choi
     return torch.float32, Choice("precision", "float32", reason)
 
 
-def choose_compile(
-    asked: bool | str, device: torch.device, seconds: float, saves: float, processes: int = 1
-) -> tuple[bool, Choice]:
-    """Whether to compile the training step, for a run predicted to last `seconds` without.
+class _Chosen(threading.local):
+    n: int | None = None  # threads of torch's that this thread computes with, where `threads` says so
 
-    Compiling `saves` that share of them.
+
+_chosen, _counting = _Chosen(), threading.Lock()
+_n_choosing = _n_usual = 0  # threads within `threads`, and the number before the first of them came
+
+
+def usual_threads() -> int:
+    """The threads that torch computes with here where nobody else has chosen a number for a while.
+
+    A number that is set in one thread is that of all threads which begin later. So a training that begins beside
+    another would otherwise take the other's choice for the user's.
     """
-    if processes > 1:
-        if asked is True:
-            raise ValueError(f"compile=True is for one process, and {processes} train. Leave `compile` out.")
-        return False, Choice("compile", "False", f"{processes} processes train, which speak to each other in a step")
-    if asked != "auto":
-        return bool(asked), Choice("compile", str(asked), "as asked")
-    if saves == 0:
-        return False, Choice("compile", "False", "a step of this network takes longer compiled on a CPU")
-    if seconds * saves <= _COMPILING_TAKES:
-        return False, Choice(
-            "compile", "False", f"some {seconds:.0f} s to train, as predicted: too few to repay compiling"
-        )
-    if device.type == "cpu" and shutil.which(os.environ.get("CXX", "g++")) is None:
-        return False, Choice("compile", "False", "it would pay, but there is no C++ compiler (g++)")
-    return True, Choice("compile", "True", f"some {seconds:.0f} s to train, as predicted, repay compiling")
-
-
-def choose_recording(
-    asked: bool | str, rows: Examples, processes: int = 1, own_parts: bool = False
-) -> tuple[bool, list[Choice]]:
-    """Whether steps are recorded and played back as a whole, which only CUDA devices can; nothing is said elsewhere.
-
-    Parameters
-    ----------
-    own_parts : whether there is a user's module in the model.
-    """
-    if rows.device.type != "cuda":
-        return False, []
-    if processes > 1:
-        return False, [
-            Choice("cuda_graphs", "False", f"{processes} processes train, which speak to each other in a step")
-        ]
-    if asked is False:
-        return False, [Choice("cuda_graphs", "False", "compile=False was asked for")]
-    if not rows.resident:
-        return False, [Choice("cuda_graphs", "False", "the data does not fit the device, and comes batch by batch")]
-    reason = "the steps of this training are alike; compile=False does without"
-    if own_parts:
-        reason += ", if your module draws or counts in Python itself, which is done once and then played back"
-    return True, [Choice("cuda_graphs", "True", reason)]
-
-
-def choose_threads(device: torch.device, operations: float, before: int | None = None) -> tuple[int, Choice]:
-    """How many threads a step of that many floating-point operations is worth.
-
-    Threads wait for each other several hundred times a step. Where steps are small that gains nothing, and where
-    another process has one of the cores each wait lasts until it lets go: ten times slower was measured. A training
-    that goes on does so with as many as `before`, because sums are taken in the order of the threads.
-    """
-    if before is not None:
-        return before, Choice("threads", str(before), "as before the training was interrupted")
-    n = torch.get_num_threads()
-    if device.type != "cpu" or n == 1 or operations >= _WORTH_THREADS:
-        return n, Choice("threads", str(n), "as torch has it")
-    return 1, Choice("threads", "1", f"steps of {operations / 1e9:.2g} GFLOP gain nothing from more")
+    with _counting:
+        if _chosen.n is None and _n_choosing:
+            return _n_usual
+    return torch.get_num_threads()
 
 
 @contextlib.contextmanager
 def threads(n: int) -> Iterator[None]:
     """Compute with `n` threads, and go back to what it was afterwards."""
-    before = torch.get_num_threads()
+    global _n_choosing, _n_usual
+    before, outer = usual_threads(), _chosen.n
+    with _counting:
+        if _n_choosing == 0:
+            _n_usual = before
+        _n_choosing += 1
+    _chosen.n = n
     torch.set_num_threads(n)
     try:
         yield
     finally:
+        _chosen.n = outer
         torch.set_num_threads(before)
+        with _counting:
+            _n_choosing -= 1
 
 
-def products_per_second(device: torch.device, dtype: torch.dtype) -> float:
+def matmul_flops_per_second(device: torch.device, dtype: torch.dtype) -> float:
     """Floating-point operations a second of a matrix product of common size, measured once a process."""
     return 2 * _rows(device) * 1024 * 1024 / _product_seconds(device, dtype)
 
@@ -171,7 +131,7 @@ def _rows(device: torch.device) -> int:
     return 4096 if device.type == "cuda" else 256  # with few of them a GPU takes longer to begin than to compute
 
 
-@functools.cache
+@measured_once
 def _product_seconds(device: torch.device, dtype: torch.dtype) -> float:
     generator = torch.Generator().manual_seed(0)
     a = torch.randn(_rows(device), 1024, generator=generator).to(device, dtype)

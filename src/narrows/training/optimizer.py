@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from narrows.model import Autoencoder
-from narrows.training.device import Choice
 from narrows.training.muon import Muon, is_matrix
-from narrows.training.sharding import total_norm
+from narrows.training.parallel import is_shared_out, laid_out, total_norm
 
 _BETAS, _EPS = (0.9, 0.999), 1e-8
+_OPPONENT_BETAS = (0.5, 0.9)
 
 
-def choose_decay(asked: float | str, model: Autoencoder) -> tuple[float, Choice]:
-    """The weight decay asked for, or what did best on held-out Fashion-MNIST (docs/negative-results.md)."""
-    if not isinstance(asked, str):
-        return asked, Choice("weight_decay", f"{asked:g}", "as asked")
-    decay, reason = model.bottleneck.weight_decay
-    return decay, Choice("weight_decay", f"{decay:g}", reason)
-
-
-class GradientLimit:
+class GradientClipping:
     """Holds a gradient's norm under `ratio` times its running mean, and skips steps whose gradient is not finite.
 
     The losses here are sums over entries, so their gradients have no natural size, and a fixed limit would mean
@@ -48,7 +37,7 @@ class GradientLimit:
         optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
 
     def divisor(self, norm: Tensor) -> tuple[Tensor, Tensor]:
-        """What to divide gradients of that norm by, and whether it is finite; the running mean goes on by it."""
+        """Return what to divide gradients of that norm by, and whether it is finite; the running mean goes on by it."""
         finite = torch.isfinite(norm)
         first = self.mean == 0
         limit = torch.where(first, norm, self.ratio * self.mean)
@@ -58,105 +47,82 @@ class GradientLimit:
         return (norm / limit).clamp(min=1.0).nan_to_num(1.0, 1.0, 1.0), finite
 
 
-class OpponentOptimizer:
-    """The optimizer of the networks that play against the model, with a limit on gradients of its own.
+class ClippedOptimizer:
+    """An optimizer and the limit on its gradients.
+
+    Parameters
+    ----------
+    optimizer : of `parameters`, a fused one.
+    """
+
+    def __init__(self, optimizer: torch.optim.AdamW, parameters: list[nn.Parameter], device: torch.device) -> None:
+        self.optimizer, self.parameters = optimizer, parameters
+        self.clipping = GradientClipping(parameters, device)
+
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate; one that lies on the device is written there."""
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    def step(self) -> None:
+        """Move the parameters by the gradients that they hold, and drop those."""
+        self.clipping.limit(self.optimizer)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def restart(self) -> None:
+        """Forget what the optimizer has gathered."""
+        self.optimizer.state.clear()
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint: tensors named by parameter number and entry, and the running norm of the gradients."""
+        state = self.optimizer.state_dict()["state"]
+        tensors = {f"{i}.{key}": torch.as_tensor(v) for i, entry in state.items() for key, v in entry.items()}
+        return {"tensors": tensors, "norm": self.clipping.mean}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """From a checkpoint."""
+        entries: dict[int, dict[str, Tensor]] = {}
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        for name, tensor in state["tensors"].items():
+            number, key = name.split(".", 1)
+            like = parameters[int(number)]
+            entries.setdefault(int(number), {})[key] = _beside(tensor, like) if tensor.shape == like.shape else tensor
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": entries})
+        self.clipping.mean = state["norm"].to(self.clipping.mean.device)
+
+
+def opponent_adamw(parameters: list[nn.Parameter], *, capturable: bool = False) -> torch.optim.AdamW:
+    """AdamW for the networks that play against the model, without weight decay.
 
     Its momentum is less than the model's, or the two would circle about each other (Radford, Metz and Chintala,
     Unsupervised representation learning with deep convolutional generative adversarial networks, 2016,
     https://arxiv.org/abs/1511.06434).
     """
-
-    betas = (0.5, 0.9)
-
-    def __init__(self, parameters: list[nn.Parameter], device: torch.device, *, recorded: bool) -> None:
-        options = {**_fused(parameters, recorded), "betas": self.betas}
-        self.optimizer = torch.optim.AdamW(_groups(parameters, 0.0), **options)
-        self.limiter = GradientLimit(parameters, device)
-
-    def step(self) -> None:
-        """Move the parameters by the gradients that they hold, and forget those."""
-        self.limiter.limit(self.optimizer)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+    return torch.optim.AdamW(_groups(parameters, 0.0), **{**_fused(parameters, capturable), "betas": _OPPONENT_BETAS})
 
 
-def adamw(parameters: list[nn.Parameter], decay: float, *, recorded: bool = False) -> torch.optim.AdamW:
+def adamw(parameters: list[nn.Parameter], decay: float, *, capturable: bool = False) -> torch.optim.AdamW:
     """AdamW (Loshchilov and Hutter, 2019, https://arxiv.org/abs/1711.05101), in one fused pass over all parameters.
 
-    Weights decay; biases and other vectors do not. The learning rate is set at each step; one that is `recorded` on a
-    device reads it there.
+    Weights decay; biases and other vectors do not. The learning rate is set at each step; one that a
+    CUDA graph can capture (`capturable`) reads it on the device.
     """
-    return torch.optim.AdamW(_groups(parameters, decay), **_fused(parameters, recorded))
+    return torch.optim.AdamW(_groups(parameters, decay), **_fused(parameters, capturable))
 
 
 def muon(
-    parameters: list[nn.Parameter], decay: float, *, recorded: bool = False, dtype: torch.dtype = torch.float32
+    parameters: list[nn.Parameter], decay: float, *, capturable: bool = False, dtype: torch.dtype = torch.float32
 ) -> Muon:
     """Muon for wide matrices, by products in `dtype`, and `adamw` for the rest, whose learning rate is the one set."""
     matrices = [p for p in parameters if is_matrix(p)]
     groups = _groups([p for p in parameters if not is_matrix(p)], decay)
     if matrices:
         groups = [{"params": matrices, "weight_decay": decay, "orthogonal": True}, *groups]
-    return Muon(groups, dtype=dtype, **_fused(parameters, recorded))
-
-
-class Moments(NamedTuple):
-    """What AdamW remembers of each parameter: its steps, the running means of its gradients and of their squares."""
-
-    steps: list[Tensor]
-    means: list[Tensor]
-    squares: list[Tensor]
-
-
-def moments(optimizer: torch.optim.AdamW, parameters: list[nn.Parameter]) -> Moments:
-    """Those of `parameters`, as the optimizer keeps them; they begin at zero."""
-    states = [optimizer.state[p] for p in parameters]
-    if not all(states):
-        taken = max((float(state["step"]) for state in states if state), default=0.0)
-        for p, state in zip(parameters, states, strict=True):
-            if not state:
-                state["step"] = torch.tensor(taken, device=p.device)
-                state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(p), torch.zeros_like(p)
-    return Moments(*([state[name] for state in states] for name in ("step", "exp_avg", "exp_avg_sq")))
-
-
-def move(
-    parameters: list[nn.Parameter],
-    gradients: Sequence[Tensor | None],
-    found: Moments,
-    rate: Tensor,
-    limiter: GradientLimit,
-    decays: list[float],
-) -> None:
-    """The step that `adamw` takes within the limit of `limiter`, as a function that a compiler can make loops of.
-
-    Parameters
-    ----------
-    rate : the learning rate, a scalar.
-    decays : of each parameter.
-    """
-    (beta1, beta2), eps = _BETAS, _EPS
-    norm = torch.stack([g.float().square().sum() for g in gradients if g is not None]).sum().sqrt()
-    divisor, finite = limiter.divisor(_once(norm))
-    share, step = _once(1 / divisor), found.steps[0] + 1
-    for taken in found.steps:
-        taken.copy_(torch.where(finite, step, taken))
-    unbiased, unbiased_square = (-torch.expm1(step * math.log(beta)) for beta in _BETAS)  # 1 - beta^step
-    size, scale = _once(rate / unbiased), _once(unbiased_square.rsqrt())
-    kept = {decay: _once(1 - rate * decay) for decay in set(decays)}
-    for p, g, m, v, decay in zip(parameters, gradients, found.means, found.squares, decays, strict=True):
-        if g is None:
-            continue
-        g = g.to(p.dtype) * share
-        mean, square = m.lerp(g, 1 - beta1), v * beta2 + g * g * (1 - beta2)
-        moved = p * kept[decay] - size * mean / (square.sqrt() * scale + eps)
-        for old, new in ((p, moved), (m, mean), (v, square)):
-            old.copy_(torch.where(finite, new, old))
-
-
-def _once(scalar: Tensor) -> Tensor:
-    """`scalar` as a reduction: torch's compiler would compute anything else anew for each entry that it goes with."""
-    return (scalar * torch.ones(16, dtype=scalar.dtype, device=scalar.device)).amax()
+    return Muon(groups, dtype=dtype, **_fused(parameters, capturable))
 
 
 def _groups(parameters: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
@@ -168,6 +134,13 @@ def _groups(parameters: list[nn.Parameter], decay: float) -> list[dict[str, Any]
     return [group for group in groups if group["params"]]
 
 
-def _fused(parameters: list[nn.Parameter], recorded: bool) -> dict[str, Any]:
-    rate = torch.zeros((), device=parameters[0].device) if recorded else 0.0
-    return {"lr": rate, "betas": _BETAS, "eps": _EPS, "fused": True, "capturable": recorded}
+def _fused(parameters: list[nn.Parameter], capturable: bool) -> dict[str, Any]:
+    rate = torch.zeros((), device=parameters[0].device) if capturable else 0.0
+    return {"lr": rate, "betas": _BETAS, "eps": _EPS, "fused": True, "capturable": capturable}
+
+
+def _beside(tensor: Tensor, like: Tensor) -> Tensor:
+    """Return `tensor` in the order in memory of a parameter: the fused optimizer goes through both at once."""
+    if is_shared_out(like):
+        return laid_out(tensor, like)
+    return torch.empty_like(like, dtype=tensor.dtype, device=tensor.device, requires_grad=False).copy_(tensor)

@@ -243,6 +243,14 @@ class Tracking:
             self._tried(name, tracker.finish)
         self.trackers = {}
 
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"name": self.name}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """From a checkpoint."""
+        self.name = state["name"]
+
     def _open(self, place: str | Path, run: Run) -> None:
         kind, where = _kind(place)
         self.trackers[str(place)] = TRACKERS[kind](where or TRACKERS[kind].default, run)

@@ -16,7 +16,7 @@ from narrows.studio.replies import Body, Example, Finite, Index
 from narrows.studio.routes import asking
 from narrows.studio.routes.asking import Opened, Shown
 from narrows.studio.view import View
-from narrows.training import own_generators
+from narrows.training import RandomStream
 from narrows.types import Batch
 
 router = APIRouter(prefix="/api/clean")
@@ -66,9 +66,10 @@ async def image(
 def _cleaned(view: View, X: Any, noise: float, kind: str, seed: int) -> Cleaned:
     model, schema = view.model, view.schema
     spoil = corruptions.noise(kind, noise)
-    with view.turns.turn(urgent=True), own_generators(seed):
+    with view.turns.turn(urgent=True):
         x = model.prepared(X)
-        noisy = spoil(Batch(x, x)).x if noise else x
+        with RandomStream(seed, x.device, is_global=False).use():
+            noisy = spoil(Batch(x, x)).x if noise else x
         clean = model.applied(model.module().reconstruct, noisy)
     shown = [asking.example(view, view.shown(schema.restore(one))[0]) for one in (noisy, clean)]
     known = noise > 0

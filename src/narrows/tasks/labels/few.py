@@ -21,7 +21,7 @@ from narrows.estimators.signature import forget_fit, seed_from
 from narrows.objectives import HeadCost, WeightedCosts
 from narrows.params import Integer, OneOf, Parameter
 from narrows.tasks.labels.graph import Graph
-from narrows.training import Interrupted, own_generators
+from narrows.training import Interrupted, seeded_init
 from narrows.training import fit as train
 
 _COMPONENTS = 32
@@ -148,7 +148,7 @@ class FromFew(BaseEstimator, ABC):
         """Let the encoder learn the `labels` (n,), too, by the `head` made for so many inputs."""
         tuned = self.encoder_ = copy.deepcopy(self.encoder_)
         seed = seed_from(self.random_state)
-        with own_generators(seed):
+        with seeded_init(seed):
             learned = HeadCost(head(tuned.model_.bottleneck.n_inputs))
         weights = {**tuned.own_costs(seed), learned.name: _LABEL_WEIGHT}
         objective = WeightedCosts(weights, costs=(learned,))

@@ -27,9 +27,9 @@ from narrows.networks import PhotoUNet
 from narrows.params import FLAG, SIZES, Integer, OneOf, Parameter, Real, Which, either, nearest, parameters
 from narrows.tasks.photos import images as photos
 from narrows.tasks.photos.tiles import Tiles
-from narrows.training import PRECISIONS, Interrupted, Settings, checkpoint, choose_device, own_generators
+from narrows.training import PRECISIONS, Interrupted, Settings, checkpoint, choose_device, seeded_init
 from narrows.training import fit as train
-from narrows.training.distributed import join
+from narrows.training.parallel import join
 from narrows.version import __version__
 
 _AUTO = OneOf(("auto",))
@@ -199,7 +199,7 @@ class PhotoDenoiser(BaseEstimator):
             corruption = corruptions.BlindSpot()
         elif self.method == "clean" and not paired:
             corruption = corruptions.GaussianNoise(_LEVEL if self.level == "auto" else self.level)
-        with own_generators(seed):
+        with seeded_init(seed):
             network = PhotoUNet(schema.shape[0], self.widths, self.blocks)
         parts = recipes.assemble(schema, bottlenecks.Plain(0), corruption=corruption, network=network)
         if self.method == "clean":  # noisy targets all have the scale of their noise

@@ -1,4 +1,4 @@
-"""What a step computes, found out by watching a pass: what batches, threads and compilation are decided by."""
+"""The floating-point operations of a step, counted by watching a pass: epochs, threads, compilation rest on them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from torch import Tensor, nn
 from narrows.data import Examples
 from narrows.model import Autoencoder, needs_gradient
 from narrows.objectives import Objective
-from narrows.training.generators import own_generators
+from narrows.training.rng import RandomStream, draws_globally
 from narrows.types import Batch
 
 _COMPILED_SAVES, _COMPILED_CONVOLUTIONS_SAVE = 0.35, 0.1  # of a training's time (docs/negative-results.md)
 
 
-def operations(model: Autoencoder, objective: Objective, rows: Examples) -> float:
-    """Floating-point operations that one example costs a step: those forward, and twice as many backward.
+def flops_per_example(model: Autoencoder, objective: Objective, rows: Examples) -> float:
+    """Count the floating-point operations that one example costs a step: those forward, and twice as many backward.
 
     Parameters
     ----------
@@ -33,8 +33,9 @@ def operations(model: Autoencoder, objective: Objective, rows: Examples) -> floa
             counted += sum(2 * w.numel() * len(out) * (image[0, 0].numel() if w.dim() > 2 else 1) for w in weights)
 
     hooks = [module.register_forward_hook(count) for part in (model, objective) for module in part.modules()]
-    with own_generators(0), torch.set_grad_enabled(needs_gradient(model)):
-        device = next(model.parameters()).device  # the CPU, where the model will be sharded
+    device = next(model.parameters()).device  # the CPU, where the model will be sharded
+    stream = RandomStream(0, rows.device, draws_globally(model, objective))
+    with stream.use(), torch.set_grad_enabled(needs_gradient(model)):
         batch = rows.batch(torch.arange(2, device=rows.device))
         batch = Batch._make(None if part is None else part.to(device) for part in batch)
         if objective.neighbors is not None:  # they are yet to be found: the examples stand in for them

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from narrows import VAE
-from narrows.training import convolutions
-from narrows.training.convolutions import FasterGradients
+from narrows.accelerate import conv_gradients
+from narrows.accelerate.conv_gradients import FasterGradients
 
 LAYERS = {
     "small": (nn.Conv2d(5, 7, 3, padding=1), (4, 4)),
@@ -58,8 +58,8 @@ def test_gradients(name, layout, monkeypatch):
     layer, size = LAYERS[name]
     x = drawn(layer, size).contiguous(memory_format=layout)
     used = []
-    apply = convolutions._Convolution.apply
-    monkeypatch.setattr(convolutions._Convolution, "apply", lambda *args: used.append(1) or apply(*args))
+    apply = conv_gradients._Convolution.apply
+    monkeypatch.setattr(conv_gradients._Convolution, "apply", lambda *args: used.append(1) or apply(*args))
     ours = gradients(layer, x, faster=True)
     assert used
     for mine, exact in zip(ours, gradients(layer, x, faster=False, double=True), strict=True):
@@ -73,7 +73,7 @@ def test_what_is_left_alone(name, monkeypatch):
     x = drawn(layer, size)
     if name == "of one example":
         x = x[0]
-    monkeypatch.setattr(convolutions._Convolution, "apply", lambda *args: pytest.fail("not one of those"))
+    monkeypatch.setattr(conv_gradients._Convolution, "apply", lambda *args: pytest.fail("not one of those"))
     for mine, plain in zip(gradients(layer, x, faster=True), gradients(layer, x, faster=False), strict=True):
         assert torch.equal(mine, plain)
 
@@ -132,5 +132,5 @@ def test_a_training_learns_the_same(monkeypatch):
         return [record["loss"] for record in model.history_]
 
     faster = losses()
-    monkeypatch.setattr("narrows.training.step.convolves", lambda model: False)
+    monkeypatch.setattr("narrows.accelerate.conv_gradients.has_convolutions", lambda model: False)
     assert faster == pytest.approx(losses(), rel=1e-3)

@@ -18,13 +18,21 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import narrows
+from narrows.accelerate.compiled_step import laid_like
+from narrows.accelerate.cuda_graphs import CUDAGraphRunner
 from narrows.data import Rows, as_rows, infer
 from narrows.recipes import RECIPES
-from narrows.training.distributed import World
-from narrows.training.step import Recorder, Step, laid_like
+from narrows.training.device import Choice
+from narrows.training.facts import Facts
+from narrows.training.parallel import World
+from narrows.training.plan import Place, make_plan
+from narrows.training.settings import Settings
+from narrows.training.step import Step
 
 N = 40
 META = torch.device("meta")
+ASKED = Choice("", "", "as asked")
+PLACE = Place(META, torch.float32, False, ASKED, ASKED)
 
 
 class Crossings(TorchDispatchMode):
@@ -80,14 +88,10 @@ def learner(model: Any, X: np.ndarray, labels: np.ndarray | None, optimizer: str
         parts.model,
         objective,
         there,
+        make_plan(Settings(weight_decay=0.1), PLACE, Facts(N, parts.model.bottleneck)),
         optimizer,
-        0.1,
-        torch.float32,
-        compiled=False,
-        recorded=False,
-        world=World(),
-        sharded=False,
-        say=pytest.fail,
+        World(),
+        pytest.fail,
     )
 
 
@@ -115,9 +119,9 @@ def test_a_step_copies_nothing_to_its_device_and_waits_for_nothing(name, changes
     model = cls(**{key: value for key, value in given.items() if key in cls.parameters()})
     step = learner(model, data(kind), np.arange(N) % 3 if changes.get("conditional") else None, optimizer)
     index = torch.zeros(16, dtype=torch.long, device=META)
-    step.learn(index, 1e-3)  # here constants are brought, and the optimizer sets itself up
+    step.run(index, 1e-3)  # here constants are brought, and the optimizer sets itself up
     with Crossings() as crossings:
-        step.learn(index, 1e-3)  # a number of the meta device that is asked for raises
+        step.run(index, 1e-3)  # a number of the meta device that is asked for raises
     assert crossings.n_calls > 50
     assert crossings.found == []
 
@@ -182,7 +186,7 @@ class FakeCUDA:
 
 def test_a_step_is_done_three_times_then_recorded_then_played_back(monkeypatch):
     cuda, done = FakeCUDA(monkeypatch, fails=False), []
-    recorder = Recorder(lambda: cuda.log.append("undo"), pytest.fail)
+    recorder = CUDAGraphRunner(lambda: cuda.log.append("undo"), pytest.fail)
     for number in range(6):
         recorder(lambda index: done.append(int(index)), torch.tensor(number), key=())
     assert done == [0, 1, 2, 3]
@@ -195,7 +199,7 @@ def test_a_step_is_done_three_times_then_recorded_then_played_back(monkeypatch):
 @pytest.mark.parametrize("in_the_step", [False, True])
 def test_what_cannot_be_recorded_is_undone_and_done_as_it_is(in_the_step, monkeypatch):
     cuda, done, said = FakeCUDA(monkeypatch, fails=not in_the_step), [], []
-    recorder = Recorder(lambda: cuda.log.append("undo"), said.append)
+    recorder = CUDAGraphRunner(lambda: cuda.log.append("undo"), said.append)
 
     def step(index: torch.Tensor) -> None:
         if in_the_step and cuda.log[-1] == "record":

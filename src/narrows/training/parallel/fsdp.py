@@ -16,31 +16,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from narrows.data import free_bytes
-from narrows.training.device import Choice
-from narrows.training.distributed import Learner
+from narrows.training.parallel.ddp import Learner
 
 if TYPE_CHECKING:
     from torch.distributed.tensor import DTensor  # its import takes half a second
-
-_BYTES = 16  # of a weight in training: itself, its gradient, and two moments, in single precision
-_SHARE = 0.5  # of the device's free memory that those may take
-
-
-def choose_sharding(
-    asked: bool | str, model: nn.Module, device: torch.device, processes: int
-) -> tuple[bool, list[Choice]]:
-    """Whether each process is to hold a share of the model; nothing is said of one process."""
-    if processes == 1:
-        return False, [Choice("sharded", "False", "there is one process")] if asked is True else []
-    if asked != "auto":
-        return bool(asked), [Choice("sharded", str(asked), "as asked")]
-    if device.type != "cuda":
-        return False, [Choice("sharded", "False", "each process holds the whole model")]
-    needed = _BYTES * sum(p.numel() for p in model.parameters())
-    free = free_bytes(device)
-    words = f"training takes {needed / 2**30:.1f} GiB for the model, and a GPU has {free / 2**30:.1f} GiB free"
-    return needed > _SHARE * free, [Choice("sharded", str(needed > _SHARE * free), words)]
 
 
 def share_out(learner: Learner, device: torch.device) -> Learner:

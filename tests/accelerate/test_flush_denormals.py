@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from narrows.training.denormals import denormals_as_zero
+from narrows.accelerate.flush_denormals import flush_denormals
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="done on Linux alone")
 LARGE = 1 << 20  # numbers: shared out among all threads of torch
@@ -18,20 +18,20 @@ def kept(n: int = LARGE) -> int:
 
 def test_in_all_threads_and_only_inside():
     assert kept() == LARGE  # a pool of threads has begun
-    with denormals_as_zero():
+    with flush_denormals():
         assert kept() == 0
     assert kept() == LARGE
 
 
 def test_after_an_error_too():
-    with pytest.raises(ZeroDivisionError), denormals_as_zero():
+    with pytest.raises(ZeroDivisionError), flush_denormals():
         _ = 1 / 0
     assert kept() == LARGE
 
 
 def test_one_inside_another():
-    with denormals_as_zero():
-        with denormals_as_zero():
+    with flush_denormals():
+        with flush_denormals():
             assert kept() == 0
         assert kept() == 0
     assert kept() == LARGE
@@ -40,11 +40,11 @@ def test_one_inside_another():
 def test_who_had_it_so_before_has_it_so_afterwards():
     torch.set_flush_denormal(True)
     try:
-        with denormals_as_zero():
+        with flush_denormals():
             assert kept(1) == 0
         assert kept(1) == 0
     finally:
         torch.set_flush_denormal(False)
-    with denormals_as_zero():  # the threads of the pool, too, are as they were
+    with flush_denormals():  # the threads of the pool, too, are as they were
         pass
     assert kept() == LARGE

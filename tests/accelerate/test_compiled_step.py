@@ -12,8 +12,8 @@ from torch import nn
 
 from narrows import AE, SAE, VAE
 from narrows.networks import conv
-from narrows.training.checkpoint import NAME, read_state
-from narrows.training.operations import saved_by_compiling
+from narrows.training.checkpoint import NAME, read_without_tensors
+from narrows.training.flops import saved_by_compiling
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler (g++)")
 
@@ -41,7 +41,7 @@ def test_a_compiled_training_goes_on_to_the_same_weights(recipe, rng, tmp_path, 
         interrupt_at(patched, 77)
         with pytest.raises(KeyboardInterrupt):
             make(checkpoint=tmp_path, **common).fit(X)
-    assert read_state(tmp_path / NAME)["position"]["step"] == 78
+    assert read_without_tensors(tmp_path / NAME)["clock"]["step"] == 78
     again = make(checkpoint=tmp_path, **common).fit(X)
     np.testing.assert_array_equal(again.score_samples(X), whole.score_samples(X))
 

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from narrows import AE, VAE
-from narrows.networks import mlp, products
+from narrows.accelerate import around_inference, onednn_linear
+from narrows.networks import mlp
 
 needs_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="needs a torch with oneDNN")
 
@@ -17,14 +18,14 @@ needs_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reas
 @pytest.fixture
 def counted(monkeypatch):
     """oneDNN counts as faster; the shapes of what it is given are noted."""
-    shapes, linear = [], products.linear
+    shapes, linear = [], onednn_linear.linear
 
     def noting(x, *rest):
         shapes.append(tuple(x.shape))
         return linear(x, *rest)
 
-    monkeypatch.setattr(products, "worthwhile", lambda: True)
-    monkeypatch.setattr(products, "linear", noting)
+    monkeypatch.setattr(onednn_linear, "worthwhile", lambda: True)
+    monkeypatch.setattr(onednn_linear, "linear", noting)
     return shapes
 
 
@@ -35,7 +36,7 @@ def test_the_product_is_torchs(shape, bias):
     n, d, o = shape
     x, weight, b = torch.randn(n, d), torch.randn(d, o).t(), torch.randn(o) if bias else None
     wide = F.linear(x.double(), weight.double(), b.double() if bias else None)
-    torch.testing.assert_close(products.linear(x, weight, b).double(), wide, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(onednn_linear.linear(x, weight, b).double(), wide, rtol=1e-5, atol=1e-4)
 
 
 @needs_onednn
@@ -46,7 +47,7 @@ def test_applying_gives_the_same(n, counted, monkeypatch, rng):
     counted.clear()
     by_onednn = [model.transform(X), model.score_samples(X), model.inverse_transform(model.transform(X))]
     assert counted
-    monkeypatch.setattr(products, "worthwhile", lambda: False)
+    monkeypatch.setattr(onednn_linear, "worthwhile", lambda: False)
     counted.clear()
     by_torch = [model.transform(X), model.score_samples(X), model.inverse_transform(model.transform(X))]
     assert not counted
@@ -83,7 +84,7 @@ def test_what_onednn_does_not_take_is_left_to_torch(counted, rng):
 
 def test_gradients_and_autocast_are_torchs(counted):
     layers, x = mlp.layers([3, 5, 2]), torch.randn(4, 3)
-    with products.faster_products(torch.device("cpu")):
+    with around_inference(torch.device("cpu")):
         layers(x).sum().backward()
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
             assert layers(x).dtype == torch.bfloat16
@@ -93,5 +94,5 @@ def test_gradients_and_autocast_are_torchs(counted):
 
 def test_without_onednn_nothing_is_measured(monkeypatch):
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    monkeypatch.setattr(products, "fastest", None)
-    assert not products.worthwhile.__wrapped__()
+    monkeypatch.setattr(onednn_linear, "fastest", None)
+    assert not onednn_linear.worthwhile.__wrapped__()

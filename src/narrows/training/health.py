@@ -1,4 +1,4 @@
-"""What can go wrong in a training, said in words, with what was done about it and the knob that changes it."""
+"""Signs that a training goes wrong: over-fitting, numbers that are not finite."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from narrows.model import Autoencoder
-from narrows.training.sharding import whole
+from narrows.training.parallel import whole
 
 _LOOKED_AT = (2_000, 10_000)  # rows, at least and at most
 _SEEN_PER_LOOKED_AT = 10
@@ -22,8 +22,8 @@ def n_looked_at(model: Autoencoder, seen: int) -> int:
     return min(max(fewest, seen // _SEEN_PER_LOOKED_AT), most)
 
 
-def overfits(history: list[dict[str, Any]]) -> int | None:
-    """The epoch after which the held-out loss only rose while the training loss fell, if that went on for long."""
+def note_on_overfitting(history: list[dict[str, Any]]) -> str | None:
+    """Return what to say where the held-out loss only rose for long while the training loss fell."""
     looks = [(r["epoch"], r["loss"], r["valid_loss"]) for r in history if r.get("valid_loss") is not None]
     if len(looks) < 6:
         return None
@@ -31,7 +31,12 @@ def overfits(history: list[dict[str, Any]]) -> int | None:
     long_ago = best < len(looks) * 0.6
     fell = looks[-1][1] < looks[best][1]
     gap = looks[-1][2] - looks[best][2] > 0.02 * abs(looks[best][2])
-    return int(looks[best][0]) if long_ago and fell and gap else None
+    if not (long_ago and fell and gap):
+        return None
+    return (
+        f"Over-fitting: the held-out loss was lowest after epoch {looks[best][0]}, whose weights are kept. A smaller "
+        "`hidden`, noise on the input (DAE) or more data would help."
+    )
 
 
 def non_finite(module: nn.Module) -> list[str]:

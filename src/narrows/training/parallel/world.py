@@ -1,10 +1,4 @@
-"""One training on several processes, as torchrun starts them: https://docs.pytorch.org/docs/stable/elastic/run.html.
-
-Every process holds the same weights and walks through the same batches, of each of which it takes its own consecutive
-rows. The mean of their gradients is the gradient of the whole batch, so all of them take the step that one process
-would take, up to the order of sums. What is decided while training (set back, cool down, stop) must follow from numbers
-that all have in common: `World` brings them together, and `Clock` the time.
-"""
+"""The processes of one training, as torchrun starts them: https://docs.pytorch.org/docs/stable/elastic/run.html."""
 
 from __future__ import annotations
 
@@ -12,10 +6,8 @@ import atexit
 import contextlib
 import functools
 import gc
-import inspect
 import os
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,16 +16,11 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
-from narrows.model import Autoencoder
-from narrows.shards import Shard, sharded
-from narrows.training.generators import own_generators
-from narrows.types import Batch, Loss
+from narrows.shards import Shard
 
 _PATIENCE = timedelta(minutes=10)  # for a process that does something alone, such as reading data or writing a model
-_AGREE_EVERY = 0.5  # seconds
-_AGREE_STEPS = 50  # at most
 _LEAVE = 0.1  # seconds
 _BROKEN = re.compile(r"gloo|nccl|connection|socket|timed? ?out", re.IGNORECASE)
 
@@ -214,105 +201,3 @@ def _again(kind: type[Exception], words: str) -> Exception:
         return kind(words)
     except TypeError:  # a kind that takes more than words
         return RuntimeError(words)
-
-
-class Learner(nn.Module):
-    """Model and objective as one module, which gives the loss of a batch, or of this process's rows of it.
-
-    The mean over processes of what they give is the loss of the whole batch, also where their rows are not as many.
-    """
-
-    def __init__(self, model: Autoencoder, objective: nn.Module, world: World) -> None:
-        super().__init__()
-        self.model, self.objective, self.world = model, objective, world
-
-    def forward(self, batch: Batch, shard: Shard | None = None) -> Loss:
-        """Nats per example; `batch` holds the rows of `shard`."""
-        with sharded(shard):
-            loss: Loss = self.objective(self.model, batch)
-        if shard is None or shard.rows * self.world.size == shard.of:
-            return loss
-        if shard.rows == 0:  # a mean over no rows is not a number
-            return Loss(
-                torch.zeros_like(loss.total),
-                {name: torch.zeros_like(t) for name, t in loss.terms.items()},
-                None if loss.not_validated is None else torch.zeros_like(loss.not_validated),
-            )
-        factor = shard.rows * self.world.size / shard.of
-        not_validated = None if loss.not_validated is None else loss.not_validated * factor
-        return Loss(loss.total * factor, {name: term * factor for name, term in loss.terms.items()}, not_validated)
-
-
-def averaging(learner: Learner, batch: Batch) -> nn.Module:
-    """`learner`, whose backward pass leaves the mean of all processes' gradients; `batch` is any example of a batch.
-
-    Li et al., PyTorch distributed: experiences on accelerating data parallel training (2020),
-    https://arxiv.org/abs/2006.15704.
-    """
-    known = inspect.signature(nn.parallel.DistributedDataParallel).parameters
-    buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # renamed in 2.13
-    norms = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in learner.modules())
-    return nn.parallel.DistributedDataParallel(
-        learner,
-        find_unused_parameters=not _all_used(learner, batch),
-        gradient_as_bucket_view=True,
-        # batch normalisation takes rank 0's statistics along; all other buffers are the same everywhere anyway
-        **{buffers: norms},  # type: ignore[arg-type]
-    )
-
-
-def _all_used(learner: Learner, batch: Batch) -> bool:
-    """Whether every parameter gets a gradient. If not, each step must look for those, or it would wait for them."""
-    learner.eval()  # nothing is learned here
-    with own_generators(0):
-        learner(batch).total.backward()
-    used = all(p.grad is not None for p in learner.parameters() if p.requires_grad)
-    learner.zero_grad()
-    return used
-
-
-class Clock:
-    """Seconds since a training began, over all its runs, and whether to stop: the same in all processes.
-
-    Each process has a clock and a Ctrl-C of its own. Rank 0's clock and everyone's Ctrl-C are brought together about
-    twice a second and at least every 50 steps; in between, steps are taken to last as long as the last ones did.
-    """
-
-    def __init__(self, world: World, device: torch.device) -> None:
-        self.world, self.device = world, device
-        self.started = time.perf_counter()
-        self.interrupted = threading.Event()
-        self._stopped = False
-        self._step = self._due = 0
-        self._seconds = self._pace = 0.0
-
-    @property
-    def stopped(self) -> bool:
-        """Whether Ctrl-C was pressed, as far as all know of it."""
-        return self.interrupted.is_set() if self.world.size == 1 else self._stopped
-
-    def seconds(self, step: int) -> float:
-        """Spent up to `step`."""
-        if self.world.size == 1:
-            return time.perf_counter() - self.started
-        return self._seconds + self._pace * (step - self._step)
-
-    def restore(self, step: int, seconds: float) -> None:
-        """Go on from where a training stood."""
-        self.started = time.perf_counter() - seconds
-        self._step = self._due = step
-        self._seconds, self._pace = seconds, 0.0
-
-    def agree(self, step: int, now: bool = False) -> None:
-        """Bring clocks together if it is time, or `now`; every process calls this at the same steps."""
-        if self.world.size == 1 or (step < self._due and not now):
-            return
-        mine = time.perf_counter() - self.started if self.world.rank == 0 else 0.0
-        dtype = torch.float64
-        both = torch.tensor([mine, float(self.interrupted.is_set())], dtype=dtype, device=self.device)
-        dist.all_reduce(both)
-        seconds, asked = both.tolist()
-        if step > self._step:
-            self._pace = max(0.0, seconds - self._seconds) / (step - self._step)
-        self._step, self._seconds, self._stopped = step, seconds, self._stopped or asked > 0
-        self._due = step + max(1, min(_AGREE_STEPS, int(_AGREE_EVERY / max(self._pace, 1e-9))))

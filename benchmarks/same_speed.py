@@ -1,0 +1,123 @@
+"""Compare this checkout's speed with that of an earlier commit.
+
+    python benchmarks/same_speed.py [JOB ...] [--commit acfb3a0] [--pairs 7]
+
+The sources of the commit, checked out into a temporary folder, and those of this working tree do the same work in turn,
+each time in a process of its own, after a warm-up there. Compared are the CPU seconds of the work, of all threads, pair
+by pair; the median of the ratios is what counts. Jobs: training an MLP by batches of 128 and 512, plain and compiled,
+as `training.py` does, and applying a model to rows in memory. The script exits with 1 if a median is above 1.03.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import ROOT, SEED, arguments, checked_out, in_turn, keep
+
+COMMIT = "acfb3a0"
+LIMIT = 1.03
+N, EPOCHS, N_WARM_UP = 60_000, 2, 2_000
+N_APPLIED, REPEATS = 60_000, 3
+SHARED = {"hidden": (512, 256), "random_state": SEED, "early_stopping": False, "device": "cpu"}
+
+
+def images(n: int) -> np.ndarray:
+    """Bytes like those of Fashion-MNIST (n x 28 x 28): half of them 0, of a few shades that vary together."""
+    rng = np.random.default_rng(SEED)
+    shades = rng.normal(size=(n, 8)) @ rng.normal(size=(8, 784)) * 40
+    return shades.clip(0, 255).astype(np.uint8).reshape(n, 28, 28)
+
+
+def train(kind: str, **parameters: Any) -> Callable[[], None]:
+    """A training of `EPOCHS` passes; a short one is behind it."""
+    import narrows
+
+    X = images(N)
+
+    def fit(rows: np.ndarray) -> None:
+        getattr(narrows, kind)(16, max_epochs=EPOCHS, **SHARED, **parameters).fit(rows)
+
+    fit(X[:N_WARM_UP])
+    return lambda: fit(X)
+
+
+def apply() -> Callable[[], None]:
+    """Codes, reconstructions and scores of a VAE, several times."""
+    import narrows
+
+    X = images(N_APPLIED)
+    model = narrows.VAE(16, max_epochs=1, likelihood="bernoulli", **SHARED).fit(X[:N_WARM_UP])
+    model.score_samples(X[:N_WARM_UP])
+
+    def run() -> None:
+        for _ in range(REPEATS):
+            model.transform(X)
+            model.reconstruct(X)
+        model.score_samples(X)
+
+    return run
+
+
+JOBS: dict[str, Callable[[], Callable[[], None]]] = {
+    "vae-128": lambda: train("VAE", batch_size=128, likelihood="bernoulli", compile=False),
+    "vae-512": lambda: train("VAE", batch_size=512, likelihood="bernoulli", compile=False),
+    "ae": lambda: train("AE", batch_size=128, compile=False),
+    "vae-128-compiled": lambda: train("VAE", batch_size=128, likelihood="bernoulli", compile=True),
+    "apply": apply,
+}
+
+
+def cpu_seconds(name: str) -> float:
+    """The CPU seconds of one job, in this process."""
+    work = JOBS[name]()
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def in_process(tree: Path, name: str) -> float:
+    """The same by the sources in `tree`, in a process of its own."""
+    command = [sys.executable, __file__, name, "--alone"]
+    environment = {**os.environ, "PYTHONPATH": str(tree / "src")}
+    return float(subprocess.run(command, check=True, env=environment, capture_output=True, text=True).stdout)
+
+
+def main() -> None:
+    """Run all jobs on both sides in turn, and say how they compare."""
+    parser = arguments(__doc__, JOBS)
+    parser.add_argument("--commit", default=COMMIT, help=f"to compare with (default: {COMMIT})")
+    parser.add_argument("--pairs", type=int, default=7, help="times that each side works (default: 7)")
+    parser.add_argument("--alone", action="store_true", help="do one job by the narrows at hand, and print its seconds")
+    options = parser.parse_args()
+    names = options.jobs or list(JOBS)
+    if options.alone:
+        print(cpu_seconds(names[0]))
+        return
+    found: dict[str, Any] = {}
+    with checked_out(options.commit) as tree:
+        for name in names:
+            sides = {"before": lambda _, n=name: in_process(tree, n), "after": lambda _, n=name: in_process(ROOT, n)}
+            runs = in_turn(sides, options.pairs)
+            ratios = [after / before for before, after in zip(runs["before"], runs["after"], strict=True)]
+            found[name] = {**runs, "ratios": ratios, "median": statistics.median(ratios)}
+            before, after = (statistics.median(runs[side]) for side in ("before", "after"))
+            print(
+                f"{name:<18} {before:8.2f} s before {after:8.2f} s after   median ratio {found[name]['median']:.3f}, "
+                f"from {min(ratios):.3f} to {max(ratios):.3f}",
+                flush=True,
+            )
+    print(f"CPU seconds, {options.pairs} pairs, seed {SEED}, n = {N:,}, {EPOCHS} epochs, beside {options.commit}")
+    keep("same_speed", {"commit": options.commit, "seed": SEED, "n": N, "epochs": EPOCHS, "jobs": found})
+    sys.exit(0 if all(row["median"] <= LIMIT for row in found.values()) else 1)
+
+
+if __name__ == "__main__":
+    main()

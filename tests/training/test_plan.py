@@ -1,0 +1,178 @@
+"""What is decided of a training, without one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from narrows.bottlenecks import Gaussian, Plain, TopK
+from narrows.objectives import NeighborPairs
+from narrows.training.device import Choice
+from narrows.training.facts import Facts
+from narrows.training.plan import Place, Plan, choose_place, choose_sharding, make_plan
+from narrows.training.settings import Settings
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
+PLACE = Place(
+    CPU, torch.float32, False, Choice("device", "cpu", "as asked"), Choice("precision", "float32", "as asked")
+)
+ON_GPU = replace(PLACE, device=CUDA)
+FACTS = Facts(50_000, Plain(2), n_threads=4)
+
+
+def decided(plan: Plan) -> dict[str, str]:
+    """The choices by name, the last of each."""
+    return {choice.name: f"{choice.value}: {choice.reason}" for choice in plan.choices}
+
+
+def test_what_is_open_is_decided_and_said_in_order():
+    plan = make_plan(Settings(), PLACE, FACTS)
+    assert [choice.name for choice in plan.choices] == [
+        "device",
+        "threads",
+        "precision",
+        "compile",
+        "weight_decay",
+        "batch_size",
+        "learning_rate",
+        "max_epochs",
+    ]
+    assert all(choice.reason for choice in plan.choices)
+    assert (plan.n_train, plan.n_valid, plan.batch_size, plan.patience) == (45_000, 5_000, 128, 10)
+    assert plan.steps_per_epoch == 352
+    assert plan.n_steps == plan.n_epochs * 352
+    assert plan.epochs_per_validation == 1
+
+
+def test_what_is_asked_for_is_taken():
+    settings = Settings(
+        batch_size=7,
+        learning_rate=0.5,
+        max_epochs=3,
+        weight_decay=0.25,
+        n_iter_no_change=4,
+        compile=True,
+        early_stopping=False,
+    )
+    plan = make_plan(settings, PLACE, FACTS)
+    assert (plan.batch_size, plan.learning_rate, plan.n_epochs, plan.patience) == (7, 0.5, 3, 4)
+    assert (plan.weight_decay, plan.use_compile, plan.n_valid) == (0.25, True, 0)
+    assert decided(plan)["compile"] == "True: as asked"
+    assert "batch_size" not in decided(plan)
+
+
+@pytest.mark.parametrize("n", [2, 3, 21, 1000])
+@pytest.mark.parametrize("fraction", [0.01, 0.5, 0.999])
+def test_rows_are_learned_from_or_held_out(n, fraction):
+    plan = make_plan(Settings(validation_fraction=fraction), PLACE, replace(FACTS, n_rows=n))
+    assert plan.n_train >= 1
+    assert plan.n_train + plan.n_valid == n
+    assert 1 <= plan.batch_size <= plan.n_train
+
+
+def test_of_few_rows_none_is_held_out():
+    plan = make_plan(Settings(), PLACE, replace(FACTS, n_rows=30))
+    assert plan.n_valid == 0
+    assert "too few to judge by" in decided(plan)["early_stopping"]
+
+
+@pytest.mark.parametrize(("bottleneck", "decay"), [(Plain(2), 0.3), (Gaussian(2), 0.03), (TopK(8, k=2), 0.1)])
+def test_weight_decay_depends_on_the_code(bottleneck, decay):
+    assert make_plan(Settings(), PLACE, replace(FACTS, bottleneck=bottleneck)).weight_decay == decay
+
+
+def test_heavy_steps_are_fewer():
+    light, heavy = (make_plan(Settings(), PLACE, replace(FACTS, flops_per_example=flops)) for flops in (1e6, 1e9))
+    assert light.n_epochs > heavy.n_epochs
+    assert "1.3e+02 GFLOP each" in decided(heavy)["max_epochs"]
+
+
+def test_threads():
+    assert make_plan(Settings(), PLACE, FACTS).n_threads == 1
+    assert make_plan(Settings(), PLACE, replace(FACTS, flops_per_example=1e8)).n_threads == 4
+    again = make_plan(Settings(), PLACE, replace(FACTS, resumed={"threads": 3}))
+    assert again.n_threads == 3
+    assert decided(again)["threads"] == "3: as before the training was interrupted"
+
+
+@pytest.mark.parametrize(
+    ("changes", "use", "why"),
+    [
+        ({}, False, "too few to repay compiling"),
+        ({"matmul_flops_per_second": 1e9}, True, "repay compiling"),
+        ({"matmul_flops_per_second": 1e9, "has_compiler": False}, False, "no C++ compiler"),
+        ({"matmul_flops_per_second": 1e9, "saved_by_compiling": 0.0}, False, "takes longer compiled"),
+        ({"matmul_flops_per_second": 1e9, "n_processes": 2}, False, "2 processes train"),
+        ({"resumed": {"compile": True}}, True, "as asked"),
+        ({"matmul_flops_per_second": 1e9, "resumed": {"compile": False}}, False, "as asked"),
+    ],
+)
+def test_compiling_must_pay(changes, use, why):
+    plan = make_plan(Settings(max_epochs=2), PLACE, replace(FACTS, flops_per_example=1e6, **changes))
+    assert plan.use_compile == use
+    assert why in decided(plan)["compile"]
+
+
+def test_a_short_time_limit_does_not_repay_compiling():
+    slow = replace(FACTS, flops_per_example=1e6, matmul_flops_per_second=1e9)
+    assert make_plan(Settings(), PLACE, slow).use_compile
+    assert not make_plan(Settings(max_time=30.0), PLACE, slow).use_compile
+
+
+@pytest.mark.parametrize(
+    ("settings", "changes", "use", "why"),
+    [
+        ({}, {}, True, "the steps of this training are alike"),
+        ({}, {"has_own_parts": True}, True, "if your module draws"),
+        ({"compile": False}, {}, False, "compile=False was asked for"),
+        ({}, {"is_resident": False}, False, "does not fit the device"),
+        ({}, {"n_processes": 2}, False, "2 processes train"),
+    ],
+)
+def test_cuda_graphs(settings, changes, use, why):
+    plan = make_plan(Settings(**settings), ON_GPU, replace(FACTS, **changes))
+    assert plan.use_cuda_graph == use
+    assert why in decided(plan)["cuda_graphs"]
+
+
+def test_neighbors_need_larger_batches_and_more_patience():
+    neighbors = replace(FACTS, neighbors=NeighborPairs(None, None), is_image=True)
+    plan = make_plan(Settings(), PLACE, neighbors)
+    assert (plan.batch_size, plan.patience, plan.n_neighbors, plan.metric) == (512, 25, 20, "cosine")
+    assert [choice.name for choice in plan.choices][-4:] == ["batch_size", "n_iter_no_change", "metric", "n_neighbors"]
+    plan = make_plan(Settings(batch_size=8), PLACE, replace(neighbors, n_rows=12, is_image=False))
+    assert (plan.batch_size, plan.n_neighbors, plan.metric) == (8, 11, "euclidean")
+    asked = replace(neighbors, neighbors=NeighborPairs(50_000, None))
+    with pytest.raises(ValueError, match=r"`n_neighbors` parameter of MapAE must be at most 44,999.*Got 50000"):
+        make_plan(Settings(), PLACE, asked, "MapAE")
+
+
+def test_a_batch_has_an_example_for_each_process():
+    plan = make_plan(Settings(batch_size=2), PLACE, replace(FACTS, n_rows=100, n_processes=4))
+    assert plan.batch_size == 4
+    assert decided(plan)["processes"] == "4: each takes its own share of the 4 examples of a step"
+    with pytest.raises(ValueError, match="4 processes are too many for 3 training rows"):
+        make_plan(Settings(), PLACE, replace(FACTS, n_rows=3, n_processes=4))
+    with pytest.raises(ValueError, match="compile=True is for one process, and 4 train"):
+        make_plan(Settings(compile=True), PLACE, replace(FACTS, n_processes=4))
+
+
+def test_the_place(monkeypatch):
+    monkeypatch.setattr("narrows.training.device.bfloat16_gain", lambda device: 2.0)
+    place = choose_place(Settings(device="cpu"), 10, 1, {})
+    assert (place.device, place.precision, place.dtype, place.sharded) == (CPU, torch.bfloat16, torch.float32, False)
+    assert "2.0 times as fast" in place.precision_choice.reason
+    assert choose_place(Settings(device="cpu"), 10, 1, {"precision": "float64"}).dtype == torch.float64
+    asked = choose_place(Settings(device="cpu", precision="float32"), 10, 1, {"precision": "bfloat16"})
+    assert asked.precision == torch.float32
+
+
+def test_models_are_shared_out_where_they_do_not_fit(monkeypatch):
+    assert choose_sharding("auto", 10, CPU, 1) == (False, ())
+    assert choose_sharding(True, 10, CPU, 1)[1][0].reason == "there is one process"
+    assert choose_sharding(True, 10, CPU, 2)[0]
+    assert not choose_sharding("auto", 10, CPU, 2)[0]
+    monkeypatch.setattr("narrows.training.plan.free_bytes", lambda device: 16 * 1000)
+    assert [choose_sharding("auto", n, CUDA, 2)[0] for n in (500, 501)] == [False, True]
