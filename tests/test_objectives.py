@@ -272,12 +272,11 @@ def test_early_stopping_does_not_look_at_opponents(tmp_path):
     for record in model.history_:
         assert record["valid_loss"] == pytest.approx(record["valid_nll"] + record["valid_kl"] + 6 * record["valid_tc"])
     # the opponent has moments of its own, and its weights are kept
-    tensors, _ = checkpoint.read(tmp_path / checkpoint.NAME)
-    kept = {name for name in tensors if name.startswith("objective.")}
-    assert len(kept) == 8
-    assert sum(name.startswith("opponent.") and name.endswith("exp_avg") for name in tensors) == len(kept)
-    n_own = len([*model.model_.parameters()])
-    assert sum(name.startswith("optimizer.") and name.endswith("exp_avg") for name in tensors) == n_own
+    states = checkpoint.read(tmp_path / checkpoint.NAME)
+    kept = [name for name in states["weights"]["tensors"] if name.startswith("objective.")]
+    names = [states["optimizers"][number]["tensors"] for number in ("0", "1")]
+    n_moments = [sum(name.endswith("exp_avg") for name in own) for own in names]
+    assert n_moments == [len([*model.model_.parameters()]), len(kept)]
 
 
 # -------------------------------------------------------------------------------------------------- closed forms
