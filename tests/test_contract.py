@@ -512,10 +512,7 @@ def two_processes(tmp_path_factory) -> list[dict[str, dict[str, Tensor]]]:
 @pytest.mark.slow
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="needs gloo")
 @representatives
-def test_two_processes_give_the_weights_of_one(case, two_processes, request):
-    if case.recipe == "mapae":
-        why = "the batch that several processes are set up with draws neighbours, and later draws are others"
-        request.applymarker(pytest.mark.xfail(reason=why, strict=False))
+def test_two_processes_give_the_weights_of_one(case, two_processes):
     here, there = (weights[case.id] for weights in two_processes)
     assert_same_tensors(here, there)
     for name, alone in recipe_cases.weights(case).items():

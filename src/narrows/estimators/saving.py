@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from narrows.estimators.base import Estimator
 
 _HASHED_BYTES = 256 << 20
+# parameters that weights do not depend on
+_FREE = ("verbose", "checkpoint", "track", "device", "sharded", "contamination", "random_state", "max_time")
+# parameters that came later, and the values that stand for how it was: a training begun before them goes on
+_LATER = {"posterior": "gaussian", "prior": "standard"}
 
 
 def documents(estimator: Estimator) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -46,8 +50,8 @@ def documents(estimator: Estimator) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 def fingerprint(estimator: Estimator, rows: np.ndarray, seed: int, labels: np.ndarray | None = None) -> str:
     """Hash all that the weights depend on, but what only says when to save, print or stop."""
-    free = ("verbose", "checkpoint", "track", "device", "sharded", "contamination", "random_state", "max_time")
-    values = {k: plain(v) for k, v in estimator.get_params(deep=False).items() if k not in free}
+    values = {k: plain(v) for k, v in estimator.get_params(deep=False).items() if k not in _FREE}
+    values = {k: v for k, v in values.items() if k not in _LATER or v != _LATER[k]}
     given = getattr(estimator, "network", None)
     # a user's module has no name that tells it from another one of its class, but it has layers and shapes
     own = [part for part in (given if isinstance(given, (tuple, list)) else [given]) if isinstance(part, nn.Module)]

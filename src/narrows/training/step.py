@@ -16,6 +16,7 @@ from narrows.shards import Shard, sharded
 from narrows.training.optimizer import ClippedOptimizer, adamw, muon, opponent_adamw
 from narrows.training.parallel import Learner, World, averaging, share_out
 from narrows.training.plan import Plan
+from narrows.training.rng import RandomStream
 from narrows.training.sums import LossSums
 from narrows.types import Batch
 
@@ -50,7 +51,9 @@ class Step:
         if plan.place.sharded:
             share_out(self.learner, rows.device)
         elif world.size > 1:
-            self.loss = averaging(self.learner, rows.batch(torch.arange(2, device=rows.device)))
+            with RandomStream(0, rows.device, is_global=False).use():  # the training's own draws begin with its steps
+                batch = rows.batch(torch.arange(2, device=rows.device))
+            self.loss = averaging(self.learner, batch)
         opponents = [p for p in objective.opponent_parameters() if p.requires_grad]
         learned = [p for module in (model, objective) for p in module.parameters() if p.requires_grad]
         parameters = [p for p in learned if p not in set(opponents)]
