@@ -283,6 +283,28 @@ def test_paths(ae, digits):
         np.testing.assert_allclose(ae.interpolate(a, b, path=path)[[0, -1]], ae.reconstruct(digits[:2]), atol=1e-5)
 
 
+@pytest.mark.parametrize("path", ["auto", "line", "sphere"])
+def test_between_two_quantised_codes_are_such_codes_too(path, digits, monkeypatch):
+    model = narrows.estimator("vqvae")(4, n_codes=8, **SMALL).fit(digits)
+    decoded, decode = [], model._decoded
+    monkeypatch.setattr(model, "_decoded", lambda z, **kwargs: decoded.append(z) or decode(z, **kwargs))
+    model.interpolate(digits[0], digits[1], path=path)
+    model.sample(9, random_state=0)
+    assert len(decoded) == 2
+    for z in decoded:
+        torch.testing.assert_close(model.model_.project(z), z)
+
+
+def test_codes_are_brought_among_the_models_own_in_its_own_dtype(ae, digits, monkeypatch):
+    """Apple's GPUs know no double precision."""
+    dtypes = set()
+    monkeypatch.setattr(type(ae.model_), "project", lambda _self, z: dtypes.add(z.dtype) or z)
+    ae.sample(2)
+    ae.traverse(n_steps=2)
+    ae.interpolate(digits[0], digits[1])
+    assert dtypes == {torch.float32}
+
+
 # ------------------------------------------------------------------------------------------------------ attributes
 
 
