@@ -227,6 +227,24 @@ def test_temperature_zero_is_the_centre(ae, digits):
         np.testing.assert_allclose(still, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize("posterior", ["gaussian", "flow"])
+def test_temperature_leaves_the_modes_of_a_mixture_as_frequent(posterior, conditional, digits, labels):
+    parameters = {"posterior": posterior, "prior": "mixture", "conditional": conditional}
+    vae = VAE(2, **parameters, **{**SMALL, "max_epochs": 1}).fit(digits, labels)
+    code = vae.model_.bottleneck
+    prior = (code.free if conditional else code).prior
+    with torch.no_grad():
+        prior.means.copy_(100 * torch.arange(10.0)[:, None].expand(10, 2))
+    still = vae.sampler("prior").draw(4000, np.random.default_rng(0), temperature=0).numpy()
+    modes, counts = np.unique(still, axis=0, return_counts=True)
+    np.testing.assert_allclose(modes, prior.means.detach().numpy())
+    assert np.abs(counts - 400).max() < 5 * (4000 * 0.09) ** 0.5
+    warm = vae.sampler("prior").draw(4000, np.random.default_rng(0), temperature=2).numpy()
+    cool = vae.sampler("prior").draw(4000, np.random.default_rng(0)).numpy()
+    np.testing.assert_allclose(warm - still, 2 * (cool - still), atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
