@@ -22,13 +22,13 @@ class Prior(nn.Module, ABC):
     ----------
     n_components : L.
     n_noise : numbers of noise that one draw takes.
-    n_categorical : the first of those numbers, which pick one of several parts: a temperature leaves them as they are.
+    n_unscaled_noise : the first of those numbers, which a temperature leaves alone: they pick a part of a mixture.
     is_separable : whether the components are independent of each other and have a KL each.
     """
 
     n_components: int
     n_noise: int
-    n_categorical: int = 0
+    n_unscaled_noise: int = 0
     is_separable: bool = False
 
     @abstractmethod
@@ -97,7 +97,7 @@ class NormalMixture(Prior):
     n_modes : K.
     """
 
-    n_categorical = 1
+    n_unscaled_noise = 1
 
     def __init__(self, n_components: int, n_modes: int = 10) -> None:
         super().__init__()

@@ -54,8 +54,8 @@ class Gaussian(Stochastic):
         self.n_components, self.n_inputs, self.n_noise = n_components, 2 * n_components, n_components
         self.free_nats = free_nats
         self.prior = StandardNormal(n_components) if prior is None else prior
-        self.n_prior_noise, self.n_prior_categorical = self.prior.n_noise, self.prior.n_categorical
-        self.is_separable = self.prior.is_separable
+        self.n_prior_noise, self.is_separable = self.prior.n_noise, self.prior.is_separable
+        self.n_unscaled_noise = self.prior.n_unscaled_noise
         if self.prior.n_components != n_components:
             raise ValueError(
                 f"The `prior` parameter of Gaussian must be over {n_components} components. Got one over "
