@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import narrows
 from narrows import AE, SAE, VAE
-from narrows.bottlenecks import as_stochastic, lerp, slerp
+from narrows.bottlenecks import lerp, slerp
 from narrows.cli import app
 from narrows.estimators.dials import Attribute
 from narrows.estimators.samplers import Flow, Mixture
@@ -217,23 +217,6 @@ def test_samples_of_a_linear_vae_have_the_data_s_covariance():
     cool = model.sample(20_000, random_state=0, temperature=0.5)
     signal = covariance - 0.16 * np.eye(5)
     assert np.linalg.norm(np.cov(cool.T) - signal / 4) < 0.1 * np.linalg.norm(signal / 4)
-
-
-@pytest.mark.parametrize("posterior", ["gaussian", "flow"])
-@pytest.mark.parametrize("conditional", [False, True])
-def test_a_temperature_does_not_choose_among_the_modes_of_a_prior(posterior, conditional, vectors):
-    model = VAE(2, posterior=posterior, prior="mixture", conditional=conditional, **SMALL)
-    model.fit(vectors, np.arange(200) % 2 if conditional else None)
-    prior, order, n = as_stochastic(model.model_.bottleneck), model.model_.order, 20_000
-    prior = prior.free.prior if conditional else prior.prior
-    means = prior.means.detach()[:, order].double()
-    for temperature in (0.0, 0.01):
-        codes = model.sampler("prior").draw(n, np.random.default_rng(0), temperature)
-        distances = torch.cdist(codes, means)
-        assert float(distances.min(1).values.max()) < 1e-6 + 20 * temperature
-        if temperature == 0:
-            counts = torch.bincount(distances.argmin(1), minlength=10)
-            assert (counts - n / 10).abs().max() < 5 * (n * 0.09) ** 0.5
 
 
 def test_temperature_zero_is_the_centre(ae, digits):

@@ -11,6 +11,7 @@ from interrupting import interrupt_at
 from torch import nn
 
 from narrows import AE, SAE, VAE
+from narrows.accelerate import compiled_step
 from narrows.networks import conv
 from narrows.training.checkpoint import NAME, read_without_tensors
 from narrows.training.flops import saved_by_compiling
