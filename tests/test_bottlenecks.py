@@ -416,9 +416,30 @@ class TestVectorQuantizer:
         assert torch.equal(quantizer.project(z), z)
         assert torch.equal(quantizer.encode(z), z)
 
-    def test_two_shards_learn_what_one_batch_does(self, monkeypatch):
+    def test_the_nearest_vector_is_found_in_bfloat16_too(self):
         torch.manual_seed(0)
-        whole = VectorQuantizer(4, n_codes=6, group_size=2).double()
+        quantizer, h = VectorQuantizer(4, n_codes=64, group_size=2), 8 + 0.1 * torch.randn(50, 4)
+        quantizer.codebook.copy_(8 + 0.1 * torch.randn(2, 64, 2))  # which bfloat16 cannot tell apart
+        quantizer.sums.copy_(quantizer.codebook)
+        plain = copy.deepcopy(quantizer)
+        plain(h)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(quantizer.indices(h), brute_force(quantizer, h))
+            quantizer(h)
+        torch.testing.assert_close(quantizer.codebook, plain.codebook)
+
+    def test_many_rows_are_looked_at_some_at_a_time(self, quantizer, monkeypatch):
+        h = torch.randn(40, 6, dtype=torch.float64)
+        index, health = quantizer.indices(h), quantizer.health(h)
+        monkeypatch.setattr("narrows.bottlenecks.quantized._DISTANCES", 7 * 3 * 5)
+        assert torch.equal(quantizer.indices(h), index)
+        assert quantizer.health(h) == health
+        assert health["codes_used"] == pytest.approx(np.mean([len(index[:, g].unique()) / 5 for g in range(3)]))
+
+    @pytest.mark.parametrize("n_codes", [5, 6])  # as many as rows of a shard, and not
+    def test_two_shards_learn_what_one_batch_does(self, n_codes, monkeypatch):
+        torch.manual_seed(0)
+        whole = VectorQuantizer(4, n_codes=n_codes, group_size=2).double()
         part, h = copy.deepcopy(whole), torch.randn(9, 4, dtype=torch.float64)
         for quantizer in (whole, part):
             quantizer.counts[:, 0] = 0  # dead: it is moved to a row of the whole batch

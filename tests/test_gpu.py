@@ -76,3 +76,22 @@ def test_a_module_that_waits_for_the_device_is_trained_all_the_same(digits):
     assert any("could not be recorded" in line for line in model.report_)
     assert np.isfinite(model.score(digits))
     assert torch.cuda.current_stream() == torch.cuda.default_stream()
+
+
+@pytest.mark.parametrize(
+    "make", [VAE, lambda **k: VAE(prior="mixture", **k), lambda **k: VAE(posterior="laplace", **k)]
+)
+def test_codes_are_drawn_and_moved_between_beside_a_gpu(make, digits):
+    model = make(n_components=3, **SMALL).fit(digits)
+    model.model_.order.copy_(torch.tensor([2, 0, 1]))
+    on_gpu = model.sample(4, random_state=0), model.interpolate(digits[0], digits[1]), model.traverse(n_steps=3)
+    density = model.sampler("prior").log_prob(torch.from_numpy(model.transform(digits[:5])))
+    model.device = "cpu"
+    for made, again in zip(
+        on_gpu,
+        (model.sample(4, random_state=0), model.interpolate(digits[0], digits[1]), model.traverse(n_steps=3)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(made, again, atol=1e-3)
+    again = model.sampler("prior").log_prob(torch.from_numpy(model.transform(digits[:5])))
+    torch.testing.assert_close(density, again, rtol=1e-3, atol=1e-3)

@@ -232,6 +232,24 @@ def test_the_bound_rises_with_the_draws_to_the_log_likelihood():
     assert float(log_likelihood(model, x).mean().detach()) == pytest.approx(bounds[0], abs=0.05)
 
 
+def test_a_bound_grows_anew_after_posterior_collapse():
+    torch.manual_seed(0)
+    model, batch, objective = model_with(Gaussian(2)), batch_of(), ImportanceWeighted(3)
+    objective.restart(0.5)
+    begun = objective(model, batch)
+    assert float(begun.total.detach()) < float(begun.terms["nll"].detach()) + 1e-9  # the best draws, at no charge
+    objective.advance(1.0)
+    torch.manual_seed(1)
+    whole = objective(model, batch)
+    torch.manual_seed(1)
+    assert torch.equal(ImportanceWeighted(3)(model, batch).total, whole.total)
+
+
+def test_an_encoder_of_a_tighter_bound_is_tuned_with_its_kl():
+    model = narrows.estimator("iwae")(2, hidden=(8,), max_epochs=1, device="cpu", random_state=0).fit(low_rank(60))
+    assert model.own_costs(0) == {"kl": 1.0}
+
+
 def test_codes_without_a_posterior_have_no_bound():
     with pytest.raises(ValueError, match=r"needs a code that is drawn from a posterior. Plain is a point"):
         ImportanceWeighted().check(model_with(Plain(2)))
@@ -298,12 +316,11 @@ def test_early_stopping_does_not_look_at_opponents(tmp_path):
     for record in model.history_:
         assert record["valid_loss"] == pytest.approx(record["valid_nll"] + record["valid_kl"] + 6 * record["valid_tc"])
     # the opponent has moments of its own, and its weights are kept
-    tensors, _ = checkpoint.read(tmp_path / checkpoint.NAME)
-    kept = {name for name in tensors if name.startswith("objective.")}
+    states = checkpoint.read(tmp_path / checkpoint.NAME)
+    kept = [name for name in states["weights"]["tensors"] if name.startswith("objective.")]
     assert len(kept) == 8
-    assert sum(name.startswith("opponent.") and name.endswith("exp_avg") for name in tensors) == len(kept)
-    n_own = len([*model.model_.parameters()])
-    assert sum(name.startswith("optimizer.") and name.endswith("exp_avg") for name in tensors) == n_own
+    n_moments = [sum(name.endswith("exp_avg") for name in states["optimizers"][i]["tensors"]) for i in "01"]
+    assert n_moments == [len([*model.model_.parameters()]), len(kept)]
 
 
 # -------------------------------------------------------------------------------------------------- closed forms
@@ -400,6 +417,13 @@ def test_the_draws_of_a_score_have_the_priors_moments(n_components):
     torch.testing.assert_close(covariance.diagonal(), torch.ones(n_components).double())
     if n_components <= 4:
         torch.testing.assert_close(covariance, torch.eye(n_components).double())
+
+
+def test_the_draws_of_a_score_are_kept_for_passes_with_gradients():
+    draws.cache_clear()
+    with torch.inference_mode():
+        eps = draws(3, 8)
+    assert not eps.is_inference()
 
 
 def test_the_log_likelihood_of_a_plain_code_is_that_of_its_reconstruction():

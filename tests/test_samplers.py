@@ -227,6 +227,24 @@ def test_temperature_zero_is_the_centre(ae, digits):
         np.testing.assert_allclose(still, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize("posterior", ["gaussian", "flow"])
+def test_temperature_leaves_the_modes_of_a_mixture_as_frequent(posterior, conditional, digits, labels):
+    parameters = {"posterior": posterior, "prior": "mixture", "conditional": conditional}
+    vae = VAE(2, **parameters, **{**SMALL, "max_epochs": 1}).fit(digits, labels)
+    code = vae.model_.bottleneck
+    prior = (code.free if conditional else code).prior
+    with torch.no_grad():
+        prior.means.copy_(100 * torch.arange(10.0)[:, None].expand(10, 2))
+    still = vae.sampler("prior").draw(4000, np.random.default_rng(0), temperature=0).numpy()
+    modes, counts = np.unique(still, axis=0, return_counts=True)
+    np.testing.assert_allclose(modes, prior.means.detach().numpy())
+    assert np.abs(counts - 400).max() < 5 * (4000 * 0.09) ** 0.5
+    warm = vae.sampler("prior").draw(4000, np.random.default_rng(0), temperature=2).numpy()
+    cool = vae.sampler("prior").draw(4000, np.random.default_rng(0)).numpy()
+    np.testing.assert_allclose(warm - still, 2 * (cool - still), atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -281,6 +299,28 @@ def test_paths(ae, digits):
     assert not np.allclose(ae.interpolate(a, b), ae.interpolate(a, b, path="sphere"))
     for path in ("line", "sphere"):
         np.testing.assert_allclose(ae.interpolate(a, b, path=path)[[0, -1]], ae.reconstruct(digits[:2]), atol=1e-5)
+
+
+@pytest.mark.parametrize("path", ["auto", "line", "sphere"])
+def test_between_two_quantised_codes_are_such_codes_too(path, digits, monkeypatch):
+    model = narrows.estimator("vqvae")(4, n_codes=8, **SMALL).fit(digits)
+    decoded, decode = [], model._decoded
+    monkeypatch.setattr(model, "_decoded", lambda z, **kwargs: decoded.append(z) or decode(z, **kwargs))
+    model.interpolate(digits[0], digits[1], path=path)
+    model.sample(9, random_state=0)
+    assert len(decoded) == 2
+    for z in decoded:
+        torch.testing.assert_close(model.model_.project(z), z)
+
+
+def test_codes_are_brought_among_the_models_own_in_its_own_dtype(ae, digits, monkeypatch):
+    """Apple's GPUs know no double precision."""
+    dtypes = set()
+    monkeypatch.setattr(type(ae.model_), "project", lambda _self, z: dtypes.add(z.dtype) or z)
+    ae.sample(2)
+    ae.traverse(n_steps=2)
+    ae.interpolate(digits[0], digits[1])
+    assert dtypes == {torch.float32}
 
 
 # ------------------------------------------------------------------------------------------------------ attributes

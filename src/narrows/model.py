@@ -122,16 +122,20 @@ class Autoencoder(nn.Module):
 
     def project(self, z: Tensor) -> Tensor:
         """The codes nearest to z (n x L, as `encode` gives them) that an example could have."""
-        return self.bottleneck.project(self.to_own_order(z))[:, self.order]
+        return self._to_user_order(self.bottleneck.project(self.to_own_order(z)))
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
         """The codes between two codes (L numbers each, as `encode` gives them) at the shares t (n x 1): n x L."""
         first, last = self.to_own_order(first[None])[0], self.to_own_order(last[None])[0]
-        return self.bottleneck.interpolate(first, last, t)[:, self.order]
+        return self._to_user_order(self.bottleneck.interpolate(first, last, t))
 
     def to_own_order(self, z: Tensor) -> Tensor:
-        """Codes (n x L) as users see them, in the bottleneck's own order of components."""
-        return z[:, self.order.argsort()]
+        """Codes (n x L, on any device) as users see them, in the bottleneck's own order of components."""
+        return z[:, self.order.argsort().to(z.device)]
+
+    def _to_user_order(self, z: Tensor) -> Tensor:
+        """Undo `to_own_order`."""
+        return z[:, self.order.to(z.device)]
 
 
 def infer_label(model: Autoencoder, x: Tensor) -> Tensor:

@@ -22,11 +22,13 @@ class Prior(nn.Module, ABC):
     ----------
     n_components : L.
     n_noise : numbers of noise that one draw takes.
+    n_unscaled_noise : the first of those numbers, which a temperature leaves alone: they pick a part of a mixture.
     is_separable : whether the components are independent of each other and have a KL each.
     """
 
     n_components: int
     n_noise: int
+    n_unscaled_noise: int = 0
     is_separable: bool = False
 
     @abstractmethod
@@ -94,6 +96,8 @@ class NormalMixture(Prior):
     n_components : L.
     n_modes : K.
     """
+
+    n_unscaled_noise = 1
 
     def __init__(self, n_components: int, n_modes: int = 10) -> None:
         super().__init__()

@@ -115,6 +115,7 @@ class Stochastic(Bottleneck):
     ----------
     n_noise : numbers of noise that one draw from the posterior takes.
     n_prior_noise : numbers of noise that one draw from the prior takes.
+    n_unscaled_noise : the first of those numbers, which a temperature leaves alone: see `narrows.priors.Prior`.
     """
 
     costs: tuple[str, ...] = ("kl",)
@@ -123,6 +124,7 @@ class Stochastic(Bottleneck):
     weight_decay = (0.03, "the noise of a stochastic code keeps from over-fitting already")
     n_noise: int
     n_prior_noise: int
+    n_unscaled_noise: int = 0
 
     @abstractmethod
     def sample(self, h: Tensor, eps: Tensor) -> Sample:

@@ -57,7 +57,7 @@ class FlowPosterior(Stochastic):
         self.n_components, self.n_noise = n_components, n_components
         self.n_inputs = 2 * n_components + n_context
         self.prior = StandardNormal(n_components) if prior is None else prior
-        self.n_prior_noise = self.prior.n_noise
+        self.n_prior_noise, self.n_unscaled_noise = self.prior.n_noise, self.prior.n_unscaled_noise
         flow = zuko.flows.MAF(n_components, n_context, transforms=transforms, hidden_features=hidden)
         self.transforms = nn.ModuleList(flow.transform.transforms)
 

@@ -55,6 +55,7 @@ class Gaussian(Stochastic):
         self.free_nats = free_nats
         self.prior = StandardNormal(n_components) if prior is None else prior
         self.n_prior_noise, self.is_separable = self.prior.n_noise, self.prior.is_separable
+        self.n_unscaled_noise = self.prior.n_unscaled_noise
         if self.prior.n_components != n_components:
             raise ValueError(
                 f"The `prior` parameter of Gaussian must be over {n_components} components. Got one over "

@@ -161,6 +161,7 @@ class Joint(Stochastic):
         stochastic = as_stochastic(free)
         self.n_noise = 0 if stochastic is None else stochastic.n_noise
         self.n_prior_noise = 0 if stochastic is None else stochastic.n_prior_noise
+        self.n_unscaled_noise = 0 if stochastic is None else stochastic.n_unscaled_noise
 
     @property
     def reviving(self) -> bool:

@@ -24,6 +24,7 @@ from narrows.types import Code
 _DECAY = 0.99  # of the moving averages, a step
 _DEAD = 0.03  # examples a step on average, under which a vector counts as dead
 _EPS = 1e-5
+_DISTANCES = 1 << 24  # held at once: there may be many rows beside a step's
 
 
 class VectorQuantizer(Bottleneck):
@@ -86,15 +87,21 @@ class VectorQuantizer(Bottleneck):
 
     def health(self, h: Tensor) -> dict[str, float]:
         """`codes_used`: the share of vectors that are nearest to some of these examples."""
-        chosen = batch_sum(F.one_hot(self.indices(h), self.n_codes).sum(0).float())
-        return {"codes_used": float((chosen > 0).float().mean())}
+        used = torch.zeros_like(self.counts).scatter_(1, self.indices(h).t(), 1.0)
+        return {"codes_used": float((batch_sum(used) > 0).float().mean())}
 
     def indices(self, h: Tensor) -> Tensor:
         """The numbers of the nearest vectors: B x G integers from 0 to K - 1."""
-        groups, codebook = self._groups(h), self.codebook.to(self._groups(h).dtype)
-        # |h - e|^2 = |h|^2 - 2 h.e + |e|^2, and |h| is the same for all e
-        products = torch.einsum("bgd,gkd->bgk", groups, codebook)
-        return (codebook.square().sum(2) - 2 * products).argmin(2)
+        groups = self._groups(h)
+        codebook = self.codebook.to(groups.dtype)
+        rows = max(1, _DISTANCES // (self.n_groups * self.n_codes))
+        with torch.autocast(h.device.type, enabled=False):  # vectors that are near each other keep apart
+            # |h - e|^2 = |h|^2 - 2 h.e + |e|^2, and |h| is the same for all e
+            lengths = codebook.square().sum(2)
+            parts = [
+                (lengths - 2 * torch.einsum("bgd,gkd->bgk", part, codebook)).argmin(2) for part in groups.split(rows)
+            ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _groups(self, h: Tensor) -> Tensor:
         """B x G x D, in at least single precision."""
@@ -108,11 +115,14 @@ class VectorQuantizer(Bottleneck):
     def _update(self, groups: Tensor, index: Tensor) -> None:
         """Let the vectors follow the groups (B x G x D) that chose them, and move dead ones to some of those."""
         chosen = F.one_hot(index, self.n_codes).to(groups.dtype)
-        counts, sums = batch_sum(chosen.sum(0)), batch_sum(torch.einsum("bgk,bgd->gkd", chosen, groups))
+        with torch.autocast(groups.device.type, enabled=False):
+            counts, sums = batch_sum(chosen.sum(0)), batch_sum(torch.einsum("bgk,bgd->gkd", chosen, groups))
         self.counts.lerp_(counts.to(self.counts.dtype), 1 - _DECAY)
         self.sums.lerp_(sums.to(self.sums.dtype), 1 - _DECAY)
         everyone = batch_rows(groups).to(self.sums.dtype)
-        rows = rng.randint(len(everyone), (self.n_codes,), groups.device)
+        # another row for each, as far as there are so many; drawn for all rows of a batch that processes share
+        order = rng.rand_like(everyone[:, 0, 0]).argsort()
+        rows = order[torch.arange(self.n_codes, device=order.device) % len(order)]
         dead = (self.counts < _DEAD)[..., None]
         self.sums.copy_(torch.where(dead, everyone[rows].transpose(0, 1), self.sums))
         self.counts.copy_(torch.where(dead[..., 0], torch.ones_like(self.counts), self.counts))

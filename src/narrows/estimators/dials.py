@@ -243,7 +243,8 @@ class Dials(ABC):
             raise ValueError(f"The `y` parameter of interpolate must be a label, or a pair of them. Got {y!r} instead.")
         told = [self._told(example, label, 1) for example, label in zip(pair, given, strict=True)]
         label_probs = lerp(torch.from_numpy(told[0]), torch.from_numpy(told[1]), t)
-        return np.asarray(self._decoded(torch.cat([between(first, last, t), label_probs], 1)))
+        z = torch.from_numpy(self._allowed(between(first, last, t).numpy()))
+        return np.asarray(self._decoded(torch.cat([z, label_probs], 1)))
 
     @available_if(has_code)
     def attribute(self, X: Any, y: Any) -> Attribute:
@@ -361,8 +362,9 @@ class Dials(ABC):
 
     def _allowed(self, z: np.ndarray) -> np.ndarray:
         """The codes nearest to z (n x L) that the bottleneck could give."""
-        device = next(self.model_.parameters()).device
-        return self.model_.project(torch.from_numpy(z).to(device)).cpu().numpy()
+        like = next(self.model_.parameters())  # in whose dtype they will be decoded: Apple's GPUs know no float64
+        with inference_mode(self.model_):
+            return self.model_.project(torch.from_numpy(z).to(like)).detach().cpu().double().numpy()
 
     def _joined(self, z: np.ndarray, y: Any) -> Tensor:
         """Codes with the columns of their labels."""

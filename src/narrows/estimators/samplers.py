@@ -269,7 +269,8 @@ class Prior(Sampler):
         self, n: int, generator: np.random.Generator, temperature: float = 1.0, labels: np.ndarray | None = None
     ) -> Tensor:
         """New codes, of noise that the temperature scales."""
-        eps = torch.from_numpy(generator.standard_normal((n, self._code.n_prior_noise)) * temperature)
+        eps = torch.from_numpy(generator.standard_normal((n, self._code.n_prior_noise)))
+        eps[:, self._code.n_unscaled_noise :] *= temperature
         if eps.shape[1] == len(self.model.order):  # a component keeps its noise, whatever place users see it in
             eps = self.model.to_own_order(eps)
         with inference_mode(self.model):

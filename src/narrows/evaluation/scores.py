@@ -55,6 +55,7 @@ def apply_to_code(model: Autoencoder, function: Callable[[Tensor], T], h: Tensor
 
 
 @functools.lru_cache(maxsize=8)
+@torch.inference_mode(False)  # they are kept, for whoever comes with gradients, too
 def draws(n_components: int, n: int) -> Tensor:
     """Return `n` fixed draws from N(0, I), in pairs of opposite sign (n x n_components).
 

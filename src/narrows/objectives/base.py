@@ -175,14 +175,14 @@ class Objective(nn.Module, ABC):
 
 
 def _check_weights(owner: str, weights: dict[str, float], costs: tuple[Cost, ...]) -> None:
-    for key, weight in weights.items():
+    for name, weight in weights.items():
         if not isinstance(weight, numbers.Real) or not math.isfinite(weight):
-            raise ValueError(f"The `weights` of {owner} must be finite numbers. Got {weight!r} for {key!r} instead.")
-    names = [getattr(cost, "name", None) for cost in costs]
-    for cost, name in zip(costs, names, strict=True):
-        if not isinstance(name, str) or name == "nll" or names.count(name) > 1:
+            raise ValueError(f"The `weights` of {owner} must be finite numbers. Got {weight!r} for {name!r} instead.")
+    own = [getattr(cost, "name", None) for cost in costs]
+    for cost, label in zip(costs, own, strict=True):
+        if not isinstance(label, str) or label == "nll" or own.count(label) > 1:
             raise ValueError(
-                f"The `costs` of {owner} must each have a `name` of its own, which is not 'nll'. Got {name!r} for "
+                f"The `costs` of {owner} must each have a `name` of its own, which is not 'nll'. Got {label!r} for "
                 f"{type(cost).__name__} instead."
             )
 

@@ -22,13 +22,16 @@ from narrows.types import Batch, Loss, product
 class ImportanceWeighted(Objective):
     """The negative importance-weighted bound of K draws, for any stochastic code.
 
+    It has one weight, that of log q - log p under the name "kl". It is 1, and grows from 0 once more after posterior
+    collapse.
+
     Parameters
     ----------
     n_draws : K, from each posterior.
     """
 
     def __init__(self, n_draws: int = 8) -> None:
-        super().__init__()
+        super().__init__({"kl": 1.0})
         self.n_draws = n_draws
 
     def check(self, model: Autoencoder) -> None:
@@ -56,7 +59,7 @@ class ImportanceWeighted(Objective):
         weight = product(seen.scored, batch.observed, batch.weight)
         weight = None if weight is None else weight.repeat_interleave(k, 0)
         score = model.likelihood.score(params, target, weight)
-        log_w = (score + log_p - log_q).view(-1, k)
+        log_w = (score - self.weigh("kl", log_q - log_p)).view(-1, k)
         if self.training:
             # the scale is the likeliest one where each draw counts as it does in the bound
             share = log_w.detach().softmax(1).view(-1, *[1] * (target.dim() - 1)).to(target.dtype).expand_as(target)

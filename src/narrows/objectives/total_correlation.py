@@ -43,7 +43,7 @@ class TotalCorrelation(Cost):
         """log D(z) - log (1 - D(z)) of each example (B), and the discriminator's cross-entropy, not validated."""
         assert self.opponent is not None
         z = output.code.free.to(torch.promote_types(output.code.z.dtype, torch.float32))
-        logits = frozen(self.opponent, z)
+        logits = frozen(self.opponent, z).to(z.dtype)  # a mean of numbers in bfloat16 would be one
         together = batch_rows(z).detach()
         apart = together.gather(0, rng.rand_like(together).argsort(0))  # each component of another example
         loss = 0.5 * (self._cross_entropy(together, 0) + self._cross_entropy(apart, 1))
@@ -51,4 +51,4 @@ class TotalCorrelation(Cost):
 
     def _cross_entropy(self, z: Tensor, answer: int) -> Tensor:
         assert self.opponent is not None
-        return F.cross_entropy(self.opponent(z), torch.full((len(z),), answer, device=z.device))
+        return F.cross_entropy(self.opponent(z).to(z.dtype), torch.full((len(z),), answer, device=z.device))
