@@ -102,7 +102,9 @@ class Acceleration(NamedTuple):
 def autocast(device: torch.device, precision: torch.dtype) -> contextlib.AbstractContextManager[object]:
     """The context in which matrix products are in bfloat16, if that is the `precision`."""
     if precision == torch.bfloat16:
-        return torch.autocast(device.type, torch.bfloat16)
+        # torch's cache of cast weights is one for all threads, and each empties it when it leaves: the gradients of a
+        # weight that a pass uses twice would be added up in bfloat16 or in float32 as other threads have it
+        return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
     return contextlib.nullcontext()
 
 
