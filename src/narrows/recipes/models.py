@@ -80,9 +80,10 @@ def vae(
 
 
 def _stochastic(n_components: int, posterior: str, prior: str, free_nats: float) -> bottlenecks.Stochastic:
-    if free_nats > 0 and posterior != "gaussian":
+    if free_nats > 0 and (posterior, prior) != ("gaussian", "standard"):
         raise ValueError(
-            f"The `free_nats` parameter of VAE must be 0 with posterior={posterior!r}. Got {free_nats:g} instead."
+            f"The `free_nats` parameter of VAE must be 0 with posterior={posterior!r} and prior={prior!r}: it is for "
+            f"'gaussian' and 'standard' ones. Got {free_nats:g} instead."
         )
     if posterior == "laplace":
         if prior != "standard":
