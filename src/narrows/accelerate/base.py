@@ -1,4 +1,4 @@
-"""What an acceleration is, and what a training step lets it see."""
+"""The interface of an acceleration, and the side of a training step that it sees."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class TrainingStep(Protocol):
 
     @property
     def objective(self) -> nn.Module:
-        """What is minimised: a loss of a model and a batch."""
+        """The objective, from a model and a batch to a loss."""
 
     @property
     def optimizers(self) -> Sequence[Clipped]:
@@ -74,7 +74,7 @@ class Runner(Protocol):
 
 
 class Acceleration(NamedTuple):
-    """One way to compute the same in less time: for each place that it acts at, a function.
+    """A way to compute the same in less time: for each place that it acts at, a function.
 
     A function that is given a step or a device returns None where there is nothing to gain.
 

@@ -16,7 +16,7 @@ _MOST_SET_BACK = 3
 
 
 class Recovery:
-    """What is done when a training goes wrong.
+    """The measures that are taken when a training goes wrong.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Recovery:
 
     @property
     def rate_factor(self) -> float:
-        """What the learning rate is multiplied by: a half for each time that the training was set back."""
+        """The factor of the learning rate: a half for each time that the training was set back."""
         return 0.5**self.n_set_back
 
     def recover_from_nan(self, step: Step, stopping: EarlyStopping, clock: Clock) -> None:
