@@ -290,7 +290,7 @@ class Prior(Sampler):
 
     @property
     def _like(self) -> Tensor:
-        """A tensor on the device and in the dtype of the prior, which is in double precision where it has learned nothing."""
+        """A tensor where the prior computes, in its dtype: double precision where it has learned nothing."""
         return next(self._code.parameters(), torch.zeros((), dtype=torch.float64))
 
 
