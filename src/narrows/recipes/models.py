@@ -242,7 +242,7 @@ def sae(
         likelihood=likelihood,
     )
     if isinstance(dictionary, networks.Dictionary):
-        dictionary.start_encoder(parts.model.encoder)
+        dictionary.start_encoder(parts.model.encoder, schema.n_entries)
     return parts._replace(choices=(*choices, *parts.choices)) if sparsity == "topk" else parts
 
 
