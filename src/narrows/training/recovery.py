@@ -71,7 +71,7 @@ class Recovery:
         objective.restart(schedule.progress(clock.step, clock.seconds))
         self.say(
             f"step {clock.step:,}: posterior collapse, no component carries anything. The costs' weights begin "
-            "again from 0. If it comes back, charge less for the code: by a lower `beta` or more `free_nats`, where the "
+            "again from 0. If it comes back, charge less for the code: lower `beta` or raise `free_nats`, where the "
             "model has them."
         )
 
