@@ -11,6 +11,7 @@ from interrupting import interrupt_at
 from torch import nn
 
 from narrows import AE, SAE, VAE
+from narrows.accelerate import compiled_step
 from narrows.networks import conv
 from narrows.training.checkpoint import NAME, read_without_tensors
 from narrows.training.flops import saved_by_compiling
@@ -115,3 +116,15 @@ def test_a_step_that_is_no_single_graph_is_compiled_in_parts(rng):
 def test_what_compiling_saves_depends_on_the_network(make, saves, rng):
     model = make().set_params(max_epochs=1, random_state=0, device="cpu").fit(rng.uniform(size=(60, 8, 8)))
     assert saved_by_compiling(model.model_, torch.device("cpu")) == saves
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_more_models_are_compiled_than_torch_keeps_graphs(monkeypatch):
+    monkeypatch.setattr(compiled_step, "_MOST_GRAPHS", 2)
+    X = np.random.default_rng(0).normal(size=(64, 5))
+    for width in (4, 5, 6, 7):
+        options = {"hidden": (width,), "max_epochs": 2, "random_state": 0, "device": "cpu", "precision": "float32"}
+        plain, compiled = (AE(2, compile=how, **options).fit(X) for how in (False, True))
+        assert not any("could not be compiled" in line for line in compiled.report_)
+        np.testing.assert_allclose(compiled.transform(X), plain.transform(X), rtol=1e-3, atol=1e-3)

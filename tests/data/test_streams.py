@@ -436,7 +436,7 @@ def test_results_do_not_depend_on_the_threads(X, model):
     ("network", "onednn", "rows"), [("mlp", False, 1024), ("mlp", True, 2048), ("conv", True, 128)]
 )
 def test_blocks_are_bounded_where_a_network_is_widest(network, onednn, rows, monkeypatch):
-    monkeypatch.setattr(blocks, "worthwhile", lambda: onednn)
+    monkeypatch.setattr(blocks, "block_factor", lambda _device: 2 if onednn else 1)
     images = np.random.default_rng(0).random((40, 32, 32), np.float32)  # 16 channels of that size are 16,384 numbers
     model = AE(2, network=network, **SMALL).fit(images)
     assert blocks.rows_at_once(model.schema_, model.model_) == rows

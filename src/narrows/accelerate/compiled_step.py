@@ -22,6 +22,7 @@ from narrows.accelerate.base import Acceleration, TrainingStep, autocast, detach
 from narrows.types import Batch
 
 _COMPILER: dict[str, Any] = {"fallback_random": True}  # a compiled step draws the very numbers that a plain one draws
+_MOST_GRAPHS = 32  # of one function that torch keeps: the models of a process that are compiled; torch has 8
 
 
 def update(step: TrainingStep) -> CompiledStep | None:
@@ -44,8 +45,7 @@ class CompiledStep:
         self.graph: Callable[..., Any] | None = None
         self.forward: Callable[..., Any] | None = None
         if hasattr(torch._dynamo.config, "trace_autograd_ops"):
-            function = self._update if self.at_once else self._terms_and_gradients
-            self.graph = torch.compile(function, fullgraph=True, options=_COMPILER)
+            self.graph = self._compile_graph()
         else:
             self._compile_forward()
 
@@ -62,8 +62,7 @@ class CompiledStep:
             self.rate.fill_(optimizer.param_groups[0]["lr"])
             inputs = self.rate, adamw_state(optimizer, self.parameters)
         try:
-            with torch._dynamo.config.patch(trace_autograd_ops=True):
-                outputs = self.graph(batch, *inputs)
+            outputs = self._run_graph(batch, *inputs)
         except torch._dynamo.exc.TorchDynamoException as error:  # a user's module may be no single graph
             self.graph = None
             self.say(f"The step could not be compiled as one graph, and is compiled in parts: {first_line(error)}")
@@ -76,6 +75,22 @@ class CompiledStep:
             parameter.grad = gradient if gradient is None else laid_like(parameter, gradient)
         self._move()
         return terms
+
+    def _compile_graph(self) -> Callable[..., Any]:
+        function = self._update if self.at_once else self._terms_and_gradients
+        return torch.compile(function, fullgraph=True, options=_COMPILER)
+
+    def _run_graph(self, *inputs: Any) -> Any:
+        assert self.graph is not None
+        with torch._dynamo.config.patch(trace_autograd_ops=True, recompile_limit=_MOST_GRAPHS):
+            try:
+                return self.graph(*inputs)
+            except torch._dynamo.exc.FailOnRecompileLimitHit:
+                # this process has compiled as many models: forget their graphs
+                for function in (type(self)._update, type(self)._terms_and_gradients):
+                    torch._dynamo.reset_code(function.__code__)
+                self.graph = self._compile_graph()
+                return self.graph(*inputs)
 
     def _in_parts(self, batch: Batch) -> dict[str, Tensor] | None:
         assert self.forward is not None

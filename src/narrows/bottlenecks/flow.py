@@ -51,7 +51,9 @@ class FlowPosterior(Stochastic):
         try:
             import zuko
         except ImportError as error:
-            raise ImportError("A flow as posterior needs zuko: pip install 'narrows[flows]'.") from error
+            raise ImportError(
+                "A flow as posterior (posterior='flow') needs zuko: pip install 'narrows[flows]'."
+            ) from error
         self.n_components, self.n_noise = n_components, n_components
         self.n_inputs = 2 * n_components + n_context
         self.prior = StandardNormal(n_components) if prior is None else prior

@@ -65,6 +65,10 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
         if recipe is None:
             return
         cls.recipe = recipes.get(recipe)
+        if taken := sorted(cls.recipe.parameters.keys() & TRAINING.keys()):
+            raise ValueError(
+                f"The recipe {recipe!r} must rename `{taken[0]}`: all estimators have a parameter of that name."
+            )
         cls.__init__ = constructor(cls.__name__, cls.parameters())  # type: ignore[method-assign]
         cls.__doc__ = documentation(cls.__doc__ or "", cls.parameters())
 
@@ -310,7 +314,7 @@ class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMix
         values = {name: getattr(self, name) for name in self.recipe.parameters}
         try:
             with seeded_init(seed, is_global=not self.recipe.is_own):
-                return self.recipe.make(self.schema_, **values)
+                return self.recipe.build(self.schema_, **values)
         except recipes.CodeTooLong as error:
             raise recipes.CodeTooLong(error.n_components, error.n_entries, type(self).__name__) from None
 

@@ -90,8 +90,13 @@ def support_message(self: Estimator, rows: np.ndarray, strange: np.ndarray, firs
     support = likelihood.support
     if schema.scale[0] != 1 and schema.support == "unit":
         support = f"[0, {schema.scale[0]:g}]"
+    advice = (
+        'pass likelihood="gaussian"'
+        if "likelihood" in self.parameters()
+        else "let the recipe take `likelihood` as a parameter: the data then keep the scale that it needs"
+    )
     return (
         f"X holds {int(bad.sum())} values outside {support} (min {values.min():g}, max {values.max():g}, the first in "
-        f'{place}), which the "{likelihood.name}" likelihood of {owner} cannot score. Rescale X, or pass '
-        'likelihood="gaussian".'
+        f'{place}), which the "{likelihood.name}" likelihood of {owner} cannot score. Rescale X, or '
+        f"{advice}."
     )

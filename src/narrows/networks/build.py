@@ -89,7 +89,8 @@ class OwnDecoder(Decoder):
         if found != math.prod(shape):
             raise ValueError(
                 f"The decoder module {type(module).__name__} must give {math.prod(shape)} numbers an example "
-                f"(shape {shape}) for inputs of shape {input_shape}. It gave {found}."
+                f"(shape {shape}) for inputs of shape {input_shape}. It gave {found}. Change the last layer of that "
+                "part of `network`."
             )
         self.layout = _layout(self.module, z)
 

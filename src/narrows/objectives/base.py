@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -75,6 +77,11 @@ class Objective(nn.Module, ABC):
     warmup : the share of the training, in [0, 1], over which the weights grow linearly from 0, so that a code learns to
         say something before it is charged for it (Bowman et al., 2016, https://arxiv.org/abs/1511.06349).
     costs : those of a whole pass, beside those that the bottleneck states.
+
+    Raises
+    ------
+    ValueError
+        If a weight is not a finite number, or a cost has no name or that of another.
     """
 
     share: Tensor
@@ -83,6 +90,7 @@ class Objective(nn.Module, ABC):
         self, weights: dict[str, float] | None = None, warmup: float = 0.0, costs: tuple[Cost, ...] = ()
     ) -> None:
         super().__init__()
+        _check_weights(type(self).__name__, weights or {}, costs)
         self.costs = nn.ModuleList(costs)
         self.weights, self.warmup, self.begin = dict(weights or {}), warmup, 0.0
         self.complete = warmup == 0
@@ -123,6 +131,11 @@ class Objective(nn.Module, ABC):
             result = cost(model, batch, output)
             if result is None:
                 continue
+            if not isinstance(result, CostValue):
+                raise TypeError(
+                    f"The cost {type(cost).__name__} must return a CostValue, one number for each example in it, or "
+                    f"None. Got {type(result).__name__} instead."
+                )
             if result.value is not None:
                 values[cost.name] = result.value
             if result.not_validated is not None:
@@ -159,6 +172,19 @@ class Objective(nn.Module, ABC):
         """Take what `state` gave."""
         self.begin, self.warmup, self.complete = state["begin"], state["warmup"], bool(state["complete"])
         self.share.fill_(state["share"])
+
+
+def _check_weights(owner: str, weights: dict[str, float], costs: tuple[Cost, ...]) -> None:
+    for name, weight in weights.items():
+        if not isinstance(weight, numbers.Real) or not math.isfinite(weight):
+            raise ValueError(f"The `weights` of {owner} must be finite numbers. Got {weight!r} for {name!r} instead.")
+    own = [getattr(cost, "name", None) for cost in costs]
+    for cost, label in zip(costs, own, strict=True):
+        if not isinstance(label, str) or label == "nll" or own.count(label) > 1:
+            raise ValueError(
+                f"The `costs` of {owner} must each have a `name` of its own, which is not 'nll'. Got {label!r} for "
+                f"{type(cost).__name__} instead."
+            )
 
 
 def frozen(module: nn.Module, *inputs: Tensor) -> Tensor:

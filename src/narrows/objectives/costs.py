@@ -72,12 +72,20 @@ class WeightedCosts(Objective):
         super().__init__(weights, warmup, (*costs, DeadUnitRevival()))
 
     def check(self, model: Autoencoder) -> None:
-        """Raise ValueError for weights of costs that neither the model nor the objective states."""
-        known = ("nll", *model.bottleneck.costs, *(cost.name for cost in self.pass_costs()))
+        """Raise ValueError for weights of costs that neither the model nor the objective states, or that both do."""
+        owner, stated = type(model.bottleneck).__name__, model.bottleneck.costs
+        added = [cost.name for cost in self.pass_costs()]
+        if twice := sorted(set(stated) & set(added)):
+            raise ValueError(
+                f"{owner} states the cost {twice[0]!r} already. Give that of the objective's `costs` another name."
+            )
+        known = ("nll", *stated, *added)
         for name in self.weights:
             if name not in known:
-                owner = type(model.bottleneck).__name__
-                raise ValueError(f"{owner} states no cost {name!r}. {nearest(name, known)}")
+                raise ValueError(
+                    f"The `weights` of {type(self).__name__} must be of costs that {owner} or one of `costs` states. "
+                    f"{owner} states no cost {name!r}. {nearest(name, known)}"
+                )
 
     def forward(self, model: Autoencoder, batch: Batch) -> Loss:
         """The loss of one batch; in training with costs as far as they have grown, otherwise in full."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,9 +30,18 @@ class CodeTooLong(ValueError):
 
 
 def labels_of(schema: Schema) -> tuple[float, ...]:
-    """The frequencies of the classes that `schema` knows."""
+    """The frequencies of the classes that `schema` knows.
+
+    Raises
+    ------
+    ValueError
+        If it knows none: `fit` reads labels only where the recipe has a parameter `conditional`, and it is True.
+    """
     if not schema.frequencies:
-        raise ValueError("A conditional model needs labels: fit(X, y), with one label for each example.")
+        raise ValueError(
+            "A conditional model needs labels: fit(X, y), with one label for each example, by an estimator whose "
+            "`conditional` parameter is True."
+        )
     return schema.frequencies
 
 
@@ -62,9 +72,12 @@ def assemble(
     Raises
     ------
     ValueError
-        If the code is longer than an example and not made for that, or a network does not suit the data.
+        If the code is longer than an example and not made for that, or states a "kl" without a prior, or a network
+        does not suit the data.
+    TypeError
+        If the bottleneck lacks one of its numbers.
     """
-    _check_components(bottleneck, schema)
+    _check_bottleneck(bottleneck, schema)
     scored = schema if target is None else target
     p_x, reason = likelihoods.choose(likelihood, scored)
     choices = [Choice("likelihood", p_x.name, reason)]
@@ -92,7 +105,18 @@ def assemble(
     return Parts(model, objective or WeightedCosts(), tuple(choices))
 
 
-def _check_components(bottleneck: bottlenecks.Bottleneck, schema: Schema) -> None:
+def _check_bottleneck(bottleneck: bottlenecks.Bottleneck, schema: Schema) -> None:
+    """Raise for a bottleneck that lacks one of its numbers, or a prior for its KL, or is too long."""
+    owner = type(bottleneck).__name__
+    noise = ("n_noise", "n_prior_noise") if bottleneck.is_stochastic else ()
+    for name in ("n_components", "n_inputs", *noise):
+        if not isinstance(getattr(bottleneck, name, None), numbers.Integral):
+            raise TypeError(f"The bottleneck {owner} must set its attribute `{name}` to an int in its constructor.")
+    if "kl" in bottleneck.costs and not bottleneck.is_stochastic:
+        raise ValueError(
+            f'The bottleneck {owner} states the cost "kl", so it must be a narrows.bottlenecks.Stochastic, which has '
+            "the prior that scores and samples need. Derive it from that, or give its cost another name."
+        )
     if bottleneck.n_components > schema.n_entries and not bottleneck.is_overcomplete:
         raise CodeTooLong(bottleneck.n_components, schema.n_entries)
 

@@ -12,8 +12,9 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+from narrows.data import Schema
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
 from narrows.params import Parameter, nearest, parameters
@@ -50,6 +51,22 @@ class Recipe:
         """All keyword parameters, `n_components` first."""
         return parameters(self.make)
 
+    def build(self, schema: Schema, **values: Any) -> Parts:
+        """The parts for `schema` and the values of the parameters.
+
+        Raises
+        ------
+        TypeError
+            If the recipe gives anything else.
+        """
+        parts = self.make(schema, **values)
+        if not isinstance(parts, Parts):
+            raise TypeError(
+                f"The recipe {self.name!r} of {self.make.__module__} must return the Parts that `assemble` gives. Got "
+                f"{type(parts).__name__} instead."
+            )
+        return parts
+
 
 RECIPES: dict[str, Recipe] = {}
 ENTRY_POINTS = "narrows.recipes"  # the group in which other packages name their recipes
@@ -63,8 +80,9 @@ def register(make: _Make) -> _Make:
     Raises
     ------
     ValueError
-        If another module has registered a recipe of that name.
+        If another module has registered a recipe of that name, or a parameter has no default.
     """
+    _check_signature(make)
     name, known = make.__name__, RECIPES.get(make.__name__)
     if known is not None and known.make.__module__ != make.__module__:
         raise ValueError(
@@ -72,6 +90,17 @@ def register(make: _Make) -> _Make:
         )
     RECIPES[name] = Recipe(name, make)
     return make
+
+
+def _check_signature(make: Callable[..., Parts]) -> None:
+    """Raise ValueError unless `make` takes a schema and, with defaults, `n_components` and whatever else it takes."""
+    _, *rest = inspect.signature(make).parameters.values()
+    without = [p.name for p in rest if p.default is p.empty]
+    if without or "n_components" not in [p.name for p in rest]:
+        raise ValueError(
+            f"The recipe {make.__name__!r} of {make.__module__} must take a schema, `n_components` and parameters of "
+            f"its own, all but the schema with a default. Got {inspect.signature(make)} instead."
+        )
 
 
 def get(name: str) -> Recipe:
@@ -101,6 +130,8 @@ def _load_installed() -> None:
     for entry in entry_points(group=ENTRY_POINTS):
         try:
             make = entry.load()
+            if make.__name__ != entry.name:
+                raise ValueError(f"its function is called {make.__name__!r}, and the entry must be, too")
             if make not in [recipe.make for recipe in RECIPES.values()]:
                 register(make)
         except Exception as error:  # whatever another package's import raises, the other recipes are there
