@@ -85,11 +85,6 @@ def _stochastic(n_components: int, posterior: str, prior: str, free_nats: float)
             f"The `free_nats` parameter of VAE must be 0 with posterior={posterior!r} and prior={prior!r}: it is for "
             f"'gaussian' and 'standard' ones. Got {free_nats:g} instead."
         )
-    if free_nats > 0 and prior == "mixture":
-        raise ValueError(
-            "The `free_nats` parameter of VAE must be 0 with prior='mixture', which has no KL for each component. Got "
-            f"{free_nats:g} instead."
-        )
     if posterior == "laplace":
         if prior != "standard":
             raise ValueError(
