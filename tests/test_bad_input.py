@@ -255,6 +255,16 @@ def test_scores_of_other_values_are_refused():
         (VAE, {"beta": np.nan}, r"`beta` parameter of VAE .* Got nan"),
         (VAE, {"kl_warmup": 2}, r"`kl_warmup` parameter of VAE must be a float in the range \[0, 0.7\]"),
         (VAE, {"free_nats": -0.1}, r"`free_nats` parameter of VAE"),
+        (
+            VAE,
+            {"free_nats": 0.1, "posterior": "laplace"},
+            r"`free_nats` parameter of VAE must be 0 with posterior='lap",
+        ),
+        (
+            VAE,
+            {"free_nats": 0.1, "prior": "mixture"},
+            r"`free_nats` parameter of VAE must be 0 with .* prior='mixture'",
+        ),
         (DAE, {"noise": "gausian"}, r"`noise` parameter of DAE must be one of 'gaussian', 'masking'.* Got 'gausian'"),
         (DAE, {"level": (0.5, 0.1)}, r"`level` parameter of DAE must be .* pair \(low, high\).* Got \(0.5, 0.1\)"),
         (DAE, {"level": -1}, r"`level` parameter of DAE must be a float of at least 0"),

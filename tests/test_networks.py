@@ -1,9 +1,13 @@
 """Parts of networks compute what they say."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
+from narrows import recipes
+from narrows.data import infer
 from narrows.networks.conv import Enlarging
 
 
@@ -26,3 +30,12 @@ def test_one_less_than_twice_the_size_is_enlarged_and_then_convolved():
     enlarge, h = Enlarging(3, 5), torch.randn(2, 3, 4, 3)
     apart = F.conv2d(F.interpolate(h, size=(7, 6), mode="nearest"), enlarge.weight, enlarge.bias, padding=1)
     torch.testing.assert_close(enlarge(h, (7, 6)), apart, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "heteroscedastic"])
+def test_units_begin_by_responding_to_what_they_add(likelihood):
+    X = np.random.default_rng(0).normal(size=(50, 6))
+    parts = recipes.get("sae").make(infer(X, "test"), 9, k=3, likelihood=likelihood)
+    (weight,) = (m.weight for m in parts.model.encoder.modules() if isinstance(m, nn.Linear))
+    added = parts.model.decoder.directions[:, :6]
+    torch.testing.assert_close(weight, added / added.norm(dim=1, keepdim=True))

@@ -71,7 +71,7 @@ class Likelihood(nn.Module, ABC):
 
     @abstractmethod
     def contains(self, x: Tensor) -> Tensor:
-        """Whether each entry lies in the support."""
+        """A mask of the entries that lie in the support."""
 
     def observe(self, o: Tensor, x: Tensor, weight: Tensor | None = None) -> None:
         """Look at a training batch before it is scored, where a parameter does not follow the gradient."""

@@ -34,7 +34,7 @@ def drawing_from(generators: Generators | None) -> Iterator[None]:
 
 
 def _generator(device: torch.device) -> torch.Generator | None:
-    """Where numbers for tensors on `device` come from; None for torch's global generator."""
+    """The generator of numbers for tensors on `device`; None for torch's global one."""
     # the first question keeps a compiler away from what belongs to a thread, which it could not trace
     if torch.compiler.is_compiling() or _current.generators is None:
         return None

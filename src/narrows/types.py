@@ -91,7 +91,7 @@ class Code(NamedTuple):
 
 
 class Output(NamedTuple):
-    """One pass through a model.
+    """The results of a pass through a model.
 
     Attributes
     ----------

@@ -91,13 +91,17 @@ def test_a_stochastic_code_is_judged_by_its_bound(digits: np.ndarray):
     assert found.baseline == pytest.approx(nats.mean(), rel=1e-4)
 
 
-def test_a_likelihood_of_two_numbers_an_entry_has_a_baseline(vectors: np.ndarray):
-    result = sweep(narrows.VAE(likelihood="heteroscedastic", **SMALL), vectors, sizes=(1, 2))
-    assert result.measure == "negative_elbo"
-    assert np.isfinite(result.baseline)
+@pytest.mark.parametrize("shape", [(64,), (8, 8)])
+def test_a_scale_for_each_entry_is_held_against_such_scales(digits: np.ndarray, shape: tuple[int, ...]):
+    X, T = (part.reshape(-1, *shape) for part in (digits[:600], digits[600:900]))
+    found = sweep(narrows.VAE(**SMALL, likelihood="heteroscedastic"), X, sizes=(2, 4), test=T)
+    mean, variance = X.mean(0), X.var(0).clip(1e-6)
+    nats = 0.5 * (np.square(T - mean) / variance + np.log(2 * np.pi * variance)).reshape(len(T), -1).sum(1)
+    assert found.baseline == pytest.approx(nats.mean(), rel=1e-4)
+    assert found.mode == "warm"
 
 
-@pytest.mark.parametrize(("recipe", "why"), [("sae", "no plain or Gaussian one"), ("own", "not linear ones")])
+@pytest.mark.parametrize(("recipe", "why"), [("sae", "no smaller code of the same kind"), ("own", "not linear ones")])
 def test_others_are_trained_from_the_start(digits: np.ndarray, recipe: str, why: str):
     if recipe == "sae":
         model = narrows.SAE(k=2, **SMALL)

@@ -15,6 +15,7 @@ from torch import nn
 
 import narrows
 from narrows import rng
+from narrows.accelerate import autocast
 from narrows.training import RandomStream, draws_globally, forked_rng
 from narrows.training.device import threads, usual_threads
 
@@ -44,6 +45,8 @@ KINDS = {
     "dae": lambda seed: narrows.DAE(2, **SMALL, level=(0.1, 0.5), random_state=seed),
     "sae": lambda seed: narrows.SAE(8, **SMALL, random_state=seed),
     "mapae": lambda seed: narrows.MapAE(2, **SMALL, random_state=seed),
+    "mapae in bfloat16": lambda seed: narrows.MapAE(2, **{**SMALL, "precision": "bfloat16"}, random_state=seed),
+    "factorvae": lambda seed: narrows.estimator("factorvae")(2, **SMALL, random_state=seed),
     "wayward": lambda seed: narrows.VAE(2, **SMALL, network=NETWORK, random_state=seed),
 }
 
@@ -72,6 +75,23 @@ def in_threads(*calls):
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return [future.result() for future in [pool.submit(run, call) for call in calls]]
+
+
+def test_gradients_in_bfloat16_are_added_up_alike_beside_other_threads():
+    torch.manual_seed(0)
+    linear, x = nn.Linear(32, 32), torch.randn(64, 32)
+
+    def gradient(meanwhile):
+        with autocast(CPU, torch.bfloat16):
+            first = linear(x).square().sum()
+            meanwhile()
+            return torch.autograd.grad(first + linear(x[:7]).square().sum(), linear.weight)[0]
+
+    def other():
+        with autocast(CPU, torch.bfloat16):
+            return torch.ones(2, 2) @ torch.ones(2, 2)
+
+    assert torch.equal(gradient(lambda: None), gradient(lambda: in_threads(other)))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,4 +1,4 @@
-"""What an acceleration is, and what a training step lets it see."""
+"""The interface of an acceleration, and the side of a training step that it sees."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class TrainingStep(Protocol):
 
     @property
     def objective(self) -> nn.Module:
-        """What is minimised: a loss of a model and a batch."""
+        """The objective, from a model and a batch to a loss."""
 
     @property
     def optimizers(self) -> Sequence[Clipped]:
@@ -74,7 +74,7 @@ class Runner(Protocol):
 
 
 class Acceleration(NamedTuple):
-    """One way to compute the same in less time: for each place that it acts at, a function.
+    """A way to compute the same in less time: for each place that it acts at, a function.
 
     A function that is given a step or a device returns None where there is nothing to gain.
 
@@ -102,7 +102,9 @@ class Acceleration(NamedTuple):
 def autocast(device: torch.device, precision: torch.dtype) -> contextlib.AbstractContextManager[object]:
     """The context in which matrix products are in bfloat16, if that is the `precision`."""
     if precision == torch.bfloat16:
-        return torch.autocast(device.type, torch.bfloat16)
+        # torch's cache of cast weights is one for all threads, and each empties it when it leaves: the gradients of a
+        # weight that a pass uses twice would be added up in bfloat16 or in float32 as other threads have it
+        return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
     return contextlib.nullcontext()
 
 

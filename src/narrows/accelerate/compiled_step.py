@@ -136,7 +136,7 @@ def laid_like(parameter: Tensor, gradient: Tensor) -> Tensor:
 
 
 class AdamWState(NamedTuple):
-    """What AdamW remembers of each parameter: its steps, the running means of its gradients and of their squares."""
+    """The state of AdamW for each parameter: its steps, the running means of its gradients and of their squares."""
 
     steps: list[Tensor]
     means: list[Tensor]

@@ -55,14 +55,14 @@ class _ByOneDNN(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Iterable[type], args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        """What torch asks in place of each of its functions."""
+        """Compute linear layers by oneDNN, and all else as torch does."""
         if func is F.linear and not kwargs and _is_plain(*args):
             return linear(*args)
         return func(*args, **(kwargs or {}))
 
 
 def _is_plain(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
-    """Whether oneDNN takes it: matrices of single-precision numbers on a CPU, none empty, and no gradient wanted."""
+    """Tell whether oneDNN takes it: single-precision matrices on a CPU, none of them empty, and no gradient wanted."""
     single = all(t is None or (t.dtype == torch.float32 and t.device.type == "cpu") for t in (x, weight, bias))
     applied = torch.is_inference_mode_enabled() and not torch.is_autocast_enabled("cpu")
     return applied and single and x.dim() == 2 and min(*x.shape, *weight.shape) > 0

@@ -183,7 +183,7 @@ def _next(model: Estimator, out: Path, data: str) -> list[str]:
     third = f"encode {folder} {on} -o codes.csv"
     if model.recipe.name == "dae":
         third = f"denoise {folder} {on} --noise 0.3 -o clean.{kind}"
-    elif model.recipe.name == "vae":
+    elif model.model_.stochastic is not None:
         third = f"traverse {folder} -o dials.png" if image else f"sample {folder} -o samples.csv"
     return [f"evaluate {folder} {on}", f"reconstruct {folder} {on} -o reconstructed.{kind}", third]
 

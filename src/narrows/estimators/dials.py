@@ -128,9 +128,9 @@ class Dials(ABC):
         n_samples : how many.
         y : one label for all of them or one for each, of a conditional model or of a sampler that was fitted with
             labels; None has them as frequent as they were there.
-        sampler : where codes are drawn from. "prior": N(0, I), of a stochastic code; "gaussian": a Gaussian with the
-            mean and the covariance of the training codes, one for each label of a conditional model; "mixture" or
-            "flow": what `fit_sampler` learned. "auto" is what `fit_sampler` learned last, otherwise the prior of a
+        sampler : where codes are drawn from. "prior": that of a stochastic code; "gaussian": a Gaussian with the mean
+            and the covariance of the training codes, one for each label of a conditional model; "mixture" or "flow":
+            what `fit_sampler` learned. "auto" is what `fit_sampler` learned last, otherwise the prior of a
             stochastic code, and the Gaussian of a plain code and of a conditional model.
         temperature : scales the spread of what is drawn; below 1 examples are more usual and less varied, and at 0 all
             are at the centre (of each Gaussian of a mixture).

@@ -290,7 +290,7 @@ class Prior(Sampler):
 
     @property
     def _like(self) -> Tensor:
-        """What computes as the prior does: in double precision where it has learned nothing."""
+        """A tensor where the prior computes, in its dtype: double precision where it has learned nothing."""
         return next(self._code.parameters(), torch.zeros((), dtype=torch.float64))
 
 

@@ -1,4 +1,4 @@
-"""What is kept of an estimator: its documents in a folder, and the fingerprint of a training."""
+"""The parts of an estimator that are kept: its documents in a folder, and the fingerprint of a training."""
 
 from __future__ import annotations
 

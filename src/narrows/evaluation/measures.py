@@ -146,7 +146,7 @@ def _pca(subject: Subject, scene: Scene) -> OfPCA:
         n_components = round(float(sparsity.active(subject).sum(1).mean()))
     except Absent:
         n_components = subject.bottleneck.n_components
-    return OfPCA(scene, n_components, gaussian=subject.estimator.model_.likelihood.name == "gaussian")
+    return OfPCA(scene, n_components, gaussian=subject.estimator.model_.likelihood.needs is None)
 
 
 def _chosen(names: Sequence[str] | None) -> list[Measure]:

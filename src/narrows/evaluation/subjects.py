@@ -279,7 +279,7 @@ class OfPCA(Subject):
     ----------
     scene : what is shared. PCA is fitted on its training examples, or on the examples themselves without such.
     n_components : as many as the model's code has numbers.
-    gaussian : whether the model's likelihood is a Gaussian, so that nats can be compared.
+    gaussian : whether the model's likelihood is a density of real numbers, so that nats can be compared.
     """
 
     def __init__(self, scene: Scene, n_components: int, *, gaussian: bool) -> None:

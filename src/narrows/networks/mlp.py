@@ -104,16 +104,21 @@ class Dictionary(Decoder):
         """The dictionary's own."""
         return self.bias
 
-    def start_encoder(self, encoder: nn.Module) -> None:
+    def start_encoder(self, encoder: nn.Module, n_entries: int) -> None:
         """Let a linear encoder begin as the dictionary's transpose, so that each unit responds to what it adds.
 
         Without it the same few units win for all examples, and the others die (Gao et al., 2024, section A.1,
         https://arxiv.org/abs/2406.04093). A deeper encoder is left as it is.
+
+        Parameters
+        ----------
+        n_entries : of an example. Of a likelihood that takes several numbers an entry the first count, of the mean.
         """
         linear = [m for m in encoder.modules() if isinstance(m, nn.Linear)]
-        if len(linear) == 1 and linear[0].weight.shape == self.directions.shape:
+        means = self.directions[:, :n_entries]
+        if len(linear) == 1 and linear[0].weight.shape == means.shape:
             with torch.no_grad():
-                linear[0].weight.copy_(self.directions / self.directions.norm(dim=1, keepdim=True))
+                linear[0].weight.copy_(means / means.norm(dim=1, keepdim=True))
                 linear[0].bias.zero_()
 
     def forward(self, z: Tensor | SparseCode) -> Tensor:

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from narrows import rng
 from narrows.model import Autoencoder
@@ -46,9 +46,6 @@ class TotalCorrelation(Cost):
         logits = frozen(self.opponent, z).to(z.dtype)  # a mean of numbers in bfloat16 would be one
         together = batch_rows(z).detach()
         apart = together.gather(0, rng.rand_like(together).argsort(0))  # each component of another example
-        loss = 0.5 * (self._cross_entropy(together, 0) + self._cross_entropy(apart, 1))
+        answers = torch.arange(2, device=z.device).repeat_interleave(len(together))
+        loss = F.cross_entropy(self.opponent(torch.cat([together, apart])).to(z.dtype), answers)
         return CostValue(logits[:, 0] - logits[:, 1], loss)
-
-    def _cross_entropy(self, z: Tensor, answer: int) -> Tensor:
-        assert self.opponent is not None
-        return F.cross_entropy(self.opponent(z).to(z.dtype), torch.full((len(z),), answer, device=z.device))

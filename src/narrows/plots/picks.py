@@ -207,12 +207,12 @@ def needs_sparse(model: Estimator, what: str) -> None:
 
 
 def can_sample(model: Estimator) -> bool:
-    """Whether codes can be drawn."""
+    """Tell whether codes can be drawn."""
     return model.model_.has_code and model.model_.bottleneck.default_sampler is not None
 
 
 def has_nats(model: Estimator) -> bool:
-    """Whether it is known how many nats each component of a code carries."""
+    """Tell whether the nats of each component of a code are known."""
     return hasattr(model, "components_kl_")
 
 

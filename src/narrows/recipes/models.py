@@ -80,14 +80,10 @@ def vae(
 
 
 def _stochastic(n_components: int, posterior: str, prior: str, free_nats: float) -> bottlenecks.Stochastic:
-    if free_nats > 0 and posterior != "gaussian":
+    if free_nats > 0 and (posterior, prior) != ("gaussian", "standard"):
         raise ValueError(
-            f"The `free_nats` parameter of VAE must be 0 with posterior={posterior!r}. Got {free_nats:g} instead."
-        )
-    if free_nats > 0 and prior == "mixture":
-        raise ValueError(
-            "The `free_nats` parameter of VAE must be 0 with prior='mixture', which has no KL for each component. Got "
-            f"{free_nats:g} instead."
+            f"The `free_nats` parameter of VAE must be 0 with posterior={posterior!r} and prior={prior!r}: it is for "
+            f"'gaussian' and 'standard' ones. Got {free_nats:g} instead."
         )
     if posterior == "laplace":
         if prior != "standard":
@@ -246,7 +242,7 @@ def sae(
         likelihood=likelihood,
     )
     if isinstance(dictionary, networks.Dictionary):
-        dictionary.start_encoder(parts.model.encoder)
+        dictionary.start_encoder(parts.model.encoder, schema.n_entries)
     return parts._replace(choices=(*choices, *parts.choices)) if sparsity == "topk" else parts
 
 

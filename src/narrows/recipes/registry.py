@@ -22,7 +22,7 @@ from narrows.training import Choice
 
 
 class Parts(NamedTuple):
-    """What a recipe makes: the model, the objective, and what was decided on the way."""
+    """The result of a recipe: the model, the objective, and what was decided on the way."""
 
     model: Autoencoder
     objective: Objective
@@ -38,12 +38,12 @@ class Recipe:
 
     @property
     def summary(self) -> str:
-        """One line."""
+        """The first line of its docstring."""
         return (inspect.getdoc(self.make) or "").split("\n")[0]
 
     @property
     def is_own(self) -> bool:
-        """Whether it is one of narrows' recipes, and not a user's or another package's."""
+        """True for a recipe of narrows, False for one of a user or of another package."""
         return self.make.__module__.partition(".")[0] == "narrows"
 
     @functools.cached_property

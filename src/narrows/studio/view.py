@@ -96,7 +96,7 @@ class View:
 
     @property
     def has_nats(self) -> bool:
-        """Whether it is known how many nats each component carries."""
+        """True where the nats of each component are known."""
         return hasattr(self.model, "components_kl_")
 
     @property

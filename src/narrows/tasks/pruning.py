@@ -38,7 +38,7 @@ def why_not(model: Estimator, X: Any, large: int, small: int) -> str | None:
     parts, few = first._assemble(0), second._assemble(0)
     name = first.recipe.name
     if not parts.model.bottleneck.is_separable:
-        return f"the code of {name} is no plain or Gaussian one, a part of which is such a code too"
+        return f"a part of the code of {name} is no smaller code of the same kind"
     if set(parts.objective.weights) - {"nll", "kl", "free_nats"} or parts.objective.opponent_parameters():
         return f"{name} has costs that belong to the whole code"
     if parts.model.n_classes:

@@ -38,6 +38,7 @@ SIZES_TRIED = (1, 2, 4, 8, 16, 32)
 _HELD_OUT = 0.1
 _EFFORT = 0.6  # of the epochs of the largest size, for all smaller ones together where they begin warm
 _MOST_PCA_ROWS = 20_000
+_LEAST_VARIANCE = 1e-6  # of an entry: the likelihoods have none below
 _MEASURES = {"mse": "mean squared error per entry", "negative_elbo": "negative ELBO, nats per example"}
 
 
@@ -248,11 +249,12 @@ class _Judge:
         }
 
     def _nats(self, model: Estimator, known: torch.Tensor) -> float:
-        """Nats of an example by the mean of the training examples and the scale that suits them."""
+        """Nats of an example by the mean of the training examples and the scale, or scales, that suit them."""
         likelihood, mean = model.model_.likelihood, known.mean(0)
         x = self.rows.flatten(1).double()
-        if likelihood.name == "gaussian":
-            variance = (known - mean).square().mean().clamp(min=1e-12)
+        if likelihood.needs is None:  # a density of real numbers, with one scale or with one for each entry
+            error = (known - mean).square()
+            variance = (error.mean() if likelihood.n_params == 1 else error.mean(0)).clamp(min=_LEAST_VARIANCE)
             nats = 0.5 * ((x - mean).square() / variance + variance.log() + math.log(2 * math.pi)).sum(1)
         else:
             with torch.no_grad():

@@ -1,4 +1,4 @@
-"""What the decisions of a training depend on, beside its settings: known, counted and measured."""
+"""The facts that the decisions of a training depend on, beside its settings: known, counted and measured."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from narrows.training.flops import flops_per_example, saved_by_compiling
 
 @dataclass(frozen=True)
 class Facts:
-    """What the decisions of a training depend on, beside its settings and its place.
+    """The facts that the decisions of a training depend on, beside its settings and its place.
 
     Attributes
     ----------

@@ -15,7 +15,7 @@ _SEEN_PER_LOOKED_AT = 10
 
 
 def n_looked_at(model: Autoencoder, seen: int) -> int:
-    """How many rows to look at beside `seen` that are trained on: few enough that nobody waits for them."""
+    """Return the number of rows to look at beside `seen` that are trained on: so few that nobody waits for them."""
     fewest, most = _LOOKED_AT
     if model.bottleneck.is_sparse:
         return most  # a unit that fires for none of few rows need not be dead

@@ -50,7 +50,7 @@ class Decision(NamedTuple, Generic[_T]):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a training computes, and in which numbers.
+    """The device of a training, and the numbers that it computes in.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What happens before a training's first step: the model and the data go to their place, and the plan is made."""
+"""The preparation of a training: the model and the data go to their place, and the plan is made."""
 
 from __future__ import annotations
 

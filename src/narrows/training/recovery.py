@@ -16,7 +16,7 @@ _MOST_SET_BACK = 3
 
 
 class Recovery:
-    """What is done when a training goes wrong.
+    """The measures that are taken when a training goes wrong.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Recovery:
 
     @property
     def rate_factor(self) -> float:
-        """What the learning rate is multiplied by: a half for each time that the training was set back."""
+        """The factor of the learning rate: a half for each time that the training was set back."""
         return 0.5**self.n_set_back
 
     def recover_from_nan(self, step: Step, stopping: EarlyStopping, clock: Clock) -> None:
@@ -71,7 +71,8 @@ class Recovery:
         objective.restart(schedule.progress(clock.step, clock.seconds))
         self.say(
             f"step {clock.step:,}: posterior collapse, no component carries anything. The costs' weights begin "
-            "again from 0. If it comes back, lower `beta` or raise `free_nats`."
+            "again from 0. If it comes back, charge less for the code: lower `beta` or raise `free_nats`, where the "
+            "model has them."
         )
 
     def state(self) -> dict[str, Any]:

@@ -46,7 +46,7 @@ _UNSTEADY = (nn.RReLU, nn.MultiheadAttention, nn.FractionalMaxPool2d, nn.Fractio
 
 
 def draws_globally(*modules: nn.Module) -> bool:
-    """Whether a part may draw from torch's global generators: a user's own, or one of torch's such as dropout."""
+    """Tell whether a part may draw from torch's global generators: a user's own, or one of torch's such as dropout."""
     return any(_may_draw(part) for module in modules for part in module.modules())
 
 
@@ -109,7 +109,7 @@ class RandomStream:
                     generator.set_state(before[name])
 
     def state(self) -> dict[str, Tensor]:
-        """Where the sequence stands, by the type of the device."""
+        """The place in the sequence, by the type of the device."""
         return {name: generator.get_state() for name, generator in self._generators.items()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
@@ -146,7 +146,7 @@ class _DrawnFrom(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """What torch asks in place of each of its functions."""
+        """Call `func` with the generator, where it draws."""
         kwargs = dict(kwargs or {})
         if func in _DRAWS and kwargs.get("generator") is None:
             kwargs["generator"] = self.generator

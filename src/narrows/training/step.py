@@ -1,4 +1,4 @@
-"""One step of learning: forward pass, backward pass, optimizer. All on the device, with nothing that waits for it."""
+"""A step of learning: forward pass, backward pass, optimizer. All on the device, with nothing that waits for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training on several processes, as torchrun starts them.
+"""A training on several processes, as torchrun starts them.
 
 Every process holds the same weights and walks through the same batches, of each of which it takes its own consecutive
 rows. The mean of their gradients is the gradient of the whole batch, so all of them take the step that one process

@@ -60,7 +60,7 @@ def averaging(learner: Learner, batch: Batch) -> nn.Module:
 
 
 def _all_used(learner: Learner, batch: Batch) -> bool:
-    """Whether every parameter gets a gradient. If not, each step must look for those, or it would wait for them."""
+    """Tell whether every parameter gets a gradient. If not, a step must look for those, or it would wait for them."""
     learner.eval()  # nothing is learned here
     with forked_rng(0):
         learner(batch).total.backward()
