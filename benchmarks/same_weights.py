@@ -1,6 +1,6 @@
 """Does this checkout train to the same weights as an earlier commit?
 
-    python benchmarks/same_weights.py [RECIPE ...] [--commit acfb3a0] [--device cpu]
+    python benchmarks/same_weights.py [RECIPE ...] [--commit acfb3a0] [--device cpu] [--precision float32]
 
 Each recipe is trained twice on the digits of scikit-learn, in two processes on this machine: by the sources of the
 commit, which are checked out into a temporary folder, and by those of this working tree. Compared are the weights,
@@ -57,7 +57,7 @@ JOBS = {
 }
 
 
-def trained(job: Job, device: str) -> dict[str, np.ndarray]:
+def trained(job: Job, device: str, precision: str) -> dict[str, np.ndarray]:
     """The weights, outputs and losses of one training, by whatever narrows is imported."""
     import narrows
 
@@ -67,7 +67,7 @@ def trained(job: Job, device: str) -> dict[str, np.ndarray]:
         y = digits.target.astype(float)
         if job.labels == "some":
             y[LABELLED:] = np.nan
-    shared = {"hidden": (64, 32), "max_epochs": EPOCHS, "random_state": SEED, "precision": "float32"}
+    shared = {"hidden": (64, 32), "max_epochs": EPOCHS, "random_state": SEED, "precision": precision}
     model = getattr(narrows, job.estimator)(
         **{**shared, "compile": False, "device": device, "validation_fraction": 0.1, **job.parameters}
     )
@@ -86,17 +86,17 @@ def trained(job: Job, device: str) -> dict[str, np.ndarray]:
     return {name: np.ascontiguousarray(value) for name, value in results.items()}
 
 
-def train_all(names: list[str], device: str, folder: Path) -> None:
+def train_all(names: list[str], device: str, precision: str, folder: Path) -> None:
     """Write the results of each job as a file in `folder`."""
     torch.set_num_threads(1)
     for name in names:
-        save_file(trained(JOBS[name], device), folder / f"{name}.safetensors")
+        save_file(trained(JOBS[name], device, precision), folder / f"{name}.safetensors")
 
 
-def by(tree: Path, names: list[str], device: str) -> dict[str, dict[str, np.ndarray]]:
+def by(tree: Path, names: list[str], device: str, precision: str) -> dict[str, dict[str, np.ndarray]]:
     """The results of all jobs, trained by the sources in `tree` in a process of their own."""
     with tempfile.TemporaryDirectory() as scratch:
-        command = [sys.executable, __file__, *names, "--device", device, "--into", scratch]
+        command = [sys.executable, __file__, *names, "--device", device, "--precision", precision, "--into", scratch]
         subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(tree / "src")})
         return {name: load_file(Path(scratch) / f"{name}.safetensors") for name in names}
 
@@ -148,17 +148,18 @@ def main() -> None:
     parser = arguments(__doc__, JOBS)
     parser.add_argument("--commit", default=COMMIT, help=f"to compare with (default: {COMMIT})")
     parser.add_argument("--device", default="cpu", help="where to train (default: cpu)")
+    parser.add_argument("--precision", default="float32", help="of matrix products (default: float32)")
     parser.add_argument(
         "--into", type=Path, help="train by the narrows at hand, and write the results into this folder"
     )
     options = parser.parse_args()
     names = options.jobs or list(JOBS)
     if options.into:
-        train_all(names, options.device, options.into)
+        train_all(names, options.device, options.precision, options.into)
         return
     with checked_out(options.commit) as tree:
-        before = by(tree, names, options.device)
-    after = by(ROOT, names, options.device)
+        before = by(tree, names, options.device, options.precision)
+    after = by(ROOT, names, options.device, options.precision)
     found = {name: compared(before[name], after[name]) for name in names}
     print(f"{'recipe':<20} {'same weights':<13} {'loss before':>14} {'loss after':>14} {'relative':>9}  what differs")
     for name, row in found.items():
@@ -169,9 +170,12 @@ def main() -> None:
             f"{name:<20} {same:<13} {first:>14.6f} {second:>14.6f} {row['loss_relative_difference']:>9.2g}  {differing}"
             + ("" if row["passes"] else "   does not pass")
         )
-    details = {"commit": options.commit, "device": options.device, "seed": SEED, "n": 1797, "epochs": EPOCHS}
-    print(f"digits of scikit-learn, n = 1797, seed {SEED}, {EPOCHS} epochs, {options.device}, float32, one thread")
-    keep("same_weights", {**details, "recipes": found})
+    setting = {"commit": options.commit, "device": options.device, "precision": options.precision}
+    details = {**setting, "seed": SEED, "n": 1797, "epochs": EPOCHS}
+    where = f"{options.device}, {options.precision}, one thread"
+    print(f"digits of scikit-learn, n = 1797, seed {SEED}, {EPOCHS} epochs, {where}")
+    name = "same_weights" if options.precision == "float32" else f"same_weights_{options.precision}"
+    keep(name, {**details, "recipes": found})
     sys.exit(0 if all(row["passes"] for row in found.values()) else 1)
 
 
