@@ -17,7 +17,7 @@ from narrows import likelihoods, recipes, storage
 from narrows.data import as_array, as_floats, check_numeric, infer
 from narrows.estimators.applying import Applying
 from narrows.estimators.dials import Dials, has_code
-from narrows.estimators.labels import learned, numbers_where_known
+from narrows.estimators.labels import Labelled, learned, numbers_where_known
 from narrows.estimators.saving import documents, fingerprint
 from narrows.estimators.signature import (
     TRAINING,
@@ -37,7 +37,9 @@ from narrows.training.parallel import join
 _MOST_COMPONENTS = 1_000_000
 
 
-class Estimator(Applying, Dials, ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseEstimator):
+class Estimator(
+    Applying, Dials, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseEstimator
+):
     """Abstract: an autoencoder with scikit-learn's habits. Subclasses name their recipe.
 
     Attributes

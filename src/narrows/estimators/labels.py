@@ -2,16 +2,49 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from narrows.bottlenecks import UNKNOWN
 from narrows.data import Schema
 from narrows.data.labels import parted
 
 _SHOWN = 10  # classes named in a message, at most
+
+
+class Labelled(ABC):
+    """Abstract: the labels of a conditional model."""
+
+    schema_: Schema
+
+    @abstractmethod
+    def _inferred(self, X: Any) -> np.ndarray:
+        """The likeliest label of each example: n x C, one 1."""
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The labels that a conditional model was fitted with, sorted."""
+        if getattr(self, "schema_", None) is None or self.schema_.classes is None:
+            raise AttributeError("There are no classes: fit(X, y) with conditional=True.")
+        return np.asarray(self.schema_.classes)
+
+    def infer_labels(self, X: Any) -> np.ndarray:
+        """Infer the likeliest label of each example under a conditional model: (n,).
+
+        It is argmax_y q(y | x) where some labels were missing, otherwise argmax_y log p(x | z, y) + log p(y) at the
+        example's z, which takes a pass of the decoder for each class.
+
+        Raises
+        ------
+        AttributeError
+            If the model is not conditional.
+        """
+        check_is_fitted(self)
+        return self.classes_[self._inferred(X).argmax(1)]
 
 
 def learned(schema: Schema, y: Any, n: int, owner: str) -> Schema:

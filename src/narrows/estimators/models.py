@@ -48,21 +48,6 @@ class VAE(Estimator, recipe="vae"):
     ((3, 5), (2, 7, 5))
     """
 
-    @property
-    def classes_(self) -> np.ndarray:
-        """The labels that a conditional model was fitted with, sorted."""
-        if getattr(self, "schema_", None) is None or self.schema_.classes is None:
-            raise AttributeError("There are no classes: fit(X, y) with conditional=True.")
-        return np.asarray(self.schema_.classes)
-
-    def infer_labels(self, X: Any) -> np.ndarray:
-        """The likeliest label of each example under a conditional model: argmax_y log p(x | z, y) + log p(y) at its z.
-
-        It takes a pass of the decoder for each class.
-        """
-        check_is_fitted(self)
-        return self.classes_[self._inferred(X).argmax(1)]
-
 
 class DAE(Estimator, recipe="dae"):
     """The denoising autoencoder: `denoise` gives clean data out of noisy data.
