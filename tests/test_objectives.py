@@ -250,6 +250,17 @@ def test_an_encoder_of_a_tighter_bound_is_tuned_with_its_kl():
     assert model.own_costs(0) == {"kl": 1.0}
 
 
+def test_a_score_in_inference_mode_leaves_scores_with_gradients_as_they_are():
+    model, x, _ = linear_model()
+    draws.cache_clear()
+    with torch.inference_mode():
+        expected = log_likelihood(model, x).mean()
+    score = log_likelihood(model, x).mean()
+    score.backward()
+    assert float(score.detach()) == float(expected)
+    assert float(model.encoder.weight.grad.abs().max()) > 0
+
+
 def test_codes_without_a_posterior_have_no_bound():
     with pytest.raises(ValueError, match=r"needs a code that is drawn from a posterior. Plain is a point"):
         ImportanceWeighted().check(model_with(Plain(2)))

@@ -62,9 +62,10 @@ def draws(n_components: int, n: int) -> Tensor:
     All examples share them, so their errors would not average out: they are made to have the mean 0 and the variance 1
     in each component exactly, and no correlations where n / 2 pairs suffice for that.
     """
-    pairs = n // 2
-    half = torch.randn(pairs, n_components, generator=torch.Generator().manual_seed(20_260_101), dtype=torch.float64)
-    if pairs >= n_components:
-        half = torch.linalg.qr(half).Q
-    half = half / half.square().mean(0).sqrt()
-    return torch.cat([half, -half])
+    pairs, generator = n // 2, torch.Generator().manual_seed(20_260_101)
+    with torch.inference_mode(False):  # they are kept, also for parts that take gradients
+        half = torch.randn(pairs, n_components, generator=generator, dtype=torch.float64)
+        if pairs >= n_components:
+            half = torch.linalg.qr(half).Q
+        half = half / half.square().mean(0).sqrt()
+        return torch.cat([half, -half])
