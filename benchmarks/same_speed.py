@@ -3,7 +3,7 @@
     python benchmarks/same_speed.py [JOB ...] [--commit acfb3a0] [--pairs 7]
 
 The sources of the commit, checked out into a temporary folder, and those of this working tree do the same work in turn,
-each time in a process of its own, after a warm-up there. Compared are the CPU seconds of the work, of all threads, pair
+each time in a process of its own with one thread, after a warm-up there. Compared are the CPU seconds of the work, pair
 by pair; the median of the ratios is what counts. Jobs: training an MLP by batches of 128 and 512, plain and compiled,
 as `training.py` does, and applying a model to rows in memory. The script exits with 1 if a median is above 1.03.
 """
@@ -86,7 +86,8 @@ def cpu_seconds(name: str) -> float:
 def in_process(tree: Path, name: str) -> float:
     """The same by the sources in `tree`, in a process of its own."""
     command = [sys.executable, __file__, name, "--alone"]
-    environment = {**os.environ, "PYTHONPATH": str(tree / "src")}
+    # one thread: what others spend on waiting for each other is chance
+    environment = {**os.environ, "PYTHONPATH": str(tree / "src"), "OMP_NUM_THREADS": "1"}
     return float(subprocess.run(command, check=True, env=environment, capture_output=True, text=True).stdout)
 
 

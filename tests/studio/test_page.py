@@ -562,7 +562,7 @@ def test_from_a_file_to_the_dials(visit, studio, table):
         assert page.locator(".columns tbody tr").count() == 5
         page.get_by_label("Learn from pulse").uncheck()
         assert "3 of 5" in page.locator(".bar").first.inner_text()
-        page.get_by_label("Components").fill("2")
+        page.get_by_role("spinbutton", name="Components").fill("2")
         page.get_by_label("Seconds at most").fill("3")
         page.get_by_text("Every other parameter").click()
         page.get_by_label(re.compile(r"^hidden")).fill("(16,)")
