@@ -2,8 +2,9 @@
 
 from narrows.recipes.assemble import CodeTooLong, assemble, labels_of
 from narrows.recipes.fields import Components, Hidden, Level, Likelihood, Network, OptionalComponents
-from narrows.recipes.models import ae, dae, factorvae, iwae, mapae, sae, vae, vqvae
+from narrows.recipes.models import ae, dae, mapae, sae, vae
 from narrows.recipes.registry import RECIPES, Parts, Recipe, available, get, register
+from narrows.recipes.variants import factorvae, iwae, vqvae
 
 __all__ = [
     "RECIPES",
