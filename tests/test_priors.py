@@ -87,7 +87,9 @@ def test_a_prior_that_does_not_suit_the_code_is_refused():
         Gaussian(3, prior=StandardNormal(2))
     with pytest.raises(ValueError, match="free_nats` parameter of Gaussian must be 0 with a NormalMixture prior"):
         Gaussian(3, free_nats=0.1, prior=NormalMixture(3))
-    with pytest.raises(ValueError, match="free_nats` parameter of VAE must be 0 with prior='mixture'"):
+    with pytest.raises(
+        ValueError, match="free_nats` parameter of VAE must be 0 with posterior='gaussian' and prior='mixture'"
+    ):
         narrows.VAE(2, free_nats=0.1, prior="mixture").fit(np.eye(8))
 
 
