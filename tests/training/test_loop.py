@@ -13,6 +13,7 @@ import threading
 import weakref
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -179,7 +180,12 @@ def assert_goes_on_when_killed(recipe: str, n_kills: int, seed: int, tmp_path: P
     assert killed == whole  # history, notes and the number of steps
 
 
-@pytest.mark.parametrize("recipe", ["vae", "sae"])
+def suite_of(*names: str) -> list[Any]:
+    """All recipes, of which only those of `names` run in the suite; the others are slow."""
+    return [name if name in names else pytest.param(name, marks=pytest.mark.slow) for name in RECIPES]
+
+
+@pytest.mark.parametrize("recipe", ["vae", pytest.param("sae", marks=pytest.mark.slow)])
 def test_a_killed_run_goes_on_to_the_same_weights(recipe, tmp_path):
     assert_goes_on_when_killed(recipe, 3, 1, tmp_path)
 
@@ -190,7 +196,7 @@ def test_a_run_killed_20_times_goes_on_to_the_same_weights(recipe, tmp_path):
     assert_goes_on_when_killed(recipe, 20, 2, tmp_path)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", suite_of("vae", "sae", "factorvae"))
 def test_every_checkpoint_of_a_run_leads_to_the_same_end(recipe, tmp_path, monkeypatch):
     # every checkpoint that a run writes is kept; each is a moment at which it could have been killed
     kept = []
@@ -671,7 +677,7 @@ def test_the_mean_training_loss_is_a_mean_over_steps(monkeypatch):
     assert result.history[1]["loss"] == pytest.approx(np.mean(seen[69:]), rel=1e-5)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", suite_of("ae", "vae", "sae"))
 def test_the_best_weights_are_kept(recipe, rng):
     X = rng.normal(size=(240, 8)) + 0.3 * rng.normal(size=(240, 1))
     trainer = trainer_of(recipe, X, max_epochs=200, learning_rate=1e-2, n_iter_no_change=10**6)
