@@ -203,7 +203,7 @@ def test_regression_from_few():
     assert spread.score(V[hidden], v[hidden]) > probe + 0.03
 
 
-@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize("hidden", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_an_encoder_learns_numbers(hidden):
     rng = np.random.default_rng(0)
     V = rng.uniform(-1, 1, size=(400, 4))

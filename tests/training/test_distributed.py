@@ -23,7 +23,10 @@ from narrows import VAE
 from narrows.shards import batch_any, batch_length, batch_mean, batch_sum
 from narrows.training.parallel import World, join
 
-pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="needs gloo")
+pytestmark = [
+    pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="needs gloo"),
+    pytest.mark.slow,  # .ci/run has a section of its own for them, so that they run each time
+]
 
 PROCESSES = Path(__file__).with_name("processes.py")
 RUN = runpy.run_path(str(PROCESSES))
