@@ -67,12 +67,12 @@ class LabelHead(nn.Module):
         """The columns behind the code, and the costs; `label` is B integers, `UNKNOWN` where there is none."""
         log_q = self.log_probs(h)
         known = label != UNKNOWN
-        one_hot = F.one_hot(label.clamp(min=0), log_q.shape[1]).to(log_q.dtype)
-        missed = torch.where(known, -(log_q * one_hot).sum(1), 0.0)
+        columns = one_hot(label, log_q.shape[1], log_q.dtype)
+        missed = torch.where(known, -(log_q * columns).sum(1), 0.0)
         kl = torch.where(known, 0.0, (log_q.exp() * (log_q - self.log_frequencies)).sum(1))
         gumbel = -rng.exponential_like(log_q).clamp(min=1e-20).log()
         drawn = ((log_q + gumbel) / self.temperature).softmax(1)
-        return LabelOutput(torch.where(known[:, None], one_hot, drawn), {"label": missed, "kl_label": kl})
+        return LabelOutput(torch.where(known[:, None], columns, drawn), {"label": missed, "kl_label": kl})
 
     def log_probs(self, h: Tensor) -> Tensor:
         """log q(y | x): B x C, nats, in at least single precision."""
@@ -133,7 +133,12 @@ class Label(nn.Module):
 
     def one_hot(self, label: Tensor, like: Tensor) -> Tensor:
         """B class numbers as B x C with a 1 in the class's column, in the dtype of `like`."""
-        return (label[:, None] == torch.arange(self.n_classes, device=label.device)).to(like.dtype)
+        return one_hot(label, self.n_classes, like.dtype)
+
+
+def one_hot(label: Tensor, n_classes: int, dtype: torch.dtype) -> Tensor:
+    """Return B class numbers as B x C with a 1 in the class's column; a row of 0 for `UNKNOWN`."""
+    return (label[:, None] == torch.arange(n_classes, device=label.device)).to(dtype)
 
 
 class Joint(Stochastic):
