@@ -93,18 +93,30 @@ def run(session: Session, *, host: str = "127.0.0.1", port: int = 8760, browser:
             timeout_graceful_shutdown=_GRACE,
         )
         links = addresses(host, listener.getsockname()[1], token)
-        server = uvicorn.Server(config)
-        say("\n".join([f"narrows studio: {links[0]}", *(f"            or: {link}" for link in links[1:])]))
-        if session.keep is None:
-            say("Models trained here are kept until you stop it; --keep DIR keeps them, or download them on the page.")
-        say("Ctrl-C stops it.")
-        if browser:
-            threading.Timer(0.3, webbrowser.open, [links[0]]).start()
+
+        class Server(uvicorn.Server):
+            """Says where it is once it answers: by then Ctrl-C has its handler, even where a shell had it ignored."""
+
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                announce(links, kept=session.keep is not None)
+                if browser:
+                    threading.Thread(target=webbrowser.open, args=(links[0],), daemon=True).start()
+
+        server = Server(config)
         app.state.ended = lambda: server.should_exit
         with contextlib.suppress(KeyboardInterrupt), terminating():
             server.run(sockets=[listener])
         if session.keep is None and any(not view.saved for view in session.views.values()):
             say("The models that were trained here are gone with their temporary folder.")
+
+
+def announce(links: list[str], *, kept: bool) -> None:
+    """Print the links, and what becomes of models trained on the page."""
+    say("\n".join([f"narrows studio: {links[0]}", *(f"            or: {link}" for link in links[1:])]))
+    if not kept:
+        say("Models trained here are kept until you stop it; --keep DIR keeps them, or download them on the page.")
+    say("Ctrl-C stops it.")
 
 
 @contextlib.contextmanager
