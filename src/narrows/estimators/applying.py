@@ -6,7 +6,7 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,12 +19,10 @@ from narrows.data.streams import Source
 from narrows.estimators import blocks
 from narrows.estimators.survey import support_message
 from narrows.evaluation.scores import log_likelihood
+from narrows.fitted import FittedModel
 from narrows.model import Autoencoder, inference_mode
 from narrows.training import RandomStream, choose_device, draws_globally
 from narrows.training.progress import Reporter
-
-if TYPE_CHECKING:
-    from narrows.estimators.base import Estimator
 
 
 class Applying(ABC):
@@ -216,7 +214,7 @@ class Applying(ABC):
                 return
         strange = ~self.applied(lambda x: likelihood.contains(x).flatten(1).all(1), rows).numpy()
         if strange.any():
-            raise ValueError(support_message(cast("Estimator", self), rows, np.flatnonzero(strange)))
+            raise ValueError(support_message(cast(FittedModel, self), rows, np.flatnonzero(strange)))
 
     def _refuse_strange(self, x: Tensor, rows: np.ndarray, first: int) -> None:
         """Raise for a block (prepared, and as it came) with values that the likelihood cannot score."""
@@ -225,7 +223,7 @@ class Applying(ABC):
             return
         strange = np.flatnonzero(~within.flatten(1).all(1).cpu().numpy())
         where = f"In rows {first:,} to {first + len(rows) - 1:,}: " if first else ""
-        raise ValueError(where + support_message(cast("Estimator", self), rows, strange, first))
+        raise ValueError(where + support_message(cast(FittedModel, self), rows, strange, first))
 
 
 def _as_float_of(rows: np.ndarray, result: np.ndarray) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,6 +27,7 @@ from narrows.estimators.signature import (
     seed_of_run,
 )
 from narrows.estimators.survey import card, survey
+from narrows.extensions import extension
 from narrows.params import Parameter
 from narrows.plots import Plots
 from narrows.training import Interrupted, Result, Settings, checkpoint, seeded_init
@@ -215,8 +215,7 @@ class Estimator(
     def studio(self, X: Any = None, y: Any = None) -> Any:
         """The dials, and a map of X coloured by y, as a widget for notebooks (extra `notebook`)."""
         check_is_fitted(self)
-        # by name, as whoever calls it would: the studio stands above the estimators
-        return importlib.import_module("narrows.studio.notebook").Studio(self, X, y)
+        return extension("studio")(self, X, y)
 
     # ---------------------------------------------------------------------------------------------- applying
 

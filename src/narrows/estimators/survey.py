@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from torch import Tensor
@@ -10,17 +10,25 @@ from torch import Tensor
 from narrows.bottlenecks import active_components
 from narrows.data import evenly
 from narrows.evaluation.scores import AUTO_CONTAMINATION, apply_to_code
+from narrows.fitted import FittedModel
 from narrows.training import n_looked_at
 from narrows.version import __version__
-
-if TYPE_CHECKING:
-    from narrows.estimators.base import Estimator
 
 _SCORED = (1_000, 2_000)  # rows to set the threshold by, at least and at most: a quantile needs no more
 _SEEN_PER_SCORED = 100  # by the training: a score may take ten passes
 
 
-def survey(self: Estimator, rows: np.ndarray) -> None:
+class _Trained(FittedModel, Protocol):
+    """Protocol: what `survey` needs of an estimator besides."""
+
+    code_covariance_: np.ndarray
+
+    def _scores(self, rows: np.ndarray) -> np.ndarray: ...
+
+    def _surveyed(self, sample: np.ndarray) -> None: ...
+
+
+def survey(self: _Trained, rows: np.ndarray) -> None:
     """What is known of the training data once the model is trained: codes, what components carry, the threshold."""
     model = self.module()
     bottleneck, stochastic = model.bottleneck, model.stochastic
@@ -61,7 +69,7 @@ def survey(self: Estimator, rows: np.ndarray) -> None:
     self.offset_ = float(np.quantile(self._scores(scored), share))
 
 
-def card(self: Estimator) -> str:
+def card(self: FittedModel) -> str:
     """The model card: a README.md for whoever finds the folder."""
     last = self.history_[-1] if self.history_ else {}
     losses = "\n".join(f"- {k}: {v:.6g}" for k, v in last.items() if isinstance(v, float))
@@ -73,7 +81,7 @@ def card(self: Estimator) -> str:
     )
 
 
-def support_message(self: Estimator, rows: np.ndarray, strange: np.ndarray, first: int = 0) -> str:
+def support_message(self: FittedModel, rows: np.ndarray, strange: np.ndarray, first: int = 0) -> str:
     """What to say of values that the likelihood cannot score; `strange` are the rows that hold some.
 
     `first` is the number of the first of `rows`, where those are a block of more.

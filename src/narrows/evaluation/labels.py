@@ -13,9 +13,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from narrows.evaluation.absent import Absent
 from narrows.evaluation.distances import nearest, points
 from narrows.evaluation.intervals import N_GROUPS, Estimate, jackknife
-from narrows.evaluation.registry import Absent, measure
+from narrows.evaluation.registry import measure
 from narrows.evaluation.subjects import Subject
 
 N_NEIGHBORS = 10

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from narrows.bottlenecks import ACTIVE_VARIANCE
+from narrows.evaluation.absent import Absent
 from narrows.evaluation.intervals import Estimate, percentiles
-from narrows.evaluation.registry import Absent, measure
+from narrows.evaluation.registry import measure
 from narrows.evaluation.scores import apply_to_code
 from narrows.evaluation.subjects import OfModel, OfPCA, Subject
 from narrows.model import Autoencoder, inference_mode, log_prob_by_label

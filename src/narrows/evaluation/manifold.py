@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.evaluation.absent import Absent
 from narrows.evaluation.distances import nearest, others, points
 from narrows.evaluation.intervals import Estimate
-from narrows.evaluation.registry import Absent, measure
+from narrows.evaluation.registry import measure
 from narrows.evaluation.subjects import Subject
 
 N_NEIGHBORS = 10

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,14 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 from narrows.data import counted, spaced, taken
 from narrows.data.labels import parted
 from narrows.evaluation import calibration, labels, likelihood, manifold, reconstruction, samples, sparsity
-from narrows.evaluation.registry import MEASURES, Absent, Measure
+from narrows.evaluation.absent import Absent
+from narrows.evaluation.registry import MEASURES, Measure
 from narrows.evaluation.subjects import OfModel, OfPCA, Scene, Subject
 from narrows.evaluation.table import Evaluation, Row
+from narrows.fitted import FittedModel
 from narrows.params import Integer, Parameter, nearest
 from narrows.training.progress import Reporter
-
-if TYPE_CHECKING:
-    from narrows.estimators import Estimator  # for the annotation only: evaluation stands below
 
 # each registers its measures when it is imported; the table has them in this order, and others behind
 _ORDER = [m.__name__ for m in (reconstruction, likelihood, manifold, labels, sparsity, samples, calibration)]
@@ -27,12 +26,12 @@ _MOST_NUMBERS = 1 << 25  # looked at: 128 MB of examples in single precision
 
 
 def evaluate(
-    model: Estimator,
+    model: FittedModel,
     X: Any,
     y: Any = None,
     *,
     train: Any = None,
-    beside: Estimator | None = None,
+    beside: FittedModel | None = None,
     measures: Sequence[str] | None = None,
     n_draws: int = 64,
     features: Callable[[Any], Any] | None = None,
@@ -121,7 +120,7 @@ def _add(one: Measure, subjects: dict[str, Subject], found: Evaluation) -> None:
 
 
 def _scene(
-    model: Estimator, X: Any, y: Any, train: Any, scores: Any, found: Evaluation
+    model: FittedModel, X: Any, y: Any, train: Any, scores: Any, found: Evaluation
 ) -> tuple[Scene, np.ndarray | None]:
     """The examples, of which some speak for all where they are many, what is said of them, and their `scores`."""
     n = counted(X, "evaluate")
@@ -197,12 +196,12 @@ def _checked_labels(y: Any, n: int) -> np.ndarray | None:
     return numbers.astype(np.int64)
 
 
-def _index(n: int, model: Estimator) -> np.ndarray:
+def _index(n: int, model: FittedModel) -> np.ndarray:
     """Which of n examples are looked at."""
     most = max(2, _MOST_NUMBERS // model.schema_.n_entries)
     return spaced(n, most)
 
 
-def _other_name(model: Estimator, beside: Estimator) -> str:
+def _other_name(model: FittedModel, beside: FittedModel) -> str:
     name = type(beside).__name__
     return name if name != type(model).__name__ else f"other {name}"

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.evaluation.absent import Absent
 from narrows.evaluation.intervals import Estimate
-from narrows.evaluation.registry import Absent, measure
+from narrows.evaluation.registry import measure
 from narrows.evaluation.subjects import Subject
 
 _C1, _C2 = 0.01**2, 0.03**2

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from narrows.evaluation.intervals import Estimate
+from narrows.evaluation.subjects import Subject
 
-if TYPE_CHECKING:
-    from narrows.evaluation.subjects import Subject
-
-Function = Callable[["Subject"], Estimate | Mapping[str, Estimate]]
-
-
-class Absent(Exception):
-    """A measure that this model or these data do not have; the message says why."""
+Function = Callable[[Subject], Estimate | Mapping[str, Estimate]]
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.evaluation.absent import Absent
 from narrows.evaluation.distances import blocks, nearest
 from narrows.evaluation.intervals import N_GROUPS, Estimate, Z, jackknife
-from narrows.evaluation.registry import Absent, measure
+from narrows.evaluation.registry import measure
 from narrows.evaluation.subjects import OfModel, Subject
 
 N_REACH = 3  # neighbours

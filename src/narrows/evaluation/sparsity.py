@@ -13,8 +13,9 @@ from __future__ import annotations
 import numpy as np
 
 from narrows.bottlenecks import as_sparse
+from narrows.evaluation.absent import Absent
 from narrows.evaluation.intervals import Estimate, percentiles
-from narrows.evaluation.registry import Absent, measure
+from narrows.evaluation.registry import measure
 from narrows.evaluation.subjects import OfModel, Subject
 
 

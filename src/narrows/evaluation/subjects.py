@@ -11,7 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,15 +20,13 @@ from torch import Tensor
 
 from narrows.bottlenecks import Bottleneck, Stochastic
 from narrows.data import Schema, spaced
+from narrows.evaluation.absent import Absent
 from narrows.evaluation.features import Space
 from narrows.evaluation.features import name as name_of_space
 from narrows.evaluation.intervals import Resamples
-from narrows.evaluation.registry import Absent
 from narrows.evaluation.scores import AUTO_CONTAMINATION, N_DRAWS, apply_to_code
 from narrows.evaluation.scores import draws as fixed_draws
-
-if TYPE_CHECKING:
-    from narrows.estimators import Estimator  # for the annotation only: evaluation stands below
+from narrows.fitted import FittedModel
 
 N_COMPARED = 5_000  # real examples, and as many new ones
 N_TRAIN_SCORED = 2_000  # training examples, whose scores the others' are compared with
@@ -173,7 +171,7 @@ class OfModel(Subject):
     scores : what `score_samples` gives for the examples, if that is known.
     """
 
-    def __init__(self, estimator: Estimator, scene: Scene, scores: np.ndarray | None = None) -> None:
+    def __init__(self, estimator: FittedModel, scene: Scene, scores: np.ndarray | None = None) -> None:
         self.estimator, self.scene = estimator, scene
         if scores is not None:
             self.scores = scores

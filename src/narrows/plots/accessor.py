@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from narrows.fitted import FittedModel
 from narrows.params import Integer, Parameter
 from narrows.plots import picks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from narrows.estimators import Estimator
-    from narrows.plots.style import Layout  # for the annotation only: plots stand below
+    from narrows.plots.style import Layout
 
 _PICTURES = ("curves", "reconstructions", "map", "dials", "samples", "units")
 _MOST_PLACES = 20_000  # on a map, before its picture is a blot
@@ -42,7 +42,7 @@ class Plots:
     'component 0'
     """
 
-    def __init__(self, model: Estimator, new_axes: Callable[[float, float, Layout], Axes] | None = None) -> None:
+    def __init__(self, model: FittedModel, new_axes: Callable[[float, float, Layout], Axes] | None = None) -> None:
         self.model, self._new_axes = model, new_axes
 
     def __repr__(self) -> str:

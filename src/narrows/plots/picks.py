@@ -7,17 +7,15 @@ by side.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from narrows.bottlenecks import as_sparse
 from narrows.data import Schema, evenly
+from narrows.fitted import FittedModel
 from narrows.model import inference_mode
-
-if TYPE_CHECKING:
-    from narrows.estimators import SAE, Estimator  # for the annotations only: plots stand below
 
 _LOOKED_AT = 20_000  # codes, at most, to find their principal axes by
 
@@ -36,7 +34,7 @@ class Rebuilt(NamedTuple):
     error: np.ndarray
 
 
-def rebuilt(model: Estimator, X: Any) -> Rebuilt:
+def rebuilt(model: FittedModel, X: Any) -> Rebuilt:
     """X through `model`."""
     rows = model.prepared(X)
     out = model.applied(model.model_.reconstruct, rows)
@@ -114,7 +112,7 @@ def losses(history: Sequence[Mapping[str, Any]]) -> dict[str, tuple[list[float],
     return found
 
 
-def dial_order(model: Estimator, most: int) -> tuple[list[int], list[str]]:
+def dial_order(model: FittedModel, most: int) -> tuple[list[int], list[str]]:
     """The components to turn, at most so many, those first that carry most, and what is written beside each."""
     if has_nats(model):
         unused = set(model.unused_components_)
@@ -127,7 +125,7 @@ def dial_order(model: Estimator, most: int) -> tuple[list[int], list[str]]:
     return order[:most], [carried[i] for i in order[:most]]
 
 
-def directions(model: SAE) -> np.ndarray:
+def directions(model: FittedModel) -> np.ndarray:
     """What each unit adds to the decoder's numbers: units x `schema.shape`."""
     n, parameter = model.model_.bottleneck.n_components, next(model.model_.parameters())
     with inference_mode(model.model_):
@@ -151,7 +149,7 @@ class Units(NamedTuple):
     best: list[np.ndarray]
 
 
-def units(model: SAE, X: Any, n_units: int, n_examples: int) -> Units:
+def units(model: FittedModel, X: Any, n_units: int, n_examples: int) -> Units:
     """What the busiest `n_units` of `model` respond to among X."""
     codes, code = np.asarray(model.transform(X)), as_sparse(model.model_.bottleneck)
     assert code is not None
@@ -193,25 +191,25 @@ def limits(schema: Schema, rows: np.ndarray) -> tuple[float, float]:
     return float(low), float(max(high, low + 1e-6))
 
 
-def needs_code(model: Estimator, what: str) -> None:
+def needs_code(model: FittedModel, what: str) -> None:
     """Raise for a model without codes."""
     if not model.model_.has_code:
         owner = type(model).__name__
         raise ValueError(f"{what} needs codes, and this {owner} has none, because n_components=None. Pass a number.")
 
 
-def needs_sparse(model: Estimator, what: str) -> None:
+def needs_sparse(model: FittedModel, what: str) -> None:
     """Raise for a model without units."""
     if not model.model_.bottleneck.is_sparse:
         raise ValueError(f"{what} needs a sparse code, and this {type(model).__name__} has none. Fit an SAE.")
 
 
-def can_sample(model: Estimator) -> bool:
+def can_sample(model: FittedModel) -> bool:
     """Tell whether codes can be drawn."""
     return model.model_.has_code and model.model_.bottleneck.default_sampler is not None
 
 
-def has_nats(model: Estimator) -> bool:
+def has_nats(model: FittedModel) -> bool:
     """Tell whether the nats of each component of a code are known."""
     return hasattr(model, "components_kl_")
 

@@ -212,7 +212,18 @@ class Index:
         """
         if self._by_graph:
             self._grown()
-        files.write(Path(folder), self, self._graph if self._by_graph else None, about or {})
+        settings = {
+            "model": files.fingerprint(self.model),
+            "n": len(self),
+            "metric": self.metric,
+            "exact": self.exact,
+            "recall": self.recall,
+            "width": self.width,
+            "keys": self.keys,
+            "labels": None if self.labels is None else self.labels.tolist(),
+            "about": about or {},
+        }
+        files.write(Path(folder), settings, self.codes, self._graph if self._by_graph else None)
 
     @classmethod
     def load(cls, folder: str | Path, model: Estimator) -> Index:

@@ -15,6 +15,7 @@ from pathlib import Path
 from narrows.data import images, parquet
 from narrows.data.files import arrays, tables
 from narrows.data.files.loaded import Loaded
+from narrows.data.named_sets import NAMES
 from narrows.data.sinks import DELIMITERS
 
 _PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt")
@@ -113,8 +114,6 @@ def _damage_reported(path: Path) -> Iterator[None]:
 
 def _missing(path: Path) -> str:
     """Say that there is nothing at `path`, and which names are near."""
-    from narrows.data.named import NAMES  # not above: `named` stands on this file, and is wanted for this hint only
-
     if not path.parent.is_dir():
         return f"There is no file or folder {path}: the folder {path.parent} does not exist."
     siblings = {entry.name.lower(): str(entry) for entry in path.parent.iterdir()}

@@ -7,6 +7,7 @@ JPEG's subsampling.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from narrows.tasks.photos.images import is_one, paths
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from narrows.tasks.photos.denoiser import PhotoDenoiser
+Denoise = Callable[..., np.ndarray]  # `PhotoDenoiser.denoise`
 
 _QUALITY = 95  # of JPEG and WebP: above it files grow and nothing is seen
 _KEPT = ("icc_profile", "exif", "xmp", "dpi", "comment", "gamma", "transparency")  # of what Pillow reads and writes
@@ -28,10 +29,10 @@ _TRANSPARENT = ("LA", "RGBA", "La", "RGBa")
 _MODES = ("L", "P", "RGB", "CMYK", *_THROUGH, *_TRANSPARENT)
 
 
-def clean_files(model: PhotoDenoiser, source: Path, out: Path, *, ensemble: bool = False) -> list[Path]:
+def clean_files(denoise: Denoise, source: Path, out: Path, *, ensemble: bool = False) -> list[Path]:
     """Clean the photo, or those of the folder, at `source` into `out`: see `PhotoDenoiser.denoise_files`."""
     if out.suffix.lower() == ".npy":
-        clean_array(model, source, out, ensemble=ensemble)
+        clean_array(denoise, source, out, ensemble=ensemble)
         return [out]
     if out.suffix and not out.is_dir():
         raise ValueError(f"Cannot write photos to {out}: name a folder (no suffix), or a .npy file for a .npy file.")
@@ -45,7 +46,7 @@ def clean_files(model: PhotoDenoiser, source: Path, out: Path, *, ensemble: bool
     for path in found:
         target = out / path.relative_to(root)
         try:
-            clean_file(model, path, target, ensemble=ensemble)
+            clean_file(denoise, path, target, ensemble=ensemble)
             written.append(target)
         except ValueError as fault:  # one bad photo is no reason not to clean the others
             faults.append(str(fault))
@@ -55,7 +56,7 @@ def clean_files(model: PhotoDenoiser, source: Path, out: Path, *, ensemble: bool
     return written
 
 
-def clean_array(model: PhotoDenoiser, path: Path, target: Path, *, ensemble: bool = False) -> None:
+def clean_array(denoise: Denoise, path: Path, target: Path, *, ensemble: bool = False) -> None:
     """Clean the photo (h, w) or (h, w, c) in a .npy file, which may be larger than memory, into another such file."""
     try:
         image = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -65,11 +66,11 @@ def clean_array(model: PhotoDenoiser, path: Path, target: Path, *, ensemble: boo
         raise ValueError(f"{path} must hold one photo, (h, w) or (h, w, c). Pass several as a folder of photos.")
     with atomic_path(target) as temporary:
         cleaned = np.lib.format.open_memmap(temporary, "w+", image.dtype, image.shape)
-        model.denoise(image, ensemble=ensemble, out=cleaned)
+        denoise(image, ensemble=ensemble, out=cleaned)
         cleaned.flush()
 
 
-def clean_file(model: PhotoDenoiser, path: Path, target: Path, *, ensemble: bool = False) -> None:
+def clean_file(denoise: Denoise, path: Path, target: Path, *, ensemble: bool = False) -> None:
     """Clean the photo at `path` into the file `target`, whose folder is made.
 
     Raises
@@ -84,27 +85,27 @@ def clean_file(model: PhotoDenoiser, path: Path, target: Path, *, ensemble: bool
             options = _options(image)
     if fault:
         raise ValueError(fault)
-    cleaned = _cleaned(model, image, ensemble)
+    cleaned = _cleaned(denoise, image, ensemble)
     target.parent.mkdir(parents=True, exist_ok=True)
     kind = "JPEG" if image.format == "MPO" else image.format
     with atomic_path(target) as temporary:
         cleaned.save(temporary, kind, **options)
 
 
-def _cleaned(model: PhotoDenoiser, image: Image, ensemble: bool) -> Image:
+def _cleaned(denoise: Denoise, image: Image, ensemble: bool) -> Image:
     """The photo in its own mode."""
     from PIL import Image as pillow
 
     if images.is_16_bit(image):
-        return pillow.fromarray(model.denoise(np.asarray(image).astype(np.uint16), ensemble=ensemble))
+        return pillow.fromarray(denoise(np.asarray(image).astype(np.uint16), ensemble=ensemble))
     if image.mode == "P":
-        cleaned = pillow.fromarray(model.denoise(np.asarray(images.opaque(image)), ensemble=ensemble))
+        cleaned = pillow.fromarray(denoise(np.asarray(images.opaque(image)), ensemble=ensemble))
         return _in_palette(cleaned, image)
     through = image.convert(_THROUGH[image.mode]) if image.mode in _THROUGH else image
     bands = list(through.split())
     alpha = [bands.pop()] if image.mode in _TRANSPARENT else []
     pixels = np.stack([np.asarray(band) for band in bands], -1)
-    found = model.denoise(pixels if len(bands) > 1 else pixels[..., 0], ensemble=ensemble)
+    found = denoise(pixels if len(bands) > 1 else pixels[..., 0], ensemble=ensemble)
     clean = [pillow.fromarray(band) for band in np.moveaxis(np.atleast_3d(found), -1, 0)]
     cleaned = pillow.merge(through.mode, [*clean, *alpha])
     return cleaned if through is image else cleaned.convert(image.mode, dither=pillow.Dither.NONE)
