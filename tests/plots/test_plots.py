@@ -222,7 +222,7 @@ def test_samples_follow_the_seed(models):
         (
             "vae",
             lambda p, X: p.map(X, [1, 2]),
-            r"plot.map needs one label for each of 300 examples. Got y of shape",
+            r"y passed to plot.map must hold one label for each of 300 examples, shape \(300,\). Got shape \(2,\)",
         ),
         ("vae", lambda p, X: p.reconstructions(X, 0), r"The `n` parameter of plot.reconstructions must be an int"),
         ("vae", lambda p, X: p.map(X[:, :4]), r"the model was fitted on shape \(8, 8\)"),

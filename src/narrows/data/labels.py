@@ -1,4 +1,4 @@
-"""Labels: those that lie in a file of their own, and which of them are known."""
+"""Labels: the check of `y`, labels in a file of their own, and which labels are known."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from narrows.data.files import read
 
@@ -43,6 +44,33 @@ def read_labels(path: str | Path, n: int | None = None) -> np.ndarray:
     if n is not None and len(found) != n:
         raise ValueError(f"{path} must hold one label for each of the {n:,} examples. It holds {len(found):,}.")
     return found
+
+
+def check_labels(y: Any, n: int, owner: str, what: str = "label", hint: str = "") -> np.ndarray:
+    """Return `y` as an array of n labels: the one rule for every `y` that is given in memory.
+
+    Labels have the shape (n,) or are a column (n, 1). Words of dtype object become strings. Missing labels stay as they
+    are: `parted` finds them.
+
+    Parameters
+    ----------
+    n : examples.
+    owner, what, hint : who takes the labels, what one of them is called, and what would help, for the message.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label for each example.
+    """
+    labels = y.detach().cpu().numpy() if isinstance(y, Tensor) else np.asarray(y)
+    if labels.shape not in ((n,), (n, 1)):
+        raise ValueError(
+            f"y passed to {owner} must hold one {what} for each of {n} examples, shape ({n},). Got shape "
+            f"{labels.shape}.{hint}"
+        )
+    labels = labels.reshape(n)
+    is_words = labels.dtype.kind == "O" and n > 0 and all(isinstance(label, str) for label in labels)
+    return labels.astype(str) if is_words else labels
 
 
 def parted(y: Any) -> tuple[np.ndarray, np.ndarray]:

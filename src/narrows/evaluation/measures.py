@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.utils.validation import check_is_fitted
 
 from narrows.data import counted, spaced, taken
-from narrows.data.labels import parted
+from narrows.data.labels import check_labels, parted
 from narrows.evaluation import calibration, labels, likelihood, manifold, reconstruction, samples, sparsity
 from narrows.evaluation.absent import Absent
 from narrows.evaluation.registry import MEASURES, Measure
@@ -178,13 +177,7 @@ def _checked_labels(y: Any, n: int) -> np.ndarray | None:
     """Labels as integers from 0."""
     if y is None:
         return None
-    y = y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else np.asarray(y)
-    if y.shape != (n,):
-        raise ValueError(
-            f"The `y` parameter of evaluate must hold one label for each of {n} examples, shape ({n},). Got the shape "
-            f"{y.shape}. Training examples are passed by name: train=X."
-        )
-    y, known = parted(y)
+    y, known = parted(check_labels(y, n, "evaluate", hint=" Training examples are passed by name: train=X."))
     if not known.all() or (y.dtype.kind == "f" and not (np.isfinite(y) & (y == np.round(y))).all()):
         raise ValueError("The `y` parameter of evaluate must hold classes: no fractions, and none may be missing.")
     classes, numbers = np.unique(y, return_inverse=True)

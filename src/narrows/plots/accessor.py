@@ -102,7 +102,7 @@ class Plots:
 
         picks.needs_code(self.model, "plot.map")
         codes = np.asarray(self.model.transform(X))
-        labels = None if y is None else picks.check_labels(y, len(codes), "plot.map")
+        labels = None if y is None else picks.map_labels(y, len(codes), "plot.map")
         plane = picks.plane(codes)
         shown = np.arange(len(codes))
         if len(codes) > _MOST_PLACES:

@@ -14,6 +14,7 @@ import torch
 
 from narrows.bottlenecks import as_sparse
 from narrows.data import Schema, evenly
+from narrows.data.labels import check_labels
 from narrows.fitted import FittedModel
 from narrows.model import inference_mode
 
@@ -228,17 +229,12 @@ def classes(y: np.ndarray, most: int) -> list[Any] | None:
     return None
 
 
-def check_labels(y: Any, n: int, owner: str) -> np.ndarray:
-    """y as an array of n labels."""
-    found = np.asarray(y)
-    if found.ndim == 2 and found.shape[1] == 1:
-        found = found[:, 0]
-    if found.ndim != 1 or len(found) != n:
-        raise ValueError(f"{owner} needs one label for each of {n:,} examples. Got y of shape {found.shape}.")
-    if found.dtype.kind == "O":
-        found = np.array([label if label is None else str(label) for label in found.tolist()], dtype=object)
-        return np.where(found == None, "missing", found).astype(str)  # noqa: E711 (one by one)
-    return found
+def map_labels(y: Any, n: int, owner: str) -> np.ndarray:
+    """Return y as n labels of a map: numbers or words, "missing" where an object is None."""
+    labels = check_labels(y, n, owner)
+    if labels.dtype.kind != "O":
+        return labels
+    return np.array(["missing" if label is None else str(label) for label in labels.tolist()], dtype=str)
 
 
 def _missing(y: np.ndarray) -> np.ndarray:

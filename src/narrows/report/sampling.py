@@ -64,7 +64,7 @@ def sampled(model: Estimator, X: Any, y: Any, most: int, seed: int) -> Sampled:
 def _labels(y: Any, n: int, owner: str) -> np.ndarray | None:
     if n == 0:
         raise ValueError(f"X passed to {owner} holds no examples. A page is made of at least one.")
-    return None if y is None else picks.check_labels(y, n, owner)
+    return None if y is None else picks.map_labels(y, n, owner)
 
 
 def _read(source: Source, index: np.ndarray) -> np.ndarray:

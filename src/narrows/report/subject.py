@@ -53,7 +53,7 @@ class Subject:
         self.model, self.seed = model, seed
         self.X = X if hasattr(X, "iloc") else as_array(X, type(model).__name__)
         self.rows = model.prepared(X).numpy()
-        self.y = None if y is None else picks.check_labels(y, len(self.rows), "A page about a model")
+        self.y = None if y is None else picks.map_labels(y, len(self.rows), "A page about a model")
         self.schema = model.schema_
         self.is_image = self.schema.kind == "image"
         self.kind = type(model).__name__

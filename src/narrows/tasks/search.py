@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from narrows.data import spaced
+from narrows.data.labels import check_labels
 from narrows.estimators import Estimator
 from narrows.evaluation.labels import vote
 from narrows.params import Integer, OneOf, Parameter, Real
@@ -115,7 +116,7 @@ class Index:
         """Take rows in whose codes (n x L) are known: what `add` does after it has encoded them."""
         codes = _codes(codes, self.codes.shape[1])
         first = len(self) == 0
-        labels = None if y is None else self._labels(y)
+        labels = None if y is None else self._labels(y, len(codes), "Index.add")
         for name, given, known in (("y", labels, self.labels), ("keys", keys, self.keys)):
             if given is not None and len(given) != len(codes):
                 raise ValueError(
@@ -180,11 +181,9 @@ class Index:
         k, n_neighbors = min(k, most), min(n_neighbors, most)
         self._check_k(k, most)
         codes = self.codes if own else np.asarray(self.model.stream(X), dtype=np.float32)
-        labels = self.labels if own and y is None else None if y is None else self._labels(y)
-        if labels is not None and len(labels) != len(codes):
-            raise ValueError(
-                f"`y` passed to evaluate must have one entry for each of {len(codes)} queries. Got {len(labels)}."
-            )
+        labels = (
+            self.labels if own and y is None else None if y is None else self._labels(y, len(codes), "Index.evaluate")
+        )
         if labels is not None and self.labels is None:
             raise ValueError("The rows of this index have no labels to compare with: pass them as `y` to add.")
         skipped = np.arange(len(codes)) if own else None
@@ -250,12 +249,9 @@ class Index:
     def _by_graph(self) -> bool:
         return len(self) > _COMPARED if self.exact == "auto" else not self.exact
 
-    def _labels(self, y: Any) -> np.ndarray:
-        """`y` as an array of labels that can be the same as the rows' own."""
-        labels = np.asarray(y)
-        labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-        if labels.ndim != 1:
-            raise ValueError(f"`y` of an index must hold one label a row. Got the shape {labels.shape}.")
+    def _labels(self, y: Any, n: int, owner: str) -> np.ndarray:
+        """Return `y` as an array of n labels that can be the same as the rows' own."""
+        labels = check_labels(y, n, owner)
         words = [known.dtype.kind in "USO" for known in (labels, self.labels) if known is not None]
         if len(set(words)) > 1:
             raise ValueError("The labels of an index's rows and those in `y` must both be numbers, or both be words.")
