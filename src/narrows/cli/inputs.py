@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT = "checkpoint.safetensors"  # `narrows.training.checkpoint.NAME`, without the import of torch
 LOG = "log.jsonl"  # `narrows.training.tracking.LOG`
-OUTLIERS, PHOTOS = "outliers", "photo_denoiser"  # recipes of `narrows.tasks`, without the import of torch
-OTHERS = {OUTLIERS: ("fit-outliers", "score"), PHOTOS: ("fit-denoiser", "denoise")}  # made by, and for
+_COMMANDS = {"OutlierDetector": ("fit-outliers", "score"), "PhotoDenoiser": ("fit-denoiser", "denoise")}  # makes, uses
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -115,13 +114,13 @@ def parameter_values(cls: type[Estimator], assignments: Sequence[str], options: 
 
 def opened(folder: Path, *, needs_code: bool = False) -> Estimator:
     """The fitted model in `folder`; with `needs_code`, one that has a narrow code."""
-    from narrows import storage
     from narrows.estimators import load
+    from narrows.tasks.loading import saved_class
 
     with unfinished_noted(folder):
-        recipe = storage.describe(folder)["recipe"]
-        if recipe in OTHERS:
-            made, used = OTHERS[recipe]
+        kind = saved_class(folder).__name__
+        if kind in _COMMANDS:
+            made, used = _COMMANDS[kind]
             raise ValueError(f"The model in {folder} is of `narrows {made}`, and for `narrows {used}` alone.")
         model = load(folder)
     if needs_code and not model.model_.has_code:

@@ -74,7 +74,7 @@ def denoise(model: Path, data: str, out: Path, *, noise: float | None, ensemble:
 
 def is_denoiser(model: Path) -> bool:
     """Whether the model in that folder is one of these."""
-    from narrows import storage
+    from narrows.tasks.loading import PhotoDenoiser, saved_class
 
     with inputs.unfinished_noted(model):
-        return bool(storage.describe(model)["recipe"] == inputs.PHOTOS)
+        return saved_class(model) is PhotoDenoiser

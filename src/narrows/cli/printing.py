@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from narrows.cli.app import say
-from narrows.cli.inputs import OTHERS, OUTLIERS, unfinished_noted
+from narrows.cli.inputs import unfinished_noted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,11 +63,12 @@ def about(folder: Path) -> dict[str, Any]:
     """What recipe.json says of the model in `folder`, and which parameters differ from the defaults."""
     from narrows import storage
     from narrows.data import Schema
+    from narrows.tasks.loading import KINDS, OutlierDetector
 
     with unfinished_noted(folder):
         recipe = storage.describe(folder)
     fitted, known, history = recipe["fitted"], _known(recipe["recipe"]), recipe["fitted"].get("history_")
-    if recipe["recipe"] == OUTLIERS:
+    if KINDS.get(recipe["recipe"]) is OutlierDetector:
         data, unit = f"{fitted['n_features_in_']} numbers a row", "steps"
         report = [
             f"threshold = {fitted['offset_']:.4g}: as of contamination",
@@ -99,12 +100,9 @@ def _known(recipe: str) -> dict[str, Parameter]:
     """The parameters of what that recipe makes."""
     from narrows.estimators import estimator
     from narrows.params import parameters
+    from narrows.tasks.loading import KINDS
 
-    if recipe not in OTHERS:
-        return estimator(recipe).parameters()
-    from narrows import tasks
-
-    return parameters((tasks.OutlierDetector if recipe == OUTLIERS else tasks.PhotoDenoiser).__init__)
+    return parameters(KINDS[recipe].__init__) if recipe in KINDS else estimator(recipe).parameters()
 
 
 def show_info(found: dict[str, Any], *, json: bool) -> None:

@@ -102,15 +102,11 @@ def _known(fitted: Any, given: Loaded) -> tuple[Any, list[str] | None]:
 
 def _opened(folder: Path) -> Any:
     """The detector or the model in `folder`."""
-    from narrows import storage
+    from narrows.tasks.loading import OutlierDetector, saved_class
 
     with inputs.unfinished_noted(folder):
-        recipe = storage.describe(folder)["recipe"]
-    if recipe != inputs.OUTLIERS:
-        return inputs.opened(folder)
-    from narrows.tasks import OutlierDetector
-
-    return OutlierDetector.load(folder)
+        kind = saved_class(folder)
+    return OutlierDetector.load(folder) if kind is OutlierDetector else inputs.opened(folder)
 
 
 def _write(out: Path, found: Reasons) -> None:

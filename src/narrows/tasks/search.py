@@ -181,9 +181,9 @@ class Index:
         k, n_neighbors = min(k, most), min(n_neighbors, most)
         self._check_k(k, most)
         codes = self.codes if own else np.asarray(self.model.stream(X), dtype=np.float32)
-        labels = (
-            self.labels if own and y is None else None if y is None else self._labels(y, len(codes), "Index.evaluate")
-        )
+        labels = self.labels if own else None
+        if y is not None:
+            labels = self._labels(y, len(codes), "Index.evaluate")
         if labels is not None and self.labels is None:
             raise ValueError("The rows of this index have no labels to compare with: pass them as `y` to add.")
         skipped = np.arange(len(codes)) if own else None
