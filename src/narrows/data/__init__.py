@@ -12,8 +12,9 @@ from narrows.data.arrays import (
     spaced,
     taken,
 )
+from narrows.data.axes import PrincipalAxes, principal_axes
 from narrows.data.examples import Examples
-from narrows.data.neighbours import principal_axes
+from narrows.data.neighbours import leading_axes
 from narrows.data.patches import Patches
 from narrows.data.rows import Rows, free_bytes
 from narrows.data.schema import Schema, Support, check_form, check_range, check_rows, infer
@@ -21,6 +22,7 @@ from narrows.data.schema import Schema, Support, check_form, check_range, check_
 __all__ = [
     "Examples",
     "Patches",
+    "PrincipalAxes",
     "Rows",
     "Schema",
     "Support",
@@ -36,6 +38,7 @@ __all__ = [
     "extremes",
     "free_bytes",
     "infer",
+    "leading_axes",
     "principal_axes",
     "shared",
     "spaced",

@@ -29,8 +29,8 @@ from narrows.data import as_floats, check_rows, counted, spaced, taken
 from narrows.data.atomic import atomic_path
 from narrows.estimators import Estimator, load
 from narrows.estimators.signature import seed_from
+from narrows.evaluation.inspection import Inspection
 from narrows.evaluation.intervals import Resamples
-from narrows.evaluation.subjects import OfModel, Scene
 from narrows.params import FLAG, SIZES, OneOf, Parameter, Real, either
 from narrows.tasks import pruning, sweep_folder
 
@@ -230,8 +230,8 @@ class _Judge:
 
     def of(self, model: Estimator, size: int) -> dict[str, Any]:
         """The record of a size."""
-        subject = OfModel(model, Scene(self.test, self.rows, model.schema_))
-        judged = subject.error if self.measure == "mse" else -subject.scores
+        inspection = Inspection(model, self.test)
+        judged = inspection.errors if self.measure == "mse" else -inspection.scores
         value, low, high, _ = self.resamples.mean(judged)
         last = model.history_[-1] if model.history_ else {}
         return {
@@ -240,7 +240,7 @@ class _Judge:
             "value": value,
             "low": low,
             "high": high,
-            "mse": float(subject.error.mean()),
+            "mse": float(inspection.errors.mean()),
             "pca_mse": float(self.pca[min(size, len(self.pca) - 1)]),
             "baseline": float(self.baseline),
             "n_test": len(self.rows),
