@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 import narrows
 from narrows.cli import app
-from narrows.plots import picks
+from narrows.evaluation.inspection import Inspection
 from narrows.report import atlas, page, write_report
+from narrows.report.display import Display
 from narrows.report.records import findings
 from narrows.report.sampling import sampled
 from narrows.report.sections import where_strange
-from narrows.report.subject import Subject
 
 TINY = {"hidden": (32,), "max_epochs": 3, "random_state": 0, "device": "cpu", "precision": "float32"}
 COLUMNS = ["height", "weight", "age", "pulse", "sleep", "income"]
@@ -144,7 +144,7 @@ def test_the_map_holds_the_codes_the_labels_and_the_decoder(pages):
     margin = map_["margin"]
     unit = (places - margin) / (np.array([640, 520]) - 2 * margin)
     plane = np.array([left, top]) + unit * (np.array([right, bottom]) - np.array([left, top]))
-    expected = picks.plane(np.asarray(model.transform(X))).places
+    expected = Inspection(model, X).plane.places
     inside = ((unit > 0) & (unit < 1)).all(1)
     assert inside.mean() > 0.9
     assert np.allclose(plane[inside], expected[inside], atol=0.01 * np.ptp(expected))
@@ -170,9 +170,9 @@ def test_outliers_have_their_reasons(frame):
     X = frame.copy()
     model = narrows.VAE(2, **TINY).fit(X)
     X.iloc[7, 3] += 40
-    subject = Subject(model, X)
-    assert int(np.argmin(subject.scores)) == 7
-    (first, *_) = subject.reasons(7)
+    display = Display(model, X)
+    assert int(np.argmin(display.inspection.scores)) == 7
+    (first, *_) = display.reasons(7)
     assert first.startswith(f"pulse is {X.iloc[7, 3]:.1f}, where ")
     expected = model.reconstruct(X).iloc[7, 3]
     assert f"where {expected:.3g}"[:9] in first.replace("−", "-")
@@ -182,14 +182,14 @@ def test_a_spoiled_corner_of_a_picture_is_found(images):
     model = narrows.AE(2, **TINY).fit(images)
     X = images.copy()
     X[3, -2:, -2:] = 1
-    words = where_strange(Subject(model, X), 3)
+    words = where_strange(Display(model, X), 3)
     assert words.startswith("more than expected at the bottom right")
 
 
 def test_the_diagnosis_says_what_is_not_well(images):
     model = narrows.VAE(3, beta=50.0, **TINY).fit(images)
-    subject = Subject(model, images)
-    found = findings(subject, narrows.evaluate(model, images, verbose=0))
+    display = Display(model, images)
+    found = findings(display, narrows.evaluate(model, images, verbose=0))
     assert any(not well and "carry nothing" in words for well, words in found)
     assert any(not well and "worse than PCA" in words for well, words in found)
 
@@ -244,8 +244,8 @@ def test_a_stream_is_sampled_evenly(pages):
 
 def test_a_large_map_shows_some(monkeypatch, images):
     monkeypatch.setattr(atlas, "_MOST_SPOTS", 50)
-    subject = Subject(narrows.AE(2, **TINY).fit(images), images)
-    assert "50 of 150 are shown" in atlas.latent_map(subject).body
+    display = Display(narrows.AE(2, **TINY).fit(images), images)
+    assert "50 of 150 are shown" in atlas.latent_map(display).body
 
 
 # ------------------------------------------------------------------------------------------------- bad input

@@ -105,9 +105,10 @@ def dial_order(model: Estimator, most: int) -> tuple[list[int], list[str]]:
     """The components to turn, those first that carry most, and what is written beside each."""
     if most < 1:
         raise ValueError(f"--dials must be at least 1. Got {most}.")
-    from narrows.plots import picks
+    from narrows.evaluation.inspection import Inspection
+    from narrows.plots.content import dial_labels
 
-    return picks.dial_order(model, most)
+    return dial_labels(Inspection(model), most)
 
 
 def _write_sheet(

@@ -93,7 +93,8 @@ def evaluate(
         )
         labels, scores = (None if values is None else values[index] for values in (labels, scores))
     return evaluate_inspection(
-        Inspection(model, X, labels, scores=scores),
+        Inspection(model, X, scores=scores),
+        labels,
         train=train,
         beside=None if beside is None else Inspection(beside, X),
         measures=measures,
@@ -107,6 +108,7 @@ def evaluate(
 
 def evaluate_inspection(
     inspection: Inspection,
+    labels: np.ndarray | None = None,
     *,
     train: Any = None,
     beside: Inspection | None = None,
@@ -121,7 +123,8 @@ def evaluate_inspection(
 
     Parameters
     ----------
-    inspection : the model on the examples; its labels are class numbers from 0, or None.
+    inspection : the model on n examples.
+    labels : n class numbers from 0, or None.
     beside : another model on the same examples.
     description : what the row "n" of the table counts.
     """
@@ -129,7 +132,7 @@ def evaluate_inspection(
     evaluation = Evaluation(inspection.kind, None if beside is None else _other_name(inspection, beside))
     with Reporter(verbose, "evaluate") as reporter:
         evaluation.rows["n"] = Row(len(inspection.rows), words=description)
-        comparison = Comparison(inspection, _prepare(model, train), inspection.y, random_state, n_draws, features)
+        comparison = Comparison(inspection, _prepare(model, train), labels, random_state, n_draws, features)
         subjects: dict[str, Subject] = {"value": ModelSubject(inspection, comparison)}
         n_train = len(comparison.rows if comparison.train is None else comparison.train)
         if model.model_.has_code and n_train > 1:
