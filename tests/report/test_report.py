@@ -18,7 +18,7 @@ from narrows.evaluation.inspection import Inspection
 from narrows.report import atlas, page, write_report
 from narrows.report.display import Display
 from narrows.report.records import findings
-from narrows.report.sampling import sampled
+from narrows.report.sampling import draw_sample
 from narrows.report.sections import where_strange
 
 TINY = {"hidden": (32,), "max_epochs": 3, "random_state": 0, "device": "cpu", "precision": "float32"}
@@ -224,20 +224,20 @@ def test_samples_of_every_kind_of_source_hold_the_same_rows(pages, tmp_path, fra
     model, X, _ = pages["table"]
     np.save(tmp_path / "x.npy", X.to_numpy())
     y = np.arange(200)
-    from_file = sampled(model, tmp_path / "x.npy", y, 50, 0)
-    from_frame = sampled(model, X, y, 50, 0)
+    from_file = draw_sample(model, tmp_path / "x.npy", y, 50, 0)
+    from_frame = draw_sample(model, X, y, 50, 0)
     assert np.array_equal(from_file.X, from_frame.X.to_numpy())
-    assert np.array_equal(from_file.y, from_file.chosen)
+    assert np.array_equal(from_file.y, from_file.rows)
     blocks = iter([X.to_numpy()[:77], X.to_numpy()[77:]])
-    from_iterator = sampled(model, blocks, y, 50, 0)
+    from_iterator = draw_sample(model, blocks, y, 50, 0)
     assert from_iterator.n == 200
-    assert np.array_equal(from_iterator.X, X.to_numpy()[from_iterator.chosen])
-    assert np.array_equal(from_iterator.y, from_iterator.chosen)
+    assert np.array_equal(from_iterator.X, X.to_numpy()[from_iterator.rows])
+    assert np.array_equal(from_iterator.y, from_iterator.rows)
 
 
 def test_a_stream_is_sampled_evenly(pages):
     model, X, _ = pages["table"]
-    chosen = np.concatenate([sampled(model, iter([X.to_numpy()] * 5), None, 20, seed).chosen for seed in range(60)])
+    chosen = np.concatenate([draw_sample(model, iter([X.to_numpy()] * 5), None, 20, seed).rows for seed in range(60)])
     counts = np.histogram(chosen, 5, (0, 1000))[0]
     assert np.abs(counts - 240).max() < 5 * np.sqrt(240)
 

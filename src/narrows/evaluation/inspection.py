@@ -265,7 +265,7 @@ class Inspection:
         """The units of a sparse code. Raises Absent for any other."""
         fires = self.codes > np.float64(self.sparse.floor)
         rate = fires.mean(0)
-        strength = np.where(fires, self.codes, 0).sum(0) / fires.sum(0).clip(min=1)
+        strength = self.codes.sum(0, where=fires, dtype=np.float64) / fires.sum(0).clip(min=1)
         return Units(fires, rate, strength, np.argsort(-rate, kind="stable"))
 
     def top_rows(self, unit: int, n: int) -> np.ndarray:
