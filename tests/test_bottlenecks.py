@@ -448,15 +448,15 @@ class TestVectorQuantizer:
         other = copy.deepcopy(part)
         sent: list[torch.Tensor] = []
 
-        def first(mine: torch.Tensor) -> torch.Tensor:
-            sent.append(mine.clone())
-            return mine
+        def record(part: torch.Tensor) -> torch.Tensor:
+            sent.append(part.clone())
+            return part
 
-        monkeypatch.setattr("narrows.batch_sharding._summed", first)
+        monkeypatch.setattr("narrows.batch_sharding._all_reduced", record)
         with split_batch(Shard(5, 9, 9)):
             other(h[5:])
-        theirs = iter(sent)
-        monkeypatch.setattr("narrows.batch_sharding._summed", lambda mine: mine + next(theirs))
+        others = iter(sent)
+        monkeypatch.setattr("narrows.batch_sharding._all_reduced", lambda rows: rows + next(others))
         torch.manual_seed(1)
         with split_batch(Shard(0, 5, 9)):
             shared = part(h[:5])

@@ -1,4 +1,4 @@
-"""Networks: mlp, conv, and `auto`, for any schema. They hold no opinions about autoencoders."""
+"""Networks for any schema: mlp, conv, and `auto`, which chooses one. They know nothing of autoencoders."""
 
 from narrows.networks.base import Decoder, Standardize
 from narrows.networks.build import (
