@@ -124,7 +124,7 @@ def test_dtypes_are_those_of_the_methods(dtype, tmp_path):
 def test_blocks_of_an_iterator():
     rows = np.arange(23)[:, None]
     pieces = [rows[:4], rows[4:5], rows[5:19], rows[19:]]
-    found = list(streams.regrouped(iter(pieces), 6))
+    found = list(streams.regroup(iter(pieces), 6))
     assert [len(block) for block in found] == [6, 6, 6, 5]
     np.testing.assert_array_equal(np.concatenate(found), rows)
 
@@ -143,7 +143,7 @@ def test_an_iterator_is_read_no_further_than_needed(model, X):
             given.append(1)
             yield X[:100]
 
-    found = streams.source(endless(), "VAE")
+    found = streams.open_source(endless(), "VAE")
     assert model._streamed("transform", found, Slow()).shape == (200_000, 2)
 
 
@@ -186,13 +186,13 @@ def test_parquet_refused(model, tmp_path):
         model.stream(tmp_path / "none.parquet")
     pd.DataFrame({"a": pd.array([1, None], "UInt8")}).to_parquet(tmp_path / "holes.parquet")
     with pytest.raises(ValueError, match=r"number in every cell. Column 'a' has empty ones"):
-        list(parquet.table(tmp_path / "holes.parquet").batches(10))
+        list(parquet.open_table(tmp_path / "holes.parquet").batches(10))
     pd.DataFrame({"a": [[1.0, 2.0], [3.0]]}).to_parquet(tmp_path / "ragged.parquet")
     with pytest.raises(ValueError, match=r"lists of 2 numbers in 'a'"):
-        list(parquet.table(tmp_path / "ragged.parquet").batches(10))
+        list(parquet.open_table(tmp_path / "ragged.parquet").batches(10))
     pd.DataFrame({"a": [[1, 2], [3, 4, 5], [6]]}).to_parquet(tmp_path / "ragged.parquet")  # as many as if all had two
     with pytest.raises(ValueError, match=r"lists of 2 numbers in 'a'"):
-        list(parquet.table(tmp_path / "ragged.parquet").batches(10))
+        list(parquet.open_table(tmp_path / "ragged.parquet").batches(10))
     pd.DataFrame({"a": [1.0], "b": [2.0]}).iloc[:0].to_parquet(tmp_path / "empty.parquet")
     with pytest.raises(ValueError, match=r"at least one example. Got 0 rows of 2 columns"):
         model.stream(tmp_path / "empty.parquet")
@@ -200,17 +200,17 @@ def test_parquet_refused(model, tmp_path):
     for name, column in (("1", "a"), ("2", "b")):
         pd.DataFrame({column: [1.0, 2.0]}).to_parquet(tmp_path / "parts" / f"{name}.parquet")
     with pytest.raises(ValueError, match=r"2.parquet must have the columns of .*1.parquet. It has no 'a'"):
-        list(parquet.table(tmp_path / "parts").batches(10))
+        list(parquet.open_table(tmp_path / "parts").batches(10))
 
 
 def test_parts_of_parquet_may_have_dtypes_of_their_own(tmp_path):
     pd.DataFrame({"a": np.array([1, 2], np.uint8), "b": [True, False]}).to_parquet(tmp_path / "0.parquet")
     pd.DataFrame({"a": [300, -1], "b": [2.5, 5]}).to_parquet(tmp_path / "1.parquet")
-    found = np.concatenate(list(parquet.table(tmp_path).batches(10)))
+    found = np.concatenate(list(parquet.open_table(tmp_path).batches(10)))
     np.testing.assert_array_equal(found, [[1, 1], [2, 0], [300, 2.5], [-1, 5]])
     pd.DataFrame({"a": ["x"], "b": [1.0]}).to_parquet(tmp_path / "2.parquet")
     with pytest.raises(ValueError, match=r"2.parquet must hold numbers. Column 'a'"):
-        parquet.table(tmp_path)
+        parquet.open_table(tmp_path)
 
 
 def test_parquet_can_be_read_whole_and_fitted_on(tmp_path):
@@ -265,7 +265,7 @@ def test_columns_of_a_result(X, model, tmp_path):
 def test_a_file_of_unknown_length_is_as_numpy_writes_it(tmp_path):
     for shape in ((3, 2), (100, 8, 8), (7,)):
         X = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
-        with sinks.opened(tmp_path / "x.npy") as sink:
+        with sinks.open_sink(tmp_path / "x.npy") as sink:
             for piece in np.array_split(X, 3):
                 sink.write(piece)
             sink.finish()
@@ -277,7 +277,7 @@ def test_a_file_of_unknown_length_is_as_numpy_writes_it(tmp_path):
 def test_parquet_is_written_in_groups(tmp_path, monkeypatch):
     pq = pytest.importorskip("pyarrow.parquet")
     monkeypatch.setattr(sinks, "_GROUP_NUMBERS", 100)
-    with sinks.opened(tmp_path / "x.parquet") as sink:
+    with sinks.open_sink(tmp_path / "x.parquet") as sink:
         for i in range(10):
             sink.write(np.full((30, 2), i))
         sink.finish()
@@ -448,7 +448,7 @@ def test_memory_maps_are_read_through_a_window(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(streams._Window, "_advise", lambda self, option, a, b: asked.append((option, a, b)))
     X = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (4096, 64))
-    blocks_ = list(streams.of_array(X[1024:]).blocks(256))
+    blocks_ = list(streams.from_array(X[1024:]).blocks(256))
     assert sum(len(block) for block in blocks_) == 3072
     ahead = [(a, b) for option, a, b in asked if option == mmap.MADV_WILLNEED]
     behind = [(a, b) for option, a, b in asked if option == mmap.MADV_DONTNEED]

@@ -66,12 +66,12 @@ def source(name: str, split: Split, model: Estimator) -> Source:
     path = Path(name).expanduser()
     if not _is_named(_named(name)[0]) and path.exists() and parquet.is_parquet(path):
         names = model.schema_.columns
-        found = streams.source(path, type(model).__name__, None if names is None else [str(n) for n in names])
+        found = streams.open_source(path, type(model).__name__, None if names is None else [str(n) for n in names])
         assert found is not None
         say(f"{name}: {found.n:,} examples")
         return found
     given = dataset(name, split, model)
-    return streams.of_array(given.X)._replace(columns=given.columns)
+    return streams.from_array(given.X)._replace(columns=given.columns)
 
 
 def training_part(name: str) -> str | None:

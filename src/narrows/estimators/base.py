@@ -309,7 +309,9 @@ class Estimator(
         self.__dict__.pop("_parts", None)
         rows = self._rows(X, reset=True)
         named = likelihoods.LIKELIHOODS.get(getattr(self, "likelihood", "auto"))
-        self.schema_ = infer(rows, type(self).__name__, *_names(X), asked=named.required_support if named else None)
+        self.schema_ = infer(
+            rows, type(self).__name__, *_names(X), required_support=named.required_support if named else None
+        )
         self._check_components()
         return rows
 

@@ -79,9 +79,9 @@ class Inference(ABC):
         owner, names = type(self).__name__, self.schema_.columns
         if columns is None and names is not None:
             columns = [str(name) for name in names]
-        found = streams.source(source, owner, columns) or self._given(source)
+        found = streams.open_source(source, owner, columns) or self._given(source)
         labels = self._labels(method, found)
-        with sinks.opened(sink, found.n, labels) as opened, Reporter(self.verbose, f"{owner}.{method}") as report:
+        with sinks.open_sink(sink, found.n, labels) as opened, Reporter(self.verbose, f"{owner}.{method}") as report:
             result = self._streamed(method, found, opened, report)
         return Path(sink) if result is None else result
 
@@ -134,7 +134,7 @@ class Inference(ABC):
         check_is_fitted(self)
         rows = self.validated(X, reset=False)
         check_form(rows.shape, self.schema_, type(self).__name__)
-        return streams.of_array(rows)
+        return streams.from_array(rows)
 
     def module(self) -> Autoencoder:
         """The model, where it is to compute."""

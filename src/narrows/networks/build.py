@@ -106,8 +106,8 @@ class OwnDecoder(Decoder):
         if n_outputs != math.prod(shape):
             raise ValueError(
                 f"The decoder module {type(module).__name__} must give {math.prod(shape)} numbers an example "
-                f"(shape {shape}) for inputs of shape {input_shape}. It gave {n_outputs}. Change the last layer of that "
-                "part of `network`."
+                f"(shape {shape}) for inputs of shape {input_shape}. It gave {n_outputs}. Change the last layer of "
+                "that part of `network`."
             )
         self.layout = _layout(self.module, z)
 
@@ -127,7 +127,7 @@ def has_own_parts(model: nn.Module) -> bool:
 
 
 def pair(network: Any) -> tuple[Any, Any]:
-    """Return the `network` parameter as (encoder, decoder), each a name or a module; one module is the encoder."""
+    """Split the `network` parameter into (encoder, decoder), each a name or a module. One module is the encoder."""
     if isinstance(network, (tuple, list)):
         first, second = network
         return first, second

@@ -47,10 +47,10 @@ def vae(
         "distribution of all codes: 'standard', of mean 0, or a 'mixture' of Gaussians",
     ] = "standard",
     conditional: Annotated[
-        bool, BOOL, "whether the decoder is told each example's label: fit(X, y), then sample(n, y=label)"
+        bool, BOOL, "True to give the decoder each example's label: fit(X, y), then sample(n, y=label)"
     ] = False,
     label_weight: Annotated[
-        float, Real(0), "of a nat of label beside one of reconstruction, where some of the labels are missing"
+        float, Real(0), "weight of a nat of the label beside a nat of reconstruction, if some of the labels are missing"
     ] = 10.0,
     network: Network = "auto",
     hidden: Hidden = (1024, 512),
@@ -66,7 +66,7 @@ def vae(
     weights = {"kl": beta, **({"free_nats": beta} if free_nats else {})}
     frequencies = labels_of(schema) if conditional else ()
     if frequencies and schema.unlabelled > 0:
-        # the mean over a batch counts the examples without a label, too, which cost nothing
+        # the mean over a batch includes the examples without a label, whose cost is 0
         weights |= {"kl_label": beta, "label": label_weight / (1 - schema.unlabelled)}
     return assemble(
         schema,
@@ -131,7 +131,13 @@ def sae(
     hidden: Hidden = (),
     likelihood: Likelihood = "auto",
 ) -> Parts:
-    """The sparse autoencoder: many units, few of them active, each an expert on something."""
+    """The sparse autoencoder: many units, few of them active, each an expert on something.
+
+    Raises
+    ------
+    ValueError
+        If `k` exceeds `n_components`, or `network` has another decoder than a dictionary by name.
+    """
     bottleneck: bottlenecks.Sparse
     choices = []
     if k == "auto":
@@ -176,7 +182,7 @@ def mapae(
     metric: Annotated[
         str,
         OneOf(("auto", "euclidean", "cosine")),
-        "by which those are found; 'auto' is 'cosine', of centred examples, for images, and else 'euclidean'",
+        "distance by which those are found; 'auto' is 'cosine', of centred examples, for images, and else 'euclidean'",
     ] = "auto",
     attraction: Annotated[
         float, Real(0, open_low=True), "pull between neighbours; 1 is that of t-SNE, more gathers clusters as UMAP does"
@@ -193,8 +199,8 @@ def mapae(
 ) -> Parts:
     """The autoencoder as a map: what is near in the data is near in the code, and each place can be decoded.
 
-    What a map does to its data is far from linear: its encoder is deep, and has layer norms, without which it is
-    learned several times as slowly (docs/negative-results.md).
+    A map is far from linear: its encoder is deep, and has layer norms, without which it learns several times as slowly
+    (docs/negative-results.md).
     """
     return assemble(
         schema,

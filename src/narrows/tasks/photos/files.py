@@ -77,8 +77,8 @@ def clean_file(model: PhotoDenoiser, path: Path, target: Path, *, ensemble: bool
     ValueError
         If it cannot be read, or not be kept as it is.
     """
-    with images.opened(path) as image:
-        fault = images.unfit(path, image) or _lost(path, image)
+    with images.open_image(path) as image:
+        fault = images.describe_fault(path, image) or _lost(path, image)
         if not fault:
             image.load()
             options = _options(image)
@@ -98,7 +98,7 @@ def _cleaned(model: PhotoDenoiser, image: Image, ensemble: bool) -> Image:
     if images.is_16_bit(image):
         return pillow.fromarray(model.denoise(np.asarray(image).astype(np.uint16), ensemble=ensemble))
     if image.mode == "P":
-        cleaned = pillow.fromarray(model.denoise(np.asarray(images.opaque(image)), ensemble=ensemble))
+        cleaned = pillow.fromarray(model.denoise(np.asarray(images.as_rgb(image)), ensemble=ensemble))
         return _in_palette(cleaned, image)
     through = image.convert(_THROUGH[image.mode]) if image.mode in _THROUGH else image
     bands = list(through.split())

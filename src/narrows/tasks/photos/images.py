@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from narrows.data import as_array, min_max
-from narrows.data.images import SUFFIXES, decoded
+from narrows.data.images import SUFFIXES, decode_image
 from narrows.data.patches import white
 
 _SMALLEST = 8  # pixels of a side to learn from
@@ -28,7 +28,7 @@ def read(X: Any, owner: str) -> list[np.ndarray]:
         If there are none, or one is not what it must be.
     """
     if isinstance(X, (str, os.PathLike)):
-        found = [decoded(path) for path in paths(Path(X).expanduser())]
+        found = [decode_image(path) for path in paths(Path(X).expanduser())]
     elif isinstance(X, (list, tuple)):
         found = [as_array(image, owner) for image in X]
     else:
