@@ -91,7 +91,7 @@ class GaussianNoise(Noise):
     """
 
     def apply_noise(self, x: Tensor, level: Tensor) -> Tensor:
-        """Add noise of standard deviation `level`."""
+        """Add noise of standard deviation `level` to x (B x ...)."""
         return x + level * rng.randn_like(x)
 
 
@@ -101,7 +101,7 @@ class Masking(Noise):
     highest = 1.0
 
     def apply_noise(self, x: Tensor, level: Tensor) -> Tensor:
-        """Set a share `level` of the entries to 0."""
+        """Set a share `level` of the entries of x (B x ...) to 0."""
         return x * (rng.rand_like(x) >= level)
 
 
@@ -111,7 +111,7 @@ class SaltAndPepper(Noise):
     highest = 1.0
 
     def apply_noise(self, x: Tensor, level: Tensor) -> Tensor:
-        """Replace a share `level` of the entries by an extreme."""
+        """Replace a share `level` of the entries of x (B x ...) by an extreme."""
         u = rng.rand_like(x)
         flat = x.flatten(1)
         shape = (len(x),) + (1,) * (x.dim() - 1)

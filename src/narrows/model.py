@@ -70,7 +70,7 @@ class Autoencoder(nn.Module):
 
     @property
     def n_widest(self) -> int:
-        """Largest number of activations that an example has in one layer, as far as the parts know it; otherwise 0."""
+        """Largest number of activations of an example in one layer, from the parts' `n_widest`; 0 if none has it."""
         return max(int(getattr(part, "n_widest", 0)) for part in (self.encoder, self.decoder))
 
     @property
@@ -185,7 +185,7 @@ def rename_old_state(state: Mapping[str, _T]) -> dict[str, _T]:
 
 
 def needs_gradient(model: nn.Module) -> bool:
-    """Return True if a part needs gradients when the model is applied; it says so by `needs_gradient = True`."""
+    """Return True if a part needs gradients when the model is applied; such a part has `needs_gradient = True`."""
     return any(getattr(part, "needs_gradient", False) for part in model.modules())
 
 

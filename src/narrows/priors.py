@@ -71,16 +71,16 @@ class StandardNormal(Prior):
         return -0.5 * z.square().sum(-1) - self.n_components * _HALF_LOG_2PI
 
     def from_noise(self, eps: Tensor) -> Tensor:
-        """Return the noise itself."""
+        """Return the noise itself (n x L)."""
         return eps
 
     def kl_from_gaussian(self, mean: Tensor, log_std: Tensor, std: Tensor) -> Tensor:
-        """The closed form above."""
+        """The closed form above, before the sum (B x L)."""
         return 0.5 * (mean.square() + std.square() - 1) - log_std
 
     @property
     def std(self) -> Tensor:
-        """Ones."""
+        """Ones (L)."""
         return torch.ones(self.n_components)
 
 
@@ -107,13 +107,13 @@ class NormalMixture(Prior):
         self.log_stds = nn.Parameter(torch.zeros(n_modes, n_components))
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """The formula above, in logarithms."""
+        """The formula above, in logarithms (B)."""
         means, log_stds = self.means.to(z.dtype), self.log_stds.to(z.dtype)
         nats = -0.5 * ((z[..., None, :] - means) * (-log_stds).exp()).square() - log_stds - _HALF_LOG_2PI
         return nats.sum(-1).logsumexp(-1) - math.log(len(means))
 
     def from_noise(self, eps: Tensor) -> Tensor:
-        """mean_k + std_k * eps, where the first number of the noise picks k."""
+        """mean_k + std_k * eps (n x L), where the first number of the noise picks k."""
         uniform = torch.special.ndtr(eps[:, 0]).clamp(_FARTHEST_UNIFORM, 1 - _FARTHEST_UNIFORM)
         k = (uniform * len(self.means)).long()
         return self.means.to(eps.dtype)[k] + self.log_stds.to(eps.dtype)[k].exp() * eps[:, 1:]
@@ -124,6 +124,6 @@ class NormalMixture(Prior):
 
     @property
     def std(self) -> Tensor:
-        """sqrt(mean of std_k^2 + variance of mean_k), by the law of total variance."""
+        """sqrt(mean of std_k^2 + variance of mean_k) (L), by the law of total variance."""
         with torch.no_grad():
             return (self.log_stds.exp().square().mean(0) + self.means.var(0, correction=0)).sqrt()

@@ -149,7 +149,7 @@ class Loss(NamedTuple):
 
 
 def product(*weights: Tensor | None) -> Tensor | None:
-    """Return the product of the weights that are not None, or None if all are."""
+    """Return the product of the weights (of one shape) that are not None, or None if all are."""
     result: Tensor | None = None
     for weight in weights:
         if weight is not None:

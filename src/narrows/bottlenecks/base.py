@@ -90,7 +90,7 @@ class Bottleneck(nn.Module, ABC):
         return {}
 
     def project(self, z: Tensor) -> Tensor:
-        """Return the codes that `encode` could give, and the decoder knows, nearest to z (n x L)."""
+        """Return the possible results of `encode`, to which the decoder is trained, nearest to z (n x L)."""
         return z
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
@@ -158,7 +158,7 @@ class Stochastic(Bottleneck):
         return None
 
     def forward(self, h: Tensor) -> Code:
-        """Draw the code with new noise, and compute its cost."""
+        """Draw the code (B x L) with new noise, and compute its cost."""
         return self.code(h, self.noise(h))
 
     def noise(self, h: Tensor) -> Tensor:
@@ -167,7 +167,7 @@ class Stochastic(Bottleneck):
         return rng.randn_like(h.new_empty(len(h), self.n_noise, dtype=dtype))
 
     def code(self, h: Tensor, eps: Tensor) -> Code:
-        """Return the code drawn by the noise eps. Its cost "kl" is the closed form, or log q - log p without one."""
+        """Return the code drawn by eps (B x n_noise). Its cost "kl" is the closed form, or else log q - log p."""
         z, log_q, log_p = self.sample(h, eps)
         kl = self.kl_per_component(h)
         return Code(z, {"kl": log_q - log_p if kl is None else kl.sum(1)})
@@ -177,7 +177,7 @@ class Stochastic(Bottleneck):
         return {"active_components": float(active_components(self.encode(h)).sum())}
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
-        """Return codes on the arc about the origin: draws from a prior in many dimensions lie near a sphere."""
+        """Return codes (n x L) on the arc about the origin: draws from a prior in many dimensions lie near a sphere."""
         return slerp(first, last, t)
 
 

@@ -62,7 +62,7 @@ class FlowPosterior(Stochastic):
         self.transforms = nn.ModuleList(flow.transform.transforms)
 
     def sample(self, h: Tensor, eps: Tensor) -> Sample:
-        """Draw from the Gaussian, and apply one transform after the other."""
+        """Draw from the Gaussian (B x L), and apply one transform after the other."""
         h = h.to(next(self.transforms.parameters()).dtype)
         n_gaussian = 2 * self.n_components
         mean, log_std = split_mean_and_log_scale(h[..., :n_gaussian])
@@ -76,11 +76,11 @@ class FlowPosterior(Stochastic):
         return Sample(z, log_q, self.log_prior(z))
 
     def from_prior(self, eps: Tensor) -> Tensor:
-        """Draw from the prior."""
+        """Draw from the prior (n x L)."""
         return self.prior.from_noise(eps)
 
     def log_prior(self, z: Tensor) -> Tensor:
-        """Return the log density of the prior."""
+        """Return the log density of the prior (B)."""
         return self.prior.log_prob(z)
 
     def kl_per_component(self, h: Tensor) -> None:
@@ -89,9 +89,9 @@ class FlowPosterior(Stochastic):
 
     @property
     def prior_std(self) -> Tensor | None:
-        """That of the prior."""
+        """That of the prior (L), or None."""
         return self.prior.std
 
     def encode(self, h: Tensor) -> Tensor:
-        """Return the image of the Gaussian's mean under the flow."""
+        """Return the image of the Gaussian's mean under the flow (B x L)."""
         return self.sample(h, h.new_zeros(len(h), self.n_noise)).z

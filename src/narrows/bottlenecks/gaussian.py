@@ -72,7 +72,7 @@ class Gaussian(Stochastic):
         return split_mean_and_log_scale(h)
 
     def sample(self, h: Tensor, eps: Tensor) -> Sample:
-        """mean + exp(log_std) * eps."""
+        """mean + exp(log_std) * eps (B x L), with its log densities."""
         mean, log_std = self.split(h)
         eps = eps.to(mean.dtype)
         z = torch.addcmul(mean, log_std.exp(), eps)
@@ -80,25 +80,25 @@ class Gaussian(Stochastic):
         return Sample(z, log_q, self.log_prior(z))
 
     def from_prior(self, eps: Tensor) -> Tensor:
-        """Draw from the prior."""
+        """Draw from the prior (n x L)."""
         return self.prior.from_noise(eps)
 
     def log_prior(self, z: Tensor) -> Tensor:
-        """Return the log density of the prior."""
+        """Return the log density of the prior (B)."""
         return self.prior.log_prob(z)
 
     def kl_per_component(self, h: Tensor) -> Tensor | None:
-        """Return the closed form of the prior, or None."""
+        """Return the closed form of the prior (B x L), or None."""
         mean, log_std = self.split(h)
         return self.prior.kl_from_gaussian(mean, log_std, log_std.exp())
 
     @property
     def prior_std(self) -> Tensor | None:
-        """That of the prior."""
+        """That of the prior (L), or None."""
         return self.prior.std
 
     def code(self, h: Tensor, eps: Tensor) -> Code:
-        """Return z and its costs; the standard deviation is computed once."""
+        """Return z (B x L) and its costs; the standard deviation is computed once."""
         mean, log_std = self.split(h)
         std = log_std.exp()
         kl = self.prior.kl_from_gaussian(mean, log_std, std)
@@ -112,7 +112,7 @@ class Gaussian(Stochastic):
         return Code(torch.addcmul(mean, std, eps), costs)
 
     def encode(self, h: Tensor) -> Tensor:
-        """Return the posterior mean."""
+        """Return the posterior mean (B x L)."""
         return self.split(h)[0]
 
 

@@ -26,9 +26,9 @@ class Plain(Bottleneck):
         self.n_components = self.n_inputs = n_components
 
     def forward(self, h: Tensor) -> Code:
-        """Return h."""
+        """Return h (B x L)."""
         return Code(h, {})
 
     def encode(self, h: Tensor) -> Tensor:
-        """Return h."""
+        """Return h (B x L)."""
         return h

@@ -68,7 +68,7 @@ class VectorQuantizer(Bottleneck):
         self.register_buffer("sums", vectors.clone())
 
     def forward(self, h: Tensor) -> Code:
-        """Return the nearest vectors, and the squared distance to them as a cost."""
+        """Return the nearest vectors (B x L), and the squared distance to them as a cost."""
         groups = self._groups(h)
         index = self.indices(h)
         vectors = self._vectors(index)
@@ -78,11 +78,11 @@ class VectorQuantizer(Bottleneck):
         return Code(z.flatten(1), {"commitment": (groups - vectors).square().sum((1, 2))})
 
     def encode(self, h: Tensor) -> Tensor:
-        """Return the nearest vectors."""
+        """Return the nearest vectors (B x L)."""
         return self._vectors(self.indices(h)).flatten(1)
 
     def project(self, z: Tensor) -> Tensor:
-        """Return the nearest vectors."""
+        """Return the nearest vectors (n x L)."""
         return self.encode(z).to(z.dtype)
 
     def health(self, h: Tensor) -> dict[str, float]:

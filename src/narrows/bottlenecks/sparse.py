@@ -53,7 +53,7 @@ class Sparse(Bottleneck):
         """Return the costs of the activations z (B x L) by name, one value for each example (B)."""
 
     def forward(self, h: Tensor) -> Code:
-        """Return the activations; in training, count silent examples, too, and add the auxiliary code."""
+        """Return the activations (B x L); in training, count silent examples, too, and add the auxiliary code."""
         h = h.to(torch.promote_types(h.dtype, torch.float32))
         z = self.activate(h)
         if not self.training:
@@ -64,7 +64,7 @@ class Sparse(Bottleneck):
         return Code(z, self.cost(z), self._aux_code(h) if self.aux_active else None)
 
     def encode(self, h: Tensor) -> Tensor:
-        """Return the activations."""
+        """Return the activations (B x L)."""
         return self.activate(h)
 
     def update_dead_units(self) -> None:
@@ -87,7 +87,7 @@ class Sparse(Bottleneck):
         return {"l0": float(l0), "dead_fraction": float(dead)}
 
     def project(self, z: Tensor) -> Tensor:
-        """max(z, 0): no activation is below 0."""
+        """max(z, 0) (n x L): no activation is below 0."""
         return z.clamp(min=0)
 
     def _aux_code(self, h: Tensor) -> Tensor:
@@ -112,7 +112,7 @@ class TopK(Sparse):
         self.k = min(k, n_components)
 
     def activate(self, h: Tensor) -> Tensor:
-        """Return the k largest numbers of h where they are above 0, and 0 elsewhere."""
+        """Return the k largest numbers of each row of h where they are above 0, and 0 elsewhere (B x L)."""
         values, index = h.topk(self.k, dim=1, sorted=False)
         return torch.zeros_like(h).scatter(1, index, values.relu())
 
@@ -130,11 +130,11 @@ class L1(Sparse):
     costs = ("l1",)
 
     def activate(self, h: Tensor) -> Tensor:
-        """relu(h)."""
+        """relu(h) (B x L)."""
         return h.relu()
 
     def cost(self, z: Tensor) -> dict[str, Tensor]:
-        """Return the L1 norm, in the units of the activations."""
+        """Return the L1 norm of each code (B), in the units of the activations."""
         return {"l1": z.sum(1)}
 
 
@@ -152,7 +152,7 @@ class KLRate(Sparse):
         self.rate = rate
 
     def activate(self, h: Tensor) -> Tensor:
-        """sigmoid(h)."""
+        """sigmoid(h) (B x L)."""
         return h.sigmoid()
 
     def cost(self, z: Tensor) -> dict[str, Tensor]:

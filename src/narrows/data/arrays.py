@@ -48,7 +48,7 @@ def check_numeric(X: np.ndarray, owner: str) -> np.ndarray:
 
 
 def as_floats(X: np.ndarray) -> np.ndarray:
-    """Return X in a dtype that torch takes: floats of four or eight bytes, bytes and booleans are not copied."""
+    """Return X (any shape) in a dtype of torch: floats of four or eight bytes, bytes and booleans are not copied."""
     if not X.dtype.isnative:
         X = X.astype(X.dtype.newbyteorder("="))
     if X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8):

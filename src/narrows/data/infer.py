@@ -103,22 +103,22 @@ def _units(
     X: np.ndarray, sample: np.ndarray, kind: Kind, low: float, high: float
 ) -> tuple[Support, tuple[float, ...], tuple[float, ...]]:
     """Return support, offset and scale, by the rules that tell from the values what they are."""
-    one, nought = (1.0,), (0.0,)
+    one, zero = (1.0,), (0.0,)
     whole = X.dtype.kind in "bui" or bool((sample == np.rint(sample)).all())
     if whole and (low, high) == (0.0, 1.0):
-        return "binary", nought, one
+        return "binary", zero, one
     if X.dtype == np.uint8 and kind == "image":
-        return "unit", nought, (255.0,)
+        return "unit", zero, (255.0,)
     pixels = low >= 0 and 127 < high <= 255
     if pixels and (kind == "image" or (whole and low == 0 and (X.dtype == np.uint8 or X.shape[1] >= 64))):
-        return "unit", nought, (255.0,)  # also after a cast to float, or flattened
+        return "unit", zero, (255.0,)  # also after a cast to float, or flattened
     if 0 <= low and high <= 1 and (kind == "image" or (low, high) == (0.0, 1.0)):
-        return "unit", nought, one
+        return "unit", zero, one
     if kind == "image":
         mean, std = float(sample.mean(dtype=np.float64)), float(sample.std(dtype=np.float64))
         return "real", (mean,), (std if std > 0 else 1.0,)
     if whole and low >= 0 and high > 1 and float((sample == 0).mean()) >= 0.5:
-        return "count", nought, one
+        return "count", zero, one
     means, stds = sample.mean(0, dtype=np.float64), sample.std(0, dtype=np.float64)
     # a constant column, up to the rounding of its own magnitude, is only centred
     stds = np.where(stds > 1e-7 * np.maximum(1e-300, np.abs(means)), stds, 1.0)

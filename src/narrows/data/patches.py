@@ -91,10 +91,8 @@ class Patches:
 
 def schema(channels: int, size: int) -> Schema:
     """Return the schema of pieces: on the scale [0, 1], but real numbers, because noise has no bounds."""
-    nought, one = (0.0,), (1.0,)
-    return Schema(
-        "image", (channels, size, size), "chw", "float32", "real", nought, one, channels * nought, channels * one
-    )
+    zero, one = (0.0,), (1.0,)
+    return Schema("image", (channels, size, size), "chw", "float32", "real", zero, one, channels * zero, channels * one)
 
 
 def white(dtype: np.dtype) -> float:

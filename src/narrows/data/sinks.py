@@ -74,7 +74,13 @@ class UserArray(Sink):
         self.array, self.filled = array, 0
 
     def write(self, block: np.ndarray) -> None:
-        """Copy the rows into the array. Floats may become narrower floats, but never integers."""
+        """Copy the rows into the array. Floats may become narrower floats, but never integers.
+
+        Raises
+        ------
+        ValueError
+            If the rows have another shape or dtype than the array, or are too many.
+        """
         end = self.filled + len(block)
         if self.array.shape[1:] != block.shape[1:] or end > len(self.array):
             raise ValueError(
@@ -87,7 +93,13 @@ class UserArray(Sink):
         self.filled = end
 
     def finish(self) -> np.ndarray:
-        """Return the array."""
+        """Return the array.
+
+        Raises
+        ------
+        ValueError
+            If fewer rows came than the array has.
+        """
         if self.filled != len(self.array):
             raise ValueError(f"The array to write to has {len(self.array):,} rows. {self.filled:,} examples came.")
         return self.array

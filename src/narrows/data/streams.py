@@ -80,7 +80,7 @@ def _select_columns(piece: Any, columns: Sequence[str] | None) -> Any:
 
 
 def from_array(X: np.ndarray) -> Source:
-    """Return a source whose blocks are views of X. Of a mapped file only a window is in memory, and read ahead."""
+    """Return a source whose blocks are views of X (n x ...). A mapped file is read through a window."""
     return Source(lambda rows: _views(X, rows), len(X))
 
 

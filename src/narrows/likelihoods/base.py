@@ -1,4 +1,4 @@
-"""The interface of every likelihood: log p(x | z), given what the decoder says of each entry.
+"""The interface of every likelihood: log p(x | z), given the decoder's output for each entry.
 
 Every likelihood is normalised over its support, in nats for one entry; `score` sums over the entries of an example. The
 decoder gives unbounded numbers for each entry (`n_params`, most often one), from which the likelihood makes its
@@ -75,7 +75,7 @@ class Likelihood(nn.Module, ABC):
         """Return a mask of the entries that lie in the support (booleans, the shape of `x`)."""
 
     def update_scale(self, params: Tensor, x: Tensor, weight: Tensor | None = None) -> None:
-        """Update parameters that do not follow the gradient. Called with each training batch before it is scored."""
+        """Update parameters without a gradient. Called with each training batch before it is scored; see `score`."""
         return
 
     def score(self, params: Tensor, x: Tensor, weight: Tensor | None = None) -> Tensor:

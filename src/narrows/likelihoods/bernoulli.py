@@ -37,11 +37,11 @@ class Bernoulli(_Unit):
         return -F.binary_cross_entropy_with_logits(params, x, reduction="none")
 
     def mean(self, params: Tensor) -> Tensor:
-        """sigmoid(o)."""
+        """sigmoid(o) (B x shape)."""
         return torch.sigmoid(params)
 
     def sample(self, params: Tensor) -> Tensor:
-        """Draw 0 or 1 for each entry."""
+        """Draw 0 or 1 for each entry (B x shape)."""
         return rng.bernoulli(torch.sigmoid(params))
 
     def inverse_mean(self, m: Tensor) -> Tensor:

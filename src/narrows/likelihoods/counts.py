@@ -19,7 +19,7 @@ class _Counts(Likelihood):
     mean_function = "exp"
 
     def mean(self, params: Tensor) -> Tensor:
-        """exp(o), up to a count of e^20."""
+        """exp(o), up to a count of e^20 (B x shape)."""
         return params.clamp(max=_LARGEST_LOG_COUNT).exp()
 
     def inverse_mean(self, m: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ class Poisson(_Counts):
         return x * log_rate - log_rate.exp() - torch.lgamma(x + 1)
 
     def sample(self, params: Tensor) -> Tensor:
-        """Draw a count for each entry."""
+        """Draw a count for each entry (B x shape)."""
         return rng.poisson(self.mean(params))
 
 
@@ -60,7 +60,7 @@ class NegativeBinomial(_Counts):
         self.log_dispersion = nn.Parameter(torch.tensor(0.0))
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
-        """The formula above, in logarithms throughout."""
+        """The formula above, in logarithms throughout (B x shape)."""
         log_m = params.clamp(max=_LARGEST_LOG_COUNT)
         log_r = self.log_dispersion.clamp(-10, 10).to(log_m.dtype)
         r = log_r.exp()
@@ -69,6 +69,6 @@ class NegativeBinomial(_Counts):
         return nats + torch.lgamma(x + r) - torch.lgamma(r) - torch.lgamma(x + 1)
 
     def sample(self, params: Tensor) -> Tensor:
-        """Draw Poisson counts with gamma-distributed rates."""
+        """Draw Poisson counts with gamma-distributed rates (B x shape)."""
         r = self.log_dispersion.clamp(-10, 10).exp().expand_as(params)
         return rng.poisson(rng.gamma(r, r / self.mean(params)))

@@ -54,7 +54,7 @@ class Gaussian(Likelihood):
 
     @torch.no_grad()
     def update_scale(self, params: Tensor, x: Tensor, weight: Tensor | None = None) -> None:
-        """Add a training batch's squared error to the running mean."""
+        """Add the squared error of a training batch x (B x shape) to the running mean."""
         error = (x - self.mean(params)).square()
         if weight is None:
             error = batch_mean(error.mean())
@@ -66,7 +66,7 @@ class Gaussian(Likelihood):
         self.variance.lerp_(error.to(self.variance.dtype), (1 / self.seen).clamp(min=0.01))
 
     def mean(self, params: Tensor) -> Tensor:
-        """o or sigmoid(o)."""
+        """o or sigmoid(o) (B x shape)."""
         return torch.sigmoid(params) if self.bounded else params
 
     def sample(self, params: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Networks for any schema: mlp, conv, and `auto`, which chooses one. They know nothing of autoencoders."""
+"""Networks for any schema: mlp, conv, and `auto`, which chooses one. They do not depend on autoencoders."""
 
 from narrows.networks.base import Decoder, Standardize
 from narrows.networks.build import (

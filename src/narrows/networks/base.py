@@ -64,7 +64,7 @@ class Decoder(nn.Module, ABC):
     @property
     @abstractmethod
     def output_bias(self) -> Tensor | None:
-        """Bias that is added last, to every entry or channel; None where there is no such bias."""
+        """Bias that is added last, one number for each entry or channel; None where there is no such bias."""
 
     def start_at(self, params: Tensor) -> None:
         """Set the bias so that an untrained decoder gives about `params`, one number for each column or channel."""

@@ -127,7 +127,7 @@ class Objective(nn.Module, ABC):
         return [p for cost in self.pass_costs() if cost.opponent is not None for p in cost.opponent.parameters()]
 
     def weigh(self, name: str, value: Tensor) -> Tensor:
-        """Return `value` times the weight of the cost `name`; in training times the weight grown so far."""
+        """Return `value` (a scalar or B numbers) times the weight of the cost `name`, in training as grown so far."""
         return (self.weights[name] * self.share if self.training else self.weights[name]) * value
 
     def add_costs(self, nll: Tensor, model: Autoencoder, batch: Batch, output: Output) -> Loss:
@@ -200,5 +200,5 @@ def _check_weights(owner: str, weights: dict[str, float], costs: tuple[Cost, ...
 
 
 def frozen(module: nn.Module, *inputs: Tensor) -> Tensor:
-    """Call `module` with its parameters detached: gradients go to the inputs alone."""
+    """Return `module(*inputs)` with its parameters detached: gradients go to the inputs alone."""
     return functional_call(module, {name: p.detach() for name, p in module.named_parameters()}, inputs)

@@ -1,4 +1,4 @@
-"""The parameters that many recipes share: their types, rules and help."""
+"""Parameters that many recipes share: their types, rules and help."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Hidden = Annotated[
 Likelihood = Annotated[
     str,
     OneOf(("auto", *likelihoods.LIKELIHOODS)),
-    "of the data given a code: 'auto' picks by the data, or " + ", ".join(likelihoods.LIKELIHOODS),
+    "distribution of the data given a code: 'auto' picks by the data, or " + ", ".join(likelihoods.LIKELIHOODS),
 ]
 Level = Annotated[
     Any,

@@ -19,7 +19,13 @@ _DEFLATE_MAX_RATIO = 1032  # the largest expansion of a deflate stream (zlib's t
 
 
 def read_npy(path: Path) -> Dataset:
-    """Map a .npy file into memory."""
+    """Map a .npy file into memory.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, empty, or does not hold numbers.
+    """
     try:
         X = np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError as error:
@@ -28,7 +34,13 @@ def read_npy(path: Path) -> Dataset:
 
 
 def read_npz(path: Path) -> Dataset:
-    """Read the examples of a .npz file, and their labels if there are some."""
+    """Read the examples of a .npz file, and their labels if there are some.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, or its arrays have unknown names, do not hold numbers, or differ in length.
+    """
     try:
         # np.load leaves a damaged zip open if it opened the file itself.
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
@@ -77,7 +89,15 @@ def is_idx(head: bytes) -> bool:
 
 
 def read_idx(path: Path, gzipped: bool) -> Dataset:
-    """Read a file in IDX, the format of MNIST."""
+    """Read a file in IDX, the format of MNIST.
+
+    Raises
+    ------
+    EOFError
+        If it is cut off.
+    ValueError
+        If it is empty, or longer than its header says.
+    """
     room = path.stat().st_size * (_DEFLATE_MAX_RATIO if gzipped else 1)
     with gzip.open(path, "rb") if gzipped else open(path, "rb") as stream:
         _, _, code, n_axes = stream.read(4)

@@ -23,7 +23,13 @@ def read_parquet(path: Path) -> Dataset:
 
 
 def read_table(path: Path, delimiter: str, gzipped: bool) -> Dataset:
-    """Read a text file of numbers, with or without a header."""
+    """Read a text file of numbers, with or without a header.
+
+    Raises
+    ------
+    ValueError
+        If it is empty, or a cell is no number; the message says where.
+    """
     columns, n_skipped = _header(path, delimiter, gzipped)
     try:
         with _open_text(path, gzipped) as stream:
