@@ -1,4 +1,4 @@
-"""Recipes as tests ask for them: one representative of each seam, and all others. Data to fit them on.
+"""Recipes and data for tests: one representative of each seam, and all other recipes.
 
 Run by torchrun with a folder as its argument it fits the representatives in several processes (see
 `test_contract.py`); no test by itself.
@@ -48,7 +48,7 @@ class Case:
 
     @property
     def id(self) -> str:
-        """Its name among tests."""
+        """The name of the test case."""
         names = [name if value is True else str(value) for name, value in self.parameters.items()]
         names += ["no_code"] if self.n_components is None else []
         return "-".join([self.recipe, *names, *(["missing"] if self.n_missing else [])])
@@ -129,7 +129,7 @@ def data(kind: str, n: int = N) -> np.ndarray:
 
 
 def weights(case: Case) -> dict[str, torch.Tensor]:
-    """Those of a short training whose batches two processes cannot share evenly, in which rounding hides nothing."""
+    """Weights after a short training in float64, whose batches two processes cannot share evenly."""
     model = case.fit(case.make(batch_size=15, precision="float64"), data("vectors"))
     return dict(model.model_.state_dict())
 

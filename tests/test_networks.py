@@ -1,4 +1,4 @@
-"""Parts of networks compute what they say."""
+"""Parts of networks: they compute what their docstrings say."""
 
 import numpy as np
 import pytest
@@ -19,9 +19,9 @@ def test_enlarging_and_convolving_at_once_is_one_after_the_other(height, width, 
     apart = F.conv2d(F.interpolate(h, scale_factor=2, mode="nearest"), enlarge.weight, enlarge.bias, padding=1)
     at_once = enlarge(h, (2 * height, 2 * width))
     torch.testing.assert_close(at_once, apart)
-    toward, given = torch.randn_like(apart), (h, enlarge.weight, enlarge.bias)
+    toward, inputs = torch.randn_like(apart), (h, enlarge.weight, enlarge.bias)
     for one, other in zip(
-        torch.autograd.grad(at_once, given, toward), torch.autograd.grad(apart, given, toward), strict=True
+        torch.autograd.grad(at_once, inputs, toward), torch.autograd.grad(apart, inputs, toward), strict=True
     ):
         torch.testing.assert_close(one, other)
 
