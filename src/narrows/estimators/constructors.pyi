@@ -212,9 +212,9 @@ class VAE(Shared):
         prior : one of 'standard', 'mixture', default 'standard'
             Distribution of all codes: 'standard', of mean 0, or a 'mixture' of Gaussians.
         conditional : one of True, False, default False
-            Whether the decoder is told each example's label: fit(X, y), then sample(n, y=label).
+            True to give the decoder each example's label: fit(X, y), then sample(n, y=label).
         label_weight : a float in the range [0, inf), default 10.0
-            Of a nat of label beside one of reconstruction, where some of the labels are missing.
+            Weight of a nat of label beside a nat of reconstruction, where some labels are missing.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'auto' picks by the data, 'mlp', 'conv', your module, or a pair (encoder, decoder).
         hidden : a sequence of ints of at least 1, default (1024, 512)
@@ -440,7 +440,7 @@ class SAE(Shared):
         n_components : an int in the range [1, inf), default 256
             Numbers in a code.
         sparsity : one of 'topk', 'l1', 'kl', default 'topk'
-            What keeps the code sparse.
+            Constraint that keeps the code sparse.
         k : an int in the range [1, inf) or 'auto', default 'auto'
             Units that are active for one example (topk).
         strength : a float in the range [0, inf), default 1.0
@@ -565,7 +565,7 @@ class MapAE(Shared):
         n_neighbors : an int in the range [1, inf) or 'auto', default 'auto'
             Nearest rows that are to stay near on the map; 'auto' is 20.
         metric : one of 'auto', 'euclidean', 'cosine', default 'auto'
-            By which those are found; 'auto' is 'cosine', of centred examples, for images, and else 'euclidean'.
+            Distance by which those rows are found; 'auto' is 'cosine', of centred examples, for images, and else 'euclidean'.
         attraction : a float in the range (0, inf), default 1.3
             Pull between neighbours; 1 is that of t-SNE, more gathers clusters as UMAP does.
         breadth : a float in the range [0, 1], default 0.2
