@@ -21,7 +21,7 @@ def use(X: Any) -> None:
     narrows.tasks.PhotoDenoiser("recorrupt", level=0.1, max_time=60).fit(X).denoise(X)
 
     narrows.VAE(betta=4.0)  # type: ignore[call-arg]
-    narrows.VAE(2, 4.0)  # type: ignore[misc]
+    narrows.VAE(2, 4.0)  # type: ignore[call-arg]
     narrows.VAE(posterior="normal")  # type: ignore[arg-type]
     narrows.SAE(max_epochs="many")  # type: ignore[arg-type]
     narrows.estimator("iwae")(draws=4)  # type: ignore[call-arg]

@@ -565,7 +565,7 @@ class MapAE(Shared):
         n_neighbors : an int in the range [1, inf) or 'auto', default 'auto'
             Nearest rows that are to stay near on the map; 'auto' is 20.
         metric : one of 'auto', 'euclidean', 'cosine', default 'auto'
-            Distance by which those rows are found; 'auto' is 'cosine', of centred examples, for images, and else 'euclidean'.
+            Distance by which they are found; 'auto' is 'cosine', of centred examples, for images, and else 'euclidean'.
         attraction : a float in the range (0, inf), default 1.3
             Pull between neighbours; 1 is that of t-SNE, more gathers clusters as UMAP does.
         breadth : a float in the range [0, 1], default 0.2

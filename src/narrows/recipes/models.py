@@ -176,7 +176,7 @@ def mapae(
     metric: Annotated[
         str,
         OneOf(("auto", "euclidean", "cosine")),
-        "distance by which those rows are found; 'auto' is 'cosine', of centred examples, for images, and else 'euclidean'",
+        "distance by which they are found; 'auto' is 'cosine', of centred examples, for images, and else 'euclidean'",
     ] = "auto",
     attraction: Annotated[
         float, Real(0, open_low=True), "pull between neighbours; 1 is that of t-SNE, more gathers clusters as UMAP does"

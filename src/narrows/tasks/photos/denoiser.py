@@ -82,9 +82,7 @@ class PhotoDenoiser(BaseEstimator):
 
     def __init__(
         self,
-        method: Annotated[
-            Literal["clean", "recorrupt", "blind_spot"], OneOf(("clean", "recorrupt", "blind_spot"))
-        ] = "clean",
+        method: Annotated[str, OneOf(("clean", "recorrupt", "blind_spot"))] = "clean",
         *,
         level: Annotated[
             float | tuple[float, float] | Literal["auto"], either(get_args(recipes.Level)[1], _AUTO)
