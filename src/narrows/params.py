@@ -84,7 +84,7 @@ class OneOf:
 
 
 @dataclass(frozen=True)
-class Which:
+class Satisfies:
     """Anything for which `test` holds; `words` says what that is."""
 
     words: str
@@ -119,8 +119,8 @@ def either(*rules: Rule) -> Either:
     return Either(rules)
 
 
-FLAG = OneOf((True, False))
-SIZES = Which(
+BOOL = OneOf((True, False))
+LAYER_WIDTHS = Satisfies(
     "a sequence of ints of at least 1",
     lambda v: isinstance(v, Sequence) and not isinstance(v, str) and all(Integer(1).accepts(i) for i in v),
 )
@@ -168,7 +168,7 @@ def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
     return found
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: the nearest known one, and all of them."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)

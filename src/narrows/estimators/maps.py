@@ -18,7 +18,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from narrows.data import principal_axes, spaced
+from narrows.data import principal_axes, spaced_indices
 from narrows.estimators import constructors
 from narrows.training import choose_precision
 
@@ -104,8 +104,8 @@ class MapAE(constructors.MapAE, recipe="mapae"):
         with torch.autocast(x.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
             return self.model_.encode(x).to(x.dtype)
 
-    def _surveyed(self, sample: np.ndarray) -> None:
-        rows = sample[spaced(len(sample), _N_REFERENCES)]
+    def _after_fit(self, sample: np.ndarray) -> None:
+        rows = sample[spaced_indices(len(sample), _N_REFERENCES)]
         flat = self.applied(self._flat, rows)
         mean, axes = principal_axes(flat)
         points, codes = (flat - mean) @ axes, self.applied(self._encode, rows)

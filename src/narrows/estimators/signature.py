@@ -12,10 +12,10 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from torch import nn
 
-from narrows.params import FLAG, Integer, OneOf, Parameter, Real, Which, either, nearest, parameters
+from narrows.params import BOOL, Integer, OneOf, Parameter, Real, Satisfies, did_you_mean, either, parameters
 from narrows.training import PRECISIONS, checkpoint, tracking
 
-RANDOM_STATE = Which(
+RANDOM_STATE = Satisfies(
     "an int, a numpy RandomState or Generator, or None",
     lambda v: v is None or isinstance(v, (int, np.integer, np.random.RandomState, np.random.Generator)),
 )
@@ -32,7 +32,7 @@ def _training(
         Any, either(Real(0, open_low=True), OneOf((None,))), "longest time to train, in seconds"
     ] = None,
     early_stopping: Annotated[
-        bool, FLAG, "True to hold rows out, cool down at a plateau, and keep the best weights"
+        bool, BOOL, "True to hold rows out, cool down at a plateau, and keep the best weights"
     ] = True,
     validation_fraction: Annotated[
         float, Real(0, 1, open_low=True, open_high=True), "share of rows held out for early stopping"
@@ -47,23 +47,23 @@ def _training(
     ] = "auto",
     device: Annotated[
         str,
-        Which("a device's name, such as 'auto', 'cpu', 'cuda'", lambda v: isinstance(v, str)),
+        Satisfies("a device's name, such as 'auto', 'cpu', 'cuda'", lambda v: isinstance(v, str)),
         "device that computes",
     ] = "auto",
     precision: Annotated[
         str, OneOf(PRECISIONS), "dtype of matrix products; with 'bfloat16', weights and losses stay in float32"
     ] = "auto",
-    compile: Annotated[Any, either(FLAG, _AUTO), "True to compile the training step"] = "auto",
+    compile: Annotated[Any, either(BOOL, _AUTO), "True to compile the training step"] = "auto",
     sharded: Annotated[
-        Any, either(FLAG, _AUTO), "True to give each of several processes a share of the model rather than all of it"
+        Any, either(BOOL, _AUTO), "True to give each of several processes a share of the model rather than all of it"
     ] = "auto",
     checkpoint: Annotated[
         str | Path | None,
-        Which("a folder's path or None", lambda v: v is None or isinstance(v, (str, Path))),
+        Satisfies("a folder's path or None", lambda v: v is None or isinstance(v, (str, Path))),
         "folder for checkpoints; fit resumes from the one that it finds there",
     ] = None,
     track: Annotated[
-        Any, Which(tracking.WORDS, tracking.accepts), "trackers that get the losses during the training"
+        Any, Satisfies(tracking.WORDS, tracking.accepts), "trackers that get the losses during the training"
     ] = None,
     random_state: Annotated[
         int | np.random.RandomState | np.random.Generator | None,
@@ -94,7 +94,7 @@ def constructor(name: str, declared: dict[str, Parameter]) -> Callable[..., None
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         for given in kwargs:
             if given not in known:
-                raise TypeError(f"{name} has no parameter {given!r}. {nearest(given, known)}")
+                raise TypeError(f"{name} has no parameter {given!r}. {did_you_mean(given, known)}")
         bound = signature.bind(self, *args, **kwargs)
         bound.apply_defaults()
         for stored in known:
@@ -126,10 +126,10 @@ def seed_of_run(random_state: Any, folder: Any) -> int:
         path = Path(folder) / checkpoint.NAME
         if path.exists():
             return int(checkpoint.read_without_tensors(path)["training"]["seed"])
-    return seed_from(random_state)
+    return as_seed(random_state)
 
 
-def seed_from(random_state: Any) -> int:
+def as_seed(random_state: Any) -> int:
     """An int from whatever `random_state` is; None takes fresh entropy, and leaves numpy's global state alone."""
     if isinstance(random_state, (int, np.integer)):
         return int(random_state) % 2**31
@@ -140,12 +140,12 @@ def seed_from(random_state: Any) -> int:
     return int(np.random.SeedSequence().generate_state(1)[0] % 2**31)
 
 
-def plain(value: Any) -> Any:
+def to_json(value: Any) -> Any:
     """A parameter as JSON has it; a module becomes its class's name."""
     if isinstance(value, nn.Module):
         return {"module": f"{type(value).__module__}.{type(value).__qualname__}"}
     if isinstance(value, (tuple, list)):
-        return [plain(v) for v in value]
+        return [to_json(v) for v in value]
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, (np.random.RandomState, np.random.Generator)):
@@ -155,7 +155,7 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def forget_fit(estimator: BaseEstimator) -> None:
+def reset_fitted(estimator: BaseEstimator) -> None:
     """Drop what an earlier fit learned, so that one that fails leaves no mixture of both behind."""
     for name in [name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")]:
         delattr(estimator, name)

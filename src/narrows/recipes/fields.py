@@ -8,7 +8,7 @@ from typing import Annotated
 from torch import nn
 
 from narrows import likelihoods, networks
-from narrows.params import SIZES, Integer, OneOf, Real, Which, either
+from narrows.params import LAYER_WIDTHS, Integer, OneOf, Real, Satisfies, either
 
 Components = Annotated[int, Integer(1), "numbers in a code"]
 OptionalComponents = Annotated[
@@ -16,13 +16,15 @@ OptionalComponents = Annotated[
 ]
 Network = Annotated[
     networks.Name | nn.Module | tuple[networks.Name | nn.Module, networks.Name | nn.Module],
-    Which(
+    Satisfies(
         f"one of {', '.join(map(repr, networks.NAMES))}, a torch.nn.Module, or a pair (encoder, decoder) of such",
         lambda v: networks.accepts(v),
     ),
     "encoder and decoder: 'auto' picks by the data, 'mlp', 'conv', your module, or a pair (encoder, decoder)",
 ]
-Hidden = Annotated[Sequence[int], SIZES, "widths of an MLP encoder's layers, mirrored in the decoder; () for linear"]
+Hidden = Annotated[
+    Sequence[int], LAYER_WIDTHS, "widths of an MLP encoder's layers, mirrored in the decoder; () for linear"
+]
 Likelihood = Annotated[
     str,
     OneOf(("auto", *likelihoods.LIKELIHOODS)),
@@ -30,7 +32,7 @@ Likelihood = Annotated[
 ]
 Level = Annotated[
     float | tuple[float, float],
-    Which(
+    Satisfies(
         "a float of at least 0, or a pair (low, high) of such",
         lambda v: (
             Real(0).accepts(v)

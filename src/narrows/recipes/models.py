@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from narrows import bottlenecks, corruptions, likelihoods, networks, priors
 from narrows.data import Schema
-from narrows.objectives import KeptNeighbours, WeightedCosts
-from narrows.params import FLAG, Integer, OneOf, Real, either
+from narrows.objectives import NeighborEmbedding, WeightedObjective
+from narrows.params import BOOL, Integer, OneOf, Real, either
 from narrows.recipes.assemble import assemble, labels_of
 from narrows.recipes.fields import Components, Hidden, Level, Likelihood, Network, OptionalComponents
 from narrows.recipes.registry import Parts, register
@@ -47,7 +47,7 @@ def vae(
         "distribution of all codes: 'standard', of mean 0, or a 'mixture' of Gaussians",
     ] = "standard",
     conditional: Annotated[
-        bool, FLAG, "True to give the decoder each example's label: fit(X, y), then sample(n, y=label)"
+        bool, BOOL, "True to give the decoder each example's label: fit(X, y), then sample(n, y=label)"
     ] = False,
     label_weight: Annotated[
         float, Real(0), "weight of a nat of label beside a nat of reconstruction, where some labels are missing"
@@ -71,7 +71,7 @@ def vae(
     return assemble(
         schema,
         _stochastic(n_components, posterior, prior, free_nats),
-        WeightedCosts(weights, warmup=kl_warmup),
+        WeightedObjective(weights, warmup=kl_warmup),
         frequencies=frequencies,
         network=network,
         hidden=hidden,
@@ -155,7 +155,7 @@ def sae(
     parts = assemble(
         schema,
         bottleneck,
-        WeightedCosts(weights),
+        WeightedObjective(weights),
         network=(first, dictionary),
         hidden=hidden,
         likelihood=likelihood,
@@ -199,10 +199,10 @@ def mapae(
     return assemble(
         schema,
         bottlenecks.Plain(n_components),
-        WeightedCosts(
+        WeightedObjective(
             {"neighbours": strength * schema.n_entries},
             costs=(
-                KeptNeighbours(
+                NeighborEmbedding(
                     None if n_neighbors == "auto" else n_neighbors,
                     attraction,
                     breadth,

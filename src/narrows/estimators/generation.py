@@ -18,7 +18,7 @@ from narrows.data import Schema
 from narrows.estimators import labels, samplers
 from narrows.estimators.attributes import Attribute, find_attribute
 from narrows.estimators.samplers import Mixture, Sampler
-from narrows.estimators.signature import seed_from
+from narrows.estimators.signature import as_seed
 from narrows.model import Autoencoder, infer_label, inference_mode
 from narrows.params import Integer, OneOf, Parameter, Real
 
@@ -38,7 +38,7 @@ def needs_code(method: _Method) -> _Method:
     return cast(_Method, available_if(has_code)(method))
 
 
-class Dials(ABC):
+class Generation(ABC):
     """Abstract: what can be done with codes once there is a model.
 
     Where the model is conditional, `y` is one label for all examples or one for each; None has it inferred from the
@@ -107,7 +107,7 @@ class Dials(ABC):
         """
         check_is_fitted(self)
         self._check_can_sample()
-        found, seed = samplers.chosen(sampler), seed_from(self.random_state)
+        found, seed = samplers.chosen(sampler), as_seed(self.random_state)
         Z, owner = self._drawn(X, seed), type(self).__name__
         if len(Z) < samplers.FEWEST:
             raise ValueError(f"fit_sampler needs at least {samplers.FEWEST} examples. Got {len(Z)}.")
@@ -150,7 +150,7 @@ class Dials(ABC):
         Parameter("n_samples", 1, Integer(1), "").check("sample", n_samples)
         Parameter("temperature", 1.0, Real(0, np.inf, open_high=True), "").check("sample", temperature)
         source = self.sampler(sampler)
-        generator = np.random.default_rng(seed_from(random_state))
+        generator = np.random.default_rng(as_seed(random_state))
         n_classes, owner = self.model_.n_classes, type(self).__name__
         if y is None and n_classes:
             frequencies = np.asarray(self.schema_.frequencies)
@@ -160,7 +160,7 @@ class Dials(ABC):
             which = labels.numbers(y, replace(self.schema_, classes=source.classes), n_samples, owner)
         z = source.draw(n_samples, generator, temperature, which).numpy()
         told = np.empty((n_samples, 0)) if which is not None and not n_classes else self._told(None, y, n_samples)
-        return self._decoded(self._with(self._allowed(z), told), draw=seed_from(generator) if noise else None)
+        return self._decoded(self._with(self._allowed(z), told), draw=as_seed(generator) if noise else None)
 
     @needs_code
     def sampler(self, name: str = "auto") -> Sampler:
