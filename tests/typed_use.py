@@ -8,7 +8,7 @@ from typing import Any, assert_type
 import narrows
 
 
-def use(X: Any) -> None:
+def use(X: Any, recipe: str) -> None:
     """Fit models as a user would."""
     model = narrows.VAE(2, beta=4.0, posterior="laplace", hidden=(32,), random_state=0)
     assert_type(model.fit(X), narrows.VAE)
@@ -17,6 +17,7 @@ def use(X: Any) -> None:
     narrows.DAE(level=(0.1, 0.5)).fit(X).denoise(X)
     narrows.MapAE(max_epochs="auto").fit(X).trust(X)
     narrows.estimator("iwae")(2, n_draws=4).fit(X).transform(X)
+    narrows.estimator(recipe)(2, rate=0.1).fit(X).transform(X)
     narrows.tasks.OutlierDetector(0.1, max_iter=300).fit(X).explain(X)
     narrows.tasks.PhotoDenoiser("recorrupt", level=0.1, max_time=60).fit(X).denoise(X)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
@@ -62,6 +62,10 @@ class Estimator(
         if not hasattr(cls, "recipe"):
             raise TypeError(f"{cls.__name__} is abstract, because it names no recipe. Use narrows.estimator(recipe).")
         return super().__new__(cls)
+
+    if TYPE_CHECKING:  # each subclass gets one from its recipe
+
+        def __init__(self, n_components: Any = ..., **parameters: Any) -> None: ...
 
     def __init_subclass__(cls, recipe: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
