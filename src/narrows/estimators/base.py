@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import importlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
@@ -56,16 +57,13 @@ class Estimator(
 
     recipe: ClassVar[recipes.Recipe]
     n_components: Any
+    __init__: Callable[..., None]  # each subclass has one that is made from its recipe
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make an instance of a class that names a recipe; any other is abstract."""
         if not hasattr(cls, "recipe"):
             raise TypeError(f"{cls.__name__} is abstract, because it names no recipe. Use narrows.estimator(recipe).")
         return super().__new__(cls)
-
-    if TYPE_CHECKING:  # each subclass gets one from its recipe
-
-        def __init__(self, n_components: Any = ..., **parameters: Any) -> None: ...
 
     def __init_subclass__(cls, recipe: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -76,7 +74,7 @@ class Estimator(
             raise ValueError(
                 f"The recipe {recipe!r} must rename `{taken[0]}`: all estimators have a parameter of that name."
             )
-        cls.__init__ = constructor(cls.__name__, cls.parameters())  # type: ignore[method-assign]
+        cls.__init__ = constructor(cls.__name__, cls.parameters())  # type: ignore[misc]
         cls.__doc__ = documentation(cls.__doc__ or "", cls.recipe.parameters)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -389,7 +387,7 @@ class Estimator(
 
 
 # not as decorators: scikit-learn wraps what a class body defines, for set_output, and would lose the condition
-Estimator.transform = needs_code(Estimator.transform)  # type: ignore[method-assign]
+Estimator.transform = needs_code(Estimator.transform)
 Estimator.fit_transform = needs_code(Estimator.fit_transform)
 
 
