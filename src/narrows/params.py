@@ -137,12 +137,13 @@ def __getattr__(name: str) -> Any:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A hyperparameter: its name, default, rule (None for anything) and one line of help."""
+    """A hyperparameter: its name, default, rule (None for anything), one line of help, and type."""
 
     name: str
     default: Any
     rule: Rule | None
     help: str
+    type: Any = Any
 
     def check(self, owner: str, value: Any) -> None:
         """Check a value of the parameter; `owner` is named in the message.
@@ -170,14 +171,15 @@ def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
     for name, p in inspect.signature(function).parameters.items():
         if p.default is p.empty:
             continue
-        rule, text = None, ""
-        if get_origin(hints.get(name)) is Annotated:
-            for extra in get_args(hints[name])[1:]:
+        rule, text, kind = None, "", hints.get(name, Any)
+        if get_origin(kind) is Annotated:
+            kind, *extras = get_args(kind)
+            for extra in extras:
                 if isinstance(extra, str):
                     text = extra
                 else:
                     rule = extra
-        result[name] = Parameter(name, p.default, rule, text)
+        result[name] = Parameter(name, p.default, rule, text, kind)
     return result
 
 

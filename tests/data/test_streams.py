@@ -1,4 +1,4 @@
-"""Streams: from any source to any sink, with the numbers of the methods on arrays, in bounded memory, whole or not.
+"""Streams: from any source to any sink, with the numbers of the methods on arrays, in bounded memory, whole or not."""
 
 from __future__ import annotations
 
