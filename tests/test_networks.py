@@ -8,13 +8,13 @@ from torch import nn
 
 from narrows import recipes
 from narrows.data import infer
-from narrows.networks.conv import Enlarging
+from narrows.networks.conv import UpsampleConv
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize(("height", "width"), [(4, 6), (1, 1), (5, 3)])
 def test_enlarging_and_convolving_at_once_is_one_after_the_other(height, width, dtype):
-    enlarge = Enlarging(3, 5).to(dtype)
+    enlarge = UpsampleConv(3, 5).to(dtype)
     h = torch.randn(2, 3, height, width, dtype=dtype, requires_grad=True)
     apart = F.conv2d(F.interpolate(h, scale_factor=2, mode="nearest"), enlarge.weight, enlarge.bias, padding=1)
     at_once = enlarge(h, (2 * height, 2 * width))
@@ -27,7 +27,7 @@ def test_enlarging_and_convolving_at_once_is_one_after_the_other(height, width, 
 
 
 def test_one_less_than_twice_the_size_is_enlarged_and_then_convolved():
-    enlarge, h = Enlarging(3, 5), torch.randn(2, 3, 4, 3)
+    enlarge, h = UpsampleConv(3, 5), torch.randn(2, 3, 4, 3)
     apart = F.conv2d(F.interpolate(h, size=(7, 6), mode="nearest"), enlarge.weight, enlarge.bias, padding=1)
     torch.testing.assert_close(enlarge(h, (7, 6)), apart, rtol=0, atol=0)
 

@@ -39,7 +39,7 @@ class Standardize(nn.Module):
         return torch.addcmul(self.shift, x.clamp(min=0).log1p() if self.counts else x, self.factor)
 
 
-class Precise(nn.Linear):
+class PreciseLinear(nn.Linear):
     """A linear layer that always computes in the dtype of its weights, never in bfloat16.
 
     bfloat16 has 128 numbers between 1 and 2, too few for the codes of thousands of examples on a map.

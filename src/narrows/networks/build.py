@@ -45,22 +45,24 @@ def choose(name: str, schema: Schema) -> tuple[str, str]:
     return "conv", f"images of {schema.n_entries} numbers: convolutions share what they learn between places"
 
 
-def encoder(name: str, schema: Schema, n_outputs: int, hidden: Sequence[int], normalized: bool = False) -> nn.Module:
+def build_encoder(
+    name: str, schema: Schema, n_outputs: int, hidden: Sequence[int], normalized: bool = False
+) -> nn.Module:
     """Return an encoder B x shape -> B x n_outputs; `name` is "mlp" or "conv".
 
-    With `normalized` an MLP has layer norms, and the last layer of either is `Precise`.
+    With `normalized` an MLP has layer norms, and the last layer of either is `PreciseLinear`.
     """
     if name == "mlp":
         return MLPEncoder(schema, n_outputs, hidden, normalized)
     return ConvEncoder(schema, n_outputs, precise=normalized)
 
 
-def decoder(name: str, shape: tuple[int, ...], n_inputs: int, hidden: Sequence[int]) -> Decoder:
+def build_decoder(name: str, shape: tuple[int, ...], n_inputs: int, hidden: Sequence[int]) -> Decoder:
     """Return a decoder B x n_inputs -> B x shape, the likelihood's `params_shape`; `name` is "mlp" or "conv"."""
     return MLPDecoder(shape, n_inputs, hidden) if name == "mlp" else ConvDecoder(shape, n_inputs)
 
 
-def cleaner(name: str, schema: Schema, shape: tuple[int, ...], hidden: Sequence[int]) -> Decoder:
+def build_denoiser(name: str, schema: Schema, shape: tuple[int, ...], hidden: Sequence[int]) -> Decoder:
     """Return a network B x schema.shape -> B x shape without a narrow code; `name` is "mlp" or "conv"."""
     return ResidualMLP(schema, shape, hidden) if name == "mlp" else UNet(schema, shape)
 
@@ -127,7 +129,7 @@ def has_own_parts(model: nn.Module) -> bool:
     return any(isinstance(module, (OwnEncoder, OwnDecoder)) for module in model.modules())
 
 
-def pair(network: Any) -> tuple[Any, Any]:
+def split_pair(network: Any) -> tuple[Any, Any]:
     """Split the `network` parameter into (encoder, decoder), each a name or a module. One module is the encoder."""
     if isinstance(network, (tuple, list)):
         first, second = network
@@ -137,7 +139,7 @@ def pair(network: Any) -> tuple[Any, Any]:
     return network, network
 
 
-def accepts(network: Any) -> bool:
+def is_network(network: Any) -> bool:
     """Return True if `network` is a name, a module, or a pair of such."""
     parts = network if isinstance(network, (tuple, list)) else (network, network)
     return len(parts) == 2 and all(isinstance(p, (str, nn.Module)) for p in parts)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows.data import Schema
-from narrows.networks.base import Decoder, Precise, Standardize
+from narrows.networks.base import Decoder, PreciseLinear, Standardize
 
 _SMALLEST = 4  # pixels at which halving stops
 _WIDEST = 256  # channels at which doubling stops
@@ -46,7 +46,7 @@ class Residual(nn.Module):
         return x + self.second(F.gelu(self.first(F.gelu(x))))
 
 
-class Enlarging(nn.Conv2d):
+class UpsampleConv(nn.Conv2d):
     """Enlarge an image by nearest neighbours, then convolve it with 3 x 3."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
@@ -85,7 +85,7 @@ class ConvEncoder(nn.Module):
     schema : description of the images.
     n_outputs : numbers to give for each image.
     width : channels at full size.
-    precise : True for a linear layer that is `Precise`.
+    precise : True for a linear layer that is `PreciseLinear`.
     """
 
     def __init__(self, schema: Schema, n_outputs: int, width: int = 16, precise: bool = False) -> None:
@@ -99,7 +99,7 @@ class ConvEncoder(nn.Module):
         self.standardize = Standardize(schema)
         self.n_widest = widths[0] * height * breadth
         self.blocks = nn.Sequential(*blocks)
-        self.head = (Precise if precise else nn.Linear)(widths[-1] * levels[-1][0] * levels[-1][1], n_outputs)
+        self.head = (PreciseLinear if precise else nn.Linear)(widths[-1] * levels[-1][0] * levels[-1][1], n_outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """B x channels x h x w -> B x n_outputs."""
@@ -129,7 +129,7 @@ class ConvDecoder(Decoder):
         self.stem = nn.Linear(n_inputs, widths[-1] * self.levels[-1][0] * self.levels[-1][1])
         self.residuals = nn.ModuleList(Residual(wide) for wide in reversed(widths[1:]))
         pairs = list(pairwise(widths))
-        self.enlarge = nn.ModuleList(Enlarging(wide, narrow) for narrow, wide in reversed(pairs))
+        self.enlarge = nn.ModuleList(UpsampleConv(wide, narrow) for narrow, wide in reversed(pairs))
         self.head = nn.Conv2d(widths[0], channels, 3, padding=1)
 
     @property
@@ -171,7 +171,7 @@ class UNet(Decoder):
         pairs = list(pairwise(widths))
         self.down = nn.ModuleList(nn.Conv2d(narrow, wide, 3, stride=2, padding=1) for narrow, wide in pairs)
         self.across = nn.ModuleList(Residual(wide) for wide in widths)
-        self.up = nn.ModuleList(Enlarging(wide, narrow) for narrow, wide in reversed(pairs))
+        self.up = nn.ModuleList(UpsampleConv(wide, narrow) for narrow, wide in reversed(pairs))
         self.finish = nn.ModuleList(Residual(narrow) for narrow, _ in reversed(pairs))
         self.head = nn.Conv2d(widths[0] + channels, shape[0], 3, padding=1)
 

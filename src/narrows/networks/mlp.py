@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows.data import Schema
-from narrows.networks.base import Decoder, Precise, Standardize
+from narrows.networks.base import Decoder, PreciseLinear, Standardize
 from narrows.types import SparseCode
 
 
@@ -19,7 +19,7 @@ def layers(sizes: Sequence[int], activate_last: bool = False, normalized: bool =
     """Return linear layers between `sizes`, with a GELU after each but the last (and that too with `activate_last`).
 
     With `normalized` a layer norm stands before each GELU (Ba, Kiros and Hinton, 2016,
-    https://arxiv.org/abs/1607.06450), and the last layer is `Precise`.
+    https://arxiv.org/abs/1607.06450), and the last layer is `PreciseLinear`.
 
     >>> layers([4, 3, 2])
     Sequential(
@@ -34,7 +34,7 @@ def layers(sizes: Sequence[int], activate_last: bool = False, normalized: bool =
     if not activate_last:
         modules = modules[: -2 if normalized else -1]
         if normalized:
-            modules[-1] = Precise(sizes[-2], sizes[-1])
+            modules[-1] = PreciseLinear(sizes[-2], sizes[-1])
     return nn.Sequential(*modules)
 
 
@@ -46,7 +46,7 @@ class MLPEncoder(nn.Module):
     schema : description of the examples; images are flattened.
     n_outputs : numbers to give for each example.
     hidden : widths of the hidden layers; () makes the encoder linear.
-    normalized : True for layer norms between the layers and a `Precise` last one.
+    normalized : True for layer norms between the layers and a `PreciseLinear` last one.
     """
 
     def __init__(self, schema: Schema, n_outputs: int, hidden: Sequence[int], normalized: bool = False) -> None:

@@ -88,7 +88,7 @@ def assemble(
     target = schema if target is None else target
     p_x, reason = likelihoods.choose(likelihood, target)
     choices = [Choice("likelihood", p_x.name, reason)]
-    first, second = networks.pair(network)
+    first, second = networks.split_pair(network)
     for name, data in ((first, schema), (second, target)):
         if isinstance(name, str):
             networks.choose(name, data)  # raises for unknown names, also for the one that is not used
@@ -149,7 +149,7 @@ def _encoder(
     if isinstance(network, nn.Module):
         return networks.OwnEncoder(network, schema, n_outputs), []
     name, reason = networks.choose(network, schema)
-    return networks.encoder(name, schema, n_outputs, hidden, normalized), [Choice("network", name, reason)]
+    return networks.build_encoder(name, schema, n_outputs, hidden, normalized), [Choice("network", name, reason)]
 
 
 def _decoder(
@@ -169,10 +169,10 @@ def _decoder(
         return networks.OwnDecoder(network, shape, input_shape), []
     if n_components:
         name, _ = networks.choose(network, target)
-        return networks.decoder(name, shape, n_components + n_classes, hidden), []
+        return networks.build_decoder(name, shape, n_components + n_classes, hidden), []
     if network == "auto":
         name = "conv" if schema.kind == "image" else "mlp"
         reason = "a denoiser without a code keeps every detail"
     else:
         name, reason = networks.choose(network, schema)
-    return networks.cleaner(name, schema, shape, hidden), [Choice("network", name, reason)]
+    return networks.build_denoiser(name, schema, shape, hidden), [Choice("network", name, reason)]

@@ -151,7 +151,7 @@ def sae(
         bottleneck, weights = bottlenecks.L1(n_components), {"l1": strength}
     else:
         bottleneck, weights = bottlenecks.KLRate(n_components, rate), {"kl_rate": strength}
-    first, second = networks.pair(network)
+    first, second = networks.split_pair(network)
     if isinstance(second, str) and second not in ("auto", first):
         raise ValueError(
             f"The decoder of SAE is a dictionary. Pass network=({first!r}, 'auto'), or a module of your own."
