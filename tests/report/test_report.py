@@ -349,7 +349,7 @@ def test_a_mistake_on_the_command_line_is_a_line(tmp_path, images, words, messag
 
 
 def test_a_folder_of_classes_is_labelled(tmp_path, images, monkeypatch):
-    from narrows.cli.reporting import _data
+    from narrows.cli.report import _data
 
     for kind in ("cat", "dog"):
         (tmp_path / "d" / kind).mkdir(parents=True)
