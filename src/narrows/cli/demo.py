@@ -27,4 +27,4 @@ def demo(
     """
     from narrows.report import demo as page
 
-    print(page.run(out, console=printing.stderr()))
+    print(page.run(out, console=printing.stderr_console()))

@@ -54,10 +54,10 @@ def fit_denoiser(
     """
     from narrows.tasks import PhotoDenoiser
 
-    inputs.prepare(out, resume=inputs.checkpoint(out).exists() and not overwrite, overwrite=overwrite)
+    inputs.prepare_folder(out, resume=inputs.checkpoint_path(out).exists() and not overwrite, overwrite=overwrite)
     model = PhotoDenoiser(
         method,
-        max_time=None if max_time is None else inputs.duration(max_time),
+        max_time=None if max_time is None else inputs.parse_duration(max_time),
         max_epochs="auto" if max_epochs is None else max_epochs,
         checkpoint=out,
         random_state=random_state,
@@ -99,19 +99,19 @@ def denoise(
 
         narrows denoise cleaner digits --noise 0.3 -o trial.png
     """
-    outputs.check(out, outputs.EXAMPLES, folder=True)
+    outputs.check_path(out, outputs.EXAMPLES, folder=True)
     if _is_photo_denoiser(model):
         _denoise_photos(model, data, out, noise=noise, ensemble=ensemble)
         return
-    fitted = inputs.opened(model)
+    fitted = inputs.open_model(model)
     outputs.check_pictures(out, fitted)
     _check_denoiser(fitted, ensemble)
     if noise is None and out.suffix.lower() in outputs.ARRAYS:
-        outputs.write_stream(out, fitted, inputs.source(data, "test", fitted), "denoise")
+        outputs.write_stream(out, fitted, inputs.open_source(data, "test", fitted), "denoise")
         return
-    given = inputs.dataset(data, "test", fitted)
-    clean, rows = _denoised(fitted, given.X, noise, seed)
-    outputs.write_examples(out, clean, fitted, given, rows)
+    loaded = inputs.read_dataset(data, "test", fitted)
+    clean, compared = _denoise_examples(fitted, loaded.X, noise, seed)
+    outputs.write_examples(out, clean, fitted, loaded, compared)
 
 
 def _denoise_photos(model: Path, data: str, out: Path, *, noise: float | None, ensemble: bool) -> None:
@@ -128,7 +128,7 @@ def _is_photo_denoiser(model: Path) -> bool:
     """Return True if the model in that folder was made by fit-denoiser."""
     from narrows import storage
 
-    with inputs.unfinished_noted(model):
+    with inputs.note_unfinished(model):
         return bool(storage.describe(model)["recipe"] == inputs.PHOTOS)
 
 
@@ -139,8 +139,10 @@ def _check_denoiser(model: Estimator, ensemble: bool) -> None:
         raise ValueError(f"denoise needs a model of the recipe dae. This one is {model.recipe.name}; try reconstruct.")
 
 
-def _denoised(model: Estimator, X: np.ndarray, noise: float | None, seed: int | None) -> tuple[Any, dict[str, Any]]:
-    """X cleaned, and the rows of a picture that shows it; with a level of `noise`, X with that noise cleaned."""
+def _denoise_examples(
+    model: Estimator, X: np.ndarray, noise: float | None, seed: int | None
+) -> tuple[Any, dict[str, Any]]:
+    """Return X cleaned, and the rows of a picture that compares. With a level of `noise`, add that noise to X first."""
     from narrows import corruptions
     from narrows.estimators.signature import as_seed
     from narrows.training import RandomStream

@@ -32,9 +32,9 @@ def encode(
 
         narrows encode table-ae table.parquet -o codes.parquet
     """
-    outputs.check(out, outputs.ARRAYS)
-    fitted = inputs.opened(model, needs_code=True)
-    outputs.write_stream(out, fitted, inputs.source(data, "test", fitted), "transform")
+    outputs.check_path(out, outputs.ARRAYS)
+    fitted = inputs.open_model(model, needs_code=True)
+    outputs.write_stream(out, fitted, inputs.open_source(data, "test", fitted), "transform")
 
 
 @app.command(rich_help_panel=USE)
@@ -54,8 +54,8 @@ def decode(
     """
     from narrows.data.files import read
 
-    outputs.check(out, outputs.EXAMPLES)
-    fitted = inputs.opened(model, needs_code=True)
+    outputs.check_path(out, outputs.EXAMPLES)
+    fitted = inputs.open_model(model, needs_code=True)
     outputs.check_pictures(out, fitted)
     examples = fitted.inverse_transform(read(codes).X)
     outputs.write_examples(out, examples, fitted)
@@ -73,12 +73,12 @@ def reconstruct(model: Model, data: Data, out: OutOrFolder) -> None:
 
         narrows reconstruct table-ae table.csv -o smooth.csv
     """
-    outputs.check(out, outputs.EXAMPLES, folder=True)
-    fitted = inputs.opened(model)
+    outputs.check_path(out, outputs.EXAMPLES, folder=True)
+    fitted = inputs.open_model(model)
     outputs.check_pictures(out, fitted)
     if out.suffix.lower() in outputs.ARRAYS:
-        outputs.write_stream(out, fitted, inputs.source(data, "test", fitted), "reconstruct")
+        outputs.write_stream(out, fitted, inputs.open_source(data, "test", fitted), "reconstruct")
         return
-    given = inputs.dataset(data, "test", fitted)
-    result = fitted.reconstruct(given.X)
-    outputs.write_examples(out, result, fitted, given, {"original": given.X, "reconstructed": result})
+    loaded = inputs.read_dataset(data, "test", fitted)
+    result = fitted.reconstruct(loaded.X)
+    outputs.write_examples(out, result, fitted, loaded, {"original": loaded.X, "reconstructed": result})

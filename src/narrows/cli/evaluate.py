@@ -46,21 +46,21 @@ def evaluate(
     """
     from narrows.evaluation import evaluate as measure
 
-    fitted, other = inputs.opened(model), None if beside is None else inputs.opened(beside)
-    given, train = inputs.dataset(data, "test", fitted), train or inputs.training_part(data)
-    found = measure(
+    fitted, other = inputs.open_model(model), None if beside is None else inputs.open_model(beside)
+    loaded, train = inputs.read_dataset(data, "test", fitted), train or inputs.find_training_part(data)
+    evaluation = measure(
         fitted,
-        given.X,
-        _classes(given.y),
-        train=None if train is None else inputs.dataset(train, "train", fitted).X,
+        loaded.X,
+        _labels_that_vary(loaded.y),
+        train=None if train is None else inputs.read_dataset(train, "train", fitted).X,
         beside=other,
         measures=None if measures is None else [name.strip().replace("-", "_") for name in measures.split(",")],
         n_draws=draws,
         random_state=seed,
     )
-    printing.show_evaluation(found, json=json)
+    printing.show_evaluation(evaluation, json=json)
 
 
-def _classes(y: np.ndarray | None) -> np.ndarray | None:
-    """Labels that came with the data, where they say anything: there are at least two."""
+def _labels_that_vary(y: np.ndarray | None) -> np.ndarray | None:
+    """Return the labels of the data, or None if they are all the same."""
     return None if y is None or (y == y[0]).all() else y

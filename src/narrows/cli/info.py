@@ -20,7 +20,7 @@ def info(model: Model, json: Json = False) -> None:
 
         narrows info digits-vae
     """
-    printing.show_info(printing.about(model), json=json)
+    printing.show_info(printing.describe_model(model), json=json)
 
 
 @app.command(rich_help_panel=LOOK)

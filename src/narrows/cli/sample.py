@@ -49,15 +49,15 @@ def sample(
 
         narrows sample by-label --label 3 --label 5 --temperature 0.7 -o 35.png
     """
-    outputs.check(out, outputs.EXAMPLES)
-    fitted = inputs.opened(model, needs_code=True)
+    outputs.check_path(out, outputs.EXAMPLES)
+    fitted = inputs.open_model(model, needs_code=True)
     outputs.check_pictures(out, fitted)
     if learn is not None:
-        given, name = inputs.dataset(learn, "train", fitted), "mixture" if sampler == "auto" else sampler
-        fitted.fit_sampler(given.X, name, given.y if label and name == "mixture" else None).save(model)
-    y = _asked(fitted, label, number)
-    drawn = fitted.sample(number, y=y, sampler=sampler, temperature=temperature, random_state=seed)
-    outputs.write_examples(out, drawn, fitted)
+        loaded, name = inputs.read_dataset(learn, "train", fitted), "mixture" if sampler == "auto" else sampler
+        fitted.fit_sampler(loaded.X, name, loaded.y if label and name == "mixture" else None).save(model)
+    y = _parse_labels(fitted, label, number)
+    examples = fitted.sample(number, y=y, sampler=sampler, temperature=temperature, random_state=seed)
+    outputs.write_examples(out, examples, fitted)
 
 
 @app.command(rich_help_panel=USE)
@@ -84,21 +84,21 @@ def traverse(
 
         narrows traverse digits-vae digits --row 7 --dials 4 -o seven.png
     """
-    outputs.check(out, (".png", ".npy"))
-    fitted = inputs.opened(model, needs_code=True)
+    outputs.check_path(out, (".png", ".npy"))
+    fitted = inputs.open_model(model, needs_code=True)
     outputs.check_pictures(out, fitted)
-    start = None if data is None else inputs.row(inputs.dataset(data, "test", fitted).X, row, "DATA")
-    chosen, labels = outputs.dial_order(fitted, dials)
-    turned = fitted.traverse(start, components=chosen, n_steps=steps, span=span)
-    outputs.write_dials(out, turned, labels, fitted)
+    start = None if data is None else inputs.take_row(inputs.read_dataset(data, "test", fitted).X, row, "DATA")
+    components, labels = outputs.choose_dials(fitted, dials)
+    examples = fitted.traverse(start, components=components, n_steps=steps, span=span)
+    outputs.write_dials(out, examples, labels, fitted)
 
 
-def _asked(model: Estimator, words: list[str] | None, n: int) -> np.ndarray | None:
-    """Labels for `n` examples, the given ones in turn, as the model has them: a 3 of the command line is a word."""
+def _parse_labels(model: Estimator, labels: list[str] | None, n: int) -> np.ndarray | None:
+    """Return labels for `n` examples, in turn, in the model's type: a 3 of the command line is a string."""
     import numpy as np
 
-    if not words:
+    if not labels:
         return None
-    fitted = [sampler.classes for sampler in getattr(model, "samplers_", {}).values()]
-    known = {str(label): label for classes in (*fitted, model.schema_.classes) for label in classes or ()}
-    return np.resize(np.asarray([known.get(word, word) for word in words]), n)
+    of_samplers = [sampler.classes for sampler in getattr(model, "samplers_", {}).values()]
+    known = {str(label): label for classes in (*of_samplers, model.schema_.classes) for label in classes or ()}
+    return np.resize(np.asarray([known.get(label, label) for label in labels]), n)
