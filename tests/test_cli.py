@@ -36,7 +36,7 @@ def run(*arguments: object, code: int = 0) -> Result:
 
 
 def fails(*arguments: object, code: int = 1) -> str:
-    """What stands on stderr, in one line; stdout must be empty."""
+    """Run a command that must fail and print nothing on stdout; return its stderr in one line."""
     result = run(*arguments, code=code)
     assert result.stdout == ""
     return " ".join(result.stderr.replace("│", " ").split())
@@ -50,7 +50,7 @@ def size(path: Path) -> tuple[int, int]:
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A folder a recipe, fitted by the command."""
+    """A folder for each recipe, fitted by the command."""
     folder = tmp_path_factory.mktemp("models")
     extra = {"vae": ["--n-components", "3"], "dae": [], "sae": ["--n-components", "24", "--set", "k=4"]}
     for recipe, more in extra.items():
