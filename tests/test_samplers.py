@@ -184,7 +184,7 @@ def test_a_flow_is_kept_too(digits, tmp_path):
 
 
 def test_the_mixture_is_nearer_to_the_codes_than_the_gaussian(ae, digits):
-    codes = ae._drawn(digits, 0)
+    codes = ae._draw_codes(digits, 0)
     mixture, gaussian = (float(ae.sampler(name).log_prob(codes).mean()) for name in ("mixture", "gaussian"))
     assert mixture > gaussian + 0.1
 
@@ -196,7 +196,7 @@ def test_the_same_seed_gives_the_same_sampler(ae, digits):
 
 def test_codes_of_a_stochastic_model_are_draws_of_the_posterior(digits):
     model = VAE(2, **{**SMALL, "max_epochs": 5}).fit(digits)
-    drawn, means = model._drawn(digits, 0).numpy(), model.transform(digits)
+    drawn, means = model._draw_codes(digits, 0).numpy(), model.transform(digits)
     assert drawn.var(0).sum() > means.var(0).sum()
     # the draws' distances from the means are the posterior's deviations
     h = model.applied(model.model_.encoder, model.prepared(digits))
@@ -304,8 +304,8 @@ def test_paths(ae, digits):
 @pytest.mark.parametrize("path", ["auto", "line", "sphere"])
 def test_between_two_quantised_codes_are_such_codes_too(path, digits, monkeypatch):
     model = narrows.estimator("vqvae")(4, n_codes=8, **SMALL).fit(digits)
-    decoded, decode = [], model._decoded
-    monkeypatch.setattr(model, "_decoded", lambda z, **kwargs: decoded.append(z) or decode(z, **kwargs))
+    decoded, decode = [], model._decode
+    monkeypatch.setattr(model, "_decode", lambda z, **kwargs: decoded.append(z) or decode(z, **kwargs))
     model.interpolate(digits[0], digits[1], path=path)
     model.sample(9, random_state=0)
     assert len(decoded) == 2
@@ -425,7 +425,7 @@ def test_samples_are_of_the_class_that_was_asked_for(conditional, digits, labels
 def test_codes_of_a_class_are_where_that_class_is(conditional, digits, labels):
     sampler = conditional.samplers_["gaussian"]
     assert conditional.sampler("auto") is sampler
-    drawn = conditional._drawn(digits[:1400], 0).numpy()
+    drawn = conditional._draw_codes(digits[:1400], 0).numpy()
     for label in (0, 7):
         own = drawn[labels[:1400] == label]
         z = sampler.draw(5000, np.random.default_rng(0), labels=np.full(5000, label)).numpy()

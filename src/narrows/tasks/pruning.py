@@ -22,7 +22,6 @@ from torch import Tensor
 from narrows.data import spaced_indices, subsample_evenly
 from narrows.estimators import Estimator
 from narrows.estimators.signature import seed_of_run
-from narrows.estimators.summary import summarize
 from narrows.recipes import Parts
 from narrows.training import fit as train
 
@@ -33,7 +32,7 @@ def why_not(model: Estimator, X: Any, large: int, small: int) -> str | None:
     """Why a model with `small` components cannot be made of one with `large`, unfitted `model`; None where it can."""
     first, second = (clone(model).set_params(n_components=n) for n in (large, small))
     first._check_parameters()
-    first._begin(X)
+    first._start_fit(X)
     _hand_over(first, second)
     parts, few = first._assemble(0), second._assemble(0)
     name = first.recipe.name
@@ -99,7 +98,7 @@ def tuned(small: Estimator, parts: Parts, rows: np.ndarray, epochs: float) -> Es
         *result.notes,
         "It began as a larger model, of whose code the directions that carry least were taken away.",
     ]
-    summarize(small, rows)
+    small._store_summary(rows)
     return small
 
 

@@ -339,7 +339,7 @@ def _checked(model: Any, sizes: Any, warm_start: Any, share: Any) -> list[int]:
 def _check_test(model: Estimator, X: Any, test: Any, size: int) -> None:
     """Refuse examples to judge by that are of another form than X, before any training."""
     first = clone(model).set_params(n_components=size)
-    first._begin(X)
+    first._start_fit(X)
     check_rows(as_floats(first.validated(test, reset=False)), first.schema_, "sweep")
 
 
