@@ -136,7 +136,7 @@ def test_an_iterator_is_read_no_further_than_needed(model, X):
         def write(self, block):
             taken.append(len(block))
             super().write(block)
-            assert len(given) * 100 <= sum(taken) + (4 * parallel._MOST_WORKERS + 3) * most
+            assert len(given) * 100 <= sum(taken) + (4 * parallel._MAX_WORKERS + 3) * most
 
     def endless():
         for _ in range(2000):
