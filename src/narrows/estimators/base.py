@@ -265,7 +265,8 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         """
         if y is not None:
             return self.schema_.as_frame(np.asarray(self.inverse_transform(self._compute_codes(X), y)), like=X)
-        return self.schema_.as_frame(self._apply("reconstruct", self._as_source(X)), like=X)
+        result = self._apply("reconstruct", self._as_source(X))
+        return self.schema_.as_frame(result, like=X)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Return the log-likelihood of each example in nats: (n,). Higher is more usual.

@@ -164,10 +164,10 @@ def estimator(recipe: str) -> type[Estimator]:
     >>> estimator("vae").__name__
     'VAE'
     """
-    known = recipes.get(recipe)
-    name = known.name
-    if name not in _CLASSES or _CLASSES[name].recipe is not known:  # a notebook may have defined the recipe again
-        namespace = {"__doc__": known.summary, "__module__": __name__}
+    registered = recipes.get(recipe)
+    name = registered.name
+    if name not in _CLASSES or _CLASSES[name].recipe is not registered:  # a notebook may have defined the recipe again
+        namespace = {"__doc__": registered.summary, "__module__": __name__}
         _CLASSES[name] = type(name.upper(), (_Generated,), namespace, recipe=name)
     return _CLASSES[name]
 

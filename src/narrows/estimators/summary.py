@@ -100,8 +100,8 @@ def _dead_units(model: Autoencoder, h: Tensor) -> list[str]:
 def _threshold(estimator: Estimator, sample: np.ndarray, n_seen: int) -> float:
     """Return the score (nats) below which the share `contamination` of the sample lies."""
     share = AUTO_CONTAMINATION if estimator.contamination == "auto" else estimator.contamination
-    fewest, most = _SCORED
-    scored = subsample_evenly(sample, min(max(fewest, n_seen // _SEEN_PER_SCORED), most))
+    n_min, n_max = _SCORED
+    scored = subsample_evenly(sample, min(max(n_min, n_seen // _SEEN_PER_SCORED), n_max))
     return float(np.quantile(estimator._score_rows(scored), share))
 
 
