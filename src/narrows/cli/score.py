@@ -46,8 +46,12 @@ def fit_outliers(
 
     loaded = inputs.read_dataset(data, "train")
     inputs.prepare_folder(out, overwrite=overwrite)
-    share, steps = ("auto" if value is None else value for value in (contamination, max_iter))
-    detector = OutlierDetector(share, max_iter=steps, random_state=seed).fit(_to_frame(loaded))
+    detector = OutlierDetector(
+        "auto" if contamination is None else contamination,
+        max_iter="auto" if max_iter is None else max_iter,
+        random_state=seed,
+    )
+    detector.fit(_to_frame(loaded))
     detector.save(out)
     say(f"{out}: {detector.trimmed_:.1%} of the rows were too strange to learn from")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 import torch
@@ -29,6 +30,14 @@ def has_code(self: Any) -> bool:
     return True
 
 
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def needs_code(method: _Method) -> _Method:
+    """Hide `method` of models without codes. Unlike scikit-learn's decorator it keeps the type of the method."""
+    return cast(_Method, available_if(has_code)(method))
+
+
 class Generation(Labelled):
     """Abstract: methods that work with codes of a fitted model.
 
@@ -51,7 +60,7 @@ class Generation(Labelled):
     def _decode(self, z: Tensor, draw: int | None = None, like: Any = None) -> Any:
         """Decode codes (with the columns of their labels) to means, or with a seed `draw` to draws."""
 
-    @available_if(has_code)
+    @needs_code
     def inverse_transform(self, Z: Any, y: Any = None) -> Any:
         """Decode the codes Z to examples, in the form and the units of the training data.
 
@@ -78,8 +87,8 @@ class Generation(Labelled):
             raise ValueError(f"Codes of a conditional {type(self).__name__} need their labels: pass `y`.")
         return self._decode(self._with_labels(Z, self._label_columns(None, y, len(Z))))
 
-    @available_if(has_code)
-    def fit_sampler(self, X: Any, sampler: str | Sampler = "mixture", y: Any = None) -> Any:
+    @needs_code
+    def fit_sampler(self, X: Any, sampler: str | Sampler = "mixture", y: Any = None) -> Self:
         """Fit a density to the codes of X, so that `sample` draws from it. The model itself does not change.
 
         For a stochastic code the density is fitted to one draw from the posterior of each example, because the decoder
@@ -118,7 +127,7 @@ class Generation(Labelled):
         self.samplers_ = {**others, unfitted.name: unfitted.fit(Z[rows], seed, class_indices)}
         return self
 
-    @available_if(has_code)
+    @needs_code
     def sample(
         self,
         n_samples: int = 1,
@@ -173,7 +182,7 @@ class Generation(Labelled):
             columns = self._label_columns(None, y, n_samples)
         return self._decode(self._with_labels(z, columns), draw=as_seed(generator) if noise else None)
 
-    @available_if(has_code)
+    @needs_code
     def sampler(self, name: str = "auto") -> Sampler:
         """Return the sampler that `sample` uses under that name. It draws codes and knows their density.
 
@@ -200,7 +209,7 @@ class Generation(Labelled):
             )
         raise ValueError(f"There is no sampler {name!r} yet: fit_sampler(X, {name!r}) learns one.")
 
-    @available_if(has_code)
+    @needs_code
     def traverse(
         self, X: Any = None, *, components: Any = None, n_steps: int = 9, span: float = 3.0, y: Any = None
     ) -> np.ndarray:
@@ -241,7 +250,7 @@ class Generation(Labelled):
         decoded = np.asarray(self._decode(self._with_labels(self._project(z.reshape(-1, n)), columns)))
         return decoded.reshape(len(dials), n_steps, *self.schema_.user_shape)
 
-    @available_if(has_code)
+    @needs_code
     def interpolate(self, a: Any, b: Any, *, n_steps: int = 9, path: str = "auto", y: Any = None) -> np.ndarray:
         """Return examples on a path through the codes, from example `a` to example `b`, both included: (n_steps, ...).
 
@@ -278,7 +287,7 @@ class Generation(Labelled):
         z = torch.from_numpy(self._project(between(first, last, t).numpy()))
         return np.asarray(self._decode(torch.cat([z, label_probs], 1)))
 
-    @available_if(has_code)
+    @needs_code
     def attribute(self, X: Any, y: Any) -> Attribute:
         """Find the direction in which codes move as `y` grows: the dial "more of this", for `move` and `traverse`.
 
@@ -299,7 +308,7 @@ class Generation(Labelled):
         """
         return find_attribute(np.asarray(self._compute_codes(X)).astype(np.float64), y)
 
-    @available_if(has_code)
+    @needs_code
     def move(self, X: Any, attribute: Attribute, amount: Any = 1.0, *, y: Any = None) -> Any:
         """Return X with more of an attribute, in the form and the units of X.
 
@@ -387,7 +396,3 @@ class Generation(Labelled):
         like = next(self.model_.parameters())  # codes are decoded in its dtype: Apple's GPUs have no float64
         with inference_mode(self.model_):
             return self.model_.project(torch.from_numpy(z).to(like)).detach().cpu().double().numpy()
-
-    def _with_labels(self, z: np.ndarray, columns: np.ndarray) -> Tensor:
-        """Return codes (n x L) with the columns of their labels (n x C) behind them."""
-        return torch.from_numpy(np.concatenate([np.asarray(z, dtype=np.float64), columns], axis=1))

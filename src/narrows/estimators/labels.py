@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
@@ -75,6 +76,10 @@ class Labelled(ABC):
         if y is None:
             return self._infer_label_columns(X).astype(np.float64)
         return np.eye(n_classes)[label_indices(y, self.schema_, n, owner)]
+
+    def _with_labels(self, z: np.ndarray, columns: np.ndarray) -> Tensor:
+        """Return codes (n x L) with the columns of their labels (n x C) behind them."""
+        return torch.from_numpy(np.concatenate([np.asarray(z, dtype=np.float64), columns], axis=1))
 
 
 def learn_classes(schema: Schema, y: Any, n: int, owner: str) -> Schema:

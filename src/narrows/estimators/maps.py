@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from narrows.data import principal_axes, spaced_indices
-from narrows.estimators.base import Estimator
+from narrows.estimators import constructors
 from narrows.training import choose_precision
 
 _N_REFERENCES = 2_000  # training examples that new ones are compared with
@@ -28,7 +28,7 @@ _USUAL = 0.95  # share of the reference examples whose surroundings on the map c
 _BLOCK = 1_000  # examples that are compared at the same time
 
 
-class MapAE(Estimator, recipe="mapae"):
+class MapAE(constructors.MapAE, recipe="mapae"):
     """The autoencoder as a map: examples that are near in the data are near in the code, and each place can be decoded.
 
     It draws a map in two dimensions, as UMAP or t-SNE do, but by an encoder. New examples get their place at once,
