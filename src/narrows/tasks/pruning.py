@@ -22,7 +22,6 @@ from torch import Tensor
 from narrows.data import spaced_indices, subsample_evenly
 from narrows.estimators import Estimator
 from narrows.estimators.signature import seed_of_run
-from narrows.estimators.summary import summarize
 from narrows.recipes import Parts
 from narrows.training import fit as train
 
@@ -39,7 +38,7 @@ def find_obstacle(model: Estimator, X: Any, large: int, small: int) -> str | Non
     """
     larger, smaller = (clone(model).set_params(n_components=n) for n in (large, small))
     larger._check_parameters()
-    larger._begin(X)
+    larger._start_fit(X)
     _copy_data_attributes(larger, smaller)
     parts, smaller_parts = larger._assemble(0), smaller._assemble(0)
     name = larger.recipe.name
@@ -113,7 +112,7 @@ def fine_tune(small: Estimator, parts: Parts, rows: np.ndarray, epochs: float) -
         *result.notes,
         "It was pruned from a larger model: the least important directions of the code were removed.",
     ]
-    summarize(small, rows)
+    small._store_summary(rows)
     return small
 
 

@@ -354,7 +354,7 @@ def _check_parameters(model: Any, sizes: Any, warm_start: Any, share: Any) -> li
 def _check_test(model: Estimator, X: Any, test: Any, size: int) -> None:
     """Raise ValueError if the test examples are not like X, before any training."""
     first = clone(model).set_params(n_components=size)
-    first._begin(X)
+    first._start_fit(X)
     check_rows(as_floats(first.validated(test, reset=False)), first.schema_, "sweep")
 
 
