@@ -16,8 +16,8 @@ LONGEST_FILE, LONGEST_FUNCTION = 400, 60  # lines; lines of code
 LONGEST = {"training/loop.py": 250}  # lines of files that are to stay shorter than others
 # Hooks: the method of the base does nothing, and a class that has something to do there replaces it.
 HOOKS = {
-    "Bottleneck.attend": "most codes have no state that needs a wait for the device",
-    "Bottleneck.reviving": "a code with labels revives as its free part does",
+    "Bottleneck.update_dead_units": "most codes have no state that needs a wait for the device",
+    "Bottleneck.aux_active": "a code with labels revives as its free part does",
     "Bottleneck.advance": "most codes have no temperature",
     "Bottleneck.health": "what can go wrong with a code depends on its kind",
     "Bottleneck.project": "a code of real numbers can be anything",
@@ -27,9 +27,9 @@ HOOKS = {
     "Stochastic.forward": "a code with labels takes these, too",
     "Stochastic.health": "a code with labels has the health of its free part",
     "Stochastic.interpolate": "a code with labels has the paths of its free part",
-    "Estimator._surveyed": "most models have nothing of their own to find out about the training rows",
-    "Likelihood.observe": "most likelihoods have no parameter that does not follow the gradient",
-    "Applying._encode": "a map encodes in the precision of its training, any other model in its own",
+    "Estimator._after_fit": "most models have nothing of their own to find out about the training rows",
+    "Likelihood.update_scale": "most likelihoods have no parameter that does not follow the gradient",
+    "Inference._encode": "a map encodes in the precision of its training, any other model in its own",
 }
 NOT_IMPORTED = {"narrows.__main__"}  # it runs the command
 
@@ -41,14 +41,14 @@ def modules():
 
 
 def classes() -> list[type]:
-    """Every class that a module of narrows defines."""
-    own = {
+    """All classes that the modules of narrows define."""
+    defined = {
         value
         for module in modules()
         for value in vars(module).values()
         if isinstance(value, type) and value.__module__ == module.__name__
     }
-    return sorted(own, key=lambda c: (c.__module__, c.__qualname__))
+    return sorted(defined, key=lambda c: (c.__module__, c.__qualname__))
 
 
 def is_abstract(cls: type) -> bool:
@@ -151,7 +151,7 @@ def test_only_a_part_itself_asks_of_which_kind_it_is():
 
 
 def n_questions(path: Path) -> int:
-    """How often a file asks with `isinstance` or `issubclass` for a bottleneck, an objective or a likelihood."""
+    """Count the tests of a file by `isinstance` or `issubclass` for a bottleneck, an objective or a likelihood."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     homes = {"bottlenecks", "objectives", "likelihoods"}
     if homes & {path.parent.name, path.stem}:

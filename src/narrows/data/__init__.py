@@ -1,23 +1,24 @@
-"""Data: what comes in is described once, batched in the right place, and undone on the way out."""
+"""Data: files, named sets, schemas and batches. A schema describes the rows, scales them, and undoes that."""
 
 from narrows.data.arrays import (
     as_array,
     as_floats,
     as_rows,
+    as_shared_tensor,
     check_numeric,
-    counted,
-    evenly,
-    extremes,
-    shared,
-    spaced,
-    taken,
+    count_rows,
+    min_max,
+    spaced_indices,
+    subsample_evenly,
+    take_rows,
 )
 from narrows.data.axes import PrincipalAxes, principal_axes
 from narrows.data.examples import Examples
-from narrows.data.neighbours import leading_axes
+from narrows.data.infer import infer
+from narrows.data.neighbors import leading_axes
 from narrows.data.patches import Patches
 from narrows.data.rows import Rows, free_bytes
-from narrows.data.schema import Schema, Support, check_form, check_range, check_rows, infer
+from narrows.data.schema import Schema, Support, check_form, check_range, check_rows
 
 __all__ = [
     "Examples",
@@ -29,18 +30,18 @@ __all__ = [
     "as_array",
     "as_floats",
     "as_rows",
+    "as_shared_tensor",
     "check_form",
     "check_numeric",
     "check_range",
     "check_rows",
-    "counted",
-    "evenly",
-    "extremes",
+    "count_rows",
     "free_bytes",
     "infer",
     "leading_axes",
+    "min_max",
     "principal_axes",
-    "shared",
-    "spaced",
-    "taken",
+    "spaced_indices",
+    "subsample_evenly",
+    "take_rows",
 ]

@@ -1,4 +1,4 @@
-"""Labels: the check of `y`, labels in a file of their own, and which labels are known."""
+"""Labels: read them from a file, check those in memory, and tell known from missing ones."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ _TEXTS = (".csv", ".tsv", ".txt", "")
 
 
 def read_labels(path: str | Path, n: int | None = None) -> np.ndarray:
-    """A label an example: from text with one a line, with or without a heading, or from any file of numbers.
+    """Read one label for each example: text with one label a line, with or without a heading, or a file of numbers.
 
     Parameters
     ----------
-    n : examples, where that is known.
+    path : the file.
+    n : number of examples; None if it is not known.
 
     Returns
     -------
-    Numbers where all labels are, and else words.
+    n labels: floats if all labels are numbers, else strings.
 
     Raises
     ------
     ValueError, OSError
-        If the file cannot be read, or holds another number of labels than n.
+        If the file cannot be read, or has another number of labels than n.
     """
     path = Path(path).expanduser()
     if path.suffix.lower() in _TEXTS:
@@ -47,15 +48,16 @@ def read_labels(path: str | Path, n: int | None = None) -> np.ndarray:
 
 
 def check_labels(y: Any, n: int, owner: str, what: str = "label", hint: str = "") -> np.ndarray:
-    """Return `y` as an array of n labels: the one rule for every `y` that is given in memory.
+    """Return `y` as an array of n labels: the one rule for every `y` in memory.
 
     Labels have the shape (n,) or are a column (n, 1). Words of dtype object become strings. Missing labels stay as they
-    are: `parted` finds them.
+    are: `split_known` finds them.
 
     Parameters
     ----------
-    n : examples.
-    owner, what, hint : who takes the labels, what one of them is called, and what would help, for the message.
+    y : labels, an array, list, tensor or column of a data frame.
+    n : number of examples.
+    owner, what, hint : the taker of the labels, the word for one, and advice, for the message.
 
     Raises
     ------
@@ -73,17 +75,17 @@ def check_labels(y: Any, n: int, owner: str, what: str = "label", hint: str = ""
     return labels.astype(str) if is_words else labels
 
 
-def parted(y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Labels, and which of them are known: None, NaN and pandas' NA and NaT stand for those that are not."""
+def split_known(y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels as an array, and a mask of the known ones: None, NaN and pandas' NA and NaT are missing."""
     labels = np.asarray(y)
     if labels.dtype.kind not in "fO" or labels.ndim != 1:
         return labels, np.ones(len(labels) if labels.ndim else 1, dtype=bool)
     known = np.array([not _is_missing(label) for label in labels.tolist()], dtype=bool)
-    return (labels if known.all() else filled(labels, known)), known
+    return (labels if known.all() else fill_unknown(labels, known)), known
 
 
-def filled(labels: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Labels of one plain dtype, those that are not `known` in the place of one that is; as they are if none is."""
+def fill_unknown(labels: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return the labels in one plain dtype, missing ones replaced by a known one; unchanged if none is known."""
     return np.array(np.where(known, labels, labels[known][0]).tolist()) if known.any() else labels
 
 

@@ -1,4 +1,4 @@
-"""The data sets that have a name: their sizes, licences, sources and files."""
+"""Table of the data sets that have a name: sizes, licences, sources and files."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class NamedSet:
-    """A data set that has a name here.
+    """A data set that has a name.
 
     Attributes
     ----------
-    name : what `load` knows it by.
-    summary : one line.
-    n_train, n_test : examples in either split.
-    shape : of one example.
-    licence : its terms.
-    source : who made it, and where to read about it.
-    files : the gzipped IDX files (train images, train labels, test images, test labels), each with the SHA-256
-        of what it holds; none for a set that comes with a library.
-    url : the public folder that has `files`, with a slash at the end.
-    system_folders : where packages of operating systems put `files`.
-    hint : another way to get the files, for the error when they cannot be fetched.
+    name : name that `load` takes.
+    summary : description in one line.
+    n_train, n_test : numbers of examples in the splits.
+    shape : shape of one example.
+    licence : terms of use.
+    source : authors, and an address with more about it.
+    files : gzipped IDX files (train images, train labels, test images, test labels), each with the SHA-256 of its
+        unpacked bytes; none for a set that comes with a library.
+    url : public folder of `files`, with a slash at the end.
+    system_folders : folders where packages of operating systems put `files`.
+    hint : another way to get the files, for the error when they cannot be downloaded.
 
-    The digest is of the unpacked bytes, not of the gzip around them: Debian's package and many mirrors pack the
-    same bytes anew.
+    The digest is of the unpacked bytes, because Debian's package and many mirrors compress the same bytes anew.
     """
 
     name: str
@@ -82,7 +81,7 @@ _SETS = (
             "t10k-images-idx3-ubyte.gz": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
             "t10k-labels-idx1-ubyte.gz": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
         },
-        # Its makers' address; this kind of S3 host speaks no https, and the digests do not need it to.
+        # The authors' address. Such an S3 host has no https; the digests make up for it.
         url="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         system_folders=("/usr/share/datasets/fashion-mnist",),
         hint="On Debian and Ubuntu, `apt install dataset-fashion-mnist` brings them.",

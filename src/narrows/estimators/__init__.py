@@ -1,12 +1,19 @@
 """The scikit-learn surface: AE, VAE, DAE, SAE, and an estimator for any other recipe.
 
-A class takes its parameters from its recipe's signature and from `signature.TRAINING`, so what a parameter is called,
-must be and does is said once. Constructors only store; everything learned ends in an underscore.
+The parameters of a class come from its recipe's signature and from `signature.TRAINING`, so that the name, rule and
+help of a parameter are in one place. Constructors only store; names of fitted attributes end with an underscore.
 """
+
+from typing import TYPE_CHECKING
 
 from narrows.estimators.base import Estimator
 from narrows.estimators.loading import load
 from narrows.estimators.maps import MapAE
-from narrows.estimators.models import AE, DAE, SAE, VAE, ActiveUnits, estimator
+from narrows.estimators.models import AE, DAE, SAE, VAE, ActiveUnits
+
+if TYPE_CHECKING:
+    from narrows.estimators.constructors import estimator  # with the class of each name
+else:
+    from narrows.estimators.models import estimator
 
 __all__ = ["AE", "DAE", "SAE", "VAE", "ActiveUnits", "Estimator", "MapAE", "estimator", "load"]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from narrows.bottlenecks import Bottleneck, Sparse, Stochastic, as_sparse
-from narrows.data import Schema, evenly, principal_axes
+from narrows.data import Schema, principal_axes, subsample_evenly
 from narrows.evaluation.absent import Absent
 from narrows.evaluation.scores import N_DRAWS, apply_to_code, entry_costs, usual_costs
 from narrows.evaluation.scores import draws as fixed_draws
@@ -240,7 +240,7 @@ class Inspection:
         """The two principal axes of the codes."""
         codes = np.asarray(self.codes)
         n_components = codes.shape[1]
-        _, axes, variance = principal_axes(torch.from_numpy(evenly(codes, _MOST_FOR_AXES).astype(np.float64)))
+        _, axes, variance = principal_axes(torch.from_numpy(subsample_evenly(codes, _MOST_FOR_AXES).astype(np.float64)))
         widest, share = axes.flip(1)[:, :2].t().numpy(), variance.flip(0).numpy()
         directions, shares = np.zeros((2, n_components)), np.zeros(2)
         directions[: len(widest)] = widest * np.where(widest.sum(1) < 0, -1, 1)[:, None]  # the sign is free

@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from narrows.data import counted, spaced, taken
-from narrows.data.labels import check_labels, parted
+from narrows.data import count_rows, spaced_indices, take_rows
+from narrows.data.labels import check_labels, split_known
 from narrows.evaluation import calibration, labels, likelihood, manifold, reconstruction, samples, sparsity
 from narrows.evaluation.absent import Absent
 from narrows.evaluation.inspection import Inspection
@@ -18,7 +18,7 @@ from narrows.evaluation.registry import MEASURES, Measure
 from narrows.evaluation.subjects import Comparison, ModelSubject, PCABaseline, Subject
 from narrows.evaluation.table import Evaluation, Row
 from narrows.fitted import FittedModel
-from narrows.params import Integer, Parameter, nearest
+from narrows.params import Integer, Parameter, did_you_mean
 from narrows.training.progress import Reporter
 
 # each registers its measures when it is imported; the table has them in this order, then others
@@ -83,12 +83,12 @@ def evaluate(
     Parameter("n_draws", 64, Integer(1), "").check("evaluate", n_draws)
     Parameter("random_state", 0, Integer(0), "").check("evaluate", random_state)
     _select(measures)  # refuses unknown names before any work
-    n = counted(X, "evaluate")
+    n = count_rows(X, "evaluate")
     labels, scores = _class_numbers(y, n), _check_scores(scores, n)
     index, description = _index(n, model), "examples"
     if len(index) < n:
         X, description = (
-            taken(X, index),
+            take_rows(X, index),
             f"examples, evenly spaced among {n:,}: more would not fit the memory set aside",
         )
         labels, scores = (None if values is None else values[index] for values in (labels, scores))
@@ -171,7 +171,7 @@ def _prepare(model: FittedModel, train: Any) -> Tensor | None:
     if train is None:
         return None
     index = _index(len(train), model)
-    return model.prepared(train if len(index) == len(train) else taken(train, index))
+    return model.prepared(train if len(index) == len(train) else take_rows(train, index))
 
 
 def _pca(inspection: Inspection, comparison: Comparison) -> PCABaseline:
@@ -180,7 +180,7 @@ def _pca(inspection: Inspection, comparison: Comparison) -> PCABaseline:
         n_components = round(float(inspection.units.fires.sum(1).mean()))
     except Absent:
         n_components = inspection.bottleneck.n_components
-    is_gaussian = inspection.model.model_.likelihood.needs is None
+    is_gaussian = inspection.model.model_.likelihood.required_support is None
     return PCABaseline(comparison, n_components, is_gaussian=is_gaussian)
 
 
@@ -195,7 +195,7 @@ def _select(names: Sequence[str] | None) -> list[Measure]:
         raise TypeError(f"The `measures` parameter of evaluate must be a sequence of names. Pass [{names!r}].")
     unknown = [name for name in names if name not in MEASURES]
     if unknown:
-        raise ValueError(f"Unknown measure {unknown[0]!r}. {nearest(unknown[0], MEASURES)}")
+        raise ValueError(f"Unknown measure {unknown[0]!r}. {did_you_mean(unknown[0], MEASURES)}")
     return [one for one in ordered if one.name in names]
 
 
@@ -215,7 +215,7 @@ def _class_numbers(y: Any, n: int) -> np.ndarray | None:
     """Return the class of each example as an integer from 0."""
     if y is None:
         return None
-    y, known = parted(check_labels(y, n, "evaluate", hint=" Training examples are passed by name: train=X."))
+    y, known = split_known(check_labels(y, n, "evaluate", hint=" Training examples are passed by name: train=X."))
     if not known.all() or (y.dtype.kind == "f" and not (np.isfinite(y) & (y == np.round(y))).all()):
         raise ValueError("The `y` parameter of evaluate must hold classes: no fractions, and none may be missing.")
     classes, numbers = np.unique(y, return_inverse=True)
@@ -230,7 +230,7 @@ def _class_numbers(y: Any, n: int) -> np.ndarray | None:
 def _index(n: int, model: FittedModel) -> np.ndarray:
     """Return which of n examples are used: as many as the memory set aside holds."""
     most = max(2, _MOST_NUMBERS // model.schema_.n_entries)
-    return spaced(n, most)
+    return spaced_indices(n, most)
 
 
 def _other_name(inspection: Inspection, beside: Inspection) -> str:

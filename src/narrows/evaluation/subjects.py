@@ -17,7 +17,7 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from narrows.data import Schema, spaced
+from narrows.data import Schema, spaced_indices
 from narrows.evaluation.absent import Absent
 from narrows.evaluation.features import Space, space_name
 from narrows.evaluation.inspection import Inspection, squared_errors
@@ -110,7 +110,7 @@ class Comparison:
 
     def subsample(self, most: int) -> np.ndarray:
         """Return the numbers of at most `most` of the examples, evenly spaced: for costs that grow with n squared."""
-        return spaced(len(self.rows), most)
+        return spaced_indices(len(self.rows), most)
 
 
 class Subject(ABC):
@@ -293,4 +293,4 @@ class PCABaseline(Subject):
 
 def evenly_spaced(rows: Tensor, most: int) -> Tensor:
     """Return at most `most` of `rows`, evenly spaced."""
-    return rows[spaced(len(rows), most)]
+    return rows[spaced_indices(len(rows), most)]

@@ -1,17 +1,18 @@
-"""Networks: mlp, conv, and `auto`, for any schema. They hold no opinions about autoencoders."""
+"""Networks for any schema: mlp, conv, and `auto`, which chooses one. They do not depend on autoencoders."""
 
 from narrows.networks.base import Decoder, Standardize
 from narrows.networks.build import (
     NAMES,
+    Name,
     OwnDecoder,
     OwnEncoder,
-    accepts,
+    build_decoder,
+    build_denoiser,
+    build_encoder,
     choose,
-    cleaner,
-    decoder,
-    encoder,
     has_own_parts,
-    pair,
+    is_network,
+    split_pair,
 )
 from narrows.networks.conv import ConvDecoder, ConvEncoder, UNet
 from narrows.networks.denoiser import PhotoUNet
@@ -25,17 +26,18 @@ __all__ = [
     "Dictionary",
     "MLPDecoder",
     "MLPEncoder",
+    "Name",
     "OwnDecoder",
     "OwnEncoder",
     "PhotoUNet",
     "ResidualMLP",
     "Standardize",
     "UNet",
-    "accepts",
+    "build_decoder",
+    "build_denoiser",
+    "build_encoder",
     "choose",
-    "cleaner",
-    "decoder",
-    "encoder",
     "has_own_parts",
-    "pair",
+    "is_network",
+    "split_pair",
 ]

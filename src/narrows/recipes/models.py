@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from narrows import bottlenecks, corruptions, likelihoods, networks, priors
 from narrows.data import Schema
-from narrows.objectives import KeptNeighbours, WeightedCosts
-from narrows.params import FLAG, Integer, OneOf, Real, either
+from narrows.objectives import NeighborEmbedding, WeightedObjective
+from narrows.params import BOOL, Integer, OneOf, Real, either
 from narrows.recipes.assemble import assemble, labels_of
 from narrows.recipes.fields import Components, Hidden, Level, Likelihood, Network, OptionalComponents
 from narrows.recipes.registry import Parts, register
@@ -47,10 +47,10 @@ def vae(
         "distribution of all codes: 'standard', of mean 0, or a 'mixture' of Gaussians",
     ] = "standard",
     conditional: Annotated[
-        bool, FLAG, "whether the decoder is told each example's label: fit(X, y), then sample(n, y=label)"
+        bool, BOOL, "True to give the decoder each example's label: fit(X, y), then sample(n, y=label)"
     ] = False,
     label_weight: Annotated[
-        float, Real(0), "of a nat of label beside one of reconstruction, where some of the labels are missing"
+        float, Real(0), "weight of a nat of label beside a nat of reconstruction, where some labels are missing"
     ] = 10.0,
     network: Network = "auto",
     hidden: Hidden = (1024, 512),
@@ -66,12 +66,12 @@ def vae(
     weights = {"kl": beta, **({"free_nats": beta} if free_nats else {})}
     frequencies = labels_of(schema) if conditional else ()
     if frequencies and schema.unlabelled > 0:
-        # the mean over a batch counts the examples without a label, too, which cost nothing
+        # the mean over a batch includes the examples without a label, whose cost is 0
         weights |= {"kl_label": beta, "label": label_weight / (1 - schema.unlabelled)}
     return assemble(
         schema,
         _stochastic(n_components, posterior, prior, free_nats),
-        WeightedCosts(weights, warmup=kl_warmup),
+        WeightedObjective(weights, warmup=kl_warmup),
         frequencies=frequencies,
         network=network,
         hidden=hidden,
@@ -123,7 +123,7 @@ def sae(
     schema: Schema,
     n_components: Components = 256,
     *,
-    sparsity: Annotated[str, OneOf(("topk", "l1", "kl")), "what keeps the code sparse"] = "topk",
+    sparsity: Annotated[str, OneOf(("topk", "l1", "kl")), "constraint that keeps the code sparse"] = "topk",
     k: Annotated[Any, either(Integer(1), OneOf(("auto",))), "units that are active for one example (topk)"] = "auto",
     strength: Annotated[float, Real(0), "weight of the sparsity cost (l1, kl)"] = 1.0,
     rate: Annotated[float, Real(0, 1, open_low=True, open_high=True), "target mean activation of a unit (kl)"] = 0.05,
@@ -131,7 +131,13 @@ def sae(
     hidden: Hidden = (),
     likelihood: Likelihood = "auto",
 ) -> Parts:
-    """The sparse autoencoder: many units, few of them active, each an expert on something."""
+    """The sparse autoencoder: many units, few of them active, each an expert on something.
+
+    Raises
+    ------
+    ValueError
+        If `k` exceeds `n_components`, or `network` has another decoder than a dictionary by name.
+    """
     bottleneck: bottlenecks.Sparse
     choices = []
     if k == "auto":
@@ -145,7 +151,7 @@ def sae(
         bottleneck, weights = bottlenecks.L1(n_components), {"l1": strength}
     else:
         bottleneck, weights = bottlenecks.KLRate(n_components, rate), {"kl_rate": strength}
-    first, second = networks.pair(network)
+    first, second = networks.split_pair(network)
     if isinstance(second, str) and second not in ("auto", first):
         raise ValueError(
             f"The decoder of SAE is a dictionary. Pass network=({first!r}, 'auto'), or a module of your own."
@@ -155,7 +161,7 @@ def sae(
     parts = assemble(
         schema,
         bottleneck,
-        WeightedCosts(weights),
+        WeightedObjective(weights),
         network=(first, dictionary),
         hidden=hidden,
         likelihood=likelihood,
@@ -176,7 +182,7 @@ def mapae(
     metric: Annotated[
         str,
         OneOf(("auto", "euclidean", "cosine")),
-        "by which those are found; 'auto' is 'cosine', of centred examples, for images, and else 'euclidean'",
+        "distance by which they are found; 'auto' is 'cosine', of centred examples, for images, and else 'euclidean'",
     ] = "auto",
     attraction: Annotated[
         float, Real(0, open_low=True), "pull between neighbours; 1 is that of t-SNE, more gathers clusters as UMAP does"
@@ -193,16 +199,16 @@ def mapae(
 ) -> Parts:
     """The autoencoder as a map: what is near in the data is near in the code, and each place can be decoded.
 
-    What a map does to its data is far from linear: its encoder is deep, and has layer norms, without which it is
-    learned several times as slowly (docs/negative-results.md).
+    A map is far from linear: its encoder is deep, and has layer norms, without which it learns several times as slowly
+    (docs/negative-results.md).
     """
     return assemble(
         schema,
         bottlenecks.Plain(n_components),
-        WeightedCosts(
+        WeightedObjective(
             {"neighbours": strength * schema.n_entries},
             costs=(
-                KeptNeighbours(
+                NeighborEmbedding(
                     None if n_neighbors == "auto" else n_neighbors,
                     attraction,
                     breadth,

@@ -14,7 +14,7 @@ import numpy as np
 import sklearn
 import torch
 
-from narrows.data import spaced
+from narrows.data import spaced_indices
 from narrows.estimators.base import Estimator
 from narrows.evaluation import Evaluation
 from narrows.evaluation.measures import evaluate_inspection
@@ -171,7 +171,7 @@ def _starts(display: Display, most: int = 8) -> tuple[list[int], list[str]]:
         members = {name: np.flatnonzero(groups.numbers == i) for i, name in enumerate(groups.names[:most])}
         best = {name: int(rows[np.argmin(errors[rows])]) for name, rows in members.items() if len(rows)}
         return list(best.values()), list(best)
-    rows = spaced(len(errors), most)
+    rows = spaced_indices(len(errors), most)
     return rows.tolist(), [f"number {i}" for i in rows]
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from narrows.data import streams, taken
+from narrows.data import streams, take_rows
 from narrows.data.streams import Source
 from narrows.fitted import FittedModel
 from narrows.plots import content
@@ -48,12 +48,12 @@ def draw_sample(model: FittedModel, X: Any, y: Any, most: int, seed: int) -> Sam
     names = model.schema_.columns
     most = max(2, min(most, _MOST_NUMBERS // model.schema_.n_entries))
     generator = np.random.default_rng(seed)
-    source = streams.source(X, owner, None if names is None else [str(name) for name in names])
+    source = streams.open_source(X, owner, None if names is None else [str(name) for name in names])
     n = len(X) if source is None else source.n
     if n is not None:
         labels = _labels(y, n, owner)
         index = np.arange(n) if n <= most else np.sort(generator.choice(n, most, replace=False))
-        rows = _read(source, index) if source is not None else X if len(index) == n else taken(X, index)
+        rows = _read(source, index) if source is not None else X if len(index) == n else take_rows(X, index)
         return Sample(rows, None if labels is None else labels[index], index, n)
     assert source is not None
     rows, index, n = _reservoir(source, most, generator)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from narrows.data import spaced, taken
+from narrows.data import spaced_indices, take_rows
 from narrows.estimators.base import Estimator
 from narrows.evaluation.inspection import Axes, Inspection, Units
 from narrows.evaluation.scores import entry_costs, usual_costs
@@ -212,7 +212,7 @@ class View:
         def median() -> np.ndarray:
             assert self.data is not None
             n = max(2, min(_MOST_SCORED, _MOST_COSTS // self.schema.n_entries))
-            rows, parts = spaced(len(self.data), n), []
+            rows, parts = spaced_indices(len(self.data), n), []
             for start in range(0, len(rows), 256):
                 with self.turns.turn():
                     parts.append(self._entry_costs(rows[start : start + 256]))
@@ -261,12 +261,12 @@ class View:
 
     def _score(self, X: Any) -> np.ndarray:
         likelihood = self.model.model_.likelihood
-        if likelihood.needs is None:
+        if likelihood.required_support is None:
             return self.model.score_samples(X)
         scores = np.full(len(X), np.nan)
         within = np.flatnonzero(likelihood.contains(self.model.prepared(X)).flatten(1).all(1).cpu().numpy())
         if len(within):
-            scores[within] = self.model.score_samples(taken(X, within))
+            scores[within] = self.model.score_samples(take_rows(X, within))
         return scores
 
     def _blocks(self, work: Callable[[Any], Any]) -> np.ndarray:

@@ -1,0 +1,276 @@
+"""Inference: a fitted model applied to arrays in memory, or from any source to any sink."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from narrows.accelerate import around_inference
+from narrows.data import Schema, as_array, as_floats, check_form, check_numeric, check_rows, min_max, sinks, streams
+from narrows.data.streams import Source
+from narrows.estimators import parallel
+from narrows.estimators.summary import support_message
+from narrows.evaluation.scores import log_likelihood
+from narrows.fitted import FittedModel
+from narrows.model import Autoencoder, inference_mode
+from narrows.params import Parameter
+from narrows.training import RandomStream, choose_device, draws_globally
+from narrows.training.progress import Reporter
+
+
+class Inference(ABC):
+    """Abstract: methods that apply a fitted model, in blocks (`parallel`)."""
+
+    model_: Autoencoder
+    schema_: Schema
+    device: str
+    verbose: int
+    n_features_in_: int
+    get_feature_names_out: Callable[[], np.ndarray]
+
+    @classmethod
+    @abstractmethod
+    def parameters(cls) -> dict[str, Parameter]:
+        """Return every parameter by name."""
+
+    def stream(
+        self, source: Any, sink: Any = None, method: str = "transform", *, columns: Sequence[str] | None = None
+    ) -> Any:
+        """Apply `method` to all of `source`, a block at a time. Neither the source nor the result must fit in memory.
+
+        Parameters
+        ----------
+        source : an array, a memory map, a tensor or a data frame; the path of a .npy file (which is mapped), of a
+            .parquet file or a folder of them, or of another file that narrows reads; or an iterator of arrays or data
+            frames, each with any number of rows.
+        sink : the path of a .npy, .parquet, .csv or .tsv file; an array to fill, such as a memory map; or None for a
+            new array. A file is replaced only when the new one is complete.
+        method : "transform", "reconstruct" or "score_samples"; for a DAE also "denoise".
+        columns : names of the columns to read from a table or from data frames; None for those that the model was
+            fitted on, if they had names, otherwise all.
+
+        Returns
+        -------
+        The path or the array that was written: (n, n_components), (n, ...) or (n,). `verbose` above 0 shows progress.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not valid, or `source` does not hold examples like those that the model was fitted on.
+        OSError, ImportError
+            If a file cannot be read or written, or its format needs a package that is not installed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from narrows import AE
+        >>> X = np.random.default_rng(0).normal(size=(300, 5))
+        >>> model = AE(2, hidden=(8,), max_epochs=1).fit(X)
+        >>> model.stream(iter([X[:100], X[100:]])).shape
+        (300, 2)
+        """
+        check_is_fitted(self)
+        self.check_method(method)
+        owner, fitted = type(self).__name__, self.schema_.columns
+        if columns is None and fitted is not None:
+            columns = [str(name) for name in fitted]
+        blocks = streams.open_source(source, owner, columns) or self._as_source(source)
+        names = self._column_names(method, blocks)
+        with sinks.open_sink(sink, blocks.n, names) as opened, Reporter(self.verbose, f"{owner}.{method}") as report:
+            result = self._apply(method, blocks, opened, report)
+        return Path(sink) if result is None else result
+
+    def validated(self, X: Any, reset: bool) -> np.ndarray:
+        """Return X, in memory, as an array of numbers of any shape.
+
+        Parameters
+        ----------
+        reset : True to keep the columns of X, for `fit`. False to require the columns that the model was fitted on.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X does not hold numbers, or has other columns.
+        """
+        owner = type(self).__name__
+        if isinstance(X, (list, tuple)):
+            X = as_array(X, owner)
+        of_images = not reset and self.schema_.kind == "image"  # `check_form` checks them
+        if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor) and not of_images:
+            if isinstance(X, np.ndarray) or hasattr(X, "iloc"):
+                as_array(X, owner)  # its error says where the strings are
+            rows = validate_data(
+                self,
+                X,
+                reset=reset,
+                dtype="numeric",
+                ensure_min_samples=2 if reset else 1,
+                ensure_all_finite=False,  # `infer` and `min_max` check that, also for images
+                order="C" if reset else None,  # blocks are copied into this order one by one
+            )
+            return check_numeric(rows, owner)
+        rows = check_numeric(as_array(X, owner), owner)
+        if reset:
+            self.n_features_in_ = int(np.prod(rows.shape[1:]))
+            if hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
+        return rows
+
+    def checked(self, X: Any) -> np.ndarray:
+        """Return X as an array of floats or bytes in the user's units: n x `schema_.user_shape`, in memory.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X does not hold examples like those that the model was fitted on, or holds NaN or infinity.
+        """
+        check_is_fitted(self)
+        rows = as_floats(self.validated(X, reset=False))
+        check_rows(rows, self.schema_, type(self).__name__)
+        return rows
+
+    def prepared(self, X: Any) -> Tensor:
+        """Return X checked and on the model's scale: n x `schema_.shape`, in memory. Raises as `checked` does."""
+        rows = self.checked(X)
+        return self.schema_.prepare(torch.from_numpy(np.array(rows)))
+
+    def applied(self, function: Callable[[Tensor], Tensor], rows: np.ndarray | Tensor) -> Tensor:
+        """Apply `function` to many examples in batches of bounded size, and return the result on the CPU.
+
+        Parameters
+        ----------
+        function : takes a tensor B x `schema_.shape` on the model's device and returns one with B rows, such as
+            `model_.encode`.
+        rows : the user's rows as an array, or prepared examples as a tensor.
+        """
+        model = self.module()
+        like = next(model.parameters())
+
+        def work(part: np.ndarray | Tensor, _: int) -> np.ndarray:
+            if isinstance(part, Tensor):
+                return parallel.run(function, part.to(like.device, like.dtype)).numpy()
+            return parallel.run(function, parallel.prepare_rows(part, self.schema_, model)).numpy()
+
+        n = parallel.rows_per_block(self.schema_, model, len(rows))
+        sink = sinks.Memory(len(rows))
+        pieces = (rows[i : i + n] for i in range(0, len(rows), n))
+        with contextlib.closing(parallel.parallel_map(work, pieces, model)) as results:
+            for block in results:
+                sink.write(block)
+        return torch.from_numpy(sink.finish())
+
+    # ---------------------------------------------------------------------------------------------- inside
+
+    def _as_source(self, X: Any) -> Source:
+        """Return X, in memory, as a source of blocks, after a check of its form."""
+        check_is_fitted(self)
+        rows = self.validated(X, reset=False)
+        check_form(rows.shape, self.schema_, type(self).__name__)
+        return streams.from_array(rows)
+
+    def module(self) -> Autoencoder:
+        """Return the model on the device where it computes."""
+        device, _ = choose_device(self.device)
+        if next(self.model_.parameters()).device != device:
+            self.model_.to(device)
+        return self.model_.eval()
+
+    def _apply(
+        self, method: str, source: Source, sink: sinks.Sink | None = None, report: Reporter | None = None
+    ) -> Any:
+        """Apply `method` to all blocks of `source`, and write the results into `sink` or a new array."""
+        model, checker = self.module(), parallel.RowChecker(self.schema_, type(self).__name__)
+        sink, report = sink or sinks.Memory(source.n), report or Reporter(0)
+        return parallel.stream(model, self.schema_, self._operation(method), source, sink, checker, report)
+
+    def _operation(self, method: str) -> parallel.Operation:
+        """Return the operation of `method` on a block."""
+        model, schema = self.model_, self.schema_
+        if method == "transform":
+            return parallel.Operation(self._encode, lambda z, rows: _in_float_dtype_of(rows, z.numpy()))
+        if method == "score_samples":
+            return parallel.Operation(
+                lambda x: log_likelihood(model, x),
+                lambda score, _: score.double().numpy() - schema.log_scale,
+                self._check_block_support,
+            )
+        return parallel.Operation(model.reconstruct, lambda x, _: schema.restore(x))
+
+    def _encode(self, x: Tensor) -> Tensor:
+        """Return the codes (B x L) of prepared examples."""
+        return self.model_.encode(x)
+
+    def check_method(self, method: str) -> None:
+        """Raise ValueError if `stream` cannot apply `method` with this model."""
+        known = ["transform", "reconstruct", "score_samples", *(["denoise"] if hasattr(self, "denoise") else [])]
+        if method not in known:
+            raise ValueError(
+                f"The `method` parameter of stream must be one of {', '.join(map(repr, known))}. "
+                f"Got {method!r} instead."
+            )
+        if method == "transform" and not self.model_.has_code:
+            raise ValueError(f"This {type(self).__name__} has no codes, because n_components=None. Use reconstruct.")
+
+    def _column_names(self, method: str, source: Source) -> list[str] | None:
+        """Return the names of the columns that `method` gives, or None."""
+        if method == "transform":
+            return [str(name) for name in self.get_feature_names_out()]
+        if method == "score_samples":
+            return ["score"]
+        names = source.columns or self.schema_.columns
+        return [str(name) for name in names] if names else None
+
+    def _decode(self, z: Tensor, draw: int | None = None, like: Any = None) -> Any:
+        """Decode codes (with the columns of their labels) to means, or with a seed `draw` to draws."""
+        model = self.module()
+        parameter = next(model.parameters())
+        parts = []
+        stream = RandomStream(draw or 0, parameter.device, is_global=draws_globally(model))
+        with inference_mode(model), around_inference(parameter.device), stream.use():
+            for part in z.to(parameter.device, parameter.dtype).split(parallel.rows_per_block(self.schema_, model)):
+                params = model.decode(parallel.pad_batch(part))[: len(part)]
+                x = model.likelihood.mean(params) if draw is None else model.likelihood.sample(params)
+                parts.append(x.detach().cpu())
+        return self.schema_.as_frame(self.schema_.restore(torch.cat(parts)), like=like)
+
+    def _compute_codes(self, X: Any) -> np.ndarray:
+        return self._apply("transform", self._as_source(X))
+
+    def _score_rows(self, rows: np.ndarray) -> np.ndarray:
+        return self.applied(lambda x: log_likelihood(self.model_, x), rows).double().numpy() - self.schema_.log_scale
+
+    def _check_support(self, rows: np.ndarray) -> None:
+        """Raise ValueError if some of the rows hold values that the likelihood cannot score."""
+        likelihood = self.model_.likelihood
+        if likelihood.required_support is None:
+            return
+        if likelihood.required_support == "unit" and len(self.schema_.scale) == 1:
+            # if both ends are in the support, so are all values between them
+            ends = (torch.tensor(min_max(rows, type(self).__name__)) - self.schema_.offset[0]) / self.schema_.scale[0]
+            if bool(likelihood.contains(ends).all()):
+                return
+        outside = ~self.applied(lambda x: likelihood.contains(x).flatten(1).all(1), rows).numpy()
+        if outside.any():
+            raise ValueError(support_message(cast(FittedModel, self), rows, np.flatnonzero(outside)))
+
+    def _check_block_support(self, x: Tensor, rows: np.ndarray, first: int) -> None:
+        """Raise ValueError if a block holds values that the likelihood cannot score. `x` is the block, prepared."""
+        likelihood = self.model_.likelihood
+        if likelihood.required_support is None or bool((within := likelihood.contains(x)).all()):
+            return
+        outside = np.flatnonzero(~within.flatten(1).all(1).cpu().numpy())
+        prefix = f"In rows {first:,} to {first + len(rows) - 1:,}: " if first else ""
+        raise ValueError(prefix + support_message(cast(FittedModel, self), rows, outside, first))
+
+
+def _in_float_dtype_of(rows: np.ndarray, result: np.ndarray) -> np.ndarray:
+    """Return `result` in the dtype of `rows`, if that is a float."""
+    return result.astype(rows.dtype, copy=False) if rows.dtype.kind == "f" else result

@@ -1,0 +1,218 @@
+"""A fitted model applied to any number of examples in blocks, of which only a few are in memory at once.
+
+Several threads work at the same time, each on a block of its own. Threads that shared one product would wait for each
+other at every layer, and while one thread waits for a file the others continue. The calling thread feeds them and takes
+their results in order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from narrows.accelerate import around_inference, block_factor
+from narrows.data import Schema, as_rows, as_shared_tensor, check_form, check_range, min_max
+from narrows.model import Autoencoder, inference_mode
+from narrows.networks import has_own_parts
+from narrows.training.device import threads, usual_threads
+
+if TYPE_CHECKING:
+    from narrows.data.sinks import Sink
+    from narrows.data.streams import Source
+    from narrows.training.progress import Reporter
+
+_MAX_ROWS = 1024  # in a block: the fastest of 256 to 4096, measured on 784-512-256-16
+_MAX_NUMBERS = 1 << 21  # in the widest layer of a block, so that it stays in the processor's cache
+_RETAINED_BYTES = 31 << 20  # from 32 MiB on, glibc does not adapt its threshold
+_MIN_ROWS = 32  # smaller blocks are padded: an example's result must not depend on the others in its block
+_MIN_TURNS = 4  # blocks for each thread, if there are enough rows: with fewer, all wait long for the last one
+_MAX_WORKERS = 8  # with more, threads would wait for Python's lock
+
+T = TypeVar("T")
+
+
+class Operation(NamedTuple):
+    """An operation on a block.
+
+    Attributes
+    ----------
+    function : takes a tensor B x `schema.shape` on the model's device and returns one with B rows.
+    finish : takes the result of `function`, on the CPU, and the rows; returns the block to write.
+    inspect : takes the prepared block, its rows and the number of its first row; raises if they are not valid.
+    """
+
+    function: Callable[[Tensor], Tensor]
+    finish: Callable[[Tensor, np.ndarray], np.ndarray]
+    inspect: Callable[[Tensor, np.ndarray, int], None] | None = None
+
+
+class RowChecker:
+    """A check of the rows of a source, block by block, and of all of them together at the end."""
+
+    def __init__(self, schema: Schema, owner: str) -> None:
+        self.schema, self.owner = schema, owner
+        self.high, self.dtype = -np.inf, np.dtype(schema.dtype)
+        self._lock = threading.Lock()
+
+    def check(self, block: np.ndarray, first: int) -> np.ndarray:
+        """Return the block in a dtype that torch takes. Raise ValueError for another form, NaN or infinity."""
+        rows = as_rows(block, self.owner)
+        check_form(rows.shape, self.schema, self.owner)
+        _, high = min_max(rows, self.owner, first)
+        with self._lock:
+            self.high, self.dtype = max(self.high, high), rows.dtype
+        return rows
+
+    def finish(self) -> None:
+        """Raise ValueError if the rows are not on the scale of the training data."""
+        check_range(self.high, self.dtype, self.schema, self.owner)
+
+
+def stream(
+    model: Autoencoder,
+    schema: Schema,
+    operation: Operation,
+    source: Source,
+    sink: Sink,
+    checker: RowChecker,
+    report: Reporter,
+) -> object:
+    """Apply `operation` to every block of `source`, write the results to `sink` in order, and return its result."""
+    rows = rows_per_block(schema, model, source.n)
+
+    def work(block: np.ndarray, first: int) -> np.ndarray:
+        raw = checker.check(block, first)
+        x = prepare_rows(raw, schema, model)
+        if operation.inspect is not None:
+            operation.inspect(x, raw, first)
+        return operation.finish(run(operation.function, x), raw)
+
+    done = 0
+    with contextlib.closing(parallel_map(work, source.blocks(rows), model)) as results:
+        for block in results:
+            sink.write(block)
+            done += len(block)
+            report.update(done / source.n if source.n else 0.0, {"examples": done})
+    if not done:
+        check_form((0, *schema.user_shape), schema, checker.owner)
+    checker.finish()
+    return sink.finish()
+
+
+def parallel_map(
+    work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Autoencoder
+) -> Generator[np.ndarray]:
+    """Yield `work(block, number of its first row)` for each block, in order. Several are worked on at the same time."""
+    # never touched, and freed at once: after this glibc keeps the memory that a block frees for the next one
+    # (mallopt(3), M_TRIM_THRESHOLD). Otherwise returning pages and getting new, zeroed ones takes a quarter of the time
+    torch.empty(_RETAINED_BYTES, dtype=torch.uint8)
+    blocks = iter(blocks)
+    start, usual = list(itertools.islice(blocks, 2)), usual_threads()
+    with threads(usual):  # a thread that started during a training still has the training's number
+        if len(start) < 2:  # a single block: torch's own threads share each product
+            yield from (_run_in_inference_mode(work, block, 0, model) for block in start)
+        else:
+            yield from _map_in_threads(work, itertools.chain(start, blocks), model, usual)
+
+
+def _map_in_threads(
+    work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Autoencoder, n_threads: int
+) -> Generator[np.ndarray]:
+    """Do the work of `parallel_map` on several blocks at the same time, with `n_threads` threads in all."""
+    device = next(model.parameters()).device
+    workers = _n_workers(model, device, n_threads)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)  # the weights must be there before other streams read them
+    pending: deque[Future[np.ndarray]] = deque()
+    streams = iter(_streams(device, workers))
+    pool = ThreadPoolExecutor(workers, "narrows", _start_thread, (device, max(1, n_threads // workers), streams))
+    try:
+        first = 0
+        for block in blocks:
+            pending.append(pool.submit(_run_in_inference_mode, work, block, first, model))
+            first += len(block)  # type: ignore[arg-type]
+            if len(pending) > workers + 1:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def rows_per_block(schema: Schema, model: Autoencoder, n: int | None = None) -> int:
+    """Return the number of rows in a block, a power of two. With `n` rows in all, each thread gets its share."""
+    device = next(model.parameters()).device
+    by_numbers = by_rows = 8 if device.type == "cuda" else 1  # to keep a GPU busy
+    by_rows *= block_factor(device)  # measured here, before several threads compute
+    widest = max(schema.n_entries, model.n_widest)
+    rows = max(_MIN_ROWS, min(by_rows * _MAX_ROWS, _power_of_two(by_numbers * _MAX_NUMBERS // widest)))
+    if n is None or n <= rows:
+        return rows
+    share = n // (_MIN_TURNS * _n_workers(model, device, usual_threads()))
+    return min(rows, max(_MIN_ROWS, _power_of_two(share)))
+
+
+def prepare_rows(rows: np.ndarray, schema: Schema, model: Autoencoder) -> Tensor:
+    """Return the user's rows as a tensor on the model's scale and device."""
+    parameter = next(model.parameters())
+    x = as_shared_tensor(rows)
+    if has_own_parts(model):
+        x = x.clone()  # a user's module may write to its input, which is the user's X or a read-only file
+    if parameter.device.type == "cuda":
+        # the copy is queued on this thread's stream; other threads compute on their own streams meanwhile
+        x = x.pin_memory().to(parameter.device, non_blocking=True)
+    return schema.prepare(x, parameter.dtype).to(parameter.device)
+
+
+def run(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Return `function` of prepared examples, on the CPU."""
+    return function(pad_batch(x))[: len(x)].detach().cpu()
+
+
+def pad_batch(x: Tensor) -> Tensor:
+    """Pad `x` with rows of 0 to a power of two, at least `_MIN_ROWS`. So there are few different shapes."""
+    n = len(x)
+    n_padded = max(_MIN_ROWS, 1 << (n - 1).bit_length())
+    return x if n == n_padded else torch.cat([x, x.new_zeros(n_padded - n, *x.shape[1:])])
+
+
+def _run_in_inference_mode(
+    work: Callable[[T, int], np.ndarray], block: T, first: int, model: Autoencoder
+) -> np.ndarray:
+    with inference_mode(model), around_inference(next(model.parameters()).device):
+        return work(block, first)
+
+
+def _n_workers(model: Autoencoder, device: torch.device, n: int) -> int:
+    if has_own_parts(model):
+        return 1  # a user's module may keep values on itself that a second thread would overwrite
+    return {"cpu": min(n, _MAX_WORKERS), "cuda": 2}.get(device.type, 1)
+
+
+def _power_of_two(n: int) -> int:
+    """Return the greatest power of two that is not above `n`, at least 1."""
+    return 1 << (max(1, n).bit_length() - 1)
+
+
+@functools.cache
+def _streams(device: torch.device, n: int) -> list[torch.cuda.Stream]:
+    """Return a GPU stream for each of `n` threads. They are reused, because torch keeps memory for each new one."""
+    return [torch.cuda.Stream(device) for _ in range(n)] if device.type == "cuda" else []
+
+
+def _start_thread(device: torch.device, n: int, streams: Iterator[torch.cuda.Stream]) -> None:
+    """Give a new thread `n` threads of torch, and a stream of its own on a GPU."""
+    torch.set_num_threads(n)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        torch.cuda.set_stream(next(streams))

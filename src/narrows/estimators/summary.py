@@ -1,0 +1,150 @@
+"""Summaries of a trained model: facts about its codes and scores, its model card, and messages about its data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from narrows.bottlenecks import active_components
+from narrows.data import subsample_evenly
+from narrows.evaluation.scores import AUTO_CONTAMINATION, apply_to_code
+from narrows.fitted import FittedModel
+from narrows.model import Autoencoder
+from narrows.training import n_looked_at
+from narrows.version import __version__
+
+_SCORED = (1_000, 2_000)  # fewest and most rows that set the threshold: a quantile needs no more
+_SEEN_PER_SCORED = 100  # examples in the training for each row that is scored: a score may take ten passes
+
+
+class Summary(NamedTuple):
+    """Facts about the codes and scores of a trained model. Those named like attributes become attributes.
+
+    Attributes
+    ----------
+    sample : the training rows that were looked at, in the user's units.
+    order : (L,) the bottleneck's components by the nats that they carry, largest first.
+    components_kl_ : (L,) those nats, in that order. Both are None without a KL for each component.
+    unused_components_ : components that carry nothing, as users number them; None for codes that are not stochastic.
+    code_mean_, code_std_ : (L,) of the codes; None without codes.
+    code_covariance_ : (L, L); None without codes that can be sampled.
+    threshold : score in nats below which an example is an outlier.
+    notes : lines for `report_`.
+    """
+
+    sample: np.ndarray
+    order: Tensor | None
+    components_kl_: np.ndarray | None
+    unused_components_: list[int] | None
+    code_mean_: np.ndarray | None
+    code_std_: np.ndarray | None
+    code_covariance_: np.ndarray | None
+    threshold: float
+    notes: list[str]
+
+
+def summarize(estimator: FittedModel, rows: np.ndarray, score: Callable[[np.ndarray], np.ndarray]) -> Summary:
+    """Look at the codes and scores of a model that was trained on `rows`. The estimator stays as it is.
+
+    Parameters
+    ----------
+    score : function from rows to their log-likelihoods, (n,) nats.
+    """
+    model = estimator.module()
+    n_seen = estimator.n_iter_ * len(rows)
+    sample = subsample_evenly(rows, n_looked_at(model, n_seen))
+    z, order, kl, unused, notes = None, None, None, None, []
+    if model.stochastic is not None:
+        h = estimator.applied(model.encoder, sample)
+        kl, order = _components_by_kl(model, h)
+        z = apply_to_code(model, model.stochastic.encode, h)[:, model.order.cpu() if order is None else order]
+        unused = (~active_components(z)).nonzero().flatten().tolist()
+        if unused:
+            notes.append(
+                f"{len(unused)} of {model.bottleneck.n_components} components carry nothing: {unused}. Fewer "
+                "`n_components` would do as well."
+            )
+    if model.bottleneck.is_sparse:
+        notes += _dead_units(model, estimator.applied(model.encoder, sample))
+    mean = std = covariance = None
+    if model.has_code:
+        codes = (estimator.applied(model.encode, sample) if z is None else z).double().numpy()
+        mean, std = codes.mean(0), codes.std(0)
+        if model.bottleneck.default_sampler is not None:
+            covariance = np.atleast_2d(np.cov(codes, rowvar=False))
+    n_min, n_max = _SCORED
+    scored = subsample_evenly(sample, min(max(n_min, n_seen // _SEEN_PER_SCORED), n_max))
+    share = AUTO_CONTAMINATION if estimator.contamination == "auto" else estimator.contamination
+    threshold = float(np.quantile(score(scored), share))
+    return Summary(sample, order, kl, unused, mean, std, covariance, threshold, notes)
+
+
+def _components_by_kl(model: Autoencoder, h: Tensor) -> tuple[np.ndarray, Tensor] | tuple[None, None]:
+    """Return the mean nats of each component, largest first, and that order; None without a closed form."""
+    assert model.stochastic is not None
+    kl = apply_to_code(model, model.stochastic.kl_per_component, h)
+    if kl is None:
+        return None, None
+    order = kl.mean(0).argsort(descending=True)
+    return kl.mean(0)[order].double().numpy(), order
+
+
+def _dead_units(model: Autoencoder, h: Tensor) -> list[str]:
+    """Return a note about the units that are active for no example, if there are any."""
+    n_units = model.bottleneck.n_components
+    dead = round(apply_to_code(model, model.bottleneck.health, h)["dead_fraction"] * n_units)
+    if not dead:
+        return []
+    return [
+        f"{dead} of {n_units} units are active for none of {len(h):,} examples. Fewer `n_components`, a larger `k` or "
+        "more `max_epochs` would help."
+    ]
+
+
+def card(estimator: FittedModel) -> str:
+    """Return the model card: a README.md for people who find the folder."""
+    last = estimator.history_[-1] if estimator.history_ else {}
+    losses = "\n".join(f"- {k}: {v:.6g}" for k, v in last.items() if isinstance(v, float))
+    decisions = "\n".join(f"- {line}" for line in estimator.report_)
+    return (
+        f"# {type(estimator).__name__}\n\n{estimator.recipe.summary}\n\n"
+        f"Made by narrows {__version__}. Load it with\n\n"
+        f'```python\nimport narrows\n\nmodel = narrows.load("FOLDER")\n```\n\n'
+        f"## What was decided, and why\n\n{decisions}\n\n## Last losses, nats per example\n\n{losses}\n"
+    )
+
+
+def support_message(estimator: FittedModel, rows: np.ndarray, outside: np.ndarray, first: int = 0) -> str:
+    """Return an error message about values that the likelihood cannot score.
+
+    Parameters
+    ----------
+    rows : examples in the user's units.
+    outside : indices of the rows that hold such values.
+    first : number of the first of `rows` in the whole data.
+    """
+    schema, likelihood, owner = estimator.schema_, estimator.model_.likelihood, type(estimator).__name__
+    rows = rows[outside]
+    bad = ~estimator.applied(likelihood.contains, rows).numpy()
+    column = int(np.argwhere(bad.reshape(len(bad), -1)[0])[0, 0])
+    bad = (np.moveaxis(bad, 1, -1) if schema.layout == "hwc" else bad).reshape(rows.shape)
+    values = rows[bad]
+    place = f"column {schema.columns[column]!r}" if schema.columns else f"column {column}"
+    if schema.kind == "image":
+        place = f"image {first + int(outside[0]):,}"
+    support = likelihood.support
+    if schema.scale[0] != 1 and schema.support == "unit":
+        support = f"[0, {schema.scale[0]:g}]"
+    advice = (
+        'pass likelihood="gaussian"'
+        if "likelihood" in estimator.parameters()
+        else "let the recipe take `likelihood` as a parameter: the data then keep the scale that it needs"
+    )
+    return (
+        f"X holds {int(bad.sum())} values outside {support} (min {values.min():g}, max {values.max():g}, the first in "
+        f'{place}), which the "{likelihood.name}" likelihood of {owner} cannot score. Rescale X, or '
+        f"{advice}."
+    )
