@@ -328,7 +328,7 @@ def test_codes_are_brought_among_the_models_own_in_its_own_dtype(ae, digits, mon
 
 @pytest.fixture(scope="module")
 def planted():
-    """Check the direction of a factor in a linear model, where the decoder gives its true direction."""
+    """Fit a linear model to data with known factors; return it, the data, the factors and their directions."""
     rng = np.random.default_rng(0)
     factors = rng.normal(size=(2000, 3))
     W = np.linalg.qr(rng.normal(size=(6, 3)))[0].T
@@ -342,7 +342,7 @@ def test_an_attribute_recovers_a_planted_factor(planted, kind):
     y = factors[:, 1] if kind == "amount" else factors[:, 1] > 0
     attribute = model.attribute(X, y)
     assert np.linalg.norm(attribute.direction) == pytest.approx(1)
-    # one unit more of the factor adds its own direction to the data; presence is 2 sqrt(2 / pi) apart
+    # a factor that grows by 1 adds its direction to the data; the means with and without it are 2 sqrt(2 / pi) apart
     step = 1.0 if kind == "amount" else 2 * np.sqrt(2 / np.pi)
     np.testing.assert_allclose(
         model.move(X[:5], attribute) - model.reconstruct(X[:5]), np.tile(step * W[1], (5, 1)), atol=0.12
