@@ -206,7 +206,7 @@ def test_what_goes_wrong_in_one_process_ends_all_and_is_said_once(tmp_path):
 def test_one_process_is_a_world_of_its_own():
     assert join() == World(0, 1)
     assert World().shard(7) is None
-    assert World().alone(lambda: 3) == World().first(lambda: 3) == World().same(3) == 3
+    assert World().on_rank_zero(lambda: 3) == World().rank_zero_first(lambda: 3) == World().broadcast(3) == 3
     x = torch.ones(3)
     assert batch_sum(x) is x
     assert batch_mean(x) is x

@@ -66,19 +66,19 @@ def fit(
     options: dict[str, Any] = {"n_components": n_components, "max_time": max_time, "max_epochs": max_epochs}
     options |= {"random_state": seed, "device": device, "verbose": verbose}
     with _together(device or "auto") as world:
-        if world.restarts and inputs.checkpoint(out).exists():
+        if world.n_restarts and inputs.checkpoint(out).exists():
             resume, overwrite = True, False
-        elif world.restarts and (out / "recipe.json").exists() and not overwrite:
+        elif world.n_restarts and (out / "recipe.json").exists() and not overwrite:
             return  # what failed did so after the model was saved
         model = _unfitted(recipe, out, assignments or [], options)
-        world.alone(lambda: inputs.prepare(out, resume=resume, overwrite=overwrite))
-        given = world.first(lambda: inputs.dataset(data, "train"))
+        world.on_rank_zero(lambda: inputs.prepare(out, resume=resume, overwrite=overwrite))
+        given = world.rank_zero_first(lambda: inputs.dataset(data, "train"))
         with _stoppable(out, resume=resume):
             model.fit(given.X, given.y)
         if given.columns is not None:  # a table's columns are found by name from now on, wherever they stand
             model.schema_ = dataclasses.replace(model.schema_, columns=tuple(given.columns))
         model.set_params(checkpoint=None, track=None, verbose=0)
-        world.alone(lambda: model.save(out))
+        world.on_rank_zero(lambda: model.save(out))
         printing.show_fit(model, out, data, json=json)
 
 
@@ -96,7 +96,7 @@ def _together(device: str) -> Iterator[World]:
                 stack.enter_context(contextlib.redirect_stderr(nowhere))
             yield world
         except (Exception, KeyboardInterrupt) as error:
-            if parallel.speaks_first():
+            if parallel.is_first_to_report():
                 raise
             raise typer.Exit(130 if isinstance(error, KeyboardInterrupt) else 1) from error
 

@@ -119,7 +119,7 @@ class Estimator(
         rows = self._begin(X)
         labels = self._numbered(y, len(rows))
         world = join(self.device)
-        seed = world.same(seed_of_run(self.random_state, self.checkpoint))
+        seed = world.broadcast(seed_of_run(self.random_state, self.checkpoint))
         settings = self.settings(seed)
         parts = self._assemble(seed)
         self.model_ = parts.model
@@ -161,7 +161,7 @@ class Estimator(
         rows = self._begin(X) if first else self.checked(X)
         labels = self._numbered(y, len(rows))
         world = join(self.device)
-        seed = world.same(as_seed(self.random_state))
+        seed = world.broadcast(as_seed(self.random_state))
         if first:
             self._parts = self._assemble(seed)
             self.model_, self.history_, self.n_iter_ = self._parts.model, [], 0

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from narrows.model import Autoencoder
-from narrows.training.parallel import whole
+from narrows.training.parallel import full_tensor
 
 _LOOKED_AT = (2_000, 10_000)  # rows, at least and at most
 _SEEN_PER_LOOKED_AT = 10
@@ -41,4 +41,4 @@ def note_on_overfitting(history: list[dict[str, Any]]) -> str | None:
 
 def non_finite(module: nn.Module) -> list[str]:
     """Names of the parameters and buffers that hold a NaN or an infinity."""
-    return [name for name, t in module.state_dict().items() if not whole(torch.isfinite(t).all())]
+    return [name for name, t in module.state_dict().items() if not full_tensor(torch.isfinite(t).all())]

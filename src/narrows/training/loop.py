@@ -24,7 +24,13 @@ from narrows.training.device import threads, usual_threads
 from narrows.training.early_stopping import EarlyStopping
 from narrows.training.health import non_finite, note_on_overfitting
 from narrows.training.interrupt import deferred_interrupt
-from narrows.training.parallel import Clock, join, mended, views_allowed, wholes
+from narrows.training.parallel import (
+    Clock,
+    full_tensors,
+    ignore_view_warnings,
+    join,
+    peer_failures_as_connection_errors,
+)
 from narrows.training.preparation import prepare
 from narrows.training.progress import Reporter
 from narrows.training.recovery import Recovery
@@ -74,7 +80,7 @@ def fit(
     world = join(settings.device)
     world.check_same(fingerprint, "the same data and the same parameters")
     with (
-        mended(),
+        peer_failures_as_connection_errors(),
         threads(usual_threads()),
         deferred_interrupt(terminated=world.size > 1) as interrupted,
         Reporter(settings.verbose if world.rank == 0 else 0, title) as reporter,
@@ -147,7 +153,7 @@ class Trainer:
         with (
             threads(self.plan.n_threads),
             accelerate.around_training(),
-            views_allowed(),
+            ignore_view_warnings(),
             contextlib.closing(self.tracking),
         ):
             while not self.is_over:
@@ -170,7 +176,7 @@ class Trainer:
     def run_epoch(self, epoch: int, position: int) -> None:
         """Pass over the training rows once, from batch number `position`."""
         order, size = self.batches.order(epoch), self.plan.batch_size
-        self.step.learner.train()
+        self.step.loss_module.train()
         for number in range(position, self.plan.steps_per_epoch):
             if self.clock.step % _REPORT == 0 and self.report():
                 return
@@ -235,7 +241,7 @@ class Trainer:
         self.stopping.load_snapshot()
         if self.plan.place.sharded:
             self.model, self.objective = self.given
-            Weights(*self.given).load_snapshot(wholes(self.stopping.best))
+            Weights(*self.given).load_snapshot(full_tensors(self.stopping.best))
         self.model.eval()
         self.objective.eval()
         result = self.result

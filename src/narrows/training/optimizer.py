@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from narrows.training.muon import Muon, is_matrix
-from narrows.training.parallel import is_shared_out, laid_out, total_norm
+from narrows.training.parallel import is_sharded, shard_like, total_norm
 
 _BETAS, _EPS = (0.9, 0.999), 1e-8
 _OPPONENT_BETAS = (0.5, 0.9)
@@ -141,6 +141,6 @@ def _fused(parameters: list[nn.Parameter], capturable: bool) -> dict[str, Any]:
 
 def _beside(tensor: Tensor, like: Tensor) -> Tensor:
     """Return `tensor` in the order in memory of a parameter: the fused optimizer goes through both at once."""
-    if is_shared_out(like):
-        return laid_out(tensor, like)
+    if is_sharded(like):
+        return shard_like(tensor, like)
     return torch.empty_like(like, dtype=tensor.dtype, device=tensor.device, requires_grad=False).copy_(tensor)

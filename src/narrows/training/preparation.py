@@ -55,7 +55,7 @@ def prepare(
     """
     place = choose_place(settings, sum(p.numel() for p in model.parameters()), world.size, resumed)
     # what was measured is not the same everywhere; each process has a device of its own
-    place = replace(world.same(place), device=place.device)
+    place = replace(world.broadcast(place), device=place.device)
     if place.sharded:  # the shares are taken of copies, which are brought back together at the end
         model, objective = copy.deepcopy((model, objective))
     first = torch.device("cpu") if place.sharded else place.device

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from narrows.training import checkpoint
-from narrows.training.parallel import Clock, World, wholes
+from narrows.training.parallel import Clock, World, full_tensors
 from narrows.training.plan import Plan
 from narrows.training.settings import Settings
 
@@ -52,7 +52,7 @@ class Saver:
             return
         states = {name: component.state() for name, component in self.components.items()}
         tensors, states = checkpoint.pack({"training": {**self.identity, "over": over}, **states})
-        tensors = wholes(tensors, keep=self.world.rank == 0)
+        tensors = full_tensors(tensors, keep=self.world.rank == 0)
         try:
             if self.world.rank == 0:
                 checkpoint.write(self.path, tensors, states)

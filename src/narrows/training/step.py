@@ -14,7 +14,7 @@ from narrows.data import Examples
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
 from narrows.training.optimizer import ClippedOptimizer, adamw, muon, opponent_adamw
-from narrows.training.parallel import Learner, World, averaging, share_out
+from narrows.training.parallel import LossModule, World, shard_model, wrap_ddp
 from narrows.training.plan import Plan
 from narrows.training.rng import RandomStream
 from narrows.training.sums import LossSums
@@ -46,14 +46,14 @@ class Step:
         self.model, self.objective, self.rows, self.say = model, objective, rows, say
         self.device, self.precision, self.world = rows.device, plan.place.precision, world
         self.use_compile, self.use_cuda_graph = plan.use_compile, plan.use_cuda_graph
-        self.learner = Learner(model, objective, world)
-        self.loss: nn.Module = self.learner
+        self.loss_module = LossModule(model, objective, world)
+        self.loss: nn.Module = self.loss_module
         if plan.place.sharded:
-            share_out(self.learner, rows.device)
+            shard_model(self.loss_module, rows.device)
         elif world.size > 1:
             with RandomStream(0, rows.device, is_global=False).use():  # the training's own draws begin with its steps
                 batch = rows.batch(torch.arange(2, device=rows.device))
-            self.loss = averaging(self.learner, batch)
+            self.loss = wrap_ddp(self.loss_module, batch)
         opponents = [p for p in objective.opponent_parameters() if p.requires_grad]
         learned = [p for module in (model, objective) for p in module.parameters() if p.requires_grad]
         parameters = [p for p in learned if p not in set(opponents)]

@@ -34,7 +34,7 @@ class LossSums:
 
     def settle(self) -> None:
         """Let every process have the mean over all of them as its sums."""
-        self.world.add_up(self.sums)
+        self.world.all_reduce_(self.sums)
         for total in self.sums.values() if self.world.size > 1 else ():
             total.div_(self.world.size)
 

@@ -67,7 +67,7 @@ class Validation:
         with stream.use(), accelerate.autocast(self.step.device, self.step.precision):
             sums = self._sums()
         listener.remove()
-        self.step.world.add_up(sums)
+        self.step.world.all_reduce_(sums)
         return sums, torch.cat(outputs)
 
     def _sums(self) -> dict[str, Tensor]:
@@ -80,7 +80,7 @@ class Validation:
             if not self.has_loss and not self.is_sharded:  # no loss to tell: the code needs no decoder
                 step.model.encoder(batch.x)
                 continue
-            loss = step.learner(batch, shard)
+            loss = step.loss_module(batch, shard)
             for name, term in {"loss": loss.validated, **loss.terms}.items():
                 sums[name] = sums.get(name, torch.zeros_like(term)) + term.detach() * (len(part) / step.world.size)
         return sums

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
-from narrows.training.parallel import laid_out
+from narrows.training.parallel import shard_like
 
 
 class Weights:
@@ -34,7 +34,7 @@ class Weights:
     def lay_out(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return whole tensors, laid out among processes and devices as those in use."""
         like = self.tensors()
-        return {name: laid_out(tensor.to(like[name].device), like[name]) for name, tensor in tensors.items()}
+        return {name: shard_like(tensor.to(like[name].device), like[name]) for name, tensor in tensors.items()}
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""

@@ -14,7 +14,7 @@ from narrows.training.rng import forked_rng
 from narrows.types import Batch, Loss
 
 
-class Learner(nn.Module):
+class LossModule(nn.Module):
     """Model and objective as one module, which gives the loss of a batch, or of this process's rows of it.
 
     The mean over processes of what they give is the loss of the whole batch, also where their rows are not as many.
@@ -41,7 +41,7 @@ class Learner(nn.Module):
         return Loss(loss.total * factor, {name: term * factor for name, term in loss.terms.items()}, not_validated)
 
 
-def averaging(learner: Learner, batch: Batch) -> nn.Module:
+def wrap_ddp(learner: LossModule, batch: Batch) -> nn.Module:
     """`learner`, whose backward pass leaves the mean of all processes' gradients; `batch` is any example of a batch.
 
     Li et al., PyTorch distributed: experiences on accelerating data parallel training (2020),
@@ -59,7 +59,7 @@ def averaging(learner: Learner, batch: Batch) -> nn.Module:
     )
 
 
-def _all_used(learner: Learner, batch: Batch) -> bool:
+def _all_used(learner: LossModule, batch: Batch) -> bool:
     """Tell whether every parameter gets a gradient. If not, a step must look for those, or it would wait for them."""
     learner.eval()  # nothing is learned here
     with forked_rng(0):

@@ -16,13 +16,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from narrows.training.parallel.ddp import Learner
+from narrows.training.parallel.ddp import LossModule
 
 if TYPE_CHECKING:
     from torch.distributed.tensor import DTensor  # its import takes half a second
 
 
-def share_out(learner: Learner, device: torch.device) -> Learner:
+def shard_model(learner: LossModule, device: torch.device) -> LossModule:
     """Let each process keep its share of `learner` (on the CPU before, on `device` afterwards), which stays the same
     object; its backward pass leaves the mean of all processes' gradients.
     """
@@ -42,7 +42,7 @@ def share_out(learner: Learner, device: torch.device) -> Learner:
 
 
 @contextlib.contextmanager
-def views_allowed() -> Iterator[None]:
+def ignore_view_warnings() -> Iterator[None]:
     """Without torch's warning of blocks that return a view, as decoders here do: nothing writes into it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view", category=UserWarning)
@@ -65,30 +65,30 @@ def _average(parameter: Tensor) -> None:
     parameter.grad.div_(dist.get_world_size())
 
 
-def is_shared_out(tensor: Tensor) -> TypeGuard[DTensor]:
+def is_sharded(tensor: Tensor) -> TypeGuard[DTensor]:
     """Whether other processes hold the rest of `tensor`."""
     module = sys.modules.get("torch.distributed.tensor")
     return module is not None and isinstance(tensor, module.DTensor)
 
 
-def whole(tensor: Tensor) -> Tensor:
+def full_tensor(tensor: Tensor) -> Tensor:
     """All of `tensor`, brought together where it is shared out."""
-    return tensor.full_tensor() if is_shared_out(tensor) else tensor
+    return tensor.full_tensor() if is_sharded(tensor) else tensor
 
 
-def wholes(tensors: Mapping[str, Tensor], keep: bool = True) -> dict[str, Tensor]:
+def full_tensors(tensors: Mapping[str, Tensor], keep: bool = True) -> dict[str, Tensor]:
     """All of all tensors, on the CPU; every process must take part, and may `keep` nothing."""
     found = {}
     for name, tensor in tensors.items():
-        together = whole(tensor.detach())
+        together = full_tensor(tensor.detach())
         if keep:
             found[name] = together.cpu()
     return found
 
 
-def laid_out(tensor: Tensor, like: Tensor) -> Tensor:
+def shard_like(tensor: Tensor, like: Tensor) -> Tensor:
     """`tensor`, of which every process has all, shared out as `like` is."""
-    if not is_shared_out(like):
+    if not is_sharded(like):
         return tensor
     from torch.distributed.tensor import distribute_tensor
 
@@ -98,13 +98,13 @@ def laid_out(tensor: Tensor, like: Tensor) -> Tensor:
 
 def total_norm(gradients: list[Tensor]) -> Tensor:
     """The Euclidean norm of all gradients together."""
-    groups = [[g for g in gradients if is_shared_out(g) == shared] for shared in (False, True)]
-    norms = [whole(_norm(group)) for group in groups if group]
+    groups = [[g for g in gradients if is_sharded(g) == shared] for shared in (False, True)]
+    norms = [full_tensor(_norm(group)) for group in groups if group]
     return norms[0] if len(norms) == 1 else torch.stack(norms).norm()
 
 
 def _norm(gradients: list[Tensor]) -> Tensor:
-    if gradients[0].device.type != "cpu" or is_shared_out(gradients[0]):
+    if gradients[0].device.type != "cpu" or is_sharded(gradients[0]):
         return torch.nn.utils.get_total_norm(gradients)
     # on a CPU a product of a vector with itself is three times as fast as its norm
     flat = [gradient.reshape(-1) for gradient in gradients]

@@ -35,7 +35,7 @@ class World:
     size: int = 1
 
     @property
-    def restarts(self) -> int:
+    def n_restarts(self) -> int:
         """How often torchrun has started all processes anew, because one had failed."""
         return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
@@ -45,12 +45,12 @@ class World:
             return None
         return Shard(n * self.rank // self.size, n * (self.rank + 1) // self.size, n)
 
-    def same(self, value: _T) -> _T:
+    def broadcast(self, value: _T) -> _T:
         """Rank 0's value (anything that can be pickled), in all processes."""
         if self.size == 1:
             return value
         box = [value]
-        with mended():
+        with peer_failures_as_connection_errors():
             dist.broadcast_object_list(box, src=0)
         return box[0]
 
@@ -59,7 +59,7 @@ class World:
         if self.size == 1:
             return
         values: list[Any] = [None] * self.size
-        with mended():
+        with peer_failures_as_connection_errors():
             dist.all_gather_object(values, value)
         if any(other != values[0] for other in values):
             other = next(rank for rank, other in enumerate(values) if other != values[0])
@@ -67,7 +67,7 @@ class World:
                 f"All processes must be given {what}. Those of process {other} differ from those of process 0."
             )
 
-    def add_up(self, sums: dict[str, Tensor]) -> None:
+    def all_reduce_(self, sums: dict[str, Tensor]) -> None:
         """Add the scalars of all processes, in place."""
         if self.size > 1 and sums:
             whole = torch.stack(list(sums.values()))
@@ -75,7 +75,7 @@ class World:
             for mine, total in zip(sums.values(), whole, strict=True):
                 mine.copy_(total)
 
-    def alone(self, call: Callable[[], _T]) -> _T | None:
+    def on_rank_zero(self, call: Callable[[], _T]) -> _T | None:
         """What `call` returns in rank 0, while the others wait. An error there is one in all."""
         result, error = None, None
         if self.rank == 0:
@@ -84,16 +84,16 @@ class World:
             except Exception as raised:
                 error = raised
         if self.size > 1:
-            failed = self.same((type(error), str(error)) if error else None)
+            failed = self.broadcast((type(error), str(error)) if error else None)
             if failed is not None and self.rank > 0:
-                raise _again(*failed)
+                raise _rebuild_error(*failed)
         if error is not None:
             raise error
         return result
 
-    def first(self, call: Callable[[], _T]) -> _T:
+    def rank_zero_first(self, call: Callable[[], _T]) -> _T:
         """What `call` returns here; rank 0 calls it before the others do, so that they find what it leaves behind."""
-        result = self.alone(call)
+        result = self.on_rank_zero(call)
         return call() if self.rank else result  # type: ignore[return-value]
 
 
@@ -113,13 +113,13 @@ def join(device: str = "auto") -> World:
     if not dist.is_initialized():
         if not dist.is_torchelastic_launched() or int(os.environ["WORLD_SIZE"]) == 1:
             return World()
-        _enter(device)
+        _init_process_group(device)
     if dist.get_world_size() > 1 and device.startswith("mps"):
         raise ValueError(f'device={device!r} is for one process, and {dist.get_world_size()} train. Pass "cpu".')
     return World(dist.get_rank(), dist.get_world_size())
 
 
-def _enter(device: str) -> None:
+def _init_process_group(device: str) -> None:
     rank, here = int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
     on_gpus = torch.cuda.is_available() and (device == "auto" or device.startswith("cuda"))
     if on_gpus:
@@ -133,7 +133,7 @@ def _enter(device: str) -> None:
         torch.cuda.set_device(rank)
     # torchrun gives each process one thread unless OMP_NUM_THREADS says otherwise; a 1 may be its own doing
     if os.environ.get("OMP_NUM_THREADS", "1") == "1":
-        torch.set_num_threads(max(1, _cores() // here))
+        torch.set_num_threads(max(1, _n_cores() // here))
     dist.init_process_group(
         "cpu:gloo,cuda:nccl" if on_gpus else "gloo",
         store=_store(),
@@ -141,7 +141,7 @@ def _enter(device: str) -> None:
         world_size=int(os.environ["WORLD_SIZE"]),
         timeout=_PATIENCE,
     )
-    atexit.register(_leave)
+    atexit.register(_destroy_process_group)
 
 
 @functools.cache
@@ -154,10 +154,10 @@ def _store() -> dist.Store:
     where = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     mine = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True" and os.environ["RANK"] == "0"
     store = dist.TCPStore(*where, is_master=mine, timeout=_PATIENCE, wait_for_workers=False)
-    return dist.PrefixStore(f"narrows/{World().restarts}", store)
+    return dist.PrefixStore(f"narrows/{World().n_restarts}", store)
 
 
-def _leave() -> None:
+def _destroy_process_group() -> None:
     if dist.is_initialized():
         dist.destroy_process_group()
     # DDP (torch 2.13) keeps the group's threads alive. One that still has a tensor to let go when Python ends aborts
@@ -166,12 +166,12 @@ def _leave() -> None:
     time.sleep(_LEAVE)
 
 
-def _cores() -> int:
+def _n_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @functools.cache
-def speaks_first() -> bool:
+def is_first_to_report() -> bool:
     """Whether this process is the first of those that torchrun started to ask: what all would say is then said once."""
     if not dist.is_torchelastic_launched() or int(os.environ["WORLD_SIZE"]) == 1:
         return True
@@ -182,7 +182,7 @@ def speaks_first() -> bool:
 
 
 @contextlib.contextmanager
-def mended() -> Iterator[None]:
+def peer_failures_as_connection_errors() -> Iterator[None]:
     """Say in words when the others cannot be reached any more."""
     try:
         yield
@@ -195,7 +195,7 @@ def mended() -> Iterator[None]:
         ) from error
 
 
-def _again(kind: type[Exception], words: str) -> Exception:
+def _rebuild_error(kind: type[Exception], words: str) -> Exception:
     """An error that another process raised."""
     try:
         return kind(words)
