@@ -14,7 +14,7 @@ from narrows import AE, SAE, VAE
 from narrows.accelerate import compiled_step
 from narrows.networks import conv
 from narrows.training.checkpoint import NAME, read_without_tensors
-from narrows.training.flops import saved_by_compiling
+from narrows.training.flops import compile_saving
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler (g++)")
 
@@ -115,7 +115,7 @@ def test_a_step_that_is_no_single_graph_is_compiled_in_parts(rng):
 )
 def test_what_compiling_saves_depends_on_the_network(make, saves, rng):
     model = make().set_params(max_epochs=1, random_state=0, device="cpu").fit(rng.uniform(size=(60, 8, 8)))
-    assert saved_by_compiling(model.model_, torch.device("cpu")) == saves
+    assert compile_saving(model.model_, torch.device("cpu")) == saves
 
 
 @needs_compiler

@@ -23,9 +23,9 @@ from narrows.accelerate.cuda_graphs import CUDAGraphRunner
 from narrows.data import Rows, as_rows, infer
 from narrows.recipes import RECIPES
 from narrows.training.device import Choice
-from narrows.training.facts import Facts
 from narrows.training.parallel import World
 from narrows.training.plan import Place, make_plan
+from narrows.training.plan_inputs import PlanInputs
 from narrows.training.settings import Settings
 from narrows.training.step import Step
 
@@ -88,7 +88,7 @@ def learner(model: Any, X: np.ndarray, labels: np.ndarray | None, optimizer: str
         parts.model,
         objective,
         there,
-        make_plan(Settings(weight_decay=0.1), PLACE, Facts(N, parts.model.bottleneck)),
+        make_plan(Settings(weight_decay=0.1), PLACE, PlanInputs(N, parts.model.bottleneck)),
         optimizer,
         World(),
         pytest.fail,

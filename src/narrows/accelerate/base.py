@@ -24,7 +24,7 @@ _MEASURING = threading.RLock()
 class Clipping(Protocol):
     """Holds the norm of gradients under a limit."""
 
-    def divisor(self, norm: Tensor) -> tuple[Tensor, Tensor]:
+    def update_divisor(self, norm: Tensor) -> tuple[Tensor, Tensor]:
         """Return what to divide gradients of that norm by, and whether the norm is finite."""
 
 
@@ -55,7 +55,7 @@ class TrainingStep(Protocol):
     precision: torch.dtype
     use_compile: bool
     use_cuda_graph: bool
-    say: Callable[[str], None]
+    add_note: Callable[[str], None]
 
     @property
     def objective(self) -> nn.Module:

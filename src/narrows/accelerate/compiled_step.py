@@ -34,7 +34,7 @@ class CompiledStep:
     """Does the update of a batch in compiled form: see `Acceleration.update`."""
 
     def __init__(self, step: TrainingStep) -> None:
-        self.model, self.objective, self.say = step.model, step.objective, step.say
+        self.model, self.objective, self.add_note = step.model, step.objective, step.add_note
         self.optimizers = list(step.optimizers)
         self.parameters = [p for optimizer in self.optimizers for p in optimizer.parameters]
         self.autocast = functools.partial(autocast, step.device, step.precision)
@@ -65,7 +65,7 @@ class CompiledStep:
             outputs = self._run_graph(batch, *inputs)
         except torch._dynamo.exc.TorchDynamoException as error:  # a user's module may be no single graph
             self.graph = None
-            self.say(f"The step could not be compiled as one graph, and is compiled in parts: {first_line(error)}")
+            self.add_note(f"The step could not be compiled as one graph, and is compiled in parts: {first_line(error)}")
             self._compile_forward()
             return None
         if self.at_once:
@@ -99,7 +99,7 @@ class CompiledStep:
                 loss = self.forward(self.model, batch)
         except torch._dynamo.exc.TorchDynamoException as error:  # such as a C++ compiler that lacks Python's headers
             self.forward = None
-            self.say(f"The step could not be compiled, and is done as it is: {first_line(error)}")
+            self.add_note(f"The step could not be compiled, and is done as it is: {first_line(error)}")
             return None
         loss.total.backward()
         self._move()
@@ -117,8 +117,8 @@ class CompiledStep:
         """Do the whole update, as a function that a compiler can make one graph of."""
         terms, gradients = self._terms_and_gradients(batch)
         with torch.no_grad():
-            divisor_of = self.optimizers[0].clipping.divisor
-            adamw_update(self.parameters, gradients, state, rate, divisor_of, self.constants)
+            update_divisor = self.optimizers[0].clipping.update_divisor
+            adamw_update(self.parameters, gradients, state, rate, update_divisor, self.constants)
         return terms
 
     def _terms_and_gradients(self, batch: Batch) -> tuple[dict[str, Tensor], tuple[Tensor | None, ...]]:
@@ -175,7 +175,7 @@ def adamw_update(
     gradients: Sequence[Tensor | None],
     state: AdamWState,
     rate: Tensor,
-    divisor_of: Callable[[Tensor], tuple[Tensor, Tensor]],
+    update_divisor: Callable[[Tensor], tuple[Tensor, Tensor]],
     constants: AdamWConstants,
 ) -> None:
     """Take the step of torch's AdamW with clipped gradients, as a function that a compiler can make loops of.
@@ -183,11 +183,11 @@ def adamw_update(
     Parameters
     ----------
     rate : the learning rate, a scalar.
-    divisor_of : from the norm of all gradients to what divides them, and to whether that norm is finite.
+    update_divisor : from the norm of all gradients to what divides them, and to whether that norm is finite.
     """
     (beta1, beta2), eps = constants.betas, constants.eps
     norm = torch.stack([g.float().square().sum() for g in gradients if g is not None]).sum().sqrt()
-    divisor, finite = divisor_of(_once(norm))
+    divisor, finite = update_divisor(_once(norm))
     share, step = _once(1 / divisor), state.steps[0] + 1
     for taken in state.steps:
         taken.copy_(torch.where(finite, step, taken))

@@ -30,7 +30,7 @@ def run(step: TrainingStep) -> Runner | None:
         for optimizer in optimizers:
             optimizer.zero_grad()
 
-    return CUDAGraphRunner(undo, step.say)
+    return CUDAGraphRunner(undo, step.add_note)
 
 
 class CUDAGraphRunner:
@@ -39,11 +39,11 @@ class CUDAGraphRunner:
     Parameters
     ----------
     undo : puts away what a step that stopped midway has left behind.
-    say : told why, if a step cannot be recorded; it is then done one kernel at a time.
+    add_note : told why, if a step cannot be recorded; it is then done one kernel at a time.
     """
 
-    def __init__(self, undo: Callable[[], None], say: Callable[[str], None]) -> None:
-        self.undo, self.say = undo, say
+    def __init__(self, undo: Callable[[], None], add_note: Callable[[str], None]) -> None:
+        self.undo, self.add_note = undo, add_note
         self.index: Tensor | None = None
         self.stream: torch.cuda.Stream | None = None
         self.graphs: dict[Any, torch.cuda.CUDAGraph] = {}
@@ -94,7 +94,7 @@ class CUDAGraphRunner:
         except RuntimeError as error:  # a user's module may wait for the device, which no recording can hold
             torch.cuda.set_stream(before)  # where the recording is invalid torch stays on the stream that it was on
             cause = error.__context__ if isinstance(error.__context__, RuntimeError) else error
-            self.say(f"The step could not be recorded, and is done one kernel at a time: {first_line(cause)}")
+            self.add_note(f"The step could not be recorded, and is done one kernel at a time: {first_line(cause)}")
             torch.cuda.synchronize()
             self.undo()
             return None

@@ -24,7 +24,7 @@ from narrows.accelerate import around_inference, block_factor
 from narrows.data import Schema, as_rows, as_shared_tensor, check_form, check_range, min_max
 from narrows.model import Autoencoder, inference_mode
 from narrows.networks import has_own_parts
-from narrows.training.device import threads, usual_threads
+from narrows.training.device import default_n_threads, use_threads
 
 if TYPE_CHECKING:
     from narrows.data.sinks import Sink
@@ -111,8 +111,8 @@ def parallel_map(
     # M_TRIM_THRESHOLD), where it would hand the pages back and get new ones, zeroed, for a quarter of the time
     torch.empty(_RETAINED, dtype=torch.uint8)
     blocks = iter(blocks)
-    start, usual = list(itertools.islice(blocks, 2)), usual_threads()
-    with threads(usual):  # a thread that began beside a training has the number that it chose for itself
+    start, usual = list(itertools.islice(blocks, 2)), default_n_threads()
+    with use_threads(usual):  # a thread that began beside a training has the number that it chose for itself
         if len(start) < 2:  # nothing to share out: torch's own threads share the products
             yield from (_inferred(work, block, 0, model) for block in start)
         else:
@@ -152,7 +152,7 @@ def rows_at_once(schema: Schema, model: Autoencoder, n: int | None = None) -> in
     rows = max(_FEWEST_ROWS, min(more * _MOST_ROWS, _power(numbers * _MOST_NUMBERS // widest)))
     if n is None or n <= rows:
         return rows
-    share = n // (_FEWEST_TURNS * _workers(model, device, usual_threads()))
+    share = n // (_FEWEST_TURNS * _workers(model, device, default_n_threads()))
     return min(rows, max(_FEWEST_ROWS, _power(share)))
 
 

@@ -54,7 +54,9 @@ def _training(
         "folder for checkpoints; fit goes on from one that it finds there",
     ] = None,
     track: Annotated[
-        Any, Satisfies(tracking.WORDS, tracking.accepts), "where the history goes while it is made, beside that folder"
+        Any,
+        Satisfies(tracking.DESCRIPTION, tracking.is_valid),
+        "where the history goes while it is made, beside that folder",
     ] = None,
     random_state: Annotated[
         Any,

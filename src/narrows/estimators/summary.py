@@ -10,7 +10,7 @@ from torch import Tensor
 from narrows.bottlenecks import active_components
 from narrows.data import subsample_evenly
 from narrows.evaluation.scores import AUTO_CONTAMINATION, apply_to_code
-from narrows.training import n_looked_at
+from narrows.training import n_health_rows
 from narrows.version import __version__
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def summarize(self: Estimator, rows: np.ndarray) -> None:
     model = self.module()
     bottleneck, stochastic = model.bottleneck, model.stochastic
     seen = self.n_iter_ * len(rows)
-    sample = subsample_evenly(rows, n_looked_at(model, seen))
+    sample = subsample_evenly(rows, n_health_rows(model, seen))
     z: Tensor | None = None
     if stochastic is not None:
         h = self.applied(model.encoder, sample)

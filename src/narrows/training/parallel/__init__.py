@@ -1,9 +1,9 @@
-"""A training on several processes, as torchrun starts them.
+"""A training on several processes, started by torchrun.
 
-Every process holds the same weights and walks through the same batches, of each of which it takes its own consecutive
-rows. The mean of their gradients is the gradient of the whole batch, so all of them take the step that one process
-would take, up to the order of sums. What is decided while training (set back, cool down, stop) must follow from numbers
-that all have in common: `World` brings them together, and `Clock` the time.
+All processes hold the same weights and go through the same batches. Each takes its own consecutive rows of a batch. The
+mean of their gradients is the gradient of the whole batch, so all take the step of a single process, up to the order of
+sums. Decisions during training (recover, cool down, stop) must depend on numbers that all processes share: `World`
+shares losses, and `Clock` the time.
 """
 
 from narrows.training.parallel.clock import Clock
