@@ -244,7 +244,9 @@ def test_a_step_is_forward_backward_and_optimizer(parts, vectors):
     optimizer.step()
     for p, value in zip(parts.model.parameters(), after_step, strict=True):
         torch.testing.assert_close(p.detach(), value, rtol=1e-4, atol=1e-5)
-    assert step.sums.read_means() == pytest.approx({name: float(t) for name, t in accelerate.detached(loss).items()})
+    assert step.sums.read_means() == pytest.approx(
+        {name: float(t) for name, t in accelerate.detach_terms(loss).items()}
+    )
 
 
 def test_opponents_have_an_optimizer_of_their_own_and_go_on(vectors, tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import torch
 
-from narrows.accelerate import fastest, measured_once
+from narrows.accelerate import measure_once, min_seconds
 from narrows.params import did_you_mean
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
@@ -137,9 +137,9 @@ def _matmul_rows(device: torch.device) -> int:
     return 4096 if device.type == "cuda" else 256  # with fewer, a GPU takes longer to start than to compute
 
 
-@measured_once
+@measure_once
 def _matmul_seconds(device: torch.device, dtype: torch.dtype) -> float:
     generator = torch.Generator().manual_seed(0)
     a = torch.randn(_matmul_rows(device), 1024, generator=generator).to(device, dtype)
     b = torch.randn(1024, 1024, generator=generator).to(device, dtype)
-    return fastest(lambda: a @ b, device)
+    return min_seconds(lambda: a @ b, device)

@@ -70,8 +70,8 @@ class Step:
             self.optimizers.append(ClippedOptimizer(opponent_optimizer, opponents, rows.device))
         self.sums = LossSums(world, rows.device)
         self.around_forward = accelerate.around_forward(self)
-        self.fast_update = accelerate.fast_update(self)
-        self.runner = accelerate.runner(self)
+        self.fast_update = accelerate.make_update(self)
+        self.runner = accelerate.make_runner(self)
 
     def run(self, index: Tensor, learning_rate: float) -> None:
         """Take a step on the rows at `index` (B integers, on the device). Each process takes its share of the rows."""
@@ -84,7 +84,7 @@ class Step:
         """Drop the state of the optimizers, and any recording that refers to it."""
         for optimizer in self.optimizers:
             optimizer.reset()
-        self.runner = accelerate.runner(self)
+        self.runner = accelerate.make_runner(self)
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint stores: the states of the optimizers."""
@@ -111,4 +111,4 @@ class Step:
         with accelerate.autocast(self.device, self.precision), self.around_forward():
             loss = self.parallel_loss(batch, shard)
         loss.total.backward()
-        return accelerate.detached(loss)
+        return accelerate.detach_terms(loss)
