@@ -18,7 +18,7 @@ from narrows.accelerate import measure_once, min_seconds
 from narrows.params import did_you_mean
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
-_WORTHWHILE = 1.3  # least speedup by bfloat16, which costs three digits
+_MIN_SPEEDUP = 1.3  # least speedup by bfloat16, which costs three digits
 
 
 class Choice(NamedTuple):
@@ -76,7 +76,7 @@ def choose_precision(name: str, device: torch.device) -> tuple[torch.dtype, Choi
     if device.type == "mps":
         return torch.float32, Choice("precision", "float32", "the MPS backend gains nothing from less")
     speedup = bfloat16_speedup(device)
-    if speedup >= _WORTHWHILE:
+    if speedup >= _MIN_SPEEDUP:
         reason = f"matrix products here are {speedup:.1f} times as fast as in float32, measured"
         return torch.bfloat16, Choice("precision", "bfloat16", reason)
     reason = f"bfloat16 products here are only {speedup:.1f} times as fast, measured"

@@ -42,7 +42,7 @@ class EarlyStopping:
 
         Parameters
         ----------
-        loss : held-out loss, nats per example. None without held-out rows; then the last weights are kept.
+        loss : held-out loss, nats per example, or None without held-out rows. Then the last weights are kept.
         """
         if loss is None:
             self.snapshot()

@@ -234,7 +234,7 @@ class Trainer:
         losses, health = self.validation.measure()
         record |= {f"valid_{name}": value for name, value in losses.items()} | health
         self.result.history.append(record)
-        self.reporter.epoch(record)
+        self.reporter.print_record(record)
         self.tracking.log(record)
         self.reporter.update(self.progress, {**means, **health})
         self.recovery.check_collapse(health, self.objective, self.schedule, self.clock)

@@ -342,7 +342,7 @@ def choose_cuda_graph(requested: bool | str, device: torch.device, inputs: PlanI
         return Decision(False)
     reason_against = None
     if inputs.n_processes > 1:
-        reason_against = f"{inputs.n_processes} processes train, which speak to each other in a step"
+        reason_against = f"{inputs.n_processes} processes train, and communicate in each step"
     elif requested is False:
         reason_against = "compile=False was asked for"
     elif not inputs.is_resident:
@@ -374,7 +374,7 @@ def choose_compile(requested: bool | str, device: torch.device, seconds: float, 
         requested = _resume_auto(requested, "compile", inputs.resumed)
     use, reason = False, "as asked"
     if n > 1:
-        reason = f"{n} processes train, which speak to each other in a step"
+        reason = f"{n} processes train, and communicate in each step"
     elif requested != "auto":
         use = bool(requested)
     elif inputs.compile_saving == 0:

@@ -58,7 +58,7 @@ class Reporter:
         if self.verbose:
             self.console.print(f"  {message}", highlight=False, markup=False)
 
-    def epoch(self, record: dict[str, Any]) -> None:
+    def print_record(self, record: dict[str, Any]) -> None:
         """Print the record of a validation, if `verbose` is 2."""
         if self.verbose >= 2:
             text = "  ".join(f"{k} {v:.5g}" if isinstance(v, float) else f"{k} {v}" for k, v in record.items())

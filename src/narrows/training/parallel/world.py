@@ -46,7 +46,13 @@ class World:
         return Shard(n * self.rank // self.size, n * (self.rank + 1) // self.size, n)
 
     def broadcast(self, value: _T) -> _T:
-        """Return rank 0's value, which must be picklable, in all processes."""
+        """Return rank 0's value, which must be picklable, in all processes.
+
+        Raises
+        ------
+        ConnectionError
+            If another process has failed.
+        """
         if self.size == 1:
             return value
         values = [value]
@@ -72,9 +78,9 @@ class World:
         with peer_failures_as_connection_errors():
             dist.all_gather_object(values, value)
         if any(other != values[0] for other in values):
-            other = next(rank for rank, other in enumerate(values) if other != values[0])
+            rank = next(rank for rank, other in enumerate(values) if other != values[0])
             raise ValueError(
-                f"All processes must be given {description}. Those of process {other} differ from those of process 0."
+                f"All processes must be given {description}. Those of process {rank} differ from those of process 0."
             )
 
     def all_reduce_(self, sums: dict[str, Tensor]) -> None:
