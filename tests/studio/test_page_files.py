@@ -35,6 +35,20 @@ def test_nothing_comes_from_elsewhere(path):
         assert not re.search(r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son\w+=", text)
 
 
+def imports(path: Path) -> set[Path]:
+    """The modules that a module imports at its start, and those that these import."""
+    modules = re.findall(r"""^(?:import|\}).* from ["']([^"']+)["'];$""", path.read_text(encoding="utf-8"), flags=re.M)
+    files = {(path.parent / name).resolve() for name in modules}
+    return files.union(*map(imports, files))
+
+
+def test_the_modules_of_the_first_panel_are_preloaded():
+    page = (STATIC / "index.html").read_text(encoding="utf-8")
+    preloaded = {STATIC / name for name in re.findall(r'rel="modulepreload" href="/static/([^"]+)"', page)}
+    entries = {STATIC / "main.js", STATIC / "dials" / "panel.js"}
+    assert preloaded == entries.union(*map(imports, entries))
+
+
 def test_vendored_files_are_the_listed_ones():
     listing = json.loads((STATIC / "vendor" / "vendor.json").read_text(encoding="utf-8"))
     for name, expected in listing["sha256"].items():
