@@ -61,8 +61,8 @@ class CleanView {
   #render(state) {
     const text = this.isDenoiser
       ? "Noise is added, and the model takes it away. A picture of your own is cleaned as it is."
-      : "Noise is added, and the model is asked for what it knows: the reconstruction of a noisy example is cleaner than " +
-        "the example.";
+      : "Noise is added, and the model is asked for what it knows: " +
+        "the reconstruction of a noisy example is cleaner than the example.";
     const picker = examplePicker(state, {
       onRow: (row) => this.#openRow(row),
       onImage: (file) => this.openImage(file),
