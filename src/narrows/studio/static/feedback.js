@@ -3,8 +3,8 @@
 import { h } from "./dom.js";
 
 /** Show a message for some seconds; screen readers read it out. @param {string} message
- * @param {"said" | "wrong"} [kind] */
-export function toast(message, kind = "said") {
+ * @param {"info" | "wrong"} [kind] */
+export function toast(message, kind = "info") {
   const container = document.querySelector("#toasts");
   if (!container) return;
   const note = h("p", { class: `toast ${kind}` }, message);
@@ -34,7 +34,7 @@ export async function copy(text, name) {
   const area = h("textarea", { class: "sr", value: text, "aria-hidden": "true" });
   document.body.append(area);
   area.select();
-  toast(document.execCommand("copy") ? `${name} copied.` : "The browser does not let the page copy.", "said");
+  toast(document.execCommand("copy") ? `${name} copied.` : "The browser does not let the page copy.");
   area.remove();
 }
 
