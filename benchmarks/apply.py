@@ -32,7 +32,7 @@ from common import SEED, alone, arguments, grown_mib, in_turn, keep, show, timed
 
 import narrows
 from narrows.accelerate.onednn_linear import linear, worthwhile
-from narrows.estimators.blocks import rows_at_once
+from narrows.estimators.parallel import rows_at_once
 
 N, N_QUICK, N_FITTED = 1_000_000, 60_000, 10_000
 SIZES = (784, 512, 256, 16)

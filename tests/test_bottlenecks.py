@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.distributions import Normal, kl_divergence
 
+from narrows.batch_sharding import Shard, split_batch
 from narrows.bottlenecks import (
     L1,
     Bottleneck,
@@ -32,10 +33,9 @@ from narrows.data import infer
 from narrows.likelihoods import Gaussian as GaussianLikelihood
 from narrows.model import Autoencoder, infer_label
 from narrows.networks import Dictionary, MLPEncoder
-from narrows.objectives import WeightedCosts
+from narrows.objectives import WeightedObjective
 from narrows.priors import NormalMixture
 from narrows.recipes import assemble
-from narrows.shards import Shard, sharded
 from narrows.training import Settings
 from narrows.training import fit as train
 from narrows.types import Batch, Code, SparseCode
@@ -217,32 +217,32 @@ def test_idle_counts_examples_since_a_unit_fired(kind):
 @settings(max_examples=30, deadline=None, derandomize=True)
 def test_spare_codes_are_on_dead_units_only(kind, n, d, data):
     dead = torch.tensor(data.draw(st.lists(st.booleans(), min_size=d, max_size=d)))
-    bottleneck = SPARSE[kind](d, patience=100, n_spare=8)
+    bottleneck = SPARSE[kind](d, patience=100, n_aux=8)
     bottleneck.idle.copy_(dead * 1000.0)
     assert torch.equal(bottleneck.dead(), dead)
-    bottleneck.attend()
-    assert bottleneck.reviving == bool(dead.any())
+    bottleneck.update_dead_units()
+    assert bottleneck.aux_active == bool(dead.any())
     h = torch.randn(n, d, generator=torch.Generator().manual_seed(data.draw(st.integers(0, 99)))) - 9  # none fires
     h.requires_grad_()
     code = bottleneck(h)
     if not dead.any():
-        assert code.spare is None
+        assert code.aux_code is None
         return
     assert torch.equal(bottleneck.dead(), dead)
-    assert (code.spare[:, ~dead] == 0).all()
-    assert ((code.spare > 0).sum(1) == min(8, int(dead.sum()))).all()
+    assert (code.aux_code[:, ~dead] == 0).all()
+    assert ((code.aux_code > 0).sum(1) == min(8, int(dead.sum()))).all()
     # the largest of the dead ones
     largest = h[:, dead].topk(min(8, int(dead.sum()))).values.min(1).values
-    assert (h[code.spare > 0].view(n, -1) >= largest[:, None]).all()
-    code.spare.sum().backward()
+    assert (h[code.aux_code > 0].view(n, -1) >= largest[:, None]).all()
+    code.aux_code.sum().backward()
     assert torch.isfinite(h.grad).all()
-    assert torch.equal(h.grad != 0, code.spare > 0)
+    assert torch.equal(h.grad != 0, code.aux_code > 0)
     bottleneck.eval()
-    assert bottleneck(h).spare is None
+    assert bottleneck(h).aux_code is None
 
 
 def test_dead_units_are_revived():
-    """Half of the units start so low that none of the data wakes them; only the spare code can."""
+    """Half of the units start so low that none of the data wakes them; only the auxiliary code can."""
     rng = np.random.default_rng(0)
     X = (rng.random((400, 24)) < 0.1) @ rng.normal(size=(24, 24)) + 0.01 * rng.normal(size=(400, 24))
     schema = infer(X, "test")
@@ -256,7 +256,7 @@ def test_dead_units_are_revived():
         bottleneck = TopK(48, 4, patience=patience)
         model = Autoencoder(Nothing(), encoder, bottleneck, Dictionary(schema.shape, 48), GaussianLikelihood())
         settings = Settings(max_epochs=100, learning_rate=1e-2, early_stopping=False, precision="float32", device="cpu")
-        history = train(model, WeightedCosts(), X, schema, settings).history
+        history = train(model, WeightedObjective(), X, schema, settings).history
         with torch.no_grad():
             z = model.encode(schema.prepare(torch.from_numpy(X)))
         dead = (z > 0).any(0).logical_not().float()
@@ -452,13 +452,13 @@ class TestVectorQuantizer:
             sent.append(mine.clone())
             return mine
 
-        monkeypatch.setattr("narrows.shards._summed", first)
-        with sharded(Shard(5, 9, 9)):
+        monkeypatch.setattr("narrows.batch_sharding._summed", first)
+        with split_batch(Shard(5, 9, 9)):
             other(h[5:])
         theirs = iter(sent)
-        monkeypatch.setattr("narrows.shards._summed", lambda mine: mine + next(theirs))
+        monkeypatch.setattr("narrows.batch_sharding._summed", lambda mine: mine + next(theirs))
         torch.manual_seed(1)
-        with sharded(Shard(0, 5, 9)):
+        with split_batch(Shard(0, 5, 9)):
             shared = part(h[:5])
         torch.testing.assert_close(shared.z, code.z[:5])
         for name, tensor in whole.state_dict().items():
@@ -501,7 +501,7 @@ class TestJoint:
         assert torch.equal(output.code.z[:, 4:], torch.eye(3, dtype=torch.float64)[label])
         assert {*output.code.costs} == {*free.costs, *(("label", "kl_label") if head else ())} == {*joint.costs}
         assert all(torch.equal(output.code.costs[name], cost) for name, cost in alone.costs.items())
-        loss = WeightedCosts(dict.fromkeys(joint.costs, 1.0))
+        loss = WeightedObjective(dict.fromkeys(joint.costs, 1.0))
         loss.check(model)
         assert torch.isfinite(loss(model, Batch(x, x, label=label)).total)
 
@@ -529,20 +529,20 @@ class TestJoint:
 
 
 def test_dead_units_of_a_code_with_labels_are_revived():
-    """The spare code has the labels' columns, too, and they add nothing."""
+    """The auxiliary code has the labels' columns, too, and they add nothing."""
     torch.manual_seed(0)
     joint = Joint(TopK(8, 2, patience=100), Label((0.5, 0.5)))
     model = Autoencoder(Nothing(), nn.Linear(5, 8), joint, nn.Linear(10, 5), GaussianLikelihood())
     joint.free.idle[4:] = 1000
-    joint.attend()
+    joint.update_dead_units()
     x = torch.randn(12, 5)
     batch = Batch(x, x, label=torch.arange(12) % 2)
     with torch.no_grad():
         model.encoder.bias[4:] = -5
     code = model(batch).code
-    assert code.spare.shape == code.z.shape
-    assert (code.spare[:, 8:] == 0).all()
-    loss = WeightedCosts()(model, batch)
+    assert code.aux_code.shape == code.z.shape
+    assert (code.aux_code[:, 8:] == 0).all()
+    loss = WeightedObjective()(model, batch)
     assert loss.not_validated is not None
     loss.total.backward()
     assert (model.encoder.weight.grad[4:] != 0).any(1).all()

@@ -618,7 +618,7 @@ def constant_score(model: Any, X: np.ndarray) -> float:
     elif likelihood.name == "heteroscedastic":
         nats = -0.5 * (1 + torch.log(2 * torch.pi * variance.mean(0).clamp(min=1e-6))).sum()
     else:
-        nats = likelihood.score(likelihood.unmean(mean).expand_as(x), x).mean().detach()
+        nats = likelihood.score(likelihood.inverse_mean(mean).expand_as(x), x).mean().detach()
     if model.model_.n_classes:  # and the label by its frequency
         p = torch.tensor(model.schema_.frequencies, dtype=torch.float64)
         nats = nats + (p * p.log()).sum()

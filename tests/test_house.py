@@ -16,8 +16,8 @@ LONGEST_FILE, LONGEST_FUNCTION = 400, 60  # lines; lines of code
 LONGEST = {"training/loop.py": 250}  # lines of files that are to stay shorter than others
 # Hooks: the method of the base does nothing, and a class that has something to do there replaces it.
 HOOKS = {
-    "Bottleneck.attend": "most codes have no state that needs a wait for the device",
-    "Bottleneck.reviving": "a code with labels revives as its free part does",
+    "Bottleneck.update_dead_units": "most codes have no state that needs a wait for the device",
+    "Bottleneck.aux_active": "a code with labels revives as its free part does",
     "Bottleneck.advance": "most codes have no temperature",
     "Bottleneck.health": "what can go wrong with a code depends on its kind",
     "Bottleneck.project": "a code of real numbers can be anything",
@@ -27,9 +27,9 @@ HOOKS = {
     "Stochastic.forward": "a code with labels takes these, too",
     "Stochastic.health": "a code with labels has the health of its free part",
     "Stochastic.interpolate": "a code with labels has the paths of its free part",
-    "Estimator._surveyed": "most models have nothing of their own to find out about the training rows",
-    "Likelihood.observe": "most likelihoods have no parameter that does not follow the gradient",
-    "Applying._encode": "a map encodes in the precision of its training, any other model in its own",
+    "Estimator._after_fit": "most models have nothing of their own to find out about the training rows",
+    "Likelihood.update_scale": "most likelihoods have no parameter that does not follow the gradient",
+    "Inference._encode": "a map encodes in the precision of its training, any other model in its own",
 }
 NOT_IMPORTED = {"narrows.__main__"}  # it runs the command
 

@@ -41,7 +41,7 @@ ALL = [
 
 def points(likelihood) -> list[float]:
     # counts with means from 0.02 to 20 are summed in full below
-    return [o for o in POINTS if -4 <= o <= 3] if likelihood.needs == "count" else POINTS
+    return [o for o in POINTS if -4 <= o <= 3] if likelihood.required_support == "count" else POINTS
 
 
 def expectation(likelihood, o: float, of) -> float:
@@ -54,7 +54,7 @@ def expectation(likelihood, o: float, of) -> float:
 
     if likelihood.name == "bernoulli":
         return density(0) + density(1)
-    if likelihood.needs == "count":
+    if likelihood.required_support == "count":
         x = torch.arange(200_000, dtype=torch.float64)
         with torch.no_grad():
             p = likelihood.log_prob(torch.tensor(o, dtype=torch.float64), x).exp()
@@ -108,21 +108,21 @@ def test_draws_have_the_variance():
 def test_unmean_inverts_mean(likelihood):
     if likelihood.support == "[0, 1]" or getattr(likelihood, "bounded", False):
         m = torch.linspace(0.006, 0.994, 41, dtype=torch.float64)
-    elif likelihood.needs == "count":
+    elif likelihood.required_support == "count":
         m = torch.logspace(-2, 3, 41, dtype=torch.float64)
     else:
         m = torch.linspace(-50, 50, 41, dtype=torch.float64)
-    torch.testing.assert_close(likelihood.mean(likelihood.unmean(m)), m, rtol=1e-8, atol=1e-9)
+    torch.testing.assert_close(likelihood.mean(likelihood.inverse_mean(m)), m, rtol=1e-8, atol=1e-9)
     # at the ends of the range too there is a number to start from
     ends = torch.tensor([0.0, 1.0], dtype=torch.float64)
-    assert torch.isfinite(likelihood.unmean(ends)).all()
-    assert (likelihood.mean(likelihood.unmean(ends)) - ends).abs().max() < 0.006
+    assert torch.isfinite(likelihood.inverse_mean(ends)).all()
+    assert (likelihood.mean(likelihood.inverse_mean(ends)) - ends).abs().max() < 0.006
 
 
 @pytest.mark.parametrize("likelihood", ALL)
 def test_gradient(likelihood):
     o = torch.tensor(points(likelihood), dtype=torch.float64)[:, None].repeat(1, 3).requires_grad_()
-    x = {"count": [0.0, 1.0, 7.0]}.get(likelihood.needs, [0.0, 0.3, 1.0])
+    x = {"count": [0.0, 1.0, 7.0]}.get(likelihood.required_support, [0.0, 0.3, 1.0])
     x = torch.tensor(x, dtype=torch.float64).expand_as(o)
     assert torch.autograd.gradcheck(lambda o: likelihood.log_prob(o, x), (o,))
     assert torch.autograd.gradcheck(likelihood.mean, (o,))
@@ -232,19 +232,19 @@ def test_the_gaussians_scale_follows_the_error():
     likelihood = Gaussian()
     o = torch.zeros(64, 10)
     for _ in range(300):
-        likelihood.observe(o, 0.2 * torch.randn(64, 10))
+        likelihood.update_scale(o, 0.2 * torch.randn(64, 10))
     assert float(likelihood.variance) == pytest.approx(0.04, rel=0.05)
     # entries that are not observed do not count
     other, weight = Gaussian(), torch.zeros(64, 10)
     weight[:, :5] = 1
     x = 0.2 * torch.randn(64, 10)
     x[:, 5:] = 100
-    other.observe(o, x, weight)
+    other.update_scale(o, x, weight)
     assert float(other.variance) == pytest.approx(0.04, rel=0.2)
     # data that are reproduced exactly do not send the likelihood to infinity
     exact = Gaussian()
     for _ in range(500):
-        exact.observe(o, o)
+        exact.update_scale(o, o)
     assert torch.isfinite(exact.score(o, o)).all()
     assert float(exact.log_prob(o, o).max()) == pytest.approx(np.log(1e3) - 0.5 * np.log(2 * np.pi), rel=1e-5)
 
@@ -302,7 +302,7 @@ class TestHeteroscedastic:
         torch.manual_seed(0)
         likelihood = HeteroscedasticGaussian(bounded)
         m = torch.linspace(0.1, 0.9, 5, dtype=torch.float64)
-        o = likelihood.unmean(m)[None]
+        o = likelihood.inverse_mean(m)[None]
         assert o.shape == (1, *likelihood.params_shape((5,)))
         torch.testing.assert_close(likelihood.mean(o)[0], m)
         o = torch.cat([o[:, :5], o[:, 5:] - 4], 1).expand(20_000, -1)  # so narrow that no draw is brought back

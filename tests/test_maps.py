@@ -8,12 +8,12 @@ from sklearn.manifold import trustworthiness
 from sklearn.neighbors import NearestNeighbors
 
 import narrows
+from narrows.batch_sharding import Shard, split_batch
 from narrows.data import Rows, infer
-from narrows.data import neighbours as search
-from narrows.data.neighbours import nearest_rows, principal_axes
-from narrows.objectives import KeptNeighbours, WeightedCosts
+from narrows.data import neighbors as search
+from narrows.data.neighbors import nearest_rows, principal_axes
+from narrows.objectives import NeighborEmbedding, WeightedObjective
 from narrows.recipes import RECIPES
-from narrows.shards import Shard, sharded
 from narrows.types import Batch
 
 SMALL = {
@@ -52,10 +52,10 @@ class TestCost:
     @pytest.mark.parametrize("breadth", [0.0, 0.3, 1.0])
     def test_is_what_its_formula_says(self, breadth):
         torch.manual_seed(0)
-        z, near = torch.randn(2, 60, 2, dtype=torch.float64)
+        z, neighbor = torch.randn(2, 60, 2, dtype=torch.float64)
         x = torch.randn(60, 4, dtype=torch.float64)
-        found = KeptNeighbours(attraction=1.7, breadth=breadth, spread=3.0).of_codes(z, near, x)
-        everyone = torch.cat([z, near])
+        found = NeighborEmbedding(attraction=1.7, breadth=breadth, spread=3.0).of_codes(z, neighbor, x)
+        everyone = torch.cat([z, neighbor])
         for i in range(60):
             q = 1 / (1 + 9 * (everyone - z[i]).square().sum(1))
             d = (x - x[i]).square().sum(1)
@@ -66,45 +66,47 @@ class TestCost:
 
     def test_gradient(self):
         torch.manual_seed(0)
-        z, near = (torch.randn(8, 2, dtype=torch.float64, requires_grad=True) for _ in range(2))
+        z, neighbor = (torch.randn(8, 2, dtype=torch.float64, requires_grad=True) for _ in range(2))
         x = torch.randn(8, 4, dtype=torch.float64)
-        cost = KeptNeighbours(attraction=1.3, spread=2.0)
-        assert torch.autograd.gradcheck(lambda z, near: cost.of_codes(z, near, x), (z, near))
+        cost = NeighborEmbedding(attraction=1.3, spread=2.0)
+        assert torch.autograd.gradcheck(lambda z, neighbor: cost.of_codes(z, neighbor, x), (z, neighbor))
 
     def test_moves_with_the_map(self):
         torch.manual_seed(0)
-        (z, near), x = torch.randn(2, 9, 2, dtype=torch.float64), torch.randn(9, 4, dtype=torch.float64)
-        cost, turn = KeptNeighbours(), torch.linalg.qr(torch.randn(2, 2, dtype=torch.float64)).Q
+        (z, neighbor), x = torch.randn(2, 9, 2, dtype=torch.float64), torch.randn(9, 4, dtype=torch.float64)
+        cost, turn = NeighborEmbedding(), torch.linalg.qr(torch.randn(2, 2, dtype=torch.float64)).Q
         torch.testing.assert_close(
-            cost.of_codes(z @ turn + 5, near @ turn + 5, x), cost.of_codes(z, near, x), rtol=1e-9, atol=0
+            cost.of_codes(z @ turn + 5, neighbor @ turn + 5, x), cost.of_codes(z, neighbor, x), rtol=1e-9, atol=0
         )
 
     def test_goes_by_ratios_of_distances(self):
         torch.manual_seed(0)
-        (z, near), x = torch.randn(2, 9, 2, dtype=torch.float64), torch.randn(9, 4, dtype=torch.float64)
-        cost = KeptNeighbours()
-        torch.testing.assert_close(cost.of_codes(z, near, 100 * x), cost.of_codes(z, near, x), rtol=1e-9, atol=0)
+        (z, neighbor), x = torch.randn(2, 9, 2, dtype=torch.float64), torch.randn(9, 4, dtype=torch.float64)
+        cost = NeighborEmbedding()
+        torch.testing.assert_close(
+            cost.of_codes(z, neighbor, 100 * x), cost.of_codes(z, neighbor, x), rtol=1e-9, atol=0
+        )
 
     @pytest.mark.parametrize("n", [1, 2, 3, 4, 16])
     @pytest.mark.parametrize("where", [0.0, 1e4])
     def test_examples_that_are_alike_have_a_finite_cost(self, where, n):
         z = torch.full((n, 2), where, requires_grad=True)
-        for near in (z, None):
-            cost = KeptNeighbours().of_codes(z, near, torch.zeros(n, 3))
+        for neighbor in (z, None):
+            cost = NeighborEmbedding().of_codes(z, neighbor, torch.zeros(n, 3))
             cost.sum().backward()
             assert torch.isfinite(cost).all()
             assert torch.isfinite(z.grad).all()
 
     def test_shares_of_a_batch_meet_all_of_it(self, monkeypatch):
         torch.manual_seed(0)
-        (z, near), x = torch.randn(2, 9, 2), torch.randn(9, 4)
-        cost = KeptNeighbours()
-        whole = cost.of_codes(z, near, x)
+        (z, neighbor), x = torch.randn(2, 9, 2), torch.randn(9, 4)
+        cost = NeighborEmbedding()
+        whole = cost.of_codes(z, neighbor, x)
         # the other process's rows: what adding up over processes brings
-        others = iter([cost.spread * z, cost.spread * near, x])
-        monkeypatch.setattr("narrows.shards.batch_sum", lambda mine: _filled(mine, next(others), slice(2, 5)))
-        with sharded(Shard(2, 5, 9)):
-            part = cost.of_codes(z[2:5], near[2:5], x[2:5])
+        others = iter([cost.spread * z, cost.spread * neighbor, x])
+        monkeypatch.setattr("narrows.batch_sharding.batch_sum", lambda mine: _filled(mine, next(others), slice(2, 5)))
+        with split_batch(Shard(2, 5, 9)):
+            part = cost.of_codes(z[2:5], neighbor[2:5], x[2:5])
         torch.testing.assert_close(part, whole[2:5])
 
     def test_of_a_batch_without_neighbours_goes_by_the_batch_alone(self):
@@ -114,12 +116,12 @@ class TestCost:
         x = schema.prepare(torch.from_numpy(X))
         z = parts.model.encode(x)
         found = parts.objective.eval()(parts.model, Batch(x, x)).terms["neighbours"]
-        torch.testing.assert_close(found, KeptNeighbours(breadth=1.0).of_codes(z, None, x).mean())
+        torch.testing.assert_close(found, NeighborEmbedding(breadth=1.0).of_codes(z, None, x).mean())
 
     def test_its_weight_needs_it(self):
         parts = RECIPES["ae"].make(infer(np.eye(4), "test"), 2)
         with pytest.raises(ValueError, match="no cost 'neighbours'"):
-            WeightedCosts({"neighbours": 1.0}).check(parts.model)
+            WeightedObjective({"neighbours": 1.0}).check(parts.model)
 
 
 def _filled(mine: torch.Tensor, whole: torch.Tensor, rows: slice) -> torch.Tensor:
@@ -163,10 +165,10 @@ class TestNeighbours:
         X = np.random.default_rng(0).normal(size=(50, 3))
         rows = Rows(X, infer(X, "test"), torch.device("cpu"))
         index = torch.arange(10, 30)
-        assert rows.batch(index).near is None
-        rows.find_neighbours(1, torch.arange(50))
+        assert rows.batch(index).neighbor is None
+        rows.find_neighbors(1, torch.arange(50))
         apart = torch.cdist(rows.batch(torch.arange(50)).x, rows.batch(torch.arange(50)).x).fill_diagonal_(torch.inf)
-        torch.testing.assert_close(rows.batch(index).near, rows.batch(apart.argmin(1)[index]).x)
+        torch.testing.assert_close(rows.batch(index).neighbor, rows.batch(apart.argmin(1)[index]).x)
 
     def test_images_are_compared_by_direction(self, digits):
         X = digits[0]

@@ -16,7 +16,7 @@ from narrows.evaluation.scores import draws, log_likelihood
 from narrows.likelihoods import Bernoulli
 from narrows.likelihoods import Gaussian as GaussianLikelihood
 from narrows.model import Autoencoder
-from narrows.objectives import Cost, CostValue, ImportanceWeighted, TotalCorrelation, WeightedCosts
+from narrows.objectives import Cost, CostValue, ImportanceWeighted, TotalCorrelation, WeightedObjective
 from narrows.priors import NormalMixture
 from narrows.training import checkpoint
 from narrows.types import Batch, Code, Output
@@ -48,7 +48,7 @@ def batch_of(n: int = 12, d: int = 5) -> Batch:
 )
 def test_the_total_is_nll_plus_weighted_costs(bottleneck, weights):
     model, batch = model_with(bottleneck), batch_of()
-    objective = WeightedCosts(weights)
+    objective = WeightedObjective(weights)
     objective.check(model)
     torch.manual_seed(3)
     loss = objective(model, batch)
@@ -75,12 +75,12 @@ def test_entries_count_as_far_as_they_are_observed_and_weighed():
         (Batch(x, x, weight=weight), weight),
         (Batch(x, x, observed, weight), observed * weight),
     ]:
-        torch.testing.assert_close(WeightedCosts()(model, batch).total, (each * factor).sum(1).mean())
+        torch.testing.assert_close(WeightedObjective()(model, batch).total, (each * factor).sum(1).mean())
 
 
 def test_the_likelihood_has_a_weight_by_name_too():
     model, batch = model_with(Plain(2)), batch_of()
-    objective = WeightedCosts({"nll": 0.25}, warmup=0.5)
+    objective = WeightedObjective({"nll": 0.25}, warmup=0.5)
     objective.advance(0.1)
     for mode in (True, False):  # it is no cost, and does not grow
         loss = objective.train(mode)(model, batch)
@@ -90,7 +90,7 @@ def test_the_likelihood_has_a_weight_by_name_too():
 def test_the_target_is_clean_where_the_input_is_not():
     model, batch = model_with(Plain(2), GaussianNoise(0.5)), batch_of()
     torch.manual_seed(3)
-    loss = WeightedCosts()(model, batch)
+    loss = WeightedObjective()(model, batch)
     torch.manual_seed(3)
     seen = model.corruption(batch).x
     assert not torch.equal(seen, batch.x)
@@ -100,9 +100,9 @@ def test_the_target_is_clean_where_the_input_is_not():
 
 def test_unknown_costs_are_refused():
     with pytest.raises(ValueError, match=r"Gaussian states no cost 'kll'. Did you mean 'kl'"):
-        WeightedCosts({"kll": 1.0}).check(model_with(Gaussian(2)))
+        WeightedObjective({"kll": 1.0}).check(model_with(Gaussian(2)))
     with pytest.raises(ValueError, match="Plain states no cost 'kl'"):
-        WeightedCosts({"kl": 1.0}).check(model_with(Plain(2)))
+        WeightedObjective({"kl": 1.0}).check(model_with(Plain(2)))
 
 
 class Charge(Cost):
@@ -117,23 +117,23 @@ class Charge(Cost):
 
 
 def test_costs_that_cannot_be_weighed_are_refused():
-    with pytest.raises(ValueError, match=r"`weights` of WeightedCosts must be finite numbers. Got 'a' for 'kl'"):
-        WeightedCosts({"kl": "a"})
+    with pytest.raises(ValueError, match=r"`weights` of WeightedObjective must be finite numbers. Got 'a' for 'kl'"):
+        WeightedObjective({"kl": "a"})
     for costs in ((Charge("nll"),), (Charge("a"), Charge("a"))):
-        with pytest.raises(ValueError, match="`costs` of WeightedCosts must each have a `name` of its own"):
-            WeightedCosts(costs=costs)
+        with pytest.raises(ValueError, match="`costs` of WeightedObjective must each have a `name` of its own"):
+            WeightedObjective(costs=costs)
     with pytest.raises(
         ValueError, match=r"Gaussian states the cost 'kl' already. Give that of the objective's `costs`"
     ):
-        WeightedCosts({"kl": 1.0}, costs=(Charge("kl"),)).check(model_with(Gaussian(2)))
-    objective = WeightedCosts({"a": 1.0}, costs=(Charge("a", torch.ones(12)),))
+        WeightedObjective({"kl": 1.0}, costs=(Charge("kl"),)).check(model_with(Gaussian(2)))
+    objective = WeightedObjective({"a": 1.0}, costs=(Charge("a", torch.ones(12)),))
     with pytest.raises(TypeError, match=r"cost Charge must return a CostValue, .* Got Tensor instead"):
         objective(model_with(Plain(2)), batch_of())
 
 
 def test_warmup_is_linear_and_ends():
     model, batch = model_with(Gaussian(2)), batch_of()
-    objective = WeightedCosts({"kl": 3.0}, warmup=0.4)
+    objective = WeightedObjective({"kl": 3.0}, warmup=0.4)
     for progress, share in [(0.0, 0.0), (0.1, 0.25), (0.2, 0.5), (0.3, 0.75), (0.4, 1.0), (0.9, 1.0)]:
         objective.advance(progress)
         assert float(objective.share) == pytest.approx(share)
@@ -144,11 +144,11 @@ def test_warmup_is_linear_and_ends():
         objective.eval()  # looked at in full
         loss = objective(model, batch)
         torch.testing.assert_close(loss.total, loss.terms["nll"] + 3 * loss.terms["kl"])
-    assert float(WeightedCosts({"kl": 3.0}).share) == 1.0
+    assert float(WeightedObjective({"kl": 3.0}).share) == 1.0
 
 
 def test_a_restart_begins_again_from_0():
-    objective = WeightedCosts({"kl": 1.0}, warmup=0.2)
+    objective = WeightedObjective({"kl": 1.0}, warmup=0.2)
     objective.advance(0.5)
     objective.restart(0.5)
     assert not objective.complete
@@ -157,7 +157,7 @@ def test_a_restart_begins_again_from_0():
         objective.advance(progress)
         shares.append(float(objective.share))
     assert shares == pytest.approx([0, 0.5, 1, 1])
-    again = WeightedCosts({"kl": 1.0}, warmup=0.2)
+    again = WeightedObjective({"kl": 1.0}, warmup=0.2)
     objective.restart(0.5)
     objective.advance(0.55)
     again.restore(objective.state())
@@ -171,11 +171,11 @@ def test_the_spare_code_does_not_touch_the_living():
     bottleneck.idle[4:] = 1000
     with torch.no_grad():
         model.encoder.bias[4:] = -5
-    objective = WeightedCosts()
+    objective = WeightedObjective()
     plain = objective(model, batch).total
     (g_plain,) = torch.autograd.grad(plain, model.encoder.weight)
-    bottleneck.attend()
-    assert bottleneck.reviving
+    bottleneck.update_dead_units()
+    assert bottleneck.aux_active
     with_spare = objective(model, batch)
     assert not torch.equal(with_spare.total, plain)
     assert set(with_spare.terms) == {"nll"}  # the named terms are the true ones
@@ -208,7 +208,7 @@ def test_the_bound_of_one_draw_is_the_elbo():
     torch.manual_seed(0)
     model = model_with(Gaussian(2, prior=NormalMixture(2, 3)))  # whose KL is that of the draw in both
     batch, results = batch_of(), []
-    for objective in (ImportanceWeighted(1), WeightedCosts({"kl": 1.0})):
+    for objective in (ImportanceWeighted(1), WeightedObjective({"kl": 1.0})):
         torch.manual_seed(3)
         loss = objective(model, batch)
         results.append((loss.total, loss.terms["kl"], *torch.autograd.grad(loss.total, [*model.parameters()])))
@@ -310,7 +310,7 @@ def test_the_total_correlation_is_that_of_correlated_codes(correlation):
 
 def test_losses_of_opponents_are_minimised_and_not_validated():
     model, batch = model_with(Gaussian(3)), batch_of()
-    objective = WeightedCosts({"kl": 1.0, "tc": 6.0}, costs=(TotalCorrelation(3, width=8, depth=1).double(),))
+    objective = WeightedObjective({"kl": 1.0, "tc": 6.0}, costs=(TotalCorrelation(3, width=8, depth=1).double(),))
     objective.check(model)
     assert len(objective.opponent_parameters()) == 4
     loss = objective(model, batch)
@@ -367,7 +367,7 @@ def test_elbo_is_at_most_the_importance_weighted_bound():
     assert float(bounds.mean()) > float(elbos.mean())  # a Gaussian posterior of a curved model is never exact
     # the score is the ELBO: a few fixed draws of it, without bias worth the name
     assert fitted.score(X) == pytest.approx(float(elbos.mean()), abs=0.05)
-    loss = WeightedCosts({"kl": 1.0}).eval()
+    loss = WeightedObjective({"kl": 1.0}).eval()
     model.eval()
     losses = torch.stack([loss(model, Batch(x, x)).total for _ in range(200)]).detach()
     assert -float(losses.mean()) == pytest.approx(float(elbos.mean()), abs=5 * float(losses.std()) / 200**0.5 + 0.02)

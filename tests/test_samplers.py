@@ -16,7 +16,7 @@ import narrows
 from narrows import AE, SAE, VAE
 from narrows.bottlenecks import lerp, slerp
 from narrows.cli import app
-from narrows.estimators.dials import Attribute
+from narrows.estimators.generation import Attribute
 from narrows.estimators.samplers import Flow, Mixture
 from narrows.estimators.saving import fingerprint
 from narrows.model import infer_label

@@ -19,7 +19,7 @@ import narrows
 from narrows import bottlenecks, networks, recipes
 from narrows.data import Examples, Schema, infer
 from narrows.estimators import models
-from narrows.objectives import WeightedCosts
+from narrows.objectives import WeightedObjective
 from narrows.recipes import Parts, assemble
 from narrows.training import Settings, fit
 from narrows.types import Batch
@@ -50,7 +50,7 @@ class Pairs:
         self.n_batches += 1
         return Batch(self.x[index], self.y[index])
 
-    def find_neighbours(self, k: int, among: Tensor, metric: str = "euclidean") -> None:
+    def find_neighbors(self, k: int, among: Tensor, metric: str = "euclidean") -> None:
         raise TypeError("Pairs have no neighbours.")
 
 
@@ -140,7 +140,7 @@ def test_a_stochastic_code_has_a_target_too():
     examples = pairs((12,), (5,))
     torch.manual_seed(0)
     parts = assemble(
-        examples.schema, bottlenecks.Gaussian(3), WeightedCosts({"kl": 0.1}), target=examples.target, hidden=(32,)
+        examples.schema, bottlenecks.Gaussian(3), WeightedObjective({"kl": 0.1}), target=examples.target, hidden=(32,)
     )
     assert "kl" in trained(parts, examples, max_epochs=100)[-1]
     assert explained(parts, examples) > 0.6

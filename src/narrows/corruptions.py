@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from narrows import rng
-from narrows.params import nearest
+from narrows.params import did_you_mean
 from narrows.types import Batch, Corrupted
 
 Level = float | tuple[float, float]
@@ -179,5 +179,5 @@ NOISES: dict[str, type[Noise]] = {
 def noise(name: str, level: Any = 0.3) -> Noise:
     """The noise called `name` at `level`."""
     if name not in NOISES:
-        raise ValueError(f"Unknown noise {name!r}. {nearest(name, NOISES)}")
+        raise ValueError(f"Unknown noise {name!r}. {did_you_mean(name, NOISES)}")
     return NOISES[name](level)

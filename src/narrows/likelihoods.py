@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows import rng
+from narrows.batch_sharding import batch_mean, batch_sum
 from narrows.data import Schema, Support
-from narrows.params import nearest
-from narrows.shards import batch_mean, batch_sum
+from narrows.params import did_you_mean
+from narrows.renamed import Renamed, take_old_names
 
 _LOG_2PI = math.log(2 * math.pi)
 _LARGEST_LOG_COUNT = 20.0  # e^20 is half a billion; beyond, single precision has no counts
@@ -34,7 +36,7 @@ class Likelihood(nn.Module, ABC):
     ----------
     name : as users say it.
     support : what it can score, in words.
-    needs : the support that the data must keep for it ("unit" or "count"); None where any scale will do.
+    required_support : the support that the data must keep for it ("unit" or "count"); None where any scale will do.
     n_params : numbers that the decoder gives for each entry.
     mean_function : name of the function from the decoder's number to the mean, for scripts that decode without torch:
         "identity", "sigmoid", "exp" or "continuous_bernoulli"; None where it is none of these.
@@ -42,13 +44,21 @@ class Likelihood(nn.Module, ABC):
 
     name: str
     support: str
-    needs: Support | None = None
+    required_support: Support | None = None
     n_params: int = 1
     mean_function: str | None = None
 
     def params_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of the decoder's output for examples of `shape`: one parameter after the other along the first axis."""
         return (self.n_params * shape[0], *shape[1:])
+
+    unmean = Renamed("inverse_mean")
+    needs = Renamed("required_support")
+    observe = Renamed("update_scale")
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        take_old_names(cls, Likelihood)
 
     @abstractmethod
     def log_prob(self, o: Tensor, x: Tensor) -> Tensor:
@@ -63,7 +73,7 @@ class Likelihood(nn.Module, ABC):
         """A draw of each entry."""
 
     @abstractmethod
-    def unmean(self, m: Tensor) -> Tensor:
+    def inverse_mean(self, m: Tensor) -> Tensor:
         """The `o` whose mean is `m` (one number a column or channel, kept off the ends of the range).
 
         It has `n_params` numbers for each, one parameter after the other: a decoder starts from there.
@@ -73,7 +83,7 @@ class Likelihood(nn.Module, ABC):
     def contains(self, x: Tensor) -> Tensor:
         """A mask of the entries that lie in the support."""
 
-    def observe(self, o: Tensor, x: Tensor, weight: Tensor | None = None) -> None:
+    def update_scale(self, o: Tensor, x: Tensor, weight: Tensor | None = None) -> None:
         """Look at a training batch before it is scored, where a parameter does not follow the gradient."""
         return
 
@@ -89,7 +99,7 @@ class _Unit(Likelihood):
     """Abstract: for entries in [0, 1]."""
 
     support = "[0, 1]"
-    needs = "unit"
+    required_support = "unit"
 
     def contains(self, x: Tensor) -> Tensor:
         """From 0 to 1."""
@@ -100,14 +110,14 @@ class _Counts(Likelihood):
     """Abstract: for counts, whose mean is exp(o)."""
 
     support = "0, 1, 2, ..."
-    needs = "count"
+    required_support = "count"
     mean_function = "exp"
 
     def mean(self, o: Tensor) -> Tensor:
         """exp(o), up to a count of e^20."""
         return o.clamp(max=_LARGEST_LOG_COUNT).exp()
 
-    def unmean(self, m: Tensor) -> Tensor:
+    def inverse_mean(self, m: Tensor) -> Tensor:
         """log m."""
         return m.clamp(min=1e-3).log()
 
@@ -139,7 +149,7 @@ class Bernoulli(_Unit):
         """0 or 1."""
         return rng.bernoulli(torch.sigmoid(o))
 
-    def unmean(self, m: Tensor) -> Tensor:
+    def inverse_mean(self, m: Tensor) -> Tensor:
         """The logit."""
         return torch.logit(m.clamp(0.005, 0.995))
 
@@ -175,7 +185,7 @@ class ContinuousBernoulli(_Unit):
         draw = 1 + torch.log(u + (1 - u) * torch.exp(-safe)) / safe
         return torch.where(near, u, torch.where(o > 0, draw, 1 - draw)).clamp(0, 1)
 
-    def unmean(self, m: Tensor) -> Tensor:
+    def inverse_mean(self, m: Tensor) -> Tensor:
         """By bisection, which has no trouble anywhere in the range."""
         m = m.clamp(0.005, 0.995)
         low, high = torch.full_like(m, -250.0), torch.full_like(m, 250.0)
@@ -222,7 +232,7 @@ class Gaussian(Likelihood):
         return -0.5 * (error / variance + variance.log() + _LOG_2PI)
 
     @torch.no_grad()
-    def observe(self, o: Tensor, x: Tensor, weight: Tensor | None = None) -> None:
+    def update_scale(self, o: Tensor, x: Tensor, weight: Tensor | None = None) -> None:
         """Take a training batch's squared error into the running mean."""
         error = (x - self.mean(o)).square()
         if weight is None:
@@ -243,7 +253,7 @@ class Gaussian(Likelihood):
         x = self.mean(o) + self.variance.sqrt().clamp(min=_SMALLEST_SCALE) * rng.randn_like(o)
         return x.clamp(0, 1) if self.bounded else x
 
-    def unmean(self, m: Tensor) -> Tensor:
+    def inverse_mean(self, m: Tensor) -> Tensor:
         """m or its logit."""
         return torch.logit(m.clamp(0.005, 0.995)) if self.bounded else m
 
@@ -298,7 +308,7 @@ class HeteroscedasticGaussian(Likelihood):
         x = m + log_s.exp() * rng.randn_like(m)
         return x.clamp(0, 1) if self.bounded else x
 
-    def unmean(self, m: Tensor) -> Tensor:
+    def inverse_mean(self, m: Tensor) -> Tensor:
         """m or its logit, and a scale of about 1."""
         return torch.cat([torch.logit(m.clamp(0.005, 0.995)) if self.bounded else m, torch.zeros_like(m)])
 
@@ -365,7 +375,7 @@ def choose(name: str, schema: Schema) -> tuple[Likelihood, str]:
     """
     if name != "auto":
         if name not in LIKELIHOODS:
-            raise ValueError(f"Unknown likelihood {name!r}. {nearest(name, [*LIKELIHOODS, 'auto'])}")
+            raise ValueError(f"Unknown likelihood {name!r}. {did_you_mean(name, [*LIKELIHOODS, 'auto'])}")
         return _build(name, schema), "as asked"
     if schema.support == "binary":
         return _build("bernoulli", schema), "the values are 0 and 1"

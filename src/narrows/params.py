@@ -84,7 +84,7 @@ class OneOf:
 
 
 @dataclass(frozen=True)
-class Which:
+class Satisfies:
     """Anything for which `test` holds; `words` says what that is."""
 
     words: str
@@ -119,8 +119,8 @@ def either(*rules: Rule) -> Either:
     return Either(rules)
 
 
-FLAG = OneOf((True, False))
-SIZES = Which(
+BOOL = OneOf((True, False))
+LAYER_WIDTHS = Satisfies(
     "a sequence of ints of at least 1",
     lambda v: isinstance(v, Sequence) and not isinstance(v, str) and all(Integer(1).accepts(i) for i in v),
 )
@@ -128,12 +128,13 @@ SIZES = Which(
 
 @dataclass(frozen=True)
 class Parameter:
-    """A hyperparameter: its name, default, rule (None for anything) and one line of help."""
+    """A hyperparameter: its name, default, rule (None for anything), one line of help, and type."""
 
     name: str
     default: Any
     rule: Rule | None
     help: str
+    type: Any = Any
 
     def check(self, owner: str, value: Any) -> None:
         """Raise a ValueError in the house's words unless the rule accepts `value`."""
@@ -155,18 +156,19 @@ def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
     for name, p in inspect.signature(function).parameters.items():
         if p.default is p.empty:
             continue
-        rule, words = None, ""
-        if get_origin(hints.get(name)) is Annotated:
-            for extra in get_args(hints[name])[1:]:
+        rule, words, kind = None, "", hints.get(name, Any)
+        if get_origin(kind) is Annotated:
+            kind, *extras = get_args(kind)
+            for extra in extras:
                 if isinstance(extra, str):
                     words = extra
                 else:
                     rule = extra
-        found[name] = Parameter(name, p.default, rule, words)
+        found[name] = Parameter(name, p.default, rule, words, kind)
     return found
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: the nearest known one, and all of them."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)

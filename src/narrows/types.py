@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from narrows.renamed import warn
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -19,7 +21,7 @@ class Batch(NamedTuple):
     observed : B x ... mask of `target`, or None where nothing is missing. 1 marks an observed entry, 0 a missing one.
     weight : B x ... weight of each entry of `target` in the loss, or None for 1 everywhere.
     label : B integers or None, the number of each example's class in the schema.
-    near : B x ... or None, for each example another one that is near it in the data.
+    neighbor : B x ... or None, for each example another one that is near it in the data.
     """
 
     x: Tensor
@@ -27,7 +29,13 @@ class Batch(NamedTuple):
     observed: Tensor | None = None
     weight: Tensor | None = None
     label: Tensor | None = None
-    near: Tensor | None = None
+    neighbor: Tensor | None = None
+
+    @property
+    def near(self) -> Tensor | None:
+        """Deprecated name of `neighbor`."""
+        warn("Batch", "near", "neighbor", stacklevel=3)
+        return self.neighbor
 
 
 class Corrupted(NamedTuple):
@@ -65,16 +73,22 @@ class Code(NamedTuple):
     dense : B x (L + C), the code with the columns of its label behind it, C = 0 without labels. None where the code
         travels as `sparse`; read `z`, which is dense in both cases.
     costs : one value per example (B) for each named cost, in nats where it is a divergence.
-    spare : B x (L + C) or None, a code on dead units only, which an objective may use to revive them.
+    aux_code : B x (L + C) or None, a code on dead units only, which an objective may use to revive them.
     sparse : the same code as a record, for decoders that take it (`Dictionary`), or None.
     n_classes : C.
     """
 
     dense: Tensor | None
     costs: dict[str, Tensor]
-    spare: Tensor | None = None
+    aux_code: Tensor | None = None
     sparse: SparseCode | None = None
     n_classes: int = 0
+
+    @property
+    def spare(self) -> Tensor | None:
+        """Deprecated name of `aux_code`."""
+        warn("Code", "spare", "aux_code", stacklevel=3)
+        return self.aux_code
 
     @property
     def z(self) -> Tensor:

@@ -77,7 +77,7 @@ def learner(model: Any, X: np.ndarray, labels: np.ndarray | None, optimizer: str
     objective = parts.objective
     there = Rows(rows, model.schema_, torch.device("cpu"), labels=labels)
     if objective.neighbors is not None:
-        there.find_neighbours(3, torch.arange(N))
+        there.find_neighbors(3, torch.arange(N))
         there.neighbours = there.neighbours.to(META)
     there.rows, there.device = there.rows.to(META), META
     if labels is not None:

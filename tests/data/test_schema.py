@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from narrows.data import Schema, extremes, shared
+from narrows.data import Schema, as_shared_tensor, min_max
 
 
 def schema(offset: np.ndarray, scale: np.ndarray, dtype: str) -> Schema:
@@ -31,7 +31,7 @@ def test_prepare_is_as_exact_as_double_precision(dtype, far, scale):
 def test_shared_memory_is_not_copied_and_not_warned_of(tmp_path):
     np.save(tmp_path / "x.npy", np.arange(12.0).reshape(3, 4))
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    x = shared(mapped)
+    x = as_shared_tensor(mapped)
     assert x.data_ptr() == mapped.ctypes.data
     del mapped
     assert x.sum() == 66  # the map lives as long as the tensor
@@ -39,10 +39,10 @@ def test_shared_memory_is_not_copied_and_not_warned_of(tmp_path):
 
 def test_extremes_count_rows_from_where_the_piece_begins():
     X = np.zeros((5, 2, 2), np.float32)
-    assert extremes(X - 1, "AE") == (-1, -1)
+    assert min_max(X - 1, "AE") == (-1, -1)
     X[3, 1, 0] = -np.inf
     with pytest.raises(ValueError, match=r"AE contains infinity \(first at index \(103, 1, 0\)\)"):
-        extremes(X, "AE", first=100)
+        min_max(X, "AE", first=100)
 
 
 def test_a_pickle_holds_no_tensors_of_a_device():

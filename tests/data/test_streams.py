@@ -21,7 +21,7 @@ import narrows
 from narrows import AE, DAE, SAE, VAE
 from narrows.data import parquet, sinks, streams
 from narrows.data.files import read, write_array
-from narrows.estimators import blocks
+from narrows.estimators import parallel
 
 SMALL = {"hidden": (16,), "max_epochs": 1, "random_state": 0, "verbose": 0, "device": "cpu"}
 ROWS = 5000  # of two blocks and a bit
@@ -130,13 +130,13 @@ def test_blocks_of_an_iterator():
 
 
 def test_an_iterator_is_read_no_further_than_needed(model, X):
-    given, taken, most = [], [], blocks.rows_at_once(model.schema_, model.model_)
+    given, taken, most = [], [], parallel.rows_at_once(model.schema_, model.model_)
 
     class Slow(sinks.Memory):
         def write(self, block):
             taken.append(len(block))
             super().write(block)
-            assert len(given) * 100 <= sum(taken) + (4 * blocks._MOST_WORKERS + 3) * most
+            assert len(given) * 100 <= sum(taken) + (4 * parallel._MOST_WORKERS + 3) * most
 
     def endless():
         for _ in range(2000):
@@ -436,10 +436,10 @@ def test_results_do_not_depend_on_the_threads(X, model):
     ("network", "onednn", "rows"), [("mlp", False, 1024), ("mlp", True, 2048), ("conv", True, 128)]
 )
 def test_blocks_are_bounded_where_a_network_is_widest(network, onednn, rows, monkeypatch):
-    monkeypatch.setattr(blocks, "block_factor", lambda _device: 2 if onednn else 1)
+    monkeypatch.setattr(parallel, "block_factor", lambda _device: 2 if onednn else 1)
     images = np.random.default_rng(0).random((40, 32, 32), np.float32)  # 16 channels of that size are 16,384 numbers
     model = AE(2, network=network, **SMALL).fit(images)
-    assert blocks.rows_at_once(model.schema_, model.model_) == rows
+    assert parallel.rows_at_once(model.schema_, model.model_) == rows
 
 
 def test_memory_maps_are_read_through_a_window(tmp_path, monkeypatch):

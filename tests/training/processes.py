@@ -88,7 +88,7 @@ def state(model) -> dict:
         "weights": dict(model.model_.state_dict()),
         "history": model.history_,
         "report": model.report_,
-        "reviving": model.model_.bottleneck.reviving,
+        "reviving": model.model_.bottleneck.aux_active,
     }
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from narrows import VAE
-from narrows.shards import batch_any, batch_length, batch_mean, batch_sum
+from narrows.batch_sharding import batch_any, batch_length, batch_mean, batch_sum
 from narrows.training.parallel import World, join
 
 pytestmark = [

@@ -27,7 +27,7 @@ from torch import nn
 
 from narrows import AE, VAE
 from narrows.data import Rows, infer
-from narrows.objectives import WeightedCosts
+from narrows.objectives import WeightedObjective
 from narrows.recipes import RECIPES
 from narrows.training import Interrupted, Settings, fit, forked_rng, preparation
 from narrows.training import checkpoint as files
@@ -540,7 +540,7 @@ def test_max_time_by_the_clock():
 # --------------------------------------------------------------------------------------------- what can go wrong
 
 
-class Poisoned(WeightedCosts):
+class Poisoned(WeightedObjective):
     """An objective that gives NaN at certain steps of a training, as its value or only in its gradient."""
 
     def __init__(self, steps, in_gradient: bool = False) -> None:
@@ -663,7 +663,7 @@ def test_the_history_has_the_named_terms(recipe, parameters, terms, health):
 
 def test_the_mean_training_loss_is_a_mean_over_steps(monkeypatch):
     seen = []
-    forward = WeightedCosts.forward
+    forward = WeightedObjective.forward
 
     def recording(self, model, batch):
         loss = forward(self, model, batch)
@@ -671,7 +671,7 @@ def test_the_mean_training_loss_is_a_mean_over_steps(monkeypatch):
             seen.append(float(loss.total.detach()))
         return loss
 
-    monkeypatch.setattr(WeightedCosts, "forward", recording)
+    monkeypatch.setattr(WeightedObjective, "forward", recording)
     _, result = trained("ae", max_epochs=6)
     assert result.history[0]["loss"] == pytest.approx(np.mean(seen[:69]), rel=1e-5)
     assert result.history[1]["loss"] == pytest.approx(np.mean(seen[69:]), rel=1e-5)

@@ -7,14 +7,15 @@ folder asks for its class.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from narrows import rng
+from narrows.batch_sharding import batch_mean
 from narrows.bottlenecks.interpolation import lerp, slerp
-from narrows.shards import batch_mean
+from narrows.renamed import Renamed, take_old_names
 from narrows.types import Code
 
 ACTIVE_VARIANCE = 0.01  # of the posterior mean over examples: Burda et al. (2016), https://arxiv.org/abs/1509.00519
@@ -34,7 +35,8 @@ class Bottleneck(nn.Module, ABC):
     costs : the names of the costs that `forward` states, which an objective may weigh.
     needs_gradient : whether `encode` takes gradients itself, as by torch.autograd.grad; a model is otherwise applied
         in inference mode, where there are none. Any other part of a model may say the same.
-    reviving : whether `forward` gives a spare code; part of a checkpoint, so that a resumed run goes on alike.
+    aux_active : whether `forward` gives an auxiliary code of dead units. It is part of a checkpoint, so that a resumed
+        training goes on alike.
     is_stochastic : whether the code is drawn from a posterior and has a prior: then it is a `Stochastic`.
     is_sparse : whether few components of a code are active, and can be looked at one by one: then it is a `Sparse`.
     is_overcomplete : whether there may be more components than numbers in an example.
@@ -49,13 +51,20 @@ class Bottleneck(nn.Module, ABC):
     n_classes: int = 0
     costs: tuple[str, ...] = ()
     needs_gradient: bool = False
-    reviving: bool = False
+    aux_active: bool = False
     is_stochastic: bool = False
     is_sparse: bool = False
     is_overcomplete: bool = False
     is_separable: bool = False
     default_sampler: str | None = "gaussian"
     weight_decay: tuple[float, str] = (0.3, "against over-fitting; 0 for the exact optimum of a small model")
+
+    attend = Renamed("update_dead_units")
+    reviving = Renamed("aux_active")
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        take_old_names(cls, Bottleneck)
 
     @abstractmethod
     def forward(self, h: Tensor) -> Code:
@@ -68,7 +77,7 @@ class Bottleneck(nn.Module, ABC):
     def encode(self, h: Tensor) -> Tensor:
         """The code at inference (B x L), without labels and random numbers."""
 
-    def attend(self) -> None:
+    def update_dead_units(self) -> None:
         """Update state that needs a wait for the device. Training calls it every 50 steps."""
         return
 

@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from narrows.batch_sharding import batch_mean
 from narrows.bottlenecks.base import Sample, Stochastic
 from narrows.priors import Prior, StandardNormal
-from narrows.shards import batch_mean
 from narrows.types import Code
 
 _NARROWEST = -7.0  # exp(-7) is 1e-3: a posterior narrower than that is one in name only

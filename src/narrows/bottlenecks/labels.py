@@ -169,13 +169,13 @@ class Joint(Stochastic):
         self.n_unscaled_noise = 0 if stochastic is None else stochastic.n_unscaled_noise
 
     @property
-    def reviving(self) -> bool:
+    def aux_active(self) -> bool:
         """That of the free part."""
-        return self.free.reviving
+        return self.free.aux_active
 
-    @reviving.setter
-    def reviving(self, reviving: bool) -> None:
-        self.free.reviving = reviving
+    @aux_active.setter
+    def aux_active(self, aux_active: bool) -> None:
+        self.free.aux_active = aux_active
 
     def forward(self, h: Tensor, label: Tensor | None = None) -> Code:
         """The code and its label's columns; without `label` (B integers) the free part alone."""
@@ -186,8 +186,8 @@ class Joint(Stochastic):
         z = code.z
         joined = torch.cat([z, label_probs.to(z.dtype)], 1)
         # the decoder takes the sum of both codes: the label counts once
-        spare = None if code.spare is None else F.pad(code.spare, (0, self.n_classes))
-        return Code(joined, {**code.costs, **costs}, spare, n_classes=self.n_classes)
+        aux_code = None if code.aux_code is None else F.pad(code.aux_code, (0, self.n_classes))
+        return Code(joined, {**code.costs, **costs}, aux_code, n_classes=self.n_classes)
 
     def encode(self, h: Tensor) -> Tensor:
         """That of the free part."""
@@ -214,9 +214,9 @@ class Joint(Stochastic):
         """That of the free part."""
         return self._stochastic.prior_std
 
-    def attend(self) -> None:
+    def update_dead_units(self) -> None:
         """That of the free part."""
-        self.free.attend()
+        self.free.update_dead_units()
 
     def advance(self, progress: float) -> None:
         """That of the free part."""

@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from narrows import rng
+from narrows.batch_sharding import batch_rows, batch_sum
 from narrows.bottlenecks.base import Bottleneck
-from narrows.shards import batch_rows, batch_sum
 from narrows.types import Code
 
 _DECAY = 0.99  # of the moving averages, a step

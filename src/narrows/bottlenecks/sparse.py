@@ -4,8 +4,8 @@
     kl      z = sigmoid(h)            cost sum_j KL(rate || mean over the batch of z_j)
     topk    z = the k largest of relu(h), the others 0
 
-A unit that has fired for none of the last `patience` examples is dead. Dead units are offered to the objective as a
-`spare` code (the largest of them, as if they had fired), which it asks to explain what the living ones leave over:
+A unit that has fired for none of the last `patience` examples is dead. The largest dead units, as if they had fired, are
+an auxiliary code (`aux_code`). The objective asks it to explain the part of the target that living units leave over:
 AuxK of Gao et al. (2024), https://arxiv.org/abs/2406.04093, for any decoder and likelihood.
 """
 
@@ -16,19 +16,19 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
+from narrows.batch_sharding import batch_any, batch_length, batch_mean
 from narrows.bottlenecks.base import Bottleneck
-from narrows.shards import batch_any, batch_length, batch_mean
 from narrows.types import Code
 
 
 class Sparse(Bottleneck):
-    """Abstract: counts how long each unit has been silent, and gives the spare code.
+    """Abstract: counts how long each unit has been silent, and gives the auxiliary code.
 
     Parameters
     ----------
     n_components : L, the units; more than the example has entries is allowed.
     patience : examples for which a unit may stay silent before it counts as dead.
-    n_spare : dead units that are offered for one example, at most.
+    n_aux : dead units that are offered for one example, at most.
     """
 
     is_sparse = True
@@ -38,10 +38,10 @@ class Sparse(Bottleneck):
     idle: Tensor
     floor = 0.0  # an activation above this counts as firing
 
-    def __init__(self, n_components: int, patience: int = 5_000, n_spare: int = 256) -> None:
+    def __init__(self, n_components: int, patience: int = 5_000, n_aux: int = 256) -> None:
         super().__init__()
         self.n_components = self.n_inputs = n_components
-        self.patience, self.n_spare = patience, min(n_spare, n_components)
+        self.patience, self.n_aux = patience, min(n_aux, n_components)
         self.register_buffer("idle", torch.zeros(n_components))
 
     @abstractmethod
@@ -53,7 +53,7 @@ class Sparse(Bottleneck):
         """The named costs of activations `z`, one value for each example."""
 
     def forward(self, h: Tensor) -> Code:
-        """Activate, count, and offer dead units."""
+        """Activate, count, and offer dead units as an auxiliary code."""
         h = h.to(torch.promote_types(h.dtype, torch.float32))
         z = self.activate(h)
         if not self.training:
@@ -61,15 +61,15 @@ class Sparse(Bottleneck):
         with torch.no_grad():
             fired = batch_any(self.fires(z).any(0))
             self.idle.add_(batch_length(len(z))).masked_fill_(fired, 0)
-        return Code(z, self.cost(z), self._spare(h) if self.reviving else None)
+        return Code(z, self.cost(z), self._aux_code(h) if self.aux_active else None)
 
     def encode(self, h: Tensor) -> Tensor:
         """The activations."""
         return self.activate(h)
 
-    def attend(self) -> None:
+    def update_dead_units(self) -> None:
         """Look whether units have died; called now and then, because the answer waits for the device."""
-        self.reviving = bool(self.dead().any())
+        self.aux_active = bool(self.dead().any())
 
     def dead(self) -> Tensor:
         """Mask of the units that are dead: L booleans."""
@@ -90,11 +90,11 @@ class Sparse(Bottleneck):
         """max(z, 0): no unit is ever less than silent."""
         return z.clamp(min=0)
 
-    def _spare(self, h: Tensor) -> Tensor:
+    def _aux_code(self, h: Tensor) -> Tensor:
         """The largest pre-activations of dead units, moved above 0, the rest 0."""
         dead = self.dead()
         masked = torch.where(dead, h, torch.full_like(h, -torch.inf))
-        values, index = masked.topk(self.n_spare, dim=1)
+        values, index = masked.topk(self.n_aux, dim=1)
         values = torch.where(torch.isfinite(values), torch.nn.functional.softplus(values), torch.zeros_like(values))
         return torch.zeros_like(h).scatter(1, index, values)
 
@@ -107,8 +107,8 @@ class TopK(Sparse):
     [[3.0, 0.0, 0.0, 2.0]]
     """
 
-    def __init__(self, n_components: int, k: int = 16, patience: int = 5_000, n_spare: int = 256) -> None:
-        super().__init__(n_components, patience, n_spare)
+    def __init__(self, n_components: int, k: int = 16, patience: int = 5_000, n_aux: int = 256) -> None:
+        super().__init__(n_components, patience, n_aux)
         self.k = min(k, n_components)
 
     def activate(self, h: Tensor) -> Tensor:
@@ -147,8 +147,8 @@ class KLRate(Sparse):
     costs = ("kl_rate",)
     floor = 0.5  # a sigmoid is never 0; a unit fires where it is more on than off
 
-    def __init__(self, n_components: int, rate: float = 0.05, patience: int = 5_000, n_spare: int = 256) -> None:
-        super().__init__(n_components, patience, n_spare)
+    def __init__(self, n_components: int, rate: float = 0.05, patience: int = 5_000, n_aux: int = 256) -> None:
+        super().__init__(n_components, patience, n_aux)
         self.rate = rate
 
     def activate(self, h: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from narrows.cli.app import say
+from narrows.params import did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,8 +91,6 @@ def duration(text: str) -> float:
 
 def parameter_values(cls: type[Estimator], assignments: Sequence[str], options: dict[str, Any]) -> dict[str, Any]:
     """The parameters for `cls` from `--set` assignments and from the options that were given (not None), checked."""
-    from narrows.params import nearest
-
     values = {name: value for name, value in options.items() if value is not None}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
@@ -101,7 +100,7 @@ def parameter_values(cls: type[Estimator], assignments: Sequence[str], options: 
         if name == "checkpoint":
             raise typer.BadParameter("the checkpoint lies in the folder that --out names.")
         if name not in cls.parameters():
-            raise ValueError(f"{cls.__name__} has no parameter {name!r}. {nearest(name, cls.parameters())}")
+            raise ValueError(f"{cls.__name__} has no parameter {name!r}. {did_you_mean(name, cls.parameters())}")
         if name in values:
             raise typer.BadParameter(f"{name} is given twice: --set {assignment}, and once more.")
         value, rule = _parsed(text), cls.parameters()[name].rule

@@ -291,7 +291,7 @@ def _check_denoiser(model: Estimator, ensemble: bool) -> None:
 def _denoised(model: Estimator, X: np.ndarray, noise: float | None, seed: int | None) -> tuple[Any, dict[str, Any]]:
     """X cleaned, and the rows of a picture that shows it; with a level of `noise`, X with that noise cleaned."""
     from narrows import corruptions
-    from narrows.estimators.signature import seed_from
+    from narrows.estimators.signature import as_seed
     from narrows.training import RandomStream
     from narrows.types import Batch
 
@@ -299,7 +299,7 @@ def _denoised(model: Estimator, X: np.ndarray, noise: float | None, seed: int | 
         clean = model.reconstruct(X)
         return clean, {"noisy": X, "clean": clean}
     rows = model.prepared(X)
-    with RandomStream(seed_from(seed), rows.device, is_global=False).use():
+    with RandomStream(as_seed(seed), rows.device, is_global=False).use():
         noisy = corruptions.noise(model.noise, noise)(Batch(rows, rows)).x
     clean = model.schema_.restore(model.applied(model.model_.reconstruct, noisy))
     return clean, {"original": X, "noisy": model.schema_.restore(noisy), "clean": clean}

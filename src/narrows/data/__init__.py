@@ -4,16 +4,16 @@ from narrows.data.arrays import (
     as_array,
     as_floats,
     as_rows,
+    as_shared_tensor,
     check_numeric,
-    counted,
-    evenly,
-    extremes,
-    shared,
-    spaced,
-    taken,
+    count_rows,
+    min_max,
+    spaced_indices,
+    subsample_evenly,
+    take_rows,
 )
 from narrows.data.examples import Examples
-from narrows.data.neighbours import principal_axes
+from narrows.data.neighbors import principal_axes
 from narrows.data.patches import Patches
 from narrows.data.rows import Rows, free_bytes
 from narrows.data.schema import Schema, Support, check_form, check_range, check_rows, infer
@@ -27,17 +27,17 @@ __all__ = [
     "as_array",
     "as_floats",
     "as_rows",
+    "as_shared_tensor",
     "check_form",
     "check_numeric",
     "check_range",
     "check_rows",
-    "counted",
-    "evenly",
-    "extremes",
+    "count_rows",
     "free_bytes",
     "infer",
+    "min_max",
     "principal_axes",
-    "shared",
-    "spaced",
-    "taken",
+    "spaced_indices",
+    "subsample_evenly",
+    "take_rows",
 ]

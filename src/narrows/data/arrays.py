@@ -112,32 +112,32 @@ def _refuse_words(X: np.ndarray, owner: str, columns: Any) -> None:
             ) from None
 
 
-def evenly(X: np.ndarray, n: int) -> np.ndarray:
+def subsample_evenly(X: np.ndarray, n: int) -> np.ndarray:
     """At most `n` rows of X, evenly spaced, and fewer where they are long; at least two."""
     n = max(2, min(n, len(X), _SAMPLE_NUMBERS // max(1, X[0].size)))
-    return X[spaced(len(X), n)]
+    return X[spaced_indices(len(X), n)]
 
 
-def spaced(n: int, most: int) -> np.ndarray:
+def spaced_indices(n: int, most: int) -> np.ndarray:
     """At most `most` of the numbers from 0 to n - 1, evenly spaced, the first and the last among them."""
     return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
 
 
-def counted(X: Any, owner: str) -> int:
+def count_rows(X: Any, owner: str) -> int:
     """How many examples X holds, an array or a data frame; TypeError if it is nothing of the kind."""
     if isinstance(X, str) or not hasattr(X, "__len__"):
         raise TypeError(f"{owner} takes an array of examples. Got {type(X).__name__}.")
     return len(X)
 
 
-def taken(X: Any, index: Any) -> Any:
+def take_rows(X: Any, index: Any) -> Any:
     """The rows of X at `index`, an array (or a slice, where X is no list): whatever X is, in the same form."""
     if hasattr(X, "iloc"):
         return X.iloc[index]
     return [X[i] for i in index] if isinstance(X, (list, tuple)) else X[index]
 
 
-def extremes(X: np.ndarray, owner: str, first: int = 0) -> tuple[float, float]:
+def min_max(X: np.ndarray, owner: str, first: int = 0) -> tuple[float, float]:
     """The least and the greatest value of X, found without copying it. NaN and infinity are refused.
 
     Parameters
@@ -152,7 +152,7 @@ def extremes(X: np.ndarray, owner: str, first: int = 0) -> tuple[float, float]:
     low, high = np.inf, -np.inf
     for start in range(0, len(X), step):
         piece = X[start : start + step]
-        a, b = (float(value) for value in torch.aminmax(shared(piece)))
+        a, b = (float(value) for value in torch.aminmax(as_shared_tensor(piece)))
         if not (np.isfinite(a) and np.isfinite(b)):
             bad = np.argwhere(~np.isfinite(piece))
             where = ", ".join(str(int(i)) for i in (bad[0] + np.array([first + start] + [0] * (bad.shape[1] - 1))))
@@ -165,7 +165,7 @@ def extremes(X: np.ndarray, owner: str, first: int = 0) -> tuple[float, float]:
     return low, high
 
 
-def shared(X: np.ndarray) -> Tensor:
+def as_shared_tensor(X: np.ndarray) -> Tensor:
     """`X` as a tensor over the same memory, also if it is read-only, as memory maps are: nothing may write to it."""
     return torch.from_numpy(np.asarray(_Writable(X)))
 

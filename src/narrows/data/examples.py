@@ -19,7 +19,7 @@ class Examples(Protocol):
     schema : of one input.
     device : where batches lie.
     resident : whether the data lie there, too, so that a batch is one gather.
-    has_neighbors : whether `find_neighbours` works, for costs that hold examples against their neighbours.
+    has_neighbors : whether `find_neighbors` works, for costs that hold examples against their neighbours.
     """
 
     schema: Schema
@@ -36,5 +36,5 @@ class Examples(Protocol):
     def batch(self, index: Tensor) -> Batch:
         """The examples at `index` (B integers, on the device), in the model's units."""
 
-    def find_neighbours(self, k: int, among: Tensor, metric: str = "euclidean") -> None:
+    def find_neighbors(self, k: int, among: Tensor, metric: str = "euclidean") -> None:
         """Have each batch bring a neighbour of each example, drawn from its `k` nearest `among` those numbers."""

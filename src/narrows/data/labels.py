@@ -45,16 +45,16 @@ def read_labels(path: str | Path, n: int | None = None) -> np.ndarray:
     return found
 
 
-def parted(y: Any) -> tuple[np.ndarray, np.ndarray]:
+def split_known(y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Labels, and which of them are known: None, NaN and pandas' NA and NaT stand for those that are not."""
     labels = np.asarray(y)
     if labels.dtype.kind not in "fO" or labels.ndim != 1:
         return labels, np.ones(len(labels) if labels.ndim else 1, dtype=bool)
     known = np.array([not _is_missing(label) for label in labels.tolist()], dtype=bool)
-    return (labels if known.all() else filled(labels, known)), known
+    return (labels if known.all() else fill_unknown(labels, known)), known
 
 
-def filled(labels: np.ndarray, known: np.ndarray) -> np.ndarray:
+def fill_unknown(labels: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Labels of one plain dtype, those that are not `known` in the place of one that is; as they are if none is."""
     return np.array(np.where(known, labels, labels[known][0]).tolist()) if known.any() else labels
 

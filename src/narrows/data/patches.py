@@ -62,7 +62,7 @@ class Patches:
     def __len__(self) -> int:
         return len(self.image_of)
 
-    def find_neighbours(self, k: int, among: Tensor, metric: str = "euclidean") -> None:
+    def find_neighbors(self, k: int, among: Tensor, metric: str = "euclidean") -> None:
         """Raise: a piece is another one each time, and has no nearest rows."""
         raise TypeError("Pieces of images have no neighbours: they are cut anew each time.")
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from narrows import rng
-from narrows.data.arrays import shared
-from narrows.data.neighbours import nearest_rows
+from narrows.data.arrays import as_shared_tensor
+from narrows.data.neighbors import nearest_rows
 from narrows.data.schema import Schema
 from narrows.types import Batch
 
@@ -42,7 +42,7 @@ class Rows:
     ) -> None:
         self.schema, self.device, self.dtype = schema, device, dtype
         self.labels = None if labels is None else torch.from_numpy(labels).to(device)
-        rows = shared(X)
+        rows = as_shared_tensor(X)
         self.resident = device.type == "cpu" or (device.type == "cuda" and _fits(rows, device))
         self.rows = rows.to(device) if self.resident else rows
         self.neighbours: Tensor | None = None
@@ -57,15 +57,15 @@ class Rows:
 
     def batch(self, index: Tensor) -> Batch:
         """The examples at `index` (B integers, on the device), in the model's units."""
-        x, label, near = self._at(index), None, None
+        x, label, neighbor = self._at(index), None, None
         if self.labels is not None:
             label = self.labels.index_select(0, index)
         if self.neighbours is not None:
             drawn = rng.randint_like(index, self.neighbours.shape[1])
-            near = self._at(self.neighbours[index, drawn].long())
-        return Batch(x, x, label=label, near=near)
+            neighbor = self._at(self.neighbours[index, drawn].long())
+        return Batch(x, x, label=label, neighbor=neighbor)
 
-    def find_neighbours(self, k: int, among: Tensor, metric: str = "euclidean") -> None:
+    def find_neighbors(self, k: int, among: Tensor, metric: str = "euclidean") -> None:
         """Have each batch bring a neighbour of each example, drawn from its `k` nearest rows `among` those."""
         self.neighbours = nearest_rows(self._flat, len(self), among, k, metric)
 

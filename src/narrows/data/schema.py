@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.data.arrays import evenly, extremes
+from narrows.data.arrays import min_max, subsample_evenly
 
 Kind = Literal["vector", "image"]
 Support = Literal["binary", "unit", "real", "count"]
@@ -242,8 +242,8 @@ def infer(
             "an autoencoder learns from differences between examples."
         )
     layout, shape = _layout(X, owner)
-    low, high = extremes(X, owner)
-    sample = evenly(X, _SAMPLE_ROWS)
+    low, high = min_max(X, owner)
+    sample = subsample_evenly(X, _SAMPLE_ROWS)
     if max(-low, high) > _LARGEST:
         column = int(np.unravel_index(np.argmax(np.abs(X)), X.shape)[-1])
         where = f" (in column {columns[column] if columns else column})" if X.ndim == 2 else ""
@@ -279,7 +279,7 @@ def infer(
 def check_rows(X: np.ndarray, schema: Schema, owner: str) -> None:
     """Raise unless `X` has the form that the model was fitted with, and only finite values."""
     check_form(X.shape, schema, owner)
-    check_range(extremes(X, owner)[1], X.dtype, schema, owner)
+    check_range(min_max(X, owner)[1], X.dtype, schema, owner)
 
 
 def check_form(shape: tuple[int, ...], schema: Schema, owner: str) -> None:

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import copy
 import importlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from narrows import likelihoods, recipes, storage
 from narrows.data import as_array, as_floats, check_numeric, infer
-from narrows.estimators.applying import Applying
-from narrows.estimators.dials import Dials, has_code
+from narrows.estimators.generation import Generation, needs_code
+from narrows.estimators.inference import Inference
 from narrows.estimators.labels import Labelled, learned, numbers_where_known
 from narrows.estimators.saving import documents, fingerprint
 from narrows.estimators.signature import (
     TRAINING,
+    as_seed,
     constructor,
     documentation,
-    forget_fit,
-    seed_from,
+    reset_fitted,
     seed_of_run,
 )
-from narrows.estimators.survey import card, survey
+from narrows.estimators.summary import card, summarize
 from narrows.params import Parameter
 from narrows.plots import Plots
 from narrows.training import Interrupted, Result, Settings, checkpoint, seeded_init
@@ -38,7 +38,7 @@ _MOST_COMPONENTS = 1_000_000
 
 
 class Estimator(
-    Applying, Dials, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseEstimator
+    Inference, Generation, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseEstimator
 ):
     """Abstract: an autoencoder with scikit-learn's habits. Subclasses name their recipe.
 
@@ -56,8 +56,10 @@ class Estimator(
     """
 
     recipe: ClassVar[recipes.Recipe]
+    n_components: Any
+    __init__: Callable[..., None]  # each subclass has one that is made from its recipe
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Estimator:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make an instance of a class that names a recipe; any other is abstract."""
         if not hasattr(cls, "recipe"):
             raise TypeError(f"{cls.__name__} is abstract, because it names no recipe. Use narrows.estimator(recipe).")
@@ -72,8 +74,8 @@ class Estimator(
             raise ValueError(
                 f"The recipe {recipe!r} must rename `{taken[0]}`: all estimators have a parameter of that name."
             )
-        cls.__init__ = constructor(cls.__name__, cls.parameters())  # type: ignore[method-assign]
-        cls.__doc__ = documentation(cls.__doc__ or "", cls.parameters())
+        cls.__init__ = constructor(cls.__name__, cls.parameters())  # type: ignore[misc]
+        cls.__doc__ = documentation(cls.__doc__ or "", cls.recipe.parameters)
 
     def __sklearn_is_fitted__(self) -> bool:
         """Whether a training has come to an end or a stop; `offset_` is what is found out last."""
@@ -93,7 +95,7 @@ class Estimator(
 
     # ---------------------------------------------------------------------------------------------- learning
 
-    def fit(self, X: Any, y: Any = None) -> Estimator:
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn from X.
 
         Parameters
@@ -142,14 +144,14 @@ class Estimator(
             failed, result = stopped, stopped.result
         self.history_, self.n_iter_ = result.history, result.n_epochs
         self.report_ = [self.schema_.describe(), *map(str, parts.choices), *map(str, result.choices), *result.notes]
-        survey(self, rows)
+        summarize(self, rows)
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
         if failed is not None:
             raise failed
         return self
 
-    def partial_fit(self, X: Any, y: Any = None) -> Estimator:
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
         """One pass over X at a constant learning rate, from where the model stands. The first call builds the model.
 
         There is no schedule and no held-out data: call `fit` for the best result. The optimizer begins anew. What
@@ -161,7 +163,7 @@ class Estimator(
         rows = self._begin(X) if first else self.checked(X)
         labels = self._numbered(y, len(rows))
         world = join(self.device)
-        seed = world.same(seed_from(self.random_state))
+        seed = world.same(as_seed(self.random_state))
         if first:
             self._parts = self._assemble(seed)
             self.model_, self.history_, self.n_iter_ = self._parts.model, [], 0
@@ -188,14 +190,14 @@ class Estimator(
             )
         except Interrupted as stopped:
             failed, result = stopped, stopped.result
-        self.went_on(result, rows)
+        self._absorb(result, rows)
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
         if failed is not None:
             raise failed
         return self
 
-    def went_on(self, result: Result, rows: np.ndarray) -> None:
+    def _absorb(self, result: Result, rows: np.ndarray) -> None:
         """Take in what a further training on `rows` left: what is known of the codes is found out anew.
 
         What `fit_sampler` learned is forgotten, because it was of the codes as they were.
@@ -204,7 +206,7 @@ class Estimator(
         self.n_iter_ += result.n_epochs
         self.report_ = self.report_ + result.notes
         self.__dict__.pop("samplers_", None)
-        survey(self, rows)
+        summarize(self, rows)
 
     @property
     def plot(self) -> Plots:
@@ -289,7 +291,7 @@ class Estimator(
         for name, parameter in self.parameters().items():
             parameter.check(type(self).__name__, getattr(self, name))
 
-    def _surveyed(self, sample: np.ndarray) -> None:
+    def _after_fit(self, sample: np.ndarray) -> None:
         """What a model of a kind of its own finds out about training rows, once it is trained."""
         return
 
@@ -305,11 +307,11 @@ class Estimator(
 
         What an earlier fit learned is forgotten first, so that one that fails leaves no mixture behind.
         """
-        forget_fit(self)
+        reset_fitted(self)
         self.__dict__.pop("_parts", None)
         rows = self._rows(X, reset=True)
         named = likelihoods.LIKELIHOODS.get(getattr(self, "likelihood", "auto"))
-        self.schema_ = infer(rows, type(self).__name__, *_names(X), asked=named.needs if named else None)
+        self.schema_ = infer(rows, type(self).__name__, *_names(X), asked=named.required_support if named else None)
         self._check_components()
         return rows
 
@@ -385,8 +387,8 @@ class Estimator(
 
 
 # not as decorators: scikit-learn wraps what a class body defines, for set_output, and would lose the condition
-Estimator.transform = available_if(has_code)(Estimator.transform)  # type: ignore[method-assign]
-Estimator.fit_transform = available_if(has_code)(Estimator.fit_transform)
+Estimator.transform = needs_code(Estimator.transform)
+Estimator.fit_transform = needs_code(Estimator.fit_transform)
 
 
 def _names(X: Any) -> tuple[list[str | int] | None, str | None]:

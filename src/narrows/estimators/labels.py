@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from narrows.bottlenecks import UNKNOWN
 from narrows.data import Schema
-from narrows.data.labels import parted
+from narrows.data.labels import split_known
 
 _SHOWN = 10  # classes named in a message, at most
 
@@ -57,7 +57,7 @@ def learned(schema: Schema, y: Any, n: int, owner: str) -> Schema:
     """
     if y is None:
         raise ValueError(f"{owner} with conditional=True needs labels: fit(X, y), with one label for each example.")
-    labels, known = parted(y)
+    labels, known = split_known(y)
     given = _checked(labels, n, owner)[known]
     if len(given) == 0:
         raise ValueError(f"y passed to {owner} holds no label at all. Pass some, or conditional=False.")
@@ -82,7 +82,7 @@ def learned(schema: Schema, y: Any, n: int, owner: str) -> Schema:
 
 def numbers_where_known(y: Any, schema: Schema, n: int, owner: str) -> np.ndarray:
     """Which of the schema's classes each of `n` examples is of: n integers, `UNKNOWN` where `y` is NaN or None."""
-    labels, known = parted(y)
+    labels, known = split_known(y)
     return np.where(known, numbers(labels, schema, n, owner), UNKNOWN)
 
 

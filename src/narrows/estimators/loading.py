@@ -15,7 +15,7 @@ from narrows.estimators.base import Estimator
 from narrows.estimators.models import estimator
 from narrows.estimators.samplers import restored
 from narrows.model import rename_old_state
-from narrows.params import nearest
+from narrows.params import did_you_mean
 
 
 def load(
@@ -43,7 +43,7 @@ def load(
     unknown = sorted(set(values) - set(cls.parameters()))
     if unknown:
         raise ValueError(
-            f"{folder}: {cls.__name__} has no parameter {unknown[0]!r}. {nearest(unknown[0], cls.parameters())}"
+            f"{folder}: {cls.__name__} has no parameter {unknown[0]!r}. {did_you_mean(unknown[0], cls.parameters())}"
         )
     network = _own_network(values.get("network"), encoder, decoder)
     if "network" in values:

@@ -23,10 +23,10 @@ import torch
 from torch import Tensor
 
 from narrows.bottlenecks import Stochastic
-from narrows.data import spaced
-from narrows.estimators.signature import plain
+from narrows.data import spaced_indices
+from narrows.estimators.signature import to_json
 from narrows.model import Autoencoder, inference_mode
-from narrows.params import SIZES, Integer, OneOf, Parameter, either, nearest
+from narrows.params import LAYER_WIDTHS, Integer, OneOf, Parameter, did_you_mean, either
 from narrows.training import forked_rng
 
 FEWEST = 10  # codes that a sampler is fitted to
@@ -203,7 +203,7 @@ class Flow(Sampler):
         if labels is not None:
             raise ValueError("A flow learns from codes alone: leave `y` out, or take a mixture, which has one a label.")
         owner = type(self).__name__
-        for name, rule in (("transforms", Integer(1)), ("hidden", SIZES), ("max_epochs", Integer(1))):
+        for name, rule in (("transforms", Integer(1)), ("hidden", LAYER_WIDTHS), ("max_epochs", Integer(1))):
             Parameter(name, None, rule, "").check(owner, getattr(self, name))
         mean, std = _scale(Z)
         train, held_out = map(torch.from_numpy, _split(((Z - mean) / std).float().numpy(), seed))
@@ -307,7 +307,7 @@ def by_label(Z: Tensor, labels: np.ndarray, classes: tuple[Any, ...], seed: int)
 def saved(samplers: dict[str, Sampler]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What recipe.json and the weights' file hold of the fitted samplers of a model."""
     documents = {
-        name: {"kind": one.name, "settings": {k: plain(v) for k, v in one.settings().items()}, "classes": one.classes}
+        name: {"kind": one.name, "settings": {k: to_json(v) for k, v in one.settings().items()}, "classes": one.classes}
         for name, one in samplers.items()
     }
     tensors = {f"samplers.{name}.{part}": t for name, one in samplers.items() for part, t in one.tensors.items()}
@@ -331,13 +331,13 @@ def chosen(sampler: str | Sampler) -> Sampler:
         return copy.deepcopy(sampler)
     name = str(sampler)
     if name not in SAMPLERS:
-        raise ValueError(f"Unknown sampler {sampler!r}. {nearest(name, SAMPLERS)}")
+        raise ValueError(f"Unknown sampler {sampler!r}. {did_you_mean(name, SAMPLERS)}")
     return SAMPLERS[name]()
 
 
 def some(n: int) -> np.ndarray:
     """The numbers of at most `_ROWS` of `n` codes, evenly spaced."""
-    return spaced(n, _ROWS)
+    return spaced_indices(n, _ROWS)
 
 
 def _scale(Z: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from narrows.estimators import samplers
-from narrows.estimators.signature import plain
+from narrows.estimators.signature import to_json
 from narrows.version import __version__
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def documents(estimator: Estimator) -> tuple[dict[str, Any], dict[str, Tensor]]:
     recipe = {
         "narrows": __version__,
         "recipe": estimator.recipe.name,
-        "parameters": {name: plain(value) for name, value in estimator.get_params(deep=False).items()},
+        "parameters": {name: to_json(value) for name, value in estimator.get_params(deep=False).items()},
         "schema": estimator.schema_.to_dict(),
         "fitted": fitted,
     }
@@ -50,7 +50,7 @@ def documents(estimator: Estimator) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 def fingerprint(estimator: Estimator, rows: np.ndarray, seed: int, labels: np.ndarray | None = None) -> str:
     """Hash all that the weights depend on, but what only says when to save, print or stop."""
-    values = {k: plain(v) for k, v in estimator.get_params(deep=False).items() if k not in _FREE}
+    values = {k: to_json(v) for k, v in estimator.get_params(deep=False).items() if k not in _FREE}
     values = {k: v for k, v in values.items() if k not in _LATER or v != _LATER[k]}
     given = getattr(estimator, "network", None)
     # a user's module has no name that tells it from another one of its class, but it has layers and shapes

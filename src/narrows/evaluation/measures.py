@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from narrows.data import counted, spaced, taken
-from narrows.data.labels import parted
+from narrows.data import count_rows, spaced_indices, take_rows
+from narrows.data.labels import split_known
 from narrows.evaluation import calibration, labels, likelihood, manifold, reconstruction, samples, sparsity
 from narrows.evaluation.registry import MEASURES, Absent, Measure
 from narrows.evaluation.subjects import OfModel, OfPCA, Scene, Subject
 from narrows.evaluation.table import Evaluation, Row
-from narrows.params import Integer, Parameter, nearest
+from narrows.params import Integer, Parameter, did_you_mean
 from narrows.training.progress import Reporter
 
 if TYPE_CHECKING:
@@ -124,17 +124,17 @@ def _scene(
     model: Estimator, X: Any, y: Any, train: Any, scores: Any, found: Evaluation
 ) -> tuple[Scene, np.ndarray | None]:
     """The examples, of which some speak for all where they are many, what is said of them, and their `scores`."""
-    n = counted(X, "evaluate")
+    n = count_rows(X, "evaluate")
     y, scores = _checked_labels(y, n), _checked_scores(scores, n)
     index = _index(n, model)
     words = "examples"
     if len(index) < n:
-        X, words = taken(X, index), f"examples, evenly spaced among {n:,}: more would not fit the memory set aside"
+        X, words = take_rows(X, index), f"examples, evenly spaced among {n:,}: more would not fit the memory set aside"
         y, scores = (None if known is None else known[index] for known in (y, scores))
     rows = model.prepared(X)
     if train is not None:
         some = _index(len(train), model)
-        train = model.prepared(train if len(some) == len(train) else taken(train, some))
+        train = model.prepared(train if len(some) == len(train) else take_rows(train, some))
     found.rows["n"] = Row(len(rows), words=words)
     return Scene(X, rows, model.schema_, train, y), scores
 
@@ -146,7 +146,7 @@ def _pca(subject: Subject, scene: Scene) -> OfPCA:
         n_components = round(float(sparsity.active(subject).sum(1).mean()))
     except Absent:
         n_components = subject.bottleneck.n_components
-    return OfPCA(scene, n_components, gaussian=subject.estimator.model_.likelihood.needs is None)
+    return OfPCA(scene, n_components, gaussian=subject.estimator.model_.likelihood.required_support is None)
 
 
 def _chosen(names: Sequence[str] | None) -> list[Measure]:
@@ -159,7 +159,7 @@ def _chosen(names: Sequence[str] | None) -> list[Measure]:
         raise TypeError(f"The `measures` parameter of evaluate must be a sequence of names. Pass [{names!r}].")
     unknown = [name for name in names if name not in MEASURES]
     if unknown:
-        raise ValueError(f"Unknown measure {unknown[0]!r}. {nearest(unknown[0], MEASURES)}")
+        raise ValueError(f"Unknown measure {unknown[0]!r}. {did_you_mean(unknown[0], MEASURES)}")
     return [one for one in ordered if one.name in names]
 
 
@@ -185,7 +185,7 @@ def _checked_labels(y: Any, n: int) -> np.ndarray | None:
             f"The `y` parameter of evaluate must hold one label for each of {n} examples, shape ({n},). Got the shape "
             f"{y.shape}. Training examples are passed by name: train=X."
         )
-    y, known = parted(y)
+    y, known = split_known(y)
     if not known.all() or (y.dtype.kind == "f" and not (np.isfinite(y) & (y == np.round(y))).all()):
         raise ValueError("The `y` parameter of evaluate must hold classes: no fractions, and none may be missing.")
     classes, numbers = np.unique(y, return_inverse=True)
@@ -200,7 +200,7 @@ def _checked_labels(y: Any, n: int) -> np.ndarray | None:
 def _index(n: int, model: Estimator) -> np.ndarray:
     """Which of n examples are looked at."""
     most = max(2, _MOST_NUMBERS // model.schema_.n_entries)
-    return spaced(n, most)
+    return spaced_indices(n, most)
 
 
 def _other_name(model: Estimator, beside: Estimator) -> str:

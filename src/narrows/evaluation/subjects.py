@@ -19,7 +19,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from narrows.bottlenecks import Bottleneck, Stochastic
-from narrows.data import Schema, spaced
+from narrows.data import Schema, spaced_indices
 from narrows.evaluation.features import Space
 from narrows.evaluation.features import name as name_of_space
 from narrows.evaluation.intervals import Resamples
@@ -109,7 +109,7 @@ class Scene:
 
     def few(self, most: int) -> np.ndarray:
         """At most `most` of the examples, evenly spaced: for what grows with their square."""
-        return spaced(len(self.rows), most)
+        return spaced_indices(len(self.rows), most)
 
 
 class Subject(ABC):
@@ -339,4 +339,4 @@ class OfPCA(Subject):
 
 def evenly_spaced(rows: Tensor, most: int) -> Tensor:
     """At most `most` of `rows`."""
-    return rows[spaced(len(rows), most)]
+    return rows[spaced_indices(len(rows), most)]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from narrows.params import nearest
+from narrows.params import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,7 +125,7 @@ class Evaluation:
         found = self.to_dict()
         if name not in found:
             why = f" ({self.missing[name]})" if name in self.missing else ""
-            raise KeyError(f"no measure {name!r} here{why}. {nearest(name, found)}")
+            raise KeyError(f"no measure {name!r} here{why}. {did_you_mean(name, found)}")
         return found[name]
 
     def __repr__(self) -> str:
@@ -147,7 +147,7 @@ class Evaluation:
 
     def _row(self, name: str) -> Row:
         if name not in self.rows:
-            raise KeyError(f"no measure {name!r} here. {nearest(name, self.rows)}")
+            raise KeyError(f"no measure {name!r} here. {did_you_mean(name, self.rows)}")
         return self.rows[name]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -14,16 +14,17 @@ from narrows.data import Schema
 from narrows.networks.base import Decoder
 from narrows.networks.conv import ConvDecoder, ConvEncoder, UNet
 from narrows.networks.mlp import MLPDecoder, MLPEncoder, ResidualMLP
-from narrows.params import nearest
+from narrows.params import did_you_mean
 
-NAMES = ("auto", "mlp", "conv")
+Name = Literal["auto", "mlp", "conv"]
+NAMES = get_args(Name)
 _MLP_PIXELS = 32 * 32  # the largest grey image, in numbers, for which an MLP is the better bargain
 
 
 def choose(name: str, schema: Schema) -> tuple[str, str]:
     """The network called `name`, or for "auto" the one that fits the data, and the reason."""
     if name not in NAMES:
-        raise ValueError(f"Unknown network {name!r}. {nearest(name, NAMES)}")
+        raise ValueError(f"Unknown network {name!r}. {did_you_mean(name, NAMES)}")
     if name == "conv" and schema.kind != "image":
         raise ValueError(
             f'network="conv" needs images, (n, h, w) or (n, h, w, c). Got {schema.describe()}: reshape them, or pass '

@@ -17,7 +17,7 @@ from narrows.types import Batch, Loss, Output
 
 
 class NeighborPairs(NamedTuple):
-    """Near examples that batches must bring (`Batch.near`), for a cost that needs them.
+    """Near examples that batches must bring (`Batch.neighbor`), for a cost that needs them.
 
     Attributes
     ----------

@@ -63,7 +63,7 @@ class ImportanceWeighted(Objective):
         if self.training:
             # the scale is the likeliest one where each draw counts as it does in the bound
             share = log_w.detach().softmax(1).view(-1, *[1] * (target.dim() - 1)).to(target.dtype).expand_as(target)
-            model.likelihood.observe(params.detach().to(target.dtype), target, product(share, weight))
+            model.likelihood.update_scale(params.detach().to(target.dtype), target, product(share, weight))
         return Loss(-log_mean_exp(log_w).mean(), {"nll": -score.mean(), "kl": (log_q - log_p).mean()})
 
 

@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from narrows import rng
+from narrows.batch_sharding import batch_rows
 from narrows.model import Autoencoder
 from narrows.objectives.base import Cost, CostValue, frozen
-from narrows.shards import batch_rows
 from narrows.types import Batch, Output
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from narrows.bottlenecks import as_sparse
-from narrows.data import Schema, evenly
+from narrows.data import Schema, subsample_evenly
 from narrows.model import inference_mode
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def principal_axes(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Where there is one component the second direction is 0.
     """
-    sample, n_components = evenly(codes, _LOOKED_AT).astype(np.float64), codes.shape[1]
+    sample, n_components = subsample_evenly(codes, _LOOKED_AT).astype(np.float64), codes.shape[1]
     covariance = np.cov(sample, rowvar=False).reshape(n_components, -1) if len(sample) > 1 else np.eye(n_components)
     values, vectors = np.linalg.eigh(covariance)
     found, share = np.zeros((2, n_components)), np.zeros(2)

@@ -12,7 +12,7 @@ from torch import nn
 from narrows import accelerate, bottlenecks, corruptions, likelihoods, networks
 from narrows.data import Schema
 from narrows.model import Autoencoder
-from narrows.objectives import Objective, WeightedCosts
+from narrows.objectives import Objective, WeightedObjective
 from narrows.recipes.registry import Parts
 from narrows.training import Choice
 
@@ -96,13 +96,13 @@ def assemble(
     choices += chosen
     if isinstance(decoder, networks.Decoder):
         mean = torch.tensor(scored.mean, dtype=torch.float64)
-        decoder.start_at(p_x.unmean(mean.expm1() if scored.support == "count" else mean).float())
+        decoder.start_at(p_x.inverse_mean(mean.expm1() if scored.support == "count" else mean).float())
     if frequencies:
         head = bottlenecks.LabelHead(n_inputs, frequencies) if n_guessed else None
         bottleneck = bottlenecks.Joint(bottleneck, bottlenecks.Label(frequencies, head))
     model = Autoencoder(corruption or corruptions.Nothing(), encoder, bottleneck, decoder, p_x)
     accelerate.prepare_model(model)
-    return Parts(model, objective or WeightedCosts(), tuple(choices))
+    return Parts(model, objective or WeightedObjective(), tuple(choices))
 
 
 def _check_bottleneck(bottleneck: bottlenecks.Bottleneck, schema: Schema) -> None:

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
+
+from torch import nn
 
 from narrows import likelihoods, networks
-from narrows.params import SIZES, Integer, OneOf, Real, Which, either
+from narrows.params import LAYER_WIDTHS, Integer, OneOf, Real, Satisfies, either
 
 Components = Annotated[int, Integer(1), "numbers in a code"]
 OptionalComponents = Annotated[
     int | None, either(Integer(1), OneOf((None,))), "numbers in a code; None for a model without a narrow code"
 ]
 Network = Annotated[
-    Any,
-    Which(
+    networks.Name | nn.Module | tuple[networks.Name | nn.Module, networks.Name | nn.Module],
+    Satisfies(
         f"one of {', '.join(map(repr, networks.NAMES))}, a torch.nn.Module, or a pair (encoder, decoder) of such",
         lambda v: networks.accepts(v),
     ),
     "encoder and decoder: 'auto' picks by the data, 'mlp', 'conv', your module, or a pair (encoder, decoder)",
 ]
-Hidden = Annotated[Sequence[int], SIZES, "widths of an MLP encoder's layers, mirrored in the decoder; () for linear"]
+Hidden = Annotated[
+    Sequence[int], LAYER_WIDTHS, "widths of an MLP encoder's layers, mirrored in the decoder; () for linear"
+]
 Likelihood = Annotated[
     str,
     OneOf(("auto", *likelihoods.LIKELIHOODS)),
-    "of the data given a code: 'auto' picks by the data, or " + ", ".join(likelihoods.LIKELIHOODS),
+    "distribution of the data given a code; 'auto' picks by the data",
 ]
 Level = Annotated[
-    Any,
-    Which(
+    float | tuple[float, float],
+    Satisfies(
         "a float of at least 0, or a pair (low, high) of such",
         lambda v: (
             Real(0).accepts(v)

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from narrows import bottlenecks, corruptions, likelihoods, networks, priors
 from narrows.data import Schema
-from narrows.objectives import KeptNeighbours, WeightedCosts
-from narrows.params import FLAG, Integer, OneOf, Real, either
+from narrows.objectives import NeighborEmbedding, WeightedObjective
+from narrows.params import BOOL, Integer, OneOf, Real, either
 from narrows.recipes.assemble import assemble, labels_of
 from narrows.recipes.fields import Components, Hidden, Level, Likelihood, Network, OptionalComponents
 from narrows.recipes.registry import Parts, register
@@ -47,10 +47,10 @@ def vae(
         "distribution of all codes: 'standard', of mean 0, or a 'mixture' of Gaussians",
     ] = "standard",
     conditional: Annotated[
-        bool, FLAG, "whether the decoder is told each example's label: fit(X, y), then sample(n, y=label)"
+        bool, BOOL, "True to give the decoder each example's label: fit(X, y), then sample(n, y=label)"
     ] = False,
     label_weight: Annotated[
-        float, Real(0), "of a nat of label beside one of reconstruction, where some of the labels are missing"
+        float, Real(0), "weight of a nat of label beside a nat of reconstruction, where some labels are missing"
     ] = 10.0,
     network: Network = "auto",
     hidden: Hidden = (1024, 512),
@@ -71,7 +71,7 @@ def vae(
     return assemble(
         schema,
         _stochastic(n_components, posterior, prior, free_nats),
-        WeightedCosts(weights, warmup=kl_warmup),
+        WeightedObjective(weights, warmup=kl_warmup),
         frequencies=frequencies,
         network=network,
         hidden=hidden,
@@ -123,7 +123,7 @@ def sae(
     schema: Schema,
     n_components: Components = 256,
     *,
-    sparsity: Annotated[str, OneOf(("topk", "l1", "kl")), "what keeps the code sparse"] = "topk",
+    sparsity: Annotated[str, OneOf(("topk", "l1", "kl")), "constraint that keeps the code sparse"] = "topk",
     k: Annotated[Any, either(Integer(1), OneOf(("auto",))), "units that are active for one example (topk)"] = "auto",
     strength: Annotated[float, Real(0), "weight of the sparsity cost (l1, kl)"] = 1.0,
     rate: Annotated[float, Real(0, 1, open_low=True, open_high=True), "target mean activation of a unit (kl)"] = 0.05,
@@ -155,7 +155,7 @@ def sae(
     parts = assemble(
         schema,
         bottleneck,
-        WeightedCosts(weights),
+        WeightedObjective(weights),
         network=(first, dictionary),
         hidden=hidden,
         likelihood=likelihood,
@@ -176,7 +176,7 @@ def mapae(
     metric: Annotated[
         str,
         OneOf(("auto", "euclidean", "cosine")),
-        "by which those are found; 'auto' is 'cosine', of centred examples, for images, and else 'euclidean'",
+        "distance by which they are found; 'auto' is 'cosine', of centred examples, for images, and else 'euclidean'",
     ] = "auto",
     attraction: Annotated[
         float, Real(0, open_low=True), "pull between neighbours; 1 is that of t-SNE, more gathers clusters as UMAP does"
@@ -199,10 +199,10 @@ def mapae(
     return assemble(
         schema,
         bottlenecks.Plain(n_components),
-        WeightedCosts(
+        WeightedObjective(
             {"neighbours": strength * schema.n_entries},
             costs=(
-                KeptNeighbours(
+                NeighborEmbedding(
                     None if n_neighbors == "auto" else n_neighbors,
                     attraction,
                     breadth,

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 from narrows.data import Schema
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
-from narrows.params import Parameter, nearest, parameters
+from narrows.params import Parameter, did_you_mean, parameters
 from narrows.training import Choice
 
 
@@ -114,7 +114,7 @@ def get(name: str) -> Recipe:
     if name not in RECIPES:
         _load_installed()
     if name not in RECIPES:
-        raise ValueError(f"Unknown recipe {name!r}. {nearest(name, RECIPES)}")
+        raise ValueError(f"Unknown recipe {name!r}. {did_you_mean(name, RECIPES)}")
     return RECIPES[name]
 
 

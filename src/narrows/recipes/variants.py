@@ -6,7 +6,7 @@ from typing import Annotated
 
 from narrows import bottlenecks
 from narrows.data import Schema
-from narrows.objectives import ImportanceWeighted, TotalCorrelation, WeightedCosts
+from narrows.objectives import ImportanceWeighted, TotalCorrelation, WeightedObjective
 from narrows.params import Integer, Real
 from narrows.recipes.assemble import assemble
 from narrows.recipes.fields import Components, Hidden, Likelihood, Network
@@ -55,7 +55,7 @@ def factorvae(
     return assemble(
         schema,
         bottlenecks.Gaussian(n_components),
-        WeightedCosts({"kl": 1.0, "tc": tc_weight}, warmup=kl_warmup, costs=(TotalCorrelation(n_components),)),
+        WeightedObjective({"kl": 1.0, "tc": tc_weight}, warmup=kl_warmup, costs=(TotalCorrelation(n_components),)),
         network=network,
         hidden=hidden,
         likelihood=likelihood,
@@ -87,7 +87,7 @@ def vqvae(
     return assemble(
         schema,
         bottlenecks.VectorQuantizer(n_components, n_codes, group_size),
-        WeightedCosts({"commitment": commitment}),
+        WeightedObjective({"commitment": commitment}),
         network=network,
         hidden=hidden,
         likelihood=likelihood,

@@ -14,7 +14,7 @@ import numpy as np
 import sklearn
 import torch
 
-from narrows.data import spaced
+from narrows.data import spaced_indices
 from narrows.estimators.base import Estimator
 from narrows.evaluation import Evaluation, evaluate
 from narrows.params import Integer, Parameter
@@ -168,7 +168,7 @@ def _starts(subject: Subject, most: int = 8) -> tuple[list[int], list[str]]:
     if subject.y is not None and not groups.ordered:
         found = [(np.flatnonzero(groups.of == i), name) for i, name in enumerate(groups.names[:most])]
         return [int(at[np.argmin(error[at])]) for at, _ in found if len(at)], [name for at, name in found if len(at)]
-    chosen = spaced(len(error), most)
+    chosen = spaced_indices(len(error), most)
     return chosen.tolist(), [f"number {i}" for i in chosen]
 
 

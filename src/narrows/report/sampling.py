@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from narrows.data import streams, taken
+from narrows.data import streams, take_rows
 from narrows.data.streams import Source
 from narrows.estimators.base import Estimator
 from narrows.plots import picks
@@ -53,7 +53,7 @@ def sampled(model: Estimator, X: Any, y: Any, most: int, seed: int) -> Sampled:
     if n is not None:
         labels = _labels(y, n, owner)
         index = np.arange(n) if n <= most else np.sort(generator.choice(n, most, replace=False))
-        rows = _read(source, index) if source is not None else X if len(index) == n else taken(X, index)
+        rows = _read(source, index) if source is not None else X if len(index) == n else take_rows(X, index)
         return Sampled(rows, None if labels is None else labels[index], index, n)
     assert source is not None
     rows, index, n = _reservoir(source, most, generator)

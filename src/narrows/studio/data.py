@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from narrows.data import spaced, taken
+from narrows.data import spaced_indices, take_rows
 
 MOST_ROWS = 100_000  # that are shown; of more, evenly spaced ones
 _MOST_CLASSES = 100  # different numbers, from which on labels are a scale rather than classes
@@ -94,7 +94,7 @@ class Data:
 
     def rows(self, index: Any) -> Any:
         """The examples at `index`, a slice or an array."""
-        return taken(self.X, index)
+        return take_rows(self.X, index)
 
     def bounded(self, most: int = MOST_ROWS) -> Data:
         """At most so many rows, evenly spaced."""
@@ -102,7 +102,7 @@ class Data:
         total = self.total or n
         if n <= most:
             return Data(self.name, self.X, self.labels, self.columns, self.files, total, self.source)
-        kept = spaced(n, most)
+        kept = spaced_indices(n, most)
         return Data(
             self.name,
             self.rows(kept),

@@ -19,9 +19,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 import narrows.studio
-from narrows.data import evenly
+from narrows.data import subsample_evenly
 from narrows.estimators import estimator, load
-from narrows.params import nearest
+from narrows.params import did_you_mean
 from narrows.studio import replies
 from narrows.studio.data import Colour, Data
 from narrows.studio.pictures import displayed, uri
@@ -99,7 +99,7 @@ class Job:
         X, self.columns, notes = brought.examples(order.columns, order.label)
         self.parameters = _parameters(order)
         self._label()  # raises for a column that is not there
-        self.originals = evenly(X, 8)
+        self.originals = subsample_evenly(X, 8)
         job = {
             "recipe": order.recipe,
             "parameters": self.parameters,
@@ -350,7 +350,7 @@ def _parameters(order: replies.Training) -> dict[str, Any]:
     known = [name for name in declared if name not in _OURS]
     for name in order.parameters:
         if name not in known:
-            raise ValueError(f"{cls.__name__} has no parameter {name!r} to set here. {nearest(name, known)}")
+            raise ValueError(f"{cls.__name__} has no parameter {name!r} to set here. {did_you_mean(name, known)}")
     values = {
         **order.parameters,
         "max_time": order.max_time,

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from narrows.data import Schema, as_rows, evenly, infer
+from narrows.data import Schema, as_rows, infer, subsample_evenly
 from narrows.data.files import read
 from narrows.data.images import SUFFIXES
 from narrows.studio import pictures
@@ -352,4 +352,4 @@ def _number(name: str, width: int) -> int:
 
 
 def _schema(X: np.ndarray, name: str) -> Schema:
-    return infer(evenly(as_rows(X, name), 20_000), name)
+    return infer(subsample_evenly(as_rows(X, name), 20_000), name)

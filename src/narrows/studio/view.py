@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from narrows.bottlenecks import as_sparse
-from narrows.data import spaced, taken
+from narrows.data import spaced_indices, take_rows
 from narrows.estimators.base import Estimator
 from narrows.model import inference_mode
 from narrows.plots import picks
@@ -201,7 +201,7 @@ class View:
 
         def mean() -> torch.Tensor:
             assert self.data is not None
-            rows = spaced(len(self.data), _SCORED)
+            rows = spaced_indices(len(self.data), _SCORED)
             total = torch.zeros(self.schema.shape, dtype=torch.float64)
             for start in range(0, len(rows), 256):
                 with self.turns.turn():
@@ -254,12 +254,12 @@ class View:
 
     def _scored(self, X: Any) -> np.ndarray:
         likelihood = self.model.model_.likelihood
-        if likelihood.needs is None:
+        if likelihood.required_support is None:
             return self.model.score_samples(X)
         found = np.full(len(X), np.nan)
         within = np.flatnonzero(likelihood.contains(self.model.prepared(X)).flatten(1).all(1).cpu().numpy())
         if len(within):
-            found[within] = self.model.score_samples(taken(X, within))
+            found[within] = self.model.score_samples(take_rows(X, within))
         return found
 
     def _blocks(self, work: Callable[[Any], Any]) -> np.ndarray:

@@ -21,7 +21,7 @@ from typing import Any, TextIO
 import numpy as np
 import torch
 
-from narrows.data import evenly
+from narrows.data import subsample_evenly
 from narrows.estimators import estimator
 from narrows.estimators.base import Estimator
 from narrows.model import needs_gradient
@@ -83,7 +83,7 @@ def main(folder: Path, out: TextIO) -> None:
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     threading.Thread(target=_listen, daemon=True).start()
     rows = np.load(folder / "X.npy", allow_pickle=False)
-    live = Live(evenly(rows, _SHOWN), out, job["parameters"]["max_time"], job["max_epochs"])
+    live = Live(subsample_evenly(rows, _SHOWN), out, job["parameters"]["max_time"], job["max_epochs"])
     try:
         model = estimator(job["recipe"])(**{**job["parameters"], "track": live})
         live.model = model

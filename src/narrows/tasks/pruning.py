@@ -19,10 +19,10 @@ import torch
 from sklearn.base import clone
 from torch import Tensor
 
-from narrows.data import evenly, spaced
+from narrows.data import spaced_indices, subsample_evenly
 from narrows.estimators import Estimator
 from narrows.estimators.signature import seed_of_run
-from narrows.estimators.survey import survey
+from narrows.estimators.summary import summarize
 from narrows.recipes import Parts
 from narrows.training import fit as train
 
@@ -65,7 +65,7 @@ def pruned(model: Estimator, n_components: int, rows: np.ndarray) -> tuple[Estim
     if net.bottleneck.is_stochastic:
         p, m = torch.eye(len(net.order))[net.order[:n_components].cpu()], torch.zeros(len(net.order))
     else:
-        p, m = _principal(model.applied(net.encode, evenly(rows, _LOOKED_AT)), n_components)
+        p, m = _principal(model.applied(net.encode, subsample_evenly(rows, _LOOKED_AT)), n_components)
     parts.model.to(next(net.parameters()).dtype)
     state = {name: t.cpu() for name, t in net.state_dict().items()}
     parts.model.load_state_dict(_projected(state, wanted, p, m))
@@ -81,7 +81,7 @@ def tuned(small: Estimator, parts: Parts, rows: np.ndarray, epochs: float) -> Es
     epochs : passes over `rows`; less than one is a pass over so many of them.
     """
     if epochs < 1:
-        rows = rows[spaced(len(rows), max(2, round(epochs * len(rows))))]
+        rows = rows[spaced_indices(len(rows), max(2, round(epochs * len(rows))))]
     parts.objective.restart(0.0, warmup=0.0)  # the code says something already
     settings = small.settings(
         seed_of_run(small.random_state, small.checkpoint),
@@ -99,7 +99,7 @@ def tuned(small: Estimator, parts: Parts, rows: np.ndarray, epochs: float) -> Es
         *result.notes,
         "It began as a larger model, of whose code the directions that carry least were taken away.",
     ]
-    survey(small, rows)
+    summarize(small, rows)
     return small
 
 

@@ -19,7 +19,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from narrows.data import spaced
+from narrows.data import spaced_indices
 from narrows.estimators import Estimator
 from narrows.evaluation.labels import vote
 from narrows.params import Integer, OneOf, Parameter, Real
@@ -191,7 +191,7 @@ class Index:
         found, _ = self._but(skipped, codes, max(k, n_neighbors), self._by_graph)
         recall = 1.0
         if self._by_graph:
-            judged = spaced(len(codes), _JUDGED)
+            judged = spaced_indices(len(codes), _JUDGED)
             true, _ = self._but(judged if own else None, codes[judged], n_neighbors, False)
             recall = overlap(true, found[judged, :n_neighbors])
         if labels is None:
@@ -304,7 +304,7 @@ class Index:
     def _widen(self) -> None:
         """Have a search look as far around as it takes to find the share of the nearest that was asked for."""
         k = min(_SOUGHT, len(self) - 1)
-        few = spaced(len(self), _TRIED)
+        few = spaced_indices(len(self), _TRIED)
         true, _ = self._but(few, self.codes[few], k, False)
         for width in _WIDTHS:
             self.width = width

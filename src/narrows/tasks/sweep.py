@@ -25,13 +25,13 @@ import torch
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 
-from narrows.data import as_floats, check_rows, counted, spaced, taken
+from narrows.data import as_floats, check_rows, count_rows, spaced_indices, take_rows
 from narrows.data.atomic import atomic_path
 from narrows.estimators import Estimator, load
-from narrows.estimators.signature import seed_from
+from narrows.estimators.signature import as_seed
 from narrows.evaluation.intervals import Resamples
 from narrows.evaluation.subjects import OfModel, Scene
-from narrows.params import FLAG, SIZES, OneOf, Parameter, Real, either
+from narrows.params import BOOL, LAYER_WIDTHS, OneOf, Parameter, Real, either
 from narrows.tasks import pruning, sweep_folder
 
 SIZES_TRIED = (1, 2, 4, 8, 16, 32)
@@ -171,7 +171,7 @@ def sweep(
     ('warm', [1, 2, 4], 2)
     """
     sizes = _checked(model, _tried(X) if sizes is None else sizes, warm_start, share)
-    seed, place = seed_from(model.random_state), None if folder is None else Path(folder)
+    seed, place = as_seed(model.random_state), None if folder is None else Path(folder)
     if place is not None:
         sweep_folder.clear(place, overwrite)
         fixed = isinstance(model.random_state, (int, np.integer))
@@ -220,7 +220,7 @@ class _Judge:
     def __init__(self, model: Estimator, train: Any, test: Any, largest: int) -> None:
         self.test, self.rows, self.resamples = test, model.prepared(test), Resamples(0)
         self.measure = "negative_elbo" if model.model_.bottleneck.is_stochastic else "mse"
-        known = model.prepared(taken(train, spaced(len(train), _MOST_PCA_ROWS))).flatten(1)
+        known = model.prepared(take_rows(train, spaced_indices(len(train), _MOST_PCA_ROWS))).flatten(1)
         pca = PCA(min(largest, *known.shape), random_state=0).fit(known.numpy())
         flat = self.rows.flatten(1).numpy()
         explained = np.square(pca.transform(flat), dtype=np.float64).mean(0).cumsum()
@@ -252,13 +252,13 @@ class _Judge:
         """Nats of an example by the mean of the training examples and the scale, or scales, that suit them."""
         likelihood, mean = model.model_.likelihood, known.mean(0)
         x = self.rows.flatten(1).double()
-        if likelihood.needs is None:  # a density of real numbers, with one scale or with one for each entry
+        if likelihood.required_support is None:  # a density of real numbers, with one scale or with one for each entry
             error = (known - mean).square()
             variance = (error.mean() if likelihood.n_params == 1 else error.mean(0)).clamp(min=_LEAST_VARIANCE)
             nats = 0.5 * ((x - mean).square() / variance + variance.log() + math.log(2 * math.pi)).sum(1)
         else:
             with torch.no_grad():
-                nats = -likelihood.score(likelihood.unmean(mean).expand(len(x), -1), x)
+                nats = -likelihood.score(likelihood.inverse_mean(mean).expand(len(x), -1), x)
         return float(nats.mean()) + model.schema_.log_scale
 
 
@@ -323,10 +323,10 @@ def _checked(model: Any, sizes: Any, warm_start: Any, share: Any) -> list[int]:
         raise ValueError(
             "The `conditional` parameter must be False in a sweep, which takes no labels. Got True instead."
         )
-    Parameter("sizes", (), SIZES, "").check(
+    Parameter("sizes", (), LAYER_WIDTHS, "").check(
         "sweep", sizes if isinstance(sizes, np.ndarray) is False else sizes.tolist()
     )
-    Parameter("warm_start", "auto", either(FLAG, OneOf(("auto",))), "").check("sweep", warm_start)
+    Parameter("warm_start", "auto", either(BOOL, OneOf(("auto",))), "").check("sweep", warm_start)
     Parameter("share", 0.95, Real(0, 1, open_low=True, open_high=True), "").check("sweep", share)
     found = sorted({int(size) for size in sizes})
     if len(found) < 2:
@@ -352,9 +352,9 @@ def _parts(X: Any, test: Any, seed: int) -> tuple[Any, Any]:
     """Examples to learn from and to judge by."""
     if test is not None:
         return X, test
-    n = counted(X, "sweep")
+    n = count_rows(X, "sweep")
     held = max(1, round(_HELD_OUT * n))
     if n - held < 2:
         raise ValueError(f"A sweep needs at least 3 examples, to learn from and to judge by. Got {n}.")
     order = np.random.default_rng(seed).permutation(n)
-    return taken(X, np.sort(order[held:])), taken(X, np.sort(order[:held]))
+    return take_rows(X, np.sort(order[held:])), take_rows(X, np.sort(order[:held]))

@@ -18,7 +18,7 @@ from sklearn.base import clone
 from narrows.data.atomic import atomic_path
 from narrows.estimators import Estimator
 from narrows.estimators.saving import fingerprint
-from narrows.estimators.signature import plain
+from narrows.estimators.signature import to_json
 
 SUMMARY = "sweep.json"
 
@@ -26,7 +26,7 @@ SUMMARY = "sweep.json"
 def identity(model: Estimator, train: Any, test: Any, sizes: Sequence[int]) -> dict[str, Any]:
     """What results depend on. Of separate trainings sizes can be added."""
     same = clone(model).set_params(n_components=1)
-    parameters = {k: plain(v) for k, v in same.get_params(deep=False).items() if k not in ("verbose", "device")}
+    parameters = {k: to_json(v) for k, v in same.get_params(deep=False).items() if k not in ("verbose", "device")}
     digests = [fingerprint(same, np.ascontiguousarray(np.asarray(part)), 0) for part in (train, test)]
     known = {"recipe": model.recipe.name, "parameters": parameters, "data": digests, "sizes": list(sizes)}
     return json.loads(json.dumps(known))

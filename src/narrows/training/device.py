@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 
 from narrows.accelerate import fastest, measured_once
-from narrows.params import nearest
+from narrows.params import did_you_mean
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
 _WORTHWHILE = 1.3  # bf16 must be this much faster to be chosen: it costs three digits
@@ -43,7 +43,7 @@ def choose_device(name: str, processes: int = 1) -> tuple[torch.device, Choice]:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ValueError(f"Unknown device {name!r}. {nearest(name, ['auto', 'cpu', 'cuda', 'mps'])}") from error
+        raise ValueError(f"Unknown device {name!r}. {did_you_mean(name, ['auto', 'cpu', 'cuda', 'mps'])}") from error
     if device.type == "cuda" and (
         not torch.cuda.is_available() or (device.index is not None and device.index >= torch.cuda.device_count())
     ):

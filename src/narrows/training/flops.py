@@ -39,7 +39,7 @@ def flops_per_example(model: Autoencoder, objective: Objective, rows: Examples) 
         batch = rows.batch(torch.arange(2, device=rows.device))
         batch = Batch._make(None if part is None else part.to(device) for part in batch)
         if objective.neighbors is not None:  # they are yet to be found: the examples stand in for them
-            batch = batch._replace(near=batch.x)
+            batch = batch._replace(neighbor=batch.x)
         objective.eval()(model.eval(), batch)
     for hook in hooks:
         hook.remove()

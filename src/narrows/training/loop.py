@@ -198,7 +198,7 @@ class Trainer:
 
         Returns whether the training was set back, so that the epoch must begin anew.
         """
-        self.model.bottleneck.attend()
+        self.model.bottleneck.update_dead_units()
         means = self.step.sums.means()
         if means and not math.isfinite(means["loss"]):
             self.recovery.recover_from_nan(self.step, self.stopping, self.clock)

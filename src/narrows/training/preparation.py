@@ -66,5 +66,5 @@ def prepare(
     plan = make_plan(settings, place, facts, owner)
     batches = Batches(plan, settings.seed)
     if plan.n_neighbors and plan.metric:
-        rows.find_neighbours(plan.n_neighbors, batches.training, plan.metric)
+        rows.find_neighbors(plan.n_neighbors, batches.training, plan.metric)
     return Prepared(model, objective, rows, plan, batches)

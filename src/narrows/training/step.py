@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from narrows import accelerate
+from narrows.batch_sharding import Shard, split_batch
 from narrows.data import Examples
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
-from narrows.shards import Shard, sharded
 from narrows.training.optimizer import ClippedOptimizer, adamw, muon, opponent_adamw
 from narrows.training.parallel import Learner, World, averaging, share_out
 from narrows.training.plan import Plan
@@ -78,7 +78,7 @@ class Step:
         """
         for optimizer in self.optimizers:
             optimizer.set_rate(rate)
-        self.runner(self._run, index, key=(self.model.bottleneck.reviving,))
+        self.runner(self._run, index, key=(self.model.bottleneck.aux_active,))
         self.sums.n_steps += 1
 
     def restart(self) -> None:
@@ -98,7 +98,7 @@ class Step:
 
     def _run(self, index: Tensor) -> None:
         shard = self.world.shard(len(index))
-        with sharded(shard):
+        with split_batch(shard):
             batch = self.rows.batch(index if shard is None else index[shard.start : shard.stop])
         terms = self.fast_update(batch)
         self.sums.add(self._update(batch, shard) if terms is None else terms)

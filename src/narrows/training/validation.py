@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from narrows import accelerate
+from narrows.batch_sharding import Shard, split_batch
 from narrows.model import needs_gradient
-from narrows.shards import Shard, sharded
 from narrows.training.batches import Batches
 from narrows.training.health import n_looked_at
 from narrows.training.rng import RandomStream
@@ -51,7 +51,7 @@ class Validation:
             sums, h = self._pass()
             health = {}
             if model.has_code:
-                with sharded(Shard(0, len(h), len(self.index)) if self.step.world.size > 1 else None):
+                with split_batch(Shard(0, len(h), len(self.index)) if self.step.world.size > 1 else None):
                     health = model.bottleneck.health(h)
         model.train()
         objective.train()
@@ -75,7 +75,7 @@ class Validation:
         step, sums = self.step, dict[str, Tensor]()
         for part in self.index.split(_ROWS):
             shard = step.world.shard(len(part))
-            with sharded(shard):
+            with split_batch(shard):
                 batch = step.rows.batch(part if shard is None else part[shard.start : shard.stop])
             if not self.has_loss and not self.is_sharded:  # no loss to tell: the code needs no decoder
                 step.model.encoder(batch.x)

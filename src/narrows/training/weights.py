@@ -38,9 +38,9 @@ class Weights:
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""
-        return {"tensors": self.tensors(), "reviving": self.model.bottleneck.reviving}
+        return {"tensors": self.tensors(), "reviving": self.model.bottleneck.aux_active}
 
     def restore(self, state: dict[str, Any]) -> None:
         """From a checkpoint."""
         self.load_snapshot(self.lay_out(state["tensors"]))
-        self.model.bottleneck.reviving = state["reviving"]
+        self.model.bottleneck.aux_active = state["reviving"]

@@ -14,10 +14,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from narrows.bottlenecks import UNKNOWN, LabelHead
-from narrows.data import taken
-from narrows.data.labels import filled, parted
+from narrows.data import take_rows
+from narrows.data.labels import fill_unknown, split_known
 from narrows.estimators import VAE
-from narrows.estimators.signature import seed_from
+from narrows.estimators.signature import as_seed
 from narrows.tasks.labels.few import FromFew, components_for
 from narrows.tasks.labels.graph import SPREADS
 
@@ -85,7 +85,7 @@ class Classifier(ClassifierMixin, FromFew):
         if self.method == "joint":
             return self._fit_joint(X, place)
         codes = self._begin(X, known)
-        self.probe_ = _logistic(codes[known], numbers, seed_from(self.random_state))
+        self.probe_ = _logistic(codes[known], numbers, as_seed(self.random_state))
         if self.method_ == "spread" or (self.method_ == "fine-tune" and not known.all()):
             self._fit_graph(codes, place)
         if self.method_ == "fine-tune":
@@ -117,14 +117,14 @@ class Classifier(ClassifierMixin, FromFew):
     def _targets(self, y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
         """The labels, and which of the n are known."""
         labels = self._column(y, n, "label")
-        _, known = parted(labels)
+        _, known = split_known(labels)
         if labels.dtype.kind in "iufO":
             pairs = zip(known, labels.tolist(), strict=True)
             absent = np.array([is_known and not isinstance(v, str) and v == -1 for is_known, v in pairs], dtype=bool)
             if len(set(labels[known & ~absent].tolist())) > 1:
                 known &= ~absent
         if labels.dtype.kind == "O":
-            labels = filled(labels, known)
+            labels = fill_unknown(labels, known)
         if known.any():
             check_classification_targets(labels[known])
         self._check_known(known)
@@ -145,7 +145,7 @@ class Classifier(ClassifierMixin, FromFew):
         folds = min(_FOLDS, np.bincount(place[known]).min())
         if folds < 2:
             return SPREADS[1]
-        split = StratifiedKFold(folds, shuffle=True, random_state=seed_from(self.random_state))
+        split = StratifiedKFold(folds, shuffle=True, random_state=as_seed(self.random_state))
         right = dict.fromkeys(SPREADS, 0)
         for _, hidden in split.split(known, place[known]):
             rows, shown = known[hidden], marked.copy()
@@ -177,7 +177,7 @@ class Classifier(ClassifierMixin, FromFew):
         order = np.concatenate([np.arange(len(place)), again])
         y = np.where(known, self.classes_.astype(object)[place], None)[order]
         self.method_ = "joint"
-        self.encoder_ = self._seeded(given).set_params(conditional=True).fit(taken(X, order), y)
+        self.encoder_ = self._seeded(given).set_params(conditional=True).fit(take_rows(X, order), y)
         self._take_form()
         label = self.encoder_.model_.label
         assert label is not None

@@ -17,8 +17,8 @@ from torch import Tensor
 from narrows.bottlenecks import LabelHead, RegressionHead
 from narrows.estimators import AE
 from narrows.estimators.base import Estimator
-from narrows.estimators.signature import forget_fit, seed_from
-from narrows.objectives import HeadCost, WeightedCosts
+from narrows.estimators.signature import as_seed, reset_fitted
+from narrows.objectives import HeadCost, WeightedObjective
 from narrows.params import Integer, OneOf, Parameter
 from narrows.tasks.labels.graph import Graph
 from narrows.training import Interrupted, seeded_init
@@ -74,7 +74,7 @@ class FromFew(BaseEstimator, ABC):
 
     def _rows(self, X: Any, y: Any) -> int:
         """How many examples X holds, once it and `y` are found to be there; an earlier fit is forgotten."""
-        forget_fit(self)
+        reset_fitted(self)
         given = self._given()
         fitted = given is not None and given.__sklearn_is_fitted__()
         encoder = AE() if given is None else given if fitted else clone(given)
@@ -121,7 +121,7 @@ class FromFew(BaseEstimator, ABC):
     def _seeded(self, given: Estimator) -> Estimator:
         """A copy to fit, with a seed of its own where it has none."""
         fresh = clone(given)
-        return fresh if fresh.random_state is not None else fresh.set_params(random_state=seed_from(self.random_state))
+        return fresh if fresh.random_state is not None else fresh.set_params(random_state=as_seed(self.random_state))
 
     def _graph(self, codes: np.ndarray) -> Graph:
         if len(codes) <= self.n_neighbors:
@@ -147,11 +147,11 @@ class FromFew(BaseEstimator, ABC):
     def _fine_tune(self, X: Any, labels: np.ndarray, head: Callable[[int], LabelHead | RegressionHead]) -> None:
         """Let the encoder learn the `labels` (n,), too, by the `head` made for so many inputs."""
         tuned = self.encoder_ = copy.deepcopy(self.encoder_)
-        seed = seed_from(self.random_state)
+        seed = as_seed(self.random_state)
         with seeded_init(seed):
             learned = HeadCost(head(tuned.model_.bottleneck.n_inputs))
         weights = {**tuned.own_costs(seed), learned.name: _LABEL_WEIGHT}
-        objective = WeightedCosts(weights, costs=(learned,))
+        objective = WeightedObjective(weights, costs=(learned,))
         rows = tuned.checked(X)
         stopped: Interrupted | None = None
         try:
@@ -162,7 +162,7 @@ class FromFew(BaseEstimator, ABC):
         except Interrupted as interrupted:
             stopped, result = interrupted, interrupted.result
         self.head_ = learned.head.eval()
-        tuned.went_on(result, rows)
+        tuned._absorb(result, rows)
         if stopped is not None:
             raise stopped
 

@@ -17,7 +17,7 @@ likelihood of x.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -25,8 +25,8 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from narrows import storage
-from narrows.data import as_array, as_floats, check_numeric, evenly, extremes
-from narrows.estimators.signature import RANDOM_STATE, forget_fit, plain, seed_from
+from narrows.data import as_array, as_floats, check_numeric, min_max, subsample_evenly
+from narrows.estimators.signature import RANDOM_STATE, as_seed, reset_fitted, to_json
 from narrows.params import Integer, OneOf, Real, either, parameters
 from narrows.tasks.outliers.columns import Columns
 from narrows.tasks.outliers.ensemble import Ensemble, trained
@@ -55,6 +55,13 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     recognised, and scored as if it had been held out: by the autoencoder that did not see it, without itself among its
     neighbours. So scores of old and new rows can be compared, and the threshold holds for both.
 
+    Parameters
+    ----------
+    contamination : share of outliers that sets the threshold, in (0, 0.5]; "auto" takes 0.05.
+    n_members : number of autoencoders, at least 2, each of which leaves out one fold of the rows.
+    max_iter : number of training steps; "auto" takes 1,000.
+    random_state : seed of everything random: an int, a numpy RandomState or Generator, or None.
+
     Attributes
     ----------
     offset_ : float, the threshold: `decision_function` is `score_samples` less it.
@@ -79,15 +86,17 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     def __init__(
         self,
         contamination: Annotated[
-            Any,
+            float | Literal["auto"],
             either(Real(0, 0.5, open_low=True), OneOf(("auto",))),
             "share of outliers that sets the threshold; 'auto' takes 0.05",
         ] = "auto",
         *,
         n_members: Annotated[int, Integer(2), "autoencoders, each of which leaves out one fold of the rows"] = 5,
-        max_iter: Annotated[Any, either(Integer(1), OneOf(("auto",))), "training steps; 'auto' takes 1,000"] = "auto",
+        max_iter: Annotated[
+            int | Literal["auto"], either(Integer(1), OneOf(("auto",))), "training steps; 'auto' takes 1,000"
+        ] = "auto",
         random_state: Annotated[
-            Any,
+            int | np.random.RandomState | np.random.Generator | None,
             RANDOM_STATE,
             "seed of everything random",
         ] = None,
@@ -112,9 +121,9 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         """
         for name, parameter in parameters(type(self).__init__).items():
             parameter.check(type(self).__name__, getattr(self, name))
-        forget_fit(self)
+        reset_fitted(self)
         rows = self._rows(X, reset=True)
-        rng = np.random.default_rng(seed_from(self.random_state))
+        rng = np.random.default_rng(as_seed(self.random_state))
         self._columns = Columns.of(rows)
         u, keys = self._columns(rows), _keys(rows)
         usual = _usual(u, keys, rng)
@@ -169,7 +178,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         recipe = {
             "narrows": __version__,
             "recipe": RECIPE,
-            "parameters": {name: plain(value) for name, value in self.get_params().items()},
+            "parameters": {name: to_json(value) for name, value in self.get_params().items()},
             "schema": {"shape": list(self._shape)},
             "fitted": {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in fitted.items()},
             "surprises": [[surprise.location, surprise.spread] for surprise in self._surprises],
@@ -217,7 +226,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
                 self, X, reset=reset, dtype="numeric", ensure_min_samples=2 if reset else 1, ensure_all_finite=False
             )
         rows = as_floats(check_numeric(rows, owner))
-        extremes(rows, owner)  # refuses NaN and infinity, and says where
+        min_max(rows, owner)  # refuses NaN and infinity, and says where
         if reset:
             if len(rows) < 2:
                 raise ValueError(f"{owner} needs at least 2 rows to learn from. Got n_samples=1.")
@@ -231,7 +240,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         self.n_iter_ = _N_STEPS if self.max_iter == "auto" else int(self.max_iter)
         fold = self._fold[find(self._known, keys)]
         self._ensemble = trained(u, fold, self.n_members, self.n_iter_, int(rng.integers(2**31)))
-        some = evenly(np.arange(len(u))[:, None], _CALIBRATED)[:, 0]
+        some = subsample_evenly(np.arange(len(u))[:, None], _CALIBRATED)[:, 0]
         held_out = self._ensemble.residuals(u[some])[fold[some], np.arange(len(some))]
         self._residuals = Residuals.of(held_out, fold[some], self.n_members)
         chosen = np.sort(rng.permutation(len(u))[:_MOST_REFERENCES])
@@ -245,7 +254,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
 
     def _calibrate(self, u: np.ndarray, keys: np.ndarray, usual: np.ndarray) -> None:
         """The law of each part, by usual rows, and the threshold; all by rows as if they had been held out."""
-        some = evenly(np.arange(len(u))[:, None], _CALIBRATED)[:, 0]
+        some = subsample_evenly(np.arange(len(u))[:, None], _CALIBRATED)[:, 0]
         u, keys, usual = u[some], keys[some], usual[some]
         measured = self._measured(u, keys)
         self._surprises = [Surprise.of(v[usual], tail) for v, tail in zip(measured, _TAILS, strict=True)]

@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -21,10 +21,21 @@ from sklearn.utils.validation import check_is_fitted
 from narrows import bottlenecks, corruptions, recipes, storage
 from narrows.data import Patches, Schema
 from narrows.data.patches import schema
-from narrows.estimators.signature import RANDOM_STATE, forget_fit, plain, seed_of_run
+from narrows.estimators.signature import RANDOM_STATE, reset_fitted, seed_of_run, to_json
 from narrows.likelihoods import Gaussian
 from narrows.networks import PhotoUNet
-from narrows.params import FLAG, SIZES, Integer, OneOf, Parameter, Real, Which, either, nearest, parameters
+from narrows.params import (
+    BOOL,
+    LAYER_WIDTHS,
+    Integer,
+    OneOf,
+    Parameter,
+    Real,
+    Satisfies,
+    did_you_mean,
+    either,
+    parameters,
+)
 from narrows.tasks.photos import images as photos
 from narrows.tasks.photos.tiles import Tiles
 from narrows.training import PRECISIONS, Interrupted, Settings, checkpoint, choose_device, seeded_init
@@ -33,7 +44,7 @@ from narrows.training.parallel import join
 from narrows.version import __version__
 
 _AUTO = OneOf(("auto",))
-_WIDTHS = Which("a sequence of at least one int of at least 1", lambda v: SIZES.accepts(v) and len(v) > 0)
+_WIDTHS = Satisfies("a sequence of at least one int of at least 1", lambda v: LAYER_WIDTHS.accepts(v) and len(v) > 0)
 _LEVEL = (0.0, 55 / 255)  # of the noise that clean images get, as the field has it
 _SHARPEST = 2 / 255  # error of a piece, under which it no longer counts for more: nothing of it is seen
 _SMALLEST = 8  # pixels of a side to learn from
@@ -84,21 +95,23 @@ class PhotoDenoiser(BaseEstimator):
         self,
         method: Annotated[str, OneOf(("clean", "recorrupt", "blind_spot"))] = "clean",
         *,
-        level: Annotated[Any, either(get_args(recipes.Level)[1], _AUTO)] = "auto",
+        level: Annotated[
+            float | tuple[float, float] | Literal["auto"], either(get_args(recipes.Level)[1], _AUTO)
+        ] = "auto",
         widths: Annotated[Sequence[int], _WIDTHS] = (64, 128, 256),
         blocks: Annotated[int, Integer(1)] = 2,
         patch_size: Annotated[int, Integer(_SMALLEST)] = 64,
         batch_size: Annotated[int, Integer(1)] = 64,
         learning_rate: Annotated[float, Real(0, open_low=True)] = 5e-4,
-        max_epochs: Annotated[Any, either(Integer(1), _AUTO)] = "auto",
-        max_time: Annotated[Any, either(Real(0, open_low=True), OneOf((None,)))] = None,
-        device: Annotated[str, Which("a device's name", lambda v: isinstance(v, str))] = "auto",
+        max_epochs: Annotated[int | Literal["auto"], either(Integer(1), _AUTO)] = "auto",
+        max_time: Annotated[float | None, either(Real(0, open_low=True), OneOf((None,)))] = None,
+        device: Annotated[str, Satisfies("a device's name", lambda v: isinstance(v, str))] = "auto",
         precision: Annotated[str, OneOf(PRECISIONS)] = "auto",
-        compile: Annotated[Any, either(FLAG, _AUTO)] = "auto",
+        compile: Annotated[bool | Literal["auto"], either(BOOL, _AUTO)] = "auto",
         checkpoint: Annotated[
-            Any, Which("a folder's path or None", lambda v: v is None or isinstance(v, (str, Path)))
+            str | Path | None, Satisfies("a folder's path or None", lambda v: v is None or isinstance(v, (str, Path)))
         ] = None,
-        random_state: Annotated[Any, RANDOM_STATE] = None,
+        random_state: Annotated[int | np.random.RandomState | np.random.Generator | None, RANDOM_STATE] = None,
         verbose: Annotated[int, Integer(0)] = 0,
     ) -> None:
         self.method, self.level = method, level
@@ -126,7 +139,7 @@ class PhotoDenoiser(BaseEstimator):
         KeyboardInterrupt
             On Ctrl-C; the model then holds what it has learned so far and can be used.
         """
-        forget_fit(self)
+        reset_fitted(self)
         patches = self._patches(X, y)
         if join(self.device).size > 1:
             raise ValueError(f"{type(self).__name__} trains in one process. Start it without torchrun.")
@@ -209,7 +222,7 @@ class PhotoDenoiser(BaseEstimator):
     def _fingerprint(self, patches: Patches, seed: int) -> str:
         """Of all that the weights depend on."""
         free = ("verbose", "checkpoint", "device", "random_state", "max_time")
-        values = {k: plain(v) for k, v in self.get_params(deep=False).items() if k not in free}
+        values = {k: to_json(v) for k, v in self.get_params(deep=False).items() if k not in free}
         shapes = [(image.shape, str(image.dtype)) for image in patches.images]
         digest = hashlib.sha256(json.dumps([__version__, NAME, values, seed, shapes]).encode())
         for images in (patches.images, patches.targets or ()):
@@ -236,7 +249,7 @@ class PhotoDenoiser(BaseEstimator):
             If X is not what it must be.
         """
         check_is_fitted(self, "model_")
-        Parameter("ensemble", False, FLAG, "").check("denoise", ensemble)
+        Parameter("ensemble", False, BOOL, "").check("denoise", ensemble)
         owner = type(self).__name__
         if isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and not photos.is_one(X)):
             if out is not None:
@@ -281,7 +294,7 @@ class PhotoDenoiser(BaseEstimator):
         recipe = {
             "narrows": __version__,
             "recipe": NAME,
-            "parameters": {name: plain(value) for name, value in self.get_params(deep=False).items()},
+            "parameters": {name: to_json(value) for name, value in self.get_params(deep=False).items()},
             "schema": schema(self.channels_, self.patch_size).to_dict(),
             "fitted": {
                 "channels_": self.channels_,
@@ -312,7 +325,9 @@ class PhotoDenoiser(BaseEstimator):
         known = parameters(cls.__init__)
         unknown = sorted(set(recipe["parameters"]) - set(known))
         if unknown:
-            raise ValueError(f"{folder}: {cls.__name__} has no parameter {unknown[0]!r}. {nearest(unknown[0], known)}")
+            raise ValueError(
+                f"{folder}: {cls.__name__} has no parameter {unknown[0]!r}. {did_you_mean(unknown[0], known)}"
+            )
         model = cls(**{**recipe["parameters"], "device": device})
         model.widths = tuple(model.widths)
         parts = model._assemble(Schema.from_dict(recipe["schema"]), 0, paired=False)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from narrows.data import as_array, extremes
+from narrows.data import as_array, min_max
 from narrows.data.images import SUFFIXES, decoded
 from narrows.data.patches import white
 
@@ -48,7 +48,7 @@ def read(X: Any, owner: str) -> list[np.ndarray]:
                 f"{_SMALLEST} x {_SMALLEST} are needed to learn from. Leave it out."
             )
         if image.dtype.kind == "f":
-            low, high = extremes(image, owner)
+            low, high = min_max(image, owner)
             check_scale(max(-low, high), owner)
     return found
 

@@ -7,8 +7,8 @@ import inspect
 import torch
 from torch import nn
 
+from narrows.batch_sharding import Shard, split_batch
 from narrows.model import Autoencoder
-from narrows.shards import Shard, sharded
 from narrows.training.parallel.world import World
 from narrows.training.rng import forked_rng
 from narrows.types import Batch, Loss
@@ -26,7 +26,7 @@ class Learner(nn.Module):
 
     def forward(self, batch: Batch, shard: Shard | None = None) -> Loss:
         """Nats per example; `batch` holds the rows of `shard`."""
-        with sharded(shard):
+        with split_batch(shard):
             loss: Loss = self.objective(self.model, batch)
         if shard is None or shard.rows * self.world.size == shard.of:
             return loss

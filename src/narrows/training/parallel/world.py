@@ -18,7 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from narrows.shards import Shard
+from narrows.batch_sharding import Shard
 
 _PATIENCE = timedelta(minutes=10)  # for a process that does something alone, such as reading data or writing a model
 _LEAVE = 0.1  # seconds

@@ -36,7 +36,7 @@ _shard: Shard | None = None  # a module's variable rather than a ContextVar, whi
 
 
 @contextlib.contextmanager
-def sharded(shard: Shard | None) -> Iterator[None]:
+def split_batch(shard: Shard | None) -> Iterator[None]:
     """Say that the batch at hand is these rows of one that all processes share; None says that it is whole."""
     global _shard
     before, _shard = _shard, shard

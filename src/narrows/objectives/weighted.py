@@ -10,11 +10,11 @@ from torch import Tensor
 from narrows.bottlenecks import LabelHead, RegressionHead
 from narrows.model import Autoencoder
 from narrows.objectives.base import Cost, CostValue, Objective
-from narrows.params import nearest
+from narrows.params import did_you_mean
 from narrows.types import Batch, Loss, Output
 
 _REVIVE = (
-    0.25  # of the spare code's loss; 1/32 (Gao et al., 2024) left 16 % of the units dead: docs/negative-results.md
+    0.25  # of the auxiliary code's loss; 1/32 (Gao et al., 2024) left 16 % of the units dead: docs/negative-results.md
 )
 
 
@@ -29,9 +29,9 @@ class DeadUnitRevival(Cost):
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue | None:
         """The negative log-likelihood of the two codes' sum, where the code has dead units."""
         code = output.code
-        if code.spare is None:
+        if code.aux_code is None:
             return None
-        params = model.decoder(code.z.detach() + code.spare)
+        params = model.decoder(code.z.detach() + code.aux_code)
         return CostValue(None, -_REVIVE * model.likelihood.score(params, batch.target, output.weight).mean())
 
 
@@ -55,7 +55,7 @@ class HeadCost(Cost):
         return CostValue(self.head(output.h, batch.label).costs[self.name])
 
 
-class WeightedCosts(Objective):
+class WeightedObjective(Objective):
     """The negative log-likelihood, plus the costs weighed by name.
 
     With the cost "kl" at weight 1 this is the negative evidence lower bound (ELBO). The negative log-likelihood has the
@@ -84,7 +84,7 @@ class WeightedCosts(Objective):
             if name not in known:
                 raise ValueError(
                     f"The `weights` of {type(self).__name__} must be of costs that {owner} or one of `costs` states. "
-                    f"{owner} states no cost {name!r}. {nearest(name, known)}"
+                    f"{owner} states no cost {name!r}. {did_you_mean(name, known)}"
                 )
 
     def forward(self, model: Autoencoder, batch: Batch) -> Loss:
@@ -96,5 +96,5 @@ class WeightedCosts(Objective):
 def negative_log_likelihood(objective: Objective, model: Autoencoder, batch: Batch, output: Output) -> Tensor:
     """- log p(target | z), nats per example, averaged over the batch; in training the likelihood updates its scale."""
     if objective.training:
-        model.likelihood.observe(output.params.detach().to(batch.target.dtype), batch.target, output.weight)
+        model.likelihood.update_scale(output.params.detach().to(batch.target.dtype), batch.target, output.weight)
     return -model.likelihood.score(output.params, batch.target, output.weight).mean()

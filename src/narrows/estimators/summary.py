@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from narrows.bottlenecks import active_components
-from narrows.data import evenly
+from narrows.data import subsample_evenly
 from narrows.evaluation.scores import AUTO_CONTAMINATION, apply_to_code
 from narrows.training import n_looked_at
 from narrows.version import __version__
@@ -20,12 +20,12 @@ _SCORED = (1_000, 2_000)  # rows to set the threshold by, at least and at most: 
 _SEEN_PER_SCORED = 100  # by the training: a score may take ten passes
 
 
-def survey(self: Estimator, rows: np.ndarray) -> None:
+def summarize(self: Estimator, rows: np.ndarray) -> None:
     """What is known of the training data once the model is trained: codes, what components carry, the threshold."""
     model = self.module()
     bottleneck, stochastic = model.bottleneck, model.stochastic
     seen = self.n_iter_ * len(rows)
-    sample = evenly(rows, n_looked_at(model, seen))
+    sample = subsample_evenly(rows, n_looked_at(model, seen))
     z: Tensor | None = None
     if stochastic is not None:
         h = self.applied(model.encoder, sample)
@@ -54,10 +54,10 @@ def survey(self: Estimator, rows: np.ndarray) -> None:
         self.code_mean_, self.code_std_ = codes.mean(0), codes.std(0)
         if bottleneck.default_sampler is not None:
             self.code_covariance_ = np.atleast_2d(np.cov(codes, rowvar=False))
-    self._surveyed(sample)
+    self._after_fit(sample)
     share = AUTO_CONTAMINATION if self.contamination == "auto" else self.contamination
     fewest, most = _SCORED
-    scored = evenly(sample, min(max(fewest, seen // _SEEN_PER_SCORED), most))
+    scored = subsample_evenly(sample, min(max(fewest, seen // _SEEN_PER_SCORED), most))
     self.offset_ = float(np.quantile(self._scores(scored), share))
 
 

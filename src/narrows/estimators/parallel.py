@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from narrows.accelerate import around_inference, block_factor
-from narrows.data import Schema, as_rows, check_form, check_range, extremes, shared
+from narrows.data import Schema, as_rows, as_shared_tensor, check_form, check_range, min_max
 from narrows.model import Autoencoder, inference_mode
 from narrows.networks import has_own_parts
 from narrows.training.device import threads, usual_threads
@@ -68,7 +68,7 @@ class Checks:
         """The block in a dtype that torch takes; raises for another form and for what is not finite."""
         rows = as_rows(block, self.owner)
         check_form(rows.shape, self.schema, self.owner)
-        _, high = extremes(rows, self.owner, first)
+        _, high = min_max(rows, self.owner, first)
         with self._lock:
             self.high, self.dtype = max(self.high, high), rows.dtype
         return rows
@@ -86,13 +86,13 @@ def stream(
 
     def work(block: np.ndarray, first: int) -> np.ndarray:
         raw = checks.rows(block, first)
-        x = prepared(raw, schema, model)
+        x = prepare_rows(raw, schema, model)
         if step.inspect is not None:
             step.inspect(x, raw, first)
-        return step.finish(passed(step.function, x), raw)
+        return step.finish(run(step.function, x), raw)
 
     done = 0
-    with contextlib.closing(mapped(work, source.blocks(rows), model)) as results:
+    with contextlib.closing(parallel_map(work, source.blocks(rows), model)) as results:
         for block in results:
             sink.write(block)
             done += len(block)
@@ -103,7 +103,9 @@ def stream(
     return sink.finish()
 
 
-def mapped(work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Autoencoder) -> Generator[np.ndarray]:
+def parallel_map(
+    work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Autoencoder
+) -> Generator[np.ndarray]:
     """`work(block, number of its first row)` for each of `blocks`, in order, some of them at the same time."""
     # never touched, and freed at once: glibc learns from it to keep what a block frees for the next one (mallopt(3),
     # M_TRIM_THRESHOLD), where it would hand the pages back and get new ones, zeroed, for a quarter of the time
@@ -154,10 +156,10 @@ def rows_at_once(schema: Schema, model: Autoencoder, n: int | None = None) -> in
     return min(rows, max(_FEWEST_ROWS, _power(share)))
 
 
-def prepared(rows: np.ndarray, schema: Schema, model: Autoencoder) -> Tensor:
+def prepare_rows(rows: np.ndarray, schema: Schema, model: Autoencoder) -> Tensor:
     """Rows as the user has them, as the model's tensor on its device."""
     parameter = next(model.parameters())
-    x = shared(rows)
+    x = as_shared_tensor(rows)
     if has_own_parts(model):
         x = x.clone()  # a user's module may write to its input, which is the user's X or a read-only file
     if parameter.device.type == "cuda":
@@ -166,12 +168,12 @@ def prepared(rows: np.ndarray, schema: Schema, model: Autoencoder) -> Tensor:
     return schema.prepare(x, parameter.dtype).to(parameter.device)
 
 
-def passed(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def run(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """`function` of prepared examples, on the CPU."""
-    return function(filled(x))[: len(x)].detach().cpu()
+    return function(pad_batch(x))[: len(x)].detach().cpu()
 
 
-def filled(x: Tensor) -> Tensor:
+def pad_batch(x: Tensor) -> Tensor:
     """`x` with rows of 0 added up to a power of two, at least `_FEWEST_ROWS`, so that few shapes occur."""
     n = len(x)
     whole = max(_FEWEST_ROWS, 1 << (n - 1).bit_length())

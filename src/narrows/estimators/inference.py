@@ -14,10 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from narrows.accelerate import around_inference
-from narrows.data import Schema, as_floats, check_form, check_rows, extremes, sinks, streams
+from narrows.data import Schema, as_floats, check_form, check_rows, min_max, sinks, streams
 from narrows.data.streams import Source
-from narrows.estimators import blocks
-from narrows.estimators.survey import support_message
+from narrows.estimators import parallel
+from narrows.estimators.summary import support_message
 from narrows.evaluation.scores import log_likelihood
 from narrows.model import Autoencoder, inference_mode
 from narrows.training import RandomStream, choose_device, draws_globally
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from narrows.estimators.base import Estimator
 
 
-class Applying(ABC):
+class Inference(ABC):
     """Abstract: what a fitted model is applied with. All of it goes through `blocks`."""
 
     model_: Autoencoder
@@ -116,13 +116,13 @@ class Applying(ABC):
 
         def work(part: np.ndarray | Tensor, _: int) -> np.ndarray:
             if isinstance(part, Tensor):
-                return blocks.passed(function, part.to(like.device, like.dtype)).numpy()
-            return blocks.passed(function, blocks.prepared(part, self.schema_, model)).numpy()
+                return parallel.run(function, part.to(like.device, like.dtype)).numpy()
+            return parallel.run(function, parallel.prepare_rows(part, self.schema_, model)).numpy()
 
-        n = blocks.rows_at_once(self.schema_, model, len(rows))
+        n = parallel.rows_at_once(self.schema_, model, len(rows))
         sink = sinks.Memory(len(rows))
         pieces = (rows[i : i + n] for i in range(0, len(rows), n))
-        with contextlib.closing(blocks.mapped(work, pieces, model)) as results:
+        with contextlib.closing(parallel.parallel_map(work, pieces, model)) as results:
             for block in results:
                 sink.write(block)
         return torch.from_numpy(sink.finish())
@@ -147,22 +147,22 @@ class Applying(ABC):
         self, method: str, source: Source, sink: sinks.Sink | None = None, report: Reporter | None = None
     ) -> Any:
         """`method` of all blocks of `source`, into `sink` or a new array."""
-        model, checks = self.module(), blocks.Checks(self.schema_, type(self).__name__)
+        model, checks = self.module(), parallel.Checks(self.schema_, type(self).__name__)
         sink, report = sink or sinks.Memory(source.n), report or Reporter(0)
-        return blocks.stream(model, self.schema_, self._step(method), source, sink, checks, report)
+        return parallel.stream(model, self.schema_, self._step(method), source, sink, checks, report)
 
-    def _step(self, method: str) -> blocks.Step:
+    def _step(self, method: str) -> parallel.Step:
         """What `method` does with a block."""
         model, schema = self.model_, self.schema_
         if method == "transform":
-            return blocks.Step(self._encode, lambda z, rows: _as_float_of(rows, z.numpy()))
+            return parallel.Step(self._encode, lambda z, rows: _as_float_of(rows, z.numpy()))
         if method == "score_samples":
-            return blocks.Step(
+            return parallel.Step(
                 lambda x: log_likelihood(model, x),
                 lambda score, _: score.double().numpy() - schema.log_scale,
                 self._refuse_strange,
             )
-        return blocks.Step(model.reconstruct, lambda x, _: schema.restore(x))
+        return parallel.Step(model.reconstruct, lambda x, _: schema.restore(x))
 
     def _encode(self, x: Tensor) -> Tensor:
         """The codes (B x L) of prepared examples."""
@@ -194,8 +194,8 @@ class Applying(ABC):
         parts = []
         stream = RandomStream(draw or 0, parameter.device, is_global=draws_globally(model))
         with inference_mode(model), around_inference(parameter.device), stream.use():
-            for part in z.to(parameter.device, parameter.dtype).split(blocks.rows_at_once(self.schema_, model)):
-                o = model.decode(blocks.filled(part))[: len(part)]
+            for part in z.to(parameter.device, parameter.dtype).split(parallel.rows_at_once(self.schema_, model)):
+                o = model.decode(parallel.pad_batch(part))[: len(part)]
                 x = model.likelihood.mean(o) if draw is None else model.likelihood.sample(o)
                 parts.append(x.detach().cpu())
         return self.schema_.as_frame(self.schema_.restore(torch.cat(parts)), like=like)
@@ -208,10 +208,12 @@ class Applying(ABC):
 
     def _check_support(self, rows: np.ndarray) -> None:
         likelihood = self.model_.likelihood
-        if likelihood.needs is None:
+        if likelihood.required_support is None:
             return
-        if likelihood.needs == "unit" and len(self.schema_.scale) == 1:  # where the ends are within, all between is
-            ends = (torch.tensor(extremes(rows, type(self).__name__)) - self.schema_.offset[0]) / self.schema_.scale[0]
+        if (
+            likelihood.required_support == "unit" and len(self.schema_.scale) == 1
+        ):  # where the ends are within, all between is
+            ends = (torch.tensor(min_max(rows, type(self).__name__)) - self.schema_.offset[0]) / self.schema_.scale[0]
             if bool(likelihood.contains(ends).all()):
                 return
         strange = ~self.applied(lambda x: likelihood.contains(x).flatten(1).all(1), rows).numpy()
@@ -221,7 +223,7 @@ class Applying(ABC):
     def _refuse_strange(self, x: Tensor, rows: np.ndarray, first: int) -> None:
         """Raise for a block (prepared, and as it came) with values that the likelihood cannot score."""
         likelihood = self.model_.likelihood
-        if likelihood.needs is None or bool((within := likelihood.contains(x)).all()):
+        if likelihood.required_support is None or bool((within := likelihood.contains(x)).all()):
             return
         strange = np.flatnonzero(~within.flatten(1).all(1).cpu().numpy())
         where = f"In rows {first:,} to {first + len(rows) - 1:,}: " if first else ""

@@ -3,7 +3,7 @@
     q(i, j) = 1 / (1 + s^2 |z_i - z_j|^2)
     cost(i) = - a [(1 - b) log q(i, i') + b sum_j p(j | i) log q(i, j)] + log sum_{j != i} q(i, j)        nats
 
-i' is a near neighbour of i in the data, drawn at each step from the nearest rows, which were found once before the
+i' is a neighbor neighbour of i in the data, drawn at each step from the nearest rows, which were found once before the
 training; j runs over the batch, and in the last sum over the drawn neighbours too. p(j | i) is large for the examples
 of the batch that are nearest to i: p = exp(-(d_ij - d_i) / s_i) / sum, where d_ij is the squared Euclidean distance,
 d_i the least of them and d_i + s_i that of a neighbour further on. So neighbourhoods are kept at two scales: that of
@@ -21,16 +21,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from narrows.batch_sharding import batch_rows
 from narrows.model import Autoencoder
 from narrows.objectives.base import Cost, CostValue, NeighborPairs
-from narrows.shards import batch_rows
 from narrows.types import Batch, Output
 
 _IN_BATCH = 0.04  # of the batch: the neighbours at which p has fallen to 1 / e; twice as many have one
 _LEAST = 1e-6  # sum of q, so that an example from which all others are far has a logarithm
 
 
-class KeptNeighbours(Cost):
+class NeighborEmbedding(Cost):
     """The cost of codes whose examples' neighbours are far from them.
 
     Parameters
@@ -48,9 +48,9 @@ class KeptNeighbours(Cost):
     --------
     >>> import torch
     >>> x = torch.tensor([[0.0], [0.1], [5.0], [5.1]])
-    >>> cost = KeptNeighbours()
-    >>> kept = cost.of_codes(x, near=x[[1, 0, 3, 2]], x=x).mean()
-    >>> bool(kept < cost.of_codes(x[[0, 2, 1, 3]], near=x[[2, 0, 3, 1]], x=x).mean())
+    >>> cost = NeighborEmbedding()
+    >>> kept = cost.of_codes(x, neighbor=x[[1, 0, 3, 2]], x=x).mean()
+    >>> bool(kept < cost.of_codes(x[[0, 2, 1, 3]], neighbor=x[[2, 0, 3, 1]], x=x).mean())
     True
     """
 
@@ -71,12 +71,12 @@ class KeptNeighbours(Cost):
 
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue:
         """The cost in nats of each example of `batch` (B)."""
-        near = None if batch.near is None else model.bottleneck(model.encoder(batch.near)).free
+        neighbor = None if batch.neighbor is None else model.bottleneck(model.encoder(batch.neighbor)).free
         x = batch.x.clamp(min=0).log1p() if self.counts else batch.x
-        return CostValue(self.of_codes(output.code.free, near, x))
+        return CostValue(self.of_codes(output.code.free, neighbor, x))
 
-    def of_codes(self, z: Tensor, near: Tensor | None, x: Tensor) -> Tensor:
-        """The cost (B) of codes z (B x L) of the examples x (B x ...), whose drawn neighbours have the codes `near`.
+    def of_codes(self, z: Tensor, neighbor: Tensor | None, x: Tensor) -> Tensor:
+        """The cost (B) of codes z (B x L) of the examples x (B x ...), whose neighbours have the codes `neighbor`.
 
         Without those b is 1.
         """
@@ -85,14 +85,14 @@ class KeptNeighbours(Cost):
             z = self.spread * z.to(wide)
             others = batch_rows(z)
             log_q = torch.zeros_like(z[:, 0])
-            if near is not None:
-                near = self.spread * near.to(wide)
-                log_q = -(1 - self.breadth) * (z - near).square().sum(1).log1p()
-                others = torch.cat([others, batch_rows(near)])
+            if neighbor is not None:
+                neighbor = self.spread * neighbor.to(wide)
+                log_q = -(1 - self.breadth) * (z - neighbor).square().sum(1).log1p()
+                others = torch.cat([others, batch_rows(neighbor)])
             # 1 + |a - b|^2, which rounding may leave below 1
             d = torch.addmm(1 + others.square().sum(1)[None], z, others.t(), alpha=-2) + z.square().sum(1, keepdim=True)
             q = d.clamp(min=1).reciprocal()
-            breadth = self.breadth if near is not None else 1.0
+            breadth = self.breadth if neighbor is not None else 1.0
             if breadth:
                 p, j = in_batch(x.detach().flatten(1).to(wide))
                 log_q = log_q + breadth * (p * q.gather(1, j).log()).sum(1)

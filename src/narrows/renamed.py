@@ -1,0 +1,50 @@
+"""Deprecated aliases: names that authors of parts know, and that have a better one. Each lasts one release."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+
+class Renamed:
+    """A descriptor that reads and sets the attribute `new` under its old name, with a DeprecationWarning.
+
+    >>> import warnings
+    >>> class Point:
+    ...     place = 3
+    ...     spot = Renamed("place")
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     print(Point().spot, caught[0].message)
+    3 Point.spot is now called `place`.
+    """
+
+    def __init__(self, new: str) -> None:
+        self.new = new
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.old = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        warn(owner.__name__, self.old, self.new, stacklevel=3)
+        return getattr(owner if instance is None else instance, self.new)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        warn(type(instance).__name__, self.old, self.new, stacklevel=3)
+        setattr(instance, self.new, value)
+
+
+def take_old_names(cls: type, base: type) -> None:
+    """Let a new subclass of `base` define an attribute by its old name, with a DeprecationWarning.
+
+    Call it in `__init_subclass__` of `base`, whose `Renamed` attributes are the old names.
+    """
+    for old, alias in vars(base).items():
+        if isinstance(alias, Renamed) and old in vars(cls) and vars(cls)[old] is not alias:
+            warn(cls.__name__, old, alias.new, stacklevel=4)
+            setattr(cls, alias.new, vars(cls)[old])
+
+
+def warn(owner: str, old: str, new: str, stacklevel: int) -> None:
+    """Warn that `owner.old` is now called `new`."""
+    warnings.warn(f"{owner}.{old} is now called `{new}`.", DeprecationWarning, stacklevel=stacklevel)
