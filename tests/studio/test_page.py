@@ -689,16 +689,17 @@ def test_codes_in_links_and_two_who_ask_at_once(visit):
     # numbers come back as they went, few of many as few
     assert page.evaluate(
         """async () => {
-            const { packed, unpacked } = await import("/static/state.js");
+            const { formatCode, parseCode } = await import("/static/state.js");
             const full = Float32Array.of(0.5, -1.25, 3, 0.0625), few = new Float32Array(100);
             few[12] = 0.5, few[80] = -1.25;
-            return [packed(few), [full, few].every(code => unpacked(packed(code), code.length).join() === code.join())];
+            const isKept = (code) => parseCode(formatCode(code), code.length).join() === code.join();
+            return [formatCode(few), [full, few].every(isKept)];
         }"""
     ) == ["100;12:0.5,80:-1.25", True]
     # each who asks gets the answer to what they asked last, though one socket serves all
     assert page.evaluate(
-        """() => import("/static/transport.js").then(({ http }) => new Promise((done) => {
-            const transport = http(), heard = [];
+        """() => import("/static/transport.js").then(({ createHttpTransport }) => new Promise((done) => {
+            const transport = createHttpTransport(), heard = [];
             const first = (result) => tell("first", result), second = (result) => tell("second", result);
             const tell = (who, result) => {
                 heard.push(`${who} ${result.length}`);
