@@ -11,7 +11,7 @@ from PIL import Image
 
 from narrows.data import infer
 from narrows.estimators import load
-from narrows.studio import replies
+from narrows.studio import messages
 from narrows.studio.jobs import Journal
 from narrows.studio.uploads import Brought, Column
 from narrows.studio.worker import Live
@@ -393,6 +393,6 @@ def test_what_is_told_of_a_training_has_no_odd_numbers(digits):
 
 def test_orders_are_strict():
     with pytest.raises(ValueError, match="max_time"):
-        replies.Training(upload="a", recipe="vae", max_time=float("inf"))
+        messages.TrainingRequest(upload="a", recipe="vae", max_time=float("inf"))
     with pytest.raises(ValueError, match="n_components"):
-        replies.Training(upload="a", recipe="vae", n_components=True)
+        messages.TrainingRequest(upload="a", recipe="vae", n_components=True)

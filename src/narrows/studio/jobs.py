@@ -22,7 +22,7 @@ import narrows.studio
 from narrows.data import subsample_evenly
 from narrows.estimators import estimator, load
 from narrows.params import did_you_mean
-from narrows.studio import replies
+from narrows.studio import messages
 from narrows.studio.data import Colour, Data
 from narrows.studio.pictures import displayed, uri
 from narrows.studio.session import Session
@@ -85,7 +85,7 @@ class Job:
     session : where the model is shown when it is done.
     """
 
-    def __init__(self, order: replies.Training, brought: Brought, folder: Path, out: Path, session: Session) -> None:
+    def __init__(self, order: messages.TrainingRequest, brought: Brought, folder: Path, out: Path, session: Session) -> None:
         self.id, self.order, self.brought = secrets.token_hex(6), order, brought
         self.folder, self.out, self.session = folder, out, session
         self.name = shown_name(order.name) if order.name else f"{order.recipe} on {brought.name}"
@@ -137,9 +137,9 @@ class Job:
         """Whether nothing more will happen."""
         return self.status in _OVER
 
-    def told(self) -> replies.Job:
+    def told(self) -> messages.JobState:
         """What the page is told of it."""
-        return replies.Job(
+        return messages.JobState(
             job=self.id,
             status=self.status,
             name=self.name,
@@ -313,7 +313,7 @@ class Jobs:
                 del self.uploads[next(iter(self.uploads))]
         return number
 
-    def start(self, order: replies.Training, brought: Brought) -> Job:
+    def start(self, order: messages.TrainingRequest, brought: Brought) -> Job:
         """Begin a training.
 
         Raises
@@ -343,7 +343,7 @@ class Jobs:
             job.thread.join(timeout=10)
 
 
-def _parameters(order: replies.Training) -> dict[str, Any]:
+def _parameters(order: messages.TrainingRequest) -> dict[str, Any]:
     """What the estimator is made with, checked."""
     cls = estimator(order.recipe)
     declared = cls.parameters()
@@ -365,7 +365,7 @@ def _parameters(order: replies.Training) -> dict[str, Any]:
     return {"random_state": 0, **values}
 
 
-def _new_folder(parent: Path, order: replies.Training, brought: Brought) -> Path:
+def _new_folder(parent: Path, order: messages.TrainingRequest, brought: Brought) -> Path:
     """A folder that is not there yet, with a name that says what is in it."""
     words = re.sub(r"[^A-Za-z0-9]+", "-", order.name or f"{Path(brought.name).stem}-{order.recipe}").strip("-").lower()
     name = words[:48] or "model"

@@ -1,4 +1,4 @@
-"""What routes have in common: the view that is shown, rows and codes out of a request, replies, documented errors."""
+"""What routes have in common: the view that is shown, rows and codes out of a request, messages, documented errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastapi.requests import HTTPConnection
 
 from narrows.studio import pictures
 from narrows.studio.data import Data
-from narrows.studio.replies import Example, Problem
+from narrows.studio.messages import Example, Problem
 from narrows.studio.session import Session
 from narrows.studio.view import FARTHEST, View
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from narrows import corruptions
 from narrows.studio.images import fitted_image
-from narrows.studio.replies import Body, Example, Finite, Index
+from narrows.studio.messages import Body, Example, Finite, Index
 from narrows.studio.routes import asking
 from narrows.studio.routes.asking import Opened, Shown
 from narrows.studio.view import View
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/api/clean")
 Kind = Literal["gaussian", "masking", "salt_and_pepper", "poisson"]
 
 
-class CleanRow(Body):
+class CleanRequest(Body):
     """A row to spoil and to clean."""
 
     row: Index
@@ -32,7 +32,7 @@ class CleanRow(Body):
     seed: Index = 0
 
 
-class Cleaned(BaseModel):
+class CleanedExample(BaseModel):
     """An example before, spoiled, and cleaned; peak signal to noise in dB."""
 
     original: Example | None
@@ -44,7 +44,7 @@ class Cleaned(BaseModel):
 
 
 @router.post("", responses=asking.refusals(400, 404, 413, 422))
-def row(view: Shown, body: CleanRow) -> Cleaned:
+def row(view: Shown, body: CleanRequest) -> CleanedExample:
     """A row, spoiled and cleaned."""
     return _cleaned(view, view.example(asking.check_row(view, body.row)), body.noise, body.kind, body.seed)
 
@@ -56,14 +56,14 @@ async def image(
     noise: Annotated[float, Query(ge=0, le=2, allow_inf_nan=False)] = 0.0,
     kind: Annotated[Kind, Query()] = "gaussian",
     seed: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
-) -> Cleaned:
+) -> CleanedExample:
     """An image, fitted to the model's size, spoiled if noise is asked for, and cleaned."""
     asking.image_only(view)
     content = await asking.raw(request, asking.MOST_IMAGE_BYTES)
     return await asking.in_thread(lambda: _cleaned(view, fitted_image(content, view.schema), noise, kind, seed))
 
 
-def _cleaned(view: View, X: Any, noise: float, kind: str, seed: int) -> Cleaned:
+def _cleaned(view: View, X: Any, noise: float, kind: str, seed: int) -> CleanedExample:
     model, schema = view.model, view.schema
     spoil = corruptions.noise(kind, noise)
     with view.turns.turn(urgent=True):
@@ -73,7 +73,7 @@ def _cleaned(view: View, X: Any, noise: float, kind: str, seed: int) -> Cleaned:
         clean = model.applied(model.module().reconstruct, noisy)
     shown = [asking.example(view, view.shown(schema.restore(one))[0]) for one in (noisy, clean)]
     known = noise > 0
-    return Cleaned(
+    return CleanedExample(
         original=asking.example(view, view.shown(X)[0]) if known else None,
         noisy=shown[0],
         clean=shown[1],

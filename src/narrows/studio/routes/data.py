@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from narrows.studio import pictures
-from narrows.studio.replies import Example, Finite
+from narrows.studio.messages import Example, Finite
 from narrows.studio.routes import asking
 from narrows.studio.routes.asking import RowNumber, RowNumbers, Shown
 

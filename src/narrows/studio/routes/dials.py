@@ -14,7 +14,16 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response, WebSocke
 from narrows.studio import pictures
 from narrows.studio.decoder import Decoder
 from narrows.studio.images import fitted_image
-from narrows.studio.replies import Codes, DialEntry, Dials, Encoded, Examples, OneRow, OneVector, RandomCode
+from narrows.studio.messages import (
+    DecodedExamples,
+    DecodeRequest,
+    DialEntry,
+    Dials,
+    EncodedExample,
+    EncodeRow,
+    EncodeValues,
+    RandomCode,
+)
 from narrows.studio.routes import asking
 from narrows.studio.routes.asking import Coded, Mapped, RowNumber, RowNumbers
 from narrows.studio.routes.state import MOST_DIALS
@@ -64,24 +73,24 @@ def strip(
     return asking.picture(pictures.sheet(view.decoded(codes, urgent=False), steps))
 
 
-@router.post("/decode", response_model=Examples, responses=asking.binary_or_image(400, 404, 413, 422))
-def decode(view: Coded, body: Codes) -> Response | Examples:
+@router.post("/decode", response_model=DecodedExamples, responses=asking.binary_or_image(400, 404, 413, 422))
+def decode(view: Coded, body: DecodeRequest) -> Response | DecodedExamples:
     """The examples at codes, as bytes or floats, a picture, or JSON."""
     codes = asking.check_codes(view, body.codes)
     if body.format == "png":
         asking.image_only(view)
     shown = view.decoded(codes)
     if body.format == "json":
-        return Examples(examples=[asking.example(view, one) for one in shown])
+        return DecodedExamples(examples=[asking.example(view, one) for one in shown])
     if body.format == "png":
         return asking.picture(pictures.sheet(shown, len(shown)), body.scale)
     return asking.array(shown)
 
 
 @router.post("/encode", responses=asking.refusals(400, 404, 413, 422))
-def encode(view: Coded, body: OneRow | OneVector) -> Encoded:
+def encode(view: Coded, body: EncodeRow | EncodeValues) -> EncodedExample:
     """The code of a row, or of an example of your own."""
-    if isinstance(body, OneRow):
+    if isinstance(body, EncodeRow):
         if view.data is None:
             raise HTTPException(404, "No data is open.")
         return _encoded(view, view.example(asking.check_row(view, body.row)))
@@ -98,7 +107,7 @@ def encode(view: Coded, body: OneRow | OneVector) -> Encoded:
     responses=asking.refusals(404, 413, 415, 422),
     openapi_extra=asking.raw_body("An image file."),
 )
-async def encode_image(view: Coded, request: Request) -> Encoded:
+async def encode_image(view: Coded, request: Request) -> EncodedExample:
     """The code of an image, fitted to the model's size."""
     asking.image_only(view)
     content = await asking.raw(request, asking.MOST_IMAGE_BYTES)
@@ -194,9 +203,9 @@ class Turning:
         return view, asking.check_codes(view, [np.frombuffer(message, "<f4", offset=4)])[0]
 
 
-def _encoded(view: View, X: object) -> Encoded:
+def _encoded(view: View, X: object) -> EncodedExample:
     code = view.encoded(X)
-    return Encoded(
+    return EncodedExample(
         code=code[0].tolist(),
         example=asking.example(view, view.shown(X)[0]),
         reconstruction=asking.example(view, view.decoded(code)[0]),

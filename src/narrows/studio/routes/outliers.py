@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from narrows.studio import pictures
-from narrows.studio.replies import Example, Finite, Picture
+from narrows.studio.messages import Example, Finite, Picture
 from narrows.studio.routes import asking
 from narrows.studio.routes.asking import RowNumber, Shown
 from narrows.studio.view import View

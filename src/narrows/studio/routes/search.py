@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from narrows.studio.replies import Body, Finite, Index, Number
+from narrows.studio.messages import Body, Finite, Index, Number
 from narrows.studio.routes import asking
 from narrows.studio.routes.asking import Mapped
 

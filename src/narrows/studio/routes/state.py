@@ -15,7 +15,7 @@ from narrows.corruptions import NOISES
 from narrows.data import named
 from narrows.estimators import estimator
 from narrows.studio.jobs import Jobs
-from narrows.studio.replies import (
+from narrows.studio.messages import (
     ClassName,
     DatasetEntry,
     DataState,

@@ -18,17 +18,17 @@ from fastapi import Path as InPath
 from fastapi.responses import StreamingResponse
 
 from narrows.data import named
-from narrows.studio import replies, uploads
+from narrows.studio import messages, uploads
 from narrows.studio.jobs import Busy, Job, Jobs
-from narrows.studio.replies import (
+from narrows.studio.messages import (
     ColumnEntry,
     DatasetName,
     LikelihoodEntry,
     Preview,
     State,
-    Suggested,
-    Training,
-    Upload,
+    SuggestedSettings,
+    TrainingRequest,
+    UploadState,
 )
 from narrows.studio.routes import asking
 from narrows.studio.routes.asking import Here
@@ -63,7 +63,7 @@ async def upload(
     request: Request,
     name: Annotated[str, Query(min_length=1, max_length=1000)],
     side: Annotated[int, Query(ge=8, le=512)] = SIDE,
-) -> Upload:
+) -> UploadState:
     """Bring data: a table of numbers, an array, or a zip of images."""
     jobs = _jobs(request)
     length = request.headers.get("content-length", "")
@@ -86,7 +86,7 @@ async def upload(
 
 
 @router.post("/uploads/dataset", status_code=201, responses=asking.refusals(400, 404, 413, 422))
-def dataset(request: Request, body: DatasetName) -> Upload:
+def dataset(request: Request, body: DatasetName) -> UploadState:
     """Bring a named data set that is on this machine."""
     known = named.NAMES.get(body.name)
     if known is None or (known.files and not named.find(known.name)):
@@ -97,7 +97,7 @@ def dataset(request: Request, body: DatasetName) -> Upload:
 
 
 @router.get("/uploads/{upload}", responses=asking.refusals(404, 422))
-def uploaded(request: Request, upload: Number) -> Upload:
+def uploaded(request: Request, upload: Number) -> UploadState:
     """What narrows sees of data that were brought."""
     return _told(upload, _brought(request, upload))
 
@@ -110,7 +110,7 @@ def forget(request: Request, upload: Number) -> None:
 
 
 @router.post("/train", status_code=202, responses=asking.refusals(400, 404, 409, 413, 422))
-def train(request: Request, body: Training) -> replies.Job:
+def train(request: Request, body: TrainingRequest) -> messages.JobState:
     """Begin a training; there is one at a time."""
     try:
         return _jobs(request).start(body, _brought(request, body.upload)).told()
@@ -119,7 +119,7 @@ def train(request: Request, body: Training) -> replies.Job:
 
 
 @router.get("/train/{job}", responses=asking.refusals(404, 422))
-def training(request: Request, job: Number) -> replies.Job:
+def training(request: Request, job: Number) -> messages.JobState:
     """How far a training is."""
     return _job(request, job).told()
 
@@ -167,7 +167,7 @@ async def _stream(job: Job, last: int, ended: Callable[[], bool]) -> AsyncIterat
 
 
 @router.post("/train/{job}/stop", status_code=202, responses=asking.refusals(404, 422))
-def stop(request: Request, job: Number) -> replies.Job:
+def stop(request: Request, job: Number) -> messages.JobState:
     """Stop early: the best weights are kept, and the model opens."""
     found = _job(request, job)
     found.stop()
@@ -175,7 +175,7 @@ def stop(request: Request, job: Number) -> replies.Job:
 
 
 @router.delete("/train/{job}", status_code=202, responses=asking.refusals(404, 422))
-def cancel(request: Request, job: Number) -> replies.Job:
+def cancel(request: Request, job: Number) -> messages.JobState:
     """Cancel: nothing is kept."""
     found = _job(request, job)
     found.cancel()
@@ -231,14 +231,14 @@ def _brought(request: Request, upload: str) -> Brought:
     return asking.there(_jobs(request).uploads.get(upload), "There are no such data any more: bring them again.")
 
 
-def _told(number: str, brought: Brought) -> Upload:
+def _told(number: str, brought: Brought) -> UploadState:
     schema, labels, label = brought.schema, brought.labels, uploads.suggested_label(brought)
     columns = None
     if schema.kind == "vector":
         columns = [_column(c, label) for c in brought.columns or _nameless(brought)]
     words = any(c.kind == "category" for c in brought.columns or ())
     many = schema.n_entries
-    return Upload(
+    return UploadState(
         id=number,
         name=brought.name,
         bytes=brought.size,
@@ -252,7 +252,7 @@ def _told(number: str, brought: Brought) -> Upload:
         notes=list(brought.notes),
         columns=columns,
         likelihoods=[LikelihoodEntry(name=name, help=words) for name, words in likelihood_help().items()],
-        suggested=Suggested(
+        suggested=SuggestedSettings(
             recipe="vae",
             n_components=max(1, min(8, many // 2)),
             max_time=_MAX_TIME,

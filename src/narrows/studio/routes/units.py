@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from narrows.report.page import signed
 from narrows.studio import pictures
-from narrows.studio.replies import Body, Example, Finite, Index, Number, Picture
+from narrows.studio.messages import Body, Example, Finite, Index, Number, Picture
 from narrows.studio.routes import asking
 from narrows.studio.routes.asking import Mapped, RowNumber
 from narrows.studio.view import View
@@ -65,14 +65,14 @@ class ActiveUnits(BaseModel):
     units: list[ActiveUnit]
 
 
-class Turn(Body):
+class SetActivation(Body):
     """A unit's activation to set for a row."""
 
     row: Index
     value: Number
 
 
-class Turned(BaseModel):
+class ActivationEffect(BaseModel):
     """A row's reconstruction before and after a unit was turned."""
 
     before: Example
@@ -131,14 +131,14 @@ def one(view: Wall, unit: RowNumber) -> Unit:
 
 
 @router.post("/{unit}/turn", responses=asking.refusals(400, 404, 413, 422))
-def turn(view: Wall, unit: RowNumber, body: Turn) -> Turned:
+def turn(view: Wall, unit: RowNumber, body: SetActivation) -> ActivationEffect:
     """A row's reconstruction as it is, and with another activation of the unit."""
     _check(view, unit)
     code = view.codes[asking.check_row(view, body.row)]
     codes = np.stack([code, code])
     codes[1, unit] = body.value
     before, after = view.decoded(codes)
-    return Turned(before=asking.example(view, before), after=asking.example(view, after), was=float(code[unit]))
+    return ActivationEffect(before=asking.example(view, before), after=asking.example(view, after), was=float(code[unit]))
 
 
 def _check(view: View, unit: int) -> None:

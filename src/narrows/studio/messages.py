@@ -169,7 +169,7 @@ class Dials(BaseModel):
     dials: list[DialEntry]
 
 
-class Codes(Body):
+class DecodeRequest(Body):
     """Codes to decode."""
 
     codes: Annotated[
@@ -179,25 +179,25 @@ class Codes(Body):
     scale: Annotated[int, Field(ge=1, le=32)] = 1
 
 
-class Examples(BaseModel):
+class DecodedExamples(BaseModel):
     """Decoded examples."""
 
     examples: list[Example]
 
 
-class OneRow(Body):
+class EncodeRow(Body):
     """A row of the data."""
 
     row: Index
 
 
-class OneVector(Body):
+class EncodeValues(Body):
     """An example of your own."""
 
     values: Annotated[list[Number], Field(min_length=1, max_length=100_000)]
 
 
-class Encoded(BaseModel):
+class EncodedExample(BaseModel):
     """A code, and what it stands for."""
 
     code: list[Finite]
@@ -248,7 +248,7 @@ class LikelihoodEntry(BaseModel):
     help: str
 
 
-class Suggested(BaseModel):
+class SuggestedSettings(BaseModel):
     """What a training begins with."""
 
     recipe: str
@@ -265,7 +265,7 @@ class Preview(BaseModel):
     rows: list[list[str]] | None
 
 
-class Upload(BaseModel):
+class UploadState(BaseModel):
     """Data that was brought, as narrows sees it."""
 
     id: str
@@ -281,11 +281,11 @@ class Upload(BaseModel):
     notes: list[str]
     columns: list[ColumnEntry] | None
     likelihoods: list[LikelihoodEntry]
-    suggested: Suggested
+    suggested: SuggestedSettings
     preview: Preview
 
 
-class Training(Body):
+class TrainingRequest(Body):
     """What to train."""
 
     upload: Annotated[str, Field(max_length=32)]
@@ -300,7 +300,7 @@ class Training(Body):
     parameters: Annotated[dict[Annotated[str, Field(max_length=64)], Any], Field(max_length=50)] = {}
 
 
-class Job(BaseModel):
+class JobState(BaseModel):
     """A training that runs, or ran."""
 
     job: str
