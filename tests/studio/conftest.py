@@ -23,7 +23,7 @@ def asking(session: Session, **settings: object) -> Any:
     """A client that asks the studio about `session` without a network."""
     testing = pytest.importorskip("starlette.testclient", reason="needs the extras `studio` and `test`")
     app = pytest.importorskip("narrows.studio.app", reason="needs the extra `studio`")
-    return testing.TestClient(app.create(session, **settings), raise_server_exceptions=False, **HERE)
+    return testing.TestClient(app.create_app(session, **settings), raise_server_exceptions=False, **HERE)
 
 
 @pytest.fixture(scope="session")

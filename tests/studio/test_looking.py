@@ -321,8 +321,8 @@ def test_the_latest_turn_wins(opened, monkeypatch):
         assert begun.wait(10)
         for number in range(1, 51):
             socket.send_bytes(message(number, [0.0] * 4))
-        (turning,) = client.app.state.turning
-        while turning.latest != message(50, [0.0] * 4):
+        (decode_socket,) = client.app.state.decode_sockets
+        while decode_socket.latest != message(50, [0.0] * 4):
             time.sleep(0.01)
         go_on.set()
         answers = [struct.unpack("<I", socket.receive_bytes()[:4])[0] for _ in range(2)]
@@ -349,7 +349,7 @@ def test_codes_of_several_sockets_are_decoded_together(opened, monkeypatch):
         time.sleep(0.01)
     for socket in entered[1:]:
         socket.send_bytes(message(1, [1.0] * 4))
-    while len(client.app.state.decoder.waiting) < 3:
+    while len(client.app.state.decoder.queue) < 3:
         time.sleep(0.01)
     go_on.set()
     answers = [socket.receive_bytes() for socket in entered]

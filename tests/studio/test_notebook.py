@@ -71,7 +71,7 @@ def test_what_does_not_fit_is_refused(models, digits):
 
 def test_all_modules_are_one_in_an_order_that_can_be_run():
     texts = {}
-    notebook._gather("widget.js", texts)
+    notebook._collect_modules("widget.js", texts)
     names = list(texts)
     assert names[-1] == "widget.js"
     assert {"dials.js", "map.js", "state.js", "transport.js"} < set(names)
@@ -84,8 +84,8 @@ def test_all_modules_are_one_in_an_order_that_can_be_run():
 
 
 def test_styles_fetch_nothing():
-    assert ".narrows" in notebook.style()
-    assert "url(" not in notebook.style()
+    assert ".narrows" in notebook.read_style()
+    assert "url(" not in notebook.read_style()
 
 
 def test_the_module_runs(tmp_path):
@@ -93,7 +93,7 @@ def test_the_module_runs(tmp_path):
     node = shutil.which("node")
     if node is None:
         pytest.skip("needs node")
-    (tmp_path / "widget.mjs").write_text(notebook.bundle(), encoding="utf-8")
+    (tmp_path / "widget.mjs").write_text(notebook.bundle_modules(), encoding="utf-8")
     script = """
     URL.createObjectURL = (blob) => blob.url;
     const of = (text) => "data:text/javascript;base64," + Buffer.from(text).toString("base64");
@@ -151,7 +151,7 @@ def test_the_widget_in_a_browser(models, digits):
         errors = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.expose_function("kernel", kernel)
-        assert page.evaluate(PAGE, [notebook.bundle(), notebook.style()]) == 1
+        assert page.evaluate(PAGE, [notebook.bundle_modules(), notebook.read_style()]) == 1
         slider = page.locator(".dials input[type=range]").first
         slider.wait_for()
         slider.fill("2")

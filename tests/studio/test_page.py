@@ -46,7 +46,7 @@ class Studio:
         self.start()
 
     def start(self) -> None:
-        from narrows.studio.app import create
+        from narrows.studio.app import create_app
 
         self.session = self.make()
         listener = socket.socket()
@@ -55,7 +55,7 @@ class Studio:
         listener.listen(128)  # who comes before the server is up waits
         self.port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        app = create(self.session)
+        app = create_app(self.session)
         config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]}, daemon=True)

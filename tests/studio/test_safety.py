@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from narrows.studio.safety import MOST_BODY, POLICY
+from narrows.studio.safety import MAX_BODY_BYTES, POLICY
 from narrows.studio.session import Session
 
 websockets = pytest.importorskip("starlette.websockets", reason="needs the extra `studio`")
@@ -192,7 +192,7 @@ def test_the_policy_allows_no_script_but_files():
 def test_only_static_files_are_static(shared, path):
     answer = shared("vae").get(path)
     assert answer.status_code == 404
-    assert "def create" not in answer.text
+    assert "def create_app" not in answer.text
 
 
 def test_the_documentation_is_data_alone(shared):
@@ -212,7 +212,7 @@ def test_the_documentation_is_data_alone(shared):
 
 def test_bodies_are_bounded(shared):
     answer = shared("vae").post(
-        "/api/decode", content=b" " * (MOST_BODY + 1), headers={"content-type": "application/json"}
+        "/api/decode", content=b" " * (MAX_BODY_BYTES + 1), headers={"content-type": "application/json"}
     )
     assert answer.status_code == 413
 

@@ -34,7 +34,7 @@ SOURCE = str(Path(narrows.__file__).parents[1])
 
 
 def test_named_data_and_their_labels(models):
-    found = serving.examples(load_dataset("digits", "test"), None, load(models["vae"]))
+    found = serving.prepare_data(load_dataset("digits", "test"), None, load(models["vae"]))
     assert (len(found), found.labels.categories) == (360, tuple(str(i) for i in range(10)))
 
 
@@ -46,14 +46,14 @@ def test_a_table_with_more_columns_than_the_model(tmp_path, table):
     whole.insert(1, "group", np.arange(len(table)) % 3)
     whole.insert(2, "spare", table.sum(1))
     whole.to_csv(tmp_path / "t.csv", index=False)
-    found = serving.examples(load_dataset(tmp_path / "t.csv"), "group", model)
+    found = serving.prepare_data(load_dataset(tmp_path / "t.csv"), "group", model)
     np.testing.assert_allclose(found.X, table)  # by name, whatever the order
     assert list(found.X.columns) == names
     assert found.labels.categories == ("0", "1", "2")
     assert list(found.columns) == ["spare"]
     whole.drop(columns="age").to_csv(tmp_path / "less.csv", index=False)
     with pytest.raises(ValueError, match="It lacks 'age'"):
-        serving.examples(load_dataset(tmp_path / "less.csv"), None, model)
+        serving.prepare_data(load_dataset(tmp_path / "less.csv"), None, model)
 
 
 def test_numbers_of_classes_keep_their_digits_and_gaps_are_none():
@@ -65,20 +65,20 @@ def test_numbers_of_classes_keep_their_digits_and_gaps_are_none():
 def test_labels_from_files(tmp_path, models):
     model = load(models["vae"])
     np.save(tmp_path / "y.npy", np.arange(360) % 2)
-    assert serving.examples(load_dataset("digits", "test"), str(tmp_path / "y.npy"), model).labels.categories == (
+    assert serving.prepare_data(load_dataset("digits", "test"), str(tmp_path / "y.npy"), model).labels.categories == (
         "0",
         "1",
     )
     (tmp_path / "y.csv").write_text("\n".join("ab"[i % 2] for i in range(360)))
-    assert serving.examples(load_dataset("digits", "test"), str(tmp_path / "y.csv"), model).labels.categories == (
+    assert serving.prepare_data(load_dataset("digits", "test"), str(tmp_path / "y.csv"), model).labels.categories == (
         "a",
         "b",
     )
     (tmp_path / "y.csv").write_text("a\nb")
     with pytest.raises(ValueError, match=r"one label for each of the 360 examples\. It holds 2"):
-        serving.examples(load_dataset("digits", "test"), str(tmp_path / "y.csv"), model)
+        serving.prepare_data(load_dataset("digits", "test"), str(tmp_path / "y.csv"), model)
     with pytest.raises(ValueError, match="a column of DATA or a file"):
-        serving.examples(load_dataset("digits", "test"), "nothing", model)
+        serving.prepare_data(load_dataset("digits", "test"), "nothing", model)
 
 
 @pytest.mark.parametrize(
@@ -158,9 +158,9 @@ def test_what_is_open_to_a_network_has_a_token(host, loopback):
 
 
 def test_links():
-    assert serving.addresses("127.0.0.1", 80, None) == ["http://127.0.0.1:80/"]
-    assert serving.addresses("::1", 80, "abc") == ["http://[::1]:80/?token=abc"]
-    assert serving.addresses("0.0.0.0", 80, "abc")[1] == "http://127.0.0.1:80/?token=abc"
+    assert serving.make_links("127.0.0.1", 80, None) == ["http://127.0.0.1:80/"]
+    assert serving.make_links("::1", 80, "abc") == ["http://[::1]:80/?token=abc"]
+    assert serving.make_links("0.0.0.0", 80, "abc")[1] == "http://127.0.0.1:80/?token=abc"
 
 
 # A server that runs

@@ -12,9 +12,9 @@ from PIL import Image
 from narrows.data import infer
 from narrows.estimators import load
 from narrows.studio import messages
-from narrows.studio.jobs import Journal
-from narrows.studio.uploads import Brought, Column
-from narrows.studio.worker import Live
+from narrows.studio.jobs import EventLog
+from narrows.studio.uploads import Column, Upload
+from narrows.studio.worker import LiveTracker
 
 WORDS = "height,weight,kind,note\n1.5,60,cat,x\n1.6,,dog,y\n1.7,70,cat,z\n1.2,50,,x\n" + "1.1,40,dog,y\n" * 40
 
@@ -41,30 +41,30 @@ def png(array: np.ndarray) -> bytes:
 def over(client, job: str, *, until: tuple[str, ...] = ("done", "failed", "cancelled")) -> dict:
     """The job once its status is one of `until`."""
     for _ in range(2500):  # a busy machine takes long to start a process
-        found = client.get(f"/api/train/{job}").json()
-        if found["status"] in until:
-            return found
+        state = client.get(f"/api/train/{job}").json()
+        if state["status"] in until:
+            return state
         time.sleep(0.1)
-    raise AssertionError(found)
+    raise AssertionError(state)
 
 
 def events(text: str) -> list[tuple[int, str, dict]]:
     """Number, kind and data of each event."""
-    found = []
+    state = []
     for block in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
         if "id" in fields:
-            found.append((int(fields["id"]), fields["event"], json.loads(fields["data"])))
-    return found
+            state.append((int(fields["id"]), fields["event"], json.loads(fields["data"])))
+    return state
 
 
 # What narrows sees
 
 
 def test_a_table_with_words_and_gaps(shared):
-    found = upload(shared("none"), "people.csv", WORDS.encode())
-    assert (found["kind"], found["n"], found["name"]) == ("table", 44, "people.csv")
-    columns = {column["name"]: column for column in found["columns"]}
+    state = upload(shared("none"), "people.csv", WORDS.encode())
+    assert (state["kind"], state["n"], state["name"]) == ("table", 44, "people.csv")
+    columns = {column["name"]: column for column in state["columns"]}
     assert {name: column["kind"] for name, column in columns.items()} == {
         "height": "number",
         "weight": "number",
@@ -75,36 +75,34 @@ def test_a_table_with_words_and_gaps(shared):
     assert columns["weight"]["missing"] == 1
     assert columns["weight"]["low"] == 40
     assert columns["kind"]["missing"] == 1
-    assert found["suggested"]["label"] == "kind"
-    assert any("1 gaps in 'weight'" in note for note in found["notes"])
-    assert found["preview"]["rows"][0] == ["1.5", "60", "cat", "x"]
-    assert found["support"] == "real"
+    assert state["suggested"]["label"] == "kind"
+    assert any("1 gaps in 'weight'" in note for note in state["notes"])
+    assert state["preview"]["rows"][0] == ["1.5", "60", "cat", "x"]
+    assert state["support"] == "real"
 
 
 def test_a_table_of_numbers(shared):
-    found = upload(shared("none"), "t.tsv", b"a\tb\n" + b"1\t2.5\n3\t4\n" * 20)
-    assert (found["kind"], found["n"]) == ("vector", 40)
-    assert [column["distinct"] for column in found["columns"]] == [2, 2]
-    assert found["preview"]["sheet"] is None
+    state = upload(shared("none"), "t.tsv", b"a\tb\n" + b"1\t2.5\n3\t4\n" * 20)
+    assert (state["kind"], state["n"]) == ("vector", 40)
+    assert [column["distinct"] for column in state["columns"]] == [2, 2]
+    assert state["preview"]["sheet"] is None
 
 
 def test_a_column_of_classes_is_not_learned_from(shared):
     rows = "".join(f"{i},{i * 0.5},{i % 2}\n" for i in range(20))
-    found = upload(shared("none"), "t.csv", f"a,b,class\n{rows}".encode())
-    assert found["suggested"]["label"] == "class"
-    assert [column["use"] for column in found["columns"]] == [True, True, False]
-    brought = Brought(
-        "t", 1, None, tuple(Column(n, "number", np.arange(3.0)) for n in "ab"), infer(np.zeros((2, 1)), "t")
-    )
-    assert brought.examples(None, "b")[1] == ["a"]
+    state = upload(shared("none"), "t.csv", f"a,b,class\n{rows}".encode())
+    assert state["suggested"]["label"] == "class"
+    assert [column["use"] for column in state["columns"]] == [True, True, False]
+    table = Upload("t", 1, None, tuple(Column(n, "number", np.arange(3.0)) for n in "ab"), infer(np.zeros((2, 1)), "t"))
+    assert table.select_examples(None, "b")[1] == ["a"]
 
 
 def test_an_array_of_images(shared, digits):
     pictures = np.rint(255 * digits[:50]).astype(np.uint8)
-    found = upload(shared("none"), "digits.npy", npy(pictures))
-    assert (found["kind"], found["shape"], found["support"]) == ("image", [8, 8], "unit")
-    assert found["columns"] is None
-    assert found["preview"]["sheet"].startswith("data:image/png;base64,")
+    state = upload(shared("none"), "digits.npy", npy(pictures))
+    assert (state["kind"], state["shape"], state["support"]) == ("image", [8, 8], "unit")
+    assert state["columns"] is None
+    assert state["preview"]["sheet"].startswith("data:image/png;base64,")
 
 
 def test_a_zip_of_images_of_several_sizes_and_modes(shared):
@@ -117,19 +115,19 @@ def test_a_zip_of_images_of_several_sizes_and_modes(shared):
         archive.writestr("all/dogs/readme.txt", b"not an image")
         archive.writestr("__MACOSX/all/cats/._0.png", b"not an image either")
         archive.writestr("all/.hidden/0.png", b"nor this")
-    found = upload(shared("none"), "pets.zip", stream.getvalue())
-    assert (found["n"], found["shape"], found["classes"]) == (5, [32, 64, 3], ["cats", "dogs"])
-    assert any("2 sizes" in note for note in found["notes"])
-    assert any("from 80 x 40 to 64 x 32" in note for note in found["notes"])
+    state = upload(shared("none"), "pets.zip", stream.getvalue())
+    assert (state["n"], state["shape"], state["classes"]) == (5, [32, 64, 3], ["cats", "dogs"])
+    assert any("2 sizes" in note for note in state["notes"])
+    assert any("from 80 x 40 to 64 x 32" in note for note in state["notes"])
     small = upload(shared("none"), "pets.zip", stream.getvalue(), side=16)
     assert small["shape"] == [8, 16, 3]
 
 
 def test_a_named_data_set(shared):
     client = shared("none")
-    found = client.post("/api/uploads/dataset", json={"name": "digits"}).json()
-    assert (found["n"], found["classes"]) == (1437, [str(i) for i in range(10)])
-    assert client.get(f"/api/uploads/{found['id']}").json() == found
+    state = client.post("/api/uploads/dataset", json={"name": "digits"}).json()
+    assert (state["n"], state["classes"]) == (1437, [str(i) for i in range(10)])
+    assert client.get(f"/api/uploads/{state['id']}").json() == state
     assert client.post("/api/uploads/dataset", json={"name": "../digits"}).status_code == 404
 
 
@@ -176,11 +174,11 @@ def test_orders_that_cannot_be_filled(shared, change, code, words):
 
 
 def test_names_are_words_that_can_be_shown(opened):
-    from narrows.studio.uploads import shown_name
+    from narrows.studio.uploads import to_display_name
 
-    assert shown_name("a\ud800b/c\0d\u202e.csv") == "cd.csv"
-    assert shown_name("../..") == ".."
-    assert shown_name("\0") == "upload"
+    assert to_display_name("a\ud800b/c\0d\u202e.csv") == "cd.csv"
+    assert to_display_name("../..") == ".."
+    assert to_display_name("\0") == "upload"
     client = opened("none")
     order = {"upload": upload(client, "a.csv", WORDS.encode())["id"], "recipe": "vae"}
     half = json.dumps({**order, "name": "\ud800", "label": "\ud800"})  # of a character, which JSON can have
@@ -201,9 +199,9 @@ def test_from_a_table_to_the_dials_and_back(opened):
     pytest.importorskip("pandas", reason="needs the extra `tables`: column names are kept in data frames")
     client = opened("vae")
     first = client.get("/api/state").json()
-    found = upload(client, "people.csv", WORDS.encode())
+    state = upload(client, "people.csv", WORDS.encode())
     order = {
-        "upload": found["id"],
+        "upload": state["id"],
         "recipe": "vae",
         "n_components": 1,
         "max_epochs": 3,
@@ -258,22 +256,22 @@ def test_from_a_table_to_the_dials_and_back(opened):
 
 
 def test_a_stream_goes_on_where_it_broke_off():
-    journal = Journal()
-    journal.add("status", 1)
-    journal.add("pictures", "old", instead=True)
-    journal.add("history", 2)
-    journal.add("pictures", "new", instead=True)
-    assert [(event.kind, event.data) for event in journal.after(0)] == [
+    log = EventLog()
+    log.add("status", 1)
+    log.add("pictures", "old", replace=True)
+    log.add("history", 2)
+    log.add("pictures", "new", replace=True)
+    assert [(event.kind, event.data) for event in log.list_after(0)] == [
         ("status", 1),
         ("history", 2),
         ("pictures", "new"),
     ]
-    seen = journal.after(0)[1].id
-    assert [event.data for event in journal.after(seen)] == ["new"]
-    assert journal.after(journal.after(0)[-1].id) == []
+    seen = log.list_after(0)[1].id
+    assert [event.data for event in log.list_after(seen)] == ["new"]
+    assert log.list_after(log.list_after(0)[-1].id) == []
     for i in range(10_000):
-        journal.add("history", i)
-    assert len(journal.after(0)) == 4_000
+        log.add("history", i)
+    assert len(log.list_after(0)) == 4_000
 
 
 @pytest.mark.timeout(300)
@@ -282,9 +280,9 @@ def test_stopping_keeps_the_best_weights_in_the_folder_that_was_named(client_of,
 
     session = Session(keep=tmp_path / "kept")
     with client_of(session) as client:
-        found = upload(client, "digits.npy", npy(digits.astype(np.float32)))
+        state = upload(client, "digits.npy", npy(digits.astype(np.float32)))
         order = {
-            "upload": found["id"],
+            "upload": state["id"],
             "recipe": "ae",
             "max_time": 3600,
             "parameters": {"hidden": [16], "early_stopping": False},
@@ -311,8 +309,8 @@ def test_stopping_keeps_the_best_weights_in_the_folder_that_was_named(client_of,
 def test_cancelling_keeps_nothing_and_the_next_training_can_begin(opened, digits):
     client = opened("vae")
     version = client.get("/api/state").json()["version"]
-    found = upload(client, "digits.npy", npy(digits.astype(np.float32)))
-    order = {"upload": found["id"], "recipe": "vae", "max_time": 3600, "max_epochs": 1_000_000}
+    state = upload(client, "digits.npy", npy(digits.astype(np.float32)))
+    order = {"upload": state["id"], "recipe": "vae", "max_time": 3600, "max_epochs": 1_000_000}
     job = client.post("/api/train", json=order).json()["job"]
     process = client.app.state.jobs.jobs[job].process
     assert client.delete(f"/api/train/{job}").json()["status"] == "cancelled"
@@ -325,8 +323,8 @@ def test_cancelling_keeps_nothing_and_the_next_training_can_begin(opened, digits
 @pytest.mark.slow
 def test_what_cannot_be_learned_fails_with_the_library_s_own_words(opened, digits):
     client = opened("none")
-    found = upload(client, "digits.npy", npy(digits.astype(np.float32)))
-    job = client.post("/api/train", json={"upload": found["id"], "recipe": "ae", "n_components": 65}).json()["job"]
+    state = upload(client, "digits.npy", npy(digits.astype(np.float32)))
+    job = client.post("/api/train", json={"upload": state["id"], "recipe": "ae", "n_components": 65}).json()["job"]
     end = over(client, job)
     assert end["status"] == "failed"
     assert "n_components" in end["detail"]
@@ -336,9 +334,9 @@ def test_what_cannot_be_learned_fails_with_the_library_s_own_words(opened, digit
 @pytest.mark.slow
 def test_a_conditional_model_learns_from_the_labels_and_decodes_what_is_chosen(opened, digits):
     client = opened("none")
-    found = client.post("/api/uploads/dataset", json={"name": "digits"}).json()
+    state = client.post("/api/uploads/dataset", json={"name": "digits"}).json()
     order = {
-        "upload": found["id"],
+        "upload": state["id"],
         "recipe": "vae",
         "max_epochs": 5,
         "parameters": {"conditional": True, "hidden": [32]},
@@ -361,8 +359,8 @@ def test_a_training_ends_with_its_studio(client_of, digits):
 
     session = Session()
     with client_of(session) as client:
-        found = upload(client, "digits.npy", npy(digits.astype(np.float32)))
-        job = client.post("/api/train", json={"upload": found["id"], "recipe": "vae"}).json()["job"]
+        state = upload(client, "digits.npy", npy(digits.astype(np.float32)))
+        job = client.post("/api/train", json={"upload": state["id"], "recipe": "vae"}).json()["job"]
         process = client.app.state.jobs.jobs[job].process
     session.close()
     assert process.poll() is not None
@@ -375,8 +373,8 @@ def test_a_training_whose_model_is_to_be_kept_is_kept_when_its_studio_ends(clien
 
     session = Session(keep=tmp_path / "kept")
     with client_of(session) as client:
-        found = upload(client, "digits.npy", npy(digits.astype(np.float32)))
-        order = {"upload": found["id"], "recipe": "ae", "max_time": 3600, "parameters": {"hidden": [16]}}
+        state = upload(client, "digits.npy", npy(digits.astype(np.float32)))
+        order = {"upload": state["id"], "recipe": "ae", "max_time": 3600, "parameters": {"hidden": [16]}}
         job = client.post("/api/train", json=order).json()["job"]
         assert over(client, job, until=("training", "failed"))["status"] == "training"
     session.close()
@@ -385,8 +383,8 @@ def test_a_training_whose_model_is_to_be_kept_is_kept_when_its_studio_ends(clien
 
 def test_what_is_told_of_a_training_has_no_odd_numbers(digits):
     out = io.StringIO()
-    live = Live(digits[:2], out, max_time=10.0, max_epochs=4)
-    live.log(3, {"loss": float("nan"), "epoch": 2.0, "seconds": 1.0})
+    tracker = LiveTracker(digits[:2], out, max_time=10.0, max_epochs=4)
+    tracker.log(3, {"loss": float("nan"), "epoch": 2.0, "seconds": 1.0})
     told = json.loads(out.getvalue())
     assert told == {"kind": "history", "record": {"loss": None, "epoch": 2.0, "seconds": 1.0, "step": 3, "share": 0.5}}
 
