@@ -84,7 +84,7 @@ class Case:
         near = x.roll(1, 0) if parts.objective.neighbors is not None else None
         return (
             parts._replace(model=parts.model.to(dtype), objective=parts.objective.to(dtype)),
-            Batch(x, x, label=label, near=near),
+            Batch(x, x, label=label, neighbor=near),
         )
 
 

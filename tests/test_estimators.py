@@ -1,9 +1,12 @@
 """The estimators: scikit-learn's habits, and what people do with a fitted model."""
 
+import ast
+import inspect
 import json
 import pickle
 import warnings
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,9 +24,11 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
 
 import narrows
+import narrows.estimators.constructors
 from narrows import AE, DAE, SAE, VAE
 from narrows.data import as_rows, infer
 from narrows.evaluation.scores import log_likelihood
+from narrows.recipes import RECIPES
 
 SMALL = {"hidden": (16,), "max_epochs": 3, "random_state": 0, "device": "cpu", "precision": "float32"}
 
@@ -101,6 +106,34 @@ def test_a_data_frame_comes_back_as_one(vectors, columns, tmp_path):
         assert list(model.feature_names_in_) == columns
         with pytest.raises(ValueError, match="feature names"):
             model.transform(frame[columns[::-1]])
+
+
+def test_type_checkers_see_the_constructors():
+    """`scripts/check` compares the whole stub with what `scripts/stubs` would write; here its meaning counts."""
+    stub = ast.parse(Path(narrows.estimators.constructors.__file__).with_suffix(".pyi").read_text())
+    found = {}
+    for part in stub.body:
+        if isinstance(part, ast.ClassDef) and isinstance(part.body[-1], ast.FunctionDef):
+            first, rest = part.body[-1].args.args[1:], part.body[-1].args.kwonlyargs
+            defaults = part.body[-1].args.defaults + part.body[-1].args.kw_defaults
+            names = [argument.arg for argument in first + rest]
+            found[part.name] = (len(first), dict(zip(names, map(ast.literal_eval, defaults), strict=True)))
+    own = [narrows.estimator(name) for name, recipe in RECIPES.items() if recipe.is_own]
+    assert found == {
+        cls.__name__: (1, {p.name: p.default for p in inspect.signature(cls).parameters.values()}) for cls in own
+    }
+
+
+def test_help_documents_every_parameter():
+    """The recipe's own come first, then those of the training; the class's text and its examples stand around."""
+    text = inspect.getdoc(VAE)
+    places = [
+        text.index(f"\n{p.name} : {p.rule.describe()}, default {p.default!r}\n") for p in VAE.parameters().values()
+    ]
+    sections = [text.index(f"\n{name}\n---") for name in ("Parameters", "Other Parameters", "Examples")]
+    assert places == sorted(places)
+    assert sections[0] < places[0] < places[len(VAE.recipe.parameters) - 1] < sections[1]
+    assert sections[1] < places[len(VAE.recipe.parameters)] < places[-1] < sections[2]
 
 
 def test_parameters_are_stored_and_nothing_else():

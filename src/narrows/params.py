@@ -128,12 +128,13 @@ LAYER_WIDTHS = Satisfies(
 
 @dataclass(frozen=True)
 class Parameter:
-    """A hyperparameter: its name, default, rule (None for anything) and one line of help."""
+    """A hyperparameter: its name, default, rule (None for anything), one line of help, and type."""
 
     name: str
     default: Any
     rule: Rule | None
     help: str
+    type: Any = Any
 
     def check(self, owner: str, value: Any) -> None:
         """Raise a ValueError in the house's words unless the rule accepts `value`."""
@@ -155,14 +156,15 @@ def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
     for name, p in inspect.signature(function).parameters.items():
         if p.default is p.empty:
             continue
-        rule, words = None, ""
-        if get_origin(hints.get(name)) is Annotated:
-            for extra in get_args(hints[name])[1:]:
+        rule, words, kind = None, "", hints.get(name, Any)
+        if get_origin(kind) is Annotated:
+            kind, *extras = get_args(kind)
+            for extra in extras:
                 if isinstance(extra, str):
                     words = extra
                 else:
                     rule = extra
-        found[name] = Parameter(name, p.default, rule, words)
+        found[name] = Parameter(name, p.default, rule, words, kind)
     return found
 
 

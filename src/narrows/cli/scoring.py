@@ -46,8 +46,12 @@ def fit_outliers(
 
     given = inputs.dataset(data, "train")
     inputs.prepare(out, overwrite=overwrite)
-    share, steps = ("auto" if asked is None else asked for asked in (contamination, max_iter))
-    detector = OutlierDetector(share, max_iter=steps, random_state=seed).fit(_frame(given))
+    detector = OutlierDetector(
+        "auto" if contamination is None else contamination,
+        max_iter="auto" if max_iter is None else max_iter,
+        random_state=seed,
+    )
+    detector.fit(_frame(given))
     detector.save(out)
     say(f"{out}: {detector.trimmed_:.1%} of the rows were too strange to learn from")
 

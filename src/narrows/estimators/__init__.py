@@ -4,9 +4,16 @@ A class takes its parameters from its recipe's signature and from `signature.TRA
 must be and does is said once. Constructors only store; everything learned ends in an underscore.
 """
 
+from typing import TYPE_CHECKING
+
 from narrows.estimators.base import Estimator
 from narrows.estimators.loading import load
 from narrows.estimators.maps import MapAE
-from narrows.estimators.models import AE, DAE, SAE, VAE, ActiveUnits, estimator
+from narrows.estimators.models import AE, DAE, SAE, VAE, ActiveUnits
+
+if TYPE_CHECKING:
+    from narrows.estimators.constructors import estimator  # with the class of each name
+else:
+    from narrows.estimators.models import estimator
 
 __all__ = ["AE", "DAE", "SAE", "VAE", "ActiveUnits", "Estimator", "MapAE", "estimator", "load"]

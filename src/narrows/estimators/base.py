@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import copy
 import importlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from narrows import likelihoods, recipes, storage
 from narrows.data import as_array, as_floats, check_numeric, infer
-from narrows.estimators.generation import Generation, has_code
+from narrows.estimators.generation import Generation, needs_code
 from narrows.estimators.inference import Inference
 from narrows.estimators.labels import Labelled, learned, numbers_where_known
 from narrows.estimators.saving import documents, fingerprint
@@ -56,8 +56,10 @@ class Estimator(
     """
 
     recipe: ClassVar[recipes.Recipe]
+    n_components: Any
+    __init__: Callable[..., None]  # each subclass has one that is made from its recipe
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Estimator:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make an instance of a class that names a recipe; any other is abstract."""
         if not hasattr(cls, "recipe"):
             raise TypeError(f"{cls.__name__} is abstract, because it names no recipe. Use narrows.estimator(recipe).")
@@ -72,8 +74,8 @@ class Estimator(
             raise ValueError(
                 f"The recipe {recipe!r} must rename `{taken[0]}`: all estimators have a parameter of that name."
             )
-        cls.__init__ = constructor(cls.__name__, cls.parameters())  # type: ignore[method-assign]
-        cls.__doc__ = documentation(cls.__doc__ or "", cls.parameters())
+        cls.__init__ = constructor(cls.__name__, cls.parameters())  # type: ignore[misc]
+        cls.__doc__ = documentation(cls.__doc__ or "", cls.recipe.parameters)
 
     def __sklearn_is_fitted__(self) -> bool:
         """Whether a training has come to an end or a stop; `offset_` is what is found out last."""
@@ -93,7 +95,7 @@ class Estimator(
 
     # ---------------------------------------------------------------------------------------------- learning
 
-    def fit(self, X: Any, y: Any = None) -> Estimator:
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn from X.
 
         Parameters
@@ -149,7 +151,7 @@ class Estimator(
             raise failed
         return self
 
-    def partial_fit(self, X: Any, y: Any = None) -> Estimator:
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
         """One pass over X at a constant learning rate, from where the model stands. The first call builds the model.
 
         There is no schedule and no held-out data: call `fit` for the best result. The optimizer begins anew. What
@@ -385,8 +387,8 @@ class Estimator(
 
 
 # not as decorators: scikit-learn wraps what a class body defines, for set_output, and would lose the condition
-Estimator.transform = available_if(has_code)(Estimator.transform)  # type: ignore[method-assign]
-Estimator.fit_transform = available_if(has_code)(Estimator.fit_transform)
+Estimator.transform = needs_code(Estimator.transform)
+Estimator.fit_transform = needs_code(Estimator.fit_transform)
 
 
 def _names(X: Any) -> tuple[list[str | int] | None, str | None]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 import torch
@@ -27,6 +28,14 @@ def has_code(self: Any) -> bool:
     if getattr(self, "n_components", None) is None:
         raise AttributeError(f"This {type(self).__name__} has no codes, because n_components=None. Pass a number.")
     return True
+
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def needs_code(method: _Method) -> _Method:
+    """Hide `method` where there are no codes. Type checkers see it as it is, which scikit-learn's decorator hides."""
+    return cast(_Method, available_if(has_code)(method))
 
 
 class Generation(ABC):
@@ -61,7 +70,7 @@ class Generation(ABC):
     def applied(self, function: Any, rows: np.ndarray | Tensor) -> Tensor:
         """`function` over many examples."""
 
-    @available_if(has_code)
+    @needs_code
     def inverse_transform(self, Z: Any, y: Any = None) -> Any:
         """The examples at the codes Z (n, n_components), in the form and the units of the data fitted on.
 
@@ -78,8 +87,8 @@ class Generation(ABC):
             raise ValueError(f"Codes for {type(self).__name__} must be finite numbers.")
         return self._decoded(self._joined(Z, y))
 
-    @available_if(has_code)
-    def fit_sampler(self, X: Any, sampler: str | Sampler = "mixture", y: Any = None) -> Any:
+    @needs_code
+    def fit_sampler(self, X: Any, sampler: str | Sampler = "mixture", y: Any = None) -> Self:
         """Learn where the codes of X lie, so that `sample` draws from there. The model itself stays as it is.
 
         Of a stochastic code one draw from each example's posterior is taken, since those are what the decoder knows.
@@ -110,7 +119,7 @@ class Generation(ABC):
         self.samplers_ = {**others, found.name: found.fit(Z[few], seed, which)}
         return self
 
-    @available_if(has_code)
+    @needs_code
     def sample(
         self,
         n_samples: int = 1,
@@ -153,7 +162,7 @@ class Generation(ABC):
         told = np.empty((n_samples, 0)) if which is not None and not n_classes else self._told(None, y, n_samples)
         return self._decoded(self._with(self._allowed(z), told), draw=as_seed(generator) if noise else None)
 
-    @available_if(has_code)
+    @needs_code
     def sampler(self, name: str = "auto") -> Sampler:
         """Where `sample` draws codes from: see there for the names. It draws codes and knows their density.
 
@@ -180,7 +189,7 @@ class Generation(ABC):
             )
         raise ValueError(f"There is no sampler {name!r} yet: fit_sampler(X, {name!r}) learns one.")
 
-    @available_if(has_code)
+    @needs_code
     def traverse(
         self, X: Any = None, *, components: Any = None, n_steps: int = 9, span: float = 3.0, y: Any = None
     ) -> np.ndarray:
@@ -216,7 +225,7 @@ class Generation(ABC):
         decoded = np.asarray(self._decoded(self._with(self._allowed(z.reshape(-1, n)), told)))
         return decoded.reshape(len(dials), n_steps, *self.schema_.user_shape)
 
-    @available_if(has_code)
+    @needs_code
     def interpolate(self, a: Any, b: Any, *, n_steps: int = 9, path: str = "auto", y: Any = None) -> np.ndarray:
         """The way from example `a` to example `b` through the codes, both included: (n_steps, ...).
 
@@ -246,7 +255,7 @@ class Generation(ABC):
         z = torch.from_numpy(self._allowed(between(first, last, t).numpy()))
         return np.asarray(self._decoded(torch.cat([z, label_probs], 1)))
 
-    @available_if(has_code)
+    @needs_code
     def attribute(self, X: Any, y: Any) -> Attribute:
         """Where codes go as `y` grows: the dial "more of this", for `move` and for `traverse`.
 
@@ -262,7 +271,7 @@ class Generation(ABC):
         """
         return find_attribute(np.asarray(self._codes(X)).astype(np.float64), y)
 
-    @available_if(has_code)
+    @needs_code
     def move(self, X: Any, attribute: Attribute, amount: Any = 1.0, *, y: Any = None) -> Any:
         """X with more of an attribute, in the form and the units of X.
 

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from narrows.data import principal_axes, spaced_indices
-from narrows.estimators.base import Estimator
+from narrows.estimators import constructors
 from narrows.training import choose_precision
 
 _N_REFERENCES = 2_000  # training examples that are kept to compare with
@@ -28,7 +28,7 @@ _USUAL = 0.95  # of the reference examples are where the map is no emptier than 
 _BLOCK = 1_000  # examples that are compared at once
 
 
-class MapAE(Estimator, recipe="mapae"):
+class MapAE(constructors.MapAE, recipe="mapae"):
     """The autoencoder as a map: what is near in the data is near in the code, and each place can be decoded.
 
     A map in two dimensions such as UMAP or t-SNE draw, made by an encoder: new examples find their place at once,

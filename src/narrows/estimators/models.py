@@ -10,12 +10,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from narrows import recipes
 from narrows.bottlenecks import as_sparse
+from narrows.estimators import constructors
 from narrows.estimators.base import Estimator
 from narrows.estimators.maps import MapAE
 from narrows.params import Integer, Parameter
 
 
-class AE(Estimator, recipe="ae"):
+class AE(constructors.AE, recipe="ae"):
     """The plain autoencoder: as many outputs as inputs, and a few numbers between.
 
     With `hidden=()` it is linear, and its codes span the subspace of PCA.
@@ -30,7 +31,7 @@ class AE(Estimator, recipe="ae"):
     """
 
 
-class VAE(Estimator, recipe="vae"):
+class VAE(constructors.VAE, recipe="vae"):
     """The variational autoencoder: turn one dial a component, draw new examples, score any.
 
     The encoder gives a mean and a log standard deviation; z = mean + exp(log_std) * eps, pulled to N(0, I). After
@@ -49,7 +50,7 @@ class VAE(Estimator, recipe="vae"):
     """
 
 
-class DAE(Estimator, recipe="dae"):
+class DAE(constructors.DAE, recipe="dae"):
     """The denoising autoencoder: `denoise` gives clean data out of noisy data.
 
     It trains on clean examples, to which it adds the noise itself. `n_components=None` has no narrow code, so that no
@@ -69,7 +70,7 @@ class DAE(Estimator, recipe="dae"):
         return self.reconstruct(X)
 
 
-class SAE(Estimator, recipe="sae"):
+class SAE(constructors.SAE, recipe="sae"):
     """The sparse autoencoder: many units, of which few are active for one example.
 
     The decoder is a dictionary: each unit adds its own direction, so a unit's meaning can be looked at.

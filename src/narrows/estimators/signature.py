@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,17 +24,23 @@ _AUTO = OneOf(("auto",))
 
 def _training(
     *,
-    batch_size: Annotated[Any, either(Integer(1), _AUTO), "examples a step"] = "auto",
-    learning_rate: Annotated[Any, either(Real(0, open_low=True), _AUTO), "of Adam, at its height"] = "auto",
-    weight_decay: Annotated[Any, either(Real(0), _AUTO), "of AdamW, against over-fitting"] = "auto",
-    max_epochs: Annotated[Any, either(Integer(1), _AUTO), "passes over the data, at most"] = "auto",
-    max_time: Annotated[Any, either(Real(0, open_low=True), OneOf((None,))), "seconds to train, at most"] = None,
-    early_stopping: Annotated[bool, BOOL, "hold rows out, cool down at a plateau, keep the best weights"] = True,
+    batch_size: Annotated[Any, either(Integer(1), _AUTO), "examples in one training step"] = "auto",
+    learning_rate: Annotated[Any, either(Real(0, open_low=True), _AUTO), "highest learning rate of Adam"] = "auto",
+    weight_decay: Annotated[Any, either(Real(0), _AUTO), "weight decay of AdamW, against over-fitting"] = "auto",
+    max_epochs: Annotated[Any, either(Integer(1), _AUTO), "largest number of passes over the data"] = "auto",
+    max_time: Annotated[
+        Any, either(Real(0, open_low=True), OneOf((None,))), "longest time to train, in seconds"
+    ] = None,
+    early_stopping: Annotated[
+        bool, BOOL, "True to hold rows out, cool down at a plateau, and keep the best weights"
+    ] = True,
     validation_fraction: Annotated[
         float, Real(0, 1, open_low=True, open_high=True), "share of rows held out for early stopping"
     ] = 0.1,
     n_iter_no_change: Annotated[
-        Any, either(Integer(1), _AUTO), "looks without improvement that make a plateau; 'auto' is 10, for a map 25"
+        Any,
+        either(Integer(1), _AUTO),
+        "validations without improvement that make a plateau; 'auto' is 10, for a map 25",
     ] = "auto",
     contamination: Annotated[
         Any, either(Real(0, 0.5, open_low=True), _AUTO), "share of outliers that sets the threshold of `predict`"
@@ -41,27 +48,29 @@ def _training(
     device: Annotated[
         str,
         Satisfies("a device's name, such as 'auto', 'cpu', 'cuda'", lambda v: isinstance(v, str)),
-        "where to compute",
+        "device that computes",
     ] = "auto",
-    precision: Annotated[str, OneOf(PRECISIONS), "of the training step's products"] = "auto",
-    compile: Annotated[Any, either(BOOL, _AUTO), "whether to compile the training step"] = "auto",
+    precision: Annotated[
+        str, OneOf(PRECISIONS), "dtype of matrix products; with 'bfloat16', weights and losses stay in float32"
+    ] = "auto",
+    compile: Annotated[Any, either(BOOL, _AUTO), "True to compile the training step"] = "auto",
     sharded: Annotated[
-        Any, either(BOOL, _AUTO), "whether each of several processes holds a share of the model rather than all of it"
+        Any, either(BOOL, _AUTO), "True to give each of several processes a share of the model rather than all of it"
     ] = "auto",
     checkpoint: Annotated[
-        Any,
+        str | Path | None,
         Satisfies("a folder's path or None", lambda v: v is None or isinstance(v, (str, Path))),
-        "folder for checkpoints; fit goes on from one that it finds there",
+        "folder for checkpoints; fit resumes from the one that it finds there",
     ] = None,
     track: Annotated[
-        Any, Satisfies(tracking.WORDS, tracking.accepts), "where the history goes while it is made, beside that folder"
+        Any, Satisfies(tracking.WORDS, tracking.accepts), "trackers that get the losses during the training"
     ] = None,
     random_state: Annotated[
-        Any,
+        int | np.random.RandomState | np.random.Generator | None,
         RANDOM_STATE,
-        "seed of everything random",
+        "seed of everything random; None takes a fresh one",
     ] = None,
-    verbose: Annotated[int, Integer(0), "0 silent, 1 a progress bar and decisions, 2 a line an epoch"] = 0,
+    verbose: Annotated[int, Integer(0), "0 for silence, 1 for a progress bar and decisions, 2 for a line an epoch"] = 0,
 ) -> None:
     """The parameters that all estimators share."""
 
@@ -95,12 +104,20 @@ def constructor(name: str, declared: dict[str, Parameter]) -> Callable[..., None
     return __init__
 
 
-def documentation(words: str, declared: dict[str, Parameter]) -> str:
-    """A class's docstring with its parameters, from where they are declared."""
-    head, _, examples = inspect.cleandoc(words).partition("\n\nExamples\n")
-    lines = [f"{p.name} : default {p.default!r}\n    {p.help}." for p in declared.values()]
-    whole = f"{head}\n\nParameters\n----------\n" + "\n".join(lines)
-    return whole + (f"\n\nExamples\n{examples}" if examples else "")
+def documentation(text: str, own: dict[str, Parameter]) -> str:
+    """Return a class's docstring: `text`, and before its other sections the parameters, a recipe's `own` first."""
+    head, *sections = re.split(r"\n\n(?=\w+\n---)", inspect.cleandoc(text), maxsplit=1)
+    return "\n\n".join((head, _section("Parameters", own), _section("Other Parameters", TRAINING), *sections))
+
+
+def _section(title: str, declared: dict[str, Parameter]) -> str:
+    return "\n".join((title, "-" * len(title), *map(_entry, declared.values())))
+
+
+def _entry(parameter: Parameter) -> str:
+    rule = "anything" if parameter.rule is None else parameter.rule.describe()
+    text = parameter.help[:1].upper() + parameter.help[1:]
+    return f"{parameter.name} : {rule}, default {parameter.default!r}\n    {text}."
 
 
 def seed_of_run(random_state: Any, folder: Any) -> int:

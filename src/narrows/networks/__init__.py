@@ -3,6 +3,7 @@
 from narrows.networks.base import Decoder, Standardize
 from narrows.networks.build import (
     NAMES,
+    Name,
     OwnDecoder,
     OwnEncoder,
     accepts,
@@ -25,6 +26,7 @@ __all__ = [
     "Dictionary",
     "MLPDecoder",
     "MLPEncoder",
+    "Name",
     "OwnDecoder",
     "OwnEncoder",
     "PhotoUNet",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,8 @@ from narrows.networks.conv import ConvDecoder, ConvEncoder, UNet
 from narrows.networks.mlp import MLPDecoder, MLPEncoder, ResidualMLP
 from narrows.params import did_you_mean
 
-NAMES = ("auto", "mlp", "conv")
+Name = Literal["auto", "mlp", "conv"]
+NAMES = get_args(Name)
 _MLP_PIXELS = 32 * 32  # the largest grey image, in numbers, for which an MLP is the better bargain
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
+
+from torch import nn
 
 from narrows import likelihoods, networks
 from narrows.params import LAYER_WIDTHS, Integer, OneOf, Real, Satisfies, either
@@ -13,7 +15,7 @@ OptionalComponents = Annotated[
     int | None, either(Integer(1), OneOf((None,))), "numbers in a code; None for a model without a narrow code"
 ]
 Network = Annotated[
-    Any,
+    networks.Name | nn.Module | tuple[networks.Name | nn.Module, networks.Name | nn.Module],
     Satisfies(
         f"one of {', '.join(map(repr, networks.NAMES))}, a torch.nn.Module, or a pair (encoder, decoder) of such",
         lambda v: networks.accepts(v),
@@ -26,10 +28,10 @@ Hidden = Annotated[
 Likelihood = Annotated[
     str,
     OneOf(("auto", *likelihoods.LIKELIHOODS)),
-    "of the data given a code: 'auto' picks by the data, or " + ", ".join(likelihoods.LIKELIHOODS),
+    "distribution of the data given a code; 'auto' picks by the data",
 ]
 Level = Annotated[
-    Any,
+    float | tuple[float, float],
     Satisfies(
         "a float of at least 0, or a pair (low, high) of such",
         lambda v: (

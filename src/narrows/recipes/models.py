@@ -47,10 +47,10 @@ def vae(
         "distribution of all codes: 'standard', of mean 0, or a 'mixture' of Gaussians",
     ] = "standard",
     conditional: Annotated[
-        bool, BOOL, "whether the decoder is told each example's label: fit(X, y), then sample(n, y=label)"
+        bool, BOOL, "True to give the decoder each example's label: fit(X, y), then sample(n, y=label)"
     ] = False,
     label_weight: Annotated[
-        float, Real(0), "of a nat of label beside one of reconstruction, where some of the labels are missing"
+        float, Real(0), "weight of a nat of label beside a nat of reconstruction, where some labels are missing"
     ] = 10.0,
     network: Network = "auto",
     hidden: Hidden = (1024, 512),
@@ -123,7 +123,7 @@ def sae(
     schema: Schema,
     n_components: Components = 256,
     *,
-    sparsity: Annotated[str, OneOf(("topk", "l1", "kl")), "what keeps the code sparse"] = "topk",
+    sparsity: Annotated[str, OneOf(("topk", "l1", "kl")), "constraint that keeps the code sparse"] = "topk",
     k: Annotated[Any, either(Integer(1), OneOf(("auto",))), "units that are active for one example (topk)"] = "auto",
     strength: Annotated[float, Real(0), "weight of the sparsity cost (l1, kl)"] = 1.0,
     rate: Annotated[float, Real(0, 1, open_low=True, open_high=True), "target mean activation of a unit (kl)"] = 0.05,
@@ -176,7 +176,7 @@ def mapae(
     metric: Annotated[
         str,
         OneOf(("auto", "euclidean", "cosine")),
-        "by which those are found; 'auto' is 'cosine', of centred examples, for images, and else 'euclidean'",
+        "distance by which they are found; 'auto' is 'cosine', of centred examples, for images, and else 'euclidean'",
     ] = "auto",
     attraction: Annotated[
         float, Real(0, open_low=True), "pull between neighbours; 1 is that of t-SNE, more gathers clusters as UMAP does"

@@ -189,7 +189,7 @@ def _measure_dae(state: Run, model: DAE) -> None:
 
 
 def _measure_sae(state: Run, model: SAE) -> None:
-    _measure_code(state, "sae", model, model.k)
+    _measure_code(state, "sae", model, int(model.k))
     found = state.found["sae"]
     n = model.model_.bottleneck.n_components
     state.headlines["sae"] = (

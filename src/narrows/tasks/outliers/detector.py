@@ -17,7 +17,7 @@ likelihood of x.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -55,6 +55,13 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     recognised, and scored as if it had been held out: by the autoencoder that did not see it, without itself among its
     neighbours. So scores of old and new rows can be compared, and the threshold holds for both.
 
+    Parameters
+    ----------
+    contamination : share of outliers that sets the threshold, in (0, 0.5]; "auto" takes 0.05.
+    n_members : number of autoencoders, at least 2, each of which leaves out one fold of the rows.
+    max_iter : number of training steps; "auto" takes 1,000.
+    random_state : seed of everything random: an int, a numpy RandomState or Generator, or None.
+
     Attributes
     ----------
     offset_ : float, the threshold: `decision_function` is `score_samples` less it.
@@ -79,15 +86,17 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     def __init__(
         self,
         contamination: Annotated[
-            Any,
+            float | Literal["auto"],
             either(Real(0, 0.5, open_low=True), OneOf(("auto",))),
             "share of outliers that sets the threshold; 'auto' takes 0.05",
         ] = "auto",
         *,
         n_members: Annotated[int, Integer(2), "autoencoders, each of which leaves out one fold of the rows"] = 5,
-        max_iter: Annotated[Any, either(Integer(1), OneOf(("auto",))), "training steps; 'auto' takes 1,000"] = "auto",
+        max_iter: Annotated[
+            int | Literal["auto"], either(Integer(1), OneOf(("auto",))), "training steps; 'auto' takes 1,000"
+        ] = "auto",
         random_state: Annotated[
-            Any,
+            int | np.random.RandomState | np.random.Generator | None,
             RANDOM_STATE,
             "seed of everything random",
         ] = None,

@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -95,21 +95,23 @@ class PhotoDenoiser(BaseEstimator):
         self,
         method: Annotated[str, OneOf(("clean", "recorrupt", "blind_spot"))] = "clean",
         *,
-        level: Annotated[Any, either(get_args(recipes.Level)[1], _AUTO)] = "auto",
+        level: Annotated[
+            float | tuple[float, float] | Literal["auto"], either(get_args(recipes.Level)[1], _AUTO)
+        ] = "auto",
         widths: Annotated[Sequence[int], _WIDTHS] = (64, 128, 256),
         blocks: Annotated[int, Integer(1)] = 2,
         patch_size: Annotated[int, Integer(_SMALLEST)] = 64,
         batch_size: Annotated[int, Integer(1)] = 64,
         learning_rate: Annotated[float, Real(0, open_low=True)] = 5e-4,
-        max_epochs: Annotated[Any, either(Integer(1), _AUTO)] = "auto",
-        max_time: Annotated[Any, either(Real(0, open_low=True), OneOf((None,)))] = None,
+        max_epochs: Annotated[int | Literal["auto"], either(Integer(1), _AUTO)] = "auto",
+        max_time: Annotated[float | None, either(Real(0, open_low=True), OneOf((None,)))] = None,
         device: Annotated[str, Satisfies("a device's name", lambda v: isinstance(v, str))] = "auto",
         precision: Annotated[str, OneOf(PRECISIONS)] = "auto",
-        compile: Annotated[Any, either(BOOL, _AUTO)] = "auto",
+        compile: Annotated[bool | Literal["auto"], either(BOOL, _AUTO)] = "auto",
         checkpoint: Annotated[
-            Any, Satisfies("a folder's path or None", lambda v: v is None or isinstance(v, (str, Path)))
+            str | Path | None, Satisfies("a folder's path or None", lambda v: v is None or isinstance(v, (str, Path)))
         ] = None,
-        random_state: Annotated[Any, RANDOM_STATE] = None,
+        random_state: Annotated[int | np.random.RandomState | np.random.Generator | None, RANDOM_STATE] = None,
         verbose: Annotated[int, Integer(0)] = 0,
     ) -> None:
         self.method, self.level = method, level
