@@ -18,8 +18,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from narrows.estimators import load
-from narrows.studio.data import Colour, Data
 from narrows.studio.session import Session
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
@@ -82,28 +80,17 @@ def browser(launch) -> Iterator[object]:
 
 
 @pytest.fixture(scope="module")
-def studio(models, digits, table) -> Iterator[Callable[[str], Studio]]:
-    """The studio about a model, the same for all tests of this module."""
-    made: dict[str, Studio] = {}
-
-    def session(name: str) -> Session:
-        session = Session()
-        if name != "none":
-            if name == "table":
-                group = Colour.of(["a" if row % 2 else "b" for row in range(len(table))])
-                data = Data("people", table, None, {"group": group, "spread": Colour.of(table.std(1))})
-            else:
-                data = Data("digits", digits[:200], Colour.of(np.arange(200) % 10))
-            session.open(load(models[name]), data, name=name, path=models[name], saved=True)
-        return session
+def studio(new_session) -> Iterator[Callable[[str], Studio]]:
+    """Function that returns the server of a model, the same for all tests of this module."""
+    servers: dict[str, Studio] = {}
 
     def get(name: str) -> Studio:
-        if name not in made:
-            made[name] = Studio(lambda: session(name))
-        return made[name]
+        if name not in servers:
+            servers[name] = Studio(lambda: new_session(name))
+        return servers[name]
 
     yield get
-    for server in made.values():
+    for server in servers.values():
         server.stop()
 
 
