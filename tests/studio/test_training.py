@@ -12,7 +12,7 @@ from PIL import Image
 from narrows.data import infer
 from narrows.estimators import load
 from narrows.studio import messages
-from narrows.studio.jobs import EventLog
+from narrows.studio.event_log import EventLog
 from narrows.studio.uploads import Column, Upload
 from narrows.studio.worker import LiveTracker
 

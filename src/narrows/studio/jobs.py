@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from narrows.estimators import estimator, load
 from narrows.params import did_you_mean
 from narrows.studio import messages
 from narrows.studio.data import Colour, Data
+from narrows.studio.event_log import EventLog
 from narrows.studio.pictures import to_data_uri, to_display
 from narrows.studio.session import Session
 from narrows.studio.uploads import Upload, to_display_name
@@ -33,7 +34,6 @@ from narrows.studio.worker import N_EXAMPLES
 Status = Literal["starting", "training", "stopping", "done", "failed", "cancelled"]
 _FINAL = ("done", "failed", "cancelled")
 _MAX_UPLOADS, _MAX_JOBS = 4, 20
-_MAX_EVENTS = 4_000
 _SAVE_TIMEOUT = 60  # seconds that a training gets to save its model when the studio ends
 _NICENESS = 5  # trainings run at a lower priority, so that the dials stay fast
 # parameters that the page cannot set, or that are fields of the request
@@ -45,37 +45,6 @@ _RESERVED = (
 
 class Busy(Exception):
     """Another training is running."""
-
-
-class Event(NamedTuple):
-    """An event of a training, with its number."""
-
-    id: int
-    kind: str
-    data: Any
-
-
-class EventLog:
-    """The events of a training, for clients that connect late: all of them, but only the latest pictures."""
-
-    def __init__(self) -> None:
-        self._events: deque[Event] = deque(maxlen=_MAX_EVENTS)
-        self._last_id = 0
-        self._lock = threading.Lock()
-
-    def add(self, kind: str, data: Any, *, replace: bool = False) -> None:
-        """Add an event. With `replace`, earlier events of this kind are removed."""
-        with self._lock:
-            self._last_id += 1
-            if replace:
-                kept = [event for event in self._events if event.kind != kind]
-                self._events = deque(kept, maxlen=_MAX_EVENTS)
-            self._events.append(Event(self._last_id, kind, data))
-
-    def list_after(self, event_id: int) -> list[Event]:
-        """Return the events with a number above `event_id`."""
-        with self._lock:
-            return [event for event in self._events if event.id > event_id]
 
 
 class Job:
