@@ -76,21 +76,21 @@ class Guard:
     def _check_origin(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         """Return status and message of the refusal if a request may come from another site, otherwise None."""
         host = headers.get("host", "")
-        if len(headers.getlist("host")) != 1 or not self._is_own(host):
+        if len(headers.getlist("host")) != 1 or not self._is_this_machine(host):
             return (
                 403,
-                "The studio answers to localhost, to an IP address, and to names that --host gives. Open it under one.",
+                "Open the studio at localhost, at an IP address of this machine, or at the name that --host gives.",
             )
         origin = headers.get("origin")
         if origin is not None and split_origin(origin) != host.lower():
-            return 403, "This came from a page of another site."
+            return 403, "This request came from a page of another site."
         site = headers.get("sec-fetch-site", "none")
         is_link = headers.get("sec-fetch-mode") == "navigate" and scope.get("method") in _SAFE
         if site not in ("same-origin", "none") and not (is_link and scope["path"] == "/"):
-            return 403, "This came from a page of another site."
+            return 403, "This request came from a page of another site."
         return None
 
-    def _is_own(self, host: str) -> bool:
+    def _is_this_machine(self, host: str) -> bool:
         """True if a Host header names this machine. IP addresses are safe: no DNS entry can have such a name."""
         name = split_host(host)
         if name is None:
@@ -112,7 +112,7 @@ class Guard:
         ]
         if any(_is_equal(token, self.token) for token in tokens):
             return None
-        return 401, "The studio wants its token: open the link that it printed when it was started."
+        return 401, "The studio needs its token: open the link that it printed when it was started."
 
     async def _set_cookie(self, send: Send, location: str) -> None:
         """Put the token into a cookie, and redirect the browser to the address without it."""
