@@ -1,4 +1,4 @@
-"""The page's files: nothing inline, nothing from elsewhere, and what is vendored is what vendor.json lists."""
+"""The page's files: no inline code, nothing from other servers, and vendored files as vendor.json lists them."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ OURS = sorted(
 
 
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.relative_to(STATIC).as_posix())
-def test_nothing_comes_from_elsewhere(path):
+def test_nothing_comes_from_other_servers(path):
     text = path.read_text(encoding="utf-8")
     # names of namespaces and sources of formulas are not fetched
     links = re.findall(r"https?://[^\s\"')]+", re.sub(r"^\s*(//|\*).*$", "", text, flags=re.M))
@@ -49,7 +49,7 @@ def test_the_modules_of_the_first_panel_are_preloaded():
     assert preloaded == entries.union(*map(imports, entries))
 
 
-def test_vendored_files_are_the_listed_ones():
+def test_vendored_files_are_as_listed():
     listing = json.loads((STATIC / "vendor" / "vendor.json").read_text(encoding="utf-8"))
     for name, expected in listing["sha256"].items():
         assert hashlib.sha256((ROOT / name).read_bytes()).hexdigest() == expected, name
