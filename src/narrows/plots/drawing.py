@@ -1,4 +1,4 @@
-"""What pictures are made of, on axes that are given: images in rows, vectors in lanes, places on a map, curves."""
+"""Elements of pictures, drawn on axes: images in rows, vectors in lanes, places on a map, curves."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from narrows.plots import sheets, style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_BARS = 48  # columns that are bars with a name each; more are drawn as a line
-_GAP = 0.12  # of an image's width, between images
-_LANE = 0.42  # of the distance between two lanes, which the largest value reaches
+MOST_BARS = 48  # columns drawn as bars with a name each; more are drawn as a line
+_GAP = 0.12  # share of an image's width that lies between images
+_LANE = 0.42  # share of the distance between two lanes that the largest value takes
 
 
 def images(
@@ -24,12 +24,12 @@ def images(
     limits: tuple[float, float] | None = None,
     breaks: Sequence[int] = (),
 ) -> None:
-    """Rows of images (each n x h x w [x channels]; RGBA bytes as they are), with a label to the left of each.
+    """Draw rows of images (each n x h x w [x channels]; RGBA bytes as they are), with a label to the left of each.
 
     Parameters
     ----------
-    heads : (column, words) that stand above.
-    breaks : columns before which there is more room.
+    heads : (column, text) to write above.
+    breaks : columns with more room before them.
     """
     pasted = [opaque(row, limits) for _, row in rows]
     height, width = pasted[0].shape[1:3]
@@ -44,9 +44,9 @@ def images(
     ax.spines["bottom"].set_visible(False)
     ax.set_yticks([i * (height + gap) + height / 2 - 0.5 for i in range(len(rows))], [name for name, _ in rows])
     ax.set_xticks([])
-    for column, words in heads:
+    for column, head in heads:
         whole = int(column)
-        ax.text(lefts[whole], -gap, words, ha="left", va="bottom", fontsize=style.TEXT, color=style.SOFT)
+        ax.text(lefts[whole], -gap, head, ha="left", va="bottom", fontsize=style.TEXT, color=style.SOFT)
 
 
 def lanes(
@@ -55,14 +55,14 @@ def lanes(
     names: Sequence[str],
     unit: str,
 ) -> None:
-    """Vectors in lanes, one below the other, which share the columns and the scale.
+    """Draw vectors in lanes, one below the other, which share the columns and the scale.
 
     Parameters
     ----------
-    rows : for each lane its label, and in it series by name: the first as bars (a line, where there are many columns),
-        the second as short strokes (another line).
-    names : of the columns.
-    unit : of the values, for people.
+    rows : a label for each lane, and its series by name: the first as bars (a line, where there are many columns), the
+        second as short strokes (another line).
+    names : names of the columns.
+    unit : unit of the values, for people.
     """
     from matplotlib.lines import Line2D
 
@@ -96,15 +96,15 @@ def lanes(
 
 
 def columns(ax: Axes, names: Sequence[str]) -> None:
-    """The names of columns at the bottom, upright where they are long; numbers where there are many columns."""
+    """Write the names of columns at the bottom, upright where they are long; numbers where there are many columns."""
     if len(names) > MOST_BARS:
-        ax.set_xlabel("; ".join(words for words in ("columns by number", ax.get_xlabel()) if words))
+        ax.set_xlabel("; ".join(label for label in ("columns by number", ax.get_xlabel()) if label))
     else:
         ax.set_xticks(range(len(names)), _short(names), rotation=90 if _upright(names) else 0)
 
 
 def inches_below(names: Sequence[str]) -> float:
-    """How much room the names of columns need."""
+    """Return the room that the names of columns need, in inches."""
     return 0.085 * max(map(len, _short(names))) if _upright(names) else 0.2
 
 
@@ -117,7 +117,7 @@ def _short(names: Sequence[str]) -> list[str]:
 
 
 def legend(ax: Axes, kinds: Mapping[str, Any]) -> None:
-    """What is what, above the axes to the right."""
+    """Draw a legend above the axes, to the right."""
     ax.legend(
         list(kinds.values()),
         list(kinds),
@@ -134,9 +134,9 @@ def legend(ax: Axes, kinds: Mapping[str, Any]) -> None:
 
 
 def curves(ax: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str) -> None:
-    """Lines with their names and last values at their ends; the first name is drawn strongest."""
+    """Draw lines with their names and last values at their ends; the first one is the strongest."""
     ys = np.concatenate([np.asarray(line[1], dtype=float) for line in lines.values()])
-    # the first few looks are far off, and would press all that follows flat
+    # the first few losses are far off, and would flatten the rest
     low, high = float(np.nanmin(ys)), float(np.nanquantile(ys, 0.97))
     room = 0.06 * max(high - low, 1e-9)
     shown = low - room, max(high, low + 1e-9) + room
@@ -160,7 +160,7 @@ def curves(ax: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[float]]
 
 
 def places(ax: Axes, xy: np.ndarray, y: np.ndarray | None, classes: Sequence[object] | None) -> None:
-    """Points on a map: in one colour, by class, or by value."""
+    """Draw points on a map: in one colour, by class, or by value."""
     size = float(np.clip(9000 / max(len(xy), 1), 5, 28))
     shape: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.8}
     if y is None:
@@ -182,7 +182,7 @@ def places(ax: Axes, xy: np.ndarray, y: np.ndarray | None, classes: Sequence[obj
 
 
 def spans(ax: Axes, groups: Mapping[str, np.ndarray], names: Sequence[str], unit: str) -> None:
-    """How the values of each column lie: from the 5th to the 95th percentile, and thick the middle half.
+    """Draw the spread of the values of each column: the 5th to the 95th percentile, and thick the middle half.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def spans(ax: Axes, groups: Mapping[str, np.ndarray], names: Sequence[str], unit
 
 
 def spread(heights: Sequence[float], distance: float) -> list[float]:
-    """`heights` moved, in order, until no two are nearer than `distance`.
+    """Move `heights` up, in order, until no two are nearer than `distance`.
 
     >>> spread([1.0, 0.5, 5.0], 1.0)
     [1.5, 0.5, 5.0]
@@ -227,7 +227,7 @@ def spread(heights: Sequence[float], distance: float) -> list[float]:
 
 
 def number(value: float) -> str:
-    """A number for people: three digits, and a real minus sign.
+    """Format a number for people: three digits, and a real minus sign.
 
     >>> number(-35.17)
     '−35.2'
@@ -235,19 +235,19 @@ def number(value: float) -> str:
     if not np.isfinite(value):
         return str(value)
     digits = max(0, 2 - int(np.floor(np.log10(abs(value))))) if value else 0
-    words = f"{value:.{min(digits, 4)}f}"
-    if digits and "." in words:
-        words = words.rstrip("0").rstrip(".")
-    return words.replace("-", "\N{MINUS SIGN}")
+    text = f"{value:.{min(digits, 4)}f}"
+    if digits and "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def name_of(label: object) -> str:
-    """A label as people write it: 3.0 is 3."""
+    """Return a label as people write it: 3.0 is 3."""
     return f"{label:g}" if isinstance(label, float) else str(label)
 
 
 def opaque(row: np.ndarray, limits: tuple[float, float] | None) -> np.ndarray:
-    """Images as bytes with a density, n x h x w x 4; those that have one already as they are."""
+    """Return images as bytes with an alpha channel, n x h x w x 4; those that have one stay as they are."""
     if row.dtype == np.uint8 and row.ndim == 4 and row.shape[-1] == 4:
         return row
     colour = sheets.colour(sheets.as_bytes(row, limits))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-_SIDE = 64  # pixels that an image's longer side has on a sheet, about
+_SIDE = 64  # about as many pixels has the longer side of an image on a sheet
 _GAP = 3  # pixels between images
 _FONT = 14  # pixels
 _PAPER, _INK = 255, (60, 60, 60)
@@ -24,18 +24,24 @@ def sheet(
     scale: int | None = None,
     limits: tuple[float, float] | None = None,
 ) -> Image.Image:
-    """Images in rows and columns on one white sheet.
+    """Draw images in rows and columns on one white sheet.
 
     Parameters
     ----------
     images : (rows, columns, h, w) or (rows, columns, h, w, channels).
     labels : one for each row, written to its left.
     scale : pixels on the sheet for a pixel of an image; None enlarges small images to about 64 pixels.
-    limits : which values are black and white, see `as_bytes`.
+    limits : values that are black and white, see `as_bytes`.
 
     Returns
     -------
-    Pillow's image, ready to be saved.
+    Image
+        Pillow's image.
+
+    Raises
+    ------
+    ValueError
+        If the images have another number of axes, or there is not one label for each row.
 
     Examples
     --------
@@ -67,7 +73,7 @@ def sheet(
 
 
 def grid(images: np.ndarray, n_columns: int | None = None, limits: tuple[float, float] | None = None) -> np.ndarray:
-    """Images (n, h, w[, channels]) in rows and columns, about as many of either, with paper where there are none left.
+    """Arrange images (n, h, w[, channels]) in about as many rows as columns; the last row is filled up with paper.
 
     >>> grid(np.zeros((5, 8, 8))).shape
     (2, 3, 8, 8)
@@ -82,7 +88,7 @@ def grid(images: np.ndarray, n_columns: int | None = None, limits: tuple[float, 
 def compared(
     kinds: dict[str, np.ndarray], n_columns: int = 12, limits: tuple[float, float] | None = None
 ) -> tuple[np.ndarray, list[str]]:
-    """Rows that show the same examples in turn, one row a kind, and the rows' labels.
+    """Arrange kinds of the same examples in rows, kind below kind; return the rows and their labels.
 
     >>> images, labels = compared({"noisy": np.zeros((20, 8, 8)), "clean": np.zeros((20, 8, 8))})
     >>> images.shape, labels
@@ -95,12 +101,12 @@ def compared(
 
 
 def as_bytes(images: np.ndarray, limits: tuple[float, float] | None = None) -> np.ndarray:
-    """Images as uint8.
+    """Return images as uint8.
 
     Parameters
     ----------
-    images : of any real dtype; uint8 is handed back as it is.
-    limits : the values that become black and white; beyond them is cut off. None takes 0 and 1 where all values lie
+    images : images of any real dtype; uint8 is returned as it is.
+    limits : values that become black and white; values beyond are clipped. None takes 0 and 1 if all values lie
         between, otherwise the least and the greatest.
 
     Examples
@@ -124,7 +130,7 @@ def as_bytes(images: np.ndarray, limits: tuple[float, float] | None = None) -> n
 
 
 def colour(images: np.ndarray, n_axes: int = 1) -> np.ndarray:
-    """(..., h, w, 3), whatever the channels were; `n_axes` stand before h."""
+    """Return images with any channels as (..., h, w, 3); `n_axes` axes stand before h."""
     if images.ndim == n_axes + 2:
         images = images[..., None]
     channels = images.shape[-1]

@@ -1,7 +1,7 @@
-"""How pictures look: colours, markers and axes, said once, for matplotlib and for pages.
+"""The style of pictures: colours, markers and axes, for matplotlib and for pages.
 
-Nothing global is touched: every axes is dressed by itself. Colours of classes are told apart by colour-blind people
-with the markers, which change along with them.
+No global setting is changed: each axes is styled by itself. Each colour of a class has its own marker, so that
+colour-blind people can tell classes apart.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Layout = Literal["constrained", "compressed"]
 
-# by name, as a page's style sheet knows them; text on paper has a contrast of 4.5 at least
+# by their names in a page's style sheet; text on paper has a contrast of at least 4.5
 LIGHT = {
     "paper": "#fbfbf8",
     "raised": "#ffffff",
@@ -69,17 +69,17 @@ INK, SOFT, LINE, FIRST, SECOND = (LIGHT[name] for name in ("ink", "soft", "line"
 PALETTE = tuple(LIGHT[f"d{i}"] for i in range(10))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p", ">")  # one for each colour
 N_CLASSES = len(PALETTE)
-SEQUENCE = "cividis"  # of values that have an order: made for colour-blind people
-ADDS, TAKES = (18, 112, 160), (214, 108, 30)  # of values of either sign
+SEQUENCE = "cividis"  # for values with an order: made for colour-blind people
+ADDS, TAKES = (18, 112, 160), (214, 108, 30)  # for positive and negative values
 TEXT = 9.0  # points
-_PIXELS = 1.35  # of a page, for a point
+_PIXELS = 1.35  # pixels of a page for a point
 
 
 def new_axes(width: float, height: float, layout: Layout = "constrained") -> Axes:
-    """Axes on a figure of their own, of that many inches, which a notebook shows at the end of its cell.
+    """Return axes on a new figure of that many inches, which a notebook shows at the end of its cell.
 
-    Where pyplot is in use, or a notebook waits for its figures, the figure is pyplot's; elsewhere it belongs to
-    nobody, so that a program that draws many keeps none.
+    The figure is registered with pyplot if pyplot is in use or in a notebook. Elsewhere it is not, so that a program with
+    many figures keeps none in memory.
     """
     if "matplotlib.pyplot" in sys.modules or _in_notebook():
         from matplotlib import pyplot
@@ -89,7 +89,7 @@ def new_axes(width: float, height: float, layout: Layout = "constrained") -> Axe
 
 
 def own_axes(width: float, height: float, layout: Layout = "constrained") -> Axes:
-    """Axes on a figure that pyplot does not know."""
+    """Return axes on a figure that pyplot does not know."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -99,7 +99,7 @@ def own_axes(width: float, height: float, layout: Layout = "constrained") -> Axe
 
 
 def dress(ax: Axes, title: str = "", x: str = "", y: str = "", grid: Literal["x", "y", "both"] | None = "y") -> Axes:
-    """Give axes the house's look: a title to the left, no box, pale lines across `grid` ("x", "y", "both" or None)."""
+    """Style axes: a title to the left, no box, pale lines across `grid` ("x", "y", "both" or None)."""
     ax.set_title(title, loc="left", fontsize=TEXT + 2, color=INK)
     ax.set_xlabel(x, fontsize=TEXT, color=SOFT)
     ax.set_ylabel(y, fontsize=TEXT, color=SOFT)
@@ -113,9 +113,9 @@ def dress(ax: Axes, title: str = "", x: str = "", y: str = "", grid: Literal["x"
 
 
 def signed(values: np.ndarray) -> np.ndarray:
-    """Values of either sign, any shape, as colour and density (... x 4 bytes): blue adds, orange takes away.
+    """Return values of either sign as colours with alpha (... x 4 bytes): blue adds, orange takes away.
 
-    The density is as strong as the largest value allows.
+    The largest value is opaque.
     """
     share = np.nan_to_num(np.asarray(values, dtype=np.float64))
     share = share / max(float(np.abs(share).max(initial=0)), 1e-12)
@@ -125,16 +125,17 @@ def signed(values: np.ndarray) -> np.ndarray:
 
 
 def variables(colours: Mapping[str, str]) -> str:
-    """`LIGHT` or `DARK` as a style sheet's variables."""
+    """Return `LIGHT` or `DARK` as variables of a style sheet."""
     return " ".join(f"--{name}: {colour};" for name, colour in colours.items())
 
 
 def svg(ax: Axes, label: str, name: str) -> str:
-    """The figure of axes as SVG for a page: in the page's own colours and letters, light or dark, read out as `label`.
+    """Return the figure of axes as SVG for a page, in the page's colours and fonts.
 
     Parameters
     ----------
-    name : of the figure on its page, so that no two have ids in common.
+    label : text that screen readers read out.
+    name : name of the figure, unique on its page, so that no two figures share ids.
     """
     import matplotlib
 
@@ -142,28 +143,28 @@ def svg(ax: Axes, label: str, name: str) -> str:
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
         figure.savefig(stream, format="svg", transparent=True, metadata=nothing)
-    words = stream.getvalue()
-    words = words[words.index("<svg") :]
-    words = re.sub(r"<(metadata|!--).*?(</metadata>|-->)", "", words, flags=re.DOTALL)
-    words = re.sub(r' clip-path="url\([^)]*\)"', "", words)
-    words = re.sub(r"<clipPath.*?</clipPath>", "", words, flags=re.DOTALL)
-    used = set(re.findall(r'"#([^"]+)"', words))
-    words = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", words)
-    words = re.sub(r'"#([^"]+)"', rf'"#{name}-\1"', words)
-    words = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", words)
-    words = re.sub(r"(font: [^;\"]*?)(\d[\d.]*px) [^;\"]*", r"\1\2 var(--sans)", words)  # as matplotlib 3.8 writes it
+    source = stream.getvalue()
+    source = source[source.index("<svg") :]
+    source = re.sub(r"<(metadata|!--).*?(</metadata>|-->)", "", source, flags=re.DOTALL)
+    source = re.sub(r' clip-path="url\([^)]*\)"', "", source)
+    source = re.sub(r"<clipPath.*?</clipPath>", "", source, flags=re.DOTALL)
+    used = set(re.findall(r'"#([^"]+)"', source))
+    source = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", source)
+    source = re.sub(r'"#([^"]+)"', rf'"#{name}-\1"', source)
+    source = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", source)
+    source = re.sub(r"(font: [^;\"]*?)(\d[\d.]*px) [^;\"]*", r"\1\2 var(--sans)", source)  # as matplotlib 3.8 writes it
     for colour, value in LIGHT.items():
-        words = words.replace(value, f"var(--{colour})")
-    words = re.sub(r"<defs>\s*(<style[^>]*>.*?</style>)?\s*</defs>", "", words, flags=re.DOTALL)
-    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', words)
+        source = source.replace(value, f"var(--{colour})")
+    source = re.sub(r"<defs>\s*(<style[^>]*>.*?</style>)?\s*</defs>", "", source, flags=re.DOTALL)
+    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', source)
     assert box is not None
     width, height = (round(_PIXELS * float(side)) for side in box.groups())
     opening = f'<svg class="chart" viewBox="{box[0][9:-1]}" width="{width}" height="{height}" role="img" '
-    return opening + f'aria-label="{_attribute(label)}"' + re.sub(r"\n\s*", "\n", words[words.index(">") :])
+    return opening + f'aria-label="{_attribute(label)}"' + re.sub(r"\n\s*", "\n", source[source.index(">") :])
 
 
-def _attribute(words: str) -> str:
-    return words.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+def _attribute(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
 
 
 def _in_notebook() -> bool:
@@ -172,5 +173,5 @@ def _in_notebook() -> bool:
 
 
 def class_styles(labels: Sequence[object]) -> dict[object, tuple[str, str]]:
-    """A colour and a marker for each label, in order; after the tenth they begin again."""
+    """Return a colour and a marker for each label, in order; after the tenth they begin again."""
     return {label: (PALETTE[i % N_CLASSES], MARKERS[i % N_CLASSES]) for i, label in enumerate(labels)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def channel(n_lines: int = 33) -> str:
-    """Water through narrows: lines that come from the left, pass a narrow place together, and spread again."""
+    """Draw water through narrows: lines come from the left, pass a narrow place together, and spread again."""
     width, height, narrow = 1000.0, 200.0, 16.0
     middle = height / 2
     paths = []

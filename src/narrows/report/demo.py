@@ -21,7 +21,7 @@ from narrows.estimators import AE, DAE, SAE, VAE
 from narrows.estimators.base import Estimator
 from narrows.evaluation import evaluate
 from narrows.plots.drawing import number
-from narrows.report import atlas, baselines, charts, demo_words, page, records, sections
+from narrows.report import atlas, baselines, charts, demo_texts, page, records, sections
 from narrows.report.baselines import Baseline, mse, neighbour_accuracy, psnr
 from narrows.report.display import Display
 from narrows.report.machine import processor, threads
@@ -30,7 +30,7 @@ from narrows.version import __version__
 
 NOISE = 0.25  # standard deviation of the noise that the page shows being cleaned; pixels lie in [0, 1]
 _HIDDEN = (256, 128)
-_THREADS = 1  # steps as small as these gain little from a second thread, and lose much where cores are shared
+_THREADS = 1  # such small steps gain little from a second thread, and lose much on shared cores
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Run:
 
     @property
     def noisy(self) -> np.ndarray:
-        """The test pictures with noise, the same for every method."""
+        """Test pictures with noise, the same for every method."""
         return _spoiled(self.X_test, self.seed)
 
 
@@ -59,13 +59,14 @@ def run(out: Path, *, console: Console | None = None, seed: int = 0, budget: flo
     Parameters
     ----------
     out : the folder, made if it is not there; an older demo in it is replaced.
-    console : where to say what happens; None for silence.
-    seed : of everything random.
+    console : for progress; None for silence.
+    seed : seed of everything random.
     budget : share of the usual number of epochs; for tests.
 
     Returns
     -------
-    The page, `out`/index.html. It is one file that fetches nothing.
+    Path
+        The page, `out`/index.html. It is one file that fetches nothing.
 
     Raises
     ------
@@ -105,7 +106,7 @@ def run(out: Path, *, console: Console | None = None, seed: int = 0, budget: flo
 
 
 def _models(seed: int, budget: float) -> dict[str, Estimator]:
-    """The four, unfitted. Single precision and epochs, not seconds, make a seed give the same weights again."""
+    """Return the four models, unfitted. Single precision and a number of epochs make the weights repeatable."""
 
     def shared(epochs: int) -> dict[str, Any]:
         return {"max_epochs": max(1, round(budget * epochs)), "precision": "float32", "random_state": seed}
@@ -119,25 +120,25 @@ def _models(seed: int, budget: float) -> dict[str, Estimator]:
 
 
 def _train(state: Run, name: str, model: Estimator, console: Console) -> None:
-    """Fit one model, measure it, and say so in a line."""
+    """Fit one model, measure it, and print a line about it."""
     title = type(model).__name__
-    waiting = console.status(f"{title}: {demo_words.PURPOSES[name]}") if console.is_terminal else nullcontext()
+    waiting = console.status(f"{title}: {demo_texts.PURPOSES[name]}") if console.is_terminal else nullcontext()
     began = time.perf_counter()
     with waiting:
         model.fit(state.X)
         state.seconds[name] = time.perf_counter() - began
         state.models[name] = model
         _MEASURES[name](state, model)
-    number, words, beside = state.headlines[name]
-    console.print(f"  [bold]{title:<4}[/]{demo_words.PURPOSES[name]:<50} {state.seconds[name]:5.1f} s", highlight=False)
-    console.print(f"      {number} {words}; {beside}", highlight=False, style="dim")
+    number, description, beside = state.headlines[name]
+    console.print(f"  [bold]{title:<4}[/]{demo_texts.PURPOSES[name]:<50} {state.seconds[name]:5.1f} s", highlight=False)
+    console.print(f"      {number} {description}; {beside}", highlight=False, style="dim")
 
 
 # What is measured of each, on the test pictures
 
 
 def _measure_code(state: Run, name: str, model: Estimator, n_components: int) -> tuple[float, float]:
-    """Error and neighbours in the code, beside PCA with `n_components`; returns both accuracies."""
+    """Measure errors and neighbours in the code, beside PCA with `n_components`; return both accuracies."""
     pca = Baseline.fit(state.X, n_components)
     rebuilt, by_pca = np.asarray(model.reconstruct(state.X_test)), pca.reconstruct(state.X_test)
     labels = state.y, state.y_test
@@ -159,8 +160,8 @@ def _measure_code(state: Run, name: str, model: Estimator, n_components: int) ->
 
 
 def _measure_ae(state: Run, model: Estimator) -> None:
-    own, pca = _measure_code(state, "ae", model, 2)
-    state.headlines["ae"] = f"{own:.0%}", "of digits known by their neighbours on the map", f"PCA's map: {pca:.0%}"
+    accuracy, pca = _measure_code(state, "ae", model, 2)
+    state.headlines["ae"] = f"{accuracy:.0%}", "of digits known by their neighbours on the map", f"PCA's map: {pca:.0%}"
 
 
 def _measure_vae(state: Run, model: VAE) -> None:
@@ -236,7 +237,7 @@ def _write(state: Run, path: Path, seconds: float) -> None:
             _rows(state), ("Model", "What", "narrows", "PCA", "of size"), _facts(state, seconds)
         ),
         f'vae.report_\nnarrows.load("{path.parent / "models" / "vae"}")': records.decisions(
-            named, demo_words.COMMANDS.format(models=path.parent / "models")
+            named, demo_texts.COMMANDS.format(models=path.parent / "models")
         ),
     }
     page.write(
@@ -251,7 +252,7 @@ def _write(state: Run, path: Path, seconds: float) -> None:
 
 def _reworded(state: Run, section: Section, code: str) -> Section:
     """Return a section with the demo's own text, and the Python that makes the model where it is first shown."""
-    title, intro, model = demo_words.SECTIONS[section.name]
+    title, intro, model = demo_texts.SECTIONS[section.name]
     made = f"{records.constructed(state.models[model], model)}\n" if model else ""
     return replace(section, title=title, intro=intro, code=made + code)
 
@@ -259,14 +260,14 @@ def _reworded(state: Run, section: Section, code: str) -> Section:
 def _hero(state: Run) -> str:
     shown = state.X_test[int(np.argmax(state.y_test == 3))]
     rebuilt = state.models["vae"].reconstruct(shown[None])[0]
-    steps = "".join(f"<li><b>{text(name)}</b><span>{text(words)}</span></li>" for name, words in demo_words.PARTS)
+    steps = "".join(f"<li><b>{text(name)}</b><span>{text(part)}</span></li>" for name, part in demo_texts.PARTS)
     cards = ""
     for name, model in state.models.items():
-        number, words, beside = map(text, state.headlines[name])
+        number, description, beside = map(text, state.headlines[name])
         cards += (
-            f'<li><p class="kind">{text(type(model).__name__)}<small>{text(demo_words.FULL_NAMES[name])}</small></p>'
-            f"<p>{text(demo_words.PURPOSES[name])}</p>"
-            f'<p class="measured"><b>{number}</b> {words}<small>{beside}</small></p></li>'
+            f'<li><p class="kind">{text(type(model).__name__)}<small>{text(demo_texts.FULL_NAMES[name])}</small></p>'
+            f"<p>{text(demo_texts.PURPOSES[name])}</p>"
+            f'<p class="measured"><b>{number}</b> {description}<small>{beside}</small></p></li>'
         )
     return (
         f'<p class="mark">narrows</p><h1>Everything goes through a&nbsp;narrow&nbsp;place.</h1>'
@@ -284,7 +285,7 @@ _DATA_LINES = 'X, X_test = (load_dataset("digits", split).X for split in ("train
 
 
 def _one_of_each(state: Run) -> tuple[list[int], list[int]]:
-    """One test picture of each digit, the one that the VAE reconstructs best, a 3 first; and the digits."""
+    """Return the test picture of each digit that the VAE reconstructs best, a 3 first; and the digits."""
     error = np.square(state.measured["vae"]["rebuilt"] - state.X_test).mean((1, 2))
     digits = [3, 0, 1, 2, 4, 5, 6, 7, 8, 9]
     places = [np.flatnonzero(state.y_test == digit) for digit in digits]
@@ -304,21 +305,21 @@ def _cleaned(state: Run) -> dict[str, tuple[str, np.ndarray]]:
     names = {"noisy": "Noisy", "median": "Median filter", "pca": "PCA", "dae": "DAE"}
     notes = {"pca": f", {measured['n_pca']} numbers"}
     rows = {
-        words: (f"{measured[name][1]:.1f} dB{notes.get(name, '')}", measured[name][0].clip(0, 1))
-        for name, words in names.items()
+        label: (f"{measured[name][1]:.1f} dB{notes.get(name, '')}", measured[name][0].clip(0, 1))
+        for name, label in names.items()
     }
     return {**rows, "Clean": ("", state.X_test)}
 
 
 def _rows(state: Run) -> list[tuple[object, ...]]:
-    """Model, what, its value, PCA's, and how many numbers PCA had."""
+    """Return rows of the table: model, measure, its value, PCA's, and PCA's number of components."""
     measured, dae = state.measured, state.measured["dae"]
     rows: list[tuple[object, ...]] = []
     for name in ("ae", "vae", "sae"):
         f, n = measured[name], measured[name]["pca"].n_components
         rows.append((name.upper(), "squared error a pixel", f"{f['mse']:.4f}", f"{f['pca_mse']:.4f}", n))
-        words = f"{baselines.N_NEIGHBOURS} nearest neighbours name the digit"
-        rows.append((name.upper(), words, f"{f['accuracy']:.1%}", f"{f['pca_accuracy']:.1%}", n))
+        description = f"{baselines.N_NEIGHBOURS} nearest neighbours name the digit"
+        rows.append((name.upper(), description, f"{f['accuracy']:.1%}", f"{f['pca_accuracy']:.1%}", n))
     vae, sae = measured["vae"], measured["sae"]
     n_vae, n_sae = (state.models[name].model_.bottleneck.n_components for name in ("vae", "sae"))
     rows[4:4] = [

@@ -1,4 +1,4 @@
-"""The machine that a page is made on: its name, and how much of it is used."""
+"""The machine that a page is made on: its processor and threads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def threads(n: int) -> Iterator[None]:
 
 
 def processor() -> str:
-    """The processor's name, as well as the system tells it."""
+    """Return the name of the processor, as far as the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What the demo says: of the four models, of the narrow place, and of each section of its page."""
+"""Texts of the demo: about the four models, the parts, and each section of its page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ narrows denoise {models}/dae digits -o cleaned.png
 narrows fit mnist --recipe vae --n-components 16 --out mnist-vae
 narrows recipes"""
 
-# by a section's name: its title, its words, and the model whose making is shown
+# by a section's name: its title, its text, and the model whose code is shown
 SECTIONS = {
     "reconstructions": (
         "What comes out at the other end",
