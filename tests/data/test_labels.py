@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from narrows.data.labels import check_labels, read_labels
+from narrows.data.labels import check_labels, find_classes, read_labels
 
 
 @pytest.mark.parametrize("n", [3, None])
@@ -90,3 +90,13 @@ def test_labels_in_memory(y, labels):
 def test_labels_in_memory_of_another_number(y):
     with pytest.raises(ValueError, match=r"y passed to fit must hold one number for each of 2 examples.*\. Pass y="):
         check_labels(y, 2, "fit", "number", " Pass y=.")
+
+
+def test_classes():
+    classes, indices = find_classes(np.array(["b", "a", "b"]), "fit", "pass more")
+    assert (classes.tolist(), indices.tolist()) == (["a", "b"], [1, 0, 1])
+    with pytest.raises(ValueError, match=r"at least 2 classes\. All 3 are of one class, 1: pass more\."):
+        find_classes(np.ones(3, int), "fit", "pass more")
+    for fraction in (0.5, np.inf):
+        with pytest.raises(ValueError, match=f"must hold classes. Got numbers such as {fraction:g}"):
+            find_classes(np.array([1, fraction]), "fit", "pass more")

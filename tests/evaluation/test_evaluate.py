@@ -159,10 +159,12 @@ def test_labels_must_fit(models: dict[str, Any], data: dict[str, Any]):
         narrows.evaluate(model, X, np.arange(49))
     with pytest.raises(ValueError, match=r"Training examples are passed by name: train=X"):
         narrows.evaluate(model, X, X)
-    with pytest.raises(ValueError, match="All 50 labels are 3: leave y out"):
+    with pytest.raises(ValueError, match="All 50 are of one class, 3: leave y out"):
         narrows.evaluate(model, X, np.full(50, 3))
-    with pytest.raises(ValueError, match="none may be missing"):
+    with pytest.raises(ValueError, match=r"must hold classes. Got numbers such as 0\.02"):
         narrows.evaluate(model, X, np.linspace(0, 1, 50))
+    with pytest.raises(ValueError, match="none may be missing"):
+        narrows.evaluate(model, X, [None, *range(49)])
     lonely = np.arange(50) == 7
     found = narrows.evaluate(model, X, lonely)
     assert "one example only" in found.missing["probe_accuracy"]

@@ -75,6 +75,33 @@ def check_labels(y: Any, n: int, owner: str, what: str = "label", hint: str = ""
     return labels.astype(str) if is_words else labels
 
 
+def find_classes(labels: np.ndarray, owner: str, advice: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sorted classes in labels (n,), of which none is missing, and the class index of each label (n,).
+
+    Parameters
+    ----------
+    owner, advice : the taker of the labels, and what to do about a single class, for the message.
+
+    Raises
+    ------
+    ValueError
+        If the labels are numbers with fractions or infinite, or of fewer than two classes.
+    """
+    classes, indices = np.unique(labels, return_inverse=True)
+    is_fraction = classes.dtype.kind == "f" and ~(np.isfinite(classes) & (classes == np.rint(classes)))
+    if np.any(is_fraction):
+        raise ValueError(
+            f"y passed to {owner} must hold classes. Got numbers such as {classes[is_fraction][0]:g}: cut them into "
+            "classes first, for instance with numpy.digitize."
+        )
+    if len(classes) < 2:
+        raise ValueError(
+            f"y passed to {owner} must hold labels of at least 2 classes. All {len(labels)} are of one "
+            f"class, {classes.tolist()[0]!r}: {advice}."
+        )
+    return classes, indices.astype(np.int64)
+
+
 def split_known(y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the labels as an array, and a mask of the known ones: None, NaN and pandas' NA and NaT are missing."""
     labels = np.asarray(y)

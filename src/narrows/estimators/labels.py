@@ -13,7 +13,7 @@ from torch import Tensor
 
 from narrows.bottlenecks import UNKNOWN
 from narrows.data import Schema
-from narrows.data.labels import check_labels, split_known
+from narrows.data.labels import check_labels, find_classes, split_known
 from narrows.model import Autoencoder, infer_label
 
 _SHOWN = 10  # classes named in a message, at most
@@ -97,17 +97,8 @@ def learn_classes(schema: Schema, y: Any, n: int, owner: str) -> Schema:
     labels = _checked(labels, n, owner)[is_known]
     if len(labels) == 0:
         raise ValueError(f"y passed to {owner} holds no label at all. Pass some, or conditional=False.")
-    classes, counts = np.unique(labels, return_counts=True)
-    if len(classes) < 2:
-        raise ValueError(
-            f"y passed to {owner} holds one class, {classes[0].item()!r}: a conditional model learns from differences "
-            "between classes. Pass examples of at least two, or conditional=False."
-        )
-    if classes.dtype.kind == "f" and (classes != np.rint(classes)).any():
-        raise ValueError(
-            f"y passed to {owner} must hold classes. Got numbers such as {classes[classes != np.rint(classes)][0]:g}: "
-            "cut them into classes first, for instance with numpy.digitize."
-        )
+    classes, indices = find_classes(labels, owner, "pass examples of another class, or conditional=False")
+    counts = np.bincount(indices)
     return replace(
         schema,
         classes=tuple(classes.tolist()),

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from narrows.data import count_rows, spaced_indices, take_rows
-from narrows.data.labels import check_labels, split_known
+from narrows.data.labels import check_labels, find_classes, split_known
 from narrows.evaluation import calibration, labels, likelihood, manifold, reconstruction, samples, sparsity
 from narrows.evaluation.absent import Absent
 from narrows.evaluation.inspection import Inspection
@@ -216,15 +216,9 @@ def _class_numbers(y: Any, n: int) -> np.ndarray | None:
     if y is None:
         return None
     y, known = split_known(check_labels(y, n, "evaluate", hint=" Training examples are passed by name: train=X."))
-    if not known.all() or (y.dtype.kind == "f" and not (np.isfinite(y) & (y == np.round(y))).all()):
-        raise ValueError("The `y` parameter of evaluate must hold classes: no fractions, and none may be missing.")
-    classes, numbers = np.unique(y, return_inverse=True)
-    if len(classes) < 2:
-        raise ValueError(
-            f"The `y` parameter of evaluate must hold at least two classes. All {n} labels are "
-            f"{classes.tolist()[0]!r}: leave y out."
-        )
-    return numbers.astype(np.int64)
+    if not known.all():
+        raise ValueError("y passed to evaluate must hold a label for each example: none may be missing.")
+    return find_classes(y, "evaluate", "leave y out")[1]
 
 
 def _index(n: int, model: FittedModel) -> np.ndarray:

@@ -78,8 +78,8 @@ _PIXELS = 1.35  # pixels of a page for a point
 def new_axes(width: float, height: float, layout: Layout = "constrained") -> Axes:
     """Return axes on a new figure of that many inches, which a notebook shows at the end of its cell.
 
-    The figure is registered with pyplot if pyplot is in use or in a notebook. Elsewhere it is not, so that a program with
-    many figures keeps none in memory.
+    The figure is registered with pyplot if pyplot is in use or in a notebook. Elsewhere it is not, so that a program
+    with many figures keeps none in memory.
     """
     if "matplotlib.pyplot" in sys.modules or _in_notebook():
         from matplotlib import pyplot

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from narrows.bottlenecks import UNKNOWN, LabelHead
 from narrows.data import take_rows
-from narrows.data.labels import fill_unknown, split_known
+from narrows.data.labels import fill_unknown, find_classes, split_known
 from narrows.estimators import VAE
 from narrows.estimators.signature import as_seed
 from narrows.tasks.labels.base import SemiSupervisedModel, default_n_components
@@ -77,11 +77,9 @@ class Classifier(ClassifierMixin, SemiSupervisedModel):
             If `encoder` is not an estimator of narrows, or not a VAE for "joint".
         """
         labels, known = self._targets(y, self._start_fit(X, y))
-        self.classes_, indices = np.unique(labels[known], return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs labels of at least 2 classes. Got one class, {self.classes_[0].item()!r}."
-            )
+        self.classes_, indices = find_classes(
+            labels[known], type(self).__name__, "give some examples of another class their label"
+        )
         class_index = np.full(len(labels), UNKNOWN)
         class_index[known] = indices
         if self.method == "joint":
