@@ -1,4 +1,4 @@
-"""How fast, and in how much memory, a model is applied to a file that is larger than a block.
+"""Speed and memory of applying a model to a file that is larger than a block.
 
     python benchmarks/apply.py [real pixels] [--repeats 3] [--quick]
 
@@ -31,7 +31,7 @@ import torch
 from common import SEED, alone, arguments, grown_mib, in_turn, keep, show, timed
 
 import narrows
-from narrows.accelerate.onednn_linear import linear, worthwhile
+from narrows.accelerate.onednn_linear import is_onednn_faster, linear
 from narrows.estimators.parallel import rows_per_block
 
 N, N_QUICK, N_FITTED = 1_000_000, 60_000, 10_000
@@ -97,14 +97,14 @@ def measure(folder: Path, n: int, kind: str, repeats: int) -> dict[str, Any]:
     seconds = in_turn(
         {
             "product": lambda _: product(rows, n, torch.mm),
-            **({"product_onednn": lambda _: product(rows, n, by_onednn)} if worthwhile() else {}),
+            **({"product_onednn": lambda _: product(rows, n, by_onednn)} if is_onednn_faster() else {}),
             "transform": lambda _: timed(lambda: model.transform(X))[1],
             "read": lambda _: timed(lambda: read(path))[1],
         },
         repeats,
     )
-    best = {name: min(found) for name, found in seconds.items()}
-    middle = {name: statistics.median(found) for name, found in seconds.items()}
+    best = {name: min(times) for name, times in seconds.items()}
+    middle = {name: statistics.median(times) for name, times in seconds.items()}
     products = [name for name in seconds if name.startswith("product")]
     fewer = [m for m in (10_000, 100_000) if m < n]
     each = {str(m): min(timed(lambda m=m: model.transform(X[:m]))[1] for _ in range(5)) / m * 1e6 for m in fewer}
@@ -127,7 +127,7 @@ def measure(folder: Path, n: int, kind: str, repeats: int) -> dict[str, Any]:
 
 
 def memory(method: str, folder: Path) -> dict[str, float]:
-    """How much memory `method` takes above that of a model that has been loaded and used."""
+    """Return the memory that `method` takes beyond that of a model which has been loaded and used."""
     model = narrows.load(folder / "model", device="cpu")
     model.transform(np.load(folder / "x.npy", mmap_mode="r")[:100])
     return grown_mib(lambda: model.stream(folder / "x.npy", folder / "out.npy", method), CPU)
@@ -142,11 +142,11 @@ def main() -> None:
     for kind in options.jobs or KINDS:
         with tempfile.TemporaryDirectory() as folder:
             n, repeats = (N_QUICK, 1) if options.quick else (N, options.repeats)
-            found = measure(Path(folder), n, kind, repeats)
+            results = measure(Path(folder), n, kind, repeats)
         print(f"\n{kind}")
-        show(found)
+        show(results)
         if not options.quick:
-            keep(f"apply_{kind}", {"command": f"python benchmarks/apply.py {kind}", "seed": SEED, **found})
+            keep(f"apply_{kind}", {"command": f"python benchmarks/apply.py {kind}", "seed": SEED, **results})
 
 
 if __name__ == "__main__":

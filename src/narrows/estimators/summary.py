@@ -11,7 +11,7 @@ from narrows.bottlenecks import active_components
 from narrows.data import subsample_evenly
 from narrows.evaluation.scores import AUTO_CONTAMINATION, apply_to_code
 from narrows.model import Autoencoder
-from narrows.training import n_looked_at
+from narrows.training import n_health_rows
 from narrows.version import __version__
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def summarize(estimator: Estimator, rows: np.ndarray) -> Summary:
     """Look at the codes and scores of a model that was trained on `rows`. The estimator stays as it is."""
     model = estimator.module()
     n_seen = estimator.n_iter_ * len(rows)
-    sample = subsample_evenly(rows, n_looked_at(model, n_seen))
+    sample = subsample_evenly(rows, n_health_rows(model, n_seen))
     z, order, kl, unused, notes = None, None, None, None, []
     if model.stochastic is not None:
         h = estimator.applied(model.encoder, sample)
