@@ -18,14 +18,7 @@ from narrows.estimators.generation import Generation, needs_code
 from narrows.estimators.inference import Inference
 from narrows.estimators.labels import label_indices_where_known, learn_classes
 from narrows.estimators.saving import documents, fingerprint
-from narrows.estimators.signature import (
-    TRAINING,
-    as_seed,
-    constructor,
-    documentation,
-    reset_fitted,
-    seed_of_run,
-)
+from narrows.estimators.signature import TRAINING, as_seed, constructor, documentation, reset_fitted, seed_of_run
 from narrows.estimators.summary import card, summarize
 from narrows.objectives import Objective
 from narrows.params import Parameter
