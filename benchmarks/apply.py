@@ -1,4 +1,4 @@
-"""How fast, and in how much memory, a model is applied to a file that is larger than a block.
+"""Speed and memory of applying a model to a file that is larger than a block.
 
     python benchmarks/apply.py [real pixels] [--repeats 3] [--quick]
 
@@ -31,8 +31,8 @@ import torch
 from common import SEED, alone, arguments, grown_mib, in_turn, keep, show, timed
 
 import narrows
-from narrows.accelerate.onednn_linear import linear, worthwhile
-from narrows.estimators.parallel import rows_at_once
+from narrows.accelerate.onednn_linear import is_onednn_faster, linear
+from narrows.estimators.parallel import rows_per_block
 
 N, N_QUICK, N_FITTED = 1_000_000, 60_000, 10_000
 SIZES = (784, 512, 256, 16)
@@ -92,19 +92,19 @@ def measure(folder: Path, n: int, kind: str, repeats: int) -> dict[str, Any]:
     X = np.load(path, mmap_mode="r")
     model = narrows.AE(SIZES[-1], hidden=SIZES[1:-1], max_epochs=1, random_state=SEED, verbose=0, device="cpu")
     model.fit(np.array(X[:N_FITTED])).save(folder / "model")
-    rows = rows_at_once(model.schema_, model.model_)
+    rows = rows_per_block(model.schema_, model.model_)
     model.transform(X[:N_FITTED])
     seconds = in_turn(
         {
             "product": lambda _: product(rows, n, torch.mm),
-            **({"product_onednn": lambda _: product(rows, n, by_onednn)} if worthwhile() else {}),
+            **({"product_onednn": lambda _: product(rows, n, by_onednn)} if is_onednn_faster() else {}),
             "transform": lambda _: timed(lambda: model.transform(X))[1],
             "read": lambda _: timed(lambda: read(path))[1],
         },
         repeats,
     )
-    best = {name: min(found) for name, found in seconds.items()}
-    middle = {name: statistics.median(found) for name, found in seconds.items()}
+    best = {name: min(times) for name, times in seconds.items()}
+    middle = {name: statistics.median(times) for name, times in seconds.items()}
     products = [name for name in seconds if name.startswith("product")]
     fewer = [m for m in (10_000, 100_000) if m < n]
     each = {str(m): min(timed(lambda m=m: model.transform(X[:m]))[1] for _ in range(5)) / m * 1e6 for m in fewer}
@@ -112,7 +112,7 @@ def measure(folder: Path, n: int, kind: str, repeats: int) -> dict[str, Any]:
         "n": n,
         "data": model.schema_.describe(),
         "threads": torch.get_num_threads(),
-        "rows_at_once": rows,
+        "rows_per_block": rows,
         "seconds": seconds,
         "gflops": {name: OPERATIONS * n / best[name] / 1e9 for name in (*products, "transform")},
         "share_best": {name: best[name] / best["transform"] for name in products},
@@ -127,7 +127,7 @@ def measure(folder: Path, n: int, kind: str, repeats: int) -> dict[str, Any]:
 
 
 def memory(method: str, folder: Path) -> dict[str, float]:
-    """How much memory `method` takes above that of a model that has been loaded and used."""
+    """Return the memory that `method` takes beyond that of a model which has been loaded and used."""
     model = narrows.load(folder / "model", device="cpu")
     model.transform(np.load(folder / "x.npy", mmap_mode="r")[:100])
     return grown_mib(lambda: model.stream(folder / "x.npy", folder / "out.npy", method), CPU)
@@ -142,11 +142,11 @@ def main() -> None:
     for kind in options.jobs or KINDS:
         with tempfile.TemporaryDirectory() as folder:
             n, repeats = (N_QUICK, 1) if options.quick else (N, options.repeats)
-            found = measure(Path(folder), n, kind, repeats)
+            results = measure(Path(folder), n, kind, repeats)
         print(f"\n{kind}")
-        show(found)
+        show(results)
         if not options.quick:
-            keep(f"apply_{kind}", {"command": f"python benchmarks/apply.py {kind}", "seed": SEED, **found})
+            keep(f"apply_{kind}", {"command": f"python benchmarks/apply.py {kind}", "seed": SEED, **results})
 
 
 if __name__ == "__main__":

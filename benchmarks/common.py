@@ -1,4 +1,4 @@
-"""What the benchmarks share: options, clocks, medians, peak memory, plain products, and the machine beside each number.
+"""Functions that the benchmarks share: options, clocks, medians, peak memory, plain products, and the machine.
 
 Measured calls are run in turn (peer, ours, peer, ours, ...) after a warm-up, and medians are compared, so that what
 else the machine does meanwhile befalls all sides alike.
@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 
 
 def arguments(doc: str | None, jobs: Collection[str]) -> argparse.ArgumentParser:
-    """What every script takes: the names of its `jobs`. A script adds options of its own."""
+    """Return a parser for the names of `jobs`. A script adds options of its own."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("jobs", nargs="*", choices=[*jobs, []], help="which (default: all)")
     return parser
@@ -57,7 +57,7 @@ def checked_out(commit: str) -> Iterator[Path]:
 
 
 def timed(call: Callable[[], _T], device: torch.device | None = None) -> tuple[_T, float]:
-    """What `call` returns, and its seconds; a GPU has finished before either clock is read."""
+    """Return the result of `call`, and its seconds. A GPU is synchronised before each reading of the clock."""
     _wait(device)
     start = time.perf_counter()
     result = call()
@@ -96,17 +96,17 @@ def product_seconds(
     def block() -> None:
         for _ in range(10):
             for a, b in calls:
-                torch.mm(a, b)  # without `out`: into a given place it is slower on the CPU
+                torch.mm(a, b)  # without `out`, which is slower on the CPU
 
     block()
     if device.type == "cuda":
-        block = _recorded(block)  # as narrows' own steps are: else it would be the launching that is measured
+        block = _recorded(block)  # as narrows' steps are: otherwise launching would be measured
     medians = [statistics.median(timed(block, device)[1] for _ in range(9)) for _ in range(5)]
     return min(medians) / 10, operations
 
 
 def _recorded(block: Callable[[], None]) -> Callable[[], None]:
-    """What plays back the kernels of `block`, which has run once."""
+    """Return a function that replays the kernels of `block`, which must have run once."""
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         block()
@@ -117,9 +117,9 @@ def memory_mib() -> tuple[float, float]:
     """Resident memory of this process now, and at its peak, in MiB."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
-        # not getrusage: there a child begins with the peak of the process that started it
-        found = {line.split(":")[0]: float(line.split()[1]) / 1024 for line in lines if line.startswith("Vm")}
-        return found["VmRSS"], found["VmHWM"]
+        # not getrusage: its peak in a child includes that of the parent
+        sizes = {line.split(":")[0]: float(line.split()[1]) / 1024 for line in lines if line.startswith("Vm")}
+        return sizes["VmRSS"], sizes["VmHWM"]
     except OSError:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (_MIB if sys.platform == "darwin" else 1024)
         return peak, peak
@@ -130,10 +130,10 @@ def grown_mib(call: Callable[[], object], device: torch.device) -> dict[str, flo
     before, _ = memory_mib()
     call()
     _, peak = memory_mib()
-    found = {"peak_mib": peak, "grown_mib": peak - before}
+    sizes = {"peak_mib": peak, "grown_mib": peak - before}
     if device.type == "cuda":
-        found["device_mib"] = torch.cuda.max_memory_allocated(device) / _MIB
-    return found
+        sizes["device_mib"] = torch.cuda.max_memory_allocated(device) / _MIB
+    return sizes
 
 
 def alone(*command: str) -> Any:
@@ -161,9 +161,9 @@ def keep(name: str, results: dict[str, Any], *peers: str) -> Path:
     """Write `results` to NAME.json with the machine, the versions and the day, and say where."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
-    whole = {"machine": machine(*peers), "day": time.strftime("%Y-%m-%d"), **results}
-    path.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
-    print(f"\n{json.dumps(whole['machine'])}\nwritten to {path}")
+    document = {"machine": machine(*peers), "day": time.strftime("%Y-%m-%d"), **results}
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    print(f"\n{json.dumps(document['machine'])}\nwritten to {path}")
     return path
 
 

@@ -1,4 +1,4 @@
-"""What judging costs, and how far it can be trusted, on Fashion-MNIST (60,000 train, 10,000 test).
+"""Cost and accuracy of evaluation, on Fashion-MNIST (60,000 train, 10,000 test).
 
     python benchmarks/evaluation.py [evaluate nll sweep] [--epochs N]
 
@@ -27,14 +27,14 @@ CHECKED = (128, 2, 16)  # fitted from the start, too
 
 
 def clocked(call: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
-    """What `call` returns, and how long it took."""
+    """Return the result of `call`, and its duration."""
     wall, cpu = time.perf_counter(), time.process_time()
-    found = call()
-    return found, {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
+    result = call()
+    return result, {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
 
 
 def evaluate(X: Any, T: Any, y: np.ndarray, epochs: int | None) -> dict[str, Any]:
-    """Everything that there is to say of a VAE on 10,000 images, beside PCA."""
+    """All measures of a VAE on 10,000 images, beside PCA."""
     model = narrows.VAE(16, likelihood="bernoulli", max_epochs=epochs or 5, random_state=SEED).fit(X)
     before, _ = memory_mib()
     table, cost = clocked(lambda: narrows.evaluate(model, T, y, train=X))
@@ -51,42 +51,49 @@ def nll(X: Any, T: Any, y: np.ndarray, epochs: int | None) -> dict[str, Any]:
     model = narrows.VAE(3, hidden=(), max_epochs=epochs or 60, random_state=SEED, **settings).fit(rows)
     prepared = model.prepared(rows).double().numpy()
     exact = -PCA(3).fit(prepared).score(prepared) + model.schema_.log_scale
-    found = narrows.evaluate(model, rows, measures=["nll", "elbo"], n_draws=256)
-    few = np.unique(np.linspace(0, len(rows) - 1, 1_000).astype(int))  # those whose likelihood is estimated
-    here = -PCA(3).fit(prepared).score(prepared[few]) + model.schema_.log_scale
-    kept = {"K": 256, "n": len(few), "nll": found["nll"], "exact": here, "exact_all": exact, "elbo": found["elbo"]}
-    return {**kept, "gap": found["nll"] - here, "words": found.explained["nll"]}
+    table = narrows.evaluate(model, rows, measures=["nll", "elbo"], n_draws=256)
+    subset = np.unique(np.linspace(0, len(rows) - 1, 1_000).astype(int))  # rows whose likelihood is estimated
+    exact_subset = -PCA(3).fit(prepared).score(prepared[subset]) + model.schema_.log_scale
+    results = {
+        "K": 256,
+        "n": len(subset),
+        "nll": table["nll"],
+        "exact": exact_subset,
+        "exact_all": exact,
+        "elbo": table["elbo"],
+    }
+    return {**results, "gap": table["nll"] - exact_subset, "words": table.explained["nll"]}
 
 
 def sweep(X: Any, T: Any, y: np.ndarray, epochs: int | None) -> dict[str, Any]:
     """Eight sizes of AE at once, and some of them from the start."""
     path = RESULTS / "evaluation_sweep.json"
-    found: dict[str, Any] = json.loads(path.read_text())["sweep"] if path.exists() else {}
-    if found.get("max_epochs", epochs) != epochs:
-        found = {}
-    found["max_epochs"] = epochs
+    results: dict[str, Any] = json.loads(path.read_text())["sweep"] if path.exists() else {}
+    if results.get("max_epochs", epochs) != epochs:
+        results = {}
+    results["max_epochs"] = epochs
     model = narrows.AE(max_epochs="auto" if epochs is None else epochs, random_state=SEED)
 
     def noted(**more: Any) -> None:
-        found.update(more)
-        keep("evaluation_sweep", {"seed": SEED, "n_train": len(X), "n_test": len(T), "sweep": found})
+        results.update(more)
+        keep("evaluation_sweep", {"seed": SEED, "n_train": len(X), "n_test": len(T), "sweep": results})
 
     for size in CHECKED:
-        if f"single_{size}" not in found:
+        if f"single_{size}" not in results:
             one, cost = clocked(lambda size=size: narrows.AE(**{**model.get_params(), "n_components": size}).fit(X))
             mse = narrows.evaluate(one, T, measures=["mse"])["mse"]
             noted(**{f"single_{size}": {**cost, "epochs": one.n_iter_, "mse": mse}})
-        if "all" not in found:
+        if "all" not in results:
             swept, cost = clocked(lambda: narrows.sweep(model, X, sizes=SIZES, test=T))
             print(swept)
             mse = {str(r["n_components"]): r["mse"] for r in swept.results}
             pca = {str(r["n_components"]): r["pca_mse"] for r in swept.results}
-            words = {"recommended": swept.recommended, "reason": swept.reason}
-            noted(all={**cost, "mode": swept.mode, **words, "mse": mse, "pca_mse": pca})
+            recommendation = {"recommended": swept.recommended, "reason": swept.reason}
+            noted(all={**cost, "mode": swept.mode, **recommendation, "mse": mse, "pca_mse": pca})
             swept.plot(Path(__file__).parent.parent / "docs" / "sweep.png")
-    found["cost_ratio"] = found["all"]["cpu_seconds"] / found[f"single_{SIZES[-1]}"]["cpu_seconds"]
-    found["mse_ratio"] = {str(n): found["all"]["mse"][str(n)] / found[f"single_{n}"]["mse"] for n in CHECKED}
-    return found
+    results["cost_ratio"] = results["all"]["cpu_seconds"] / results[f"single_{SIZES[-1]}"]["cpu_seconds"]
+    results["mse_ratio"] = {str(n): results["all"]["mse"][str(n)] / results[f"single_{n}"]["mse"] for n in CHECKED}
+    return results
 
 
 JOBS = {"evaluate": evaluate, "nll": nll, "sweep": sweep}

@@ -59,11 +59,11 @@ def dae(X: np.ndarray, T: np.ndarray) -> dict[str, float]:
     _, seconds = timed(lambda: model.fit(X / np.float32(255)))
     clean = T / np.float32(255)
     noisy = clean + np.random.default_rng(SEED).normal(0, SIGMA, clean.shape).astype(np.float32)
-    found = {"seconds": seconds, "epochs": model.n_iter_, "psnr": psnr(model.denoise(noisy), clean)}
+    results = {"seconds": seconds, "epochs": model.n_iter_, "psnr": psnr(model.denoise(noisy), clean)}
     clean, noisy = clean[:N_DENOISED], noisy[:N_DENOISED]
-    found["n_compared"] = N_DENOISED
-    found["psnr_compared"] = psnr(model.denoise(noisy), clean)
-    found["psnr_noisy"] = psnr(noisy, clean)
+    results["n_compared"] = N_DENOISED
+    results["psnr_compared"] = psnr(model.denoise(noisy), clean)
+    results["psnr_noisy"] = psnr(noisy, clean)
     rivals: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
         "tv": lambda image, strength: denoise_tv_chambolle(image, weight=strength),
         "wavelet": lambda image, strength: denoise_wavelet(image, sigma=strength, rescale_sigma=True),
@@ -77,9 +77,9 @@ def dae(X: np.ndarray, T: np.ndarray) -> dict[str, float]:
             psnr(np.stack([clean_by(image, SIGMA * share) for image in noisy]).clip(0, 1), clean)
             for share in (0.4, 0.6, 0.8, 1.0, 1.3)
         ]
-        found[f"psnr_{name}"] = max(tried)
-    found["gain"] = found["psnr_compared"] - max(found[f"psnr_{name}"] for name in rivals)
-    return found
+        results[f"psnr_{name}"] = max(tried)
+    results["gain"] = results["psnr_compared"] - max(results[f"psnr_{name}"] for name in rivals)
+    return results
 
 
 def psnr(images: np.ndarray, clean: np.ndarray) -> float:

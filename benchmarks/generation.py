@@ -34,31 +34,31 @@ def energy(A: np.ndarray, B: np.ndarray) -> float:
 
 
 def samplers(X: np.ndarray, y: np.ndarray, T: np.ndarray, t: np.ndarray) -> dict[str, Any]:
-    """What fits the codes of held-out digits, and whose samples are nearest to them."""
+    """Samplers by the log-density of held-out codes, and by the distance of samples to held-out digits."""
     model = narrows.AE(8, random_state=SEED).fit(X)
     model.fit_sampler(X, "mixture").fit_sampler(X, "flow")
     codes = torch.from_numpy(model.transform(T)).double()
-    found: dict[str, Any] = {"energy_of_training_images": energy(X, T)}
+    results: dict[str, Any] = {"energy_of_training_images": energy(X, T)}
     for name in ("gaussian", "mixture", "flow"):
         drawn = model.sample(N_SAMPLES, sampler=name, random_state=SEED)
-        found[name] = {"nats": float(model._sampler(name).log_prob(codes).mean()), "energy": energy(drawn, T)}
-    found["gaussians_in_the_mixture"] = len(model.samplers_["mixture"].tensors["weights"])
-    return found
+        results[name] = {"nats": float(model._sampler(name).log_prob(codes).mean()), "energy": energy(drawn, T)}
+    results["gaussians_in_the_mixture"] = len(model.samplers_["mixture"].tensors["weights"])
+    return results
 
 
 def conditional(X: np.ndarray, y: np.ndarray, T: np.ndarray, t: np.ndarray) -> dict[str, Any]:
-    """Whether what is drawn is of the label that was asked for."""
+    """Share of samples that have the requested label."""
     model = narrows.VAE(8, conditional=True, **SIZES).fit(X, y)
     judge = KNeighborsClassifier(5).fit(np.concatenate([X, T]).reshape(-1, 64), np.concatenate([y, t]))
-    asked = np.repeat(model.classes_, 100)
+    labels = np.repeat(model.classes_, 100)
     plain = narrows.AE(8, **SIZES).fit(X).fit_sampler(X, "mixture", y)
-    found: dict[str, Any] = {"inferred_labels_of_test": float((model.infer_labels(T) == t).mean())}
+    results: dict[str, Any] = {"inferred_labels_of_test": float((model.infer_labels(T) == t).mean())}
     sides = {"VAE": (model, "auto"), "VAE, from the prior": (model, "prior"), "AE, mixtures": (plain, "auto")}
     for name, (one, sampler) in sides.items():
-        drawn = one.sample(len(asked), y=asked, sampler=sampler, random_state=SEED)
-        right = float((judge.predict(drawn.reshape(-1, 64)) == asked).mean())
-        found[name] = {"asked_label": right, "energy": energy(drawn, T)}
-    return found
+        drawn = one.sample(len(labels), y=labels, sampler=sampler, random_state=SEED)
+        right = float((judge.predict(drawn.reshape(-1, 64)) == labels).mean())
+        results[name] = {"asked_label": right, "energy": energy(drawn, T)}
+    return results
 
 
 JOBS = {"samplers": samplers, "conditional": conditional}
@@ -69,10 +69,12 @@ def main() -> None:
     names = arguments(__doc__, JOBS).parse_args().jobs or list(JOBS)
     train, test = (narrows.load_dataset("digits", split) for split in ("train", "test"))
     for name in names:
-        found = JOBS[name](train.X, np.asarray(train.y), test.X, np.asarray(test.y))
+        results = JOBS[name](train.X, np.asarray(train.y), test.X, np.asarray(test.y))
         print(f"\n{name}: {JOBS[name].__doc__}")
-        show(found)
-        keep(f"generation_{name}", {"seed": SEED, "n_train": len(train.X), "n_test": len(test.X), name: found}, "zuko")
+        show(results)
+        keep(
+            f"generation_{name}", {"seed": SEED, "n_train": len(train.X), "n_test": len(test.X), name: results}, "zuko"
+        )
 
 
 if __name__ == "__main__":

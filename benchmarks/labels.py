@@ -55,26 +55,26 @@ def job(name: str, draws: int, methods: list[str]) -> dict[str, Any]:
     pca = PCA(50, random_state=SEED).fit(flat)
     start = time.process_time()
     encoder = narrows.AE(**ENCODER).fit(X)
-    found: dict[str, Any] = {"encoder": repr(encoder), "encoder_cpu_seconds": time.process_time() - start}
+    results: dict[str, Any] = {"encoder": repr(encoder), "encoder_cpu_seconds": time.process_time() - start}
     for n in NUMBERS:
         accuracies: dict[str, list[float]] = {}
         for draw in range(draws):
             rows = drawn(y, n, draw)
-            few = np.full(len(y), -1)
-            few[rows] = y[rows]
+            partial_labels = np.full(len(y), -1)
+            partial_labels[rows] = y[rows]
             for peer, model in peers(pca).items():
                 accuracies.setdefault(peer, []).append(model.fit(flat[rows], y[rows]).score(flat_test, t))
             for method in methods:
-                given = narrows.VAE(**ENCODER) if method == "joint" else FrozenEstimator(encoder)
-                model = Classifier(given, method=method, random_state=draw).fit(X, few)
+                base = narrows.VAE(**ENCODER) if method == "joint" else FrozenEstimator(encoder)
+                model = Classifier(base, method=method, random_state=draw).fit(X, partial_labels)
                 accuracies.setdefault(f"narrows, {method}", []).append(model.score(T, t))
         means = {side: float(np.mean(values)) for side, values in accuracies.items()}
         best = max(v for side, v in means.items() if not side.startswith("narrows"))
         points = {side: 100 * (v - best) for side, v in means.items() if side.startswith("narrows")}
         spread = {side: float(np.std(values)) for side, values in accuracies.items()}
-        found[f"{n} labels"] = {"accuracy": means, "deviation": spread, "points above the best peer": points}
-        show({f"{name}, {n} labels": found[f"{n} labels"]})
-    return found
+        results[f"{n} labels"] = {"accuracy": means, "deviation": spread, "points above the best peer": points}
+        show({f"{name}, {n} labels": results[f"{n} labels"]})
+    return results
 
 
 def main() -> None:
@@ -84,9 +84,9 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=["spread"])
     options = parser.parse_args()
     for name in options.jobs or ("mnist", "fashion-mnist"):
-        found = job(name, options.draws, options.methods)
+        results = job(name, options.draws, options.methods)
         what = "" if options.methods == ["spread"] else "_" + "-".join(options.methods)
-        keep(f"labels_{name}{what}", {"seed": SEED, "n": 60_000, "draws": options.draws, **found})
+        keep(f"labels_{name}{what}", {"seed": SEED, "n": 60_000, "draws": options.draws, **results})
 
 
 if __name__ == "__main__":

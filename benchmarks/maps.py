@@ -42,20 +42,20 @@ def judged(Z: np.ndarray, T: np.ndarray, y: np.ndarray) -> dict[str, float]:
 
 
 def votes(Z: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The commonest label among the nearest neighbours of each point but itself."""
+    """Return the commonest label among the nearest neighbours of each point but itself."""
     z, labels = torch.from_numpy(np.asarray(Z, dtype=np.float64)), torch.from_numpy(y.astype(np.int64))
-    found = []
+    winners = []
     for start in range(0, len(z), 1000):
         distances = torch.cdist(z[start : start + 1000], z)
         rows = torch.arange(len(distances))
         distances[rows, start + rows] = torch.inf
         near = labels[distances.topk(_VOTES, largest=False).indices]
-        found.append(torch.nn.functional.one_hot(near).sum(1).argmax(1))
-    return torch.cat(found).numpy()
+        winners.append(torch.nn.functional.one_hot(near).sum(1).argmax(1))
+    return torch.cat(winners).numpy()
 
 
 def worked(call: Callable[[], Any]) -> tuple[Any, float]:
-    """What `call` returns, and the seconds of processor time that it took."""
+    """Return the result of `call`, and its seconds of processor time."""
     start = time.process_time()
     return call(), time.process_time() - start
 
@@ -91,21 +91,21 @@ def by_narrows(name: str) -> Callable[[np.ndarray, np.ndarray, Path | None], tup
 
     def side(X: np.ndarray, T: np.ndarray, kept: Path | None) -> tuple[np.ndarray, dict[str, float]]:
         folder = None if kept is None else kept / name
-        found: dict[str, Any] = {}
+        figures: dict[str, Any] = {}
         if folder is not None and (folder / "recipe.json").exists():
-            model, found = narrows.load(folder), json.loads((folder / "fitted.json").read_text())
+            model, figures = narrows.load(folder), json.loads((folder / "fitted.json").read_text())
         else:
             model, seconds = worked(lambda: narrows.estimator(name)(random_state=SEED, verbose=2).fit(X))
-            found["fit_cpu_seconds"] = seconds
+            figures["fit_cpu_seconds"] = seconds
             if folder is not None:
                 model.save(folder)
-                (folder / "fitted.json").write_text(json.dumps(found))
+                (folder / "fitted.json").write_text(json.dumps(figures))
         Z, took = applied(model.transform, T)
-        found |= {"transform_cpu_seconds": took, "epochs": model.n_iter_}
-        found["mse"] = float(np.square((model.inverse_transform(Z) - T.astype(np.float32)) / 255).mean())
+        figures |= {"transform_cpu_seconds": took, "epochs": model.n_iter_}
+        figures["mse"] = float(np.square((model.inverse_transform(Z) - T.astype(np.float32)) / 255).mean())
         if hasattr(model, "trust"):
-            found |= by_fifths(model.trust(T), T, Z)
-        return Z, found
+            figures |= by_fifths(model.trust(T), T, Z)
+        return Z, figures
 
     return side
 
@@ -145,8 +145,8 @@ def main() -> None:
         for side in options.sides:
             if side in results and not options.again:
                 continue
-            Z, found = SIDES[side](train.X, test.X, options.models and options.models / name)
-            results[side] = {**judged(Z, test.X, np.asarray(test.y)), **found}
+            Z, figures = SIDES[side](train.X, test.X, options.models and options.models / name)
+            results[side] = {**judged(Z, test.X, np.asarray(test.y)), **figures}
             print(f"\n{name}, {side}: {SIDES[side].__doc__}")
             show(results[side])
             setting = {"seed": SEED, "n_train": len(train.X), "n_test": len(test.X), "threads": torch.get_num_threads()}

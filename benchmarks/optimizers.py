@@ -1,4 +1,4 @@
-"""Which optimizer and batch size get furthest in the same time: a VAE 784-512-256-16 on Fashion-MNIST.
+"""Optimizers and batch sizes by their loss after the same time: a VAE 784-512-256-16 on Fashion-MNIST.
 
     python benchmarks/optimizers.py [adamw-128 adam-128 adamw-512 ...] [--seconds 15] [--seeds 1]
 
@@ -113,7 +113,7 @@ def main() -> None:
     images, test = (narrows.load_dataset("fashion-mnist", part).X for part in ("train", "test"))
     schema = infer(images, "VAE")
     X, T = (schema.prepare(torch.from_numpy(part)) for part in (images, test))
-    found: dict[str, Any] = {"seconds": options.seconds, "seeds": options.seeds, "n": len(X), "ways": {}}
+    results: dict[str, Any] = {"seconds": options.seconds, "seeds": options.seeds, "n": len(X), "ways": {}}
     for name in options.jobs or WAYS:
         way, best = WAYS[name], None
         for factor in _RATES:
@@ -125,10 +125,10 @@ def main() -> None:
             }
             if best is None or result["negative_elbo"] < best["negative_elbo"]:
                 best = result
-        found["ways"][name] = best
+        results["ways"][name] = best
         print(name)
         show(best)
-    keep("optimizers", found, "schedulefree")
+    keep("optimizers", results, "schedulefree")
 
 
 if __name__ == "__main__":

@@ -45,10 +45,10 @@ class Split(NamedTuple):
 def sets() -> dict[str, Path]:
     """The sets by name."""
     folder = Path(os.environ.get("NARROWS_DATA", ".")) / "anomaly"
-    found = {path.stem.partition("_")[2]: path for path in sorted(folder.glob("*.npz"))}
-    if not found:
+    paths = {path.stem.partition("_")[2]: path for path in sorted(folder.glob("*.npz"))}
+    if not paths:
         raise SystemExit(f"There are no sets in {folder}: NARROWS_DATA must name the folder that holds `anomaly`.")
-    return found
+    return paths
 
 
 def split(path: Path, job: str, seed: int) -> Split:
@@ -56,8 +56,8 @@ def split(path: Path, job: str, seed: int) -> Split:
     rng = np.random.default_rng(seed)
     with np.load(path) as data:
         X, y = data["X"].astype(np.float64), data["y"].astype(bool)
-    chosen = rng.permutation(len(X))[:MOST_ROWS]
-    X, y = X[chosen], y[chosen]
+    rows = rng.permutation(len(X))[:MOST_ROWS]
+    X, y = X[rows], y[rows]
     train = np.arange(len(X))
     test = train
     if job == "semi":
@@ -73,7 +73,7 @@ def split(path: Path, job: str, seed: int) -> Split:
 
 
 def narrows(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
-    """Ours."""
+    """narrows' OutlierDetector."""
     from narrows.tasks import OutlierDetector
 
     return -OutlierDetector(random_state=seed).fit(train).score_samples(test)
@@ -81,9 +81,9 @@ def narrows(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
 
 def knn(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
     """Distance to the fifth nearest training row; a row that was trained on is no neighbour of its own."""
-    own = train is test or (train.shape == test.shape and bool((train == test).all()))
-    found = NearestNeighbors(n_neighbors=5).fit(train)
-    return (found.kneighbors() if own else found.kneighbors(test))[0][:, -1]
+    is_training = train is test or (train.shape == test.shape and bool((train == test).all()))
+    neighbors = NearestNeighbors(n_neighbors=5).fit(train)
+    return (neighbors.kneighbors() if is_training else neighbors.kneighbors(test))[0][:, -1]
 
 
 def iforest(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
@@ -116,8 +116,8 @@ def pyod_vae(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
 
 def _pyod_network(cls: Any, train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
     batch = min(32, len(train))  # it leaves the last batch out where that is not full
-    found = cls(random_state=seed, verbose=0, batch_size=batch).fit(train).decision_function(test)
-    return np.nan_to_num(found, nan=0.0, posinf=np.finfo(np.float32).max)
+    scores = cls(random_state=seed, verbose=0, batch_size=batch).fit(train).decision_function(test)
+    return np.nan_to_num(scores, nan=0.0, posinf=np.finfo(np.float32).max)
 
 
 METHODS: dict[str, Score] = {
@@ -146,7 +146,7 @@ def measured(score: Score, rows: Split, seed: int) -> dict[str, float]:
 
 
 def kept(job: str, add: dict[str, dict[str, float]] | None = None) -> dict[str, dict[str, float]]:
-    """What results/outliers_JOB.json holds, once `add` is in it: figures by "set/seed/method"."""
+    """Add figures to results/outliers_JOB.json, and return all in it by "set/seed/method"."""
     path = RESULTS / f"outliers_{job}.json"
     RESULTS.mkdir(exist_ok=True)
     with open(
@@ -156,31 +156,31 @@ def kept(job: str, add: dict[str, dict[str, float]] | None = None) -> dict[str, 
         figures = json.loads(path.read_text())["figures"] if path.exists() else {}
         if add:
             figures |= add
-            whole = {
+            document = {
                 "machine": machine("pyod"),
                 "day": time.strftime("%Y-%m-%d"),
                 "mean_auroc": mean_auroc(figures),
                 "figures": dict(sorted(figures.items())),
             }
             fresh = path.with_suffix(".new")
-            fresh.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+            fresh.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
             fresh.replace(path)
     return figures
 
 
 def mean_auroc(figures: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
     """For each method: the mean over sets of the mean over seeds, and how many sets and figures that is of."""
-    found: dict[str, dict[str, list[float]]] = {}
+    by_method: dict[str, dict[str, list[float]]] = {}
     for name, figure in figures.items():
         which, _, method = name.split("/")
-        found.setdefault(method, {}).setdefault(which, []).append(figure["auroc"])
+        by_method.setdefault(method, {}).setdefault(which, []).append(figure["auroc"])
     return {
         method: {
             "auroc": round(float(np.mean([np.mean(seeds) for seeds in by_set.values()])), 3),
             "sets": len(by_set),
             "figures": sum(map(len, by_set.values())),
         }
-        for method, by_set in found.items()
+        for method, by_set in by_method.items()
     }
 
 
@@ -227,10 +227,10 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--sets", nargs="*", default=None, help="some of the sets")
     parser.add_argument("--seeds", type=int, default=5, help="how many")
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    for job in chosen.jobs or JOBS:
-        run(job, chosen.sets or sets(), chosen.methods, range(chosen.seeds))
+    for job in options.jobs or JOBS:
+        run(job, options.sets or sets(), options.methods, range(options.seeds))
         show(job, kept(job))
 
 

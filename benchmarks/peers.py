@@ -1,4 +1,4 @@
-"""One training by narrows and by each peer, all to the same measure: what `training.py` compares.
+"""The trainings that `training.py` compares: one by narrows and one by each peer, with the same measure.
 
 A peer is imported when it is first used, so that a process which measures one side's memory holds no other.
 """
@@ -35,7 +35,7 @@ Networks = tuple[nn.Module, nn.Module]  # images -> 2 L numbers (mean, log varia
 
 @dataclass(frozen=True)
 class Work:
-    """What all sides are given.
+    """The work that all sides get.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ def conv() -> Networks:
 
 
 def conv_own(X: np.ndarray) -> Networks:
-    """What narrows makes for the images X if it is asked for convolutions."""
+    """Return the convolutional networks that narrows makes for the images X."""
     model = recipes.get("vae").make(infer(X, "X"), N_COMPONENTS, network="conv").model
     return model.encoder, model.decoder
 
@@ -161,8 +161,8 @@ def negative_elbo(
 
 def narrows_vae(work: Work, **changes: Any) -> Trained:
     """narrows, on its defaults but for the network, the batch size and a fixed number of epochs."""
-    asked = {"batch_size": work.batch_size, "max_epochs": work.epochs, "early_stopping": False, **changes}
-    model, seconds, step, outside = _narrows(narrows.VAE, work, likelihood="bernoulli", **asked)
+    parameters = {"batch_size": work.batch_size, "max_epochs": work.epochs, "early_stopping": False, **changes}
+    model, seconds, step, outside = _narrows(narrows.VAE, work, likelihood="bernoulli", **parameters)
     parts = model.model_
     loss = negative_elbo(
         lambda x: parts.bottleneck.split(parts.encoder(x)), lambda z: parts.likelihood.mean(parts.decoder(z)), work
@@ -172,15 +172,15 @@ def narrows_vae(work: Work, **changes: Any) -> Trained:
 
 def narrows_ae(work: Work, **changes: Any) -> Trained:
     """The same for the plain autoencoder; the loss is the squared error a pixel, on [0, 1]."""
-    asked = {"batch_size": work.batch_size, "max_epochs": work.epochs, "early_stopping": False, **changes}
-    model, seconds, step, outside = _narrows(narrows.AE, work, **asked)
+    parameters = {"batch_size": work.batch_size, "max_epochs": work.epochs, "early_stopping": False, **changes}
+    model, seconds, step, outside = _narrows(narrows.AE, work, **parameters)
     with torch.no_grad():
         parts = [model.model_.reconstruct(part).cpu() for part in unit(work.T).to(work.device).split(_PASS)]
     return Trained(seconds, _squared_error(torch.cat(parts).numpy(), work), step, outside, model.report_)
 
 
-def _narrows(kind: Any, work: Work, **asked: Any) -> tuple[Any, float, float | None, float]:
-    model = kind(N_COMPONENTS, device=str(work.device), random_state=work.seed, **work.ours, **asked)
+def _narrows(kind: Any, work: Work, **parameters: Any) -> tuple[Any, float, float | None, float]:
+    model = kind(N_COMPONENTS, device=str(work.device), random_state=work.seed, **work.ours, **parameters)
     _, seconds = timed(lambda: model.fit(work.X), work.device)
     model.module()  # where it is to compute
     first, last = model.history_[0], model.history_[-1]
@@ -275,12 +275,12 @@ def pyod_ae(work: Work) -> Trained:
     x = unit(work.X).flatten(1).numpy()
     _, seconds = timed(lambda: model.fit(x), work.device)
     with torch.no_grad():
-        found = model.model.eval()(unit(work.T).flatten(1).to(work.device)).cpu().numpy()
-    return Trained(seconds, _squared_error(found, work))
+        outputs = model.model.eval()(unit(work.T).flatten(1).to(work.device)).cpu().numpy()
+    return Trained(seconds, _squared_error(outputs, work))
 
 
-def _squared_error(found: np.ndarray, work: Work) -> float:
-    return float(np.square(found.reshape(len(work.T), -1) - unit(work.T).flatten(1).numpy()).mean())
+def _squared_error(outputs: np.ndarray, work: Work) -> float:
+    return float(np.square(outputs.reshape(len(work.T), -1) - unit(work.T).flatten(1).numpy()).mean())
 
 
 @contextlib.contextmanager

@@ -47,9 +47,9 @@ def noisy(image: np.ndarray, sigma: float, number: int) -> np.ndarray:
     return (image / 255 + sigma / 255 * generator.standard_normal(image.shape)).astype(np.float32)
 
 
-def psnr(found: np.ndarray, image: np.ndarray) -> float:
+def psnr(estimate: np.ndarray, image: np.ndarray) -> float:
     """Of a result on the [0, 1] scale, dB."""
-    return float(-10 * np.log10(np.square(found.clip(0, 1) - image / 255).mean()))
+    return float(-10 * np.log10(np.square(estimate.clip(0, 1) - image / 255).mean()))
 
 
 def on_set12(clean: Callable[[np.ndarray, int], np.ndarray], sigma: int) -> list[float]:
@@ -67,18 +67,18 @@ def bm3d(_: Any) -> None:
     each = json.loads(path.read_text())["each"] if path.exists() else {}
     with np.load(data("set12")) as photos:
         for sigma in SIGMAS:
-            found = each.setdefault(str(sigma), {})
+            by_photo = each.setdefault(str(sigma), {})
             for i, name in enumerate(sorted(photos.files)):
-                if name not in found:
+                if name not in by_photo:
                     result = peer.bm3d(noisy(photos[name], sigma, i), sigma / 255)
-                    found[name] = psnr(result, photos[name])
+                    by_photo[name] = psnr(result, photos[name])
                     keep("photos_bm3d", {"mean": means(each), "each": each}, "bm3d")
     show({"bm3d": means(each)})
 
 
 def means(each: dict[str, dict[str, float]]) -> dict[str, float]:
     """The mean over the photos, where all have been cleaned."""
-    return {sigma: float(np.mean(list(found.values()))) for sigma, found in each.items() if len(found) == 12}
+    return {sigma: float(np.mean(list(by_photo.values()))) for sigma, by_photo in each.items() if len(by_photo) == 12}
 
 
 def trained(name: str, method: str, photos: list[np.ndarray], options: Any, **parameters: Any) -> PhotoDenoiser:
@@ -107,15 +107,15 @@ def trained(name: str, method: str, photos: list[np.ndarray], options: Any, **pa
 
 def measured(model: PhotoDenoiser, name: str, sigmas: tuple[int, ...], options: Any) -> None:
     """Print and keep what the model reaches, beside BM3D and what was published."""
-    found: dict[str, dict[int, float]] = {"narrows": {}, "narrows, ensemble": {}}
+    psnrs: dict[str, dict[int, float]] = {"narrows": {}, "narrows, ensemble": {}}
     for sigma in sigmas:
         for key, ensemble in (("narrows", False), ("narrows, ensemble", True)):
-            found[key][sigma] = float(np.mean(on_set12(lambda y, _, e=ensemble: model.denoise(y, ensemble=e), sigma)))
+            psnrs[key][sigma] = float(np.mean(on_set12(lambda y, _, e=ensemble: model.denoise(y, ensemble=e), sigma)))
     path = RESULTS / "photos_bm3d.json"
     peer = json.loads(path.read_text())["mean"] if path.exists() else {}
     clock = Path(options.models) / name / "cpu_seconds.json"
     results = {
-        **found,
+        **psnrs,
         "bm3d package, told sigma": {s: peer[str(s)] for s in sigmas if str(s) in peer},
         "published": {who: {s: values[s] for s in sigmas} for who, values in PUBLISHED.items()},
         "cpu_seconds": json.loads(clock.read_text()) if clock.exists() else None,
@@ -130,7 +130,7 @@ def measured(model: PhotoDenoiser, name: str, sigmas: tuple[int, ...], options: 
 
 
 def clean(options: Any) -> None:
-    """One blind model, from clean photos."""
+    """A single blind model, trained on clean photos."""
     with np.load(data("train400")) as file:
         photos = list(file["images"])
     measured(trained("clean", "clean", photos, options), "clean", SIGMAS, options)

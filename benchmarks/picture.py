@@ -27,7 +27,7 @@ _GREY = "#444444"
 
 
 class Bar(NamedTuple):
-    """What was done, beside whom, where, how many times faster, and whether to a result as good."""
+    """A bar of the picture: job, peer, device, speedup, and whether the result is as good."""
 
     label: str
     peer: str
@@ -38,7 +38,7 @@ class Bar(NamedTuple):
 
 def bars(results: list[dict[str, Any]]) -> list[Bar]:
     """A bar for each peer of each result, those of one place together, the longest on top."""
-    found = [
+    unsorted = [
         Bar(
             result["label"] + kind.replace("_", ", "),
             peer,
@@ -50,7 +50,7 @@ def bars(results: list[dict[str, Any]]) -> list[Bar]:
         for kind in ("", "_compiled")
         for peer, times in result.get(f"times_faster{kind}", {}).items()
     ]
-    return sorted(found, key=lambda bar: (bar.place, -bar.times))
+    return sorted(unsorted, key=lambda bar: (bar.place, -bar.times))
 
 
 def draw(drawn: list[Bar], machine: dict[str, Any]) -> None:
@@ -76,10 +76,10 @@ def _panel(axes: Axes, panel: list[Bar]) -> None:
     colour = _COLOURS[panel[0].place]
     for row, bar in enumerate(panel):
         axes.barh(row, bar.times, height=0.66, color=colour if bar.as_good else "none", edgecolor=colour)
-        words = f"{bar.times:.0f}×" if bar.times >= 20 else f"{bar.times:.1f}×"
-        words += "" if bar.as_good else " (to a worse loss)"
+        label = f"{bar.times:.0f}×" if bar.times >= 20 else f"{bar.times:.1f}×"
+        label += "" if bar.as_good else " (to a worse loss)"
         axes.annotate(
-            words, (max(bar.times, 1), row), (6, 0), textcoords="offset points", va="center", fontweight="bold"
+            label, (max(bar.times, 1), row), (6, 0), textcoords="offset points", va="center", fontweight="bold"
         )
     axes.axvline(1, color=_GREY, linewidth=1.2, linestyle=(0, (4, 3)))
     axes.annotate("the peer's speed", (1, -0.68), (5, 0), textcoords="offset points", va="center", color=_GREY)

@@ -1,4 +1,4 @@
-"""How long `narrows.evaluate` and `narrows.write_report` take on 10,000 images, and how large the page is.
+"""Duration of `narrows.evaluate` and `narrows.write_report` on 10,000 images, and the size of the page.
 
     python benchmarks/report.py [vae vae-conv sae dae] [--epochs 3]
 
@@ -31,7 +31,7 @@ KINDS: dict[str, Callable[[], Any]] = {
 
 
 def clocked(call: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
-    """What `call` returns, and its seconds by both clocks."""
+    """Return the result of `call`, and its seconds by both clocks."""
     wall, cpu = time.perf_counter(), time.process_time()
     result = call()
     return result, {"seconds": time.perf_counter() - wall, "processor_seconds": time.process_time() - cpu}
@@ -53,12 +53,12 @@ def main() -> None:
                     model, test.X, Path(folder) / "report.html", y=test.y
                 )
             )
-            found = {"evaluate": evaluated, "report": reported, "page_bytes": page.stat().st_size}
+            results = {"evaluate": evaluated, "report": reported, "page_bytes": page.stat().st_size}
         print(f"\n{kind}")
-        show(found)
+        show(results)
         command = f"python benchmarks/report.py {kind} --epochs {options.epochs}"
         threads = torch.get_num_threads()
-        keep(f"report_{kind}", {"command": command, "n": len(test.X), "threads": threads, "seed": SEED, **found})
+        keep(f"report_{kind}", {"command": command, "n": len(test.X), "threads": threads, "seed": SEED, **results})
 
 
 if __name__ == "__main__":

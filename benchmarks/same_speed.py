@@ -124,22 +124,22 @@ def main() -> None:
     if options.alone:
         work_on_demand(names[0])
         return
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     with checked_out(options.commit) as tree:
         for name in names:
             with worker(tree, name) as before, worker(ROOT, name) as after:
                 runs = in_turn({"before": before, "after": after}, options.pairs)
             ratios = [new / old for old, new in zip(runs["before"], runs["after"], strict=True)]
-            found[name] = {**runs, "ratios": ratios, "median": statistics.median(ratios)}
+            results[name] = {**runs, "ratios": ratios, "median": statistics.median(ratios)}
             old, new = (statistics.median(runs[side]) for side in ("before", "after"))
             print(
-                f"{name:<18} {old:8.2f} s before {new:8.2f} s after   median ratio {found[name]['median']:.3f}, "
+                f"{name:<18} {old:8.2f} s before {new:8.2f} s after   median ratio {results[name]['median']:.3f}, "
                 f"from {min(ratios):.3f} to {max(ratios):.3f}",
                 flush=True,
             )
     print(f"CPU seconds, {options.pairs} pairs, seed {SEED}, n = {N:,}, {EPOCHS} epochs, beside {options.commit}")
-    keep("same_speed", {"commit": options.commit, "seed": SEED, "n": N, "epochs": EPOCHS, "jobs": found})
-    sys.exit(0 if all(row["median"] <= LIMIT for row in found.values()) else 1)
+    keep("same_speed", {"commit": options.commit, "seed": SEED, "n": N, "epochs": EPOCHS, "jobs": results})
+    sys.exit(0 if all(row["median"] <= LIMIT for row in results.values()) else 1)
 
 
 if __name__ == "__main__":

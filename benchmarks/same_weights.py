@@ -1,4 +1,4 @@
-"""Does this checkout train to the same weights as an earlier commit?
+"""Comparison of weights: this checkout trains to those of an earlier commit.
 
     python benchmarks/same_weights.py [RECIPE ...] [--commit acfb3a0] [--device cpu] [--precision float32]
 
@@ -34,7 +34,7 @@ DRAWN = 50
 
 
 class Job(NamedTuple):
-    """One training: the estimator's class, its parameters, and which labels it is given ("all", "some" or "none")."""
+    """A training: the estimator's class, its parameters, and which labels it is given ("all", "some" or "none")."""
 
     estimator: str
     parameters: dict[str, Any]
@@ -102,7 +102,7 @@ def by(tree: Path, names: list[str], device: str, precision: str) -> dict[str, d
 
 
 def compared(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Where two results of one job differ, by how much at most, and their losses.
+    """Compare two results of a job: where they differ, by how much at most, and their losses.
 
     Where parameters have got other names, those of one shape are paired in the order of their values.
     """
@@ -160,9 +160,9 @@ def main() -> None:
     with checked_out(options.commit) as tree:
         before = by(tree, names, options.device, options.precision)
     after = by(ROOT, names, options.device, options.precision)
-    found = {name: compared(before[name], after[name]) for name in names}
+    results = {name: compared(before[name], after[name]) for name in names}
     print(f"{'recipe':<20} {'same weights':<13} {'loss before':>14} {'loss after':>14} {'relative':>9}  what differs")
-    for name, row in found.items():
+    for name, row in results.items():
         first, second = row["losses"]["valid_loss"]
         same = "no" if "weights" in row["differing"] or not row["same_shapes"] else "yes"
         differing = ", ".join(f"{what} by {most:.1g}" for what, most in row["differing"].items()) or "nothing"
@@ -175,8 +175,8 @@ def main() -> None:
     where = f"{options.device}, {options.precision}, one thread"
     print(f"digits of scikit-learn, n = 1797, seed {SEED}, {EPOCHS} epochs, {where}")
     name = "same_weights" if options.precision == "float32" else f"same_weights_{options.precision}"
-    keep(name, {**details, "recipes": found})
-    sys.exit(0 if all(row["passes"] for row in found.values()) else 1)
+    keep(name, {**details, "recipes": results})
+    sys.exit(0 if all(row["passes"] for row in results.values()) else 1)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How long the studio takes from a slider to the new picture, alone and for fifty people, and how it begins.
+"""Latency of the studio from a slider to the new picture, for one and for fifty people, and its start-up time.
 
     python benchmarks/studio.py [start latency load] [--seconds 60] [--clients 50] [--quick]
 
@@ -46,13 +46,13 @@ def studio(model: Path) -> Iterator[tuple[int, str]]:
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
-        said = ""
-        while (found := re.search(r"http://(\S+)/", said)) is None:
+        output = ""
+        while (match := re.search(r"http://(\S+)/", output)) is None:
             line = process.stderr.readline()
             if not line:
-                raise RuntimeError(said)
-            said += line
-        yield process.pid, found[1]
+                raise RuntimeError(output)
+            output += line
+        yield process.pid, match[1]
     finally:
         process.terminate()
         process.wait()
@@ -123,7 +123,7 @@ def quantiles(milliseconds: Any) -> dict[str, float]:
 
 
 def cpu_seconds(process: int) -> float:
-    """What another process has computed, in seconds of a core."""
+    """Return the processor time of another process, in seconds."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -176,9 +176,9 @@ def load(model: Path, clients: int, seconds: float) -> dict[str, Any]:
     with studio(model) as (process, address):
         asyncio.run(turns(address, 200))
         asyncio.run(all_of_them(address, process))
-    found: dict[str, Any] = {"clients": clients, "seconds": seconds, "sent": int(clients * seconds * RATE)}
+    results: dict[str, Any] = {"clients": clients, "seconds": seconds, "sent": int(clients * seconds * RATE)}
     return {
-        **found,
+        **results,
         **quantiles(took),
         "errors": len(errors),
         "first_errors": "; ".join(errors[:3]),
@@ -202,15 +202,15 @@ def main() -> None:
         for job in options.jobs or JOBS:
             print(job)
             waiting = os.getloadavg()[0]
-            found = {
+            results = {
                 "start": lambda: start(model),
                 "latency": lambda: latency(model, n),
                 "load": lambda: load(model, options.clients, seconds),
             }[job]()
-            found["load_average_before"] = waiting  # processes that want a core; above their number all is slower
-            show(found)
+            results["load_average_before"] = waiting  # processes that want a core; above their number all is slower
+            show(results)
             if not options.quick:
-                keep(f"studio_{job}", found, "fastapi", "uvicorn", "websockets")
+                keep(f"studio_{job}", results, "fastapi", "uvicorn", "websockets")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How soon the studio's page is there, how fast its dials turn, and how smoothly its map of 100,000 points moves.
+"""Speed of the studio's page: loading, turning of dials, and frames per second of a map of 100,000 points.
 
     python benchmarks/studio_page.py [opening dials map] [--repeats 5] [--chromium PATH]
 
@@ -100,14 +100,14 @@ def studio(model: Path, data: str) -> Iterator[tuple[str, float]]:
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
-        said = ""
+        output = ""
         for line in process.stderr:
-            said += line
-            if found := re.search(r"http://\S+", line):
+            output += line
+            if match := re.search(r"http://\S+", line):
                 break
         else:
-            raise RuntimeError(f"The studio did not start: {said}")
-        yield found[0], start
+            raise RuntimeError(f"The studio did not start: {output}")
+        yield match[0], start
     finally:
         process.terminate()
         process.wait(120)
@@ -132,20 +132,20 @@ def opened(browser: Any, url: str) -> Any:
 
 
 def opening(browser: Any, model: Path, data: Path, repeats: int) -> dict[str, Any]:
-    found: dict[str, list[float]] = {"command_to_dial_s": [], "imports_s": [], "first_paint_s": []}
+    times: dict[str, list[float]] = {"command_to_dial_s": [], "imports_s": [], "first_paint_s": []}
     for _ in range(repeats):
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", IMPORTS], check=True)
-        found["imports_s"].append(time.perf_counter() - start)
+        times["imports_s"].append(time.perf_counter() - start)
         with studio(model, str(data)) as (url, begun):
             page = opened(browser, url)
             page.locator(".dial:not(.waiting) input").first.wait_for()
             page.evaluate(TURNS, 1)
-            found["command_to_dial_s"].append(time.perf_counter() - begun)
+            times["command_to_dial_s"].append(time.perf_counter() - begun)
             paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-            found["first_paint_s"].append(page.evaluate(paint) / 1000)
+            times["first_paint_s"].append(page.evaluate(paint) / 1000)
             page.close()
-    medians = {name: statistics.median(values) for name, values in found.items()}
+    medians = {name: statistics.median(values) for name, values in times.items()}
     return {**medians, "after_imports_s": medians["command_to_dial_s"] - medians["imports_s"], "repeats": repeats}
 
 
@@ -191,24 +191,24 @@ def main() -> None:
     parser = arguments(__doc__, ("opening", "dials", "map"))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--chromium", default=shutil.which("chromium"))
-    asked = parser.parse_args()
+    options = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         model, many = fitted(Path(folder))
-        few = Path(folder) / "few.npy"
-        np.save(few, np.load(many, mmap_mode="r")[:1_000])
-        browser = playwright.chromium.launch(executable_path=asked.chromium, args=FLAGS)
+        small = Path(folder) / "few.npy"
+        np.save(small, np.load(many, mmap_mode="r")[:1_000])
+        browser = playwright.chromium.launch(executable_path=options.chromium, args=FLAGS)
         jobs = {
-            "opening": lambda: opening(browser, model, few, asked.repeats),
-            "dials": lambda: dials(browser, model, few),
-            "map": lambda: panned(browser, model, many, asked.repeats),
+            "opening": lambda: opening(browser, model, small, options.repeats),
+            "dials": lambda: dials(browser, model, small),
+            "map": lambda: panned(browser, model, many, options.repeats),
         }
-        for name in asked.jobs or jobs:
+        for name in options.jobs or jobs:
             # of the minute before: above the number of cores the times are those of a machine with other work
-            found = {"load_average": os.getloadavg()[0], **jobs[name]()}
-            show({name: found})
-            keep(f"studio_page_{name}", found, "playwright", "uvicorn")
+            results = {"load_average": os.getloadavg()[0], **jobs[name]()}
+            show({name: results})
+            keep(f"studio_page_{name}", results, "playwright", "uvicorn")
         browser.close()
 
 

@@ -1,4 +1,4 @@
-"""How fast narrows trains, beside its peers on the same work, and beside what the machine can do.
+"""Speed of training: narrows beside its peers on the same work, and beside the limit of the machine.
 
     python benchmarks/training.py [JOB ...] [--repeats 3] [--device auto]
 
@@ -74,7 +74,7 @@ def mlp_work(options: argparse.Namespace, batch_size: int, epochs: int) -> Work:
     return Work(*images(options), mlp, {"hidden": HIDDEN}, batch_size, epochs, chosen_device(options.device))
 
 
-def conv_work(options: argparse.Namespace, own: bool = False) -> Work:
+def conv_work(options: argparse.Namespace, is_own_module: bool = False) -> Work:
     """A convolutional VAE on the first 10,000 images of Fashion-MNIST, coloured, 32 x 32 x 3; the same modules.
 
     They are of the kind that people write by hand, or narrows' `own` ones.
@@ -82,7 +82,7 @@ def conv_work(options: argparse.Namespace, own: bool = False) -> Work:
     X, T = (coloured(part[:10_000]) for part in images(options))
     torch.manual_seed(SEED)
     device = chosen_device(options.device)
-    if own:
+    if is_own_module:
         return Work(X, T, functools.partial(conv_own, X), {"network": "conv"}, 128, 4, device)
     return Work(X, T, conv, {"network": conv()}, 128, 10, device)
 
@@ -106,7 +106,7 @@ COMPARED: dict[str, tuple[Sides, Callable[[argparse.Namespace], Work]]] = {
     "vae-128": (VAES | _compiled(narrows_vae), lambda options: mlp_work(options, batch_size=128, epochs=10)),
     "vae-512": (VAES | _compiled(narrows_vae), lambda options: mlp_work(options, batch_size=512, epochs=10)),
     "conv": (VAES, conv_work),
-    "conv-own": (VAES, functools.partial(conv_work, own=True)),
+    "conv-own": (VAES, functools.partial(conv_work, is_own_module=True)),
     "ae": (AES | _compiled(narrows_ae), lambda options: mlp_work(options, batch_size=128, epochs=5)),
     "published": (VAES, published_work),
 }
@@ -119,21 +119,21 @@ def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
     warm_up(sides, work)
     runs = in_turn({side: functools.partial(_again, train, work) for side, train in sides.items()}, options.repeats)
     trained = len(work.X) * work.epochs
-    found: dict[str, Any] = {"n": len(work.X), "epochs": work.epochs, "batch_size": work.batch_size}
-    for side, results in runs.items():
-        seconds = statistics.median(run.seconds for run in results)
-        found[side] = {
+    results: dict[str, Any] = {"n": len(work.X), "epochs": work.epochs, "batch_size": work.batch_size}
+    for side, side_runs in runs.items():
+        seconds = statistics.median(run.seconds for run in side_runs)
+        results[side] = {
             "seconds": seconds,
-            "seconds_all": [run.seconds for run in results],
+            "seconds_all": [run.seconds for run in side_runs],
             "examples_per_second": trained / seconds,
-            "test_loss": statistics.median(run.loss for run in results),
+            "test_loss": statistics.median(run.loss for run in side_runs),
         }
         extra = ["--quick"] if options.quick else []
-        found[side].update(alone(__file__, name, "--alone", side, "--device", str(work.device), *extra))
+        results[side].update(alone(__file__, name, "--alone", side, "--device", str(work.device), *extra))
     steps = -(-len(work.X) // work.batch_size)
     peers = [side for side in sides if side not in ("narrows", COMPILED)]
     for side in [side for side in sides if side not in peers]:
-        ours, kind = found[side], "_compiled" if side == COMPILED else ""
+        ours, kind = results[side], "_compiled" if side == COMPILED else ""
         notes = runs[side][-1].notes
         ours["decided"] = {line.split(" = ")[0]: line.split(" = ")[1] for line in notes if " = " in line}
         ours["decided"].update(
@@ -145,28 +145,28 @@ def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
             ours["step_ms"] = 1e3 * statistics.median(several)
             ours["loop_examples_per_second"] = len(work.X) / (steps * ours["step_ms"] / 1e3)
         for peer in peers:
-            found.setdefault(f"times_faster{kind}", {})[peer] = found[peer]["seconds"] / ours["seconds"]
-            found.setdefault(f"loss_as_good{kind}", {})[peer] = ours["test_loss"] <= found[peer]["test_loss"]
+            results.setdefault(f"times_faster{kind}", {})[peer] = results[peer]["seconds"] / ours["seconds"]
+            results.setdefault(f"loss_as_good{kind}", {})[peer] = ours["test_loss"] <= results[peer]["test_loss"]
             if several:
-                each = found[peer]["seconds"] / (steps * work.epochs)
-                found.setdefault(f"times_faster_loop{kind}", {})[peer] = each / (ours["step_ms"] / 1e3)
-    return found
+                each = results[peer]["seconds"] / (steps * work.epochs)
+                results.setdefault(f"times_faster_loop{kind}", {})[peer] = each / (ours["step_ms"] / 1e3)
+    return results
 
 
 def compare_vae(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """The same, and the share of a plain matrix product's speed that narrows reaches over whole epochs."""
-    found = compare(name, options)
-    precision = found["narrows"]["decided"]["precision"].split(":")[0]
+    results = compare(name, options)
+    precision = results["narrows"]["decided"]["precision"].split(":")[0]
     plain, operations = product_seconds(
-        LAYERS, found["batch_size"], getattr(torch, precision), chosen_device(options.device)
+        LAYERS, results["batch_size"], getattr(torch, precision), chosen_device(options.device)
     )
-    found["plain_step_ms"] = 1e3 * plain
-    found["plain_gflops"] = operations / plain / 1e9
-    for ours in (found["narrows"], found[COMPILED]):
+    results["plain_step_ms"] = 1e3 * plain
+    results["plain_gflops"] = operations / plain / 1e9
+    for ours in (results["narrows"], results[COMPILED]):
         if "step_ms" in ours:
             ours["gflops"] = operations / (ours["step_ms"] / 1e3) / 1e9
-            ours["product_share"] = ours["gflops"] / found["plain_gflops"]
-    return found
+            ours["product_share"] = ours["gflops"] / results["plain_gflops"]
+    return results
 
 
 def quality(name: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -207,20 +207,20 @@ def epochs_of_n(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """Seconds an example, and of what `fit` does before and after the training, for n rows; narrows alone."""
     X, T = images(options)
     device = chosen_device(options.device)
-    found: dict[str, Any] = {"batch_size": 128}
+    results: dict[str, Any] = {"batch_size": 128}
     for n in (1_000, 3_000) if options.quick else (1_000, 10_000, 100_000, 1_000_000):
         rows = X[np.arange(n) % len(X)]
         work = Work(rows, T[:1000], mlp, {"hidden": HIDDEN}, 128, max(3, 60_000 // n), device)
-        if "1000" not in found:
+        if "1000" not in results:
             warm_up({"narrows": narrows_vae}, work)
         runs = [_again(narrows_vae, work, repeat) for repeat in range(options.repeats if n < 1_000_000 else 1)]
         step = statistics.median(run.step for run in runs if run.step is not None)
-        found[str(n)] = {
+        results[str(n)] = {
             "epochs": work.epochs,
             "microseconds_per_example": 1e6 * step / work.batch_size,
             "outside_seconds": statistics.median(run.outside for run in runs),
         }
-    return found
+    return results
 
 
 def warm_up(sides: Sides, work: Work) -> None:
@@ -274,12 +274,12 @@ def main() -> None:
     # hours on a CPU: only when it is named
     for name in options.jobs or [name for name in JOBS if name != "published" or where != "cpu"]:
         label, measure = JOBS[name]
-        found, seconds = timed(functools.partial(measure, name, options))
-        found = {"label": label, "device": where, "seed": SEED, "repeats": options.repeats, **found}
+        results, seconds = timed(functools.partial(measure, name, options))
+        results = {"label": label, "device": where, "seed": SEED, "repeats": options.repeats, **results}
         print(f"\n{name}: {label} ({seconds:.0f} s in all)")
-        show(found)
+        show(results)
         if not options.quick:
-            keep(f"training_{name}" + ("" if where == "cpu" else f"_{where}"), found, "pythae", "pyod")
+            keep(f"training_{name}" + ("" if where == "cpu" else f"_{where}"), results, "pythae", "pyod")
 
 
 if __name__ == "__main__":

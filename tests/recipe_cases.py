@@ -15,7 +15,7 @@ import torch
 
 import narrows
 from narrows.data import as_rows, infer
-from narrows.estimators.labels import learned, numbers_where_known
+from narrows.estimators.labels import label_indices_where_known, learn_classes
 from narrows.recipes import RECIPES, Parts
 from narrows.training import parallel
 from narrows.types import Batch
@@ -77,8 +77,8 @@ class Case:
         model.schema_ = infer(rows, "test")
         y, label = self.labels(N), None
         if y:
-            model.schema_ = learned(model.schema_, y["y"], N, "test")
-            label = torch.from_numpy(numbers_where_known(y["y"], model.schema_, N, "test"))
+            model.schema_ = learn_classes(model.schema_, y["y"], N, "test")
+            label = torch.from_numpy(label_indices_where_known(y["y"], model.schema_, N, "test"))
         parts = model._assemble(0)
         x = model.schema_.prepare(torch.from_numpy(rows), dtype)
         near = x.roll(1, 0) if parts.objective.neighbors is not None else None

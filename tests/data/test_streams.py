@@ -130,13 +130,13 @@ def test_blocks_of_an_iterator():
 
 
 def test_an_iterator_is_read_no_further_than_needed(model, X):
-    produced, written, most = [], [], parallel.rows_at_once(model.schema_, model.model_)
+    produced, written, most = [], [], parallel.rows_per_block(model.schema_, model.model_)
 
     class Slow(sinks.Memory):
         def write(self, block):
             written.append(len(block))
             super().write(block)
-            assert len(produced) * 100 <= sum(written) + (4 * parallel._MOST_WORKERS + 3) * most
+            assert len(produced) * 100 <= sum(written) + (4 * parallel._MAX_WORKERS + 3) * most
 
     def endless():
         for _ in range(2000):
@@ -144,7 +144,7 @@ def test_an_iterator_is_read_no_further_than_needed(model, X):
             yield X[:100]
 
     source = streams.open_source(endless(), "VAE")
-    assert model._streamed("transform", source, Slow()).shape == (200_000, 2)
+    assert model._apply("transform", source, Slow()).shape == (200_000, 2)
 
 
 def test_parquet_columns_by_name(X, tmp_path):
@@ -439,7 +439,7 @@ def test_blocks_are_bounded_where_a_network_is_widest(network, onednn, rows, mon
     monkeypatch.setattr(parallel, "block_factor", lambda _device: 2 if onednn else 1)
     images = np.random.default_rng(0).random((40, 32, 32), np.float32)  # 16 channels of that size are 16,384 numbers
     model = AE(2, network=network, **SMALL).fit(images)
-    assert parallel.rows_at_once(model.schema_, model.model_) == rows
+    assert parallel.rows_per_block(model.schema_, model.model_) == rows
 
 
 def test_memory_maps_are_read_through_a_window(tmp_path, monkeypatch):

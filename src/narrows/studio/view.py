@@ -135,7 +135,7 @@ class View:
         """Examples as the user has them in the form that the page gets: n x `shape`, bytes or float32."""
         array = np.asarray(examples)
         if self.is_image:
-            return pictures.displayed(array, self.schema)
+            return pictures.to_display(array, self.schema)
         return np.nan_to_num(array.astype(np.float32, copy=False))
 
     def decoded(self, codes: np.ndarray, *, urgent: bool = True) -> np.ndarray:

@@ -1,0 +1,136 @@
+"""`narrows fit`: train a model into a folder, stop, resume."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from narrows.cli import inputs, printing
+from narrows.cli.app import TRAIN, Data, Json, app
+
+if TYPE_CHECKING:
+    from narrows.estimators import Estimator
+    from narrows.training.parallel import World
+
+
+@app.command(rich_help_panel=TRAIN)
+def fit(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the model.", show_default=False)],
+    recipe: Annotated[str, typer.Option(help="What to train: see `narrows recipes`.")] = "vae",
+    n_components: Annotated[int | None, typer.Option(help="Numbers in a code.", show_default="the recipe's")] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any parameter of `narrows recipes NAME`. Repeatable."),
+    ] = None,
+    max_time: Annotated[
+        float | None,
+        typer.Option(parser=inputs.parse_duration, metavar="TIME", help="At most so long: 90, 90s, 5m, 1.5h."),
+    ] = None,
+    max_epochs: Annotated[int | None, typer.Option(help="Passes over the data, at most.", show_default="auto")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.", show_default="0")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps.", show_default="auto")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished training in DIR.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew over what is in DIR.")] = False,
+    verbose: Annotated[
+        int | None, typer.Option(help="0 silent, 1 a bar and decisions, 2 a line an epoch.", show_default="1")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Train an autoencoder on DATA and save it in a folder.
+
+    What you leave open is decided by the data, and said with its reason.
+    Ctrl-C keeps a checkpoint in the folder; the same line with --resume
+    goes on from there to the same weights.
+
+    For example:
+
+        narrows fit digits --recipe vae --n-components 8 --out digits-vae
+
+        narrows fit photos --recipe dae --set level=0.1,0.5 --max-time 5m --out d
+
+        narrows fit digits --set conditional=true --out by-label
+
+        narrows fit table.csv --recipe ae --set hidden=512,256 --out t --resume
+
+        torchrun --nproc-per-node 4 -m narrows fit photos --out p
+    """
+    options: dict[str, Any] = {"n_components": n_components, "max_time": max_time, "max_epochs": max_epochs}
+    options |= {"random_state": seed, "device": device, "verbose": verbose}
+    with _join_processes(device or "auto") as world:
+        if world.n_restarts and inputs.checkpoint_path(out).exists():
+            resume, overwrite = True, False
+        elif world.n_restarts and (out / "recipe.json").exists() and not overwrite:
+            return  # the failure came after the model was saved
+        model = _make_estimator(recipe, out, assignments or [], options)
+        world.on_rank_zero(lambda: inputs.prepare_folder(out, resume=resume, overwrite=overwrite))
+        loaded = world.rank_zero_first(lambda: inputs.read_dataset(data, "train"))
+        with _hint_at_resume(out, resume=resume):
+            model.fit(loaded.X, loaded.y)
+        if loaded.columns is not None:  # from now on a table's columns are found by name, in any order
+            model.schema_ = dataclasses.replace(model.schema_, columns=tuple(loaded.columns))
+        model.set_params(checkpoint=None, track=None, verbose=0)
+        world.on_rank_zero(lambda: model.save(out))
+        printing.show_fit(model, out, data, json=json)
+
+
+@contextlib.contextmanager
+def _join_processes(device: str) -> Iterator[World]:
+    """Join the processes that torchrun started, if any. Only rank 0 prints, or the first process that has an error."""
+    from narrows.training import parallel
+
+    with contextlib.ExitStack() as stack:
+        try:
+            world = parallel.join(device)
+            if world.rank > 0:
+                null = stack.enter_context(open(os.devnull, "w"))
+                stack.enter_context(contextlib.redirect_stdout(null))
+                stack.enter_context(contextlib.redirect_stderr(null))
+            yield world
+        except (Exception, KeyboardInterrupt) as error:
+            if parallel.is_first_to_report():
+                raise
+            raise typer.Exit(130 if isinstance(error, KeyboardInterrupt) else 1) from error
+
+
+def _make_estimator(recipe: str, out: Path, assignments: list[str], options: dict[str, Any]) -> Estimator:
+    from narrows.estimators import estimator
+
+    cls = estimator(recipe)
+    values = inputs.parse_parameters(cls, assignments, options)
+    return cls(**{"random_state": 0, "verbose": 1, **values, "checkpoint": str(out)})
+
+
+@contextlib.contextmanager
+def _hint_at_resume(out: Path, *, resume: bool) -> Iterator[None]:
+    """Say how to resume the training inside after Ctrl-C, or after a ValueError with --resume."""
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        message = str(stopped) or "Stopped."
+        if not inputs.checkpoint_path(out).exists():
+            raise KeyboardInterrupt(f"{message} Nothing was kept: there was no checkpoint yet.") from stopped
+        raise KeyboardInterrupt(f"{message}\nGo on with:\n\n  {_resume_command()}\n") from stopped
+    except ValueError as error:
+        if resume and inputs.checkpoint_path(out).exists():
+            error.add_note(
+                "--resume needs the data and the options that the training began with; --overwrite starts anew."
+            )
+        raise
+
+
+def _resume_command() -> str:
+    """Return the command line that resumes the training of this one."""
+    program = ["python", "-m", "narrows"] if Path(sys.argv[0]).stem == "__main__" else ["narrows"]
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        program = ["torchrun", "--nproc-per-node", os.environ["LOCAL_WORLD_SIZE"], "-m", "narrows"]
+    arguments = [argument for argument in sys.argv[1:] if argument not in ("--overwrite", "--resume")]
+    return shlex.join([*program, *arguments, "--resume"])

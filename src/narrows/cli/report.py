@@ -1,0 +1,85 @@
+"""`narrows report`: a page about a model."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from narrows.cli import inputs, outputs
+from narrows.cli.app import USE, Data, Model, Train, app, say
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from narrows.estimators import Estimator
+
+
+@app.command(rich_help_panel=USE)
+def report(
+    model: Model,
+    data: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help=".html")] = Path("report.html"),
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A label for each example: .npy, or a text file with one a line.", show_default=False
+        ),
+    ] = None,
+    train: Train = None,
+    examples: Annotated[int, typer.Option(help="Look at so many examples of DATA, at most.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 0,
+) -> None:
+    """Write a page about a model on DATA: one file to look at, to print, to pass on.
+
+    What was decided and why, how it learned, reconstructions, the map, dials
+    to turn, new examples, outliers with their reasons, all measures beside
+    PCA's, and what is well and what is not. Of a named data set the test part
+    is taken. DATA may be larger than memory: a sample is looked at then.
+
+    For example:
+
+        narrows report digits-vae digits -o digits.html
+
+        narrows report table-ae table.parquet --labels kinds.txt -o table.html
+    """
+    from narrows.data.labels import read_labels
+    from narrows.data.streams import Source
+    from narrows.report import write_report
+
+    outputs.check_path(out, (".html",))
+    fitted = inputs.open_model(model)
+    X, y = _read_data(data, fitted)
+    y = y if labels is None else read_labels(labels, X.n if isinstance(X, Source) else len(X))
+    train = train or inputs.find_training_part(data)
+    train_rows = None if train is None else inputs.read_dataset(train, "train", fitted).X
+    options: dict[str, Any] = {
+        "name": _short_name(data),
+        "command": shlex.join(["narrows", *sys.argv[1:]]),
+        "verbose": 1,
+    }
+    write_report(fitted, X, out, y=y, train=train_rows, max_examples=examples, random_state=seed, **options)
+    say(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
+
+
+def _read_data(name: str, model: Estimator) -> tuple[Any, np.ndarray | None]:
+    """Return the examples and their labels, or None without labels. A Parquet file is opened, not read."""
+    from narrows.data import parquet
+
+    path = Path(name).expanduser()
+    if path.exists() and parquet.is_parquet(path):
+        return inputs.open_source(name, "test", model), None
+    loaded = inputs.read_dataset(name, "test", model)
+    if loaded.y is not None and loaded.files and all("/" in file for file in loaded.files):
+        import numpy as np
+
+        return loaded.X, np.array([file.partition("/")[0] for file in loaded.files])  # a folder for each class
+    return loaded.X, loaded.y
+
+
+def _short_name(name: str) -> str:
+    """Return the name of a data set for a title."""
+    return name if not Path(name).expanduser().exists() else Path(name).name

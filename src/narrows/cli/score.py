@@ -1,0 +1,129 @@
+"""`narrows fit-outliers` and `narrows score`: find strange rows, with reasons."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from narrows.cli import inputs, outputs
+from narrows.cli.app import TRAIN, USE, Data, Model, app, say
+
+if TYPE_CHECKING:
+    from narrows.data.files import Loaded
+    from narrows.tasks.outliers import Reasons
+
+TABLES = (".csv", ".tsv")
+
+
+@app.command(rich_help_panel=TRAIN)
+def fit_outliers(
+    data: Data,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="MODEL", help="Folder for the detector.", show_default=False)
+    ],
+    contamination: Annotated[
+        float | None, typer.Option(help="Share of outliers that sets the threshold.", show_default="0.05")
+    ] = None,
+    max_iter: Annotated[int | None, typer.Option(help="Training steps.", show_default="1,000")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model in MODEL.")] = False,
+) -> None:
+    """Learn what is usual in DATA, to find outliers with `narrows score`.
+
+    DATA holds usual rows, all or most of them. Columns may have any units
+    and heavy tails; there is nothing to set.
+
+    For example:
+
+        narrows fit-outliers table.csv -o usual
+
+        narrows score usual new.csv -o scores.csv
+    """
+    from narrows.tasks import OutlierDetector
+
+    loaded = inputs.read_dataset(data, "train")
+    inputs.prepare_folder(out, overwrite=overwrite)
+    detector = OutlierDetector(
+        "auto" if contamination is None else contamination,
+        max_iter="auto" if max_iter is None else max_iter,
+        random_state=seed,
+    )
+    detector.fit(_to_frame(loaded))
+    detector.save(out)
+    say(f"{out}: {detector.trimmed_:.1%} of the rows were too strange to learn from")
+
+
+@app.command(rich_help_panel=USE)
+def score(
+    model: Model,
+    data: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help=".csv or .tsv.", show_default=False)],
+    reasons: Annotated[int, typer.Option(help="Columns to name for each row.", min=0)] = 3,
+) -> None:
+    """Score the rows of DATA: how strange each is, and in which columns.
+
+    MODEL is a detector of `fit-outliers` or any other model. FILE gets a
+    line for each row of DATA: its score in nats (lower is stranger),
+    whether it is an outlier (1), and the columns that lower the score
+    most, with their nats. A pixel is named by its place, as in 3:14.
+
+    For example:
+
+        narrows score usual new.csv -o scores.csv
+
+        narrows score digits-vae digits:test -o scores.csv --reasons 5
+    """
+    from narrows.tasks.outliers import reasons as find_reasons
+
+    outputs.check_path(out, TABLES)
+    fitted = _open_model(model)
+    X, names = _match_columns(fitted, inputs.read_dataset(data, "test"))
+    result = find_reasons(fitted, X, reasons, names)
+    _write_table(out, result)
+    say(f"{out}: {len(result.score):,} rows, {int(result.outlier.sum()):,} of them outliers")
+
+
+def _to_frame(loaded: Loaded) -> Any:
+    """Return the rows as a data frame if their columns have names and pandas is installed, otherwise as an array."""
+    if loaded.columns is None or importlib.util.find_spec("pandas") is None:
+        return loaded.X
+    import pandas as pd
+
+    return pd.DataFrame(loaded.X, columns=loaded.columns)
+
+
+def _match_columns(fitted: Any, loaded: Loaded) -> tuple[Any, list[str] | None]:
+    """Return the rows with the columns that `fitted` knows by name, and the names of all columns."""
+    has_names = hasattr(fitted, "feature_names_in_")
+    names = fitted.feature_names_in_ if has_names else getattr(getattr(fitted, "schema_", None), "columns", None)
+    ordered = loaded.ordered(None if names is None else list(names))
+    return (_to_frame(ordered) if has_names and ordered.columns is not None else ordered.X), ordered.columns
+
+
+def _open_model(folder: Path) -> Any:
+    """Load the detector or the model in `folder`."""
+    from narrows import storage
+
+    with inputs.note_unfinished(folder):
+        recipe = storage.describe(folder)["recipe"]
+    if recipe != inputs.OUTLIERS:
+        return inputs.open_model(folder)
+    from narrows.tasks import OutlierDetector
+
+    return OutlierDetector.load(folder)
+
+
+def _write_table(out: Path, result: Reasons) -> None:
+    """Write the columns of `result` as a table. A failure leaves no half-written file."""
+    import csv
+
+    from narrows.data.atomic import atomic_path
+
+    columns = result.columns()
+    with atomic_path(out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, delimiter="\t" if out.suffix.lower() == ".tsv" else ",")
+        writer.writerow(columns)
+        writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))

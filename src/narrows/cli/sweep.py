@@ -1,0 +1,103 @@
+"""`narrows sweep`: how many components are enough."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from narrows.cli import inputs, printing
+from narrows.cli.app import TRAIN, Data, Json, app, say
+
+if TYPE_CHECKING:
+    from narrows.estimators import Estimator
+    from narrows.tasks.sweep import Sweep
+
+
+@app.command(rich_help_panel=TRAIN)
+def sweep(
+    data: Data,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for all that comes of it.", show_default=False)
+    ],
+    recipe: Annotated[str, typer.Option(help="What to train: see `narrows recipes`.")] = "ae",
+    sizes: Annotated[
+        str | None,
+        typer.Option(metavar="N,N,...", help="Numbers of components to try.", show_default="1,2,4,... up to 32"),
+    ] = None,
+    share: Annotated[float, typer.Option(help="Of what the best size does, that is enough.")] = 0.95,
+    test: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="What to judge by.", show_default="a named set's test part, else a tenth"),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any parameter of `narrows recipes NAME`. Repeatable."),
+    ] = None,
+    max_epochs: Annotated[int | None, typer.Option(help="Passes over the data, at most.", show_default="auto")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.", show_default="0")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps.", show_default="auto")] = None,
+    separate: Annotated[bool, typer.Option("--separate", help="Train every size from the start.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew over the sweep in DIR.")] = False,
+    json: Json = False,
+) -> None:
+    """Find out how many components are enough.
+
+    Trains the largest size, and makes every smaller one out of the next larger
+    where the model allows it: all take less than twice as long as the largest.
+    DIR gets a picture of quality against size (sweep.png), what was measured
+    (sweep.json) and the model of each size (size-8, ...). After Ctrl-C the same
+    line goes on from what is there.
+
+    For example:
+
+        narrows sweep digits --recipe ae --sizes 1,2,4,8,16,32 -o sizes
+
+        narrows evaluate sizes/size-16 digits
+    """
+    from narrows.tasks.sweep import sweep as run
+
+    model = _make_estimator(
+        recipe, assignments or [], {"max_epochs": max_epochs, "random_state": seed, "device": device}
+    )
+    X, test = inputs.read_dataset(data, "train").X, test or _find_test_part(data)
+    options: dict[str, Any] = {
+        "sizes": None if sizes is None else _parse_sizes(sizes),
+        "test": None if test is None else inputs.read_dataset(test, "test").X,
+        "folder": out,
+        "warm_start": False if separate else "auto",
+        "overwrite": overwrite,
+    }
+    _show(run(model, X, share=share, **options), out, json=json)
+
+
+def _make_estimator(recipe: str, assignments: list[str], options: dict[str, Any]) -> Estimator:
+    from narrows.estimators import estimator
+
+    cls = estimator(recipe)
+    values = inputs.parse_parameters(cls, assignments, options)
+    if "n_components" in values:
+        raise typer.BadParameter("n_components is what the sweep varies: say which numbers with --sizes.")
+    return cls(**{"random_state": 0, "verbose": 1, **values})
+
+
+def _parse_sizes(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(f"--sizes wants whole numbers, such as 1,2,4,8. Got {text!r}.") from error
+
+
+def _find_test_part(data: str) -> str | None:
+    """Return the name of the test part, if `data` is the training part of a named data set, otherwise None."""
+    name = data.removesuffix(":train")
+    return f"{name}:test" if inputs.find_training_part(f"{name}:test") == f"{name}:train" and ":" not in name else None
+
+
+def _show(result: Sweep, out: Path, *, json: bool) -> None:
+    if json:
+        printing.show_json({**result.to_dict(), "folder": str(out)})
+        return
+    print(result)
+    say(f"\nPicture: {out / 'sweep.png'}\nTry next:\n  narrows info {out / f'size-{result.recommended}'}")
