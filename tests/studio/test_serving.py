@@ -124,7 +124,7 @@ def test_errors_are_one_line(models, tmp_path, monkeypatch):
     assert "There is no file or folder" in get_error(models["vae"], tmp_path / "nothing.npy")
     X = np.random.default_rng(0).normal(size=(60, 3))
     OutlierDetector(max_iter=20, random_state=0).fit(X).save(tmp_path / "detector")
-    assert "is of another kind, 'outliers'" in get_error(tmp_path / "detector")
+    assert "is of another kind: OutlierDetector" in get_error(tmp_path / "detector")
     np.save(tmp_path / "X.npy", np.zeros((5, 9, 9)))
     assert "examples of shape (9, 9), but the model was fitted on shape (8, 8)" in get_error(
         models["vae"], tmp_path / "X.npy"

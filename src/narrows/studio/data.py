@@ -1,4 +1,4 @@
-"""Examples that the studio shows beside a model: rows, labels, further columns."""
+"""Examples that the studio shows with a model: rows, labels, other columns."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 
 from narrows.data import spaced_indices, take_rows
 
-MOST_ROWS = 100_000  # that are shown; of more, evenly spaced ones
-_MOST_CLASSES = 100  # different numbers, from which on labels are a scale rather than classes
+MOST_ROWS = 100_000  # rows shown; of more, evenly spaced ones are shown
+_MAX_CLASSES = 100  # columns with more different whole numbers are numbers rather than classes
 
 
 @dataclass(frozen=True)
 class Colour:
-    """A value for each row: numbers, or the index of a category (-1 where it is missing).
+    """A value for each row, by which the map is coloured: a number or a category.
 
     Attributes
     ----------
-    values : (n,) float32 numbers, NaN where missing, or int32 indices of `categories`.
-    categories : their names, or None for numbers.
+    values : (n,) float32 numbers, NaN if missing, or int32 indices of `categories`, -1 if missing.
+    categories : names of the categories, or None for numbers.
     """
 
     values: np.ndarray
@@ -29,56 +29,56 @@ class Colour:
 
     @classmethod
     def of(cls, column: Sequence[Any] | np.ndarray) -> Colour:
-        """Numbers where all are and there are many, otherwise categories, in the order of numbers or of the alphabet.
+        """Convert a column of n values. Few different whole numbers and strings become categories, in sorted order.
 
         >>> Colour.of(["b", "a", "b"]).categories
         ('a', 'b')
         """
         values = np.asarray(column)
-        if values.dtype.kind in "bui" or (values.dtype.kind == "f" and _whole(values)):
-            found = np.unique(values[np.isfinite(values)])
-            if len(found) > _MOST_CLASSES:
+        if values.dtype.kind in "bui" or (values.dtype.kind == "f" and _are_whole(values)):
+            classes = np.unique(values[np.isfinite(values)])
+            if len(classes) > _MAX_CLASSES:
                 return cls(values.astype(np.float32))
-            index = np.searchsorted(found, values).clip(0, max(0, len(found) - 1)).astype(np.int32)
-            return cls(np.where(np.isfinite(values), index, -1).astype(np.int32), tuple(map(_name, found.tolist())))
+            index = np.searchsorted(classes, values).clip(0, max(0, len(classes) - 1)).astype(np.int32)
+            return cls(np.where(np.isfinite(values), index, -1).astype(np.int32), tuple(str(int(c)) for c in classes))
         if values.dtype.kind == "f":
             return cls(values.astype(np.float32))
-        words = ["" if v is None or v != v else str(v)[:200] for v in values]
-        names = sorted({word for word in words if word})
-        number = {name: i for i, name in enumerate(names)}
-        return cls(np.array([number.get(word, -1) for word in words], np.int32), tuple(names))
+        texts = ["" if v is None or v != v else str(v)[:200] for v in values]
+        names = sorted({text for text in texts if text})
+        indices = {name: i for i, name in enumerate(names)}
+        return cls(np.array([indices.get(text, -1) for text in texts], np.int32), tuple(names))
 
     def word(self, row: int) -> str | None:
-        """The value of a row for people; None where it is missing."""
+        """Return the value of a row as text; None if it is missing."""
         value = self.values[row]
         if self.categories is not None:
             return self.categories[value] if value >= 0 else None
         return f"{value:.6g}" if np.isfinite(value) else None
 
     def floats(self) -> np.ndarray:
-        """(n,) float32, NaN where missing."""
+        """Return the numbers or the indices of the categories: (n,) float32, NaN if missing."""
         if self.categories is None:
             return self.values.astype(np.float32)
         return np.where(self.values >= 0, self.values, np.nan).astype(np.float32)
 
     def taken(self, rows: np.ndarray) -> Colour:
-        """Of some rows."""
+        """Return the values of some rows."""
         return Colour(self.values[rows], self.categories)
 
 
 @dataclass(frozen=True)
 class Data:
-    """What is shown: `X` as the model takes it, and what is known of each row besides.
+    """Examples that are shown, with their labels and other columns.
 
     Attributes
     ----------
-    name : for people.
-    X : n examples, an array or a data frame.
-    labels : what each row is, or None.
-    columns : further columns by name, which no model was fed with.
-    files : a name for each row, or None.
-    total : the rows that there were before evenly spaced ones were taken.
-    source : what `narrows studio` was given, or None.
+    name : display name.
+    X : n examples as the model takes them, an array or a data frame.
+    labels : labels of the rows, or None.
+    columns : other columns by name, which the model does not take.
+    files : display name of each row, or None.
+    total : number of rows before subsampling; set by `bounded`.
+    source : DATA argument of `narrows studio`, or None.
     """
 
     name: str
@@ -93,11 +93,11 @@ class Data:
         return len(self.X)
 
     def rows(self, index: Any) -> Any:
-        """The examples at `index`, a slice or an array."""
+        """Return the examples at `index`, a slice or an array."""
         return take_rows(self.X, index)
 
     def bounded(self, most: int = MOST_ROWS) -> Data:
-        """At most so many rows, evenly spaced."""
+        """Return at most `most` rows, evenly spaced."""
         n = len(self)
         total = self.total or n
         if n <= most:
@@ -114,11 +114,6 @@ class Data:
         )
 
 
-def _name(value: float) -> str:
-    """Of a class that is a whole number."""
-    return str(int(value))
-
-
-def _whole(values: np.ndarray) -> bool:
+def _are_whole(values: np.ndarray) -> bool:
     finite = values[np.isfinite(values)]
     return bool((finite == np.rint(finite)).all())

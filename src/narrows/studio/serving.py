@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from narrows import recipes, storage
 from narrows.data.files import Dataset
 from narrows.data.labels import read_labels
 from narrows.estimators import load
 from narrows.estimators.base import Estimator
 from narrows.studio.data import Colour, Data
 from narrows.studio.session import Session
+from narrows.tasks.loading import saved_class
 
 _MAX_MESSAGE_BYTES = 8 << 20  # of a message over the WebSocket
 _SHUTDOWN_TIMEOUT = 2  # seconds that running requests get when the studio stops
@@ -63,9 +63,11 @@ def serve(
     session = Session(keep)
     try:
         if model is not None:
-            kind = storage.describe(model)["recipe"]
-            if kind not in recipes.available():
-                raise ValueError(f"The studio shows autoencoders. The model in {model} is of another kind, {kind!r}.")
+            kind = saved_class(model)
+            if not issubclass(kind, Estimator):
+                raise ValueError(
+                    f"The studio shows autoencoders. The model in {model} is of another kind: {kind.__name__}."
+                )
             fitted = load(model)
             examples = None if data is None else prepare_data(data, labels, fitted, source)
             session.open(fitted, examples, name=model.resolve().name, path=model, saved=True)

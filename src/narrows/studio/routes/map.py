@@ -36,8 +36,9 @@ def get_positions(
 ) -> Response:
     """Return the position of each row on the map: float32, n x 2."""
     if projection == "pca":
-        axes, share = view.principal
-        return send_array((view.codes @ axes.T).astype(np.float32), explained=",".join(f"{s:.4f}" for s in share))
+        _, directions, share = view.axes
+        positions = (view.codes @ directions.T).astype(np.float32)
+        return send_array(positions, explained=",".join(f"{s:.4f}" for s in share))
     _check_components(view, x, y)
     return send_array(view.codes[:, [x, min(y, view.n_components - 1)]])
 
@@ -86,7 +87,7 @@ def get_manifold(
     if projection == "pca":
         if view.data is None:
             raise HTTPException(404, "There are no data to find principal axes of.")
-        axes, _ = view.principal
+        axes = view.axes.directions
     else:
         _check_components(view, x, y)
         axes = np.zeros((2, view.n_components), np.float32)

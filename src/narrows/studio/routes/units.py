@@ -99,7 +99,7 @@ def list_units(
 ) -> Units:
     """Return a page of the list of units."""
     n = view.n_components
-    order = np.arange(n) if sort == "index" else np.argsort(-view.unit_table[sort], kind="stable")
+    order = np.arange(n) if sort == "index" else np.argsort(-getattr(view.units, sort), kind="stable")
     entries = [UnitEntry(**_unit_fields(view, int(unit))) for unit in order[page * size : (page + 1) * size]]
     return Units(total=n, pages=-(-n // size), page=page, units=entries)
 
@@ -148,12 +148,10 @@ def _check_unit(view: View, unit: int) -> None:
 
 
 def _unit_fields(view: View, unit: int) -> dict[str, Any]:
-    table = view.unit_table
-    n = int(min(len(table["top"]), table["count"][unit]))  # only rows that activate the unit
     return {
         "unit": unit,
-        "rate": float(table["rate"][unit]),
-        "strength": float(table["strength"][unit]),
+        "rate": float(view.units.rate[unit]),
+        "strength": float(view.units.strength[unit]),
         "highest": float(view.highest[unit]),
-        "top": table["top"][:n, unit].tolist(),
+        "top": view.top_rows(unit).tolist(),
     }
