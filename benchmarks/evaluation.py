@@ -1,11 +1,11 @@
-"""What judging costs, and how far it can be trusted, on Fashion-MNIST (60,000 train, 10,000 test).
+"""Cost and accuracy of `narrows.evaluate` and `narrows.sweep` on Fashion-MNIST (60,000 train, 10,000 test).
 
     python benchmarks/evaluation.py [evaluate nll sweep] [--epochs N]
 
-evaluate: `narrows.evaluate` of a VAE on 10,000 images, everything in the table: seconds, CPU-seconds and peak memory.
-nll: the likelihood by importance sampling of a linear VAE, beside the exact one of probabilistic PCA.
-sweep: eight sizes at once beside a fit of the largest alone, in CPU-seconds, and their errors beside those of fits of
-some sizes from the start. What is done is kept, and a run that was stopped goes on from there.
+evaluate: all measures of a VAE on 10,000 images: seconds, CPU seconds and peak memory.
+nll: the likelihood of a linear VAE by importance sampling, beside the exact one of probabilistic PCA.
+sweep: eight sizes at once beside a fit of the largest alone, in CPU seconds, and their errors beside those of separate
+fits of some sizes. Finished parts are kept, and a run that was stopped continues from there.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from sklearn.decomposition import PCA
 import narrows
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
-CHECKED = (128, 2, 16)  # fitted from the start, too
+CHECKED = (128, 2, 16)  # also fitted separately
 
 
 def clocked(call: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
-    """What `call` returns, and how long it took."""
+    """Return the result of `call` and its seconds by both clocks."""
     wall, cpu = time.perf_counter(), time.process_time()
-    found = call()
-    return found, {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
+    result = call()
+    return result, {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
 
 
 def evaluate(X: Any, T: Any, y: np.ndarray, epochs: int | None) -> dict[str, Any]:
-    """Everything that there is to say of a VAE on 10,000 images, beside PCA."""
+    """All measures of a VAE on 10,000 images, beside PCA."""
     model = narrows.VAE(16, likelihood="bernoulli", max_epochs=epochs or 5, random_state=SEED).fit(X)
     before, _ = memory_mib()
     table, cost = clocked(lambda: narrows.evaluate(model, T, y, train=X))
@@ -51,49 +51,56 @@ def nll(X: Any, T: Any, y: np.ndarray, epochs: int | None) -> dict[str, Any]:
     model = narrows.VAE(3, hidden=(), max_epochs=epochs or 60, random_state=SEED, **settings).fit(rows)
     prepared = model.prepared(rows).double().numpy()
     exact = -PCA(3).fit(prepared).score(prepared) + model.schema_.log_scale
-    found = narrows.evaluate(model, rows, measures=["nll", "elbo"], n_draws=256)
-    few = np.unique(np.linspace(0, len(rows) - 1, 1_000).astype(int))  # those whose likelihood is estimated
-    here = -PCA(3).fit(prepared).score(prepared[few]) + model.schema_.log_scale
-    kept = {"K": 256, "n": len(few), "nll": found["nll"], "exact": here, "exact_all": exact, "elbo": found["elbo"]}
-    return {**kept, "gap": found["nll"] - here, "words": found.explained["nll"]}
+    table = narrows.evaluate(model, rows, measures=["nll", "elbo"], n_draws=256)
+    rows_used = np.unique(np.linspace(0, len(rows) - 1, 1_000).astype(int))  # those whose likelihood is estimated
+    exact_used = -PCA(3).fit(prepared).score(prepared[rows_used]) + model.schema_.log_scale
+    result = {
+        "K": 256,
+        "n": len(rows_used),
+        "nll": table["nll"],
+        "exact": exact_used,
+        "exact_all": exact,
+        "elbo": table["elbo"],
+    }
+    return {**result, "gap": table["nll"] - exact_used, "words": table.explained["nll"]}
 
 
 def sweep(X: Any, T: Any, y: np.ndarray, epochs: int | None) -> dict[str, Any]:
-    """Eight sizes of AE at once, and some of them from the start."""
+    """Eight sizes of AE at once, and some of them separately."""
     path = RESULTS / "evaluation_sweep.json"
-    found: dict[str, Any] = json.loads(path.read_text())["sweep"] if path.exists() else {}
-    if found.get("max_epochs", epochs) != epochs:
-        found = {}
-    found["max_epochs"] = epochs
+    results: dict[str, Any] = json.loads(path.read_text())["sweep"] if path.exists() else {}
+    if results.get("max_epochs", epochs) != epochs:
+        results = {}
+    results["max_epochs"] = epochs
     model = narrows.AE(max_epochs="auto" if epochs is None else epochs, random_state=SEED)
 
-    def noted(**more: Any) -> None:
-        found.update(more)
-        keep("evaluation_sweep", {"seed": SEED, "n_train": len(X), "n_test": len(T), "sweep": found})
+    def record(**more: Any) -> None:
+        results.update(more)
+        keep("evaluation_sweep", {"seed": SEED, "n_train": len(X), "n_test": len(T), "sweep": results})
 
     for size in CHECKED:
-        if f"single_{size}" not in found:
+        if f"single_{size}" not in results:
             one, cost = clocked(lambda size=size: narrows.AE(**{**model.get_params(), "n_components": size}).fit(X))
             mse = narrows.evaluate(one, T, measures=["mse"])["mse"]
-            noted(**{f"single_{size}": {**cost, "epochs": one.n_iter_, "mse": mse}})
-        if "all" not in found:
+            record(**{f"single_{size}": {**cost, "epochs": one.n_iter_, "mse": mse}})
+        if "all" not in results:
             swept, cost = clocked(lambda: narrows.sweep(model, X, sizes=SIZES, test=T))
             print(swept)
             mse = {str(r["n_components"]): r["mse"] for r in swept.results}
             pca = {str(r["n_components"]): r["pca_mse"] for r in swept.results}
-            words = {"recommended": swept.recommended, "reason": swept.reason}
-            noted(all={**cost, "mode": swept.mode, **words, "mse": mse, "pca_mse": pca})
+            choice = {"recommended": swept.recommended, "reason": swept.reason}
+            record(all={**cost, "mode": swept.mode, **choice, "mse": mse, "pca_mse": pca})
             swept.plot(Path(__file__).parent.parent / "docs" / "sweep.png")
-    found["cost_ratio"] = found["all"]["cpu_seconds"] / found[f"single_{SIZES[-1]}"]["cpu_seconds"]
-    found["mse_ratio"] = {str(n): found["all"]["mse"][str(n)] / found[f"single_{n}"]["mse"] for n in CHECKED}
-    return found
+    results["cost_ratio"] = results["all"]["cpu_seconds"] / results[f"single_{SIZES[-1]}"]["cpu_seconds"]
+    results["mse_ratio"] = {str(n): results["all"]["mse"][str(n)] / results[f"single_{n}"]["mse"] for n in CHECKED}
+    return results
 
 
 JOBS = {"evaluate": evaluate, "nll": nll, "sweep": sweep}
 
 
 def main() -> None:
-    """Run what is named, or everything."""
+    """Run the named jobs, or all."""
     parser = arguments(__doc__, JOBS)
     parser.add_argument("--epochs", type=int, help="of each training, at most; the default is the job's own")
     options = parser.parse_args()

@@ -1,10 +1,10 @@
-"""How long `narrows.evaluate` and `narrows.write_report` take on 10,000 images, and how large the page is.
+"""Time of `narrows.evaluate` and `narrows.write_report` on 10,000 images, and the size of the page.
 
     python benchmarks/report.py [vae vae-conv sae dae] [--epochs 3]
 
-Models on their defaults, fitted on Fashion-MNIST for a few epochs: what is measured does not depend on how well they
-learned. Seconds by the clock, and seconds of the processor over all threads, which other work on the machine does not
-lengthen: over the number of cores they are what a machine with nothing else to do would need at least.
+The models have their defaults and are fitted on Fashion-MNIST for a few epochs; the time does not depend on how well
+they learned. Times are in seconds by the clock and in seconds of the processor over all threads. Other work on the
+machine does not lengthen the latter; divided by the number of cores, they are the least that an idle machine needs.
 
 `write_report` calls `evaluate` itself, so `report` is the whole of both.
 """
@@ -31,14 +31,14 @@ KINDS: dict[str, Callable[[], Any]] = {
 
 
 def clocked(call: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
-    """What `call` returns, and its seconds by both clocks."""
+    """Return the result of `call` and its seconds by both clocks."""
     wall, cpu = time.perf_counter(), time.process_time()
     result = call()
     return result, {"seconds": time.perf_counter() - wall, "processor_seconds": time.process_time() - cpu}
 
 
 def main() -> None:
-    """Measure, print, keep."""
+    """Measure, print and write the results."""
     parser = arguments(__doc__, KINDS)
     parser.add_argument("--epochs", type=int, default=3, help="of training before it (default: 3)")
     options = parser.parse_args()
@@ -53,12 +53,12 @@ def main() -> None:
                     model, test.X, Path(folder) / "report.html", y=test.y
                 )
             )
-            found = {"evaluate": evaluated, "report": reported, "page_bytes": page.stat().st_size}
+            results = {"evaluate": evaluated, "report": reported, "page_bytes": page.stat().st_size}
         print(f"\n{kind}")
-        show(found)
+        show(results)
         command = f"python benchmarks/report.py {kind} --epochs {options.epochs}"
         threads = torch.get_num_threads()
-        keep(f"report_{kind}", {"command": command, "n": len(test.X), "threads": threads, "seed": SEED, **found})
+        keep(f"report_{kind}", {"command": command, "n": len(test.X), "threads": threads, "seed": SEED, **results})
 
 
 if __name__ == "__main__":

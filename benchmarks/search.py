@@ -1,14 +1,14 @@
-"""Search by example: how good it is beside PCA and raw pixels, and how fast over a million codes.
+"""Search by example: its quality beside PCA and raw pixels, and its speed over a million codes.
 
     python benchmarks/search.py [retrieval million] [--model DIR]
 
 `retrieval`: Fashion-MNIST, 32 components learned from the 60,000 training images without their labels; each of the
-10,000 test images searches for the 9,999 others. narrows' default is the cosine.
+10,000 test images searches among the 9,999 others. narrows' default is the cosine.
 
 `million`: 1,000,000 codes of 32 components, of the training images in 17 positions (rolled by up to two pixels); the
-test images ask. One thread. The seconds are the process's own (CPU), so that what else the machine does counts little.
+test images are the queries. One thread. Times are CPU seconds, on which other work of the machine has little effect.
 
-The model, AE(32, hidden=(512, 256), max_epochs=12), is kept in DIR; an interrupted training goes on there.
+The model, AE(32, hidden=(512, 256), max_epochs=12), is kept in DIR; an interrupted training continues there.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ N_MILLION, N_QUERIES = 1_000_000, 1_000
 
 
 def fitted(X: np.ndarray, folder: Path) -> tuple[Any, float]:
-    """The model, and the CPU seconds of its `fit`, from the folder if they are there."""
+    """Return the model and the CPU seconds of its `fit`, from the folder if they are there."""
     clock = folder / "seconds.txt"
     if clock.exists():
         return narrows.load(folder), float(clock.read_text())
@@ -49,10 +49,10 @@ def fitted(X: np.ndarray, folder: Path) -> tuple[Any, float]:
 def retrieval(X: np.ndarray, T: np.ndarray, y: np.ndarray, folder: Path) -> dict[str, Any]:
     """mAP@100 and accuracy of 10 neighbours, each test image left out."""
     model, seconds = fitted(X, folder)
-    found: dict[str, Any] = {"cpu_seconds_of_fit": seconds}
+    results: dict[str, Any] = {"cpu_seconds_of_fit": seconds}
     for metric in ("cosine", "euclidean"):
         result = Index(model, metric=metric).add(T, y).evaluate(k=K, n_neighbors=N_NEIGHBORS)
-        found[f"AE(32), {metric}"] = {"map": result.map, "accuracy": result.accuracy}
+        results[f"AE(32), {metric}"] = {"map": result.map, "accuracy": result.accuracy}
     flat, flat_train = (images.reshape(len(images), -1) / 255 for images in (T, X))
     pca = PCA(N_COMPONENTS, random_state=SEED).fit(flat_train)
     white = PCA(N_COMPONENTS, random_state=SEED, whiten=True).fit(flat_train)
@@ -60,12 +60,12 @@ def retrieval(X: np.ndarray, T: np.ndarray, y: np.ndarray, folder: Path) -> dict
     peers |= {"PCA(32)": pca.transform(flat), "PCA(32), whitened": white.transform(flat)}
     for name, Z in peers.items():
         for metric in ("euclidean", "cosine"):
-            found[f"{name}, {metric}"] = compared(Z, y, metric)
-    return found
+            results[f"{name}, {metric}"] = compared(Z, y, metric)
+    return results
 
 
 def compared(Z: np.ndarray, y: np.ndarray, metric: str) -> dict[str, float]:
-    """The same measures of any vectors, by comparing all of them."""
+    """Return the same measures of any vectors, by comparing all pairs."""
     V = torch.from_numpy(np.ascontiguousarray(Z, dtype=np.float32))
     V = V / V.norm(dim=1, keepdim=True).clamp(min=1e-12) if metric == "cosine" else V
     lengths, nearest = V.square().sum(1), []
@@ -73,48 +73,48 @@ def compared(Z: np.ndarray, y: np.ndarray, metric: str) -> dict[str, float]:
         squares = lengths - 2 * V[rows] @ V.T
         squares[torch.arange(len(rows)), rows] = torch.inf
         nearest.append(squares.topk(K, dim=1, largest=False).indices)
-    found = torch.cat(nearest).numpy()
-    accuracy = float((vote(y[found[:, :N_NEIGHBORS]]) == y).mean())
-    return {"map": float(average_precision(y, y, found, own=True).mean()), "accuracy": accuracy}
+    neighbors = torch.cat(nearest).numpy()
+    accuracy = float((vote(y[neighbors[:, :N_NEIGHBORS]]) == y).mean())
+    return {"map": float(average_precision(y, y, neighbors, own=True).mean()), "accuracy": accuracy}
 
 
 def million(X: np.ndarray, T: np.ndarray, y: np.ndarray, folder: Path) -> dict[str, Any]:
-    """A million codes: how long it takes to make them searchable, how long a query takes, and what it finds."""
+    """A million codes: the times of building the index and of a query, and the recall."""
     torch.set_num_threads(1)
     model, _ = fitted(X, folder)
     rolls = list(itertools.product(range(-2, 3), range(-2, 3)))[: -(-N_MILLION // len(X))]
     index, start = Index(model), time.process_time()
     for dy, dx in rolls:
         index.add(np.roll(X, (dy, dx), (1, 2))[: N_MILLION - len(index)])
-    found: dict[str, Any] = {
+    results: dict[str, Any] = {
         "n": len(index),
         "n_queries": N_QUERIES,
         "cpu_seconds_of_coding": time.process_time() - start,
     }
     start = time.process_time()
     index.search(T[0])
-    found["cpu_seconds_of_building"] = time.process_time() - start
-    found["width"] = index._width
+    results["cpu_seconds_of_building"] = time.process_time() - start
+    results["width"] = index._width
     start = time.process_time()
     rows = index.search(T[:N_QUERIES], N_NEIGHBORS).rows
-    found["cpu_ms_a_query"] = 1e3 * (time.process_time() - start) / N_QUERIES
+    results["cpu_ms_a_query"] = 1e3 * (time.process_time() - start) / N_QUERIES
     start = time.process_time()
     for image in T[:200]:
         index.search(image, N_NEIGHBORS)
-    found["cpu_ms_a_query_one_by_one"] = 1e3 * (time.process_time() - start) / 200
+    results["cpu_ms_a_query_one_by_one"] = 1e3 * (time.process_time() - start) / 200
     index.exact = True
     start = time.process_time()
     true = index.search(T[:N_QUERIES], N_NEIGHBORS).rows
-    found["cpu_ms_a_query_comparing_all"] = 1e3 * (time.process_time() - start) / N_QUERIES
-    found["recall_at_10"] = overlap(true, rows)
-    return found
+    results["cpu_ms_a_query_comparing_all"] = 1e3 * (time.process_time() - start) / N_QUERIES
+    results["recall_at_10"] = overlap(true, rows)
+    return results
 
 
 JOBS = {"retrieval": retrieval, "million": million}
 
 
 def main() -> None:
-    """Run what is named, or everything."""
+    """Run the named jobs, or all."""
     parser = arguments(__doc__, JOBS)
     parser.add_argument("--model", type=Path, default=Path("search-ae"), help="where the model is kept")
     options = parser.parse_args()
@@ -123,10 +123,10 @@ def main() -> None:
     assert test.y is not None
     setting = {"seed": SEED, "n_train": len(X), "n_test": len(test.X), "threads": torch.get_num_threads()}
     for name in options.jobs or list(JOBS):
-        found = JOBS[name](X, test.X, np.asarray(test.y), options.model)
+        results = JOBS[name](X, test.X, np.asarray(test.y), options.model)
         print(f"\n{name}: {JOBS[name].__doc__}")
-        show(found)
-        keep(f"search_{name}", {**setting, name: found}, "usearch")
+        show(results)
+        keep(f"search_{name}", {**setting, name: results}, "usearch")
 
 
 if __name__ == "__main__":
