@@ -288,7 +288,7 @@ def test_a_chart_on_a_page_has_the_pages_colours_and_ids_of_its_own(models):
     model, X = models["table"]
     ids = []
     for name in ("a", "b"):
-        words = style.svg(Plots(model, style.own_axes).reconstructions(X), 'a "chart" & more', name)
+        words = style.to_svg(Plots(model, style.own_axes).reconstructions(X), 'a "chart" & more', name)
         ElementTree.fromstring(words.replace("xlink:", ""))
         assert "var(--sea)" in words
         assert not re.search(r"url\(|DejaVu|<metadata", words)

@@ -84,7 +84,7 @@ def write(
 
 def _colours() -> str:
     """The colours as variables of the style sheet; on paper they are the light ones, on white."""
-    light, dark = style.variables(style.LIGHT), style.variables(style.DARK)
+    light, dark = style.css_variables(style.LIGHT), style.css_variables(style.DARK)
     white = " ".join(f"--{name}: #fff;" for name in ("paper", "raised", "tile", "wash"))
     return (
         f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"

@@ -29,7 +29,7 @@ _WALL = 256  # units on the wall, at most
 def chart(ax: Axes, label: str, name: str, caption: str = "") -> str:
     """A chart by matplotlib as a figure; `label` is read out, `name` is its own on the page."""
     below = f"<figcaption>{text(caption)}</figcaption>" if caption else ""
-    return f'<figure class="drawn-figure">{style.svg(ax, label, name)}{below}</figure>'
+    return f'<figure class="drawn-figure">{style.to_svg(ax, label, name)}{below}</figure>'
 
 
 def reconstructions(subject: Subject, beside: Mapping[str, tuple[str, np.ndarray]] | None = None) -> Section:
