@@ -33,7 +33,7 @@ from common import SEED, alone, arguments, grown_mib, in_turn, keep, show, timed
 
 import narrows
 from narrows.accelerate.onednn_linear import linear, worthwhile
-from narrows.estimators.parallel import rows_at_once
+from narrows.estimators.parallel import rows_per_block
 
 N, N_QUICK, N_FITTED = 1_000_000, 60_000, 10_000
 SIZES = (784, 512, 256, 16)
@@ -93,7 +93,7 @@ def measure(folder: Path, n: int, kind: str, repeats: int) -> dict[str, Any]:
     X = np.load(path, mmap_mode="r")
     model = narrows.AE(SIZES[-1], hidden=SIZES[1:-1], max_epochs=1, random_state=SEED, verbose=0, device="cpu")
     model.fit(np.array(X[:N_FITTED])).save(folder / "model")
-    rows = rows_at_once(model.schema_, model.model_)
+    rows = rows_per_block(model.schema_, model.model_)
     model.transform(X[:N_FITTED])
     seconds = in_turn(
         {
@@ -113,7 +113,7 @@ def measure(folder: Path, n: int, kind: str, repeats: int) -> dict[str, Any]:
         "n": n,
         "data": model.schema_.describe(),
         "threads": torch.get_num_threads(),
-        "rows_at_once": rows,
+        "rows_per_block": rows,
         "seconds": seconds,
         "gflops": {name: OPERATIONS * n / best[name] / 1e9 for name in (*products, "transform")},
         "share_best": {name: best[name] / best["transform"] for name in products},

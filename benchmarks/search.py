@@ -75,7 +75,7 @@ def compared(Z: np.ndarray, y: np.ndarray, metric: str) -> dict[str, float]:
         nearest.append(squares.topk(K, dim=1, largest=False).indices)
     neighbors = torch.cat(nearest).numpy()
     accuracy = float((vote(y[neighbors[:, :N_NEIGHBORS]]) == y).mean())
-    return {"map": float(average_precision(y, y, neighbors, own=True).mean()), "accuracy": accuracy}
+    return {"map": float(average_precision(y, y, neighbors, exclude_self=True).mean()), "accuracy": accuracy}
 
 
 def million(X: np.ndarray, T: np.ndarray, y: np.ndarray, folder: Path) -> dict[str, Any]:

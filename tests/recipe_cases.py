@@ -1,4 +1,4 @@
-"""Recipes as tests ask for them: one representative of each seam, and all others. Data to fit them on.
+"""Recipes and data for tests: one representative of each seam, and all other recipes.
 
 Run by torchrun with a folder as its argument it fits the representatives in several processes (see
 `test_contract.py`); no test by itself.
@@ -15,7 +15,7 @@ import torch
 
 import narrows
 from narrows.data import as_rows, infer
-from narrows.estimators.labels import learned, numbers_where_known
+from narrows.estimators.labels import label_indices_where_known, learn_classes
 from narrows.recipes import RECIPES, Parts
 from narrows.training import parallel
 from narrows.types import Batch
@@ -48,7 +48,7 @@ class Case:
 
     @property
     def id(self) -> str:
-        """Its name among tests."""
+        """The name of the test case."""
         names = [name if value is True else str(value) for name, value in self.parameters.items()]
         names += ["no_code"] if self.n_components is None else []
         return "-".join([self.recipe, *names, *(["missing"] if self.n_missing else [])])
@@ -77,8 +77,8 @@ class Case:
         model.schema_ = infer(rows, "test")
         y, label = self.labels(N), None
         if y:
-            model.schema_ = learned(model.schema_, y["y"], N, "test")
-            label = torch.from_numpy(numbers_where_known(y["y"], model.schema_, N, "test"))
+            model.schema_ = learn_classes(model.schema_, y["y"], N, "test")
+            label = torch.from_numpy(label_indices_where_known(y["y"], model.schema_, N, "test"))
         parts = model._assemble(0)
         x = model.schema_.prepare(torch.from_numpy(rows), dtype)
         near = x.roll(1, 0) if parts.objective.neighbors is not None else None
@@ -129,7 +129,7 @@ def data(kind: str, n: int = N) -> np.ndarray:
 
 
 def weights(case: Case) -> dict[str, torch.Tensor]:
-    """Those of a short training whose batches two processes cannot share evenly, in which rounding hides nothing."""
+    """Weights after a short training in float64, whose batches two processes cannot share evenly."""
     model = case.fit(case.make(batch_size=15, precision="float64"), data("vectors"))
     return dict(model.model_.state_dict())
 

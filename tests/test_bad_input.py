@@ -81,9 +81,9 @@ BAD_X = {
 @pytest.mark.parametrize("cls", OWNERS)
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_bad_x(cls, case, method):
-    X, words = BAD_X[case]
+    X, message = BAD_X[case]
     model = cls(**SMALL)
-    with pytest.raises(ValueError, match="(?s)" + words.replace("{owner}", cls.__name__)):
+    with pytest.raises(ValueError, match="(?s)" + message.replace("{owner}", cls.__name__)):
         getattr(model, method)(X)
     assert not hasattr(model, "history_")
 
@@ -102,7 +102,7 @@ def test_x_of_another_form(cls, method):
     of_vectors, of_images = cls(2, **SMALL).fit(VECTORS), cls(2, **SMALL).fit(IMAGES)
     colour = cls(2, **SMALL).fit(rng.random((30, 3, 9, 10)))
     owner = cls.__name__
-    for model, X, words in (
+    for model, X, message in (
         (of_vectors, VECTORS[:, :5], rf"X has 5 features, but {owner} is expecting 6 features"),
         (of_vectors, IMAGES, rf"passed to {owner} has examples of shape \(9, 10\), .*fitted on shape \(6,\)"),
         (
@@ -119,7 +119,7 @@ def test_x_of_another_form(cls, method):
         (of_images, placed(IMAGES, (1, 2, 3), np.nan), r"contains NaN \(first at index \(1, 2, 3\)\)"),
         (of_vectors, [["a"] * 6], r"must hold numbers. Got 'a'"),
     ):
-        with pytest.raises(ValueError, match="(?s)" + words):
+        with pytest.raises(ValueError, match="(?s)" + message):
             getattr(model, method)(X)
 
 
@@ -142,7 +142,7 @@ def test_nothing_works_before_fit(cls):
 
 
 @pytest.mark.parametrize(
-    ("Z", "words"),
+    ("Z", "message"),
     [
         (np.zeros((3, 3)), r"Codes for AE must have shape \(n, 2\). Got \(3, 3\)"),
         (np.zeros(2), r"Codes for AE must have shape \(n, 2\). Got \(2,\)"),
@@ -150,8 +150,8 @@ def test_nothing_works_before_fit(cls):
         ([["a", "b"]], r"Codes for AE must be finite numbers"),
     ],
 )
-def test_bad_codes(Z, words):
-    with pytest.raises(ValueError, match=words):
+def test_bad_codes(Z, message):
+    with pytest.raises(ValueError, match=message):
         AE(2, **SMALL).fit(VECTORS).inverse_transform(Z)
 
 
@@ -159,7 +159,7 @@ def test_bad_codes(Z, words):
 
 
 @pytest.mark.parametrize(
-    ("likelihood", "X", "words"),
+    ("likelihood", "X", "message"),
     [
         (
             "bernoulli",
@@ -195,12 +195,12 @@ def test_bad_codes(Z, words):
     ],
 )
 @pytest.mark.parametrize("cls", OWNERS)
-def test_values_outside_the_support(cls, likelihood, X, words):
-    words = "(?s)" + words.replace("{owner}", cls.__name__)
+def test_values_outside_the_support(cls, likelihood, X, message):
+    message = "(?s)" + message.replace("{owner}", cls.__name__)
     model = cls(2, likelihood=likelihood, **{**SMALL, "max_epochs": 10**9})  # refused before the training, not after it
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=message):
         model.fit(X)
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=message):
         model.partial_fit(X)
 
 
@@ -236,7 +236,7 @@ def test_scores_of_other_values_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("cls", "parameters", "words"),
+    ("cls", "parameters", "message"),
     [
         (AE, {"n_components": 0}, r"The `n_components` parameter of AE must be an int in the range \[1, inf\). Got 0"),
         (AE, {"n_components": -3}, r"`n_components` parameter of AE must be .* Got -3"),
@@ -303,10 +303,10 @@ def test_scores_of_other_values_are_refused():
         (AE, {"checkpoint": 3}, r"`checkpoint` parameter of AE must be a folder's path or None. Got 3"),
     ],
 )
-def test_bad_parameters(cls, parameters, words):
+def test_bad_parameters(cls, parameters, message):
     model = cls(**{"n_components": 2, **SMALL, **parameters})  # a constructor only stores
     for method in (model.fit, model.partial_fit):
-        with pytest.raises(ValueError, match="(?s)" + words):
+        with pytest.raises(ValueError, match="(?s)" + message):
             method(VECTORS)
 
 
@@ -340,7 +340,7 @@ def test_unknown_names_come_with_the_nearest():
 
 
 @pytest.mark.parametrize(
-    ("call", "words"),
+    ("call", "message"),
     [
         (lambda m: m.sample(0), r"`n_samples` parameter of sample must be an int in the range \[1, inf\). Got 0"),
         (lambda m: m.traverse(n_steps=1), r"`n_steps` parameter of traverse must be an int in the range \[2, inf\)"),
@@ -353,9 +353,9 @@ def test_unknown_names_come_with_the_nearest():
         (lambda m: m.interpolate(VECTORS[0], VECTORS[1, :3]), r"X has 3 features"),
     ],
 )
-def test_bad_arguments(call, words):
+def test_bad_arguments(call, message):
     model = VAE(2, **SMALL).fit(VECTORS)
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=message):
         call(model)
 
 

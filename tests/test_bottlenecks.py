@@ -93,9 +93,9 @@ def test_draws_have_the_posteriors_moments_and_a_gradient():
     torch.testing.assert_close(z.mean(0), mean, rtol=0, atol=0.02)
     torch.testing.assert_close(z.std(0), log_std.exp(), rtol=0.01, atol=0)
     # d z / d mean = 1, d z / d log_std = z - mean
-    (found,) = torch.autograd.grad(z.sum(), h)
+    (gradient,) = torch.autograd.grad(z.sum(), h)
     (expected,) = torch.autograd.grad(200_000 * mean.sum() + ((z - mean).sum(0).detach() * log_std).sum(), h)
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(gradient, expected)
 
 
 def test_the_code_at_inference_is_the_mean():
@@ -448,15 +448,15 @@ class TestVectorQuantizer:
         other = copy.deepcopy(part)
         sent: list[torch.Tensor] = []
 
-        def first(mine: torch.Tensor) -> torch.Tensor:
-            sent.append(mine.clone())
-            return mine
+        def record(part: torch.Tensor) -> torch.Tensor:
+            sent.append(part.clone())
+            return part
 
-        monkeypatch.setattr("narrows.batch_sharding._summed", first)
+        monkeypatch.setattr("narrows.batch_sharding._all_reduced", record)
         with split_batch(Shard(5, 9, 9)):
             other(h[5:])
-        theirs = iter(sent)
-        monkeypatch.setattr("narrows.batch_sharding._summed", lambda mine: mine + next(theirs))
+        others = iter(sent)
+        monkeypatch.setattr("narrows.batch_sharding._all_reduced", lambda rows: rows + next(others))
         torch.manual_seed(1)
         with split_batch(Shard(0, 5, 9)):
             shared = part(h[:5])

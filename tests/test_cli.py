@@ -29,15 +29,15 @@ LEARN, USE = ["fit", "demo", "sweep"], ["encode", "decode", "reconstruct", "deno
 COMMANDS = [*LEARN, *USE, "index", "search", "info", "recipes", "datasets", "studio"]
 
 
-def run(*words: object, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, [str(word) for word in words])
+def run(*arguments: object, code: int = 0) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == code, (result.output, result.exception)
     return result
 
 
-def fails(*words: object, code: int = 1) -> str:
-    """What stands on stderr, in one line; stdout must be empty."""
-    result = run(*words, code=code)
+def fails(*arguments: object, code: int = 1) -> str:
+    """Run a command that must fail and print nothing on stdout; return its stderr in one line."""
+    result = run(*arguments, code=code)
     assert result.stdout == ""
     return " ".join(result.stderr.replace("│", " ").split())
 
@@ -50,7 +50,7 @@ def size(path: Path) -> tuple[int, int]:
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A folder a recipe, fitted by the command."""
+    """A folder for each recipe, fitted by the command."""
     folder = tmp_path_factory.mktemp("models")
     extra = {"vae": ["--n-components", "3"], "dae": [], "sae": ["--n-components", "24", "--set", "k=4"]}
     for recipe, more in extra.items():
@@ -73,9 +73,9 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_teaches_by_example(command: str) -> None:
-    words = run(command, "--help").stdout
-    assert "For example:" in words
-    assert f"narrows {command}" in words.split("For example:")[1]
+    text = run(command, "--help").stdout
+    assert "For example:" in text
+    assert f"narrows {command}" in text.split("For example:")[1]
 
 
 def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
@@ -115,11 +115,11 @@ def test_fit_prints_decisions_and_what_is_next(tmp_path: Path) -> None:
 
 def test_fit_json_is_one_document(tmp_path: Path) -> None:
     result = run("fit", "digits", "--out", tmp_path / "m", "--json", "--set", "beta=4", "--max-time", "5m", *TINY, *MLP)
-    found = json.loads(result.stdout)
-    assert (found["recipe"], found["n_iter"], found["folder"]) == ("vae", 1, str(tmp_path / "m"))
-    assert found["seconds"] > 0
-    assert {"loss", "kl"} <= set(found["last"])
-    assert found["report"][0] == "8 x 8 grey images in [0, 1]"
+    document = json.loads(result.stdout)
+    assert (document["recipe"], document["n_iter"], document["folder"]) == ("vae", 1, str(tmp_path / "m"))
+    assert document["seconds"] > 0
+    assert {"loss", "kl"} <= set(document["last"])
+    assert document["report"][0] == "8 x 8 grey images in [0, 1]"
     model = narrows.load(tmp_path / "m")
     assert (model.beta, model.max_time, model.random_state, model.hidden) == (4, 300, 0, (16,))
     assert (model.checkpoint, model.verbose) == (None, 0)  # of the command, not of the model
@@ -133,9 +133,9 @@ def test_same_seed_same_weights(tmp_path: Path) -> None:
 
 
 def test_fit_keeps_what_is_in_its_folder(models: dict[str, Path], tmp_path: Path) -> None:
-    words = fails("fit", "digits", "--out", models["vae"], *TINY)
-    assert "holds a finished model" in words
-    assert "--overwrite" in words
+    message = fails("fit", "digits", "--out", models["vae"], *TINY)
+    assert "holds a finished model" in message
+    assert "--overwrite" in message
     assert "finished model" in fails("fit", "digits", "--out", models["vae"], "--resume", *TINY)
     (tmp_path / "README.md").write_text("mine")
     assert "is not empty (README.md" in fails("fit", "digits", "--out", tmp_path, "--overwrite", *TINY)
@@ -153,17 +153,17 @@ def test_overwrite_and_resume_without_a_checkpoint(tmp_path: Path) -> None:
 
 def test_an_unfinished_training_is_not_lost(tmp_path: Path) -> None:
     (tmp_path / inputs.CHECKPOINT).write_bytes(b"half")
-    words = fails("fit", "digits", "--out", tmp_path, *TINY)
-    assert "--resume goes on" in words
-    assert "--overwrite starts anew" in words
-    words = fails("fit", "digits", "--out", tmp_path, "--resume", *TINY, *MLP)
-    assert "not a whole checkpoint" in words
+    message = fails("fit", "digits", "--out", tmp_path, *TINY)
+    assert "--resume goes on" in message
+    assert "--overwrite starts anew" in message
+    message = fails("fit", "digits", "--out", tmp_path, "--resume", *TINY, *MLP)
+    assert "not a whole checkpoint" in message
     assert "unfinished training" in fails("info", tmp_path)
     run("fit", "digits", "--out", tmp_path, "--overwrite", *TINY, *MLP)
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "message"),
+    ("options", "code", "message"),
     [
         (["--recipe", "vea"], 1, "Unknown recipe 'vea'. Did you mean 'vae'?"),
         (["--set", "bta=4"], 1, "VAE has no parameter 'bta'. Did you mean 'beta'?"),
@@ -177,8 +177,8 @@ def test_an_unfinished_training_is_not_lost(tmp_path: Path) -> None:
         (["--device", "tpu9"], 1, "Unknown device 'tpu9'"),
     ],
 )
-def test_fit_mistakes(words: list[str], code: int, message: str, tmp_path: Path) -> None:
-    result = run("fit", "digits", "--out", tmp_path / "m", "--verbose", "0", *words, code=code)
+def test_fit_mistakes(options: list[str], code: int, message: str, tmp_path: Path) -> None:
+    result = run("fit", "digits", "--out", tmp_path / "m", "--verbose", "0", *options, code=code)
     assert message in " ".join(result.stderr.replace("│", " ").split())
     assert not (tmp_path / "m" / "recipe.json").exists()
 
@@ -208,7 +208,7 @@ def test_traceback_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     [("90", 90), ("90s", 90), ("5m", 300), ("1.5h", 5400), (" 2 M", 120), (".5", 0.5)],
 )
 def test_durations(text: str, value: float) -> None:
-    assert inputs.duration(text) == value
+    assert inputs.parse_duration(text) == value
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_durations(text: str, value: float) -> None:
     ],
 )
 def test_assignments(recipe: str, assignment: str, value: object) -> None:
-    values = inputs.parameter_values(narrows.estimator(recipe), [assignment], {})
+    values = inputs.parse_parameters(narrows.estimator(recipe), [assignment], {})
     assert list(values.values()) == [value]
     assert type(next(iter(values.values()))) is type(value)
 
@@ -254,18 +254,18 @@ def test_ctrl_c_and_resume(tmp_path: Path) -> None:
             if line.strip().startswith("epoch"):  # training has begun
                 process.send_signal(signal.SIGINT)
                 break
-        words = process.stderr.read()
+        message = process.stderr.read()
     assert process.returncode == 130
-    assert "Traceback" not in words
-    assert "the best weights so far are kept" in words
+    assert "Traceback" not in message
+    assert "the best weights so far are kept" in message
     assert sorted(p.name for p in (tmp_path / "m").iterdir()) == [inputs.CHECKPOINT, inputs.LOG]
 
-    command = shlex.split(words.split("Go on with:")[1])
+    command = shlex.split(message.split("Go on with:")[1])
     assert command[:3] == ["python", "-m", "narrows"]
     assert command[-1] == "--resume"
-    words = fails("fit", "digits", *options, "--seed", "2", "--verbose", "0", "--out", tmp_path / "m", "--resume")
-    assert "the checkpoint of another training" in words
-    assert words.endswith("--overwrite starts anew.")
+    message = fails("fit", "digits", *options, "--seed", "2", "--verbose", "0", "--out", tmp_path / "m", "--resume")
+    assert "the checkpoint of another training" in message
+    assert message.endswith("--overwrite starts anew.")
 
     again = subprocess.run(
         [sys.executable, *command[1:]], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True
@@ -283,8 +283,8 @@ def test_ctrl_c_before_there_is_a_checkpoint(tmp_path: Path, monkeypatch: pytest
 
     with monkeypatch.context() as patch:
         patch.setattr("narrows.estimators.estimator", lambda recipe: Stops)
-        words = run("fit", "digits", "--recipe", "ae", "--out", tmp_path / "m", *TINY, code=130).stderr
-    assert words.splitlines()[-1] == "Stopped. Nothing was kept: there was no checkpoint yet."
+        message = run("fit", "digits", "--recipe", "ae", "--out", tmp_path / "m", *TINY, code=130).stderr
+    assert message.splitlines()[-1] == "Stopped. Nothing was kept: there was no checkpoint yet."
 
 
 # Using a model
@@ -292,8 +292,8 @@ def test_ctrl_c_before_there_is_a_checkpoint(tmp_path: Path, monkeypatch: pytest
 
 def test_images_are_no_table_and_that_is_said_at_once(models: dict[str, Path], tmp_path: Path) -> None:
     before = (models["vae"] / "recipe.json").read_bytes()
-    said = run("sample", models["vae"], "--fit", "digits:train", "-o", tmp_path / "s.csv", code=1).stderr
-    assert "examples are 8 x 8 grey images in [0, 1], no rows. Write a .npy." in " ".join(said.split())
+    message = run("sample", models["vae"], "--fit", "digits:train", "-o", tmp_path / "s.csv", code=1).stderr
+    assert "examples are 8 x 8 grey images in [0, 1], no rows. Write a .npy." in " ".join(message.split())
     assert (models["vae"] / "recipe.json").read_bytes() == before
 
 
@@ -322,9 +322,9 @@ def test_reconstruct_into_every_kind(models: dict[str, Path], tmp_path: Path) ->
         assert pairs.height == 2 * 67 + 3
         assert pairs.width > 5 * 67
     run("reconstruct", models["vae"], tmp_path / "x.npy", "-o", tmp_path / "each")
-    found = sorted(p.name for p in (tmp_path / "each").iterdir())
-    assert found == [f"{i:06d}.png" for i in range(5)]
-    with Image.open(tmp_path / "each" / found[0]) as first:
+    names = sorted(p.name for p in (tmp_path / "each").iterdir())
+    assert names == [f"{i:06d}.png" for i in range(5)]
+    with Image.open(tmp_path / "each" / names[0]) as first:
         assert np.array_equal(np.asarray(first), np.rint(np.clip(expected[0].astype(float), 0, 1) * 255))
     assert "not an empty folder" in fails("reconstruct", models["vae"], "digits", "-o", tmp_path / "each")
 
@@ -336,8 +336,8 @@ def test_a_folder_of_pictures_keeps_its_names(tmp_path: Path, rng: np.random.Gen
         Image.fromarray(rng.integers(0, 256, (9, 8, 3), dtype=np.uint8)).save(path)
     run("fit", tmp_path / "in", "--recipe", "dae", "--out", tmp_path / "m", *TINY, *MLP)
     run("denoise", tmp_path / "m", tmp_path / "in", "-o", tmp_path / "out")
-    found = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.png"))
-    assert found == ["cats/a.png", "cats/b.png", "dogs/a.png", "dogs/c.png"]
+    names = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.png"))
+    assert names == ["cats/a.png", "cats/b.png", "dogs/a.png", "dogs/c.png"]
     with Image.open(tmp_path / "out/cats/a.png") as image:
         assert (image.mode, image.size) == ("RGB", (8, 9))
     assert "not an empty folder" in fails("denoise", tmp_path / "m", tmp_path / "in", "-o", tmp_path / "in")
@@ -415,11 +415,11 @@ def test_parquet_and_npy_are_streamed(table: tuple[Path, Path], tmp_path: Path, 
     data, model = table
     X = np.loadtxt(data, delimiter=",", skiprows=1)
     expected = narrows.load(model).transform(X)
-    run("reconstruct", model, data, "-o", tmp_path / "y.parquet")  # which makes a .parquet with the columns' names
+    run("reconstruct", model, data, "-o", tmp_path / "y.parquet")  # writes a .parquet with the names of the columns
     assert "60 examples" in run("encode", model, tmp_path / "y.parquet", "-o", tmp_path / "again.npy").stderr
     np.save(tmp_path / "x.npy", X)
-    words = run("encode", model, tmp_path / "x.npy", "-o", tmp_path / "c.parquet").stderr
-    assert f"{tmp_path / 'c.parquet'}: 60 x 2" in words
+    output = run("encode", model, tmp_path / "x.npy", "-o", tmp_path / "c.parquet").stderr
+    assert f"{tmp_path / 'c.parquet'}: 60 x 2" in output
     from narrows.data.files import read
 
     codes, smooth = read(tmp_path / "c.parquet"), read(tmp_path / "y.parquet")
@@ -431,7 +431,7 @@ def test_parquet_and_npy_are_streamed(table: tuple[Path, Path], tmp_path: Path, 
         raise AssertionError("the whole of it was read")
 
     # a block at a time, into a file: nothing is read or held as a whole
-    monkeypatch.setattr("narrows.cli.inputs.dataset", refuse)
+    monkeypatch.setattr("narrows.cli.inputs.read_dataset", refuse)
     monkeypatch.setattr("narrows.data.sinks.Memory.write", refuse)
     run("reconstruct", model, tmp_path / "y.parquet", "-o", tmp_path / "z.csv")
     assert (tmp_path / "z.csv").read_text().startswith("height,width,weight\n")
@@ -445,11 +445,11 @@ def test_a_model_without_codes(models: dict[str, Path], tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["encode", "reconstruct", "sample", "traverse"])
 def test_where_to_is_checked_first(command: str, tmp_path: Path) -> None:
     data = ["digits"] if command in ("encode", "reconstruct") else []
-    words = fails(command, "no-model", *data, "-o", tmp_path / "x.jpg")
-    assert "must end in " in words
-    assert ".npy" in words
-    words = fails(command, "no-model", *data, "-o", tmp_path / "none" / "x.npy")
-    assert f"the folder {tmp_path / 'none'} does not exist" in words
+    message = fails(command, "no-model", *data, "-o", tmp_path / "x.jpg")
+    assert "must end in " in message
+    assert ".npy" in message
+    message = fails(command, "no-model", *data, "-o", tmp_path / "none" / "x.npy")
+    assert f"the folder {tmp_path / 'none'} does not exist" in message
 
 
 def test_no_model(tmp_path: Path, models: dict[str, Path]) -> None:
@@ -462,11 +462,11 @@ def test_no_model(tmp_path: Path, models: dict[str, Path]) -> None:
 
 
 def test_evaluate(models: dict[str, Path]) -> None:
-    wanted = {"vae": {"elbo", "nll", "kl", "active_components", "frechet"}}
-    wanted |= {"dae": {"distortion"}, "sae": {"distortion", "l0", "dead_fraction", "knn_accuracy"}}
+    expected = {"vae": {"elbo", "nll", "kl", "active_components", "frechet"}}
+    expected |= {"dae": {"distortion"}, "sae": {"distortion", "l0", "dead_fraction", "knn_accuracy"}}
     for recipe, folder in models.items():
-        found = json.loads(run("evaluate", folder, "digits", "--json").stdout)
-        assert {"mse", "psnr"} | wanted[recipe] <= set(found)
+        document = json.loads(run("evaluate", folder, "digits", "--json").stdout)
+        assert {"mse", "psnr"} | expected[recipe] <= set(document)
     fair = json.loads(run("evaluate", models["vae"], "digits", "--json").stdout)["pca_mse"]
     X = narrows.load_dataset("digits", "test").X
     model, train = narrows.load(models["vae"]), narrows.load_dataset("digits").X
@@ -480,18 +480,18 @@ def test_evaluate(models: dict[str, Path]) -> None:
 
 
 def test_info(models: dict[str, Path]) -> None:
-    found = json.loads(run("info", models["sae"], "--json").stdout)
+    document = json.loads(run("info", models["sae"], "--json").stdout)
     changed = {"n_components": 24, "k": 4, "network": "mlp", "hidden": [16], "max_epochs": 1, "random_state": 0}
-    assert found["changed"] == changed
-    assert (found["recipe"], found["data"], found["n_iter"]) == ("sae", "8 x 8 grey images in [0, 1]", 1)
-    words = run("info", models["sae"]).stdout
-    assert "n_components  24" in words
-    assert "likelihood" in words
+    assert document["changed"] == changed
+    assert (document["recipe"], document["data"], document["n_iter"]) == ("sae", "8 x 8 grey images in [0, 1]", 1)
+    output = run("info", models["sae"]).stdout
+    assert "n_components  24" in output
+    assert "likelihood" in output
 
 
 def test_recipes() -> None:
-    found = json.loads(run("recipes", "--json").stdout)
-    assert {"ae", "vae", "dae", "sae"} <= {recipe["name"] for recipe in found}
+    recipes = json.loads(run("recipes", "--json").stdout)
+    assert {"ae", "vae", "dae", "sae"} <= {recipe["name"] for recipe in recipes}
     vae = json.loads(run("recipes", "vae", "--json").stdout)
     beta = next(p for p in vae["parameters"] if p["name"] == "beta")
     assert (beta["default"], beta["must_be"]) == (1.0, "a float in the range [0, inf)")
@@ -502,10 +502,10 @@ def test_recipes() -> None:
 
 def test_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(named, "_folders", lambda one: [tmp_path])
-    found = {one["name"]: one for one in json.loads(run("datasets", "--json").stdout)}
-    assert list(found) == list(named.NAMES)
-    assert found["digits"]["where"] == "part of scikit-learn"
-    assert "fetched when first used" in found["mnist"]["where"]
+    datasets = {entry["name"]: entry for entry in json.loads(run("datasets", "--json").stdout)}
+    assert list(datasets) == list(named.NAMES)
+    assert datasets["digits"]["where"] == "part of scikit-learn"
+    assert "fetched when first used" in datasets["mnist"]["where"]
     assert "fashion-mnist" in run("datasets").stdout
 
 

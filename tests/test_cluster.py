@@ -37,27 +37,27 @@ def test_a_worker_adds_a_column(folders):
     for method, name in RESULTS.items():
         if method != "denoise":
             expected = getattr(model, method)(X)
-            found = Apply(folders["arrays"], method)({"data": X})
-            assert list(found) == ["data", name]
-            np.testing.assert_allclose(found[name], expected, rtol=1e-6)
-    found = Apply(folders["dae"], "denoise")({"data": X})["clean"]
-    np.testing.assert_allclose(found, narrows.load(folders["dae"]).denoise(X), rtol=1e-6)
+            result = Apply(folders["arrays"], method)({"data": X})
+            assert list(result) == ["data", name]
+            np.testing.assert_allclose(result[name], expected, rtol=1e-6)
+    result = Apply(folders["dae"], "denoise")({"data": X})["clean"]
+    np.testing.assert_allclose(result, narrows.load(folders["dae"]).denoise(X), rtol=1e-6)
 
 
 def test_columns_are_taken_by_name(folders):
     names = np.array([f"row {i}" for i in range(len(X))])
     expected = narrows.load(folders["frames"]).transform(FRAME)
-    found = Apply(folders["frames"], keep=["name"])(batch(name=names))  # in the model's order, not in the batch's
-    assert list(found) == ["name", "code"]
-    np.testing.assert_allclose(found["code"], expected, rtol=1e-6)
-    np.testing.assert_array_equal(found["name"], names)
-    found = Apply(folders["arrays"], columns=list("abcd"))(batch(name=names))
-    np.testing.assert_allclose(found["code"], narrows.load(folders["arrays"]).transform(X), rtol=1e-6)
+    result = Apply(folders["frames"], keep=["name"])(batch(name=names))  # in the model's order, not in the batch's
+    assert list(result) == ["name", "code"]
+    np.testing.assert_allclose(result["code"], expected, rtol=1e-6)
+    np.testing.assert_array_equal(result["name"], names)
+    result = Apply(folders["arrays"], columns=list("abcd"))(batch(name=names))
+    np.testing.assert_allclose(result["code"], narrows.load(folders["arrays"]).transform(X), rtol=1e-6)
     lists = np.empty(len(X), object)
     lists[:] = list(X)
-    found = Apply(folders["arrays"], columns=["row"], keep=[])({"row": lists, "name": names})
-    assert list(found) == ["code"]
-    np.testing.assert_allclose(found["code"], narrows.load(folders["arrays"]).transform(X), rtol=1e-6)
+    result = Apply(folders["arrays"], columns=["row"], keep=[])({"row": lists, "name": names})
+    assert list(result) == ["code"]
+    np.testing.assert_allclose(result["code"], narrows.load(folders["arrays"]).transform(X), rtol=1e-6)
 
 
 def test_mistakes_are_named(folders, tmp_path):
@@ -89,9 +89,9 @@ def test_a_local_ray(folders, tmp_path, monkeypatch):
         quick = apply(rows, folders["frames"], concurrency=2, keep=["id"], batch_size=64)
         expected = narrows.load(folders["frames"]).transform(FRAME)
         for dataset in (raw, quick):
-            found = dataset.to_pandas().sort_values("id")
-            assert found["id"].tolist() == list(range(len(X)))  # every row, once
-            np.testing.assert_allclose(np.stack(list(found["code"])), expected, rtol=1e-5, atol=1e-6)
+            result = dataset.to_pandas().sort_values("id")
+            assert result["id"].tolist() == list(range(len(X)))  # every row, once
+            np.testing.assert_allclose(np.stack(list(result["code"])), expected, rtol=1e-5, atol=1e-6)
         scores = apply(ray.data.from_numpy(X), folders["arrays"], "score_samples", keep=[]).to_pandas()["score"]
         np.testing.assert_allclose(
             np.sort(scores), np.sort(narrows.load(folders["arrays"]).score_samples(X)), rtol=1e-5

@@ -80,18 +80,18 @@ def inferred(model: Any, X: Any) -> dict[str, np.ndarray]:
 
 
 def results(model: Any, X: Any) -> dict[str, np.ndarray]:
-    """All that a fitted model says of X, and what it makes up."""
-    found = {"reconstruct": model.reconstruct(X), "score_samples": model.score_samples(X)}
-    found["decision_function"] = model.decision_function(X)
+    """Results of all methods of a fitted model on X, and its draws."""
+    outputs = {"reconstruct": model.reconstruct(X), "score_samples": model.score_samples(X)}
+    outputs["decision_function"] = model.decision_function(X)
     if hasattr(model, "transform"):
-        found["transform"] = model.transform(X)
-        found["inverse_transform"] = model.inverse_transform(found["transform"], **inferred(model, X))
-        found["traverse"] = model.traverse(X, n_steps=3)
-        found["interpolate"] = model.interpolate(X[0], X[1], n_steps=3)
+        outputs["transform"] = model.transform(X)
+        outputs["inverse_transform"] = model.inverse_transform(outputs["transform"], **inferred(model, X))
+        outputs["traverse"] = model.traverse(X, n_steps=3)
+        outputs["interpolate"] = model.interpolate(X[0], X[1], n_steps=3)
     if can_sample(model):
-        found["sample"] = model.sample(5, random_state=3)
-        found["noisy sample"] = model.sample(5, random_state=3, noise=True)
-    return found
+        outputs["sample"] = model.sample(5, random_state=3)
+        outputs["noisy sample"] = model.sample(5, random_state=3, noise=True)
+    return outputs
 
 
 def can_sample(model: Any) -> bool:
@@ -114,7 +114,7 @@ def assert_same_tensors(a: dict[str, Tensor], b: dict[str, Tensor]) -> None:
     assert a.keys() == b.keys()
     for key in a:
         torch.testing.assert_close(
-            a[key], b[key], rtol=0, atol=0, equal_nan=True, msg=lambda words, key=key: key + words
+            a[key], b[key], rtol=0, atol=0, equal_nan=True, msg=lambda message, key=key: key + message
         )
 
 
@@ -516,7 +516,7 @@ def test_two_processes_give_the_weights_of_one(case, two_processes):
     here, there = (weights[case.id] for weights in two_processes)
     assert_same_tensors(here, there)
     for name, alone in recipe_cases.weights(case).items():
-        torch.testing.assert_close(here[name], alone, rtol=0, atol=1e-9, msg=lambda words, name=name: name + words)
+        torch.testing.assert_close(here[name], alone, rtol=0, atol=1e-9, msg=lambda message, name=name: name + message)
 
 
 class TestTwoThreads:

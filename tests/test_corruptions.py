@@ -1,4 +1,4 @@
-"""Corruptions: what each level means, and that the target stays clean."""
+"""Corruptions: the meaning of each level, and a target that stays clean."""
 
 import numpy as np
 import pytest
@@ -40,13 +40,13 @@ def test_any_input_and_level(name, shape, level, width, scale, dtype, weighted):
     x = scale * torch.randn(shape, dtype=dtype)
     clean = x.clone()
     weight = torch.ones(shape, dtype=dtype) if weighted else None
-    given = Batch(x, x, weight=weight)
-    seen = noise(name, (level, min(1.0, level + width)))(given)
-    assert seen.x.shape == x.shape
-    assert seen.x.dtype == dtype
-    assert torch.isfinite(seen.x).all()
-    assert torch.equal(given.target, clean)  # never written to
-    assert seen.scored is None
+    examples = Batch(x, x, weight=weight)
+    corrupted = noise(name, (level, min(1.0, level + width)))(examples)
+    assert corrupted.x.shape == x.shape
+    assert corrupted.x.dtype == dtype
+    assert torch.isfinite(corrupted.x).all()
+    assert torch.equal(examples.target, clean)  # never written to
+    assert corrupted.scored is None
 
 
 def test_gaussian_moments():

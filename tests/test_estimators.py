@@ -38,9 +38,9 @@ SMALL = {"hidden": (16,), "max_epochs": 3, "random_state": 0, "device": "cpu", "
 
 def small(cases: Iterable[Case]) -> list[narrows.estimators.Estimator]:
     """Estimators of one component, which suits data of one column, and of their many where there may be more."""
-    own = {"sae": {"n_components": 24}}
+    changes = {"sae": {"n_components": 24}}
     return [
-        case.make(**{"n_components": case.n_components and 1, "batch_size": "auto", **own.get(case.recipe, {})})
+        case.make(**{"n_components": case.n_components and 1, "batch_size": "auto", **changes.get(case.recipe, {})})
         for case in cases
         if not case.parameters.get("conditional")  # which scikit-learn's checks have no labels for
     ]
@@ -397,10 +397,10 @@ OWN = {
 }
 
 
-@pytest.mark.parametrize("own", OWN)
+@pytest.mark.parametrize("part", OWN)
 @pytest.mark.parametrize("make", [AE, VAE, lambda *a, **k: SAE(*a, k=2, **k), DAE])
-def test_own_modules(digits, tmp_path, own, make):
-    network, again = OWN[own]
+def test_own_modules(digits, tmp_path, part, make):
+    network, again = OWN[part]
     modules = [m for m in (network if isinstance(network, tuple) else (network,)) if isinstance(m, nn.Module)]
     before = [t.clone() for m in modules for t in m.state_dict().values()]
     X = digits[:100]
@@ -467,7 +467,7 @@ def test_another_module_than_the_one_that_was_saved_is_refused(digits, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("network", "words"),
+    ("network", "message"),
     [
         (Encoder(d=63), r"encoder module Encoder could not take an input of shape \(2, 1, 8, 8\)"),
         (("mlp", Decoder(n=4)), r"decoder module Decoder could not take an input of shape \(2, 3\)"),
@@ -477,8 +477,8 @@ def test_another_module_than_the_one_that_was_saved_is_refused(digits, tmp_path)
         (("mlp",), r"`network` parameter of AE must be .* a pair"),
     ],
 )
-def test_networks_that_do_not_fit(digits, network, words):
-    with pytest.raises(ValueError, match=words):
+def test_networks_that_do_not_fit(digits, network, message):
+    with pytest.raises(ValueError, match=message):
         AE(3, network=network, **SMALL).fit(digits[:100])
 
 

@@ -41,14 +41,14 @@ def modules():
 
 
 def classes() -> list[type]:
-    """Every class that a module of narrows defines."""
-    own = {
+    """All classes that the modules of narrows define."""
+    defined = {
         value
         for module in modules()
         for value in vars(module).values()
         if isinstance(value, type) and value.__module__ == module.__name__
     }
-    return sorted(own, key=lambda c: (c.__module__, c.__qualname__))
+    return sorted(defined, key=lambda c: (c.__module__, c.__qualname__))
 
 
 def is_abstract(cls: type) -> bool:
@@ -122,7 +122,7 @@ def test_only_a_part_itself_asks_of_which_kind_it_is():
 
 
 def n_questions(path: Path) -> int:
-    """How often a file asks with `isinstance` or `issubclass` for a bottleneck, an objective or a likelihood."""
+    """Count the tests of a file by `isinstance` or `issubclass` for a bottleneck, an objective or a likelihood."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     homes = {"bottlenecks", "objectives", "likelihoods"}
     if homes & {path.parent.name, path.stem}:

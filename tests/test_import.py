@@ -61,9 +61,9 @@ def run(code: str, silent: bool = True):
 
 
 def test_import_does_nothing():
-    found = run(LOOK)
-    assert found.pop("version") == narrows.__version__
-    assert found == {
+    state = run(LOOK)
+    assert state.pop("version") == narrows.__version__
+    assert state == {
         "heavy": [],
         "environment": True,
         "random": True,

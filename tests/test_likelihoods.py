@@ -1,4 +1,4 @@
-"""Every registered likelihood: normalised, with the mean that it says, and draws to match; closed forms in float64."""
+"""Every registered likelihood: normalised, its mean, and its draws; closed forms in float64."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from scipy.integrate import quad
 from narrows.data import Schema, infer
 from narrows.likelihoods import LIKELIHOODS, Gaussian, HeteroscedasticGaussian, NegativeBinomial, choose
 
-# the decoder's numbers at which each is looked at: ordinary ones, near 0 where series take over, and far out
+# outputs of the decoder: ordinary ones, near 0 where series are used, and large ones
 POINTS = [-30.0, -4.0, -0.3, -0.11, -0.09, -1e-3, 0.0, 1e-6, 0.05, 0.099, 0.101, 1.0, 3.0, 40.0]
 
 
@@ -30,7 +30,7 @@ def made(name: str):
     return forms
 
 
-# those of which the decoder gives one number an entry; the others have tests of their own below
+# likelihoods with one number an entry; the others have their own tests below
 ALL = [
     pytest.param(form, id=f"{name}-{i}")
     for name in LIKELIHOODS
@@ -105,7 +105,7 @@ def test_draws_have_the_variance():
 
 
 @pytest.mark.parametrize("likelihood", ALL)
-def test_unmean_inverts_mean(likelihood):
+def test_inverse_mean_inverts_mean(likelihood):
     if likelihood.support == "[0, 1]" or getattr(likelihood, "bounded", False):
         m = torch.linspace(0.006, 0.994, 41, dtype=torch.float64)
     elif likelihood.required_support == "count":

@@ -54,7 +54,7 @@ class TestCost:
         torch.manual_seed(0)
         z, neighbor = torch.randn(2, 60, 2, dtype=torch.float64)
         x = torch.randn(60, 4, dtype=torch.float64)
-        found = NeighborEmbedding(attraction=1.7, breadth=breadth, spread=3.0).of_codes(z, neighbor, x)
+        result = NeighborEmbedding(attraction=1.7, breadth=breadth, spread=3.0).of_codes(z, neighbor, x)
         everyone = torch.cat([z, neighbor])
         for i in range(60):
             q = 1 / (1 + 9 * (everyone - z[i]).square().sum(1))
@@ -62,7 +62,7 @@ class TestCost:
             order = d.argsort()[1:5]  # k = 0.04 * 60 = 2, and twice as many have a share
             p = torch.exp(-(d[order] - d[order[0]]) / (d[order[2]] - d[order[0]]))
             pull = (1 - breadth) * q[60 + i].log() + breadth * (p / p.sum() * q[order].log()).sum()
-            torch.testing.assert_close(found[i], -1.7 * pull + torch.log(q.sum() - q[i]), rtol=1e-9, atol=0)
+            torch.testing.assert_close(result[i], -1.7 * pull + torch.log(q.sum() - q[i]), rtol=1e-9, atol=0)
 
     def test_gradient(self):
         torch.manual_seed(0)
@@ -104,7 +104,7 @@ class TestCost:
         whole = cost.of_codes(z, neighbor, x)
         # the other process's rows: what adding up over processes brings
         others = iter([cost.spread * z, cost.spread * neighbor, x])
-        monkeypatch.setattr("narrows.batch_sharding.batch_sum", lambda mine: _filled(mine, next(others), slice(2, 5)))
+        monkeypatch.setattr("narrows.batch_sharding.batch_sum", lambda part: _filled(part, next(others), slice(2, 5)))
         with split_batch(Shard(2, 5, 9)):
             part = cost.of_codes(z[2:5], neighbor[2:5], x[2:5])
         torch.testing.assert_close(part, whole[2:5])
@@ -115,8 +115,8 @@ class TestCost:
         parts = RECIPES["mapae"].make(schema, 2, hidden=(4,))
         x = schema.prepare(torch.from_numpy(X))
         z = parts.model.encode(x)
-        found = parts.objective.eval()(parts.model, Batch(x, x)).terms["neighbours"]
-        torch.testing.assert_close(found, NeighborEmbedding(breadth=1.0).of_codes(z, None, x).mean())
+        result = parts.objective.eval()(parts.model, Batch(x, x)).terms["neighbours"]
+        torch.testing.assert_close(result, NeighborEmbedding(breadth=1.0).of_codes(z, None, x).mean())
 
     def test_its_weight_needs_it(self):
         parts = RECIPES["ae"].make(infer(np.eye(4), "test"), 2)
@@ -124,10 +124,10 @@ class TestCost:
             WeightedObjective({"neighbours": 1.0}).check(parts.model)
 
 
-def _filled(mine: torch.Tensor, whole: torch.Tensor, rows: slice) -> torch.Tensor:
-    """`mine` with what is 0 in it taken from `whole`, once it is found to be 0 outside `rows`."""
-    torch.testing.assert_close(mine[rows], whole[rows])
-    assert mine.count_nonzero() == mine[rows].count_nonzero()
+def _filled(part: torch.Tensor, whole: torch.Tensor, rows: slice) -> torch.Tensor:
+    """Check that `part` equals `whole` in `rows` and is 0 elsewhere; return it with the zeros filled from `whole`."""
+    torch.testing.assert_close(part[rows], whole[rows])
+    assert part.count_nonzero() == part[rows].count_nonzero()
     return whole
 
 
@@ -136,20 +136,20 @@ class TestNeighbours:
     def test_are_those_of_scikit_learn(self, metric):
         X = torch.from_numpy(np.random.default_rng(0).normal(size=(300, 9)).astype(np.float32))
         among = torch.randperm(300)[:250]
-        found = nearest_rows(lambda index: X[index], 300, among, 5, metric)
+        result = nearest_rows(lambda index: X[index], 300, among, 5, metric)
         there = NearestNeighbors(n_neighbors=6, metric=metric).fit(X[among] - X[among].mean(0))
         for i, row in enumerate(among[there.kneighbors(X - X[among].mean(0), return_distance=False)].tolist()):
-            assert set(found[i].tolist()) == set([j for j in row if j != i][:5])
+            assert set(result[i].tolist()) == set([j for j in row if j != i][:5])
 
     def test_of_many_rows_are_looked_for_in_parts(self, monkeypatch):
         monkeypatch.setattr(search, "_PART", 64)
         X = torch.from_numpy(np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32))
         among = torch.randperm(400, generator=torch.Generator().manual_seed(0))[:300]
-        found = nearest_rows(lambda index: X[index], 400, among, 4).long()
-        assert set(found.flatten().tolist()) <= set(among.tolist())
-        assert (found != torch.arange(400)[:, None]).all()
+        result = nearest_rows(lambda index: X[index], 400, among, 4).long()
+        assert set(result.flatten().tolist()) <= set(among.tolist())
+        assert (result != torch.arange(400)[:, None]).all()
         apart = torch.cdist(X, X)
-        assert apart.gather(1, found).mean() < 0.5 * apart.mean()
+        assert apart.gather(1, result).mean() < 0.5 * apart.mean()
 
     @pytest.mark.parametrize("d", [60, 150, 2100])
     def test_axes_are_those_of_pca(self, d):
@@ -176,8 +176,8 @@ class TestNeighbours:
         assert any(line.startswith("metric = cosine: images") for line in images.report_)
         assert any(line.startswith("n_iter_no_change = 25: neighbours") for line in images.report_)
         assert any(line.startswith("metric = euclidean: columns") for line in table.report_)
-        asked = narrows.MapAE(metric="cosine", max_epochs=1, hidden=(8,), random_state=0).fit(X[:60])
-        np.testing.assert_array_equal(asked.transform(X), images.transform(X))
+        cosine = narrows.MapAE(metric="cosine", max_epochs=1, hidden=(8,), random_state=0).fit(X[:60])
+        np.testing.assert_array_equal(cosine.transform(X), images.transform(X))
 
 
 class TestMap:

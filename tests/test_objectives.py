@@ -1,4 +1,4 @@
-"""The central sentence, and the closed forms that it must agree with."""
+"""Objectives: the central equation, and the closed forms that it must agree with."""
 
 import numpy as np
 import pytest
@@ -106,7 +106,7 @@ def test_unknown_costs_are_refused():
 
 
 class Charge(Cost):
-    """A cost of one nat an example, or what it is told to return."""
+    """A cost of one nat an example, or of a given result."""
 
     def __init__(self, name: str, result=None) -> None:
         super().__init__()

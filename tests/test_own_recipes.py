@@ -1,4 +1,4 @@
-"""Recipes of users and of other packages: as good as narrows' own, with whatever parameters they have."""
+"""Recipes of users and of other packages: as good as narrows' own, with any parameters."""
 
 import json
 import pickle
@@ -45,9 +45,9 @@ def barely(schema, n_components: Annotated[int, Integer(1), "numbers in a code"]
 '''
 
 
-def run(*words: str) -> str:
-    """What the command prints."""
-    result = CliRunner().invoke(app, words)
+def run(*arguments: str) -> str:
+    """The output of the command."""
+    result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, (result.output, result.exception)
     return result.stdout
 
@@ -233,10 +233,10 @@ def test_a_recipe_cannot_take_the_name_of_another_module(installed):
     (installed / "narrows_barely-1.0.dist-info" / "entry_points.txt").write_text(
         "[narrows.recipes]\nv = narrows_barely:vae\n"
     )
-    own = recipes.get("vae")
+    recipe = recipes.get("vae")
     with pytest.warns(UserWarning, match="has the name of one of narrows.recipes.models. Rename it"):
         recipes.available()
-    assert recipes.get("vae") is own
+    assert recipes.get("vae") is recipe
 
 
 def test_an_entry_point_of_another_name_than_its_function_is_named(installed):

@@ -14,7 +14,7 @@ def blocks() -> list[tuple[int, str]]:
     if not README.exists():
         return []
     text = README.read_text(encoding="utf-8")
-    return [(text.count("\n", 0, found.start(1)) + 1, found.group(1)) for found in BLOCK.finditer(text)]
+    return [(text.count("\n", 0, match.start(1)) + 1, match.group(1)) for match in BLOCK.finditer(text)]
 
 
 @pytest.mark.skipif(not blocks(), reason="README.md has no Python code yet")

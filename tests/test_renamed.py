@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from narrows import objectives
+from narrows import objectives, params
 from narrows.bottlenecks import Bottleneck, Plain, TopK
 from narrows.likelihoods import Gaussian, Likelihood, Poisson
 from narrows.types import Batch, Code
@@ -28,6 +28,8 @@ def test_reading_and_setting_old_names():
     assert not code.aux_active
     with pytest.warns(DeprecationWarning, match="WeightedCosts is now called `WeightedObjective`"):
         assert objectives.WeightedCosts is objectives.WeightedObjective
+    with pytest.warns(DeprecationWarning, match="FLAG is now called `BOOL`"):
+        assert params.FLAG is params.BOOL
 
 
 def test_parts_that_define_old_names():

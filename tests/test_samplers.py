@@ -91,7 +91,7 @@ def test_temperature_scales_the_spread_and_zero_gives_the_centres():
 
 
 @pytest.mark.parametrize(
-    ("sampler", "words"),
+    ("sampler", "message"),
     [
         (Mixture(0), r"`n_components` parameter of Mixture must be an int in the range \[1, 900\] or 'auto'. Got 0"),
         (Mixture(901), r"\[1, 900\]"),
@@ -100,8 +100,8 @@ def test_temperature_scales_the_spread_and_zero_gives_the_centres():
         (Flow(hidden=(0,)), "`hidden` parameter of Flow"),
     ],
 )
-def test_samplers_refuse(sampler, words):
-    with pytest.raises(ValueError, match=words):
+def test_samplers_refuse(sampler, message):
+    with pytest.raises(ValueError, match=message):
         sampler.fit(clusters(), seed=0)
 
 
@@ -184,7 +184,7 @@ def test_a_flow_is_kept_too(digits, tmp_path):
 
 
 def test_the_mixture_is_nearer_to_the_codes_than_the_gaussian(ae, digits):
-    codes = ae._drawn(digits, 0)
+    codes = ae._draw_codes(digits, 0)
     mixture, gaussian = (float(ae.sampler(name).log_prob(codes).mean()) for name in ("mixture", "gaussian"))
     assert mixture > gaussian + 0.1
 
@@ -196,7 +196,7 @@ def test_the_same_seed_gives_the_same_sampler(ae, digits):
 
 def test_codes_of_a_stochastic_model_are_draws_of_the_posterior(digits):
     model = VAE(2, **{**SMALL, "max_epochs": 5}).fit(digits)
-    drawn, means = model._drawn(digits, 0).numpy(), model.transform(digits)
+    drawn, means = model._draw_codes(digits, 0).numpy(), model.transform(digits)
     assert drawn.var(0).sum() > means.var(0).sum()
     # the draws' distances from the means are the posterior's deviations
     h = model.applied(model.model_.encoder, model.prepared(digits))
@@ -246,7 +246,7 @@ def test_temperature_leaves_the_modes_of_a_mixture_as_frequent(posterior, condit
 
 
 @pytest.mark.parametrize(
-    ("call", "words"),
+    ("call", "message"),
     [
         (lambda m, X: m.sample(2, sampler="mixtrue"), r"`sampler` parameter of sample must be one of 'auto', 'prior'"),
         (lambda m, X: m.sample(2, sampler="flow"), r"There is no sampler 'flow' yet: fit_sampler\(X, 'flow'\)"),
@@ -260,8 +260,8 @@ def test_temperature_leaves_the_modes_of_a_mixture_as_frequent(posterior, condit
         (lambda m, X: m.interpolate(X[0], X[1], path="arc"), "`path` parameter of interpolate must be one of"),
     ],
 )
-def test_refused(ae, digits, call, words):
-    with pytest.raises(ValueError, match=words):
+def test_refused(ae, digits, call, message):
+    with pytest.raises(ValueError, match=message):
         call(ae, digits)
 
 
@@ -304,8 +304,8 @@ def test_paths(ae, digits):
 @pytest.mark.parametrize("path", ["auto", "line", "sphere"])
 def test_between_two_quantised_codes_are_such_codes_too(path, digits, monkeypatch):
     model = narrows.estimator("vqvae")(4, n_codes=8, **SMALL).fit(digits)
-    decoded, decode = [], model._decoded
-    monkeypatch.setattr(model, "_decoded", lambda z, **kwargs: decoded.append(z) or decode(z, **kwargs))
+    decoded, decode = [], model._decode
+    monkeypatch.setattr(model, "_decode", lambda z, **kwargs: decoded.append(z) or decode(z, **kwargs))
     model.interpolate(digits[0], digits[1], path=path)
     model.sample(9, random_state=0)
     assert len(decoded) == 2
@@ -340,39 +340,39 @@ def planted():
 def test_an_attribute_recovers_a_planted_factor(planted, kind):
     model, X, factors, W = planted
     y = factors[:, 1] if kind == "amount" else factors[:, 1] > 0
-    found = model.attribute(X, y)
-    assert np.linalg.norm(found.direction) == pytest.approx(1)
+    attribute = model.attribute(X, y)
+    assert np.linalg.norm(attribute.direction) == pytest.approx(1)
     # one unit more of the factor adds its own direction to the data; presence is 2 sqrt(2 / pi) apart
     step = 1.0 if kind == "amount" else 2 * np.sqrt(2 / np.pi)
     np.testing.assert_allclose(
-        model.move(X[:5], found) - model.reconstruct(X[:5]), np.tile(step * W[1], (5, 1)), atol=0.12
+        model.move(X[:5], attribute) - model.reconstruct(X[:5]), np.tile(step * W[1], (5, 1)), atol=0.12
     )
-    np.testing.assert_allclose(model.move(X[:5], found, 0), model.reconstruct(X[:5]), atol=1e-5)
-    up, down = model.move(X[:4], found, [1, 2, 0, -1]), model.reconstruct(X[:4])
+    np.testing.assert_allclose(model.move(X[:5], attribute, 0), model.reconstruct(X[:5]), atol=1e-5)
+    up, down = model.move(X[:4], attribute, [1, 2, 0, -1]), model.reconstruct(X[:4])
     np.testing.assert_allclose((up - down) @ W[1], step * np.array([1, 2, 0, -1]), atol=0.3)
 
 
 def test_an_attribute_of_what_is_there_is_the_difference_of_means(ae, digits):
     y = load_digits().target == 0
-    found, Z = ae.attribute(digits, y), ae.transform(digits)
-    np.testing.assert_allclose(found.scale * found.direction, Z[y].mean(0) - Z[~y].mean(0), rtol=1e-6)
-    assert found.spread == pytest.approx((Z @ found.direction).std())
+    attribute, Z = ae.attribute(digits, y), ae.transform(digits)
+    np.testing.assert_allclose(attribute.scale * attribute.direction, Z[y].mean(0) - Z[~y].mean(0), rtol=1e-6)
+    assert attribute.spread == pytest.approx((Z @ attribute.direction).std())
 
 
 def test_a_dial_may_be_an_attribute(ae, digits):
-    found = ae.attribute(digits, load_digits().target == 0)
-    turned = ae.traverse(digits[:1], components=[found, 2], n_steps=3, span=1.0)
+    attribute = ae.attribute(digits, load_digits().target == 0)
+    turned = ae.traverse(digits[:1], components=[attribute, 2], n_steps=3, span=1.0)
     np.testing.assert_array_equal(turned[1], ae.traverse(digits[:1], components=2, n_steps=3, span=1.0)[0])
-    np.testing.assert_array_equal(turned[0], ae.traverse(digits[:1], components=found, n_steps=3, span=1.0)[0])
-    z = ae.transform(digits[:1])[0] @ found.direction
-    centre = ae.code_mean_ @ found.direction
-    amounts = (centre + found.spread * np.array([-1, 0, 1]) - z) / found.scale
-    moved = ae.move(np.repeat(digits[:1], 3, axis=0), found, amounts)
+    np.testing.assert_array_equal(turned[0], ae.traverse(digits[:1], components=attribute, n_steps=3, span=1.0)[0])
+    z = ae.transform(digits[:1])[0] @ attribute.direction
+    centre = ae.code_mean_ @ attribute.direction
+    amounts = (centre + attribute.spread * np.array([-1, 0, 1]) - z) / attribute.scale
+    moved = ae.move(np.repeat(digits[:1], 3, axis=0), attribute, amounts)
     np.testing.assert_allclose(turned[0], moved, atol=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("y", "words"),
+    ("y", "message"),
     [
         (np.ones(5), r"one finite number or boolean for each of 1797 examples. Got shape \(5,\)"),
         (np.array(["a"] * 1797), "of labels make booleans first"),
@@ -380,8 +380,8 @@ def test_a_dial_may_be_an_attribute(ae, digits):
         (np.ones(1797), "must vary between examples. All are 1"),
     ],
 )
-def test_attributes_refuse(ae, digits, y, words):
-    with pytest.raises(ValueError, match=words):
+def test_attributes_refuse(ae, digits, y, message):
+    with pytest.raises(ValueError, match=message):
         ae.attribute(digits, y)
 
 
@@ -413,24 +413,24 @@ def conditional(digits, labels):
 
 def test_samples_are_of_the_class_that_was_asked_for(conditional, digits, labels):
     judge = KNeighborsClassifier(5).fit(digits.reshape(len(digits), -1), labels)
-    asked = np.repeat(np.arange(10), 30)
-    drawn = conditional.sample(300, y=asked, random_state=0)
-    assert np.mean(judge.predict(drawn.reshape(300, -1)) == asked) > 0.9  # chance is 0.1
+    y = np.repeat(np.arange(10), 30)
+    drawn = conditional.sample(300, y=y, random_state=0)
+    assert np.mean(judge.predict(drawn.reshape(300, -1)) == y) > 0.9  # chance is 0.1
     threes = conditional.sample(50, y=3, random_state=0, temperature=0.5)
     assert np.mean(judge.predict(threes.reshape(50, -1)) == 3) > 0.95
-    prior = conditional.sample(300, y=asked, random_state=0, sampler="prior")
-    assert np.mean(judge.predict(prior.reshape(300, -1)) == asked) > 0.5
+    prior = conditional.sample(300, y=y, random_state=0, sampler="prior")
+    assert np.mean(judge.predict(prior.reshape(300, -1)) == y) > 0.5
 
 
 def test_codes_of_a_class_are_where_that_class_is(conditional, digits, labels):
     sampler = conditional.samplers_["gaussian"]
     assert conditional.sampler("auto") is sampler
-    drawn = conditional._drawn(digits[:1400], 0).numpy()
+    drawn = conditional._draw_codes(digits[:1400], 0).numpy()
     for label in (0, 7):
-        own = drawn[labels[:1400] == label]
+        of_label = drawn[labels[:1400] == label]
         z = sampler.draw(5000, np.random.default_rng(0), labels=np.full(5000, label)).numpy()
-        np.testing.assert_allclose(z.mean(0), own.mean(0), atol=0.15)
-        np.testing.assert_allclose(np.cov(z.T), np.cov(own.T), atol=0.15)
+        np.testing.assert_allclose(z.mean(0), of_label.mean(0), atol=0.15)
+        np.testing.assert_allclose(np.cov(z.T), np.cov(of_label.T), atol=0.15)
 
 
 def test_few_labelled_examples_leave_the_prior(digits, labels):
@@ -443,12 +443,12 @@ def test_few_labelled_examples_leave_the_prior(digits, labels):
 def test_any_model_can_be_asked_for_a_label(digits, labels, tmp_path):
     """A mixture for each label, of a model that knows none."""
     judge = KNeighborsClassifier(5).fit(digits.reshape(len(digits), -1), labels)
-    words = np.array(list("abcdefghij"))
+    letters = np.array(list("abcdefghij"))
     model = AE(6, **{**SMALL, "hidden": (64,), "max_epochs": 30}).fit(digits)
-    model.fit_sampler(digits, Mixture(1), words[labels])
-    asked = np.repeat(words, 20)
-    drawn = model.sample(200, y=asked, random_state=0)
-    assert np.mean(words[judge.predict(drawn.reshape(200, -1))] == asked) > 0.7
+    model.fit_sampler(digits, Mixture(1), letters[labels])
+    y = np.repeat(letters, 20)
+    drawn = model.sample(200, y=y, random_state=0)
+    assert np.mean(letters[judge.predict(drawn.reshape(200, -1))] == y) > 0.7
     model.save(tmp_path / "m")
     again = narrows.load(tmp_path / "m")
     np.testing.assert_array_equal(again.sample(3, y="d", random_state=0), model.sample(3, y="d", random_state=0))
@@ -473,9 +473,9 @@ def test_a_mixture_by_label_is_the_sum_of_its_parts():
 
 
 def test_without_a_label_classes_are_as_frequent_as_they_were(digits, labels):
-    few = np.flatnonzero(np.isin(labels, [0, 1]))
-    few = np.concatenate([few[labels[few] == 0], few[labels[few] == 1][:40]])
-    model = VAE(2, conditional=True, **{**SMALL, "max_epochs": 30}).fit(digits[few], labels[few])
+    rows = np.flatnonzero(np.isin(labels, [0, 1]))
+    rows = np.concatenate([rows[labels[rows] == 0], rows[labels[rows] == 1][:40]])
+    model = VAE(2, conditional=True, **{**SMALL, "max_epochs": 30}).fit(digits[rows], labels[rows])
     np.testing.assert_allclose(model.schema_.frequencies, [178 / 218, 40 / 218])
     drawn = model.infer_labels(model.sample(600, random_state=0))
     assert np.mean(drawn == 1) == pytest.approx(40 / 218, abs=0.08)
@@ -521,9 +521,9 @@ def test_dials_ways_and_attributes_keep_the_label(conditional, digits, labels):
     np.testing.assert_allclose(
         conditional.interpolate(digits[0], digits[0], y=(3, 8))[0], conditional.reconstruct(X, 3)[0], atol=1e-5
     )
-    found = conditional.attribute(digits, labels > 4)
-    np.testing.assert_allclose(conditional.move(X, found, 0), conditional.reconstruct(X), atol=1e-6)
-    np.testing.assert_allclose(conditional.move(X, found, 0, y=3), conditional.reconstruct(X, 3), atol=1e-6)
+    attribute = conditional.attribute(digits, labels > 4)
+    np.testing.assert_allclose(conditional.move(X, attribute, 0), conditional.reconstruct(X), atol=1e-6)
+    np.testing.assert_allclose(conditional.move(X, attribute, 0, y=3), conditional.reconstruct(X, 3), atol=1e-6)
 
 
 def test_a_conditional_model_is_kept_with_its_labels(conditional, digits, tmp_path):
@@ -537,12 +537,12 @@ def test_a_conditional_model_is_kept_with_its_labels(conditional, digits, tmp_pa
 
 @pytest.mark.parametrize("network", ["mlp", "conv"])
 def test_labels_may_be_words_and_networks_any(digits, labels, network):
-    words = np.where(labels % 2 == 0, "even", "odd")
-    model = VAE(2, conditional=True, network=network, **{**SMALL, "max_epochs": 1}).fit(digits[:200], list(words[:200]))
+    names = np.where(labels % 2 == 0, "even", "odd")
+    model = VAE(2, conditional=True, network=network, **{**SMALL, "max_epochs": 1}).fit(digits[:200], list(names[:200]))
     assert model.classes_.tolist() == ["even", "odd"]
     assert model.sample(3, y="odd").shape == (3, 8, 8)
     assert set(model.infer_labels(digits[:5])) <= {"even", "odd"}
-    model.partial_fit(digits[:50], words[:50])
+    model.partial_fit(digits[:50], names[:50])
     assert np.isfinite(model.score(digits[:5]))
 
 
@@ -585,7 +585,7 @@ def test_a_killed_conditional_training_goes_on(digits, labels, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("y", "words"),
+    ("y", "message"),
     [
         (None, "VAE with conditional=True needs labels"),
         ([0, 1, 1], "must hold one label for each of 20 examples"),
@@ -596,13 +596,13 @@ def test_a_killed_conditional_training_goes_on(digits, labels, tmp_path):
         (np.zeros((20, 2)), "must hold one label"),
     ],
 )
-def test_labels_are_checked(digits, y, words):
-    with pytest.raises(ValueError, match=words):
+def test_labels_are_checked(digits, y, message):
+    with pytest.raises(ValueError, match=message):
         VAE(2, conditional=True, **SMALL).fit(digits[:20], y)
 
 
 @pytest.mark.parametrize(
-    ("call", "words"),
+    ("call", "message"),
     [
         (lambda m, X: m.sample(3, y=11), "holds the label 11, which it was not fitted with"),
         (lambda m, X: m.sample(3, y="3"), "holds the label '3', which it was not fitted with"),
@@ -615,8 +615,8 @@ def test_labels_are_checked(digits, y, words):
         ),
     ],
 )
-def test_a_conditional_model_refuses(conditional, digits, call, words):
-    with pytest.raises(ValueError, match=words):
+def test_a_conditional_model_refuses(conditional, digits, call, message):
+    with pytest.raises(ValueError, match=message):
         call(conditional, digits)
 
 
@@ -636,8 +636,8 @@ def test_others_know_no_labels(ae, digits):
 # ---------------------------------------------------------------------------------------------------- the commands
 
 
-def run(*words: object, code: int = 0):
-    result = CliRunner().invoke(app, [str(word) for word in words])
+def run(*arguments: object, code: int = 0):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == code, (result.output, result.exception)
     return result
 
@@ -660,8 +660,8 @@ def test_sample_by_label(tmp_path):
 def test_sample_by_a_mixture_that_is_kept(tmp_path):
     model, out = tmp_path / "m", tmp_path / "X.npy"
     run("fit", "digits", "--recipe", "ae", "--out", model, *TINY)
-    words = run("sample", model, "--sampler", "mixture", "-o", out, code=1).stderr
-    assert "There is no sampler 'mixture' yet" in words
+    message = run("sample", model, "--sampler", "mixture", "-o", out, code=1).stderr
+    assert "There is no sampler 'mixture' yet" in message
     run("sample", model, "--sampler", "mixture", "--fit", "digits:train", "--seed", 1, "-n", 4, "-o", out)
     kept = narrows.load(model)
     np.testing.assert_array_equal(np.load(out), kept.sample(4, sampler="mixture", random_state=1))
@@ -674,5 +674,5 @@ def test_sample_by_a_mixture_that_is_kept(tmp_path):
 
 def test_a_conditional_fit_of_data_without_labels(tmp_path):
     np.savetxt(tmp_path / "t.csv", np.random.default_rng(0).normal(size=(30, 3)), delimiter=",")
-    words = run("fit", tmp_path / "t.csv", "--set", "conditional=true", "--out", tmp_path / "m", *TINY, code=1).stderr
-    assert "needs labels" in words
+    message = run("fit", tmp_path / "t.csv", "--set", "conditional=true", "--out", tmp_path / "m", *TINY, code=1).stderr
+    assert "needs labels" in message

@@ -1,4 +1,4 @@
-"""What other people's parts and data may rely on: any source of examples trains, and a target may be another array.
+"""Guarantees for parts and data of other packages: any source of examples trains, a target may be another array.
 
 A transcoder learns one array from another: Dunefsky, Chlenski and Nanda, Transcoders find interpretable LLM feature
 circuits (2024), https://arxiv.org/abs/2406.11944.
@@ -28,7 +28,7 @@ CONTRIBUTING = Path(__file__).parents[1] / "CONTRIBUTING.md"
 
 
 class Pairs:
-    """Inputs and their targets: an `Examples` that narrows does not know of."""
+    """Pairs of inputs and targets, as an `Examples` outside of narrows."""
 
     has_neighbors = False
     resident = True
@@ -72,7 +72,7 @@ def trained(parts: Parts, examples: Examples, **changes: object) -> list[dict[st
 
 
 def explained(parts: Parts, examples: Pairs) -> float:
-    """The share of the targets' variance that the model gives back, in the targets' own units."""
+    """The share of the targets' variance that the model explains, in the targets' units."""
     target = examples.targets.numpy()
     with torch.no_grad():
         output = examples.target.restore(parts.model.reconstruct(examples.schema.prepare(examples.inputs)))
@@ -97,10 +97,10 @@ def test_one_array_is_learned_from_another(shape, target_shape, network):
     parts = assemble(
         examples.schema, bottlenecks.Plain(3), target=examples.target, network=network, hidden=(32,), likelihood="auto"
     )
-    few = {"max_epochs": 15} if "conv" in network else {}
-    history = trained(parts, examples, learning_rate=5e-3, **few)
+    overrides = {"max_epochs": 15} if "conv" in network else {}
+    history = trained(parts, examples, learning_rate=5e-3, **overrides)
     assert history[-1]["nll"] < history[0]["nll"]
-    assert explained(parts, examples) > (0.6 if few else 0.9)
+    assert explained(parts, examples) > (0.6 if overrides else 0.9)
     with torch.no_grad():
         params = parts.model(examples.batch(torch.arange(4))).params
     assert params.shape == (4, *parts.model.likelihood.params_shape(examples.target.shape))
@@ -153,7 +153,7 @@ def test_batches_come_from_the_examples_alone():
     assert examples.n_batches >= 8
 
 
-def test_a_cost_of_neighbours_takes_examples_without():
+def test_a_cost_of_neighbors_takes_examples_without_them():
     examples = pairs((6,), (6,), n=40)
     parts = recipes.get("mapae").make(examples.schema, 2, hidden=(4,))
     assert np.isfinite(trained(parts, examples, max_epochs=2)[-1]["neighbours"])
@@ -165,8 +165,8 @@ def test_a_cost_of_neighbours_takes_examples_without():
 def blocks(section: str) -> list[str]:
     """The Python blocks of a section of CONTRIBUTING.md, without their indentation."""
     text = CONTRIBUTING.read_text(encoding="utf-8").split(f"\n## {section}\n")[1].split("\n## ")[0]
-    found = re.findall(r"^( *)```python\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
-    return ["\n".join(line.removeprefix(indent) for line in code.splitlines()) for indent, code in found]
+    matches = re.findall(r"^( *)```python\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    return ["\n".join(line.removeprefix(indent) for line in code.splitlines()) for indent, code in matches]
 
 
 @pytest.fixture

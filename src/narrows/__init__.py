@@ -1,4 +1,4 @@
-"""narrows: plain, variational, denoising and sparse autoencoders behind one small door.
+"""narrows: plain, variational, denoising and sparse autoencoders with one small interface.
 
     x  -> corrupt -> encode -> bottleneck -> decode -> likelihood
     loss(x) = - log p(target | z) + sum_k  w_k * cost_k(z)        nats per example, averaged over the batch
@@ -45,9 +45,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'narrows' has no attribute {name!r}")
     import random
 
-    state = (
-        random.getstate()
-    )  # rich, which scikit-learn imports too, draws from Python's own generator when it is imported
+    # scikit-learn imports rich, which draws from Python's own generator when it is imported
+    state = random.getstate()
     module = import_module(_HOME[name])
     random.setstate(state)
     value = module if name == "tasks" else getattr(module, "load" if name == "load_dataset" else name)

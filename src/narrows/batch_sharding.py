@@ -1,9 +1,10 @@
-"""A batch that several processes share: taken together it is treated as one process would treat it.
+"""A batch that several processes share: the results are those that one process with the whole batch would get.
 
-While a batch is `sharded` each process holds consecutive rows of it. What a part takes over a whole batch it asks for
-here, and then all processes answer together. What is drawn for each row (`_SameDraws`) every process draws for the
-whole batch and keeps its own rows of, so that the numbers do not depend on how many processes there are. A batch that
-is not sharded is whole, and then nothing here does anything.
+Inside `split_batch(shard)` each process holds consecutive rows of the batch. A part that needs a sum, a mean or all
+rows of the whole batch calls the functions of this module; all processes must call them together. Gradients flow to all
+processes. Random numbers for each row (`_SameDraws`) are drawn for the whole batch in every process, and each keeps
+those of its own rows, so that they do not depend on the number of processes. Outside of `split_batch` a batch is whole,
+and nothing here does anything.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 
 
 class Shard(NamedTuple):
-    """Rows `start` to `stop` of a batch of `of`."""
+    """Rows `start` to `stop` of a batch of `of` rows."""
 
     start: int
     stop: int
@@ -28,16 +29,16 @@ class Shard(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """How many those are; 0 where there are more processes than rows."""
+        """Number of these rows; 0 where there are more processes than rows."""
         return self.stop - self.start
 
 
-_shard: Shard | None = None  # a module's variable rather than a ContextVar, which torch.compile does not look through
+_shard: Shard | None = None  # no ContextVar: torch.compile cannot trace one
 
 
 @contextlib.contextmanager
 def split_batch(shard: Shard | None) -> Iterator[None]:
-    """Say that the batch at hand is these rows of one that all processes share; None says that it is whole."""
+    """Treat batches inside the block as the rows `shard` of a batch that all processes share; None: as whole ones."""
     global _shard
     before, _shard = _shard, shard
     try:
@@ -48,106 +49,106 @@ def split_batch(shard: Shard | None) -> Iterator[None]:
 
 
 def batch_length(n: int) -> int:
-    """Rows of the whole batch, where this process has `n` of them."""
+    """Return the number of rows of the whole batch, of which this process has `n`."""
     return n if _shard is None else _shard.of
 
 
-def batch_sum(mine: Tensor) -> Tensor:
-    """The sum over the whole batch, given the sum over this process's rows; gradients flow to all processes."""
-    return mine if _shard is None else _Sum.apply(mine)
+def batch_sum(part: Tensor) -> Tensor:
+    """Return the sum over the whole batch; `part` is the sum over this process's rows."""
+    return part if _shard is None else _Sum.apply(part)
 
 
-def batch_mean(mine: Tensor) -> Tensor:
-    """The mean over the whole batch, given the mean over this process's rows; gradients flow to all processes."""
+def batch_mean(part: Tensor) -> Tensor:
+    """Return the mean over the whole batch; `part` is the mean over this process's rows."""
     if _shard is None:
-        return mine
-    return batch_sum(mine * _shard.rows if _shard.rows else torch.zeros_like(mine)) / _shard.of
+        return part
+    return batch_sum(part * _shard.rows if _shard.rows else torch.zeros_like(part)) / _shard.of
 
 
-def batch_rows(mine: Tensor) -> Tensor:
-    """The rows of the whole batch, given this process's; gradients flow to all processes."""
+def batch_rows(rows: Tensor) -> Tensor:
+    """Return the rows of the whole batch; `rows` are this process's."""
     if _shard is None:
-        return mine
+        return rows
     before, behind = _shard.start, _shard.of - _shard.stop
-    return batch_sum(F.pad(mine, (0, 0) * (mine.dim() - 1) + (before, behind)))
+    return batch_sum(F.pad(rows, (0, 0) * (rows.dim() - 1) + (before, behind)))
 
 
-def batch_any(mine: Tensor) -> Tensor:
-    """Whether it is so anywhere in the batch, given whether it is in this process's rows (booleans)."""
-    return mine if _shard is None else _Sum.apply(mine.float()) > 0
+def batch_any(part: Tensor) -> Tensor:
+    """Return True where `part` (booleans about this process's rows) is True in any process."""
+    return part if _shard is None else _Sum.apply(part.float()) > 0
 
 
 class _Sum(torch.autograd.Function):
     """The sum of a tensor over all processes. Its gradient is the sum of theirs."""
 
     @staticmethod
-    def forward(_context: Any, mine: Tensor) -> Tensor:
-        return _summed(mine)
+    def forward(_context: Any, part: Tensor) -> Tensor:
+        return _all_reduced(part)
 
     @staticmethod
     def backward(_context: Any, gradient: Tensor) -> Tensor:
-        return _summed(gradient)
+        return _all_reduced(gradient)
 
 
-def _summed(mine: Tensor) -> Tensor:
-    whole = mine.clone(memory_format=torch.contiguous_format)
+def _all_reduced(part: Tensor) -> Tensor:
+    whole = part.clone(memory_format=torch.contiguous_format)
     dist.all_reduce(whole)
     return whole
 
 
 class _SameDraws(TorchFunctionMode):
-    """Random numbers for tensors whose first axis is the batch are those that one process would draw.
+    """A mode in which tensors whose first axis is the batch get the random numbers that one process would draw.
 
-    A draw that depends on nothing but a shape is made for the whole batch. For one that depends on values
-    (`torch.poisson` takes a varying number of random numbers) the values of all processes are brought together first.
+    A draw that depends on a shape alone is made for the whole batch. For one that depends on values (`torch.poisson`
+    uses a varying number of random numbers) the values of all processes are gathered first.
     """
 
     def __init__(self, shard: Shard) -> None:
         super().__init__()
-        self.shard, self.mine = shard, slice(shard.start, shard.stop)
+        self.shard, self.rows = shard, slice(shard.start, shard.stop)
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
         draw = _DRAWS.get(function)
-        if draw is None or not args or not isinstance(args[0], Tensor) or not self.along_batch(args[0]):
+        if draw is None or not args or not isinstance(args[0], Tensor) or not self.has_batch_axis(args[0]):
             return function(*args, **kwargs)
         return draw(self, function, args, kwargs)
 
-    def along_batch(self, value: Any) -> bool:
-        """Whether `value` has a row for each of this process's examples."""
+    def has_batch_axis(self, value: Any) -> bool:
+        """Return True if `value` is a tensor with a row for each of this process's examples."""
         return isinstance(value, Tensor) and value.dim() > 0 and len(value) == self.shard.rows
 
-    def empty(self, x: Tensor) -> Tensor:
-        """Room for the whole batch, laid out in memory as `x` is: draws follow the layout."""
+    def empty_batch(self, x: Tensor) -> Tensor:
+        """Return an empty tensor for the whole batch with the memory layout of `x`, which draws follow."""
         return x.new_empty_strided((self.shard.of, *x.shape[1:]), x.stride())
 
-    def gathered(self, value: Any) -> Any:
-        """The rows of all processes, if `value` has rows."""
-        if not self.along_batch(value):
+    def gather(self, value: Any) -> Any:
+        """Return the rows of all processes if `value` has rows, otherwise `value`."""
+        if not self.has_batch_axis(value):
             return value
-        whole = self.empty(value).zero_()
-        whole[self.mine] = value.detach()
-        return _summed(whole)
+        whole = self.empty_batch(value).zero_()
+        whole[self.rows] = value.detach()
+        return _all_reduced(whole)
 
     def like(self, function: Callable[..., Tensor], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        """`randn_like` and its kin."""
-        return function(self.empty(args[0]), *args[1:], **kwargs)[self.mine]
+        """Draw for `randn_like` and similar functions."""
+        return function(self.empty_batch(args[0]), *args[1:], **kwargs)[self.rows]
 
     def in_place(self, function: Callable[..., Tensor], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        """`Tensor.normal_` and its kin."""
-        return args[0].copy_(function(self.empty(args[0]), *args[1:], **kwargs)[self.mine])
+        """Draw for `Tensor.normal_` and similar methods."""
+        return args[0].copy_(function(self.empty_batch(args[0]), *args[1:], **kwargs)[self.rows])
 
     def by_value(self, function: Callable[..., Tensor], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        """`poisson` and its kin."""
-        return function(*map(self.gathered, args), **{k: self.gathered(v) for k, v in kwargs.items()})[self.mine]
+        """Draw for `poisson` and other functions that depend on values."""
+        return function(*map(self.gather, args), **{k: self.gather(v) for k, v in kwargs.items()})[self.rows]
 
     def dropout(self, function: Callable[..., Tensor], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        """Dropout, as a product with what it makes of ones."""
-        ones = self.empty(args[0]).fill_(1)
-        kept = function(ones, *args[1:], **{**kwargs, "inplace": False})[self.mine]
-        return args[0] * kept
+        """Multiply by a mask: dropout of a batch of ones."""
+        ones = self.empty_batch(args[0]).fill_(1)
+        mask = function(ones, *args[1:], **{**kwargs, "inplace": False})[self.rows]
+        return args[0] * mask
 
 
 _DRAWS: dict[Any, Callable[..., Tensor]] = {

@@ -1,6 +1,7 @@
-"""A fitted model applied to a Ray data set: each worker opens the model once, and batches come to it.
+"""A fitted model applied to a Ray data set. Each worker opens the model once and applies it to many batches.
 
-Ray moves the data, restarts what fails and adds workers; this is only what a worker does. https://docs.ray.io/en/latest/data
+Ray moves the data, restarts workers that fail and adds workers; this module is only the work of one of them.
+https://docs.ray.io/en/latest/data
 """
 
 from __future__ import annotations
@@ -18,28 +19,31 @@ RESULTS = {"transform": "code", "reconstruct": "reconstruction", "denoise": "cle
 
 
 class Apply:
-    """For `Dataset.map_batches`: adds to each batch what the model makes of it.
+    """A class for `Dataset.map_batches`, which adds the results of a model to each batch.
 
     Parameters
     ----------
-    folder : of the saved model, where every worker can read it.
-    method : "transform", "reconstruct" or "score_samples", and "denoise" of a DAE. The results go into a column called
-        "code", "reconstruction", "score" or "clean".
-    columns : those that hold the examples: one whose values are arrays, or one for each number. None for the columns
-        that the model was fitted on, if they had names, otherwise all.
-    keep : the columns that stay beside the result; None for all.
-    device : where to compute; "auto" is the GPU that Ray gave the worker, if it gave one.
+    folder : folder of the saved model, which every worker can read.
+    method : "transform", "reconstruct" or "score_samples"; for a DAE also "denoise". The results go into a column
+        called "code", "reconstruction", "score" or "clean".
+    columns : names of the columns with the examples: one whose values are arrays, or one for each number. None for the
+        columns that the model was fitted on, if they had names, otherwise all.
+    keep : names of the columns to keep beside the result; None for all.
+    device : device that computes; "auto" is the GPU that Ray gave the worker, if any.
 
     Raises
     ------
+    FileNotFoundError
+        If there is no model in `folder`.
     ValueError
-        If a batch lacks a column, or does not hold examples such as the model was fitted on.
+        If `method` is not one of the model's. A call raises it if a batch lacks a column, or does not hold examples
+        like those that the model was fitted on.
 
     Examples
     --------
-    >>> how = {"folder": "/shared/model", "method": "transform"}
+    >>> arguments = {"folder": "/shared/model", "method": "transform"}
     >>> codes = ds.map_batches(  # doctest: +SKIP
-    ...     narrows.cluster.Apply, fn_constructor_kwargs=how, concurrency=2, batch_format="numpy"
+    ...     narrows.cluster.Apply, fn_constructor_kwargs=arguments, concurrency=2, batch_format="numpy"
     ... )
     """
 
@@ -61,10 +65,10 @@ class Apply:
         self.columns = [str(name) for name in names] if columns is None and names else columns
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
-        """The batch with the result in a column of its own."""
-        found = self.model.stream(iter([self._examples(batch)]), method=self.method)
+        """Return the batch with the results in a further column."""
+        result = self.model.stream(iter([self._examples(batch)]), method=self.method)
         kept = batch if self.keep is None else {name: _column(batch, name) for name in self.keep}
-        return {**kept, RESULTS[self.method]: found}
+        return {**kept, RESULTS[self.method]: result}
 
     def _examples(self, batch: dict[str, np.ndarray]) -> np.ndarray:
         values = [_column(batch, name) for name in (batch if self.columns is None else self.columns)]
@@ -74,24 +78,24 @@ class Apply:
 
 
 def apply(
-    dataset: Dataset, folder: str | Path, method: str = "transform", *, concurrency: Any = None, **how: Any
+    dataset: Dataset, folder: str | Path, method: str = "transform", *, concurrency: Any = None, **options: Any
 ) -> Any:
-    """`dataset` with what the model in `folder` makes of each row: `dataset.map_batches(Apply, ...)`.
+    """Apply the model in `folder` to each row of `dataset`: `dataset.map_batches(Apply, ...)`.
 
     Parameters
     ----------
     dataset : a `ray.data.Dataset`.
     folder, method : as in `Apply`.
-    concurrency : how many workers, or the least and the most; None leaves it to Ray.
-    how : `columns`, `keep` and `device` of `Apply`, and anything that `map_batches` takes, such as `num_gpus=1`.
+    concurrency : number of workers, or the smallest and the largest number; None for one worker.
+    options : `columns`, `keep` and `device` of `Apply`, and further arguments of `map_batches`, such as `num_gpus=1`.
 
     Returns
     -------
-    A `ray.data.Dataset`, not yet computed.
+    A `ray.data.Dataset`, which computes when it is used.
     """
-    own: dict[str, Any] = {name: how.pop(name) for name in ("columns", "keep", "device") if name in how}
-    settings: dict[str, Any] = {"batch_format": "numpy", "batch_size": 4096, "concurrency": concurrency or 1, **how}
-    arguments: dict[str, Any] = {"folder": str(folder), "method": method, **own}
+    of_apply: dict[str, Any] = {name: options.pop(name) for name in ("columns", "keep", "device") if name in options}
+    settings: dict[str, Any] = {"batch_format": "numpy", "batch_size": 4096, "concurrency": concurrency or 1, **options}
+    arguments: dict[str, Any] = {"folder": str(folder), "method": method, **of_apply}
     return dataset.map_batches(Apply, fn_constructor_kwargs=arguments, **settings)
 
 

@@ -1,4 +1,4 @@
-"""Corruptions: what a denoising model is shown instead of the example. The target stays clean.
+"""Corruptions: changes of the input that a denoising model learns to undo. The target stays clean.
 
     x~ = corrupt(x)        loss = -log p(x | decode(encode(x~)))
 
@@ -6,8 +6,8 @@ Vincent et al., Extracting and composing robust features with denoising autoenco
 https://doi.org/10.1145/1390156.1390294. Levels are on the model's scale: of [0, 1] for images, in standard
 deviations for real-valued columns.
 
-A level is one number, or a range (low, high) from which each example draws its own: the model then learns to clean
-any of them without being told which (Zhang et al., DnCNN, 2017, https://arxiv.org/abs/1608.03981).
+A level is one number, or a range (low, high) from which a level is drawn for each example: the model then learns to
+clean all of them without knowing the level (Zhang et al., DnCNN, 2017, https://arxiv.org/abs/1608.03981).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Level = float | tuple[float, float]
 
 
 class Corruption(nn.Module, ABC):
-    """Abstract: turns a batch into what the encoder sees."""
+    """Abstract: turns a batch into the input of the encoder."""
 
     @abstractmethod
     def forward(self, batch: Batch) -> Corrupted:
@@ -37,18 +37,23 @@ class Nothing(Corruption):
     """The identity: the encoder sees the example itself."""
 
     def forward(self, batch: Batch) -> Corrupted:
-        """Hand the batch on."""
+        """Return the batch unchanged."""
         return Corrupted(batch.x)
 
 
 class Noise(Corruption):
     """Abstract: noise of one kind, at a fixed level or at one drawn for each example.
 
-    Subclasses say in `apply_noise` what level means to them.
+    Subclasses implement `apply_noise`, which gives the level its meaning.
 
     Parameters
     ----------
-    level : a number, or (low, high).
+    level : a number of at least 0, or a range (low, high) of such; at most 1 where it is a share of the entries.
+
+    Raises
+    ------
+    ValueError
+        If `level` is neither.
     """
 
     highest = float("inf")
@@ -86,7 +91,7 @@ class GaussianNoise(Noise):
     """
 
     def apply_noise(self, x: Tensor, level: Tensor) -> Tensor:
-        """Add noise of standard deviation `level`."""
+        """Add noise of standard deviation `level` to x (B x ...)."""
         return x + level * rng.randn_like(x)
 
 
@@ -96,7 +101,7 @@ class Masking(Noise):
     highest = 1.0
 
     def apply_noise(self, x: Tensor, level: Tensor) -> Tensor:
-        """Set a share `level` of the entries to 0."""
+        """Set a share `level` of the entries of x (B x ...) to 0."""
         return x * (rng.rand_like(x) >= level)
 
 
@@ -106,7 +111,7 @@ class SaltAndPepper(Noise):
     highest = 1.0
 
     def apply_noise(self, x: Tensor, level: Tensor) -> Tensor:
-        """Replace a share `level` of the entries by an extreme."""
+        """Replace a share `level` of the entries of x (B x ...) by an extreme."""
         u = rng.rand_like(x)
         flat = x.flatten(1)
         shape = (len(x),) + (1,) * (x.dim() - 1)
@@ -128,16 +133,16 @@ class PoissonNoise(Noise):
 
 
 class BlindSpot(Corruption):
-    """A share of the pixels is replaced by a neighbour each, and those alone are scored: learning from noisy images.
+    """Replace a share of the pixels by a neighbour each, and score only those: for learning from noisy images alone.
 
-    Who is asked for a pixel without having seen it cannot repeat its noise, if that is independent of its neighbours':
-    the best answer is the clean pixel. The noise needs no other property but a mean of 0. Krull et al., Noise2Void
-    (2019), https://arxiv.org/abs/1811.10980; all channels of a pixel are replaced together.
+    A model that does not see a pixel cannot repeat its noise, if that is independent of its neighbours' noise: its best
+    answer is the clean pixel. The noise needs a mean of 0, and nothing else. Krull et al., Noise2Void (2019),
+    https://arxiv.org/abs/1811.10980; all channels of a pixel are replaced together.
 
     Parameters
     ----------
-    share : of the pixels.
-    radius : pixels; how far away the neighbour is, at most, along each side.
+    share : share of the pixels, in [0, 1].
+    radius : greatest distance of the neighbour along each side, in pixels.
     """
 
     def __init__(self, share: float = 0.03, radius: int = 2) -> None:
@@ -154,18 +159,18 @@ class BlindSpot(Corruption):
         number = number + (number >= side * side // 2)
         rows = torch.arange(height, device=x.device)[:, None]
         columns = torch.arange(width, device=x.device)
-        row = _stepped(rows, number // side - self.radius, height)
-        column = _stepped(columns, number % side - self.radius, width)
-        neighbour = (row * width + column).flatten(1)[:, None].expand(-1, x.shape[1], -1)
-        chosen = rng.rand((len(x), 1, height, width), x.device) < self.share
-        seen = torch.where(chosen, x.flatten(2).gather(2, neighbour).view_as(x), x)
-        return Corrupted(seen, chosen.to(x.dtype).expand_as(x))
+        row = _step_inside(rows, number // side - self.radius, height)
+        column = _step_inside(columns, number % side - self.radius, width)
+        neighbor = (row * width + column).flatten(1)[:, None].expand(-1, x.shape[1], -1)
+        replaced = rng.rand((len(x), 1, height, width), x.device) < self.share
+        corrupted = torch.where(replaced, x.flatten(2).gather(2, neighbor).view_as(x), x)
+        return Corrupted(corrupted, replaced.to(x.dtype).expand_as(x))
 
 
-def _stepped(start: Tensor, step: Tensor, size: int) -> Tensor:
-    """start + step, or to the other side where that lies outside of 0 to size - 1."""
-    there = start + step
-    return torch.where((there >= 0) & (there < size), there, start - step)
+def _step_inside(start: Tensor, step: Tensor, size: int) -> Tensor:
+    """Return start + step, or start - step where that is outside of 0 to size - 1."""
+    end = start + step
+    return torch.where((end >= 0) & (end < size), end, start - step)
 
 
 NOISES: dict[str, type[Noise]] = {
@@ -177,7 +182,13 @@ NOISES: dict[str, type[Noise]] = {
 
 
 def noise(name: str, level: Any = 0.3) -> Noise:
-    """The noise called `name` at `level`."""
+    """Return the noise called `name` (a key of `NOISES`) at `level`.
+
+    Raises
+    ------
+    ValueError
+        If `name` is unknown, or `level` is not what that noise takes.
+    """
     if name not in NOISES:
         raise ValueError(f"Unknown noise {name!r}. {did_you_mean(name, NOISES)}")
     return NOISES[name](level)

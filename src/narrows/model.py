@@ -1,4 +1,4 @@
-"""The five parts put together.
+"""The autoencoder: five parts put together.
 
     x  -> corrupt -> encode -> bottleneck -> decode -> likelihood
 
@@ -27,15 +27,15 @@ class Autoencoder(nn.Module):
 
     Parameters
     ----------
-    corruption : changes the input of the encoder in `forward`; `encode` never corrupts.
+    corruption : change of the encoder's input in `forward`; `encode` never corrupts.
     encoder : B x shape -> B x bottleneck.n_inputs.
     bottleneck : B x n_inputs -> code, B x (L + C).
     decoder : B x (L + C) -> B x the likelihood's `params_shape`.
-    likelihood : of the target, given the decoder's output.
+    likelihood : distribution of the target, given the decoder's output.
 
     Attributes
     ----------
-    order : L integers; component i of a code, as users see it, is the bottleneck's component `order[i]`.
+    order : L integers; component i of the codes that users see is the bottleneck's component `order[i]`.
     """
 
     order: Tensor
@@ -55,12 +55,12 @@ class Autoencoder(nn.Module):
 
     @property
     def label(self) -> Label | None:
-        """The part of the code that holds labels; None for a model without."""
+        """The part of the code that holds labels; None for a model without labels."""
         return label_of(self.bottleneck)
 
     @property
     def n_classes(self) -> int:
-        """C, the labels that a code has columns for; 0 for a model without."""
+        """C, the number of label columns behind a code; 0 for a model without labels."""
         return self.bottleneck.n_classes
 
     @property
@@ -70,7 +70,7 @@ class Autoencoder(nn.Module):
 
     @property
     def n_widest(self) -> int:
-        """Numbers that an example is on its way through, where it is widest, as far as the parts say; otherwise 0."""
+        """Largest number of activations of an example in one layer, from the parts' `n_widest`; 0 if none has it."""
         return max(int(getattr(part, "n_widest", 0)) for part in (self.encoder, self.decoder))
 
     @property
@@ -79,28 +79,29 @@ class Autoencoder(nn.Module):
         return as_stochastic(self.bottleneck)
 
     def forward(self, batch: Batch) -> Output:
-        """A pass as the loss needs it: corrupted, coded (a draw where the code is stochastic), decoded."""
-        seen = self.corruption(batch)
-        h = self.encoder(seen.x)
-        # rows come with labels where the code has columns for them
+        """Corrupt, encode (a draw where the code is stochastic) and decode a batch, as the loss needs it."""
+        corrupted = self.corruption(batch)
+        h = self.encoder(corrupted.x)
+        # a batch has labels where the code has columns for them
         code = self.bottleneck(h, batch.label) if self.bottleneck.n_classes else self.bottleneck(h)
-        return Output(code, self.decode_code(code), product(seen.scored, batch.observed, batch.weight), h)
+        return Output(code, self.decode_code(code), product(corrupted.scored, batch.observed, batch.weight), h)
 
     def decode_code(self, code: Code) -> Tensor:
-        """The decoder's output for a code as the bottleneck gives it: B x params_shape."""
+        """Return the decoder's output (B x params_shape) for a code of the bottleneck."""
         if code.sparse is not None and getattr(self.decoder, "takes_sparse", False):
             return self.decoder(code.sparse)
         return self.decoder(code.z)
 
     def encode(self, x: Tensor) -> Tensor:
-        """The code (B x L) of clean examples; the posterior mean where there is a posterior."""
+        """Return the code (B x L) of clean examples x (B x shape); the posterior mean where there is a posterior."""
         z = self.bottleneck.encode(self.encoder(x))
         return z[:, self.order] if self.has_code else z
 
     def decode(self, z: Tensor) -> Tensor:
-        """The decoder's output (B x params_shape) for codes as `encode` gives them, with the labels' columns behind.
+        """Return the decoder's output (B x params_shape) for codes of `encode` (B x L).
 
-        Without those columns a conditional model takes the most frequent label.
+        A conditional model also takes them with the columns of labels behind (B x (L + C)); without those it takes the
+        most frequent label.
         """
         if not self.has_code:
             return self.decoder(z)
@@ -112,25 +113,25 @@ class Autoencoder(nn.Module):
         return self.decoder(torch.cat([codes, columns], 1))
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """The mean of the likelihood at the code of x (B x shape), and at its likeliest label."""
+        """Return the mean of the likelihood (B x shape) at the code of x (B x shape), and at its likeliest label."""
         return self.likelihood.mean(self.decode_own(x))
 
     def decode_own(self, x: Tensor) -> Tensor:
-        """The decoder's output (B x params_shape) at the code of x, and at its likeliest label."""
+        """Return the decoder's output (B x params_shape) at the code of x (B x shape), and at its likeliest label."""
         z = self.encode(x)
         return self.decode(torch.cat([z, infer_label(self, x)], 1) if self.n_classes else z)
 
     def project(self, z: Tensor) -> Tensor:
-        """The codes nearest to z (n x L, as `encode` gives them) that an example could have."""
+        """Return the possible codes of examples that are nearest to z (n x L, as `encode` gives them)."""
         return self._to_user_order(self.bottleneck.project(self.to_own_order(z)))
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
-        """The codes between two codes (L numbers each, as `encode` gives them) at the shares t (n x 1): n x L."""
+        """Return the codes (n x L) between two codes of `encode` (L numbers each) at the shares t (n x 1)."""
         first, last = self.to_own_order(first[None])[0], self.to_own_order(last[None])[0]
         return self._to_user_order(self.bottleneck.interpolate(first, last, t))
 
     def to_own_order(self, z: Tensor) -> Tensor:
-        """Codes (n x L, on any device) as users see them, in the bottleneck's own order of components."""
+        """Reorder the components of codes (n x L, on any device) from the users' order to the bottleneck's."""
         return z[:, self.order.argsort().to(z.device)]
 
     def _to_user_order(self, z: Tensor) -> Tensor:
@@ -139,7 +140,7 @@ class Autoencoder(nn.Module):
 
 
 def infer_label(model: Autoencoder, x: Tensor) -> Tensor:
-    """Return the likeliest label of clean examples x (B x shape): B x C, one 1.
+    """Return the likeliest label of clean examples x (B x shape) as B x C, 1 in the column of the label.
 
     It is argmax_y q(y | x) where the model has that, otherwise argmax_y log p(x | z, y) + log p(y) at their codes,
     which takes a pass of the decoder for each class.
@@ -171,7 +172,7 @@ def log_prob_by_label(model: Autoencoder, z: Tensor, x: Tensor) -> Tensor:
 
 
 def rename_old_state(state: Mapping[str, _T]) -> dict[str, _T]:
-    """Return the state of a model by today's names: earlier conditional models held their labels beside the code."""
+    """Return a saved state by today's names: earlier conditional models held their labels beside the code."""
     if "log_frequencies" not in state:
         return dict(state)
     prefixes = {"guess.": "bottleneck.label.head.", "bottleneck.": "bottleneck.free."}
@@ -184,12 +185,12 @@ def rename_old_state(state: Mapping[str, _T]) -> dict[str, _T]:
 
 
 def needs_gradient(model: nn.Module) -> bool:
-    """Return True where a part takes gradients when the model is applied; it says so by `needs_gradient = True`."""
+    """Return True if a part needs gradients when the model is applied; such a part has `needs_gradient = True`."""
     return any(getattr(part, "needs_gradient", False) for part in model.modules())
 
 
 def inference_mode(model: nn.Module) -> AbstractContextManager[object]:
-    """Enter the mode in which a fitted model is applied: without gradients, unless one of its parts needs them.
+    """Return the context in which a fitted model is applied: without gradients, unless one of its parts needs them.
 
     Results must be detached.
     """

@@ -1,7 +1,7 @@
-"""Hyperparameters: what a value must be, stated once beside the parameter, and checked with one message.
+"""Hyperparameters: the rule for its values is stated once, beside the parameter, and checked with one message.
 
-A rule stands in the signature that owns the parameter, as `Annotated[type, rule, "what it does"]`, so that the
-estimators, the command line and the documentation all read the same line.
+A rule is written in the signature that owns the parameter, as `Annotated[type, rule, "what it does"]`. The estimators,
+the command line and the documentation all read it from there.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hints
 
+from narrows.renamed import warn
+
 
 class Rule(Protocol):
-    """What a parameter must be: `accepts` a value or not, and says in words what it must be."""
+    """The values that a parameter may have: `accepts` tests a value, `describe` is the text for messages."""
 
     def accepts(self, value: Any) -> bool:
-        """Whether `value` is allowed."""
+        """Return True if `value` is allowed."""
 
     def describe(self) -> str:
-        """What must hold, to stand after 'must be'."""
+        """Return the rule as text, to stand after 'must be'."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Real:
     open_high: bool = False
 
     def accepts(self, value: Any) -> bool:
-        """Whether `value` is a number, not a bool and not NaN, in the range."""
+        """Return True if `value` is a number in the range; a bool or NaN is none."""
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or math.isnan(value):
             return False
         number = float(value)
@@ -44,7 +46,7 @@ class Real:
         return above and below
 
     def describe(self) -> str:
-        """Such as 'a float in the range [0, inf)'."""
+        """Return text such as 'a float in the range [0, inf)'."""
         return f"a float in the range {_range(self.low, self.high, self.open_low, self.open_high)}"
 
 
@@ -56,28 +58,28 @@ class Integer:
     high: float = math.inf
 
     def accepts(self, value: Any) -> bool:
-        """Whether `value` is an integer (numpy's too, a bool not) in the range."""
+        """Return True if `value` is an integer (numpy's too, no bool) in the range."""
         return (
             isinstance(value, numbers.Integral) and not isinstance(value, bool) and self.low <= int(value) <= self.high
         )
 
     def describe(self) -> str:
-        """Such as 'an int in the range [1, inf)'."""
+        """Return text such as 'an int in the range [1, inf)'."""
         return f"an int in the range {_range(self.low, self.high, False, False)}"
 
 
 @dataclass(frozen=True)
 class OneOf:
-    """One of a few values."""
+    """A choice from a fixed set of values."""
 
     values: tuple[Any, ...]
 
     def accepts(self, value: Any) -> bool:
-        """Whether `value` is one of them, of the same type."""
+        """Return True if `value` is one of them, and of the same type."""
         return any(type(value) is type(v) and value == v for v in self.values)
 
     def describe(self) -> str:
-        """Such as "one of 'auto', 'mlp'"."""
+        """Return text such as "one of 'auto', 'mlp'"."""
         if len(self.values) == 1:
             return repr(self.values[0])
         return "one of " + ", ".join(repr(v) for v in self.values)
@@ -85,37 +87,37 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Satisfies:
-    """Anything for which `test` holds; `words` says what that is."""
+    """Any value for which `test` returns True; `description` is the text for messages."""
 
-    words: str
+    description: str
     test: Callable[[Any], bool]
 
     def accepts(self, value: Any) -> bool:
-        """Whether the test holds."""
+        """Return True if the test holds."""
         return bool(self.test(value))
 
     def describe(self) -> str:
-        """The words."""
-        return self.words
+        """Return the description."""
+        return self.description
 
 
 @dataclass(frozen=True)
 class Either:
-    """Any of several rules."""
+    """A value that at least one of several rules accepts."""
 
     rules: tuple[Rule, ...]
 
     def accepts(self, value: Any) -> bool:
-        """Whether one of them accepts it."""
+        """Return True if one of the rules accepts `value`."""
         return any(rule.accepts(value) for rule in self.rules)
 
     def describe(self) -> str:
-        """Their words, joined by 'or'."""
+        """Return the texts of the rules, joined by 'or'."""
         return " or ".join(rule.describe() for rule in self.rules)
 
 
 def either(*rules: Rule) -> Either:
-    """Any of `rules`."""
+    """Return the rule that accepts what any of `rules` accepts."""
     return Either(rules)
 
 
@@ -124,6 +126,13 @@ LAYER_WIDTHS = Satisfies(
     "a sequence of ints of at least 1",
     lambda v: isinstance(v, Sequence) and not isinstance(v, str) and all(Integer(1).accepts(i) for i in v),
 )
+
+
+def __getattr__(name: str) -> Any:
+    if name == "FLAG":
+        warn(__name__, name, "BOOL", stacklevel=3)
+        return BOOL
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @dataclass(frozen=True)
@@ -137,7 +146,13 @@ class Parameter:
     type: Any = Any
 
     def check(self, owner: str, value: Any) -> None:
-        """Raise a ValueError in the house's words unless the rule accepts `value`."""
+        """Check a value of the parameter; `owner` is named in the message.
+
+        Raises
+        ------
+        ValueError
+            If the rule does not accept `value`.
+        """
         if self.rule is not None and not self.rule.accepts(value):
             raise ValueError(
                 f"The `{self.name}` parameter of {owner} must be {self.rule.describe()}. Got {value!r} instead."
@@ -145,31 +160,31 @@ class Parameter:
 
 
 def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
-    """The keyword parameters of `function` that carry a default, in order.
+    """Return the parameters of `function` that have a default, by name and in order.
 
     >>> def f(x, *, rate: Annotated[float, Real(0, 1), "how often"] = 0.1): ...
     >>> parameters(f)["rate"].help
     'how often'
     """
     hints = get_type_hints(function, include_extras=True)
-    found = {}
+    result = {}
     for name, p in inspect.signature(function).parameters.items():
         if p.default is p.empty:
             continue
-        rule, words, kind = None, "", hints.get(name, Any)
+        rule, text, kind = None, "", hints.get(name, Any)
         if get_origin(kind) is Annotated:
             kind, *extras = get_args(kind)
             for extra in extras:
                 if isinstance(extra, str):
-                    words = extra
+                    text = extra
                 else:
                     rule = extra
-        found[name] = Parameter(name, p.default, rule, words, kind)
-    return found
+        result[name] = Parameter(name, p.default, rule, text, kind)
+    return result
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the nearest known one, and all of them."""
+    """Return the end of a message about an unknown name: the most similar known name, and all known names."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"Did you mean {close[0]!r}? " if close else ""

@@ -1,4 +1,4 @@
-"""Priors p(z) of stochastic codes: a log density, and draws from noise.
+"""Priors p(z) of stochastic codes: their log density, and draws from noise.
 
 L is the number of components. All densities are in nats, summed over the components.
 """
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
-_FARTHEST_UNIFORM = 1e-6  # from 0 and 1, of noise that picks a part of a mixture
+_FARTHEST_UNIFORM = 1e-6  # distance from 0 and 1 of the number that picks a part of a mixture
 
 
 class Prior(nn.Module, ABC):
@@ -22,8 +22,9 @@ class Prior(nn.Module, ABC):
     ----------
     n_components : L.
     n_noise : numbers of noise that one draw takes.
-    n_unscaled_noise : the first of those numbers, which a temperature leaves alone: they pick a part of a mixture.
-    is_separable : whether the components are independent of each other and have a KL each.
+    n_unscaled_noise : how many of those numbers, the first ones, a temperature leaves alone: they pick a part of a
+        mixture.
+    is_separable : True if the components are independent of each other and have a KL each.
     """
 
     n_components: int
@@ -33,15 +34,15 @@ class Prior(nn.Module, ABC):
 
     @abstractmethod
     def log_prob(self, z: Tensor) -> Tensor:
-        """Log density of the codes z (B x L), nats (B)."""
+        """Return the log density of the codes z (B x L) in nats (B)."""
 
     @abstractmethod
     def from_noise(self, eps: Tensor) -> Tensor:
-        """Codes (n x L) drawn by noise eps ~ N(0, I) (n x n_noise)."""
+        """Turn noise eps ~ N(0, I) (n x n_noise) into draws (n x L)."""
 
     @abstractmethod
     def kl_from_gaussian(self, mean: Tensor, log_std: Tensor, std: Tensor) -> Tensor | None:
-        """KL(N(mean, std^2) || p) for each component (B x L), nats; None without a closed form."""
+        """Return KL(N(mean, std^2) || p) of each component in nats (B x L); None without a closed form."""
 
     @property
     @abstractmethod
@@ -70,16 +71,16 @@ class StandardNormal(Prior):
         return -0.5 * z.square().sum(-1) - self.n_components * _HALF_LOG_2PI
 
     def from_noise(self, eps: Tensor) -> Tensor:
-        """The noise itself."""
+        """Return the noise itself (n x L)."""
         return eps
 
     def kl_from_gaussian(self, mean: Tensor, log_std: Tensor, std: Tensor) -> Tensor:
-        """The closed form above."""
+        """The closed form above, before the sum (B x L)."""
         return 0.5 * (mean.square() + std.square() - 1) - log_std
 
     @property
     def std(self) -> Tensor:
-        """Ones."""
+        """Ones (L)."""
         return torch.ones(self.n_components)
 
 
@@ -106,23 +107,23 @@ class NormalMixture(Prior):
         self.log_stds = nn.Parameter(torch.zeros(n_modes, n_components))
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """The formula above, in logarithms."""
+        """The formula above, in logarithms (B)."""
         means, log_stds = self.means.to(z.dtype), self.log_stds.to(z.dtype)
         nats = -0.5 * ((z[..., None, :] - means) * (-log_stds).exp()).square() - log_stds - _HALF_LOG_2PI
         return nats.sum(-1).logsumexp(-1) - math.log(len(means))
 
     def from_noise(self, eps: Tensor) -> Tensor:
-        """mean_k + std_k * eps, where the first number of the noise picks k."""
+        """mean_k + std_k * eps (n x L), where the first number of the noise picks k."""
         uniform = torch.special.ndtr(eps[:, 0]).clamp(_FARTHEST_UNIFORM, 1 - _FARTHEST_UNIFORM)
         k = (uniform * len(self.means)).long()
         return self.means.to(eps.dtype)[k] + self.log_stds.to(eps.dtype)[k].exp() * eps[:, 1:]
 
     def kl_from_gaussian(self, mean: Tensor, log_std: Tensor, std: Tensor) -> None:
-        """There is no closed form."""
+        """Return None: there is no closed form."""
         return
 
     @property
     def std(self) -> Tensor:
-        """By the law of total variance: sqrt(mean of std_k^2 + variance of mean_k)."""
+        """sqrt(mean of std_k^2 + variance of mean_k) (L), by the law of total variance."""
         with torch.no_grad():
             return (self.log_stds.exp().square().mean(0) + self.means.var(0, correction=0)).sqrt()

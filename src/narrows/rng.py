@@ -1,7 +1,7 @@
-"""Random numbers of a generator of one's own: what every part of narrows draws by.
+"""Random numbers: every part of narrows draws by these functions.
 
-Within `drawing_from(generators)` a draw in this thread comes from them. Elsewhere, and in a step that is compiled, it
-comes from torch's global generator. Both give the same numbers for the same seed.
+Inside `drawing_from(generators)` the draws of this thread come from those generators. Outside, and in a compiled step,
+they come from torch's global generator. Both give the same numbers for the same seed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-Generators = Mapping[str, torch.Generator]  # by the type of the device whose tensors they fill
+Generators = Mapping[str, torch.Generator]  # device type -> generator of numbers on such devices
 
 
 class _Current(threading.local):
@@ -25,7 +25,7 @@ _current = _Current()
 
 @contextlib.contextmanager
 def drawing_from(generators: Generators | None) -> Iterator[None]:
-    """Let this thread's draws come from `generators`; None lets them come from torch's global ones."""
+    """Draw from `generators` in this thread inside the block; None: from torch's global ones."""
     before, _current.generators = _current.generators, generators
     try:
         yield
@@ -34,15 +34,15 @@ def drawing_from(generators: Generators | None) -> Iterator[None]:
 
 
 def _generator(device: torch.device) -> torch.Generator | None:
-    """The generator of numbers for tensors on `device`; None for torch's global one."""
-    # the first question keeps a compiler away from what belongs to a thread, which it could not trace
+    """Return the generator for tensors on `device`; None for torch's global one."""
+    # the first test keeps a compiler away from thread-local data, which it cannot trace
     if torch.compiler.is_compiling() or _current.generators is None:
         return None
     return _current.generators[device.type]
 
 
 def randn_like(x: Tensor) -> Tensor:
-    """Draws from N(0, 1), laid out as `x` is."""
+    """Return draws from N(0, 1), with the shape, device and layout of `x`."""
     generator = _generator(x.device)
     if generator is None:
         return torch.randn_like(x)
@@ -50,7 +50,7 @@ def randn_like(x: Tensor) -> Tensor:
 
 
 def rand_like(x: Tensor) -> Tensor:
-    """Draws from [0, 1), laid out as `x` is."""
+    """Return draws from [0, 1), with the shape, device and layout of `x`."""
     generator = _generator(x.device)
     if generator is None:
         return torch.rand_like(x)
@@ -58,7 +58,7 @@ def rand_like(x: Tensor) -> Tensor:
 
 
 def randint_like(x: Tensor, high: int) -> Tensor:
-    """Whole numbers from 0 to `high` - 1, laid out as `x` is."""
+    """Return whole numbers from 0 to `high` - 1, with the shape, device and layout of `x`."""
     generator = _generator(x.device)
     if generator is None:
         return torch.randint_like(x, high)
@@ -66,42 +66,42 @@ def randint_like(x: Tensor, high: int) -> Tensor:
 
 
 def exponential_like(x: Tensor) -> Tensor:
-    """Draws from the exponential distribution of mean 1, laid out as `x` is."""
+    """Return draws from the exponential distribution of mean 1, with the shape, device and layout of `x`."""
     return torch.empty_like(x).exponential_(generator=_generator(x.device))
 
 
 def randn(size: Sequence[int]) -> Tensor:
-    """Draws from N(0, 1), of shape `size`, on the CPU."""
+    """Return draws from N(0, 1), of shape `size`, on the CPU."""
     return randn_like(torch.empty(tuple(size)))
 
 
 def rand(size: Sequence[int], device: torch.device | None = None) -> Tensor:
-    """Draws from [0, 1), of shape `size`."""
+    """Return draws from [0, 1), of shape `size`."""
     return rand_like(torch.empty(tuple(size), device=device))
 
 
 def uniform(low: float, high: float, size: Sequence[int]) -> Tensor:
-    """Draws from [`low`, `high`), of shape `size`, on the CPU."""
+    """Return draws from [`low`, `high`), of shape `size`, on the CPU."""
     x = torch.empty(tuple(size))
     return x.uniform_(low, high, generator=_generator(x.device))
 
 
 def randint(high: int, size: Sequence[int], device: torch.device | None = None) -> Tensor:
-    """Whole numbers from 0 to `high` - 1, of shape `size`."""
+    """Return whole numbers from 0 to `high` - 1, of shape `size`."""
     return randint_like(torch.empty(tuple(size), dtype=torch.int64, device=device), high)
 
 
 def bernoulli(p: Tensor) -> Tensor:
-    """1 with probability `p`, otherwise 0, for each entry of `p`."""
+    """Return 1 with probability `p`, otherwise 0, for each entry of `p`."""
     return torch.bernoulli(p, generator=_generator(p.device))
 
 
 def poisson(rate: Tensor) -> Tensor:
-    """A count of mean `rate`, for each entry of `rate`."""
+    """Return a count of mean `rate`, for each entry of `rate`."""
     return torch.poisson(rate, generator=_generator(rate.device))
 
 
 def gamma(shape: Tensor, rate: Tensor) -> Tensor:
-    """A draw from the gamma distribution of mean `shape` / `rate`, for each entry of both; above 0."""
-    drawn = torch._standard_gamma(shape.detach(), generator=_generator(shape.device)) / rate.detach()
-    return drawn.clamp_(min=torch.finfo(drawn.dtype).tiny)
+    """Return a draw (above 0) from the gamma distribution of mean `shape` / `rate`, for each entry of both."""
+    draws = torch._standard_gamma(shape.detach(), generator=_generator(shape.device)) / rate.detach()
+    return draws.clamp_(min=torch.finfo(draws.dtype).tiny)

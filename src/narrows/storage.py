@@ -1,8 +1,8 @@
 """A fitted model as a folder: recipe.json, weights.safetensors and a model card (README.md). Never a pickle.
 
-Both files are written beside and renamed, the weights first. recipe.json holds the weights' SHA-256, so weights that
-belong to another model are refused; after a crash between the two renames the new recipe.json is still beside, and
-reading finishes what writing began.
+Both files are written under temporary names and then renamed, the weights first. recipe.json holds the SHA-256 of the
+weights, so weights of another model are refused. After a crash between the two renames the new recipe.json still exists
+under its temporary name, and `read` uses it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,20 @@ _PENDING = ".recipe.json.new"
 
 
 def write(folder: Path, recipe: dict[str, Any], tensors: dict[str, Tensor], card: str) -> None:
-    """Write a model into `folder`, which is made if it is not there; an older model in it is replaced.
+    """Write a model into `folder`. The folder is made if needed; an older model in it is replaced.
+
+    Parameters
+    ----------
+    recipe : contents of recipe.json.
+    tensors : weights and other arrays by name, on any device.
+    card : text of README.md.
 
     Raises
     ------
     FileExistsError
-        If `folder` is a file, or holds a recipe.json or a README.md that is not narrows'.
+        If `folder` is a file, or holds a recipe.json or a README.md that narrows did not write.
     OSError
-        If the disk is full, for example; an older model in `folder` is untouched then.
+        If writing fails, for example on a full disk. An older model in `folder` does not change then.
     """
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"Cannot save a model to {folder}: it is a file. Name a folder.")
@@ -41,9 +47,9 @@ def write(folder: Path, recipe: dict[str, Any], tensors: dict[str, Tensor], card
     if (folder / CARD).exists() and not (folder / RECIPE).exists():
         raise FileExistsError(f"Cannot save a model to {folder}: its {CARD} is not of narrows. Name another folder.")
     folder.mkdir(parents=True, exist_ok=True)
-    whole = {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}
+    copies = {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}
     with atomic_path(folder / WEIGHTS) as weights:
-        write_tensors(weights, whole, metadata={"narrows": str(FORMAT)})
+        write_tensors(weights, copies, metadata={"narrows": str(FORMAT)})
         text = json.dumps({"format": FORMAT, **recipe, "weights_sha256": _digest(weights)}, indent=1)
         with atomic_path(folder / _PENDING) as pending:
             pending.write_text(text, encoding="utf-8")
@@ -53,14 +59,14 @@ def write(folder: Path, recipe: dict[str, Any], tensors: dict[str, Tensor], card
 
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The recipe and the tensors of the model in `folder`.
+    """Read the recipe and the tensors of the model in `folder`.
 
     Raises
     ------
     FileNotFoundError
-        If there is no model.
+        If there is no complete model.
     ValueError
-        If it is truncated, of a newer format, or its weights are another model's.
+        If it is truncated, has a newer format, or its weights belong to another model.
     """
     recipe = describe(folder)
     weights = folder / WEIGHTS
@@ -77,20 +83,28 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             )
         recipe = newer
     try:
-        # copies: the file stays mapped for as long as one tensor is a view of it, and Windows replaces no such file
+        # copies, because the file stays mapped while a tensor is a view of it, and Windows cannot replace a mapped file
         return recipe, {name: tensor.clone() for name, tensor in load_file(weights).items()}
     except SafetensorError as error:
         raise ValueError(f"{weights} cannot be read ({error}). Restore it from a copy.") from error
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """recipe.json of the model in `folder`, checked for its format but without its weights."""
+    """Read recipe.json of the model in `folder` and check its format. The weights are not read.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no model.
+    ValueError
+        If recipe.json is truncated, lacks an entry, or has a newer format.
+    """
     path = folder / RECIPE
     if not path.exists() and (folder / WEIGHTS).exists() and (folder / _PENDING).exists():
         path = folder / _PENDING
     if not path.exists():
-        what = "no such folder" if not folder.exists() else f"it holds no {RECIPE}"
-        raise FileNotFoundError(f"No narrows model at {folder}: {what}. `save` or `narrows fit --out` makes one.")
+        reason = "no such folder" if not folder.exists() else f"it holds no {RECIPE}"
+        raise FileNotFoundError(f"No narrows model at {folder}: {reason}. `save` or `narrows fit --out` makes one.")
     recipe = _parse(path)
     if recipe["format"] > FORMAT:
         raise ValueError(

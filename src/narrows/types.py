@@ -1,4 +1,4 @@
-"""The records that travel between the parts. B is the batch, L the number of components, C that of labels."""
+"""Records that the parts pass to each other. B is the batch, L the number of components, C that of labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Batch(NamedTuple):
-    """Examples on their way into a model.
+    """A batch of examples, the input of a model and its loss.
 
     Attributes
     ----------
@@ -20,8 +20,8 @@ class Batch(NamedTuple):
         differ from that of `x`.
     observed : B x ... mask of `target`, or None where nothing is missing. 1 marks an observed entry, 0 a missing one.
     weight : B x ... weight of each entry of `target` in the loss, or None for 1 everywhere.
-    label : B integers or None, the number of each example's class in the schema.
-    neighbor : B x ... or None, for each example another one that is near it in the data.
+    label : B integers, the number of each example's class in the schema; None without labels.
+    neighbor : B x ... an example near each one in the data; None where no cost needs them.
     """
 
     x: Tensor
@@ -39,19 +39,25 @@ class Batch(NamedTuple):
 
 
 class Corrupted(NamedTuple):
-    """Input of the encoder (`x`), and a mask of the entries that the loss counts (`scored`, None for all)."""
+    """Result of a corruption.
+
+    Attributes
+    ----------
+    x : B x ... input of the encoder.
+    scored : B x ... mask of the entries that the loss counts; None for all.
+    """
 
     x: Tensor
     scored: Tensor | None = None
 
 
 class SparseCode(NamedTuple):
-    """A code of which few components are not 0.
+    """A code as the list of its active components.
 
     Attributes
     ----------
-    values : B x k, the activations.
-    indices : B x k integers, the components that they belong to; no component twice in a row.
+    values : B x k activations.
+    indices : B x k integers, the components of these activations; no component twice in a row.
     n_components : L.
     """
 
@@ -70,12 +76,12 @@ class Code(NamedTuple):
 
     Attributes
     ----------
-    dense : B x (L + C), the code with the columns of its label behind it, C = 0 without labels. None where the code
-        travels as `sparse`; read `z`, which is dense in both cases.
+    dense : B x (L + C), the code with the columns of its label behind it, C = 0 without labels. None if the code is in
+        `sparse`; read `z`, which is dense in both cases.
     costs : one value per example (B) for each named cost, in nats where it is a divergence.
     aux_code : B x (L + C) or None, a code on dead units only, which an objective may use to revive them.
-    sparse : the same code as a record, for decoders that take it (`Dictionary`), or None.
-    n_classes : C.
+    sparse : the code as a record, for decoders that take one (`Dictionary`); None if it is in `dense`.
+    n_classes : C, columns of labels.
     """
 
     dense: Tensor | None
@@ -105,12 +111,12 @@ class Code(NamedTuple):
 
 
 class Output(NamedTuple):
-    """The results of a pass through a model.
+    """Results of a pass through a model.
 
     Attributes
     ----------
-    code : of the batch.
-    params : B x ... output of the decoder, from which the likelihood makes its parameters.
+    code : output of the bottleneck.
+    params : B x params_shape, output of the decoder, from which the likelihood makes its parameters.
     weight : B x ... weight of each entry of the target in the loss (0 where it is missing or hidden), or None for 1.
     h : B x n_inputs, output of the encoder.
     """
@@ -127,8 +133,8 @@ class Loss(NamedTuple):
     Attributes
     ----------
     total : the scalar to minimise, nats per example.
-    terms : every named term (scalars, nats per example) for the history.
-    not_validated : the part of `total` that early stopping leaves out, because it says nothing about the model: losses
+    terms : all terms by name (scalars, nats per example), for the history.
+    not_validated : the part of `total` that early stopping leaves out, because it does not measure the model: losses
         of opponents, the revival of dead units. A scalar, or None.
     """
 
@@ -138,12 +144,12 @@ class Loss(NamedTuple):
 
     @property
     def validated(self) -> Tensor:
-        """The scalar that held-out examples are judged by."""
+        """The scalar by which early stopping compares models."""
         return self.total if self.not_validated is None else self.total - self.not_validated
 
 
 def product(*weights: Tensor | None) -> Tensor | None:
-    """Multiply the weights that are not None; None where all are."""
+    """Return the product of the weights (of one shape) that are not None, or None if all are."""
     result: Tensor | None = None
     for weight in weights:
         if weight is not None:

@@ -78,7 +78,7 @@ def learner(model: Any, X: np.ndarray, labels: np.ndarray | None, optimizer: str
     there = Rows(rows, model.schema_, torch.device("cpu"), labels=labels)
     if objective.neighbors is not None:
         there.find_neighbors(3, torch.arange(N))
-        there.neighbours = there.neighbours.to(META)
+        there.neighbors = there.neighbors.to(META)
     there.rows, there.device = there.rows.to(META), META
     if labels is not None:
         there.labels = there.labels.to(META)

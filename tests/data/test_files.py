@@ -1,4 +1,4 @@
-"""Reading what people have, and refusing what cannot be read with a message that says what to do."""
+"""Files: reading all formats, and refusing other files with a message that says what to do."""
 
 import csv
 import errno

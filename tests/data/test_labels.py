@@ -1,4 +1,4 @@
-"""Labels that lie in a file of their own."""
+"""Labels from a file."""
 
 import numpy as np
 import pytest
@@ -20,9 +20,9 @@ from narrows.data.labels import read_labels
 def test_text(tmp_path, text, labels, n):
     for name in ("y.csv", "y.TXT", "y"):
         (tmp_path / name).write_bytes(text.encode())
-        found = read_labels(tmp_path / name, n)
-        assert found.tolist() == labels
-        assert found.dtype.kind == np.asarray(labels).dtype.kind.replace("i", "f")
+        result = read_labels(tmp_path / name, n)
+        assert result.tolist() == labels
+        assert result.dtype.kind == np.asarray(labels).dtype.kind.replace("i", "f")
 
 
 def test_a_heading_above_words_is_known_by_the_number_of_examples(tmp_path):

@@ -1,4 +1,4 @@
-"""Named data sets: found where they lie, fetched once otherwise, and never half or wrong."""
+"""Named data sets: found on the machine or downloaded once, and never partial or wrong."""
 
 import errno
 import gzip
@@ -77,7 +77,7 @@ def server(tmp_path) -> Iterator[Server]:
 
 @pytest.fixture
 def tiny(tmp_path, monkeypatch) -> NamedSet:
-    """A set like MNIST with ten examples, which is nowhere on this machine, and whose address refuses connections."""
+    """A set like MNIST with ten examples, which is not on this machine, and whose address refuses connections."""
     monkeypatch.delenv("NARROWS_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "*")

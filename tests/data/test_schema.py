@@ -1,4 +1,4 @@
-"""Into the model's units in single precision, as good as in double where single holds the numbers."""
+"""Schemas: `prepare` in single precision is as exact as in double, if single precision can hold the numbers."""
 
 import pickle
 
@@ -22,10 +22,10 @@ def test_prepare_is_as_exact_as_double_precision(dtype, far, scale):
     rows = (offset + scales * rng.normal(size=(1000, 40))).clip(*((0, 255) if dtype == "uint8" else (-np.inf, np.inf)))
     rows = rows.astype(dtype)
     exact = (rows.astype(np.float64) - offset) / scales
-    found = schema(offset, scales, dtype).prepare(torch.from_numpy(rows))
-    assert found.dtype == torch.float32
+    prepared = schema(offset, scales, dtype).prepare(torch.from_numpy(rows))
+    assert prepared.dtype == torch.float32
     # a millionth of a deviation, or what float32 can tell apart
-    np.testing.assert_allclose(found.double().numpy(), exact, rtol=5e-7, atol=1e-6)
+    np.testing.assert_allclose(prepared.double().numpy(), exact, rtol=5e-7, atol=1e-6)
 
 
 def test_shared_memory_is_not_copied_and_not_warned_of(tmp_path):
@@ -46,13 +46,13 @@ def test_extremes_count_rows_from_where_the_piece_begins():
 
 
 def test_a_pickle_holds_no_tensors_of_a_device():
-    found = schema(np.ones(3), np.full(3, 2.0), "float32")
+    vectors = schema(np.ones(3), np.full(3, 2.0), "float32")
     x = torch.ones(2, 3)
     with torch.inference_mode():
-        prepared = found.prepare(x)
-    assert found.prepare(x.to("meta")).device.type == "meta"
-    again = pickle.loads(pickle.dumps(found))
-    assert again == found
+        prepared = vectors.prepare(x)
+    assert vectors.prepare(x.to("meta")).device.type == "meta"
+    again = pickle.loads(pickle.dumps(vectors))
+    assert again == vectors
     assert not any(isinstance(value, (torch.Tensor, dict)) for value in vars(again).values())
     assert torch.equal(again.prepare(x), prepared)
-    assert not found.prepare(x).is_inference()  # whoever asked for the constants first
+    assert not vectors.prepare(x).is_inference()  # whoever asked for the constants first

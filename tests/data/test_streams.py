@@ -1,4 +1,4 @@
-"""From any source to any sink: the same numbers as from an array into an array, in bounded memory, whole or not."""
+"""Streams: from any source to any sink, with the numbers of the methods on arrays, in bounded memory, whole or not."""
 
 from __future__ import annotations
 
@@ -99,9 +99,9 @@ def test_every_source_gives_the_same(X, model, tmp_path, threads):
     expected = {m: slowly(model, X, m) for m in ("transform", "reconstruct", "score_samples")}
     for method, rows in expected.items():
         for name, source in sources(X, Path(tmp_path / method)).items() if _made(tmp_path / method) else ():
-            found = model.stream(source, method=method)
-            assert len(found) == ROWS, name
-            np.testing.assert_allclose(found[::97], rows, rtol=2e-5, atol=2e-5, err_msg=name)
+            result = model.stream(source, method=method)
+            assert len(result) == ROWS, name
+            np.testing.assert_allclose(result[::97], rows, rtol=2e-5, atol=2e-5, err_msg=name)
     assert torch.get_num_threads() == threads
 
 
@@ -116,35 +116,35 @@ def test_dtypes_are_those_of_the_methods(dtype, tmp_path):
     model = AE(2, **SMALL).fit(X[:100])
     np.save(tmp_path / "x.npy", X)
     for method in ("transform", "reconstruct", "score_samples"):
-        one, found = getattr(model, method)(X[:9]), model.stream(tmp_path / "x.npy", method=method)
-        assert found.dtype == one.dtype
-        np.testing.assert_allclose(found[:9].astype(float), one.astype(float), rtol=1e-5, atol=1e-5)
+        one, result = getattr(model, method)(X[:9]), model.stream(tmp_path / "x.npy", method=method)
+        assert result.dtype == one.dtype
+        np.testing.assert_allclose(result[:9].astype(float), one.astype(float), rtol=1e-5, atol=1e-5)
 
 
 def test_blocks_of_an_iterator():
     rows = np.arange(23)[:, None]
     pieces = [rows[:4], rows[4:5], rows[5:19], rows[19:]]
-    found = list(streams.regrouped(iter(pieces), 6))
-    assert [len(block) for block in found] == [6, 6, 6, 5]
-    np.testing.assert_array_equal(np.concatenate(found), rows)
+    blocks = list(streams.regroup(iter(pieces), 6))
+    assert [len(block) for block in blocks] == [6, 6, 6, 5]
+    np.testing.assert_array_equal(np.concatenate(blocks), rows)
 
 
 def test_an_iterator_is_read_no_further_than_needed(model, X):
-    given, taken, most = [], [], parallel.rows_at_once(model.schema_, model.model_)
+    produced, written, most = [], [], parallel.rows_per_block(model.schema_, model.model_)
 
     class Slow(sinks.Memory):
         def write(self, block):
-            taken.append(len(block))
+            written.append(len(block))
             super().write(block)
-            assert len(given) * 100 <= sum(taken) + (4 * parallel._MOST_WORKERS + 3) * most
+            assert len(produced) * 100 <= sum(written) + (4 * parallel._MAX_WORKERS + 3) * most
 
     def endless():
         for _ in range(2000):
-            given.append(1)
+            produced.append(1)
             yield X[:100]
 
-    found = streams.source(endless(), "VAE")
-    assert model._streamed("transform", found, Slow()).shape == (200_000, 2)
+    source = streams.open_source(endless(), "VAE")
+    assert model._apply("transform", source, Slow()).shape == (200_000, 2)
 
 
 def test_parquet_columns_by_name(X, tmp_path):
@@ -153,8 +153,8 @@ def test_parquet_columns_by_name(X, tmp_path):
     of_frame, of_array = AE(2, **SMALL).fit(frame), AE(2, **SMALL).fit(X[:200])
     expected = of_frame.transform(frame)
     np.testing.assert_allclose(of_frame.stream(tmp_path / "x.parquet"), expected, rtol=1e-5, atol=1e-6)
-    found = of_array.stream(tmp_path / "x.parquet", columns=list("abcdef"))
-    np.testing.assert_allclose(found, of_array.transform(X[:200]), rtol=1e-5, atol=1e-6)
+    codes = of_array.stream(tmp_path / "x.parquet", columns=list("abcdef"))
+    np.testing.assert_allclose(codes, of_array.transform(X[:200]), rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match=r"Column 'id' holds (large_)?string: name the columns to read"):
         of_array.stream(tmp_path / "x.parquet")
     with pytest.raises(ValueError, match=r"must have a column 'g'. It has f, e, d"):
@@ -186,13 +186,13 @@ def test_parquet_refused(model, tmp_path):
         model.stream(tmp_path / "none.parquet")
     pd.DataFrame({"a": pd.array([1, None], "UInt8")}).to_parquet(tmp_path / "holes.parquet")
     with pytest.raises(ValueError, match=r"number in every cell. Column 'a' has empty ones"):
-        list(parquet.table(tmp_path / "holes.parquet").batches(10))
+        list(parquet.open_table(tmp_path / "holes.parquet").batches(10))
     pd.DataFrame({"a": [[1.0, 2.0], [3.0]]}).to_parquet(tmp_path / "ragged.parquet")
     with pytest.raises(ValueError, match=r"lists of 2 numbers in 'a'"):
-        list(parquet.table(tmp_path / "ragged.parquet").batches(10))
+        list(parquet.open_table(tmp_path / "ragged.parquet").batches(10))
     pd.DataFrame({"a": [[1, 2], [3, 4, 5], [6]]}).to_parquet(tmp_path / "ragged.parquet")  # as many as if all had two
     with pytest.raises(ValueError, match=r"lists of 2 numbers in 'a'"):
-        list(parquet.table(tmp_path / "ragged.parquet").batches(10))
+        list(parquet.open_table(tmp_path / "ragged.parquet").batches(10))
     pd.DataFrame({"a": [1.0], "b": [2.0]}).iloc[:0].to_parquet(tmp_path / "empty.parquet")
     with pytest.raises(ValueError, match=r"at least one example. Got 0 rows of 2 columns"):
         model.stream(tmp_path / "empty.parquet")
@@ -200,26 +200,26 @@ def test_parquet_refused(model, tmp_path):
     for name, column in (("1", "a"), ("2", "b")):
         pd.DataFrame({column: [1.0, 2.0]}).to_parquet(tmp_path / "parts" / f"{name}.parquet")
     with pytest.raises(ValueError, match=r"2.parquet must have the columns of .*1.parquet. It has no 'a'"):
-        list(parquet.table(tmp_path / "parts").batches(10))
+        list(parquet.open_table(tmp_path / "parts").batches(10))
 
 
 def test_parts_of_parquet_may_have_dtypes_of_their_own(tmp_path):
     pd.DataFrame({"a": np.array([1, 2], np.uint8), "b": [True, False]}).to_parquet(tmp_path / "0.parquet")
     pd.DataFrame({"a": [300, -1], "b": [2.5, 5]}).to_parquet(tmp_path / "1.parquet")
-    found = np.concatenate(list(parquet.table(tmp_path).batches(10)))
-    np.testing.assert_array_equal(found, [[1, 1], [2, 0], [300, 2.5], [-1, 5]])
+    rows = np.concatenate(list(parquet.open_table(tmp_path).batches(10)))
+    np.testing.assert_array_equal(rows, [[1, 1], [2, 0], [300, 2.5], [-1, 5]])
     pd.DataFrame({"a": ["x"], "b": [1.0]}).to_parquet(tmp_path / "2.parquet")
     with pytest.raises(ValueError, match=r"2.parquet must hold numbers. Column 'a'"):
-        parquet.table(tmp_path)
+        parquet.open_table(tmp_path)
 
 
 def test_parquet_can_be_read_whole_and_fitted_on(tmp_path):
     X = np.random.default_rng(0).integers(0, 255, (50, 3))
     pd.DataFrame(X, columns=["a", "b", "c"]).to_parquet(tmp_path / "x.parquet")
-    found = read(tmp_path / "x.parquet")
-    np.testing.assert_array_equal(found.X, X)
-    assert (found.columns, found.name) == (["a", "b", "c"], "x")
-    assert AE(2, **SMALL).fit(found.X).transform(found.X).shape == (50, 2)
+    dataset = read(tmp_path / "x.parquet")
+    np.testing.assert_array_equal(dataset.X, X)
+    assert (dataset.columns, dataset.name) == (["a", "b", "c"], "x")
+    assert AE(2, **SMALL).fit(dataset.X).transform(dataset.X).shape == (50, 2)
 
 
 def test_without_pyarrow_the_extra_is_named(model, tmp_path, monkeypatch):
@@ -241,12 +241,12 @@ def test_every_sink_gets_the_same(X, model, tmp_path):
         for name, source in (("known", X), ("unknown", iter(np.array_split(X, 7)))):
             path = tmp_path / f"{name}.{suffix}"
             assert model.stream(source, str(path)) == path
-            found = read(path)
-            np.testing.assert_allclose(found.X, expected, rtol=1e-6, atol=1e-6)
-            assert found.columns == (None if suffix == "npy" else names)
-    given = np.full((ROWS, 2), np.nan, np.float64)
-    assert model.stream(X, given) is given
-    np.testing.assert_allclose(given, expected, rtol=1e-6, atol=1e-6)
+            dataset = read(path)
+            np.testing.assert_allclose(dataset.X, expected, rtol=1e-6, atol=1e-6)
+            assert dataset.columns == (None if suffix == "npy" else names)
+    array = np.full((ROWS, 2), np.nan, np.float64)
+    assert model.stream(X, array) is array
+    np.testing.assert_allclose(array, expected, rtol=1e-6, atol=1e-6)
     mapped = np.lib.format.open_memmap(tmp_path / "m.npy", "w+", np.float32, (ROWS, 2))
     model.stream(iter([X]), mapped)
     np.testing.assert_allclose(np.load(tmp_path / "m.npy"), expected, rtol=1e-6, atol=1e-6)
@@ -265,7 +265,7 @@ def test_columns_of_a_result(X, model, tmp_path):
 def test_a_file_of_unknown_length_is_as_numpy_writes_it(tmp_path):
     for shape in ((3, 2), (100, 8, 8), (7,)):
         X = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
-        with sinks.opened(tmp_path / "x.npy") as sink:
+        with sinks.open_sink(tmp_path / "x.npy") as sink:
             for piece in np.array_split(X, 3):
                 sink.write(piece)
             sink.finish()
@@ -277,7 +277,7 @@ def test_a_file_of_unknown_length_is_as_numpy_writes_it(tmp_path):
 def test_parquet_is_written_in_groups(tmp_path, monkeypatch):
     pq = pytest.importorskip("pyarrow.parquet")
     monkeypatch.setattr(sinks, "_GROUP_NUMBERS", 100)
-    with sinks.opened(tmp_path / "x.parquet") as sink:
+    with sinks.open_sink(tmp_path / "x.parquet") as sink:
         for i in range(10):
             sink.write(np.full((30, 2), i))
         sink.finish()
@@ -287,7 +287,7 @@ def test_parquet_is_written_in_groups(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("sink", "error", "words"),
+    ("sink", "error", "message"),
     [
         ("x.txt", ValueError, r"must end in .npy, .parquet, .csv, .tsv"),
         ("none/x.npy", FileNotFoundError, "the folder .*none does not exist"),
@@ -298,8 +298,8 @@ def test_parquet_is_written_in_groups(tmp_path, monkeypatch):
         (7, TypeError, "must be None, an array or a path. Got int"),
     ],
 )
-def test_sinks_refused(X, model, tmp_path, sink, error, words):
-    with pytest.raises(error, match=words):
+def test_sinks_refused(X, model, tmp_path, sink, error, message):
+    with pytest.raises(error, match=message):
         model.stream(X[:5], tmp_path / sink if isinstance(sink, str) else sink)
     assert list(tmp_path.iterdir()) == []
 
@@ -326,7 +326,7 @@ def test_a_failure_leaves_what_was_there(X, model, tmp_path, name, threads):
         yield X
         raise RuntimeError("the source broke")
 
-    for source, error, words in (
+    for source, error, message in (
         (bad, ValueError, r"passed to VAE contains NaN \(first at index \(4321, 2\)\)"),
         (iter(np.array_split(bad, 9)), ValueError, r"contains NaN \(first at index \(4321, 2\)\)"),
         (breaks(), RuntimeError, "the source broke"),
@@ -337,7 +337,7 @@ def test_a_failure_leaves_what_was_there(X, model, tmp_path, name, threads):
         (X[:0], ValueError, r"0 sample\(s\)"),
         (3, TypeError, "reads arrays, paths and iterators of arrays. Got int"),
     ):
-        with pytest.raises(error, match=words):
+        with pytest.raises(error, match=message):
             model.stream(source, tmp_path / name)
         assert (tmp_path / name).read_bytes() == before
         assert [entry.name for entry in tmp_path.iterdir()] == [name]
@@ -375,8 +375,8 @@ def test_what_a_likelihood_cannot_score_is_refused_where_it_is():
 
 
 def test_methods(X, model):
-    words = "must be one of 'transform', 'reconstruct', 'score_samples'. Got 'denoise' instead"
-    with pytest.raises(ValueError, match=words):
+    message = "must be one of 'transform', 'reconstruct', 'score_samples'. Got 'denoise' instead"
+    with pytest.raises(ValueError, match=message):
         model.stream(X, method="denoise")
     cleaner = DAE(**SMALL).fit(X[:99])
     np.testing.assert_allclose(cleaner.stream(X, method="denoise"), cleaner.denoise(X), atol=1e-5)
@@ -422,14 +422,14 @@ def test_a_users_module_is_never_in_two_threads_and_may_write_to_its_input(threa
 
 
 def test_results_do_not_depend_on_the_threads(X, model):
-    found = []
+    results = []
     before = torch.get_num_threads()
     for n in (1, 2, 5):
         torch.set_num_threads(n)
-        found.append(model.transform(X))
+        results.append(model.transform(X))
     torch.set_num_threads(before)
-    np.testing.assert_array_equal(found[0], found[1])
-    np.testing.assert_array_equal(found[0], found[2])
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_array_equal(results[0], results[2])
 
 
 @pytest.mark.parametrize(
@@ -439,19 +439,19 @@ def test_blocks_are_bounded_where_a_network_is_widest(network, onednn, rows, mon
     monkeypatch.setattr(parallel, "block_factor", lambda _device: 2 if onednn else 1)
     images = np.random.default_rng(0).random((40, 32, 32), np.float32)  # 16 channels of that size are 16,384 numbers
     model = AE(2, network=network, **SMALL).fit(images)
-    assert parallel.rows_at_once(model.schema_, model.model_) == rows
+    assert parallel.rows_per_block(model.schema_, model.model_) == rows
 
 
 def test_memory_maps_are_read_through_a_window(tmp_path, monkeypatch):
     monkeypatch.setattr(streams, "_AHEAD", 1 << 16)
     monkeypatch.setattr(streams, "_BEHIND", 1 << 16)
-    asked = []
-    monkeypatch.setattr(streams._Window, "_advise", lambda self, option, a, b: asked.append((option, a, b)))
+    advice = []
+    monkeypatch.setattr(streams._Window, "_advise", lambda self, option, a, b: advice.append((option, a, b)))
     X = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (4096, 64))
-    blocks_ = list(streams.of_array(X[1024:]).blocks(256))
-    assert sum(len(block) for block in blocks_) == 3072
-    ahead = [(a, b) for option, a, b in asked if option == mmap.MADV_WILLNEED]
-    behind = [(a, b) for option, a, b in asked if option == mmap.MADV_DONTNEED]
+    views = list(streams.from_array(X[1024:]).blocks(256))
+    assert sum(len(block) for block in views) == 3072
+    ahead = [(a, b) for option, a, b in advice if option == mmap.MADV_WILLNEED]
+    behind = [(a, b) for option, a, b in advice if option == mmap.MADV_DONTNEED]
     size = (tmp_path / "x.npy").stat().st_size
     start = size - 3072 * 256
     assert ahead[0][0] == behind[0][0] == start  # nothing before the rows that were asked for

@@ -349,13 +349,13 @@ def test_a_mistake_on_the_command_line_is_a_line(tmp_path, images, words, messag
 
 
 def test_a_folder_of_classes_is_labelled(tmp_path, images, monkeypatch):
-    from narrows.cli.reporting import _data
+    from narrows.cli.report import _read_data
 
     for kind in ("cat", "dog"):
         (tmp_path / "d" / kind).mkdir(parents=True)
         for i in range(3):
             Image.fromarray(np.uint8(255 * images[i])).save(tmp_path / "d" / kind / f"{i}.png")
-    X, y = _data(str(tmp_path / "d"), None)
+    X, y = _read_data(str(tmp_path / "d"), None)
     assert X.shape == (6, 8, 8)
     assert y.tolist() == ["cat"] * 3 + ["dog"] * 3
 

@@ -1,4 +1,4 @@
-"""Labels from few: closed forms of what spreads, classifiers better than chance, and what is refused."""
+"""Labels from few: closed forms of label spreading, classifiers better than chance, and bad input."""
 
 import pickle
 
@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from narrows import AE, DAE, VAE
 from narrows.bottlenecks import UNKNOWN, LabelHead, RegressionHead
 from narrows.tasks import Classifier, Regressor
-from narrows.tasks.labels.graph import Graph
+from narrows.tasks.labels.graph import NeighborGraph
 
 X, Y = load_iris(return_X_y=True)
 FEW = np.full(len(Y), -1)
@@ -48,14 +48,14 @@ def test_scikit_learns_contract(estimator, check):
     check(estimator)
 
 
-def test_spreading_is_that_of_the_formula():
+def test_spreading_follows_the_formula():
     points = torch.from_numpy(X - X.mean(0))
-    graph = Graph.of(points, 5)
+    graph = NeighborGraph.build(points, 5)
     start = np.eye(3)[Y] * (FEW >= 0)[:, None]
-    exact = 0.1 * np.linalg.solve(np.eye(len(X)) - 0.9 * graph.flow.toarray(), start)
+    exact = 0.1 * np.linalg.solve(np.eye(len(X)) - 0.9 * graph.adjacency.toarray(), start)
     np.testing.assert_allclose(graph.spread(start, 0.9), exact, atol=0.9**60)
-    # the flow keeps its largest eigenvalue of 1, so what flows stays bounded
-    assert np.linalg.eigvalsh(graph.flow.toarray()).max() == pytest.approx(1)
+    # the largest eigenvalue is 1, so values stay bounded
+    assert np.linalg.eigvalsh(graph.adjacency.toarray()).max() == pytest.approx(1)
 
 
 def test_spreading_is_as_good_as_scikit_learns_on_the_same_points(encoder):
@@ -105,11 +105,11 @@ def test_a_tuned_encoder_is_saved_as_any_other(encoder, tmp_path):
 
 
 def test_a_tuned_encoder_knows_its_own_codes_and_keeps_its_settings():
-    given = VAE(2, beta=3, hidden=(16,), max_epochs=7, random_state=0, device="cpu").fit(X)
-    tuned = Classifier(given, method="fine-tune", random_state=0).fit(X, Y).encoder_
+    encoder = VAE(2, beta=3, hidden=(16,), max_epochs=7, random_state=0, device="cpu").fit(X)
+    tuned = Classifier(encoder, method="fine-tune", random_state=0).fit(X, Y).encoder_
     np.testing.assert_allclose(tuned.code_std_, tuned.transform(X).std(0), rtol=1e-4)
-    assert np.abs(tuned.code_std_ - given.code_std_).max() > 1e-3
-    assert tuned.n_iter_ > given.n_iter_ == 7
+    assert np.abs(tuned.code_std_ - encoder.code_std_).max() > 1e-3
+    assert tuned.n_iter_ > encoder.n_iter_ == 7
     last = tuned.history_[-1]
     assert last["loss"] == pytest.approx(last["nll"] + 3 * last["kl"] + 100 * last["label"], rel=1e-3)
 
@@ -126,8 +126,8 @@ def test_ctrl_c_while_the_encoder_learns_keeps_what_it_learned(encoder, monkeypa
 
 def test_a_joint_model_knows_the_users_labels():
     names = np.array(["setosa", "versicolor", "virginica"])
-    for given in (np.where(FEW >= 0, names[Y], None), np.where(FEW >= 0, 10 * Y + 10, -1)):
-        model = Classifier(VAE(2, **QUICK), method="joint", random_state=0).fit(X, given)
+    for y in (np.where(FEW >= 0, names[Y], None), np.where(FEW >= 0, 10 * Y + 10, -1)):
+        model = Classifier(VAE(2, **QUICK), method="joint", random_state=0).fit(X, y)
         assert model.encoder_.schema_.classes == tuple(model.classes_.tolist())
         assert set(model.encoder_.infer_labels(X)) <= set(model.classes_)
         assert model.encoder_.sample(3, y=model.classes_[2]).shape == (3, 4)
@@ -140,7 +140,7 @@ def test_an_encoder_without_a_seed_takes_the_learners():
     np.testing.assert_array_equal(first, again)
 
 
-def test_nothing_of_an_earlier_fit_is_left(encoder):
+def test_a_new_fit_forgets_the_earlier_one(encoder):
     model = Classifier(encoder, random_state=0).fit(X, FEW)
     assert hasattr(model, "probabilities_")
     assert not hasattr(model.fit(X, Y), "probabilities_")
@@ -173,7 +173,7 @@ def test_minus_one_is_a_class_beside_one_other(encoder):
     assert Classifier(encoder).fit(X, y).classes_.tolist() == [-1, 1]
 
 
-def test_it_lives_in_a_pipeline(encoder):
+def test_pipeline(encoder):
     model = make_pipeline(MinMaxScaler(), Classifier(VAE(2, **QUICK), random_state=0))
     assert cross_val_score(model, X, Y, cv=3, error_score="raise").mean() > 0.8
 
@@ -193,13 +193,13 @@ def test_regression_from_few():
     rng = np.random.default_rng(0)
     V = rng.uniform(-1, 1, size=(300, 2))
     v = V[:, 0] + V[:, 1] ** 2
-    few = np.where(rng.random(300) < 0.3, v, np.nan)
-    hidden = np.isnan(few)
+    v_known = np.where(rng.random(300) < 0.3, v, np.nan)
+    hidden = np.isnan(v_known)
     code = AE(2, hidden=(), max_epochs=60, random_state=0).fit(V)
-    probe = Regressor(code, method="probe").fit(V, few).score(V[hidden], v[hidden])
-    spread = Regressor(code).fit(V, few)
+    probe = Regressor(code, method="probe").fit(V, v_known).score(V[hidden], v[hidden])
+    spread = Regressor(code).fit(V, v_known)
     assert spread.method_ == "spread"
-    # the square is what a line misses
+    # a line cannot follow the square
     assert spread.score(V[hidden], v[hidden]) > probe + 0.03
 
 
@@ -207,16 +207,16 @@ def test_regression_from_few():
 def test_an_encoder_learns_numbers(hidden):
     rng = np.random.default_rng(0)
     V = rng.uniform(-1, 1, size=(400, 4))
-    v = 50 + 20 * V[:, 0] * V[:, 1]  # no line says anything of it
+    v = 50 + 20 * V[:, 0] * V[:, 1]  # a line explains nothing of it
     test = np.arange(400) >= 300
-    given = np.where(test | (hidden & (rng.random(400) < 0.3)), np.nan, v)
+    v_known = np.where(test | (hidden & (rng.random(400) < 0.3)), np.nan, v)
     code = AE(2, hidden=(64,), max_epochs=10, random_state=0).fit(V)
     before = code.transform(V)
-    examples, numbers = (V, given) if hidden else (V[~test], given[~test])
+    examples, numbers = (V, v_known) if hidden else (V[~test], v_known[~test])
     probe = Regressor(code, method="probe").fit(examples, numbers).score(V[test], v[test])
     tuned = Regressor(code, method="fine-tune", random_state=0).fit(examples, numbers)
     assert tuned.score(V[test], v[test]) > max(probe, 0) + (0.2 if hidden else 0.7)
-    np.testing.assert_array_equal(code.transform(V), before)  # what was given stays as it was
+    np.testing.assert_array_equal(code.transform(V), before)  # the encoder that was passed does not change
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(tuned)).predict(V), tuned.predict(V))
 
 
@@ -263,7 +263,7 @@ def test_relaxed_draws_have_the_frequencies_of_the_head():
 
 
 @pytest.mark.parametrize(
-    ("y", "words"),
+    ("y", "message"),
     [
         (FEW[:-1], "one label for each of 150"),
         (np.full(150, -1), "one class"),
@@ -271,12 +271,12 @@ def test_relaxed_draws_have_the_frequencies_of_the_head():
         ([None] * 150, "at least 2 examples with a label"),
     ],
 )
-def test_labels_that_do_not_do(encoder, y, words):
-    with pytest.raises(ValueError, match=words):
+def test_bad_labels(encoder, y, message):
+    with pytest.raises(ValueError, match=message):
         Classifier(encoder).fit(X, y)
 
 
-def test_what_else_is_refused(encoder):
+def test_bad_parameters(encoder):
     with pytest.raises(ValueError, match="must be one of 'auto', 'probe'"):
         Classifier(encoder, method="magic").fit(X, FEW)
     with pytest.raises(ValueError, match="must be less than the number of examples"):

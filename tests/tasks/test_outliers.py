@@ -16,10 +16,10 @@ import narrows
 from narrows.cli import app
 from narrows.tasks import OutlierDetector
 from narrows.tasks.outliers import reasons
-from narrows.tasks.outliers.columns import Columns
-from narrows.tasks.outliers.detector import _keys
-from narrows.tasks.outliers.ensemble import Ensemble, trained
-from narrows.tasks.outliers.parts import Neighbours, Residuals, Surprise, find
+from narrows.tasks.outliers.detector import _row_keys
+from narrows.tasks.outliers.ensemble import Ensemble, train_ensemble
+from narrows.tasks.outliers.parts import NeighborDistances, Residuals, Surprise, find_in_sorted
+from narrows.tasks.outliers.scaler import AsinhScaler
 
 QUICK = {"max_iter": 200, "random_state": 0}
 
@@ -64,9 +64,9 @@ def test_better_than_chance_on_real_tables():
 
 def test_a_cluster_of_outliers_among_the_training_rows_is_found(table):
     X = np.concatenate([table[0], 12 + 0.01 * np.random.default_rng(1).normal(size=(20, 6))])
-    found = OutlierDetector(**QUICK).fit(X)
-    assert (found.predict(X)[-20:] == -1).all()
-    assert 20 / 620 <= found.trimmed_ < 0.1
+    detector = OutlierDetector(**QUICK).fit(X)
+    assert (detector.predict(X)[-20:] == -1).all()
+    assert 20 / 620 <= detector.trimmed_ < 0.1
 
 
 def test_further_away_is_stranger_without_end(detector):
@@ -88,19 +88,19 @@ def test_units_of_columns_do_not_matter(table):
 def test_constant_and_discrete_columns(table):
     X = table[0].copy()
     X[:, 2], X[:, 3] = 7.0, (X[:, 3] > 0.8)
-    found = OutlierDetector(**QUICK).fit(X)
+    detector = OutlierDetector(**QUICK).fit(X)
     row = np.median(X, 0, keepdims=True)
-    assert found.predict(row) == 1
+    assert detector.predict(row) == 1
     row[0, 2] = 8.0  # never seen anything but 7
-    assert found.predict(row) == -1
-    assert found.explain(row).argmin() == 2
-    assert np.isfinite(found.score_samples(X)).all()
+    assert detector.predict(row) == -1
+    assert detector.explain(row).argmin() == 2
+    assert np.isfinite(detector.score_samples(X)).all()
 
 
 def test_all_rows_equal():
-    found = OutlierDetector(**QUICK).fit(np.ones((20, 3)))
-    assert found.predict(np.ones((2, 3))).tolist() == [1, 1]
-    assert found.predict([[1.0, 1.0, 5.0]]).tolist() == [-1]
+    detector = OutlierDetector(**QUICK).fit(np.ones((20, 3)))
+    assert detector.predict(np.ones((2, 3))).tolist() == [1, 1]
+    assert detector.predict([[1.0, 1.0, 5.0]]).tolist() == [-1]
 
 
 def test_one_row_to_score(detector, table):
@@ -110,9 +110,9 @@ def test_one_row_to_score(detector, table):
 @pytest.mark.parametrize("n", [2, 3, 7])
 def test_few_rows(n):
     X = np.random.default_rng(0).normal(size=(n, 3))
-    found = OutlierDetector(max_iter=5, random_state=0).fit(X)
-    assert np.isfinite(found.score_samples(X)).all()
-    assert np.isfinite(found.explain(100 * X)).all()
+    detector = OutlierDetector(max_iter=5, random_state=0).fit(X)
+    assert np.isfinite(detector.score_samples(X)).all()
+    assert np.isfinite(detector.explain(100 * X)).all()
 
 
 def test_seed_and_clone(detector, table):
@@ -128,8 +128,8 @@ def test_seed_and_clone(detector, table):
 @pytest.mark.parametrize("share", [0.05, 0.2])
 def test_held_out_rows_are_called_outliers_as_often_as_said(table, share):
     X, usual, _ = table
-    found = OutlierDetector(share, **QUICK).fit(X)
-    rate = (found.predict(usual) == -1).mean()
+    detector = OutlierDetector(share, **QUICK).fit(X)
+    rate = (detector.predict(usual) == -1).mean()
     low, high = stats.binom.interval(0.999, len(usual), share)  # and the threshold itself is from 600 rows
     assert 0.6 * low < rate * len(usual) < 1.4 * high
 
@@ -168,15 +168,15 @@ def test_the_strange_column_is_named(detector, table, column):
 
 
 def test_images_and_series(digits):
-    found = OutlierDetector(n_members=2, max_iter=50, random_state=0).fit(digits[:400])
+    detector = OutlierDetector(n_members=2, max_iter=50, random_state=0).fit(digits[:400])
     spoilt = digits[400:420].copy()
     spoilt[:, 0, 0] = 1.0  # a corner that is always black
-    nats = found.explain(spoilt)
+    nats = detector.explain(spoilt)
     assert nats.shape == (20, 8, 8)
-    assert nats.sum((1, 2)) == pytest.approx(found.score_samples(spoilt), rel=1e-4)
+    assert nats.sum((1, 2)) == pytest.approx(detector.score_samples(spoilt), rel=1e-4)
     assert (nats.reshape(20, -1).argmin(1) == 0).mean() > 0.8
     with pytest.raises(ValueError, match=r"rows of shape \(8, 8\). Got \(64,\)"):
-        found.predict(digits[:2].reshape(2, 64))
+        detector.predict(digits[:2].reshape(2, 64))
 
 
 def test_reasons_of_a_detector_and_of_a_model(detector, table):
@@ -198,8 +198,8 @@ def test_reasons_of_images_are_places(digits):
     model = narrows.VAE(2, network="mlp", hidden=(16,), max_epochs=2, random_state=0).fit(digits[:200])
     spoilt = digits[:20].copy()
     spoilt[3, 0, 7] = 1.0  # always black in the others
-    found = reasons(model, spoilt, 1)
-    assert found.names[3, 0] == "0:7"
+    result = reasons(model, spoilt, 1)
+    assert result.names[3, 0] == "0:7"
     colour = np.stack([spoilt, digits[:20], digits[:20]], -1)
     model = narrows.VAE(2, network="mlp", hidden=(16,), max_epochs=2, random_state=0).fit(colour)
     assert reasons(model, colour, 1).names[3, 0] == "0:7:0"
@@ -210,9 +210,9 @@ def test_reasons_of_images_are_places(digits):
 
 def test_columns_are_linear_in_the_middle_and_monotone_outside(rng):
     X = rng.normal(3, 2, (5000, 1))
-    columns = Columns.of(X)
-    assert columns(np.array([[3.0], [4.0]])).ravel() == pytest.approx([0, 0.5], abs=0.05)
-    u = columns(np.array([[1e2], [1e4], [1e300]])).ravel()
+    scaler = AsinhScaler.fit(X)
+    assert scaler.transform(np.array([[3.0], [4.0]])).ravel() == pytest.approx([0, 0.5], abs=0.05)
+    u = scaler.transform(np.array([[1e2], [1e4], [1e300]])).ravel()
     assert (np.diff(u) > 1).all()
     assert np.isfinite(u).all()
 
@@ -220,31 +220,33 @@ def test_columns_are_linear_in_the_middle_and_monotone_outside(rng):
 def test_neighbours_against_all_distances(rng):
     R, Q = rng.normal(size=(50, 3)), rng.normal(size=(20, 3))
     keys = np.arange(50, dtype=np.uint64)
-    near = Neighbours(R, keys, 3)
+    neighbors = NeighborDistances(R, keys, 3)
     distance = np.sort(((Q[:, None] - R) ** 2).sum(2), 1)
     strangers = np.full(20, 99, np.uint64)
-    assert near(Q, strangers) == pytest.approx(distance[:, :3].mean(1))
-    assert near.shares(Q, strangers).sum(1) == pytest.approx(near(Q, strangers))
-    own = np.sort(((R[:, None] - R) ** 2).sum(2), 1)[:, 1:4].mean(1)  # the nearest of all is the row itself
-    assert near(R, keys) == pytest.approx(own)
-    assert near.shares(R, keys).sum(1) == pytest.approx(own)
+    assert neighbors(Q, strangers) == pytest.approx(distance[:, :3].mean(1))
+    assert neighbors.per_entry(Q, strangers).sum(1) == pytest.approx(neighbors(Q, strangers))
+    expected = np.sort(((R[:, None] - R) ** 2).sum(2), 1)[:, 1:4].mean(1)  # the nearest of all is the row itself
+    assert neighbors(R, keys) == pytest.approx(expected)
+    assert neighbors.per_entry(R, keys).sum(1) == pytest.approx(expected)
 
 
 def test_surprise_is_the_tail_of_a_log_logistic_law(rng):
     v = np.exp(0.7 + 0.3 * rng.logistic(size=200_000))
-    surprise = Surprise.of(v)
+    surprise = Surprise.fit(v)
     at = np.array([1.0, 2.0, 4.0, 9.0])
-    assert -np.log([(v > a).mean() for a in at]) == pytest.approx(np.log1p(9 * np.exp(surprise.standard(at))), rel=0.03)
+    assert -np.log([(v > a).mean() for a in at]) == pytest.approx(
+        np.log1p(9 * np.exp(surprise.standardize(at))), rel=0.03
+    )
     assert surprise(np.exp(50.0)) == pytest.approx((50 - surprise.location) / surprise.spread)
 
 
 def test_residuals_are_a_mahalanobis_distance(rng):
     errors = rng.normal(size=(4000, 3)) @ rng.normal(size=(3, 3))
     fold = np.arange(4000) % 2
-    residuals = Residuals.of(errors, fold, 2)
-    found = residuals.shares(np.stack([errors, errors])).sum(-1)
-    wanted = ((errors @ np.linalg.inv(np.cov(errors.T))) * errors).sum(1)
-    assert np.corrcoef(found[0], wanted)[0, 1] > 0.98
+    residuals = Residuals.fit(errors, fold, 2)
+    squares = residuals.per_entry(np.stack([errors, errors])).sum(-1)
+    expected = ((errors @ np.linalg.inv(np.cov(errors.T))) * errors).sum(1)
+    assert np.corrcoef(squares[0], expected)[0, 1] > 0.98
 
 
 def test_rows_of_many_columns_are_not_whitened(rng, tmp_path):
@@ -261,11 +263,11 @@ def test_neighbours_are_looked_for_in_parts(rng, monkeypatch):
     from narrows.tasks.outliers import parts
 
     references, u = rng.normal(size=(50, 3)), rng.normal(size=(23, 3))
-    neighbours, keys = Neighbours(references, np.arange(50, dtype=np.uint64), 5), np.arange(23, dtype=np.uint64)
-    whole = neighbours(u, keys), neighbours.shares(u, keys)
-    monkeypatch.setattr(parts, "_NUMBERS", 100)
-    np.testing.assert_array_equal(neighbours(u, keys), whole[0])
-    np.testing.assert_array_equal(neighbours.shares(u, keys), whole[1])
+    neighbors, keys = NeighborDistances(references, np.arange(50, dtype=np.uint64), 5), np.arange(23, dtype=np.uint64)
+    whole = neighbors(u, keys), neighbors.per_entry(u, keys)
+    monkeypatch.setattr(parts, "_BLOCK_NUMBERS", 100)
+    np.testing.assert_array_equal(neighbors(u, keys), whole[0])
+    np.testing.assert_array_equal(neighbors.per_entry(u, keys), whole[1])
     np.testing.assert_allclose(whole[1].sum(1), whole[0])
 
 
@@ -276,7 +278,7 @@ def test_a_fit_that_fails_leaves_no_mixture(table, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(OutlierDetector, "_learn", failing)
+        patched.setattr(OutlierDetector, "_train", failing)
         with pytest.raises(KeyboardInterrupt):
             detector.fit(table[0] * 100)
     with pytest.raises(ValueError, match="not fitted"):
@@ -298,21 +300,21 @@ def test_members_learn_from_the_rows_of_other_folds_only(rng):
     other = x.copy()
     other[fold == 0] *= -1
     # one step, and no look at the held-out rows that could choose between weights
-    a, b = (trained(rows, fold, 2, 1, seed=0) for rows in (x, other))
+    a, b = (train_ensemble(rows, fold, 2, 1, seed=0) for rows in (x, other))
     assert (a.weights[0][0] == b.weights[0][0]).all()
     assert (a.weights[0][1] != b.weights[0][1]).any()
 
 
-def test_keys(rng):
+def test_row_keys(rng):
     X = rng.normal(size=(1000, 3))
     X[500:] = X[:500]
-    keys = _keys(X)
+    keys = _row_keys(X)
     assert (keys[500:] == keys[:500]).all()
     assert len(np.unique(keys)) == 500
-    assert (_keys(X.astype(np.float32)) == keys).all()
-    assert _keys(np.array([[0.0]])) == _keys(np.array([[-0.0]]))
-    assert len(np.unique(_keys(np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])))) == 4
-    assert find(np.array([2, 4, 6]), np.array([4, 5, 7, 2])).tolist() == [1, -1, -1, 0]
+    assert (_row_keys(X.astype(np.float32)) == keys).all()
+    assert _row_keys(np.array([[0.0]])) == _row_keys(np.array([[-0.0]]))
+    assert len(np.unique(_row_keys(np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])))) == 4
+    assert find_in_sorted(np.array([2, 4, 6]), np.array([4, 5, 7, 2])).tolist() == [1, -1, -1, 0]
 
 
 # Keeping
@@ -342,8 +344,8 @@ def test_load_refuses_another_model(table, tmp_path):
 
 @pytest.mark.parametrize("share", [0, -0.1, 0.51, 1, np.nan, "many", True])
 def test_contamination_outside_its_range(share):
-    said = re.escape("must be a float in the range (0, 0.5] or 'auto'. Got ")
-    with pytest.raises(ValueError, match=f"The `contamination` parameter of OutlierDetector {said}"):
+    message = re.escape("must be a float in the range (0, 0.5] or 'auto'. Got ")
+    with pytest.raises(ValueError, match=f"The `contamination` parameter of OutlierDetector {message}"):
         OutlierDetector(share).fit(np.eye(5))
 
 
@@ -374,8 +376,8 @@ def test_words_and_other_columns(detector):
 # The command
 
 
-def run(*words, code=0):
-    result = CliRunner().invoke(app, [str(word) for word in words])
+def run(*arguments, code=0):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == code, (result.output, result.exception)
     return result
 
@@ -413,10 +415,10 @@ def test_score_with_a_model(files):
 
 
 def test_score_mistakes(files):
-    said = run("score", files / "usual", files / "wine.csv", "-o", files / "scores.png", code=1).stderr
-    assert "must end in .csv, .tsv" in said
-    said = run("score", files / "nothing", files / "wine.csv", "-o", files / "s.csv", code=1).stderr
-    assert "No narrows model" in said
+    message = run("score", files / "usual", files / "wine.csv", "-o", files / "scores.png", code=1).stderr
+    assert "must end in .csv, .tsv" in message
+    message = run("score", files / "nothing", files / "wine.csv", "-o", files / "s.csv", code=1).stderr
+    assert "No narrows model" in message
 
 
 def test_columns_are_found_by_their_names(files):
@@ -426,22 +428,22 @@ def test_columns_are_found_by_their_names(files):
     for name in ("wine", "turned"):
         run("score", files / "usual", files / f"{name}.csv", "-o", files / f"of-{name}.csv")
     assert (files / "of-wine.csv").read_text() == (files / "of-turned.csv").read_text()
-    said = run("score", files / "usual", files / "other.csv", "-o", files / "s.csv", code=1).stderr
-    assert "It lacks 'alkali'; it has 'alcohol', 'acid', 'ash', 'salt'." in said
+    message = run("score", files / "usual", files / "other.csv", "-o", files / "s.csv", code=1).stderr
+    assert "It lacks 'alkali'; it has 'alcohol', 'acid', 'ash', 'salt'." in message
 
 
 def test_a_model_is_not_replaced_unless_asked(files):
     before = (files / "usual" / "recipe.json").read_text()
-    said = run("fit-outliers", files / "wine.csv", "-o", files / "usual", "--max-iter", 5, code=1).stderr
-    assert "holds a finished model already" in said
-    said = run("fit-outliers", files / "wine.csv", "-o", files / "new", "--max-iter", 0, code=1).stderr
-    assert "`max_iter` parameter of OutlierDetector must be an int in the range [1, inf) or 'auto'. Got 0" in said
+    message = run("fit-outliers", files / "wine.csv", "-o", files / "usual", "--max-iter", 5, code=1).stderr
+    assert "holds a finished model already" in message
+    message = run("fit-outliers", files / "wine.csv", "-o", files / "new", "--max-iter", 0, code=1).stderr
+    assert "`max_iter` parameter of OutlierDetector must be an int in the range [1, inf) or 'auto'. Got 0" in message
     assert (files / "usual" / "recipe.json").read_text() == before
 
 
 def test_other_commands_say_what_a_detector_is_for(files):
-    said = run("encode", files / "usual", files / "wine.csv", "-o", files / "codes.npy", code=1).stderr
-    assert "is of `narrows fit-outliers`, and for `narrows score` alone" in said
-    said = run("info", files / "usual").stdout
-    assert "200 steps" in said
-    assert "threshold" in said
+    message = run("encode", files / "usual", files / "wine.csv", "-o", files / "codes.npy", code=1).stderr
+    assert "is of `narrows fit-outliers`, and for `narrows score` alone" in message
+    message = run("info", files / "usual").stdout
+    assert "200 steps" in message
+    assert "threshold" in message

@@ -1,4 +1,4 @@
-"""The denoiser for photos: what it learns from, tiles, files, and bad input."""
+"""PhotoDenoiser: training, tiles, files, and bad input."""
 
 import json
 import signal
@@ -19,8 +19,8 @@ from narrows.corruptions import BlindSpot
 from narrows.data.patches import Patches, white
 from narrows.likelihoods import Gaussian
 from narrows.tasks import PhotoDenoiser
-from narrows.tasks.photos.images import noise_level
-from narrows.tasks.photos.tiles import Tiles
+from narrows.tasks.photos.images import estimate_noise_level
+from narrows.tasks.photos.tiles import TiledDenoiser
 from narrows.types import Batch
 
 LEVEL = 0.15
@@ -50,8 +50,8 @@ def with_noise(photo: np.ndarray, level: float = LEVEL, seed: int = 0) -> np.nda
     return (photo / white(photo.dtype) + level * noise).astype(np.float32)
 
 
-def psnr(found: np.ndarray, photo: np.ndarray) -> float:
-    return float(-10 * np.log10(np.square(found - photo / 255).mean()))
+def psnr(cleaned: np.ndarray, photo: np.ndarray) -> float:
+    return float(-10 * np.log10(np.square(cleaned - photo / 255).mean()))
 
 
 @pytest.fixture(scope="session")
@@ -60,21 +60,21 @@ def model(grey) -> PhotoDenoiser:
     return PhotoDenoiser(level=LEVEL, max_epochs=30, learning_rate=2e-3, **SMALL).fit(grey)
 
 
-def untrained(**network) -> Tiles:
-    """Tiles around a network with weights that are nowhere 0."""
+def untrained(**network) -> TiledDenoiser:
+    """Return a denoiser with random weights, none of which is 0."""
     parts = PhotoDenoiser(**network)._assemble(Patches([np.zeros((1, 64, 64), np.uint8)], 64).schema, 0, paired=True)
     torch.manual_seed(0)
     for parameter in parts.model.parameters():
         torch.nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
-    return Tiles(parts.model.eval(), 1, ensemble=False)
+    return TiledDenoiser(parts.model.eval(), 1, ensemble=False)
 
 
 # --------------------------------------------------------------------------------------------------------- learning
 
 
 def test_clean_photos_teach_it_to_clean(model, grey):
-    shown = with_noise(grey[0])
-    assert psnr(model.denoise(shown), grey[0]) > psnr(shown, grey[0]) + 5
+    noisy = with_noise(grey[0])
+    assert psnr(model.denoise(noisy), grey[0]) > psnr(noisy, grey[0]) + 5
 
 
 def test_a_fit_that_fails_leaves_no_untrained_model(grey, monkeypatch):
@@ -91,11 +91,11 @@ def test_a_fit_that_fails_leaves_no_untrained_model(grey, monkeypatch):
 
 @pytest.mark.parametrize(("method", "gain"), [("pairs", 5), ("recorrupt", 4), ("blind_spot", 3)])
 def test_noisy_photos_teach_it_to_clean(method, gain, grey):
-    shown = [with_noise(photo, seed=number) for number, photo in enumerate(grey)]
+    noisy = [with_noise(photo, seed=number) for number, photo in enumerate(grey)]
     partners = grey if method == "pairs" else None
     model = PhotoDenoiser("clean" if method == "pairs" else method, max_epochs=30, learning_rate=2e-3, **SMALL)
-    model.fit(shown, partners)
-    assert psnr(model.denoise(shown[0]), grey[0]) > psnr(shown[0], grey[0]) + gain
+    model.fit(noisy, partners)
+    assert psnr(model.denoise(noisy[0]), grey[0]) > psnr(noisy[0], grey[0]) + gain
     if method == "recorrupt":
         assert model.levels_ == pytest.approx([LEVEL] * 2, rel=0.1)
         assert "estimated" in model.report_[0]
@@ -103,16 +103,16 @@ def test_noisy_photos_teach_it_to_clean(method, gain, grey):
 
 def test_colour_photos_are_learned_together(colour):
     model = PhotoDenoiser(level=LEVEL, max_epochs=12, learning_rate=2e-3, **SMALL).fit([*colour, colour[0][..., 0]])
-    shown = with_noise(colour[1])
+    noisy = with_noise(colour[1])
     assert model.channels_ == 3
-    assert psnr(model.denoise(shown), colour[1]) > psnr(shown, colour[1]) + 4
+    assert psnr(model.denoise(noisy), colour[1]) > psnr(noisy, colour[1]) + 4
     assert model.denoise(colour[0][..., 1]).shape == colour[0].shape[:2]  # a grey photo
 
 
 def test_a_grey_model_cleans_colours_one_by_one(model, colour):
-    shown = with_noise(colour[0])
-    expected = np.stack([model.denoise(shown[..., c]) for c in range(3)], -1)
-    np.testing.assert_allclose(model.denoise(shown), expected, atol=1e-5)
+    noisy = with_noise(colour[0])
+    expected = np.stack([model.denoise(noisy[..., c]) for c in range(3)], -1)
+    np.testing.assert_allclose(model.denoise(noisy), expected, atol=1e-5)
 
 
 def test_the_same_seed_gives_the_same_model_and_another_one_another(grey):
@@ -125,20 +125,20 @@ def test_the_same_seed_gives_the_same_model_and_another_one_another(grey):
 def test_a_training_that_was_stopped_goes_on_to_the_same_weights(grey, tmp_path, monkeypatch):
     options = {**SMALL, "max_epochs": 3, "precision": "float32"}
     whole = PhotoDenoiser(**options).fit(grey)
-    asked = 0
+    n_batches = 0
     batch = Patches.batch
 
     def stopped_at_ten(self, index):
-        nonlocal asked
-        asked += 1
-        if asked == 10:
+        nonlocal n_batches
+        n_batches += 1
+        if n_batches == 10:
             signal.raise_signal(signal.SIGINT)
         return batch(self, index)
 
     monkeypatch.setattr(Patches, "batch", stopped_at_ten)
     with pytest.raises(KeyboardInterrupt, match="fit again to go on"):
         PhotoDenoiser(checkpoint=tmp_path, **options).fit(grey)
-    assert 10 <= asked < whole.history_[-1]["step"]
+    assert 10 <= n_batches < whole.history_[-1]["step"]
     resumed = PhotoDenoiser(checkpoint=tmp_path, **options).fit(grey)
     for name, weight in whole.model_.state_dict().items():
         assert torch.equal(weight, resumed.model_.state_dict()[name]), name
@@ -166,8 +166,8 @@ def test_the_checkpoint_keeps_a_seed_that_was_drawn(grey, tmp_path, monkeypatch)
 def test_save_and_load(model, grey, tmp_path):
     model.save(tmp_path)
     again = PhotoDenoiser.load(tmp_path)
-    shown = with_noise(grey[1])
-    assert np.array_equal(model.denoise(shown), again.denoise(shown))
+    noisy = with_noise(grey[1])
+    assert np.array_equal(model.denoise(noisy), again.denoise(noisy))
     assert again.get_params() == {**model.get_params(), "device": "auto"}
     assert again.history_ == model.history_
     assert "PhotoDenoiser.load" in (tmp_path / "README.md").read_text()
@@ -227,8 +227,8 @@ def test_a_blind_spot_is_a_neighbour_s_value_and_alone_is_scored():
         assert torch.equal(seen != x, scored == 1)  # all values differ
         assert (scored == scored[:, :1]).all()  # a pixel's channels go together
         for image, channel, row, column in scored.nonzero().tolist():
-            near = x[image, channel, max(0, row - 2) : row + 3, max(0, column - 2) : column + 3]
-            assert (near == seen[image, channel, row, column]).any()
+            window = x[image, channel, max(0, row - 2) : row + 3, max(0, column - 2) : column + 3]
+            assert (window == seen[image, channel, row, column]).any()
 
 
 def test_a_scale_of_each_example_s_own_has_the_gradient_of_its_psnr():
@@ -246,7 +246,7 @@ def test_a_noise_level_is_found(level, shape):
     smooth = np.sin(rows / 20) * np.cos(columns / 30) / 2
     noise = np.random.default_rng(0).normal(size=shape)
     photo = (smooth if len(shape) == 2 else smooth[..., None]) + level * noise
-    assert noise_level(photo) == pytest.approx(level, rel=0.06)
+    assert estimate_noise_level(photo) == pytest.approx(level, rel=0.06)
 
 
 # ------------------------------------------------------------------------------------------------------------ tiles
@@ -260,7 +260,7 @@ def test_tiles_give_what_the_whole_photo_gives(widths, blocks, rng):
     photo = rng.random((163, 218)).astype(np.float32)
     whole = tiles.clean(photo)
     tiles.size = 5 * tiles.step
-    assert len(list(tiles._places(*photo.shape))) > 8
+    assert len(list(tiles._tile_slices(*photo.shape))) > 8
     assert np.abs(whole - photo).max() > 0.05
     np.testing.assert_allclose(tiles.clean(photo), whole, atol=1e-5)
     tiles.margin = 0
@@ -270,27 +270,27 @@ def test_tiles_give_what_the_whole_photo_gives(widths, blocks, rng):
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (7, 1), (3, 5), (8, 8), (2, 3, 3), (33, 17, 4)])
 def test_photos_of_any_size_come_back_in_their_shape(model, shape, rng):
     photo = rng.integers(0, 256, shape, dtype=np.uint8)
-    found = model.denoise(photo, ensemble=True)
-    assert found.shape == shape
-    assert found.dtype == np.uint8
+    cleaned = model.denoise(photo, ensemble=True)
+    assert cleaned.shape == shape
+    assert cleaned.dtype == np.uint8
 
 
 def test_units(model, grey):
     small = grey[0][:40, :56]
     expected = model.denoise(small / 255)
     for photo in (small.astype(np.uint16) * 257, (small / 255).astype(np.float32)):
-        found = model.denoise(photo)
-        assert found.dtype == photo.dtype
-        np.testing.assert_allclose(found / white(photo.dtype), expected.clip(0, 1), atol=2e-5)
+        cleaned = model.denoise(photo)
+        assert cleaned.dtype == photo.dtype
+        np.testing.assert_allclose(cleaned / white(photo.dtype), expected.clip(0, 1), atol=2e-5)
     assert np.abs(model.denoise(small).astype(float) - 255 * expected.clip(0, 1)).max() <= 0.51
 
 
 def test_an_ensemble_turns_with_the_photo_and_is_better(model, grey):
-    shown = with_noise(grey[0])
-    found = model.denoise(shown, ensemble=True)
+    noisy = with_noise(grey[0])
+    cleaned = model.denoise(noisy, ensemble=True)
     for turned in (np.rot90, np.transpose, np.flipud):
-        np.testing.assert_allclose(model.denoise(turned(shown), ensemble=True), turned(found), atol=1e-5)
-    assert psnr(found, grey[0]) > psnr(model.denoise(shown), grey[0])
+        np.testing.assert_allclose(model.denoise(turned(noisy), ensemble=True), turned(cleaned), atol=1e-5)
+    assert psnr(cleaned, grey[0]) > psnr(model.denoise(noisy), grey[0])
 
 
 def test_several_photos(model, grey):
@@ -313,12 +313,12 @@ def test_a_memory_map_is_cleaned_tile_by_tile(model, rng, tmp_path):
 
     mapped = np.load(tmp_path / "big.npy", mmap_mode="r").view(Watched)
     out = np.lib.format.open_memmap(tmp_path / "out.npy", "w+", np.uint8, photo.shape)
-    tiles = Tiles(model.model_, 1, ensemble=False, size=16)
+    tiles = TiledDenoiser(model.model_, 1, ensemble=False, size=16)
     tiles.clean(mapped, out)
     assert len(read) == 8 * 10
     assert max(read) <= (16 + 2 * tiles.margin) ** 2 < photo.size
-    found = np.load(tmp_path / "out.npy").astype(int)
-    assert np.abs(found - model.denoise(photo)).max() <= 1  # where rounding tips over
+    cleaned = np.load(tmp_path / "out.npy").astype(int)
+    assert np.abs(cleaned - model.denoise(photo)).max() <= 1  # where rounding tips over
     assert model.denoise_files(tmp_path / "big.npy", tmp_path / "whole.npy") == [tmp_path / "whole.npy"]
     assert np.array_equal(np.load(tmp_path / "whole.npy"), model.denoise(photo))
 
@@ -400,8 +400,8 @@ def test_a_file_keeps_format_mode_and_metadata(name, cleaned):
 def test_a_file_s_pixels_are_those_of_the_array(model, cleaned):
     for name in ("rgb.png", "16.png"):
         with Image.open(cleaned / "in" / name) as before, Image.open(cleaned / "out" / name) as after:
-            given = np.asarray(before).astype(np.uint16 if name == "16.png" else np.uint8)
-            assert np.array_equal(np.asarray(after), model.denoise(given))
+            pixels = np.asarray(before).astype(np.uint16 if name == "16.png" else np.uint8)
+            assert np.array_equal(np.asarray(after), model.denoise(pixels))
 
 
 def test_files_are_learned_from_whatever_their_modes(cleaned):
@@ -449,8 +449,8 @@ BAD_TO_FIT = {
 
 @pytest.mark.parametrize("case", BAD_TO_FIT)
 def test_bad_photos_to_learn_from(case):
-    X, words = BAD_TO_FIT[case]
-    with pytest.raises((ValueError, TypeError), match=words):
+    X, message = BAD_TO_FIT[case]
+    with pytest.raises((ValueError, TypeError), match=message):
         PhotoDenoiser(max_epochs=1, **SMALL).fit(X)
 
 
@@ -475,9 +475,9 @@ BAD_PARAMETERS = [
 ]
 
 
-@pytest.mark.parametrize(("parameters", "words"), BAD_PARAMETERS)
-def test_bad_parameters(parameters, words, grey):
-    with pytest.raises(ValueError, match=words):
+@pytest.mark.parametrize(("parameters", "message"), BAD_PARAMETERS)
+def test_bad_parameters(parameters, message, grey):
+    with pytest.raises(ValueError, match=message):
         PhotoDenoiser(**parameters).fit(grey)
 
 
@@ -521,11 +521,11 @@ def run(*arguments: object) -> tuple[int, str]:
 
 def test_the_command_line(cleaned, tmp_path):
     photos = cleaned / "in" / "sub"
-    code, words = run("fit-denoiser", photos, "--max-epochs", 1, "--seed", 0, "-o", tmp_path / "model")
-    assert (code, "a denoiser for colour photos" in words) == (0, True), words
+    code, output = run("fit-denoiser", photos, "--max-epochs", 1, "--seed", 0, "-o", tmp_path / "model")
+    assert (code, "a denoiser for colour photos" in output) == (0, True), output
     assert json.loads((tmp_path / "model" / "recipe.json").read_text())["recipe"] == "photo_denoiser"
-    code, words = run("denoise", tmp_path / "model", photos, "-o", tmp_path / "out", "--ensemble")
-    assert code == 0, words
+    code, output = run("denoise", tmp_path / "model", photos, "-o", tmp_path / "out", "--ensemble")
+    assert code == 0, output
     with Image.open(tmp_path / "out" / "rgba.png") as image:
         assert image.mode == "RGBA"
     for wrong, message in [
@@ -533,6 +533,6 @@ def test_the_command_line(cleaned, tmp_path):
         (("-o", tmp_path / "sheet.png"), "name a folder"),
         (("-o", tmp_path / "out"), "not an empty folder"),
     ]:
-        code, words = run("denoise", tmp_path / "model", photos, *wrong)
+        code, output = run("denoise", tmp_path / "model", photos, *wrong)
         assert code == 1
-        assert message in words
+        assert message in output

@@ -1,4 +1,4 @@
-"""Search by example: what is nearest, how good that is, what is kept, and the two commands."""
+"""Search by example: the matches, their quality, saving, and the two commands."""
 
 import json
 import sys
@@ -43,14 +43,14 @@ def by_graph(model, **settings):
 def test_the_nearest_are_scikit_learns(model, digits, metric):
     Z = model.transform(digits)
     Z = Z - model.code_mean_ if metric == "cosine" else Z
-    judge = NearestNeighbors(n_neighbors=7, metric=metric, algorithm="brute").fit(Z)
-    distances, rows = judge.kneighbors(Z[:50])
-    found = Index(model, metric=metric).add(digits).search(digits[:50], k=7)
-    assert found.rows.shape == found.distances.shape == (50, 7)
-    np.testing.assert_allclose(found.distances, distances, atol=2e-3)
-    assert overlap(rows, found.rows) > 0.99
-    assert (np.diff(found.distances) >= 0).all()
-    assert found.keys is None
+    reference = NearestNeighbors(n_neighbors=7, metric=metric, algorithm="brute").fit(Z)
+    distances, rows = reference.kneighbors(Z[:50])
+    matches = Index(model, metric=metric).add(digits).search(digits[:50], k=7)
+    assert matches.rows.shape == matches.distances.shape == (50, 7)
+    np.testing.assert_allclose(matches.distances, distances, atol=2e-3)
+    assert overlap(rows, matches.rows) > 0.99
+    assert (np.diff(matches.distances) >= 0).all()
+    assert matches.keys is None
 
 
 def test_codes_are_taken_in_and_found_as_their_rows_are(model, digits):
@@ -58,9 +58,9 @@ def test_codes_are_taken_in_and_found_as_their_rows_are(model, digits):
     same = Index(model).add_codes(codes[:100])
     for name, one in index.search(digits[100:110], k=5)._asdict().items():
         np.testing.assert_array_equal(one, getattr(same.search_codes(codes[100:110], k=5), name))
-    found = same.search_codes(codes[:10], k=99, without=np.arange(10))
-    assert not (found.rows == np.arange(10)[:, None]).any()
-    assert found.rows.shape == found.distances.shape == (10, 99)
+    matches = same.search_codes(codes[:10], k=99, without=np.arange(10))
+    assert not (matches.rows == np.arange(10)[:, None]).any()
+    assert matches.rows.shape == matches.distances.shape == (10, 99)
     same.add_codes(codes[100:])
     np.testing.assert_array_equal(same.search_codes(codes[-1:], k=1).rows, [[len(digits) - 1]])
     with pytest.raises(ValueError, match=r"`k` parameter of search"):
@@ -82,7 +82,7 @@ def test_the_graph_finds_nearly_the_same(model, digits, metric):
 def test_the_graph_looks_as_far_around_as_it_must(model, digits, monkeypatch):
     for shares, width in (([0.99], 64), ([0.5, 0.97, 0.98], 256), ([0.1] * 9, 2048)):
         index, left = by_graph(model).add(digits[:100]), iter(shares)
-        monkeypatch.setattr(module, "overlap", lambda true, found, left=left: next(left))
+        monkeypatch.setattr(module, "overlap", lambda true, matches, left=left: next(left))
         index.search(digits[0])
         assert index.width == width
 
@@ -90,9 +90,9 @@ def test_the_graph_looks_as_far_around_as_it_must(model, digits, monkeypatch):
 def test_where_a_graph_ends_all_rows_are_compared(model, digits):
     index = by_graph(model).add(np.repeat(digits[:1], 300, axis=0))  # to most of them there is no way
     for queries in (digits[:1], digits[:2]):
-        found = index.search(queries, 300)
-        np.testing.assert_array_equal(np.sort(found.rows), np.tile(np.arange(300), (len(queries), 1)))
-        np.testing.assert_allclose(found.distances, np.repeat(found.distances[:, :1], 300, axis=1), atol=1e-6)
+        matches = index.search(queries, 300)
+        np.testing.assert_array_equal(np.sort(matches.rows), np.tile(np.arange(300), (len(queries), 1)))
+        np.testing.assert_allclose(matches.distances, np.repeat(matches.distances[:, :1], 300, axis=1), atol=1e-6)
 
 
 def test_rows_added_in_pieces_are_the_same(model, digits):
@@ -109,10 +109,10 @@ def test_rows_added_in_pieces_are_the_same(model, digits):
 def test_one_example_is_a_query(model, digits):
     index = Index(model).add(digits)
     for query in (digits[5], digits[5:6], digits[5].tolist()):
-        found = index.search(query, 3)
-        assert found.rows.shape == (1, 3)
-        assert found.rows[0, 0] == 5
-        assert found.distances[0, 0] == pytest.approx(0, abs=1e-6)
+        matches = index.search(query, 3)
+        assert matches.rows.shape == (1, 3)
+        assert matches.rows[0, 0] == 5
+        assert matches.distances[0, 0] == pytest.approx(0, abs=1e-6)
 
 
 def test_whatever_a_model_reads_can_be_added(model, digits, tmp_path):
@@ -141,20 +141,20 @@ def test_frames(vectors):
 
 def test_average_precision_by_hand():
     rows, queries = np.array([0, 1, 0, 1, 0]), np.array([0, 1, 2])
-    found = np.array([[0, 1, 2], [0, 1, 2], [0, 1, 2]])
+    matches = np.array([[0, 1, 2], [0, 1, 2], [0, 1, 2]])
     # class 0: hits at 1 and 3 of 3 there; class 1: a hit at 2 of 2 there; class 2: nothing there
     expected = [(1 + 2 / 3) / 3, (1 / 2) / 2, 0]
-    np.testing.assert_allclose(average_precision(rows, queries, found, own=False), expected)
+    np.testing.assert_allclose(average_precision(rows, queries, matches, exclude_self=False), expected)
     # a query among its own class's three rows can find the two others
-    np.testing.assert_allclose(average_precision(rows, np.array([0]), np.array([[2, 4, 1]]), own=True), [1])
+    np.testing.assert_allclose(average_precision(rows, np.array([0]), np.array([[2, 4, 1]]), exclude_self=True), [1])
 
 
 def test_accuracy_is_scikit_learns(model, digits, labels):
     index = Index(model, metric="euclidean").add(digits[:1200], labels[:1200])
-    found = index.evaluate(digits[1200:], labels[1200:], n_neighbors=5)
-    judge = KNeighborsClassifier(5, algorithm="brute").fit(model.transform(digits[:1200]), labels[:1200])
-    assert found.accuracy == pytest.approx(judge.score(model.transform(digits[1200:]), labels[1200:]), abs=0.005)
-    assert found.n_queries == 597
+    quality = index.evaluate(digits[1200:], labels[1200:], n_neighbors=5)
+    reference = KNeighborsClassifier(5, algorithm="brute").fit(model.transform(digits[:1200]), labels[:1200])
+    assert quality.accuracy == pytest.approx(reference.score(model.transform(digits[1200:]), labels[1200:]), abs=0.005)
+    assert quality.n_queries == 597
 
 
 def test_labels_may_stand_in_a_column(model, digits, labels):
@@ -182,9 +182,9 @@ def test_a_graph_is_as_good(model, digits, labels):
 
 
 def test_without_labels_there_is_recall_alone(model, digits):
-    found = Index(model).add(digits[:50]).evaluate()
-    assert (found.map, found.accuracy, found.recall) == (None, None, 1.0)
-    assert (found.k, found.n_neighbors) == (49, 10)
+    quality = Index(model).add(digits[:50]).evaluate()
+    assert (quality.map, quality.accuracy, quality.recall) == (None, None, 1.0)
+    assert (quality.k, quality.n_neighbors) == (49, 10)
 
 
 # ------------------------------------------------------------------------------------------------------------ kept
@@ -212,10 +212,10 @@ def test_saved_and_loaded(model, digits, labels, exact, tmp_path):
 
 
 def test_words_as_labels_are_kept(model, digits, labels, tmp_path):
-    words = np.array([f"class {i}" for i in labels])
-    index = Index(model).add(digits, words)
+    names = np.array([f"class {i}" for i in labels])
+    index = Index(model).add(digits, names)
     index.save(tmp_path)
-    assert Index.load(tmp_path, model).evaluate(digits[:50], words[:50]) == index.evaluate(digits[:50], words[:50])
+    assert Index.load(tmp_path, model).evaluate(digits[:50], names[:50]) == index.evaluate(digits[:50], names[:50])
 
 
 def test_an_index_of_another_model_is_refused(model, digits, tmp_path):
@@ -250,7 +250,7 @@ def test_damaged_files(model, digits, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("call", "words"),
+    ("call", "message"),
     [
         (lambda m, X: Index(m).search(X[0]), r"The index is empty: add\(X\) takes rows in"),
         (lambda m, X: Index(m).evaluate(), "only where there are two. Got 0"),
@@ -287,8 +287,8 @@ def test_damaged_files(model, digits, tmp_path):
         (lambda m, X: Index(AE(2)), "is not fitted yet"),
     ],
 )
-def test_refused(model, digits, call, words):
-    with pytest.raises(ValueError, match=words):
+def test_bad_input(model, digits, call, message):
+    with pytest.raises(ValueError, match=message):
         call(model, digits)
 
 
@@ -299,7 +299,7 @@ def test_no_model_at_all(digits):
 
 def test_without_usearch_the_extra_is_named(model, digits, monkeypatch):
     monkeypatch.setitem(sys.modules, "usearch.index", None)
-    monkeypatch.setattr(module, "_COMPARED", 100)
+    monkeypatch.setattr(module, "_MAX_EXACT_ROWS", 100)
     with pytest.raises(ImportError, match=r"narrows\[search\].*exact=True"):
         Index(model).add(digits).search(digits[0])
     assert Index(model, exact=True).add(digits).search(digits[0]).rows[0, 0] == 0
@@ -308,8 +308,8 @@ def test_without_usearch_the_extra_is_named(model, digits, monkeypatch):
 # ---------------------------------------------------------------------------------------------------- the commands
 
 
-def run(*words: object, code: int = 0):
-    result = CliRunner().invoke(app, [str(word) for word in words])
+def run(*arguments: object, code: int = 0):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == code, (result.output, result.exception)
     return result
 
@@ -341,10 +341,10 @@ def test_index_and_search(kept, photos, labels, tmp_path):
     query = photos / str(labels[7]) / "07.png"
     out = tmp_path / "results.png"
     result = run("search", kept, query, "--in", photos, "-n", 4, "-o", out, "--json")
-    found = json.loads(result.stdout)["matches"]
-    assert found[0]["key"] == f"{labels[7]}/07.png"
-    assert found[0]["distance"] == pytest.approx(0, abs=1e-6)
-    assert len(found) == 4
+    matches = json.loads(result.stdout)["matches"]
+    assert matches[0]["key"] == f"{labels[7]}/07.png"
+    assert matches[0]["distance"] == pytest.approx(0, abs=1e-6)
+    assert len(matches) == 4
     assert "is no index" not in result.stderr
     with Image.open(out) as sheet:
         assert sheet.width > 5 * 60  # the query and four more
@@ -356,20 +356,23 @@ def test_index_and_search(kept, photos, labels, tmp_path):
 
 
 def test_search_says_when_there_is_no_index_or_an_old_one(kept, photos, labels, tmp_path):
-    few = tmp_path / "few"
+    folder = tmp_path / "few"
     for i in range(12):
-        (few / f"{i}.png").parent.mkdir(exist_ok=True)
-        (few / f"{i}.png").write_bytes((photos / str(labels[i]) / f"{i:02}.png").read_bytes())
-    assert "There is no index of" in run("search", kept, few / "3.png", "--in", few, "-n", 2).stderr
-    run("index", kept, few)
-    found = run("search", kept, few / "3.png", "--in", few, "-n", 99)
-    assert "index" not in found.stderr
-    assert len(found.stdout.splitlines()) == 12  # all that there are
-    (few / "12.png").write_bytes((few / "0.png").read_bytes())
-    result = run("search", kept, few / "12.png", "--in", few, "-n", 3)
+        (folder / f"{i}.png").parent.mkdir(exist_ok=True)
+        (folder / f"{i}.png").write_bytes((photos / str(labels[i]) / f"{i:02}.png").read_bytes())
+    assert "There is no index of" in run("search", kept, folder / "3.png", "--in", folder, "-n", 2).stderr
+    run("index", kept, folder)
+    result = run("search", kept, folder / "3.png", "--in", folder, "-n", 99)
+    assert "index" not in result.stderr
+    assert len(result.stdout.splitlines()) == 12  # all that there are
+    (folder / "12.png").write_bytes((folder / "0.png").read_bytes())
+    result = run("search", kept, folder / "12.png", "--in", folder, "-n", 3)
     assert "is not what was indexed" in result.stderr
     assert {line.split()[1] for line in result.stdout.splitlines()} >= {"0.png", "12.png"}
-    assert "is not what was indexed" in run("search", kept, few / "3.png", "--in", few, "--metric", "euclidean").stderr
+    assert (
+        "is not what was indexed"
+        in run("search", kept, folder / "3.png", "--in", folder, "--metric", "euclidean").stderr
+    )
 
 
 def test_search_in_a_named_set(kept, tmp_path):
@@ -382,8 +385,8 @@ def test_search_in_a_named_set(kept, tmp_path):
 def test_mistakes(kept, photos, labels, tmp_path):
     query = photos / str(labels[0]) / "00.png"
 
-    def fails(*words: object) -> str:
-        result = run(*words, code=1)
+    def fails(*arguments: object) -> str:
+        result = run(*arguments, code=1)
         assert result.stdout == ""
         return result.stderr
 
@@ -405,5 +408,5 @@ def test_mistakes(kept, photos, labels, tmp_path):
 
 @pytest.mark.parametrize("command", ["index", "search"])
 def test_help_teaches_by_example(command):
-    words = run(command, "--help").stdout
-    assert f"narrows {command}" in words.split("For example:")[1]
+    text = run(command, "--help").stdout
+    assert f"narrows {command}" in text.split("For example:")[1]

@@ -1,7 +1,7 @@
-"""The interface of every bottleneck, and of those whose code is drawn.
+"""The interfaces of all bottlenecks, and of those whose code is drawn.
 
-B is the batch, L the number of components. Whoever wants to know what a code can do asks it here; nobody outside this
-folder asks for its class.
+B is the batch, L the number of components. Code outside of this folder asks a bottleneck for its attributes, never for
+its class.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ class Bottleneck(nn.Module, ABC):
     """Abstract: the narrow place between encoder and decoder.
 
     A subclass implements `forward` and `encode`, and sets the attributes in which it differs. The other methods are
-    hooks: what they do here is right for a code of real numbers.
+    hooks, whose defaults are right for a code of real numbers.
 
     Attributes
     ----------
     n_components : L, the numbers in a code.
-    n_inputs : the numbers that the encoder gives for each example.
+    n_inputs : numbers that the encoder gives for each example.
     n_classes : C, the columns of labels behind the code; 0 without labels.
-    costs : the names of the costs that `forward` states, which an objective may weigh.
-    needs_gradient : whether `encode` takes gradients itself, as by torch.autograd.grad; a model is otherwise applied
-        in inference mode, where there are none. Any other part of a model may say the same.
-    aux_active : whether `forward` gives an auxiliary code of dead units. It is part of a checkpoint, so that a resumed
-        training goes on alike.
-    is_stochastic : whether the code is drawn from a posterior and has a prior: then it is a `Stochastic`.
-    is_sparse : whether few components of a code are active, and can be looked at one by one: then it is a `Sparse`.
-    is_overcomplete : whether there may be more components than numbers in an example.
-    default_sampler : the name of the distribution that `sample` draws codes from: "prior", "gaussian", or None where
+    costs : names of the costs that `forward` gives, which an objective may weigh.
+    needs_gradient : True if `encode` computes gradients itself, as by torch.autograd.grad; models are otherwise applied
+        in inference mode, where there are none. Any other part of a model may have this attribute, too.
+    aux_active : True if `forward` gives an auxiliary code of dead units. It is part of a checkpoint, so that a resumed
+        training gives the same results.
+    is_stochastic : True if the code is drawn from a posterior and has a prior: then it is a `Stochastic`.
+    is_sparse : True if few components of a code are active, and each has a meaning of its own: then it is a `Sparse`.
+    is_overcomplete : True if there may be more components than numbers in an example.
+    default_sampler : name of the distribution from which `sample` draws codes: "prior", "gaussian", or None where
         codes have no distribution to draw from.
-    is_separable : whether some of the components are a code of the same kind, so that a smaller model can be cut out.
+    is_separable : True if some of the components are a code of the same kind, so that a smaller model can be cut out.
     weight_decay : the decay of the weights that suits such a code, and the reason.
     """
 
@@ -68,33 +68,33 @@ class Bottleneck(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, h: Tensor) -> Code:
-        """The code in training, with its costs; `h` is B x `n_inputs`. It may draw random numbers.
+        """Return the code of a training step with its costs, from h (B x n_inputs). It may draw random numbers.
 
         A bottleneck with labels takes a second argument, `label`: B integers.
         """
 
     @abstractmethod
     def encode(self, h: Tensor) -> Tensor:
-        """The code at inference (B x L), without labels and random numbers."""
+        """Return the code at inference (B x L) from h (B x n_inputs), without labels and random numbers."""
 
     def update_dead_units(self) -> None:
-        """Update state that needs a wait for the device. Training calls it every 50 steps."""
+        """Update state for which the CPU must wait for the device. Training calls it every 50 steps."""
         return
 
     def advance(self, progress: float) -> None:
-        """Take the progress of the training, in [0, 1], before each step: for temperatures that fall."""
+        """Take the progress of the training, in [0, 1], before each step, for instance to lower a temperature."""
         return
 
     def health(self, h: Tensor) -> dict[str, float]:
-        """Measures of the code's health, from the encoder's output `h` (n x n_inputs) on held-out examples."""
+        """Return measures of the code's health by name, from the encoder's output h (n x n_inputs) on held-out rows."""
         return {}
 
     def project(self, z: Tensor) -> Tensor:
-        """The codes nearest to z (n x L) that `encode` could give: what the decoder was trained on."""
+        """Return the possible results of `encode`, to which the decoder is trained, nearest to z (n x L)."""
         return z
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
-        """The codes between two codes (L numbers each) at the shares t (n x 1, in [0, 1]) of the way: n x L."""
+        """Return the codes (n x L) between two codes (L numbers each) at the shares t of the way (n x 1, in [0, 1])."""
         return lerp(first, last, t)
 
 
@@ -104,7 +104,8 @@ class Sample(NamedTuple):
     Attributes
     ----------
     z : B x L.
-    log_q, log_p : its log density under the posterior and under the prior, nats (B).
+    log_q : its log density under the posterior, nats (B).
+    log_p : its log density under the prior, nats (B).
     """
 
     z: Tensor
@@ -117,14 +118,14 @@ class Stochastic(Bottleneck):
 
         z = f(h, eps),  eps ~ N(0, I)
 
-    The caller brings the noise: a training step draws it alike in all processes, a score takes the same for every
+    The caller brings the noise: a training step draws the same in all processes, a score takes the same noise for every
     example, `sample` scales it by a temperature. Scores, bounds of several draws and new examples need nothing else.
 
     Attributes
     ----------
     n_noise : numbers of noise that one draw from the posterior takes.
     n_prior_noise : numbers of noise that one draw from the prior takes.
-    n_unscaled_noise : the first of those numbers, which a temperature leaves alone: see `narrows.priors.Prior`.
+    n_unscaled_noise : how many of the last, the first ones, a temperature leaves alone: see `narrows.priors.Prior`.
     """
 
     costs: tuple[str, ...] = ("kl",)
@@ -137,19 +138,19 @@ class Stochastic(Bottleneck):
 
     @abstractmethod
     def sample(self, h: Tensor, eps: Tensor) -> Sample:
-        """Draw from the posterior of each example, with noise eps (B x n_noise); `h` is B x n_inputs."""
+        """Draw from the posterior of each example: h is B x n_inputs, the noise eps B x n_noise."""
 
     @abstractmethod
     def from_prior(self, eps: Tensor) -> Tensor:
-        """Draw n codes (n x L) from the prior, with noise eps (n x n_prior_noise)."""
+        """Draw n codes (n x L) from the prior with the noise eps (n x n_prior_noise)."""
 
     @abstractmethod
     def log_prior(self, z: Tensor) -> Tensor:
-        """log p(z) of codes z (B x L), nats (B)."""
+        """Return log p(z) of codes z (B x L) in nats (B)."""
 
     @abstractmethod
     def kl_per_component(self, h: Tensor) -> Tensor | None:
-        """KL(q(z | x) || p(z)) in nats for each example and component (B x L); None without a closed form."""
+        """Return KL(q(z | x) || p(z)) in nats for each example and component (B x L); None without a closed form."""
 
     @property
     def prior_std(self) -> Tensor | None:
@@ -157,35 +158,35 @@ class Stochastic(Bottleneck):
         return None
 
     def forward(self, h: Tensor) -> Code:
-        """Draw z, and state its cost."""
+        """Draw the code (B x L) with new noise, and compute its cost."""
         return self.code(h, self.noise(h))
 
     def noise(self, h: Tensor) -> Tensor:
-        """Draw the noise of one draw for each row of `h`, in at least single precision: B x n_noise."""
+        """Return noise for one draw for each row of h, in at least single precision: B x n_noise."""
         dtype = torch.promote_types(h.dtype, torch.float32)
         return rng.randn_like(h.new_empty(len(h), self.n_noise, dtype=dtype))
 
     def code(self, h: Tensor, eps: Tensor) -> Code:
-        """The code of a training step. The cost "kl" is the closed form where there is one, otherwise log q - log p."""
+        """Return the code drawn by eps (B x n_noise). Its cost "kl" is the closed form, or else log q - log p."""
         z, log_q, log_p = self.sample(h, eps)
         kl = self.kl_per_component(h)
         return Code(z, {"kl": log_q - log_p if kl is None else kl.sum(1)})
 
     def health(self, h: Tensor) -> dict[str, float]:
-        """`active_components`: how many differ between examples."""
+        """Return `active_components`, the number of components that differ between examples."""
         return {"active_components": float(active_components(self.encode(h)).sum())}
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
-        """On the sphere about the origin, where the draws of a prior around it lie."""
+        """Return codes (n x L) on the arc about the origin: draws from a prior in many dimensions lie near a sphere."""
         return slerp(first, last, t)
 
 
 def as_stochastic(bottleneck: Bottleneck) -> Stochastic | None:
-    """Return the bottleneck where its code is drawn from a posterior, otherwise None."""
+    """Return the bottleneck if its code is drawn from a posterior, otherwise None."""
     return bottleneck if isinstance(bottleneck, Stochastic) and bottleneck.is_stochastic else None
 
 
 def active_components(means: Tensor) -> Tensor:
-    """Return the components whose posterior means (n x L) vary between examples: L booleans."""
+    """Return True for each component whose posterior means (n x L) vary between examples: L booleans."""
     mean = batch_mean(means.mean(0))
     return batch_mean((means - mean).square().mean(0)) > ACTIVE_VARIANCE

@@ -1,4 +1,4 @@
-"""A posterior of any shape: a Gaussian one whose draws go through an inverse autoregressive flow.
+"""A posterior of any shape: draws of a Gaussian go through an inverse autoregressive flow.
 
     h = (mean, s, context)    z_0 = mean + exp(log_std) * eps,  eps ~ N(0, I)    z = f(z_0; context)
     log q(z|x) = log N(eps; 0, I) - sum_j log_std_j - log |det df / dz_0|        nats
@@ -29,14 +29,14 @@ class FlowPosterior(Stochastic):
     ----------
     n_components : L.
     prior : p(z) over L components; None for N(0, I).
-    transforms : steps of the flow; between two of them the order of the components is reversed.
+    transforms : number of steps of the flow; between two of them the order of the components is reversed.
     n_context : numbers that the encoder gives for the flow of each example.
-    hidden : widths of the masked networks.
+    hidden : widths of the hidden layers of the masked networks.
 
     Raises
     ------
     ImportError
-        Without zuko.
+        If zuko is not installed.
     """
 
     def __init__(
@@ -62,36 +62,36 @@ class FlowPosterior(Stochastic):
         self.transforms = nn.ModuleList(flow.transform.transforms)
 
     def sample(self, h: Tensor, eps: Tensor) -> Sample:
-        """The draw of the Gaussian, then one transform after the other."""
+        """Draw from the Gaussian (B x L), and apply one transform after the other."""
         h = h.to(next(self.transforms.parameters()).dtype)
-        own = 2 * self.n_components
-        mean, log_std = split_mean_and_log_scale(h[..., :own])
+        n_gaussian = 2 * self.n_components
+        mean, log_std = split_mean_and_log_scale(h[..., :n_gaussian])
         eps = eps.to(mean.dtype)
         z = mean + log_std.exp() * eps
         log_q = -(0.5 * eps.square() + log_std).sum(-1) - self.n_components * _HALF_LOG_2PI
-        with torch.autocast(h.device.type, enabled=False):  # determinants keep their digits
+        with torch.autocast(h.device.type, enabled=False):  # bfloat16 would lose digits of the determinants
             for transform in self.transforms:
-                z, log_determinant = transform(h[..., own:]).call_and_ladj(z)
+                z, log_determinant = transform(h[..., n_gaussian:]).call_and_ladj(z)
                 log_q = log_q - log_determinant
         return Sample(z, log_q, self.log_prior(z))
 
     def from_prior(self, eps: Tensor) -> Tensor:
-        """A draw from the prior."""
+        """Draw from the prior (n x L)."""
         return self.prior.from_noise(eps)
 
     def log_prior(self, z: Tensor) -> Tensor:
-        """The prior's log density."""
+        """Return the log density of the prior (B)."""
         return self.prior.log_prob(z)
 
     def kl_per_component(self, h: Tensor) -> None:
-        """There is no closed form."""
+        """Return None: there is no closed form."""
         return
 
     @property
     def prior_std(self) -> Tensor | None:
-        """The prior's own."""
+        """That of the prior (L), or None."""
         return self.prior.std
 
     def encode(self, h: Tensor) -> Tensor:
-        """The image of the Gaussian's mean."""
+        """Return the image of the Gaussian's mean under the flow (B x L)."""
         return self.sample(h, h.new_zeros(len(h), self.n_noise)).z

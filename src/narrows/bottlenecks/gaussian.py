@@ -19,8 +19,8 @@ from narrows.bottlenecks.base import Sample, Stochastic
 from narrows.priors import Prior, StandardNormal
 from narrows.types import Code
 
-_NARROWEST = -7.0  # exp(-7) is 1e-3: a posterior narrower than that is one in name only
-_WIDEST = 1.0  # a posterior wider than the prior says nothing, and its KL grows as the square of its width
+_NARROWEST = -7.0  # a posterior narrower than exp(-7), 1e-3, is nearly a point
+_WIDEST = 1.0  # a posterior wider than the prior carries no information, and its KL grows as the square of its width
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
@@ -30,16 +30,16 @@ class Gaussian(Stochastic):
     Parameters
     ----------
     n_components : L.
-    free_nats : KL, in nats for each component averaged over the batch, below which there is no pull towards the prior
+    free_nats : KL of each component, in nats averaged over the batch, below which there is no pull towards the prior
         (Kingma et al., Improving variational inference with inverse autoregressive flow, 2016,
-        https://arxiv.org/abs/1606.04934). Against components that are given up too early. Only with a prior that gives
-        the KL component by component.
+        https://arxiv.org/abs/1606.04934). It keeps components from collapsing early, and needs a prior that gives the
+        KL component by component.
     prior : p(z) over L components; None for N(0, I).
 
     Raises
     ------
     ValueError
-        If `prior` is of another number of components, or gives no KL for `free_nats`.
+        If `prior` has another number of components, or gives no KL for `free_nats`.
 
     >>> import torch
     >>> code = Gaussian(3)(torch.zeros(2, 6))
@@ -68,11 +68,11 @@ class Gaussian(Stochastic):
             )
 
     def split(self, h: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log standard deviation (B x L each), in at least single precision."""
+        """Return the mean and the log standard deviation (B x L each), in at least single precision."""
         return split_mean_and_log_scale(h)
 
     def sample(self, h: Tensor, eps: Tensor) -> Sample:
-        """mean + exp(log_std) * eps."""
+        """mean + exp(log_std) * eps (B x L), with its log densities."""
         mean, log_std = self.split(h)
         eps = eps.to(mean.dtype)
         z = torch.addcmul(mean, log_std.exp(), eps)
@@ -80,25 +80,25 @@ class Gaussian(Stochastic):
         return Sample(z, log_q, self.log_prior(z))
 
     def from_prior(self, eps: Tensor) -> Tensor:
-        """A draw from the prior."""
+        """Draw from the prior (n x L)."""
         return self.prior.from_noise(eps)
 
     def log_prior(self, z: Tensor) -> Tensor:
-        """The prior's log density."""
+        """Return the log density of the prior (B)."""
         return self.prior.log_prob(z)
 
     def kl_per_component(self, h: Tensor) -> Tensor | None:
-        """The prior's closed form."""
+        """Return the closed form of the prior (B x L), or None."""
         mean, log_std = self.split(h)
         return self.prior.kl_from_gaussian(mean, log_std, log_std.exp())
 
     @property
     def prior_std(self) -> Tensor | None:
-        """The prior's own."""
+        """That of the prior (L), or None."""
         return self.prior.std
 
     def code(self, h: Tensor, eps: Tensor) -> Code:
-        """z and its costs, computing the spread once."""
+        """Return z (B x L) and its costs; the standard deviation is computed once."""
         mean, log_std = self.split(h)
         std = log_std.exp()
         kl = self.prior.kl_from_gaussian(mean, log_std, std)
@@ -107,20 +107,20 @@ class Gaussian(Stochastic):
             return Code(z, {"kl": log_q - log_p})
         costs = {"kl": kl.sum(1)}
         if self.free_nats > 0:
-            # max(a, b) = a + relu(b - a): added to the true KL, it takes the pull away and leaves the KL as it is
+            # max(a, b) = a + relu(b - a): "kl" stays the true KL, and below b this cost cancels its gradient
             costs["free_nats"] = (self.free_nats - batch_mean(kl.mean(0))).relu().sum().expand(len(kl))
         return Code(torch.addcmul(mean, std, eps), costs)
 
     def encode(self, h: Tensor) -> Tensor:
-        """The posterior mean."""
+        """Return the posterior mean (B x L)."""
         return self.split(h)[0]
 
 
 def split_mean_and_log_scale(h: Tensor) -> tuple[Tensor, Tensor]:
     """Return the means and log scales (B x L each) that the encoder gives as h (B x 2 L), in at least single precision.
 
-    The log scale is bent smoothly to stay under `_WIDEST`: without that, one strange example can cost thousands of
-    nats, and the step that answers it undoes an epoch.
+    A softplus keeps the log scale below `_WIDEST`: without it, one strange example can cost thousands of nats, and its
+    step undoes an epoch.
     """
     mean, log_scale = h.to(torch.promote_types(h.dtype, torch.float32)).chunk(2, dim=-1)
     return mean, (_WIDEST - F.softplus(_WIDEST - log_scale)).clamp(min=_NARROWEST)

@@ -7,17 +7,19 @@ from torch import Tensor
 
 
 def lerp(first: Tensor, last: Tensor, t: Tensor) -> Tensor:
-    """(1 - t) first + t last, for each of the shares t (n x 1)."""
+    """Return (1 - t) first + t last (n x L) for codes of L numbers and the shares t (n x 1)."""
     return (1 - t) * first + t * last
 
 
 def slerp(first: Tensor, last: Tensor, t: Tensor) -> Tensor:
-    """From `first` to `last` by equal angles about the origin, the length going evenly from one's to the other's.
+    """Return codes (n x L) from `first` to `last` at the shares t (n x 1) of their angle about the origin.
+
+    The length changes in proportion to t.
 
         z(t) = ((1 - t) |a| + t |b|) (sin((1 - t) w) a / |a| + sin(t w) b / |b|) / sin w,    cos w = a.b / |a| |b|
 
-    Shoemake, Animating rotation with quaternion curves (1985), https://doi.org/10.1145/325334.325242. On a line where
-    there is no such arc: through the origin, and between codes of one direction.
+    Shoemake, Animating rotation with quaternion curves (1985), https://doi.org/10.1145/325334.325242. Where there
+    is no such arc, the codes lie on a line: through the origin, and between codes of the same direction.
     """
     lengths = torch.stack([first.norm(), last.norm()])
     if float(lengths.min()) == 0:

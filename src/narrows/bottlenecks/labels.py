@@ -1,9 +1,9 @@
-"""Labels as a part of the code: what the decoder is told beside the numbers of z, and how a missing label is guessed.
+"""Labels as a part of the code: the decoder gets them beside the numbers of z, and a head infers missing ones.
 
     z        = (free code, label_probs)     B x (L + C)
     q(y | x) = softmax(W h + b)             h: the encoder's output
-    label    = - log q(y | x)               where the label is known, otherwise 0
-    kl_label = KL(q(y | x) || p(y))         where it is not, otherwise 0; nats
+    label    = - log q(y | x)               where the label is known, otherwise 0; nats
+    kl_label = KL(q(y | x) || p(y))         where it is missing, otherwise 0; nats
     label_probs = y where it is known, otherwise softmax((log q(y | x) + g) / t),  g ~ Gumbel(0, 1)
 
 The last line is a draw from q(y | x), relaxed so that gradients pass.
@@ -31,20 +31,20 @@ UNKNOWN = -1  # the number that stands for a missing label
 
 
 class LabelOutput(NamedTuple):
-    """Columns of the label behind a code (B x C, rows sum to 1), and the costs: nats of each example (B)."""
+    """Columns of the label behind a code (B x C, rows sum to 1), and the costs by name: nats of each example (B)."""
 
     label_probs: Tensor
     costs: dict[str, Tensor]
 
 
 class LabelHead(nn.Module):
-    """q(y | x), the class of an example as far as the encoder can tell.
+    """q(y | x), the class of an example, inferred from the encoder's output.
 
     Parameters
     ----------
-    n_inputs : the numbers that the encoder gives for each example.
+    n_inputs : numbers that the encoder gives for each example.
     frequencies : p(y) of the C classes, above 0.
-    temperature : t of the relaxed draw, above 0; that of Jang et al. for this use.
+    temperature : t of the relaxed draw, above 0; the default is that of Jang et al. for this use.
 
     >>> import torch
     >>> head = LabelHead(3, [0.5, 0.5])
@@ -64,29 +64,29 @@ class LabelHead(nn.Module):
         self.register_buffer("log_frequencies", torch.tensor(frequencies).log())
 
     def forward(self, h: Tensor, label: Tensor) -> LabelOutput:
-        """The columns behind the code, and the costs; `label` is B integers, `UNKNOWN` where there is none."""
+        """Return columns and costs for h (B x n_inputs) and `label` (B integers, `UNKNOWN` where it is missing)."""
         log_q = self.log_probs(h)
         known = label != UNKNOWN
         columns = one_hot(label, log_q.shape[1], log_q.dtype)
-        missed = torch.where(known, -(log_q * columns).sum(1), 0.0)
+        nats = torch.where(known, -(log_q * columns).sum(1), 0.0)
         kl = torch.where(known, 0.0, (log_q.exp() * (log_q - self.log_frequencies)).sum(1))
         gumbel = -rng.exponential_like(log_q).clamp(min=1e-20).log()
-        drawn = ((log_q + gumbel) / self.temperature).softmax(1)
-        return LabelOutput(torch.where(known[:, None], columns, drawn), {"label": missed, "kl_label": kl})
+        draw = ((log_q + gumbel) / self.temperature).softmax(1)
+        return LabelOutput(torch.where(known[:, None], columns, draw), {"label": nats, "kl_label": kl})
 
     def log_probs(self, h: Tensor) -> Tensor:
-        """log q(y | x): B x C, nats, in at least single precision."""
+        """Return log q(y | x) in nats (B x C), in at least single precision."""
         return self.logits(h).to(torch.promote_types(h.dtype, torch.float32)).log_softmax(1)
 
 
 class RegressionHead(nn.Module):
-    """N(y | w h + b, 1), the number that belongs to an example.
+    """N(y | w h + b, 1), a number inferred from the encoder's output.
 
-        label = (y - (w h + b))^2 / 2     nats, but for a constant
+        label = (y - (w h + b))^2 / 2     nats, up to a constant
 
     Parameters
     ----------
-    n_inputs : the numbers that the encoder gives for each example.
+    n_inputs : numbers that the encoder gives for each example.
 
     >>> import torch
     >>> RegressionHead(3)(torch.zeros(2, 3), torch.tensor([0.0, 2.0])).costs["label"].tolist()
@@ -101,12 +101,12 @@ class RegressionHead(nn.Module):
         nn.init.zeros_(self.mean.bias)
 
     def forward(self, h: Tensor, label: Tensor) -> LabelOutput:
-        """The estimates (B x 1), and their cost; `label` is B floats."""
+        """Return the estimates (B x 1) and their cost for h (B x n_inputs); `label` is B floats."""
         estimates = self.estimates(h)
         return LabelOutput(estimates[:, None], {"label": 0.5 * (label.to(estimates.dtype) - estimates).square()})
 
     def estimates(self, h: Tensor) -> Tensor:
-        """Estimates of y (B), in at least single precision."""
+        """Return the estimates of y (B), in at least single precision."""
         return self.mean(h).to(torch.promote_types(h.dtype, torch.float32)).squeeze(1)
 
 
@@ -128,11 +128,11 @@ class Label(nn.Module):
         self.register_buffer("log_frequencies", torch.tensor(frequencies).log())
 
     def forward(self, h: Tensor, label: Tensor) -> LabelOutput:
-        """The columns (B x C) for `label` (B integers, `UNKNOWN` where the head is to guess), and their costs."""
+        """Return the columns (B x C) and their costs; `label` is B integers, `UNKNOWN` where the head infers it."""
         return LabelOutput(self.one_hot(label, h), {}) if self.head is None else self.head(h, label)
 
     def one_hot(self, label: Tensor, like: Tensor) -> Tensor:
-        """B class numbers as B x C with a 1 in the class's column, in the dtype of `like`."""
+        """Return B class numbers as B x C with a 1 in the class's column, in the dtype of `like`."""
         return one_hot(label, self.n_classes, like.dtype)
 
 
@@ -142,16 +142,16 @@ def one_hot(label: Tensor, n_classes: int, dtype: torch.dtype) -> Tensor:
 
 
 class Joint(Stochastic):
-    """A code with the columns of its label behind it: any code becomes conditional by this.
+    """A code with the columns of its label behind it. It makes any code conditional.
 
-    The costs, the prior, the dials and `encode` are those of the free part, `Code.free`. The encoder sees the example
-    alone, q(z | x), so that codes need no label. It is stochastic, or sparse, where its free part is.
+    The costs, the prior, the dials and `encode` are those of the free part, `Code.free`. The encoder sees only the
+    example, q(z | x), so that codes need no label. The code is stochastic, or sparse, if its free part is.
 
     Parameters
     ----------
-    free : the bottleneck of the numbers.
-    label : the columns behind them. Where it has a head, the encoder gives C numbers more than `free` asks for, and the
-        head reads all of them.
+    free : bottleneck of the numbers.
+    label : columns behind them. If it has a head, the encoder gives C numbers more than `free` needs, and the head
+        reads all of them.
     """
 
     def __init__(self, free: Bottleneck, label: Label) -> None:
@@ -178,8 +178,8 @@ class Joint(Stochastic):
         self.free.aux_active = aux_active
 
     def forward(self, h: Tensor, label: Tensor | None = None) -> Code:
-        """The code and its label's columns; without `label` (B integers) the free part alone."""
-        code = self.free(self._own(h))
+        """Return the code with its label's columns; without `label` (B integers) the free part alone."""
+        code = self.free(self._free_inputs(h))
         if label is None:
             return code
         label_probs, costs = self.label(h, label)
@@ -191,11 +191,11 @@ class Joint(Stochastic):
 
     def encode(self, h: Tensor) -> Tensor:
         """That of the free part."""
-        return self.free.encode(self._own(h))
+        return self.free.encode(self._free_inputs(h))
 
     def sample(self, h: Tensor, eps: Tensor) -> Sample:
         """That of the free part."""
-        return self._stochastic.sample(self._own(h), eps)
+        return self._stochastic.sample(self._free_inputs(h), eps)
 
     def from_prior(self, eps: Tensor) -> Tensor:
         """That of the free part."""
@@ -207,7 +207,7 @@ class Joint(Stochastic):
 
     def kl_per_component(self, h: Tensor) -> Tensor | None:
         """That of the free part."""
-        return self._stochastic.kl_per_component(self._own(h))
+        return self._stochastic.kl_per_component(self._free_inputs(h))
 
     @property
     def prior_std(self) -> Tensor | None:
@@ -224,7 +224,7 @@ class Joint(Stochastic):
 
     def health(self, h: Tensor) -> dict[str, float]:
         """That of the free part."""
-        return self.free.health(self._own(h))
+        return self.free.health(self._free_inputs(h))
 
     def project(self, z: Tensor) -> Tensor:
         """That of the free part."""
@@ -240,18 +240,18 @@ class Joint(Stochastic):
         assert stochastic is not None
         return stochastic
 
-    def _own(self, h: Tensor) -> Tensor:
-        """The encoder's numbers for the free part."""
+    def _free_inputs(self, h: Tensor) -> Tensor:
+        """Return the numbers of h that the free part reads."""
         return h[..., : self.free.n_inputs]
 
 
 def as_sparse(bottleneck: Bottleneck) -> Sparse | None:
-    """Return the sparse bottleneck, that of the free part where there are labels, or None for other codes."""
+    """Return the sparse bottleneck (the free part of a code with labels), or None for other codes."""
     if isinstance(bottleneck, Joint):
         return as_sparse(bottleneck.free)
     return bottleneck if isinstance(bottleneck, Sparse) else None
 
 
 def label_of(bottleneck: Bottleneck) -> Label | None:
-    """Return the part that holds the labels, or None for a code without."""
+    """Return the part that holds the labels, or None for a code without labels."""
     return bottleneck.label if isinstance(bottleneck, Joint) else None

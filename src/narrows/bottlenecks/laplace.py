@@ -3,8 +3,8 @@
     h = (mean, s)    log_scale = 1 - softplus(1 - s), at least -7    z = mean + exp(log_scale) * e,  e ~ Laplace(0, 1)
     KL(q(z|x) || Laplace(0, 1)) = sum_j |mean_j| + scale_j exp(-|mean_j| / scale_j) - log scale_j - 1        nats
 
-The prior has heavier tails and a sharper peak than a Gaussian, so that components fall apart into few that are large
-and many that are small: Barello, Charles and Pillow, Sparse-coding variational auto-encoders (2018),
+The prior has heavier tails and a sharper peak than a Gaussian, so that few components of a code are large and many are
+small: Barello, Charles and Pillow, Sparse-coding variational auto-encoders (2018),
 https://doi.org/10.1101/399246.
 """
 
@@ -40,14 +40,14 @@ class Laplace(Stochastic):
         self.n_noise = self.n_prior_noise = n_components
 
     def sample(self, h: Tensor, eps: Tensor) -> Sample:
-        """mean + scale * e."""
+        """mean + scale * e (B x L), with its log densities."""
         mean, log_scale = split_mean_and_log_scale(h)
         e = self.from_prior(eps.to(mean.dtype))
         z = mean + log_scale.exp() * e
         return Sample(z, -(e.abs() + log_scale + _LOG_2).sum(-1), self.log_prior(z))
 
     def from_prior(self, eps: Tensor) -> Tensor:
-        """The quantile of Laplace(0, 1) at the probability that eps has under N(0, 1)."""
+        """Return the quantile of Laplace(0, 1) at the probability of eps under N(0, 1) (n x L)."""
         return -eps.sign() * (_LOG_2 + torch.special.log_ndtr(-eps.abs()))
 
     def log_prior(self, z: Tensor) -> Tensor:
@@ -55,16 +55,16 @@ class Laplace(Stochastic):
         return -(z.abs() + _LOG_2).sum(-1)
 
     def kl_per_component(self, h: Tensor) -> Tensor:
-        """The closed form above."""
+        """The closed form above, before the sum (B x L)."""
         mean, log_scale = split_mean_and_log_scale(h)
-        far = mean.abs()
-        return far + (log_scale - far * (-log_scale).exp()).exp() - log_scale - 1
+        distance = mean.abs()
+        return distance + (log_scale - distance * (-log_scale).exp()).exp() - log_scale - 1
 
     @property
     def prior_std(self) -> Tensor:
-        """sqrt(2) for each component."""
+        """sqrt(2) for each component (L)."""
         return torch.full((self.n_components,), math.sqrt(2))
 
     def encode(self, h: Tensor) -> Tensor:
-        """The posterior mean."""
+        """Return the posterior mean (B x L)."""
         return split_mean_and_log_scale(h)[0]

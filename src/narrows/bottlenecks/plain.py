@@ -1,4 +1,4 @@
-"""z = h: the code of the plain and of the denoising autoencoder."""
+"""z = h: the code of the plain, the denoising and the map autoencoder."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from narrows.types import Code
 
 
 class Plain(Bottleneck):
-    """z = h, at no cost.
+    """z = h, without a cost.
 
     Hinton and Salakhutdinov, Reducing the dimensionality of data with neural networks (2006),
     https://doi.org/10.1126/science.1127647.
 
     Parameters
     ----------
-    n_components : L, or 0 where the code is no vector but the example itself (a model without a narrow place).
+    n_components : L, or 0 for a model without a narrow place, whose code is the example itself.
     """
 
     is_separable = True
@@ -26,9 +26,9 @@ class Plain(Bottleneck):
         self.n_components = self.n_inputs = n_components
 
     def forward(self, h: Tensor) -> Code:
-        """Hand `h` on."""
+        """Return h (B x L)."""
         return Code(h, {})
 
     def encode(self, h: Tensor) -> Tensor:
-        """Hand `h` on."""
+        """Return h (B x L)."""
         return h

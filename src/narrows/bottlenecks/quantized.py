@@ -3,8 +3,8 @@
     h = (h_1, ..., h_G), D numbers each    z_g = e_g[k],  k = argmin_k |h_g - e_g[k]|
     commitment = sum_g |h_g - sg(z_g)|^2
 
-sg stops gradients; those of z go to h unchanged (straight through). The vectors follow the means of the h that chose
-them, as an exponential moving average. One that nobody chose for long is moved to a row of the batch.
+sg stops gradients; those of z go to h unchanged (straight through). Each vector follows the mean of the h that are
+nearest to it, as an exponential moving average. A vector that was nearest to none for long moves to a row of the batch.
 
 van den Oord, Vinyals and Kavukcuoglu, Neural discrete representation learning (2017), appendix A.1,
 https://arxiv.org/abs/1711.00937; dead vectors: Dhariwal et al., Jukebox (2020), https://arxiv.org/abs/2005.00341.
@@ -21,10 +21,10 @@ from narrows.batch_sharding import batch_rows, batch_sum
 from narrows.bottlenecks.base import Bottleneck
 from narrows.types import Code
 
-_DECAY = 0.99  # of the moving averages, a step
-_DEAD = 0.03  # examples a step on average, under which a vector counts as dead
+_DECAY = 0.99  # of the moving averages, in one step
+_DEAD = 0.03  # a vector with fewer examples than this a step, on average, is dead
 _EPS = 1e-5
-_DISTANCES = 1 << 24  # held at once: there may be many rows beside a step's
+_DISTANCES = 1 << 24  # distances in memory at once: at inference there may be many rows
 
 
 class VectorQuantizer(Bottleneck):
@@ -33,8 +33,8 @@ class VectorQuantizer(Bottleneck):
     Parameters
     ----------
     n_components : L = G D.
-    n_codes : K, the vectors that each group has.
-    group_size : D; L must be a multiple of it.
+    n_codes : K, the number of learned vectors of each group.
+    group_size : D, the numbers in a group; L must be a multiple of it.
 
     Raises
     ------
@@ -68,7 +68,7 @@ class VectorQuantizer(Bottleneck):
         self.register_buffer("sums", vectors.clone())
 
     def forward(self, h: Tensor) -> Code:
-        """The nearest vectors, and the distance to them."""
+        """Return the nearest vectors (B x L), and the squared distance to them as a cost."""
         groups = self._groups(h)
         index = self.indices(h)
         vectors = self._vectors(index)
@@ -78,24 +78,24 @@ class VectorQuantizer(Bottleneck):
         return Code(z.flatten(1), {"commitment": (groups - vectors).square().sum((1, 2))})
 
     def encode(self, h: Tensor) -> Tensor:
-        """The nearest vectors."""
+        """Return the nearest vectors (B x L)."""
         return self._vectors(self.indices(h)).flatten(1)
 
     def project(self, z: Tensor) -> Tensor:
-        """The nearest vectors."""
+        """Return the nearest vectors (n x L)."""
         return self.encode(z).to(z.dtype)
 
     def health(self, h: Tensor) -> dict[str, float]:
-        """`codes_used`: the share of vectors that are nearest to some of these examples."""
+        """Return `codes_used`, the share of vectors that are nearest to at least one example."""
         used = torch.zeros_like(self.counts).scatter_(1, self.indices(h).t(), 1.0)
         return {"codes_used": float((batch_sum(used) > 0).float().mean())}
 
     def indices(self, h: Tensor) -> Tensor:
-        """The numbers of the nearest vectors: B x G integers from 0 to K - 1."""
+        """Return the numbers of the nearest vectors: B x G integers from 0 to K - 1."""
         groups = self._groups(h)
         codebook = self.codebook.to(groups.dtype)
         rows = max(1, _DISTANCES // (self.n_groups * self.n_codes))
-        with torch.autocast(h.device.type, enabled=False):  # vectors that are near each other keep apart
+        with torch.autocast(h.device.type, enabled=False):  # bfloat16 cannot tell near vectors apart
             # |h - e|^2 = |h|^2 - 2 h.e + |e|^2, and |h| is the same for all e
             lengths = codebook.square().sum(2)
             parts = [
@@ -104,26 +104,26 @@ class VectorQuantizer(Bottleneck):
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _groups(self, h: Tensor) -> Tensor:
-        """B x G x D, in at least single precision."""
+        """Return h as B x G x D, in at least single precision."""
         return h.to(torch.promote_types(h.dtype, torch.float32)).unflatten(1, (self.n_groups, self.group_size))
 
     def _vectors(self, index: Tensor) -> Tensor:
-        """The vectors of the numbers `index` (B x G): B x G x D."""
+        """Return the vectors (B x G x D) of the numbers `index` (B x G)."""
         return self.codebook[torch.arange(self.n_groups, device=index.device), index]
 
     @torch.no_grad()
     def _update(self, groups: Tensor, index: Tensor) -> None:
-        """Let the vectors follow the groups (B x G x D) that chose them, and move dead ones to some of those."""
-        chosen = F.one_hot(index, self.n_codes).to(groups.dtype)
+        """Move vectors towards the groups (B x G x D) that they are nearest to, and dead ones to rows of the batch."""
+        one_hot = F.one_hot(index, self.n_codes).to(groups.dtype)
         with torch.autocast(groups.device.type, enabled=False):
-            counts, sums = batch_sum(chosen.sum(0)), batch_sum(torch.einsum("bgk,bgd->gkd", chosen, groups))
+            counts, sums = batch_sum(one_hot.sum(0)), batch_sum(torch.einsum("bgk,bgd->gkd", one_hot, groups))
         self.counts.lerp_(counts.to(self.counts.dtype), 1 - _DECAY)
         self.sums.lerp_(sums.to(self.sums.dtype), 1 - _DECAY)
-        everyone = batch_rows(groups).to(self.sums.dtype)
-        # another row for each, as far as there are so many; drawn for all rows of a batch that processes share
-        order = rng.rand_like(everyone[:, 0, 0]).argsort()
+        all_groups = batch_rows(groups).to(self.sums.dtype)
+        # a different row for each vector, if there are enough rows; drawn for all rows of a batch that processes share
+        order = rng.rand_like(all_groups[:, 0, 0]).argsort()
         rows = order[torch.arange(self.n_codes, device=order.device) % len(order)]
         dead = (self.counts < _DEAD)[..., None]
-        self.sums.copy_(torch.where(dead, everyone[rows].transpose(0, 1), self.sums))
+        self.sums.copy_(torch.where(dead, all_groups[rows].transpose(0, 1), self.sums))
         self.counts.copy_(torch.where(dead[..., 0], torch.ones_like(self.counts), self.counts))
         self.codebook.copy_(self.sums / self.counts.clamp(min=_EPS)[..., None])

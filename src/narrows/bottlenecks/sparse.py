@@ -4,9 +4,9 @@
     kl      z = sigmoid(h)            cost sum_j KL(rate || mean over the batch of z_j)
     topk    z = the k largest of relu(h), the others 0
 
-A unit that has fired for none of the last `patience` examples is dead. The largest dead units, as if they had fired, are
-an auxiliary code (`aux_code`). The objective asks it to explain the part of the target that living units leave over:
-AuxK of Gao et al. (2024), https://arxiv.org/abs/2406.04093, for any decoder and likelihood.
+A unit that has fired for none of the last `patience` examples is dead. The largest dead units, as if they had fired,
+are an auxiliary code (`aux_code`), which learns to explain the part of the target that living units leave over: AuxK of
+Gao et al. (2024), https://arxiv.org/abs/2406.04093, for any decoder and likelihood.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from narrows.types import Code
 
 
 class Sparse(Bottleneck):
-    """Abstract: counts how long each unit has been silent, and gives the auxiliary code.
+    """Abstract: a sparse code. It counts the examples for which each unit was silent, and gives the auxiliary code.
 
     Parameters
     ----------
-    n_components : L, the units; more than the example has entries is allowed.
-    patience : examples for which a unit may stay silent before it counts as dead.
-    n_aux : dead units that are offered for one example, at most.
+    n_components : L, the number of units; it may exceed the entries of an example.
+    patience : number of examples for which a unit may be silent before it counts as dead.
+    n_aux : largest number of units in the auxiliary code of one example.
     """
 
     is_sparse = True
@@ -46,14 +46,14 @@ class Sparse(Bottleneck):
 
     @abstractmethod
     def activate(self, h: Tensor) -> Tensor:
-        """The activations (B x L), none below 0."""
+        """Return the activations (B x L), none below 0."""
 
     @abstractmethod
     def cost(self, z: Tensor) -> dict[str, Tensor]:
-        """The named costs of activations `z`, one value for each example."""
+        """Return the costs of the activations z (B x L) by name, one value for each example (B)."""
 
     def forward(self, h: Tensor) -> Code:
-        """Activate, count, and offer dead units as an auxiliary code."""
+        """Return the activations (B x L); in training, count silent examples, too, and add the auxiliary code."""
         h = h.to(torch.promote_types(h.dtype, torch.float32))
         z = self.activate(h)
         if not self.training:
@@ -64,34 +64,34 @@ class Sparse(Bottleneck):
         return Code(z, self.cost(z), self._aux_code(h) if self.aux_active else None)
 
     def encode(self, h: Tensor) -> Tensor:
-        """The activations."""
+        """Return the activations (B x L)."""
         return self.activate(h)
 
     def update_dead_units(self) -> None:
-        """Look whether units have died; called now and then, because the answer waits for the device."""
+        """Switch the auxiliary code on if there are dead units, and off if there are none."""
         self.aux_active = bool(self.dead().any())
 
     def dead(self) -> Tensor:
-        """Mask of the units that are dead: L booleans."""
+        """Return True for each dead unit: L booleans."""
         return self.idle > self.patience
 
     def fires(self, z: Tensor) -> Tensor:
-        """Mask of the units that are active in the codes z (n x L): n x L booleans."""
+        """Return True for each unit that is active in the codes z (n x L): n x L booleans."""
         return z > self.floor
 
     def health(self, h: Tensor) -> dict[str, float]:
-        """`l0`, units active for one example; `dead_fraction`, the share of units active for none of these."""
+        """Return `l0`, the mean number of active units, and `dead_fraction`, the share of units that never are."""
         fires = self.fires(self.encode(h))
-        # in single precision: Apple's GPUs know no other
+        # in single precision: Apple's GPUs have no double precision
         l0, dead = batch_mean(fires.sum(1).float().mean()), (~batch_any(fires.any(0))).float().mean()
         return {"l0": float(l0), "dead_fraction": float(dead)}
 
     def project(self, z: Tensor) -> Tensor:
-        """max(z, 0): no unit is ever less than silent."""
+        """max(z, 0) (n x L): no activation is below 0."""
         return z.clamp(min=0)
 
     def _aux_code(self, h: Tensor) -> Tensor:
-        """The largest pre-activations of dead units, moved above 0, the rest 0."""
+        """Return the largest pre-activations of dead units, moved above 0, and 0 elsewhere (B x L)."""
         dead = self.dead()
         masked = torch.where(dead, h, torch.full_like(h, -torch.inf))
         values, index = masked.topk(self.n_aux, dim=1)
@@ -112,17 +112,17 @@ class TopK(Sparse):
         self.k = min(k, n_components)
 
     def activate(self, h: Tensor) -> Tensor:
-        """Keep the k largest above 0."""
+        """Return the k largest numbers of each row of h where they are above 0, and 0 elsewhere (B x L)."""
         values, index = h.topk(self.k, dim=1, sorted=False)
         return torch.zeros_like(h).scatter(1, index, values.relu())
 
     def cost(self, z: Tensor) -> dict[str, Tensor]:
-        """None: the number of active units is fixed."""
+        """Return no cost: the number of active units is fixed."""
         return {}
 
 
 class L1(Sparse):
-    """relu(h), at the cost of its sum. The decoder's columns must have unit length, or the cost could be evaded.
+    """relu(h), with its sum as a cost. The decoder's columns must have unit length: longer ones would evade the cost.
 
     Bricken et al., Towards monosemanticity (2023), https://transformer-circuits.pub/2023/monosemantic-features.
     """
@@ -130,11 +130,11 @@ class L1(Sparse):
     costs = ("l1",)
 
     def activate(self, h: Tensor) -> Tensor:
-        """relu(h)."""
+        """relu(h) (B x L)."""
         return h.relu()
 
     def cost(self, z: Tensor) -> dict[str, Tensor]:
-        """The L1 norm, in the units of the activations."""
+        """Return the L1 norm of each code (B), in the units of the activations."""
         return {"l1": z.sum(1)}
 
 
@@ -145,18 +145,18 @@ class KLRate(Sparse):
     """
 
     costs = ("kl_rate",)
-    floor = 0.5  # a sigmoid is never 0; a unit fires where it is more on than off
+    floor = 0.5  # a sigmoid is never 0
 
     def __init__(self, n_components: int, rate: float = 0.05, patience: int = 5_000, n_aux: int = 256) -> None:
         super().__init__(n_components, patience, n_aux)
         self.rate = rate
 
     def activate(self, h: Tensor) -> Tensor:
-        """sigmoid(h)."""
+        """sigmoid(h) (B x L)."""
         return h.sigmoid()
 
     def cost(self, z: Tensor) -> dict[str, Tensor]:
-        """Sum over units of KL(rate || mean of z), in nats; a batch's value, given to each of its examples."""
+        """Return the sum over units of KL(rate || mean of z) in nats: one value for the batch, at each example (B)."""
         mean, rate = batch_mean(z.mean(0)).clamp(1e-6, 1 - 1e-6), self.rate
         kl = rate * (rate / mean).log() + (1 - rate) * ((1 - rate) / (1 - mean)).log()
         return {"kl_rate": kl.sum().expand(len(z))}

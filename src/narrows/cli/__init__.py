@@ -1,6 +1,19 @@
-"""The command `narrows`. Its modules name the commands; nothing heavy is imported before one of them runs."""
+"""The command `narrows`. A module has the name of its first command; heavy imports wait until a command runs."""
 
-from narrows.cli import fitting, listing, photos, reporting, scoring, searching, studio, sweeping, using  # noqa: F401 (they register their commands)
+from narrows.cli import (  # noqa: F401 (they register their commands)
+    demo,
+    denoise,
+    encode,
+    evaluate,
+    fit,
+    info,
+    report,
+    sample,
+    score,
+    search,
+    studio,
+    sweep,
+)
 from narrows.cli.app import app, main
 
 __all__ = ["app", "main"]

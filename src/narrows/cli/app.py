@@ -1,7 +1,7 @@
-"""What all commands share: the application, the common arguments, and how an error reaches a person.
+"""The application, the arguments that commands share, and error messages.
 
-A user's mistake is one line on stderr and exit code 1 (2 where the command line itself is wrong, 130 after Ctrl-C).
-Results go to stdout, everything else to stderr.
+A mistake of the user ends with one line on stderr and exit code 1. The code is 2 if the command line itself is wrong,
+and 130 after Ctrl-C. Results go to stdout, everything else to stderr.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from narrows.version import __version__
 
 TRAIN, USE, LOOK = "Train", "Use a model", "Look around"  # the panels of `narrows --help`
 _PANELS = (TRAIN, USE, LOOK)
-# the first of each panel; others follow as they are imported
+# the first commands of each panel; the others follow in the order of their imports
 _ORDER = ("fit", "encode", "decode", "reconstruct", "denoise", "sample", "traverse", "evaluate", "report", "studio")
-_MISTAKES = (ValueError, TypeError, OSError, FloatingPointError, ImportError)
+_USER_ERRORS = (ValueError, TypeError, OSError, FloatingPointError, ImportError)
 
 Data = Annotated[
     str,
@@ -44,40 +44,55 @@ Train = Annotated[
         show_default="a named set's training part, else DATA",
     ),
 ]
+Out = Annotated[
+    Path,
+    typer.Option("-o", "--out", metavar="FILE", help=".npy, .parquet, .csv, or .png for a sheet.", show_default=False),
+]
+OutOrFolder = Annotated[
+    Path,
+    typer.Option(
+        "-o",
+        "--out",
+        metavar="PATH",
+        help=".npy, .parquet, .csv, .png for a sheet, or a new folder for one picture each.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[int | None, typer.Option(help="Of the random numbers.", show_default="anew each time")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
-def _place(name: str) -> int:
-    """Where a command stands in its panel: those of `_ORDER` first."""
+def _position(name: str) -> int:
+    """Return the position of a command in its panel. Commands of `_ORDER` come first."""
     return _ORDER.index(name) if name in _ORDER else len(_ORDER)
 
 
 class Commands(TyperGroup):
-    """The commands; what goes wrong in one of them is said in a line, without a traceback."""
+    """The commands. An error in one of them is printed in one line, without a traceback."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Panel by panel, whatever the order of the imports was."""
+        """Return the names of the commands, panel by panel."""
         commands: Mapping[str, Any] = self.commands
-        return sorted(commands, key=lambda name: (_PANELS.index(commands[name].rich_help_panel), _place(name)))
+        return sorted(commands, key=lambda name: (_PANELS.index(commands[name].rich_help_panel), _position(name)))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that `ctx` names."""
         try:
             result = super().invoke(ctx)
-            sys.stdout.flush()  # so that a closed pipe shows here, and not when Python exits
+            sys.stdout.flush()  # a closed pipe raises here, and not when Python exits
             return result
         except BrokenPipeError as closed:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            raise typer.Exit(141) from closed  # as a shell reports a program that SIGPIPE ended
+            raise typer.Exit(141) from closed  # the code that a shell reports after SIGPIPE
         except KeyboardInterrupt as stopped:
-            if _tracebacks():
+            if _wants_traceback():
                 raise
             say(str(stopped) or "Stopped.")
             raise typer.Exit(130) from stopped
-        except _MISTAKES as error:
-            if _tracebacks():
+        except _USER_ERRORS as error:
+            if _wants_traceback():
                 raise
-            complain(error)
+            print_error(error)
             raise typer.Exit(1) from error
 
 
@@ -91,8 +106,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         print(f"narrows {__version__}")
         raise typer.Exit
 
@@ -100,7 +115,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def narrows(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Autoencoders for the data you have: plain, variational, denoising and sparse.
@@ -121,19 +136,19 @@ def main() -> None:
     app(prog_name="narrows")
 
 
-def say(words: str) -> None:
-    """A line for people, on stderr, never broken."""
-    print(words, file=sys.stderr, flush=True)
+def say(message: str) -> None:
+    """Print a line for people on stderr, without line breaks."""
+    print(message, file=sys.stderr, flush=True)
 
 
-def complain(error: BaseException) -> None:
-    """An error in one line, and its notes in further ones."""
-    words = str(error) or type(error).__name__
+def print_error(error: BaseException) -> None:
+    """Print an error in one line, and its notes in further lines."""
+    message = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
-        words = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        message = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
-    say("\n".join([words, *getattr(error, "__notes__", [])]))
+    say("\n".join([message, *getattr(error, "__notes__", [])]))
 
 
-def _tracebacks() -> bool:
+def _wants_traceback() -> bool:
     return os.environ.get("NARROWS_TRACEBACK", "") not in ("", "0")

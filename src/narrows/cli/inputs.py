@@ -1,4 +1,4 @@
-"""From words on the command line to data, settings and models."""
+"""Read data, parameters and models that the command line names."""
 
 from __future__ import annotations
 
@@ -27,70 +27,72 @@ if TYPE_CHECKING:
 CHECKPOINT = "checkpoint.safetensors"  # `narrows.training.checkpoint.NAME`, without the import of torch
 LOG = "log.jsonl"  # `narrows.training.tracking.LOG`
 OUTLIERS, PHOTOS = "outliers", "photo_denoiser"  # recipes of `narrows.tasks`, without the import of torch
-OTHERS = {OUTLIERS: ("fit-outliers", "score"), PHOTOS: ("fit-denoiser", "denoise")}  # made by, and for
+# for each of them the command that makes it and the command that uses it
+OTHERS = {OUTLIERS: ("fit-outliers", "score"), PHOTOS: ("fit-denoiser", "denoise")}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
-def dataset(name: str, split: Split, model: Estimator | None = None) -> Loaded:
-    """The data set or file called `name`; `split` is that of a named set which does not say it, as digits:test does.
+def read_dataset(name: str, split: Split, model: Estimator | None = None) -> Loaded:
+    """Read the data set or file called `name`.
 
-    Of a table come the columns that `model` was fitted on, if it knows their names.
+    `split` is the part of a named set whose name does not say it, as digits:test does. Of a table only the columns that
+    `model` was fitted on are returned, if the model knows their names.
     """
     from narrows.data.files import read
     from narrows.data.named import NAMES, load
 
-    set_name, part = _named(name)
+    set_name, part = _split_name(name)
     if set_name not in NAMES:
-        found = read(name)
-        say(f"{name}: {_size(found)}")
-        return found if model is None else found.ordered(model.schema_.columns)
-    chosen: Split = "train" if (part or split) == "train" else "test"
-    if part not in (None, chosen):
+        loaded = read(name)
+        say(f"{name}: {_describe_size(loaded)}")
+        return loaded if model is None else loaded.ordered(model.schema_.columns)
+    split = "train" if (part or split) == "train" else "test"
+    if part not in (None, split):
         raise ValueError(f"The part of a named data set must be train or test. Got {name!r}; write {set_name}:test.")
-    found = load(set_name, chosen)
-    say(f"{set_name}:{chosen}: {_size(found)}")
-    return found
+    loaded = load(set_name, split)
+    say(f"{set_name}:{split}: {_describe_size(loaded)}")
+    return loaded
 
 
-def row(X: np.ndarray, number: int, name: str) -> np.ndarray:
-    """The example of that number, as an array of one; `name` says what X is, for people."""
+def take_row(X: np.ndarray, number: int, name: str) -> np.ndarray:
+    """Return the example of that number as an array of one. `name` is the name of X in messages."""
     if not -len(X) <= number < len(X):
         raise ValueError(f"--row must be from 0 to {len(X) - 1}, since {name} has {len(X)} examples. Got {number}.")
     return X[number:][:1]
 
 
-def source(name: str, split: Split, model: Estimator) -> Source:
-    """What `dataset` gives, to be read a block at a time by `model`; a Parquet file is not read before that."""
+def open_source(name: str, split: Split, model: Estimator) -> Source:
+    """Open the data set or file called `name`, to be read by `model` in blocks. A Parquet file is not read here."""
     from narrows.data import parquet, streams
 
     path = Path(name).expanduser()
-    if not _is_named(_named(name)[0]) and path.exists() and parquet.is_parquet(path):
+    if not _is_named(_split_name(name)[0]) and path.exists() and parquet.is_parquet(path):
         names = model.schema_.columns
-        found = streams.source(path, type(model).__name__, None if names is None else [str(n) for n in names])
-        assert found is not None
-        say(f"{name}: {found.n:,} examples")
-        return found
-    given = dataset(name, split, model)
-    return streams.of_array(given.X)._replace(columns=given.columns)
+        source = streams.open_source(path, type(model).__name__, None if names is None else [str(n) for n in names])
+        assert source is not None
+        say(f"{name}: {source.n:,} examples")
+        return source
+    loaded = read_dataset(name, split, model)
+    return streams.from_array(loaded.X)._replace(columns=loaded.columns)
 
 
-def training_part(name: str) -> str | None:
-    """The training part of the named data set whose test part `name` is, otherwise None."""
-    set_name, part = _named(name)
+def find_training_part(name: str) -> str | None:
+    """Return the name of the training part, if `name` is the test part of a named data set, otherwise None."""
+    set_name, part = _split_name(name)
     return f"{set_name}:train" if _is_named(set_name) and part in (None, "test") else None
 
 
-def duration(text: str) -> float:
-    """Seconds from 90, 90s, 5m or 1.5h."""
-    found = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*([smh]?)", text.strip().lower())
-    seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
+def parse_duration(text: str) -> float:
+    """Return the seconds in 90, 90s, 5m or 1.5h."""
+    match = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*([smh]?)", text.strip().lower())
+    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
     if seconds <= 0:
         raise typer.BadParameter(f"a time is written as 90, 90s, 5m or 1.5h. Got {text!r}.")
     return seconds
 
 
-def parameter_values(cls: type[Estimator], assignments: Sequence[str], options: dict[str, Any]) -> dict[str, Any]:
-    """The parameters for `cls` from `--set` assignments and from the options that were given (not None), checked."""
+def parse_parameters(cls: type[Estimator], assignments: Sequence[str], options: dict[str, Any]) -> dict[str, Any]:
+    """Return the checked parameters for `cls`, from `--set` assignments and from the options that are not None."""
     values = {name: value for name, value in options.items() if value is not None}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
@@ -103,7 +105,7 @@ def parameter_values(cls: type[Estimator], assignments: Sequence[str], options: 
             raise ValueError(f"{cls.__name__} has no parameter {name!r}. {did_you_mean(name, cls.parameters())}")
         if name in values:
             raise typer.BadParameter(f"{name} is given twice: --set {assignment}, and once more.")
-        value, rule = _parsed(text), cls.parameters()[name].rule
+        value, rule = _parse_value(text), cls.parameters()[name].rule
         if rule is not None and not rule.accepts(value) and rule.accepts((value,)):
             value = (value,)  # hidden=512
         values[name] = value
@@ -112,12 +114,12 @@ def parameter_values(cls: type[Estimator], assignments: Sequence[str], options: 
     return values
 
 
-def opened(folder: Path, *, needs_code: bool = False) -> Estimator:
-    """The fitted model in `folder`; with `needs_code`, one that has a narrow code."""
+def open_model(folder: Path, *, needs_code: bool = False) -> Estimator:
+    """Load the fitted model in `folder`. With `needs_code` it must have a narrow code."""
     from narrows import storage
     from narrows.estimators import load
 
-    with unfinished_noted(folder):
+    with note_unfinished(folder):
         recipe = storage.describe(folder)["recipe"]
         if recipe in OTHERS:
             made, used = OTHERS[recipe]
@@ -132,27 +134,27 @@ def opened(folder: Path, *, needs_code: bool = False) -> Estimator:
 
 
 @contextlib.contextmanager
-def unfinished_noted(folder: Path) -> Iterator[None]:
-    """Where there is no model in `folder`, but a checkpoint, say how to go on."""
+def note_unfinished(folder: Path) -> Iterator[None]:
+    """Add a note to FileNotFoundError if `folder` holds a checkpoint: how to resume that training."""
     try:
         yield
     except FileNotFoundError as error:
-        if checkpoint(folder).exists():
+        if checkpoint_path(folder).exists():
             error.add_note(
                 "It holds an unfinished training: the line that began it goes on, `narrows fit` with --resume."
             )
         raise
 
 
-def prepare(out: Path, *, resume: bool = False, overwrite: bool = False) -> None:
-    """Make the folder. One that cannot or should not take a model is refused before any work."""
+def prepare_folder(out: Path, *, resume: bool = False, overwrite: bool = False) -> None:
+    """Make the folder `out`, or raise before any work if it cannot or should not take a model."""
     if resume and overwrite:
         raise typer.BadParameter("--resume goes on and --overwrite starts anew: give one of them.")
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"Cannot save a model to {out}: it is a file. Name a folder.")
     if out.is_dir() and not os.access(out, os.W_OK):
         raise PermissionError(f"Cannot save a model to {out}: the folder is not writable.")
-    unfinished, finished = checkpoint(out).exists(), (out / "recipe.json").exists()
+    unfinished, finished = checkpoint_path(out).exists(), (out / "recipe.json").exists()
     if unfinished and not resume and not overwrite:
         raise ValueError(f"{out} holds an unfinished training. --resume goes on with it, --overwrite starts anew.")
     if finished and not unfinished and not overwrite:
@@ -165,16 +167,16 @@ def prepare(out: Path, *, resume: bool = False, overwrite: bool = False) -> None
         say(f"There is no checkpoint in {out} to go on from: starting anew.")
     out.mkdir(parents=True, exist_ok=True)
     if overwrite:
-        checkpoint(out).unlink(missing_ok=True)
+        checkpoint_path(out).unlink(missing_ok=True)
 
 
-def checkpoint(out: Path) -> Path:
-    """Where an unfinished training is kept in the folder `out`."""
+def checkpoint_path(out: Path) -> Path:
+    """Return the path of the checkpoint of an unfinished training in the folder `out`."""
     return out / CHECKPOINT
 
 
-def _parsed(text: str) -> Any:
-    """A value as JSON has it, else as Python has it (512,256 is a tuple), else a word."""
+def _parse_value(text: str) -> Any:
+    """Return a value read as JSON, else as Python (512,256 is a tuple), else as a string."""
     for parse in (json.loads, ast.literal_eval):
         try:
             value = parse(text.strip())
@@ -184,8 +186,8 @@ def _parsed(text: str) -> Any:
     return text.strip()
 
 
-def _named(name: str) -> tuple[str, str | None]:
-    """A named data set and its part; a path is handed back whole."""
+def _split_name(name: str) -> tuple[str, str | None]:
+    """Split the name of a data set from its part. A path has no part."""
     set_name, colon, part = name.rpartition(":")
     return (set_name, part) if colon and _is_named(set_name) else (name, None)
 
@@ -196,5 +198,5 @@ def _is_named(name: str) -> bool:
     return name in NAMES
 
 
-def _size(found: Loaded) -> str:
-    return f"{len(found.X):,} examples of shape {' x '.join(map(str, found.X.shape[1:])) or '1'}"
+def _describe_size(loaded: Loaded) -> str:
+    return f"{len(loaded.X):,} examples of shape {' x '.join(map(str, loaded.X.shape[1:])) or '1'}"

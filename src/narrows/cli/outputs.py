@@ -1,4 +1,4 @@
-"""From results to files: arrays, sheets of pictures, folders of pictures."""
+"""Write results to files: arrays, sheets of pictures, folders of pictures."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 ARRAYS = (".npy", ".parquet", ".csv", ".tsv")
 EXAMPLES = (*ARRAYS, ".png")
-_PAIRS, _PICTURES = 48, 400  # examples on a sheet, at most
+_MAX_PAIRS, _MAX_PICTURES = 48, 400  # examples on a sheet, at most
 
 
-def check(out: Path, suffixes: Sequence[str], *, folder: bool = False) -> None:
-    """Refuse, before any work, a file whose kind cannot be written or whose folder does not exist."""
+def check_path(out: Path, suffixes: Sequence[str], *, folder: bool = False) -> None:
+    """Raise before any work if files of this kind cannot be written, or if the folder does not exist."""
     parent = out.absolute().parent
     if not parent.is_dir():
         raise FileNotFoundError(f"Cannot write {out}: the folder {parent} does not exist. Create it first.")
@@ -37,7 +37,7 @@ def check(out: Path, suffixes: Sequence[str], *, folder: bool = False) -> None:
 
 
 def check_pictures(out: Path, model: Estimator) -> None:
-    """Refuse pictures of a model whose examples are none, and a table of those that are pictures."""
+    """Raise for pictures if the model knows no images, and for tables if it does."""
     if model.schema_.kind == "image":
         if out.suffix.lower() in ARRAYS[1:]:
             raise ValueError(f"Cannot write {out}: examples are {model.schema_.describe()}, no rows. Write a .npy.")
@@ -48,7 +48,7 @@ def check_pictures(out: Path, model: Estimator) -> None:
 
 
 def write_array(out: Path, array: np.ndarray, columns: Sequence[str] | None = None) -> None:
-    """An array as .npy, .parquet, .csv or .tsv."""
+    """Write an array as .npy, .parquet, .csv or .tsv."""
     from narrows.data import files
 
     files.write_array(out, array, columns)
@@ -56,7 +56,7 @@ def write_array(out: Path, array: np.ndarray, columns: Sequence[str] | None = No
 
 
 def write_stream(out: Path, model: Estimator, source: Source, method: str) -> None:
-    """What `method` makes of all of `source`, a block at a time, as .npy, .parquet, .csv or .tsv."""
+    """Apply `method` to all of `source`, a block at a time, and write the result as .npy, .parquet, .csv or .tsv."""
     model.set_params(verbose=1).stream(source, out, method)
     shape = (model.model_.bottleneck.n_components,) if method == "transform" else model.schema_.user_shape
     say(f"{out}: {' x '.join(map(str, (source.n, *shape)))}")
@@ -66,71 +66,77 @@ def write_examples(
     out: Path,
     examples: Any,
     model: Estimator,
-    given: Loaded | None = None,
+    loaded: Loaded | None = None,
     compared: dict[str, Any] | None = None,
 ) -> None:
-    """Examples in the user's units as an array, a sheet (of `compared`, if there is any), or a folder of pictures."""
+    """Write examples in the user's units as an array, a sheet or a folder of pictures.
+
+    A sheet shows the rows of `compared` if it is given: arrays of examples by their label. The columns or files of
+    `loaded`, the data that the examples were made from, name them.
+    """
     import numpy as np
 
     from narrows.plots import sheets
 
     array, schema = np.asarray(examples), model.schema_
     if out.suffix.lower() in ARRAYS:
-        columns = (given.columns if given is not None else None) or schema.columns or ()
+        columns = (loaded.columns if loaded is not None else None) or schema.columns or ()
         write_array(out, array, [str(column) for column in columns] or None)
     elif out.suffix.lower() != ".png":
-        _write_pictures(out, schema.channels_last(array), given, schema.limits)
+        _write_pictures(out, schema.channels_last(array), loaded, schema.limits)
     elif compared:
-        kinds = {name: schema.channels_last(np.asarray(rows)[:_PAIRS]) for name, rows in compared.items()}
+        kinds = {name: schema.channels_last(np.asarray(rows)[:_MAX_PAIRS]) for name, rows in compared.items()}
         images, labels = sheets.compared(kinds, limits=schema.limits)
-        _write_sheet(out, images, labels, min(_PAIRS, len(array)), len(array))
+        _write_sheet(out, images, labels, min(_MAX_PAIRS, len(array)), len(array))
     else:
-        images = sheets.grid(schema.channels_last(array[:_PICTURES]), limits=schema.limits)
-        _write_sheet(out, images, None, min(_PICTURES, len(array)), len(array))
+        images = sheets.grid(schema.channels_last(array[:_MAX_PICTURES]), limits=schema.limits)
+        _write_sheet(out, images, None, min(_MAX_PICTURES, len(array)), len(array))
 
 
-def write_dials(out: Path, turned: np.ndarray, labels: list[str], model: Estimator, what: str = "dials") -> None:
-    """Examples (dials, steps, ...) as an array, or as a sheet with a labelled row for each dial."""
+def write_dials(out: Path, examples: np.ndarray, labels: list[str], model: Estimator, noun: str = "dials") -> None:
+    """Write examples (dials, steps, ...) as an array, or as a sheet with a labelled row for each dial."""
     from narrows.plots import sheets
 
     if out.suffix.lower() in ARRAYS:
-        write_array(out, turned)
+        write_array(out, examples)
         return
-    flat = model.schema_.channels_last(turned.reshape(-1, *turned.shape[2:]))
-    images = sheets.as_bytes(flat, model.schema_.limits).reshape(*turned.shape[:2], *flat.shape[1:])
-    _write_sheet(out, images, labels, len(turned), len(turned), what)
+    flat = model.schema_.channels_last(examples.reshape(-1, *examples.shape[2:]))
+    images = sheets.as_bytes(flat, model.schema_.limits).reshape(*examples.shape[:2], *flat.shape[1:])
+    _write_sheet(out, images, labels, len(examples), len(examples), noun)
 
 
-def dial_order(model: Estimator, most: int) -> tuple[list[int], list[str]]:
-    """The components to turn, those first that carry most, and what is written beside each."""
-    if most < 1:
-        raise ValueError(f"--dials must be at least 1. Got {most}.")
+def choose_dials(model: Estimator, n_max: int) -> tuple[list[int], list[str]]:
+    """Return at most `n_max` components in the order of what they carry, and a label for each."""
+    if n_max < 1:
+        raise ValueError(f"--dials must be at least 1. Got {n_max}.")
     from narrows.plots import picks
 
-    return picks.dial_order(model, most)
+    return picks.dial_order(model, n_max)
 
 
 def _write_sheet(
-    out: Path, images: np.ndarray, labels: list[str] | None, shown: int, n: int, what: str = "examples"
+    out: Path, images: np.ndarray, labels: list[str] | None, shown: int, n: int, noun: str = "examples"
 ) -> None:
     from narrows.data.atomic import atomic_path
     from narrows.plots.sheets import sheet
 
     with atomic_path(out) as temporary:
         sheet(images, labels).save(temporary, "PNG", optimize=True)
-    say(f"{out}: " + (f"{n:,} {what}" if shown == n else f"the first {shown:,} of {n:,} {what}; .npy holds all"))
+    say(f"{out}: " + (f"{n:,} {noun}" if shown == n else f"the first {shown:,} of {n:,} {noun}; .npy holds all"))
 
 
-def _write_pictures(folder: Path, images: np.ndarray, given: Loaded | None, limits: tuple[float, float] | None) -> None:
-    """One .png an example, under the name of the file that it came from."""
+def _write_pictures(
+    folder: Path, images: np.ndarray, loaded: Loaded | None, limits: tuple[float, float] | None
+) -> None:
+    """Write one .png for each example, under the name of its source file."""
     from PIL import Image
 
     from narrows.data.atomic import atomic_path
     from narrows.plots.sheets import as_bytes
 
-    names = given.files if given is not None and given.files else [f"{i:06d}" for i in range(len(images))]
+    names = loaded.files if loaded is not None and loaded.files else [f"{i:06d}" for i in range(len(images))]
     stems = [str(Path(name).with_suffix("")) for name in names]
-    if len(set(stems)) < len(stems):  # a.jpg and a.png
+    if len(set(stems)) < len(stems):  # two files such as a.jpg and a.png
         stems = [str(name) for name in names]
     for stem, image in zip(stems, as_bytes(images, limits), strict=True):
         path = folder / f"{stem}.png"

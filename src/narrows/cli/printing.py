@@ -1,4 +1,4 @@
-"""What commands print: tables for people, one JSON document for machines."""
+"""Print results: tables for people, one JSON document for machines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from narrows.cli.app import say
-from narrows.cli.inputs import OTHERS, OUTLIERS, unfinished_noted
+from narrows.cli.inputs import OTHERS, OUTLIERS, note_unfinished
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,49 +24,51 @@ if TYPE_CHECKING:
 _CHOICE = re.compile(r"(\w+) = ([^:]+): (.*)", re.DOTALL)  # a line of `report_`, as `narrows.training.Choice` prints
 
 
-def stderr() -> Console:
-    """For people."""
+def stderr_console() -> Console:
+    """Return a console on stderr."""
     from rich.console import Console
 
     return Console(stderr=True)
 
 
 def show_json(document: Any) -> None:
-    """One JSON document on stdout; what is not finite becomes null."""
-    print(json_module.dumps(_plain(document), indent=2))
+    """Print one JSON document on stdout. Numbers that are not finite become null."""
+    print(json_module.dumps(_to_json(document), indent=2))
 
 
 def show_fit(model: Estimator, out: Path, data: str, *, json: bool) -> None:
-    """What came of a training, what was decided and why, and what to try next."""
+    """Print the result of a training, the decisions with their reasons, and commands to try next."""
     last = model.history_[-1] if model.history_ else {}
     if json:
-        found = {"recipe": model.recipe.name, "folder": str(out), "n_iter": model.n_iter_}
-        show_json({**found, "seconds": last.get("seconds"), "last": last, "report": model.report_})
+        document = {"recipe": model.recipe.name, "folder": str(out), "n_iter": model.n_iter_}
+        show_json({**document, "seconds": last.get("seconds"), "last": last, "report": model.report_})
         return
-    print(f"{out}: {model.recipe.name}, {model.n_iter_} epochs in {last.get('seconds', 0.0):.0f} s{_losses(last)}")
+    print(
+        f"{out}: {model.recipe.name}, {model.n_iter_} epochs in {last.get('seconds', 0.0):.0f} s{_format_losses(last)}"
+    )
     _show_report(model.report_)
-    say("\nTry next:\n" + "\n".join(f"  narrows {words}" for words in _next(model, out, data)))
+    say("\nTry next:\n" + "\n".join(f"  narrows {command}" for command in _next_commands(model, out, data)))
 
 
-def show_evaluation(found: Evaluation, *, json: bool) -> None:
-    """Measures by name, with their intervals."""
+def show_evaluation(evaluation: Evaluation, *, json: bool) -> None:
+    """Print measures by name, with their intervals."""
     if json:
-        intervals = {name: (row.low, row.high) for name, row in found.rows.items() if not math.isnan(row.low)}
-        show_json({**found.to_dict(), "intervals": intervals, "not_here": found.missing})
+        intervals = {name: (row.low, row.high) for name, row in evaluation.rows.items() if not math.isnan(row.low)}
+        show_json({**evaluation.to_dict(), "intervals": intervals, "not_here": evaluation.missing})
     else:
-        cells = found.cells()
-        _table(cells, right=range(1, len(cells[0]) - 1), header=True)
-        say("\n".join(found.reasons()))
+        cells = evaluation.cells()
+        _print_table(cells, right=range(1, len(cells[0]) - 1), header=True)
+        say("\n".join(evaluation.reasons()))
 
 
-def about(folder: Path) -> dict[str, Any]:
-    """What recipe.json says of the model in `folder`, and which parameters differ from the defaults."""
+def describe_model(folder: Path) -> dict[str, Any]:
+    """Return the contents of recipe.json in `folder`, with the parameters that differ from the defaults."""
     from narrows import storage
     from narrows.data import Schema
 
-    with unfinished_noted(folder):
+    with note_unfinished(folder):
         recipe = storage.describe(folder)
-    fitted, known, history = recipe["fitted"], _known(recipe["recipe"]), recipe["fitted"].get("history_")
+    fitted, declared, history = recipe["fitted"], _parameters_of(recipe["recipe"]), recipe["fitted"].get("history_")
     if recipe["recipe"] == OUTLIERS:
         data, unit = f"{fitted['n_features_in_']} numbers a row", "steps"
         report = [
@@ -78,7 +80,7 @@ def about(folder: Path) -> dict[str, Any]:
     changed = {
         name: value
         for name, value in recipe["parameters"].items()
-        if name not in known or _plain(known[name].default) != _plain(value)
+        if name not in declared or _to_json(declared[name].default) != _to_json(value)
     }
     return {
         "folder": str(folder),
@@ -95,8 +97,8 @@ def about(folder: Path) -> dict[str, Any]:
     }
 
 
-def _known(recipe: str) -> dict[str, Parameter]:
-    """The parameters of what that recipe makes."""
+def _parameters_of(recipe: str) -> dict[str, Parameter]:
+    """Return the declared parameters of the model class of a recipe."""
     from narrows.estimators import estimator
     from narrows.params import parameters
 
@@ -107,77 +109,81 @@ def _known(recipe: str) -> dict[str, Parameter]:
     return parameters((tasks.OutlierDetector if recipe == OUTLIERS else tasks.PhotoDenoiser).__init__)
 
 
-def show_info(found: dict[str, Any], *, json: bool) -> None:
-    """What `about` found."""
+def show_info(about: dict[str, Any], *, json: bool) -> None:
+    """Print what `describe_model` returned."""
     if json:
-        show_json(found)
+        show_json(about)
         return
-    print(f"{found['folder']}: {found['recipe']} for {found['data']}, made by narrows {found['narrows']}")
-    print(f"{found['n_iter']} {found['unit']}{_losses(found['last'])}")
+    print(f"{about['folder']}: {about['recipe']} for {about['data']}, made by narrows {about['narrows']}")
+    print(f"{about['n_iter']} {about['unit']}{_format_losses(about['last'])}")
     print("\nParameters that differ from the defaults")
-    _table([(f"  {name}", json_module.dumps(value)) for name, value in found["changed"].items()] or [("  none",)])
+    _print_table([(f"  {name}", json_module.dumps(value)) for name, value in about["changed"].items()] or [("  none",)])
     print("\nDecided, and why")
-    _show_report(found["report"], indent="  ")
+    _show_report(about["report"], indent="  ")
 
 
 def show_recipes(*, json: bool) -> None:
-    """All recipes."""
+    """Print all recipes."""
     from narrows.recipes import available
 
-    found = {recipe.name: recipe.summary for recipe in available().values()}
+    summaries = {recipe.name: recipe.summary for recipe in available().values()}
     if json:
-        show_json([{"name": name, "summary": summary} for name, summary in found.items()])
+        show_json([{"name": name, "summary": summary} for name, summary in summaries.items()])
     else:
-        _table(found.items())
+        _print_table(summaries.items())
 
 
 def show_parameters(name: str, *, json: bool) -> None:
-    """The parameters of a recipe: default, what each must be, and what it does."""
+    """Print the parameters of a recipe: default, rule and help of each."""
     from narrows.estimators import estimator
 
     cls = estimator(name)
-    found = [
+    parameters = [
         {"name": p.name, "default": p.default, "must_be": p.rule.describe() if p.rule else "anything", "help": p.help}
         for p in cls.parameters().values()
         if p.name != "checkpoint"
     ]
     if json:
-        show_json({"name": name, "summary": cls.recipe.summary, "parameters": found})
+        show_json({"name": name, "summary": cls.recipe.summary, "parameters": parameters})
         return
     print(cls.recipe.summary)
-    rows = [(p["name"], json_module.dumps(_plain(p["default"])), f"{p['help']}; {p['must_be']}") for p in found]
-    _table([("parameter", "default", "what it is; what it must be"), *rows], header=True)
+    rows = [(p["name"], json_module.dumps(_to_json(p["default"])), f"{p['help']}; {p['must_be']}") for p in parameters]
+    _print_table([("parameter", "default", "what it is; what it must be"), *rows], header=True)
 
 
 def show_datasets(*, json: bool) -> None:
-    """All named data sets."""
+    """Print all named data sets."""
     from narrows.data import named
 
-    found: list[dict[str, Any]] = []
-    for one in named.NAMES.values():
-        folder = named.find(one.name)
-        where = f"in {folder}" if folder else f"fetched when first used, from {one.url}. {one.hint}".rstrip()
-        sizes = {"n_train": one.n_train, "n_test": one.n_test, "shape": one.shape}
-        where = where if one.files else "part of scikit-learn"
-        found.append({"name": one.name, "summary": one.summary, **sizes, "where": where, "licence": one.licence})
+    datasets: list[dict[str, Any]] = []
+    for entry in named.NAMES.values():
+        folder = named.find(entry.name)
+        where = f"in {folder}" if folder else f"fetched when first used, from {entry.url}. {entry.hint}".rstrip()
+        sizes = {"n_train": entry.n_train, "n_test": entry.n_test, "shape": entry.shape}
+        where = where if entry.files else "part of scikit-learn"
+        datasets.append(
+            {"name": entry.name, "summary": entry.summary, **sizes, "where": where, "licence": entry.licence}
+        )
     if json:
-        show_json(found)
+        show_json(datasets)
     else:
         size = "{n_train:,} examples to train on, {n_test:,} to test"
-        _table([(d["name"], f"{d['summary']}\n{size.format(**d)}\n{d['where']}") for d in found])
+        _print_table([(d["name"], f"{d['summary']}\n{size.format(**d)}\n{d['where']}") for d in datasets])
 
 
 def _show_report(report: list[str], indent: str = "") -> None:
-    """Lines of 'name = value: reason' as a table, others as they are."""
+    """Print lines of 'name = value: reason' as a table, and other lines unchanged."""
     for is_choice, lines in itertools.groupby(report, lambda line: _CHOICE.fullmatch(line) is not None):
         if is_choice:
-            _table([(indent + name, value, why) for name, value, why in (_CHOICE.findall(line)[0] for line in lines)])
+            _print_table(
+                [(indent + name, value, why) for name, value, why in (_CHOICE.findall(line)[0] for line in lines)]
+            )
         else:
             print("\n".join(indent + line for line in lines))
 
 
-def _next(model: Estimator, out: Path, data: str) -> list[str]:
-    """Commands to try on a model that was just fitted."""
+def _next_commands(model: Estimator, out: Path, data: str) -> list[str]:
+    """Return commands to try on a model that was just fitted."""
     image = model.schema_.kind == "image"
     kind, folder, on = "png" if image else "csv", shlex.quote(str(out)), shlex.quote(data)
     third = f"encode {folder} {on} -o codes.csv"
@@ -188,21 +194,21 @@ def _next(model: Estimator, out: Path, data: str) -> list[str]:
     return [f"evaluate {folder} {on}", f"reconstruct {folder} {on} -o reconstructed.{kind}", third]
 
 
-def _losses(last: dict[str, Any]) -> str:
-    words = [f"{name} {last[name]:.5g}" for name in ("loss", "valid_loss") if isinstance(last.get(name), float)]
-    return f"; {', '.join(words)} nats per example" if words else ""
+def _format_losses(last: dict[str, Any]) -> str:
+    losses = [f"{name} {last[name]:.5g}" for name in ("loss", "valid_loss") if isinstance(last.get(name), float)]
+    return f"; {', '.join(losses)} nats per example" if losses else ""
 
 
-def _table(rows: Iterable[Sequence[str]], *, right: Container[int] = (), header: bool = False) -> None:
-    """Columns that align; the last one is broken into lines where it is too long."""
+def _print_table(rows: Iterable[Sequence[str]], *, right: Container[int] = (), header: bool = False) -> None:
+    """Print rows in aligned columns. The last column is wrapped if it is too long."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     rows = list(rows)
     table = Table(box=None, show_header=False, pad_edge=False)
-    widest = max((len(row) for row in rows), default=0)
-    for i in range(widest):
+    n_columns = max((len(row) for row in rows), default=0)
+    for i in range(n_columns):
         table.add_column(justify="right" if i in right else "left", no_wrap=i == 0 or i in right, overflow="fold")
     for i, row in enumerate(rows):
         table.add_row(*map(Text, row), style="bold" if header and i == 0 else None)
@@ -210,12 +216,12 @@ def _table(rows: Iterable[Sequence[str]], *, right: Container[int] = (), header:
         Console(highlight=False).print(table)
 
 
-def _plain(value: Any) -> Any:
-    """`value` as JSON can have it."""
+def _to_json(value: Any) -> Any:
+    """Return `value` in types that JSON has."""
     if isinstance(value, dict):
-        return {str(name): _plain(v) for name, v in value.items()}
+        return {str(name): _to_json(v) for name, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [_to_json(v) for v in value]
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""`narrows studio`: a page on which a person turns the dials."""
+"""`narrows studio`: a page with the dials of a model."""
 
 from __future__ import annotations
 
@@ -48,6 +48,6 @@ def studio(
     from narrows.studio.serving import check_installed, serve
 
     check_installed()  # before anything is read
-    given = None if data is None else inputs.dataset(data, "test")
-    with inputs.unfinished_noted(model or Path()):
-        serve(model, given, source=data, labels=labels, keep=keep, host=host, port=port, browser=browser)
+    loaded = None if data is None else inputs.read_dataset(data, "test")
+    with inputs.note_unfinished(model or Path()):
+        serve(model, loaded, source=data, labels=labels, keep=keep, host=host, port=port, browser=browser)

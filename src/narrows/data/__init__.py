@@ -1,4 +1,4 @@
-"""Data: what comes in is described once, batched in the right place, and undone on the way out."""
+"""Data: files, named sets, schemas and batches. A schema describes the rows, scales them, and undoes that."""
 
 from narrows.data.arrays import (
     as_array,
@@ -13,10 +13,11 @@ from narrows.data.arrays import (
     take_rows,
 )
 from narrows.data.examples import Examples
+from narrows.data.infer import infer
 from narrows.data.neighbors import principal_axes
 from narrows.data.patches import Patches
 from narrows.data.rows import Rows, free_bytes
-from narrows.data.schema import Schema, Support, check_form, check_range, check_rows, infer
+from narrows.data.schema import Schema, Support, check_form, check_range, check_rows
 
 __all__ = [
     "Examples",

@@ -1,4 +1,4 @@
-"""Whatever a user passes as an array of numbers, looked at without copying it."""
+"""Conversion and checks of what users pass as an array of numbers, without copies where possible."""
 
 from __future__ import annotations
 
@@ -9,25 +9,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_SCAN_BYTES = 64 << 20  # extremes are found in pieces of this size, so that a memory map is never copied whole
-_SAMPLE_NUMBERS = 1 << 26  # in a sample of rows, at most
+_SCAN_BYTES = 64 << 20  # an array is scanned in pieces of this size, so that a memory map is never copied whole
+_SAMPLE_NUMBERS = 1 << 26  # largest number of entries in a sample of rows
 
 
 def as_rows(X: Any, owner: str) -> np.ndarray:
-    """`X` as a numeric array of vectors (n, d) or images (n, h, w), (n, h, w, c) or (n, c, h, w).
+    """Return X as a numeric array of vectors (n, d) or images (n, h, w), (n, h, w, c) or (n, c, h, w).
 
     Floats of four or eight bytes, bytes and booleans are not copied; other numbers become floats.
 
     Raises
     ------
     TypeError, ValueError
-        For strings, objects, complex numbers, images of several sizes, and any other number of axes.
+        If X holds strings, objects or complex numbers, images of several sizes, or has another number of axes.
     """
     return as_floats(check_numeric(as_array(X, owner), owner))
 
 
 def check_numeric(X: np.ndarray, owner: str) -> np.ndarray:
-    """`X` itself, if it holds numbers and has the axes of vectors or of images; `as_rows` says what is refused."""
+    """Return X unchanged if it holds numbers and has the axes of vectors or of images.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
     if X.dtype.kind not in "biuf":
         raise ValueError(
             f"X passed to {owner} must hold numbers. Got dtype {X.dtype}; turn words into numbers first "
@@ -42,24 +48,24 @@ def check_numeric(X: np.ndarray, owner: str) -> np.ndarray:
 
 
 def as_floats(X: np.ndarray) -> np.ndarray:
-    """Numbers in a dtype that torch takes: floats of four or eight bytes, bytes and booleans are not copied."""
+    """Return X (any shape) in a dtype of torch: floats of four or eight bytes, bytes and booleans are not copied."""
     if not X.dtype.isnative:
         X = X.astype(X.dtype.newbyteorder("="))
     if X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8):
         X = X.astype(np.float32 if X.dtype.itemsize == 2 else np.float64)
     if X.dtype.kind in "ui" and X.dtype.itemsize > 1:
-        # torch gathers few unsigned types, and float32 holds every whole number below 2 ** 24
+        # torch cannot gather most unsigned types; float32 holds every whole number below 2 ** 24
         X = X.astype(np.float64 if X.dtype.itemsize > 2 else np.float32)
     return X
 
 
 def as_array(X: Any, owner: str) -> np.ndarray:
-    """`X` as an array of whatever shape, not copied; words in it are refused.
+    """Return X as an array of any shape, not copied where it is one already.
 
     Raises
     ------
-    ValueError
-        For examples of several shapes, and for words.
+    TypeError, ValueError
+        If its examples have several shapes, or it holds words or other objects.
     """
     if isinstance(X, Tensor):
         X = X.detach().cpu()
@@ -79,23 +85,23 @@ def as_array(X: Any, owner: str) -> np.ndarray:
         try:
             return X.astype(np.float64)
         except (TypeError, ValueError):
-            _refuse_words(X, owner, columns)
+            _raise_for_words(X, owner, columns)
     elif X.dtype.kind in "US":
-        _refuse_words(X, owner, columns)
+        _raise_for_words(X, owner, columns)
     return X
 
 
 def _shapes(examples: Sequence[Any]) -> set[tuple[int, ...]]:
-    found = set()
+    shapes: set[tuple[int, ...]] = set()
     for example in examples:
         try:
-            found.add(tuple(np.shape(example)))
-        except ValueError:  # itself a list of lists of unlike length
-            found.add((len(example), -1))
-    return found
+            shapes.add(tuple(np.shape(example)))
+        except ValueError:  # the example is a list of lists of different lengths
+            shapes.add((len(example), -1))
+    return shapes
 
 
-def _refuse_words(X: np.ndarray, owner: str, columns: Any) -> None:
+def _raise_for_words(X: np.ndarray, owner: str, columns: Any) -> None:
     """Raise for the first value of `X` that is no number."""
     for place, value in np.ndenumerate(X):
         try:
@@ -113,36 +119,49 @@ def _refuse_words(X: np.ndarray, owner: str, columns: Any) -> None:
 
 
 def subsample_evenly(X: np.ndarray, n: int) -> np.ndarray:
-    """At most `n` rows of X, evenly spaced, and fewer where they are long; at least two."""
+    """Return at most `n` rows of X, evenly spaced; fewer if they are long, and at least two."""
     n = max(2, min(n, len(X), _SAMPLE_NUMBERS // max(1, X[0].size)))
     return X[spaced_indices(len(X), n)]
 
 
 def spaced_indices(n: int, most: int) -> np.ndarray:
-    """At most `most` of the numbers from 0 to n - 1, evenly spaced, the first and the last among them."""
+    """Return at most `most` whole numbers from 0 to n - 1, evenly spaced, with the first and the last."""
     return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
 
 
 def count_rows(X: Any, owner: str) -> int:
-    """How many examples X holds, an array or a data frame; TypeError if it is nothing of the kind."""
+    """Return the number of examples in X.
+
+    Raises
+    ------
+    TypeError
+        If X is no array, list or data frame.
+    """
     if isinstance(X, str) or not hasattr(X, "__len__"):
         raise TypeError(f"{owner} takes an array of examples. Got {type(X).__name__}.")
     return len(X)
 
 
 def take_rows(X: Any, index: Any) -> Any:
-    """The rows of X at `index`, an array (or a slice, where X is no list): whatever X is, in the same form."""
+    """Return the rows of X at `index` (an array of row numbers; also a slice, unless X is a list), of the type of X."""
     if hasattr(X, "iloc"):
         return X.iloc[index]
     return [X[i] for i in index] if isinstance(X, (list, tuple)) else X[index]
 
 
 def min_max(X: np.ndarray, owner: str, first: int = 0) -> tuple[float, float]:
-    """The least and the greatest value of X, found without copying it. NaN and infinity are refused.
+    """Return the least and the greatest value of X, without copying it.
 
     Parameters
     ----------
-    first : the number of the first row of X, where X is a piece of something longer: messages count from there.
+    X : array of at least one axis.
+    owner : name of the caller, for messages.
+    first : number of the first row of X if X is a piece of a longer array, for messages.
+
+    Raises
+    ------
+    ValueError
+        If X is empty, or has NaN or infinity.
     """
     if X.size == 0:
         raise ValueError(
@@ -166,19 +185,19 @@ def min_max(X: np.ndarray, owner: str, first: int = 0) -> tuple[float, float]:
 
 
 def as_shared_tensor(X: np.ndarray) -> Tensor:
-    """`X` as a tensor over the same memory, also if it is read-only, as memory maps are: nothing may write to it."""
+    """Return X as a tensor over the same memory, also if it is read-only, as memory maps are. Do not write to it."""
     return torch.from_numpy(np.asarray(_Writable(X)))
 
 
 class _Writable:
-    """An array that says it may be written to: torch warns of others, though it only reads.
+    """An array that claims to be writable: torch warns of others, even if it only reads them.
 
     See https://numpy.org/doc/stable/reference/arrays.interface.html.
     """
 
     def __init__(self, X: np.ndarray) -> None:
-        self.kept = np.ascontiguousarray(X)
-        self.__array_interface__ = {**self.kept.__array_interface__, "data": (self.kept.ctypes.data, False)}
+        self.array = np.ascontiguousarray(X)
+        self.__array_interface__ = {**self.array.__array_interface__, "data": (self.array.ctypes.data, False)}
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Writing files so that a crash, a full disk or a kill never leaves half of one."""
+"""Write files so that a crash, a full disk or a kill never leaves a partial one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     The temporary lies in the folder of `path` (a rename is atomic within one file system only), is hidden, and
     keeps the last suffix, by which many writers choose a format. On any error, KeyboardInterrupt included, it is
-    removed and what stood at `path` is untouched. A symbolic link is written through, not replaced.
+    removed, and an old file at `path` is unchanged. A symbolic link is followed, not replaced.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     IsADirectoryError
         If `path` is a folder.
     OSError
-        Whatever writing raises, for example on a full disk.
+        If writing fails, for example on a full disk.
 
     Examples
     --------
@@ -53,7 +53,13 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file; whatever goes wrong on the disk is an OSError, as elsewhere."""
+    """Write a safetensors file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written, for example on a full disk.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 

@@ -1,4 +1,4 @@
-"""The protocol of a source of examples that a training can index."""
+"""The protocol of examples that a training can index."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from narrows.types import Batch
 
 
 class Examples(Protocol):
-    """A source of examples, each of which has a number: rows of an array, pieces of images, pairs of input and target.
+    """Examples that have numbers: rows of an array, pieces of images, pairs of input and target.
 
     Attributes
     ----------
-    schema : of one input.
-    device : where batches lie.
-    resident : whether the data lie there, too, so that a batch is one gather.
-    has_neighbors : whether `find_neighbors` works, for costs that hold examples against their neighbours.
+    schema : description of one input.
+    device : device of the batches.
+    resident : True if the data are on that device, too, so that a batch is one gather.
+    has_neighbors : True if `find_neighbors` works, for costs that compare examples with their neighbours.
     """
 
     schema: Schema
@@ -28,13 +28,25 @@ class Examples(Protocol):
     has_neighbors: bool
 
     def __len__(self) -> int:
-        """The number of examples."""
+        """Return the number of examples."""
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Examples:
-        """The same examples, with batches on `device` and in `dtype`."""
+        """Return the same examples, with batches on `device` and in `dtype`."""
 
     def batch(self, index: Tensor) -> Batch:
-        """The examples at `index` (B integers, on the device), in the model's units."""
+        """Return the examples at `index` (B integers, on the device), in the model's units."""
 
     def find_neighbors(self, k: int, among: Tensor, metric: str = "euclidean") -> None:
-        """Have each batch bring a neighbour of each example, drawn from its `k` nearest `among` those numbers."""
+        """Let each batch have `Batch.neighbor`, drawn for each example from its `k` nearest of the examples `among`.
+
+        Parameters
+        ----------
+        k : number of nearest examples, at least 1.
+        among : numbers of the candidates, in random order; more than `k`.
+        metric : "euclidean" or "cosine".
+
+        Raises
+        ------
+        TypeError
+            If `has_neighbors` is False.
+        """

@@ -1,4 +1,4 @@
-"""Labels: those that lie in a file of their own, and which of them are known."""
+"""Labels: read them from a file, and tell known from missing ones."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ _TEXTS = (".csv", ".tsv", ".txt", "")
 
 
 def read_labels(path: str | Path, n: int | None = None) -> np.ndarray:
-    """A label an example: from text with one a line, with or without a heading, or from any file of numbers.
+    """Read one label for each example: text with one label a line, with or without a heading, or a file of numbers.
 
     Parameters
     ----------
-    n : examples, where that is known.
+    path : the file.
+    n : number of examples; None if it is not known.
 
     Returns
     -------
-    Numbers where all labels are, and else words.
+    n labels: floats if all labels are numbers, else strings.
 
     Raises
     ------
     ValueError, OSError
-        If the file cannot be read, or holds another number of labels than n.
+        If the file cannot be read, or has another number of labels than n.
     """
     path = Path(path).expanduser()
     if path.suffix.lower() in _TEXTS:
@@ -46,7 +47,7 @@ def read_labels(path: str | Path, n: int | None = None) -> np.ndarray:
 
 
 def split_known(y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Labels, and which of them are known: None, NaN and pandas' NA and NaT stand for those that are not."""
+    """Return the labels as an array, and a mask of the known ones: None, NaN and pandas' NA and NaT are missing."""
     labels = np.asarray(y)
     if labels.dtype.kind not in "fO" or labels.ndim != 1:
         return labels, np.ones(len(labels) if labels.ndim else 1, dtype=bool)
@@ -55,7 +56,7 @@ def split_known(y: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fill_unknown(labels: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Labels of one plain dtype, those that are not `known` in the place of one that is; as they are if none is."""
+    """Return the labels in one plain dtype, missing ones replaced by a known one; unchanged if none is known."""
     return np.array(np.where(known, labels, labels[known][0]).tolist()) if known.any() else labels
 
 

@@ -1,8 +1,8 @@
-"""Data sets by name: `digits` comes with scikit-learn, `mnist` and `fashion-mnist` are found or fetched once.
+"""Data sets by name: `digits` comes with scikit-learn, `mnist` and `fashion-mnist` are downloaded once.
 
-Nothing is fetched while the files are in one of these folders, which are looked at in this order:
+Nothing is downloaded if the files are in one of these folders, which are searched in this order:
 
-    $NARROWS_DATA/NAME    $NARROWS_DATA    where the system's package puts them    ~/.cache/narrows/NAME
+    $NARROWS_DATA/NAME    $NARROWS_DATA    folder of the system's package    ~/.cache/narrows/NAME
 """
 
 from __future__ import annotations
@@ -20,37 +20,36 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from narrows.data.atomic import atomic_path
-from narrows.data.files import Loaded, read
+from narrows.data.files import Dataset, read
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 Split = Literal["train", "test"]
 
-_TIMEOUT_S = 20.0  # to connect, and for each block to arrive
+_TIMEOUT_S = 20.0  # of the connection, and of each block
 _BLOCK = 1 << 18  # bytes
 
 
 @dataclass(frozen=True)
 class NamedSet:
-    """A data set that has a name here.
+    """A data set that has a name.
 
     Attributes
     ----------
-    name : what `load` knows it by.
-    summary : one line.
-    n_train, n_test : examples in either split.
-    shape : of one example.
-    licence : its terms.
-    source : who made it, and where to read about it.
-    files : the gzipped IDX files (train images, train labels, test images, test labels), each with the SHA-256
-        of what it holds; none for a set that comes with a library.
-    url : the public folder that has `files`, with a slash at the end.
-    system_folders : where packages of operating systems put `files`.
-    hint : another way to get the files, for the error when they cannot be fetched.
+    name : name that `load` takes.
+    summary : description in one line.
+    n_train, n_test : numbers of examples in the splits.
+    shape : shape of one example.
+    licence : terms of use.
+    source : authors, and an address with more about it.
+    files : gzipped IDX files (train images, train labels, test images, test labels), each with the SHA-256 of its
+        unpacked bytes; none for a set that comes with a library.
+    url : public folder of `files`, with a slash at the end.
+    system_folders : folders where packages of operating systems put `files`.
+    hint : another way to get the files, for the error when they cannot be downloaded.
 
-    The digest is of the unpacked bytes, not of the gzip around them: Debian's package and many mirrors pack the
-    same bytes anew.
+    The digest is of the unpacked bytes, because Debian's package and many mirrors compress the same bytes anew.
     """
 
     name: str
@@ -107,7 +106,7 @@ _SETS = (
             "t10k-images-idx3-ubyte.gz": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
             "t10k-labels-idx1-ubyte.gz": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
         },
-        # Its makers' address; this kind of S3 host speaks no https, and the digests do not need it to.
+        # The authors' address. Such an S3 host has no https; the digests make up for it.
         url="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         system_folders=("/usr/share/datasets/fashion-mnist",),
         hint="On Debian and Ubuntu, `apt install dataset-fashion-mnist` brings them.",
@@ -116,21 +115,30 @@ _SETS = (
 NAMES: dict[str, NamedSet] = {named.name: named for named in _SETS}
 
 
-def load(name_or_path: str | os.PathLike[str], split: Split = "train") -> Loaded:
+def load(name_or_path: str | os.PathLike[str], split: Split = "train") -> Dataset:
     """Load a named data set, or read a file or a folder of images (see `narrows.data.files.read`).
 
-    A name comes before a file or folder of that name: for the latter write `./digits` or pass a `Path`. The
-    test split of `digits` is every fifth example; the other sets have splits of their own.
+    A name has precedence over a file or folder of that name: write `./digits` or pass a `Path` for the latter. The test
+    split of `digits` is every fifth example; the other sets have splits of their own.
+
+    Parameters
+    ----------
+    name_or_path : a key of `NAMES`, or a path.
+    split : "train" or "test", of a named set.
+
+    Returns
+    -------
+    A record of the examples X (n x shape) and the labels y (n, or None), and the names of columns and files.
 
     Raises
     ------
     FileNotFoundError
-        If `name_or_path` is no name and nothing is there; the message lists near names.
+        If `name_or_path` is no name and no path that exists; the message lists similar names.
     ValueError
-        If `split` is neither "train" nor "test", or "test" of a file, which has no splits; if the files of a named
-        set are not what they should be; and all that `read` refuses.
+        If `split` is neither "train" nor "test", or "test" for a file, which has no splits; if the files of a named
+        set are damaged; if `read` raises one.
     ConnectionError
-        If a named set is not on this machine and cannot be fetched; the message says which files to put where.
+        If a named set is not on this machine and cannot be downloaded; the message says which files to put where.
 
     Examples
     --------
@@ -151,9 +159,9 @@ def load(name_or_path: str | os.PathLike[str], split: Split = "train") -> Loaded
 
 
 def find(name: str) -> Path | None:
-    """Find the folder on this machine that has all files of the named set, each gzipped or not.
+    """Return the folder on this machine that has all files of the named set, each gzipped or not.
 
-    None means that `load` would fetch them, or that the set comes with a library and has no files.
+    The result is None if `load` would download them, or if the set comes with a library and has no files.
 
     Raises
     ------
@@ -166,28 +174,28 @@ def find(name: str) -> Path | None:
     if not named.files:
         return None
     for folder in _folders(named):
-        if all(_present(folder, file) for file in named.files) and (folder != _own_folder() or _holds(folder, named)):
+        if all(_present(folder, file) for file in named.files) and (folder != _user_folder() or _is_set(folder, named)):
             return folder
     return None
 
 
-def _load_digits(split: Split) -> Loaded:
+def _load_digits(split: Split) -> Dataset:
     from sklearn.datasets import load_digits  # takes a second to import
 
     bunch = load_digits()
     is_test = np.arange(len(bunch.images)) % 5 == 0
-    chosen = is_test if split == "test" else ~is_test
-    X = (bunch.images[chosen] / 16).astype(np.float32)
-    return Loaded(X, bunch.target[chosen].astype(np.int64), None, "digits", None)
+    rows = is_test if split == "test" else ~is_test
+    X = (bunch.images[rows] / 16).astype(np.float32)
+    return Dataset(X, bunch.target[rows].astype(np.int64), None, "digits", None)
 
 
-def _load_idx(named: NamedSet, split: Split) -> Loaded:
+def _load_idx(named: NamedSet, split: Split) -> Dataset:
     folder = find(named.name) or _fetch(named)
     images, labels = list(named.files)[:2] if split == "train" else list(named.files)[2:]
     n = named.n_train if split == "train" else named.n_test
     X = _read_checked(named, folder, images, (n, *named.shape))
     y = _read_checked(named, folder, labels, (n,))
-    return Loaded(X, y.astype(np.int64), None, named.name, None)
+    return Dataset(X, y.astype(np.int64), None, named.name, None)
 
 
 def _read_checked(named: NamedSet, folder: Path, file: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -205,7 +213,7 @@ def _read_checked(named: NamedSet, folder: Path, file: str, shape: tuple[int, ..
 # Where the files are
 
 
-def _own_folder() -> Path | None:
+def _user_folder() -> Path | None:
     value = os.environ.get("NARROWS_DATA")
     return Path(value).expanduser() if value else None
 
@@ -215,9 +223,9 @@ def _cache_folder(named: NamedSet) -> Path:
 
 
 def _folders(named: NamedSet) -> list[Path]:
-    own = _own_folder()
+    user_folder = _user_folder()
     return [
-        *([own / named.name, own] if own else []),
+        *([user_folder / named.name, user_folder] if user_folder else []),
         *map(Path, named.system_folders),
         _cache_folder(named),
     ]
@@ -227,10 +235,10 @@ def _present(folder: Path, file: str) -> Path | None:
     return next((path for path in (folder / file, folder / file.removesuffix(".gz")) if path.is_file()), None)
 
 
-def _holds(folder: Path, named: NamedSet) -> bool:
-    """Whether a folder with files of the right names holds this set: MNIST and Fashion-MNIST share their names.
+def _is_set(folder: Path, named: NamedSet) -> bool:
+    """Return True if a folder with files of the right names has this set: MNIST and Fashion-MNIST share file names.
 
-    The test labels, 10 kB, tell them apart. A folder that bears the set's name is taken at its word.
+    The test labels (10 kB) tell them apart. A folder that has the set's name is not checked.
     """
     file, digest = list(named.files.items())[-1]
     path = _present(folder, file)
@@ -238,7 +246,7 @@ def _holds(folder: Path, named: NamedSet) -> bool:
 
 
 def _unpacked_sha256(path: Path) -> str:
-    """The SHA-256 of what is in `path`, whether it is gzipped or not."""
+    """Return the SHA-256 of the unpacked bytes of `path`, which may be gzipped or not."""
     with open(path, "rb") as stream:
         gzipped = stream.read(2) == b"\x1f\x8b"
     try:
@@ -252,7 +260,7 @@ def _unpacked_sha256(path: Path) -> str:
 
 
 def _fetch(named: NamedSet) -> Path:
-    """Fetch the files that are missing in the cache, check each, and return the cache's folder."""
+    """Download the files that are missing in the cache, check each, and return the cache's folder."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
@@ -266,17 +274,17 @@ def _fetch(named: NamedSet) -> Path:
             with atomic_path(folder / file) as temporary:
                 with open(temporary, "wb") as stream:
                     stream.writelines(_blocks(named, file, progress))
-                found = _unpacked_sha256(temporary)
-                if found != digest:
+                actual = _unpacked_sha256(temporary)
+                if actual != digest:
                     raise ValueError(
-                        f"{named.url}{file} must unpack to the bytes with SHA-256 {digest}. Got {found}, so it was not "
-                        f"kept. Try again later, or put the right file in {folder}."
+                        f"{named.url}{file} must unpack to the bytes with SHA-256 {digest}. Got {actual}, so it was "
+                        f"not kept. Try again later, or put the right file in {folder}."
                     )
     return folder
 
 
 def _blocks(named: NamedSet, file: str, progress: Progress) -> Iterator[bytes]:
-    """The bytes of a file in the set's public folder. Errors of the network become one that says what to do."""
+    """Yield the bytes of a file in the set's public folder. Network errors become a ConnectionError."""
     import http.client
     import urllib.error
     import urllib.request
@@ -291,11 +299,11 @@ def _blocks(named: NamedSet, file: str, progress: Progress) -> Iterator[bytes]:
                 n_read += len(block)
                 progress.update(task, completed=n_read)
                 yield block
-            if length and n_read != int(length):  # read() tells an early end from a real one by nothing else
+            if length and n_read != int(length):  # read() ends early without an error
                 raise ConnectionError(f"it broke off after {n_read:,} of {int(length):,} bytes")
     except (OSError, http.client.HTTPException) as error:
         if isinstance(error, urllib.error.HTTPError):
-            error.close()  # a "404 Not Found" is an open connection as well
+            error.close()  # a "404 Not Found" holds an open connection, too
         folders = f"{_cache_folder(named)}, or in any folder that the environment variable NARROWS_DATA names"
         raise ConnectionError(
             f"The data set {named.name} is not on this machine, and {url} could not be fetched: {error}. "

@@ -1,10 +1,10 @@
-"""Which rows are near each other: found once before a training, for costs that keep neighbours together.
+"""Search for the nearest rows, once before a training, for costs that keep neighbours together.
 
     euclidean    distance(i, j) = |x_i - x_j|            of flattened rows on the model's scale (log(1 + x) for counts)
     cosine       distance(i, j) = |u_i - u_j|            u = (x - mean) / |x - mean|
 
-Rows of more than `_AXES` numbers are first projected on their leading principal axes. Where there are many rows, each
-looks for its neighbours in a random part of them, so that the search grows with their number and not its square.
+Rows of more than `_AXES` numbers are first projected on their leading principal axes. Of many rows, each is compared
+with a random part only, so that the time grows with their number and not its square.
 """
 
 from __future__ import annotations
@@ -14,51 +14,53 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-_AXES = 100  # principal axes kept: of 28 x 28 images they hold nine tenths of the variance
-_LOOKED_AT = 10_000  # rows, to find the axes by
-_PART = 1 << 16  # rows among which each one's neighbours are looked for
+_AXES = 100  # principal axes to keep: of 28 x 28 images they hold nine tenths of the variance
+_SAMPLE = 10_000  # rows from which the axes are computed
+_PART = 1 << 16  # rows in a part
 _BLOCK = 1 << 25  # distances in memory at once
 
 
 def nearest_rows(flat: Callable[[Tensor], Tensor], n: int, among: Tensor, k: int, metric: str = "euclidean") -> Tensor:
-    """The `k` nearest of the rows `among` to each of `n` rows, but not itself: n x k integers, in no order.
+    """Return the `k` nearest of the rows `among` to each of `n` rows, without itself: n x k integers, in no order.
 
     Parameters
     ----------
-    flat : gives the rows at an index (m integers) as m x d floats.
-    among : the numbers of the candidates, in random order; more than `k`.
+    flat : function from row numbers (m integers) to these rows (m x d floats).
+    n : number of rows.
+    among : numbers of the candidates, in random order; more than `k`.
+    k : number of nearest rows, at least 1.
     metric : "euclidean" or "cosine".
     """
-    shift, axes = principal_axes(flat(among[:_LOOKED_AT]))
-    every = torch.arange(n, device=among.device)
-    points = torch.cat([(flat(part) - shift) @ axes for part in every.split(_PART // 8)])
+    shift, axes = principal_axes(flat(among[:_SAMPLE]))
+    indices = torch.arange(n, device=among.device)
+    points = torch.cat([(flat(part) - shift) @ axes for part in indices.split(_PART // 8)])
     if metric == "cosine":
         points = torch.nn.functional.normalize(points, dim=1)
     parts = among.tensor_split(-(-len(among) // _PART))
     part_of = torch.full((n,), -1, device=among.device)
     for number, candidates in enumerate(parts):
         part_of[candidates] = number
-    others = part_of < 0  # rows that are no candidates themselves are spread over the parts
+    others = part_of < 0  # rows that are no candidates are spread over the parts
     part_of[others] = torch.arange(int(others.sum()), device=among.device) % len(parts)
-    found = torch.empty(n, k, dtype=torch.int32, device=among.device)
+    nearest = torch.empty(n, k, dtype=torch.int32, device=among.device)
     for number, candidates in enumerate(parts):
         rows = (part_of == number).nonzero()[:, 0]
         for block in rows.split(max(1, _BLOCK // len(candidates))):
-            found[block] = candidates[_nearest(points, block, candidates, k)].int()
-    return found
+            nearest[block] = candidates[_nearest(points, block, candidates, k)].int()
+    return nearest
 
 
 def _nearest(points: Tensor, rows: Tensor, candidates: Tensor, k: int) -> Tensor:
-    """Which of `candidates` are nearest to each of `rows`: places in `candidates`."""
-    there = points[candidates]
+    """Return the positions in `candidates` of the `k` nearest to each of `rows`: len(rows) x k integers."""
+    others = points[candidates]
     # |a - b|^2 less |a|^2, which is the same for all candidates
-    distances = torch.addmm(there.square().sum(1)[None], points[rows], there.t(), alpha=-2)
+    distances = torch.addmm(others.square().sum(1)[None], points[rows], others.t(), alpha=-2)
     distances[rows[:, None] == candidates[None]] = torch.inf
     return distances.topk(k, dim=1, largest=False, sorted=False).indices
 
 
 def principal_axes(sample: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean (d) of a sample (m x d) and its leading principal axes (d x at most `_AXES`)."""
+    """Return the mean (d) of a sample (m x d) and its leading principal axes (d x at most `_AXES`)."""
     mean = sample.mean(0)
     d = sample.shape[1]
     if d <= _AXES:

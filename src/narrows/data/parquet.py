@@ -1,4 +1,4 @@
-"""Parquet files as blocks of numbers, by pyarrow: one file, or a folder of files that are parts of one table."""
+"""Parquet files as blocks of numbers, read by pyarrow: one file, or a folder of files that are parts of one table."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 SUFFIX = ".parquet"
-_COLUMN_BUFFER = 1 << 16  # bytes of a column that are read at once
+_COLUMN_BUFFER = 1 << 16  # bytes of a column to read at once
 
 
 class Table(NamedTuple):
-    """What a Parquet file, or a folder of such, holds.
+    """Contents of a Parquet file, or of a folder of such.
 
     Attributes
     ----------
     parts : the files, in the order of their names.
-    n : rows.
-    names : of the columns that are read.
-    width : of a row in numbers, where the one column holds lists, else None.
-    dtype : of the rows, in which all columns have room.
+    n : number of rows.
+    names : names of the columns to read.
+    width : numbers in each list if the table is one column of lists, else None.
+    dtype : common dtype of the columns.
     """
 
     parts: list[Path]
@@ -31,10 +31,16 @@ class Table(NamedTuple):
     dtype: np.dtype
 
     def batches(self, rows: int) -> Iterator[np.ndarray]:
-        """The rows in order, in arrays of at most `rows`; empty cells are NaN."""
+        """Yield the rows in order, in arrays of at most `rows` rows (n x columns); empty cells are NaN.
+
+        Raises
+        ------
+        ValueError
+            If a list has another length than the first, or a column of bytes or booleans has empty cells.
+        """
         _, parquet = import_pyarrow("reading .parquet")
         for part in self.parts:
-            # without the read-ahead of whole row groups, of which one can be larger than memory
+            # no read-ahead of whole row groups: one can be larger than memory
             with parquet.ParquetFile(part, buffer_size=_COLUMN_BUFFER, pre_buffer=False) as file:
                 for batch in file.iter_batches(batch_size=rows, columns=self.names):
                     yield self._array(batch.select(self.names), part)
@@ -57,22 +63,27 @@ class Table(NamedTuple):
         return array
 
 
-def table(path: Path, columns: Sequence[str] | None = None) -> Table:
-    """Look at the file or the folder `path`; `columns` are those to read, in this order, or None for all.
+def open_table(path: Path, columns: Sequence[str] | None = None) -> Table:
+    """Read the header of a file or a folder of parts.
+
+    Parameters
+    ----------
+    path : a .parquet file, or a folder of such.
+    columns : names of the columns to read, in this order; None for all.
 
     Raises
     ------
     ImportError
-        If there is no pyarrow.
+        If pyarrow is not installed.
     FileNotFoundError
         If there is nothing at `path`.
     ValueError
-        If it is damaged, empty, lacks one of `columns`, or holds something else than numbers.
+        If the file is damaged or empty, or has no column of that name, or one that does not hold numbers.
     """
     pyarrow, parquet = import_pyarrow("reading .parquet")
     if not path.exists():
         raise FileNotFoundError(f"There is no file or folder {path}.")
-    parts = parts_of(path) if path.is_dir() else [path]
+    parts = list_parts(path) if path.is_dir() else [path]
     if not parts:
         raise ValueError(f"{path} must hold {SUFFIX} files. It holds none.")
     n, schemas = 0, []
@@ -93,7 +104,7 @@ def table(path: Path, columns: Sequence[str] | None = None) -> Table:
     width, dtypes = None, set()
     if len(names) == 1 and hasattr(schema.field(names[0]).type, "value_type"):
         width = _width(parts, names[0])
-    for part, schema in zip(parts, schemas, strict=True):  # each has dtypes of its own
+    for part, schema in zip(parts, schemas, strict=True):  # parts may differ in dtypes
         for name in names:
             if name not in schema.names:
                 raise ValueError(f"{part} must have the columns of {parts[0]}. It has no {name!r}.")
@@ -109,18 +120,24 @@ def table(path: Path, columns: Sequence[str] | None = None) -> Table:
     return Table(parts, n, names, width, _dtype(list(dtypes)))
 
 
-def parts_of(folder: Path) -> list[Path]:
-    """The Parquet files in a folder."""
+def list_parts(folder: Path) -> list[Path]:
+    """Return the Parquet files in a folder, sorted by name."""
     return sorted(entry for entry in folder.iterdir() if entry.suffix.lower() == SUFFIX and entry.name[0] not in "._")
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether `path` is named as a Parquet file, or is a folder that holds some."""
-    return bool(parts_of(path)) if path.is_dir() else path.suffix.lower() == SUFFIX
+    """Return True if `path` has the suffix of a Parquet file, or is a folder with such files."""
+    return bool(list_parts(path)) if path.is_dir() else path.suffix.lower() == SUFFIX
 
 
 def import_pyarrow(what: str) -> tuple[Any, Any]:
-    """The modules pyarrow and pyarrow.parquet."""
+    """Return the modules pyarrow and pyarrow.parquet; `what` is the task that needs them.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is not installed.
+    """
     try:
         import pyarrow
         import pyarrow.compute
@@ -131,7 +148,7 @@ def import_pyarrow(what: str) -> tuple[Any, Any]:
 
 
 def _width(parts: list[Path], name: str) -> int:
-    """How many numbers the first list of a column has."""
+    """Return the number of numbers in the first list of a column."""
     _, parquet = import_pyarrow("reading .parquet")
     for part in parts:
         with parquet.ParquetFile(part) as file:
@@ -141,7 +158,7 @@ def _width(parts: list[Path], name: str) -> int:
 
 
 def _dtype(types: Sequence[Any]) -> np.dtype:
-    """A common dtype; whole numbers of more than a byte become floats, because their columns may have empty cells."""
+    """Return a common dtype. Whole numbers of more than a byte become floats, because there may be empty cells."""
     common = np.result_type(*types)
     if common.kind in "iu" and common.itemsize > 1:
         return np.dtype(np.float64 if common.itemsize > 2 else np.float32)

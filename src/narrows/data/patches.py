@@ -1,8 +1,7 @@
-"""Square pieces of images, cut anew each time: batches for networks that clean images of any size.
+"""Square pieces of images, drawn anew for each batch, for networks that clean images of any size.
 
-Example number i is a piece of a certain image, at a place and in one of eight orientations that are drawn whenever it
-is asked for; large images have more numbers. The draws are those of `narrows.rng`, which the training seeds and keeps
-in its checkpoints.
+Example i is a piece of a certain image. Its place and one of eight orientations are drawn each time; large images have
+more examples. The draws are those of `narrows.rng`, which the training seeds and saves in its checkpoints.
 """
 
 from __future__ import annotations
@@ -17,27 +16,27 @@ from narrows import rng
 from narrows.data.schema import Schema
 from narrows.types import Batch
 
-_FEWEST = 64  # pieces that there are of few and small images: each is another one anyway
-_RECORRUPTION = (0.2, 1.0)  # of the noise level, that a recorrupted piece is given on top
+_FEWEST = 64  # least number of examples, also of few and small images
+_RECORRUPTION = (0.2, 1.0)  # range of a, see `Patches`
 
 
 class Patches:
-    """Pieces of images, to be trained on in the place of rows.
+    """Pieces of images as examples.
 
     Parameters
     ----------
-    images : arrays C x H x W of bytes, 16-bit integers or floats, of any sizes from `size` on; memory maps stay such.
-    size : pixels of a piece's side.
-    targets : clean partners of `images`, shape by shape; None where an image is its own.
-    levels : the noise level of each image on the [0, 1] scale, to learn from noisy images alone by recorruption (Pang
-        et al., 2021, https://arxiv.org/abs/2106.14346). For a piece y with Gaussian noise of level s, and a draw
+    images : arrays C x H x W of bytes, 16-bit integers or floats, with sides of at least `size`; memory maps stay such.
+    size : side of a piece in pixels.
+    targets : clean versions of `images`, of the same shapes; None if each image is its own target.
+    levels : noise level of each image on the [0, 1] scale, to learn from noisy images alone by recorruption (Pang et
+        al., 2021, https://arxiv.org/abs/2106.14346). For a piece y with Gaussian noise of level s, and a draw
         eps ~ N(0, I), the noise of the input y + a s eps and of the target y - s eps / a are uncorrelated, and so
-        independent: what best predicts the target is the clean piece. Here a is drawn for each piece, and pieces
-        weigh as the inverse of their targets' variance by that draw, 1 + 1 / a^2, in units of their own photo's s^2.
+        independent: the best prediction of the target is the clean piece. Here a is drawn for each piece. The weight
+        of a piece is the inverse variance of its target by that draw, 1 / (1 + 1 / a^2), in units of s^2.
     """
 
     has_neighbors = False
-    resident = False  # a GPU gets batches, and no recording of a step can hold how they are cut
+    resident = False  # pieces are cut on the CPU, and no CUDA graph can record that
 
     def __init__(
         self,
@@ -55,7 +54,7 @@ class Patches:
         self.schema = schema(len(images[0]), size)
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Patches:
-        """The same, with batches on `device`."""
+        """Return the same examples, with batches on `device` and in `dtype`."""
         self.device, self.dtype = device, dtype
         return self
 
@@ -63,25 +62,25 @@ class Patches:
         return len(self.image_of)
 
     def find_neighbors(self, k: int, among: Tensor, metric: str = "euclidean") -> None:
-        """Raise: a piece is another one each time, and has no nearest rows."""
+        """Raise TypeError: a piece is drawn anew each time, and has no nearest rows."""
         raise TypeError("Pieces of images have no neighbours: they are cut anew each time.")
 
     def batch(self, index: Tensor) -> Batch:
-        """A piece for each number in `index` (B integers): B x C x size x size."""
-        which = self.image_of[index.cpu().numpy()]
-        places, turns = rng.rand((len(which), 2)).numpy(), rng.randint(8, (len(which),)).tolist()
-        x = self._cut(self.images, which, places, turns)
+        """Return a piece for each number in `index` (B integers): B x C x size x size."""
+        numbers = self.image_of[index.cpu().numpy()]
+        places, turns = rng.rand((len(numbers), 2)).numpy(), rng.randint(8, (len(numbers),)).tolist()
+        x = self._cut(self.images, numbers, places, turns)
         if self.targets is not None:
-            return Batch(x, self._cut(self.targets, which, places, turns))
+            return Batch(x, self._cut(self.targets, numbers, places, turns))
         if self.levels is None:
             return Batch(x, x)
-        share = rng.uniform(*_RECORRUPTION, (len(which), 1, 1, 1)).to(x)
-        noise = self.levels[torch.from_numpy(which)].view(-1, 1, 1, 1).to(x) * rng.randn(x.shape).to(x)
+        share = rng.uniform(*_RECORRUPTION, (len(numbers), 1, 1, 1)).to(x)
+        noise = self.levels[torch.from_numpy(numbers)].view(-1, 1, 1, 1).to(x) * rng.randn(x.shape).to(x)
         return Batch(x + share * noise, x - noise / share, weight=(share**2 / (1 + share**2)).expand_as(x))
 
-    def _cut(self, images: Sequence[np.ndarray], which: np.ndarray, places: np.ndarray, turns: list[int]) -> Tensor:
-        pieces = np.empty((len(which), *self.schema.shape), np.float32)
-        for piece, number, place, turn in zip(pieces, which, places, turns, strict=True):
+    def _cut(self, images: Sequence[np.ndarray], numbers: np.ndarray, places: np.ndarray, turns: list[int]) -> Tensor:
+        pieces = np.empty((len(numbers), *self.schema.shape), np.float32)
+        for piece, number, place, turn in zip(pieces, numbers, places, turns, strict=True):
             image = images[number]
             top, left = (place * (np.array(image.shape[1:]) - self.size + 1)).astype(int)
             cut = image[:, top : top + self.size, left : left + self.size]
@@ -91,13 +90,11 @@ class Patches:
 
 
 def schema(channels: int, size: int) -> Schema:
-    """Of pieces: in [0, 1] but for their noise, which knows no bounds."""
-    nought, one = (0.0,), (1.0,)
-    return Schema(
-        "image", (channels, size, size), "chw", "float32", "real", nought, one, channels * nought, channels * one
-    )
+    """Return the schema of pieces: on the scale [0, 1], but real numbers, because noise has no bounds."""
+    zero, one = (0.0,), (1.0,)
+    return Schema("image", (channels, size, size), "chw", "float32", "real", zero, one, channels * zero, channels * one)
 
 
 def white(dtype: np.dtype) -> float:
-    """The value that stands for 1 in images of `dtype`: 255, 65535, or 1 for floats."""
+    """Return the value of white in images of `dtype`: 255, 65535, or 1 for floats."""
     return float(np.iinfo(dtype).max) if dtype.kind == "u" else 1.0

@@ -1,6 +1,6 @@
-"""Rows in the right place: on the device in their own dtype if they fit, else gathered batch by batch.
+"""Rows of an array as examples: on the device in their own dtype if they fit, else copied there batch by batch.
 
-Both give the same batches for the same indices. There is no Python object per row: a batch is one gather.
+Both give the same batches for the same indices. A batch is one gather, without a Python object for each row.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from narrows.data.neighbors import nearest_rows
 from narrows.data.schema import Schema
 from narrows.types import Batch
 
-_SHARE = 0.5  # of the device's free memory that data may take
+_SHARE = 0.5  # largest share of the device's free memory for data
 
 
 class Rows:
@@ -24,10 +24,10 @@ class Rows:
     Parameters
     ----------
     X : array (n x ...), as `narrows.data.as_rows` gives it; a memory map stays one on the CPU.
-    schema : what one example is.
-    device : where batches are wanted.
-    dtype : of the batches; the rows keep their own.
-    labels : n integers or None, which of the schema's classes each example is of.
+    schema : description of the examples.
+    device : device of the batches.
+    dtype : dtype of the batches; the rows keep their own.
+    labels : n integers, the number of each example's class in the schema; None without labels.
     """
 
     has_neighbors = True
@@ -45,45 +45,45 @@ class Rows:
         rows = as_shared_tensor(X)
         self.resident = device.type == "cpu" or (device.type == "cuda" and _fits(rows, device))
         self.rows = rows.to(device) if self.resident else rows
-        self.neighbours: Tensor | None = None
+        self.neighbors: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Rows:
-        """The same examples, with batches on `device` and in `dtype`."""
+        """Return the same examples, with batches on `device` and in `dtype`."""
         labels = None if self.labels is None else self.labels.cpu().numpy()
         return Rows(self.rows.cpu().numpy(), self.schema, device, dtype, labels)
 
     def batch(self, index: Tensor) -> Batch:
-        """The examples at `index` (B integers, on the device), in the model's units."""
+        """Return the examples at `index` (B integers, on the device), in the model's units."""
         x, label, neighbor = self._at(index), None, None
         if self.labels is not None:
             label = self.labels.index_select(0, index)
-        if self.neighbours is not None:
-            drawn = rng.randint_like(index, self.neighbours.shape[1])
-            neighbor = self._at(self.neighbours[index, drawn].long())
+        if self.neighbors is not None:
+            draw = rng.randint_like(index, self.neighbors.shape[1])
+            neighbor = self._at(self.neighbors[index, draw].long())
         return Batch(x, x, label=label, neighbor=neighbor)
 
     def find_neighbors(self, k: int, among: Tensor, metric: str = "euclidean") -> None:
-        """Have each batch bring a neighbour of each example, drawn from its `k` nearest rows `among` those."""
-        self.neighbours = nearest_rows(self._flat, len(self), among, k, metric)
+        """Let each batch have `Batch.neighbor`, drawn for each example from its `k` nearest of the rows `among`."""
+        self.neighbors = nearest_rows(self._flat, len(self), among, k, metric)
 
     def _at(self, index: Tensor) -> Tensor:
-        return self._prepared(self.rows.index_select(0, index if self.resident else index.cpu()))
+        return self._prepare(self.rows.index_select(0, index if self.resident else index.cpu()))
 
     def _flat(self, index: Tensor) -> Tensor:
         x = self._at(index).flatten(1).float()
         return x.log1p() if self.schema.support == "count" else x
 
-    def _prepared(self, rows: Tensor) -> Tensor:
+    def _prepare(self, rows: Tensor) -> Tensor:
         if self.device.type == "cuda" and not self.resident:
             rows = rows.pin_memory().to(self.device, non_blocking=True)
         return self.schema.prepare(rows, self.dtype).to(self.device)
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory of a CUDA device that tensors can have: what is free there, and what torch keeps from those before."""
+    """Return the bytes of a CUDA device that tensors can use: its free memory, and the unused part of torch's cache."""
     free: int = torch.cuda.mem_get_info(device)[0]
     return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 

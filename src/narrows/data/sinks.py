@@ -1,6 +1,6 @@
-"""Where blocks of rows go, one after the other: an array, or a file that is whole or not there at all.
+"""Sinks: targets for blocks of rows. A sink is an array, or a file that is written completely or not at all.
 
-Every sink has two methods, `write(block)` and `finish()`; `opened` makes the one that fits.
+Every sink has two methods, `write(block)` and `finish()`; `open_sink` makes one for a given target.
 """
 
 from __future__ import annotations
@@ -20,31 +20,37 @@ from narrows.data.parquet import import_pyarrow
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (".npy", ".parquet", *DELIMITERS)
-_PIECE = 4096  # rows turned into text at once: as text a number takes 128 bytes
-_GROUP_NUMBERS = 1 << 22  # in a row group of Parquet, at least: small groups are slow to read
+_PIECE = 4096  # rows to convert to text at once: as text a number takes 128 bytes
+_GROUP_NUMBERS = 1 << 22  # least number of entries in a row group of Parquet: small groups are slow to read
 
 
 class Sink(ABC):
-    """Abstract: takes blocks of rows in order."""
+    """Abstract: a target for blocks of rows, which come in order."""
 
     @abstractmethod
     def write(self, block: np.ndarray) -> None:
-        """Take the next rows; all blocks have one dtype and one shape of an example."""
+        """Write the next rows. All blocks have the same dtype and the same shape of a row.
+
+        Raises
+        ------
+        ValueError
+            If the rows do not fit the target.
+        """
 
     @abstractmethod
     def finish(self) -> Any:
-        """After the last block: what the caller gets."""
+        """Complete the target after the last block, and return the array, or None for a file."""
 
 
 class Memory(Sink):
-    """A new array, of the right size from the start where `n` is known, else growing by doubling."""
+    """A new array. It has its final size from the start if `n` is known, else it grows by doubling."""
 
     def __init__(self, n: int | None = None) -> None:
         self.n, self.filled = n, 0
         self.array: np.ndarray | None = None
 
     def write(self, block: np.ndarray) -> None:
-        """Copy the rows in."""
+        """Copy the rows into the array."""
         end = self.filled + len(block)
         if self.array is None:
             self.array = np.empty((self.n or len(block), *block.shape[1:]), block.dtype)
@@ -54,21 +60,27 @@ class Memory(Sink):
         self.filled = end
 
     def finish(self) -> np.ndarray:
-        """The array."""
+        """Return the array."""
         assert self.array is not None
         if self.filled < len(self.array):
             self.array.resize((self.filled, *self.array.shape[1:]), refcheck=False)
         return self.array
 
 
-class Given(Sink):
-    """An array that the user made, a memory map for example; it must have room for exactly what comes."""
+class UserArray(Sink):
+    """An array of the user, a memory map for example. It must have one row for each example."""
 
     def __init__(self, array: np.ndarray) -> None:
         self.array, self.filled = array, 0
 
     def write(self, block: np.ndarray) -> None:
-        """Copy the rows in; numbers may become narrower floats, and no float becomes an integer."""
+        """Copy the rows into the array. Floats may become narrower floats, but never integers.
+
+        Raises
+        ------
+        ValueError
+            If the rows have another shape or dtype than the array, or are too many.
+        """
         end = self.filled + len(block)
         if self.array.shape[1:] != block.shape[1:] or end > len(self.array):
             raise ValueError(
@@ -81,44 +93,50 @@ class Given(Sink):
         self.filled = end
 
     def finish(self) -> np.ndarray:
-        """The array."""
+        """Return the array.
+
+        Raises
+        ------
+        ValueError
+            If fewer rows came than the array has.
+        """
         if self.filled != len(self.array):
             raise ValueError(f"The array to write to has {len(self.array):,} rows. {self.filled:,} examples came.")
         return self.array
 
 
 class Npy(Sink):
-    """The .npy format, whose header says how many rows there are: it is written again at the end."""
+    """A .npy file. Its header has the number of rows, so it is written again at the end."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self.stream, self.filled, self.start = stream, 0, 0
-        self.like: np.ndarray | None = None
+        self.template: np.ndarray | None = None
 
     def write(self, block: np.ndarray) -> None:
         """Append the rows."""
-        if self.like is None:
-            self.like = block[:0]
+        if self.template is None:
+            self.template = block[:0]
             self._write_header()
             self.start = self.stream.tell()
-        assert block.dtype == self.like.dtype
+        assert block.dtype == self.template.dtype
         self.stream.write(np.ascontiguousarray(block).data)
         self.filled += len(block)
 
     def finish(self) -> None:
-        """Put the right number of rows in front; NumPy leaves room for it in every header."""
+        """Write the number of rows into the header, in which NumPy leaves room for it."""
         self.stream.seek(0)
         self._write_header()
         assert self.stream.tell() == self.start
 
     def _write_header(self) -> None:
-        assert self.like is not None
-        kind = np.lib.format.dtype_to_descr(self.like.dtype)
-        header = {"descr": kind, "fortran_order": False, "shape": (self.filled, *self.like.shape[1:])}
+        assert self.template is not None
+        kind = np.lib.format.dtype_to_descr(self.template.dtype)
+        header = {"descr": kind, "fortran_order": False, "shape": (self.filled, *self.template.shape[1:])}
         np.lib.format.write_array_header_1_0(self.stream, header)
 
 
 class Text(Sink):
-    """Lines of numbers, as .csv or .tsv, that read back as the same values."""
+    """A .csv or .tsv file, whose numbers read back as the same values."""
 
     def __init__(self, stream: TextIO, path: Path, columns: Sequence[str] | None, delimiter: str) -> None:
         self.writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
@@ -133,15 +151,15 @@ class Text(Sink):
         if table.dtype == bool:
             table = table.astype(np.uint8)  # "True" would not read back as a number
         for start in range(0, len(table), _PIECE):
-            # astype(str) writes the shortest digits that read back as the same number, of float32 too.
+            # astype(str) writes the shortest text that reads back as the same number, for float32, too.
             self.writer.writerows(table[start : start + _PIECE].astype(str).tolist())
 
     def finish(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: all rows are written."""
 
 
 class Parquet(Sink):
-    """A .parquet file with a column for each number; `columns` names them, x0, x1, ... else."""
+    """A .parquet file with a column for each number, named by `columns`, or x0, x1, ... without names."""
 
     def __init__(self, temporary: Path, path: Path, columns: Sequence[str] | None) -> None:
         self.pyarrow, self.parquet = import_pyarrow("writing .parquet")
@@ -150,59 +168,61 @@ class Parquet(Sink):
         self.held: list[np.ndarray] = []
 
     def write(self, block: np.ndarray) -> None:
-        """Append the rows, in groups of some size."""
+        """Collect the rows, and write them in large groups."""
         self.held.append(as_table(block, self.path, self.columns))
         if sum(table.size for table in self.held) >= _GROUP_NUMBERS:
             self._write_held()
 
     def finish(self) -> None:
-        """Write what is held, and the footer."""
+        """Write the last group and the footer."""
         self._write_held()
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self.writer is not None:
             self.writer.close()
 
     def _write_held(self) -> None:
         if not self.held:
             return
-        whole = np.concatenate(self.held)
+        rows = np.concatenate(self.held)
         self.held = []
-        names = list(self.columns or (f"x{i}" for i in range(whole.shape[1])))
-        table = self.pyarrow.table([np.ascontiguousarray(column) for column in whole.T], names=names)
+        names = list(self.columns or (f"x{i}" for i in range(rows.shape[1])))
+        table = self.pyarrow.table([np.ascontiguousarray(column) for column in rows.T], names=names)
         if self.writer is None:
             self.writer = self.parquet.ParquetWriter(self.temporary, table.schema)
-        self.writer.write_table(table, row_group_size=len(whole))
+        self.writer.write_table(table, row_group_size=len(rows))
 
 
 @contextlib.contextmanager
-def opened(
+def open_sink(
     target: str | os.PathLike[str] | np.ndarray | None, n: int | None = None, columns: Sequence[str] | None = None
 ) -> Iterator[Sink]:
-    """The sink that writes to `target`; a file takes its place when the block ends without an error.
+    """Yield the sink that writes to `target`. A file appears when the block ends without an error.
 
     Parameters
     ----------
     target : None for a new array, an array to fill, or the path of a .npy, .parquet, .csv or .tsv file.
-    n : how many rows will come, if that is known.
-    columns : the names of a table's columns. A .npy file has no place for names and gets none.
+    n : number of rows that will come; None if it is not known.
+    columns : names of a table's columns; None without names. A .npy file cannot hold them.
 
     Raises
     ------
     ValueError
-        For another suffix, or for what does not fit `target`.
+        If the path has another suffix, or the rows do not fit `target`.
     TypeError
-        For another kind of target.
+        If `target` is none of these.
+    ImportError
+        If a .parquet file is to be written without pyarrow.
     OSError
-        If the system refuses, for example because the disk is full; what stood at the path is untouched.
+        If the file cannot be written, for example because the disk is full; an old file at the path is unchanged.
     """
     if target is None:
         yield Memory(n)
         return
     if isinstance(target, np.ndarray):
-        yield Given(target)
+        yield UserArray(target)
         return
     if not isinstance(target, (str, os.PathLike)):
         raise TypeError(f"A sink must be None, an array or a path. Got {type(target).__name__}.")
@@ -221,7 +241,13 @@ def opened(
 
 
 def check_path(path: str | os.PathLike[str]) -> Path:
-    """`path` with the home folder filled in, if its suffix is one of `SUFFIXES`."""
+    """Return `path` with ~ replaced by the home folder.
+
+    Raises
+    ------
+    ValueError
+        If its suffix is none of `SUFFIXES`.
+    """
     path = Path(path).expanduser()
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"Cannot write an array to {path}: the name must end in {', '.join(SUFFIXES)}.")
@@ -229,7 +255,13 @@ def check_path(path: str | os.PathLike[str]) -> Path:
 
 
 def as_table(array: np.ndarray, path: Path, columns: Sequence[str] | None) -> np.ndarray:
-    """`array` with two axes; one axis becomes one column."""
+    """Return `array` with two axes, rows and columns; an array of one axis becomes one column.
+
+    Raises
+    ------
+    ValueError
+        If it has more axes, or another number of columns than `columns`.
+    """
     table = array.reshape(-1, 1) if array.ndim == 1 else array
     if table.ndim != 2:
         raise ValueError(f"Cannot write {path}: a table has 1 or 2 axes, the array has {array.ndim}. Use .npy.")

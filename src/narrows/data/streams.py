@@ -1,7 +1,7 @@
-"""Where blocks of rows come from: anything that holds examples, a piece at a time.
+"""Sources: blocks of rows from files, arrays and iterators.
 
-A source is read once, in order. Nothing is converted here, and what is mapped into memory is not touched: who takes a
-block reads it, in a thread of its own if that is wanted.
+A source is read once, in order. Nothing is converted here, and blocks of a memory map are not read here but by the
+caller, for instance in another thread.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 from narrows.data import files, parquet
 from narrows.data.arrays import as_array, check_numeric
 
-_AHEAD = 32 << 20  # bytes of a mapped file that the system is asked to have read before they are wanted
-_BEHIND = 32 << 20  # bytes that stay mapped after they were handed out: more than are being worked on
+_AHEAD = 32 << 20  # bytes of a mapped file that the system reads ahead
+_BEHIND = 32 << 20  # bytes that stay mapped behind the last block: more than the caller still works on
 
 
 class Source(NamedTuple):
@@ -26,9 +26,9 @@ class Source(NamedTuple):
 
     Attributes
     ----------
-    blocks : from a number of rows to an iterator of arrays with that many, the last with fewer.
-    n : how many examples there are, or None where only the end tells.
-    columns : the names of the columns, if they have names.
+    blocks : function from a number of rows to an iterator of arrays with that many rows; the last may have fewer.
+    n : number of examples; None if it is not known before the end.
+    columns : names of the columns; None without names.
     """
 
     blocks: Callable[[int], Iterator[np.ndarray]]
@@ -36,56 +36,56 @@ class Source(NamedTuple):
     columns: list[str] | None = None
 
 
-def source(X: Any, owner: str, columns: Sequence[str] | None = None) -> Source | None:
-    """The blocks of `X`, or None where it is in memory as a whole: an array, a tensor, a data frame, a list of rows.
+def open_source(X: Any, owner: str, columns: Sequence[str] | None = None) -> Source | None:
+    """Return X as a source of blocks, or None if it is in memory: an array, a tensor, a data frame, a list of rows.
 
     Parameters
     ----------
-    X : a path: a .parquet file, a folder of such, or whatever `narrows.data.files.read` takes (.npy is mapped); or an
-        iterator of arrays with any numbers of rows; a `Source` is handed back.
-    owner : who asks, for messages.
-    columns : those to read, in this order, of a table or of data frames, wherever they stand there; None for all.
+    X : path of a .parquet file, of a folder of such, or of anything that `narrows.data.files.read` takes (.npy is
+        mapped); or an iterator of arrays with any numbers of rows; or a `Source`, which is returned.
+    owner : name of the caller, for messages.
+    columns : names of the columns of a table or of data frames to read, in this order; None for all.
 
     Raises
     ------
     ImportError
         If a Parquet file is to be read without pyarrow.
     OSError, TypeError, ValueError
-        If `X` cannot be read or is none of these.
+        If X cannot be read, or is none of these.
     """
     if isinstance(X, Source):
         return X
     if isinstance(X, (str, os.PathLike)):
         path = Path(X).expanduser()
         if parquet.is_parquet(path):
-            table = parquet.table(path, columns)
+            table = parquet.open_table(path, columns)
             names = table.names if table.width is None else None
-            return Source(lambda rows: regrouped(table.batches(rows), rows), table.n, names)
-        found = files.read(path).ordered(columns)
-        return of_array(found.X)._replace(columns=found.columns)
+            return Source(lambda rows: regroup(table.batches(rows), rows), table.n, names)
+        dataset = files.read(path).ordered(columns)
+        return from_array(dataset.X)._replace(columns=dataset.columns)
     if hasattr(X, "__array__") or hasattr(X, "iloc") or isinstance(X, (list, tuple)):
         return None
     if isinstance(X, Iterable):
-        # a copy, because an iterator may fill the same array again while the last block is still worked on
-        arrays = (np.array(check_numeric(as_array(_chosen(piece, columns), owner), owner)) for piece in X)
-        return Source(lambda rows: regrouped(arrays, rows))
+        # a copy, because an iterator may overwrite its array while the last block is still in use
+        arrays = (np.array(check_numeric(as_array(_select_columns(piece, columns), owner), owner)) for piece in X)
+        return Source(lambda rows: regroup(arrays, rows))
     raise TypeError(f"{owner} reads arrays, paths and iterators of arrays. Got {type(X).__name__}.")
 
 
-def _chosen(piece: Any, columns: Sequence[str] | None) -> Any:
-    """The `columns` of a data frame; anything else as it is."""
+def _select_columns(piece: Any, columns: Sequence[str] | None) -> Any:
+    """Return the `columns` of a data frame; anything else unchanged."""
     if columns is None or not (hasattr(piece, "iloc") and hasattr(piece, "columns")):
         return piece
-    return piece.iloc[:, files.places(columns, [str(name) for name in piece.columns], "Each data frame")]
+    return piece.iloc[:, files.column_indices(columns, [str(name) for name in piece.columns], "Each data frame")]
 
 
-def of_array(X: np.ndarray) -> Source:
-    """The blocks of an array: views of it. Of a mapped file only a window is resident, and read ahead."""
+def from_array(X: np.ndarray) -> Source:
+    """Return a source whose blocks are views of X (n x ...). A mapped file is read through a window."""
     return Source(lambda rows: _views(X, rows), len(X))
 
 
-def regrouped(arrays: Iterable[np.ndarray], rows: int) -> Iterator[np.ndarray]:
-    """The rows of `arrays` in blocks of `rows`, the last of fewer."""
+def regroup(arrays: Iterable[np.ndarray], rows: int) -> Iterator[np.ndarray]:
+    """Yield the rows of `arrays` in blocks of `rows` rows; the last may have fewer."""
     held: list[np.ndarray] = []
     n = 0
     for array in arrays:
@@ -112,28 +112,28 @@ def _views(X: np.ndarray, rows: int) -> Iterator[np.ndarray]:
 
 
 class _Window:
-    """The part of a mapped file that is in memory: what comes soon is asked for, what lies behind is given back.
+    """The part of a mapped file that is in memory: pages ahead are requested, and pages behind are released.
 
-    Pages given back stay in the system's cache; they no longer count as the process's own.
+    Released pages stay in the system's cache, but no longer count as memory of the process.
 
     Parameters
     ----------
-    mapped : the map.
-    start : where in it the rows begin, in bytes.
+    mapped : the memory map.
+    start : offset of the first row in it, in bytes.
     """
 
     def __init__(self, mapped: mmap.mmap, start: int) -> None:
         self.mapped, self.start = mapped, start
-        self.asked = self.kept = start  # up to where the system was asked to read, and from where pages are kept
+        self.requested = self.released = start  # ends of what was requested and of what was released, in bytes
 
     @classmethod
     def of(cls, X: np.ndarray) -> _Window | None:
-        """The window of rows that lie in a mapped file one after the other, None for other arrays."""
+        """Return the window of rows that are contiguous in a mapped file, or None for other arrays."""
         base: Any = X
         while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
             base = base.base
         mapped = getattr(base, "_mmap", None)
-        # a private map ("c") would lose what was written to it
+        # a private map ("c") would lose its changes
         if not isinstance(mapped, mmap.mmap) or base.mode == "c" or not X.flags.c_contiguous:
             return None
         if not hasattr(mapped, "madvise"):  # Windows
@@ -141,15 +141,15 @@ class _Window:
         return cls(mapped, X.ctypes.data - np.frombuffer(mapped, np.uint8).ctypes.data)
 
     def move(self, start: int, stop: int) -> None:
-        """Bytes `start` to `stop` of the rows are wanted next."""
+        """Move the window to the bytes `start` to `stop` of the rows, which are needed next."""
         first, last = self.start + start, self.start + stop
         ahead = min(last + _AHEAD, len(self.mapped))
-        if ahead > self.asked:
-            self._advise(mmap.MADV_WILLNEED, self.asked, ahead)
-            self.asked = ahead
-        if first - _BEHIND > self.kept:
-            self._advise(mmap.MADV_DONTNEED, self.kept, first - _BEHIND)
-            self.kept = first - _BEHIND
+        if ahead > self.requested:
+            self._advise(mmap.MADV_WILLNEED, self.requested, ahead)
+            self.requested = ahead
+        if first - _BEHIND > self.released:
+            self._advise(mmap.MADV_DONTNEED, self.released, first - _BEHIND)
+            self.released = first - _BEHIND
 
     def _advise(self, option: int, start: int, stop: int) -> None:
         start -= start % mmap.PAGESIZE

@@ -1,7 +1,7 @@
 """The scikit-learn surface: AE, VAE, DAE, SAE, and an estimator for any other recipe.
 
-A class takes its parameters from its recipe's signature and from `signature.TRAINING`, so what a parameter is called,
-must be and does is said once. Constructors only store; everything learned ends in an underscore.
+The parameters of a class come from its recipe's signature and from `signature.TRAINING`, so that the name, rule and
+help of a parameter are in one place. Constructors only store; names of fitted attributes end with an underscore.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""The dial "more of this": the direction in which codes go as something grows."""
+"""The dial "more of this": the direction in which codes move as an attribute grows."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from narrows.params import Integer
+
 
 class Attribute(NamedTuple):
-    """The dial "more of this": where codes go as something grows.
+    """A direction in which codes move as an attribute of the examples grows: the dial "more of this".
 
     Attributes
     ----------
-    direction : (L,) of length 1.
-    scale : how far codes go along it while the attribute grows by 1; for what is or is not there, the distance between
-        the mean code without and the mean code with it.
-    spread : the standard deviation of codes along it.
+    direction : (L,) unit vector.
+    scale : distance that codes move along it while the attribute grows by 1. For an attribute of 0 or 1 it is the
+        distance between the two mean codes.
+    spread : standard deviation of codes along it.
     """
 
     direction: np.ndarray
@@ -24,12 +26,12 @@ class Attribute(NamedTuple):
 
 
 def find_attribute(z: np.ndarray, y: Any) -> Attribute:
-    """Find the direction in which codes z (n x L) go as y (n numbers or booleans) grows: cov(z, y) / var(y).
+    """Find the direction in which codes z (n x L) move as y (n numbers or booleans) grows: cov(z, y) / var(y).
 
     Raises
     ------
     ValueError
-        If `y` is not one finite number or boolean for each code, does not vary, or goes with no component.
+        If `y` does not hold one finite number or boolean for each code, does not vary, or goes with no component.
     """
     amount = np.asarray(y)
     if amount.shape != (len(z),) or amount.dtype.kind not in "biuf" or not np.isfinite(amount).all():
@@ -47,3 +49,36 @@ def find_attribute(z: np.ndarray, y: Any) -> Attribute:
         raise ValueError("No component of the codes goes with `y`: there is no direction to move in.")
     direction = slope / scale
     return Attribute(direction, scale, float((z @ direction).std()))
+
+
+def dial_directions(components: Any, scale: np.ndarray) -> list[tuple[np.ndarray, float]]:
+    """Return the direction (L,) and the spread of each dial that `traverse` turns.
+
+    Parameters
+    ----------
+    components : indices of components, attributes, or one of them alone; None for all components.
+    scale : (L,) spread of each component.
+
+    Raises
+    ------
+    ValueError
+        If there are no components, or one of them does not exist.
+    """
+    n = len(scale)
+    requests = range(n) if components is None else components
+    if isinstance(requests, Attribute) or not isinstance(requests, (list, tuple, range, np.ndarray)):
+        requests = [requests]
+    dials = []
+    for request in requests:
+        if isinstance(request, Attribute) and request.direction.shape == (n,):
+            dials.append((request.direction, request.spread))
+        elif Integer(0, n - 1).accepts(request):
+            dials.append((np.eye(n)[request], float(scale[request])))
+        else:
+            dials = []
+            break
+    if not dials:
+        raise ValueError(
+            f"The `components` parameter of traverse must hold ints from 0 to {n - 1}. Got {components!r}."
+        )
+    return dials

@@ -73,7 +73,7 @@ class AE(Shared):
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int = 0,
     ) -> None:
-        """The plain autoencoder: as many outputs as inputs, and a few numbers between.
+        """The plain autoencoder: as many outputs as inputs, and a code of a few numbers between them.
 
         With `hidden=()` it is linear, and its codes span the subspace of PCA.
 
@@ -193,9 +193,9 @@ class VAE(Shared):
         """The variational autoencoder: turn one dial a component, draw new examples, score any.
 
         The encoder gives a mean and a log standard deviation; z = mean + exp(log_std) * eps, pulled to N(0, I). After
-        fitting, components come in the order of what they carry (`components_kl_`), and those that carry nothing are
-        named (`unused_components_`). With `conditional=True` the decoder is told each example's label, so that
-        `sample(n, y=label)` is of that label.
+        fitting, components are in the order of the nats that they carry (`components_kl_`), and those that carry nothing
+        are listed (`unused_components_`). With `conditional=True` the decoder also gets the label of each example, so that
+        `sample(n, y=label)` draws examples of that label.
 
         Parameters
         ----------
@@ -315,10 +315,10 @@ class DAE(Shared):
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int = 0,
     ) -> None:
-        """The denoising autoencoder: `denoise` gives clean data out of noisy data.
+        """The denoising autoencoder: `denoise` cleans noisy data.
 
-        It trains on clean examples, to which it adds the noise itself. `n_components=None` has no narrow code, so that no
-        detail is lost: a U-Net for images; with a number it gives robust features, too.
+        It trains on clean examples, to which it adds noise. With `n_components=None` there is no narrow code, so that no
+        detail is lost: a U-Net for images. With a number it also gives robust features.
 
         Parameters
         ----------
@@ -431,9 +431,9 @@ class SAE(Shared):
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int = 0,
     ) -> None:
-        """The sparse autoencoder: many units, of which few are active for one example.
+        """The sparse autoencoder: many units, of which only a few are active for one example.
 
-        The decoder is a dictionary: each unit adds its own direction, so a unit's meaning can be looked at.
+        The decoder is a dictionary: each unit adds its own direction, so the meaning of a unit can be inspected.
 
         Parameters
         ----------
@@ -553,10 +553,10 @@ class MapAE(Shared):
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int = 0,
     ) -> None:
-        """The autoencoder as a map: what is near in the data is near in the code, and each place can be decoded.
+        """The autoencoder as a map: examples that are near in the data are near in the code, and each place can be decoded.
 
-        A map in two dimensions such as UMAP or t-SNE draw, made by an encoder: new examples find their place at once,
-        every place of the map can be decoded, and `trust` says how far each part can be relied upon.
+        It draws a map in two dimensions, as UMAP or t-SNE do, but by an encoder. New examples get their place at once,
+        every place can be decoded, and `trust` tells how reliable each part is.
 
         Parameters
         ----------
@@ -618,8 +618,8 @@ class MapAE(Shared):
 
         Attributes
         ----------
-        reference_codes_ : (r, n_components), the codes of some training examples.
-        reference_trust_ : (r,) the trust in each of them, in [0, 1].
+        reference_codes_ : (r, n_components) codes of some training examples.
+        reference_trust_ : (r,) trust in each of them, in [0, 1].
 
         Examples
         --------
@@ -953,4 +953,4 @@ def estimator(recipe: Literal["factorvae"]) -> type[FACTORVAE]: ...
 def estimator(recipe: Literal["vqvae"]) -> type[VQVAE]: ...
 @overload
 def estimator(recipe: str) -> type[Estimator]:
-    """The estimator class of a recipe; a recipe without one of its own gets a plain one."""
+    """Return the estimator class of a recipe. A recipe without a class of its own gets a generated one."""

@@ -1,8 +1,8 @@
-"""From codes to examples: the inverse, samples, dials, and ways between examples."""
+"""Generation: examples from codes, samples, dials, and paths between examples."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self, TypeVar, cast
@@ -14,17 +14,17 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from narrows.bottlenecks import lerp, slerp
-from narrows.data import Schema
-from narrows.estimators import labels, samplers
-from narrows.estimators.attributes import Attribute, find_attribute
+from narrows.estimators import samplers
+from narrows.estimators.attributes import Attribute, dial_directions, find_attribute
+from narrows.estimators.labels import Labelled, label_indices, learn_classes
 from narrows.estimators.samplers import Mixture, Sampler
 from narrows.estimators.signature import as_seed
-from narrows.model import Autoencoder, infer_label, inference_mode
+from narrows.model import inference_mode
 from narrows.params import Integer, OneOf, Parameter, Real
 
 
 def has_code(self: Any) -> bool:
-    """Whether there are codes at all; a denoiser with `n_components=None` has none."""
+    """Return True, or raise AttributeError for a denoiser with `n_components=None`, which has no codes."""
     if getattr(self, "n_components", None) is None:
         raise AttributeError(f"This {type(self).__name__} has no codes, because n_components=None. Pass a number.")
     return True
@@ -34,19 +34,17 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def needs_code(method: _Method) -> _Method:
-    """Hide `method` where there are no codes. Type checkers see it as it is, which scikit-learn's decorator hides."""
+    """Hide `method` of models without codes. Unlike scikit-learn's decorator it keeps the type of the method."""
     return cast(_Method, available_if(has_code)(method))
 
 
-class Generation(ABC):
-    """Abstract: what can be done with codes once there is a model.
+class Generation(Labelled):
+    """Abstract: methods that work with codes of a fitted model.
 
-    Where the model is conditional, `y` is one label for all examples or one for each; None has it inferred from the
-    examples (see `VAE.infer_labels`).
+    For a conditional model `y` is one label for all examples or one for each. None infers them from the examples (see
+    `VAE.infer_labels`).
     """
 
-    model_: Autoencoder
-    schema_: Schema
     code_mean_: np.ndarray
     code_std_: np.ndarray
     code_covariance_: np.ndarray
@@ -55,26 +53,26 @@ class Generation(ABC):
     report_: list[str]
 
     @abstractmethod
-    def _codes(self, X: Any) -> np.ndarray:
-        """The codes of X."""
+    def _compute_codes(self, X: Any) -> np.ndarray:
+        """Return the codes of X: n x L."""
 
     @abstractmethod
-    def _decoded(self, z: Tensor, draw: int | None = None, like: Any = None) -> Any:
-        """The examples at codes (and the labels' columns behind them), or drawn there with a seed."""
-
-    @abstractmethod
-    def prepared(self, X: Any) -> Tensor:
-        """X checked and on the model's scale."""
-
-    @abstractmethod
-    def applied(self, function: Any, rows: np.ndarray | Tensor) -> Tensor:
-        """`function` over many examples."""
+    def _decode(self, z: Tensor, draw: int | None = None, like: Any = None) -> Any:
+        """Decode codes (with the columns of their labels) to means, or with a seed `draw` to draws."""
 
     @needs_code
     def inverse_transform(self, Z: Any, y: Any = None) -> Any:
-        """The examples at the codes Z (n, n_components), in the form and the units of the data fitted on.
+        """Decode the codes Z to examples, in the form and the units of the training data.
 
-        A conditional model needs the labels `y`, too.
+        Parameters
+        ----------
+        Z : (n, n_components) finite numbers.
+        y : labels, one for all codes or (n,); required for a conditional model, not allowed for others.
+
+        Raises
+        ------
+        ValueError
+            If Z or y is not valid.
         """
         check_is_fitted(self)
         Z = np.asarray(Z)
@@ -85,38 +83,48 @@ class Generation(ABC):
             )
         if Z.dtype.kind not in "biuf" or not np.isfinite(Z).all():
             raise ValueError(f"Codes for {type(self).__name__} must be finite numbers.")
-        return self._decoded(self._joined(Z, y))
+        if self.model_.n_classes and y is None:
+            raise ValueError(f"Codes of a conditional {type(self).__name__} need their labels: pass `y`.")
+        return self._decode(self._with_labels(Z, self._label_columns(None, y, len(Z))))
 
     @needs_code
     def fit_sampler(self, X: Any, sampler: str | Sampler = "mixture", y: Any = None) -> Self:
-        """Learn where the codes of X lie, so that `sample` draws from there. The model itself stays as it is.
+        """Fit a density to the codes of X, so that `sample` draws from it. The model itself does not change.
 
-        Of a stochastic code one draw from each example's posterior is taken, since those are what the decoder knows.
-        With labels each has a mixture of its own, so that `sample(n, y=label)` is of that label with any model.
+        For a stochastic code the density is fitted to one draw from the posterior of each example, because the decoder
+        was trained on such draws. With labels there is a mixture for each, so that `sample(n, y=label)` works with any
+        model.
 
         Parameters
         ----------
         X : examples, best those that the model was fitted on.
-        sampler : "mixture" of Gaussians, as many as held-out codes ask for; "flow", a neural spline flow (extra
-            `flows`); or one with settings of its own, such as `narrows.estimators.samplers.Mixture(10)`.
-        y : the label of each example, or None; not for a flow.
+        sampler : "mixture", Gaussians whose number is chosen on held-out codes; "flow", a neural spline flow (extra
+            `flows`); or an unfitted sampler with its settings, such as `narrows.estimators.samplers.Mixture(10)`.
+        y : (n,) labels, or None; not for a flow.
 
         Returns
         -------
         self, with the sampler in `samplers_`; it is saved with the model.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not valid, the code is sparse, or there are fewer than 10 examples (for a label).
+        ImportError
+            If a flow is fitted without zuko.
         """
         check_is_fitted(self)
         self._check_can_sample()
-        found, seed = samplers.chosen(sampler), as_seed(self.random_state)
-        Z, owner = self._drawn(X, seed), type(self).__name__
-        if len(Z) < samplers.FEWEST:
-            raise ValueError(f"fit_sampler needs at least {samplers.FEWEST} examples. Got {len(Z)}.")
-        few, which = samplers.some(len(Z)), None
+        unfitted, seed = samplers.as_sampler(sampler), as_seed(self.random_state)
+        Z, owner = self._draw_codes(X, seed), type(self).__name__
+        if len(Z) < samplers.MIN_CODES:
+            raise ValueError(f"fit_sampler needs at least {samplers.MIN_CODES} examples. Got {len(Z)}.")
+        rows, class_indices = samplers.subsample(len(Z)), None
         if y is not None:
-            known = self.schema_ if self.model_.n_classes else labels.learned(self.schema_, y, len(Z), owner)
-            found.classes, which = known.classes, labels.numbers(y, known, len(Z), owner)[few]
-        others = {name: one for name, one in getattr(self, "samplers_", {}).items() if name != found.name}
-        self.samplers_ = {**others, found.name: found.fit(Z[few], seed, which)}
+            schema = self.schema_ if self.model_.n_classes else learn_classes(self.schema_, y, len(Z), owner)
+            unfitted.classes, class_indices = schema.classes, label_indices(y, schema, len(Z), owner)[rows]
+        others = {name: other for name, other in getattr(self, "samplers_", {}).items() if name != unfitted.name}
+        self.samplers_ = {**others, unfitted.name: unfitted.fit(Z[rows], seed, class_indices)}
         return self
 
     @needs_code
@@ -130,21 +138,30 @@ class Generation(ABC):
         random_state: Any = None,
         noise: bool = False,
     ) -> Any:
-        """New examples, decoded from new codes.
+        """Draw new codes and decode them to new examples.
 
         Parameters
         ----------
-        n_samples : how many.
-        y : one label for all of them or one for each, of a conditional model or of a sampler that was fitted with
-            labels; None has them as frequent as they were there.
-        sampler : where codes are drawn from. "prior": that of a stochastic code; "gaussian": a Gaussian with the mean
-            and the covariance of the training codes, one for each label of a conditional model; "mixture" or "flow":
-            what `fit_sampler` learned. "auto" is what `fit_sampler` learned last, otherwise the prior of a
-            stochastic code, and the Gaussian of a plain code and of a conditional model.
-        temperature : scales the spread of what is drawn; below 1 examples are more usual and less varied, and at 0 all
-            are at the centre (of each Gaussian of a mixture).
-        random_state : seed; None draws anew each time.
-        noise : whether each entry is drawn from the likelihood, or is its mean.
+        n_samples : number of examples, at least 1.
+        y : one label for all of them or one for each, with a conditional model or a sampler that was fitted with
+            labels; None draws labels by their frequency in the training data.
+        sampler : the distribution of the codes. "prior" is that of a stochastic code. "gaussian" has the mean and the
+            covariance of the training codes, for each label of a conditional model. "mixture" and "flow" are fitted by
+            `fit_sampler`. "auto" is the one that `fit_sampler` fitted last; without one it is the prior of a stochastic
+            code, and "gaussian" for a plain code and for a conditional model.
+        temperature : factor of the spread, 0 or more. Below 1 examples are more usual and less varied; at 0 all are at
+            the centre (of each Gaussian of a mixture).
+        random_state : seed; None draws new examples in each call.
+        noise : True to draw each entry from the likelihood; False for its mean.
+
+        Returns
+        -------
+        (n_samples, ...) examples, in the form and the units of the training data.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not valid, or the code has no such distribution.
         """
         check_is_fitted(self)
         Parameter("n_samples", 1, Integer(1), "").check("sample", n_samples)
@@ -155,21 +172,24 @@ class Generation(ABC):
         if y is None and n_classes:
             frequencies = np.asarray(self.schema_.frequencies)
             y = np.asarray(self.schema_.classes)[generator.choice(len(frequencies), n_samples, p=frequencies)]
-        which = None
+        class_indices = None
         if y is not None and source.classes is not None:
-            which = labels.numbers(y, replace(self.schema_, classes=source.classes), n_samples, owner)
-        z = source.draw(n_samples, generator, temperature, which).numpy()
-        told = np.empty((n_samples, 0)) if which is not None and not n_classes else self._told(None, y, n_samples)
-        return self._decoded(self._with(self._allowed(z), told), draw=as_seed(generator) if noise else None)
+            class_indices = label_indices(y, replace(self.schema_, classes=source.classes), n_samples, owner)
+        z = self._project(source.draw(n_samples, generator, temperature, class_indices).numpy())
+        if class_indices is not None and not n_classes:  # the sampler knows labels, the model does not
+            columns = np.empty((n_samples, 0))
+        else:
+            columns = self._label_columns(None, y, n_samples)
+        return self._decode(self._with_labels(z, columns), draw=as_seed(generator) if noise else None)
 
     @needs_code
     def sampler(self, name: str = "auto") -> Sampler:
-        """Where `sample` draws codes from: see there for the names. It draws codes and knows their density.
+        """Return the sampler that `sample` uses under that name. It draws codes and knows their density.
 
         Raises
         ------
         ValueError
-            If there is none of that name, or the code is sparse.
+            If there is no sampler of that name, or the code is sparse.
         """
         check_is_fitted(self)
         fitted = getattr(self, "samplers_", {})
@@ -193,50 +213,60 @@ class Generation(ABC):
     def traverse(
         self, X: Any = None, *, components: Any = None, n_steps: int = 9, span: float = 3.0, y: Any = None
     ) -> np.ndarray:
-        """One dial a component: each is turned while the others stay, and the examples are decoded.
+        """Turn the dial of each component while the others stay, and decode the examples.
 
         Parameters
         ----------
-        X : the example whose code is the start (its first row is taken); None starts from the centre of all codes.
-        components : which dials, numbers or what `attribute` gives; None for all, in the order of what they carry.
-        n_steps : positions of each dial.
-        span : how far each is turned to both sides, in standard deviations of the codes.
-        y : the label of a conditional model; None infers it from X, and is the most frequent without X.
+        X : examples; the code of the first one is the start. None starts from the mean of the training codes.
+        components : indices of components, or results of `attribute`; None for all, in the order of what they carry.
+        n_steps : number of positions of each dial, at least 2.
+        span : distance to turn a dial to both sides, in standard deviations of the codes.
+        y : label for a conditional model. None infers it from X; without X it is the most frequent one.
 
         Returns
         -------
         (dials, n_steps, ...) examples.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not valid.
         """
         check_is_fitted(self)
         Parameter("n_steps", 9, Integer(2), "").check("traverse", n_steps)
         Parameter("span", 3.0, Real(0, np.inf, open_high=True), "").check("traverse", span)
         n = self.model_.bottleneck.n_components
-        dials = self._dials(components)
-        start = self.code_mean_ if X is None else np.asarray(self._codes(X[:1]))[0]
+        dials = dial_directions(components, self.dial_scale())
+        start = self.code_mean_ if X is None else np.asarray(self._compute_codes(X[:1]))[0]
         start = start.astype(np.float64)
         z = np.empty((len(dials), n_steps, n))
         for row, (direction, spread) in zip(z, dials, strict=True):
-            # all but the part along the direction stays; e_i (e_i . z) is component i alone
-            turned = self.code_mean_ @ direction + spread * np.linspace(-span, span, n_steps)
-            row[:] = start - (start @ direction) * direction + turned[:, None] * direction
+            # only the part of z along the direction changes; for component i it is e_i (e_i . z)
+            positions = self.code_mean_ @ direction + spread * np.linspace(-span, span, n_steps)
+            row[:] = start - (start @ direction) * direction + positions[:, None] * direction
         if y is None and X is None and self.model_.n_classes:
             y = np.asarray(self.schema_.classes)[np.argmax(np.asarray(self.schema_.frequencies))]
-        told = self._told(None if X is None else X[:1], y, 1).repeat(len(dials) * n_steps, axis=0)
-        decoded = np.asarray(self._decoded(self._with(self._allowed(z.reshape(-1, n)), told)))
+        columns = self._label_columns(None if X is None else X[:1], y, 1).repeat(len(dials) * n_steps, axis=0)
+        decoded = np.asarray(self._decode(self._with_labels(self._project(z.reshape(-1, n)), columns)))
         return decoded.reshape(len(dials), n_steps, *self.schema_.user_shape)
 
     @needs_code
     def interpolate(self, a: Any, b: Any, *, n_steps: int = 9, path: str = "auto", y: Any = None) -> np.ndarray:
-        """The way from example `a` to example `b` through the codes, both included: (n_steps, ...).
+        """Return examples on a path through the codes, from example `a` to example `b`, both included: (n_steps, ...).
 
         Parameters
         ----------
-        n_steps : examples on the way.
-        path : "line", or "sphere": on the sphere about the origin, where the draws of a prior N(0, I) lie, while a
-            line cuts through its empty middle (White, Sampling generative networks, 2016,
-            https://arxiv.org/abs/1609.04468). "auto" is what suits the code: the sphere for that of a VAE, a line for
-            plain ones.
-        y : the labels of `a` and `b` (a pair, or one for both) where the model is conditional; None infers them.
+        a, b : one example each, of shape (...).
+        n_steps : number of examples on the path, at least 2.
+        path : "line", or "sphere" for an arc about the origin. Draws of a prior N(0, I) lie near a sphere, and a line
+            cuts through its empty middle (White, Sampling generative networks, 2016,
+            https://arxiv.org/abs/1609.04468). "auto" suits the code: a sphere for that of a VAE, a line for plain ones.
+        y : labels of `a` and `b` for a conditional model, a pair or one for both; None infers them.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not valid.
         """
         check_is_fitted(self)
         Parameter("n_steps", 9, Integer(2), "").check("interpolate", n_steps)
@@ -244,50 +274,63 @@ class Generation(ABC):
         pair = [
             example.to_frame().T if hasattr(example, "to_frame") else np.asarray(example)[None] for example in (a, b)
         ]
-        first, last = (torch.from_numpy(np.asarray(self._codes(example)).astype(np.float64))[0] for example in pair)
+        first, last = (
+            torch.from_numpy(np.asarray(self._compute_codes(example)).astype(np.float64))[0] for example in pair
+        )
         t = torch.linspace(0, 1, n_steps, dtype=torch.float64)[:, None]
         between = {"line": lerp, "sphere": slerp, "auto": self.model_.interpolate}[path]
-        given = [None, None] if y is None else np.broadcast_to(np.asarray(y), (2,)) if np.ndim(y) == 0 else list(y)
-        if len(given) != 2:
+        labels = [None, None] if y is None else np.broadcast_to(np.asarray(y), (2,)) if np.ndim(y) == 0 else list(y)
+        if len(labels) != 2:
             raise ValueError(f"The `y` parameter of interpolate must be a label, or a pair of them. Got {y!r} instead.")
-        told = [self._told(example, label, 1) for example, label in zip(pair, given, strict=True)]
-        label_probs = lerp(torch.from_numpy(told[0]), torch.from_numpy(told[1]), t)
-        z = torch.from_numpy(self._allowed(between(first, last, t).numpy()))
-        return np.asarray(self._decoded(torch.cat([z, label_probs], 1)))
+        columns = [self._label_columns(example, label, 1) for example, label in zip(pair, labels, strict=True)]
+        label_probs = lerp(torch.from_numpy(columns[0]), torch.from_numpy(columns[1]), t)
+        z = torch.from_numpy(self._project(between(first, last, t).numpy()))
+        return np.asarray(self._decode(torch.cat([z, label_probs], 1)))
 
     @needs_code
     def attribute(self, X: Any, y: Any) -> Attribute:
-        """Where codes go as `y` grows: the dial "more of this", for `move` and for `traverse`.
+        """Find the direction in which codes move as `y` grows: the dial "more of this", for `move` and `traverse`.
 
-        The slope of each component in `y`, cov(z, y) / var(y); where `y` is 0 or 1, the mean code of those with it less
-        the mean code of those without. (The weights of a classifier would be another direction: the one that tells
-        best, and not the one in which examples differ; Haufe et al., 2014,
+        It is the slope of each component in `y`, cov(z, y) / var(y). If `y` is 0 or 1, this is the mean code of the
+        examples with 1 minus the mean code of those with 0. (The weights of a classifier are another direction: they
+        separate examples best, but are not the direction in which examples differ; Haufe et al., 2014,
         https://doi.org/10.1016/j.neuroimage.2013.10.067.)
 
         Parameters
         ----------
-        X : examples.
-        y : how much each of them has of it: n numbers or booleans, such as `labels == 3`.
+        X : (n, ...) examples.
+        y : (n,) numbers or booleans, the amount of the attribute in each example, such as `labels == 3`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X or y is not valid, `y` does not vary, or no component of the codes goes with it.
         """
-        return find_attribute(np.asarray(self._codes(X)).astype(np.float64), y)
+        return find_attribute(np.asarray(self._compute_codes(X)).astype(np.float64), y)
 
     @needs_code
     def move(self, X: Any, attribute: Attribute, amount: Any = 1.0, *, y: Any = None) -> Any:
-        """X with more of an attribute, in the form and the units of X.
+        """Return X with more of an attribute, in the form and the units of X.
 
         Parameters
         ----------
-        attribute : what `attribute` gave.
-        amount : how much more: one number, or one for each example. For what is or is not there, 1 goes from without to
-            with it; negative numbers go back.
-        y : labels, where the model is conditional.
+        X : (n, ...) examples.
+        attribute : a result of the method `attribute`.
+        amount : increase in the units of the attribute's `y`, one number or (n,). If that was 0 or 1, an amount of 1
+            goes from examples with 0 to examples with 1. Negative numbers go back.
+        y : labels for a conditional model, one for all or (n,); None infers them.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not valid.
         """
         if not isinstance(attribute, Attribute):
             raise TypeError(
                 f"The `attribute` parameter of move must be what `attribute(X, y)` gives. Got "
                 f"{type(attribute).__name__} instead."
             )
-        z = np.asarray(self._codes(X)).astype(np.float64)
+        z = np.asarray(self._compute_codes(X)).astype(np.float64)
         if attribute.direction.shape != z.shape[1:]:
             raise ValueError(
                 f"The attribute is of codes with {len(attribute.direction)} components, and this {type(self).__name__} "
@@ -300,10 +343,10 @@ class Generation(ABC):
                 f"{amount!r} instead."
             )
         moved = z + (steps * attribute.scale).reshape(-1, 1) * attribute.direction
-        return self._decoded(self._with(self._allowed(moved), self._told(X, y, len(z))), like=X)
+        return self._decode(self._with_labels(self._project(moved), self._label_columns(X, y, len(z))), like=X)
 
     def dial_scale(self) -> np.ndarray:
-        """The length of one step of each dial: the prior's standard deviation, where it is known, or the codes'."""
+        """Return the standard deviation of each component: (L,), of the prior if known, otherwise of the codes."""
         code = self.model_.stochastic
         std = None if code is None else code.prior_std
         if std is None:
@@ -312,20 +355,21 @@ class Generation(ABC):
 
     # ---------------------------------------------------------------------------------------------- inside
 
-    def _fit_by_label(self, rows: np.ndarray, numbers: np.ndarray, seed: int) -> None:
-        """Where the codes of each class lie: not quite at the prior, and what lies elsewhere is of no class."""
-        known = np.flatnonzero(numbers >= 0)
-        known = known[samplers.some(len(known))]
-        counts = np.bincount(numbers[known], minlength=self.model_.n_classes)
-        if counts.min() < samplers.FEWEST:
+    def _fit_by_label(self, rows: np.ndarray, class_indices: np.ndarray, seed: int) -> None:
+        """Fit a Gaussian to the codes of each class. They are not quite at the prior, and other codes have no class."""
+        known = np.flatnonzero(class_indices >= 0)
+        known = known[samplers.subsample(len(known))]
+        counts = np.bincount(class_indices[known], minlength=self.model_.n_classes)
+        if counts.min() < samplers.MIN_CODES:
             self.report_.append(
                 f"A class has {counts.min()} labelled examples: codes are drawn from the prior rather than from a "
-                f"Gaussian for each class, which {samplers.FEWEST} examples would allow."
+                f"Gaussian for each class, which {samplers.MIN_CODES} examples would allow."
             )
             return
         assert self.schema_.classes is not None
-        found = samplers.by_label(self._drawn(rows[known], seed), numbers[known], self.schema_.classes, seed)
-        self.samplers_ = {"gaussian": found}
+        gaussian = Mixture(1)
+        gaussian.classes = self.schema_.classes
+        self.samplers_ = {"gaussian": gaussian.fit(self._draw_codes(rows[known], seed), seed, class_indices[known])}
 
     def _check_can_sample(self) -> str:
         """Return the default sampler's name; raise ValueError for codes without a distribution to draw from."""
@@ -335,65 +379,20 @@ class Generation(ABC):
             raise ValueError(f"{kind} has no distribution to draw from: fit a VAE to sample.")
         return default
 
-    def _drawn(self, X: Any, seed: int) -> Tensor:
-        """Codes as the decoder was shown them in the training: n x L, double precision."""
+    def _draw_codes(self, X: Any, seed: int) -> Tensor:
+        """Return codes like those that the decoder was trained on: n x L, float64, draws if the code is stochastic."""
         model, code = self.model_, self.model_.stochastic
         if code is None:
-            return torch.from_numpy(np.asarray(self._codes(X)).astype(np.float64))
+            return torch.from_numpy(np.asarray(self._compute_codes(X)).astype(np.float64))
         h = self.applied(model.encoder, self.prepared(X))
         eps = torch.randn(len(h), code.n_noise, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-        like = next(code.parameters(), eps)  # in double precision where the code has learned nothing itself
+        like = next(code.parameters(), eps)  # float64 for a code without parameters
         with inference_mode(model):
             z = code.sample(h.to(like), eps.to(like)).z.detach()
         return z.double().cpu()[:, model.order.cpu()]
 
-    def _dials(self, components: Any) -> list[tuple[np.ndarray, float]]:
-        """Direction and spread of each dial."""
-        n = self.model_.bottleneck.n_components
-        scale = self.dial_scale()
-        asked = range(n) if components is None else components
-        if isinstance(asked, Attribute) or not isinstance(asked, (list, tuple, range, np.ndarray)):
-            asked = [asked]
-        dials = []
-        for one in asked:
-            if isinstance(one, Attribute) and one.direction.shape == (n,):
-                dials.append((one.direction, one.spread))
-            elif Integer(0, n - 1).accepts(one):
-                dials.append((np.eye(n)[one], float(scale[one])))
-            else:
-                dials = []
-                break
-        if not dials:
-            raise ValueError(
-                f"The `components` parameter of traverse must hold ints from 0 to {n - 1}. Got {components!r}."
-            )
-        return dials
-
-    def _allowed(self, z: np.ndarray) -> np.ndarray:
-        """The codes nearest to z (n x L) that the bottleneck could give."""
-        like = next(self.model_.parameters())  # in whose dtype they will be decoded: Apple's GPUs know no float64
+    def _project(self, z: np.ndarray) -> np.ndarray:
+        """Return the nearest codes to z (n x L) that the bottleneck can give."""
+        like = next(self.model_.parameters())  # codes are decoded in its dtype: Apple's GPUs have no float64
         with inference_mode(self.model_):
             return self.model_.project(torch.from_numpy(z).to(like)).detach().cpu().double().numpy()
-
-    def _joined(self, z: np.ndarray, y: Any) -> Tensor:
-        """Codes with the columns of their labels."""
-        if self.model_.n_classes and y is None:
-            raise ValueError(f"Codes of a conditional {type(self).__name__} need their labels: pass `y`.")
-        return self._with(z, self._told(None, y, len(z)))
-
-    def _with(self, z: np.ndarray, told: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.concatenate([np.asarray(z, dtype=np.float64), told], axis=1))
-
-    def _told(self, X: Any, y: Any, n: int) -> np.ndarray:
-        """The columns of `n` labels, those of X inferred where `y` is None: n x C, no columns without classes."""
-        n_classes, owner = self.model_.n_classes, type(self).__name__
-        if n_classes == 0:
-            if y is not None:
-                raise ValueError(f"This {owner} knows no labels, so `y` says nothing to it. Fit with conditional=True.")
-            return np.empty((n, 0))
-        if y is None:
-            return self._inferred(X).astype(np.float64)
-        return np.eye(n_classes)[labels.numbers(y, self.schema_, n, owner)]
-
-    def _inferred(self, X: Any) -> np.ndarray:
-        return self.applied(lambda x: infer_label(self.model_, x), self.prepared(X)).numpy()

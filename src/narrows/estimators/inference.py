@@ -1,4 +1,4 @@
-"""Applying a fitted model: to what is in memory, and from any source to any sink."""
+"""Inference: a fitted model applied to arrays in memory, or from any source to any sink."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from narrows.accelerate import around_inference
-from narrows.data import Schema, as_floats, check_form, check_rows, min_max, sinks, streams
+from narrows.data import Schema, as_array, as_floats, check_form, check_numeric, check_rows, min_max, sinks, streams
 from narrows.data.streams import Source
 from narrows.estimators import parallel
 from narrows.estimators.summary import support_message
 from narrows.evaluation.scores import log_likelihood
 from narrows.model import Autoencoder, inference_mode
+from narrows.params import Parameter
 from narrows.training import RandomStream, choose_device, draws_globally
 from narrows.training.progress import Reporter
 
@@ -28,42 +29,46 @@ if TYPE_CHECKING:
 
 
 class Inference(ABC):
-    """Abstract: what a fitted model is applied with. All of it goes through `blocks`."""
+    """Abstract: methods that apply a fitted model, in blocks (`parallel`)."""
 
     model_: Autoencoder
     schema_: Schema
     device: str
     verbose: int
+    n_features_in_: int
     get_feature_names_out: Callable[[], np.ndarray]
 
+    @classmethod
     @abstractmethod
-    def validated(self, X: Any, reset: bool) -> np.ndarray:
-        """X, in memory, as an array of numbers; its columns must be those of the fit, or are kept where `reset`."""
+    def parameters(cls) -> dict[str, Parameter]:
+        """Return every parameter by name."""
 
     def stream(
         self, source: Any, sink: Any = None, method: str = "transform", *, columns: Sequence[str] | None = None
     ) -> Any:
-        """Apply `method` to all of `source` a block at a time, so that neither it nor the result need fit in memory.
+        """Apply `method` to all of `source`, a block at a time. Neither the source nor the result must fit in memory.
 
         Parameters
         ----------
-        source : an array, a memory map, a tensor, a data frame; the path of a .npy file (which is mapped), of a
-            .parquet file or of a folder of such, or of another file that narrows reads; or an iterator of arrays or
-            data frames with any numbers of rows.
+        source : an array, a memory map, a tensor or a data frame; the path of a .npy file (which is mapped), of a
+            .parquet file or a folder of them, or of another file that narrows reads; or an iterator of arrays or data
+            frames, each with any number of rows.
         sink : the path of a .npy, .parquet, .csv or .tsv file; an array to fill, such as a memory map; or None for a
-            new array. A file takes its place when it is whole: a failure leaves what was there.
-        method : "transform", "reconstruct" or "score_samples", and "denoise" of a DAE.
-        columns : of a table or of data frames that an iterator gives, those to read; None for those that the model was
+            new array. A file is replaced only when the new one is complete.
+        method : "transform", "reconstruct" or "score_samples"; for a DAE also "denoise".
+        columns : names of the columns to read from a table or from data frames; None for those that the model was
             fitted on, if they had names, otherwise all.
 
         Returns
         -------
-        The path or the array that was written. `verbose` says whether progress is shown.
+        The path or the array that was written: (n, n_components), (n, ...) or (n,). `verbose` above 0 shows progress.
 
         Raises
         ------
-        ValueError, TypeError, OSError, ImportError
-            If the source does not hold examples such as the model was fitted on, or the sink cannot take the result.
+        ValueError, TypeError
+            If an argument is not valid, or `source` does not hold examples like those that the model was fitted on.
+        OSError, ImportError
+            If a file cannot be read or written, or its format needs a package that is not installed.
 
         Examples
         --------
@@ -76,22 +81,58 @@ class Inference(ABC):
         """
         check_is_fitted(self)
         self.check_method(method)
-        owner, names = type(self).__name__, self.schema_.columns
-        if columns is None and names is not None:
-            columns = [str(name) for name in names]
-        found = streams.source(source, owner, columns) or self._given(source)
-        labels = self._labels(method, found)
-        with sinks.opened(sink, found.n, labels) as opened, Reporter(self.verbose, f"{owner}.{method}") as report:
-            result = self._streamed(method, found, opened, report)
+        owner, fitted = type(self).__name__, self.schema_.columns
+        if columns is None and fitted is not None:
+            columns = [str(name) for name in fitted]
+        blocks = streams.open_source(source, owner, columns) or self._as_source(source)
+        names = self._column_names(method, blocks)
+        with sinks.open_sink(sink, blocks.n, names) as opened, Reporter(self.verbose, f"{owner}.{method}") as report:
+            result = self._apply(method, blocks, opened, report)
         return Path(sink) if result is None else result
 
-    def checked(self, X: Any) -> np.ndarray:
-        """X as an array of floats or bytes in the user's units: n x `schema_.user_shape`, in memory.
+    def validated(self, X: Any, reset: bool) -> np.ndarray:
+        """Return X, in memory, as an array of numbers of any shape.
+
+        Parameters
+        ----------
+        reset : True to keep the columns of X, for `fit`. False to require the columns that the model was fitted on.
 
         Raises
         ------
-        ValueError
-            If X does not hold examples such as the model was fitted on, or NaN or infinity.
+        ValueError, TypeError
+            If X does not hold numbers, or has other columns.
+        """
+        owner = type(self).__name__
+        if isinstance(X, (list, tuple)):
+            X = as_array(X, owner)
+        of_images = not reset and self.schema_.kind == "image"  # `check_form` checks them
+        if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor) and not of_images:
+            if isinstance(X, np.ndarray) or hasattr(X, "iloc"):
+                as_array(X, owner)  # its error says where the strings are
+            rows = validate_data(
+                self,
+                X,
+                reset=reset,
+                dtype="numeric",
+                ensure_min_samples=2 if reset else 1,
+                ensure_all_finite=False,  # `infer` and `min_max` check that, also for images
+                order="C" if reset else None,  # blocks are copied into this order one by one
+            )
+            return check_numeric(rows, owner)
+        rows = check_numeric(as_array(X, owner), owner)
+        if reset:
+            self.n_features_in_ = int(np.prod(rows.shape[1:]))
+            if hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
+        return rows
+
+    def checked(self, X: Any) -> np.ndarray:
+        """Return X as an array of floats or bytes in the user's units: n x `schema_.user_shape`, in memory.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X does not hold examples like those that the model was fitted on, or holds NaN or infinity.
         """
         check_is_fitted(self)
         rows = as_floats(self.validated(X, reset=False))
@@ -99,16 +140,17 @@ class Inference(ABC):
         return rows
 
     def prepared(self, X: Any) -> Tensor:
-        """X checked and on the model's scale: n x `schema_.shape`, in memory."""
+        """Return X checked and on the model's scale: n x `schema_.shape`, in memory. Raises as `checked` does."""
         rows = self.checked(X)
         return self.schema_.prepare(torch.from_numpy(np.array(rows)))
 
     def applied(self, function: Callable[[Tensor], Tensor], rows: np.ndarray | Tensor) -> Tensor:
-        """`function`, of the model's tensors, over many examples in passes of bounded size; the result on the CPU.
+        """Apply `function` to many examples in batches of bounded size, and return the result on the CPU.
 
         Parameters
         ----------
-        function : from B x `schema_.shape` to B x anything, such as `model_.encode`.
+        function : takes a tensor B x `schema_.shape` on the model's device and returns one with B rows, such as
+            `model_.encode`.
         rows : the user's rows as an array, or prepared examples as a tensor.
         """
         model = self.module()
@@ -119,7 +161,7 @@ class Inference(ABC):
                 return parallel.run(function, part.to(like.device, like.dtype)).numpy()
             return parallel.run(function, parallel.prepare_rows(part, self.schema_, model)).numpy()
 
-        n = parallel.rows_at_once(self.schema_, model, len(rows))
+        n = parallel.rows_per_block(self.schema_, model, len(rows))
         sink = sinks.Memory(len(rows))
         pieces = (rows[i : i + n] for i in range(0, len(rows), n))
         with contextlib.closing(parallel.parallel_map(work, pieces, model)) as results:
@@ -129,47 +171,47 @@ class Inference(ABC):
 
     # ---------------------------------------------------------------------------------------------- inside
 
-    def _given(self, X: Any) -> Source:
-        """X, in memory, as a source of blocks, once its form is found to be that of the model's data."""
+    def _as_source(self, X: Any) -> Source:
+        """Return X, in memory, as a source of blocks, after a check of its form."""
         check_is_fitted(self)
         rows = self.validated(X, reset=False)
         check_form(rows.shape, self.schema_, type(self).__name__)
-        return streams.of_array(rows)
+        return streams.from_array(rows)
 
     def module(self) -> Autoencoder:
-        """The model, where it is to compute."""
+        """Return the model on the device where it computes."""
         device, _ = choose_device(self.device)
         if next(self.model_.parameters()).device != device:
             self.model_.to(device)
         return self.model_.eval()
 
-    def _streamed(
+    def _apply(
         self, method: str, source: Source, sink: sinks.Sink | None = None, report: Reporter | None = None
     ) -> Any:
-        """`method` of all blocks of `source`, into `sink` or a new array."""
-        model, checks = self.module(), parallel.Checks(self.schema_, type(self).__name__)
+        """Apply `method` to all blocks of `source`, and write the results into `sink` or a new array."""
+        model, checker = self.module(), parallel.RowChecker(self.schema_, type(self).__name__)
         sink, report = sink or sinks.Memory(source.n), report or Reporter(0)
-        return parallel.stream(model, self.schema_, self._step(method), source, sink, checks, report)
+        return parallel.stream(model, self.schema_, self._operation(method), source, sink, checker, report)
 
-    def _step(self, method: str) -> parallel.Step:
-        """What `method` does with a block."""
+    def _operation(self, method: str) -> parallel.Operation:
+        """Return the operation of `method` on a block."""
         model, schema = self.model_, self.schema_
         if method == "transform":
-            return parallel.Step(self._encode, lambda z, rows: _as_float_of(rows, z.numpy()))
+            return parallel.Operation(self._encode, lambda z, rows: _in_float_dtype_of(rows, z.numpy()))
         if method == "score_samples":
-            return parallel.Step(
+            return parallel.Operation(
                 lambda x: log_likelihood(model, x),
                 lambda score, _: score.double().numpy() - schema.log_scale,
-                self._refuse_strange,
+                self._check_block_support,
             )
-        return parallel.Step(model.reconstruct, lambda x, _: schema.restore(x))
+        return parallel.Operation(model.reconstruct, lambda x, _: schema.restore(x))
 
     def _encode(self, x: Tensor) -> Tensor:
-        """The codes (B x L) of prepared examples."""
+        """Return the codes (B x L) of prepared examples."""
         return self.model_.encode(x)
 
     def check_method(self, method: str) -> None:
-        """Raise for what `stream` cannot do with this model."""
+        """Raise ValueError if `stream` cannot apply `method` with this model."""
         known = ["transform", "reconstruct", "score_samples", *(["denoise"] if hasattr(self, "denoise") else [])]
         if method not in known:
             raise ValueError(
@@ -179,8 +221,8 @@ class Inference(ABC):
         if method == "transform" and not self.model_.has_code:
             raise ValueError(f"This {type(self).__name__} has no codes, because n_components=None. Use reconstruct.")
 
-    def _labels(self, method: str, source: Source) -> list[str] | None:
-        """The columns of what `method` gives, where they have names."""
+    def _column_names(self, method: str, source: Source) -> list[str] | None:
+        """Return the names of the columns that `method` gives, or None."""
         if method == "transform":
             return [str(name) for name in self.get_feature_names_out()]
         if method == "score_samples":
@@ -188,48 +230,49 @@ class Inference(ABC):
         names = source.columns or self.schema_.columns
         return [str(name) for name in names] if names else None
 
-    def _decoded(self, z: Tensor, draw: int | None = None, like: Any = None) -> Any:
+    def _decode(self, z: Tensor, draw: int | None = None, like: Any = None) -> Any:
+        """Decode codes (with the columns of their labels) to means, or with a seed `draw` to draws."""
         model = self.module()
         parameter = next(model.parameters())
         parts = []
         stream = RandomStream(draw or 0, parameter.device, is_global=draws_globally(model))
         with inference_mode(model), around_inference(parameter.device), stream.use():
-            for part in z.to(parameter.device, parameter.dtype).split(parallel.rows_at_once(self.schema_, model)):
-                o = model.decode(parallel.pad_batch(part))[: len(part)]
-                x = model.likelihood.mean(o) if draw is None else model.likelihood.sample(o)
+            for part in z.to(parameter.device, parameter.dtype).split(parallel.rows_per_block(self.schema_, model)):
+                params = model.decode(parallel.pad_batch(part))[: len(part)]
+                x = model.likelihood.mean(params) if draw is None else model.likelihood.sample(params)
                 parts.append(x.detach().cpu())
         return self.schema_.as_frame(self.schema_.restore(torch.cat(parts)), like=like)
 
-    def _codes(self, X: Any) -> np.ndarray:
-        return self._streamed("transform", self._given(X))
+    def _compute_codes(self, X: Any) -> np.ndarray:
+        return self._apply("transform", self._as_source(X))
 
-    def _scores(self, rows: np.ndarray) -> np.ndarray:
+    def _score_rows(self, rows: np.ndarray) -> np.ndarray:
         return self.applied(lambda x: log_likelihood(self.model_, x), rows).double().numpy() - self.schema_.log_scale
 
     def _check_support(self, rows: np.ndarray) -> None:
+        """Raise ValueError if some of the rows hold values that the likelihood cannot score."""
         likelihood = self.model_.likelihood
         if likelihood.required_support is None:
             return
-        if (
-            likelihood.required_support == "unit" and len(self.schema_.scale) == 1
-        ):  # where the ends are within, all between is
+        if likelihood.required_support == "unit" and len(self.schema_.scale) == 1:
+            # if both ends are in the support, so are all values between them
             ends = (torch.tensor(min_max(rows, type(self).__name__)) - self.schema_.offset[0]) / self.schema_.scale[0]
             if bool(likelihood.contains(ends).all()):
                 return
-        strange = ~self.applied(lambda x: likelihood.contains(x).flatten(1).all(1), rows).numpy()
-        if strange.any():
-            raise ValueError(support_message(cast("Estimator", self), rows, np.flatnonzero(strange)))
+        outside = ~self.applied(lambda x: likelihood.contains(x).flatten(1).all(1), rows).numpy()
+        if outside.any():
+            raise ValueError(support_message(cast("Estimator", self), rows, np.flatnonzero(outside)))
 
-    def _refuse_strange(self, x: Tensor, rows: np.ndarray, first: int) -> None:
-        """Raise for a block (prepared, and as it came) with values that the likelihood cannot score."""
+    def _check_block_support(self, x: Tensor, rows: np.ndarray, first: int) -> None:
+        """Raise ValueError if a block holds values that the likelihood cannot score. `x` is the block, prepared."""
         likelihood = self.model_.likelihood
         if likelihood.required_support is None or bool((within := likelihood.contains(x)).all()):
             return
-        strange = np.flatnonzero(~within.flatten(1).all(1).cpu().numpy())
-        where = f"In rows {first:,} to {first + len(rows) - 1:,}: " if first else ""
-        raise ValueError(where + support_message(cast("Estimator", self), rows, strange, first))
+        outside = np.flatnonzero(~within.flatten(1).all(1).cpu().numpy())
+        prefix = f"In rows {first:,} to {first + len(rows) - 1:,}: " if first else ""
+        raise ValueError(prefix + support_message(cast("Estimator", self), rows, outside, first))
 
 
-def _as_float_of(rows: np.ndarray, result: np.ndarray) -> np.ndarray:
-    """`result` in the dtype of `rows`, if that is a float."""
+def _in_float_dtype_of(rows: np.ndarray, result: np.ndarray) -> np.ndarray:
+    """Return `result` in the dtype of `rows`, if that is a float."""
     return result.astype(rows.dtype, copy=False) if rows.dtype.kind == "f" else result

@@ -1,4 +1,4 @@
-"""Labels as a conditional model has them: classes learned once, then numbers from 0 to C - 1."""
+"""Labels of a conditional model: `fit` learns the classes, then a label is an index from 0 to C - 1."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from narrows.bottlenecks import UNKNOWN
 from narrows.data import Schema
 from narrows.data.labels import split_known
+from narrows.model import Autoencoder, infer_label
 
 _SHOWN = 10  # classes named in a message, at most
 
@@ -19,15 +22,26 @@ _SHOWN = 10  # classes named in a message, at most
 class Labelled(ABC):
     """Abstract: the labels of a conditional model."""
 
+    model_: Autoencoder
     schema_: Schema
 
     @abstractmethod
-    def _inferred(self, X: Any) -> np.ndarray:
-        """The likeliest label of each example: n x C, one 1."""
+    def prepared(self, X: Any) -> Tensor:
+        """Return X checked and on the model's scale: n x `schema_.shape`."""
+
+    @abstractmethod
+    def applied(self, function: Any, rows: np.ndarray | Tensor) -> Tensor:
+        """Apply `function` to many examples."""
 
     @property
     def classes_(self) -> np.ndarray:
-        """The labels that a conditional model was fitted with, sorted."""
+        """The labels that a conditional model was fitted with, sorted: (C,).
+
+        Raises
+        ------
+        AttributeError
+            If the model is not conditional, or not fitted.
+        """
         if getattr(self, "schema_", None) is None or self.schema_.classes is None:
             raise AttributeError("There are no classes: fit(X, y) with conditional=True.")
         return np.asarray(self.schema_.classes)
@@ -35,33 +49,55 @@ class Labelled(ABC):
     def infer_labels(self, X: Any) -> np.ndarray:
         """Infer the likeliest label of each example under a conditional model: (n,).
 
-        It is argmax_y q(y | x) where some labels were missing, otherwise argmax_y log p(x | z, y) + log p(y) at the
-        example's z, which takes a pass of the decoder for each class.
+        It is argmax_y q(y | x) if some training labels were missing, otherwise argmax_y log p(x | z, y) + log p(y) at
+        the example's z, which takes a pass of the decoder for each class.
 
         Raises
         ------
         AttributeError
             If the model is not conditional.
+        ValueError, TypeError
+            If X does not hold examples like those that the model was fitted on.
         """
         check_is_fitted(self)
-        return self.classes_[self._inferred(X).argmax(1)]
+        return self.classes_[self._infer_label_columns(X).argmax(1)]
+
+    def _infer_label_columns(self, X: Any) -> np.ndarray:
+        """Infer the likeliest label of each example: n x C, one 1 in each row."""
+        return self.applied(lambda x: infer_label(self.model_, x), self.prepared(X)).numpy()
+
+    def _label_columns(self, X: Any, y: Any, n: int) -> np.ndarray:
+        """Return the columns of `n` labels: n x C, with C = 0 for other models. If `y` is None they are inferred."""
+        n_classes, owner = self.model_.n_classes, type(self).__name__
+        if n_classes == 0:
+            if y is not None:
+                raise ValueError(f"This {owner} knows no labels, so `y` says nothing to it. Fit with conditional=True.")
+            return np.empty((n, 0))
+        if y is None:
+            return self._infer_label_columns(X).astype(np.float64)
+        return np.eye(n_classes)[label_indices(y, self.schema_, n, owner)]
+
+    def _with_labels(self, z: np.ndarray, columns: np.ndarray) -> Tensor:
+        """Return codes (n x L) with the columns of their labels (n x C) behind them."""
+        return torch.from_numpy(np.concatenate([np.asarray(z, dtype=np.float64), columns], axis=1))
 
 
-def learned(schema: Schema, y: Any, n: int, owner: str) -> Schema:
-    """`schema` with the classes in `y` (n labels, NaN or None where there is none), sorted, and their frequencies.
+def learn_classes(schema: Schema, y: Any, n: int, owner: str) -> Schema:
+    """Return `schema` with the sorted classes in `y` and their frequencies. NaN or None in `y` is no label.
 
     Raises
     ------
     ValueError
-        If `y` is missing, is not one label for each of `n` examples, holds numbers that are no classes, or one class.
+        If `y` is None, does not hold one label for each of `n` examples, holds numbers that are no classes, or has only
+        one class.
     """
     if y is None:
         raise ValueError(f"{owner} with conditional=True needs labels: fit(X, y), with one label for each example.")
-    labels, known = split_known(y)
-    given = _checked(labels, n, owner)[known]
-    if len(given) == 0:
+    labels, is_known = split_known(y)
+    labels = _checked(labels, n, owner)[is_known]
+    if len(labels) == 0:
         raise ValueError(f"y passed to {owner} holds no label at all. Pass some, or conditional=False.")
-    classes, counts = np.unique(given, return_counts=True)
+    classes, counts = np.unique(labels, return_counts=True)
     if len(classes) < 2:
         raise ValueError(
             f"y passed to {owner} holds one class, {classes[0].item()!r}: a conditional model learns from differences "
@@ -75,44 +111,43 @@ def learned(schema: Schema, y: Any, n: int, owner: str) -> Schema:
     return replace(
         schema,
         classes=tuple(classes.tolist()),
-        frequencies=tuple((counts / len(given)).tolist()),
-        unlabelled=1 - len(given) / n,
+        frequencies=tuple((counts / len(labels)).tolist()),
+        unlabelled=1 - len(labels) / n,
     )
 
 
-def numbers_where_known(y: Any, schema: Schema, n: int, owner: str) -> np.ndarray:
-    """Which of the schema's classes each of `n` examples is of: n integers, `UNKNOWN` where `y` is NaN or None."""
-    labels, known = split_known(y)
-    return np.where(known, numbers(labels, schema, n, owner), UNKNOWN)
+def label_indices_where_known(y: Any, schema: Schema, n: int, owner: str) -> np.ndarray:
+    """Do as `label_indices`, with `UNKNOWN` for an example whose label is NaN or None."""
+    labels, is_known = split_known(y)
+    return np.where(is_known, label_indices(labels, schema, n, owner), UNKNOWN)
 
 
-def numbers(y: Any, schema: Schema, n: int, owner: str) -> np.ndarray:
-    """Which of the schema's classes each of `n` examples is of: n integers. One label stands for all of them.
+def label_indices(y: Any, schema: Schema, n: int, owner: str) -> np.ndarray:
+    """Return the class index of each of `n` examples: n integers. A single label `y` holds for all of them.
 
     Raises
     ------
     ValueError
-        If `y` is of another length, or holds a label that the model was not fitted with.
+        If `y` has another length, or holds a label that the model was not fitted with.
     """
     assert schema.classes is not None
-    given = _checked(np.full(n, y) if np.ndim(y) == 0 else y, n, owner)
-    known = np.asarray(schema.classes)
-    if (given.dtype.kind in "US") != (known.dtype.kind in "US"):
-        strange = given
-        place = np.zeros(n, dtype=np.int64)
+    labels = _checked(np.full(n, y) if np.ndim(y) == 0 else y, n, owner)
+    classes = np.asarray(schema.classes)
+    if (labels.dtype.kind in "US") != (classes.dtype.kind in "US"):
+        unknown, indices = labels, np.zeros(n, dtype=np.int64)
     else:
-        place = np.searchsorted(known, given).clip(max=len(known) - 1).astype(np.int64)
-        strange = given[known[place] != given]
-    if len(strange):
-        names = ", ".join(map(repr, schema.classes[:_SHOWN])) + (", ..." if len(known) > _SHOWN else "")
+        indices = np.searchsorted(classes, labels).clip(max=len(classes) - 1).astype(np.int64)
+        unknown = labels[classes[indices] != labels]
+    if len(unknown):
+        names = ", ".join(map(repr, schema.classes[:_SHOWN])) + (", ..." if len(classes) > _SHOWN else "")
         raise ValueError(
-            f"y passed to {owner} holds the label {strange[0].item()!r}, which it was not fitted with: {names}."
+            f"y passed to {owner} holds the label {unknown[0].item()!r}, which it was not fitted with: {names}."
         )
-    return place
+    return indices
 
 
 def _checked(y: Any, n: int, owner: str) -> np.ndarray:
-    """`y` as an array of numbers or words, one for each of `n` examples."""
+    """Return `y` as an array of numbers or strings, one for each of `n` examples."""
     labels = np.asarray(y)
     if labels.dtype.kind == "O" and all(isinstance(label, str) for label in labels.flat):
         labels = labels.astype(str)

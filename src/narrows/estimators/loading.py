@@ -1,4 +1,4 @@
-"""From a saved folder back to an estimator."""
+"""Load an estimator from a saved folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from narrows import storage
 from narrows.data import Schema
 from narrows.estimators.base import Estimator
 from narrows.estimators.models import estimator
-from narrows.estimators.samplers import restored
+from narrows.estimators.samplers import restore_samplers
 from narrows.model import rename_old_state
 from narrows.params import did_you_mean
 
@@ -21,17 +21,19 @@ from narrows.params import did_you_mean
 def load(
     folder: str | Path, *, encoder: nn.Module | None = None, decoder: nn.Module | None = None, device: str = "auto"
 ) -> Estimator:
-    """The fitted estimator saved in `folder`.
+    """Load the fitted estimator saved in `folder`.
 
     Parameters
     ----------
-    encoder, decoder : modules of your own that it was fitted with; their weights come from the folder.
-    device : where it will compute.
+    encoder, decoder : your own modules, if it was fitted with such; their weights come from the folder.
+    device : device that it will compute on.
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        If there is no whole model of a known format.
+    FileNotFoundError
+        If there is no model in `folder`.
+    ValueError
+        If the model is not complete, has an unknown format, recipe or parameter, or needs a module that is not given.
     """
     recipe, tensors = storage.read(Path(folder))
     try:
@@ -45,7 +47,7 @@ def load(
         raise ValueError(
             f"{folder}: {cls.__name__} has no parameter {unknown[0]!r}. {did_you_mean(unknown[0], cls.parameters())}"
         )
-    network = _own_network(values.get("network"), encoder, decoder)
+    network = _restore_network(values.get("network"), encoder, decoder)
     if "network" in values:
         values["network"] = network
     if "hidden" in values:
@@ -61,7 +63,7 @@ def load(
     except RuntimeError as error:
         raise ValueError(f"The weights in {folder} do not fit its recipe: {error}") from error
     if "samplers_" in recipe["fitted"]:
-        model.samplers_ = restored(recipe["fitted"].pop("samplers_"), tensors)
+        model.samplers_ = restore_samplers(recipe["fitted"].pop("samplers_"), tensors)
     for name, value in recipe["fitted"].items():
         setattr(model, name, np.asarray(value, dtype=object) if name == "feature_names_in_" else value)
     for name, tensor in tensors.items():
@@ -70,24 +72,20 @@ def load(
     return model
 
 
-def _own_network(saved: Any, encoder: nn.Module | None, decoder: nn.Module | None) -> Any:
-    """`network` as it was, with the user's modules in the places of their names."""
+def _restore_network(saved: Any, encoder: nn.Module | None, decoder: nn.Module | None) -> Any:
+    """Return the saved `network` parameter, with the user's modules in the places of their names."""
     places = saved if isinstance(saved, list) else [saved]
-    for role, given, place in zip(("encoder", "decoder"), (encoder, decoder), [*places, None], strict=False):
-        if given is not None and not isinstance(place, dict):
+    parts = []
+    for role, module, place in zip(("encoder", "decoder"), (encoder, decoder), [*places, None], strict=False):
+        is_module = isinstance(place, dict)
+        if module is not None and not is_module:
             raise ValueError(
                 f"This model was not fitted with a module of your own as its {role}: load it without `{role}`."
             )
-    lone = not isinstance(saved, list)
-    found = []
-    for place, given, role in zip([saved] if lone else saved, (encoder, decoder), ("encoder", "decoder"), strict=False):
-        if not isinstance(place, dict):
-            found.append(place)
-        elif given is None:
+        if module is None and is_module:
             raise ValueError(
                 f"This model was fitted with a module of your own as its {role}, {place['module']}. Pass it again: "
                 f"narrows.load(folder, {role}={place['module'].rsplit('.', 1)[-1]}(...))."
             )
-        else:
-            found.append(given)
-    return found[0] if lone else tuple(found)
+        parts.append(module if is_module else place)
+    return tuple(parts) if isinstance(saved, list) else parts[0]

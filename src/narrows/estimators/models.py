@@ -1,4 +1,4 @@
-"""The four, and an estimator for any other recipe."""
+"""AE, VAE, DAE and SAE, and an estimator for any other recipe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from narrows.params import Integer, Parameter
 
 
 class AE(constructors.AE, recipe="ae"):
-    """The plain autoencoder: as many outputs as inputs, and a few numbers between.
+    """The plain autoencoder: as many outputs as inputs, and a code of a few numbers between them.
 
     With `hidden=()` it is linear, and its codes span the subspace of PCA.
 
@@ -35,9 +35,9 @@ class VAE(constructors.VAE, recipe="vae"):
     """The variational autoencoder: turn one dial a component, draw new examples, score any.
 
     The encoder gives a mean and a log standard deviation; z = mean + exp(log_std) * eps, pulled to N(0, I). After
-    fitting, components come in the order of what they carry (`components_kl_`), and those that carry nothing are
-    named (`unused_components_`). With `conditional=True` the decoder is told each example's label, so that
-    `sample(n, y=label)` is of that label.
+    fitting, components are in the order of the nats that they carry (`components_kl_`), and those that carry nothing
+    are listed (`unused_components_`). With `conditional=True` the decoder also gets the label of each example, so that
+    `sample(n, y=label)` draws examples of that label.
 
     Examples
     --------
@@ -51,10 +51,10 @@ class VAE(constructors.VAE, recipe="vae"):
 
 
 class DAE(constructors.DAE, recipe="dae"):
-    """The denoising autoencoder: `denoise` gives clean data out of noisy data.
+    """The denoising autoencoder: `denoise` cleans noisy data.
 
-    It trains on clean examples, to which it adds the noise itself. `n_components=None` has no narrow code, so that no
-    detail is lost: a U-Net for images; with a number it gives robust features, too.
+    It trains on clean examples, to which it adds noise. With `n_components=None` there is no narrow code, so that no
+    detail is lost: a U-Net for images. With a number it also gives robust features.
 
     Examples
     --------
@@ -66,14 +66,20 @@ class DAE(constructors.DAE, recipe="dae"):
     """
 
     def denoise(self, X: Any) -> Any:
-        """Clean X: the mean of the likelihood, in the form and the units of X. No noise is added."""
+        """Clean X: the mean of the likelihood, in the form and the units of X. No noise is added.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X does not hold examples like those that the model was fitted on.
+        """
         return self.reconstruct(X)
 
 
 class SAE(constructors.SAE, recipe="sae"):
-    """The sparse autoencoder: many units, of which few are active for one example.
+    """The sparse autoencoder: many units, of which only a few are active for one example.
 
-    The decoder is a dictionary: each unit adds its own direction, so a unit's meaning can be looked at.
+    The decoder is a dictionary: each unit adds its own direction, so the meaning of a unit can be inspected.
 
     Examples
     --------
@@ -86,18 +92,36 @@ class SAE(constructors.SAE, recipe="sae"):
     """
 
     def active_units(self, X: Any) -> ActiveUnits:
-        """Which units are active for each example of X, and how many."""
-        z = self._codes(X)
-        which = z > self._floor
-        rate = which.mean(0)
-        return ActiveUnits(which, which.sum(1), rate, np.flatnonzero(rate == 0))
+        """Return the units that are active for each example of X, and their numbers.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X does not hold examples like those that the model was fitted on.
+        """
+        z = self._compute_codes(X)
+        is_active = z > self._floor
+        rate = is_active.mean(0)
+        return ActiveUnits(is_active, is_active.sum(1), rate, np.flatnonzero(rate == 0))
 
     def top_examples(self, X: Any, unit: int, n: int = 9) -> np.ndarray:
-        """The rows of X that the unit responds to most, strongest first: at most `n` indices, all of them active."""
+        """Return the rows of X for which a unit is most active, strongest first: at most `n` indices.
+
+        Parameters
+        ----------
+        X : (m, ...) examples.
+        unit : index of the unit, from 0 to n_components - 1.
+        n : largest number of rows. Rows for which the unit is not active are left out.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not valid.
+        """
         check_is_fitted(self)
         Parameter("unit", 0, Integer(0, self.n_components - 1), "").check("top_examples", unit)
         Parameter("n", 9, Integer(1), "").check("top_examples", n)
-        activation = self._codes(X)[:, unit]
+        activation = self._compute_codes(X)[:, unit]
         order = np.argsort(-activation, kind="stable")[:n]
         return order[activation[order] > self._floor]
 
@@ -109,14 +133,14 @@ class SAE(constructors.SAE, recipe="sae"):
 
 
 class ActiveUnits:
-    """Which units fire.
+    """The active units of examples.
 
     Attributes
     ----------
-    which : (n, L) booleans.
-    count : (n,) how many, for each example.
-    rate : (L,) the share of examples for which each unit fires.
-    dead : the units that fire for none.
+    which : (n, L) booleans, True for a unit that is active.
+    count : (n,) number of active units of each example.
+    rate : (L,) share of examples for which each unit is active.
+    dead : indices of the units that are active for no example.
     """
 
     def __init__(self, which: np.ndarray, count: np.ndarray, rate: np.ndarray, dead: np.ndarray) -> None:
@@ -130,29 +154,35 @@ _CLASSES: dict[str, type[Estimator]] = {c.recipe.name: c for c in (AE, VAE, DAE,
 
 
 def estimator(recipe: str) -> type[Estimator]:
-    """The estimator class of a recipe; a recipe without one of its own gets a plain one.
+    """Return the estimator class of a recipe. A recipe without a class of its own gets a generated one.
+
+    Raises
+    ------
+    ValueError
+        If there is no such recipe.
+
 
     >>> estimator("vae").__name__
     'VAE'
     """
-    known = recipes.get(recipe)
-    name = known.name
-    if name not in _CLASSES or _CLASSES[name].recipe is not known:  # a notebook's recipe may have been written anew
-        namespace = {"__doc__": known.summary, "__module__": __name__}
+    registered = recipes.get(recipe)
+    name = registered.name
+    if name not in _CLASSES or _CLASSES[name].recipe is not registered:  # a notebook may have defined the recipe again
+        namespace = {"__doc__": registered.summary, "__module__": __name__}
         _CLASSES[name] = type(name.upper(), (_Generated,), namespace, recipe=name)
     return _CLASSES[name]
 
 
 class _Generated(Estimator):
-    """Abstract: an estimator of a recipe without a class of its own, which pickle finds by the recipe."""
+    """Abstract: an estimator of a recipe without a class of its own. Pickle finds the class by the recipe."""
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         _, _, *state = super().__reduce_ex__(protocol)
-        return _unfitted, (self.recipe.name, self.recipe.make.__module__), *state
+        return _make_unfitted, (self.recipe.name, self.recipe.make.__module__), *state
 
 
-def _unfitted(recipe: str, module: str) -> Estimator:
-    """An estimator of `recipe`, which is registered when `module` is imported, to be given a state."""
+def _make_unfitted(recipe: str, module: str) -> Estimator:
+    """Make an unfitted estimator for pickle. The recipe is registered when `module` is imported."""
     if recipe not in recipes.RECIPES:
         importlib.import_module(module)
     cls = estimator(recipe)
@@ -160,7 +190,7 @@ def _unfitted(recipe: str, module: str) -> Estimator:
 
 
 def __getattr__(name: str) -> type[Estimator]:
-    """The generated class called `name`: where pickle looks for it."""
+    """Return the generated class called `name`, for pickle."""
     if name.isupper() and not name.startswith("_"):
         for recipe in recipes.available():
             if recipe.upper() == name:

@@ -1,8 +1,8 @@
-"""Applying a fitted model to any number of examples: blocks come in, blocks go out, a few are in memory.
+"""A fitted model applied to any number of examples in blocks, of which only a few are in memory at once.
 
-Several blocks are worked on at once, each by a thread that computes alone: threads that share one product wait for
-each other at every layer, and while one thread waits for a file the others go on. The one that called feeds them and
-takes what they made, in order.
+Several threads work at the same time, each on a block of its own. Threads that shared one product would wait for each
+other at every layer, and while one thread waits for a file the others continue. The calling thread feeds them and takes
+their results in order.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ if TYPE_CHECKING:
     from narrows.data.streams import Source
     from narrows.training.progress import Reporter
 
-_MOST_ROWS = 1024  # in a block: measured, beside 256 to 4096, on 784-512-256-16
-_MOST_NUMBERS = 1 << 21  # in a block where it is widest, so that it stays where the processor reads it fast
-_RETAINED = 31 << 20  # bytes; from 32 MiB on glibc learns nothing
-_FEWEST_ROWS = 32  # smaller blocks are filled up, so that an example's result does not depend on its company
-_FEWEST_TURNS = 4  # of each thread, if there are enough rows: with fewer, all wait long for the last
-_MOST_WORKERS = 8  # with more, threads would wait for Python's lock
+_MAX_ROWS = 1024  # in a block: the fastest of 256 to 4096, measured on 784-512-256-16
+_MAX_NUMBERS = 1 << 21  # in the widest layer of a block, so that it stays in the processor's cache
+_RETAINED_BYTES = 31 << 20  # from 32 MiB on, glibc does not adapt its threshold
+_MIN_ROWS = 32  # smaller blocks are padded: an example's result must not depend on the others in its block
+_MIN_TURNS = 4  # blocks for each thread, if there are enough rows: with fewer, all wait long for the last one
+_MAX_WORKERS = 8  # with more, threads would wait for Python's lock
 
 T = TypeVar("T")
 
 
-class Step(NamedTuple):
-    """What is done with a block.
+class Operation(NamedTuple):
+    """An operation on a block.
 
     Attributes
     ----------
-    function : of the model's tensors, from B x `schema.shape` to B x anything.
-    finish : from what `function` gave, on the CPU, and the rows, to the block that goes out.
-    inspect : raises for a block (prepared, as it came, the number of its first row) that cannot be worked on.
+    function : takes a tensor B x `schema.shape` on the model's device and returns one with B rows.
+    finish : takes the result of `function`, on the CPU, and the rows; returns the block to write.
+    inspect : takes the prepared block, its rows and the number of its first row; raises if they are not valid.
     """
 
     function: Callable[[Tensor], Tensor]
@@ -56,16 +56,16 @@ class Step(NamedTuple):
     inspect: Callable[[Tensor, np.ndarray, int], None] | None = None
 
 
-class Checks:
-    """Looks at the rows of a source block by block, and at what they were together when all have come."""
+class RowChecker:
+    """A check of the rows of a source, block by block, and of all of them together at the end."""
 
     def __init__(self, schema: Schema, owner: str) -> None:
         self.schema, self.owner = schema, owner
         self.high, self.dtype = -np.inf, np.dtype(schema.dtype)
         self._lock = threading.Lock()
 
-    def rows(self, block: np.ndarray, first: int) -> np.ndarray:
-        """The block in a dtype that torch takes; raises for another form and for what is not finite."""
+    def check(self, block: np.ndarray, first: int) -> np.ndarray:
+        """Return the block in a dtype that torch takes. Raise ValueError for another form, NaN or infinity."""
         rows = as_rows(block, self.owner)
         check_form(rows.shape, self.schema, self.owner)
         _, high = min_max(rows, self.owner, first)
@@ -74,22 +74,28 @@ class Checks:
         return rows
 
     def finish(self) -> None:
-        """Raise if all of the rows together are on another scale than the model's."""
+        """Raise ValueError if the rows are not on the scale of the training data."""
         check_range(self.high, self.dtype, self.schema, self.owner)
 
 
 def stream(
-    model: Autoencoder, schema: Schema, step: Step, source: Source, sink: Sink, checks: Checks, report: Reporter
+    model: Autoencoder,
+    schema: Schema,
+    operation: Operation,
+    source: Source,
+    sink: Sink,
+    checker: RowChecker,
+    report: Reporter,
 ) -> object:
-    """Apply `step` to every block of `source`, write the results to `sink` in order, and return what it gives."""
-    rows = rows_at_once(schema, model, source.n)
+    """Apply `operation` to every block of `source`, write the results to `sink` in order, and return its result."""
+    rows = rows_per_block(schema, model, source.n)
 
     def work(block: np.ndarray, first: int) -> np.ndarray:
-        raw = checks.rows(block, first)
+        raw = checker.check(block, first)
         x = prepare_rows(raw, schema, model)
-        if step.inspect is not None:
-            step.inspect(x, raw, first)
-        return step.finish(run(step.function, x), raw)
+        if operation.inspect is not None:
+            operation.inspect(x, raw, first)
+        return operation.finish(run(operation.function, x), raw)
 
     done = 0
     with contextlib.closing(parallel_map(work, source.blocks(rows), model)) as results:
@@ -98,42 +104,42 @@ def stream(
             done += len(block)
             report.update(done / source.n if source.n else 0.0, {"examples": done})
     if not done:
-        check_form((0, *schema.user_shape), schema, checks.owner)
-    checks.finish()
+        check_form((0, *schema.user_shape), schema, checker.owner)
+    checker.finish()
     return sink.finish()
 
 
 def parallel_map(
     work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Autoencoder
 ) -> Generator[np.ndarray]:
-    """`work(block, number of its first row)` for each of `blocks`, in order, some of them at the same time."""
-    # never touched, and freed at once: glibc learns from it to keep what a block frees for the next one (mallopt(3),
-    # M_TRIM_THRESHOLD), where it would hand the pages back and get new ones, zeroed, for a quarter of the time
-    torch.empty(_RETAINED, dtype=torch.uint8)
+    """Yield `work(block, number of its first row)` for each block, in order. Several are worked on at the same time."""
+    # never touched, and freed at once: after this glibc keeps the memory that a block frees for the next one
+    # (mallopt(3), M_TRIM_THRESHOLD). Otherwise returning pages and getting new, zeroed ones takes a quarter of the time
+    torch.empty(_RETAINED_BYTES, dtype=torch.uint8)
     blocks = iter(blocks)
     start, usual = list(itertools.islice(blocks, 2)), usual_threads()
-    with threads(usual):  # a thread that began beside a training has the number that it chose for itself
-        if len(start) < 2:  # nothing to share out: torch's own threads share the products
-            yield from (_inferred(work, block, 0, model) for block in start)
+    with threads(usual):  # a thread that started during a training still has the training's number
+        if len(start) < 2:  # a single block: torch's own threads share each product
+            yield from (_run_in_inference_mode(work, block, 0, model) for block in start)
         else:
-            yield from _mapped_at_once(work, itertools.chain(start, blocks), model, usual)
+            yield from _map_in_threads(work, itertools.chain(start, blocks), model, usual)
 
 
-def _mapped_at_once(
+def _map_in_threads(
     work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Autoencoder, n_threads: int
 ) -> Generator[np.ndarray]:
-    """`mapped`, several blocks at the same time, by `n_threads` in all."""
+    """Do the work of `parallel_map` on several blocks at the same time, with `n_threads` threads in all."""
     device = next(model.parameters()).device
-    workers = _workers(model, device, n_threads)
+    workers = _n_workers(model, device, n_threads)
     if device.type == "cuda":
-        torch.cuda.synchronize(device)  # the weights are there before other streams read them
+        torch.cuda.synchronize(device)  # the weights must be there before other streams read them
     pending: deque[Future[np.ndarray]] = deque()
     streams = iter(_streams(device, workers))
-    pool = ThreadPoolExecutor(workers, "narrows", _begin, (device, max(1, n_threads // workers), streams))
+    pool = ThreadPoolExecutor(workers, "narrows", _start_thread, (device, max(1, n_threads // workers), streams))
     try:
         first = 0
         for block in blocks:
-            pending.append(pool.submit(_inferred, work, block, first, model))
+            pending.append(pool.submit(_run_in_inference_mode, work, block, first, model))
             first += len(block)  # type: ignore[arg-type]
             if len(pending) > workers + 1:
                 yield pending.popleft().result()
@@ -143,67 +149,69 @@ def _mapped_at_once(
         pool.shutdown(cancel_futures=True)
 
 
-def rows_at_once(schema: Schema, model: Autoencoder, n: int | None = None) -> int:
-    """The rows of a block, a power of two; of not many blocks, `n` rows in all, each thread gets a fair share."""
+def rows_per_block(schema: Schema, model: Autoencoder, n: int | None = None) -> int:
+    """Return the number of rows in a block, a power of two. With `n` rows in all, each thread gets its share."""
     device = next(model.parameters()).device
-    numbers = more = 8 if device.type == "cuda" else 1  # to keep it busy
-    more *= block_factor(device)  # measured here, before several threads compute
+    by_numbers = by_rows = 8 if device.type == "cuda" else 1  # to keep a GPU busy
+    by_rows *= block_factor(device)  # measured here, before several threads compute
     widest = max(schema.n_entries, model.n_widest)
-    rows = max(_FEWEST_ROWS, min(more * _MOST_ROWS, _power(numbers * _MOST_NUMBERS // widest)))
+    rows = max(_MIN_ROWS, min(by_rows * _MAX_ROWS, _power_of_two(by_numbers * _MAX_NUMBERS // widest)))
     if n is None or n <= rows:
         return rows
-    share = n // (_FEWEST_TURNS * _workers(model, device, usual_threads()))
-    return min(rows, max(_FEWEST_ROWS, _power(share)))
+    share = n // (_MIN_TURNS * _n_workers(model, device, usual_threads()))
+    return min(rows, max(_MIN_ROWS, _power_of_two(share)))
 
 
 def prepare_rows(rows: np.ndarray, schema: Schema, model: Autoencoder) -> Tensor:
-    """Rows as the user has them, as the model's tensor on its device."""
+    """Return the user's rows as a tensor on the model's scale and device."""
     parameter = next(model.parameters())
     x = as_shared_tensor(rows)
     if has_own_parts(model):
         x = x.clone()  # a user's module may write to its input, which is the user's X or a read-only file
     if parameter.device.type == "cuda":
-        # the copy does not wait: it is queued on this thread's stream, and other threads compute on theirs meanwhile
+        # the copy is queued on this thread's stream; other threads compute on their own streams meanwhile
         x = x.pin_memory().to(parameter.device, non_blocking=True)
     return schema.prepare(x, parameter.dtype).to(parameter.device)
 
 
 def run(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """`function` of prepared examples, on the CPU."""
+    """Return `function` of prepared examples, on the CPU."""
     return function(pad_batch(x))[: len(x)].detach().cpu()
 
 
 def pad_batch(x: Tensor) -> Tensor:
-    """`x` with rows of 0 added up to a power of two, at least `_FEWEST_ROWS`, so that few shapes occur."""
+    """Pad `x` with rows of 0 to a power of two, at least `_MIN_ROWS`. So there are few different shapes."""
     n = len(x)
-    whole = max(_FEWEST_ROWS, 1 << (n - 1).bit_length())
-    return x if n == whole else torch.cat([x, x.new_zeros(whole - n, *x.shape[1:])])
+    n_padded = max(_MIN_ROWS, 1 << (n - 1).bit_length())
+    return x if n == n_padded else torch.cat([x, x.new_zeros(n_padded - n, *x.shape[1:])])
 
 
-def _inferred(work: Callable[[T, int], np.ndarray], block: T, first: int, model: Autoencoder) -> np.ndarray:
+def _run_in_inference_mode(
+    work: Callable[[T, int], np.ndarray], block: T, first: int, model: Autoencoder
+) -> np.ndarray:
     with inference_mode(model), around_inference(next(model.parameters()).device):
         return work(block, first)
 
 
-def _workers(model: Autoencoder, device: torch.device, n: int) -> int:
+def _n_workers(model: Autoencoder, device: torch.device, n: int) -> int:
     if has_own_parts(model):
-        return 1  # a user's module may keep things between its lines that a second thread would overwrite
-    return {"cpu": min(n, _MOST_WORKERS), "cuda": 2}.get(device.type, 1)
+        return 1  # a user's module may keep values on itself that a second thread would overwrite
+    return {"cpu": min(n, _MAX_WORKERS), "cuda": 2}.get(device.type, 1)
 
 
-def _power(n: int) -> int:
-    """The greatest power of two that is not above `n`, at least 1."""
+def _power_of_two(n: int) -> int:
+    """Return the greatest power of two that is not above `n`, at least 1."""
     return 1 << (max(1, n).bit_length() - 1)
 
 
 @functools.cache
 def _streams(device: torch.device, n: int) -> list[torch.cuda.Stream]:
-    """A stream for each of `n` threads, on a GPU; kept, because torch keeps memory for each that there ever was."""
+    """Return a GPU stream for each of `n` threads. They are reused, because torch keeps memory for each new one."""
     return [torch.cuda.Stream(device) for _ in range(n)] if device.type == "cuda" else []
 
 
-def _begin(device: torch.device, n: int, streams: Iterator[torch.cuda.Stream]) -> None:
-    """In each thread, first: how many threads of torch's own it has, and on a GPU a stream of its own."""
+def _start_thread(device: torch.device, n: int, streams: Iterator[torch.cuda.Stream]) -> None:
+    """Give a new thread `n` threads of torch, and a stream of its own on a GPU."""
     torch.set_num_threads(n)
     if device.type == "cuda":
         torch.cuda.set_device(device)

@@ -1,4 +1,4 @@
-"""The parts of an estimator that are kept: its documents in a folder, and the fingerprint of a training."""
+"""Contents of a saved folder, and the fingerprint of a training."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from narrows.estimators.base import Estimator
 
 _HASHED_BYTES = 256 << 20
-# parameters that weights do not depend on
+# parameters that do not change the weights
 _FREE = ("verbose", "checkpoint", "track", "device", "sharded", "contamination", "random_state", "max_time")
-# parameters that came later, and the values that stand for how it was: a training begun before them goes on
+# newer parameters, with the values for the earlier behaviour: a training from before them can be resumed
 _LATER = {"posterior": "gaussian", "prior": "standard"}
 
 
@@ -32,8 +32,8 @@ def documents(estimator: Estimator) -> tuple[dict[str, Any], dict[str, Tensor]]:
         if not name.endswith("_") or name.startswith("_") or name in ("model_", "schema_"):
             continue
         if name == "samplers_":
-            value, more = samplers.saved(value)
-            tensors |= more
+            value, of_samplers = samplers.save_samplers(value)
+            tensors |= of_samplers
         if isinstance(value, np.ndarray) and value.dtype.kind == "f":
             tensors[f"fitted.{name}"] = torch.from_numpy(value)
         else:
@@ -49,25 +49,26 @@ def documents(estimator: Estimator) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def fingerprint(estimator: Estimator, rows: np.ndarray, seed: int, labels: np.ndarray | None = None) -> str:
-    """Hash all that the weights depend on, but what only says when to save, print or stop."""
+    """Return a hash of everything that the weights depend on: data, seed, parameters, modules and version."""
     values = {k: to_json(v) for k, v in estimator.get_params(deep=False).items() if k not in _FREE}
     values = {k: v for k, v in values.items() if k not in _LATER or v != _LATER[k]}
-    given = getattr(estimator, "network", None)
-    # a user's module has no name that tells it from another one of its class, but it has layers and shapes
-    own = [part for part in (given if isinstance(given, (tuple, list)) else [given]) if isinstance(part, nn.Module)]
-    shapes = [[(name, list(t.shape)) for name, t in part.state_dict().items()] for part in own]
-    known = [
+    network = getattr(estimator, "network", None)
+    parts = network if isinstance(network, (tuple, list)) else [network]
+    # two modules of a user's class can differ in their layers and shapes
+    modules = [part for part in parts if isinstance(part, nn.Module)]
+    shapes = [[(name, list(t.shape)) for name, t in module.state_dict().items()] for module in modules]
+    facts = [
         __version__,
         estimator.recipe.name,
         values,
         seed,
         rows.shape,
         str(rows.dtype),
-        list(map(repr, own)),
+        list(map(repr, modules)),
         shapes,
     ]
-    digest = hashlib.sha256(json.dumps(known).encode())
-    every = max(1, rows.nbytes // _HASHED_BYTES)  # of what is larger, evenly spaced rows speak for the rest
-    digest.update(np.ascontiguousarray(rows[::every]).data)
+    digest = hashlib.sha256(json.dumps(facts).encode())
+    step = max(1, rows.nbytes // _HASHED_BYTES)  # of larger data only evenly spaced rows are hashed
+    digest.update(np.ascontiguousarray(rows[::step]).data)
     digest.update(b"" if labels is None else labels.tobytes())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""What estimators have in common before they are one: parameters, constructors and docstrings made of recipes."""
+"""Parameters, constructors and docstrings of estimators, made from their recipes."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ TRAINING = parameters(_training)
 
 
 def constructor(name: str, declared: dict[str, Parameter]) -> Callable[..., None]:
-    """An `__init__` that stores, with the signature that the recipe and the shared parameters make."""
+    """Make an `__init__` that stores its arguments, with the signature of the declared parameters."""
     kinds = inspect.Parameter
     first, *rest = declared.values()
     signature = inspect.Signature(
@@ -92,13 +92,13 @@ def constructor(name: str, declared: dict[str, Parameter]) -> Callable[..., None
     known = set(signature.parameters) - {"self"}
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        for given in kwargs:
-            if given not in known:
-                raise TypeError(f"{name} has no parameter {given!r}. {did_you_mean(given, known)}")
+        for keyword in kwargs:
+            if keyword not in known:
+                raise TypeError(f"{name} has no parameter {keyword!r}. {did_you_mean(keyword, known)}")
         bound = signature.bind(self, *args, **kwargs)
         bound.apply_defaults()
-        for stored in known:
-            setattr(self, stored, bound.arguments[stored])
+        for parameter in known:
+            setattr(self, parameter, bound.arguments[parameter])
 
     __init__.__signature__ = signature  # type: ignore[attr-defined]
     return __init__
@@ -121,7 +121,7 @@ def _entry(parameter: Parameter) -> str:
 
 
 def seed_of_run(random_state: Any, folder: Any) -> int:
-    """The seed of a training: that of the checkpoint in `folder` to go on from, where `random_state` is no int."""
+    """Return the seed of a training. If `random_state` is no int, a checkpoint in `folder` gives it."""
     if folder is not None and not isinstance(random_state, (int, np.integer)):
         path = Path(folder) / checkpoint.NAME
         if path.exists():
@@ -130,7 +130,7 @@ def seed_of_run(random_state: Any, folder: Any) -> int:
 
 
 def as_seed(random_state: Any) -> int:
-    """An int from whatever `random_state` is; None takes fresh entropy, and leaves numpy's global state alone."""
+    """Return an int for any `random_state`. None takes fresh entropy and does not touch numpy's global state."""
     if isinstance(random_state, (int, np.integer)):
         return int(random_state) % 2**31
     if isinstance(random_state, np.random.Generator):
@@ -141,7 +141,7 @@ def as_seed(random_state: Any) -> int:
 
 
 def to_json(value: Any) -> Any:
-    """A parameter as JSON has it; a module becomes its class's name."""
+    """Return the value of a parameter in types that JSON has. A module becomes the name of its class."""
     if isinstance(value, nn.Module):
         return {"module": f"{type(value).__module__}.{type(value).__qualname__}"}
     if isinstance(value, (tuple, list)):
@@ -156,6 +156,6 @@ def to_json(value: Any) -> Any:
 
 
 def reset_fitted(estimator: BaseEstimator) -> None:
-    """Drop what an earlier fit learned, so that one that fails leaves no mixture of both behind."""
+    """Delete the fitted attributes of an earlier fit, so that a failure leaves no mixture of both."""
     for name in [name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")]:
         delattr(estimator, name)

@@ -1,8 +1,8 @@
-"""What is found out about a model after a training, and what is written about it."""
+"""Summaries of a trained model: facts about its codes and scores, its model card, and messages about its data."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -10,89 +10,138 @@ from torch import Tensor
 from narrows.bottlenecks import active_components
 from narrows.data import subsample_evenly
 from narrows.evaluation.scores import AUTO_CONTAMINATION, apply_to_code
+from narrows.model import Autoencoder
 from narrows.training import n_looked_at
 from narrows.version import __version__
 
 if TYPE_CHECKING:
     from narrows.estimators.base import Estimator
 
-_SCORED = (1_000, 2_000)  # rows to set the threshold by, at least and at most: a quantile needs no more
-_SEEN_PER_SCORED = 100  # by the training: a score may take ten passes
+_SCORED = (1_000, 2_000)  # fewest and most rows that set the threshold: a quantile needs no more
+_SEEN_PER_SCORED = 100  # examples in the training for each row that is scored: a score may take ten passes
 
 
-def summarize(self: Estimator, rows: np.ndarray) -> None:
-    """What is known of the training data once the model is trained: codes, what components carry, the threshold."""
-    model = self.module()
-    bottleneck, stochastic = model.bottleneck, model.stochastic
-    seen = self.n_iter_ * len(rows)
-    sample = subsample_evenly(rows, n_looked_at(model, seen))
-    z: Tensor | None = None
-    if stochastic is not None:
-        h = self.applied(model.encoder, sample)
-        kl = apply_to_code(model, stochastic.kl_per_component, h)
-        if kl is not None:
-            order = kl.mean(0).argsort(descending=True)
-            model.order.copy_(order)
-            self.components_kl_ = kl.mean(0)[order].double().numpy()
-        z = apply_to_code(model, stochastic.encode, h)[:, model.order.cpu()]
-        self.unused_components_ = (~active_components(z)).nonzero().flatten().tolist()
-        if self.unused_components_:
-            self.report_.append(
-                f"{len(self.unused_components_)} of {bottleneck.n_components} components carry nothing: "
-                f"{self.unused_components_}. Fewer `n_components` would do as well."
+class Summary(NamedTuple):
+    """Facts about the codes and scores of a trained model. Those named like attributes become attributes.
+
+    Attributes
+    ----------
+    sample : the training rows that were looked at, in the user's units.
+    order : (L,) the bottleneck's components by the nats that they carry, largest first.
+    components_kl_ : (L,) those nats, in that order. Both are None without a KL for each component.
+    unused_components_ : components that carry nothing, as users number them; None for codes that are not stochastic.
+    code_mean_, code_std_ : (L,) of the codes; None without codes.
+    code_covariance_ : (L, L); None without codes that can be sampled.
+    threshold : score in nats below which an example is an outlier.
+    notes : lines for `report_`.
+    """
+
+    sample: np.ndarray
+    order: Tensor | None
+    components_kl_: np.ndarray | None
+    unused_components_: list[int] | None
+    code_mean_: np.ndarray | None
+    code_std_: np.ndarray | None
+    code_covariance_: np.ndarray | None
+    threshold: float
+    notes: list[str]
+
+
+def summarize(estimator: Estimator, rows: np.ndarray) -> Summary:
+    """Look at the codes and scores of a model that was trained on `rows`. The estimator stays as it is."""
+    model = estimator.module()
+    n_seen = estimator.n_iter_ * len(rows)
+    sample = subsample_evenly(rows, n_looked_at(model, n_seen))
+    z, order, kl, unused, notes = None, None, None, None, []
+    if model.stochastic is not None:
+        h = estimator.applied(model.encoder, sample)
+        kl, order = _components_by_kl(model, h)
+        z = apply_to_code(model, model.stochastic.encode, h)[:, model.order.cpu() if order is None else order]
+        unused = (~active_components(z)).nonzero().flatten().tolist()
+        if unused:
+            notes.append(
+                f"{len(unused)} of {model.bottleneck.n_components} components carry nothing: {unused}. Fewer "
+                "`n_components` would do as well."
             )
-    if bottleneck.is_sparse:
-        h = self.applied(model.encoder, sample)
-        dead = round(apply_to_code(model, bottleneck.health, h)["dead_fraction"] * bottleneck.n_components)
-        if dead:
-            self.report_.append(
-                f"{dead} of {bottleneck.n_components} units are active for none of {len(sample):,} examples. Fewer "
-                "`n_components`, a larger `k` or more `max_epochs` would help."
-            )
+    if model.bottleneck.is_sparse:
+        notes += _dead_units(model, estimator.applied(model.encoder, sample))
+    mean = std = covariance = None
     if model.has_code:
-        codes = (self.applied(model.encode, sample) if z is None else z).double().numpy()
-        self.code_mean_, self.code_std_ = codes.mean(0), codes.std(0)
-        if bottleneck.default_sampler is not None:
-            self.code_covariance_ = np.atleast_2d(np.cov(codes, rowvar=False))
-    self._after_fit(sample)
-    share = AUTO_CONTAMINATION if self.contamination == "auto" else self.contamination
-    fewest, most = _SCORED
-    scored = subsample_evenly(sample, min(max(fewest, seen // _SEEN_PER_SCORED), most))
-    self.offset_ = float(np.quantile(self._scores(scored), share))
+        codes = (estimator.applied(model.encode, sample) if z is None else z).double().numpy()
+        mean, std = codes.mean(0), codes.std(0)
+        if model.bottleneck.default_sampler is not None:
+            covariance = np.atleast_2d(np.cov(codes, rowvar=False))
+    threshold = _threshold(estimator, sample, n_seen)
+    return Summary(sample, order, kl, unused, mean, std, covariance, threshold, notes)
 
 
-def card(self: Estimator) -> str:
-    """The model card: a README.md for whoever finds the folder."""
-    last = self.history_[-1] if self.history_ else {}
+def _components_by_kl(model: Autoencoder, h: Tensor) -> tuple[np.ndarray, Tensor] | tuple[None, None]:
+    """Return the mean nats of each component, largest first, and that order; None without a closed form."""
+    assert model.stochastic is not None
+    kl = apply_to_code(model, model.stochastic.kl_per_component, h)
+    if kl is None:
+        return None, None
+    order = kl.mean(0).argsort(descending=True)
+    return kl.mean(0)[order].double().numpy(), order
+
+
+def _dead_units(model: Autoencoder, h: Tensor) -> list[str]:
+    """Return a note about the units that are active for no example, if there are any."""
+    n_units = model.bottleneck.n_components
+    dead = round(apply_to_code(model, model.bottleneck.health, h)["dead_fraction"] * n_units)
+    if not dead:
+        return []
+    return [
+        f"{dead} of {n_units} units are active for none of {len(h):,} examples. Fewer `n_components`, a larger `k` or "
+        "more `max_epochs` would help."
+    ]
+
+
+def _threshold(estimator: Estimator, sample: np.ndarray, n_seen: int) -> float:
+    """Return the score (nats) below which the share `contamination` of the sample lies."""
+    share = AUTO_CONTAMINATION if estimator.contamination == "auto" else estimator.contamination
+    n_min, n_max = _SCORED
+    scored = subsample_evenly(sample, min(max(n_min, n_seen // _SEEN_PER_SCORED), n_max))
+    return float(np.quantile(estimator._score_rows(scored), share))
+
+
+def card(estimator: Estimator) -> str:
+    """Return the model card: a README.md for people who find the folder."""
+    last = estimator.history_[-1] if estimator.history_ else {}
     losses = "\n".join(f"- {k}: {v:.6g}" for k, v in last.items() if isinstance(v, float))
-    decisions = "\n".join(f"- {line}" for line in self.report_)
+    decisions = "\n".join(f"- {line}" for line in estimator.report_)
     return (
-        f"# {type(self).__name__}\n\n{self.recipe.summary}\n\nMade by narrows {__version__}. Load it with\n\n"
+        f"# {type(estimator).__name__}\n\n{estimator.recipe.summary}\n\n"
+        f"Made by narrows {__version__}. Load it with\n\n"
         f'```python\nimport narrows\n\nmodel = narrows.load("FOLDER")\n```\n\n'
         f"## What was decided, and why\n\n{decisions}\n\n## Last losses, nats per example\n\n{losses}\n"
     )
 
 
-def support_message(self: Estimator, rows: np.ndarray, strange: np.ndarray, first: int = 0) -> str:
-    """What to say of values that the likelihood cannot score; `strange` are the rows that hold some.
+def support_message(estimator: Estimator, rows: np.ndarray, outside: np.ndarray, first: int = 0) -> str:
+    """Return an error message about values that the likelihood cannot score.
 
-    `first` is the number of the first of `rows`, where those are a block of more.
+    Parameters
+    ----------
+    rows : examples in the user's units.
+    outside : indices of the rows that hold such values.
+    first : number of the first of `rows` in the whole data.
     """
-    schema, likelihood, owner = self.schema_, self.model_.likelihood, type(self).__name__
-    rows = rows[strange]
-    bad = ~self.applied(likelihood.contains, rows).numpy()
+    schema, likelihood, owner = estimator.schema_, estimator.model_.likelihood, type(estimator).__name__
+    rows = rows[outside]
+    bad = ~estimator.applied(likelihood.contains, rows).numpy()
     column = int(np.argwhere(bad.reshape(len(bad), -1)[0])[0, 0])
     bad = (np.moveaxis(bad, 1, -1) if schema.layout == "hwc" else bad).reshape(rows.shape)
     values = rows[bad]
     place = f"column {schema.columns[column]!r}" if schema.columns else f"column {column}"
     if schema.kind == "image":
-        place = f"image {first + int(strange[0]):,}"
+        place = f"image {first + int(outside[0]):,}"
     support = likelihood.support
     if schema.scale[0] != 1 and schema.support == "unit":
         support = f"[0, {schema.scale[0]:g}]"
     advice = (
         'pass likelihood="gaussian"'
-        if "likelihood" in self.parameters()
+        if "likelihood" in estimator.parameters()
         else "let the recipe take `likelihood` as a parameter: the data then keep the scale that it needs"
     )
     return (

@@ -1,4 +1,4 @@
-"""Networks: mlp, conv, and `auto`, for any schema. They hold no opinions about autoencoders."""
+"""Networks for any schema: mlp, conv, and `auto`, which chooses one. They do not depend on autoencoders."""
 
 from narrows.networks.base import Decoder, Standardize
 from narrows.networks.build import (
@@ -6,13 +6,13 @@ from narrows.networks.build import (
     Name,
     OwnDecoder,
     OwnEncoder,
-    accepts,
+    build_decoder,
+    build_denoiser,
+    build_encoder,
     choose,
-    cleaner,
-    decoder,
-    encoder,
     has_own_parts,
-    pair,
+    is_network,
+    split_pair,
 )
 from narrows.networks.conv import ConvDecoder, ConvEncoder, UNet
 from narrows.networks.denoiser import PhotoUNet
@@ -33,11 +33,11 @@ __all__ = [
     "ResidualMLP",
     "Standardize",
     "UNet",
-    "accepts",
+    "build_decoder",
+    "build_denoiser",
+    "build_encoder",
     "choose",
-    "cleaner",
-    "decoder",
-    "encoder",
     "has_own_parts",
-    "pair",
+    "is_network",
+    "split_pair",
 ]

@@ -1,4 +1,4 @@
-"""What every network here shares: standardised input, and an output that starts at the data's mean."""
+"""The parts that all networks share: standardised input, and an output that starts at the data's mean."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from narrows.data import Schema
 
 
 class Standardize(nn.Module):
-    """(x - mean) / std with the schema's statistics, for each column or channel; log(1 + x) first for counts, of
-    which noise may have made numbers below 0.
+    """(x - mean) / std with the schema's statistics, for each column or channel; of log(1 + max(x, 0)) for counts.
 
-    Real-valued vectors arrive standardised and pass through.
+    Real-valued vectors are standardised already, and pass unchanged.
     """
 
     shift: Tensor
@@ -25,7 +24,7 @@ class Standardize(nn.Module):
         shape = (-1,) + (1,) * (len(schema.shape) - 1)
         self.counts = schema.support == "count"
         self.trivial = schema.support == "real" and schema.kind == "vector"
-        # pixels and binary columns of one vector are of one kind: a pixel that is nearly always 0 is not blown up
+        # one std for all pixels or binary columns, so that a pixel which is nearly always 0 is not amplified
         std = torch.tensor(schema.std)
         if schema.support != "count":
             std = std.square().mean().sqrt().expand_as(std).clone()
@@ -34,16 +33,16 @@ class Standardize(nn.Module):
         self.register_buffer("shift", (-mean / std).reshape(shape), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Standardise x (B x shape)."""
+        """Return x (B x shape) standardised."""
         if self.trivial:
             return x
         return torch.addcmul(self.shift, x.clamp(min=0).log1p() if self.counts else x, self.factor)
 
 
-class Precise(nn.Linear):
-    """A linear layer whose products and sums are never rounded to bfloat16, whatever else is.
+class PreciseLinear(nn.Linear):
+    """A linear layer that always computes in the dtype of its weights, never in bfloat16.
 
-    Its eight bits tell 128 places apart between 1 and 2: of thousands of examples on a map some would fall together.
+    bfloat16 has 128 numbers between 1 and 2, too few for the codes of thousands of examples on a map.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -57,7 +56,7 @@ class Decoder(nn.Module, ABC):
 
     Attributes
     ----------
-    takes_sparse : whether the input may be a `SparseCode`, too.
+    takes_sparse : True if the input may be a `SparseCode`, too.
     """
 
     takes_sparse = False
@@ -65,11 +64,11 @@ class Decoder(nn.Module, ABC):
     @property
     @abstractmethod
     def output_bias(self) -> Tensor | None:
-        """What is added last, to every entry or channel; None where that is not known."""
+        """Bias that is added last, one number for each entry or channel; None where there is no such bias."""
 
-    def start_at(self, o: Tensor) -> None:
-        """Let an untrained decoder give about `o`, one number for each column or channel."""
+    def start_at(self, params: Tensor) -> None:
+        """Set the bias so that an untrained decoder gives about `params`, one number for each column or channel."""
         bias = self.output_bias
         if bias is not None:
             with torch.no_grad():
-                bias.copy_(o.repeat_interleave(bias.numel() // o.numel()))
+                bias.copy_(params.repeat_interleave(bias.numel() // params.numel()))

@@ -1,4 +1,4 @@
-"""A network for any schema, by name or from a user's own module."""
+"""Networks for any schema, by name or from a user's module."""
 
 from __future__ import annotations
 
@@ -18,11 +18,17 @@ from narrows.params import did_you_mean
 
 Name = Literal["auto", "mlp", "conv"]
 NAMES = get_args(Name)
-_MLP_PIXELS = 32 * 32  # the largest grey image, in numbers, for which an MLP is the better bargain
+_MLP_PIXELS = 32 * 32  # largest image, in numbers, for which an MLP is chosen
 
 
 def choose(name: str, schema: Schema) -> tuple[str, str]:
-    """The network called `name`, or for "auto" the one that fits the data, and the reason."""
+    """Return the network's name, chosen by the data where `name` is "auto", and the reason.
+
+    Raises
+    ------
+    ValueError
+        If `name` is unknown, or "conv" for vectors.
+    """
     if name not in NAMES:
         raise ValueError(f"Unknown network {name!r}. {did_you_mean(name, NAMES)}")
     if name == "conv" and schema.kind != "image":
@@ -39,28 +45,36 @@ def choose(name: str, schema: Schema) -> tuple[str, str]:
     return "conv", f"images of {schema.n_entries} numbers: convolutions share what they learn between places"
 
 
-def encoder(name: str, schema: Schema, n_outputs: int, hidden: Sequence[int], normalized: bool = False) -> nn.Module:
-    """An encoder B x shape -> B x n_outputs; `name` is "mlp" or "conv".
+def build_encoder(
+    name: str, schema: Schema, n_outputs: int, hidden: Sequence[int], normalized: bool = False
+) -> nn.Module:
+    """Return an encoder B x shape -> B x n_outputs; `name` is "mlp" or "conv".
 
-    Where it is to be `normalized`, an MLP has layer norms, and the last layer of both is precise.
+    With `normalized` an MLP has layer norms, and the last layer of either is `PreciseLinear`.
     """
     if name == "mlp":
         return MLPEncoder(schema, n_outputs, hidden, normalized)
     return ConvEncoder(schema, n_outputs, precise=normalized)
 
 
-def decoder(name: str, shape: tuple[int, ...], n_inputs: int, hidden: Sequence[int]) -> Decoder:
-    """A decoder B x n_inputs -> B x shape, the likelihood's `params_shape`; `name` is "mlp" or "conv"."""
+def build_decoder(name: str, shape: tuple[int, ...], n_inputs: int, hidden: Sequence[int]) -> Decoder:
+    """Return a decoder B x n_inputs -> B x shape, the likelihood's `params_shape`; `name` is "mlp" or "conv"."""
     return MLPDecoder(shape, n_inputs, hidden) if name == "mlp" else ConvDecoder(shape, n_inputs)
 
 
-def cleaner(name: str, schema: Schema, shape: tuple[int, ...], hidden: Sequence[int]) -> Decoder:
-    """A network B x schema.shape -> B x shape without a narrow code; `name` is "mlp" or "conv"."""
+def build_denoiser(name: str, schema: Schema, shape: tuple[int, ...], hidden: Sequence[int]) -> Decoder:
+    """Return a network B x schema.shape -> B x shape without a narrow code; `name` is "mlp" or "conv"."""
     return ResidualMLP(schema, shape, hidden) if name == "mlp" else UNet(schema, shape)
 
 
 class OwnEncoder(nn.Module):
-    """A user's module as an encoder, with a linear layer behind it where it gives another number of features."""
+    """A user's module as an encoder, with a linear layer behind it if it gives another number of features.
+
+    Raises
+    ------
+    ValueError
+        If the module does not take a batch of examples.
+    """
 
     def __init__(self, module: nn.Module, schema: Schema, n_outputs: int) -> None:
         super().__init__()
@@ -75,29 +89,34 @@ class OwnEncoder(nn.Module):
 
 
 class OwnDecoder(Decoder):
-    """A user's module as a decoder; it must give as many numbers as the likelihood takes.
+    """A user's module as a decoder. It must give as many numbers as the likelihood takes.
 
     Parameters
     ----------
-    shape : of the output for one example, the likelihood's `params_shape`.
-    input_shape : of one input: (n_components,), or an example's own shape for a denoiser without a code.
+    shape : shape of the output for one example, the likelihood's `params_shape`.
+    input_shape : shape of one input: (n_components,), or an example's shape for a denoiser without a code.
+
+    Raises
+    ------
+    ValueError
+        If the module does not take such inputs, or gives another number of outputs.
     """
 
     def __init__(self, module: nn.Module, shape: tuple[int, ...], input_shape: tuple[int, ...]) -> None:
         super().__init__()
         self.module, self.shape, z = copy.deepcopy(module), shape, torch.zeros(2, *input_shape)
-        found = _probe(self.module, z, "decoder").flatten(1).shape[1]
-        if found != math.prod(shape):
+        n_outputs = _probe(self.module, z, "decoder").flatten(1).shape[1]
+        if n_outputs != math.prod(shape):
             raise ValueError(
                 f"The decoder module {type(module).__name__} must give {math.prod(shape)} numbers an example "
-                f"(shape {shape}) for inputs of shape {input_shape}. It gave {found}. Change the last layer of that "
-                "part of `network`."
+                f"(shape {shape}) for inputs of shape {input_shape}. It gave {n_outputs}. Change the last layer of "
+                "that part of `network`."
             )
         self.layout = _layout(self.module, z)
 
     @property
     def output_bias(self) -> None:
-        """A user's module starts where its author had it start."""
+        """None: a user's module keeps its initial weights."""
         return
 
     def forward(self, z: Tensor) -> Tensor:
@@ -106,12 +125,12 @@ class OwnDecoder(Decoder):
 
 
 def has_own_parts(model: nn.Module) -> bool:
-    """Whether there is a user's module in it, which may do in Python what nobody here knows of."""
+    """Return True if a part of `model` is a user's module, which may contain any Python code."""
     return any(isinstance(module, (OwnEncoder, OwnDecoder)) for module in model.modules())
 
 
-def pair(network: Any) -> tuple[Any, Any]:
-    """The `network` parameter as (encoder, decoder), each a name or a module. A lone module is the encoder."""
+def split_pair(network: Any) -> tuple[Any, Any]:
+    """Split the `network` parameter into (encoder, decoder), each a name or a module. One module is the encoder."""
     if isinstance(network, (tuple, list)):
         first, second = network
         return first, second
@@ -120,18 +139,18 @@ def pair(network: Any) -> tuple[Any, Any]:
     return network, network
 
 
-def accepts(network: Any) -> bool:
-    """Whether `network` is a name, a module, or a pair of such."""
+def is_network(network: Any) -> bool:
+    """Return True if `network` is a name, a module, or a pair of such."""
     parts = network if isinstance(network, (tuple, list)) else (network, network)
     return len(parts) == 2 and all(isinstance(p, (str, nn.Module)) for p in parts)
 
 
 def _layout(module: nn.Module, x: Tensor) -> torch.memory_format:
-    """Channels last, by which convolutions are faster, unless the module cannot have it so, as one that says `view`."""
+    """Return channels last, in which convolutions are faster, or contiguous if the module fails with it."""
     try:
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        _probe(module, _laid_out(x, torch.channels_last), "given")
-    except (RuntimeError, ValueError):  # of a kernel with three dimensions, of a `view`
+        _probe(module, _laid_out(x, torch.channels_last), "user's")
+    except (RuntimeError, ValueError):  # a kernel with three dimensions, or a call of `view`
         module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         return torch.contiguous_format
     return torch.channels_last
@@ -142,7 +161,7 @@ def _laid_out(x: Tensor, layout: torch.memory_format) -> Tensor:
 
 
 def _probe(module: nn.Module, x: Tensor, role: str) -> Tensor:
-    was = module.training
+    was_training = module.training
     module.eval()
     try:
         with torch.no_grad():
@@ -154,7 +173,7 @@ def _probe(module: nn.Module, x: Tensor, role: str) -> Tensor:
             f"(batch first): {error}"
         ) from error
     finally:
-        module.train(was)
+        module.train(was_training)
     if not isinstance(out, Tensor) or len(out) != len(x):
         raise ValueError(f"The {role} module {type(module).__name__} must return one tensor, batch first.")
     return out.float().cpu()

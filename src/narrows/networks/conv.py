@@ -1,6 +1,6 @@
-"""Residual convolutional networks, for images of any size from 8 x 8, and a U-Net that keeps every detail.
+"""Residual convolutional networks for images of 8 x 8 pixels and more, and a U-Net that keeps every detail.
 
-There is no batch normalisation, so what becomes of an example does not depend on its neighbours; each residual
+There is no batch normalisation, so the result for an example does not depend on the rest of its batch; each residual
 branch starts at 0 instead (Zhang et al., Fixup initialization, 2019, https://arxiv.org/abs/1901.09321).
 """
 
@@ -14,22 +14,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows.data import Schema
-from narrows.networks.base import Decoder, Precise, Standardize
+from narrows.networks.base import Decoder, PreciseLinear, Standardize
 
 _SMALLEST = 4  # pixels at which halving stops
 _WIDEST = 256  # channels at which doubling stops
 
 
 def sizes(height: int, width: int, smallest: int = _SMALLEST) -> list[tuple[int, int]]:
-    """The sizes that an image goes through, halved (rounded up) until a side would fall under `smallest`.
+    """Return the sizes of an image that is halved (rounded up) as long as no side falls below `smallest`.
 
     >>> sizes(28, 28)
     [(28, 28), (14, 14), (7, 7), (4, 4)]
     """
-    found = [(height, width)]
-    while min((side + 1) // 2 for side in found[-1]) >= smallest:
-        found.append(((found[-1][0] + 1) // 2, (found[-1][1] + 1) // 2))
-    return found
+    levels = [(height, width)]
+    while min((side + 1) // 2 for side in levels[-1]) >= smallest:
+        levels.append(((levels[-1][0] + 1) // 2, (levels[-1][1] + 1) // 2))
+    return levels
 
 
 class Residual(nn.Module):
@@ -42,12 +42,12 @@ class Residual(nn.Module):
         nn.init.zeros_(self.second.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """B x channels x h x w, unchanged in shape."""
+        """B x channels x h x w -> the same shape."""
         return x + self.second(F.gelu(self.first(F.gelu(x))))
 
 
-class Enlarging(nn.Conv2d):
-    """An image enlarged by nearest neighbours, then a convolution of 3 x 3."""
+class UpsampleConv(nn.Conv2d):
+    """Enlarge an image by nearest neighbours, then convolve it with 3 x 3."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__(n_in, n_out, 3, padding=1)
@@ -55,20 +55,20 @@ class Enlarging(nn.Conv2d):
     def forward(self, h: Tensor, size: Sequence[int]) -> Tensor:  # type: ignore[override]
         """B x n_in x h x w -> B x n_out x `size`, which is twice h and w, or one less."""
         if tuple(size) != (2 * h.shape[2], 2 * h.shape[3]):
-            return super().forward(_repeated(h, size))
-        # Both together are one transposed convolution of stride 2, whose kernel is the other's, turned, in four places
-        # a pixel apart: less than half of the products, and no large image of many channels in between.
+            return super().forward(_enlarge(h, size))
+        # Both together are one transposed convolution of stride 2. Its kernel is the sum of four copies of the flipped
+        # one, a pixel apart: less than half of the products, and no large image of many channels in between.
         kernel = self.weight.transpose(0, 1).flip(2, 3)
         kernel = F.pad(kernel, (0, 1)) + F.pad(kernel, (1, 0))
         kernel = F.pad(kernel, (0, 0, 0, 1)) + F.pad(kernel, (0, 0, 1, 0))
         return F.conv_transpose2d(h, kernel, self.bias, stride=2, padding=1)
 
 
-def _repeated(h: Tensor, size: Sequence[int]) -> Tensor:
-    """B x channels x h x w by nearest neighbours at `size`."""
+def _enlarge(h: Tensor, size: Sequence[int]) -> Tensor:
+    """Return the images h (B x channels x h x w), enlarged to `size` by nearest neighbours."""
     if not torch.compiler.is_compiling():
         return F.interpolate(h, size=tuple(size), mode="nearest")
-    # the gradient that torch's compiler makes of that is ten times as slow as this one's
+    # compiled, the gradient of F.interpolate is ten times as slow as that of this code
     h = h.permute(0, 2, 3, 1)[:, :, None, :, None].expand(-1, -1, 2, -1, 2, -1)
     return h.flatten(1, 2).flatten(2, 3)[:, : size[0], : size[1]].permute(0, 3, 1, 2)
 
@@ -78,14 +78,14 @@ def _widths(n_levels: int, width: int) -> list[int]:
 
 
 class ConvEncoder(nn.Module):
-    """Residual blocks, halving the image and doubling the channels, then one linear layer.
+    """Residual blocks that halve the image and double the channels, then one linear layer.
 
     Parameters
     ----------
-    schema : of images.
+    schema : description of the images.
     n_outputs : numbers to give for each image.
     width : channels at full size.
-    precise : whether the linear layer is a `Precise` one.
+    precise : True for a linear layer that is `PreciseLinear`.
     """
 
     def __init__(self, schema: Schema, n_outputs: int, width: int = 16, precise: bool = False) -> None:
@@ -99,7 +99,7 @@ class ConvEncoder(nn.Module):
         self.standardize = Standardize(schema)
         self.n_widest = widths[0] * height * breadth
         self.blocks = nn.Sequential(*blocks)
-        self.head = (Precise if precise else nn.Linear)(widths[-1] * levels[-1][0] * levels[-1][1], n_outputs)
+        self.head = (PreciseLinear if precise else nn.Linear)(widths[-1] * levels[-1][0] * levels[-1][1], n_outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """B x channels x h x w -> B x n_outputs."""
@@ -108,7 +108,14 @@ class ConvEncoder(nn.Module):
 
 
 class ConvDecoder(Decoder):
-    """The encoder's mirror image: a linear layer, then enlarging by nearest neighbours and convolving."""
+    """The mirror image of the encoder: a linear layer, then enlargements by nearest neighbours and convolutions.
+
+    Parameters
+    ----------
+    shape : (channels, height, width) of the output.
+    n_inputs : numbers in a code, with the columns of labels.
+    width : channels at full size.
+    """
 
     slower_compiled = True  # on a CPU, or no faster: docs/negative-results.md
 
@@ -122,12 +129,12 @@ class ConvDecoder(Decoder):
         self.stem = nn.Linear(n_inputs, widths[-1] * self.levels[-1][0] * self.levels[-1][1])
         self.residuals = nn.ModuleList(Residual(wide) for wide in reversed(widths[1:]))
         pairs = list(pairwise(widths))
-        self.enlarge = nn.ModuleList(Enlarging(wide, narrow) for narrow, wide in reversed(pairs))
+        self.enlarge = nn.ModuleList(UpsampleConv(wide, narrow) for narrow, wide in reversed(pairs))
         self.head = nn.Conv2d(widths[0], channels, 3, padding=1)
 
     @property
     def output_bias(self) -> Tensor | None:
-        """Of the last layer."""
+        """Bias of the last layer."""
         return self.head.bias
 
     def forward(self, z: Tensor) -> Tensor:
@@ -139,18 +146,19 @@ class ConvDecoder(Decoder):
 
 
 class UNet(Decoder):
-    """From a noisy image to a clean one, each level's detail handed across; there is no narrow code.
+    """A network from noisy to clean images that passes the detail of each level across; there is no narrow code.
 
     Ronneberger et al., U-Net (2015), https://arxiv.org/abs/1505.04597.
 
     Parameters
     ----------
-    schema : of images.
+    schema : description of the images.
+    shape : (channels, height, width) of the output.
     width : channels at full size.
-    depth : how often the image is halved, at most.
+    depth : largest number of times that the image is halved.
     """
 
-    slower_compiled = True  # as above
+    slower_compiled = True  # as for ConvDecoder
 
     def __init__(self, schema: Schema, shape: tuple[int, ...], width: int = 16, depth: int = 2) -> None:
         super().__init__()
@@ -163,17 +171,17 @@ class UNet(Decoder):
         pairs = list(pairwise(widths))
         self.down = nn.ModuleList(nn.Conv2d(narrow, wide, 3, stride=2, padding=1) for narrow, wide in pairs)
         self.across = nn.ModuleList(Residual(wide) for wide in widths)
-        self.up = nn.ModuleList(Enlarging(wide, narrow) for narrow, wide in reversed(pairs))
+        self.up = nn.ModuleList(UpsampleConv(wide, narrow) for narrow, wide in reversed(pairs))
         self.finish = nn.ModuleList(Residual(narrow) for narrow, _ in reversed(pairs))
         self.head = nn.Conv2d(widths[0] + channels, shape[0], 3, padding=1)
 
     @property
     def output_bias(self) -> Tensor | None:
-        """Of the last layer."""
+        """Bias of the last layer."""
         return self.head.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        """B x channels x h x w, the same shape out."""
+        """B x schema.shape -> B x shape."""
         x = self.standardize(x).contiguous(memory_format=torch.channels_last)
         h = self.across[0](self.stem(x))
         details = []

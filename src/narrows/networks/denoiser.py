@@ -1,10 +1,10 @@
-"""A residual U-Net for cleaning photos of any size: it works on the image's 2 x 2 blocks, and gives what to add.
+"""A residual U-Net that cleans photos of any size. It works on blocks of 2 x 2 pixels, and its output is added to x.
 
     h = blocks(x)   4 C x H/2 x W/2        out = x + unblocks(U-Net(h))
 
-On the blocks an image costs a quarter (Zhang et al., FFDNet, 2018, https://arxiv.org/abs/1710.04026); residual blocks
-without normalisation on each level, joined by addition, are those of DRUNet (Zhang et al., 2021,
-https://arxiv.org/abs/2008.13751). Nothing in it knows the image's size.
+Blocks cut the work to a quarter (Zhang et al., FFDNet, 2018, https://arxiv.org/abs/1710.04026). Residual blocks without
+normalisation on each level, joined by addition, are those of DRUNet (Zhang et al., 2021,
+https://arxiv.org/abs/2008.13751). Nothing in it depends on the image's size.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from narrows.networks.base import Decoder
 
 
 class PhotoUNet(Decoder):
-    """From noisy images to clean ones, of any height and width that `step` divides.
+    """A network from noisy to clean images, of any height and width that `step` divides.
 
     Parameters
     ----------
-    channels : C, of an image.
+    channels : C, the channels of an image.
     widths : channels of each level; each level but the first is half as large as the one before it.
     blocks : residual blocks on each level, on the way down and on the way up.
 
     Attributes
     ----------
-    step : pixels; what heights and widths are multiples of.
-    reach : pixels; what lies farther from a pixel has no influence on it. A multiple of `step`.
+    step : heights and widths must be multiples of this number of pixels.
+    reach : greatest distance, in pixels, at which one pixel can influence another. A multiple of `step`.
 
     Examples
     --------
@@ -52,18 +52,18 @@ class PhotoUNet(Decoder):
         self.head = _convolution(widths[0], 4 * channels)
         nn.init.zeros_(self.head.weight)
         self.step = 2 ** len(widths)
-        # two convolutions a block, each of which sees one place to all sides, a place being 2, 4, 8, ... pixels
+        # two convolutions a block, each of which sees one place on all sides; a place is 2, 4, 8, ... pixels wide
         places = [2 * blocks * (1 if level == len(pairs) else 2) for level in range(len(widths))]
-        seen = sum(2 ** (level + 1) * n for level, n in enumerate(places)) + 2 * 2 + self.step
-        self.reach = -(-seen // self.step) * self.step
+        radius = sum(2 ** (level + 1) * n for level, n in enumerate(places)) + 2 * 2 + self.step
+        self.reach = -(-radius // self.step) * self.step
 
     @property
     def output_bias(self) -> None:
-        """What comes out begins as what went in."""
+        """None: an untrained network returns its input."""
         return
 
     def forward(self, x: Tensor) -> Tensor:
-        """B x C x H x W, the same shape out."""
+        """B x C x H x W -> the same shape."""
         h = self.stem(F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last))
         details = []
         for residuals, shrink in zip(self.before, self.shrink, strict=True):
@@ -84,7 +84,7 @@ class _Residual(nn.Module):
         nn.init.zeros_(self.second.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """B x width x h x w, unchanged in shape."""
+        """B x width x h x w -> the same shape."""
         return x + self.second(F.relu(self.first(x), inplace=True))
 
 

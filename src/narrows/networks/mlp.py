@@ -1,4 +1,4 @@
-"""Multilayer perceptrons: vectors, and images small enough to be one."""
+"""Multilayer perceptrons for vectors and small images, and the dictionary of sparse codes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows.data import Schema
-from narrows.networks.base import Decoder, Precise, Standardize
+from narrows.networks.base import Decoder, PreciseLinear, Standardize
 from narrows.types import SparseCode
 
 
 def layers(sizes: Sequence[int], activate_last: bool = False, normalized: bool = False) -> nn.Sequential:
-    """Linear layers between `sizes`, with a GELU after each but the last (and after that too if asked).
+    """Return linear layers between `sizes`, with a GELU after each but the last (and that too with `activate_last`).
 
-    Where they are `normalized` a layer norm stands before each GELU (Ba, Kiros and Hinton, 2016,
-    https://arxiv.org/abs/1607.06450), and the last layer is `Precise`.
+    With `normalized` a layer norm stands before each GELU (Ba, Kiros and Hinton, 2016,
+    https://arxiv.org/abs/1607.06450), and the last layer is `PreciseLinear`.
 
     >>> layers([4, 3, 2])
     Sequential(
@@ -34,7 +34,7 @@ def layers(sizes: Sequence[int], activate_last: bool = False, normalized: bool =
     if not activate_last:
         modules = modules[: -2 if normalized else -1]
         if normalized:
-            modules[-1] = Precise(sizes[-2], sizes[-1])
+            modules[-1] = PreciseLinear(sizes[-2], sizes[-1])
     return nn.Sequential(*modules)
 
 
@@ -43,10 +43,10 @@ class MLPEncoder(nn.Module):
 
     Parameters
     ----------
-    schema : what one example is; images are flattened.
+    schema : description of the examples; images are flattened.
     n_outputs : numbers to give for each example.
-    hidden : widths of the layers between; none at all makes the encoder linear.
-    normalized : whether there are layer norms between them, and the last one is precise.
+    hidden : widths of the hidden layers; () makes the encoder linear.
+    normalized : True for layer norms between the layers and a `PreciseLinear` last one.
     """
 
     def __init__(self, schema: Schema, n_outputs: int, hidden: Sequence[int], normalized: bool = False) -> None:
@@ -60,7 +60,7 @@ class MLPEncoder(nn.Module):
 
 
 class MLPDecoder(Decoder):
-    """n_inputs -> hidden reversed -> shape, the encoder's mirror image."""
+    """n_inputs -> hidden reversed -> shape, the mirror image of the encoder."""
 
     def __init__(self, shape: tuple[int, ...], n_inputs: int, hidden: Sequence[int]) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class MLPDecoder(Decoder):
 
     @property
     def output_bias(self) -> Tensor:
-        """Of the last layer."""
+        """Bias of the last layer."""
         last = self.layers[-1]
         assert isinstance(last, nn.Linear)
         return last.bias
@@ -82,12 +82,12 @@ class MLPDecoder(Decoder):
 class Dictionary(Decoder):
     """o = bias + sum_j z_j d_j / |d_j|: one direction of unit length for each unit, so that z_j has a scale.
 
-    What one unit means can be looked at: it is its direction.
+    The direction of a unit can be looked at: it is what the unit adds to an example.
 
     Parameters
     ----------
-    shape : of the output for one example.
-    n_inputs : units.
+    shape : shape of the output for one example.
+    n_inputs : number of units.
     """
 
     takes_sparse = True
@@ -95,24 +95,26 @@ class Dictionary(Decoder):
     def __init__(self, shape: tuple[int, ...], n_inputs: int) -> None:
         super().__init__()
         self.shape, n_entries = shape, math.prod(shape)
-        # of unit length from the start: an optimizer's step turns a longer direction by less
+        # of unit length from the start: an optimizer step of a given size turns a longer direction less
         self.directions = nn.Parameter(F.normalize(torch.randn(n_inputs, n_entries), dim=1))
         self.bias = nn.Parameter(torch.zeros(n_entries))
 
     @property
     def output_bias(self) -> Tensor:
-        """The dictionary's own."""
+        """Bias of the dictionary."""
         return self.bias
 
     def start_encoder(self, encoder: nn.Module, n_entries: int) -> None:
-        """Let a linear encoder begin as the dictionary's transpose, so that each unit responds to what it adds.
+        """Set a linear encoder's weights to the dictionary's transpose, so that each unit responds to what it adds.
 
         Without it the same few units win for all examples, and the others die (Gao et al., 2024, section A.1,
-        https://arxiv.org/abs/2406.04093). A deeper encoder is left as it is.
+        https://arxiv.org/abs/2406.04093).
 
         Parameters
         ----------
-        n_entries : of an example. Of a likelihood that takes several numbers an entry the first count, of the mean.
+        encoder : network with one linear layer of the dictionary's shape; any other is not changed.
+        n_entries : entries of an example. If the likelihood takes several numbers an entry, the first ones, of the
+            mean, are used.
         """
         linear = [m for m in encoder.modules() if isinstance(m, nn.Linear)]
         means = self.directions[:, :n_entries]
@@ -122,8 +124,8 @@ class Dictionary(Decoder):
                 linear[0].bias.zero_()
 
     def forward(self, z: Tensor | SparseCode) -> Tensor:
-        """B x n_inputs, or the same as a record of its active units -> B x shape."""
-        # the code is scaled rather than the dictionary: the same product, and no second copy of the dictionary
+        """B x n_inputs (also as a record of the active units) -> B x shape."""
+        # scaling the code instead of the dictionary gives the same product without a second copy of the dictionary
         lengths = self.directions.norm(dim=1).clamp(min=1e-8)
         if isinstance(z, SparseCode):
             summed = F.embedding_bag(
@@ -134,7 +136,7 @@ class Dictionary(Decoder):
 
 
 class ResidualMLP(Decoder):
-    """x -> x W + MLP(x): cleans a vector without a narrow code, for a denoiser that must lose no detail."""
+    """x -> x W + MLP(x): a denoiser of vectors without a narrow code, which keeps every detail."""
 
     def __init__(self, schema: Schema, shape: tuple[int, ...], hidden: Sequence[int]) -> None:
         super().__init__()
@@ -145,7 +147,7 @@ class ResidualMLP(Decoder):
 
     @property
     def output_bias(self) -> Tensor:
-        """Of the last layer."""
+        """Bias of the last layer."""
         last = self.layers[-1]
         assert isinstance(last, nn.Linear)
         return last.bias

@@ -1,4 +1,4 @@
-"""Objectives: what a training step minimises."""
+"""Objectives: the loss that a training step minimises."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The interface of every objective, and of every cost that a bottleneck cannot state alone."""
+"""The interfaces of all objectives, and of costs that a bottleneck cannot compute alone."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from narrows.types import Batch, Loss, Output
 
 
 class NeighborPairs(NamedTuple):
-    """Near examples that batches must bring (`Batch.neighbor`), for a cost that needs them.
+    """Request of a cost for near examples in each batch (`Batch.neighbor`).
 
     Attributes
     ----------
-    n_neighbors : the number of nearest rows that one is drawn from; None for "auto".
-    metric : "euclidean" or "cosine", by which they are found; None for "auto".
+    n_neighbors : number of nearest rows from which the near example is drawn; None for "auto".
+    metric : "euclidean" or "cosine", the distance by which they are found; None for "auto".
     """
 
     n_neighbors: int | None
@@ -34,8 +34,8 @@ class CostValue(NamedTuple):
 
     Attributes
     ----------
-    value : one number for each example (B), weighed by the cost's name; or None.
-    not_validated : a scalar that is minimised beside it, unweighed, and that early stopping leaves out: the loss of an
+    value : one number for each example (B), which the weight of the cost's name multiplies; or None.
+    not_validated : a scalar that is added without a weight, and that early stopping leaves out: the loss of an
         opponent, the revival of dead units; or None.
     """
 
@@ -44,14 +44,14 @@ class CostValue(NamedTuple):
 
 
 class Cost(nn.Module, ABC):
-    """Abstract: a cost of a whole pass, weighed by its name.
+    """Abstract: a cost of a whole pass through the model.
 
     Attributes
     ----------
-    name : its name among the weights of an objective.
-    neighbors : the near examples that batches must bring, or None.
-    opponent : a network that plays against the model, or None. It has an optimizer and gradient clipping of its own,
-        and is kept in checkpoints.
+    name : key of its weight in an objective.
+    neighbors : the near examples that each batch must contain, or None.
+    opponent : network that is trained against the model, or None. It has an optimizer and gradient clipping of its own,
+        and is part of checkpoints.
     """
 
     name: str
@@ -63,25 +63,25 @@ class Cost(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue | None:
-        """The cost of the pass `output` of `model` over `batch`; None where there is nothing to charge for."""
+        """Return the cost of the pass `output` of `model` over `batch`; None if there is none."""
 
 
 class Objective(nn.Module, ABC):
-    """Abstract: what a training step minimises, in nats per example.
+    """Abstract: the loss that a training step minimises, in nats per example.
 
-    A subclass implements `forward` and `check`. The growth of the weights and the sum of the costs are done here.
+    A subclass implements `forward` and `check`. This class has the growth of the weights and the sum of the costs.
 
     Parameters
     ----------
     weights : one number for each named cost.
-    warmup : the share of the training, in [0, 1], over which the weights grow linearly from 0, so that a code learns to
-        say something before it is charged for it (Bowman et al., 2016, https://arxiv.org/abs/1511.06349).
-    costs : those of a whole pass, beside those that the bottleneck states.
+    warmup : the share of the training, in [0, 1], over which the weights grow linearly from 0, so that a code carries
+        information before it costs (Bowman et al., 2016, https://arxiv.org/abs/1511.06349).
+    costs : costs of a whole pass, beside those that the bottleneck gives.
 
     Raises
     ------
     ValueError
-        If a weight is not a finite number, or a cost has no name or that of another.
+        If a weight is not a finite number, or a cost has no name or the name of another.
     """
 
     share: Tensor
@@ -94,38 +94,50 @@ class Objective(nn.Module, ABC):
         self.costs = nn.ModuleList(costs)
         self.weights, self.warmup, self.begin = dict(weights or {}), warmup, 0.0
         self.complete = warmup == 0
-        # how much of each weight is in force: a tensor, so that a compiled step need not be compiled again
+        # the factor of all weights: a tensor, so that a change does not compile the step again
         self.register_buffer("share", torch.tensor(1.0), persistent=False)
 
     @abstractmethod
     def forward(self, model: Autoencoder, batch: Batch) -> Loss:
-        """The loss of one batch; in training with costs as far as they have grown, otherwise in full."""
+        """Return the loss of one batch; in training with the weights grown so far, otherwise with full weights."""
 
     @abstractmethod
     def check(self, model: Autoencoder) -> None:
-        """Raise ValueError for a model that the loss cannot be computed of."""
+        """Check that the loss can be computed for `model`.
+
+        Raises
+        ------
+        ValueError
+            If it cannot.
+        """
 
     @property
     def neighbors(self) -> NeighborPairs | None:
-        """The near examples that batches must bring, or None."""
+        """The near examples that each batch must contain, or None."""
         return next((cost.neighbors for cost in self.pass_costs() if cost.neighbors is not None), None)
 
     def pass_costs(self) -> Iterator[Cost]:
-        """The costs of a whole pass."""
+        """Yield the costs of a whole pass."""
         for cost in self.costs:
             assert isinstance(cost, Cost)
             yield cost
 
     def opponent_parameters(self) -> list[nn.Parameter]:
-        """The parameters of the costs' opponents, which have an optimizer of their own."""
+        """Return the parameters of the costs' opponents, which have an optimizer of their own."""
         return [p for cost in self.pass_costs() if cost.opponent is not None for p in cost.opponent.parameters()]
 
     def weigh(self, name: str, value: Tensor) -> Tensor:
-        """`value` times the weight of the cost `name`; in training as far as the weight has grown."""
+        """Return `value` (a scalar or B numbers) times the weight of the cost `name`, in training as grown so far."""
         return (self.weights[name] * self.share if self.training else self.weights[name]) * value
 
     def add_costs(self, nll: Tensor, model: Autoencoder, batch: Batch, output: Output) -> Loss:
-        """Add the weighed costs of a pass to `nll` (a scalar, nats per example, listed under that name)."""
+        """Return `nll` (a scalar, nats per example, the term of that name) plus the weighted costs of the pass.
+
+        Raises
+        ------
+        TypeError
+            If a cost returns something else than a CostValue or None.
+        """
         values, not_validated = dict(output.code.costs), None
         for cost in self.pass_costs():
             result = cost(model, batch, output)
@@ -139,8 +151,8 @@ class Objective(nn.Module, ABC):
             if result.value is not None:
                 values[cost.name] = result.value
             if result.not_validated is not None:
-                opposed = result.not_validated
-                not_validated = opposed if not_validated is None else not_validated + opposed
+                added = result.not_validated
+                not_validated = added if not_validated is None else not_validated + added
         terms = {"nll": nll, **{name: value.mean() for name, value in values.items()}}
         total = nll * self.weights["nll"] if "nll" in self.weights else nll
         for name, mean in terms.items():
@@ -149,44 +161,44 @@ class Objective(nn.Module, ABC):
         return Loss(total if not_validated is None else total + not_validated, terms, not_validated)
 
     def advance(self, progress: float) -> None:
-        """Take the progress of the training, in [0, 1], by which the weights grow."""
+        """Let the weights grow to the progress of the training, in [0, 1]."""
         if self.complete:
             return
         self.complete = progress >= self.begin + self.warmup
         self.share.fill_(1.0 if self.complete else (progress - self.begin) / self.warmup)
 
     def restart(self, progress: float, warmup: float | None = None) -> None:
-        """Let the costs grow from 0 once more, from here on, over the share `warmup` of the training.
+        """Let the weights grow from 0 once more, from `progress` on, over the share `warmup` of the training.
 
-        None takes as long as at first, and at least a tenth of the training; 0 has them in full at once.
+        None takes the share of the first time, and at least a tenth; 0 sets the full weights at once.
         """
         warmup = max(self.warmup, 0.1) if warmup is None else warmup
         self.begin, self.warmup, self.complete = progress, warmup, warmup == 0
         self.share.fill_(float(self.complete))
 
     def state(self) -> dict[str, float]:
-        """The growth of the weights, for a checkpoint."""
+        """Return the growth of the weights, for a checkpoint."""
         return {"begin": self.begin, "warmup": self.warmup, "share": float(self.share), "complete": self.complete}
 
     def restore(self, state: dict[str, float]) -> None:
-        """Take what `state` gave."""
+        """Restore the growth of the weights from a result of `state`."""
         self.begin, self.warmup, self.complete = state["begin"], state["warmup"], bool(state["complete"])
         self.share.fill_(state["share"])
 
 
 def _check_weights(owner: str, weights: dict[str, float], costs: tuple[Cost, ...]) -> None:
-    for name, weight in weights.items():
+    for key, weight in weights.items():
         if not isinstance(weight, numbers.Real) or not math.isfinite(weight):
-            raise ValueError(f"The `weights` of {owner} must be finite numbers. Got {weight!r} for {name!r} instead.")
-    own = [getattr(cost, "name", None) for cost in costs]
-    for cost, label in zip(costs, own, strict=True):
-        if not isinstance(label, str) or label == "nll" or own.count(label) > 1:
+            raise ValueError(f"The `weights` of {owner} must be finite numbers. Got {weight!r} for {key!r} instead.")
+    names = [getattr(cost, "name", None) for cost in costs]
+    for cost, name in zip(costs, names, strict=True):
+        if not isinstance(name, str) or name == "nll" or names.count(name) > 1:
             raise ValueError(
-                f"The `costs` of {owner} must each have a `name` of its own, which is not 'nll'. Got {label!r} for "
+                f"The `costs` of {owner} must each have a `name` of its own, which is not 'nll'. Got {name!r} for "
                 f"{type(cost).__name__} instead."
             )
 
 
 def frozen(module: nn.Module, *inputs: Tensor) -> Tensor:
-    """Call `module` with its parameters held still: gradients go to the inputs alone."""
+    """Return `module(*inputs)` with its parameters detached: gradients go to the inputs alone."""
     return functional_call(module, {name: p.detach() for name, p in module.named_parameters()}, inputs)

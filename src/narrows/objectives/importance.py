@@ -1,4 +1,4 @@
-"""A bound on the log-likelihood that several draws make tighter.
+"""The importance-weighted bound on the log-likelihood, which is tighter with more draws.
 
     log p(x) >= E log 1/K sum_k p(x | z_k) p(z_k) / q(z_k | x),    z_k ~ q(z | x)        nats
 
@@ -22,12 +22,11 @@ from narrows.types import Batch, Loss, product
 class ImportanceWeighted(Objective):
     """The negative importance-weighted bound of K draws, for any stochastic code.
 
-    It has one weight, that of log q - log p under the name "kl". It is 1, and grows from 0 once more after posterior
-    collapse.
+    Its only weight is that of log q - log p, called "kl". It is 1, and grows from 0 once more after posterior collapse.
 
     Parameters
     ----------
-    n_draws : K, from each posterior.
+    n_draws : K, the number of draws from each posterior, at least 1.
     """
 
     def __init__(self, n_draws: int = 8) -> None:
@@ -35,7 +34,13 @@ class ImportanceWeighted(Objective):
         self.n_draws = n_draws
 
     def check(self, model: Autoencoder) -> None:
-        """Raise ValueError for a code that is not drawn from a posterior, or that has labels."""
+        """Check that the code of `model` is drawn from a posterior and has no labels.
+
+        Raises
+        ------
+        ValueError
+            If it is not, or has.
+        """
         if model.stochastic is None:
             owner = type(model.bottleneck).__name__
             raise ValueError(
@@ -46,27 +51,27 @@ class ImportanceWeighted(Objective):
             raise ValueError("An importance-weighted bound is of a model without labels. Leave `conditional` out.")
 
     def forward(self, model: Autoencoder, batch: Batch) -> Loss:
-        """The bound, and beside it the mean negative log-likelihood and what the draws cost on average."""
+        """Return the negative bound; its terms are the means over draws of - log p(x | z) and of log q - log p."""
         code, k = model.stochastic, self.n_draws
         assert code is not None
-        seen = model.corruption(batch)
-        h = model.encoder(seen.x)
-        # B x K n_noise at once: processes that share a batch draw by rows
+        corrupted = model.corruption(batch)
+        h = model.encoder(corrupted.x)
+        # one draw of B x (K n_noise): processes that share a batch draw by rows
         wide = h.new_empty(len(h), k * code.n_noise, dtype=torch.promote_types(h.dtype, torch.float32))
         eps = rng.randn_like(wide).view(-1, code.n_noise)
         z, log_q, log_p = code.sample(h.repeat_interleave(k, 0), eps)
         params, target = model.decoder(z), batch.target.repeat_interleave(k, 0)
-        weight = product(seen.scored, batch.observed, batch.weight)
+        weight = product(corrupted.scored, batch.observed, batch.weight)
         weight = None if weight is None else weight.repeat_interleave(k, 0)
         score = model.likelihood.score(params, target, weight)
         log_w = (score - self.weigh("kl", log_q - log_p)).view(-1, k)
         if self.training:
-            # the scale is the likeliest one where each draw counts as it does in the bound
+            # the likeliest scale: each draw has the weight that it has in the bound
             share = log_w.detach().softmax(1).view(-1, *[1] * (target.dim() - 1)).to(target.dtype).expand_as(target)
             model.likelihood.update_scale(params.detach().to(target.dtype), target, product(share, weight))
         return Loss(-log_mean_exp(log_w).mean(), {"nll": -score.mean(), "kl": (log_q - log_p).mean()})
 
 
 def log_mean_exp(x: Tensor) -> Tensor:
-    """Return log(mean(exp(x))) over the last axis."""
+    """Return log(mean(exp(x))) over the last axis of x (B x K): B numbers."""
     return x.logsumexp(-1) - math.log(x.shape[-1])

@@ -1,13 +1,13 @@
-"""Neighbours in the data stay neighbours in the code.
+"""The cost of codes that do not keep neighbours in the data near each other.
 
     q(i, j) = 1 / (1 + s^2 |z_i - z_j|^2)
     cost(i) = - a [(1 - b) log q(i, i') + b sum_j p(j | i) log q(i, j)] + log sum_{j != i} q(i, j)        nats
 
-i' is a neighbor neighbour of i in the data, drawn at each step from the nearest rows, which were found once before the
-training; j runs over the batch, and in the last sum over the drawn neighbours too. p(j | i) is large for the examples
+i' is a neighbour of i in the data. It is drawn at each step from the nearest rows, which are found once before the
+training. j runs over the batch, and in the last sum over the drawn neighbours, too. p(j | i) is large for the examples
 of the batch that are nearest to i: p = exp(-(d_ij - d_i) / s_i) / sum, where d_ij is the squared Euclidean distance,
-d_i the least of them and d_i + s_i that of a neighbour further on. So neighbourhoods are kept at two scales: that of
-the nearest rows, and that of a batch.
+d_i the least of them, and d_i + s_i that of a neighbour further away. So neighbourhoods are kept at two scales: that
+of the nearest rows, and that of a batch.
 
 With b = 0 and a = 1 it is InfoNC-t-SNE (Damrich, Böhm, Hamprecht and Kobak, From t-SNE to UMAP with contrastive
 learning, 2023, https://arxiv.org/abs/2206.01816), with b = 1 nearly parametric t-SNE (van der Maaten, Learning a
@@ -26,21 +26,21 @@ from narrows.model import Autoencoder
 from narrows.objectives.base import Cost, CostValue, NeighborPairs
 from narrows.types import Batch, Output
 
-_IN_BATCH = 0.04  # of the batch: the neighbours at which p has fallen to 1 / e; twice as many have one
-_LEAST = 1e-6  # sum of q, so that an example from which all others are far has a logarithm
+_IN_BATCH = 0.04  # share of the batch at which p has fallen to 1 / e; twice as many examples have a p above 0
+_LEAST = 1e-6  # keeps the sum of q above 0 for an example that is far from all others
 
 
 class NeighborEmbedding(Cost):
-    """The cost of codes whose examples' neighbours are far from them.
+    """The cost of codes that are far from the codes of their examples' neighbours.
 
     Parameters
     ----------
-    n_neighbors : from how many nearest rows i' is drawn; None for 20, or fewer where there are not as many rows.
+    n_neighbors : number of nearest rows from which i' is drawn; None for 20, or fewer if there are not as many rows.
     attraction : a, above 0.
     breadth : b, in [0, 1].
-    metric : "euclidean" or "cosine" (of centred rows), by which those nearest rows are found; None for "cosine" of
-        images and "euclidean" of anything else.
-    counts : whether examples are counts, whose distances are those of log(1 + x).
+    metric : "euclidean" or "cosine" (of centred rows), the distance by which the nearest rows are found; None for
+        "cosine" of images and "euclidean" of anything else.
+    counts : True if examples are counts, whose distances are those of log(1 + x).
     spread : s. A map whose codes have a standard deviation of 1 is `spread` times as wide as the distance at which q is
         a half. The larger it is, the coarser is what one step of a given learning rate does to the map.
 
@@ -49,8 +49,8 @@ class NeighborEmbedding(Cost):
     >>> import torch
     >>> x = torch.tensor([[0.0], [0.1], [5.0], [5.1]])
     >>> cost = NeighborEmbedding()
-    >>> kept = cost.of_codes(x, neighbor=x[[1, 0, 3, 2]], x=x).mean()
-    >>> bool(kept < cost.of_codes(x[[0, 2, 1, 3]], neighbor=x[[2, 0, 3, 1]], x=x).mean())
+    >>> near = cost.of_codes(x, neighbor=x[[1, 0, 3, 2]], x=x).mean()
+    >>> bool(near < cost.of_codes(x[[0, 2, 1, 3]], neighbor=x[[2, 0, 3, 1]], x=x).mean())
     True
     """
 
@@ -70,15 +70,15 @@ class NeighborEmbedding(Cost):
         self.attraction, self.breadth, self.counts, self.spread = attraction, breadth, counts, spread
 
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue:
-        """The cost in nats of each example of `batch` (B)."""
+        """Return the cost of each example of `batch` in nats (B)."""
         neighbor = None if batch.neighbor is None else model.bottleneck(model.encoder(batch.neighbor)).free
         x = batch.x.clamp(min=0).log1p() if self.counts else batch.x
         return CostValue(self.of_codes(output.code.free, neighbor, x))
 
     def of_codes(self, z: Tensor, neighbor: Tensor | None, x: Tensor) -> Tensor:
-        """The cost (B) of codes z (B x L) of the examples x (B x ...), whose neighbours have the codes `neighbor`.
+        """Return the cost in nats (B) of the codes z (B x L) of the examples x (B x ...).
 
-        Without those b is 1.
+        `neighbor` is the codes of their neighbours (B x L); where it is None, b is 1.
         """
         wide = torch.promote_types(z.dtype, torch.float32)
         with torch.autocast(z.device.type, enabled=False):
@@ -94,18 +94,18 @@ class NeighborEmbedding(Cost):
             q = d.clamp(min=1).reciprocal()
             breadth = self.breadth if neighbor is not None else 1.0
             if breadth:
-                p, j = in_batch(x.detach().flatten(1).to(wide))
+                p, j = neighbors_in_batch(x.detach().flatten(1).to(wide))
                 log_q = log_q + breadth * (p * q.gather(1, j).log()).sum(1)
-            crowd = (q.sum(1) - 1).clamp(min=_LEAST).log()  # 1 is the example's own
-        return crowd - self.attraction * log_q
+            log_sum = (q.sum(1) - 1).clamp(min=_LEAST).log()  # 1 is the example's own
+        return log_sum - self.attraction * log_q
 
 
-def in_batch(x: Tensor) -> tuple[Tensor, Tensor]:
-    """p(j | i) for the nearest others in the batch of each example of x (B x d), and which those are: B x 2 k each."""
-    everyone = batch_rows(x)
-    k = max(1, round(_IN_BATCH * len(everyone)))
-    distances, j = torch.cdist(x, everyone).square().topk(min(2 * k + 1, len(everyone)), largest=False)
-    distances, j = distances[:, 1:], j[:, 1:]  # the nearest is the example itself, or its double
+def neighbors_in_batch(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return p(j | i) and j, the rows of the batch nearest to each example of x (B x d): B x 2 k each."""
+    batch = batch_rows(x)
+    k = max(1, round(_IN_BATCH * len(batch)))
+    distances, j = torch.cdist(x, batch).square().topk(min(2 * k + 1, len(batch)), largest=False)
+    distances, j = distances[:, 1:], j[:, 1:]  # the nearest is the example itself, or an equal one
     if not j.shape[1]:
         return distances, j
     nearest = distances[:, :1]

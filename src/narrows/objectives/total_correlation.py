@@ -1,10 +1,10 @@
-"""The total correlation of a code: how far its components are from being independent of each other.
+"""The total correlation of a code, a measure of the dependence between its components.
 
     TC = KL(q(z) || prod_j q(z_j)) = E_q(z) [log D(z) - log (1 - D(z))]        nats
 
-D(z) is the probability, as a discriminator has it, that z is a code of an example rather than one whose components come
-from several examples each. The model lowers TC while the discriminator, with an optimizer of its own, learns to tell
-the two apart: Kim and Mnih, Disentangling by factorising (2018), https://arxiv.org/abs/1802.05983.
+D(z) is a discriminator's probability that z is the code of one example, and not components of several examples. The
+model lowers TC while the discriminator, with an optimizer of its own, learns to tell the two apart: Kim and Mnih,
+Disentangling by factorising (2018), https://arxiv.org/abs/1802.05983.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from narrows.types import Batch, Output
 
 
 class TotalCorrelation(Cost):
-    """The estimate of the total correlation by a discriminator.
+    """The total correlation, estimated by a discriminator.
 
     Parameters
     ----------
     n_components : L.
-    width, depth : of the discriminator's hidden layers (the paper has 1,000 and 5; a smaller one does as well for codes
-        of few components, and leaves the time to the model).
+    width : units in each hidden layer of the discriminator. The paper has 1,000.
+    depth : number of these layers. The paper has 5; a smaller discriminator is as good for codes of few components, and
+        faster.
     """
 
     name = "tc"
@@ -40,12 +41,12 @@ class TotalCorrelation(Cost):
         super().__init__(nn.Sequential(*hidden, nn.Linear(width, 2)))
 
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue:
-        """log D(z) - log (1 - D(z)) of each example (B), and the discriminator's cross-entropy, not validated."""
+        """Return log D(z) - log (1 - D(z)) of each example (B), and the discriminator's loss (not validated)."""
         assert self.opponent is not None
         z = output.code.free.to(torch.promote_types(output.code.z.dtype, torch.float32))
-        logits = frozen(self.opponent, z).to(z.dtype)  # a mean of numbers in bfloat16 would be one
-        together = batch_rows(z).detach()
-        apart = together.gather(0, rng.rand_like(together).argsort(0))  # each component of another example
-        answers = torch.arange(2, device=z.device).repeat_interleave(len(together))
-        loss = F.cross_entropy(self.opponent(torch.cat([together, apart])).to(z.dtype), answers)
+        logits = frozen(self.opponent, z).to(z.dtype)  # so that their mean is not in bfloat16
+        codes = batch_rows(z).detach()
+        shuffled = codes.gather(0, rng.rand_like(codes).argsort(0))  # each component from another example
+        classes = torch.arange(2, device=z.device).repeat_interleave(len(codes))
+        loss = F.cross_entropy(self.opponent(torch.cat([codes, shuffled])).to(z.dtype), classes)
         return CostValue(logits[:, 0] - logits[:, 1], loss)

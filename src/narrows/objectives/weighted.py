@@ -1,4 +1,4 @@
-"""The central sentence.
+"""The central equation: the negative log-likelihood plus weighted costs. With the KL at weight 1 it is the ELBO.
 
 loss(x) = - log p(target | z) + sum_k  w_k * cost_k(z)        nats per example, averaged over the batch
 """
@@ -19,15 +19,16 @@ _REVIVE = (
 
 
 class DeadUnitRevival(Cost):
-    """Dead units explain what the living ones leave over: the living code is held still, theirs is added.
+    """The loss of an auxiliary code: dead units learn to explain the part of the target that living units leave over.
 
-    AuxK of Gao et al. (2024), https://arxiv.org/abs/2406.04093, for any decoder and likelihood.
+    The living code is detached, and the code of the dead units is added to it. AuxK of Gao et al. (2024),
+    https://arxiv.org/abs/2406.04093, for any decoder and likelihood.
     """
 
     name = "revival"
 
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue | None:
-        """The negative log-likelihood of the two codes' sum, where the code has dead units."""
+        """Return the negative log-likelihood of the sum of the two codes; None if there are no dead units."""
         code = output.code
         if code.aux_code is None:
             return None
@@ -36,11 +37,11 @@ class DeadUnitRevival(Cost):
 
 
 class HeadCost(Cost):
-    """The cost "label" of a head that learns labels from the encoder's output; the decoder does not see them.
+    """The cost "label" of a head that learns labels from the encoder's output. The decoder does not get them.
 
     Parameters
     ----------
-    head : from the encoder's output and the labels to costs, of which "label" is taken.
+    head : network whose cost "label" is taken.
     """
 
     name = "label"
@@ -50,20 +51,20 @@ class HeadCost(Cost):
         self.head = head
 
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue:
-        """The nats that the label of each example costs (B)."""
-        assert batch.label is not None  # whoever has a head trained passes labels
+        """Return the cost of each example's label in nats (B)."""
+        assert batch.label is not None  # a task that trains a head passes labels
         return CostValue(self.head(output.h, batch.label).costs[self.name])
 
 
 class WeightedObjective(Objective):
     """The negative log-likelihood, plus the costs weighed by name.
 
-    With the cost "kl" at weight 1 this is the negative evidence lower bound (ELBO). The negative log-likelihood has the
-    name "nll", and a weight of 1 unless another is given.
+    With the cost "kl" at weight 1 this is the negative evidence lower bound (ELBO). The negative log-likelihood is
+    called "nll", and has the weight 1 unless `weights` has another.
 
     Parameters
     ----------
-    weights, warmup, costs : see `Objective`; dead units are revived in any case.
+    weights, warmup, costs : see `Objective`; `DeadUnitRevival` is always added to the costs.
     """
 
     def __init__(
@@ -72,7 +73,13 @@ class WeightedObjective(Objective):
         super().__init__(weights, warmup, (*costs, DeadUnitRevival()))
 
     def check(self, model: Autoencoder) -> None:
-        """Raise ValueError for weights of costs that neither the model nor the objective states, or that both do."""
+        """Check that the bottleneck of `model` or the objective has each weighted cost.
+
+        Raises
+        ------
+        ValueError
+            If a weight is of an unknown cost, or both have a cost of the same name.
+        """
         owner, stated = type(model.bottleneck).__name__, model.bottleneck.costs
         added = [cost.name for cost in self.pass_costs()]
         if twice := sorted(set(stated) & set(added)):
@@ -88,13 +95,13 @@ class WeightedObjective(Objective):
                 )
 
     def forward(self, model: Autoencoder, batch: Batch) -> Loss:
-        """The loss of one batch; in training with costs as far as they have grown, otherwise in full."""
+        """Return the loss of one batch; in training with the weights grown so far, otherwise with full weights."""
         output = model(batch)
         return self.add_costs(negative_log_likelihood(self, model, batch, output), model, batch, output)
 
 
 def negative_log_likelihood(objective: Objective, model: Autoencoder, batch: Batch, output: Output) -> Tensor:
-    """- log p(target | z), nats per example, averaged over the batch; in training the likelihood updates its scale."""
+    """Return - log p(target | z), a scalar, nats per example. In training the likelihood updates its scale first."""
     if objective.training:
         model.likelihood.update_scale(output.params.detach().to(batch.target.dtype), batch.target, output.weight)
     return -model.likelihood.score(output.params, batch.target, output.weight).mean()

@@ -1,4 +1,4 @@
-"""Recipes: named choices of the five parts and an objective, and the registry of names."""
+"""Recipes: models by name. Each chooses the five parts and an objective."""
 
 from narrows.recipes.assemble import CodeTooLong, assemble, labels_of
 from narrows.recipes.fields import Components, Hidden, Level, Likelihood, Network, OptionalComponents

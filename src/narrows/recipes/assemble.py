@@ -1,4 +1,4 @@
-"""Networks and a likelihood around a bottleneck: the work that all recipes share."""
+"""Build a model around a bottleneck: the networks and the likelihood, which all recipes choose in the same way."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from narrows.training import Choice
 
 
 class CodeTooLong(ValueError):
-    """A code of `n_components` numbers for examples of fewer, `n_entries`."""
+    """Raised for a code that is longer than an example: `n_components` exceeds `n_entries`."""
 
     def __init__(self, n_components: int, n_entries: int, owner: str = "the recipe") -> None:
         super().__init__(
@@ -30,12 +30,12 @@ class CodeTooLong(ValueError):
 
 
 def labels_of(schema: Schema) -> tuple[float, ...]:
-    """The frequencies of the classes that `schema` knows.
+    """Return the frequencies of the classes in `schema`, C numbers above 0.
 
     Raises
     ------
     ValueError
-        If it knows none: `fit` reads labels only where the recipe has a parameter `conditional`, and it is True.
+        If it has none. `fit` reads labels only if the recipe has a parameter `conditional`, and it is True.
     """
     if not schema.frequencies:
         raise ValueError(
@@ -58,47 +58,55 @@ def assemble(
     normalized: bool = False,
     likelihood: str = "auto",
 ) -> Parts:
-    """Build networks and a likelihood for `schema` around a bottleneck: what all recipes share.
+    """Build networks and a likelihood for `schema` around a bottleneck, as all recipes do.
 
-    Where the bottleneck has no components the encoder is the identity, and the decoder cleans the example itself.
+    If the bottleneck has no components, the encoder is the identity, and the decoder cleans the example itself.
 
     Parameters
     ----------
-    target : schema of the target, where it is another array than the input; None where it is the input.
-    frequencies : of the classes (`labels_of(schema)`), for a conditional model: the decoder is told each example's
-        label. Where labels are missing (`schema.unlabelled`) the model learns to guess them.
-    normalized : whether an encoder that is an MLP has layer norms.
+    schema : description of the input.
+    bottleneck : the code.
+    objective : the loss; None for a `WeightedObjective` without weights, the negative log-likelihood.
+    target : schema of the target, if it is another array than the input; None if it is the input.
+    corruption : change of the input in training; None for none.
+    frequencies : frequencies of the classes (`labels_of(schema)`), for a conditional model: the decoder gets each
+        example's label. If labels are missing (`schema.unlabelled`), the model learns to infer them.
+    network : "auto", "mlp", "conv", a module as encoder, or a pair (encoder, decoder) of such.
+    hidden : widths of an MLP encoder's hidden layers, which the decoder has in reverse order.
+    normalized : True for layer norms in an MLP encoder.
+    likelihood : a key of `narrows.likelihoods.LIKELIHOODS`, or "auto".
 
     Raises
     ------
     ValueError
-        If the code is longer than an example and not made for that, or states a "kl" without a prior, or a network
-        does not suit the data.
+        If the code is longer than an example (`CodeTooLong`) and not overcomplete, or has a cost "kl" but no prior, or
+        a network or a likelihood is unknown or does not suit the data.
     TypeError
-        If the bottleneck lacks one of its numbers.
+        If the bottleneck has not set one of its numbers.
     """
     _check_bottleneck(bottleneck, schema)
-    scored = schema if target is None else target
-    p_x, reason = likelihoods.choose(likelihood, scored)
+    target = schema if target is None else target
+    p_x, reason = likelihoods.choose(likelihood, target)
     choices = [Choice("likelihood", p_x.name, reason)]
-    first, second = networks.pair(network)
-    for name, data in ((first, schema), (second, scored)):
+    first, second = networks.split_pair(network)
+    for name, data in ((first, schema), (second, target)):
         if isinstance(name, str):
-            networks.choose(name, data)  # refuses unknown names, also where the other one decides
-    n_guessed = len(frequencies) if schema.unlabelled > 0 else 0
-    n_inputs = bottleneck.n_inputs + n_guessed
+            networks.choose(name, data)  # raises for unknown names, also for the one that is not used
+    n_inferred = len(frequencies) if schema.unlabelled > 0 else 0
+    n_inputs = bottleneck.n_inputs + n_inferred
     if bottleneck.n_components == 0 and first is network:
         second = first
-    encoder, chosen = _encoder(first, network, schema, bottleneck.n_components, n_inputs, hidden, normalized)
-    choices += chosen
-    shape = p_x.params_shape(scored.shape)
-    decoder, chosen = _decoder(second, schema, scored, shape, bottleneck.n_components, len(frequencies), hidden)
-    choices += chosen
+    encoder, encoder_choices = _encoder(first, network, schema, bottleneck.n_components, n_inputs, hidden, normalized)
+    shape = p_x.params_shape(target.shape)
+    decoder, decoder_choices = _decoder(
+        second, schema, target, shape, bottleneck.n_components, len(frequencies), hidden
+    )
+    choices += encoder_choices + decoder_choices
     if isinstance(decoder, networks.Decoder):
-        mean = torch.tensor(scored.mean, dtype=torch.float64)
-        decoder.start_at(p_x.inverse_mean(mean.expm1() if scored.support == "count" else mean).float())
+        mean = torch.tensor(target.mean, dtype=torch.float64)
+        decoder.start_at(p_x.inverse_mean(mean.expm1() if target.support == "count" else mean).float())
     if frequencies:
-        head = bottlenecks.LabelHead(n_inputs, frequencies) if n_guessed else None
+        head = bottlenecks.LabelHead(n_inputs, frequencies) if n_inferred else None
         bottleneck = bottlenecks.Joint(bottleneck, bottlenecks.Label(frequencies, head))
     model = Autoencoder(corruption or corruptions.Nothing(), encoder, bottleneck, decoder, p_x)
     accelerate.prepare_model(model)
@@ -106,7 +114,7 @@ def assemble(
 
 
 def _check_bottleneck(bottleneck: bottlenecks.Bottleneck, schema: Schema) -> None:
-    """Raise for a bottleneck that lacks one of its numbers, or a prior for its KL, or is too long."""
+    """Raise for a bottleneck without one of its numbers, without a prior for its KL, or with too many components."""
     owner = type(bottleneck).__name__
     noise = ("n_noise", "n_prior_noise") if bottleneck.is_stochastic else ()
     for name in ("n_components", "n_inputs", *noise):
@@ -123,16 +131,16 @@ def _check_bottleneck(bottleneck: bottlenecks.Bottleneck, schema: Schema) -> Non
 
 def _encoder(
     network: Any,
-    asked: Any,
+    parameter: Any,
     schema: Schema,
     n_components: int,
     n_outputs: int,
     hidden: Sequence[int],
     normalized: bool,
 ) -> tuple[nn.Module, list[Choice]]:
-    """The encoder by name or around a user's module, and what was decided; `asked` is the whole `network` parameter."""
+    """Return the encoder, by name or around a user's module, and the choices; `parameter` is the whole `network`."""
     if n_components == 0:
-        if isinstance(network, nn.Module) and network is not asked:
+        if isinstance(network, nn.Module) and network is not parameter:
             raise ValueError(
                 "The `network` parameter must be one module where n_components=None, because there is no encoder. Got "
                 f"a pair with {type(network).__name__} as its encoder instead."
@@ -141,7 +149,7 @@ def _encoder(
     if isinstance(network, nn.Module):
         return networks.OwnEncoder(network, schema, n_outputs), []
     name, reason = networks.choose(network, schema)
-    return networks.encoder(name, schema, n_outputs, hidden, normalized), [Choice("network", name, reason)]
+    return networks.build_encoder(name, schema, n_outputs, hidden, normalized), [Choice("network", name, reason)]
 
 
 def _decoder(
@@ -153,7 +161,7 @@ def _decoder(
     n_classes: int,
     hidden: Sequence[int],
 ) -> tuple[nn.Module, list[Choice]]:
-    """The decoder to `shape`, the likelihood's for `target`, by name or around a module, and what was decided."""
+    """Return the decoder to `shape`, by name or around a user's module, and the choices."""
     if isinstance(network, networks.Decoder):
         return network, []
     if isinstance(network, nn.Module):
@@ -161,10 +169,10 @@ def _decoder(
         return networks.OwnDecoder(network, shape, input_shape), []
     if n_components:
         name, _ = networks.choose(network, target)
-        return networks.decoder(name, shape, n_components + n_classes, hidden), []
+        return networks.build_decoder(name, shape, n_components + n_classes, hidden), []
     if network == "auto":
         name = "conv" if schema.kind == "image" else "mlp"
         reason = "a denoiser without a code keeps every detail"
     else:
         name, reason = networks.choose(network, schema)
-    return networks.cleaner(name, schema, shape, hidden), [Choice("network", name, reason)]
+    return networks.build_denoiser(name, schema, shape, hidden), [Choice("network", name, reason)]

@@ -1,4 +1,4 @@
-"""The parameters that many recipes share: their types, rules and help."""
+"""Parameters that many recipes share: their types, rules and help."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Network = Annotated[
     networks.Name | nn.Module | tuple[networks.Name | nn.Module, networks.Name | nn.Module],
     Satisfies(
         f"one of {', '.join(map(repr, networks.NAMES))}, a torch.nn.Module, or a pair (encoder, decoder) of such",
-        lambda v: networks.accepts(v),
+        networks.is_network,
     ),
     "encoder and decoder: 'auto' picks by the data, 'mlp', 'conv', your module, or a pair (encoder, decoder)",
 ]

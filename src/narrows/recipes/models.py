@@ -66,7 +66,7 @@ def vae(
     weights = {"kl": beta, **({"free_nats": beta} if free_nats else {})}
     frequencies = labels_of(schema) if conditional else ()
     if frequencies and schema.unlabelled > 0:
-        # the mean over a batch counts the examples without a label, too, which cost nothing
+        # the mean over a batch includes the examples without a label, whose cost is 0
         weights |= {"kl_label": beta, "label": label_weight / (1 - schema.unlabelled)}
     return assemble(
         schema,
@@ -131,7 +131,13 @@ def sae(
     hidden: Hidden = (),
     likelihood: Likelihood = "auto",
 ) -> Parts:
-    """The sparse autoencoder: many units, few of them active, each an expert on something."""
+    """The sparse autoencoder: many units, few of them active, each an expert on something.
+
+    Raises
+    ------
+    ValueError
+        If `k` exceeds `n_components`, or `network` has another decoder than a dictionary by name.
+    """
     bottleneck: bottlenecks.Sparse
     choices = []
     if k == "auto":
@@ -145,7 +151,7 @@ def sae(
         bottleneck, weights = bottlenecks.L1(n_components), {"l1": strength}
     else:
         bottleneck, weights = bottlenecks.KLRate(n_components, rate), {"kl_rate": strength}
-    first, second = networks.pair(network)
+    first, second = networks.split_pair(network)
     if isinstance(second, str) and second not in ("auto", first):
         raise ValueError(
             f"The decoder of SAE is a dictionary. Pass network=({first!r}, 'auto'), or a module of your own."
@@ -193,8 +199,8 @@ def mapae(
 ) -> Parts:
     """The autoencoder as a map: what is near in the data is near in the code, and each place can be decoded.
 
-    What a map does to its data is far from linear: its encoder is deep, and has layer norms, without which it is
-    learned several times as slowly (docs/negative-results.md).
+    A map is far from linear: its encoder is deep, and has layer norms, without which it learns several times as slowly
+    (docs/negative-results.md).
     """
     return assemble(
         schema,

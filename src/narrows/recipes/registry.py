@@ -1,7 +1,7 @@
 """The registry of recipes: models by name, of narrows and of installed packages.
 
-A recipe is one function (schema, n_components, hyperparameters) -> Parts. Its signature is the whole story: the
-estimators, the command line and the saved recipe.json read names, defaults, rules and help from it.
+A recipe is a function (schema, n_components, hyperparameters) -> Parts. The estimators, the command line and the saved
+recipe.json read names, defaults, rules and help from its signature.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from narrows.training import Choice
 
 
 class Parts(NamedTuple):
-    """The result of a recipe: the model, the objective, and what was decided on the way."""
+    """The result of a recipe: the model, the objective, and the choices that the recipe made."""
 
     model: Autoencoder
     objective: Objective
@@ -31,14 +31,14 @@ class Parts(NamedTuple):
 
 @dataclass(frozen=True)
 class Recipe:
-    """A registered recipe: its function, its parameters, and the first line of its docstring."""
+    """A registered recipe: its name and its function."""
 
     name: str
     make: Callable[..., Parts]
 
     @property
     def summary(self) -> str:
-        """The first line of its docstring."""
+        """The first line of the function's docstring."""
         return (inspect.getdoc(self.make) or "").split("\n")[0]
 
     @property
@@ -48,16 +48,18 @@ class Recipe:
 
     @functools.cached_property
     def parameters(self) -> dict[str, Parameter]:
-        """All keyword parameters, `n_components` first."""
+        """All parameters but the schema by name, `n_components` first."""
         return parameters(self.make)
 
     def build(self, schema: Schema, **values: Any) -> Parts:
-        """The parts for `schema` and the values of the parameters.
+        """Return the parts for `schema` and the values of the parameters.
 
         Raises
         ------
         TypeError
-            If the recipe gives anything else.
+            If the recipe returns anything else than Parts.
+        ValueError
+            If the values do not suit each other or the data.
         """
         parts = self.make(schema, **values)
         if not isinstance(parts, Parts):
@@ -75,12 +77,13 @@ _Make = TypeVar("_Make", bound=Callable[..., Parts])
 
 
 def register(make: _Make) -> _Make:
-    """Add a recipe to the registry, by its function's name.
+    """Add a recipe to the registry, under its function's name, and return the function.
 
     Raises
     ------
     ValueError
-        If another module has registered a recipe of that name, or a parameter has no default.
+        If another module has registered a recipe of that name, or a parameter has no default, or there is no
+        `n_components`.
     """
     _check_signature(make)
     name, known = make.__name__, RECIPES.get(make.__name__)
@@ -93,10 +96,10 @@ def register(make: _Make) -> _Make:
 
 
 def _check_signature(make: Callable[..., Parts]) -> None:
-    """Raise ValueError unless `make` takes a schema and, with defaults, `n_components` and whatever else it takes."""
+    """Raise ValueError unless `make` takes a schema, `n_components` and parameters with defaults."""
     _, *rest = inspect.signature(make).parameters.values()
-    without = [p.name for p in rest if p.default is p.empty]
-    if without or "n_components" not in [p.name for p in rest]:
+    required = [p.name for p in rest if p.default is p.empty]
+    if required or "n_components" not in [p.name for p in rest]:
         raise ValueError(
             f"The recipe {make.__name__!r} of {make.__module__} must take a schema, `n_components` and parameters of "
             f"its own, all but the schema with a default. Got {inspect.signature(make)} instead."
@@ -104,12 +107,12 @@ def _check_signature(make: Callable[..., Parts]) -> None:
 
 
 def get(name: str) -> Recipe:
-    """The recipe called `name`, of narrows or of an installed package.
+    """Return the recipe called `name`, of narrows or of an installed package.
 
     Raises
     ------
     ValueError
-        If there is none.
+        If there is no such recipe.
     """
     if name not in RECIPES:
         _load_installed()
@@ -119,14 +122,14 @@ def get(name: str) -> Recipe:
 
 
 def available() -> dict[str, Recipe]:
-    """All recipes by name: narrows' own, and those of installed packages."""
+    """Return all recipes by name: those of narrows, of installed packages, and of the user."""
     _load_installed()
     return RECIPES
 
 
 @functools.cache
 def _load_installed() -> None:
-    """Register the recipes of installed packages, once a process. One that cannot be loaded is named in a warning."""
+    """Register the recipes of installed packages, once in a process. Warn of those that cannot be loaded."""
     for entry in entry_points(group=ENTRY_POINTS):
         try:
             make = entry.load()
@@ -134,7 +137,7 @@ def _load_installed() -> None:
                 raise ValueError(f"its function is called {make.__name__!r}, and the entry must be, too")
             if make not in [recipe.make for recipe in RECIPES.values()]:
                 register(make)
-        except Exception as error:  # whatever another package's import raises, the other recipes are there
+        except Exception as error:  # an import may raise anything; the other recipes must still work
             package = entry.dist.name if entry.dist else "an installed package"
             warnings.warn(
                 f"The recipe {entry.name!r} of {package} cannot be used: loading {entry.value} raised {error!r}. "

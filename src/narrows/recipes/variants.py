@@ -1,4 +1,4 @@
-"""Recipes of the literature that differ from the others by an objective or a code of their own."""
+"""Recipes of the literature with an objective or a code of their own."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def sampled(model: Estimator, X: Any, y: Any, most: int, seed: int) -> Sampled:
     names = model.schema_.columns
     most = max(2, min(most, _MOST_NUMBERS // model.schema_.n_entries))
     generator = np.random.default_rng(seed)
-    source = streams.source(X, owner, None if names is None else [str(name) for name in names])
+    source = streams.open_source(X, owner, None if names is None else [str(name) for name in names])
     n = len(X) if source is None else source.n
     if n is not None:
         labels = _labels(y, n, owner)

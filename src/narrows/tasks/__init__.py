@@ -1,4 +1,4 @@
-"""What people do with a fitted model."""
+"""Tasks: outliers, labels from few, search by example, cleaning photos."""
 
 from narrows.tasks.labels import Classifier, Regressor
 from narrows.tasks.outliers import OutlierDetector

@@ -1,12 +1,12 @@
-"""A smaller autoencoder out of a larger one: the directions of its code that carry least are taken away.
+"""Pruning of codes: a smaller autoencoder from a larger one, without the least important directions of its code.
 
     z' = P (z - m)        P: k x L, with orthonormal rows; m: L
-    a plain code       P: the first k principal directions of the codes of training examples, m their mean
+    a plain code       P: the first k principal axes of the codes of training examples, m their mean
     a Gaussian code    P: the k components with the largest KL, m = 0
 
-Where the encoder ends and the decoder begins with a linear layer, both take this in: the encoder's W, b become P W and
-P (b - m); the decoder's U, c become U P' and c + U m. What follows is a short training, in which the smaller model
-learns to do without. It begins near the end: most of what a network knows is not about the width of its code.
+The encoder must end and the decoder must begin with a linear layer, and both absorb the projection: the encoder's W, b
+become P W and P (b - m); the decoder's U, c become U P' and c + U m. A short training adapts the smaller model. It is
+short because most of what a network has learned does not depend on the size of its code.
 """
 
 from __future__ import annotations
@@ -22,21 +22,26 @@ from torch import Tensor
 from narrows.data import spaced_indices, subsample_evenly
 from narrows.estimators import Estimator
 from narrows.estimators.signature import seed_of_run
-from narrows.estimators.summary import summarize
 from narrows.recipes import Parts
 from narrows.training import fit as train
 
-_LOOKED_AT = 10_000  # training examples, for the directions of a plain code
+_MAX_EXAMPLES = 10_000  # training examples for the principal axes of a plain code
 
 
-def why_not(model: Estimator, X: Any, large: int, small: int) -> str | None:
-    """Why a model with `small` components cannot be made of one with `large`, unfitted `model`; None where it can."""
-    first, second = (clone(model).set_params(n_components=n) for n in (large, small))
-    first._check_parameters()
-    first._begin(X)
-    _hand_over(first, second)
-    parts, few = first._assemble(0), second._assemble(0)
-    name = first.recipe.name
+def find_obstacle(model: Estimator, X: Any, large: int, small: int) -> str | None:
+    """Return the reason why `model` cannot be pruned from `large` to `small` components, None if it can.
+
+    Parameters
+    ----------
+    model : an estimator; it is not fitted, and a fitted one is not changed.
+    X : training examples.
+    """
+    larger, smaller = (clone(model).set_params(n_components=n) for n in (large, small))
+    larger._check_parameters()
+    larger._start_fit(X)
+    _copy_data_attributes(larger, smaller)
+    parts, smaller_parts = larger._assemble(0), smaller._assemble(0)
+    name = larger.recipe.name
     if not parts.model.bottleneck.is_separable:
         return f"a part of the code of {name} is no smaller code of the same kind"
     if set(parts.objective.weights) - {"nll", "kl", "free_nats"} or parts.objective.opponent_parameters():
@@ -45,44 +50,52 @@ def why_not(model: Estimator, X: Any, large: int, small: int) -> str | None:
         return "a conditional model's decoder has labels beside the code"
     n = parts.model.bottleneck.n_components
     try:
-        _projected(parts.model.state_dict(), few.model.state_dict(), torch.eye(small, n), torch.zeros(n))
+        _project(parts.model.state_dict(), smaller_parts.model.state_dict(), torch.eye(small, n), torch.zeros(n))
     except ValueError:
         return "the layers next to the code are not linear ones of its width"
     return None
 
 
-def pruned(model: Estimator, n_components: int, rows: np.ndarray) -> tuple[Estimator, Parts]:
-    """An estimator with fewer components than the fitted `model`, not yet trained, and its parts.
+def prune(model: Estimator, n_components: int, rows: np.ndarray) -> tuple[Estimator, Parts]:
+    """Return an estimator with fewer components than the fitted `model`, before its training, and its parts.
 
     Parameters
     ----------
-    rows : the training examples.
+    model : a fitted estimator for which `find_obstacle` returns None.
+    n_components : k, less than the number of components of `model`.
+    rows : n x `schema_.user_shape`, the training examples.
+
+    Raises
+    ------
+    ValueError
+        If the layers next to the code are not linear ones of its size.
     """
     small = clone(model).set_params(n_components=n_components)
-    _hand_over(model, small)
+    _copy_data_attributes(model, small)
     parts = small._assemble(0)
-    net, wanted = model.model_, parts.model.state_dict()
+    net, target = model.model_, parts.model.state_dict()
     if net.bottleneck.is_stochastic:
         p, m = torch.eye(len(net.order))[net.order[:n_components].cpu()], torch.zeros(len(net.order))
     else:
-        p, m = _principal(model.applied(net.encode, subsample_evenly(rows, _LOOKED_AT)), n_components)
+        p, m = _principal_axes(model.applied(net.encode, subsample_evenly(rows, _MAX_EXAMPLES)), n_components)
     parts.model.to(next(net.parameters()).dtype)
     state = {name: t.cpu() for name, t in net.state_dict().items()}
-    parts.model.load_state_dict(_projected(state, wanted, p, m))
+    parts.model.load_state_dict(_project(state, target, p, m))
     small.model_ = parts.model
     return small, parts
 
 
-def tuned(small: Estimator, parts: Parts, rows: np.ndarray, epochs: float) -> Estimator:
-    """Train what `pruned` gave for a while.
+def fine_tune(small: Estimator, parts: Parts, rows: np.ndarray, epochs: float) -> Estimator:
+    """Train the estimator and the parts that `prune` returned, and return the fitted estimator.
 
     Parameters
     ----------
-    epochs : passes over `rows`; less than one is a pass over so many of them.
+    rows : n x `schema_.user_shape`, the training examples.
+    epochs : passes over `rows`, above 0; below 1 it is one pass over that fraction of the rows.
     """
     if epochs < 1:
         rows = rows[spaced_indices(len(rows), max(2, round(epochs * len(rows))))]
-    parts.objective.restart(0.0, warmup=0.0)  # the code says something already
+    parts.objective.restart(0.0, warmup=0.0)  # a warm-up would only erase the code
     settings = small.settings(
         seed_of_run(small.random_state, small.checkpoint),
         max_epochs=max(1, int(epochs)),
@@ -97,48 +110,49 @@ def tuned(small: Estimator, parts: Parts, rows: np.ndarray, epochs: float) -> Es
         *map(str, parts.choices),
         *map(str, result.choices),
         *result.notes,
-        "It began as a larger model, of whose code the directions that carry least were taken away.",
+        "It was pruned from a larger model: the least important directions of the code were removed.",
     ]
-    summarize(small, rows)
+    small._store_summary(rows)
     return small
 
 
-def _principal(codes: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The first k principal directions of codes (n x L), k x L, and their mean."""
+def _principal_axes(codes: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return the first k principal axes (k x L) of codes (n x L), and the mean of the codes (L)."""
     z = codes.double()
     _, vectors = torch.linalg.eigh(torch.cov(z.t()).reshape(z.shape[1], -1))
     return vectors[:, -k:].flip(1).t().float(), z.mean(0).float()
 
 
-def _hand_over(large: Estimator, small: Estimator) -> None:
-    """What was found out about the data, and nothing about the codes that are no more."""
+def _copy_data_attributes(large: Estimator, small: Estimator) -> None:
+    """Copy the fitted attributes that describe the data, and none that belong to the codes."""
     for name, value in vars(large).items():
         if name.endswith("_") and not name.startswith("_") and name not in ("model_", "samplers_"):
             setattr(small, name, copy.copy(value))
 
 
-def _projected(state: dict[str, Tensor], wanted: dict[str, Tensor], p: Tensor, m: Tensor) -> dict[str, Tensor]:
-    """The tensors of a model with L components, projected to those of one with k.
+def _project(state: dict[str, Tensor], target: dict[str, Tensor], p: Tensor, m: Tensor) -> dict[str, Tensor]:
+    """Project the tensors of a model with L components to the shapes in `target`, those of a model with k components.
 
-    What differs in the first axis is of the encoder's last layer, in the second of the decoder's first. A Gaussian's
-    encoder gives L means and then L log standard deviations, each of which is projected alike.
+    A tensor whose first axis differs belongs to the encoder's last layer; one whose second axis differs belongs to the
+    decoder's first layer. The encoder of a Gaussian code gives L means and then L log standard deviations; both are
+    projected alike.
     """
     k, n = p.shape
-    if state.keys() != wanted.keys():
+    if state.keys() != target.keys():
         raise ValueError("a model with fewer components has other layers")
-    found = {name: like if name == "order" else state[name] for name, like in wanted.items()}
-    for name, like in wanted.items():
+    result = {name: like if name == "order" else state[name] for name, like in target.items()}
+    for name, like in target.items():
         t = state[name]
         if name == "order" or t.shape == like.shape:
             continue
         p, m = p.to(t.dtype), m.to(t.dtype)
         if t.dim() == 2 and t.shape[1] == n and like.shape == (len(t), k):
             bias = f"{name.removesuffix('weight')}bias"
-            found[bias] = found[bias] + t @ m
-            found[name] = t @ p.t()
+            result[bias] = result[bias] + t @ m
+            result[name] = t @ p.t()
         elif t.dim() in (1, 2) and len(t) in (n, 2 * n) and like.shape == (len(t) // n * k, *t.shape[1:]):
             shift = m if t.dim() == 1 else torch.zeros((), dtype=t.dtype)
-            found[name] = torch.cat([p @ (part - shift) for part in t.split(n)])
+            result[name] = torch.cat([p @ (part - shift) for part in t.split(n)])
         else:
             raise ValueError(f"{name} is {tuple(t.shape)}, and {tuple(like.shape)} with fewer components")
-    return found
+    return result

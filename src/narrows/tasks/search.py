@@ -1,11 +1,11 @@
 """Search by example: the rows whose codes are nearest to the code of a query.
 
-    cosine      1 - cos(z - m, q - m)       m: the mean code of the training examples, in [0, 2]
+    cosine      1 - cos(z - m, q - m), in [0, 2]        m: the mean code of the training examples
     euclidean   |z - q|
 
-Few rows are compared one by one. Many are found through a graph of neighbours (HNSW: Malkov and Yashunin, 2018,
-https://arxiv.org/abs/1603.09320; the extra `search` brings usearch), which misses a few of the nearest and takes the
-logarithm of the time. L is the number of components of a code.
+Up to 50,000 rows the search compares all of them. Beyond that it uses a graph of neighbours (HNSW: Malkov and Yashunin,
+2018, https://arxiv.org/abs/1603.09320; usearch, installed by the extra `search`). The graph misses a few of the nearest
+rows, and its time grows with the logarithm of their number. L is the number of components of a code.
 """
 
 from __future__ import annotations
@@ -26,24 +26,23 @@ from narrows.params import Integer, OneOf, Parameter, Real
 from narrows.tasks import search_folder as files
 from narrows.tasks.retrieval import Retrieval, average_precision, overlap
 
-_COMPARED = 50_000  # rows up to which every one is compared: a millisecond or two a query
-_NEIGHBOURS = 16  # that a row is linked to in the graph
-_WIDTH_ADD = 64  # rows kept in sight while one is added
-_WIDTHS = (64, 128, 256, 512, 1024, 2048)  # the same while one is searched for: the first that finds enough
-_TRIED = 200  # queries by which that is found, each for as many neighbours as follow
-_SOUGHT = 10
+_MAX_EXACT_ROWS = 50_000  # an exact search of so many takes a millisecond or two for a query
+_GRAPH_NEIGHBORS = 16  # edges of a row in the graph
+_EXPANSION_ADD = 64  # candidates while a row is added
+_EXPANSIONS = (64, 128, 256, 512, 1024, 2048)  # candidates in a search: the first with enough recall is taken
+_TUNING_QUERIES, _TUNING_K = 200, 10  # queries and neighbours that measure this recall
 _BLOCK_NUMBERS = 1 << 22  # of distances in memory at a time
-_JUDGED = 1_000  # queries, evenly spaced, by which recall is found
+_RECALL_QUERIES = 1_000  # evenly spaced queries for the recall in `evaluate`
 
 
 class Matches(NamedTuple):
-    """What was found for each query, nearest first.
+    """Matches of each query, nearest first.
 
     Attributes
     ----------
-    rows : queries x k, numbers of rows in the order in which they were added.
-    distances : queries x k.
-    keys : queries x k, what the rows are called; None where they have no keys.
+    rows : queries x k of int, indices of rows in the order in which they were added.
+    distances : queries x k of float32, by the metric of the index.
+    keys : queries x k, the keys of the rows; None if they have none.
     """
 
     rows: np.ndarray
@@ -52,15 +51,24 @@ class Matches(NamedTuple):
 
 
 class Index:
-    """Rows to be found by example.
+    """Index of rows for search by example.
 
     Parameters
     ----------
     model : a fitted estimator with codes.
-    metric : "cosine", by which neighbours share their labels more often in most codes, or "euclidean".
-    exact : whether every row is compared; "auto" does up to 50,000 rows and has a graph for more.
-    recall : share of the ten nearest rows that the graph is to find; it looks as far around as that takes, which it
-        finds out whenever rows have come in.
+    metric : "cosine" or "euclidean". In most codes neighbours by "cosine" have the same label more often.
+    exact : True to compare all rows, False to use a graph, "auto" for a graph beyond 50,000 rows.
+    recall : in (0, 1], the fraction of the ten nearest rows that a search of the graph should find. The index chooses
+        the number of candidates of a search by it, again after rows were added.
+
+    Raises
+    ------
+    TypeError
+        If `model` is not an estimator of narrows.
+    NotFittedError
+        If `model` is not fitted.
+    ValueError
+        If a parameter is outside its range or `model` has no codes.
 
     Examples
     --------
@@ -88,40 +96,40 @@ class Index:
         self.keys: list[str] | None = None
         self.labels: np.ndarray | None = None
         self._graph: Any = None
-        self._rows: Tensor | None = None  # all codes as `_vectors` gives them
-        self.width = _WIDTHS[0]  # rows kept in sight by a search of the graph
+        self._rows: Tensor | None = None  # all codes, after `_vectors`
+        self.width = _EXPANSIONS[0]  # candidates in a search of the graph
 
     def __len__(self) -> int:
         return len(self.codes)
 
     def add(self, X: Any, y: Any = None, *, keys: Sequence[str] | None = None) -> Index:
-        """Take the examples of X in.
+        """Add the examples of X and return the index itself.
 
         Parameters
         ----------
-        X : examples, or whatever else `stream` of the model reads: a path, a memory map, an iterator of arrays.
-        y : a label for each, for `evaluate`.
-        keys : what each is called, such as the path of its picture.
+        X : n examples, or anything else that `stream` of the model reads: a path, a memory map, an iterator of arrays.
+        y : (n,) labels, numbers or words, for `evaluate`.
+        keys : n names of the rows, such as paths of pictures.
 
         Raises
         ------
         ValueError
-            If X is of another form than the model's examples, `y` or `keys` are of another length, or only some of the
-            rows would have them.
+            If X is not like the training examples of the model, `y` or `keys` has another length, or only some rows of
+            the index would have labels or keys.
         """
         return self.add_codes(np.asarray(self.model.stream(X)), y, keys=keys)
 
     def add_codes(self, codes: np.ndarray, y: Any = None, *, keys: Sequence[str] | None = None) -> Index:
-        """Take rows in whose codes (n x L) are known: what `add` does after it has encoded them."""
-        codes = _codes(codes, self.codes.shape[1])
-        first = len(self) == 0
+        """Add rows by their codes (n x L), as `add` does after encoding. Raises as `add` does."""
+        codes = _check_codes(codes, self.codes.shape[1])
+        is_first = len(self) == 0
         labels = None if y is None else self._labels(y)
-        for name, given, known in (("y", labels, self.labels), ("keys", keys, self.keys)):
-            if given is not None and len(given) != len(codes):
+        for name, new, existing in (("y", labels, self.labels), ("keys", keys, self.keys)):
+            if new is not None and len(new) != len(codes):
                 raise ValueError(
-                    f"`{name}` passed to add must have one entry for each of {len(codes)} rows. Got {len(given)}."
+                    f"`{name}` passed to add must have one entry for each of {len(codes)} rows. Got {len(new)}."
                 )
-            if not first and (given is None) != (known is None):
+            if not is_first and (new is None) != (existing is None):
                 raise ValueError(
                     f"Either all rows of an index have `{name}` or none: pass it to every add, or to none."
                 )
@@ -133,95 +141,115 @@ class Index:
         return self
 
     def search(self, query: Any, k: int = 10) -> Matches:
-        """The `k` rows that are nearest to each query.
+        """Return the `k` rows that are nearest to each query.
 
         Parameters
         ----------
         query : one example, or several along the first axis.
-        k : at most as many as there are rows.
+        k : from 1 to the number of rows.
+
+        Raises
+        ------
+        ValueError
+            If the index is empty, `k` is outside its range, or `query` is not like the examples of the model.
+        ImportError
+            If the search needs a graph and usearch is not installed.
         """
         query = np.asarray(query) if isinstance(query, (list, tuple, Tensor)) else query
         if getattr(query, "shape", None) == self.model.schema_.user_shape:
             query = query.to_frame().T if hasattr(query, "to_frame") else query[None]
-        self._check_k(k, len(self))  # before all is encoded
+        self._check_k(k, len(self))  # before the encoding, which takes time
         return self.search_codes(np.asarray(self.model.stream(query)), k)
 
     def search_codes(self, codes: np.ndarray, k: int = 10, *, without: Any = None) -> Matches:
-        """The `k` rows that are nearest to each of the codes (n x L).
+        """Return the `k` rows that are nearest to each of the codes (n x L). Raises as `search` does.
 
         Parameters
         ----------
-        k : at most as many as there are rows to be found.
-        without : for each code the number of a row that is not to be found, such as its own; None for no such rows.
+        k : from 1 to the number of rows, or one less with `without`.
+        without : (n,) of int, for each code the index of a row to leave out, such as its own row; None for none.
         """
-        codes = _codes(codes, self.codes.shape[1])
+        codes = _check_codes(codes, self.codes.shape[1])
         self._check_k(k, len(self) - (without is not None))
-        rows, distances = self._but(without, codes, k, self._by_graph)
+        rows, distances = self._nearest_without(without, codes, k, self._uses_graph)
         return Matches(rows, distances, None if self.keys is None else np.asarray(self.keys, dtype=object)[rows])
 
     def evaluate(self, X: Any = None, y: Any = None, *, k: int = 100, n_neighbors: int = 10) -> Retrieval:
-        """Recall against comparing all rows, and with labels mean average precision and neighbours' accuracy.
+        """Return the recall against an exact search, and with labels mean average precision and accuracy.
 
         Parameters
         ----------
-        X : queries; None for the index's own rows, each of which is then left out of what it finds.
-        y : the label of each query; None for no labels, or with X=None for those that the rows were added with.
-        k : matches that the average precision looks at.
-        n_neighbors : matches that recall and accuracy look at.
+        X : queries; None for the rows of the index, each of which is then left out of its own matches.
+        y : the label of each query; None for no labels, or with X=None for the labels of the rows.
+        k : number of matches for the average precision, at least 1.
+        n_neighbors : number of matches for recall and accuracy, at least 1.
+
+        Raises
+        ------
+        ValueError
+            If the index has too few rows, a parameter is outside its range, `y` does not match the queries, or the rows
+            have no labels.
+        ImportError
+            If the search needs a graph and usearch is not installed.
         """
-        own = X is None
-        most = len(self) - own
-        if own and most < 1:
+        exclude_self = X is None
+        n_candidates = len(self) - exclude_self
+        if exclude_self and n_candidates < 1:
             raise ValueError(
                 f"Rows of an index find each other only where there are two. Got {len(self)}; pass X, or add more."
             )
         for name, value in (("k", k), ("n_neighbors", n_neighbors)):
             Parameter(name, 10, Integer(1), "").check("evaluate", value)
-        k, n_neighbors = min(k, most), min(n_neighbors, most)
-        self._check_k(k, most)
-        codes = self.codes if own else np.asarray(self.model.stream(X), dtype=np.float32)
-        labels = self.labels if own and y is None else None if y is None else self._labels(y)
+        k, n_neighbors = min(k, n_candidates), min(n_neighbors, n_candidates)
+        self._check_k(k, n_candidates)
+        codes = self.codes if exclude_self else np.asarray(self.model.stream(X), dtype=np.float32)
+        labels = self.labels if exclude_self and y is None else None if y is None else self._labels(y)
         if labels is not None and len(labels) != len(codes):
             raise ValueError(
                 f"`y` passed to evaluate must have one entry for each of {len(codes)} queries. Got {len(labels)}."
             )
         if labels is not None and self.labels is None:
             raise ValueError("The rows of this index have no labels to compare with: pass them as `y` to add.")
-        skipped = np.arange(len(codes)) if own else None
-        found, _ = self._but(skipped, codes, max(k, n_neighbors), self._by_graph)
+        without = np.arange(len(codes)) if exclude_self else None
+        matches, _ = self._nearest_without(without, codes, max(k, n_neighbors), self._uses_graph)
         recall = 1.0
-        if self._by_graph:
-            judged = spaced_indices(len(codes), _JUDGED)
-            true, _ = self._but(judged if own else None, codes[judged], n_neighbors, False)
-            recall = overlap(true, found[judged, :n_neighbors])
+        if self._uses_graph:
+            sample = spaced_indices(len(codes), _RECALL_QUERIES)
+            true, _ = self._nearest_without(sample if exclude_self else None, codes[sample], n_neighbors, False)
+            recall = overlap(true, matches[sample, :n_neighbors])
         if labels is None:
             return Retrieval(recall, None, None, len(codes), k, n_neighbors)
         assert self.labels is not None
-        precision = average_precision(self.labels, labels, found[:, :k], own)
-        right = vote(self.labels[found[:, :n_neighbors]]) == labels
-        return Retrieval(recall, float(precision.mean()), float(right.mean()), len(codes), k, n_neighbors)
+        precision = average_precision(self.labels, labels, matches[:, :k], exclude_self)
+        is_correct = vote(self.labels[matches[:, :n_neighbors]]) == labels
+        return Retrieval(recall, float(precision.mean()), float(is_correct.mean()), len(codes), k, n_neighbors)
 
-    # ---------------------------------------------------------------------------------------------- keeping
+    # ---------------------------------------------------------------------------------------------- saving
 
     def save(self, folder: str | Path, about: dict[str, Any] | None = None) -> None:
-        """Write the index into `folder`: index.json, codes.safetensors, and the graph where there is one.
+        """Write the index into `folder`: index.json, codes.safetensors, and the graph if there is one.
 
         Parameters
         ----------
-        about : more to write into index.json, which `describe` gives back.
+        about : more to write into index.json as "about"; `search_folder.describe` returns it.
+
+        Raises
+        ------
+        FileExistsError
+            If `folder` is a file.
         """
-        if self._by_graph:
-            self._grown()
-        files.write(Path(folder), self, self._graph if self._by_graph else None, about or {})
+        if self._uses_graph:
+            self._update_graph()
+        files.write(Path(folder), self, self._graph if self._uses_graph else None, about or {})
 
     @classmethod
     def load(cls, folder: str | Path, model: Estimator) -> Index:
-        """The index saved in `folder`, which must have been made with `model`.
+        """Return the index that is saved in `folder`, which must have been made with `model`.
 
         Raises
         ------
         FileNotFoundError, ValueError
-            If there is no whole index, or it was made with another model.
+            If `folder` holds no complete index, or one of another model.
         """
         document, codes, graph = files.read(Path(folder), model)
         index = cls(model, metric=document["metric"], exact=document["exact"], recall=document["recall"])
@@ -236,8 +264,8 @@ class Index:
     # ---------------------------------------------------------------------------------------------- inside
 
     @property
-    def _by_graph(self) -> bool:
-        return len(self) > _COMPARED if self.exact == "auto" else not self.exact
+    def _uses_graph(self) -> bool:
+        return len(self) > _MAX_EXACT_ROWS if self.exact == "auto" else not self.exact
 
     def _labels(self, y: Any) -> np.ndarray:
         """`y` as an array of labels that can be the same as the rows' own."""
@@ -250,90 +278,92 @@ class Index:
             raise ValueError("The labels of an index's rows and those in `y` must both be numbers, or both be words.")
         return labels
 
-    def _check_k(self, k: int, most: int) -> None:
+    def _check_k(self, k: int, n_candidates: int) -> None:
         if len(self) == 0:
             raise ValueError("The index is empty: add(X) takes rows in.")
-        Parameter("k", 10, Integer(min(1, most), most), "").check("search", k)
+        Parameter("k", 10, Integer(min(1, n_candidates), n_candidates), "").check("search", k)
 
-    def _nearest(self, codes: np.ndarray, k: int, by_graph: bool) -> tuple[np.ndarray, np.ndarray]:
-        """The numbers of the `k` nearest rows of each code, and their distances."""
+    def _nearest(self, codes: np.ndarray, k: int, use_graph: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Return the indices of the `k` nearest rows of each code, and their distances: n x k each."""
         queries = self._vectors(codes)
-        whole = np.arange(len(queries))  # of the queries, those for which all rows are compared
+        exact = np.arange(len(queries))  # the queries that are compared with all rows
         rows, squares = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
-        if by_graph:
-            self._grown()
-            self._graph.expansion_search = round(self.width * max(1.0, k / _SOUGHT))
-            # alone a query would be answered in another form
-            found = self._graph.search(np.concatenate([queries, queries[-1:]]), k, threads=torch.get_num_threads())
-            rows[:], squares[:] = found.keys[:-1].astype(np.int64), found.distances[:-1]
-            whole = np.flatnonzero(found.counts[:-1] < k)  # among many duplicates a graph has no way to all
-        if len(whole):
+        if use_graph:
+            self._update_graph()
+            self._graph.expansion_search = round(self.width * max(1.0, k / _TUNING_K))
+            # usearch answers a single query in another form, so the last query is repeated
+            matches = self._graph.search(np.concatenate([queries, queries[-1:]]), k, threads=torch.get_num_threads())
+            rows[:], squares[:] = matches.keys[:-1].astype(np.int64), matches.distances[:-1]
+            exact = np.flatnonzero(matches.counts[:-1] < k)  # the graph does not reach all of many duplicates
+        if len(exact):
             if self._rows is None:
                 self._rows = torch.from_numpy(self._vectors(self.codes))
-            rows[whole], squares[whole] = _compared(torch.from_numpy(queries[whole]), self._rows, k)
-        # of vectors of length 1, |a - b|^2 = 2 (1 - cos)
+            rows[exact], squares[exact] = _search_exact(torch.from_numpy(queries[exact]), self._rows, k)
+        # for vectors of length 1, |a - b|^2 = 2 (1 - cos)
         squares = squares.clip(min=0)
         return rows, squares / 2 if self.metric == "cosine" else np.sqrt(squares)
 
-    def _but(self, skipped: Any, codes: np.ndarray, k: int, by_graph: bool) -> tuple[np.ndarray, np.ndarray]:
-        """The `k` nearest rows of each code and their distances, without the row `skipped[i]` of code i."""
-        if skipped is None:
-            return self._nearest(codes, k, by_graph)
-        rows, distances = self._nearest(codes, k + 1, by_graph)
-        itself = rows == np.asarray(skipped)[:, None]
-        itself[~itself.any(1), -1] = True  # among more than k duplicates it may not be found: the last one goes
-        return rows[~itself].reshape(len(rows), k), distances[~itself].reshape(len(rows), k)
+    def _nearest_without(
+        self, without: Any, codes: np.ndarray, k: int, use_graph: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `_nearest` does, without the row `without[i]` for code i."""
+        if without is None:
+            return self._nearest(codes, k, use_graph)
+        rows, distances = self._nearest(codes, k + 1, use_graph)
+        excluded = rows == np.asarray(without)[:, None]
+        excluded[~excluded.any(1), -1] = True  # with more than k duplicates the row may be missing: drop the last match
+        return rows[~excluded].reshape(len(rows), k), distances[~excluded].reshape(len(rows), k)
 
     def _vectors(self, codes: np.ndarray) -> np.ndarray:
-        """Codes as vectors whose Euclidean distance is what the metric goes by."""
+        """Return codes (n x L) as vectors whose Euclidean distance gives the metric."""
         if self.metric == "euclidean":
             return codes
         centred = codes - self.model.code_mean_.astype(np.float32)
         return centred / np.linalg.norm(centred, axis=1, keepdims=True).clip(min=1e-12)
 
-    def _grown(self) -> None:
-        """Let the graph have all rows."""
+    def _update_graph(self) -> None:
+        """Add the rows to the graph that it does not have yet."""
         if self._graph is None:
             self._graph = _new_graph(self.codes.shape[1])
-        known = len(self._graph)
-        if known < len(self):
-            rows = np.arange(known, len(self), dtype=np.uint64)
-            self._graph.add(rows, self._vectors(self.codes[known:]), threads=torch.get_num_threads())
-            self._widen()
+        n = len(self._graph)
+        if n < len(self):
+            rows = np.arange(n, len(self), dtype=np.uint64)
+            self._graph.add(rows, self._vectors(self.codes[n:]), threads=torch.get_num_threads())
+            self._tune_width()
 
-    def _widen(self) -> None:
-        """Have a search look as far around as it takes to find the share of the nearest that was asked for."""
-        k = min(_SOUGHT, len(self) - 1)
-        few = spaced_indices(len(self), _TRIED)
-        true, _ = self._but(few, self.codes[few], k, False)
-        for width in _WIDTHS:
+    def _tune_width(self) -> None:
+        """Set `width` to the smallest number of candidates whose recall is enough."""
+        k = min(_TUNING_K, len(self) - 1)
+        sample = spaced_indices(len(self), _TUNING_QUERIES)
+        true, _ = self._nearest_without(sample, self.codes[sample], k, False)
+        for width in _EXPANSIONS:
             self.width = width
-            if overlap(true, self._but(few, self.codes[few], k, True)[0]) >= self.recall:
+            if overlap(true, self._nearest_without(sample, self.codes[sample], k, True)[0]) >= self.recall:
                 return
 
 
-def _compared(queries: Tensor, rows: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The `k` nearest of `rows` (n x L) for each query, and the squares of their Euclidean distances."""
+def _search_exact(queries: Tensor, rows: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the `k` nearest of `rows` (n x L) for each query, and their squared Euclidean distances: queries x k."""
     lengths = rows.square().sum(1)
     # filled in place: small results kept between large blocks would keep the blocks' memory from being used again
-    found, squares = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
+    indices, squares = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
     step = max(1, _BLOCK_NUMBERS // len(rows))
     for start in range(0, len(queries), step):
         part = queries[start : start + step]
-        # |q - z|^2 = |q|^2 - 2 q.z + |z|^2, the first of which orders nothing
+        # |q - z|^2 = |q|^2 - 2 q.z + |z|^2, and |q|^2 does not change the order
         nearest = torch.addmm(lengths, part, rows.T, alpha=-2).topk(k, dim=1, largest=False).indices
-        exact = (part[:, None] - rows[nearest]).square().sum(2)  # without the rounding of a difference of squares
+        exact = (part[:, None] - rows[nearest]).square().sum(2)  # avoids the rounding error of a difference of squares
         order = exact.argsort(dim=1, stable=True)
-        found[start : start + step], squares[start : start + step] = nearest.gather(1, order), exact.gather(1, order)
-    return found, squares
+        indices[start : start + step], squares[start : start + step] = nearest.gather(1, order), exact.gather(1, order)
+    return indices, squares
 
 
-def _codes(codes: np.ndarray, n_components: int) -> np.ndarray:
-    """Codes in single precision, once they are found to be n x L."""
-    found = np.asarray(codes, dtype=np.float32)
-    if found.ndim != 2 or found.shape[1] != n_components:
-        raise ValueError(f"Codes for this index must have shape (n, {n_components}). Got {found.shape}.")
-    return found
+def _check_codes(codes: np.ndarray, n_components: int) -> np.ndarray:
+    """Check that codes are n x L, and return them in single precision."""
+    codes = np.asarray(codes, dtype=np.float32)
+    if codes.ndim != 2 or codes.shape[1] != n_components:
+        raise ValueError(f"Codes for this index must have shape (n, {n_components}). Got {codes.shape}.")
+    return codes
 
 
 def _new_graph(n_components: int) -> Any:
@@ -341,13 +371,13 @@ def _new_graph(n_components: int) -> Any:
         from usearch.index import Index as Graph
     except ImportError as error:
         raise ImportError(
-            f"An index of more than {_COMPARED:,} rows needs usearch. Install it: pip install 'narrows[search]', or "
-            "compare every row: Index(model, exact=True)."
+            f"An index of more than {_MAX_EXACT_ROWS:,} rows needs usearch. Install it: pip install 'narrows[search]', "
+            "or compare every row: Index(model, exact=True)."
         ) from error
     return Graph(
         ndim=n_components,
         metric="l2sq",
         dtype="f32",
-        connectivity=_NEIGHBOURS,
-        expansion_add=_WIDTH_ADD,
+        connectivity=_GRAPH_NEIGHBORS,
+        expansion_add=_EXPANSION_ADD,
     )

@@ -1,6 +1,6 @@
-"""The folder of an index: index.json, codes.safetensors, and graph.usearch where there is a graph.
+"""Folder of an index: index.json, codes.safetensors, and graph.usearch if there is a graph.
 
-index.json holds the SHA-256 of the other files, and a fingerprint of the model that the codes are of.
+index.json holds the SHA-256 of the other files, and a fingerprint of the model that made the codes.
 """
 
 from __future__ import annotations
@@ -63,12 +63,12 @@ def write(folder: Path, index: Index, graph: Any, about: dict[str, Any]) -> None
 
 
 def read(folder: Path, model: Estimator) -> tuple[dict[str, Any], np.ndarray, Path | None]:
-    """index.json of the index in `folder`, its codes (n x L), and the file of its graph, or None.
+    """Return index.json of the index in `folder`, its codes (n x L), and the file of its graph or None.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no whole index, or it was made with another model.
+        If `folder` holds no complete index, or one of another model.
     """
     document = describe(folder)
     if document["model"] != fingerprint(model):
@@ -87,7 +87,13 @@ def read(folder: Path, model: Estimator) -> tuple[dict[str, Any], np.ndarray, Pa
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """index.json of the index in `folder`."""
+    """Return index.json of the index in `folder`.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If `folder` holds no index of a known format.
+    """
     path = Path(folder) / INDEX
     if not path.exists():
         raise FileNotFoundError(f"No index at {folder}: it holds no {INDEX}. `save` or `narrows index` makes one.")
@@ -103,7 +109,7 @@ def describe(folder: Path) -> dict[str, Any]:
 
 
 def fingerprint(model: Estimator) -> str:
-    """Of all that codes depend on: the weights and the schema, not where the model lies or what it was called."""
+    """Return a hash of everything that codes depend on: the weights and the schema, but not the model's folder."""
     digest = hashlib.sha256(json.dumps(model.schema_.to_dict(), sort_keys=True).encode())
     for name, tensor in sorted(model.model_.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

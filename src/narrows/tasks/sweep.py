@@ -1,15 +1,15 @@
-"""How many components: models of several sizes, how good each is, and which of them is enough.
+"""Choice of the number of components: models of several sizes, the quality of each, and the smallest that is enough.
 
     enough   the smallest size k with  q_0 - q_k >= share (q_0 - best),   share = 0.95
-    q_k      of a model with k components, on examples that it has not seen: the mean squared error per entry, or for a
-             stochastic code the negative ELBO in nats
-    q_0      of a model without a code, which gives every example the mean of the training examples
-    best     the least q_k of the sweep
+    q_k      of a model with k components on held-out examples: the mean squared error per entry, or for a stochastic
+             code the negative ELBO in nats per example; lower is better
+    q_0      of a model without a code, which predicts the mean of the training examples
+    best     the lowest q_k of the sweep
 
-It is the rule of "components for 95 % of the variance" that people use for PCA, where it says the same.
+For PCA it is the usual rule "components for 95 % of the variance".
 
-Where the model allows it, only the largest size is trained from the start. Every smaller one begins as the next larger
-one less some of its code (`narrows.tasks.pruning`), and trains for a fraction of the epochs.
+If the model allows it, only the largest size is trained from the start. Every smaller one is pruned from the next
+larger one (`narrows.tasks.pruning`) and trained for a fraction of the epochs.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ from narrows.evaluation.subjects import OfModel, Scene
 from narrows.params import BOOL, LAYER_WIDTHS, OneOf, Parameter, Real, either
 from narrows.tasks import pruning, sweep_folder
 
-SIZES_TRIED = (1, 2, 4, 8, 16, 32)
-_HELD_OUT = 0.1
-_EFFORT = 0.6  # of the epochs of the largest size, for all smaller ones together where they begin warm
-_MOST_PCA_ROWS = 20_000
-_LEAST_VARIANCE = 1e-6  # of an entry: the likelihoods have none below
+DEFAULT_SIZES = (1, 2, 4, 8, 16, 32)
+_HELD_OUT = 0.1  # fraction of the examples
+_WARM_EPOCHS = 0.6  # epochs of all pruned sizes together, as a fraction of those of the largest size
+_MAX_PCA_ROWS = 20_000
+_MIN_VARIANCE = 1e-6  # of an entry, as in the likelihoods
 _MEASURES = {"mse": "mean squared error per entry", "negative_elbo": "negative ELBO, nats per example"}
 
 
 @dataclass
 class Sweep:
-    """What came of a sweep.
+    """Result of a sweep.
 
     Attributes
     ----------
-    recipe : what was fitted.
-    mode : "warm" where each size began as the next larger one, "separate" where each was trained from the start.
-    why : why the sizes were trained separately; empty where they were not.
-    measure : "mse" or "negative_elbo", by which sizes are judged; less is better.
-    results : a record for each size, ascending: `n_components`, the measure as `value` with the ends of its 95 %
-        interval `low` and `high`, `mse` and `pca_mse`, `epochs` and `seconds` of training.
+    recipe : name of the recipe that was fitted.
+    mode : "warm" if each size was pruned from the next larger one, "separate" if each was trained from the start.
+    why : reason for separate trainings; empty for "warm".
+    measure : "mse" (mean squared error per entry) or "negative_elbo" (nats per example); lower is better.
+    results : a dictionary for each size, ascending: `n_components`, the measure as `value` with its 95 % interval from
+        `low` to `high`, `mse` and `pca_mse` per entry, `epochs` and `seconds` of training.
     baseline : the measure without a code.
-    share : of the way from there to the best that is enough.
+    share : in (0, 1), the fraction of the way from `baseline` to the best value that is enough.
     recommended : the smallest size that is enough.
-    reason : why, in words.
+    reason : the reason for it, a sentence.
     """
 
     recipe: str
@@ -73,20 +73,26 @@ class Sweep:
 
     @property
     def sizes(self) -> list[int]:
-        """The numbers of components that were tried."""
+        """Numbers of components of the results, ascending."""
         return [result["n_components"] for result in self.results]
 
     def model(self, n_components: int | None = None) -> Estimator:
-        """The fitted estimator with so many components; None takes the recommended one."""
+        """Return the fitted estimator with `n_components` components; None takes the recommended number.
+
+        Raises
+        ------
+        ValueError
+            If the sweep has no such size.
+        """
         n = self.recommended if n_components is None else n_components
         if n not in self._models:
             raise ValueError(
                 f"The `n_components` parameter of Sweep.model must be one of {self.sizes}. Got {n} instead."
             )
-        return _opened(self._models[n])
+        return _load(self._models[n])
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON has it, but the models."""
+        """Return all attributes as JSON has them, without the models."""
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
     def __repr__(self) -> str:
@@ -99,7 +105,15 @@ class Sweep:
         return "\n".join([*lines, self.reason])
 
     def plot(self, path: str | Path) -> None:
-        """Draw quality against size into a file, of the kind that its name ends in (.png, .svg, .pdf)."""
+        """Plot the measure against the number of components into a file (.png, .svg, .pdf).
+
+        Raises
+        ------
+        ValueError
+            If matplotlib does not know the suffix of `path`.
+        OSError
+            If `path` cannot be written.
+        """
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(6.4, 4), dpi=150, layout="constrained")
@@ -132,107 +146,111 @@ def sweep(
     share: float = 0.95,
     overwrite: bool = False,
 ) -> Sweep:
-    """Fit `model` with several numbers of components, and say which number is enough.
+    """Fit `model` with several numbers of components, and recommend the smallest number that is enough.
 
     Parameters
     ----------
-    model : an estimator, fitted or not, whose parameters are taken but for `n_components`.
-    X : examples, as `fit` takes them.
-    sizes : the numbers of components to try; None for those of 1, 2, 4, ..., 32 that an example has numbers.
-    test : examples to judge by; None holds a tenth of X out.
-    folder : where each size's model and result are kept as soon as there are any, with a picture; a sweep that was
-        stopped goes on from what it finds there. None keeps them in memory.
-    warm_start : whether each size begins as the next larger one, so that all take less than twice as long as the
-        largest alone; "auto" does where the model allows it. False trains each from the start, which is a little better
-        for the small ones.
-    share : of the way from no code to the best of the sizes that is enough.
-    overwrite : whether another sweep in `folder` is deleted.
+    model : an estimator, fitted or not. All its parameters are used except `n_components`.
+    X : n examples, as `fit` takes them.
+    sizes : at least two numbers of components; None takes 1, 2, 4, ..., 32, up to the number of entries of an example.
+    test : held-out examples for the measure; None holds out a tenth of X.
+    folder : folder for the model and the result of each finished size, and a plot. An interrupted sweep resumes from
+        it. None keeps everything in memory.
+    warm_start : True prunes each size from the next larger one, so that all sizes together take less than twice as long
+        as the largest alone. False trains each size from the start, which is slightly better for small sizes. "auto" is
+        True if the model allows it.
+    share : in (0, 1), the fraction of the way from no code to the best size that is enough.
+    overwrite : True to delete another sweep in `folder`.
 
     Returns
     -------
     Sweep
-        Its `recommended` is the number, `reason` why, `model()` the fitted estimator, `plot(path)` the picture.
+        `recommended` is the number, `reason` explains it, `model()` is the fitted estimator, `plot(path)` draws it.
 
     Raises
     ------
-    ValueError, TypeError
-        If a parameter is not what it must be, or `folder` holds another sweep.
+    ValueError
+        If a parameter is outside its range, `test` is not like X, or `folder` holds another sweep or other files.
+    TypeError
+        If `model` is not an estimator of narrows.
+    FileExistsError
+        If `folder` is a file.
     KeyboardInterrupt
-        On Ctrl-C; the message says how to go on.
+        On Ctrl-C; the message says how to resume.
 
     Examples
     --------
     >>> import numpy as np
     >>> from narrows import AE
     >>> rng = np.random.default_rng(0)
-    >>> X = rng.normal(size=(400, 2)) @ rng.normal(size=(2, 8))  # two numbers an example, in truth
-    >>> found = sweep(AE(hidden=(), max_epochs=60, learning_rate=0.01, random_state=0), X, sizes=(1, 2, 4))
-    >>> found.mode, found.sizes, found.recommended
+    >>> X = rng.normal(size=(400, 2)) @ rng.normal(size=(2, 8))  # two components explain all of it
+    >>> result = sweep(AE(hidden=(), max_epochs=60, learning_rate=0.01, random_state=0), X, sizes=(1, 2, 4))
+    >>> result.mode, result.sizes, result.recommended
     ('warm', [1, 2, 4], 2)
     """
-    sizes = _checked(model, _tried(X) if sizes is None else sizes, warm_start, share)
-    seed, place = as_seed(model.random_state), None if folder is None else Path(folder)
-    if place is not None:
-        sweep_folder.clear(place, overwrite)
-        fixed = isinstance(model.random_state, (int, np.integer))
-        seed = seed if fixed else sweep_folder.seed_in(place, seed)
+    sizes = _check_parameters(model, _default_sizes(X) if sizes is None else sizes, warm_start, share)
+    seed, path = as_seed(model.random_state), None if folder is None else Path(folder)
+    if path is not None:
+        sweep_folder.clear(path, overwrite)
+        is_fixed = isinstance(model.random_state, (int, np.integer))
+        seed = seed if is_fixed else sweep_folder.read_seed(path, seed)
     model = clone(model).set_params(random_state=seed, checkpoint=None)
     if test is not None:
         _check_test(model, X, test, sizes[0])
-    train, test = _parts(X, test, seed)
-    why = "as asked" if warm_start is False else pruning.why_not(model, train, sizes[-1], sizes[0])
+    train, test = _split(X, test, seed)
+    why = "as asked" if warm_start is False else pruning.find_obstacle(model, train, sizes[-1], sizes[0])
     if warm_start is True and why is not None:
         raise ValueError(f"The `warm_start` parameter of sweep must be False for this model: {why}. Got True instead.")
-    if place is not None:
-        sweep_folder.prepare(place, sweep_folder.identity(model, train, test, [] if why else sizes), seed)
+    if path is not None:
+        sweep_folder.prepare(path, sweep_folder.identity(model, train, test, [] if why else sizes), seed)
     done: dict[int, dict[str, Any]] = {}
     models: dict[int, Estimator | Path] = {}
-    judge: _Judge | None = None
+    evaluator: _Evaluator | None = None
     larger: Estimator | None = None
     try:
         for size in reversed(sizes):
-            result = None if place is None else sweep_folder.read(place, size)
+            result = None if path is None else sweep_folder.read_result(path, size)
             if result is None:
                 if larger is None and models and not why:
-                    larger = _opened(models[min(models)])
+                    larger = _load(models[min(models)])
                 if larger is None or why:
-                    larger = _fitted(model, train, size, place)
+                    larger = _fit(model, train, size, path)
                 else:
-                    larger = _pruned(larger, train, size, _EFFORT / (len(sizes) - 1) * done[sizes[-1]]["epochs"])
-                judge = judge or _Judge(larger, train, test, sizes[-1])
-                result = judge.of(larger, size)
-                models[size] = larger if place is None else sweep_folder.keep(place, size, larger, result)
-            elif place is not None:
-                models[size] = sweep_folder.place_of(place, size)
+                    larger = _prune(larger, train, size, _WARM_EPOCHS / (len(sizes) - 1) * done[sizes[-1]]["epochs"])
+                evaluator = evaluator or _Evaluator(larger, train, test, sizes[-1])
+                result = evaluator.evaluate(larger, size)
+                models[size] = larger if path is None else sweep_folder.save_size(path, size, larger, result)
+            elif path is not None:
+                models[size] = sweep_folder.model_folder(path, size)
             done[size] = result
-    except KeyboardInterrupt as stopped:
-        raise KeyboardInterrupt(sweep_folder.how_to_go_on(place, len(done), len(sizes))) from stopped
-    found = _summed_up(model, why or "", [done[size] for size in sizes], share, models)
-    if place is not None:
-        sweep_folder.finish(place, found.to_dict())
-        found.plot(place / "sweep.png")
-    return found
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(sweep_folder.resume_message(path, len(done), len(sizes))) from interrupt
+    summary = _summarize(model, why or "", [done[size] for size in sizes], share, models)
+    if path is not None:
+        sweep_folder.write_summary(path, summary.to_dict())
+        summary.plot(path / "sweep.png")
+    return summary
 
 
-class _Judge:
-    """Measures a model of any size on the same examples, beside PCA."""
+class _Evaluator:
+    """Measures a model of any size, and PCA of the same size, on the test examples."""
 
     def __init__(self, model: Estimator, train: Any, test: Any, largest: int) -> None:
         self.test, self.rows, self.resamples = test, model.prepared(test), Resamples(0)
         self.measure = "negative_elbo" if model.model_.bottleneck.is_stochastic else "mse"
-        known = model.prepared(take_rows(train, spaced_indices(len(train), _MOST_PCA_ROWS))).flatten(1)
-        pca = PCA(min(largest, *known.shape), random_state=0).fit(known.numpy())
+        train_rows = model.prepared(take_rows(train, spaced_indices(len(train), _MAX_PCA_ROWS))).flatten(1)
+        pca = PCA(min(largest, *train_rows.shape), random_state=0).fit(train_rows.numpy())
         flat = self.rows.flatten(1).numpy()
         explained = np.square(pca.transform(flat), dtype=np.float64).mean(0).cumsum()
-        without = float(np.square(flat - pca.mean_, dtype=np.float64).sum(1).mean())
-        self.pca = ((without - np.concatenate([[0.0], explained])) / flat.shape[1]).clip(min=0)
-        self.baseline = self.pca[0] if self.measure == "mse" else self._nats(model, known.double())
+        total = float(np.square(flat - pca.mean_, dtype=np.float64).sum(1).mean())
+        self.pca = ((total - np.concatenate([[0.0], explained])) / flat.shape[1]).clip(min=0)
+        self.baseline = self.pca[0] if self.measure == "mse" else self._baseline_nats(model, train_rows.double())
 
-    def of(self, model: Estimator, size: int) -> dict[str, Any]:
-        """The record of a size."""
+    def evaluate(self, model: Estimator, size: int) -> dict[str, Any]:
+        """Return the result of a size, as `Sweep.results` has it."""
         subject = OfModel(model, Scene(self.test, self.rows, model.schema_))
-        judged = subject.error if self.measure == "mse" else -subject.scores
-        value, low, high, _ = self.resamples.mean(judged)
+        values = subject.error if self.measure == "mse" else -subject.scores
+        value, low, high, _ = self.resamples.mean(values)
         last = model.history_[-1] if model.history_ else {}
         return {
             "n_components": size,
@@ -248,13 +266,13 @@ class _Judge:
             "seconds": float(last.get("seconds", 0.0)),
         }
 
-    def _nats(self, model: Estimator, known: torch.Tensor) -> float:
-        """Nats of an example by the mean of the training examples and the scale, or scales, that suit them."""
-        likelihood, mean = model.model_.likelihood, known.mean(0)
+    def _baseline_nats(self, model: Estimator, train_rows: torch.Tensor) -> float:
+        """Return the nats per test example of the mean and the scale, or scales, of `train_rows` (n x d)."""
+        likelihood, mean = model.model_.likelihood, train_rows.mean(0)
         x = self.rows.flatten(1).double()
         if likelihood.required_support is None:  # a density of real numbers, with one scale or with one for each entry
-            error = (known - mean).square()
-            variance = (error.mean() if likelihood.n_params == 1 else error.mean(0)).clamp(min=_LEAST_VARIANCE)
+            error = (train_rows - mean).square()
+            variance = (error.mean() if likelihood.n_params == 1 else error.mean(0)).clamp(min=_MIN_VARIANCE)
             nats = 0.5 * ((x - mean).square() / variance + variance.log() + math.log(2 * math.pi)).sum(1)
         else:
             with torch.no_grad():
@@ -262,34 +280,34 @@ class _Judge:
         return float(nats.mean()) + model.schema_.log_scale
 
 
-def _fitted(model: Estimator, X: Any, size: int, place: Path | None) -> Estimator:
-    """An estimator of a size, trained from the start; where it was stopped it goes on from its checkpoint."""
-    where = None if place is None else sweep_folder.place_of(place, size)
-    if where is not None:
-        where.mkdir(exist_ok=True)
-    fitted = clone(model).set_params(n_components=size, checkpoint=where).fit(X)
+def _fit(model: Estimator, X: Any, size: int, folder: Path | None) -> Estimator:
+    """Fit an estimator of a size from the start, or from its checkpoint if it was interrupted."""
+    checkpoint = None if folder is None else sweep_folder.model_folder(folder, size)
+    if checkpoint is not None:
+        checkpoint.mkdir(exist_ok=True)
+    fitted = clone(model).set_params(n_components=size, checkpoint=checkpoint).fit(X)
     return fitted.set_params(checkpoint=None)
 
 
-def _pruned(larger: Estimator, X: Any, size: int, epochs: float) -> Estimator:
-    """An estimator of a size out of a larger one, trained for so many epochs more."""
+def _prune(larger: Estimator, X: Any, size: int, epochs: float) -> Estimator:
+    """Make an estimator of a size from a larger one, and train it for `epochs` epochs."""
     rows = larger.checked(X)
-    small, parts = pruning.pruned(larger, size, rows)
-    return pruning.tuned(small, parts, rows, epochs)
+    small, parts = pruning.prune(larger, size, rows)
+    return pruning.fine_tune(small, parts, rows, epochs)
 
 
-def _opened(model: Estimator | Path) -> Estimator:
+def _load(model: Estimator | Path) -> Estimator:
     return load(model) if isinstance(model, Path) else model
 
 
-def _summed_up(
+def _summarize(
     model: Estimator,
     why: str,
     results: list[dict[str, Any]],
     share: float,
     models: dict[int, Estimator | Path],
 ) -> Sweep:
-    """The rule, and the result in words."""
+    """Apply the rule, and explain the result in a sentence."""
     measure, baseline = results[0]["measure"], results[0]["baseline"]
     best = min(results, key=lambda r: r["value"])
     whole = baseline - best["value"]
@@ -312,11 +330,8 @@ def _summed_up(
     )
 
 
-# What is asked for
-
-
-def _checked(model: Any, sizes: Any, warm_start: Any, share: Any) -> list[int]:
-    """The sizes in ascending order."""
+def _check_parameters(model: Any, sizes: Any, warm_start: Any, share: Any) -> list[int]:
+    """Check the parameters of `sweep`, and return the sizes in ascending order."""
     if not isinstance(model, Estimator):
         raise TypeError(f"sweep takes a narrows estimator, such as AE(). Got {type(model).__name__}.")
     if getattr(model, "conditional", False):
@@ -328,33 +343,33 @@ def _checked(model: Any, sizes: Any, warm_start: Any, share: Any) -> list[int]:
     )
     Parameter("warm_start", "auto", either(BOOL, OneOf(("auto",))), "").check("sweep", warm_start)
     Parameter("share", 0.95, Real(0, 1, open_low=True, open_high=True), "").check("sweep", share)
-    found = sorted({int(size) for size in sizes})
-    if len(found) < 2:
+    ascending = sorted({int(size) for size in sizes})
+    if len(ascending) < 2:
         raise ValueError(
             f"The `sizes` parameter of sweep must hold at least two sizes to compare. Got {sizes!r} instead."
         )
-    return found
+    return ascending
 
 
 def _check_test(model: Estimator, X: Any, test: Any, size: int) -> None:
-    """Refuse examples to judge by that are of another form than X, before any training."""
+    """Raise ValueError if the test examples are not like X, before any training."""
     first = clone(model).set_params(n_components=size)
-    first._begin(X)
+    first._start_fit(X)
     check_rows(as_floats(first.validated(test, reset=False)), first.schema_, "sweep")
 
 
-def _tried(X: Any) -> list[int]:
+def _default_sizes(X: Any) -> list[int]:
     shape = X.shape if hasattr(X, "shape") else np.shape(X)
-    return [size for size in SIZES_TRIED if size <= np.prod(shape[1:])]
+    return [size for size in DEFAULT_SIZES if size <= np.prod(shape[1:])]
 
 
-def _parts(X: Any, test: Any, seed: int) -> tuple[Any, Any]:
-    """Examples to learn from and to judge by."""
+def _split(X: Any, test: Any, seed: int) -> tuple[Any, Any]:
+    """Return the training examples and the test examples."""
     if test is not None:
         return X, test
     n = count_rows(X, "sweep")
-    held = max(1, round(_HELD_OUT * n))
-    if n - held < 2:
+    n_test = max(1, round(_HELD_OUT * n))
+    if n - n_test < 2:
         raise ValueError(f"A sweep needs at least 3 examples, to learn from and to judge by. Got {n}.")
     order = np.random.default_rng(seed).permutation(n)
-    return take_rows(X, np.sort(order[held:])), take_rows(X, np.sort(order[:held]))
+    return take_rows(X, np.sort(order[n_test:])), take_rows(X, np.sort(order[:n_test]))

@@ -1,7 +1,7 @@
-"""The folder of a sweep, from which one that was stopped goes on.
+"""Folder of a sweep, from which an interrupted sweep resumes.
 
-sweep.json says what is swept, and in the end what came of it; size-N.json is the result and size-N/ the model of each
-size that is done.
+sweep.json identifies the sweep, and holds the result of the whole sweep at the end. size-N.json is the result and
+size-N/ the model of each finished size.
 """
 
 from __future__ import annotations
@@ -24,94 +24,114 @@ SUMMARY = "sweep.json"
 
 
 def identity(model: Estimator, train: Any, test: Any, sizes: Sequence[int]) -> dict[str, Any]:
-    """What results depend on. Of separate trainings sizes can be added."""
+    """Return everything that the results depend on, as JSON has it.
+
+    Parameters
+    ----------
+    train, test : n x the shape of an example each.
+    sizes : all sizes of a warm sweep; empty for separate trainings, to which sizes can be added later.
+    """
     same = clone(model).set_params(n_components=1)
     parameters = {k: to_json(v) for k, v in same.get_params(deep=False).items() if k not in ("verbose", "device")}
     digests = [fingerprint(same, np.ascontiguousarray(np.asarray(part)), 0) for part in (train, test)]
-    known = {"recipe": model.recipe.name, "parameters": parameters, "data": digests, "sizes": list(sizes)}
-    return json.loads(json.dumps(known))
+    document = {"recipe": model.recipe.name, "parameters": parameters, "data": digests, "sizes": list(sizes)}
+    return json.loads(json.dumps(document))
 
 
-def clear(place: Path, overwrite: bool) -> None:
-    """Refuse a file, and delete another sweep where that was asked for."""
-    if place.exists() and not place.is_dir():
-        raise FileExistsError(f"Cannot keep a sweep in {place}: it is a file. Name a folder.")
-    if overwrite and (place / SUMMARY).exists():
-        parsed(place / SUMMARY)  # what is no sweep is not ours to delete
-        shutil.rmtree(place)
+def clear(folder: Path, overwrite: bool) -> None:
+    """Delete an earlier sweep in `folder` if `overwrite` is True.
+
+    Raises
+    ------
+    FileExistsError
+        If `folder` is a file.
+    ValueError
+        If `folder` is to be deleted and its sweep.json is not that of a sweep.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"Cannot keep a sweep in {folder}: it is a file. Name a folder.")
+    if overwrite and (folder / SUMMARY).exists():
+        read_json(folder / SUMMARY)  # only a sweep may be deleted
+        shutil.rmtree(folder)
 
 
-def prepare(place: Path, identity: dict[str, Any], seed: int) -> None:
-    """Make the folder, or see that what is in it is this sweep."""
-    if (place / SUMMARY).exists():
-        before = parsed(place / SUMMARY)["identity"]
-        other = next((k for k in identity if identity[k] != before.get(k)), None)
-        if other is not None:
-            raise ValueError(
-                f"{place} holds another sweep (its {other} differ). Name another folder, or pass overwrite=True "
-                "(--overwrite)."
-            )
-        return
-    if place.exists() and any(p.name[0] != "." for p in place.iterdir()):
-        raise ValueError(f"{place} is not empty and holds no sweep. Name a folder of its own.")
-    place.mkdir(parents=True, exist_ok=True)
-    write(place / SUMMARY, {"identity": identity, "seed": seed})
-
-
-def seed_in(place: Path, otherwise: int) -> int:
-    """The seed of the sweep that is there, to go on with."""
-    return int(parsed(place / SUMMARY)["seed"]) if (place / SUMMARY).exists() else otherwise
-
-
-def finish(place: Path, found: dict[str, Any]) -> None:
-    """Add what came of the whole sweep."""
-    write(place / SUMMARY, {**parsed(place / SUMMARY), **found})
-
-
-def place_of(place: Path, size: int) -> Path:
-    """Where the model of a size lies."""
-    return place / f"size-{size}"
-
-
-def read(place: Path, size: int) -> dict[str, Any] | None:
-    """The result of a size, None where it is not done."""
-    path = place / f"size-{size}.json"
-    return parsed(path) if path.exists() else None
-
-
-def keep(place: Path, size: int, model: Estimator, result: dict[str, Any]) -> Path:
-    """Save a size's model, and then its result: where there is a result, all is there."""
-    model.set_params(verbose=0).save(place_of(place, size))
-    write(place / f"size-{size}.json", result)
-    return place_of(place, size)
-
-
-def write(path: Path, content: dict[str, Any]) -> None:
-    """A document, whole or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
-def parsed(path: Path) -> dict[str, Any]:
-    """What `write` wrote.
+def prepare(folder: Path, identity: dict[str, Any], seed: int) -> None:
+    """Make the folder, or check that it holds the same sweep.
 
     Raises
     ------
     ValueError
-        If it is no document of a sweep.
+        If `folder` holds another sweep or other files.
+    """
+    if (folder / SUMMARY).exists():
+        earlier = read_json(folder / SUMMARY)["identity"]
+        key = next((k for k in identity if identity[k] != earlier.get(k)), None)
+        if key is not None:
+            raise ValueError(
+                f"{folder} holds another sweep (its {key} differ). Name another folder, or pass overwrite=True "
+                "(--overwrite)."
+            )
+        return
+    if folder.exists() and any(p.name[0] != "." for p in folder.iterdir()):
+        raise ValueError(f"{folder} is not empty and holds no sweep. Name a folder of its own.")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / SUMMARY, {"identity": identity, "seed": seed})
+
+
+def read_seed(folder: Path, default: int) -> int:
+    """Return the seed of the sweep in `folder`, or `default` if there is none."""
+    return int(read_json(folder / SUMMARY)["seed"]) if (folder / SUMMARY).exists() else default
+
+
+def write_summary(folder: Path, summary: dict[str, Any]) -> None:
+    """Add the result of the whole sweep to sweep.json."""
+    write_json(folder / SUMMARY, {**read_json(folder / SUMMARY), **summary})
+
+
+def model_folder(folder: Path, size: int) -> Path:
+    """Return the folder of the model of a size."""
+    return folder / f"size-{size}"
+
+
+def read_result(folder: Path, size: int) -> dict[str, Any] | None:
+    """Return the result of a size, None if that size is not finished."""
+    path = folder / f"size-{size}.json"
+    return read_json(path) if path.exists() else None
+
+
+def save_size(folder: Path, size: int, model: Estimator, result: dict[str, Any]) -> Path:
+    """Save the model of a size, and then its result: if there is a result, the model is complete."""
+    model.set_params(verbose=0).save(model_folder(folder, size))
+    write_json(folder / f"size-{size}.json", result)
+    return model_folder(folder, size)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file, all of it or nothing."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file that `write_json` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file does not belong to a sweep.
     """
     try:
-        found = dict(json.loads(path.read_text(encoding="utf-8")))
-        if path.name == SUMMARY and not {"identity", "seed"} <= found.keys():
-            raise ValueError("it does not say what was swept")
-        return found
+        document = dict(json.loads(path.read_text(encoding="utf-8")))
+        if path.name == SUMMARY and not {"identity", "seed"} <= document.keys():
+            raise ValueError("it lacks `identity` or `seed`")
+        return document
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is no result of a sweep ({error}). Delete it, or name another folder.") from error
 
 
-def how_to_go_on(place: Path | None, done: int, n: int) -> str:
-    """For people, of a sweep that was stopped."""
-    words = f"The sweep stopped with {done} of {n} sizes done."
-    if place is None:
-        return f"{words} Pass folder= to be able to go on from there."
-    return f"{words} They are in {place}: the same call goes on from there."
+def resume_message(folder: Path | None, n_done: int, n: int) -> str:
+    """Return the message of an interrupted sweep, which says how to resume it."""
+    message = f"The sweep stopped with {n_done} of {n} sizes done."
+    if folder is None:
+        return f"{message} Pass folder= to be able to resume it."
+    return f"{message} They are in {folder}: the same call resumes it."

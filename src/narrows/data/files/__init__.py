@@ -1,10 +1,12 @@
-"""Reads the files that people have into arrays, and writes arrays so that no crash leaves half a file.
+"""Files: read many formats into arrays, and write arrays so that a crash leaves no partial file.
 
-Nothing here unpickles: a pickle can run any code when it is read.
+Nothing here reads a pickle, which can run any code.
 """
 
-from narrows.data.files.loaded import Loaded, places
+from narrows.data.files.dataset import Dataset, column_indices
 from narrows.data.files.reading import read
 from narrows.data.files.writing import write_array
 
-__all__ = ["Loaded", "places", "read", "write_array"]
+Loaded = Dataset  # an earlier name
+
+__all__ = ["Dataset", "Loaded", "column_indices", "read", "write_array"]

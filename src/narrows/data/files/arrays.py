@@ -1,4 +1,4 @@
-"""Files of one array: NumPy's own formats and IDX."""
+"""Files of one array: .npy, .npz and IDX."""
 
 from __future__ import annotations
 
@@ -9,28 +9,40 @@ from pathlib import Path
 
 import numpy as np
 
-from narrows.data.files.loaded import Loaded, short_name
+from narrows.data.files.dataset import Dataset, short_name
 
 _DATA_KEYS = ("X", "x", "images", "data", "counts", "arr_0")
 _LABEL_KEYS = ("y", "labels")
 # http://yann.lecun.com/exdb/mnist/ describes IDX: 0, 0, type, number of axes, one uint32 an axis, the values.
 _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_DEFLATE_MAX_RATIO = 1032  # no deflate stream grows by more (zlib's technical details)
+_DEFLATE_MAX_RATIO = 1032  # the largest expansion of a deflate stream (zlib's technical details)
 
 
-def read_npy(path: Path) -> Loaded:
-    """A .npy file, mapped into memory."""
+def read_npy(path: Path) -> Dataset:
+    """Map a .npy file into memory.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, empty, or does not hold numbers.
+    """
     try:
         X = np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError as error:
         raise _no_array(path, error) from error
-    return Loaded(_checked_numbers(X, path), None, None, path.stem, None)
+    return Dataset(_checked_numbers(X, path), None, None, path.stem, None)
 
 
-def read_npz(path: Path) -> Loaded:
-    """The examples of a .npz file, and their labels if it holds some."""
+def read_npz(path: Path) -> Dataset:
+    """Read the examples of a .npz file, and their labels if there are some.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, or its arrays have unknown names, do not hold numbers, or differ in length.
+    """
     try:
-        # Of a damaged zip that it opens by name, np.load leaves the file open.
+        # np.load leaves a damaged zip open if it opened the file itself.
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
             keys = archive.files
             if {"indices", "indptr", "shape"} <= set(keys):
@@ -49,11 +61,11 @@ def read_npz(path: Path) -> Loaded:
             f"{path} must hold one label an example. Got {label_key!r} of shape {y.shape} "
             f"for {data_keys[0]!r} of shape {X.shape}."
         )
-    return Loaded(X, y, None, path.stem, None)
+    return Dataset(X, y, None, path.stem, None)
 
 
 def _no_array(path: Path, error: ValueError) -> ValueError:
-    """The error for a file in NumPy's own formats that NumPy, or we, will not take as an array."""
+    """Return the error for a .npy or .npz file without a usable array."""
     if "object" in str(error).lower():
         return ValueError(
             f"{path} holds Python objects (dtype object), which NumPy stores as a pickle. narrows reads no pickle, "
@@ -63,7 +75,7 @@ def _no_array(path: Path, error: ValueError) -> ValueError:
 
 
 def _checked_numbers(X: np.ndarray, path: Path) -> np.ndarray:
-    X = np.asanyarray(X)  # np.load gives bytes for a member that is no array
+    X = np.asanyarray(X)  # np.load returns bytes for a member that is no array
     if X.dtype.kind not in "biuf":
         raise ValueError(f"{path} must hold numbers. Got an array of dtype {X.dtype}. Encode it as numbers first.")
     if X.ndim == 0 or X.size == 0:
@@ -72,12 +84,20 @@ def _checked_numbers(X: np.ndarray, path: Path) -> np.ndarray:
 
 
 def is_idx(head: bytes) -> bool:
-    """Whether a file that begins with `head` is in IDX."""
+    """Return True if a file that begins with `head` is in IDX."""
     return head[:2] == b"\0\0" and len(head) >= 4 and head[2] in _IDX_TYPES
 
 
-def read_idx(path: Path, gzipped: bool) -> Loaded:
-    """A file in IDX, the format of MNIST."""
+def read_idx(path: Path, gzipped: bool) -> Dataset:
+    """Read a file in IDX, the format of MNIST.
+
+    Raises
+    ------
+    EOFError
+        If it is cut off.
+    ValueError
+        If it is empty, or longer than its header says.
+    """
     room = path.stat().st_size * (_DEFLATE_MAX_RATIO if gzipped else 1)
     with gzip.open(path, "rb") if gzipped else open(path, "rb") as stream:
         _, _, code, n_axes = stream.read(4)
@@ -86,18 +106,18 @@ def read_idx(path: Path, gzipped: bool) -> Loaded:
             raise EOFError("the IDX header is cut off")
         shape = tuple(int(length) for length in np.frombuffer(lengths, dtype=">u4"))
         dtype = np.dtype(_IDX_TYPES[code])
-        if math.prod(shape) * dtype.itemsize > room:  # before the memory for it is asked for
+        if math.prod(shape) * dtype.itemsize > room:  # before the memory is allocated
             raise EOFError(f"the IDX header announces an array of shape {shape}, for which the file is too small")
         X = np.empty(shape, dtype)
         _fill(X, stream)
         if stream.read(1):
             raise ValueError(f"{path} holds more data than the array of shape {shape} that its IDX header announces.")
     X = X.astype(dtype.newbyteorder("="), copy=False)
-    return Loaded(_checked_numbers(X, path), None, None, short_name(path), None)
+    return Dataset(_checked_numbers(X, path), None, None, short_name(path), None)
 
 
 def _fill(X: np.ndarray, stream: gzip.GzipFile | io.BufferedReader) -> None:
-    """Read the bytes of `X` in blocks, since gzip's own `readinto` would hold a second copy of everything."""
+    """Read the bytes of `X` in blocks: gzip's `readinto` would need memory for a second copy."""
     left = X.reshape(-1).view(np.uint8).data
     while left:
         block = stream.read(min(len(left), 1 << 20))

@@ -1,4 +1,4 @@
-"""What a path holds, found out by its first bytes and its suffix."""
+"""Read any file or folder: its format follows from its first bytes and its suffix."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from narrows.data import images, parquet
 from narrows.data.files import arrays, tables
-from narrows.data.files.loaded import Loaded
+from narrows.data.files.dataset import Dataset
 from narrows.data.sinks import DELIMITERS
 
 _PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt")
@@ -25,8 +25,8 @@ _FORMATS = (
 )
 
 
-def read(path: str | os.PathLike[str]) -> Loaded:
-    """Read a file or a folder of images; what it is follows from its first bytes, then from its suffix.
+def read(path: str | os.PathLike[str]) -> Dataset:
+    """Read a file or a folder of images. The format follows from the first bytes, then from the suffix.
 
     - `.npy`: mapped into memory (read-only), so a file larger than memory can be used.
     - `.npz`: the array named X, x, images, data, counts or arr_0, or the only one; labels from y or labels.
@@ -38,24 +38,26 @@ def read(path: str | os.PathLike[str]) -> Loaded:
     - An image: uint8 of shape (1, height, width), or (1, height, width, 3) if it is in colour. Of 16-bit grey the
       high byte is kept; transparency is dropped.
     - A folder of images: all of one size; uint8 of shape (n, height, width), or (n, height, width, 3) if any is
-      in colour. Sub-folders are classes, one level deep. Hidden files and files of other kinds are passed over.
+      in colour. Sub-folders are classes, one level deep. Hidden files and files of other kinds are ignored.
 
     Raises
     ------
     FileNotFoundError
-        If there is nothing at `path`; the message lists near names.
+        If there is nothing at `path`; the message lists similar names.
     ValueError
-        If what is there is damaged, empty, not numbers, a pickle, or of no kind that is read. The message says
-        what was found, where, and what to do.
+        If the file is damaged, empty, a pickle, in an unknown format, or does not hold numbers. The message says where,
+        and what to do.
+    ImportError
+        If a Parquet file is to be read without pyarrow.
     OSError
-        If the system refuses to read it.
+        If the file cannot be opened.
     """
     path = Path(path).expanduser()
     if parquet.is_parquet(path) and path.exists():
         return tables.read_parquet(path)
     if path.is_dir():
         X, y, names = images.read_folder(path)
-        return Loaded(X, y, None, path.resolve().name, names)
+        return Dataset(X, y, None, path.resolve().name, names)
     if not path.exists():
         raise FileNotFoundError(_missing(path))
     suffix, inner_suffix = path.suffix.lower(), Path(path.stem).suffix.lower()
@@ -84,7 +86,7 @@ def read(path: str | os.PathLike[str]) -> Loaded:
         if suffix == ".gz" and inner_suffix in DELIMITERS:
             return tables.read_table(path, DELIMITERS[inner_suffix], gzipped)
         if suffix in images.SUFFIXES and not gzipped:
-            return Loaded(images.read_images([path]), None, None, path.stem, [path.name])
+            return Dataset(images.read_images([path]), None, None, path.stem, [path.name])
     if suffix in (".npy", ".npz"):
         raise ValueError(
             f"{path} is named {suffix}, but begins with {head!r}, as no {suffix} file does. "
@@ -102,7 +104,7 @@ def _is_pickle(head: bytes) -> bool:
 
 @contextlib.contextmanager
 def _damage_reported(path: Path) -> Iterator[None]:
-    """Turn what the standard library raises for damaged bytes into a ValueError that names the file."""
+    """Turn errors of the standard library for damaged bytes into a ValueError that names the file."""
     try:
         yield
     except UnicodeDecodeError as error:
@@ -112,13 +114,13 @@ def _damage_reported(path: Path) -> Iterator[None]:
 
 
 def _missing(path: Path) -> str:
-    """Say that there is nothing at `path`, and which names are near."""
-    from narrows.data.named import NAMES  # not above: `named` stands on this file, and is wanted for this hint only
+    """Return the message that there is nothing at `path`, with similar names."""
+    from narrows.data.named import NAMES  # here: `named` imports this module
 
     if not path.parent.is_dir():
         return f"There is no file or folder {path}: the folder {path.parent} does not exist."
     siblings = {entry.name.lower(): str(entry) for entry in path.parent.iterdir()}
-    near = {**siblings, **{name: f"{name} (a named data set)" for name in NAMES}}
-    matches = [near[match] for match in difflib.get_close_matches(path.name.lower(), near)]
+    names = {**siblings, **{name: f"{name} (a named data set)" for name in NAMES}}
+    matches = [names[match] for match in difflib.get_close_matches(path.name.lower(), names)]
     hint = f"Did you mean {' or '.join(matches)}?" if matches else "Nothing there has a name like it."
     return f"There is no file or folder {path}. {hint} The named data sets are {', '.join(NAMES)}."

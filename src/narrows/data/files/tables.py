@@ -1,4 +1,4 @@
-"""Tables: delimited text, and Parquet."""
+"""Tables: delimited text and Parquet."""
 
 from __future__ import annotations
 
@@ -10,20 +10,26 @@ from pathlib import Path
 import numpy as np
 
 from narrows.data import parquet, sinks
-from narrows.data.files.loaded import Loaded, short_name
+from narrows.data.files.dataset import Dataset, short_name
 
 
-def read_parquet(path: Path) -> Loaded:
-    """A .parquet file, or a folder of such."""
-    table = parquet.table(path)
+def read_parquet(path: Path) -> Dataset:
+    """Read a .parquet file, or a folder of such."""
+    table = parquet.open_table(path)
     X = sinks.Memory(table.n)
     for batch in table.batches(4096):
         X.write(batch)
-    return Loaded(X.finish(), None, table.names if table.width is None else None, path.resolve().stem, None)
+    return Dataset(X.finish(), None, table.names if table.width is None else None, path.resolve().stem, None)
 
 
-def read_table(path: Path, delimiter: str, gzipped: bool) -> Loaded:
-    """A text file of numbers, with or without a header."""
+def read_table(path: Path, delimiter: str, gzipped: bool) -> Dataset:
+    """Read a text file of numbers, with or without a header.
+
+    Raises
+    ------
+    ValueError
+        If it is empty, or a cell is no number; the message says where.
+    """
     columns, n_skipped = _header(path, delimiter, gzipped)
     try:
         with _open_text(path, gzipped) as stream:
@@ -33,11 +39,11 @@ def read_table(path: Path, delimiter: str, gzipped: bool) -> Loaded:
     except ValueError as error:
         fault = _first_fault(path, delimiter, gzipped, columns, n_skipped) or f"cannot be read as numbers: {error}"
         raise ValueError(f"{path} {fault}") from error
-    return Loaded(X, None, columns, short_name(path), None)
+    return Dataset(X, None, columns, short_name(path), None)
 
 
 def _header(path: Path, delimiter: str, gzipped: bool) -> tuple[list[str] | None, int]:
-    """The names of the columns, or None, and how many lines to skip to get to the numbers."""
+    """Return the names of the columns, or None, and the number of lines before the numbers."""
     with _open_text(path, gzipped) as stream:
         filled = ((number, line) for number, line in enumerate(stream, 1) if line.strip())
         number, first = next(filled, (0, ""))
@@ -58,7 +64,7 @@ def _header(path: Path, delimiter: str, gzipped: bool) -> tuple[list[str] | None
 
 
 def _first_fault(path: Path, delimiter: str, gzipped: bool, columns: list[str] | None, n_skipped: int) -> str | None:
-    """Say where a table stops being numbers. Slow, so it runs only once np.loadtxt has failed."""
+    """Describe the first place in a table without a number. Slow, so it runs only after np.loadtxt has failed."""
     width = None if columns is None else len(columns)
     with _open_text(path, gzipped) as stream:
         for line_number, line in enumerate(stream, 1):
@@ -72,7 +78,7 @@ def _first_fault(path: Path, delimiter: str, gzipped: bool, columns: list[str] |
                     f"before it have {width}. Repair or remove the line; cells are separated by {delimiter!r}."
                 )
             for index, cell in enumerate(cells):
-                # "id,2019,2020" is taken for data, since a header is known by having no numbers.
+                # "id,2019,2020" is taken for data: a line without numbers is a header.
                 note = " A header may hold no numbers." if columns is None and line_number == 1 else ""
                 where = f"Line {line_number}, column {index + 1}" + (f" ({columns[index]!r})" if columns else "")
                 if not cell:

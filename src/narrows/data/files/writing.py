@@ -1,4 +1,4 @@
-"""Arrays as files, whole or not at all."""
+"""Write arrays to files, completely or not at all."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from narrows.data.atomic import atomic_path
 
 
 def write_array(path: str | os.PathLike[str], array: np.ndarray, columns: Sequence[str] | None = None) -> None:
-    """Write an array as `.npy`, `.parquet`, `.csv` or `.tsv`, whole or not at all.
+    """Write an array as `.npy`, `.parquet`, `.csv` or `.tsv`, completely or not at all.
 
     Parameters
     ----------
-    path : where to; the suffix chooses the format. A file that is there is replaced once the new one is complete.
+    path : file to write; its suffix is the format. An old file is replaced once the new one is complete.
     array : numbers or booleans. A table has one or two axes; its numbers read back as the same values.
-    columns : the header of a table, one name a column. A `.npy` file has no place for names and gets none.
+    columns : names of a table's columns; None without names. A `.npy` file cannot hold them.
 
     Raises
     ------
     ValueError
-        For another suffix, an array that does not hold numbers, or one that does not fit a table or `columns`.
+        If the suffix is unknown, or the array does not hold numbers, or does not fit a table or `columns`.
     ImportError
-        For `.parquet` without the extra `tables`.
+        If pyarrow (the extra `tables`) is missing for `.parquet`.
     OSError
-        If the system refuses, for example because the disk is full; the old file is untouched.
+        If the file cannot be written, for example because the disk is full; the old file is unchanged.
     """
     path = sinks.check_path(path)
     array = np.asarray(array)
@@ -37,6 +37,6 @@ def write_array(path: str | os.PathLike[str], array: np.ndarray, columns: Sequen
         with atomic_path(path) as temporary, open(temporary, "wb") as stream:
             np.save(stream, array, allow_pickle=False)
         return
-    with sinks.opened(path, len(array), columns) as sink:
+    with sinks.open_sink(path, len(array), columns) as sink:
         sink.write(array)
         sink.finish()

@@ -1,4 +1,4 @@
-"""Classes of examples, learned from few labels and all examples."""
+"""`Classifier`: classes of examples, learned from all examples and few labels."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from narrows.data import take_rows
 from narrows.data.labels import fill_unknown, split_known
 from narrows.estimators import VAE
 from narrows.estimators.signature import as_seed
-from narrows.tasks.labels.few import FromFew, components_for
-from narrows.tasks.labels.graph import SPREADS
+from narrows.tasks.labels.base import SemiSupervisedModel, default_n_components
+from narrows.tasks.labels.graph import ALPHAS
 
-_PROBE = 0.3  # the power to which the probe's probabilities are taken beside those that flowed
-_FOLDS = 3
+_PROBE_POWER = 0.3  # exponent of the probe's probabilities in the product with those from spreading
+_N_FOLDS = 3
 _PENALTIES = np.logspace(-3, 2, 6)
 
 
-class Classifier(ClassifierMixin, FromFew):
-    """Classes of examples, learned from few labels and all examples.
+class Classifier(ClassifierMixin, SemiSupervisedModel):
+    """Classification from few labels and all examples.
 
     Parameters
     ----------
-    encoder : an estimator of narrows with codes: a fitted one is used as it is (in a `GridSearchCV`, which clones, wrap
-        it in scikit-learn's `FrozenEstimator`), another one is fitted on all examples; None for `AE(32)` (a VAE for
-        "joint"), or half as many components as there are columns.
-    method : "probe", "spread", "fine-tune" or "joint", see `narrows.tasks.labels`; "auto" spreads where examples
-        without a label are given, and probes otherwise. "joint" takes the settings of an encoder that is a VAE.
-    n_neighbors : edges of each example in the graph along which labels spread.
+    encoder : an estimator of narrows with codes. A fitted one is used as it is; an unfitted one is fitted on all
+        examples. None takes `AE(32)` (a VAE for "joint"), with fewer components for examples of fewer than 64 entries.
+        `GridSearchCV` clones estimators: wrap a fitted encoder in scikit-learn's `FrozenEstimator` there.
+    method : "probe", "spread", "fine-tune" or "joint", see `narrows.tasks.labels`. "auto" is "spread" if some labels
+        are unknown, else "probe". "joint" takes the settings of `encoder`, which must be a VAE.
+    n_neighbors : number of edges of each example in the graph of label spreading, from 1 to n - 1.
     random_state : seed of everything random.
 
     Attributes
     ----------
-    classes_ : C classes, sorted.
+    classes_ : (C,), the classes, sorted.
     encoder_ : the fitted encoder.
-    method_ : what was done.
-    probabilities_ : (n, C) of the examples fitted on; only where labels spread.
+    method_ : str, the method that was used.
+    probabilities_ : (n, C), class probabilities of the training examples; only if labels were spread.
 
     Examples
     --------
@@ -61,61 +61,71 @@ class Classifier(ClassifierMixin, FromFew):
     """
 
     def fit(self, X: Any, y: Any) -> Classifier:
-        """Learn from all of X, and from the labels that are known.
+        """Fit the model.
 
         Parameters
         ----------
-        X : examples, as narrows' estimators take them.
-        y : a label for each: numbers or words. -1, NaN and None stand for a label that is not known; -1 is a class like
-            any other where there is only one besides.
+        X : n examples, as the estimators of narrows take them.
+        y : (n,) labels, numbers or words. -1, NaN and None mean an unknown label. But if the labels are -1 and only one
+            other class, -1 is a class, too.
 
         Raises
         ------
         ValueError
-            If `y` is of another length, or fewer than two classes are known.
+            If a parameter is outside its range, or if `y` has another length than X or fewer than two classes.
+        TypeError
+            If `encoder` is not an estimator of narrows, or not a VAE for "joint".
         """
-        labels, known = self._targets(y, self._rows(X, y))
-        self.classes_, numbers = np.unique(labels[known], return_inverse=True)
+        labels, known = self._targets(y, self._start_fit(X, y))
+        self.classes_, indices = np.unique(labels[known], return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs labels of at least 2 classes. Got one class, {self.classes_[0].item()!r}."
             )
-        place = np.full(len(labels), UNKNOWN)
-        place[known] = numbers
+        class_index = np.full(len(labels), UNKNOWN)
+        class_index[known] = indices
         if self.method == "joint":
-            return self._fit_joint(X, place)
-        codes = self._begin(X, known)
-        self.probe_ = _logistic(codes[known], numbers, as_seed(self.random_state))
+            return self._fit_joint(X, class_index)
+        codes = self._encode_training(X, known)
+        self.probe_ = _fit_probe(codes[known], indices, as_seed(self.random_state))
         if self.method_ == "spread" or (self.method_ == "fine-tune" and not known.all()):
-            self._fit_graph(codes, place)
+            self._fit_graph(codes, class_index)
         if self.method_ == "fine-tune":
             if not known.all():
-                place = np.where(known, place, self.probabilities_.argmax(1))
-            counts = np.bincount(place, minlength=len(self.classes_)).clip(min=1)
-            self._fine_tune(X, place, lambda n: LabelHead(n, (counts / counts.sum()).tolist()))
+                class_index = np.where(known, class_index, self.probabilities_.argmax(1))
+            counts = np.bincount(class_index, minlength=len(self.classes_)).clip(min=1)
+            self._fine_tune(X, class_index, lambda n: LabelHead(n, (counts / counts.sum()).tolist()))
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """The likeliest class of each example: (n,)."""
-        found = self.predict_proba(X).argmax(1)
-        return self.classes_[found]
+        """Return the most probable class of each example: (n,). Raises as `predict_proba` does."""
+        return self.classes_[self.predict_proba(X).argmax(1)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The probability of each class for each example: (n, C), in the order of `classes_`."""
+        """Return the probability of each class for each example: (n, C), in the order of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If X is not like the examples of the fit.
+        """
         check_is_fitted(self)
         if self.method_ in ("fine-tune", "joint"):
-            return self._by_head(LabelHead.log_probs, X).softmax(1).numpy()
+            return self._apply_head(LabelHead.log_probs, X).softmax(1).numpy()
         codes = self._codes(X)
-        found = self.probe_.predict_proba(codes)
+        probabilities = self.probe_.predict_proba(codes)
         if self.method_ == "spread":
-            found = _product(self.graph_.at(self._points(codes), self.spread_, self.n_neighbors), found)
-        return found
+            spread = self.graph_.interpolate(self._graph_points(codes), self.spread_, self.n_neighbors)
+            probabilities = _combine(spread, probabilities)
+        return probabilities
 
-    def _methods(self) -> tuple[str, ...]:
+    def _method_names(self) -> tuple[str, ...]:
         return "probe", "spread", "fine-tune", "joint"
 
     def _targets(self, y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """The labels, and which of the n are known."""
+        """Return the labels (n,), and True for those that are known (n,)."""
         labels = self._column(y, n, "label")
         _, known = split_known(labels)
         if labels.dtype.kind in "iufO":
@@ -132,53 +142,54 @@ class Classifier(ClassifierMixin, FromFew):
 
     # ---------------------------------------------------------------------------------------------- spreading
 
-    def _fit_graph(self, codes: np.ndarray, place: np.ndarray) -> None:
-        self.graph_ = self._graph(codes)
-        marked = _marked(place, len(self.classes_))
-        self.spread_by_ = self._chosen_spread(codes, place, marked)
-        self.spread_ = _shares(self.graph_.spread(marked, self.spread_by_))
-        self.probabilities_ = _product(self.spread_, self.probe_.predict_proba(codes))
+    def _fit_graph(self, codes: np.ndarray, class_index: np.ndarray) -> None:
+        self.graph_ = self._build_graph(codes)
+        one_hot = _one_hot(class_index, len(self.classes_))
+        self.alpha_ = self._select_alpha(codes, class_index, one_hot)
+        self.spread_ = _normalize(self.graph_.spread(one_hot, self.alpha_))
+        self.probabilities_ = _combine(self.spread_, self.probe_.predict_proba(codes))
 
-    def _chosen_spread(self, codes: np.ndarray, place: np.ndarray, marked: np.ndarray) -> float:
-        """How far labels are best made to flow: judged on known ones that are hidden, a fold at a time."""
-        known = np.flatnonzero(place != UNKNOWN)
-        folds = min(_FOLDS, np.bincount(place[known]).min())
+    def _select_alpha(self, codes: np.ndarray, class_index: np.ndarray, one_hot: np.ndarray) -> float:
+        """Return the alpha of the highest accuracy in a cross-validation over the known labels."""
+        known = np.flatnonzero(class_index != UNKNOWN)
+        folds = min(_N_FOLDS, np.bincount(class_index[known]).min())
         if folds < 2:
-            return SPREADS[1]
+            return ALPHAS[1]
         split = StratifiedKFold(folds, shuffle=True, random_state=as_seed(self.random_state))
-        right = dict.fromkeys(SPREADS, 0)
-        for _, hidden in split.split(known, place[known]):
-            rows, shown = known[hidden], marked.copy()
-            shown[rows] = 0
-            for a in SPREADS:
-                right[a] += int((_shares(self.graph_.spread(shown, a))[rows].argmax(1) == place[rows]).sum())
-        return max(SPREADS, key=lambda a: right[a])
+        n_correct = dict.fromkeys(ALPHAS, 0)
+        for _, hidden in split.split(known, class_index[known]):
+            rows, start = known[hidden], one_hot.copy()
+            start[rows] = 0
+            for a in ALPHAS:
+                predicted = _normalize(self.graph_.spread(start, a))[rows].argmax(1)
+                n_correct[a] += int((predicted == class_index[rows]).sum())
+        return max(ALPHAS, key=lambda a: n_correct[a])
 
-    # ---------------------------------------------------------------------------------------------- learning on
+    # ---------------------------------------------------------------------------------------------- joint
 
-    def _fit_joint(self, X: Any, place: np.ndarray) -> Classifier:
-        """One VAE of examples and labels."""
-        given = self._given()
-        if given is not None and not isinstance(given, VAE):
+    def _fit_joint(self, X: Any, class_index: np.ndarray) -> Classifier:
+        """Fit one VAE of examples and labels."""
+        encoder = self._unwrap_encoder()
+        if encoder is not None and not isinstance(encoder, VAE):
             raise TypeError(
                 'The `encoder` parameter of Classifier(method="joint") must be a VAE or None. Got '
-                f"{type(given).__name__} instead."
+                f"{type(encoder).__name__} instead."
             )
-        known = place != UNKNOWN
+        known = class_index != UNKNOWN
         if known.all():
             raise ValueError(
                 f'{type(self).__name__}(method="joint") learns from examples without a label, too, and all have one. '
                 'Give such examples with the label -1, or take method="fine-tune".'
             )
-        if given is None:
-            given = VAE(components_for(X))
-        # labelled examples are shown more often, so that each batch has some
-        again = np.tile(np.flatnonzero(known), max(0, int(0.1 * len(place) / known.sum()) - 1))
-        order = np.concatenate([np.arange(len(place)), again])
-        y = np.where(known, self.classes_.astype(object)[place], None)[order]
+        if encoder is None:
+            encoder = VAE(default_n_components(X))
+        # labelled examples are repeated, so that each batch has some
+        repeats = np.tile(np.flatnonzero(known), max(0, int(0.1 * len(class_index) / known.sum()) - 1))
+        order = np.concatenate([np.arange(len(class_index)), repeats])
+        y = np.where(known, self.classes_.astype(object)[class_index], None)[order]
         self.method_ = "joint"
-        self.encoder_ = self._seeded(given).set_params(conditional=True).fit(take_rows(X, order), y)
-        self._take_form()
+        self.encoder_ = self._clone_with_seed(encoder).set_params(conditional=True).fit(take_rows(X, order), y)
+        self._copy_feature_names()
         label = self.encoder_.model_.label
         assert label is not None
         assert label.head is not None  # some labels are missing
@@ -186,31 +197,31 @@ class Classifier(ClassifierMixin, FromFew):
         return self
 
 
-def _logistic(codes: np.ndarray, numbers: np.ndarray, seed: int) -> Pipeline | GridSearchCV:
-    """A linear probe, whose penalty is chosen by what it makes of labels that it was not shown."""
+def _fit_probe(codes: np.ndarray, indices: np.ndarray, seed: int) -> Pipeline | GridSearchCV:
+    """Fit a logistic regression on the codes (n, L), whose penalty is chosen by cross-validation."""
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    folds = min(_FOLDS, np.bincount(numbers).min())
+    folds = min(_N_FOLDS, np.bincount(indices).min())
     if folds < 2:
-        return probe.fit(codes, numbers)
+        return probe.fit(codes, indices)
     split = StratifiedKFold(folds, shuffle=True, random_state=seed)
     search = GridSearchCV(probe, {"logisticregression__C": _PENALTIES}, cv=split, scoring="neg_log_loss")
-    return search.fit(codes, numbers)
+    return search.fit(codes, indices)
 
 
-def _marked(place: np.ndarray, n_classes: int) -> np.ndarray:
-    """n x C: 1 in the column of each known label."""
-    return (place[:, None] == np.arange(n_classes)).astype(np.float64)
+def _one_hot(class_index: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return 1 in the column of each known label, else 0: n x C."""
+    return (class_index[:, None] == np.arange(n_classes)).astype(np.float64)
 
 
-def _shares(flowed: np.ndarray) -> np.ndarray:
-    """What flowed, as probabilities: each class flowed equally, so that one with more labels does not drown others."""
-    shares = flowed / flowed.sum(0).clip(min=1e-300)
-    total = shares.sum(1, keepdims=True)
-    # where no label came there is nothing to say
-    return np.where(total > 0, shares / total.clip(min=1e-300), 1 / shares.shape[1])
+def _normalize(spread: np.ndarray) -> np.ndarray:
+    """Return class probabilities (n x C). Each class spreads the same total, however many labels it has."""
+    ratios = spread / spread.sum(0).clip(min=1e-300)
+    total = ratios.sum(1, keepdims=True)
+    # an example that no label reached has equal probabilities
+    return np.where(total > 0, ratios / total.clip(min=1e-300), 1 / ratios.shape[1])
 
 
-def _product(spread: np.ndarray, probe: np.ndarray) -> np.ndarray:
-    """Both opinions: p proportional to spread * probe^0.3."""
-    found = (spread + 1e-6) * (probe + 1e-6) ** _PROBE
-    return found / found.sum(1, keepdims=True)
+def _combine(spread: np.ndarray, probe: np.ndarray) -> np.ndarray:
+    """Return p (n x C) proportional to spread * probe^0.3."""
+    product = (spread + 1e-6) * (probe + 1e-6) ** _PROBE_POWER
+    return product / product.sum(1, keepdims=True)

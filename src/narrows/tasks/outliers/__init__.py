@@ -1,4 +1,4 @@
-"""Outliers: how strange a row is, in which columns, and where to draw the line."""
+"""Outliers: a score for each row, the columns that make it strange, and a threshold."""
 
 from narrows.tasks.outliers.detector import OutlierDetector
 from narrows.tasks.outliers.reasons import Reasons, reasons

@@ -1,13 +1,13 @@
-"""What makes a row strange: it is far from its neighbours, or its columns do not fit each other.
+"""The parts of the outlier score: distances to neighbours, and errors of predicting columns from other columns.
 
-Every part gives each entry of a row a number of at least 0, and their sum over the row is what the part measures:
+Every part gives each entry of a row a number of at least 0. The sum over the row is the value of the part:
 
     neighbours   the mean over the k nearest reference rows r of (u - r)^2
     residuals    (W (u - prediction) / s)^2, s the errors of held-out rows, W = corr(errors)^(-1/2)
 
-Symbols: u, a row on the scale of `columns`; W whitens the errors and keeps each as near as can be to its own column
-(Kessy, Lewin and Strimmer, Optimal whitening and decorrelation, 2018, https://arxiv.org/abs/1512.00809), so that the
-sum is a squared Mahalanobis distance that still has a share for each column.
+Symbols: u is a row on the scale of `AsinhScaler`. W whitens the errors and keeps each as near as possible to its own
+column (Kessy, Lewin and Strimmer, Optimal whitening and decorrelation, 2018, https://arxiv.org/abs/1512.00809). So the
+sum is a squared Mahalanobis distance, and each column has its part of it.
 """
 
 from __future__ import annotations
@@ -18,20 +18,22 @@ import numpy as np
 from sklearn.covariance import ledoit_wolf
 from sklearn.neighbors import NearestNeighbors
 
-_LEAST_ERROR = 0.01  # on the scale of `columns`
+_MIN_ERROR = 0.01  # on the scale of `AsinhScaler`
 _RIDGE = 0.05
-_MOST_WHITENED = 1_000  # columns: the work grows with their cube
-_LEAST_SPREAD = 0.02
-_NUMBERS = 1 << 24
+_MAX_WHITENED_COLUMNS = 1_000  # the work grows with their cube
+_MIN_SPREAD = 0.02
+_BLOCK_NUMBERS = 1 << 24  # of differences in memory at a time
 
 
-class Neighbours:
-    """Squared distances to the `k` nearest of the reference rows (n, d). A row is no neighbour of its own.
+class NeighborDistances:
+    """Squared distances to the `k` nearest reference rows. A row is not a neighbour of itself.
 
     Parameters
     ----------
-    references : (n, d).
-    keys : (n,) what each of them was made of; a row of the same key leaves one reference of that key out.
+    references : (n, d), float32.
+    keys : (n,), uint64, the key of the row that each reference was made of. For a row with the same key, one reference
+        with that key is left out.
+    k : number of neighbours, at least 1.
     """
 
     def __init__(self, references: np.ndarray, keys: np.ndarray, k: int) -> None:
@@ -40,71 +42,82 @@ class Neighbours:
         self._search = NearestNeighbors(n_neighbors=min(self.k + 1, len(references))).fit(references)
 
     def __call__(self, u: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """The mean squared distance, summed over entries: (n,), of rows with `keys` (n,)."""
-        found = np.empty(len(u))
+        """Return the mean squared distance, summed over entries: (n,), of rows u (n, d) with `keys` (n,)."""
+        means = np.empty(len(u))
         for b in _blocks(len(u), self.k + 1):
-            distance, which = self._search.kneighbors(u[b])
-            others = distance.astype(np.float64)[self._others(which, keys[b])]
-            found[b] = np.square(others).reshape(len(which), -1).mean(1)
-        return found
+            distance, index = self._search.kneighbors(u[b])
+            distance = distance.astype(np.float64)[self._mask_self(index, keys[b])]
+            means[b] = np.square(distance).reshape(len(index), -1).mean(1)
+        return means
 
-    def shares(self, u: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """The same for each entry: (n, d)."""
-        found = np.empty(u.shape)
+    def per_entry(self, u: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        """Return the same for each entry: (n, d)."""
+        means = np.empty(u.shape)
         for b in _blocks(len(u), (self.k + 1) * u.shape[1]):
-            which = self._search.kneighbors(u[b], return_distance=False)
-            which = which[self._others(which, keys[b])].reshape(len(which), -1)
-            found[b] = np.square(u[b, None] - self.references[which]).mean(1)
-        return found
+            index = self._search.kneighbors(u[b], return_distance=False)
+            index = index[self._mask_self(index, keys[b])].reshape(len(index), -1)
+            means[b] = np.square(u[b, None] - self.references[index]).mean(1)
+        return means
 
-    def _others(self, which: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """True for the first k neighbours that are not the row itself: like `which`, (n, k + 1)."""
-        place = find(self.keys[self._order], keys)
-        own = np.where(place >= 0, self._order[place], -1)
-        others = which != own[:, None]
-        return others & (others.cumsum(1) <= min(self.k, which.shape[1]))
+    def _mask_self(self, index: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        """Return True for the first k neighbours that are not the row itself: like `index`, (n, k + 1)."""
+        position = find_in_sorted(self.keys[self._order], keys)
+        itself = np.where(position >= 0, self._order[position], -1)
+        others = index != itself[:, None]
+        return others & (others.cumsum(1) <= min(self.k, index.shape[1]))
 
 
-def _blocks(n: int, numbers: int) -> list[slice]:
-    """n rows in parts, where each row takes so many numbers of memory."""
-    step = max(1, _NUMBERS // numbers)
+def _blocks(n: int, numbers_per_row: int) -> list[slice]:
+    """Split n rows into blocks of bounded memory."""
+    step = max(1, _BLOCK_NUMBERS // numbers_per_row)
     return [slice(start, start + step) for start in range(0, n, step)]
 
 
-def find(known: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """Where each of `keys` first stands in the sorted array `known`, or -1."""
-    place = np.searchsorted(known, keys)
-    place[place == len(known)] = 0
-    return np.where(known[place] == keys, place, -1)
+def find_in_sorted(sorted_keys: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Return the first position of each of `keys` (n,) in the array `sorted_keys`, or -1: (n,)."""
+    position = np.searchsorted(sorted_keys, keys)
+    position[position == len(sorted_keys)] = 0
+    return np.where(sorted_keys[position] == keys, position, -1)
 
 
 class Residuals:
-    """Squared errors of prediction, standardised by those of held-out rows and freed of their correlations.
+    """Squared errors of prediction, standardised by the errors of held-out rows and whitened.
 
-    Each member has its own `error` (M, d) and `whiten` (M, d, d), found by rows that it was trained on and others
-    predicted: what it leaves out is left out here, too. Without `whiten` correlations stay.
+    Each member has its own `error` and `whiten`. They come from rows that it was trained on and other members
+    predicted: the fold that the member leaves out is left out here, too.
+
+    Parameters
+    ----------
+    error : (M, d), root mean squared error of each column.
+    whiten : (M, d, d), the inverse root of the correlations; None leaves the errors correlated.
     """
 
     def __init__(self, error: np.ndarray, whiten: np.ndarray | None) -> None:
         self.error, self.whiten = error, whiten
 
     @classmethod
-    def of(cls, held_out: np.ndarray, fold: np.ndarray, n_members: int) -> Residuals:
-        """By errors (n, d), each of the member that did not see the row, whose number is `fold` (n)."""
+    def fit(cls, held_out: np.ndarray, fold: np.ndarray, n_members: int) -> Residuals:
+        """Return the residuals of errors (n, d), each of the member that did not see the row.
+
+        Parameters
+        ----------
+        held_out : (n, d), the errors.
+        fold : (n,), the number of that member for each row.
+        """
         others = [held_out[fold != i] if (fold != i).any() else held_out for i in range(n_members)]
-        error = np.stack([np.sqrt(np.square(rows, dtype=np.float64).mean(0)) + _LEAST_ERROR for rows in others])
-        if held_out.shape[1] > _MOST_WHITENED:
+        error = np.stack([np.sqrt(np.square(rows, dtype=np.float64).mean(0)) + _MIN_ERROR for rows in others])
+        if held_out.shape[1] > _MAX_WHITENED_COLUMNS:
             return cls(error, None)
         return cls(error, np.stack([_whitening(rows / e) for rows, e in zip(others, error, strict=True)]))
 
-    def shares(self, residuals: np.ndarray) -> np.ndarray:
-        """Of each entry of `residuals` (M, n, d)."""
+    def per_entry(self, residuals: np.ndarray) -> np.ndarray:
+        """Return the value of each entry of `residuals` (M, n, d): like it."""
         scaled = residuals / self.error[:, None]
         return np.square(scaled if self.whiten is None else scaled @ self.whiten)
 
 
 def _whitening(scaled: np.ndarray) -> np.ndarray:
-    """The inverse root of the correlations of `scaled` (n, d), shrunk by as much as n rows ask for."""
+    """Return the inverse root (d, d) of the correlations of `scaled` (n, d), shrunk as Ledoit and Wolf do."""
     d = scaled.shape[1]
     if len(scaled) < 2:
         return np.eye(d)
@@ -113,33 +126,37 @@ def _whitening(scaled: np.ndarray) -> np.ndarray:
 
 
 class Surprise:
-    """How far beyond usual rows a measure v is, in nats: little for most rows, then a nat for each `spread` of log v.
+    """Surprise at a value v, in nats: near 0 for most rows, then one nat more for each `spread` of log v.
 
         softplus(t),   t = (log v - location) / spread,   P(V > v) = 1 / (1 + (1 / tail - 1) e^t)
 
-    P is a log-logistic law, fitted by the outer tenths of what held-out rows measure; at `location` its upper `tail`
-    begins. So for a rare v this is -log P(V > v), less what that is at the tail. It grows with log v without end: no
-    two outliers are equally strange.
+    P is a log-logistic law. It is fitted to the lowest and the highest tenth of the values of held-out rows; its upper
+    `tail` begins at `location`. For a rare v the surprise is -log P(V > v), less what that is at the beginning of the
+    tail. It grows with log v without end: no two outliers are equally strange.
+
+    Parameters
+    ----------
+    location, spread : of log v.
     """
 
     def __init__(self, location: float, spread: float) -> None:
         self.location, self.spread = location, spread
 
     @classmethod
-    def of(cls, measured: np.ndarray, tail: float = 0.1) -> Surprise:
-        """Of held-out rows that measure `measured` (n,)."""
-        low, high = np.quantile(_log(measured), [0.1, 0.9])
-        spread = max(float(high - low) / (2 * math.log(9)), _LEAST_SPREAD)
+    def fit(cls, values: np.ndarray, tail: float = 0.1) -> Surprise:
+        """Return the surprise fitted to the `values` (n,) of held-out rows; `tail` is a probability."""
+        low, high = np.quantile(_log(values), [0.1, 0.9])
+        spread = max(float(high - low) / (2 * math.log(9)), _MIN_SPREAD)
         return cls(float(high) + spread * (math.log(1 / tail - 1) - math.log(9)), spread)
 
-    def __call__(self, measured: np.ndarray) -> np.ndarray:
-        """Nats: (n,), at least 0."""
-        return np.logaddexp(0, self.standard(measured))
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Return the surprise at `values` (n,) in nats: (n,), at least 0."""
+        return np.logaddexp(0, self.standardize(values))
 
-    def standard(self, measured: np.ndarray) -> np.ndarray:
-        """t: (n,)."""
-        return (_log(measured) - self.location) / self.spread
+    def standardize(self, values: np.ndarray) -> np.ndarray:
+        """Return t: (n,)."""
+        return (_log(values) - self.location) / self.spread
 
 
-def _log(measured: np.ndarray) -> np.ndarray:
-    return np.log(measured + 1e-4)  # nearer than 0.01 standard deviations is the same place
+def _log(values: np.ndarray) -> np.ndarray:
+    return np.log(values + 1e-4)  # distances below 0.01 standard deviations count as 0

@@ -1,4 +1,4 @@
-"""Why a row is strange: what its entries add to its score, for an OutlierDetector and for any other model."""
+"""Reasons for the score of a row: the entries that lower it most, for an OutlierDetector and for any other model."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from narrows.tasks.outliers.detector import OutlierDetector
 
 
 class Reasons(NamedTuple):
-    """Rows scored, and the entries that make them strange.
+    """Scores of n rows, and the k entries that make each row strange.
 
     Attributes
     ----------
-    score : (n,) as of `score_samples`, lower is stranger.
-    outlier : (n,) what `predict` says is one.
-    names : (n, k) names of the k entries of each row that lower its score most, the first most.
-    nats : (n, k) what each of them adds to the score.
+    score : (n,) of float, as `score_samples` gives it; lower is stranger.
+    outlier : (n,) of bool, True for the rows that `predict` calls outliers.
+    names : (n, k) of names or indices, the entries of each row that lower its score most, strongest first.
+    nats : (n, k) of float, what each of these entries adds to the score.
     """
 
     score: np.ndarray
@@ -29,27 +29,32 @@ class Reasons(NamedTuple):
     nats: np.ndarray
 
     def columns(self) -> dict[str, np.ndarray]:
-        """As columns of a table: score, outlier, reason_1, nats_1, reason_2, ..."""
-        found = {"score": self.score, "outlier": self.outlier.astype(np.int64)}
+        """Return the columns of a table: score, outlier, reason_1, nats_1, reason_2, ... (n,) each."""
+        table = {"score": self.score, "outlier": self.outlier.astype(np.int64)}
         for i in range(self.names.shape[1]):
-            found |= {f"reason_{i + 1}": self.names[:, i], f"nats_{i + 1}": self.nats[:, i]}
-        return found
+            table |= {f"reason_{i + 1}": self.names[:, i], f"nats_{i + 1}": self.nats[:, i]}
+        return table
 
 
 def reasons(
     model: OutlierDetector | Estimator, X: Any, n_reasons: int = 3, names: Sequence[str] | None = None
 ) -> Reasons:
-    """Score the rows of X, and name the entries that make each of them strange.
+    """Score the rows of X, and name the entries that make each row strange.
 
     Parameters
     ----------
-    model : fitted. Of an OutlierDetector the entries' nats sum to the score. Of another model they are the entries'
-        log-likelihoods at the row's own code, each less the median of that entry over X: a column that is noisy in
-        every row is no reason.
-    X : rows such as the model was fitted on.
-    n_reasons : entries to name for each row, at most.
-    names : of the columns of vectors; without them, numbers from 0. An entry of an image or series is called by its
-        indices, as in 3:14.
+    model : a fitted model. For an OutlierDetector the nats of the entries sum to the score. For another model they are
+        the log-likelihoods of the entries at the row's own code, each less the median of that entry over X: a column
+        that is noisy in every row is no reason.
+    X : rows like those that the model was fitted on.
+    n_reasons : largest number of entries to name for each row.
+    names : names of the columns of vectors; None for numbers from 0. The name of an entry of an image or series is its
+        indices, such as 3:14.
+
+    Raises
+    ------
+    ValueError
+        If X is not like the examples of the fit.
     """
     if isinstance(model, OutlierDetector):
         score, nats = model.score_samples(X), model.explain(X)

@@ -1,4 +1,4 @@
-"""Cleaning photos: a blind denoiser, trained on pieces and applied to whole images by tiles."""
+"""Photo denoising: a blind denoiser, trained on patches and applied to whole photos tile by tile."""
 
 from narrows.tasks.photos.denoiser import PhotoDenoiser
 

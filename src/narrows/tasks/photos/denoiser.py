@@ -1,9 +1,9 @@
-"""A blind denoiser for photos: a denoising autoencoder without a code, trained on pieces.
+"""`PhotoDenoiser`: a blind denoiser for photos, a denoising autoencoder without a code, trained on patches.
 
     x~ = x + s eps,  s ~ U(level)        loss = -log p(x | net(x~))
 
-The network is not told the noise level s, and learns to see it (Zhang et al., DnCNN, 2017,
-https://arxiv.org/abs/1608.03981). What is new in each method is only what it is shown, and what it must give.
+The noise level s is not an input of the network, which learns to recognise it (Zhang et al., DnCNN, 2017,
+https://arxiv.org/abs/1608.03981). The methods differ only in the network's input and its target.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from narrows.params import (
     either,
     parameters,
 )
-from narrows.tasks.photos import images as photos
-from narrows.tasks.photos.tiles import Tiles
+from narrows.tasks.photos import images
+from narrows.tasks.photos.tiles import TiledDenoiser
 from narrows.training import PRECISIONS, Interrupted, Settings, checkpoint, choose_device, seeded_init
 from narrows.training import fit as train
 from narrows.training.parallel import join
@@ -45,40 +45,40 @@ from narrows.version import __version__
 
 _AUTO = OneOf(("auto",))
 _WIDTHS = Satisfies("a sequence of at least one int of at least 1", lambda v: LAYER_WIDTHS.accepts(v) and len(v) > 0)
-_LEVEL = (0.0, 55 / 255)  # of the noise that clean images get, as the field has it
-_SHARPEST = 2 / 255  # error of a piece, under which it no longer counts for more: nothing of it is seen
-_SMALLEST = 8  # pixels of a side to learn from
+_DEFAULT_LEVEL = (0.0, 55 / 255)  # standard deviation of the added noise, the usual range of blind denoisers
+_MIN_ERROR = (
+    2 / 255
+)  # root mean squared error of a patch; below it no patch gets more weight, since no error is visible
 _HASHED_BYTES = 64 << 20
 NAME = "photo_denoiser"  # in recipe.json
 
 
 class PhotoDenoiser(BaseEstimator):
-    """Cleans grey and colour photos of any size, whatever the level of their noise.
+    """Denoiser of grey and colour photos of any size and any noise level.
 
-    It learns from clean photos, to which it adds Gaussian noise itself; from noisy ones with their clean partners; or
-    from noisy ones alone.
+    It learns from clean photos, to which it adds Gaussian noise itself; from noisy photos with clean partners; or from
+    noisy photos alone.
 
     Parameters
     ----------
-    method : what `fit` is given:
+    method : the photos that `fit` gets:
 
-        - "clean": clean photos (or pairs, if it is given two sets);
-        - "recorrupt": noisy photos alone, whose noise is nearly Gaussian and independent between pixels;
-        - "blind_spot": noisy photos alone, whose noise is independent between pixels, and else of any kind. Its
-          results are coarser.
-    level : noise on the [0, 1] scale. "clean": what is added, one number or (low, high), "auto" for (0, 55/255).
-        "recorrupt": what the photos have, "auto" to estimate it for each.
+        - "clean": clean photos, or noisy photos and their clean partners;
+        - "recorrupt": noisy photos alone, with noise that is nearly Gaussian and independent between pixels;
+        - "blind_spot": noisy photos alone, with any noise that is independent between pixels. Results are less sharp.
+    level : standard deviation of the noise on the [0, 1] scale. For "clean" the added noise: a number or (low, high);
+        "auto" is (0, 55/255). For "recorrupt" the noise of the photos: a number; "auto" estimates it for each photo.
     widths, blocks : of the network, see `narrows.networks.PhotoUNet`.
-    patch_size : pixels of a piece's side.
-    batch_size : pieces of a step. In a training of a few minutes 16 are quicker, where targets are clean.
+    patch_size : side of a patch in pixels, at least 8 and a multiple of 2 ** len(widths).
+    batch_size : number of patches in a step. With clean targets, 16 is faster in a training of a few minutes.
     learning_rate, max_epochs, max_time, device, precision, compile, checkpoint, random_state, verbose :
-        as in the estimators. An epoch has as many pieces as would cover the photos once.
+        as in the estimators. An epoch has as many patches as cover the photos once.
 
     Attributes
     ----------
-    model_ : Autoencoder without a code, trained.
-    channels_ : 1 for a grey model, 3 for one of colour.
-    levels_ : list of float, the noise levels of the photos fitted on; for "recorrupt".
+    model_ : the trained `Autoencoder`, which has no code.
+    channels_ : int, 1 for a grey model, 3 for a colour model.
+    levels_ : list of float, the noise level of each training photo on the [0, 1] scale; only for "recorrupt".
     history_, report_, n_iter_ : as in the estimators.
 
     Examples
@@ -100,7 +100,7 @@ class PhotoDenoiser(BaseEstimator):
         ] = "auto",
         widths: Annotated[Sequence[int], _WIDTHS] = (64, 128, 256),
         blocks: Annotated[int, Integer(1)] = 2,
-        patch_size: Annotated[int, Integer(_SMALLEST)] = 64,
+        patch_size: Annotated[int, Integer(images.MIN_SIDE)] = 64,
         batch_size: Annotated[int, Integer(1)] = 64,
         learning_rate: Annotated[float, Real(0, open_low=True)] = 5e-4,
         max_epochs: Annotated[int | Literal["auto"], either(Integer(1), _AUTO)] = "auto",
@@ -120,27 +120,32 @@ class PhotoDenoiser(BaseEstimator):
         self.device, self.precision, self.compile = device, precision, compile
         self.checkpoint, self.random_state, self.verbose = checkpoint, random_state, verbose
 
-    # ---------------------------------------------------------------------------------------------- learning
+    # ---------------------------------------------------------------------------------------------- training
 
     def fit(self, X: Any, y: Any = None) -> PhotoDenoiser:
-        """Learn from photos.
+        """Train on photos.
 
         Parameters
         ----------
         X : a folder, a list of arrays (h, w) or (h, w, 3) of any sizes, or one array (n, h, w) or (n, h, w, 3). Bytes
-            and 16-bit integers are taken from black to white, floats as being in [0, 1] but for noise. Memory maps are
-            not read whole. Photos smaller than `patch_size` are mirrored at their edges.
-        y : the clean partners of X, if X is noisy: as many, of the same sizes.
+            and 16-bit integers go from black to white; floats are in [0, 1], except for noise. Memory maps are not read
+            as a whole. Photos smaller than `patch_size` are mirrored at their edges.
+        y : the clean partners of noisy photos X: as many, of the same sizes. None if there are none.
 
         Raises
         ------
-        ValueError, TypeError, OSError
-            If a parameter or X is not what it must be.
+        ValueError
+            If a parameter is outside its range, a photo has a wrong shape, dtype or scale, `y` does not match X, or
+            several processes run (torchrun).
+        TypeError
+            If a photo is not an array.
+        OSError
+            If a file cannot be read.
         KeyboardInterrupt
-            On Ctrl-C; the model then holds what it has learned so far and can be used.
+            On Ctrl-C. The model then has the weights trained so far and can be used.
         """
         reset_fitted(self)
-        patches = self._patches(X, y)
+        patches = self._make_patches(X, y)
         if join(self.device).size > 1:
             raise ValueError(f"{type(self).__name__} trains in one process. Start it without torchrun.")
         seed = seed_of_run(self.random_state, self.checkpoint)
@@ -148,7 +153,7 @@ class PhotoDenoiser(BaseEstimator):
             batch_size=self.batch_size,
             optimizer="muon",
             learning_rate=self.learning_rate,
-            weight_decay=0.0,  # the noise is another in each step already
+            weight_decay=0.0,  # new noise in each step prevents overfitting
             max_epochs=self.max_epochs,
             max_time=self.max_time,
             early_stopping=False,
@@ -160,7 +165,7 @@ class PhotoDenoiser(BaseEstimator):
             checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
         )
         parts = self._assemble(patches.schema, seed, paired=y is not None)
-        stopped: Interrupted | None = None
+        interruption: Interrupted | None = None
         try:
             result = train(
                 parts.model,
@@ -172,17 +177,18 @@ class PhotoDenoiser(BaseEstimator):
                 fingerprint=self._fingerprint(patches, seed) if self.checkpoint is not None else "",
             )
         except Interrupted as interrupted:
-            stopped, result = interrupted, interrupted.result
+            interruption, result = interrupted, interrupted.result
         self.model_, self.channels_ = parts.model, patches.schema.shape[0]
         self.history_, self.n_iter_ = result.history, result.n_epochs
         self.report_ = [*map(str, result.choices), *result.notes]
         if self.method == "recorrupt" and self.level == "auto":
             self.report_.insert(0, f"level = {np.mean(self.levels_):.4f}: estimated, the mean over the photos")
-        if stopped is not None:
-            raise stopped
+        if interruption is not None:
+            raise interruption
         return self
 
-    def _patches(self, X: Any, y: Any) -> Patches:
+    def _make_patches(self, X: Any, y: Any) -> Patches:
+        """Check all parameters and photos, and return the source of training patches."""
         owner = type(self).__name__
         for name, parameter in parameters(type(self).__init__).items():
             parameter.check(owner, getattr(self, name))
@@ -194,101 +200,118 @@ class PhotoDenoiser(BaseEstimator):
             )
         if y is not None and self.method != "clean":
             raise ValueError(f"{owner} with method={self.method!r} learns from X alone. Leave `y` out.")
-        shown = photos.read(X, owner)
-        partners = None if y is None else photos.read(y, owner)
-        photos.check_partners(shown, partners, owner)
-        channels = max(photos.channels(image) for image in [*shown, *(partners or [])])
+        inputs = images.read_photos(X, owner)
+        partners = None if y is None else images.read_photos(y, owner)
+        images.check_partners(inputs, partners, owner)
+        channels = max(images.count_channels(image) for image in [*inputs, *(partners or [])])
         if self.method == "recorrupt":
             if isinstance(self.level, (tuple, list)):
                 raise ValueError(f'The `level` of {owner} must be one number or "auto" where photos are noisy.')
-            self.levels_ = [photos.noise_level(image) if self.level == "auto" else float(self.level) for image in shown]
-        ready = [photos.prepared(image, channels, self.patch_size) for image in shown]
-        clean = partners and [photos.prepared(image, channels, self.patch_size) for image in partners]
-        return Patches(ready, self.patch_size, clean, getattr(self, "levels_", None))
+            level = None if self.level == "auto" else float(self.level)
+            self.levels_ = [images.estimate_noise_level(image) if level is None else level for image in inputs]
+        photos = [images.prepare_photo(image, channels, self.patch_size) for image in inputs]
+        targets = partners and [images.prepare_photo(image, channels, self.patch_size) for image in partners]
+        return Patches(photos, self.patch_size, targets, getattr(self, "levels_", None))
 
     def _assemble(self, schema: Schema, seed: int, paired: bool) -> recipes.Parts:
         corruption: corruptions.Corruption = corruptions.Nothing()
         if self.method == "blind_spot":
             corruption = corruptions.BlindSpot()
         elif self.method == "clean" and not paired:
-            corruption = corruptions.GaussianNoise(_LEVEL if self.level == "auto" else self.level)
+            corruption = corruptions.GaussianNoise(_DEFAULT_LEVEL if self.level == "auto" else self.level)
         with seeded_init(seed):
             network = PhotoUNet(schema.shape[0], self.widths, self.blocks)
         parts = recipes.assemble(schema, bottlenecks.Plain(0), corruption=corruption, network=network)
-        if self.method == "clean":  # noisy targets all have the scale of their noise
-            parts.model.likelihood = Gaussian(each=_SHARPEST)
+        if self.method == "clean":  # errors from noisy targets all have the scale of the noise
+            parts.model.likelihood = Gaussian(each=_MIN_ERROR)
         return parts
 
     def _fingerprint(self, patches: Patches, seed: int) -> str:
-        """Of all that the weights depend on."""
-        free = ("verbose", "checkpoint", "device", "random_state", "max_time")
-        values = {k: to_json(v) for k, v in self.get_params(deep=False).items() if k not in free}
+        """Return a hash of everything that the weights depend on."""
+        excluded = ("verbose", "checkpoint", "device", "random_state", "max_time")
+        values = {k: to_json(v) for k, v in self.get_params(deep=False).items() if k not in excluded}
         shapes = [(image.shape, str(image.dtype)) for image in patches.images]
         digest = hashlib.sha256(json.dumps([__version__, NAME, values, seed, shapes]).encode())
-        for images in (patches.images, patches.targets or ()):
-            for image in images:
-                every = max(1, image.nbytes * len(images) // _HASHED_BYTES)
+        for photos in (patches.images, patches.targets or ()):
+            for image in photos:
+                every = max(1, image.nbytes * len(photos) // _HASHED_BYTES)
                 digest.update(np.ascontiguousarray(image[:, ::every]).data)
         return digest.hexdigest()
 
-    # ---------------------------------------------------------------------------------------------- applying
+    # ---------------------------------------------------------------------------------------------- denoising
 
     def denoise(self, X: Any, *, ensemble: bool = False, out: np.ndarray | None = None) -> Any:
-        """Clean X: one photo or several, in their form and dtype.
+        """Denoise one photo or several; the result has the form and the dtype of X.
 
         Parameters
         ----------
-        X : an array (h, w) or (h, w, c), or a list of such or an array (n, h, w) or (n, h, w, c). An array in a memory
-            map is read and cleaned tile by tile, and may be larger than memory.
-        ensemble : whether to average over the photo's eight flips and turns, which takes eight times as long.
-        out : the array to fill, for one photo; such as a memory map.
+        X : a photo (h, w) or (h, w, c), a list of photos, or an array (n, h, w) or (n, h, w, c). A memory map is read
+            and denoised tile by tile, and may be larger than memory.
+        ensemble : True to average over the eight flips and rotations of the photo, which takes eight times as long.
+        out : array for the result of one photo, of its shape and dtype, such as a memory map.
 
         Raises
         ------
-        ValueError, TypeError
-            If X is not what it must be.
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If a photo has a wrong shape, dtype or scale, or `out` does not match X or shares its memory.
+        TypeError
+            If a photo is not an array.
         """
         check_is_fitted(self, "model_")
         Parameter("ensemble", False, BOOL, "").check("denoise", ensemble)
         owner = type(self).__name__
-        if isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and not photos.is_one(X)):
+        if isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and not images.is_single_photo(X)):
             if out is not None:
                 raise ValueError("The `out` parameter of denoise must be None where X holds several photos.")
             cleaned = [self.denoise(image, ensemble=ensemble) for image in X]
             return cleaned if isinstance(X, (list, tuple)) else np.stack(cleaned)
-        photos.check(X, owner)
+        images.check_photo(X, owner)
         device, _ = choose_device(self.device)
-        return Tiles(self.model_.to(device).eval(), self.channels_, ensemble).clean(X, out)
+        return TiledDenoiser(self.model_.to(device).eval(), self.channels_, ensemble).clean(X, out)
 
     def denoise_files(self, X: str | Path, out: str | Path, *, ensemble: bool = False) -> list[Path]:
-        """Clean the photos of a folder (with its sub-folders) or one photo; each keeps name, mode and metadata.
+        """Denoise the photos of a folder (with its sub-folders) or one photo; each keeps its name, mode and metadata.
 
         Parameters
         ----------
-        X : a folder of photos, or a photo; or a .npy file with one, which may be larger than memory.
-        out : a folder, made if it is not there; files in it that have these names are replaced. For a .npy file
-            another such.
+        X : a folder of photos, one photo, or a .npy file with one photo, which may be larger than memory.
+        out : a folder, which is made if it does not exist; files of the same names in it are replaced. For a .npy file
+            the name of another .npy file.
+        ensemble : as in `denoise`.
 
         Returns
         -------
-        The files written.
+        list of Path, the files written.
 
         Raises
         ------
+        NotFittedError
+            Before `fit`.
+        FileNotFoundError
+            If X does not exist.
         ValueError
-            If some of the photos cannot be read or kept as they are; the others are written all the same.
+            If some photos cannot be read or saved in their own format. All others are written nevertheless.
         """
         from narrows.tasks.photos.files import clean_files
 
         check_is_fitted(self, "model_")
         return clean_files(self, Path(X).expanduser(), Path(out).expanduser(), ensemble=ensemble)
 
-    # ---------------------------------------------------------------------------------------------- keeping
+    # ---------------------------------------------------------------------------------------------- saving
 
     def save(self, folder: str | Path) -> None:
         """Write the fitted model into `folder`: recipe.json, weights.safetensors and a model card.
 
-        A checkpoint that lies there is removed.
+        A checkpoint in `folder` is removed.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        OSError
+            If `folder` is a file or cannot be written.
         """
         check_is_fitted(self, "model_")
         recipe = {
@@ -309,12 +332,12 @@ class PhotoDenoiser(BaseEstimator):
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "auto") -> PhotoDenoiser:
-        """The denoiser saved in `folder`, to compute on `device`.
+        """Return the denoiser that is saved in `folder`, to compute on `device`.
 
         Raises
         ------
         FileNotFoundError, ValueError
-            If there is no whole model of a known format, or one of another kind.
+            If `folder` holds no complete denoiser of a known format.
         """
         recipe, tensors = storage.read(Path(folder))
         if recipe["recipe"] != NAME:
@@ -342,6 +365,7 @@ class PhotoDenoiser(BaseEstimator):
         return model
 
     def _card(self) -> str:
+        """Return the text of the model card, README.md in the folder."""
         decisions = "\n".join(f"- {line}" for line in self.report_)
         kind = "grey photos" if self.channels_ == 1 else "colour photos"
         return (

@@ -1,4 +1,4 @@
-"""What the classifier and the regressor share: the encoder, and what is asked of X and y."""
+"""Base class of the classifier and the regressor: the encoder, the graph, and the checks of X and y."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from narrows.estimators.base import Estimator
 from narrows.estimators.signature import as_seed, reset_fitted
 from narrows.objectives import HeadCost, WeightedObjective
 from narrows.params import Integer, OneOf, Parameter
-from narrows.tasks.labels.graph import Graph
+from narrows.tasks.labels.graph import NeighborGraph
 from narrows.training import Interrupted, seeded_init
 from narrows.training import fit as train
 
-_COMPONENTS = 32
-_LABEL_WEIGHT = 100.0  # of a nat of label beside one of reconstruction, while the encoder learns the labels
-_ANGULAR = 8  # components from which on codes are compared by direction
+_MAX_COMPONENTS = 32
+_LABEL_WEIGHT = 100.0  # of a nat of label beside a nat of reconstruction, in fine-tuning
+_MIN_ANGULAR = 8  # number of components from which on codes are compared by direction
 
 
-class FromFew(BaseEstimator, ABC):
-    """Abstract: what the classifier and the regressor share."""
+class SemiSupervisedModel(BaseEstimator, ABC):
+    """Abstract base of `Classifier` and `Regressor`."""
 
     def __init__(
         self, encoder: Any = None, *, method: str = "auto", n_neighbors: int = 15, random_state: Any = None
@@ -43,16 +43,16 @@ class FromFew(BaseEstimator, ABC):
         return tags
 
     @abstractmethod
-    def _methods(self) -> tuple[str, ...]:
-        """The names that `method` may have, beside "auto"."""
+    def _method_names(self) -> tuple[str, ...]:
+        """Return the names that `method` may have, apart from "auto"."""
 
-    def _begin(self, X: Any, known: np.ndarray) -> np.ndarray:
-        """The codes of X, of which those `known` have a label; what `method` and the encoder are is settled."""
+    def _encode_training(self, X: Any, known: np.ndarray) -> np.ndarray:
+        """Set `method_` and `encoder_`, and return the codes of X (n, L); `known` (n,) is True where y is known."""
         owner = type(self).__name__
-        Parameter("method", "auto", OneOf(("auto", *self._methods())), "").check(owner, self.method)
+        Parameter("method", "auto", OneOf(("auto", *self._method_names())), "").check(owner, self.method)
         Parameter("n_neighbors", 15, Integer(1), "").check(owner, self.n_neighbors)
         self.method_ = ("probe" if known.all() else "spread") if self.method == "auto" else self.method
-        self.encoder_ = self._encoded(X)
+        self.encoder_ = self._fitted_encoder(X)
         if not self.encoder_.model_.has_code:
             raise ValueError(
                 f"The `encoder` parameter of {owner} must have codes. This {type(self.encoder_).__name__} has none, "
@@ -63,21 +63,21 @@ class FromFew(BaseEstimator, ABC):
                 f'{owner}(method="fine-tune") takes an encoder that is not conditional. Fit one on X '
                 'alone, or take method="spread".'
             )
-        self._take_form()
+        self._copy_feature_names()
         return np.asarray(self.encoder_.transform(X))
 
-    def _take_form(self) -> None:
-        """What the encoder knows of the columns."""
+    def _copy_feature_names(self) -> None:
+        """Take the number and the names of the columns from the encoder."""
         self.n_features_in_ = self.encoder_.n_features_in_
         if hasattr(self.encoder_, "feature_names_in_"):
             self.feature_names_in_ = self.encoder_.feature_names_in_
 
-    def _rows(self, X: Any, y: Any) -> int:
-        """How many examples X holds, once it and `y` are found to be there; an earlier fit is forgotten."""
+    def _start_fit(self, X: Any, y: Any) -> int:
+        """Forget an earlier fit, check that X is valid and that there is a `y`, and return the number of examples."""
         reset_fitted(self)
-        given = self._given()
-        fitted = given is not None and given.__sklearn_is_fitted__()
-        encoder = AE() if given is None else given if fitted else clone(given)
+        encoder = self._unwrap_encoder()
+        fitted = encoder is not None and encoder.__sklearn_is_fitted__()
+        encoder = AE() if encoder is None else encoder if fitted else clone(encoder)
         n = len(encoder.validated(X, reset=not fitted))
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
@@ -101,84 +101,85 @@ class FromFew(BaseEstimator, ABC):
             raise ValueError(f"y passed to {type(self).__name__} contains infinity. Drop those examples.")
         return found
 
-    def _given(self) -> Any:
-        """The `encoder` parameter, out of its wrapping."""
-        given = self.encoder.estimator if isinstance(self.encoder, FrozenEstimator) else self.encoder
-        if given is not None and not isinstance(given, Estimator):
+    def _unwrap_encoder(self) -> Any:
+        """Return the `encoder` parameter without scikit-learn's `FrozenEstimator` around it."""
+        encoder = self.encoder.estimator if isinstance(self.encoder, FrozenEstimator) else self.encoder
+        if encoder is not None and not isinstance(encoder, Estimator):
             raise TypeError(
                 f"The `encoder` parameter of {type(self).__name__} must be an estimator of narrows, fitted or not, or "
-                f"None. Got {type(given).__name__} instead."
+                f"None. Got {type(encoder).__name__} instead."
             )
-        return given
+        return encoder
 
-    def _encoded(self, X: Any) -> Estimator:
-        """The encoder, fitted on X unless it comes fitted."""
-        given = self._given()
-        if given is None:
-            given = AE(components_for(X))
-        return given if given.__sklearn_is_fitted__() else self._seeded(given).fit(X)
+    def _fitted_encoder(self, X: Any) -> Estimator:
+        """Return the encoder; fit it on X unless it is fitted already."""
+        encoder = self._unwrap_encoder()
+        if encoder is None:
+            encoder = AE(default_n_components(X))
+        return encoder if encoder.__sklearn_is_fitted__() else self._clone_with_seed(encoder).fit(X)
 
-    def _seeded(self, given: Estimator) -> Estimator:
-        """A copy to fit, with a seed of its own where it has none."""
-        fresh = clone(given)
+    def _clone_with_seed(self, encoder: Estimator) -> Estimator:
+        """Return an unfitted copy of `encoder`, with the seed of this model if it has none."""
+        fresh = clone(encoder)
         return fresh if fresh.random_state is not None else fresh.set_params(random_state=as_seed(self.random_state))
 
-    def _graph(self, codes: np.ndarray) -> Graph:
+    def _build_graph(self, codes: np.ndarray) -> NeighborGraph:
+        """Return the graph of the codes (n, L) of the training examples."""
         if len(codes) <= self.n_neighbors:
             raise ValueError(
                 f"The `n_neighbors` parameter of {type(self).__name__} must be less than the number of examples, "
                 f"{len(codes)}. Got {self.n_neighbors} instead."
             )
         self.centre_ = codes.mean(0)
-        return Graph.of(self._points(codes), self.n_neighbors)
+        return NeighborGraph.build(self._graph_points(codes), self.n_neighbors)
 
-    def _points(self, codes: np.ndarray) -> Tensor:
-        """Codes as the graph compares them: of many components by direction, because lengths then say little."""
+    def _graph_points(self, codes: np.ndarray) -> Tensor:
+        """Return centred codes (n, L), of length 1 if they have many components: lengths then say little."""
         points = torch.from_numpy(np.asarray(codes - self.centre_, dtype=np.float64))
-        return torch.nn.functional.normalize(points, dim=1) if points.shape[1] >= _ANGULAR else points
+        return torch.nn.functional.normalize(points, dim=1) if points.shape[1] >= _MIN_ANGULAR else points
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         if "head_" in state:
-            # a pickle made beside a GPU must open without one
+            # a pickle from a machine with a GPU must open on one without
             state = {**state, "head_": copy.deepcopy(state["head_"]).cpu()}
         return state
 
     def _fine_tune(self, X: Any, labels: np.ndarray, head: Callable[[int], LabelHead | RegressionHead]) -> None:
-        """Let the encoder learn the `labels` (n,), too, by the `head` made for so many inputs."""
+        """Train a copy of the encoder and a new head on X and `labels` (n,); `head(n_inputs)` makes the head."""
         tuned = self.encoder_ = copy.deepcopy(self.encoder_)
         seed = as_seed(self.random_state)
         with seeded_init(seed):
-            learned = HeadCost(head(tuned.model_.bottleneck.n_inputs))
-        weights = {**tuned.own_costs(seed), learned.name: _LABEL_WEIGHT}
-        objective = WeightedObjective(weights, costs=(learned,))
+            head_cost = HeadCost(head(tuned.model_.bottleneck.n_inputs))
+        weights = {**tuned.own_costs(seed), head_cost.name: _LABEL_WEIGHT}
+        objective = WeightedObjective(weights, costs=(head_cost,))
         rows = tuned.checked(X)
         stopped: Interrupted | None = None
         try:
-            # how long and in which steps is another question than it was for what the encoder learned first
-            anew: dict[str, Any] = dict.fromkeys(("max_epochs", "batch_size", "learning_rate"), "auto")
-            settings = tuned.settings(seed, **anew, checkpoint=None, track=None)
+            # the best epochs, batch and learning rate differ from those of the first training
+            reset: dict[str, Any] = dict.fromkeys(("max_epochs", "batch_size", "learning_rate"), "auto")
+            settings = tuned.settings(seed, **reset, checkpoint=None, track=None)
             result = train(tuned.model_, objective, rows, tuned.schema_, settings, title="fine-tune", labels=labels)
         except Interrupted as interrupted:
             stopped, result = interrupted, interrupted.result
-        self.head_ = learned.head.eval()
+        self.head_ = head_cost.head.eval()
         tuned._absorb(result, rows)
         if stopped is not None:
             raise stopped
 
-    def _by_head(self, read: Callable[[Any, Tensor], Tensor], X: Any) -> Tensor:
-        """What `read` makes of the head and of what the encoder gives for X, in double precision."""
+    def _apply_head(self, method: Callable[[Any, Tensor], Tensor], X: Any) -> Tensor:
+        """Return `method` of the head, applied to the encoder's output for X, in double precision."""
         model = self.encoder_.module()
-        head = self.head_.to(next(model.parameters()))  # the encoder may have moved since
+        head = self.head_.to(next(model.parameters()))  # the encoder may be on another device by now
         rows = self.encoder_.prepared(X)
-        return self.encoder_.applied(lambda x: read(head, model.encoder(x)), rows).double()
+        return self.encoder_.applied(lambda x: method(head, model.encoder(x)), rows).double()
 
     def _codes(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         return np.asarray(self.encoder_.transform(X))
 
 
-def components_for(X: Any) -> int:
-    """Components for data of which nothing else is known."""
+def default_n_components(X: Any) -> int:
+    """Return half the number of entries of an example of X (n, ...), from 1 to 32."""
     shape = X.shape if hasattr(X, "shape") else np.shape(X)
-    return max(1, min(_COMPONENTS, int(np.prod(shape[1:])) // 2))
+    return max(1, min(_MAX_COMPONENTS, int(np.prod(shape[1:])) // 2))

@@ -41,11 +41,11 @@ def index(
 
         narrows index digits-ae digits:train --evaluate
     """
-    fitted = inputs.opened(model, needs_code=True)
-    made = _made(fitted, data, metric)
-    folder = _beside(model, data)
-    made.save(folder, _about(data))
-    _show_index(made, folder, evaluate=evaluate, json=json)
+    fitted = inputs.open_model(model, needs_code=True)
+    built = _build_index(fitted, data, metric)
+    folder = _index_folder(model, data)
+    built.save(folder, _describe_data(data))
+    _show_index(built, folder, evaluate=evaluate, json=json)
 
 
 @app.command(rich_help_panel=USE)
@@ -77,104 +77,104 @@ def search(
 
         narrows search digits-ae digits:test --row 7 --in digits:train -n 5
     """
-    fitted = inputs.opened(model, needs_code=True)
+    fitted = inputs.open_model(model, needs_code=True)
     if out is not None:
-        outputs.check(out, (".png", ".npy"))
+        outputs.check_path(out, (".png", ".npy"))
         outputs.check_pictures(out, fitted)
-    asked = inputs.row(inputs.dataset(query, "test", fitted).X, row, "QUERY")
-    rows = _kept(model, fitted, within, metric)
-    found = rows.search(asked, min(number, len(rows)))
-    _show_matches(found, query, within, json=json)
+    example = inputs.take_row(inputs.read_dataset(query, "test", fitted).X, row, "QUERY")
+    entries = _load_or_build_index(model, fitted, within, metric)
+    matches = entries.search(example, min(number, len(entries)))
+    _show_matches(matches, query, within, json=json)
     if out is not None:
-        outputs.write_dials(out, _pictured(asked, found, within), [Path(query).name], fitted, "query")
+        outputs.write_dials(out, _query_and_matches(example, matches, within), [Path(query).name], fitted, "query")
 
 
-def _made(model: Estimator, data: str, metric: str) -> Index:
-    """An index of DATA; images are called by their files."""
+def _build_index(model: Estimator, data: str, metric: str) -> Index:
+    """Build an index of DATA. The keys of images are their files."""
     from narrows.tasks.search import Index
 
-    given = inputs.dataset(data, "train", model)
-    return Index(model, metric=metric).add(given.X, given.y, keys=given.files)
+    loaded = inputs.read_dataset(data, "train", model)
+    return Index(model, metric=metric).add(loaded.X, loaded.y, keys=loaded.files)
 
 
-def _kept(folder: Path, model: Estimator, data: str, metric: str | None) -> Index:
-    """The index of DATA that lies beside the model in `folder`, if it is still true; otherwise a new one."""
+def _load_or_build_index(folder: Path, model: Estimator, data: str, metric: str | None) -> Index:
+    """Load the index of DATA in the model's `folder` if it is up to date; otherwise build one."""
     from narrows.tasks.search import Index
     from narrows.tasks.search_folder import INDEX, describe
 
-    kept = _beside(folder, data)
-    if not (kept / INDEX).exists():
+    saved = _index_folder(folder, data)
+    if not (saved / INDEX).exists():
         say(f"There is no index of {data} beside the model. `narrows index` keeps one; this one is for now only.")
-        return _made(model, data, metric or "cosine")
-    known = describe(kept)
-    if known["about"] != _about(data) or known["metric"] != (metric or known["metric"]):
+        return _build_index(model, data, metric or "cosine")
+    state = describe(saved)
+    if state["about"] != _describe_data(data) or state["metric"] != (metric or state["metric"]):
         say(f"{data} or the metric is not what was indexed. `narrows index` again keeps what is made now.")
-        return _made(model, data, metric or known["metric"])
-    return Index.load(kept, model)
+        return _build_index(model, data, metric or state["metric"])
+    return Index.load(saved, model)
 
 
-def _beside(model: Path, data: str) -> Path:
-    """Where the index of DATA lies: in the model's folder, under a name that no other DATA has."""
-    place = _place(data)
-    digest = hashlib.sha256(place.encode()).hexdigest()[:8]
-    return model / "index" / f"{Path(place).stem.replace(':', '-') or 'data'}-{digest}"
+def _index_folder(model: Path, data: str) -> Path:
+    """Return the folder of the index of DATA: in the model's folder, with a name that no other DATA has."""
+    source = _absolute(data)
+    digest = hashlib.sha256(source.encode()).hexdigest()[:8]
+    return model / "index" / f"{Path(source).stem.replace(':', '-') or 'data'}-{digest}"
 
 
-def _about(data: str) -> dict[str, Any]:
-    """What DATA is: its place, and of the files there how many, how large and how new the newest is."""
+def _describe_data(data: str) -> dict[str, Any]:
+    """Describe DATA, to notice changes: path, number and bytes of the files there, and time of the newest (ns)."""
     path = Path(data).expanduser()
     files = [p for p in (sorted(path.rglob("*")) if path.is_dir() else [path]) if p.is_file()]
     states = [p.stat() for p in files]
     newest = max((state.st_mtime_ns for state in states), default=0)
-    return {"data": _place(data), "files": len(files), "bytes": sum(s.st_size for s in states), "newest": newest}
+    return {"data": _absolute(data), "files": len(files), "bytes": sum(s.st_size for s in states), "newest": newest}
 
 
-def _place(data: str) -> str:
+def _absolute(data: str) -> str:
     path = Path(data).expanduser()
     return str(path.resolve()) if path.exists() else data
 
 
-def _pictured(query: np.ndarray, found: Matches, data: str) -> np.ndarray:
-    """The query and what was found for it, as one row of examples."""
+def _query_and_matches(query: np.ndarray, matches: Matches, data: str) -> np.ndarray:
+    """Return the query and its matches as one row of examples."""
     import numpy as np
 
     from narrows.data.images import read_images
 
     folder = Path(data).expanduser()
-    if found.keys is not None and folder.is_dir():  # a large folder is not read again for ten pictures
-        rows = read_images([folder / key for key in found.keys[0]])
-        if rows.ndim < query.ndim:  # none of these is in colour, though others are
+    if matches.keys is not None and folder.is_dir():  # a large folder is not read again for ten pictures
+        rows = read_images([folder / key for key in matches.keys[0]])
+        if rows.ndim < query.ndim:  # these are all grey, but the query is in colour
             rows = rows[..., None].repeat(query.shape[-1], -1)
     else:
-        rows = np.asarray(inputs.dataset(data, "train").X[found.rows[0]])
+        rows = np.asarray(inputs.read_dataset(data, "train").X[matches.rows[0]])
     return np.concatenate([query, rows])[None]
 
 
-def _show_index(made: Index, folder: Path, *, evaluate: bool, json: bool) -> None:
-    """Where the index is, and if that is asked for how good it is."""
-    document: dict[str, Any] = {"index": str(folder), "n": len(made), "metric": made.metric}
+def _show_index(built: Index, folder: Path, *, evaluate: bool, json: bool) -> None:
+    """Print the folder of the index, and with `evaluate` its quality."""
+    document: dict[str, Any] = {"index": str(folder), "n": len(built), "metric": built.metric}
     if evaluate:
-        found = made.evaluate()
-        n, k = found.n_neighbors, found.k
-        measures = {f"recall_at_{n}": found.recall, f"map_at_{k}": found.map, f"accuracy_of_{n}": found.accuracy}
+        quality = built.evaluate()
+        n, k = quality.n_neighbors, quality.k
+        measures = {f"recall_at_{n}": quality.recall, f"map_at_{k}": quality.map, f"accuracy_of_{n}": quality.accuracy}
         document |= {name: value for name, value in measures.items() if value is not None}
     if json:
         printing.show_json(document)
     else:
-        print(f"{folder}: {len(made):,} examples, {made.metric}")
+        print(f"{folder}: {len(built):,} examples, {built.metric}")
         for name, value in list(document.items())[3:]:
             print(f"{name:<16}  {value:.4f}")
 
 
-def _show_matches(found: Matches, query: str, data: str, *, json: bool) -> None:
-    """What was found, nearest first."""
-    keys = found.rows[0] if found.keys is None else found.keys[0]
-    matches = [
+def _show_matches(matches: Matches, query: str, data: str, *, json: bool) -> None:
+    """Print the matches, nearest first."""
+    keys = matches.rows[0] if matches.keys is None else matches.keys[0]
+    rows = [
         {"row": int(row), "key": str(key), "distance": float(distance)}
-        for row, key, distance in zip(found.rows[0], keys, found.distances[0], strict=True)
+        for row, key, distance in zip(matches.rows[0], keys, matches.distances[0], strict=True)
     ]
     if json:
-        printing.show_json({"query": query, "in": data, "matches": matches})
+        printing.show_json({"query": query, "in": data, "matches": rows})
     else:
-        for match in matches:
+        for match in rows:
             print(f"{match['distance']:<10.4g}  {match['key']}")

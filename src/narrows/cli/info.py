@@ -1,33 +1,13 @@
-"""What there is: a saved model, the recipes, the data sets; and the demo."""
+"""`narrows info`, `narrows recipes` and `narrows datasets`: saved models, recipes and data sets to choose from."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from narrows.cli import printing
-from narrows.cli.app import LOOK, TRAIN, Json, Model, app
-
-
-@app.command(rich_help_panel=TRAIN)
-def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the page.")] = Path(
-        "narrows-demo"
-    ),
-) -> None:
-    """Train all four autoencoders on small digits and write a page about them.
-
-    It takes less than two minutes without a GPU, and no download.
-
-    For example:
-
-        narrows demo --out narrows-demo
-    """
-    from narrows.report import demo as page
-
-    print(page.run(out, console=printing.stderr()))
+from narrows.cli.app import LOOK, Json, Model, app
 
 
 @app.command(rich_help_panel=LOOK)
@@ -40,7 +20,7 @@ def info(model: Model, json: Json = False) -> None:
 
         narrows info digits-vae
     """
-    printing.show_info(printing.about(model), json=json)
+    printing.show_info(printing.describe_model(model), json=json)
 
 
 @app.command(rich_help_panel=LOOK)

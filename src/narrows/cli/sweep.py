@@ -58,46 +58,46 @@ def sweep(
     """
     from narrows.tasks.sweep import sweep as run
 
-    given = _unfitted(recipe, assignments or [], {"max_epochs": max_epochs, "random_state": seed, "device": device})
-    wanted = None if sizes is None else _sizes(sizes)
-    X, judged = inputs.dataset(data, "train").X, test or _test_part(data)
-    T = None if judged is None else inputs.dataset(judged, "test").X
+    model = _make_estimator(
+        recipe, assignments or [], {"max_epochs": max_epochs, "random_state": seed, "device": device}
+    )
+    X, test = inputs.read_dataset(data, "train").X, test or _find_test_part(data)
     options: dict[str, Any] = {
-        "test": T,
+        "sizes": None if sizes is None else _parse_sizes(sizes),
+        "test": None if test is None else inputs.read_dataset(test, "test").X,
         "folder": out,
         "warm_start": False if separate else "auto",
         "overwrite": overwrite,
     }
-    found = run(given, X, sizes=wanted, share=share, **options)
-    _show(found, out, json=json)
+    _show(run(model, X, share=share, **options), out, json=json)
 
 
-def _unfitted(recipe: str, assignments: list[str], options: dict[str, Any]) -> Estimator:
+def _make_estimator(recipe: str, assignments: list[str], options: dict[str, Any]) -> Estimator:
     from narrows.estimators import estimator
 
     cls = estimator(recipe)
-    values = inputs.parameter_values(cls, assignments, options)
+    values = inputs.parse_parameters(cls, assignments, options)
     if "n_components" in values:
         raise typer.BadParameter("n_components is what the sweep varies: say which numbers with --sizes.")
     return cls(**{"random_state": 0, "verbose": 1, **values})
 
 
-def _sizes(text: str) -> list[int]:
+def _parse_sizes(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError as error:
         raise typer.BadParameter(f"--sizes wants whole numbers, such as 1,2,4,8. Got {text!r}.") from error
 
 
-def _test_part(data: str) -> str | None:
-    """The test part of the named data set whose training part `data` is, otherwise None."""
+def _find_test_part(data: str) -> str | None:
+    """Return the name of the test part, if `data` is the training part of a named data set, otherwise None."""
     name = data.removesuffix(":train")
-    return f"{name}:test" if inputs.training_part(f"{name}:test") == f"{name}:train" and ":" not in name else None
+    return f"{name}:test" if inputs.find_training_part(f"{name}:test") == f"{name}:train" and ":" not in name else None
 
 
-def _show(found: Sweep, out: Path, *, json: bool) -> None:
+def _show(result: Sweep, out: Path, *, json: bool) -> None:
     if json:
-        printing.show_json({**found.to_dict(), "folder": str(out)})
+        printing.show_json({**result.to_dict(), "folder": str(out)})
         return
-    print(found)
-    say(f"\nPicture: {out / 'sweep.png'}\nTry next:\n  narrows info {out / f'size-{found.recommended}'}")
+    print(result)
+    say(f"\nPicture: {out / 'sweep.png'}\nTry next:\n  narrows info {out / f'size-{result.recommended}'}")

@@ -50,32 +50,36 @@ def report(
     from narrows.data.streams import Source
     from narrows.report import write_report
 
-    outputs.check(out, (".html",))
-    fitted = inputs.opened(model)
-    X, y = _data(data, fitted)
+    outputs.check_path(out, (".html",))
+    fitted = inputs.open_model(model)
+    X, y = _read_data(data, fitted)
     y = y if labels is None else read_labels(labels, X.n if isinstance(X, Source) else len(X))
-    train = train or inputs.training_part(data)
-    learned = None if train is None else inputs.dataset(train, "train", fitted).X
-    options: dict[str, Any] = {"name": _short(data), "command": shlex.join(["narrows", *sys.argv[1:]]), "verbose": 1}
-    write_report(fitted, X, out, y=y, train=learned, max_examples=examples, random_state=seed, **options)
+    train = train or inputs.find_training_part(data)
+    train_rows = None if train is None else inputs.read_dataset(train, "train", fitted).X
+    options: dict[str, Any] = {
+        "name": _short_name(data),
+        "command": shlex.join(["narrows", *sys.argv[1:]]),
+        "verbose": 1,
+    }
+    write_report(fitted, X, out, y=y, train=train_rows, max_examples=examples, random_state=seed, **options)
     say(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 
 
-def _data(name: str, model: Estimator) -> tuple[Any, np.ndarray | None]:
-    """The examples, those of a Parquet file not yet read, and their labels where the data have them."""
+def _read_data(name: str, model: Estimator) -> tuple[Any, np.ndarray | None]:
+    """Return the examples and their labels, or None without labels. A Parquet file is opened, not read."""
     from narrows.data import parquet
 
     path = Path(name).expanduser()
     if path.exists() and parquet.is_parquet(path):
-        return inputs.source(name, "test", model), None
-    given = inputs.dataset(name, "test", model)
-    if given.y is not None and given.files and all("/" in file for file in given.files):
+        return inputs.open_source(name, "test", model), None
+    loaded = inputs.read_dataset(name, "test", model)
+    if loaded.y is not None and loaded.files and all("/" in file for file in loaded.files):
         import numpy as np
 
-        return given.X, np.array([file.partition("/")[0] for file in given.files])  # a folder for each class
-    return given.X, given.y
+        return loaded.X, np.array([file.partition("/")[0] for file in loaded.files])  # a folder for each class
+    return loaded.X, loaded.y
 
 
-def _short(name: str) -> str:
-    """A data set as a title has it."""
+def _short_name(name: str) -> str:
+    """Return the name of a data set for a title."""
     return name if not Path(name).expanduser().exists() else Path(name).name

@@ -1,4 +1,4 @@
-"""`narrows fit`: train a model into a folder, stop, go on."""
+"""`narrows fit`: train a model into a folder, stop, resume."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def fit(
     ] = None,
     max_time: Annotated[
         float | None,
-        typer.Option(parser=inputs.duration, metavar="TIME", help="At most so long: 90, 90s, 5m, 1.5h."),
+        typer.Option(parser=inputs.parse_duration, metavar="TIME", help="At most so long: 90, 90s, 5m, 1.5h."),
     ] = None,
     max_epochs: Annotated[int | None, typer.Option(help="Passes over the data, at most.", show_default="auto")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.", show_default="0")] = None,
@@ -65,35 +65,35 @@ def fit(
     """
     options: dict[str, Any] = {"n_components": n_components, "max_time": max_time, "max_epochs": max_epochs}
     options |= {"random_state": seed, "device": device, "verbose": verbose}
-    with _together(device or "auto") as world:
-        if world.restarts and inputs.checkpoint(out).exists():
+    with _join_processes(device or "auto") as world:
+        if world.restarts and inputs.checkpoint_path(out).exists():
             resume, overwrite = True, False
         elif world.restarts and (out / "recipe.json").exists() and not overwrite:
-            return  # what failed did so after the model was saved
-        model = _unfitted(recipe, out, assignments or [], options)
-        world.alone(lambda: inputs.prepare(out, resume=resume, overwrite=overwrite))
-        given = world.first(lambda: inputs.dataset(data, "train"))
-        with _stoppable(out, resume=resume):
-            model.fit(given.X, given.y)
-        if given.columns is not None:  # a table's columns are found by name from now on, wherever they stand
-            model.schema_ = dataclasses.replace(model.schema_, columns=tuple(given.columns))
+            return  # the failure came after the model was saved
+        model = _make_estimator(recipe, out, assignments or [], options)
+        world.alone(lambda: inputs.prepare_folder(out, resume=resume, overwrite=overwrite))
+        loaded = world.first(lambda: inputs.read_dataset(data, "train"))
+        with _hint_at_resume(out, resume=resume):
+            model.fit(loaded.X, loaded.y)
+        if loaded.columns is not None:  # from now on a table's columns are found by name, in any order
+            model.schema_ = dataclasses.replace(model.schema_, columns=tuple(loaded.columns))
         model.set_params(checkpoint=None, track=None, verbose=0)
         world.alone(lambda: model.save(out))
         printing.show_fit(model, out, data, json=json)
 
 
 @contextlib.contextmanager
-def _together(device: str) -> Iterator[World]:
-    """The processes that torchrun started, if it did. One of them speaks: rank 0, or the first to meet an error."""
+def _join_processes(device: str) -> Iterator[World]:
+    """Join the processes that torchrun started, if any. Only rank 0 prints, or the first process that has an error."""
     from narrows.training import parallel
 
     with contextlib.ExitStack() as stack:
         try:
             world = parallel.join(device)
             if world.rank > 0:
-                nowhere = stack.enter_context(open(os.devnull, "w"))
-                stack.enter_context(contextlib.redirect_stdout(nowhere))
-                stack.enter_context(contextlib.redirect_stderr(nowhere))
+                null = stack.enter_context(open(os.devnull, "w"))
+                stack.enter_context(contextlib.redirect_stdout(null))
+                stack.enter_context(contextlib.redirect_stderr(null))
             yield world
         except (Exception, KeyboardInterrupt) as error:
             if parallel.speaks_first():
@@ -101,36 +101,36 @@ def _together(device: str) -> Iterator[World]:
             raise typer.Exit(130 if isinstance(error, KeyboardInterrupt) else 1) from error
 
 
-def _unfitted(recipe: str, out: Path, assignments: list[str], options: dict[str, Any]) -> Estimator:
+def _make_estimator(recipe: str, out: Path, assignments: list[str], options: dict[str, Any]) -> Estimator:
     from narrows.estimators import estimator
 
     cls = estimator(recipe)
-    values = inputs.parameter_values(cls, assignments, options)
+    values = inputs.parse_parameters(cls, assignments, options)
     return cls(**{"random_state": 0, "verbose": 1, **values, "checkpoint": str(out)})
 
 
 @contextlib.contextmanager
-def _stoppable(out: Path, *, resume: bool) -> Iterator[None]:
-    """Around a training: after Ctrl-C say how to go on."""
+def _hint_at_resume(out: Path, *, resume: bool) -> Iterator[None]:
+    """Say how to resume the training inside after Ctrl-C, or after a ValueError with --resume."""
     try:
         yield
     except KeyboardInterrupt as stopped:
-        words = str(stopped) or "Stopped."
-        if not inputs.checkpoint(out).exists():
-            raise KeyboardInterrupt(f"{words} Nothing was kept: there was no checkpoint yet.") from stopped
-        raise KeyboardInterrupt(f"{words}\nGo on with:\n\n  {_go_on()}\n") from stopped
+        message = str(stopped) or "Stopped."
+        if not inputs.checkpoint_path(out).exists():
+            raise KeyboardInterrupt(f"{message} Nothing was kept: there was no checkpoint yet.") from stopped
+        raise KeyboardInterrupt(f"{message}\nGo on with:\n\n  {_resume_command()}\n") from stopped
     except ValueError as error:
-        if resume and inputs.checkpoint(out).exists():
+        if resume and inputs.checkpoint_path(out).exists():
             error.add_note(
                 "--resume needs the data and the options that the training began with; --overwrite starts anew."
             )
         raise
 
 
-def _go_on() -> str:
-    """The command line that goes on with this one."""
+def _resume_command() -> str:
+    """Return the command line that resumes the training of this one."""
     program = ["python", "-m", "narrows"] if Path(sys.argv[0]).stem == "__main__" else ["narrows"]
     if "TORCHELASTIC_RUN_ID" in os.environ:
         program = ["torchrun", "--nproc-per-node", os.environ["LOCAL_WORLD_SIZE"], "-m", "narrows"]
-    words = [word for word in sys.argv[1:] if word not in ("--overwrite", "--resume")]
-    return shlex.join([*program, *words, "--resume"])
+    arguments = [argument for argument in sys.argv[1:] if argument not in ("--overwrite", "--resume")]
+    return shlex.join([*program, *arguments, "--resume"])

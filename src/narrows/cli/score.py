@@ -1,4 +1,4 @@
-"""`narrows fit-outliers` and `narrows score`: which rows are strange, and why."""
+"""`narrows fit-outliers` and `narrows score`: find strange rows, with reasons."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def fit_outliers(
     """
     from narrows.tasks import OutlierDetector
 
-    given = inputs.dataset(data, "train")
-    inputs.prepare(out, overwrite=overwrite)
+    loaded = inputs.read_dataset(data, "train")
+    inputs.prepare_folder(out, overwrite=overwrite)
     detector = OutlierDetector(
         "auto" if contamination is None else contamination,
         max_iter="auto" if max_iter is None else max_iter,
         random_state=seed,
     )
-    detector.fit(_frame(given))
+    detector.fit(_to_frame(loaded))
     detector.save(out)
     say(f"{out}: {detector.trimmed_:.1%} of the rows were too strange to learn from")
 
@@ -76,54 +76,53 @@ def score(
 
         narrows score digits-vae digits:test -o scores.csv --reasons 5
     """
-    from narrows.tasks.outliers import reasons as named
+    from narrows.tasks.outliers import reasons as find_reasons
 
-    outputs.check(out, TABLES)
-    fitted = _opened(model)
-    given = inputs.dataset(data, "test")
-    X, names = _known(fitted, given)
-    found = named(fitted, X, reasons, names)
-    _write(out, found)
-    say(f"{out}: {len(found.score):,} rows, {int(found.outlier.sum()):,} of them outliers")
+    outputs.check_path(out, TABLES)
+    fitted = _open_model(model)
+    X, names = _match_columns(fitted, inputs.read_dataset(data, "test"))
+    result = find_reasons(fitted, X, reasons, names)
+    _write_table(out, result)
+    say(f"{out}: {len(result.score):,} rows, {int(result.outlier.sum()):,} of them outliers")
 
 
-def _frame(given: Loaded) -> Any:
-    """The rows, with the names of their columns where they have names and pandas is there to hold them."""
-    if given.columns is None or importlib.util.find_spec("pandas") is None:
-        return given.X
+def _to_frame(loaded: Loaded) -> Any:
+    """Return the rows as a data frame if their columns have names and pandas is installed, otherwise as an array."""
+    if loaded.columns is None or importlib.util.find_spec("pandas") is None:
+        return loaded.X
     import pandas as pd
 
-    return pd.DataFrame(given.X, columns=given.columns)
+    return pd.DataFrame(loaded.X, columns=loaded.columns)
 
 
-def _known(fitted: Any, given: Loaded) -> tuple[Any, list[str] | None]:
-    """The rows with the columns that `fitted` knows by name, and their names."""
-    framed = hasattr(fitted, "feature_names_in_")
-    names = fitted.feature_names_in_ if framed else getattr(getattr(fitted, "schema_", None), "columns", None)
-    found = given.ordered(None if names is None else list(names))
-    return (_frame(found) if framed and found.columns is not None else found.X), found.columns
+def _match_columns(fitted: Any, loaded: Loaded) -> tuple[Any, list[str] | None]:
+    """Return the rows with the columns that `fitted` knows by name, and the names of all columns."""
+    has_names = hasattr(fitted, "feature_names_in_")
+    names = fitted.feature_names_in_ if has_names else getattr(getattr(fitted, "schema_", None), "columns", None)
+    ordered = loaded.ordered(None if names is None else list(names))
+    return (_to_frame(ordered) if has_names and ordered.columns is not None else ordered.X), ordered.columns
 
 
-def _opened(folder: Path) -> Any:
-    """The detector or the model in `folder`."""
+def _open_model(folder: Path) -> Any:
+    """Load the detector or the model in `folder`."""
     from narrows import storage
 
-    with inputs.unfinished_noted(folder):
+    with inputs.note_unfinished(folder):
         recipe = storage.describe(folder)["recipe"]
     if recipe != inputs.OUTLIERS:
-        return inputs.opened(folder)
+        return inputs.open_model(folder)
     from narrows.tasks import OutlierDetector
 
     return OutlierDetector.load(folder)
 
 
-def _write(out: Path, found: Reasons) -> None:
-    """The columns of `found` as a table, whole or not at all."""
+def _write_table(out: Path, result: Reasons) -> None:
+    """Write the columns of `result` as a table. A failure leaves no half-written file."""
     import csv
 
     from narrows.data.atomic import atomic_path
 
-    columns = found.columns()
+    columns = result.columns()
     with atomic_path(out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, delimiter="\t" if out.suffix.lower() == ".tsv" else ",")
         writer.writerow(columns)

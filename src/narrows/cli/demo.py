@@ -1,0 +1,30 @@
+"""`narrows demo`: a page about the four autoencoders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from narrows.cli import printing
+from narrows.cli.app import TRAIN, app
+
+
+@app.command(rich_help_panel=TRAIN)
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the page.")] = Path(
+        "narrows-demo"
+    ),
+) -> None:
+    """Train all four autoencoders on small digits and write a page about them.
+
+    It takes less than two minutes without a GPU, and no download.
+
+    For example:
+
+        narrows demo --out narrows-demo
+    """
+    from narrows.report import demo as page
+
+    print(page.run(out, console=printing.stderr_console()))

@@ -1,0 +1,158 @@
+"""`narrows fit-denoiser` and `narrows denoise`: train a denoiser, and clean noisy examples or photos of any size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from narrows.cli import inputs, outputs
+from narrows.cli.app import TRAIN, USE, Data, Model, OutOrFolder, Seed, app, say
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from narrows.estimators import Estimator
+
+
+@app.command(rich_help_panel=TRAIN)
+def fit_denoiser(
+    photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="A folder of photos.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="MODEL", help="The folder for the model.", show_default=False)
+    ],
+    clean: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Clean partners of PHOTOS, which are noisy.", show_default="none"),
+    ] = None,
+    method: Annotated[
+        str, typer.Option(help="What PHOTOS are: clean; or noisy without partners, recorrupt or blind_spot.")
+    ] = "clean",
+    max_time: Annotated[
+        str | None, typer.Option(metavar="TIME", help="90s, 5m or 1.5h, at most.", show_default="no limit")
+    ] = None,
+    max_epochs: Annotated[
+        int | None, typer.Option(help="Passes over the photos, at most.", show_default="4,000 steps")
+    ] = None,
+    random_state: Annotated[int, typer.Option("--seed", help="Of everything random.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew over what is in MODEL.")] = False,
+) -> None:
+    """Train a denoiser for photos of any size and any level of noise.
+
+    It learns from clean PHOTOS, to which it adds noise itself; from noisy
+    ones with --clean; or from noisy ones alone with --method recorrupt
+    (noise that is nearly Gaussian) or blind_spot (any noise that is
+    independent between pixels, with coarser results). `narrows denoise`
+    applies it. A training that was interrupted goes on where it stood.
+
+    For example:
+
+        narrows fit-denoiser photos/ --max-time 30m -o cleaner
+
+        narrows fit-denoiser scans/ --method recorrupt -o cleaner
+    """
+    from narrows.tasks import PhotoDenoiser
+
+    inputs.prepare_folder(out, resume=inputs.checkpoint_path(out).exists() and not overwrite, overwrite=overwrite)
+    model = PhotoDenoiser(
+        method,
+        max_time=None if max_time is None else inputs.parse_duration(max_time),
+        max_epochs="auto" if max_epochs is None else max_epochs,
+        checkpoint=out,
+        random_state=random_state,
+        verbose=1,
+    )
+    model.fit(photos, clean).save(out)
+    say(f"{out}: a denoiser for {'grey' if model.channels_ == 1 else 'colour'} photos")
+
+
+@app.command(rich_help_panel=USE)
+def denoise(
+    model: Model,
+    data: Data,
+    out: OutOrFolder,
+    noise: Annotated[
+        float | None,
+        typer.Option(
+            help="First add the model's kind of noise at this level, to clean DATA as a trial.", metavar="LEVEL"
+        ),
+    ] = None,
+    seed: Seed = None,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Average over eight flips and turns; for models of fit-denoiser.")
+    ] = False,
+) -> None:
+    """Clean noisy DATA with a denoising model (recipe dae, or fit-denoiser).
+
+    A .png shows each noisy example above the clean one; a folder gets one
+    picture for each, under the names of DATA's files. DATA is taken as it
+    is: --noise is for trying a model out on data that is clean.
+
+    A model of fit-denoiser cleans photos of any size: those of a folder
+    and its sub-folders, each of which keeps its format, mode and metadata,
+    or one in a .npy file, which may be larger than memory.
+
+    For example:
+
+        narrows denoise cleaner scans/ -o cleaned/
+
+        narrows denoise cleaner digits --noise 0.3 -o trial.png
+    """
+    outputs.check_path(out, outputs.EXAMPLES, folder=True)
+    if _is_photo_denoiser(model):
+        _denoise_photos(model, data, out, noise=noise, ensemble=ensemble)
+        return
+    fitted = inputs.open_model(model)
+    outputs.check_pictures(out, fitted)
+    _check_denoiser(fitted, ensemble)
+    if noise is None and out.suffix.lower() in outputs.ARRAYS:
+        outputs.write_stream(out, fitted, inputs.open_source(data, "test", fitted), "denoise")
+        return
+    loaded = inputs.read_dataset(data, "test", fitted)
+    clean, compared = _denoise_examples(fitted, loaded.X, noise, seed)
+    outputs.write_examples(out, clean, fitted, loaded, compared)
+
+
+def _denoise_photos(model: Path, data: str, out: Path, *, noise: float | None, ensemble: bool) -> None:
+    """Clean photos with a model of fit-denoiser."""
+    if noise is not None:
+        raise ValueError("--noise is for models of the recipe dae. Leave it out.")
+    from narrows.tasks import PhotoDenoiser
+
+    written = PhotoDenoiser.load(model).denoise_files(data, out, ensemble=ensemble)
+    say(f"{out}: {len(written):,} photo{'s' if len(written) > 1 else ''}")
+
+
+def _is_photo_denoiser(model: Path) -> bool:
+    """Return True if the model in that folder was made by fit-denoiser."""
+    from narrows import storage
+
+    with inputs.note_unfinished(model):
+        return bool(storage.describe(model)["recipe"] == inputs.PHOTOS)
+
+
+def _check_denoiser(model: Estimator, ensemble: bool) -> None:
+    if ensemble:
+        raise ValueError("--ensemble is for models of fit-denoiser. Leave it out.")
+    if model.recipe.name != "dae":
+        raise ValueError(f"denoise needs a model of the recipe dae. This one is {model.recipe.name}; try reconstruct.")
+
+
+def _denoise_examples(
+    model: Estimator, X: np.ndarray, noise: float | None, seed: int | None
+) -> tuple[Any, dict[str, Any]]:
+    """Return X cleaned, and the rows of a picture that compares. With a level of `noise`, add that noise to X first."""
+    from narrows import corruptions
+    from narrows.estimators.signature import as_seed
+    from narrows.training import RandomStream
+    from narrows.types import Batch
+
+    if noise is None:
+        clean = model.reconstruct(X)
+        return clean, {"noisy": X, "clean": clean}
+    rows = model.prepared(X)
+    with RandomStream(as_seed(seed), rows.device, is_global=False).use():
+        noisy = corruptions.noise(model.noise, noise)(Batch(rows, rows)).x
+    clean = model.schema_.restore(model.applied(model.model_.reconstruct, noisy))
+    return clean, {"original": X, "noisy": model.schema_.restore(noisy), "clean": clean}

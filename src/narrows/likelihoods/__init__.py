@@ -1,0 +1,19 @@
+"""Likelihoods: log p(x | z), one file a kind of data."""
+
+from narrows.likelihoods.base import Likelihood
+from narrows.likelihoods.bernoulli import Bernoulli, ContinuousBernoulli
+from narrows.likelihoods.counts import NegativeBinomial, Poisson
+from narrows.likelihoods.gaussian import Gaussian, HeteroscedasticGaussian
+from narrows.likelihoods.registry import LIKELIHOODS, choose
+
+__all__ = [
+    "LIKELIHOODS",
+    "Bernoulli",
+    "ContinuousBernoulli",
+    "Gaussian",
+    "HeteroscedasticGaussian",
+    "Likelihood",
+    "NegativeBinomial",
+    "Poisson",
+    "choose",
+]

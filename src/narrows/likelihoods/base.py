@@ -1,0 +1,93 @@
+"""The interface of every likelihood: log p(x | z), given the decoder's output for each entry.
+
+Every likelihood is normalised over its support, in nats for one entry; `score` sums over the entries of an example. The
+decoder gives unbounded numbers for each entry (`n_params`, most often one), from which the likelihood makes its
+parameters.
+
+Symbols: o, the decoder's output (`params`, B x params_shape); m, the mean; x, the observed entries (B x shape).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from narrows.data import Support
+from narrows.renamed import Renamed, take_old_names
+
+
+class Likelihood(nn.Module, ABC):
+    """Abstract: a distribution for each entry.
+
+    Attributes
+    ----------
+    name : the key in `LIKELIHOODS`, by which users choose it.
+    support : the values that it can score, for messages.
+    required_support : the support that the data must have for it ("unit" or "count"); None where any scale will do.
+    n_params : numbers that the decoder gives for each entry.
+    mean_function : name of the function from the decoder's number to the mean, for scripts that decode without torch:
+        "identity", "sigmoid", "exp" or "continuous_bernoulli"; None where it is none of these.
+    """
+
+    name: str
+    support: str
+    required_support: Support | None = None
+    n_params: int = 1
+    mean_function: str | None = None
+
+    def params_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the decoder's output for examples of `shape`: one parameter after the other along the first axis."""
+        return (self.n_params * shape[0], *shape[1:])
+
+    unmean = Renamed("inverse_mean")
+    needs = Renamed("required_support")
+    observe = Renamed("update_scale")
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        take_old_names(cls, Likelihood)
+
+    @abstractmethod
+    def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
+        """Return the nats of each entry or column (B x ...)."""
+
+    @abstractmethod
+    def mean(self, params: Tensor) -> Tensor:
+        """Return the expectation of each entry (B x shape), on the scale of `x`."""
+
+    @abstractmethod
+    def sample(self, params: Tensor) -> Tensor:
+        """Draw each entry (B x shape)."""
+
+    @abstractmethod
+    def inverse_mean(self, m: Tensor) -> Tensor:
+        """Return the decoder's output whose mean is `m` (one number a column or channel), where decoders start.
+
+        The result has `n_params` numbers for each of them, one parameter after the other. It is finite for an `m` at
+        the end of the range, too.
+        """
+
+    @abstractmethod
+    def contains(self, x: Tensor) -> Tensor:
+        """Return a mask of the entries that lie in the support (booleans, the shape of `x`)."""
+
+    def update_scale(self, params: Tensor, x: Tensor, weight: Tensor | None = None) -> None:
+        """Update parameters without a gradient. Called with each training batch before it is scored; see `score`."""
+        return
+
+    def score(self, params: Tensor, x: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return log p(x | z) in nats, one value for each example (B), summed over its entries.
+
+        Parameters
+        ----------
+        params : B x params_shape.
+        x : B x shape.
+        weight : weight of each entry (B x shape), 0 where it is missing; None for 1.
+        """
+        nats = self.log_prob(params.to(torch.promote_types(params.dtype, torch.float32)), x)
+        if weight is not None:
+            nats = nats * weight
+        return nats.sum(tuple(range(1, nats.dim())))  # not flattened: images may lie channels-last

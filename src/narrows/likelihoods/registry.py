@@ -1,0 +1,47 @@
+"""Likelihoods by name, and the choice of one for given data."""
+
+from __future__ import annotations
+
+from narrows.data import Schema
+from narrows.likelihoods.base import Likelihood
+from narrows.likelihoods.bernoulli import Bernoulli, ContinuousBernoulli
+from narrows.likelihoods.counts import NegativeBinomial, Poisson
+from narrows.likelihoods.gaussian import Gaussian, HeteroscedasticGaussian
+from narrows.params import did_you_mean
+
+LIKELIHOODS: dict[str, type[Likelihood]] = {
+    c.name: c for c in (Bernoulli, ContinuousBernoulli, Gaussian, HeteroscedasticGaussian, Poisson, NegativeBinomial)
+}
+
+
+def choose(name: str, schema: Schema) -> tuple[Likelihood, str]:
+    """Return the likelihood called `name`, or for "auto" the one that fits the data, and the reason.
+
+    Parameters
+    ----------
+    name : a key of `LIKELIHOODS`, or "auto".
+    schema : description of the data.
+
+    Raises
+    ------
+    ValueError
+        If `name` is unknown.
+    """
+    if name != "auto":
+        if name not in LIKELIHOODS:
+            raise ValueError(f"Unknown likelihood {name!r}. {did_you_mean(name, [*LIKELIHOODS, 'auto'])}")
+        return _build(name, schema), "as asked"
+    if schema.support == "binary":
+        return _build("bernoulli", schema), "the values are 0 and 1"
+    if schema.support == "count":
+        return _build("negative_binomial", schema), "the values are counts, at least half of them 0"
+    if schema.support == "real":
+        return _build("gaussian", schema), "the values are real numbers"
+    return _build("gaussian", schema), "the values lie in [0, 1], to which the mean is bound; minimises squared error"
+
+
+def _build(name: str, schema: Schema) -> Likelihood:
+    bounded = schema.support in ("unit", "binary")
+    if name == "gaussian":
+        return Gaussian(bounded)
+    return HeteroscedasticGaussian(bounded) if name == "heteroscedastic" else LIKELIHOODS[name]()
