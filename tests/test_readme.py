@@ -1,4 +1,4 @@
-"""The README's Python code runs, from the first block to the last, in a folder of its own."""
+"""The README's Python code runs, from the first block to the last, in an empty folder."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ BLOCK = re.compile(r"^```python[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def blocks() -> list[tuple[int, str]]:
-    """(line number, code) of every Python block."""
+    """Return (line number, code) of every Python block."""
     if not README.exists():
         return []
     text = README.read_text(encoding="utf-8")
@@ -22,5 +22,5 @@ def test_the_readmes_code_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "__main__"}
     for line, code in blocks():
-        # blank lines before it give each statement the README's own line number in a traceback
+        # with blank lines before it, a traceback shows the line numbers of the README
         exec(compile("\n" * (line - 1) + code, str(README), "exec"), names)
