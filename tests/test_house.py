@@ -117,6 +117,35 @@ def n_code_lines(node: ast.FunctionDef | ast.AsyncFunctionDef, text: str) -> int
     return sum(1 for n in numbers if lines[n - 1].strip() and not lines[n - 1].strip().startswith("#"))
 
 
+def test_no_module_of_narrows_is_imported_by_its_name_in_a_string():
+    """The layer check is blind to such imports; `narrows/__init__.py` may, because it is no layer."""
+    assert {name(path) for path in FILES if path != SOURCE / "__init__.py" and imports_by_name(path)} == set()
+
+
+def test_an_import_by_name_is_noticed(tmp_path):
+    for line in (
+        'importlib.import_module("narrows.studio")',
+        '__import__("narrows.plots")',
+        'import_module(f"narrows.{layer}")',
+        'import_module(name=".plots", package="narrows")',
+    ):
+        path = tmp_path / "module.py"
+        path.write_text(line, encoding="utf-8")
+        assert imports_by_name(path), line
+    path.write_text('importlib.import_module(library); importlib.import_module("pandas")', encoding="utf-8")
+    assert not imports_by_name(path)
+
+
+def imports_by_name(path: Path) -> bool:
+    """True if a file imports a module of narrows by a string, whole or in parts."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__"):
+            strings = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+            if any(string.split(".")[0] == "narrows" for string in strings):
+                return True
+    return False
+
+
 def test_only_a_part_itself_asks_of_which_kind_it_is():
     assert {name(path): n for path in FILES if (n := n_questions(path)) > 0} == {}
 

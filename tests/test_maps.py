@@ -11,7 +11,7 @@ import narrows
 from narrows.batch_sharding import Shard, split_batch
 from narrows.data import Rows, infer
 from narrows.data import neighbors as search
-from narrows.data.neighbors import nearest_rows, principal_axes
+from narrows.data.neighbors import leading_axes, nearest_rows
 from narrows.objectives import NeighborEmbedding, WeightedObjective
 from narrows.recipes import RECIPES
 from narrows.types import Batch
@@ -156,7 +156,7 @@ class TestNeighbours:
         rng = np.random.default_rng(0)
         X = torch.from_numpy(rng.normal(size=(200, 5)) @ rng.normal(size=(5, d)) + 3)
         torch.manual_seed(0)
-        mean, axes = principal_axes(X)
+        mean, axes = leading_axes(X)
         torch.testing.assert_close(mean, X.mean(0))
         torch.testing.assert_close(axes.T @ axes, torch.eye(axes.shape[1], dtype=X.dtype), atol=1e-6, rtol=0)
         torch.testing.assert_close((X - mean) @ axes @ axes.T, X - mean, atol=1e-6, rtol=1e-6)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from narrows import extensions
 from narrows.version import __version__
 
 _HOME = {
@@ -38,6 +39,15 @@ if TYPE_CHECKING:
     from narrows.report import write_report
     from narrows.tasks.loading import load
     from narrows.tasks.sweep import sweep
+
+
+def _studio() -> Any:
+    from narrows.studio.notebook import Studio
+
+    return Studio
+
+
+extensions.provide("studio", _studio)
 
 
 def __getattr__(name: str) -> Any:

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
-from narrows.data.labels import read_labels
+from narrows.data.labels import check_labels, read_labels
 
 
 @pytest.mark.parametrize("n", [3, None])
@@ -67,3 +68,25 @@ def test_files_that_hold_no_labels(tmp_path):
         read_labels(tmp_path / "o.npy")
     with pytest.raises(FileNotFoundError):
         read_labels(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("y", "labels"),
+    [
+        ([1, 2], [1, 2]),
+        (np.array([[1.5], [2.0]]), [1.5, 2.0]),
+        (torch.tensor([3, 4]), [3, 4]),
+        (np.array(["a", "b"], dtype=object), ["a", "b"]),
+        (np.array(["a", None], dtype=object), ["a", None]),
+    ],
+)
+def test_labels_in_memory(y, labels):
+    checked = check_labels(y, 2, "fit")
+    assert checked.tolist() == labels
+    assert (checked.dtype.kind == "O") == (None in labels)
+
+
+@pytest.mark.parametrize("y", [[1], [1, 2, 3], 1, np.eye(2), []])
+def test_labels_in_memory_of_another_number(y):
+    with pytest.raises(ValueError, match=r"y passed to fit must hold one number for each of 2 examples.*\. Pass y="):
+        check_labels(y, 2, "fit", "number", " Pass y=.")

@@ -155,7 +155,7 @@ def test_scores_that_are_known_are_not_found_again(
 
 def test_labels_must_fit(models: dict[str, Any], data: dict[str, Any]):
     X, model = data["X"][:50], models["ae"]
-    with pytest.raises(ValueError, match=r"one label for each of 50 examples, shape \(50,\). Got the shape \(49,\)"):
+    with pytest.raises(ValueError, match=r"one label for each of 50 examples, shape \(50,\). Got shape \(49,\)"):
         narrows.evaluate(model, X, np.arange(49))
     with pytest.raises(ValueError, match=r"Training examples are passed by name: train=X"):
         narrows.evaluate(model, X, X)

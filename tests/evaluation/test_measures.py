@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ import narrows
 from narrows.bottlenecks import Gaussian
 from narrows.evaluation import calibration, labels, likelihood, manifold, reconstruction, samples, sparsity
 from narrows.evaluation.features import Space
+from narrows.evaluation.inspection import Inspection
 from narrows.evaluation.intervals import Resamples, jackknife
-from narrows.evaluation.subjects import OfModel, Scene
+from narrows.evaluation.subjects import Comparison, ModelSubject
 
 close = {"rtol": 1e-6, "atol": 0}
 
@@ -150,15 +152,11 @@ def test_active_components(models: dict[str, Any], data: dict[str, Any]):
 def test_many_components_are_summed_up():
     bottleneck, h = Gaussian(20), torch.randn(30, 40)
 
-    class One(OfModel):
-        def __init__(self) -> None:
-            self.scene = Scene(None, h, None)  # type: ignore[arg-type]
-            self.estimator = type("E", (), {"model_": type("M", (), {"order": torch.arange(20)})})
-            self.h = h
-
-        kl_per_component = bottleneck.kl_per_component(h)
-
-    found = likelihood.kl_per_component(One())
+    inspection: Any = SimpleNamespace(
+        kl_per_component=bottleneck.kl_per_component(h),
+        model=SimpleNamespace(model_=SimpleNamespace(order=torch.arange(20))),
+    )
+    found = likelihood.kl_per_component(ModelSubject(inspection, Comparison(inspection)))
     assert list(found) == [*(f"kl_{i}" for i in range(16)), "kl_rest"]
     total = sum(estimate.value for estimate in found.values())
     assert total == pytest.approx(float(bottleneck.kl_per_component(h).sum(1).double().mean()), rel=1e-6)
@@ -243,11 +241,8 @@ def test_sparsity_by_counting(models: dict[str, Any], data: dict[str, Any]):
     assert found["l0"] == pytest.approx(sum(counts) / len(z), rel=1e-9)
     assert found["dead_fraction"] == pytest.approx(sum(c == 0 for c in counts) / len(counts), rel=1e-9)
     assert found["density"] == pytest.approx(np.median([c / len(z) for c in counts if c]), rel=1e-9)
-    assert sparsity.active(OfModel(models["sae"], scene_of(models["sae"], data["X"]))).sum() == sum(counts)
-
-
-def scene_of(model: Any, X: np.ndarray) -> Scene:
-    return Scene(X, model.prepared(X), model.schema_)
+    inspection = Inspection(models["sae"], data["X"])
+    assert sparsity.active(ModelSubject(inspection, Comparison(inspection))).sum() == sum(counts)
 
 
 # New examples
@@ -296,8 +291,8 @@ def test_reach_by_counting(rng: np.random.Generator):
 def test_told_apart_as_well_as_can_be(rng: np.random.Generator):
     """Of N(0, 1) and N(d, 1) no classifier knows more than a share F(d / 2); of the same, a half."""
     a, b = rng.normal(size=(2, 3000, 1))
-    assert samples.told_apart(a, b, 0).mean() == pytest.approx(0.5, abs=0.03)
-    assert samples.told_apart(a, b + 2, 0).mean() == pytest.approx(stats.norm.cdf(1), abs=0.02)
+    assert samples.classify_sets(a, b, 0).mean() == pytest.approx(0.5, abs=0.03)
+    assert samples.classify_sets(a, b + 2, 0).mean() == pytest.approx(stats.norm.cdf(1), abs=0.02)
 
 
 def test_space_is_always_the_same(digits: np.ndarray):

@@ -9,7 +9,8 @@ import pytest
 from sklearn.decomposition import PCA
 
 import narrows
-from narrows.plots import Plots, drawing, picks, style
+from narrows.evaluation.inspection import Inspection
+from narrows.plots import Plots, content, drawing, style
 
 TINY = {"hidden": (32,), "max_epochs": 4, "random_state": 0, "device": "cpu", "precision": "float32"}
 COLUMNS = ["height", "weight", "age", "pulse", "sleep", "income"]
@@ -67,7 +68,7 @@ def test_every_model_has_its_pictures(models, name):
     model, X = models[name]
     plot = Plots(model, style.own_axes)
     drawn = [plot.curves(), plot.reconstructions(X), plot.map(X), plot.dials(X[:1])]
-    if picks.can_sample(model):
+    if Inspection(model).can_sample:
         drawn += [plot.samples(), plot.samples(X=X), plot.dials()]
     else:
         drawn.append(plot.units(X))
@@ -111,7 +112,7 @@ def test_two_components_are_the_map_and_more_are_projected(models):
     expected, points = pca.transform(codes), np.asarray(ax.collections[0].get_offsets())
     assert np.allclose(np.abs(points), np.abs(expected), atol=1e-6)
     assert f"{pca.explained_variance_ratio_[0]:.0%}" in ax.get_xlabel()
-    plane = picks.plane(codes)
+    plane = Inspection(model, X).plane
     assert np.allclose((codes[:3] - plane.mean) @ plane.directions.T, plane.places[:3])
 
 
@@ -157,14 +158,14 @@ def test_best_typical_and_worst(models):
     model, X = models["vae"]
     out = np.asarray(model.reconstruct(X))
     error = np.square(out - X).mean((1, 2))
-    found = picks.rebuilt(model, X)
-    assert np.allclose(found.error, error, atol=1e-6)
-    chosen = picks.best_typical_worst(found.error, 4)
-    order = np.argsort(found.error, kind="stable")
+    errors = Inspection(model, X).errors
+    assert np.allclose(errors, error, atol=1e-6)
+    chosen = content.best_typical_worst(errors, 4)
+    order = np.argsort(errors, kind="stable")
     assert set(chosen[:4]) == set(order[:4])
     assert set(chosen[-4:]) == set(order[-4:])
     assert abs(np.median(error) - error[chosen[4:8]].mean()) < error.std()
-    assert len(picks.best_typical_worst(np.array([3.0, 1.0]), 4)) <= 3
+    assert len(content.best_typical_worst(np.array([3.0, 1.0]), 4)) <= 3
 
 
 def test_dials_come_in_the_order_of_what_they_carry(models):
@@ -173,7 +174,7 @@ def test_dials_come_in_the_order_of_what_they_carry(models):
     assert [t.get_text()[0] for t in ax.get_yticklabels()] == ["0", "1", "2"]
     assert all("nats" in t.get_text() for t in ax.get_yticklabels())
     model, X = models["ae"]
-    order, _ = picks.dial_order(model, 5)
+    order, _ = content.dial_labels(Inspection(model), 5)
     assert order == np.argsort(-model.code_std_).tolist()
     turned = Plots(model).turned(X[0], [1], 5, 2.0)
     assert np.allclose(turned[0, :, 0], model.traverse(X[:1], components=[1], n_steps=5, span=2.0)[0], atol=1e-6)
@@ -190,21 +191,22 @@ def test_columns_have_their_names(models):
 def test_bars_are_the_values(models):
     model, X = models["table"]
     ax = Plots(model, style.own_axes).reconstructions(X)
-    found = picks.rebuilt(model, X)
-    best = picks.best_typical_worst(found.error, 1)[0]
+    inspection = Inspection(model, X)
+    best = content.best_typical_worst(inspection.errors, 1)[0]
     heights = np.array([bar.get_height() for bar in ax.patches[: len(COLUMNS)]])
-    assert np.corrcoef(heights, found.rows[best])[0, 1] > 0.999999
+    assert np.corrcoef(heights, inspection.rows[best])[0, 1] > 0.999999
 
 
 def test_units_are_the_busiest(models):
     model, X = models["sae"]
     active = model.active_units(X)
-    found = picks.units(model, X, 5, 4)
-    assert np.array_equal(found.rate, active.rate)
-    assert found.order[0] == active.rate.argmax()
-    assert np.array_equal(found.best[0], model.top_examples(X, int(found.order[0]), 4))
+    inspection = Inspection(model, X)
+    assert np.array_equal(inspection.units.rate, active.rate)
+    busiest = int(inspection.units.order[0])
+    assert busiest == active.rate.argmax()
+    assert np.array_equal(inspection.top_rows(busiest, 4), model.top_examples(X, busiest, 4))
     ax = Plots(model, style.own_axes).units(X, n_units=5)
-    assert ax.get_yticklabels()[0].get_text().startswith(f"unit {found.order[0]}, ")
+    assert ax.get_yticklabels()[0].get_text().startswith(f"unit {busiest}, ")
 
 
 def test_samples_follow_the_seed(models):
@@ -222,7 +224,7 @@ def test_samples_follow_the_seed(models):
         (
             "vae",
             lambda p, X: p.map(X, [1, 2]),
-            r"plot.map needs one label for each of 300 examples. Got y of shape",
+            r"y passed to plot.map must hold one label for each of 300 examples, shape \(300,\). Got shape \(2,\)",
         ),
         ("vae", lambda p, X: p.reconstructions(X, 0), r"The `n` parameter of plot.reconstructions must be an int"),
         ("vae", lambda p, X: p.map(X[:, :4]), r"the model was fitted on shape \(8, 8\)"),

@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 import narrows
 from narrows.cli import app
-from narrows.plots import picks
+from narrows.evaluation.inspection import Inspection
 from narrows.report import atlas, page, write_report
+from narrows.report.display import Display
 from narrows.report.records import findings
-from narrows.report.sampling import sampled
+from narrows.report.sampling import draw_sample
 from narrows.report.sections import where_strange
-from narrows.report.subject import Subject
 
 TINY = {"hidden": (32,), "max_epochs": 3, "random_state": 0, "device": "cpu", "precision": "float32"}
 COLUMNS = ["height", "weight", "age", "pulse", "sleep", "income"]
@@ -144,7 +144,7 @@ def test_the_map_holds_the_codes_the_labels_and_the_decoder(pages):
     margin = map_["margin"]
     unit = (places - margin) / (np.array([640, 520]) - 2 * margin)
     plane = np.array([left, top]) + unit * (np.array([right, bottom]) - np.array([left, top]))
-    expected = picks.plane(np.asarray(model.transform(X))).places
+    expected = Inspection(model, X).plane.places
     inside = ((unit > 0) & (unit < 1)).all(1)
     assert inside.mean() > 0.9
     assert np.allclose(plane[inside], expected[inside], atol=0.01 * np.ptp(expected))
@@ -170,9 +170,9 @@ def test_outliers_have_their_reasons(frame):
     X = frame.copy()
     model = narrows.VAE(2, **TINY).fit(X)
     X.iloc[7, 3] += 40
-    subject = Subject(model, X)
-    assert int(np.argmin(subject.scores)) == 7
-    (first, *_) = subject.reasons(7)
+    display = Display(model, X)
+    assert int(np.argmin(display.inspection.scores)) == 7
+    (first, *_) = display.reasons(7)
     assert first.startswith(f"pulse is {X.iloc[7, 3]:.1f}, where ")
     expected = model.reconstruct(X).iloc[7, 3]
     assert f"where {expected:.3g}"[:9] in first.replace("−", "-")
@@ -182,14 +182,14 @@ def test_a_spoiled_corner_of_a_picture_is_found(images):
     model = narrows.AE(2, **TINY).fit(images)
     X = images.copy()
     X[3, -2:, -2:] = 1
-    words = where_strange(Subject(model, X), 3)
+    words = where_strange(Display(model, X), 3)
     assert words.startswith("more than expected at the bottom right")
 
 
 def test_the_diagnosis_says_what_is_not_well(images):
     model = narrows.VAE(3, beta=50.0, **TINY).fit(images)
-    subject = Subject(model, images)
-    found = findings(subject, narrows.evaluate(model, images, verbose=0))
+    display = Display(model, images)
+    found = findings(display, narrows.evaluate(model, images, verbose=0))
     assert any(not well and "carry nothing" in words for well, words in found)
     assert any(not well and "worse than PCA" in words for well, words in found)
 
@@ -224,28 +224,28 @@ def test_samples_of_every_kind_of_source_hold_the_same_rows(pages, tmp_path, fra
     model, X, _ = pages["table"]
     np.save(tmp_path / "x.npy", X.to_numpy())
     y = np.arange(200)
-    from_file = sampled(model, tmp_path / "x.npy", y, 50, 0)
-    from_frame = sampled(model, X, y, 50, 0)
+    from_file = draw_sample(model, tmp_path / "x.npy", y, 50, 0)
+    from_frame = draw_sample(model, X, y, 50, 0)
     assert np.array_equal(from_file.X, from_frame.X.to_numpy())
-    assert np.array_equal(from_file.y, from_file.chosen)
+    assert np.array_equal(from_file.y, from_file.rows)
     blocks = iter([X.to_numpy()[:77], X.to_numpy()[77:]])
-    from_iterator = sampled(model, blocks, y, 50, 0)
+    from_iterator = draw_sample(model, blocks, y, 50, 0)
     assert from_iterator.n == 200
-    assert np.array_equal(from_iterator.X, X.to_numpy()[from_iterator.chosen])
-    assert np.array_equal(from_iterator.y, from_iterator.chosen)
+    assert np.array_equal(from_iterator.X, X.to_numpy()[from_iterator.rows])
+    assert np.array_equal(from_iterator.y, from_iterator.rows)
 
 
 def test_a_stream_is_sampled_evenly(pages):
     model, X, _ = pages["table"]
-    chosen = np.concatenate([sampled(model, iter([X.to_numpy()] * 5), None, 20, seed).chosen for seed in range(60)])
+    chosen = np.concatenate([draw_sample(model, iter([X.to_numpy()] * 5), None, 20, seed).rows for seed in range(60)])
     counts = np.histogram(chosen, 5, (0, 1000))[0]
     assert np.abs(counts - 240).max() < 5 * np.sqrt(240)
 
 
 def test_a_large_map_shows_some(monkeypatch, images):
     monkeypatch.setattr(atlas, "_MOST_SPOTS", 50)
-    subject = Subject(narrows.AE(2, **TINY).fit(images), images)
-    assert "50 of 150 are shown" in atlas.latent_map(subject).body
+    display = Display(narrows.AE(2, **TINY).fit(images), images)
+    assert "50 of 150 are shown" in atlas.latent_map(display).body
 
 
 # ------------------------------------------------------------------------------------------------- bad input
@@ -254,7 +254,7 @@ def test_a_large_map_shows_some(monkeypatch, images):
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ({"y": [1, 2]}, ValueError, r"write_report needs one label for each of 150 examples. Got y of shape \(2,\)"),
+        ({"y": [1, 2]}, ValueError, r"write_report must hold one label for each of 150 examples, .* Got shape \(2,\)"),
         ({"X": "empty"}, ValueError, "X passed to write_report holds no examples"),
         ({"X": "other"}, ValueError, r"has examples of shape \(4, 4\)|at least 8 x 8|the model was fitted on shape"),
         ({"X": "nothing.npy"}, FileNotFoundError, "nothing.npy"),

@@ -58,7 +58,7 @@ def test_without_examples_there_are_dials_alone(models):
 
 
 def test_what_does_not_fit_is_refused(models, digits):
-    with pytest.raises(ValueError, match="one label for each of the 5 examples"):
+    with pytest.raises(ValueError, match="one label for each of 5 examples"):
         load(models["vae"]).studio(digits[:5], [1, 2, 3, 4])
     with pytest.raises(ValueError, match="examples of shape"):
         load(models["vae"]).studio(np.zeros((5, 9, 9)))

@@ -124,7 +124,7 @@ def test_mistakes_are_said_in_a_line(models, tmp_path, monkeypatch):
     assert "There is no file or folder" in fails(models["vae"], tmp_path / "nothing.npy")
     X = np.random.default_rng(0).normal(size=(60, 3))
     OutlierDetector(max_iter=20, random_state=0).fit(X).save(tmp_path / "detector")
-    assert "is of another kind, 'outliers'" in fails(tmp_path / "detector")
+    assert "is of another kind: OutlierDetector" in fails(tmp_path / "detector")
     np.save(tmp_path / "X.npy", np.zeros((5, 9, 9)))
     assert "examples of shape (9, 9), but the model was fitted on shape (8, 8)" in fails(
         models["vae"], tmp_path / "X.npy"

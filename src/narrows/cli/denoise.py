@@ -126,10 +126,10 @@ def _denoise_photos(model: Path, data: str, out: Path, *, noise: float | None, e
 
 def _is_photo_denoiser(model: Path) -> bool:
     """Return True if the model in that folder was made by fit-denoiser."""
-    from narrows import storage
+    from narrows.tasks.loading import PhotoDenoiser, saved_class
 
     with inputs.note_unfinished(model):
-        return bool(storage.describe(model)["recipe"] == inputs.PHOTOS)
+        return saved_class(model) is PhotoDenoiser
 
 
 def _check_denoiser(model: Estimator, ensemble: bool) -> None:

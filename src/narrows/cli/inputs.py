@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
 CHECKPOINT = "checkpoint.safetensors"  # `narrows.training.checkpoint.NAME`, without the import of torch
 LOG = "log.jsonl"  # `narrows.training.tracking.LOG`
-OUTLIERS, PHOTOS = "outliers", "photo_denoiser"  # recipes of `narrows.tasks`, without the import of torch
-# for each of them the command that makes it and the command that uses it
-OTHERS = {OUTLIERS: ("fit-outliers", "score"), PHOTOS: ("fit-denoiser", "denoise")}
+# for models that are no estimators, the command that makes one and the command that uses it
+_COMMANDS = {"OutlierDetector": ("fit-outliers", "score"), "PhotoDenoiser": ("fit-denoiser", "denoise")}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -116,13 +115,13 @@ def parse_parameters(cls: type[Estimator], assignments: Sequence[str], options: 
 
 def open_model(folder: Path, *, needs_code: bool = False) -> Estimator:
     """Load the fitted model in `folder`. With `needs_code` it must have a narrow code."""
-    from narrows import storage
     from narrows.estimators import load
+    from narrows.tasks.loading import saved_class
 
     with note_unfinished(folder):
-        recipe = storage.describe(folder)["recipe"]
-        if recipe in OTHERS:
-            made, used = OTHERS[recipe]
+        kind = saved_class(folder).__name__
+        if kind in _COMMANDS:
+            made, used = _COMMANDS[kind]
             raise ValueError(f"The model in {folder} is of `narrows {made}`, and for `narrows {used}` alone.")
         model = load(folder)
     if needs_code and not model.model_.has_code:

@@ -109,9 +109,10 @@ def choose_dials(model: Estimator, n_max: int) -> tuple[list[int], list[str]]:
     """Return at most `n_max` components in the order of what they carry, and a label for each."""
     if n_max < 1:
         raise ValueError(f"--dials must be at least 1. Got {n_max}.")
-    from narrows.plots import picks
+    from narrows.evaluation.inspection import Inspection
+    from narrows.plots.content import dial_labels
 
-    return picks.dial_order(model, n_max)
+    return dial_labels(Inspection(model), n_max)
 
 
 def _write_sheet(

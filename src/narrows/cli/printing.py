@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from narrows.cli.app import say
-from narrows.cli.inputs import OTHERS, OUTLIERS, note_unfinished
+from narrows.cli.inputs import note_unfinished
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,11 +65,12 @@ def describe_model(folder: Path) -> dict[str, Any]:
     """Return the contents of recipe.json in `folder`, with the parameters that differ from the defaults."""
     from narrows import storage
     from narrows.data import Schema
+    from narrows.tasks.loading import KINDS, OutlierDetector
 
     with note_unfinished(folder):
         recipe = storage.describe(folder)
     fitted, declared, history = recipe["fitted"], _parameters_of(recipe["recipe"]), recipe["fitted"].get("history_")
-    if recipe["recipe"] == OUTLIERS:
+    if KINDS.get(recipe["recipe"]) is OutlierDetector:
         data, unit = f"{fitted['n_features_in_']} numbers a row", "steps"
         report = [
             f"threshold = {fitted['offset_']:.4g}: as of contamination",
@@ -101,12 +102,9 @@ def _parameters_of(recipe: str) -> dict[str, Parameter]:
     """Return the declared parameters of the model class of a recipe."""
     from narrows.estimators import estimator
     from narrows.params import parameters
+    from narrows.tasks.loading import KINDS
 
-    if recipe not in OTHERS:
-        return estimator(recipe).parameters()
-    from narrows import tasks
-
-    return parameters((tasks.OutlierDetector if recipe == OUTLIERS else tasks.PhotoDenoiser).__init__)
+    return parameters(KINDS[recipe].__init__) if recipe in KINDS else estimator(recipe).parameters()
 
 
 def show_info(about: dict[str, Any], *, json: bool) -> None:

@@ -105,15 +105,11 @@ def _match_columns(fitted: Any, loaded: Loaded) -> tuple[Any, list[str] | None]:
 
 def _open_model(folder: Path) -> Any:
     """Load the detector or the model in `folder`."""
-    from narrows import storage
+    from narrows.tasks.loading import OutlierDetector, saved_class
 
     with inputs.note_unfinished(folder):
-        recipe = storage.describe(folder)["recipe"]
-    if recipe != inputs.OUTLIERS:
-        return inputs.open_model(folder)
-    from narrows.tasks import OutlierDetector
-
-    return OutlierDetector.load(folder)
+        kind = saved_class(folder)
+    return OutlierDetector.load(folder) if kind is OutlierDetector else inputs.open_model(folder)
 
 
 def _write_table(out: Path, result: Reasons) -> None:

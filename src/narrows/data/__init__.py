@@ -12,9 +12,10 @@ from narrows.data.arrays import (
     subsample_evenly,
     take_rows,
 )
+from narrows.data.axes import PrincipalAxes, principal_axes
 from narrows.data.examples import Examples
 from narrows.data.infer import infer
-from narrows.data.neighbors import principal_axes
+from narrows.data.neighbors import leading_axes
 from narrows.data.patches import Patches
 from narrows.data.rows import Rows, free_bytes
 from narrows.data.schema import Schema, Support, check_form, check_range, check_rows
@@ -22,6 +23,7 @@ from narrows.data.schema import Schema, Support, check_form, check_range, check_
 __all__ = [
     "Examples",
     "Patches",
+    "PrincipalAxes",
     "Rows",
     "Schema",
     "Support",
@@ -36,6 +38,7 @@ __all__ = [
     "count_rows",
     "free_bytes",
     "infer",
+    "leading_axes",
     "min_max",
     "principal_axes",
     "spaced_indices",

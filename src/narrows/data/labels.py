@@ -1,4 +1,4 @@
-"""Labels: read them from a file, and tell known from missing ones."""
+"""Labels: read them from a file, check those in memory, and tell known from missing ones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from narrows.data.files import read
 
@@ -44,6 +45,34 @@ def read_labels(path: str | Path, n: int | None = None) -> np.ndarray:
     if n is not None and len(found) != n:
         raise ValueError(f"{path} must hold one label for each of the {n:,} examples. It holds {len(found):,}.")
     return found
+
+
+def check_labels(y: Any, n: int, owner: str, what: str = "label", hint: str = "") -> np.ndarray:
+    """Return `y` as an array of n labels: the one rule for every `y` in memory.
+
+    Labels have the shape (n,) or are a column (n, 1). Words of dtype object become strings. Missing labels stay as they
+    are: `split_known` finds them.
+
+    Parameters
+    ----------
+    y : labels, an array, list, tensor or column of a data frame.
+    n : number of examples.
+    owner, what, hint : the taker of the labels, the word for one, and advice, for the message.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label for each example.
+    """
+    labels = y.detach().cpu().numpy() if isinstance(y, Tensor) else np.asarray(y)
+    if labels.shape not in ((n,), (n, 1)):
+        raise ValueError(
+            f"y passed to {owner} must hold one {what} for each of {n} examples, shape ({n},). Got shape "
+            f"{labels.shape}.{hint}"
+        )
+    labels = labels.reshape(n)
+    is_words = labels.dtype.kind == "O" and n > 0 and all(isinstance(label, str) for label in labels)
+    return labels.astype(str) if is_words else labels
 
 
 def split_known(y: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from narrows.data.axes import principal_axes
+
 _AXES = 100  # principal axes to keep: of 28 x 28 images they hold nine tenths of the variance
+_MAX_EXACT = 2048  # numbers in a row, up to which the axes are exact
 _SAMPLE = 10_000  # rows from which the axes are computed
 _PART = 1 << 16  # rows in a part
 _BLOCK = 1 << 25  # distances in memory at once
@@ -31,7 +34,7 @@ def nearest_rows(flat: Callable[[Tensor], Tensor], n: int, among: Tensor, k: int
     k : number of nearest rows, at least 1.
     metric : "euclidean" or "cosine".
     """
-    shift, axes = principal_axes(flat(among[:_SAMPLE]))
+    shift, axes = leading_axes(flat(among[:_SAMPLE]))
     indices = torch.arange(n, device=among.device)
     points = torch.cat([(flat(part) - shift) @ axes for part in indices.split(_PART // 8)])
     if metric == "cosine":
@@ -59,13 +62,11 @@ def _nearest(points: Tensor, rows: Tensor, candidates: Tensor, k: int) -> Tensor
     return distances.topk(k, dim=1, largest=False, sorted=False).indices
 
 
-def principal_axes(sample: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean (d) of a sample (m x d) and its leading principal axes (d x at most `_AXES`)."""
-    mean = sample.mean(0)
-    d = sample.shape[1]
+def leading_axes(sample: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean (d) of a sample (m x d) and axes (d x at most `_AXES`) that hold most of its variance."""
+    mean, d = sample.mean(0), sample.shape[1]
     if d <= _AXES:
         return mean, torch.eye(d, dtype=sample.dtype, device=sample.device)
-    centred = sample - mean
-    if d <= 2048:
-        return mean, torch.linalg.eigh(centred.t() @ centred).eigenvectors[:, -_AXES:]
-    return mean, torch.pca_lowrank(centred, min(_AXES, len(sample)), center=False)[2]
+    if d <= _MAX_EXACT:
+        return mean, principal_axes(sample).axes[:, -_AXES:]
+    return mean, torch.pca_lowrank(sample - mean, min(_AXES, len(sample)), center=False)[2]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -27,6 +26,7 @@ from narrows.estimators.signature import (
     seed_of_run,
 )
 from narrows.estimators.summary import card, summarize
+from narrows.extensions import extension
 from narrows.objectives import Objective
 from narrows.params import Parameter
 from narrows.plots import Plots
@@ -218,7 +218,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
 
     def _store_summary(self, rows: np.ndarray) -> None:
         """Summarize the model that was trained on `rows`, and store the findings as attributes."""
-        summary = summarize(self, rows)
+        summary = summarize(self, rows, self._score_rows)
         if summary.order is not None:
             self.model_.order.copy_(summary.order)
         for name, value in summary._asdict().items():
@@ -237,8 +237,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
     def studio(self, X: Any = None, y: Any = None) -> Any:
         """Return a widget for notebooks with the dials and a map of X coloured by y. Needs the extra `notebook`."""
         check_is_fitted(self)
-        # by name, as whoever calls it would: the studio stands above the estimators
-        return importlib.import_module("narrows.studio.notebook").Studio(self, X, y)
+        return extension("studio")(self, X, y)
 
     # ---------------------------------------------------------------------------------------------- inference
 

@@ -6,7 +6,7 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,13 +19,11 @@ from narrows.data.streams import Source
 from narrows.estimators import parallel
 from narrows.estimators.summary import support_message
 from narrows.evaluation.scores import log_likelihood
+from narrows.fitted import FittedModel
 from narrows.model import Autoencoder, inference_mode
 from narrows.params import Parameter
 from narrows.training import RandomStream, choose_device, draws_globally
 from narrows.training.progress import Reporter
-
-if TYPE_CHECKING:
-    from narrows.estimators.base import Estimator
 
 
 class Inference(ABC):
@@ -261,7 +259,7 @@ class Inference(ABC):
                 return
         outside = ~self.applied(lambda x: likelihood.contains(x).flatten(1).all(1), rows).numpy()
         if outside.any():
-            raise ValueError(support_message(cast("Estimator", self), rows, np.flatnonzero(outside)))
+            raise ValueError(support_message(cast(FittedModel, self), rows, np.flatnonzero(outside)))
 
     def _check_block_support(self, x: Tensor, rows: np.ndarray, first: int) -> None:
         """Raise ValueError if a block holds values that the likelihood cannot score. `x` is the block, prepared."""
@@ -270,7 +268,7 @@ class Inference(ABC):
             return
         outside = np.flatnonzero(~within.flatten(1).all(1).cpu().numpy())
         prefix = f"In rows {first:,} to {first + len(rows) - 1:,}: " if first else ""
-        raise ValueError(prefix + support_message(cast("Estimator", self), rows, outside, first))
+        raise ValueError(prefix + support_message(cast(FittedModel, self), rows, outside, first))
 
 
 def _in_float_dtype_of(rows: np.ndarray, result: np.ndarray) -> np.ndarray:

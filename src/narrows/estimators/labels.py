@@ -13,7 +13,7 @@ from torch import Tensor
 
 from narrows.bottlenecks import UNKNOWN
 from narrows.data import Schema
-from narrows.data.labels import split_known
+from narrows.data.labels import check_labels, split_known
 from narrows.model import Autoencoder, infer_label
 
 _SHOWN = 10  # classes named in a message, at most
@@ -148,11 +148,7 @@ def label_indices(y: Any, schema: Schema, n: int, owner: str) -> np.ndarray:
 
 def _checked(y: Any, n: int, owner: str) -> np.ndarray:
     """Return `y` as an array of numbers or strings, one for each of `n` examples."""
-    labels = np.asarray(y)
-    if labels.dtype.kind == "O" and all(isinstance(label, str) for label in labels.flat):
-        labels = labels.astype(str)
-    if labels.ndim != 1 or len(labels) != n:
-        raise ValueError(f"y passed to {owner} must hold one label for each of {n} examples. Got shape {labels.shape}.")
+    labels = check_labels(y, n, owner)
     if labels.dtype.kind not in "biufUS" or (labels.dtype.kind == "f" and not np.isfinite(labels).all()):
         raise ValueError(
             f"y passed to {owner} must hold numbers or words, and none may be missing. Got dtype {labels.dtype}; drop "

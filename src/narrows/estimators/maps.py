@@ -18,7 +18,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from narrows.data import principal_axes, spaced_indices
+from narrows.data import leading_axes, spaced_indices
 from narrows.estimators import constructors
 from narrows.training import choose_precision
 
@@ -112,7 +112,7 @@ class MapAE(constructors.MapAE, recipe="mapae"):
     def _after_fit(self, sample: np.ndarray) -> None:
         rows = sample[spaced_indices(len(sample), _N_REFERENCES)]
         flat = self.applied(self._flat, rows)
-        mean, axes = principal_axes(flat)
+        mean, axes = leading_axes(flat)
         points, codes = (flat - mean) @ axes, self.applied(self._encode, rows)
         for name, value in (("mean", mean), ("axes", axes), ("points", points), ("codes", codes)):
             setattr(self, f"reference_{name}_", value.numpy())

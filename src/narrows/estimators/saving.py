@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,10 +12,8 @@ from torch import Tensor, nn
 
 from narrows.estimators import samplers
 from narrows.estimators.signature import to_json
+from narrows.fitted import FittedModel
 from narrows.version import __version__
-
-if TYPE_CHECKING:
-    from narrows.estimators.base import Estimator
 
 _HASHED_BYTES = 256 << 20
 # parameters that do not change the weights
@@ -24,7 +22,7 @@ _FREE = ("verbose", "checkpoint", "track", "device", "sharded", "contamination",
 _LATER = {"posterior": "gaussian", "prior": "standard"}
 
 
-def documents(estimator: Estimator) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def documents(estimator: FittedModel) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return recipe.json and the tensors of a fitted estimator, as `narrows.storage.write` takes them."""
     fitted: dict[str, Any] = {}
     tensors: dict[str, Tensor] = dict(estimator.model_.state_dict(prefix="model."))
@@ -48,7 +46,7 @@ def documents(estimator: Estimator) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return recipe, tensors
 
 
-def fingerprint(estimator: Estimator, rows: np.ndarray, seed: int, labels: np.ndarray | None = None) -> str:
+def fingerprint(estimator: FittedModel, rows: np.ndarray, seed: int, labels: np.ndarray | None = None) -> str:
     """Return a hash of everything that the weights depend on: data, seed, parameters, modules and version."""
     values = {k: to_json(v) for k, v in estimator.get_params(deep=False).items() if k not in _FREE}
     values = {k: v for k, v in values.items() if k not in _LATER or v != _LATER[k]}

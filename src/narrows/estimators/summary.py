@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -10,12 +11,10 @@ from torch import Tensor
 from narrows.bottlenecks import active_components
 from narrows.data import subsample_evenly
 from narrows.evaluation.scores import AUTO_CONTAMINATION, apply_to_code
+from narrows.fitted import FittedModel
 from narrows.model import Autoencoder
 from narrows.training import n_looked_at
 from narrows.version import __version__
-
-if TYPE_CHECKING:
-    from narrows.estimators.base import Estimator
 
 _SCORED = (1_000, 2_000)  # fewest and most rows that set the threshold: a quantile needs no more
 _SEEN_PER_SCORED = 100  # examples in the training for each row that is scored: a score may take ten passes
@@ -47,8 +46,13 @@ class Summary(NamedTuple):
     notes: list[str]
 
 
-def summarize(estimator: Estimator, rows: np.ndarray) -> Summary:
-    """Look at the codes and scores of a model that was trained on `rows`. The estimator stays as it is."""
+def summarize(estimator: FittedModel, rows: np.ndarray, score: Callable[[np.ndarray], np.ndarray]) -> Summary:
+    """Look at the codes and scores of a model that was trained on `rows`. The estimator stays as it is.
+
+    Parameters
+    ----------
+    score : function from rows to their log-likelihoods, (n,) nats.
+    """
     model = estimator.module()
     n_seen = estimator.n_iter_ * len(rows)
     sample = subsample_evenly(rows, n_looked_at(model, n_seen))
@@ -71,7 +75,10 @@ def summarize(estimator: Estimator, rows: np.ndarray) -> Summary:
         mean, std = codes.mean(0), codes.std(0)
         if model.bottleneck.default_sampler is not None:
             covariance = np.atleast_2d(np.cov(codes, rowvar=False))
-    threshold = _threshold(estimator, sample, n_seen)
+    n_min, n_max = _SCORED
+    scored = subsample_evenly(sample, min(max(n_min, n_seen // _SEEN_PER_SCORED), n_max))
+    share = AUTO_CONTAMINATION if estimator.contamination == "auto" else estimator.contamination
+    threshold = float(np.quantile(score(scored), share))
     return Summary(sample, order, kl, unused, mean, std, covariance, threshold, notes)
 
 
@@ -97,15 +104,7 @@ def _dead_units(model: Autoencoder, h: Tensor) -> list[str]:
     ]
 
 
-def _threshold(estimator: Estimator, sample: np.ndarray, n_seen: int) -> float:
-    """Return the score (nats) below which the share `contamination` of the sample lies."""
-    share = AUTO_CONTAMINATION if estimator.contamination == "auto" else estimator.contamination
-    n_min, n_max = _SCORED
-    scored = subsample_evenly(sample, min(max(n_min, n_seen // _SEEN_PER_SCORED), n_max))
-    return float(np.quantile(estimator._score_rows(scored), share))
-
-
-def card(estimator: Estimator) -> str:
+def card(estimator: FittedModel) -> str:
     """Return the model card: a README.md for people who find the folder."""
     last = estimator.history_[-1] if estimator.history_ else {}
     losses = "\n".join(f"- {k}: {v:.6g}" for k, v in last.items() if isinstance(v, float))
@@ -118,7 +117,7 @@ def card(estimator: Estimator) -> str:
     )
 
 
-def support_message(estimator: Estimator, rows: np.ndarray, outside: np.ndarray, first: int = 0) -> str:
+def support_message(estimator: FittedModel, rows: np.ndarray, outside: np.ndarray, first: int = 0) -> str:
     """Return an error message about values that the likelihood cannot score.
 
     Parameters

@@ -12,13 +12,13 @@ _BLOCK_NUMBERS = 1 << 22  # of a block: 32 MB in double precision
 
 
 def points(X: np.ndarray | Tensor) -> Tensor:
-    """X (n x anything) as n x d in double precision and centred, so that differences keep their digits."""
+    """Return X (n x anything) as n x d, in double precision and centred so that differences keep their digits."""
     X = torch.as_tensor(X).detach().cpu().flatten(1).double()
     return X - X.mean(0)
 
 
 def blocks(A: Tensor, B: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Euclidean distances of A (n x d) from B (m x d), as (rows, rows x m)."""
+    """Yield the Euclidean distances of A (n x d) from B (m x d), as (rows, rows x m)."""
     step = max(1, _BLOCK_NUMBERS // max(1, len(B)))
     for start in range(0, len(A), step):
         rows = slice(start, min(start + step, len(A)))
@@ -26,15 +26,15 @@ def blocks(A: Tensor, B: Tensor) -> Iterator[tuple[slice, Tensor]]:
 
 
 def others(A: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Distances within A (n x d) as `blocks` gives them, that of each point from itself being infinite."""
-    for rows, found in blocks(A, A):
+    """Yield the distances within A (n x d) as `blocks` does; that of each point from itself is infinite."""
+    for rows, distances in blocks(A, A):
         index = torch.arange(rows.start, rows.stop)
-        found[index - rows.start, index] = torch.inf
-        yield rows, found
+        distances[index - rows.start, index] = torch.inf
+        yield rows, distances
 
 
 def nearest(A: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The `k` nearest other points of each in A (n x d), and how far they are: n x k each, nearest first."""
+    """Return the `k` nearest other points of each point in A (n x d) and their distances: n x k each, nearest first."""
     # filled in place: small results kept between large blocks would keep the blocks' memory from being used again
     index, distance = torch.empty(len(A), k, dtype=torch.int64), torch.empty(len(A), k, dtype=A.dtype)
     for rows, block in others(A):

@@ -1,10 +1,10 @@
 """The space in which new examples are compared with real ones.
 
-Squared distances between pixels are no likeness, and in a linear space any Gaussian is as good as the data. So examples
-go through a network with random weights, always the same ones, and its outputs are brought to the mean 0 and the
-variance 1 that the real examples have. Naeem et al., Reliable fidelity and diversity metrics for generative models
-(2020), https://arxiv.org/abs/2002.09797, find random features the better ones for what is unlike ImageNet. Numbers in
-this space are comparable with one another, not with the FID of papers, which is in that of an Inception network.
+Squared distances between pixels say little about likeness, and in a linear space any Gaussian is as good as the data.
+So examples go through a network with random weights, always the same ones, and its outputs are standardised: over the
+real examples they have mean 0 and variance 1. Naeem et al., Reliable fidelity and diversity metrics for generative
+models (2020), https://arxiv.org/abs/2002.09797, find random features better for data unlike ImageNet. Numbers in this
+space can be compared with one another, but not with the FID of papers, whose space is that of an Inception network.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _SEED = 64
 _PASS_NUMBERS = 1 << 20
 
 
-def name(shape: tuple[int, ...]) -> str:
-    """What the space for examples of `shape` is called."""
+def space_name(shape: tuple[int, ...]) -> str:
+    """Return the name of the space for examples of `shape`."""
     return f"{N_FEATURES} features of a fixed random {'convolutional ' if len(shape) == 3 else ''}network"
 
 
@@ -44,7 +44,7 @@ class Space:
         self.real = (raw - self.centre) / self.scale
 
     def of(self, x: Tensor) -> Tensor:
-        """The features of `x` (n x shape): n x features in double precision."""
+        """Return the features of `x` (n x shape): n x features in double precision."""
         return (self.function(x).double() - self.centre) / self.scale
 
     @torch.inference_mode()
@@ -58,7 +58,7 @@ def _conv(x: Tensor) -> Tensor:
     generator = torch.Generator().manual_seed(_SEED)
     for n_out, stride in ((16, 1), (32, 2), (64, 2)):
         x = F.conv2d(x, _weights((n_out, x.shape[1], 3, 3), generator).to(x), padding=1, stride=stride).relu()
-    x = F.adaptive_avg_pool2d(x, 2).flatten(1)  # where something is matters, but not to the pixel
+    x = F.adaptive_avg_pool2d(x, 2).flatten(1)  # places matter, but not to the pixel
     return x @ _weights((N_FEATURES, x.shape[1]), generator).to(x).t()
 
 
@@ -71,5 +71,5 @@ def _dense(x: Tensor) -> Tensor:
 
 
 def _weights(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """He's, which keep the variance through a relu."""
+    """Draw He's weights, which keep the variance through a relu."""
     return torch.randn(shape, generator=generator) * math.sqrt(2 / math.prod(shape[1:]))

@@ -1,11 +1,11 @@
-"""How far to trust a measure: intervals that hold 95 % of what other examples of the same kind would have given.
+"""Intervals of measures: 95 % of other examples of the same kind would give a value within them.
 
     a mean               the bootstrap: percentiles 2.5 and 97.5 of the mean over 1,000 resamples of the examples
     a smooth function    the delete-a-group jackknife: value +- 1.96 s,
                          s^2 = (G - 1) / G sum_g (v_g - mean v)^2,  v_g the value without group g
 
 Efron and Tibshirani, An introduction to the bootstrap (1993); Kott, The delete-a-group jackknife (2001).
-Examples are resampled and the model is not: the intervals say nothing of another training.
+Examples are resampled, the model is not: the intervals say nothing about another training.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ import numpy as np
 
 N_RESAMPLES = 1_000
 N_GROUPS = 10
-_LARGEST = 20_000  # examples from which on the mean's normal limit stands for its bootstrap, which it equals there
+MOST_RESAMPLED = 20_000  # examples; with more, the mean's normal limit equals its bootstrap and takes its place
 Z = 1.959963984540054  # the 97.5th percentile of N(0, 1)
 
 
 class Estimate(NamedTuple):
-    """A value, the ends of its 95 % interval (NaN where there is none), and in words what it is."""
+    """A value, the ends of its 95 % interval (NaN where there is none), and a description."""
 
     value: float
     low: float = math.nan
     high: float = math.nan
-    words: str = ""
+    description: str = ""
 
 
 class Resamples:
-    """The same resamples for all measures over the same number of examples, so that those can be compared.
+    """Resamples of examples, the same for all measures over as many examples, so that these can be compared.
 
     >>> values = np.arange(100.0)
     >>> estimate = Resamples(0).mean(values, "of 0 to 99")
@@ -45,7 +45,7 @@ class Resamples:
         self._counts: dict[int, np.ndarray] = {}
 
     def counts(self, n: int) -> np.ndarray:
-        """How often each of n examples is in each resample: `N_RESAMPLES` x n."""
+        """Count how often each of n examples is in each resample: `N_RESAMPLES` x n."""
         if n not in self._counts:
             rng = np.random.default_rng(self.seed)
             counts = np.empty((N_RESAMPLES, n), np.float32)
@@ -54,28 +54,33 @@ class Resamples:
             self._counts = {n: counts}  # one at a time: it is the largest thing an evaluation holds
         return self._counts[n]
 
-    def mean(self, values: np.ndarray, words: str = "") -> Estimate:
-        """The mean of one value for each example (n)."""
+    def mean(self, values: np.ndarray, description: str = "") -> Estimate:
+        """Return the mean of `values`, one for each example (n,), with its interval."""
         values = np.asarray(values, dtype=np.float64)
         n, centre = len(values), float(values.mean())
-        if n > _LARGEST:
+        if n > MOST_RESAMPLED:
             error = Z * float(values.std(ddof=1)) / math.sqrt(n)
-            return Estimate(centre, centre - error, centre + error, words)
-        # of deviations, which single precision holds as well as they need to be known
+            return Estimate(centre, centre - error, centre + error, description)
+        # single precision is enough for deviations from the mean
         means = centre + self.counts(n) @ (values - centre).astype(np.float32) / n
-        return Estimate(centre, *percentiles(means), words)
+        return Estimate(centre, *percentiles(means), description)
 
 
 def percentiles(values: np.ndarray) -> tuple[float, float]:
-    """The ends of the middle 95 %."""
+    """Return the ends of the middle 95 % of `values`."""
     low, high = np.quantile(values, (0.025, 0.975))
     return float(low), float(high)
 
 
-def jackknife(function: Callable[[np.ndarray], float], n: int, words: str = "") -> Estimate:
-    """`function` of which of n examples are there (n booleans): of all, with the interval from lacking each group."""
+def jackknife(function: Callable[[np.ndarray], float], n: int, description: str = "") -> Estimate:
+    """Return the value of `function` for all n examples, with an interval from its values without each group.
+
+    Parameters
+    ----------
+    function : from n booleans, True for the examples to use, to a value.
+    """
     group = np.arange(n) % N_GROUPS
     without = np.array([function(group != g) for g in range(N_GROUPS)])
     error = Z * math.sqrt((N_GROUPS - 1) / N_GROUPS * float(np.square(without - without.mean()).sum()))
     value = function(np.ones(n, bool))
-    return Estimate(value, value - error, value + error, words)
+    return Estimate(value, value - error, value + error, description)

@@ -1,9 +1,9 @@
-"""Whether the code tells classes apart: with a few labels (a probe), by neighbours, and without any (clusters).
+"""Measures of how well the code separates classes: by neighbours, by a probe, and by clusters without labels.
 
 ARI  (sum_ij C(n_ij, 2) - e) / ((sum_i C(a_i, 2) + sum_j C(b_j, 2)) / 2 - e),
      e = sum_i C(a_i, 2) sum_j C(b_j, 2) / C(n, 2)              Hubert and Arabie (1985)
 NMI  2 I(class; cluster) / (H(class) + H(cluster))
-n_ij: the examples of class i in cluster j; a_i, b_j: its sums over rows and columns; C(n, 2) = n (n - 1) / 2.
+n_ij: examples of class i in cluster j; a_i, b_j: its sums over rows and columns; C(n, 2) = n (n - 1) / 2.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from narrows.evaluation.absent import Absent
 from narrows.evaluation.distances import nearest, points
 from narrows.evaluation.intervals import N_GROUPS, Estimate, jackknife
-from narrows.evaluation.registry import Absent, measure
+from narrows.evaluation.registry import measure
 from narrows.evaluation.subjects import Subject
 
 N_NEIGHBORS = 10
-_MOST = 10_000  # examples, of all of which the distances from each other are looked at
+_MOST = 10_000  # examples whose distances from each other are computed
 _MOST_PROBED = 5_000
 _MOST_CLUSTERS = 500
 _FOLDS = 5
@@ -28,12 +29,12 @@ _FOLDS = 5
 @measure(better=1)
 def knn_accuracy(subject: Subject) -> Estimate:
     """Accuracy of the ten nearest neighbours in the code, each example left out in turn."""
-    labels, few = _labels(subject, _MOST)
-    if len(few) <= N_NEIGHBORS:
-        raise Absent(f"{N_NEIGHBORS} neighbours need more than {N_NEIGHBORS} examples, and there are {len(few)}")
-    right = neighbours_vote(subject.codes[few], labels, N_NEIGHBORS) == labels
-    words = f"accuracy of {N_NEIGHBORS} nearest neighbours in the code, leave-one-out{_setting(labels)}"
-    return subject.scene.resamples.mean(right, words)
+    labels, index = _labels(subject, _MOST)
+    if len(index) <= N_NEIGHBORS:
+        raise Absent(f"{N_NEIGHBORS} neighbours need more than {N_NEIGHBORS} examples, and there are {len(index)}")
+    right = neighbours_vote(subject.codes[index], labels, N_NEIGHBORS) == labels
+    description = f"accuracy of {N_NEIGHBORS} nearest neighbours in the code, leave-one-out{_setting(labels)}"
+    return subject.comparison.resamples.mean(right, description)
 
 
 @measure(better=1)
@@ -45,17 +46,17 @@ def probe_accuracy(subject: Subject) -> Estimate:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    labels, few = _labels(subject, _MOST_PROBED)
+    labels, index = _labels(subject, _MOST_PROBED)
     folds = min(_FOLDS, int(np.bincount(labels)[np.unique(labels)].min()))
     if folds < 2:
         raise Absent("a class has one example only, which cannot be both learned from and asked for")
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=100))
-    split = StratifiedKFold(folds, shuffle=True, random_state=subject.scene.seed)
+    split = StratifiedKFold(folds, shuffle=True, random_state=subject.comparison.seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a probe need not be the very best one
-        found = cross_val_predict(probe, subject.codes[few].astype(np.float32), labels, cv=split)
-    words = f"accuracy of logistic regression on the code, {folds}-fold{_setting(labels)}"
-    return subject.scene.resamples.mean(found == labels, words)
+        predicted = cross_val_predict(probe, subject.codes[index].astype(np.float32), labels, cv=split)
+    description = f"accuracy of logistic regression on the code, {folds}-fold{_setting(labels)}"
+    return subject.comparison.resamples.mean(predicted == labels, description)
 
 
 @measure(better=1)
@@ -63,24 +64,24 @@ def clustering(subject: Subject) -> dict[str, Estimate]:
     """Agreement of classes with as many clusters, found by k-means without the labels."""
     from sklearn.cluster import KMeans
 
-    labels, few = _labels(subject, _MOST)
-    if len(few) < 2 * N_GROUPS:
-        raise Absent(f"it needs at least {2 * N_GROUPS} examples, and there are {len(few)}")
+    labels, index = _labels(subject, _MOST)
+    if len(index) < 2 * N_GROUPS:
+        raise Absent(f"it needs at least {2 * N_GROUPS} examples, and there are {len(index)}")
     n_classes = len(np.unique(labels))
     if n_classes > _MOST_CLUSTERS:
         raise Absent(f"there are {n_classes:,} classes, and clusters are looked for up to {_MOST_CLUSTERS}")
-    codes = subject.codes[few]
+    codes = subject.codes[index]
     n_distinct = len(np.unique(codes, axis=0))
     if n_distinct < n_classes:
         raise Absent(f"there are {n_distinct} different codes for {n_classes} clusters")
-    clusters = KMeans(n_classes, n_init=4, random_state=subject.scene.seed).fit_predict(codes)
-    places, shape = labels * n_classes + clusters, (int(labels.max()) + 1, n_classes)
+    clusters = KMeans(n_classes, n_init=4, random_state=subject.comparison.seed).fit_predict(codes)
+    cells, shape = labels * n_classes + clusters, (int(labels.max()) + 1, n_classes)
 
-    def estimate(agreement: Callable[[np.ndarray], float], words: str) -> Estimate:
-        def among(kept: np.ndarray) -> float:
-            return agreement(np.bincount(places[kept], minlength=shape[0] * shape[1]).reshape(shape))
+    def estimate(agreement: Callable[[np.ndarray], float], description: str) -> Estimate:
+        def among(mask: np.ndarray) -> float:
+            return agreement(np.bincount(cells[mask], minlength=shape[0] * shape[1]).reshape(shape))
 
-        return jackknife(among, len(few), f"{words} of {n_classes} k-means clusters of codes with the classes")
+        return jackknife(among, len(index), f"{description} of {n_classes} k-means clusters of codes with the classes")
 
     return {
         "kmeans_ari": estimate(adjusted_rand, "adjusted Rand index (0 is chance)"),
@@ -89,20 +90,26 @@ def clustering(subject: Subject) -> dict[str, Estimate]:
 
 
 def neighbours_vote(codes: np.ndarray, labels: np.ndarray, n_neighbors: int) -> np.ndarray:
-    """The commonest of the labels (integers from 0) of each point's nearest others; the least where several are."""
+    """Return the most frequent label among the nearest neighbours of each point, the least of several: (n,).
+
+    Parameters
+    ----------
+    codes : n x L.
+    labels : n class numbers from 0.
+    """
     index, _ = nearest(points(codes), n_neighbors)
     return vote(labels[index.numpy()])
 
 
 def vote(labels: np.ndarray) -> np.ndarray:
-    """The label that most in a row of `labels` (n x k) have; of several such the least."""
-    ordered = np.sort(labels, axis=1)  # counted pair by pair: there may be more classes than examples
+    """Return the most frequent label in each row of `labels` (n x k), the least of several: (n,)."""
+    ordered = np.sort(labels, axis=1)  # by pairs, because there may be more classes than examples
     counts = (ordered[:, :, None] == ordered[:, None, :]).sum(2)
     return ordered[np.arange(len(ordered)), counts.argmax(1)]
 
 
 def adjusted_rand(cells: np.ndarray) -> float:
-    """ARI of a table of counts, classes x clusters."""
+    """Return the ARI of a table of counts, classes x clusters."""
 
     def pairs(counts: np.ndarray) -> float:
         return float((counts * (counts - 1)).sum()) / 2
@@ -113,7 +120,7 @@ def adjusted_rand(cells: np.ndarray) -> float:
 
 
 def mutual_information(cells: np.ndarray) -> float:
-    """NMI of a table of counts, classes x clusters."""
+    """Return the NMI of a table of counts, classes x clusters."""
 
     def entropy(p: np.ndarray) -> float:
         p = p[p > 0]
@@ -125,13 +132,13 @@ def mutual_information(cells: np.ndarray) -> float:
 
 
 def _labels(subject: Subject, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """The labels of at most `most` examples, and which those are."""
-    if subject.scene.labels is None:
+    """Return the labels of at most `most` examples, and the numbers of these examples."""
+    if subject.comparison.labels is None:
         raise Absent("it needs labels: pass y=")
-    few = subject.scene.few(most)
-    return subject.scene.labels[few], few
+    index = subject.comparison.subsample(most)
+    return subject.comparison.labels[index], index
 
 
 def _setting(labels: np.ndarray) -> str:
-    commonest = np.bincount(labels).max() / len(labels)
-    return f"; n = {len(labels):,}, the commonest class is {commonest:.3g} of them"
+    share = np.bincount(labels).max() / len(labels)
+    return f"; n = {len(labels):,}, the commonest class is {share:.3g} of them"

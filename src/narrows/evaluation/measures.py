@@ -1,38 +1,38 @@
-"""What a fitted model is worth on some examples, beside PCA with as many components and beside another model."""
+"""Measures of a fitted model on examples, beside PCA with as many components and beside another model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import torch
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from narrows.data import count_rows, spaced_indices, take_rows
-from narrows.data.labels import split_known
+from narrows.data.labels import check_labels, split_known
 from narrows.evaluation import calibration, labels, likelihood, manifold, reconstruction, samples, sparsity
-from narrows.evaluation.registry import MEASURES, Absent, Measure
-from narrows.evaluation.subjects import OfModel, OfPCA, Scene, Subject
+from narrows.evaluation.absent import Absent
+from narrows.evaluation.inspection import Inspection
+from narrows.evaluation.registry import MEASURES, Measure
+from narrows.evaluation.subjects import Comparison, ModelSubject, PCABaseline, Subject
 from narrows.evaluation.table import Evaluation, Row
+from narrows.fitted import FittedModel
 from narrows.params import Integer, Parameter, did_you_mean
 from narrows.training.progress import Reporter
 
-if TYPE_CHECKING:
-    from narrows.estimators import Estimator  # for the annotation only: evaluation stands below
-
-# each registers its measures when it is imported; the table has them in this order, and others behind
+# each registers its measures when it is imported; the table has them in this order, then others
 _ORDER = [m.__name__ for m in (reconstruction, likelihood, manifold, labels, sparsity, samples, calibration)]
-_MOST_NUMBERS = 1 << 25  # looked at: 128 MB of examples in single precision
+_MOST_NUMBERS = 1 << 25  # of all examples used: 128 MB of examples in single precision
 
 
 def evaluate(
-    model: Estimator,
+    model: FittedModel,
     X: Any,
     y: Any = None,
     *,
     train: Any = None,
-    beside: Estimator | None = None,
+    beside: FittedModel | None = None,
     measures: Sequence[str] | None = None,
     n_draws: int = 64,
     features: Callable[[Any], Any] | None = None,
@@ -45,12 +45,11 @@ def evaluate(
     Parameters
     ----------
     model : a fitted estimator.
-    X : examples, best ones that it was not fitted on.
-    y : a label for each of them (n), for what tells classes apart.
-    train : the examples that it was fitted on, to fit PCA on too; without them PCA is fitted on `X` itself, which
-        favours PCA.
+    X : n examples, best ones that it was not fitted on.
+    y : n labels, for the measures of classes.
+    train : examples that the model was fitted on, to fit PCA on, too; None fits PCA on `X` itself, which favours PCA.
     beside : another fitted estimator for such examples, measured in the same way.
-    measures : names of those to take; None takes all that the model and the data have.
+    measures : names of measures; None takes all that the model and the data have.
     n_draws : K, draws of each posterior for the likelihood by importance sampling.
     features : the space to compare new examples with real ones in, from examples such as `X` to (n, features), for
         example another model's `transform`; None for a fixed random network.
@@ -66,7 +65,7 @@ def evaluate(
     Raises
     ------
     TypeError, ValueError
-        If the model is not fitted, `y` or `scores` do not fit `X`, or a measure asked for by name is not to be had.
+        If the model is not fitted, `y` or `scores` do not fit `X`, or the model has no measure that `measures` names.
 
     Examples
     --------
@@ -77,79 +76,116 @@ def evaluate(
     >>> sorted(evaluate(model, X, measures=["mse", "trustworthiness"]).values)
     ['mse', 'n', 'trustworthiness']
     """
-    for given in (model, *([] if beside is None else [beside])):
-        if not hasattr(given, "prepared"):
-            raise TypeError(f"evaluate takes a fitted narrows estimator. Got {type(given).__name__}.")
-        check_is_fitted(given)
+    for fitted in (model, *([] if beside is None else [beside])):
+        if not hasattr(fitted, "prepared"):
+            raise TypeError(f"evaluate takes a fitted narrows estimator. Got {type(fitted).__name__}.")
+        check_is_fitted(fitted)
     Parameter("n_draws", 64, Integer(1), "").check("evaluate", n_draws)
     Parameter("random_state", 0, Integer(0), "").check("evaluate", random_state)
-    chosen = _chosen(measures)
-    found = Evaluation(type(model).__name__, None if beside is None else _other_name(model, beside))
+    _select(measures)  # refuses unknown names before any work
+    n = count_rows(X, "evaluate")
+    labels, scores = _class_numbers(y, n), _check_scores(scores, n)
+    index, description = _index(n, model), "examples"
+    if len(index) < n:
+        X, description = (
+            take_rows(X, index),
+            f"examples, evenly spaced among {n:,}: more would not fit the memory set aside",
+        )
+        labels, scores = (None if values is None else values[index] for values in (labels, scores))
+    return evaluate_inspection(
+        Inspection(model, X, scores=scores),
+        labels,
+        train=train,
+        beside=None if beside is None else Inspection(beside, X),
+        measures=measures,
+        n_draws=n_draws,
+        features=features,
+        random_state=random_state,
+        verbose=verbose,
+        description=description,
+    )
+
+
+def evaluate_inspection(
+    inspection: Inspection,
+    labels: np.ndarray | None = None,
+    *,
+    train: Any = None,
+    beside: Inspection | None = None,
+    measures: Sequence[str] | None = None,
+    n_draws: int = 64,
+    features: Callable[[Any], Any] | None = None,
+    random_state: int = 0,
+    verbose: int = 1,
+    description: str = "examples",
+) -> Evaluation:
+    """Measure a model whose results on the examples others may use, too: see `evaluate`.
+
+    Parameters
+    ----------
+    inspection : the model on n examples.
+    labels : n class numbers from 0, or None.
+    beside : another model on the same examples.
+    description : what the row "n" of the table counts.
+    """
+    model, selected = inspection.model, _select(measures)
+    evaluation = Evaluation(inspection.kind, None if beside is None else _other_name(inspection, beside))
     with Reporter(verbose, "evaluate") as reporter:
-        scene, scores = _scene(model, X, y, train, scores, found)
-        scene.n_draws, scene.seed, scene.features = n_draws, random_state, features
-        subjects: dict[str, Subject] = {"value": OfModel(model, scene, scores)}
-        if model.model_.has_code and len(scene.rows if scene.train is None else scene.train) > 1:
-            subjects["pca"] = _pca(subjects["value"], scene)
+        evaluation.rows["n"] = Row(len(inspection.rows), words=description)
+        comparison = Comparison(inspection, _prepare(model, train), labels, random_state, n_draws, features)
+        subjects: dict[str, Subject] = {"value": ModelSubject(inspection, comparison)}
+        n_train = len(comparison.rows if comparison.train is None else comparison.train)
+        if model.model_.has_code and n_train > 1:
+            subjects["pca"] = _pca(inspection, comparison)
         if beside is not None:
-            subjects["other"] = OfModel(beside, scene)
-        for number, one in enumerate(chosen):
-            reporter.update(number / len(chosen), {})
+            subjects["other"] = ModelSubject(beside, comparison)
+        for number, selected_measure in enumerate(selected):
+            reporter.update(number / len(selected), {})
             try:
-                _add(one, subjects, found)
+                _add(selected_measure, subjects, evaluation)
             except Absent as reason:
                 if measures is not None:
-                    raise ValueError(f"{type(model).__name__} has no {one.name}: {reason}.") from reason
-                found.missing[one.name] = str(reason)
-    return found
+                    raise ValueError(f"{inspection.kind} has no {selected_measure.name}: {reason}.") from reason
+                evaluation.missing[selected_measure.name] = str(reason)
+    return evaluation
 
 
-def _add(one: Measure, subjects: dict[str, Subject], found: Evaluation) -> None:
-    """Take the rows of a measure in. Raises Absent if the model itself has none."""
-    rows = one.rows(subjects["value"])
+def _add(selected: Measure, subjects: dict[str, Subject], evaluation: Evaluation) -> None:
+    """Add the rows of a measure to the table. Raises Absent if the model itself has none."""
+    rows = selected.rows(subjects["value"])
     beside: dict[str, dict[str, float]] = {}
     for column, subject in subjects.items():
         if column == "value":
             continue
         try:
-            beside[column] = {name: estimate.value for name, estimate in one.rows(subject).items()}
+            beside[column] = {name: estimate.value for name, estimate in selected.rows(subject).items()}
         except Absent:
             beside[column] = {}
-    for name, (value, low, high, words) in rows.items():
+    for name, (value, low, high, description) in rows.items():
         others = {column: values.get(name) for column, values in beside.items()}
-        found.rows[name] = Row(value, low, high, better=one.better, words=words, **others)
+        evaluation.rows[name] = Row(value, low, high, better=selected.better, words=description, **others)
 
 
-def _scene(
-    model: Estimator, X: Any, y: Any, train: Any, scores: Any, found: Evaluation
-) -> tuple[Scene, np.ndarray | None]:
-    """The examples, of which some speak for all where they are many, what is said of them, and their `scores`."""
-    n = count_rows(X, "evaluate")
-    y, scores = _checked_labels(y, n), _checked_scores(scores, n)
-    index = _index(n, model)
-    words = "examples"
-    if len(index) < n:
-        X, words = take_rows(X, index), f"examples, evenly spaced among {n:,}: more would not fit the memory set aside"
-        y, scores = (None if known is None else known[index] for known in (y, scores))
-    rows = model.prepared(X)
-    if train is not None:
-        some = _index(len(train), model)
-        train = model.prepared(train if len(some) == len(train) else take_rows(train, some))
-    found.rows["n"] = Row(len(rows), words=words)
-    return Scene(X, rows, model.schema_, train, y), scores
+def _prepare(model: FittedModel, train: Any) -> Tensor | None:
+    """Return training examples on the model's scale, at most as many as the memory set aside holds."""
+    if train is None:
+        return None
+    index = _index(len(train), model)
+    return model.prepared(train if len(index) == len(train) else take_rows(train, index))
 
 
-def _pca(subject: Subject, scene: Scene) -> OfPCA:
-    """PCA with as many components; a sparse code's numbers are those that are not 0."""
-    assert isinstance(subject, OfModel)
+def _pca(inspection: Inspection, comparison: Comparison) -> PCABaseline:
+    """Return PCA with as many components; of a sparse code the numbers that are not 0 count."""
     try:
-        n_components = round(float(sparsity.active(subject).sum(1).mean()))
+        n_components = round(float(inspection.units.fires.sum(1).mean()))
     except Absent:
-        n_components = subject.bottleneck.n_components
-    return OfPCA(scene, n_components, gaussian=subject.estimator.model_.likelihood.required_support is None)
+        n_components = inspection.bottleneck.n_components
+    is_gaussian = inspection.model.model_.likelihood.required_support is None
+    return PCABaseline(comparison, n_components, is_gaussian=is_gaussian)
 
 
-def _chosen(names: Sequence[str] | None) -> list[Measure]:
+def _select(names: Sequence[str] | None) -> list[Measure]:
+    """Return the measures of these names, or all, in the order of the table."""
     ordered = sorted(
         MEASURES.values(), key=lambda one: [*_ORDER, one.function.__module__].index(one.function.__module__)
     )
@@ -163,29 +199,23 @@ def _chosen(names: Sequence[str] | None) -> list[Measure]:
     return [one for one in ordered if one.name in names]
 
 
-def _checked_scores(scores: Any, n: int) -> np.ndarray | None:
+def _check_scores(scores: Any, n: int) -> np.ndarray | None:
     if scores is None:
         return None
-    found = np.asarray(scores)
-    if found.shape != (n,) or found.dtype.kind != "f":
+    checked = np.asarray(scores)
+    if checked.shape != (n,) or checked.dtype.kind != "f":
         raise ValueError(
             f"The `scores` parameter of evaluate must be what model.score_samples(X) gave, {n} numbers. Got the shape "
-            f"{found.shape}."
+            f"{checked.shape}."
         )
-    return found
+    return checked
 
 
-def _checked_labels(y: Any, n: int) -> np.ndarray | None:
-    """Labels as integers from 0."""
+def _class_numbers(y: Any, n: int) -> np.ndarray | None:
+    """Return the class of each example as an integer from 0."""
     if y is None:
         return None
-    y = y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else np.asarray(y)
-    if y.shape != (n,):
-        raise ValueError(
-            f"The `y` parameter of evaluate must hold one label for each of {n} examples, shape ({n},). Got the shape "
-            f"{y.shape}. Training examples are passed by name: train=X."
-        )
-    y, known = split_known(y)
+    y, known = split_known(check_labels(y, n, "evaluate", hint=" Training examples are passed by name: train=X."))
     if not known.all() or (y.dtype.kind == "f" and not (np.isfinite(y) & (y == np.round(y))).all()):
         raise ValueError("The `y` parameter of evaluate must hold classes: no fractions, and none may be missing.")
     classes, numbers = np.unique(y, return_inverse=True)
@@ -197,12 +227,11 @@ def _checked_labels(y: Any, n: int) -> np.ndarray | None:
     return numbers.astype(np.int64)
 
 
-def _index(n: int, model: Estimator) -> np.ndarray:
-    """Which of n examples are looked at."""
+def _index(n: int, model: FittedModel) -> np.ndarray:
+    """Return which of n examples are used: as many as the memory set aside holds."""
     most = max(2, _MOST_NUMBERS // model.schema_.n_entries)
     return spaced_indices(n, most)
 
 
-def _other_name(model: Estimator, beside: Estimator) -> str:
-    name = type(beside).__name__
-    return name if name != type(model).__name__ else f"other {name}"
+def _other_name(inspection: Inspection, beside: Inspection) -> str:
+    return beside.kind if beside.kind != inspection.kind else f"other {beside.kind}"

@@ -1,4 +1,4 @@
-"""What comes back of an example: squared error, its ratio to the peak, and the similarity of structure.
+"""Measures of reconstructions: squared error, its ratio to the peak, and the similarity of structure.
 
     MSE   mean over entries of (x - x')^2
     PSNR  10 log10(1 / MSE)                                               dB, for entries in [0, 1]
@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.evaluation.absent import Absent
 from narrows.evaluation.intervals import Estimate
-from narrows.evaluation.registry import Absent, measure
+from narrows.evaluation.registry import measure
 from narrows.evaluation.subjects import Subject
 
 _C1, _C2 = 0.01**2, 0.03**2
@@ -28,31 +29,34 @@ _PASS_NUMBERS = 1 << 19
 @measure(better=-1)
 def mse(subject: Subject) -> Estimate:
     """Mean squared error per entry, on the model's scale."""
-    scale = "of the [0, 1] scale" if subject.scene.bounded else "on the model's scale"
-    return subject.scene.resamples.mean(subject.error, f"mean squared error per entry, {scale}")
+    scale = "of the [0, 1] scale" if subject.comparison.is_bounded else "on the model's scale"
+    return subject.comparison.resamples.mean(subject.errors, f"mean squared error per entry, {scale}")
 
 
 @measure(better=1)
 def psnr(subject: Subject) -> Estimate:
     """Peak signal-to-noise ratio in dB, the mean over images."""
-    _need_images(subject)
-    db = 10 * np.log10(1 / subject.error.clip(min=1e-12))
-    return subject.scene.resamples.mean(db, "peak signal-to-noise ratio in dB, mean over images")
+    _check_images(subject)
+    db = 10 * np.log10(1 / subject.errors.clip(min=1e-12))
+    return subject.comparison.resamples.mean(db, "peak signal-to-noise ratio in dB, mean over images")
 
 
 @measure(better=1)
 def ssim(subject: Subject) -> Estimate:
     """Structural similarity, the mean over images and channels."""
-    _need_images(subject)
-    x, rebuilt = subject.scene.rows, subject.rebuilt
+    _check_images(subject)
+    x, reconstructions = subject.comparison.rows, subject.reconstructions
     step = max(1, _PASS_NUMBERS // x[0].numel())
-    found = torch.cat([similarity(a, b) for a, b in zip(x.split(step), rebuilt.split(step), strict=True)])
+    parts = zip(x.split(step), reconstructions.split(step), strict=True)
+    values = torch.cat([similarity(a, b) for a, b in parts])
     size = f"Gaussian {_WINDOW} x {_WINDOW}" if min(x.shape[-2:]) >= _WINDOW else f"{_SMALL_WINDOW} x {_SMALL_WINDOW}"
-    return subject.scene.resamples.mean(found.numpy(), f"structural similarity, {size} window; 1 is the same image")
+    return subject.comparison.resamples.mean(
+        values.numpy(), f"structural similarity, {size} window; 1 is the same image"
+    )
 
 
 def similarity(a: Tensor, b: Tensor) -> Tensor:
-    """SSIM of images (n x channels x height x width, in [0, 1]): n numbers.
+    """Return the SSIM of images (n x channels x height x width, in [0, 1]): (n,).
 
     The window is a Gaussian one of 11 x 11; where a side is shorter, a uniform one of 7 x 7 with the sample's
     covariance, as scikit-image has it. Places nearer to the edge than half a window are left out.
@@ -73,7 +77,7 @@ def similarity(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _slid(x: Tensor, line: Tensor, axis: int) -> Tensor:
-    """Weighted sums over all stretches of `x` along `axis` that are as long as `line`."""
+    """Return weighted sums over all windows of `x` along `axis`, as long as the weights `line`."""
     length = x.shape[axis] - len(line) + 1
     total = float(line[0]) * x.narrow(axis, 0, length)
     for start, weight in enumerate(line[1:].tolist(), start=1):
@@ -81,6 +85,6 @@ def _slid(x: Tensor, line: Tensor, axis: int) -> Tensor:
     return total
 
 
-def _need_images(subject: Subject) -> None:
-    if subject.scene.schema.kind != "image" or not subject.scene.bounded:
+def _check_images(subject: Subject) -> None:
+    if subject.comparison.schema.kind != "image" or not subject.comparison.is_bounded:
         raise Absent("it is for images in [0, 1], which have a peak")

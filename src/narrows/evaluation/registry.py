@@ -1,21 +1,14 @@
-"""Measures by name: each is one function of a subject, which is a model or PCA on the examples at hand."""
+"""Measures by name: each is one function of a subject, which is a model or PCA on the examples."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from narrows.evaluation.intervals import Estimate
+from narrows.evaluation.subjects import Subject
 
-if TYPE_CHECKING:
-    from narrows.evaluation.subjects import Subject
-
-Function = Callable[["Subject"], Estimate | Mapping[str, Estimate]]
-
-
-class Absent(Exception):
-    """A measure that this model or these data do not have; the message says why."""
+Function = Callable[[Subject], Estimate | Mapping[str, Estimate]]
 
 
 @dataclass(frozen=True)
@@ -27,15 +20,15 @@ class Measure:
     function: Function
 
     def rows(self, subject: Subject) -> dict[str, Estimate]:
-        """The rows of the table that the measure makes for `subject`.
+        """Return the rows of the table that the measure makes for `subject`.
 
         Raises
         ------
         Absent
             If it makes none.
         """
-        found = self.function(subject)
-        return {self.name: found} if isinstance(found, Estimate) else dict(found)
+        result = self.function(subject)
+        return {self.name: result} if isinstance(result, Estimate) else dict(result)
 
 
 MEASURES: dict[str, Measure] = {}

@@ -1,4 +1,4 @@
-"""Whether new examples are like real ones, and as various: distances between two sets in a space of features.
+"""Measures of new examples: are they like real ones, and as various? Distances of two sets in a space of features.
 
     Frechet    |m - m'|^2 + tr(S + S' - 2 (S S')^1/2),  m, S: mean and covariance    Heusel et al. (2017),
                https://arxiv.org/abs/1706.08500
@@ -22,10 +22,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.evaluation.absent import Absent
 from narrows.evaluation.distances import blocks, nearest
 from narrows.evaluation.intervals import N_GROUPS, Estimate, Z, jackknife
-from narrows.evaluation.registry import Absent, measure
-from narrows.evaluation.subjects import OfModel, Subject
+from narrows.evaluation.registry import measure
+from narrows.evaluation.subjects import ModelSubject, Subject
 
 N_REACH = 3  # neighbours
 _FEWEST = 2 * N_GROUPS
@@ -35,12 +36,14 @@ _FEWEST = 2 * N_GROUPS
 def frechet(subject: Subject) -> Estimate:
     """The Frechet distance of new examples from real ones."""
     real, new = _compared(subject)
-    words = f"Frechet distance of {len(new):,} new examples from {len(real):,} real ones in {subject.scene.space}"
+    description = (
+        f"Frechet distance of {len(new):,} new examples from {len(real):,} real ones in {subject.comparison.space_name}"
+    )
 
-    def between(kept: np.ndarray) -> float:
-        return frechet_distance(real[kept], new[kept])
+    def between(mask: np.ndarray) -> float:
+        return frechet_distance(real[mask], new[mask])
 
-    return jackknife(between, len(real), words + _floor(subject, frechet_distance))
+    return jackknife(between, len(real), description + _floor(subject, frechet_distance))
 
 
 @measure(better=-1)
@@ -51,37 +54,37 @@ def kernel(subject: Subject) -> Estimate:
     # the mean over groups has nearly the variance of the whole, whose pairs across groups add little to it
     groups = [kernel_distance(real[g::N_GROUPS], new[g::N_GROUPS]) for g in range(N_GROUPS)]
     error = Z * float(np.std(groups, ddof=1)) / math.sqrt(N_GROUPS)
-    words = "kernel distance of the same; unbiased, so it may be below 0" + _floor(subject, kernel_distance)
-    return Estimate(value, value - error, value + error, words)
+    description = "kernel distance of the same; unbiased, so it may be below 0" + _floor(subject, kernel_distance)
+    return Estimate(value, value - error, value + error, description)
 
 
 @measure(better=1)
 def precision(subject: Subject) -> Estimate:
     """Share of new examples that could be real."""
     real, new = _compared(subject)
-    words = f"share of the new examples as near to a real one as its neighbour number {N_REACH} is"
-    return subject.scene.resamples.mean(within_reach(new, real, N_REACH), words)
+    description = f"share of the new examples as near to a real one as its neighbour number {N_REACH} is"
+    return subject.comparison.resamples.mean(within_reach(new, real, N_REACH), description)
 
 
 @measure(better=1)
 def recall(subject: Subject) -> Estimate:
     """Share of real examples that could be new ones."""
     real, new = _compared(subject)
-    words = f"share of the real examples as near to a new one as its neighbour number {N_REACH} is"
-    return subject.scene.resamples.mean(within_reach(real, new, N_REACH), words)
+    description = f"share of the real examples as near to a new one as its neighbour number {N_REACH} is"
+    return subject.comparison.resamples.mean(within_reach(real, new, N_REACH), description)
 
 
 @measure(better=-1)
 def c2st(subject: Subject) -> Estimate:
-    """How well a classifier tells new examples from real ones."""
+    """Accuracy of a classifier that tells new examples from real ones."""
     real, new = _compared(subject)
-    right = told_apart(real.numpy(), new.numpy(), subject.scene.seed)
-    words = "accuracy of gradient-boosted trees that tell new from real in the same space, 2-fold; 0.5 is chance"
-    return subject.scene.resamples.mean(right, words)
+    correct = classify_sets(real.numpy(), new.numpy(), subject.comparison.seed)
+    description = "accuracy of gradient-boosted trees that tell new from real in the same space, 2-fold; 0.5 is chance"
+    return subject.comparison.resamples.mean(correct, description)
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """Between two sets of features, n x d each."""
+    """Return the Frechet distance between two sets of features, n x d each."""
     (m, s), (n, t) = ((x.mean(0), torch.cov(x.t(), correction=1).reshape(x.shape[1], -1)) for x in (a, b))
     values, vectors = torch.linalg.eigh(s)
     root = vectors * values.clamp(min=0).sqrt() @ vectors.t()
@@ -91,7 +94,7 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
 
 
 def kernel_distance(a: Tensor, b: Tensor) -> float:
-    """The unbiased squared MMD between two sets of features, n x d and m x d."""
+    """Return the unbiased squared MMD between two sets of features, n x d and m x d."""
 
     def mean(x: Tensor, y: Tensor, same: bool) -> float:
         total = sum(float(((part @ y.t() / x.shape[1] + 1) ** 3).sum()) for part in x.split(1024))
@@ -102,34 +105,36 @@ def kernel_distance(a: Tensor, b: Tensor) -> float:
 
 
 def within_reach(a: Tensor, b: Tensor, k: int) -> np.ndarray:
-    """Which of `a` (n x d) are no farther from one of `b` (m x d) than that one's k-th neighbour in `b` is: n."""
+    """Return for each of `a` (n x d) if it is as near to one of `b` (m x d) as the k-th neighbour of that one: (n,)."""
     reach = nearest(b, k)[1][:, -1]
     return torch.cat([(block <= reach).any(1) for _, block in blocks(a, b)]).numpy()
 
 
-def told_apart(a: np.ndarray, b: np.ndarray, seed: int) -> np.ndarray:
-    """Which of the examples of both sets a classifier that learned from the other half of each knows the set of."""
+def classify_sets(a: np.ndarray, b: np.ndarray, seed: int) -> np.ndarray:
+    """Return for each example of both sets if a classifier finds its set after it learned from the other half."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     x, y = np.concatenate([a, b]), np.repeat([0, 1], [len(a), len(b)])
     half = np.random.default_rng(seed).permutation(len(x)) % 2 == 0
-    right = np.empty(len(x), bool)
+    correct = np.empty(len(x), bool)
     for seen in (half, ~half):
         if len(np.unique(y[seen])) < 2:
             raise Absent("there are too few examples for two halves")
-        judge = HistGradientBoostingClassifier(max_iter=50, early_stopping=False, random_state=seed)
-        right[~seen] = judge.fit(x[seen], y[seen]).predict(x[~seen]) == y[~seen]
-    return right
+        classifier = HistGradientBoostingClassifier(max_iter=50, early_stopping=False, random_state=seed)
+        correct[~seen] = classifier.fit(x[seen], y[seen]).predict(x[~seen]) == y[~seen]
+    return correct
 
 
 def _compared(subject: Subject) -> tuple[Tensor, Tensor]:
-    real = subject.scene.real_features
+    real = subject.comparison.real_features
     if len(real) < _FEWEST:
         raise Absent(f"it needs at least {_FEWEST} examples, and there are {len(real)}")
     return real, subject.new_features
 
 
 def _floor(subject: Subject, distance: Callable[[Tensor, Tensor], float]) -> str:
-    """What the same measure says of real training examples: no model need come below that."""
-    train = subject.scene.train_features if isinstance(subject, OfModel) else None
-    return "" if train is None else f"; of real training examples {distance(subject.scene.real_features, train):.3g}"
+    """Describe the same distance of real training examples: no model need come below it."""
+    train = subject.comparison.train_features if isinstance(subject, ModelSubject) else None
+    return (
+        "" if train is None else f"; of real training examples {distance(subject.comparison.real_features, train):.3g}"
+    )

@@ -6,9 +6,11 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.fitted import FittedModel
 from narrows.model import Autoencoder, infer_label, inference_mode
 
 T = TypeVar("T")
@@ -45,6 +47,29 @@ def _likeliest_label(model: Autoencoder, x: Tensor) -> tuple[Tensor, Tensor] | t
         return None, None
     columns = infer_label(model, x)
     return columns, (columns * model.label.log_frequencies).sum(1)
+
+
+def entry_costs(model: FittedModel, rows: Tensor) -> np.ndarray:
+    """Return -log p(x | z) of each entry at the example's own code z: n x `schema.shape`, nats.
+
+    Parameters
+    ----------
+    rows : examples on the model's scale, n x `schema.shape`.
+    """
+    network = model.module()
+
+    def costs(x: Tensor) -> Tensor:
+        return -network.likelihood.log_prob(network.decode_own(x), x)
+
+    return model.applied(costs, rows).double().numpy()
+
+
+def usual_costs(costs: np.ndarray) -> np.ndarray:
+    """Return what each entry usually costs: its median over examples, 0 where there is one example only.
+
+    An entry that is noisy in every example makes none of them strange. A mean would be drawn up by the strange ones.
+    """
+    return np.median(costs, axis=0) if len(costs) > 1 else np.zeros(costs.shape[1:])
 
 
 def apply_to_code(model: Autoencoder, function: Callable[[Tensor], T], h: Tensor) -> T:

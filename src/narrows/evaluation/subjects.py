@@ -1,57 +1,48 @@
-"""What is measured: a model, or PCA in its place, on the examples at hand. Everything is found once, when first used.
+"""What measures are taken of: a model, or PCA in its place, on the same examples.
 
-All subjects of an evaluation speak the first model's language: examples are on its scale, B x `schema.shape`.
+All subjects of an evaluation are compared on one scale, that of the model which is evaluated: n x `schema.shape`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from narrows.bottlenecks import Bottleneck, Stochastic
 from narrows.data import Schema, spaced_indices
-from narrows.evaluation.features import Space
-from narrows.evaluation.features import name as name_of_space
+from narrows.evaluation.absent import Absent
+from narrows.evaluation.features import Space, space_name
+from narrows.evaluation.inspection import Inspection, squared_errors
 from narrows.evaluation.intervals import Resamples
-from narrows.evaluation.registry import Absent
-from narrows.evaluation.scores import AUTO_CONTAMINATION, N_DRAWS, apply_to_code
-from narrows.evaluation.scores import draws as fixed_draws
-
-if TYPE_CHECKING:
-    from narrows.estimators import Estimator  # for the annotation only: evaluation stands below
+from narrows.evaluation.scores import AUTO_CONTAMINATION
 
 N_COMPARED = 5_000  # real examples, and as many new ones
-N_TRAIN_SCORED = 2_000  # training examples, whose scores the others' are compared with
+N_TRAIN_SCORED = 2_000  # training examples whose scores are compared with the others'
 
 
 @dataclass
-class Scene:
-    """What all subjects share.
+class Comparison:
+    """Examples and settings that all subjects share.
 
     Attributes
     ----------
-    X : the examples as the user has them.
-    rows : the same on the model's scale, n x `schema.shape`.
-    train : the training examples on the model's scale, or None.
-    labels : n integers from 0, or None.
-    seed : of everything random.
-    n_draws : of each posterior, for the likelihood.
-    features : the user's own space to compare new examples in, from examples as the user has them to m x features.
+    inspection : the model that is evaluated, on the examples.
+    train : training examples on the model's scale, m x `schema.shape`, or None.
+    labels : n class numbers from 0, or None.
+    seed : seed of everything random.
+    n_draws : draws of each posterior, for the likelihood.
+    features : the user's space to compare new examples in, from m examples in the user's units to m x features.
     """
 
-    X: Any
-    rows: Tensor
-    schema: Schema
+    inspection: Inspection
     train: Tensor | None = None
     labels: np.ndarray | None = None
     seed: int = 0
@@ -63,25 +54,35 @@ class Scene:
         self.resamples = Resamples(self.seed)
 
     @property
-    def bounded(self) -> bool:
-        """Whether entries lie in [0, 1], so that a signal has a peak."""
+    def rows(self) -> Tensor:
+        """The examples on the model's scale, n x `schema.shape`."""
+        return self.inspection.rows
+
+    @property
+    def schema(self) -> Schema:
+        """Description of an example and of the scale."""
+        return self.inspection.schema
+
+    @property
+    def is_bounded(self) -> bool:
+        """True if entries lie in [0, 1], so that a signal has a peak."""
         return self.schema.support in ("unit", "binary")
 
     @property
-    def noisy(self) -> bool:
-        """Whether a new example is a draw of each entry: for grey and colour images it is the mean, as is usual."""
+    def is_noisy(self) -> bool:
+        """True if each entry of a new example is drawn; in grey and colour images it is the mean, as is usual."""
         return self.schema.kind != "image" or self.schema.support == "binary"
 
     @property
-    def space(self) -> str:
-        """What the space is called in which new examples are compared with real ones."""
+    def space_name(self) -> str:
+        """Name of the space in which new examples are compared with real ones."""
         if self.features is None:
-            return name_of_space(tuple(self.schema.shape))
+            return space_name(tuple(self.schema.shape))
         return getattr(self.features, "__qualname__", type(self.features).__name__)
 
     @functools.cached_property
     def _space(self) -> Space:
-        return Space(self.rows[self.few(N_COMPARED)], self.features and self._own_features)
+        return Space(self.rows[self.subsample(N_COMPARED)], self.features and self._user_features)
 
     @property
     def real_features(self) -> Tensor:
@@ -94,48 +95,48 @@ class Scene:
         return None if self.train is None else self._space.of(evenly_spaced(self.train, len(self.real_features)))
 
     def features_of(self, x: Tensor) -> Tensor:
-        """Features of `x`, on the model's scale."""
+        """Return the features of `x`, which is on the model's scale."""
         return self._space.of(x)
 
-    def _own_features(self, x: Tensor) -> Tensor:
+    def _user_features(self, x: Tensor) -> Tensor:
         assert self.features is not None
-        found = torch.as_tensor(np.asarray(self.features(self.schema.as_frame(self.schema.restore(x)))))
-        if found.dim() != 2 or len(found) != len(x):
+        features = torch.as_tensor(np.asarray(self.features(self.schema.as_frame(self.schema.restore(x)))))
+        if features.dim() != 2 or len(features) != len(x):
             raise ValueError(
                 f"The `features` parameter of evaluate must give n x features for n examples. For {len(x)} it gave the "
-                f"shape {tuple(found.shape)}."
+                f"shape {tuple(features.shape)}."
             )
-        return found
+        return features
 
-    def few(self, most: int) -> np.ndarray:
-        """At most `most` of the examples, evenly spaced: for what grows with their square."""
+    def subsample(self, most: int) -> np.ndarray:
+        """Return the numbers of at most `most` of the examples, evenly spaced: for costs that grow with n squared."""
         return spaced_indices(len(self.rows), most)
 
 
 class Subject(ABC):
-    """Abstract: a way through a narrow place and back.
+    """Abstract: a code and reconstructions of the examples.
 
     Attributes
     ----------
-    scene : what is shared.
+    comparison : what all subjects share.
     """
 
-    scene: Scene
+    comparison: Comparison
 
     @property
     @abstractmethod
     def codes(self) -> np.ndarray:
-        """The codes of the examples, n x L. Raises Absent where there are none."""
+        """Codes of the examples, n x L. Raises Absent where there are none."""
 
     @property
     @abstractmethod
-    def rebuilt(self) -> Tensor:
-        """The examples through the narrow place and back, n x shape."""
+    def reconstructions(self) -> Tensor:
+        """The examples encoded and decoded, n x shape."""
 
     @property
     @abstractmethod
     def scores(self) -> np.ndarray:
-        """Nats of each example in the user's units (n): higher is more usual."""
+        """Nats of each example in the user's units, (n,); higher is more usual."""
 
     @property
     @abstractmethod
@@ -148,157 +149,109 @@ class Subject(ABC):
         """The score below which an example is an outlier, and the share of outliers that it stands for."""
 
     @abstractmethod
-    def sampled(self, n: int) -> Tensor:
-        """`n` new examples, n x shape. Raises Absent where none can be drawn."""
+    def draw(self, n: int) -> Tensor:
+        """Draw `n` new examples, n x shape. Raises Absent where none can be drawn."""
 
     @functools.cached_property
-    def error(self) -> np.ndarray:
-        """Mean squared error of each example over its entries (n)."""
-        parts = zip(self.rebuilt.split(4096), self.scene.rows.split(4096), strict=True)
-        return np.concatenate([(a - b).square().flatten(1).mean(1).double().numpy() for a, b in parts])
+    def errors(self) -> np.ndarray:
+        """Mean squared error of each example over its entries, (n,)."""
+        return squared_errors(self.reconstructions, self.comparison.rows)
 
     @functools.cached_property
     def new_features(self) -> Tensor:
         """Features of as many new examples as there are `real_features`."""
-        return self.scene.features_of(self.sampled(len(self.scene.real_features)))
+        return self.comparison.features_of(self.draw(len(self.comparison.real_features)))
 
 
-class OfModel(Subject):
-    """A fitted estimator.
+class ModelSubject(Subject):
+    """A fitted estimator: its inspection, on the scale that is compared.
 
     Parameters
     ----------
-    estimator : it.
-    scene : what is shared; `scene.schema` is that of the model which is measured, of which this one may differ.
-    scores : what `score_samples` gives for the examples, if that is known.
+    inspection : the model on the examples; its scale may differ from that of the comparison.
+    comparison : what all subjects share.
     """
 
-    def __init__(self, estimator: Estimator, scene: Scene, scores: np.ndarray | None = None) -> None:
-        self.estimator, self.scene = estimator, scene
-        if scores is not None:
-            self.scores = scores
-        own, shared = estimator.schema_, scene.schema
-        self.same = (own.offset, own.scale, own.shape) == (shared.offset, shared.scale, shared.shape)
-
-    @functools.cached_property
-    def rows(self) -> Tensor:
-        """The examples on this model's own scale."""
-        return self.scene.rows if self.same else self.estimator.prepared(self.scene.X)
-
-    @property
-    def bottleneck(self) -> Bottleneck:
-        """The narrow place."""
-        return self.estimator.model_.bottleneck
-
-    @property
-    def stochastic(self) -> Stochastic:
-        """The same, of a stochastic code. Raises Absent for any other."""
-        code = self.estimator.model_.stochastic
-        if code is None:
-            raise Absent(
-                f"a code of {type(self.estimator).__name__} is a point and no distribution, so the model gives x no "
-                "likelihood and pays no KL: fit a VAE"
-            )
-        return code
-
-    @functools.cached_property
-    def kl_per_component(self) -> Tensor:
-        """KL of the posterior from the prior, nats (n x L). Raises Absent where there is no closed form."""
-        kl = apply_to_code(self.estimator.module(), self.stochastic.kl_per_component, self.h)
-        if kl is None:
-            raise Absent(f"the KL of this {type(self.estimator).__name__} has no closed form for each component")
-        return kl
-
-    @functools.cached_property
-    def kl(self) -> np.ndarray:
-        """KL of the posterior from the prior, nats (n): by its closed form, or by the draws that `scores` take."""
-        code = self.stochastic
-        with contextlib.suppress(Absent):
-            return self.kl_per_component.sum(1).double().numpy()
-        draws = fixed_draws(code.n_noise, N_DRAWS).to(self.h)
-
-        def mean(h: Tensor) -> Tensor:
-            samples = [code.sample(h, eps.to(h).expand(len(h), -1)) for eps in draws]
-            return torch.stack([log_q - log_p for _, log_q, log_p in samples]).mean(0)
-
-        return apply_to_code(self.estimator.module(), mean, self.h).double().numpy()
-
-    @functools.cached_property
-    def h(self) -> Tensor:
-        """The encoder's output, n x n_inputs."""
-        return self.estimator.applied(self.estimator.model_.encoder, self.rows)
+    def __init__(self, inspection: Inspection, comparison: Comparison) -> None:
+        self.inspection, self.comparison = inspection, comparison
 
     @functools.cached_property
     def codes(self) -> np.ndarray:
-        """By `model_.encode`."""
-        if not self.estimator.model_.has_code:
-            raise Absent(f"this {type(self.estimator).__name__} has no codes, because n_components=None")
-        return self.estimator.applied(self.estimator.model_.encode, self.rows).double().numpy()
+        """By `model_.encode`, in double precision."""
+        return self.inspection.codes.astype(np.float64)
 
     @functools.cached_property
-    def rebuilt(self) -> Tensor:
+    def reconstructions(self) -> Tensor:
         """By `model_.reconstruct`."""
-        found = self.estimator.applied(self.estimator.model_.reconstruct, self.rows)
-        return found if self.same else self._in_common(self.estimator.schema_.restore(found))
+        own, common = self.inspection.schema, self.comparison.schema
+        reconstructions = self.inspection.reconstructions
+        if (own.offset, own.scale, own.shape) == (common.offset, common.scale, common.shape):
+            return reconstructions
+        return self._on_common_scale(own.restore(reconstructions))
 
-    @functools.cached_property
+    @property
     def scores(self) -> np.ndarray:
         """By `score_samples`."""
-        return np.asarray(self.estimator.score_samples(self.scene.X))
+        return self.inspection.scores
 
     @functools.cached_property
     def train_scores(self) -> np.ndarray:
         """By `score_samples`."""
-        if self.scene.train is None:
+        comparison = self.comparison
+        if comparison.train is None:
             raise Absent("the training examples were not given: pass train=")
-        few = evenly_spaced(self.scene.train, min(N_TRAIN_SCORED, len(self.scene.rows)))
-        return np.asarray(self.estimator.score_samples(self.scene.schema.as_frame(self.scene.schema.restore(few))))
+        rows = evenly_spaced(comparison.train, min(N_TRAIN_SCORED, len(comparison.rows)))
+        X = comparison.schema.as_frame(comparison.schema.restore(rows))
+        return np.asarray(self.inspection.model.score_samples(X))
 
     @property
     def threshold(self) -> tuple[float, float]:
         """By `offset_` and `contamination`."""
-        share = self.estimator.contamination
-        return float(self.estimator.offset_), AUTO_CONTAMINATION if share == "auto" else float(share)
+        model = self.inspection.model
+        share = AUTO_CONTAMINATION if model.contamination == "auto" else float(model.contamination)
+        return float(model.offset_), share
 
-    def sampled(self, n: int) -> Tensor:
+    def draw(self, n: int) -> Tensor:
         """By `sample`."""
-        if not self.estimator.model_.has_code or self.bottleneck.default_sampler is None:
-            raise Absent(f"the code of this {type(self.estimator).__name__} has no distribution to draw from")
-        found = self.estimator.sample(n, random_state=self.scene.seed, noise=self.scene.noisy)
-        return self._in_common(found)
+        if not self.inspection.can_sample:
+            raise Absent(f"the code of this {self.inspection.kind} has no distribution to draw from")
+        comparison = self.comparison
+        return self._on_common_scale(
+            self.inspection.model.sample(n, random_state=comparison.seed, noise=comparison.is_noisy)
+        )
 
-    def _in_common(self, found: Any) -> Tensor:
-        """Examples as users have them, on the scale of the scene."""
-        return self.scene.schema.prepare(torch.from_numpy(np.array(found)))
+    def _on_common_scale(self, X: Any) -> Tensor:
+        """Put examples in the user's units on the scale that is compared."""
+        return self.comparison.schema.prepare(torch.from_numpy(np.array(X)))
 
 
-class OfPCA(Subject):
-    """PCA with as many components; probabilistic PCA (Tipping and Bishop, 1999) where a density is asked for.
+class PCABaseline(Subject):
+    """PCA with as many components; probabilistic PCA (Tipping and Bishop, 1999) where a density is needed.
 
     Parameters
     ----------
-    scene : what is shared. PCA is fitted on its training examples, or on the examples themselves without such.
-    n_components : as many as the model's code has numbers.
-    gaussian : whether the model's likelihood is a density of real numbers, so that nats can be compared.
+    comparison : what all subjects share. PCA is fitted on its training examples, or on the examples themselves.
+    n_components : numbers in the model's code.
+    is_gaussian : True if the model's likelihood is a density of real numbers, so that nats can be compared.
     """
 
-    def __init__(self, scene: Scene, n_components: int, *, gaussian: bool) -> None:
-        self.scene, self.gaussian = scene, gaussian
-        fitted = (scene.rows if scene.train is None else scene.train).flatten(1).numpy()
-        self.n_components = max(1, min(n_components, *fitted.shape))
-        self.pca = PCA(self.n_components, random_state=0).fit(fitted)
-        self.flat = scene.rows.flatten(1).numpy()
+    def __init__(self, comparison: Comparison, n_components: int, *, is_gaussian: bool) -> None:
+        self.comparison, self.is_gaussian = comparison, is_gaussian
+        train = (comparison.rows if comparison.train is None else comparison.train).flatten(1).numpy()
+        self.n_components = max(1, min(n_components, *train.shape))
+        self.pca = PCA(self.n_components, random_state=0).fit(train)
+        self.flat = comparison.rows.flatten(1).numpy()
 
     @functools.cached_property
     def codes(self) -> np.ndarray:
-        """The scores on the components."""
+        """Coordinates along the components."""
         return self.pca.transform(self.flat).astype(np.float64)
 
     @functools.cached_property
-    def rebuilt(self) -> Tensor:
+    def reconstructions(self) -> Tensor:
         """The projection on the components."""
-        found = self.pca.inverse_transform(self.pca.transform(self.flat))
-        return torch.from_numpy(found.astype(np.float32)).reshape(self.scene.rows.shape)
+        projected = self.pca.inverse_transform(self.pca.transform(self.flat))
+        return torch.from_numpy(projected.astype(np.float32)).reshape(self.comparison.rows.shape)
 
     @functools.cached_property
     def scores(self) -> np.ndarray:
@@ -308,35 +261,36 @@ class OfPCA(Subject):
     @functools.cached_property
     def train_scores(self) -> np.ndarray:
         """The same of training examples."""
-        if self.scene.train is None:
+        if self.comparison.train is None:
             raise Absent("the training examples were not given: pass train=")
-        return self._density(evenly_spaced(self.scene.train, min(N_TRAIN_SCORED, len(self.flat))).flatten(1).numpy())
+        rows = evenly_spaced(self.comparison.train, min(N_TRAIN_SCORED, len(self.flat)))
+        return self._density(rows.flatten(1).numpy())
 
     @property
     def threshold(self) -> tuple[float, float]:
         """The quantile of the training examples' scores that the default of the estimators stands for."""
         return float(np.quantile(self.train_scores, AUTO_CONTAMINATION)), AUTO_CONTAMINATION
 
-    def sampled(self, n: int) -> Tensor:
-        """mean + W z, and for what is no image + noise; W W' + noise variance = the covariance."""
-        rng = np.random.default_rng(self.scene.seed)
+    def draw(self, n: int) -> Tensor:
+        """Draw mean + W z, and for what is no image + noise; W W' + noise variance = the covariance."""
+        rng = np.random.default_rng(self.comparison.seed)
         noise = float(self.pca.noise_variance_)
         scale = np.sqrt((self.pca.explained_variance_ - noise).clip(min=0))
         x = self.pca.mean_ + rng.standard_normal((n, self.n_components)) * scale @ self.pca.components_
-        if self.scene.noisy:
+        if self.comparison.is_noisy:
             x = x + math.sqrt(noise) * rng.standard_normal(x.shape)
-        if self.scene.bounded:
+        if self.comparison.is_bounded:
             x = x.clip(0, 1)
-        if self.scene.schema.support == "binary":
+        if self.comparison.schema.support == "binary":
             x = (rng.random(x.shape) < x).astype(float)
-        return torch.from_numpy(x.astype(np.float32)).reshape(-1, *self.scene.rows.shape[1:])
+        return torch.from_numpy(x.astype(np.float32)).reshape(-1, *self.comparison.rows.shape[1:])
 
     def _density(self, flat: np.ndarray) -> np.ndarray:
         if not self.pca.noise_variance_ > 0:
             raise Absent("PCA leaves no noise: it has as many components as the examples have entries")
-        return np.asarray(self.pca.score_samples(flat), dtype=np.float64) - self.scene.schema.log_scale
+        return np.asarray(self.pca.score_samples(flat), dtype=np.float64) - self.comparison.schema.log_scale
 
 
 def evenly_spaced(rows: Tensor, most: int) -> Tensor:
-    """At most `most` of `rows`."""
+    """Return at most `most` of `rows`, evenly spaced."""
     return rows[spaced_indices(len(rows), most)]

@@ -1,4 +1,4 @@
-"""What an evaluation gives: a table of measures, with intervals, beside PCA and another model."""
+"""The table of an evaluation: measures with intervals, beside PCA and another model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Row:
     value, low, high : of the model, and the ends of the 95 % interval; NaN where there is none.
     pca, other : the same of PCA and of the other model; None where they have none.
     better : 1 where more is better, -1 where less is, 0 where neither is.
-    words : what it is, over how many examples, and how it was found.
+    words : description: what is measured, over how many examples, and how.
     """
 
     value: float
@@ -44,9 +44,9 @@ class Evaluation:
 
     Attributes
     ----------
-    rows : the measures, in order.
-    missing : why, by the name of the measure, for those that this model or these data do not have.
-    model, other : what they are called.
+    rows : measures by name, in order.
+    missing : reasons by the name of the measure, for those that this model or these data do not have.
+    model, other : names of the model and of the other one.
     """
 
     model: str = "model"
@@ -56,32 +56,32 @@ class Evaluation:
 
     @property
     def values(self) -> dict[str, float]:
-        """The model's own values."""
+        """Values of the model by the name of the measure."""
         return {name: row.value for name, row in self.rows.items()}
 
     @property
     def explained(self) -> dict[str, str]:
-        """What each measure is."""
+        """Descriptions of the measures by name."""
         return {name: row.words for name, row in self.rows.items()}
 
     def interval(self, name: str) -> tuple[float, float]:
-        """The ends of the 95 % interval of the measure `name`; NaN where it has none."""
+        """Return the ends of the 95 % interval of the measure `name`; NaN where it has none."""
         return self._row(name).low, self._row(name).high
 
     def to_dict(self) -> dict[str, float]:
-        """All numbers by name, those of PCA as `pca_...` and those of the other model as `other_...`."""
-        found = self.values
+        """Return all numbers by name, those of PCA as `pca_...` and those of the other model as `other_...`."""
+        numbers = self.values
         for name, row in self.rows.items():
-            found |= {f"{of}_{name}": v for of, v in (("pca", row.pca), ("other", row.other)) if v is not None}
-        return found
+            numbers |= {f"{of}_{name}": v for of, v in (("pca", row.pca), ("other", row.other)) if v is not None}
+        return numbers
 
     def to_json(self) -> str:
-        """One JSON document with everything; what is not finite is null."""
+        """Return everything as one JSON document; numbers that are not finite are null."""
         rows = [{"measure": name, **_finite(asdict(row))} for name, row in self.rows.items()]
         return json.dumps({"model": self.model, "other": self.other, "rows": rows, "missing": self.missing}, indent=1)
 
     def to_frame(self) -> pd.DataFrame:
-        """A pandas data frame, a row for each measure.
+        """Return a pandas data frame, a row for each measure.
 
         Raises
         ------
@@ -107,7 +107,7 @@ class Evaluation:
         return pd.DataFrame.from_records(records).set_index("measure")
 
     def cells(self) -> list[tuple[str, ...]]:
-        """The table as words: a heading, then a row for each measure. Columns that nothing fills are left out."""
+        """Return the table as text: a heading, then a row for each measure. Empty columns are left out."""
         pca = any(row.pca is not None for row in self.rows.values())
         heading = ["measure", self.model, "95 % interval"]
         table = [(*heading, *(["PCA"] * pca), *([self.other] if self.other else []), "what it is")]
@@ -122,26 +122,26 @@ class Evaluation:
         return iter(self.to_dict())
 
     def __getitem__(self, name: str) -> float:
-        found = self.to_dict()
-        if name not in found:
+        numbers = self.to_dict()
+        if name not in numbers:
             why = f" ({self.missing[name]})" if name in self.missing else ""
-            raise KeyError(f"no measure {name!r} here{why}. {did_you_mean(name, found)}")
-        return found[name]
+            raise KeyError(f"no measure {name!r} here{why}. {did_you_mean(name, numbers)}")
+        return numbers[name]
 
     def __repr__(self) -> str:
         cells = self.cells()
         widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]) - 1)]
         lines = []
-        for name, *rest, words in cells:
+        for name, *rest, description in cells:
             aligned = "  ".join(cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))
-            lines.append(f"{name.ljust(widths[0])}  {aligned}  {words}".rstrip())
+            lines.append(f"{name.ljust(widths[0])}  {aligned}  {description}".rstrip())
         return "\n".join([*lines, *self.reasons()])
 
     def reasons(self) -> list[str]:
-        """In words, which measures are not here, and why."""
+        """Return a sentence for each reason why measures are missing."""
         reasons = dict.fromkeys(self.missing.values())
         return [
-            f"Not here: {', '.join(name for name, found in self.missing.items() if found == why)}: {why}."
+            f"Not here: {', '.join(name for name, reason in self.missing.items() if reason == why)}: {why}."
             for why in reasons
         ]
 
@@ -152,7 +152,7 @@ class Evaluation:
 
 
 def _number(value: float | None) -> str:
-    """Five digits, which is more than an interval leaves standing."""
+    """Format with five digits, more than an interval makes certain."""
     return "" if value is None else f"{value:.5g}"
 
 

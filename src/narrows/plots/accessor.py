@@ -1,4 +1,4 @@
-"""`model.plot`: what a fitted model's pictures are called."""
+"""`model.plot`: the pictures of a fitted model."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from narrows.evaluation.inspection import Inspection
+from narrows.fitted import FittedModel
 from narrows.params import Integer, Parameter
-from narrows.plots import picks
+from narrows.plots import content
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from narrows.estimators import Estimator
-    from narrows.plots.style import Layout  # for the annotation only: plots stand below
+    from narrows.plots.style import Layout
 
 _PICTURES = ("curves", "reconstructions", "map", "dials", "samples", "units")
-_MOST_PLACES = 20_000  # on a map, before its picture is a blot
+_MOST_PLACES = 20_000  # on a map; more would cover each other
+_HEADS = ("best", "typical", "worst")
 
 
 class Plots:
-    """Pictures of a fitted model. Each is drawn on the axes that it is given or on new ones, and returns them.
+    """Pictures of a fitted model. Each method draws on the axes that it is given or on new ones, and returns them.
 
     Images are shown as such, vectors as bars under their columns' names. `model.plot.curves().figure.savefig("a.png")`
     keeps a picture; a notebook shows it.
@@ -30,7 +32,7 @@ class Plots:
     Parameters
     ----------
     model : a fitted estimator.
-    new_axes : from inches and a layout to axes, where none are given; None for those that a notebook shows.
+    new_axes : makes axes from width and height in inches and a layout; None makes those that a notebook shows.
 
     Examples
     --------
@@ -42,17 +44,23 @@ class Plots:
     'component 0'
     """
 
-    def __init__(self, model: Estimator, new_axes: Callable[[float, float, Layout], Axes] | None = None) -> None:
+    def __init__(self, model: FittedModel, new_axes: Callable[[float, float, Layout], Axes] | None = None) -> None:
         self.model, self._new_axes = model, new_axes
 
     def __repr__(self) -> str:
         return f"{type(self.model).__name__}.plot: {', '.join(_PICTURES)}"
 
     def curves(self, *, ax: Axes | None = None) -> Axes:
-        """The loss by epoch, of the rows trained on and of those held out, in nats an example."""
+        """Draw the loss by epoch, of training rows and of held-out rows, in nats an example.
+
+        Raises
+        ------
+        ValueError
+            If the training was stopped before its first record.
+        """
         from narrows.plots import drawing
 
-        lines = picks.losses(self.model.history_)
+        lines = content.loss_curves(self.model.history_)
         if not lines:
             raise ValueError("plot.curves has nothing to draw: the training was stopped before its first look.")
         ax = self._axes(ax, 5.2, 3)
@@ -60,158 +68,192 @@ class Plots:
         return ax
 
     def reconstructions(self, X: Any, n: int = 4, *, ax: Axes | None = None) -> Axes:
-        """The `n` examples of X that come out best, typically and worst, above what comes out of them."""
-        from narrows.plots import drawing
-
-        _check("reconstructions", "n", n)
-        found = picks.rebuilt(self.model, X)
-        schema = self.model.schema_
-        if schema.kind == "image":
-            chosen = picks.best_typical_worst(found.error, n)
-            third = len(chosen) // 3 or 1
-            both = {"original": found.rows, "reconstructed": found.rebuilt}
-            rows = [(name, picks.pictures(given[chosen])) for name, given in both.items()]
-            ax = self._axes_of_images(ax, [name for name, _ in rows], len(chosen) + 1)
-            heads = [(i * third, words) for i, words in enumerate(("best", "typical", "worst"))][: len(chosen) // third]
-            breaks = [third, 2 * third] if len(chosen) == 3 * third else []
-            drawing.images(ax, rows, heads, picks.limits(schema, found.rows), breaks)
-            return ax
-        chosen = picks.best_typical_worst(found.error, 1)
-        labels = [
-            f"{words}\nerror {drawing.number(found.error[i])}"
-            for words, i in zip(("best", "typical", "worst"), chosen, strict=False)
-        ]
-        lanes = [
-            (label, [("original", found.rows[i].ravel()), ("reconstructed", found.rebuilt[i].ravel())])
-            for label, i in zip(labels, chosen, strict=True)
-        ]
-        names = picks.entries(schema)
-        ax = self._axes_of_vectors(ax, names, 2.7)
-        drawing.lanes(ax, lanes, names, picks.unit_of(schema))
-        return ax
-
-    def map(self, X: Any, y: Any = None, *, ax: Axes | None = None) -> Axes:
-        """The codes of X as places, coloured by `y`: two components as they are, more projected onto two (PCA).
+        """Draw the examples with the least, typical and greatest errors, above their reconstructions.
 
         Parameters
         ----------
+        X : examples in the user's units.
+        n : images of each of the three kinds; of vectors one is drawn.
+
+        Raises
+        ------
+        ValueError
+            If X does not hold examples such as the model was fitted on.
+        """
+        from narrows.plots import drawing
+
+        _check("reconstructions", "n", n)
+        inspection, schema = Inspection(self.model, X), self.model.schema_
+        rows, reconstructions = inspection.rows.numpy(), inspection.reconstructions.numpy()
+        if schema.kind == "image":
+            index = content.best_typical_worst(inspection.errors, n)
+            third = len(index) // 3 or 1
+            both = {"original": rows, "reconstructed": reconstructions}
+            lines = [(name, content.as_pictures(images[index])) for name, images in both.items()]
+            ax = self._axes_of_images(ax, [name for name, _ in lines], len(index) + 1)
+            heads = [(i * third, head) for i, head in enumerate(_HEADS)][: len(index) // third]
+            breaks = [third, 2 * third] if len(index) == 3 * third else []
+            drawing.images(ax, lines, heads, content.pixel_limits(schema, rows), breaks)
+            return ax
+        index = content.best_typical_worst(inspection.errors, 1)
+        lanes = [
+            (
+                f"{head}\nerror {drawing.number(inspection.errors[i])}",
+                [("original", rows[i].ravel()), ("reconstructed", reconstructions[i].ravel())],
+            )
+            for head, i in zip(_HEADS, index, strict=False)
+        ]
+        names = content.entry_names(schema)
+        ax = self._axes_of_vectors(ax, names, 2.7)
+        drawing.lanes(ax, lanes, names, content.scale_name(schema))
+        return ax
+
+    def map(self, X: Any, y: Any = None, *, ax: Axes | None = None) -> Axes:
+        """Draw the codes of X as places, coloured by `y`: two components as they are, more projected onto two (PCA).
+
+        Parameters
+        ----------
+        X : n examples in the user's units.
         y : n labels: up to ten kinds are classes with a colour and a marker each, numbers with an order are a scale of
             colours.
+
+        Raises
+        ------
+        ValueError
+            If the model has no codes, or X or y does not fit.
         """
         from narrows.plots import drawing, style
 
-        picks.needs_code(self.model, "plot.map")
-        codes = np.asarray(self.model.transform(X))
-        labels = None if y is None else picks.check_labels(y, len(codes), "plot.map")
-        plane = picks.plane(codes)
-        shown = np.arange(len(codes))
-        if len(codes) > _MOST_PLACES:
-            shown = np.sort(np.random.default_rng(0).choice(len(codes), _MOST_PLACES, replace=False))
+        content.check_code(self.model, "plot.map")
+        plane = Inspection(self.model, X).plane
+        n = len(plane.places)
+        labels = None if y is None else content.map_labels(y, n, "plot.map")
+        index = np.arange(n)
+        if n > _MOST_PLACES:
+            index = np.sort(np.random.default_rng(0).choice(n, _MOST_PLACES, replace=False))
         ax = self._axes(ax, 5.6, 4.8)
-        kinds = None if labels is None else picks.classes(labels, style.N_CLASSES)
-        drawing.places(ax, plane.places[shown], None if labels is None else labels[shown], kinds)
-        style.dress(ax, x=plane.axes[0], y=plane.axes[1], grid="both")
+        classes = None if labels is None else content.label_classes(labels, style.N_CLASSES)
+        drawing.places(ax, plane.places[index], None if labels is None else labels[index], classes)
+        style.dress(ax, x=plane.names[0], y=plane.names[1], grid="both")
         return ax
 
     def dials(
         self, x: Any = None, *, n_dials: int = 12, n_steps: int = 9, span: float = 3.0, ax: Axes | None = None
     ) -> Axes:
-        """What each dial does: one row a component, turned from low to high, those first that carry most.
+        """Draw the effect of each dial: one row a component, turned from low to high, those first that carry most.
 
         Parameters
         ----------
         x : the example to start from (its first row, if it is several); None starts from the centre of all codes.
         n_dials, n_steps : rows, and positions in each.
         span : how far a dial is turned to both sides, in standard deviations.
+
+        Raises
+        ------
+        ValueError
+            If the model has no codes, or a parameter is not what it must be.
         """
         from narrows.plots import drawing
 
-        picks.needs_code(self.model, "plot.dials")
+        content.check_code(self.model, "plot.dials")
         _check("dials", "n_dials", n_dials)
         schema = self.model.schema_
-        chosen, labels = picks.dial_order(self.model, n_dials)
-        turned = self.turned(x, chosen, n_steps, span)
+        components, labels = content.dial_labels(Inspection(self.model), n_dials)
+        turned = self.turned(x, components, n_steps, span)
         if schema.kind == "image":
-            flat = picks.pictures(turned.reshape(-1, *schema.shape))
+            flat = content.as_pictures(turned.reshape(-1, *schema.shape))
             images = flat.reshape(*turned.shape[:2], *flat.shape[1:])
             ax = self._axes_of_images(ax, labels, n_steps)
             heads = [(0, f"\N{MINUS SIGN}{span:g}"), (n_steps // 2, "0"), (n_steps - 1, f"{span:g}")]
-            drawing.images(ax, list(zip(labels, images, strict=True)), heads, picks.limits(schema, flat))
+            drawing.images(ax, list(zip(labels, images, strict=True)), heads, content.pixel_limits(schema, flat))
             return ax
-        names = picks.entries(schema)
-        ax = self._axes_of_vectors(ax, names, 0.8 * len(chosen))
+        names = content.entry_names(schema)
+        ax = self._axes_of_vectors(ax, names, 0.8 * len(components))
         low, high = f"turned to \N{MINUS SIGN}{span:g}", f"turned to {span:g}"
         middle = turned[:, n_steps // 2]
         lanes = [
-            (label, [(high, row[-1].ravel() - at.ravel()), (low, row[0].ravel() - at.ravel())])
-            for label, row, at in zip(labels, turned, middle, strict=True)
+            (label, [(high, row[-1].ravel() - centre.ravel()), (low, row[0].ravel() - centre.ravel())])
+            for label, row, centre in zip(labels, turned, middle, strict=True)
         ]
-        drawing.lanes(ax, lanes, names, f"{picks.unit_of(schema)}, from the middle")
+        drawing.lanes(ax, lanes, names, f"{content.scale_name(schema)}, from the middle")
         return ax
 
     def samples(self, n: int = 32, *, X: Any = None, random_state: Any = 0, ax: Axes | None = None) -> Axes:
-        """New examples: images in rows; of vectors how each column's values lie, beside those of X if it is given.
+        """Draw new examples: images in rows; of vectors the spread of each column's values, beside those of X.
 
         Parameters
         ----------
-        n : how many images; of vectors as many are drawn as X holds, or 1,000.
+        n : images; of vectors as many are drawn as X holds, or 1,000.
+        X : real examples to show beside them, or None.
         random_state : seed.
+
+        Raises
+        ------
+        ValueError
+            If the model's codes cannot be drawn.
         """
         from narrows.plots import drawing
 
         _check("samples", "n", n)
-        if not picks.can_sample(self.model):
+        if not Inspection(self.model).can_sample:
             raise ValueError(f"plot.samples needs a code that can be drawn; this {type(self.model).__name__} has none.")
         schema = self.model.schema_
         if schema.kind == "image":
-            drawn = picks.pictures(self.drawn(n, random_state))
+            drawn = content.as_pictures(self.drawn(n, random_state))
             across = min(n, 8)
             rows = [("new" if i == 0 else "", drawn[i : i + across]) for i in range(0, n, across)]
             if X is not None:
-                real = picks.pictures(self.model.prepared(X[:across]).numpy())
-                rows.append(("real", real))
+                rows.append(("real", content.as_pictures(self.model.prepared(X[:across]).numpy())))
             ax = self._axes_of_images(ax, [name for name, _ in rows], across)
-            drawing.images(ax, rows, (), picks.limits(schema, drawn))
+            drawing.images(ax, rows, (), content.pixel_limits(schema, drawn))
             return ax
         real_rows = None if X is None else self.model.prepared(X).numpy()
         groups = {"new": self.drawn(1000 if real_rows is None else len(real_rows), random_state)}
         if real_rows is not None:
             groups["real"] = real_rows
-        names = picks.entries(schema)
+        names = content.entry_names(schema)
         ax = self._axes_of_vectors(ax, names, 2.2)
-        drawing.spans(ax, groups, names, picks.unit_of(schema))
+        drawing.spans(ax, groups, names, content.scale_name(schema))
         return ax
 
     def units(self, X: Any, *, n_units: int = 10, n_examples: int = 8, ax: Axes | None = None) -> Axes:
-        """The busiest units of a sparse code: what each adds, how often it fires, and for which of X most.
+        """Draw the busiest units of a sparse code: what each adds, how often it fires, and for which of X most.
 
-        Of vectors the direction alone is drawn, as bars.
+        Of vectors only what each unit adds is drawn, as bars.
+
+        Parameters
+        ----------
+        X : examples in the user's units.
+        n_units, n_examples : units, and images for each.
+
+        Raises
+        ------
+        ValueError
+            If the model's code is not sparse.
         """
         from narrows.plots import drawing, style
 
-        picks.needs_sparse(self.model, "plot.units")
+        content.check_sparse(self.model, "plot.units")
         _check("units", "n_units", n_units)
-        schema = self.model.schema_
-        found = picks.units(self.model, X, n_units, n_examples)
-        steps = picks.directions(self.model)
-        shown = found.order[:n_units]
-        labels = [f"unit {unit}, {found.rate[unit]:.1%}" for unit in shown]
+        inspection, schema = Inspection(self.model, X), self.model.schema_
+        directions, units = inspection.unit_directions, inspection.units.order[:n_units].tolist()
+        labels = [f"unit {unit}, {inspection.units.rate[unit]:.1%}" for unit in units]
         if schema.kind == "image":
-            rows = self.model.prepared(X).numpy()
-            low, high = picks.limits(schema, rows)
+            rows = inspection.rows.numpy()
+            low, high = content.pixel_limits(schema, rows)
             lines = []
-            for label, unit, best in zip(labels, shown, found.best, strict=True):
-                examples = drawing.opaque(picks.pictures(rows[best]), (low, high))
-                first = style.signed(picks.pictures(steps[unit][None, :1]))
-                lines.append((label, np.concatenate([first, examples])))
+            for label, unit in zip(labels, units, strict=True):
+                examples = content.as_pictures(rows[inspection.top_rows(unit, n_examples)])
+                direction = style.signed(content.as_pictures(directions[unit][None, :1]))
+                lines.append((label, np.concatenate([direction, drawing.opaque(examples, (low, high))])))
             ax = self._axes_of_images(ax, labels, n_examples + 1)
             heads = [(0, "adds"), (1, "fires most for")] if n_examples else [(0, "adds")]
             drawing.images(ax, lines, heads, breaks=[1])
             return ax
-        names = picks.entries(schema)
-        ax = self._axes_of_vectors(ax, names, 0.6 * len(shown))
-        lanes = [(label, [("adds", steps[unit].ravel())]) for label, unit in zip(labels, shown, strict=True)]
-        drawing.lanes(ax, lanes, names, picks.unit_of(schema))
+        names = content.entry_names(schema)
+        ax = self._axes_of_vectors(ax, names, 0.6 * len(units))
+        lanes = [(label, [("adds", directions[unit].ravel())]) for label, unit in zip(labels, units, strict=True)]
+        drawing.lanes(ax, lanes, names, content.scale_name(schema))
         return ax
 
     # ---------------------------------------------------------------------------------------------- inside
@@ -222,19 +264,19 @@ class Plots:
         return (self._new_axes or style.new_axes)(width, height, layout) if ax is None else ax
 
     def _axes_of_images(self, ax: Axes | None, labels: list[str], n_columns: int) -> Axes:
-        """Axes for rows of images with a label each."""
+        """Return axes for rows of images with a label each."""
         width, height = 0.62 * n_columns + 0.2 + 0.075 * max(map(len, labels)), 0.62 * len(labels) + 0.35
         return self._axes(ax, width, height, "compressed")
 
     def _axes_of_vectors(self, ax: Axes | None, names: list[str], height: float) -> Axes:
-        """Axes over columns of these names, `height` inches and what the names need."""
+        """Return axes over columns of these names, `height` inches high and as much as the names need."""
         from narrows.plots import drawing
 
         width = float(np.clip(0.28 * len(names) + 2, 5.5, 10))
         return self._axes(ax, width, height + 0.4 + drawing.inches_below(names))
 
     def turned(self, x: Any, components: list[int], n_steps: int, span: float) -> np.ndarray:
-        """Dials turned, on the model's scale: dials x n_steps x `schema_.shape`."""
+        """Return examples with dials turned, on the model's scale: dials x n_steps x `schema_.shape`."""
         schema = self.model.schema_
         if x is not None and getattr(x, "shape", np.shape(x)) == schema.user_shape:
             x = np.asarray(x)[None]
@@ -243,7 +285,7 @@ class Plots:
         return flat.numpy().reshape(*turned.shape[:2], *schema.shape)
 
     def drawn(self, n: int, random_state: Any) -> np.ndarray:
-        """New examples, on the model's scale: n x `schema_.shape`."""
+        """Draw new examples, on the model's scale: n x `schema_.shape`."""
         drawn = np.asarray(self.model.sample(n, random_state=random_state))
         return self.model.schema_.prepare(torch.from_numpy(np.array(drawn))).numpy()
 

@@ -1,4 +1,4 @@
-"""What an autoencoder must beat, measured in the same way: PCA, a median filter, and neighbours in a code."""
+"""Baselines of an autoencoder, measured in the same way: PCA, a median filter, and neighbours in a code."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Baseline:
 
     Attributes
     ----------
-    mean : d
-    axes : n_components x d, of unit length, the widest first.
-    shape : of one example.
+    mean : (d,).
+    axes : n_components x d directions of length 1, the widest first.
+    shape : shape of one example.
     """
 
     mean: np.ndarray
@@ -29,7 +29,7 @@ class Baseline:
 
     @classmethod
     def fit(cls, X: np.ndarray, n_components: int | None = None) -> Baseline:
-        """The principal axes of X (n x ...), all of them unless `n_components` are asked for."""
+        """Fit the principal axes of X (n x ...): `n_components`, or all of them."""
         pca = PCA(n_components, svd_solver="full").fit(X.reshape(len(X), -1))
         return cls(pca.mean_, pca.components_, X.shape[1:])
 
@@ -39,44 +39,44 @@ class Baseline:
         return len(self.axes)
 
     def encode(self, X: np.ndarray) -> np.ndarray:
-        """The codes: n x n_components."""
+        """Return the codes: n x n_components."""
         return (X.reshape(len(X), -1) - self.mean) @ self.axes.T
 
     def reconstruct(self, X: np.ndarray) -> np.ndarray:
-        """X through the principal axes and back, kept in [0, 1]."""
+        """Return X projected on the principal axes, clipped to [0, 1]."""
         return (self.encode(X) @ self.axes + self.mean).reshape(-1, *self.shape).clip(0, 1)
 
 
 def best_cleaner(clean: np.ndarray, noisy: np.ndarray) -> Baseline:
-    """PCA with the number of components that cleans `noisy` best: both are training examples, n x ..."""
+    """Return PCA with the number of components that cleans `noisy` best: both are training examples, n x ..."""
     whole = Baseline.fit(clean)
     candidates = (replace(whole, axes=whole.axes[:n]) for n in range(1, whole.n_components + 1))
     return min(candidates, key=lambda pca: mse(pca.reconstruct(noisy), clean))
 
 
 def median(noisy: np.ndarray) -> np.ndarray:
-    """Each pixel of images (n, h, w) becomes the median of the 3 x 3 around it."""
+    """Replace each pixel of images (n, h, w) by the median of the 3 x 3 around it."""
     return median_filter(noisy, size=(1, 3, 3)).clip(0, 1)
 
 
 def mse(a: np.ndarray, b: np.ndarray) -> float:
-    """The mean squared error of an entry."""
+    """Return the mean squared error of an entry."""
     return float(np.square(a.astype(np.float64) - b).mean())
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """Peak signal-to-noise ratio of images in [0, 1], in dB, from the mean squared error over all of them."""
+    """Return the peak signal-to-noise ratio of images in [0, 1], in dB, from the squared error over all of them."""
     return -10 * float(np.log10(max(mse(a, b), 1e-12)))
 
 
 def neighbour_accuracy(train: np.ndarray, y_train: np.ndarray, test: np.ndarray, y_test: np.ndarray) -> float:
-    """How often the nearest training codes' labels name a test code's: for codes n x L, in [0, 1]."""
+    """Return the accuracy of the labels of the nearest training codes, in [0, 1]; codes are n x L."""
     model = KNeighborsClassifier(min(N_NEIGHBOURS, len(train))).fit(train, y_train)
     return float(model.score(test, y_test))
 
 
 def novelty(X: np.ndarray, known: np.ndarray) -> float:
-    """The median over X of the distance to the nearest of `known`, root mean square over entries."""
+    """Return the median over X of the distance to the nearest of `known`, root mean square over entries."""
     a, b = X.reshape(len(X), -1).astype(np.float64), known.reshape(len(known), -1).astype(np.float64)
     squares = (a**2).sum(1)[:, None] - 2 * a @ b.T + (b**2).sum(1)
     return float(np.median(np.sqrt(squares.min(1).clip(min=0) / a.shape[1])))

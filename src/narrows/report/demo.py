@@ -23,9 +23,9 @@ from narrows.evaluation import evaluate
 from narrows.plots.drawing import number
 from narrows.report import atlas, baselines, charts, demo_words, page, records, sections
 from narrows.report.baselines import Baseline, mse, neighbour_accuracy, psnr
+from narrows.report.display import Display
 from narrows.report.machine import processor, threads
 from narrows.report.page import Section, text
-from narrows.report.subject import Subject
 from narrows.version import __version__
 
 NOISE = 0.25  # standard deviation of the noise that the page shows being cleaned; pixels lie in [0, 1]
@@ -35,7 +35,7 @@ _THREADS = 1  # steps as small as these gain little from a second thread, and lo
 
 @dataclass
 class Run:
-    """What a run of the demo knows: the data, the models, what was measured, and what the page says of it."""
+    """State of a run of the demo: the data, the models, the measures, and the headlines of the page."""
 
     X: np.ndarray
     y: np.ndarray
@@ -44,7 +44,7 @@ class Run:
     seed: int
     models: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
-    found: dict[str, Any] = field(default_factory=dict)
+    measured: dict[str, Any] = field(default_factory=dict)
     headlines: dict[str, tuple[str, str, str]] = field(default_factory=dict)
 
     @property
@@ -145,7 +145,7 @@ def _measure_code(state: Run, name: str, model: Estimator, n_components: int) ->
         neighbour_accuracy(code(state.X), labels[0], code(state.X_test), labels[1])
         for code in (model.transform, pca.encode)
     ]
-    state.found[name] = {
+    state.measured[name] = {
         **evaluate(model, state.X_test, train=state.X, verbose=0).to_dict(),
         "rebuilt": rebuilt,
         "pca": pca,
@@ -165,13 +165,13 @@ def _measure_ae(state: Run, model: Estimator) -> None:
 
 def _measure_vae(state: Run, model: VAE) -> None:
     _measure_code(state, "vae", model, 8)
-    found = state.found["vae"]
+    measured = state.measured["vae"]
     drawn = model.sample(len(state.X_test), random_state=state.seed)
-    found["novelty"] = baselines.novelty(drawn, state.X), baselines.novelty(state.X_test, state.X)
+    measured["novelty"] = baselines.novelty(drawn, state.X), baselines.novelty(state.X_test, state.X)
     state.headlines["vae"] = (
-        f"{found['mse']:.4f}",
+        f"{measured['mse']:.4f}",
         "squared error a pixel, drawn from 8 numbers",
-        f"PCA with 8: {found['pca_mse']:.4f}",
+        f"PCA with 8: {measured['pca_mse']:.4f}",
     )
 
 
@@ -179,23 +179,23 @@ def _measure_dae(state: Run, model: DAE) -> None:
     clean, noisy = state.X_test, state.noisy
     pca = baselines.best_cleaner(state.X, _spoiled(state.X, state.seed + 1))
     cleaned = {"dae": model.denoise(noisy), "median": baselines.median(noisy), "pca": pca.reconstruct(noisy)}
-    found = {name: (images, psnr(images, clean)) for name, images in {"noisy": noisy, **cleaned}.items()}
-    state.found["dae"] = {**found, "n_pca": pca.n_components}
+    measured = {name: (images, psnr(images, clean)) for name, images in {"noisy": noisy, **cleaned}.items()}
+    state.measured["dae"] = {**measured, "n_pca": pca.n_components}
     state.headlines["dae"] = (
-        f"{found['dae'][1]:.1f} dB",
-        f"peak signal to noise, noisy {found['noisy'][1]:.1f} dB",
-        f"PCA at its best: {found['pca'][1]:.1f} dB",
+        f"{measured['dae'][1]:.1f} dB",
+        f"peak signal to noise, noisy {measured['noisy'][1]:.1f} dB",
+        f"PCA at its best: {measured['pca'][1]:.1f} dB",
     )
 
 
 def _measure_sae(state: Run, model: SAE) -> None:
     _measure_code(state, "sae", model, int(model.k))
-    found = state.found["sae"]
+    measured = state.measured["sae"]
     n = model.model_.bottleneck.n_components
     state.headlines["sae"] = (
-        f"{found['mse']:.4f}",
-        f"squared error a pixel, {found['l0']:.3g} of {n} units speaking",
-        f"PCA with {found['pca'].n_components}: {found['pca_mse']:.4f}",
+        f"{measured['mse']:.4f}",
+        f"squared error a pixel, {measured['l0']:.3g} of {n} units speaking",
+        f"PCA with {measured['pca'].n_components}: {measured['pca_mse']:.4f}",
     )
 
 
@@ -211,24 +211,24 @@ def _spoiled(X: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _write(state: Run, path: Path, seconds: float) -> None:
-    found, X, y = state.found, state.X_test, state.y_test
+    measured, X, y = state.measured, state.X_test, state.y_test
     named = {type(model).__name__: model for model in state.models.values()}
-    on = {name: Subject(model, X, y, seed=state.seed) for name, model in state.models.items()}
+    on = {name: Display(model, X, y, seed=state.seed) for name, model in state.models.items()}
     starts, names = _one_of_each(state)
     beside = {
-        "AE": ("2 numbers", found["ae"]["rebuilt"]),
-        "PCA": ("2 numbers", found["ae"]["pca_rebuilt"]),
-        "VAE": ("8 numbers", found["vae"]["rebuilt"]),
-        "PCA ": ("8 numbers", found["vae"]["pca_rebuilt"]),
+        "AE": ("2 numbers", measured["ae"]["rebuilt"]),
+        "PCA": ("2 numbers", measured["ae"]["pca_rebuilt"]),
+        "VAE": ("8 numbers", measured["vae"]["rebuilt"]),
+        "PCA ": ("8 numbers", measured["vae"]["pca_rebuilt"]),
     }
-    other = ("PCA", f"{found['ae']['pca_accuracy']:.0%} by neighbours", found["ae"]["pca"].encode(X))
+    other = ("PCA", f"{measured['ae']['pca_accuracy']:.0%} by neighbours", measured["ae"]["pca"].encode(X))
     parts = {
         "vae.reconstruct(X_test)": sections.reconstructions(on["vae"], beside),
         "ae.transform(X_test), ae.plot.map(X_test, y_test)": atlas.latent_map(
-            on["ae"], f"{found['ae']['accuracy']:.0%} by neighbours", other
+            on["ae"], f"{measured['ae']['accuracy']:.0%} by neighbours", other
         ),
         "vae.traverse(X_test[i:i + 1]), vae.plot.dials(X_test[i])": sections.dials(on["vae"], starts, names),
-        f"vae.sample(30, random_state={state.seed})": sections.samples(on["vae"], _novel(found["vae"]["novelty"])),
+        f"vae.sample(30, random_state={state.seed})": sections.samples(on["vae"], _novel(measured["vae"]["novelty"])),
         "dae.denoise(X_noisy)": sections.cleaned_pictures(_cleaned(state)),
         "sae.active_units(X_test), sae.plot.units(X_test)": sections.units(on["sae"]),
         "vae.plot.curves(), vae.history_": records.training(named),
@@ -243,17 +243,17 @@ def _write(state: Run, path: Path, seconds: float) -> None:
         path,
         title="narrows: four autoencoders",
         head=_hero(state),
-        sections=[_told(state, section, code) for code, section in parts.items()],
+        sections=[_reworded(state, section, code) for code, section in parts.items()],
         foot=_foot(state),
         scripts=[page.data(one.decoder_name, one.decoder) for one in on.values() if one.decoder],
     )
 
 
-def _told(state: Run, section: Section, code: str) -> Section:
-    """A section in the demo's own words, with the Python that makes the model where it is first shown."""
-    title, words, model = demo_words.TOLD[section.name]
+def _reworded(state: Run, section: Section, code: str) -> Section:
+    """Return a section with the demo's own text, and the Python that makes the model where it is first shown."""
+    title, intro, model = demo_words.SECTIONS[section.name]
     made = f"{records.constructed(state.models[model], model)}\n" if model else ""
-    return replace(section, title=title, words=words, code=made + code)
+    return replace(section, title=title, intro=intro, code=made + code)
 
 
 def _hero(state: Run) -> str:
@@ -285,7 +285,7 @@ _DATA_LINES = 'X, X_test = (load_dataset("digits", split).X for split in ("train
 
 def _one_of_each(state: Run) -> tuple[list[int], list[int]]:
     """One test picture of each digit, the one that the VAE reconstructs best, a 3 first; and the digits."""
-    error = np.square(state.found["vae"]["rebuilt"] - state.X_test).mean((1, 2))
+    error = np.square(state.measured["vae"]["rebuilt"] - state.X_test).mean((1, 2))
     digits = [3, 0, 1, 2, 4, 5, 6, 7, 8, 9]
     places = [np.flatnonzero(state.y_test == digit) for digit in digits]
     return [int(place[np.argmin(error[place])]) for place in places], digits
@@ -300,11 +300,11 @@ def _novel(distances: tuple[float, float]) -> str:
 
 
 def _cleaned(state: Run) -> dict[str, tuple[str, np.ndarray]]:
-    found = state.found["dae"]
+    measured = state.measured["dae"]
     names = {"noisy": "Noisy", "median": "Median filter", "pca": "PCA", "dae": "DAE"}
-    notes = {"pca": f", {found['n_pca']} numbers"}
+    notes = {"pca": f", {measured['n_pca']} numbers"}
     rows = {
-        words: (f"{found[name][1]:.1f} dB{notes.get(name, '')}", found[name][0].clip(0, 1))
+        words: (f"{measured[name][1]:.1f} dB{notes.get(name, '')}", measured[name][0].clip(0, 1))
         for name, words in names.items()
     }
     return {**rows, "Clean": ("", state.X_test)}
@@ -312,14 +312,14 @@ def _cleaned(state: Run) -> dict[str, tuple[str, np.ndarray]]:
 
 def _rows(state: Run) -> list[tuple[object, ...]]:
     """Model, what, its value, PCA's, and how many numbers PCA had."""
-    found, dae = state.found, state.found["dae"]
+    measured, dae = state.measured, state.measured["dae"]
     rows: list[tuple[object, ...]] = []
     for name in ("ae", "vae", "sae"):
-        f, n = found[name], found[name]["pca"].n_components
+        f, n = measured[name], measured[name]["pca"].n_components
         rows.append((name.upper(), "squared error a pixel", f"{f['mse']:.4f}", f"{f['pca_mse']:.4f}", n))
         words = f"{baselines.N_NEIGHBOURS} nearest neighbours name the digit"
         rows.append((name.upper(), words, f"{f['accuracy']:.1%}", f"{f['pca_accuracy']:.1%}", n))
-    vae, sae = found["vae"], found["sae"]
+    vae, sae = measured["vae"], measured["sae"]
     n_vae, n_sae = (state.models[name].model_.bottleneck.n_components for name in ("vae", "sae"))
     rows[4:4] = [
         ("VAE", "components in use", f"{vae['active_components']:.0f} of {n_vae}", "", ""),

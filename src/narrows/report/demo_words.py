@@ -25,7 +25,7 @@ narrows fit mnist --recipe vae --n-components 16 --out mnist-vae
 narrows recipes"""
 
 # by a section's name: its title, its words, and the model whose making is shown
-TOLD = {
+SECTIONS = {
     "reconstructions": (
         "What comes out at the other end",
         "Each picture goes in, is squeezed to a few numbers, and is drawn again from those numbers alone. PCA, the "

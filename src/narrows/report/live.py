@@ -1,4 +1,4 @@
-"""A fitted decoder packed for the page's own script, `assets/decoder.js`, which computes what the model would."""
+"""A fitted decoder packed for the page's script `assets/decoder.js`, which computes what the model would."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from narrows.estimators.base import Estimator
+from narrows.fitted import FittedModel
 from narrows.networks.mlp import MLPDecoder
 
 _MOST_WEIGHTS = 1_500_000  # 4 MB of a page
 
 
-def packed_decoder(model: Estimator, limits: tuple[float, float] = (0.0, 1.0)) -> dict[str, Any] | None:
-    """Layers in half precision and the name of the likelihood's mean; None if the script cannot compute this decoder.
+def packed_decoder(model: FittedModel, limits: tuple[float, float] = (0.0, 1.0)) -> dict[str, Any] | None:
+    """Return layers in half precision and the name of the likelihood's mean; None if the script cannot compute them.
 
     The script knows multilayer perceptrons of some size, which need no label beside the code.
 
     Parameters
     ----------
-    limits : the values of an image that are black and white.
+    limits : values of an image that are black and white.
     """
     decoder, mean = model.model_.decoder, model.model_.likelihood.mean_function
     conditional = getattr(model.schema_, "classes", None) is not None
@@ -39,6 +39,6 @@ def packed_decoder(model: Estimator, limits: tuple[float, float] = (0.0, 1.0)) -
 
 
 def _halves(tensor: Tensor) -> str:
-    """Half precision, least significant byte first, as base64."""
+    """Encode a tensor in half precision, least significant byte first, as base64."""
     values = tensor.detach().cpu().numpy().astype(np.dtype("<f2"))
     return base64.b64encode(values.tobytes()).decode("ascii")

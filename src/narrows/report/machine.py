@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 @contextmanager
 def threads(n: int) -> Iterator[None]:
-    """Compute with `n` threads, torch's and NumPy's, and put both back as they were found."""
+    """Compute with `n` threads, torch's and NumPy's, and restore both."""
     before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:

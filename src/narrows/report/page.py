@@ -34,25 +34,25 @@ class Section:
 
     Attributes
     ----------
-    name : its anchor.
-    title : its heading, text.
-    words : one or two sentences for a person who sees this for the first time, text.
+    name : the anchor.
+    title : the heading, text.
+    intro : one or two sentences for a person who sees this for the first time, text.
     code : the Python that makes it, text.
-    body : what there is to see, HTML.
+    body : the pictures or tables, HTML.
     """
 
     name: str
     title: str
-    words: str
+    intro: str
     code: str
     body: str
 
     def render(self, number: int) -> str:
-        """The section as HTML, with its number."""
+        """Return the section as HTML, with its number."""
         return (
             f'<section id="{self.name}" aria-labelledby="{self.name}-title">\n'
             f'<div class="said"><h2 id="{self.name}-title"><span class="number">{number}</span> {text(self.title)}</h2>'
-            f"<p>{text(self.words)}</p>{listing(self.code)}</div>\n"
+            f"<p>{text(self.intro)}</p>{listing(self.code)}</div>\n"
             f'<div class="shown">{self.body}</div>\n</section>'
         )
 
@@ -64,8 +64,8 @@ def write(
 
     Parameters
     ----------
-    title : of the browser's window, text.
-    head, foot : what stands before and after the sections, HTML.
+    title : title of the browser's window, text.
+    head, foot : HTML before and after the sections.
     scripts : values that several sections share, as `data` gives them.
     """
     page = Template(asset("page.html")).substitute(
@@ -83,7 +83,7 @@ def write(
 
 
 def _colours() -> str:
-    """The colours as variables of the style sheet; on paper they are the light ones, on white."""
+    """Return the colours as variables of the style sheet; on paper they are the light ones, on white."""
     light, dark = style.css_variables(style.LIGHT), style.css_variables(style.DARK)
     white = " ".join(f"--{name}: #fff;" for name in ("paper", "raised", "tile", "wash"))
     return (
@@ -93,29 +93,29 @@ def _colours() -> str:
 
 
 def asset(name: str) -> str:
-    """A file of this package's `assets`."""
+    """Read a file of this package's `assets`."""
     return (resources.files("narrows.report") / "assets" / name).read_text(encoding="utf-8")
 
 
-def text(words: object) -> str:
-    """`words` as HTML shows them."""
-    return html.escape(str(words))
+def text(value: object) -> str:
+    """Return a value as text in HTML, escaped."""
+    return html.escape(str(value))
 
 
 def listing(lines: str) -> str:
-    """Lines of Python or of a shell."""
+    """Return lines of Python or of a shell as a listing."""
     return f'<pre class="code" tabindex="0" aria-label="Code"><code>{text(lines)}</code></pre>' if lines else ""
 
 
 def data(kind: str, values: Any) -> str:
-    """Values for the page's script, which finds them by `kind`."""
-    # "<" could end the element before its time
+    """Return values for the page's script, which finds them by `kind`."""
+    # "<" could end the element too early
     packed = json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")
     return f'<script type="application/json" class="{kind}">{packed}</script>'
 
 
 def uri(image: Image.Image) -> str:
-    """An image as a data URI: a photograph of some size as JPEG, everything else without loss."""
+    """Return an image as a data URI: a photograph of some size as JPEG, everything else without loss."""
     stream = io.BytesIO()
     kind = "JPEG" if image.mode == "RGB" and image.width * image.height > _SMALL else "PNG"
     image.save(stream, kind, optimize=True, **({"quality": 88} if kind == "JPEG" else {}))
@@ -123,31 +123,31 @@ def uri(image: Image.Image) -> str:
 
 
 def nav(sections: Sequence[Section]) -> str:
-    """Links to all sections."""
+    """Return links to all sections."""
     links = "".join(f'<li><a href="#{section.name}">{text(section.title)}</a></li>' for section in sections)
     return f'<nav aria-label="Contents"><ol>{links}</ol></nav>'
 
 
 def ink(image: np.ndarray) -> Image.Image:
-    """A grey image, h x w, as ink of that density on nothing, so that paper may be light or dark."""
+    """Return a grey image (h x w) as transparent ink of that density, so that paper may be light or dark."""
     alpha = as_bytes(np.asarray(image), (0.0, 1.0))
     return Image.fromarray(np.stack([np.zeros_like(alpha), alpha], axis=-1))
 
 
 def signed(image: np.ndarray) -> Image.Image:
-    """Values of either sign, h x w: blue ink adds, orange ink takes away, as strong as the largest allows."""
+    """Return values of either sign (h x w) as an image: blue ink adds, orange takes away; the largest is opaque."""
     return Image.fromarray(style.signed(image))
 
 
 def drawn(image: np.ndarray) -> Image.Image:
-    """An image with values in [0, 1], h x w or h x w x 3, made smaller where a page has no use for its size."""
+    """Return values in [0, 1] (h x w or h x w x 3) as an image, made smaller where a page has no use for its size."""
     made = ink(image) if image.ndim == 2 else Image.fromarray(as_bytes(image, (0.0, 1.0)))
     made.thumbnail((_LARGEST, _LARGEST), Image.Resampling.BOX)
     return made
 
 
 def picture(image: np.ndarray | Image.Image, alt: str = "", hint: str = "") -> str:
-    """An `img` of a grey image, or of a colour one (h x w x 3), or of one that is drawn already."""
+    """Return an `img` of a grey image (h x w), a colour one (h x w x 3), or one that is drawn already."""
     grey = isinstance(image, np.ndarray) and image.ndim == 2
     if not isinstance(image, Image.Image):
         image = drawn(image)
@@ -159,14 +159,14 @@ def picture(image: np.ndarray | Image.Image, alt: str = "", hint: str = "") -> s
 
 
 def pictures(images: Iterable[Any], label: str, kind: str = "row", hints: Sequence[str] | None = None) -> str:
-    """Images side by side, read out as one picture called `label`."""
+    """Return images side by side, read out as one picture called `label`."""
     images = list(images)
     tiles = "".join(picture(image, hint=hints[i] if hints else "") for i, image in enumerate(images))
     return f'<div class="{kind}" role="img" aria-label="{text(label)}">{tiles}</div>'
 
 
 def strips(rows: Sequence[tuple[str, str, Iterable[Any]]], kind: str = "strips") -> str:
-    """Labelled rows of images, each (label, note, images)."""
+    """Return labelled rows of images, each (label, note, images)."""
     lines = "".join(
         f'<div class="strip"><p class="label">{text(label)}'
         + (f"<small>{text(note)}</small>" if note else "")
@@ -177,7 +177,7 @@ def strips(rows: Sequence[tuple[str, str, Iterable[Any]]], kind: str = "strips")
 
 
 def sprite(images: np.ndarray, n_columns: int) -> Image.Image:
-    """Images (n, h, w or n, h, w, 3) on one, edge to edge and none large, for a script to show parts of."""
+    """Return images (n, h, w or n, h, w, 3) on one, edge to edge and small, for a script to show parts of."""
     n, height, width = images.shape[:3]
     n_rows = -(-n // n_columns)
     sheet = np.zeros((n_rows * n_columns, *images.shape[1:]), np.float32)
@@ -191,7 +191,7 @@ def sprite(images: np.ndarray, n_columns: int) -> Image.Image:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], caption: str) -> str:
-    """A table; cells of numbers are set to the right, and the first cell of a row is its heading."""
+    """Return a table; the first cell of a row is its heading."""
     top = "".join(f'<th scope="col">{text(cell)}</th>' for cell in head)
     lines = []
     for first, *rest in rows:

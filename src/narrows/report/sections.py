@@ -1,7 +1,6 @@
-"""Sections with pictures: each function takes a model on examples, and gives what a page shows of them.
+"""Sections with pictures: each function makes one from a model on examples.
 
-The words are for any model and any data; a page with a story of its own puts others in their place
-(`dataclasses.replace`).
+The texts suit any model and any data; a page with its own story replaces them (`dataclasses.replace`).
 """
 
 from __future__ import annotations
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from narrows.plots import drawing, picks, style
+from narrows.plots import content, drawing, style
+from narrows.report.display import Display
 from narrows.report.page import Section, data, picture, pictures, signed, strips, text
-from narrows.report.subject import Subject
 from narrows.training import RandomStream, draws_globally
 from narrows.types import Batch
 
@@ -27,73 +26,78 @@ _WALL = 256  # units on the wall, at most
 
 
 def chart(ax: Axes, label: str, name: str, caption: str = "") -> str:
-    """A chart by matplotlib as a figure; `label` is read out, `name` is its own on the page."""
+    """Return matplotlib's axes as a figure; `label` is read out, `name` is unique on the page."""
     below = f"<figcaption>{text(caption)}</figcaption>" if caption else ""
     return f'<figure class="drawn-figure">{style.to_svg(ax, label, name)}{below}</figure>'
 
 
-def reconstructions(subject: Subject, beside: Mapping[str, tuple[str, np.ndarray]] | None = None) -> Section:
-    """Examples that come out best, about average and worst.
+def reconstructions(display: Display, beside: Mapping[str, tuple[str, np.ndarray]] | None = None) -> Section:
+    """Make the section of examples with the least, typical and greatest errors.
 
     Parameters
     ----------
-    beside : reconstructions to show, by name, each with a note (n x h x w in [0, 1]); None for the model's own.
+    beside : reconstructions to show by name, each with a note (n x h x w in [0, 1]); None for the model's own.
     """
     title = "What comes out at the other end"
-    words = (
-        f"Each {subject.noun} goes in, is squeezed, and is made again from what came through. These come out best, "
-        f"typically and worst of {len(subject.rows):,}, by the mean squared error of an entry."
+    intro = (
+        f"Each {display.noun} goes in, is squeezed, and is made again from what came through. These come out best, "
+        f"typically and worst of {len(display.rows):,}, by the mean squared error of an entry."
     )
     code = "model.plot.reconstructions(X)  # or model.reconstruct(X)"
-    if not subject.is_image:
-        shown = chart(subject.plots.reconstructions(subject.X), "The best, a typical and the worst row", "rebuilt")
-        return Section("reconstructions", title, words, code, shown)
-    error = subject.rebuilt.error
-    chosen = picks.best_typical_worst(error, 4)
-    own = {subject.kind: ("", subject.pictures(subject.rebuilt.rebuilt[chosen]))}
-    others = own if beside is None else {name: (note, images[chosen]) for name, (note, images) in beside.items()}
-    rows = [("Original", "", subject.pictures(subject.rows[chosen])), *((n, w, i) for n, (w, i) in others.items())]
-    if len(chosen) < 12:  # too few to stand in thirds
-        return Section("reconstructions", title, words, code, strips(rows))
-    heads = "".join(f"<span>{words}</span>" for words in ("best", "typical", "worst"))
+    if not display.is_image:
+        shown = chart(
+            display.plots.reconstructions(display.inspection.X), "The best, a typical and the worst row", "rebuilt"
+        )
+        return Section("reconstructions", title, intro, code, shown)
+    index = content.best_typical_worst(display.inspection.errors, 4)
+    others = {display.kind: ("", display.pictures(display.reconstructions[index]))}
+    if beside is not None:
+        others = {name: (note, images[index]) for name, (note, images) in beside.items()}
+    rows = [("Original", "", display.pictures(display.rows[index])), *((n, w, i) for n, (w, i) in others.items())]
+    if len(index) < 12:  # too few to stand in thirds
+        return Section("reconstructions", title, intro, code, strips(rows))
+    heads = "".join(f"<span>{head}</span>" for head in ("best", "typical", "worst"))
     body = f'<div class="thirds"><div class="thirds-head" aria-hidden="true">{heads}</div>{strips(rows)}</div>'
-    return Section("reconstructions", title, words, code, body)
+    return Section("reconstructions", title, intro, code, body)
 
 
-def dials(subject: Subject, starts: Sequence[int], names: Sequence[object]) -> Section:
-    """One slider a component, those first that carry most, and what the decoder makes of them.
+def dials(display: Display, starts: Sequence[int], names: Sequence[object]) -> Section:
+    """Make the section of dials: a slider for each component, those first that carry most, and the decoded example.
 
     Parameters
     ----------
-    starts : which examples one can start from; the sheet below is made from the first one.
-    names : of those.
+    starts : indices of examples to start from; the sheet below is made from the first one.
+    names : their names.
     """
-    model = subject.model
-    chosen, carried = picks.dial_order(model, _MOST_DIALS)
-    nats = picks.has_nats(model)
-    strength = np.asarray(model.components_kl_ if nats else model.code_std_)[chosen]
+    components, labels = content.dial_labels(display.inspection, _MOST_DIALS)
+    nats = display.inspection.has_nats
+    strength = display.inspection.carried[components]
     panel = ""
-    if subject.decoder is not None:
-        panel = _desk(subject, starts, names, chosen, strength, "nats" if nats else "sd")
-    start = subject.X.iloc[[starts[0]]] if hasattr(subject.X, "iloc") else subject.X[starts[0]][None]
+    if display.decoder is not None:
+        panel = _desk(display, starts, names, components, strength, "nats" if nats else "sd")
+    start = (
+        display.inspection.X.iloc[[starts[0]]]
+        if hasattr(display.inspection.X, "iloc")
+        else display.inspection.X[starts[0]][None]
+    )
     caption = (
-        f"The same dials on paper: one {subject.noun}, with one dial at a time turned from {drawing.number(-_SPAN)} to "
+        f"The same dials on paper: one {display.noun}, with one dial at a time turned from {drawing.number(-_SPAN)} to "
         f"{drawing.number(_SPAN)} standard deviations."
     )
-    if subject.is_image:
-        turned = subject.plots.turned(start, chosen, 9, _SPAN)
+    if display.is_image:
+        turned = display.plots.turned(start, components, 9, _SPAN)
         lines = []
-        for i, (words, images) in enumerate(zip(carried, turned, strict=True)):
-            lines.append((f"Dial {chosen[i]}", words.partition("   ")[2], subject.pictures(images)))
+        for component, label, images in zip(components, labels, turned, strict=True):
+            lines.append((f"Dial {component}", label.partition("   ")[2], display.pictures(images)))
         sheet = (
             f'<figure class="sheet">{strips(lines, "strips narrow")}<figcaption>{text(caption)}</figcaption></figure>'
         )
     else:
-        ax = subject.plots.dials(start, n_dials=_MOST_DIALS, span=_SPAN)
+        ax = display.plots.dials(start, n_dials=_MOST_DIALS, span=_SPAN)
         sheet = chart(ax, "What each dial changes in each column", "dials-sheet", caption)
     why = (
         "The code is kept near a standard bell curve, so that any setting draws something; the nats say how much of a "
-        f"{subject.noun} a dial carries."
+        f"{display.noun} a dial carries."
         if nats
         else "Nothing keeps a plain code near anything: far from the codes of real examples a dial may draw nonsense."
     )
@@ -108,24 +112,29 @@ def dials(subject: Subject, starts: Sequence[int], names: Sequence[object]) -> S
 
 
 def _desk(
-    subject: Subject, starts: Sequence[int], names: Sequence[object], chosen: list[int], strength: np.ndarray, unit: str
+    display: Display,
+    starts: Sequence[int],
+    names: Sequence[object],
+    components: list[int],
+    strength: np.ndarray,
+    unit: str,
 ) -> str:
-    """The sliders and the screen that the page's script brings to life."""
-    n = subject.codes.shape[1]
+    """Return the sliders and the screen, which the page's script makes work."""
+    codes = np.asarray(display.inspection.codes, dtype=np.float64)
     # the sliders are in standard deviations, of the prior where there is one
-    centre = np.zeros(n) if picks.has_nats(subject.model) else subject.model.code_mean_
-    spread = np.maximum(subject.model.dial_scale(), 1e-12)
-    settings = (subject.codes[list(starts)] - centre) / spread
-    schema = subject.schema
+    centre = np.zeros(codes.shape[1]) if display.inspection.has_nats else display.model.code_mean_
+    spread = np.maximum(display.model.dial_scale(), 1e-12)
+    settings = (codes[list(starts)] - centre) / spread
+    schema = display.schema
     values: dict[str, Any] = {
-        "decoder": subject.decoder_name,
+        "decoder": display.decoder_name,
         "starts": np.round(settings, 3).tolist(),
         "centre": np.round(centre, 4).tolist(),
         "spread": np.round(spread, 4).tolist(),
-        "components": chosen,
+        "components": components,
         "span": _SPAN,
     }
-    if subject.is_image:
+    if display.is_image:
         grey = len(schema.shape) == 3 and schema.shape[0] < 3
         kind = "px ink" if grey else "px"
         screen = (
@@ -134,8 +143,8 @@ def _desk(
         )
     else:
         values |= {"offset": list(schema.offset), "scale": list(schema.scale), "mean": list(schema.mean)}
-        values["reach"] = round(float(np.nanquantile(np.abs(subject.rows - np.asarray(schema.mean)), 0.995)), 4)
-        screen = _bars(subject)
+        values["reach"] = round(float(np.nanquantile(np.abs(display.rows - np.asarray(schema.mean)), 0.995)), 4)
+        screen = _bars(display)
     most = max(float(strength.max()), 1e-12)
     sliders = "".join(
         f'<label class="dial"><span class="dial-name">Dial {component}</span>'
@@ -143,15 +152,15 @@ def _desk(
         f"<small>{share:.2f} {unit}</small></span>"
         f'<input type="range" min="{-_SPAN:g}" max="{_SPAN:g}" step="0.01" value="{z:.2f}" '
         f'aria-label="Dial {component}, {share:.2f} {unit}"><output>{z:.2f}</output></label>'
-        for component, share, z in zip(chosen, strength, settings[0][chosen], strict=True)
+        for component, share, z in zip(components, strength, settings[0][components], strict=True)
     )
-    shown = subject.pictures(subject.rows[list(starts)]) if subject.is_image else [None] * len(names)
+    shown = display.pictures(display.rows[list(starts)]) if display.is_image else [None] * len(names)
     buttons = "".join(
         f'<button type="button" data-start="{i}" aria-label="Start from a real {text(name)}">'
         f"{text(name) if image is None else picture(image)}</button>"
         for i, (name, image) in enumerate(zip(names, shown, strict=True))
     )
-    form = "of-image" if subject.is_image else "of-vector"
+    form = "of-image" if display.is_image else "of-vector"
     return (
         f'<div class="dials js only-js {form}"><div class="screen">{screen}'
         '<div class="deeds"><button type="button" data-draw>Random code</button>'
@@ -161,10 +170,10 @@ def _desk(
     )
 
 
-def _bars(subject: Subject) -> str:
-    """Where the script shows a vector: a bar for each column, or a line for many."""
-    names = picks.entries(subject.schema)
-    if subject.has_many_columns:
+def _bars(display: Display) -> str:
+    """Return the element in which the script shows a vector: a bar for each column, or a line for many."""
+    names = content.entry_names(display.schema)
+    if display.has_many_columns:
         return (
             '<svg class="line" viewBox="0 0 300 160" preserveAspectRatio="none" role="img" '
             'aria-label="The row at these dials"><polyline points=""/></svg>'
@@ -173,179 +182,178 @@ def _bars(subject: Subject) -> str:
     return f'<ol class="bars" role="img" aria-label="The row at these dials">{rows}</ol>'
 
 
-def samples(subject: Subject, note: str = "", *, n: int = 30) -> Section:
-    """New examples beside real ones; `note` says what was measured of them."""
+def samples(display: Display, note: str = "", *, n: int = 30) -> Section:
+    """Make the section of new examples beside real ones; `note` says what was measured of them."""
     title, code = "New examples", f"model.plot.samples(X=X)  # or model.sample({n})"
-    words = "Random numbers in, new examples out: the decoder draws what it has learned. None was chosen."
-    told = f'<p class="note">{text(note)}</p>' if note else ""
-    if not subject.is_image:
-        ax = subject.plots.samples(X=subject.X, random_state=subject.seed)
+    intro = "Random numbers in, new examples out: the decoder draws what it has learned. None was chosen."
+    measured = f'<p class="note">{text(note)}</p>' if note else ""
+    if not display.is_image:
+        ax = display.plots.samples(X=display.inspection.X, random_state=display.seed)
         caption = (
             "How the values of each column lie, thick the middle half, thin from the 5th to the 95th percentile. New "
             "rows are means of what the model expects, without its noise, so they lie closer together than real ones."
         )
         shown = chart(ax, "The values of each column, new and real", "samples-chart", caption)
-        return Section("samples", title, words, code, shown + told)
-    n = min(n, len(subject.rows))
-    drawn = subject.pictures(subject.plots.drawn(n, subject.seed))
-    chosen = np.random.default_rng(subject.seed).permutation(len(subject.rows))[:n]
-    real = subject.pictures(subject.rows[chosen])
+        return Section("samples", title, intro, code, shown + measured)
+    n = min(n, len(display.rows))
+    drawn = display.pictures(display.plots.drawn(n, display.seed))
+    index = np.random.default_rng(display.seed).permutation(len(display.rows))[:n]
+    real = display.pictures(display.rows[index])
     body = (
         f'<div class="pair"><figure>{pictures(drawn, f"{n} new pictures", "grid")}<figcaption>Drawn by the '
-        f"{subject.kind}</figcaption></figure><figure>{pictures(real, f'{n} real pictures', 'grid')}"
-        f"<figcaption>Real, for comparison</figcaption></figure></div>{told}"
+        f"{display.kind}</figcaption></figure><figure>{pictures(real, f'{n} real pictures', 'grid')}"
+        f"<figcaption>Real, for comparison</figcaption></figure></div>{measured}"
     )
-    return Section("samples", title, words, code, body)
+    return Section("samples", title, intro, code, body)
 
 
-def cleaning(subject: Subject) -> Section:
-    """Examples with the model's own kind of noise, and what it makes of them."""
-    model = subject.model
-    rows = torch.from_numpy(subject.rows[:2000])
+def cleaning(display: Display) -> Section:
+    """Make the section of examples with the model's own kind of noise, and their clean reconstructions."""
+    model = display.model
+    rows = torch.from_numpy(display.rows[:2000])
     corruption = model.model_.corruption
-    stream = RandomStream(subject.seed, rows.device, draws_globally(corruption))
+    stream = RandomStream(display.seed, rows.device, draws_globally(corruption))
     with stream.use(), torch.inference_mode():
         noisy = corruption(Batch(rows, rows)).x
     cleaned = model.applied(model.model_.reconstruct, noisy).numpy()
-    before, after = (float(np.square(found - subject.rows[:2000]).mean()) for found in (noisy.numpy(), cleaned))
+    before, after = (float(np.square(images - display.rows[:2000]).mean()) for images in (noisy.numpy(), cleaned))
     note = (
         f"The mean squared error of an entry falls from {drawing.number(before)} to {drawing.number(after)} "
         f"({10 * np.log10(max(before, 1e-12) / max(after, 1e-12)):.1f} dB) over {len(rows):,} of these."
     )
-    words = f"The model was shown spoiled examples and asked for the clean ones. {note}"
+    intro = f"The model was shown spoiled examples and asked for the clean ones. {note}"
     code = "model.denoise(X_noisy)"
-    if subject.is_image:
-        kinds = {"Noisy": noisy.numpy(), "Cleaned": cleaned, "Original": subject.rows}
-        return cleaned_pictures(
-            {name: ("", subject.pictures(found[:10])) for name, found in kinds.items()}, words, code
-        )
+    if display.is_image:
+        kinds = {"Noisy": noisy.numpy(), "Cleaned": cleaned, "Original": display.rows}
+        return cleaned_pictures({name: ("", display.pictures(rows[:10])) for name, rows in kinds.items()}, intro, code)
     ax = style.own_axes(9, 3.6)
     lanes = [(f"row {i}", [("cleaned", cleaned[i].ravel()), ("noisy", noisy[i].numpy().ravel())]) for i in range(3)]
-    drawing.lanes(ax, lanes[: len(rows)], picks.entries(subject.schema), picks.unit_of(subject.schema))
-    return Section("cleaning", "Clean out of noisy", words, code, chart(ax, "Rows, noisy and cleaned", "cleaned"))
+    drawing.lanes(ax, lanes[: len(rows)], content.entry_names(display.schema), content.scale_name(display.schema))
+    return Section("cleaning", "Clean out of noisy", intro, code, chart(ax, "Rows, noisy and cleaned", "cleaned"))
 
 
 def cleaned_pictures(
-    rows: Mapping[str, tuple[str, np.ndarray]], words: str = "", code: str = "", *, n: int = 10
+    rows: Mapping[str, tuple[str, np.ndarray]], intro: str = "", code: str = "", *, n: int = 10
 ) -> Section:
-    """Noisy, cleaned and clean images (in [0, 1]), by name, each with a note; the first `n` of them."""
+    """Make the section of noisy, cleaned and clean images (in [0, 1]) by name, each with a note; the first `n`."""
     shown = [(name, note, images[:n]) for name, (note, images) in rows.items()]
-    return Section("cleaning", "Clean out of noisy", words, code, strips(shown))
+    return Section("cleaning", "Clean out of noisy", intro, code, strips(shown))
 
 
-def units(subject: Subject, *, n_experts: int = 12) -> Section:
-    """Every unit's direction, and for the busiest ones how often they fire and for which examples most."""
-    model = subject.model
-    found = picks.units(model, subject.X, n_experts, 6)
-    rate, order = found.rate, found.order
-    dead = int((rate == 0).sum())
-    silent = f"{dead} fired for none of these {len(subject.rows):,} {subject.noun}s."
-    if not dead:
-        silent = f"None is dead: each fired for some of these {len(subject.rows):,} {subject.noun}s."
+def units(display: Display, *, n_experts: int = 12) -> Section:
+    """Make the section of units: all directions, and how often and for which examples the busiest units fire."""
+    inspection = display.inspection
+    rate, order = inspection.units.rate, inspection.units.order
+    n_dead = int((rate == 0).sum())
+    caption = f"{n_dead} fired for none of these {len(display.rows):,} {display.noun}s."
+    if not n_dead:
+        caption = f"None is dead: each fired for some of these {len(display.rows):,} {display.noun}s."
+    best = {unit: inspection.top_rows(unit, 6) for unit in order[:n_experts].tolist()}
     title, code = (
         "A dictionary of parts",
         "model.plot.units(X)  # or model.active_units(X), model.top_examples(X, unit=0)",
     )
-    words = (
+    intro = (
         f"The sparse code has {len(rate)} units, of which {rate.sum():.3g} speak for an example on average, so each "
         "becomes an expert. Its direction is what it adds to the reconstruction: blue adds, orange takes away."
     )
-    if not subject.is_image:
-        ax = subject.plots.units(subject.X, n_units=n_experts)
-        shown = chart(ax, "What the busiest units add to each column", "units-chart", silent)
+    if not display.is_image:
+        ax = display.plots.units(display.inspection.X, n_units=n_experts)
+        shown = chart(ax, "What the busiest units add to each column", "units-chart", caption)
         cards = "".join(
-            f"<li><div><h3>Unit {unit}</h3><p>fires for {rate[unit]:.1%}{text(_told(subject, best))}</p>"
-            f"<p>most for {text('; '.join(map(', '.join, subject.unusual(best[:2], 3))))}</p></div></li>"
-            for unit, best in zip(order, found.best, strict=False)
-            if len(best)
+            f"<li><div><h3>Unit {unit}</h3><p>fires for {rate[unit]:.1%}{text(_expert_on(display, rows))}</p>"
+            f"<p>most for {text('; '.join(map(', '.join, display.unusual(rows[:2], 3))))}</p></div></li>"
+            for unit, rows in best.items()
+            if len(rows)
         )
-        return Section("units", title, words, code, shown + f'<ol class="experts words">{cards}</ol>')
-    steps = picks.directions(model)[:, 0]
+        return Section("units", title, intro, code, shown + f'<ol class="experts words">{cards}</ol>')
+    directions = inspection.unit_directions[:, 0]
     wall = "".join(
         f"<li{' class=dead' if rate[unit] == 0 else ''}>"
-        + picture(signed(steps[unit]), hint=f"unit {unit}, fires for {rate[unit]:.1%}")
+        + picture(signed(directions[unit]), hint=f"unit {unit}, fires for {rate[unit]:.1%}")
         + f'<i style="width:{100 * rate[unit] / max(rate.max(), 1e-12):.0f}%"></i></li>'
         for unit in order[:_WALL]
     )
     cards = "".join(
-        f"<li>{picture(signed(steps[unit]), f'direction of unit {unit}')}<div><h3>Unit {unit}</h3>"
-        f"<p>fires for {rate[unit]:.0%}{text(_told(subject, best))}</p>"
-        f"{pictures(subject.pictures(subject.rows[best]), f'pictures for which unit {unit} fires most')}</div></li>"
-        for unit, best in zip(order, found.best, strict=False)
+        f"<li>{picture(signed(directions[unit]), f'direction of unit {unit}')}<div><h3>Unit {unit}</h3>"
+        f"<p>fires for {rate[unit]:.0%}{text(_expert_on(display, rows))}</p>"
+        f"{pictures(display.pictures(display.rows[rows]), f'pictures for which unit {unit} fires most')}</div></li>"
+        for unit, rows in best.items()
     )
     n = min(_WALL, len(rate))
-    which = f"All {n}" if n == len(rate) else f"{n} of {len(rate)}"
+    shown_units = f"All {n}" if n == len(rate) else f"{n} of {len(rate)}"
     body = (
         f'<ol class="experts">{cards}</ol><figure><ol class="wall" role="img" aria-label="The directions of '
-        f'{n} units">{wall}</ol><figcaption>{which}, the busiest first; the bar is how often a unit fires. '
-        f"{silent}</figcaption></figure>"
+        f'{n} units">{wall}</ol><figcaption>{shown_units}, the busiest first; the bar is how often a unit fires. '
+        f"{caption}</figcaption></figure>"
     )
-    return Section("units", title, words, code, body)
+    return Section("units", title, intro, code, body)
 
 
-def outliers(subject: Subject, *, n: int = 8) -> Section:
-    """The examples that the model finds least likely, and in what they are strange."""
-    order = np.argsort(subject.scores, kind="stable")[: min(n, len(subject.rows))]
-    threshold, typical = subject.model.offset_, float(np.median(subject.scores))
-    below = float((subject.scores < threshold).mean())
-    words = (
-        f"The model finds these {len(order)} of {len(subject.rows):,} {subject.noun}s least likely. A typical one has "
+def outliers(display: Display, *, n: int = 8) -> Section:
+    """Make the section of the examples that the model finds least likely, and why."""
+    order = np.argsort(display.inspection.scores, kind="stable")[: min(n, len(display.rows))]
+    threshold, typical = display.model.offset_, float(np.median(display.inspection.scores))
+    below = float((display.inspection.scores < threshold).mean())
+    intro = (
+        f"The model finds these {len(order)} of {len(display.rows):,} {display.noun}s least likely. A typical one has "
         f"{drawing.number(typical)} nats; {below:.1%} lie below the threshold of {drawing.number(threshold)}."
     )
     code = "model.score_samples(X), model.predict(X)"
     cards = []
     for row in order.tolist():
-        label = "" if subject.y is None else f", label {drawing.name_of(subject.y.tolist()[row])}"
-        head = f"<h3>Number {row}{text(label)}</h3><p>{drawing.number(subject.scores[row])} nats</p>"
-        if subject.is_image:
+        label = "" if display.y is None else f", label {drawing.name_of(display.y.tolist()[row])}"
+        head = f"<h3>Number {row}{text(label)}</h3><p>{drawing.number(display.inspection.scores[row])} nats</p>"
+        if display.is_image:
             cards.append(
-                f"<li>{_compared(subject, row)}<div>{head}<p>{text(where_strange(subject, row))}</p></div></li>"
+                f"<li>{_compared(display, row)}<div>{head}<p>{text(where_strange(display, row))}</p></div></li>"
             )
             continue
-        reasons = subject.reasons(row) or ["no entry by itself: it is their combination"]
+        reasons = display.reasons(row) or ["no entry by itself: it is their combination"]
         listed = "".join(f"<li>{text(reason)}</li>" for reason in reasons)
         cards.append(f"<li><div>{head}<ul>{listed}</ul></div></li>")
-    body = f'<ol class="odd{"" if subject.is_image else " words"}">{"".join(cards)}</ol>'
-    if subject.is_image:
-        words += " Beside each: what the model makes of it, and the difference, blue where there is more than expected."
-    elif subject.has_many_columns:
+    body = f'<ol class="odd{"" if display.is_image else " words"}">{"".join(cards)}</ol>'
+    if display.is_image:
+        intro += " Beside each: what the model makes of it, and the difference, blue where there is more than expected."
+    elif display.has_many_columns:
         ax = style.own_axes(9, 3.4)
         lanes = [
-            (f"number {i}", [("given", subject.rows[i].ravel()), ("expected", subject.rebuilt.rebuilt[i].ravel())])
+            (f"number {i}", [("given", display.rows[i].ravel()), ("expected", display.reconstructions[i].ravel())])
             for i in order[:4]
         ]
-        drawing.lanes(ax, lanes, picks.entries(subject.schema), picks.unit_of(subject.schema))
+        drawing.lanes(ax, lanes, content.entry_names(display.schema), content.scale_name(display.schema))
         body = chart(ax, "The least likely rows, and what was expected", "odd-chart") + body
-    return Section("outliers", "What does not fit", words, code, body)
+    return Section("outliers", "What does not fit", intro, code, body)
 
 
-def _compared(subject: Subject, row: int) -> str:
-    """An example, what the model makes of it, and the difference."""
-    given, made = (subject.pictures(found[row : row + 1])[0] for found in (subject.rows, subject.rebuilt.rebuilt))
-    difference = given - made if given.ndim == 2 else (given - made).mean(-1)
+def _compared(display: Display, row: int) -> str:
+    """Return an example, its reconstruction, and the difference."""
+    both = display.rows, display.reconstructions
+    original, made = (display.pictures(rows[row : row + 1])[0] for rows in both)
+    difference = original - made if original.ndim == 2 else (original - made).mean(-1)
     return (
-        f'<div class="row three">{picture(given, f"number {row}")}{picture(made, "what the model makes of it")}'
-        f"{picture(signed(difference), f'the difference: {where_strange(subject, row)}')}</div>"
+        f'<div class="row three">{picture(original, f"number {row}")}{picture(made, "what the model makes of it")}'
+        f"{picture(signed(difference), f'the difference: {where_strange(display, row)}')}</div>"
     )
 
 
-def where_strange(subject: Subject, row: int) -> str:
-    """In which ninth of an image it is strangest, and in what way: 'more than expected at the top left'."""
-    _, height, width = subject.schema.shape
-    share = subject.error_per_entry[row].reshape(-1, height, width).mean(0)
-    difference = (subject.rows[row] - subject.rebuilt.rebuilt[row]).mean(0)
+def where_strange(display: Display, row: int) -> str:
+    """Return where an image is strangest, by ninths, and in what way: 'more than expected at the top left'."""
+    _, height, width = display.schema.shape
+    errors = display.inspection.relative_errors[row].reshape(-1, height, width).mean(0)
+    difference = (display.rows[row] - display.reconstructions[row]).mean(0)
     lines, columns = (np.array_split(np.arange(size), 3) for size in (height, width))
-    ninths = np.array([[share[np.ix_(a, b)].mean() for b in columns] for a in lines])
+    ninths = np.array([[errors[np.ix_(a, b)].mean() for b in columns] for a in lines])
     i, j = np.unravel_index(np.argmax(ninths), (3, 3))
     more = "more" if difference[np.ix_(lines[i], columns[j])].mean() > 0 else "less"
     place = " ".join(w for w in (("top", "", "bottom")[i], ("left", "", "right")[j]) if w) or "centre"
     return f"{more} than expected at the {place}: {ninths[i, j]:.2g} times the usual squared error"
 
 
-def _told(subject: Subject, best: np.ndarray) -> str:
-    """Such as ', expert on 7', if the labels agree."""
-    if subject.y is None or not len(best) or subject.groups.ordered:
+def _expert_on(display: Display, rows: np.ndarray) -> str:
+    """Return such as ', expert on 7', if the labels of most of `rows` agree."""
+    if display.y is None or not len(rows) or display.groups.is_ordered:
         return ""
-    values, counts = np.unique(subject.y[best], return_counts=True)
+    values, counts = np.unique(display.y[rows], return_counts=True)
     label = drawing.name_of(values[counts.argmax()].item())
-    return f", expert on {label}" if counts.max() >= 0.8 * len(best) else ""
+    return f", expert on {label}" if counts.max() >= 0.8 * len(rows) else ""

@@ -15,9 +15,8 @@ from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
-
 from narrows.data import as_array
+from narrows.data.labels import check_labels
 from narrows.estimators.base import Estimator
 from narrows.studio.app import create
 from narrows.studio.data import Colour, Data
@@ -130,9 +129,7 @@ def _text(name: str) -> str:
 
 def _data(X: Any, y: Any) -> Data:
     X = X if hasattr(X, "iloc") else as_array(X, "Studio")
-    if y is not None and len(y) != len(X):
-        raise ValueError(f"`y` must hold one label for each of the {len(X):,} examples. It holds {len(y):,}.")
-    return Data("X", X, None if y is None else Colour.of(np.asarray(y)))
+    return Data("X", X, None if y is None else Colour.of(check_labels(y, len(X), "the studio")))
 
 
 @functools.cache

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from narrows import recipes, storage
 from narrows.data.files import Loaded
 from narrows.data.labels import read_labels
 from narrows.estimators import load
 from narrows.estimators.base import Estimator
 from narrows.studio.data import Colour, Data
 from narrows.studio.session import Session
+from narrows.tasks.loading import saved_class
 
 _LARGEST_MESSAGE = 8 << 20  # bytes of a message over the WebSocket
 _GRACE = 2  # seconds for what is under way when the studio stops
@@ -61,9 +61,11 @@ def serve(
     session = Session(keep)
     try:
         if model is not None:
-            kind = storage.describe(model)["recipe"]
-            if kind not in recipes.available():
-                raise ValueError(f"The studio shows autoencoders. The model in {model} is of another kind, {kind!r}.")
+            kind = saved_class(model)
+            if not issubclass(kind, Estimator):
+                raise ValueError(
+                    f"The studio shows autoencoders. The model in {model} is of another kind: {kind.__name__}."
+                )
             fitted = load(model)
             shown = None if data is None else examples(data, labels, fitted, source)
             session.open(fitted, shown, name=model.resolve().name, path=model, saved=True)

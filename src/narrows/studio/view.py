@@ -1,4 +1,4 @@
-"""A model with its data, and what was found out about them: each once, when it is first asked for."""
+"""A model with its data, and results about them, each computed once, when it is first needed."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
-import torch
 
-from narrows.bottlenecks import as_sparse
 from narrows.data import spaced_indices, take_rows
 from narrows.estimators.base import Estimator
-from narrows.model import inference_mode
-from narrows.plots import picks
+from narrows.evaluation.inspection import Axes, Inspection, Units
+from narrows.evaluation.scores import entry_costs, usual_costs
 from narrows.studio import pictures
 from narrows.studio.data import MOST_ROWS, Data
 from narrows.studio.turns import Turns
 from narrows.tasks.search import Index
 
-_BLOCK = 1024  # rows worked on in one turn
+_BLOCK = 1024  # rows computed in one turn
 _MOST_NUMBERS = 1 << 26  # in all codes together
-_SCORED = 2_000  # rows that say what is usual of an entry
+_MOST_SCORED, _MOST_COSTS = (
+    2_000,
+    1 << 24,
+)  # rows, and entries of them, from which the usual cost of an entry is computed
 _SPAN = 3.0  # how far a dial turns to both sides, in standard deviations, as `traverse` does
-_REPORTED = 2_000  # rows that a report looks at, which makes it a matter of seconds
-_TOP = 9  # examples shown of a unit
-FARTHEST = 1e6  # of a number in a code
+_REPORTED = 2_000  # rows that a report is made from, so that it takes seconds
+_TOP = 9  # examples shown for a unit
+FARTHEST = 1e6  # the largest number in a code that is decoded
 
 T = TypeVar("T")
 
@@ -54,10 +55,10 @@ class View:
     ----------
     model : fitted.
     data : examples such as the model was fitted on, or None.
-    turns : whose turn it is to compute.
-    name : for people.
-    path : the folder of the model, or None.
-    saved : whether the folder outlasts the studio.
+    turns : lets one thread compute at a time.
+    name : name for people.
+    path : folder of the model, or None.
+    saved : True if the folder outlasts the studio.
 
     Raises
     ------
@@ -85,35 +86,33 @@ class View:
         if data is not None:
             data = data.bounded(max(2, min(MOST_ROWS, _MOST_NUMBERS // max(1, self.n_components))))
             with turns.turn():
-                model.reconstruct(data.rows(slice(0, 64)))  # says what does not fit
+                model.reconstruct(data.rows(slice(0, 64)))  # raises where they do not fit
         self.data = data
         frequencies = self.schema.frequencies or ()
         self.chosen = int(np.argmax(frequencies)) if frequencies else None
-        """Which class is decoded, where the model is told one."""
-        self._found: dict[str, Any] = {}
-        self._finding, self._reporting = threading.RLock(), threading.Lock()
+        """Number of the class that is decoded; None for a model without labels."""
+        self._results: dict[str, Any] = {}
+        self._computing, self._reporting = threading.RLock(), threading.Lock()
         self._report: bytes | None = None
 
     @property
     def has_nats(self) -> bool:
-        """True where the nats of each component are known."""
-        return hasattr(self.model, "components_kl_")
+        """True if the nats of each component are known."""
+        return Inspection(self.model).has_nats
 
     @property
     def floor(self) -> float:
         """The activation above which a unit of a sparse code fires."""
-        code = as_sparse(self.bottleneck)
-        assert code is not None
-        return code.floor
+        return Inspection(self.model).sparse.floor
 
     @property
     def n_components(self) -> int:
-        """Numbers in a code, 0 without one."""
+        """Number of components of a code, 0 without one."""
         return self.bottleneck.n_components
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of an example as the page gets it: (h, w, c) bytes or (d,) floats."""
+        """Shape of an example as the page gets it: (h, w, c) bytes or (d,) floats."""
         return pictures.display_shape(self.schema) if self.is_image else (self.schema.n_entries,)
 
     @property
@@ -126,64 +125,71 @@ class View:
 
     @property
     def classes(self) -> list[str] | None:
-        """What a conditional model is told one of."""
+        """Names of the classes of a conditional model."""
         return None if self.chosen is None else [str(name) for name in self.schema.classes or ()]
 
     # ---------------------------------------------------------------------------------------------- examples
 
     def shown(self, examples: Any) -> np.ndarray:
-        """Examples as the user has them in the form that the page gets: n x `shape`, bytes or float32."""
+        """Return examples in the user's units as the page gets them: n x `shape`, bytes or float32."""
         array = np.asarray(examples)
         if self.is_image:
             return pictures.displayed(array, self.schema)
         return np.nan_to_num(array.astype(np.float32, copy=False))
 
     def decoded(self, codes: np.ndarray, *, urgent: bool = True) -> np.ndarray:
-        """The examples at codes (n x L), as the page gets them."""
+        """Decode codes (n x L) into examples as the page gets them."""
         label = None if self.chosen is None else (self.schema.classes or ())[self.chosen]
         with self.turns.turn(urgent=urgent):
             return self.shown(self.model.inverse_transform(codes, label))
 
     def as_rows(self, values: np.ndarray) -> Any:
-        """An array (n x d) as the model takes it."""
+        """Return an array (n x d) as the model takes it."""
         return self.schema.as_frame(np.asarray(values, dtype=self.schema.dtype))
 
     def example(self, row: int) -> Any:
-        """The example of a row as the model takes it, as an array or a frame of one."""
+        """Return the example of a row as the model takes it, as an array or a frame of one."""
         assert self.data is not None
         return self.data.rows(slice(row, row + 1))
 
     def encoded(self, X: Any) -> np.ndarray:
-        """The codes of a few examples, n x L."""
+        """Return the codes of a few examples, n x L."""
         with self.turns.turn(urgent=True):
             return np.asarray(self.model.transform(X), dtype=np.float32)
 
     def reconstructed(self, X: Any) -> np.ndarray:
-        """A few examples through the narrow place and back, as the page gets them."""
+        """Encode and decode a few examples; the result is as the page gets it."""
         with self.turns.turn(urgent=True):
             return self.shown(self.model.reconstruct(X))
 
-    # ---------------------------------------------------------------------------------------------- found out once
+    # ---------------------------------------------------------------------------------------------- computed once
 
     @property
     def codes(self) -> np.ndarray:
-        """Of all rows: n x L, float32."""
+        """Codes of all rows: n x L, float32."""
         return self._once("codes", lambda: self._blocks(self.model.transform).astype(np.float32, copy=False))
 
     @property
     def scores(self) -> np.ndarray:
         """`score_samples` of all rows, (n,) nats; NaN where the likelihood cannot score one."""
-        return self._once("scores", lambda: self._blocks(self._scored))
+        return self._once("scores", lambda: self._blocks(self._score))
 
     @property
     def index(self) -> Index:
-        """All rows to be found by example, all of them compared."""
+        """Index of all rows, for searches by example that compare all of them."""
         return self._once("index", lambda: Index(self.model, exact=True).add_codes(self.codes))
 
     @property
-    def principal(self) -> tuple[np.ndarray, np.ndarray]:
-        """The first two principal axes of the codes (2 x L), and the share of the variance on each."""
-        return self._once("principal", lambda: picks.principal_axes(self.codes))
+    def inspection(self) -> Inspection:
+        """The model on all rows, with their codes."""
+        data = self.data
+        assert data is not None
+        return self._once("inspection", lambda: Inspection(self.model, data.X, codes=self.codes))
+
+    @property
+    def axes(self) -> Axes:
+        """The two principal axes of the codes."""
+        return self._once("axes", lambda: self.inspection.axes)
 
     @property
     def highest(self) -> np.ndarray:
@@ -191,24 +197,28 @@ class View:
         return self._once("highest", lambda: self.codes.max(0))
 
     @property
-    def unit_table(self) -> dict[str, np.ndarray]:
-        """Of each unit: `rate`, `strength` (its mean where it is active), and the rows `top` (9 x L)."""
-        return self._once("units", self._units)
+    def units(self) -> Units:
+        """The units of a sparse code, over all rows."""
+        return self._once("units", lambda: self.inspection.units)
+
+    def top_rows(self, unit: int) -> np.ndarray:
+        """Return the rows for which a unit fires most, strongest first."""
+        return self._once(f"top rows of {unit}", lambda: self.inspection.top_rows(unit, _TOP))
 
     @property
-    def usual(self) -> torch.Tensor:
-        """The mean over rows of -log p of each entry, in nats: what an entry costs as a rule."""
+    def usual_costs(self) -> np.ndarray:
+        """Usual cost of each entry in nats, the median over rows: `schema.shape`."""
 
-        def mean() -> torch.Tensor:
+        def median() -> np.ndarray:
             assert self.data is not None
-            rows = spaced_indices(len(self.data), _SCORED)
-            total = torch.zeros(self.schema.shape, dtype=torch.float64)
+            n = max(2, min(_MOST_SCORED, _MOST_COSTS // self.schema.n_entries))
+            rows, parts = spaced_indices(len(self.data), n), []
             for start in range(0, len(rows), 256):
                 with self.turns.turn():
-                    total += self._entry_costs(self.data.rows(rows[start : start + 256])).sum(0)
-            return total / len(rows)
+                    parts.append(self._entry_costs(rows[start : start + 256]))
+            return usual_costs(np.concatenate(parts))
 
-        return self._once("usual", mean)
+        return self._once("usual costs", median)
 
     @property
     def dials(self) -> list[Dial]:
@@ -216,10 +226,10 @@ class View:
         return self._once("dials", self._dials)
 
     def report(self) -> bytes:
-        """The page about the model, written once. It takes no turns: dials go on while it is made."""
+        """Return the page about the model, written once. It takes no turns: dials go on meanwhile."""
 
-        def written() -> bytes:
-            from narrows.report import write_report  # with all measures, which the dials need not wait for
+        def write() -> bytes:
+            from narrows.report import write_report  # imported here: the dials need not wait for it
 
             data = self.data
             assert data is not None
@@ -232,38 +242,35 @@ class View:
 
         with self._reporting:
             if self._report is None:
-                self._report = written()
+                self._report = write()
             return self._report
 
     # ---------------------------------------------------------------------------------------------- inside
 
     def contributions(self, rows: np.ndarray) -> np.ndarray:
-        """How many nats each entry of a few rows costs above what is usual: n x `schema.shape`."""
-        assert self.data is not None
-        usual = self.usual
+        """Return the nats that each entry of a few rows costs beyond its usual cost: n x `schema.shape`."""
+        usual = self.usual_costs
         with self.turns.turn(urgent=True):
-            costs = self._entry_costs(self.data.rows(rows))
-        return np.nan_to_num((costs - usual).numpy())
+            costs = self._entry_costs(rows)
+        return np.nan_to_num(costs - usual)
 
-    def _entry_costs(self, X: Any) -> torch.Tensor:
-        """-log p(x | z) of each entry at the example's own code, in nats: n x `schema.shape`."""
-        model = self.model.module()
-        x = self.model.prepared(X).to(next(model.parameters()))
-        with inference_mode(model):
-            return -model.likelihood.log_prob(model.decode_own(x), x).detach().cpu().double()
+    def _entry_costs(self, rows: np.ndarray) -> np.ndarray:
+        """Return -log p(x | z) of each entry at the example's own code, in nats: n x `schema.shape`."""
+        assert self.data is not None
+        return entry_costs(self.model, self.model.prepared(self.data.rows(rows)))
 
-    def _scored(self, X: Any) -> np.ndarray:
+    def _score(self, X: Any) -> np.ndarray:
         likelihood = self.model.model_.likelihood
         if likelihood.required_support is None:
             return self.model.score_samples(X)
-        found = np.full(len(X), np.nan)
+        scores = np.full(len(X), np.nan)
         within = np.flatnonzero(likelihood.contains(self.model.prepared(X)).flatten(1).all(1).cpu().numpy())
         if len(within):
-            found[within] = self.model.score_samples(take_rows(X, within))
-        return found
+            scores[within] = self.model.score_samples(take_rows(X, within))
+        return scores
 
     def _blocks(self, work: Callable[[Any], Any]) -> np.ndarray:
-        """`work` of all rows, many turns long."""
+        """Return `work` of all rows; each block takes a turn."""
         assert self.data is not None
         parts = []
         for start in range(0, len(self.data), _BLOCK):
@@ -271,13 +278,13 @@ class View:
                 parts.append(np.asarray(work(self.data.rows(slice(start, start + _BLOCK)))))
         return np.concatenate(parts)
 
-    def _once(self, name: str, find: Callable[[], T]) -> T:
-        """What `find` gives, found once; whoever asks meanwhile waits."""
-        if name not in self._found:
-            with self._finding:
-                if name not in self._found:
-                    self._found[name] = find()
-        return cast(T, self._found[name])
+    def _once(self, name: str, compute: Callable[[], T]) -> T:
+        """Return the result of `compute`, computed once; other threads wait for it meanwhile."""
+        if name not in self._results:
+            with self._computing:
+                if name not in self._results:
+                    self._results[name] = compute()
+        return cast(T, self._results[name])
 
     def _dials(self) -> list[Dial]:
         model = self.model
@@ -294,7 +301,7 @@ class View:
             low = np.zeros_like(mean)
             if self.data is not None:
                 high = np.maximum(self.highest, 1e-6)
-        order = np.argsort(-carries, kind="stable")
+        order = Inspection(model).dial_order
         labels = [""] * len(order) if self.is_image else self._effects(order[:64], mean, low, high)
         labels += [""] * (len(order) - len(labels))
         return [
@@ -303,27 +310,14 @@ class View:
         ]
 
     def _effects(self, components: np.ndarray, mean: np.ndarray, low: np.ndarray, high: np.ndarray) -> list[str]:
-        """For each component, the two columns that it moves most and whereto: 'height up, weight down'."""
+        """Return for each component the two columns that it changes most: 'height up, weight down'."""
         ends = np.tile(mean, (2 * len(components), 1))
         for k, i in enumerate(components):
             ends[2 * k, i], ends[2 * k + 1, i] = low[i], high[i]
         decoded = self.decoded(ends, urgent=False).astype(np.float64)
         change = (decoded[1::2] - decoded[::2]) / np.broadcast_to(self.schema.scale, decoded.shape[1:])
-        names, words = self.columns or [], []
+        names, labels = self.columns or [], []
         for moved in change:
             most = [j for j in np.argsort(-np.abs(moved))[:2] if abs(moved[j]) > 0.05 * np.abs(moved).max() + 1e-9]
-            words.append(", ".join(f"{names[j]} {'up' if moved[j] > 0 else 'down'}" for j in most))
-        return words
-
-    def _units(self) -> dict[str, np.ndarray]:
-        z = torch.from_numpy(self.codes)
-        active = z > self.floor
-        count = active.sum(0)
-        strength = torch.where(active, z, torch.zeros_like(z)).sum(0) / count.clamp(min=1)
-        top = z.topk(min(_TOP, len(z)), dim=0).indices
-        return {
-            "rate": (count / len(z)).numpy(),
-            "strength": strength.numpy(),
-            "top": top.numpy(),
-            "count": count.numpy(),
-        }
+            labels.append(", ".join(f"{names[j]} {'up' if moved[j] > 0 else 'down'}" for j in most))
+        return labels

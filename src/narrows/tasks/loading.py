@@ -8,17 +8,32 @@ from typing import Any
 from torch import nn
 
 from narrows import storage
+from narrows.estimators import Estimator
 from narrows.estimators import load as load_estimator
 from narrows.tasks.outliers import OutlierDetector
 from narrows.tasks.outliers.detector import RECIPE as OUTLIERS
 from narrows.tasks.photos import PhotoDenoiser
 from narrows.tasks.photos.denoiser import NAME as PHOTOS
 
+KINDS: dict[str, type[OutlierDetector | PhotoDenoiser]] = {OUTLIERS: OutlierDetector, PHOTOS: PhotoDenoiser}
+"""Classes that read folders, by the word "recipe" in recipe.json. Any other word is a recipe of an estimator."""
+
+
+def saved_class(folder: str | Path) -> type[Estimator | OutlierDetector | PhotoDenoiser]:
+    """Return the class of the model in `folder`; `Estimator` stands for those of all recipes.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no model of a known format.
+    """
+    return KINDS.get(storage.describe(Path(folder))["recipe"], Estimator)
+
 
 def load(
     folder: str | Path, *, encoder: nn.Module | None = None, decoder: nn.Module | None = None, device: str = "auto"
 ) -> Any:
-    """What is saved in `folder`: a fitted estimator, an `OutlierDetector` or a `PhotoDenoiser`.
+    """Load what is saved in `folder`: a fitted estimator, an `OutlierDetector` or a `PhotoDenoiser`.
 
     Parameters
     ----------
@@ -30,9 +45,9 @@ def load(
     FileNotFoundError, ValueError
         If there is no whole model of a known format.
     """
-    kind = storage.describe(Path(folder))["recipe"]
-    if kind == OUTLIERS:
-        return OutlierDetector.load(folder)
-    if kind == PHOTOS:
-        return PhotoDenoiser.load(folder, device=device)
+    kind = saved_class(folder)
+    if issubclass(kind, OutlierDetector):
+        return kind.load(folder)
+    if issubclass(kind, PhotoDenoiser):
+        return kind.load(folder, device=device)
     return load_estimator(folder, encoder=encoder, decoder=decoder, device=device)

@@ -19,7 +19,7 @@ import torch
 from sklearn.base import clone
 from torch import Tensor
 
-from narrows.data import spaced_indices, subsample_evenly
+from narrows.data import principal_axes, spaced_indices, subsample_evenly
 from narrows.estimators import Estimator
 from narrows.estimators.signature import seed_of_run
 from narrows.recipes import Parts
@@ -77,7 +77,7 @@ def prune(model: Estimator, n_components: int, rows: np.ndarray) -> tuple[Estima
     if net.bottleneck.is_stochastic:
         p, m = torch.eye(len(net.order))[net.order[:n_components].cpu()], torch.zeros(len(net.order))
     else:
-        p, m = _principal_axes(model.applied(net.encode, subsample_evenly(rows, _MAX_EXAMPLES)), n_components)
+        p, m = _leading_axes(model.applied(net.encode, subsample_evenly(rows, _MAX_EXAMPLES)), n_components)
     parts.model.to(next(net.parameters()).dtype)
     state = {name: t.cpu() for name, t in net.state_dict().items()}
     parts.model.load_state_dict(_project(state, target, p, m))
@@ -116,11 +116,10 @@ def fine_tune(small: Estimator, parts: Parts, rows: np.ndarray, epochs: float) -
     return small
 
 
-def _principal_axes(codes: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def _leading_axes(codes: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Return the first k principal axes (k x L) of codes (n x L), and the mean of the codes (L)."""
-    z = codes.double()
-    _, vectors = torch.linalg.eigh(torch.cov(z.t()).reshape(z.shape[1], -1))
-    return vectors[:, -k:].flip(1).t().float(), z.mean(0).float()
+    mean, axes, _ = principal_axes(codes.double())
+    return axes[:, -k:].flip(1).t().float(), mean.float()
 
 
 def _copy_data_attributes(large: Estimator, small: Estimator) -> None:

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from narrows.data import spaced_indices
+from narrows.data.labels import check_labels
 from narrows.estimators import Estimator
 from narrows.evaluation.labels import vote
 from narrows.params import Integer, OneOf, Parameter, Real
@@ -123,7 +124,7 @@ class Index:
         """Add rows by their codes (n x L), as `add` does after encoding. Raises as `add` does."""
         codes = _check_codes(codes, self.codes.shape[1])
         is_first = len(self) == 0
-        labels = None if y is None else self._labels(y)
+        labels = None if y is None else self._labels(y, len(codes), "Index.add")
         for name, new, existing in (("y", labels, self.labels), ("keys", keys, self.keys)):
             if new is not None and len(new) != len(codes):
                 raise ValueError(
@@ -203,11 +204,9 @@ class Index:
         k, n_neighbors = min(k, n_candidates), min(n_neighbors, n_candidates)
         self._check_k(k, n_candidates)
         codes = self.codes if exclude_self else np.asarray(self.model.stream(X), dtype=np.float32)
-        labels = self.labels if exclude_self and y is None else None if y is None else self._labels(y)
-        if labels is not None and len(labels) != len(codes):
-            raise ValueError(
-                f"`y` passed to evaluate must have one entry for each of {len(codes)} queries. Got {len(labels)}."
-            )
+        labels = self.labels if exclude_self else None
+        if y is not None:
+            labels = self._labels(y, len(codes), "Index.evaluate")
         if labels is not None and self.labels is None:
             raise ValueError("The rows of this index have no labels to compare with: pass them as `y` to add.")
         without = np.arange(len(codes)) if exclude_self else None
@@ -240,7 +239,18 @@ class Index:
         """
         if self._uses_graph:
             self._update_graph()
-        files.write(Path(folder), self, self._graph if self._uses_graph else None, about or {})
+        settings = {
+            "model": files.fingerprint(self.model),
+            "n": len(self),
+            "metric": self.metric,
+            "exact": self.exact,
+            "recall": self.recall,
+            "width": self.width,
+            "keys": self.keys,
+            "labels": None if self.labels is None else self.labels.tolist(),
+            "about": about or {},
+        }
+        files.write(Path(folder), settings, self.codes, self._graph if self._uses_graph else None)
 
     @classmethod
     def load(cls, folder: str | Path, model: Estimator) -> Index:
@@ -267,12 +277,9 @@ class Index:
     def _uses_graph(self) -> bool:
         return len(self) > _MAX_EXACT_ROWS if self.exact == "auto" else not self.exact
 
-    def _labels(self, y: Any) -> np.ndarray:
-        """`y` as an array of labels that can be the same as the rows' own."""
-        labels = np.asarray(y)
-        labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-        if labels.ndim != 1:
-            raise ValueError(f"`y` of an index must hold one label a row. Got the shape {labels.shape}.")
+    def _labels(self, y: Any, n: int, owner: str) -> np.ndarray:
+        """Return `y` as an array of n labels of the same kind as those of the rows."""
+        labels = check_labels(y, n, owner)
         words = [known.dtype.kind in "USO" for known in (labels, self.labels) if known is not None]
         if len(set(words)) > 1:
             raise ValueError("The labels of an index's rows and those in `y` must both be numbers, or both be words.")

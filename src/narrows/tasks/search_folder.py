@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,18 +16,15 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from narrows.data.atomic import atomic_path, write_tensors
+from narrows.fitted import FittedModel
 from narrows.version import __version__
-
-if TYPE_CHECKING:
-    from narrows.estimators import Estimator
-    from narrows.tasks.search import Index
 
 FORMAT = 1
 INDEX, CODES, GRAPH = "index.json", "codes.safetensors", "graph.usearch"
 
 
-def write(folder: Path, index: Index, graph: Any, about: dict[str, Any]) -> None:
-    """Write `index` into `folder`, and its `graph` unless that is None.
+def write(folder: Path, index: dict[str, Any], codes: np.ndarray, graph: Any) -> None:
+    """Write the settings of an index, its `codes` (n x L), and its `graph` unless that is None, into `folder`.
 
     Raises
     ------
@@ -43,26 +40,18 @@ def write(folder: Path, index: Index, graph: Any, about: dict[str, Any]) -> None
     else:
         (folder / GRAPH).unlink(missing_ok=True)
     with atomic_path(folder / CODES) as path:
-        write_tensors(path, {"codes": torch.from_numpy(index.codes)}, metadata={"narrows": str(FORMAT)})
+        write_tensors(path, {"codes": torch.from_numpy(codes)}, metadata={"narrows": str(FORMAT)})
     document = {
         "format": FORMAT,
         "narrows": __version__,
-        "model": fingerprint(index.model),
-        "n": len(index),
-        "metric": index.metric,
-        "exact": index.exact,
-        "recall": index.recall,
-        "width": index.width,
-        "keys": index.keys,
-        "labels": None if index.labels is None else index.labels.tolist(),
+        **index,
         "files": {name: _digest(folder / name) for name in (CODES, *([GRAPH] if graph is not None else []))},
-        "about": about,
     }
     with atomic_path(folder / INDEX) as path:
         path.write_text(json.dumps(document), encoding="utf-8")
 
 
-def read(folder: Path, model: Estimator) -> tuple[dict[str, Any], np.ndarray, Path | None]:
+def read(folder: Path, model: FittedModel) -> tuple[dict[str, Any], np.ndarray, Path | None]:
     """Return index.json of the index in `folder`, its codes (n x L), and the file of its graph or None.
 
     Raises
@@ -108,7 +97,7 @@ def describe(folder: Path) -> dict[str, Any]:
     return document
 
 
-def fingerprint(model: Estimator) -> str:
+def fingerprint(model: FittedModel) -> str:
     """Return a hash of everything that codes depend on: the weights and the schema, but not the model's folder."""
     digest = hashlib.sha256(json.dumps(model.schema_.to_dict(), sort_keys=True).encode())
     for name, tensor in sorted(model.model_.state_dict().items()):

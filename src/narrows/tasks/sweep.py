@@ -29,8 +29,8 @@ from narrows.data import as_floats, check_rows, count_rows, spaced_indices, take
 from narrows.data.atomic import atomic_path
 from narrows.estimators import Estimator, load
 from narrows.estimators.signature import as_seed
+from narrows.evaluation.inspection import Inspection
 from narrows.evaluation.intervals import Resamples
-from narrows.evaluation.subjects import OfModel, Scene
 from narrows.params import BOOL, LAYER_WIDTHS, OneOf, Parameter, Real, either
 from narrows.tasks import pruning, sweep_folder
 
@@ -248,8 +248,8 @@ class _Evaluator:
 
     def evaluate(self, model: Estimator, size: int) -> dict[str, Any]:
         """Return the result of a size, as `Sweep.results` has it."""
-        subject = OfModel(model, Scene(self.test, self.rows, model.schema_))
-        values = subject.error if self.measure == "mse" else -subject.scores
+        inspection = Inspection(model, self.test)
+        values = inspection.errors if self.measure == "mse" else -inspection.scores
         value, low, high, _ = self.resamples.mean(values)
         last = model.history_[-1] if model.history_ else {}
         return {
@@ -258,7 +258,7 @@ class _Evaluator:
             "value": value,
             "low": low,
             "high": high,
-            "mse": float(subject.error.mean()),
+            "mse": float(inspection.errors.mean()),
             "pca_mse": float(self.pca[min(size, len(self.pca) - 1)]),
             "baseline": float(self.baseline),
             "n_test": len(self.rows),

@@ -15,6 +15,7 @@ from pathlib import Path
 from narrows.data import images, parquet
 from narrows.data.files import arrays, tables
 from narrows.data.files.dataset import Dataset
+from narrows.data.named_sets import NAMES
 from narrows.data.sinks import DELIMITERS
 
 _PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt")
@@ -115,8 +116,6 @@ def _damage_reported(path: Path) -> Iterator[None]:
 
 def _missing(path: Path) -> str:
     """Return the message that there is nothing at `path`, with similar names."""
-    from narrows.data.named import NAMES  # here: `named` imports this module
-
     if not path.parent.is_dir():
         return f"There is no file or folder {path}: the folder {path.parent} does not exist."
     siblings = {entry.name.lower(): str(entry) for entry in path.parent.iterdir()}

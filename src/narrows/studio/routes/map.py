@@ -34,8 +34,9 @@ class ColourEntry(BaseModel):
 def places(view: Mapped, x: Component = 0, y: Component = 1, projection: Projection = "components") -> Response:
     """Where each row lies: float32, n x 2."""
     if projection == "pca":
-        axes, share = view.principal
-        return asking.array((view.codes @ axes.T).astype(np.float32), explained=",".join(f"{s:.4f}" for s in share))
+        _, directions, share = view.axes
+        places = (view.codes @ directions.T).astype(np.float32)
+        return asking.array(places, explained=",".join(f"{s:.4f}" for s in share))
     _check_components(view, x, y)
     return asking.array(view.codes[:, [x, min(y, view.n_components - 1)]])
 
@@ -81,7 +82,7 @@ def manifold(
     if projection == "pca":
         if view.data is None:
             raise HTTPException(404, "There are no data to find principal axes of.")
-        axes, _ = view.principal
+        axes = view.axes.directions
     else:
         _check_components(view, x, y)
         axes = np.zeros((2, view.n_components), np.float32)

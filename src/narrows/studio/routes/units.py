@@ -99,7 +99,7 @@ def wall(
 ) -> Units:
     """A page of the wall: units with how often they fire and their top examples."""
     n = view.n_components
-    order = np.arange(n) if sort == "index" else np.argsort(-view.unit_table[sort], kind="stable")
+    order = np.arange(n) if sort == "index" else np.argsort(-getattr(view.units, sort), kind="stable")
     chosen = order[page * size : (page + 1) * size]
     return Units(total=n, pages=-(-n // size), page=page, units=[UnitEntry(**_entry(view, int(u))) for u in chosen])
 
@@ -147,12 +147,10 @@ def _check(view: View, unit: int) -> None:
 
 
 def _entry(view: View, unit: int) -> dict[str, Any]:
-    table = view.unit_table
-    n = int(min(len(table["top"]), table["count"][unit]))  # what does not fire is no example of it
     return {
         "unit": unit,
-        "rate": float(table["rate"][unit]),
-        "strength": float(table["strength"][unit]),
+        "rate": float(view.units.rate[unit]),
+        "strength": float(view.units.strength[unit]),
         "highest": float(view.highest[unit]),
-        "top": table["top"][:n, unit].tolist(),
+        "top": view.top_rows(unit).tolist(),
     }

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
 from narrows.bottlenecks import LabelHead, RegressionHead
+from narrows.data.labels import check_labels
 from narrows.estimators import AE
 from narrows.estimators.base import Estimator
 from narrows.estimators.signature import as_seed, reset_fitted
@@ -30,7 +31,7 @@ _MIN_ANGULAR = 8  # number of components from which on codes are compared by dir
 
 
 class SemiSupervisedModel(BaseEstimator, ABC):
-    """Abstract base of `Classifier` and `Regressor`."""
+    """Abstract: base of `Classifier` and `Regressor`."""
 
     def __init__(
         self, encoder: Any = None, *, method: str = "auto", n_neighbors: int = 15, random_state: Any = None
@@ -89,17 +90,12 @@ class SemiSupervisedModel(BaseEstimator, ABC):
 
     def _column(self, y: Any, n: int, what: str) -> np.ndarray:
         """`y` as n numbers or words."""
-        found = np.asarray(y)
-        if found.ndim == 2 and found.shape[1] == 1:
-            found = column_or_1d(found, warn=True)
-        if found.ndim != 1 or len(found) != n:
-            raise ValueError(
-                f"y passed to {type(self).__name__} must hold one {what} for each of {n} examples. Got shape "
-                f"{np.shape(y)}."
-            )
-        if found.dtype.kind == "f" and np.isinf(found).any():
+        column = check_labels(y, n, type(self).__name__, what)
+        if np.ndim(y) == 2:
+            column_or_1d(y, warn=True)  # as scikit-learn warns of a column
+        if column.dtype.kind == "f" and np.isinf(column).any():
             raise ValueError(f"y passed to {type(self).__name__} contains infinity. Drop those examples.")
-        return found
+        return column
 
     def _unwrap_encoder(self) -> Any:
         """Return the `encoder` parameter without scikit-learn's `FrozenEstimator` around it."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from torch import Tensor
 
 from narrows.estimators import Estimator
+from narrows.evaluation.inspection import Inspection
 from narrows.tasks.outliers.detector import OutlierDetector
 
 
@@ -71,14 +71,7 @@ def reasons(
 
 
 def _log_likelihoods(model: Estimator, X: Any) -> np.ndarray:
-    """Of each entry at the row's own code, less the median of the entry: n x the shape of a row of X."""
-    inner = model.module()
-
-    def entries(x: Tensor) -> Tensor:
-        return inner.likelihood.log_prob(inner.decode_own(x), x)
-
-    schema = model.schema_
-    nats = model.applied(entries, model.prepared(X)).double().numpy()
+    """Return the log-likelihood of each entry less its median: n x the shape of a row of X."""
+    nats, schema = -Inspection(model, X).excess_costs, model.schema_
     nats = np.moveaxis(nats, 1, -1) if schema.layout == "hwc" else nats
-    nats = nats.reshape(len(nats), *schema.user_shape)
-    return nats - np.median(nats, axis=0) if len(nats) > 1 else nats
+    return nats.reshape(len(nats), *schema.user_shape)

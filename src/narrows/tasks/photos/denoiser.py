@@ -297,7 +297,7 @@ class PhotoDenoiser(BaseEstimator):
         from narrows.tasks.photos.files import clean_files
 
         check_is_fitted(self, "model_")
-        return clean_files(self, Path(X).expanduser(), Path(out).expanduser(), ensemble=ensemble)
+        return clean_files(self.denoise, Path(X).expanduser(), Path(out).expanduser(), ensemble=ensemble)
 
     # ---------------------------------------------------------------------------------------------- saving
 

@@ -7,6 +7,7 @@ subsampling of a JPEG.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from narrows.tasks.photos.images import is_single_photo, photo_paths
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from narrows.tasks.photos.denoiser import PhotoDenoiser
+Denoise = Callable[..., np.ndarray]  # `PhotoDenoiser.denoise`
 
 _QUALITY = 95  # of JPEG and WebP: above it files grow without a visible gain
 _METADATA = ("icc_profile", "exif", "xmp", "dpi", "comment", "gamma", "transparency")  # names in Pillow's `info`
@@ -28,13 +29,13 @@ _TRANSPARENT = ("LA", "RGBA", "La", "RGBa")
 _MODES = ("L", "P", "RGB", "CMYK", *_DENOISED_AS, *_TRANSPARENT)
 
 
-def clean_files(model: PhotoDenoiser, source: Path, out: Path, *, ensemble: bool = False) -> list[Path]:
+def clean_files(denoise: Denoise, source: Path, out: Path, *, ensemble: bool = False) -> list[Path]:
     """Denoise the photo or the folder of photos `source` into `out` and return the files written.
 
     `PhotoDenoiser.denoise_files` documents the parameters and the errors.
     """
     if out.suffix.lower() == ".npy":
-        clean_array(model, source, out, ensemble=ensemble)
+        clean_array(denoise, source, out, ensemble=ensemble)
         return [out]
     if out.suffix and not out.is_dir():
         raise ValueError(f"Cannot write photos to {out}: name a folder (no suffix), or a .npy file for a .npy file.")
@@ -48,7 +49,7 @@ def clean_files(model: PhotoDenoiser, source: Path, out: Path, *, ensemble: bool
     for path in photos:
         target = out / path.relative_to(root)
         try:
-            clean_file(model, path, target, ensemble=ensemble)
+            clean_file(denoise, path, target, ensemble=ensemble)
             written.append(target)
         except ValueError as fault:  # one bad photo does not stop the others
             faults.append(str(fault))
@@ -58,7 +59,7 @@ def clean_files(model: PhotoDenoiser, source: Path, out: Path, *, ensemble: bool
     return written
 
 
-def clean_array(model: PhotoDenoiser, path: Path, target: Path, *, ensemble: bool = False) -> None:
+def clean_array(denoise: Denoise, path: Path, target: Path, *, ensemble: bool = False) -> None:
     """Denoise the photo (h, w) or (h, w, c) in a .npy file, which may be larger than memory, into another .npy file.
 
     Raises
@@ -74,11 +75,11 @@ def clean_array(model: PhotoDenoiser, path: Path, target: Path, *, ensemble: boo
         raise ValueError(f"{path} must hold one photo, (h, w) or (h, w, c). Pass several as a folder of photos.")
     with atomic_path(target) as temporary:
         cleaned = np.lib.format.open_memmap(temporary, "w+", image.dtype, image.shape)
-        model.denoise(image, ensemble=ensemble, out=cleaned)
+        denoise(image, ensemble=ensemble, out=cleaned)
         cleaned.flush()
 
 
-def clean_file(model: PhotoDenoiser, path: Path, target: Path, *, ensemble: bool = False) -> None:
+def clean_file(denoise: Denoise, path: Path, target: Path, *, ensemble: bool = False) -> None:
     """Denoise the photo at `path` into the file `target`, whose folder is made.
 
     Raises
@@ -93,27 +94,27 @@ def clean_file(model: PhotoDenoiser, path: Path, target: Path, *, ensemble: bool
             options = _save_options(image)
     if fault:
         raise ValueError(fault)
-    cleaned = _denoise_image(model, image, ensemble)
+    cleaned = _denoise_image(denoise, image, ensemble)
     target.parent.mkdir(parents=True, exist_ok=True)
     file_format = "JPEG" if image.format == "MPO" else image.format
     with atomic_path(target) as temporary:
         cleaned.save(temporary, file_format, **options)
 
 
-def _denoise_image(model: PhotoDenoiser, image: Image, ensemble: bool) -> Image:
+def _denoise_image(denoise: Denoise, image: Image, ensemble: bool) -> Image:
     """Return the denoised photo in the mode of `image`."""
     from PIL import Image as pillow
 
     if images.is_16_bit(image):
-        return pillow.fromarray(model.denoise(np.asarray(image).astype(np.uint16), ensemble=ensemble))
+        return pillow.fromarray(denoise(np.asarray(image).astype(np.uint16), ensemble=ensemble))
     if image.mode == "P":
-        cleaned = pillow.fromarray(model.denoise(np.asarray(images.as_rgb(image)), ensemble=ensemble))
+        cleaned = pillow.fromarray(denoise(np.asarray(images.as_rgb(image)), ensemble=ensemble))
         return _to_palette(cleaned, image)
     converted = image.convert(_DENOISED_AS[image.mode]) if image.mode in _DENOISED_AS else image
     bands = list(converted.split())
     alpha = [bands.pop()] if image.mode in _TRANSPARENT else []
     pixels = np.stack([np.asarray(band) for band in bands], -1)
-    pixels = model.denoise(pixels if len(bands) > 1 else pixels[..., 0], ensemble=ensemble)
+    pixels = denoise(pixels if len(bands) > 1 else pixels[..., 0], ensemble=ensemble)
     bands = [pillow.fromarray(band) for band in np.moveaxis(np.atleast_3d(pixels), -1, 0)]
     cleaned = pillow.merge(converted.mode, [*bands, *alpha])
     return cleaned if converted is image else cleaned.convert(image.mode, dither=pillow.Dither.NONE)

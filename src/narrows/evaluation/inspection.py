@@ -1,0 +1,280 @@
+"""A fitted model on examples: codes, reconstructions, scores and more, each computed once, when it is first used.
+
+Evaluation, plots, report and studio all take their numbers from here. Examples are on the model's scale
+(`Schema.prepare`), n x `schema.shape`. L is the number of components of a code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from narrows.bottlenecks import Bottleneck, Sparse, Stochastic, as_sparse
+from narrows.data import Schema, principal_axes, subsample_evenly
+from narrows.evaluation.absent import Absent
+from narrows.evaluation.scores import N_DRAWS, apply_to_code, entry_costs, usual_costs
+from narrows.evaluation.scores import draws as fixed_draws
+from narrows.fitted import FittedModel
+from narrows.model import inference_mode
+
+_MOST_FOR_AXES = 20_000  # codes from which their principal axes are computed
+
+
+class Axes(NamedTuple):
+    """The two directions in which codes vary most.
+
+    Attributes
+    ----------
+    mean : (L,) mean code.
+    directions : 2 x L, the widest first; the larger half of each points up. The second is 0 where L is 1.
+    share : (2,) share of the codes' variance along each.
+    """
+
+    mean: np.ndarray
+    directions: np.ndarray
+    share: np.ndarray
+
+
+class Plane(NamedTuple):
+    """Codes as places on a map.
+
+    Attributes
+    ----------
+    places : n x 2.
+    names : of both axes, for people.
+    is_projected : True if the codes have more than two components.
+    mean, directions : (L,) and 2 x L; any code has the place (code - mean) @ directions.T.
+    """
+
+    places: np.ndarray
+    names: tuple[str, str]
+    is_projected: bool
+    mean: np.ndarray
+    directions: np.ndarray
+
+
+class Units(NamedTuple):
+    """The units of a sparse code.
+
+    Attributes
+    ----------
+    fires : n x L booleans, True where a unit fires for an example.
+    rate : (L,) share of examples for which each unit fires.
+    strength : (L,) mean activation of each unit where it fires, 0 if it never does.
+    order : numbers of all units, those that fire most often first.
+    """
+
+    fires: np.ndarray
+    rate: np.ndarray
+    strength: np.ndarray
+    order: np.ndarray
+
+
+class Inspection:
+    """A fitted model on examples. What cannot be computed raises `Absent` with the reason.
+
+    Parameters
+    ----------
+    model : a fitted estimator.
+    X : n examples in the user's units, in memory; None for what needs no examples.
+    y : n labels, or None.
+    scores, codes : what `model.score_samples(X)` (n) and `model.transform(X)` (n x L) gave, where they are known.
+    """
+
+    def __init__(
+        self,
+        model: FittedModel,
+        X: Any = None,
+        y: np.ndarray | None = None,
+        *,
+        scores: np.ndarray | None = None,
+        codes: np.ndarray | None = None,
+    ) -> None:
+        self.model, self.X, self.y = model, X, y
+        self.schema: Schema = model.schema_
+        if scores is not None:
+            self.scores = scores
+        if codes is not None:
+            self.codes = codes
+
+    # ---------------------------------------------------------------------------------------------- the model
+
+    @property
+    def kind(self) -> str:
+        """Name of the model's class."""
+        return type(self.model).__name__
+
+    @property
+    def bottleneck(self) -> Bottleneck:
+        """The model's code."""
+        return self.model.model_.bottleneck
+
+    @property
+    def stochastic(self) -> Stochastic:
+        """The stochastic code. Raises Absent for any other."""
+        code = self.model.model_.stochastic
+        if code is None:
+            raise Absent(
+                f"a code of {self.kind} is a point and no distribution, so the model gives x no likelihood and pays no "
+                "KL: fit a VAE"
+            )
+        return code
+
+    @property
+    def sparse(self) -> Sparse:
+        """The sparse code. Raises Absent for any other."""
+        code = as_sparse(self.bottleneck)
+        if code is None:
+            raise Absent("the code is not sparse: it is for SAE")
+        return code
+
+    @property
+    def can_sample(self) -> bool:
+        """True if codes can be drawn."""
+        return self.model.model_.has_code and self.bottleneck.default_sampler is not None
+
+    @property
+    def has_nats(self) -> bool:
+        """True if the nats of each component are known."""
+        return hasattr(self.model, "components_kl_")
+
+    @property
+    def carried(self) -> np.ndarray:
+        """What each component carries, (L,): its nats, or without them its standard deviation."""
+        return np.asarray(self.model.components_kl_ if self.has_nats else self.model.code_std_)
+
+    @property
+    def dial_order(self) -> np.ndarray:
+        """Numbers of all components, those that carry most first."""
+        return np.argsort(-self.carried, kind="stable")
+
+    @functools.cached_property
+    def unit_directions(self) -> np.ndarray:
+        """What each unit adds to the decoder's output, L x `schema.shape`: of several numbers an entry the first."""
+        n, parameter = self.bottleneck.n_components, next(self.model.model_.parameters())
+        with inference_mode(self.model.model_):
+            decoded = self.model.model_.decode(torch.cat([torch.zeros(1, n), torch.eye(n)]).to(parameter))
+        added = (decoded[1:] - decoded[0]).detach().float().cpu().numpy()
+        return added[:, : self.schema.shape[0]]
+
+    # ---------------------------------------------------------------------------------------------- the examples
+
+    @functools.cached_property
+    def rows(self) -> Tensor:
+        """The examples on the model's scale, n x `schema.shape`."""
+        return self.model.prepared(self.X)
+
+    @functools.cached_property
+    def h(self) -> Tensor:
+        """Output of the encoder, n x n_inputs."""
+        return self.model.applied(self.model.model_.encoder, self.rows)
+
+    @functools.cached_property
+    def codes(self) -> np.ndarray:
+        """The codes, n x L."""
+        if not self.model.model_.has_code:
+            raise Absent(f"this {self.kind} has no codes, because n_components=None")
+        return self.model.applied(self.model.model_.encode, self.rows).numpy()
+
+    @functools.cached_property
+    def reconstructions(self) -> Tensor:
+        """The examples encoded and decoded, n x `schema.shape`."""
+        return self.model.applied(self.model.model_.reconstruct, self.rows)
+
+    @functools.cached_property
+    def errors(self) -> np.ndarray:
+        """Mean squared error of each example over its entries, (n,)."""
+        return squared_errors(self.reconstructions, self.rows)
+
+    @functools.cached_property
+    def relative_errors(self) -> np.ndarray:
+        """Squared error of each entry, n x entries, in units of the mean for that entry: 1 is usual."""
+        difference = self.reconstructions.numpy() - self.rows.numpy()
+        squares = np.square(difference, dtype=np.float64).reshape(len(self.rows), -1)
+        usual = squares.mean(0)
+        # an entry that is always reconstructed exactly would make the least error infinitely strange
+        return np.asarray(squares / np.maximum(usual, 0.01 * max(float(usual.mean()), 1e-12)))
+
+    @functools.cached_property
+    def scores(self) -> np.ndarray:
+        """`score_samples` of the examples, (n,) nats; higher is more usual."""
+        return np.asarray(self.model.score_samples(self.X))
+
+    @functools.cached_property
+    def excess_costs(self) -> np.ndarray:
+        """Nats that each entry costs beyond its usual cost, n x `schema.shape`: why an example is strange."""
+        costs = entry_costs(self.model, self.rows)
+        return costs - usual_costs(costs)
+
+    # ---------------------------------------------------------------------------------------------- the code
+
+    @functools.cached_property
+    def kl_per_component(self) -> Tensor:
+        """KL of the posterior from the prior, n x L nats. Raises Absent where there is no closed form."""
+        kl = apply_to_code(self.model.module(), self.stochastic.kl_per_component, self.h)
+        if kl is None:
+            raise Absent(f"the KL of this {self.kind} has no closed form for each component")
+        return kl
+
+    @functools.cached_property
+    def kl(self) -> np.ndarray:
+        """KL of the posterior from the prior, (n,) nats: its closed form, or by the draws that scores take."""
+        code = self.stochastic
+        with contextlib.suppress(Absent):
+            return self.kl_per_component.sum(1).double().numpy()
+        draws = fixed_draws(code.n_noise, N_DRAWS).to(self.h)
+
+        def mean(h: Tensor) -> Tensor:
+            samples = [code.sample(h, eps.to(h).expand(len(h), -1)) for eps in draws]
+            return torch.stack([log_q - log_p for _, log_q, log_p in samples]).mean(0)
+
+        return apply_to_code(self.model.module(), mean, self.h).double().numpy()
+
+    @functools.cached_property
+    def axes(self) -> Axes:
+        """The two principal axes of the codes."""
+        codes = np.asarray(self.codes)
+        n_components = codes.shape[1]
+        _, axes, variance = principal_axes(torch.from_numpy(subsample_evenly(codes, _MOST_FOR_AXES).astype(np.float64)))
+        widest, share = axes.flip(1)[:, :2].t().numpy(), variance.flip(0).numpy()
+        directions, shares = np.zeros((2, n_components)), np.zeros(2)
+        directions[: len(widest)] = widest * np.where(widest.sum(1) < 0, -1, 1)[:, None]  # the sign is free
+        shares[: len(widest)] = share[:2] / max(float(share.sum()), 1e-300)
+        return Axes(codes.mean(0, dtype=np.float64), directions, shares)
+
+    @functools.cached_property
+    def plane(self) -> Plane:
+        """The codes on a map: two components as they are, more on their principal axes."""
+        codes = np.asarray(self.codes, dtype=np.float64)
+        n_components = codes.shape[1]
+        if n_components <= 2:
+            directions = np.eye(2)[:, :n_components]
+            names = ("component 0", "component 1" if n_components == 2 else "")
+            return Plane(codes @ directions.T, names, False, np.zeros(n_components), directions)
+        mean, directions, share = self.axes
+        first, second = (f"principal axis {i + 1}, {part:.0%} of the codes' variance" for i, part in enumerate(share))
+        return Plane((codes - mean) @ directions.T, (first, second), True, mean, directions)
+
+    @functools.cached_property
+    def units(self) -> Units:
+        """The units of a sparse code. Raises Absent for any other."""
+        fires = self.codes > np.float64(self.sparse.floor)
+        rate = fires.mean(0)
+        strength = self.codes.sum(0, where=fires, dtype=np.float64) / fires.sum(0).clip(min=1)
+        return Units(fires, rate, strength, np.argsort(-rate, kind="stable"))
+
+    def top_rows(self, unit: int, n: int) -> np.ndarray:
+        """Return the numbers of at most `n` examples for which a unit fires most, strongest first."""
+        rows = np.flatnonzero(self.units.fires[:, unit])
+        return rows[np.argsort(-self.codes[rows, unit], kind="stable")[:n]]
+
+
+def squared_errors(a: Tensor, b: Tensor) -> np.ndarray:
+    """Return the mean squared difference of each pair of examples over their entries: (n,)."""
+    parts = zip(a.split(4096), b.split(4096), strict=True)
+    return np.concatenate([(x - y).square().flatten(1).mean(1).double().numpy() for x, y in parts])

@@ -1,0 +1,84 @@
+"""The interface of a fitted model, for the layers below the estimators that measure it, draw it and show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from torch import Tensor
+
+from narrows.data import Schema
+from narrows.model import Autoencoder
+from narrows.params import Parameter
+from narrows.recipes import Recipe
+
+
+class FittedModel(Protocol):
+    """Protocol: what evaluation, plots, report and studio may ask of a fitted model. `Estimator` has it.
+
+    Attributes
+    ----------
+    model_ : the trained network.
+    schema_ : description of one example.
+    history_ : records of the losses, oldest first.
+    report_ : decisions of the training and their reasons.
+    n_iter_ : epochs trained.
+    offset_ : threshold of `score_samples`, nats; outliers lie below it.
+    contamination : share of outliers that set the threshold, or "auto".
+    code_mean_, code_std_ : (L,) mean and standard deviation of each component over training examples.
+    components_kl_ : (L,) nats of each component, largest first; only where the KL has a closed form.
+    unused_components_ : components that carry nothing; only of a stochastic code.
+    """
+
+    recipe: ClassVar[Recipe]
+    model_: Autoencoder
+    schema_: Schema
+    history_: list[dict[str, Any]]
+    report_: list[str]
+    n_iter_: int
+    offset_: float
+    contamination: Any
+    code_mean_: np.ndarray
+    code_std_: np.ndarray
+    components_kl_: np.ndarray
+    unused_components_: list[int]
+
+    @classmethod
+    def parameters(cls) -> Mapping[str, Parameter]:
+        """Return the parameters by name."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the values of the parameters by name."""
+
+    def module(self) -> Autoencoder:
+        """Return `model_` in evaluation mode on the device where it computes."""
+
+    def prepared(self, X: Any) -> Tensor:
+        """Return X checked and on the model's scale: n x `schema_.shape`."""
+
+    def applied(self, function: Callable[[Tensor], Tensor], rows: np.ndarray | Tensor) -> Tensor:
+        """Apply `function` to many examples in batches of bounded size; the result is on the CPU."""
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the codes of X: (n, L)."""
+
+    def inverse_transform(self, Z: Any, y: Any = None) -> Any:
+        """Decode the codes Z (n, L) into examples, in the user's units."""
+
+    def reconstruct(self, X: Any, y: Any = None) -> Any:
+        """Return X encoded and decoded, in the user's units."""
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Return the log-likelihood of each example: (n,) nats."""
+
+    def sample(self, n_samples: int = 1, *, random_state: Any = None, noise: bool = False) -> Any:
+        """Draw new examples, in the user's units."""
+
+    def traverse(
+        self, X: Any = None, *, components: Any = None, n_steps: int = 9, span: float = 3.0, y: Any = None
+    ) -> np.ndarray:
+        """Decode while one component at a time changes: (components, n_steps, ...)."""
+
+    def dial_scale(self) -> np.ndarray:
+        """Return the standard deviation of each component that a dial's units stand for: (L,)."""

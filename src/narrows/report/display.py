@@ -1,0 +1,166 @@
+"""A fitted model on examples as a page shows it: its numbers, and the words, pictures and groups for them."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from narrows.data import as_array
+from narrows.evaluation.inspection import Inspection
+from narrows.fitted import FittedModel
+from narrows.plots import content, style
+from narrows.plots.accessor import Plots
+from narrows.plots.drawing import MOST_BARS, name_of, number
+from narrows.report.live import packed_decoder
+
+_MOST_CLASSES = 20  # classes of labels that a map shows apart
+_STEPS = 7  # steps of a scale of values
+
+
+class Groups(NamedTuple):
+    """Groups of examples on a map.
+
+    Attributes
+    ----------
+    names : names of the groups, in order.
+    numbers : (n,) the group of each example.
+    is_ordered : True if the groups are steps of a scale.
+    title : the quantity or label that the groups are made by.
+    """
+
+    names: list[str]
+    numbers: np.ndarray
+    is_ordered: bool
+    title: str
+
+
+class Display:
+    """A fitted model on examples, for a page.
+
+    Parameters
+    ----------
+    model : a fitted estimator.
+    X : n examples in the user's units, in memory, best such as it was not fitted on.
+    y : n labels, or None.
+    seed : seed of what is drawn.
+
+    Attributes
+    ----------
+    inspection : the model on the examples, with all of its numbers.
+    """
+
+    def __init__(self, model: FittedModel, X: Any, y: Any = None, seed: int = 0) -> None:
+        self.model, self.schema, self.kind, self.seed = model, model.schema_, type(model).__name__, seed
+        self.inspection = Inspection(model, X if hasattr(X, "iloc") else as_array(X, self.kind))
+        self.rows = self.inspection.rows.numpy()
+        self.y = self.inspection.y = (
+            None if y is None else content.map_labels(y, len(self.rows), "a page about a model")
+        )
+        self.is_image = self.schema.kind == "image"
+        self.plots = Plots(model, style.own_axes)
+
+    @property
+    def noun(self) -> str:
+        """Word for an example."""
+        return "picture" if self.is_image else "row"
+
+    @property
+    def reconstructions(self) -> np.ndarray:
+        """The examples encoded and decoded, on the model's scale: n x `schema.shape`."""
+        return self.inspection.reconstructions.numpy()
+
+    @functools.cached_property
+    def limits(self) -> tuple[float, float]:
+        """Values that are black and white."""
+        return content.pixel_limits(self.schema, self.rows)
+
+    @functools.cached_property
+    def decoder(self) -> dict[str, Any] | None:
+        """The decoder for the page's script, None if the script cannot compute it."""
+        return packed_decoder(self.model, self.limits if self.is_image else (0.0, 1.0))
+
+    @property
+    def decoder_name(self) -> str:
+        """Name by which sections find the decoder on the page."""
+        return f"decoder-{self.kind.lower()}"
+
+    def pictures(self, rows: np.ndarray) -> np.ndarray:
+        """Return images on the model's scale as values in [0, 1]: n x h x w, or n x h x w x 3."""
+        low, high = self.limits
+        return ((content.as_pictures(rows) - low) / (high - low)).clip(0, 1)
+
+    @functools.cached_property
+    def groups(self) -> Groups:
+        """Groups by label; without labels, by how unusual the model finds an example."""
+        if self.y is None:
+            return _steps(-self.inspection.scores, "surprise in nats")
+        classes = content.label_classes(self.y, _MOST_CLASSES)
+        if classes is None:
+            return _steps(self.y.astype(float), "label")
+        names = [name_of(label) for label in classes]
+        numbers = np.full(len(self.y), len(classes))
+        for i, label in enumerate(classes):
+            numbers[self.y == label] = i
+        if (numbers == len(classes)).any():
+            names.append("other")
+        return Groups(names, numbers, False, "label")
+
+    def value(self, row: int, entry: int) -> str:
+        """Return an entry of an example in the user's units, as text."""
+        return _text(self._cells[row, entry])
+
+    @functools.cached_property
+    def _cells(self) -> np.ndarray:
+        cells = np.asarray(self.inspection.X).reshape(len(self.rows), -1)
+        return cells if cells.shape[1] == self.schema.n_entries else self.rows.reshape(len(self.rows), -1)
+
+    @functools.cached_property
+    def _expected_cells(self) -> np.ndarray:
+        if np.asarray(self.inspection.X[:1]).size != self.schema.n_entries:
+            return self.reconstructions.reshape(len(self.rows), -1)
+        return self.schema.restore(torch.from_numpy(self.reconstructions)).reshape(len(self.rows), -1)
+
+    def reasons(self, row: int, n: int = 3) -> list[str]:
+        """Return a sentence for each entry in which an example is stranger than others, strangest first."""
+        names, errors = content.entry_names(self.schema), self.inspection.relative_errors[row]
+        strangest = [int(i) for i in np.argsort(-np.nan_to_num(errors), kind="stable")[:n] if errors[i] > 1]
+        label = "" if self.schema.columns else "column "
+        return [
+            f"{label}{names[i]} is {self.value(row, i)}, where {_text(self._expected_cells[row, i])} was expected: "
+            f"{errors[i]:.2g} times the usual squared error"
+            for i in strangest
+        ]
+
+    def unusual(self, rows: np.ndarray, n: int = 5) -> list[list[str]]:
+        """Return for each of `rows` the columns in which it is farthest from the mean, with their values."""
+        flat = self.rows.reshape(len(self.rows), -1)
+        names = content.entry_names(self.schema)
+        distance = np.abs(np.nan_to_num((flat - np.nanmean(flat, 0)) / np.maximum(np.nanstd(flat, 0), 1e-12)))
+        n = min(n, len(names))
+        return [
+            [f"{names[i]} {self.value(row, i)}" for i in np.argsort(-distance[row], kind="stable")[:n]] for row in rows
+        ]
+
+    @property
+    def has_many_columns(self) -> bool:
+        """True if vectors are drawn as lines."""
+        return not self.is_image and self.schema.n_entries > MOST_BARS
+
+
+def _steps(values: np.ndarray, title: str) -> Groups:
+    """Group values into steps of about as many examples each."""
+    finite = np.nan_to_num(values, nan=float(np.nanmedian(values)))
+    edges = np.unique(np.quantile(finite, np.linspace(0, 1, _STEPS + 1)))
+    numbers = np.clip(np.searchsorted(edges, finite, side="right") - 1, 0, max(len(edges) - 2, 0))
+    names = [f"{number(a)} to {number(b)}" for a, b in itertools.pairwise(edges)] or [number(edges[0])]
+    return Groups(names, numbers, True, title)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (float, np.floating)):
+        return number(float(value)) if abs(float(value)) < 1e6 else f"{value:.4g}"
+    return str(value)
