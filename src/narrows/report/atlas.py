@@ -70,8 +70,9 @@ def latent_map(display: Display, note: str = "", other: tuple[str, str, np.ndarr
         coloured += ", which the model was not shown" if display.schema.classes is None else ""
     if len(groups.names) == 1 and display.y is not None:
         coloured = f"All labels are the same: {groups.names[0]}"
-    plane = " on the plane on which codes vary most" if display.inspection.plane.is_projected else ""
-    intro = f"Each {display.noun} lies at its code{plane}; like lies by like. {coloured}."
+    plane = " on the plane in which codes vary most" if display.inspection.plane.is_projected else ""
+    noun = display.noun
+    intro = f"Each {noun} is a point at its code{plane}. Similar {noun}s lie close together. {coloured}."
     code = "model.plot.map(X, y)  # or model.transform(X)" if display.y is not None else "model.plot.map(X)"
     return Section("map", "The map", intro, code, body)
 

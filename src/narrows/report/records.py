@@ -33,7 +33,7 @@ class Finding(NamedTuple):
     message: str
 
 
-def constructed(model: FittedModel, name: str) -> str:
+def constructor_call(model: FittedModel, name: str) -> str:
     """Return the Python that makes `model`, on one line."""
     return f"{name} = {' '.join(repr(model).split())}.fit(X)"
 
@@ -50,12 +50,17 @@ def training(models: Mapping[str, FittedModel]) -> Section:
         heading = f"<figcaption>{text(name)}</figcaption>" if len(models) > 1 else ""
         drawn = chart(ax, f"{name}: loss by epoch, {last} at the end", f"curves-{name.lower()}")
         charted.append(f"<div>{heading}{drawn}</div>")
-    shown = f'<div class="charts">{"".join(charted)}</div>' if charted else "<p>Stopped before its first look.</p>"
+    shown = (
+        f'<div class="charts">{"".join(charted)}</div>'
+        if charted
+        else "<p>Training stopped before a loss was measured.</p>"
+    )
     return Section(
         "training",
         "How it learned",
-        "The loss is how surprised the model is by an example, in nats; lower is better, and below zero is allowed. "
-        "Held-out rows show whether it learns or memorises: the weights of the best look are kept.",
+        "The loss of an example is measured in nats. Lower is better, and it can be below zero. The loss on held-out "
+        "rows shows whether the model learns or memorises. Early stopping keeps the weights with the lowest held-out "
+        "loss.",
         "model.plot.curves()  # pandas.DataFrame(model.history_) is a table of it",
         shown,
     )
@@ -78,8 +83,8 @@ def measures(evaluation: Evaluation, code: str) -> Section:
     return Section(
         "numbers",
         "The numbers",
-        f"Measured on these examples while this page was made. PCA had as many numbers to spend as the "
-        f"{evaluation.model}; 95 % intervals are over examples.",
+        f"Measured on these examples while this page was made. The codes of PCA have the same size as those of the "
+        f"{evaluation.model}. 95 % intervals are over examples.",
         code,
         f'<div class="measures">{table(head, rows, "Measures of the model")}</div>'
         + "".join(f'<p class="note">{text(reason)}</p>' for reason in evaluation.reasons()),
@@ -101,7 +106,7 @@ def decisions(models: Mapping[str, FittedModel], commands: str) -> Section:
     return Section(
         "decisions",
         "What was decided, and why",
-        "Whatever you leave open is decided by the data, and every model keeps a record of it. Then it is your turn.",
+        "narrows decides from the data whatever you leave open. Every model keeps a record of these decisions.",
         "model.report_",
         f'<div class="decided">{"".join(blocks)}</div><h3 class="next">Go on from here</h3>{listing(commands)}',
     )
@@ -123,8 +128,8 @@ def choices(model: FittedModel) -> Section:
     return Section(
         "decisions",
         "What was decided, and why",
-        "Whatever was left open was decided by the data and the machine; each can be set by name.",
-        f"{constructed(model, 'model')}\nmodel.report_",
+        "narrows decided from the data and the machine whatever was left open. Each parameter can be set by name.",
+        f"{constructor_call(model, 'model')}\nmodel.report_",
         f"{note}{table(('what', 'decided', 'because'), rows, 'Decisions')}{yours}",
     )
 
@@ -148,20 +153,20 @@ def findings(display: Display, evaluation: Evaluation) -> list[Finding]:
         gap = last["valid_loss"] - last["loss"]
         if gap < 0.1 * max(abs(last["loss"]), 1.0):
             result.append(
-                Finding(True, f"Held-out rows cost {number(gap)} nats more than those trained on: it learned.")
+                Finding(True, f"Held-out rows cost {number(gap)} nats more than training rows: the model learned.")
             )
         else:
-            message = f"Held-out rows cost {number(gap)} nats more than those trained on: some of it is memory."
+            message = f"Held-out rows cost {number(gap)} nats more than training rows: the model memorised some rows."
             result.append(
                 Finding(False, f"{message} More data, a smaller `hidden` or a larger `weight_decay` would help.")
             )
     if "active_components" in rows:
         n, active = display.inspection.codes.shape[1], round(rows["active_components"].value)
-        more = "" if active == n else " The rest could go (`n_components`)."
+        more = "" if active == n else " The others can be removed (`n_components`)."
         result.append(Finding(active == n, f"{active} of {n} components are in use.{more}"))
     if "dead_fraction" in rows:
         dead = rows["dead_fraction"].value
-        more = "" if dead < 0.1 else " A larger `k` or more `max_epochs` would wake some."
+        more = "" if dead < 0.1 else " A larger `k` or more `max_epochs` would make some active."
         result.append(Finding(dead < 0.1, f"{dead:.1%} of the units are active for none of these examples.{more}"))
     below, share = float((display.inspection.scores < model.offset_).mean()), model.contamination
     share = 0.05 if share == "auto" else share
@@ -175,13 +180,12 @@ def diagnosis(display: Display, evaluation: Evaluation) -> Section:
     """Make the section of findings: what is well, what is not, and what would change it."""
     items = ""
     for is_well, message in findings(display, evaluation):
-        mark = "well" if is_well else "look"
-        items += f'<li class="{mark}"><b>{mark}</b><span>{_code(message)}</span></li>'
-
+        kind, mark = ("well", "good") if is_well else ("look", "check")
+        items += f'<li class="{kind}"><b>{mark}</b><span>{_code(message)}</span></li>'
     return Section(
         "diagnosis",
-        "Is it well?",
-        "What a look at the training, the code and the measures brings up, with the parameter that changes it.",
+        "Diagnosis",
+        "Findings about the training, the code and the measures, with the parameter that changes each.",
         "model.report_",
         f'<ul class="findings">{items}</ul>',
     )
@@ -192,7 +196,7 @@ def made(command: str, facts: Mapping[str, str]) -> Section:
     return Section(
         "made",
         "How this page was made",
-        "The same line over the same model and data gives the same page, but for the day and the times.",
+        "The same command with the same model and data makes the same page, but for the day and the times.",
         command,
         fact_list(facts),
     )

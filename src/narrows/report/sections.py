@@ -38,10 +38,10 @@ def reconstructions(display: Display, beside: Mapping[str, tuple[str, np.ndarray
     ----------
     beside : reconstructions to show by name, each with a note (n x h x w in [0, 1]); None for the model's own.
     """
-    title = "What comes out at the other end"
+    title = "Reconstructions"
     intro = (
-        f"Each {display.noun} goes in, is squeezed, and is made again from what came through. These come out best, "
-        f"typically and worst of {len(display.rows):,}, by the mean squared error of an entry."
+        f"The model encodes each {display.noun} and decodes it again. These {display.noun}s have the smallest, typical "
+        f"and largest errors of {len(display.rows):,}. The error is the mean squared error of an entry."
     )
     code = "model.plot.reconstructions(X)  # or model.reconstruct(X)"
     if not display.is_image:
@@ -54,7 +54,7 @@ def reconstructions(display: Display, beside: Mapping[str, tuple[str, np.ndarray
     if beside is not None:
         others = {name: (note, images[index]) for name, (note, images) in beside.items()}
     rows = [("Original", "", display.pictures(display.rows[index])), *((n, w, i) for n, (w, i) in others.items())]
-    if len(index) < 12:  # too few to stand in thirds
+    if len(index) < 12:  # too few for three groups
         return Section("reconstructions", title, intro, code, strips(rows))
     heads = "".join(f"<span>{head}</span>" for head in ("best", "typical", "worst"))
     body = f'<div class="thirds"><div class="thirds-head" aria-hidden="true">{heads}</div>{strips(rows)}</div>'
@@ -96,16 +96,17 @@ def dials(display: Display, starts: Sequence[int], names: Sequence[object]) -> S
         ax = display.plots.dials(start, n_dials=_MOST_DIALS, span=_SPAN)
         sheet = chart(ax, "What each dial changes in each column", "dials-sheet", caption)
     why = (
-        "The code is kept near a standard bell curve, so that any setting draws something; the nats say how much of a "
-        f"{display.noun} a dial carries."
+        "Codes lie close to a standard normal distribution, so every setting of the dials draws something. The nats "
+        f"beside a dial say how much information about a {display.noun} it carries."
         if nats
-        else "Nothing keeps a plain code near anything: far from the codes of real examples a dial may draw nonsense."
+        else "The codes of this model follow no known distribution. Far from the codes of real examples, a dial may "
+        "draw nonsense."
     )
     live = " Turn them: the decoder runs in this page." if panel else ""
     return Section(
         "dials",
         "Dials to turn",
-        f"Each component of the code is a dial, those first that carry most.{live} {why}",
+        f"Each component of the code is a dial. The dials that carry most come first.{live} {why}",
         "model.plot.dials(X[i:i + 1])  # or model.traverse(X[i:i + 1])",
         panel + sheet,
     )
@@ -185,13 +186,13 @@ def _bars(display: Display) -> str:
 def samples(display: Display, note: str = "", *, n: int = 30) -> Section:
     """Make the section of new examples beside real ones; `note` says what was measured of them."""
     title, code = "New examples", f"model.plot.samples(X=X)  # or model.sample({n})"
-    intro = "Random numbers in, new examples out: the decoder draws what it has learned. None was chosen."
+    intro = "The decoder draws new examples from random codes. The examples are not selected."
     measured = f'<p class="note">{text(note)}</p>' if note else ""
     if not display.is_image:
         ax = display.plots.samples(X=display.inspection.X, random_state=display.seed)
         caption = (
-            "How the values of each column lie, thick the middle half, thin from the 5th to the 95th percentile. New "
-            "rows are means of what the model expects, without its noise, so they lie closer together than real ones."
+            "The values of each column: a thick line is the middle half, a thin line goes from the 5th to the 95th "
+            "percentile. New rows are expected values without the model's noise, so they vary less than real rows."
         )
         shown = chart(ax, "The values of each column, new and real", "samples-chart", caption)
         return Section("samples", title, intro, code, shown + measured)
@@ -221,7 +222,7 @@ def cleaning(display: Display) -> Section:
         f"The mean squared error of an entry falls from {drawing.number(before)} to {drawing.number(after)} "
         f"({10 * np.log10(max(before, 1e-12) / max(after, 1e-12)):.1f} dB) over {len(rows):,} of these."
     )
-    intro = f"The model was shown spoiled examples and asked for the clean ones. {note}"
+    intro = f"The model got noisy examples in training, and learned to return the clean ones. {note}"
     code = "model.denoise(X_noisy)"
     if display.is_image:
         kinds = {"Noisy": noisy.numpy(), "Cleaned": cleaned, "Original": display.rows}
@@ -229,7 +230,7 @@ def cleaning(display: Display) -> Section:
     ax = style.own_axes(9, 3.6)
     lanes = [(f"row {i}", [("cleaned", cleaned[i].ravel()), ("noisy", noisy[i].numpy().ravel())]) for i in range(3)]
     drawing.lanes(ax, lanes[: len(rows)], content.entry_names(display.schema), content.scale_name(display.schema))
-    return Section("cleaning", "Clean out of noisy", intro, code, chart(ax, "Rows, noisy and cleaned", "cleaned"))
+    return Section("cleaning", "Cleaning", intro, code, chart(ax, "Rows, noisy and cleaned", "cleaned"))
 
 
 def cleaned_pictures(
@@ -237,7 +238,7 @@ def cleaned_pictures(
 ) -> Section:
     """Make the section of noisy, cleaned and clean images (in [0, 1]) by name, each with a note; the first `n`."""
     shown = [(name, note, images[:n]) for name, (note, images) in rows.items()]
-    return Section("cleaning", "Clean out of noisy", intro, code, strips(shown))
+    return Section("cleaning", "Cleaning", intro, code, strips(shown))
 
 
 def units(display: Display, *, n_experts: int = 12) -> Section:
@@ -245,23 +246,23 @@ def units(display: Display, *, n_experts: int = 12) -> Section:
     inspection = display.inspection
     rate, order = inspection.units.rate, inspection.units.order
     n_dead = int((rate == 0).sum())
-    caption = f"{n_dead} fired for none of these {len(display.rows):,} {display.noun}s."
+    caption = f"{n_dead} units fired for none of these {len(display.rows):,} {display.noun}s."
     if not n_dead:
-        caption = f"None is dead: each fired for some of these {len(display.rows):,} {display.noun}s."
+        caption = f"No unit is dead: each fired for some of these {len(display.rows):,} {display.noun}s."
     best = {unit: inspection.top_rows(unit, 6) for unit in order[:n_experts].tolist()}
     title, code = (
         "A dictionary of parts",
         "model.plot.units(X)  # or model.active_units(X), model.top_examples(X, unit=0)",
     )
     intro = (
-        f"The sparse code has {len(rate)} units, of which {rate.sum():.3g} speak for an example on average, so each "
-        "becomes an expert. Its direction is what it adds to the reconstruction: blue adds, orange takes away."
+        f"The sparse code has {len(rate)} units. On average {rate.sum():.3g} are active for an example, so each unit "
+        "learns one part. Its direction is what it adds to the reconstruction: blue adds, orange removes."
     )
     if not display.is_image:
         ax = display.plots.units(display.inspection.X, n_units=n_experts)
         shown = chart(ax, "What the busiest units add to each column", "units-chart", caption)
         cards = "".join(
-            f"<li><div><h3>Unit {unit}</h3><p>fires for {rate[unit]:.1%}{text(_expert_on(display, rows))}</p>"
+            f"<li><div><h3>Unit {unit}</h3><p>fires for {rate[unit]:.1%}{text(_common_label(display, rows))}</p>"
             f"<p>most for {text('; '.join(map(', '.join, display.unusual(rows[:2], 3))))}</p></div></li>"
             for unit, rows in best.items()
             if len(rows)
@@ -276,15 +277,15 @@ def units(display: Display, *, n_experts: int = 12) -> Section:
     )
     cards = "".join(
         f"<li>{picture(signed(directions[unit]), f'direction of unit {unit}')}<div><h3>Unit {unit}</h3>"
-        f"<p>fires for {rate[unit]:.0%}{text(_expert_on(display, rows))}</p>"
+        f"<p>fires for {rate[unit]:.0%}{text(_common_label(display, rows))}</p>"
         f"{pictures(display.pictures(display.rows[rows]), f'pictures for which unit {unit} fires most')}</div></li>"
         for unit, rows in best.items()
     )
     n = min(_WALL, len(rate))
-    shown_units = f"All {n}" if n == len(rate) else f"{n} of {len(rate)}"
+    shown_units = f"All {n} units" if n == len(rate) else f"{n} of {len(rate)} units"
     body = (
         f'<ol class="experts">{cards}</ol><figure><ol class="wall" role="img" aria-label="The directions of '
-        f'{n} units">{wall}</ol><figcaption>{shown_units}, the busiest first; the bar is how often a unit fires. '
+        f'{n} units">{wall}</ol><figcaption>{shown_units}, the busiest first. The bar shows how often a unit fires. '
         f"{caption}</figcaption></figure>"
     )
     return Section("units", title, intro, code, body)
@@ -296,8 +297,8 @@ def outliers(display: Display, *, n: int = 8) -> Section:
     threshold, typical = display.model.offset_, float(np.median(display.inspection.scores))
     below = float((display.inspection.scores < threshold).mean())
     intro = (
-        f"The model finds these {len(order)} of {len(display.rows):,} {display.noun}s least likely. A typical one has "
-        f"{drawing.number(typical)} nats; {below:.1%} lie below the threshold of {drawing.number(threshold)}."
+        f"The model finds these {len(order)} of {len(display.rows):,} {display.noun}s least likely. A typical score "
+        f"is {drawing.number(typical)} nats. {below:.1%} lie below the threshold of {drawing.number(threshold)} nats."
     )
     code = "model.score_samples(X), model.predict(X)"
     cards = []
@@ -309,21 +310,21 @@ def outliers(display: Display, *, n: int = 8) -> Section:
                 f"<li>{_compared(display, row)}<div>{head}<p>{text(where_strange(display, row))}</p></div></li>"
             )
             continue
-        reasons = display.reasons(row) or ["no entry by itself: it is their combination"]
+        reasons = display.reasons(row) or ["no single entry is unusual, only their combination"]
         listed = "".join(f"<li>{text(reason)}</li>" for reason in reasons)
         cards.append(f"<li><div>{head}<ul>{listed}</ul></div></li>")
     body = f'<ol class="odd{"" if display.is_image else " words"}">{"".join(cards)}</ol>'
     if display.is_image:
-        intro += " Beside each: what the model makes of it, and the difference, blue where there is more than expected."
+        intro += " Beside each are its reconstruction and the difference: blue is more than expected, orange is less."
     elif display.has_many_columns:
         ax = style.own_axes(9, 3.4)
         lanes = [
-            (f"number {i}", [("given", display.rows[i].ravel()), ("expected", display.reconstructions[i].ravel())])
+            (f"number {i}", [("observed", display.rows[i].ravel()), ("expected", display.reconstructions[i].ravel())])
             for i in order[:4]
         ]
         drawing.lanes(ax, lanes, content.entry_names(display.schema), content.scale_name(display.schema))
-        body = chart(ax, "The least likely rows, and what was expected", "odd-chart") + body
-    return Section("outliers", "What does not fit", intro, code, body)
+        body = chart(ax, "The least likely rows, and the expected ones", "odd-chart") + body
+    return Section("outliers", "Outliers", intro, code, body)
 
 
 def _compared(display: Display, row: int) -> str:
@@ -332,7 +333,7 @@ def _compared(display: Display, row: int) -> str:
     original, made = (display.pictures(rows[row : row + 1])[0] for rows in both)
     difference = original - made if original.ndim == 2 else (original - made).mean(-1)
     return (
-        f'<div class="row three">{picture(original, f"number {row}")}{picture(made, "what the model makes of it")}'
+        f'<div class="row three">{picture(original, f"number {row}")}{picture(made, "its reconstruction")}'
         f"{picture(signed(difference), f'the difference: {where_strange(display, row)}')}</div>"
     )
 
@@ -350,10 +351,10 @@ def where_strange(display: Display, row: int) -> str:
     return f"{more} than expected at the {place}: {ninths[i, j]:.2g} times the usual squared error"
 
 
-def _expert_on(display: Display, rows: np.ndarray) -> str:
-    """Return such as ', expert on 7', if the labels of most of `rows` agree."""
+def _common_label(display: Display, rows: np.ndarray) -> str:
+    """Return such as ', most strongly for label 7', if the labels of most of `rows` agree."""
     if display.y is None or not len(rows) or display.groups.is_ordered:
         return ""
     values, counts = np.unique(display.y[rows], return_counts=True)
     label = drawing.name_of(values[counts.argmax()].item())
-    return f", expert on {label}" if counts.max() >= 0.8 * len(rows) else ""
+    return f", most strongly for label {label}" if counts.max() >= 0.8 * len(rows) else ""
