@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 import narrows
-from narrows.plots.drawing import number
+from narrows.plots.drawing import format_number
 from narrows.report import baselines, demo, page
 from narrows.report.live import packed_decoder
 
@@ -183,14 +183,14 @@ def test_text_cannot_become_markup():
     assert "&lt;b&gt;" in markup
     assert "1 &lt; 2" in markup
     assert "x &lt; y" in markup
-    assert "</script" not in page.data("kind", {"a": "</script>"}).removesuffix("</script>")
+    assert "</script" not in page.data_script("kind", {"a": "</script>"}).removesuffix("</script>")
 
 
 @pytest.mark.parametrize(
     ("value", "formatted"), [(0.0, "0"), (-35.17, "−35.2"), (1437.0, "1437"), (0.01234, "0.0123"), (2.5, "2.5")]
 )
 def test_numbers(value, formatted):
-    assert number(value) == formatted
+    assert format_number(value) == formatted
 
 
 def test_baselines():

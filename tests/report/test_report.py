@@ -108,7 +108,7 @@ def test_the_page_says_what_was_trained_and_why(pages):
     words = path.read_text(encoding="utf-8")
     for line in model.report_[1:]:
         name, _, reason = line.partition(": ")
-        assert page.text(reason or name) in words
+        assert page.escape(reason or name) in words
     assert model.schema_.describe() in words
     assert "narrows.write_report(model, X, " in words
     for name, value in narrows.evaluate(model, *_evaluated(pages["vae"]), verbose=0).values.items():

@@ -17,7 +17,7 @@ _GAP = 0.12  # of an image's width, between images
 _LANE = 0.42  # height of the largest value, as a share of the distance between two lanes
 
 
-def images(
+def draw_images(
     ax: Axes,
     rows: Sequence[tuple[str, np.ndarray]],
     heads: Sequence[tuple[float, str]] = (),
@@ -33,7 +33,7 @@ def images(
     limits : values that become black and white; None takes them from the images, as `sheets.as_bytes` does.
     breaks : columns that have a wider gap before them.
     """
-    pasted = [opaque(row, limits) for _, row in rows]
+    pasted = [as_rgba(row, limits) for _, row in rows]
     height, width = pasted[0].shape[1:3]
     gap = max(1, round(_GAP * width))
     lefts = [gap * sum(3 for b in breaks if b <= j) + j * (width + gap) for j in range(max(map(len, pasted)))]
@@ -42,7 +42,7 @@ def images(
         for left, image in zip(lefts, row, strict=False):
             canvas[i * (height + gap) :, left:][:height, :width] = image
     ax.imshow(canvas, interpolation="nearest", aspect="equal")
-    style.dress(ax, grid=None)
+    style.style_axes(ax, grid=None)
     ax.spines["bottom"].set_visible(False)
     ax.set_yticks([i * (height + gap) + height / 2 - 0.5 for i in range(len(rows))], [name for name, _ in rows])
     ax.set_xticks([])
@@ -50,7 +50,7 @@ def images(
         ax.text(lefts[int(column)], -gap, head, ha="left", va="bottom", fontsize=style.TEXT, color=style.SOFT)
 
 
-def lanes(
+def draw_lanes(
     ax: Axes,
     rows: Sequence[tuple[str, Sequence[tuple[str, np.ndarray]]]],
     names: Sequence[str],
@@ -87,7 +87,7 @@ def lanes(
             else:
                 ax.plot(x, base + heights, linestyle="-" if number == 0 else "--", **shape)
             kinds.setdefault(name, Line2D([], [], **shape))
-    style.dress(ax, x=f"full height: {reach:.3g} {unit}", grid=None)
+    style.style_axes(ax, x=f"full height: {reach:.3g} {unit}", grid=None)
     ax.set_yticks([-float(i) for i in range(len(rows))], [label for label, _ in rows])
     ax.set_ylim(-len(rows) + 0.5, 0.55)
     ax.set_xlim(-0.7, len(names) - 0.3)
@@ -134,7 +134,7 @@ def add_legend(ax: Axes, kinds: Mapping[str, Any]) -> None:
     )
 
 
-def curves(ax: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str) -> None:
+def draw_curves(ax: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str) -> None:
     """Draw lines, with their names and last values at their ends.
 
     Parameters
@@ -147,7 +147,7 @@ def curves(ax: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[float]]
     low, high = float(np.nanmin(ys)), float(np.nanquantile(ys, 0.97))
     room = 0.06 * max(high - low, 1e-9)
     limits = low - room, max(high, low + 1e-9) + room
-    style.dress(ax, x=x, y=y)
+    style.style_axes(ax, x=x, y=y)
     ax.set_ylim(*limits)
     ends = space_apart(
         [float(np.clip(line[1][-1], *limits)) for line in lines.values()], 0.07 * (limits[1] - limits[0])
@@ -156,7 +156,7 @@ def curves(ax: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[float]]
         colour = (style.FIRST, style.SECOND)[i % 2]
         ax.plot(xs, np.clip(values, None, limits[1]), color=colour, linewidth=1.8, linestyle=("-", "--")[i % 2])
         ax.annotate(
-            f"{name} {number(values[-1])}",
+            f"{name} {format_number(values[-1])}",
             (xs[-1], ends[i]),
             (6, 0),
             textcoords="offset points",
@@ -168,7 +168,7 @@ def curves(ax: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[float]]
     ax.set_xlim(0, max(max(line[0]) for line in lines.values()))
 
 
-def places(ax: Axes, xy: np.ndarray, y: np.ndarray | None, classes: Sequence[object] | None) -> None:
+def draw_points(ax: Axes, xy: np.ndarray, y: np.ndarray | None, classes: Sequence[object] | None) -> None:
     """Draw points on a map: in one colour, by class, or by value.
 
     Parameters
@@ -189,7 +189,7 @@ def places(ax: Axes, xy: np.ndarray, y: np.ndarray | None, classes: Sequence[obj
     else:
         kinds: dict[str, Any] = {}
         for label, (colour, marker) in style.class_styles(classes).items():
-            kinds[name_of(label)] = ax.scatter(*xy[y == label].T, color=colour, marker=marker, **shape)
+            kinds[format_label(label)] = ax.scatter(*xy[y == label].T, color=colour, marker=marker, **shape)
         rest = ~np.isin(y, np.asarray(classes))
         if rest.any():
             kinds["other"] = ax.scatter(*xy[rest].T, color=style.LINE, zorder=0, **shape)
@@ -197,7 +197,7 @@ def places(ax: Axes, xy: np.ndarray, y: np.ndarray | None, classes: Sequence[obj
     ax.set_aspect("equal", "datalim")
 
 
-def spans(ax: Axes, groups: Mapping[str, np.ndarray], names: Sequence[str], unit: str) -> None:
+def draw_ranges(ax: Axes, groups: Mapping[str, np.ndarray], names: Sequence[str], unit: str) -> None:
     """Draw the range of each column's values: thin from the 5th to the 95th percentile, thick for the middle half.
 
     Parameters
@@ -223,7 +223,7 @@ def spans(ax: Axes, groups: Mapping[str, np.ndarray], names: Sequence[str], unit
             for edge in (low, middle, high):
                 ax.plot(x, edge, color=colour, linewidth=1, linestyle=("-", "--")[i])
         kinds[name] = Line2D([], [], color=colour, linewidth=4)
-    style.dress(ax, y=unit)
+    style.style_axes(ax, y=unit)
     ax.set_xlim(-0.7, len(names) - 0.3)
     label_columns(ax, names)
     add_legend(ax, kinds)
@@ -244,10 +244,10 @@ def space_apart(heights: Sequence[float], distance: float) -> list[float]:
     return moved
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """Format a number for people: three digits, and a real minus sign.
 
-    >>> number(-35.17)
+    >>> format_number(-35.17)
     '−35.2'
     """
     if not np.isfinite(value):
@@ -259,12 +259,12 @@ def number(value: float) -> str:
     return formatted.replace("-", "\N{MINUS SIGN}")
 
 
-def name_of(label: object) -> str:
+def format_label(label: object) -> str:
     """Format a label as people write it: 3.0 as 3."""
     return f"{label:g}" if isinstance(label, float) else str(label)
 
 
-def opaque(row: np.ndarray, limits: tuple[float, float] | None) -> np.ndarray:
+def as_rgba(row: np.ndarray, limits: tuple[float, float] | None) -> np.ndarray:
     """Return images as RGBA bytes, n x h x w x 4; RGBA bytes are returned unchanged."""
     if row.dtype == np.uint8 and row.ndim == 4 and row.shape[-1] == 4:
         return row

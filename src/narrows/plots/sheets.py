@@ -17,7 +17,7 @@ _FONT = 14  # pixels
 _PAPER, _INK = 255, (60, 60, 60)
 
 
-def sheet(
+def draw_sheet(
     images: np.ndarray,
     labels: Sequence[str] | None = None,
     *,
@@ -44,7 +44,7 @@ def sheet(
 
     Examples
     --------
-    >>> sheet(np.zeros((2, 3, 8, 8)), ["first", "second"], scale=2).mode
+    >>> draw_sheet(np.zeros((2, 3, 8, 8)), ["first", "second"], scale=2).mode
     'RGB'
     """
     if images.ndim not in (4, 5):
@@ -71,12 +71,14 @@ def sheet(
     return canvas
 
 
-def grid(images: np.ndarray, n_columns: int | None = None, limits: tuple[float, float] | None = None) -> np.ndarray:
+def arrange_grid(
+    images: np.ndarray, n_columns: int | None = None, limits: tuple[float, float] | None = None
+) -> np.ndarray:
     """Arrange images (n, h, w[, channels]) in rows and columns; the last row is filled up with white.
 
     None for `n_columns` makes about as many rows as columns.
 
-    >>> grid(np.zeros((5, 8, 8))).shape
+    >>> arrange_grid(np.zeros((5, 8, 8))).shape
     (2, 3, 8, 8)
     """
     images = as_bytes(images, limits)
@@ -86,19 +88,19 @@ def grid(images: np.ndarray, n_columns: int | None = None, limits: tuple[float, 
     return np.concatenate([images, filling]).reshape(n_rows, n_columns, *images.shape[1:])
 
 
-def compared(
+def arrange_rows(
     kinds: dict[str, np.ndarray], n_columns: int = 12, limits: tuple[float, float] | None = None
 ) -> tuple[np.ndarray, list[str]]:
     """Arrange kinds of images in rows: each example is in one column, below it the same example of the next kind.
 
     Returns the images and a label for each row.
 
-    >>> images, labels = compared({"noisy": np.zeros((20, 8, 8)), "clean": np.zeros((20, 8, 8))})
+    >>> images, labels = arrange_rows({"noisy": np.zeros((20, 8, 8)), "clean": np.zeros((20, 8, 8))})
     >>> images.shape, labels
     ((4, 12, 8, 8), ['noisy', 'clean', 'noisy', 'clean'])
     """
     n_columns = min(n_columns, max(len(images) for images in kinds.values()))
-    grids = [grid(images, n_columns, limits) for images in kinds.values()]
+    grids = [arrange_grid(images, n_columns, limits) for images in kinds.values()]
     rows = np.stack(grids, axis=1)
     return rows.reshape(-1, *rows.shape[2:]), [*kinds] * len(grids[0])
 

@@ -85,10 +85,10 @@ def new_axes(width: float, height: float, layout: Layout = "constrained") -> Axe
         from matplotlib import pyplot
 
         return pyplot.figure(figsize=(width, height), layout=layout).add_subplot()
-    return own_axes(width, height, layout)
+    return detached_axes(width, height, layout)
 
 
-def own_axes(width: float, height: float, layout: Layout = "constrained") -> Axes:
+def detached_axes(width: float, height: float, layout: Layout = "constrained") -> Axes:
     """Make axes on a new figure of `width` x `height` inches that pyplot does not know."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -98,7 +98,9 @@ def own_axes(width: float, height: float, layout: Layout = "constrained") -> Axe
     return figure.add_subplot()
 
 
-def dress(ax: Axes, title: str = "", x: str = "", y: str = "", grid: Literal["x", "y", "both"] | None = "y") -> Axes:
+def style_axes(
+    ax: Axes, title: str = "", x: str = "", y: str = "", grid: Literal["x", "y", "both"] | None = "y"
+) -> Axes:
     """Style axes: a title to the left, no box, and pale grid lines along `grid`; return the axes."""
     ax.set_title(title, loc="left", fontsize=TEXT + 2, color=INK)
     ax.set_xlabel(x, fontsize=TEXT, color=SOFT)
@@ -112,7 +114,7 @@ def dress(ax: Axes, title: str = "", x: str = "", y: str = "", grid: Literal["x"
     return ax
 
 
-def signed(values: np.ndarray) -> np.ndarray:
+def as_signed_rgba(values: np.ndarray) -> np.ndarray:
     """Return values of either sign, of any shape, as RGBA bytes (... x 4): blue adds, orange takes away.
 
     The largest absolute value is opaque; 0 is transparent.

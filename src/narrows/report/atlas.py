@@ -9,7 +9,7 @@ import numpy as np
 
 from narrows.plots import style
 from narrows.report.display import Display, Groups
-from narrows.report.page import Section, data, sprite, text, uri
+from narrows.report.page import Section, data_script, data_uri, escape, sprite
 
 _MOST_SPOTS = 2_000
 _MOST_LETTERS = 600  # spots that are drawn as their labels; more would cover each other
@@ -61,7 +61,7 @@ def latent_map(display: Display, note: str = "", other: tuple[str, str, np.ndarr
         f'<g class="spots" aria-hidden="true">{spots}</g><circle class="ring" r="13" cx="-50" cy="-50"/></svg>'
         f"{_tip(display, shown, values)}</div>"
         f'<p class="hint"><span class="only-js">Point at the map, or focus it and use the arrow keys. </span>'
-        f'{text(axes)}{more}</p><p class="sr" aria-live="polite"></p>{data("map-data", values)}</div>'
+        f'{escape(axes)}{more}</p><p class="sr" aria-live="polite"></p>{data_script("map-data", values)}</div>'
     )
     coloured = f"Colour is the {groups.title}" if groups.is_ordered else f"Shape and colour are the {groups.title}"
     if display.y is None:
@@ -84,7 +84,7 @@ def _spots(groups: Groups, numbers: np.ndarray, places: np.ndarray) -> tuple[str
     kinds = [_kind(i, groups.is_ordered) for i in range(len(groups.names))]
     if letters:
         spots = (
-            f'<text class="spot {kinds[i]}" {t}>{text(groups.names[i])}</text>'
+            f'<text class="spot {kinds[i]}" {t}>{escape(groups.names[i])}</text>'
             for i, t in zip(numbers, positions, strict=True)
         )
         return "".join(spots), ""
@@ -133,18 +133,18 @@ def _legend(groups: Groups) -> str:
         mark = "" if short else f'<svg viewBox="-6 -6 12 12" aria-hidden="true"><path d="{shape}"/></svg>'
         buttons.append(
             f'<button type="button" class="{_kind(i, groups.is_ordered)}" aria-pressed="false" data-group="{i}">{mark}'
-            f"<span>{text(name)}</span></button>"
+            f"<span>{escape(name)}</span></button>"
         )
     kind = "legend" if short else "legend long"
-    return f'<div class="{kind}" role="group" aria-label="Show one {text(groups.title)}">{"".join(buttons)}</div>'
+    return f'<div class="{kind}" role="group" aria-label="Show one {escape(groups.title)}">{"".join(buttons)}</div>'
 
 
 def _switch(views: list[tuple[str, str, np.ndarray]]) -> str:
     if len(views) < 2:
         return ""
     buttons = "".join(
-        f'<button type="button" data-view="{i}" aria-pressed="{"true" if i == 0 else "false"}">{text(name)}'
-        f"<small>{text(note)}</small></button>"
+        f'<button type="button" data-view="{i}" aria-pressed="{"true" if i == 0 else "false"}">{escape(name)}'
+        f"<small>{escape(note)}</small></button>"
         for i, (name, note, _) in enumerate(views)
     )
     return f'<div class="switch" role="group" aria-label="Map">{buttons}</div>'
@@ -161,8 +161,8 @@ def _tip(display: Display, shown: np.ndarray, values: dict[str, Any]) -> str:
             canvas = "px ink" if images.ndim == 3 else "px"
             drawn = f'<div class="half drawn"><canvas class="{canvas}"></canvas><p>drawn here</p></div>'
         inner = (
-            f'<div class="half"><div class="window"><img class="{ink}" alt="" src="{uri(sprite(images, _COLUMNS))}">'
-            f"</div><p>real</p></div>{drawn}"
+            f'<div class="half"><div class="window"><img class="{ink}" alt="" src="'
+            f'{data_uri(sprite(images, _COLUMNS))}"></div><p>real</p></div>{drawn}'
         )
     elif display.has_many_columns:
         values["lines"] = _lines(display.rows[shown].reshape(len(shown), -1))

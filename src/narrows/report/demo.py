@@ -20,12 +20,12 @@ from narrows.data.named import load as load_dataset
 from narrows.estimators import AE, DAE, SAE, VAE
 from narrows.estimators.base import Estimator
 from narrows.evaluation import evaluate
-from narrows.plots.drawing import number
+from narrows.plots.drawing import format_number
 from narrows.report import atlas, baselines, charts, demo_words, page, records, sections
 from narrows.report.baselines import Baseline, mse, neighbour_accuracy, psnr
 from narrows.report.display import Display
 from narrows.report.machine import processor, threads
-from narrows.report.page import Section, text
+from narrows.report.page import Section, escape
 from narrows.version import __version__
 
 NOISE = 0.25  # standard deviation of the noise that the page shows removed; pixels lie in [0, 1]
@@ -251,7 +251,7 @@ def _write(state: Run, path: Path, seconds: float) -> None:
         head=_hero(state),
         sections=[_reworded(state, section, code) for code, section in parts.items()],
         foot=_foot(state),
-        scripts=[page.data(d.decoder_name, d.decoder) for d in displays.values() if d.decoder],
+        scripts=[page.data_script(d.decoder_name, d.decoder) for d in displays.values() if d.decoder],
     )
 
 
@@ -265,13 +265,14 @@ def _reworded(state: Run, section: Section, code: str) -> Section:
 def _hero(state: Run) -> str:
     original = state.X_test[int(np.argmax(state.y_test == 3))]
     reconstruction = state.models["vae"].reconstruct(original[None])[0]
-    steps = "".join(f"<li><b>{text(name)}</b><span>{text(role)}</span></li>" for name, role in demo_words.PARTS)
+    steps = "".join(f"<li><b>{escape(name)}</b><span>{escape(role)}</span></li>" for name, role in demo_words.PARTS)
     cards = ""
     for name, model in state.models.items():
-        value, measure, baseline = map(text, state.headlines[name])
+        value, measure, baseline = map(escape, state.headlines[name])
         cards += (
-            f'<li><p class="kind">{text(type(model).__name__)}<small>{text(demo_words.FULL_NAMES[name])}</small></p>'
-            f"<p>{text(demo_words.PURPOSES[name])}</p>"
+            f'<li><p class="kind">{escape(type(model).__name__)}'
+            f"<small>{escape(demo_words.FULL_NAMES[name])}</small></p>"
+            f"<p>{escape(demo_words.PURPOSES[name])}</p>"
             f'<p class="measured"><b>{value}</b> {measure}<small>{baseline}</small></p></li>'
         )
     return (
@@ -282,7 +283,7 @@ def _hero(state: Run) -> str:
         f'</p><div class="strait">{page.picture(original, "A handwritten 3")}{charts.channel()}'
         f"{page.picture(reconstruction, 'The same 3, drawn again from 8 numbers')}</div>"
         f'<ol class="sentence">{steps}</ol><ul class="cards">{cards}</ul>'
-        f"{page.listing('from narrows import AE, VAE, DAE, SAE, load_dataset' + chr(10) + _DATA_LINES)}"
+        f"{page.code_block('from narrows import AE, VAE, DAE, SAE, load_dataset' + chr(10) + _DATA_LINES)}"
     )
 
 
@@ -330,7 +331,7 @@ def _rows(state: Run) -> list[tuple[object, ...]]:
     rows[4:4] = [
         ("VAE", "components in use", f"{vae['active_components']:.0f} of {n_vae}", "", ""),
         ("VAE", "carried by a code (KL)", f"{vae['kl']:.1f} nats", "", ""),
-        ("VAE", "evidence lower bound, a picture", f"{number(vae['elbo'])} nats", "", ""),
+        ("VAE", "evidence lower bound, a picture", f"{format_number(vae['elbo'])} nats", "", ""),
         (
             "DAE",
             f"PSNR, from {dae['noisy'][1]:.1f} dB",
@@ -364,6 +365,6 @@ def _facts(state: Run, seconds: float) -> dict[str, str]:
 
 def _foot(state: Run) -> str:
     return (
-        f"<p>Made by <code>narrows demo</code>, version {text(__version__)}, seed {state.seed}. One file; it fetches "
+        f"<p>Made by <code>narrows demo</code>, version {escape(__version__)}, seed {state.seed}. One file; it fetches "
         "nothing. Digits: E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, CC BY 4.0.</p>"
     )

@@ -12,9 +12,9 @@ from narrows.evaluation import Evaluation
 from narrows.fitted import FittedModel
 from narrows.plots import content, style
 from narrows.plots.accessor import Plots
-from narrows.plots.drawing import number
+from narrows.plots.drawing import format_number
 from narrows.report.display import Display
-from narrows.report.page import Section, listing, table, text
+from narrows.report.page import Section, code_block, escape, table
 from narrows.report.sections import chart
 
 _CHOICE = re.compile(r"^(\w+) = (.*?)(?:: (.*))?$", re.DOTALL)
@@ -45,9 +45,9 @@ def training(models: Mapping[str, FittedModel]) -> Section:
         lines = content.loss_curves(model.history_)
         if not lines:
             continue
-        last = ", ".join(f"{line} {number(losses[-1])}" for line, (_, losses) in lines.items())
-        ax = Plots(model, style.own_axes).curves()
-        heading = f"<figcaption>{text(name)}</figcaption>" if len(models) > 1 else ""
+        last = ", ".join(f"{line} {format_number(losses[-1])}" for line, (_, losses) in lines.items())
+        ax = Plots(model, style.detached_axes).curves()
+        heading = f"<figcaption>{escape(name)}</figcaption>" if len(models) > 1 else ""
         drawn = chart(ax, f"{name}: loss by epoch, {last} at the end", f"curves-{name.lower()}")
         charted.append(f"<div>{heading}{drawn}</div>")
     shown = (
@@ -87,13 +87,13 @@ def measures(evaluation: Evaluation, code: str) -> Section:
         f"{evaluation.model}. 95 % intervals are over examples.",
         code,
         f'<div class="measures">{table(head, rows, "Measures of the model")}</div>'
-        + "".join(f'<p class="note">{text(reason)}</p>' for reason in evaluation.reasons()),
+        + "".join(f'<p class="note">{escape(reason)}</p>' for reason in evaluation.reasons()),
     )
 
 
 def fact_list(facts: Mapping[str, str]) -> str:
     """Return facts by name as a list."""
-    lines = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in facts.items())
+    lines = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
     return f'<dl class="facts">{lines}</dl>'
 
 
@@ -102,13 +102,15 @@ def decisions(models: Mapping[str, FittedModel], commands: str) -> Section:
     blocks = []
     for i, (name, model) in enumerate(models.items()):
         lines = "".join(f"<li>{_decision(line)}</li>" for line in model.report_)
-        blocks.append(f"<details{' open' if i == 0 else ''}><summary>{text(name)}</summary><ul>{lines}</ul></details>")
+        blocks.append(
+            f"<details{' open' if i == 0 else ''}><summary>{escape(name)}</summary><ul>{lines}</ul></details>"
+        )
     return Section(
         "decisions",
         "What was decided, and why",
         "narrows decides from the data whatever you leave open. Every model keeps a record of these decisions.",
         "model.report_",
-        f'<div class="decided">{"".join(blocks)}</div><h3 class="next">Go on from here</h3>{listing(commands)}',
+        f'<div class="decided">{"".join(blocks)}</div><h3 class="next">Go on from here</h3>{code_block(commands)}',
     )
 
 
@@ -123,7 +125,7 @@ def choices(model: FittedModel) -> Section:
     changed = {name: value for name, value in model.get_params(deep=False).items() if value != defaults.get(name)}
     settings = {name: str(value) for name, value in changed.items() if name not in ("checkpoint", "verbose", "track")}
     data = model.report_[0] if model.report_ else model.schema_.describe()
-    note = f'<p class="note">The data: {text(data)}. {model.n_iter_} epochs of training.</p>'
+    note = f'<p class="note">The data: {escape(data)}. {model.n_iter_} epochs of training.</p>'
     yours = f'<h3 class="next">What you asked for</h3>{fact_list(settings)}' if settings else ""
     return Section(
         "decisions",
@@ -143,20 +145,23 @@ def findings(display: Display, evaluation: Evaluation) -> list[Finding]:
     mse = rows.get("mse")
     if mse is not None and mse.pca is not None:
         better = mse.value < mse.pca
-        message = (
-            f"It reconstructs {'better' if better else 'worse'} than PCA with as many numbers: {number(mse.value)} "
-        )
+        message = f"It reconstructs {'better' if better else 'worse'} than PCA with as many numbers:"
         more = "" if better else " Train longer (`max_epochs`), or widen `hidden`."
-        result.append(Finding(better, f"{message}beside {number(mse.pca)}.{more}"))
+        values = f"{format_number(mse.value)} beside {format_number(mse.pca)}"
+        result.append(Finding(better, f"{message} {values}.{more}"))
     last = model.history_[-1] if model.history_ else {}
     if last.get("valid_loss") is not None and last.get("loss") is not None:
         gap = last["valid_loss"] - last["loss"]
         if gap < 0.1 * max(abs(last["loss"]), 1.0):
             result.append(
-                Finding(True, f"Held-out rows cost {number(gap)} nats more than training rows: the model learned.")
+                Finding(
+                    True, f"Held-out rows cost {format_number(gap)} nats more than training rows: the model learned."
+                )
             )
         else:
-            message = f"Held-out rows cost {number(gap)} nats more than training rows: the model memorised some rows."
+            message = (
+                f"Held-out rows cost {format_number(gap)} nats more than training rows: the model memorised some rows."
+            )
             result.append(
                 Finding(False, f"{message} More data, a smaller `hidden` or a larger `weight_decay` would help.")
             )
@@ -205,9 +210,9 @@ def made(command: str, facts: Mapping[str, str]) -> Section:
 def _decision(line: str) -> str:
     """Return a line of `report_` with its name in bold: 'batch_size = 64: for 1,293 rows'."""
     name, colon, reason = line.partition(": ")
-    return f"<b>{text(name)}</b>: {text(reason)}" if colon and " = " in name else text(line)
+    return f"<b>{escape(name)}</b>: {escape(reason)}" if colon and " = " in name else escape(line)
 
 
 def _code(message: str) -> str:
     """Return a message as HTML in which `names` are code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", text(message))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(message))

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from narrows.plots import content, drawing, style
+from narrows.plots.drawing import format_label, format_number
 from narrows.report.display import Display
-from narrows.report.page import Section, data, picture, pictures, signed, strips, text
+from narrows.report.page import Section, as_signed_ink, data_script, escape, picture, pictures, strips
 from narrows.training import RandomStream, draws_globally
 from narrows.types import Batch
 
@@ -27,7 +28,7 @@ _WALL = 256  # units on the wall, at most
 
 def chart(ax: Axes, label: str, name: str, caption: str = "") -> str:
     """Return matplotlib's axes as a figure; `label` is read out, `name` is unique on the page."""
-    below = f"<figcaption>{text(caption)}</figcaption>" if caption else ""
+    below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return f'<figure class="drawn-figure">{style.to_svg(ax, label, name)}{below}</figure>'
 
 
@@ -81,8 +82,8 @@ def dials(display: Display, starts: Sequence[int], names: Sequence[object]) -> S
         else display.inspection.X[starts[0]][None]
     )
     caption = (
-        f"The same dials on paper: one {display.noun}, with one dial at a time turned from {drawing.number(-_SPAN)} to "
-        f"{drawing.number(_SPAN)} standard deviations."
+        f"The same dials on paper: one {display.noun}, with one dial at a time turned from {format_number(-_SPAN)} to "
+        f"{format_number(_SPAN)} standard deviations."
     )
     if display.is_image:
         turned = display.plots.turned(start, components, 9, _SPAN)
@@ -90,7 +91,7 @@ def dials(display: Display, starts: Sequence[int], names: Sequence[object]) -> S
         for component, label, images in zip(components, labels, turned, strict=True):
             lines.append((f"Dial {component}", label.partition("   ")[2], display.pictures(images)))
         sheet = (
-            f'<figure class="sheet">{strips(lines, "strips narrow")}<figcaption>{text(caption)}</figcaption></figure>'
+            f'<figure class="sheet">{strips(lines, "strips narrow")}<figcaption>{escape(caption)}</figcaption></figure>'
         )
     else:
         ax = display.plots.dials(start, n_dials=_MOST_DIALS, span=_SPAN)
@@ -157,8 +158,8 @@ def _desk(
     )
     shown = display.pictures(display.rows[list(starts)]) if display.is_image else [None] * len(names)
     buttons = "".join(
-        f'<button type="button" data-start="{i}" aria-label="Start from a real {text(name)}">'
-        f"{text(name) if image is None else picture(image)}</button>"
+        f'<button type="button" data-start="{i}" aria-label="Start from a real {escape(name)}">'
+        f"{escape(name) if image is None else picture(image)}</button>"
         for i, (name, image) in enumerate(zip(names, shown, strict=True))
     )
     form = "of-image" if display.is_image else "of-vector"
@@ -167,7 +168,7 @@ def _desk(
         '<div class="deeds"><button type="button" data-draw>Random code</button>'
         '<button type="button" data-centre>All to 0</button></div></div>'
         f'<div class="desk">{sliders}</div><div class="starts" role="group" aria-label="Start from a real one">'
-        f"<p>Or start from a real one</p>{buttons}</div>{data('dials-data', values)}</div>"
+        f"<p>Or start from a real one</p>{buttons}</div>{data_script('dials-data', values)}</div>"
     )
 
 
@@ -179,7 +180,7 @@ def _bars(display: Display) -> str:
             '<svg class="line" viewBox="0 0 300 160" preserveAspectRatio="none" role="img" '
             'aria-label="The row at these dials"><polyline points=""/></svg>'
         )
-    rows = "".join(f"<li><span>{text(name)}</span><i><b></b></i><output></output></li>" for name in names)
+    rows = "".join(f"<li><span>{escape(name)}</span><i><b></b></i><output></output></li>" for name in names)
     return f'<ol class="bars" role="img" aria-label="The row at these dials">{rows}</ol>'
 
 
@@ -187,7 +188,7 @@ def samples(display: Display, note: str = "", *, n: int = 30) -> Section:
     """Make the section of new examples beside real ones; `note` says what was measured of them."""
     title, code = "New examples", f"model.plot.samples(X=X)  # or model.sample({n})"
     intro = "The decoder draws new examples from random codes. The examples are not selected."
-    measured = f'<p class="note">{text(note)}</p>' if note else ""
+    measured = f'<p class="note">{escape(note)}</p>' if note else ""
     if not display.is_image:
         ax = display.plots.samples(X=display.inspection.X, random_state=display.seed)
         caption = (
@@ -219,7 +220,7 @@ def cleaning(display: Display) -> Section:
     cleaned = model.applied(model.model_.reconstruct, noisy).numpy()
     before, after = (float(np.square(images - display.rows[:2000]).mean()) for images in (noisy.numpy(), cleaned))
     note = (
-        f"The mean squared error of an entry falls from {drawing.number(before)} to {drawing.number(after)} "
+        f"The mean squared error of an entry falls from {format_number(before)} to {format_number(after)} "
         f"({10 * np.log10(max(before, 1e-12) / max(after, 1e-12)):.1f} dB) over {len(rows):,} of these."
     )
     intro = f"The model got noisy examples in training, and learned to return the clean ones. {note}"
@@ -227,9 +228,9 @@ def cleaning(display: Display) -> Section:
     if display.is_image:
         kinds = {"Noisy": noisy.numpy(), "Cleaned": cleaned, "Original": display.rows}
         return cleaned_pictures({name: ("", display.pictures(rows[:10])) for name, rows in kinds.items()}, intro, code)
-    ax = style.own_axes(9, 3.6)
+    ax = style.detached_axes(9, 3.6)
     lanes = [(f"row {i}", [("cleaned", cleaned[i].ravel()), ("noisy", noisy[i].numpy().ravel())]) for i in range(3)]
-    drawing.lanes(ax, lanes[: len(rows)], content.entry_names(display.schema), content.scale_name(display.schema))
+    drawing.draw_lanes(ax, lanes[: len(rows)], content.entry_names(display.schema), content.scale_name(display.schema))
     return Section("cleaning", "Cleaning", intro, code, chart(ax, "Rows, noisy and cleaned", "cleaned"))
 
 
@@ -262,8 +263,8 @@ def units(display: Display, *, n_experts: int = 12) -> Section:
         ax = display.plots.units(display.inspection.X, n_units=n_experts)
         shown = chart(ax, "What the busiest units add to each column", "units-chart", caption)
         cards = "".join(
-            f"<li><div><h3>Unit {unit}</h3><p>fires for {rate[unit]:.1%}{text(_common_label(display, rows))}</p>"
-            f"<p>most for {text('; '.join(map(', '.join, display.unusual(rows[:2], 3))))}</p></div></li>"
+            f"<li><div><h3>Unit {unit}</h3><p>fires for {rate[unit]:.1%}{escape(_common_label(display, rows))}</p>"
+            f"<p>most for {escape('; '.join(map(', '.join, display.unusual(rows[:2], 3))))}</p></div></li>"
             for unit, rows in best.items()
             if len(rows)
         )
@@ -271,13 +272,13 @@ def units(display: Display, *, n_experts: int = 12) -> Section:
     directions = inspection.unit_directions[:, 0]
     wall = "".join(
         f"<li{' class=dead' if rate[unit] == 0 else ''}>"
-        + picture(signed(directions[unit]), hint=f"unit {unit}, fires for {rate[unit]:.1%}")
+        + picture(as_signed_ink(directions[unit]), hint=f"unit {unit}, fires for {rate[unit]:.1%}")
         + f'<i style="width:{100 * rate[unit] / max(rate.max(), 1e-12):.0f}%"></i></li>'
         for unit in order[:_WALL]
     )
     cards = "".join(
-        f"<li>{picture(signed(directions[unit]), f'direction of unit {unit}')}<div><h3>Unit {unit}</h3>"
-        f"<p>fires for {rate[unit]:.0%}{text(_common_label(display, rows))}</p>"
+        f"<li>{picture(as_signed_ink(directions[unit]), f'direction of unit {unit}')}<div><h3>Unit {unit}</h3>"
+        f"<p>fires for {rate[unit]:.0%}{escape(_common_label(display, rows))}</p>"
         f"{pictures(display.pictures(display.rows[rows]), f'pictures for which unit {unit} fires most')}</div></li>"
         for unit, rows in best.items()
     )
@@ -298,31 +299,31 @@ def outliers(display: Display, *, n: int = 8) -> Section:
     below = float((display.inspection.scores < threshold).mean())
     intro = (
         f"The model finds these {len(order)} of {len(display.rows):,} {display.noun}s least likely. A typical score "
-        f"is {drawing.number(typical)} nats. {below:.1%} lie below the threshold of {drawing.number(threshold)} nats."
+        f"is {format_number(typical)} nats. {below:.1%} lie below the threshold of {format_number(threshold)} nats."
     )
     code = "model.score_samples(X), model.predict(X)"
     cards = []
     for row in order.tolist():
-        label = "" if display.y is None else f", label {drawing.name_of(display.y.tolist()[row])}"
-        head = f"<h3>Number {row}{text(label)}</h3><p>{drawing.number(display.inspection.scores[row])} nats</p>"
+        label = "" if display.y is None else f", label {format_label(display.y.tolist()[row])}"
+        head = f"<h3>Number {row}{escape(label)}</h3><p>{format_number(display.inspection.scores[row])} nats</p>"
         if display.is_image:
             cards.append(
-                f"<li>{_compared(display, row)}<div>{head}<p>{text(where_strange(display, row))}</p></div></li>"
+                f"<li>{_compared(display, row)}<div>{head}<p>{escape(where_strange(display, row))}</p></div></li>"
             )
             continue
         reasons = display.reasons(row) or ["no single entry is unusual, only their combination"]
-        listed = "".join(f"<li>{text(reason)}</li>" for reason in reasons)
+        listed = "".join(f"<li>{escape(reason)}</li>" for reason in reasons)
         cards.append(f"<li><div>{head}<ul>{listed}</ul></div></li>")
     body = f'<ol class="odd{"" if display.is_image else " words"}">{"".join(cards)}</ol>'
     if display.is_image:
         intro += " Beside each are its reconstruction and the difference: blue is more than expected, orange is less."
     elif display.has_many_columns:
-        ax = style.own_axes(9, 3.4)
+        ax = style.detached_axes(9, 3.4)
         lanes = [
             (f"number {i}", [("observed", display.rows[i].ravel()), ("expected", display.reconstructions[i].ravel())])
             for i in order[:4]
         ]
-        drawing.lanes(ax, lanes, content.entry_names(display.schema), content.scale_name(display.schema))
+        drawing.draw_lanes(ax, lanes, content.entry_names(display.schema), content.scale_name(display.schema))
         body = chart(ax, "The least likely rows, and the expected ones", "odd-chart") + body
     return Section("outliers", "Outliers", intro, code, body)
 
@@ -334,7 +335,7 @@ def _compared(display: Display, row: int) -> str:
     difference = original - made if original.ndim == 2 else (original - made).mean(-1)
     return (
         f'<div class="row three">{picture(original, f"number {row}")}{picture(made, "its reconstruction")}'
-        f"{picture(signed(difference), f'the difference: {where_strange(display, row)}')}</div>"
+        f"{picture(as_signed_ink(difference), f'the difference: {where_strange(display, row)}')}</div>"
     )
 
 
@@ -356,5 +357,5 @@ def _common_label(display: Display, rows: np.ndarray) -> str:
     if display.y is None or not len(rows) or display.groups.is_ordered:
         return ""
     values, counts = np.unique(display.y[rows], return_counts=True)
-    label = drawing.name_of(values[counts.argmax()].item())
+    label = format_label(values[counts.argmax()].item())
     return f", most strongly for label {label}" if counts.max() >= 0.8 * len(rows) else ""

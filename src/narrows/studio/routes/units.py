@@ -8,7 +8,7 @@ import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel
 
-from narrows.report.page import signed
+from narrows.report.page import as_signed_ink
 from narrows.studio import pictures
 from narrows.studio.replies import Body, Example, Finite, Index, Number, Picture
 from narrows.studio.routes import asking
@@ -122,7 +122,7 @@ def one(view: Wall, unit: RowNumber) -> Unit:
     off, on = view.decoded(codes).astype(np.float64)
     change = on - off
     if view.is_image:
-        adds = pictures.uri(np.asarray(signed(change.mean(-1))))
+        adds = pictures.uri(np.asarray(as_signed_ink(change.mean(-1))))
         return Unit(adds=adds, columns=None, **_entry(view, unit))
     names = view.columns or []
     most = np.argsort(-np.abs(change), kind="stable")[:_MOST_COLUMNS]
