@@ -15,7 +15,7 @@ from rich.console import Console
 import narrows
 from narrows.plots.drawing import format_number
 from narrows.report import baselines, demo, page
-from narrows.report.live import packed_decoder
+from narrows.report.live import pack_decoder
 
 SECTIONS = ["reconstructions", "map", "dials", "samples", "cleaning", "units", "training", "numbers", "decisions"]
 VOID = {"br", "hr", "img", "input", "link", "meta"}
@@ -144,7 +144,7 @@ def test_the_script_decodes_as_the_model_does(likelihood):
     )
     assert vae.model_.order.tolist() != list(range(5)), "the order of the components should matter here"
     codes = np.random.default_rng(0).normal(0, 2, (40, 5))
-    drawn = run_script(packed_decoder(vae), codes.tolist())
+    drawn = run_script(pack_decoder(vae), codes.tolist())
     np.testing.assert_allclose(drawn, vae.inverse_transform(codes).reshape(40, -1), atol=5e-3)
     # the same weights in half precision on both sides: the rest is the error of the script
     decoder = vae.model_.decoder
@@ -155,8 +155,8 @@ def test_the_script_decodes_as_the_model_does(likelihood):
 
 def test_a_decoder_that_the_script_does_not_know_is_not_packed():
     X = np.random.default_rng(0).random(size=(60, 8, 8))
-    assert packed_decoder(narrows.AE(2, network="conv", max_epochs=1, random_state=0).fit(X)) is None
-    assert packed_decoder(narrows.SAE(8, max_epochs=1, random_state=0).fit(X)) is None
+    assert pack_decoder(narrows.AE(2, network="conv", max_epochs=1, random_state=0).fit(X)) is None
+    assert pack_decoder(narrows.SAE(8, max_epochs=1, random_state=0).fit(X)) is None
 
 
 def test_the_scripts_are_valid(tmp_path):

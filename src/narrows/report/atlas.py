@@ -27,20 +27,20 @@ def latent_map(display: Display, note: str = "", other: tuple[str, str, np.ndarr
     other : another map of the same examples: its name, its note and its codes (n x 2).
     """
     n = len(display.rows)
-    shown = np.arange(n)
+    index = np.arange(n)
     if n > _MOST_SPOTS:
-        shown = np.sort(np.random.default_rng(display.seed).choice(n, _MOST_SPOTS, replace=False))
+        index = np.sort(np.random.default_rng(display.seed).choice(n, _MOST_SPOTS, replace=False))
     views = [(display.kind, note, display.inspection.plane.places), *([other] if other else [])]
     ends = [_ends(codes) for _, _, codes in views]
-    places = [_places(codes[shown], end) for (_, _, codes), end in zip(views, ends, strict=True)]
+    places = [_places(codes[index], end) for (_, _, codes), end in zip(views, ends, strict=True)]
     groups = display.groups
-    numbers = groups.numbers[shown]
+    numbers = groups.numbers[index]
     spots, defs = _spots(groups, numbers, places[0])
     values: dict[str, Any] = {
         "of": numbers.tolist(),
         "names": groups.names,
         "title": groups.title,
-        "rows": shown.tolist(),
+        "rows": index.tolist(),
         "places": [np.round(p, 1).tolist() for p in places],
         "ends": np.round(ends[0], 5).tolist(),
         "margin": _MARGIN,
@@ -51,15 +51,15 @@ def latent_map(display: Display, note: str = "", other: tuple[str, str, np.ndarr
         "decoder": display.decoder_name if display.decoder and display.is_image else None,
     }
     width, height = _MAP
-    more = f" {len(shown):,} of {n:,} are shown." if len(shown) < n else ""
+    more = f" {len(index):,} of {n:,} are shown." if len(index) < n else ""
     first, second = display.inspection.plane.names
     axes = f"Across: {first}. Upwards: {second}." if second else f"Across: {first}."
     body = (
         f'<div class="map js"><div class="map-bar">{_switch(views)}{_legend(groups)}</div>'
         f'<div class="stage"><svg viewBox="0 0 {width} {height}" tabindex="0" role="application" '
-        f'aria-label="Map of {len(shown):,} {display.noun}s. Arrow keys go from one to the next.">{defs}'
+        f'aria-label="Map of {len(index):,} {display.noun}s. Arrow keys go from one to the next.">{defs}'
         f'<g class="spots" aria-hidden="true">{spots}</g><circle class="ring" r="13" cx="-50" cy="-50"/></svg>'
-        f"{_tip(display, shown, values)}</div>"
+        f"{_tip(display, index, values)}</div>"
         f'<p class="hint"><span class="only-js">Point at the map, or focus it and use the arrow keys. </span>'
         f'{escape(axes)}{more}</p><p class="sr" aria-live="polite"></p>{data_script("map-data", values)}</div>'
     )
@@ -150,10 +150,10 @@ def _switch(views: list[tuple[str, str, np.ndarray]]) -> str:
     return f'<div class="switch" role="group" aria-label="Map">{buttons}</div>'
 
 
-def _tip(display: Display, shown: np.ndarray, values: dict[str, Any]) -> str:
+def _tip(display: Display, index: np.ndarray, values: dict[str, Any]) -> str:
     """Return the box beside a place, with the example there; the data that it needs go into `values`."""
     if display.is_image:
-        images = display.pictures(display.rows[shown])
+        images = display.pictures(display.rows[index])
         ink = "px ink sprite" if images.ndim == 3 else "px sprite"
         drawn = ""
         values |= {"columns": _COLUMNS, "ratio": display.schema.shape[1] / display.schema.shape[2]}
@@ -165,13 +165,13 @@ def _tip(display: Display, shown: np.ndarray, values: dict[str, Any]) -> str:
             f'{data_uri(sprite(images, _COLUMNS))}"></div><p>real</p></div>{drawn}'
         )
     elif display.has_many_columns:
-        values["lines"] = _lines(display.rows[shown].reshape(len(shown), -1))
+        values["lines"] = _lines(display.rows[index].reshape(len(index), -1))
         inner = (
             '<div class="wide"><svg class="line" viewBox="0 0 63 40" preserveAspectRatio="none"><polyline points=""/>'
             "</svg></div>"
         )
     else:
-        values["words"] = display.unusual(shown)
+        values["words"] = display.unusual(index)
         inner = '<div class="wide"><ul class="said-of-it"></ul></div>'
     return f'<div class="tip" aria-hidden="true"><p class="what"></p>{inner}</div>'
 

@@ -24,7 +24,7 @@ from narrows.plots.drawing import format_number
 from narrows.report import atlas, baselines, charts, demo_words, page, records, sections
 from narrows.report.baselines import Baseline, mse, neighbour_accuracy, psnr
 from narrows.report.display import Display
-from narrows.report.machine import processor, threads
+from narrows.report.machine import limit_threads, processor
 from narrows.report.page import Section, escape
 from narrows.version import __version__
 
@@ -95,7 +95,7 @@ def run(out: Path, *, console: Console | None = None, seed: int = 0, budget: flo
         highlight=False,
     )
     path = out / "index.html"
-    with threads(_THREADS):
+    with limit_threads(_THREADS):
         for name, model in _models(seed, budget).items():
             _train(state, name, model, console)
             model.save(out / "models" / name)
@@ -280,7 +280,7 @@ def _hero(state: Run) -> str:
         '<p class="lede">An autoencoder learns to copy its input through a place too narrow for it. To get through, it '
         "has to find out what the data are made of. Four of them were trained on this machine, on "
         f"{len(state.X):,} handwritten digits, in {sum(state.seconds.values()):.0f} seconds. This is what they learned."
-        f'</p><div class="strait">{page.picture(original, "A handwritten 3")}{charts.channel()}'
+        f'</p><div class="strait">{page.picture(original, "A handwritten 3")}{charts.draw_channel()}'
         f"{page.picture(reconstruction, 'The same 3, drawn again from 8 numbers')}</div>"
         f'<ol class="sentence">{steps}</ol><ul class="cards">{cards}</ul>'
         f"{page.code_block('from narrows import AE, VAE, DAE, SAE, load_dataset' + chr(10) + _DATA_LINES)}"

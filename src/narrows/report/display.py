@@ -15,7 +15,7 @@ from narrows.fitted import FittedModel
 from narrows.plots import content, style
 from narrows.plots.accessor import Plots
 from narrows.plots.drawing import MOST_BARS, format_label, format_number
-from narrows.report.live import packed_decoder
+from narrows.report.live import pack_decoder
 
 _MOST_CLASSES = 20  # classes of labels that a map shows apart
 _STEPS = 7  # steps of a scale of values
@@ -81,7 +81,7 @@ class Display:
     @functools.cached_property
     def decoder(self) -> dict[str, Any] | None:
         """The decoder for the page's script, None if the script cannot compute it."""
-        return packed_decoder(self.model, self.limits if self.is_image else (0.0, 1.0))
+        return pack_decoder(self.model, self.limits if self.is_image else (0.0, 1.0))
 
     @property
     def decoder_name(self) -> str:

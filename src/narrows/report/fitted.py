@@ -109,7 +109,7 @@ def write_report(
     name = name or (Path(X).name if isinstance(X, (str, os.PathLike)) else None)
     command = command or _call(y is not None, path)
     facts = _facts(sample, name, random_state, time.perf_counter() - began)
-    made.append(records.made(command, facts))
+    made.append(records.provenance(command, facts))
     page.write(
         path,
         title=_title(display, name),
@@ -209,7 +209,7 @@ def _head(display: Display, evaluation: Evaluation, sample: Sample, name: str | 
         typical = content.best_typical_worst(display.inspection.errors, 1)[int(len(display.rows) > 2)]
         original, made = (display.pictures(rows[typical][None])[0] for rows in (display.rows, display.reconstructions))
         shown = (
-            f'<div class="strait">{page.picture(original, "A typical example")}{charts.channel()}'
+            f'<div class="strait">{page.picture(original, "A typical example")}{charts.draw_channel()}'
             f"{page.picture(made, 'What comes out of it')}</div>"
         )
     return (

@@ -40,7 +40,7 @@ def constructor_call(model: FittedModel, name: str) -> str:
 
 def training(models: Mapping[str, FittedModel]) -> Section:
     """Make the section of the losses on training and held-out rows, for each model by name."""
-    charted = []
+    figures = []
     for name, model in models.items():
         lines = content.loss_curves(model.history_)
         if not lines:
@@ -49,10 +49,10 @@ def training(models: Mapping[str, FittedModel]) -> Section:
         ax = Plots(model, style.detached_axes).curves()
         heading = f"<figcaption>{escape(name)}</figcaption>" if len(models) > 1 else ""
         drawn = chart(ax, f"{name}: loss by epoch, {last} at the end", f"curves-{name.lower()}")
-        charted.append(f"<div>{heading}{drawn}</div>")
-    shown = (
-        f'<div class="charts">{"".join(charted)}</div>'
-        if charted
+        figures.append(f"<div>{heading}{drawn}</div>")
+    body = (
+        f'<div class="charts">{"".join(figures)}</div>'
+        if figures
         else "<p>Training stopped before a loss was measured.</p>"
     )
     return Section(
@@ -62,7 +62,7 @@ def training(models: Mapping[str, FittedModel]) -> Section:
         "rows shows whether the model learns or memorises. Early stopping keeps the weights with the lowest held-out "
         "loss.",
         "model.plot.curves()  # pandas.DataFrame(model.history_) is a table of it",
-        shown,
+        body,
     )
 
 
@@ -196,7 +196,7 @@ def diagnosis(display: Display, evaluation: Evaluation) -> Section:
     )
 
 
-def made(command: str, facts: Mapping[str, str]) -> Section:
+def provenance(command: str, facts: Mapping[str, str]) -> Section:
     """Make the section of how this page was made."""
     return Section(
         "made",

@@ -46,10 +46,10 @@ def reconstructions(display: Display, beside: Mapping[str, tuple[str, np.ndarray
     )
     code = "model.plot.reconstructions(X)  # or model.reconstruct(X)"
     if not display.is_image:
-        shown = chart(
+        figure = chart(
             display.plots.reconstructions(display.inspection.X), "The best, a typical and the worst row", "rebuilt"
         )
-        return Section("reconstructions", title, intro, code, shown)
+        return Section("reconstructions", title, intro, code, figure)
     index = content.best_typical_worst(display.inspection.errors, 4)
     others = {display.kind: ("", display.pictures(display.reconstructions[index]))}
     if beside is not None:
@@ -156,11 +156,11 @@ def _desk(
         f'aria-label="Dial {component}, {share:.2f} {unit}"><output>{z:.2f}</output></label>'
         for component, share, z in zip(components, strength, settings[0][components], strict=True)
     )
-    shown = display.pictures(display.rows[list(starts)]) if display.is_image else [None] * len(names)
+    images = display.pictures(display.rows[list(starts)]) if display.is_image else [None] * len(names)
     buttons = "".join(
         f'<button type="button" data-start="{i}" aria-label="Start from a real {escape(name)}">'
         f"{escape(name) if image is None else picture(image)}</button>"
-        for i, (name, image) in enumerate(zip(names, shown, strict=True))
+        for i, (name, image) in enumerate(zip(names, images, strict=True))
     )
     form = "of-image" if display.is_image else "of-vector"
     return (
@@ -195,8 +195,8 @@ def samples(display: Display, note: str = "", *, n: int = 30) -> Section:
             "The values of each column: a thick line is the middle half, a thin line goes from the 5th to the 95th "
             "percentile. New rows are expected values without the model's noise, so they vary less than real rows."
         )
-        shown = chart(ax, "The values of each column, new and real", "samples-chart", caption)
-        return Section("samples", title, intro, code, shown + measured)
+        figure = chart(ax, "The values of each column, new and real", "samples-chart", caption)
+        return Section("samples", title, intro, code, figure + measured)
     n = min(n, len(display.rows))
     drawn = display.pictures(display.plots.drawn(n, display.seed))
     index = np.random.default_rng(display.seed).permutation(len(display.rows))[:n]
@@ -220,7 +220,7 @@ def cleaning(display: Display) -> Section:
     cleaned = model.applied(model.model_.reconstruct, noisy).numpy()
     before, after = (float(np.square(images - display.rows[:2000]).mean()) for images in (noisy.numpy(), cleaned))
     note = (
-        f"The mean squared error of an entry falls from {format_number(before)} to {format_number(after)} "
+        f"The mean squared error of an entry goes from {format_number(before)} to {format_number(after)} "
         f"({10 * np.log10(max(before, 1e-12) / max(after, 1e-12)):.1f} dB) over {len(rows):,} of these."
     )
     intro = f"The model got noisy examples in training, and learned to return the clean ones. {note}"
@@ -238,8 +238,8 @@ def cleaned_pictures(
     rows: Mapping[str, tuple[str, np.ndarray]], intro: str = "", code: str = "", *, n: int = 10
 ) -> Section:
     """Make the section of noisy, cleaned and clean images (in [0, 1]) by name, each with a note; the first `n`."""
-    shown = [(name, note, images[:n]) for name, (note, images) in rows.items()]
-    return Section("cleaning", "Cleaning", intro, code, strips(shown))
+    strip_rows = [(name, note, images[:n]) for name, (note, images) in rows.items()]
+    return Section("cleaning", "Cleaning", intro, code, strips(strip_rows))
 
 
 def units(display: Display, *, n_experts: int = 12) -> Section:
@@ -247,7 +247,7 @@ def units(display: Display, *, n_experts: int = 12) -> Section:
     inspection = display.inspection
     rate, order = inspection.units.rate, inspection.units.order
     n_dead = int((rate == 0).sum())
-    caption = f"{n_dead} units fired for none of these {len(display.rows):,} {display.noun}s."
+    caption = f"Dead units, which fired for none of these {len(display.rows):,} {display.noun}s: {n_dead}."
     if not n_dead:
         caption = f"No unit is dead: each fired for some of these {len(display.rows):,} {display.noun}s."
     best = {unit: inspection.top_rows(unit, 6) for unit in order[:n_experts].tolist()}
@@ -261,14 +261,14 @@ def units(display: Display, *, n_experts: int = 12) -> Section:
     )
     if not display.is_image:
         ax = display.plots.units(display.inspection.X, n_units=n_experts)
-        shown = chart(ax, "What the busiest units add to each column", "units-chart", caption)
+        figure = chart(ax, "What the busiest units add to each column", "units-chart", caption)
         cards = "".join(
             f"<li><div><h3>Unit {unit}</h3><p>fires for {rate[unit]:.1%}{escape(_common_label(display, rows))}</p>"
             f"<p>most for {escape('; '.join(map(', '.join, display.unusual(rows[:2], 3))))}</p></div></li>"
             for unit, rows in best.items()
             if len(rows)
         )
-        return Section("units", title, intro, code, shown + f'<ol class="experts words">{cards}</ol>')
+        return Section("units", title, intro, code, figure + f'<ol class="experts words">{cards}</ol>')
     directions = inspection.unit_directions[:, 0]
     wall = "".join(
         f"<li{' class=dead' if rate[unit] == 0 else ''}>"
