@@ -32,7 +32,7 @@ import torch
 from common import SEED, alone, arguments, grown_mib, in_turn, keep, show, timed
 
 import narrows
-from narrows.accelerate.onednn_linear import linear, worthwhile
+from narrows.accelerate.onednn_linear import is_onednn_faster, linear
 from narrows.estimators.parallel import rows_per_block
 
 N, N_QUICK, N_FITTED = 1_000_000, 60_000, 10_000
@@ -98,7 +98,7 @@ def measure(folder: Path, n: int, kind: str, repeats: int) -> dict[str, Any]:
     seconds = in_turn(
         {
             "product": lambda _: product(rows, n, torch.mm),
-            **({"product_onednn": lambda _: product(rows, n, by_onednn)} if worthwhile() else {}),
+            **({"product_onednn": lambda _: product(rows, n, by_onednn)} if is_onednn_faster() else {}),
             "transform": lambda _: timed(lambda: model.transform(X))[1],
             "read": lambda _: timed(lambda: read(path))[1],
         },

@@ -1,4 +1,4 @@
-"""Bad input: the message names the parameter and its owner, what must hold, what was got, and the fix."""
+"""Bad input: the message names the parameter, its owner, the rule, the value and the fix."""
 
 import pickle
 import re
@@ -207,7 +207,7 @@ def test_values_outside_the_support(cls, likelihood, X, message):
 @pytest.mark.parametrize(
     ("likelihood", "X"),
     [
-        ("bernoulli", 0.9 * rng.random((30, 6))),  # not from 0 to 1, and yet within
+        ("bernoulli", 0.9 * rng.random((30, 6))),  # within 0 to 1, without reaching the ends
         ("continuous_bernoulli", 0.1 + 0.8 * rng.random((30, 9, 10))),
         ("bernoulli", rng.integers(0, 256, (30, 9, 10)).astype(np.uint8)),
         ("bernoulli", rng.random((30, 6)) < 0.5),

@@ -1,4 +1,4 @@
-"""The command line, on `digits` with tiny settings: what each command writes and prints, and what a mistake gets."""
+"""The command line, on `digits` with tiny settings: files, output and error messages of each command."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def fails(*arguments: object, code: int = 1) -> str:
 
 
 def size(path: Path) -> tuple[int, int]:
-    """Width and height of a picture."""
+    """Return width and height of a picture."""
     with Image.open(path) as image:
         return image.size
 
@@ -122,7 +122,7 @@ def test_fit_json_is_one_document(tmp_path: Path) -> None:
     assert document["report"][0] == "8 x 8 grey images in [0, 1]"
     model = narrows.load(tmp_path / "m")
     assert (model.beta, model.max_time, model.random_state, model.hidden) == (4, 300, 0, (16,))
-    assert (model.checkpoint, model.verbose) == (None, 0)  # of the command, not of the model
+    assert (model.checkpoint, model.verbose) == (None, 0)  # they belong to the command, not to the model
 
 
 def test_same_seed_same_weights(tmp_path: Path) -> None:
@@ -352,7 +352,7 @@ def test_denoise(models: dict[str, Path], tmp_path: Path) -> None:
     assert np.array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))
     assert not np.array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "clean.npy"))
     run("denoise", models["dae"], "digits", "--noise", "0.3", "-o", tmp_path / "trial.png")
-    assert size(tmp_path / "trial.png")[1] == 12 * 67 + 3  # four times original, noisy, clean
+    assert size(tmp_path / "trial.png")[1] == 12 * 67 + 3  # four groups of original, noisy, clean
     assert "recipe dae. This one is vae" in fails("denoise", models["vae"], "digits", "-o", tmp_path / "x.png")
 
 
@@ -430,7 +430,7 @@ def test_parquet_and_npy_are_streamed(table: tuple[Path, Path], tmp_path: Path, 
     def refuse(*_args, **_kwargs):
         raise AssertionError("the whole of it was read")
 
-    # a block at a time, into a file: nothing is read or held as a whole
+    # blocks go into a file one at a time: the data are never in memory as a whole
     monkeypatch.setattr("narrows.cli.inputs.read_dataset", refuse)
     monkeypatch.setattr("narrows.data.sinks.Memory.write", refuse)
     run("reconstruct", model, tmp_path / "y.parquet", "-o", tmp_path / "z.csv")

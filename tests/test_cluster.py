@@ -1,4 +1,4 @@
-"""Applying a model through Ray Data."""
+"""A model applied by Ray Data."""
 
 from __future__ import annotations
 
@@ -74,10 +74,10 @@ def test_mistakes_are_named(folders, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # Ray's own
+@pytest.mark.filterwarnings("ignore")  # warnings of Ray
 def test_a_local_ray(folders, tmp_path, monkeypatch):
     ray = pytest.importorskip("ray", reason="needs the extra ray: pip install 'narrows[ray]'")
-    # workers are processes of their own, which must find this narrows
+    # workers are separate processes, which must import this narrows
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(narrows.__file__).parents[1]), *sys.path]))
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, configure_logging=False)

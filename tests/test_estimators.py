@@ -1,4 +1,4 @@
-"""The estimators: scikit-learn's habits, and what people do with a fitted model."""
+"""The estimators: the scikit-learn interface, and the methods of a fitted model."""
 
 import ast
 import inspect
@@ -37,12 +37,12 @@ SMALL = {"hidden": (16,), "max_epochs": 3, "random_state": 0, "device": "cpu", "
 
 
 def small(cases: Iterable[Case]) -> list[narrows.estimators.Estimator]:
-    """Estimators of one component, which suits data of one column, and of their many where there may be more."""
+    """Make estimators with one component, which suits data of one column, or with many for codes that need more."""
     changes = {"sae": {"n_components": 24}}
     return [
         case.make(**{"n_components": case.n_components and 1, "batch_size": "auto", **changes.get(case.recipe, {})})
         for case in cases
-        if not case.parameters.get("conditional")  # which scikit-learn's checks have no labels for
+        if not case.parameters.get("conditional")  # scikit-learn's checks have no labels for it
     ]
 
 
@@ -80,7 +80,7 @@ def test_set_output(vectors):
     assert isinstance(Z, pd.DataFrame)
     assert list(Z.columns) == [f"sae{i}" for i in range(12)]
     assert Z.index.equals(frame.index)
-    # what the other methods make of codes does not depend on their wrapping
+    # the results of other methods do not depend on the wrapping of codes
     again = model.inverse_transform(Z)
     pd.testing.assert_frame_equal(again, model.reconstruct(frame).reset_index(drop=True))
     assert model.active_units(frame).which.shape == (200, 12)
@@ -125,7 +125,7 @@ def test_type_checkers_see_the_constructors():
 
 
 def test_help_documents_every_parameter():
-    """The recipe's own come first, then those of the training; the class's text and its examples stand around."""
+    """The recipe's parameters come first, then those of the training, between the class's text and its examples."""
     text = inspect.getdoc(VAE)
     places = [
         text.index(f"\n{p.name} : {p.rule.describe()}, default {p.default!r}\n") for p in VAE.parameters().values()
@@ -178,7 +178,7 @@ def test_components_come_ordered_by_what_they_carry(vae, digits):
 
 
 def test_unused_components_are_named(vectors):
-    # two hidden numbers and eight components: some have nothing to do
+    # two hidden factors and six components: some are not needed
     X = np.concatenate([vectors, vectors + 0.01])
     model = VAE(6, **{**SMALL, "max_epochs": 150}).fit(X)
     unused = model.unused_components_
@@ -198,7 +198,7 @@ def test_traverse_turns_one_dial_at_a_time(vae, digits):
         np.testing.assert_array_equal(turned[component], vae.inverse_transform(expected))
     np.testing.assert_array_equal(vae.traverse(digits[:1], components=[2], n_steps=5, span=2.0)[0], turned[2])
     np.testing.assert_array_equal(vae.traverse(digits[:1], components=2, n_steps=5, span=2.0)[0], turned[2])
-    # from the centre of all codes, all dials meet in the middle
+    # from the mean code, all dials have the same middle
     centre = vae.inverse_transform(vae.code_mean_[None])[0]
     for dial in vae.traverse(n_steps=3):
         np.testing.assert_allclose(dial[1], centre, atol=1e-6)
@@ -406,7 +406,7 @@ def test_own_modules(digits, tmp_path, part, make):
     X = digits[:100]
     model = make(3, network=network, **SMALL).fit(X)
     assert model.transform(X).shape == (100, 3)
-    # the user's module is a mould: what is trained is a copy
+    # a copy of the user's module is trained
     assert all(
         torch.equal(a, b) for a, b in zip(before, (t for m in modules for t in m.state_dict().values()), strict=True)
     )
@@ -436,7 +436,7 @@ def test_own_cleaner(digits, tmp_path):
 
 
 class Viewing(nn.Module):
-    """Convolves, and flattens by a view, which is of what lies channel by channel alone; or has a third dimension."""
+    """A convolution that is flattened by a view, which needs channel-first memory, or has a third dimension."""
 
     def __init__(self, channels: int, deep: bool) -> None:
         super().__init__()
@@ -572,6 +572,6 @@ def test_lists_for_a_model_of_frames_come_back_as_frames(vectors):
     attribute = model.attribute(frame, frame["a"])
     for rows, index in ((frame[:3], [1000, 1001, 1002]), (vectors[:3].tolist(), [0, 1, 2])):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # scikit-learn's, of rows without names
+            warnings.simplefilter("ignore", UserWarning)  # scikit-learn warns about rows without names
             assert model.move(rows, attribute).index.tolist() == index
             assert model.reconstruct(rows).index.tolist() == index

@@ -87,11 +87,11 @@ def test_codes_are_drawn_and_moved_between_beside_a_gpu(make, digits):
     on_gpu = model.sample(4, random_state=0), model.interpolate(digits[0], digits[1]), model.traverse(n_steps=3)
     density = model.sampler("prior").log_prob(torch.from_numpy(model.transform(digits[:5])))
     model.device = "cpu"
-    for made, again in zip(
+    for from_gpu, again in zip(
         on_gpu,
         (model.sample(4, random_state=0), model.interpolate(digits[0], digits[1]), model.traverse(n_steps=3)),
         strict=True,
     ):
-        np.testing.assert_allclose(made, again, atol=1e-3)
+        np.testing.assert_allclose(from_gpu, again, atol=1e-3)
     again = model.sampler("prior").log_prob(torch.from_numpy(model.transform(digits[:5])))
     torch.testing.assert_close(density, again, rtol=1e-3, atol=1e-3)

@@ -1,4 +1,4 @@
-"""Maps: the cost against a plain count, the search for neighbours against all distances, and what trust says."""
+"""Maps: the cost against a plain count, the neighbour search against all distances, and the values of trust."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_places_are_finer_than_half_precision(digits, network):
     model = narrows.MapAE(**{**SMALL, "precision": "bfloat16", "max_epochs": 2}, network=network).fit(digits[0])
     codes = torch.from_numpy(model.transform(digits[1]))
     assert not torch.equal(codes.bfloat16().float(), codes.float())
-    # what comes before the last layer is rounded all the same, so places are those of full precision to a few digits
+    # layers before the last one are rounded, so places agree with full precision only to a few digits
     exact = model.applied(model.model_.encode, model.prepared(digits[1]))
     torch.testing.assert_close(codes, exact, rtol=0.1, atol=0.1 * float(exact.std()))
     assert not torch.equal(codes, exact)
@@ -102,7 +102,7 @@ class TestCost:
         (z, neighbor), x = torch.randn(2, 9, 2), torch.randn(9, 4)
         cost = NeighborEmbedding()
         whole = cost.of_codes(z, neighbor, x)
-        # the other process's rows: what adding up over processes brings
+        # the rows of the other process, which a sum over processes brings
         others = iter([cost.spread * z, cost.spread * neighbor, x])
         monkeypatch.setattr("narrows.batch_sharding.batch_sum", lambda part: _filled(part, next(others), slice(2, 5)))
         with split_batch(Shard(2, 5, 9)):
@@ -193,10 +193,10 @@ class TestMap:
         assert error < 0.85 * np.square(digits[0].mean(0) - T).mean()
 
     def test_trust_is_each_examples_trustworthiness(self, digits, model):
-        # with the reference examples for data, it is the mean that scikit-learn computes
+        # with the reference examples as data, scikit-learn computes the same mean
         points, codes = model.reference_points_, model.reference_codes_
         expected = trustworthiness(points, codes, n_neighbors=20)
-        # which goes by single precision, and so may see neighbours as equally far that are not
+        # in single precision, so that different distances may look equal
         assert model.reference_trust_.mean() == pytest.approx(expected, abs=1e-5)
         assert (model.reference_trust_ <= 1).all()
         assert len(codes) == len(digits[0])
@@ -304,6 +304,6 @@ class TestBadInput:
 
 
 def _kept(X: np.ndarray, Z: np.ndarray, k: int) -> np.ndarray:
-    """For each point, the share of its neighbours on the map that are its neighbours in the data."""
+    """Return for each point the share of its neighbours on the map that are its neighbours in the data."""
     a, b = (NearestNeighbors(n_neighbors=k).fit(points).kneighbors(return_distance=False) for points in (X, Z))
     return np.array([len(set(i) & set(j)) / k for i, j in zip(a, b, strict=True)])

@@ -1,4 +1,4 @@
-"""Folders that narrows saved at an earlier commit load for ever, and give what they gave (see saved/make.py)."""
+"""Folders that narrows saved at an earlier commit still load, with the same results (see saved/make.py)."""
 
 import importlib.util
 import shutil
@@ -15,7 +15,7 @@ SAVED = Path(__file__).parent / "saved"
 ESTIMATORS = sorted(
     path.parent.name for path in SAVED.glob("*/recipe.json") if path.parent.name not in ("outliers", "photos")
 )
-CLOSE = {"rtol": 1e-4, "atol": 1e-5}  # products are rounded otherwise on other processors
+CLOSE = {"rtol": 1e-4, "atol": 1e-5}  # other processors round products differently
 
 
 def _maker():
@@ -41,7 +41,7 @@ def assert_gives(results, folder: str) -> None:
 
 
 def rows_of(model, data):
-    """The examples that the model was fitted on, in the form that they had."""
+    """Return the examples that the model was fitted on, in their original form."""
     if model.schema_.kind == "image":
         return data["images"]
     if model.schema_.support == "count":

@@ -1,4 +1,4 @@
-"""The README's Python code runs, from the first block to the last, in an empty folder."""
+"""The Python code of the README runs, from the first block to the last, in an empty folder."""
 
 import re
 from pathlib import Path
@@ -22,5 +22,5 @@ def test_the_readmes_code_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "__main__"}
     for line, code in blocks():
-        # with blank lines before it, a traceback shows the line numbers of the README
+        # leading blank lines make the line numbers of a traceback those of the README
         exec(compile("\n" * (line - 1) + code, str(README), "exec"), names)

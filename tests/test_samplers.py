@@ -1,4 +1,4 @@
-"""Generation with control: samplers and their closed forms, temperature, ways between codes, attributes, labels."""
+"""Generation with control: samplers and their closed forms, temperature, paths between codes, attributes, labels."""
 
 import pickle
 import sys
@@ -25,7 +25,7 @@ SMALL = {"hidden": (32,), "max_epochs": 4, "random_state": 0, "precision": "floa
 
 
 def clusters(n: int = 900) -> torch.Tensor:
-    """Codes about three corners of a square, in other units for each component."""
+    """Draw codes around three corners of a square, in different units for each component."""
     rng = np.random.default_rng(0)
     corners = np.array([[0, 0], [10, 0], [0, 100]])
     return torch.from_numpy(corners[rng.integers(3, size=n)] + rng.normal(size=(n, 2)) * [1.0, 10.0] + 5)
@@ -167,7 +167,7 @@ def test_fit_sampler_is_used_and_kept(ae, digits, tmp_path):
     assert not hasattr(fresh, "samplers_")
     assert not hasattr(clone(ae).fit(digits[:100]), "samplers_")
     again.fit(digits[:100])
-    assert not hasattr(again, "samplers_")  # it was of other codes
+    assert not hasattr(again, "samplers_")  # it was fitted to other codes
 
 
 def test_a_flow_is_kept_too(digits, tmp_path):
@@ -281,7 +281,7 @@ def test_on_the_sphere_the_norm_and_the_angles_are_even(rng):
     np.testing.assert_allclose(way[[0, -1]], torch.stack([a, b]).numpy())
     steps = (way[1:] * way[:-1]).sum(1)
     np.testing.assert_allclose(steps, steps[0])
-    # where norms differ they go evenly from one to the other
+    # norms change evenly from the first to the last
     way = slerp(a, 3 * b, torch.linspace(0, 1, 5, dtype=torch.float64)[:, None]).numpy()
     np.testing.assert_allclose(np.linalg.norm(way, axis=1), np.linalg.norm(a) * np.linspace(1, 3, 5))
 
@@ -314,7 +314,7 @@ def test_between_two_quantised_codes_are_such_codes_too(path, digits, monkeypatc
 
 
 def test_codes_are_brought_among_the_models_own_in_its_own_dtype(ae, digits, monkeypatch):
-    """Apple's GPUs know no double precision."""
+    """Apple's GPUs have no float64."""
     dtypes = set()
     monkeypatch.setattr(type(ae.model_), "project", lambda _self, z: dtypes.add(z.dtype) or z)
     ae.sample(2)
@@ -328,7 +328,7 @@ def test_codes_are_brought_among_the_models_own_in_its_own_dtype(ae, digits, mon
 
 @pytest.fixture(scope="module")
 def planted():
-    """A linear model of data with a factor, whose direction in the codes is known by the decoder."""
+    """Fit a linear model to data with known factors; return it, the data, the factors and their directions."""
     rng = np.random.default_rng(0)
     factors = rng.normal(size=(2000, 3))
     W = np.linalg.qr(rng.normal(size=(6, 3)))[0].T
@@ -342,7 +342,7 @@ def test_an_attribute_recovers_a_planted_factor(planted, kind):
     y = factors[:, 1] if kind == "amount" else factors[:, 1] > 0
     attribute = model.attribute(X, y)
     assert np.linalg.norm(attribute.direction) == pytest.approx(1)
-    # one unit more of the factor adds its own direction to the data; presence is 2 sqrt(2 / pi) apart
+    # a factor that grows by 1 adds its direction to the data; the means with and without it are 2 sqrt(2 / pi) apart
     step = 1.0 if kind == "amount" else 2 * np.sqrt(2 / np.pi)
     np.testing.assert_allclose(
         model.move(X[:5], attribute) - model.reconstruct(X[:5]), np.tile(step * W[1], (5, 1)), atol=0.12
@@ -489,7 +489,7 @@ def test_labels_are_inferred(conditional, digits, labels):
     np.testing.assert_allclose(
         conditional.inverse_transform(conditional.transform(X), y), conditional.reconstruct(X), atol=1e-6
     )
-    # another label is another picture, and worse
+    # another label gives another, worse reconstruction
     wrong = conditional.reconstruct(X, (y + 1) % 10)
     assert np.mean((wrong - X) ** 2) > 1.2 * np.mean((conditional.reconstruct(X) - X) ** 2)
 
@@ -576,7 +576,7 @@ def test_partial_fit_learns_labels_first(digits, labels):
 
 
 def test_a_killed_conditional_training_goes_on(digits, labels, tmp_path):
-    """The labels are part of what a checkpoint is of."""
+    """A checkpoint belongs to its labels, too."""
     settings = {**SMALL, "conditional": True, "checkpoint": str(tmp_path)}
     VAE(2, **settings).fit(digits[:300], labels[:300])
     a = VAE(2, **{**settings, "checkpoint": None}).fit(digits[:300], labels[:300])

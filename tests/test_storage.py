@@ -1,4 +1,4 @@
-"""A model in a folder: whole, or refused with the reason; never half."""
+"""A saved model is complete, or it is refused with the reason."""
 
 import errno
 import json
@@ -170,7 +170,7 @@ def test_missing_files_are_named(folder, tmp_path):
 
 
 def die_at(monkeypatch, call: int) -> None:
-    """The process dies at this rename: everything before it is on disk, nothing after it happens."""
+    """End the process at this rename: all earlier writes are on disk, later ones do not happen."""
     replace, calls = os.replace, []
 
     def dying(source, target):
@@ -182,7 +182,7 @@ def die_at(monkeypatch, call: int) -> None:
     monkeypatch.setattr(os, "replace", dying)
 
 
-# the renames of a save: the new recipe beside the old, the weights, the recipe, the card
+# the renames of a save: the new recipe under a temporary name, the weights, the recipe, the card
 @pytest.mark.parametrize(("call", "new"), [(1, False), (2, False), (3, True), (4, True)])
 @pytest.mark.parametrize("there", [True, False])
 def test_a_crash_leaves_the_old_model_or_the_new(model, other, vectors, tmp_path, monkeypatch, call, new, there):
@@ -198,7 +198,7 @@ def test_a_crash_leaves_the_old_model_or_the_new(model, other, vectors, tmp_path
     else:
         with pytest.raises(FileNotFoundError, match="No narrows model"):
             narrows.load(folder)
-    # and the next save finds nothing in its way
+    # the next save still works
     other.save(folder)
     assert_holds(folder, other, vectors)
     assert sorted(path.name for path in folder.iterdir()) == [CARD, RECIPE, WEIGHTS]
@@ -224,7 +224,7 @@ def test_a_full_disk_leaves_the_last_good_model(folder, model, other, vectors, m
 @pytest.mark.parametrize("name", [WEIGHTS, RECIPE])
 def test_files_that_cannot_grow_leave_the_last_good_model(model, other, vectors, tmp_path, name):
     folder = tmp_path / "m"
-    model.report_ = ["x" * 50_000] if name == RECIPE else []  # which of the two is the longer, and so the one to fail
+    model.report_ = ["x" * 50_000] if name == RECIPE else []  # the longer of the two files is the one that fails
     other.report_ = model.report_
     model.save(folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -1,4 +1,4 @@
-"""Without any acceleration a training gives the same, up to rounding."""
+"""Without any acceleration, results of a training are the same up to rounding."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_nothing_is_left_of_the_accelerations_where_the_list_is_empty(digits, mo
     full = fitted("conv vae", digits[:60])
     assert any(not p.is_contiguous() for p in full.model_.parameters())
     monkeypatch.setattr(accelerate, "ACCELERATIONS", ())
-    bare = fitted("conv vae", digits[:60], compile=True)  # as asked, and there is nobody to do it
+    bare = fitted("conv vae", digits[:60], compile=True)  # nothing is there to compile it
     assert all(p.is_contiguous() for p in bare.model_.parameters())
     assert accelerate.block_factor(torch.device("cpu")) == 1
     with accelerate.around_training(), accelerate.around_inference(torch.device("cpu")):

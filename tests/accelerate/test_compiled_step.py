@@ -1,4 +1,4 @@
-"""A compiled step gives what a plain one gives, up to rounding."""
+"""A compiled step has the results of a plain one, up to rounding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from narrows import AE, SAE, VAE
 from narrows.accelerate import compiled_step
 from narrows.networks import conv
 from narrows.training.checkpoint import NAME, read_without_tensors
-from narrows.training.flops import saved_by_compiling
+from narrows.training.flops import compile_saving
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler (g++)")
 
@@ -53,7 +53,7 @@ def test_a_compiled_training_goes_on_to_the_same_weights(recipe, rng, tmp_path, 
 def test_a_compiled_step_of_convolutions_is_the_plain_one(size, rng):
     X = rng.integers(0, 256, (60, *size), dtype=np.uint8)
     common = {"max_epochs": 2, "random_state": 0, "precision": "float32", "device": "cpu", "network": "conv"}
-    plain, compiled = (VAE(2, compile=how, **common).fit(X) for how in (False, True))
+    plain, compiled = (VAE(2, compile=use, **common).fit(X) for use in (False, True))
     assert "compile = True: as asked" in compiled.report_
     np.testing.assert_allclose(compiled.score_samples(X), plain.score_samples(X), rtol=1e-3)
 
@@ -115,7 +115,7 @@ def test_a_step_that_is_no_single_graph_is_compiled_in_parts(rng):
 )
 def test_what_compiling_saves_depends_on_the_network(make, saves, rng):
     model = make().set_params(max_epochs=1, random_state=0, device="cpu").fit(rng.uniform(size=(60, 8, 8)))
-    assert saved_by_compiling(model.model_, torch.device("cpu")) == saves
+    assert compile_saving(model.model_, torch.device("cpu")) == saves
 
 
 @needs_compiler
@@ -125,6 +125,6 @@ def test_more_models_are_compiled_than_torch_keeps_graphs(monkeypatch):
     X = np.random.default_rng(0).normal(size=(64, 5))
     for width in (4, 5, 6, 7):
         options = {"hidden": (width,), "max_epochs": 2, "random_state": 0, "device": "cpu", "precision": "float32"}
-        plain, compiled = (AE(2, compile=how, **options).fit(X) for how in (False, True))
+        plain, compiled = (AE(2, compile=use, **options).fit(X) for use in (False, True))
         assert not any("could not be compiled" in line for line in compiled.report_)
         np.testing.assert_allclose(compiled.transform(X), plain.transform(X), rtol=1e-3, atol=1e-3)

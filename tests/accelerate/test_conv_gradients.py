@@ -1,4 +1,4 @@
-"""Faster gradients of convolutions are the gradients of convolutions."""
+"""Faster gradients of convolutions equal torch's gradients."""
 
 import copy
 
@@ -33,7 +33,7 @@ OTHERS = {
 
 
 def gradients(layer: nn.Module, x: Tensor, faster: bool, double: bool = False) -> list[Tensor]:
-    """Of the input and the parameters, in bfloat16 or as they are in double precision."""
+    """Return the gradients of the input and the parameters, in bfloat16 or in double precision."""
     layer = copy.deepcopy(layer).double() if double else copy.deepcopy(layer)
     x = (x.double() if double else x.clone()).requires_grad_()
     with torch.autocast("cpu", torch.bfloat16, enabled=not double):
@@ -47,7 +47,7 @@ def gradients(layer: nn.Module, x: Tensor, faster: bool, double: bool = False) -
     return [x.grad, *(p.grad for p in layer.parameters())]
 
 
-def drawn(layer: nn.Module, size: tuple[int, int]) -> Tensor:
+def draw(layer: nn.Module, size: tuple[int, int]) -> Tensor:
     channels = layer.in_channels
     return torch.randn(3, channels, *size, generator=torch.Generator().manual_seed(0))
 
@@ -56,44 +56,44 @@ def drawn(layer: nn.Module, size: tuple[int, int]) -> Tensor:
 @pytest.mark.parametrize("name", LAYERS)
 def test_gradients(name, layout, monkeypatch):
     layer, size = LAYERS[name]
-    x = drawn(layer, size).contiguous(memory_format=layout)
-    used = []
+    x = draw(layer, size).contiguous(memory_format=layout)
+    calls = []
     apply = conv_gradients._Convolution.apply
-    monkeypatch.setattr(conv_gradients._Convolution, "apply", lambda *args: used.append(1) or apply(*args))
-    ours = gradients(layer, x, faster=True)
-    assert used
-    for mine, exact in zip(ours, gradients(layer, x, faster=False, double=True), strict=True):
-        assert mine.shape == exact.shape
-        assert (mine.double() - exact).norm() < 0.01 * exact.norm()  # bfloat16 has eight bits
+    monkeypatch.setattr(conv_gradients._Convolution, "apply", lambda *args: calls.append(1) or apply(*args))
+    faster_ones = gradients(layer, x, faster=True)
+    assert calls
+    for faster, exact in zip(faster_ones, gradients(layer, x, faster=False, double=True), strict=True):
+        assert faster.shape == exact.shape
+        assert (faster.double() - exact).norm() < 0.01 * exact.norm()  # bfloat16 has eight bits
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_what_is_left_alone(name, monkeypatch):
+def test_unsupported_convolutions_are_left_alone(name, monkeypatch):
     layer, size = OTHERS[name]
-    x = drawn(layer, size)
+    x = draw(layer, size)
     if name == "of one example":
         x = x[0]
     monkeypatch.setattr(conv_gradients._Convolution, "apply", lambda *args: pytest.fail("not one of those"))
-    for mine, plain in zip(gradients(layer, x, faster=True), gradients(layer, x, faster=False), strict=True):
-        assert torch.equal(mine, plain)
+    for faster, plain in zip(gradients(layer, x, faster=True), gradients(layer, x, faster=False), strict=True):
+        assert torch.equal(faster, plain)
 
 
 @pytest.mark.parametrize("name", ["strided", "transposed, with more to put out"])
 def test_arguments_by_name(name):
     layer, size = LAYERS[name]
-    named = {"stride": layer.stride, "padding": layer.padding, "groups": 1, "dilation": 1}
+    arguments = {"stride": layer.stride, "padding": layer.padding, "groups": 1, "dilation": 1}
     if isinstance(layer, nn.ConvTranspose2d):
-        named["output_padding"] = layer.output_padding
-    function = getattr(nn.functional, "conv_transpose2d" if "output_padding" in named else "conv2d")
-    x = drawn(layer, size)
+        arguments["output_padding"] = layer.output_padding
+    function = getattr(nn.functional, "conv_transpose2d" if "output_padding" in arguments else "conv2d")
+    x = draw(layer, size)
     with torch.autocast("cpu", torch.bfloat16), FasterGradients():
-        assert torch.equal(function(input=x, weight=layer.weight, bias=layer.bias, **named), layer(x))
+        assert torch.equal(function(input=x, weight=layer.weight, bias=layer.bias, **arguments), layer(x))
 
 
 def test_frozen_weights_have_no_gradient():
     layer, size = LAYERS["small"]
     layer = copy.deepcopy(layer).requires_grad_(False)
-    x = drawn(layer, size).requires_grad_()
+    x = draw(layer, size).requires_grad_()
     with torch.autocast("cpu", torch.bfloat16), FasterGradients():
         layer(x).sum().backward()
     assert x.grad is not None
@@ -104,7 +104,7 @@ def test_frozen_weights_have_no_gradient():
 def test_a_module_that_wants_its_precision_keeps_it():
     layer, size = LAYERS["small"]
     with torch.autocast("cpu", torch.bfloat16), FasterGradients(), torch.autocast("cpu", enabled=False):
-        assert layer(drawn(layer, size)).dtype == torch.float32
+        assert layer(draw(layer, size)).dtype == torch.float32
 
 
 @pytest.mark.parametrize("flatten", [nn.Flatten(), torch.flatten])

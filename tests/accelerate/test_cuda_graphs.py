@@ -1,7 +1,7 @@
-"""What a step must keep to that a GPU is to record: tested without one.
+"""Rules for a step that a GPU can record, tested without a GPU.
 
-The "meta" device stands in for the GPU: its tensors have shapes and no numbers, so that whoever asks one for its number
-is refused, as a recording would be; and what comes from the CPU is seen.
+The "meta" device stands in for the GPU. Its tensors have shapes and no values, so reading a value raises an error, as
+it would in a recording. Copies from the CPU are counted.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import narrows
-from narrows.accelerate.compiled_step import laid_like
+from narrows.accelerate.compiled_step import match_strides
 from narrows.accelerate.cuda_graphs import CUDAGraphRunner
 from narrows.data import Rows, as_rows, infer
 from narrows.recipes import RECIPES
 from narrows.training.device import Choice
-from narrows.training.facts import Facts
 from narrows.training.parallel import World
 from narrows.training.plan import Place, make_plan
+from narrows.training.plan_inputs import PlanInputs
 from narrows.training.settings import Settings
 from narrows.training.step import Step
 
 N = 40
 META = torch.device("meta")
-ASKED = Choice("", "", "as asked")
-PLACE = Place(META, torch.float32, False, ASKED, ASKED)
+CHOICE = Choice("", "", "as asked")
+PLACE = Place(META, torch.float32, False, CHOICE, CHOICE)
 
 
 class Crossings(TorchDispatchMode):
-    """Lists what reads or writes tensors of several devices."""
+    """Lists functions that use tensors on several devices."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.functions: list[str] = []
         self.n_calls = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        found = func(*args, **(kwargs or {}))
-        tensors = [leaf for leaf in tree_leaves((args, kwargs, found)) if isinstance(leaf, torch.Tensor)]
+        result = func(*args, **(kwargs or {}))
+        tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, torch.Tensor)]
         self.n_calls += 1
         if len({tensor.device.type for tensor in tensors}) > 1:
-            self.found.append(str(func))
-        return found
+            self.functions.append(str(func))
+        return result
 
 
 def data(kind: str) -> np.ndarray:
@@ -65,30 +65,30 @@ def data(kind: str) -> np.ndarray:
     return rng.integers(0, 256, (N, 8, 8, 3) if kind == "colour" else (N, 9, 10), dtype=np.uint8)
 
 
-def learner(model: Any, X: np.ndarray, labels: np.ndarray | None, optimizer: str) -> Step:
-    """A step of `model` on X, all of which lies on the meta device."""
+def make_step(model: Any, X: np.ndarray, labels: np.ndarray | None, optimizer: str) -> Step:
+    """Return a step of `model` on X, with all tensors on the meta device."""
     rows = as_rows(X, "test")
     if labels is None:
         model.schema_ = infer(rows, "test")
     else:
-        model.fit(X, labels)  # which finds out about the labels
+        model.fit(X, labels)  # to learn the classes
         labels = np.searchsorted(model.classes_, labels)
     parts = model._assemble(0)
     objective = parts.objective
-    there = Rows(rows, model.schema_, torch.device("cpu"), labels=labels)
+    rows_on_meta = Rows(rows, model.schema_, torch.device("cpu"), labels=labels)
     if objective.neighbors is not None:
-        there.find_neighbors(3, torch.arange(N))
-        there.neighbors = there.neighbors.to(META)
-    there.rows, there.device = there.rows.to(META), META
+        rows_on_meta.find_neighbors(3, torch.arange(N))
+        rows_on_meta.neighbours = rows_on_meta.neighbours.to(META)
+    rows_on_meta.rows, rows_on_meta.device = rows_on_meta.rows.to(META), META
     if labels is not None:
-        there.labels = there.labels.to(META)
+        rows_on_meta.labels = rows_on_meta.labels.to(META)
     for module in (parts.model, objective):
         module._apply(lambda t: t.to(META)).train()
     return Step(
         parts.model,
         objective,
-        there,
-        make_plan(Settings(weight_decay=0.1), PLACE, Facts(N, parts.model.bottleneck)),
+        rows_on_meta,
+        make_plan(Settings(weight_decay=0.1), PLACE, PlanInputs(N, parts.model.bottleneck)),
         optimizer,
         World(),
         pytest.fail,
@@ -109,21 +109,23 @@ CASES += [("dae", {"noise": noise}, "grey") for noise in ("masking", "salt_and_p
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 @pytest.mark.parametrize(("name", "changes", "kind"), CASES)
 def test_a_step_copies_nothing_to_its_device_and_waits_for_nothing(name, changes, kind, optimizer, monkeypatch):
-    # it has no fused optimizer of its own, but torch knows the shapes of what one gives
+    # the meta device has no fused optimizer, but torch knows the shapes of its results
     monkeypatch.setattr(
         sys.modules["torch.optim.optimizer"], "_get_fused_kernels_supported_devices", lambda: ["cpu", "meta"]
     )
-    monkeypatch.setattr(torch, "autocast", lambda *_args, **_kwargs: contextlib.nullcontext())  # knows no such device
+    monkeypatch.setattr(
+        torch, "autocast", lambda *_args, **_kwargs: contextlib.nullcontext()
+    )  # it does not know this device
     cls = narrows.estimator(name)
-    given = {"n_components": 4, "hidden": (16,), "device": "cpu", "max_epochs": 1, "verbose": 0, **changes}
-    model = cls(**{key: value for key, value in given.items() if key in cls.parameters()})
-    step = learner(model, data(kind), np.arange(N) % 3 if changes.get("conditional") else None, optimizer)
+    parameters = {"n_components": 4, "hidden": (16,), "device": "cpu", "max_epochs": 1, "verbose": 0, **changes}
+    model = cls(**{key: value for key, value in parameters.items() if key in cls.parameters()})
+    step = make_step(model, data(kind), np.arange(N) % 3 if changes.get("conditional") else None, optimizer)
     index = torch.zeros(16, dtype=torch.long, device=META)
-    step.run(index, 1e-3)  # here constants are brought, and the optimizer sets itself up
+    step.run(index, 1e-3)  # constants are copied, and the optimizer initialises itself
     with Crossings() as crossings:
-        step.run(index, 1e-3)  # a number of the meta device that is asked for raises
+        step.run(index, 1e-3)  # reading a value on the meta device raises an error
     assert crossings.n_calls > 50
-    assert crossings.found == []
+    assert crossings.functions == []
 
 
 def test_gradients_of_one_graph_are_laid_as_their_parameters_are():
@@ -137,13 +139,13 @@ def test_gradients_of_one_graph_are_laid_as_their_parameters_are():
     gradients = torch.autograd.grad(loss.total, parameters)
     assert any(gradient.stride() != p.stride() for p, gradient in zip(parameters, gradients, strict=True))
     for p, gradient in zip(parameters, gradients, strict=True):
-        laid = laid_like(p, gradient)
-        assert laid.stride() == p.stride()
-        assert torch.equal(laid, gradient)
+        result = match_strides(p, gradient)
+        assert result.stride() == p.stride()
+        assert torch.equal(result, gradient)
 
 
 class FakeCUDA:
-    """Counts what a recorder asks of `torch.cuda`; a recording plays back the step that was done while it was made."""
+    """Stands in for `torch.cuda`, and logs the calls of a runner. A fake recording runs the step that it records."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
         self.log: list[str] = []
@@ -186,20 +188,20 @@ class FakeCUDA:
 
 def test_a_step_is_done_three_times_then_recorded_then_played_back(monkeypatch):
     cuda, done = FakeCUDA(monkeypatch, fails=False), []
-    recorder = CUDAGraphRunner(lambda: cuda.log.append("undo"), pytest.fail)
+    runner = CUDAGraphRunner(lambda: cuda.log.append("undo"), pytest.fail)
     for number in range(6):
-        recorder(lambda index: done.append(int(index)), torch.tensor(number), key=())
+        runner(lambda index: done.append(int(index)), torch.tensor(number), key=())
     assert done == [0, 1, 2, 3]
     assert cuda.log == 3 * ["wait", "wait"] + ["record", "replay", "replay", "replay"]
-    assert int(recorder.index) == 5
-    recorder(lambda index: done.append(int(index)), torch.tensor(6), key="another variant")
+    assert int(runner.index) == 5
+    runner(lambda index: done.append(int(index)), torch.tensor(6), key="another variant")
     assert done[-1] == 6
 
 
 @pytest.mark.parametrize("in_the_step", [False, True])
 def test_what_cannot_be_recorded_is_undone_and_done_as_it_is(in_the_step, monkeypatch):
-    cuda, done, said = FakeCUDA(monkeypatch, fails=not in_the_step), [], []
-    recorder = CUDAGraphRunner(lambda: cuda.log.append("undo"), said.append)
+    cuda, done, notes = FakeCUDA(monkeypatch, fails=not in_the_step), [], []
+    runner = CUDAGraphRunner(lambda: cuda.log.append("undo"), notes.append)
 
     def step(index: torch.Tensor) -> None:
         if in_the_step and cuda.log[-1] == "record":
@@ -207,9 +209,9 @@ def test_what_cannot_be_recorded_is_undone_and_done_as_it_is(in_the_step, monkey
         done.append(int(index))
 
     for number in range(6):
-        recorder(step, torch.tensor(number), key=())
+        runner(step, torch.tensor(number), key=())
     assert cuda.log[6:] == ["record", "back", "synchronize", "undo"]
     # a fake recording does the step that it records
     assert done == [0, 1, 2, 3, 4, 5] if in_the_step else done == [0, 1, 2, 3, 3, 4, 5]
-    why = "this waits for the device" if in_the_step else "nothing is recorded here"
-    assert said == [f"The step could not be recorded, and is done one kernel at a time: {why}"]
+    reason = "this waits for the device" if in_the_step else "nothing is recorded here"
+    assert notes == [f"The step could not be recorded, and is done one kernel at a time: {reason}"]

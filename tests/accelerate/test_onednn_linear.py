@@ -1,4 +1,4 @@
-"""Products by oneDNN are those of torch, up to rounding, and taken where they are faster."""
+"""Products by oneDNN equal torch's up to rounding, and are used where they are faster."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ needs_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reas
 
 
 @pytest.fixture
-def counted(monkeypatch):
-    """oneDNN counts as faster; the shapes of what it is given are noted."""
+def shapes(monkeypatch):
+    """Pretend that oneDNN is faster, and record the shapes of its inputs."""
     shapes, linear = [], onednn_linear.linear
 
-    def noting(x, *rest):
+    def recording(x, *rest):
         shapes.append(tuple(x.shape))
         return linear(x, *rest)
 
-    monkeypatch.setattr(onednn_linear, "worthwhile", lambda: True)
-    monkeypatch.setattr(onednn_linear, "linear", noting)
+    monkeypatch.setattr(onednn_linear, "is_onednn_faster", lambda: True)
+    monkeypatch.setattr(onednn_linear, "linear", recording)
     return shapes
 
 
@@ -41,16 +41,16 @@ def test_the_product_is_torchs(shape, bias):
 
 @needs_onednn
 @pytest.mark.parametrize("n", [3, 300])
-def test_applying_gives_the_same(n, counted, monkeypatch, rng):
+def test_applying_gives_the_same(n, shapes, monkeypatch, rng):
     X = rng.normal(size=(n, 9))
     model = VAE(2, max_epochs=2, random_state=0, device="cpu").fit(rng.normal(size=(200, 9)))
-    counted.clear()
+    shapes.clear()
     by_onednn = [model.transform(X), model.score_samples(X), model.inverse_transform(model.transform(X))]
-    assert counted
-    monkeypatch.setattr(onednn_linear, "worthwhile", lambda: False)
-    counted.clear()
+    assert shapes
+    monkeypatch.setattr(onednn_linear, "is_onednn_faster", lambda: False)
+    shapes.clear()
     by_torch = [model.transform(X), model.score_samples(X), model.inverse_transform(model.transform(X))]
-    assert not counted
+    assert not shapes
     for one, other in zip(by_onednn, by_torch, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
@@ -71,28 +71,28 @@ class Deep(nn.Module):
 
 
 @needs_onednn
-def test_what_onednn_does_not_take_is_left_to_torch(counted, rng):
+def test_what_onednn_does_not_take_is_left_to_torch(shapes, rng):
     X = rng.normal(size=(60, 6))
     model = AE(4, network=(Deep(), "mlp"), max_epochs=1, random_state=0, device="cpu").fit(X)
-    counted.clear()
+    shapes.clear()
     Z = model.transform(X)
-    assert counted == []
+    assert shapes == []
     x = model.schema_.prepare(torch.tensor(X, dtype=torch.float32))
     with torch.no_grad():
         np.testing.assert_allclose(Z, model.model_.encode(x).numpy(), rtol=1e-4, atol=1e-5)
 
 
-def test_gradients_and_autocast_are_torchs(counted):
+def test_gradients_and_autocast_are_torchs(shapes):
     layers, x = mlp.layers([3, 5, 2]), torch.randn(4, 3)
     with around_inference(torch.device("cpu")):
         layers(x).sum().backward()
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
             assert layers(x).dtype == torch.bfloat16
-    assert counted == []
+    assert shapes == []
     assert all(p.grad is not None for p in layers.parameters())
 
 
 def test_without_onednn_nothing_is_measured(monkeypatch):
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    monkeypatch.setattr(onednn_linear, "fastest", None)
-    assert not onednn_linear.worthwhile.__wrapped__()
+    monkeypatch.setattr(onednn_linear, "min_seconds", None)
+    assert not onednn_linear.is_onednn_faster.__wrapped__()

@@ -118,7 +118,7 @@ def run_script(spec, codes):
     if node is None:
         pytest.skip("node is not here")
     lines = f"""
-    const spec = {json.dumps(spec)}, codes = {json.dumps(codes)}, decode = decoder(spec);
+    const spec = {json.dumps(spec)}, codes = {json.dumps(codes)}, decode = createDecoder(spec);
     console.log(JSON.stringify(codes.map((z) => Array.from(decode(z)))));
     """
     done = subprocess.run(
@@ -164,7 +164,7 @@ def test_the_scripts_are_valid(tmp_path):
     if node is None:
         pytest.skip("node is not here")
     whole = tmp_path / "page.js"
-    whole.write_text(page.asset("decoder.js") + page.asset("page.js"), encoding="utf-8")
+    whole.write_text(page.script(), encoding="utf-8")
     subprocess.run([node, "--check", str(whole)], check=True, timeout=60)
 
 

@@ -1,7 +1,8 @@
-"""A studio about small models, asked without a network."""
+"""Studios with small models, and clients that send requests without a network."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,22 +15,21 @@ from narrows.estimators import load
 from narrows.studio.data import Colour, Data
 from narrows.studio.session import Session
 
-HERE = {"base_url": "http://127.0.0.1:8760"}
-NAMES = ["height", "weight", "age", "pulse"]
+ADDRESS = {"base_url": "http://127.0.0.1:8760"}
 TINY = {"hidden": (16,), "max_epochs": 2, "precision": "float32", "random_state": 0}
 
 
-def asking(session: Session, **settings: object) -> Any:
-    """A client that asks the studio about `session` without a network."""
+def make_client(session: Session, **settings: object) -> Any:
+    """Return a client of a studio that shows `session`."""
     testing = pytest.importorskip("starlette.testclient", reason="needs the extras `studio` and `test`")
     app = pytest.importorskip("narrows.studio.app", reason="needs the extra `studio`")
-    return testing.TestClient(app.create(session, **settings), raise_server_exceptions=False, **HERE)
+    return testing.TestClient(app.create_app(session, **settings), raise_server_exceptions=False, **ADDRESS)
 
 
 @pytest.fixture(scope="session")
 def client_of() -> Callable[..., Any]:
-    """A client for a session of the test's own."""
-    return asking
+    """Function that returns a client for a session."""
+    return make_client
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +43,7 @@ def table() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory, digits: np.ndarray, table: np.ndarray) -> dict[str, Path]:
-    """A folder a recipe."""
+    """Folder of a saved model for each name."""
     folder = tmp_path_factory.mktemp("models")
     X = digits[:200]
     fitted = {
@@ -57,55 +57,49 @@ def models(tmp_path_factory: pytest.TempPathFactory, digits: np.ndarray, table: 
     return {name: folder / name for name in fitted}
 
 
+@pytest.fixture(scope="session")
+def new_session(models: dict[str, Path], digits: np.ndarray, table: np.ndarray) -> Callable[..., Session]:
+    """Function that returns a new session with a model and its data, or an empty one for "none"."""
+
+    def make(name: str, *, data: bool = True) -> Session:
+        session, examples = Session(), None
+        if name == "none":
+            return session
+        if data and name == "table":
+            group = Colour.of(["a" if row % 2 else "b" for row in range(len(table))])
+            examples = Data("people", table, None, {"group": group, "spread": Colour.of(table.std(1))})
+        elif data:
+            examples = Data("digits", digits[:200], Colour.of(np.arange(200) % 10))
+        session.open(load(models[name]), examples, name=name, path=models[name], saved=True)
+        return session
+
+    return make
+
+
 @pytest.fixture
-def opened(models: dict[str, Path], digits: np.ndarray, table: np.ndarray) -> Iterator[Callable[..., Any]]:
-    """A studio about one of the models; "none" is one without."""
-    closing = []
+def opened(new_session: Callable[..., Session]) -> Iterator[Callable[..., Any]]:
+    """Function that returns a client of a new studio with one of the models, or with none for "none"."""
+    with contextlib.ExitStack() as stack:
 
-    def make(name: str = "vae", *, data: bool = True, **settings: object) -> Any:
-        session = Session()
-        if name != "none":
-            shown = None
-            if data and name == "table":
-                group = Colour.of(["a" if row % 2 else "b" for row in range(len(table))])
-                shown = Data("people", table, None, {"group": group, "spread": Colour.of(table.std(1))})
-            elif data:
-                shown = Data("digits", digits[:200], Colour.of(np.arange(200) % 10))
-            session.open(load(models[name]), shown, name=name, path=models[name], saved=True)
-        client = asking(session, **settings)
-        client.__enter__()
-        closing.append((client, session))
-        return client
+        def make(name: str = "vae", *, data: bool = True, **settings: object) -> Any:
+            session = new_session(name, data=data)
+            stack.callback(session.close)
+            return stack.enter_context(make_client(session, **settings))
 
-    yield make
-    for client, session in closing:
-        client.__exit__(None, None, None)
-        session.close()
+        yield make
 
 
 @pytest.fixture(scope="session")
-def shared(models: dict[str, Path], digits: np.ndarray, table: np.ndarray) -> Iterator[Callable[[str], Any]]:
-    """Studios that tests only look at, one a model."""
-    made: dict[str, tuple[Any, Session]] = {}
+def shared(new_session: Callable[..., Session]) -> Iterator[Callable[[str], Any]]:
+    """Function that returns a client of a studio that tests share and do not change, one for each model."""
+    clients: dict[str, Any] = {}
+    with contextlib.ExitStack() as stack:
 
-    def get(name: str) -> Any:
-        if name not in made:
-            session = Session()
-            if name != "none":
-                X = table if name == "table" else digits[:200]
-                groups = Colour.of(["a" if row % 2 else "b" for row in range(len(X))])
-                columns = (
-                    {"group": groups, "spread": Colour.of(X.reshape(len(X), -1).std(1))} if name == "table" else {}
-                )
-                labels = None if name == "table" else Colour.of(np.arange(200) % 10)
-                data = Data(name, X, labels, columns)
-                session.open(load(models[name]), data, name=name, path=models[name], saved=True)
-            client = asking(session)
-            client.__enter__()
-            made[name] = client, session
-        return made[name][0]
+        def get(name: str) -> Any:
+            if name not in clients:
+                session = new_session(name)
+                stack.callback(session.close)
+                clients[name] = stack.enter_context(make_client(session))
+            return clients[name]
 
-    yield get
-    for client, session in made.values():
-        client.__exit__(None, None, None)
-        session.close()
+        yield get

@@ -1,7 +1,8 @@
-"""The widget: requests as messages, and the page's modules as one."""
+"""The widget: requests as messages, and the bundle of the page's modules."""
 
 import base64
 import json
+import re
 import shutil
 import subprocess
 
@@ -19,8 +20,8 @@ def widget(models, digits):
     return load(models["vae"]).studio(digits[:50], np.arange(50) % 3)
 
 
-def asked(widget, method: str, path: str, body=None, raw: bytes | None = None):
-    """Status, headers and body of the answer to a message."""
+def send_request(widget, method: str, path: str, body=None, raw: bytes | None = None):
+    """Send a message, and return status, headers and body of the response."""
     sent = []
     widget.send = lambda content, buffers: sent.append((content, buffers))
     message = {"id": "a-1", "method": method, "path": path, "body": body, "raw": raw is not None}
@@ -30,34 +31,34 @@ def asked(widget, method: str, path: str, body=None, raw: bytes | None = None):
     return content["status"], content["headers"], answer
 
 
-def test_the_same_answers_as_over_http(widget, models, digits):
-    status, _, answer = asked(widget, "GET", "/api/state")
+def test_requests_are_answered_as_over_http(widget, models, digits):
+    status, _, answer = send_request(widget, "GET", "/api/state")
     state = json.loads(answer)
     assert status == 200
     assert (state["model"]["title"], state["data"]["n"], state["data"]["classes"]) == ("VAE", 50, ["0", "1", "2"])
-    status, headers, answer = asked(widget, "POST", "/api/decode", {"codes": [[0.0] * 4]})
+    status, headers, answer = send_request(widget, "POST", "/api/decode", {"codes": [[0.0] * 4]})
     assert (status, headers["x-shape"]) == (200, "1,8,8,1")
-    wanted = 255 * load(models["vae"]).inverse_transform(np.zeros((1, 4)))[0]
-    np.testing.assert_allclose(np.frombuffer(answer, np.uint8).reshape(8, 8), wanted, atol=0.51)
-    status, headers, answer = asked(widget, "GET", "/api/map?x=1&y=0")
+    expected = 255 * load(models["vae"]).inverse_transform(np.zeros((1, 4)))[0]
+    np.testing.assert_allclose(np.frombuffer(answer, np.uint8).reshape(8, 8), expected, atol=0.51)
+    status, headers, answer = send_request(widget, "GET", "/api/map?x=1&y=0")
     assert headers["x-shape"] == "50,2"
-    assert asked(widget, "GET", "/api/dials/0/strip")[1]["content-type"] == "image/png"
-    assert asked(widget, "POST", "/api/encode/image", raw=b"no image")[0] == 415
-    assert asked(widget, "GET", "/api/data/50")[0] == 404
+    assert send_request(widget, "GET", "/api/dials/0/strip")[1]["content-type"] == "image/png"
+    assert send_request(widget, "POST", "/api/encode/image", raw=b"no image")[0] == 415
+    assert send_request(widget, "GET", "/api/data/50")[0] == 404
 
 
-def test_the_code_comes_back_to_python(widget):
+def test_the_code_is_synchronized(widget):
     assert widget.code == []
     widget.set_state({"code": [1.0, 2.0, 3.0, 4.0]})
     assert widget.code == [1.0, 2.0, 3.0, 4.0]
 
 
-def test_without_examples_there_are_dials_alone(models):
-    *_, answer = asked(load(models["table"]).studio(), "GET", "/api/state")
+def test_without_examples_there_are_dials_only(models):
+    *_, answer = send_request(load(models["table"]).studio(), "GET", "/api/state")
     assert json.loads(answer)["model"]["can"] == ["dials"]
 
 
-def test_what_does_not_fit_is_refused(models, digits):
+def test_wrong_examples_and_labels_are_refused(models, digits):
     with pytest.raises(ValueError, match="one label for each of 5 examples"):
         load(models["vae"]).studio(digits[:5], [1, 2, 3, 4])
     with pytest.raises(ValueError, match="examples of shape"):
@@ -69,31 +70,31 @@ def test_what_does_not_fit_is_refused(models, digits):
     assert not hasattr(DAE, "code")
 
 
-def test_all_modules_are_one_in_an_order_that_can_be_run():
+def test_the_bundle_holds_each_module_after_its_imports():
     texts = {}
-    notebook._gather("widget.js", texts)
+    notebook._collect_modules("widget.js", texts)
     names = list(texts)
     assert names[-1] == "widget.js"
-    assert {"dials.js", "map.js", "state.js", "transport.js"} < set(names)
-    for place, text in enumerate(texts.values()):
+    assert {"dials/dials.js", "map/map.js", "state.js", "transport.js"} < set(names)
+    for position, text in enumerate(texts.values()):
         parts = text.split("\0")
-        assert set(parts[1::2]) <= set(names[:place]), "an import of what is not there yet"
+        assert set(parts[1::2]) <= set(names[:position]), "an import of a later module"
         code = "".join(line for line in text.splitlines() if not line.lstrip().startswith(("//", "*", "/*")))
-        assert 'from "./' not in code
+        assert not re.search(r'from "\.{1,2}/', code)
         assert "import(" not in code
 
 
 def test_styles_fetch_nothing():
-    assert ".narrows" in notebook.style()
-    assert "url(" not in notebook.style()
+    assert ".narrows" in notebook.read_style()
+    assert "url(" not in notebook.read_style()
 
 
-def test_the_module_runs(tmp_path):
-    """In Node, whose modules come from data URLs where a browser's come from blobs."""
+def test_the_bundle_runs(tmp_path):
+    """Run the bundle in Node, which imports modules from data URLs instead of blobs."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("needs node")
-    (tmp_path / "widget.mjs").write_text(notebook.bundle(), encoding="utf-8")
+    (tmp_path / "widget.mjs").write_text(notebook.bundle_modules(), encoding="utf-8")
     script = """
     URL.createObjectURL = (blob) => blob.url;
     const of = (text) => "data:text/javascript;base64," + Buffer.from(text).toString("base64");
@@ -133,7 +134,7 @@ async ([source, style]) => {
 
 @pytest.mark.slow
 def test_the_widget_in_a_browser(models, digits):
-    """As a notebook would: its messages go to the widget in Python, and the dials turn."""
+    """Run the widget as a notebook does: messages of the page go to the widget in Python."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright and Chromium")
     chromium = shutil.which("chromium")
     if chromium is None:
@@ -141,7 +142,7 @@ def test_the_widget_in_a_browser(models, digits):
     widget = load(models["vae"]).studio(digits[:50], np.arange(50) % 3)
 
     def kernel(content):
-        status, headers, body = asked(widget, content["method"], content["path"], content["body"])
+        status, headers, body = send_request(widget, content["method"], content["path"], content["body"])
         answer = {"id": content["id"], "status": status, "headers": headers}
         return {"content": answer, "body": base64.b64encode(body).decode()}
 
@@ -151,7 +152,7 @@ def test_the_widget_in_a_browser(models, digits):
         errors = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.expose_function("kernel", kernel)
-        assert page.evaluate(PAGE, [notebook.bundle(), notebook.style()]) == 1
+        assert page.evaluate(PAGE, [notebook.bundle_modules(), notebook.read_style()]) == 1
         slider = page.locator(".dials input[type=range]").first
         slider.wait_for()
         slider.fill("2")

@@ -1,6 +1,6 @@
-"""The studio's page in a real Chromium: every panel, by pointer and by keyboard alone, from an upload to the dials.
+"""The studio's page in Chromium: every panel, by pointer and by keyboard.
 
-Each test ends with an empty console, and without a request to anywhere but the studio.
+After each test the console must be empty, and no request may have gone to another server.
 """
 
 import base64
@@ -18,8 +18,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from narrows.estimators import load
-from narrows.studio.data import Colour, Data
 from narrows.studio.session import Session
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
@@ -38,24 +36,24 @@ AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 
 
 class Studio:
-    """A server in a thread, which can be stopped and started anew at the same port."""
+    """A server in a thread, which can be stopped and restarted at the same port."""
 
-    def __init__(self, session: Callable[[], Session]) -> None:
-        self.make = session
+    def __init__(self, new_session: Callable[[], Session]) -> None:
+        self.new_session = new_session
         self.port = 0
         self.start()
 
     def start(self) -> None:
-        from narrows.studio.app import create
+        from narrows.studio.app import create_app
 
-        self.session = self.make()
+        self.session = self.new_session()
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self.port))
-        listener.listen(128)  # who comes before the server is up waits
+        listener.listen(128)  # early clients wait until the server is up
         self.port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        app = create(self.session)
+        app = create_app(self.session)
         config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -75,45 +73,34 @@ def launch() -> Iterator[Callable[..., object]]:
 
 @pytest.fixture(scope="module")
 def browser(launch) -> Iterator[object]:
-    # WebGL in software, as on a machine without a GPU, and nothing else of the page by way of it
+    # WebGL in software, as on a machine without a GPU
     chromium = launch("--enable-unsafe-swiftshader", "--disable-background-networking")
     yield chromium
     chromium.close()
 
 
 @pytest.fixture(scope="module")
-def studio(models, digits, table) -> Iterator[Callable[[str], Studio]]:
-    """The studio about a model, the same for all tests of this module."""
-    made: dict[str, Studio] = {}
-
-    def session(name: str) -> Session:
-        session = Session()
-        if name != "none":
-            if name == "table":
-                group = Colour.of(["a" if row % 2 else "b" for row in range(len(table))])
-                data = Data("people", table, None, {"group": group, "spread": Colour.of(table.std(1))})
-            else:
-                data = Data("digits", digits[:200], Colour.of(np.arange(200) % 10))
-            session.open(load(models[name]), data, name=name, path=models[name], saved=True)
-        return session
+def studio(new_session) -> Iterator[Callable[[str], Studio]]:
+    """Function that returns the server of a model, the same for all tests of this module."""
+    servers: dict[str, Studio] = {}
 
     def get(name: str) -> Studio:
-        if name not in made:
-            made[name] = Studio(lambda: session(name))
-        return made[name]
+        if name not in servers:
+            servers[name] = Studio(lambda: new_session(name))
+        return servers[name]
 
     yield get
-    for server in made.values():
+    for server in servers.values():
         server.stop()
 
 
-_LEFT = "WebSocket is closed before the connection is established"
+_IGNORED = ("GL Driver Message", "too many errors, no more", "WebSocket is closed before the connection is established")
 
 
 @pytest.fixture
 def visit(browser, studio) -> Iterator[Callable[..., object]]:
-    """A page of the studio about a model. What its console says is held against it."""
-    contexts, said = [], []
+    """Function that opens the page of a model. The test fails if the console shows errors or warnings."""
+    contexts, problems = [], []
 
     def go(name: str = "vae", panel: str = "", *, size: str = "desk", expected: str | None = None, **settings):
         width, height = WIDTHS[size]
@@ -124,21 +111,21 @@ def visit(browser, studio) -> Iterator[Callable[..., object]]:
         page = context.new_page()
         page.set_default_timeout(20_000)
 
-        def hear(kind: str, words: str) -> None:
-            # Chromium's own remarks on WebGL in software, and on a page that is left while its socket opens
-            if any(remark in words for remark in ("GL Driver Message", "too many errors, no more", _LEFT)):
+        def check_message(message) -> None:
+            # Chromium remarks on WebGL in software, and on a page that is left while its socket opens
+            if any(text in message.text for text in _IGNORED):
                 return
-            if kind in ("error", "warning") and not (expected and re.search(expected, words)):
-                said.append(f"{kind}: {words}")
+            if message.type in ("error", "warning") and not (expected and re.search(expected, message.text)):
+                problems.append(f"{message.type}: {message.text}")
 
-        def follow(request) -> None:
+        def check_request(request) -> None:
             if not request.url.startswith((server.url, "data:", "blob:")):
-                said.append(f"a request to {request.url}")
+                problems.append(f"a request to {request.url}")
 
-        page.on("console", lambda message: hear(message.type, message.text))
-        page.on("pageerror", lambda error: said.append(f"error: {error}"))
-        page.on("request", follow)
-        page.on("websocket", lambda socket: None if "127.0.0.1" in socket.url else said.append(socket.url))
+        page.on("console", check_message)
+        page.on("pageerror", lambda error: problems.append(f"error: {error}"))
+        page.on("request", check_request)
+        page.on("websocket", lambda socket: None if "127.0.0.1" in socket.url else problems.append(socket.url))
         page.goto(f"{server.url}/{panel}")
         page.locator("h1").wait_for()
         return page
@@ -146,49 +133,50 @@ def visit(browser, studio) -> Iterator[Callable[..., object]]:
     yield go
     for context in contexts:
         context.close()
-    assert said == []
+    assert problems == []
 
 
-def until(page, holds: Callable[[], object], seconds: float = 15):
-    """What `holds` gives as soon as that is true."""
+def wait_until(page, condition: Callable[[], object], seconds: float = 15):
+    """Return the value of `condition` as soon as it is true."""
     for _ in range(int(seconds * 20)):
-        if found := holds():
-            return found
+        if value := condition():
+            return value
         page.wait_for_timeout(50)
-    raise AssertionError("it did not come true in time")
+    raise AssertionError("the condition did not become true in time")
 
 
-def drawn(page, place: str = ".stage-picture canvas") -> str:
-    """The pixels of a picture that is drawn."""
-    return page.locator(place).evaluate("canvas => canvas.toDataURL()")
+def get_picture(page) -> str:
+    """Return the decoded picture as a data URI."""
+    return page.locator(".stage-picture canvas").evaluate("canvas => canvas.toDataURL()")
 
 
 def sliders(page):
     return page.locator(".dial:not(.waiting) input[type=range]")
 
 
-def values(page) -> list[float]:
-    return sliders(page).evaluate_all("all => all.map(one => Number(one.value))")  # at once: the page may be drawn anew
+def get_values(page) -> list[float]:
+    # in one call: the page may be drawn again between two
+    return sliders(page).evaluate_all("all => all.map(one => Number(one.value))")
 
 
-def unfolded(page) -> list[float]:
-    """The values of all dials, also those that carry nothing, of a model that hardly learned anything."""
+def get_all_values(page) -> list[float]:
+    """Return the values of all dials, those of unused components included."""
     page.evaluate("document.querySelectorAll('.unused:not([hidden]):not([open])').forEach(one => { one.open = true; })")
-    return values(page)
+    return get_values(page)
 
 
-def ready(page, n: int | None = 4) -> None:
-    """All `n` dials are there and the first picture has come."""
+def wait_for_dials(page, n: int | None = 4) -> None:
+    """Wait until all `n` dials are there and the first picture is drawn."""
     sliders(page).first.wait_for()
     if n:
-        until(page, lambda: len(unfolded(page)) == n)
+        wait_until(page, lambda: len(get_all_values(page)) == n)
     page.locator(".stage-picture canvas").wait_for()
     blank = "c => Object.assign(document.createElement('canvas'), {width: c.width, height: c.height}).toDataURL()"
-    nothing = page.locator(".stage-picture canvas").evaluate(blank)
-    until(page, lambda: drawn(page) != nothing)
+    empty = page.locator(".stage-picture canvas").evaluate(blank)
+    wait_until(page, lambda: get_picture(page) != empty)
 
 
-def png(image: np.ndarray) -> dict:
+def png_file(image: np.ndarray) -> dict:
     stream = io.BytesIO()
     Image.fromarray(np.rint(255 * image).astype(np.uint8)).save(stream, "PNG")
     return {"name": "mine.png", "mimeType": "image/png", "buffer": stream.getvalue()}
@@ -197,34 +185,34 @@ def png(image: np.ndarray) -> dict:
 # Dials
 
 
-def test_a_dial_turns_the_picture_and_undo_turns_it_back(visit):
+def test_a_dial_changes_the_picture_and_undo_restores_it(visit):
     page = visit()
     assert page.locator("h1").inner_text() == "Dials"
-    ready(page)
-    before, start = drawn(page), values(page)
+    wait_for_dials(page)
+    before, start = get_picture(page), get_values(page)
     sliders(page).first.focus()
     for _ in range(8):
         page.keyboard.press("ArrowRight")
-    until(page, lambda: drawn(page) != before)
-    assert values(page)[0] > start[0]
+    wait_until(page, lambda: get_picture(page) != before)
+    assert get_values(page)[0] > start[0]
     page.keyboard.press("Control+z")
-    assert values(page)[0] > start[0]
+    assert get_values(page)[0] > start[0]
     for _ in range(7):
         page.get_by_role("button", name="Undo").click()
-    assert values(page) == pytest.approx(start)
-    until(page, lambda: drawn(page) == before)
+    assert get_values(page) == pytest.approx(start)
+    wait_until(page, lambda: get_picture(page) == before)
     assert page.get_by_role("button", name="Undo").is_disabled()
     page.get_by_role("button", name="Redo").click()
-    assert values(page)[0] > start[0]
+    assert get_values(page)[0] > start[0]
     # each has its strip, which is loaded
     strips = page.locator(".dial .tiles")
     assert strips.count() == 4
-    until(page, lambda: "strip?steps=9" in strips.first.locator("i").last.evaluate("i => i.style.backgroundImage"))
+    wait_until(page, lambda: "strip?steps=9" in strips.first.locator("i").last.evaluate("i => i.style.backgroundImage"))
 
 
-def test_the_last_of_many_turns_is_what_is_seen(visit):
+def test_the_last_of_many_values_is_shown(visit):
     page = visit()
-    ready(page)
+    wait_for_dials(page)
     # a hundred positions within two frames
     sliders(page).first.evaluate(
         """slider => {
@@ -235,8 +223,8 @@ def test_the_last_of_many_turns_is_what_is_seen(visit):
             }
         }"""
     )
-    code = page.evaluate("location.hash") and values(page)
-    wanted = page.evaluate(
+    code = page.evaluate("location.hash") and get_values(page)
+    expected_picture = page.evaluate(
         """async (code) => {
             const answer = await fetch("/api/decode", {method: "POST", headers: {"Content-Type": "application/json"},
                 body: JSON.stringify({codes: [code], format: "png"})});
@@ -245,9 +233,9 @@ def test_the_last_of_many_turns_is_what_is_seen(visit):
             canvas.getContext("2d").drawImage(image, 0, 0);
             return canvas.toDataURL();
         }""",
-        ordered(page, code),
+        to_code(page, code),
     )
-    until(page, lambda: drawn(page) == wanted)
+    wait_until(page, lambda: get_picture(page) == expected_picture)
     # all of it is one step back
     page.get_by_role("button", name="Undo").click()
     assert page.get_by_role("button", name="Undo").is_disabled()
@@ -257,59 +245,59 @@ ENCODE = """row => fetch("/api/encode", {method: "POST", headers: {"Content-Type
     body: JSON.stringify({row})}).then(answer => answer.json())"""
 
 
-def ordered(page, shown: list[float]) -> list[float]:
-    """The code, from sliders that stand in the order of what they carry."""
+def to_code(page, slider_values: list[float]) -> list[float]:
+    """Return the code. The sliders are sorted by what they carry, not by component."""
     names = page.locator(".dial:not(.waiting) b").all_inner_texts()
-    code = [0.0] * len(shown)
-    for name, value in zip(names, shown, strict=True):
+    code = [0.0] * len(slider_values)
+    for name, value in zip(names, slider_values, strict=True):
         code[int(name[1:])] = value
     return code
 
 
 def test_random_reset_and_lock(visit):
     page = visit()
-    ready(page)
-    start = values(page)
+    wait_for_dials(page)
+    start = get_values(page)
     page.get_by_role("button", name=re.compile("Lock z")).nth(1).click()
     page.get_by_role("button", name="Random").click()
-    until(page, lambda: values(page) != start)
-    turned = values(page)
-    assert turned[1] == start[1]
-    assert all(now != then for now, then in zip(turned[::2], start[::2], strict=True))
+    wait_until(page, lambda: get_values(page) != start)
+    drawn = get_values(page)
+    assert drawn[1] == start[1]
+    assert all(now != then for now, then in zip(drawn[::2], start[::2], strict=True))
     page.get_by_role("button", name="Reset").click()
     dials = page.evaluate("fetch('/api/dials').then(answer => answer.json())")["dials"]
     means = [dial["mean"] for dial in sorted(dials, key=lambda dial: dial["component"])]
     locked = int(page.locator(".dial.locked b").inner_text()[1:])
-    code = ordered(page, values(page))
-    assert code.pop(locked) == turned[1]
+    code = to_code(page, get_values(page))
+    assert code.pop(locked) == drawn[1]
     means.pop(locked)
     assert code == pytest.approx(means, abs=1e-3)
 
 
-def test_a_link_brings_the_dials_back(visit, studio):
+def test_a_link_restores_the_dials(visit, studio):
     page = visit()
-    ready(page)
-    start = values(page)
+    wait_for_dials(page)
+    start = get_values(page)
     page.get_by_label("Start from row").fill("7")
     page.keyboard.press("Enter")
-    until(page, lambda: values(page) != start)
+    wait_until(page, lambda: get_values(page) != start)
     page.get_by_role("button", name=re.compile("Lock z")).first.click()
     page.get_by_role("button", name="Link").click()
     link = page.evaluate("navigator.clipboard.readText()")
     assert "#dials?z=" in link
     assert "lock=" in link
-    until(page, lambda: page.url == link)
-    code, picture = values(page), drawn(page)
+    wait_until(page, lambda: page.url == link)
+    code, picture = get_values(page), get_picture(page)
     again = visit("vae", link.partition("/#")[2] and "#" + link.partition("/#")[2])
-    ready(again)
-    assert values(again) == pytest.approx(code, abs=1e-3)
+    wait_for_dials(again)
+    assert get_values(again) == pytest.approx(code, abs=1e-3)
     assert again.locator(".dial.locked").count() == 1
-    until(again, lambda: drawn(again) == picture)
+    wait_until(again, lambda: get_picture(again) == picture)
 
 
-def test_what_is_copied_and_saved(visit, models):
+def test_copied_code_and_saved_picture(visit, models):
     page = visit()
-    ready(page)
+    wait_for_dials(page)
     page.get_by_role("button", name="Random").click()
     page.wait_for_timeout(300)
     page.get_by_role("button", name="Code").click()
@@ -317,25 +305,25 @@ def test_what_is_copied_and_saved(visit, models):
     assert np.array(eval(code)).shape == (4,)
     page.get_by_role("button", name="Python").click()
     program = page.evaluate("navigator.clipboard.readText()")
-    made: dict = {}
-    exec(program, made)
+    namespace: dict = {}
+    exec(program, namespace)
     with page.expect_download() as downloading:
         page.get_by_role("button", name="PNG").click()
     with Image.open(downloading.value.path()) as image:
         saved = np.asarray(image.convert("L"))
     assert saved.shape == (512, 512)
-    assert saved[32::64, 32::64] == pytest.approx(255 * np.clip(made["example"], 0, 1), abs=3)
+    assert saved[32::64, 32::64] == pytest.approx(255 * np.clip(namespace["example"], 0, 1), abs=3)
 
 
-def test_dials_of_a_vector_have_its_columns(visit):
+def test_dials_of_a_vector_show_its_columns(visit):
     page = visit("table")
     rows = page.locator(".bars tr")
-    until(page, rows.count)
+    wait_until(page, rows.count)
     assert page.locator(".bars th").all_inner_texts() == ["column 1", "column 2", "column 3", "column 4"]
     before = page.locator(".bars .value").all_inner_texts()
     sliders(page).first.focus()
     page.keyboard.press("PageUp")
-    until(page, lambda: page.locator(".bars .value").all_inner_texts() != before)
+    wait_until(page, lambda: page.locator(".bars .value").all_inner_texts() != before)
     with page.expect_download() as downloading:
         page.get_by_role("button", name="PNG").click()
     with Image.open(downloading.value.path()) as saved:
@@ -345,8 +333,8 @@ def test_dials_of_a_vector_have_its_columns(visit):
 # Map
 
 
-def at_a_point(page) -> tuple[float, float]:
-    """Where on the page a point of the map is."""
+def find_point(page) -> tuple[float, float]:
+    """Return the position of a point of the map on the page."""
     box = page.locator(".stage").bounding_box()
     for radius in range(0, 160, 12):
         for angle in np.linspace(0, 2 * np.pi, 8, endpoint=False):
@@ -366,21 +354,21 @@ def test_the_map_by_pointer(visit):
     ink = Image.open(io.BytesIO(stage.screenshot())).convert("HSV")
     assert (np.asarray(ink)[..., 1] > 90).sum() > 300  # coloured points
     # hover, click
-    x, y = at_a_point(page)
+    x, y = find_point(page)
     page.locator(".tip img").wait_for()
     row = int(re.search(r"row (\d+)", page.locator(".tip").inner_text())[1])
     page.mouse.click(x, y)
     page.get_by_text(f"Row {row}, as the decoder draws it").wait_for()
     page.get_by_role("button", name="Turn its dials").click()
-    ready(page)
-    code = ordered(page, values(page))
+    wait_for_dials(page)
+    code = to_code(page, get_values(page))
     codes = page.evaluate(
         "row => fetch(`/api/codes?rows=${row}`).then(r => r.arrayBuffer()).then(b => [...new Float32Array(b)])", row
     )
     assert code == pytest.approx(np.clip(codes, -9, 9), abs=1e-3)
 
 
-def test_a_lasso_selects_and_its_rows_are_saved(visit):
+def test_a_lasso_selects_rows_to_save(visit):
     page = visit("vae", "#map")
     page.locator(".key").first.wait_for()
     page.get_by_role("button", name="Lasso").click()
@@ -409,7 +397,7 @@ def test_a_lasso_selects_and_its_rows_are_saved(visit):
     page.get_by_role("button", name="Select what is in view").wait_for()
 
 
-def test_the_map_by_keyboard_alone(visit):
+def test_the_map_by_keyboard(visit):
     page = visit("vae", "#map")
     page.locator(".key").first.wait_for()
     page.locator(".stage").focus()
@@ -418,17 +406,17 @@ def test_the_map_by_keyboard_alone(visit):
     first = page.locator(".tip p").inner_text()
     page.keyboard.press("p")
     page.keyboard.press("ArrowRight")
-    until(page, lambda: page.locator(".tip p").inner_text() != first)
+    wait_until(page, lambda: page.locator(".tip p").inner_text() != first)
     page.keyboard.press("ArrowUp")
     page.keyboard.press("p")
     walk = page.get_by_label("Place on the path")
     walk.wait_for()
     page.get_by_role("button", name=re.compile("Play|Pause")).wait_for()
-    until(page, lambda: float(walk.input_value()) == 1)  # it walks by itself
-    end = drawn(page)
+    wait_until(page, lambda: float(walk.input_value()) == 1)  # it walks by itself
+    end = get_picture(page)
     walk.focus()
     page.keyboard.press("Home")
-    until(page, lambda: drawn(page) != end)
+    wait_until(page, lambda: get_picture(page) != end)
     page.locator(".stage").focus()
     for key in ("+", "-", "0", "Shift+ArrowLeft", "Enter"):
         page.keyboard.press(key)
@@ -445,9 +433,9 @@ def test_the_map_by_component_colour_and_grid(visit, browser):
     page.locator(".key").first.wait_for()
     page.locator(".key").nth(3).click()
     assert page.locator(".key").nth(3).get_attribute("aria-pressed") == "true"
-    until(page, lambda: "by=label" in page.url)
+    wait_until(page, lambda: "by=label" in page.url)
     page.get_by_label("Shown").select_option("pca")
-    until(page, lambda: "of the variance" in page.locator(".axis.x").inner_text())
+    wait_until(page, lambda: "of the variance" in page.locator(".axis.x").inner_text())
 
 
 # The other panels
@@ -465,10 +453,10 @@ def test_clean(visit, digits):
     noise = page.get_by_label(re.compile("Noise added"))
     noise.focus()
     page.keyboard.press("End")
-    until(page, lambda: page.locator(".figures").inner_text() != figures)
+    wait_until(page, lambda: page.locator(".figures").inner_text() != figures)
     # a picture of one's own, as it is
-    page.locator("input[type=file]").set_input_files(png(digits[20]))
-    until(page, lambda: "dB" not in page.locator(".figures").inner_text())
+    page.locator("input[type=file]").set_input_files(png_file(digits[20]))
+    wait_until(page, lambda: "dB" not in page.locator(".figures").inner_text())
     assert noise.input_value() == "0"
 
 
@@ -484,12 +472,12 @@ def test_units(visit, digits):
     page = visit("sae", "#units")
     page.get_by_role("heading", name=re.compile("Unit ")).wait_for()
     assert page.locator(".wall button").count() == 24
-    turn = page.locator(".detail input[type=range]")
-    until(page, page.locator(".trio img").count)
+    slider = page.locator(".detail input[type=range]")
+    wait_until(page, page.locator(".trio img").count)
     before = page.locator(".trio figure:nth-child(2) img").get_attribute("src")
-    turn.focus()
+    slider.focus()
     page.keyboard.press("End")
-    until(page, lambda: page.locator(".trio figure:nth-child(2) img").get_attribute("src") != before)
+    wait_until(page, lambda: page.locator(".trio figure:nth-child(2) img").get_attribute("src") != before)
     page.get_by_label("Units of row").fill("5")
     page.keyboard.press("Enter")
     page.get_by_text("units are active for row 5").wait_for()
@@ -497,7 +485,7 @@ def test_units(visit, digits):
     page.get_by_role("button", name="All units").click()
     page.get_by_text("24 units.").wait_for()
     # a picture that is pasted
-    content = base64.b64encode(png(digits[5])["buffer"]).decode()
+    content = base64.b64encode(png_file(digits[5])["buffer"]).decode()
     page.evaluate(PASTE, content)
     page.get_by_text("units are active for your picture").wait_for()
 
@@ -513,7 +501,7 @@ def test_outliers(visit, name):
     else:
         page.locator(".heat").wait_for()
     page.locator(".strange button").nth(3).click()
-    until(page, lambda: page.get_by_role("heading", name=re.compile("Row ")).inner_text() != first)
+    wait_until(page, lambda: page.get_by_role("heading", name=re.compile("Row ")).inner_text() != first)
     assert page.locator(".strange button").nth(3).get_attribute("aria-pressed") == "true"
 
 
@@ -523,12 +511,12 @@ def test_search(visit, digits):
     assert page.locator(".results button").count() == 24
     page.locator(".results button").nth(2).click()
     row = page.get_by_label("Like row")
-    until(page, lambda: row.input_value() != "0")
-    until(page, lambda: f"Row {row.input_value()}" in page.locator(".about").inner_text())
+    wait_until(page, lambda: row.input_value() != "0")
+    wait_until(page, lambda: f"Row {row.input_value()}" in page.locator(".about").inner_text())
     # a picture that is one of the rows finds that row
-    page.locator("input[type=file]").set_input_files(png(digits[20]))
+    page.locator("input[type=file]").set_input_files(png_file(digits[20]))
     page.get_by_text("Your picture").wait_for()
-    until(page, lambda: "Row 20," in (page.locator(".results button").first.get_attribute("aria-label") or ""))
+    wait_until(page, lambda: "Row 20," in (page.locator(".results button").first.get_attribute("aria-label") or ""))
     page.get_by_role("button", name="What the dials make").click()
     page.get_by_text("What the dials make", exact=True).nth(1).wait_for()
 
@@ -543,22 +531,22 @@ def test_report(visit):
 # Train
 
 
-def bring(page, name: str, content: bytes) -> None:
+def upload(page, name: str, content: bytes) -> None:
     page.locator(".drop input").set_input_files({"name": name, "mimeType": "text/csv", "buffer": content})
     page.get_by_role("heading", name="What narrows sees").wait_for()
 
 
-def csv(table: np.ndarray) -> bytes:
+def to_csv(table: np.ndarray) -> bytes:
     lines = [",".join(f"{value:.4f}" for value in row) + (",x" if i % 2 else ",y") for i, row in enumerate(table)]
     return ("height,weight,age,pulse,kind\n" + "\n".join(lines)).encode()
 
 
-def test_from_a_file_to_the_dials(visit, studio, table):
+def test_train_on_a_file_and_see_its_dials(visit, studio, table):
     server = studio("none")
     page = visit("none")
     assert page.locator("h1").inner_text() == "Train"
     try:
-        bring(page, "people.csv", csv(table))
+        upload(page, "people.csv", to_csv(table))
         assert page.locator(".columns tbody tr").count() == 5
         page.get_by_label("Learn from pulse").uncheck()
         assert "3 of 5" in page.locator(".bar").first.inner_text()
@@ -568,8 +556,8 @@ def test_from_a_file_to_the_dials(visit, studio, table):
         page.get_by_label(re.compile(r"^hidden")).fill("(16,)")
         page.get_by_role("button", name="Train").click()
         page.get_by_role("button", name="Stop early").wait_for()
-        until(page, lambda: page.locator("h1").inner_text() == "Dials", 90)
-        until(page, sliders(page).count)
+        wait_until(page, lambda: page.locator("h1").inner_text() == "Dials", 90)
+        wait_until(page, sliders(page).count)
         assert page.locator(".bars th").all_inner_texts() == ["height", "weight", "age"]
         assert "people" in page.locator("#model").inner_text()
         assert page.get_by_role("link", name="Map").count() == 1
@@ -579,7 +567,7 @@ def test_from_a_file_to_the_dials(visit, studio, table):
         server.start()
 
 
-def test_what_cannot_be_read_is_told_in_words(visit):
+def test_a_file_that_cannot_be_read_shows_a_message(visit):
     page = visit("none", expected="status of 4")
     page.locator(".drop input").set_input_files({"name": "x.csv", "mimeType": "text/csv", "buffer": b"\x00\x01\x02"})
     page.locator(".toast.wrong").wait_for()
@@ -589,23 +577,23 @@ def test_what_cannot_be_read_is_told_in_words(visit):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["cancel", "stop"])
-def test_a_training_is_watched_and_ended_early(visit, studio, digits, how):
+def test_a_training_is_shown_and_ended_early(visit, studio, digits, how):
     server = studio("none")
     page = visit("none")
     try:
         stream = io.BytesIO()
         with zipfile.ZipFile(stream, "w") as archive:
             for i in range(120):
-                archive.writestr(f"digits/{i % 3}/{i}.png", png(digits[i])["buffer"])
-        bring(page, "digits.zip", stream.getvalue())
+                archive.writestr(f"digits/{i % 3}/{i}.png", png_file(digits[i])["buffer"])
+        upload(page, "digits.zip", stream.getvalue())
         page.get_by_label("Pixels").select_option("32")
         page.get_by_text("8 x 8").wait_for()  # images are never enlarged
         page.locator(".preview i").first.wait_for()
         page.get_by_label("Seconds at most").fill("600")
         page.get_by_text("Every other parameter").click()
         page.get_by_role("button", name="Train").click()
-        until(page, lambda: page.locator(".pairs img").count() == 16, 90)
-        until(page, lambda: "," in (page.locator(".curve.train").get_attribute("points") or ""))
+        wait_until(page, lambda: page.locator(".pairs img").count() == 16, 90)
+        wait_until(page, lambda: "," in (page.locator(".curve.train").get_attribute("points") or ""))
         # another page finds the same training
         other = visit("none", "#train")
         other.get_by_role("button", name="Stop early").wait_for()
@@ -616,8 +604,8 @@ def test_a_training_is_watched_and_ended_early(visit, studio, digits, how):
             assert "No model yet" in page.locator("#model").inner_text()
         else:
             page.get_by_role("button", name="Stop early").click()
-            until(page, lambda: page.locator("h1").inner_text() == "Dials", 90)
-            ready(page, None)
+            wait_until(page, lambda: page.locator("h1").inner_text() == "Dials", 90)
+            wait_for_dials(page, None)
     finally:
         page.close()
         server.stop()
@@ -627,28 +615,28 @@ def test_a_training_is_watched_and_ended_early(visit, studio, digits, how):
 # The page
 
 
-def test_the_server_goes_and_comes_back(visit, studio):
+def test_the_server_restarts(visit, studio):
     page = visit("vae", expected="WebSocket|ERR_CONNECTION|Failed to load")
-    ready(page)
+    wait_for_dials(page)
     server = studio("vae")
     sliders(page).first.focus()
     page.keyboard.press("PageUp")
-    until(page, lambda: len(values(page)) == 4)
-    code = values(page)
+    wait_until(page, lambda: len(get_values(page)) == 4)
+    code = get_values(page)
     server.stop()
     page.locator("#lost:not([hidden])").wait_for()
     server.start()
     page.locator("#lost[hidden]").wait_for(state="attached")
-    ready(page)
+    wait_for_dials(page)
     # what was made is not lost; the page is drawn anew at some moment, and its dials are folded again
-    assert until(page, lambda: unfolded(page) == pytest.approx(code, abs=1e-3))
-    before = drawn(page)
+    assert wait_until(page, lambda: get_all_values(page) == pytest.approx(code, abs=1e-3))
+    before = get_picture(page)
     sliders(page).nth(1).focus()
     page.keyboard.press("End")
-    until(page, lambda: drawn(page) != before)
+    wait_until(page, lambda: get_picture(page) != before)
 
 
-def test_keyboard_alone(visit):
+def test_navigation_by_keyboard(visit):
     page = visit()
     sliders(page).first.wait_for()
     page.keyboard.press("Tab")
@@ -657,7 +645,7 @@ def test_keyboard_alone(visit):
     assert page.evaluate("document.activeElement.textContent") == "Dials"
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    until(page, lambda: page.evaluate("document.activeElement.textContent") == "Map")
+    wait_until(page, lambda: page.evaluate("document.activeElement.textContent") == "Map")
     # the focus is seen wherever it is
     for _ in range(4):
         page.keyboard.press("Tab")
@@ -676,12 +664,12 @@ def test_keyboard_alone(visit):
         "#x?y",
     ],
 )
-def test_a_link_that_holds_no_code_opens_the_dials(visit, link):
+def test_a_link_with_an_invalid_code_opens_the_dials(visit, link):
     page = visit("vae", link)
     assert page.locator("h1").inner_text() == "Dials"
-    ready(page)
+    wait_for_dials(page)
     first = page.evaluate(ENCODE, 0)
-    assert ordered(page, values(page)) == pytest.approx(first["code"], abs=1e-3)
+    assert to_code(page, get_values(page)) == pytest.approx(first["code"], abs=1e-3)
 
 
 def test_codes_in_links_and_two_who_ask_at_once(visit):
@@ -689,16 +677,17 @@ def test_codes_in_links_and_two_who_ask_at_once(visit):
     # numbers come back as they went, few of many as few
     assert page.evaluate(
         """async () => {
-            const { packed, unpacked } = await import("/static/state.js");
+            const { formatCode, parseCode } = await import("/static/state.js");
             const full = Float32Array.of(0.5, -1.25, 3, 0.0625), few = new Float32Array(100);
             few[12] = 0.5, few[80] = -1.25;
-            return [packed(few), [full, few].every(code => unpacked(packed(code), code.length).join() === code.join())];
+            const isKept = (code) => parseCode(formatCode(code), code.length).join() === code.join();
+            return [formatCode(few), [full, few].every(isKept)];
         }"""
     ) == ["100;12:0.5,80:-1.25", True]
     # each who asks gets the answer to what they asked last, though one socket serves all
     assert page.evaluate(
-        """() => import("/static/transport.js").then(({ http }) => new Promise((done) => {
-            const transport = http(), heard = [];
+        """() => import("/static/transport.js").then(({ createHttpTransport }) => new Promise((done) => {
+            const transport = createHttpTransport(), heard = [];
             const first = (result) => tell("first", result), second = (result) => tell("second", result);
             const tell = (who, result) => {
                 heard.push(`${who} ${result.length}`);
@@ -742,51 +731,47 @@ SHIFTS = """() => new Promise(done => {
 
 
 @pytest.mark.parametrize("size", ["phone", "desk"])
-def test_nothing_jumps_while_it_loads(visit, size):
+def test_the_layout_does_not_shift(visit, size):
     for panel in ("", "#map"):
         assert visit("vae", panel, size=size).evaluate(SHIFTS) < 0.05, panel
 
 
-def every_panel():
-    return [(name, panel) for name, panels in PANELS.items() for panel in panels]
-
-
-def loaded(page) -> None:
+def wait_for_network(page) -> None:
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(150)
 
 
-def violations(page) -> list[str]:
-    """What axe-core holds against the page, serious or worse."""
+def list_violations(page) -> list[str]:
+    """Return the serious and critical violations that axe-core reports."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})")
+    result = page.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})")
     return [
         f"{v['id']}: {v['nodes'][0]['html'][:150]} ({len(v['nodes'])}) {v['nodes'][0]['failureSummary'][:200]}"
-        for v in found["violations"]
+        for v in result["violations"]
         if v["impact"] in ("serious", "critical")
     ]
 
 
 def test_axe_finds_nothing_serious(visit):
-    found = {}
+    problems = {}
     for name, panels in PANELS.items():
         page = visit(name)
         for panel in panels:
             page.evaluate("panel => { location.hash = panel }", panel)
-            loaded(page)
-            found[name, panel] = violations(page)
-    assert {place: what for place, what in found.items() if what} == {}
+            wait_for_network(page)
+            problems[name, panel] = list_violations(page)
+    assert {place: texts for place, texts in problems.items() if texts} == {}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", ["phone", "tablet"])
 def test_axe_in_the_dark_and_nothing_is_wider_than_the_page(visit, size):
-    found = {}
+    problems = {}
     for name, panels in PANELS.items():
         page = visit(name, size=size, color_scheme="dark")
         for panel in panels:
             page.evaluate("panel => { location.hash = panel }", panel)
-            loaded(page)
+            wait_for_network(page)
             wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            found[name, panel] = [*violations(page), *([f"{wide} pixels too wide"] if wide > 0 else [])]
-    assert {place: what for place, what in found.items() if what} == {}
+            problems[name, panel] = [*list_violations(page), *([f"{wide} pixels too wide"] if wide > 0 else [])]
+    assert {place: texts for place, texts in problems.items() if texts} == {}

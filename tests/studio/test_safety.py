@@ -1,4 +1,4 @@
-"""Who is turned away, what a browser is told, and what comes in is bounded."""
+"""Refusals of foreign requests, security headers, and limits of uploads and bodies."""
 
 import io
 import struct
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from narrows.studio.safety import MOST_BODY, POLICY
+from narrows.studio.safety import MAX_BODY_BYTES, POLICY
 from narrows.studio.session import Session
 
 websockets = pytest.importorskip("starlette.websockets", reason="needs the extra `studio`")
@@ -17,7 +17,7 @@ TOKEN = "a-token-that-is-long-enough"
 
 @pytest.fixture
 def guarded(client_of):
-    """A studio that is open to a network."""
+    """A client of a studio that other machines can reach."""
     session = Session()
     with client_of(session, token=TOKEN, hosts=["my-machine"]) as client:
         client.base_url = "http://my-machine:8760"
@@ -25,13 +25,13 @@ def guarded(client_of):
     session.close()
 
 
-# Where a request comes from
+# Origin of a request
 
 
 @pytest.mark.parametrize(
     "host", ["localhost", "LOCALHOST:1", "127.0.0.1:8760", "[::1]:8760", "192.168.1.7", "localhost."]
 )
-def test_own_names_are_answered(shared, host):
+def test_own_host_names_are_accepted(shared, host):
     assert shared("vae").get("/api/state", headers={"host": host}).status_code == 200
 
 
@@ -54,13 +54,13 @@ def test_own_names_are_answered(shared, host):
         "xn--1",
     ],
 )
-def test_other_names_are_turned_away(shared, host):
+def test_other_host_names_are_refused(shared, host):
     answer = shared("vae").get("/api/state", headers={"host": host})
     assert answer.status_code == 403
     assert "detail" in answer.json()
 
 
-def test_two_host_headers_are_turned_away(shared):
+def test_two_host_headers_are_refused(shared):
     headers = [("host", "localhost"), ("host", "evil.example")]
     assert shared("vae").get("/api/state", headers=headers).status_code == 403
 
@@ -68,7 +68,7 @@ def test_two_host_headers_are_turned_away(shared):
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "null", "http://localhost:1", "http://127.0.0.1", "x", "http://["]
 )
-def test_other_origins_are_turned_away(shared, origin):
+def test_other_origins_are_refused(shared, origin):
     client = shared("vae")
     assert client.post("/api/decode", json={"codes": [[0.0] * 4]}, headers={"origin": origin}).status_code == 403
     assert client.get("/api/state", headers={"origin": origin}).status_code == 403
@@ -80,7 +80,7 @@ def test_other_origins_are_turned_away(shared, origin):
     assert closed.value.code == 1008
 
 
-def test_the_own_origin_is_answered(shared):
+def test_the_own_origin_is_accepted(shared):
     headers = {"origin": "http://127.0.0.1:8760"}
     assert shared("vae").post("/api/decode", json={"codes": [[0.0] * 4]}, headers=headers).status_code == 200
     with shared("vae").websocket_connect("/api/decode", headers={"host": "127.0.0.1:8760", **headers}) as socket:
@@ -91,18 +91,18 @@ def test_the_own_origin_is_answered(shared):
 @pytest.mark.parametrize(
     ("site", "code"), [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)]
 )
-def test_browsers_say_from_which_site(shared, site, code):
+def test_requests_of_other_sites_are_refused(shared, site, code):
     assert shared("vae").get("/api/state", headers={"sec-fetch-site": site}).status_code == code
 
 
-def test_a_link_on_another_site_may_lead_to_the_page_alone(shared):
+def test_links_of_other_sites_may_open_the_page_only(shared):
     followed = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
     assert shared("vae").get("/", headers=followed).status_code != 403
     assert shared("vae").get("/api/report", headers=followed).status_code == 403
     assert shared("vae").post("/", headers=followed).status_code == 403
 
 
-def test_nothing_is_allowed_to_other_origins(shared):
+def test_there_are_no_cors_headers(shared):
     preflight = {"origin": "http://127.0.0.1:8760", "access-control-request-method": "POST"}
     answer = shared("vae").options("/api/decode", headers=preflight)
     assert not [name for name in answer.headers if name.startswith("access-control")]
@@ -117,7 +117,7 @@ def test_a_form_of_another_site_cannot_post_json(shared, kind):
 # The token
 
 
-def test_without_the_token_only_health_is_told(guarded):
+def test_without_the_token_only_health_answers(guarded):
     assert guarded.get("/api/health").status_code == 200
     for path in ("/", "/api/state", "/static/index.html", "/api/openapi.json", "/nowhere"):
         answer = guarded.get(path)
@@ -132,13 +132,13 @@ def test_without_the_token_only_health_is_told(guarded):
 
 
 @pytest.mark.parametrize("wrong", ["", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "é", "%ff"])
-def test_another_token_is_none(guarded, wrong):
+def test_wrong_tokens_are_refused(guarded, wrong):
     assert guarded.get(f"/api/state?token={wrong}").status_code == 401
     assert guarded.get("/api/state", headers={"authorization": f"Bearer {wrong}".encode()}).status_code == 401
     assert guarded.get("/api/state", headers={"cookie": f"narrows-studio={wrong}".encode()}).status_code == 401
 
 
-def test_the_link_gives_a_cookie_and_leaves_the_address(guarded):
+def test_the_link_sets_a_cookie_and_redirects_without_the_token(guarded):
     answer = guarded.get(f"/?token={TOKEN}&x=1", follow_redirects=False)
     assert answer.status_code == 303
     assert answer.headers["location"] == "/?x=1"
@@ -151,13 +151,13 @@ def test_the_link_gives_a_cookie_and_leaves_the_address(guarded):
         assert socket.receive_json()["detail"]
 
 
-def test_the_link_leads_to_no_other_host(guarded):
+def test_the_link_redirects_to_no_other_host(guarded):
     answer = guarded.get(f"http://my-machine:8760//evil.example/?token={TOKEN}", follow_redirects=False)
     assert answer.status_code == 303
     assert answer.headers["location"] == "/evil.example/"
 
 
-def test_the_header_takes_the_token_too(guarded):
+def test_the_authorization_header_takes_the_token(guarded):
     assert guarded.get("/api/state", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
 
 
@@ -167,7 +167,7 @@ def test_the_header_takes_the_token_too(guarded):
 @pytest.mark.parametrize(
     "path", ["/api/state", "/api/nowhere", "/api/data/x", "/static/nothing.js", "/api/dials/0/strip", "/"]
 )
-def test_headers_on_every_answer(shared, path):
+def test_headers_of_every_response(shared, path):
     headers = shared("vae").get(path).headers
     assert headers["content-security-policy"] == POLICY
     assert headers["x-content-type-options"] == "nosniff"
@@ -177,7 +177,7 @@ def test_headers_on_every_answer(shared, path):
     assert headers["cache-control"] == ("no-store" if path.startswith("/api") else "no-cache")
 
 
-def test_the_policy_allows_no_script_but_files():
+def test_the_policy_allows_scripts_in_files_only():
     rules = dict(rule.strip().split(" ", 1) for rule in POLICY.split(";"))
     assert rules["script-src"] == rules["style-src"] == rules["connect-src"] == "'self'"
     assert rules["default-src"] == rules["frame-ancestors"] == rules["base-uri"] == "'none'"
@@ -189,35 +189,35 @@ def test_the_policy_allows_no_script_but_files():
     "path",
     ["/static/../app.py", "/static/..%2fapp.py", "/static/%2e%2e/app.py", "/static//etc/passwd", "/static/..\\app.py"],
 )
-def test_only_static_files_are_static(shared, path):
+def test_paths_cannot_leave_the_static_folder(shared, path):
     answer = shared("vae").get(path)
     assert answer.status_code == 404
-    assert "def create" not in answer.text
+    assert "def create_app" not in answer.text
 
 
-def test_the_documentation_is_data_alone(shared):
+def test_the_openapi_schema_documents_errors(shared):
     assert shared("vae").get("/docs").status_code == shared("vae").get("/redoc").status_code == 404
     whole = shared("vae").get("/api/openapi.json").json()
     for path, methods in whole["paths"].items():
-        for method, said in methods.items():
+        for method, operation in methods.items():
             if path != "/api/health" and path != "/api/state":
-                assert {"404", "422"} & set(said["responses"]), (method, path)
-            for code, response in said["responses"].items():
+                assert {"404", "422"} & set(operation["responses"]), (method, path)
+            for code, response in operation["responses"].items():
                 if code.startswith("4") and "content" in response:
                     assert response["content"]["application/json"]["schema"]["$ref"].endswith("/Problem")
 
 
-# What comes in
+# Limits
 
 
-def test_bodies_are_bounded(shared):
+def test_bodies_are_limited(shared):
     answer = shared("vae").post(
-        "/api/decode", content=b" " * (MOST_BODY + 1), headers={"content-type": "application/json"}
+        "/api/decode", content=b" " * (MAX_BODY_BYTES + 1), headers={"content-type": "application/json"}
     )
     assert answer.status_code == 413
 
 
-def test_uploads_are_bounded(opened):
+def test_uploads_are_limited(opened):
     client = opened("none", upload_bytes=10_000)
     for content in (b"x" * 10_001, iter([b"x" * 6_000] * 2)):  # with a length, and without
         answer = client.post(
@@ -237,13 +237,13 @@ def upload(client, name: str, content: bytes, **query):
     )
 
 
-def as_png(array: np.ndarray, **settings) -> bytes:
+def encode_png(array: np.ndarray, **settings) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(array).save(stream, "PNG", **settings)
     return stream.getvalue()
 
 
-def as_zip(members: dict[str, bytes]) -> bytes:
+def make_zip(members: dict[str, bytes]) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
@@ -251,26 +251,26 @@ def as_zip(members: dict[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
-def test_a_zip_that_unpacks_to_too_much(opened):
+def test_a_zip_that_unpacks_to_too_many_bytes(opened):
     client = opened("none", upload_bytes=200_000)
-    bomb = as_zip({f"{i}.png": b"\0" * 500_000 for i in range(2)})
+    bomb = make_zip({f"{i}.png": b"\0" * 500_000 for i in range(2)})
     assert len(bomb) < 10_000
     answer = upload(client, "bomb.zip", bomb)
     assert answer.status_code == 413
     assert "unpacks to 1,000,000 bytes" in answer.json()["detail"]
 
 
-def test_a_zip_that_lies_about_its_size(opened):
+def test_a_zip_that_declares_a_wrong_size(opened):
     client = opened("none")
-    honest = as_zip({f"{i}.png": b"\0" * 500_000 for i in range(2)})
+    honest = make_zip({f"{i}.png": b"\0" * 500_000 for i in range(2)})
     lying = honest.replace(struct.pack("<I", 500_000), struct.pack("<I", 5))
     assert lying != honest
     assert upload(client, "bomb.zip", lying).status_code == 415
 
 
-def huge_png(side: int) -> bytes:
-    """An image of a size that its few bytes do not hold."""
-    small = bytearray(as_png(np.zeros((8, 8), np.uint8)))
+def make_huge_png(side: int) -> bytes:
+    """Return a small PNG whose header claims a size of `side` x `side`."""
+    small = bytearray(encode_png(np.zeros((8, 8), np.uint8)))
     small[16:24] = struct.pack(">II", side, side)
     import zlib
 
@@ -279,33 +279,33 @@ def huge_png(side: int) -> bytes:
 
 
 @pytest.mark.parametrize("side", [9_000, 10_000, 60_000])
-def test_images_that_are_larger_than_their_file(opened, side):
+def test_images_that_claim_a_huge_size(opened, side):
     client = opened("vae")
-    assert client.post("/api/encode/image", content=huge_png(side)).status_code == 413
-    assert client.post("/api/clean/image", content=huge_png(side)).status_code == 413
-    answer = upload(client, "bomb.zip", as_zip({"a.png": huge_png(side), "b.png": huge_png(side)}))
+    assert client.post("/api/encode/image", content=make_huge_png(side)).status_code == 413
+    assert client.post("/api/clean/image", content=make_huge_png(side)).status_code == 413
+    answer = upload(client, "bomb.zip", make_zip({"a.png": make_huge_png(side), "b.png": make_huge_png(side)}))
     assert answer.status_code == 413
 
 
-def test_images_that_decode_to_too_much(opened):
+def test_images_that_decode_to_too_many_bytes(opened):
     client = opened("none", upload_bytes=20_000)
-    one = as_png(np.zeros((100, 100), np.uint8))
-    members = {f"{i}.png": one for i in range(30)}
-    assert upload(client, "many.zip", as_zip(members), side=512).status_code == 413
-    assert upload(client, "few.zip", as_zip(dict(list(members.items())[:3])), side=512).status_code == 201
+    image = encode_png(np.zeros((100, 100), np.uint8))
+    members = {f"{i}.png": image for i in range(30)}
+    assert upload(client, "many.zip", make_zip(members), side=512).status_code == 413
+    assert upload(client, "few.zip", make_zip(dict(list(members.items())[:3])), side=512).status_code == 201
 
 
-def test_names_are_no_paths(opened, tmp_path):
+def test_file_names_are_never_paths(opened, tmp_path):
     client = opened("none")
-    picture = as_png(np.random.default_rng(0).integers(0, 255, (8, 8), np.uint8))
+    picture = encode_png(np.random.default_rng(0).integers(0, 255, (8, 8), np.uint8))
     names = ["../../evil/a.png", "/etc/evil/b.png", "..\\..\\c.png", "C:\\evil\\d.png"]
     before = set(tmp_path.parent.rglob("*"))
-    answer = upload(client, "../../x/../evil.zip", as_zip(dict.fromkeys(names, picture)))
+    answer = upload(client, "../../x/../evil.zip", make_zip(dict.fromkeys(names, picture)))
     assert answer.status_code == 201
-    found = answer.json()
-    assert found["name"] == "evil.zip"
-    assert found["classes"] == ["..", "evil"]
-    assert found["n"] == 4
+    state = answer.json()
+    assert state["name"] == "evil.zip"
+    assert state["classes"] == ["..", "evil"]
+    assert state["n"] == 4
     assert set(tmp_path.parent.rglob("*")) == before
     assert not list((client.app.state.session.folder / "uploads").iterdir())
 
@@ -358,12 +358,12 @@ def npy(array: np.ndarray, **settings) -> bytes:
         np.zeros(3, dtype=[("a", "f4")]),
     ],
 )
-def test_arrays_that_are_no_examples(shared, array):
+def test_arrays_that_are_no_examples_are_refused(shared, array):
     answer = upload(shared("none"), "a.npy", npy(array))
     assert answer.status_code in (415, 422), answer.text
 
 
-def test_pickles_and_arrays_larger_than_their_file(shared):
+def test_pickles_and_truncated_arrays_are_refused(shared):
     assert upload(shared("none"), "a.npy", npy(np.array([{}, {}], object), allow_pickle=True)).status_code == 415
     lying = npy(np.zeros((3, 10))).replace(b"(3, 10)", b"(9**9, 9)"[:9].ljust(7))
     assert upload(shared("none"), "a.npy", lying).status_code == 415
@@ -371,7 +371,7 @@ def test_pickles_and_arrays_larger_than_their_file(shared):
     assert upload(shared("none"), "a.npy", large).status_code in (415, 422)
 
 
-def test_wrong_methods_and_addresses(shared):
+def test_wrong_methods_and_paths(shared):
     client = shared("vae")
     assert client.delete("/api/state").status_code == 405
     assert client.get("/api/decode").status_code == 405
@@ -384,7 +384,7 @@ def test_wrong_methods_and_addresses(shared):
     assert client.get("/api/data/%ff%fe").status_code == 422
 
 
-def test_an_error_of_our_own_says_little(opened, monkeypatch):
+def test_an_internal_error_tells_no_details(opened, monkeypatch):
     client = opened("vae")
     monkeypatch.setattr(client.app.state.session.current, "decoded", lambda *_: 1 / 0)
     answer = client.post("/api/decode", json={"codes": [[0.0] * 4]})
@@ -393,7 +393,7 @@ def test_an_error_of_our_own_says_little(opened, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "words"),
+    ("error", "code", "message"),
     [
         (OSError(28, "No space left on device"), 409, "No space left on device"),
         (MemoryError(), 413, "more memory"),
@@ -401,7 +401,7 @@ def test_an_error_of_our_own_says_little(opened, monkeypatch):
         (FloatingPointError("inf"), 422, "inf"),
     ],
 )
-def test_what_the_machine_cannot_do_is_said(opened, monkeypatch, error, code, words):
+def test_errors_of_the_machine_are_reported(opened, monkeypatch, error, code, message):
     client = opened("vae")
 
     def fail(*_):
@@ -410,7 +410,7 @@ def test_what_the_machine_cannot_do_is_said(opened, monkeypatch, error, code, wo
     monkeypatch.setattr(client.app.state.session.current, "decoded", fail)
     answer = client.post("/api/decode", json={"codes": [[0.0] * 4]})
     assert answer.status_code == code
-    assert words in answer.json()["detail"]
+    assert message in answer.json()["detail"]
 
 
 def test_temporary_files_go_with_the_session(opened):

@@ -1,4 +1,4 @@
-"""From the command line to a server that runs, and to its end."""
+"""The command: data beside a model, errors in a line, a running server and its end."""
 
 import asyncio
 import contextlib
@@ -34,11 +34,11 @@ SOURCE = str(Path(narrows.__file__).parents[1])
 
 
 def test_named_data_and_their_labels(models):
-    found = serving.examples(load_dataset("digits", "test"), None, load(models["vae"]))
-    assert (len(found), found.labels.categories) == (360, tuple(str(i) for i in range(10)))
+    data = serving.prepare_data(load_dataset("digits", "test"), None, load(models["vae"]))
+    assert (len(data), data.labels.categories) == (360, tuple(str(i) for i in range(10)))
 
 
-def test_a_table_with_more_columns_than_the_model(tmp_path, table):
+def test_columns_that_the_model_does_not_take_become_colours(tmp_path, table):
     pandas = pytest.importorskip("pandas", reason="needs the extra `tables`")
     names = ["height", "weight", "age", "pulse"]
     model = narrows.AE(2, hidden=(4,), max_epochs=1, random_state=0).fit(pandas.DataFrame(table, columns=names))
@@ -46,17 +46,17 @@ def test_a_table_with_more_columns_than_the_model(tmp_path, table):
     whole.insert(1, "group", np.arange(len(table)) % 3)
     whole.insert(2, "spare", table.sum(1))
     whole.to_csv(tmp_path / "t.csv", index=False)
-    found = serving.examples(load_dataset(tmp_path / "t.csv"), "group", model)
-    np.testing.assert_allclose(found.X, table)  # by name, whatever the order
-    assert list(found.X.columns) == names
-    assert found.labels.categories == ("0", "1", "2")
-    assert list(found.columns) == ["spare"]
+    data = serving.prepare_data(load_dataset(tmp_path / "t.csv"), "group", model)
+    np.testing.assert_allclose(data.X, table)  # by name, whatever the order
+    assert list(data.X.columns) == names
+    assert data.labels.categories == ("0", "1", "2")
+    assert list(data.columns) == ["spare"]
     whole.drop(columns="age").to_csv(tmp_path / "less.csv", index=False)
     with pytest.raises(ValueError, match="It lacks 'age'"):
-        serving.examples(load_dataset(tmp_path / "less.csv"), None, model)
+        serving.prepare_data(load_dataset(tmp_path / "less.csv"), None, model)
 
 
-def test_numbers_of_classes_keep_their_digits_and_gaps_are_none():
+def test_class_numbers_keep_their_digits_and_gaps_are_none():
     assert Colour.of(np.array([1234567, 1234568])).categories == ("1234567", "1234568")
     gapped = Colour.of(np.array(["a", np.nan, None], dtype=object))
     assert (gapped.categories, gapped.word(1), gapped.word(2)) == (("a",), None, None)
@@ -65,24 +65,24 @@ def test_numbers_of_classes_keep_their_digits_and_gaps_are_none():
 def test_labels_from_files(tmp_path, models):
     model = load(models["vae"])
     np.save(tmp_path / "y.npy", np.arange(360) % 2)
-    assert serving.examples(load_dataset("digits", "test"), str(tmp_path / "y.npy"), model).labels.categories == (
+    assert serving.prepare_data(load_dataset("digits", "test"), str(tmp_path / "y.npy"), model).labels.categories == (
         "0",
         "1",
     )
     (tmp_path / "y.csv").write_text("\n".join("ab"[i % 2] for i in range(360)))
-    assert serving.examples(load_dataset("digits", "test"), str(tmp_path / "y.csv"), model).labels.categories == (
+    assert serving.prepare_data(load_dataset("digits", "test"), str(tmp_path / "y.csv"), model).labels.categories == (
         "a",
         "b",
     )
     (tmp_path / "y.csv").write_text("a\nb")
     with pytest.raises(ValueError, match=r"one label for each of the 360 examples\. It holds 2"):
-        serving.examples(load_dataset("digits", "test"), str(tmp_path / "y.csv"), model)
+        serving.prepare_data(load_dataset("digits", "test"), str(tmp_path / "y.csv"), model)
     with pytest.raises(ValueError, match="a column of DATA or a file"):
-        serving.examples(load_dataset("digits", "test"), "nothing", model)
+        serving.prepare_data(load_dataset("digits", "test"), "nothing", model)
 
 
 @pytest.mark.parametrize(
-    ("column", "categories", "words"),
+    ("column", "categories", "texts"),
     [
         ([2, 1, 2], ("1", "2"), ["2", "1", "2"]),
         ([0.5, np.nan, 1.5], None, ["0.5", None, "1.5"]),
@@ -92,52 +92,52 @@ def test_labels_from_files(tmp_path, models):
         (range(1000), None, ["0", "1", "2"]),
     ],
 )
-def test_colours(column, categories, words):
-    found = Colour.of(list(column))
-    assert found.categories == categories
-    assert [found.word(i) for i in range(len(words))] == words
-    assert np.isnan(found.floats()[: len(words)]).tolist() == [word is None for word in words]
+def test_colours(column, categories, texts):
+    colour = Colour.of(list(column))
+    assert colour.categories == categories
+    assert [colour.word(i) for i in range(len(texts))] == texts
+    assert np.isnan(colour.floats()[: len(texts)]).tolist() == [text is None for text in texts]
 
 
-def test_data_of_many_rows_are_thinned_out(monkeypatch):
+def test_data_of_many_rows_are_subsampled(monkeypatch):
     from narrows.studio.data import Data
 
     whole = Data("a", np.arange(1000)[:, None], Colour.of(np.arange(1000) % 3), {"b": Colour.of(np.arange(1000) / 7)})
-    found = whole.bounded(100)
-    assert (len(found), found.total) == (100, 1000)
-    assert found.labels.word(50) == f"{found.X[50, 0] % 3}"
-    assert found.columns["b"].values[50] == pytest.approx(found.X[50, 0] / 7)
+    data = whole.bounded(100)
+    assert (len(data), data.total) == (100, 1000)
+    assert data.labels.word(50) == f"{data.X[50, 0] % 3}"
+    assert data.columns["b"].values[50] == pytest.approx(data.X[50, 0] / 7)
     assert whole.bounded(1000).X is whole.X
 
 
-# Mistakes on the command line
+# Errors on the command line
 
 
-def fails(*words: object) -> str:
-    result = CliRunner().invoke(app, ["studio", "--no-browser", *[str(word) for word in words]])
+def get_error(*arguments: object) -> str:
+    result = CliRunner().invoke(app, ["studio", "--no-browser", *map(str, arguments)])
     assert result.exit_code == 1, result.output
     return " ".join(result.stderr.split())
 
 
-def test_mistakes_are_said_in_a_line(models, tmp_path, monkeypatch):
-    assert "No narrows model at" in fails(tmp_path / "nothing")
-    assert "There is no file or folder" in fails(models["vae"], tmp_path / "nothing.npy")
+def test_errors_are_one_line(models, tmp_path, monkeypatch):
+    assert "No narrows model at" in get_error(tmp_path / "nothing")
+    assert "There is no file or folder" in get_error(models["vae"], tmp_path / "nothing.npy")
     X = np.random.default_rng(0).normal(size=(60, 3))
     OutlierDetector(max_iter=20, random_state=0).fit(X).save(tmp_path / "detector")
-    assert "is of another kind: OutlierDetector" in fails(tmp_path / "detector")
+    assert "is of another kind: OutlierDetector" in get_error(tmp_path / "detector")
     np.save(tmp_path / "X.npy", np.zeros((5, 9, 9)))
-    assert "examples of shape (9, 9), but the model was fitted on shape (8, 8)" in fails(
+    assert "examples of shape (9, 9), but the model was fitted on shape (8, 8)" in get_error(
         models["vae"], tmp_path / "X.npy"
     )
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        assert "Name another --port" in fails("--port", taken.getsockname()[1])
-    assert "--host nowhere.invalid" in fails("--host", "nowhere.invalid")
+        assert "Name another --port" in get_error("--port", taken.getsockname()[1])
+    assert "--host nowhere.invalid" in get_error("--host", "nowhere.invalid")
     for name in ("fastapi", "uvicorn", "websockets"):
         with monkeypatch.context() as patched:
             patched.setitem(sys.modules, name, None)
-            assert "pip install 'narrows[studio]'" in fails()
+            assert "pip install 'narrows[studio]'" in get_error()
 
 
 @pytest.mark.parametrize(
@@ -153,38 +153,38 @@ def test_mistakes_are_said_in_a_line(models, tmp_path, monkeypatch):
         ("192.168.1.2", False),
     ],
 )
-def test_what_is_open_to_a_network_has_a_token(host, loopback):
+def test_loopback_addresses(host, loopback):
     assert serving.is_loopback(host) == loopback
 
 
 def test_links():
-    assert serving.addresses("127.0.0.1", 80, None) == ["http://127.0.0.1:80/"]
-    assert serving.addresses("::1", 80, "abc") == ["http://[::1]:80/?token=abc"]
-    assert serving.addresses("0.0.0.0", 80, "abc")[1] == "http://127.0.0.1:80/?token=abc"
+    assert serving.make_links("127.0.0.1", 80, None) == ["http://127.0.0.1:80/"]
+    assert serving.make_links("::1", 80, "abc") == ["http://[::1]:80/?token=abc"]
+    assert serving.make_links("0.0.0.0", 80, "abc")[1] == "http://127.0.0.1:80/?token=abc"
 
 
-# A server that runs
+# A running server
 
 
 @contextlib.contextmanager
-def running(*words: object):
-    """The process, and the link that it printed."""
+def running(*arguments: object):
+    """Run a server and yield its process and the link that it printed."""
     environment = {**os.environ, "PYTHONPATH": SOURCE}
-    command = [sys.executable, "-m", "narrows", "studio", "--no-browser", "--port", "0", *[str(word) for word in words]]
+    command = [sys.executable, "-m", "narrows", "studio", "--no-browser", "--port", "0", *map(str, arguments)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        said = ""
-        while "Ctrl-C" not in said:
+        output = ""
+        while "Ctrl-C" not in output:
             line = process.stderr.readline()
-            assert line, said
-            said += line
-        yield process, re.search(r"http://127.0.0.1\S+", said)[0]
+            assert line, output
+            output += line
+        yield process, re.search(r"http://127.0.0.1\S+", output)[0]
     finally:
         process.kill()
         process.communicate()
 
 
-async def turned(link: str, cookie: str) -> bytes:
+async def decode_zero(link: str, cookie: str) -> bytes:
     import websockets
 
     address = link.replace("http", "ws").partition("?")[0] + "api/decode"
@@ -204,14 +204,14 @@ def test_a_server_with_a_token_from_its_link_to_its_end(models, tmp_path, monkey
             urllib.request.urlopen(link.partition("?")[0])
         jar = http.cookiejar.CookieJar()
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
-        place, _, query = link.partition("?")
-        state = json.load(opener.open(f"{place}api/state?{query}"))
+        base, _, query = link.partition("?")
+        state = json.load(opener.open(f"{base}api/state?{query}"))
         assert state["model"]["name"] == "vae"
         (cookie,) = jar
-        answer = asyncio.run(turned(link, f"{cookie.name}={cookie.value}"))
+        answer = asyncio.run(decode_zero(link, f"{cookie.name}={cookie.value}"))
         assert (answer[:4], len(answer)) == (struct.pack("<I", 9), 4 + 64)
         upload = urllib.request.Request(
-            f"{place}api/uploads?name=a.csv",
+            f"{base}api/uploads?name=a.csv",
             b"a,b\n1,2\n3,4\n5,7\n",
             {"content-type": "application/octet-stream"},
         )
@@ -224,7 +224,7 @@ def test_a_server_with_a_token_from_its_link_to_its_end(models, tmp_path, monkey
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
-def test_ctrl_c_is_the_usual_end():
+def test_ctrl_c_ends_without_a_traceback():
     with running() as (process, _):
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0

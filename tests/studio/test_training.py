@@ -1,4 +1,4 @@
-"""Bring data, see what narrows sees, train, stop, cancel, go back: the whole way from a file to the dials."""
+"""Uploads, trainings, and models of a session: the whole way from a file to the dials."""
 
 import io
 import json
@@ -11,12 +11,12 @@ from PIL import Image
 
 from narrows.data import infer
 from narrows.estimators import load
-from narrows.studio import replies
-from narrows.studio.jobs import Journal
-from narrows.studio.uploads import Brought, Column
-from narrows.studio.worker import Live
+from narrows.studio import messages
+from narrows.studio.event_log import EventLog
+from narrows.studio.uploads import Column, Upload
+from narrows.studio.worker import LiveTracker
 
-WORDS = "height,weight,kind,note\n1.5,60,cat,x\n1.6,,dog,y\n1.7,70,cat,z\n1.2,50,,x\n" + "1.1,40,dog,y\n" * 40
+TABLE = "height,weight,kind,note\n1.5,60,cat,x\n1.6,,dog,y\n1.7,70,cat,z\n1.2,50,,x\n" + "1.1,40,dog,y\n" * 40
 
 
 def upload(client, name: str, content: bytes, code: int = 201, **query):
@@ -38,33 +38,33 @@ def png(array: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def over(client, job: str, *, until: tuple[str, ...] = ("done", "failed", "cancelled")) -> dict:
-    """The job once its status is one of `until`."""
+def wait_for_end(client, job: str, *, until: tuple[str, ...] = ("done", "failed", "cancelled")) -> dict:
+    """Return the job once its status is one of `until`."""
     for _ in range(2500):  # a busy machine takes long to start a process
-        found = client.get(f"/api/train/{job}").json()
-        if found["status"] in until:
-            return found
+        state = client.get(f"/api/train/{job}").json()
+        if state["status"] in until:
+            return state
         time.sleep(0.1)
-    raise AssertionError(found)
+    raise AssertionError(state)
 
 
-def events(text: str) -> list[tuple[int, str, dict]]:
-    """Number, kind and data of each event."""
-    found = []
+def parse_events(text: str) -> list[tuple[int, str, dict]]:
+    """Return number, kind and data of each event."""
+    parsed = []
     for block in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
         if "id" in fields:
-            found.append((int(fields["id"]), fields["event"], json.loads(fields["data"])))
-    return found
+            parsed.append((int(fields["id"]), fields["event"], json.loads(fields["data"])))
+    return parsed
 
 
-# What narrows sees
+# Uploads
 
 
-def test_a_table_with_words_and_gaps(shared):
-    found = upload(shared("none"), "people.csv", WORDS.encode())
-    assert (found["kind"], found["n"], found["name"]) == ("table", 44, "people.csv")
-    columns = {column["name"]: column for column in found["columns"]}
+def test_upload_of_a_table_with_strings_and_gaps(shared):
+    info = upload(shared("none"), "people.csv", TABLE.encode())
+    assert (info["kind"], info["n"], info["name"]) == ("table", 44, "people.csv")
+    columns = {column["name"]: column for column in info["columns"]}
     assert {name: column["kind"] for name, column in columns.items()} == {
         "height": "number",
         "weight": "number",
@@ -75,39 +75,37 @@ def test_a_table_with_words_and_gaps(shared):
     assert columns["weight"]["missing"] == 1
     assert columns["weight"]["low"] == 40
     assert columns["kind"]["missing"] == 1
-    assert found["suggested"]["label"] == "kind"
-    assert any("1 gaps in 'weight'" in note for note in found["notes"])
-    assert found["preview"]["rows"][0] == ["1.5", "60", "cat", "x"]
-    assert found["support"] == "real"
+    assert info["suggested"]["label"] == "kind"
+    assert any("1 gaps in 'weight'" in note for note in info["notes"])
+    assert info["preview"]["rows"][0] == ["1.5", "60", "cat", "x"]
+    assert info["support"] == "real"
 
 
-def test_a_table_of_numbers(shared):
-    found = upload(shared("none"), "t.tsv", b"a\tb\n" + b"1\t2.5\n3\t4\n" * 20)
-    assert (found["kind"], found["n"]) == ("vector", 40)
-    assert [column["distinct"] for column in found["columns"]] == [2, 2]
-    assert found["preview"]["sheet"] is None
+def test_upload_of_a_table_of_numbers(shared):
+    info = upload(shared("none"), "t.tsv", b"a\tb\n" + b"1\t2.5\n3\t4\n" * 20)
+    assert (info["kind"], info["n"]) == ("vector", 40)
+    assert [column["distinct"] for column in info["columns"]] == [2, 2]
+    assert info["preview"]["sheet"] is None
 
 
-def test_a_column_of_classes_is_not_learned_from(shared):
+def test_a_column_of_classes_is_not_used_by_default(shared):
     rows = "".join(f"{i},{i * 0.5},{i % 2}\n" for i in range(20))
-    found = upload(shared("none"), "t.csv", f"a,b,class\n{rows}".encode())
-    assert found["suggested"]["label"] == "class"
-    assert [column["use"] for column in found["columns"]] == [True, True, False]
-    brought = Brought(
-        "t", 1, None, tuple(Column(n, "number", np.arange(3.0)) for n in "ab"), infer(np.zeros((2, 1)), "t")
-    )
-    assert brought.examples(None, "b")[1] == ["a"]
+    info = upload(shared("none"), "t.csv", f"a,b,class\n{rows}".encode())
+    assert info["suggested"]["label"] == "class"
+    assert [column["use"] for column in info["columns"]] == [True, True, False]
+    table = Upload("t", 1, None, tuple(Column(n, "number", np.arange(3.0)) for n in "ab"), infer(np.zeros((2, 1)), "t"))
+    assert table.select_examples(None, "b")[1] == ["a"]
 
 
-def test_an_array_of_images(shared, digits):
+def test_upload_of_an_array_of_images(shared, digits):
     pictures = np.rint(255 * digits[:50]).astype(np.uint8)
-    found = upload(shared("none"), "digits.npy", npy(pictures))
-    assert (found["kind"], found["shape"], found["support"]) == ("image", [8, 8], "unit")
-    assert found["columns"] is None
-    assert found["preview"]["sheet"].startswith("data:image/png;base64,")
+    info = upload(shared("none"), "digits.npy", npy(pictures))
+    assert (info["kind"], info["shape"], info["support"]) == ("image", [8, 8], "unit")
+    assert info["columns"] is None
+    assert info["preview"]["sheet"].startswith("data:image/png;base64,")
 
 
-def test_a_zip_of_images_of_several_sizes_and_modes(shared):
+def test_upload_of_a_zip_of_images_of_several_sizes_and_modes(shared):
     rng = np.random.default_rng(0)
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
@@ -117,23 +115,23 @@ def test_a_zip_of_images_of_several_sizes_and_modes(shared):
         archive.writestr("all/dogs/readme.txt", b"not an image")
         archive.writestr("__MACOSX/all/cats/._0.png", b"not an image either")
         archive.writestr("all/.hidden/0.png", b"nor this")
-    found = upload(shared("none"), "pets.zip", stream.getvalue())
-    assert (found["n"], found["shape"], found["classes"]) == (5, [32, 64, 3], ["cats", "dogs"])
-    assert any("2 sizes" in note for note in found["notes"])
-    assert any("from 80 x 40 to 64 x 32" in note for note in found["notes"])
+    info = upload(shared("none"), "pets.zip", stream.getvalue())
+    assert (info["n"], info["shape"], info["classes"]) == (5, [32, 64, 3], ["cats", "dogs"])
+    assert any("2 sizes" in note for note in info["notes"])
+    assert any("from 80 x 40 to 64 x 32" in note for note in info["notes"])
     small = upload(shared("none"), "pets.zip", stream.getvalue(), side=16)
     assert small["shape"] == [8, 16, 3]
 
 
-def test_a_named_data_set(shared):
+def test_upload_of_a_named_data_set(shared):
     client = shared("none")
-    found = client.post("/api/uploads/dataset", json={"name": "digits"}).json()
-    assert (found["n"], found["classes"]) == (1437, [str(i) for i in range(10)])
-    assert client.get(f"/api/uploads/{found['id']}").json() == found
+    info = client.post("/api/uploads/dataset", json={"name": "digits"}).json()
+    assert (info["n"], info["classes"]) == (1437, [str(i) for i in range(10)])
+    assert client.get(f"/api/uploads/{info['id']}").json() == info
     assert client.post("/api/uploads/dataset", json={"name": "../digits"}).status_code == 404
 
 
-def test_uploads_are_few_and_can_be_forgotten(opened):
+def test_old_uploads_are_dropped_and_uploads_can_be_deleted(opened):
     client = opened("none")
     numbers = [upload(client, "a.csv", b"a,b\n1,2\n3,4\n5,7\n")["id"] for _ in range(5)]
     assert client.get(f"/api/uploads/{numbers[0]}").status_code == 404
@@ -142,11 +140,11 @@ def test_uploads_are_few_and_can_be_forgotten(opened):
     assert client.delete(f"/api/uploads/{numbers[4]}").status_code == 404
 
 
-# What is refused before anything runs
+# Refusals before a training starts
 
 
 @pytest.mark.parametrize(
-    ("change", "code", "words"),
+    ("change", "code", "message"),
     [
         ({"recipe": "gan"}, 422, "Unknown recipe 'gan'"),
         ({"upload": "nothing"}, 404, "bring them again"),
@@ -166,44 +164,44 @@ def test_uploads_are_few_and_can_be_forgotten(opened):
         ({"more": 1}, 422, "more"),
     ],
 )
-def test_orders_that_cannot_be_filled(shared, change, code, words):
+def test_invalid_training_requests_are_refused(shared, change, code, message):
     client = shared("none")
-    order = {"upload": upload(client, "people.csv", WORDS.encode())["id"], "recipe": "vae", "n_components": 1}
-    answer = client.post("/api/train", json={**order, **change})
+    request = {"upload": upload(client, "people.csv", TABLE.encode())["id"], "recipe": "vae", "n_components": 1}
+    answer = client.post("/api/train", json={**request, **change})
     assert answer.status_code == code, answer.text
-    assert words in answer.json()["detail"]
+    assert message in answer.json()["detail"]
     assert client.get("/api/state").json()["training"] is None
 
 
-def test_names_are_words_that_can_be_shown(opened):
-    from narrows.studio.uploads import shown_name
+def test_display_names_are_printable(opened):
+    from narrows.studio.uploads import to_display_name
 
-    assert shown_name("a\ud800b/c\0d\u202e.csv") == "cd.csv"
-    assert shown_name("../..") == ".."
-    assert shown_name("\0") == "upload"
+    assert to_display_name("a\ud800b/c\0d\u202e.csv") == "cd.csv"
+    assert to_display_name("../..") == ".."
+    assert to_display_name("\0") == "upload"
     client = opened("none")
-    order = {"upload": upload(client, "a.csv", WORDS.encode())["id"], "recipe": "vae"}
-    half = json.dumps({**order, "name": "\ud800", "label": "\ud800"})  # of a character, which JSON can have
-    answer = client.post("/api/train", content=half.encode(), headers={"content-type": "application/json"})
+    request = {"upload": upload(client, "a.csv", TABLE.encode())["id"], "recipe": "vae"}
+    body = json.dumps({**request, "name": "\ud800", "label": "\ud800"})  # a lone surrogate, which JSON can hold
+    answer = client.post("/api/train", content=body.encode(), headers={"content-type": "application/json"})
     assert answer.status_code == 422
 
 
-def test_there_is_no_such_training(shared):
+def test_unknown_trainings_give_404(shared):
     for method, path in (("get", ""), ("get", "/events"), ("post", "/stop"), ("delete", "")):
         assert getattr(shared("none"), method)(f"/api/train/nothing{path}").status_code == 404
 
 
-# From a file to the dials
+# Trainings
 
 
 @pytest.mark.timeout(300)
-def test_from_a_table_to_the_dials_and_back(opened):
+def test_train_on_a_table_and_return_to_the_first_model(opened):
     pytest.importorskip("pandas", reason="needs the extra `tables`: column names are kept in data frames")
     client = opened("vae")
     first = client.get("/api/state").json()
-    found = upload(client, "people.csv", WORDS.encode())
-    order = {
-        "upload": found["id"],
+    info = upload(client, "people.csv", TABLE.encode())
+    request = {
+        "upload": info["id"],
         "recipe": "vae",
         "n_components": 1,
         "max_epochs": 3,
@@ -211,24 +209,24 @@ def test_from_a_table_to_the_dials_and_back(opened):
         "name": "my people",
         "parameters": {"hidden": [8], "precision": "float32"},
     }
-    started = client.post("/api/train", json=order)
+    started = client.post("/api/train", json=request)
     assert started.status_code == 202
     job = started.json()["job"]
     assert client.get("/api/state").json()["training"] == job
-    assert client.post("/api/train", json=order).status_code == 409
-    end = over(client, job)
+    assert client.post("/api/train", json=request).status_code == 409
+    end = wait_for_end(client, job)
     assert end["status"] == "done", end
     assert end["share"] == 1.0
 
-    told = events(client.get(f"/api/train/{job}/events").text)
-    kinds = [kind for _, kind, _ in told]
-    assert [number for number, _, _ in told] == sorted({number for number, _, _ in told})
+    logged = parse_events(client.get(f"/api/train/{job}/events").text)
+    kinds = [kind for _, kind, _ in logged]
+    assert [number for number, _, _ in logged] == sorted({number for number, _, _ in logged})
     assert kinds.count("pictures") == 1
-    assert [data["status"] for _, kind, data in told if kind == "status"] == ["starting", "training", "done"]
-    history = [data for _, kind, data in told if kind == "history"]
+    assert [data["status"] for _, kind, data in logged if kind == "status"] == ["starting", "training", "done"]
+    history = [data for _, kind, data in logged if kind == "history"]
     assert {"epoch", "step", "seconds", "loss", "share"} <= set(history[-1])
-    assert any("gaps in 'weight'" in data["words"] for _, kind, data in told if kind == "note")
-    (pictures,) = [data for _, kind, data in told if kind == "pictures"]
+    assert any("gaps in 'weight'" in data["words"] for _, kind, data in logged if kind == "note")
+    (pictures,) = [data for _, kind, data in logged if kind == "pictures"]
     assert len(pictures["original"]) == len(pictures["reconstruction"]) == 8
     assert len(pictures["original"][0]["values"]) == 2
 
@@ -239,7 +237,7 @@ def test_from_a_table_to_the_dials_and_back(opened):
     assert state["model"]["columns"] == ["height", "weight"]
     assert state["data"]["columns"] == ["kind", "note"]
     assert state["data"]["classes"] == ["cat", "dog"]
-    assert [one["name"] for one in state["models"]] == ["vae", "my people"]
+    assert [model["name"] for model in state["models"]] == ["vae", "my people"]
     assert client.get("/api/dials").json()["dials"][0]["label"]
     assert client.get("/api/data/0").json()["label"] == "cat"
 
@@ -257,63 +255,63 @@ def test_from_a_table_to_the_dials_and_back(opened):
     assert client.get("/api/models/nothing/download").status_code == 404
 
 
-def test_a_stream_goes_on_where_it_broke_off():
-    journal = Journal()
-    journal.add("status", 1)
-    journal.add("pictures", "old", instead=True)
-    journal.add("history", 2)
-    journal.add("pictures", "new", instead=True)
-    assert [(event.kind, event.data) for event in journal.after(0)] == [
+def test_the_event_log_continues_after_an_event():
+    log = EventLog()
+    log.add("status", 1)
+    log.add("pictures", "old", replace=True)
+    log.add("history", 2)
+    log.add("pictures", "new", replace=True)
+    assert [(event.kind, event.data) for event in log.list_after(0)] == [
         ("status", 1),
         ("history", 2),
         ("pictures", "new"),
     ]
-    seen = journal.after(0)[1].id
-    assert [event.data for event in journal.after(seen)] == ["new"]
-    assert journal.after(journal.after(0)[-1].id) == []
+    seen = log.list_after(0)[1].id
+    assert [event.data for event in log.list_after(seen)] == ["new"]
+    assert log.list_after(log.list_after(0)[-1].id) == []
     for i in range(10_000):
-        journal.add("history", i)
-    assert len(journal.after(0)) == 4_000
+        log.add("history", i)
+    assert len(log.list_after(0)) == 4_000
 
 
 @pytest.mark.timeout(300)
-def test_stopping_keeps_the_best_weights_in_the_folder_that_was_named(client_of, digits, tmp_path):
+def test_stopping_saves_the_best_weights_in_the_keep_folder(client_of, digits, tmp_path):
     from narrows.studio.session import Session
 
     session = Session(keep=tmp_path / "kept")
     with client_of(session) as client:
-        found = upload(client, "digits.npy", npy(digits.astype(np.float32)))
-        order = {
-            "upload": found["id"],
+        info = upload(client, "digits.npy", npy(digits.astype(np.float32)))
+        request = {
+            "upload": info["id"],
             "recipe": "ae",
             "max_time": 3600,
             "parameters": {"hidden": [16], "early_stopping": False},
         }
-        job = client.post("/api/train", json={**order, "max_epochs": 1_000_000}).json()["job"]
-        assert over(client, job, until=("training", "failed"))["status"] == "training"
+        job = client.post("/api/train", json={**request, "max_epochs": 1_000_000}).json()["job"]
+        assert wait_for_end(client, job, until=("training", "failed"))["status"] == "training"
         stopped = client.post(f"/api/train/{job}/stop")
         assert stopped.json()["status"] == "stopping"
-        assert over(client, job)["status"] == "done"
+        assert wait_for_end(client, job)["status"] == "done"
         model = client.get("/api/state").json()["model"]
         assert model["saved"]
-        seen = events(client.get(f"/api/train/{job}/events", headers={"last-event-id": "0"}).text)
-        last = seen[-1][0]
-        assert seen[-1][2]["status"] == "done"
-        rest = client.get(f"/api/train/{job}/events", headers={"last-event-id": str(seen[-2][0])}).text
-        assert [number for number, _, _ in events(rest)] == [last]
-        assert events(client.get(f"/api/train/{job}/events?after={last}").text) == []
+        logged = parse_events(client.get(f"/api/train/{job}/events", headers={"last-event-id": "0"}).text)
+        last = logged[-1][0]
+        assert logged[-1][2]["status"] == "done"
+        rest = client.get(f"/api/train/{job}/events", headers={"last-event-id": str(logged[-2][0])}).text
+        assert [number for number, _, _ in parse_events(rest)] == [last]
+        assert parse_events(client.get(f"/api/train/{job}/events?after={last}").text) == []
         assert client.post(f"/api/train/{job}/stop").json()["status"] == "done"  # too late to stop
         assert client.delete(f"/api/train/{job}").json()["status"] == "done"
     session.close()
     assert load(tmp_path / "kept" / "digits-ae").transform(digits[:2]).shape == (2, 2)
 
 
-def test_cancelling_keeps_nothing_and_the_next_training_can_begin(opened, digits):
+def test_cancelling_saves_nothing(opened, digits):
     client = opened("vae")
     version = client.get("/api/state").json()["version"]
-    found = upload(client, "digits.npy", npy(digits.astype(np.float32)))
-    order = {"upload": found["id"], "recipe": "vae", "max_time": 3600, "max_epochs": 1_000_000}
-    job = client.post("/api/train", json=order).json()["job"]
+    info = upload(client, "digits.npy", npy(digits.astype(np.float32)))
+    request = {"upload": info["id"], "recipe": "vae", "max_time": 3600, "max_epochs": 1_000_000}
+    job = client.post("/api/train", json=request).json()["job"]
     process = client.app.state.jobs.jobs[job].process
     assert client.delete(f"/api/train/{job}").json()["status"] == "cancelled"
     assert process.wait(10) != 0
@@ -323,27 +321,27 @@ def test_cancelling_keeps_nothing_and_the_next_training_can_begin(opened, digits
 
 
 @pytest.mark.slow
-def test_what_cannot_be_learned_fails_with_the_library_s_own_words(opened, digits):
+def test_a_failed_training_gives_the_library_s_error_message(opened, digits):
     client = opened("none")
-    found = upload(client, "digits.npy", npy(digits.astype(np.float32)))
-    job = client.post("/api/train", json={"upload": found["id"], "recipe": "ae", "n_components": 65}).json()["job"]
-    end = over(client, job)
+    info = upload(client, "digits.npy", npy(digits.astype(np.float32)))
+    job = client.post("/api/train", json={"upload": info["id"], "recipe": "ae", "n_components": 65}).json()["job"]
+    end = wait_for_end(client, job)
     assert end["status"] == "failed"
     assert "n_components" in end["detail"]
-    assert events(client.get(f"/api/train/{job}/events").text)[-1][2]["detail"] == end["detail"]
+    assert parse_events(client.get(f"/api/train/{job}/events").text)[-1][2]["detail"] == end["detail"]
 
 
 @pytest.mark.slow
-def test_a_conditional_model_learns_from_the_labels_and_decodes_what_is_chosen(opened, digits):
+def test_a_conditional_model_trains_with_labels_and_decodes_the_chosen_class(opened, digits):
     client = opened("none")
-    found = client.post("/api/uploads/dataset", json={"name": "digits"}).json()
-    order = {
-        "upload": found["id"],
+    info = client.post("/api/uploads/dataset", json={"name": "digits"}).json()
+    request = {
+        "upload": info["id"],
         "recipe": "vae",
         "max_epochs": 5,
         "parameters": {"conditional": True, "hidden": [32]},
     }
-    assert over(client, client.post("/api/train", json=order).json()["job"])["status"] == "done"
+    assert wait_for_end(client, client.post("/api/train", json=request).json()["job"])["status"] == "done"
     model = client.get("/api/state").json()["model"]
     assert model["classes"] == [str(i) for i in range(10)]
     code = {"codes": [[0.0] * model["n_components"]]}
@@ -356,13 +354,13 @@ def test_a_conditional_model_learns_from_the_labels_and_decodes_what_is_chosen(o
     assert client.get("/api/outliers/3").status_code == 200
 
 
-def test_a_training_ends_with_its_studio(client_of, digits):
+def test_a_training_ends_with_the_studio(client_of, digits):
     from narrows.studio.session import Session
 
     session = Session()
     with client_of(session) as client:
-        found = upload(client, "digits.npy", npy(digits.astype(np.float32)))
-        job = client.post("/api/train", json={"upload": found["id"], "recipe": "vae"}).json()["job"]
+        info = upload(client, "digits.npy", npy(digits.astype(np.float32)))
+        job = client.post("/api/train", json={"upload": info["id"], "recipe": "vae"}).json()["job"]
         process = client.app.state.jobs.jobs[job].process
     session.close()
     assert process.poll() is not None
@@ -370,29 +368,31 @@ def test_a_training_ends_with_its_studio(client_of, digits):
 
 
 @pytest.mark.timeout(300)
-def test_a_training_whose_model_is_to_be_kept_is_kept_when_its_studio_ends(client_of, digits, tmp_path):
+def test_a_training_is_saved_in_the_keep_folder_when_the_studio_ends(client_of, digits, tmp_path):
     from narrows.studio.session import Session
 
     session = Session(keep=tmp_path / "kept")
     with client_of(session) as client:
-        found = upload(client, "digits.npy", npy(digits.astype(np.float32)))
-        order = {"upload": found["id"], "recipe": "ae", "max_time": 3600, "parameters": {"hidden": [16]}}
-        job = client.post("/api/train", json=order).json()["job"]
-        assert over(client, job, until=("training", "failed"))["status"] == "training"
+        info = upload(client, "digits.npy", npy(digits.astype(np.float32)))
+        request = {"upload": info["id"], "recipe": "ae", "max_time": 3600, "parameters": {"hidden": [16]}}
+        job = client.post("/api/train", json=request).json()["job"]
+        assert wait_for_end(client, job, until=("training", "failed"))["status"] == "training"
     session.close()
     assert load(tmp_path / "kept" / "digits-ae").transform(digits[:2]).shape == (2, 2)
 
 
-def test_what_is_told_of_a_training_has_no_odd_numbers(digits):
+def test_events_hold_null_for_nan(digits):
     out = io.StringIO()
-    live = Live(digits[:2], out, max_time=10.0, max_epochs=4)
-    live.log(3, {"loss": float("nan"), "epoch": 2.0, "seconds": 1.0})
-    told = json.loads(out.getvalue())
-    assert told == {"kind": "history", "record": {"loss": None, "epoch": 2.0, "seconds": 1.0, "step": 3, "share": 0.5}}
+    tracker = LiveTracker(digits[:2], out, max_time=10.0, max_epochs=4)
+    tracker.log(3, {"loss": float("nan"), "epoch": 2.0, "seconds": 1.0})
+    assert json.loads(out.getvalue()) == {
+        "kind": "history",
+        "record": {"loss": None, "epoch": 2.0, "seconds": 1.0, "step": 3, "share": 0.5},
+    }
 
 
-def test_orders_are_strict():
+def test_training_requests_are_strict():
     with pytest.raises(ValueError, match="max_time"):
-        replies.Training(upload="a", recipe="vae", max_time=float("inf"))
+        messages.TrainingRequest(upload="a", recipe="vae", max_time=float("inf"))
     with pytest.raises(ValueError, match="n_components"):
-        replies.Training(upload="a", recipe="vae", n_components=True)
+        messages.TrainingRequest(upload="a", recipe="vae", n_components=True)

@@ -1,4 +1,4 @@
-"""What the processes of `test_distributed.py` do. Run by torchrun with a folder as its argument; no test by itself."""
+"""The script that the processes of `test_distributed.py` run, started by torchrun with a folder as its argument."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from narrows.training.loop import Trainer
 from narrows.training.step import Step
 
 COMMON = {"hidden": (16,), "max_epochs": 3, "precision": "float32", "device": "cpu", "random_state": 3}
-BATCH = 47  # which two processes cannot share evenly
+BATCH = 47  # odd, so that two processes get different numbers of rows
 
 
 def data() -> np.ndarray:
@@ -26,14 +26,14 @@ def data() -> np.ndarray:
     return (X - X.min()) / (X.max() - X.min())
 
 
-def dropping() -> torch.nn.Module:
+def with_dropout() -> torch.nn.Module:
     torch.manual_seed(0)
     return torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Dropout(0.3), torch.nn.ReLU())
 
 
-def untouched() -> torch.nn.Module:
+def with_unused_parameter() -> torch.nn.Module:
     """A network with a parameter that gets no gradient."""
-    module = dropping()
+    module = with_dropout()
     module.register_parameter("spare", torch.nn.Parameter(torch.ones(3)))
     return module
 
@@ -55,21 +55,21 @@ def cases() -> dict[str, tuple]:
             noise: (DAE(noise=noise, level=(0.1, 0.4), **c), X)
             for noise in ("gaussian", "masking", "salt_and_pepper", "poisson")
         },
-        "dropout": (AE(2, network=(dropping(), "auto"), **c), X),
-        "untouched": (AE(2, network=(untouched(), "auto"), **c), X),
+        "dropout": (AE(2, network=(with_dropout(), "auto"), **c), X),
+        "untouched": (AE(2, network=(with_unused_parameter(), "auto"), **c), X),
     }
 
 
 SHARDED = ("vae", "counts", "topk", "dropout")
 
 
-def revived(X: np.ndarray, **parameters) -> SAE:
+def fit_with_dead_units(X: np.ndarray, **parameters) -> SAE:
     """An SAE whose units die at once, and are revived."""
     model = SAE(24, k=2, **{**COMMON, "batch_size": BATCH, "max_epochs": 8, **parameters})
-    made = model._assemble
+    assemble = model._assemble
 
     def impatient(seed):
-        parts = made(seed)
+        parts = assemble(seed)
         parts.model.bottleneck.patience = 100
         return parts
 
@@ -79,8 +79,8 @@ def revived(X: np.ndarray, **parameters) -> SAE:
 
 def long(folder: Path | None = None, **parameters) -> VAE:
     """A model that takes a hundred steps to train."""
-    where = None if folder is None else str(folder)
-    return VAE(2, **{**COMMON, "max_epochs": 13}, batch_size=BATCH, checkpoint=where, **parameters)
+    checkpoint = None if folder is None else str(folder)
+    return VAE(2, **{**COMMON, "max_epochs": 13}, batch_size=BATCH, checkpoint=checkpoint, **parameters)
 
 
 def state(model) -> dict:
@@ -92,24 +92,24 @@ def state(model) -> dict:
     }
 
 
-class At:
+class CallAtStep:
     """Do something at a step of a training in one process."""
 
     def __init__(self, step: int, rank: int, call) -> None:
         self.step, self.rank, self.call = step, rank, call
 
     def __enter__(self):
-        self.before = Trainer.train_step
+        self.original = Trainer.train_step
 
         def train_step(trainer, index):
             if trainer.clock.step == self.step and trainer.world.rank == self.rank:
                 self.call()
-            self.before(trainer, index)
+            self.original(trainer, index)
 
         Trainer.train_step = train_step
 
     def __exit__(self, *_):
-        Trainer.train_step = self.before
+        Trainer.train_step = self.original
 
 
 def seen_rows(X: np.ndarray) -> list[list[int]]:
@@ -120,12 +120,12 @@ def seen_rows(X: np.ndarray) -> list[list[int]]:
         seen.append(index.tolist())
         return before(rows, index)
 
-    def watched(step, index):
+    def recording_run(step, index):
         Rows.batch = batch
         run(step, index)
         Rows.batch = before
 
-    Step._run = watched
+    Step._run = recording_run
     AE(2, **{**COMMON, "batch_size": BATCH, "max_epochs": 1, "early_stopping": False}).fit(X)
     Step._run = run
     return seen
@@ -152,7 +152,7 @@ def limited(rank: int, X: np.ndarray) -> dict:
 def interrupted(rank: int, X: np.ndarray, folder: Path, number: int) -> dict:
     """A training that one process is told to stop, and that then goes on."""
     model, stopped = long(folder), 0
-    with At(13, 1, lambda: signal.raise_signal(number)):
+    with CallAtStep(13, 1, lambda: signal.raise_signal(number)):
         try:
             model.fit(X)
         except Interrupted as error:
@@ -163,31 +163,31 @@ def interrupted(rank: int, X: np.ndarray, folder: Path, number: int) -> dict:
 
 def unfinished(folder: Path, **parameters) -> None:
     """Leave the checkpoint of a training that was stopped half-way."""
-    with At(13, 0, lambda: signal.raise_signal(signal.SIGINT)), contextlib.suppress(Interrupted):
+    with CallAtStep(13, 0, lambda: signal.raise_signal(signal.SIGINT)), contextlib.suppress(Interrupted):
         long(folder, **parameters).fit(data())
 
 
 def main(out: Path) -> None:
     rank, X = parallel.join("cpu").rank, data()
-    found = {name: state(model.fit(x)) for name, (model, x) in cases().items()}
+    results = {name: state(model.fit(x)) for name, (model, x) in cases().items()}
     for name in SHARDED:
         model, x = cases()[name]
-        found[f"sharded {name}"] = state(model.set_params(sharded=True).fit(x))
-    found["revived"] = state(revived(X))
-    found["sharded revived"] = state(revived(X, sharded=True))
-    found["seen"] = seen_rows(X)
-    found["fresh seed"] = state(AE(2, **{**COMMON, "random_state": None}).fit(X))
-    found["in passes"] = state(VAE(2, **COMMON).partial_fit(X).partial_fit(X))
-    found["other data"] = refusal(lambda: AE(2, **COMMON).fit(X + rank))
-    found["compiled"] = refusal(lambda: AE(2, **COMMON, compile=True).fit(X))
+        results[f"sharded {name}"] = state(model.set_params(sharded=True).fit(x))
+    results["revived"] = state(fit_with_dead_units(X))
+    results["sharded revived"] = state(fit_with_dead_units(X, sharded=True))
+    results["seen"] = seen_rows(X)
+    results["fresh seed"] = state(AE(2, **{**COMMON, "random_state": None}).fit(X))
+    results["in passes"] = state(VAE(2, **COMMON).partial_fit(X).partial_fit(X))
+    results["other data"] = refusal(lambda: AE(2, **COMMON).fit(X + rank))
+    results["compiled"] = refusal(lambda: AE(2, **COMMON, compile=True).fit(X))
     unfinished(out / "alone", sharded=False)
-    found["long"] = state(long().fit(X))
-    found["sharded on the way"] = state(long(out / "alone", sharded=True).fit(X))
-    found["limited"] = limited(rank, X)
-    found["interrupted"] = interrupted(rank, X, out / "interrupted", signal.SIGINT)
-    found["terminated"] = interrupted(rank, X, out / "terminated", signal.SIGTERM)
+    results["long"] = state(long().fit(X))
+    results["sharded on the way"] = state(long(out / "alone", sharded=True).fit(X))
+    results["limited"] = limited(rank, X)
+    results["interrupted"] = interrupted(rank, X, out / "interrupted", signal.SIGINT)
+    results["terminated"] = interrupted(rank, X, out / "terminated", signal.SIGTERM)
     unfinished(out / "sharded", sharded=True)
-    torch.save(found, out / f"{rank}.pt")
+    torch.save(results, out / f"{rank}.pt")
 
 
 def crash(out: Path, arguments: list[str]) -> None:
@@ -202,7 +202,7 @@ def crash(out: Path, arguments: list[str]) -> None:
             return save(trainer)
 
         Trainer.report = report
-        At(60, 1, lambda: os.kill(os.getpid(), signal.SIGKILL)).__enter__()
+        CallAtStep(60, 1, lambda: os.kill(os.getpid(), signal.SIGKILL)).__enter__()
     sys.argv = ["narrows", *arguments]
     command()
 
@@ -214,7 +214,7 @@ def fail(out: Path, arguments: list[str]) -> None:
     def raises():
         raise ValueError("something is wrong in one place")
 
-    At(5, 1, raises).__enter__()
+    CallAtStep(5, 1, raises).__enter__()
     sys.argv = ["narrows", *arguments]
     command()
 

@@ -1,6 +1,6 @@
 """Several processes give what one gives, lose no row, stop together, and go on after a failure.
 
-`processes.py` is what they run; torchrun starts it once for all tests but those of the command.
+They run `processes.py`, which torchrun starts once for all tests but those of the command.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ ROUNDING = 2e-6  # of weights of order 1, after 3 epochs
 NAMES = list(RUN["cases"]())
 
 
-def torchrun(*words: object, restarts: int = 0) -> subprocess.CompletedProcess[str]:
+def torchrun(*arguments: object, restarts: int = 0) -> subprocess.CompletedProcess[str]:
     """Two processes of `processes.py`."""
     command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", f"--max-restarts={restarts}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error::FutureWarning"}
     return subprocess.run(
-        [sys.executable, *command, "--monitor-interval=0.1", str(PROCESSES), *map(str, words)],
+        [sys.executable, *command, "--monitor-interval=0.1", str(PROCESSES), *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=100,
@@ -57,24 +57,26 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def two(folder) -> tuple[dict, dict]:
-    """What each of two processes found."""
+    """What each of two processes results."""
     return tuple(torch.load(folder / f"{rank}.pt", weights_only=False) for rank in (0, 1))
 
 
 @pytest.fixture(scope="module")
 def one() -> dict:
     """The same trainings in this process."""
-    found = {name: RUN["state"](model.fit(x)) for name, (model, x) in RUN["cases"]().items()}
-    found["revived"] = RUN["state"](RUN["revived"](RUN["data"]()))
-    found["long"] = RUN["state"](RUN["long"]().fit(RUN["data"]()))
-    found["in passes"] = RUN["state"](VAE(2, **RUN["COMMON"]).partial_fit(RUN["data"]()).partial_fit(RUN["data"]()))
-    return found
+    results = {name: RUN["state"](model.fit(x)) for name, (model, x) in RUN["cases"]().items()}
+    results["revived"] = RUN["state"](RUN["fit_with_dead_units"](RUN["data"]()))
+    results["long"] = RUN["state"](RUN["long"]().fit(RUN["data"]()))
+    results["in passes"] = RUN["state"](VAE(2, **RUN["COMMON"]).partial_fit(RUN["data"]()).partial_fit(RUN["data"]()))
+    return results
 
 
 def assert_same(a: dict, b: dict, tolerance: float = 0.0) -> None:
     assert a.keys() == b.keys()
     for name in a:
-        torch.testing.assert_close(a[name], b[name], rtol=0, atol=tolerance, msg=lambda words, name=name: name + words)
+        torch.testing.assert_close(
+            a[name], b[name], rtol=0, atol=tolerance, msg=lambda message, name=name: name + message
+        )
 
 
 # ------------------------------------------------------------------------------------------------- the same as one
@@ -90,9 +92,9 @@ def assert_same(a: dict, b: dict, tolerance: float = 0.0) -> None:
 )
 def test_two_processes_give_the_weights_of_one(name, alone, one, two):
     assert_same(two[0][name]["weights"], one[alone]["weights"], ROUNDING)
-    mine, theirs = one[alone]["history"], two[0][name]["history"]
-    assert len(mine) == len(theirs)
-    for here, there in zip(mine, theirs, strict=True):
+    expected, actual = one[alone]["history"], two[0][name]["history"]
+    assert len(expected) == len(actual)
+    for here, there in zip(expected, actual, strict=True):
         assert {k: v for k, v in there.items() if k != "seconds"} == pytest.approx(
             {k: v for k, v in here.items() if k != "seconds"}, rel=1e-4, abs=1e-5
         )
@@ -142,8 +144,8 @@ def test_an_epoch_gives_every_row_to_one_process(two):
 
 
 def test_other_data_in_another_process_are_refused(two):
-    for found in two:
-        assert found["other data"].startswith("All processes must be given the same data and the same parameters.")
+    for results in two:
+        assert results["other data"].startswith("All processes must be given the same data and the same parameters.")
 
 
 def test_compiling_is_refused(two):
@@ -174,8 +176,8 @@ def test_one_process_goes_on_where_two_stopped(folder, one):
 def test_torchrun_restarts_the_command_which_goes_on(tmp_path, two):
     np.save(tmp_path / "X.npy", RUN["data"]())
     options = "--recipe vae --n-components 2 --seed 3 --max-epochs 13 --device cpu --set hidden=16 --set batch_size=47"
-    words = [str(tmp_path / "X.npy"), *options.split(), "--set", "precision=float32", "--json"]
-    done = torchrun("crash", tmp_path, "fit", *words, "--out", tmp_path / "crashed", restarts=1)
+    arguments = [str(tmp_path / "X.npy"), *options.split(), "--set", "precision=float32", "--json"]
+    done = torchrun("crash", tmp_path, "fit", *arguments, "--out", tmp_path / "crashed", restarts=1)
     assert done.returncode == 0, done.stderr
     assert "resumed at step" in done.stderr
     assert json.loads(done.stdout)["n_iter"] == 13  # one document: one process speaks
@@ -206,7 +208,7 @@ def test_what_goes_wrong_in_one_process_ends_all_and_is_said_once(tmp_path):
 def test_one_process_is_a_world_of_its_own():
     assert join() == World(0, 1)
     assert World().shard(7) is None
-    assert World().alone(lambda: 3) == World().first(lambda: 3) == World().same(3) == 3
+    assert World().on_rank_zero(lambda: 3) == World().rank_zero_first(lambda: 3) == World().broadcast(3) == 3
     x = torch.ones(3)
     assert batch_sum(x) is x
     assert batch_mean(x) is x

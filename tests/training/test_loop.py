@@ -56,7 +56,7 @@ def parts_of(recipe: str, X: np.ndarray, **parameters):
 
 
 def trained(recipe: str = "vae", X: np.ndarray | None = None, parameters=None, fingerprint="a", **settings):
-    """A model after a training, and what the training left."""
+    """A model after a training, and the training's result."""
     X = data() if X is None else X
     parts = parts_of(recipe, X, **(parameters or {}))
     result = fit(
@@ -68,8 +68,8 @@ def trained(recipe: str = "vae", X: np.ndarray | None = None, parameters=None, f
 def trainer_of(recipe: str = "ae", X: np.ndarray | None = None, parameters=None, **settings) -> Trainer:
     X = data() if X is None else X
     parts = parts_of(recipe, X, **(parameters or {}))
-    chosen = Settings(**{**RUN, **settings})
-    return Trainer(parts.model, parts.objective, X, infer(X, "test"), chosen, Reporter(0), "a")
+    run_settings = Settings(**{**RUN, **settings})
+    return Trainer(parts.model, parts.objective, X, infer(X, "test"), run_settings, Reporter(0), "a")
 
 
 def assert_same_weights(a, b) -> None:
@@ -147,12 +147,12 @@ moments = random.Random(seed)
 kills = resumed = 0
 path = root / "checkpoint" / "checkpoint.safetensors"
 while True:
-    found = saved()
-    resumed += found > 0
+    before = saved()
+    resumed += before > 0
     pid = child("killed", path.parent)
     if kills < n_kills:
         if kills != 1:  # all but one get as far as a checkpoint of their own
-            while saved() == found:
+            while saved() == before:
                 time.sleep(0.001)
         time.sleep(moments.uniform(0, 0.5 * took / n_kills))
         os.kill(pid, signal.SIGKILL)
@@ -231,7 +231,7 @@ def test_a_resumed_run_keeps_the_precision_that_was_chosen(tmp_path, monkeypatch
         interrupt_at(patched, 100)
         with pytest.raises(Interrupted):
             trained("ae", checkpoint=tmp_path, precision="float32")
-    monkeypatch.setattr("narrows.training.device.bfloat16_gain", lambda device: 100.0)
+    monkeypatch.setattr("narrows.training.device.bfloat16_speedup", lambda device: 100.0)
     a, _ = trained("ae", checkpoint=tmp_path, precision="auto")
     assert_same_weights(a.state_dict(), trained("ae")[0].state_dict())
 
@@ -239,7 +239,7 @@ def test_a_resumed_run_keeps_the_precision_that_was_chosen(tmp_path, monkeypatch
 # ------------------------------------------------------------------------------------------------------- Ctrl-C
 
 
-# 360 rows in batches of 16: 23 steps an epoch, a look every 3 epochs, 276 steps in all
+# 360 rows in batches of 16: 23 steps an epoch, a validation every 3 epochs, 276 steps in all
 @pytest.mark.parametrize("step", [0, 37, 49, 50, 68, 69, 70, 275])
 @pytest.mark.parametrize("recipe", ["vae", "sae"])
 def test_ctrl_c_keeps_the_checkpoint(monkeypatch, tmp_path, step, recipe):
@@ -280,9 +280,9 @@ def test_a_checkpoint_of_another_module_is_refused(tmp_path):
     X = data()
 
     def fitted(activation, width=8):
-        own = nn.Sequential(nn.Linear(X.shape[1], width), activation, nn.Linear(width, 2))
+        module = nn.Sequential(nn.Linear(X.shape[1], width), activation, nn.Linear(width, 2))
         common = {"max_epochs": 2, "random_state": 0, "device": "cpu", "checkpoint": tmp_path}
-        return AE(2, network=(own, "mlp"), **common).fit(X)
+        return AE(2, network=(module, "mlp"), **common).fit(X)
 
     first, again = (fitted(nn.Tanh()).model_.state_dict() for _ in range(2))
     assert_same_weights(again, first)
@@ -336,11 +336,11 @@ def test_a_finished_training_is_kept_until_it_is_saved(tmp_path):
 
 
 def test_training_in_another_thread():
-    found = []
-    thread = threading.Thread(target=lambda: found.append(trained("ae", max_epochs=2)))
+    results = []
+    thread = threading.Thread(target=lambda: results.append(trained("ae", max_epochs=2)))
     thread.start()
     thread.join()
-    assert_same_weights(found[0][0].state_dict(), trained("ae", max_epochs=2)[0].state_dict())
+    assert_same_weights(results[0][0].state_dict(), trained("ae", max_epochs=2)[0].state_dict())
 
 
 # --------------------------------------------------------------------------------------- checkpoints that do not fit
@@ -460,14 +460,14 @@ def test_a_disk_that_fails_leaves_the_last_good_checkpoint(unfinished, monkeypat
 
 def test_warm_up_hold_cool_down():
     schedule = Schedule(1000)
-    rates = np.array([schedule.multiplier(step, 0.0) for step in range(1000)])
+    rates = np.array([schedule.rate_multiplier(step, 0.0) for step in range(1000)])
     np.testing.assert_allclose(rates[:100], np.arange(1, 101) / 100)
     assert (rates[100:700] == 1).all()
     np.testing.assert_allclose(rates[700:], 1 - np.arange(300) / 300, atol=1e-9)
-    assert not schedule.over(999, 0.0)
-    assert schedule.over(1000, 0.0)
+    assert not schedule.is_over(999, 0.0)
+    assert schedule.is_over(1000, 0.0)
     constant = Schedule(1000, constant=True)
-    assert {constant.multiplier(step, 0.0) for step in range(1000)} == {1.0}
+    assert {constant.rate_multiplier(step, 0.0) for step in range(1000)} == {1.0}
 
 
 @given(
@@ -480,11 +480,11 @@ def test_warm_up_hold_cool_down():
 def test_a_training_never_ends_hot(n_steps, plateau, max_time, pace):
     schedule = Schedule(n_steps, max_time)
     rates, step = [], 0
-    while not schedule.over(step, step * pace):
-        holding = not schedule.cooling(step, step * pace)
+    while not schedule.is_over(step, step * pace):
+        holding = not schedule.is_cooling(step, step * pace)
         if plateau is not None and holding and schedule.progress(step, step * pace) >= plateau:
-            schedule.cool(step, step * pace)
-        rates.append(schedule.multiplier(step, step * pace))
+            schedule.start_cooldown(step, step * pace)
+        rates.append(schedule.rate_multiplier(step, step * pace))
         step += 1
     assert step <= n_steps
     if max_time is not None:
@@ -503,7 +503,8 @@ def test_a_plateau_leads_to_a_cool_down(rng):
     noise = rng.normal(size=(300, 8))  # nothing to learn
     _, result = trained("ae", noise, max_epochs=4000, n_iter_no_change=3)
     assert any(
-        "has not improved for 3 looks; cooling down" in note and "n_iter_no_change" in note for note in result.notes
+        "has not improved for 3 validations; cooling down" in note and "n_iter_no_change" in note
+        for note in result.notes
     )
     assert result.n_epochs < 4000
     rates = [record["learning_rate"] for record in result.history]
@@ -560,37 +561,37 @@ class Poisoned(WeightedObjective):
         return Loss(loss.total * math.nan, loss.terms)
 
 
-def poisoned(steps, in_gradient: bool = False, **settings):
+def fit_poisoned(steps, in_gradient: bool = False, **settings):
     X = data()
     parts = parts_of("ae", X)
-    chosen = Settings(**{**RUN, **settings})
-    return parts.model, fit(parts.model, Poisoned(steps, in_gradient), X, infer(X, "test"), chosen)
+    run_settings = Settings(**{**RUN, **settings})
+    return parts.model, fit(parts.model, Poisoned(steps, in_gradient), X, infer(X, "test"), run_settings)
 
 
 @pytest.mark.parametrize("early_stopping", [True, False])
 @pytest.mark.parametrize("step", [1, 60, 200, 276, 300])
 def test_a_loss_that_is_not_finite_is_set_back(early_stopping, step):
-    model, result = poisoned([step], early_stopping=early_stopping)
+    model, result = fit_poisoned([step], early_stopping=early_stopping)
     assert all(torch.isfinite(t).all() for t in model.state_dict().values())
     n_steps = 276 if early_stopping else 300
-    words = "the loss was not finite. Back to the last good weights, at half the learning rate"
-    assert any(words in note for note in result.notes) == (step <= n_steps)
+    message = "the loss was not finite. Back to the last good weights, at half the learning rate"
+    assert any(message in note for note in result.notes) == (step <= n_steps)
     assert all(math.isfinite(record["loss"]) for record in result.history)
 
 
 @pytest.mark.parametrize("early_stopping", [True, False])
 @pytest.mark.parametrize("step", [1, 60, 276])
 def test_a_gradient_that_is_not_finite_is_skipped(early_stopping, step):
-    model, _ = poisoned([step], in_gradient=True, early_stopping=early_stopping)
+    model, _ = fit_poisoned([step], in_gradient=True, early_stopping=early_stopping)
     assert all(torch.isfinite(t).all() for t in model.state_dict().values())
     # the step is left out, and all others are made
-    calm, _ = poisoned([], early_stopping=early_stopping)
+    calm, _ = fit_poisoned([], early_stopping=early_stopping)
     assert any(not torch.equal(a, b) for a, b in zip(model.parameters(), calm.parameters(), strict=True))
 
 
 def test_setting_back_halves_the_learning_rate():
     _, calm = trained("ae")
-    _, shaken = poisoned([60])
+    _, shaken = fit_poisoned([60])
     assert max(r["learning_rate"] for r in shaken.history) == pytest.approx(
         0.5 * max(r["learning_rate"] for r in calm.history)
     )
@@ -598,7 +599,7 @@ def test_setting_back_halves_the_learning_rate():
 
 def test_a_loss_that_stays_non_finite_ends_the_training():
     with pytest.raises(FloatingPointError, match=r"became NaN or infinite 4 times .*Lower `learning_rate`"):
-        poisoned(range(10_000))
+        fit_poisoned(range(10_000))
 
 
 def test_a_step_that_is_much_too_long_does_not_leave_nan():
@@ -685,10 +686,10 @@ def test_the_best_weights_are_kept(recipe, rng):
     result = trainer.run(threading.Event())
     losses = [record["valid_loss"] for record in result.history]
     kept = trainer.validation.measure()[0]["loss"]
-    judged = [loss for record, loss in zip(result.history, losses, strict=True) if record["epoch"] > grown * 200]
-    assert kept == pytest.approx(min(judged), rel=1e-6)
+    comparable = [loss for record, loss in zip(result.history, losses, strict=True) if record["epoch"] > grown * 200]
+    assert kept == pytest.approx(min(comparable), rel=1e-6)
     if recipe == "ae":
-        assert min(judged) < judged[-1]  # the last were not the best
+        assert min(comparable) < comparable[-1]  # the last were not the best
 
 
 def test_without_early_stopping_the_last_weights_are_kept():
@@ -704,11 +705,11 @@ def test_held_out_rows_are_not_trained_on():
     assert len(batches.held_out) == 40
     assert set(batches.held_out.tolist()).isdisjoint(batches.training.tolist())
     for epoch in range(3):
-        order = batches.order(epoch).tolist()
+        order = batches.shuffle(epoch).tolist()
         assert set(order) == set(batches.training.tolist())
         assert len(order) == 23 * 16  # the last batch is filled up
-        assert not torch.equal(batches.order(epoch), batches.order(epoch + 1))
-        assert torch.equal(batches.order(epoch), batches.order(epoch))
+        assert not torch.equal(batches.shuffle(epoch), batches.shuffle(epoch + 1))
+        assert torch.equal(batches.shuffle(epoch), batches.shuffle(epoch))
 
 
 def test_verbose_says_what_happens(capsys):
@@ -727,8 +728,8 @@ def test_a_training_that_is_over_holds_no_data(monkeypatch, rng):
     held = []
 
     class Noted(Rows):
-        def __init__(self, *given, **named):
-            super().__init__(*given, **named)
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
             held.append(weakref.ref(self))
 
     X = rng.normal(size=(50, 5))

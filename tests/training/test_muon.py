@@ -1,10 +1,10 @@
-"""Muon: against torch's own, and that what AdamW heeds is heeded."""
+"""Muon, compared with torch's own; it respects `found_inf` and `grad_scale` as AdamW does."""
 
 import pytest
 import torch
 from torch import nn
 
-from narrows.training.muon import Muon, is_matrix, orthogonal
+from narrows.training.muon import Muon, is_matrix, orthogonalize
 from narrows.training.optimizer import muon
 
 
@@ -22,15 +22,15 @@ def _weights():
 
 def test_steps_are_those_of_torchs_own():
     ours, theirs = _weights(), _weights()
-    mine = muon(ours, 0.1, dtype=torch.bfloat16)
+    optimizer = muon(ours, 0.1, dtype=torch.bfloat16)
     reference = torch.optim.Muon(theirs[:2], lr=4e-3, weight_decay=0.1 / 4, adjust_lr_fn="match_rms_adamw")
     adam = torch.optim.AdamW([{"params": theirs[3:], "weight_decay": 0.1}, {"params": theirs[2:3], "weight_decay": 0}])
-    for group in (*mine.param_groups, *adam.param_groups):
+    for group in (*optimizer.param_groups, *adam.param_groups):
         group["lr"] = 1e-3
     for seed in range(5):
         _with_gradients(ours, seed)
         _with_gradients(theirs, seed)
-        mine.step()
+        optimizer.step()
         reference.step()
         adam.step()
     for p, q in zip(ours, theirs, strict=True):
@@ -43,12 +43,12 @@ def test_steps_are_those_of_torchs_own():
 def test_singular_values_become_alike(shape):
     torch.manual_seed(0)
     matrices = torch.randn(3, *shape) * torch.logspace(-1, 1, shape[1])
-    turned = orthogonal(matrices)
-    s = torch.linalg.svdvals(turned)
+    result = orthogonalize(matrices)
+    s = torch.linalg.svdvals(result)
     assert s.median() > 0.6
     assert s.max() < 1.3
     u, _, v = torch.linalg.svd(matrices, full_matrices=False)
-    assert torch.nn.functional.cosine_similarity((u @ v).flatten(1), turned.flatten(1)).min() > 0.9
+    assert torch.nn.functional.cosine_similarity((u @ v).flatten(1), result.flatten(1)).min() > 0.9
 
 
 def test_the_order_in_memory_makes_no_difference():

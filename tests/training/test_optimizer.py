@@ -1,4 +1,4 @@
-"""AdamW as a function for a compiler, against torch's own; and the limit on gradients, for both."""
+"""AdamW as a function for a compiler, compared with torch's own; and gradient clipping for both."""
 
 import pytest
 import torch
@@ -14,9 +14,9 @@ def _parameters() -> list[nn.Parameter]:
 
 
 def _gradients(parameters, size: float) -> list[torch.Tensor | None]:
-    found: list[torch.Tensor | None] = [size * torch.randn(p.shape) for p in parameters]
-    found[2] = None  # of a weight that the loss does not look at
-    return found
+    gradients: list[torch.Tensor | None] = [size * torch.randn(p.shape) for p in parameters]
+    gradients[2] = None  # of a weight that the loss does not use
+    return gradients
 
 
 @pytest.mark.parametrize(
@@ -24,28 +24,28 @@ def _gradients(parameters, size: float) -> list[torch.Tensor | None]:
 )
 def test_a_step_is_that_of_torchs_fused_one(sizes):
     parameters, theirs = _parameters(), _parameters()
-    mine, reference = (adamw(p, 0.3) for p in (parameters, theirs))
-    limits = [GradientClipping(p, torch.device("cpu")) for p in (parameters, theirs)]
+    optimizer, reference = (adamw(p, 0.3) for p in (parameters, theirs))
+    clippings = [GradientClipping(p, torch.device("cpu")) for p in (parameters, theirs)]
     for number, size in enumerate(sizes):
         gradients = _gradients(parameters, size)
         rate = 0.1 / (number + 1)
         with torch.no_grad():
-            state, constants = adamw_state(mine, parameters), adamw_constants(mine, parameters)
+            state, constants = adamw_state(optimizer, parameters), adamw_constants(optimizer, parameters)
             assert constants.decays == [0.3 if p.dim() > 1 else 0.0 for p in parameters]
-            adamw_update(parameters, gradients, state, torch.tensor(rate), limits[0].divisor, constants)
+            adamw_update(parameters, gradients, state, torch.tensor(rate), clippings[0].update_divisor, constants)
         for p, g in zip(theirs, gradients, strict=True):
             p.grad = g
         for group in reference.param_groups:
             group["lr"] = rate
-        limits[1].limit(reference)
+        clippings[1].clip(reference)
         reference.step()
     for p, q, first in zip(parameters, theirs, _parameters(), strict=True):
         torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-6)
         assert torch.equal(p, first) == (p is parameters[2])
     for p, q in zip(parameters, theirs, strict=True):
         for key, value in reference.state[q].items():
-            torch.testing.assert_close(mine.state[p][key], value, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(limits[0].mean, limits[1].mean)
+            torch.testing.assert_close(optimizer.state[p][key], value, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(clippings[0].mean, clippings[1].mean)
 
 
 def test_a_parameter_without_a_state_takes_the_count_of_the_others():
@@ -54,7 +54,7 @@ def test_a_parameter_without_a_state_takes_the_count_of_the_others():
     for p, g in zip(parameters, _gradients(parameters, 1.0), strict=True):
         p.grad = g
     optimizer.step()
-    found = adamw_state(optimizer, parameters)
-    assert [float(step) for step in found.steps] == [1.0] * 4
-    assert not found.means[2].any()
-    assert found.means[0].any()
+    state = adamw_state(optimizer, parameters)
+    assert [float(step) for step in state.steps] == [1.0] * 4
+    assert not state.means[2].any()
+    assert state.means[0].any()

@@ -1,4 +1,4 @@
-"""What is decided of a training, without one."""
+"""The plan of a training, made without training."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 from narrows.bottlenecks import Gaussian, Plain, TopK
 from narrows.objectives import NeighborPairs
 from narrows.training.device import Choice
-from narrows.training.facts import Facts
 from narrows.training.plan import Place, Plan, choose_place, choose_sharding, make_plan
+from narrows.training.plan_inputs import PlanInputs
 from narrows.training.settings import Settings
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
@@ -19,16 +19,16 @@ PLACE = Place(
     CPU, torch.float32, False, Choice("device", "cpu", "as asked"), Choice("precision", "float32", "as asked")
 )
 ON_GPU = replace(PLACE, device=CUDA)
-FACTS = Facts(50_000, Plain(2), n_threads=4)
+INPUTS = PlanInputs(50_000, Plain(2), n_threads=4)
 
 
-def decided(plan: Plan) -> dict[str, str]:
+def choices_of(plan: Plan) -> dict[str, str]:
     """The choices by name, the last of each."""
     return {choice.name: f"{choice.value}: {choice.reason}" for choice in plan.choices}
 
 
 def test_what_is_open_is_decided_and_said_in_order():
-    plan = make_plan(Settings(), PLACE, FACTS)
+    plan = make_plan(Settings(), PLACE, INPUTS)
     assert [choice.name for choice in plan.choices] == [
         "device",
         "threads",
@@ -56,45 +56,45 @@ def test_what_is_asked_for_is_taken():
         compile=True,
         early_stopping=False,
     )
-    plan = make_plan(settings, PLACE, FACTS)
+    plan = make_plan(settings, PLACE, INPUTS)
     assert (plan.batch_size, plan.learning_rate, plan.n_epochs, plan.patience) == (7, 0.5, 3, 4)
     assert (plan.weight_decay, plan.use_compile, plan.n_valid) == (0.25, True, 0)
-    assert decided(plan)["compile"] == "True: as asked"
-    assert "batch_size" not in decided(plan)
+    assert choices_of(plan)["compile"] == "True: as asked"
+    assert "batch_size" not in choices_of(plan)
 
 
 @pytest.mark.parametrize("n", [2, 3, 21, 1000])
 @pytest.mark.parametrize("fraction", [0.01, 0.5, 0.999])
 def test_rows_are_learned_from_or_held_out(n, fraction):
-    plan = make_plan(Settings(validation_fraction=fraction), PLACE, replace(FACTS, n_rows=n))
+    plan = make_plan(Settings(validation_fraction=fraction), PLACE, replace(INPUTS, n_rows=n))
     assert plan.n_train >= 1
     assert plan.n_train + plan.n_valid == n
     assert 1 <= plan.batch_size <= plan.n_train
 
 
 def test_of_few_rows_none_is_held_out():
-    plan = make_plan(Settings(), PLACE, replace(FACTS, n_rows=30))
+    plan = make_plan(Settings(), PLACE, replace(INPUTS, n_rows=30))
     assert plan.n_valid == 0
-    assert "too few to judge by" in decided(plan)["early_stopping"]
+    assert "too few to judge by" in choices_of(plan)["early_stopping"]
 
 
 @pytest.mark.parametrize(("bottleneck", "decay"), [(Plain(2), 0.3), (Gaussian(2), 0.03), (TopK(8, k=2), 0.1)])
 def test_weight_decay_depends_on_the_code(bottleneck, decay):
-    assert make_plan(Settings(), PLACE, replace(FACTS, bottleneck=bottleneck)).weight_decay == decay
+    assert make_plan(Settings(), PLACE, replace(INPUTS, bottleneck=bottleneck)).weight_decay == decay
 
 
 def test_heavy_steps_are_fewer():
-    light, heavy = (make_plan(Settings(), PLACE, replace(FACTS, flops_per_example=flops)) for flops in (1e6, 1e9))
+    light, heavy = (make_plan(Settings(), PLACE, replace(INPUTS, flops_per_example=flops)) for flops in (1e6, 1e9))
     assert light.n_epochs > heavy.n_epochs
-    assert "1.3e+02 GFLOP each" in decided(heavy)["max_epochs"]
+    assert "1.3e+02 GFLOP each" in choices_of(heavy)["max_epochs"]
 
 
 def test_threads():
-    assert make_plan(Settings(), PLACE, FACTS).n_threads == 1
-    assert make_plan(Settings(), PLACE, replace(FACTS, flops_per_example=1e8)).n_threads == 4
-    again = make_plan(Settings(), PLACE, replace(FACTS, resumed={"threads": 3}))
+    assert make_plan(Settings(), PLACE, INPUTS).n_threads == 1
+    assert make_plan(Settings(), PLACE, replace(INPUTS, flops_per_example=1e8)).n_threads == 4
+    again = make_plan(Settings(), PLACE, replace(INPUTS, resumed={"threads": 3}))
     assert again.n_threads == 3
-    assert decided(again)["threads"] == "3: as before the training was interrupted"
+    assert choices_of(again)["threads"] == "3: as before the training was interrupted"
 
 
 @pytest.mark.parametrize(
@@ -103,20 +103,20 @@ def test_threads():
         ({}, False, "too few to repay compiling"),
         ({"matmul_flops_per_second": 1e9}, True, "repay compiling"),
         ({"matmul_flops_per_second": 1e9, "has_compiler": False}, False, "no C++ compiler"),
-        ({"matmul_flops_per_second": 1e9, "saved_by_compiling": 0.0}, False, "takes longer compiled"),
+        ({"matmul_flops_per_second": 1e9, "compile_saving": 0.0}, False, "takes longer compiled"),
         ({"matmul_flops_per_second": 1e9, "n_processes": 2}, False, "2 processes train"),
         ({"resumed": {"compile": True}}, True, "as asked"),
         ({"matmul_flops_per_second": 1e9, "resumed": {"compile": False}}, False, "as asked"),
     ],
 )
 def test_compiling_must_pay(changes, use, why):
-    plan = make_plan(Settings(max_epochs=2), PLACE, replace(FACTS, flops_per_example=1e6, **changes))
+    plan = make_plan(Settings(max_epochs=2), PLACE, replace(INPUTS, flops_per_example=1e6, **changes))
     assert plan.use_compile == use
-    assert why in decided(plan)["compile"]
+    assert why in choices_of(plan)["compile"]
 
 
 def test_a_short_time_limit_does_not_repay_compiling():
-    slow = replace(FACTS, flops_per_example=1e6, matmul_flops_per_second=1e9)
+    slow = replace(INPUTS, flops_per_example=1e6, matmul_flops_per_second=1e9)
     assert make_plan(Settings(), PLACE, slow).use_compile
     assert not make_plan(Settings(max_time=30.0), PLACE, slow).use_compile
 
@@ -132,44 +132,44 @@ def test_a_short_time_limit_does_not_repay_compiling():
     ],
 )
 def test_cuda_graphs(settings, changes, use, why):
-    plan = make_plan(Settings(**settings), ON_GPU, replace(FACTS, **changes))
+    plan = make_plan(Settings(**settings), ON_GPU, replace(INPUTS, **changes))
     assert plan.use_cuda_graph == use
-    assert why in decided(plan)["cuda_graphs"]
+    assert why in choices_of(plan)["cuda_graphs"]
 
 
 def test_neighbors_need_larger_batches_and_more_patience():
-    neighbors = replace(FACTS, neighbors=NeighborPairs(None, None), is_image=True)
+    neighbors = replace(INPUTS, neighbors=NeighborPairs(None, None), is_image=True)
     plan = make_plan(Settings(), PLACE, neighbors)
     assert (plan.batch_size, plan.patience, plan.n_neighbors, plan.metric) == (512, 25, 20, "cosine")
     assert [choice.name for choice in plan.choices][-4:] == ["batch_size", "n_iter_no_change", "metric", "n_neighbors"]
     plan = make_plan(Settings(batch_size=8), PLACE, replace(neighbors, n_rows=12, is_image=False))
     assert (plan.batch_size, plan.n_neighbors, plan.metric) == (8, 11, "euclidean")
-    asked = replace(neighbors, neighbors=NeighborPairs(50_000, None))
+    too_many = replace(neighbors, neighbors=NeighborPairs(50_000, None))
     with pytest.raises(ValueError, match=r"`n_neighbors` parameter of MapAE must be at most 44,999.*Got 50000"):
-        make_plan(Settings(), PLACE, asked, "MapAE")
+        make_plan(Settings(), PLACE, too_many, "MapAE")
 
 
 def test_a_batch_has_an_example_for_each_process():
-    plan = make_plan(Settings(batch_size=2), PLACE, replace(FACTS, n_rows=100, n_processes=4))
+    plan = make_plan(Settings(batch_size=2), PLACE, replace(INPUTS, n_rows=100, n_processes=4))
     assert plan.batch_size == 4
-    assert decided(plan)["processes"] == "4: each takes its own share of the 4 examples of a step"
+    assert choices_of(plan)["processes"] == "4: each takes its own share of the 4 examples of a step"
     with pytest.raises(ValueError, match="4 processes are too many for 3 training rows"):
-        make_plan(Settings(), PLACE, replace(FACTS, n_rows=3, n_processes=4))
+        make_plan(Settings(), PLACE, replace(INPUTS, n_rows=3, n_processes=4))
     with pytest.raises(ValueError, match="compile=True is for one process, and 4 train"):
-        make_plan(Settings(compile=True), PLACE, replace(FACTS, n_processes=4))
+        make_plan(Settings(compile=True), PLACE, replace(INPUTS, n_processes=4))
 
 
 def test_the_place(monkeypatch):
-    monkeypatch.setattr("narrows.training.device.bfloat16_gain", lambda device: 2.0)
+    monkeypatch.setattr("narrows.training.device.bfloat16_speedup", lambda device: 2.0)
     place = choose_place(Settings(device="cpu"), 10, 1, {})
-    assert (place.device, place.precision, place.dtype, place.sharded) == (CPU, torch.bfloat16, torch.float32, False)
+    assert (place.device, place.precision, place.dtype, place.is_sharded) == (CPU, torch.bfloat16, torch.float32, False)
     assert "2.0 times as fast" in place.precision_choice.reason
     assert choose_place(Settings(device="cpu"), 10, 1, {"precision": "float64"}).dtype == torch.float64
-    asked = choose_place(Settings(device="cpu", precision="float32"), 10, 1, {"precision": "bfloat16"})
-    assert asked.precision == torch.float32
+    explicit = choose_place(Settings(device="cpu", precision="float32"), 10, 1, {"precision": "bfloat16"})
+    assert explicit.precision == torch.float32
 
 
-def test_models_are_shared_out_where_they_do_not_fit(monkeypatch):
+def test_models_are_sharded_where_they_do_not_fit(monkeypatch):
     assert choose_sharding("auto", 10, CPU, 1) == (False, ())
     assert choose_sharding(True, 10, CPU, 1)[1][0].reason == "there is one process"
     assert choose_sharding(True, 10, CPU, 2)[0]

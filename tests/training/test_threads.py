@@ -17,7 +17,7 @@ import narrows
 from narrows import rng
 from narrows.accelerate import autocast
 from narrows.training import RandomStream, draws_globally, forked_rng
-from narrows.training.device import threads, usual_threads
+from narrows.training.device import default_n_threads, use_threads
 
 SMALL = {"hidden": (16,), "max_epochs": 3, "batch_size": 16, "device": "cpu", "precision": "float32", "compile": False}
 CPU = torch.device("cpu")
@@ -34,12 +34,12 @@ class Wayward(nn.Module):
         return self.layers(x) + (0.1 * torch.randn(len(x), 16) if self.training else 0)
 
 
-def wayward() -> Wayward:
+def make_wayward() -> Wayward:
     with forked_rng(7):
         return Wayward()
 
 
-NETWORK = wayward()
+NETWORK = make_wayward()
 KINDS = {
     "vae": lambda seed: narrows.VAE(2, **SMALL, random_state=seed),
     "dae": lambda seed: narrows.DAE(2, **SMALL, level=(0.1, 0.5), random_state=seed),
@@ -147,22 +147,22 @@ def test_fits_in_a_thread_do_not_touch_the_numbers_that_the_user_draws_meanwhile
     torch.manual_seed(5)
     expected = torch.stack([torch.rand(4) for _ in range(3000)])
     alone = weights(fit("dae", 0, vectors))
-    made, over = [], threading.Event()
+    fitted, is_over = [], threading.Event()
 
     def keep_fitting():
-        while not over.is_set():
-            made.append(weights(fit("dae", 0, vectors)))
+        while not is_over.is_set():
+            fitted.append(weights(fit("dae", 0, vectors)))
 
     thread = threading.Thread(target=keep_fitting)
     thread.start()
     try:
-        while len(made) < 3:
+        while len(fitted) < 3:
             torch.manual_seed(5)
             assert torch.equal(torch.stack([torch.rand(4) for _ in range(3000)]), expected)
     finally:
-        over.set()
+        is_over.set()
         thread.join()
-    for one in made:
+    for one in fitted:
         assert_same(one, alone)
 
 
@@ -184,20 +184,20 @@ def test_each_thread_chooses_as_many_of_torchs_threads_as_alone(monkeypatch):
     entered, left = threading.Event(), threading.Event()
 
     def first():
-        with threads(1):
+        with use_threads(1):
             entered.set()
             assert left.wait(60)
 
     def second():
         assert entered.wait(60)
-        seen = [shared["n"], usual_threads()]
-        with threads(4):
-            seen.append(usual_threads())
+        seen = [shared["n"], default_n_threads()]
+        with use_threads(4):
+            seen.append(default_n_threads())
         left.set()
         return seen
 
     assert in_threads(first, second)[1] == [1, 8, 4]
-    assert shared["n"] == usual_threads() == 8
+    assert shared["n"] == default_n_threads() == 8
 
 
 TWO_THREADS = """
@@ -213,15 +213,15 @@ COMMON = {"max_epochs": 3, "device": "cpu", "precision": "float32", "compile": F
 
 def fit(hidden):
     model = narrows.VAE(2, hidden=hidden, batch_size=128, **COMMON).fit(X)
-    chosen = [line for line in model.report_ if line.startswith("threads")]
-    return chosen, model.transform(X), torch.get_num_threads()
+    choices = [line for line in model.report_ if line.startswith("threads")]
+    return choices, model.transform(X), torch.get_num_threads()
 
 sizes = [(16,), (1500, 1500)]  # steps that are worth one thread, and two
 alone = [fit(hidden) for hidden in sizes]
 with ThreadPoolExecutor(2) as pool:
     beside = list(pool.map(fit, sizes * 2))
-for (chosen, codes, n), (right, expected, _) in zip(beside, alone * 2, strict=True):
-    assert (chosen, n) == (right, 2), (chosen, right, n)
+for (choices, codes, n), (right, expected, _) in zip(beside, alone * 2, strict=True):
+    assert (choices, n) == (right, 2), (choices, right, n)
     np.testing.assert_array_equal(codes, expected)
 with ThreadPoolExecutor(1) as pool:
     assert pool.submit(torch.get_num_threads).result() == torch.get_num_threads() == 2
@@ -248,10 +248,10 @@ def test_a_choice_within_a_choice_goes_back_to_the_outer_one(monkeypatch):
     shared = {"n": 8}
     monkeypatch.setattr(torch, "get_num_threads", lambda: shared["n"])
     monkeypatch.setattr(torch, "set_num_threads", lambda n: shared.update(n=n))
-    with threads(2):
-        with threads(1):
-            assert usual_threads() == 1
-        assert usual_threads() == shared["n"] == 2
+    with use_threads(2):
+        with use_threads(1):
+            assert default_n_threads() == 1
+        assert default_n_threads() == shared["n"] == 2
     assert shared["n"] == 8
 
 

@@ -1,4 +1,4 @@
-"""What a training hands to trackers: each step once, also after a stop; and no tracker can stop it."""
+"""Trackers receive each step once, also after a stop, and cannot stop a training."""
 
 import importlib.util
 import json
@@ -27,8 +27,8 @@ TINY = {
 }
 
 
-class Kept:
-    """A tracker of one's own."""
+class Recorder:
+    """A user's tracker."""
 
     def __init__(self):
         self.steps, self.finished = [], 0
@@ -41,7 +41,7 @@ class Kept:
         self.finished += 1
 
 
-class Broken(Kept):
+class Broken(Recorder):
     """A tracker whose server is away."""
 
     def log(self, step, values):
@@ -57,7 +57,7 @@ def steps_of(model) -> list[int]:
 
 
 def stopped_and_resumed(monkeypatch, X, step=20, **parameters):
-    """A training that Ctrl-C ended, with a look between its last checkpoint and its end, and then went on."""
+    """A training that Ctrl-C ended, with a validation between its last checkpoint and its end, and then went on."""
     with monkeypatch.context() as patched:
         interrupt_at(patched, step)
         with pytest.raises(Interrupted):
@@ -67,9 +67,9 @@ def stopped_and_resumed(monkeypatch, X, step=20, **parameters):
 
 def test_the_log_beside_the_checkpoint_holds_the_history(vectors, tmp_path):
     model = VAE(**TINY, checkpoint=tmp_path).fit(vectors)
-    found = lines(tmp_path / LOG)
-    assert len({line.pop("run") for line in found}) == 1
-    assert found == model.history_
+    records = lines(tmp_path / LOG)
+    assert len({line.pop("run") for line in records}) == 1
+    assert records == model.history_
     model.save(tmp_path)
     assert (tmp_path / LOG).exists()  # the checkpoint is gone, what was learned and how is there
 
@@ -78,42 +78,47 @@ def test_a_file_takes_several_runs(vectors, tmp_path):
     place = tmp_path / "new" / "runs.jsonl"
     for seed in range(2):
         AE(**{**TINY, "random_state": seed}, track=place).fit(vectors)
-    found = lines(place)
-    assert len({line["run"] for line in found}) == 2
-    assert len({(line["run"], line["step"]) for line in found}) == len(found)
+    records = lines(place)
+    assert len({line["run"] for line in records}) == 2
+    assert len({(line["run"], line["step"]) for line in records}) == len(records)
 
 
 def test_a_resumed_run_has_no_step_twice(vectors, tmp_path, monkeypatch):
-    kept = Kept()
+    kept = Recorder()
     model = stopped_and_resumed(monkeypatch, vectors, checkpoint=tmp_path, track=kept)
-    found = lines(tmp_path / LOG)
-    assert [line["step"] for line in found] == steps_of(model) == kept.steps
-    assert len({line["run"] for line in found}) == 1
+    records = lines(tmp_path / LOG)
+    assert [line["step"] for line in records] == steps_of(model) == kept.steps
+    assert len({line["run"] for line in records}) == 1
     assert kept.finished == 2
 
 
 def test_a_killed_run_takes_back_what_came_after_its_checkpoint(tmp_path):
     path = tmp_path / LOG
     other = {"run": "b", "step": 99, "loss": 1.0}
-    mine = [{"run": "a", "step": step, "loss": 1.0} for step in (10, 20, 30)]
-    whole = "".join(json.dumps(line) + "\n" for line in [mine[0], other, *mine[1:]])
+    own_lines = [{"run": "a", "step": step, "loss": 1.0} for step in (10, 20, 30)]
+    whole = "".join(json.dumps(line) + "\n" for line in [own_lines[0], other, *own_lines[1:]])
     path.write_text("a line of somebody else's\n" + whole + '{"run": "a", "st')
     log = JsonLines(str(path), Run("a", "AE", 20, {}))
     log.log(30, {"loss": math.inf})
     log.finish()
     first, *rest = path.read_text().splitlines()
     assert first == "a line of somebody else's"
-    assert [json.loads(line) for line in rest] == [mine[0], other, mine[1], {"run": "a", "step": 30, "loss": None}]
+    assert [json.loads(line) for line in rest] == [
+        own_lines[0],
+        other,
+        own_lines[1],
+        {"run": "a", "step": 30, "loss": None},
+    ]
 
 
 def test_a_tracker_that_fails_is_given_up_and_said_once(vectors, capsys):
-    kept, broken = Kept(), Broken()
+    kept, broken = Recorder(), Broken()
     model = AE(**TINY, track=[broken, kept]).fit(vectors)
     assert kept.steps == steps_of(model)
-    said = [line for line in model.report_ if "Tracking to" in line]
-    assert len(said) == 1
-    assert "Broken" in said[0]
-    assert "the server is away" in said[0]
+    notes = [line for line in model.report_ if "Tracking to" in line]
+    assert len(notes) == 1
+    assert "Broken" in notes[0]
+    assert "the server is away" in notes[0]
     assert broken.finished == 0
 
 
@@ -128,7 +133,7 @@ def test_tracking_does_not_change_the_weights(vectors, tmp_path):
     assert np.array_equal(plain.transform(vectors), tracked.transform(vectors))
 
 
-@pytest.mark.parametrize("track", ["csv:a", 3, "tensorbord:runs", [Kept(), "nothing"], object()])
+@pytest.mark.parametrize("track", ["csv:a", 3, "tensorbord:runs", [Recorder(), "nothing"], object()])
 def test_what_is_refused(vectors, track):
     with pytest.raises(ValueError, match=r"The `track` parameter of AE must be None, a \.jsonl file, 'tensorboard:"):
         AE(**TINY, track=track).fit(vectors)
@@ -141,7 +146,7 @@ def test_a_library_that_is_missing_is_named_before_the_training(vectors, monkeyp
 
 
 def test_a_model_with_a_tracker_is_saved_and_loaded(vectors, tmp_path):
-    AE(**TINY, track=[Kept(), str(tmp_path / "a.jsonl")]).fit(vectors).save(tmp_path / "m")
+    AE(**TINY, track=[Recorder(), str(tmp_path / "a.jsonl")]).fit(vectors).save(tmp_path / "m")
     loaded = load(tmp_path / "m")
     assert loaded.track == [None, str(tmp_path / "a.jsonl")]
     loaded.fit(vectors)
@@ -180,9 +185,9 @@ def test_tensorboard_reads_the_curves(vectors, tmp_path, monkeypatch):
     pytest.importorskip("tensorboard", reason="tensorboard is not here")
     folder = tmp_path / "runs"
     model = stopped_and_resumed(monkeypatch, vectors, checkpoint=tmp_path, track=f"tensorboard:{folder}")
-    found = scalars(folder)
-    assert {"loss", "valid_loss", "learning_rate", "seconds"} <= found.keys()
-    assert set(map(tuple, found.values())) == {tuple(steps_of(model))}
+    records = scalars(folder)
+    assert {"loss", "valid_loss", "learning_rate", "seconds"} <= records.keys()
+    assert set(map(tuple, records.values())) == {tuple(steps_of(model))}
 
 
 def test_tensorboard_hides_what_a_killed_run_wrote_after_its_checkpoint(tmp_path):
@@ -299,10 +304,10 @@ class FakeRun:
 
 
 def test_wandb_has_one_run_for_a_training_that_went_on(vectors, tmp_path, monkeypatch):
-    asked = []
+    calls = []
 
     def init(**values):
-        asked.append(values)
+        calls.append(values)
         return FakeRun(values["id"])
 
     fake = types.ModuleType("wandb")
@@ -312,6 +317,6 @@ def test_wandb_has_one_run_for_a_training_that_went_on(vectors, tmp_path, monkey
     model = stopped_and_resumed(monkeypatch, vectors, checkpoint=tmp_path, track="wandb")
     (rows,) = FakeRun.kept.values()
     assert [step for step, values in rows if values != "finished"] == steps_of(model)
-    assert {values["project"] for values in asked} == {"narrows"}
-    assert asked[0]["id"] == asked[1]["id"]
-    assert asked[0]["config"]["device"] == "cpu"
+    assert {values["project"] for values in calls} == {"narrows"}
+    assert calls[0]["id"] == calls[1]["id"]
+    assert calls[0]["config"]["device"] == "cpu"

@@ -1,7 +1,7 @@
-"""Everything that is only about speed: without it results are the same up to rounding.
+"""Accelerations: code that only changes speed. Without it, results are the same up to rounding.
 
-Each file is one acceleration. It says what it makes faster, by how much, and which benchmark measures it; no file knows
-another. To do without one, delete its file and its line in `ACCELERATIONS`. All others ask the functions here.
+Each file is one acceleration. It says what it speeds up, by how much, and which benchmark measures that. No file
+imports another. To remove one, delete its file and its line in `ACCELERATIONS`. Other layers call the functions here.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from narrows.accelerate import (
 )
 from narrows.accelerate.base import (
     Acceleration,
-    Around,
+    ContextFactory,
     Runner,
     TrainingStep,
     autocast,
-    detached,
-    fastest,
-    measured_once,
+    detach_terms,
+    measure_once,
+    min_seconds,
 )
 from narrows.model import Autoencoder
 from narrows.types import Batch
@@ -43,12 +43,12 @@ __all__ = [
     "around_training",
     "autocast",
     "block_factor",
-    "detached",
-    "fast_update",
-    "fastest",
-    "measured_once",
+    "detach_terms",
+    "make_runner",
+    "make_update",
+    "measure_once",
+    "min_seconds",
     "prepare_model",
-    "runner",
 ]
 
 _T = TypeVar("_T")
@@ -64,7 +64,7 @@ ACCELERATIONS: tuple[Acceleration, ...] = (
 
 
 def prepare_model(model: Autoencoder) -> Autoencoder:
-    """Let a new model lie in memory as it is computed with fastest, in place."""
+    """Change the memory layout of a new model to the fastest one, in place; return the model."""
     for acceleration in ACCELERATIONS:
         if acceleration.prepare_model is not None:
             acceleration.prepare_model(model)
@@ -73,7 +73,7 @@ def prepare_model(model: Autoencoder) -> Autoencoder:
 
 @contextlib.contextmanager
 def around_training() -> Iterator[None]:
-    """Enter the context of a whole training."""
+    """Enter the contexts that last for a whole training."""
     with contextlib.ExitStack() as stack:
         for acceleration in ACCELERATIONS:
             if acceleration.around_training is not None:
@@ -81,25 +81,25 @@ def around_training() -> Iterator[None]:
         yield
 
 
-def around_forward(step: TrainingStep) -> Around:
-    """Return what makes the context of each forward pass of `step`."""
-    makers = [a.around_forward(step) for a in ACCELERATIONS if a.around_forward is not None]
-    return _first(makers) or contextlib.nullcontext
+def around_forward(step: TrainingStep) -> ContextFactory:
+    """Return a function that makes the context of a forward pass of `step`."""
+    factories = [a.around_forward(step) for a in ACCELERATIONS if a.around_forward is not None]
+    return _first(factories) or contextlib.nullcontext
 
 
-def fast_update(step: TrainingStep) -> Callable[[Batch], dict[str, Tensor] | None]:
-    """Return what takes the place of the update by a batch, where it can: see `Acceleration.update`."""
-    return _first([a.update(step) for a in ACCELERATIONS if a.update is not None]) or (lambda _batch: None)
+def make_update(step: TrainingStep) -> Callable[[Batch], dict[str, Tensor] | None]:
+    """Return a function that may do the update by a batch: see `Acceleration.make_update`."""
+    return _first([a.make_update(step) for a in ACCELERATIONS if a.make_update is not None]) or (lambda _batch: None)
 
 
-def runner(step: TrainingStep) -> Runner:
-    """Return what runs `step`."""
-    return _first([a.run(step) for a in ACCELERATIONS if a.run is not None]) or _run
+def make_runner(step: TrainingStep) -> Runner:
+    """Return a function that runs `step`: see `Acceleration.make_runner`."""
+    return _first([a.make_runner(step) for a in ACCELERATIONS if a.make_runner is not None]) or _run_directly
 
 
 @contextlib.contextmanager
 def around_inference(device: torch.device) -> Iterator[None]:
-    """Enter the context in which a model is applied on `device`."""
+    """Enter the contexts for inference on `device`."""
     with contextlib.ExitStack() as stack:
         for acceleration in ACCELERATIONS:
             if acceleration.around_inference is not None:
@@ -110,7 +110,7 @@ def around_inference(device: torch.device) -> Iterator[None]:
 
 
 def block_factor(device: torch.device) -> int:
-    """Return how many times larger blocks of rows are, where a model is applied on `device`."""
+    """Return the factor by which to enlarge the blocks of rows of inference on `device`."""
     return math.prod(a.block_factor(device) for a in ACCELERATIONS if a.block_factor is not None)
 
 
@@ -118,5 +118,5 @@ def _first(values: list[_T | None]) -> _T | None:
     return next((value for value in values if value is not None), None)
 
 
-def _run(step: Callable[[Tensor], None], index: Tensor, key: object) -> None:
+def _run_directly(step: Callable[[Tensor], None], index: Tensor, key: object) -> None:
     step(index)

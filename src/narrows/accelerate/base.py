@@ -1,4 +1,4 @@
-"""The interface of an acceleration, and the side of a training step that it sees."""
+"""The interface of an acceleration, and the parts of a training step that it may use."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from torch import Tensor, nn
 from narrows.model import Autoencoder
 from narrows.types import Batch, Loss
 
-Around = Callable[[], contextlib.AbstractContextManager[object]]
+ContextFactory = Callable[[], contextlib.AbstractContextManager[object]]
 R = TypeVar("R")
 _CPU = torch.device("cpu")
 _MEASURING = threading.RLock()
 
 
 class Clipping(Protocol):
-    """Holds the norm of gradients under a limit."""
+    """Gradient clipping."""
 
-    def divisor(self, norm: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what to divide gradients of that norm by, and whether the norm is finite."""
+    def update_divisor(self, norm: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the divisor of gradients with this norm, and whether the norm is finite; both scalars."""
 
 
 class Clipped(Protocol):
-    """An optimizer whose gradients are clipped."""
+    """An optimizer with gradient clipping."""
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        """The parameters that it moves."""
+        """The parameters that it updates."""
 
     @property
     def optimizer(self) -> torch.optim.AdamW:
@@ -41,25 +41,25 @@ class Clipped(Protocol):
 
     @property
     def clipping(self) -> Clipping:
-        """The limit on its gradients."""
+        """The clipping of its gradients."""
 
     def step(self) -> None:
-        """Move the parameters by the gradients that they hold, and drop those."""
+        """Clip the gradients, update the parameters, and drop the gradients."""
 
 
 class TrainingStep(Protocol):
-    """A step of a training, before anything makes it faster."""
+    """A training step, before it is accelerated."""
 
     model: Autoencoder
     device: torch.device
     precision: torch.dtype
     use_compile: bool
     use_cuda_graph: bool
-    say: Callable[[str], None]
+    add_note: Callable[[str], None]
 
     @property
     def objective(self) -> nn.Module:
-        """The objective, from a model and a batch to a loss."""
+        """The objective: maps a model and a batch to a loss."""
 
     @property
     def optimizers(self) -> Sequence[Clipped]:
@@ -67,78 +67,78 @@ class TrainingStep(Protocol):
 
 
 class Runner(Protocol):
-    """Something that does a step."""
+    """A function that runs a step."""
 
     def __call__(self, step: Callable[[Tensor], None], index: Tensor, key: Any) -> None:
-        """Do `step` on `index`; `key` names the variant of the step."""
+        """Run `step` on `index` (B integers); `key` identifies the variant of the step."""
 
 
 class Acceleration(NamedTuple):
-    """A way to compute the same in less time: for each place that it acts at, a function.
+    """A way to compute the same in less time: a function for each place at which it acts.
 
-    A function that is given a step or a device returns None where there is nothing to gain.
+    Functions of a step or a device return None if there is nothing to gain.
 
     Attributes
     ----------
-    prepare_model : changes how a new model lies in memory.
+    prepare_model : changes the memory layout of a new model.
     around_training : makes the context of a whole training.
-    around_forward : for a step, makes what makes the context of each forward pass.
-    update : for a step, makes a function that takes a batch, does forward pass, backward pass and optimizer, and
-        returns the loss and its terms; or returns None, with nothing done, where it must leave that to the step.
-    run : for a step, makes what runs it on the rows of a batch.
-    around_inference : makes the context in which a model is applied on a device.
-    block_factor : for a device, the factor by which blocks of rows are larger where a model is applied.
+    around_forward : returns, for a step, a function that makes the context of a forward pass.
+    make_update : returns, for a step, a function of a batch that does forward pass, backward pass and optimizer step,
+        and returns the loss and its terms. It may return None without doing anything; the step then does the update.
+    make_runner : returns, for a step, a function that runs it on the rows of a batch.
+    around_inference : makes the context of inference on a device.
+    block_factor : returns, for a device, the factor by which to enlarge the blocks of rows of inference.
     """
 
     prepare_model: Callable[[Autoencoder], None] | None = None
-    around_training: Around | None = None
-    around_forward: Callable[[TrainingStep], Around | None] | None = None
-    update: Callable[[TrainingStep], Callable[[Batch], dict[str, Tensor] | None] | None] | None = None
-    run: Callable[[TrainingStep], Runner | None] | None = None
+    around_training: ContextFactory | None = None
+    around_forward: Callable[[TrainingStep], ContextFactory | None] | None = None
+    make_update: Callable[[TrainingStep], Callable[[Batch], dict[str, Tensor] | None] | None] | None = None
+    make_runner: Callable[[TrainingStep], Runner | None] | None = None
     around_inference: Callable[[torch.device], contextlib.AbstractContextManager[object] | None] | None = None
     block_factor: Callable[[torch.device], int] | None = None
 
 
 def autocast(device: torch.device, precision: torch.dtype) -> contextlib.AbstractContextManager[object]:
-    """The context in which matrix products are in bfloat16, if that is the `precision`."""
+    """Return the context in which matrix products are in bfloat16, if that is the `precision`."""
     if precision == torch.bfloat16:
-        # torch's cache of cast weights is one for all threads, and each empties it when it leaves: the gradients of a
-        # weight that a pass uses twice would be added up in bfloat16 or in float32 as other threads have it
+        # all threads share torch's cache of cast weights, and each clears it on exit: other threads would decide
+        # whether the gradients of a weight that a pass uses twice are added in bfloat16 or in float32
         return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
     return contextlib.nullcontext()
 
 
-def detached(loss: Loss) -> dict[str, Tensor]:
-    """The loss and its terms by name, each a scalar without gradient."""
+def detach_terms(loss: Loss) -> dict[str, Tensor]:
+    """Return the loss and its terms by name, each a scalar without gradient."""
     return {name: term.detach() for name, term in {"loss": loss.total, **loss.terms}.items()}
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message."""
+    """Return the first line of an error's message."""
     return str(error).strip().splitlines()[0]
 
 
-def measured_once(measure: Callable[..., R]) -> Callable[..., R]:
-    """Wrap `measure` so that it runs once a process for the same arguments, and while no other thread measures."""
+def measure_once(measure: Callable[..., R]) -> Callable[..., R]:
+    """Wrap `measure`: it runs once per process for the same arguments, and in one thread at a time."""
     cached = functools.cache(measure)
 
     @functools.wraps(measure)
-    def measured(*args: Any) -> R:
+    def wrapper(*args: Any) -> R:
         with _MEASURING:
             return cached(*args)
 
-    return measured
+    return wrapper
 
 
-def fastest(call: Callable[[], object], device: torch.device = _CPU, repeats: int = 7) -> float:
-    """Return the seconds that `call`, which computes on `device`, takes at best."""
-    many = 20 if device.type == "cuda" else 1  # one alone would tell how long it takes to wait for the device
+def min_seconds(call: Callable[[], object], device: torch.device = _CPU, repeats: int = 7) -> float:
+    """Return the duration of `call` on `device` in seconds: the minimum of `repeats`."""
+    n_calls = 20 if device.type == "cuda" else 1  # a single call would measure the device sync
     best = float("inf")
     for _ in range(repeats):
         start = time.perf_counter()
-        for _ in range(many):
+        for _ in range(n_calls):
             call()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        best = min(best, (time.perf_counter() - start) / many)
+        best = min(best, (time.perf_counter() - start) / n_calls)
     return best

@@ -1,7 +1,7 @@
-"""Numbers under 1e-38 (denormal numbers) taken for 0: a processor is many times slower with them than with others.
+"""Numbers below 1e-38 (denormal numbers) are flushed to 0, because processors compute with them many times slower.
 
-A GELU gives them for what is far below 0, and Adam remembers them of weights that have no gradient any more. Nothing
-rests on them.
+GELU returns them for large negative inputs, and Adam's running means decay to them for weights without gradients.
+Results do not depend on them.
 
 Gain, on 2 cores with AMX, `network="conv"` on 32 x 32 x 3: a step stays at 82 ms, which went up to 105 in 130 steps at
 a small constant rate; trainings of 4 and 8 epochs are 4 and 6 % shorter. MLPs gain nothing (docs/negative-results.md).
@@ -21,35 +21,35 @@ import torch
 
 from narrows.accelerate.base import Acceleration
 
-_ENVIRONMENT_BYTES = 256  # more than a `fenv_t` takes anywhere
+_ENVIRONMENT_BYTES = 256  # more than the size of `fenv_t` on any platform
 
 
 @contextlib.contextmanager
 def flush_denormals() -> Iterator[None]:
-    """Take denormal numbers for 0, in this thread and in those that it shares its work with; then as before.
+    """Flush denormal numbers to 0 in this thread and in the threads of its OpenMP pools, and restore both afterwards.
 
-    How a processor computes is set for each thread apart. A thread begins as the one that starts it, but those that
-    have already begun must be told, by a task for their pool: the C library's `fesetenv`, with what `fegetenv` found
-    here. It is done on Linux; elsewhere numbers are taken as they are.
+    The processor's mode is set per thread. A new thread inherits it; running threads are set by a task in their pool,
+    which calls the C library's `fesetenv` with the environment from `fegetenv` here. Only on Linux; elsewhere this
+    does nothing.
     """
     pools = _pools()
     if not pools:
         yield
         return
     c = ctypes.CDLL(None)
-    before, now = (ctypes.create_string_buffer(_ENVIRONMENT_BYTES) for _ in range(2))
+    before, flushing = (ctypes.create_string_buffer(_ENVIRONMENT_BYTES) for _ in range(2))
     c.fegetenv(before)
     torch.set_flush_denormal(True)
-    c.fegetenv(now)
-    _tell(pools, now)
+    c.fegetenv(flushing)
+    _set_in_pools(pools, flushing)
     try:
         yield
     finally:
         c.fesetenv(before)
-        _tell(pools, before)
+        _set_in_pools(pools, before)
 
 
-def _tell(pools: list[ctypes.CDLL], environment: ctypes.Array[ctypes.c_char]) -> None:
+def _set_in_pools(pools: list[ctypes.CDLL], environment: ctypes.Array[ctypes.c_char]) -> None:
     for pool in pools:
         n = ctypes.c_uint(torch.get_num_threads())
         pool.GOMP_parallel(ctypes.CDLL(None).fesetenv, environment, n, ctypes.c_uint(0))
@@ -57,11 +57,11 @@ def _tell(pools: list[ctypes.CDLL], environment: ctypes.Array[ctypes.c_char]) ->
 
 @functools.cache
 def _pools() -> list[ctypes.CDLL]:
-    """The libraries that keep threads between two products: GNU's, or one that can be called as it is."""
+    """Return the OpenMP libraries that keep a thread pool and have the function `GOMP_parallel`."""
     if sys.platform != "linux":
         return []
-    found = [info["filepath"] for info in threadpoolctl.threadpool_info() if info["user_api"] == "openmp"]
-    return [pool for pool in map(ctypes.CDLL, found) if hasattr(pool, "GOMP_parallel")]
+    paths = [info["filepath"] for info in threadpoolctl.threadpool_info() if info["user_api"] == "openmp"]
+    return [pool for pool in map(ctypes.CDLL, paths) if hasattr(pool, "GOMP_parallel")]
 
 
 ACCELERATION = Acceleration(around_training=flush_denormals)

@@ -1,6 +1,6 @@
-"""Weights of convolutions that lie in memory with their channels last, as convolutions read them.
+"""Channels-last memory layout of convolution weights, which convolutions read faster.
 
-A user's module that cannot have it so says which layout it takes (`narrows.networks.OwnEncoder.layout`).
+A user's module with another layout names it (`narrows.networks.OwnEncoder.layout`).
 
 Gain, on 2 cores with AMX: a step of three strided convolutions and their mirror image takes 24.6 ms instead of 27.2
 (docs/negative-results.md). Measured by `python benchmarks/training.py conv`.
@@ -15,7 +15,7 @@ from narrows.model import Autoencoder
 
 
 def prepare_model(model: Autoencoder) -> None:
-    """Lay out the weights of the encoder and of the decoder, in place."""
+    """Change the memory layout of the encoder's and the decoder's weights, in place."""
     for part in (model.encoder, model.decoder):
         layout = getattr(part, "layout", torch.channels_last)
         part.to(memory_format=layout)  # type: ignore[call-overload]

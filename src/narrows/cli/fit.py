@@ -66,19 +66,19 @@ def fit(
     options: dict[str, Any] = {"n_components": n_components, "max_time": max_time, "max_epochs": max_epochs}
     options |= {"random_state": seed, "device": device, "verbose": verbose}
     with _join_processes(device or "auto") as world:
-        if world.restarts and inputs.checkpoint_path(out).exists():
+        if world.n_restarts and inputs.checkpoint_path(out).exists():
             resume, overwrite = True, False
-        elif world.restarts and (out / "recipe.json").exists() and not overwrite:
+        elif world.n_restarts and (out / "recipe.json").exists() and not overwrite:
             return  # the failure came after the model was saved
         model = _make_estimator(recipe, out, assignments or [], options)
-        world.alone(lambda: inputs.prepare_folder(out, resume=resume, overwrite=overwrite))
-        loaded = world.first(lambda: inputs.read_dataset(data, "train"))
+        world.on_rank_zero(lambda: inputs.prepare_folder(out, resume=resume, overwrite=overwrite))
+        loaded = world.rank_zero_first(lambda: inputs.read_dataset(data, "train"))
         with _hint_at_resume(out, resume=resume):
             model.fit(loaded.X, loaded.y)
         if loaded.columns is not None:  # from now on a table's columns are found by name, in any order
             model.schema_ = dataclasses.replace(model.schema_, columns=tuple(loaded.columns))
         model.set_params(checkpoint=None, track=None, verbose=0)
-        world.alone(lambda: model.save(out))
+        world.on_rank_zero(lambda: model.save(out))
         printing.show_fit(model, out, data, json=json)
 
 
@@ -96,7 +96,7 @@ def _join_processes(device: str) -> Iterator[World]:
                 stack.enter_context(contextlib.redirect_stderr(null))
             yield world
         except (Exception, KeyboardInterrupt) as error:
-            if parallel.speaks_first():
+            if parallel.is_first_to_report():
                 raise
             raise typer.Exit(130 if isinstance(error, KeyboardInterrupt) else 1) from error
 

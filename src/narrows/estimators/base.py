@@ -17,14 +17,7 @@ from narrows.estimators.generation import Generation, needs_code
 from narrows.estimators.inference import Inference
 from narrows.estimators.labels import label_indices_where_known, learn_classes
 from narrows.estimators.saving import documents, fingerprint
-from narrows.estimators.signature import (
-    TRAINING,
-    as_seed,
-    constructor,
-    documentation,
-    reset_fitted,
-    seed_of_run,
-)
+from narrows.estimators.signature import TRAINING, as_seed, constructor, documentation, reset_fitted, seed_of_run
 from narrows.estimators.summary import card, summarize
 from narrows.extensions import extension
 from narrows.objectives import Objective
@@ -120,7 +113,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         rows = self._start_fit(X)
         labels = self._label_indices(y, len(rows))
         world = join(self.device)
-        seed = world.same(seed_of_run(self.random_state, self.checkpoint))
+        seed = world.broadcast(seed_of_run(self.random_state, self.checkpoint))
         settings = self.settings(seed)
         parts = self._assemble(seed)
         self.model_ = parts.model
@@ -164,7 +157,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         rows = self._start_fit(X) if first else self.checked(X)
         labels = self._label_indices(y, len(rows))
         world = join(self.device)
-        seed = world.same(as_seed(self.random_state))
+        seed = world.broadcast(as_seed(self.random_state))
         if first:
             self._parts = self._assemble(seed)
             self.model_, self.history_, self.n_iter_ = self._parts.model, [], 0

@@ -24,7 +24,7 @@ from narrows.accelerate import around_inference, block_factor
 from narrows.data import Schema, as_rows, as_shared_tensor, check_form, check_range, min_max
 from narrows.model import Autoencoder, inference_mode
 from narrows.networks import has_own_parts
-from narrows.training.device import threads, usual_threads
+from narrows.training.device import default_n_threads, use_threads
 
 if TYPE_CHECKING:
     from narrows.data.sinks import Sink
@@ -117,8 +117,8 @@ def parallel_map(
     # (mallopt(3), M_TRIM_THRESHOLD). Otherwise returning pages and getting new, zeroed ones takes a quarter of the time
     torch.empty(_RETAINED_BYTES, dtype=torch.uint8)
     blocks = iter(blocks)
-    start, usual = list(itertools.islice(blocks, 2)), usual_threads()
-    with threads(usual):  # a thread that started during a training still has the training's number
+    start, usual = list(itertools.islice(blocks, 2)), default_n_threads()
+    with use_threads(usual):  # a thread that started during a training still has the training's number
         if len(start) < 2:  # a single block: torch's own threads share each product
             yield from (_run_in_inference_mode(work, block, 0, model) for block in start)
         else:
@@ -158,7 +158,7 @@ def rows_per_block(schema: Schema, model: Autoencoder, n: int | None = None) -> 
     rows = max(_MIN_ROWS, min(by_rows * _MAX_ROWS, _power_of_two(by_numbers * _MAX_NUMBERS // widest)))
     if n is None or n <= rows:
         return rows
-    share = n // (_MIN_TURNS * _n_workers(model, device, usual_threads()))
+    share = n // (_MIN_TURNS * _n_workers(model, device, default_n_threads()))
     return min(rows, max(_MIN_ROWS, _power_of_two(share)))
 
 

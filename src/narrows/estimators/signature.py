@@ -63,7 +63,7 @@ def _training(
         "folder for checkpoints; fit resumes from the one that it finds there",
     ] = None,
     track: Annotated[
-        Any, Satisfies(tracking.WORDS, tracking.accepts), "trackers that get the losses during the training"
+        Any, Satisfies(tracking.DESCRIPTION, tracking.is_valid), "trackers that get the losses during the training"
     ] = None,
     random_state: Annotated[
         int | np.random.RandomState | np.random.Generator | None,

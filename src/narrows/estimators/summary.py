@@ -13,7 +13,7 @@ from narrows.data import subsample_evenly
 from narrows.evaluation.scores import AUTO_CONTAMINATION, apply_to_code
 from narrows.fitted import FittedModel
 from narrows.model import Autoencoder
-from narrows.training import n_looked_at
+from narrows.training import n_health_rows
 from narrows.version import __version__
 
 _SCORED = (1_000, 2_000)  # fewest and most rows that set the threshold: a quantile needs no more
@@ -55,7 +55,7 @@ def summarize(estimator: FittedModel, rows: np.ndarray, score: Callable[[np.ndar
     """
     model = estimator.module()
     n_seen = estimator.n_iter_ * len(rows)
-    sample = subsample_evenly(rows, n_looked_at(model, n_seen))
+    sample = subsample_evenly(rows, n_health_rows(model, n_seen))
     z, order, kl, unused, notes = None, None, None, None, []
     if model.stochastic is not None:
         h = estimator.applied(model.encoder, sample)

@@ -21,7 +21,7 @@ from narrows.estimators import AE, DAE, SAE, VAE
 from narrows.estimators.base import Estimator
 from narrows.evaluation import evaluate
 from narrows.plots.drawing import format_number
-from narrows.report import atlas, baselines, charts, demo_words, page, records, sections
+from narrows.report import atlas, baselines, charts, demo_texts, page, records, sections
 from narrows.report.baselines import Baseline, mse, neighbour_accuracy, psnr
 from narrows.report.display import Display
 from narrows.report.machine import limit_threads, processor
@@ -124,7 +124,7 @@ def _models(seed: int, budget: float) -> dict[str, Estimator]:
 def _train(state: Run, name: str, model: Estimator, console: Console) -> None:
     """Fit one model, measure it, and print the result."""
     title = type(model).__name__
-    waiting = console.status(f"{title}: {demo_words.PURPOSES[name]}") if console.is_terminal else nullcontext()
+    waiting = console.status(f"{title}: {demo_texts.PURPOSES[name]}") if console.is_terminal else nullcontext()
     began = time.perf_counter()
     with waiting:
         model.fit(state.X)
@@ -132,7 +132,7 @@ def _train(state: Run, name: str, model: Estimator, console: Console) -> None:
         state.models[name] = model
         _MEASURES[name](state, model)
     value, measure, baseline = state.headlines[name]
-    console.print(f"  [bold]{title:<4}[/]{demo_words.PURPOSES[name]:<50} {state.seconds[name]:5.1f} s", highlight=False)
+    console.print(f"  [bold]{title:<4}[/]{demo_texts.PURPOSES[name]:<50} {state.seconds[name]:5.1f} s", highlight=False)
     console.print(f"      {value} {measure}; {baseline}", highlight=False, style="dim")
 
 
@@ -242,7 +242,7 @@ def _write(state: Run, path: Path, seconds: float) -> None:
             _rows(state), ("Model", "Measure", "narrows", "PCA", "size of PCA"), _facts(state, seconds)
         ),
         f'vae.report_\nnarrows.load("{path.parent / "models" / "vae"}")': records.decisions(
-            by_class, demo_words.COMMANDS.format(models=path.parent / "models")
+            by_class, demo_texts.COMMANDS.format(models=path.parent / "models")
         ),
     }
     page.write(
@@ -257,7 +257,7 @@ def _write(state: Run, path: Path, seconds: float) -> None:
 
 def _reworded(state: Run, section: Section, code: str) -> Section:
     """Return a section with the demo's own text, and the Python that makes the model where it is first shown."""
-    title, intro, model = demo_words.SECTIONS[section.name]
+    title, intro, model = demo_texts.SECTIONS[section.name]
     call = f"{records.constructor_call(state.models[model], model)}\n" if model else ""
     return replace(section, title=title, intro=intro, code=call + code)
 
@@ -265,14 +265,14 @@ def _reworded(state: Run, section: Section, code: str) -> Section:
 def _hero(state: Run) -> str:
     original = state.X_test[int(np.argmax(state.y_test == 3))]
     reconstruction = state.models["vae"].reconstruct(original[None])[0]
-    steps = "".join(f"<li><b>{escape(name)}</b><span>{escape(role)}</span></li>" for name, role in demo_words.PARTS)
+    steps = "".join(f"<li><b>{escape(name)}</b><span>{escape(role)}</span></li>" for name, role in demo_texts.PARTS)
     cards = ""
     for name, model in state.models.items():
         value, measure, baseline = map(escape, state.headlines[name])
         cards += (
             f'<li><p class="kind">{escape(type(model).__name__)}'
-            f"<small>{escape(demo_words.FULL_NAMES[name])}</small></p>"
-            f"<p>{escape(demo_words.PURPOSES[name])}</p>"
+            f"<small>{escape(demo_texts.FULL_NAMES[name])}</small></p>"
+            f"<p>{escape(demo_texts.PURPOSES[name])}</p>"
             f'<p class="measured"><b>{value}</b> {measure}<small>{baseline}</small></p></li>'
         )
     return (

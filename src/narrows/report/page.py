@@ -26,6 +26,7 @@ from narrows.version import __version__
 
 _LARGEST, _THUMB = 80, 32  # pixels of a picture's longer side, and of one that is shown on demand
 _SMALL = 48 * 48  # pixels up to which a colour image is kept without loss
+_SCRIPTS = ("decoder.js", "drawing.js", "dials.js", "map.js", "page.js")
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def write(
         sections="\n".join(section.render(i) for i, section in enumerate(sections, 1)),
         scripts="\n".join(scripts),
         foot=foot,
-        script=asset("decoder.js") + asset("page.js"),
+        script=script(),
     )
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -90,6 +91,11 @@ def _colours() -> str:
         f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
         f"@media print {{ :root {{ {light} {white} --line: #ccc; --ink: #000; }} }}\n"
     )
+
+
+def script() -> str:
+    """Return the page's script: classic scripts, each of which may use the ones before it."""
+    return "".join(map(asset, _SCRIPTS))
 
 
 def asset(name: str) -> str:

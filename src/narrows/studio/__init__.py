@@ -1,5 +1,5 @@
-"""The studio: a page in the browser on which a person turns the dials of a model, looks at its map, and trains others.
+"""The studio: a page in the browser with the dials and the map of a model, on which models are trained, too.
 
-The server is an ASGI application over one `Session`; the page is in `static` and is plain ES modules. Needs the extra
+The server is an ASGI application over one `Session`. The page is in `static`, plain ES modules. Needs the extra
 `studio`.
 """

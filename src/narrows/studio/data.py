@@ -1,4 +1,4 @@
-"""Examples that the studio shows beside a model: rows, labels, further columns."""
+"""Examples that the studio shows with a model: rows, labels, further columns."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from narrows.data import spaced_indices, take_rows
 
-MOST_ROWS = 100_000  # that are shown; of more, evenly spaced ones
-_MOST_CLASSES = 100  # different numbers, from which on labels are a scale rather than classes
+MOST_ROWS = 100_000  # rows shown; of more, evenly spaced ones
+_MOST_CLASSES = 100  # different numbers that are classes; more are a scale
 
 
 @dataclass(frozen=True)
@@ -29,56 +29,56 @@ class Colour:
 
     @classmethod
     def of(cls, column: Sequence[Any] | np.ndarray) -> Colour:
-        """Numbers where all are and there are many, otherwise categories, in the order of numbers or of the alphabet.
+        """Return many different numbers as they are, other values as categories in order.
 
         >>> Colour.of(["b", "a", "b"]).categories
         ('a', 'b')
         """
         values = np.asarray(column)
         if values.dtype.kind in "bui" or (values.dtype.kind == "f" and _whole(values)):
-            found = np.unique(values[np.isfinite(values)])
-            if len(found) > _MOST_CLASSES:
+            classes = np.unique(values[np.isfinite(values)])
+            if len(classes) > _MOST_CLASSES:
                 return cls(values.astype(np.float32))
-            index = np.searchsorted(found, values).clip(0, max(0, len(found) - 1)).astype(np.int32)
-            return cls(np.where(np.isfinite(values), index, -1).astype(np.int32), tuple(map(_name, found.tolist())))
+            index = np.searchsorted(classes, values).clip(0, max(0, len(classes) - 1)).astype(np.int32)
+            return cls(np.where(np.isfinite(values), index, -1).astype(np.int32), tuple(map(_name, classes.tolist())))
         if values.dtype.kind == "f":
             return cls(values.astype(np.float32))
-        words = ["" if v is None or v != v else str(v)[:200] for v in values]
-        names = sorted({word for word in words if word})
+        labels = ["" if v is None or v != v else str(v)[:200] for v in values]
+        names = sorted({label for label in labels if label})
         number = {name: i for i, name in enumerate(names)}
-        return cls(np.array([number.get(word, -1) for word in words], np.int32), tuple(names))
+        return cls(np.array([number.get(label, -1) for label in labels], np.int32), tuple(names))
 
     def word(self, row: int) -> str | None:
-        """The value of a row for people; None where it is missing."""
+        """Return the value of a row as text, None where it is missing."""
         value = self.values[row]
         if self.categories is not None:
             return self.categories[value] if value >= 0 else None
         return f"{value:.6g}" if np.isfinite(value) else None
 
     def floats(self) -> np.ndarray:
-        """(n,) float32, NaN where missing."""
+        """Return the values as (n,) float32, NaN where missing."""
         if self.categories is None:
             return self.values.astype(np.float32)
         return np.where(self.values >= 0, self.values, np.nan).astype(np.float32)
 
     def taken(self, rows: np.ndarray) -> Colour:
-        """Of some rows."""
+        """Return the values of some rows."""
         return Colour(self.values[rows], self.categories)
 
 
 @dataclass(frozen=True)
 class Data:
-    """What is shown: `X` as the model takes it, and what is known of each row besides.
+    """Examples as the model takes them, and further values of each row.
 
     Attributes
     ----------
-    name : for people.
+    name : name for people.
     X : n examples, an array or a data frame.
-    labels : what each row is, or None.
-    columns : further columns by name, which no model was fed with.
-    files : a name for each row, or None.
-    total : the rows that there were before evenly spaced ones were taken.
-    source : what `narrows studio` was given, or None.
+    labels : label of each row, or None.
+    columns : further columns by name, which are no input of the model.
+    files : file name of each row, or None.
+    total : number of rows before a subset was taken.
+    source : the argument of `narrows studio`, or None.
     """
 
     name: str
@@ -93,11 +93,11 @@ class Data:
         return len(self.X)
 
     def rows(self, index: Any) -> Any:
-        """The examples at `index`, a slice or an array."""
+        """Return the examples at `index`, a slice or an array."""
         return take_rows(self.X, index)
 
     def bounded(self, most: int = MOST_ROWS) -> Data:
-        """At most so many rows, evenly spaced."""
+        """Return at most `most` rows, evenly spaced."""
         n = len(self)
         total = self.total or n
         if n <= most:
@@ -115,7 +115,7 @@ class Data:
 
 
 def _name(value: float) -> str:
-    """Of a class that is a whole number."""
+    """Return the name of a class that is a whole number."""
     return str(int(value))
 
 

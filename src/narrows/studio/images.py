@@ -1,4 +1,4 @@
-"""Images that are brought: looked at before they are decoded, and fitted to a model's size."""
+"""Reads uploaded images: checks their size before decoding, and fits them to the size of a model."""
 
 from __future__ import annotations
 
@@ -10,41 +10,49 @@ from PIL import Image, ImageOps
 from narrows.data import Schema
 from narrows.studio import pictures
 
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")  # the only decoders of Pillow that are let near what comes in
-MOST_PIXELS = 64 << 20  # of one image, decoded
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")  # no other decoder of Pillow sees untrusted bytes
+MAX_PIXELS = 64 << 20  # of one decoded image
 
 
 class BadFile(ValueError):
-    """What was brought is of no kind that is read, or damaged."""
+    """An uploaded file is damaged or of a type that is not supported."""
 
 
 class TooLarge(ValueError):
-    """What was brought is too large once unpacked."""
+    """An uploaded file is too large once unpacked."""
 
 
-def opened(content: bytes, name: str = "The image") -> Image.Image:
-    """An image, its size known to be bearable; its pixels are not decoded yet.
+def open_image(content: bytes, name: str = "The image") -> Image.Image:
+    """Open an image and check its size, without decoding its pixels.
 
     Raises
     ------
     BadFile
-        If it is damaged or none.
+        If the bytes are no image or a damaged one.
     TooLarge
-        If it has more than `MOST_PIXELS`.
+        If it has more than `MAX_PIXELS`.
     """
     try:
         image = Image.open(io.BytesIO(content), formats=_FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooLarge(f"{name} is too large: {error}") from error
-    except Exception as error:  # Pillow's decoders raise nearly anything at bytes they did not expect
+    except Exception as error:  # Pillow's decoders raise many types of errors for unexpected bytes
         raise BadFile(f"{name} is a damaged image, or none.") from error
-    if image.width * image.height > MOST_PIXELS:
-        raise TooLarge(f"{name} has {image.width} x {image.height} pixels; at most {MOST_PIXELS:,} are read.")
+    if image.width * image.height > MAX_PIXELS:
+        raise TooLarge(f"{name} has {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are read.")
     return image
 
 
-def decoded(image: Image.Image, mode: str, size: tuple[int, int], name: str = "The image") -> np.ndarray:
-    """The first frame as bytes in `mode` ("L" or "RGB"), cropped and resized to `size` (width, height)."""
+def decode_image(image: Image.Image, mode: str, size: tuple[int, int], name: str = "The image") -> np.ndarray:
+    """Decode the first frame in `mode` ("L" or "RGB"), cropped and resized to `size` (width, height).
+
+    Returns bytes, h x w or h x w x 3.
+
+    Raises
+    ------
+    BadFile
+        If the image is damaged.
+    """
     try:
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith("I;16") or upright.mode in ("I", "F"):
@@ -53,27 +61,27 @@ def decoded(image: Image.Image, mode: str, size: tuple[int, int], name: str = "T
         if upright.has_transparency_data:
             white = Image.new("RGBA", upright.size, (255,) * 4)
             upright = Image.alpha_composite(white, upright.convert("RGBA"))
-        plain = upright.convert(mode)
-        return np.asarray(plain if plain.size == size else ImageOps.fit(plain, size))
+        converted = upright.convert(mode)
+        return np.asarray(converted if converted.size == size else ImageOps.fit(converted, size))
     except Exception as error:
         raise BadFile(f"{name} is damaged.") from error
 
 
-def fitted_image(content: bytes, schema: Schema) -> np.ndarray:
-    """An image file as one example (1 x `schema.user_shape`) in the units of the data that a model was fitted on.
+def fit_image(content: bytes, schema: Schema) -> np.ndarray:
+    """Convert an image file to one example (1 x `schema.user_shape`) in the units of the data of a model.
 
     Raises
     ------
     BadFile, TooLarge
-        As `opened` does.
+        As `open_image` and `decode_image` do.
     """
     h, w, c = pictures.display_shape(schema)
-    pixels = decoded(opened(content), "L" if c == 1 else "RGB", (w, h)).reshape(1, h, w, c)
-    low, high = schema.limits or _usual(schema)
+    pixels = decode_image(open_image(content), "L" if c == 1 else "RGB", (w, h)).reshape(1, h, w, c)
+    low, high = schema.limits or _usual_range(schema)
     values = low + (high - low) * pixels.astype(np.float64) / 255
     if schema.support == "binary":
         values = (values >= (low + high) / 2).astype(np.float64)
-    if schema.shape[0] > c:  # what has no colour in the file is taken as its first one
+    if schema.shape[0] > c:  # channels that the file lacks are copies of its first one
         values = np.concatenate([values, *[values[..., :1]] * (schema.shape[0] - c)], axis=-1)
     layouts = {"hw": values[..., 0], "hwc": values, "chw": np.moveaxis(values, -1, 1)}
     dtype = np.dtype(schema.dtype)
@@ -83,7 +91,7 @@ def fitted_image(content: bytes, schema: Schema) -> np.ndarray:
     )
 
 
-def _usual(schema: Schema) -> tuple[float, float]:
-    """Where most values lie of images without bounds."""
+def _usual_range(schema: Schema) -> tuple[float, float]:
+    """Return the range of most values of unbounded images: the mean plus and minus two standard deviations."""
     centre, spread = schema.offset[0], 2 * schema.scale[0]
     return centre - spread, centre + spread

@@ -1,6 +1,6 @@
-"""The dials and the map in a notebook: widgets made of the page's own modules, for Jupyter, VS Code, Colab and marimo.
+"""Widget with the dials and the map for Jupyter, VS Code, Colab and marimo, made of the page's own modules.
 
-The same application answers as in the browser, but without a network: a request is a message of the widget. See
+The application is the same as in the browser, but there is no server: requests are messages of the widget. See
 https://anywidget.dev.
 """
 
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from narrows.data import as_array
 from narrows.data.labels import check_labels
 from narrows.estimators.base import Estimator
-from narrows.studio.app import create
+from narrows.studio.app import create_app
 from narrows.studio.data import Colour, Data
 from narrows.studio.session import Session
 
@@ -33,22 +33,22 @@ _IMPORT = re.compile(r"""(\bfrom\s*|\bimport\s*)(["'])(\.{1,2}/[^"']+)\2""")
 
 
 class Studio(anywidget.AnyWidget):
-    """Dials, and a map where there are examples: `Studio(model, X)` as the last line of a cell shows them.
+    """Widget with the dials of a model, and a map of the examples: `Studio(model, X)` as the last line of a cell.
 
     Parameters
     ----------
-    model : fitted.
-    X : examples, as the model takes them, or None.
-    y : what each of them is, which colours the map, or None.
+    model : fitted model.
+    X : n examples as the model takes them, or None for dials alone.
+    y : n labels, which colour the map, or None.
 
     Attributes
     ----------
-    code : the code that the dials show, a list of n_components floats; empty before the first turn.
+    code : the code that the dials show, a list of n_components floats; empty before a dial is moved.
 
     Raises
     ------
     ValueError
-        If the model has no codes, or X and y do not fit it.
+        If the model is not fitted or has no codes, or if X or y do not fit it.
     """
 
     _esm = ""
@@ -59,26 +59,26 @@ class Studio(anywidget.AnyWidget):
         if not model.model_.has_code:
             raise ValueError("The studio in a notebook turns dials, and this model has no codes: n_components=None.")
         session = Session()
-        session.open(model, None if X is None else _data(X, y), name=type(model).__name__)
-        self._app = create(session)
-        super().__init__(_esm=bundle(), _css=style())
+        session.open(model, None if X is None else _make_data(X, y), name=type(model).__name__)
+        self._app = create_app(session)
+        super().__init__(_esm=bundle_modules(), _css=read_style())
         self.on_msg(self._answer)
 
     def _answer(self, _: Any, message: dict[str, Any], buffers: list[Any]) -> None:
-        """Answer a request of the page's modules."""
+        """Answer a request of the JavaScript modules."""
         body = bytes(buffers[0]) if message["raw"] else b""
         if message["body"] is not None:
             body = json.dumps(message["body"]).encode()
-        kind = "application/octet-stream" if message["raw"] else "application/json"
-        answer = _ask(self._app, message["method"], message["path"], kind, body)
-        status, headers, content = asyncio.run_coroutine_threadsafe(answer, _loop()).result()
+        media_type = "application/octet-stream" if message["raw"] else "application/json"
+        request = _request(self._app, message["method"], message["path"], media_type, body)
+        status, headers, content = asyncio.run_coroutine_threadsafe(request, _get_loop()).result()
         self.send({"id": message["id"], "status": status, "headers": headers}, [content])
 
 
-def bundle() -> str:
-    """The widget's entry and all that it imports, as one module: each part becomes an address of its own when run."""
+def bundle_modules() -> str:
+    """Return one JavaScript module that holds the widget and all its imports, and makes a blob URL of each when run."""
     texts: dict[str, str] = {}
-    _gather(_ENTRY, texts)
+    _collect_modules(_ENTRY, texts)
     return (
         f"const texts = {json.dumps(texts)};\nconst places = {{}};\n"
         "for (const [name, text] of Object.entries(texts)) {\n"
@@ -89,29 +89,30 @@ def bundle() -> str:
     )
 
 
-def style() -> str:
-    """The styles that the page and a notebook share; fonts are the notebook's own."""
-    return re.sub(r"@font-face\s*\{[^}]*\}", "", _text(_STYLE))
+def read_style() -> str:
+    """Return the styles that the page and the widget share, without fonts: those of the notebook are used."""
+    return re.sub(r"@font-face\s*\{[^}]*\}", "", _read_static(_STYLE))
 
 
-def _gather(name: str, texts: dict[str, str]) -> None:
-    """Put a module's text behind those of all that it imports, with marks where their addresses go."""
+def _collect_modules(name: str, texts: dict[str, str]) -> None:
+    """Add the text of a module after those that it imports. Marks stand for the URLs of its imports."""
 
-    def mark(found: re.Match[str]) -> str:
-        other = _joined(name, found[3])
-        if other not in texts:
-            _gather(other, texts)
-        return f"{found[1]}{found[2]}\0{other}\0{found[2]}"
+    def mark(match: re.Match[str]) -> str:
+        keyword, quote, path = match.groups()
+        imported = _resolve(name, path)
+        if imported not in texts:
+            _collect_modules(imported, texts)
+        return f"{keyword}{quote}\0{imported}\0{quote}"
 
-    lines = _text(name).splitlines()
+    lines = _read_static(name).splitlines()
     code = [line if line.lstrip().startswith(("//", "*", "/**")) else _IMPORT.sub(mark, line) for line in lines]
     texts[name] = "\n".join(code)
 
 
-def _joined(name: str, relative: str) -> str:
-    """The name of a module that another one imports.
+def _resolve(name: str, relative: str) -> str:
+    """Return the name of a module that the module `name` imports by a relative path.
 
-    >>> _joined("vendor/a.js", "../b.js")
+    >>> _resolve("vendor/a.js", "../b.js")
     'b.js'
     """
     parts = name.split("/")[:-1]
@@ -123,27 +124,31 @@ def _joined(name: str, relative: str) -> str:
     return "/".join(parts)
 
 
-def _text(name: str) -> str:
+def _read_static(name: str) -> str:
     return (resources.files("narrows.studio") / "static" / name).read_text(encoding="utf-8")
 
 
-def _data(X: Any, y: Any) -> Data:
+def _make_data(X: Any, y: Any) -> Data:
     X = X if hasattr(X, "iloc") else as_array(X, "Studio")
     return Data("X", X, None if y is None else Colour.of(check_labels(y, len(X), "the studio")))
 
 
 @functools.cache
-def _loop() -> asyncio.AbstractEventLoop:
-    """An event loop in a thread of its own, for all widgets: a notebook's own loop waits for the answer."""
+def _get_loop() -> asyncio.AbstractEventLoop:
+    """Return the event loop of all widgets. It runs in a thread, because the notebook's loop blocks for the answer."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="narrows-studio", daemon=True).start()
     return loop
 
 
-async def _ask(app: Any, method: str, address: str, kind: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Ask an ASGI application: status, headers and body of its answer."""
-    target = urlsplit(address)
-    headers = [(b"host", b"localhost"), (b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+async def _request(app: Any, method: str, url: str, media_type: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Send a request to an ASGI application, and return status, headers and body of the response."""
+    target = urlsplit(url)
+    headers = [
+        (b"host", b"localhost"),
+        (b"content-type", media_type.encode()),
+        (b"content-length", str(len(body)).encode()),
+    ]
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -171,5 +176,5 @@ async def _ask(app: Any, method: str, address: str, kind: str, body: bytes) -> t
             parts.append(message.get("body", b""))
 
     await app(scope, receive, send)
-    found = {name.decode("latin-1"): value.decode("latin-1") for name, value in started["headers"]}
-    return started["status"], found, b"".join(parts)
+    received = {name.decode("latin-1"): value.decode("latin-1") for name, value in started["headers"]}
+    return started["status"], received, b"".join(parts)

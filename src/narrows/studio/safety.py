@@ -1,9 +1,9 @@
-"""Who may ask the studio, and what a browser may do with its answers.
+"""Refuses requests of other sites and of clients without the token, and limits what a browser does with responses.
 
-Pages of other sites can make a browser ask 127.0.0.1 for anything, and a name that they own can be made to point there
-(DNS rebinding: https://en.wikipedia.org/wiki/DNS_rebinding). So whoever asks must name this machine in `Host`, come
-from the studio's own page where the browser says from where (`Origin`, `Sec-Fetch-Site`), and know the token where the
-studio is open to a network.
+Pages of other sites can make a browser send requests to 127.0.0.1, and can make a host name of theirs point there
+(DNS rebinding: https://en.wikipedia.org/wiki/DNS_rebinding). So a request must name this machine in `Host`. If the
+browser tells where the request comes from (`Origin`, `Sec-Fetch-Site`), that must be the studio's own page. If other
+machines can reach the studio, the request must carry the token.
 """
 
 from __future__ import annotations
@@ -37,16 +37,17 @@ _HEADERS = {
 }
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _OPEN_PATHS = ("/api/health",)
-MOST_BODY = 8 << 20  # bytes of a body, but of uploads, which count for themselves
+MAX_BODY_BYTES = 8 << 20  # of a request's body; raw bytes, as of uploads, have limits of their own
 
 
 class Guard:
-    """ASGI middleware that turns away who may not ask, and puts the headers on each answer.
+    """ASGI middleware that refuses requests without permission and adds security headers to all responses.
 
     Parameters
     ----------
-    token : that must be known; None where only this machine can ask.
-    hosts : names by which this machine may be called, besides localhost and any IP address.
+    app : the application.
+    token : secret that requests must carry; None if only this machine can send requests.
+    hosts : host names of this machine that are accepted, besides localhost and IP addresses.
     """
 
     def __init__(self, app: ASGIApp, *, token: str | None = None, hosts: Iterable[str] = ()) -> None:
@@ -55,43 +56,43 @@ class Guard:
         self.cookie = "narrows-studio"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or hand on."""
+        """Pass the request on to the application, or refuse it."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        refused = self._site(scope, headers) or self._stranger(scope, headers)
-        if refused is not None:
-            await _refuse(scope, receive, send, *refused)
+        refusal = self._check_origin(scope, headers) or self._check_token(scope, headers)
+        if refusal is not None:
+            await _refuse(scope, receive, send, *refusal)
             return
         if scope["type"] == "websocket":
             await self.app(scope, receive, send)
             return
-        if self.token is not None and scope["method"] == "GET" and (place := self._without_token(scope)):
-            await self._admit(send, place)
+        if self.token is not None and scope["method"] == "GET" and (location := _strip_token(scope)):
+            await self._set_cookie(send, location)
             return
-        await self.app(scope, _bounded(scope, headers, receive), _decorated(scope, send))
+        await self.app(scope, _limit_body(headers, receive), _add_headers(scope, send))
 
-    def _site(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
-        """Why a request may come from another site, or None."""
+    def _check_origin(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
+        """Return status and message of the refusal if a request may come from another site, otherwise None."""
         host = headers.get("host", "")
-        if len(headers.getlist("host")) != 1 or not self._is_own(host):
+        if len(headers.getlist("host")) != 1 or not self._is_this_machine(host):
             return (
                 403,
-                "The studio answers to localhost, to an IP address, and to names that --host gives. Open it under one.",
+                "Open the studio at localhost, at an IP address of this machine, or at the name that --host gives.",
             )
         origin = headers.get("origin")
-        if origin is not None and urlsplit_host(origin) != host.lower():
-            return 403, "This came from a page of another site."
+        if origin is not None and split_origin(origin) != host.lower():
+            return 403, "This request came from a page of another site."
         site = headers.get("sec-fetch-site", "none")
-        navigates = headers.get("sec-fetch-mode") == "navigate" and scope.get("method") in _SAFE
-        if site not in ("same-origin", "none") and not (navigates and scope["path"] == "/"):
-            return 403, "This came from a page of another site."
+        is_link = headers.get("sec-fetch-mode") == "navigate" and scope.get("method") in _SAFE
+        if site not in ("same-origin", "none") and not (is_link and scope["path"] == "/"):
+            return 403, "This request came from a page of another site."
         return None
 
-    def _is_own(self, host: str) -> bool:
-        """Whether a Host header names this machine. No name of another's can pass for an IP address."""
-        name = urlsplit_name(host)
+    def _is_this_machine(self, host: str) -> bool:
+        """True if a Host header names this machine. IP addresses are safe: no DNS entry can have such a name."""
+        name = split_host(host)
         if name is None:
             return False
         with contextlib.suppress(ValueError):
@@ -99,35 +100,26 @@ class Guard:
             return True
         return name.rstrip(".") in self.hosts
 
-    def _stranger(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
-        """Why a request lacks the token, or None."""
+    def _check_token(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
+        """Return status and message of the refusal if a request lacks the token, otherwise None."""
         if self.token is None or scope["path"] in _OPEN_PATHS:
             return None
         bearer = headers.get("authorization", "")
-        given = [
-            *_cookies(headers, self.cookie),
-            *(value for name, value in _query(scope) if name == "token"),
+        tokens = [
+            *_read_cookies(headers, self.cookie),
+            *(value for name, value in _parse_query(scope) if name == "token"),
             bearer.removeprefix("Bearer ") if bearer.startswith("Bearer ") else "",
         ]
-        if any(_same(one, self.token) for one in given):
+        if any(_is_equal(token, self.token) for token in tokens):
             return None
-        return 401, "The studio wants its token: open the link that it printed when it was started."
+        return 401, "The studio needs its token: open the link that it printed when it was started."
 
-    def _without_token(self, scope: Scope) -> str | None:
-        """The address without the token, if it has one."""
-        query = _query(scope)
-        if not any(name == "token" for name, _ in query):
-            return None
-        rest = urlencode([(name, value) for name, value in query if name != "token"])
-        path = "/" + scope["path"].lstrip("/")  # never another host's, as in //name
-        return path + ("?" + rest if rest else "") if path.isascii() and path.isprintable() else "/"
-
-    async def _admit(self, send: Send, place: str) -> None:
-        """Put the token into a cookie, and send the browser to the address without it."""
+    async def _set_cookie(self, send: Send, location: str) -> None:
+        """Put the token into a cookie, and redirect the browser to the address without it."""
         cookie = f"{self.cookie}={self.token}; Path=/; HttpOnly; SameSite=Lax"
         headers = {
             **_HEADERS,
-            "Location": place,
+            "Location": location,
             "Set-Cookie": cookie,
             "Cache-Control": "no-store",
             "Content-Length": "0",
@@ -137,54 +129,64 @@ class Guard:
         await send({"type": "http.response.body", "body": b""})
 
 
-def urlsplit_host(origin: str) -> str | None:
-    """host:port of an origin, lower case; None if it is none, such as 'null'."""
+def split_origin(origin: str) -> str | None:
+    """Return host:port of an origin in lower case, or None if it has none, such as 'null'."""
     try:
-        found = urlsplit(origin)
+        parts = urlsplit(origin)
     except ValueError:
         return None
-    return found.netloc.lower() if found.scheme in ("http", "https") and found.netloc else None
+    return parts.netloc.lower() if parts.scheme in ("http", "https") and parts.netloc else None
 
 
-def urlsplit_name(host: str) -> str | None:
-    """The name in a Host header, without its port.
+def split_host(host: str) -> str | None:
+    """Return the name in a Host header without its port, or None if the header is invalid.
 
-    >>> urlsplit_name("localhost:8000"), urlsplit_name("[::1]:80"), urlsplit_name("a b")
+    >>> split_host("localhost:8000"), split_host("[::1]:80"), split_host("a b")
     ('localhost', '::1', None)
     """
     try:
-        found = urlsplit(f"//{host}")
-        found.port  # noqa: B018 (raises where it is no number)
+        parts = urlsplit(f"//{host}")
+        parts.port  # noqa: B018 (raises if it is no number)
     except ValueError:
         return None
-    whole = found.netloc == host and "@" not in host and not found.path and not any(c.isspace() for c in host)
-    return found.hostname if whole else None
+    is_valid = parts.netloc == host and "@" not in host and not parts.path and not any(c.isspace() for c in host)
+    return parts.hostname if is_valid else None
 
 
-def _same(given: str, token: str) -> bool:
-    """Whether they are equal, in a time that does not depend on where they differ."""
-    digests = [hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest() for value in (given, token)]
+def _is_equal(value: str, token: str) -> bool:
+    """Compare in constant time, which tells nothing about the token."""
+    digests = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in (value, token)]
     return hmac.compare_digest(*digests)
 
 
-def _cookies(headers: Headers, name: str) -> list[str]:
-    found = []
+def _read_cookies(headers: Headers, name: str) -> list[str]:
+    values = []
     for header in headers.getlist("cookie"):
         with contextlib.suppress(CookieError):
             cookie = SimpleCookie(header).get(name)
-            found += [cookie.value] if cookie else []
-    return found
+            values += [cookie.value] if cookie else []
+    return values
 
 
-def _query(scope: Scope) -> list[tuple[str, str]]:
+def _parse_query(scope: Scope) -> list[tuple[str, str]]:
     try:
         return parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=100)
     except ValueError:
         return []
 
 
-def _bounded(scope: Scope, headers: Headers, receive: Receive) -> Receive:
-    """`receive` that refuses bodies above `MOST_BODY`; raw bytes are counted by whoever reads them."""
+def _strip_token(scope: Scope) -> str | None:
+    """Return the address without the token, or None if it holds no token."""
+    query = _parse_query(scope)
+    if not any(name == "token" for name, _ in query):
+        return None
+    rest = urlencode([(name, value) for name, value in query if name != "token"])
+    path = "/" + scope["path"].lstrip("/")  # two slashes would begin the name of another host
+    return path + ("?" + rest if rest else "") if path.isascii() and path.isprintable() else "/"
+
+
+def _limit_body(headers: Headers, receive: Receive) -> Receive:
+    """Wrap `receive` to refuse bodies above `MAX_BODY_BYTES`. Routes that take raw bytes count them themselves."""
     if headers.get("content-type", "").partition(";")[0].strip().lower() == "application/octet-stream":
         return receive
     size = 0
@@ -193,15 +195,15 @@ def _bounded(scope: Scope, headers: Headers, receive: Receive) -> Receive:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > MOST_BODY:
-            raise HTTPException(413, f"The body has more than {MOST_BODY:,} bytes.")
+        if size > MAX_BODY_BYTES:
+            raise HTTPException(413, f"The body has more than {MAX_BODY_BYTES:,} bytes.")
         return message
 
     return counted
 
 
-def _decorated(scope: Scope, send: Send) -> Send:
-    """`send` that adds the headers, but for those that the answer has already."""
+def _add_headers(scope: Scope, send: Send) -> Send:
+    """Wrap `send` to add the security headers, except those that the response already has."""
 
     async def add(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -214,12 +216,12 @@ def _decorated(scope: Scope, send: Send) -> Send:
     return add
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, words: str) -> None:
+async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, detail: str) -> None:
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": 1008, "reason": ""})
         return
-    body = json.dumps({"detail": words}).encode()
+    body = json.dumps({"detail": detail}).encode()
     headers = {
         **_HEADERS,
         "Content-Type": "application/json",

@@ -1,4 +1,4 @@
-"""From the words of the command line to a server that runs."""
+"""Loads the model and the data of the command line, and runs the server until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from narrows.studio.data import Colour, Data
 from narrows.studio.session import Session
 from narrows.tasks.loading import saved_class
 
-_LARGEST_MESSAGE = 8 << 20  # bytes of a message over the WebSocket
-_GRACE = 2  # seconds for what is under way when the studio stops
+_MAX_MESSAGE_BYTES = 8 << 20  # of a message over the WebSocket
+_SHUTDOWN_TIMEOUT = 2  # seconds that running requests get when the studio stops
 
 
 def serve(
@@ -42,20 +42,22 @@ def serve(
 
     Parameters
     ----------
-    model : the folder of a saved model; None begins with a training.
-    data : examples for it.
-    source : what `data` was read from, for people.
-    labels : what the examples are: a column of the data, or a file with a label for each.
-    keep : the folder for models trained on the page; None for a temporary one.
-    host, port : where to listen; any host but this machine's own demands a token.
-    browser : whether to open the page.
+    model : folder of a saved model; None opens the page for training one.
+    data : examples for the model.
+    source : name or path that `data` was read from, as the page shows it.
+    labels : column of `data` with the labels, or path of a file with one label for each example.
+    keep : folder for models trained on the page; None for a temporary one.
+    host, port : address to listen at. A host that other machines can reach requires a token.
+    browser : True to open the page in a browser.
 
     Raises
     ------
     ImportError
-        Without the extra `studio`.
-    ValueError, OSError
-        If the model, the data or the address is not what it must be.
+        If the extra `studio` is not installed.
+    ValueError
+        If the model is no autoencoder, or if the data or the labels do not fit it.
+    OSError
+        If the model cannot be read, or if the server cannot listen at the address.
     """
     check_installed()
     session = Session(keep)
@@ -67,66 +69,72 @@ def serve(
                     f"The studio shows autoencoders. The model in {model} is of another kind: {kind.__name__}."
                 )
             fitted = load(model)
-            shown = None if data is None else examples(data, labels, fitted, source)
-            session.open(fitted, shown, name=model.resolve().name, path=model, saved=True)
+            examples = None if data is None else prepare_data(data, labels, fitted, source)
+            session.open(fitted, examples, name=model.resolve().name, path=model, saved=True)
         run(session, host=host, port=port, browser=browser)
     finally:
         session.close()
 
 
 def run(session: Session, *, host: str = "127.0.0.1", port: int = 8760, browser: bool = True) -> None:
-    """Serve the page about `session` until Ctrl-C."""
+    """Serve the page of `session` until Ctrl-C.
+
+    Raises
+    ------
+    OSError
+        If the server cannot listen at the address.
+    """
     import uvicorn
 
-    from narrows.studio.app import create
+    from narrows.studio.app import create_app
 
     token = None if is_loopback(host) else secrets.token_urlsafe(24)
-    with contextlib.closing(listening(host, port)) as listener:
-        app = create(session, token=token, hosts=names(host))
+    with contextlib.closing(open_listener(host, port)) as listener:
+        app = create_app(session, token=token, hosts=list_host_names(host))
         config = uvicorn.Config(
             app,
             log_level="error",
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            ws_max_size=_LARGEST_MESSAGE,
+            ws_max_size=_MAX_MESSAGE_BYTES,
             ws_max_queue=8,
-            ws_per_message_deflate=False,  # the bytes go a short way
-            timeout_graceful_shutdown=_GRACE,
+            ws_per_message_deflate=False,  # saves little on a local connection, and takes time
+            timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT,
         )
-        links = addresses(host, listener.getsockname()[1], token)
+        links = make_links(host, listener.getsockname()[1], token)
 
         class Server(uvicorn.Server):
-            """Says where it is once it answers: by then Ctrl-C has its handler, even where a shell had it ignored."""
+            """Prints the links once it answers. By then Ctrl-C has its handler, even if the shell had it ignored."""
 
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets)
-                announce(links, kept=session.keep is not None)
+                print_links(links, is_kept=session.keep is not None)
                 if browser:
                     threading.Thread(target=webbrowser.open, args=(links[0],), daemon=True).start()
 
         server = Server(config)
-        app.state.ended = lambda: server.should_exit
-        with contextlib.suppress(KeyboardInterrupt), terminating():
+        app.state.is_stopping = lambda: server.should_exit
+        with contextlib.suppress(KeyboardInterrupt), exit_on_sigterm():
             server.run(sockets=[listener])
         if session.keep is None and any(not view.saved for view in session.views.values()):
-            say("The models that were trained here are gone with their temporary folder.")
+            _print("The models that were trained here are gone with their temporary folder.")
 
 
-def announce(links: list[str], *, kept: bool) -> None:
-    """Print the links, and what becomes of models trained on the page."""
-    say("\n".join([f"narrows studio: {links[0]}", *(f"            or: {link}" for link in links[1:])]))
-    if not kept:
-        say("Models trained here are kept until you stop it; --keep DIR keeps them, or download them on the page.")
-    say("Ctrl-C stops it.")
+def print_links(links: list[str], *, is_kept: bool) -> None:
+    """Print the links, and if models trained on the page are kept."""
+    _print("\n".join([f"narrows studio: {links[0]}", *(f"            or: {link}" for link in links[1:])]))
+    if not is_kept:
+        _print("Models trained here are kept until you stop it; --keep DIR keeps them, or download them on the page.")
+    _print("Ctrl-C stops it.")
 
 
 @contextlib.contextmanager
-def terminating() -> Iterator[None]:
-    """Let SIGTERM end the process as an exception does, so that what must be tidied up is."""
+def exit_on_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into an exception within the block, so that temporary files are removed."""
 
     def leave(*_: object) -> None:
-        raise SystemExit(143)  # as a shell reports a program that SIGTERM ended
+        raise SystemExit(143)  # 128 + SIGTERM, as shells report it
 
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -139,7 +147,13 @@ def terminating() -> Iterator[None]:
 
 
 def check_installed() -> None:
-    """Raise an ImportError that names the extra, if the server's libraries are not there."""
+    """Check that the libraries of the server are installed.
+
+    Raises
+    ------
+    ImportError
+        If one of them is not. The message names the extra to install.
+    """
     try:
         import fastapi  # noqa: F401
         import uvicorn  # noqa: F401
@@ -151,7 +165,7 @@ def check_installed() -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address.
+    """True if only this machine can reach the address.
 
     >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
     (True, True, False)
@@ -163,20 +177,26 @@ def is_loopback(host: str) -> bool:
     return False
 
 
-def names(host: str) -> list[str]:
-    """What this machine may be called by those who can reach it at `host`."""
+def list_host_names(host: str) -> list[str]:
+    """Return the host names that other machines may use for this one if it listens at `host`."""
     return [] if is_loopback(host) else [host, socket.gethostname(), socket.getfqdn()]
 
 
-def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens at `host`; a `port` that is taken gives an error that says so."""
+def open_listener(host: str, port: int) -> socket.socket:
+    """Open a socket that listens at an address.
+
+    Raises
+    ------
+    OSError
+        If `host` is no address of this machine or if `port` is in use.
+    """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
         raise OSError(f"--host {host} is no address of this machine ({error.strerror}).") from error
     try:
-        if sys.platform != "win32":  # where it would let two servers share a port
+        if sys.platform != "win32":  # on Windows two servers could then share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(128)
@@ -186,43 +206,49 @@ def listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def addresses(host: str, port: int, token: str | None) -> list[str]:
-    """The links to open, with the token."""
-    end = f"/?token={token}" if token else "/"
+def make_links(host: str, port: int, token: str | None) -> list[str]:
+    """Return the links that open the page, with the token."""
+    path = f"/?token={token}" if token else "/"
     if host in ("0.0.0.0", "::"):
-        return [f"http://{name}:{port}{end}" for name in (socket.gethostname(), "127.0.0.1")]
-    return [f"http://{f'[{host}]' if ':' in host else host}:{port}{end}"]
+        return [f"http://{name}:{port}{path}" for name in (socket.gethostname(), "127.0.0.1")]
+    return [f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"]
 
 
-def examples(found: Loaded, labels: str | None, model: Estimator, source: str | None = None) -> Data:
-    """What was read as `model` takes it; what else the file holds colours the map.
+def prepare_data(loaded: Loaded, labels: str | None, model: Estimator, source: str | None = None) -> Data:
+    """Select the columns that `model` takes. The other columns of the file colour the map.
 
     Parameters
     ----------
-    labels : a column of the data, or a file with one label an example.
-    source : what it was read from, for people.
+    loaded : the file's content.
+    labels : column of the data, or path of a file with one label for each example.
+    model : fitted model.
+    source : name or path that the data was read from, as the page shows it.
+
+    Raises
+    ------
+    ValueError
+        If columns that the model takes are missing, or if the labels do not fit the examples.
     """
-    X, wanted = found.X, model.schema_.columns
+    X, names = loaded.X, model.schema_.columns
     columns: dict[str, Colour] = {}
-    if X.ndim == 2 and found.columns:
-        mine = [str(column) for column in wanted] if wanted else [c for c in found.columns if c != labels]
-        columns = {c: Colour.of(X[:, i]) for i, c in enumerate(found.columns) if c not in mine}
-        X = found.ordered(mine).X
-    marked = None if found.y is None else Colour.of(found.y)
-    if found.files and found.y is not None:  # a folder of classes
-        marked = Colour.of([file.partition("/")[0] for file in found.files])
+    if X.ndim == 2 and loaded.columns:
+        inputs = [str(name) for name in names] if names else [c for c in loaded.columns if c != labels]
+        columns = {c: Colour.of(X[:, i]) for i, c in enumerate(loaded.columns) if c not in inputs}
+        X = loaded.ordered(inputs).X
+    colour = None if loaded.y is None else Colour.of(loaded.y)
+    if loaded.files and loaded.y is not None:  # images in one folder for each class
+        colour = Colour.of([file.partition("/")[0] for file in loaded.files])
     if labels is not None:
-        marked = columns.pop(labels) if labels in columns else _labels(labels, len(X))
-    files = tuple(found.files) if found.files else None
-    return Data(found.name, model.schema_.as_frame(np.asarray(X)), marked, columns, files, source=source)
+        colour = columns.pop(labels) if labels in columns else _read_label_file(labels, len(X))
+    files = tuple(loaded.files) if loaded.files else None
+    return Data(loaded.name, model.schema_.as_frame(np.asarray(X)), colour, columns, files, source=source)
 
 
-def _labels(path: str, n: int) -> Colour:
+def _read_label_file(path: str, n: int) -> Colour:
     if not Path(path).expanduser().exists():
         raise ValueError(f"--labels must name a column of DATA or a file. There is no {path!r}.")
     return Colour.of(read_labels(path, n))
 
 
-def say(words: str) -> None:
-    """For whoever started it."""
-    print(words, file=sys.stderr, flush=True)
+def _print(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)

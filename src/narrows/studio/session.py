@@ -1,4 +1,4 @@
-"""What the studio is about at this moment: the view that is shown, the others of this run, and temporary files."""
+"""State of a studio: the view that is shown, the other views of this run, and temporary files."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _MOST_VIEWS = 20
 
 
 class Session:
-    """Everything that one studio knows.
+    """State of one studio.
 
     Parameters
     ----------
-    keep : the folder for models that are trained here; None for a temporary one that goes with the studio.
+    keep : folder for models that are trained here; None for a temporary one, removed with the studio.
     """
 
     def __init__(self, keep: Path | None = None) -> None:
@@ -36,7 +36,7 @@ class Session:
 
     @property
     def folder(self) -> Path:
-        """A folder for temporary files, made when it is first needed."""
+        """Folder for temporary files, made when it is first needed."""
         with self._lock:
             if self._temporary is None:
                 self._temporary = tempfile.TemporaryDirectory(prefix="narrows-studio-", ignore_cleanup_errors=True)
@@ -44,7 +44,7 @@ class Session:
 
     @property
     def models(self) -> Path:
-        """Where models that are trained here go."""
+        """Folder for models that are trained here."""
         folder = self.keep or self.folder / "models"
         folder.mkdir(parents=True, exist_ok=True)
         return folder

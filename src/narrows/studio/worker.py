@@ -1,7 +1,7 @@
-"""A training in a process of its own: `python -m narrows.studio.worker FOLDER`.
+"""Runs a training in a subprocess: `python -m narrows.studio.worker FOLDER`.
 
-FOLDER holds job.json, and X.npy with the examples. What happens goes to stdout, a JSON document a line. "stop" on stdin
-ends the training as Ctrl-C does; when stdin closes, whoever wanted the training is gone, and so it ends.
+FOLDER holds job.json, and X.npy with the examples. Events are written to stdout, one JSON document a line. "stop" on
+stdin ends the training as Ctrl-C does. When stdin closes, the studio is gone, and the process exits.
 """
 
 from __future__ import annotations
@@ -26,86 +26,87 @@ from narrows.estimators import estimator
 from narrows.estimators.base import Estimator
 from narrows.model import needs_gradient
 
-_SHOWN = 8  # examples whose reconstructions are shown
-_EVERY = 0.5  # seconds between two pictures
+N_EXAMPLES = 8  # examples whose reconstructions are shown
+_PICTURE_INTERVAL = 0.5  # seconds between two pictures
 
 
-class Live:
-    """A tracker that tells of each look at the losses, and of what the model makes of a few examples.
+class LiveTracker:
+    """A tracker that writes the losses, and reconstructions of a few examples, as events.
 
     Parameters
     ----------
-    examples : of those to show.
-    out : where a line goes for each event.
-    max_time, max_epochs : when the training ends at the latest.
+    examples : examples to reconstruct.
+    out : stream to which the events are written.
+    max_time : longest duration of the training, in seconds.
+    max_epochs : largest number of epochs, or None.
     """
 
     def __init__(self, examples: Any, out: TextIO, max_time: float, max_epochs: int | None) -> None:
         self.examples, self.out = examples, out
         self.max_time, self.max_epochs = max_time, max_epochs
         self.model: Estimator | None = None
-        self.shown = 0.0
+        self._shown_at = 0.0
 
-    def tell(self, kind: str, **values: Any) -> None:
-        """One event."""
+    def emit(self, kind: str, **values: Any) -> None:
+        """Write an event."""
         self.out.write(json.dumps({"kind": kind, **values}, allow_nan=False) + "\n")
         self.out.flush()
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """A look at the losses."""
+        """Write the losses, and now and then reconstructions."""
         share = values.get("seconds", 0.0) / self.max_time
         if self.max_epochs:
             share = max(share, values.get("epoch", 0.0) / self.max_epochs)
         finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        self.tell("history", record={**finite, "step": step, "share": min(1.0, share)})
-        if self.model is not None and time.monotonic() - self.shown >= _EVERY:
-            made = self.reconstructed(self.model)
-            self.tell("pictures", epoch=int(values.get("epoch", 0)), reconstruction=made.tolist())
-            self.shown = time.monotonic()
+        self.emit("history", record={**finite, "step": step, "share": min(1.0, share)})
+        if self.model is not None and time.monotonic() - self._shown_at >= _PICTURE_INTERVAL:
+            reconstruction = self.reconstruct(self.model)
+            self.emit("pictures", epoch=int(values.get("epoch", 0)), reconstruction=reconstruction.tolist())
+            self._shown_at = time.monotonic()
 
     def finish(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there is no file to close."""
 
-    def reconstructed(self, estimator: Estimator) -> np.ndarray:
-        """The examples through the model as it stands, between two of its steps."""
+    def reconstruct(self, estimator: Estimator) -> np.ndarray:
+        """Reconstruct the examples with the model as it is between two training steps."""
         model, schema = estimator.model_, estimator.schema_
-        parameter, training = next(model.parameters()), model.training
+        parameter, was_training = next(model.parameters()), model.training
         x = schema.prepare(torch.from_numpy(np.array(self.examples))).to(parameter)
         model.eval()
         with torch.set_grad_enabled(needs_gradient(model)):
-            made = schema.restore(model.reconstruct(x).detach().float())
-        model.train(training)
-        return np.nan_to_num(made.astype(np.float64))
+            examples = schema.restore(model.reconstruct(x).detach().float())
+        model.train(was_training)
+        return np.nan_to_num(examples.astype(np.float64))
 
 
 def main(folder: Path, out: TextIO) -> None:
-    """Train what job.json in `folder` says."""
+    """Train and save the model that job.json in `folder` describes, and write events to `out`."""
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    threading.Thread(target=_listen, daemon=True).start()
+    threading.Thread(target=_follow_stdin, daemon=True).start()
     rows = np.load(folder / "X.npy", allow_pickle=False)
-    live = Live(subsample_evenly(rows, _SHOWN), out, job["parameters"]["max_time"], job["max_epochs"])
+    tracker = LiveTracker(subsample_evenly(rows, N_EXAMPLES), out, job["parameters"]["max_time"], job["max_epochs"])
     try:
-        model = estimator(job["recipe"])(**{**job["parameters"], "track": live})
-        live.model = model
-        live.tell("started")
+        model = estimator(job["recipe"])(**{**job["parameters"], "track": tracker})
+        tracker.model = model
+        tracker.emit("started")
         try:
-            model.fit(_named(rows, job["columns"]), job["labels"])
+            model.fit(_add_names(rows, job["columns"]), job["labels"])
         except KeyboardInterrupt:
             if not model.__sklearn_is_fitted__():
                 raise
         model.set_params(track=None, max_time=job["parameters"]["max_time"])
-        for words in model.report_:
-            live.tell("note", words=words)
+        for line in model.report_:
+            tracker.emit("note", words=line)
         model.save(Path(job["out"]))
-        live.tell("saved")
+        tracker.emit("saved")
     except KeyboardInterrupt:
-        live.tell("failed", detail="It was stopped before it had learned anything.")
+        tracker.emit("failed", detail="It was stopped before it had learned anything.")
     except (ValueError, TypeError, FloatingPointError, OSError, MemoryError, RuntimeError, ImportError) as error:
-        live.tell("failed", detail=str(error) or type(error).__name__)
+        tracker.emit("failed", detail=str(error) or type(error).__name__)
 
 
-def _named(rows: np.ndarray, columns: list[str] | None) -> Any:
-    """A data frame where the columns have names and pandas is there, so that the model keeps them."""
+def _add_names(rows: np.ndarray, columns: list[str] | None) -> Any:
+    """Convert rows to a data frame, so that the model keeps the column names; leave them without names or pandas."""
     if columns is None:
         return rows
     try:
@@ -115,11 +116,11 @@ def _named(rows: np.ndarray, columns: list[str] | None) -> Any:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _listen() -> None:
-    """Do what stdin says."""
+def _follow_stdin() -> None:
+    """Interrupt the training when "stop" arrives, and exit when stdin closes."""
     for line in sys.stdin:
         if line.strip() == "stop":
-            # a Ctrl-C is safe once the training listens to it: before, it would end the process somewhere
+            # wait until the training handles Ctrl-C: before, it would end the process at any line
             while signal.getsignal(signal.SIGINT) is signal.default_int_handler:
                 time.sleep(0.05)
             _thread.interrupt_main()
@@ -127,5 +128,5 @@ def _listen() -> None:
 
 
 if __name__ == "__main__":
-    events, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints is no event
+    events, sys.stdout = sys.stdout, sys.stderr  # a library's output must not get between the events
     main(Path(sys.argv[1]), events)

@@ -1,7 +1,7 @@
 """Training: the only loop, and what it needs."""
 
 from narrows.training.device import PRECISIONS, Choice, choose_device, choose_precision
-from narrows.training.health import n_looked_at
+from narrows.training.health import n_health_rows
 from narrows.training.loop import fit
 from narrows.training.result import Interrupted, Result
 from narrows.training.rng import RandomStream, draws_globally, forked_rng, seeded_init
@@ -19,6 +19,6 @@ __all__ = [
     "draws_globally",
     "fit",
     "forked_rng",
-    "n_looked_at",
+    "n_health_rows",
     "seeded_init",
 ]

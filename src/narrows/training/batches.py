@@ -1,4 +1,4 @@
-"""The rows of each step: which are held out, and in which order the others come."""
+"""The rows of each step: the held-out rows, and the order of the training rows."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from torch import Tensor
 
 from narrows.training.plan import Plan
 
-_MOST_HELD_OUT = 10_000  # held-out rows looked at
+_MOST_HELD_OUT = 10_000  # held-out rows of a validation
 
 
 class Batches:
-    """Index slices of the rows of a training.
+    """The split of the rows, and their order in each epoch.
 
-    The order follows from the seed and the epoch alone, so it is in no checkpoint.
+    The order depends on the seed and the epoch only, so checkpoints need not store it.
 
     Attributes
     ----------
-    training, held_out : numbers of rows, on the device.
+    training, held_out : row numbers (integers, on the device).
     """
 
     def __init__(self, plan: Plan, seed: int) -> None:
@@ -27,8 +27,8 @@ class Batches:
         self.held_out = shuffled[: plan.n_valid][:_MOST_HELD_OUT].to(self.device)
         self.training = shuffled[plan.n_valid :].to(self.device)
 
-    def order(self, epoch: int) -> Tensor:
-        """Return the rows of an epoch, shuffled; the last batch is filled up from the beginning."""
+    def shuffle(self, epoch: int) -> Tensor:
+        """Return the row numbers of an epoch in random order. The first rows come again to fill up the last batch."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         order = self.training[torch.randperm(len(self.training), generator=generator).to(self.device)]
         missing = self.plan.steps_per_epoch * self.plan.batch_size - len(order)

@@ -1,7 +1,7 @@
-"""A checkpoint is {name: state} in one safetensors file: the tensors, and everything else as JSON in its header.
+"""Checkpoint files: {name: state} in one safetensors file, with everything but the tensors as JSON in its header.
 
-A state is a dict whose values are tensors, dicts, and what JSON knows. The file is written beside and renamed, so there
-is always a whole one. Nothing in it is code. Files of an earlier layout are read, too.
+The values of a state are tensors, dicts, and values that JSON can hold. A new file is written under a temporary name
+and then renamed, so there is always a complete one. It contains no code. Files in the first layout can be read too.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from narrows.data.atomic import atomic_path, write_tensors
-from narrows.training import first_layout
+from narrows.training import legacy_checkpoint
 
 NAME = "checkpoint.safetensors"
-_TENSOR = "tensor:"  # begins what stands in the JSON for a tensor of that name
+_TENSOR = "tensor:"  # prefix, in the JSON, of a reference to a tensor
 
 
 def pack(states: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors of `states` by name, and `states` with those names in their places."""
+    """Return the tensors of `states` by name, and `states` with references in their places."""
     tensors: dict[str, Tensor] = {}
 
-    def packed(value: Any, name: str) -> Any:
+    def pack_value(value: Any, name: str) -> Any:
         if isinstance(value, Tensor):
             tensors[name] = value
             return _TENSOR + name
         if isinstance(value, Mapping):
-            return {key: packed(inner, f"{name}.{key}") for key, inner in value.items()}
+            return {key: pack_value(inner, f"{name}.{key}") for key, inner in value.items()}
         return value
 
-    return tensors, {name: packed(state, name) for name, state in states.items()}
+    return tensors, {name: pack_value(state, name) for name, state in states.items()}
 
 
 def unpack(tensors: Mapping[str, Tensor], states: Any) -> Any:
-    """Undo `pack`."""
+    """Return `states` with tensors in the places of references: the inverse of `pack`."""
     if isinstance(states, str) and states.startswith(_TENSOR):
         return tensors[states.removeprefix(_TENSOR)]
     if isinstance(states, dict):
@@ -47,17 +47,17 @@ def unpack(tensors: Mapping[str, Tensor], states: Any) -> Any:
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], states: Mapping[str, Any]) -> None:
-    """Write what `pack` gives to `path`, atomically.
+    """Write the output of `pack` to `path`, atomically.
 
     Raises
     ------
     OSError
-        If the disk is full, for example; what stood at `path` is untouched then.
+        If the file cannot be written, for example on a full disk. A previous file at `path` then stays as it is.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    whole = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
-        write_tensors(temporary, whole, {"states": json.dumps(states)})
+        write_tensors(temporary, copies, {"states": json.dumps(states)})
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -66,27 +66,33 @@ def read(path: Path) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If the file is no whole checkpoint.
+        If the file is not a complete checkpoint.
     """
-    with _opened(path) as (file, states):
+    with _open(path) as (file, states):
         return unpack({name: file.get_tensor(name) for name in file.keys()}, states)  # noqa: SIM118 (no mapping)
 
 
 def read_without_tensors(path: Path) -> dict[str, Any]:
-    """Return the states with names in the places of tensors; it raises what `read` raises."""
-    with _opened(path) as (_, states):
+    """Return the states with references in the places of tensors.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a complete checkpoint.
+    """
+    with _open(path) as (_, states):
         return states
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+def _open(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata()
             if "states" in metadata:
                 states = json.loads(metadata["states"])
             else:
-                states = first_layout.translate(json.loads(metadata["state"]), file.keys(), _TENSOR)
+                states = legacy_checkpoint.translate(json.loads(metadata["state"]), file.keys(), _TENSOR)
             yield file, states
     except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(

@@ -1,8 +1,8 @@
-"""Where to compute and in which precision: chosen, with the reason, unless the user says.
+"""The choice of device and precision, with the reason, unless the user sets them.
 
-Precision concerns the products of the training step only: weights, optimizer state, losses and reductions are in
-single precision, and a fitted model is applied in single precision. On a CUDA device convolutions in single precision
-are as torch has them, which is with ten bits of a factor (TF32) unless `torch.backends.cudnn.allow_tf32` is False.
+Precision is the dtype of the matrix products in a training step. Weights, optimizer state, losses and reductions are in
+float32, and so is inference. On a CUDA device, torch's float32 convolutions round their factors to ten bits (TF32),
+unless `torch.backends.cudnn.allow_tf32` is False.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import NamedTuple
 
 import torch
 
-from narrows.accelerate import fastest, measured_once
+from narrows.accelerate import measure_once, min_seconds
 from narrows.params import did_you_mean
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
-_WORTHWHILE = 1.3  # bf16 must be this much faster to be chosen: it costs three digits
+_MIN_SPEEDUP = 1.3  # least speedup by bfloat16, which costs three digits
 
 
 class Choice(NamedTuple):
-    """Something that was decided for the user: the parameter, its value, and why."""
+    """A decision made for the user: the parameter, its value, and the reason."""
 
     name: str
     value: str
@@ -33,13 +33,19 @@ class Choice(NamedTuple):
 
 
 def choose_device(name: str, processes: int = 1) -> tuple[torch.device, Choice]:
-    """The device called `name`; for "auto" a GPU if there is one that so many processes can use."""
+    """Return the device called `name`; for "auto" a GPU, if there is one for this number of processes.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or there is no such device.
+    """
     if name == "auto":
         if torch.cuda.is_available():
-            return _this_gpu(), Choice("device", "cuda", f"{torch.cuda.get_device_name()} is at hand")
+            return _current_gpu(), Choice("device", "cuda", f"{torch.cuda.get_device_name()} is at hand")
         if torch.backends.mps.is_available() and processes == 1:
             return torch.device("mps"), Choice("device", "mps", "an Apple GPU is at hand")
-        return torch.device("cpu"), Choice("device", "cpu", f"no GPU is at hand; {usual_threads()} threads")
+        return torch.device("cpu"), Choice("device", "cpu", f"no GPU is at hand; {default_n_threads()} threads")
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -54,86 +60,86 @@ def choose_device(name: str, processes: int = 1) -> tuple[torch.device, Choice]:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError('device="mps" was asked for, and none is at hand. Pass device="auto".')
     if device.type == "cuda" and device.index is None:
-        device = _this_gpu()
+        device = _current_gpu()
     return device, Choice("device", name, "as asked")
 
 
-def _this_gpu() -> torch.device:
-    """The GPU that is the current one, by its number, which tensors on it have, too."""
+def _current_gpu() -> torch.device:
+    """Return the current GPU with its number, as tensors on it name it."""
     return torch.device("cuda", torch.cuda.current_device())
 
 
 def choose_precision(name: str, device: torch.device) -> tuple[torch.dtype, Choice]:
-    """The dtype of the training step's products."""
+    """Return the dtype of matrix products in a training step, with the reason."""
     if name != "auto":
         return getattr(torch, name), Choice("precision", name, "as asked")
     if device.type == "mps":
         return torch.float32, Choice("precision", "float32", "the MPS backend gains nothing from less")
-    gain = bfloat16_gain(device)
-    if gain >= _WORTHWHILE:
-        reason = f"matrix products here are {gain:.1f} times as fast as in float32, measured"
+    speedup = bfloat16_speedup(device)
+    if speedup >= _MIN_SPEEDUP:
+        reason = f"matrix products here are {speedup:.1f} times as fast as in float32, measured"
         return torch.bfloat16, Choice("precision", "bfloat16", reason)
-    reason = f"bfloat16 products here are only {gain:.1f} times as fast, measured"
+    reason = f"bfloat16 products here are only {speedup:.1f} times as fast, measured"
     return torch.float32, Choice("precision", "float32", reason)
 
 
-class _Chosen(threading.local):
-    n: int | None = None  # threads of torch's that this thread computes with, where `threads` says so
+class _ThreadLocal(threading.local):
+    n_threads: int | None = None  # torch's number of threads, inside `use_threads` in this thread
 
 
-_chosen, _counting = _Chosen(), threading.Lock()
-_n_choosing = _n_usual = 0  # threads within `threads`, and the number before the first of them came
+_local, _lock = _ThreadLocal(), threading.Lock()
+_n_inside = _n_default = 0  # Python threads inside `use_threads`; torch's number of threads before the first entered
 
 
-def usual_threads() -> int:
-    """The threads that torch computes with here where nobody else has chosen a number for a while.
+def default_n_threads() -> int:
+    """Return torch's number of threads, without the effect of `use_threads` in other Python threads.
 
-    A number that is set in one thread is that of all threads which begin later. So a training that begins beside
-    another would otherwise take the other's choice for the user's.
+    A number that one thread sets also holds in all threads that start later. A training that starts beside another
+    would otherwise mistake the other's choice for the user's.
     """
-    with _counting:
-        if _chosen.n is None and _n_choosing:
-            return _n_usual
+    with _lock:
+        if _local.n_threads is None and _n_inside:
+            return _n_default
     return torch.get_num_threads()
 
 
 @contextlib.contextmanager
-def threads(n: int) -> Iterator[None]:
-    """Compute with `n` threads, and go back to what it was afterwards."""
-    global _n_choosing, _n_usual
-    before, outer = usual_threads(), _chosen.n
-    with _counting:
-        if _n_choosing == 0:
-            _n_usual = before
-        _n_choosing += 1
-    _chosen.n = n
+def use_threads(n: int) -> Iterator[None]:
+    """Compute with `n` threads of torch inside the context, and restore the number afterwards."""
+    global _n_inside, _n_default
+    before, outer = default_n_threads(), _local.n_threads
+    with _lock:
+        if _n_inside == 0:
+            _n_default = before
+        _n_inside += 1
+    _local.n_threads = n
     torch.set_num_threads(n)
     try:
         yield
     finally:
-        _chosen.n = outer
+        _local.n_threads = outer
         torch.set_num_threads(before)
-        with _counting:
-            _n_choosing -= 1
+        with _lock:
+            _n_inside -= 1
 
 
 def matmul_flops_per_second(device: torch.device, dtype: torch.dtype) -> float:
-    """Floating-point operations a second of a matrix product of common size, measured once a process."""
-    return 2 * _rows(device) * 1024 * 1024 / _product_seconds(device, dtype)
+    """Return the floating-point operations per second of a matrix product of common size, measured once per process."""
+    return 2 * _matmul_rows(device) * 1024 * 1024 / _matmul_seconds(device, dtype)
 
 
-def bfloat16_gain(device: torch.device) -> float:
-    """How many times faster a bf16 matrix product is than a single-precision one, measured once a process."""
-    return _product_seconds(device, torch.float32) / _product_seconds(device, torch.bfloat16)
+def bfloat16_speedup(device: torch.device) -> float:
+    """Return duration of a float32 matrix product / that of a bfloat16 one, measured once per process."""
+    return _matmul_seconds(device, torch.float32) / _matmul_seconds(device, torch.bfloat16)
 
 
-def _rows(device: torch.device) -> int:
-    return 4096 if device.type == "cuda" else 256  # with few of them a GPU takes longer to begin than to compute
+def _matmul_rows(device: torch.device) -> int:
+    return 4096 if device.type == "cuda" else 256  # with fewer, a GPU takes longer to start than to compute
 
 
-@measured_once
-def _product_seconds(device: torch.device, dtype: torch.dtype) -> float:
+@measure_once
+def _matmul_seconds(device: torch.device, dtype: torch.dtype) -> float:
     generator = torch.Generator().manual_seed(0)
-    a = torch.randn(_rows(device), 1024, generator=generator).to(device, dtype)
+    a = torch.randn(_matmul_rows(device), 1024, generator=generator).to(device, dtype)
     b = torch.randn(1024, 1024, generator=generator).to(device, dtype)
-    return fastest(lambda: a @ b, device)
+    return min_seconds(lambda: a @ b, device)

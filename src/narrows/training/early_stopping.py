@@ -1,4 +1,4 @@
-"""Early stopping: the best weights are kept, and a plateau of the held-out loss ends the hold of the learning rate."""
+"""Early stopping: keeps the best weights, and starts the cool-down at a plateau of the held-out loss."""
 
 from __future__ import annotations
 
@@ -13,67 +13,68 @@ from narrows.training.parallel import Clock
 from narrows.training.schedule import Schedule
 from narrows.training.weights import Weights
 
-_IMPROVEMENT = 1e-4  # of the held-out loss, relative, that counts as one
+_MIN_IMPROVEMENT = 1e-4  # of the held-out loss, relative
 
 
 class EarlyStopping:
-    """Watches the held-out loss.
+    """Watches the held-out loss, and keeps the best weights.
 
     Parameters
     ----------
-    weights : of the training, of which the best are kept.
+    weights : weights of the training.
     patience : validations without improvement that make a plateau.
-    say : told of a plateau.
+    add_note : function that records a message for the user.
 
     Attributes
     ----------
-    best_loss : held-out, nats per example; infinite until the first validation.
-    best : the weights that had it, or the last good ones.
+    best_loss : lowest held-out loss, nats per example; infinite before the first validation.
+    n_without_improvement : number of validations since the last improvement.
+    best : weights with the lowest held-out loss; without one, the last weights.
     """
 
-    def __init__(self, weights: Weights, patience: int, say: Callable[[str], None]) -> None:
-        self.weights, self.patience, self.say = weights, patience, say
+    def __init__(self, weights: Weights, patience: int, add_note: Callable[[str], None]) -> None:
+        self.weights, self.patience, self.add_note = weights, patience, add_note
         self.best_loss, self.n_without_improvement = math.inf, 0
         self.best: dict[str, Tensor] = {}
 
     def update(self, loss: float | None, objective: Objective, schedule: Schedule, clock: Clock) -> None:
-        """Keep the weights as they are if they are the best, and end the hold of `schedule` at a plateau.
+        """Keep the current weights if they are the best, and start the cool-down of `schedule` at a plateau.
 
         Parameters
         ----------
-        loss : held-out, nats per example; None where nothing is held out, where the last weights are kept.
+        loss : held-out loss, nats per example, or None without held-out rows. Then the last weights are kept.
         """
         if loss is None:
             self.snapshot()
             return
         if not objective.complete:
-            return  # while costs still grow, the held-out loss in full says little
+            return  # while the weights of costs still grow, the held-out loss says little
         self._compare(loss)
         step, seconds = clock.step, clock.seconds
-        if self.n_without_improvement >= self.patience and not schedule.cooling(step, seconds):
-            schedule.cool(step, seconds)
-            self.say(
-                f"step {step:,}: the held-out loss has not improved for {self.n_without_improvement} looks; cooling "
-                "down. Raise `n_iter_no_change` to wait longer."
+        if self.n_without_improvement >= self.patience and not schedule.is_cooling(step, seconds):
+            schedule.start_cooldown(step, seconds)
+            self.add_note(
+                f"step {step:,}: the held-out loss has not improved for {self.n_without_improvement} validations; "
+                "cooling down. Raise `n_iter_no_change` to wait longer."
             )
 
     def _compare(self, loss: float) -> None:
-        needed = _IMPROVEMENT * abs(self.best_loss) if math.isfinite(self.best_loss) else 0.0
-        self.n_without_improvement = 0 if loss < self.best_loss - needed else self.n_without_improvement + 1
+        margin = _MIN_IMPROVEMENT * abs(self.best_loss) if math.isfinite(self.best_loss) else 0.0
+        self.n_without_improvement = 0 if loss < self.best_loss - margin else self.n_without_improvement + 1
         if loss < self.best_loss:
             self.best_loss = loss
             self.snapshot()
 
     def snapshot(self) -> None:
-        """Keep the weights as they are."""
+        """Keep a copy of the current weights."""
         self.best = self.weights.snapshot()
 
     def load_snapshot(self) -> None:
-        """Take the weights that were kept."""
+        """Load the weights that were kept."""
         self.weights.load_snapshot(self.best)
 
     def state(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Return what a checkpoint stores."""
         return {
             "best_loss": self.best_loss,
             "n_without_improvement": self.n_without_improvement,
@@ -81,6 +82,6 @@ class EarlyStopping:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """From a checkpoint."""
+        """Take the values from a checkpoint."""
         self.best_loss, self.n_without_improvement = state["best_loss"], state["n_without_improvement"]
-        self.best = self.weights.lay_out(state["best"])
+        self.best = self.weights.distribute(state["best"])

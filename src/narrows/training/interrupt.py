@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps rather than within one."""
+"""Handling of Ctrl-C: a training stops between two steps, not within one."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def deferred_interrupt(terminated: bool = False) -> Iterator[threading.Event]:
-    """Let the first Ctrl-C set a flag that is looked at between steps, and a second one interrupt at once.
+def deferred_interrupt(include_sigterm: bool = False) -> Iterator[threading.Event]:
+    """Yield an event that the first Ctrl-C sets. A second Ctrl-C raises KeyboardInterrupt at once.
+
+    Outside the main thread, where Python handles no signals, the event is never set.
 
     Parameters
     ----------
-    terminated : whether SIGTERM is taken as a Ctrl-C, as torchrun means it.
+    include_sigterm : if True, SIGTERM, which torchrun sends, counts as Ctrl-C.
     """
-    asked = threading.Event()
+    interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield interrupted
         return
-    signals = (signal.SIGINT, signal.SIGTERM) if terminated else (signal.SIGINT,)
-    # one that was not set from Python, as where that is embedded, could not be put back
+    signals = (signal.SIGINT, signal.SIGTERM) if include_sigterm else (signal.SIGINT,)
+    # a handler not set by Python (where Python is embedded) is None, and could not be restored
     before = {number: handler for number in signals if (handler := signal.getsignal(number)) is not None}
 
-    def put_back() -> None:
+    def restore_handlers() -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    def ask(_signal: int, _frame: object) -> None:
-        asked.set()
-        put_back()
+    def interrupt(_signal: int, _frame: object) -> None:
+        interrupted.set()
+        restore_handlers()
 
     for number in before:
-        signal.signal(number, ask)
+        signal.signal(number, interrupt)
     try:
-        yield asked
+        yield interrupted
     finally:
-        put_back()
+        restore_handlers()

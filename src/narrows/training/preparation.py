@@ -1,4 +1,4 @@
-"""The preparation of a training: the model and the data go to their place, and the plan is made."""
+"""The preparation of a training: model and data are moved to the device, and the plan is made."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from narrows.data import Examples, Rows, Schema
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
 from narrows.training.batches import Batches
-from narrows.training.facts import find_facts
 from narrows.training.parallel import World
 from narrows.training.plan import Plan, choose_place, make_plan
+from narrows.training.plan_inputs import gather_plan_inputs
 from narrows.training.settings import Settings
 
 
 class Prepared(NamedTuple):
-    """A model, what is minimised, and the data, each in its place; the plan, and the rows of each step."""
+    """The model, the objective and the data on their device; the plan, and the rows of each step."""
 
     model: Autoencoder
     objective: Objective
@@ -41,29 +41,32 @@ def prepare(
     owner: str,
     resumed: Mapping[str, Any],
 ) -> Prepared:
-    """Bring all to the device, and decide what is open.
+    """Move model and data to the device, and make the plan.
 
     Parameters
     ----------
-    owner : the class that trains, for error messages.
-    resumed : the settings of the checkpoint that the training goes on from, or nothing.
+    owner : name of the estimator, for error messages.
+    resumed : settings from the checkpoint to resume from; empty without one.
 
     Raises
     ------
     ValueError
-        If what was asked for cannot be had with these data on this machine.
+        If the settings do not fit the data or the machine.
     """
     place = choose_place(settings, sum(p.numel() for p in model.parameters()), world.size, resumed)
-    # what was measured is not the same everywhere; each process has a device of its own
-    place = replace(world.same(place), device=place.device)
-    if place.sharded:  # the shares are taken of copies, which are brought back together at the end
+    # measurements differ between processes, so rank 0 decides; each process has its own device
+    place = replace(world.broadcast(place), device=place.device)
+    if place.is_sharded:  # copies are sharded; the weights return to the originals at the end
         model, objective = copy.deepcopy((model, objective))
-    first = torch.device("cpu") if place.sharded else place.device
-    model, objective = model.to(first, place.dtype), objective.to(first, place.dtype)
-    where = place.device, place.dtype
-    rows: Examples = Rows(X, schema, *where, labels) if isinstance(X, np.ndarray) else X.on(*where)
-    facts = find_facts(model, objective, rows, place.precision, world.size, resumed)
-    plan = make_plan(settings, place, facts, owner)
+    initial_device = torch.device("cpu") if place.is_sharded else place.device
+    model, objective = model.to(initial_device, place.dtype), objective.to(initial_device, place.dtype)
+    rows: Examples = (
+        X.on(place.device, place.dtype)
+        if not isinstance(X, np.ndarray)
+        else Rows(X, schema, place.device, place.dtype, labels)
+    )
+    inputs = gather_plan_inputs(model, objective, rows, place.precision, world.size, resumed)
+    plan = make_plan(settings, place, inputs, owner)
     batches = Batches(plan, settings.seed)
     if plan.n_neighbors and plan.metric:
         rows.find_neighbors(plan.n_neighbors, batches.training, plan.metric)

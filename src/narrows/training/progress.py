@@ -1,4 +1,4 @@
-"""What a person sees while a model trains: one bar with the named terms, and a line for every note."""
+"""The output of a training in the terminal: a progress bar with the loss terms, and a line per note."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 
 class Reporter:
-    """A progress bar, or silence.
+    """A progress bar and notes on stderr, or nothing.
 
     Parameters
     ----------
-    verbose : 0 for silence, 1 for the bar and notes, 2 for a line an epoch as well.
-    title : stands before the bar.
+    verbose : 0 prints nothing, 1 the bar and notes, 2 also a line per validation.
+    title : text in front of the bar.
     """
 
     def __init__(self, verbose: int, title: str = "fit") -> None:
@@ -50,16 +50,16 @@ class Reporter:
     def update(self, progress: float, terms: dict[str, float]) -> None:
         """Move the bar to `progress` in [0, 1] and show the latest terms."""
         if self._bar is not None and self._task is not None:
-            words = "  ".join(f"{name} {value:.4g}" for name, value in terms.items())
-            self._bar.update(self._task, completed=min(1.0, progress), terms=words)
+            text = "  ".join(f"{name} {value:.4g}" for name, value in terms.items())
+            self._bar.update(self._task, completed=min(1.0, progress), terms=text)
 
-    def note(self, words: object) -> None:
+    def note(self, message: object) -> None:
         """Print a line above the bar."""
         if self.verbose:
-            self.console.print(f"  {words}", highlight=False, markup=False)
+            self.console.print(f"  {message}", highlight=False, markup=False)
 
-    def epoch(self, record: dict[str, Any]) -> None:
-        """Print an epoch's line, if asked for."""
+    def print_record(self, record: dict[str, Any]) -> None:
+        """Print the record of a validation, if `verbose` is 2."""
         if self.verbose >= 2:
-            words = "  ".join(f"{k} {v:.5g}" if isinstance(v, float) else f"{k} {v}" for k, v in record.items())
-            self.console.print(f"  {words}", highlight=False, markup=False)
+            text = "  ".join(f"{k} {v:.5g}" if isinstance(v, float) else f"{k} {v}" for k, v in record.items())
+            self.console.print(f"  {text}", highlight=False, markup=False)

@@ -1,4 +1,4 @@
-"""Recovery: a training is set back when its loss is not finite, and its costs begin again after posterior collapse."""
+"""Recovery: goes back to earlier weights after a non-finite loss, and restarts costs after posterior collapse."""
 
 from __future__ import annotations
 
@@ -7,78 +7,78 @@ from typing import Any
 
 from narrows.objectives import Objective
 from narrows.training.early_stopping import EarlyStopping
-from narrows.training.health import non_finite
+from narrows.training.health import find_non_finite
 from narrows.training.parallel import Clock
 from narrows.training.schedule import Schedule
 from narrows.training.step import Step
 
-_MOST_SET_BACK = 3
+_MOST_RECOVERIES = 3
 
 
 class Recovery:
-    """The measures that are taken when a training goes wrong.
+    """Reactions to a non-finite loss and to posterior collapse.
 
     Parameters
     ----------
-    say : told what was done.
+    add_note : function that records a message for the user.
 
     Attributes
     ----------
-    n_set_back : times that the loss was not finite.
-    has_restarted : whether the costs have begun again after posterior collapse, which happens once.
+    n_recoveries : number of recoveries from a non-finite loss.
+    has_restarted : True if the costs were restarted after posterior collapse, which happens at most once.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self.say = say
-        self.n_set_back, self.has_restarted = 0, False
+    def __init__(self, add_note: Callable[[str], None]) -> None:
+        self.add_note = add_note
+        self.n_recoveries, self.has_restarted = 0, False
 
     @property
     def rate_factor(self) -> float:
-        """The factor of the learning rate: a half for each time that the training was set back."""
-        return 0.5**self.n_set_back
+        """Factor of the learning rate: one half per recovery."""
+        return 0.5**self.n_recoveries
 
-    def recover_from_nan(self, step: Step, stopping: EarlyStopping, clock: Clock) -> None:
-        """Go back to the weights that were kept, at half the learning rate.
+    def recover_from_nan(self, step: Step, early_stopping: EarlyStopping, clock: Clock) -> None:
+        """Load the weights that were kept, and halve the learning rate.
 
         Raises
         ------
         FloatingPointError
-            If that was done three times already.
+            At the fourth call.
         """
-        self.n_set_back += 1
+        self.n_recoveries += 1
         step.sums.reset()
-        if self.n_set_back > _MOST_SET_BACK:
-            names = ", ".join(non_finite(step.model)[:3]) or "none, but the loss"
+        if self.n_recoveries > _MOST_RECOVERIES:
+            names = ", ".join(find_non_finite(step.model)[:3]) or "none, but the loss"
             raise FloatingPointError(
-                f"The loss became NaN or infinite {self.n_set_back} times (parameters concerned: {names}). Lower "
+                f"The loss became NaN or infinite {self.n_recoveries} times (parameters concerned: {names}). Lower "
                 '`learning_rate`, pass precision="float32", or look for extreme values in X.'
             )
-        stopping.load_snapshot()
-        step.restart()
+        early_stopping.load_snapshot()
+        step.reset_optimizers()
         clock.step += 1
-        self.say(
+        self.add_note(
             f"step {clock.step:,}: the loss was not finite. Back to the last good weights, at half the learning "
             "rate. Lower `learning_rate` to avoid this."
         )
 
     def check_collapse(self, health: dict[str, float], objective: Objective, schedule: Schedule, clock: Clock) -> None:
-        """Let the costs grow once more from 0 where no component of the code carries anything, and say so."""
+        """Restart the weights of the costs from 0, once, if no component of the code is active."""
         if health.get("active_components") != 0 or not objective.complete or self.has_restarted:
             return
-        if schedule.cooling(clock.step, clock.seconds):
+        if schedule.is_cooling(clock.step, clock.seconds):
             return
         self.has_restarted = True
         objective.restart(schedule.progress(clock.step, clock.seconds))
-        self.say(
+        self.add_note(
             f"step {clock.step:,}: posterior collapse, no component carries anything. The costs' weights begin "
             "again from 0. If it comes back, charge less for the code: lower `beta` or raise `free_nats`, where the "
             "model has them."
         )
 
     def state(self) -> dict[str, Any]:
-        """For a checkpoint."""
-        return {"n_set_back": self.n_set_back, "has_restarted": self.has_restarted}
+        """Return what a checkpoint stores."""
+        return {"n_set_back": self.n_recoveries, "has_restarted": self.has_restarted}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """From a checkpoint."""
-        self.n_set_back, self.has_restarted = state["n_set_back"], state["has_restarted"]
+        """Take the values from a checkpoint."""
+        self.n_recoveries, self.has_restarted = state["n_set_back"], state["has_restarted"]

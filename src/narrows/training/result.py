@@ -1,8 +1,7 @@
-"""What a training leaves beside the model's weights, also one that was interrupted."""
+"""The results of a training beside the weights: history, decisions and notes. An interrupted one leaves them too."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,16 @@ from narrows.training.progress import Reporter
 
 @dataclass
 class Result:
-    """What a training leaves beside the model's weights.
+    """The results of a training beside the weights of the model.
 
     Attributes
     ----------
-    history : one record a look: epoch, step, seconds, learning_rate, the mean training loss and its terms, the
+    history : one record per validation: epoch, step, seconds, learning_rate, the mean training loss and its terms, the
         held-out ones (`valid_...`) and measures of the code's health.
-    choices : what was decided, and why.
-    notes : what happened, what was done about it, and the knob that changes it.
-    n_epochs, n_steps, seconds : how long it took.
+    choices : the decisions and their reasons.
+    notes : messages: an event, the reaction to it, and the parameter that changes it.
+    n_epochs, n_steps : epochs and steps that were done.
+    seconds : duration.
     """
 
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -32,37 +32,38 @@ class Result:
     seconds: float = 0.0
 
     def state(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Return what a checkpoint stores."""
         return {"history": self.history, "notes": self.notes}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """From a checkpoint."""
+        """Take the values from a checkpoint."""
         self.history, self.notes = state["history"], state["notes"]
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a training. What was learned so far is kept in `result`, and the message says how to go on."""
+    """Raised after Ctrl-C during a training. The message says how to resume.
 
-    def __init__(self, words: str, result: Result) -> None:
-        super().__init__(words)
+    Attributes
+    ----------
+    result : the results so far.
+    """
+
+    def __init__(self, message: str, result: Result) -> None:
+        super().__init__(message)
         self.result = result
 
 
-def interruption(result: Result, checkpoint: Path | None) -> Interrupted:
-    """Return what is raised after Ctrl-C; `checkpoint` is the folder with which the training can go on."""
-    where = "Pass checkpoint=FOLDER to be able to go on from there."
+def make_interrupted(result: Result, checkpoint: Path | None) -> Interrupted:
+    """Return the exception to raise after Ctrl-C; `checkpoint` is the folder from which the training can resume."""
+    advice = "Pass checkpoint=FOLDER to be able to go on from there."
     if checkpoint is not None:
-        where = f"Its checkpoint is in {checkpoint}: fit again to go on."
+        advice = f"Its checkpoint is in {checkpoint}: fit again to go on."
     return Interrupted(
-        f"Training stopped at step {result.n_steps:,}; the best weights so far are kept. {where}", result
+        f"Training stopped at step {result.n_steps:,}; the best weights so far are kept. {advice}", result
     )
 
 
-def note_taker(result: Result, reporter: Reporter) -> Callable[[str], None]:
-    """Return what takes a note for the report and for whoever watches; it holds neither the training nor its data."""
-
-    def say(words: str) -> None:
-        result.notes.append(words)
-        reporter.note(words)
-
-    return say
+def add_note(result: Result, reporter: Reporter, message: str) -> None:
+    """Append a note to the result, and print it."""
+    result.notes.append(message)
+    reporter.note(message)

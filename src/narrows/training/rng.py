@@ -1,8 +1,8 @@
-"""Random numbers of a seed, with which the user's own sequence and other threads have nothing to do.
+"""Random numbers that depend on a seed only, not on the user's random state or on other threads.
 
-narrows' parts draw by `narrows.rng` from the generators of a `RandomStream`, so that trainings in several threads run
-side by side. Dropout, modules of users, and compiled and recorded steps draw from torch's global generators all the
-same. One thread at a time has those to itself, and the user's state is put back afterwards.
+The parts of narrows draw with `narrows.rng` from the generators of a `RandomStream`, so trainings can run in several
+threads at once. Dropout, users' modules, compiled steps and CUDA graphs draw from torch's global generators. A lock
+gives these to one thread at a time, and the user's state is restored afterwards.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from torch.overrides import TorchFunctionMode
 
 from narrows.rng import drawing_from
 
-_ALONE = threading.RLock()  # of whoever has torch's global generators to himself
+_GLOBAL_RNG_LOCK = threading.RLock()  # held while a thread uses torch's global generators
 
-# torch's modules that draw nothing; what is not known to draw nothing may draw
-_STEADY = {
+# torch's modules that draw no random numbers; all others may draw
+_DETERMINISTIC_MODULES = {
     f"torch.nn.modules.{name}"
     for name in (
         "activation",
@@ -42,46 +42,48 @@ _STEADY = {
         "upsampling",
     )
 }
-_UNSTEADY = (nn.RReLU, nn.MultiheadAttention, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
+_RANDOM_CLASSES = (nn.RReLU, nn.MultiheadAttention, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
 
 
 def draws_globally(*modules: nn.Module) -> bool:
-    """Tell whether a part may draw from torch's global generators: a user's own, or one of torch's such as dropout."""
+    """True if a part may draw from torch's global generators: a user's module, or one of torch's such as dropout."""
     return any(_may_draw(part) for module in modules for part in module.modules())
 
 
 def _may_draw(part: nn.Module) -> bool:
     home = type(part).__module__
-    return home.partition(".")[0] != "narrows" and (home not in _STEADY or isinstance(part, _UNSTEADY))
+    return home.partition(".")[0] != "narrows" and (
+        home not in _DETERMINISTIC_MODULES or isinstance(part, _RANDOM_CLASSES)
+    )
 
 
 @contextlib.contextmanager
 def forked_rng(seed: int) -> Iterator[None]:
-    """Seed torch's global generators, and put them back as they were afterwards. Other threads wait meanwhile."""
-    # a GPU that nobody has used yet stays so: a process that has set one up cannot fork, and a seed given to it now
-    # would wait for it until it is
+    """Seed torch's global generators inside the context, and restore them afterwards. Other threads wait meanwhile."""
+    # leave a GPU alone that is not initialized: a process that has initialized one cannot fork, and a seed set now
+    # would be applied at its later initialization
     gpus = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with _ALONE, torch.random.fork_rng(gpus), drawing_from(None):
-        apple = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
-        if gpus or apple is not None:
+    with _GLOBAL_RNG_LOCK, torch.random.fork_rng(gpus), drawing_from(None):
+        mps_state = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
+        if gpus or mps_state is not None:
             torch.manual_seed(seed)
         else:
             torch.default_generator.manual_seed(seed)
         try:
             yield
         finally:
-            if apple is not None:
-                torch.mps.set_rng_state(apple)
+            if mps_state is not None:
+                torch.mps.set_rng_state(mps_state)
 
 
 class RandomStream:
-    """A sequence of random numbers that is drawn from now and then.
+    """A sequence of random numbers that continues from one use to the next.
 
     Parameters
     ----------
-    seed : with which the sequence begins.
-    device : on which numbers are wanted, beside the CPU.
-    is_global : whether they are drawn from torch's global generators, as what `draws_globally` demands.
+    seed : seed of the sequence.
+    device : device on which numbers are drawn, in addition to the CPU.
+    is_global : if True, torch's global generators draw the numbers. Modules for which `draws_globally` is True need it.
     """
 
     def __init__(self, seed: int, device: torch.device, is_global: bool) -> None:
@@ -92,12 +94,12 @@ class RandomStream:
 
     @contextlib.contextmanager
     def use(self) -> Iterator[None]:
-        """Draw from this sequence, going on from where it stood when it was last used."""
+        """Draw from this sequence inside the context, continuing after its last use."""
         if not self._global:
             with drawing_from(self._generators):
                 yield
             return
-        with _ALONE, drawing_from(None):
+        with _GLOBAL_RNG_LOCK, drawing_from(None):
             before = {name: generator.get_state() for name, generator in self._global.items()}
             for name, generator in self._global.items():
                 generator.set_state(self._generators[name].get_state())
@@ -109,35 +111,35 @@ class RandomStream:
                     generator.set_state(before[name])
 
     def state(self) -> dict[str, Tensor]:
-        """The place in the sequence, by the type of the device."""
+        """Return the state of the generators, by device type."""
         return {name: generator.get_state() for name, generator in self._generators.items()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from where a sequence stood; devices that only one side has are left alone."""
+        """Continue from the state of a sequence. Device types that only one of them has are ignored."""
         for name in self._generators.keys() & state.keys():
             self._generators[name].set_state(state[name].cpu())
 
 
 @contextlib.contextmanager
 def seeded_init(seed: int, is_global: bool = False) -> Iterator[None]:
-    """Let what is made within it begin with the numbers of `seed`.
+    """Initialise modules that are made inside the context from `seed`.
 
     Parameters
     ----------
-    is_global : whether what is made may draw by other means than torch's usual ones, as a recipe of another package; it
-        then has torch's global generators to itself.
+    is_global : if True, seed torch's global generators and lock them. It is needed where the initialisation may draw
+        by other means than torch's common functions, as recipes of other packages may.
     """
     if is_global:
         with forked_rng(seed):
             yield
         return
     generator = torch.Generator().manual_seed(seed)
-    with drawing_from({"cpu": generator}), _DrawnFrom(generator):
+    with drawing_from({"cpu": generator}), _DrawFrom(generator):
         yield
 
 
-class _DrawnFrom(TorchFunctionMode):
-    """Draws by torch's own functions, as modules begin with, come from `generator` instead of the global one."""
+class _DrawFrom(TorchFunctionMode):
+    """Makes torch's drawing functions use `generator` instead of the global one."""
 
     def __init__(self, generator: torch.Generator) -> None:
         super().__init__()
@@ -146,7 +148,7 @@ class _DrawnFrom(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Call `func` with the generator, where it draws."""
+        """Call `func`, with the generator if it draws."""
         kwargs = dict(kwargs or {})
         if func in _DRAWS and kwargs.get("generator") is None:
             kwargs["generator"] = self.generator

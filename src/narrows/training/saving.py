@@ -1,4 +1,4 @@
-"""A training's checkpoint: written now and then, and gone on from."""
+"""Saving and resuming of a training: the states of its components in one checkpoint."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from narrows.training import checkpoint
-from narrows.training.parallel import Clock, World, wholes
+from narrows.training.parallel import Clock, World, full_tensors
 from narrows.training.plan import Plan
 from narrows.training.settings import Settings
 
 
 class Component(Protocol):
-    """A part of a training that changes while it runs."""
+    """A part of a training whose state changes while it runs."""
 
     def state(self) -> dict[str, Any]:
-        """Return what it is at the moment: tensors, dicts, and what JSON knows."""
+        """Return the current state: tensors, dicts, and values that JSON can hold."""
 
     def restore(self, state: Any) -> None:
-        """Be what it was when it gave `state`."""
+        """Take over `state`, which an equal component returned."""
 
 
 class Saver:
@@ -27,10 +27,10 @@ class Saver:
 
     Parameters
     ----------
-    path : of the file; None writes nothing.
-    identity : of the training, as `identify` gives it.
-    components : by name, all that the rest of a training depends on.
-    say : told what went wrong.
+    path : path of the checkpoint; None writes nothing.
+    identity : identity of the training, from `identify`.
+    components : components by name, with everything that the rest of a training depends on.
+    add_note : function that records a message for the user.
     """
 
     def __init__(
@@ -40,40 +40,48 @@ class Saver:
         components: Mapping[str, Component],
         clock: Clock,
         world: World,
-        say: Callable[[str], None],
+        add_note: Callable[[str], None],
     ) -> None:
         self.path, self.identity, self.components = path, identity, components
-        self.clock, self.world, self.say = clock, world, say
+        self.clock, self.world, self.add_note = clock, world, add_note
         self.saved_at = clock.seconds
 
-    def save(self, over: bool) -> None:
-        """Write all states, and whether the training is `over`. A disk that is full is no reason to stop learning."""
+    def save(self, is_over: bool) -> None:
+        """Write all states, and whether the training is over. A write error becomes a note; the training continues."""
         if self.path is None:
             return
         states = {name: component.state() for name, component in self.components.items()}
-        tensors, states = checkpoint.pack({"training": {**self.identity, "over": over}, **states})
-        tensors = wholes(tensors, keep=self.world.rank == 0)
+        tensors, states = checkpoint.pack({"training": {**self.identity, "over": is_over}, **states})
+        tensors = full_tensors(tensors, keep=self.world.rank == 0)
         try:
             if self.world.rank == 0:
                 checkpoint.write(self.path, tensors, states)
         except OSError as error:
-            self.say(f"step {self.clock.step:,}: no checkpoint could be written ({error}). The last good one stands.")
+            self.add_note(
+                f"step {self.clock.step:,}: no checkpoint could be written ({error}). The last good one stands."
+            )
         self.saved_at = self.clock.seconds
 
     def resume(self) -> bool:
-        """Go on from the file, if there is one; return whether the training goes on.
+        """Restore all components from the file, if there is one.
+
+        Returns
+        -------
+        True if the training resumes, False if it starts anew.
 
         Raises
         ------
         ValueError
-            If the file is of another training that is not over, or of one with another precision.
+            If the file belongs to another training that is not over, or its precision or compilation differs.
         """
         if self.path is None or not self.path.exists():
             return False
         states = checkpoint.read(self.path)
         before = states.pop("training")
         if before["fingerprint"] != self.identity["fingerprint"] and before["over"]:
-            self.say(f"{self.path} was of another training, which was over: this one starts anew and takes its place.")
+            self.add_note(
+                f"{self.path} was of another training, which was over: this one starts anew and takes its place."
+            )
             return False
         self._check(before)
         for name, state in states.items():
@@ -81,7 +89,7 @@ class Saver:
         self.saved_at = self.clock.seconds
         n, n_before = self.world.size, before["processes"]
         if n != n_before:
-            self.say(
+            self.add_note(
                 f"step {self.clock.step:,}: going on with {n} processes where there were {n_before}. The weights will "
                 "be the same but for rounding."
             )
@@ -93,19 +101,19 @@ class Saver:
                 f"{self.path} is the checkpoint of another training: its data or its parameters differ from this "
                 "one's. Pass another folder as `checkpoint`, or delete that file to start anew."
             )
-        # several processes never compile; with another number of them the weights differ by rounding anyway
-        alike = before["processes"] == self.world.size
-        for name in ("precision", "compile") if alike else ("precision",):
-            mine = self.identity[name]
-            if before[name] != mine:
+        # several processes never compile; another number of processes changes rounding anyway
+        same_number = before["processes"] == self.world.size
+        for name in ("precision", "compile") if same_number else ("precision",):
+            current = self.identity[name]
+            if before[name] != current:
                 raise ValueError(
-                    f"{self.path} was trained with {name}={before[name]!r}, and this run has {mine!r}. Pass "
+                    f"{self.path} was trained with {name}={before[name]!r}, and this run has {current!r}. Pass "
                     f"{name}={before[name]!r} to go on."
                 )
 
 
 def identify(fingerprint: str, settings: Settings, plan: Plan, world: World) -> dict[str, Any]:
-    """Return what must be the same for a training to go on to the same weights, and what it then takes over."""
+    """Return the properties that a checkpoint must share with a training that resumes from it, or that it hands on."""
     return {
         "fingerprint": fingerprint,
         "seed": settings.seed,
@@ -117,7 +125,7 @@ def identify(fingerprint: str, settings: Settings, plan: Plan, world: World) -> 
 
 
 def settings_to_resume(path: Path | None, fingerprint: str) -> dict[str, Any]:
-    """Return the identity of the training that the file at `path` goes on with; nothing if it is of another one."""
+    """Return the identity in the checkpoint at `path`; an empty dict without one, or if the fingerprint differs."""
     if path is None or not path.exists():
         return {}
     before: dict[str, Any] = checkpoint.read_without_tensors(path)["training"]

@@ -18,50 +18,50 @@ _WARMUP_STEPS = 200
 
 
 class Schedule:
-    """The learning rate's multiplier, and when the training is over.
+    """The multiplier of the learning rate, and the end of the training.
 
     Parameters
     ----------
-    n_steps : steps planned, at most.
-    max_time : seconds allowed, or None.
-    constant : whether the rate is to stay at its height throughout.
+    n_steps : number of planned steps, at most.
+    max_time : allowed seconds, or None.
+    constant : if True, the learning rate is constant.
     """
 
     def __init__(self, n_steps: int, max_time: float | None = None, constant: bool = False) -> None:
         self.n_steps, self.max_time = n_steps, max_time
-        self.warmup = 1 if constant else max(1, min(_WARMUP_STEPS, n_steps // 10))
+        self.warmup_steps = 1 if constant else max(1, min(_WARMUP_STEPS, n_steps // 10))
         self.cool_from, self.cool_to = 1.0 if constant else 1 - COOLDOWN, 1.0
 
     def progress(self, step: int, seconds: float) -> float:
-        """The share of the training that is over."""
+        """Return the share of the training that is done, in [0, 1]."""
         spent = seconds / self.max_time if self.max_time else 0.0
         return max(step / self.n_steps, spent)
 
-    def multiplier(self, step: int, seconds: float) -> float:
-        """What to multiply the learning rate by at this step."""
-        warm = min(1.0, (step + 1) / self.warmup)
+    def rate_multiplier(self, step: int, seconds: float) -> float:
+        """Return the factor of the learning rate at this step, in [0, 1]."""
+        warm = min(1.0, (step + 1) / self.warmup_steps)
         progress = self.progress(step, seconds)
         if progress < self.cool_from:
             return warm
         return warm * max(0.0, (self.cool_to - progress) / max(self.cool_to - self.cool_from, 1e-12))
 
-    def cooling(self, step: int, seconds: float) -> bool:
-        """Whether the hold is over."""
+    def is_cooling(self, step: int, seconds: float) -> bool:
+        """True if the hold is over."""
         return self.progress(step, seconds) >= self.cool_from
 
-    def over(self, step: int, seconds: float) -> bool:
-        """Whether the training is."""
+    def is_over(self, step: int, seconds: float) -> bool:
+        """True if the training is over."""
         return self.progress(step, seconds) >= self.cool_to
 
-    def cool(self, step: int, seconds: float) -> None:
-        """End the hold now."""
+    def start_cooldown(self, step: int, seconds: float) -> None:
+        """End the hold now, and start the cool-down."""
         self.cool_from = self.progress(step, seconds)
         self.cool_to = min(1.0, self.cool_from / (1 - COOLDOWN))
 
     def state(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Return what a checkpoint stores."""
         return {"cool_from": self.cool_from, "cool_to": self.cool_to}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """From a checkpoint."""
+        """Take the values from a checkpoint."""
         self.cool_from, self.cool_to = state["cool_from"], state["cool_to"]

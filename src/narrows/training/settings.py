@@ -9,27 +9,28 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train. "auto" leaves the decision to narrows, which says what it decided.
+    """The settings of a training. "auto" leaves a decision to narrows, which reports it.
 
     Attributes
     ----------
-    batch_size : examples a step.
+    batch_size : examples per step, of all processes together.
     optimizer : "adamw" or "muon", see `narrows.training.muon`.
-    learning_rate : of Adam, at its height.
-    weight_decay : of AdamW: each step shrinks the weights by learning_rate * weight_decay.
+    learning_rate : highest learning rate of Adam.
+    weight_decay : weight decay of AdamW: each step shrinks the weights by learning_rate * weight_decay.
     max_epochs : passes over the data, at most.
     max_time : seconds, at most; None for no limit.
-    early_stopping : whether rows are held out, to end the hold at a plateau and to keep the best weights.
-    validation_fraction : the share of rows held out.
-    n_iter_no_change : looks at the held-out loss without improvement that make a plateau.
-    device, precision, compile : see `narrows.training.device`.
-    seed : of everything random.
-    verbose : 0, 1 or 2.
-    checkpoint : the folder for checkpoints, or None.
+    early_stopping : if True, hold out rows to keep the best weights and to start the cool-down at a plateau.
+    validation_fraction : share of held-out rows, in (0, 1).
+    n_iter_no_change : validations without improvement that make a plateau.
+    device, precision : see `narrows.training.device`.
+    compile : if True, compile the training step.
+    seed : seed of all random numbers.
+    verbose : 0, 1 or 2, see `narrows.training.progress`.
+    checkpoint : folder for checkpoints, or None.
     checkpoint_every : seconds between checkpoints.
-    constant : whether the learning rate stays at its height, without warm-up or cool-down.
-    sharded : whether each of several processes holds a share of the model rather than all of it.
-    track : where the history goes while it is made, see `narrows.training.tracking`.
+    constant : if True, the learning rate is constant, without warm-up or cool-down.
+    sharded : if True, each of several processes holds a share of the model rather than all of it.
+    track : where the history also goes during training, see `narrows.training.tracking`.
     """
 
     batch_size: int | Literal["auto"] = "auto"

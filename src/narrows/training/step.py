@@ -1,4 +1,4 @@
-"""A step of learning: forward pass, backward pass, optimizer. All on the device, with nothing that waits for it."""
+"""A training step: forward pass, backward pass, optimizer. It runs on the device, without a sync."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from narrows.data import Examples
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
 from narrows.training.optimizer import ClippedOptimizer, adamw, muon, opponent_adamw
-from narrows.training.parallel import Learner, World, averaging, share_out
+from narrows.training.parallel import LossModule, World, shard_model, wrap_ddp
 from narrows.training.plan import Plan
 from narrows.training.rng import RandomStream
 from narrows.training.sums import LossSums
@@ -22,15 +22,15 @@ from narrows.types import Batch
 
 
 class Step:
-    """The model, what is minimised, and the optimizers.
+    """The model, the objective and the optimizers.
 
     Parameters
     ----------
-    rows : where batches come from.
-    plan : where, in which precision and how a step is taken.
-    optimizer : its name. A model that is shared out is always learned by AdamW.
+    rows : the examples from which batches are taken.
+    plan : the decisions on device, precision, compilation and others.
+    optimizer : "adamw" or "muon". A sharded model always uses AdamW.
     world : the processes that share each batch.
-    say : told in words what turned out otherwise than chosen.
+    add_note : function that records a message for the user.
     """
 
     def __init__(
@@ -41,58 +41,57 @@ class Step:
         plan: Plan,
         optimizer: str,
         world: World,
-        say: Callable[[str], None],
+        add_note: Callable[[str], None],
     ) -> None:
-        self.model, self.objective, self.rows, self.say = model, objective, rows, say
+        self.model, self.objective, self.rows, self.add_note = model, objective, rows, add_note
         self.device, self.precision, self.world = rows.device, plan.place.precision, world
         self.use_compile, self.use_cuda_graph = plan.use_compile, plan.use_cuda_graph
-        self.learner = Learner(model, objective, world)
-        self.loss: nn.Module = self.learner
-        if plan.place.sharded:
-            share_out(self.learner, rows.device)
+        self.loss_module = LossModule(model, objective, world)
+        self.parallel_loss: nn.Module = self.loss_module  # wrapped by DDP where it is used
+        if plan.place.is_sharded:
+            shard_model(self.loss_module, rows.device)
         elif world.size > 1:
-            with RandomStream(0, rows.device, is_global=False).use():  # the training's own draws begin with its steps
+            with RandomStream(0, rows.device, is_global=False).use():  # the draws of the training begin with its steps
                 batch = rows.batch(torch.arange(2, device=rows.device))
-            self.loss = averaging(self.learner, batch)
+            self.parallel_loss = wrap_ddp(self.loss_module, batch)
         opponents = [p for p in objective.opponent_parameters() if p.requires_grad]
-        learned = [p for module in (model, objective) for p in module.parameters() if p.requires_grad]
-        parameters = [p for p in learned if p not in set(opponents)]
-        if optimizer == "muon" and not plan.place.sharded:
-            narrow = torch.bfloat16 if self.precision == torch.bfloat16 else torch.float32
-            by: torch.optim.AdamW = muon(parameters, plan.weight_decay, capturable=self.use_cuda_graph, dtype=narrow)
+        trainable = [p for module in (model, objective) for p in module.parameters() if p.requires_grad]
+        parameters = [p for p in trainable if p not in set(opponents)]
+        if optimizer == "muon" and not plan.place.is_sharded:
+            product_dtype = torch.bfloat16 if self.precision == torch.bfloat16 else torch.float32
+            base: torch.optim.AdamW = muon(
+                parameters, plan.weight_decay, capturable=self.use_cuda_graph, dtype=product_dtype
+            )
         else:
-            by = adamw(parameters, plan.weight_decay, capturable=self.use_cuda_graph)
-        self.optimizers = [ClippedOptimizer(by, parameters, rows.device)]
+            base = adamw(parameters, plan.weight_decay, capturable=self.use_cuda_graph)
+        self.optimizers = [ClippedOptimizer(base, parameters, rows.device)]
         if opponents:
-            against = opponent_adamw(opponents, capturable=self.use_cuda_graph)
-            self.optimizers.append(ClippedOptimizer(against, opponents, rows.device))
+            opponent_optimizer = opponent_adamw(opponents, capturable=self.use_cuda_graph)
+            self.optimizers.append(ClippedOptimizer(opponent_optimizer, opponents, rows.device))
         self.sums = LossSums(world, rows.device)
         self.around_forward = accelerate.around_forward(self)
-        self.fast_update = accelerate.fast_update(self)
-        self.runner = accelerate.runner(self)
+        self.fast_update = accelerate.make_update(self)
+        self.runner = accelerate.make_runner(self)
 
-    def run(self, index: Tensor, rate: float) -> None:
-        """Learn from the rows at `index` (B integers, on the device) at the learning rate `rate`.
-
-        Of the rows each process takes its own share.
-        """
+    def run(self, index: Tensor, learning_rate: float) -> None:
+        """Take a step on the rows at `index` (B integers, on the device). Each process takes its share of the rows."""
         for optimizer in self.optimizers:
-            optimizer.set_rate(rate)
+            optimizer.set_learning_rate(learning_rate)
         self.runner(self._run, index, key=(self.model.bottleneck.aux_active,))
         self.sums.n_steps += 1
 
-    def restart(self) -> None:
-        """Forget what the optimizers have gathered."""
+    def reset_optimizers(self) -> None:
+        """Drop the state of the optimizers, and any recording that refers to it."""
         for optimizer in self.optimizers:
-            optimizer.restart()
-        self.runner = accelerate.runner(self)
+            optimizer.reset()
+        self.runner = accelerate.make_runner(self)
 
     def state(self) -> dict[str, Any]:
-        """For a checkpoint: that of the optimizers."""
+        """Return what a checkpoint stores: the states of the optimizers."""
         return {str(number): optimizer.state() for number, optimizer in enumerate(self.optimizers)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """From a checkpoint."""
+        """Take the values from a checkpoint."""
         for number, optimizer in enumerate(self.optimizers):
             optimizer.restore(state[str(number)])
 
@@ -101,12 +100,15 @@ class Step:
         with split_batch(shard):
             batch = self.rows.batch(index if shard is None else index[shard.start : shard.stop])
         terms = self.fast_update(batch)
-        self.sums.add(self._update(batch, shard) if terms is None else terms)
+        if terms is None:
+            terms = self._forward_backward(batch, shard)
+            for optimizer in self.optimizers:
+                optimizer.step()
+        self.sums.add(terms)
 
-    def _update(self, batch: Batch, shard: Shard | None) -> dict[str, Tensor]:
+    def _forward_backward(self, batch: Batch, shard: Shard | None) -> dict[str, Tensor]:
+        """Compute the gradients, and return the loss and its terms."""
         with accelerate.autocast(self.device, self.precision), self.around_forward():
-            loss = self.loss(batch, shard)
+            loss = self.parallel_loss(batch, shard)
         loss.total.backward()
-        for optimizer in self.optimizers:
-            optimizer.step()
-        return accelerate.detached(loss)
+        return accelerate.detach_terms(loss)

@@ -1,10 +1,10 @@
-"""Where the numbers of a training go while it runs: a plain file beside the checkpoint, and wherever else is asked.
+"""Trackers: they receive the history of a training while it runs. A plain file beside the checkpoint is always one.
 
-A tracker is any object with `log(step, values)` and `finish()`. What goes wrong in one is said once, and never stops
-the training. Only the first of several processes tracks.
+A tracker is any object with `log(step, values)` and `finish()`. An error in one is reported once, and never stops the
+training. Only rank 0 tracks.
 
-A run that was interrupted and goes on keeps its name, which the checkpoint holds. What its trackers hold of steps after
-the checkpoint is taken back, or not written again, so that no step is there twice.
+A resumed run keeps its name, which the checkpoint holds. What trackers hold of steps after the checkpoint is removed,
+or not written again, so that no step is there twice.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ LOG = "log.jsonl"
 
 
 class Tracker(Protocol):
-    """What takes the numbers of a training."""
+    """An object that receives the history of a training."""
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Take the `values` by name that were found after `step` steps."""
+        """Receive `values` by name, measured after `step` steps."""
 
     def finish(self) -> None:
-        """Nothing more will come."""
+        """Close the tracker: no more values follow."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A training, as a tracker is told of it before it begins.
+    """A training, as described to a tracker at the start.
 
     Attributes
     ----------
-    name : its own, and the same when it goes on.
-    title : what is trained.
-    step : steps that were done before.
-    choices : what was decided, by name.
+    name : unique name, which a resumed run keeps.
+    title : name of the estimator.
+    step : number of steps before this run; 0 for a new one.
+    choices : decisions of the training, by name.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Run:
 class JsonLines:
     """A text file with one JSON document a line: the run, the step, and the values by name.
 
-    `pandas.read_json(path, lines=True)` is a table of it. Several runs may share a file.
+    `pandas.read_json(path, lines=True)` reads it as a table. Several runs may share a file.
     """
 
     default = LOG
@@ -65,11 +65,11 @@ class JsonLines:
         self.path, self.run = Path(place), run
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.exists():
-            self._take_back()
+            self._drop_later_lines()
         self.file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 (until `finish`)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """A line, on disk at once. JSON has no NaN or infinity: they are null."""
+        """Write a line and flush it. JSON has no NaN or infinity: they become null."""
         finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
         self.file.write(json.dumps({"run": self.run.name, "step": step, **finite}) + "\n")
         self.file.flush()
@@ -78,37 +78,37 @@ class JsonLines:
         """Close the file."""
         self.file.close()
 
-    def _take_back(self) -> None:
-        """Leave out what this run wrote after the step where it goes on, and a last line that was cut off."""
+    def _drop_later_lines(self) -> None:
+        """Remove the lines of this run after the step where it resumes, and an incomplete last line."""
         lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [line for line in lines if line.endswith("\n") and not self._later(line)]
+        kept = [line for line in lines if line.endswith("\n") and not self._is_later(line)]
         if len(kept) < len(lines):
             with atomic_path(self.path) as temporary:
                 temporary.write_text("".join(kept), encoding="utf-8")
 
-    def _later(self, line: str) -> bool:
+    def _is_later(self, line: str) -> bool:
         try:
-            found = json.loads(line)
-            return bool(found["run"] == self.run.name and found["step"] > self.run.step)
+            record = json.loads(line)
+            return bool(record["run"] == self.run.name and record["step"] > self.run.step)
         except (ValueError, KeyError, TypeError):
-            return False  # not ours
+            return False  # not a line of narrows
 
 
 class TensorBoard:
-    """Scalars in a folder, and what was decided as a text; the folder is the run, as TensorBoard has it."""
+    """Scalars and the table of decisions in a folder. TensorBoard takes a folder as one run."""
 
     library, default = "torch.utils.tensorboard", "runs"
 
     def __init__(self, place: str, run: Run) -> None:
         library = importlib.import_module(self.library)
-        # what lies there of later steps, of this run or of one before it, is hidden
+        # purge_step hides later steps in the folder, of this run or of an earlier one
         self.writer = library.SummaryWriter(place, purge_step=run.step + 1)
         if run.step == 0:
             table = "\n".join(f"| {name} | {value} |" for name, value in run.choices.items())
             self.writer.add_text(run.title, f"| decided | |\n|---|---|\n{table}", 1)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """One point for each curve."""
+        """Write a point of each curve."""
         for name, value in values.items():
             self.writer.add_scalar(name, value, step)
         self.writer.flush()
@@ -119,7 +119,7 @@ class TensorBoard:
 
 
 class MLflow:
-    """A run in an experiment, on the server that MLFLOW_TRACKING_URI names; a run of your own is left alone.
+    """A run in an experiment, on the server of MLFLOW_TRACKING_URI. Active runs of the user are not changed.
 
     See https://mlflow.org/docs/latest/api_reference/python_api/mlflow.client.html.
     """
@@ -131,20 +131,22 @@ class MLflow:
         self.metric = library.entities.Metric
         self.client = library.MlflowClient()
         experiment = self.client.get_experiment_by_name(place)
-        where = experiment.experiment_id if experiment else self.client.create_experiment(place)
-        mine = self.client.search_runs([where], f"tags.narrows_run = '{run.name}'") if run.step else []
-        if mine:
-            self.id = mine[0].info.run_id
+        experiment_id = experiment.experiment_id if experiment else self.client.create_experiment(place)
+        runs = self.client.search_runs([experiment_id], f"tags.narrows_run = '{run.name}'") if run.step else []
+        if runs:
+            self.id = runs[0].info.run_id
             self.client.update_run(self.id, status="RUNNING")
-            self.last = max((m.step for m in self.client.get_metric_history(self.id, "epoch")), default=run.step)
+            self.last_step = max((m.step for m in self.client.get_metric_history(self.id, "epoch")), default=run.step)
         else:
-            self.id = self.client.create_run(where, run_name=run.title, tags={"narrows_run": run.name}).info.run_id
-            self.last = run.step
+            self.id = self.client.create_run(
+                experiment_id, run_name=run.title, tags={"narrows_run": run.name}
+            ).info.run_id
+            self.last_step = run.step
             self.client.log_batch(self.id, params=[library.entities.Param(*pair) for pair in run.choices.items()])
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """All values in one request; MLflow takes nothing back, so what it holds already is passed over."""
-        if step > self.last:
+        """Send all values in one request. Steps that MLflow already holds are skipped, because it deletes nothing."""
+        if step > self.last_step:
             now = round(1000 * time.time())
             self.client.log_batch(self.id, metrics=[self.metric(name, v, now, step) for name, v in values.items()])
 
@@ -154,7 +156,7 @@ class MLflow:
 
 
 class WandB:
-    """A run in a project of Weights & Biases; WANDB_MODE=offline keeps it on this machine.
+    """A run in a project of Weights & Biases. WANDB_MODE=offline keeps it on this machine.
 
     See https://docs.wandb.ai/ref/python/init.
     """
@@ -166,36 +168,36 @@ class WandB:
         self.run = library.init(
             project=place, id=run.name, name=f"{run.title} {run.name}", config=dict(run.choices), resume="allow"
         )
-        self.last = max(run.step, int(self.run.step or 0) - 1)  # the next step that it would take by itself is `step`
+        self.last_step = max(run.step, int(self.run.step or 0) - 1)  # its `step` is the number of the next step
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """All values at a step; what the run holds already is passed over."""
-        if step > self.last:
+        """Send all values of a step. Steps that the run already holds are skipped."""
+        if step > self.last_step:
             self.run.log(dict(values), step=step)
 
     def finish(self) -> None:
-        """Send what is left."""
+        """Send the remaining values, and close the run."""
         self.run.finish()
 
 
 TRACKERS: dict[str, Any] = {"jsonl": JsonLines, "tensorboard": TensorBoard, "mlflow": MLflow, "wandb": WandB}
-WORDS = (
+DESCRIPTION = (
     "None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) "
     "and finish(), or a list of such"
 )
 
 
-def accepts(asked: Any) -> bool:
-    """Whether the `track` parameter may be that."""
-    if isinstance(asked, (list, tuple)):
-        return all(accepts(one) for one in asked)
-    if isinstance(asked, (str, Path)):
-        return _kind(asked)[0] in TRACKERS
-    return asked is None or is_tracker(asked)
+def is_valid(track: Any) -> bool:
+    """True if `track` is a valid value of the `track` parameter."""
+    if isinstance(track, (list, tuple)):
+        return all(is_valid(item) for item in track)
+    if isinstance(track, (str, Path)):
+        return _split(track)[0] in TRACKERS
+    return track is None or is_tracker(track)
 
 
 def is_tracker(value: Any) -> bool:
-    """Whether `value` is an object that takes numbers."""
+    """True if `value` has the methods of a tracker."""
     return callable(getattr(value, "log", None)) and callable(getattr(value, "finish", None))
 
 
@@ -204,9 +206,9 @@ class Tracking:
 
     Parameters
     ----------
-    asked : what the `track` parameter says.
-    folder : of the checkpoint, if there is one: the plain log lies beside it.
-    say : takes a note for whoever trains.
+    track : value of the `track` parameter.
+    folder : folder of the checkpoint and of the plain log, or None.
+    add_note : function that records a message for the user.
 
     Raises
     ------
@@ -214,76 +216,76 @@ class Tracking:
         If the library of a tracker is not installed.
     """
 
-    def __init__(self, asked: Any, folder: Path | None, say: Callable[[str], None]) -> None:
-        several = list(asked) if isinstance(asked, (list, tuple)) else [asked]
-        self.asked = [one for one in [folder and folder / LOG, *several] if one is not None]
-        self.say, self.name = say, secrets.token_hex(4)
+    def __init__(self, track: Any, folder: Path | None, add_note: Callable[[str], None]) -> None:
+        targets = list(track) if isinstance(track, (list, tuple)) else [track]
+        self.targets = [target for target in [folder and folder / LOG, *targets] if target is not None]
+        self.add_note, self.name = add_note, secrets.token_hex(4)
         self.trackers: dict[str, Tracker] = {}
-        for one in self.asked:
-            _check_installed(one)
+        for target in self.targets:
+            _check_installed(target)
 
     def begin(self, title: str, step: int, choices: Sequence[Any]) -> None:
-        """Open all trackers, after `step` steps; `choices` are what was decided."""
+        """Open all trackers, after `step` steps; `choices` are the decisions of the training."""
         run = Run(self.name, title, step, {choice.name: choice.value for choice in choices})
-        for number, one in enumerate(self.asked):
-            if is_tracker(one):
-                self.trackers[f"{type(one).__name__} (number {number})"] = one
+        for number, target in enumerate(self.targets):
+            if is_tracker(target):
+                self.trackers[f"{type(target).__name__} (number {number})"] = target
             else:
-                self._tried(str(one), functools.partial(self._open, one, run))
+                self._call_safely(str(target), functools.partial(self._open, target, run))
 
     def log(self, record: Mapping[str, Any]) -> None:
-        """Hand on a record of the history."""
+        """Pass a record of the history to all trackers."""
         values = {name: float(value) for name, value in record.items() if name != "step" and value is not None}
         for name, tracker in list(self.trackers.items()):
-            self._tried(name, functools.partial(tracker.log, record["step"], values))
+            self._call_safely(name, functools.partial(tracker.log, record["step"], values))
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Finish all trackers."""
         for name, tracker in list(self.trackers.items()):
-            self._tried(name, tracker.finish)
+            self._call_safely(name, tracker.finish)
         self.trackers = {}
 
     def state(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Return what a checkpoint stores."""
         return {"name": self.name}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """From a checkpoint."""
+        """Take the values from a checkpoint."""
         self.name = state["name"]
 
-    def _open(self, place: str | Path, run: Run) -> None:
-        kind, where = _kind(place)
-        self.trackers[str(place)] = TRACKERS[kind](where or TRACKERS[kind].default, run)
+    def _open(self, target: str | Path, run: Run) -> None:
+        kind, place = _split(target)
+        self.trackers[str(target)] = TRACKERS[kind](place or TRACKERS[kind].default, run)
 
-    def _tried(self, name: str, call: Callable[[], object]) -> None:
-        """Call; a tracker that fails is given up, and the training goes on."""
+    def _call_safely(self, name: str, call: Callable[[], object]) -> None:
+        """Call `call`. If it fails, drop the tracker and continue the training."""
         try:
             call()
-        except Exception as error:  # whatever a library or a network may raise
+        except Exception as error:  # a library or a network may raise anything
             self.trackers.pop(name, None)
-            self.say(
+            self.add_note(
                 f"Tracking to {name} failed ({type(error).__name__}: {error}); it is given up, and the training goes "
-                "on. `history_` holds all that was found."
+                "on. `history_` holds everything."
             )
 
 
-def _kind(asked: str | Path) -> tuple[str, str]:
-    """A tracker's kind and its place: 'tensorboard:runs/a', or a .jsonl file."""
-    if str(asked).endswith(".jsonl"):
-        return "jsonl", str(asked).removeprefix("jsonl:")
-    kind, _, place = str(asked).partition(":")
+def _split(target: str | Path) -> tuple[str, str]:
+    """Split a string such as 'tensorboard:runs/a' into the kind and the place of a tracker."""
+    if str(target).endswith(".jsonl"):
+        return "jsonl", str(target).removeprefix("jsonl:")
+    kind, _, place = str(target).partition(":")
     return kind, place
 
 
-def _check_installed(asked: Any) -> None:
-    if is_tracker(asked):
+def _check_installed(target: Any) -> None:
+    if is_tracker(target):
         return
-    kind, _ = _kind(asked)
+    kind, _ = _split(target)
     library = getattr(TRACKERS[kind], "library", "json")
     try:
         importlib.import_module(library)
     except ImportError as error:
         raise ImportError(
-            f"track={str(asked)!r} needs {kind}, which is not installed: pip install 'narrows[track]'. A .jsonl file "
+            f"track={str(target)!r} needs {kind}, which is not installed: pip install 'narrows[track]'. A .jsonl file "
             "needs nothing."
         ) from error

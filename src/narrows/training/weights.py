@@ -1,4 +1,4 @@
-"""The weights of a training: what is copied aside, put back and saved."""
+"""The weights of a training: copied, restored and saved."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ from torch import Tensor
 
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
-from narrows.training.parallel import laid_out
+from narrows.training.parallel import shard_like
 
 
 class Weights:
-    """The parameters and buffers of a model and of its objective, by names that begin with "model." or "objective."."""
+    """The parameters and buffers of a model and its objective, with names that start with "model." or "objective."."""
 
     def __init__(self, model: Autoencoder, objective: Objective) -> None:
         self.model, self.objective = model, objective
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return all of them, as they are in use."""
+        """Return the tensors in use, not copies."""
         return {**self.model.state_dict(prefix="model."), **self.objective.state_dict(prefix="objective.")}
 
     def snapshot(self) -> dict[str, Tensor]:
-        """Return a copy."""
+        """Return a copy of all tensors."""
         return {name: tensor.detach().clone() for name, tensor in self.tensors().items()}
 
     def load_snapshot(self, tensors: dict[str, Tensor]) -> None:
-        """Take the values of `tensors`, which are laid out among processes as those in use."""
+        """Load the values of `tensors`, which must be sharded as those in use."""
         for prefix, module in (("model.", self.model), ("objective.", self.objective)):
-            own = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-            module.load_state_dict(own)
+            state = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+            module.load_state_dict(state)
 
-    def lay_out(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return whole tensors, laid out among processes and devices as those in use."""
-        like = self.tensors()
-        return {name: laid_out(tensor.to(like[name].device), like[name]) for name, tensor in tensors.items()}
+    def distribute(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return full tensors, moved to the devices of those in use, and sharded as they are."""
+        current = self.tensors()
+        return {name: shard_like(tensor.to(current[name].device), current[name]) for name, tensor in tensors.items()}
 
     def state(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Return what a checkpoint stores."""
         return {"tensors": self.tensors(), "reviving": self.model.bottleneck.aux_active}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """From a checkpoint."""
-        self.load_snapshot(self.lay_out(state["tensors"]))
+        """Take the values from a checkpoint."""
+        self.load_snapshot(self.distribute(state["tensors"]))
         self.model.bottleneck.aux_active = state["reviving"]

@@ -1,1 +1,1 @@
-"""The addresses under /api, one file an idea."""
+"""Routes under /api, one file a panel of the page."""

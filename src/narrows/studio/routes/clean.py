@@ -1,4 +1,4 @@
-"""Clean: an example spoiled on purpose, or as it came, and what the model makes of it."""
+"""Clean panel: an example with noise added, or as it is, and the output of the model."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from narrows import corruptions
-from narrows.studio.images import fitted_image
-from narrows.studio.replies import Body, Example, Finite, Index
-from narrows.studio.routes import asking
-from narrows.studio.routes.asking import Opened, Shown
+from narrows.studio.images import fit_image
+from narrows.studio.messages import Body, Example, Finite, Index
+from narrows.studio.routes.dependencies import (
+    MAX_IMAGE_BYTES,
+    CurrentView,
+    ViewWithData,
+    check_row,
+    read_body,
+    require_images,
+)
+from narrows.studio.routes.responses import document_errors, document_raw_body, to_example
 from narrows.studio.view import View
 from narrows.training import RandomStream
 from narrows.types import Batch
@@ -23,17 +31,17 @@ router = APIRouter(prefix="/api/clean")
 Kind = Literal["gaussian", "masking", "salt_and_pepper", "poisson"]
 
 
-class CleanRow(Body):
-    """A row to spoil and to clean."""
+class CleanRequest(Body):
+    """A row, and the noise to add to it before it is cleaned."""
 
     row: Index
     noise: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 0.3
-    kind: Literal["gaussian", "masking", "salt_and_pepper", "poisson"] = "gaussian"
+    kind: Kind = "gaussian"
     seed: Index = 0
 
 
-class Cleaned(BaseModel):
-    """An example before, spoiled, and cleaned; peak signal to noise in dB."""
+class CleanedExample(BaseModel):
+    """An example before noise, with noise, and cleaned; peak signal-to-noise ratios in dB."""
 
     original: Example | None
     noisy: Example
@@ -43,49 +51,49 @@ class Cleaned(BaseModel):
     method: Literal["denoise", "reconstruct"]
 
 
-@router.post("", responses=asking.refusals(400, 404, 413, 422))
-def row(view: Shown, body: CleanRow) -> Cleaned:
-    """A row, spoiled and cleaned."""
-    return _cleaned(view, view.example(asking.check_row(view, body.row)), body.noise, body.kind, body.seed)
+@router.post("", responses=document_errors(400, 404, 413, 422))
+def clean_row(view: ViewWithData, body: CleanRequest) -> CleanedExample:
+    """Add noise to a row and clean it."""
+    return _clean(view, view.example(check_row(view, body.row)), body.noise, body.kind, body.seed)
 
 
-@router.post("/image", responses=asking.refusals(404, 413, 415, 422), openapi_extra=asking.raw_body("An image file."))
-async def image(
-    view: Opened,
+@router.post("/image", responses=document_errors(404, 413, 415, 422), openapi_extra=document_raw_body("An image file."))
+async def clean_image(
+    view: CurrentView,
     request: Request,
     noise: Annotated[float, Query(ge=0, le=2, allow_inf_nan=False)] = 0.0,
     kind: Annotated[Kind, Query()] = "gaussian",
     seed: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
-) -> Cleaned:
-    """An image, fitted to the model's size, spoiled if noise is asked for, and cleaned."""
-    asking.image_only(view)
-    content = await asking.raw(request, asking.MOST_IMAGE_BYTES)
-    return await asking.in_thread(lambda: _cleaned(view, fitted_image(content, view.schema), noise, kind, seed))
+) -> CleanedExample:
+    """Fit an image to the model's size, add noise if requested, and clean it."""
+    require_images(view)
+    content = await read_body(request, MAX_IMAGE_BYTES)
+    return await to_thread.run_sync(lambda: _clean(view, fit_image(content, view.schema), noise, kind, seed))
 
 
-def _cleaned(view: View, X: Any, noise: float, kind: str, seed: int) -> Cleaned:
+def _clean(view: View, X: Any, noise: float, kind: str, seed: int) -> CleanedExample:
     model, schema = view.model, view.schema
-    spoil = corruptions.noise(kind, noise)
+    corruption = corruptions.noise(kind, noise)
     with view.turns.turn(urgent=True):
         x = model.prepared(X)
         with RandomStream(seed, x.device, is_global=False).use():
-            noisy = spoil(Batch(x, x)).x if noise else x
+            noisy = corruption(Batch(x, x)).x if noise else x
         clean = model.applied(model.module().reconstruct, noisy)
-    shown = [asking.example(view, view.shown(schema.restore(one))[0]) for one in (noisy, clean)]
-    known = noise > 0
-    return Cleaned(
-        original=asking.example(view, view.shown(X)[0]) if known else None,
-        noisy=shown[0],
-        clean=shown[1],
-        psnr_noisy=_psnr(view, noisy, x) if known else None,
-        psnr_clean=_psnr(view, clean, x) if known else None,
+    noisy_example, clean_example = (to_example(view, view.shown(schema.restore(t))[0]) for t in (noisy, clean))
+    has_original = noise > 0
+    return CleanedExample(
+        original=to_example(view, view.shown(X)[0]) if has_original else None,
+        noisy=noisy_example,
+        clean=clean_example,
+        psnr_noisy=_psnr(view, noisy, x) if has_original else None,
+        psnr_clean=_psnr(view, clean, x) if has_original else None,
         method="denoise" if hasattr(model, "denoise") else "reconstruct",
     )
 
 
-def _psnr(view: View, found: torch.Tensor, wanted: torch.Tensor) -> float | None:
-    """Peak signal to noise in dB, of images whose black and white are known: 10 log10(1 / MSE)."""
+def _psnr(view: View, image: torch.Tensor, original: torch.Tensor) -> float | None:
+    """Return 10 log10(1 / MSE), in dB; None unless the values are images in a known range."""
     if not view.is_image or view.schema.support not in ("unit", "binary"):
         return None
-    mse = float(np.square((found - wanted).double().cpu().numpy()).mean())
+    mse = float(np.square((image - original).double().cpu().numpy()).mean())
     return -10 * math.log10(mse) if mse > 0 else None

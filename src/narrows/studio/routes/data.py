@@ -1,4 +1,4 @@
-"""The examples that are shown."""
+"""Rows of the data that are shown."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from narrows.studio import pictures
-from narrows.studio.replies import Example, Finite
-from narrows.studio.routes import asking
-from narrows.studio.routes.asking import RowNumber, RowNumbers, Shown
+from narrows.studio.messages import Example, Finite
+from narrows.studio.routes.dependencies import (
+    RowIndex,
+    RowIndices,
+    ViewWithData,
+    check_row,
+    get_data,
+    parse_rows,
+    require_images,
+)
+from narrows.studio.routes.responses import document_errors, document_png, send_png, to_example
 
 router = APIRouter(prefix="/api")
 
@@ -26,31 +34,31 @@ class Row(BaseModel):
     columns: dict[str, str | None] | None
 
 
-@router.get("/data/{row}", responses=asking.refusals(404, 422))
-def one(view: Shown, row: RowNumber) -> Row:
-    """A row: the example, its label, its code, and columns that no model was fed with."""
-    data = asking.data_of(view)
-    X = view.example(asking.check_row(view, row))
+@router.get("/data/{row}", responses=document_errors(404, 422))
+def get_row(view: ViewWithData, row: RowIndex) -> Row:
+    """Return a row: the example, its label, its code, and the columns that the model does not take."""
+    data = get_data(view)
+    X = view.example(check_row(view, row))
     return Row(
         row=row,
         name=data.files[row] if data.files else f"row {row}",
         label=data.labels.word(row) if data.labels else None,
-        example=asking.example(view, view.shown(X)[0]),
+        example=to_example(view, view.shown(X)[0]),
         code=view.encoded(X)[0].tolist() if view.has_code else None,
         columns={name: colour.word(row) for name, colour in data.columns.items()} or None,
     )
 
 
-@router.get("/data/{row}/picture", response_class=Response, responses=asking.image(404, 422))
-def one_picture(view: Shown, row: RowNumber) -> Response:
-    """The image of a row."""
-    asking.image_only(view)
-    return asking.picture(view.shown(view.example(asking.check_row(view, row)))[0])
+@router.get("/data/{row}/picture", response_class=Response, responses=document_png(404, 422))
+def get_row_picture(view: ViewWithData, row: RowIndex) -> Response:
+    """Return the image of a row."""
+    require_images(view)
+    return send_png(view.shown(view.example(check_row(view, row)))[0])
 
 
-@router.get("/sprites", response_class=Response, responses=asking.image(404, 422))
-def sprites(view: Shown, rows: RowNumbers, columns: Annotated[int, Query(ge=1, le=100)] = 16) -> Response:
-    """The images of many rows on one, without gaps."""
-    asking.image_only(view)
-    index = asking.parse_rows(view, rows)
-    return asking.picture(pictures.sheet(view.shown(asking.data_of(view).rows(index)), columns))
+@router.get("/sprites", response_class=Response, responses=document_png(404, 422))
+def get_sprites(view: ViewWithData, rows: RowIndices, columns: Annotated[int, Query(ge=1, le=100)] = 16) -> Response:
+    """Return the images of many rows as one picture, without gaps."""
+    require_images(view)
+    indices = parse_rows(view, rows)
+    return send_png(pictures.make_sheet(view.shown(get_data(view).rows(indices)), columns))

@@ -1,4 +1,4 @@
-"""Dials: codes in, examples out."""
+"""Dials panel: decodes codes, encodes examples, draws random codes; over HTTP and over a WebSocket."""
 
 from __future__ import annotations
 
@@ -9,29 +9,60 @@ import struct
 from typing import Annotated
 
 import numpy as np
+from anyio import to_thread
 from fastapi import APIRouter, HTTPException, Query, Request, Response, WebSocket, WebSocketDisconnect
 
 from narrows.studio import pictures
 from narrows.studio.decoder import Decoder
-from narrows.studio.images import fitted_image
-from narrows.studio.replies import Codes, DialEntry, Dials, Encoded, Examples, OneRow, OneVector, RandomCode
-from narrows.studio.routes import asking
-from narrows.studio.routes.asking import Coded, Mapped, RowNumber, RowNumbers
-from narrows.studio.routes.state import MOST_DIALS
+from narrows.studio.images import fit_image
+from narrows.studio.messages import (
+    DecodedExamples,
+    DecodeRequest,
+    DialEntry,
+    Dials,
+    EncodedExample,
+    EncodeRow,
+    EncodeValues,
+    RandomCode,
+)
+from narrows.studio.routes.dependencies import (
+    MAX_IMAGE_BYTES,
+    RowIndex,
+    RowIndices,
+    ViewWithCode,
+    ViewWithCodeAndData,
+    check_codes,
+    check_row,
+    parse_code,
+    parse_rows,
+    read_body,
+    require_images,
+)
+from narrows.studio.routes.responses import (
+    document_array,
+    document_array_or_png,
+    document_errors,
+    document_png,
+    document_raw_body,
+    send_array,
+    send_png,
+    to_example,
+)
+from narrows.studio.routes.state import MAX_DIALS
 from narrows.studio.session import Session
 from narrows.studio.view import View
 
 router = APIRouter(prefix="/api")
 _log = logging.getLogger("narrows.studio")
-_STEPS = 200  # of a slider from end to end
-_MOST_SOCKETS = 200
+_STEPS = 200  # steps of a slider from end to end
+_MAX_SOCKETS = 200
 _SEED_END = 2**31
 
 
-@router.get("/dials", responses=asking.refusals(404, 422))
-def dials(view: Coded, limit: Annotated[int, Query(ge=1, le=MOST_DIALS)] = 64) -> Dials:
-    """The components, those first that carry most."""
-    found = [
+@router.get("/dials", responses=document_errors(404, 422))
+def list_dials(view: ViewWithCode, limit: Annotated[int, Query(ge=1, le=MAX_DIALS)] = 64) -> Dials:
+    """Return the components, sorted by the information or variance that they carry."""
+    dials = [
         DialEntry(
             component=d.component,
             label=d.label,
@@ -44,70 +75,71 @@ def dials(view: Coded, limit: Annotated[int, Query(ge=1, le=MOST_DIALS)] = 64) -
         )
         for d in view.dials[:limit]
     ]
-    return Dials(unit="nats" if view.has_nats else "share", total=view.n_components, dials=found)
+    return Dials(unit="nats" if view.has_nats else "share", total=view.n_components, dials=dials)
 
 
-@router.get("/dials/{component}/strip", response_class=Response, responses=asking.image(404, 422))
-def strip(
-    view: Coded,
-    component: RowNumber,
+@router.get("/dials/{component}/strip", response_class=Response, responses=document_png(404, 422))
+def get_strip(
+    view: ViewWithCode,
+    component: RowIndex,
     steps: Annotated[int, Query(ge=2, le=25)] = 9,
     code: Annotated[str | None, Query(max_length=16_000)] = None,
 ) -> Response:
-    """What a dial does: examples from its low end to its high end, side by side."""
-    asking.image_only(view)
-    _check_component(view, component)
+    """Return a picture of a dial's effect: decoded examples from its low end to its high end, side by side."""
+    require_images(view)
+    if component >= view.n_components:
+        raise HTTPException(404, f"There is no component {component}: the code has {view.n_components}.")
     dial = next(d for d in view.dials if d.component == component)
-    start = np.asarray(view.model.code_mean_)[None] if code is None else asking.parse_code(view, code)
+    start = np.asarray(view.model.code_mean_)[None] if code is None else parse_code(view, code)
     codes = np.repeat(start.astype(np.float32), steps, axis=0)
     codes[:, component] = np.linspace(dial.low, dial.high, steps)
-    return asking.picture(pictures.sheet(view.decoded(codes, urgent=False), steps))
+    return send_png(pictures.make_sheet(view.decoded(codes, urgent=False), steps))
 
 
-@router.post("/decode", response_model=Examples, responses=asking.binary_or_image(400, 404, 413, 422))
-def decode(view: Coded, body: Codes) -> Response | Examples:
-    """The examples at codes, as bytes or floats, a picture, or JSON."""
-    codes = asking.check_codes(view, body.codes)
+@router.post("/decode", response_model=DecodedExamples, responses=document_array_or_png(400, 404, 413, 422))
+def decode(view: ViewWithCode, body: DecodeRequest) -> Response | DecodedExamples:
+    """Decode codes to an array, a picture, or JSON."""
+    codes = check_codes(view, body.codes)
     if body.format == "png":
-        asking.image_only(view)
-    shown = view.decoded(codes)
+        require_images(view)
+    displayed = view.decoded(codes)
     if body.format == "json":
-        return Examples(examples=[asking.example(view, one) for one in shown])
+        return DecodedExamples(examples=[to_example(view, row) for row in displayed])
     if body.format == "png":
-        return asking.picture(pictures.sheet(shown, len(shown)), body.scale)
-    return asking.array(shown)
+        return send_png(pictures.make_sheet(displayed, len(displayed)), body.scale)
+    return send_array(displayed)
 
 
-@router.post("/encode", responses=asking.refusals(400, 404, 413, 422))
-def encode(view: Coded, body: OneRow | OneVector) -> Encoded:
-    """The code of a row, or of an example of your own."""
-    if isinstance(body, OneRow):
+@router.post("/encode", responses=document_errors(400, 404, 413, 422))
+def encode(view: ViewWithCode, body: EncodeRow | EncodeValues) -> EncodedExample:
+    """Encode a row, or the values of an example."""
+    if isinstance(body, EncodeRow):
         if view.data is None:
             raise HTTPException(404, "No data is open.")
-        return _encoded(view, view.example(asking.check_row(view, body.row)))
+        return _encode(view, view.example(check_row(view, body.row)))
     if view.is_image:
         raise HTTPException(422, "The model is of images: send one to /api/encode/image.")
     n = view.schema.n_entries
     if len(body.values) != n:
         raise HTTPException(422, f"An example of this model has {n} values.")
-    return _encoded(view, view.as_rows(np.array([body.values])))
+    return _encode(view, view.as_rows(np.array([body.values])))
 
 
 @router.post(
     "/encode/image",
-    responses=asking.refusals(404, 413, 415, 422),
-    openapi_extra=asking.raw_body("An image file."),
+    responses=document_errors(404, 413, 415, 422),
+    openapi_extra=document_raw_body("An image file."),
 )
-async def encode_image(view: Coded, request: Request) -> Encoded:
-    """The code of an image, fitted to the model's size."""
-    asking.image_only(view)
-    content = await asking.raw(request, asking.MOST_IMAGE_BYTES)
-    return await asking.in_thread(lambda: _encoded(view, fitted_image(content, view.schema)))
+async def encode_image(view: ViewWithCode, request: Request) -> EncodedExample:
+    """Encode an image, fitted to the model's size."""
+    require_images(view)
+    content = await read_body(request, MAX_IMAGE_BYTES)
+    return await to_thread.run_sync(lambda: _encode(view, fit_image(content, view.schema)))
 
 
-@router.get("/random", responses=asking.refusals(404, 422))
-def random(view: Coded, seed: Annotated[int | None, Query(ge=0, lt=_SEED_END)] = None) -> RandomCode:
-    """A code from where the model's `sample` draws them; of a sparse model, a random row's."""
+@router.get("/random", responses=document_errors(404, 422))
+def draw_code(view: ViewWithCode, seed: Annotated[int | None, Query(ge=0, lt=_SEED_END)] = None) -> RandomCode:
+    """Draw a code from the model's sampler; for a sparse model, return the code of a random row."""
     if seed is None:
         seed = int(np.random.default_rng().integers(_SEED_END))
     generator = np.random.default_rng(seed)
@@ -119,38 +151,49 @@ def random(view: Coded, seed: Annotated[int | None, Query(ge=0, lt=_SEED_END)] =
     return RandomCode(code=code.tolist(), seed=seed)
 
 
-@router.get("/codes", response_class=Response, responses=asking.binary(404, 422))
-def codes(view: Mapped, rows: RowNumbers) -> Response:
-    """The codes of rows: float32, k x L."""
-    return asking.array(view.codes[asking.parse_rows(view, rows)])
+@router.get("/codes", response_class=Response, responses=document_array(404, 422))
+def get_codes(view: ViewWithCodeAndData, rows: RowIndices) -> Response:
+    """Return the codes of k rows: float32, k x L."""
+    return send_array(view.codes[parse_rows(view, rows)])
 
 
 @router.websocket("/decode")
-async def turn(socket: WebSocket) -> None:
-    """Dials that are turned: uint32 seq, float32[L] in; uint32 seq, the example's bytes or floats out."""
-    app = socket.app
-    if len(app.state.turning) >= _MOST_SOCKETS:
+async def decode_stream(socket: WebSocket) -> None:
+    """Decode codes as they come: uint32 seq, float32[L] in; uint32 seq, the example's bytes or floats out."""
+    state = socket.app.state
+    if len(state.decode_sockets) >= _MAX_SOCKETS:
         await socket.close(1013)
         return
     await socket.accept()
-    turning = Turning(socket, app.state.session, app.state.decoder)
-    app.state.turning.add(turning)
+    decode_socket = DecodeSocket(socket, state.session, state.decoder)
+    state.decode_sockets.add(decode_socket)
     try:
-        await turning.run()
+        await decode_socket.run()
     finally:
-        app.state.turning.discard(turning)
+        state.decode_sockets.discard(decode_socket)
 
 
-class Turning:
-    """One socket: the latest message wins, and one answer is on its way at a time."""
+class DecodeSocket:
+    """A WebSocket that decodes codes, one at a time. Of the codes that arrive meanwhile only the latest counts.
+
+    Parameters
+    ----------
+    socket : an accepted WebSocket.
+    session : session whose current view decodes.
+    decoder : shared by all sockets.
+
+    Attributes
+    ----------
+    latest : message to answer next, or None.
+    """
 
     def __init__(self, socket: WebSocket, session: Session, decoder: Decoder) -> None:
         self.socket, self.session, self.decoder = socket, session, decoder
         self.latest: bytes | None = None
-        self.arrived = asyncio.Event()
+        self._has_arrived = asyncio.Event()
 
     async def run(self) -> None:
-        """Until the page goes away."""
+        """Receive and answer messages until the client disconnects."""
         answering = asyncio.create_task(self._answer())
         try:
             while True:
@@ -158,7 +201,7 @@ class Turning:
                 if message["type"] == "websocket.disconnect":
                     return
                 self.latest = message.get("bytes") or b""
-                self.arrived.set()
+                self._has_arrived.set()
         finally:
             answering.cancel()
             with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
@@ -166,43 +209,38 @@ class Turning:
 
     async def _answer(self) -> None:
         while True:
-            await self.arrived.wait()
-            self.arrived.clear()
+            await self._has_arrived.wait()
+            self._has_arrived.clear()
             message, self.latest = self.latest, None
             if message is None:
                 continue
             try:
-                view, code = self._code(message)
-                shown = await self.decoder.decode(view, code)
-            except Exception as error:  # whatever it was, the next turn may be well
+                view, code = self._parse(message)
+                example = await self.decoder.decode(view, code)
+            except Exception as error:  # the socket stays open: the next message may be valid
                 _log.debug("refused", exc_info=error)
-                known = isinstance(error, (HTTPException, ValueError))
-                words = str(getattr(error, "detail", error)) if known else "The code could not be decoded."
+                is_known = isinstance(error, (HTTPException, ValueError))
+                detail = str(getattr(error, "detail", error)) if is_known else "The code could not be decoded."
                 seq = struct.unpack("<I", message[:4])[0] if len(message) >= 4 else None
-                await self.socket.send_json({"detail": words, "seq": seq})
+                await self.socket.send_json({"detail": detail, "seq": seq})
                 continue
-            little = shown.astype(shown.dtype.newbyteorder("<"), copy=False)
-            await self.socket.send_bytes(message[:4] + little.tobytes())
+            little_endian = example.astype(example.dtype.newbyteorder("<"), copy=False)
+            await self.socket.send_bytes(message[:4] + little_endian.tobytes())
 
-    def _code(self, message: bytes) -> tuple[View, np.ndarray]:
+    def _parse(self, message: bytes) -> tuple[View, np.ndarray]:
+        """Return the view that is shown, and the code in the message (L,)."""
         view = self.session.current
         if view is None or not view.has_code:
             raise HTTPException(404, "No model with a code is open.")
         if len(message) != 4 + 4 * view.n_components:
-            words = f"A message is a uint32 and {view.n_components} float32, little-endian."
-            raise HTTPException(422, words)
-        return view, asking.check_codes(view, [np.frombuffer(message, "<f4", offset=4)])[0]
+            raise HTTPException(422, f"A message is a uint32 and {view.n_components} float32, little-endian.")
+        return view, check_codes(view, [np.frombuffer(message, "<f4", offset=4)])[0]
 
 
-def _encoded(view: View, X: object) -> Encoded:
+def _encode(view: View, X: object) -> EncodedExample:
     code = view.encoded(X)
-    return Encoded(
+    return EncodedExample(
         code=code[0].tolist(),
-        example=asking.example(view, view.shown(X)[0]),
-        reconstruction=asking.example(view, view.decoded(code)[0]),
+        example=to_example(view, view.shown(X)[0]),
+        reconstruction=to_example(view, view.decoded(code)[0]),
     )
-
-
-def _check_component(view: View, component: int) -> None:
-    if component >= view.n_components:
-        raise HTTPException(404, f"There is no component {component}: the code has {view.n_components}.")

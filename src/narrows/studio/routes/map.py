@@ -1,4 +1,4 @@
-"""The map: all codes in two dimensions, their colours, and what lies behind the points."""
+"""Map panel: all codes in two dimensions, their colours, and decoded examples between them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pydantic import BaseModel
 
 from narrows.studio import pictures
 from narrows.studio.data import Colour
-from narrows.studio.routes import asking
-from narrows.studio.routes.asking import Coded, Mapped
+from narrows.studio.routes.dependencies import ViewWithCode, ViewWithCodeAndData, get_data, require_images
+from narrows.studio.routes.responses import document_array, document_errors, document_png, send_array, send_png
 from narrows.studio.view import FARTHEST, View
 
 router = APIRouter(prefix="/api/map")
-_COMPONENTS = 16  # offered as colours
+_MAX_COMPONENTS = 16  # components offered as colours
 Component = Annotated[int, Query(ge=0, le=2**31 - 1)]
 Projection = Annotated[Literal["components", "pca"], Query()]
 Edge = Annotated[float, Query(ge=-FARTHEST, le=FARTHEST, allow_inf_nan=False)]
 
 
 class ColourEntry(BaseModel):
-    """What the map can be coloured by."""
+    """A quantity by which the map can be coloured."""
 
     by: str
     title: str
@@ -30,41 +30,46 @@ class ColourEntry(BaseModel):
     categories: list[str] | None
 
 
-@router.get("", response_class=Response, responses=asking.binary(404, 422))
-def places(view: Mapped, x: Component = 0, y: Component = 1, projection: Projection = "components") -> Response:
-    """Where each row lies: float32, n x 2."""
+@router.get("", response_class=Response, responses=document_array(404, 422))
+def get_positions(
+    view: ViewWithCodeAndData, x: Component = 0, y: Component = 1, projection: Projection = "components"
+) -> Response:
+    """Return the position of each row on the map: float32, n x 2."""
     if projection == "pca":
         _, directions, share = view.axes
-        places = (view.codes @ directions.T).astype(np.float32)
-        return asking.array(places, explained=",".join(f"{s:.4f}" for s in share))
+        positions = (view.codes @ directions.T).astype(np.float32)
+        return send_array(positions, explained=",".join(f"{s:.4f}" for s in share))
     _check_components(view, x, y)
-    return asking.array(view.codes[:, [x, min(y, view.n_components - 1)]])
+    return send_array(view.codes[:, [x, min(y, view.n_components - 1)]])
 
 
-@router.get("/colours", responses=asking.refusals(404))
-def colours(view: Mapped) -> list[ColourEntry]:
-    """What the map can be coloured by."""
-    data = asking.data_of(view)
-    found = [_entry("label", "Label", data.labels)] if data.labels else []
-    found += [_entry(f"column:{name}", name, colour) for name, colour in data.columns.items()]
-    found.append(_entry("score", "Score (nats)", None))
-    found += [_entry(f"column:{name}", name, None) for name in view.columns or [] if name not in data.columns]
-    n = min(_COMPONENTS, view.n_components)
-    return found + [_entry(f"component:{i}", f"Component {i}", None) for i in range(n)]
+@router.get("/colours", responses=document_errors(404))
+def list_colours(view: ViewWithCodeAndData) -> list[ColourEntry]:
+    """Return the quantities by which the map can be coloured."""
+    data = get_data(view)
+    columns = [name for name in view.columns or [] if name not in data.columns]
+    components = range(min(_MAX_COMPONENTS, view.n_components))
+    return [
+        *([_make_entry("label", "Label", data.labels)] if data.labels else []),
+        *(_make_entry(f"column:{name}", name, colour) for name, colour in data.columns.items()),
+        _make_entry("score", "Score (nats)", None),
+        *(_make_entry(f"column:{name}", name, None) for name in columns),
+        *(_make_entry(f"component:{i}", f"Component {i}", None) for i in components),
+    ]
 
 
-@router.get("/colour", response_class=Response, responses=asking.binary(404, 422))
-def colour(view: Mapped, by: Annotated[str, Query(max_length=1200)]) -> Response:
-    """A number for each row, or the index of its category: float32, n; NaN where there is none."""
-    values = _colour(view, by)
+@router.get("/colour", response_class=Response, responses=document_array(404, 422))
+def get_colour(view: ViewWithCodeAndData, by: Annotated[str, Query(max_length=1200)]) -> Response:
+    """Return a number for each row, or the index of its category: float32, n; NaN where it is missing."""
+    values = _compute_colour(view, by)
     finite = values[np.isfinite(values)]
     low, high = np.percentile(finite, [2, 98]) if finite.size else (0.0, 1.0)
-    return asking.array(values, low=f"{low:.6g}", high=f"{high:.6g}")
+    return send_array(values, low=f"{low:.6g}", high=f"{high:.6g}")
 
 
-@router.get("/manifold", response_class=Response, responses=asking.image(404, 422))
-def manifold(
-    view: Coded,
+@router.get("/manifold", response_class=Response, responses=document_png(404, 422))
+def get_manifold(
+    view: ViewWithCode,
     left: Edge,
     right: Edge,
     bottom: Edge,
@@ -74,8 +79,8 @@ def manifold(
     projection: Projection = "components",
     size: Annotated[int, Query(ge=2, le=40)] = 20,
 ) -> Response:
-    """What is decoded at each place of the map, in a grid; y goes up."""
-    asking.image_only(view)
+    """Return a picture of the examples decoded on a grid of `size` x `size` places of the map; y increases upwards."""
+    require_images(view)
     if view.sparse:
         raise HTTPException(404, "Between sparse codes there is nothing to show.")
     mean = np.asarray(view.model.code_mean_)
@@ -88,24 +93,24 @@ def manifold(
         axes = np.zeros((2, view.n_components), np.float32)
         axes[0, x] = 1
         axes[1, min(y, view.n_components - 1)] = 1
-    start = mean - axes.T @ (axes @ mean)  # the map's own coordinates come from the grid
+    start = mean - axes.T @ (axes @ mean)  # the mean without its part along the two axes, which the grid brings
     across = left + (right - left) * (np.arange(size) + 0.5) / size
     upward = top - (top - bottom) * (np.arange(size) + 0.5) / size
     grid = np.stack(np.meshgrid(across, upward), axis=-1).reshape(-1, 2)
     codes = (start + grid @ axes).astype(np.float32)
     parts = [view.decoded(codes[i : i + 256], urgent=False) for i in range(0, len(codes), 256)]
-    return asking.picture(pictures.sheet(np.concatenate(parts), size))
+    return send_png(pictures.make_sheet(np.concatenate(parts), size))
 
 
-def _entry(by: str, title: str, found: Colour | None) -> ColourEntry:
-    categories = list(found.categories) if found is not None and found.categories is not None else None
+def _make_entry(by: str, title: str, colour: Colour | None) -> ColourEntry:
+    categories = list(colour.categories) if colour is not None and colour.categories is not None else None
     return ColourEntry(
         by=by, title=title, kind="category" if categories is not None else "number", categories=categories
     )
 
 
-def _colour(view: View, by: str) -> np.ndarray:
-    data = asking.data_of(view)
+def _compute_colour(view: View, by: str) -> np.ndarray:
+    data = get_data(view)
     kind, _, name = by.partition(":")
     if by == "label" and data.labels:
         return data.labels.floats()

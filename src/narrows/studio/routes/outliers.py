@@ -1,4 +1,4 @@
-"""Outliers: the strangest rows, and why."""
+"""Outliers panel: the rows with the lowest scores, and the columns or pixels that explain them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from narrows.studio import pictures
-from narrows.studio.replies import Example, Finite, Picture
-from narrows.studio.routes import asking
-from narrows.studio.routes.asking import RowNumber, Shown
+from narrows.studio.messages import Example, Finite, Picture
+from narrows.studio.routes.dependencies import RowIndex, ViewWithData, check_row, get_data
+from narrows.studio.routes.responses import document_errors, to_example
 from narrows.studio.view import View
 
 router = APIRouter(prefix="/api/outliers")
-_REASONS = 3
+_MAX_REASONS = 3
 
 
 class Reason(BaseModel):
-    """A column, and its share of what makes an example strange."""
+    """A column, and its share of the excess cost of an example, 0 to 1."""
 
     name: str
     share: Finite
 
 
 class OutlierEntry(BaseModel):
-    """A row by how strange it is."""
+    """A row with its score, in nats, and its main reasons."""
 
     row: int
     score: Finite
@@ -36,14 +36,14 @@ class OutlierEntry(BaseModel):
 
 
 class Outliers(BaseModel):
-    """Rows, strangest first."""
+    """Rows, the lowest score first."""
 
     threshold: Finite
     rows: list[OutlierEntry]
 
 
 class Contribution(BaseModel):
-    """What a column adds to how strange an example is."""
+    """The value of a column, its expected value, and its excess cost in nats."""
 
     name: str
     value: Finite
@@ -52,7 +52,7 @@ class Contribution(BaseModel):
 
 
 class Outlier(BaseModel):
-    """A row, and why it is strange."""
+    """A row with its score, in nats, and the excess cost of each of its entries."""
 
     row: int
     score: Finite | None
@@ -64,61 +64,63 @@ class Outlier(BaseModel):
     contributions: list[Contribution] | None
 
 
-@router.get("", responses=asking.refusals(404, 422))
-def strangest(view: Shown, n: Annotated[int, Query(ge=1, le=500)] = 50) -> Outliers:
-    """The rows that the model finds least likely."""
+@router.get("", responses=document_errors(404, 422))
+def list_outliers(view: ViewWithData, n: Annotated[int, Query(ge=1, le=500)] = 50) -> Outliers:
+    """Return the rows with the lowest scores."""
     scores, threshold = view.scores, float(view.model.offset_)
-    order = np.argsort(scores, kind="stable")  # rows that cannot be scored come last
-    chosen = [int(row) for row in order[:n] if np.isfinite(scores[row])]
-    reasons = [[] for _ in chosen] if view.is_image else _reasons(view, chosen)
-    labels = asking.data_of(view).labels
-    rows = [
+    order = np.argsort(scores, kind="stable")  # rows without a score come last
+    rows = [int(row) for row in order[:n] if np.isfinite(scores[row])]
+    reasons = [[] for _ in rows] if view.is_image else _list_reasons(view, rows)
+    labels = get_data(view).labels
+    entries = [
         OutlierEntry(
             row=row,
             score=float(scores[row]),
             outlier=bool(scores[row] < threshold),
             label=labels.word(row) if labels else None,
-            reasons=why,
+            reasons=row_reasons,
         )
-        for row, why in zip(chosen, reasons, strict=True)
+        for row, row_reasons in zip(rows, reasons, strict=True)
     ]
-    return Outliers(threshold=threshold, rows=rows)
+    return Outliers(threshold=threshold, rows=entries)
 
 
-@router.get("/{row}", responses=asking.refusals(404, 422))
-def one(view: Shown, row: RowNumber) -> Outlier:
-    """Why a row is strange: what each entry costs above what is usual, in nats."""
-    X = view.example(asking.check_row(view, row))
+@router.get("/{row}", responses=document_errors(404, 422))
+def explain_row(view: ViewWithData, row: RowIndex) -> Outlier:
+    """Return the excess cost of each entry of a row: its cost minus the entry's mean cost, in nats."""
+    X = view.example(check_row(view, row))
     score, threshold = float(view.scores[row]), float(view.model.offset_)
     excess = view.contributions(np.array([row]))[0]
-    shown, expected = view.shown(X)[0], view.reconstructed(X)[0]
+    example, expected = view.shown(X)[0], view.reconstructed(X)[0]
     return Outlier(
         row=row,
         score=score if np.isfinite(score) else None,
         threshold=threshold,
         outlier=not score >= threshold,
-        example=asking.example(view, shown),
-        expected=asking.example(view, expected),
-        heat=pictures.uri(pictures.heat(excess.sum(0))) if view.is_image else None,
-        contributions=None if view.is_image else _contributions(view, excess, shown, expected),
+        example=to_example(view, example),
+        expected=to_example(view, expected),
+        heat=pictures.to_data_uri(pictures.draw_heat(excess.sum(0))) if view.is_image else None,
+        contributions=None if view.is_image else _list_contributions(view, excess, example, expected),
     )
 
 
-def _contributions(view: View, excess: np.ndarray, shown: np.ndarray, expected: np.ndarray) -> list[Contribution]:
+def _list_contributions(
+    view: View, excess: np.ndarray, example: np.ndarray, expected: np.ndarray
+) -> list[Contribution]:
     names = view.columns or []
     return [
-        Contribution(name=names[i], value=float(shown[i]), expected=float(expected[i]), nats=float(excess[i]))
+        Contribution(name=names[i], value=float(example[i]), expected=float(expected[i]), nats=float(excess[i]))
         for i in np.argsort(-excess, kind="stable")
     ]
 
 
-def _reasons(view: View, rows: list[int]) -> list[list[Reason]]:
-    """For each row the columns that make it strange, with their shares of all that is strange in it."""
+def _list_reasons(view: View, rows: list[int]) -> list[list[Reason]]:
+    """Return, for each row, the columns with the largest shares of its excess cost."""
     if not rows:
         return []
-    names, found = view.columns or [], []
+    names, reasons = view.columns or [], []
     for excess in view.contributions(np.array(rows)).clip(min=0):
         total = max(float(excess.sum()), 1e-12)
-        most = np.argsort(-excess, kind="stable")[:_REASONS]
-        found.append([Reason(name=names[i], share=float(excess[i] / total)) for i in most if excess[i] > 0])
-    return found
+        largest = np.argsort(-excess, kind="stable")[:_MAX_REASONS]
+        reasons.append([Reason(name=names[i], share=float(excess[i] / total)) for i in largest if excess[i] > 0])
+    return reasons

@@ -1,4 +1,4 @@
-"""The report: one page about the model, to read or to pass on."""
+"""Report panel: the report about the model as one page."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from narrows.studio.routes import asking
-from narrows.studio.routes.asking import Shown
+from narrows.studio.routes.dependencies import ViewWithData
+from narrows.studio.routes.responses import document_errors
 
 router = APIRouter(prefix="/api")
-# what the page has within itself may run, but as a page of no site: it can ask the studio for nothing
+# scripts of the report may run, but in an origin of their own, from which no request reaches the studio
 _POLICY = (
     "sandbox allow-scripts allow-popups; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data:; font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -25,11 +25,11 @@ _POLICY = (
             "content": {"text/html": {"schema": {"type": "string"}}},
             "description": "One page that fetches nothing.",
         },
-        **asking.refusals(404, 422),
+        **document_errors(404, 422),
     },
 )
-def report(view: Shown, download: Annotated[bool, Query()] = False) -> Response:
-    """The report about the model and its data."""
+def get_report(view: ViewWithData, download: Annotated[bool, Query()] = False) -> Response:
+    """Return the report about the model and its data."""
     disposition = f'{"attachment" if download else "inline"}; filename="report.html"'
     headers = {"Content-Security-Policy": _POLICY, "Content-Disposition": disposition}
     return Response(view.report(), media_type="text/html", headers=headers)

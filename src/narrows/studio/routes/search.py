@@ -1,4 +1,4 @@
-"""Search by example: the rows whose codes are nearest, as `narrows.tasks.Index` finds them, all compared."""
+"""Search panel: the rows with the nearest codes, found by comparing all rows."""
 
 from __future__ import annotations
 
@@ -7,54 +7,54 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from narrows.studio.replies import Body, Finite, Index, Number
-from narrows.studio.routes import asking
-from narrows.studio.routes.asking import Mapped
+from narrows.studio.messages import Body, Finite, Index, Number
+from narrows.studio.routes.dependencies import ViewWithCodeAndData, check_codes, check_row, get_data
+from narrows.studio.routes.responses import document_errors
 
 router = APIRouter(prefix="/api/search")
 
 
 class RowQuery(Body):
-    """Search for what is like a row."""
+    """A row whose neighbors to find."""
 
     row: Index
     k: Annotated[int, Field(ge=1, le=200)] = 24
 
 
 class CodeQuery(Body):
-    """Search for what is near a code."""
+    """A code whose neighbors to find."""
 
     code: Annotated[list[Number], Field(min_length=1, max_length=1_000_000)]
     k: Annotated[int, Field(ge=1, le=200)] = 24
 
 
-class Neighbour(BaseModel):
-    """A row, and how far its code is."""
+class Neighbor(BaseModel):
+    """A row, and the distance of its code."""
 
     row: int
     distance: Finite
     label: str | None
 
 
-class Neighbours(BaseModel):
+class Neighbors(BaseModel):
     """Rows, nearest first."""
 
-    results: list[Neighbour]
+    results: list[Neighbor]
 
 
-@router.post("", responses=asking.refusals(400, 404, 413, 422))
-def search(view: Mapped, body: RowQuery | CodeQuery) -> Neighbours:
-    """The rows nearest to a row or to a code; the row itself is left out."""
+@router.post("", responses=document_errors(400, 404, 413, 422))
+def search(view: ViewWithCodeAndData, body: RowQuery | CodeQuery) -> Neighbors:
+    """Return the rows nearest to a row or to a code; the row itself is left out."""
     index = view.index
     if isinstance(body, RowQuery):
-        row = asking.check_row(view, body.row)
+        row = check_row(view, body.row)
         rows, distances, _ = index.search_codes(index.codes[[row]], min(body.k, len(index) - 1), without=[row])
     else:
-        rows, distances, _ = index.search_codes(asking.check_codes(view, [body.code]), min(body.k, len(index)))
-    labels = asking.data_of(view).labels
-    return Neighbours(
+        rows, distances, _ = index.search_codes(check_codes(view, [body.code]), min(body.k, len(index)))
+    labels = get_data(view).labels
+    return Neighbors(
         results=[
-            Neighbour(row=row, distance=distance, label=labels.word(row) if labels else None)
+            Neighbor(row=row, distance=distance, label=labels.word(row) if labels else None)
             for row, distance in zip(rows[0].tolist(), distances[0].tolist(), strict=True)
         ]
     )

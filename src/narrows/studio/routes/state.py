@@ -1,4 +1,4 @@
-"""What the page begins with."""
+"""State of the studio: the model, its data, other models of the session, recipes and data sets."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import shlex
 from typing import Any
 
 import numpy as np
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException
 
 from narrows import likelihoods, recipes
 from narrows.corruptions import NOISES
 from narrows.data import named
 from narrows.estimators import estimator
 from narrows.studio.jobs import Jobs
-from narrows.studio.replies import (
+from narrows.studio.messages import (
     ClassName,
     DatasetEntry,
     DataState,
@@ -28,70 +28,66 @@ from narrows.studio.replies import (
     RecipeEntry,
     State,
 )
-from narrows.studio.routes import asking
-from narrows.studio.routes.asking import MOST_ROWS, Here, Opened
+from narrows.studio.routes.dependencies import MAX_ROWS, CurrentView, JobsDep, SessionDep
+from narrows.studio.routes.responses import document_errors
 from narrows.studio.session import Session
 from narrows.studio.view import View
 from narrows.version import __version__
 
 router = APIRouter(prefix="/api")
-_HIDDEN = ("checkpoint", "track", "verbose", "device", "compile", "sharded", "network")  # not for the page
-MOST_DIALS = 512
+_HIDDEN = ("checkpoint", "track", "verbose", "device", "compile", "sharded", "network")  # parameters not on the page
+MAX_DIALS = 512
 
 
 @router.get("/health")
-async def health() -> Health:
-    """Whether the server answers."""
+async def check_health() -> Health:
+    """Answer, to show that the server is running."""
     return Health(status="ok")
 
 
 @router.get("/state")
-def state(here: Here, request: Request) -> State:
-    """Everything that the page begins with."""
-    return whole_state(here, request.app.state.jobs)
+def get_state(session: SessionDep, jobs: JobsDep) -> State:
+    """Return everything that the page needs at its start."""
+    return build_state(session, jobs)
 
 
-@router.post("/class", responses=asking.refusals(400, 404, 413, 422))
-def choose_class(here: Here, view: Opened, request: Request, body: ClassName) -> State:
-    """Which class a conditional model decodes from now on."""
+@router.post("/class", responses=document_errors(400, 404, 413, 422))
+def choose_class(session: SessionDep, view: CurrentView, jobs: JobsDep, body: ClassName) -> State:
+    """Choose the class that a conditional model decodes from now on."""
     if view.classes is None:
-        raise HTTPException(404, "This model is told no class.")
+        raise HTTPException(404, "This model is not conditional: it has no classes.")
     if body.name not in view.classes:
-        raise HTTPException(404, "The model knows no such class.")
-    view.chosen = view.classes.index(body.name)
-    return whole_state(here, request.app.state.jobs)
+        raise HTTPException(404, "The model has no such class.")
+    view.class_index = view.classes.index(body.name)
+    return build_state(session, jobs)
 
 
-def whole_state(session: Session, jobs: Jobs) -> State:
-    """The state of a session."""
+def build_state(session: Session, jobs: Jobs) -> State:
+    """Return the state of a session."""
     view, running = session.current, jobs.running
     return State(
         version=session.version,
         instance=session.instance,
         narrows=__version__,
-        model=model_state(view) if view else None,
-        data=_data_state(view) if view and view.data else None,
+        model=_describe_model(view) if view else None,
+        data=_describe_data(view) if view and view.data else None,
         training=running.id if running else None,
         models=[
             ModelEntry(id=v.id, name=v.name, recipe=v.model.recipe.name, current=v is view, saved=v.saved)
             for v in list(session.views.values())
         ],
-        datasets=_datasets(),
-        recipes=_recipes(),
-        limits=Limits(upload_bytes=jobs.upload_bytes, dials=MOST_DIALS, rows=MOST_ROWS),
+        datasets=_list_datasets(),
+        recipes=_list_recipes(),
+        limits=Limits(upload_bytes=jobs.upload_bytes, dials=MAX_DIALS, rows=MAX_ROWS),
     )
 
 
-def model_state(view: View) -> ModelState:
-    """What the page must know of a model."""
-    model, bounds = view.model, view.schema.limits if view.is_image else None
-    where = json.dumps(str(view.path) if view.path else "FOLDER")
-    words = [
-        "narrows",
-        "studio",
-        str(view.path or "FOLDER"),
-        *([view.data.source] if view.data and view.data.source else []),
-    ]
+def _describe_model(view: View) -> ModelState:
+    model, limits = view.model, view.schema.limits if view.is_image else None
+    path = str(view.path) if view.path else None
+    command = ["narrows", "studio", path or "FOLDER"]
+    if view.data and view.data.source:
+        command.append(view.data.source)
     return ModelState(
         name=view.name,
         recipe=model.recipe.name,
@@ -104,38 +100,38 @@ def model_state(view: View) -> ModelState:
         has_code=view.has_code,
         stochastic=view.stochastic,
         sparse=view.sparse,
-        can=panels(view),
-        low=bounds[0] if bounds else None,
-        high=bounds[1] if bounds else None,
+        can=_list_panels(view),
+        low=limits[0] if limits else None,
+        high=limits[1] if limits else None,
         noises=list(NOISES),
         noise=getattr(model, "noise", "gaussian"),
         description=view.schema.describe(),
         report=[str(line) for line in getattr(model, "report_", [])],
-        path=str(view.path) if view.path else None,
+        path=path,
         saved=view.saved,
-        python=f"import narrows\n\nmodel = narrows.load({where})",
-        command=shlex.join(words),
+        python=f"import narrows\n\nmodel = narrows.load({json.dumps(path or 'FOLDER')})",
+        command=shlex.join(command),
         classes=view.classes,
-        class_=None if view.classes is None or view.chosen is None else view.classes[view.chosen],
+        class_=None if view.classes is None or view.class_index is None else view.classes[view.class_index],
     )
 
 
-def panels(view: View) -> list[Panel]:
-    """What makes sense with this model and these data."""
-    has, data = view.has_code, view.data is not None
-    wanted: dict[Panel, bool] = {
-        "dials": has,
-        "map": has and data,
-        "clean": view.is_image or data,
-        "units": view.sparse and data,
-        "outliers": data,
-        "search": has and data,
-        "report": data,
+def _list_panels(view: View) -> list[Panel]:
+    """Return the panels that make sense with this model and its data."""
+    has_code, has_data = view.has_code, view.data is not None
+    is_shown: dict[Panel, bool] = {
+        "dials": has_code,
+        "map": has_code and has_data,
+        "clean": view.is_image or has_data,
+        "units": view.sparse and has_data,
+        "outliers": has_data,
+        "search": has_code and has_data,
+        "report": has_data,
     }
-    return [panel for panel, wants in wanted.items() if wants]
+    return [panel for panel in is_shown if is_shown[panel]]
 
 
-def _data_state(view: View) -> DataState:
+def _describe_data(view: View) -> DataState:
     data = view.data
     assert data is not None
     labels = data.labels
@@ -150,37 +146,40 @@ def _data_state(view: View) -> DataState:
     )
 
 
-def _datasets() -> list[DatasetEntry]:
-    """The named data sets that are on this machine: nothing is fetched."""
+def _list_datasets() -> list[DatasetEntry]:
+    """Return the named data sets that are on this machine. Nothing is downloaded."""
     return [
-        DatasetEntry(name=one.name, summary=one.summary, n=one.n_train)
-        for one in named.NAMES.values()
-        if not one.files or named.find(one.name)
+        DatasetEntry(name=dataset.name, summary=dataset.summary, n=dataset.n_train)
+        for dataset in named.NAMES.values()
+        if not dataset.files or named.find(dataset.name)
     ]
 
 
 @functools.cache
-def _recipes() -> list[RecipeEntry]:
-    found = []
+def _list_recipes() -> list[RecipeEntry]:
+    entries = []
     for recipe in recipes.available().values():
-        parameters = [p for p in estimator(recipe.name).parameters().values() if p.name not in _HIDDEN]
-        entries = [
+        parameters = [
             ParameterEntry(
-                name=p.name, default=_plain(p.default), help=p.help, must_be=p.rule.describe() if p.rule else "anything"
+                name=p.name,
+                default=_to_json(p.default),
+                help=p.help,
+                must_be=p.rule.describe() if p.rule else "anything",
             )
-            for p in parameters
+            for p in estimator(recipe.name).parameters().values()
+            if p.name not in _HIDDEN
         ]
-        found.append(RecipeEntry(name=recipe.name, summary=recipe.summary, parameters=entries))
-    return found
+        entries.append(RecipeEntry(name=recipe.name, summary=recipe.summary, parameters=parameters))
+    return entries
 
 
-def likelihood_help() -> dict[str, str]:
-    """The likelihoods to choose, and what each can score."""
-    scored = {name: f"scores {c.support}" for name, c in likelihoods.LIKELIHOODS.items()}
-    return {"auto": "picked by the data", **scored}
+def describe_likelihoods() -> dict[str, str]:
+    """Return the help text of each likelihood that can be chosen, by name."""
+    helps = {name: f"scores {c.support}" for name, c in likelihoods.LIKELIHOODS.items()}
+    return {"auto": "picked by the data", **helps}
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
-        return [_plain(v) for v in value]
+        return [_to_json(v) for v in value]
     return value.item() if isinstance(value, np.generic) else value

@@ -1,4 +1,4 @@
-"""Units of a sparse code: how often each fires, for what, and what it adds."""
+"""Units panel: the activation rate, the top examples and the effect of each unit of a sparse code."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pydantic import BaseModel
 
 from narrows.report.page import as_signed_ink
 from narrows.studio import pictures
-from narrows.studio.replies import Body, Example, Finite, Index, Number, Picture
-from narrows.studio.routes import asking
-from narrows.studio.routes.asking import Mapped, RowNumber
+from narrows.studio.messages import Body, Example, Finite, Index, Number, Picture
+from narrows.studio.routes.dependencies import RowIndex, ViewWithCodeAndData, check_row
+from narrows.studio.routes.responses import document_errors, to_example
 from narrows.studio.view import View
 
 router = APIRouter(prefix="/api/units")
-_MOST_COLUMNS = 12
+_MAX_COLUMNS = 12
 
 
 class UnitEntry(BaseModel):
-    """A unit of a sparse code."""
+    """A unit: its activation rate, its mean and highest activation, and the rows that activate it most."""
 
     unit: int
     rate: Finite
@@ -30,7 +30,7 @@ class UnitEntry(BaseModel):
 
 
 class Units(BaseModel):
-    """A page of the wall of units."""
+    """A page of the list of units."""
 
     total: int
     pages: int
@@ -46,107 +46,108 @@ class NamedValue(BaseModel):
 
 
 class Unit(UnitEntry):
-    """A unit, and what it adds."""
+    """A unit and its effect on a decoded example."""
 
     adds: Picture | None
     columns: list[NamedValue] | None
 
 
 class ActiveUnit(UnitEntry):
-    """A unit that an example sets off."""
+    """A unit and its activation by an example."""
 
     activation: Finite
 
 
 class ActiveUnits(BaseModel):
-    """The units that a row sets off, strongest first."""
+    """The units that a row activates, strongest first."""
 
     row: int
     units: list[ActiveUnit]
 
 
-class Turn(Body):
-    """A unit's activation to set for a row."""
+class SetActivation(Body):
+    """A row, and the activation that a unit should have in its code."""
 
     row: Index
     value: Number
 
 
-class Turned(BaseModel):
-    """A row's reconstruction before and after a unit was turned."""
+class ActivationEffect(BaseModel):
+    """A row's reconstruction before and after the activation was set."""
 
     before: Example
     after: Example
     was: Finite
 
 
-async def _sparse(view: Mapped) -> View:
+async def _get_sparse_view(view: ViewWithCodeAndData) -> View:
     if not view.sparse:
         raise HTTPException(404, "This model has no units: its code is not sparse.")
     return view
 
 
-Wall = Annotated[View, Depends(_sparse)]
-"""The view, which is sparse and has data."""
+SparseView = Annotated[View, Depends(_get_sparse_view)]
+"""The view that is shown, which has data and whose code is sparse."""
 
 
-@router.get("", responses=asking.refusals(404, 422))
-def wall(
-    view: Wall,
+@router.get("", responses=document_errors(404, 422))
+def list_units(
+    view: SparseView,
     page: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     size: Annotated[int, Query(ge=1, le=100)] = 24,
     sort: Annotated[Literal["rate", "strength", "index"], Query()] = "rate",
 ) -> Units:
-    """A page of the wall: units with how often they fire and their top examples."""
+    """Return a page of the list of units."""
     n = view.n_components
     order = np.arange(n) if sort == "index" else np.argsort(-getattr(view.units, sort), kind="stable")
-    chosen = order[page * size : (page + 1) * size]
-    return Units(total=n, pages=-(-n // size), page=page, units=[UnitEntry(**_entry(view, int(u))) for u in chosen])
+    entries = [UnitEntry(**_unit_fields(view, int(unit))) for unit in order[page * size : (page + 1) * size]]
+    return Units(total=n, pages=-(-n // size), page=page, units=entries)
 
 
-@router.get("/for/{row}", responses=asking.refusals(404, 422))
-def active(view: Wall, row: RowNumber) -> ActiveUnits:
-    """The units that a row sets off, strongest first."""
-    code = view.codes[asking.check_row(view, row)]
+@router.get("/for/{row}", responses=document_errors(404, 422))
+def list_active_units(view: SparseView, row: RowIndex) -> ActiveUnits:
+    """Return up to 100 units that a row activates, strongest first."""
+    code = view.codes[check_row(view, row)]
     floor = view.floor
-    order = [int(u) for u in np.argsort(-code, kind="stable")[:100] if code[u] > floor]
-    return ActiveUnits(row=row, units=[ActiveUnit(activation=float(code[u]), **_entry(view, u)) for u in order])
+    order = [int(unit) for unit in np.argsort(-code, kind="stable")[:100] if code[unit] > floor]
+    units = [ActiveUnit(activation=float(code[unit]), **_unit_fields(view, unit)) for unit in order]
+    return ActiveUnits(row=row, units=units)
 
 
-@router.get("/{unit}", responses=asking.refusals(404, 422))
-def one(view: Wall, unit: RowNumber) -> Unit:
-    """A unit, and what it adds to an example."""
-    _check(view, unit)
+@router.get("/{unit}", responses=document_errors(404, 422))
+def get_unit(view: SparseView, unit: RowIndex) -> Unit:
+    """Return a unit and its effect: the change of the decoded zero code when the unit is at its highest."""
+    _check_unit(view, unit)
     codes = np.zeros((2, view.n_components), np.float32)
     codes[1, unit] = view.highest[unit] or 1.0
     off, on = view.decoded(codes).astype(np.float64)
     change = on - off
     if view.is_image:
-        adds = pictures.uri(np.asarray(as_signed_ink(change.mean(-1))))
-        return Unit(adds=adds, columns=None, **_entry(view, unit))
+        picture = pictures.to_data_uri(np.asarray(as_signed_ink(change.mean(-1))))
+        return Unit(adds=picture, columns=None, **_unit_fields(view, unit))
     names = view.columns or []
-    most = np.argsort(-np.abs(change), kind="stable")[:_MOST_COLUMNS]
-    columns = [NamedValue(name=names[i], value=float(change[i])) for i in most]
-    return Unit(adds=None, columns=columns, **_entry(view, unit))
+    largest = np.argsort(-np.abs(change), kind="stable")[:_MAX_COLUMNS]
+    columns = [NamedValue(name=names[i], value=float(change[i])) for i in largest]
+    return Unit(adds=None, columns=columns, **_unit_fields(view, unit))
 
 
-@router.post("/{unit}/turn", responses=asking.refusals(400, 404, 413, 422))
-def turn(view: Wall, unit: RowNumber, body: Turn) -> Turned:
-    """A row's reconstruction as it is, and with another activation of the unit."""
-    _check(view, unit)
-    code = view.codes[asking.check_row(view, body.row)]
+@router.post("/{unit}/turn", responses=document_errors(400, 404, 413, 422))
+def set_activation(view: SparseView, unit: RowIndex, body: SetActivation) -> ActivationEffect:
+    """Return a row's reconstruction as it is, and with another activation of the unit."""
+    _check_unit(view, unit)
+    code = view.codes[check_row(view, body.row)]
     codes = np.stack([code, code])
     codes[1, unit] = body.value
-    before, after = view.decoded(codes)
-    return Turned(before=asking.example(view, before), after=asking.example(view, after), was=float(code[unit]))
+    before, after = (to_example(view, displayed) for displayed in view.decoded(codes))
+    return ActivationEffect(before=before, after=after, was=float(code[unit]))
 
 
-def _check(view: View, unit: int) -> None:
+def _check_unit(view: View, unit: int) -> None:
     if unit >= view.n_components:
         raise HTTPException(404, f"There is no unit {unit}: there are {view.n_components}.")
 
 
-def _entry(view: View, unit: int) -> dict[str, Any]:
+def _unit_fields(view: View, unit: int) -> dict[str, Any]:
     return {
         "unit": unit,
         "rate": float(view.units.rate[unit]),

@@ -1,79 +1,186 @@
-// Clean: an example with noise on it, and what the model makes of it, one behind the other with a slider between.
+// Clean: a noisy example and its reconstruction, one behind the other with a slider between.
 
-import { button, chooser, download, h, heading, number, select, settled, shown, takes, tried } from "./ui.js";
+import { button, h, heading, select } from "./dom.js";
+import { acceptFiles, examplePicker } from "./example-picker.js";
+import { figureList, renderExample } from "./examples.js";
+import { attempt, download } from "./feedback.js";
+import { formatNumber } from "./format.js";
+import { debounce } from "./timing.js";
 
-/** @import {App, Example, Panel} from "./types" */
+/** @import {App, CleanResult, Example, Model, Panel, State, Transport} from "./types" */
+
+const NOISE = 0.3; // share of noise that is added to rows at first
+const DELAY = 60; // milliseconds without a turn before a request
 
 /** @param {App} app @returns {Panel} */
 export function panel({ transport, state }) {
-  const model = /** @type {NonNullable<typeof state.model>} */ (state.model);
-  const denoises = model.recipe === "dae";
-  /** @type {{row: number} | {image: Blob}} */ let subject = { row: 0 };
-  let level = 0.3;
-  let kind = model.noise;
-  let seed = 0;
-  let asked = 0;
+  const view = new CleanView(transport, state);
+  const stop = view.isImage ? acceptFiles(view.element, (file) => view.openImage(file)) : () => {};
+  if (state.data) view.load();
+  return { element: view.element, destroy: stop };
+}
 
-  const before = h("div", { class: "before" });
-  const after = h("div", { class: "after" });
-  const seam = h("input", { type: "range", min: 0, max: 100, value: 50, step: 1, class: "seam", "aria-label": "Seam between the noisy and the cleaned one", oninput: () => compare.style.setProperty("--seam", `${seam.value}%`) });
-  const compare = h("div", { class: `compare ${model.kind}`, style: { "--seam": "50%" } }, before, after,
-    h("span", { class: "side-name left" }, "noisy"), h("span", { class: "side-name right" }, denoises ? "cleaned" : "reconstructed"), seam);
-  const figures = h("dl", { class: "figures", "aria-live": "polite" });
-  const trio = h("div", { class: "trio" });
-  const words = h("span", null, number(level));
-  const noise = h("input", { type: "range", min: 0, max: 1, step: 0.01, value: level, oninput: () => {
-    level = Number(noise.value);
-    words.textContent = number(level);
-    later();
-  } });
-  const kinds = model.noises.length > 1 && select("Kind", model.noises.map((name) => [name, name.replaceAll("_", " ")]), kind, (value) => { kind = value; ask(); }).element;
+class CleanView {
+  /** @type {{row: number} | {image: Blob}} */ #subject = { row: 0 };
+  #level = NOISE;
+  #seed = 0;
+  #requestId = 0;
+  #before = h("div", { class: "before" });
+  #after = h("div", { class: "after" });
+  #figures = h("dl", { class: "figures", "aria-live": "polite" });
+  #trio = h("div", { class: "trio" });
+  #levelText = h("span", null, formatNumber(NOISE));
+  /** @type {Example | null} */ #clean = null;
 
-  async function ask() {
-    const mine = ++asked;
-    const request = "image" in subject
-      ? transport.json("POST", `/api/clean/image?noise=${level}&kind=${kind}&seed=${seed}`, subject.image)
-      : transport.json("POST", "/api/clean", { row: subject.row, noise: level, kind, seed });
-    const answer = await tried(request);
-    if (answer && mine === asked) show(answer);
+  /** @param {Transport} transport @param {State} state */
+  constructor(transport, state) {
+    this.transport = transport;
+    this.model = /** @type {Model} */ (state.model);
+    this.isImage = this.model.kind === "image";
+    this.isDenoiser = this.model.recipe === "dae";
+    this.resultName = this.isDenoiser ? "cleaned" : "reconstructed";
+    this.noise = this.model.noise;
+    const loadSoon = debounce(() => this.load(), DELAY);
+    this.slider = h("input", {
+      type: "range",
+      min: 0,
+      max: 1,
+      step: 0.01,
+      value: NOISE,
+      oninput: () => {
+        this.#level = Number(this.slider.value);
+        this.#levelText.textContent = formatNumber(this.#level);
+        loadSoon();
+      },
+    });
+    this.saveButton = button("Save", "save", () => this.#save(), { disabled: true, title: "Save the cleaned picture" });
+    this.element = this.#render(state);
   }
-  const later = settled(ask, 60);
 
-  /** @param {{original: Example | null, noisy: Example, clean: Example, psnr_noisy: number | null, psnr_clean: number | null, method: string}} answer */
-  function show({ original, noisy, clean, psnr_noisy, psnr_clean }) {
-    before.replaceChildren(shown(noisy, "With noise", model.columns));
-    after.replaceChildren(shown(clean, denoises ? "Cleaned" : "Reconstructed", model.columns));
-    const decibels = (/** @type {number} */ v) => `${v.toFixed(1)} dB`;
+  /** @param {State} state */
+  #render(state) {
+    const text = this.isDenoiser
+      ? "Noise is added, and the model takes it away. A picture of your own is cleaned as it is."
+      : "Noise is added, and the model is asked for what it knows: " +
+        "the reconstruction of a noisy example is cleaner than the example.";
+    const picker = examplePicker(state, {
+      onRow: (row) => this.#openRow(row),
+      onImage: (file) => this.openImage(file),
+    });
+    const sliderName = h("span", { class: "field-name" }, "Noise added ", this.#levelText);
+    const otherNoise = button("Other noise", "random", () => {
+      this.#seed++;
+      this.load();
+    });
+    const controls = h(
+      "div",
+      { class: "controls" },
+      picker,
+      h("label", { class: "field" }, sliderName, this.slider),
+      this.model.noises.length > 1 && this.#noiseSelect(),
+      h("div", { class: "deeds" }, otherNoise, this.isImage && this.saveButton),
+      this.#figures,
+      this.#trio,
+    );
+    const stage = h("div", { class: "clean-stage" }, this.#comparison());
+    return h("section", { class: "panel" }, heading("Clean", text), h("div", { class: "clean" }, stage, controls));
+  }
+
+  /** The two examples, one behind the other. */
+  #comparison() {
+    const seam = h("input", {
+      type: "range",
+      min: 0,
+      max: 100,
+      value: 50,
+      step: 1,
+      class: "seam",
+      "aria-label": "Seam between the noisy and the cleaned one",
+      oninput: () => element.style.setProperty("--seam", `${seam.value}%`),
+    });
+    const names = [
+      h("span", { class: "side-name left" }, "noisy"),
+      h("span", { class: "side-name right" }, this.resultName),
+    ];
+    const properties = { class: `compare ${this.model.kind}`, style: { "--seam": "50%" } };
+    const element = h("div", properties, this.#before, this.#after, ...names, seam);
+    return element;
+  }
+
+  #noiseSelect() {
     /** @type {[string, string][]} */
-    const lines = psnr_clean === null ? [] : [["Noisy", decibels(psnr_noisy ?? 0)], [denoises ? "Cleaned" : "Reconstructed", decibels(psnr_clean)], ["Gain", decibels(psnr_clean - (psnr_noisy ?? 0))]];
-    figures.replaceChildren(...lines.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
-    if (model.kind === "image") {
-      trio.replaceChildren(...(/** @type {[string, Example | null][]} */ ([["original", original], ["noisy", noisy], [denoises ? "cleaned" : "reconstructed", clean]])).map(([name, example]) => example && h("figure", null, shown(example, "", null), h("figcaption", null, name))).filter((f) => f !== null));
-    }
-    save.disabled = !clean.picture;
-    save.onclick = async () => clean.picture && download(await (await fetch(clean.picture)).blob(), "cleaned.png");
+    const options = this.model.noises.map((name) => [name, name.replaceAll("_", " ")]);
+    return select("Kind", options, this.noise, (value) => {
+      this.noise = value;
+      this.load();
+    }).element;
   }
 
-  const save = button("Save", "save", () => {}, { disabled: true, title: "Save the cleaned picture" });
+  /** Request the subject with noise, and its reconstruction. */
+  async load() {
+    const requestId = ++this.#requestId;
+    const [level, kind, seed] = [this.#level, this.noise, this.#seed];
+    const subject = this.#subject;
+    const request =
+      "image" in subject
+        ? this.transport.json("POST", `/api/clean/image?noise=${level}&kind=${kind}&seed=${seed}`, subject.image)
+        : this.transport.json("POST", "/api/clean", { row: subject.row, noise: level, kind, seed });
+    const result = await attempt(request);
+    if (result && requestId === this.#requestId) this.#show(result);
+  }
+
+  /** @param {number} row */
+  #openRow(row) {
+    this.#subject = { row };
+    if (!this.#level) this.#setLevel(NOISE);
+    this.load();
+  }
+
   /** @param {Blob} image */
-  const take = (image) => {
-    subject = { image };
-    // a picture of one's own may be noisy enough as it is
-    level = 0;
-    noise.value = "0";
-    words.textContent = "0";
-    ask();
-  };
-  const starts = chooser(state, { row: (row) => { subject = { row }; if (!level) { level = 0.3; noise.value = "0.3"; words.textContent = "0.3"; } ask(); }, image: take });
-  const title = denoises ? "Noise is added, and the model takes it away. A picture of your own is cleaned as it is." : "Noise is added, and the model is asked for what it knows: the reconstruction of a noisy example is cleaner than the example.";
-  const element = h("section", { class: "panel" }, heading("Clean", title),
-    h("div", { class: "clean" },
-      h("div", { class: "clean-stage" }, compare),
-      h("div", { class: "controls" }, starts,
-        h("label", { class: "field" }, h("span", { class: "field-name" }, "Noise added ", words), noise), kinds,
-        h("div", { class: "deeds" }, button("Other noise", "random", () => { seed++; ask(); }), model.kind === "image" && save),
-        figures, trio)));
-  const stop = model.kind === "image" ? takes(element, take) : () => {};
-  if (state.data) ask();
-  return { element, destroy: stop };
+  openImage(image) {
+    this.#subject = { image };
+    this.#setLevel(0); // the picture may be noisy enough
+    this.load();
+  }
+
+  /** @param {number} level */
+  #setLevel(level) {
+    this.#level = level;
+    this.slider.value = String(level);
+    this.#levelText.textContent = formatNumber(level);
+  }
+
+  /** @param {CleanResult} result */
+  #show({ original, noisy, clean, psnr_noisy, psnr_clean }) {
+    const title = this.isDenoiser ? "Cleaned" : "Reconstructed";
+    this.#before.replaceChildren(renderExample(noisy, "With noise", this.model.columns));
+    this.#after.replaceChildren(renderExample(clean, title, this.model.columns));
+    const decibels = (/** @type {number} */ value) => `${value.toFixed(1)} dB`;
+    const noisyValue = psnr_noisy ?? 0;
+    this.#figures.replaceChildren(
+      ...(psnr_clean === null
+        ? []
+        : figureList([
+            ["Noisy", decibels(noisyValue)],
+            [title, decibels(psnr_clean)],
+            ["Gain", decibels(psnr_clean - noisyValue)],
+          ])),
+    );
+    if (this.isImage) this.#showTrio({ original, noisy, [this.resultName]: clean });
+    this.#clean = clean;
+    this.saveButton.disabled = !clean.picture;
+  }
+
+  /** @param {Record<string, Example | null>} examples by caption */
+  #showTrio(examples) {
+    const figures = Object.entries(examples).flatMap(([caption, example]) =>
+      example ? [h("figure", null, renderExample(example, "", null), h("figcaption", null, caption))] : [],
+    );
+    this.#trio.replaceChildren(...figures);
+  }
+
+  async #save() {
+    const url = this.#clean?.picture;
+    if (url) download(await (await fetch(url)).blob(), "cleaned.png");
+  }
 }

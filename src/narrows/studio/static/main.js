@@ -1,34 +1,35 @@
-// The page: which panels there are, which one is shown, and what happens when the server goes and comes back.
+// The page: the panels that a model has, the one that is shown, and the loss and return of the server.
 
-import { Code, hash, readHash } from "./state.js";
-import { http } from "./transport.js";
-import { button, h, icon, nothing, toast, tried } from "./ui.js";
+import { button, emptyNote, h, icon } from "./dom.js";
+import { attempt, toast } from "./feedback.js";
+import { Code, formatHash, readHash } from "./state.js";
+import { createHttpTransport } from "./transport.js";
 
 /** @import {App, Panel, State} from "./types" */
 
 /** @type {Record<string, {title: string, load: () => Promise<{panel: (app: App) => Panel}>}>} */
 const PANELS = {
-  dials: { title: "Dials", load: () => import("./dials.js") },
-  map: { title: "Map", load: () => import("./map.js") },
+  dials: { title: "Dials", load: () => import("./dials/panel.js") },
+  map: { title: "Map", load: () => import("./map/panel.js") },
   clean: { title: "Clean", load: () => import("./clean.js") },
-  units: { title: "Units", load: () => import("./units.js") },
+  units: { title: "Units", load: () => import("./units/panel.js") },
   outliers: { title: "Outliers", load: () => import("./outliers.js") },
   search: { title: "Search", load: () => import("./search.js") },
-  train: { title: "Train", load: () => import("./train.js") },
+  train: { title: "Train", load: () => import("./train/panel.js") },
   report: { title: "Report", load: () => import("./report.js") },
 };
 
 /** @param {string} id */
-const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
-const [main, nav, model, lost] = ["main", "nav", "model", "lost"].map(part);
+const getElement = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const [main, nav, modelBox, lostNote] = ["main", "nav", "model", "lost"].map(getElement);
 
-/** @type {Map<string, Panel>} */ const made = new Map();
-/** @type {string | null} */ let shown = null;
-/** @type {Set<() => void>} */ const streams = new Set();
+/** @type {Map<string, Panel>} */ const panels = new Map(); // by name, created when first shown
+/** @type {string | null} */ let shownName = null;
+/** @type {Set<() => void>} */ const streams = new Set(); // functions that close event streams
 
-const transport = http((connected) => {
-  lost.hidden = connected;
-  if (connected) back();
+const transport = createHttpTransport((isConnected) => {
+  lostNote.hidden = isConnected;
+  if (isConnected) reconnect();
 });
 
 /** @type {App} */
@@ -37,144 +38,214 @@ const app = {
   state: /** @type {State} */ (/** @type {unknown} */ (null)),
   code: null,
   go(panel, parameters = {}) {
-    location.hash = hash(panel, parameters);
+    location.hash = formatHash(panel, parameters);
   },
   reload: load,
-  listen(job, heard, gone) {
-    const source = new EventSource(`/api/train/${job}/events`);
-    for (const [event, act] of Object.entries(heard)) {
-      source.addEventListener(event, (/** @type {MessageEvent} */ message) => act(JSON.parse(message.data)));
-    }
-    // a closed source got an answer that is no stream: the job is not there. Otherwise the browser tries again by itself.
-    source.onerror = () => source.readyState === EventSource.CLOSED && end(gone);
-    /** @param {() => void} [then] */
-    function end(then) {
-      source.close();
-      streams.delete(close);
-      then?.();
-    }
-    const close = () => end();
-    streams.add(close);
-    return close;
-  },
+  listen,
 };
 
-/** The server's state, anew; panels of another model are made again. @param {string} [panel] to go to */
+/** Listen to the events of a training.
+ * @param {string} job @param {Record<string, (data: any) => void>} handlers @param {() => void} onLost
+ * @returns {() => void} stops it */
+function listen(job, handlers, onLost) {
+  const source = new EventSource(`/api/train/${job}/events`);
+  for (const [event, handle] of Object.entries(handlers)) {
+    source.addEventListener(event, (/** @type {MessageEvent} */ message) => handle(JSON.parse(message.data)));
+  }
+  const close = () => {
+    source.close();
+    streams.delete(close);
+  };
+  source.onerror = () => {
+    // an open source connects again by itself; a closed one got an answer that is no stream: the job is not there
+    if (source.readyState !== EventSource.CLOSED) return;
+    close();
+    onLost();
+  };
+  streams.add(close);
+  return close;
+}
+
+/** Load the server's state. Panels of another model are created anew. @param {string} [panel] to go to */
 async function load(panel) {
   const state = /** @type {State} */ (await transport.json("GET", "/api/state"));
   const before = app.state;
   app.state = state;
-  const same = before && before.version === state.version && before.instance === state.instance;
-  if (!same) {
-    // a training goes on while models change
-    for (const [name, { destroy }] of [...made].filter(([name]) => name !== "train" || before.instance !== state.instance)) {
-      destroy?.();
-      made.get(name)?.element.remove();
-      made.delete(name);
-      if (shown === name) shown = null;
-    }
-    const n = state.model?.has_code ? state.model.n_components : null;
-    const kept = before?.instance !== state.instance && before?.model?.name === state.model?.name && app.code?.value.length === n;
-    if (!kept) {
-      app.code = n === null ? null : new Code(n);
-      // what the address says is about the model before
-      if (before) history.replaceState(null, "", `#${readHash().panel}`);
-    }
-    rail();
+  const isSame = before && before.version === state.version && before.instance === state.instance;
+  if (!isSame) {
+    removePanels(before, state);
+    replaceCode(before, state);
+    renderSidebar();
   }
   if (panel && readHash().panel !== panel) app.go(panel);
-  else await show();
+  else await showPanel();
 }
 
-/** The server is there again: what it knows may have changed. */
-async function back() {
+/** Remove the panels of the model before. @param {State | null} before @param {State} state */
+function removePanels(before, state) {
+  for (const [name, panel] of [...panels]) {
+    // a training goes on while models change
+    if (name === "train" && before?.instance === state.instance) continue;
+    panel.destroy?.();
+    panel.element.remove();
+    panels.delete(name);
+    if (shownName === name) shownName = null;
+  }
+}
+
+/** Create the code of another model. The code stays where the same model is back after a restart.
+ * @param {State | null} before @param {State} state */
+function replaceCode(before, state) {
+  const n = state.model?.has_code ? state.model.n_components : null;
+  const isRestart = before?.instance !== state.instance && before?.model?.name === state.model?.name;
+  if (isRestart && app.code?.value.length === n) return;
+  app.code = n === null ? null : new Code(n);
+  // the parameters of the address are about the model before
+  if (before) history.replaceState(null, "", `#${readHash().panel}`);
+}
+
+async function reconnect() {
   toast("The server is back.");
-  await tried(load());
+  await attempt(load());
 }
 
-function panels() {
+/** List the names of the panels that the model has. */
+function panelNames() {
   const can = app.state.model?.can ?? [];
   return Object.keys(PANELS).filter((name) => name === "train" || can.includes(name));
 }
 
-function rail() {
-  const { state } = app;
-  nav.replaceChildren(...panels().map((name) => h("li", null, h("a", { href: `#${name}`, id: `to-${name}` }, icon(/** @type {any} */ (name)), h("span", null, PANELS[name].title)))));
-  if (!state.model) {
-    model.replaceChildren(h("p", { class: "model-name" }, "No model yet"), h("p", { class: "model-words" }, "Bring your data, and one is trained here."));
+function renderSidebar() {
+  const links = panelNames().map((name) =>
+    h(
+      "li",
+      null,
+      h(
+        "a",
+        { href: `#${name}`, id: `to-${name}` },
+        icon(/** @type {any} */ (name)),
+        h("span", null, PANELS[name].title),
+      ),
+    ),
+  );
+  nav.replaceChildren(...links);
+  const { model, data } = app.state;
+  if (!model) {
+    const hint = h("p", { class: "model-words" }, "Bring your data, and one is trained here.");
+    modelBox.replaceChildren(h("p", { class: "model-name" }, "No model yet"), hint);
     return;
   }
-  const { name, title, description, n_components: n, has_code: code } = state.model;
-  const others = state.models.length > 1 && h("select", { "aria-label": "Model", onchange: async (/** @type {Event} */ event) => {
-    const { value } = /** @type {HTMLSelectElement} */ (event.target);
-    if (await tried(transport.json("POST", `/api/models/${value}/open`))) await tried(load("dials"));
-  } }, state.models.map((m) => h("option", { value: m.id, selected: m.current }, `${m.name} (${m.recipe})`)));
-  model.replaceChildren(
-    others || h("p", { class: "model-name" }, name),
-    h("p", { class: "model-words" }, `${title}${code ? ` with ${n} ${n === 1 ? "component" : "components"}` : ""}, ${description}.`, state.data && ` ${state.data.n.toLocaleString("en")} rows of ${state.data.name}.`),
+  const { name, title, description, n_components: n, has_code: hasCode } = model;
+  const size = hasCode ? ` with ${n} ${n === 1 ? "component" : "components"}` : "";
+  const rows = data && ` ${data.n.toLocaleString("en")} rows of ${data.name}.`;
+  modelBox.replaceChildren(
+    modelSelect() || h("p", { class: "model-name" }, name),
+    h("p", { class: "model-words" }, `${title}${size}, ${description}.`, rows),
   );
 }
 
-async function show() {
-  const wanted = readHash();
-  const open = panels();
-  const name = open.includes(wanted.panel) ? wanted.panel : (open[0] ?? "train");
-  if (wanted.panel !== name) history.replaceState(null, "", `#${name}`);
-  for (const link of nav.querySelectorAll("a")) {
-    const here = link.id === `to-${name}`;
-    link.toggleAttribute("aria-current", here);
-    if (here) {
-      link.setAttribute("aria-current", "page");
-      // on a phone the panels' names are a row that scrolls
-      nav.scrollTo({ left: link.offsetLeft - nav.clientWidth / 2 + link.offsetWidth / 2 });
-    }
-  }
+/** The choice of another model, or null where there is only one. */
+function modelSelect() {
+  const { models } = app.state;
+  if (models.length < 2) return null;
+  const open = async (/** @type {Event} */ event) => {
+    const { value } = /** @type {HTMLSelectElement} */ (event.target);
+    if (await attempt(transport.json("POST", `/api/models/${value}/open`))) await attempt(load("dials"));
+  };
+  const options = models.map((m) => h("option", { value: m.id, selected: m.current }, `${m.name} (${m.recipe})`));
+  return h("select", { "aria-label": "Model", onchange: open }, options);
+}
+
+/** Show the panel of the address, or the first one. */
+async function showPanel() {
+  const { panel: requested, parameters } = readHash();
+  const names = panelNames();
+  const name = names.includes(requested) ? requested : (names[0] ?? "train");
+  if (requested !== name) history.replaceState(null, "", `#${name}`);
+  markLink(name);
   document.title = `${PANELS[name].title} · ${app.state.model?.name ?? "narrows"} · narrows studio`;
-  let panel = made.get(name);
-  if (!panel) {
-    const { state } = app;
-    try {
-      const module = await PANELS[name].load();
-      if (state !== app.state || readHash().panel !== name) return;
-      panel = made.get(name) ?? module.panel(app);
-    } catch (error) {
-      panel = { element: nothing(`This panel cannot be shown: ${error instanceof Error ? error.message : error}`) };
-    }
-    made.set(name, panel);
-  }
-  const moved = shown !== null && shown !== name;
-  if (shown !== name) {
-    if (shown) made.get(shown)?.hide?.();
-    shown = name;
+  const panel = await getPanel(name);
+  if (!panel) return;
+  const hasMoved = shownName !== null && shownName !== name;
+  if (shownName !== name) {
+    if (shownName) panels.get(shownName)?.hide?.();
+    shownName = name;
     main.replaceChildren(panel.element);
     scrollTo(0, 0);
   }
-  panel.show?.(wanted.panel === name ? wanted.parameters : {});
-  // who came by keyboard goes on from the heading
-  if (moved) /** @type {HTMLElement | null} */ (panel.element.querySelector("h1"))?.focus({ preventScroll: true });
+  panel.show?.(requested === name ? parameters : {});
+  // the keyboard continues from the heading
+  if (hasMoved) /** @type {HTMLElement | null} */ (panel.element.querySelector("h1"))?.focus({ preventScroll: true });
 }
 
-function themes() {
-  const dark = () => (document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-  const toggle = button("Light or dark", "sun", () => {
-    const theme = dark() ? "light" : "dark";
+/** Return a panel, created if need be. @param {string} name
+ * @returns {Promise<Panel | null>} null if another panel or model was opened meanwhile */
+async function getPanel(name) {
+  const existing = panels.get(name);
+  if (existing) return existing;
+  const { state } = app;
+  /** @type {Panel} */ let panel;
+  try {
+    const module = await PANELS[name].load();
+    if (state !== app.state || readHash().panel !== name) return null;
+    panel = panels.get(name) ?? module.panel(app);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : error;
+    panel = { element: emptyNote(`This panel cannot be shown: ${message}`) };
+  }
+  panels.set(name, panel);
+  return panel;
+}
+
+/** Mark the link of the current panel. @param {string} name */
+function markLink(name) {
+  for (const link of nav.querySelectorAll("a")) {
+    const isCurrent = link.id === `to-${name}`;
+    link.toggleAttribute("aria-current", isCurrent);
+    if (!isCurrent) continue;
+    link.setAttribute("aria-current", "page");
+    // on a phone the links are a row that scrolls
+    nav.scrollTo({ left: link.offsetLeft - nav.clientWidth / 2 + link.offsetWidth / 2 });
+  }
+}
+
+function addThemeButton() {
+  const darkSystem = matchMedia("(prefers-color-scheme: dark)");
+  const notify = () => dispatchEvent(new Event("theme"));
+  const toggle = () => {
+    const current = document.documentElement.dataset.theme ?? (darkSystem.matches ? "dark" : "light");
+    const theme = current === "dark" ? "light" : "dark";
     document.documentElement.dataset.theme = theme;
     localStorage.setItem("narrows-theme", theme);
-    dispatchEvent(new Event("theme"));
-  }, { quiet: true });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => dispatchEvent(new Event("theme")));
-  part("theme").append(toggle);
+    notify();
+  };
+  darkSystem.addEventListener("change", notify);
+  getElement("theme").append(button("Light or dark", "sun", toggle, { quiet: true }));
 }
 
-themes();
-part("skip").addEventListener("click", (event) => {
+/** @param {Error & {status?: number}} error */
+function showStartError(error) {
+  const message =
+    error.status === 401
+      ? "This studio asks for a token: open the link that `narrows studio` printed."
+      : `The studio did not answer: ${error.message}`;
+  main.replaceChildren(
+    emptyNote(
+      message,
+      button("Try again", "reset", () => location.reload()),
+    ),
+  );
+}
+
+addThemeButton();
+getElement("skip").addEventListener("click", (event) => {
   event.preventDefault();
   /** @type {HTMLElement} */ (main.querySelector("h1") ?? main).focus();
 });
-addEventListener("hashchange", () => app.state && tried(show()));
+addEventListener("hashchange", () => app.state && attempt(showPanel()));
 addEventListener("pagehide", () => {
   for (const close of streams) close();
   transport.close();
 });
 addEventListener("pageshow", (event) => event.persisted && location.reload());
-load().catch((error) => main.replaceChildren(nothing(error.status === 401 ? "This studio asks for a token: open the link that `narrows studio` printed." : `The studio did not answer: ${error.message}`, button("Try again", "reset", () => location.reload()))));
+load().catch(showStartError);

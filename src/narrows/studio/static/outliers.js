@@ -1,58 +1,122 @@
-// Outliers: the rows that the model finds strangest, and what is strange about each.
+// Outliers: the rows with the lowest scores, and the parts of each that the model does not expect.
 
-import { bars, fill, h, heading, number, percent, reveal, shown, thumbnail, tried } from "./ui.js";
+import { h, heading, reveal, setChildren } from "./dom.js";
+import { createBars, figureList, plainTable, renderExample, thumbnail } from "./examples.js";
+import { attempt } from "./feedback.js";
+import { formatNumber, formatPercent } from "./format.js";
 
-/** @import {App, Panel} from "./types" */
-/** @typedef {{row: number, score: number, outlier: boolean, label: string | null, reasons: {name: string, share: number}[]}} Outlier */
+/** @import {App, Contribution, Model, Outlier, OutlierDetail, Panel, Transport} from "./types" */
+
+const N_ROWS = 60;
+const MAX_COLUMNS = 24; // in the detail of a vector
 
 /** @param {App} app @returns {Panel} */
-export function panel(app) {
-  const { transport, state } = app;
-  const model = /** @type {NonNullable<typeof state.model>} */ (state.model);
-  const list = h("ol", { class: `strange ${model.kind}`, "aria-label": "Strangest first" }, Array.from({ length: 24 }, () => h("li", { class: "waiting" }, h("span", { class: "blank" }))));
-  const detail = h("div", { class: "detail", "aria-live": "polite" });
-  const said = h("p", { class: "note" }, " ");
-  let asked = 0;
+export function panel({ transport, state }) {
+  const view = new OutliersView(transport, /** @type {Model} */ (state.model));
+  view.load();
+  return { element: view.element };
+}
 
-  async function load() {
-    const answer = /** @type {{threshold: number, rows: Outlier[]} | null} */ (await tried(transport.json("GET", "/api/outliers?n=60")));
+class OutliersView {
+  #requestId = 0;
+  #detail = h("div", { class: "detail", "aria-live": "polite" });
+  #summary = h("p", { class: "note" }, " ");
+
+  /** @param {Transport} transport @param {Model} model */
+  constructor(transport, model) {
+    this.transport = transport;
+    this.model = model;
+    const placeholders = Array.from({ length: 24 }, () => h("li", { class: "waiting" }, h("span", { class: "blank" })));
+    this.list = h("ol", { class: `strange ${model.kind}`, "aria-label": "Strangest first" }, placeholders);
+    const text = "The rows that the model finds hardest to explain, strangest first, and what is strange about each.";
+    const columns = h("div", { class: "beside reversed" }, h("div", null, this.#summary, this.list), this.#detail);
+    this.element = h("section", { class: "panel" }, heading("Outliers", text), columns);
+  }
+
+  async load() {
+    /** @type {{threshold: number, rows: Outlier[]} | null} */
+    const answer = await attempt(this.transport.json("GET", `/api/outliers?n=${N_ROWS}`));
     if (!answer) return;
-    const { threshold, rows } = answer;
-    const beyond = rows.filter((r) => r.outlier).length;
-    said.textContent = beyond ? `${beyond === rows.length ? `At least ${beyond}` : beyond} rows score below the threshold of ${number(threshold)}. The lower, the stranger.` : `No row scores below the threshold of ${number(threshold)}; these come closest.`;
-    list.replaceChildren(...rows.map((row) => h("li", null, h("button", { type: "button", id: `row-${row.row}`, "aria-pressed": "false", onclick: () => open(row.row).then(() => reveal(detail)) },
-      thumbnail(transport, model, row.row, ""),
-      h("span", { class: "strange-words" }, h("b", null, row.label ?? `row ${row.row}`), h("small", null, number(row.score), row.outlier && h("span", { class: "mark-out" }, " outlier")),
-        row.reasons.length > 0 && h("small", { class: "reasons" }, row.reasons.map((reason) => `${reason.name} ${percent(Math.round(100 * reason.share) / 100)}`).join(", ")))))));
-    if (rows.length) open(rows[0].row);
+    this.#summary.textContent = summarize(answer.rows, answer.threshold);
+    this.list.replaceChildren(...answer.rows.map((outlier) => h("li", null, this.#rowButton(outlier))));
+    if (answer.rows.length) this.#open(answer.rows[0].row);
+  }
+
+  /** @param {Outlier} outlier */
+  #rowButton({ row, score, outlier, label, reasons }) {
+    const percent = (/** @type {number} */ share) => formatPercent(Math.round(100 * share) / 100);
+    const reasonText = reasons.map(({ name, share }) => `${name} ${percent(share)}`).join(", ");
+    const open = () => this.#open(row).then(() => reveal(this.#detail));
+    return h(
+      "button",
+      { type: "button", id: `row-${row}`, "aria-pressed": "false", onclick: open },
+      thumbnail(this.transport, this.model, row, ""),
+      h(
+        "span",
+        { class: "strange-words" },
+        h("b", null, label ?? `row ${row}`),
+        h("small", null, formatNumber(score), outlier && h("span", { class: "mark-out" }, " outlier")),
+        reasons.length > 0 && h("small", { class: "reasons" }, reasonText),
+      ),
+    );
   }
 
   /** @param {number} row */
-  async function open(row) {
-    const mine = ++asked;
-    for (const b of list.querySelectorAll("button")) b.setAttribute("aria-pressed", String(b.id === `row-${row}`));
-    const answer = await tried(transport.json("GET", `/api/outliers/${row}`));
-    if (!answer || mine !== asked) return;
-    const { score, threshold, outlier, example, expected, heat, contributions } = answer;
-    const figures = h("dl", { class: "figures" }, (/** @type {[string, string][]} */ ([["Score", number(score)], ["Threshold", number(threshold)], ["Verdict", outlier ? "outlier" : "inlier"]])).map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
-    const title = h("h2", null, `Row ${row}`);
-    if (model.kind === "image") {
-      fill(detail, title, figures, h("div", { class: "trio large" },
-        h("figure", null, shown(example, `Row ${row}`, null), h("figcaption", null, "what it is")),
-        h("figure", null, shown(expected, "What the model expects", null), h("figcaption", null, "what the model expects")),
-        heat && h("figure", null, h("div", { class: "layers" }, shown(example, "", null), h("img", { class: "px heat", src: heat, alt: "Where it is strange, in red" })), h("figcaption", null, "where it is strange"))));
-      return;
+  async #open(row) {
+    const requestId = ++this.#requestId;
+    for (const button of this.list.querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", String(button.id === `row-${row}`));
     }
-    /** @type {{name: string, value: number, expected: number, nats: number}[]} */ const all = contributions ?? [];
-    const weights = bars(all.slice(0, 24).map((c) => c.name), "What each column adds to the score");
-    weights.show(all.slice(0, 24).map((c) => c.nats));
-    detail.replaceChildren(title, figures, h("h3", null, "What each column adds, in nats"), weights.element,
-      h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values and what was expected" }, h("table", { class: "plain" }, h("thead", null, h("tr", null, ["column", "value", "expected", "nats"].map((name) => h("th", { scope: "col" }, name)))),
-        h("tbody", null, all.slice(0, 24).map((c) => h("tr", null, h("th", { scope: "row" }, c.name), h("td", null, number(c.value)), h("td", null, number(c.expected)), h("td", null, number(c.nats))))))));
+    /** @type {OutlierDetail | null} */
+    const detail = await attempt(this.transport.json("GET", `/api/outliers/${row}`));
+    if (!detail || requestId !== this.#requestId) return;
+    const { score, threshold, outlier } = detail;
+    const verdict = outlier ? "outlier" : "inlier";
+    const figures = figureList([
+      ["Score", formatNumber(score)],
+      ["Threshold", formatNumber(threshold)],
+      ["Verdict", verdict],
+    ]);
+    const body = this.model.kind === "image" ? renderPictures(row, detail) : renderColumns(detail.contributions ?? []);
+    setChildren(this.#detail, h("h2", null, `Row ${row}`), h("dl", { class: "figures" }, figures), ...body);
   }
+}
 
-  const element = h("section", { class: "panel" }, heading("Outliers", "The rows that the model finds hardest to explain, strangest first, and what is strange about each."),
-    h("div", { class: "beside reversed" }, h("div", null, said, list), detail));
-  load();
-  return { element };
+/** @param {Outlier[]} rows @param {number} threshold */
+function summarize(rows, threshold) {
+  const n = rows.filter(({ outlier }) => outlier).length;
+  const limit = `the threshold of ${formatNumber(threshold)}`;
+  if (!n) return `No row scores below ${limit}; these come closest.`;
+  return `${n === rows.length ? `At least ${n}` : n} rows score below ${limit}. The lower, the stranger.`;
+}
+
+/** @param {number} row @param {OutlierDetail} detail */
+function renderPictures(row, { example, expected, heat }) {
+  const figure = (/** @type {HTMLElement} */ content, /** @type {string} */ caption) =>
+    h("figure", null, content, h("figcaption", null, caption));
+  const figures = [
+    figure(renderExample(example, `Row ${row}`, null), "what it is"),
+    figure(renderExample(expected, "What the model expects", null), "what the model expects"),
+  ];
+  if (heat) {
+    const image = h("img", { class: "px heat", src: heat, alt: "Where it is strange, in red" });
+    figures.push(figure(h("div", { class: "layers" }, renderExample(example, "", null), image), "where it is strange"));
+  }
+  return [h("div", { class: "trio large" }, figures)];
+}
+
+/** @param {Contribution[]} contributions */
+function renderColumns(contributions) {
+  const rows = contributions.slice(0, MAX_COLUMNS);
+  const bars = createBars(
+    rows.map(({ name }) => name),
+    "What each column adds to the score",
+  );
+  bars.show(rows.map(({ nats }) => nats));
+  const table = plainTable(
+    ["column", "value", "expected", "nats"],
+    rows.map(({ name, value, expected, nats }) => [name, ...[value, expected, nats].map(formatNumber)]),
+  );
+  const region = { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values and what was expected" };
+  return [h("h3", null, "What each column adds, in nats"), bars.element, h("div", region, table)];
 }

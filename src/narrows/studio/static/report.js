@@ -1,21 +1,62 @@
-// Report: what was decided while the model was fitted, and the page about it, to open or to keep.
+// Report: the decisions of the fit, and the report as a page to open or to save.
 
-import { button, copy, h, heading, icon } from "./ui.js";
+import { button, h, heading, icon } from "./dom.js";
+import { copy } from "./feedback.js";
 
-/** @import {App, Panel} from "./types" */
+/** @import {App, Model, Panel} from "./types" */
+
+const TEXT = "What was decided while it was fitted, and why. The whole report is one file that needs nothing else.";
 
 /** @param {App} app @returns {Panel} */
 export function panel({ state }) {
-  const model = /** @type {NonNullable<typeof state.model>} */ (state.model);
-  const has = model.can.includes("report");
-  const element = h("section", { class: "panel" }, heading("Report", "What was decided while it was fitted, and why. The whole report is one file that needs nothing else."),
-    h("div", { class: "deeds" },
-      has && h("a", { class: "button primary", href: "/api/report", target: "_blank", rel: "noopener" }, icon("report"), h("span", null, "Open the report")),
-      has && h("a", { class: "button", href: "/api/report?download=1", download: "report.html" }, icon("save"), h("span", null, "Download it")),
-      h("a", { class: "button", href: "/api/models/current/download", download: `${model.name}.zip` }, icon("save"), h("span", null, "Download the model"))),
-    h("div", { class: "two-columns" },
-      h("div", null, h("h2", null, "Decisions"), model.report.length ? h("ul", { class: "decisions" }, model.report.map((line) => h("li", null, line))) : h("p", { class: "note" }, "None were recorded.")),
-      h("div", null, h("h2", null, "In Python"), h("pre", { class: "listing", tabindex: "0", "aria-label": "Python" }, model.python), button("Python", "copy", () => copy(model.python, "Python")),
-        h("h2", null, "On the command line"), h("pre", { class: "listing", tabindex: "0", "aria-label": "Command" }, model.command), button("Command", "copy", () => copy(model.command, "Command")))));
+  const model = /** @type {Model} */ (state.model);
+  const decisions = model.report.length
+    ? h(
+        "ul",
+        { class: "decisions" },
+        model.report.map((line) => h("li", null, line)),
+      )
+    : h("p", { class: "note" }, "None were recorded.");
+  const usage = h(
+    "div",
+    null,
+    h("h2", null, "In Python"),
+    ...codeListing("Python", model.python),
+    h("h2", null, "On the command line"),
+    ...codeListing("Command", model.command),
+  );
+  const columns = h("div", { class: "two-columns" }, h("div", null, h("h2", null, "Decisions"), decisions), usage);
+  const element = h("section", { class: "panel" }, heading("Report", TEXT), downloadLinks(model), columns);
   return { element };
+}
+
+/** @param {Model} model */
+function downloadLinks({ can, name }) {
+  const reportLinks = [
+    h(
+      "a",
+      { class: "button primary", href: "/api/report", target: "_blank", rel: "noopener" },
+      icon("report"),
+      h("span", null, "Open the report"),
+    ),
+    h(
+      "a",
+      { class: "button", href: "/api/report?download=1", download: "report.html" },
+      icon("save"),
+      h("span", null, "Download it"),
+    ),
+  ];
+  const modelLink = { class: "button", href: "/api/models/current/download", download: `${name}.zip` };
+  return h(
+    "div",
+    { class: "deeds" },
+    ...(can.includes("report") ? reportLinks : []),
+    h("a", modelLink, icon("save"), h("span", null, "Download the model")),
+  );
+}
+
+/** Code with a button that copies it. @param {string} name @param {string} code */
+function codeListing(name, code) {
+  const listing = h("pre", { class: "listing", tabindex: "0", "aria-label": name }, code);
+  return [listing, button(name, "copy", () => copy(code, name))];
 }

@@ -1,57 +1,93 @@
 // Search: the rows whose codes are nearest to that of an example.
 
-import { chooser, h, heading, nothing, number, shown, takes, thumbnail, tried } from "./ui.js";
+import { button, emptyNote, h, heading } from "./dom.js";
+import { acceptFiles, examplePicker } from "./example-picker.js";
+import { renderExample, thumbnail } from "./examples.js";
+import { attempt } from "./feedback.js";
+import { formatNumber } from "./format.js";
 
-/** @import {App, Example, Panel} from "./types" */
+/** @import {App, Example, Model, Panel} from "./types" */
+/** @typedef {{row: number, distance: number, label: string | null}} Neighbor */
+
+const N_NEIGHBORS = 24;
 
 /** @param {App} app @returns {Panel} */
 export function panel(app) {
-  const { transport, state } = app;
-  const model = /** @type {NonNullable<typeof state.model>} */ (state.model);
-  let asked = 0;
-  const query = h("div", { class: `stage-picture small ${model.kind}` });
-  const about = h("p", { class: "about" });
-  const results = h("ol", { class: `results ${model.kind}`, "aria-label": "Nearest first" });
-  // places for what is to come
-  results.append(...Array.from({ length: 24 }, () => h("li", { class: "waiting" }, h("span", { class: "blank" }))));
+  const view = new SearchView(app);
+  const stop = view.model.kind === "image" ? acceptFiles(view.element, (file) => view.searchByImage(file)) : () => {};
+  view.searchByRow(0);
+  return { element: view.element, destroy: stop };
+}
 
-  /** @param {Example} example @param {string} words @param {object} body */
-  async function ask(example, words, body) {
-    const mine = ++asked;
-    query.replaceChildren(shown(example, "What is searched by", model.columns));
-    about.textContent = words;
-    const answer = await tried(transport.json("POST", "/api/search", { ...body, k: 24 }));
-    if (!answer || mine !== asked) return;
-    results.replaceChildren(...answer.results.map((/** @type {{row: number, distance: number, label: string | null}} */ { row, distance, label }) => h("li", null,
-      h("button", { type: "button", onclick: () => by(row), title: "Search by this one", "aria-label": `Row ${row}${label ? `, ${label}` : ""}, at ${number(distance)}. Search by it.` }, thumbnail(transport, model, row, "")),
-      h("p", null, h("b", null, label ?? `row ${row}`), h("small", null, number(distance))))));
-    if (!answer.results.length) results.replaceChildren(h("li", null, nothing("There is nothing else to find.")));
+class SearchView {
+  #requestId = 0;
+  #about = h("p", { class: "about" });
+
+  /** @param {App} app */
+  constructor(app) {
+    this.app = app;
+    this.model = /** @type {Model} */ (app.state.model);
+    this.query = h("div", { class: `stage-picture small ${this.model.kind}` });
+    const blanks = Array.from({ length: N_NEIGHBORS }, () =>
+      h("li", { class: "waiting" }, h("span", { class: "blank" })),
+    );
+    this.results = h("ol", { class: `results ${this.model.kind}`, "aria-label": "Nearest first" }, blanks);
+    const onRow = (/** @type {number} */ row) => this.searchByRow(row);
+    const onImage = (/** @type {Blob} */ image) => this.searchByImage(image);
+    this.picker = examplePicker(app.state, { onRow, onImage }, "Like row");
+    const dials = button("What the dials make", null, () => this.#searchByDials());
+    const controls = h("div", { class: "controls" }, this.query, this.#about, this.picker, dials);
+    const text = "The rows that the model finds most like an example. Choose one of them to go on from there.";
+    const columns = h("div", { class: "beside" }, controls, this.results);
+    this.element = h("section", { class: "panel" }, heading("Search", text), columns);
   }
 
   /** @param {number} row */
-  async function by(row) {
-    const found = await tried(transport.json("GET", `/api/data/${row}`));
-    if (!found) return;
-    starts.dispatchEvent(new CustomEvent("row", { detail: row }));
-    await ask(found.example, found.label === null ? `Row ${row}` : `Row ${row}, label ${found.label}`, { row });
+  async searchByRow(row) {
+    const answer = await attempt(this.app.transport.json("GET", `/api/data/${row}`));
+    if (!answer) return;
+    this.picker.dispatchEvent(new CustomEvent("row", { detail: row }));
+    const { example, label } = answer;
+    await this.#search(example, label === null ? `Row ${row}` : `Row ${row}, label ${label}`, { row });
   }
 
   /** @param {Blob} image */
-  async function like(image) {
-    const encoded = await tried(transport.json("POST", "/api/encode/image", image));
-    if (encoded) await ask(encoded.example, "Your picture, as the model sees it", { code: encoded.code });
+  async searchByImage(image) {
+    const encoded = await attempt(this.app.transport.json("POST", "/api/encode/image", image));
+    if (encoded) await this.#search(encoded.example, "Your picture, as the model sees it", { code: encoded.code });
   }
 
-  const starts = chooser(state, { row: by, image: like }, "Like row");
-  const here = h("button", { type: "button", class: "button", onclick: async () => {
-    if (!app.code) return;
-    const code = Array.from(app.code.value);
-    const made = await tried(transport.json("POST", "/api/decode", { codes: [code], format: "json" }));
-    if (made) ask(made.examples[0], "What the dials make", { code });
-  } }, "What the dials make");
-  const element = h("section", { class: "panel" }, heading("Search", "The rows that the model finds most like an example. Choose one of them to go on from there."),
-    h("div", { class: "beside" }, h("div", { class: "controls" }, query, about, starts, here), results));
-  const stop = model.kind === "image" ? takes(element, like) : () => {};
-  by(0);
-  return { element, destroy: stop };
+  async #searchByDials() {
+    if (!this.app.code) return;
+    const code = Array.from(this.app.code.value);
+    const decoded = await attempt(this.app.transport.json("POST", "/api/decode", { codes: [code], format: "json" }));
+    if (decoded) await this.#search(decoded.examples[0], "What the dials make", { code });
+  }
+
+  /** @param {Example} example @param {string} text description of the example
+   * @param {{row: number} | {code: number[]}} query */
+  async #search(example, text, query) {
+    const requestId = ++this.#requestId;
+    this.query.replaceChildren(renderExample(example, "What is searched by", this.model.columns));
+    this.#about.textContent = text;
+    const answer = await attempt(this.app.transport.json("POST", "/api/search", { ...query, k: N_NEIGHBORS }));
+    if (!answer || requestId !== this.#requestId) return;
+    /** @type {Neighbor[]} */ const neighbors = answer.results;
+    if (neighbors.length) this.results.replaceChildren(...neighbors.map((neighbor) => this.#result(neighbor)));
+    else this.results.replaceChildren(h("li", null, emptyNote("There is nothing else to find.")));
+  }
+
+  /** @param {Neighbor} neighbor */
+  #result({ row, distance, label }) {
+    const at = formatNumber(distance);
+    const properties = {
+      type: "button",
+      onclick: () => this.searchByRow(row),
+      title: "Search by this one",
+      "aria-label": `Row ${row}${label ? `, ${label}` : ""}, at ${at}. Search by it.`,
+    };
+    const picture = thumbnail(this.app.transport, this.model, row, "");
+    const caption = h("p", null, h("b", null, label ?? `row ${row}`), h("small", null, at));
+    return h("li", null, h("button", properties, picture), caption);
+  }
 }

@@ -1,6 +1,6 @@
-// The code under the dials, its past and its future; and the part of the page's state that a link holds.
+// The code of the dials, with undo and redo; and links to a panel in a state.
 
-/** A code that panels share: they turn it, and are told when another does. */
+/** A code that panels share. Each can change it, and listeners hear of every change. */
 export class Code {
   /** @param {number} n components */
   constructor(n) {
@@ -11,79 +11,80 @@ export class Code {
     /** @type {Float32Array[]} */ this.future = [];
     /** @type {Set<(value: Float32Array) => void>} */ this.listeners = new Set();
     this.turning = false;
-    this.ready = false; // whether it has been given a value
+    this.ready = false; // true once it has a value
   }
 
-  /** @param {(value: Float32Array) => void} listener @returns {() => void} stops telling it */
+  /** @param {(value: Float32Array) => void} listener @returns {() => void} removes the listener */
   subscribe(listener) {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
 
-  tell() {
+  notify() {
     for (const listener of this.listeners) listener(this.value);
   }
 
-  /** One dial moves. All moves until `release` are one step back.
+  /** Move one dial. All moves until `release` are one step of undo.
    * @param {number} component @param {number} value */
   turn(component, value) {
-    if (!this.turning) this.remember();
+    if (!this.turning) this.pushHistory();
     this.turning = true;
     this.value[component] = value;
-    this.tell();
+    this.notify();
   }
 
   release() {
     this.turning = false;
   }
 
-  /** A whole new code, except for what is locked.
-   * @param {ArrayLike<number>} value @param {{locks?: boolean}} [how] */
-  set(value, { locks = true } = {}) {
+  /** Set all components but the locked ones.
+   * @param {ArrayLike<number>} value @param {{keepLocked?: boolean}} [options] */
+  set(value, { keepLocked = true } = {}) {
     this.turning = false;
-    if (this.ready) this.remember();
+    if (this.ready) this.pushHistory();
     this.ready = true;
     for (let i = 0; i < this.value.length; i++) {
-      if (!locks || !this.locked.has(i)) this.value[i] = value[i] ?? 0;
+      if (!keepLocked || !this.locked.has(i)) this.value[i] = value[i] ?? 0;
     }
-    this.tell();
+    this.notify();
   }
 
-  remember() {
+  pushHistory() {
     this.past.push(this.value.slice());
     if (this.past.length > 500) this.past.shift();
     this.future = [];
   }
 
   undo() {
-    this.#travel(this.past, this.future);
+    this.#restore(this.past, this.future);
   }
 
   redo() {
-    this.#travel(this.future, this.past);
+    this.#restore(this.future, this.past);
   }
 
   /** @param {Float32Array[]} from @param {Float32Array[]} to */
-  #travel(from, to) {
-    const there = from.pop();
-    if (!there) return;
+  #restore(from, to) {
+    const value = from.pop();
+    if (!value) return;
     to.push(this.value.slice());
-    this.value.set(there);
+    this.value.set(value);
     this.turning = false;
-    this.tell();
+    this.notify();
   }
 }
 
-/** A code as a link holds it: "0.5,-1.25", or "12:0.5,80:1.2" where most of it is zero.
+/** Format a code for a link: "0.5,-1.25", or "100;12:0.5,80:1.2" where most of it is zero.
  * @param {Float32Array} value */
-export function packed(value) {
+export function formatCode(value) {
   const numbers = Array.from(value, (v) => String(Number(v.toFixed(4))));
   const active = numbers.flatMap((v, i) => (v === "0" || v === "-0" ? [] : [`${i}:${v}`]));
   return active.length * 3 < numbers.length ? `${numbers.length};${active.join(",")}` : numbers.join(",");
 }
 
-/** @param {string} text @param {number} n @returns {Float32Array | null} null if it is no code of n components */
-export function unpacked(text, n) {
+/** Parse a code of a link. @param {string} text @param {number} n components
+ * @returns {Float32Array | null} null if it is no such code */
+export function parseCode(text, n) {
   const value = new Float32Array(n);
   const [size, active] = text.split(";");
   if (active !== undefined) {
@@ -101,15 +102,19 @@ export function unpacked(text, n) {
   return value;
 }
 
-/** "#map?x=0&y=1" -> the panel and its parameters. */
+/** Read the panel and its parameters from the address, as in "#map?x=0&y=1". */
 export function readHash() {
   const [panel, query = ""] = location.hash.slice(1).split("?");
   return { panel, parameters: Object.fromEntries(new URLSearchParams(query)) };
 }
 
-/** The link to a panel in a state.
+/** Format a link to a panel in a state.
  * @param {string} panel @param {Record<string, string>} parameters */
-export function hash(panel, parameters) {
-  const query = new URLSearchParams(parameters).toString().replaceAll("%2C", ",").replaceAll("%3A", ":").replaceAll("%3B", ";");
+export function formatHash(panel, parameters) {
+  const query = new URLSearchParams(parameters)
+    .toString()
+    .replaceAll("%2C", ",")
+    .replaceAll("%3A", ":")
+    .replaceAll("%3B", ";");
   return `#${panel}${query && "?"}${query}`;
 }

@@ -1,4 +1,4 @@
-// Before the first paint: the theme that was chosen here last time. Without one, the system's is shown.
+// Before the first paint: the theme of the last visit. Without one the system decides.
 {
   const theme = localStorage.getItem("narrows-theme");
   if (theme) document.documentElement.dataset.theme = theme;

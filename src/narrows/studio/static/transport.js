@@ -1,9 +1,9 @@
 // Requests to the server over HTTP and a WebSocket. A notebook passes an object with the same functions.
 
-/** @import {Binary, Transport} from "./types" */
+/** @import {Binary, DecodeCallback, Transport} from "./types" */
 
-/** The server answered, and said no. */
-export class Refused extends Error {
+/** An error that the server answered with. Its message is the server's own; the status is 0 without an answer. */
+export class RequestError extends Error {
   /** @param {string} detail @param {number} status */
   constructor(detail, status) {
     super(detail);
@@ -12,62 +12,65 @@ export class Refused extends Error {
 }
 
 /** @param {unknown} body @returns {RequestInit} */
-function carried(body) {
+function encodeBody(body) {
   if (body === undefined) return {};
   if (body instanceof Blob) return { body, headers: { "Content-Type": "application/octet-stream" } };
   return { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
 }
 
 /**
- * @param {(connected: boolean) => void} [heard] told when the server is lost, and when it is back
+ * Send requests over HTTP.
+ * @param {(isConnected: boolean) => void} [onConnection] called when the server is lost, and when it is back
  * @returns {Transport}
  */
-export function http(heard = () => {}) {
-  let connected = true;
-  let closed = false;
+export function createHttpTransport(onConnection = () => {}) {
+  let isConnected = true;
+  let isClosed = false;
 
-  /** @param {boolean} now */
-  function connection(now) {
-    if (now === connected || closed) return;
-    connected = now;
-    heard(now);
-    if (!now) knock(250);
+  /** @param {boolean} value */
+  function setConnected(value) {
+    if (value === isConnected || isClosed) return;
+    isConnected = value;
+    onConnection(value);
+    if (!value) waitForServer(250);
   }
 
-  // asks for a sign of life, less and less often, until there is one
-  /** @param {number} pause milliseconds */
-  function knock(pause) {
+  /** Ask whether the server is alive, less and less often, until it is. @param {number} delay milliseconds */
+  function waitForServer(delay) {
     setTimeout(async () => {
-      if (closed || connected) return;
-      const alive = await fetch("/api/health").then((r) => r.ok, () => false);
-      if (alive) connection(true);
-      else knock(Math.min(2 * pause, 2000));
-    }, pause);
+      if (isClosed || isConnected) return;
+      const isAlive = await fetch("/api/health").then(
+        (r) => r.ok,
+        () => false,
+      );
+      if (isAlive) setConnected(true);
+      else waitForServer(Math.min(2 * delay, 2000));
+    }, delay);
   }
 
   /** @param {string} method @param {string} path @param {unknown} [body] */
-  async function ask(method, path, body) {
+  async function send(method, path, body) {
     let response;
     try {
-      response = await fetch(path, { method, ...carried(body) });
+      response = await fetch(path, { method, ...encodeBody(body) });
     } catch (error) {
-      connection(false);
-      throw new Refused("The server does not answer.", 0);
+      setConnected(false);
+      throw new RequestError("The server does not answer.", 0);
     }
-    connection(true);
+    setConnected(true);
     if (response.ok) return response;
     const { detail } = await response.json().catch(() => ({}));
-    throw new Refused(typeof detail === "string" ? detail : response.statusText, response.status);
+    throw new RequestError(typeof detail === "string" ? detail : response.statusText, response.status);
   }
 
-  const socket = decoder(connection);
+  const socket = openDecodeSocket(setConnected);
   return {
     async json(method, path, body) {
-      const response = await ask(method, path, body);
+      const response = await send(method, path, body);
       return response.status === 204 ? null : response.json();
     },
     async binary(method, path, body) {
-      const response = await ask(method, path, body);
+      const response = await send(method, path, body);
       const buffer = await response.arrayBuffer();
       /** @param {string} name */
       const header = (name) => response.headers.get(name) ?? undefined;
@@ -77,81 +80,81 @@ export function http(heard = () => {}) {
         headers: { explained: header("X-Explained"), low: header("X-Low"), high: header("X-High") },
       };
     },
-    async picture(path) {
+    async pictureUrl(path) {
       return path;
     },
     decode: socket.decode,
     close() {
-      closed = true;
+      isClosed = true;
       socket.close();
     },
   };
 }
 
 /**
- * Codes to examples over a WebSocket. One request is in flight; of those that come meanwhile, the latest of each that
- * asks is sent: who asks is known by the function that it wants told.
- * @param {(connected: boolean) => void} connection
+ * Decode codes over a WebSocket. One request is sent at a time; of the requests that wait, only the latest of each
+ * callback is kept.
+ * @param {(isConnected: boolean) => void} onConnection
  */
-function decoder(connection) {
-  /** @typedef {{code: Float32Array, done: (result: Uint8Array | Float32Array) => void, sequence: number}} Wanted */
+function openDecodeSocket(onConnection) {
+  /** @typedef {{code: Float32Array, onResult: DecodeCallback, id: number}} DecodeRequest */
   /** @type {WebSocket | null} */ let socket = null;
-  /** @type {Wanted | null} */ let flying = null;
-  /** @type {Map<Wanted["done"], Wanted>} */ const waiting = new Map();
-  let sequence = 0;
-  let pause = 250;
-  let closed = false;
+  /** @type {DecodeRequest | null} */ let pending = null;
+  /** @type {Map<DecodeCallback, DecodeRequest>} */ const queue = new Map();
+  let lastId = 0;
+  let delay = 250; // milliseconds until the next attempt to connect
+  let isClosed = false;
 
-  function send() {
-    const [next] = waiting.values();
-    if (!next || flying || socket?.readyState !== WebSocket.OPEN) return;
-    flying = next;
-    waiting.delete(next.done);
-    const message = new ArrayBuffer(4 + flying.code.byteLength);
-    new DataView(message).setUint32(0, flying.sequence, true);
-    new Float32Array(message, 4).set(flying.code);
+  function sendNext() {
+    const [next] = queue.values();
+    if (!next || pending || socket?.readyState !== WebSocket.OPEN) return;
+    pending = next;
+    queue.delete(next.onResult);
+    const message = new ArrayBuffer(4 + next.code.byteLength);
+    new DataView(message).setUint32(0, next.id, true);
+    new Float32Array(message, 4).set(next.code);
     socket.send(message);
   }
 
   function open() {
-    if (socket || closed) return;
+    if (socket || isClosed) return;
     socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/decode`);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
-      pause = 250;
-      connection(true);
-      send();
+      delay = 250;
+      onConnection(true);
+      sendNext();
     };
     socket.onmessage = ({ data }) => {
-      const answered = flying;
-      flying = null;
-      if (answered && typeof data !== "string" && new DataView(data).getUint32(0, true) === answered.sequence) {
-        answered.done(new Uint8Array(data.slice(4)));
+      const answered = pending;
+      pending = null;
+      if (answered && typeof data !== "string" && new DataView(data).getUint32(0, true) === answered.id) {
+        answered.onResult(new Uint8Array(data.slice(4)));
       }
-      send();
+      sendNext();
     };
     socket.onclose = () => {
       socket = null;
-      // what was on its way is asked again, unless something newer is wanted
-      if (flying && !waiting.has(flying.done)) waiting.set(flying.done, flying);
-      flying = null;
-      if (closed) return;
-      connection(false);
-      setTimeout(open, pause);
-      pause = Math.min(2 * pause, 2000);
+      // a lost request is sent again, unless a newer one waits
+      if (pending && !queue.has(pending.onResult)) queue.set(pending.onResult, pending);
+      pending = null;
+      if (isClosed) return;
+      onConnection(false);
+      setTimeout(open, delay);
+      delay = Math.min(2 * delay, 2000);
     };
   }
 
   return {
-    /** The bytes as they came: who asked knows whether they are pixels or floats.
-     * @param {Float32Array} code @param {(result: Uint8Array | Float32Array) => void} done */
-    decode(code, done) {
-      waiting.set(done, { code: code.slice(), done, sequence: ++sequence });
+    /** The result is raw bytes: the caller knows whether they are pixels or floats.
+     * @param {Float32Array} code @param {DecodeCallback} onResult */
+    decode(code, onResult) {
+      queue.set(onResult, { code: code.slice(), onResult, id: ++lastId });
       open();
-      send();
+      sendNext();
     },
     close() {
-      closed = true;
+      isClosed = true;
       socket?.close();
     },
   };

@@ -1,4 +1,4 @@
-// What the server and the page say to each other.
+// Messages between the server and the page.
 export interface Example { picture: string | null; values: number[] | null }
 export interface Model {
   name: string; recipe: string; title: string; summary: string; kind: "image" | "vector"; shape: number[];
@@ -33,29 +33,57 @@ export interface Upload {
   suggested: { recipe: string; n_components: number | null; max_time: number; likelihood: string; label: string | null };
   preview: { sheet: string | null; rows: string[][] | null };
 }
+export interface Colouring { by: string; title: string; kind: "category" | "number"; categories: string[] | null }
+export interface MapSettings { projection: "components" | "pca"; x: number; y: number; colourBy: string }
+export interface Extent { left: number; right: number; bottom: number; top: number }
 export interface Job {
   job: string; status: "starting" | "training" | "stopping" | "done" | "failed" | "cancelled"; name: string; recipe: string;
   seconds: number; share: number | null; detail: string | null;
 }
+export interface TrainRequest {
+  upload: string; recipe: string; n_components: number | null; max_time: number; likelihood: string;
+  columns: string[] | null; label: string | null; name: string | null; parameters: Record<string, unknown>;
+}
+// Events of a training.
+export interface HistoryRow {
+  epoch: number; seconds: number; share: number | null; loss: number | null; valid_loss: number | null;
+}
+export interface Reconstructions { epoch: number; original: Example[]; reconstruction: Example[] }
+export interface CleanResult {
+  original: Example | null; noisy: Example; clean: Example; psnr_noisy: number | null; psnr_clean: number | null;
+  method: string;
+}
+export interface Outlier {
+  row: number; score: number; outlier: boolean; label: string | null; reasons: { name: string; share: number }[];
+}
+export interface Contribution { name: string; value: number; expected: number; nats: number }
+export interface OutlierDetail {
+  score: number; threshold: number; outlier: boolean; example: Example; expected: Example; heat: string | null;
+  contributions: Contribution[] | null;
+}
+// An answer of numbers or bytes.
 export interface Binary {
   shape: number[]; data: Uint8Array | Float32Array; headers: { explained?: string; low?: string; high?: string };
 }
+export type DecodeCallback = (result: Uint8Array | Float32Array) => void;
 // How a request reaches the server: transport.js over HTTP, a notebook over its own messages.
 export interface Transport {
   json(method: string, path: string, body?: unknown): Promise<any>;
   binary(method: string, path: string, body?: unknown): Promise<Binary>;
-  picture(path: string): Promise<string>;
-  decode(code: Float32Array, done: (result: Uint8Array | Float32Array) => void): void;
+  pictureUrl(path: string): Promise<string>;
+  // Decode a code. Of the codes that wait, only the latest of each callback is sent.
+  decode(code: Float32Array, onResult: DecodeCallback): void;
   close(): void;
 }
-// What panels share.
+// Shared by all panels.
 export interface App {
   transport: Transport; state: State; code: import("./state.js").Code | null;
   go(panel: string, parameters?: Record<string, string>): void;
   reload(panel?: string): Promise<void>;
-  listen(job: string, heard: Record<string, (data: any) => void>, gone: () => void): () => void;
+  // Listen to the events of a training. Returns a function that stops it; `onLost` is called if the job is not there.
+  listen(job: string, handlers: Record<string, (data: any) => void>, onLost: () => void): () => void;
 }
-// What a panel gives the page.
+// A panel, as the page shows it.
 export interface Panel {
   element: HTMLElement;
   show?(parameters: Record<string, string>): void;

@@ -1,60 +1,51 @@
 // The entry of the notebook's widget: the dials and the map of the page, over anywidget's messages instead of HTTP.
 // See https://anywidget.dev/en/afm/.
 
-import { mountDials } from "./dials.js";
-import { mountMap } from "./map.js";
+import { DialsView } from "./dials/dials.js";
+import { CodeMap } from "./map/map.js";
 import { Code } from "./state.js";
-import { Refused } from "./transport.js";
+import { RequestError } from "./transport.js";
 
-/** @import {Binary, Transport} from "./types" */
+/** @import {Binary, DecodeCallback, Transport} from "./types" */
 
 /**
- * What anywidget gives of its model.
+ * The part of anywidget's model that is used here.
  * @typedef {{
  *   send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void,
- *   on(name: string, heard: (content: any, buffers: DataView[]) => void): void,
- *   off(name: string, heard: (content: any, buffers: DataView[]) => void): void,
+ *   on(name: string, listener: (content: any, buffers: DataView[]) => void): void,
+ *   off(name: string, listener: (content: any, buffers: DataView[]) => void): void,
  *   set(name: string, value: unknown): void,
  *   save_changes(): void,
- * }} Model
+ * }} WidgetModel
  */
 
-/** @typedef {{status: number, headers: Record<string, string>, body: Uint8Array}} Answer */
+/** @typedef {{status: number, headers: Record<string, string>, body: Uint8Array<ArrayBuffer>}} Response */
 
-/** Requests as messages, each with a number that its answer bears. @param {Model} model @returns {Transport} */
-export function messages(model) {
-  const own = Math.random().toString(36).slice(2); // several views of a widget hear the same answers
-  let last = 0;
-  /** @type {Map<string, (answer: Answer) => void>} */ const waiting = new Map();
+const CODE_DELAY = 200; // milliseconds without a turn after which Python gets the code
 
-  /** @param {any} content @param {DataView[]} buffers */
-  function heard(content, buffers) {
-    const answered = waiting.get(content?.id);
-    if (!answered) return;
-    waiting.delete(content.id);
-    const view = buffers[0];
-    const body = new Uint8Array(view ? view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength) : new ArrayBuffer(0));
-    answered({ status: content.status, headers: content.headers, body });
+/** Sends requests as messages of the widget. @implements {Transport} */
+class MessageTransport {
+  #prefix = Math.random().toString(36).slice(2); // all views of a widget receive all answers
+  #lastId = 0;
+  /** @type {Map<string, (response: Response) => void>} */ #waiting = new Map();
+  #isDecoding = false;
+  /** @type {{code: Float32Array, onResult: DecodeCallback} | null} */ #nextDecode = null;
+
+  /** @param {WidgetModel} model */
+  constructor(model) {
+    this.model = model;
+    model.on("msg:custom", this.#receive);
   }
-  model.on("msg:custom", heard);
 
-  /** @param {string} method @param {string} path @param {unknown} [body] @returns {Promise<Answer>} */
-  async function ask(method, path, body) {
-    const id = `${own}-${++last}`;
-    const raw = body instanceof Blob;
-    const buffers = raw ? [await body.arrayBuffer()] : [];
-    const answer = await /** @type {Promise<Answer>} */ (new Promise((resolve) => {
-      waiting.set(id, resolve);
-      model.send({ id, method, path, body: raw ? null : (body ?? null), raw }, undefined, buffers);
-    }));
-    if (answer.status < 400) return answer;
-    const { detail } = JSON.parse(words(answer.body));
-    throw new Refused(detail, answer.status);
+  /** @param {string} method @param {string} path @param {unknown} [body] */
+  async json(method, path, body) {
+    const response = await this.#send(method, path, body);
+    return response.status === 204 ? null : JSON.parse(decodeText(response.body));
   }
 
   /** @param {string} method @param {string} path @param {unknown} [body] @returns {Promise<Binary>} */
-  async function binary(method, path, body) {
-    const { headers, body: bytes } = await ask(method, path, body);
+  async binary(method, path, body) {
+    const { headers, body: bytes } = await this.#send(method, path, body);
     return {
       shape: (headers["x-shape"] ?? "").split(",").map(Number),
       data: headers["x-dtype"] === "float32" ? new Float32Array(bytes.buffer) : bytes,
@@ -62,76 +53,109 @@ export function messages(model) {
     };
   }
 
-  /** @typedef {{code: Float32Array, done: (result: Uint8Array | Float32Array) => void}} Wanted */
-  let flying = false;
-  /** @type {Wanted | null} */ let next = null;
-  async function fly() {
-    if (flying || !next) return;
-    const { code, done } = next;
-    next = null;
-    flying = true;
+  /** @param {string} path */
+  async pictureUrl(path) {
+    const { headers, body } = await this.#send("GET", path);
+    const text = Array.from(body, (byte) => String.fromCharCode(byte)).join("");
+    return `data:${headers["content-type"]};base64,${btoa(text)}`;
+  }
+
+  /** @param {Float32Array} code @param {DecodeCallback} onResult */
+  decode(code, onResult) {
+    this.#nextDecode = { code: code.slice(), onResult };
+    this.#decodeNext();
+  }
+
+  close() {
+    this.model.off("msg:custom", this.#receive);
+    this.#waiting.clear();
+  }
+
+  async #decodeNext() {
+    if (this.#isDecoding || !this.#nextDecode) return;
+    const { code, onResult } = this.#nextDecode;
+    this.#nextDecode = null;
+    this.#isDecoding = true;
     try {
-      done((await binary("POST", "/api/decode", { codes: [Array.from(code)] })).data);
+      onResult((await this.binary("POST", "/api/decode", { codes: [Array.from(code)] })).data);
     } finally {
-      flying = false;
-      fly();
+      this.#isDecoding = false;
+      this.#decodeNext();
     }
   }
 
-  return {
-    async json(method, path, body) {
-      const { status, body: bytes } = await ask(method, path, body);
-      return status === 204 ? null : JSON.parse(words(bytes));
-    },
-    binary,
-    async picture(path) {
-      const { headers, body } = await ask("GET", path);
-      return `data:${headers["content-type"]};base64,${btoa(Array.from(body, (byte) => String.fromCharCode(byte)).join(""))}`;
-    },
-    decode(code, done) {
-      next = { code: code.slice(), done };
-      fly();
-    },
-    close() {
-      model.off("msg:custom", heard);
-      waiting.clear();
-    },
+  /** @param {string} method @param {string} path @param {unknown} [body] @returns {Promise<Response>} */
+  async #send(method, path, body) {
+    const id = `${this.#prefix}-${++this.#lastId}`;
+    const raw = body instanceof Blob;
+    const buffers = raw ? [await body.arrayBuffer()] : [];
+    /** @type {Promise<Response>} */
+    const answer = new Promise((resolve) => this.#waiting.set(id, resolve));
+    this.model.send({ id, method, path, body: raw ? null : (body ?? null), raw }, undefined, buffers);
+    const response = await answer;
+    if (response.status < 400) return response;
+    const { detail } = JSON.parse(decodeText(response.body));
+    throw new RequestError(detail, response.status);
+  }
+
+  /** @param {any} content @param {DataView[]} buffers */
+  #receive = (content, buffers) => {
+    const resolve = this.#waiting.get(content?.id);
+    if (!resolve) return;
+    this.#waiting.delete(content.id);
+    const view = buffers[0];
+    // a copy, because a Float32Array needs bytes that are aligned
+    const bytes = view ? view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength) : new ArrayBuffer(0);
+    const body = new Uint8Array(/** @type {ArrayBuffer} */ (bytes));
+    resolve({ status: content.status, headers: content.headers, body });
   };
 }
 
 /** @param {Uint8Array} bytes */
-const words = (bytes) => new TextDecoder().decode(bytes);
+const decodeText = (bytes) => new TextDecoder().decode(bytes);
 
-/** @param {{model: Model, el: HTMLElement}} given @returns {Promise<() => void>} */
+/** @param {{model: WidgetModel, el: HTMLElement}} view @returns {Promise<() => void>} removes what was rendered */
 async function render({ model, el }) {
-  const transport = messages(model);
+  const transport = new MessageTransport(model);
   const state = await transport.json("GET", "/api/state");
   const code = new Code(state.model.n_components);
-  const ends = [() => transport.close()];
-
-  // what the dials show is `code` in Python, once they rest
-  let resting = 0;
-  ends.push(code.subscribe((value) => {
-    window.clearTimeout(resting);
-    resting = window.setTimeout(() => {
-      model.set("code", Array.from(value));
-      model.save_changes();
-    }, 200);
-  }));
-
-  const dials = document.createElement("div");
-  el.append(dials);
-  ends.push(mountDials(dials, transport, state, { code }).destroy);
+  const stopSync = syncCode(code, model);
+  const dials = new DialsView(appendBlock(el), transport, state, { code });
+  /** @type {CodeMap | null} */ let map = null;
   if (state.model.can.includes("map")) {
-    const map = document.createElement("div");
-    el.append(map);
-    const onPick = async (/** @type {number} */ row) => code.set((await transport.json("POST", "/api/encode", { row })).code);
-    ends.push(mountMap(map, transport, state, { onPick }).destroy);
+    const onPick = async (/** @type {number} */ row) => {
+      code.set((await transport.json("POST", "/api/encode", { row })).code);
+    };
+    map = new CodeMap(appendBlock(el), transport, state, { onPick });
   }
   return () => {
-    window.clearTimeout(resting);
-    for (const end of ends.reverse()) end();
+    map?.destroy();
+    dials.destroy();
+    stopSync();
+    transport.close();
   };
+}
+
+/** Set the widget's `code` in Python once the dials rest. @param {Code} code @param {WidgetModel} model
+ * @returns {() => void} stops it */
+function syncCode(code, model) {
+  let timer = 0;
+  const stop = code.subscribe((value) => {
+    window.clearTimeout(timer);
+    timer = window.setTimeout(() => {
+      model.set("code", Array.from(value));
+      model.save_changes();
+    }, CODE_DELAY);
+  });
+  return () => {
+    window.clearTimeout(timer);
+    stop();
+  };
+}
+
+/** @param {HTMLElement} parent */
+function appendBlock(parent) {
+  return parent.appendChild(document.createElement("div"));
 }
 
 export default { render };

@@ -1,29 +1,37 @@
-"""A training on several processes, as torchrun starts them.
+"""A training on several processes, started by torchrun.
 
-Every process holds the same weights and walks through the same batches, of each of which it takes its own consecutive
-rows. The mean of their gradients is the gradient of the whole batch, so all of them take the step that one process
-would take, up to the order of sums. What is decided while training (set back, cool down, stop) must follow from numbers
-that all have in common: `World` brings them together, and `Clock` the time.
+All processes hold the same weights and go through the same batches. Each takes its own consecutive rows of a batch. The
+mean of their gradients is the gradient of the whole batch, so all take the step of a single process, up to the order of
+sums. Decisions during training (recover, cool down, stop) must depend on numbers that all processes share: `World`
+shares losses, and `Clock` the time.
 """
 
 from narrows.training.parallel.clock import Clock
-from narrows.training.parallel.ddp import Learner, averaging
-from narrows.training.parallel.fsdp import is_shared_out, laid_out, share_out, total_norm, views_allowed, whole, wholes
-from narrows.training.parallel.world import World, join, mended, speaks_first
+from narrows.training.parallel.ddp import LossModule, wrap_ddp
+from narrows.training.parallel.fsdp import (
+    full_tensor,
+    full_tensors,
+    ignore_view_warnings,
+    is_sharded,
+    shard_like,
+    shard_model,
+    total_norm,
+)
+from narrows.training.parallel.world import World, is_first_to_report, join, peer_failures_as_connection_errors
 
 __all__ = [
     "Clock",
-    "Learner",
+    "LossModule",
     "World",
-    "averaging",
-    "is_shared_out",
+    "full_tensor",
+    "full_tensors",
+    "ignore_view_warnings",
+    "is_first_to_report",
+    "is_sharded",
     "join",
-    "laid_out",
-    "mended",
-    "share_out",
-    "speaks_first",
+    "peer_failures_as_connection_errors",
+    "shard_like",
+    "shard_model",
     "total_norm",
-    "views_allowed",
-    "whole",
-    "wholes",
+    "wrap_ddp",
 ]

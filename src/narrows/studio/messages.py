@@ -1,6 +1,6 @@
-"""The words that the server and the page exchange: one class for each kind of reply or request body.
+"""Messages between server and page: one class for each response or request body.
 
-What one idea needs alone stands beside its addresses, in `routes`.
+Messages of a single panel are defined beside its routes, in `routes`.
 """
 
 from __future__ import annotations
@@ -12,32 +12,32 @@ from pydantic import BaseModel, ConfigDict, Field
 from narrows.studio.view import FARTHEST
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Number = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST, allow_inf_nan=False)]  # of a code
+Number = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST, allow_inf_nan=False)]  # a number of a code
 Index = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Picture = Annotated[str, Field(description="A data URI of a PNG.")]
 Panel = Literal["dials", "map", "clean", "units", "outliers", "search", "report"]
 
 
 class Body(BaseModel):
-    """A request's body: unknown fields are refused, and nothing is converted."""
+    """Body of a request. Unknown fields are refused, and types are not converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Problem(BaseModel):
-    """What went wrong, in one sentence."""
+    """Error message, one sentence."""
 
     detail: str
 
 
 class Health(BaseModel):
-    """The server answers."""
+    """Sign that the server is running."""
 
     status: Literal["ok"]
 
 
 class Example(BaseModel):
-    """One example: a picture of an image, or the values of a vector."""
+    """An example: the picture of an image, or the values of a vector."""
 
     picture: Picture | None = None
     values: list[Finite] | None = None
@@ -115,7 +115,7 @@ class ParameterEntry(BaseModel):
 
 
 class RecipeEntry(BaseModel):
-    """What can be trained."""
+    """A recipe that can be trained."""
 
     name: str
     summary: str
@@ -123,7 +123,7 @@ class RecipeEntry(BaseModel):
 
 
 class Limits(BaseModel):
-    """What the server takes at most."""
+    """Limits of requests."""
 
     upload_bytes: int
     dials: int
@@ -131,7 +131,7 @@ class Limits(BaseModel):
 
 
 class State(BaseModel):
-    """All that the page begins with."""
+    """Everything that the page needs at its start."""
 
     version: int
     instance: str
@@ -149,7 +149,7 @@ class State(BaseModel):
 
 
 class DialEntry(BaseModel):
-    """A component as a slider."""
+    """A component of the code as a slider."""
 
     component: int
     label: str
@@ -162,14 +162,14 @@ class DialEntry(BaseModel):
 
 
 class Dials(BaseModel):
-    """Sliders, those first that carry most."""
+    """Sliders, sorted by the information or variance that they carry."""
 
     unit: Literal["nats", "share"]
     total: int
     dials: list[DialEntry]
 
 
-class Codes(Body):
+class DecodeRequest(Body):
     """Codes to decode."""
 
     codes: Annotated[
@@ -179,26 +179,26 @@ class Codes(Body):
     scale: Annotated[int, Field(ge=1, le=32)] = 1
 
 
-class Examples(BaseModel):
+class DecodedExamples(BaseModel):
     """Decoded examples."""
 
     examples: list[Example]
 
 
-class OneRow(Body):
-    """A row of the data."""
+class EncodeRow(Body):
+    """A row of the data to encode."""
 
     row: Index
 
 
-class OneVector(Body):
-    """An example of your own."""
+class EncodeValues(Body):
+    """Values of an example to encode."""
 
     values: Annotated[list[Number], Field(min_length=1, max_length=100_000)]
 
 
-class Encoded(BaseModel):
-    """A code, and what it stands for."""
+class EncodedExample(BaseModel):
+    """An example, its code, and its reconstruction."""
 
     code: list[Finite]
     example: Example
@@ -206,7 +206,7 @@ class Encoded(BaseModel):
 
 
 class RandomCode(BaseModel):
-    """A code that was drawn."""
+    """A random code, and the seed that it was drawn with."""
 
     code: list[Finite]
     seed: int
@@ -216,7 +216,7 @@ class RandomCode(BaseModel):
 
 
 class ClassName(Body):
-    """One of the classes that a conditional model is told."""
+    """A class of a conditional model."""
 
     name: Annotated[str, Field(max_length=1000)]
 
@@ -228,7 +228,7 @@ class DatasetName(Body):
 
 
 class ColumnEntry(BaseModel):
-    """A column as narrows sees it."""
+    """A column of an upload."""
 
     name: str
     kind: Literal["number", "category", "empty"]
@@ -242,14 +242,14 @@ class ColumnEntry(BaseModel):
 
 
 class LikelihoodEntry(BaseModel):
-    """A likelihood to choose."""
+    """A likelihood that can be chosen."""
 
     name: str
     help: str
 
 
-class Suggested(BaseModel):
-    """What a training begins with."""
+class SuggestedSettings(BaseModel):
+    """Suggested settings of a training."""
 
     recipe: str
     n_components: int | None
@@ -259,14 +259,14 @@ class Suggested(BaseModel):
 
 
 class Preview(BaseModel):
-    """A first look at an upload."""
+    """The first images or rows of an upload."""
 
     sheet: Picture | None
     rows: list[list[str]] | None
 
 
-class Upload(BaseModel):
-    """Data that was brought, as narrows sees it."""
+class UploadState(BaseModel):
+    """An upload, and the schema that was inferred from it."""
 
     id: str
     name: str
@@ -281,12 +281,12 @@ class Upload(BaseModel):
     notes: list[str]
     columns: list[ColumnEntry] | None
     likelihoods: list[LikelihoodEntry]
-    suggested: Suggested
+    suggested: SuggestedSettings
     preview: Preview
 
 
-class Training(Body):
-    """What to train."""
+class TrainingRequest(Body):
+    """Settings of a training."""
 
     upload: Annotated[str, Field(max_length=32)]
     recipe: Annotated[str, Field(max_length=64)]
@@ -300,8 +300,8 @@ class Training(Body):
     parameters: Annotated[dict[Annotated[str, Field(max_length=64)], Any], Field(max_length=50)] = {}
 
 
-class Job(BaseModel):
-    """A training that runs, or ran."""
+class JobState(BaseModel):
+    """State of a training."""
 
     job: str
     status: Literal["starting", "training", "stopping", "done", "failed", "cancelled"]

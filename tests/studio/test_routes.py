@@ -1,4 +1,4 @@
-"""What the studio answers about a model: dials, decoding, data, map, clean, units, outliers, search."""
+"""The routes about a model: state, dials, decoding, data, map, clean, units, outliers, search, report."""
 
 import base64
 import io
@@ -17,40 +17,40 @@ from narrows.studio.session import Session
 from narrows.tasks.outliers import reasons as outlier_reasons
 
 
-def floats(answer) -> np.ndarray:
+def to_array(answer) -> np.ndarray:
     assert answer.status_code == 200, answer.text
     shape = [int(n) for n in answer.headers["x-shape"].split(",")]
     return np.frombuffer(answer.content, np.dtype(answer.headers["x-dtype"]).newbyteorder("<")).reshape(shape)
 
 
-def pixels(answer) -> np.ndarray:
+def to_pixels(answer) -> np.ndarray:
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "image/png"
     return np.asarray(Image.open(io.BytesIO(answer.content)))
 
 
-def of_uri(uri: str) -> np.ndarray:
+def decode_uri(uri: str) -> np.ndarray:
     kind, _, content = uri.partition(",")
     assert kind == "data:image/png;base64"
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
 
 
-def fails(answer, code: int, words: str = "") -> None:
+def check_refusal(answer, code: int, message: str = "") -> None:
     assert answer.status_code == code, answer.text
     assert set(answer.json()) == {"detail"}
-    assert words in answer.json()["detail"]
+    assert message in answer.json()["detail"]
 
 
 # State
 
 
-def test_state_of_nothing(shared):
+def test_state_without_a_model(shared):
     state = shared("none").get("/api/state").json()
     assert state["model"] is None
     assert state["data"] is None
     assert state["version"] == 0
-    assert "digits" in [one["name"] for one in state["datasets"]]
-    vae = next(one for one in state["recipes"] if one["name"] == "vae")
+    assert "digits" in [entry["name"] for entry in state["datasets"]]
+    vae = next(entry for entry in state["recipes"] if entry["name"] == "vae")
     assert {"name": "beta", "default": 1.0}.items() <= next(p for p in vae["parameters"] if p["name"] == "beta").items()
     assert not {"checkpoint", "track", "device"} & {p["name"] for p in vae["parameters"]}
 
@@ -64,7 +64,7 @@ def test_state_of_a_model(shared, models):
     assert str(models["vae"]) in model["python"]
     assert state["data"]["n"] == 200
     assert state["data"]["classes"] == [str(i) for i in range(10)]
-    assert [one["current"] for one in state["models"]] == [True]
+    assert [entry["current"] for entry in state["models"]] == [True]
 
 
 @pytest.mark.parametrize(
@@ -79,19 +79,19 @@ def test_panels_follow_the_model(shared, name, panels):
     assert shared(name).get("/api/state").json()["model"]["can"] == panels
 
 
-def test_without_data_only_dials_and_cleaning(opened):
+def test_without_data_there_are_dials_and_clean_only(opened):
     client = opened("vae", data=False)
     assert client.get("/api/state").json()["model"]["can"] == ["dials", "clean"]
-    fails(client.get("/api/map"), 404, "No data")
-    fails(client.get("/api/data/0"), 404, "No data")
+    check_refusal(client.get("/api/map"), 404, "No data")
+    check_refusal(client.get("/api/data/0"), 404, "No data")
     assert len(client.get("/api/random").json()["code"]) == 4
 
 
 @pytest.mark.parametrize(
     "path", ["dials", "random", "map", "data/0", "units", "outliers", "map/colours", "sprites?rows=0"]
 )
-def test_without_a_model_all_say_so(shared, path):
-    fails(shared("none").get(f"/api/{path}"), 404, "No model is open")
+def test_without_a_model_routes_give_404(shared, path):
+    check_refusal(shared("none").get(f"/api/{path}"), 404, "No model is open")
 
 
 def test_health(shared):
@@ -101,24 +101,24 @@ def test_health(shared):
 # Dials
 
 
-def test_dials_come_in_the_order_of_what_they_carry(shared, models):
-    found = shared("vae").get("/api/dials").json()
-    carries = [dial["carries"] for dial in found["dials"]]
-    assert found["unit"] == "nats"
+def test_dials_are_sorted_by_nats(shared, models):
+    result = shared("vae").get("/api/dials").json()
+    carries = [dial["carries"] for dial in result["dials"]]
+    assert result["unit"] == "nats"
     assert carries == sorted(carries, reverse=True)
     assert carries == pytest.approx(load(models["vae"]).components_kl_)
-    assert all(dial["low"] < dial["mean"] < dial["high"] for dial in found["dials"])
+    assert all(dial["low"] < dial["mean"] < dial["high"] for dial in result["dials"])
     assert len(shared("vae").get("/api/dials?limit=2").json()["dials"]) == 2
 
 
-def test_dials_of_a_sparse_model_begin_at_silence(shared):
-    found = shared("sae").get("/api/dials").json()
-    assert found["unit"] == "share"
-    assert {dial["low"] for dial in found["dials"]} == {0.0}
-    assert sum(dial["carries"] for dial in found["dials"]) == pytest.approx(1.0)
+def test_dials_of_a_sparse_model_begin_at_zero(shared):
+    result = shared("sae").get("/api/dials").json()
+    assert result["unit"] == "share"
+    assert {dial["low"] for dial in result["dials"]} == {0.0}
+    assert sum(dial["carries"] for dial in result["dials"]) == pytest.approx(1.0)
 
 
-def test_dials_of_a_table_say_which_columns_they_move(client_of, table):
+def test_dials_of_a_table_name_the_columns_that_they_move(client_of, table):
     pandas = pytest.importorskip("pandas", reason="needs the extra `tables`")
 
     frame = pandas.DataFrame(table, columns=["height", "weight", "age", "pulse"])
@@ -134,48 +134,48 @@ def test_dials_of_a_table_say_which_columns_they_move(client_of, table):
     assert len(values["examples"][0]["values"]) == 4
 
 
-def test_a_strip_is_the_traversal(shared, models):
-    strip = pixels(shared("vae").get("/api/dials/1/strip?steps=5"))
-    wanted = load(models["vae"]).traverse(components=[1], n_steps=5)[0]
+def test_a_strip_equals_traverse(shared, models):
+    strip = to_pixels(shared("vae").get("/api/dials/1/strip?steps=5"))
+    expected = load(models["vae"]).traverse(components=[1], n_steps=5)[0]
     assert strip.shape == (8, 40)
-    np.testing.assert_allclose(strip.reshape(8, 5, 8).swapaxes(0, 1), 255 * wanted, atol=1.0)
+    np.testing.assert_allclose(strip.reshape(8, 5, 8).swapaxes(0, 1), 255 * expected, atol=1.0)
 
 
 def test_a_strip_starts_from_a_code(shared):
     client = shared("vae")
     code = "1,-1,0.5,2"
-    whole = pixels(client.get(f"/api/dials/0/strip?steps=3&code={code}"))
+    whole = to_pixels(client.get(f"/api/dials/0/strip?steps=3&code={code}"))
     dial = next(d for d in client.get("/api/dials").json()["dials"] if d["component"] == 0)
-    last = floats(client.post("/api/decode", json={"codes": [[dial["high"], -1.0, 0.5, 2.0]]}))
+    last = to_array(client.post("/api/decode", json={"codes": [[dial["high"], -1.0, 0.5, 2.0]]}))
     np.testing.assert_array_equal(whole[:, 16:], last[0, :, :, 0])
-    fails(client.get("/api/dials/0/strip?code=1,2"), 422, "4 numbers")
-    fails(client.get("/api/dials/0/strip?code=1,2,x,4"), 422, "numbers with commas")
-    fails(client.get("/api/dials/4/strip"), 404, "no component 4")
-    fails(client.get("/api/dials/0/strip?steps=1"), 422, "steps")
+    check_refusal(client.get("/api/dials/0/strip?code=1,2"), 422, "4 numbers")
+    check_refusal(client.get("/api/dials/0/strip?code=1,2,x,4"), 422, "numbers with commas")
+    check_refusal(client.get("/api/dials/4/strip"), 404, "no component 4")
+    check_refusal(client.get("/api/dials/0/strip?steps=1"), 422, "steps")
 
 
-def test_decoding_gives_what_the_model_gives(shared, models):
+def test_decoding_equals_inverse_transform(shared, models):
     codes = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
-    wanted = load(models["vae"]).inverse_transform(codes)
-    found = floats(shared("vae").post("/api/decode", json={"codes": codes.tolist()}))
-    assert (found.shape, found.dtype) == ((3, 8, 8, 1), np.uint8)
-    np.testing.assert_allclose(found[..., 0], 255 * wanted, atol=0.51)
-    picture = pixels(shared("vae").post("/api/decode", json={"codes": codes.tolist(), "format": "png", "scale": 2}))
-    np.testing.assert_array_equal(picture[::2, ::2].reshape(8, 3, 8).swapaxes(0, 1), found[..., 0])
+    expected = load(models["vae"]).inverse_transform(codes)
+    result = to_array(shared("vae").post("/api/decode", json={"codes": codes.tolist()}))
+    assert (result.shape, result.dtype) == ((3, 8, 8, 1), np.uint8)
+    np.testing.assert_allclose(result[..., 0], 255 * expected, atol=0.51)
+    picture = to_pixels(shared("vae").post("/api/decode", json={"codes": codes.tolist(), "format": "png", "scale": 2}))
+    np.testing.assert_array_equal(picture[::2, ::2].reshape(8, 3, 8).swapaxes(0, 1), result[..., 0])
     written = shared("vae").post("/api/decode", json={"codes": codes.tolist(), "format": "json"}).json()
-    np.testing.assert_array_equal(of_uri(written["examples"][1]["picture"]), found[1, ..., 0])
+    np.testing.assert_array_equal(decode_uri(written["examples"][1]["picture"]), result[1, ..., 0])
 
 
 def test_decoding_a_vector(shared, models):
-    wanted = load(models["table"]).inverse_transform(np.array([[0.3, -1.0]]))
-    found = floats(shared("table").post("/api/decode", json={"codes": [[0.3, -1.0]]}))
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, wanted, rtol=1e-5)
-    fails(shared("table").post("/api/decode", json={"codes": [[0.0, 0.0]], "format": "png"}), 404, "no images")
+    expected = load(models["table"]).inverse_transform(np.array([[0.3, -1.0]]))
+    result = to_array(shared("table").post("/api/decode", json={"codes": [[0.3, -1.0]]}))
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, expected, rtol=1e-5)
+    check_refusal(shared("table").post("/api/decode", json={"codes": [[0.0, 0.0]], "format": "png"}), 404, "no images")
 
 
 @pytest.mark.parametrize(
-    ("body", "code", "words"),
+    ("body", "code", "message"),
     [
         ({"codes": [[0.0]]}, 422, "4 numbers"),
         ({"codes": []}, 422, "codes"),
@@ -187,32 +187,32 @@ def test_decoding_a_vector(shared, models):
         ({"codes": [[0.0] * 4] * 257}, 422, "codes"),
     ],
 )
-def test_decoding_refuses(shared, body, code, words):
-    fails(shared("vae").post("/api/decode", json=body), code, words)
+def test_decoding_refuses(shared, body, code, message):
+    check_refusal(shared("vae").post("/api/decode", json=body), code, message)
 
 
 @pytest.mark.parametrize(
     "body", [b"{", b"", b"\xff", b'{"codes": [[NaN, 0, 0, 0]]}', b"[" * 100_000, b'{"codes": "\\ud800"}']
 )
-def test_decoding_refuses_what_is_no_json(shared, body):
+def test_decoding_refuses_invalid_json(shared, body):
     answer = shared("vae").post("/api/decode", content=body, headers={"content-type": "application/json"})
     assert answer.status_code in (400, 422)
     assert isinstance(answer.json()["detail"], str)
 
 
 def test_encoding_a_row_and_values(shared, models, table):
-    wanted = load(models["table"]).transform(table[5:6])[0]
+    expected = load(models["table"]).transform(table[5:6])[0]
     by_row = shared("table").post("/api/encode", json={"row": 5}).json()
     by_values = shared("table").post("/api/encode", json={"values": table[5].tolist()}).json()
-    np.testing.assert_allclose(by_row["code"], wanted, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(by_values["code"], wanted, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(by_row["code"], expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(by_values["code"], expected, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(by_row["example"]["values"], table[5], rtol=1e-5)
-    fails(shared("table").post("/api/encode", json={"values": [1.0]}), 422, "4 values")
-    fails(shared("table").post("/api/encode", json={"row": 80}), 404, "no row 80")
-    fails(shared("vae").post("/api/encode", json={"values": [0.0] * 64}), 422, "encode/image")
+    check_refusal(shared("table").post("/api/encode", json={"values": [1.0]}), 422, "4 values")
+    check_refusal(shared("table").post("/api/encode", json={"row": 80}), 404, "no row 80")
+    check_refusal(shared("vae").post("/api/encode", json={"values": [0.0] * 64}), 422, "encode/image")
 
 
-def as_png(array: np.ndarray) -> bytes:
+def encode_png(array: np.ndarray) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(array).save(stream, "PNG")
     return stream.getvalue()
@@ -220,17 +220,17 @@ def as_png(array: np.ndarray) -> bytes:
 
 def test_encoding_an_image_of_another_size_and_mode(shared, digits, models):
     grey = np.rint(255 * digits[3]).astype(np.uint8)
-    exact = shared("vae").post("/api/encode/image", content=as_png(grey)).json()
+    exact = shared("vae").post("/api/encode/image", content=encode_png(grey)).json()
     np.testing.assert_allclose(exact["code"], load(models["vae"]).transform(digits[3:4])[0], atol=0.05)
     colour = np.stack([grey.repeat(4, 0).repeat(4, 1)] * 3, axis=-1)
-    larger = shared("vae").post("/api/encode/image", content=as_png(colour)).json()
-    assert of_uri(larger["example"]["picture"]).shape == (8, 8)
+    larger = shared("vae").post("/api/encode/image", content=encode_png(colour)).json()
+    assert decode_uri(larger["example"]["picture"]).shape == (8, 8)
     np.testing.assert_allclose(larger["code"], exact["code"], atol=0.7)
-    fails(shared("vae").post("/api/encode/image", content=b"no image"), 415, "damaged image, or none")
-    fails(shared("table").post("/api/encode/image", content=as_png(grey)), 404, "no images")
+    check_refusal(shared("vae").post("/api/encode/image", content=b"no image"), 415, "damaged image, or none")
+    check_refusal(shared("table").post("/api/encode/image", content=encode_png(grey)), 404, "no images")
 
 
-def test_random_codes_are_the_seeds_own(shared):
+def test_random_codes_depend_on_the_seed_only(shared):
     first, again, other = (shared("vae").get(f"/api/random?seed={seed}").json() for seed in (1, 1, 2))
     assert first == again
     assert first["code"] != other["code"]
@@ -240,54 +240,62 @@ def test_random_codes_are_the_seeds_own(shared):
     assert 0 < np.count_nonzero(sparse) <= 4
 
 
-def test_random_codes_come_from_the_sampler_that_was_fitted(client_of, digits):
+def test_random_codes_come_from_the_fitted_sampler(client_of, digits):
     model = AE(2, hidden=(8,), max_epochs=1, random_state=0).fit(digits).fit_sampler(digits, "mixture")
     session = Session()
     session.open(model, None, name="mixed")
     with client_of(session) as client:
-        found = client.get("/api/random?seed=5").json()["code"]
+        result = client.get("/api/random?seed=5").json()["code"]
     session.close()
-    wanted = model.sampler("mixture").draw(1, np.random.default_rng(5))[0]
-    np.testing.assert_allclose(found, wanted, rtol=1e-6)
-    assert not np.allclose(found, model.sampler("gaussian").draw(1, np.random.default_rng(5))[0])
+    expected = model.sampler("mixture").draw(1, np.random.default_rng(5))[0]
+    np.testing.assert_allclose(result, expected, rtol=1e-6)
+    assert not np.allclose(result, model.sampler("gaussian").draw(1, np.random.default_rng(5))[0])
 
 
 def test_codes_of_rows(shared, models, digits):
-    found = floats(shared("vae").get("/api/codes?rows=3,1"))
-    np.testing.assert_allclose(found, load(models["vae"]).transform(digits[[3, 1]]), atol=1e-5)
-    fails(shared("vae").get("/api/codes?rows=1,200"), 404, "no row 200")
-    fails(shared("vae").get("/api/codes?rows=1,-2"), 422, "rows")
-    fails(shared("vae").get("/api/codes?rows="), 422, "rows")
-    fails(shared("vae").get("/api/codes"), 422, "rows")
+    result = to_array(shared("vae").get("/api/codes?rows=3,1"))
+    np.testing.assert_allclose(result, load(models["vae"]).transform(digits[[3, 1]]), atol=1e-5)
+    check_refusal(shared("vae").get("/api/codes?rows=1,200"), 404, "no row 200")
+    check_refusal(shared("vae").get("/api/codes?rows=1,-2"), 422, "rows")
+    check_refusal(shared("vae").get("/api/codes?rows="), 422, "rows")
+    check_refusal(shared("vae").get("/api/codes"), 422, "rows")
 
 
 # The WebSocket
 
 
-def message(number: int, code) -> bytes:
+def pack_message(number: int, code) -> bytes:
     return struct.pack("<I", number) + np.asarray(code, "<f4").tobytes()
 
 
-def test_turning_a_dial(shared, models):
+def test_the_socket_decodes_an_image(shared, models):
     code = [0.5, -0.5, 1.0, 0.0]
     with shared("vae").websocket_connect("/api/decode", headers={"host": "127.0.0.1:8760"}) as socket:
-        socket.send_bytes(message(7, code))
+        socket.send_bytes(pack_message(7, code))
         answer = socket.receive_bytes()
     assert struct.unpack("<I", answer[:4]) == (7,)
-    wanted = 255 * load(models["vae"]).inverse_transform(np.array([code]))[0]
-    np.testing.assert_allclose(np.frombuffer(answer[4:], np.uint8).reshape(8, 8), wanted, atol=0.51)
+    expected = 255 * load(models["vae"]).inverse_transform(np.array([code]))[0]
+    np.testing.assert_allclose(np.frombuffer(answer[4:], np.uint8).reshape(8, 8), expected, atol=0.51)
 
 
-def test_turning_a_dial_of_a_table(shared, models):
+def test_the_socket_decodes_a_vector(shared, models):
     with shared("table").websocket_connect("/api/decode", headers={"host": "localhost"}) as socket:
-        socket.send_bytes(message(1, [1.0, 2.0]))
+        socket.send_bytes(pack_message(1, [1.0, 2.0]))
         answer = socket.receive_bytes()
-    wanted = load(models["table"]).inverse_transform(np.array([[1.0, 2.0]]))[0]
-    np.testing.assert_allclose(np.frombuffer(answer[4:], "<f4"), wanted, rtol=1e-5)
+    expected = load(models["table"]).inverse_transform(np.array([[1.0, 2.0]]))[0]
+    np.testing.assert_allclose(np.frombuffer(answer[4:], "<f4"), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
-    "wrong", [b"", b"abc", message(5, [0.0]), message(5, [np.nan] * 4), message(5, [np.inf] * 4), message(5, [1e7] * 4)]
+    "wrong",
+    [
+        b"",
+        b"abc",
+        pack_message(5, [0.0]),
+        pack_message(5, [np.nan] * 4),
+        pack_message(5, [np.inf] * 4),
+        pack_message(5, [1e7] * 4),
+    ],
 )
 def test_a_wrong_message_is_answered_and_the_socket_stays(shared, wrong):
     with shared("vae").websocket_connect("/api/decode", headers={"host": "localhost"}) as socket:
@@ -295,7 +303,7 @@ def test_a_wrong_message_is_answered_and_the_socket_stays(shared, wrong):
         answer = socket.receive_json()
         assert answer["seq"] == (5 if len(wrong) >= 4 else None)
         assert answer["detail"]
-        socket.send_bytes(message(6, [0.0] * 4))
+        socket.send_bytes(pack_message(6, [0.0] * 4))
         assert socket.receive_bytes()[:4] == struct.pack("<I", 6)
 
 
@@ -305,27 +313,27 @@ def test_text_on_the_socket_is_answered(shared):
         assert "No model" in socket.receive_json()["detail"]
 
 
-def test_the_latest_turn_wins(opened, monkeypatch):
-    """While one code is decoded, of those that come only the last is answered."""
+def test_the_latest_code_wins(opened, monkeypatch):
+    """Only the last of the codes that arrive during a decoding is answered."""
     client = opened("vae")
     view = client.app.state.session.current
-    begun, go_on, decoded = threading.Event(), threading.Event(), view.decoded
+    has_begun, may_continue, decoded = threading.Event(), threading.Event(), view.decoded
 
     def slowly(codes, **settings):
-        begun.set()
-        assert go_on.wait(10)
+        has_begun.set()
+        assert may_continue.wait(10)
         return decoded(codes, **settings)
 
     monkeypatch.setattr(view, "decoded", slowly)
     with client.websocket_connect("/api/decode", headers={"host": "localhost"}) as socket:
-        socket.send_bytes(message(0, [0.0] * 4))
-        assert begun.wait(10)
+        socket.send_bytes(pack_message(0, [0.0] * 4))
+        assert has_begun.wait(10)
         for number in range(1, 51):
-            socket.send_bytes(message(number, [0.0] * 4))
-        (turning,) = client.app.state.turning
-        while turning.latest != message(50, [0.0] * 4):
+            socket.send_bytes(pack_message(number, [0.0] * 4))
+        (decode_socket,) = client.app.state.decode_sockets
+        while decode_socket.latest != pack_message(50, [0.0] * 4):
             time.sleep(0.01)
-        go_on.set()
+        may_continue.set()
         answers = [struct.unpack("<I", socket.receive_bytes()[:4])[0] for _ in range(2)]
     assert answers == [0, 50]
 
@@ -334,25 +342,25 @@ def test_codes_of_several_sockets_are_decoded_together(opened, monkeypatch):
     client = opened("vae")
     view = client.app.state.session.current
     sizes, decoded = [], view.decoded
-    go_on = threading.Event()
+    may_continue = threading.Event()
 
     def counted(codes, **settings):
         sizes.append(len(codes))
         if len(sizes) == 1:
-            assert go_on.wait(10)
+            assert may_continue.wait(10)
         return decoded(codes, **settings)
 
     monkeypatch.setattr(view, "decoded", counted)
     sockets = [client.websocket_connect("/api/decode", headers={"host": "localhost"}) for _ in range(4)]
     entered = [socket.__enter__() for socket in sockets]
-    entered[0].send_bytes(message(0, [0.0] * 4))
+    entered[0].send_bytes(pack_message(0, [0.0] * 4))
     while not sizes:
         time.sleep(0.01)
     for socket in entered[1:]:
-        socket.send_bytes(message(1, [1.0] * 4))
-    while len(client.app.state.decoder.waiting) < 3:
+        socket.send_bytes(pack_message(1, [1.0] * 4))
+    while len(client.app.state.decoder.queue) < 3:
         time.sleep(0.01)
-    go_on.set()
+    may_continue.set()
     answers = [socket.receive_bytes() for socket in entered]
     for socket in sockets:
         socket.__exit__(None, None, None)
@@ -364,46 +372,46 @@ def test_codes_of_several_sockets_are_decoded_together(opened, monkeypatch):
 
 
 def test_a_row(shared, digits, models):
-    found = shared("vae").get("/api/data/13").json()
-    assert (found["row"], found["label"], found["name"]) == (13, "3", "row 13")
-    np.testing.assert_allclose(of_uri(found["example"]["picture"]), 255 * digits[13], atol=0.51)
-    np.testing.assert_allclose(found["code"], load(models["vae"]).transform(digits[13:14])[0], atol=1e-5)
-    picture = pixels(shared("vae").get("/api/data/13/picture"))
-    np.testing.assert_array_equal(picture, of_uri(found["example"]["picture"]))
+    result = shared("vae").get("/api/data/13").json()
+    assert (result["row"], result["label"], result["name"]) == (13, "3", "row 13")
+    np.testing.assert_allclose(decode_uri(result["example"]["picture"]), 255 * digits[13], atol=0.51)
+    np.testing.assert_allclose(result["code"], load(models["vae"]).transform(digits[13:14])[0], atol=1e-5)
+    picture = to_pixels(shared("vae").get("/api/data/13/picture"))
+    np.testing.assert_array_equal(picture, decode_uri(result["example"]["picture"]))
     assert shared("dae").get("/api/data/13").json()["code"] is None
 
 
 def test_a_row_of_a_table(shared, table):
-    found = shared("table").get("/api/data/3").json()
-    np.testing.assert_allclose(found["example"]["values"], table[3], rtol=1e-6)
-    assert found["columns"] == {"group": "a", "spread": f"{table[3].std():.6g}"}
-    fails(shared("table").get("/api/data/3/picture"), 404, "no images")
+    result = shared("table").get("/api/data/3").json()
+    np.testing.assert_allclose(result["example"]["values"], table[3], rtol=1e-6)
+    assert result["columns"] == {"group": "a", "spread": f"{table[3].std():.6g}"}
+    check_refusal(shared("table").get("/api/data/3/picture"), 404, "no images")
 
 
 @pytest.mark.parametrize(
     ("row", "code"), [("200", 404), ("-1", 422), ("x", 422), ("1e3", 422), ("9" * 30, 422), ("1.5", 422)]
 )
-def test_rows_that_are_none(shared, row, code):
-    fails(shared("vae").get(f"/api/data/{row}"), code)
+def test_invalid_rows(shared, row, code):
+    check_refusal(shared("vae").get(f"/api/data/{row}"), code)
 
 
 def test_sprites(shared, digits):
-    found = pixels(shared("vae").get("/api/sprites?rows=5,6,7&columns=2"))
-    assert found.shape == (16, 16)
-    np.testing.assert_allclose(found[8:, :8], 255 * digits[7], atol=0.51)
-    assert (found[8:, 8:] == 255).all()
-    fails(shared("vae").get("/api/sprites?rows=" + "1," * 1000 + "1"), 422, "rows")
+    result = to_pixels(shared("vae").get("/api/sprites?rows=5,6,7&columns=2"))
+    assert result.shape == (16, 16)
+    np.testing.assert_allclose(result[8:, :8], 255 * digits[7], atol=0.51)
+    assert (result[8:, 8:] == 255).all()
+    check_refusal(shared("vae").get("/api/sprites?rows=" + "1," * 1000 + "1"), 422, "rows")
 
 
 def test_the_map_of_two_components(shared, models, digits):
-    wanted = load(models["vae"]).transform(digits[:200])
-    np.testing.assert_allclose(floats(shared("vae").get("/api/map?x=2&y=0")), wanted[:, [2, 0]], atol=1e-5)
-    fails(shared("vae").get("/api/map?x=4"), 404, "no such component")
-    fails(shared("vae").get("/api/map?projection=umap"), 422, "projection")
-    fails(shared("dae").get("/api/map"), 404, "no codes")
+    expected = load(models["vae"]).transform(digits[:200])
+    np.testing.assert_allclose(to_array(shared("vae").get("/api/map?x=2&y=0")), expected[:, [2, 0]], atol=1e-5)
+    check_refusal(shared("vae").get("/api/map?x=4"), 404, "no such component")
+    check_refusal(shared("vae").get("/api/map?projection=umap"), 422, "projection")
+    check_refusal(shared("dae").get("/api/map"), 404, "no codes")
 
 
-def test_the_map_by_principal_axes_is_that_of_scikit_learn(shared, models, digits):
+def test_the_map_by_principal_axes_equals_scikit_learn(shared, models, digits):
     from sklearn.decomposition import PCA
 
     answer = shared("vae").get("/api/map?projection=pca")
@@ -411,81 +419,81 @@ def test_the_map_by_principal_axes_is_that_of_scikit_learn(shared, models, digit
     pca = PCA(2).fit(codes)
     share = [float(word) for word in answer.headers["x-explained"].split(",")]
     np.testing.assert_allclose(share, pca.explained_variance_ratio_, atol=1e-4)
-    found, wanted = floats(answer), codes @ pca.components_.T
-    signs = np.sign((found * wanted).sum(0))
-    np.testing.assert_allclose(found * signs, wanted, atol=1e-4)
+    result, expected = to_array(answer), codes @ pca.components_.T
+    signs = np.sign((result * expected).sum(0))
+    np.testing.assert_allclose(result * signs, expected, atol=1e-4)
 
 
 def test_colours(shared, digits, models, table):
-    offered = {one["by"]: one for one in shared("vae").get("/api/map/colours").json()}
+    offered = {entry["by"]: entry for entry in shared("vae").get("/api/map/colours").json()}
     assert offered["label"]["categories"] == [str(i) for i in range(10)]
-    np.testing.assert_array_equal(floats(shared("vae").get("/api/map/colour?by=label")), np.arange(200) % 10)
-    scores = floats(shared("vae").get("/api/map/colour?by=score"))
+    np.testing.assert_array_equal(to_array(shared("vae").get("/api/map/colour?by=label")), np.arange(200) % 10)
+    scores = to_array(shared("vae").get("/api/map/colour?by=score"))
     np.testing.assert_allclose(scores, load(models["vae"]).score_samples(digits[:200]), rtol=1e-4)
-    code = floats(shared("vae").get("/api/map/colour?by=component:1"))
-    np.testing.assert_allclose(code, floats(shared("vae").get("/api/map?x=1&y=0"))[:, 0])
+    code = to_array(shared("vae").get("/api/map/colour?by=component:1"))
+    np.testing.assert_allclose(code, to_array(shared("vae").get("/api/map?x=1&y=0"))[:, 0])
     answer = shared("table").get("/api/map/colour?by=column:column 2")
-    np.testing.assert_allclose(floats(answer), table[:, 1], rtol=1e-6)
+    np.testing.assert_allclose(to_array(answer), table[:, 1], rtol=1e-6)
     assert float(answer.headers["x-low"]) == pytest.approx(np.percentile(table[:, 1], 2), rel=1e-4)
-    assert {one["by"]: one["kind"] for one in shared("table").get("/api/map/colours").json()}[
+    assert {entry["by"]: entry["kind"] for entry in shared("table").get("/api/map/colours").json()}[
         "column:group"
     ] == "category"
     for by in offered:
         assert shared("vae").get("/api/map/colour", params={"by": by}).status_code == 200
-    fails(shared("vae").get("/api/map/colour?by=column:x"), 404)
-    fails(shared("vae").get("/api/map/colour?by=component:99"), 404)
-    fails(shared("table").get("/api/map/colour?by=label"), 404)
+    check_refusal(shared("vae").get("/api/map/colour?by=column:x"), 404)
+    check_refusal(shared("vae").get("/api/map/colour?by=component:99"), 404)
+    check_refusal(shared("table").get("/api/map/colour?by=label"), 404)
 
 
-def test_the_manifold_lies_behind_the_points(shared):
+def test_the_manifold_decodes_places_of_the_map(shared):
     client = shared("vae")
     dials = {dial["component"]: dial for dial in client.get("/api/dials").json()["dials"]}
     answer = client.get("/api/map/manifold?x=0&y=2&left=-1&right=1&bottom=-2&top=2&size=2")
-    found = pixels(answer)
+    result = to_pixels(answer)
     codes = [[0.5, 0, -1, 0], [-0.5, 0, 1, 0]]  # right and below, left and above
     codes = [[dials[i]["mean"] if i in (1, 3) else float(v) for i, v in enumerate(code)] for code in codes]
-    right_below, left_above = floats(client.post("/api/decode", json={"codes": codes}))[..., 0].astype(int)
-    np.testing.assert_allclose(found[8:, 8:], right_below, atol=1)
-    np.testing.assert_allclose(found[:8, :8], left_above, atol=1)
-    assert pixels(client.get("/api/map/manifold?projection=pca&left=-1&right=1&bottom=-1&top=1&size=3")).shape == (
+    right_below, left_above = to_array(client.post("/api/decode", json={"codes": codes}))[..., 0].astype(int)
+    np.testing.assert_allclose(result[8:, 8:], right_below, atol=1)
+    np.testing.assert_allclose(result[:8, :8], left_above, atol=1)
+    assert to_pixels(client.get("/api/map/manifold?projection=pca&left=-1&right=1&bottom=-1&top=1&size=3")).shape == (
         24,
         24,
     )
-    fails(client.get("/api/map/manifold?left=-1&right=nan&bottom=-1&top=1"), 422, "right")
-    fails(client.get("/api/map/manifold"), 422)
-    fails(shared("sae").get("/api/map/manifold?left=0&right=1&bottom=0&top=1"), 404, "sparse")
+    check_refusal(client.get("/api/map/manifold?left=-1&right=nan&bottom=-1&top=1"), 422, "right")
+    check_refusal(client.get("/api/map/manifold"), 422)
+    check_refusal(shared("sae").get("/api/map/manifold?left=0&right=1&bottom=0&top=1"), 404, "sparse")
 
 
 # Clean
 
 
 def test_cleaning_a_row(shared, digits, models):
-    found = shared("dae").post("/api/clean", json={"row": 4, "noise": 0.2, "seed": 5}).json()
+    result = shared("dae").post("/api/clean", json={"row": 4, "noise": 0.2, "seed": 5}).json()
     again = shared("dae").post("/api/clean", json={"row": 4, "noise": 0.2, "seed": 5}).json()
     other = shared("dae").post("/api/clean", json={"row": 4, "noise": 0.2, "seed": 6}).json()
-    assert found == again
-    assert found["noisy"] != other["noisy"]
-    assert found["method"] == "denoise"
+    assert result == again
+    assert result["noisy"] != other["noisy"]
+    assert result["method"] == "denoise"
     assert shared("vae").post("/api/clean", json={"row": 4}).json()["method"] == "reconstruct"
-    np.testing.assert_allclose(of_uri(found["original"]["picture"]), 255 * digits[4], atol=0.51)
-    assert found["psnr_noisy"] == pytest.approx(20 * np.log10(1 / 0.2), abs=2)
+    np.testing.assert_allclose(decode_uri(result["original"]["picture"]), 255 * digits[4], atol=0.51)
+    assert result["psnr_noisy"] == pytest.approx(20 * np.log10(1 / 0.2), abs=2)
     assert shared("table").post("/api/clean", json={"row": 4}).json()["psnr_clean"] is None
 
 
 def test_cleaning_an_image(shared, digits, models):
     grey = np.rint(255 * digits[4]).astype(np.uint8)
-    found = shared("dae").post("/api/clean/image", content=as_png(grey)).json()
-    assert found["original"] is found["psnr_noisy"] is None
-    wanted = load(models["dae"]).denoise(digits[4:5])[0]
-    np.testing.assert_allclose(of_uri(found["clean"]["picture"]), 255 * np.clip(wanted, 0, 1), atol=2)
-    spoiled = shared("dae").post("/api/clean/image?noise=0.3&kind=masking", content=as_png(grey)).json()
+    result = shared("dae").post("/api/clean/image", content=encode_png(grey)).json()
+    assert result["original"] is result["psnr_noisy"] is None
+    expected = load(models["dae"]).denoise(digits[4:5])[0]
+    np.testing.assert_allclose(decode_uri(result["clean"]["picture"]), 255 * np.clip(expected, 0, 1), atol=2)
+    spoiled = shared("dae").post("/api/clean/image?noise=0.3&kind=masking", content=encode_png(grey)).json()
     assert spoiled["psnr_noisy"] > 0
-    fails(shared("dae").post("/api/clean/image", content=b""), 415)
-    fails(shared("dae").post("/api/clean/image?noise=1.5&kind=masking", content=as_png(grey)), 422, "level")
-    fails(shared("dae").post("/api/clean", json={"row": 4, "noise": 3}), 422, "noise")
+    check_refusal(shared("dae").post("/api/clean/image", content=b""), 415)
+    check_refusal(shared("dae").post("/api/clean/image?noise=1.5&kind=masking", content=encode_png(grey)), 422, "level")
+    check_refusal(shared("dae").post("/api/clean", json={"row": 4, "noise": 3}), 422, "noise")
 
 
-def test_cleaning_leaves_the_random_numbers_of_others_alone(shared):
+def test_cleaning_leaves_the_global_random_state_alone(shared):
     import torch
 
     before = torch.get_rng_state()
@@ -496,7 +504,7 @@ def test_cleaning_leaves_the_random_numbers_of_others_alone(shared):
 # Units
 
 
-def test_the_wall_of_units(shared, models, digits):
+def test_the_list_of_units(shared, models, digits):
     model = load(models["sae"])
     z, active = model.transform(digits[:200]), model.active_units(digits[:200])
     pages = [shared("sae").get(f"/api/units?page={page}&size=10").json() for page in range(3)]
@@ -515,24 +523,24 @@ def test_the_wall_of_units(shared, models, digits):
     assert [u["unit"] for u in shared("sae").get("/api/units?sort=index&size=3").json()["units"]] == [0, 1, 2]
 
 
-def test_units_by_example_and_turned(shared, models, digits):
+def test_active_units_and_another_activation(shared, models, digits):
     client = shared("sae")
     z = load(models["sae"]).transform(digits[9:10])[0]
-    found = client.get("/api/units/for/9").json()["units"]
-    assert [unit["unit"] for unit in found] == [int(u) for u in np.argsort(-z, kind="stable") if z[u] > 0]
-    assert found[0]["activation"] == pytest.approx(z.max(), rel=1e-4)
-    unit = found[0]["unit"]
-    turned = client.post(f"/api/units/{unit}/turn", json={"row": 9, "value": 0.0}).json()
-    assert turned["was"] == pytest.approx(z[unit], rel=1e-4)
+    result = client.get("/api/units/for/9").json()["units"]
+    assert [unit["unit"] for unit in result] == [int(u) for u in np.argsort(-z, kind="stable") if z[u] > 0]
+    assert result[0]["activation"] == pytest.approx(z.max(), rel=1e-4)
+    unit = result[0]["unit"]
+    effect = client.post(f"/api/units/{unit}/turn", json={"row": 9, "value": 0.0}).json()
+    assert effect["was"] == pytest.approx(z[unit], rel=1e-4)
     z[unit] = 0
-    wanted = 255 * np.clip(load(models["sae"]).inverse_transform(z[None])[0], 0, 1)
-    np.testing.assert_allclose(of_uri(turned["after"]["picture"]), wanted, atol=1)
-    assert turned["before"] != turned["after"]
+    expected = 255 * np.clip(load(models["sae"]).inverse_transform(z[None])[0], 0, 1)
+    np.testing.assert_allclose(decode_uri(effect["after"]["picture"]), expected, atol=1)
+    assert effect["before"] != effect["after"]
     whole = client.get(f"/api/units/{unit}").json()
-    assert of_uri(whole["adds"]).shape == (8, 8, 4)
-    fails(client.get("/api/units/24"), 404, "no unit 24")
-    fails(client.post("/api/units/24/turn", json={"row": 9, "value": 0.0}), 404)
-    fails(shared("vae").get("/api/units"), 404, "not sparse")
+    assert decode_uri(whole["adds"]).shape == (8, 8, 4)
+    check_refusal(client.get("/api/units/24"), 404, "no unit 24")
+    check_refusal(client.post("/api/units/24/turn", json={"row": 9, "value": 0.0}), 404)
+    check_refusal(shared("vae").get("/api/units"), 404, "not sparse")
 
 
 # Outliers and search
@@ -540,24 +548,24 @@ def test_units_by_example_and_turned(shared, models, digits):
 
 def test_outliers(shared, models, table):
     model = load(models["table"])
-    found = shared("table").get("/api/outliers?n=5").json()
+    result = shared("table").get("/api/outliers?n=5").json()
     scores = model.score_samples(table)
-    assert [row["row"] for row in found["rows"]] == np.argsort(scores)[:5].tolist()
-    assert found["rows"][0]["row"] == 7  # the one that the fixture spoils
-    assert found["rows"][0]["outlier"]
-    assert found["threshold"] == pytest.approx(model.offset_)
-    assert sum(reason["share"] for reason in found["rows"][0]["reasons"]) <= 1.0 + 1e-6
-    one = shared("table").get("/api/outliers/7").json()
-    nats = [entry["nats"] for entry in one["contributions"]]
+    assert [row["row"] for row in result["rows"]] == np.argsort(scores)[:5].tolist()
+    assert result["rows"][0]["row"] == 7  # the fixture made this row an outlier
+    assert result["rows"][0]["outlier"]
+    assert result["threshold"] == pytest.approx(model.offset_)
+    assert sum(reason["share"] for reason in result["rows"][0]["reasons"]) <= 1.0 + 1e-6
+    detail = shared("table").get("/api/outliers/7").json()
+    nats = [entry["nats"] for entry in detail["contributions"]]
     assert nats == sorted(nats, reverse=True)
-    assert one["contributions"][0]["name"] == found["rows"][0]["reasons"][0]["name"]
-    assert one["heat"] is None
+    assert detail["contributions"][0]["name"] == result["rows"][0]["reasons"][0]["name"]
+    assert detail["heat"] is None
 
 
-def test_contributions_are_what_entries_cost_above_the_usual(opened, table):
+def test_contributions_are_costs_above_the_median(opened, table):
     view = opened("table").app.state.session.current
     excess = view.contributions(np.arange(len(table)))
-    np.testing.assert_allclose(np.median(excess, axis=0), 0, atol=1e-6)  # the median is what is usual
+    np.testing.assert_allclose(np.median(excess, axis=0), 0, atol=1e-6)
     import torch
 
     model = view.model.model_
@@ -574,15 +582,15 @@ def test_contributions_are_the_reasons_of_the_outlier_task(opened, table):
     np.testing.assert_allclose(-excess.max(1), reasons.nats[:, 0], rtol=1e-4, atol=1e-5)
 
 
-def test_an_outlying_image(shared):
+def test_an_outlier_that_is_an_image(shared):
     row = shared("vae").get("/api/outliers?n=1").json()["rows"][0]
     assert row["reasons"] == []
-    one = shared("vae").get(f"/api/outliers/{row['row']}").json()
-    heat = of_uri(one["heat"])
+    detail = shared("vae").get(f"/api/outliers/{row['row']}").json()
+    heat = decode_uri(detail["heat"])
     assert heat.shape == (8, 8, 4)
     assert heat[..., 3].max() == 255
-    assert one["contributions"] is None
-    assert one["score"] == pytest.approx(row["score"])
+    assert detail["contributions"] is None
+    assert detail["score"] == pytest.approx(row["score"])
 
 
 def test_rows_that_cannot_be_scored_are_left_out(client_of, digits):
@@ -596,33 +604,33 @@ def test_rows_that_cannot_be_scored_are_left_out(client_of, digits):
         rows = [row["row"] for row in client.get("/api/outliers?n=50").json()["rows"]]
         assert len(rows) == 49
         assert client.get("/api/outliers/3").json()["score"] is None
-        assert np.isnan(floats(client.get("/api/map/colour?by=score"))[3])
+        assert np.isnan(to_array(client.get("/api/map/colour?by=score"))[3])
     session.close()
 
 
-def test_search_finds_what_an_index_finds(shared, models, digits):
+def test_search_equals_an_index(shared, models, digits):
     from narrows.tasks import Index
 
     model = load(models["vae"])
     rows, distances, _ = Index(model).add(digits[:200]).search(digits[11], 7)
-    found = shared("vae").post("/api/search", json={"row": 11, "k": 6}).json()["results"]
-    assert [one["row"] for one in found] == [int(row) for row in rows[0] if row != 11]
-    np.testing.assert_allclose([one["distance"] for one in found], distances[0, 1:], atol=1e-5)
-    assert found[0]["label"] == str(found[0]["row"] % 10)
+    result = shared("vae").post("/api/search", json={"row": 11, "k": 6}).json()["results"]
+    assert [entry["row"] for entry in result] == [int(row) for row in rows[0] if row != 11]
+    np.testing.assert_allclose([entry["distance"] for entry in result], distances[0, 1:], atol=1e-5)
+    assert result[0]["label"] == str(result[0]["row"] % 10)
     code = model.transform(digits[11:12])[0].tolist()
     by_code = shared("vae").post("/api/search", json={"code": code, "k": 3}).json()["results"]
     assert by_code[0]["row"] == 11
     assert by_code[0]["distance"] == pytest.approx(0, abs=1e-5)
     assert len(shared("vae").post("/api/search", json={"row": 0, "k": 200}).json()["results"]) == 199
-    fails(shared("vae").post("/api/search", json={"code": [0.0], "k": 3}), 422)
-    fails(shared("vae").post("/api/search", json={"row": 500}), 404)
-    fails(shared("vae").post("/api/search", json={"row": 1, "k": 0}), 422)
+    check_refusal(shared("vae").post("/api/search", json={"code": [0.0], "k": 3}), 422)
+    check_refusal(shared("vae").post("/api/search", json={"row": 500}), 404)
+    check_refusal(shared("vae").post("/api/search", json={"row": 1, "k": 0}), 422)
 
 
 # The report
 
 
-def test_the_report_is_a_page_of_no_site(shared):
+def test_the_report_is_sandboxed(shared):
     answer = shared("table").get("/api/report")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/html")
@@ -638,7 +646,7 @@ def test_the_report_is_a_page_of_no_site(shared):
 
 @pytest.mark.parametrize("name", ["dae", "table"])
 def test_every_panel_of_a_model_answers(opened, name, models):
-    """Also of a model without codes, and of one fitted on a data frame."""
+    """Also for a model without codes, and for one fitted on a data frame."""
     client = opened(name)
     if name == "table":
         pandas = pytest.importorskip("pandas", reason="needs the extra `tables`")
@@ -647,7 +655,7 @@ def test_every_panel_of_a_model_answers(opened, name, models):
         model = VAE(2, hidden=(8,), max_epochs=1, random_state=0).fit(frame)
         client.app.state.session.open(model, Data("frame", frame), name="frame")
     state = client.get("/api/state").json()["model"]
-    asked = {
+    requests = {
         "dials": [("get", "/api/dials", None), ("get", "/api/random", None)],
         "map": [("get", "/api/map", None), ("get", "/api/map?projection=pca", None), ("get", "/api/map/colours", None)],
         "clean": [("post", "/api/clean", {"row": 3})],
@@ -656,7 +664,7 @@ def test_every_panel_of_a_model_answers(opened, name, models):
         "report": [],
     }
     always = [("get", "/api/data/3", None), ("get", "/api/models/current/download", None)]
-    for method, path, body in [*always, *(one for panel in state["can"] for one in asked[panel])]:
+    for method, path, body in [*always, *(request for panel in state["can"] for request in requests[panel])]:
         answer = client.request(method, path, json=body)
         assert answer.status_code == 200, (path, answer.text)
     if name == "table":

@@ -1,4 +1,4 @@
-"""Checkpoints as narrows wrote them up to acfb3a0, before each component had a state: read so that old runs go on."""
+"""Checkpoints in the first layout, written up to acfb3a0: translated so that old runs can be resumed."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 from narrows.model import rename_old_state
 
 
-def translate(state: dict[str, Any], names: Iterable[str], refer: str) -> dict[str, Any]:
-    """Return what `narrows.training.checkpoint.pack` would have given.
+def translate(state: dict[str, Any], names: Iterable[str], prefix: str) -> dict[str, Any]:
+    """Return the states in the layout of `narrows.training.checkpoint.pack`.
 
     Parameters
     ----------
     state : the JSON of the file.
-    names : of the file's tensors.
-    refer : what stands before a tensor's name in its place.
+    names : names of the tensors in the file.
+    prefix : prefix of a reference to a tensor.
     """
-    references = {name: refer + name for name in names}
+    references = {name: prefix + name for name in names}
 
-    def under(prefix: str) -> dict[str, str]:
-        return {name.removeprefix(prefix): ref for name, ref in references.items() if name.startswith(prefix)}
+    def under(group: str) -> dict[str, str]:
+        return {name.removeprefix(group): ref for name, ref in references.items() if name.startswith(group)}
 
-    def weights(prefix: str) -> dict[str, str]:
-        model = rename_old_state(under(prefix + "model."))
-        objective = under(prefix + "objective.")
+    def weights(group: str) -> dict[str, str]:
+        model = rename_old_state(under(group + "model."))
+        objective = under(group + "objective.")
         return {f"model.{name}": ref for name, ref in model.items()} | {
             f"objective.{name}": ref for name, ref in objective.items()
         }
@@ -36,7 +36,7 @@ def translate(state: dict[str, Any], names: Iterable[str], refer: str) -> dict[s
         "training": {name: state[name] for name in identity},
         "weights": {"tensors": weights(""), "reviving": state["reviving"]},
         "objective": state["objective"],
-        "optimizers": {"0": {"tensors": under("optimizer."), "norm": refer + "limiter.mean"}},
+        "optimizers": {"0": {"tensors": under("optimizer."), "norm": prefix + "limiter.mean"}},
         "sums": {"sums": under("sum."), "n_steps": state["summed"]},
         "early_stopping": {**stopping, "best": weights("best.")},
         "recovery": {"n_set_back": position["rescues"], "has_restarted": position["restarted"]},

@@ -1,0 +1,171 @@
+"""Train panel, first part: uploads, and what they hold."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from anyio import to_thread
+from fastapi import APIRouter, HTTPException, Query, Request
+
+from narrows.data import named
+from narrows.studio.jobs import Jobs
+from narrows.studio.messages import (
+    ColumnEntry,
+    DatasetName,
+    LikelihoodEntry,
+    Preview,
+    SuggestedSettings,
+    UploadState,
+)
+from narrows.studio.routes.dependencies import Id, JobsDep, SessionDep, require
+from narrows.studio.routes.responses import document_errors, document_raw_body
+from narrows.studio.routes.state import describe_likelihoods
+from narrows.studio.uploads import SIDE, Column, Upload, draw_preview, read_upload, suggest_label, wrap_examples
+
+router = APIRouter(prefix="/api/uploads")
+_MAX_TIME = 60.0  # suggested for a training, in seconds
+_MAX_PREVIEW_COLUMNS, _MAX_PREVIEW_ROWS, _MAX_PREVIEW_TEXT = 50, 8, 40
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses=document_errors(400, 413, 415, 422),
+    openapi_extra=document_raw_body("The bytes of a .csv, .tsv or .npy file, or of a .zip of images."),
+)
+async def receive_upload(
+    session: SessionDep,
+    jobs: JobsDep,
+    request: Request,
+    name: Annotated[str, Query(min_length=1, max_length=1000)],
+    side: Annotated[int, Query(ge=8, le=512)] = SIDE,
+) -> UploadState:
+    """Upload data: a table of numbers, an array, or a zip of images."""
+    length = request.headers.get("content-length", "")
+    _check_size(int(length) if length.isdecimal() else 0, jobs)
+    folder = session.folder / "uploads" / secrets.token_hex(6)
+    folder.mkdir(parents=True)
+    try:
+        size = 0
+        with open(folder / "raw", "wb") as stream:
+            async for part in request.stream():
+                size += len(part)
+                _check_size(size, jobs)
+                stream.write(part)
+        upload = await to_thread.run_sync(lambda: _read(jobs, folder / "raw", name, side))
+    finally:
+        await to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
+    return await to_thread.run_sync(lambda: _describe(jobs.add_upload(upload), upload))
+
+
+@router.post("/dataset", status_code=201, responses=document_errors(400, 404, 413, 422))
+def use_dataset(jobs: JobsDep, body: DatasetName) -> UploadState:
+    """Make an upload of a named data set that is on this machine."""
+    info = named.NAMES.get(body.name)
+    if info is None or (info.files and not named.find(info.name)):
+        raise HTTPException(404, "There is no such data set on this machine.")
+    dataset = named.load(info.name)
+    upload = wrap_examples(info.name, dataset.X, dataset.y)
+    return _describe(jobs.add_upload(upload), upload)
+
+
+@router.get("/{upload}", responses=document_errors(404, 422))
+def get_upload(jobs: JobsDep, upload: Id) -> UploadState:
+    """Describe an upload."""
+    return _describe(upload, find_upload(jobs, upload))
+
+
+@router.delete("/{upload}", status_code=204, responses=document_errors(404, 422))
+def delete_upload(jobs: JobsDep, upload: Id) -> None:
+    """Delete an upload. Trainings on it continue."""
+    find_upload(jobs, upload)
+    jobs.uploads.pop(upload, None)
+
+
+def find_upload(jobs: Jobs, upload_id: str) -> Upload:
+    """Return an upload; answer 404 if there is none with this id."""
+    return require(jobs.uploads.get(upload_id), "There are no such data any more: bring them again.")
+
+
+def _check_size(size: int, jobs: Jobs) -> None:
+    if size > jobs.upload_bytes:
+        raise HTTPException(413, f"At most {jobs.upload_bytes:,} bytes can be brought.")
+
+
+def _read(jobs: Jobs, path: Path, name: str, side: int) -> Upload:
+    with jobs.read_lock:
+        return read_upload(path, name, jobs.upload_bytes, side)
+
+
+def _describe(upload_id: str, upload: Upload) -> UploadState:
+    schema, labels, label = upload.schema, upload.labels, suggest_label(upload)
+    columns = None
+    if schema.kind == "vector":
+        columns = [_describe_column(c, label) for c in upload.columns or _name_columns(upload)]
+    has_categories = any(c.kind == "category" for c in upload.columns or ())
+    return UploadState(
+        id=upload_id,
+        name=upload.name,
+        bytes=upload.size,
+        n=len(upload),
+        kind="table" if has_categories else "image" if schema.kind == "image" else "vector",
+        description=schema.describe(),
+        shape=list(schema.user_shape),
+        support=schema.support,
+        labels=labels is not None,
+        classes=list(labels.categories) if labels is not None and labels.categories is not None else None,
+        notes=list(upload.notes),
+        columns=columns,
+        likelihoods=[LikelihoodEntry(name=name, help=text) for name, text in describe_likelihoods().items()],
+        suggested=SuggestedSettings(
+            recipe="vae",
+            n_components=max(1, min(8, schema.n_entries // 2)),
+            max_time=_MAX_TIME,
+            likelihood="auto",
+            label=label,
+        ),
+        preview=Preview(sheet=draw_preview(upload), rows=_preview_rows(upload)),
+    )
+
+
+def _name_columns(upload: Upload) -> list[Column]:
+    """Return the columns of an array, named 'column 1', 'column 2' ..."""
+    X = upload.X
+    assert X is not None
+    return [Column(f"column {i + 1}", "number", X[:, i].astype(np.float64)) for i in range(X.shape[1])]
+
+
+def _describe_column(column: Column, label: str | None) -> ColumnEntry:
+    is_number = column.kind == "number"
+    values: Any = (
+        column.values[np.isfinite(column.values)] if is_number else [v for v in column.values if v is not None]
+    )
+    first = values[:5] if is_number else list(dict.fromkeys(values))[:5]
+    return ColumnEntry(
+        name=column.name,
+        kind=column.kind,
+        use=is_number and column.name != label,
+        missing=column.missing,
+        low=float(values.min()) if is_number else None,
+        high=float(values.max()) if is_number else None,
+        mean=float(values.mean()) if is_number else None,
+        distinct=len(np.unique(values)) if is_number else len(set(values)),
+        examples=[_preview_cell(column, value) for value in first],
+    )
+
+
+def _preview_rows(upload: Upload) -> list[list[str]] | None:
+    """Return the text of the first rows of a table, or None for images."""
+    if upload.schema.kind == "image":
+        return None
+    columns = list(upload.columns or _name_columns(upload))[:_MAX_PREVIEW_COLUMNS]
+    n = min(_MAX_PREVIEW_ROWS, len(upload))
+    return [[_preview_cell(column, column.values[row]) for column in columns] for row in range(n)]
+
+
+def _preview_cell(column: Column, value: Any) -> str:
+    return f"{value:.6g}" if column.kind == "number" else str(value or "")[:_MAX_PREVIEW_TEXT]

@@ -1,0 +1,99 @@
+// The colours of the points: which value they show, its legend, and the category that alone is visible.
+
+import { button, h } from "../dom.js";
+import { attempt } from "../feedback.js";
+import { formatNumber } from "../format.js";
+import { categoryColour, colourPoints, scaleGradient } from "./colours.js";
+
+/** @import {Colouring, MapSettings} from "../types" */
+/** @import {MapRequests} from "./requests.js" */
+/** @import {Scatter} from "./scatter.js" */
+
+const MAX_KEYS = 40; // categories in the legend
+const MANY_ROWS = 20000; // scores of more rows take a while, and are computed only on demand
+
+export class PointColouring {
+  legend = h("div", { class: "legend", role: "group", "aria-label": "Legend" });
+  select = h("select", { "aria-label": "Colour" });
+  /** @type {Colouring[]} */ #options = [];
+  /** @type {{kind: "category" | "number", categories: string[], low: number, high: number}} */
+  #scale = { kind: "number", categories: [], low: 0, high: 1 };
+
+  /**
+   * @param {MapSettings} settings @param {Scatter} scatter @param {MapRequests} requests
+   * @param {{onSelect: () => void, onFilter: () => void}} handlers for another value, and for another visible category
+   */
+  constructor(settings, scatter, requests, { onSelect, onFilter }) {
+    this.settings = settings;
+    this.scatter = scatter;
+    this.requests = requests;
+    this.onFilter = onFilter;
+    this.select.addEventListener("change", () => {
+      settings.colourBy = this.select.value;
+      onSelect();
+    });
+  }
+
+  /** Request the options and select one. @param {{n: number, labels: boolean}} data */
+  async loadOptions({ n, labels }) {
+    const options = (this.#options = await this.requests.colourings());
+    const quick = n > MANY_ROWS && !labels && options.find(({ by }) => by.startsWith("component:"));
+    if (!options.some(({ by }) => by === this.settings.colourBy)) {
+      this.settings.colourBy = (quick || options[0])?.by ?? "";
+    }
+    this.select.replaceChildren(
+      ...options.map(({ by, title }) => h("option", { value: by, selected: by === this.settings.colourBy }, title)),
+    );
+  }
+
+  /** Request the values of the selected option. @returns {Promise<boolean>} true if they are in the scatter */
+  async loadValues() {
+    const option = this.#options.find(({ by }) => by === this.settings.colourBy);
+    if (!option) return false;
+    const response = await attempt(this.requests.colourValues(option.by));
+    if (!response || option.by !== this.settings.colourBy) return false;
+    const { low = 0, high = 1 } = response.headers;
+    this.scatter.values = /** @type {Float32Array} */ (response.data);
+    this.#scale = { kind: option.kind, categories: option.categories ?? [], low: Number(low), high: Number(high) };
+    return true;
+  }
+
+  /** Return the colour of every point. @param {boolean} isDark @param {(row: number) => boolean} isVisible
+   * @returns {Uint8Array} n x 4 */
+  colours(isDark, isVisible) {
+    return colourPoints(this.scatter.values, { ...this.#scale, isDark, isVisible });
+  }
+
+  /** Describe the value of a row, or return "". @param {number} row */
+  describe(row) {
+    if (this.#scale.kind !== "number" || this.settings.colourBy === "label") return "";
+    return `${this.select.selectedOptions[0]?.textContent ?? ""} ${formatNumber(this.scatter.values[row])}`;
+  }
+
+  /** @param {boolean} isDark */
+  renderLegend(isDark) {
+    const { kind, categories, low, high } = this.#scale;
+    if (kind === "category") {
+      this.legend.replaceChildren(...categories.slice(0, MAX_KEYS).map((name, i) => this.#key(name, i, isDark)));
+      return;
+    }
+    const ramp = h("i", { style: { "background-image": scaleGradient(isDark) } });
+    this.legend.replaceChildren(
+      h("span", { class: "ramp" }, h("small", null, formatNumber(low)), ramp, h("small", null, formatNumber(high))),
+    );
+  }
+
+  /** @param {string} name @param {number} index @param {boolean} isDark */
+  #key(name, index, isDark) {
+    const isOnly = this.scatter.category === index;
+    const filter = () => {
+      this.scatter.category = isOnly ? null : index;
+      this.onFilter();
+    };
+    return button(name, null, filter, {
+      class: "key",
+      "aria-pressed": String(isOnly),
+      style: { "--c": categoryColour(index, isDark) },
+    });
+  }
+}

@@ -1,0 +1,47 @@
+// The map's panel of the page.
+
+import { h, heading } from "../dom.js";
+import { attempt } from "../feedback.js";
+import { formatHash } from "../state.js";
+import { CodeMap } from "./map.js";
+import { MapRequests } from "./requests.js";
+
+/** @import {App, Panel} from "../types" */
+
+const WORDS = "Every example is a point, placed by its code. Point at one to see it; click to set the dials to it.";
+
+/** @param {App} app @returns {Panel} */
+export function panel(app) {
+  const body = h("div");
+  const element = h("section", { class: "panel wide" }, heading("Map", WORDS), body);
+  const requests = new MapRequests(app.transport);
+  let isVisible = true;
+  /** @type {CodeMap | null} */ let map = null;
+
+  /** @param {number} row */
+  async function setDials(row) {
+    const code = await attempt(requests.codes([row]));
+    if (code) app.code?.set(code);
+  }
+
+  return {
+    element,
+    show(parameters) {
+      isVisible = true;
+      if (map) return;
+      map = new CodeMap(body, app.transport, app.state, {
+        code: app.code ?? undefined,
+        onPick: setDials,
+        onView: (view) => isVisible && history.replaceState(null, "", formatHash("map", view)),
+        openDials: () => app.go("dials"),
+      });
+      map.configure(parameters);
+    },
+    hide() {
+      isVisible = false;
+    },
+    destroy() {
+      map?.destroy();
+    },
+  };
+}

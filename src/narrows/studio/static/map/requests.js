@@ -1,0 +1,52 @@
+// Requests of the map to the server.
+
+/** @import {Binary, Colouring, Encoded, Example, Extent, MapSettings, Transport} from "../types" */
+
+const GRID_SIZE = 24; // decoded examples along each side of the grid
+
+export class MapRequests {
+  /** @param {Transport} transport */
+  constructor(transport) {
+    this.transport = transport;
+  }
+
+  /** Request the place of every code. @param {MapSettings} settings @returns {Promise<Binary>} n x 2 */
+  positions(settings) {
+    return this.transport.binary("GET", `/api/map?${projectionQuery(settings)}`);
+  }
+
+  /** Request the list of colourings. @returns {Promise<Colouring[]>} */
+  colourings() {
+    return this.transport.json("GET", "/api/map/colours");
+  }
+
+  /** Request the value of every row that a colouring shows. @param {string} by @returns {Promise<Binary>} n */
+  colourValues(by) {
+    return this.transport.binary("GET", `/api/map/colour?by=${encodeURIComponent(by)}`);
+  }
+
+  /** Request one example. @param {number} row @returns {Promise<{example: Example, label: string | null}>} */
+  example(row) {
+    return this.transport.json("GET", `/api/data/${row}`);
+  }
+
+  /** Request the codes of rows. @param {number[]} rows @returns {Promise<Float32Array>} rows x n_components */
+  async codes(rows) {
+    const { data } = await this.transport.binary("GET", `/api/codes?rows=${rows.join(",")}`);
+    return /** @type {Float32Array} */ (data);
+  }
+
+  /** Request a picture of decoded examples. @param {MapSettings} settings @param {Extent} extent
+   * @returns {Promise<string>} */
+  gridUrl(settings, extent) {
+    const sides = Object.entries(extent).map(([side, value]) => `${side}=${value}`);
+    return this.transport.pictureUrl(
+      `/api/map/manifold?${projectionQuery(settings)}&${sides.join("&")}&size=${GRID_SIZE}`,
+    );
+  }
+}
+
+/** @param {MapSettings} settings */
+function projectionQuery({ x, y, projection }) {
+  return `x=${x}&y=${y}&projection=${projection}`;
+}

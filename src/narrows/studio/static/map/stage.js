@@ -1,0 +1,50 @@
+// The stage: the layers of the map above each other, the names of the axes, and a note while it loads.
+
+import { h } from "../dom.js";
+
+/** @import {MapSettings} from "../types" */
+
+const KEYS =
+  "Arrow keys go from point to point, Enter sets the dials, P adds to the path, plus and minus zoom, 0 shows all.";
+
+export class Stage {
+  axisX = h("span", { class: "axis x" });
+  axisY = h("span", { class: "axis y" });
+
+  /** @param {number} n rows */
+  constructor(n) {
+    this.count = n.toLocaleString("en");
+    this.element = h("div", {
+      class: "stage",
+      tabindex: "0",
+      role: "application",
+      "aria-busy": "true",
+      "aria-label": `Map of ${n} codes. ${KEYS}`,
+    });
+  }
+
+  /** @param {HTMLElement[]} layers from back to front @param {HTMLElement} tip */
+  fill(layers, tip) {
+    const loading = h("p", { class: "waits" }, h("span", { class: "spinner" }), `Placing ${this.count} examples`);
+    this.element.replaceChildren(...layers, this.axisX, this.axisY, tip, loading);
+  }
+
+  /** @param {MapSettings} settings
+   * @param {string} [explained] shares of the variance of the two axes, as in "0.4,0.2" */
+  nameAxes({ projection, x, y }, explained = "") {
+    if (projection === "components") {
+      this.axisX.textContent = `z${x} →`;
+      this.axisY.textContent = `z${y} →`;
+      return;
+    }
+    const [first = "", second = ""] = explained
+      .split(",")
+      .map((share) => (share ? `, ${Math.round(100 * Number(share))} % of the variance` : ""));
+    this.axisX.textContent = `first component${first} →`;
+    this.axisY.textContent = `second component${second} →`;
+  }
+
+  endLoading() {
+    this.element.setAttribute("aria-busy", "false");
+  }
+}

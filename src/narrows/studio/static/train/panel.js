@@ -1,0 +1,140 @@
+// Train: upload data, see what narrows sees, choose a recipe, watch the training, and land on the dials.
+
+import { h, heading } from "../dom.js";
+import { acceptFiles } from "../example-picker.js";
+import { attempt, toast } from "../feedback.js";
+import { TrainingProgress } from "./progress.js";
+import { SetupForm } from "./setup.js";
+import { createStart } from "./start.js";
+
+/** @import {App, Job, Panel, TrainRequest, Upload} from "../types" */
+
+/** Images in a zip, and the pixels of their longer side. @typedef {{file: File, side: number}} Archive */
+
+const DEFAULT_SIDE = 64; // pixels
+
+/** @param {App} app @returns {Panel} */
+export function panel(app) {
+  const view = new TrainView(app);
+  const stop = acceptFiles(view.element, (file) => view.upload(file));
+  view.showStart();
+  view.resume();
+  return {
+    element: view.element,
+    destroy() {
+      view.stopListening();
+      stop();
+    },
+  };
+}
+
+class TrainView {
+  #body = h("div", { class: "train" });
+  #isReading = false;
+  /** @type {(() => void) | null} stops listening to the training; null without one */ #stop = null;
+
+  /** @param {App} app */
+  constructor(app) {
+    this.app = app;
+    const title = heading("Train", "Bring your data, and see a model learn it. Nothing leaves this machine.");
+    this.element = h("section", { class: "panel" }, title, this.#body);
+  }
+
+  stopListening() {
+    this.#stop?.();
+    this.#stop = null;
+  }
+
+  /** Show the choice of a file or a data set. */
+  showStart() {
+    const start = createStart(this.app.state, {
+      onFile: (file) => this.upload(file),
+      onDataset: (name) => this.#read(this.app.transport.json("POST", "/api/uploads/dataset", { name }), name),
+    });
+    this.#body.replaceChildren(start);
+  }
+
+  /** Upload a file. @param {File} file @param {number} [side] pixels of the longer side of images, at most */
+  upload(file, side = DEFAULT_SIDE) {
+    const limit = this.app.state.limits.upload_bytes;
+    if (file.size > limit) {
+      const [size, most] = [Math.ceil(file.size / 2 ** 20), Math.round(limit / 2 ** 20)];
+      toast(`${file.name} has ${size} MB; up to ${most} MB can be read here.`, "wrong");
+      return;
+    }
+    const query = `name=${encodeURIComponent(file.name)}${side === DEFAULT_SIDE ? "" : `&side=${side}`}`;
+    const isArchive = /\.zip$/i.test(file.name);
+    const request = this.app.transport.json("POST", `/api/uploads?${query}`, file);
+    this.#read(request, file.name, isArchive ? { file, side } : undefined);
+  }
+
+  /** Show what a request reads. @param {Promise<Upload>} request @param {string} name @param {Archive} [archive] */
+  async #read(request, name, archive) {
+    if (this.#isReading || this.#stop) return;
+    this.#isReading = true;
+    const spinner = h("span", { class: "spinner" });
+    this.#body.replaceChildren(h("p", { class: "waits", role: "status" }, spinner, `Reading ${name}`));
+    const upload = await attempt(request);
+    this.#isReading = false;
+    if (upload) this.#setUp(upload, archive);
+    else this.showStart();
+  }
+
+  /** @param {Upload} upload @param {Archive} [archive] */
+  #setUp(upload, archive) {
+    const { element } = new SetupForm(upload, this.app.state.recipes, archive?.side, {
+      onTrain: (request) => this.#train(request),
+      onResize: (side) => archive && this.upload(archive.file, side),
+      onCancel: () => {
+        attempt(this.app.transport.json("DELETE", `/api/uploads/${upload.id}`));
+        this.showStart();
+      },
+    });
+    this.#body.replaceChildren(element);
+    element.querySelector("h2")?.scrollIntoView({ block: "nearest" });
+  }
+
+  /** @param {TrainRequest} request */
+  async #train(request) {
+    const job = await attempt(this.app.transport.json("POST", "/api/train", request));
+    if (job) this.#watch(job);
+  }
+
+  /** Show a training until it ends. @param {Job} job */
+  #watch(job) {
+    this.stopListening();
+    const progress = new TrainingProgress(job, this.app.transport, {
+      columns: () => this.app.state.model?.columns ?? null,
+      onEnd: (now) => this.#end(now, progress),
+      onLeave: () => this.showStart(),
+    });
+    this.#body.replaceChildren(progress.element);
+    this.#stop = this.app.listen(job.job, progress.handlers(), () => {
+      this.#stop = null;
+      toast("That training is no longer there: the server was started anew.", "wrong");
+      this.showStart();
+    });
+    progress.showStatus(job);
+  }
+
+  /** @param {Job} job @param {TrainingProgress} progress */
+  async #end(job, progress) {
+    this.stopListening();
+    if (job.status === "done") {
+      toast("It is trained. These are its dials.");
+      const isHere = this.app.state.model === null || location.hash.startsWith("#train");
+      await attempt(this.app.reload(isHere ? "dials" : undefined));
+      this.showStart();
+    } else if (job.status === "cancelled") {
+      toast("Cancelled. Nothing is kept.");
+      this.showStart();
+    } else progress.showFailure();
+  }
+
+  /** Watch the training that runs already. */
+  async resume() {
+    const { training } = this.app.state;
+    const job = training && (await attempt(this.app.transport.json("GET", `/api/train/${training}`)));
+    if (job && !this.#stop && !["done", "failed", "cancelled"].includes(job.status)) this.#watch(job);
+  }
+}

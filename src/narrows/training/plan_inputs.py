@@ -1,0 +1,84 @@
+"""The inputs of `make_plan` beside the settings: properties of the model, the data and the machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from narrows.bottlenecks import Bottleneck
+from narrows.data import Examples
+from narrows.model import Autoencoder
+from narrows.networks import has_own_parts
+from narrows.objectives import NeighborPairs, Objective
+from narrows.training.device import default_n_threads, matmul_flops_per_second
+from narrows.training.flops import compile_saving, flops_per_example
+
+
+@dataclass(frozen=True)
+class PlanInputs:
+    """Properties of the model, the data and the machine, on which the decisions of a training depend.
+
+    Attributes
+    ----------
+    n_rows : number of examples, held-out ones included.
+    bottleneck : the bottleneck of the model.
+    neighbors : the near examples that the objective needs in batches, or None.
+    has_neighbors : True if the data can find near examples.
+    is_image : True if examples are images.
+    is_resident : True if the data is on the device.
+    has_own_parts : True if the model contains a user's module, whose Python code is unknown.
+    has_compiler : True if there is a C++ compiler.
+    flops_per_example : floating-point operations of a step, per example.
+    matmul_flops_per_second : floating-point operations per second of a matrix product of common size on the device.
+    compile_saving : share of the training's time that compilation saves, in [0, 1].
+    n_processes : number of processes of the training.
+    n_threads : number of threads of torch.
+    resumed : precision, compile and threads from the checkpoint to resume from; empty without one.
+    """
+
+    n_rows: int
+    bottleneck: Bottleneck
+    neighbors: NeighborPairs | None = None
+    has_neighbors: bool = True
+    is_image: bool = False
+    is_resident: bool = True
+    has_own_parts: bool = False
+    has_compiler: bool = True
+    flops_per_example: float = 0.0
+    matmul_flops_per_second: float = 1e11
+    compile_saving: float = 0.35
+    n_processes: int = 1
+    n_threads: int = 1
+    resumed: Mapping[str, Any] = field(default_factory=dict)
+
+
+def gather_plan_inputs(
+    model: Autoencoder,
+    objective: Objective,
+    rows: Examples,
+    precision: torch.dtype,
+    n_processes: int,
+    resumed: Mapping[str, Any],
+) -> PlanInputs:
+    """Measure and count the inputs of a plan, for matrix products in `precision`."""
+    return PlanInputs(
+        n_rows=len(rows),
+        bottleneck=model.bottleneck,
+        neighbors=objective.neighbors,
+        has_neighbors=rows.has_neighbors,
+        is_image=rows.schema.kind == "image",
+        is_resident=rows.resident,
+        has_own_parts=has_own_parts(model),
+        has_compiler=shutil.which(os.environ.get("CXX", "g++")) is not None,
+        flops_per_example=flops_per_example(model, objective, rows),
+        matmul_flops_per_second=matmul_flops_per_second(rows.device, precision),
+        compile_saving=compile_saving(model, rows.device),
+        n_processes=n_processes,
+        n_threads=default_n_threads(),
+        resumed=resumed,
+    )
