@@ -86,10 +86,10 @@ def write_examples(
         _write_pictures(out, schema.channels_last(array), loaded, schema.limits)
     elif compared:
         kinds = {name: schema.channels_last(np.asarray(rows)[:_MAX_PAIRS]) for name, rows in compared.items()}
-        images, labels = sheets.compared(kinds, limits=schema.limits)
+        images, labels = sheets.arrange_rows(kinds, limits=schema.limits)
         _write_sheet(out, images, labels, min(_MAX_PAIRS, len(array)), len(array))
     else:
-        images = sheets.grid(schema.channels_last(array[:_MAX_PICTURES]), limits=schema.limits)
+        images = sheets.arrange_grid(schema.channels_last(array[:_MAX_PICTURES]), limits=schema.limits)
         _write_sheet(out, images, None, min(_MAX_PICTURES, len(array)), len(array))
 
 
@@ -119,10 +119,10 @@ def _write_sheet(
     out: Path, images: np.ndarray, labels: list[str] | None, shown: int, n: int, noun: str = "examples"
 ) -> None:
     from narrows.data.atomic import atomic_path
-    from narrows.plots.sheets import sheet
+    from narrows.plots.sheets import draw_sheet
 
     with atomic_path(out) as temporary:
-        sheet(images, labels).save(temporary, "PNG", optimize=True)
+        draw_sheet(images, labels).save(temporary, "PNG", optimize=True)
     say(f"{out}: " + (f"{n:,} {noun}" if shown == n else f"the first {shown:,} of {n:,} {noun}; .npy holds all"))
 
 

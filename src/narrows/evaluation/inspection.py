@@ -145,7 +145,7 @@ class Inspection:
 
     @property
     def carried(self) -> np.ndarray:
-        """What each component carries, (L,): its nats, or without them its standard deviation."""
+        """Amount that each component carries, (L,): its nats, or without them its standard deviation."""
         return np.asarray(self.model.components_kl_ if self.has_nats else self.model.code_std_)
 
     @property
@@ -155,7 +155,7 @@ class Inspection:
 
     @functools.cached_property
     def unit_directions(self) -> np.ndarray:
-        """What each unit adds to the decoder's output, L x `schema.shape`: of several numbers an entry the first."""
+        """Effect of each unit on the decoder's output, L x `schema.shape`: of several numbers an entry the first."""
         n, parameter = self.bottleneck.n_components, next(self.model.model_.parameters())
         with inference_mode(self.model.model_):
             decoded = self.model.model_.decode(torch.cat([torch.zeros(1, n), torch.eye(n)]).to(parameter))

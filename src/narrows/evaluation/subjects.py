@@ -1,4 +1,4 @@
-"""What measures are taken of: a model, or PCA in its place, on the same examples.
+"""Subjects of measures: a model, or PCA in its place, on the same examples.
 
 All subjects of an evaluation are compared on one scale, that of the model which is evaluated: n x `schema.shape`.
 """
@@ -183,11 +183,11 @@ class ModelSubject(Subject):
     @functools.cached_property
     def reconstructions(self) -> Tensor:
         """By `model_.reconstruct`."""
-        own, common = self.inspection.schema, self.comparison.schema
+        schema, common = self.inspection.schema, self.comparison.schema
         reconstructions = self.inspection.reconstructions
-        if (own.offset, own.scale, own.shape) == (common.offset, common.scale, common.shape):
+        if (schema.offset, schema.scale, schema.shape) == (common.offset, common.scale, common.shape):
             return reconstructions
-        return self._on_common_scale(own.restore(reconstructions))
+        return self._on_common_scale(schema.restore(reconstructions))
 
     @property
     def scores(self) -> np.ndarray:

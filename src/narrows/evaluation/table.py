@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One measure.
+    """A row of the table: one measure.
 
     Attributes
     ----------

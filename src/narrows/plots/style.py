@@ -1,7 +1,7 @@
-"""How pictures look: colours, markers and axes, said once, for matplotlib and for pages.
+"""The style of pictures: colours, markers and axes, for matplotlib and for pages.
 
-Nothing global is touched: every axes is dressed by itself. Colours of classes are told apart by colour-blind people
-with the markers, which change along with them.
+Nothing global is changed: each axes is styled by itself. Each class has a marker as well as a colour, so that
+colour-blind people can distinguish the classes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Layout = Literal["constrained", "compressed"]
 
-# by name, as a page's style sheet knows them; text on paper has a contrast of 4.5 at least
+# names as in a page's style sheet; text on paper has a contrast of at least 4.5
 LIGHT = {
     "paper": "#fbfbf8",
     "raised": "#ffffff",
@@ -69,27 +69,27 @@ INK, SOFT, LINE, FIRST, SECOND = (LIGHT[name] for name in ("ink", "soft", "line"
 PALETTE = tuple(LIGHT[f"d{i}"] for i in range(10))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p", ">")  # one for each colour
 N_CLASSES = len(PALETTE)
-SEQUENCE = "cividis"  # of values that have an order: made for colour-blind people
-ADDS, TAKES = (18, 112, 160), (214, 108, 30)  # of values of either sign
+SEQUENCE = "cividis"  # colours of ordered values, suited to colour-blind people
+ADDS, TAKES = (18, 112, 160), (214, 108, 30)  # colours of positive and of negative values
 TEXT = 9.0  # points
-_PIXELS = 1.35  # of a page, for a point
+_PIXELS = 1.35  # pixels of a page for a point of a figure
 
 
 def new_axes(width: float, height: float, layout: Layout = "constrained") -> Axes:
-    """Axes on a figure of their own, of that many inches, which a notebook shows at the end of its cell.
+    """Make axes on a new figure of `width` x `height` inches, which a notebook shows at the end of its cell.
 
-    Where pyplot is in use, or a notebook waits for its figures, the figure is pyplot's; elsewhere it belongs to
-    nobody, so that a program that draws many keeps none.
+    The figure belongs to pyplot if pyplot is imported or this is a notebook. Otherwise nothing holds it, so that a
+    program that draws many figures does not fill its memory.
     """
     if "matplotlib.pyplot" in sys.modules or _in_notebook():
         from matplotlib import pyplot
 
         return pyplot.figure(figsize=(width, height), layout=layout).add_subplot()
-    return own_axes(width, height, layout)
+    return detached_axes(width, height, layout)
 
 
-def own_axes(width: float, height: float, layout: Layout = "constrained") -> Axes:
-    """Axes on a figure that pyplot does not know."""
+def detached_axes(width: float, height: float, layout: Layout = "constrained") -> Axes:
+    """Make axes on a new figure of `width` x `height` inches that pyplot does not know."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -98,8 +98,10 @@ def own_axes(width: float, height: float, layout: Layout = "constrained") -> Axe
     return figure.add_subplot()
 
 
-def dress(ax: Axes, title: str = "", x: str = "", y: str = "", grid: Literal["x", "y", "both"] | None = "y") -> Axes:
-    """Give axes the house's look: a title to the left, no box, pale lines across `grid` ("x", "y", "both" or None)."""
+def style_axes(
+    ax: Axes, title: str = "", x: str = "", y: str = "", grid: Literal["x", "y", "both"] | None = "y"
+) -> Axes:
+    """Style axes: a title to the left, no box, and pale grid lines along `grid`; return the axes."""
     ax.set_title(title, loc="left", fontsize=TEXT + 2, color=INK)
     ax.set_xlabel(x, fontsize=TEXT, color=SOFT)
     ax.set_ylabel(y, fontsize=TEXT, color=SOFT)
@@ -112,10 +114,10 @@ def dress(ax: Axes, title: str = "", x: str = "", y: str = "", grid: Literal["x"
     return ax
 
 
-def signed(values: np.ndarray) -> np.ndarray:
-    """Values of either sign, any shape, as colour and density (... x 4 bytes): blue adds, orange takes away.
+def as_signed_rgba(values: np.ndarray) -> np.ndarray:
+    """Return values of either sign, of any shape, as RGBA bytes (... x 4): blue adds, orange takes away.
 
-    The density is as strong as the largest value allows.
+    The largest absolute value is opaque; 0 is transparent.
     """
     share = np.nan_to_num(np.asarray(values, dtype=np.float64))
     share = share / max(float(np.abs(share).max(initial=0)), 1e-12)
@@ -124,17 +126,18 @@ def signed(values: np.ndarray) -> np.ndarray:
     return np.concatenate([colours, alpha], axis=-1).astype(np.uint8)
 
 
-def variables(colours: Mapping[str, str]) -> str:
-    """`LIGHT` or `DARK` as a style sheet's variables."""
+def css_variables(colours: Mapping[str, str]) -> str:
+    """Return `LIGHT` or `DARK` as variables of a style sheet."""
     return " ".join(f"--{name}: {colour};" for name, colour in colours.items())
 
 
-def svg(ax: Axes, label: str, name: str) -> str:
-    """The figure of axes as SVG for a page: in the page's own colours and letters, light or dark, read out as `label`.
+def to_svg(ax: Axes, label: str, name: str) -> str:
+    """Return the figure of axes as SVG in the colours and the font of a page, light or dark.
 
     Parameters
     ----------
-    name : of the figure on its page, so that no two have ids in common.
+    label : text that a screen reader says for the figure.
+    name : name of the figure, unique on its page; all ids of the figure start with it.
     """
     import matplotlib
 
@@ -142,28 +145,28 @@ def svg(ax: Axes, label: str, name: str) -> str:
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
         figure.savefig(stream, format="svg", transparent=True, metadata=nothing)
-    words = stream.getvalue()
-    words = words[words.index("<svg") :]
-    words = re.sub(r"<(metadata|!--).*?(</metadata>|-->)", "", words, flags=re.DOTALL)
-    words = re.sub(r' clip-path="url\([^)]*\)"', "", words)
-    words = re.sub(r"<clipPath.*?</clipPath>", "", words, flags=re.DOTALL)
-    used = set(re.findall(r'"#([^"]+)"', words))
-    words = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", words)
-    words = re.sub(r'"#([^"]+)"', rf'"#{name}-\1"', words)
-    words = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", words)
-    words = re.sub(r"(font: [^;\"]*?)(\d[\d.]*px) [^;\"]*", r"\1\2 var(--sans)", words)  # as matplotlib 3.8 writes it
+    markup = stream.getvalue()
+    markup = markup[markup.index("<svg") :]
+    markup = re.sub(r"<(metadata|!--).*?(</metadata>|-->)", "", markup, flags=re.DOTALL)
+    markup = re.sub(r' clip-path="url\([^)]*\)"', "", markup)
+    markup = re.sub(r"<clipPath.*?</clipPath>", "", markup, flags=re.DOTALL)
+    used = set(re.findall(r'"#([^"]+)"', markup))
+    markup = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", markup)
+    markup = re.sub(r'"#([^"]+)"', rf'"#{name}-\1"', markup)
+    markup = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", markup)
+    markup = re.sub(r"(font: [^;\"]*?)(\d[\d.]*px) [^;\"]*", r"\1\2 var(--sans)", markup)  # the form of matplotlib 3.8
     for colour, value in LIGHT.items():
-        words = words.replace(value, f"var(--{colour})")
-    words = re.sub(r"<defs>\s*(<style[^>]*>.*?</style>)?\s*</defs>", "", words, flags=re.DOTALL)
-    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', words)
+        markup = markup.replace(value, f"var(--{colour})")
+    markup = re.sub(r"<defs>\s*(<style[^>]*>.*?</style>)?\s*</defs>", "", markup, flags=re.DOTALL)
+    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', markup)
     assert box is not None
     width, height = (round(_PIXELS * float(side)) for side in box.groups())
     opening = f'<svg class="chart" viewBox="{box[0][9:-1]}" width="{width}" height="{height}" role="img" '
-    return opening + f'aria-label="{_attribute(label)}"' + re.sub(r"\n\s*", "\n", words[words.index(">") :])
+    return opening + f'aria-label="{_escape(label)}"' + re.sub(r"\n\s*", "\n", markup[markup.index(">") :])
 
 
-def _attribute(words: str) -> str:
-    return words.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+def _escape(label: str) -> str:
+    return label.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
 
 
 def _in_notebook() -> bool:
@@ -172,5 +175,5 @@ def _in_notebook() -> bool:
 
 
 def class_styles(labels: Sequence[object]) -> dict[object, tuple[str, str]]:
-    """A colour and a marker for each label, in order; after the tenth they begin again."""
+    """Return a colour and a marker for each label, in order; after the tenth they repeat."""
     return {label: (PALETTE[i % N_CLASSES], MARKERS[i % N_CLASSES]) for i, label in enumerate(labels)}

@@ -89,7 +89,7 @@ class View:
                 model.reconstruct(data.rows(slice(0, 64)))  # raises where they do not fit
         self.data = data
         frequencies = self.schema.frequencies or ()
-        self.chosen = int(np.argmax(frequencies)) if frequencies else None
+        self.class_index = int(np.argmax(frequencies)) if frequencies else None
         """Number of the class that is decoded; None for a model without labels."""
         self._results: dict[str, Any] = {}
         self._computing, self._reporting = threading.RLock(), threading.Lock()
@@ -126,7 +126,7 @@ class View:
     @property
     def classes(self) -> list[str] | None:
         """Names of the classes of a conditional model."""
-        return None if self.chosen is None else [str(name) for name in self.schema.classes or ()]
+        return None if self.class_index is None else [str(name) for name in self.schema.classes or ()]
 
     # ---------------------------------------------------------------------------------------------- examples
 
@@ -139,7 +139,7 @@ class View:
 
     def decoded(self, codes: np.ndarray, *, urgent: bool = True) -> np.ndarray:
         """Decode codes (n x L) into examples as the page gets them."""
-        label = None if self.chosen is None else (self.schema.classes or ())[self.chosen]
+        label = None if self.class_index is None else (self.schema.classes or ())[self.class_index]
         with self.turns.turn(urgent=urgent):
             return self.shown(self.model.inverse_transform(codes, label))
 

@@ -58,7 +58,7 @@ def choose_class(session: SessionDep, view: CurrentView, jobs: JobsDep, body: Cl
         raise HTTPException(404, "This model is not conditional: it has no classes.")
     if body.name not in view.classes:
         raise HTTPException(404, "The model has no such class.")
-    view.chosen = view.classes.index(body.name)
+    view.class_index = view.classes.index(body.name)
     return build_state(session, jobs)
 
 
@@ -112,7 +112,7 @@ def _describe_model(view: View) -> ModelState:
         python=f"import narrows\n\nmodel = narrows.load({json.dumps(path or 'FOLDER')})",
         command=shlex.join(command),
         classes=view.classes,
-        class_=None if view.classes is None or view.chosen is None else view.classes[view.chosen],
+        class_=None if view.classes is None or view.class_index is None else view.classes[view.class_index],
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel
 
-from narrows.report.page import signed
+from narrows.report.page import as_signed_ink
 from narrows.studio import pictures
 from narrows.studio.messages import Body, Example, Finite, Index, Number, Picture
 from narrows.studio.routes.dependencies import RowIndex, ViewWithCodeAndData, check_row
@@ -123,7 +123,7 @@ def get_unit(view: SparseView, unit: RowIndex) -> Unit:
     off, on = view.decoded(codes).astype(np.float64)
     change = on - off
     if view.is_image:
-        picture = pictures.to_data_uri(np.asarray(signed(change.mean(-1))))
+        picture = pictures.to_data_uri(np.asarray(as_signed_ink(change.mean(-1))))
         return Unit(adds=picture, columns=None, **_unit_fields(view, unit))
     names = view.columns or []
     largest = np.argsort(-np.abs(change), kind="stable")[:_MAX_COLUMNS]
