@@ -11,7 +11,7 @@ from narrows.cli.app import say
 if TYPE_CHECKING:
     import numpy as np
 
-    from narrows.data.files import Loaded
+    from narrows.data.files import Dataset
     from narrows.data.streams import Source
     from narrows.estimators import Estimator
 
@@ -66,7 +66,7 @@ def write_examples(
     out: Path,
     examples: Any,
     model: Estimator,
-    loaded: Loaded | None = None,
+    loaded: Dataset | None = None,
     compared: dict[str, Any] | None = None,
 ) -> None:
     """Write examples in the user's units as an array, a sheet or a folder of pictures.
@@ -127,7 +127,7 @@ def _write_sheet(
 
 
 def _write_pictures(
-    folder: Path, images: np.ndarray, loaded: Loaded | None, limits: tuple[float, float] | None
+    folder: Path, images: np.ndarray, loaded: Dataset | None, limits: tuple[float, float] | None
 ) -> None:
     """Write one .png for each example, under the name of its source file."""
     from PIL import Image

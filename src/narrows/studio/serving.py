@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from narrows.data.files import Loaded
+from narrows.data.files import Dataset
 from narrows.data.labels import read_labels
 from narrows.estimators import load
 from narrows.estimators.base import Estimator
@@ -29,7 +29,7 @@ _SHUTDOWN_TIMEOUT = 2  # seconds that running requests get when the studio stops
 
 def serve(
     model: Path | None = None,
-    data: Loaded | None = None,
+    data: Dataset | None = None,
     *,
     source: str | None = None,
     labels: str | None = None,
@@ -214,7 +214,7 @@ def make_links(host: str, port: int, token: str | None) -> list[str]:
     return [f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"]
 
 
-def prepare_data(loaded: Loaded, labels: str | None, model: Estimator, source: str | None = None) -> Data:
+def prepare_data(loaded: Dataset, labels: str | None, model: Estimator, source: str | None = None) -> Data:
     """Select the columns that `model` takes. The other columns of the file colour the map.
 
     Parameters
