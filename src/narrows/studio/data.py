@@ -10,7 +10,7 @@ import numpy as np
 
 from narrows.data import spaced_indices, take_rows
 
-MOST_ROWS = 100_000  # rows shown; of more, evenly spaced ones are shown
+MAX_SHOWN_ROWS = 100_000  # rows shown; of more, evenly spaced ones are shown
 _MAX_CLASSES = 100  # columns with more different whole numbers are numbers rather than classes
 
 
@@ -28,10 +28,10 @@ class Colour:
     categories: tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, column: Sequence[Any] | np.ndarray) -> Colour:
+    def from_column(cls, column: Sequence[Any] | np.ndarray) -> Colour:
         """Convert a column of n values. Few different whole numbers and strings become categories, in sorted order.
 
-        >>> Colour.of(["b", "a", "b"]).categories
+        >>> Colour.from_column(["b", "a", "b"]).categories
         ('a', 'b')
         """
         values = np.asarray(column)
@@ -48,20 +48,20 @@ class Colour:
         indices = {name: i for i, name in enumerate(names)}
         return cls(np.array([indices.get(text, -1) for text in texts], np.int32), tuple(names))
 
-    def word(self, row: int) -> str | None:
+    def to_text(self, row: int) -> str | None:
         """Return the value of a row as text; None if it is missing."""
         value = self.values[row]
         if self.categories is not None:
             return self.categories[value] if value >= 0 else None
         return f"{value:.6g}" if np.isfinite(value) else None
 
-    def floats(self) -> np.ndarray:
+    def to_floats(self) -> np.ndarray:
         """Return the numbers or the indices of the categories: (n,) float32, NaN if missing."""
         if self.categories is None:
             return self.values.astype(np.float32)
         return np.where(self.values >= 0, self.values, np.nan).astype(np.float32)
 
-    def taken(self, rows: np.ndarray) -> Colour:
+    def get_rows(self, rows: np.ndarray) -> Colour:
         """Return the values of some rows."""
         return Colour(self.values[rows], self.categories)
 
@@ -77,7 +77,7 @@ class Data:
     labels : labels of the rows, or None.
     columns : other columns by name, which the model does not take.
     files : display name of each row, or None.
-    total : number of rows before subsampling; set by `bounded`.
+    total : number of rows before subsampling; set by `subsample`.
     source : DATA argument of `narrows studio`, or None.
     """
 
@@ -92,22 +92,22 @@ class Data:
     def __len__(self) -> int:
         return len(self.X)
 
-    def rows(self, index: Any) -> Any:
+    def get_rows(self, index: Any) -> Any:
         """Return the examples at `index`, a slice or an array."""
         return take_rows(self.X, index)
 
-    def bounded(self, most: int = MOST_ROWS) -> Data:
-        """Return at most `most` rows, evenly spaced."""
+    def subsample(self, limit: int = MAX_SHOWN_ROWS) -> Data:
+        """Return at most `limit` rows, evenly spaced."""
         n = len(self)
         total = self.total or n
-        if n <= most:
+        if n <= limit:
             return Data(self.name, self.X, self.labels, self.columns, self.files, total, self.source)
-        kept = spaced_indices(n, most)
+        kept = spaced_indices(n, limit)
         return Data(
             self.name,
-            self.rows(kept),
-            None if self.labels is None else self.labels.taken(kept),
-            {name: colour.taken(kept) for name, colour in self.columns.items()},
+            self.get_rows(kept),
+            None if self.labels is None else self.labels.get_rows(kept),
+            {name: colour.get_rows(kept) for name, colour in self.columns.items()},
             None if self.files is None else tuple(self.files[i] for i in kept),
             total,
             self.source,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from narrows.estimators import load
 from narrows.estimators.base import Estimator
+from narrows.studio.compute_lock import ComputeLock
 from narrows.studio.data import Data
-from narrows.studio.turns import Turns
 from narrows.studio.view import View
 
 _MAX_VIEWS = 20
@@ -33,7 +33,7 @@ class Session:
 
     def __init__(self, keep: Path | None = None) -> None:
         self.instance = secrets.token_hex(8)
-        self.turns = Turns()
+        self.compute_lock = ComputeLock()
         self.version = 0
         self.current: View | None = None
         self.views: dict[str, View] = {}
@@ -57,7 +57,7 @@ class Session:
         return folder
 
     def open(
-        self, model: Estimator | Path, data: Data | None, *, name: str, path: Path | None = None, saved: bool = False
+        self, model: Estimator | Path, data: Data | None, *, name: str, path: Path | None = None, is_saved: bool = False
     ) -> View:
         """Show a model, or the one saved in a folder.
 
@@ -67,7 +67,7 @@ class Session:
         data : examples for it, or None.
         name : display name.
         path : folder of the model, or None.
-        saved : True if the folder remains when the studio stops.
+        is_saved : True if the folder remains when the studio stops.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class Session:
         """
         if isinstance(model, Path):
             path, model = model, load(model)
-        view = View(model, data, self.turns, name=name, path=path, saved=saved)
+        view = View(model, data, self.compute_lock, name=name, path=path, is_saved=is_saved)
         self.show(view)
         return view
 

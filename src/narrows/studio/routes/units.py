@@ -81,7 +81,7 @@ class ActivationEffect(BaseModel):
 
 
 async def _get_sparse_view(view: ViewWithCodeAndData) -> View:
-    if not view.sparse:
+    if not view.is_sparse:
         raise HTTPException(404, "This model has no units: its code is not sparse.")
     return view
 
@@ -119,8 +119,8 @@ def get_unit(view: SparseView, unit: RowIndex) -> Unit:
     """Return a unit and its effect: the change of the decoded zero code when the unit is at its highest."""
     _check_unit(view, unit)
     codes = np.zeros((2, view.n_components), np.float32)
-    codes[1, unit] = view.highest[unit] or 1.0
-    off, on = view.decoded(codes).astype(np.float64)
+    codes[1, unit] = view.max_activations[unit] or 1.0
+    off, on = view.decode(codes).astype(np.float64)
     change = on - off
     if view.is_image:
         picture = pictures.to_data_uri(np.asarray(as_signed_ink(change.mean(-1))))
@@ -138,7 +138,7 @@ def set_activation(view: SparseView, unit: RowIndex, body: SetActivation) -> Act
     code = view.codes[check_row(view, body.row)]
     codes = np.stack([code, code])
     codes[1, unit] = body.value
-    before, after = (to_example(view, displayed) for displayed in view.decoded(codes))
+    before, after = (to_example(view, displayed) for displayed in view.decode(codes))
     return ActivationEffect(before=before, after=after, was=float(code[unit]))
 
 
@@ -152,6 +152,6 @@ def _unit_fields(view: View, unit: int) -> dict[str, Any]:
         "unit": unit,
         "rate": float(view.units.rate[unit]),
         "strength": float(view.units.strength[unit]),
-        "highest": float(view.highest[unit]),
-        "top": view.top_rows(unit).tolist(),
+        "highest": float(view.max_activations[unit]),
+        "top": view.find_top_rows(unit).tolist(),
     }
