@@ -94,7 +94,7 @@ def million(X: np.ndarray, T: np.ndarray, y: np.ndarray, folder: Path) -> dict[s
     start = time.process_time()
     index.search(T[0])
     results["cpu_seconds_of_building"] = time.process_time() - start
-    results["width"] = index._width
+    results["width"] = index.width
     start = time.process_time()
     rows = index.search(T[:N_QUERIES], N_NEIGHBORS).rows
     results["cpu_ms_a_query"] = 1e3 * (time.process_time() - start) / N_QUERIES
