@@ -1,18 +1,19 @@
-"""Speed and memory of applying a model to a file that is larger than a block.
+"""Speed and memory of a model that is applied to a large file.
 
     python benchmarks/apply.py [real pixels] [--repeats 3] [--quick]
 
-1,000,000 x 784 float32 in a .npy file (3.1 GB of the temporary folder), mapped, and an AE 784-512-256-16. In turn:
+The data are 1,000,000 x 784 float32 in a mapped .npy file (3.1 GB in the temporary folder). The model is an AE
+784-512-256-16. The script measures:
 
-- `transform` against the plain product of the same shapes and dtype, x @ W1, h @ W2, h @ W3, in blocks of as many rows,
-  best of several: by torch, and by oneDNN where narrows takes that because it is faster. Both do 2 (784 512 + 512 256
-  + 256 16) operations a row, and `transform` reads the file, looks for NaN and infinity, standardises, adds biases and
-  activates besides;
-- bytes a second against a plain read of the file into one small buffer; both find it in the system's cache;
+- `transform` against plain matrix products of the same shapes and dtype, x @ W1, h @ W2, h @ W3, in blocks of as many
+  rows, the best of several runs. torch computes the products, and oneDNN too where narrows uses it. Both sides do
+  2 (784 512 + 512 256 + 256 16) operations a row. `transform` also reads the file, looks for NaN and infinity,
+  standardises, adds biases and applies activations;
+- bytes a second against a plain read of the file into one small buffer, with the file in the system's cache;
 - microseconds a row for fewer rows;
-- peak memory above that of the loaded model, in a process of its own: mapped pages count.
+- peak memory above that of the loaded model, in a separate process; mapped pages count.
 
-`real` are columns of real values, each with its own mean and deviation, `pixels` lie in [0, 1].
+`real` has columns of real values, each with its own mean and deviation. `pixels` has values in [0, 1].
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ CPU = torch.device("cpu")
 
 
 def write(path: Path, n: int, kind: str) -> None:
-    """`n` rows: 10,000 different ones, over and over."""
+    """Write `n` rows: 10,000 different ones, repeated."""
     generator = np.random.default_rng(SEED)
     rows = generator.normal(size=(N_FITTED, SIZES[0]))
     if kind == "real":
@@ -56,7 +57,7 @@ def write(path: Path, n: int, kind: str) -> None:
 
 
 def product(rows: int, n: int, multiply: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> float:
-    """Seconds of the plain product for `n` rows, from the fastest of nine passes over some of them."""
+    """Return the seconds of the plain product for `n` rows, from the fastest of nine passes over some of them."""
     generator = torch.Generator().manual_seed(SEED)
     x = torch.randn(rows, SIZES[0], generator=generator)
     weights = [torch.randn(sizes, generator=generator) for sizes in pairwise(SIZES)]
@@ -73,12 +74,12 @@ def product(rows: int, n: int, multiply: Callable[[torch.Tensor, torch.Tensor], 
 
 
 def by_onednn(h: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-    """h @ w."""
+    """Return h @ w, computed by oneDNN."""
     return linear(h, w.t())
 
 
 def read(path: Path) -> None:
-    """The whole file into one buffer."""
+    """Read the whole file into one small buffer."""
     buffer = memoryview(bytearray(8 << 20))
     with open(path, "rb", buffering=0) as stream:
         while stream.readinto(buffer):
@@ -86,7 +87,7 @@ def read(path: Path) -> None:
 
 
 def measure(folder: Path, n: int, kind: str, repeats: int) -> dict[str, Any]:
-    """Every number of one kind of data."""
+    """Measure everything on one kind of data."""
     path = folder / "x.npy"
     write(path, n, kind)
     X = np.load(path, mmap_mode="r")
@@ -127,14 +128,14 @@ def measure(folder: Path, n: int, kind: str, repeats: int) -> dict[str, Any]:
 
 
 def memory(method: str, folder: Path) -> dict[str, float]:
-    """Return the memory that `method` takes beyond that of a model which has been loaded and used."""
+    """Measure the memory that `method` takes above that of a model that was loaded and used."""
     model = narrows.load(folder / "model", device="cpu")
     model.transform(np.load(folder / "x.npy", mmap_mode="r")[:100])
     return grown_mib(lambda: model.stream(folder / "x.npy", folder / "out.npy", method), CPU)
 
 
 def main() -> None:
-    """Measure, print, keep."""
+    """Measure, print and write the results."""
     parser = arguments(__doc__, KINDS)
     parser.add_argument("--repeats", type=int, default=3, help="runs of each side (default: 3)")
     parser.add_argument("--quick", action="store_true", help="few rows, once: a smoke test that keeps no results")

@@ -1,7 +1,7 @@
-"""Functions that the benchmarks share: options, clocks, medians, peak memory, plain products, and the machine.
+"""Shared code of the benchmarks: options, clocks, peak memory, plain matrix products, results with their machine.
 
-Measured calls are run in turn (peer, ours, peer, ours, ...) after a warm-up, and medians are compared, so that what
-else the machine does meanwhile befalls all sides alike.
+Measured calls run in turn (peer, ours, peer, ours, ...) after a warm-up, and medians are compared. Other work on the
+machine then slows all sides alike.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ _T = TypeVar("_T")
 
 
 def arguments(doc: str | None, jobs: Collection[str]) -> argparse.ArgumentParser:
-    """Return a parser for the names of `jobs`. A script adds options of its own."""
+    """Return the parser that every script uses: it takes names of `jobs`. A script adds its own options."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("jobs", nargs="*", choices=[*jobs, []], help="which (default: all)")
     return parser
 
 
 def chosen_device(name: str) -> torch.device:
-    """The device that `--device` names."""
+    """Return the device that `--device` names."""
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
 
 
 @contextlib.contextmanager
 def checked_out(commit: str) -> Iterator[Path]:
-    """The sources as they were at `commit`, in a temporary folder."""
+    """Check out the sources of `commit` into a temporary folder."""
     with tempfile.TemporaryDirectory() as scratch:
         tree = Path(scratch) / "tree"
         subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(tree), commit], cwd=ROOT, check=True)
@@ -57,7 +57,7 @@ def checked_out(commit: str) -> Iterator[Path]:
 
 
 def timed(call: Callable[[], _T], device: torch.device | None = None) -> tuple[_T, float]:
-    """Return the result of `call`, and its seconds. A GPU is synchronised before each reading of the clock."""
+    """Return the result of `call` and its seconds; a GPU has finished before either clock is read."""
     _wait(device)
     start = time.perf_counter()
     result = call()
@@ -66,7 +66,7 @@ def timed(call: Callable[[], _T], device: torch.device | None = None) -> tuple[_
 
 
 def in_turn(sides: Mapping[str, Callable[[int], _T]], repeats: int) -> dict[str, list[_T]]:
-    """Each side's results, called with the number of the repeat: all sides once, then all again, ..."""
+    """Call all sides once, then all again, ..., each with the number of the repeat; return the results by side."""
     results: dict[str, list[_T]] = {name: [] for name in sides}
     for repeat in range(repeats):
         for name, side in sides.items():
@@ -77,11 +77,10 @@ def in_turn(sides: Mapping[str, Callable[[int], _T]], repeats: int) -> dict[str,
 def product_seconds(
     layers: Sequence[tuple[int, int]], batch: int, dtype: torch.dtype, device: torch.device
 ) -> tuple[float, float]:
-    """Seconds, and floating-point operations, of the plain matrix products of one training step of linear `layers`.
+    """Return seconds and floating-point operations of the matrix products of one training step of linear `layers`.
 
-    For each (n_in, n_out): forward, and backward to the weights and to the input, except that nothing needs the
-    gradient of the first layer's input. The operands lie in memory. The fastest of five medians, so that the
-    comparison is with the machine at its best.
+    For each (n_in, n_out): forward, and backward to the weights and to the input; the first layer's input needs no
+    gradient. The operands lie in memory. The time is the fastest of five medians: the machine at its best.
     """
     calls: list[tuple[torch.Tensor, torch.Tensor]] = []
     operations = 0.0
@@ -96,17 +95,17 @@ def product_seconds(
     def block() -> None:
         for _ in range(10):
             for a, b in calls:
-                torch.mm(a, b)  # without `out`, which is slower on the CPU
+                torch.mm(a, b)  # without `out`: into a given place it is slower on the CPU
 
     block()
     if device.type == "cuda":
-        block = _recorded(block)  # as narrows' steps are: otherwise launching would be measured
+        block = _recorded(block)  # as narrows' own steps are; otherwise launching kernels would be measured
     medians = [statistics.median(timed(block, device)[1] for _ in range(9)) for _ in range(5)]
     return min(medians) / 10, operations
 
 
 def _recorded(block: Callable[[], None]) -> Callable[[], None]:
-    """Return a function that replays the kernels of `block`, which must have run once."""
+    """Return a function that replays the kernels of `block`, which has run once."""
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         block()
@@ -114,36 +113,36 @@ def _recorded(block: Callable[[], None]) -> Callable[[], None]:
 
 
 def memory_mib() -> tuple[float, float]:
-    """Resident memory of this process now, and at its peak, in MiB."""
+    """Return the resident memory of this process now and at its peak, in MiB."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
-        # not getrusage: its peak in a child includes that of the parent
-        sizes = {line.split(":")[0]: float(line.split()[1]) / 1024 for line in lines if line.startswith("Vm")}
-        return sizes["VmRSS"], sizes["VmHWM"]
+        # getrusage would not do: a child starts with the peak of its parent
+        status = {line.split(":")[0]: float(line.split()[1]) / 1024 for line in lines if line.startswith("Vm")}
+        return status["VmRSS"], status["VmHWM"]
     except OSError:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (_MIB if sys.platform == "darwin" else 1024)
         return peak, peak
 
 
 def grown_mib(call: Callable[[], object], device: torch.device) -> dict[str, float]:
-    """Run `call` once; the process's peak memory, and by how much that is above what there was before it."""
+    """Run `call` once; return the peak memory of this process and its growth, in MiB."""
     before, _ = memory_mib()
     call()
     _, peak = memory_mib()
-    sizes = {"peak_mib": peak, "grown_mib": peak - before}
+    usage = {"peak_mib": peak, "grown_mib": peak - before}
     if device.type == "cuda":
-        sizes["device_mib"] = torch.cuda.max_memory_allocated(device) / _MIB
-    return sizes
+        usage["device_mib"] = torch.cuda.max_memory_allocated(device) / _MIB
+    return usage
 
 
 def alone(*command: str) -> Any:
-    """The JSON in the last line that this script prints when run with `command` in a process of its own."""
+    """Run a script as `command` in a separate process; return the JSON of the last line that it prints."""
     done = subprocess.run([sys.executable, *command], check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def machine(*peers: str) -> dict[str, Any]:
-    """The processor, its cores, the GPU if there is one, and the versions that matter with those of `peers`."""
+    """Return the processor, its cores, the GPU if there is one, and versions, also those of `peers`."""
     model = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -151,24 +150,24 @@ def machine(*peers: str) -> dict[str, Any]:
         flags = next((line for line in lines if line.startswith("flags")), "")
         model += ", AMX" if "amx_bf16" in flags else ""
     except OSError:
-        pass  # no /proc: the platform module's word stands
+        pass  # no /proc: the platform module's name stays
     gpu = {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
     versions = {name: version(name) for name in ("narrows", "torch", "numpy", "scikit-learn", *peers)}
     return {"processor": model, "cores": os.cpu_count(), **gpu, "python": platform.python_version(), **versions}
 
 
 def keep(name: str, results: dict[str, Any], *peers: str) -> Path:
-    """Write `results` to NAME.json with the machine, the versions and the day, and say where."""
+    """Write `results` to NAME.json with the machine, the versions and the day, and print the path."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
-    document = {"machine": machine(*peers), "day": time.strftime("%Y-%m-%d"), **results}
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    print(f"\n{json.dumps(document['machine'])}\nwritten to {path}")
+    whole = {"machine": machine(*peers), "day": time.strftime("%Y-%m-%d"), **results}
+    path.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    print(f"\n{json.dumps(whole['machine'])}\nwritten to {path}")
     return path
 
 
 def show(results: Mapping[str, Any], indent: int = 2) -> None:
-    """Print `results`, a line each, groups indented."""
+    """Print `results`, one a line, groups indented."""
     for name, value in results.items():
         if isinstance(value, Mapping):
             print(f"{' ' * indent}{name}")

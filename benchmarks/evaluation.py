@@ -1,11 +1,11 @@
-"""Cost and accuracy of evaluation, on Fashion-MNIST (60,000 train, 10,000 test).
+"""Cost and accuracy of `narrows.evaluate` and `narrows.sweep` on Fashion-MNIST (60,000 train, 10,000 test).
 
     python benchmarks/evaluation.py [evaluate nll sweep] [--epochs N]
 
-evaluate: `narrows.evaluate` of a VAE on 10,000 images, everything in the table: seconds, CPU-seconds and peak memory.
-nll: the likelihood by importance sampling of a linear VAE, beside the exact one of probabilistic PCA.
-sweep: eight sizes at once beside a fit of the largest alone, in CPU-seconds, and their errors beside those of fits of
-some sizes from the start. What is done is kept, and a run that was stopped goes on from there.
+evaluate: all measures of a VAE on 10,000 images: seconds, CPU seconds and peak memory.
+nll: the likelihood of a linear VAE by importance sampling, beside the exact one of probabilistic PCA.
+sweep: eight sizes at once beside a fit of the largest alone, in CPU seconds, and their errors beside those of separate
+fits of some sizes. Finished parts are kept, and a run that was stopped continues from there.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from sklearn.decomposition import PCA
 import narrows
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
-CHECKED = (128, 2, 16)  # fitted from the start, too
+CHECKED = (128, 2, 16)  # also fitted separately
 
 
 def clocked(call: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
-    """Return the result of `call`, and its duration."""
+    """Return the result of `call` and its seconds by both clocks."""
     wall, cpu = time.perf_counter(), time.process_time()
     result = call()
     return result, {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
@@ -52,21 +52,21 @@ def nll(X: Any, T: Any, y: np.ndarray, epochs: int | None) -> dict[str, Any]:
     prepared = model.prepared(rows).double().numpy()
     exact = -PCA(3).fit(prepared).score(prepared) + model.schema_.log_scale
     table = narrows.evaluate(model, rows, measures=["nll", "elbo"], n_draws=256)
-    subset = np.unique(np.linspace(0, len(rows) - 1, 1_000).astype(int))  # rows whose likelihood is estimated
-    exact_subset = -PCA(3).fit(prepared).score(prepared[subset]) + model.schema_.log_scale
-    results = {
+    rows_used = np.unique(np.linspace(0, len(rows) - 1, 1_000).astype(int))  # those whose likelihood is estimated
+    exact_used = -PCA(3).fit(prepared).score(prepared[rows_used]) + model.schema_.log_scale
+    result = {
         "K": 256,
-        "n": len(subset),
+        "n": len(rows_used),
         "nll": table["nll"],
-        "exact": exact_subset,
+        "exact": exact_used,
         "exact_all": exact,
         "elbo": table["elbo"],
     }
-    return {**results, "gap": table["nll"] - exact_subset, "words": table.explained["nll"]}
+    return {**result, "gap": table["nll"] - exact_used, "words": table.explained["nll"]}
 
 
 def sweep(X: Any, T: Any, y: np.ndarray, epochs: int | None) -> dict[str, Any]:
-    """Eight sizes of AE at once, and some of them from the start."""
+    """Eight sizes of AE at once, and some of them separately."""
     path = RESULTS / "evaluation_sweep.json"
     results: dict[str, Any] = json.loads(path.read_text())["sweep"] if path.exists() else {}
     if results.get("max_epochs", epochs) != epochs:
@@ -74,7 +74,7 @@ def sweep(X: Any, T: Any, y: np.ndarray, epochs: int | None) -> dict[str, Any]:
     results["max_epochs"] = epochs
     model = narrows.AE(max_epochs="auto" if epochs is None else epochs, random_state=SEED)
 
-    def noted(**more: Any) -> None:
+    def record(**more: Any) -> None:
         results.update(more)
         keep("evaluation_sweep", {"seed": SEED, "n_train": len(X), "n_test": len(T), "sweep": results})
 
@@ -82,14 +82,14 @@ def sweep(X: Any, T: Any, y: np.ndarray, epochs: int | None) -> dict[str, Any]:
         if f"single_{size}" not in results:
             one, cost = clocked(lambda size=size: narrows.AE(**{**model.get_params(), "n_components": size}).fit(X))
             mse = narrows.evaluate(one, T, measures=["mse"])["mse"]
-            noted(**{f"single_{size}": {**cost, "epochs": one.n_iter_, "mse": mse}})
+            record(**{f"single_{size}": {**cost, "epochs": one.n_iter_, "mse": mse}})
         if "all" not in results:
             swept, cost = clocked(lambda: narrows.sweep(model, X, sizes=SIZES, test=T))
             print(swept)
             mse = {str(r["n_components"]): r["mse"] for r in swept.results}
             pca = {str(r["n_components"]): r["pca_mse"] for r in swept.results}
-            recommendation = {"recommended": swept.recommended, "reason": swept.reason}
-            noted(all={**cost, "mode": swept.mode, **recommendation, "mse": mse, "pca_mse": pca})
+            choice = {"recommended": swept.recommended, "reason": swept.reason}
+            record(all={**cost, "mode": swept.mode, **choice, "mse": mse, "pca_mse": pca})
             swept.plot(Path(__file__).parent.parent / "docs" / "sweep.png")
     results["cost_ratio"] = results["all"]["cpu_seconds"] / results[f"single_{SIZES[-1]}"]["cpu_seconds"]
     results["mse_ratio"] = {str(n): results["all"]["mse"][str(n)] / results[f"single_{n}"]["mse"] for n in CHECKED}
@@ -100,7 +100,7 @@ JOBS = {"evaluate": evaluate, "nll": nll, "sweep": sweep}
 
 
 def main() -> None:
-    """Run what is named, or everything."""
+    """Run the named jobs, or all."""
     parser = arguments(__doc__, JOBS)
     parser.add_argument("--epochs", type=int, help="of each training, at most; the default is the job's own")
     options = parser.parse_args()

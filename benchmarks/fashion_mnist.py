@@ -1,8 +1,8 @@
-"""The four on Fashion-MNIST (60,000 train, 10,000 test), on their defaults except for what is named here.
+"""AE, VAE, DAE and SAE on Fashion-MNIST (60,000 train, 10,000 test), on their defaults except for what is named here.
 
     python benchmarks/fashion_mnist.py [ae vae-60s vae-mlp vae dae sae]
 
-Each fit is timed as a whole, from the call of `fit` to its return. PCA and scikit-image's denoisers run in the same
+The time of a fit is that of the whole call of `fit`. PCA and scikit-image's denoisers run in the same
 process on the same test images.
 """
 
@@ -22,7 +22,7 @@ SIGMA = 0.3
 
 
 def measured(model: Any, X: np.ndarray, T: np.ndarray) -> dict[str, float]:
-    """The fit's seconds and epochs, and the measures on the test images."""
+    """Fit a model; return seconds, epochs and the measures on the test images."""
     _, seconds = timed(lambda: model.fit(X))
     return {"seconds": seconds, "epochs": model.n_iter_, **narrows.evaluate(model, T, train=X).to_dict()}
 
@@ -72,7 +72,7 @@ def dae(X: np.ndarray, T: np.ndarray) -> dict[str, float]:
         ),
     }
     for name, clean_by in rivals.items():
-        # each rival is given the strength that suits it best on these very images
+        # each rival has the strength that suits it best on these same images
         tried = [
             psnr(np.stack([clean_by(image, SIGMA * share) for image in noisy]).clip(0, 1), clean)
             for share in (0.4, 0.6, 0.8, 1.0, 1.3)
@@ -83,7 +83,7 @@ def dae(X: np.ndarray, T: np.ndarray) -> dict[str, float]:
 
 
 def psnr(images: np.ndarray, clean: np.ndarray) -> float:
-    """Mean over images of the peak signal-to-noise ratio in dB, for a range of 1."""
+    """Return the mean over images of the peak signal-to-noise ratio in dB, for a range of 1."""
     error = np.square(images - clean).reshape(len(clean), -1).mean(1)
     return float((10 * np.log10(1 / error)).mean())
 
@@ -92,7 +92,7 @@ JOBS = {"ae": ae, "vae-60s": vae_60s, "vae-mlp": vae_mlp, "vae": vae, "dae": dae
 
 
 def main() -> None:
-    """Run what is named, or everything."""
+    """Run the named jobs, or all."""
     names = arguments(__doc__, JOBS).parse_args().jobs or list(JOBS)
     X, T = (narrows.load_dataset("fashion-mnist", split).X for split in ("train", "test"))
     setting = {"seed": SEED, "n_train": len(X), "n_test": len(T)}

@@ -1,14 +1,14 @@
-"""New examples: where codes are drawn from, and by which label, on the digits that come with scikit-learn.
+"""New examples on the digits of scikit-learn: samplers of codes, and samples by label.
 
     python benchmarks/generation.py [samplers conditional]
 
-`samplers`: AE(8) on 1,437 digits. Log-density, in nats, of the codes of the 360 others; and the energy distance
-2 E|a - b| - E|a - a'| - E|b - b'| between 2,000 samples and those 360 images as vectors of 64 pixels (Szekely and
-Rizzo, 2013, https://doi.org/10.1016/j.jspi.2013.03.018), whose floor is that of the training images themselves.
+`samplers`: AE(8) on 1,437 digits. Measured are the log-density, in nats, of the codes of the 360 others, and the
+energy distance 2 E|a - b| - E|a - a'| - E|b - b'| between 2,000 samples and those 360 images as vectors of 64 pixels
+(Szekely and Rizzo, 2013, https://doi.org/10.1016/j.jspi.2013.03.018). The training images give its lower limit.
 
-`conditional`: 1,000 samples of asked labels by VAE(8, conditional=True), with codes from where those of the label lie
-(the default) or from the prior; and by AE(8) with a mixture for each label; both with `SIZES`. Five nearest neighbours
-among all real digits are the judge; by chance one in ten is right.
+`conditional`: 1,000 samples of given labels by VAE(8, conditional=True), with codes from the region of the label (the
+default) or from the prior, and by AE(8) with a mixture for each label; both with `SIZES`. The five nearest neighbours
+among all real digits decide whether a sample has its label; by chance one in ten has.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ SIZES: dict[str, Any] = {"hidden": (256, 128), "max_epochs": 60, "random_state":
 
 
 def energy(A: np.ndarray, B: np.ndarray) -> float:
-    """The energy distance of two sets of images."""
+    """Return the energy distance of two sets of images."""
     a, b = (torch.from_numpy(np.ascontiguousarray(images.reshape(len(images), -1))).double() for images in (A, B))
     within = sum(float(torch.cdist(x, x).sum()) / (len(x) * (len(x) - 1)) for x in (a, b))
     return 2 * float(torch.cdist(a, b).mean()) - within
 
 
 def samplers(X: np.ndarray, y: np.ndarray, T: np.ndarray, t: np.ndarray) -> dict[str, Any]:
-    """Samplers by the log-density of held-out codes, and by the distance of samples to held-out digits."""
+    """Fit of each sampler to the codes of held-out digits, and the distance of its samples from them."""
     model = narrows.AE(8, random_state=SEED).fit(X)
     model.fit_sampler(X, "mixture").fit_sampler(X, "flow")
     codes = torch.from_numpy(model.transform(T)).double()
@@ -47,7 +47,7 @@ def samplers(X: np.ndarray, y: np.ndarray, T: np.ndarray, t: np.ndarray) -> dict
 
 
 def conditional(X: np.ndarray, y: np.ndarray, T: np.ndarray, t: np.ndarray) -> dict[str, Any]:
-    """Share of samples that have the requested label."""
+    """Share of samples that have the label they were drawn for."""
     model = narrows.VAE(8, conditional=True, **SIZES).fit(X, y)
     judge = KNeighborsClassifier(5).fit(np.concatenate([X, T]).reshape(-1, 64), np.concatenate([y, t]))
     labels = np.repeat(model.classes_, 100)
@@ -65,7 +65,7 @@ JOBS = {"samplers": samplers, "conditional": conditional}
 
 
 def main() -> None:
-    """Run what is named, or everything."""
+    """Run the named jobs, or all."""
     names = arguments(__doc__, JOBS).parse_args().jobs or list(JOBS)
     train, test = (narrows.load_dataset("digits", split) for split in ("train", "test"))
     for name in names:

@@ -1,10 +1,11 @@
-"""Labels from few: 60,000 images without labels, 100 or 1,000 with one, accuracy on 10,000 test images.
+"""Classifiers from few labels: 60,000 images, of which 100 or 1,000 have a label; accuracy on 10,000 test images.
 
     python benchmarks/labels.py [mnist fashion-mnist] [--draws 5] [--methods spread joint]
 
-The labelled images are drawn at random, as many of each class; every side gets the same. Logistic regression and an RBF
-support vector machine, on pixels and on 50 principal components of all images, have their penalty chosen by
-cross-validation over the labelled images. The encoder, which never sees a label, is fitted once for all draws.
+The labelled images are drawn at random, the same number of each class; every side gets the same images. The peers are
+logistic regression and an RBF support vector machine, on pixels and on 50 principal components of all images;
+cross-validation over the labelled images chooses their penalty. The encoder never sees a label and is fitted once for
+all draws.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ NUMBERS = (100, 1000)
 ENCODER = {"n_components": 32, "hidden": (512, 256), "max_epochs": 12, "random_state": SEED}
 
 
-def drawn(y: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """n rows, as many of each class."""
+def draw_rows(y: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Draw n rows, the same number of each class."""
     rng = np.random.default_rng(seed)
     return np.concatenate([rng.choice(np.flatnonzero(y == c), n // 10, replace=False) for c in range(10)])
 
 
 def peers(pca: PCA) -> dict[str, Any]:
-    """By name: estimators for images as rows of pixels in [0, 1]."""
+    """Return estimators by name, for images as rows of pixels in [0, 1]."""
     line = {"logisticregression__C": [0.01, 0.1, 1, 10]}
     vectors = {"svc__C": [1, 10, 100], "svc__gamma": ["scale"]}
     kinds = {"logistic regression": (LogisticRegression(max_iter=300), line), "RBF SVM": (SVC(), vectors)}
@@ -48,7 +49,7 @@ def peers(pca: PCA) -> dict[str, Any]:
 
 
 def job(name: str, draws: int, methods: list[str]) -> dict[str, Any]:
-    """The accuracies of all sides on one set of images."""
+    """Return the accuracies of all sides on one set of images."""
     X, y = narrows.load_dataset(name)[:2]
     T, t = narrows.load_dataset(name, "test")[:2]
     flat, flat_test = (np.float32(images).reshape(len(images), -1) / 255 for images in (X, T))
@@ -59,14 +60,14 @@ def job(name: str, draws: int, methods: list[str]) -> dict[str, Any]:
     for n in NUMBERS:
         accuracies: dict[str, list[float]] = {}
         for draw in range(draws):
-            rows = drawn(y, n, draw)
-            partial_labels = np.full(len(y), -1)
-            partial_labels[rows] = y[rows]
+            rows = draw_rows(y, n, draw)
+            labels = np.full(len(y), -1)
+            labels[rows] = y[rows]
             for peer, model in peers(pca).items():
                 accuracies.setdefault(peer, []).append(model.fit(flat[rows], y[rows]).score(flat_test, t))
             for method in methods:
-                base = narrows.VAE(**ENCODER) if method == "joint" else FrozenEstimator(encoder)
-                model = Classifier(base, method=method, random_state=draw).fit(X, partial_labels)
+                estimator = narrows.VAE(**ENCODER) if method == "joint" else FrozenEstimator(encoder)
+                model = Classifier(estimator, method=method, random_state=draw).fit(X, labels)
                 accuracies.setdefault(f"narrows, {method}", []).append(model.score(T, t))
         means = {side: float(np.mean(values)) for side, values in accuracies.items()}
         best = max(v for side, v in means.items() if not side.startswith("narrows"))
@@ -78,7 +79,7 @@ def job(name: str, draws: int, methods: list[str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run the jobs asked for."""
+    """Run the named jobs, or all."""
     parser = arguments(__doc__, ("mnist", "fashion-mnist"))
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--methods", nargs="+", default=["spread"])

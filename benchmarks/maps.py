@@ -6,8 +6,8 @@ Trustworthiness and continuity (Venna and Kaski, 2001) are means over k = 10, 20
 leave-one-out accuracy of 10 nearest neighbours on the map. All sides but one are fitted on the 60,000 training images
 and map the test images, which they have not seen; `umap-on-test` is fitted on the test images themselves. All keep
 their defaults but for the seed. Times are seconds of processor time, in all threads; that of mapping the test images
-is the median of five. A side that is in the results already is not run again, unless asked for; narrows' models are
-kept in a folder where one is named, and fitted again only if they are not there.
+is the median of five. A side that has results is run again only with --again. With --models, narrows' models are
+kept in that folder and fitted only if they are not there.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _KS = range(10, 201, 10)
 _VOTES = 10
 
 
-def judged(Z: np.ndarray, T: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """The three measures of the map Z (n x 2) of the images T with the labels y."""
+def evaluate(Z: np.ndarray, T: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """Return the three measures of the map Z (n x 2) of the images T with the labels y."""
     flat = T.reshape(len(T), -1)
     trust, continuity = neighbour_ranks(flat, Z, _KS[-1]), neighbour_ranks(Z, flat, _KS[-1])
     return {
@@ -42,28 +42,28 @@ def judged(Z: np.ndarray, T: np.ndarray, y: np.ndarray) -> dict[str, float]:
 
 
 def votes(Z: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the commonest label among the nearest neighbours of each point but itself."""
+    """Return the commonest label among the nearest neighbours of each point, without the point itself."""
     z, labels = torch.from_numpy(np.asarray(Z, dtype=np.float64)), torch.from_numpy(y.astype(np.int64))
     winners = []
     for start in range(0, len(z), 1000):
         distances = torch.cdist(z[start : start + 1000], z)
         rows = torch.arange(len(distances))
         distances[rows, start + rows] = torch.inf
-        near = labels[distances.topk(_VOTES, largest=False).indices]
-        winners.append(torch.nn.functional.one_hot(near).sum(1).argmax(1))
+        neighbors = labels[distances.topk(_VOTES, largest=False).indices]
+        winners.append(torch.nn.functional.one_hot(neighbors).sum(1).argmax(1))
     return torch.cat(winners).numpy()
 
 
-def worked(call: Callable[[], Any]) -> tuple[Any, float]:
-    """Return the result of `call`, and its seconds of processor time."""
+def clocked(call: Callable[[], Any]) -> tuple[Any, float]:
+    """Return the result of `call` and its seconds of processor time."""
     start = time.process_time()
     return call(), time.process_time() - start
 
 
 def applied(transform: Callable[[np.ndarray], np.ndarray], T: np.ndarray) -> tuple[np.ndarray, float]:
-    """The map of T, and the seconds of processor time that it takes."""
-    transform(T[:10])  # which compiles it
-    runs = [worked(lambda: transform(T)) for _ in range(5)]
+    """Return the map of T and its seconds of processor time."""
+    transform(T[:10])  # compiles it
+    runs = [clocked(lambda: transform(T)) for _ in range(5)]
     return runs[0][0], float(np.median([seconds for _, seconds in runs]))
 
 
@@ -72,17 +72,17 @@ def by_umap(X: np.ndarray, T: np.ndarray, _kept: Path | None) -> tuple[np.ndarra
     import umap
 
     flat, test = (images.reshape(len(images), -1) / np.float32(255) for images in (X, T))
-    model, seconds = worked(lambda: umap.UMAP(random_state=SEED, n_jobs=1).fit(flat))
+    model, seconds = clocked(lambda: umap.UMAP(random_state=SEED, n_jobs=1).fit(flat))
     Z, took = applied(model.transform, test)
     return Z, {"fit_cpu_seconds": seconds, "transform_cpu_seconds": took}
 
 
 def by_umap_on_test(_X: np.ndarray, T: np.ndarray, _kept: Path | None) -> tuple[np.ndarray, dict[str, float]]:
-    """UMAP fitted on the very images that it is judged on."""
+    """UMAP fitted on the test images themselves."""
     import umap
 
     test = T.reshape(len(T), -1) / np.float32(255)
-    Z, seconds = worked(lambda: umap.UMAP(random_state=SEED, n_jobs=1).fit_transform(test))
+    Z, seconds = clocked(lambda: umap.UMAP(random_state=SEED, n_jobs=1).fit_transform(test))
     return Z, {"fit_cpu_seconds": seconds}
 
 
@@ -91,27 +91,27 @@ def by_narrows(name: str) -> Callable[[np.ndarray, np.ndarray, Path | None], tup
 
     def side(X: np.ndarray, T: np.ndarray, kept: Path | None) -> tuple[np.ndarray, dict[str, float]]:
         folder = None if kept is None else kept / name
-        figures: dict[str, Any] = {}
+        measures: dict[str, Any] = {}
         if folder is not None and (folder / "recipe.json").exists():
-            model, figures = narrows.load(folder), json.loads((folder / "fitted.json").read_text())
+            model, measures = narrows.load(folder), json.loads((folder / "fitted.json").read_text())
         else:
-            model, seconds = worked(lambda: narrows.estimator(name)(random_state=SEED, verbose=2).fit(X))
-            figures["fit_cpu_seconds"] = seconds
+            model, seconds = clocked(lambda: narrows.estimator(name)(random_state=SEED, verbose=2).fit(X))
+            measures["fit_cpu_seconds"] = seconds
             if folder is not None:
                 model.save(folder)
-                (folder / "fitted.json").write_text(json.dumps(figures))
+                (folder / "fitted.json").write_text(json.dumps(measures))
         Z, took = applied(model.transform, T)
-        figures |= {"transform_cpu_seconds": took, "epochs": model.n_iter_}
-        figures["mse"] = float(np.square((model.inverse_transform(Z) - T.astype(np.float32)) / 255).mean())
+        measures |= {"transform_cpu_seconds": took, "epochs": model.n_iter_}
+        measures["mse"] = float(np.square((model.inverse_transform(Z) - T.astype(np.float32)) / 255).mean())
         if hasattr(model, "trust"):
-            figures |= by_fifths(model.trust(T), T, Z)
-        return Z, figures
+            measures |= by_fifths(model.trust(T), T, Z)
+        return Z, measures
 
     return side
 
 
 def by_fifths(trust: np.ndarray, T: np.ndarray, Z: np.ndarray) -> dict[str, Any]:
-    """The trustworthiness that was measured (k = 50) in the fifths of the test images trusted least, ..., most."""
+    """Return the measured trustworthiness (k = 50) of each fifth of the test images, from the least trusted on."""
     measured = preserved(neighbour_ranks(T.reshape(len(T), -1), Z, 50), 50)
     fifths = np.array_split(np.argsort(trust, kind="stable"), 5)
     return {
@@ -131,7 +131,7 @@ JOBS = ("mnist", "fashion-mnist")
 
 
 def main() -> None:
-    """Run the sides that are missing, keeping each one's numbers as it comes."""
+    """Run the sides without results, and write the results after each."""
     parser = arguments(__doc__, JOBS)
     parser.add_argument("--sides", nargs="*", choices=list(SIDES), default=list(SIDES), help="which (default: all)")
     parser.add_argument("--again", action="store_true", help="also those that were run before")
@@ -145,8 +145,8 @@ def main() -> None:
         for side in options.sides:
             if side in results and not options.again:
                 continue
-            Z, figures = SIDES[side](train.X, test.X, options.models and options.models / name)
-            results[side] = {**judged(Z, test.X, np.asarray(test.y)), **figures}
+            Z, measures = SIDES[side](train.X, test.X, options.models and options.models / name)
+            results[side] = {**evaluate(Z, test.X, np.asarray(test.y)), **measures}
             print(f"\n{name}, {side}: {SIDES[side].__doc__}")
             show(results[side])
             setting = {"seed": SEED, "n_train": len(train.X), "n_test": len(test.X), "threads": torch.get_num_threads()}

@@ -1,4 +1,4 @@
-"""Outliers in 20 sets of ADBench: OutlierDetector on its defaults beside its peers on theirs, AUROC of each.
+"""AUROC of OutlierDetector and its peers, all on their defaults, on 20 data sets of ADBench.
 
     python benchmarks/outliers.py [semi unsupervised] [--methods narrows knn ...] [--sets glass wine ...] [--seeds 5]
 
@@ -6,7 +6,7 @@
 and tested on everything, without labels. Either way columns are standardised by the training rows, and of a set with
 more than 50,000 rows a random 50,000 are taken. The seed draws the rows, the halves and the detectors' numbers.
 
-Each figure is kept in results/outliers_JOB.json as soon as it is there, and what is there is not measured again.
+Each figure is written to results/outliers_JOB.json at once; figures that are there are not measured again.
 The sets lie in $NARROWS_DATA/anomaly (https://github.com/Minqi824/ADBench).
 """
 
@@ -43,7 +43,7 @@ class Split(NamedTuple):
 
 
 def sets() -> dict[str, Path]:
-    """The sets by name."""
+    """Return the paths of the sets by name."""
     folder = Path(os.environ.get("NARROWS_DATA", ".")) / "anomaly"
     paths = {path.stem.partition("_")[2]: path for path in sorted(folder.glob("*.npz"))}
     if not paths:
@@ -52,7 +52,7 @@ def sets() -> dict[str, Path]:
 
 
 def split(path: Path, job: str, seed: int) -> Split:
-    """The rows of one set, drawn, halved and standardised."""
+    """Draw, halve and standardise the rows of one set."""
     rng = np.random.default_rng(seed)
     with np.load(path) as data:
         X, y = data["X"].astype(np.float64), data["y"].astype(bool)
@@ -73,17 +73,17 @@ def split(path: Path, job: str, seed: int) -> Split:
 
 
 def narrows(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
-    """narrows' OutlierDetector."""
+    """OutlierDetector."""
     from narrows.tasks import OutlierDetector
 
     return -OutlierDetector(random_state=seed).fit(train).score_samples(test)
 
 
 def knn(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
-    """Distance to the fifth nearest training row; a row that was trained on is no neighbour of its own."""
+    """Distance to the fifth nearest training row; a training row is not its own neighbour."""
     is_training = train is test or (train.shape == test.shape and bool((train == test).all()))
-    neighbors = NearestNeighbors(n_neighbors=5).fit(train)
-    return (neighbors.kneighbors() if is_training else neighbors.kneighbors(test))[0][:, -1]
+    index = NearestNeighbors(n_neighbors=5).fit(train)
+    return (index.kneighbors() if is_training else index.kneighbors(test))[0][:, -1]
 
 
 def iforest(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
@@ -96,7 +96,7 @@ def pca(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
     from pyod.models.pca import PCA
 
     spread = np.linalg.eigvalsh(np.cov(train, rowvar=False))
-    rank = int((spread > 1e-6 * spread.max()).sum())  # it divides by the variance of each component
+    rank = int((spread > 1e-6 * spread.max()).sum())  # the peer divides by the variance of each component
     return PCA(n_components=rank, random_state=seed).fit(train).decision_function(test)
 
 
@@ -115,7 +115,7 @@ def pyod_vae(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _pyod_network(cls: Any, train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
-    batch = min(32, len(train))  # it leaves the last batch out where that is not full
+    batch = min(32, len(train))  # the peer drops a last batch that is not full
     scores = cls(random_state=seed, verbose=0, batch_size=batch).fit(train).decision_function(test)
     return np.nan_to_num(scores, nan=0.0, posinf=np.finfo(np.float32).max)
 
@@ -132,8 +132,8 @@ METHODS: dict[str, Score] = {
 # ------------------------------------------------------------------------------------------------- the measure
 
 
-def measured(score: Score, rows: Split, seed: int) -> dict[str, float]:
-    """AUROC and average precision in percent, and the seconds of this process, wall-clock and CPU."""
+def measure(score: Score, rows: Split, seed: int) -> dict[str, float]:
+    """Return AUROC and average precision in percent, and the seconds of this process, wall-clock and CPU."""
     wall, cpu = time.perf_counter(), time.process_time()
     strangeness = score(rows.train, rows.test, seed)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -145,8 +145,8 @@ def measured(score: Score, rows: Split, seed: int) -> dict[str, float]:
     }
 
 
-def kept(job: str, add: dict[str, dict[str, float]] | None = None) -> dict[str, dict[str, float]]:
-    """Add figures to results/outliers_JOB.json, and return all in it by "set/seed/method"."""
+def update_figures(job: str, add: dict[str, dict[str, float]] | None = None) -> dict[str, dict[str, float]]:
+    """Write `add` into results/outliers_JOB.json; return all of its figures by "set/seed/method"."""
     path = RESULTS / f"outliers_{job}.json"
     RESULTS.mkdir(exist_ok=True)
     with open(
@@ -156,20 +156,20 @@ def kept(job: str, add: dict[str, dict[str, float]] | None = None) -> dict[str, 
         figures = json.loads(path.read_text())["figures"] if path.exists() else {}
         if add:
             figures |= add
-            document = {
+            whole = {
                 "machine": machine("pyod"),
                 "day": time.strftime("%Y-%m-%d"),
                 "mean_auroc": mean_auroc(figures),
                 "figures": dict(sorted(figures.items())),
             }
             fresh = path.with_suffix(".new")
-            fresh.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+            fresh.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
             fresh.replace(path)
     return figures
 
 
 def mean_auroc(figures: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    """For each method: the mean over sets of the mean over seeds, and how many sets and figures that is of."""
+    """Return for each method the mean over sets of the mean over seeds, and the numbers of sets and figures."""
     by_method: dict[str, dict[str, list[float]]] = {}
     for name, figure in figures.items():
         which, _, method = name.split("/")
@@ -185,7 +185,7 @@ def mean_auroc(figures: dict[str, dict[str, float]]) -> dict[str, dict[str, floa
 
 
 def show(job: str, figures: dict[str, dict[str, float]]) -> None:
-    """A table of the mean AUROC of each set, a method a column."""
+    """Print a table of the mean AUROC of each set, one column a method."""
     methods = [m for m in METHODS if any(name.endswith(f"/{m}") for name in figures)]
     print(f"\n{job}: mean AUROC over seeds\n{'':16}" + "".join(f"{m:>10}" for m in methods))
     for which in sorted({name.split("/")[0] for name in figures}):
@@ -204,25 +204,25 @@ def show(job: str, figures: dict[str, dict[str, float]]) -> None:
 
 
 def run(job: str, names: Iterable[str], methods: Iterable[str], seeds: Iterable[int]) -> None:
-    """All that is not there yet, the seeds in turn."""
+    """Measure the figures that are missing, one seed after another."""
     paths = sets()
     for seed in seeds:
         for name in names:
             rows = None
             for method in methods:
                 key = f"{name}/{seed}/{method}"
-                if key in kept(job):
+                if key in update_figures(job):
                     continue
                 rows = rows or split(paths[name], job, seed)
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # of the peers
-                    figure = measured(METHODS[method], rows, seed)
-                kept(job, {key: figure})
+                    figure = measure(METHODS[method], rows, seed)
+                update_figures(job, {key: figure})
                 print(f"{job} {key:32} {figure['auroc']:6.2f}  {figure['seconds']:7.1f} s", flush=True)
 
 
 def main() -> None:
-    """Measure what is missing, and show all of it."""
+    """Measure the missing figures, and print all."""
     parser = arguments(__doc__, JOBS)
     parser.add_argument("--methods", nargs="*", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--sets", nargs="*", default=None, help="some of the sets")
@@ -231,7 +231,7 @@ def main() -> None:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     for job in options.jobs or JOBS:
         run(job, options.sets or sets(), options.methods, range(options.seeds))
-        show(job, kept(job))
+        show(job, update_figures(job))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The trainings that `training.py` compares: one by narrows and one by each peer, with the same measure.
+"""The trainings that `training.py` compares: by narrows and by each peer, measured alike.
 
 A peer is imported when it is first used, so that a process which measures one side's memory holds no other.
 """
@@ -35,13 +35,13 @@ Networks = tuple[nn.Module, nn.Module]  # images -> 2 L numbers (mean, log varia
 
 @dataclass(frozen=True)
 class Work:
-    """The work that all sides get.
+    """The work of one comparison, the same for all sides.
 
     Attributes
     ----------
     X, T : images to learn from and to test on, n x h x w or n x h x w x c, 8 bits.
-    networks : makes the encoder and the decoder, untrained; for the sides that take modules.
-    ours : how narrows is told of the same networks.
+    networks : function that makes an untrained encoder and decoder, for sides that take modules.
+    ours : parameters of narrows' estimators for the same networks.
     """
 
     X: np.ndarray
@@ -55,13 +55,15 @@ class Work:
 
 
 class Trained(NamedTuple):
-    """A training: its seconds as a whole, and the loss on test; of narrows also what only it tells.
+    """Results of a training; some come from narrows only.
 
     Attributes
     ----------
-    step : seconds of one, once the training is set up; None where it was too short to tell.
-    outside : seconds of `fit` before the training begins and after it is over.
-    notes : what was decided, and why.
+    seconds : time of the whole call.
+    loss : loss on the test images.
+    step : seconds of a step, without the set-up; None if the training was too short to tell.
+    outside : seconds of `fit` before and after the training itself.
+    notes : decisions with their reasons.
     """
 
     seconds: float
@@ -72,13 +74,13 @@ class Trained(NamedTuple):
 
 
 def unit(images: np.ndarray) -> Tensor:
-    """Images as floats in [0, 1], n x c x h x w."""
+    """Return images as floats in [0, 1], n x c x h x w."""
     x = torch.from_numpy(images).float() / 255
     return x.unsqueeze(1) if x.dim() == 3 else x.permute(0, 3, 1, 2).contiguous()
 
 
 def mlp(n_entries: int = 784, shape: tuple[int, ...] = (1, 28, 28)) -> Networks:
-    """784-512-256-32 and 16-256-512-784, with GELU between, as narrows has it."""
+    """Return MLPs 784-512-256-32 and 16-256-512-784 with GELU, as in narrows."""
     a, b = HIDDEN
     encoder = nn.Sequential(
         nn.Flatten(), nn.Linear(n_entries, a), nn.GELU(), nn.Linear(a, b), nn.GELU(), nn.Linear(b, 2 * N_COMPONENTS)
@@ -95,7 +97,7 @@ def mlp(n_entries: int = 784, shape: tuple[int, ...] = (1, 28, 28)) -> Networks:
 
 
 def conv() -> Networks:
-    """Three strided convolutions of 32, 64 and 128 channels on 3 x 32 x 32, and their mirror image."""
+    """Return three strided convolutions of 32, 64 and 128 channels on 3 x 32 x 32, and their mirror image."""
 
     def down(n_in: int, n_out: int) -> list[nn.Module]:
         return [nn.Conv2d(n_in, n_out, 4, 2, 1), nn.ReLU()]
@@ -118,7 +120,7 @@ def conv_own(X: np.ndarray) -> Networks:
 
 
 def published() -> Networks:
-    """The convolutional VAE that pythae publishes its times of, for 1 x 28 x 28: 128 to 1,024 channels."""
+    """Return the convolutional VAE for which pythae publishes times, for 1 x 28 x 28: 128 to 1,024 channels."""
 
     def down(n_in: int, n_out: int) -> list[nn.Module]:
         return [nn.Conv2d(n_in, n_out, 4, 2, 1), nn.BatchNorm2d(n_out), nn.ReLU()]
@@ -142,9 +144,9 @@ def published() -> Networks:
 def negative_elbo(
     encode: Callable[[Tensor], tuple[Tensor, Tensor]], decode: Callable[[Tensor], Tensor], work: Work
 ) -> float:
-    """Mean over the test images of their cross-entropy, summed over entries, at `_DRAWS` draws, plus the KL: nats.
+    """Return the mean over test images of the cross-entropy (summed over entries, `_DRAWS` draws) plus the KL, in nats.
 
-    The same for all sides: `encode` gives mean and log standard deviation, `decode` the mean of each entry.
+    All sides use this function. `encode` returns mean and log standard deviation, `decode` the mean of each entry.
     """
     generator = torch.Generator().manual_seed(SEED)
     total = 0.0
@@ -160,9 +162,9 @@ def negative_elbo(
 
 
 def narrows_vae(work: Work, **changes: Any) -> Trained:
-    """narrows, on its defaults but for the network, the batch size and a fixed number of epochs."""
-    parameters = {"batch_size": work.batch_size, "max_epochs": work.epochs, "early_stopping": False, **changes}
-    model, seconds, step, outside = _narrows(narrows.VAE, work, likelihood="bernoulli", **parameters)
+    """Train narrows' VAE on its defaults, but for the network, the batch size and a fixed number of epochs."""
+    settings = {"batch_size": work.batch_size, "max_epochs": work.epochs, "early_stopping": False, **changes}
+    model, seconds, step, outside = _narrows(narrows.VAE, work, likelihood="bernoulli", **settings)
     parts = model.model_
     loss = negative_elbo(
         lambda x: parts.bottleneck.split(parts.encoder(x)), lambda z: parts.likelihood.mean(parts.decoder(z)), work
@@ -171,18 +173,18 @@ def narrows_vae(work: Work, **changes: Any) -> Trained:
 
 
 def narrows_ae(work: Work, **changes: Any) -> Trained:
-    """The same for the plain autoencoder; the loss is the squared error a pixel, on [0, 1]."""
-    parameters = {"batch_size": work.batch_size, "max_epochs": work.epochs, "early_stopping": False, **changes}
-    model, seconds, step, outside = _narrows(narrows.AE, work, **parameters)
+    """Train narrows' AE in the same way; the loss is the squared error a pixel, on [0, 1]."""
+    settings = {"batch_size": work.batch_size, "max_epochs": work.epochs, "early_stopping": False, **changes}
+    model, seconds, step, outside = _narrows(narrows.AE, work, **settings)
     with torch.no_grad():
         parts = [model.model_.reconstruct(part).cpu() for part in unit(work.T).to(work.device).split(_PASS)]
     return Trained(seconds, _squared_error(torch.cat(parts).numpy(), work), step, outside, model.report_)
 
 
-def _narrows(kind: Any, work: Work, **parameters: Any) -> tuple[Any, float, float | None, float]:
-    model = kind(N_COMPONENTS, device=str(work.device), random_state=work.seed, **work.ours, **parameters)
+def _narrows(kind: Any, work: Work, **settings: Any) -> tuple[Any, float, float | None, float]:
+    model = kind(N_COMPONENTS, device=str(work.device), random_state=work.seed, **work.ours, **settings)
     _, seconds = timed(lambda: model.fit(work.X), work.device)
-    model.module()  # where it is to compute
+    model.module()  # moves it to its device
     first, last = model.history_[0], model.history_[-1]
     steps = last["step"] - first["step"]
     step = (last["seconds"] - first["seconds"]) / steps if steps else None
@@ -190,10 +192,10 @@ def _narrows(kind: Any, work: Work, **parameters: Any) -> tuple[Any, float, floa
 
 
 def pythae_vae(work: Work, **changes: Any) -> Trained:
-    """pythae's BaseTrainer on its defaults, but for the network, the batch size, the epochs and the learning rate.
+    """Train by pythae's BaseTrainer on its defaults, but for network, batch size, epochs and learning rate.
 
-    That is 1e-3, at which its loss is better than at its default of 1e-4. Making the data into floats, and making the
-    trainer, is not timed.
+    The learning rate is 1e-3, at which its loss is better than at its default of 1e-4. The time does not include
+    converting the data and making the trainer.
     """
     from pythae.data.datasets import BaseDataset
     from pythae.models import VAE, VAEConfig
@@ -243,7 +245,7 @@ def pythae_vae(work: Work, **changes: Any) -> Trained:
 
 
 def sklearn_ae(work: Work) -> Trained:
-    """scikit-learn's MLPRegressor(X, X), on the CPU: it has nothing else."""
+    """Train scikit-learn's MLPRegressor(X, X); it runs on the CPU only."""
     from sklearn.neural_network import MLPRegressor
 
     widths = (*HIDDEN, N_COMPONENTS, *reversed(HIDDEN))
@@ -258,7 +260,7 @@ def sklearn_ae(work: Work) -> Trained:
 
 
 def pyod_ae(work: Work) -> Trained:
-    """pyod's AutoEncoder, without the batch normalisation, dropout and standardisation that the others do not have."""
+    """Train pyod's AutoEncoder without batch normalisation, dropout and standardisation, which the others lack."""
     from pyod.models.auto_encoder import AutoEncoder
 
     model = AutoEncoder(
@@ -275,17 +277,17 @@ def pyod_ae(work: Work) -> Trained:
     x = unit(work.X).flatten(1).numpy()
     _, seconds = timed(lambda: model.fit(x), work.device)
     with torch.no_grad():
-        outputs = model.model.eval()(unit(work.T).flatten(1).to(work.device)).cpu().numpy()
-    return Trained(seconds, _squared_error(outputs, work))
+        reconstructions = model.model.eval()(unit(work.T).flatten(1).to(work.device)).cpu().numpy()
+    return Trained(seconds, _squared_error(reconstructions, work))
 
 
-def _squared_error(outputs: np.ndarray, work: Work) -> float:
-    return float(np.square(outputs.reshape(len(work.T), -1) - unit(work.T).flatten(1).numpy()).mean())
+def _squared_error(reconstructions: np.ndarray, work: Work) -> float:
+    return float(np.square(reconstructions.reshape(len(work.T), -1) - unit(work.T).flatten(1).numpy()).mean())
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Let no progress bar reach a terminal, whose scrolling would be timed."""
+    """Hide progress bars, whose drawing would be timed."""
     logging.disable(logging.INFO)
     try:
         with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):

@@ -1,10 +1,10 @@
-"""The README's picture of speed, drawn from what the benchmarks wrote: how many times faster than each peer.
+"""Draw the picture of speed from the results of the benchmarks: times faster than each peer.
 
     python benchmarks/picture.py
 
-Every file in results/ that holds "times_faster" (a number for each peer) gives a bar a peer, and another for a compiled
-step where that was measured, too. A bar's length is the ratio of medians; 1 is the peer itself. Where narrows' result
-was not as good as the peer's ("loss_as_good"), the bar is empty and says so: such a time does not count.
+Each file in results/ with "times_faster" (a number for each peer) gives a bar for each peer, and another one for a
+compiled step if that was measured. A bar's length is the ratio of medians; 1 is the peer itself. If narrows' loss was
+worse than the peer's ("loss_as_good"), the bar is empty and says so: such a time does not count.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from matplotlib.axes import Axes
 
 PICTURE = Path(__file__).parents[1] / "docs" / "speed.png"
 _WIDTH_INCHES, _DPI = 10, 140
-# Okabe and Ito's palette, told apart with any kind of colour vision
+# Okabe and Ito's palette, for every kind of colour vision
 _COLOURS = {"cpu": "#0072B2", "cuda": "#D55E00"}
 _PLACES = {"cpu": "CPU", "cuda": "GPU"}
 _GREY = "#444444"
 
 
 class Bar(NamedTuple):
-    """A bar of the picture: job, peer, device, speedup, and whether the result is as good."""
+    """A bar: the work, the peer, the place, the times faster, and True if the loss was as good."""
 
     label: str
     peer: str
@@ -36,9 +36,9 @@ class Bar(NamedTuple):
     as_good: bool
 
 
-def bars(results: list[dict[str, Any]]) -> list[Bar]:
-    """A bar for each peer of each result, those of one place together, the longest on top."""
-    unsorted = [
+def make_bars(results: list[dict[str, Any]]) -> list[Bar]:
+    """Return a bar for each peer of each result, those of one place together, the longest first."""
+    all_bars = [
         Bar(
             result["label"] + kind.replace("_", ", "),
             peer,
@@ -50,7 +50,7 @@ def bars(results: list[dict[str, Any]]) -> list[Bar]:
         for kind in ("", "_compiled")
         for peer, times in result.get(f"times_faster{kind}", {}).items()
     ]
-    return sorted(unsorted, key=lambda bar: (bar.place, -bar.times))
+    return sorted(all_bars, key=lambda bar: (bar.place, -bar.times))
 
 
 def draw(drawn: list[Bar], machine: dict[str, Any]) -> None:
@@ -91,10 +91,10 @@ def _panel(axes: Axes, panel: list[Bar]) -> None:
 
 
 def main() -> None:
-    """Read, draw, say where."""
+    """Read the results, draw, and print the path."""
     results = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
     results = [result for result in results if "times_faster" in result]
-    drawn = bars(results)
+    drawn = make_bars(results)
     if not drawn:
         raise SystemExit(f"No result in {RESULTS} compares narrows with a peer yet: run benchmarks/training.py first.")
     machine = {name: value for result in results for name, value in result["machine"].items()}

@@ -1,10 +1,10 @@
-"""Duration of `narrows.evaluate` and `narrows.write_report` on 10,000 images, and the size of the page.
+"""Time of `narrows.evaluate` and `narrows.write_report` on 10,000 images, and the size of the page.
 
     python benchmarks/report.py [vae vae-conv sae dae] [--epochs 3]
 
-Models on their defaults, fitted on Fashion-MNIST for a few epochs: what is measured does not depend on how well they
-learned. Seconds by the clock, and seconds of the processor over all threads, which other work on the machine does not
-lengthen: over the number of cores they are what a machine with nothing else to do would need at least.
+The models have their defaults and are fitted on Fashion-MNIST for a few epochs; the time does not depend on how well
+they learned. Times are in seconds by the clock and in seconds of the processor over all threads. Other work on the
+machine does not lengthen the latter; divided by the number of cores, they are the least that an idle machine needs.
 
 `write_report` calls `evaluate` itself, so `report` is the whole of both.
 """
@@ -31,14 +31,14 @@ KINDS: dict[str, Callable[[], Any]] = {
 
 
 def clocked(call: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
-    """Return the result of `call`, and its seconds by both clocks."""
+    """Return the result of `call` and its seconds by both clocks."""
     wall, cpu = time.perf_counter(), time.process_time()
     result = call()
     return result, {"seconds": time.perf_counter() - wall, "processor_seconds": time.process_time() - cpu}
 
 
 def main() -> None:
-    """Measure, print, keep."""
+    """Measure, print and write the results."""
     parser = arguments(__doc__, KINDS)
     parser.add_argument("--epochs", type=int, default=3, help="of training before it (default: 3)")
     options = parser.parse_args()

@@ -2,9 +2,9 @@
 
     python benchmarks/same_speed.py [JOB ...] [--commit acfb3a0] [--pairs 15]
 
-The sources of the commit, checked out into a temporary folder, and those of this working tree do the same short work
-in turn, in two processes of one thread each that live through all of it, after a warm-up. Compared are the CPU seconds
-of the work, pair by pair; the median of the ratios is what counts. Jobs: training an MLP by batches of 128 and 512,
+The sources of the commit are checked out into a temporary folder. They and those of this working tree do the same
+short work in turn, after a warm-up, in two processes of one thread each that stay alive. The CPU seconds of the work
+are compared pair by pair; the median of the ratios counts. Jobs: training an MLP by batches of 128 and 512,
 plain and compiled, as `training.py` does, and applying a model to rows in memory. The script exits with 1 if a median
 is above 1.03.
 """
@@ -32,14 +32,14 @@ SHARED = {"hidden": (512, 256), "random_state": SEED, "early_stopping": False, "
 
 
 def images(n: int) -> np.ndarray:
-    """Bytes like those of Fashion-MNIST (n x 28 x 28): half of them 0, of a few shades that vary together."""
+    """Return bytes like those of Fashion-MNIST (n x 28 x 28): half of them 0, the others correlated."""
     rng = np.random.default_rng(SEED)
     shades = rng.normal(size=(n, 8)) @ rng.normal(size=(8, 784)) * 40
     return shades.clip(0, 255).astype(np.uint8).reshape(n, 28, 28)
 
 
 def train(kind: str, **parameters: Any) -> Callable[[], None]:
-    """A training of `EPOCHS` passes; a short one is behind it."""
+    """Return a training of `EPOCHS` epochs, after a short one as a warm-up."""
     import narrows
 
     X = images(N)
@@ -52,7 +52,7 @@ def train(kind: str, **parameters: Any) -> Callable[[], None]:
 
 
 def apply() -> Callable[[], None]:
-    """Codes, reconstructions and scores of a VAE, several times."""
+    """Return a function that computes codes, reconstructions and scores of a VAE several times."""
     import narrows
 
     X = images(N)
@@ -89,8 +89,8 @@ def work_on_demand(name: str) -> None:
 
 @contextlib.contextmanager
 def worker(tree: Path, name: str) -> Iterator[Callable[[int], float]]:
-    """A process that does a job by the sources in `tree`, and gives its CPU seconds whenever it is called."""
-    # one thread: what others spend on waiting for each other is chance
+    """Start a process that does a job by the sources in `tree`; yield a function that returns its CPU seconds."""
+    # one thread: with several, the time of waiting for each other varies
     environment = {**os.environ, "PYTHONPATH": str(tree / "src"), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, __file__, name, "--alone"]
     with subprocess.Popen(
@@ -110,7 +110,7 @@ def worker(tree: Path, name: str) -> Iterator[Callable[[int], float]]:
 
 
 def main() -> None:
-    """Run all jobs on both sides in turn, and say how they compare."""
+    """Run all jobs on both sides in turn, and print the ratios."""
     parser = arguments(__doc__, JOBS)
     parser.add_argument("--commit", default=COMMIT, help=f"to compare with (default: {COMMIT})")
     parser.add_argument("--pairs", type=int, default=15, help="times that each side works (default: 15)")

@@ -1,12 +1,11 @@
-"""Comparison of weights: this checkout trains to those of an earlier commit.
+"""Compare the weights that this checkout and an earlier commit train to.
 
     python benchmarks/same_weights.py [RECIPE ...] [--commit acfb3a0] [--device cpu] [--precision float32]
 
 Each recipe is trained twice on the digits of scikit-learn, in two processes on this machine: by the sources of the
-commit, which are checked out into a temporary folder, and by those of this working tree. Compared are the weights,
-the codes, the reconstructions, the scores and, where there is something to draw from, samples of a given seed. A
-recipe passes if all of these are equal to the bit, or if its losses are within 0.1 %. The script exits with 1 if one
-does not pass.
+commit, which are checked out into a temporary folder, and by those of this working tree. The script compares the
+weights, codes, reconstructions, scores and, where the model can draw them, samples of a given seed. A recipe passes if
+all of these are equal to the bit, or if its losses are within 0.1 %. The script exits with 1 if one does not pass.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ DRAWN = 50
 
 
 class Job(NamedTuple):
-    """A training: the estimator's class, its parameters, and which labels it is given ("all", "some" or "none")."""
+    """A training: the estimator's class, its parameters, and the labels it gets ("all", "some" or "none")."""
 
     estimator: str
     parameters: dict[str, Any]
@@ -58,7 +57,7 @@ JOBS = {
 
 
 def trained(job: Job, device: str, precision: str) -> dict[str, np.ndarray]:
-    """The weights, outputs and losses of one training, by whatever narrows is imported."""
+    """Return weights, outputs and losses of one training by the narrows that is imported."""
     import narrows
 
     digits = load_digits()
@@ -94,7 +93,7 @@ def train_all(names: list[str], device: str, precision: str, folder: Path) -> No
 
 
 def by(tree: Path, names: list[str], device: str, precision: str) -> dict[str, dict[str, np.ndarray]]:
-    """The results of all jobs, trained by the sources in `tree` in a process of their own."""
+    """Train all jobs by the sources in `tree` in a separate process; return their results."""
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, __file__, *names, "--device", device, "--precision", precision, "--into", scratch]
         subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(tree / "src")})
@@ -102,9 +101,9 @@ def by(tree: Path, names: list[str], device: str, precision: str) -> dict[str, d
 
 
 def compared(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Compare two results of a job: where they differ, by how much at most, and their losses.
+    """Return the differences of two results of one job, the largest one, and their losses.
 
-    Where parameters have got other names, those of one shape are paired in the order of their values.
+    Parameters that were renamed are paired by shape, in the order of their values.
     """
     weights = [{k: v for k, v in side.items() if k.startswith("weights/")} for side in (before, after)]
     if weights[0].keys() != weights[1].keys():
@@ -144,7 +143,7 @@ def _difference(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def main() -> None:
-    """Train all jobs on both sides, and say where they differ."""
+    """Train all jobs on both sides, and print where they differ."""
     parser = arguments(__doc__, JOBS)
     parser.add_argument("--commit", default=COMMIT, help=f"to compare with (default: {COMMIT})")
     parser.add_argument("--device", default="cpu", help="where to train (default: cpu)")

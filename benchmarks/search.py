@@ -1,14 +1,14 @@
-"""Search by example: how good it is beside PCA and raw pixels, and how fast over a million codes.
+"""Search by example: its quality beside PCA and raw pixels, and its speed over a million codes.
 
     python benchmarks/search.py [retrieval million] [--model DIR]
 
 `retrieval`: Fashion-MNIST, 32 components learned from the 60,000 training images without their labels; each of the
-10,000 test images searches for the 9,999 others. narrows' default is the cosine.
+10,000 test images searches among the 9,999 others. narrows' default is the cosine.
 
 `million`: 1,000,000 codes of 32 components, of the training images in 17 positions (rolled by up to two pixels); the
-test images ask. One thread. The seconds are the process's own (CPU), so that what else the machine does counts little.
+test images are the queries. One thread. Times are CPU seconds, on which other work of the machine has little effect.
 
-The model, AE(32, hidden=(512, 256), max_epochs=12), is kept in DIR; an interrupted training goes on there.
+The model, AE(32, hidden=(512, 256), max_epochs=12), is kept in DIR; an interrupted training continues there.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ N_MILLION, N_QUERIES = 1_000_000, 1_000
 
 
 def fitted(X: np.ndarray, folder: Path) -> tuple[Any, float]:
-    """The model, and the CPU seconds of its `fit`, from the folder if they are there."""
+    """Return the model and the CPU seconds of its `fit`, from the folder if they are there."""
     clock = folder / "seconds.txt"
     if clock.exists():
         return narrows.load(folder), float(clock.read_text())
@@ -65,7 +65,7 @@ def retrieval(X: np.ndarray, T: np.ndarray, y: np.ndarray, folder: Path) -> dict
 
 
 def compared(Z: np.ndarray, y: np.ndarray, metric: str) -> dict[str, float]:
-    """The same measures of any vectors, by comparing all of them."""
+    """Return the same measures of any vectors, by comparing all pairs."""
     V = torch.from_numpy(np.ascontiguousarray(Z, dtype=np.float32))
     V = V / V.norm(dim=1, keepdim=True).clamp(min=1e-12) if metric == "cosine" else V
     lengths, nearest = V.square().sum(1), []
@@ -79,7 +79,7 @@ def compared(Z: np.ndarray, y: np.ndarray, metric: str) -> dict[str, float]:
 
 
 def million(X: np.ndarray, T: np.ndarray, y: np.ndarray, folder: Path) -> dict[str, Any]:
-    """A million codes: how long it takes to make them searchable, how long a query takes, and what it finds."""
+    """A million codes: the times of building the index and of a query, and the recall."""
     torch.set_num_threads(1)
     model, _ = fitted(X, folder)
     rolls = list(itertools.product(range(-2, 3), range(-2, 3)))[: -(-N_MILLION // len(X))]
@@ -94,7 +94,7 @@ def million(X: np.ndarray, T: np.ndarray, y: np.ndarray, folder: Path) -> dict[s
     start = time.process_time()
     index.search(T[0])
     results["cpu_seconds_of_building"] = time.process_time() - start
-    results["width"] = index._width
+    results["width"] = index.width
     start = time.process_time()
     rows = index.search(T[:N_QUERIES], N_NEIGHBORS).rows
     results["cpu_ms_a_query"] = 1e3 * (time.process_time() - start) / N_QUERIES
@@ -114,7 +114,7 @@ JOBS = {"retrieval": retrieval, "million": million}
 
 
 def main() -> None:
-    """Run what is named, or everything."""
+    """Run the named jobs, or all."""
     parser = arguments(__doc__, JOBS)
     parser.add_argument("--model", type=Path, default=Path("search-ae"), help="where the model is kept")
     options = parser.parse_args()

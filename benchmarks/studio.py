@@ -1,13 +1,13 @@
-"""Latency of the studio from a slider to the new picture, for one and for fifty people, and its start-up time.
+"""Latency of the studio from a slider to the new picture, for one client and for fifty, and its start-up time.
 
     python benchmarks/studio.py [start latency load] [--seconds 60] [--clients 50] [--quick]
 
 The demo's VAE of 8 x 8 digits (64-256-128-8), served by `narrows studio` in a process of its own:
 
-- start: from the command to the first dial that is turned, and how much of that goes by importing;
-- latency: one client sends a code, waits for the example, sends the next, over a WebSocket: milliseconds each;
-- load: so many clients, each of which sends a code 30 times a second, as a slider does that is pulled, from a second
-  process: milliseconds until the newest code sent is answered, errors, and the server's memory as time goes by.
+- start: seconds from the command to the first dial that is turned, and those of the imports;
+- latency: one client sends a code over a WebSocket, waits for the example, and sends the next: milliseconds of each;
+- load: many clients in a second process, each of which sends a code 30 times a second, as a moving slider does:
+  milliseconds until the newest code is answered, errors, and the server's memory over time.
 """
 
 from __future__ import annotations
@@ -34,32 +34,32 @@ from common import SEED, arguments, keep, show
 import narrows
 
 JOBS = ("start", "latency", "load")
-RATE = 30.0  # codes a second of a slider that is pulled
+RATE = 30.0  # codes a second of a moving slider
 N_COMPONENTS, N_BYTES = 8, 64
 IMPORTS = "import narrows.estimators, narrows.studio.app, uvicorn, websockets"
 
 
 @contextlib.contextmanager
 def studio(model: Path) -> Iterator[tuple[int, str]]:
-    """The process number of a studio, and its address."""
+    """Start a studio; yield its process number and its address."""
     command = [sys.executable, "-m", "narrows", "studio", str(model), "digits", "--no-browser", "--port", "0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
         output = ""
-        while (match := re.search(r"http://(\S+)/", output)) is None:
+        while (address := re.search(r"http://(\S+)/", output)) is None:
             line = process.stderr.readline()
             if not line:
                 raise RuntimeError(output)
             output += line
-        yield process.pid, match[1]
+        yield process.pid, address[1]
     finally:
         process.terminate()
         process.wait()
 
 
-async def turns(address: str, n: int) -> np.ndarray:
-    """Milliseconds of each of `n` codes, one after another."""
+async def send_codes(address: str, n: int) -> np.ndarray:
+    """Send `n` codes, one after another; return the milliseconds of each."""
     generator, took = np.random.default_rng(SEED), np.empty(n)
     async with websockets.connect(f"ws://{address}/api/decode", compression=None) as socket:
         for number in range(n):
@@ -73,8 +73,8 @@ async def turns(address: str, n: int) -> np.ndarray:
     return 1e3 * took
 
 
-async def person(address: str, seed: int, seconds: float, took: list[float], errors: list[str]) -> None:
-    """One who pulls a slider: sends at `RATE`, and hears of the newest."""
+async def move_slider(address: str, seed: int, seconds: float, took: list[float], errors: list[str]) -> None:
+    """Act as a client who moves a slider: send at `RATE`, and note when the newest code is answered."""
     generator, sent = np.random.default_rng(seed), {}
     try:
         async with websockets.connect(f"ws://{address}/api/decode", compression=None) as socket:
@@ -106,13 +106,13 @@ async def person(address: str, seed: int, seconds: float, took: list[float], err
 
 
 def resident_mib(process: int) -> float:
-    """Memory of another process, in MiB."""
+    """Return the memory of another process, in MiB."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(float(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
 def quantiles(milliseconds: Any) -> dict[str, float]:
-    """The median, the 99th percentile and the longest."""
+    """Return the median, the 99th percentile and the maximum."""
     values = np.asarray(milliseconds)
     return {
         "n": len(values),
@@ -123,13 +123,13 @@ def quantiles(milliseconds: Any) -> dict[str, float]:
 
 
 def cpu_seconds(process: int) -> float:
-    """Return the processor time of another process, in seconds."""
+    """Return the CPU seconds of another process."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def start(model: Path) -> dict[str, float]:
-    """Seconds from the command to the first example, and those of the imports alone; also in seconds of a core."""
+    """Measure the seconds from the command to the first example, and those of the imports; also in CPU seconds."""
     subprocess.run([sys.executable, "-c", IMPORTS], check=True)  # the files are in the system's cache
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run([sys.executable, "-c", IMPORTS], check=True)
@@ -139,7 +139,7 @@ def start(model: Path) -> dict[str, float]:
     with studio(model) as (process, address):
         served = time.perf_counter() - began
         urllib.request.urlopen(f"http://{address}/api/state").read()
-        asyncio.run(turns(address, 1))
+        asyncio.run(send_codes(address, 1))
         first, first_cpu = time.perf_counter() - began, cpu_seconds(process)
     return {
         "imports_s": imports,
@@ -151,14 +151,14 @@ def start(model: Path) -> dict[str, float]:
 
 
 def latency(model: Path, n: int) -> dict[str, float]:
-    """Of one client, after a warm-up."""
+    """Measure the latency of one client, after a warm-up."""
     with studio(model) as (_, address):
-        asyncio.run(turns(address, 200))
-        return quantiles(asyncio.run(turns(address, n)))
+        asyncio.run(send_codes(address, 200))
+        return quantiles(asyncio.run(send_codes(address, n)))
 
 
 def load(model: Path, clients: int, seconds: float) -> dict[str, Any]:
-    """Of many at once, and the server's memory every few seconds."""
+    """Measure the latency of many clients at once, and the server's memory every few seconds."""
     took: list[float] = []
     errors: list[str] = []
     memory: list[float] = []
@@ -170,11 +170,11 @@ def load(model: Path, clients: int, seconds: float) -> dict[str, Any]:
                 await asyncio.sleep(seconds / 12)
 
         watching = asyncio.create_task(watch())
-        await asyncio.gather(*(person(address, i, seconds, took, errors) for i in range(clients)))
+        await asyncio.gather(*(move_slider(address, i, seconds, took, errors) for i in range(clients)))
         watching.cancel()
 
     with studio(model) as (process, address):
-        asyncio.run(turns(address, 200))
+        asyncio.run(send_codes(address, 200))
         asyncio.run(all_of_them(address, process))
     results: dict[str, Any] = {"clients": clients, "seconds": seconds, "sent": int(clients * seconds * RATE)}
     return {
@@ -187,7 +187,7 @@ def load(model: Path, clients: int, seconds: float) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure, show, keep."""
+    """Measure, print and write the results."""
     parser = arguments(__doc__, JOBS)
     parser.add_argument("--seconds", type=float, default=60.0, help="of the load")
     parser.add_argument("--clients", type=int, default=50, help="of the load")
@@ -207,7 +207,9 @@ def main() -> None:
                 "latency": lambda: latency(model, n),
                 "load": lambda: load(model, options.clients, seconds),
             }[job]()
-            results["load_average_before"] = waiting  # processes that want a core; above their number all is slower
+            results["load_average_before"] = (
+                waiting  # runnable processes; above the number of cores everything is slower
+            )
             show(results)
             if not options.quick:
                 keep(f"studio_{job}", results, "fastapi", "uvicorn", "websockets")

@@ -1,19 +1,19 @@
-"""Speed of the studio's page: loading, turning of dials, and frames per second of a map of 100,000 points.
+"""Times of the studio's page: opening it, turning its dials, and panning its map of 100,000 points.
 
     python benchmarks/studio_page.py [opening dials map] [--repeats 5] [--chromium PATH]
 
-`narrows studio MODEL DATA --no-browser` runs in a process of its own, and headless Chromium (WebGL in software) opens
-what it prints.
+`narrows studio MODEL DATA --no-browser` runs in a separate process, and headless Chromium (WebGL in software) opens
+the address that it prints.
 
-- `opening`: seconds from the command to the first picture that a dial turned, beside those that Python needs for the
-  imports alone (torch, scikit-learn, the server); the browser's first contentful paint, from its own navigation on.
+- `opening`: seconds from the command to the first picture after a dial was turned, beside those of Python's imports
+  alone (torch, scikit-learn, the server); the browser's first contentful paint, from its own navigation on.
 - `dials`: a demo model (a VAE with 16 components of 28 x 28 images): milliseconds from a slider's event to the new
-  picture on the canvas, one after the other; and the same for events at every frame, of which those that are overtaken
-  have no picture of their own.
+  picture on the canvas, one after another; and frames and pictures a second for events at every frame, where a newer
+  event replaces an older one that was not drawn yet.
 - `map`: 100,000 codes: seconds from the link to points on the screen, and frames a second while it is panned by 60
   pixels a frame.
 
-Needs playwright and Chromium. Times are the wall clock's: let nothing else run.
+Needs playwright and Chromium. Times are by the wall clock: run nothing else.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ from common import SEED, arguments, keep, show
 
 import narrows
 
-# WebGL in software; with --use-angle=swiftshader the whole page would be put together by way of it, ten times as slowly
+# WebGL in software; --use-angle=swiftshader would render the whole page in software, ten times as slowly
 FLAGS = ["--no-sandbox", "--enable-unsafe-swiftshader", "--disable-background-networking"]
 IMPORTS = "import narrows.cli, narrows.studio.serving, narrows.studio.app, uvicorn"
 N_TURNS, N_POINTS, N_PAN_SECONDS = 200, 100_000, 5
 
-# resolves when the next picture has been put onto a canvas
+# resolves when the next picture is on a canvas
 PICTURE = """
     const put = CanvasRenderingContext2D.prototype.putImageData;
-    let told = () => {};
-    CanvasRenderingContext2D.prototype.putImageData = function (...what) { put.apply(this, what); told(); };
-    window.nextPicture = () => new Promise((done) => { told = done; });
+    let drawn = () => {};
+    CanvasRenderingContext2D.prototype.putImageData = function (...what) { put.apply(this, what); drawn(); };
+    window.nextPicture = () => new Promise((done) => { drawn = done; });
 """
 TURNS = """async (n) => {
     const slider = document.querySelector(".dial:not(.waiting) input[type=range]");
@@ -94,7 +94,7 @@ PAN = """async (seconds) => {
 
 @contextlib.contextmanager
 def studio(model: Path, data: str) -> Iterator[tuple[str, float]]:
-    """The address of a studio, and when its command was given."""
+    """Start a studio; yield its address and the time of its command."""
     start = time.perf_counter()
     command = [sys.executable, "-m", "narrows", "studio", str(model), data, "--no-browser", "--port", "0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -103,18 +103,18 @@ def studio(model: Path, data: str) -> Iterator[tuple[str, float]]:
         output = ""
         for line in process.stderr:
             output += line
-            if match := re.search(r"http://\S+", line):
+            if address := re.search(r"http://\S+", line):
                 break
         else:
             raise RuntimeError(f"The studio did not start: {output}")
-        yield match[0], start
+        yield address[0], start
     finally:
         process.terminate()
         process.wait(120)
 
 
 def fitted(folder: Path) -> tuple[Path, Path]:
-    """A demo model, and a file of 100,000 images for its map."""
+    """Fit a demo model, and write a file of 100,000 images for its map."""
     X = narrows.load_dataset("fashion-mnist")[0][:5_000]
     model = narrows.VAE(16, network="mlp", max_epochs=3, random_state=SEED).fit(X)
     model.save(folder / "vae")
@@ -132,20 +132,20 @@ def opened(browser: Any, url: str) -> Any:
 
 
 def opening(browser: Any, model: Path, data: Path, repeats: int) -> dict[str, Any]:
-    times: dict[str, list[float]] = {"command_to_dial_s": [], "imports_s": [], "first_paint_s": []}
+    seconds: dict[str, list[float]] = {"command_to_dial_s": [], "imports_s": [], "first_paint_s": []}
     for _ in range(repeats):
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", IMPORTS], check=True)
-        times["imports_s"].append(time.perf_counter() - start)
+        seconds["imports_s"].append(time.perf_counter() - start)
         with studio(model, str(data)) as (url, begun):
             page = opened(browser, url)
             page.locator(".dial:not(.waiting) input").first.wait_for()
             page.evaluate(TURNS, 1)
-            times["command_to_dial_s"].append(time.perf_counter() - begun)
+            seconds["command_to_dial_s"].append(time.perf_counter() - begun)
             paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-            times["first_paint_s"].append(page.evaluate(paint) / 1000)
+            seconds["first_paint_s"].append(page.evaluate(paint) / 1000)
             page.close()
-    medians = {name: statistics.median(values) for name, values in times.items()}
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
     return {**medians, "after_imports_s": medians["command_to_dial_s"] - medians["imports_s"], "repeats": repeats}
 
 
@@ -205,7 +205,7 @@ def main() -> None:
             "map": lambda: panned(browser, model, many, options.repeats),
         }
         for name in options.jobs or jobs:
-            # of the minute before: above the number of cores the times are those of a machine with other work
+            # of the last minute; above the number of cores, other work slowed the page
             results = {"load_average": os.getloadavg()[0], **jobs[name]()}
             show({name: results})
             keep(f"studio_page_{name}", results, "playwright", "uvicorn")

@@ -1,16 +1,16 @@
-"""Speed of training: narrows beside its peers on the same work, and beside the limit of the machine.
+"""Training speed of narrows, beside its peers on the same work, and beside plain matrix products.
 
     python benchmarks/training.py [JOB ...] [--repeats 3] [--device auto]
 
-The jobs are vae-128, vae-512, quality, conv, conv-own, ae, epochs-of-n and published; the last takes hours on a CPU,
-and is run there only when it is named. --quick is a smoke test.
+The jobs are vae-128, vae-512, quality, conv, conv-own, ae, epochs-of-n and published; the last takes hours on a CPU
+and runs there only when it is named. --quick is a smoke test.
 
-All sides get the same images, network, batch size and number of epochs, in turn in one process, after a warm-up;
-medians are compared. "times_faster" compares whole calls: `fit` with all that it looks at before and after, against
-the peer's training alone. The loss on the same test images stands beside each time, by one function for all sides.
-"times_faster_loop" compares the epochs alone, which is what is left of it in a longer training. "narrows compiled" is
-what narrows does by itself in a training of minutes; its seconds hold the compiling, whose result was cached by the
-warm-up. Peak memory is of one epoch in a process of its own.
+All sides get the same images, network, batch size and number of epochs. They run in turn in one process, after a
+warm-up, and medians are compared. "times_faster" compares whole calls: `fit` with all checks before and after it,
+against the peer's training alone. Beside each time stands the loss on the same test images, by one function for all
+sides. "times_faster_loop" compares the epochs alone, as in a longer training. "narrows compiled" is the choice of
+narrows in a training of minutes; its seconds include compiling, whose result the warm-up cached. Peak memory is that of
+one epoch in a separate process.
 """
 
 from __future__ import annotations
@@ -57,38 +57,38 @@ COMPILED = "narrows compiled"
 
 
 def images(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
-    """Fashion-MNIST: 60,000 images to learn from and 10,000 to test on."""
+    """Return Fashion-MNIST: 60,000 training and 10,000 test images."""
     X, T = (narrows.load_dataset("fashion-mnist", split).X for split in ("train", "test"))
     return (X[:N_QUICK], T[:N_QUICK]) if options.quick else (X, T)
 
 
 def coloured(X: np.ndarray) -> np.ndarray:
-    """Grey images of 28 x 28 in the middle of 32 x 32, each in a colour of its own: n x 32 x 32 x 3."""
+    """Return grey images of 28 x 28 in the middle of 32 x 32, each in its own colour: n x 32 x 32 x 3."""
     colours = np.random.default_rng(SEED).integers(64, 256, (len(X), 1, 1, 3), dtype=np.uint16)
     wide = np.pad(X, ((0, 0), (2, 2), (2, 2)))[..., None].astype(np.uint16)
     return (wide * colours // 255).astype(np.uint8)
 
 
 def mlp_work(options: argparse.Namespace, batch_size: int, epochs: int) -> Work:
-    """784-512-256-16 on Fashion-MNIST."""
+    """Return the work of an MLP 784-512-256-16 on Fashion-MNIST."""
     return Work(*images(options), mlp, {"hidden": HIDDEN}, batch_size, epochs, chosen_device(options.device))
 
 
-def conv_work(options: argparse.Namespace, is_own_module: bool = False) -> Work:
-    """A convolutional VAE on the first 10,000 images of Fashion-MNIST, coloured, 32 x 32 x 3; the same modules.
+def conv_work(options: argparse.Namespace, by_narrows: bool = False) -> Work:
+    """Return the work of a convolutional VAE on the first 10,000 images of Fashion-MNIST, coloured, 32 x 32 x 3.
 
-    They are of the kind that people write by hand, or narrows' `own` ones.
+    The networks are such as people write by hand, or those that narrows makes (`by_narrows`).
     """
     X, T = (coloured(part[:10_000]) for part in images(options))
     torch.manual_seed(SEED)
     device = chosen_device(options.device)
-    if is_own_module:
+    if by_narrows:
         return Work(X, T, functools.partial(conv_own, X), {"network": "conv"}, 128, 4, device)
     return Work(X, T, conv, {"network": conv()}, 128, 10, device)
 
 
 def published_work(options: argparse.Namespace) -> Work:
-    """The setting of pythae's README: 50,000 images of MNIST, batches of 256, 100 epochs. Meant for a GPU."""
+    """Return the work of pythae's README: 50,000 images of MNIST, batches of 256, 100 epochs. Meant for a GPU."""
     X, T = (narrows.load_dataset("mnist", split).X for split in ("train", "test"))
     X, T = (X[:256], T[:100]) if options.quick else (X[:50_000], T)
     torch.manual_seed(SEED)
@@ -97,43 +97,43 @@ def published_work(options: argparse.Namespace) -> Work:
 
 
 def _compiled(train: Callable[..., Trained]) -> dict[str, Callable[[Work], Trained]]:
-    """narrows as it trains where the training is long enough to repay compiling; what that takes is in its seconds."""
+    """Return narrows with a compiled step, as in long trainings; its seconds include compiling."""
     return {COMPILED: functools.partial(train, compile=True)}
 
 
-# What is compared: the sides, and their work. The functions below measure it.
+# the sides of each comparison, and their work
 COMPARED: dict[str, tuple[Sides, Callable[[argparse.Namespace], Work]]] = {
     "vae-128": (VAES | _compiled(narrows_vae), lambda options: mlp_work(options, batch_size=128, epochs=10)),
     "vae-512": (VAES | _compiled(narrows_vae), lambda options: mlp_work(options, batch_size=512, epochs=10)),
     "conv": (VAES, conv_work),
-    "conv-own": (VAES, functools.partial(conv_work, is_own_module=True)),
+    "conv-own": (VAES, functools.partial(conv_work, by_narrows=True)),
     "ae": (AES | _compiled(narrows_ae), lambda options: mlp_work(options, batch_size=128, epochs=5)),
     "published": (VAES, published_work),
 }
 
 
 def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Seconds, examples a second, loss and memory of each side, and how many times faster than each narrows is."""
+    """Return seconds, examples a second, loss and memory of each side, and how many times faster narrows is."""
     sides, make = COMPARED[name]
     work = make(options)
     warm_up(sides, work)
     runs = in_turn({side: functools.partial(_again, train, work) for side, train in sides.items()}, options.repeats)
     trained = len(work.X) * work.epochs
-    results: dict[str, Any] = {"n": len(work.X), "epochs": work.epochs, "batch_size": work.batch_size}
-    for side, side_runs in runs.items():
-        seconds = statistics.median(run.seconds for run in side_runs)
-        results[side] = {
+    measures: dict[str, Any] = {"n": len(work.X), "epochs": work.epochs, "batch_size": work.batch_size}
+    for side, results in runs.items():
+        seconds = statistics.median(run.seconds for run in results)
+        measures[side] = {
             "seconds": seconds,
-            "seconds_all": [run.seconds for run in side_runs],
+            "seconds_all": [run.seconds for run in results],
             "examples_per_second": trained / seconds,
-            "test_loss": statistics.median(run.loss for run in side_runs),
+            "test_loss": statistics.median(run.loss for run in results),
         }
         extra = ["--quick"] if options.quick else []
-        results[side].update(alone(__file__, name, "--alone", side, "--device", str(work.device), *extra))
+        measures[side].update(alone(__file__, name, "--alone", side, "--device", str(work.device), *extra))
     steps = -(-len(work.X) // work.batch_size)
     peers = [side for side in sides if side not in ("narrows", COMPILED)]
     for side in [side for side in sides if side not in peers]:
-        ours, kind = results[side], "_compiled" if side == COMPILED else ""
+        ours, kind = measures[side], "_compiled" if side == COMPILED else ""
         notes = runs[side][-1].notes
         ours["decided"] = {line.split(" = ")[0]: line.split(" = ")[1] for line in notes if " = " in line}
         ours["decided"].update(
@@ -145,34 +145,34 @@ def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
             ours["step_ms"] = 1e3 * statistics.median(several)
             ours["loop_examples_per_second"] = len(work.X) / (steps * ours["step_ms"] / 1e3)
         for peer in peers:
-            results.setdefault(f"times_faster{kind}", {})[peer] = results[peer]["seconds"] / ours["seconds"]
-            results.setdefault(f"loss_as_good{kind}", {})[peer] = ours["test_loss"] <= results[peer]["test_loss"]
+            measures.setdefault(f"times_faster{kind}", {})[peer] = measures[peer]["seconds"] / ours["seconds"]
+            measures.setdefault(f"loss_as_good{kind}", {})[peer] = ours["test_loss"] <= measures[peer]["test_loss"]
             if several:
-                each = results[peer]["seconds"] / (steps * work.epochs)
-                results.setdefault(f"times_faster_loop{kind}", {})[peer] = each / (ours["step_ms"] / 1e3)
-    return results
+                each = measures[peer]["seconds"] / (steps * work.epochs)
+                measures.setdefault(f"times_faster_loop{kind}", {})[peer] = each / (ours["step_ms"] / 1e3)
+    return measures
 
 
 def compare_vae(name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """The same, and the share of a plain matrix product's speed that narrows reaches over whole epochs."""
-    results = compare(name, options)
-    precision = results["narrows"]["decided"]["precision"].split(":")[0]
+    """Compare as `compare` does, and add the share of the speed of plain matrix products that narrows reaches."""
+    measures = compare(name, options)
+    precision = measures["narrows"]["decided"]["precision"].split(":")[0]
     plain, operations = product_seconds(
-        LAYERS, results["batch_size"], getattr(torch, precision), chosen_device(options.device)
+        LAYERS, measures["batch_size"], getattr(torch, precision), chosen_device(options.device)
     )
-    results["plain_step_ms"] = 1e3 * plain
-    results["plain_gflops"] = operations / plain / 1e9
-    for ours in (results["narrows"], results[COMPILED]):
+    measures["plain_step_ms"] = 1e3 * plain
+    measures["plain_gflops"] = operations / plain / 1e9
+    for ours in (measures["narrows"], measures[COMPILED]):
         if "step_ms" in ours:
             ours["gflops"] = operations / (ours["step_ms"] / 1e3) / 1e9
-            ours["product_share"] = ours["gflops"] / results["plain_gflops"]
-    return results
+            ours["product_share"] = ours["gflops"] / measures["plain_gflops"]
+    return measures
 
 
 def quality(name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of the shortest fit on narrows' defaults that is as good on test as 20 epochs of pythae on its own.
+    """Return the seconds of the shortest fit on narrows' defaults that is as good on test as 20 epochs of pythae.
 
-    Only the widths of the network are given. `max_time` is raised by a quarter until the fits of all seeds suffice.
+    Only the widths of the network are set. `max_time` grows by a quarter until the fits of all seeds are good enough.
     """
     work = mlp_work(options, batch_size=64, epochs=1 if options.quick else 20)
     warm_up(VAES, dataclasses.replace(work, batch_size=128))
@@ -204,27 +204,27 @@ def quality(name: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def epochs_of_n(name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Seconds an example, and of what `fit` does before and after the training, for n rows; narrows alone."""
+    """Return seconds an example, and seconds of `fit` outside the training, for n rows; narrows alone."""
     X, T = images(options)
     device = chosen_device(options.device)
-    results: dict[str, Any] = {"batch_size": 128}
+    measures: dict[str, Any] = {"batch_size": 128}
     for n in (1_000, 3_000) if options.quick else (1_000, 10_000, 100_000, 1_000_000):
         rows = X[np.arange(n) % len(X)]
         work = Work(rows, T[:1000], mlp, {"hidden": HIDDEN}, 128, max(3, 60_000 // n), device)
-        if "1000" not in results:
+        if "1000" not in measures:
             warm_up({"narrows": narrows_vae}, work)
         runs = [_again(narrows_vae, work, repeat) for repeat in range(options.repeats if n < 1_000_000 else 1)]
         step = statistics.median(run.step for run in runs if run.step is not None)
-        results[str(n)] = {
+        measures[str(n)] = {
             "epochs": work.epochs,
             "microseconds_per_example": 1e6 * step / work.batch_size,
             "outside_seconds": statistics.median(run.outside for run in runs),
         }
-    return results
+    return measures
 
 
 def warm_up(sides: Sides, work: Work) -> None:
-    """A little of the same work, so that no side pays for what is done once a process."""
+    """Do a little of the same work, so that the cost of first calls is not measured."""
     for train in sides.values():
         train(dataclasses.replace(work, X=work.X[:N_WARM_UP], T=work.T[:100], epochs=1))
 
@@ -238,10 +238,10 @@ def _on_defaults(work: Work, max_time: float) -> Trained:
 
 
 def memory(name: str, side: str, options: argparse.Namespace) -> dict[str, float]:
-    """The memory of one epoch by one side, in this process."""
+    """Measure the memory of one epoch by one side, in this process."""
     sides, make = COMPARED[name]
     work = make(options)
-    work = dataclasses.replace(work, epochs=1, T=work.T[:100])  # so that it is the training that fills memory
+    work = dataclasses.replace(work, epochs=1, T=work.T[:100])  # few test images: the training should fill the memory
     warm_up({side: sides[side]}, work)
     return grown_mib(lambda: sides[side](work), work.device)
 
@@ -259,7 +259,7 @@ JOBS: dict[str, tuple[str, Callable[[str, argparse.Namespace], dict[str, Any]]]]
 
 
 def main() -> None:
-    """Run what is named, or everything."""
+    """Run the named jobs, or all."""
     parser = arguments(__doc__, JOBS)
     parser.add_argument("--repeats", type=int, default=3, help="runs of each side, whose median counts (default: 3)")
     parser.add_argument("--quick", action="store_true", help="few examples, once: a smoke test that keeps no results")

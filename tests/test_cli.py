@@ -552,16 +552,16 @@ def test_a_broken_pipe_is_silent() -> None:
 
 def test_sheets(rng: np.random.Generator) -> None:
     images = rng.random((2, 3, 8, 8))
-    drawn = np.asarray(sheets.sheet(images, scale=2))
+    drawn = np.asarray(sheets.draw_sheet(images, scale=2))
     assert drawn.shape == (2 * 19 + 3, 3 * 19 + 3, 3)
     assert np.array_equal(drawn[3:19:2, 3:19:2, 0], np.rint(images[0, 0] * 255))  # nearest neighbour, from one corner
     assert np.array_equal(drawn[4:19:2, 4:19:2, 0], np.rint(images[0, 0] * 255))  # to the other
     assert (drawn[:3] == 255).all()
-    assert sheets.sheet(rng.random((1, 1, 28, 28, 3))).size == (56 + 6, 56 + 6)
+    assert sheets.draw_sheet(rng.random((1, 1, 28, 28, 3))).size == (56 + 6, 56 + 6)
     with pytest.raises(ValueError, match="name each of the 2 rows"):
-        sheets.sheet(images, ["one"])
+        sheets.draw_sheet(images, ["one"])
     with pytest.raises(ValueError, match="rows, columns, h, w"):
-        sheets.sheet(images[0])
+        sheets.draw_sheet(images[0])
 
 
 def test_bytes_of_images() -> None:

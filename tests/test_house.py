@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 from pathlib import Path
 
 import pytest
@@ -178,3 +179,19 @@ def n_questions(path: Path) -> int:
                 )
                 n += by_name or by_module
     return n
+
+
+QUESTIONS = {"How", "One", "What", "When", "Where", "Whether", "Which", "Who", "Whose", "Why"}
+
+
+def test_docstrings_open_with_their_subject():
+    opened, wrong = 0, []
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+                words = re.findall(r"\w+", ast.get_docstring(node) or "")
+                opened += bool(words)
+                if words and words[0] in QUESTIONS:
+                    wrong.append(f"{name(path)}:{getattr(node, 'name', '')}")
+    assert opened > 1000
+    assert len(wrong) < 0.02 * opened, wrong

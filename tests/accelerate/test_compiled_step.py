@@ -61,9 +61,9 @@ def test_a_compiled_step_of_convolutions_is_the_plain_one(size, rng):
 @pytest.mark.parametrize("size", [(8, 8), (7, 7), (5, 8), (14, 13)])
 def test_images_grow_alike_compiled_or_not(size, monkeypatch):
     h = torch.randn(2, 3, (size[0] + 1) // 2, (size[1] + 1) // 2)
-    plain = conv._repeated(h, size)
+    plain = conv._enlarge(h, size)
     monkeypatch.setattr("torch.compiler.is_compiling", lambda: True)
-    torch.testing.assert_close(conv._repeated(h, size), plain, rtol=0, atol=0)
+    torch.testing.assert_close(conv._enlarge(h, size), plain, rtol=0, atol=0)
     assert plain.shape[2:] == size
 
 

@@ -78,7 +78,7 @@ def make_step(model: Any, X: np.ndarray, labels: np.ndarray | None, optimizer: s
     rows_on_meta = Rows(rows, model.schema_, torch.device("cpu"), labels=labels)
     if objective.neighbors is not None:
         rows_on_meta.find_neighbors(3, torch.arange(N))
-        rows_on_meta.neighbours = rows_on_meta.neighbours.to(META)
+        rows_on_meta.neighbors = rows_on_meta.neighbors.to(META)
     rows_on_meta.rows, rows_on_meta.device = rows_on_meta.rows.to(META), META
     if labels is not None:
         rows_on_meta.labels = rows_on_meta.labels.to(META)

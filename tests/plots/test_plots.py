@@ -66,7 +66,7 @@ def models(images, frame):
 @pytest.mark.parametrize("name", ["vae", "ae", "one", "sae", "dae", "colour", "table", "units", "series"])
 def test_every_model_has_its_pictures(models, name):
     model, X = models[name]
-    plot = Plots(model, style.own_axes)
+    plot = Plots(model, style.detached_axes)
     drawn = [plot.curves(), plot.reconstructions(X), plot.map(X), plot.dials(X[:1])]
     if Inspection(model).can_sample:
         drawn += [plot.samples(), plot.samples(X=X), plot.dials()]
@@ -91,22 +91,22 @@ def test_the_axes_given_are_drawn_on_and_returned(models, name, method):
 
 def test_curves_are_the_history(models):
     model, _ = models["vae"]
-    ax = Plots(model, style.own_axes).curves()
+    ax = Plots(model, style.detached_axes).curves()
     held_out, training = (line.get_xydata() for line in ax.get_lines())
     assert np.array_equal(held_out[:, 0], [r["epoch"] for r in model.history_])
     top = ax.get_ylim()[1]
     assert np.allclose(held_out[:, 1], np.minimum([r["valid_loss"] for r in model.history_], top))
     assert np.allclose(training[:, 1], np.minimum([r["loss"] for r in model.history_], top))
     words = " ".join(text.get_text() for text in ax.texts)
-    assert drawing.number(model.history_[-1]["valid_loss"]) in words
+    assert drawing.format_number(model.history_[-1]["valid_loss"]) in words
 
 
 def test_two_components_are_the_map_and_more_are_projected(models):
     model, X = models["ae"]
-    points = Plots(model, style.own_axes).map(X).collections[0].get_offsets()
+    points = Plots(model, style.detached_axes).map(X).collections[0].get_offsets()
     assert np.allclose(points, model.transform(X))
     model, X = models["vae"]
-    ax = Plots(model, style.own_axes).map(X)
+    ax = Plots(model, style.detached_axes).map(X)
     codes = model.transform(X).astype(float)
     pca = PCA(2).fit(codes)
     expected, points = pca.transform(codes), np.asarray(ax.collections[0].get_offsets())
@@ -118,7 +118,7 @@ def test_two_components_are_the_map_and_more_are_projected(models):
 
 def test_labels_have_a_colour_and_a_marker_each(models, labels):
     model, X = models["vae"]
-    ax = Plots(model, style.own_axes).map(X, labels)
+    ax = Plots(model, style.detached_axes).map(X, labels)
     groups = ax.collections
     assert [len(group.get_offsets()) for group in groups] == np.bincount(labels).tolist()
     assert len({tuple(group.get_facecolor()[0]) for group in groups}) == 10
@@ -138,7 +138,7 @@ def test_labels_have_a_colour_and_a_marker_each(models, labels):
 )
 def test_kinds_of_labels(models, y, kinds):
     model, X = models["vae"]
-    ax = Plots(model, style.own_axes).map(X, y)
+    ax = Plots(model, style.detached_axes).map(X, y)
     found = [t.get_text() for t in ax.get_legend().get_texts()]
     if kinds is None:
         assert len(found) == 11
@@ -149,7 +149,7 @@ def test_kinds_of_labels(models, y, kinds):
 
 def test_measurements_are_a_scale(models):
     model, X = models["vae"]
-    ax = Plots(model, style.own_axes).map(X, np.linspace(0, 1, 300))
+    ax = Plots(model, style.detached_axes).map(X, np.linspace(0, 1, 300))
     assert len(ax.figure.axes) == 2  # the second is the scale's
     assert ax.collections[0].get_cmap().name == style.SEQUENCE
 
@@ -170,7 +170,7 @@ def test_best_typical_and_worst(models):
 
 def test_dials_come_in_the_order_of_what_they_carry(models):
     model, X = models["vae"]
-    ax = Plots(model, style.own_axes).dials(X[0])
+    ax = Plots(model, style.detached_axes).dials(X[0])
     assert [t.get_text()[0] for t in ax.get_yticklabels()] == ["0", "1", "2"]
     assert all("nats" in t.get_text() for t in ax.get_yticklabels())
     model, X = models["ae"]
@@ -182,15 +182,15 @@ def test_dials_come_in_the_order_of_what_they_carry(models):
 
 def test_columns_have_their_names(models):
     model, X = models["table"]
-    for ax in (Plots(model, style.own_axes).reconstructions(X), Plots(model, style.own_axes).samples(X=X)):
+    for ax in (Plots(model, style.detached_axes).reconstructions(X), Plots(model, style.detached_axes).samples(X=X)):
         assert [t.get_text() for t in ax.get_xticklabels()] == COLUMNS
     model, X = models["series"]
-    assert Plots(model, style.own_axes).reconstructions(X).get_xlabel().startswith("columns by number")
+    assert Plots(model, style.detached_axes).reconstructions(X).get_xlabel().startswith("columns by number")
 
 
 def test_bars_are_the_values(models):
     model, X = models["table"]
-    ax = Plots(model, style.own_axes).reconstructions(X)
+    ax = Plots(model, style.detached_axes).reconstructions(X)
     inspection = Inspection(model, X)
     best = content.best_typical_worst(inspection.errors, 1)[0]
     heights = np.array([bar.get_height() for bar in ax.patches[: len(COLUMNS)]])
@@ -205,13 +205,15 @@ def test_units_are_the_busiest(models):
     busiest = int(inspection.units.order[0])
     assert busiest == active.rate.argmax()
     assert np.array_equal(inspection.top_rows(busiest, 4), model.top_examples(X, busiest, 4))
-    ax = Plots(model, style.own_axes).units(X, n_units=5)
+    ax = Plots(model, style.detached_axes).units(X, n_units=5)
     assert ax.get_yticklabels()[0].get_text().startswith(f"unit {busiest}, ")
 
 
 def test_samples_follow_the_seed(models):
     model, _ = models["vae"]
-    a, b, c = (Plots(model, style.own_axes).samples(4, random_state=seed).images[0].get_array() for seed in (0, 0, 1))
+    a, b, c = (
+        Plots(model, style.detached_axes).samples(4, random_state=seed).images[0].get_array() for seed in (0, 0, 1)
+    )
     assert np.array_equal(a, b)
     assert not np.array_equal(a, c)
 
@@ -290,7 +292,7 @@ def test_a_chart_on_a_page_has_the_pages_colours_and_ids_of_its_own(models):
     model, X = models["table"]
     ids = []
     for name in ("a", "b"):
-        words = style.svg(Plots(model, style.own_axes).reconstructions(X), 'a "chart" & more', name)
+        words = style.to_svg(Plots(model, style.detached_axes).reconstructions(X), 'a "chart" & more', name)
         ElementTree.fromstring(words.replace("xlink:", ""))
         assert "var(--sea)" in words
         assert not re.search(r"url\(|DejaVu|<metadata", words)
@@ -300,10 +302,10 @@ def test_a_chart_on_a_page_has_the_pages_colours_and_ids_of_its_own(models):
 
 
 def test_missing_values_are_drawn_as_gaps():
-    ax = style.own_axes(4, 2)
-    drawing.lanes(ax, [("a", [("x", np.array([1.0, np.nan, -2.0]))])], ["a", "b", "c"], "units")
+    ax = style.detached_axes(4, 2)
+    drawing.draw_lanes(ax, [("a", [("x", np.array([1.0, np.nan, -2.0]))])], ["a", "b", "c"], "units")
     ax.figure.canvas.draw()
     up, gap, down = (bar.get_height() for bar in ax.patches)
     assert up > 0 > down
     assert np.isnan(gap)
-    drawing.spans(style.own_axes(4, 2), {"a": np.array([[1.0, np.nan], [2.0, 3.0]])}, ["a", "b"], "units")
+    drawing.draw_ranges(style.detached_axes(4, 2), {"a": np.array([[1.0, np.nan], [2.0, 3.0]])}, ["a", "b"], "units")

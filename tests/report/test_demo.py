@@ -1,4 +1,4 @@
-"""The demo's page is whole, holds everything it shows, and computes what the models do."""
+"""The demo writes a complete page that fetches nothing and decodes as the models do."""
 
 import io
 import json
@@ -13,21 +13,21 @@ import pytest
 from rich.console import Console
 
 import narrows
-from narrows.plots.drawing import number
+from narrows.plots.drawing import format_number
 from narrows.report import baselines, demo, page
-from narrows.report.live import packed_decoder
+from narrows.report.live import pack_decoder
 
 SECTIONS = ["reconstructions", "map", "dials", "samples", "cleaning", "units", "training", "numbers", "decisions"]
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 
 
 class Structure(HTMLParser):
-    """Every element as (tag, attributes); what is opened and not closed, or the other way round, is an error."""
+    """All elements of a page as (tag, attributes); each element that is opened must be closed."""
 
-    def __init__(self, words):
+    def __init__(self, markup):
         super().__init__()
         self.open, self.elements, self.scripts = [], [], {}
-        self.feed(words)
+        self.feed(markup)
         self.close()
         assert self.open == []
 
@@ -49,19 +49,19 @@ class Structure(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def demo_run(tmp_path_factory):
     console = Console(record=True, width=110, file=io.StringIO())
     path = demo.run(tmp_path_factory.mktemp("demo") / "new" / "folder", console=console, budget=0.02)
     return path, console.export_text()
 
 
 @pytest.fixture(scope="module")
-def structure(made):
-    return Structure(made[0].read_text(encoding="utf-8"))
+def structure(demo_run):
+    return Structure(demo_run[0].read_text(encoding="utf-8"))
 
 
-def test_everything_is_shown(made, structure):
-    path, _ = made
+def test_everything_is_shown(demo_run, structure):
+    path, _ = demo_run
     ids = [attributes["id"] for tag, attributes in structure.elements if tag == "section"]
     assert ids == SECTIONS
     text = path.read_text(encoding="utf-8")
@@ -73,12 +73,12 @@ def test_everything_is_shown(made, structure):
     assert [p.name for p in path.parent.iterdir() if p.name.startswith(".")] == []
 
 
-def test_nothing_is_fetched(made, structure):
+def test_nothing_is_fetched(demo_run, structure):
     for tag, attributes in structure.elements:
         for name in ("src", "href", "srcset", "data", "action", "poster"):
             value = attributes.get(name, "")
             assert value.startswith(("data:", "#")) or not value, (tag, name, value[:80])
-    text = made[0].read_text(encoding="utf-8")
+    text = demo_run[0].read_text(encoding="utf-8")
     assert not re.search(r"@import|url\(|\bfetch\(|XMLHttpRequest|\bimport\(", text)
     assert "default-src 'none'" in text
 
@@ -96,24 +96,24 @@ def test_it_can_be_used_without_eyes_or_mouse(structure):
             assert attributes["aria-labelledby"] in ids
 
 
-def test_the_console_says_what_is_done(made):
-    path, words = made
+def test_the_console_says_what_is_done(demo_run):
+    path, output = demo_run
     for name in ("AE", "VAE", "DAE", "SAE"):
-        assert re.search(rf"^  {name} .* s$", words, re.MULTILINE)
-    assert words.count("PCA") >= 4
-    assert path.name in words.replace("\n", "")
+        assert re.search(rf"^  {name} .* s$", output, re.MULTILINE)
+    assert output.count("PCA") >= 4
+    assert path.name in output.replace("\n", "")
 
 
-def test_the_models_are_saved(made):
+def test_the_models_are_saved(demo_run):
     X = narrows.load_dataset("digits", "test").X[:3]
     for name in ("ae", "vae", "dae", "sae"):
-        model = narrows.load(made[0].parent / "models" / name)
+        model = narrows.load(demo_run[0].parent / "models" / name)
         assert type(model).__name__ == name.upper()
         assert np.isfinite(model.reconstruct(X)).all()
 
 
 def run_script(spec, codes):
-    """The pictures that the page's decoder makes of `codes`, by node."""
+    """Decode `codes` by the page's script in node."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not here")
@@ -127,8 +127,8 @@ def run_script(spec, codes):
     return np.array(json.loads(done.stdout))
 
 
-def test_the_dials_on_the_page_turn_the_saved_model(made, structure):
-    vae = narrows.load(made[0].parent / "models" / "vae")
+def test_the_dials_on_the_page_turn_the_saved_model(demo_run, structure):
+    vae = narrows.load(demo_run[0].parent / "models" / "vae")
     packed = json.loads(structure.scripts["decoder-vae"])
     X = narrows.load_dataset("digits", "test").X
     codes = vae.transform(X[:20]).astype(float)
@@ -144,9 +144,9 @@ def test_the_script_decodes_as_the_model_does(likelihood):
     )
     assert vae.model_.order.tolist() != list(range(5)), "the order of the components should matter here"
     codes = np.random.default_rng(0).normal(0, 2, (40, 5))
-    drawn = run_script(packed_decoder(vae), codes.tolist())
+    drawn = run_script(pack_decoder(vae), codes.tolist())
     np.testing.assert_allclose(drawn, vae.inverse_transform(codes).reshape(40, -1), atol=5e-3)
-    # the same weights in half precision on either side: what is left is the script's own error
+    # the same weights in half precision on both sides: the rest is the error of the script
     decoder = vae.model_.decoder
     for parameter in decoder.parameters():
         parameter.data = parameter.data.half().float()
@@ -155,8 +155,8 @@ def test_the_script_decodes_as_the_model_does(likelihood):
 
 def test_a_decoder_that_the_script_does_not_know_is_not_packed():
     X = np.random.default_rng(0).random(size=(60, 8, 8))
-    assert packed_decoder(narrows.AE(2, network="conv", max_epochs=1, random_state=0).fit(X)) is None
-    assert packed_decoder(narrows.SAE(8, max_epochs=1, random_state=0).fit(X)) is None
+    assert pack_decoder(narrows.AE(2, network="conv", max_epochs=1, random_state=0).fit(X)) is None
+    assert pack_decoder(narrows.SAE(8, max_epochs=1, random_state=0).fit(X)) is None
 
 
 def test_the_scripts_are_valid(tmp_path):
@@ -169,28 +169,28 @@ def test_the_scripts_are_valid(tmp_path):
 
 
 def test_what_is_refused(tmp_path):
-    (tmp_path / "file").write_text("mine")
+    (tmp_path / "file").write_text("kept")
     with pytest.raises(FileExistsError, match="Name a folder"):
         demo.run(tmp_path / "file")
-    assert (tmp_path / "file").read_text() == "mine"
+    assert (tmp_path / "file").read_text() == "kept"
     with pytest.raises(ValueError, match=r"`budget` .* \(0, 1\]"):
         demo.run(Path(tmp_path), budget=0)
 
 
 def test_text_cannot_become_markup():
     section = page.Section("a", "<b>", "1 < 2", "x < y", "<i>body</i>")
-    made = section.render(1)
-    assert "&lt;b&gt;" in made
-    assert "1 &lt; 2" in made
-    assert "x &lt; y" in made
-    assert "</script" not in page.data("kind", {"a": "</script>"}).removesuffix("</script>")
+    markup = section.render(1)
+    assert "&lt;b&gt;" in markup
+    assert "1 &lt; 2" in markup
+    assert "x &lt; y" in markup
+    assert "</script" not in page.data_script("kind", {"a": "</script>"}).removesuffix("</script>")
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [(0.0, "0"), (-35.17, "−35.2"), (1437.0, "1437"), (0.01234, "0.0123"), (2.5, "2.5")]
+    ("value", "formatted"), [(0.0, "0"), (-35.17, "−35.2"), (1437.0, "1437"), (0.01234, "0.0123"), (2.5, "2.5")]
 )
-def test_numbers(value, words):
-    assert number(value) == words
+def test_numbers(value, formatted):
+    assert format_number(value) == formatted
 
 
 def test_baselines():

@@ -1,4 +1,4 @@
-"""The page about a fitted model: it shows what it should, says what it did not look at, and works in a browser."""
+"""The page about a fitted model: its sections, its texts, its sample of the data, and its script in a browser."""
 
 import json
 import re
@@ -43,11 +43,11 @@ def frame(vectors):
 
 @pytest.fixture(scope="session")
 def pages(images, labels, frame, tmp_path_factory):
-    """A page about each kind of model: (the model, its examples, the file)."""
+    """Write a page about each kind of model; return (model, examples, file) by name."""
     folder = tmp_path_factory.mktemp("pages")
     colour = np.stack([images, images[:, ::-1], images * 0.5], -1)
     series = np.cumsum(np.random.default_rng(0).normal(size=(80, 60)), 1)
-    made = {
+    cases = {
         "vae": (narrows.VAE(3, **TINY), images, labels),
         "ae": (narrows.AE(2, **TINY), images, None),
         "sae": (narrows.SAE(12, k=3, **TINY), images, labels),
@@ -60,7 +60,7 @@ def pages(images, labels, frame, tmp_path_factory):
     }
     return {
         name: (model.fit(X), X, write_report(model, X, folder / f"{name}.html", y=y))
-        for name, (model, X, y) in made.items()
+        for name, (model, X, y) in cases.items()
     }
 
 
@@ -68,9 +68,9 @@ def sections_of(path: Path) -> list[str]:
     return re.findall(r'<section id="(\w+)"', path.read_text(encoding="utf-8"))
 
 
-def held(path: Path, kind: str) -> dict:
-    found = re.search(rf'<script type="application/json" class="{kind}">(.*?)</script>', path.read_text("utf-8"))
-    return json.loads(found[1])
+def read_data(path: Path, kind: str) -> dict:
+    match = re.search(rf'<script type="application/json" class="{kind}">(.*?)</script>', path.read_text("utf-8"))
+    return json.loads(match[1])
 
 
 START, END = ["decisions", "training", "reconstructions"], ["outliers", "numbers", "diagnosis", "made"]
@@ -93,49 +93,49 @@ START, END = ["decisions", "training", "reconstructions"], ["outliers", "numbers
 def test_every_model_shows_what_it_has(pages, name, between):
     _, _, path = pages[name]
     assert sections_of(path) == START + between + END
-    words = path.read_text(encoding="utf-8")
+    markup = path.read_text(encoding="utf-8")
     assert path.stat().st_size < 10_000_000
-    assert not re.search(r"@import|url\(|\bfetch\(|XMLHttpRequest|\bimport\(|https?://(?!www.w3.org/)", words)
-    assert "nan" not in re.findall(r">([^<>]{1,12})<", words)
-    ids = re.findall(r'\bid="([^"]+)"', words)
+    assert not re.search(r"@import|url\(|\bfetch\(|XMLHttpRequest|\bimport\(|https?://(?!www.w3.org/)", markup)
+    assert "nan" not in re.findall(r">([^<>]{1,12})<", markup)
+    ids = re.findall(r'\bid="([^"]+)"', markup)
     assert len(ids) == len(set(ids))
-    assert all(target in ids for target in re.findall(r'href="#([^"]+)"', words))
+    assert all(target in ids for target in re.findall(r'href="#([^"]+)"', markup))
     assert [p.name for p in path.parent.iterdir() if p.name.startswith(".")] == []
 
 
 def test_the_page_says_what_was_trained_and_why(pages):
     model, _, path = pages["vae"]
-    words = path.read_text(encoding="utf-8")
+    markup = path.read_text(encoding="utf-8")
     for line in model.report_[1:]:
         name, _, reason = line.partition(": ")
-        assert page.text(reason or name) in words
-    assert model.schema_.describe() in words
-    assert "narrows.write_report(model, X, " in words
+        assert page.escape(reason or name) in markup
+    assert model.schema_.describe() in markup
+    assert "narrows.write_report(model, X, " in markup
     for name, value in narrows.evaluate(model, *_evaluated(pages["vae"]), verbose=0).values.items():
         if not name.startswith("kl_"):
-            assert f"<td>{value:.5g}</td>" in words, name
+            assert f"<td>{value:.5g}</td>" in markup, name
 
 
-def _evaluated(made):
-    return made[1], load_digits().target[:150]
+def _evaluated(case):
+    return case[1], load_digits().target[:150]
 
 
 @pytest.mark.parametrize("name", ["vae", "sae", "table", "series"])
 def test_a_page_can_be_used_without_eyes_or_mouse(pages, name):
-    words = pages[name][2].read_text(encoding="utf-8")
-    assert all(" alt=" in tag for tag in re.findall(r"<img[^>]*>", words))
-    assert all("aria-label=" in tag for tag in re.findall(r"<input[^>]*>", words))
+    markup = pages[name][2].read_text(encoding="utf-8")
+    assert all(" alt=" in tag for tag in re.findall(r"<img[^>]*>", markup))
+    assert all("aria-label=" in tag for tag in re.findall(r"<input[^>]*>", markup))
     assert all(
-        "aria-label=" in tag for tag in re.findall(r'<[^>]*role="(?:img|group|application|region)"[^>]*>', words)
+        "aria-label=" in tag for tag in re.findall(r'<[^>]*role="(?:img|group|application|region)"[^>]*>', markup)
     )
-    named = re.findall(r'aria-labelledby="([^"]+)"', words)
-    assert all(f'id="{name}"' in words for name in named)
-    assert re.search(r'<svg[^>]*tabindex="0"[^>]*role="application"', words)
+    named = re.findall(r'aria-labelledby="([^"]+)"', markup)
+    assert all(f'id="{name}"' in markup for name in named)
+    assert re.search(r'<svg[^>]*tabindex="0"[^>]*role="application"', markup)
 
 
 def test_the_map_holds_the_codes_the_labels_and_the_decoder(pages):
     model, X, path = pages["vae"]
-    map_ = held(path, "map-data")
+    map_ = read_data(path, "map-data")
     assert map_["names"] == [str(i) for i in range(10)]
     assert map_["of"] == load_digits().target[:150].tolist()
     # from the places back to the plane: what the script does when the map is pointed at
@@ -149,11 +149,11 @@ def test_the_map_holds_the_codes_the_labels_and_the_decoder(pages):
     assert inside.mean() > 0.9
     assert np.allclose(plane[inside], expected[inside], atol=0.01 * np.ptp(expected))
     assert map_["decoder"] == "decoder-vae"
-    assert held(path, "decoder-vae")["shape"] == [1, 8, 8]
+    assert read_data(path, "decoder-vae")["shape"] == [1, 8, 8]
 
 
 def test_labels_that_are_measurements_are_steps(pages):
-    map_ = held(pages["table"][2], "map-data")
+    map_ = read_data(pages["table"][2], "map-data")
     assert len(map_["names"]) == 7
     counts = np.bincount(map_["of"])
     assert counts.max() - counts.min() <= 2
@@ -161,9 +161,9 @@ def test_labels_that_are_measurements_are_steps(pages):
 
 
 def test_one_label_for_all_is_said(pages):
-    words = pages["units"][2].read_text("utf-8")
-    assert "All labels are the same: 0" in words
-    assert "knn_accuracy" not in re.findall(r'<th scope="row">(\w+)</th>', words)
+    markup = pages["units"][2].read_text("utf-8")
+    assert "All labels are the same: 0" in markup
+    assert "knn_accuracy" not in re.findall(r'<th scope="row">(\w+)</th>', markup)
 
 
 def test_outliers_have_their_reasons(frame):
@@ -182,25 +182,25 @@ def test_a_spoiled_corner_of_a_picture_is_found(images):
     model = narrows.AE(2, **TINY).fit(images)
     X = images.copy()
     X[3, -2:, -2:] = 1
-    words = where_strange(Display(model, X), 3)
-    assert words.startswith("more than expected at the bottom right")
+    place = where_strange(Display(model, X), 3)
+    assert place.startswith("more than expected at the bottom right")
 
 
 def test_the_diagnosis_says_what_is_not_well(images):
     model = narrows.VAE(3, beta=50.0, **TINY).fit(images)
     display = Display(model, images)
-    found = findings(display, narrows.evaluate(model, images, verbose=0))
-    assert any(not well and "carry nothing" in words for well, words in found)
-    assert any(not well and "worse than PCA" in words for well, words in found)
+    results = findings(display, narrows.evaluate(model, images, verbose=0))
+    assert any(not is_well and "carry nothing" in message for is_well, message in results)
+    assert any(not is_well and "worse than PCA" in message for is_well, message in results)
 
 
 def test_the_same_call_gives_the_same_page(pages, tmp_path, images, labels):
     model, _, path = pages["vae"]
     again = write_report(model, images, tmp_path / "vae.html", y=labels).read_text("utf-8")
 
-    def steady(words):
-        words = re.sub(r"<dd>[\d-]+, in \d+ s</dd>", "", words)
-        return re.sub(r"&quot;[^&]*vae.html&quot;", "", words)
+    def steady(markup):
+        markup = re.sub(r"<dd>[\d-]+, in \d+ s</dd>", "", markup)
+        return re.sub(r"&quot;[^&]*vae.html&quot;", "", markup)
 
     assert steady(again) == steady(path.read_text("utf-8"))
 
@@ -213,10 +213,10 @@ def test_a_file_is_sampled_and_the_page_says_so(pages, tmp_path, images):
     many = np.concatenate([images] * 3)
     np.save(tmp_path / "many.npy", many)
     path = write_report(model, tmp_path / "many.npy", tmp_path / "a.html", y=np.arange(450) % 2, max_examples=100)
-    words = path.read_text("utf-8")
-    assert "100 of 450 pictures of many.npy" in words
-    assert "of which 100 drawn at random were looked at" in words
-    rows = held(path, "map-data")["rows"]
+    markup = path.read_text("utf-8")
+    assert "100 of 450 pictures of many.npy" in markup
+    assert "of which 100 drawn at random were looked at" in markup
+    rows = read_data(path, "map-data")["rows"]
     assert len(rows) == 100
 
 
@@ -237,8 +237,8 @@ def test_samples_of_every_kind_of_source_hold_the_same_rows(pages, tmp_path, fra
 
 def test_a_stream_is_sampled_evenly(pages):
     model, X, _ = pages["table"]
-    chosen = np.concatenate([draw_sample(model, iter([X.to_numpy()] * 5), None, 20, seed).rows for seed in range(60)])
-    counts = np.histogram(chosen, 5, (0, 1000))[0]
+    rows = np.concatenate([draw_sample(model, iter([X.to_numpy()] * 5), None, 20, seed).rows for seed in range(60)])
+    counts = np.histogram(rows, 5, (0, 1000))[0]
     assert np.abs(counts - 240).max() < 5 * np.sqrt(240)
 
 
@@ -252,7 +252,7 @@ def test_a_large_map_shows_some(monkeypatch, images):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "words"),
+    ("arguments", "error", "message"),
     [
         ({"y": [1, 2]}, ValueError, r"write_report must hold one label for each of 150 examples, .* Got shape \(2,\)"),
         ({"X": "empty"}, ValueError, "X passed to write_report holds no examples"),
@@ -266,18 +266,18 @@ def test_a_large_map_shows_some(monkeypatch, images):
         ({"random_state": -1}, ValueError, r"The `random_state` parameter of write_report must be an int"),
     ],
 )
-def test_what_is_refused(pages, tmp_path, images, monkeypatch, arguments, error, words):
+def test_what_is_refused(pages, tmp_path, images, monkeypatch, arguments, error, message):
     monkeypatch.chdir(tmp_path)
-    Path("a.html").write_text("mine")
-    given = {"model": pages["vae"][0], "X": images, "path": "a.html", **arguments}
-    given["model"] = (
-        {"unfitted": narrows.VAE(2)}.get(given["model"], given["model"]) if arguments.get("model") else given["model"]
+    Path("a.html").write_text("old page")
+    call = {"model": pages["vae"][0], "X": images, "path": "a.html", **arguments}
+    call["model"] = (
+        {"unfitted": narrows.VAE(2)}.get(call["model"], call["model"]) if arguments.get("model") else call["model"]
     )
     if arguments.get("X") in ("empty", "other"):
-        given["X"] = images[:0] if arguments["X"] == "empty" else images[:, :4, :4]
-    with pytest.raises(error, match=words):
-        write_report(given.pop("model"), given.pop("X"), given.pop("path"), **given)
-    assert Path("a.html").read_text() == "mine"
+        call["X"] = images[:0] if arguments["X"] == "empty" else images[:, :4, :4]
+    with pytest.raises(error, match=message):
+        write_report(call.pop("model"), call.pop("X"), call.pop("path"), **call)
+    assert Path("a.html").read_text() == "old page"
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
@@ -289,21 +289,21 @@ def test_few_examples_make_a_page_or_a_message(pages, tmp_path, images, n):
 
 def test_labels_with_markup_stay_text(pages, tmp_path, images):
     path = write_report(pages["ae"][0], images, tmp_path / "a.html", y=["<b>", "</script>"] * 75, name="<i>x</i>")
-    words = path.read_text("utf-8")
-    assert "<i>x" not in words
-    assert "<b></" not in words.replace("<b></b>", "")
-    assert words.count("</script>") == words.count("<script")
+    markup = path.read_text("utf-8")
+    assert "<i>x" not in markup
+    assert "<b></" not in markup.replace("<b></b>", "")
+    assert markup.count("</script>") == markup.count("<script")
 
 
 def test_a_failure_leaves_the_old_page(pages, tmp_path, images, monkeypatch):
     path = tmp_path / "a.html"
-    path.write_text("mine")
+    path.write_text("old page")
     monkeypatch.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError("No space left on device")))
     with pytest.raises(OSError, match="No space"):
         write_report(pages["ae"][0], images, path)
     monkeypatch.undo()
     assert [p.name for p in tmp_path.iterdir()] == ["a.html"]
-    assert path.read_text() == "mine"
+    assert path.read_text() == "old page"
 
 
 # ------------------------------------------------------------------------------------------------- the command
@@ -321,11 +321,11 @@ def test_the_command(tmp_path, images, labels, monkeypatch):
     assert result.stdout == ""
     assert "r.html: 0." in result.stderr
     assert "narrows report m x.npy --labels y.csv -o r.html" in Path("r.html").read_text("utf-8")
-    assert held(tmp_path / "r.html", "map-data")["of"] == labels.tolist()
+    assert read_data(tmp_path / "r.html", "map-data")["of"] == labels.tolist()
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         (
             ["m", "x.npy", "--labels", "short.csv"],
@@ -336,12 +336,12 @@ def test_the_command(tmp_path, images, labels, monkeypatch):
         (["n", "x.npy"], "n"),
     ],
 )
-def test_a_mistake_on_the_command_line_is_a_line(tmp_path, images, words, message, monkeypatch):
+def test_a_mistake_on_the_command_line_is_a_line(tmp_path, images, arguments, message, monkeypatch):
     monkeypatch.chdir(tmp_path)
     narrows.AE(2, **{**TINY, "max_epochs": 1}).fit(images).save("m")
     np.save("x.npy", images)
     Path("short.csv").write_text("1\n2\n")
-    result = CliRunner().invoke(app, ["report", *words])
+    result = CliRunner().invoke(app, ["report", *arguments])
     assert result.exit_code == 1
     assert message in result.stderr
     assert "Traceback" not in result.stderr
@@ -377,14 +377,14 @@ def chromium():
 
 
 class Opened:
-    """A page in a browser, what it complained of, and what it asked for."""
+    """A page in a browser, what it complained of, and what it requests for."""
 
     def __init__(self, browser, path, width=1280, **options):
         self.tab = browser.new_page(viewport={"width": width, "height": 900}, **options)
-        self.complaints, self.asked = [], []
-        self.tab.on("console", lambda message: self.complaints.append(message.text))
-        self.tab.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.tab.on("request", lambda request: self.asked.append(request.url))
+        self.messages, self.requests = [], []
+        self.tab.on("console", lambda message: self.messages.append(message.text))
+        self.tab.on("pageerror", lambda error: self.messages.append(str(error)))
+        self.tab.on("request", lambda request: self.requests.append(request.url))
         self.tab.goto(path.as_uri())
 
     def __enter__(self):
@@ -392,8 +392,8 @@ class Opened:
 
     def __exit__(self, *_):
         self.tab.close()
-        assert self.complaints == []
-        assert [url[:40] for url in self.asked[1:] if not url.startswith("data:")] == []
+        assert self.messages == []
+        assert [url[:40] for url in self.requests[1:] if not url.startswith("data:")] == []
 
 
 @pytest.mark.parametrize("name", ["vae", "sae", "dae", "colour", "table", "cleaner", "units", "series"])
@@ -406,7 +406,7 @@ def test_a_page_opens_without_complaint_at_any_size(chromium, pages, name, width
 
 def test_pointing_at_the_map_shows_the_example(chromium, pages):
     _, _, path = pages["vae"]
-    map_ = held(path, "map-data")
+    map_ = read_data(path, "map-data")
     with Opened(chromium, path) as tab:
         stage = tab.locator(".stage svg").first
         stage.scroll_into_view_if_needed()
@@ -427,7 +427,7 @@ def test_pointing_at_the_map_shows_the_example(chromium, pages):
 
 
 def test_the_legend_shows_one_label(chromium, pages):
-    map_ = held(pages["vae"][2], "map-data")
+    map_ = read_data(pages["vae"][2], "map-data")
     with Opened(chromium, pages["vae"][2]) as tab:
         button = tab.locator("[data-group='3']")
         button.click()
@@ -440,12 +440,12 @@ def test_the_legend_shows_one_label(chromium, pages):
 def test_the_keyboard_walks_over_the_map_and_turns_dials(chromium, pages):
     with Opened(chromium, pages["vae"][2]) as tab:
         tab.locator(".stage svg").first.focus()
-        said = set()
+        labels = set()
         for key in ("ArrowRight", "ArrowRight", "ArrowUp", "ArrowLeft"):
             tab.keyboard.press(key)
-            said.add(tab.locator("[aria-live]").inner_text())
-        assert len(said) >= 3
-        assert all(re.fullmatch(r"picture \d+, label \d", words) for words in said)
+            labels.add(tab.locator("[aria-live]").inner_text())
+        assert len(labels) >= 3
+        assert all(re.fullmatch(r"picture \d+, label \d", label) for label in labels)
         tab.keyboard.press("Escape")
         assert "on" not in tab.locator(".tip").get_attribute("class").split()
         read = "document.querySelector('.screen canvas').toDataURL()"
@@ -462,7 +462,7 @@ def test_the_dials_turn_the_model(chromium, pages):
         tab.locator("[data-start]").nth(1).click()
         z = [float(v.replace("−", "-")) for v in tab.locator(".dial output").all_inner_texts()]
         codes = np.zeros((1, 2))
-        codes[0, held(path, "dials-data")["components"]] = z
+        codes[0, read_data(path, "dials-data")["components"]] = z
         expected = np.asarray(model.inverse_transform(codes))[0]
         shown = [float(v.replace("−", "-")) for v in tab.locator(".bars output").all_inner_texts()]
         assert np.allclose(shown, expected, atol=0.02 + 0.01 * np.abs(expected).max())

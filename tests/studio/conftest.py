@@ -66,11 +66,11 @@ def new_session(models: dict[str, Path], digits: np.ndarray, table: np.ndarray) 
         if name == "none":
             return session
         if data and name == "table":
-            group = Colour.of(["a" if row % 2 else "b" for row in range(len(table))])
-            examples = Data("people", table, None, {"group": group, "spread": Colour.of(table.std(1))})
+            group = Colour.from_column(["a" if row % 2 else "b" for row in range(len(table))])
+            examples = Data("people", table, None, {"group": group, "spread": Colour.from_column(table.std(1))})
         elif data:
-            examples = Data("digits", digits[:200], Colour.of(np.arange(200) % 10))
-        session.open(load(models[name]), examples, name=name, path=models[name], saved=True)
+            examples = Data("digits", digits[:200], Colour.from_column(np.arange(200) % 10))
+        session.open(load(models[name]), examples, name=name, path=models[name], is_saved=True)
         return session
 
     return make

@@ -63,7 +63,7 @@ def test_wrong_examples_and_labels_are_refused(models, digits):
         load(models["vae"]).studio(digits[:5], [1, 2, 3, 4])
     with pytest.raises(ValueError, match="examples of shape"):
         load(models["vae"]).studio(np.zeros((5, 9, 9)))
-    with pytest.raises(ValueError, match="no codes"):
+    with pytest.raises(ValueError, match="a model with codes"):
         load(models["dae"]).studio(digits[:5])
     with pytest.raises(ValueError, match="not fitted"):
         AE(2).studio()

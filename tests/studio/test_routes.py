@@ -317,14 +317,14 @@ def test_the_latest_code_wins(opened, monkeypatch):
     """Only the last of the codes that arrive during a decoding is answered."""
     client = opened("vae")
     view = client.app.state.session.current
-    has_begun, may_continue, decoded = threading.Event(), threading.Event(), view.decoded
+    has_begun, may_continue, decoded = threading.Event(), threading.Event(), view.decode
 
     def slowly(codes, **settings):
         has_begun.set()
         assert may_continue.wait(10)
         return decoded(codes, **settings)
 
-    monkeypatch.setattr(view, "decoded", slowly)
+    monkeypatch.setattr(view, "decode", slowly)
     with client.websocket_connect("/api/decode", headers={"host": "localhost"}) as socket:
         socket.send_bytes(pack_message(0, [0.0] * 4))
         assert has_begun.wait(10)
@@ -341,7 +341,7 @@ def test_the_latest_code_wins(opened, monkeypatch):
 def test_codes_of_several_sockets_are_decoded_together(opened, monkeypatch):
     client = opened("vae")
     view = client.app.state.session.current
-    sizes, decoded = [], view.decoded
+    sizes, decoded = [], view.decode
     may_continue = threading.Event()
 
     def counted(codes, **settings):
@@ -350,7 +350,7 @@ def test_codes_of_several_sockets_are_decoded_together(opened, monkeypatch):
             assert may_continue.wait(10)
         return decoded(codes, **settings)
 
-    monkeypatch.setattr(view, "decoded", counted)
+    monkeypatch.setattr(view, "decode", counted)
     sockets = [client.websocket_connect("/api/decode", headers={"host": "localhost"}) for _ in range(4)]
     entered = [socket.__enter__() for socket in sockets]
     entered[0].send_bytes(pack_message(0, [0.0] * 4))
@@ -564,7 +564,7 @@ def test_outliers(shared, models, table):
 
 def test_contributions_are_costs_above_the_median(opened, table):
     view = opened("table").app.state.session.current
-    excess = view.contributions(np.arange(len(table)))
+    excess = view.compute_excess_costs(np.arange(len(table)))
     np.testing.assert_allclose(np.median(excess, axis=0), 0, atol=1e-6)
     import torch
 
@@ -578,7 +578,7 @@ def test_contributions_are_costs_above_the_median(opened, table):
 def test_contributions_are_the_reasons_of_the_outlier_task(opened, table):
     view = opened("table").app.state.session.current
     reasons = outlier_reasons(view.model, table, n_reasons=1)
-    excess = view.contributions(np.arange(len(table)))
+    excess = view.compute_excess_costs(np.arange(len(table)))
     np.testing.assert_allclose(-excess.max(1), reasons.nats[:, 0], rtol=1e-4, atol=1e-5)
 
 

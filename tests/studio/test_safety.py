@@ -386,7 +386,7 @@ def test_wrong_methods_and_paths(shared):
 
 def test_an_internal_error_tells_no_details(opened, monkeypatch):
     client = opened("vae")
-    monkeypatch.setattr(client.app.state.session.current, "decoded", lambda *_: 1 / 0)
+    monkeypatch.setattr(client.app.state.session.current, "decode", lambda *_: 1 / 0)
     answer = client.post("/api/decode", json={"codes": [[0.0] * 4]})
     assert answer.status_code == 500
     assert "ZeroDivision" not in answer.text
@@ -407,7 +407,7 @@ def test_errors_of_the_machine_are_reported(opened, monkeypatch, error, code, me
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(client.app.state.session.current, "decoded", fail)
+    monkeypatch.setattr(client.app.state.session.current, "decode", fail)
     answer = client.post("/api/decode", json={"codes": [[0.0] * 4]})
     assert answer.status_code == code
     assert message in answer.json()["detail"]

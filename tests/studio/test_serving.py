@@ -57,9 +57,9 @@ def test_columns_that_the_model_does_not_take_become_colours(tmp_path, table):
 
 
 def test_class_numbers_keep_their_digits_and_gaps_are_none():
-    assert Colour.of(np.array([1234567, 1234568])).categories == ("1234567", "1234568")
-    gapped = Colour.of(np.array(["a", np.nan, None], dtype=object))
-    assert (gapped.categories, gapped.word(1), gapped.word(2)) == (("a",), None, None)
+    assert Colour.from_column(np.array([1234567, 1234568])).categories == ("1234567", "1234568")
+    gapped = Colour.from_column(np.array(["a", np.nan, None], dtype=object))
+    assert (gapped.categories, gapped.to_text(1), gapped.to_text(2)) == (("a",), None, None)
 
 
 def test_labels_from_files(tmp_path, models):
@@ -93,21 +93,26 @@ def test_labels_from_files(tmp_path, models):
     ],
 )
 def test_colours(column, categories, texts):
-    colour = Colour.of(list(column))
+    colour = Colour.from_column(list(column))
     assert colour.categories == categories
-    assert [colour.word(i) for i in range(len(texts))] == texts
-    assert np.isnan(colour.floats()[: len(texts)]).tolist() == [text is None for text in texts]
+    assert [colour.to_text(i) for i in range(len(texts))] == texts
+    assert np.isnan(colour.to_floats()[: len(texts)]).tolist() == [text is None for text in texts]
 
 
 def test_data_of_many_rows_are_subsampled(monkeypatch):
     from narrows.studio.data import Data
 
-    whole = Data("a", np.arange(1000)[:, None], Colour.of(np.arange(1000) % 3), {"b": Colour.of(np.arange(1000) / 7)})
-    data = whole.bounded(100)
+    whole = Data(
+        "a",
+        np.arange(1000)[:, None],
+        Colour.from_column(np.arange(1000) % 3),
+        {"b": Colour.from_column(np.arange(1000) / 7)},
+    )
+    data = whole.subsample(100)
     assert (len(data), data.total) == (100, 1000)
-    assert data.labels.word(50) == f"{data.X[50, 0] % 3}"
+    assert data.labels.to_text(50) == f"{data.X[50, 0] % 3}"
     assert data.columns["b"].values[50] == pytest.approx(data.X[50, 0] / 7)
-    assert whole.bounded(1000).X is whole.X
+    assert whole.subsample(1000).X is whole.X
 
 
 # Errors on the command line

@@ -156,7 +156,7 @@ def test_a_model_with_a_tracker_is_saved_and_loaded(vectors, tmp_path):
 def test_only_the_first_process_tracks(vectors, tmp_path, monkeypatch):
     begun = []
     monkeypatch.setattr(Tracking, "begin", lambda self, *_: begun.append(self))
-    monkeypatch.setattr(loop, "join", lambda device, join=loop.join: _second(join(device)))
+    monkeypatch.setattr(loop.parallel, "join", lambda device, join=loop.parallel.join: _second(join(device)))
     AE(**TINY, track=tmp_path / "a.jsonl").fit(vectors)
     assert begun == []
 

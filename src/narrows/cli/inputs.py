@@ -19,7 +19,7 @@ from narrows.params import did_you_mean
 if TYPE_CHECKING:
     import numpy as np
 
-    from narrows.data.files import Loaded
+    from narrows.data.files import Dataset
     from narrows.data.named import Split
     from narrows.data.streams import Source
     from narrows.estimators import Estimator
@@ -31,7 +31,7 @@ _COMMANDS = {"OutlierDetector": ("fit-outliers", "score"), "PhotoDenoiser": ("fi
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
-def read_dataset(name: str, split: Split, model: Estimator | None = None) -> Loaded:
+def read_dataset(name: str, split: Split, model: Estimator | None = None) -> Dataset:
     """Read the data set or file called `name`.
 
     `split` is the part of a named set whose name does not say it, as digits:test does. Of a table only the columns that
@@ -197,5 +197,5 @@ def _is_named(name: str) -> bool:
     return name in NAMES
 
 
-def _describe_size(loaded: Loaded) -> str:
+def _describe_size(loaded: Dataset) -> str:
     return f"{len(loaded.X):,} examples of shape {' x '.join(map(str, loaded.X.shape[1:])) or '1'}"

@@ -11,7 +11,7 @@ from narrows.cli.app import say
 if TYPE_CHECKING:
     import numpy as np
 
-    from narrows.data.files import Loaded
+    from narrows.data.files import Dataset
     from narrows.data.streams import Source
     from narrows.estimators import Estimator
 
@@ -66,7 +66,7 @@ def write_examples(
     out: Path,
     examples: Any,
     model: Estimator,
-    loaded: Loaded | None = None,
+    loaded: Dataset | None = None,
     compared: dict[str, Any] | None = None,
 ) -> None:
     """Write examples in the user's units as an array, a sheet or a folder of pictures.
@@ -86,10 +86,10 @@ def write_examples(
         _write_pictures(out, schema.channels_last(array), loaded, schema.limits)
     elif compared:
         kinds = {name: schema.channels_last(np.asarray(rows)[:_MAX_PAIRS]) for name, rows in compared.items()}
-        images, labels = sheets.compared(kinds, limits=schema.limits)
+        images, labels = sheets.arrange_rows(kinds, limits=schema.limits)
         _write_sheet(out, images, labels, min(_MAX_PAIRS, len(array)), len(array))
     else:
-        images = sheets.grid(schema.channels_last(array[:_MAX_PICTURES]), limits=schema.limits)
+        images = sheets.arrange_grid(schema.channels_last(array[:_MAX_PICTURES]), limits=schema.limits)
         _write_sheet(out, images, None, min(_MAX_PICTURES, len(array)), len(array))
 
 
@@ -119,15 +119,15 @@ def _write_sheet(
     out: Path, images: np.ndarray, labels: list[str] | None, shown: int, n: int, noun: str = "examples"
 ) -> None:
     from narrows.data.atomic import atomic_path
-    from narrows.plots.sheets import sheet
+    from narrows.plots.sheets import draw_sheet
 
     with atomic_path(out) as temporary:
-        sheet(images, labels).save(temporary, "PNG", optimize=True)
+        draw_sheet(images, labels).save(temporary, "PNG", optimize=True)
     say(f"{out}: " + (f"{n:,} {noun}" if shown == n else f"the first {shown:,} of {n:,} {noun}; .npy holds all"))
 
 
 def _write_pictures(
-    folder: Path, images: np.ndarray, loaded: Loaded | None, limits: tuple[float, float] | None
+    folder: Path, images: np.ndarray, loaded: Dataset | None, limits: tuple[float, float] | None
 ) -> None:
     """Write one .png for each example, under the name of its source file."""
     from PIL import Image

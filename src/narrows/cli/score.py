@@ -12,7 +12,7 @@ from narrows.cli import inputs, outputs
 from narrows.cli.app import TRAIN, USE, Data, Model, app, say
 
 if TYPE_CHECKING:
-    from narrows.data.files import Loaded
+    from narrows.data.files import Dataset
     from narrows.tasks.outliers import Reasons
 
 TABLES = (".csv", ".tsv")
@@ -86,7 +86,7 @@ def score(
     say(f"{out}: {len(result.score):,} rows, {int(result.outlier.sum()):,} of them outliers")
 
 
-def _to_frame(loaded: Loaded) -> Any:
+def _to_frame(loaded: Dataset) -> Any:
     """Return the rows as a data frame if their columns have names and pandas is installed, otherwise as an array."""
     if loaded.columns is None or importlib.util.find_spec("pandas") is None:
         return loaded.X
@@ -95,7 +95,7 @@ def _to_frame(loaded: Loaded) -> Any:
     return pd.DataFrame(loaded.X, columns=loaded.columns)
 
 
-def _match_columns(fitted: Any, loaded: Loaded) -> tuple[Any, list[str] | None]:
+def _match_columns(fitted: Any, loaded: Dataset) -> tuple[Any, list[str] | None]:
     """Return the rows with the columns that `fitted` knows by name, and the names of all columns."""
     has_names = hasattr(fitted, "feature_names_in_")
     names = fitted.feature_names_in_ if has_names else getattr(getattr(fitted, "schema_", None), "columns", None)

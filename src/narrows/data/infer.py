@@ -1,4 +1,4 @@
-"""Inference of a schema: look at rows once, and say what they are.
+"""Infer a schema: find the kind, the scale and the support of rows.
 
 The kind follows from the number of axes, and the support from the values: see `_units`.
 """
@@ -35,7 +35,7 @@ def infer(
     columns : names of the columns of a data frame, or None.
     frame : "pandas" if X was a data frame, or None.
     required_support : the support that a likelihood named by the user needs ("unit" or "count"). The values then keep
-        the scale on which it can score them, whatever they are.
+        the scale on which it can score them, also where the data suggest another.
 
     Raises
     ------
@@ -102,22 +102,22 @@ def _layout(X: np.ndarray, owner: str) -> tuple[str, tuple[int, ...]]:
 def _units(
     X: np.ndarray, sample: np.ndarray, kind: Kind, low: float, high: float
 ) -> tuple[Support, tuple[float, ...], tuple[float, ...]]:
-    """Return support, offset and scale, by the rules that tell from the values what they are."""
+    """Return support, offset and scale for the values of X, of which `sample` is some rows."""
     one, zero = (1.0,), (0.0,)
-    whole = X.dtype.kind in "bui" or bool((sample == np.rint(sample)).all())
-    if whole and (low, high) == (0.0, 1.0):
+    is_whole = X.dtype.kind in "bui" or bool((sample == np.rint(sample)).all())
+    if is_whole and (low, high) == (0.0, 1.0):
         return "binary", zero, one
     if X.dtype == np.uint8 and kind == "image":
         return "unit", zero, (255.0,)
-    pixels = low >= 0 and 127 < high <= 255
-    if pixels and (kind == "image" or (whole and low == 0 and (X.dtype == np.uint8 or X.shape[1] >= 64))):
+    is_pixels = low >= 0 and 127 < high <= 255
+    if is_pixels and (kind == "image" or (is_whole and low == 0 and (X.dtype == np.uint8 or X.shape[1] >= 64))):
         return "unit", zero, (255.0,)  # also after a cast to float, or flattened
     if 0 <= low and high <= 1 and (kind == "image" or (low, high) == (0.0, 1.0)):
         return "unit", zero, one
     if kind == "image":
         mean, std = float(sample.mean(dtype=np.float64)), float(sample.std(dtype=np.float64))
         return "real", (mean,), (std if std > 0 else 1.0,)
-    if whole and low >= 0 and high > 1 and float((sample == 0).mean()) >= 0.5:
+    if is_whole and low >= 0 and high > 1 and float((sample == 0).mean()) >= 0.5:
         return "count", zero, one
     means, stds = sample.mean(0, dtype=np.float64), sample.std(0, dtype=np.float64)
     # a constant column, up to the rounding of its own magnitude, is only centred

@@ -1,6 +1,6 @@
 """Square pieces of images, drawn anew for each batch, for networks that clean images of any size.
 
-Example i is a piece of a certain image. Its place and one of eight orientations are drawn each time; large images have
+Example i is a piece of a certain image. Its place and one of eight orientations are drawn each time. A large image has
 more examples. The draws are those of `narrows.rng`, which the training seeds and saves in its checkpoints.
 """
 

@@ -77,7 +77,7 @@ class Schema:
 
     @property
     def log_scale(self) -> float:
-        """Sum over entries of log(scale), in nats, by which log densities of prepared and of the user's vectors differ.
+        """Sum over entries of log(scale), in nats: log p(the user's vector) = log p(prepared vector) - log_scale.
 
         0 for images, which are always scored on the [0, 1] scale, and for counts and binary values, which have no
         density.

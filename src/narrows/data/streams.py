@@ -1,7 +1,7 @@
 """Sources: blocks of rows from files, arrays and iterators.
 
-A source is read once, in order. Nothing is converted here, and blocks of a memory map are not read here but by the
-caller, for instance in another thread.
+A source is read once, in order. Nothing is converted here. Blocks of a memory map are views: the caller reads them from
+disk, for instance in another thread.
 """
 
 from __future__ import annotations

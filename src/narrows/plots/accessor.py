@@ -64,7 +64,7 @@ class Plots:
         if not lines:
             raise ValueError("plot.curves has nothing to draw: the training was stopped before its first look.")
         ax = self._axes(ax, 5.2, 3)
-        drawing.curves(ax, lines, "epochs", "loss, nats an example")
+        drawing.draw_curves(ax, lines, "epochs", "loss, nats an example")
         return ax
 
     def reconstructions(self, X: Any, n: int = 4, *, ax: Axes | None = None) -> Axes:
@@ -93,19 +93,19 @@ class Plots:
             ax = self._axes_of_images(ax, [name for name, _ in lines], len(index) + 1)
             heads = [(i * third, head) for i, head in enumerate(_HEADS)][: len(index) // third]
             breaks = [third, 2 * third] if len(index) == 3 * third else []
-            drawing.images(ax, lines, heads, content.pixel_limits(schema, rows), breaks)
+            drawing.draw_images(ax, lines, heads, content.pixel_limits(schema, rows), breaks)
             return ax
         index = content.best_typical_worst(inspection.errors, 1)
         lanes = [
             (
-                f"{head}\nerror {drawing.number(inspection.errors[i])}",
+                f"{head}\nerror {drawing.format_number(inspection.errors[i])}",
                 [("original", rows[i].ravel()), ("reconstructed", reconstructions[i].ravel())],
             )
             for head, i in zip(_HEADS, index, strict=False)
         ]
         names = content.entry_names(schema)
         ax = self._axes_of_vectors(ax, names, 2.7)
-        drawing.lanes(ax, lanes, names, content.scale_name(schema))
+        drawing.draw_lanes(ax, lanes, names, content.scale_name(schema))
         return ax
 
     def map(self, X: Any, y: Any = None, *, ax: Axes | None = None) -> Axes:
@@ -133,8 +133,8 @@ class Plots:
             index = np.sort(np.random.default_rng(0).choice(n, _MOST_PLACES, replace=False))
         ax = self._axes(ax, 5.6, 4.8)
         classes = None if labels is None else content.label_classes(labels, style.N_CLASSES)
-        drawing.places(ax, plane.places[index], None if labels is None else labels[index], classes)
-        style.dress(ax, x=plane.names[0], y=plane.names[1], grid="both")
+        drawing.draw_points(ax, plane.places[index], None if labels is None else labels[index], classes)
+        style.style_axes(ax, x=plane.names[0], y=plane.names[1], grid="both")
         return ax
 
     def dials(
@@ -165,7 +165,7 @@ class Plots:
             images = flat.reshape(*turned.shape[:2], *flat.shape[1:])
             ax = self._axes_of_images(ax, labels, n_steps)
             heads = [(0, f"\N{MINUS SIGN}{span:g}"), (n_steps // 2, "0"), (n_steps - 1, f"{span:g}")]
-            drawing.images(ax, list(zip(labels, images, strict=True)), heads, content.pixel_limits(schema, flat))
+            drawing.draw_images(ax, list(zip(labels, images, strict=True)), heads, content.pixel_limits(schema, flat))
             return ax
         names = content.entry_names(schema)
         ax = self._axes_of_vectors(ax, names, 0.8 * len(components))
@@ -175,7 +175,7 @@ class Plots:
             (label, [(high, row[-1].ravel() - centre.ravel()), (low, row[0].ravel() - centre.ravel())])
             for label, row, centre in zip(labels, turned, middle, strict=True)
         ]
-        drawing.lanes(ax, lanes, names, f"{content.scale_name(schema)}, from the middle")
+        drawing.draw_lanes(ax, lanes, names, f"{content.scale_name(schema)}, from the middle")
         return ax
 
     def samples(self, n: int = 32, *, X: Any = None, random_state: Any = 0, ax: Axes | None = None) -> Axes:
@@ -205,7 +205,7 @@ class Plots:
             if X is not None:
                 rows.append(("real", content.as_pictures(self.model.prepared(X[:across]).numpy())))
             ax = self._axes_of_images(ax, [name for name, _ in rows], across)
-            drawing.images(ax, rows, (), content.pixel_limits(schema, drawn))
+            drawing.draw_images(ax, rows, (), content.pixel_limits(schema, drawn))
             return ax
         real_rows = None if X is None else self.model.prepared(X).numpy()
         groups = {"new": self.drawn(1000 if real_rows is None else len(real_rows), random_state)}
@@ -213,7 +213,7 @@ class Plots:
             groups["real"] = real_rows
         names = content.entry_names(schema)
         ax = self._axes_of_vectors(ax, names, 2.2)
-        drawing.spans(ax, groups, names, content.scale_name(schema))
+        drawing.draw_ranges(ax, groups, names, content.scale_name(schema))
         return ax
 
     def units(self, X: Any, *, n_units: int = 10, n_examples: int = 8, ax: Axes | None = None) -> Axes:
@@ -244,16 +244,16 @@ class Plots:
             lines = []
             for label, unit in zip(labels, units, strict=True):
                 examples = content.as_pictures(rows[inspection.top_rows(unit, n_examples)])
-                direction = style.signed(content.as_pictures(directions[unit][None, :1]))
-                lines.append((label, np.concatenate([direction, drawing.opaque(examples, (low, high))])))
+                direction = style.as_signed_rgba(content.as_pictures(directions[unit][None, :1]))
+                lines.append((label, np.concatenate([direction, drawing.as_rgba(examples, (low, high))])))
             ax = self._axes_of_images(ax, labels, n_examples + 1)
             heads = [(0, "adds"), (1, "fires most for")] if n_examples else [(0, "adds")]
-            drawing.images(ax, lines, heads, breaks=[1])
+            drawing.draw_images(ax, lines, heads, breaks=[1])
             return ax
         names = content.entry_names(schema)
         ax = self._axes_of_vectors(ax, names, 0.6 * len(units))
         lanes = [(label, [("adds", directions[unit].ravel())]) for label, unit in zip(labels, units, strict=True)]
-        drawing.lanes(ax, lanes, names, content.scale_name(schema))
+        drawing.draw_lanes(ax, lanes, names, content.scale_name(schema))
         return ax
 
     # ---------------------------------------------------------------------------------------------- inside

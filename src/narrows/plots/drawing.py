@@ -1,4 +1,4 @@
-"""Elements of pictures, drawn on axes: images in rows, vectors in lanes, places on a map, curves."""
+"""The parts of pictures, drawn on axes of matplotlib: rows of images, lanes of vectors, points of a map, curves."""
 
 from __future__ import annotations
 
@@ -12,26 +12,28 @@ from narrows.plots import sheets, style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_BARS = 48  # columns drawn as bars with a name each; more are drawn as a line
-_GAP = 0.12  # share of an image's width that lies between images
-_LANE = 0.42  # share of the distance between two lanes that the largest value takes
+MOST_BARS = 48  # columns drawn as bars with names; more columns are drawn as a line
+_GAP = 0.12  # of an image's width, between images
+_LANE = 0.42  # height of the largest value, as a share of the distance between two lanes
 
 
-def images(
+def draw_images(
     ax: Axes,
     rows: Sequence[tuple[str, np.ndarray]],
     heads: Sequence[tuple[float, str]] = (),
     limits: tuple[float, float] | None = None,
     breaks: Sequence[int] = (),
 ) -> None:
-    """Draw rows of images (each n x h x w [x channels]; RGBA bytes as they are), with a label to the left of each.
+    """Draw rows of images, with a label to the left of each row.
 
     Parameters
     ----------
-    heads : (column, text) to write above.
-    breaks : columns with more room before them.
+    rows : (label, images), the images n x h x w or n x h x w x channels; bytes with four channels are taken as RGBA.
+    heads : (column, text) to write above the images.
+    limits : values that become black and white; None takes them from the images, as `sheets.as_bytes` does.
+    breaks : columns that have a wider gap before them.
     """
-    pasted = [opaque(row, limits) for _, row in rows]
+    pasted = [as_rgba(row, limits) for _, row in rows]
     height, width = pasted[0].shape[1:3]
     gap = max(1, round(_GAP * width))
     lefts = [gap * sum(3 for b in breaks if b <= j) + j * (width + gap) for j in range(max(map(len, pasted)))]
@@ -40,16 +42,15 @@ def images(
         for left, image in zip(lefts, row, strict=False):
             canvas[i * (height + gap) :, left:][:height, :width] = image
     ax.imshow(canvas, interpolation="nearest", aspect="equal")
-    style.dress(ax, grid=None)
+    style.style_axes(ax, grid=None)
     ax.spines["bottom"].set_visible(False)
     ax.set_yticks([i * (height + gap) + height / 2 - 0.5 for i in range(len(rows))], [name for name, _ in rows])
     ax.set_xticks([])
     for column, head in heads:
-        whole = int(column)
-        ax.text(lefts[whole], -gap, head, ha="left", va="bottom", fontsize=style.TEXT, color=style.SOFT)
+        ax.text(lefts[int(column)], -gap, head, ha="left", va="bottom", fontsize=style.TEXT, color=style.SOFT)
 
 
-def lanes(
+def draw_lanes(
     ax: Axes,
     rows: Sequence[tuple[str, Sequence[tuple[str, np.ndarray]]]],
     names: Sequence[str],
@@ -59,10 +60,10 @@ def lanes(
 
     Parameters
     ----------
-    rows : a label for each lane, and its series by name: the first as bars (a line, where there are many columns), the
-        second as short strokes (another line).
+    rows : for each lane its label and up to two series by name, each a vector with a value for each column. The first
+        series is drawn as bars, the second as short strokes; with more than `MOST_BARS` columns both are lines.
     names : names of the columns.
-    unit : unit of the values, for people.
+    unit : unit of the values, for the axis.
     """
     from matplotlib.lines import Line2D
 
@@ -86,17 +87,17 @@ def lanes(
             else:
                 ax.plot(x, base + heights, linestyle="-" if number == 0 else "--", **shape)
             kinds.setdefault(name, Line2D([], [], **shape))
-    style.dress(ax, x=f"full height: {reach:.3g} {unit}", grid=None)
+    style.style_axes(ax, x=f"full height: {reach:.3g} {unit}", grid=None)
     ax.set_yticks([-float(i) for i in range(len(rows))], [label for label, _ in rows])
     ax.set_ylim(-len(rows) + 0.5, 0.55)
     ax.set_xlim(-0.7, len(names) - 0.3)
-    columns(ax, names)
+    label_columns(ax, names)
     if len(kinds) > 1:
-        legend(ax, kinds)
+        add_legend(ax, kinds)
 
 
-def columns(ax: Axes, names: Sequence[str]) -> None:
-    """Write the names of columns at the bottom, upright where they are long; numbers where there are many columns."""
+def label_columns(ax: Axes, names: Sequence[str]) -> None:
+    """Write the names of columns at the bottom, upright if they are long; of many columns only the numbers."""
     if len(names) > MOST_BARS:
         ax.set_xlabel("; ".join(label for label in ("columns by number", ax.get_xlabel()) if label))
     else:
@@ -104,7 +105,7 @@ def columns(ax: Axes, names: Sequence[str]) -> None:
 
 
 def inches_below(names: Sequence[str]) -> float:
-    """Return the room that the names of columns need, in inches."""
+    """Return the height, in inches, that the names of columns need."""
     return 0.085 * max(map(len, _short(names))) if _upright(names) else 0.2
 
 
@@ -116,8 +117,8 @@ def _short(names: Sequence[str]) -> list[str]:
     return [name if len(name) <= 22 else name[:21] + "\N{HORIZONTAL ELLIPSIS}" for name in names]
 
 
-def legend(ax: Axes, kinds: Mapping[str, Any]) -> None:
-    """Draw a legend above the axes, to the right."""
+def add_legend(ax: Axes, kinds: Mapping[str, Any]) -> None:
+    """Write a legend above the axes, to the right."""
     ax.legend(
         list(kinds.values()),
         list(kinds),
@@ -133,22 +134,30 @@ def legend(ax: Axes, kinds: Mapping[str, Any]) -> None:
     )
 
 
-def curves(ax: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str) -> None:
-    """Draw lines with their names and last values at their ends; the first one is the strongest."""
+def draw_curves(ax: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str) -> None:
+    """Draw lines, with their names and last values at their ends.
+
+    Parameters
+    ----------
+    lines : x and y of each line by name, at least one value each.
+    x, y : labels of the axes.
+    """
     ys = np.concatenate([np.asarray(line[1], dtype=float) for line in lines.values()])
-    # the first few losses are far off, and would flatten the rest
+    # the first few values are far off, and would flatten all the others
     low, high = float(np.nanmin(ys)), float(np.nanquantile(ys, 0.97))
     room = 0.06 * max(high - low, 1e-9)
-    shown = low - room, max(high, low + 1e-9) + room
-    style.dress(ax, x=x, y=y)
-    ax.set_ylim(*shown)
-    ends = spread([float(np.clip(line[1][-1], *shown)) for line in lines.values()], 0.07 * (shown[1] - shown[0]))
-    for i, (name, (across, up)) in enumerate(lines.items()):
+    limits = low - room, max(high, low + 1e-9) + room
+    style.style_axes(ax, x=x, y=y)
+    ax.set_ylim(*limits)
+    ends = space_apart(
+        [float(np.clip(line[1][-1], *limits)) for line in lines.values()], 0.07 * (limits[1] - limits[0])
+    )
+    for i, (name, (xs, values)) in enumerate(lines.items()):
         colour = (style.FIRST, style.SECOND)[i % 2]
-        ax.plot(across, np.clip(up, None, shown[1]), color=colour, linewidth=1.8, linestyle=("-", "--")[i % 2])
+        ax.plot(xs, np.clip(values, None, limits[1]), color=colour, linewidth=1.8, linestyle=("-", "--")[i % 2])
         ax.annotate(
-            f"{name} {number(up[-1])}",
-            (across[-1], ends[i]),
+            f"{name} {format_number(values[-1])}",
+            (xs[-1], ends[i]),
             (6, 0),
             textcoords="offset points",
             va="center",
@@ -159,8 +168,15 @@ def curves(ax: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[float]]
     ax.set_xlim(0, max(max(line[0]) for line in lines.values()))
 
 
-def places(ax: Axes, xy: np.ndarray, y: np.ndarray | None, classes: Sequence[object] | None) -> None:
-    """Draw points on a map: in one colour, by class, or by value."""
+def draw_points(ax: Axes, xy: np.ndarray, y: np.ndarray | None, classes: Sequence[object] | None) -> None:
+    """Draw points on a map: in one colour, by class, or by value.
+
+    Parameters
+    ----------
+    xy : points, n x 2.
+    y : n labels or values; None draws all points in one colour.
+    classes : labels that have a colour and a marker; other labels are drawn as "other". None draws y as values.
+    """
     size = float(np.clip(9000 / max(len(xy), 1), 5, 28))
     shape: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.8}
     if y is None:
@@ -173,20 +189,22 @@ def places(ax: Axes, xy: np.ndarray, y: np.ndarray | None, classes: Sequence[obj
     else:
         kinds: dict[str, Any] = {}
         for label, (colour, marker) in style.class_styles(classes).items():
-            kinds[name_of(label)] = ax.scatter(*xy[y == label].T, color=colour, marker=marker, **shape)
+            kinds[format_label(label)] = ax.scatter(*xy[y == label].T, color=colour, marker=marker, **shape)
         rest = ~np.isin(y, np.asarray(classes))
         if rest.any():
             kinds["other"] = ax.scatter(*xy[rest].T, color=style.LINE, zorder=0, **shape)
-        legend(ax, kinds)
+        add_legend(ax, kinds)
     ax.set_aspect("equal", "datalim")
 
 
-def spans(ax: Axes, groups: Mapping[str, np.ndarray], names: Sequence[str], unit: str) -> None:
-    """Draw the spread of the values of each column: the 5th to the 95th percentile, and thick the middle half.
+def draw_ranges(ax: Axes, groups: Mapping[str, np.ndarray], names: Sequence[str], unit: str) -> None:
+    """Draw the range of each column's values: thin from the 5th to the 95th percentile, thick for the middle half.
 
     Parameters
     ----------
-    groups : examples (n x columns) by name, side by side; two at most.
+    groups : examples by name (each n x columns), drawn side by side; two at most.
+    names : names of the columns.
+    unit : unit of the values, for the axis.
     """
     from matplotlib.lines import Line2D
 
@@ -205,16 +223,16 @@ def spans(ax: Axes, groups: Mapping[str, np.ndarray], names: Sequence[str], unit
             for edge in (low, middle, high):
                 ax.plot(x, edge, color=colour, linewidth=1, linestyle=("-", "--")[i])
         kinds[name] = Line2D([], [], color=colour, linewidth=4)
-    style.dress(ax, y=unit)
+    style.style_axes(ax, y=unit)
     ax.set_xlim(-0.7, len(names) - 0.3)
-    columns(ax, names)
-    legend(ax, kinds)
+    label_columns(ax, names)
+    add_legend(ax, kinds)
 
 
-def spread(heights: Sequence[float], distance: float) -> list[float]:
-    """Move `heights` up, in order, until no two are nearer than `distance`.
+def space_apart(heights: Sequence[float], distance: float) -> list[float]:
+    """Move `heights` up, from the lowest on, until any two are at least `distance` apart.
 
-    >>> spread([1.0, 0.5, 5.0], 1.0)
+    >>> space_apart([1.0, 0.5, 5.0], 1.0)
     [1.5, 0.5, 5.0]
     """
     order = np.argsort(heights, kind="stable")
@@ -226,29 +244,29 @@ def spread(heights: Sequence[float], distance: float) -> list[float]:
     return moved
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """Format a number for people: three digits, and a real minus sign.
 
-    >>> number(-35.17)
+    >>> format_number(-35.17)
     '−35.2'
     """
     if not np.isfinite(value):
         return str(value)
     digits = max(0, 2 - int(np.floor(np.log10(abs(value))))) if value else 0
-    text = f"{value:.{min(digits, 4)}f}"
-    if digits and "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return text.replace("-", "\N{MINUS SIGN}")
+    formatted = f"{value:.{min(digits, 4)}f}"
+    if digits and "." in formatted:
+        formatted = formatted.rstrip("0").rstrip(".")
+    return formatted.replace("-", "\N{MINUS SIGN}")
 
 
-def name_of(label: object) -> str:
-    """Return a label as people write it: 3.0 is 3."""
+def format_label(label: object) -> str:
+    """Format a label as people write it: 3.0 as 3."""
     return f"{label:g}" if isinstance(label, float) else str(label)
 
 
-def opaque(row: np.ndarray, limits: tuple[float, float] | None) -> np.ndarray:
-    """Return images as bytes with an alpha channel, n x h x w x 4; those that have one stay as they are."""
+def as_rgba(row: np.ndarray, limits: tuple[float, float] | None) -> np.ndarray:
+    """Return images as RGBA bytes, n x h x w x 4; RGBA bytes are returned unchanged."""
     if row.dtype == np.uint8 and row.ndim == 4 and row.shape[-1] == 4:
         return row
-    colour = sheets.colour(sheets.as_bytes(row, limits))
-    return np.concatenate([colour, np.full_like(colour[..., :1], 255)], axis=-1)
+    rgb = sheets.as_rgb(sheets.as_bytes(row, limits))
+    return np.concatenate([rgb, np.full_like(rgb[..., :1], 255)], axis=-1)

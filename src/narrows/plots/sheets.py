@@ -1,4 +1,4 @@
-"""Sheets of pictures: many small images on one, enlarged so that they can be seen. NumPy and Pillow only.
+"""Sheets of pictures: many small images on one, enlarged. NumPy and Pillow only.
 
 An image is h x w, or h x w x channels. One or two channels are shown as grey, three or more as red, green and blue.
 """
@@ -11,13 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-_SIDE = 64  # about as many pixels has the longer side of an image on a sheet
+_SIDE = 64  # pixels that an image's longer side has on a sheet, about
 _GAP = 3  # pixels between images
 _FONT = 14  # pixels
 _PAPER, _INK = 255, (60, 60, 60)
 
 
-def sheet(
+def draw_sheet(
     images: np.ndarray,
     labels: Sequence[str] | None = None,
     *,
@@ -29,23 +29,22 @@ def sheet(
     Parameters
     ----------
     images : (rows, columns, h, w) or (rows, columns, h, w, channels).
-    labels : one for each row, written to its left.
-    scale : pixels on the sheet for a pixel of an image; None enlarges small images to about 64 pixels.
-    limits : values that are black and white, see `as_bytes`.
+    labels : a label for each row, written to its left.
+    scale : width on the sheet of one pixel of an image, in pixels; None enlarges small images to about 64 pixels.
+    limits : values that become black and white, see `as_bytes`.
 
     Returns
     -------
-    Image
-        Pillow's image.
+    An image of Pillow.
 
     Raises
     ------
     ValueError
-        If the images have another number of axes, or there is not one label for each row.
+        If `images` has another number of axes, or `labels` does not hold one label for each row.
 
     Examples
     --------
-    >>> sheet(np.zeros((2, 3, 8, 8)), ["first", "second"], scale=2).mode
+    >>> draw_sheet(np.zeros((2, 3, 8, 8)), ["first", "second"], scale=2).mode
     'RGB'
     """
     if images.ndim not in (4, 5):
@@ -56,7 +55,7 @@ def sheet(
     if labels is not None and len(labels) != n_rows:
         raise ValueError(f"`labels` must name each of the {n_rows} rows. Got {len(labels)}.")
     scale = scale or max(1, round(_SIDE / max(height, width)))
-    cells = colour(as_bytes(images, limits), 2).repeat(scale, axis=2).repeat(scale, axis=3)
+    cells = as_rgb(as_bytes(images, limits), 2).repeat(scale, axis=2).repeat(scale, axis=3)
     height, width = height * scale, width * scale
     font = _font()
     margin = math.ceil(max(font.getlength(label) for label in labels)) + 3 * _GAP if labels else 0
@@ -72,42 +71,48 @@ def sheet(
     return canvas
 
 
-def grid(images: np.ndarray, n_columns: int | None = None, limits: tuple[float, float] | None = None) -> np.ndarray:
-    """Arrange images (n, h, w[, channels]) in about as many rows as columns; the last row is filled up with paper.
+def arrange_grid(
+    images: np.ndarray, n_columns: int | None = None, limits: tuple[float, float] | None = None
+) -> np.ndarray:
+    """Arrange images (n, h, w[, channels]) in rows and columns; the last row is filled up with white.
 
-    >>> grid(np.zeros((5, 8, 8))).shape
+    None for `n_columns` makes about as many rows as columns.
+
+    >>> arrange_grid(np.zeros((5, 8, 8))).shape
     (2, 3, 8, 8)
     """
     images = as_bytes(images, limits)
     n_columns = n_columns or max(1, math.ceil(math.sqrt(len(images))))
     n_rows = max(1, math.ceil(len(images) / n_columns))
-    missing = np.full((n_rows * n_columns - len(images), *images.shape[1:]), _PAPER, np.uint8)
-    return np.concatenate([images, missing]).reshape(n_rows, n_columns, *images.shape[1:])
+    filling = np.full((n_rows * n_columns - len(images), *images.shape[1:]), _PAPER, np.uint8)
+    return np.concatenate([images, filling]).reshape(n_rows, n_columns, *images.shape[1:])
 
 
-def compared(
+def arrange_rows(
     kinds: dict[str, np.ndarray], n_columns: int = 12, limits: tuple[float, float] | None = None
 ) -> tuple[np.ndarray, list[str]]:
-    """Arrange kinds of the same examples in rows, kind below kind; return the rows and their labels.
+    """Arrange kinds of images in rows: each example is in one column, below it the same example of the next kind.
 
-    >>> images, labels = compared({"noisy": np.zeros((20, 8, 8)), "clean": np.zeros((20, 8, 8))})
+    Returns the images and a label for each row.
+
+    >>> images, labels = arrange_rows({"noisy": np.zeros((20, 8, 8)), "clean": np.zeros((20, 8, 8))})
     >>> images.shape, labels
     ((4, 12, 8, 8), ['noisy', 'clean', 'noisy', 'clean'])
     """
     n_columns = min(n_columns, max(len(images) for images in kinds.values()))
-    grids = [grid(images, n_columns, limits) for images in kinds.values()]
+    grids = [arrange_grid(images, n_columns, limits) for images in kinds.values()]
     rows = np.stack(grids, axis=1)
     return rows.reshape(-1, *rows.shape[2:]), [*kinds] * len(grids[0])
 
 
 def as_bytes(images: np.ndarray, limits: tuple[float, float] | None = None) -> np.ndarray:
-    """Return images as uint8.
+    """Convert images to uint8.
 
     Parameters
     ----------
-    images : images of any real dtype; uint8 is returned as it is.
-    limits : values that become black and white; values beyond are clipped. None takes 0 and 1 if all values lie
-        between, otherwise the least and the greatest.
+    images : array of any shape and any real dtype; uint8 is returned unchanged.
+    limits : values that become black and white; values beyond them are clipped. None takes 0 and 1 if all values lie
+        between these, otherwise the smallest and the largest value.
 
     Examples
     --------
@@ -129,8 +134,8 @@ def as_bytes(images: np.ndarray, limits: tuple[float, float] | None = None) -> n
     return np.rint(unit * 255).astype(np.uint8)
 
 
-def colour(images: np.ndarray, n_axes: int = 1) -> np.ndarray:
-    """Return images with any channels as (..., h, w, 3); `n_axes` axes stand before h."""
+def as_rgb(images: np.ndarray, n_axes: int = 1) -> np.ndarray:
+    """Return images as (..., h, w, 3), whatever their channels were; `n_axes` is the number of axes before h."""
     if images.ndim == n_axes + 2:
         images = images[..., None]
     channels = images.shape[-1]

@@ -1,7 +1,7 @@
 """The style of pictures: colours, markers and axes, for matplotlib and for pages.
 
-No global setting is changed: each axes is styled by itself. Each colour of a class has its own marker, so that
-colour-blind people can tell classes apart.
+Nothing global is changed: each axes is styled by itself. Each class has a marker as well as a colour, so that
+colour-blind people can distinguish the classes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Layout = Literal["constrained", "compressed"]
 
-# by their names in a page's style sheet; text on paper has a contrast of at least 4.5
+# names as in a page's style sheet; text on paper has a contrast of at least 4.5
 LIGHT = {
     "paper": "#fbfbf8",
     "raised": "#ffffff",
@@ -69,27 +69,27 @@ INK, SOFT, LINE, FIRST, SECOND = (LIGHT[name] for name in ("ink", "soft", "line"
 PALETTE = tuple(LIGHT[f"d{i}"] for i in range(10))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p", ">")  # one for each colour
 N_CLASSES = len(PALETTE)
-SEQUENCE = "cividis"  # for values with an order: made for colour-blind people
-ADDS, TAKES = (18, 112, 160), (214, 108, 30)  # for positive and negative values
+SEQUENCE = "cividis"  # colours of ordered values, suited to colour-blind people
+ADDS, TAKES = (18, 112, 160), (214, 108, 30)  # colours of positive and of negative values
 TEXT = 9.0  # points
-_PIXELS = 1.35  # pixels of a page for a point
+_PIXELS = 1.35  # pixels of a page for a point of a figure
 
 
 def new_axes(width: float, height: float, layout: Layout = "constrained") -> Axes:
-    """Return axes on a new figure of that many inches, which a notebook shows at the end of its cell.
+    """Make axes on a new figure of `width` x `height` inches, which a notebook shows at the end of its cell.
 
-    The figure is registered with pyplot if pyplot is in use or in a notebook. Elsewhere it is not, so that a program
-    with many figures keeps none in memory.
+    The figure belongs to pyplot if pyplot is imported or this is a notebook. Otherwise nothing holds it, so that a
+    program that draws many figures does not fill its memory.
     """
     if "matplotlib.pyplot" in sys.modules or _in_notebook():
         from matplotlib import pyplot
 
         return pyplot.figure(figsize=(width, height), layout=layout).add_subplot()
-    return own_axes(width, height, layout)
+    return detached_axes(width, height, layout)
 
 
-def own_axes(width: float, height: float, layout: Layout = "constrained") -> Axes:
-    """Return axes on a figure that pyplot does not know."""
+def detached_axes(width: float, height: float, layout: Layout = "constrained") -> Axes:
+    """Make axes on a new figure of `width` x `height` inches that pyplot does not know."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -98,8 +98,10 @@ def own_axes(width: float, height: float, layout: Layout = "constrained") -> Axe
     return figure.add_subplot()
 
 
-def dress(ax: Axes, title: str = "", x: str = "", y: str = "", grid: Literal["x", "y", "both"] | None = "y") -> Axes:
-    """Style axes: a title to the left, no box, pale lines across `grid` ("x", "y", "both" or None)."""
+def style_axes(
+    ax: Axes, title: str = "", x: str = "", y: str = "", grid: Literal["x", "y", "both"] | None = "y"
+) -> Axes:
+    """Style axes: a title to the left, no box, and pale grid lines along `grid`; return the axes."""
     ax.set_title(title, loc="left", fontsize=TEXT + 2, color=INK)
     ax.set_xlabel(x, fontsize=TEXT, color=SOFT)
     ax.set_ylabel(y, fontsize=TEXT, color=SOFT)
@@ -112,10 +114,10 @@ def dress(ax: Axes, title: str = "", x: str = "", y: str = "", grid: Literal["x"
     return ax
 
 
-def signed(values: np.ndarray) -> np.ndarray:
-    """Return values of either sign as colours with alpha (... x 4 bytes): blue adds, orange takes away.
+def as_signed_rgba(values: np.ndarray) -> np.ndarray:
+    """Return values of either sign, of any shape, as RGBA bytes (... x 4): blue adds, orange takes away.
 
-    The largest value is opaque.
+    The largest absolute value is opaque; 0 is transparent.
     """
     share = np.nan_to_num(np.asarray(values, dtype=np.float64))
     share = share / max(float(np.abs(share).max(initial=0)), 1e-12)
@@ -124,18 +126,18 @@ def signed(values: np.ndarray) -> np.ndarray:
     return np.concatenate([colours, alpha], axis=-1).astype(np.uint8)
 
 
-def variables(colours: Mapping[str, str]) -> str:
+def css_variables(colours: Mapping[str, str]) -> str:
     """Return `LIGHT` or `DARK` as variables of a style sheet."""
     return " ".join(f"--{name}: {colour};" for name, colour in colours.items())
 
 
-def svg(ax: Axes, label: str, name: str) -> str:
-    """Return the figure of axes as SVG for a page, in the page's colours and fonts.
+def to_svg(ax: Axes, label: str, name: str) -> str:
+    """Return the figure of axes as SVG in the colours and the font of a page, light or dark.
 
     Parameters
     ----------
-    label : text that screen readers read out.
-    name : name of the figure, unique on its page, so that no two figures share ids.
+    label : text that a screen reader says for the figure.
+    name : name of the figure, unique on its page; all ids of the figure start with it.
     """
     import matplotlib
 
@@ -143,28 +145,28 @@ def svg(ax: Axes, label: str, name: str) -> str:
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
         figure.savefig(stream, format="svg", transparent=True, metadata=nothing)
-    source = stream.getvalue()
-    source = source[source.index("<svg") :]
-    source = re.sub(r"<(metadata|!--).*?(</metadata>|-->)", "", source, flags=re.DOTALL)
-    source = re.sub(r' clip-path="url\([^)]*\)"', "", source)
-    source = re.sub(r"<clipPath.*?</clipPath>", "", source, flags=re.DOTALL)
-    used = set(re.findall(r'"#([^"]+)"', source))
-    source = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", source)
-    source = re.sub(r'"#([^"]+)"', rf'"#{name}-\1"', source)
-    source = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", source)
-    source = re.sub(r"(font: [^;\"]*?)(\d[\d.]*px) [^;\"]*", r"\1\2 var(--sans)", source)  # as matplotlib 3.8 writes it
+    markup = stream.getvalue()
+    markup = markup[markup.index("<svg") :]
+    markup = re.sub(r"<(metadata|!--).*?(</metadata>|-->)", "", markup, flags=re.DOTALL)
+    markup = re.sub(r' clip-path="url\([^)]*\)"', "", markup)
+    markup = re.sub(r"<clipPath.*?</clipPath>", "", markup, flags=re.DOTALL)
+    used = set(re.findall(r'"#([^"]+)"', markup))
+    markup = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", markup)
+    markup = re.sub(r'"#([^"]+)"', rf'"#{name}-\1"', markup)
+    markup = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", markup)
+    markup = re.sub(r"(font: [^;\"]*?)(\d[\d.]*px) [^;\"]*", r"\1\2 var(--sans)", markup)  # the form of matplotlib 3.8
     for colour, value in LIGHT.items():
-        source = source.replace(value, f"var(--{colour})")
-    source = re.sub(r"<defs>\s*(<style[^>]*>.*?</style>)?\s*</defs>", "", source, flags=re.DOTALL)
-    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', source)
+        markup = markup.replace(value, f"var(--{colour})")
+    markup = re.sub(r"<defs>\s*(<style[^>]*>.*?</style>)?\s*</defs>", "", markup, flags=re.DOTALL)
+    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', markup)
     assert box is not None
     width, height = (round(_PIXELS * float(side)) for side in box.groups())
     opening = f'<svg class="chart" viewBox="{box[0][9:-1]}" width="{width}" height="{height}" role="img" '
-    return opening + f'aria-label="{_attribute(label)}"' + re.sub(r"\n\s*", "\n", source[source.index(">") :])
+    return opening + f'aria-label="{_escape(label)}"' + re.sub(r"\n\s*", "\n", markup[markup.index(">") :])
 
 
-def _attribute(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+def _escape(label: str) -> str:
+    return label.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
 
 
 def _in_notebook() -> bool:
@@ -173,5 +175,5 @@ def _in_notebook() -> bool:
 
 
 def class_styles(labels: Sequence[object]) -> dict[object, tuple[str, str]]:
-    """Return a colour and a marker for each label, in order; after the tenth they begin again."""
+    """Return a colour and a marker for each label, in order; after the tenth they repeat."""
     return {label: (PALETTE[i % N_CLASSES], MARKERS[i % N_CLASSES]) for i, label in enumerate(labels)}

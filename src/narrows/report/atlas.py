@@ -9,7 +9,7 @@ import numpy as np
 
 from narrows.plots import style
 from narrows.report.display import Display, Groups
-from narrows.report.page import Section, data, sprite, text, uri
+from narrows.report.page import Section, data_script, data_uri, escape, sprite
 
 _MOST_SPOTS = 2_000
 _MOST_LETTERS = 600  # spots that are drawn as their labels; more would cover each other
@@ -27,20 +27,20 @@ def latent_map(display: Display, note: str = "", other: tuple[str, str, np.ndarr
     other : another map of the same examples: its name, its note and its codes (n x 2).
     """
     n = len(display.rows)
-    shown = np.arange(n)
+    index = np.arange(n)
     if n > _MOST_SPOTS:
-        shown = np.sort(np.random.default_rng(display.seed).choice(n, _MOST_SPOTS, replace=False))
+        index = np.sort(np.random.default_rng(display.seed).choice(n, _MOST_SPOTS, replace=False))
     views = [(display.kind, note, display.inspection.plane.places), *([other] if other else [])]
     ends = [_ends(codes) for _, _, codes in views]
-    places = [_places(codes[shown], end) for (_, _, codes), end in zip(views, ends, strict=True)]
+    places = [_places(codes[index], end) for (_, _, codes), end in zip(views, ends, strict=True)]
     groups = display.groups
-    numbers = groups.numbers[shown]
+    numbers = groups.numbers[index]
     spots, defs = _spots(groups, numbers, places[0])
     values: dict[str, Any] = {
         "of": numbers.tolist(),
         "names": groups.names,
         "title": groups.title,
-        "rows": shown.tolist(),
+        "rows": index.tolist(),
         "places": [np.round(p, 1).tolist() for p in places],
         "ends": np.round(ends[0], 5).tolist(),
         "margin": _MARGIN,
@@ -51,17 +51,17 @@ def latent_map(display: Display, note: str = "", other: tuple[str, str, np.ndarr
         "decoder": display.decoder_name if display.decoder and display.is_image else None,
     }
     width, height = _MAP
-    more = f" {len(shown):,} of {n:,} are shown." if len(shown) < n else ""
+    more = f" {len(index):,} of {n:,} are shown." if len(index) < n else ""
     first, second = display.inspection.plane.names
     axes = f"Across: {first}. Upwards: {second}." if second else f"Across: {first}."
     body = (
         f'<div class="map js"><div class="map-bar">{_switch(views)}{_legend(groups)}</div>'
         f'<div class="stage"><svg viewBox="0 0 {width} {height}" tabindex="0" role="application" '
-        f'aria-label="Map of {len(shown):,} {display.noun}s. Arrow keys go from one to the next.">{defs}'
+        f'aria-label="Map of {len(index):,} {display.noun}s. Arrow keys go from one to the next.">{defs}'
         f'<g class="spots" aria-hidden="true">{spots}</g><circle class="ring" r="13" cx="-50" cy="-50"/></svg>'
-        f"{_tip(display, shown, values)}</div>"
+        f"{_tip(display, index, values)}</div>"
         f'<p class="hint"><span class="only-js">Point at the map, or focus it and use the arrow keys. </span>'
-        f'{text(axes)}{more}</p><p class="sr" aria-live="polite"></p>{data("map-data", values)}</div>'
+        f'{escape(axes)}{more}</p><p class="sr" aria-live="polite"></p>{data_script("map-data", values)}</div>'
     )
     coloured = f"Colour is the {groups.title}" if groups.is_ordered else f"Shape and colour are the {groups.title}"
     if display.y is None:
@@ -70,8 +70,9 @@ def latent_map(display: Display, note: str = "", other: tuple[str, str, np.ndarr
         coloured += ", which the model was not shown" if display.schema.classes is None else ""
     if len(groups.names) == 1 and display.y is not None:
         coloured = f"All labels are the same: {groups.names[0]}"
-    plane = " on the plane on which codes vary most" if display.inspection.plane.is_projected else ""
-    intro = f"Each {display.noun} lies at its code{plane}; like lies by like. {coloured}."
+    plane = " on the plane in which codes vary most" if display.inspection.plane.is_projected else ""
+    noun = display.noun
+    intro = f"Each {noun} is a point at its code{plane}. Similar {noun}s lie close together. {coloured}."
     code = "model.plot.map(X, y)  # or model.transform(X)" if display.y is not None else "model.plot.map(X)"
     return Section("map", "The map", intro, code, body)
 
@@ -83,7 +84,7 @@ def _spots(groups: Groups, numbers: np.ndarray, places: np.ndarray) -> tuple[str
     kinds = [_kind(i, groups.is_ordered) for i in range(len(groups.names))]
     if letters:
         spots = (
-            f'<text class="spot {kinds[i]}" {t}>{text(groups.names[i])}</text>'
+            f'<text class="spot {kinds[i]}" {t}>{escape(groups.names[i])}</text>'
             for i, t in zip(numbers, positions, strict=True)
         )
         return "".join(spots), ""
@@ -132,27 +133,27 @@ def _legend(groups: Groups) -> str:
         mark = "" if short else f'<svg viewBox="-6 -6 12 12" aria-hidden="true"><path d="{shape}"/></svg>'
         buttons.append(
             f'<button type="button" class="{_kind(i, groups.is_ordered)}" aria-pressed="false" data-group="{i}">{mark}'
-            f"<span>{text(name)}</span></button>"
+            f"<span>{escape(name)}</span></button>"
         )
     kind = "legend" if short else "legend long"
-    return f'<div class="{kind}" role="group" aria-label="Show one {text(groups.title)}">{"".join(buttons)}</div>'
+    return f'<div class="{kind}" role="group" aria-label="Show one {escape(groups.title)}">{"".join(buttons)}</div>'
 
 
 def _switch(views: list[tuple[str, str, np.ndarray]]) -> str:
     if len(views) < 2:
         return ""
     buttons = "".join(
-        f'<button type="button" data-view="{i}" aria-pressed="{"true" if i == 0 else "false"}">{text(name)}'
-        f"<small>{text(note)}</small></button>"
+        f'<button type="button" data-view="{i}" aria-pressed="{"true" if i == 0 else "false"}">{escape(name)}'
+        f"<small>{escape(note)}</small></button>"
         for i, (name, note, _) in enumerate(views)
     )
     return f'<div class="switch" role="group" aria-label="Map">{buttons}</div>'
 
 
-def _tip(display: Display, shown: np.ndarray, values: dict[str, Any]) -> str:
+def _tip(display: Display, index: np.ndarray, values: dict[str, Any]) -> str:
     """Return the box beside a place, with the example there; the data that it needs go into `values`."""
     if display.is_image:
-        images = display.pictures(display.rows[shown])
+        images = display.pictures(display.rows[index])
         ink = "px ink sprite" if images.ndim == 3 else "px sprite"
         drawn = ""
         values |= {"columns": _COLUMNS, "ratio": display.schema.shape[1] / display.schema.shape[2]}
@@ -160,17 +161,17 @@ def _tip(display: Display, shown: np.ndarray, values: dict[str, Any]) -> str:
             canvas = "px ink" if images.ndim == 3 else "px"
             drawn = f'<div class="half drawn"><canvas class="{canvas}"></canvas><p>drawn here</p></div>'
         inner = (
-            f'<div class="half"><div class="window"><img class="{ink}" alt="" src="{uri(sprite(images, _COLUMNS))}">'
-            f"</div><p>real</p></div>{drawn}"
+            f'<div class="half"><div class="window"><img class="{ink}" alt="" src="'
+            f'{data_uri(sprite(images, _COLUMNS))}"></div><p>real</p></div>{drawn}'
         )
     elif display.has_many_columns:
-        values["lines"] = _lines(display.rows[shown].reshape(len(shown), -1))
+        values["lines"] = _lines(display.rows[index].reshape(len(index), -1))
         inner = (
             '<div class="wide"><svg class="line" viewBox="0 0 63 40" preserveAspectRatio="none"><polyline points=""/>'
             "</svg></div>"
         )
     else:
-        values["words"] = display.unusual(shown)
+        values["words"] = display.unusual(index)
         inner = '<div class="wide"><ul class="said-of-it"></ul></div>'
     return f'<div class="tip" aria-hidden="true"><p class="what"></p>{inner}</div>'
 

@@ -20,17 +20,17 @@ from narrows.data.named import load as load_dataset
 from narrows.estimators import AE, DAE, SAE, VAE
 from narrows.estimators.base import Estimator
 from narrows.evaluation import evaluate
-from narrows.plots.drawing import number
+from narrows.plots.drawing import format_number
 from narrows.report import atlas, baselines, charts, demo_texts, page, records, sections
 from narrows.report.baselines import Baseline, mse, neighbour_accuracy, psnr
 from narrows.report.display import Display
-from narrows.report.machine import processor, threads
-from narrows.report.page import Section, text
+from narrows.report.machine import limit_threads, processor
+from narrows.report.page import Section, escape
 from narrows.version import __version__
 
-NOISE = 0.25  # standard deviation of the noise that the page shows being cleaned; pixels lie in [0, 1]
+NOISE = 0.25  # standard deviation of the noise that the page shows removed; pixels lie in [0, 1]
 _HIDDEN = (256, 128)
-_THREADS = 1  # such small steps gain little from a second thread, and lose much on shared cores
+_THREADS = 1  # a second thread speeds such small steps up little, and slows them down where cores are shared
 
 
 @dataclass
@@ -49,8 +49,8 @@ class Run:
 
     @property
     def noisy(self) -> np.ndarray:
-        """Test pictures with noise, the same for every method."""
-        return _spoiled(self.X_test, self.seed)
+        """The test pictures with noise, the same for every method."""
+        return _add_noise(self.X_test, self.seed)
 
 
 def run(out: Path, *, console: Console | None = None, seed: int = 0, budget: float = 1.0) -> Path:
@@ -58,18 +58,20 @@ def run(out: Path, *, console: Console | None = None, seed: int = 0, budget: flo
 
     Parameters
     ----------
-    out : the folder, made if it is not there; an older demo in it is replaced.
-    console : for progress; None for silence.
-    seed : seed of everything random.
-    budget : share of the usual number of epochs; for tests.
+    out : folder for the page and the models; it is created if necessary, and an older demo in it is replaced.
+    console : console for progress messages; None for silence.
+    seed : seed of all random numbers.
+    budget : share of the usual number of epochs, in (0, 1]; for tests.
 
     Returns
     -------
     Path
-        The page, `out`/index.html. It is one file that fetches nothing.
+        The page, `out`/index.html: one file that fetches nothing.
 
     Raises
     ------
+    ValueError
+        If `budget` is not in (0, 1].
     FileExistsError
         If `out` is a file.
     """
@@ -93,7 +95,7 @@ def run(out: Path, *, console: Console | None = None, seed: int = 0, budget: flo
         highlight=False,
     )
     path = out / "index.html"
-    with threads(_THREADS):
+    with limit_threads(_THREADS):
         for name, model in _models(seed, budget).items():
             _train(state, name, model, console)
             model.save(out / "models" / name)
@@ -106,21 +108,21 @@ def run(out: Path, *, console: Console | None = None, seed: int = 0, budget: flo
 
 
 def _models(seed: int, budget: float) -> dict[str, Estimator]:
-    """Return the four models, unfitted. Single precision and a number of epochs make the weights repeatable."""
+    """Return the four models, not fitted. They use float32 and limit epochs, so that a seed repeats the weights."""
 
-    def shared(epochs: int) -> dict[str, Any]:
+    def common_parameters(epochs: int) -> dict[str, Any]:
         return {"max_epochs": max(1, round(budget * epochs)), "precision": "float32", "random_state": seed}
 
     return {
-        "ae": AE(n_components=2, hidden=_HIDDEN, **shared(150)),
-        "vae": VAE(n_components=8, hidden=_HIDDEN, **shared(150)),
-        "dae": DAE(level=(0.1, 0.4), **shared(50)),
-        "sae": SAE(n_components=48, k=4, hidden=(128,), learning_rate=3e-3, **shared(200)),
+        "ae": AE(n_components=2, hidden=_HIDDEN, **common_parameters(150)),
+        "vae": VAE(n_components=8, hidden=_HIDDEN, **common_parameters(150)),
+        "dae": DAE(level=(0.1, 0.4), **common_parameters(50)),
+        "sae": SAE(n_components=48, k=4, hidden=(128,), learning_rate=3e-3, **common_parameters(200)),
     }
 
 
 def _train(state: Run, name: str, model: Estimator, console: Console) -> None:
-    """Fit one model, measure it, and print a line about it."""
+    """Fit one model, measure it, and print the result."""
     title = type(model).__name__
     waiting = console.status(f"{title}: {demo_texts.PURPOSES[name]}") if console.is_terminal else nullcontext()
     began = time.perf_counter()
@@ -129,18 +131,18 @@ def _train(state: Run, name: str, model: Estimator, console: Console) -> None:
         state.seconds[name] = time.perf_counter() - began
         state.models[name] = model
         _MEASURES[name](state, model)
-    number, description, beside = state.headlines[name]
+    value, measure, baseline = state.headlines[name]
     console.print(f"  [bold]{title:<4}[/]{demo_texts.PURPOSES[name]:<50} {state.seconds[name]:5.1f} s", highlight=False)
-    console.print(f"      {number} {description}; {beside}", highlight=False, style="dim")
+    console.print(f"      {value} {measure}; {baseline}", highlight=False, style="dim")
 
 
-# What is measured of each, on the test pictures
+# The measures of each model, on the test pictures
 
 
 def _measure_code(state: Run, name: str, model: Estimator, n_components: int) -> tuple[float, float]:
-    """Measure errors and neighbours in the code, beside PCA with `n_components`; return both accuracies."""
+    """Measure the error and the neighbours in the code, beside PCA with `n_components`; return both accuracies."""
     pca = Baseline.fit(state.X, n_components)
-    rebuilt, by_pca = np.asarray(model.reconstruct(state.X_test)), pca.reconstruct(state.X_test)
+    reconstructions, pca_reconstructions = np.asarray(model.reconstruct(state.X_test)), pca.reconstruct(state.X_test)
     labels = state.y, state.y_test
     accuracies = [
         neighbour_accuracy(code(state.X), labels[0], code(state.X_test), labels[1])
@@ -148,11 +150,11 @@ def _measure_code(state: Run, name: str, model: Estimator, n_components: int) ->
     ]
     state.measured[name] = {
         **evaluate(model, state.X_test, train=state.X, verbose=0).to_dict(),
-        "rebuilt": rebuilt,
+        "reconstructions": reconstructions,
         "pca": pca,
-        "pca_rebuilt": by_pca,
-        "mse": mse(rebuilt, state.X_test),
-        "pca_mse": mse(by_pca, state.X_test),
+        "pca_reconstructions": pca_reconstructions,
+        "mse": mse(reconstructions, state.X_test),
+        "pca_mse": mse(pca_reconstructions, state.X_test),
         "accuracy": accuracies[0],
         "pca_accuracy": accuracies[1],
     }
@@ -161,7 +163,8 @@ def _measure_code(state: Run, name: str, model: Estimator, n_components: int) ->
 
 def _measure_ae(state: Run, model: Estimator) -> None:
     accuracy, pca = _measure_code(state, "ae", model, 2)
-    state.headlines["ae"] = f"{accuracy:.0%}", "of digits known by their neighbours on the map", f"PCA's map: {pca:.0%}"
+    measure = "of digits have the label of their neighbours on the map"
+    state.headlines["ae"] = f"{accuracy:.0%}", measure, f"PCA's map: {pca:.0%}"
 
 
 def _measure_vae(state: Run, model: VAE) -> None:
@@ -178,7 +181,7 @@ def _measure_vae(state: Run, model: VAE) -> None:
 
 def _measure_dae(state: Run, model: DAE) -> None:
     clean, noisy = state.X_test, state.noisy
-    pca = baselines.best_cleaner(state.X, _spoiled(state.X, state.seed + 1))
+    pca = baselines.best_cleaner(state.X, _add_noise(state.X, state.seed + 1))
     cleaned = {"dae": model.denoise(noisy), "median": baselines.median(noisy), "pca": pca.reconstruct(noisy)}
     measured = {name: (images, psnr(images, clean)) for name, images in {"noisy": noisy, **cleaned}.items()}
     state.measured["dae"] = {**measured, "n_pca": pca.n_components}
@@ -195,7 +198,7 @@ def _measure_sae(state: Run, model: SAE) -> None:
     n = model.model_.bottleneck.n_components
     state.headlines["sae"] = (
         f"{measured['mse']:.4f}",
-        f"squared error a pixel, {measured['l0']:.3g} of {n} units speaking",
+        f"squared error a pixel, {measured['l0']:.3g} of {n} units active",
         f"PCA with {measured['pca'].n_components}: {measured['pca_mse']:.4f}",
     )
 
@@ -203,7 +206,7 @@ def _measure_sae(state: Run, model: SAE) -> None:
 _MEASURES: Mapping[str, Any] = {"ae": _measure_ae, "vae": _measure_vae, "dae": _measure_dae, "sae": _measure_sae}
 
 
-def _spoiled(X: np.ndarray, seed: int) -> np.ndarray:
+def _add_noise(X: np.ndarray, seed: int) -> np.ndarray:
     noise = np.random.default_rng(seed).standard_normal(X.shape)
     return (X + NOISE * noise).astype(np.float32)
 
@@ -213,31 +216,33 @@ def _spoiled(X: np.ndarray, seed: int) -> np.ndarray:
 
 def _write(state: Run, path: Path, seconds: float) -> None:
     measured, X, y = state.measured, state.X_test, state.y_test
-    named = {type(model).__name__: model for model in state.models.values()}
-    on = {name: Display(model, X, y, seed=state.seed) for name, model in state.models.items()}
-    starts, names = _one_of_each(state)
+    by_class = {type(model).__name__: model for model in state.models.values()}
+    displays = {name: Display(model, X, y, seed=state.seed) for name, model in state.models.items()}
+    starts, names = _best_of_each_digit(state)
     beside = {
-        "AE": ("2 numbers", measured["ae"]["rebuilt"]),
-        "PCA": ("2 numbers", measured["ae"]["pca_rebuilt"]),
-        "VAE": ("8 numbers", measured["vae"]["rebuilt"]),
-        "PCA ": ("8 numbers", measured["vae"]["pca_rebuilt"]),
+        "AE": ("2 numbers", measured["ae"]["reconstructions"]),
+        "PCA": ("2 numbers", measured["ae"]["pca_reconstructions"]),
+        "VAE": ("8 numbers", measured["vae"]["reconstructions"]),
+        "PCA ": ("8 numbers", measured["vae"]["pca_reconstructions"]),
     }
     other = ("PCA", f"{measured['ae']['pca_accuracy']:.0%} by neighbours", measured["ae"]["pca"].encode(X))
     parts = {
-        "vae.reconstruct(X_test)": sections.reconstructions(on["vae"], beside),
+        "vae.reconstruct(X_test)": sections.reconstructions(displays["vae"], beside),
         "ae.transform(X_test), ae.plot.map(X_test, y_test)": atlas.latent_map(
-            on["ae"], f"{measured['ae']['accuracy']:.0%} by neighbours", other
+            displays["ae"], f"{measured['ae']['accuracy']:.0%} by neighbours", other
         ),
-        "vae.traverse(X_test[i:i + 1]), vae.plot.dials(X_test[i])": sections.dials(on["vae"], starts, names),
-        f"vae.sample(30, random_state={state.seed})": sections.samples(on["vae"], _novel(measured["vae"]["novelty"])),
+        "vae.traverse(X_test[i:i + 1]), vae.plot.dials(X_test[i])": sections.dials(displays["vae"], starts, names),
+        f"vae.sample(30, random_state={state.seed})": sections.samples(
+            displays["vae"], _describe_novelty(measured["vae"]["novelty"])
+        ),
         "dae.denoise(X_noisy)": sections.cleaned_pictures(_cleaned(state)),
-        "sae.active_units(X_test), sae.plot.units(X_test)": sections.units(on["sae"]),
-        "vae.plot.curves(), vae.history_": records.training(named),
+        "sae.active_units(X_test), sae.plot.units(X_test)": sections.units(displays["sae"]),
+        "vae.plot.curves(), vae.history_": records.training(by_class),
         "narrows.evaluate(vae, X_test, train=X)": records.comparison(
-            _rows(state), ("Model", "What", "narrows", "PCA", "of size"), _facts(state, seconds)
+            _rows(state), ("Model", "Measure", "narrows", "PCA", "size of PCA"), _facts(state, seconds)
         ),
         f'vae.report_\nnarrows.load("{path.parent / "models" / "vae"}")': records.decisions(
-            named, demo_texts.COMMANDS.format(models=path.parent / "models")
+            by_class, demo_texts.COMMANDS.format(models=path.parent / "models")
         ),
     }
     page.write(
@@ -246,57 +251,58 @@ def _write(state: Run, path: Path, seconds: float) -> None:
         head=_hero(state),
         sections=[_reworded(state, section, code) for code, section in parts.items()],
         foot=_foot(state),
-        scripts=[page.data(one.decoder_name, one.decoder) for one in on.values() if one.decoder],
+        scripts=[page.data_script(d.decoder_name, d.decoder) for d in displays.values() if d.decoder],
     )
 
 
 def _reworded(state: Run, section: Section, code: str) -> Section:
     """Return a section with the demo's own text, and the Python that makes the model where it is first shown."""
     title, intro, model = demo_texts.SECTIONS[section.name]
-    made = f"{records.constructed(state.models[model], model)}\n" if model else ""
-    return replace(section, title=title, intro=intro, code=made + code)
+    call = f"{records.constructor_call(state.models[model], model)}\n" if model else ""
+    return replace(section, title=title, intro=intro, code=call + code)
 
 
 def _hero(state: Run) -> str:
-    shown = state.X_test[int(np.argmax(state.y_test == 3))]
-    rebuilt = state.models["vae"].reconstruct(shown[None])[0]
-    steps = "".join(f"<li><b>{text(name)}</b><span>{text(part)}</span></li>" for name, part in demo_texts.PARTS)
+    original = state.X_test[int(np.argmax(state.y_test == 3))]
+    reconstruction = state.models["vae"].reconstruct(original[None])[0]
+    steps = "".join(f"<li><b>{escape(name)}</b><span>{escape(role)}</span></li>" for name, role in demo_texts.PARTS)
     cards = ""
     for name, model in state.models.items():
-        number, description, beside = map(text, state.headlines[name])
+        value, measure, baseline = map(escape, state.headlines[name])
         cards += (
-            f'<li><p class="kind">{text(type(model).__name__)}<small>{text(demo_texts.FULL_NAMES[name])}</small></p>'
-            f"<p>{text(demo_texts.PURPOSES[name])}</p>"
-            f'<p class="measured"><b>{number}</b> {description}<small>{beside}</small></p></li>'
+            f'<li><p class="kind">{escape(type(model).__name__)}'
+            f"<small>{escape(demo_texts.FULL_NAMES[name])}</small></p>"
+            f"<p>{escape(demo_texts.PURPOSES[name])}</p>"
+            f'<p class="measured"><b>{value}</b> {measure}<small>{baseline}</small></p></li>'
         )
     return (
         f'<p class="mark">narrows</p><h1>Everything goes through a&nbsp;narrow&nbsp;place.</h1>'
         '<p class="lede">An autoencoder learns to copy its input through a place too narrow for it. To get through, it '
         "has to find out what the data are made of. Four of them were trained on this machine, on "
         f"{len(state.X):,} handwritten digits, in {sum(state.seconds.values()):.0f} seconds. This is what they learned."
-        f'</p><div class="strait">{page.picture(shown, "A handwritten 3")}{charts.channel()}'
-        f"{page.picture(rebuilt, 'The same 3, drawn again from 8 numbers')}</div>"
+        f'</p><div class="strait">{page.picture(original, "A handwritten 3")}{charts.draw_channel()}'
+        f"{page.picture(reconstruction, 'The same 3, drawn again from 8 numbers')}</div>"
         f'<ol class="sentence">{steps}</ol><ul class="cards">{cards}</ul>'
-        f"{page.listing('from narrows import AE, VAE, DAE, SAE, load_dataset' + chr(10) + _DATA_LINES)}"
+        f"{page.code_block('from narrows import AE, VAE, DAE, SAE, load_dataset' + chr(10) + _DATA_LINES)}"
     )
 
 
 _DATA_LINES = 'X, X_test = (load_dataset("digits", split).X for split in ("train", "test"))  # n x 8 x 8, in [0, 1]'
 
 
-def _one_of_each(state: Run) -> tuple[list[int], list[int]]:
-    """Return the test picture of each digit that the VAE reconstructs best, a 3 first; and the digits."""
-    error = np.square(state.measured["vae"]["rebuilt"] - state.X_test).mean((1, 2))
+def _best_of_each_digit(state: Run) -> tuple[list[int], list[int]]:
+    """Return indices of test pictures, for each digit the one that the VAE reconstructs best, and the digits."""
+    error = np.square(state.measured["vae"]["reconstructions"] - state.X_test).mean((1, 2))
     digits = [3, 0, 1, 2, 4, 5, 6, 7, 8, 9]
     places = [np.flatnonzero(state.y_test == digit) for digit in digits]
     return [int(place[np.argmin(error[place])]) for place in places], digits
 
 
-def _novel(distances: tuple[float, float]) -> str:
+def _describe_novelty(distances: tuple[float, float]) -> str:
     drawn, real = distances
     return (
-        f"Are they copies? A drawn picture lies {drawn:.3f} from the nearest training picture (root mean square "
-        f"a pixel, the median), a real unseen one {real:.3f}. A copy would lie at 0."
+        f"The median distance of a new picture from the nearest training picture is {drawn:.3f} (root mean square a "
+        f"pixel). For a real test picture it is {real:.3f}, and for a copy it would be 0."
     )
 
 
@@ -305,27 +311,27 @@ def _cleaned(state: Run) -> dict[str, tuple[str, np.ndarray]]:
     names = {"noisy": "Noisy", "median": "Median filter", "pca": "PCA", "dae": "DAE"}
     notes = {"pca": f", {measured['n_pca']} numbers"}
     rows = {
-        label: (f"{measured[name][1]:.1f} dB{notes.get(name, '')}", measured[name][0].clip(0, 1))
-        for name, label in names.items()
+        title: (f"{measured[name][1]:.1f} dB{notes.get(name, '')}", measured[name][0].clip(0, 1))
+        for name, title in names.items()
     }
     return {**rows, "Clean": ("", state.X_test)}
 
 
 def _rows(state: Run) -> list[tuple[object, ...]]:
-    """Return rows of the table: model, measure, its value, PCA's, and PCA's number of components."""
+    """Return rows of a table: model, measure, value, value of PCA, number of PCA's components."""
     measured, dae = state.measured, state.measured["dae"]
     rows: list[tuple[object, ...]] = []
     for name in ("ae", "vae", "sae"):
         f, n = measured[name], measured[name]["pca"].n_components
         rows.append((name.upper(), "squared error a pixel", f"{f['mse']:.4f}", f"{f['pca_mse']:.4f}", n))
-        description = f"{baselines.N_NEIGHBOURS} nearest neighbours name the digit"
-        rows.append((name.upper(), description, f"{f['accuracy']:.1%}", f"{f['pca_accuracy']:.1%}", n))
+        accuracy = f"{baselines.N_NEIGHBOURS} nearest neighbours have the right label"
+        rows.append((name.upper(), accuracy, f"{f['accuracy']:.1%}", f"{f['pca_accuracy']:.1%}", n))
     vae, sae = measured["vae"], measured["sae"]
     n_vae, n_sae = (state.models[name].model_.bottleneck.n_components for name in ("vae", "sae"))
     rows[4:4] = [
         ("VAE", "components in use", f"{vae['active_components']:.0f} of {n_vae}", "", ""),
         ("VAE", "carried by a code (KL)", f"{vae['kl']:.1f} nats", "", ""),
-        ("VAE", "evidence lower bound, a picture", f"{number(vae['elbo'])} nats", "", ""),
+        ("VAE", "evidence lower bound, a picture", f"{format_number(vae['elbo'])} nats", "", ""),
         (
             "DAE",
             f"PSNR, from {dae['noisy'][1]:.1f} dB",
@@ -347,9 +353,9 @@ def _facts(state: Run, seconds: float) -> dict[str, str]:
     return {
         "Data": f"digits, {len(state.X):,} to train, {len(state.X_test)} to test",
         "Seed": str(state.seed),
-        "PCA": "its pictures are cut off at 0 and 1, which favours it",
-        "Sparse code": "says which units speak as well, which PCA's few numbers do not",
-        "Noise": f"Gaussian, standard deviation {NOISE:g}; PCA's number of components chosen on training pictures",
+        "PCA": "its pictures are clipped to 0 and 1, which favours it",
+        "Sparse code": "also says which units are active; the few numbers of PCA do not",
+        "Noise": f"Gaussian, standard deviation {NOISE:g}; training pictures select the number of components of PCA",
         "Time": f"{seconds:.0f} s for all, {sum(state.seconds.values()):.0f} s of it training",
         "Machine": f"{processor()}, {os.cpu_count()} cores, of which {torch.get_num_threads()} was used",
         "Versions": f"narrows {__version__}, torch {torch.__version__}, scikit-learn {sklearn.__version__}, "
@@ -359,6 +365,6 @@ def _facts(state: Run, seconds: float) -> dict[str, str]:
 
 def _foot(state: Run) -> str:
     return (
-        f"<p>Made by <code>narrows demo</code>, version {text(__version__)}, seed {state.seed}. One file; it fetches "
+        f"<p>Made by <code>narrows demo</code>, version {escape(__version__)}, seed {state.seed}. One file; it fetches "
         "nothing. Digits: E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, CC BY 4.0.</p>"
     )

@@ -1,20 +1,20 @@
-"""Texts of the demo: about the four models, the parts, and each section of its page."""
+"""Texts of the demo: of the four models, of the parts of an autoencoder, and of each section of its page."""
 
 from __future__ import annotations
 
 PURPOSES = {
-    "ae": "Squeezes each picture into two numbers: a map.",
-    "vae": "Draws new pictures, and gives you dials to turn.",
-    "dae": "Gives back clean pictures from noisy ones.",
+    "ae": "Turns each picture into two numbers: a map.",
+    "vae": "Draws new pictures, with a dial for each number.",
+    "dae": "Removes the noise from pictures.",
     "sae": "Finds the parts that pictures are made of.",
 }
 FULL_NAMES = {"ae": "Autoencoder", "vae": "Variational", "dae": "Denoising", "sae": "Sparse"}
 PARTS = (
     ("x", "a picture, 64 numbers"),
-    ("corrupt", "spoil it on purpose, or not at all"),
-    ("encode", "read it into a few numbers"),
-    ("bottleneck", "the narrow place, the code"),
-    ("decode", "draw it again from the code"),
+    ("corrupt", "add noise, or change nothing"),
+    ("encode", "turn it into a few numbers"),
+    ("bottleneck", "the code: only these numbers pass"),
+    ("decode", "draw the picture from the code"),
     ("likelihood", "how likely x is, given the drawing"),
 )
 COMMANDS = """\
@@ -24,60 +24,61 @@ narrows denoise {models}/dae digits -o cleaned.png
 narrows fit mnist --recipe vae --n-components 16 --out mnist-vae
 narrows recipes"""
 
-# by a section's name: its title, its text, and the model whose code is shown
+# by name of the section: its title, its text, and the model whose Python call is shown
 SECTIONS = {
     "reconstructions": (
-        "What comes out at the other end",
-        "Each picture goes in, is squeezed to a few numbers, and is drawn again from those numbers alone. PCA, the "
-        "classical way, gets as many. Twelve pictures that no model was trained on: the best, typical and worst by the "
-        "error of the VAE.",
+        "Pictures and their reconstructions",
+        "The encoder turns each picture into a few numbers. The decoder draws the picture again from these numbers "
+        "alone. PCA, the classical method, gets as many numbers. The twelve pictures were not used in training. They "
+        "have the smallest, typical and largest errors of the VAE.",
         "vae",
     ),
     "map": (
-        "A map nobody drew",
-        "With two numbers a picture, the code is a place on a map. Like lies by like, though the labels were never "
-        "shown: the colours and numerals were added afterwards.",
+        "A map of the pictures",
+        "The code of a picture has two numbers, so it is a point on a map. Similar pictures lie close together. The "
+        "model never saw the labels: the colours and numerals were added afterwards.",
         "ae",
     ),
     "dials": (
         "Dials to turn",
-        "The variational autoencoder keeps its numbers near a standard bell curve, so that any setting of them draws "
-        "something. Turn them: the decoder runs in this page. The nats say how much of a picture a dial carries.",
+        "Each number of the code is a dial. The variational autoencoder keeps its codes close to a standard normal "
+        "distribution, so every setting of the dials draws something. Turn them: the decoder runs in this page. The "
+        "nats beside a dial say how much information about a picture it carries.",
         "",
     ),
     "samples": (
-        "Pictures that never were",
-        "Random numbers in, new pictures out: the decoder draws what it has learned that digits look like. Not all "
-        "are legible, and none was chosen.",
+        "New pictures",
+        "The decoder draws new pictures from random codes. The pictures are not selected, and some are hard to read.",
         "",
     ),
     "cleaning": (
-        "Clean out of noisy",
-        "The denoising autoencoder was shown spoiled pictures and asked for the clean ones, until it knew what noise "
-        "is and what is not. Decibels say how near a picture is to the clean one; three more halve the squared error.",
+        "Pictures without their noise",
+        "The denoising autoencoder got noisy pictures in training, and learned to return the clean ones. The decibels "
+        "say how close a picture is to the clean one. Three decibels more halve the squared error.",
         "dae",
     ),
     "units": (
         "A dictionary of strokes",
-        "The sparse autoencoder has many units, of which few may speak for any one picture, so each becomes an "
-        "expert. Its direction is what it draws: blue adds ink, orange takes ink away.",
+        "The sparse autoencoder has many units, but only a few are active for each picture. So each unit learns one "
+        "kind of stroke. Its direction is what it draws: blue adds ink, orange removes ink.",
         "sae",
     ),
     "training": (
         "How they learned",
-        "The loss is how surprised a model is by a picture, in nats; lower is better, and below zero is allowed. "
-        "Held-out pictures show whether it learns or memorises: the weights of the best look are kept.",
+        "The loss of a picture is measured in nats. Lower is better, and it can be below zero. The loss on held-out "
+        "pictures shows whether a model learns or memorises. Early stopping keeps the weights with the lowest held-out "
+        "loss.",
         "",
     ),
     "numbers": (
         "The numbers",
-        "Everything here was measured while this page was made, on pictures that no model had seen. PCA had the same "
-        "training pictures and as many numbers to spend.",
+        "Everything here was measured while this page was made, on pictures that no model saw in training. PCA had "
+        "the same training pictures and codes of the same size.",
         "",
     ),
     "decisions": (
         "What was decided, and why",
-        "Whatever you leave open is decided by the data, and every model keeps a record of it. Then it is your turn.",
+        "narrows decides from the data whatever you leave open. Every model keeps a record of these decisions.",
         "",
     ),
 }

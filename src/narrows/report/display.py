@@ -14,8 +14,8 @@ from narrows.evaluation.inspection import Inspection
 from narrows.fitted import FittedModel
 from narrows.plots import content, style
 from narrows.plots.accessor import Plots
-from narrows.plots.drawing import MOST_BARS, name_of, number
-from narrows.report.live import packed_decoder
+from narrows.plots.drawing import MOST_BARS, format_label, format_number
+from narrows.report.live import pack_decoder
 
 _MOST_CLASSES = 20  # classes of labels that a map shows apart
 _STEPS = 7  # steps of a scale of values
@@ -61,7 +61,7 @@ class Display:
             None if y is None else content.map_labels(y, len(self.rows), "a page about a model")
         )
         self.is_image = self.schema.kind == "image"
-        self.plots = Plots(model, style.own_axes)
+        self.plots = Plots(model, style.detached_axes)
 
     @property
     def noun(self) -> str:
@@ -81,7 +81,7 @@ class Display:
     @functools.cached_property
     def decoder(self) -> dict[str, Any] | None:
         """The decoder for the page's script, None if the script cannot compute it."""
-        return packed_decoder(self.model, self.limits if self.is_image else (0.0, 1.0))
+        return pack_decoder(self.model, self.limits if self.is_image else (0.0, 1.0))
 
     @property
     def decoder_name(self) -> str:
@@ -101,7 +101,7 @@ class Display:
         classes = content.label_classes(self.y, _MOST_CLASSES)
         if classes is None:
             return _steps(self.y.astype(float), "label")
-        names = [name_of(label) for label in classes]
+        names = [format_label(label) for label in classes]
         numbers = np.full(len(self.y), len(classes))
         for i, label in enumerate(classes):
             numbers[self.y == label] = i
@@ -156,11 +156,13 @@ def _steps(values: np.ndarray, title: str) -> Groups:
     finite = np.nan_to_num(values, nan=float(np.nanmedian(values)))
     edges = np.unique(np.quantile(finite, np.linspace(0, 1, _STEPS + 1)))
     numbers = np.clip(np.searchsorted(edges, finite, side="right") - 1, 0, max(len(edges) - 2, 0))
-    names = [f"{number(a)} to {number(b)}" for a, b in itertools.pairwise(edges)] or [number(edges[0])]
+    names = [f"{format_number(a)} to {format_number(b)}" for a, b in itertools.pairwise(edges)] or [
+        format_number(edges[0])
+    ]
     return Groups(names, numbers, True, title)
 
 
 def _text(value: Any) -> str:
     if isinstance(value, (float, np.floating)):
-        return number(float(value)) if abs(float(value)) < 1e6 else f"{value:.4g}"
+        return format_number(float(value)) if abs(float(value)) < 1e6 else f"{value:.4g}"
     return str(value)

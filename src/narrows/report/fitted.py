@@ -20,11 +20,11 @@ from narrows.evaluation import Evaluation
 from narrows.evaluation.measures import evaluate_inspection
 from narrows.params import Integer, Parameter
 from narrows.plots import content
-from narrows.plots.drawing import name_of, number
+from narrows.plots.drawing import format_label, format_number
 from narrows.report import atlas, charts, page, records, sections
 from narrows.report.display import Display
 from narrows.report.machine import processor
-from narrows.report.page import Section, text
+from narrows.report.page import Section, escape
 from narrows.report.sampling import Sample, draw_sample
 from narrows.training.progress import Reporter
 from narrows.version import __version__
@@ -109,14 +109,14 @@ def write_report(
     name = name or (Path(X).name if isinstance(X, (str, os.PathLike)) else None)
     command = command or _call(y is not None, path)
     facts = _facts(sample, name, random_state, time.perf_counter() - began)
-    made.append(records.made(command, facts))
+    made.append(records.provenance(command, facts))
     page.write(
         path,
         title=_title(display, name),
         head=_head(display, evaluation, sample, name) + page.nav(made),
         sections=made,
         foot=_foot(),
-        scripts=[page.data(display.decoder_name, display.decoder)] if _has_drawing(display) else [],
+        scripts=[page.data_script(display.decoder_name, display.decoder)] if _has_drawing(display) else [],
     )
     return path
 
@@ -193,9 +193,13 @@ def _head(display: Display, evaluation: Evaluation, sample: Sample, name: str | 
     labels = ""
     if display.y is not None:
         kinds = len(np.unique(display.y))
-        labels = f", with labels of {kinds} kinds" if kinds > 1 else f", all labelled {name_of(display.y.tolist()[0])}"
+        labels = (
+            f", with labels of {kinds} kinds" if kinds > 1 else f", all labelled {format_label(display.y.tolist()[0])}"
+        )
         if display.groups.is_ordered:
-            labels = f", with labels from {number(np.nanmin(display.y))} to {number(np.nanmax(display.y))}"
+            labels = (
+                f", with labels from {format_number(np.nanmin(display.y))} to {format_number(np.nanmax(display.y))}"
+            )
     lede = (
         f"{model.recipe.summary} This one takes {schema.describe()}{through}, and was trained for {model.n_iter_} "
         f"epochs. It is looked at on {used} {display.noun}s{f' of {name}' if name else ''}{labels}."
@@ -205,11 +209,11 @@ def _head(display: Display, evaluation: Evaluation, sample: Sample, name: str | 
         typical = content.best_typical_worst(display.inspection.errors, 1)[int(len(display.rows) > 2)]
         original, made = (display.pictures(rows[typical][None])[0] for rows in (display.rows, display.reconstructions))
         shown = (
-            f'<div class="strait">{page.picture(original, "A typical example")}{charts.channel()}'
+            f'<div class="strait">{page.picture(original, "A typical example")}{charts.draw_channel()}'
             f"{page.picture(made, 'What comes out of it')}</div>"
         )
     return (
-        f'<p class="mark">narrows</p><h1>{text(_title(display, name))}</h1><p class="lede">{text(lede)}</p>'
+        f'<p class="mark">narrows</p><h1>{escape(_title(display, name))}</h1><p class="lede">{escape(lede)}</p>'
         f'{shown}<ul class="cards">{"".join(_cards(evaluation))}</ul>'
     )
 
@@ -225,9 +229,9 @@ def _cards(evaluation: Evaluation) -> list[str]:
         if name in evaluation.rows and len(made) < _CARDS:
             row = evaluation.rows[name]
             is_share = name in ("knn_accuracy", "flagged")
-            value, pca = (f"{v:.1%}" if is_share else number(v) for v in (row.value, row.pca or 0.0))
+            value, pca = (f"{v:.1%}" if is_share else format_number(v) for v in (row.value, row.pca or 0.0))
             beside = f"<small>PCA {pca}</small>" if row.pca is not None else ""
-            made.append(f'<li><p class="measured"><b>{value}</b> {text(description)}{beside}</p></li>')
+            made.append(f'<li><p class="measured"><b>{value}</b> {escape(description)}{beside}</p></li>')
     return made
 
 
@@ -250,4 +254,4 @@ def _facts(sample: Sample, name: str | None, seed: int, seconds: float) -> dict[
 
 
 def _foot() -> str:
-    return f"<p>Made by narrows {text(__version__)}. One file; it fetches nothing.</p>"
+    return f"<p>Made by narrows {escape(__version__)}. One file; it fetches nothing.</p>"

@@ -14,7 +14,7 @@ from narrows.networks.mlp import MLPDecoder
 _MOST_WEIGHTS = 1_500_000  # 4 MB of a page
 
 
-def packed_decoder(model: FittedModel, limits: tuple[float, float] = (0.0, 1.0)) -> dict[str, Any] | None:
+def pack_decoder(model: FittedModel, limits: tuple[float, float] = (0.0, 1.0)) -> dict[str, Any] | None:
     """Return layers in half precision and the name of the likelihood's mean; None if the script cannot compute them.
 
     The script knows multilayer perceptrons of some size, which need no label beside the code.

@@ -1,4 +1,4 @@
-"""The machine that a page is made on: its processor and threads."""
+"""The machine that makes a page: its processor and its threads."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_limits
 
 
 @contextmanager
-def threads(n: int) -> Iterator[None]:
-    """Compute with `n` threads, torch's and NumPy's, and restore both."""
+def limit_threads(n: int) -> Iterator[None]:
+    """Limit the threads of torch and NumPy to `n`, and restore both limits at the end."""
     before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:
@@ -24,7 +24,7 @@ def threads(n: int) -> Iterator[None]:
 
 
 def processor() -> str:
-    """Return the name of the processor, as far as the system tells it."""
+    """Return the name of the processor, as the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -52,8 +52,8 @@ class Section:
         """Return the section as HTML, with its number."""
         return (
             f'<section id="{self.name}" aria-labelledby="{self.name}-title">\n'
-            f'<div class="said"><h2 id="{self.name}-title"><span class="number">{number}</span> {text(self.title)}</h2>'
-            f"<p>{text(self.intro)}</p>{listing(self.code)}</div>\n"
+            f'<div class="said"><h2 id="{self.name}-title"><span class="number">{number}</span> '
+            f"{escape(self.title)}</h2><p>{escape(self.intro)}</p>{code_block(self.code)}</div>\n"
             f'<div class="shown">{self.body}</div>\n</section>'
         )
 
@@ -70,7 +70,7 @@ def write(
     scripts : values that several sections share, as `data` gives them.
     """
     page = Template(asset("page.html")).substitute(
-        title=text(title),
+        title=escape(title),
         version=__version__,
         style=_colours() + asset("page.css"),
         head=head,
@@ -85,7 +85,7 @@ def write(
 
 def _colours() -> str:
     """Return the colours as variables of the style sheet; on paper they are the light ones, on white."""
-    light, dark = style.variables(style.LIGHT), style.variables(style.DARK)
+    light, dark = style.css_variables(style.LIGHT), style.css_variables(style.DARK)
     white = " ".join(f"--{name}: #fff;" for name in ("paper", "raised", "tile", "wash"))
     return (
         f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
@@ -103,24 +103,24 @@ def asset(name: str) -> str:
     return (resources.files("narrows.report") / "assets" / name).read_text(encoding="utf-8")
 
 
-def text(value: object) -> str:
+def escape(value: object) -> str:
     """Return a value as text in HTML, escaped."""
     return html.escape(str(value))
 
 
-def listing(lines: str) -> str:
+def code_block(lines: str) -> str:
     """Return lines of Python or of a shell as a listing."""
-    return f'<pre class="code" tabindex="0" aria-label="Code"><code>{text(lines)}</code></pre>' if lines else ""
+    return f'<pre class="code" tabindex="0" aria-label="Code"><code>{escape(lines)}</code></pre>' if lines else ""
 
 
-def data(kind: str, values: Any) -> str:
+def data_script(kind: str, values: Any) -> str:
     """Return values for the page's script, which finds them by `kind`."""
     # "<" could end the element too early
     packed = json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")
     return f'<script type="application/json" class="{kind}">{packed}</script>'
 
 
-def uri(image: Image.Image) -> str:
+def data_uri(image: Image.Image) -> str:
     """Return an image as a data URI: a photograph of some size as JPEG, everything else without loss."""
     stream = io.BytesIO()
     kind = "JPEG" if image.mode == "RGB" and image.width * image.height > _SMALL else "PNG"
@@ -130,24 +130,24 @@ def uri(image: Image.Image) -> str:
 
 def nav(sections: Sequence[Section]) -> str:
     """Return links to all sections."""
-    links = "".join(f'<li><a href="#{section.name}">{text(section.title)}</a></li>' for section in sections)
+    links = "".join(f'<li><a href="#{section.name}">{escape(section.title)}</a></li>' for section in sections)
     return f'<nav aria-label="Contents"><ol>{links}</ol></nav>'
 
 
-def ink(image: np.ndarray) -> Image.Image:
+def as_ink(image: np.ndarray) -> Image.Image:
     """Return a grey image (h x w) as transparent ink of that density, so that paper may be light or dark."""
     alpha = as_bytes(np.asarray(image), (0.0, 1.0))
     return Image.fromarray(np.stack([np.zeros_like(alpha), alpha], axis=-1))
 
 
-def signed(image: np.ndarray) -> Image.Image:
+def as_signed_ink(image: np.ndarray) -> Image.Image:
     """Return values of either sign (h x w) as an image: blue ink adds, orange takes away; the largest is opaque."""
-    return Image.fromarray(style.signed(image))
+    return Image.fromarray(style.as_signed_rgba(image))
 
 
-def drawn(image: np.ndarray) -> Image.Image:
+def as_image(image: np.ndarray) -> Image.Image:
     """Return values in [0, 1] (h x w or h x w x 3) as an image, made smaller where a page has no use for its size."""
-    made = ink(image) if image.ndim == 2 else Image.fromarray(as_bytes(image, (0.0, 1.0)))
+    made = as_ink(image) if image.ndim == 2 else Image.fromarray(as_bytes(image, (0.0, 1.0)))
     made.thumbnail((_LARGEST, _LARGEST), Image.Resampling.BOX)
     return made
 
@@ -156,26 +156,25 @@ def picture(image: np.ndarray | Image.Image, alt: str = "", hint: str = "") -> s
     """Return an `img` of a grey image (h x w), a colour one (h x w x 3), or one that is drawn already."""
     grey = isinstance(image, np.ndarray) and image.ndim == 2
     if not isinstance(image, Image.Image):
-        image = drawn(image)
-    more = f' title="{text(hint)}"' if hint else ""
+        image = as_image(image)
+    more = f' title="{escape(hint)}"' if hint else ""
     kind = "px ink" if grey else "px"
-    return (
-        f'<img class="{kind}" src="{uri(image)}" width="{image.width}" height="{image.height}" alt="{text(alt)}"{more}>'
-    )
+    size = f'width="{image.width}" height="{image.height}"'
+    return f'<img class="{kind}" src="{data_uri(image)}" {size} alt="{escape(alt)}"{more}>'
 
 
 def pictures(images: Iterable[Any], label: str, kind: str = "row", hints: Sequence[str] | None = None) -> str:
     """Return images side by side, read out as one picture called `label`."""
     images = list(images)
     tiles = "".join(picture(image, hint=hints[i] if hints else "") for i, image in enumerate(images))
-    return f'<div class="{kind}" role="img" aria-label="{text(label)}">{tiles}</div>'
+    return f'<div class="{kind}" role="img" aria-label="{escape(label)}">{tiles}</div>'
 
 
 def strips(rows: Sequence[tuple[str, str, Iterable[Any]]], kind: str = "strips") -> str:
     """Return labelled rows of images, each (label, note, images)."""
     lines = "".join(
-        f'<div class="strip"><p class="label">{text(label)}'
-        + (f"<small>{text(note)}</small>" if note else "")
+        f'<div class="strip"><p class="label">{escape(label)}'
+        + (f"<small>{escape(note)}</small>" if note else "")
         + f"</p>{pictures(images, f'{label} {note}'.strip())}</div>"
         for label, note, images in rows
     )
@@ -190,7 +189,7 @@ def sprite(images: np.ndarray, n_columns: int) -> Image.Image:
     sheet[:n] = images
     whole = sheet.reshape(n_rows, n_columns, *images.shape[1:]).swapaxes(1, 2)
     whole = whole.reshape(n_rows * height, n_columns * width, *images.shape[3:])
-    made = ink(whole) if images.ndim == 3 else Image.fromarray(as_bytes(whole, (0.0, 1.0)))
+    made = as_ink(whole) if images.ndim == 3 else Image.fromarray(as_bytes(whole, (0.0, 1.0)))
     share = min(1.0, _THUMB / max(height, width))
     size = n_columns * max(1, round(width * share)), n_rows * max(1, round(height * share))
     return made if share == 1 else made.resize(size, Image.Resampling.BOX)
@@ -198,12 +197,12 @@ def sprite(images: np.ndarray, n_columns: int) -> Image.Image:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], caption: str) -> str:
     """Return a table; the first cell of a row is its heading."""
-    top = "".join(f'<th scope="col">{text(cell)}</th>' for cell in head)
+    top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
     lines = []
     for first, *rest in rows:
-        cells = "".join(f"<td>{text(cell)}</td>" for cell in rest)
-        lines.append(f'<tr><th scope="row">{text(first)}</th>{cells}</tr>')
+        cells = "".join(f"<td>{escape(cell)}</td>" for cell in rest)
+        lines.append(f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>')
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(caption)}"><table>'
-        f"<caption>{text(caption)}</caption><thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
+        f"<caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
     )

@@ -12,9 +12,9 @@ from narrows.evaluation import Evaluation
 from narrows.fitted import FittedModel
 from narrows.plots import content, style
 from narrows.plots.accessor import Plots
-from narrows.plots.drawing import number
+from narrows.plots.drawing import format_number
 from narrows.report.display import Display
-from narrows.report.page import Section, listing, table, text
+from narrows.report.page import Section, code_block, escape, table
 from narrows.report.sections import chart
 
 _CHOICE = re.compile(r"^(\w+) = (.*?)(?:: (.*))?$", re.DOTALL)
@@ -33,31 +33,36 @@ class Finding(NamedTuple):
     message: str
 
 
-def constructed(model: FittedModel, name: str) -> str:
+def constructor_call(model: FittedModel, name: str) -> str:
     """Return the Python that makes `model`, on one line."""
     return f"{name} = {' '.join(repr(model).split())}.fit(X)"
 
 
 def training(models: Mapping[str, FittedModel]) -> Section:
     """Make the section of the losses on training and held-out rows, for each model by name."""
-    charted = []
+    figures = []
     for name, model in models.items():
         lines = content.loss_curves(model.history_)
         if not lines:
             continue
-        last = ", ".join(f"{line} {number(losses[-1])}" for line, (_, losses) in lines.items())
-        ax = Plots(model, style.own_axes).curves()
-        heading = f"<figcaption>{text(name)}</figcaption>" if len(models) > 1 else ""
+        last = ", ".join(f"{line} {format_number(losses[-1])}" for line, (_, losses) in lines.items())
+        ax = Plots(model, style.detached_axes).curves()
+        heading = f"<figcaption>{escape(name)}</figcaption>" if len(models) > 1 else ""
         drawn = chart(ax, f"{name}: loss by epoch, {last} at the end", f"curves-{name.lower()}")
-        charted.append(f"<div>{heading}{drawn}</div>")
-    shown = f'<div class="charts">{"".join(charted)}</div>' if charted else "<p>Stopped before its first look.</p>"
+        figures.append(f"<div>{heading}{drawn}</div>")
+    body = (
+        f'<div class="charts">{"".join(figures)}</div>'
+        if figures
+        else "<p>Training stopped before a loss was measured.</p>"
+    )
     return Section(
         "training",
         "How it learned",
-        "The loss is how surprised the model is by an example, in nats; lower is better, and below zero is allowed. "
-        "Held-out rows show whether it learns or memorises: the weights of the best look are kept.",
+        "The loss of an example is measured in nats. Lower is better, and it can be below zero. The loss on held-out "
+        "rows shows whether the model learns or memorises. Early stopping keeps the weights with the lowest held-out "
+        "loss.",
         "model.plot.curves()  # pandas.DataFrame(model.history_) is a table of it",
-        shown,
+        body,
     )
 
 
@@ -78,17 +83,17 @@ def measures(evaluation: Evaluation, code: str) -> Section:
     return Section(
         "numbers",
         "The numbers",
-        f"Measured on these examples while this page was made. PCA had as many numbers to spend as the "
-        f"{evaluation.model}; 95 % intervals are over examples.",
+        f"Measured on these examples while this page was made. The codes of PCA have the same size as those of the "
+        f"{evaluation.model}. 95 % intervals are over examples.",
         code,
         f'<div class="measures">{table(head, rows, "Measures of the model")}</div>'
-        + "".join(f'<p class="note">{text(reason)}</p>' for reason in evaluation.reasons()),
+        + "".join(f'<p class="note">{escape(reason)}</p>' for reason in evaluation.reasons()),
     )
 
 
 def fact_list(facts: Mapping[str, str]) -> str:
     """Return facts by name as a list."""
-    lines = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in facts.items())
+    lines = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
     return f'<dl class="facts">{lines}</dl>'
 
 
@@ -97,13 +102,15 @@ def decisions(models: Mapping[str, FittedModel], commands: str) -> Section:
     blocks = []
     for i, (name, model) in enumerate(models.items()):
         lines = "".join(f"<li>{_decision(line)}</li>" for line in model.report_)
-        blocks.append(f"<details{' open' if i == 0 else ''}><summary>{text(name)}</summary><ul>{lines}</ul></details>")
+        blocks.append(
+            f"<details{' open' if i == 0 else ''}><summary>{escape(name)}</summary><ul>{lines}</ul></details>"
+        )
     return Section(
         "decisions",
         "What was decided, and why",
-        "Whatever you leave open is decided by the data, and every model keeps a record of it. Then it is your turn.",
+        "narrows decides from the data whatever you leave open. Every model keeps a record of these decisions.",
         "model.report_",
-        f'<div class="decided">{"".join(blocks)}</div><h3 class="next">Go on from here</h3>{listing(commands)}',
+        f'<div class="decided">{"".join(blocks)}</div><h3 class="next">Go on from here</h3>{code_block(commands)}',
     )
 
 
@@ -118,13 +125,13 @@ def choices(model: FittedModel) -> Section:
     changed = {name: value for name, value in model.get_params(deep=False).items() if value != defaults.get(name)}
     settings = {name: str(value) for name, value in changed.items() if name not in ("checkpoint", "verbose", "track")}
     data = model.report_[0] if model.report_ else model.schema_.describe()
-    note = f'<p class="note">The data: {text(data)}. {model.n_iter_} epochs of training.</p>'
+    note = f'<p class="note">The data: {escape(data)}. {model.n_iter_} epochs of training.</p>'
     yours = f'<h3 class="next">What you asked for</h3>{fact_list(settings)}' if settings else ""
     return Section(
         "decisions",
         "What was decided, and why",
-        "Whatever was left open was decided by the data and the machine; each can be set by name.",
-        f"{constructed(model, 'model')}\nmodel.report_",
+        "narrows decided from the data and the machine whatever was left open. Each parameter can be set by name.",
+        f"{constructor_call(model, 'model')}\nmodel.report_",
         f"{note}{table(('what', 'decided', 'because'), rows, 'Decisions')}{yours}",
     )
 
@@ -138,30 +145,33 @@ def findings(display: Display, evaluation: Evaluation) -> list[Finding]:
     mse = rows.get("mse")
     if mse is not None and mse.pca is not None:
         better = mse.value < mse.pca
-        message = (
-            f"It reconstructs {'better' if better else 'worse'} than PCA with as many numbers: {number(mse.value)} "
-        )
+        message = f"It reconstructs {'better' if better else 'worse'} than PCA with as many numbers:"
         more = "" if better else " Train longer (`max_epochs`), or widen `hidden`."
-        result.append(Finding(better, f"{message}beside {number(mse.pca)}.{more}"))
+        values = f"{format_number(mse.value)} beside {format_number(mse.pca)}"
+        result.append(Finding(better, f"{message} {values}.{more}"))
     last = model.history_[-1] if model.history_ else {}
     if last.get("valid_loss") is not None and last.get("loss") is not None:
         gap = last["valid_loss"] - last["loss"]
         if gap < 0.1 * max(abs(last["loss"]), 1.0):
             result.append(
-                Finding(True, f"Held-out rows cost {number(gap)} nats more than those trained on: it learned.")
+                Finding(
+                    True, f"Held-out rows cost {format_number(gap)} nats more than training rows: the model learned."
+                )
             )
         else:
-            message = f"Held-out rows cost {number(gap)} nats more than those trained on: some of it is memory."
+            message = (
+                f"Held-out rows cost {format_number(gap)} nats more than training rows: the model memorised some rows."
+            )
             result.append(
                 Finding(False, f"{message} More data, a smaller `hidden` or a larger `weight_decay` would help.")
             )
     if "active_components" in rows:
         n, active = display.inspection.codes.shape[1], round(rows["active_components"].value)
-        more = "" if active == n else " The rest could go (`n_components`)."
+        more = "" if active == n else " The others can be removed (`n_components`)."
         result.append(Finding(active == n, f"{active} of {n} components are in use.{more}"))
     if "dead_fraction" in rows:
         dead = rows["dead_fraction"].value
-        more = "" if dead < 0.1 else " A larger `k` or more `max_epochs` would wake some."
+        more = "" if dead < 0.1 else " A larger `k` or more `max_epochs` would make some active."
         result.append(Finding(dead < 0.1, f"{dead:.1%} of the units are active for none of these examples.{more}"))
     below, share = float((display.inspection.scores < model.offset_).mean()), model.contamination
     share = 0.05 if share == "auto" else share
@@ -175,24 +185,23 @@ def diagnosis(display: Display, evaluation: Evaluation) -> Section:
     """Make the section of findings: what is well, what is not, and what would change it."""
     items = ""
     for is_well, message in findings(display, evaluation):
-        mark = "well" if is_well else "look"
-        items += f'<li class="{mark}"><b>{mark}</b><span>{_code(message)}</span></li>'
-
+        kind, mark = ("well", "good") if is_well else ("look", "check")
+        items += f'<li class="{kind}"><b>{mark}</b><span>{_code(message)}</span></li>'
     return Section(
         "diagnosis",
-        "Is it well?",
-        "What a look at the training, the code and the measures brings up, with the parameter that changes it.",
+        "Diagnosis",
+        "Findings about the training, the code and the measures, with the parameter that changes each.",
         "model.report_",
         f'<ul class="findings">{items}</ul>',
     )
 
 
-def made(command: str, facts: Mapping[str, str]) -> Section:
+def provenance(command: str, facts: Mapping[str, str]) -> Section:
     """Make the section of how this page was made."""
     return Section(
         "made",
         "How this page was made",
-        "The same line over the same model and data gives the same page, but for the day and the times.",
+        "The same command with the same model and data makes the same page, but for the day and the times.",
         command,
         fact_list(facts),
     )
@@ -201,9 +210,9 @@ def made(command: str, facts: Mapping[str, str]) -> Section:
 def _decision(line: str) -> str:
     """Return a line of `report_` with its name in bold: 'batch_size = 64: for 1,293 rows'."""
     name, colon, reason = line.partition(": ")
-    return f"<b>{text(name)}</b>: {text(reason)}" if colon and " = " in name else text(line)
+    return f"<b>{escape(name)}</b>: {escape(reason)}" if colon and " = " in name else escape(line)
 
 
 def _code(message: str) -> str:
     """Return a message as HTML in which `names` are code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", text(message))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(message))

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from narrows.plots import content, drawing, style
+from narrows.plots.drawing import format_label, format_number
 from narrows.report.display import Display
-from narrows.report.page import Section, data, picture, pictures, signed, strips, text
+from narrows.report.page import Section, as_signed_ink, data_script, escape, picture, pictures, strips
 from narrows.training import RandomStream, draws_globally
 from narrows.types import Batch
 
@@ -27,8 +28,8 @@ _WALL = 256  # units on the wall, at most
 
 def chart(ax: Axes, label: str, name: str, caption: str = "") -> str:
     """Return matplotlib's axes as a figure; `label` is read out, `name` is unique on the page."""
-    below = f"<figcaption>{text(caption)}</figcaption>" if caption else ""
-    return f'<figure class="drawn-figure">{style.svg(ax, label, name)}{below}</figure>'
+    below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f'<figure class="drawn-figure">{style.to_svg(ax, label, name)}{below}</figure>'
 
 
 def reconstructions(display: Display, beside: Mapping[str, tuple[str, np.ndarray]] | None = None) -> Section:
@@ -38,23 +39,23 @@ def reconstructions(display: Display, beside: Mapping[str, tuple[str, np.ndarray
     ----------
     beside : reconstructions to show by name, each with a note (n x h x w in [0, 1]); None for the model's own.
     """
-    title = "What comes out at the other end"
+    title = "Reconstructions"
     intro = (
-        f"Each {display.noun} goes in, is squeezed, and is made again from what came through. These come out best, "
-        f"typically and worst of {len(display.rows):,}, by the mean squared error of an entry."
+        f"The model encodes each {display.noun} and decodes it again. These {display.noun}s have the smallest, typical "
+        f"and largest errors of {len(display.rows):,}. The error is the mean squared error of an entry."
     )
     code = "model.plot.reconstructions(X)  # or model.reconstruct(X)"
     if not display.is_image:
-        shown = chart(
+        figure = chart(
             display.plots.reconstructions(display.inspection.X), "The best, a typical and the worst row", "rebuilt"
         )
-        return Section("reconstructions", title, intro, code, shown)
+        return Section("reconstructions", title, intro, code, figure)
     index = content.best_typical_worst(display.inspection.errors, 4)
     others = {display.kind: ("", display.pictures(display.reconstructions[index]))}
     if beside is not None:
         others = {name: (note, images[index]) for name, (note, images) in beside.items()}
     rows = [("Original", "", display.pictures(display.rows[index])), *((n, w, i) for n, (w, i) in others.items())]
-    if len(index) < 12:  # too few to stand in thirds
+    if len(index) < 12:  # too few for three groups
         return Section("reconstructions", title, intro, code, strips(rows))
     heads = "".join(f"<span>{head}</span>" for head in ("best", "typical", "worst"))
     body = f'<div class="thirds"><div class="thirds-head" aria-hidden="true">{heads}</div>{strips(rows)}</div>'
@@ -81,8 +82,8 @@ def dials(display: Display, starts: Sequence[int], names: Sequence[object]) -> S
         else display.inspection.X[starts[0]][None]
     )
     caption = (
-        f"The same dials on paper: one {display.noun}, with one dial at a time turned from {drawing.number(-_SPAN)} to "
-        f"{drawing.number(_SPAN)} standard deviations."
+        f"The same dials on paper: one {display.noun}, with one dial at a time turned from {format_number(-_SPAN)} to "
+        f"{format_number(_SPAN)} standard deviations."
     )
     if display.is_image:
         turned = display.plots.turned(start, components, 9, _SPAN)
@@ -90,22 +91,23 @@ def dials(display: Display, starts: Sequence[int], names: Sequence[object]) -> S
         for component, label, images in zip(components, labels, turned, strict=True):
             lines.append((f"Dial {component}", label.partition("   ")[2], display.pictures(images)))
         sheet = (
-            f'<figure class="sheet">{strips(lines, "strips narrow")}<figcaption>{text(caption)}</figcaption></figure>'
+            f'<figure class="sheet">{strips(lines, "strips narrow")}<figcaption>{escape(caption)}</figcaption></figure>'
         )
     else:
         ax = display.plots.dials(start, n_dials=_MOST_DIALS, span=_SPAN)
         sheet = chart(ax, "What each dial changes in each column", "dials-sheet", caption)
     why = (
-        "The code is kept near a standard bell curve, so that any setting draws something; the nats say how much of a "
-        f"{display.noun} a dial carries."
+        "Codes lie close to a standard normal distribution, so every setting of the dials draws something. The nats "
+        f"beside a dial say how much information about a {display.noun} it carries."
         if nats
-        else "Nothing keeps a plain code near anything: far from the codes of real examples a dial may draw nonsense."
+        else "The codes of this model follow no known distribution. Far from the codes of real examples, a dial may "
+        "draw nonsense."
     )
     live = " Turn them: the decoder runs in this page." if panel else ""
     return Section(
         "dials",
         "Dials to turn",
-        f"Each component of the code is a dial, those first that carry most.{live} {why}",
+        f"Each component of the code is a dial. The dials that carry most come first.{live} {why}",
         "model.plot.dials(X[i:i + 1])  # or model.traverse(X[i:i + 1])",
         panel + sheet,
     )
@@ -154,11 +156,11 @@ def _desk(
         f'aria-label="Dial {component}, {share:.2f} {unit}"><output>{z:.2f}</output></label>'
         for component, share, z in zip(components, strength, settings[0][components], strict=True)
     )
-    shown = display.pictures(display.rows[list(starts)]) if display.is_image else [None] * len(names)
+    images = display.pictures(display.rows[list(starts)]) if display.is_image else [None] * len(names)
     buttons = "".join(
-        f'<button type="button" data-start="{i}" aria-label="Start from a real {text(name)}">'
-        f"{text(name) if image is None else picture(image)}</button>"
-        for i, (name, image) in enumerate(zip(names, shown, strict=True))
+        f'<button type="button" data-start="{i}" aria-label="Start from a real {escape(name)}">'
+        f"{escape(name) if image is None else picture(image)}</button>"
+        for i, (name, image) in enumerate(zip(names, images, strict=True))
     )
     form = "of-image" if display.is_image else "of-vector"
     return (
@@ -166,7 +168,7 @@ def _desk(
         '<div class="deeds"><button type="button" data-draw>Random code</button>'
         '<button type="button" data-centre>All to 0</button></div></div>'
         f'<div class="desk">{sliders}</div><div class="starts" role="group" aria-label="Start from a real one">'
-        f"<p>Or start from a real one</p>{buttons}</div>{data('dials-data', values)}</div>"
+        f"<p>Or start from a real one</p>{buttons}</div>{data_script('dials-data', values)}</div>"
     )
 
 
@@ -178,23 +180,23 @@ def _bars(display: Display) -> str:
             '<svg class="line" viewBox="0 0 300 160" preserveAspectRatio="none" role="img" '
             'aria-label="The row at these dials"><polyline points=""/></svg>'
         )
-    rows = "".join(f"<li><span>{text(name)}</span><i><b></b></i><output></output></li>" for name in names)
+    rows = "".join(f"<li><span>{escape(name)}</span><i><b></b></i><output></output></li>" for name in names)
     return f'<ol class="bars" role="img" aria-label="The row at these dials">{rows}</ol>'
 
 
 def samples(display: Display, note: str = "", *, n: int = 30) -> Section:
     """Make the section of new examples beside real ones; `note` says what was measured of them."""
     title, code = "New examples", f"model.plot.samples(X=X)  # or model.sample({n})"
-    intro = "Random numbers in, new examples out: the decoder draws what it has learned. None was chosen."
-    measured = f'<p class="note">{text(note)}</p>' if note else ""
+    intro = "The decoder draws new examples from random codes. The examples are not selected."
+    measured = f'<p class="note">{escape(note)}</p>' if note else ""
     if not display.is_image:
         ax = display.plots.samples(X=display.inspection.X, random_state=display.seed)
         caption = (
-            "How the values of each column lie, thick the middle half, thin from the 5th to the 95th percentile. New "
-            "rows are means of what the model expects, without its noise, so they lie closer together than real ones."
+            "The values of each column: a thick line is the middle half, a thin line goes from the 5th to the 95th "
+            "percentile. New rows are expected values without the model's noise, so they vary less than real rows."
         )
-        shown = chart(ax, "The values of each column, new and real", "samples-chart", caption)
-        return Section("samples", title, intro, code, shown + measured)
+        figure = chart(ax, "The values of each column, new and real", "samples-chart", caption)
+        return Section("samples", title, intro, code, figure + measured)
     n = min(n, len(display.rows))
     drawn = display.pictures(display.plots.drawn(n, display.seed))
     index = np.random.default_rng(display.seed).permutation(len(display.rows))[:n]
@@ -218,26 +220,26 @@ def cleaning(display: Display) -> Section:
     cleaned = model.applied(model.model_.reconstruct, noisy).numpy()
     before, after = (float(np.square(images - display.rows[:2000]).mean()) for images in (noisy.numpy(), cleaned))
     note = (
-        f"The mean squared error of an entry falls from {drawing.number(before)} to {drawing.number(after)} "
+        f"The mean squared error of an entry goes from {format_number(before)} to {format_number(after)} "
         f"({10 * np.log10(max(before, 1e-12) / max(after, 1e-12)):.1f} dB) over {len(rows):,} of these."
     )
-    intro = f"The model was shown spoiled examples and asked for the clean ones. {note}"
+    intro = f"The model got noisy examples in training, and learned to return the clean ones. {note}"
     code = "model.denoise(X_noisy)"
     if display.is_image:
         kinds = {"Noisy": noisy.numpy(), "Cleaned": cleaned, "Original": display.rows}
         return cleaned_pictures({name: ("", display.pictures(rows[:10])) for name, rows in kinds.items()}, intro, code)
-    ax = style.own_axes(9, 3.6)
+    ax = style.detached_axes(9, 3.6)
     lanes = [(f"row {i}", [("cleaned", cleaned[i].ravel()), ("noisy", noisy[i].numpy().ravel())]) for i in range(3)]
-    drawing.lanes(ax, lanes[: len(rows)], content.entry_names(display.schema), content.scale_name(display.schema))
-    return Section("cleaning", "Clean out of noisy", intro, code, chart(ax, "Rows, noisy and cleaned", "cleaned"))
+    drawing.draw_lanes(ax, lanes[: len(rows)], content.entry_names(display.schema), content.scale_name(display.schema))
+    return Section("cleaning", "Cleaning", intro, code, chart(ax, "Rows, noisy and cleaned", "cleaned"))
 
 
 def cleaned_pictures(
     rows: Mapping[str, tuple[str, np.ndarray]], intro: str = "", code: str = "", *, n: int = 10
 ) -> Section:
     """Make the section of noisy, cleaned and clean images (in [0, 1]) by name, each with a note; the first `n`."""
-    shown = [(name, note, images[:n]) for name, (note, images) in rows.items()]
-    return Section("cleaning", "Clean out of noisy", intro, code, strips(shown))
+    strip_rows = [(name, note, images[:n]) for name, (note, images) in rows.items()]
+    return Section("cleaning", "Cleaning", intro, code, strips(strip_rows))
 
 
 def units(display: Display, *, n_experts: int = 12) -> Section:
@@ -245,46 +247,46 @@ def units(display: Display, *, n_experts: int = 12) -> Section:
     inspection = display.inspection
     rate, order = inspection.units.rate, inspection.units.order
     n_dead = int((rate == 0).sum())
-    caption = f"{n_dead} fired for none of these {len(display.rows):,} {display.noun}s."
+    caption = f"Dead units, which fired for none of these {len(display.rows):,} {display.noun}s: {n_dead}."
     if not n_dead:
-        caption = f"None is dead: each fired for some of these {len(display.rows):,} {display.noun}s."
+        caption = f"No unit is dead: each fired for some of these {len(display.rows):,} {display.noun}s."
     best = {unit: inspection.top_rows(unit, 6) for unit in order[:n_experts].tolist()}
     title, code = (
         "A dictionary of parts",
         "model.plot.units(X)  # or model.active_units(X), model.top_examples(X, unit=0)",
     )
     intro = (
-        f"The sparse code has {len(rate)} units, of which {rate.sum():.3g} speak for an example on average, so each "
-        "becomes an expert. Its direction is what it adds to the reconstruction: blue adds, orange takes away."
+        f"The sparse code has {len(rate)} units. On average {rate.sum():.3g} are active for an example, so each unit "
+        "learns one part. Its direction is what it adds to the reconstruction: blue adds, orange removes."
     )
     if not display.is_image:
         ax = display.plots.units(display.inspection.X, n_units=n_experts)
-        shown = chart(ax, "What the busiest units add to each column", "units-chart", caption)
+        figure = chart(ax, "What the busiest units add to each column", "units-chart", caption)
         cards = "".join(
-            f"<li><div><h3>Unit {unit}</h3><p>fires for {rate[unit]:.1%}{text(_expert_on(display, rows))}</p>"
-            f"<p>most for {text('; '.join(map(', '.join, display.unusual(rows[:2], 3))))}</p></div></li>"
+            f"<li><div><h3>Unit {unit}</h3><p>fires for {rate[unit]:.1%}{escape(_common_label(display, rows))}</p>"
+            f"<p>most for {escape('; '.join(map(', '.join, display.unusual(rows[:2], 3))))}</p></div></li>"
             for unit, rows in best.items()
             if len(rows)
         )
-        return Section("units", title, intro, code, shown + f'<ol class="experts words">{cards}</ol>')
+        return Section("units", title, intro, code, figure + f'<ol class="experts words">{cards}</ol>')
     directions = inspection.unit_directions[:, 0]
     wall = "".join(
         f"<li{' class=dead' if rate[unit] == 0 else ''}>"
-        + picture(signed(directions[unit]), hint=f"unit {unit}, fires for {rate[unit]:.1%}")
+        + picture(as_signed_ink(directions[unit]), hint=f"unit {unit}, fires for {rate[unit]:.1%}")
         + f'<i style="width:{100 * rate[unit] / max(rate.max(), 1e-12):.0f}%"></i></li>'
         for unit in order[:_WALL]
     )
     cards = "".join(
-        f"<li>{picture(signed(directions[unit]), f'direction of unit {unit}')}<div><h3>Unit {unit}</h3>"
-        f"<p>fires for {rate[unit]:.0%}{text(_expert_on(display, rows))}</p>"
+        f"<li>{picture(as_signed_ink(directions[unit]), f'direction of unit {unit}')}<div><h3>Unit {unit}</h3>"
+        f"<p>fires for {rate[unit]:.0%}{escape(_common_label(display, rows))}</p>"
         f"{pictures(display.pictures(display.rows[rows]), f'pictures for which unit {unit} fires most')}</div></li>"
         for unit, rows in best.items()
     )
     n = min(_WALL, len(rate))
-    shown_units = f"All {n}" if n == len(rate) else f"{n} of {len(rate)}"
+    shown_units = f"All {n} units" if n == len(rate) else f"{n} of {len(rate)} units"
     body = (
         f'<ol class="experts">{cards}</ol><figure><ol class="wall" role="img" aria-label="The directions of '
-        f'{n} units">{wall}</ol><figcaption>{shown_units}, the busiest first; the bar is how often a unit fires. '
+        f'{n} units">{wall}</ol><figcaption>{shown_units}, the busiest first. The bar shows how often a unit fires. '
         f"{caption}</figcaption></figure>"
     )
     return Section("units", title, intro, code, body)
@@ -296,34 +298,34 @@ def outliers(display: Display, *, n: int = 8) -> Section:
     threshold, typical = display.model.offset_, float(np.median(display.inspection.scores))
     below = float((display.inspection.scores < threshold).mean())
     intro = (
-        f"The model finds these {len(order)} of {len(display.rows):,} {display.noun}s least likely. A typical one has "
-        f"{drawing.number(typical)} nats; {below:.1%} lie below the threshold of {drawing.number(threshold)}."
+        f"The model finds these {len(order)} of {len(display.rows):,} {display.noun}s least likely. A typical score "
+        f"is {format_number(typical)} nats. {below:.1%} lie below the threshold of {format_number(threshold)} nats."
     )
     code = "model.score_samples(X), model.predict(X)"
     cards = []
     for row in order.tolist():
-        label = "" if display.y is None else f", label {drawing.name_of(display.y.tolist()[row])}"
-        head = f"<h3>Number {row}{text(label)}</h3><p>{drawing.number(display.inspection.scores[row])} nats</p>"
+        label = "" if display.y is None else f", label {format_label(display.y.tolist()[row])}"
+        head = f"<h3>Number {row}{escape(label)}</h3><p>{format_number(display.inspection.scores[row])} nats</p>"
         if display.is_image:
             cards.append(
-                f"<li>{_compared(display, row)}<div>{head}<p>{text(where_strange(display, row))}</p></div></li>"
+                f"<li>{_compared(display, row)}<div>{head}<p>{escape(where_strange(display, row))}</p></div></li>"
             )
             continue
-        reasons = display.reasons(row) or ["no entry by itself: it is their combination"]
-        listed = "".join(f"<li>{text(reason)}</li>" for reason in reasons)
+        reasons = display.reasons(row) or ["no single entry is unusual, only their combination"]
+        listed = "".join(f"<li>{escape(reason)}</li>" for reason in reasons)
         cards.append(f"<li><div>{head}<ul>{listed}</ul></div></li>")
     body = f'<ol class="odd{"" if display.is_image else " words"}">{"".join(cards)}</ol>'
     if display.is_image:
-        intro += " Beside each: what the model makes of it, and the difference, blue where there is more than expected."
+        intro += " Beside each are its reconstruction and the difference: blue is more than expected, orange is less."
     elif display.has_many_columns:
-        ax = style.own_axes(9, 3.4)
+        ax = style.detached_axes(9, 3.4)
         lanes = [
-            (f"number {i}", [("given", display.rows[i].ravel()), ("expected", display.reconstructions[i].ravel())])
+            (f"number {i}", [("observed", display.rows[i].ravel()), ("expected", display.reconstructions[i].ravel())])
             for i in order[:4]
         ]
-        drawing.lanes(ax, lanes, content.entry_names(display.schema), content.scale_name(display.schema))
-        body = chart(ax, "The least likely rows, and what was expected", "odd-chart") + body
-    return Section("outliers", "What does not fit", intro, code, body)
+        drawing.draw_lanes(ax, lanes, content.entry_names(display.schema), content.scale_name(display.schema))
+        body = chart(ax, "The least likely rows, and the expected ones", "odd-chart") + body
+    return Section("outliers", "Outliers", intro, code, body)
 
 
 def _compared(display: Display, row: int) -> str:
@@ -332,8 +334,8 @@ def _compared(display: Display, row: int) -> str:
     original, made = (display.pictures(rows[row : row + 1])[0] for rows in both)
     difference = original - made if original.ndim == 2 else (original - made).mean(-1)
     return (
-        f'<div class="row three">{picture(original, f"number {row}")}{picture(made, "what the model makes of it")}'
-        f"{picture(signed(difference), f'the difference: {where_strange(display, row)}')}</div>"
+        f'<div class="row three">{picture(original, f"number {row}")}{picture(made, "its reconstruction")}'
+        f"{picture(as_signed_ink(difference), f'the difference: {where_strange(display, row)}')}</div>"
     )
 
 
@@ -350,10 +352,10 @@ def where_strange(display: Display, row: int) -> str:
     return f"{more} than expected at the {place}: {ninths[i, j]:.2g} times the usual squared error"
 
 
-def _expert_on(display: Display, rows: np.ndarray) -> str:
-    """Return such as ', expert on 7', if the labels of most of `rows` agree."""
+def _common_label(display: Display, rows: np.ndarray) -> str:
+    """Return such as ', most strongly for label 7', if the labels of most of `rows` agree."""
     if display.y is None or not len(rows) or display.groups.is_ordered:
         return ""
     values, counts = np.unique(display.y[rows], return_counts=True)
-    label = drawing.name_of(values[counts.argmax()].item())
-    return f", expert on {label}" if counts.max() >= 0.8 * len(rows) else ""
+    label = format_label(values[counts.argmax()].item())
+    return f", most strongly for label {label}" if counts.max() >= 0.8 * len(rows) else ""

@@ -1,4 +1,4 @@
-"""Examples that the studio shows with a model: rows, labels, further columns."""
+"""Examples that the studio shows with a model: rows, labels, other columns."""
 
 from __future__ import annotations
 
@@ -10,75 +10,75 @@ import numpy as np
 
 from narrows.data import spaced_indices, take_rows
 
-MOST_ROWS = 100_000  # rows shown; of more, evenly spaced ones
-_MOST_CLASSES = 100  # different numbers that are classes; more are a scale
+MAX_SHOWN_ROWS = 100_000  # rows shown; of more, evenly spaced ones are shown
+_MAX_CLASSES = 100  # columns with more different whole numbers are numbers rather than classes
 
 
 @dataclass(frozen=True)
 class Colour:
-    """A value for each row: numbers, or the index of a category (-1 where it is missing).
+    """A value for each row, by which the map is coloured: a number or a category.
 
     Attributes
     ----------
-    values : (n,) float32 numbers, NaN where missing, or int32 indices of `categories`.
-    categories : their names, or None for numbers.
+    values : (n,) float32 numbers, NaN if missing, or int32 indices of `categories`, -1 if missing.
+    categories : names of the categories, or None for numbers.
     """
 
     values: np.ndarray
     categories: tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, column: Sequence[Any] | np.ndarray) -> Colour:
-        """Return many different numbers as they are, other values as categories in order.
+    def from_column(cls, column: Sequence[Any] | np.ndarray) -> Colour:
+        """Convert a column of n values. Few different whole numbers and strings become categories, in sorted order.
 
-        >>> Colour.of(["b", "a", "b"]).categories
+        >>> Colour.from_column(["b", "a", "b"]).categories
         ('a', 'b')
         """
         values = np.asarray(column)
-        if values.dtype.kind in "bui" or (values.dtype.kind == "f" and _whole(values)):
+        if values.dtype.kind in "bui" or (values.dtype.kind == "f" and _are_whole(values)):
             classes = np.unique(values[np.isfinite(values)])
-            if len(classes) > _MOST_CLASSES:
+            if len(classes) > _MAX_CLASSES:
                 return cls(values.astype(np.float32))
             index = np.searchsorted(classes, values).clip(0, max(0, len(classes) - 1)).astype(np.int32)
-            return cls(np.where(np.isfinite(values), index, -1).astype(np.int32), tuple(map(_name, classes.tolist())))
+            return cls(np.where(np.isfinite(values), index, -1).astype(np.int32), tuple(str(int(c)) for c in classes))
         if values.dtype.kind == "f":
             return cls(values.astype(np.float32))
-        labels = ["" if v is None or v != v else str(v)[:200] for v in values]
-        names = sorted({label for label in labels if label})
-        number = {name: i for i, name in enumerate(names)}
-        return cls(np.array([number.get(label, -1) for label in labels], np.int32), tuple(names))
+        texts = ["" if v is None or v != v else str(v)[:200] for v in values]
+        names = sorted({text for text in texts if text})
+        indices = {name: i for i, name in enumerate(names)}
+        return cls(np.array([indices.get(text, -1) for text in texts], np.int32), tuple(names))
 
-    def word(self, row: int) -> str | None:
-        """Return the value of a row as text, None where it is missing."""
+    def to_text(self, row: int) -> str | None:
+        """Return the value of a row as text; None if it is missing."""
         value = self.values[row]
         if self.categories is not None:
             return self.categories[value] if value >= 0 else None
         return f"{value:.6g}" if np.isfinite(value) else None
 
-    def floats(self) -> np.ndarray:
-        """Return the values as (n,) float32, NaN where missing."""
+    def to_floats(self) -> np.ndarray:
+        """Return the numbers or the indices of the categories: (n,) float32, NaN if missing."""
         if self.categories is None:
             return self.values.astype(np.float32)
         return np.where(self.values >= 0, self.values, np.nan).astype(np.float32)
 
-    def taken(self, rows: np.ndarray) -> Colour:
+    def get_rows(self, rows: np.ndarray) -> Colour:
         """Return the values of some rows."""
         return Colour(self.values[rows], self.categories)
 
 
 @dataclass(frozen=True)
 class Data:
-    """Examples as the model takes them, and further values of each row.
+    """Examples that are shown, with their labels and other columns.
 
     Attributes
     ----------
-    name : name for people.
-    X : n examples, an array or a data frame.
-    labels : label of each row, or None.
-    columns : further columns by name, which are no input of the model.
-    files : file name of each row, or None.
-    total : number of rows before a subset was taken.
-    source : the argument of `narrows studio`, or None.
+    name : display name.
+    X : n examples as the model takes them, an array or a data frame.
+    labels : labels of the rows, or None.
+    columns : other columns by name, which the model does not take.
+    files : display name of each row, or None.
+    total : number of rows before subsampling; set by `subsample`.
+    source : DATA argument of `narrows studio`, or None.
     """
 
     name: str
@@ -92,33 +92,28 @@ class Data:
     def __len__(self) -> int:
         return len(self.X)
 
-    def rows(self, index: Any) -> Any:
+    def get_rows(self, index: Any) -> Any:
         """Return the examples at `index`, a slice or an array."""
         return take_rows(self.X, index)
 
-    def bounded(self, most: int = MOST_ROWS) -> Data:
-        """Return at most `most` rows, evenly spaced."""
+    def subsample(self, limit: int = MAX_SHOWN_ROWS) -> Data:
+        """Return at most `limit` rows, evenly spaced."""
         n = len(self)
         total = self.total or n
-        if n <= most:
+        if n <= limit:
             return Data(self.name, self.X, self.labels, self.columns, self.files, total, self.source)
-        kept = spaced_indices(n, most)
+        kept = spaced_indices(n, limit)
         return Data(
             self.name,
-            self.rows(kept),
-            None if self.labels is None else self.labels.taken(kept),
-            {name: colour.taken(kept) for name, colour in self.columns.items()},
+            self.get_rows(kept),
+            None if self.labels is None else self.labels.get_rows(kept),
+            {name: colour.get_rows(kept) for name, colour in self.columns.items()},
             None if self.files is None else tuple(self.files[i] for i in kept),
             total,
             self.source,
         )
 
 
-def _name(value: float) -> str:
-    """Return the name of a class that is a whole number."""
-    return str(int(value))
-
-
-def _whole(values: np.ndarray) -> bool:
+def _are_whole(values: np.ndarray) -> bool:
     finite = values[np.isfinite(values)]
     return bool((finite == np.rint(finite)).all())

@@ -42,7 +42,7 @@ class Decoder:
             self.queue = [entry for entry in self.queue if id(entry[2]) not in futures]
             codes = np.stack([code for _, code, _ in batch])
             try:
-                decoded = await to_thread.run_sync(view.decoded, codes)
+                decoded = await to_thread.run_sync(view.decode, codes)
             except Exception as error:  # goes to all who wait for this batch
                 for _, _, future in batch:
                     if not future.done():

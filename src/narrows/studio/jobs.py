@@ -224,7 +224,14 @@ class Job:
             self.upload.list_unused_columns(self.columns),
             self.upload.files,
         )
-        view = View(model, data, self.session.turns, name=self.name, path=self.out, saved=self.session.keep is not None)
+        view = View(
+            model,
+            data,
+            self.session.compute_lock,
+            name=self.name,
+            path=self.out,
+            is_saved=self.session.keep is not None,
+        )
         with self._lock:  # the job is either cancelled or shown, never both
             if self.status != "cancelled":
                 self.session.show(view)
@@ -233,7 +240,7 @@ class Job:
     def _class_labels(self, n: int) -> list[str]:
         """Return the label of each of `n` examples, for a conditional model."""
         colour = self._map_labels()
-        labels = [colour.word(row) for row in range(n)] if colour else []
+        labels = [colour.to_text(row) for row in range(n)] if colour else []
         if not labels or None in labels:
             raise ValueError("A conditional model needs a label for each example: choose the column that holds it.")
         return [str(label) for label in labels]
@@ -245,7 +252,7 @@ class Job:
         column = next((c for c in self.upload.columns or () if c.name == self.request.label), None)
         if column is None:
             raise ValueError(f"{self.upload.name} has no column {self.request.label[:100]!r}.")
-        return Colour.of(column.values)
+        return Colour.from_column(column.values)
 
 
 class Jobs:

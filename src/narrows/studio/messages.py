@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from narrows.studio.view import FARTHEST
+from narrows.studio.view import MAX_ABS_CODE
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Number = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST, allow_inf_nan=False)]  # a number of a code
+Number = Annotated[float, Field(ge=-MAX_ABS_CODE, le=MAX_ABS_CODE, allow_inf_nan=False)]  # a number of a code
 Index = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Picture = Annotated[str, Field(description="A data URI of a PNG.")]
 Panel = Literal["dials", "map", "clean", "units", "outliers", "search", "report"]

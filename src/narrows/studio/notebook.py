@@ -57,7 +57,7 @@ class Studio(anywidget.AnyWidget):
 
     def __init__(self, model: Estimator, X: Any = None, y: Any = None) -> None:
         if not model.model_.has_code:
-            raise ValueError("The studio in a notebook turns dials, and this model has no codes: n_components=None.")
+            raise ValueError("The studio in a notebook needs a model with codes. This one has n_components=None.")
         session = Session()
         session.open(model, None if X is None else _make_data(X, y), name=type(model).__name__)
         self._app = create_app(session)
@@ -130,7 +130,7 @@ def _read_static(name: str) -> str:
 
 def _make_data(X: Any, y: Any) -> Data:
     X = X if hasattr(X, "iloc") else as_array(X, "Studio")
-    return Data("X", X, None if y is None else Colour.of(check_labels(y, len(X), "the studio")))
+    return Data("X", X, None if y is None else Colour.from_column(check_labels(y, len(X), "the studio")))
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Turns examples into what a browser shows: bytes, PNG files, data URIs."""
+"""ComputeLock examples into what a browser shows: bytes, PNG files, data URIs."""
 
 from __future__ import annotations
 

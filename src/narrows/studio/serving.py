@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from narrows.data.files import Loaded
+from narrows.data.files import Dataset
 from narrows.data.labels import read_labels
 from narrows.estimators import load
 from narrows.estimators.base import Estimator
@@ -29,7 +29,7 @@ _SHUTDOWN_TIMEOUT = 2  # seconds that running requests get when the studio stops
 
 def serve(
     model: Path | None = None,
-    data: Loaded | None = None,
+    data: Dataset | None = None,
     *,
     source: str | None = None,
     labels: str | None = None,
@@ -70,7 +70,7 @@ def serve(
                 )
             fitted = load(model)
             examples = None if data is None else prepare_data(data, labels, fitted, source)
-            session.open(fitted, examples, name=model.resolve().name, path=model, saved=True)
+            session.open(fitted, examples, name=model.resolve().name, path=model, is_saved=True)
         run(session, host=host, port=port, browser=browser)
     finally:
         session.close()
@@ -117,7 +117,7 @@ def run(session: Session, *, host: str = "127.0.0.1", port: int = 8760, browser:
         app.state.is_stopping = lambda: server.should_exit
         with contextlib.suppress(KeyboardInterrupt), exit_on_sigterm():
             server.run(sockets=[listener])
-        if session.keep is None and any(not view.saved for view in session.views.values()):
+        if session.keep is None and any(not view.is_saved for view in session.views.values()):
             _print("The models that were trained here are gone with their temporary folder.")
 
 
@@ -214,7 +214,7 @@ def make_links(host: str, port: int, token: str | None) -> list[str]:
     return [f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"]
 
 
-def prepare_data(loaded: Loaded, labels: str | None, model: Estimator, source: str | None = None) -> Data:
+def prepare_data(loaded: Dataset, labels: str | None, model: Estimator, source: str | None = None) -> Data:
     """Select the columns that `model` takes. The other columns of the file colour the map.
 
     Parameters
@@ -233,11 +233,11 @@ def prepare_data(loaded: Loaded, labels: str | None, model: Estimator, source: s
     columns: dict[str, Colour] = {}
     if X.ndim == 2 and loaded.columns:
         inputs = [str(name) for name in names] if names else [c for c in loaded.columns if c != labels]
-        columns = {c: Colour.of(X[:, i]) for i, c in enumerate(loaded.columns) if c not in inputs}
+        columns = {c: Colour.from_column(X[:, i]) for i, c in enumerate(loaded.columns) if c not in inputs}
         X = loaded.ordered(inputs).X
-    colour = None if loaded.y is None else Colour.of(loaded.y)
+    colour = None if loaded.y is None else Colour.from_column(loaded.y)
     if loaded.files and loaded.y is not None:  # images in one folder for each class
-        colour = Colour.of([file.partition("/")[0] for file in loaded.files])
+        colour = Colour.from_column([file.partition("/")[0] for file in loaded.files])
     if labels is not None:
         colour = columns.pop(labels) if labels in columns else _read_label_file(labels, len(X))
     files = tuple(loaded.files) if loaded.files else None
@@ -247,7 +247,7 @@ def prepare_data(loaded: Loaded, labels: str | None, model: Estimator, source: s
 def _read_label_file(path: str, n: int) -> Colour:
     if not Path(path).expanduser().exists():
         raise ValueError(f"--labels must name a column of DATA or a file. There is no {path!r}.")
-    return Colour.of(read_labels(path, n))
+    return Colour.from_column(read_labels(path, n))
 
 
 def _print(message: str) -> None:

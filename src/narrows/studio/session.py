@@ -1,4 +1,4 @@
-"""State of a studio: the view that is shown, the other views of this run, and temporary files."""
+"""State of a running studio: its views, the one that is shown, and its temporary files."""
 
 from __future__ import annotations
 
@@ -9,24 +9,31 @@ from pathlib import Path
 
 from narrows.estimators import load
 from narrows.estimators.base import Estimator
+from narrows.studio.compute_lock import ComputeLock
 from narrows.studio.data import Data
-from narrows.studio.turns import Turns
 from narrows.studio.view import View
 
-_MOST_VIEWS = 20
+_MAX_VIEWS = 20
 
 
 class Session:
-    """State of one studio.
+    """State of a running studio.
 
     Parameters
     ----------
-    keep : folder for models that are trained here; None for a temporary one, removed with the studio.
+    keep : folder for the models trained on the page; None for a temporary one.
+
+    Attributes
+    ----------
+    instance : random id, by which the page notices a restart of the server.
+    version : number that grows whenever another view is shown.
+    current : the view that is shown, or None.
+    views : views of this session by id, the oldest first.
     """
 
     def __init__(self, keep: Path | None = None) -> None:
         self.instance = secrets.token_hex(8)
-        self.turns = Turns()
+        self.compute_lock = ComputeLock()
         self.version = 0
         self.current: View | None = None
         self.views: dict[str, View] = {}
@@ -36,7 +43,7 @@ class Session:
 
     @property
     def folder(self) -> Path:
-        """Folder for temporary files, made when it is first needed."""
+        """Folder for temporary files, made on first use."""
         with self._lock:
             if self._temporary is None:
                 self._temporary = tempfile.TemporaryDirectory(prefix="narrows-studio-", ignore_cleanup_errors=True)
@@ -44,26 +51,40 @@ class Session:
 
     @property
     def models(self) -> Path:
-        """Folder for models that are trained here."""
+        """Folder for the models trained on the page."""
         folder = self.keep or self.folder / "models"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def open(
-        self, model: Estimator | Path, data: Data | None, *, name: str, path: Path | None = None, saved: bool = False
+        self, model: Estimator | Path, data: Data | None, *, name: str, path: Path | None = None, is_saved: bool = False
     ) -> View:
-        """Show a model, or the one saved in a folder, with `data`."""
+        """Show a model, or the one saved in a folder.
+
+        Parameters
+        ----------
+        model : fitted model, or the folder of a saved one.
+        data : examples for it, or None.
+        name : display name.
+        path : folder of the model, or None.
+        is_saved : True if the folder remains when the studio stops.
+
+        Raises
+        ------
+        ValueError
+            If the data do not fit the model.
+        """
         if isinstance(model, Path):
             path, model = model, load(model)
-        view = View(model, data, self.turns, name=name, path=path, saved=saved)
+        view = View(model, data, self.compute_lock, name=name, path=path, is_saved=is_saved)
         self.show(view)
         return view
 
     def show(self, view: View) -> None:
-        """Make `view` the one that is shown."""
+        """Show a view. The oldest views of the session are dropped."""
         with self._lock:
             self.views[view.id] = view
-            while len(self.views) > _MOST_VIEWS:
+            while len(self.views) > _MAX_VIEWS:
                 oldest = next(key for key in self.views if key != view.id)
                 del self.views[oldest]
             self.current = view

@@ -126,7 +126,7 @@ class Upload:
     def list_unused_columns(self, used: Sequence[str] | None) -> dict[str, Colour]:
         """Return the columns that are not trained on, by name. The map can be coloured by them."""
         rest = [c for c in self.columns or () if c.name not in (used or ()) and c.kind != "empty"]
-        return {column.name: Colour.of(column.values) for column in rest[:100]}
+        return {column.name: Colour.from_column(column.values) for column in rest[:100]}
 
 
 def read_upload(path: Path, name: str, limit: int, side: int = SIDE) -> Upload:
@@ -165,7 +165,7 @@ def read_upload(path: Path, name: str, limit: int, side: int = SIDE) -> Upload:
 
 def wrap_examples(name: str, X: np.ndarray, y: np.ndarray | None) -> Upload:
     """Make an upload of examples in memory, such as those of a named data set."""
-    return Upload(name, X.nbytes, X, None, _infer_schema(X, name), None if y is None else Colour.of(y))
+    return Upload(name, X.nbytes, X, None, _infer_schema(X, name), None if y is None else Colour.from_column(y))
 
 
 def to_display_name(name: str) -> str:
@@ -249,7 +249,7 @@ def _read_images(archive: zipfile.ZipFile, name: str, size: int, limit: int, sid
     for i, (label, content) in enumerate(_read_members(archive, members)):
         X[i] = decode_image(open_image(content, label), "L" if is_grey else "RGB", (width, height), label)
     folders = [_folder_label(m.filename) for m in members]
-    labels = Colour.of(folders) if len(set(folders)) > 1 else None
+    labels = Colour.from_column(folders) if len(set(folders)) > 1 else None
     files = tuple(to_display_name(m.filename) for m in members)
     return Upload(name, size, X, None, _infer_schema(X, name), labels, files, tuple(notes))
 

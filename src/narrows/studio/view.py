@@ -17,27 +17,33 @@ from narrows.estimators.base import Estimator
 from narrows.evaluation.inspection import Axes, Inspection, Units
 from narrows.evaluation.scores import entry_costs, usual_costs
 from narrows.studio import pictures
-from narrows.studio.data import MOST_ROWS, Data
-from narrows.studio.turns import Turns
+from narrows.studio.compute_lock import ComputeLock
+from narrows.studio.data import MAX_SHOWN_ROWS, Data
 from narrows.tasks.search import Index
 
-_BLOCK = 1024  # rows computed in one turn
-_MOST_NUMBERS = 1 << 26  # in all codes together
-_MOST_SCORED, _MOST_COSTS = (
-    2_000,
-    1 << 24,
-)  # rows, and entries of them, from which the usual cost of an entry is computed
-_SPAN = 3.0  # how far a dial turns to both sides, in standard deviations, as `traverse` does
-_REPORTED = 2_000  # rows that a report is made from, so that it takes seconds
-_TOP = 9  # examples shown for a unit
-FARTHEST = 1e6  # the largest number in a code that is decoded
+_BLOCK = 1024  # rows computed while the lock is held once
+_MAX_CODE_NUMBERS = 1 << 26  # in the codes of all rows
+_MAX_COST_ROWS, _MAX_COSTS = 2_000, 1 << 24  # rows, and entries of all of them, for the usual costs
+_SPAN = 3.0  # range of a dial to both sides of the mean, in standard deviations, as for `traverse`
+_MAX_REPORT_ROWS = 2_000  # rows of a report, so that it takes seconds
+_N_TOP = 9  # examples shown for a unit
+MAX_ABS_CODE = 1e6  # the largest number in a code that is decoded
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Dial:
-    """A component as a slider: see the contract of /api/dials."""
+    """A component of the code as a slider.
+
+    Attributes
+    ----------
+    component : index of the component.
+    label : the columns that it changes most, such as "height up, weight down"; empty for images.
+    carries : its nats, or its share of the variance if the nats are not known.
+    used : False if the component carries nothing.
+    low, high, mean : range of the slider, and the mean of the component over the training rows.
+    """
 
     component: int
     label: str
@@ -49,44 +55,44 @@ class Dial:
 
 
 class View:
-    """A model and, if there are any, examples for it.
+    """A model, its data, and results about them as the page gets them.
 
     Parameters
     ----------
-    model : fitted.
-    data : examples such as the model was fitted on, or None.
-    turns : lets one thread compute at a time.
-    name : name for people.
+    model : fitted model.
+    data : examples for it, or None.
+    compute_lock : lets one thread compute at a time.
+    name : display name.
     path : folder of the model, or None.
-    saved : True if the folder outlasts the studio.
+    is_saved : True if the folder remains when the studio stops.
 
     Raises
     ------
     ValueError
-        If the data are not such as the model was fitted on.
+        If the data do not fit the model.
     """
 
     def __init__(
         self,
         model: Estimator,
         data: Data | None,
-        turns: Turns,
+        compute_lock: ComputeLock,
         *,
         name: str,
         path: Path | None = None,
-        saved: bool = False,
+        is_saved: bool = False,
     ) -> None:
-        self.model, self.turns, self.name, self.path, self.saved = model, turns, name, path, saved
+        self.model, self.compute_lock, self.name, self.path, self.is_saved = model, compute_lock, name, path, is_saved
         self.id = secrets.token_hex(4)
         self.schema, self.bottleneck = model.schema_, model.model_.bottleneck
         self.is_image = self.schema.kind == "image"
         self.has_code = model.model_.has_code
-        self.sparse = self.bottleneck.is_sparse
-        self.stochastic = self.bottleneck.is_stochastic
+        self.is_sparse = self.bottleneck.is_sparse
+        self.is_stochastic = self.bottleneck.is_stochastic
         if data is not None:
-            data = data.bounded(max(2, min(MOST_ROWS, _MOST_NUMBERS // max(1, self.n_components))))
-            with turns.turn():
-                model.reconstruct(data.rows(slice(0, 64)))  # raises where they do not fit
+            data = data.subsample(max(2, min(MAX_SHOWN_ROWS, _MAX_CODE_NUMBERS // max(1, self.n_components))))
+            with compute_lock.hold():
+                model.reconstruct(data.get_rows(slice(0, 64)))  # raises if they do not fit
         self.data = data
         frequencies = self.schema.frequencies or ()
         self.class_index = int(np.argmax(frequencies)) if frequencies else None
@@ -102,7 +108,7 @@ class View:
 
     @property
     def floor(self) -> float:
-        """The activation above which a unit of a sparse code fires."""
+        """Activation above which a unit of a sparse code fires."""
         return Inspection(self.model).sparse.floor
 
     @property
@@ -117,7 +123,7 @@ class View:
 
     @property
     def columns(self) -> list[str] | None:
-        """The names of a vector's entries."""
+        """Names of a vector's entries, or None for images."""
         if self.is_image:
             return None
         names = self.schema.columns
@@ -130,80 +136,80 @@ class View:
 
     # ---------------------------------------------------------------------------------------------- examples
 
-    def shown(self, examples: Any) -> np.ndarray:
-        """Return examples in the user's units as the page gets them: n x `shape`, bytes or float32."""
+    def to_page(self, examples: Any) -> np.ndarray:
+        """Convert examples in the user's units to what the page gets: n x `shape`, bytes or float32."""
         array = np.asarray(examples)
         if self.is_image:
             return pictures.to_display(array, self.schema)
         return np.nan_to_num(array.astype(np.float32, copy=False))
 
-    def decoded(self, codes: np.ndarray, *, urgent: bool = True) -> np.ndarray:
-        """Decode codes (n x L) into examples as the page gets them."""
+    def decode(self, codes: np.ndarray, *, urgent: bool = True) -> np.ndarray:
+        """Decode codes (n x L) to examples as the page gets them."""
         label = None if self.class_index is None else (self.schema.classes or ())[self.class_index]
-        with self.turns.turn(urgent=urgent):
-            return self.shown(self.model.inverse_transform(codes, label))
+        with self.compute_lock.hold(urgent=urgent):
+            return self.to_page(self.model.inverse_transform(codes, label))
 
-    def as_rows(self, values: np.ndarray) -> Any:
-        """Return an array (n x d) as the model takes it."""
+    def to_rows(self, values: np.ndarray) -> Any:
+        """Convert an array (n x d) to examples as the model takes them."""
         return self.schema.as_frame(np.asarray(values, dtype=self.schema.dtype))
 
-    def example(self, row: int) -> Any:
+    def get_example(self, row: int) -> Any:
         """Return the example of a row as the model takes it, as an array or a frame of one."""
         assert self.data is not None
-        return self.data.rows(slice(row, row + 1))
+        return self.data.get_rows(slice(row, row + 1))
 
-    def encoded(self, X: Any) -> np.ndarray:
+    def encode(self, X: Any) -> np.ndarray:
         """Return the codes of a few examples, n x L."""
-        with self.turns.turn(urgent=True):
+        with self.compute_lock.hold(urgent=True):
             return np.asarray(self.model.transform(X), dtype=np.float32)
 
-    def reconstructed(self, X: Any) -> np.ndarray:
-        """Encode and decode a few examples; the result is as the page gets it."""
-        with self.turns.turn(urgent=True):
-            return self.shown(self.model.reconstruct(X))
+    def reconstruct(self, X: Any) -> np.ndarray:
+        """Encode and decode a few examples, and return them as the page gets them."""
+        with self.compute_lock.hold(urgent=True):
+            return self.to_page(self.model.reconstruct(X))
 
     # ---------------------------------------------------------------------------------------------- computed once
 
     @property
     def codes(self) -> np.ndarray:
         """Codes of all rows: n x L, float32."""
-        return self._once("codes", lambda: self._blocks(self.model.transform).astype(np.float32, copy=False))
+        return self._cache("codes", lambda: self._apply_in_blocks(self.model.transform).astype(np.float32, copy=False))
 
     @property
     def scores(self) -> np.ndarray:
-        """`score_samples` of all rows, (n,) nats; NaN where the likelihood cannot score one."""
-        return self._once("scores", lambda: self._blocks(self._score))
+        """`score_samples` of all rows, (n,) nats; NaN for rows that the likelihood cannot score."""
+        return self._cache("scores", lambda: self._apply_in_blocks(self._score))
 
     @property
     def index(self) -> Index:
         """Index of all rows, for searches by example that compare all of them."""
-        return self._once("index", lambda: Index(self.model, exact=True).add_codes(self.codes))
+        return self._cache("index", lambda: Index(self.model, exact=True).add_codes(self.codes))
 
     @property
     def inspection(self) -> Inspection:
         """The model on all rows, with their codes."""
         data = self.data
         assert data is not None
-        return self._once("inspection", lambda: Inspection(self.model, data.X, codes=self.codes))
+        return self._cache("inspection", lambda: Inspection(self.model, data.X, codes=self.codes))
 
     @property
     def axes(self) -> Axes:
         """The two principal axes of the codes."""
-        return self._once("axes", lambda: self.inspection.axes)
+        return self._cache("axes", lambda: self.inspection.axes)
 
     @property
-    def highest(self) -> np.ndarray:
-        """The greatest activation of each unit over all rows, (L,)."""
-        return self._once("highest", lambda: self.codes.max(0))
+    def max_activations(self) -> np.ndarray:
+        """Highest activation of each unit over all rows, (L,)."""
+        return self._cache("max activations", lambda: self.codes.max(0))
 
     @property
     def units(self) -> Units:
         """The units of a sparse code, over all rows."""
-        return self._once("units", lambda: self.inspection.units)
+        return self._cache("units", lambda: self.inspection.units)
 
-    def top_rows(self, unit: int) -> np.ndarray:
+    def find_top_rows(self, unit: int) -> np.ndarray:
         """Return the rows for which a unit fires most, strongest first."""
-        return self._once(f"top rows of {unit}", lambda: self.inspection.top_rows(unit, _TOP))
+        return self._cache(f"top rows of {unit}", lambda: self.inspection.top_rows(unit, _N_TOP))
 
     @property
     def usual_costs(self) -> np.ndarray:
@@ -211,32 +217,32 @@ class View:
 
         def median() -> np.ndarray:
             assert self.data is not None
-            n = max(2, min(_MOST_SCORED, _MOST_COSTS // self.schema.n_entries))
+            n = max(2, min(_MAX_COST_ROWS, _MAX_COSTS // self.schema.n_entries))
             rows, parts = spaced_indices(len(self.data), n), []
             for start in range(0, len(rows), 256):
-                with self.turns.turn():
+                with self.compute_lock.hold():
                     parts.append(self._entry_costs(rows[start : start + 256]))
             return usual_costs(np.concatenate(parts))
 
-        return self._once("usual costs", median)
+        return self._cache("usual costs", median)
 
     @property
     def dials(self) -> list[Dial]:
-        """All components, those first that carry most."""
-        return self._once("dials", self._dials)
+        """All components, sorted by what they carry."""
+        return self._cache("dials", self._make_dials)
 
-    def report(self) -> bytes:
-        """Return the page about the model, written once. It takes no turns: dials go on meanwhile."""
+    def get_report(self) -> bytes:
+        """Return the report about the model, written once. The lock is not held, so that the dials stay fast."""
 
         def write() -> bytes:
-            from narrows.report import write_report  # imported here: the dials need not wait for it
+            from narrows.report import write_report  # imported late, for a fast start of the studio
 
             data = self.data
             assert data is not None
-            y = None if data.labels is None else np.array([data.labels.word(row) or "" for row in range(len(data))])
+            y = None if data.labels is None else np.array([data.labels.to_text(row) or "" for row in range(len(data))])
             with tempfile.TemporaryDirectory(prefix="narrows-studio-") as folder:
                 path = write_report(
-                    self.model, data.X, Path(folder) / "report.html", y=y, name=data.name, max_examples=_REPORTED
+                    self.model, data.X, Path(folder) / "report.html", y=y, name=data.name, max_examples=_MAX_REPORT_ROWS
                 )
                 return path.read_bytes()
 
@@ -247,17 +253,17 @@ class View:
 
     # ---------------------------------------------------------------------------------------------- inside
 
-    def contributions(self, rows: np.ndarray) -> np.ndarray:
+    def compute_excess_costs(self, rows: np.ndarray) -> np.ndarray:
         """Return the nats that each entry of a few rows costs beyond its usual cost: n x `schema.shape`."""
         usual = self.usual_costs
-        with self.turns.turn(urgent=True):
+        with self.compute_lock.hold(urgent=True):
             costs = self._entry_costs(rows)
         return np.nan_to_num(costs - usual)
 
     def _entry_costs(self, rows: np.ndarray) -> np.ndarray:
         """Return -log p(x | z) of each entry at the example's own code, in nats: n x `schema.shape`."""
         assert self.data is not None
-        return entry_costs(self.model, self.model.prepared(self.data.rows(rows)))
+        return entry_costs(self.model, self.model.prepared(self.data.get_rows(rows)))
 
     def _score(self, X: Any) -> np.ndarray:
         likelihood = self.model.model_.likelihood
@@ -269,24 +275,24 @@ class View:
             scores[within] = self.model.score_samples(take_rows(X, within))
         return scores
 
-    def _blocks(self, work: Callable[[Any], Any]) -> np.ndarray:
-        """Return `work` of all rows; each block takes a turn."""
+    def _apply_in_blocks(self, function: Callable[[Any], Any]) -> np.ndarray:
+        """Apply a function to all rows in blocks, and release the lock between them."""
         assert self.data is not None
         parts = []
         for start in range(0, len(self.data), _BLOCK):
-            with self.turns.turn():
-                parts.append(np.asarray(work(self.data.rows(slice(start, start + _BLOCK)))))
+            with self.compute_lock.hold():
+                parts.append(np.asarray(function(self.data.get_rows(slice(start, start + _BLOCK)))))
         return np.concatenate(parts)
 
-    def _once(self, name: str, compute: Callable[[], T]) -> T:
-        """Return the result of `compute`, computed once; other threads wait for it meanwhile."""
+    def _cache(self, name: str, compute: Callable[[], T]) -> T:
+        """Return the result of `compute`, which is called once. Other threads wait for it."""
         if name not in self._results:
             with self._computing:
                 if name not in self._results:
                     self._results[name] = compute()
         return cast(T, self._results[name])
 
-    def _dials(self) -> list[Dial]:
+    def _make_dials(self) -> list[Dial]:
         model = self.model
         mean, std = np.asarray(model.code_mean_), np.asarray(model.code_std_)
         if self.has_nats:
@@ -297,27 +303,30 @@ class View:
             carries, scale = variance / max(float(variance.sum()), 1e-300), np.maximum(std, 1e-6)
             used = std > 1e-6
         low, high = mean - _SPAN * scale, mean + _SPAN * scale
-        if self.sparse:
+        if self.is_sparse:
             low = np.zeros_like(mean)
             if self.data is not None:
-                high = np.maximum(self.highest, 1e-6)
+                high = np.maximum(self.max_activations, 1e-6)
         order = Inspection(model).dial_order
-        labels = [""] * len(order) if self.is_image else self._effects(order[:64], mean, low, high)
+        labels = [""] * len(order) if self.is_image else self._describe_effects(order[:64], mean, low, high)
         labels += [""] * (len(order) - len(labels))
         return [
             Dial(int(i), label, float(carries[i]), bool(used[i]), float(low[i]), float(high[i]), float(mean[i]))
             for i, label in zip(order, labels, strict=True)
         ]
 
-    def _effects(self, components: np.ndarray, mean: np.ndarray, low: np.ndarray, high: np.ndarray) -> list[str]:
+    def _describe_effects(
+        self, components: np.ndarray, mean: np.ndarray, low: np.ndarray, high: np.ndarray
+    ) -> list[str]:
         """Return for each component the two columns that it changes most: 'height up, weight down'."""
         ends = np.tile(mean, (2 * len(components), 1))
         for k, i in enumerate(components):
             ends[2 * k, i], ends[2 * k + 1, i] = low[i], high[i]
-        decoded = self.decoded(ends, urgent=False).astype(np.float64)
-        change = (decoded[1::2] - decoded[::2]) / np.broadcast_to(self.schema.scale, decoded.shape[1:])
+        decoded = self.decode(ends, urgent=False).astype(np.float64)
+        changes = (decoded[1::2] - decoded[::2]) / np.broadcast_to(self.schema.scale, decoded.shape[1:])
         names, labels = self.columns or [], []
-        for moved in change:
-            most = [j for j in np.argsort(-np.abs(moved))[:2] if abs(moved[j]) > 0.05 * np.abs(moved).max() + 1e-9]
-            labels.append(", ".join(f"{names[j]} {'up' if moved[j] > 0 else 'down'}" for j in most))
+        for moved in changes:
+            floor = 0.05 * np.abs(moved).max() + 1e-9
+            largest = [j for j in np.argsort(-np.abs(moved))[:2] if abs(moved[j]) > floor]
+            labels.append(", ".join(f"{names[j]} {'up' if moved[j] > 0 else 'down'}" for j in largest))
         return labels

@@ -1,8 +1,7 @@
 """The only training loop.
 
-A batch is a slice of row numbers. No step waits for the device: losses are summed there, and read every
-`_REPORT` steps. The checkpoint holds everything that a step depends on, and the order of the rows follows from the seed
-and the epoch. So a run that was killed resumes to the same weights.
+A batch is a slice of row numbers. No step waits for the device: losses are summed there, read every `_REPORT` steps.
+The checkpoint holds everything that a step depends on. A run that was killed resumes to the same weights.
 """
 
 from __future__ import annotations
@@ -20,18 +19,11 @@ from narrows import accelerate
 from narrows.data import Examples, Schema
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
-from narrows.training import checkpoint
+from narrows.training import checkpoint, parallel
 from narrows.training.device import default_n_threads, use_threads
 from narrows.training.early_stopping import EarlyStopping
 from narrows.training.health import describe_overfitting, find_non_finite
 from narrows.training.interrupt import deferred_interrupt
-from narrows.training.parallel import (
-    Clock,
-    full_tensors,
-    ignore_view_warnings,
-    join,
-    peer_failures_as_connection_errors,
-)
 from narrows.training.preparation import prepare
 from narrows.training.progress import Reporter
 from narrows.training.recovery import Recovery
@@ -81,10 +73,10 @@ def fit(
         If the settings do not fit the data or the machine, or the checkpoint belongs to another training.
     """
     objective.check(model)
-    world = join(settings.device)
+    world = parallel.join(settings.device)
     world.check_same(fingerprint, "the same data and the same parameters")
     with (
-        peer_failures_as_connection_errors(),
+        parallel.peer_failures_as_connection_errors(),
         use_threads(default_n_threads()),
         deferred_interrupt(include_sigterm=world.size > 1) as interrupted,
         Reporter(settings.verbose if world.rank == 0 else 0, title) as reporter,
@@ -107,14 +99,14 @@ class Trainer:
         labels: np.ndarray | None = None,
     ) -> None:
         self.settings, self.reporter, self.originals = settings, reporter, (model, objective)
-        self.world, self.result = join(settings.device), Result()
+        self.world, self.result = parallel.join(settings.device), Result()
         self.add_note = functools.partial(add_note, self.result, reporter)  # holds neither the training nor its data
         path = settings.checkpoint / checkpoint.NAME if settings.checkpoint else None
         resumed = settings_to_resume(path, fingerprint)
         self.model, self.objective, self.rows, self.plan, self.batches = prepare(
             model, objective, X, schema, labels, settings, self.world, reporter.title, resumed
         )
-        self.clock = Clock(self.world, self.plan.place.device)
+        self.clock = parallel.Clock(self.world, self.plan.place.device)
         is_global = self.plan.use_compile or self.plan.use_cuda_graph or draws_globally(self.model, self.objective)
         self.stream = RandomStream(settings.seed, self.plan.place.device, is_global)
         with self.stream.use():
@@ -159,7 +151,7 @@ class Trainer:
         with (
             use_threads(self.plan.n_threads),
             accelerate.around_training(),
-            ignore_view_warnings(),
+            parallel.ignore_view_warnings(),
             contextlib.closing(self.tracking),
         ):
             while not self.is_over:
@@ -208,9 +200,7 @@ class Trainer:
     def report(self) -> bool:
         """Read the losses, update state that needs a device sync, and save a checkpoint if one is due.
 
-        Returns
-        -------
-        True if the training went back to earlier weights, so that the epoch must begin again.
+        Return True if the training went back to earlier weights, so that the epoch must begin again.
         """
         self.model.bottleneck.update_dead_units()
         means = self.step.sums.read_means()
@@ -249,13 +239,12 @@ class Trainer:
         self.early_stopping.load_snapshot()
         if self.plan.place.is_sharded:
             self.model, self.objective = self.originals
-            Weights(*self.originals).load_snapshot(full_tensors(self.early_stopping.best))
+            Weights(*self.originals).load_snapshot(parallel.full_tensors(self.early_stopping.best))
         self.model.eval()
         self.objective.eval()
-        result = self.result
-        result.n_steps, result.seconds = self.clock.step, self.clock.seconds
-        result.n_epochs = math.ceil(self.clock.step / self.plan.steps_per_epoch)
-        if note := describe_overfitting(result.history):
+        self.result.n_steps, self.result.seconds = self.clock.step, self.clock.seconds
+        self.result.n_epochs = math.ceil(self.clock.step / self.plan.steps_per_epoch)
+        if note := describe_overfitting(self.result.history):
             self.add_note(note)
         if interrupted:
-            raise make_interrupted(result, self.settings.checkpoint)
+            raise make_interrupted(self.result, self.settings.checkpoint)

@@ -7,6 +7,4 @@ from narrows.data.files.dataset import Dataset, column_indices
 from narrows.data.files.reading import read
 from narrows.data.files.writing import write_array
 
-Loaded = Dataset  # an earlier name
-
-__all__ = ["Dataset", "Loaded", "column_indices", "read", "write_array"]
+__all__ = ["Dataset", "column_indices", "read", "write_array"]

@@ -54,7 +54,7 @@ class CleanedExample(BaseModel):
 @router.post("", responses=document_errors(400, 404, 413, 422))
 def clean_row(view: ViewWithData, body: CleanRequest) -> CleanedExample:
     """Add noise to a row and clean it."""
-    return _clean(view, view.example(check_row(view, body.row)), body.noise, body.kind, body.seed)
+    return _clean(view, view.get_example(check_row(view, body.row)), body.noise, body.kind, body.seed)
 
 
 @router.post("/image", responses=document_errors(404, 413, 415, 422), openapi_extra=document_raw_body("An image file."))
@@ -74,15 +74,15 @@ async def clean_image(
 def _clean(view: View, X: Any, noise: float, kind: str, seed: int) -> CleanedExample:
     model, schema = view.model, view.schema
     corruption = corruptions.noise(kind, noise)
-    with view.turns.turn(urgent=True):
+    with view.compute_lock.hold(urgent=True):
         x = model.prepared(X)
         with RandomStream(seed, x.device, is_global=False).use():
             noisy = corruption(Batch(x, x)).x if noise else x
         clean = model.applied(model.module().reconstruct, noisy)
-    noisy_example, clean_example = (to_example(view, view.shown(schema.restore(t))[0]) for t in (noisy, clean))
+    noisy_example, clean_example = (to_example(view, view.to_page(schema.restore(t))[0]) for t in (noisy, clean))
     has_original = noise > 0
     return CleanedExample(
-        original=to_example(view, view.shown(X)[0]) if has_original else None,
+        original=to_example(view, view.to_page(X)[0]) if has_original else None,
         noisy=noisy_example,
         clean=clean_example,
         psnr_noisy=_psnr(view, noisy, x) if has_original else None,

@@ -38,14 +38,14 @@ class Row(BaseModel):
 def get_row(view: ViewWithData, row: RowIndex) -> Row:
     """Return a row: the example, its label, its code, and the columns that the model does not take."""
     data = get_data(view)
-    X = view.example(check_row(view, row))
+    X = view.get_example(check_row(view, row))
     return Row(
         row=row,
         name=data.files[row] if data.files else f"row {row}",
-        label=data.labels.word(row) if data.labels else None,
-        example=to_example(view, view.shown(X)[0]),
-        code=view.encoded(X)[0].tolist() if view.has_code else None,
-        columns={name: colour.word(row) for name, colour in data.columns.items()} or None,
+        label=data.labels.to_text(row) if data.labels else None,
+        example=to_example(view, view.to_page(X)[0]),
+        code=view.encode(X)[0].tolist() if view.has_code else None,
+        columns={name: colour.to_text(row) for name, colour in data.columns.items()} or None,
     )
 
 
@@ -53,7 +53,7 @@ def get_row(view: ViewWithData, row: RowIndex) -> Row:
 def get_row_picture(view: ViewWithData, row: RowIndex) -> Response:
     """Return the image of a row."""
     require_images(view)
-    return send_png(view.shown(view.example(check_row(view, row)))[0])
+    return send_png(view.to_page(view.get_example(check_row(view, row)))[0])
 
 
 @router.get("/sprites", response_class=Response, responses=document_png(404, 422))
@@ -61,4 +61,4 @@ def get_sprites(view: ViewWithData, rows: RowIndices, columns: Annotated[int, Qu
     """Return the images of many rows as one picture, without gaps."""
     require_images(view)
     indices = parse_rows(view, rows)
-    return send_png(pictures.make_sheet(view.shown(get_data(view).rows(indices)), columns))
+    return send_png(pictures.make_sheet(view.to_page(get_data(view).get_rows(indices)), columns))

@@ -11,7 +11,7 @@ from fastapi.requests import HTTPConnection
 from narrows.studio.data import Data
 from narrows.studio.jobs import Jobs
 from narrows.studio.session import Session
-from narrows.studio.view import FARTHEST, View
+from narrows.studio.view import MAX_ABS_CODE, View
 
 MAX_ROWS = 1000  # rows in one request
 MAX_IMAGE_BYTES = 32 << 20
@@ -122,8 +122,8 @@ def check_codes(view: View, codes: Any) -> np.ndarray:
     if any(len(code) != n for code in codes):
         raise HTTPException(422, f"A code of this model has {n} numbers.")
     array = np.asarray(codes, dtype=np.float64)
-    if not (np.abs(array) <= FARTHEST).all():  # False for NaN, too
-        raise HTTPException(422, f"The numbers of a code must lie between -{FARTHEST:g} and {FARTHEST:g}.")
+    if not (np.abs(array) <= MAX_ABS_CODE).all():  # False for NaN, too
+        raise HTTPException(422, f"The numbers of a code must lie between -{MAX_ABS_CODE:g} and {MAX_ABS_CODE:g}.")
     return array.astype(np.float32)
 
 

@@ -93,7 +93,7 @@ def get_strip(
     start = np.asarray(view.model.code_mean_)[None] if code is None else parse_code(view, code)
     codes = np.repeat(start.astype(np.float32), steps, axis=0)
     codes[:, component] = np.linspace(dial.low, dial.high, steps)
-    return send_png(pictures.make_sheet(view.decoded(codes, urgent=False), steps))
+    return send_png(pictures.make_sheet(view.decode(codes, urgent=False), steps))
 
 
 @router.post("/decode", response_model=DecodedExamples, responses=document_array_or_png(400, 404, 413, 422))
@@ -102,7 +102,7 @@ def decode(view: ViewWithCode, body: DecodeRequest) -> Response | DecodedExample
     codes = check_codes(view, body.codes)
     if body.format == "png":
         require_images(view)
-    displayed = view.decoded(codes)
+    displayed = view.decode(codes)
     if body.format == "json":
         return DecodedExamples(examples=[to_example(view, row) for row in displayed])
     if body.format == "png":
@@ -116,13 +116,13 @@ def encode(view: ViewWithCode, body: EncodeRow | EncodeValues) -> EncodedExample
     if isinstance(body, EncodeRow):
         if view.data is None:
             raise HTTPException(404, "No data is open.")
-        return _encode(view, view.example(check_row(view, body.row)))
+        return _encode(view, view.get_example(check_row(view, body.row)))
     if view.is_image:
         raise HTTPException(422, "The model is of images: send one to /api/encode/image.")
     n = view.schema.n_entries
     if len(body.values) != n:
         raise HTTPException(422, f"An example of this model has {n} values.")
-    return _encode(view, view.as_rows(np.array([body.values])))
+    return _encode(view, view.to_rows(np.array([body.values])))
 
 
 @router.post(
@@ -143,7 +143,7 @@ def draw_code(view: ViewWithCode, seed: Annotated[int | None, Query(ge=0, lt=_SE
     if seed is None:
         seed = int(np.random.default_rng().integers(_SEED_END))
     generator = np.random.default_rng(seed)
-    if view.sparse:
+    if view.is_sparse:
         if view.data is None:
             raise HTTPException(404, "A sparse code has no distribution to draw from, and there are no data.")
         return RandomCode(code=view.codes[generator.integers(len(view.codes))].tolist(), seed=seed)
@@ -238,9 +238,9 @@ class DecodeSocket:
 
 
 def _encode(view: View, X: object) -> EncodedExample:
-    code = view.encoded(X)
+    code = view.encode(X)
     return EncodedExample(
         code=code[0].tolist(),
-        example=to_example(view, view.shown(X)[0]),
-        reconstruction=to_example(view, view.decoded(code)[0]),
+        example=to_example(view, view.to_page(X)[0]),
+        reconstruction=to_example(view, view.decode(code)[0]),
     )

@@ -12,13 +12,13 @@ from narrows.studio import pictures
 from narrows.studio.data import Colour
 from narrows.studio.routes.dependencies import ViewWithCode, ViewWithCodeAndData, get_data, require_images
 from narrows.studio.routes.responses import document_array, document_errors, document_png, send_array, send_png
-from narrows.studio.view import FARTHEST, View
+from narrows.studio.view import MAX_ABS_CODE, View
 
 router = APIRouter(prefix="/api/map")
 _MAX_COMPONENTS = 16  # components offered as colours
 Component = Annotated[int, Query(ge=0, le=2**31 - 1)]
 Projection = Annotated[Literal["components", "pca"], Query()]
-Edge = Annotated[float, Query(ge=-FARTHEST, le=FARTHEST, allow_inf_nan=False)]
+Edge = Annotated[float, Query(ge=-MAX_ABS_CODE, le=MAX_ABS_CODE, allow_inf_nan=False)]
 
 
 class ColourEntry(BaseModel):
@@ -81,7 +81,7 @@ def get_manifold(
 ) -> Response:
     """Return a picture of the examples decoded on a grid of `size` x `size` places of the map; y increases upwards."""
     require_images(view)
-    if view.sparse:
+    if view.is_sparse:
         raise HTTPException(404, "Between sparse codes there is nothing to show.")
     mean = np.asarray(view.model.code_mean_)
     if projection == "pca":
@@ -98,7 +98,7 @@ def get_manifold(
     upward = top - (top - bottom) * (np.arange(size) + 0.5) / size
     grid = np.stack(np.meshgrid(across, upward), axis=-1).reshape(-1, 2)
     codes = (start + grid @ axes).astype(np.float32)
-    parts = [view.decoded(codes[i : i + 256], urgent=False) for i in range(0, len(codes), 256)]
+    parts = [view.decode(codes[i : i + 256], urgent=False) for i in range(0, len(codes), 256)]
     return send_png(pictures.make_sheet(np.concatenate(parts), size))
 
 
@@ -113,13 +113,13 @@ def _compute_colour(view: View, by: str) -> np.ndarray:
     data = get_data(view)
     kind, _, name = by.partition(":")
     if by == "label" and data.labels:
-        return data.labels.floats()
+        return data.labels.to_floats()
     if by == "score":
         return view.scores.astype(np.float32)
     if kind == "column" and name in data.columns:
-        return data.columns[name].floats()
+        return data.columns[name].to_floats()
     if kind == "column" and name in (view.columns or []):
-        return view.shown(data.rows(slice(None)))[:, (view.columns or []).index(name)]
+        return view.to_page(data.get_rows(slice(None)))[:, (view.columns or []).index(name)]
     if kind == "component" and name.isdecimal() and len(name) < 10 and int(name) < view.n_components:
         return view.codes[:, int(name)]
     raise HTTPException(404, "The map cannot be coloured by that; /api/map/colours lists what there is.")

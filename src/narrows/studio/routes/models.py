@@ -41,7 +41,7 @@ def download_model(session: SessionDep, model: Id) -> Response:
     path = view.path
     if path is None:
         path = session.folder / "downloads" / view.id
-        with session.turns.turn():
+        with session.compute_lock.hold():
             view.model.save(path)
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:

@@ -77,7 +77,7 @@ def list_outliers(view: ViewWithData, n: Annotated[int, Query(ge=1, le=500)] = 5
             row=row,
             score=float(scores[row]),
             outlier=bool(scores[row] < threshold),
-            label=labels.word(row) if labels else None,
+            label=labels.to_text(row) if labels else None,
             reasons=row_reasons,
         )
         for row, row_reasons in zip(rows, reasons, strict=True)
@@ -88,10 +88,10 @@ def list_outliers(view: ViewWithData, n: Annotated[int, Query(ge=1, le=500)] = 5
 @router.get("/{row}", responses=document_errors(404, 422))
 def explain_row(view: ViewWithData, row: RowIndex) -> Outlier:
     """Return the excess cost of each entry of a row: its cost minus the entry's mean cost, in nats."""
-    X = view.example(check_row(view, row))
+    X = view.get_example(check_row(view, row))
     score, threshold = float(view.scores[row]), float(view.model.offset_)
-    excess = view.contributions(np.array([row]))[0]
-    example, expected = view.shown(X)[0], view.reconstructed(X)[0]
+    excess = view.compute_excess_costs(np.array([row]))[0]
+    example, expected = view.to_page(X)[0], view.reconstruct(X)[0]
     return Outlier(
         row=row,
         score=score if np.isfinite(score) else None,
@@ -119,7 +119,7 @@ def _list_reasons(view: View, rows: list[int]) -> list[list[Reason]]:
     if not rows:
         return []
     names, reasons = view.columns or [], []
-    for excess in view.contributions(np.array(rows)).clip(min=0):
+    for excess in view.compute_excess_costs(np.array(rows)).clip(min=0):
         total = max(float(excess.sum()), 1e-12)
         largest = np.argsort(-excess, kind="stable")[:_MAX_REASONS]
         reasons.append([Reason(name=names[i], share=float(excess[i] / total)) for i in largest if excess[i] > 0])

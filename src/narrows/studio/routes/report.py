@@ -32,4 +32,4 @@ def get_report(view: ViewWithData, download: Annotated[bool, Query()] = False) -
     """Return the report about the model and its data."""
     disposition = f'{"attachment" if download else "inline"}; filename="report.html"'
     headers = {"Content-Security-Policy": _POLICY, "Content-Disposition": disposition}
-    return Response(view.report(), media_type="text/html", headers=headers)
+    return Response(view.get_report(), media_type="text/html", headers=headers)

@@ -52,7 +52,7 @@ def document_raw_body(description: str) -> dict[str, Any]:
 
 
 def to_example(view: View, displayed: np.ndarray) -> Example:
-    """Convert an example from `View.shown` to a message."""
+    """Convert an example from `View.to_page` to a message."""
     if view.is_image:
         return Example(picture=pictures.to_data_uri(displayed))
     return Example(values=[float(v) for v in displayed])

@@ -54,7 +54,7 @@ def search(view: ViewWithCodeAndData, body: RowQuery | CodeQuery) -> Neighbors:
     labels = get_data(view).labels
     return Neighbors(
         results=[
-            Neighbor(row=row, distance=distance, label=labels.word(row) if labels else None)
+            Neighbor(row=row, distance=distance, label=labels.to_text(row) if labels else None)
             for row, distance in zip(rows[0].tolist(), distances[0].tolist(), strict=True)
         ]
     )

@@ -73,7 +73,7 @@ def build_state(session: Session, jobs: Jobs) -> State:
         data=_describe_data(view) if view and view.data else None,
         training=running.id if running else None,
         models=[
-            ModelEntry(id=v.id, name=v.name, recipe=v.model.recipe.name, current=v is view, saved=v.saved)
+            ModelEntry(id=v.id, name=v.name, recipe=v.model.recipe.name, current=v is view, saved=v.is_saved)
             for v in list(session.views.values())
         ],
         datasets=_list_datasets(),
@@ -98,8 +98,8 @@ def _describe_model(view: View) -> ModelState:
         columns=view.columns,
         n_components=view.n_components,
         has_code=view.has_code,
-        stochastic=view.stochastic,
-        sparse=view.sparse,
+        stochastic=view.is_stochastic,
+        sparse=view.is_sparse,
         can=_list_panels(view),
         low=limits[0] if limits else None,
         high=limits[1] if limits else None,
@@ -108,7 +108,7 @@ def _describe_model(view: View) -> ModelState:
         description=view.schema.describe(),
         report=[str(line) for line in getattr(model, "report_", [])],
         path=path,
-        saved=view.saved,
+        saved=view.is_saved,
         python=f"import narrows\n\nmodel = narrows.load({json.dumps(path or 'FOLDER')})",
         command=shlex.join(command),
         classes=view.classes,
@@ -123,7 +123,7 @@ def _list_panels(view: View) -> list[Panel]:
         "dials": has_code,
         "map": has_code and has_data,
         "clean": view.is_image or has_data,
-        "units": view.sparse and has_data,
+        "units": view.is_sparse and has_data,
         "outliers": has_data,
         "search": has_code and has_data,
         "report": has_data,

@@ -8,7 +8,7 @@ import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel
 
-from narrows.report.page import signed
+from narrows.report.page import as_signed_ink
 from narrows.studio import pictures
 from narrows.studio.messages import Body, Example, Finite, Index, Number, Picture
 from narrows.studio.routes.dependencies import RowIndex, ViewWithCodeAndData, check_row
@@ -81,7 +81,7 @@ class ActivationEffect(BaseModel):
 
 
 async def _get_sparse_view(view: ViewWithCodeAndData) -> View:
-    if not view.sparse:
+    if not view.is_sparse:
         raise HTTPException(404, "This model has no units: its code is not sparse.")
     return view
 
@@ -119,11 +119,11 @@ def get_unit(view: SparseView, unit: RowIndex) -> Unit:
     """Return a unit and its effect: the change of the decoded zero code when the unit is at its highest."""
     _check_unit(view, unit)
     codes = np.zeros((2, view.n_components), np.float32)
-    codes[1, unit] = view.highest[unit] or 1.0
-    off, on = view.decoded(codes).astype(np.float64)
+    codes[1, unit] = view.max_activations[unit] or 1.0
+    off, on = view.decode(codes).astype(np.float64)
     change = on - off
     if view.is_image:
-        picture = pictures.to_data_uri(np.asarray(signed(change.mean(-1))))
+        picture = pictures.to_data_uri(np.asarray(as_signed_ink(change.mean(-1))))
         return Unit(adds=picture, columns=None, **_unit_fields(view, unit))
     names = view.columns or []
     largest = np.argsort(-np.abs(change), kind="stable")[:_MAX_COLUMNS]
@@ -138,7 +138,7 @@ def set_activation(view: SparseView, unit: RowIndex, body: SetActivation) -> Act
     code = view.codes[check_row(view, body.row)]
     codes = np.stack([code, code])
     codes[1, unit] = body.value
-    before, after = (to_example(view, displayed) for displayed in view.decoded(codes))
+    before, after = (to_example(view, displayed) for displayed in view.decode(codes))
     return ActivationEffect(before=before, after=after, was=float(code[unit]))
 
 
@@ -152,6 +152,6 @@ def _unit_fields(view: View, unit: int) -> dict[str, Any]:
         "unit": unit,
         "rate": float(view.units.rate[unit]),
         "strength": float(view.units.strength[unit]),
-        "highest": float(view.highest[unit]),
-        "top": view.top_rows(unit).tolist(),
+        "highest": float(view.max_activations[unit]),
+        "top": view.find_top_rows(unit).tolist(),
     }

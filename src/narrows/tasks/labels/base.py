@@ -31,7 +31,7 @@ _MIN_ANGULAR = 8  # number of components from which on codes are compared by dir
 
 
 class SemiSupervisedModel(BaseEstimator, ABC):
-    """Abstract: the base of `Classifier` and `Regressor`."""
+    """Abstract: base of `Classifier` and `Regressor`."""
 
     def __init__(
         self, encoder: Any = None, *, method: str = "auto", n_neighbors: int = 15, random_state: Any = None
