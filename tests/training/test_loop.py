@@ -5,6 +5,7 @@ import gc
 import json
 import math
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -316,6 +317,13 @@ def test_an_interrupted_estimator_can_be_used_and_goes_on(monkeypatch, tmp_path,
     whole = VAE(**parameters, random_state=used, device="cpu").fit(X)
     assert_same_weights(model.model_.state_dict(), whole.model_.state_dict())
     np.testing.assert_array_equal(model.score_samples(X), whole.score_samples(X))
+
+
+def test_a_checkpoint_holds_what_its_module_says(tmp_path):
+    AE(2, hidden=(16,), max_epochs=1, random_state=0, checkpoint=tmp_path).fit(data())
+    states = files.read_without_tensors(tmp_path / files.NAME)
+    listed = re.findall(r"^ {4}(\w+) {2,}", files.__doc__, flags=re.MULTILINE)
+    assert set(listed) == set(states) - {"version"}
 
 
 def test_a_finished_training_is_kept_until_it_is_saved(tmp_path):

@@ -34,17 +34,17 @@ def read_labels(path: str | Path, n: int | None = None) -> np.ndarray:
     """
     path = Path(path).expanduser()
     if path.suffix.lower() in _TEXTS:
-        found = _words(path, n)
-    elif path.suffix.lower() == ".npy":  # also one of words
+        labels = _read_text(path, n)
+    elif path.suffix.lower() == ".npy":  # it may hold strings
         try:
-            found = np.load(path, allow_pickle=False).reshape(-1)
+            labels = np.load(path, allow_pickle=False).reshape(-1)
         except ValueError as error:
             raise ValueError(f"{path} must hold an array of labels, numbers or words: {error}.") from error
     else:
-        found = np.asarray(read(path).X).reshape(-1)
-    if n is not None and len(found) != n:
-        raise ValueError(f"{path} must hold one label for each of the {n:,} examples. It holds {len(found):,}.")
-    return found
+        labels = np.asarray(read(path).X).reshape(-1)
+    if n is not None and len(labels) != n:
+        raise ValueError(f"{path} must hold one label for each of the {n:,} examples. It holds {len(labels):,}.")
+    return labels
 
 
 def check_labels(y: Any, n: int, owner: str, what: str = "label", hint: str = "") -> np.ndarray:
@@ -57,7 +57,7 @@ def check_labels(y: Any, n: int, owner: str, what: str = "label", hint: str = ""
     ----------
     y : labels, an array, list, tensor or column of a data frame.
     n : number of examples.
-    owner, what, hint : the taker of the labels, the word for one, and advice, for the message.
+    owner, what, hint : name of the caller, the word for a label, and advice, for the message.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def _is_missing(label: Any) -> bool:
     return label is None or type(label).__name__ == "NAType" or bool(label != label)
 
 
-def _words(path: Path, n: int | None) -> np.ndarray:
+def _read_text(path: Path, n: int | None) -> np.ndarray:
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     text = path.read_text(encoding="utf-8-sig")
     if path.suffix.lower() in (".csv", ".tsv"):
@@ -129,21 +129,21 @@ def _words(path: Path, n: int | None) -> np.ndarray:
             raise ValueError(
                 f"{path} must hold one label a line, and nothing else. It has a line of {max(map(len, rows))} cells."
             )
-        words = [row[0].strip() for row in rows]
+        cells = [row[0].strip() for row in rows]
     else:
-        words = [line.strip() for line in text.splitlines() if line.strip()]
-    numbers = _numbers(words)
+        cells = [line.strip() for line in text.splitlines() if line.strip()]
+    numbers = _numbers(cells)
     if numbers is not None:
         return numbers
-    if n is None or len(words) == n + 1:
-        below = _numbers(words[1:])  # the first word is a heading, then
-        if below is not None and len(below) > 0:
-            return below
-    return np.array(words[1:] if n is not None and len(words) == n + 1 else words)
+    if n is None or len(cells) == n + 1:
+        numbers = _numbers(cells[1:])  # then the first cell is a heading
+        if numbers is not None and len(numbers) > 0:
+            return numbers
+    return np.array(cells[1:] if n is not None and len(cells) == n + 1 else cells)
 
 
-def _numbers(words: list[str]) -> np.ndarray | None:
+def _numbers(cells: list[str]) -> np.ndarray | None:
     try:
-        return np.array([float(word) for word in words])
+        return np.array([float(word) for word in cells])
     except ValueError:
         return None

@@ -1,6 +1,8 @@
 """The central equation: the negative log-likelihood plus weighted costs. With the KL at weight 1 it is the ELBO.
 
 loss(x) = - log p(target | z) + sum_k  w_k * cost_k(z)        nats per example, averaged over the batch
+
+The bottleneck states the KL in its forward pass; `Objective.add_costs` sums the weighted terms.
 """
 
 from __future__ import annotations

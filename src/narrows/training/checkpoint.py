@@ -1,5 +1,22 @@
 """Checkpoint files: {name: state} in one safetensors file, with everything but the tensors as JSON in its header.
 
+A checkpoint of a training holds the states of these components, which `narrows.training.loop` lists:
+
+    training        fingerprint, seed, precision and the like, by which another training is refused
+    weights         weights of the model and of opponents, and whether dead units are being revived
+    objective       growth of the costs' weights
+    optimizers      states of the optimizers
+    sums            losses since the last validation
+    early_stopping  best weights, best loss, validations without improvement
+    recovery        number of recoveries from NaN, whether the costs began anew
+    schedule        start and end of the cool-down
+    clock           step and seconds
+    generators      states of the random generators
+    tracking        name of the run
+    result          history and notes
+
+The order of the rows is not in it: it follows from the seed and the epoch.
+
 The values of a state are tensors, dicts, and values that JSON can hold. A new file is written under a temporary name
 and then renamed, so there is always a complete one. It contains no code. Files in the first layout can be read too.
 """
