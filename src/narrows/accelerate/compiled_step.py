@@ -88,7 +88,7 @@ class CompiledStep:
             try:
                 return self.graph(*inputs)
             except torch._dynamo.exc.FailOnRecompileLimitHit:
-                # this process has compiled the maximum of models: drop their graphs
+                # this process has compiled the maximum number of models: drop their graphs
                 for function in (type(self)._full_update, type(self)._terms_and_gradients):
                     torch._dynamo.reset_code(function.__code__)
                 self.graph = self._compile_graph()
@@ -101,7 +101,7 @@ class CompiledStep:
                 loss = self.forward(self.model, batch)
         except torch._dynamo.exc.TorchDynamoException as error:  # for example without Python's C headers
             self.forward = None
-            self.add_note(f"The step could not be compiled, and is done as it is: {first_line(error)}")
+            self.add_note(f"The step could not be compiled, and runs uncompiled: {first_line(error)}")
             return None
         loss.total.backward()
         self._step_optimizers()
