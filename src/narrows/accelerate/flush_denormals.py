@@ -4,8 +4,8 @@ GELU returns them for large negative inputs, and Adam's running means decay to t
 Results do not depend on them.
 
 Gain, on 2 cores with AMX, `network="conv"` on 32 x 32 x 3: a step stays at 82 ms; without this it rose to 105 ms within
-130 steps at a small constant learning rate. Trainings of 4 and 8 epochs are 4 and 6 % shorter. MLPs gain nothing (docs/negative-results.md).
-Measured by `python benchmarks/training.py conv-own`.
+130 steps at a small constant learning rate. Trainings of 4 and 8 epochs are 4 and 6 % shorter. MLPs gain nothing
+(docs/negative-results.md). Measured by `python benchmarks/training.py conv-own`.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ For float32 products torch calls MKL, which does not use the widest instructions
 oneDNN, which is part of torch too, uses them. The faster one is measured once per process.
 
 Gain, on 2 cores of an AMD EPYC (Zen 5): `transform`, `reconstruct` and `score_samples` of an MLP are twice as fast;
-with a million rows they are 1.6 times as fast as torch's products alone (README.md). On Intel's processors nothing changes.
-Measured by `python benchmarks/apply.py`.
+with a million rows they are 1.6 times as fast as torch's products alone (README.md). On Intel's processors nothing
+changes. Measured by `python benchmarks/apply.py`.
 """
 
 from __future__ import annotations

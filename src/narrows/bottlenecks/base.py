@@ -94,7 +94,7 @@ class Bottleneck(nn.Module, ABC):
         return z
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
-        """Return codes (n x L) on the path between two codes (L numbers each), at its fractions t (n x 1, in [0, 1])."""
+        """Return codes (n x L) on the path between two codes (L numbers each), at fractions t (n x 1, in [0, 1])."""
         return lerp(first, last, t)
 
 
@@ -119,7 +119,8 @@ class Stochastic(Bottleneck):
         z = f(h, eps),  eps ~ N(0, I)
 
     The caller passes the noise: a training step draws the same in all processes, a score uses the same noise for every
-    example, and `sample` scales it by a temperature. Scores, bounds of several draws and new examples need nothing else.
+    example, and `sample` scales it by a temperature. No other methods are needed for scores, bounds of several draws and
+    new examples.
 
     Attributes
     ----------
@@ -167,7 +168,7 @@ class Stochastic(Bottleneck):
         return rng.randn_like(h.new_empty(len(h), self.n_noise, dtype=dtype))
 
     def code(self, h: Tensor, eps: Tensor) -> Code:
-        """Return the code drawn with the noise eps (B x n_noise). Its cost "kl" is the closed form, or else log q - log p."""
+        """Return the code drawn with eps (B x n_noise). Its cost "kl" is the closed form, or else log q - log p."""
         z, log_q, log_p = self.sample(h, eps)
         kl = self.kl_per_component(h)
         return Code(z, {"kl": log_q - log_p if kl is None else kl.sum(1)})

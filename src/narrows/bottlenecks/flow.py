@@ -3,9 +3,9 @@
     h = (mean, s, context)    z_0 = mean + exp(log_std) * eps,  eps ~ N(0, I)    z = f(z_0; context)
     log q(z|x) = log N(eps; 0, I) - sum_j log_std_j - log |det df / dz_0|        nats
 
-A masked network lets each number of f(z_0) depend only on the ones before it, so the determinant is a product: Kingma et
-al., Improving variational inference with inverse autoregressive flow (2016), https://arxiv.org/abs/1606.04934. The flow
-is zuko's (extra `flows`).
+A masked network lets each number of f(z_0) depend only on the ones before it, so the determinant is a product:
+Kingma et al., Improving variational inference with inverse autoregressive flow (2016),
+https://arxiv.org/abs/1606.04934. The flow is zuko's (extra `flows`).
 """
 
 from __future__ import annotations

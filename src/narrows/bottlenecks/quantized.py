@@ -3,9 +3,9 @@
     h = (h_1, ..., h_G), D numbers each    z_g = e_g[k],  k = argmin_k |h_g - e_g[k]|
     commitment = sum_g |h_g - sg(z_g)|^2
 
-sg stops gradients; the gradients of z go to h unchanged (straight through). Each vector follows the mean of the h that are
-nearest to it, as an exponential moving average. A vector that was nearest to none for a long time moves to a row of the
-batch.
+sg stops gradients; the gradients of z go to h unchanged (straight through). Each vector follows the mean of the h that
+are nearest to it, as an exponential moving average. A vector that was nearest to none for a long time moves to a row of
+the batch.
 
 van den Oord, Vinyals and Kavukcuoglu, Neural discrete representation learning (2017), appendix A.1,
 https://arxiv.org/abs/1711.00937; dead vectors: Dhariwal et al., Jukebox (2020), https://arxiv.org/abs/2005.00341.

@@ -156,7 +156,7 @@ class KLRate(Sparse):
         return h.sigmoid()
 
     def cost(self, z: Tensor) -> dict[str, Tensor]:
-        """Return the sum over units of KL(rate || mean of z) in nats: the batch's value, repeated for each example (B)."""
+        """Return the sum over units of KL(rate || mean of z) in nats, one value repeated for each example (B)."""
         mean, rate = batch_mean(z.mean(0)).clamp(1e-6, 1 - 1e-6), self.rate
         kl = rate * (rate / mean).log() + (1 - rate) * ((1 - rate) / (1 - mean)).log()
         return {"kl_rate": kl.sum().expand(len(z))}
