@@ -127,7 +127,7 @@ def test_costs_that_cannot_be_weighed_are_refused():
     ):
         WeightedObjective({"kl": 1.0}, costs=(Charge("kl"),)).check(model_with(Gaussian(2)))
     objective = WeightedObjective({"a": 1.0}, costs=(Charge("a", torch.ones(12)),))
-    with pytest.raises(TypeError, match=r"cost Charge must return a CostValue, .* Got Tensor instead"):
+    with pytest.raises(TypeError, match=r"cost Charge must return a CostValue with .* Got Tensor instead"):
         objective(model_with(Plain(2)), batch_of())
 
 

@@ -125,9 +125,9 @@ def test_a_short_time_limit_does_not_repay_compiling():
     ("settings", "changes", "use", "why"),
     [
         ({}, {}, True, "all steps of this training run the same operations"),
-        ({}, {"has_own_parts": True}, True, "if your module draws"),
+        ({}, {"has_own_parts": True}, True, "in your module are recorded once"),
         ({"compile": False}, {}, False, "compile=False was requested"),
-        ({}, {"is_resident": False}, False, "does not fit the device"),
+        ({}, {"is_resident": False}, False, "does not fit on the device"),
         ({}, {"n_processes": 2}, False, "2 processes train"),
     ],
 )

@@ -119,8 +119,8 @@ class Stochastic(Bottleneck):
         z = f(h, eps),  eps ~ N(0, I)
 
     The caller passes the noise: a training step draws the same in all processes, a score uses the same noise for every
-    example, and `sample` scales it by a temperature. No other methods are needed for scores, bounds of several draws and
-    new examples.
+    example, and `sample` scales it by a temperature. No other methods are needed for scores, bounds of several draws
+    and new examples.
 
     Attributes
     ----------

@@ -127,7 +127,7 @@ class Objective(nn.Module, ABC):
         return [p for cost in self.pass_costs() if cost.opponent is not None for p in cost.opponent.parameters()]
 
     def weigh(self, name: str, value: Tensor) -> Tensor:
-        """Return `value` (a scalar or B numbers) times the weight of the cost `name`, in training as far as it has grown."""
+        """Return `value` (a scalar or B numbers) times the weight of the cost `name`, which grows during training."""
         return (self.weights[name] * self.share if self.training else self.weights[name]) * value
 
     def add_costs(self, nll: Tensor, model: Autoencoder, batch: Batch, output: Output) -> Loss:
