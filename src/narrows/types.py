@@ -21,7 +21,7 @@ class Batch(NamedTuple):
     observed : B x ... mask of `target`, or None where nothing is missing. 1 marks an observed entry, 0 a missing one.
     weight : B x ... weight of each entry of `target` in the loss, or None for 1 everywhere.
     label : B integers, the number of each example's class in the schema; None without labels.
-    neighbor : B x ... for each example, one that is near it in the data; None if no cost needs them.
+    neighbor : B x ... for each example, one that is near it in the data; None if no cost needs it.
     """
 
     x: Tensor

@@ -3,7 +3,7 @@
 On a CPU, the graph includes the optimizer: AdamW and gradient clipping become a few loops over all entries. On a GPU,
 the fused optimizer is a single kernel already.
 
-Gain, on 2 cores with AMX, batches of 128, ms a step: the VAE 784-512-256-16 2.8 instead of 4.7 (at 512 6.0 instead of
+Gain, on 2 cores with AMX, batches of 128, ms per step: the VAE 784-512-256-16 2.8 instead of 4.7 (at 512 6.0 instead of
 8.0), the AE 2.8 instead of 4.4, the SAE 1.6 instead of 3.1; compiling takes 8 to 12 s, 4 when cached
 (docs/negative-results.md). Convolutions gain little. Measured by `python benchmarks/training.py vae-128 vae-512 ae`.
 """

@@ -150,8 +150,8 @@ class Joint(Stochastic):
     Parameters
     ----------
     free : bottleneck of the free part.
-    label : columns after it. If it has a head, the encoder gives C more numbers than `free` needs, and the head reads
-        all of them.
+    label : columns of the label. If it has a head, the encoder gives C more numbers than `free` needs, and the head
+        reads all of them.
     """
 
     def __init__(self, free: Bottleneck, label: Label) -> None:
@@ -194,7 +194,7 @@ class Joint(Stochastic):
         return self.free.encode(self._free_inputs(h))
 
     def sample(self, h: Tensor, eps: Tensor) -> Sample:
-        """Draw the free part."""
+        """Draw the free part (B x L) from its posterior."""
         return self._stochastic.sample(self._free_inputs(h), eps)
 
     def from_prior(self, eps: Tensor) -> Tensor:

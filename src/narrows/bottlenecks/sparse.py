@@ -5,8 +5,8 @@
     topk    z = the k largest of relu(h), the others 0
 
 A unit that has fired for none of the last `patience` examples is dead. The largest dead units, as if they had fired,
-are an auxiliary code (`aux_code`), which learns to explain the part of the target that living units leave over: AuxK of
-Gao et al. (2024), https://arxiv.org/abs/2406.04093, for any decoder and likelihood.
+are an auxiliary code (`aux_code`), which learns the part of the target that the other units do not explain: AuxK of Gao
+et al. (2024), https://arxiv.org/abs/2406.04093, for any decoder and likelihood.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Sparse(Bottleneck):
     is_sparse = True
     is_overcomplete = True
     default_sampler = None
-    weight_decay = (0.1, "a sparse code: with more, units die")
+    weight_decay = (0.1, "a sparse code: with more decay, units die")
     idle: Tensor
     floor = 0.0  # an activation above this counts as firing
 

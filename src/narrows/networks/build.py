@@ -43,7 +43,7 @@ def choose(name: str, schema: Schema) -> tuple[str, str]:
     if schema.n_entries <= _MLP_PIXELS:
         return (
             "mlp",
-            f"images of {schema.n_entries} numbers: an MLP reaches a lower loss in the same time than convolutions",
+            f"images of {schema.n_entries} numbers: in the same time, an MLP reaches a lower loss than convolutions",
         )
     return "conv", f"images of {schema.n_entries} numbers: convolutions use the same weights at every place"
 

@@ -117,7 +117,7 @@ class ConvDecoder(Decoder):
     width : number of channels at full size.
     """
 
-    slower_compiled = True  # or not faster, on a CPU: docs/negative-results.md
+    slower_compiled = True  # on a CPU; at best not faster: docs/negative-results.md
 
     def __init__(self, shape: tuple[int, ...], n_inputs: int, width: int = 16) -> None:
         super().__init__()

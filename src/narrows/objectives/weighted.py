@@ -19,9 +19,9 @@ _REVIVE = (
 
 
 class DeadUnitRevival(Cost):
-    """The loss of an auxiliary code: dead units learn to explain the part of the target that living units leave over.
+    """The loss of an auxiliary code: dead units learn the part of the target that the other units do not explain.
 
-    The living code is detached, and the code of the dead units is added to it. AuxK of Gao et al. (2024),
+    The code of the other units is detached, and the code of the dead units is added to it. AuxK of Gao et al. (2024),
     https://arxiv.org/abs/2406.04093, for any decoder and likelihood.
     """
 

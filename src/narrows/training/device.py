@@ -74,7 +74,7 @@ def choose_precision(name: str, device: torch.device) -> tuple[torch.dtype, Choi
     if name != "auto":
         return getattr(torch, name), Choice("precision", name, "as asked")
     if device.type == "mps":
-        return torch.float32, Choice("precision", "float32", "the MPS backend is not faster with less")
+        return torch.float32, Choice("precision", "float32", "the MPS backend is not faster with lower precision")
     speedup = bfloat16_speedup(device)
     if speedup >= _MIN_SPEEDUP:
         reason = f"matrix products on this device were measured {speedup:.1f} times as fast as in float32"
@@ -94,8 +94,8 @@ _n_inside = _n_default = 0  # Python threads inside `use_threads`; torch's numbe
 def default_n_threads() -> int:
     """Return torch's number of threads, without the effect of `use_threads` in other Python threads.
 
-    A number that one thread sets also holds in all threads that start later. A training that starts beside another
-    would otherwise mistake the other's choice for the user's.
+    A number that one thread sets also holds in all threads that start later. A training that starts while
+    another one runs would otherwise take the other's choice for the user's.
     """
     with _lock:
         if _local.n_threads is None and _n_inside:

@@ -291,7 +291,7 @@ def choose_patience(requested: int | str, inputs: PlanInputs) -> Decision[int]:
         return Decision(requested)
     if inputs.neighbors is None:
         return Decision(_PATIENCE)
-    reason = "neighbours are drawn anew each time, so the held-out loss falls slowly"
+    reason = "neighbours are drawn again each time, so the held-out loss falls slowly"
     choice = Choice("n_iter_no_change", str(_PATIENCE_WITH_NEIGHBORS), reason)
     return Decision(_PATIENCE_WITH_NEIGHBORS, (choice,))
 
@@ -325,7 +325,7 @@ def choose_threads(device: torch.device, step_flops: float, inputs: PlanInputs) 
     """Decide on the number of threads for a step of `step_flops` floating-point operations.
 
     Threads wait for each other several hundred times per step. Small steps gain nothing from them. If another process
-    uses a core, each wait lasts until that process releases it: a training was ten times slower. A resumed training
+    uses a core, each wait lasts until that process releases it: one training was ten times slower. A resumed training
     keeps its number of threads, because the order of sums depends on it.
     """
     n, before = inputs.n_threads, inputs.resumed.get("threads")

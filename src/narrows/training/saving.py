@@ -80,7 +80,7 @@ class Saver:
         before = states.pop("training")
         if before["fingerprint"] != self.identity["fingerprint"] and before["over"]:
             self.add_note(
-                f"{self.path} is of another training, which is finished. This training starts anew, and replaces it."
+                f"{self.path} is of another training, which is finished. This training starts from 0 and replaces it."
             )
             return False
         self._check(before)

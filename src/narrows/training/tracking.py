@@ -54,7 +54,7 @@ class Run:
 
 
 class JsonLines:
-    """A text file with one JSON document a line: the run, the step, and the values by name.
+    """A text file with one JSON document per line: the run, the step, and the values by name.
 
     `pandas.read_json(path, lines=True)` reads it as a table. Several runs may share a file.
     """

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from narrows.batch_sharding import Shard
 
-_TIMEOUT = timedelta(minutes=10)  # one process may work alone as long, for example read data or write a model
+_TIMEOUT = timedelta(minutes=10)  # a process may work alone for this long, for example to read data
 _SECONDS_TO_CLEAN_UP = 0.1
 _CONNECTION_ERROR = re.compile(r"gloo|nccl|connection|socket|timed? ?out", re.IGNORECASE)
 
