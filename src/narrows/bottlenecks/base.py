@@ -178,7 +178,7 @@ class Stochastic(Bottleneck):
         return {"active_components": float(active_components(self.encode(h)).sum())}
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
-        """Return codes (n x L) on the arc between two codes: draws from a prior in many dimensions lie near a sphere."""
+        """Return codes (n x L) on the arc between the two: draws from a prior in many dimensions lie near a sphere."""
         return slerp(first, last, t)
 
 
