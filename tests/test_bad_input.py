@@ -310,9 +310,11 @@ def test_bad_parameters(cls, parameters, message):
             method(VECTORS)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is at hand")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is available")
 def test_a_device_that_is_not_there():
-    with pytest.raises(ValueError, match=r'device=\'cuda\' was asked for, and 0 CUDA devices.*Pass device="auto"'):
+    with pytest.raises(
+        ValueError, match=r'device=\'cuda\' was requested, and this machine has 0 CUDA devices.*Pass device="auto"'
+    ):
         AE(2, **{**SMALL, "device": "cuda"}).fit(VECTORS)
 
 

@@ -157,7 +157,7 @@ def test_an_unfinished_training_is_not_lost(tmp_path: Path) -> None:
     assert "--resume goes on" in message
     assert "--overwrite starts anew" in message
     message = fails("fit", "digits", "--out", tmp_path, "--resume", *TINY, *MLP)
-    assert "not a whole checkpoint" in message
+    assert "not a complete checkpoint" in message
     assert "unfinished training" in fails("info", tmp_path)
     run("fit", "digits", "--out", tmp_path, "--overwrite", *TINY, *MLP)
 

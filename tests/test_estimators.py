@@ -471,7 +471,7 @@ def test_another_module_than_the_one_that_was_saved_is_refused(digits, tmp_path)
     [
         (Encoder(d=63), r"encoder module Encoder could not take an input of shape \(2, 1, 8, 8\)"),
         (("mlp", Decoder(n=4)), r"decoder module Decoder could not take an input of shape \(2, 3\)"),
-        (("mlp", Decoder(d=60)), r"decoder module Decoder must give 64 numbers an example .* It gave 60"),
+        (("mlp", Decoder(d=60)), r"decoder module Decoder must give 64 numbers per example .* It gave 60"),
         ("cnov", r"Unknown network 'cnov'. Did you mean 'conv'"),
         (3, r"`network` parameter of AE must be one of 'auto', 'mlp', 'conv'.* Got 3"),
         (("mlp",), r"`network` parameter of AE must be .* a pair"),

@@ -123,11 +123,11 @@ def test_costs_that_cannot_be_weighed_are_refused():
         with pytest.raises(ValueError, match="`costs` of WeightedObjective must each have a `name` of its own"):
             WeightedObjective(costs=costs)
     with pytest.raises(
-        ValueError, match=r"Gaussian states the cost 'kl' already. Give that of the objective's `costs`"
+        ValueError, match=r"Gaussian states the cost 'kl', too. Give the one in the objective's `costs`"
     ):
         WeightedObjective({"kl": 1.0}, costs=(Charge("kl"),)).check(model_with(Gaussian(2)))
     objective = WeightedObjective({"a": 1.0}, costs=(Charge("a", torch.ones(12)),))
-    with pytest.raises(TypeError, match=r"cost Charge must return a CostValue, .* Got Tensor instead"):
+    with pytest.raises(TypeError, match=r"cost Charge must return a CostValue with .* Got Tensor instead"):
         objective(model_with(Plain(2)), batch_of())
 
 
@@ -262,10 +262,12 @@ def test_a_score_in_inference_mode_leaves_scores_with_gradients_as_they_are():
 
 
 def test_codes_without_a_posterior_have_no_bound():
-    with pytest.raises(ValueError, match=r"needs a code that is drawn from a posterior. Plain is a point"):
+    with pytest.raises(
+        ValueError, match=r"needs a code that is drawn from a posterior. The code of Plain is a single point"
+    ):
         ImportanceWeighted().check(model_with(Plain(2)))
     joint = Joint(Gaussian(2), Label((0.5, 0.5)))
-    with pytest.raises(ValueError, match="is of a model without labels"):
+    with pytest.raises(ValueError, match="needs a model without labels"):
         ImportanceWeighted().check(Autoencoder(Nothing(), nn.Linear(5, 4), joint, nn.Linear(4, 5), Bernoulli()))
 
 

@@ -3,8 +3,8 @@
 Inside `split_batch(shard)` each process holds consecutive rows of the batch. A part that needs a sum, a mean or all
 rows of the whole batch calls the functions of this module; all processes must call them together. Gradients flow to all
 processes. Random numbers for each row (`_SameDraws`) are drawn for the whole batch in every process, and each keeps
-those of its own rows, so that they do not depend on the number of processes. Outside of `split_batch` a batch is whole,
-and nothing here does anything.
+the numbers of its own rows, so that they do not depend on the number of processes. Outside of `split_batch` a batch is
+whole, and the functions return their argument.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Shard(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """Number of these rows; 0 where there are more processes than rows."""
+        """Number of these rows; 0 for some processes if there are more processes than rows."""
         return self.stop - self.start
 
 
@@ -38,7 +38,7 @@ _shard: Shard | None = None  # no ContextVar: torch.compile cannot trace one
 
 @contextlib.contextmanager
 def split_batch(shard: Shard | None) -> Iterator[None]:
-    """Treat batches inside the block as the rows `shard` of a batch that all processes share; None: as whole ones."""
+    """Treat batches inside the block as the rows `shard` of a batch that all processes share; with None, as whole."""
     global _shard
     before, _shard = _shard, shard
     try:
@@ -69,8 +69,8 @@ def batch_rows(rows: Tensor) -> Tensor:
     """Return the rows of the whole batch; `rows` are this process's."""
     if _shard is None:
         return rows
-    before, behind = _shard.start, _shard.of - _shard.stop
-    return batch_sum(F.pad(rows, (0, 0) * (rows.dim() - 1) + (before, behind)))
+    n_before, n_after = _shard.start, _shard.of - _shard.stop
+    return batch_sum(F.pad(rows, (0, 0) * (rows.dim() - 1) + (n_before, n_after)))
 
 
 def batch_any(part: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ def batch_any(part: Tensor) -> Tensor:
 
 
 class _Sum(torch.autograd.Function):
-    """The sum of a tensor over all processes. Its gradient is the sum of theirs."""
+    """The sum of a tensor over all processes. Its gradient is the sum of their gradients."""
 
     @staticmethod
     def forward(_context: Any, part: Tensor) -> Tensor:
@@ -99,7 +99,7 @@ def _all_reduced(part: Tensor) -> Tensor:
 class _SameDraws(TorchFunctionMode):
     """A mode in which tensors whose first axis is the batch get the random numbers that one process would draw.
 
-    A draw that depends on a shape alone is made for the whole batch. For one that depends on values (`torch.poisson`
+    A draw that depends only on a shape is made for the whole batch. For a draw that depends on values (`torch.poisson`
     uses a varying number of random numbers) the values of all processes are gathered first.
     """
 

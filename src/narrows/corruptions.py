@@ -3,7 +3,7 @@
     x~ = corrupt(x)        loss = -log p(x | decode(encode(x~)))
 
 Vincent et al., Extracting and composing robust features with denoising autoencoders (2008),
-https://doi.org/10.1145/1390156.1390294. Levels are on the model's scale: of [0, 1] for images, in standard
+https://doi.org/10.1145/1390156.1390294. Levels are on the model's scale: within [0, 1] for images, in standard
 deviations for real-valued columns.
 
 A level is one number, or a range (low, high) from which a level is drawn for each example: the model then learns to
@@ -30,7 +30,7 @@ class Corruption(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, batch: Batch) -> Corrupted:
-        """Corrupt `batch.x` (B x ...); `scored` is a mask where the corruption hides entries from the loss."""
+        """Corrupt `batch.x` (B x ...); `scored` is a mask if the loss must skip some entries."""
 
 
 class Nothing(Corruption):
@@ -42,18 +42,18 @@ class Nothing(Corruption):
 
 
 class Noise(Corruption):
-    """Abstract: noise of one kind, at a fixed level or at one drawn for each example.
+    """Abstract: noise of one kind, at a fixed level or a level drawn for each example.
 
     Subclasses implement `apply_noise`, which gives the level its meaning.
 
     Parameters
     ----------
-    level : a number of at least 0, or a range (low, high) of such; at most 1 where it is a share of the entries.
+    level : a number of at least 0, or a range (low, high) of such numbers; at most 1 if it is a share of the entries.
 
     Raises
     ------
     ValueError
-        If `level` is neither.
+        If `level` is not such a number or range.
     """
 
     highest = float("inf")
@@ -65,7 +65,7 @@ class Noise(Corruption):
             limit = "" if self.highest == float("inf") else f" and at most {self.highest:g}"
             raise ValueError(
                 f"The `level` parameter of {type(self).__name__} must be a number of at least 0{limit}, or a pair "
-                f"(low, high) of such. Got {level!r} instead."
+                f"(low, high) of such numbers. Got {level!r} instead."
             )
         self.low, self.high = float(low), float(high)
 
@@ -133,7 +133,7 @@ class PoissonNoise(Noise):
 
 
 class BlindSpot(Corruption):
-    """Replace a share of the pixels by a neighbour each, and score only those: for learning from noisy images alone.
+    """A share of the pixels is replaced by neighbours, and only these are scored: to learn from noisy images alone.
 
     A model that does not see a pixel cannot repeat its noise, if that is independent of its neighbours' noise: its best
     answer is the clean pixel. The noise needs a mean of 0, and nothing else. Krull et al., Noise2Void (2019),
@@ -141,7 +141,7 @@ class BlindSpot(Corruption):
 
     Parameters
     ----------
-    share : share of the pixels, in [0, 1].
+    share : share of the pixels to replace, in [0, 1].
     radius : greatest distance of the neighbour along each side, in pixels.
     """
 
@@ -187,7 +187,7 @@ def noise(name: str, level: Any = 0.3) -> Noise:
     Raises
     ------
     ValueError
-        If `name` is unknown, or `level` is not what that noise takes.
+        If `name` is unknown, or `level` is not valid for that noise.
     """
     if name not in NOISES:
         raise ValueError(f"Unknown noise {name!r}. {did_you_mean(name, NOISES)}")

@@ -2,7 +2,7 @@
 
     x  -> corrupt -> encode -> bottleneck -> decode -> likelihood
 
-B is the batch, L the number of components, C that of labels, shape that of one example.
+B is the batch, L the number of components, C the number of labels, shape the shape of one example.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Autoencoder(nn.Module):
 
     @property
     def n_classes(self) -> int:
-        """C, the number of label columns behind a code; 0 for a model without labels."""
+        """C, the number of label columns that follow a code; 0 for a model without labels."""
         return self.bottleneck.n_classes
 
     @property
@@ -70,19 +70,19 @@ class Autoencoder(nn.Module):
 
     @property
     def n_widest(self) -> int:
-        """Largest number of activations of an example in one layer, from the parts' `n_widest`; 0 if none has it."""
+        """Largest number of activations of an example in one layer, from the parts' `n_widest`; 0 if no part has it."""
         return max(int(getattr(part, "n_widest", 0)) for part in (self.encoder, self.decoder))
 
     @property
     def stochastic(self) -> Stochastic | None:
-        """The bottleneck where codes are drawn from a posterior and have a prior; None for other codes."""
+        """The bottleneck if its codes are drawn from a posterior and have a prior; None for other codes."""
         return as_stochastic(self.bottleneck)
 
     def forward(self, batch: Batch) -> Output:
-        """Corrupt, encode (a draw where the code is stochastic) and decode a batch, as the loss needs it."""
+        """Corrupt, encode and decode a batch, as the loss needs it. A stochastic code is drawn."""
         corrupted = self.corruption(batch)
         h = self.encoder(corrupted.x)
-        # a batch has labels where the code has columns for them
+        # a batch has labels if the code has columns for them
         code = self.bottleneck(h, batch.label) if self.bottleneck.n_classes else self.bottleneck(h)
         return Output(code, self.decode_code(code), product(corrupted.scored, batch.observed, batch.weight), h)
 
@@ -93,15 +93,15 @@ class Autoencoder(nn.Module):
         return self.decoder(code.z)
 
     def encode(self, x: Tensor) -> Tensor:
-        """Return the code (B x L) of clean examples x (B x shape); the posterior mean where there is a posterior."""
+        """Return the code (B x L) of clean examples x (B x shape); the posterior mean if there is a posterior."""
         z = self.bottleneck.encode(self.encoder(x))
         return z[:, self.order] if self.has_code else z
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the decoder's output (B x params_shape) for codes of `encode` (B x L).
 
-        A conditional model also takes them with the columns of labels behind (B x (L + C)); without those it takes the
-        most frequent label.
+        A conditional model also takes codes followed by the columns of labels (B x (L + C)); without these columns it
+        uses the most frequent label.
         """
         if not self.has_code:
             return self.decoder(z)
@@ -122,11 +122,11 @@ class Autoencoder(nn.Module):
         return self.decode(torch.cat([z, infer_label(self, x)], 1) if self.n_classes else z)
 
     def project(self, z: Tensor) -> Tensor:
-        """Return the possible codes of examples that are nearest to z (n x L, as `encode` gives them)."""
+        """Return, for each z (n x L), the nearest code that `encode` can give."""
         return self._to_user_order(self.bottleneck.project(self.to_own_order(z)))
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
-        """Return the codes (n x L) between two codes of `encode` (L numbers each) at the shares t (n x 1)."""
+        """Return codes (n x L) on the path between two codes of `encode` (L numbers each), at fractions t (n x 1)."""
         first, last = self.to_own_order(first[None])[0], self.to_own_order(last[None])[0]
         return self._to_user_order(self.bottleneck.interpolate(first, last, t))
 
@@ -142,7 +142,7 @@ class Autoencoder(nn.Module):
 def infer_label(model: Autoencoder, x: Tensor) -> Tensor:
     """Return the likeliest label of clean examples x (B x shape) as B x C, 1 in the column of the label.
 
-    It is argmax_y q(y | x) where the model has that, otherwise argmax_y log p(x | z, y) + log p(y) at their codes,
+    It is argmax_y q(y | x) if the model has q(y | x); otherwise argmax_y log p(x | z, y) + log p(y) at the codes of x,
     which takes a pass of the decoder for each class.
     """
     label = model.label
@@ -172,7 +172,7 @@ def log_prob_by_label(model: Autoencoder, z: Tensor, x: Tensor) -> Tensor:
 
 
 def rename_old_state(state: Mapping[str, _T]) -> dict[str, _T]:
-    """Return a saved state by today's names: earlier conditional models held their labels beside the code."""
+    """Return a saved state with today's names: earlier conditional models had their labels outside of the code."""
     if "log_frequencies" not in state:
         return dict(state)
     prefixes = {"guess.": "bottleneck.label.head.", "bottleneck.": "bottleneck.free."}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
-_FARTHEST_UNIFORM = 1e-6  # distance from 0 and 1 of the number that picks a part of a mixture
+_FARTHEST_UNIFORM = 1e-6  # least distance from 0 and 1 of the number that picks a part of a mixture
 
 
 class Prior(nn.Module, ABC):
@@ -21,9 +21,9 @@ class Prior(nn.Module, ABC):
     Attributes
     ----------
     n_components : L.
-    n_noise : numbers of noise that one draw takes.
-    n_unscaled_noise : how many of those numbers, the first ones, a temperature leaves alone: they pick a part of a
-        mixture.
+    n_noise : number of noise values for one draw.
+    n_unscaled_noise : number of those values, the first ones, that a temperature does not scale, because they pick a
+        part of a mixture.
     is_separable : True if the components are independent of each other and have a KL each.
     """
 
@@ -67,7 +67,7 @@ class StandardNormal(Prior):
         self.n_components = self.n_noise = n_components
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """- |z|^2 / 2 - L log(2 pi) / 2."""
+        """Return - |z|^2 / 2 - L log(2 pi) / 2 (B)."""
         return -0.5 * z.square().sum(-1) - self.n_components * _HALF_LOG_2PI
 
     def from_noise(self, eps: Tensor) -> Tensor:
@@ -75,12 +75,12 @@ class StandardNormal(Prior):
         return eps
 
     def kl_from_gaussian(self, mean: Tensor, log_std: Tensor, std: Tensor) -> Tensor:
-        """The closed form above, before the sum (B x L)."""
+        """Return the terms of the KL above, before the sum (B x L)."""
         return 0.5 * (mean.square() + std.square() - 1) - log_std
 
     @property
     def std(self) -> Tensor:
-        """Ones (L)."""
+        """Standard deviation 1 of each component (L)."""
         return torch.ones(self.n_components)
 
 
@@ -107,13 +107,13 @@ class NormalMixture(Prior):
         self.log_stds = nn.Parameter(torch.zeros(n_modes, n_components))
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """The formula above, in logarithms (B)."""
+        """Return log p(z) by the formula above (B)."""
         means, log_stds = self.means.to(z.dtype), self.log_stds.to(z.dtype)
         nats = -0.5 * ((z[..., None, :] - means) * (-log_stds).exp()).square() - log_stds - _HALF_LOG_2PI
         return nats.sum(-1).logsumexp(-1) - math.log(len(means))
 
     def from_noise(self, eps: Tensor) -> Tensor:
-        """mean_k + std_k * eps (n x L), where the first number of the noise picks k."""
+        """Return mean_k + std_k * eps (n x L), where the first number of the noise picks k."""
         uniform = torch.special.ndtr(eps[:, 0]).clamp(_FARTHEST_UNIFORM, 1 - _FARTHEST_UNIFORM)
         k = (uniform * len(self.means)).long()
         return self.means.to(eps.dtype)[k] + self.log_stds.to(eps.dtype)[k].exp() * eps[:, 1:]
@@ -124,6 +124,6 @@ class NormalMixture(Prior):
 
     @property
     def std(self) -> Tensor:
-        """sqrt(mean of std_k^2 + variance of mean_k) (L), by the law of total variance."""
+        """Standard deviation sqrt(mean of std_k^2 + variance of mean_k) (L), by the law of total variance."""
         with torch.no_grad():
             return (self.log_stds.exp().square().mean(0) + self.means.var(0, correction=0)).sqrt()

@@ -1,4 +1,4 @@
-"""Deprecated aliases: names that authors of parts know, and that have a better one. Each lasts one release."""
+"""Deprecated aliases: old names that authors of parts use. Each lasts one release."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _current = _Current()
 
 @contextlib.contextmanager
 def drawing_from(generators: Generators | None) -> Iterator[None]:
-    """Draw from `generators` in this thread inside the block; None: from torch's global ones."""
+    """Draw from `generators` in this thread inside the block; with None, from torch's global generators."""
     before, _current.generators = _current.generators, generators
     try:
         yield

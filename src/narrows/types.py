@@ -1,4 +1,4 @@
-"""Records that the parts pass to each other. B is the batch, L the number of components, C that of labels."""
+"""Records that the parts pass to each other. B is the batch, L the number of components, C the number of labels."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Batch(NamedTuple):
     Attributes
     ----------
     x : B x ... input of the model, in the model's units (see `narrows.data.Schema.prepare`).
-    target : B x ... data that the likelihood scores; the same tensor as `x` unless a task pairs them. Its shape may
-        differ from that of `x`.
+    target : B x ... data that the likelihood scores; the same tensor as `x` unless a task pairs them. It may have
+        another shape than `x`.
     observed : B x ... mask of `target`, or None where nothing is missing. 1 marks an observed entry, 0 a missing one.
     weight : B x ... weight of each entry of `target` in the loss, or None for 1 everywhere.
     label : B integers, the number of each example's class in the schema; None without labels.
-    neighbor : B x ... an example near each one in the data; None where no cost needs them.
+    neighbor : B x ... for each example, one that is near it in the data; None if no cost needs it.
     """
 
     x: Tensor
@@ -76,12 +76,12 @@ class Code(NamedTuple):
 
     Attributes
     ----------
-    dense : B x (L + C), the code with the columns of its label behind it, C = 0 without labels. None if the code is in
+    dense : B x (L + C), the code followed by the columns of its label; C = 0 without labels. None if the code is in
         `sparse`; read `z`, which is dense in both cases.
     costs : one value per example (B) for each named cost, in nats where it is a divergence.
     aux_code : B x (L + C) or None, a code on dead units only, which an objective may use to revive them.
     sparse : the code as a record, for decoders that take one (`Dictionary`); None if it is in `dense`.
-    n_classes : C, columns of labels.
+    n_classes : C, the number of label columns.
     """
 
     dense: Tensor | None

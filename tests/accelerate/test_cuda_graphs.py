@@ -214,4 +214,4 @@ def test_what_cannot_be_recorded_is_undone_and_done_as_it_is(in_the_step, monkey
     # a fake recording does the step that it records
     assert done == [0, 1, 2, 3, 4, 5] if in_the_step else done == [0, 1, 2, 3, 3, 4, 5]
     reason = "this waits for the device" if in_the_step else "nothing is recorded here"
-    assert notes == [f"The step could not be recorded, and is done one kernel at a time: {reason}"]
+    assert notes == [f"The step could not be recorded, and runs one kernel at a time: {reason}"]

@@ -136,7 +136,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(grey, tmp_path,
         return batch(self, index)
 
     monkeypatch.setattr(Patches, "batch", stopped_at_ten)
-    with pytest.raises(KeyboardInterrupt, match="fit again to go on"):
+    with pytest.raises(KeyboardInterrupt, match="fit again to continue"):
         PhotoDenoiser(checkpoint=tmp_path, **options).fit(grey)
     assert 10 <= n_batches < whole.history_[-1]["step"]
     resumed = PhotoDenoiser(checkpoint=tmp_path, **options).fit(grey)
@@ -154,7 +154,7 @@ def test_the_checkpoint_keeps_a_seed_that_was_drawn(grey, tmp_path, monkeypatch)
         return batch(self, index)
 
     monkeypatch.setattr(Patches, "batch", stopped)
-    with pytest.raises(KeyboardInterrupt, match="fit again to go on"):
+    with pytest.raises(KeyboardInterrupt, match="fit again to continue"):
         PhotoDenoiser(**options).fit(grey)
     assert PhotoDenoiser(**options).fit(grey).n_iter_ == 2
     with pytest.raises(ValueError, match="`random_state` parameter of PhotoDenoiser must be an int"):

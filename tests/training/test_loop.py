@@ -249,7 +249,7 @@ def test_ctrl_c_keeps_the_checkpoint(monkeypatch, tmp_path, step, recipe):
     before = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patched:
         interrupt_at(patched, step)
-        with pytest.raises(Interrupted, match=rf"step {step + 1}; the best weights.*fit again to go on") as caught:
+        with pytest.raises(Interrupted, match=rf"step {step + 1}; the best weights.*fit again to continue") as caught:
             trained(recipe, checkpoint=tmp_path)
     assert str(tmp_path) in str(caught.value)
     assert caught.value.result.n_steps == step + 1
@@ -288,7 +288,7 @@ def test_a_checkpoint_of_another_module_is_refused(tmp_path):
     first, again = (fitted(nn.Tanh()).model_.state_dict() for _ in range(2))
     assert_same_weights(again, first)
     for other in (fitted(nn.ReLU()), fitted(nn.Tanh(), 9)):
-        assert any("was of another training" in line for line in other.report_)
+        assert any("is of another training" in line for line in other.report_)
 
 
 def test_ctrl_c_from_a_timer():
@@ -306,7 +306,7 @@ def test_an_interrupted_estimator_can_be_used_and_goes_on(monkeypatch, tmp_path,
     model = VAE(**parameters, random_state=seed, checkpoint=tmp_path / "new" / "folder", device="cpu")
     with monkeypatch.context() as patched:
         interrupt_at(patched, 100)
-        with pytest.raises(KeyboardInterrupt, match="fit again to go on"):
+        with pytest.raises(KeyboardInterrupt, match="fit again to continue"):
             model.fit(X)
     assert model.transform(X).shape == (400, 2)
     assert np.isfinite(model.score(X))
@@ -369,20 +369,20 @@ def test_a_truncated_checkpoint_is_refused(unfinished, share):
     path = unfinished / files.NAME
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(ValueError, match=r"checkpoint.safetensors is not a whole checkpoint .* Delete it to start"):
+    with pytest.raises(ValueError, match=r"checkpoint.safetensors is not a complete checkpoint .* Delete it to start"):
         trained("ae", checkpoint=unfinished)
 
 
 def test_a_file_that_is_no_checkpoint_is_refused(unfinished):
     path = unfinished / files.NAME
     path.write_bytes(np.random.default_rng(0).bytes(5000))
-    with pytest.raises(ValueError, match="is not a whole checkpoint"):
+    with pytest.raises(ValueError, match="is not a complete checkpoint"):
         trained("ae", checkpoint=unfinished)
     from safetensors.torch import save_file
 
     for metadata in (None, {"other": "thing"}, {"state": "{"}):
         save_file({"a": torch.zeros(2)}, path, metadata=metadata)
-        with pytest.raises(ValueError, match="is not a whole checkpoint"):
+        with pytest.raises(ValueError, match="is not a complete checkpoint"):
             trained("ae", checkpoint=unfinished)
 
 

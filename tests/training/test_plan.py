@@ -75,7 +75,7 @@ def test_rows_are_learned_from_or_held_out(n, fraction):
 def test_of_few_rows_none_is_held_out():
     plan = make_plan(Settings(), PLACE, replace(INPUTS, n_rows=30))
     assert plan.n_valid == 0
-    assert "too few to judge by" in choices_of(plan)["early_stopping"]
+    assert "too few to hold out" in choices_of(plan)["early_stopping"]
 
 
 @pytest.mark.parametrize(("bottleneck", "decay"), [(Plain(2), 0.3), (Gaussian(2), 0.03), (TopK(8, k=2), 0.1)])
@@ -100,10 +100,10 @@ def test_threads():
 @pytest.mark.parametrize(
     ("changes", "use", "why"),
     [
-        ({}, False, "too few to repay compiling"),
-        ({"matmul_flops_per_second": 1e9}, True, "repay compiling"),
+        ({}, False, "too short to repay compiling"),
+        ({"matmul_flops_per_second": 1e9}, True, "repays compiling"),
         ({"matmul_flops_per_second": 1e9, "has_compiler": False}, False, "no C++ compiler"),
-        ({"matmul_flops_per_second": 1e9, "compile_saving": 0.0}, False, "takes longer compiled"),
+        ({"matmul_flops_per_second": 1e9, "compile_saving": 0.0}, False, "slower when compiled"),
         ({"matmul_flops_per_second": 1e9, "n_processes": 2}, False, "2 processes train"),
         ({"resumed": {"compile": True}}, True, "as asked"),
         ({"matmul_flops_per_second": 1e9, "resumed": {"compile": False}}, False, "as asked"),
@@ -124,10 +124,10 @@ def test_a_short_time_limit_does_not_repay_compiling():
 @pytest.mark.parametrize(
     ("settings", "changes", "use", "why"),
     [
-        ({}, {}, True, "the steps of this training are alike"),
-        ({}, {"has_own_parts": True}, True, "if your module draws"),
-        ({"compile": False}, {}, False, "compile=False was asked for"),
-        ({}, {"is_resident": False}, False, "does not fit the device"),
+        ({}, {}, True, "all steps of this training run the same operations"),
+        ({}, {"has_own_parts": True}, True, "in your module are recorded once"),
+        ({"compile": False}, {}, False, "compile=False was requested"),
+        ({}, {"is_resident": False}, False, "does not fit on the device"),
         ({}, {"n_processes": 2}, False, "2 processes train"),
     ],
 )
@@ -155,7 +155,7 @@ def test_a_batch_has_an_example_for_each_process():
     assert choices_of(plan)["processes"] == "4: each takes its own share of the 4 examples of a step"
     with pytest.raises(ValueError, match="4 processes are too many for 3 training rows"):
         make_plan(Settings(), PLACE, replace(INPUTS, n_rows=3, n_processes=4))
-    with pytest.raises(ValueError, match="compile=True is for one process, and 4 train"):
+    with pytest.raises(ValueError, match="compile=True works with one process only, and 4 train"):
         make_plan(Settings(compile=True), PLACE, replace(INPUTS, n_processes=4))
 
 

@@ -74,7 +74,7 @@ class Runner(Protocol):
 
 
 class Acceleration(NamedTuple):
-    """A way to compute the same in less time: a function for each place at which it acts.
+    """A way to compute the same results in less time: one function for each place where it acts.
 
     Functions of a step or a device return None if there is nothing to gain.
 

@@ -3,7 +3,7 @@
 On a CPU, the graph includes the optimizer: AdamW and gradient clipping become a few loops over all entries. On a GPU,
 the fused optimizer is a single kernel already.
 
-Gain, on 2 cores with AMX, batches of 128, ms a step: the VAE 784-512-256-16 2.8 instead of 4.7 (at 512 6.0 instead of
+Gain, on 2 cores with AMX, batches of 128, ms per step: the VAE 784-512-256-16 2.8 instead of 4.7 (at 512 6.0 instead of
 8.0), the AE 2.8 instead of 4.4, the SAE 1.6 instead of 3.1; compiling takes 8 to 12 s, 4 when cached
 (docs/negative-results.md). Convolutions gain little. Measured by `python benchmarks/training.py vae-128 vae-512 ae`.
 """
@@ -88,7 +88,7 @@ class CompiledStep:
             try:
                 return self.graph(*inputs)
             except torch._dynamo.exc.FailOnRecompileLimitHit:
-                # this process has compiled the maximum of models: drop their graphs
+                # this process has compiled the maximum number of models: drop their graphs
                 for function in (type(self)._full_update, type(self)._terms_and_gradients):
                     torch._dynamo.reset_code(function.__code__)
                 self.graph = self._compile_graph()
@@ -101,7 +101,7 @@ class CompiledStep:
                 loss = self.forward(self.model, batch)
         except torch._dynamo.exc.TorchDynamoException as error:  # for example without Python's C headers
             self.forward = None
-            self.add_note(f"The step could not be compiled, and is done as it is: {first_line(error)}")
+            self.add_note(f"The step could not be compiled, and runs uncompiled: {first_line(error)}")
             return None
         loss.total.backward()
         self._step_optimizers()

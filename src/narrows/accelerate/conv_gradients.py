@@ -22,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 
 from narrows.accelerate.base import Acceleration, ContextFactory, TrainingStep
 
-_MOST_PIXELS = 36  # of the smaller image
+_MOST_PIXELS = 36  # of the smaller of input and output
 _COMMON_ARGUMENTS = ("input", "weight", "bias", "stride", "padding")
 _ARGUMENTS: dict[Any, tuple[str, ...]] = {  # names of positional arguments
     F.conv2d: (*_COMMON_ARGUMENTS, "dilation", "groups"),
@@ -77,7 +77,7 @@ def _prepare_inputs(
     dilation: Any = 1,
     groups: int = 1,
 ) -> tuple[Any, ...] | None:
-    """Return the inputs of `_Convolution`; None if its gradient would not be faster, or not supported."""
+    """Return the inputs of `_Convolution`; None if its gradient would not be faster, or is not supported."""
     if isinstance(padding, str) or groups != 1 or _pair(dilation) != (1, 1) or input.dim() != 4:
         return None
     stride, padding = _pair(stride), _pair(padding)
@@ -126,7 +126,7 @@ class _Convolution(torch.autograd.Function):
             weight_gradient = _weight_gradient(large, small, weight.shape[2:], stride, padding)
         bias_gradient = gradient.sum((0, 2, 3)) if needs_bias else None
         if needs_x and x.is_contiguous():
-            # with other strides than those of x, the previous layer's gradient is 15 times as slow
+            # unless it has the strides of x, the previous layer's gradient is 15 times as slow
             x_gradient = x_gradient.contiguous()
         return x_gradient, weight_gradient, bias_gradient, None, None, None, None
 

@@ -1,6 +1,6 @@
 """A training step that a CUDA device records once and then replays as a whole (CUDA graphs).
 
-To launch the hundred small kernels of a step one by one takes longer than to run them. A recorded step is launched at
+Launching the hundred small kernels of a step one by one takes longer than running them. A recorded step is launched at
 once: https://pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
 
 Gain: a step of a small MLP is estimated at 0.2 ms instead of 2 when narrows predicts the duration of a training.
@@ -95,7 +95,7 @@ class CUDAGraphRunner:
         except RuntimeError as error:  # a user's module may wait for the device, which cannot be recorded
             torch.cuda.set_stream(before)  # after an invalid recording torch stays on the recording's stream
             cause = error.__context__ if isinstance(error.__context__, RuntimeError) else error
-            self.add_note(f"The step could not be recorded, and is done one kernel at a time: {first_line(cause)}")
+            self.add_note(f"The step could not be recorded, and runs one kernel at a time: {first_line(cause)}")
             torch.cuda.synchronize()
             self.undo()
             return None

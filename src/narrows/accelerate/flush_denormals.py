@@ -3,9 +3,9 @@
 GELU returns them for large negative inputs, and Adam's running means decay to them for weights without gradients.
 Results do not depend on them.
 
-Gain, on 2 cores with AMX, `network="conv"` on 32 x 32 x 3: a step stays at 82 ms, which went up to 105 in 130 steps at
-a small constant rate; trainings of 4 and 8 epochs are 4 and 6 % shorter. MLPs gain nothing (docs/negative-results.md).
-Measured by `python benchmarks/training.py conv-own`.
+Gain, on 2 cores with AMX, `network="conv"` on 32 x 32 x 3: a step stays at 82 ms; without this it rose to 105 ms within
+130 steps at a small constant learning rate. Trainings of 4 and 8 epochs are 4 and 6 % shorter. MLPs gain nothing
+(docs/negative-results.md). Measured by `python benchmarks/training.py conv-own`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Channels-last memory layout of convolution weights, which convolutions read faster.
 
-A user's module with another layout names it (`narrows.networks.OwnEncoder.layout`).
+A user's module that needs another layout has it in its attribute `layout` (`narrows.networks.OwnEncoder`).
 
 Gain, on 2 cores with AMX: a step of three strided convolutions and their mirror image takes 24.6 ms instead of 27.2
 (docs/negative-results.md). Measured by `python benchmarks/training.py conv`.

@@ -1,4 +1,4 @@
-"""Bottlenecks, the codes of a model: one file an idea."""
+"""Bottlenecks, the codes of a model: one file for each idea."""
 
 from narrows.bottlenecks.base import (
     ACTIVE_VARIANCE,

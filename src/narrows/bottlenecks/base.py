@@ -1,4 +1,4 @@
-"""The interfaces of all bottlenecks, and of those whose code is drawn.
+"""The interfaces of all bottlenecks, and of stochastic ones.
 
 B is the batch, L the number of components. Code outside of this folder asks a bottleneck for its attributes, never for
 its class.
@@ -29,12 +29,12 @@ class Bottleneck(nn.Module, ABC):
 
     Attributes
     ----------
-    n_components : L, the numbers in a code.
-    n_inputs : numbers that the encoder gives for each example.
-    n_classes : C, the columns of labels behind the code; 0 without labels.
+    n_components : L, the number of components of a code.
+    n_inputs : number of outputs of the encoder for each example.
+    n_classes : C, the number of label columns that follow the code; 0 without labels.
     costs : names of the costs that `forward` gives, which an objective may weigh.
-    needs_gradient : True if `encode` computes gradients itself, as by torch.autograd.grad; models are otherwise applied
-        in inference mode, where there are none. Any other part of a model may have this attribute, too.
+    needs_gradient : True if `encode` computes gradients itself, for example by torch.autograd.grad. Other models are
+        applied in inference mode, where there are none. Any other part of a model may have this attribute, too.
     aux_active : True if `forward` gives an auxiliary code of dead units. It is part of a checkpoint, so that a resumed
         training gives the same results.
     is_stochastic : True if the code is drawn from a posterior and has a prior: then it is a `Stochastic`.
@@ -42,8 +42,8 @@ class Bottleneck(nn.Module, ABC):
     is_overcomplete : True if there may be more components than numbers in an example.
     default_sampler : name of the distribution from which `sample` draws codes: "prior", "gaussian", or None where
         codes have no distribution to draw from.
-    is_separable : True if some of the components are a code of the same kind, so that a smaller model can be cut out.
-    weight_decay : the decay of the weights that suits such a code, and the reason.
+    is_separable : True if any subset of the components is a valid code, so that a smaller model can keep only some.
+    weight_decay : weight decay of the optimizer that suits such a code, and the reason.
     """
 
     n_components: int
@@ -57,7 +57,7 @@ class Bottleneck(nn.Module, ABC):
     is_overcomplete: bool = False
     is_separable: bool = False
     default_sampler: str | None = "gaussian"
-    weight_decay: tuple[float, str] = (0.3, "against over-fitting; 0 for the exact optimum of a small model")
+    weight_decay: tuple[float, str] = (0.3, "prevents over-fitting; set 0 to fit a small model exactly")
 
     attend = Renamed("update_dead_units")
     reviving = Renamed("aux_active")
@@ -82,7 +82,7 @@ class Bottleneck(nn.Module, ABC):
         return
 
     def advance(self, progress: float) -> None:
-        """Take the progress of the training, in [0, 1], before each step, for instance to lower a temperature."""
+        """Receive the progress of the training, in [0, 1], before each step, for example to lower a temperature."""
         return
 
     def health(self, h: Tensor) -> dict[str, float]:
@@ -90,11 +90,11 @@ class Bottleneck(nn.Module, ABC):
         return {}
 
     def project(self, z: Tensor) -> Tensor:
-        """Return the possible results of `encode`, to which the decoder is trained, nearest to z (n x L)."""
+        """Return, for each z (n x L), the nearest code that `encode` can give."""
         return z
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
-        """Return the codes (n x L) between two codes (L numbers each) at the shares t of the way (n x 1, in [0, 1])."""
+        """Return codes (n x L) on the path between two codes (L numbers each), at fractions t (n x 1, in [0, 1])."""
         return lerp(first, last, t)
 
 
@@ -118,20 +118,21 @@ class Stochastic(Bottleneck):
 
         z = f(h, eps),  eps ~ N(0, I)
 
-    The caller brings the noise: a training step draws the same in all processes, a score takes the same noise for every
-    example, `sample` scales it by a temperature. Scores, bounds of several draws and new examples need nothing else.
+    The caller passes the noise: a training step draws the same in all processes, a score uses the same noise for every
+    example, and `sample` scales it by a temperature. No other methods are needed for scores, bounds of several draws
+    and new examples.
 
     Attributes
     ----------
-    n_noise : numbers of noise that one draw from the posterior takes.
-    n_prior_noise : numbers of noise that one draw from the prior takes.
-    n_unscaled_noise : how many of the last, the first ones, a temperature leaves alone: see `narrows.priors.Prior`.
+    n_noise : number of noise values for one draw from the posterior.
+    n_prior_noise : number of noise values for one draw from the prior.
+    n_unscaled_noise : number of the prior's noise values, the first ones, that a temperature does not scale.
     """
 
     costs: tuple[str, ...] = ("kl",)
     is_stochastic = True
     default_sampler: str | None = "prior"
-    weight_decay = (0.03, "the noise of a stochastic code keeps from over-fitting already")
+    weight_decay = (0.03, "the noise of a stochastic code already prevents over-fitting")
     n_noise: int
     n_prior_noise: int
     n_unscaled_noise: int = 0
@@ -167,7 +168,7 @@ class Stochastic(Bottleneck):
         return rng.randn_like(h.new_empty(len(h), self.n_noise, dtype=dtype))
 
     def code(self, h: Tensor, eps: Tensor) -> Code:
-        """Return the code drawn by eps (B x n_noise). Its cost "kl" is the closed form, or else log q - log p."""
+        """Return the code drawn with eps (B x n_noise). Its cost "kl" is the closed form, or else log q - log p."""
         z, log_q, log_p = self.sample(h, eps)
         kl = self.kl_per_component(h)
         return Code(z, {"kl": log_q - log_p if kl is None else kl.sum(1)})
@@ -177,7 +178,7 @@ class Stochastic(Bottleneck):
         return {"active_components": float(active_components(self.encode(h)).sum())}
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
-        """Return codes (n x L) on the arc about the origin: draws from a prior in many dimensions lie near a sphere."""
+        """Return codes (n x L) on the arc between the two: draws from a prior in many dimensions lie near a sphere."""
         return slerp(first, last, t)
 
 

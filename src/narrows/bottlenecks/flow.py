@@ -1,11 +1,11 @@
-"""A posterior of any shape: draws of a Gaussian go through an inverse autoregressive flow.
+"""A posterior of any shape: an inverse autoregressive flow transforms the draws of a Gaussian.
 
     h = (mean, s, context)    z_0 = mean + exp(log_std) * eps,  eps ~ N(0, I)    z = f(z_0; context)
     log q(z|x) = log N(eps; 0, I) - sum_j log_std_j - log |det df / dz_0|        nats
 
-Each number of f(z_0) depends on those before it, by a masked network, so that the determinant is a product: Kingma et
-al., Improving variational inference with inverse autoregressive flow (2016), https://arxiv.org/abs/1606.04934. The flow
-is zuko's (extra `flows`).
+A masked network lets each number of f(z_0) depend only on the ones before it, so the determinant is a product:
+Kingma et al., Improving variational inference with inverse autoregressive flow (2016),
+https://arxiv.org/abs/1606.04934. The flow is zuko's (extra `flows`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class FlowPosterior(Stochastic):
     n_components : L.
     prior : p(z) over L components; None for N(0, I).
     transforms : number of steps of the flow; between two of them the order of the components is reversed.
-    n_context : numbers that the encoder gives for the flow of each example.
+    n_context : number of the encoder's outputs that the flow takes for each example.
     hidden : widths of the hidden layers of the masked networks.
 
     Raises
@@ -89,9 +89,9 @@ class FlowPosterior(Stochastic):
 
     @property
     def prior_std(self) -> Tensor | None:
-        """That of the prior (L), or None."""
+        """Standard deviation of the prior (L), or None."""
         return self.prior.std
 
     def encode(self, h: Tensor) -> Tensor:
-        """Return the image of the Gaussian's mean under the flow (B x L)."""
+        """Return the Gaussian's mean, transformed by the flow (B x L)."""
         return self.sample(h, h.new_zeros(len(h), self.n_noise)).z

@@ -33,7 +33,7 @@ class Gaussian(Stochastic):
     free_nats : KL of each component, in nats averaged over the batch, below which there is no pull towards the prior
         (Kingma et al., Improving variational inference with inverse autoregressive flow, 2016,
         https://arxiv.org/abs/1606.04934). It keeps components from collapsing early, and needs a prior that gives the
-        KL component by component.
+        KL of each component.
     prior : p(z) over L components; None for N(0, I).
 
     Raises
@@ -64,7 +64,7 @@ class Gaussian(Stochastic):
         if free_nats > 0 and not self.prior.is_separable:
             raise ValueError(
                 f"The `free_nats` parameter of Gaussian must be 0 with a {type(self.prior).__name__} prior, which "
-                f"gives no KL component by component. Got {free_nats:g} instead."
+                f"gives no KL of each component. Got {free_nats:g} instead."
             )
 
     def split(self, h: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,7 +72,7 @@ class Gaussian(Stochastic):
         return split_mean_and_log_scale(h)
 
     def sample(self, h: Tensor, eps: Tensor) -> Sample:
-        """mean + exp(log_std) * eps (B x L), with its log densities."""
+        """Return mean + exp(log_std) * eps (B x L), with its log densities."""
         mean, log_std = self.split(h)
         eps = eps.to(mean.dtype)
         z = torch.addcmul(mean, log_std.exp(), eps)
@@ -88,13 +88,13 @@ class Gaussian(Stochastic):
         return self.prior.log_prob(z)
 
     def kl_per_component(self, h: Tensor) -> Tensor | None:
-        """Return the closed form of the prior (B x L), or None."""
+        """Return the KL from the prior in closed form (B x L); None if the prior has none."""
         mean, log_std = self.split(h)
         return self.prior.kl_from_gaussian(mean, log_std, log_std.exp())
 
     @property
     def prior_std(self) -> Tensor | None:
-        """That of the prior (L), or None."""
+        """Standard deviation of the prior (L), or None."""
         return self.prior.std
 
     def code(self, h: Tensor, eps: Tensor) -> Code:
@@ -119,8 +119,8 @@ class Gaussian(Stochastic):
 def split_mean_and_log_scale(h: Tensor) -> tuple[Tensor, Tensor]:
     """Return the means and log scales (B x L each) that the encoder gives as h (B x 2 L), in at least single precision.
 
-    A softplus keeps the log scale below `_WIDEST`: without it, one strange example can cost thousands of nats, and its
-    step undoes an epoch.
+    A softplus keeps the log scale below `_WIDEST`: without it, one strange example can cost thousands of nats, and
+    one step on it can undo an epoch of training.
     """
     mean, log_scale = h.to(torch.promote_types(h.dtype, torch.float32)).chunk(2, dim=-1)
     return mean, (_WIDEST - F.softplus(_WIDEST - log_scale)).clamp(min=_NARROWEST)

@@ -1,4 +1,4 @@
-"""Labels as a part of the code: the decoder gets them beside the numbers of z, and a head infers missing ones.
+"""Labels as a part of the code: the decoder gets them in addition to z, and a head infers missing ones.
 
     z        = (free code, label_probs)     B x (L + C)
     q(y | x) = softmax(W h + b)             h: the encoder's output
@@ -31,7 +31,7 @@ UNKNOWN = -1  # the number that stands for a missing label
 
 
 class LabelOutput(NamedTuple):
-    """Columns of the label behind a code (B x C, rows sum to 1), and the costs by name: nats of each example (B)."""
+    """Columns of the label after a code (B x C, rows sum to 1), and the costs by name: nats of each example (B)."""
 
     label_probs: Tensor
     costs: dict[str, Tensor]
@@ -42,9 +42,9 @@ class LabelHead(nn.Module):
 
     Parameters
     ----------
-    n_inputs : numbers that the encoder gives for each example.
+    n_inputs : number of outputs of the encoder for each example.
     frequencies : p(y) of the C classes, above 0.
-    temperature : t of the relaxed draw, above 0; the default is that of Jang et al. for this use.
+    temperature : t of the relaxed draw, above 0; the default is the value of Jang et al. for this use.
 
     >>> import torch
     >>> head = LabelHead(3, [0.5, 0.5])
@@ -86,7 +86,7 @@ class RegressionHead(nn.Module):
 
     Parameters
     ----------
-    n_inputs : numbers that the encoder gives for each example.
+    n_inputs : number of outputs of the encoder for each example.
 
     >>> import torch
     >>> RegressionHead(3)(torch.zeros(2, 3), torch.tensor([0.0, 2.0])).costs["label"].tolist()
@@ -111,7 +111,7 @@ class RegressionHead(nn.Module):
 
 
 class Label(nn.Module):
-    """The columns of the label behind a code.
+    """The columns of the label after a code.
 
     Parameters
     ----------
@@ -142,15 +142,15 @@ def one_hot(label: Tensor, n_classes: int, dtype: torch.dtype) -> Tensor:
 
 
 class Joint(Stochastic):
-    """A code with the columns of its label behind it. It makes any code conditional.
+    """A code followed by the columns of its label. It makes any code conditional.
 
-    The costs, the prior, the dials and `encode` are those of the free part, `Code.free`. The encoder sees only the
+    The costs, the prior, the dials and `encode` come from the free part, `Code.free`. The encoder sees only the
     example, q(z | x), so that codes need no label. The code is stochastic, or sparse, if its free part is.
 
     Parameters
     ----------
-    free : bottleneck of the numbers.
-    label : columns behind them. If it has a head, the encoder gives C numbers more than `free` needs, and the head
+    free : bottleneck of the free part.
+    label : columns of the label. If it has a head, the encoder gives C more numbers than `free` needs, and the head
         reads all of them.
     """
 
@@ -170,7 +170,7 @@ class Joint(Stochastic):
 
     @property
     def aux_active(self) -> bool:
-        """That of the free part."""
+        """True if the free part gives an auxiliary code."""
         return self.free.aux_active
 
     @aux_active.setter
@@ -190,48 +190,48 @@ class Joint(Stochastic):
         return Code(joined, {**code.costs, **costs}, aux_code, n_classes=self.n_classes)
 
     def encode(self, h: Tensor) -> Tensor:
-        """That of the free part."""
+        """Return the code of the free part (B x L)."""
         return self.free.encode(self._free_inputs(h))
 
     def sample(self, h: Tensor, eps: Tensor) -> Sample:
-        """That of the free part."""
+        """Draw the free part (B x L) from its posterior."""
         return self._stochastic.sample(self._free_inputs(h), eps)
 
     def from_prior(self, eps: Tensor) -> Tensor:
-        """That of the free part."""
+        """Draw the free part (n x L) from its prior."""
         return self._stochastic.from_prior(eps)
 
     def log_prior(self, z: Tensor) -> Tensor:
-        """That of the free part."""
+        """Return the log density of the free part under its prior (B)."""
         return self._stochastic.log_prior(z)
 
     def kl_per_component(self, h: Tensor) -> Tensor | None:
-        """That of the free part."""
+        """Return the KL of each component of the free part (B x L), or None."""
         return self._stochastic.kl_per_component(self._free_inputs(h))
 
     @property
     def prior_std(self) -> Tensor | None:
-        """That of the free part."""
+        """Standard deviation of the free part under its prior (L), or None."""
         return self._stochastic.prior_std
 
     def update_dead_units(self) -> None:
-        """That of the free part."""
+        """Update the state of the free part."""
         self.free.update_dead_units()
 
     def advance(self, progress: float) -> None:
-        """That of the free part."""
+        """Pass the progress of the training to the free part."""
         self.free.advance(progress)
 
     def health(self, h: Tensor) -> dict[str, float]:
-        """That of the free part."""
+        """Return the health of the free part."""
         return self.free.health(self._free_inputs(h))
 
     def project(self, z: Tensor) -> Tensor:
-        """That of the free part."""
+        """Return the nearest codes that the free part can give (n x L)."""
         return self.free.project(z)
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
-        """That of the free part."""
+        """Return codes on the path that the free part takes (n x L)."""
         return self.free.interpolate(first, last, t)
 
     @property

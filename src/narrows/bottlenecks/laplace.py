@@ -40,7 +40,7 @@ class Laplace(Stochastic):
         self.n_noise = self.n_prior_noise = n_components
 
     def sample(self, h: Tensor, eps: Tensor) -> Sample:
-        """mean + scale * e (B x L), with its log densities."""
+        """Return mean + scale * e (B x L), with its log densities."""
         mean, log_scale = split_mean_and_log_scale(h)
         e = self.from_prior(eps.to(mean.dtype))
         z = mean + log_scale.exp() * e
@@ -51,18 +51,18 @@ class Laplace(Stochastic):
         return -eps.sign() * (_LOG_2 + torch.special.log_ndtr(-eps.abs()))
 
     def log_prior(self, z: Tensor) -> Tensor:
-        """- sum_j |z_j| - L log 2."""
+        """Return - sum_j |z_j| - L log 2 (B)."""
         return -(z.abs() + _LOG_2).sum(-1)
 
     def kl_per_component(self, h: Tensor) -> Tensor:
-        """The closed form above, before the sum (B x L)."""
+        """Return the terms of the KL above, before the sum (B x L)."""
         mean, log_scale = split_mean_and_log_scale(h)
         distance = mean.abs()
         return distance + (log_scale - distance * (-log_scale).exp()).exp() - log_scale - 1
 
     @property
     def prior_std(self) -> Tensor:
-        """sqrt(2) for each component (L)."""
+        """Standard deviation sqrt(2) of each component (L)."""
         return torch.full((self.n_components,), math.sqrt(2))
 
     def encode(self, h: Tensor) -> Tensor:

@@ -3,8 +3,9 @@
     h = (h_1, ..., h_G), D numbers each    z_g = e_g[k],  k = argmin_k |h_g - e_g[k]|
     commitment = sum_g |h_g - sg(z_g)|^2
 
-sg stops gradients; those of z go to h unchanged (straight through). Each vector follows the mean of the h that are
-nearest to it, as an exponential moving average. A vector that was nearest to none for long moves to a row of the batch.
+sg stops gradients; the gradients of z go to h unchanged (straight through). Each vector follows the mean of the h that
+are nearest to it, as an exponential moving average. A vector that was nearest to none for a long time moves to a row of
+the batch.
 
 van den Oord, Vinyals and Kavukcuoglu, Neural discrete representation learning (2017), appendix A.1,
 https://arxiv.org/abs/1711.00937; dead vectors: Dhariwal et al., Jukebox (2020), https://arxiv.org/abs/2005.00341.
@@ -22,7 +23,7 @@ from narrows.bottlenecks.base import Bottleneck
 from narrows.types import Code
 
 _DECAY = 0.99  # of the moving averages, in one step
-_DEAD = 0.03  # a vector with fewer examples than this a step, on average, is dead
+_DEAD = 0.03  # a vector with fewer examples than this per step, on average, is dead
 _EPS = 1e-5
 _DISTANCES = 1 << 24  # distances in memory at once: at inference there may be many rows
 
@@ -34,12 +35,12 @@ class VectorQuantizer(Bottleneck):
     ----------
     n_components : L = G D.
     n_codes : K, the number of learned vectors of each group.
-    group_size : D, the numbers in a group; L must be a multiple of it.
+    group_size : D, the number of components in a group; L must be a multiple of it.
 
     Raises
     ------
     ValueError
-        If L is no multiple of `group_size`.
+        If L is not a multiple of `group_size`.
 
     >>> import torch
     >>> quantizer = VectorQuantizer(4, n_codes=8, group_size=2).eval()

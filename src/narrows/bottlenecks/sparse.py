@@ -5,8 +5,8 @@
     topk    z = the k largest of relu(h), the others 0
 
 A unit that has fired for none of the last `patience` examples is dead. The largest dead units, as if they had fired,
-are an auxiliary code (`aux_code`), which learns to explain the part of the target that living units leave over: AuxK of
-Gao et al. (2024), https://arxiv.org/abs/2406.04093, for any decoder and likelihood.
+are an auxiliary code (`aux_code`), which learns the part of the target that the other units do not explain: AuxK of Gao
+et al. (2024), https://arxiv.org/abs/2406.04093, for any decoder and likelihood.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Sparse(Bottleneck):
     is_sparse = True
     is_overcomplete = True
     default_sampler = None
-    weight_decay = (0.1, "a sparse code: more of it lets units die")
+    weight_decay = (0.1, "a sparse code: with more decay, units die")
     idle: Tensor
     floor = 0.0  # an activation above this counts as firing
 
@@ -46,14 +46,14 @@ class Sparse(Bottleneck):
 
     @abstractmethod
     def activate(self, h: Tensor) -> Tensor:
-        """Return the activations (B x L), none below 0."""
+        """Return the activations (B x L), which are at least 0."""
 
     @abstractmethod
     def cost(self, z: Tensor) -> dict[str, Tensor]:
         """Return the costs of the activations z (B x L) by name, one value for each example (B)."""
 
     def forward(self, h: Tensor) -> Code:
-        """Return the activations (B x L); in training, count silent examples, too, and add the auxiliary code."""
+        """Return the activations (B x L). In training, also update the counts, and add the auxiliary code."""
         h = h.to(torch.promote_types(h.dtype, torch.float32))
         z = self.activate(h)
         if not self.training:
@@ -87,7 +87,7 @@ class Sparse(Bottleneck):
         return {"l0": float(l0), "dead_fraction": float(dead)}
 
     def project(self, z: Tensor) -> Tensor:
-        """max(z, 0) (n x L): no activation is below 0."""
+        """Return max(z, 0) (n x L): no activation is below 0."""
         return z.clamp(min=0)
 
     def _aux_code(self, h: Tensor) -> Tensor:
@@ -130,7 +130,7 @@ class L1(Sparse):
     costs = ("l1",)
 
     def activate(self, h: Tensor) -> Tensor:
-        """relu(h) (B x L)."""
+        """Return relu(h) (B x L)."""
         return h.relu()
 
     def cost(self, z: Tensor) -> dict[str, Tensor]:
@@ -152,11 +152,11 @@ class KLRate(Sparse):
         self.rate = rate
 
     def activate(self, h: Tensor) -> Tensor:
-        """sigmoid(h) (B x L)."""
+        """Return sigmoid(h) (B x L)."""
         return h.sigmoid()
 
     def cost(self, z: Tensor) -> dict[str, Tensor]:
-        """Return the sum over units of KL(rate || mean of z) in nats: one value for the batch, at each example (B)."""
+        """Return the sum over units of KL(rate || mean of z) in nats, one value repeated for each example (B)."""
         mean, rate = batch_mean(z.mean(0)).clamp(1e-6, 1 - 1e-6), self.rate
         kl = rate * (rate / mean).log() + (1 - rate) * ((1 - rate) / (1 - mean)).log()
         return {"kl_rate": kl.sum().expand(len(z))}

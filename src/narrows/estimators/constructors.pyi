@@ -118,7 +118,7 @@ class AE(Shared):
             True to give each of several processes a share of the model rather than all of it.
         checkpoint : a folder's path or None, default None
             Folder for checkpoints; fit resumes from the one that it finds there.
-        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of such, default None
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
             Trackers that get the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of everything random; None takes a fresh one.
@@ -252,7 +252,7 @@ class VAE(Shared):
             True to give each of several processes a share of the model rather than all of it.
         checkpoint : a folder's path or None, default None
             Folder for checkpoints; fit resumes from the one that it finds there.
-        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of such, default None
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
             Trackers that get the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of everything random; None takes a fresh one.
@@ -365,7 +365,7 @@ class DAE(Shared):
             True to give each of several processes a share of the model rather than all of it.
         checkpoint : a folder's path or None, default None
             Folder for checkpoints; fit resumes from the one that it finds there.
-        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of such, default None
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
             Trackers that get the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of everything random; None takes a fresh one.
@@ -484,7 +484,7 @@ class SAE(Shared):
             True to give each of several processes a share of the model rather than all of it.
         checkpoint : a folder's path or None, default None
             Folder for checkpoints; fit resumes from the one that it finds there.
-        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of such, default None
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
             Trackers that get the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of everything random; None takes a fresh one.
@@ -609,7 +609,7 @@ class MapAE(Shared):
             True to give each of several processes a share of the model rather than all of it.
         checkpoint : a folder's path or None, default None
             Folder for checkpoints; fit resumes from the one that it finds there.
-        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of such, default None
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
             Trackers that get the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of everything random; None takes a fresh one.
@@ -721,7 +721,7 @@ class IWAE(Shared):
             True to give each of several processes a share of the model rather than all of it.
         checkpoint : a folder's path or None, default None
             Folder for checkpoints; fit resumes from the one that it finds there.
-        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of such, default None
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
             Trackers that get the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of everything random; None takes a fresh one.
@@ -822,7 +822,7 @@ class FACTORVAE(Shared):
             True to give each of several processes a share of the model rather than all of it.
         checkpoint : a folder's path or None, default None
             Folder for checkpoints; fit resumes from the one that it finds there.
-        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of such, default None
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
             Trackers that get the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of everything random; None takes a fresh one.
@@ -927,7 +927,7 @@ class VQVAE(Shared):
             True to give each of several processes a share of the model rather than all of it.
         checkpoint : a folder's path or None, default None
             Folder for checkpoints; fit resumes from the one that it finds there.
-        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of such, default None
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
             Trackers that get the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of everything random; None takes a fresh one.

@@ -1,4 +1,4 @@
-"""Likelihoods: log p(x | z), one file a kind of data."""
+"""Likelihoods: log p(x | z), one file for each kind of data."""
 
 from narrows.likelihoods.base import Likelihood
 from narrows.likelihoods.bernoulli import Bernoulli, ContinuousBernoulli

@@ -25,9 +25,9 @@ class Likelihood(nn.Module, ABC):
     Attributes
     ----------
     name : the key in `LIKELIHOODS`, by which users choose it.
-    support : the values that it can score, for messages.
-    required_support : the support that the data must have for it ("unit" or "count"); None where any scale will do.
-    n_params : numbers that the decoder gives for each entry.
+    support : description of the values that it can score, for messages.
+    required_support : the support that the data must have for it ("unit" or "count"); None if any data will do.
+    n_params : number of the decoder's outputs for each entry.
     mean_function : name of the function from the decoder's number to the mean, for scripts that decode without torch:
         "identity", "sigmoid", "exp" or "continuous_bernoulli"; None where it is none of these.
     """
@@ -39,7 +39,7 @@ class Likelihood(nn.Module, ABC):
     mean_function: str | None = None
 
     def params_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape of the decoder's output for examples of `shape`: one parameter after the other along the first axis."""
+        """Return the decoder's output shape for examples of `shape`: the parameters in turn along the first axis."""
         return (self.n_params * shape[0], *shape[1:])
 
     unmean = Renamed("inverse_mean")
@@ -52,7 +52,7 @@ class Likelihood(nn.Module, ABC):
 
     @abstractmethod
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
-        """Return the nats of each entry or column (B x ...)."""
+        """Return log p(x | z) of each entry in nats (B x ...)."""
 
     @abstractmethod
     def mean(self, params: Tensor) -> Tensor:
@@ -64,10 +64,10 @@ class Likelihood(nn.Module, ABC):
 
     @abstractmethod
     def inverse_mean(self, m: Tensor) -> Tensor:
-        """Return the decoder's output whose mean is `m` (one number a column or channel), where decoders start.
+        """Return the decoder's output for the mean `m` (one number per column or channel). Decoders start at it.
 
-        The result has `n_params` numbers for each of them, one parameter after the other. It is finite for an `m` at
-        the end of the range, too.
+        The result has `n_params` numbers for each of them, one parameter after the other. It is finite even for an `m`
+        at the end of the range.
         """
 
     @abstractmethod
@@ -90,4 +90,4 @@ class Likelihood(nn.Module, ABC):
         nats = self.log_prob(params.to(torch.promote_types(params.dtype, torch.float32)), x)
         if weight is not None:
             nats = nats * weight
-        return nats.sum(tuple(range(1, nats.dim())))  # not flattened: images may lie channels-last
+        return nats.sum(tuple(range(1, nats.dim())))  # not flattened: images may be channels-last

@@ -1,4 +1,4 @@
-"""Likelihoods of entries in [0, 1]."""
+"""Likelihoods of entries in [0, 1]. o is the decoder's output for an entry."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Unit(Likelihood):
 
 
 class Bernoulli(_Unit):
-    """p(x = 1) = sigmoid(o). For values between 0 and 1 this is the usual cross-entropy, and no normalised density.
+    """p(x = 1) = sigmoid(o). For values between 0 and 1 this is the usual cross-entropy, not a normalised density.
 
     >>> import torch
     >>> round(float(Bernoulli().log_prob(torch.tensor(0.0), torch.tensor(1.0)).exp()), 3)
@@ -33,11 +33,11 @@ class Bernoulli(_Unit):
     mean_function = "sigmoid"
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
-        """x log sigmoid(o) + (1 - x) log sigmoid(-o)."""
+        """Return x log sigmoid(o) + (1 - x) log sigmoid(-o) (B x shape)."""
         return -F.binary_cross_entropy_with_logits(params, x, reduction="none")
 
     def mean(self, params: Tensor) -> Tensor:
-        """sigmoid(o) (B x shape)."""
+        """Return sigmoid(o) (B x shape)."""
         return torch.sigmoid(params)
 
     def sample(self, params: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ class Bernoulli(_Unit):
         return rng.bernoulli(torch.sigmoid(params))
 
     def inverse_mean(self, m: Tensor) -> Tensor:
-        """log(m / (1 - m))."""
+        """Return log(m / (1 - m))."""
         return torch.logit(m.clamp(0.005, 0.995))
 
 
@@ -60,11 +60,11 @@ class ContinuousBernoulli(_Unit):
     mean_function = "continuous_bernoulli"
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
-        """o (x - 1/2) - log(sinh(o/2) / (o/2))."""
+        """Return o (x - 1/2) - log(sinh(o/2) / (o/2)) (B x shape)."""
         return params * (x - 0.5) - _log_sinhc(params)
 
     def mean(self, params: Tensor) -> Tensor:
-        """1 / (1 - exp(-o)) - 1/o, with its series near 0, where both terms diverge."""
+        """Return 1 / (1 - exp(-o)) - 1/o (B x shape), by its series near 0, where both terms diverge."""
         is_small = params.abs() < 0.1
         safe = torch.where(is_small, torch.ones_like(params), params)
         mean = 1 / (-torch.expm1(-safe.abs())) - 1 / safe.abs()
@@ -81,7 +81,7 @@ class ContinuousBernoulli(_Unit):
         return torch.where(is_small, u, torch.where(params > 0, draw, 1 - draw)).clamp(0, 1)
 
     def inverse_mean(self, m: Tensor) -> Tensor:
-        """Find o by bisection, which has no trouble anywhere in the range."""
+        """Find o by bisection, which is reliable in the whole range."""
         m = m.clamp(0.005, 0.995)
         low, high = torch.full_like(m, -250.0), torch.full_like(m, 250.0)
         for _ in range(60):
@@ -92,7 +92,7 @@ class ContinuousBernoulli(_Unit):
 
 
 def _log_sinhc(o: Tensor) -> Tensor:
-    """log(sinh(o/2) / (o/2)), by its series o^2/24 - o^4/2880 near 0."""
+    """Return log(sinh(o/2) / (o/2)), by its series o^2/24 - o^4/2880 near 0."""
     is_small = o.abs() < 0.1
     a = torch.where(is_small, torch.ones_like(o), o).abs()
     value = a / 2 + torch.log(-torch.expm1(-a)) - torch.log(a)

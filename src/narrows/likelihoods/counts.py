@@ -1,4 +1,4 @@
-"""Likelihoods of counts."""
+"""Likelihoods of counts. o is the decoder's output for an entry."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from narrows import rng
 from narrows.likelihoods.base import Likelihood
 
-_LARGEST_LOG_COUNT = 20.0  # e^20 is half a billion; beyond, single precision has no counts
+_LARGEST_LOG_COUNT = 20.0  # e^20 is half a billion: a limit that keeps exp(o) finite
 
 
 class _Counts(Likelihood):
@@ -19,11 +19,11 @@ class _Counts(Likelihood):
     mean_function = "exp"
 
     def mean(self, params: Tensor) -> Tensor:
-        """exp(o), up to a count of e^20 (B x shape)."""
+        """Return exp(o), at most e^20 (B x shape)."""
         return params.clamp(max=_LARGEST_LOG_COUNT).exp()
 
     def inverse_mean(self, m: Tensor) -> Tensor:
-        """log m."""
+        """Return log m."""
         return m.clamp(min=1e-3).log()
 
     def contains(self, x: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ class Poisson(_Counts):
     name = "poisson"
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
-        """x o - exp(o) - log x!."""
+        """Return x o - exp(o) - log x! (B x shape)."""
         log_rate = params.clamp(max=_LARGEST_LOG_COUNT)
         return x * log_rate - log_rate.exp() - torch.lgamma(x + 1)
 
@@ -50,7 +50,7 @@ class NegativeBinomial(_Counts):
     """Counts of mean m = exp(o) and variance m + m^2 / r, with one learned dispersion r for all entries.
 
     As in scVI, Lopez et al. (2018), https://doi.org/10.1038/s41592-018-0229-2:
-    log p(x) = log G(x + r) - log G(r) - log x! + r log(r / (r + m)) + x log(m / (r + m)).
+    log p(x) = log Gamma(x + r) - log Gamma(r) - log x! + r log(r / (r + m)) + x log(m / (r + m)).
     """
 
     name = "negative_binomial"
@@ -60,7 +60,7 @@ class NegativeBinomial(_Counts):
         self.log_dispersion = nn.Parameter(torch.tensor(0.0))
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
-        """The formula above, in logarithms throughout (B x shape)."""
+        """Return log p(x) by the formula above (B x shape)."""
         log_m = params.clamp(max=_LARGEST_LOG_COUNT)
         log_r = self.log_dispersion.clamp(-10, 10).to(log_m.dtype)
         r = log_r.exp()

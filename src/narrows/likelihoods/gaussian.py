@@ -1,4 +1,4 @@
-"""Gaussian likelihoods: with one scale for all entries, or with a scale of each."""
+"""Gaussian likelihoods, with one scale for all entries or one for each. o is the decoder's output for an entry."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from narrows.batch_sharding import batch_mean, batch_sum
 from narrows.likelihoods.base import Likelihood
 
 _LOG_2PI = math.log(2 * math.pi)
-_SMALLEST_SCALE = 1e-3  # data that a model reproduces exactly must not send the likelihood to infinity
+_SMALLEST_SCALE = 1e-3  # data that a model reproduces exactly must not make the likelihood infinite
 _LOG_FLOOR = math.log(_SMALLEST_SCALE)
 
 
 class Gaussian(Likelihood):
-    """N(m, scale^2), one scale for all entries, learned; m = o, or sigmoid(o) where the data lie in [0, 1].
+    """N(m, scale^2) with one learned scale for all entries; m = o, or sigmoid(o) if the data lie in [0, 1].
 
     The scale is the maximum-likelihood one: the root of a running mean of the squared error (Rybkin et al., Simple and
     effective VAE training with calibrated decoders, 2021, https://arxiv.org/abs/2006.13202). So the gradient with
-    respect to the mean is that of a squared error, and its weight against the other costs needs no tuning.
+    respect to the mean is the gradient of a squared error, and its weight against the other costs needs no tuning.
 
     Parameters
     ----------
     bounded : True to pass m through a sigmoid.
-    each : None, or the smallest scale there is where each example is scored with a scale of its own, the likeliest.
-        That maximises the mean of their peak signal-to-noise ratios; for examples that are not equally hard.
+    each : None, or the smallest scale, if each example is scored with its own likeliest scale. This maximises the mean
+        peak signal-to-noise ratio of the examples, and suits examples that are not equally hard.
     """
 
     name = "gaussian"
@@ -44,7 +44,7 @@ class Gaussian(Likelihood):
         self.register_buffer("seen", torch.tensor(0.0))
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
-        """-((x - m) / scale)^2 / 2 - log scale - log(2 pi) / 2."""
+        """Return -((x - m) / scale)^2 / 2 - log scale - log(2 pi) / 2 (B x shape)."""
         error = (x - self.mean(params)).square()
         if self.each is None:
             variance = self.variance.clamp(min=_SMALLEST_SCALE**2)
@@ -66,16 +66,16 @@ class Gaussian(Likelihood):
         self.variance.lerp_(error.to(self.variance.dtype), (1 / self.seen).clamp(min=0.01))
 
     def mean(self, params: Tensor) -> Tensor:
-        """o or sigmoid(o) (B x shape)."""
+        """Return o or sigmoid(o) (B x shape)."""
         return torch.sigmoid(params) if self.bounded else params
 
     def sample(self, params: Tensor) -> Tensor:
-        """m + scale * eps, clipped to [0, 1] where m is bounded."""
+        """Return m + scale * eps (B x shape), clipped to [0, 1] if m is bounded."""
         x = self.mean(params) + self.variance.sqrt().clamp(min=_SMALLEST_SCALE) * rng.randn_like(params)
         return x.clamp(0, 1) if self.bounded else x
 
     def inverse_mean(self, m: Tensor) -> Tensor:
-        """m or its logit."""
+        """Return m or its logit."""
         return torch.logit(m.clamp(0.005, 0.995)) if self.bounded else m
 
     def contains(self, x: Tensor) -> Tensor:
@@ -84,12 +84,12 @@ class Gaussian(Likelihood):
 
 
 class HeteroscedasticGaussian(Likelihood):
-    """N(m, s^2), mean and scale of each entry given by the decoder.
+    """N(m, s^2): the decoder gives the mean and the scale of each entry.
 
-        o = (o_1, o_2)    m = o_1, or sigmoid(o_1) where the data lie in [0, 1]    log s = c + softplus(o_2 - c)
+        o = (o_1, o_2)    m = o_1, or sigmoid(o_1) if the data lie in [0, 1]    log s = c + softplus(o_2 - c)
 
-    c is the log of the smallest scale, so that data that a model reproduces exactly do not send the likelihood to
-    infinity. Nix and Weigend, Estimating the mean and variance of the target probability distribution (1994),
+    c is the log of the smallest scale, so that data that a model reproduces exactly do not make the likelihood
+    infinite. Nix and Weigend, Estimating the mean and variance of the target probability distribution (1994),
     https://doi.org/10.1109/ICNN.1994.374138.
 
     Parameters
@@ -115,22 +115,22 @@ class HeteroscedasticGaussian(Likelihood):
         return torch.sigmoid(m) if self.bounded else m, _LOG_FLOOR + F.softplus(s - _LOG_FLOOR)
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
-        """-((x - m) / s)^2 / 2 - log s - log(2 pi) / 2."""
+        """Return -((x - m) / s)^2 / 2 - log s - log(2 pi) / 2 (B x shape)."""
         m, log_s = self.split(params)
         return -0.5 * ((x - m) * (-log_s).exp()).square() - log_s - 0.5 * _LOG_2PI
 
     def mean(self, params: Tensor) -> Tensor:
-        """m."""
+        """Return m (B x shape)."""
         return self.split(params)[0]
 
     def sample(self, params: Tensor) -> Tensor:
-        """m + s * eps, clipped to [0, 1] where m is bounded."""
+        """Return m + s * eps (B x shape), clipped to [0, 1] if m is bounded."""
         m, log_s = self.split(params)
         x = m + log_s.exp() * rng.randn_like(m)
         return x.clamp(0, 1) if self.bounded else x
 
     def inverse_mean(self, m: Tensor) -> Tensor:
-        """m or its logit, and a scale of about 1."""
+        """Return m or its logit, followed by numbers that make the scale about 1."""
         return torch.cat([torch.logit(m.clamp(0.005, 0.995)) if self.bounded else m, torch.zeros_like(m)])
 
     def contains(self, x: Tensor) -> Tensor:

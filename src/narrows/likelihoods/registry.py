@@ -37,7 +37,7 @@ def choose(name: str, schema: Schema) -> tuple[Likelihood, str]:
         return _build("negative_binomial", schema), "the values are counts, at least half of them 0"
     if schema.support == "real":
         return _build("gaussian", schema), "the values are real numbers"
-    return _build("gaussian", schema), "the values lie in [0, 1], to which the mean is bound; minimises squared error"
+    return _build("gaussian", schema), "the values and the mean lie in [0, 1]; minimises squared error"
 
 
 def _build(name: str, schema: Schema) -> Likelihood:

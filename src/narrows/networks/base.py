@@ -13,7 +13,7 @@ from narrows.data import Schema
 class Standardize(nn.Module):
     """(x - mean) / std with the schema's statistics, for each column or channel; of log(1 + max(x, 0)) for counts.
 
-    Real-valued vectors are standardised already, and pass unchanged.
+    Real-valued vectors are standardised already, and are not changed.
     """
 
     shift: Tensor
@@ -24,7 +24,7 @@ class Standardize(nn.Module):
         shape = (-1,) + (1,) * (len(schema.shape) - 1)
         self.counts = schema.support == "count"
         self.trivial = schema.support == "real" and schema.kind == "vector"
-        # one std for all pixels or binary columns, so that a pixel which is nearly always 0 is not amplified
+        # one std for all pixels or binary columns, so that a pixel that is nearly always 0 is not amplified
         std = torch.tensor(schema.std)
         if schema.support != "count":
             std = std.square().mean().sqrt().expand_as(std).clone()
@@ -52,7 +52,7 @@ class PreciseLinear(nn.Linear):
 
 
 class Decoder(nn.Module, ABC):
-    """Abstract: from codes (B x n_inputs) to the numbers of a likelihood (B x params_shape).
+    """Abstract: a network from codes (B x n_inputs) to the parameters of a likelihood (B x params_shape).
 
     Attributes
     ----------

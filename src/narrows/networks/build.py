@@ -18,7 +18,7 @@ from narrows.params import did_you_mean
 
 Name = Literal["auto", "mlp", "conv"]
 NAMES = get_args(Name)
-_MLP_PIXELS = 32 * 32  # largest image, in numbers, for which an MLP is chosen
+_MLP_PIXELS = 32 * 32  # most numbers in an image for which an MLP is chosen
 
 
 def choose(name: str, schema: Schema) -> tuple[str, str]:
@@ -41,8 +41,11 @@ def choose(name: str, schema: Schema) -> tuple[str, str]:
     if schema.kind == "vector":
         return "mlp", "the examples are vectors"
     if schema.n_entries <= _MLP_PIXELS:
-        return "mlp", f"images of {schema.n_entries} numbers: an MLP gets further in the same time than convolutions"
-    return "conv", f"images of {schema.n_entries} numbers: convolutions share what they learn between places"
+        return (
+            "mlp",
+            f"images of {schema.n_entries} numbers: in the same time, an MLP reaches a lower loss than convolutions",
+        )
+    return "conv", f"images of {schema.n_entries} numbers: convolutions use the same weights at every place"
 
 
 def build_encoder(
@@ -50,7 +53,7 @@ def build_encoder(
 ) -> nn.Module:
     """Return an encoder B x shape -> B x n_outputs; `name` is "mlp" or "conv".
 
-    With `normalized` an MLP has layer norms, and the last layer of either is `PreciseLinear`.
+    With `normalized` an MLP has layer norms, and the last layer of both networks is `PreciseLinear`.
     """
     if name == "mlp":
         return MLPEncoder(schema, n_outputs, hidden, normalized)
@@ -68,7 +71,7 @@ def build_denoiser(name: str, schema: Schema, shape: tuple[int, ...], hidden: Se
 
 
 class OwnEncoder(nn.Module):
-    """A user's module as an encoder, with a linear layer behind it if it gives another number of features.
+    """A user's module as an encoder, followed by a linear layer if it gives another number of features.
 
     Raises
     ------
@@ -80,16 +83,16 @@ class OwnEncoder(nn.Module):
         super().__init__()
         self.module, x = copy.deepcopy(module), torch.zeros(2, *schema.shape)
         features = _probe(self.module, x, "encoder").flatten(1).shape[1]
-        self.layout = _layout(self.module, x)
+        self.layout = _choose_layout(self.module, x)
         self.head = nn.Identity() if features == n_outputs else nn.Linear(features, n_outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """B x shape -> B x n_outputs."""
-        return self.head(self.module(_laid_out(x, self.layout)).flatten(1))
+        return self.head(self.module(_to_layout(x, self.layout)).flatten(1))
 
 
 class OwnDecoder(Decoder):
-    """A user's module as a decoder. It must give as many numbers as the likelihood takes.
+    """A user's module as a decoder. It must give as many numbers as the likelihood needs.
 
     Parameters
     ----------
@@ -108,11 +111,11 @@ class OwnDecoder(Decoder):
         n_outputs = _probe(self.module, z, "decoder").flatten(1).shape[1]
         if n_outputs != math.prod(shape):
             raise ValueError(
-                f"The decoder module {type(module).__name__} must give {math.prod(shape)} numbers an example "
+                f"The decoder module {type(module).__name__} must give {math.prod(shape)} numbers per example "
                 f"(shape {shape}) for inputs of shape {input_shape}. It gave {n_outputs}. Change the last layer of "
                 "that part of `network`."
             )
-        self.layout = _layout(self.module, z)
+        self.layout = _choose_layout(self.module, z)
 
     @property
     def output_bias(self) -> None:
@@ -121,7 +124,7 @@ class OwnDecoder(Decoder):
 
     def forward(self, z: Tensor) -> Tensor:
         """B x input_shape -> B x shape."""
-        return self.module(_laid_out(z, self.layout)).flatten(1).unflatten(1, self.shape)
+        return self.module(_to_layout(z, self.layout)).flatten(1).unflatten(1, self.shape)
 
 
 def has_own_parts(model: nn.Module) -> bool:
@@ -130,7 +133,7 @@ def has_own_parts(model: nn.Module) -> bool:
 
 
 def split_pair(network: Any) -> tuple[Any, Any]:
-    """Split the `network` parameter into (encoder, decoder), each a name or a module. One module is the encoder."""
+    """Split the `network` parameter into encoder and decoder, names or modules. A single module is the encoder."""
     if isinstance(network, (tuple, list)):
         first, second = network
         return first, second
@@ -140,23 +143,23 @@ def split_pair(network: Any) -> tuple[Any, Any]:
 
 
 def is_network(network: Any) -> bool:
-    """Return True if `network` is a name, a module, or a pair of such."""
+    """Return True if `network` is a name, a module, or a pair of these."""
     parts = network if isinstance(network, (tuple, list)) else (network, network)
     return len(parts) == 2 and all(isinstance(p, (str, nn.Module)) for p in parts)
 
 
-def _layout(module: nn.Module, x: Tensor) -> torch.memory_format:
+def _choose_layout(module: nn.Module, x: Tensor) -> torch.memory_format:
     """Return channels last, in which convolutions are faster, or contiguous if the module fails with it."""
     try:
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        _probe(module, _laid_out(x, torch.channels_last), "user's")
+        _probe(module, _to_layout(x, torch.channels_last), "user's")
     except (RuntimeError, ValueError):  # a kernel with three dimensions, or a call of `view`
         module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         return torch.contiguous_format
     return torch.channels_last
 
 
-def _laid_out(x: Tensor, layout: torch.memory_format) -> Tensor:
+def _to_layout(x: Tensor, layout: torch.memory_format) -> Tensor:
     return x.contiguous(memory_format=layout) if x.dim() == 4 else x
 
 

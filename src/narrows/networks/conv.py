@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from narrows.data import Schema
 from narrows.networks.base import Decoder, PreciseLinear, Standardize
 
-_SMALLEST = 4  # pixels at which halving stops
+_SMALLEST = 4  # pixels of a side at which halving stops
 _WIDEST = 256  # channels at which doubling stops
 
 
-def sizes(height: int, width: int, smallest: int = _SMALLEST) -> list[tuple[int, int]]:
+def halved_sizes(height: int, width: int, smallest: int = _SMALLEST) -> list[tuple[int, int]]:
     """Return the sizes of an image that is halved (rounded up) as long as no side falls below `smallest`.
 
-    >>> sizes(28, 28)
+    >>> halved_sizes(28, 28)
     [(28, 28), (14, 14), (7, 7), (4, 4)]
     """
     levels = [(height, width)]
@@ -47,7 +47,7 @@ class Residual(nn.Module):
 
 
 class UpsampleConv(nn.Conv2d):
-    """Enlarge an image by nearest neighbours, then convolve it with 3 x 3."""
+    """An enlargement by nearest neighbours, followed by a 3 x 3 convolution."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__(n_in, n_out, 3, padding=1)
@@ -57,7 +57,7 @@ class UpsampleConv(nn.Conv2d):
         if tuple(size) != (2 * h.shape[2], 2 * h.shape[3]):
             return super().forward(_enlarge(h, size))
         # Both together are one transposed convolution of stride 2. Its kernel is the sum of four copies of the flipped
-        # one, a pixel apart: less than half of the products, and no large image of many channels in between.
+        # one, a pixel apart: this takes less than half of the products, and no large image of many channels in between.
         kernel = self.weight.transpose(0, 1).flip(2, 3)
         kernel = F.pad(kernel, (0, 1)) + F.pad(kernel, (1, 0))
         kernel = F.pad(kernel, (0, 0, 0, 1)) + F.pad(kernel, (0, 0, 1, 0))
@@ -68,7 +68,7 @@ def _enlarge(h: Tensor, size: Sequence[int]) -> Tensor:
     """Return the images h (B x channels x h x w), enlarged to `size` by nearest neighbours."""
     if not torch.compiler.is_compiling():
         return F.interpolate(h, size=tuple(size), mode="nearest")
-    # compiled, the gradient of F.interpolate is ten times as slow as that of this code
+    # when compiled, F.interpolate's gradient is ten times as slow as the gradient of this code
     h = h.permute(0, 2, 3, 1)[:, :, None, :, None].expand(-1, -1, 2, -1, 2, -1)
     return h.flatten(1, 2).flatten(2, 3)[:, : size[0], : size[1]].permute(0, 3, 1, 2)
 
@@ -83,21 +83,21 @@ class ConvEncoder(nn.Module):
     Parameters
     ----------
     schema : description of the images.
-    n_outputs : numbers to give for each image.
-    width : channels at full size.
-    precise : True for a linear layer that is `PreciseLinear`.
+    n_outputs : number of outputs for each image.
+    width : number of channels at full size.
+    precise : True to make the linear layer a `PreciseLinear`.
     """
 
     def __init__(self, schema: Schema, n_outputs: int, width: int = 16, precise: bool = False) -> None:
         super().__init__()
-        channels, height, breadth = schema.shape
-        levels = sizes(height, breadth)
+        channels, height, image_width = schema.shape
+        levels = halved_sizes(height, image_width)
         widths = _widths(len(levels), width)
         blocks: list[nn.Module] = [nn.Conv2d(channels, widths[0], 3, padding=1)]
         for narrow, wide in pairwise(widths):
             blocks += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1), Residual(wide)]
         self.standardize = Standardize(schema)
-        self.n_widest = widths[0] * height * breadth
+        self.n_widest = widths[0] * height * image_width
         self.blocks = nn.Sequential(*blocks)
         self.head = (PreciseLinear if precise else nn.Linear)(widths[-1] * levels[-1][0] * levels[-1][1], n_outputs)
 
@@ -113,18 +113,18 @@ class ConvDecoder(Decoder):
     Parameters
     ----------
     shape : (channels, height, width) of the output.
-    n_inputs : numbers in a code, with the columns of labels.
-    width : channels at full size.
+    n_inputs : number of components of a code, plus the columns of labels.
+    width : number of channels at full size.
     """
 
-    slower_compiled = True  # on a CPU, or no faster: docs/negative-results.md
+    slower_compiled = True  # on a CPU; at best not faster: docs/negative-results.md
 
     def __init__(self, shape: tuple[int, ...], n_inputs: int, width: int = 16) -> None:
         super().__init__()
-        channels, height, breadth = shape
-        self.levels = sizes(height, breadth)
+        channels, height, image_width = shape
+        self.levels = halved_sizes(height, image_width)
         widths = _widths(len(self.levels), width)
-        self.n_widest = widths[0] * height * breadth
+        self.n_widest = widths[0] * height * image_width
         self.start = (widths[-1], *self.levels[-1])
         self.stem = nn.Linear(n_inputs, widths[-1] * self.levels[-1][0] * self.levels[-1][1])
         self.residuals = nn.ModuleList(Residual(wide) for wide in reversed(widths[1:]))
@@ -146,7 +146,7 @@ class ConvDecoder(Decoder):
 
 
 class UNet(Decoder):
-    """A network from noisy to clean images that passes the detail of each level across; there is no narrow code.
+    """A network from noisy to clean images without a narrow code: each level passes its details across.
 
     Ronneberger et al., U-Net (2015), https://arxiv.org/abs/1505.04597.
 
@@ -154,7 +154,7 @@ class UNet(Decoder):
     ----------
     schema : description of the images.
     shape : (channels, height, width) of the output.
-    width : channels at full size.
+    width : number of channels at full size.
     depth : largest number of times that the image is halved.
     """
 
@@ -162,10 +162,10 @@ class UNet(Decoder):
 
     def __init__(self, schema: Schema, shape: tuple[int, ...], width: int = 16, depth: int = 2) -> None:
         super().__init__()
-        channels, height, breadth = schema.shape
-        self.levels = sizes(height, breadth)[: depth + 1]
+        channels, height, image_width = schema.shape
+        self.levels = halved_sizes(height, image_width)[: depth + 1]
         widths = _widths(len(self.levels), width)
-        self.n_widest = widths[0] * height * breadth
+        self.n_widest = widths[0] * height * image_width
         self.standardize = Standardize(schema)
         self.stem = nn.Conv2d(channels, widths[0], 3, padding=1)
         pairs = list(pairwise(widths))

@@ -3,8 +3,8 @@
     h = blocks(x)   4 C x H/2 x W/2        out = x + unblocks(U-Net(h))
 
 Blocks cut the work to a quarter (Zhang et al., FFDNet, 2018, https://arxiv.org/abs/1710.04026). Residual blocks without
-normalisation on each level, joined by addition, are those of DRUNet (Zhang et al., 2021,
-https://arxiv.org/abs/2008.13751). Nothing in it depends on the image's size.
+normalisation on each level, joined by addition, are as in DRUNet (Zhang et al., 2021,
+https://arxiv.org/abs/2008.13751). No part depends on the image's size.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class PhotoUNet(Decoder):
 
     Parameters
     ----------
-    channels : C, the channels of an image.
-    widths : channels of each level; each level but the first is half as large as the one before it.
-    blocks : residual blocks on each level, on the way down and on the way up.
+    channels : C, the number of channels of an image.
+    widths : number of channels of each level; each level after the first is half as large as the one before.
+    blocks : number of residual blocks on each level, on the way down and again on the way up.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class PhotoUNet(Decoder):
         self.head = _convolution(widths[0], 4 * channels)
         nn.init.zeros_(self.head.weight)
         self.step = 2 ** len(widths)
-        # two convolutions a block, each of which sees one place on all sides; a place is 2, 4, 8, ... pixels wide
+        # two convolutions per block, each of which sees one place on all sides; a place is 2, 4, 8, ... pixels wide
         places = [2 * blocks * (1 if level == len(pairs) else 2) for level in range(len(widths))]
         radius = sum(2 ** (level + 1) * n for level, n in enumerate(places)) + 2 * 2 + self.step
         self.reach = -(-radius // self.step) * self.step

@@ -16,9 +16,9 @@ from narrows.types import SparseCode
 
 
 def layers(sizes: Sequence[int], activate_last: bool = False, normalized: bool = False) -> nn.Sequential:
-    """Return linear layers between `sizes`, with a GELU after each but the last (and that too with `activate_last`).
+    """Return linear layers between `sizes`, with a GELU after each but the last; with `activate_last` after all.
 
-    With `normalized` a layer norm stands before each GELU (Ba, Kiros and Hinton, 2016,
+    With `normalized` there is a layer norm before each GELU (Ba, Kiros and Hinton, 2016,
     https://arxiv.org/abs/1607.06450), and the last layer is `PreciseLinear`.
 
     >>> layers([4, 3, 2])
@@ -44,9 +44,9 @@ class MLPEncoder(nn.Module):
     Parameters
     ----------
     schema : description of the examples; images are flattened.
-    n_outputs : numbers to give for each example.
+    n_outputs : number of outputs for each example.
     hidden : widths of the hidden layers; () makes the encoder linear.
-    normalized : True for layer norms between the layers and a `PreciseLinear` last one.
+    normalized : True for layer norms between the layers, and `PreciseLinear` as the last layer.
     """
 
     def __init__(self, schema: Schema, n_outputs: int, hidden: Sequence[int], normalized: bool = False) -> None:
@@ -82,7 +82,7 @@ class MLPDecoder(Decoder):
 class Dictionary(Decoder):
     """o = bias + sum_j z_j d_j / |d_j|: one direction of unit length for each unit, so that z_j has a scale.
 
-    The direction of a unit can be looked at: it is what the unit adds to an example.
+    The direction of a unit can be shown as an example: the unit adds it to the output.
 
     Parameters
     ----------
@@ -112,9 +112,9 @@ class Dictionary(Decoder):
 
         Parameters
         ----------
-        encoder : network with one linear layer of the dictionary's shape; any other is not changed.
-        n_entries : entries of an example. If the likelihood takes several numbers an entry, the first ones, of the
-            mean, are used.
+        encoder : network with one linear layer of the dictionary's shape; any other network is not changed.
+        n_entries : number of entries of an example. If the likelihood takes several numbers per entry, the first ones,
+            for the mean, are used.
         """
         linear = [m for m in encoder.modules() if isinstance(m, nn.Linear)]
         means = self.directions[:, :n_entries]
@@ -124,7 +124,7 @@ class Dictionary(Decoder):
                 linear[0].bias.zero_()
 
     def forward(self, z: Tensor | SparseCode) -> Tensor:
-        """B x n_inputs (also as a record of the active units) -> B x shape."""
+        """B x n_inputs, or the same as a `SparseCode` -> B x shape."""
         # scaling the code instead of the dictionary gives the same product without a second copy of the dictionary
         lengths = self.directions.norm(dim=1).clamp(min=1e-8)
         if isinstance(z, SparseCode):

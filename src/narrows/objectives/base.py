@@ -22,7 +22,7 @@ class NeighborPairs(NamedTuple):
     Attributes
     ----------
     n_neighbors : number of nearest rows from which the near example is drawn; None for "auto".
-    metric : "euclidean" or "cosine", the distance by which they are found; None for "auto".
+    metric : "euclidean" or "cosine", the distance by which the rows are near; None for "auto".
     """
 
     n_neighbors: int | None
@@ -34,7 +34,7 @@ class CostValue(NamedTuple):
 
     Attributes
     ----------
-    value : one number for each example (B), which the weight of the cost's name multiplies; or None.
+    value : one number for each example (B), to be multiplied by the weight of the cost; or None.
     not_validated : a scalar that is added without a weight, and that early stopping leaves out: the loss of an
         opponent, the revival of dead units; or None.
     """
@@ -69,19 +69,19 @@ class Cost(nn.Module, ABC):
 class Objective(nn.Module, ABC):
     """Abstract: the loss that a training step minimises, in nats per example.
 
-    A subclass implements `forward` and `check`. This class has the growth of the weights and the sum of the costs.
+    A subclass implements `forward` and `check`. This class lets the weights grow, and sums the costs.
 
     Parameters
     ----------
     weights : one number for each named cost.
     warmup : the share of the training, in [0, 1], over which the weights grow linearly from 0, so that a code carries
         information before it costs (Bowman et al., 2016, https://arxiv.org/abs/1511.06349).
-    costs : costs of a whole pass, beside those that the bottleneck gives.
+    costs : costs of a whole pass, in addition to the costs of the bottleneck.
 
     Raises
     ------
     ValueError
-        If a weight is not a finite number, or a cost has no name or the name of another.
+        If a weight is not a finite number, or a cost has no name or the same name as another.
     """
 
     share: Tensor
@@ -127,16 +127,16 @@ class Objective(nn.Module, ABC):
         return [p for cost in self.pass_costs() if cost.opponent is not None for p in cost.opponent.parameters()]
 
     def weigh(self, name: str, value: Tensor) -> Tensor:
-        """Return `value` (a scalar or B numbers) times the weight of the cost `name`, in training as grown so far."""
+        """Return `value` (a scalar or B numbers) times the weight of the cost `name`, which grows during training."""
         return (self.weights[name] * self.share if self.training else self.weights[name]) * value
 
     def add_costs(self, nll: Tensor, model: Autoencoder, batch: Batch, output: Output) -> Loss:
-        """Return `nll` (a scalar, nats per example, the term of that name) plus the weighted costs of the pass.
+        """Return `nll` (a scalar, nats per example) plus the weighted costs of the pass, with all terms by name.
 
         Raises
         ------
         TypeError
-            If a cost returns something else than a CostValue or None.
+            If a cost returns anything but a CostValue or None.
         """
         values, not_validated = dict(output.code.costs), None
         for cost in self.pass_costs():
@@ -145,7 +145,7 @@ class Objective(nn.Module, ABC):
                 continue
             if not isinstance(result, CostValue):
                 raise TypeError(
-                    f"The cost {type(cost).__name__} must return a CostValue, one number for each example in it, or "
+                    f"The cost {type(cost).__name__} must return a CostValue with one number for each example, or "
                     f"None. Got {type(result).__name__} instead."
                 )
             if result.value is not None:
@@ -161,16 +161,16 @@ class Objective(nn.Module, ABC):
         return Loss(total if not_validated is None else total + not_validated, terms, not_validated)
 
     def advance(self, progress: float) -> None:
-        """Let the weights grow to the progress of the training, in [0, 1]."""
+        """Let the weights grow according to the progress of the training, in [0, 1]."""
         if self.complete:
             return
         self.complete = progress >= self.begin + self.warmup
         self.share.fill_(1.0 if self.complete else (progress - self.begin) / self.warmup)
 
     def restart(self, progress: float, warmup: float | None = None) -> None:
-        """Let the weights grow from 0 once more, from `progress` on, over the share `warmup` of the training.
+        """Let the weights grow from 0 again, from `progress` on, over the share `warmup` of the training.
 
-        None takes the share of the first time, and at least a tenth; 0 sets the full weights at once.
+        None takes the previous share, but at least a tenth; 0 sets the full weights at once.
         """
         warmup = max(self.warmup, 0.1) if warmup is None else warmup
         self.begin, self.warmup, self.complete = progress, warmup, warmup == 0
@@ -200,5 +200,5 @@ def _check_weights(owner: str, weights: dict[str, float], costs: tuple[Cost, ...
 
 
 def frozen(module: nn.Module, *inputs: Tensor) -> Tensor:
-    """Return `module(*inputs)` with its parameters detached: gradients go to the inputs alone."""
+    """Return `module(*inputs)` with its parameters detached: only the inputs get gradients."""
     return functional_call(module, {name: p.detach() for name, p in module.named_parameters()}, inputs)

@@ -22,7 +22,7 @@ from narrows.types import Batch, Loss, product
 class ImportanceWeighted(Objective):
     """The negative importance-weighted bound of K draws, for any stochastic code.
 
-    Its only weight is that of log q - log p, called "kl". It is 1, and grows from 0 once more after posterior collapse.
+    Its only weight, "kl", multiplies log q - log p. It is 1, and grows from 0 again after posterior collapse.
 
     Parameters
     ----------
@@ -39,16 +39,16 @@ class ImportanceWeighted(Objective):
         Raises
         ------
         ValueError
-            If it is not, or has.
+            If the code is not drawn from a posterior, or has labels.
         """
         if model.stochastic is None:
             owner = type(model.bottleneck).__name__
             raise ValueError(
-                f"An importance-weighted bound needs a code that is drawn from a posterior. {owner} is a point: take a "
-                "Gaussian code."
+                f"An importance-weighted bound needs a code that is drawn from a posterior. The code of "
+                f"{owner} is a single point: use a Gaussian code."
             )
         if model.n_classes:
-            raise ValueError("An importance-weighted bound is of a model without labels. Leave `conditional` out.")
+            raise ValueError("An importance-weighted bound needs a model without labels. Leave `conditional` out.")
 
     def forward(self, model: Autoencoder, batch: Batch) -> Loss:
         """Return the negative bound; its terms are the means over draws of - log p(x | z) and of log q - log p."""
@@ -56,7 +56,7 @@ class ImportanceWeighted(Objective):
         assert code is not None
         corrupted = model.corruption(batch)
         h = model.encoder(corrupted.x)
-        # one draw of B x (K n_noise): processes that share a batch draw by rows
+        # drawn as B x (K n_noise), because processes that share a batch draw row by row
         wide = h.new_empty(len(h), k * code.n_noise, dtype=torch.promote_types(h.dtype, torch.float32))
         eps = rng.randn_like(wide).view(-1, code.n_noise)
         z, log_q, log_p = code.sample(h.repeat_interleave(k, 0), eps)

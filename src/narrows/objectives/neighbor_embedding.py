@@ -6,8 +6,8 @@
 i' is a neighbour of i in the data. It is drawn at each step from the nearest rows, which are found once before the
 training. j runs over the batch, and in the last sum over the drawn neighbours, too. p(j | i) is large for the examples
 of the batch that are nearest to i: p = exp(-(d_ij - d_i) / s_i) / sum, where d_ij is the squared Euclidean distance,
-d_i the least of them, and d_i + s_i that of a neighbour further away. So neighbourhoods are kept at two scales: that
-of the nearest rows, and that of a batch.
+d_i the least of them, and d_i + s_i the distance of a neighbour further away. So neighbourhoods are kept at two scales:
+among the nearest rows, and within a batch.
 
 With b = 0 and a = 1 it is InfoNC-t-SNE (Damrich, Böhm, Hamprecht and Kobak, From t-SNE to UMAP with contrastive
 learning, 2023, https://arxiv.org/abs/2206.01816), with b = 1 nearly parametric t-SNE (van der Maaten, Learning a
@@ -39,10 +39,10 @@ class NeighborEmbedding(Cost):
     attraction : a, above 0.
     breadth : b, in [0, 1].
     metric : "euclidean" or "cosine" (of centred rows), the distance by which the nearest rows are found; None for
-        "cosine" of images and "euclidean" of anything else.
-    counts : True if examples are counts, whose distances are those of log(1 + x).
+        "cosine" with images, "euclidean" with all other data.
+    counts : True if examples are counts; distances are then between values of log(1 + x).
     spread : s. A map whose codes have a standard deviation of 1 is `spread` times as wide as the distance at which q is
-        a half. The larger it is, the coarser is what one step of a given learning rate does to the map.
+        a half. The larger it is, the coarser are the changes that a step of a given learning rate makes to the map.
 
     Examples
     --------
@@ -78,7 +78,7 @@ class NeighborEmbedding(Cost):
     def of_codes(self, z: Tensor, neighbor: Tensor | None, x: Tensor) -> Tensor:
         """Return the cost in nats (B) of the codes z (B x L) of the examples x (B x ...).
 
-        `neighbor` is the codes of their neighbours (B x L); where it is None, b is 1.
+        `neighbor` holds the codes of their neighbours (B x L); if it is None, b is 1.
         """
         wide = torch.promote_types(z.dtype, torch.float32)
         with torch.autocast(z.device.type, enabled=False):
@@ -96,7 +96,7 @@ class NeighborEmbedding(Cost):
             if breadth:
                 p, j = neighbors_in_batch(x.detach().flatten(1).to(wide))
                 log_q = log_q + breadth * (p * q.gather(1, j).log()).sum(1)
-            log_sum = (q.sum(1) - 1).clamp(min=_LEAST).log()  # 1 is the example's own
+            log_sum = (q.sum(1) - 1).clamp(min=_LEAST).log()  # 1 is q(i, i)
         return log_sum - self.attraction * log_q
 
 
@@ -105,7 +105,7 @@ def neighbors_in_batch(x: Tensor) -> tuple[Tensor, Tensor]:
     batch = batch_rows(x)
     k = max(1, round(_IN_BATCH * len(batch)))
     distances, j = torch.cdist(x, batch).square().topk(min(2 * k + 1, len(batch)), largest=False)
-    distances, j = distances[:, 1:], j[:, 1:]  # the nearest is the example itself, or an equal one
+    distances, j = distances[:, 1:], j[:, 1:]  # without the nearest: the example itself, or an equal one
     if not j.shape[1]:
         return distances, j
     nearest = distances[:, :1]

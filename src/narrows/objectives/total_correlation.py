@@ -28,9 +28,9 @@ class TotalCorrelation(Cost):
     Parameters
     ----------
     n_components : L.
-    width : units in each hidden layer of the discriminator. The paper has 1,000.
-    depth : number of these layers. The paper has 5; a smaller discriminator is as good for codes of few components, and
-        faster.
+    width : number of units in each hidden layer of the discriminator. The paper uses 1,000.
+    depth : number of hidden layers. The paper uses 5; a smaller discriminator is as good for codes of few components,
+        and faster.
     """
 
     name = "tc"

@@ -1,4 +1,4 @@
-"""The central equation: the negative log-likelihood plus weighted costs. With the KL at weight 1 it is the ELBO.
+"""The main loss: the negative log-likelihood plus weighted costs. With the KL at weight 1 it is the negative ELBO.
 
 loss(x) = - log p(target | z) + sum_k  w_k * cost_k(z)        nats per example, averaged over the batch
 
@@ -21,9 +21,9 @@ _REVIVE = (
 
 
 class DeadUnitRevival(Cost):
-    """The loss of an auxiliary code: dead units learn to explain the part of the target that living units leave over.
+    """The loss of an auxiliary code: dead units learn the part of the target that the other units do not explain.
 
-    The living code is detached, and the code of the dead units is added to it. AuxK of Gao et al. (2024),
+    The code of the other units is detached, and the code of the dead units is added to it. AuxK of Gao et al. (2024),
     https://arxiv.org/abs/2406.04093, for any decoder and likelihood.
     """
 
@@ -43,7 +43,7 @@ class HeadCost(Cost):
 
     Parameters
     ----------
-    head : network whose cost "label" is taken.
+    head : network that gives the cost "label".
     """
 
     name = "label"
@@ -59,10 +59,10 @@ class HeadCost(Cost):
 
 
 class WeightedObjective(Objective):
-    """The negative log-likelihood, plus the costs weighed by name.
+    """The negative log-likelihood plus the weighted costs.
 
     With the cost "kl" at weight 1 this is the negative evidence lower bound (ELBO). The negative log-likelihood is
-    called "nll", and has the weight 1 unless `weights` has another.
+    called "nll", and has the weight 1 unless `weights` sets another.
 
     Parameters
     ----------
@@ -75,24 +75,24 @@ class WeightedObjective(Objective):
         super().__init__(weights, warmup, (*costs, DeadUnitRevival()))
 
     def check(self, model: Autoencoder) -> None:
-        """Check that the bottleneck of `model` or the objective has each weighted cost.
+        """Check that each weighted cost belongs to the bottleneck of `model` or to the objective.
 
         Raises
         ------
         ValueError
-            If a weight is of an unknown cost, or both have a cost of the same name.
+            If the cost of a weight is unknown, or both have a cost of the same name.
         """
         owner, stated = type(model.bottleneck).__name__, model.bottleneck.costs
         added = [cost.name for cost in self.pass_costs()]
-        if twice := sorted(set(stated) & set(added)):
+        if duplicates := sorted(set(stated) & set(added)):
             raise ValueError(
-                f"{owner} states the cost {twice[0]!r} already. Give that of the objective's `costs` another name."
+                f"{owner} states the cost {duplicates[0]!r}, too. Give the one in the objective's `costs` another name."
             )
         known = ("nll", *stated, *added)
         for name in self.weights:
             if name not in known:
                 raise ValueError(
-                    f"The `weights` of {type(self).__name__} must be of costs that {owner} or one of `costs` states. "
+                    f"The `weights` of {type(self).__name__} must belong to costs that {owner} or `costs` states. "
                     f"{owner} states no cost {name!r}. {did_you_mean(name, known)}"
                 )
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from narrows.training.plan import Plan
 
-_MOST_HELD_OUT = 10_000  # held-out rows of a validation
+_MOST_HELD_OUT = 10_000  # largest number of held-out rows in a validation
 
 
 class Batches:
@@ -28,7 +28,7 @@ class Batches:
         self.training = shuffled[plan.n_valid :].to(self.device)
 
     def shuffle(self, epoch: int) -> Tensor:
-        """Return the row numbers of an epoch in random order. The first rows come again to fill up the last batch."""
+        """Return the row numbers of an epoch in random order. The first rows are repeated to fill the last batch."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         order = self.training[torch.randperm(len(self.training), generator=generator).to(self.device)]
         missing = self.plan.steps_per_epoch * self.plan.batch_size - len(order)

@@ -1,4 +1,4 @@
-"""Checkpoint files: {name: state} in one safetensors file, with everything but the tensors as JSON in its header.
+"""Checkpoint files: {name: state} in one safetensors file. Its header holds all but the tensors, as JSON.
 
 A checkpoint of a training holds the states of these components, which `narrows.training.loop` lists:
 
@@ -40,7 +40,7 @@ _TENSOR = "tensor:"  # prefix, in the JSON, of a reference to a tensor
 
 
 def pack(states: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors of `states` by name, and `states` with references in their places."""
+    """Return the tensors of `states` by name, and a copy of `states` with references in place of the tensors."""
     tensors: dict[str, Tensor] = {}
 
     def pack_value(value: Any, name: str) -> Any:
@@ -55,7 +55,7 @@ def pack(states: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def unpack(tensors: Mapping[str, Tensor], states: Any) -> Any:
-    """Return `states` with tensors in the places of references: the inverse of `pack`."""
+    """Return `states` with the tensors in place of the references: the inverse of `pack`."""
     if isinstance(states, str) and states.startswith(_TENSOR):
         return tensors[states.removeprefix(_TENSOR)]
     if isinstance(states, dict):
@@ -90,7 +90,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def read_without_tensors(path: Path) -> dict[str, Any]:
-    """Return the states with references in the places of tensors.
+    """Return the states with references in place of the tensors.
 
     Raises
     ------
@@ -113,5 +113,5 @@ def _open(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
             yield file, states
     except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(
-            f"{path} is not a whole checkpoint ({error}). Delete it to start this training anew."
+            f"{path} is not a complete checkpoint ({error}). Delete it to start this training again."
         ) from error

@@ -1,7 +1,7 @@
 """The choice of device and precision, with the reason, unless the user sets them.
 
 Precision is the dtype of the matrix products in a training step. Weights, optimizer state, losses and reductions are in
-float32, and so is inference. On a CUDA device, torch's float32 convolutions round their factors to ten bits (TF32),
+float32, and so is inference. On a CUDA device, torch's float32 convolutions round their inputs to ten bits (TF32),
 unless `torch.backends.cudnn.allow_tf32` is False.
 """
 
@@ -18,7 +18,7 @@ from narrows.accelerate import measure_once, min_seconds
 from narrows.params import did_you_mean
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
-_MIN_SPEEDUP = 1.3  # least speedup by bfloat16, which costs three digits
+_MIN_SPEEDUP = 1.3  # smallest speedup that is worth the lower precision of bfloat16
 
 
 class Choice(NamedTuple):
@@ -33,7 +33,7 @@ class Choice(NamedTuple):
 
 
 def choose_device(name: str, processes: int = 1) -> tuple[torch.device, Choice]:
-    """Return the device called `name`; for "auto" a GPU, if there is one for this number of processes.
+    """Return the device called `name`; for "auto" a GPU, if there is one that this number of processes can use.
 
     Raises
     ------
@@ -42,10 +42,10 @@ def choose_device(name: str, processes: int = 1) -> tuple[torch.device, Choice]:
     """
     if name == "auto":
         if torch.cuda.is_available():
-            return _current_gpu(), Choice("device", "cuda", f"{torch.cuda.get_device_name()} is at hand")
+            return _current_gpu(), Choice("device", "cuda", f"{torch.cuda.get_device_name()} is available")
         if torch.backends.mps.is_available() and processes == 1:
-            return torch.device("mps"), Choice("device", "mps", "an Apple GPU is at hand")
-        return torch.device("cpu"), Choice("device", "cpu", f"no GPU is at hand; {default_n_threads()} threads")
+            return torch.device("mps"), Choice("device", "mps", "an Apple GPU is available")
+        return torch.device("cpu"), Choice("device", "cpu", f"no GPU is available; {default_n_threads()} threads")
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -54,18 +54,18 @@ def choose_device(name: str, processes: int = 1) -> tuple[torch.device, Choice]:
         not torch.cuda.is_available() or (device.index is not None and device.index >= torch.cuda.device_count())
     ):
         raise ValueError(
-            f"device={name!r} was asked for, and {torch.cuda.device_count()} CUDA devices are at hand. Pass "
+            f"device={name!r} was requested, and this machine has {torch.cuda.device_count()} CUDA devices. Pass "
             'device="auto".'
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ValueError('device="mps" was asked for, and none is at hand. Pass device="auto".')
+        raise ValueError('device="mps" was requested, and this machine has none. Pass device="auto".')
     if device.type == "cuda" and device.index is None:
         device = _current_gpu()
     return device, Choice("device", name, "as asked")
 
 
 def _current_gpu() -> torch.device:
-    """Return the current GPU with its number, as tensors on it name it."""
+    """Return the current GPU with its number, equal to the `device` of its tensors."""
     return torch.device("cuda", torch.cuda.current_device())
 
 
@@ -74,12 +74,12 @@ def choose_precision(name: str, device: torch.device) -> tuple[torch.dtype, Choi
     if name != "auto":
         return getattr(torch, name), Choice("precision", name, "as asked")
     if device.type == "mps":
-        return torch.float32, Choice("precision", "float32", "the MPS backend gains nothing from less")
+        return torch.float32, Choice("precision", "float32", "the MPS backend is not faster with lower precision")
     speedup = bfloat16_speedup(device)
     if speedup >= _MIN_SPEEDUP:
-        reason = f"matrix products here are {speedup:.1f} times as fast as in float32, measured"
+        reason = f"matrix products on this device were measured {speedup:.1f} times as fast as in float32"
         return torch.bfloat16, Choice("precision", "bfloat16", reason)
-    reason = f"bfloat16 products here are only {speedup:.1f} times as fast, measured"
+    reason = f"bfloat16 products on this device were measured only {speedup:.1f} times as fast"
     return torch.float32, Choice("precision", "float32", reason)
 
 
@@ -88,14 +88,14 @@ class _ThreadLocal(threading.local):
 
 
 _local, _lock = _ThreadLocal(), threading.Lock()
-_n_inside = _n_default = 0  # Python threads inside `use_threads`; torch's number of threads before the first entered
+_n_inside = _n_default = 0  # Python threads inside `use_threads`; torch's number of threads before the first of them
 
 
 def default_n_threads() -> int:
     """Return torch's number of threads, without the effect of `use_threads` in other Python threads.
 
-    A number that one thread sets also holds in all threads that start later. A training that starts beside another
-    would otherwise mistake the other's choice for the user's.
+    A number that one thread sets also holds in all threads that start later. A training that starts while
+    another one runs would otherwise take the other's choice for the user's.
     """
     with _lock:
         if _local.n_threads is None and _n_inside:
@@ -129,7 +129,7 @@ def matmul_flops_per_second(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def bfloat16_speedup(device: torch.device) -> float:
-    """Return duration of a float32 matrix product / that of a bfloat16 one, measured once per process."""
+    """Return the duration of a float32 matrix product / the duration in bfloat16, measured once per process."""
     return _matmul_seconds(device, torch.float32) / _matmul_seconds(device, torch.bfloat16)
 
 

@@ -13,7 +13,7 @@ from narrows.training.parallel import Clock
 from narrows.training.schedule import Schedule
 from narrows.training.weights import Weights
 
-_MIN_IMPROVEMENT = 1e-4  # of the held-out loss, relative
+_MIN_IMPROVEMENT = 1e-4  # relative to the held-out loss
 
 
 class EarlyStopping:
@@ -22,14 +22,14 @@ class EarlyStopping:
     Parameters
     ----------
     weights : weights of the training.
-    patience : validations without improvement that make a plateau.
+    patience : number of validations without improvement that count as a plateau.
     add_note : function that records a message for the user.
 
     Attributes
     ----------
     best_loss : lowest held-out loss, nats per example; infinite before the first validation.
     n_without_improvement : number of validations since the last improvement.
-    best : weights with the lowest held-out loss; without one, the last weights.
+    best : weights with the lowest held-out loss; without held-out rows, the last weights.
     """
 
     def __init__(self, weights: Weights, patience: int, add_note: Callable[[str], None]) -> None:

@@ -15,11 +15,11 @@ _COMPILED_SAVES, _COMPILED_CONVOLUTIONS_SAVE = 0.35, 0.1  # shares of a training
 
 
 def flops_per_example(model: Autoencoder, objective: Objective, rows: Examples) -> float:
-    """Count the floating-point operations of a step per example. The backward pass counts twice the forward pass.
+    """Count the floating-point operations of a step per example. The backward pass counts as two forward passes.
 
     Parameters
     ----------
-    objective : objective; matrix products in its pass over two examples are counted.
+    objective : the objective; its matrix products in a pass over two examples are counted.
     rows : the examples, on the device of the training.
     """
     flops = 0.0

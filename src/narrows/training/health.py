@@ -10,12 +10,12 @@ from torch import nn
 from narrows.model import Autoencoder
 from narrows.training.parallel import full_tensor
 
-_HEALTH_ROWS = (2_000, 10_000)  # at least and at most
+_HEALTH_ROWS = (2_000, 10_000)  # fewest and most
 _TRAINING_ROWS_PER_HEALTH_ROW = 10
 
 
 def n_health_rows(model: Autoencoder, n_train: int) -> int:
-    """Return the number of rows for measuring the health of a code; small beside `n_train`, to save time."""
+    """Return the number of rows for measuring the health of a code; few of `n_train`, to save time."""
     fewest, most = _HEALTH_ROWS
     if model.bottleneck.is_sparse:
         return most  # with few rows, rare units would look dead
@@ -23,15 +23,15 @@ def n_health_rows(model: Autoencoder, n_train: int) -> int:
 
 
 def describe_overfitting(history: list[dict[str, Any]]) -> str | None:
-    """Return a note if the held-out loss rose for long while the training loss fell; None otherwise."""
+    """Return a note if the held-out loss has risen for a long time while the training loss fell; otherwise None."""
     records = [(r["epoch"], r["loss"], r["valid_loss"]) for r in history if r.get("valid_loss") is not None]
     if len(records) < 6:
         return None
     best = min(range(len(records)), key=lambda i: records[i][2])
-    is_old = best < len(records) * 0.6
+    is_best_early = best < len(records) * 0.6
     training_fell = records[-1][1] < records[best][1]
     held_out_rose = records[-1][2] - records[best][2] > 0.02 * abs(records[best][2])
-    if not (is_old and training_fell and held_out_rose):
+    if not (is_best_early and training_fell and held_out_rose):
         return None
     return (
         f"Over-fitting: the held-out loss was lowest after epoch {records[best][0]}, whose weights are kept. A smaller "

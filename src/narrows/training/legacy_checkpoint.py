@@ -1,4 +1,4 @@
-"""Checkpoints in the first layout, written up to acfb3a0: translated so that old runs can be resumed."""
+"""Checkpoints in the first layout, written until commit acfb3a0, are translated so that old runs can be resumed."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def translate(state: dict[str, Any], names: Iterable[str], prefix: str) -> dict[
     """
     references = {name: prefix + name for name in names}
 
-    def under(group: str) -> dict[str, str]:
+    def select(group: str) -> dict[str, str]:
         return {name.removeprefix(group): ref for name, ref in references.items() if name.startswith(group)}
 
-    def weights(group: str) -> dict[str, str]:
-        model = rename_old_state(under(group + "model."))
-        objective = under(group + "objective.")
+    def select_weights(group: str) -> dict[str, str]:
+        model = rename_old_state(select(group + "model."))
+        objective = select(group + "objective.")
         return {f"model.{name}": ref for name, ref in model.items()} | {
             f"objective.{name}": ref for name, ref in objective.items()
         }
@@ -34,15 +34,15 @@ def translate(state: dict[str, Any], names: Iterable[str], prefix: str) -> dict[
     stopping = {"best_loss": position["best_loss"], "n_without_improvement": position["waited"]}
     return {
         "training": {name: state[name] for name in identity},
-        "weights": {"tensors": weights(""), "reviving": state["reviving"]},
+        "weights": {"tensors": select_weights(""), "reviving": state["reviving"]},
         "objective": state["objective"],
-        "optimizers": {"0": {"tensors": under("optimizer."), "norm": prefix + "limiter.mean"}},
-        "sums": {"sums": under("sum."), "n_steps": state["summed"]},
-        "early_stopping": {**stopping, "best": weights("best.")},
+        "optimizers": {"0": {"tensors": select("optimizer."), "norm": prefix + "limiter.mean"}},
+        "sums": {"sums": select("sum."), "n_steps": state["summed"]},
+        "early_stopping": {**stopping, "best": select_weights("best.")},
         "recovery": {"n_set_back": position["rescues"], "has_restarted": position["restarted"]},
         "schedule": state["schedule"],
         "clock": {"step": position["step"], "seconds": state["seconds"]},
-        "generators": under("generator."),
+        "generators": select("generator."),
         "tracking": {"name": state["run"]},
         "result": {"history": state["history"], "notes": state["notes"]},
     }

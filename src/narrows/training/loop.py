@@ -1,6 +1,6 @@
 """The only training loop.
 
-A batch is a slice of row numbers. No step waits for the device: losses are summed there, read every `_REPORT` steps.
+A batch is a slice of row numbers. No step waits for the device: losses are summed on it and read every `_REPORT` steps.
 The checkpoint holds everything that a step depends on. A run that was killed resumes to the same weights.
 """
 
@@ -57,8 +57,8 @@ def fit(
     ----------
     X : rows as `narrows.data.as_rows` returns them, or any other `Examples`.
     title : name of the estimator, for the progress bar and error messages.
-    fingerprint : hash of the model's parameters and the data. A checkpoint with another fingerprint is refused, and so
-        is a process with another one.
+    fingerprint : hash of the model's parameters and the data. A checkpoint with another fingerprint is refused. All
+        processes must have the same one.
     labels : class numbers of the rows, n integers, for a conditional model; otherwise None.
 
     Raises
@@ -235,7 +235,7 @@ class Trainer:
         self.step.sums.average_over_processes()
         self.saver.save(self.is_over)  # even at the end, so that the result is on disk before anyone saves the model
         if not math.isfinite(self.early_stopping.best_loss) and not find_non_finite(self.model):
-            self.early_stopping.snapshot()  # no validation yet, or no held-out rows: these are the best
+            self.early_stopping.snapshot()  # no validation yet, or no held-out rows: keep the last weights
         self.early_stopping.load_snapshot()
         if self.plan.place.is_sharded:
             self.model, self.objective = self.originals

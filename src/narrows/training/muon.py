@@ -1,10 +1,10 @@
-"""Muon: steps of weight matrices have nearly equal singular values, so that all directions are learned at one speed.
+"""Muon: the steps of weight matrices have nearly equal singular values, so all directions learn at the same speed.
 
     m <- mu m + (1 - mu) g           u = (1 - mu) g + mu m
     W <- W - lr c 0.2 sqrt(max(rows, columns)) NS(u)
 
 NS, five Newton-Schulz iterations, approximates U V' for u = U S V'. The factor 0.2 sqrt(...) makes the entries of a
-step as large as those of Adam, and c = 4 enlarges them. A convolution's weight counts as a matrix with one row per
+step as large as in a step of Adam, and c = 4 enlarges them. A convolution's weight counts as a matrix with one row per
 output channel (per input channel, if transposed).
 
 Jordan et al., Muon: an optimizer for hidden layers in neural networks (2024), https://kellerjordan.github.io/posts/muon;
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 _MOMENTUM = 0.95
 _STEP_FACTOR = 4.0  # c: size of a step, relative to Adam's
-_MIN_WIDTH = 32  # rows and columns of a matrix, at least
+_MIN_WIDTH = 32  # smallest number of rows, and of columns, of a matrix
 _ITERATIONS, _COEFFICIENTS = 5, (3.4445, -4.7750, 2.0315)
 
 
@@ -84,7 +84,7 @@ class Muon(torch.optim.AdamW):
 
 
 def orthogonalize(matrices: Tensor) -> Tensor:
-    """Return approximately U V' for each matrix U S V' (n x rows x columns), by products in its dtype.
+    """Return approximately U V' for each matrix U S V' (n x rows x columns), computed in its dtype.
 
     The singular values of the result lie between 0.7 and 1.2.
     """

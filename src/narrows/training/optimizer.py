@@ -104,7 +104,7 @@ class ClippedOptimizer:
 def opponent_adamw(parameters: list[nn.Parameter], *, capturable: bool = False) -> torch.optim.AdamW:
     """Return AdamW for opponents, the networks that are trained against the model, without weight decay.
 
-    Its momentum is smaller than the model's, or the two would oscillate (Radford, Metz and Chintala,
+    Its momentum is smaller than the model's; otherwise the two would oscillate (Radford, Metz and Chintala,
     Unsupervised representation learning with deep convolutional generative adversarial networks, 2016,
     https://arxiv.org/abs/1511.06434).
     """

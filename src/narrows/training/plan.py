@@ -19,24 +19,24 @@ from narrows.training.device import Choice, choose_device, choose_precision
 from narrows.training.plan_inputs import PlanInputs
 from narrows.training.settings import Settings
 
-_FEWEST_HELD_OUT = 20  # rows; the loss of fewer says nothing
+_FEWEST_HELD_OUT = 20  # rows; the loss of fewer is too noisy
 _NEIGHBOR_BATCHES = ((10_000, 512), (1_000, 256), (0, 64))  # (least number of rows, batch size)
 _N_NEIGHBORS = 20
 _PATIENCE, _PATIENCE_WITH_NEIGHBORS = 10, 25  # validations
 
 _RATE, _RATE_BATCH = 1e-3, 64  # learning rate of Adam, at this batch size
 _AUTO_STEPS, _AUTO_EPOCHS = 15_000, (20, 300)  # enough for the networks here to settle on data of common sizes
-_HEAVY = 10e9  # floating-point operations per step; a training with more takes fewer steps
+_HEAVY_FLOPS = 10e9  # floating-point operations per step; with more, a training has fewer steps
 _HEAVY_STEPS, _HEAVY_EPOCHS = 4_000, (5, 300)
 
-_WORTH_THREADS = 0.5e9  # floating-point operations per step; fewer use one thread
-_COMPILING_TAKES = 12.0  # seconds, with an empty cache
-_BESIDE_PRODUCTS = 2.0  # duration of a step / duration of its matrix products; then this is added:
-_SHORTEST_STEP = 2e-3  # seconds of a step without computation
-_SHORTEST_CUDA_GRAPH = 2e-4  # the same for a CUDA graph, estimated
+_MIN_THREADED_FLOPS = 0.5e9  # floating-point operations per step; with fewer, one thread is used
+_COMPILE_SECONDS = 12.0  # with an empty cache
+_STEP_PER_PRODUCTS = 2.0  # duration of a step, without its overhead / duration of its matrix products
+_STEP_OVERHEAD = 2e-3  # seconds of a step without computation
+_CUDA_GRAPH_OVERHEAD = 2e-4  # the same for a CUDA graph, estimated
 
 _MODEL_BYTES = 16  # per weight: the weight, its gradient and two moments, in float32
-_MODEL_SHARE = 0.5  # of the free memory of the device, at most, without sharding
+_MODEL_SHARE = 0.5  # largest share of the device's free memory that a model takes without sharding
 
 _T = TypeVar("_T")
 
@@ -79,9 +79,9 @@ class Plan:
     ----------
     n_train, n_valid : numbers of training rows and of held-out rows.
     batch_size : examples per step, of all processes together.
-    n_epochs : passes over the data, at most.
-    patience : validations without improvement that make a plateau.
-    n_threads : threads of torch.
+    n_epochs : largest number of passes over the data.
+    patience : number of validations without improvement that count as a plateau.
+    n_threads : number of threads of torch.
     n_neighbors, metric : number and metric of the near examples in batches; None if batches have none.
     choices : the decisions to report, in this order.
     """
@@ -103,12 +103,12 @@ class Plan:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Number of steps in an epoch. The first rows of the epoch come again to fill up the last batch."""
+        """Number of steps in an epoch. The first rows of the epoch are repeated to fill the last batch."""
         return math.ceil(self.n_train / self.batch_size)
 
     @property
     def n_steps(self) -> int:
-        """Number of steps of the training, at most."""
+        """Largest number of steps of the training."""
         return self.n_epochs * self.steps_per_epoch
 
     @property
@@ -159,8 +159,8 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
     step_flops = inputs.flops_per_example * batch_size / inputs.n_processes
     n_threads, threads_choices = choose_threads(place.device, step_flops, inputs)
     use_cuda_graph, cuda_graph_choices = choose_cuda_graph(settings.compile, place.device, inputs)
-    step_seconds = step_flops * _BESIDE_PRODUCTS / inputs.matmul_flops_per_second
-    step_seconds += _SHORTEST_CUDA_GRAPH if use_cuda_graph else _SHORTEST_STEP
+    step_seconds = step_flops * _STEP_PER_PRODUCTS / inputs.matmul_flops_per_second
+    step_seconds += _CUDA_GRAPH_OVERHEAD if use_cuda_graph else _STEP_OVERHEAD
     seconds = min(n_epochs * math.ceil(n_train / batch_size) * step_seconds, settings.max_time or math.inf)
     use_compile, compile_choices = choose_compile(settings.compile, place.device, seconds, inputs)
     weight_decay, decay_choices = choose_weight_decay(settings.weight_decay, inputs.bottleneck)
@@ -194,7 +194,7 @@ def choose_split(settings: Settings, n_rows: int) -> Decision[tuple[int, int]]:
     n_valid = round(settings.validation_fraction * n_rows) if settings.early_stopping else 0
     choices: tuple[Choice, ...] = ()
     if settings.early_stopping and n_valid < _FEWEST_HELD_OUT:
-        reason = f"{n_valid} of {n_rows} rows are too few to judge by; all are trained on, and the last weights kept"
+        reason = f"{n_valid} of {n_rows} rows are too few to hold out; all are trained on, and the last weights kept"
         choices, n_valid = (Choice("early_stopping", "False", reason),), 0
     n_valid = min(n_valid, n_rows - 1)
     return Decision((n_rows - n_valid, n_valid), choices)
@@ -205,7 +205,7 @@ def choose_neighbor_batch(requested: int | str, inputs: PlanInputs) -> Decision[
     if inputs.neighbors is None or not isinstance(requested, str):
         return Decision(requested)
     size = min(next(size for rows, size in _NEIGHBOR_BATCHES if inputs.n_rows >= rows), inputs.n_rows)
-    return Decision(size, (Choice("batch_size", str(size), "each example is held against all others of its batch"),))
+    return Decision(size, (Choice("batch_size", str(size), "each example is compared with all others in its batch"),))
 
 
 def choose_batch_size(requested: int | str, n_train: int, n_processes: int) -> Decision[int]:
@@ -225,7 +225,7 @@ def choose_batch_size(requested: int | str, n_train: int, n_processes: int) -> D
     if n_processes > n_train:
         raise ValueError(f"{n_processes} processes are too many for {n_train} training rows. Start fewer.")
     if batch < n_processes:
-        choices.append(Choice("batch_size", str(n_processes), f"an example for each of {n_processes} processes"))
+        choices.append(Choice("batch_size", str(n_processes), f"one example for each of {n_processes} processes"))
         batch = n_processes
     batch = min(batch, n_train)
     if n_processes > 1:
@@ -247,13 +247,13 @@ def choose_neighbors(n_train: int, inputs: PlanInputs, owner: str) -> Decision[t
     k, metric, most, choices = inputs.neighbors.n_neighbors, inputs.neighbors.metric, n_train - 1, []
     if k is not None and k > most:
         raise ValueError(
-            f"The `n_neighbors` parameter of {owner} must be at most {most:,}, one less than the rows to learn "
-            f'from. Got {k} instead: pass n_neighbors="auto", or more rows.'
+            f"The `n_neighbors` parameter of {owner} must be at most {most:,}, one less than the training "
+            f'rows. Got {k} instead: pass n_neighbors="auto", or more rows.'
         )
     if metric is None:
         metric = "cosine" if inputs.is_image else "euclidean"
-        image_reason = "images that differ in contrast alone are alike"
-        column_reason = "columns have their own scales already"
+        image_reason = "images that differ only in contrast are similar"
+        column_reason = "the columns already have comparable scales"
         choices.append(Choice("metric", metric, image_reason if inputs.is_image else column_reason))
     if k is None:
         k = max(1, min(_N_NEIGHBORS, most))
@@ -269,7 +269,7 @@ def choose_learning_rate(requested: float | str, batch_size: int) -> Decision[fl
     if not isinstance(requested, str):
         return Decision(requested)
     rate = _RATE * math.sqrt(min(batch_size, 1024) / _RATE_BATCH)
-    reason = f"grows with the root of the batch size, {batch_size}"
+    reason = f"grows with the square root of the batch size, {batch_size}"
     return Decision(rate, (Choice("learning_rate", f"{rate:.2g}", reason),))
 
 
@@ -278,7 +278,7 @@ def choose_epochs(requested: int | str, n_train: int, batch_size: int, flops_per
     if not isinstance(requested, str):
         return Decision(requested)
     steps, step_flops = math.ceil(n_train / batch_size), flops_per_example * batch_size
-    heavy = step_flops > _HEAVY
+    heavy = step_flops > _HEAVY_FLOPS
     n_steps, (fewest, most) = (_HEAVY_STEPS, _HEAVY_EPOCHS) if heavy else (_AUTO_STEPS, _AUTO_EPOCHS)
     epochs = min(max(round(n_steps / steps), fewest), most)
     reason = f"{epochs * steps:,} steps of {batch_size} examples, {step_flops / 1e9:.2g} GFLOP each"
@@ -286,12 +286,12 @@ def choose_epochs(requested: int | str, n_train: int, batch_size: int, flops_per
 
 
 def choose_patience(requested: int | str, inputs: PlanInputs) -> Decision[int]:
-    """Decide on the number of validations without improvement that make a plateau."""
+    """Decide on the number of validations without improvement that count as a plateau."""
     if not isinstance(requested, str):
         return Decision(requested)
     if inputs.neighbors is None:
         return Decision(_PATIENCE)
-    reason = "neighbours are drawn anew each time, so the held-out loss falls slowly"
+    reason = "neighbours are drawn again each time, so the held-out loss falls slowly"
     choice = Choice("n_iter_no_change", str(_PATIENCE_WITH_NEIGHBORS), reason)
     return Decision(_PATIENCE_WITH_NEIGHBORS, (choice,))
 
@@ -325,15 +325,17 @@ def choose_threads(device: torch.device, step_flops: float, inputs: PlanInputs) 
     """Decide on the number of threads for a step of `step_flops` floating-point operations.
 
     Threads wait for each other several hundred times per step. Small steps gain nothing from them. If another process
-    uses a core, each wait lasts until it releases it: a training ten times slower was measured. A resumed training
+    uses a core, each wait lasts until that process releases it: one training was ten times slower. A resumed training
     keeps its number of threads, because the order of sums depends on it.
     """
     n, before = inputs.n_threads, inputs.resumed.get("threads")
     if before is not None:
         return Decision(before, (Choice("threads", str(before), "as before the training was interrupted"),))
-    if device.type != "cpu" or n == 1 or step_flops >= _WORTH_THREADS:
-        return Decision(n, (Choice("threads", str(n), "as torch has it"),))
-    return Decision(1, (Choice("threads", "1", f"steps of {step_flops / 1e9:.2g} GFLOP gain nothing from more"),))
+    if device.type != "cpu" or n == 1 or step_flops >= _MIN_THREADED_FLOPS:
+        return Decision(n, (Choice("threads", str(n), "torch's own setting"),))
+    return Decision(
+        1, (Choice("threads", "1", f"steps of {step_flops / 1e9:.2g} GFLOP gain nothing from more threads"),)
+    )
 
 
 def choose_cuda_graph(requested: bool | str, device: torch.device, inputs: PlanInputs) -> Decision[bool]:
@@ -342,16 +344,16 @@ def choose_cuda_graph(requested: bool | str, device: torch.device, inputs: PlanI
         return Decision(False)
     reason_against = None
     if inputs.n_processes > 1:
-        reason_against = f"{inputs.n_processes} processes train, and communicate in each step"
+        reason_against = f"{inputs.n_processes} processes train, and they communicate in each step"
     elif requested is False:
-        reason_against = "compile=False was asked for"
+        reason_against = "compile=False was requested"
     elif not inputs.is_resident:
-        reason_against = "the data does not fit the device, and comes batch by batch"
+        reason_against = "the data does not fit on the device, and is copied batch by batch"
     if reason_against is not None:
         return Decision(False, (Choice("cuda_graphs", "False", reason_against),))
-    reason = "the steps of this training are alike; compile=False does without"
+    reason = "all steps of this training run the same operations; compile=False turns this off"
     if inputs.has_own_parts:
-        reason += ", if your module draws or counts in Python itself, which is done once and then played back"
+        reason += ". Random numbers and counters of Python code in your module are recorded once, and then repeated"
     return Decision(True, (Choice("cuda_graphs", "True", reason),))
 
 
@@ -369,25 +371,25 @@ def choose_compile(requested: bool | str, device: torch.device, seconds: float, 
     """
     n = inputs.n_processes
     if n > 1 and requested is True:
-        raise ValueError(f"compile=True is for one process, and {n} train. Leave `compile` out.")
+        raise ValueError(f"compile=True works with one process only, and {n} train. Leave `compile` out.")
     if n == 1:
         requested = _resume_auto(requested, "compile", inputs.resumed)
     use, reason = False, "as asked"
     if n > 1:
-        reason = f"{n} processes train, and communicate in each step"
+        reason = f"{n} processes train, and they communicate in each step"
     elif requested != "auto":
         use = bool(requested)
     elif inputs.compile_saving == 0:
-        reason = "a step of this network takes longer compiled on a CPU"
-    elif seconds * inputs.compile_saving <= _COMPILING_TAKES:
-        reason = f"some {seconds:.0f} s to train, as predicted: too few to repay compiling"
+        reason = "on a CPU, a step of this network is slower when compiled"
+    elif seconds * inputs.compile_saving <= _COMPILE_SECONDS:
+        reason = f"training is predicted to take {seconds:.0f} s, too short to repay compiling"
     elif device.type == "cpu" and not inputs.has_compiler:
-        reason = "it would pay, but there is no C++ compiler (g++)"
+        reason = "it would save time, but there is no C++ compiler (g++)"
     else:
-        use, reason = True, f"some {seconds:.0f} s to train, as predicted, repay compiling"
+        use, reason = True, f"training is predicted to take {seconds:.0f} s, which repays compiling"
     return Decision(use, (Choice("compile", str(use), reason),))
 
 
 def _resume_auto(requested: Any, name: str, resumed: Mapping[str, Any]) -> Any:
-    """Return the requested value, or for "auto" that of the checkpoint, so that the training stays the same."""
+    """Return the requested value, or for "auto" the checkpoint's, so that the training stays the same."""
     return resumed.get(name, requested) if requested == "auto" else requested

@@ -1,4 +1,4 @@
-"""The inputs of `make_plan` beside the settings: properties of the model, the data and the machine."""
+"""The inputs of `make_plan` in addition to the settings: properties of the model, the data and the machine."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Recovery:
         return 0.5**self.n_recoveries
 
     def recover_from_nan(self, step: Step, early_stopping: EarlyStopping, clock: Clock) -> None:
-        """Load the weights that were kept, and halve the learning rate.
+        """Load the best weights so far, and halve the learning rate.
 
         Raises
         ------
@@ -70,9 +70,9 @@ class Recovery:
         self.has_restarted = True
         objective.restart(schedule.progress(clock.step, clock.seconds))
         self.add_note(
-            f"step {clock.step:,}: posterior collapse, no component carries anything. The costs' weights begin "
-            "again from 0. If it comes back, charge less for the code: lower `beta` or raise `free_nats`, where the "
-            "model has them."
+            f"step {clock.step:,}: posterior collapse, no component of the code is active. The weights of the "
+            "costs grow from 0 again. If it comes back, make the code cost less: lower `beta` or raise `free_nats`, "
+            "if the model has them."
         )
 
     def state(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The results of a training beside the weights: history, decisions and notes. An interrupted one leaves them too."""
+"""The results of a training except the weights: history, decisions and notes. An interrupted training has them, too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from narrows.training.progress import Reporter
 
 @dataclass
 class Result:
-    """The results of a training beside the weights of the model.
+    """The results of a training except the weights of the model.
 
     Attributes
     ----------
@@ -20,8 +20,8 @@ class Result:
         held-out ones (`valid_...`) and measures of the code's health.
     choices : the decisions and their reasons.
     notes : messages: an event, the reaction to it, and the parameter that changes it.
-    n_epochs, n_steps : epochs and steps that were done.
-    seconds : duration.
+    n_epochs, n_steps : numbers of epochs and steps that were done.
+    seconds : duration of the training in seconds.
     """
 
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -55,9 +55,9 @@ class Interrupted(KeyboardInterrupt):
 
 def make_interrupted(result: Result, checkpoint: Path | None) -> Interrupted:
     """Return the exception to raise after Ctrl-C; `checkpoint` is the folder from which the training can resume."""
-    advice = "Pass checkpoint=FOLDER to be able to go on from there."
+    advice = "Pass checkpoint=FOLDER to be able to continue from there."
     if checkpoint is not None:
-        advice = f"Its checkpoint is in {checkpoint}: fit again to go on."
+        advice = f"Its checkpoint is in {checkpoint}: fit again to continue."
     return Interrupted(
         f"Training stopped at step {result.n_steps:,}; the best weights so far are kept. {advice}", result
     )

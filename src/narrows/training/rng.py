@@ -115,7 +115,7 @@ class RandomStream:
         return {name: generator.get_state() for name, generator in self._generators.items()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from the state of a sequence. Device types that only one of them has are ignored."""
+        """Continue from the state of a sequence. Device types that only one of the two has are ignored."""
         for name in self._generators.keys() & state.keys():
             self._generators[name].set_state(state[name].cpu())
 

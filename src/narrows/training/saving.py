@@ -19,7 +19,7 @@ class Component(Protocol):
         """Return the current state: tensors, dicts, and values that JSON can hold."""
 
     def restore(self, state: Any) -> None:
-        """Take over `state`, which an equal component returned."""
+        """Restore the state that the same component of an earlier run returned."""
 
 
 class Saver:
@@ -58,7 +58,7 @@ class Saver:
                 checkpoint.write(self.path, tensors, states)
         except OSError as error:
             self.add_note(
-                f"step {self.clock.step:,}: no checkpoint could be written ({error}). The last good one stands."
+                f"step {self.clock.step:,}: no checkpoint could be written ({error}). The previous one is kept."
             )
         self.saved_at = self.clock.seconds
 
@@ -67,7 +67,7 @@ class Saver:
 
         Returns
         -------
-        True if the training resumes, False if it starts anew.
+        True if the training resumes, False if it starts from the beginning.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class Saver:
         before = states.pop("training")
         if before["fingerprint"] != self.identity["fingerprint"] and before["over"]:
             self.add_note(
-                f"{self.path} was of another training, which was over: this one starts anew and takes its place."
+                f"{self.path} is of another training, which is finished. This training starts from 0 and replaces it."
             )
             return False
         self._check(before)
@@ -90,8 +90,8 @@ class Saver:
         n, n_before = self.world.size, before["processes"]
         if n != n_before:
             self.add_note(
-                f"step {self.clock.step:,}: going on with {n} processes where there were {n_before}. The weights will "
-                "be the same but for rounding."
+                f"step {self.clock.step:,}: continuing with {n} processes instead of {n_before}. The weights will be "
+                "the same up to rounding."
             )
         return True
 
@@ -99,7 +99,7 @@ class Saver:
         if before["fingerprint"] != self.identity["fingerprint"]:
             raise ValueError(
                 f"{self.path} is the checkpoint of another training: its data or its parameters differ from this "
-                "one's. Pass another folder as `checkpoint`, or delete that file to start anew."
+                "one's. Pass another folder as `checkpoint`, or delete that file to start again."
             )
         # several processes never compile; another number of processes changes rounding anyway
         same_number = before["processes"] == self.world.size
@@ -108,12 +108,12 @@ class Saver:
             if before[name] != current:
                 raise ValueError(
                     f"{self.path} was trained with {name}={before[name]!r}, and this run has {current!r}. Pass "
-                    f"{name}={before[name]!r} to go on."
+                    f"{name}={before[name]!r} to continue."
                 )
 
 
 def identify(fingerprint: str, settings: Settings, plan: Plan, world: World) -> dict[str, Any]:
-    """Return the properties that a checkpoint must share with a training that resumes from it, or that it hands on."""
+    """Return the properties that a resumed training must share with its checkpoint, or takes from it."""
     return {
         "fingerprint": fingerprint,
         "seed": settings.seed,

@@ -17,11 +17,11 @@ class Settings:
     optimizer : "adamw" or "muon", see `narrows.training.muon`.
     learning_rate : highest learning rate of Adam.
     weight_decay : weight decay of AdamW: each step shrinks the weights by learning_rate * weight_decay.
-    max_epochs : passes over the data, at most.
-    max_time : seconds, at most; None for no limit.
+    max_epochs : largest number of passes over the data.
+    max_time : longest duration in seconds; None for no limit.
     early_stopping : if True, hold out rows to keep the best weights and to start the cool-down at a plateau.
     validation_fraction : share of held-out rows, in (0, 1).
-    n_iter_no_change : validations without improvement that make a plateau.
+    n_iter_no_change : number of validations without improvement that count as a plateau.
     device, precision : see `narrows.training.device`.
     compile : if True, compile the training step.
     seed : seed of all random numbers.
@@ -30,7 +30,7 @@ class Settings:
     checkpoint_every : seconds between checkpoints.
     constant : if True, the learning rate is constant, without warm-up or cool-down.
     sharded : if True, each of several processes holds a share of the model rather than all of it.
-    track : where the history also goes during training, see `narrows.training.tracking`.
+    track : trackers that receive the history during training, see `narrows.training.tracking`.
     """
 
     batch_size: int | Literal["auto"] = "auto"

@@ -47,11 +47,11 @@ class Step:
         self.device, self.precision, self.world = rows.device, plan.place.precision, world
         self.use_compile, self.use_cuda_graph = plan.use_compile, plan.use_cuda_graph
         self.loss_module = LossModule(model, objective, world)
-        self.parallel_loss: nn.Module = self.loss_module  # wrapped by DDP where it is used
+        self.parallel_loss: nn.Module = self.loss_module  # with several processes, wrapped by DDP
         if plan.place.is_sharded:
             shard_model(self.loss_module, rows.device)
         elif world.size > 1:
-            with RandomStream(0, rows.device, is_global=False).use():  # the draws of the training begin with its steps
+            with RandomStream(0, rows.device, is_global=False).use():  # the training's stream starts at its first step
                 batch = rows.batch(torch.arange(2, device=rows.device))
             self.parallel_loss = wrap_ddp(self.loss_module, batch)
         opponents = [p for p in objective.opponent_parameters() if p.requires_grad]

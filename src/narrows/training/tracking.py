@@ -1,10 +1,10 @@
-"""Trackers: they receive the history of a training while it runs. A plain file beside the checkpoint is always one.
+"""Trackers: they receive the history of a training while it runs. A text file next to the checkpoint is always one.
 
 A tracker is any object with `log(step, values)` and `finish()`. An error in one is reported once, and never stops the
 training. Only rank 0 tracks.
 
-A resumed run keeps its name, which the checkpoint holds. What trackers hold of steps after the checkpoint is removed,
-or not written again, so that no step is there twice.
+A resumed run keeps its name, which the checkpoint holds. Records of steps after the checkpoint are removed, or
+not written again, so that no step appears twice.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Run:
 
 
 class JsonLines:
-    """A text file with one JSON document a line: the run, the step, and the values by name.
+    """A text file with one JSON document per line: the run, the step, and the values by name.
 
     `pandas.read_json(path, lines=True)` reads it as a table. Several runs may share a file.
     """
@@ -95,7 +95,7 @@ class JsonLines:
 
 
 class TensorBoard:
-    """Scalars and the table of decisions in a folder. TensorBoard takes a folder as one run."""
+    """Scalars and the table of decisions in a folder. TensorBoard shows a folder as one run."""
 
     library, default = "torch.utils.tensorboard", "runs"
 
@@ -183,7 +183,7 @@ class WandB:
 TRACKERS: dict[str, Any] = {"jsonl": JsonLines, "tensorboard": TensorBoard, "mlflow": MLflow, "wandb": WandB}
 DESCRIPTION = (
     "None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) "
-    "and finish(), or a list of such"
+    "and finish(), or a list of these"
 )
 
 
@@ -264,8 +264,8 @@ class Tracking:
         except Exception as error:  # a library or a network may raise anything
             self.trackers.pop(name, None)
             self.add_note(
-                f"Tracking to {name} failed ({type(error).__name__}: {error}); it is given up, and the training goes "
-                "on. `history_` holds everything."
+                f"Tracking to {name} failed ({type(error).__name__}: {error}); it is stopped, and the training "
+                "continues. `history_` holds all values."
             )
 
 
@@ -287,5 +287,5 @@ def _check_installed(target: Any) -> None:
     except ImportError as error:
         raise ImportError(
             f"track={str(target)!r} needs {kind}, which is not installed: pip install 'narrows[track]'. A .jsonl file "
-            "needs nothing."
+            "needs no library."
         ) from error

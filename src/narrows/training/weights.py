@@ -26,13 +26,13 @@ class Weights:
         return {name: tensor.detach().clone() for name, tensor in self.tensors().items()}
 
     def load_snapshot(self, tensors: dict[str, Tensor]) -> None:
-        """Load the values of `tensors`, which must be sharded as those in use."""
+        """Load the values of `tensors`, which must be sharded like the tensors in use."""
         for prefix, module in (("model.", self.model), ("objective.", self.objective)):
             state = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
             module.load_state_dict(state)
 
     def distribute(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return full tensors, moved to the devices of those in use, and sharded as they are."""
+        """Return the full tensors, each moved to the device of the tensor in use, and sharded like it."""
         current = self.tensors()
         return {name: shard_like(tensor.to(current[name].device), current[name]) for name, tensor in tensors.items()}
 

@@ -11,8 +11,8 @@ import torch.distributed as dist
 
 from narrows.training.parallel.world import World
 
-_SYNC_SECONDS = 0.5  # seconds
-_MOST_STEPS_BETWEEN_SYNCS = 50  # at most
+_SYNC_SECONDS = 0.5  # time between two syncs
+_MOST_STEPS_BETWEEN_SYNCS = 50
 
 
 class Clock:

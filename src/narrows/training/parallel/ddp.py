@@ -64,7 +64,7 @@ def wrap_ddp(loss_module: LossModule, batch: Batch) -> nn.Module:
 
 
 def _uses_all_parameters(loss_module: LossModule, batch: Batch) -> bool:
-    """True if every parameter gets a gradient. Otherwise DDP must search for the others in each step."""
+    """True if every parameter gets a gradient. Otherwise DDP must search for parameters without one in each step."""
     loss_module.eval()  # statistics must not change here
     with forked_rng(0):
         loss_module(batch).total.backward()

@@ -73,12 +73,12 @@ def is_sharded(tensor: Tensor) -> TypeGuard[DTensor]:
 
 
 def full_tensor(tensor: Tensor) -> Tensor:
-    """Return all of `tensor`, gathered from the processes if it is sharded."""
+    """Return the whole `tensor`, gathered from the processes if it is sharded."""
     return tensor.full_tensor() if is_sharded(tensor) else tensor
 
 
 def full_tensors(tensors: Mapping[str, Tensor], keep: bool = True) -> dict[str, Tensor]:
-    """Return all of each tensor, on the CPU. All processes must call it; those without `keep` get an empty dict."""
+    """Return each tensor whole, on the CPU. All processes must call it; those without `keep` get an empty dict."""
     result = {}
     for name, tensor in tensors.items():
         gathered = full_tensor(tensor.detach())
@@ -88,7 +88,7 @@ def full_tensors(tensors: Mapping[str, Tensor], keep: bool = True) -> dict[str, 
 
 
 def shard_like(tensor: Tensor, like: Tensor) -> Tensor:
-    """Shard `tensor`, of which every process has all, as `like` is sharded."""
+    """Shard `tensor`, which every process holds as a whole, in the same way as `like`."""
     if not is_sharded(like):
         return tensor
     from torch.distributed.tensor import distribute_tensor
@@ -99,7 +99,7 @@ def shard_like(tensor: Tensor, like: Tensor) -> Tensor:
 
 def total_norm(gradients: list[Tensor]) -> Tensor:
     """Return the Euclidean norm of all gradients together, a scalar."""
-    groups = [[g for g in gradients if is_sharded(g) == shared] for shared in (False, True)]
+    groups = [[g for g in gradients if is_sharded(g) == sharded] for sharded in (False, True)]
     norms = [full_tensor(_norm(group)) for group in groups if group]
     return norms[0] if len(norms) == 1 else torch.stack(norms).norm()
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from narrows.batch_sharding import Shard
 
-_TIMEOUT = timedelta(minutes=10)  # for a process that works alone, for example reads data or writes a model
+_TIMEOUT = timedelta(minutes=10)  # a process may work alone for this long, for example to read data
 _SECONDS_TO_CLEAN_UP = 0.1
 _CONNECTION_ERROR = re.compile(r"gloo|nccl|connection|socket|timed? ?out", re.IGNORECASE)
 
@@ -79,9 +79,7 @@ class World:
             dist.all_gather_object(values, value)
         if any(other != values[0] for other in values):
             rank = next(rank for rank, other in enumerate(values) if other != values[0])
-            raise ValueError(
-                f"All processes must be given {description}. Those of process {rank} differ from those of process 0."
-            )
+            raise ValueError(f"All processes must be given {description}. Process {rank} differs from process 0.")
 
     def all_reduce_(self, sums: dict[str, Tensor]) -> None:
         """Replace each scalar by its sum over processes, in place."""
@@ -111,7 +109,7 @@ class World:
         return result
 
     def rank_zero_first(self, call: Callable[[], _T]) -> _T:
-        """Call `call` in rank 0, then in the others, so that they find what it left. Return the result of each."""
+        """Call `call` in rank 0, then in the others, so that they find the files of rank 0. Each returns its result."""
         result = self.on_rank_zero(call)
         return call() if self.rank else result  # type: ignore[return-value]
 
@@ -134,7 +132,9 @@ def join(device: str = "auto") -> World:
             return World()
         _init_process_group(device)
     if dist.get_world_size() > 1 and device.startswith("mps"):
-        raise ValueError(f'device={device!r} is for one process, and {dist.get_world_size()} train. Pass "cpu".')
+        raise ValueError(
+            f'device={device!r} works with one process only, and {dist.get_world_size()} train. Pass "cpu".'
+        )
     return World(dist.get_rank(), dist.get_world_size())
 
 
@@ -197,7 +197,7 @@ def is_first_to_report() -> bool:
     if not dist.is_torchelastic_launched() or int(os.environ["WORLD_SIZE"]) == 1:
         return True
     try:
-        return _store().add("spoken", 1) == 1
+        return _store().add("reported", 1) == 1
     except RuntimeError:
         return True  # the store is gone
 
@@ -211,8 +211,8 @@ def peer_failures_as_connection_errors() -> Iterator[None]:
         if not dist.is_initialized() or not _CONNECTION_ERROR.search(str(error)):
             raise
         raise ConnectionError(
-            f"Process {dist.get_rank()} of {dist.get_world_size()} lost touch with the others: one of them has failed. "
-            "Its message stands above or below. torchrun --max-restarts 3 resumes from the last checkpoint by itself."
+            f"Process {dist.get_rank()} of {dist.get_world_size()} lost its connection to the others: one has failed. "
+            "Its error message is above or below. torchrun --max-restarts 3 resumes from the last checkpoint by itself."
         ) from error
 
 
