@@ -154,8 +154,8 @@ def test_overwrite_and_resume_without_a_checkpoint(tmp_path: Path) -> None:
 def test_an_unfinished_training_is_not_lost(tmp_path: Path) -> None:
     (tmp_path / inputs.CHECKPOINT).write_bytes(b"half")
     message = fails("fit", "digits", "--out", tmp_path, *TINY)
-    assert "--resume goes on" in message
-    assert "--overwrite starts anew" in message
+    assert "--resume continues it" in message
+    assert "--overwrite replaces it" in message
     message = fails("fit", "digits", "--out", tmp_path, "--resume", *TINY, *MLP)
     assert "not a whole checkpoint" in message
     assert "unfinished training" in fails("info", tmp_path)
@@ -260,12 +260,12 @@ def test_ctrl_c_and_resume(tmp_path: Path) -> None:
     assert "the best weights so far are kept" in message
     assert sorted(p.name for p in (tmp_path / "m").iterdir()) == [inputs.CHECKPOINT, inputs.LOG]
 
-    command = shlex.split(message.split("Go on with:")[1])
+    command = shlex.split(message.split("Continue with:")[1])
     assert command[:3] == ["python", "-m", "narrows"]
     assert command[-1] == "--resume"
     message = fails("fit", "digits", *options, "--seed", "2", "--verbose", "0", "--out", tmp_path / "m", "--resume")
     assert "the checkpoint of another training" in message
-    assert message.endswith("--overwrite starts anew.")
+    assert message.endswith("--overwrite starts again.")
 
     again = subprocess.run(
         [sys.executable, *command[1:]], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True
@@ -284,7 +284,7 @@ def test_ctrl_c_before_there_is_a_checkpoint(tmp_path: Path, monkeypatch: pytest
     with monkeypatch.context() as patch:
         patch.setattr("narrows.estimators.estimator", lambda recipe: Stops)
         message = run("fit", "digits", "--recipe", "ae", "--out", tmp_path / "m", *TINY, code=130).stderr
-    assert message.splitlines()[-1] == "Stopped. Nothing was kept: there was no checkpoint yet."
+    assert message.splitlines()[-1] == "Stopped. Nothing was saved: there was no checkpoint yet."
 
 
 # Using a model
@@ -505,7 +505,7 @@ def test_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     datasets = {entry["name"]: entry for entry in json.loads(run("datasets", "--json").stdout)}
     assert list(datasets) == list(named.NAMES)
     assert datasets["digits"]["where"] == "part of scikit-learn"
-    assert "fetched when first used" in datasets["mnist"]["where"]
+    assert "downloaded when first used" in datasets["mnist"]["where"]
     assert "fashion-mnist" in run("datasets").stdout
 
 

@@ -242,7 +242,7 @@ def test_sparsity_by_counting(models: dict[str, Any], data: dict[str, Any]):
     assert found["dead_fraction"] == pytest.approx(sum(c == 0 for c in counts) / len(counts), rel=1e-9)
     assert found["density"] == pytest.approx(np.median([c / len(z) for c in counts if c]), rel=1e-9)
     inspection = Inspection(models["sae"], data["X"])
-    assert sparsity.active(ModelSubject(inspection, Comparison(inspection))).sum() == sum(counts)
+    assert sparsity.find_active(ModelSubject(inspection, Comparison(inspection))).sum() == sum(counts)
 
 
 # New examples
@@ -298,11 +298,11 @@ def test_told_apart_as_well_as_can_be(rng: np.random.Generator):
 def test_space_is_always_the_same(digits: np.ndarray):
     x = torch.tensor(digits[:50, None], dtype=torch.float32)
     a, b = Space(x), Space(x)
-    assert torch.equal(a.of(x[:7]), b.of(x[:7]))
+    assert torch.equal(a.features(x[:7]), b.features(x[:7]))
     torch.testing.assert_close(a.real.mean(0), torch.zeros(64, dtype=torch.float64), atol=1e-9, rtol=0)
     flat = Space(x.flatten(1))
     assert flat.real.shape == (50, 64)
-    torch.testing.assert_close(flat.of(x.flatten(1)), flat.real)
+    torch.testing.assert_close(flat.features(x.flatten(1)), flat.real)
 
 
 def test_new_examples(models: dict[str, Any], data: dict[str, Any]):

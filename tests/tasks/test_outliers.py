@@ -443,7 +443,7 @@ def test_a_model_is_not_replaced_unless_asked(files):
 
 def test_other_commands_say_what_a_detector_is_for(files):
     message = run("encode", files / "usual", files / "wine.csv", "-o", files / "codes.npy", code=1).stderr
-    assert "is of `narrows fit-outliers`, and for `narrows score` alone" in message
+    assert "was made by `narrows fit-outliers`. Use it with `narrows score`." in message
     message = run("info", files / "usual").stdout
     assert "200 steps" in message
     assert "threshold" in message

@@ -28,7 +28,7 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="A named data set (digits, mnist or fashion-mnist; digits:train and digits:test are its splits), or a path: "
+        help="A named data set: digits, mnist or fashion-mnist (digits:train and digits:test are splits). Or a path: "
         ".npy, .npz, .csv, .parquet, IDX, an image or a folder of images.",
         show_default=False,
     ),
@@ -41,7 +41,7 @@ Train = Annotated[
     typer.Option(
         metavar="DATA",
         help="Data that the model was fitted on; PCA is fitted on it, too.",
-        show_default="the training split of a named data set; otherwise DATA",
+        show_default="the training split of named data; otherwise DATA",
     ),
 ]
 Out = Annotated[
@@ -60,8 +60,8 @@ OutOrFolder = Annotated[
         "-o",
         "--out",
         metavar="PATH",
-        help="File to write: .npy, .parquet, .csv, or .png for a sheet of pictures. Or a new folder for a picture of each "
-        "example.",
+        help="File to write: .npy, .parquet, .csv, or .png for a sheet of pictures. Or a new folder, for a picture of "
+        "each example.",
         show_default=False,
     ),
 ]
@@ -109,8 +109,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Environment variables: NARROWS_DATA is a folder with data sets; NARROWS_TRACEBACK=1 prints the traceback of an "
-    "error.",
+    epilog="Environment variables: NARROWS_DATA is a folder with data sets; NARROWS_TRACEBACK=1 shows where an error "
+    "comes from.",
 )
 
 

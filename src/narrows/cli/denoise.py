@@ -29,8 +29,8 @@ def fit_denoiser(
     method: Annotated[
         str,
         typer.Option(
-            help="How to learn: clean for clean PHOTOS or with --clean; recorrupt or blind_spot for noisy PHOTOS without "
-            "clean partners."
+            help="How to learn: clean for clean PHOTOS or with --clean; recorrupt or blind_spot for noisy PHOTOS "
+            "without clean partners."
         ),
     ] = "clean",
     max_time: Annotated[

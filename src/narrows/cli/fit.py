@@ -132,8 +132,7 @@ def _hint_at_resume(out: Path, *, resume: bool) -> Iterator[None]:
     except ValueError as error:
         if resume and inputs.checkpoint_path(out).exists():
             error.add_note(
-                "--resume needs the data and the options that the training started with; --overwrite starts again from the "
-                "beginning."
+                "--resume needs the data and the options that the training started with; --overwrite starts again."
             )
         raise
 

@@ -34,8 +34,8 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 def read_dataset(name: str, split: Split, model: Estimator | None = None) -> Dataset:
     """Read the data set or file called `name`.
 
-    `split` applies to a named data set whose name has none, unlike digits:test. Only the columns of a table that `model`
-    was fitted on are returned, if the model knows their names.
+    `split` applies to a named data set whose name has none, unlike digits:test. If `model` knows the names of the
+    columns that it was fitted on, only those of a table are returned.
     """
     from narrows.data.files import read
     from narrows.data.named import NAMES, load

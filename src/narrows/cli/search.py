@@ -112,7 +112,8 @@ def _load_or_build_index(folder: Path, model: Estimator, data: str, metric: str 
     state = describe(saved)
     if state["about"] != _describe_data(data) or state["metric"] != (metric or state["metric"]):
         say(
-            f"{data} or the metric has changed since `narrows index`: making an index for this search. Run it again to save one."
+            f"{data} or the metric has changed since it was indexed: making an index for this search. `narrows index` "
+            "saves it."
         )
         return _build_index(model, data, metric or state["metric"])
     return Index.load(saved, model)

@@ -34,7 +34,7 @@ def sweep(
         typer.Option(
             metavar="DATA",
             help="Held-out data to compare the sizes on.",
-            show_default="the test split of a named data set; otherwise a tenth of DATA",
+            show_default="the test split of named data; otherwise a tenth of DATA",
         ),
     ] = None,
     assignments: Annotated[

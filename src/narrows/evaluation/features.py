@@ -1,10 +1,11 @@
 """The space in which new examples are compared with real ones.
 
-Squared distances between pixels say little about similarity. Linear features see only mean and covariance, so a Gaussian
-with the same ones looks perfect. So examples go through a network with random weights, always the same ones, and its
-outputs are standardised: over the real examples they have mean 0 and variance 1. Naeem et al., Reliable fidelity and diversity metrics for generative
-models (2020), https://arxiv.org/abs/2002.09797, find random features better for data unlike ImageNet. Numbers in this
-space can be compared with one another, but not with the FID of papers, whose space is that of an Inception network.
+Squared distances between pixels say little about similarity. Linear features see only mean and covariance, so a
+Gaussian with the same ones looks perfect. So examples go through a network with random weights, always the same ones,
+and its outputs are standardised: over the real examples they have mean 0 and variance 1. Naeem et al., Reliable
+fidelity and diversity metrics for generative models (2020), https://arxiv.org/abs/2002.09797, find random features
+better for data unlike ImageNet. Numbers in this space can be compared with one another, but not with the FID of papers,
+which is measured in the space of an Inception network.
 """
 
 from __future__ import annotations

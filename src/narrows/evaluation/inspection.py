@@ -31,8 +31,7 @@ class Axes(NamedTuple):
     Attributes
     ----------
     mean : (L,) mean code.
-    directions : 2 x L, that of the largest variance first; the entries of each sum to at least 0. The second is 0 if L is
-        1.
+    directions : 2 x L, the largest variance first; the entries of each sum to at least 0. The second is 0 if L is 1.
     share : (2,) share of the codes' variance along each direction.
     """
 
@@ -131,7 +130,7 @@ class Inspection:
         """The sparse code. Raises Absent for any other."""
         code = as_sparse(self.bottleneck)
         if code is None:
-            raise Absent("the code is not sparse; this measure is for SAE")
+            raise Absent("the code is not sparse: only an SAE has units")
         return code
 
     @property

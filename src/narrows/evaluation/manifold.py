@@ -1,8 +1,8 @@
 """Measures of neighbourhoods: neighbours among the examples, and neighbours in the code.
 
     trustworthiness  1 - 2 / (n k (2n - 3k - 1)) sum_i sum_{j in U_k(i)} (r(i, j) - k)
-    U_k(i): the points whose codes are among the k nearest of i, but whose examples are not; r(i, j): the rank of j among
-    the examples by distance from i. Continuity is the same with codes and examples exchanged.
+    U_k(i): the points whose codes are among the k nearest of i, but whose examples are not; r(i, j): the rank of j
+    among the examples by distance from i. Continuity is the same with codes and examples exchanged.
 
 Venna and Kaski, Neighborhood preservation in nonlinear projection methods (2001),
 https://doi.org/10.1007/3-540-44668-0_68.

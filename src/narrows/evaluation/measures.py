@@ -47,13 +47,13 @@ def evaluate(
     model : a fitted estimator.
     X : n examples, preferably ones that it was not fitted on.
     y : n labels, for the measures of classes.
-    train : examples that the model was fitted on; PCA is fitted on them, too. None fits PCA on `X` itself, which favours
-        PCA.
+    train : examples that the model was fitted on; PCA is fitted on them, too. None fits PCA on `X` itself, which
+        favours PCA.
     beside : another fitted estimator for examples such as `X`, measured in the same way.
     measures : names of measures; None takes all that apply to the model and the data.
     n_draws : K, draws of each posterior for the likelihood by importance sampling.
-    features : a function from examples such as `X` to features (n, d), in which new examples are compared with real ones,
-        for example another model's `transform`; None for a fixed random network.
+    features : a function from examples such as `X` to features (n, d), in which new examples are compared with real
+        ones, for example another model's `transform`; None for a fixed random network.
     scores : (n,), the result of `model.score_samples(X)`, if it is known: it is then not computed again.
     random_state : an int; seed of the random numbers.
     verbose : 0 for silence, 1 for a progress bar on stderr if that is a terminal.
@@ -66,7 +66,8 @@ def evaluate(
     Raises
     ------
     TypeError, ValueError
-        If the model is not fitted, `y` or `scores` do not fit `X`, or `measures` has a name that does not apply to the model.
+        If the model is not fitted, `y` or `scores` do not fit `X`, or `measures` names one that the model does not
+        have.
 
     Examples
     --------

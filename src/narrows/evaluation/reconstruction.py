@@ -58,8 +58,8 @@ def ssim(subject: Subject) -> Estimate:
 def similarity(a: Tensor, b: Tensor) -> Tensor:
     """Return the SSIM of images (n x channels x height x width, in [0, 1]): (n,).
 
-    The window is a Gaussian of 11 x 11. If a side is shorter, it is uniform, of 7 x 7, with the sample covariance, as in
-    scikit-image. Windows that extend beyond the edge are left out.
+    The window is a Gaussian of 11 x 11. If a side is shorter, it is uniform, of 7 x 7, with the sample covariance, as
+    in scikit-image. Windows that extend beyond the edge are left out.
     """
     a, b = a.double(), b.double()
     if min(a.shape[-2:]) >= _WINDOW:

@@ -39,8 +39,7 @@ class Comparison:
     labels : n class numbers from 0, or None.
     seed : seed of the random numbers.
     n_draws : number of draws of each posterior, for the likelihood.
-    features : the user's function from m examples in the user's units to m x features, or None. New examples are
-        compared with real ones by these features.
+    features : the user's function from m examples in the user's units to m x features; None for the fixed one.
     """
 
     inspection: Inspection

@@ -57,9 +57,7 @@ class Studio(anywidget.AnyWidget):
 
     def __init__(self, model: Estimator, X: Any = None, y: Any = None) -> None:
         if not model.model_.has_code:
-            raise ValueError(
-                "The studio in a notebook needs a model with codes. This one has n_components=None."
-            )
+            raise ValueError("The studio in a notebook needs a model with codes. This one has n_components=None.")
         session = Session()
         session.open(model, None if X is None else _make_data(X, y), name=type(model).__name__)
         self._app = create_app(session)

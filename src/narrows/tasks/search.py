@@ -3,9 +3,10 @@
     cosine      1 - cos(z - m, q - m), in [0, 2]        m: the mean code of the training examples
     euclidean   |z - q|
 
-Up to 50,000 rows the search compares the query with all of them. Beyond that it uses a graph of neighbours (HNSW: Malkov and Yashunin,
-2018, https://arxiv.org/abs/1603.09320; usearch, installed by the extra `search`). The graph misses a few of the nearest
-rows, and its time grows with the logarithm of their number. L is the number of components of a code.
+Up to 50,000 rows the search compares the query with all of them. Beyond that it uses a graph of neighbours (HNSW:
+Malkov and Yashunin, 2018, https://arxiv.org/abs/1603.09320; usearch, installed by the extra `search`). The graph misses
+a few of the nearest rows, and its time grows with the logarithm of their number. L is the number of components of a
+code.
 """
 
 from __future__ import annotations

@@ -267,7 +267,7 @@ class _Evaluator:
         }
 
     def _baseline_nats(self, model: Estimator, train_rows: torch.Tensor) -> float:
-        """Return the nats per test example without a code: only the mean and the scales of `train_rows` (n x d) are known."""
+        """Return the nats per test example without a code, from the mean and the scales of `train_rows` (n x d)."""
         likelihood, mean = model.model_.likelihood, train_rows.mean(0)
         x = self.rows.flatten(1).double()
         if likelihood.required_support is None:  # a density of real numbers, with one scale or one for each entry

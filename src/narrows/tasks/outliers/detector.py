@@ -10,8 +10,8 @@ Each part has a value v. Its n says, in nats, how far v is above the values of u
 
 A reference is half way between a training row and its reconstruction by the autoencoders, which have learned what all
 rows have in common. The residuals find columns that contradict each other, the local part finds rows outside the data,
-and the global part finds outliers that form a small cluster. Squares are added, because one part that is sure counts more than three
-that are unsure. The score is not a likelihood of x.
+and the global part finds outliers that form a small cluster. Squares are added, because one part that is sure counts
+more than three that are unsure. The score is not a likelihood of x.
 """
 
 from __future__ import annotations
@@ -303,7 +303,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         return -np.sqrt(np.sum(squares, axis=0) + _MIN_SQUARE)
 
     def _squared_residuals(self, u: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """Return the squared errors of prediction (n, d): by the member that did not see a known row, otherwise by all."""
+        """Return the squared errors of prediction (n, d), by the member that did not see a known row, else by all."""
         position = find_in_sorted(self._known_keys, keys)
         fold = self._fold[position]
         squares = np.empty(u.shape)

@@ -3,11 +3,11 @@
     x~ = m * (x + e),   m ~ Bernoulli(1 - p),   p ~ U(0, 0.6),   e ~ N(0, 0.1^2)
     loss = Huber(x - decode(encode(x~, 1 - m)))
 
-Symbols: M members, B rows, d columns, c components of a code. m is 0 for hidden entries, and 1 - m is an input
-of the encoder, too. An autoencoder that sees a whole row learns to copy, and copies outliers, too. One that must predict each column
-from the others cannot. All weights are stacked, so one layer of all members is one batched product. Each member leaves
-out one fold of the rows. That fold chooses the member's best weights, and tells how well it reconstructs rows that it
-was not trained on.
+Symbols: M members, B rows, d columns, c components of a code. m is 0 for hidden entries, and 1 - m is an input of the
+encoder, too. An autoencoder that sees a whole row learns to copy, and copies outliers, too. One that must predict each
+column from the others cannot. All weights are stacked, so one layer of all members is one batched product. Each member
+leaves out one fold of the rows. That fold chooses the member's best weights, and tells how well it reconstructs rows
+that it was not trained on.
 
 Vincent et al., Extracting and composing robust features with denoising autoencoders (2008),
 https://doi.org/10.1145/1390156.1390294.

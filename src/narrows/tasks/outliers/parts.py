@@ -31,8 +31,8 @@ class NeighborDistances:
     Parameters
     ----------
     references : (n, d), float32.
-    keys : (n,), uint64, the key of the row from which each reference was made. For a row with the same key, one reference
-        with that key is left out.
+    keys : (n,), uint64, the key of the row from which each reference was made. For a row with the same key, one
+        reference with that key is left out.
     k : number of neighbours, at least 1.
     """
 
