@@ -34,7 +34,10 @@ Data = Annotated[
     ),
 ]
 Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="Folder of a model, made by `narrows fit --out`.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="MODEL", help="Folder of a saved model, such as `narrows fit --out` makes.", show_default=False
+    ),
 ]
 Train = Annotated[
     str | None,

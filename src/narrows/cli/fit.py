@@ -27,7 +27,7 @@ def fit(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the model.", show_default=False)],
     recipe: Annotated[str, typer.Option(help="Kind of model: see `narrows recipes`.")] = "vae",
     n_components: Annotated[
-        int | None, typer.Option(help="Number of components of a code.", show_default="the recipe's")
+        int | None, typer.Option(help="Number of components of a code.", show_default="depends on the recipe")
     ] = None,
     assignments: Annotated[
         list[str] | None,

@@ -67,11 +67,13 @@ def sample(
 @app.command(rich_help_panel=USE)
 def traverse(
     model: Model,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help=".png or .npy.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FILE", help="File to write: .png or .npy.", show_default=False)
+    ],
     data: Annotated[
-        str | None, typer.Argument(metavar="DATA", help="Data with the example to start from.", show_default=False)
+        str | None, typer.Argument(metavar="DATA", help="Data with the example to start with.", show_default=False)
     ] = None,
-    row: Annotated[int, typer.Option(help="Number of the example of DATA to start from.")] = 0,
+    row: Annotated[int, typer.Option(help="Number (from 0) of the example of DATA to start with.")] = 0,
     dials: Annotated[int, typer.Option(help="Maximum number of dials; those that carry most come first.")] = 16,
     steps: Annotated[int, typer.Option(help="Number of positions of each dial.")] = 9,
     span: Annotated[float, typer.Option(help="How far to turn to both sides, in standard deviations.")] = 3.0,

@@ -58,7 +58,7 @@ def search(
         typer.Option("-o", "--out", metavar="FILE", help="File for the query and its matches: .png or .npy."),
     ] = None,
     number: Annotated[int, typer.Option("-n", "--number", help="Maximum number of matches.")] = 10,
-    row: Annotated[int, typer.Option(help="Number of the example of QUERY.")] = 0,
+    row: Annotated[int, typer.Option(help="Number of the example of QUERY, from 0.")] = 0,
     metric: Annotated[
         str | None,
         typer.Option(

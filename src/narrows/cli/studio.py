@@ -15,7 +15,9 @@ from narrows.cli.app import LOOK, app
 def studio(
     model: Annotated[
         Path | None,
-        typer.Argument(metavar="MODEL", help="Folder of a model, made by `narrows fit --out`.", show_default=False),
+        typer.Argument(
+            metavar="MODEL", help="Folder of a saved model, such as `narrows fit --out` makes.", show_default=False
+        ),
     ] = None,
     data: Annotated[
         str | None,
