@@ -165,7 +165,7 @@ def test_labels_must_fit(models: dict[str, Any], data: dict[str, Any]):
         narrows.evaluate(model, X, np.linspace(0, 1, 50))
     lonely = np.arange(50) == 7
     found = narrows.evaluate(model, X, lonely)
-    assert "one example only" in found.missing["probe_accuracy"]
+    assert "only one example" in found.missing["probe_accuracy"]
     assert found["knn_accuracy"] == pytest.approx(0.98)
 
 

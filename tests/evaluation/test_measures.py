@@ -104,7 +104,7 @@ def test_nll_of_a_linear_vae_is_that_of_probabilistic_pca(vectors: np.ndarray, n
     # the proposal is the posterior, so that all weights are one and the same
     assert found["nll"] == pytest.approx(exact, abs=1e-4)
     assert found["pca_nll"] == pytest.approx(exact, abs=1e-4)
-    assert "K = 16 (worth 16 draws), n = 200" in found.explained["nll"]
+    assert "K = 16 draws (16 effective ones), n = 200" in found.explained["nll"]
 
 
 def test_nll_with_a_posterior_that_is_too_wide(vectors: np.ndarray):
@@ -309,7 +309,7 @@ def test_new_examples(models: dict[str, Any], data: dict[str, Any]):
     names = ["frechet", "kernel", "precision", "recall", "c2st"]
     found = narrows.evaluate(models["vae"], data["X"], train=data["train"], measures=names)
     assert "fixed random convolutional network" in found.explained["frechet"]
-    assert "of real training examples" in found.explained["frechet"]
+    assert "real training examples have" in found.explained["frechet"]
     own = narrows.evaluate(models["vae"], data["X"], measures=names, features=models["ae"].transform)
     assert "transform" in own.explained["frechet"]
     for one in (found, own):
@@ -329,7 +329,7 @@ def test_calibration(models: dict[str, Any], data: dict[str, Any]):
     few = data["train"][np.linspace(0, 1199, 597).astype(int)]
     scores = models["vae"].score_samples(data["X"]), models["vae"].score_samples(few)
     assert found["score_shift"] == pytest.approx(stats.ks_2samp(*scores).statistic, rel=1e-6)
-    assert "made for 0.05 of" in found.explained["flagged"]
+    assert "it is 0.05 for training examples" in found.explained["flagged"]
 
 
 def test_distributions_apart(rng: np.random.Generator):

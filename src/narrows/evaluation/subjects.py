@@ -103,7 +103,7 @@ class Comparison:
         features = torch.as_tensor(np.asarray(self.features(self.schema.as_frame(self.schema.restore(x)))))
         if features.dim() != 2 or len(features) != len(x):
             raise ValueError(
-                f"The `features` parameter of evaluate must return n x features for n examples. For {len(x)} examples it "
+                f"The `features` parameter of evaluate must return n x features for n examples. For {len(x)} it "
                 f"returned shape {tuple(features.shape)}."
             )
         return features
