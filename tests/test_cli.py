@@ -145,7 +145,7 @@ def test_fit_keeps_what_is_in_its_folder(models: dict[str, Path], tmp_path: Path
 
 def test_overwrite_and_resume_without_a_checkpoint(tmp_path: Path) -> None:
     result = run("fit", "digits", "--recipe", "ae", "--out", tmp_path / "m", "--resume", *TINY, *MLP)
-    assert "starting anew" in result.stderr
+    assert "starts from the beginning" in result.stderr
     run("fit", "digits", "--recipe", "vae", "--out", tmp_path / "m", "--overwrite", *TINY, *MLP)
     assert narrows.load(tmp_path / "m").recipe.name == "vae"
     assert "give one" in fails("fit", "digits", "--out", tmp_path, "--resume", "--overwrite", code=2)
@@ -170,7 +170,7 @@ def test_an_unfinished_training_is_not_lost(tmp_path: Path) -> None:
         (["--set", "beta=-1"], 1, "The `beta` parameter of VAE must be a float in the range [0, inf). Got -1 instead."),
         (["--set", "beta=high"], 1, "Got 'high' instead."),
         (["--n-components", "0"], 1, "The `n_components` parameter of VAE must be an int"),
-        (["--set", "beta"], 2, "--set wants NAME=VALUE"),
+        (["--set", "beta"], 2, "--set must be NAME=VALUE"),
         (["--set", "n_components=3", "--n-components", "4"], 2, "n_components is given twice"),
         (["--set", "checkpoint=x"], 2, "--out"),
         (["--max-time", "5x"], 2, "90, 90s, 5m or 1.5h"),
@@ -293,7 +293,7 @@ def test_ctrl_c_before_there_is_a_checkpoint(tmp_path: Path, monkeypatch: pytest
 def test_images_are_no_table_and_that_is_said_at_once(models: dict[str, Path], tmp_path: Path) -> None:
     before = (models["vae"] / "recipe.json").read_bytes()
     message = run("sample", models["vae"], "--fit", "digits:train", "-o", tmp_path / "s.csv", code=1).stderr
-    assert "examples are 8 x 8 grey images in [0, 1], no rows. Write a .npy." in " ".join(message.split())
+    assert "examples are 8 x 8 grey images in [0, 1], not rows. Write a .npy." in " ".join(message.split())
     assert (models["vae"] / "recipe.json").read_bytes() == before
 
 
@@ -387,8 +387,8 @@ def test_a_table_comes_back_with_its_columns(table: tuple[Path, Path], tmp_path:
     assert lines[0] == "height,width,weight"
     assert len(lines) == 61
     run("sample", model, "-n", "4", "-o", tmp_path / "s.csv")
-    assert "no images" in fails("sample", model, "-o", tmp_path / "s.png")
-    assert "no images" in fails("reconstruct", model, data, "-o", tmp_path / "folder")
+    assert "not images" in fails("sample", model, "-o", tmp_path / "s.png")
+    assert "not images" in fails("reconstruct", model, data, "-o", tmp_path / "folder")
     assert not (tmp_path / "folder").exists()
 
 

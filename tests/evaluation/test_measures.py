@@ -316,7 +316,7 @@ def test_new_examples(models: dict[str, Any], data: dict[str, Any]):
         assert 0 < one["frechet"]
         assert 0.5 < one["c2st"] <= 1
         assert 0 <= one["recall"] < one["precision"] <= 1
-    with pytest.raises(ValueError, match="must give n x features"):
+    with pytest.raises(ValueError, match="must return n x features"):
         narrows.evaluate(models["vae"], data["X"], measures=["frechet"], features=lambda X: X)
 
 
