@@ -145,7 +145,7 @@ def test_fit_keeps_what_is_in_its_folder(models: dict[str, Path], tmp_path: Path
 
 def test_overwrite_and_resume_without_a_checkpoint(tmp_path: Path) -> None:
     result = run("fit", "digits", "--recipe", "ae", "--out", tmp_path / "m", "--resume", *TINY, *MLP)
-    assert "starting anew" in result.stderr
+    assert "starts from the beginning" in result.stderr
     run("fit", "digits", "--recipe", "vae", "--out", tmp_path / "m", "--overwrite", *TINY, *MLP)
     assert narrows.load(tmp_path / "m").recipe.name == "vae"
     assert "give one" in fails("fit", "digits", "--out", tmp_path, "--resume", "--overwrite", code=2)
@@ -154,8 +154,8 @@ def test_overwrite_and_resume_without_a_checkpoint(tmp_path: Path) -> None:
 def test_an_unfinished_training_is_not_lost(tmp_path: Path) -> None:
     (tmp_path / inputs.CHECKPOINT).write_bytes(b"half")
     message = fails("fit", "digits", "--out", tmp_path, *TINY)
-    assert "--resume goes on" in message
-    assert "--overwrite starts anew" in message
+    assert "--resume continues it" in message
+    assert "--overwrite replaces it" in message
     message = fails("fit", "digits", "--out", tmp_path, "--resume", *TINY, *MLP)
     assert "not a complete checkpoint" in message
     assert "unfinished training" in fails("info", tmp_path)
@@ -170,7 +170,7 @@ def test_an_unfinished_training_is_not_lost(tmp_path: Path) -> None:
         (["--set", "beta=-1"], 1, "The `beta` parameter of VAE must be a float in the range [0, inf). Got -1 instead."),
         (["--set", "beta=high"], 1, "Got 'high' instead."),
         (["--n-components", "0"], 1, "The `n_components` parameter of VAE must be an int"),
-        (["--set", "beta"], 2, "--set wants NAME=VALUE"),
+        (["--set", "beta"], 2, "--set must be NAME=VALUE"),
         (["--set", "n_components=3", "--n-components", "4"], 2, "n_components is given twice"),
         (["--set", "checkpoint=x"], 2, "--out"),
         (["--max-time", "5x"], 2, "90, 90s, 5m or 1.5h"),
@@ -260,12 +260,12 @@ def test_ctrl_c_and_resume(tmp_path: Path) -> None:
     assert "the best weights so far are kept" in message
     assert sorted(p.name for p in (tmp_path / "m").iterdir()) == [inputs.CHECKPOINT, inputs.LOG]
 
-    command = shlex.split(message.split("Go on with:")[1])
+    command = shlex.split(message.split("Continue with:")[1])
     assert command[:3] == ["python", "-m", "narrows"]
     assert command[-1] == "--resume"
     message = fails("fit", "digits", *options, "--seed", "2", "--verbose", "0", "--out", tmp_path / "m", "--resume")
     assert "the checkpoint of another training" in message
-    assert message.endswith("--overwrite starts anew.")
+    assert message.endswith("--overwrite starts again.")
 
     again = subprocess.run(
         [sys.executable, *command[1:]], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True
@@ -284,7 +284,7 @@ def test_ctrl_c_before_there_is_a_checkpoint(tmp_path: Path, monkeypatch: pytest
     with monkeypatch.context() as patch:
         patch.setattr("narrows.estimators.estimator", lambda recipe: Stops)
         message = run("fit", "digits", "--recipe", "ae", "--out", tmp_path / "m", *TINY, code=130).stderr
-    assert message.splitlines()[-1] == "Stopped. Nothing was kept: there was no checkpoint yet."
+    assert message.splitlines()[-1] == "Stopped. Nothing was saved: there was no checkpoint yet."
 
 
 # Using a model
@@ -293,7 +293,7 @@ def test_ctrl_c_before_there_is_a_checkpoint(tmp_path: Path, monkeypatch: pytest
 def test_images_are_no_table_and_that_is_said_at_once(models: dict[str, Path], tmp_path: Path) -> None:
     before = (models["vae"] / "recipe.json").read_bytes()
     message = run("sample", models["vae"], "--fit", "digits:train", "-o", tmp_path / "s.csv", code=1).stderr
-    assert "examples are 8 x 8 grey images in [0, 1], no rows. Write a .npy." in " ".join(message.split())
+    assert "examples are 8 x 8 grey images in [0, 1], not rows. Write a .npy." in " ".join(message.split())
     assert (models["vae"] / "recipe.json").read_bytes() == before
 
 
@@ -387,8 +387,8 @@ def test_a_table_comes_back_with_its_columns(table: tuple[Path, Path], tmp_path:
     assert lines[0] == "height,width,weight"
     assert len(lines) == 61
     run("sample", model, "-n", "4", "-o", tmp_path / "s.csv")
-    assert "no images" in fails("sample", model, "-o", tmp_path / "s.png")
-    assert "no images" in fails("reconstruct", model, data, "-o", tmp_path / "folder")
+    assert "not images" in fails("sample", model, "-o", tmp_path / "s.png")
+    assert "not images" in fails("reconstruct", model, data, "-o", tmp_path / "folder")
     assert not (tmp_path / "folder").exists()
 
 
@@ -505,7 +505,7 @@ def test_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     datasets = {entry["name"]: entry for entry in json.loads(run("datasets", "--json").stdout)}
     assert list(datasets) == list(named.NAMES)
     assert datasets["digits"]["where"] == "part of scikit-learn"
-    assert "fetched when first used" in datasets["mnist"]["where"]
+    assert "downloaded when first used" in datasets["mnist"]["where"]
     assert "fashion-mnist" in run("datasets").stdout
 
 

@@ -48,7 +48,7 @@ def test_the_forms_of_a_table(table: Evaluation):
     lines = repr(table).splitlines()
     assert lines[0].split()[:2] == ["measure", "VAE"]
     assert str(table) == repr(table)
-    assert "Not here: l0, dead_fraction, density: the code is not sparse" in lines[-1]
+    assert "Not measured: l0, dead_fraction, density: the code is not sparse" in lines[-1]
     assert table.interval("mse") == (table.rows["mse"].low, table.rows["mse"].high)
     found = json.loads(table.to_json())
     assert {row["measure"] for row in found["rows"]} == set(table.values)
@@ -67,7 +67,7 @@ def test_the_forms_of_a_table(table: Evaluation):
 
 
 def test_a_column_that_nothing_fills_is_left_out():
-    assert Evaluation("AE", None, {"mse": Row(0.5)}).cells()[0] == ("measure", "AE", "95 % interval", "what it is")
+    assert Evaluation("AE", None, {"mse": Row(0.5)}).cells()[0] == ("measure", "AE", "95 % interval", "description")
 
 
 @pytest.mark.parametrize("name", ["ae", "sae", "dae"])
@@ -76,9 +76,9 @@ def test_what_is_not_there_is_said(models: dict[str, Any], data: dict[str, Any],
     owner = type(model).__name__
     found = narrows.evaluate(model, X)
     assert {"nll", "elbo", "kl", "active_components", "knn_accuracy", "score_shift"} <= set(found.missing)
-    assert f"a code of {owner} is a point and no distribution" in repr(found)
+    assert f"a code of {owner} is a point, not a distribution" in repr(found)
     assert ("frechet" in found.missing) == (name != "ae")
-    with pytest.raises(ValueError, match=f"{owner} has no nll: a code of {owner} is a point .* fit a VAE"):
+    with pytest.raises(ValueError, match=f"{owner} has no nll: a code of {owner} is a point, .* fit a VAE"):
         narrows.evaluate(model, X, measures=["mse", "nll"])
     if name == "dae":
         with pytest.raises(ValueError, match="DAE has no trustworthiness: this DAE has no codes, because n_comp"):
@@ -146,7 +146,7 @@ def test_scores_that_are_known_are_not_found_again(
     few = np.linspace(0, 596, 120).astype(int)
     found = narrows.evaluate(model, X, measures=["elbo"], scores=scores)
     assert found["elbo"] == pytest.approx(scores[few].mean())
-    with pytest.raises(ValueError, match=r"score_samples\(X\) gave, 597 numbers. Got the shape \(596,\)"):
+    with pytest.raises(ValueError, match=r"result of model.score_samples\(X\), 597 numbers. Got shape \(596,\)"):
         narrows.evaluate(model, X, scores=scores[1:])
 
 
@@ -167,7 +167,7 @@ def test_labels_must_fit(models: dict[str, Any], data: dict[str, Any]):
         narrows.evaluate(model, X, [None, *range(49)])
     lonely = np.arange(50) == 7
     found = narrows.evaluate(model, X, lonely)
-    assert "one example only" in found.missing["probe_accuracy"]
+    assert "only one example" in found.missing["probe_accuracy"]
     assert found["knn_accuracy"] == pytest.approx(0.98)
 
 

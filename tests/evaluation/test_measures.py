@@ -104,7 +104,7 @@ def test_nll_of_a_linear_vae_is_that_of_probabilistic_pca(vectors: np.ndarray, n
     # the proposal is the posterior, so that all weights are one and the same
     assert found["nll"] == pytest.approx(exact, abs=1e-4)
     assert found["pca_nll"] == pytest.approx(exact, abs=1e-4)
-    assert "K = 16 (worth 16 draws), n = 200" in found.explained["nll"]
+    assert "K = 16 draws (16 effective ones), n = 200" in found.explained["nll"]
 
 
 def test_nll_with_a_posterior_that_is_too_wide(vectors: np.ndarray):
@@ -242,7 +242,7 @@ def test_sparsity_by_counting(models: dict[str, Any], data: dict[str, Any]):
     assert found["dead_fraction"] == pytest.approx(sum(c == 0 for c in counts) / len(counts), rel=1e-9)
     assert found["density"] == pytest.approx(np.median([c / len(z) for c in counts if c]), rel=1e-9)
     inspection = Inspection(models["sae"], data["X"])
-    assert sparsity.active(ModelSubject(inspection, Comparison(inspection))).sum() == sum(counts)
+    assert sparsity.find_active(ModelSubject(inspection, Comparison(inspection))).sum() == sum(counts)
 
 
 # New examples
@@ -298,25 +298,25 @@ def test_told_apart_as_well_as_can_be(rng: np.random.Generator):
 def test_space_is_always_the_same(digits: np.ndarray):
     x = torch.tensor(digits[:50, None], dtype=torch.float32)
     a, b = Space(x), Space(x)
-    assert torch.equal(a.of(x[:7]), b.of(x[:7]))
+    assert torch.equal(a.features(x[:7]), b.features(x[:7]))
     torch.testing.assert_close(a.real.mean(0), torch.zeros(64, dtype=torch.float64), atol=1e-9, rtol=0)
     flat = Space(x.flatten(1))
     assert flat.real.shape == (50, 64)
-    torch.testing.assert_close(flat.of(x.flatten(1)), flat.real)
+    torch.testing.assert_close(flat.features(x.flatten(1)), flat.real)
 
 
 def test_new_examples(models: dict[str, Any], data: dict[str, Any]):
     names = ["frechet", "kernel", "precision", "recall", "c2st"]
     found = narrows.evaluate(models["vae"], data["X"], train=data["train"], measures=names)
     assert "fixed random convolutional network" in found.explained["frechet"]
-    assert "of real training examples" in found.explained["frechet"]
+    assert "real training examples have" in found.explained["frechet"]
     own = narrows.evaluate(models["vae"], data["X"], measures=names, features=models["ae"].transform)
     assert "transform" in own.explained["frechet"]
     for one in (found, own):
         assert 0 < one["frechet"]
         assert 0.5 < one["c2st"] <= 1
         assert 0 <= one["recall"] < one["precision"] <= 1
-    with pytest.raises(ValueError, match="must give n x features"):
+    with pytest.raises(ValueError, match="must return n x features"):
         narrows.evaluate(models["vae"], data["X"], measures=["frechet"], features=lambda X: X)
 
 
@@ -329,7 +329,7 @@ def test_calibration(models: dict[str, Any], data: dict[str, Any]):
     few = data["train"][np.linspace(0, 1199, 597).astype(int)]
     scores = models["vae"].score_samples(data["X"]), models["vae"].score_samples(few)
     assert found["score_shift"] == pytest.approx(stats.ks_2samp(*scores).statistic, rel=1e-6)
-    assert "made for 0.05 of" in found.explained["flagged"]
+    assert "it is 0.05 for training examples" in found.explained["flagged"]
 
 
 def test_distributions_apart(rng: np.random.Generator):

@@ -435,7 +435,7 @@ def test_columns_are_found_by_their_names(files):
 def test_a_model_is_not_replaced_unless_asked(files):
     before = (files / "usual" / "recipe.json").read_text()
     message = run("fit-outliers", files / "wine.csv", "-o", files / "usual", "--max-iter", 5, code=1).stderr
-    assert "holds a finished model already" in message
+    assert "already holds a finished model" in message
     message = run("fit-outliers", files / "wine.csv", "-o", files / "new", "--max-iter", 0, code=1).stderr
     assert "`max_iter` parameter of OutlierDetector must be an int in the range [1, inf) or 'auto'. Got 0" in message
     assert (files / "usual" / "recipe.json").read_text() == before
@@ -443,7 +443,7 @@ def test_a_model_is_not_replaced_unless_asked(files):
 
 def test_other_commands_say_what_a_detector_is_for(files):
     message = run("encode", files / "usual", files / "wine.csv", "-o", files / "codes.npy", code=1).stderr
-    assert "is of `narrows fit-outliers`, and for `narrows score` alone" in message
+    assert "was made by `narrows fit-outliers`. Use it with `narrows score`." in message
     message = run("info", files / "usual").stdout
     assert "200 steps" in message
     assert "threshold" in message

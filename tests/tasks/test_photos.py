@@ -462,7 +462,7 @@ def test_bad_folders(tmp_path, model):
     (tmp_path / "a.png").write_bytes(b"no image")
     with pytest.raises(ValueError, match=r"a.png is a damaged image, or none"):
         PhotoDenoiser(**SMALL).fit(tmp_path)
-    with pytest.raises(ValueError, match="the photos that are cleaned lie there"):
+    with pytest.raises(ValueError, match="it is the folder of the noisy photos"):
         model.denoise_files(tmp_path, tmp_path)
 
 
@@ -491,16 +491,16 @@ def test_bad_partners(grey):
 
 
 def test_bad_photos_to_clean(model, grey, tmp_path):
-    with pytest.raises(ValueError, match="Divide them by what white is"):
+    with pytest.raises(ValueError, match="Divide them by the value of white"):
         model.denoise(grey[0].astype(np.float32))
     with pytest.raises(ValueError, match="must be an array of uint8 of shape"):
         model.denoise(grey[0], out=np.empty(3))
     photo = grey[0].copy()
-    with pytest.raises(ValueError, match="must lie elsewhere than the photo"):
+    with pytest.raises(ValueError, match="must not share memory or a file with the photo"):
         model.denoise(photo, out=photo)
     np.save(tmp_path / "photo.npy", photo)
     read, write = (np.load(tmp_path / "photo.npy", mmap_mode=mode) for mode in ("r", "r+"))
-    with pytest.raises(ValueError, match="must lie elsewhere than the photo"):
+    with pytest.raises(ValueError, match="must not share memory or a file with the photo"):
         model.denoise(read, out=write)
     np.testing.assert_array_equal(write, grey[0])
     with pytest.raises(ValueError, match="must be None where X holds several photos"):

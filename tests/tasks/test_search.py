@@ -252,9 +252,9 @@ def test_damaged_files(model, digits, tmp_path):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, X: Index(m).search(X[0]), r"The index is empty: add\(X\) takes rows in"),
-        (lambda m, X: Index(m).evaluate(), "only where there are two. Got 0"),
-        (lambda m, X: Index(m).add(X[:1]).evaluate(), "only where there are two. Got 1"),
+        (lambda m, X: Index(m).search(X[0]), r"The index is empty: add rows with add\(X\)"),
+        (lambda m, X: Index(m).evaluate(), "at least two rows to search for its own rows. Got 0"),
+        (lambda m, X: Index(m).add(X[:1]).evaluate(), "at least two rows to search for its own rows. Got 1"),
         (lambda m, X: Index(m).evaluate(X), "The index is empty"),
         (lambda m, X: Index(m).add(X[:0]), r"0 sample\(s\)"),
         (
@@ -376,10 +376,10 @@ def test_search_says_when_there_is_no_index_or_an_old_one(kept, photos, labels, 
     assert len(result.stdout.splitlines()) == 12  # all that there are
     (folder / "12.png").write_bytes((folder / "0.png").read_bytes())
     result = run("search", kept, folder / "12.png", "--in", folder, "-n", 3)
-    assert "is not what was indexed" in result.stderr
+    assert "has changed since it was indexed" in result.stderr
     assert {line.split()[1] for line in result.stdout.splitlines()} >= {"0.png", "12.png"}
     assert (
-        "is not what was indexed"
+        "has changed since it was indexed"
         in run("search", kept, folder / "3.png", "--in", folder, "--metric", "euclidean").stderr
     )
 

@@ -101,7 +101,7 @@ def test_a_scale_for_each_entry_is_held_against_such_scales(digits: np.ndarray, 
     assert swept.mode == "warm"
 
 
-@pytest.mark.parametrize(("recipe", "why"), [("sae", "no smaller code of the same kind"), ("own", "not linear ones")])
+@pytest.mark.parametrize(("recipe", "why"), [("sae", "not a code of the same kind"), ("own", "not linear layers")])
 def test_others_are_trained_from_the_start(digits: np.ndarray, recipe: str, why: str):
     if recipe == "sae":
         model = narrows.SAE(k=2, **SMALL)
@@ -285,13 +285,11 @@ def test_sizes_can_be_added_to_separate_ones(digits: np.ndarray, tmp_path: Path)
 
 
 def test_another_sweep_is_not_mixed_in(folder: Path, digits: np.ndarray, tmp_path: Path):
-    with pytest.raises(
-        ValueError, match=r"holds another sweep \(its parameters differ\). Name another folder, or pass"
-    ):
+    with pytest.raises(ValueError, match=r"holds another sweep \(different parameters\). Name another folder, or pass"):
         again(folder, digits, model={"max_epochs": 7})
-    with pytest.raises(ValueError, match=r"its data differ"):
+    with pytest.raises(ValueError, match=r"different data"):
         sweep(narrows.AE(**LONGER), digits[:599], sizes=SIZES, test=digits[600:900], folder=folder)
-    with pytest.raises(ValueError, match=r"its sizes differ"):
+    with pytest.raises(ValueError, match=r"different sizes"):
         sweep(narrows.AE(**LONGER), digits[:600], sizes=(1, 2), test=digits[600:900], folder=folder)
     full = tmp_path / "full"
     full.mkdir()
@@ -306,7 +304,7 @@ def test_another_sweep_is_not_mixed_in(folder: Path, digits: np.ndarray, tmp_pat
     for text in ("mine", "{}"):
         (full / "sweep.json").write_text(text)
         for overwrite in (False, True):
-            with pytest.raises(ValueError, match="is no result of a sweep"):
+            with pytest.raises(ValueError, match="is not the result of a sweep"):
                 again(full, digits, overwrite=overwrite)
     assert (full / "thesis.txt").exists()
 
@@ -386,7 +384,7 @@ def test_command(tmp_path: Path):
     ("options", "message"),
     [
         (["--sizes", "1,x"], "whole numbers, such as 1,2,4,8. Got '1,x'"),
-        (["--set", "n_components=3"], "say which numbers with"),
+        (["--set", "n_components=3"], "name the numbers with"),
     ],
 )
 def test_command_refuses(options: list[str], message: str, tmp_path: Path):

@@ -28,25 +28,34 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="digits, mnist, fashion-mnist (or digits:train, digits:test), or a path: .npy, .npz, .csv, .parquet, IDX, "
-        "an image, a folder of images.",
+        help="A named data set: digits, mnist or fashion-mnist (digits:train and digits:test are splits). Or a path: "
+        ".npy, .npz, .csv, .parquet, IDX, an image or a folder of images.",
         show_default=False,
     ),
 ]
 Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="The folder that `narrows fit --out` made.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="MODEL", help="Folder of a saved model, such as `narrows fit --out` makes.", show_default=False
+    ),
 ]
 Train = Annotated[
     str | None,
     typer.Option(
         metavar="DATA",
-        help="What the model was fitted on, to fit PCA on too.",
-        show_default="a named set's training part, else DATA",
+        help="Data that the model was fitted on; PCA is fitted on it, too.",
+        show_default="the training split of named data; otherwise DATA",
     ),
 ]
 Out = Annotated[
     Path,
-    typer.Option("-o", "--out", metavar="FILE", help=".npy, .parquet, .csv, or .png for a sheet.", show_default=False),
+    typer.Option(
+        "-o",
+        "--out",
+        metavar="FILE",
+        help="File to write: .npy, .parquet, .csv, or .png for a sheet of pictures.",
+        show_default=False,
+    ),
 ]
 OutOrFolder = Annotated[
     Path,
@@ -54,11 +63,12 @@ OutOrFolder = Annotated[
         "-o",
         "--out",
         metavar="PATH",
-        help=".npy, .parquet, .csv, .png for a sheet, or a new folder for one picture each.",
+        help="File to write: .npy, .parquet, .csv, or .png for a sheet of pictures. Or a new folder, for a picture of "
+        "each example.",
         show_default=False,
     ),
 ]
-Seed = Annotated[int | None, typer.Option(help="Of the random numbers.", show_default="anew each time")]
+Seed = Annotated[int | None, typer.Option(help="Seed of the random numbers.", show_default="a new one each time")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -102,7 +112,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="NARROWS_DATA names a folder with data sets. NARROWS_TRACEBACK=1 shows where an error comes from.",
+    epilog="Environment variables: NARROWS_DATA is a folder with data sets; NARROWS_TRACEBACK=1 shows where an error "
+    "comes from.",
 )
 
 
@@ -137,12 +148,12 @@ def main() -> None:
 
 
 def say(message: str) -> None:
-    """Print a line for people on stderr, without line breaks."""
+    """Print a message for people on stderr. It is not wrapped."""
     print(message, file=sys.stderr, flush=True)
 
 
 def print_error(error: BaseException) -> None:
-    """Print an error in one line, and its notes in further lines."""
+    """Print an error on one line, and its notes on the next lines."""
     message = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         message = f"{error.strerror}: {error.filename}" if error.filename else error.strerror

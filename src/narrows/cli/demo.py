@@ -19,7 +19,7 @@ def demo(
 ) -> None:
     """Train all four autoencoders on small digits and write a page about them.
 
-    It takes less than two minutes without a GPU, and no download.
+    It takes less than two minutes without a GPU and downloads nothing.
 
     For example:
 

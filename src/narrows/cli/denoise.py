@@ -20,31 +20,36 @@ if TYPE_CHECKING:
 def fit_denoiser(
     photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="A folder of photos.", show_default=False)],
     out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="MODEL", help="The folder for the model.", show_default=False)
+        Path, typer.Option("-o", "--out", metavar="MODEL", help="Folder for the model.", show_default=False)
     ],
     clean: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Clean partners of PHOTOS, which are noisy.", show_default="none"),
+        typer.Option(metavar="FOLDER", help="Clean partners of PHOTOS, if these are noisy.", show_default="none"),
     ] = None,
     method: Annotated[
-        str, typer.Option(help="What PHOTOS are: clean; or noisy without partners, recorrupt or blind_spot.")
+        str,
+        typer.Option(
+            help="How to learn: clean for clean PHOTOS or with --clean; recorrupt or blind_spot for noisy PHOTOS "
+            "without clean partners."
+        ),
     ] = "clean",
     max_time: Annotated[
-        str | None, typer.Option(metavar="TIME", help="90s, 5m or 1.5h, at most.", show_default="no limit")
+        str | None, typer.Option(metavar="TIME", help="Time limit, such as 90s, 5m or 1.5h.", show_default="no limit")
     ] = None,
     max_epochs: Annotated[
-        int | None, typer.Option(help="Passes over the photos, at most.", show_default="4,000 steps")
+        int | None, typer.Option(help="Maximum number of passes over the photos.", show_default="4,000 steps")
     ] = None,
-    random_state: Annotated[int, typer.Option("--seed", help="Of everything random.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew over what is in MODEL.")] = False,
+    random_state: Annotated[int, typer.Option("--seed", help="Seed of the random numbers.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in MODEL.")] = False,
 ) -> None:
     """Train a denoiser for photos of any size and any level of noise.
 
-    It learns from clean PHOTOS, to which it adds noise itself; from noisy
-    ones with --clean; or from noisy ones alone with --method recorrupt
-    (noise that is nearly Gaussian) or blind_spot (any noise that is
-    independent between pixels, with coarser results). `narrows denoise`
-    applies it. A training that was interrupted goes on where it stood.
+    It learns from clean PHOTOS and adds the noise itself. If PHOTOS are
+    noisy, name their clean partners with --clean. Without partners, use
+    --method recorrupt (for noise that is nearly Gaussian) or blind_spot
+    (for any noise that is independent between pixels; the results are
+    less sharp). `narrows denoise` applies the model. An interrupted
+    training continues where it stopped if you repeat the command.
 
     For example:
 
@@ -75,23 +80,25 @@ def denoise(
     noise: Annotated[
         float | None,
         typer.Option(
-            help="First add the model's kind of noise at this level, to clean DATA as a trial.", metavar="LEVEL"
+            help="For a test on clean DATA: first add noise of this level, of the model's kind.", metavar="LEVEL"
         ),
     ] = None,
     seed: Seed = None,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="Average over eight flips and turns; for models of fit-denoiser.")
+        bool,
+        typer.Option("--ensemble", help="Average over eight flips and rotations; only for models of fit-denoiser."),
     ] = False,
 ) -> None:
     """Clean noisy DATA with a denoising model (recipe dae, or fit-denoiser).
 
-    A .png shows each noisy example above the clean one; a folder gets one
-    picture for each, under the names of DATA's files. DATA is taken as it
-    is: --noise is for trying a model out on data that is clean.
+    A .png shows each noisy example above the clean one. A folder gets one
+    picture for each example, with the name of its file in DATA. Use
+    --noise only to test a model on clean data.
 
-    A model of fit-denoiser cleans photos of any size: those of a folder
-    and its sub-folders, each of which keeps its format, mode and metadata,
-    or one in a .npy file, which may be larger than memory.
+    A model of fit-denoiser cleans photos of any size. DATA is then a
+    folder (with its sub-folders), in which each photo keeps its format,
+    mode and metadata, or one photo in a .npy file, which may be larger
+    than memory.
 
     For example:
 
@@ -142,7 +149,7 @@ def _check_denoiser(model: Estimator, ensemble: bool) -> None:
 def _denoise_examples(
     model: Estimator, X: np.ndarray, noise: float | None, seed: int | None
 ) -> tuple[Any, dict[str, Any]]:
-    """Return X cleaned, and the rows of a picture that compares. With a level of `noise`, add that noise to X first."""
+    """Return X cleaned, and the rows of a comparison picture. If `noise` is a level, add that noise to X first."""
     from narrows import corruptions
     from narrows.estimators.signature import as_seed
     from narrows.training import RandomStream

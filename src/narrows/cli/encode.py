@@ -16,15 +16,17 @@ def encode(
     model: Model,
     data: Data,
     out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="FILE", help=".npy, .parquet or .csv.", show_default=False)
+        Path,
+        typer.Option("-o", "--out", metavar="FILE", help="File to write: .npy, .parquet or .csv.", show_default=False),
     ],
 ) -> None:
     """Write the codes of DATA: a few numbers for each example.
 
-    A row of codes stands for a row of DATA; they are what a classifier,
-    a search or a map works with instead of the examples. Of a named data
-    set the test part is taken, unless you write digits:train. DATA may be
-    larger than memory: .npy and .parquet are read and written in pieces.
+    Each row of codes belongs to the same row of DATA. A classifier, a
+    search or a map can use the codes instead of the examples. For a named
+    data set the test split is used, unless you write digits:train. DATA
+    may be larger than memory: .npy and .parquet are read and written in
+    blocks.
 
     For example:
 
@@ -40,13 +42,15 @@ def encode(
 @app.command(rich_help_panel=USE)
 def decode(
     model: Model,
-    codes: Annotated[str, typer.Argument(metavar="CODES", help="What `encode` wrote.", show_default=False)],
+    codes: Annotated[
+        str, typer.Argument(metavar="CODES", help="File of codes, as `encode` writes it.", show_default=False)
+    ],
     out: Out,
 ) -> None:
-    """Write the examples that CODES stand for.
+    """Decode CODES and write the examples.
 
     CODES is a .npy or .csv file with a row for each example and a column
-    for each component: what `encode` wrote, or what you made of it.
+    for each component. `encode` writes such files; you may change them.
 
     For example:
 
@@ -63,7 +67,7 @@ def decode(
 
 @app.command(rich_help_panel=USE)
 def reconstruct(model: Model, data: Data, out: OutOrFolder) -> None:
-    """Put DATA through the narrow place and back, and write what comes out.
+    """Encode and decode DATA, and write the reconstructions.
 
     A .png shows each example above its reconstruction.
 

@@ -20,23 +20,24 @@ def evaluate(
     data: Data,
     train: Train = None,
     beside: Annotated[
-        Path | None, typer.Option(metavar="MODEL", help="Another model to measure in the same way.", show_default=False)
+        Path | None, typer.Option(metavar="MODEL", help="Another model, measured in the same way.", show_default=False)
     ] = None,
     measures: Annotated[
         str | None,
-        typer.Option(metavar="NAMES", help="Only these: mse,nll,...", show_default="all that there are"),
+        typer.Option(metavar="NAMES", help="Measures to compute: mse,nll,...", show_default="all that apply"),
     ] = None,
-    draws: Annotated[int, typer.Option(help="K, draws of each code for the likelihood.")] = 64,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    draws: Annotated[int, typer.Option(help="Number of draws of each code (K), for the likelihood.")] = 64,
+    seed: Annotated[int, typer.Option(help="Seed of the random numbers.")] = 0,
     json: Json = False,
 ) -> None:
-    """Measure a model on DATA, best on data that it has not seen.
+    """Measure a model on DATA, preferably data that it was not fitted on.
 
-    Prints a table of what fits the model and the data, with 95 % intervals,
-    beside PCA with as many components: reconstruction, nats per example,
-    neighbours kept, sparsity, how good new examples are, whether the outlier
-    threshold holds; with DATA that has labels, how well codes tell them apart.
-    Of a named data set the test part is taken, unless you write digits:train.
+    Prints a table of all measures that apply to the model and the data,
+    with 95 % intervals, and the same measures of PCA with as many
+    components: reconstruction, nats per example, neighbourhoods, sparsity,
+    quality of new examples and the outlier threshold. If DATA has labels,
+    it also measures how well the codes separate the classes. For a named
+    data set the test split is used, unless you write digits:train.
 
     For example:
 
@@ -47,7 +48,7 @@ def evaluate(
     from narrows.evaluation import evaluate as measure
 
     fitted, other = inputs.open_model(model), None if beside is None else inputs.open_model(beside)
-    loaded, train = inputs.read_dataset(data, "test", fitted), train or inputs.find_training_part(data)
+    loaded, train = inputs.read_dataset(data, "test", fitted), train or inputs.find_training_split(data)
     evaluation = measure(
         fitted,
         loaded.X,

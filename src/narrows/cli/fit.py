@@ -25,31 +25,41 @@ if TYPE_CHECKING:
 def fit(
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the model.", show_default=False)],
-    recipe: Annotated[str, typer.Option(help="What to train: see `narrows recipes`.")] = "vae",
-    n_components: Annotated[int | None, typer.Option(help="Numbers in a code.", show_default="the recipe's")] = None,
+    recipe: Annotated[str, typer.Option(help="Kind of model: see `narrows recipes`.")] = "vae",
+    n_components: Annotated[
+        int | None, typer.Option(help="Number of components of a code.", show_default="depends on the recipe")
+    ] = None,
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any parameter of `narrows recipes NAME`. Repeatable."),
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="A parameter that `narrows recipes RECIPE` lists. Repeatable."
+        ),
     ] = None,
     max_time: Annotated[
         float | None,
-        typer.Option(parser=inputs.parse_duration, metavar="TIME", help="At most so long: 90, 90s, 5m, 1.5h."),
+        typer.Option(parser=inputs.parse_duration, metavar="TIME", help="Time limit, such as 90s, 5m or 1.5h."),
     ] = None,
-    max_epochs: Annotated[int | None, typer.Option(help="Passes over the data, at most.", show_default="auto")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.", show_default="0")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps.", show_default="auto")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished training in DIR.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew over what is in DIR.")] = False,
+    max_epochs: Annotated[
+        int | None, typer.Option(help="Maximum number of passes over the data.", show_default="auto")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the random numbers.", show_default="0")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default="auto")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the unfinished training in DIR.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in DIR.")] = False,
     verbose: Annotated[
-        int | None, typer.Option(help="0 silent, 1 a bar and decisions, 2 a line an epoch.", show_default="1")
+        int | None,
+        typer.Option(
+            help="0: silent; 1: a progress bar and the decisions; 2: a line for each epoch.", show_default="1"
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
     """Train an autoencoder on DATA and save it in a folder.
 
-    What you leave open is decided by the data, and said with its reason.
-    Ctrl-C keeps a checkpoint in the folder; the same line with --resume
-    goes on from there to the same weights.
+    Options that you do not set are decided from the data, and each decision
+    is printed with its reason. After Ctrl-C a checkpoint stays in the
+    folder: the same command with --resume continues from it and ends with
+    the same weights.
 
     For example:
 
@@ -84,7 +94,7 @@ def fit(
 
 @contextlib.contextmanager
 def _join_processes(device: str) -> Iterator[World]:
-    """Join the processes that torchrun started, if any. Only rank 0 prints, or the first process that has an error."""
+    """Join the processes that torchrun started, if any. Only rank 0 prints, and the first process that has an error."""
     from narrows.training import parallel
 
     with contextlib.ExitStack() as stack:
@@ -117,12 +127,12 @@ def _hint_at_resume(out: Path, *, resume: bool) -> Iterator[None]:
     except KeyboardInterrupt as stopped:
         message = str(stopped) or "Stopped."
         if not inputs.checkpoint_path(out).exists():
-            raise KeyboardInterrupt(f"{message} Nothing was kept: there was no checkpoint yet.") from stopped
-        raise KeyboardInterrupt(f"{message}\nGo on with:\n\n  {_resume_command()}\n") from stopped
+            raise KeyboardInterrupt(f"{message} Nothing was saved: there was no checkpoint yet.") from stopped
+        raise KeyboardInterrupt(f"{message}\nContinue with:\n\n  {_resume_command()}\n") from stopped
     except ValueError as error:
         if resume and inputs.checkpoint_path(out).exists():
             error.add_note(
-                "--resume needs the data and the options that the training began with; --overwrite starts anew."
+                "--resume needs the data and the options that the training started with; --overwrite starts again."
             )
         raise
 

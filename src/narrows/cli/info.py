@@ -12,7 +12,7 @@ from narrows.cli.app import LOOK, Json, Model, app
 
 @app.command(rich_help_panel=LOOK)
 def info(model: Model, json: Json = False) -> None:
-    """Say what the model in a folder is: recipe, parameters, data, decisions, losses.
+    """Describe the model in a folder: recipe, parameters, data, decisions, losses.
 
     The weights are not loaded.
 
@@ -25,10 +25,10 @@ def info(model: Model, json: Json = False) -> None:
 
 @app.command(rich_help_panel=LOOK)
 def recipes(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A recipe.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Name of a recipe.", show_default=False)] = None,
     json: Json = False,
 ) -> None:
-    """List what can be trained, or with a NAME the parameters of that recipe.
+    """List the recipes, or with NAME the parameters of that recipe.
 
     Each parameter can be given to `narrows fit` as --set PARAMETER=VALUE.
 
@@ -46,10 +46,10 @@ def recipes(
 
 @app.command(rich_help_panel=LOOK)
 def datasets(json: Json = False) -> None:
-    """List the data sets that have a name, and where each one is or comes from.
+    """List the named data sets, and where each is stored or downloaded from.
 
-    A name stands for DATA in every command; digits:train and digits:test
-    name its parts.
+    Every command takes these names as DATA; digits:train and digits:test
+    are the splits of digits.
 
     For example:
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT = "checkpoint.safetensors"  # `narrows.training.checkpoint.NAME`, without the import of torch
 LOG = "log.jsonl"  # `narrows.training.tracking.LOG`
-# for models that are no estimators, the command that makes one and the command that uses it
+# for models that are not estimators: the command that makes one, and the command that uses it
 _COMMANDS = {"OutlierDetector": ("fit-outliers", "score"), "PhotoDenoiser": ("fit-denoiser", "denoise")}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -34,27 +34,27 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 def read_dataset(name: str, split: Split, model: Estimator | None = None) -> Dataset:
     """Read the data set or file called `name`.
 
-    `split` is the part of a named set whose name does not say it, as digits:test does. Of a table only the columns that
-    `model` was fitted on are returned, if the model knows their names.
+    `split` applies to a named data set whose name has none, unlike digits:test. If `model` knows the names of the
+    columns that it was fitted on, only those of a table are returned.
     """
     from narrows.data.files import read
     from narrows.data.named import NAMES, load
 
-    set_name, part = _split_name(name)
+    set_name, named_split = _split_name(name)
     if set_name not in NAMES:
         loaded = read(name)
         say(f"{name}: {_describe_size(loaded)}")
         return loaded if model is None else loaded.ordered(model.schema_.columns)
-    split = "train" if (part or split) == "train" else "test"
-    if part not in (None, split):
-        raise ValueError(f"The part of a named data set must be train or test. Got {name!r}; write {set_name}:test.")
+    split = "train" if (named_split or split) == "train" else "test"
+    if named_split not in (None, split):
+        raise ValueError(f"The split of a named data set must be train or test. Got {name!r}; write {set_name}:test.")
     loaded = load(set_name, split)
     say(f"{set_name}:{split}: {_describe_size(loaded)}")
     return loaded
 
 
 def take_row(X: np.ndarray, number: int, name: str) -> np.ndarray:
-    """Return the example of that number as an array of one. `name` is the name of X in messages."""
+    """Return example `number` of X as an array of one example. `name` is the name of X in messages."""
     if not -len(X) <= number < len(X):
         raise ValueError(f"--row must be from 0 to {len(X) - 1}, since {name} has {len(X)} examples. Got {number}.")
     return X[number:][:1]
@@ -75,10 +75,10 @@ def open_source(name: str, split: Split, model: Estimator) -> Source:
     return streams.from_array(loaded.X)._replace(columns=loaded.columns)
 
 
-def find_training_part(name: str) -> str | None:
-    """Return the name of the training part, if `name` is the test part of a named data set, otherwise None."""
-    set_name, part = _split_name(name)
-    return f"{set_name}:train" if _is_named(set_name) and part in (None, "test") else None
+def find_training_split(name: str) -> str | None:
+    """Return the name of the training split if `name` is the test split of a named data set, otherwise None."""
+    set_name, split = _split_name(name)
+    return f"{set_name}:train" if _is_named(set_name) and split in (None, "test") else None
 
 
 def parse_duration(text: str) -> float:
@@ -97,13 +97,13 @@ def parse_parameters(cls: type[Estimator], assignments: Sequence[str], options: 
         name, equals, text = assignment.partition("=")
         name = name.strip().replace("-", "_")
         if not equals:
-            raise typer.BadParameter(f"--set wants NAME=VALUE, such as --set beta=4. Got {assignment!r}.")
+            raise typer.BadParameter(f"--set must be NAME=VALUE, such as --set beta=4. Got {assignment!r}.")
         if name == "checkpoint":
-            raise typer.BadParameter("the checkpoint lies in the folder that --out names.")
+            raise typer.BadParameter("the checkpoint is always in the folder of --out.")
         if name not in cls.parameters():
             raise ValueError(f"{cls.__name__} has no parameter {name!r}. {did_you_mean(name, cls.parameters())}")
         if name in values:
-            raise typer.BadParameter(f"{name} is given twice: --set {assignment}, and once more.")
+            raise typer.BadParameter(f"{name} is given twice. Remove --set {assignment}, or the other one.")
         value, rule = _parse_value(text), cls.parameters()[name].rule
         if rule is not None and not rule.accepts(value) and rule.accepts((value,)):
             value = (value,)  # hidden=512
@@ -114,15 +114,17 @@ def parse_parameters(cls: type[Estimator], assignments: Sequence[str], options: 
 
 
 def open_model(folder: Path, *, needs_code: bool = False) -> Estimator:
-    """Load the fitted model in `folder`. With `needs_code` it must have a narrow code."""
+    """Load the fitted model in `folder`. Raise if `needs_code` is True and it has no codes."""
     from narrows.estimators import load
     from narrows.tasks.loading import saved_class
 
     with note_unfinished(folder):
         kind = saved_class(folder).__name__
         if kind in _COMMANDS:
-            made, used = _COMMANDS[kind]
-            raise ValueError(f"The model in {folder} is of `narrows {made}`, and for `narrows {used}` alone.")
+            fit_command, use_command = _COMMANDS[kind]
+            raise ValueError(
+                f"The model in {folder} was made by `narrows {fit_command}`. Use it with `narrows {use_command}`."
+            )
         model = load(folder)
     if needs_code and not model.model_.has_code:
         raise ValueError(
@@ -140,30 +142,30 @@ def note_unfinished(folder: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         if checkpoint_path(folder).exists():
             error.add_note(
-                "It holds an unfinished training: the line that began it goes on, `narrows fit` with --resume."
+                "It holds an unfinished training. To continue it, repeat its `narrows fit` command with --resume."
             )
         raise
 
 
 def prepare_folder(out: Path, *, resume: bool = False, overwrite: bool = False) -> None:
-    """Make the folder `out`, or raise before any work if it cannot or should not take a model."""
+    """Make the folder `out`, or raise if a model cannot or should not be saved there. It runs before any work."""
     if resume and overwrite:
-        raise typer.BadParameter("--resume goes on and --overwrite starts anew: give one of them.")
+        raise typer.BadParameter("--resume continues a training and --overwrite replaces it: give one of them.")
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"Cannot save a model to {out}: it is a file. Name a folder.")
     if out.is_dir() and not os.access(out, os.W_OK):
         raise PermissionError(f"Cannot save a model to {out}: the folder is not writable.")
-    unfinished, finished = checkpoint_path(out).exists(), (out / "recipe.json").exists()
-    if unfinished and not resume and not overwrite:
-        raise ValueError(f"{out} holds an unfinished training. --resume goes on with it, --overwrite starts anew.")
-    if finished and not unfinished and not overwrite:
-        raise ValueError(f"{out} holds a finished model already. Name another folder, or pass --overwrite.")
-    known = finished or unfinished or not out.exists()
-    others = [] if known else [p for p in out.iterdir() if p.name[0] != "." and p.name != LOG]
+    is_unfinished, is_finished = checkpoint_path(out).exists(), (out / "recipe.json").exists()
+    if is_unfinished and not resume and not overwrite:
+        raise ValueError(f"{out} holds an unfinished training. --resume continues it, --overwrite replaces it.")
+    if is_finished and not is_unfinished and not overwrite:
+        raise ValueError(f"{out} already holds a finished model. Name another folder, or pass --overwrite.")
+    is_usable = is_finished or is_unfinished or not out.exists()
+    others = [] if is_usable else [p for p in out.iterdir() if p.name[0] != "." and p.name != LOG]
     if others:
-        raise ValueError(f"{out} is not empty ({others[0].name}, ...) and holds no model. Name a folder of its own.")
-    if resume and not unfinished:
-        say(f"There is no checkpoint in {out} to go on from: starting anew.")
+        raise ValueError(f"{out} is not empty ({others[0].name}, ...) and holds no model. Name a new folder.")
+    if resume and not is_unfinished:
+        say(f"There is no checkpoint in {out}: the training starts from the beginning.")
     out.mkdir(parents=True, exist_ok=True)
     if overwrite:
         checkpoint_path(out).unlink(missing_ok=True)
@@ -175,7 +177,7 @@ def checkpoint_path(out: Path) -> Path:
 
 
 def _parse_value(text: str) -> Any:
-    """Return a value read as JSON, else as Python (512,256 is a tuple), else as a string."""
+    """Read a value as JSON, or else as Python (512,256 is a tuple), or else as a string."""
     for parse in (json.loads, ast.literal_eval):
         try:
             value = parse(text.strip())
@@ -186,9 +188,9 @@ def _parse_value(text: str) -> Any:
 
 
 def _split_name(name: str) -> tuple[str, str | None]:
-    """Split the name of a data set from its part. A path has no part."""
-    set_name, colon, part = name.rpartition(":")
-    return (set_name, part) if colon and _is_named(set_name) else (name, None)
+    """Return the name of a data set and its split, such as digits and train. A path has no split."""
+    set_name, colon, split = name.rpartition(":")
+    return (set_name, split) if colon and _is_named(set_name) else (name, None)
 
 
 def _is_named(name: str) -> bool:

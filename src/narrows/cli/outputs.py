@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 ARRAYS = (".npy", ".parquet", ".csv", ".tsv")
 EXAMPLES = (*ARRAYS, ".png")
-_MAX_PAIRS, _MAX_PICTURES = 48, 400  # examples on a sheet, at most
+_MAX_PAIRS, _MAX_PICTURES = 48, 400  # maximum numbers of examples on a sheet
 
 
 def check_path(out: Path, suffixes: Sequence[str], *, folder: bool = False) -> None:
-    """Raise before any work if files of this kind cannot be written, or if the folder does not exist."""
+    """Raise if `out` cannot be written: a wrong suffix, or no such folder. It runs before any work."""
     parent = out.absolute().parent
     if not parent.is_dir():
         raise FileNotFoundError(f"Cannot write {out}: the folder {parent} does not exist. Create it first.")
@@ -32,19 +32,19 @@ def check_path(out: Path, suffixes: Sequence[str], *, folder: bool = False) -> N
     if out.is_dir():
         raise IsADirectoryError(f"Cannot write {out}: it is a folder. Give the name of a file.")
     if out.suffix.lower() not in suffixes:
-        more = ", or be that of a folder (no suffix)" if folder else ""
+        more = ", or have no suffix, for a folder" if folder else ""
         raise ValueError(f"Cannot write {out}: the name must end in {', '.join(suffixes)}{more}.")
 
 
 def check_pictures(out: Path, model: Estimator) -> None:
-    """Raise for pictures if the model knows no images, and for tables if it does."""
+    """Raise if `out` holds pictures but the examples are not images, or if it is a table but they are."""
     if model.schema_.kind == "image":
         if out.suffix.lower() in ARRAYS[1:]:
-            raise ValueError(f"Cannot write {out}: examples are {model.schema_.describe()}, no rows. Write a .npy.")
+            raise ValueError(f"Cannot write {out}: examples are {model.schema_.describe()}, not rows. Write a .npy.")
         return
     if out.suffix.lower() in ARRAYS:
         return
-    raise ValueError(f"Cannot draw {out}: the model knows {model.schema_.describe()}, no images. Write a .npy.")
+    raise ValueError(f"Cannot draw {out}: examples are {model.schema_.describe()}, not images. Write a .npy.")
 
 
 def write_array(out: Path, array: np.ndarray, columns: Sequence[str] | None = None) -> None:
@@ -71,8 +71,8 @@ def write_examples(
 ) -> None:
     """Write examples in the user's units as an array, a sheet or a folder of pictures.
 
-    A sheet shows the rows of `compared` if it is given: arrays of examples by their label. The columns or files of
-    `loaded`, the data that the examples were made from, name them.
+    A sheet shows the rows of `compared` instead, if there are any: arrays of examples by their label. `loaded` is the
+    data that the examples were made from; its columns or file names are used again.
     """
     import numpy as np
 
@@ -106,7 +106,7 @@ def write_dials(out: Path, examples: np.ndarray, labels: list[str], model: Estim
 
 
 def choose_dials(model: Estimator, n_max: int) -> tuple[list[int], list[str]]:
-    """Return at most `n_max` components in the order of what they carry, and a label for each."""
+    """Return at most `n_max` components, those that carry most first, and a label for each."""
     if n_max < 1:
         raise ValueError(f"--dials must be at least 1. Got {n_max}.")
     from narrows.evaluation.inspection import Inspection
@@ -116,14 +116,14 @@ def choose_dials(model: Estimator, n_max: int) -> tuple[list[int], list[str]]:
 
 
 def _write_sheet(
-    out: Path, images: np.ndarray, labels: list[str] | None, shown: int, n: int, noun: str = "examples"
+    out: Path, images: np.ndarray, labels: list[str] | None, n_shown: int, n: int, noun: str = "examples"
 ) -> None:
     from narrows.data.atomic import atomic_path
     from narrows.plots.sheets import draw_sheet
 
     with atomic_path(out) as temporary:
         draw_sheet(images, labels).save(temporary, "PNG", optimize=True)
-    say(f"{out}: " + (f"{n:,} {noun}" if shown == n else f"the first {shown:,} of {n:,} {noun}; .npy holds all"))
+    say(f"{out}: " + (f"{n:,} {noun}" if n_shown == n else f"the first {n_shown:,} of {n:,} {noun}; .npy holds all"))
 
 
 def _write_pictures(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from narrows.evaluation import Evaluation
     from narrows.params import Parameter
 
-_CHOICE = re.compile(r"(\w+) = ([^:]+): (.*)", re.DOTALL)  # a line of `report_`, as `narrows.training.Choice` prints
+_CHOICE = re.compile(r"(\w+) = ([^:]+): (.*)", re.DOTALL)  # a line of `report_`, as `narrows.training.Choice` prints it
 
 
 def stderr_console() -> Console:
@@ -71,10 +71,10 @@ def describe_model(folder: Path) -> dict[str, Any]:
         recipe = storage.describe(folder)
     fitted, declared, history = recipe["fitted"], _parameters_of(recipe["recipe"]), recipe["fitted"].get("history_")
     if KINDS.get(recipe["recipe"]) is OutlierDetector:
-        data, unit = f"{fitted['n_features_in_']} numbers a row", "steps"
+        data, unit = f"{fitted['n_features_in_']} numbers per row", "steps"
         report = [
-            f"threshold = {fitted['offset_']:.4g}: as of contamination",
-            f"trimmed = {fitted['trimmed_']:.1%}: of the rows, too strange to learn from",
+            f"threshold = {fitted['offset_']:.4g}: set by contamination",
+            f"trimmed = {fitted['trimmed_']:.1%}: fraction of the rows, which were too strange to learn from",
         ]
     else:
         data, unit, report = Schema.from_dict(recipe["schema"]).describe(), "epochs", fitted["report_"]
@@ -116,7 +116,7 @@ def show_info(about: dict[str, Any], *, json: bool) -> None:
     print(f"{about['n_iter']} {about['unit']}{_format_losses(about['last'])}")
     print("\nParameters that differ from the defaults")
     _print_table([(f"  {name}", json_module.dumps(value)) for name, value in about["changed"].items()] or [("  none",)])
-    print("\nDecided, and why")
+    print("\nDecisions, and why")
     _show_report(about["report"], indent="  ")
 
 
@@ -156,7 +156,7 @@ def show_datasets(*, json: bool) -> None:
     datasets: list[dict[str, Any]] = []
     for entry in named.NAMES.values():
         folder = named.find(entry.name)
-        where = f"in {folder}" if folder else f"fetched when first used, from {entry.url}. {entry.hint}".rstrip()
+        where = f"in {folder}" if folder else f"downloaded when first used, from {entry.url}. {entry.hint}".rstrip()
         sizes = {"n_train": entry.n_train, "n_test": entry.n_test, "shape": entry.shape}
         where = where if entry.files else "part of scikit-learn"
         datasets.append(
@@ -215,7 +215,7 @@ def _print_table(rows: Iterable[Sequence[str]], *, right: Container[int] = (), h
 
 
 def _to_json(value: Any) -> Any:
-    """Return `value` in types that JSON has."""
+    """Convert `value` to types that JSON has."""
     if isinstance(value, dict):
         return {str(name): _to_json(v) for name, v in value.items()}
     if isinstance(value, (list, tuple)):

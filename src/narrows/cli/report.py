@@ -22,23 +22,28 @@ if TYPE_CHECKING:
 def report(
     model: Model,
     data: Data,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help=".html")] = Path("report.html"),
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="File to write: .html.")] = Path(
+        "report.html"
+    ),
     labels: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="A label for each example: .npy, or a text file with one a line.", show_default=False
+            metavar="FILE",
+            help="Labels of the examples: .npy, or a text file with a label on each line.",
+            show_default=False,
         ),
     ] = None,
     train: Train = None,
-    examples: Annotated[int, typer.Option(help="Look at so many examples of DATA, at most.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 0,
+    examples: Annotated[int, typer.Option(help="Maximum number of examples of DATA to use.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Seed of the random numbers.")] = 0,
 ) -> None:
-    """Write a page about a model on DATA: one file to look at, to print, to pass on.
+    """Write a page about a model on DATA, as one HTML file.
 
-    What was decided and why, how it learned, reconstructions, the map, dials
-    to turn, new examples, outliers with their reasons, all measures beside
-    PCA's, and what is well and what is not. Of a named data set the test part
-    is taken. DATA may be larger than memory: a sample is looked at then.
+    It shows the decisions with their reasons, the training, reconstructions,
+    the map, dials to turn, new examples, outliers with their reasons, all
+    measures beside those of PCA, and what is good and what is not. For a
+    named data set the test split is used. DATA may be larger than memory:
+    the page then shows a sample.
 
     For example:
 
@@ -54,7 +59,7 @@ def report(
     fitted = inputs.open_model(model)
     X, y = _read_data(data, fitted)
     y = y if labels is None else read_labels(labels, X.n if isinstance(X, Source) else len(X))
-    train = train or inputs.find_training_part(data)
+    train = train or inputs.find_training_split(data)
     train_rows = None if train is None else inputs.read_dataset(train, "train", fitted).X
     options: dict[str, Any] = {
         "name": _short_name(data),

@@ -20,26 +20,30 @@ if TYPE_CHECKING:
 def sample(
     model: Model,
     out: Out,
-    number: Annotated[int, typer.Option("-n", "--number", help="How many.")] = 64,
+    number: Annotated[int, typer.Option("-n", "--number", help="Number of examples.")] = 64,
     label: Annotated[
         list[str] | None,
-        typer.Option(help="Of what: a label that the model, or the sampler, was fitted with. Repeatable: in turn."),
+        typer.Option(
+            help="Label of the examples, for a model or a sampler fitted with labels. Repeatable: they take turns."
+        ),
     ] = None,
     sampler: Annotated[
-        str, typer.Option(help="Where codes come from: prior, gaussian, mixture, flow; auto is the last one fitted.")
+        str, typer.Option(help="Source of the codes: prior, gaussian, mixture or flow; auto takes the last one fitted.")
     ] = "auto",
-    temperature: Annotated[float, typer.Option(help="Spread of the codes: below 1 more usual, less varied.")] = 1.0,
+    temperature: Annotated[
+        float, typer.Option(help="Spread of the codes; below 1 examples are more typical and less varied.")
+    ] = 1.0,
     learn: Annotated[
         str | None,
-        typer.Option("--fit", metavar="DATA", help="First fit the sampler to DATA, and keep it in MODEL."),
+        typer.Option("--fit", metavar="DATA", help="First fit the sampler to the codes of DATA, and save it in MODEL."),
     ] = None,
     seed: Seed = None,
 ) -> None:
-    """Draw new examples that look like those the model learned from.
+    """Draw new examples that look like those that the model learned from.
 
     A VAE is made for this. A plain autoencoder draws its codes from a
-    Gaussian that fits the training codes, which is rougher; a mixture or a
-    flow, fitted to the codes of the training data, is better for both.
+    Gaussian fitted to the training codes, with poorer results. For both,
+    a mixture or a flow is better: fit it to the training data with --fit.
 
     For example:
 
@@ -63,20 +67,23 @@ def sample(
 @app.command(rich_help_panel=USE)
 def traverse(
     model: Model,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help=".png or .npy.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FILE", help="File to write: .png or .npy.", show_default=False)
+    ],
     data: Annotated[
-        str | None, typer.Argument(metavar="DATA", help="Where the example to start from is.", show_default=False)
+        str | None, typer.Argument(metavar="DATA", help="Data with the example to start with.", show_default=False)
     ] = None,
-    row: Annotated[int, typer.Option(help="Which example of DATA to start from.")] = 0,
-    dials: Annotated[int, typer.Option(help="At most so many dials, those first that carry most.")] = 16,
-    steps: Annotated[int, typer.Option(help="Positions of each dial.")] = 9,
-    span: Annotated[float, typer.Option(help="How far to turn, in standard deviations.")] = 3.0,
+    row: Annotated[int, typer.Option(help="Number (from 0) of the example of DATA to start with.")] = 0,
+    dials: Annotated[int, typer.Option(help="Maximum number of dials; those that carry most come first.")] = 16,
+    steps: Annotated[int, typer.Option(help="Number of positions of each dial.")] = 9,
+    span: Annotated[float, typer.Option(help="How far to turn to both sides, in standard deviations.")] = 3.0,
 ) -> None:
     """Turn one dial after another: each component of a code has a row.
 
-    In a row one component goes from low to high while the others stay, so
-    one sees what it stands for. Rows come in the order of what they carry
-    (for a VAE: nats of KL). Without DATA all start from the mean code.
+    In each row one component goes from low to high and the others stay, so
+    you see what it stands for. The components that carry most come first
+    (for a VAE: most nats of KL). Without DATA all rows start from the mean
+    code.
 
     For example:
 
@@ -94,7 +101,7 @@ def traverse(
 
 
 def _parse_labels(model: Estimator, labels: list[str] | None, n: int) -> np.ndarray | None:
-    """Return labels for `n` examples, in turn, in the model's type: a 3 of the command line is a string."""
+    """Return labels for `n` examples, in turn, in the model's type: on the command line a 3 is a string."""
     import numpy as np
 
     if not labels:

@@ -27,14 +27,14 @@ def fit_outliers(
     contamination: Annotated[
         float | None, typer.Option(help="Share of outliers that sets the threshold.", show_default="0.05")
     ] = None,
-    max_iter: Annotated[int | None, typer.Option(help="Training steps.", show_default="1,000")] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    max_iter: Annotated[int | None, typer.Option(help="Number of training steps.", show_default="1,000")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the random numbers.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model in MODEL.")] = False,
 ) -> None:
     """Learn what is usual in DATA, to find outliers with `narrows score`.
 
-    DATA holds usual rows, all or most of them. Columns may have any units
-    and heavy tails; there is nothing to set.
+    All or most rows of DATA should be usual. Columns may have any units
+    and heavy tails. You need not set any option.
 
     For example:
 
@@ -60,15 +60,17 @@ def fit_outliers(
 def score(
     model: Model,
     data: Data,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help=".csv or .tsv.", show_default=False)],
-    reasons: Annotated[int, typer.Option(help="Columns to name for each row.", min=0)] = 3,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FILE", help="File to write: .csv or .tsv.", show_default=False)
+    ],
+    reasons: Annotated[int, typer.Option(help="Number of columns to name for each row.", min=0)] = 3,
 ) -> None:
     """Score the rows of DATA: how strange each is, and in which columns.
 
     MODEL is a detector of `fit-outliers` or any other model. FILE gets a
-    line for each row of DATA: its score in nats (lower is stranger),
-    whether it is an outlier (1), and the columns that lower the score
-    most, with their nats. A pixel is named by its place, as in 3:14.
+    line for each row of DATA: its score in nats (lower is stranger), 1 if
+    it is an outlier or else 0, and the columns that lower the score most,
+    with their nats. A pixel is named by its row and column, such as 3:14.
 
     For example:
 

@@ -22,18 +22,16 @@ if TYPE_CHECKING:
 def index(
     model: Model,
     data: Data,
-    metric: Annotated[str, typer.Option(help="cosine or euclidean.")] = "cosine",
-    evaluate: Annotated[
-        bool, typer.Option("--evaluate", help="Say how well it finds what has the same label.")
-    ] = False,
+    metric: Annotated[str, typer.Option(help="Distance between codes: cosine or euclidean.")] = "cosine",
+    evaluate: Annotated[bool, typer.Option("--evaluate", help="Measure the quality of the search.")] = False,
     json: Json = False,
 ) -> None:
-    """Make DATA ready to be searched: keep its codes beside the model.
+    """Make an index of DATA for `narrows search`, and save it in MODEL.
 
-    `narrows search` then finds what is most like a query at once. With
-    --evaluate each example searches for the others: recall, and where DATA
-    has labels (folders of classes, digits) mAP@100 and the accuracy of the
-    10 nearest neighbours.
+    The index holds the codes of DATA, so that a search is fast. With
+    --evaluate each example is a query for the others: this measures the
+    recall and, if DATA has labels (folders of classes, digits), mAP@100
+    and the accuracy of the 10 nearest neighbours.
 
     For example:
 
@@ -53,23 +51,26 @@ def search(
     model: Model,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="An image, or any other DATA.", show_default=False)],
     within: Annotated[
-        str, typer.Option("--in", metavar="DATA", help="Where to search: a folder, say.", show_default=False)
+        str, typer.Option("--in", metavar="DATA", help="Data to search, such as a folder.", show_default=False)
     ],
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", metavar="FILE", help=".png or .npy of the query and what was found."),
+        typer.Option("-o", "--out", metavar="FILE", help="File for the query and its matches: .png or .npy."),
     ] = None,
-    number: Annotated[int, typer.Option("-n", "--number", help="How many to find, at most.")] = 10,
-    row: Annotated[int, typer.Option(help="Which example of QUERY.")] = 0,
+    number: Annotated[int, typer.Option("-n", "--number", help="Maximum number of matches.")] = 10,
+    row: Annotated[int, typer.Option(help="Number of the example of QUERY, from 0.")] = 0,
     metric: Annotated[
-        str | None, typer.Option(help="cosine or euclidean.", show_default="the index's, else cosine")
+        str | None,
+        typer.Option(
+            help="Distance between codes: cosine or euclidean.", show_default="that of the index; otherwise cosine"
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
     """Find the examples of DATA that are most like QUERY.
 
-    Each is listed with its distance; a .png shows the query and then what
-    was found, nearest first. `narrows index` beforehand makes it quick.
+    Each match is listed with its distance. A .png shows the query and then
+    the matches, nearest first. `narrows index` makes later searches fast.
 
     For example:
 
@@ -104,24 +105,29 @@ def _load_or_build_index(folder: Path, model: Estimator, data: str, metric: str 
 
     saved = _index_folder(folder, data)
     if not (saved / INDEX).exists():
-        say(f"There is no index of {data} beside the model. `narrows index` keeps one; this one is for now only.")
+        say(
+            f"There is no index of {data} in the model's folder: making one for this search. `narrows index` saves one."
+        )
         return _build_index(model, data, metric or "cosine")
     state = describe(saved)
     if state["about"] != _describe_data(data) or state["metric"] != (metric or state["metric"]):
-        say(f"{data} or the metric is not what was indexed. `narrows index` again keeps what is made now.")
+        say(
+            f"{data} or the metric has changed since it was indexed: making an index for this search. `narrows index` "
+            "saves it."
+        )
         return _build_index(model, data, metric or state["metric"])
     return Index.load(saved, model)
 
 
 def _index_folder(model: Path, data: str) -> Path:
-    """Return the folder of the index of DATA: in the model's folder, with a name that no other DATA has."""
+    """Return the folder of the index of DATA: in the model's folder, under a name that no other DATA has."""
     source = _absolute(data)
     digest = hashlib.sha256(source.encode()).hexdigest()[:8]
     return model / "index" / f"{Path(source).stem.replace(':', '-') or 'data'}-{digest}"
 
 
 def _describe_data(data: str) -> dict[str, Any]:
-    """Describe DATA, to notice changes: path, number and bytes of the files there, and time of the newest (ns)."""
+    """Describe DATA, to notice changes: path, number of files, their bytes, and the time of the newest (ns)."""
     path = Path(data).expanduser()
     files = [p for p in (sorted(path.rglob("*")) if path.is_dir() else [path]) if p.is_file()]
     states = [p.stat() for p in files]

@@ -15,7 +15,9 @@ from narrows.cli.app import LOOK, app
 def studio(
     model: Annotated[
         Path | None,
-        typer.Argument(metavar="MODEL", help="The folder that `narrows fit --out` made.", show_default=False),
+        typer.Argument(
+            metavar="MODEL", help="Folder of a saved model, such as `narrows fit --out` makes.", show_default=False
+        ),
     ] = None,
     data: Annotated[
         str | None,
@@ -23,21 +25,26 @@ def studio(
     ] = None,
     labels: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN|FILE", help="What the rows of DATA are: a column of it, or a .npy or .csv file."),
+        typer.Option(
+            metavar="COLUMN|FILE", help="Labels of the rows of DATA: a column of DATA, or a .npy or .csv file."
+        ),
     ] = None,
     keep: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder for models trained on the page.", show_default="none is kept"),
+        typer.Option(metavar="DIR", help="Folder for models trained on the page.", show_default="they are not saved"),
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; any but 127.0.0.1 demands a token.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8760,
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; any other than 127.0.0.1 requires a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free port.")] = 8760,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
 ) -> None:
-    """Open a page on which to turn the dials of a model.
+    """Open a page with the dials of a model.
 
-    It shows what each component does, the map of all codes, units,
-    outliers, and trains models on data that you bring. Without MODEL it
-    begins with that. Nothing leaves this machine. Needs the extra `studio`.
+    It shows what each component does, the map of all codes, the units of a
+    sparse code, and outliers. It also trains models on your data; without
+    MODEL it begins with that. No data leave this machine. The command needs
+    the extra `studio`.
 
     For example:
 

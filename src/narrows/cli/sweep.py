@@ -19,36 +19,46 @@ if TYPE_CHECKING:
 def sweep(
     data: Data,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for all that comes of it.", show_default=False)
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the results.", show_default=False)
     ],
-    recipe: Annotated[str, typer.Option(help="What to train: see `narrows recipes`.")] = "ae",
+    recipe: Annotated[str, typer.Option(help="Kind of model: see `narrows recipes`.")] = "ae",
     sizes: Annotated[
         str | None,
         typer.Option(metavar="N,N,...", help="Numbers of components to try.", show_default="1,2,4,... up to 32"),
     ] = None,
-    share: Annotated[float, typer.Option(help="Of what the best size does, that is enough.")] = 0.95,
+    share: Annotated[
+        float, typer.Option(help="Fraction of the best size's improvement over no code that is enough.")
+    ] = 0.95,
     test: Annotated[
         str | None,
-        typer.Option(metavar="DATA", help="What to judge by.", show_default="a named set's test part, else a tenth"),
+        typer.Option(
+            metavar="DATA",
+            help="Held-out data to compare the sizes on.",
+            show_default="the test split of named data; otherwise a tenth of DATA",
+        ),
     ] = None,
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any parameter of `narrows recipes NAME`. Repeatable."),
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="A parameter that `narrows recipes RECIPE` lists. Repeatable."
+        ),
     ] = None,
-    max_epochs: Annotated[int | None, typer.Option(help="Passes over the data, at most.", show_default="auto")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.", show_default="0")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps.", show_default="auto")] = None,
-    separate: Annotated[bool, typer.Option("--separate", help="Train every size from the start.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew over the sweep in DIR.")] = False,
+    max_epochs: Annotated[
+        int | None, typer.Option(help="Maximum number of passes over the data.", show_default="auto")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the random numbers.", show_default="0")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default="auto")] = None,
+    separate: Annotated[bool, typer.Option("--separate", help="Train each size from the start.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the sweep in DIR.")] = False,
     json: Json = False,
 ) -> None:
     """Find out how many components are enough.
 
-    Trains the largest size, and makes every smaller one out of the next larger
-    where the model allows it: all take less than twice as long as the largest.
-    DIR gets a picture of quality against size (sweep.png), what was measured
-    (sweep.json) and the model of each size (size-8, ...). After Ctrl-C the same
-    line goes on from what is there.
+    The largest size is trained first. If the model allows it, each smaller
+    one is made from the next larger one: all together take less than twice as
+    long as the largest. DIR gets a plot of quality against size (sweep.png),
+    the results (sweep.json) and the model of each size (size-8, ...). After
+    Ctrl-C the same command continues with the sizes that are not done.
 
     For example:
 
@@ -61,7 +71,7 @@ def sweep(
     model = _make_estimator(
         recipe, assignments or [], {"max_epochs": max_epochs, "random_state": seed, "device": device}
     )
-    X, test = inputs.read_dataset(data, "train").X, test or _find_test_part(data)
+    X, test = inputs.read_dataset(data, "train").X, test or _find_test_split(data)
     options: dict[str, Any] = {
         "sizes": None if sizes is None else _parse_sizes(sizes),
         "test": None if test is None else inputs.read_dataset(test, "test").X,
@@ -78,7 +88,7 @@ def _make_estimator(recipe: str, assignments: list[str], options: dict[str, Any]
     cls = estimator(recipe)
     values = inputs.parse_parameters(cls, assignments, options)
     if "n_components" in values:
-        raise typer.BadParameter("n_components is what the sweep varies: say which numbers with --sizes.")
+        raise typer.BadParameter("the sweep varies n_components: name the numbers with --sizes.")
     return cls(**{"random_state": 0, "verbose": 1, **values})
 
 
@@ -86,13 +96,13 @@ def _parse_sizes(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError as error:
-        raise typer.BadParameter(f"--sizes wants whole numbers, such as 1,2,4,8. Got {text!r}.") from error
+        raise typer.BadParameter(f"--sizes must be whole numbers, such as 1,2,4,8. Got {text!r}.") from error
 
 
-def _find_test_part(data: str) -> str | None:
-    """Return the name of the test part, if `data` is the training part of a named data set, otherwise None."""
+def _find_test_split(data: str) -> str | None:
+    """Return the name of the test split if `data` is a named data set or its training split, otherwise None."""
     name = data.removesuffix(":train")
-    return f"{name}:test" if inputs.find_training_part(f"{name}:test") == f"{name}:train" and ":" not in name else None
+    return f"{name}:test" if inputs.find_training_split(f"{name}:test") == f"{name}:train" and ":" not in name else None
 
 
 def _show(result: Sweep, out: Path, *, json: bool) -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_BLOCK_NUMBERS = 1 << 22  # of a block: 32 MB in double precision
+_BLOCK_NUMBERS = 1 << 22  # distances in a block: 32 MB in double precision
 
 
 def points(X: np.ndarray | Tensor) -> Tensor:
-    """Return X (n x anything) as n x d, in double precision and centred so that differences keep their digits."""
+    """Return X (n x ...) as n x d, in double precision and centred so that differences keep their digits."""
     X = torch.as_tensor(X).detach().cpu().flatten(1).double()
     return X - X.mean(0)
 
@@ -26,7 +26,7 @@ def blocks(A: Tensor, B: Tensor) -> Iterator[tuple[slice, Tensor]]:
 
 
 def others(A: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Yield the distances within A (n x d) as `blocks` does; that of each point from itself is infinite."""
+    """Yield the distances within A (n x d) as `blocks` does; the distance of a point from itself is infinite."""
     for rows, distances in blocks(A, A):
         index = torch.arange(rows.start, rows.stop)
         distances[index - rows.start, index] = torch.inf

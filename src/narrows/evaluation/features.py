@@ -1,10 +1,11 @@
 """The space in which new examples are compared with real ones.
 
-Squared distances between pixels say little about likeness, and in a linear space any Gaussian is as good as the data.
-So examples go through a network with random weights, always the same ones, and its outputs are standardised: over the
-real examples they have mean 0 and variance 1. Naeem et al., Reliable fidelity and diversity metrics for generative
-models (2020), https://arxiv.org/abs/2002.09797, find random features better for data unlike ImageNet. Numbers in this
-space can be compared with one another, but not with the FID of papers, whose space is that of an Inception network.
+Squared distances between pixels say little about similarity. Linear features see only mean and covariance, so a
+Gaussian with the same ones looks perfect. So examples go through a network with random weights, always the same ones,
+and its outputs are standardised: over the real examples they have mean 0 and variance 1. Naeem et al., Reliable
+fidelity and diversity metrics for generative models (2020), https://arxiv.org/abs/2002.09797, find random features
+better for data unlike ImageNet. Numbers in this space can be compared with one another, but not with the FID of papers,
+which is measured in the space of an Inception network.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch import Tensor
 
 N_FEATURES = 64
 _SEED = 64
-_PASS_NUMBERS = 1 << 20
+_MAX_NUMBERS_PER_PASS = 1 << 20
 
 
 def space_name(shape: tuple[int, ...]) -> str:
@@ -32,25 +33,25 @@ class Space:
     Parameters
     ----------
     real : real examples, n x shape.
-    function : from examples (m x shape) to m x features, as tensors; None for the fixed random network.
+    function : maps examples (m x shape) to features (m x features), both tensors; None for the fixed random network.
     """
 
     def __init__(self, real: Tensor, function: Callable[[Tensor], Tensor] | None = None) -> None:
         axes = (0, 2, 3) if real.dim() == 4 else (0,)
         self.mean, self.std = real.mean(axes, keepdim=True), real.std(axes, correction=0, keepdim=True).clamp(min=1e-6)
-        self.function = function or self._random
+        self.function = function or self._random_features
         raw = self.function(real).double()
         self.centre, self.scale = raw.mean(0), raw.std(0, correction=0).clamp(min=1e-9)
         self.real = (raw - self.centre) / self.scale
 
-    def of(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor) -> Tensor:
         """Return the features of `x` (n x shape): n x features in double precision."""
         return (self.function(x).double() - self.centre) / self.scale
 
     @torch.inference_mode()
-    def _random(self, x: Tensor) -> Tensor:
+    def _random_features(self, x: Tensor) -> Tensor:
         network = _conv if x.dim() == 4 else _dense
-        step = max(1, _PASS_NUMBERS // x[0].numel())
+        step = max(1, _MAX_NUMBERS_PER_PASS // x[0].numel())
         return torch.cat([network((part - self.mean) / self.std) for part in x.split(step)])
 
 
@@ -58,7 +59,7 @@ def _conv(x: Tensor) -> Tensor:
     generator = torch.Generator().manual_seed(_SEED)
     for n_out, stride in ((16, 1), (32, 2), (64, 2)):
         x = F.conv2d(x, _weights((n_out, x.shape[1], 3, 3), generator).to(x), padding=1, stride=stride).relu()
-    x = F.adaptive_avg_pool2d(x, 2).flatten(1)  # places matter, but not to the pixel
+    x = F.adaptive_avg_pool2d(x, 2).flatten(1)  # keeps position, but only coarsely (2 x 2)
     return x @ _weights((N_FEATURES, x.shape[1]), generator).to(x).t()
 
 

@@ -31,8 +31,8 @@ class Axes(NamedTuple):
     Attributes
     ----------
     mean : (L,) mean code.
-    directions : 2 x L, the widest first; the larger half of each points up. The second is 0 where L is 1.
-    share : (2,) share of the codes' variance along each.
+    directions : 2 x L, the largest variance first; the entries of each sum to at least 0. The second is 0 if L is 1.
+    share : (2,) share of the codes' variance along each direction.
     """
 
     mean: np.ndarray
@@ -41,14 +41,14 @@ class Axes(NamedTuple):
 
 
 class Plane(NamedTuple):
-    """Codes as places on a map.
+    """Codes as positions on a map.
 
     Attributes
     ----------
     places : n x 2.
-    names : of both axes, for people.
+    names : names of both axes, to display.
     is_projected : True if the codes have more than two components.
-    mean, directions : (L,) and 2 x L; any code has the place (code - mean) @ directions.T.
+    mean, directions : (L,) and 2 x L; a code has the position (code - mean) @ directions.T.
     """
 
     places: np.ndarray
@@ -66,7 +66,7 @@ class Units(NamedTuple):
     fires : n x L booleans, True where a unit fires for an example.
     rate : (L,) share of examples for which each unit fires.
     strength : (L,) mean activation of each unit where it fires, 0 if it never does.
-    order : numbers of all units, those that fire most often first.
+    order : indices of all units, those that fire most often first.
     """
 
     fires: np.ndarray
@@ -76,14 +76,14 @@ class Units(NamedTuple):
 
 
 class Inspection:
-    """A fitted model on examples. What cannot be computed raises `Absent` with the reason.
+    """A fitted model on examples. A result that cannot be computed raises `Absent` with the reason.
 
     Parameters
     ----------
     model : a fitted estimator.
-    X : n examples in the user's units, in memory; None for what needs no examples.
+    X : n examples in the user's units, in memory; None if no result needs examples.
     y : n labels, or None.
-    scores, codes : what `model.score_samples(X)` (n) and `model.transform(X)` (n x L) gave, where they are known.
+    scores, codes : results of `model.score_samples(X)` (n) and `model.transform(X)` (n x L), if they are known.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Inspection:
 
     @property
     def bottleneck(self) -> Bottleneck:
-        """The model's code."""
+        """The bottleneck of the model."""
         return self.model.model_.bottleneck
 
     @property
@@ -120,8 +120,8 @@ class Inspection:
         code = self.model.model_.stochastic
         if code is None:
             raise Absent(
-                f"a code of {self.kind} is a point and no distribution, so the model gives x no likelihood and pays no "
-                "KL: fit a VAE"
+                f"a code of {self.kind} is a point, not a distribution, so the model has no likelihood of x and no KL: "
+                "fit a VAE"
             )
         return code
 
@@ -130,7 +130,7 @@ class Inspection:
         """The sparse code. Raises Absent for any other."""
         code = as_sparse(self.bottleneck)
         if code is None:
-            raise Absent("the code is not sparse: it is for SAE")
+            raise Absent("the code is not sparse: only an SAE has units")
         return code
 
     @property
@@ -150,12 +150,12 @@ class Inspection:
 
     @property
     def dial_order(self) -> np.ndarray:
-        """Numbers of all components, those that carry most first."""
+        """Indices of all components, those that carry most first."""
         return np.argsort(-self.carried, kind="stable")
 
     @functools.cached_property
     def unit_directions(self) -> np.ndarray:
-        """Effect of each unit on the decoder's output, L x `schema.shape`: of several numbers an entry the first."""
+        """Effect of each unit on the decoder's output, L x `schema.shape`; only the first number of each entry."""
         n, parameter = self.bottleneck.n_components, next(self.model.model_.parameters())
         with inference_mode(self.model.model_):
             decoded = self.model.model_.decode(torch.cat([torch.zeros(1, n), torch.eye(n)]).to(parameter))
@@ -207,7 +207,7 @@ class Inspection:
 
     @functools.cached_property
     def excess_costs(self) -> np.ndarray:
-        """Nats that each entry costs beyond its usual cost, n x `schema.shape`: why an example is strange."""
+        """Cost of each entry beyond its usual cost, n x `schema.shape` nats: why an example is strange."""
         costs = entry_costs(self.model, self.rows)
         return costs - usual_costs(costs)
 
@@ -223,7 +223,7 @@ class Inspection:
 
     @functools.cached_property
     def kl(self) -> np.ndarray:
-        """KL of the posterior from the prior, (n,) nats: its closed form, or by the draws that scores take."""
+        """KL of the posterior from the prior, (n,) nats: in closed form, or estimated by the draws that scores use."""
         code = self.stochastic
         with contextlib.suppress(Absent):
             return self.kl_per_component.sum(1).double().numpy()
@@ -249,7 +249,7 @@ class Inspection:
 
     @functools.cached_property
     def plane(self) -> Plane:
-        """The codes on a map: two components as they are, more on their principal axes."""
+        """The codes on a map: up to two components unchanged, more of them on their principal axes."""
         codes = np.asarray(self.codes, dtype=np.float64)
         n_components = codes.shape[1]
         if n_components <= 2:
@@ -269,7 +269,7 @@ class Inspection:
         return Units(fires, rate, strength, np.argsort(-rate, kind="stable"))
 
     def top_rows(self, unit: int, n: int) -> np.ndarray:
-        """Return the numbers of at most `n` examples for which a unit fires most, strongest first."""
+        """Return the indices of at most `n` examples for which a unit fires most, strongest first."""
         rows = np.flatnonzero(self.units.fires[:, unit])
         return rows[np.argsort(-self.codes[rows, unit], kind="stable")[:n]]
 

@@ -1,11 +1,11 @@
-"""Intervals of measures: 95 % of other examples of the same kind would give a value within them.
+"""95 % intervals of measures: of such intervals from other examples of the same kind, 95 % hold the true value.
 
     a mean               the bootstrap: percentiles 2.5 and 97.5 of the mean over 1,000 resamples of the examples
     a smooth function    the delete-a-group jackknife: value +- 1.96 s,
                          s^2 = (G - 1) / G sum_g (v_g - mean v)^2,  v_g the value without group g
 
 Efron and Tibshirani, An introduction to the bootstrap (1993); Kott, The delete-a-group jackknife (2001).
-Examples are resampled, the model is not: the intervals say nothing about another training.
+Only examples are resampled: the intervals say nothing about another training of the model.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import numpy as np
 
 N_RESAMPLES = 1_000
 N_GROUPS = 10
-MOST_RESAMPLED = 20_000  # examples; with more, the mean's normal limit equals its bootstrap and takes its place
+MOST_RESAMPLED = (
+    20_000  # examples; with more, the normal limit of the mean replaces the bootstrap, which gives the same
+)
 Z = 1.959963984540054  # the 97.5th percentile of N(0, 1)
 
 
@@ -32,7 +34,7 @@ class Estimate(NamedTuple):
 
 
 class Resamples:
-    """Resamples of examples, the same for all measures over as many examples, so that these can be compared.
+    """Resamples of examples. Measures of the same number of examples share them, so that they can be compared.
 
     >>> values = np.arange(100.0)
     >>> estimate = Resamples(0).mean(values, "of 0 to 99")
@@ -51,7 +53,7 @@ class Resamples:
             counts = np.empty((N_RESAMPLES, n), np.float32)
             for row in counts:
                 row[:] = np.bincount(rng.integers(n, size=n), minlength=n)
-            self._counts = {n: counts}  # one at a time: it is the largest thing an evaluation holds
+            self._counts = {n: counts}  # only one is kept: it is the largest array of an evaluation
         return self._counts[n]
 
     def mean(self, values: np.ndarray, description: str = "") -> Estimate:
@@ -67,7 +69,7 @@ class Resamples:
 
 
 def percentiles(values: np.ndarray) -> tuple[float, float]:
-    """Return the ends of the middle 95 % of `values`."""
+    """Return the percentiles 2.5 and 97.5 of `values`."""
     low, high = np.quantile(values, (0.025, 0.975))
     return float(low), float(high)
 
@@ -77,7 +79,7 @@ def jackknife(function: Callable[[np.ndarray], float], n: int, description: str 
 
     Parameters
     ----------
-    function : from n booleans, True for the examples to use, to a value.
+    function : maps n booleans, True for the examples to use, to a value.
     """
     group = np.arange(n) % N_GROUPS
     without = np.array([function(group != g) for g in range(N_GROUPS)])

@@ -3,7 +3,7 @@
 ARI  (sum_ij C(n_ij, 2) - e) / ((sum_i C(a_i, 2) + sum_j C(b_j, 2)) / 2 - e),
      e = sum_i C(a_i, 2) sum_j C(b_j, 2) / C(n, 2)              Hubert and Arabie (1985)
 NMI  2 I(class; cluster) / (H(class) + H(cluster))
-n_ij: examples of class i in cluster j; a_i, b_j: its sums over rows and columns; C(n, 2) = n (n - 1) / 2.
+n_ij: number of examples of class i in cluster j; a_i, b_j: sizes of class i and of cluster j; C(n, 2) = n (n - 1) / 2.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from narrows.evaluation.subjects import Subject
 
 N_NEIGHBORS = 10
 _MOST = 10_000  # examples whose distances from each other are computed
-_MOST_PROBED = 5_000
+_MOST_PROBED = 5_000  # examples for the probe
 _MOST_CLUSTERS = 500
 _FOLDS = 5
 
@@ -32,9 +32,9 @@ def knn_accuracy(subject: Subject) -> Estimate:
     labels, index = _labels(subject, _MOST)
     if len(index) <= N_NEIGHBORS:
         raise Absent(f"{N_NEIGHBORS} neighbours need more than {N_NEIGHBORS} examples, and there are {len(index)}")
-    right = neighbours_vote(subject.codes[index], labels, N_NEIGHBORS) == labels
-    description = f"accuracy of {N_NEIGHBORS} nearest neighbours in the code, leave-one-out{_setting(labels)}"
-    return subject.comparison.resamples.mean(right, description)
+    is_correct = neighbours_vote(subject.codes[index], labels, N_NEIGHBORS) == labels
+    description = f"accuracy of the {N_NEIGHBORS} nearest neighbours in the code, leave-one-out{_setting(labels)}"
+    return subject.comparison.resamples.mean(is_correct, description)
 
 
 @measure(better=1)
@@ -49,11 +49,11 @@ def probe_accuracy(subject: Subject) -> Estimate:
     labels, index = _labels(subject, _MOST_PROBED)
     folds = min(_FOLDS, int(np.bincount(labels)[np.unique(labels)].min()))
     if folds < 2:
-        raise Absent("a class has one example only, which cannot be both learned from and asked for")
+        raise Absent("a class has only one example, which cannot be used both to train and to test")
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=100))
     split = StratifiedKFold(folds, shuffle=True, random_state=subject.comparison.seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a probe need not be the very best one
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a probe need not converge fully
         predicted = cross_val_predict(probe, subject.codes[index].astype(np.float32), labels, cv=split)
     description = f"accuracy of logistic regression on the code, {folds}-fold{_setting(labels)}"
     return subject.comparison.resamples.mean(predicted == labels, description)
@@ -61,7 +61,7 @@ def probe_accuracy(subject: Subject) -> Estimate:
 
 @measure(better=1)
 def clustering(subject: Subject) -> dict[str, Estimate]:
-    """Agreement of classes with as many clusters, found by k-means without the labels."""
+    """Agreement of the classes with as many clusters, which k-means finds without the labels."""
     from sklearn.cluster import KMeans
 
     labels, index = _labels(subject, _MOST)
@@ -69,7 +69,7 @@ def clustering(subject: Subject) -> dict[str, Estimate]:
         raise Absent(f"it needs at least {2 * N_GROUPS} examples, and there are {len(index)}")
     n_classes = len(np.unique(labels))
     if n_classes > _MOST_CLUSTERS:
-        raise Absent(f"there are {n_classes:,} classes, and clusters are looked for up to {_MOST_CLUSTERS}")
+        raise Absent(f"there are {n_classes:,} classes, and it takes at most {_MOST_CLUSTERS}")
     codes = subject.codes[index]
     n_distinct = len(np.unique(codes, axis=0))
     if n_distinct < n_classes:
@@ -81,16 +81,18 @@ def clustering(subject: Subject) -> dict[str, Estimate]:
         def among(mask: np.ndarray) -> float:
             return agreement(np.bincount(cells[mask], minlength=shape[0] * shape[1]).reshape(shape))
 
-        return jackknife(among, len(index), f"{description} of {n_classes} k-means clusters of codes with the classes")
+        return jackknife(
+            among, len(index), f"{description} of the classes and {n_classes} k-means clusters of the codes"
+        )
 
     return {
-        "kmeans_ari": estimate(adjusted_rand, "adjusted Rand index (0 is chance)"),
-        "kmeans_nmi": estimate(mutual_information, "normalised mutual information"),
+        "kmeans_ari": estimate(adjusted_rand, "adjusted Rand index (0 is chance, 1 is best)"),
+        "kmeans_nmi": estimate(mutual_information, "normalised mutual information (1 is best)"),
     }
 
 
 def neighbours_vote(codes: np.ndarray, labels: np.ndarray, n_neighbors: int) -> np.ndarray:
-    """Return the most frequent label among the nearest neighbours of each point, the least of several: (n,).
+    """Return the most frequent label among the nearest neighbours of each point, in a tie the smallest: (n,).
 
     Parameters
     ----------
@@ -102,7 +104,7 @@ def neighbours_vote(codes: np.ndarray, labels: np.ndarray, n_neighbors: int) -> 
 
 
 def vote(labels: np.ndarray) -> np.ndarray:
-    """Return the most frequent label in each row of `labels` (n x k), the least of several: (n,)."""
+    """Return the most frequent label in each row of `labels` (n x k), in a tie the smallest: (n,)."""
     ordered = np.sort(labels, axis=1)  # by pairs, because there may be more classes than examples
     counts = (ordered[:, :, None] == ordered[:, None, :]).sum(2)
     return ordered[np.arange(len(ordered)), counts.argmax(1)]
@@ -132,7 +134,7 @@ def mutual_information(cells: np.ndarray) -> float:
 
 
 def _labels(subject: Subject, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labels of at most `most` examples, and the numbers of these examples."""
+    """Return the labels of at most `most` examples, and the indices of these examples."""
     if subject.comparison.labels is None:
         raise Absent("it needs labels: pass y=")
     index = subject.comparison.subsample(most)
@@ -141,4 +143,4 @@ def _labels(subject: Subject, most: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _setting(labels: np.ndarray) -> str:
     share = np.bincount(labels).max() / len(labels)
-    return f"; n = {len(labels):,}, the commonest class is {share:.3g} of them"
+    return f"; n = {len(labels):,}, of which the largest class is {share:.3g}"

@@ -1,8 +1,8 @@
-"""Measures in nats: bounds and an estimate of the likelihood, and what the code carries.
+"""Measures in nats: bounds and an estimate of the likelihood, and the information in the code.
 
     ELBO  E_q[log p(x | z)] - KL(q(z | x) || p(z))                        a lower bound of log p(x)
     NLL   - log 1/K sum_k p(x | z_k) p(z_k) / q(z_k | x),  z_k ~ q(z | x)  an upper bound of -log p(x) in expectation,
-                                                                           which it meets as K grows
+                                                                           and equal to it as K grows
 Burda, Grosse and Salakhutdinov, Importance weighted autoencoders (2016), https://arxiv.org/abs/1509.00519.
 """
 
@@ -24,8 +24,8 @@ from narrows.evaluation.subjects import ModelSubject, PCABaseline, Subject
 from narrows.model import Autoencoder, inference_mode, log_prob_by_label
 
 N_SCORED = 1_000  # examples whose likelihood is estimated
-_N_COMPONENTS = 16  # listed one by one
-_PASS_NUMBERS = 1 << 22  # numbers decoded at once, where the decoder is widest
+_N_COMPONENTS = 16  # components that have a row of their own
+_MAX_NUMBERS_PER_PASS = 1 << 22  # in the widest layer of the decoder
 
 
 @measure(better=1)
@@ -46,7 +46,7 @@ def distortion(subject: Subject) -> Estimate:
         formula = "-E log p(x, y | z), y the likeliest label," if model.n_classes else "-E log p(x | z),"
         return resamples.mean(-inspection.scores - inspection.kl, f"{formula} nats per example: -elbo - kl")
     description = (
-        f"-log p(x | z) at the example's own code z, nats per example: no likelihood of x itself{_caveat(inspection)}"
+        f"-log p(x | z) at the example's own code z, nats per example: not the likelihood of x{_caveat(inspection)}"
     )
     return resamples.mean(-inspection.scores, description)
 
@@ -58,8 +58,8 @@ def nll(subject: Subject) -> Estimate:
     index = comparison.subsample(N_SCORED)
     if isinstance(subject, PCABaseline):
         if not subject.is_gaussian:
-            raise Absent("PCA's density is of real numbers, and the model's likelihood is not")
-        return comparison.resamples.mean(-subject.scores[index], "exact, of probabilistic PCA")
+            raise Absent("the density of PCA is for real numbers, and the model's likelihood is not")
+        return comparison.resamples.mean(-subject.scores[index], "exact, by probabilistic PCA")
     inspection = _inspection(subject)
     assert inspection.stochastic
     h, x = inspection.h[index], inspection.rows[index]
@@ -67,41 +67,43 @@ def nll(subject: Subject) -> Estimate:
     with inference_mode(network):
         log_p, effective = importance(network, h, x, comparison.n_draws, comparison.seed)
     description = (
-        f"negative log-likelihood in nats by importance sampling, K = {comparison.n_draws} (worth {effective:.0f} "
-        f"draws), n = {len(index):,}; an upper bound in expectation{_caveat(inspection)}"
+        f"negative log-likelihood in nats by importance sampling, K = {comparison.n_draws} draws "
+        f"({effective:.0f} effective ones), n = {len(index):,}; an upper bound in expectation{_caveat(inspection)}"
     )
     return comparison.resamples.mean(inspection.schema.log_scale - log_p.numpy(), description)
 
 
 @measure()
 def kl(subject: Subject) -> Estimate:
-    """The rate: nats that a code carries."""
+    """The rate: the nats that a code carries."""
     values = _inspection(subject).kl
-    return subject.comparison.resamples.mean(values, "of the posterior from the prior, nats per example")
+    return subject.comparison.resamples.mean(values, "KL of the posterior from the prior, nats per example")
 
 
 @measure()
 def kl_per_component(subject: Subject) -> dict[str, Estimate]:
-    """The same, component by component, as the model orders them."""
+    """The KL of each component, in the model's order."""
     inspection, resamples = _inspection(subject), subject.comparison.resamples
     nats = inspection.kl_per_component[:, inspection.model.model_.order.cpu()].double().numpy()
     estimates = {
-        f"kl_{i}": resamples.mean(nats[:, i], f"of component {i} alone, nats")
+        f"kl_{i}": resamples.mean(nats[:, i], f"KL of component {i}, nats per example")
         for i in range(min(_N_COMPONENTS, nats.shape[1]))
     }
     if nats.shape[1] > _N_COMPONENTS:
-        description = f"of components {_N_COMPONENTS} to {nats.shape[1] - 1} together, nats"
+        description = f"KL of components {_N_COMPONENTS} to {nats.shape[1] - 1} together, nats per example"
         estimates["kl_rest"] = resamples.mean(nats[:, _N_COMPONENTS:].sum(1), description)
     return estimates
 
 
 @measure()
 def active_components(subject: Subject) -> Estimate:
-    """Components whose posterior mean varies by more than 0.01 between examples."""
+    """Number of components whose posterior mean has a variance above 0.01 over examples."""
     inspection = _inspection(subject)
     means = apply_to_code(inspection.model.module(), inspection.stochastic.encode, inspection.h).double().numpy()
     n, n_components = means.shape
-    description = f"of {n_components}, whose mean differs between examples (its variance is above {ACTIVE_VARIANCE})"
+    description = (
+        f"components, of {n_components}, whose posterior mean varies over examples (variance above {ACTIVE_VARIANCE})"
+    )
     centred = means - means.mean(0)
     n_active = float((np.square(centred).mean(0) > ACTIVE_VARIANCE).sum())
     if n > MOST_RESAMPLED:
@@ -124,7 +126,7 @@ def importance(model: Autoencoder, h: Tensor, x: Tensor, n_draws: int, seed: int
     code, like = model.stochastic, next(model.parameters())
     assert code is not None
     generator = torch.Generator().manual_seed(seed)
-    step = max(1, _PASS_NUMBERS // (n_draws * max(x[0].numel(), model.n_widest)))
+    step = max(1, _MAX_NUMBERS_PER_PASS // (n_draws * max(x[0].numel(), model.n_widest)))
     parts, effective = [], 0.0
     for hs, xs in zip(h.split(step), x.split(step), strict=True):
         hs = hs.to(like.device, like.dtype)
@@ -137,13 +139,13 @@ def importance(model: Autoencoder, h: Tensor, x: Tensor, n_draws: int, seed: int
         log_w = log_w + _log_likelihood(model, z.flatten(0, 1), repeated).unflatten(0, z.shape[:2])
         log_w = log_w.detach().double().cpu()
         parts.append(log_w.logsumexp(0) - math.log(n_draws))
-        # (sum w)^2 / sum w^2, of weights that may be e^-1000
+        # (sum w)^2 / sum w^2, in logarithms because a weight may be e^-1000
         effective += float((2 * log_w.logsumexp(0) - (2 * log_w).logsumexp(0)).exp().sum())
     return torch.cat(parts), effective / len(x)
 
 
 def _log_likelihood(model: Autoencoder, z: Tensor, x: Tensor) -> Tensor:
-    """Return log p(x | z) of each pair, (B,) nats; of a conditional model log sum_y p(y) p(x | z, y)."""
+    """Return log p(x | z) of each pair, (B,) nats; for a conditional model log sum_y p(y) p(x | z, y)."""
     if model.label is None:
         return model.likelihood.score(model.decoder(z), x)
     return (log_prob_by_label(model, z, x) + model.label.log_frequencies).logsumexp(1)
@@ -151,10 +153,10 @@ def _log_likelihood(model: Autoencoder, z: Tensor, x: Tensor) -> Tensor:
 
 def _inspection(subject: Subject) -> Inspection:
     if not isinstance(subject, ModelSubject):
-        raise Absent("PCA has no such code")
+        raise Absent("PCA has no stochastic code")
     return subject.inspection
 
 
 def _caveat(inspection: Inspection) -> str:
     is_grey = inspection.model.model_.likelihood.name == "bernoulli" and inspection.schema.support != "binary"
-    return "; a cross-entropy and no density, because the values are grey" if is_grey else ""
+    return "; a cross-entropy, not a density, because the values are grey" if is_grey else ""

@@ -1,8 +1,8 @@
 """Measures of neighbourhoods: neighbours among the examples, and neighbours in the code.
 
     trustworthiness  1 - 2 / (n k (2n - 3k - 1)) sum_i sum_{j in U_k(i)} (r(i, j) - k)
-    U_k(i): those of the k nearest codes of i which are not among the k nearest examples of i; r(i, j): the rank of j
-    among the examples by their distance from i. Continuity is the same with codes and examples exchanged.
+    U_k(i): the points whose codes are among the k nearest of i, but whose examples are not; r(i, j): the rank of j
+    among the examples by distance from i. Continuity is the same with codes and examples exchanged.
 
 Venna and Kaski, Neighborhood preservation in nonlinear projection methods (2001),
 https://doi.org/10.1007/3-540-44668-0_68.
@@ -28,17 +28,21 @@ _MOST = 3_000  # examples, whose distances from each other are sorted
 
 @measure(better=1)
 def trustworthiness(subject: Subject) -> Estimate:
-    """Share of neighbours in the code that are neighbours among the examples, by rank."""
+    """Degree to which neighbours in the code are neighbours among the examples, too."""
     return _preserved(
-        subject, lambda x, z: neighbour_ranks(x, z, N_NEIGHBORS), "in the code are neighbours of the example"
+        subject,
+        lambda x, z: neighbour_ranks(x, z, N_NEIGHBORS),
+        "neighbours in the code are neighbours of the example, too",
     )
 
 
 @measure(better=1)
 def continuity(subject: Subject) -> Estimate:
-    """Share of neighbours among the examples that are neighbours in the code, by rank."""
+    """Degree to which neighbours among the examples are neighbours in the code, too."""
     return _preserved(
-        subject, lambda x, z: neighbour_ranks(z, x, N_NEIGHBORS), "of the example are neighbours in the code"
+        subject,
+        lambda x, z: neighbour_ranks(z, x, N_NEIGHBORS),
+        "neighbours of the example are neighbours in the code, too",
     )
 
 
@@ -58,12 +62,12 @@ def neighbour_ranks(X: Tensor | np.ndarray, Z: Tensor | np.ndarray, n_neighbors:
 
 
 def preserved(ranks: Tensor, n_neighbors: int) -> np.ndarray:
-    """Return the trustworthiness of each point, whose mean is that of all: (n,).
+    """Return the trustworthiness of each point, (n,); its mean is the trustworthiness of all.
 
     Parameters
     ----------
     ranks : ranks in X of neighbours in Z, by `neighbour_ranks`, at least `n_neighbors` columns. With the ranks in Z of
-        neighbours in X it is the continuity.
+        neighbours in X the result is the continuity.
     """
     n, k = len(ranks), n_neighbors
     beyond = (ranks[:, :k] - k).clamp(min=0).sum(1).double()
@@ -77,5 +81,5 @@ def _preserved(subject: Subject, ranks: Callable[[Tensor, np.ndarray], Tensor], 
     index = subject.comparison.subsample(_MOST)
     values = preserved(ranks(subject.comparison.rows[index], subject.codes[index]), N_NEIGHBORS)
     among = f"among {len(index):,} of {n:,} examples" if len(index) < n else f"among {n:,} examples"
-    description = f"how far the {N_NEIGHBORS} nearest {description}, 1 at best; {among}"
+    description = f"degree to which the {N_NEIGHBORS} nearest {description} (1 is best); {among}"
     return subject.comparison.resamples.mean(values, description)

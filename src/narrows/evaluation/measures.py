@@ -21,9 +21,9 @@ from narrows.fitted import FittedModel
 from narrows.params import Integer, Parameter, did_you_mean
 from narrows.training.progress import Reporter
 
-# each registers its measures when it is imported; the table has them in this order, then others
+# each module registers its measures when it is imported; the table lists them in this order, and any others last
 _ORDER = [m.__name__ for m in (reconstruction, likelihood, manifold, labels, sparsity, samples, calibration)]
-_MOST_NUMBERS = 1 << 25  # of all examples used: 128 MB of examples in single precision
+_MOST_NUMBERS = 1 << 25  # in all examples together: 128 MB in single precision
 
 
 def evaluate(
@@ -45,27 +45,29 @@ def evaluate(
     Parameters
     ----------
     model : a fitted estimator.
-    X : n examples, best ones that it was not fitted on.
+    X : n examples, preferably ones that it was not fitted on.
     y : n labels, for the measures of classes.
-    train : examples that the model was fitted on, to fit PCA on, too; None fits PCA on `X` itself, which favours PCA.
-    beside : another fitted estimator for such examples, measured in the same way.
-    measures : names of measures; None takes all that the model and the data have.
+    train : examples that the model was fitted on; PCA is fitted on them, too. None fits PCA on `X` itself, which
+        favours PCA.
+    beside : another fitted estimator for examples such as `X`, measured in the same way.
+    measures : names of measures; None takes all that apply to the model and the data.
     n_draws : K, draws of each posterior for the likelihood by importance sampling.
-    features : the space to compare new examples with real ones in, from examples such as `X` to (n, features), for
-        example another model's `transform`; None for a fixed random network.
-    scores : what `model.score_samples(X)` gave (n), if that is known, which saves its time.
-    random_state : an int; seed of everything random.
-    verbose : 0 for silence, 1 for a progress bar on stderr where that is a terminal.
+    features : a function from examples such as `X` to features (n, d), in which new examples are compared with real
+        ones, for example another model's `transform`; None for a fixed random network.
+    scores : (n,), the result of `model.score_samples(X)`, if it is known: it is then not computed again.
+    random_state : an int; seed of the random numbers.
+    verbose : 0 for silence, 1 for a progress bar on stderr if that is a terminal.
 
     Returns
     -------
     Evaluation
-        A table with a 95 % interval for each measure that has one. docs/measures.md says what each measure is.
+        A table with a 95 % interval for each measure that has one. docs/measures.md explains each measure.
 
     Raises
     ------
     TypeError, ValueError
-        If the model is not fitted, `y` or `scores` do not fit `X`, or the model has no measure that `measures` names.
+        If the model is not fitted, `y` or `scores` do not fit `X`, or `measures` names one that the model does not
+        have.
 
     Examples
     --------
@@ -89,7 +91,7 @@ def evaluate(
     if len(index) < n:
         X, description = (
             take_rows(X, index),
-            f"examples, evenly spaced among {n:,}: more would not fit the memory set aside",
+            f"examples, evenly spaced among {n:,}, to limit memory",
         )
         labels, scores = (None if values is None else values[index] for values in (labels, scores))
     return evaluate_inspection(
@@ -119,14 +121,14 @@ def evaluate_inspection(
     verbose: int = 1,
     description: str = "examples",
 ) -> Evaluation:
-    """Measure a model whose results on the examples others may use, too: see `evaluate`.
+    """Measure a model by its inspection, which other code may share. See `evaluate`.
 
     Parameters
     ----------
     inspection : the model on n examples.
     labels : n class numbers from 0, or None.
     beside : another model on the same examples.
-    description : what the row "n" of the table counts.
+    description : description of the row "n" of the table.
     """
     model, selected = inspection.model, _select(measures)
     evaluation = Evaluation(inspection.kind, None if beside is None else _other_name(inspection, beside))
@@ -167,7 +169,7 @@ def _add(selected: Measure, subjects: dict[str, Subject], evaluation: Evaluation
 
 
 def _prepare(model: FittedModel, train: Any) -> Tensor | None:
-    """Return training examples on the model's scale, at most as many as the memory set aside holds."""
+    """Return training examples on the model's scale, no more than the limit on memory allows."""
     if train is None:
         return None
     index = _index(len(train), model)
@@ -175,7 +177,7 @@ def _prepare(model: FittedModel, train: Any) -> Tensor | None:
 
 
 def _pca(inspection: Inspection, comparison: Comparison) -> PCABaseline:
-    """Return PCA with as many components; of a sparse code the numbers that are not 0 count."""
+    """Return PCA with as many components; for a sparse code, as the mean number of units that fire."""
     try:
         n_components = round(float(inspection.units.fires.sum(1).mean()))
     except Absent:
@@ -186,9 +188,7 @@ def _pca(inspection: Inspection, comparison: Comparison) -> PCABaseline:
 
 def _select(names: Sequence[str] | None) -> list[Measure]:
     """Return the measures of these names, or all, in the order of the table."""
-    ordered = sorted(
-        MEASURES.values(), key=lambda one: [*_ORDER, one.function.__module__].index(one.function.__module__)
-    )
+    ordered = sorted(MEASURES.values(), key=lambda m: [*_ORDER, m.function.__module__].index(m.function.__module__))
     if names is None:
         return ordered
     if isinstance(names, str):
@@ -196,7 +196,7 @@ def _select(names: Sequence[str] | None) -> list[Measure]:
     unknown = [name for name in names if name not in MEASURES]
     if unknown:
         raise ValueError(f"Unknown measure {unknown[0]!r}. {did_you_mean(unknown[0], MEASURES)}")
-    return [one for one in ordered if one.name in names]
+    return [selected for selected in ordered if selected.name in names]
 
 
 def _check_scores(scores: Any, n: int) -> np.ndarray | None:
@@ -205,7 +205,7 @@ def _check_scores(scores: Any, n: int) -> np.ndarray | None:
     checked = np.asarray(scores)
     if checked.shape != (n,) or checked.dtype.kind != "f":
         raise ValueError(
-            f"The `scores` parameter of evaluate must be what model.score_samples(X) gave, {n} numbers. Got the shape "
+            f"The `scores` parameter of evaluate must be the result of model.score_samples(X), {n} numbers. Got shape "
             f"{checked.shape}."
         )
     return checked
@@ -222,7 +222,7 @@ def _class_numbers(y: Any, n: int) -> np.ndarray | None:
 
 
 def _index(n: int, model: FittedModel) -> np.ndarray:
-    """Return which of n examples are used: as many as the memory set aside holds."""
+    """Return the indices of the examples to use, of n: no more than the limit on memory allows."""
     most = max(2, _MOST_NUMBERS // model.schema_.n_entries)
     return spaced_indices(n, most)
 

@@ -1,4 +1,4 @@
-"""Measures by name: each is one function of a subject, which is a model or PCA on the examples."""
+"""Measures by name. Each is a function of a subject: a model or PCA, on the examples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Function = Callable[[Subject], Estimate | Mapping[str, Estimate]]
 
 @dataclass(frozen=True)
 class Measure:
-    """A registered measure. Its function gives one estimate, or several by the names of their rows."""
+    """A registered measure. Its function returns one estimate, or a dictionary of them by the names of their rows."""
 
     name: str
     better: int
@@ -25,7 +25,7 @@ class Measure:
         Raises
         ------
         Absent
-            If it makes none.
+            If it makes none for `subject`.
         """
         result = self.function(subject)
         return {self.name: result} if isinstance(result, Estimate) else dict(result)
@@ -39,7 +39,7 @@ def measure(better: int = 0) -> Callable[[Function], Function]:
 
     Parameters
     ----------
-    better : 1 where more is better, -1 where less is, 0 where neither is.
+    better : 1 if more is better, -1 if less is better, 0 if neither is.
     """
 
     def register(function: Function) -> Function:

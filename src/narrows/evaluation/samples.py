@@ -1,16 +1,16 @@
-"""Measures of new examples: are they like real ones, and as various? Distances of two sets in a space of features.
+"""Measures of new examples: are they like real ones, and as varied? All compare two sets in a space of features.
 
     Frechet    |m - m'|^2 + tr(S + S' - 2 (S S')^1/2),  m, S: mean and covariance    Heusel et al. (2017),
                https://arxiv.org/abs/1706.08500
     kernel     the unbiased squared MMD with (x . y / d + 1)^3                       Binkowski et al. (2018),
                https://arxiv.org/abs/1801.01401
-    precision  share of new examples within the reach of a real one: its distance from its third neighbour
+    precision  share of new examples within the reach of a real one, its distance from its third neighbour
     recall     share of real examples within the reach of a new one                  Kynkaanniemi et al. (2019),
                https://arxiv.org/abs/1904.06991
     C2ST       accuracy of a classifier that tells the two apart, on examples that it has not seen; 0.5 is chance
                Lopez-Paz and Oquab (2017), https://arxiv.org/abs/1610.06545
 
-The Frechet distance of few examples is too large on average, by about d / n where both sets are alike.
+The Frechet distance of few examples is too large on average, by about d / n if both sets have the same distribution.
 """
 
 from __future__ import annotations
@@ -51,10 +51,12 @@ def kernel(subject: Subject) -> Estimate:
     """The kernel distance of new examples from real ones."""
     real, new = _compared(subject)
     value = kernel_distance(real, new)
-    # the mean over groups has nearly the variance of the whole, whose pairs across groups add little to it
+    # the mean over groups has nearly the variance of the whole: pairs across groups add little to it
     groups = [kernel_distance(real[g::N_GROUPS], new[g::N_GROUPS]) for g in range(N_GROUPS)]
     error = Z * float(np.std(groups, ddof=1)) / math.sqrt(N_GROUPS)
-    description = "kernel distance of the same; unbiased, so it may be below 0" + _floor(subject, kernel_distance)
+    description = "kernel distance of the same examples; unbiased, so it may be below 0" + _floor(
+        subject, kernel_distance
+    )
     return Estimate(value, value - error, value + error, description)
 
 
@@ -62,7 +64,7 @@ def kernel(subject: Subject) -> Estimate:
 def precision(subject: Subject) -> Estimate:
     """Share of new examples that could be real."""
     real, new = _compared(subject)
-    description = f"share of the new examples as near to a real one as its neighbour number {N_REACH} is"
+    description = f"share of new examples within reach of a real one (the distance to its neighbour number {N_REACH})"
     return subject.comparison.resamples.mean(within_reach(new, real, N_REACH), description)
 
 
@@ -70,7 +72,7 @@ def precision(subject: Subject) -> Estimate:
 def recall(subject: Subject) -> Estimate:
     """Share of real examples that could be new ones."""
     real, new = _compared(subject)
-    description = f"share of the real examples as near to a new one as its neighbour number {N_REACH} is"
+    description = f"share of real examples within reach of a new one (the distance to its neighbour number {N_REACH})"
     return subject.comparison.resamples.mean(within_reach(real, new, N_REACH), description)
 
 
@@ -79,7 +81,9 @@ def c2st(subject: Subject) -> Estimate:
     """Accuracy of a classifier that tells new examples from real ones."""
     real, new = _compared(subject)
     correct = classify_sets(real.numpy(), new.numpy(), subject.comparison.seed)
-    description = "accuracy of gradient-boosted trees that tell new from real in the same space, 2-fold; 0.5 is chance"
+    description = (
+        "accuracy of gradient-boosted trees that tell new from real examples, 2-fold; 0.5 is chance, the best value"
+    )
     return subject.comparison.resamples.mean(correct, description)
 
 
@@ -105,13 +109,13 @@ def kernel_distance(a: Tensor, b: Tensor) -> float:
 
 
 def within_reach(a: Tensor, b: Tensor, k: int) -> np.ndarray:
-    """Return for each of `a` (n x d) if it is as near to one of `b` (m x d) as the k-th neighbour of that one: (n,)."""
+    """Return True for each of `a` (n x d) that is as near to one of `b` (m x d) as the k-th neighbour of that: (n,)."""
     reach = nearest(b, k)[1][:, -1]
     return torch.cat([(block <= reach).any(1) for _, block in blocks(a, b)]).numpy()
 
 
 def classify_sets(a: np.ndarray, b: np.ndarray, seed: int) -> np.ndarray:
-    """Return for each example of both sets if a classifier finds its set after it learned from the other half."""
+    """Return True for each example of both sets whose set is found by a classifier trained on the other half."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     x, y = np.concatenate([a, b]), np.repeat([0, 1], [len(a), len(b)])
@@ -133,8 +137,10 @@ def _compared(subject: Subject) -> tuple[Tensor, Tensor]:
 
 
 def _floor(subject: Subject, distance: Callable[[Tensor, Tensor], float]) -> str:
-    """Describe the same distance of real training examples: no model need come below it."""
+    """Return a text with the distance of real training examples: a model need not have a smaller one."""
     train = subject.comparison.train_features if isinstance(subject, ModelSubject) else None
     return (
-        "" if train is None else f"; of real training examples {distance(subject.comparison.real_features, train):.3g}"
+        ""
+        if train is None
+        else f"; real training examples have {distance(subject.comparison.real_features, train):.3g}"
     )

@@ -1,4 +1,4 @@
-"""Scores of examples by a model, in nats, without random numbers: an example's score is its own, in any batch."""
+"""Scores of examples by a model, in nats, without random numbers: the score does not depend on the batch."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from narrows.model import Autoencoder, infer_label, inference_mode
 
 T = TypeVar("T")
 AUTO_CONTAMINATION = 0.05  # what contamination="auto" stands for in the estimators
-N_DRAWS = 8  # of the posterior, for an ELBO
+N_DRAWS = 8  # draws of the posterior, for an ELBO
 
 
 def log_likelihood(model: Autoencoder, x: Tensor) -> Tensor:
-    """Return the nats of each clean example of `x` (B x shape): B numbers.
+    """Return the score of each clean example of `x` (B x shape): (B,) nats.
 
-    For a stochastic code it is the ELBO, E_q[log p(x | z) + log p(z) - log q(z | x)], the expectation taken over the
-    same `N_DRAWS` draws for every example, in pairs eps, -eps; for a conditional model that of x and its likeliest
-    label y, log p(y) + ELBO(x | y). Otherwise it is log p(x | z) at the code z of x, which is no likelihood of x.
+    For a stochastic code it is the ELBO, E_q[log p(x | z) + log p(z) - log q(z | x)]. The expectation is a mean over
+    the same `N_DRAWS` draws for every example, in pairs eps, -eps. For a conditional model it is the ELBO of x and its
+    likeliest label y, log p(y) + ELBO(x | y). For any other code it is log p(x | z) at the code z of x, which is not a
+    likelihood of x.
     """
     columns, log_p_label = _likeliest_label(model, x)
     h = model.encoder(x)
@@ -38,11 +39,11 @@ def log_likelihood(model: Autoencoder, x: Tensor) -> Tensor:
         params = model.decoder(z if columns is None else torch.cat([z, columns], 1))
         total = total + (log_p - log_q) + model.likelihood.score(params, x)
     elbo = total / N_DRAWS
-    return elbo if log_p_label is None else elbo + log_p_label  # log p(x) is at least log p(x, y) at any label y
+    return elbo if log_p_label is None else elbo + log_p_label  # log p(x) is at least log p(x, y) for any label y
 
 
 def _likeliest_label(model: Autoencoder, x: Tensor) -> tuple[Tensor, Tensor] | tuple[None, None]:
-    """The columns of the likeliest label of each example (B x C) and log p(y) (B, nats); None without labels."""
+    """Return the columns of the likeliest label of each example (B x C) and log p(y) (B, nats); None without labels."""
     if model.label is None:
         return None, None
     columns = infer_label(model, x)
@@ -65,9 +66,9 @@ def entry_costs(model: FittedModel, rows: Tensor) -> np.ndarray:
 
 
 def usual_costs(costs: np.ndarray) -> np.ndarray:
-    """Return what each entry usually costs: its median over examples, 0 where there is one example only.
+    """Return the usual cost of each entry: its median over examples, or 0 if there is only one example.
 
-    An entry that is noisy in every example makes none of them strange. A mean would be drawn up by the strange ones.
+    An entry that is noisy in every example makes none of them strange. A mean would be raised by the strange ones.
     """
     return np.median(costs, axis=0) if len(costs) > 1 else np.zeros(costs.shape[1:])
 
@@ -80,15 +81,15 @@ def apply_to_code(model: Autoencoder, function: Callable[[Tensor], T], h: Tensor
 
 
 @functools.lru_cache(maxsize=8)
-@torch.inference_mode(False)  # they are kept, for whoever comes with gradients, too
+@torch.inference_mode(False)  # the draws are cached, also for callers that need gradients
 def draws(n_components: int, n: int) -> Tensor:
     """Return `n` fixed draws from N(0, I), in pairs of opposite sign (n x n_components).
 
-    All examples share them, so their errors would not average out: they are made to have the mean 0 and the variance 1
-    in each component exactly, and no correlations where n / 2 pairs suffice for that.
+    All examples share the draws, so their errors would not average out. Therefore each component has exactly the mean 0
+    and the variance 1, and if n / 2 is at least `n_components`, components are not correlated.
     """
     pairs, generator = n // 2, torch.Generator().manual_seed(20_260_101)
-    with torch.inference_mode(False):  # they are kept, also for parts that take gradients
+    with torch.inference_mode(False):
         half = torch.randn(pairs, n_components, generator=generator, dtype=torch.float64)
         if pairs >= n_components:
             half = torch.linalg.qr(half).Q

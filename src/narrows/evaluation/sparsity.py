@@ -20,24 +20,24 @@ from narrows.evaluation.subjects import ModelSubject, Subject
 
 @measure(better=-1)
 def l0(subject: Subject) -> Estimate:
-    """Units active for one example."""
+    """Number of units active for one example."""
     return subject.comparison.resamples.mean(
-        active(subject).sum(1), "units active for one example, the mean over examples"
+        find_active(subject).sum(1), "units active for one example, the mean over examples"
     )
 
 
 @measure(better=-1)
 def dead_fraction(subject: Subject) -> Estimate:
     """Share of units active for no example."""
-    fires = active(subject)
-    description = f"of {fires.shape[1]} units, active for none of these {len(fires):,} examples"
+    fires = find_active(subject)
+    description = f"share of the {fires.shape[1]} units, active for none of these {len(fires):,} examples"
     return Estimate(float((~fires.any(0)).mean()), description=description)
 
 
 @measure()
 def density(subject: Subject) -> Estimate:
     """Share of examples for which a unit is active."""
-    fires = active(subject)
+    fires = find_active(subject)
     n, is_alive = len(fires), fires.any(0)
     if not is_alive.any():
         raise Absent("all units are dead")
@@ -45,7 +45,7 @@ def density(subject: Subject) -> Estimate:
     share = fires.mean(0)
     description = (
         "share of examples for which a unit is active, the median over living units; "
-        f"from {share.min():.2g} to {share.max():.2g}"
+        f"they range from {share.min():.2g} to {share.max():.2g}"
     )
     if n > MOST_RESAMPLED:
         return Estimate(float(np.median(share)), description=description)
@@ -53,8 +53,8 @@ def density(subject: Subject) -> Estimate:
     return Estimate(float(np.median(share)), *percentiles(np.median(resampled, axis=1)), description)
 
 
-def active(subject: Subject) -> np.ndarray:
-    """Return which units fire for which examples: n x L booleans."""
+def find_active(subject: Subject) -> np.ndarray:
+    """Return True where a unit fires for an example: n x L."""
     if not isinstance(subject, ModelSubject):
-        raise Absent("the code is not sparse: it is for SAE")
+        raise Absent("the code is not sparse; this measure is for SAE")
     return subject.inspection.units.fires

@@ -1,6 +1,6 @@
 """Subjects of measures: a model, or PCA in its place, on the same examples.
 
-All subjects of an evaluation are compared on one scale, that of the model which is evaluated: n x `schema.shape`.
+All subjects of an evaluation are compared on one scale, that of the evaluated model: n x `schema.shape`.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class Comparison:
 
     Attributes
     ----------
-    inspection : the model that is evaluated, on the examples.
+    inspection : the evaluated model on the examples.
     train : training examples on the model's scale, m x `schema.shape`, or None.
     labels : n class numbers from 0, or None.
-    seed : seed of everything random.
-    n_draws : draws of each posterior, for the likelihood.
-    features : the user's space to compare new examples in, from m examples in the user's units to m x features.
+    seed : seed of the random numbers.
+    n_draws : number of draws of each posterior, for the likelihood.
+    features : the user's function from m examples in the user's units to m x features; None for the fixed one.
     """
 
     inspection: Inspection
@@ -60,7 +60,7 @@ class Comparison:
 
     @property
     def schema(self) -> Schema:
-        """Description of an example and of the scale."""
+        """Schema of the evaluated model: shape of an example, and the scale."""
         return self.inspection.schema
 
     @property
@@ -70,7 +70,7 @@ class Comparison:
 
     @property
     def is_noisy(self) -> bool:
-        """True if each entry of a new example is drawn; in grey and colour images it is the mean, as is usual."""
+        """True if each entry of a new example is drawn. In grey and colour images it is the mean, as is usual."""
         return self.schema.kind != "image" or self.schema.support == "binary"
 
     @property
@@ -91,25 +91,25 @@ class Comparison:
 
     @functools.cached_property
     def train_features(self) -> Tensor | None:
-        """Features of as many training examples."""
-        return None if self.train is None else self._space.of(evenly_spaced(self.train, len(self.real_features)))
+        """Features of at most as many training examples, or None without training examples."""
+        return None if self.train is None else self._space.features(evenly_spaced(self.train, len(self.real_features)))
 
     def features_of(self, x: Tensor) -> Tensor:
         """Return the features of `x`, which is on the model's scale."""
-        return self._space.of(x)
+        return self._space.features(x)
 
     def _user_features(self, x: Tensor) -> Tensor:
         assert self.features is not None
         features = torch.as_tensor(np.asarray(self.features(self.schema.as_frame(self.schema.restore(x)))))
         if features.dim() != 2 or len(features) != len(x):
             raise ValueError(
-                f"The `features` parameter of evaluate must give n x features for n examples. For {len(x)} it gave the "
-                f"shape {tuple(features.shape)}."
+                f"The `features` parameter of evaluate must return n x features for n examples. For {len(x)} it "
+                f"returned shape {tuple(features.shape)}."
             )
         return features
 
     def subsample(self, most: int) -> np.ndarray:
-        """Return the numbers of at most `most` of the examples, evenly spaced: for costs that grow with n squared."""
+        """Return the indices of at most `most` examples, evenly spaced, where the work grows with n squared."""
         return spaced_indices(len(self.rows), most)
 
 
@@ -126,7 +126,7 @@ class Subject(ABC):
     @property
     @abstractmethod
     def codes(self) -> np.ndarray:
-        """Codes of the examples, n x L. Raises Absent where there are none."""
+        """Codes of the examples, n x L. Raises Absent if there are none."""
 
     @property
     @abstractmethod
@@ -141,16 +141,16 @@ class Subject(ABC):
     @property
     @abstractmethod
     def train_scores(self) -> np.ndarray:
-        """The same of at most as many training examples. Raises Absent where there are none."""
+        """Scores of training examples, at most as many as there are examples. Raises Absent if there are none."""
 
     @property
     @abstractmethod
     def threshold(self) -> tuple[float, float]:
-        """The score below which an example is an outlier, and the share of outliers that it stands for."""
+        """Score below which an example is an outlier, and the share of outliers for which that is set."""
 
     @abstractmethod
     def draw(self, n: int) -> Tensor:
-        """Draw `n` new examples, n x shape. Raises Absent where none can be drawn."""
+        """Draw `n` new examples, n x shape. Raises Absent if none can be drawn."""
 
     @functools.cached_property
     def errors(self) -> np.ndarray:
@@ -164,7 +164,7 @@ class Subject(ABC):
 
 
 class ModelSubject(Subject):
-    """A fitted estimator: its inspection, on the scale that is compared.
+    """A fitted estimator: its inspection, on the common scale.
 
     Parameters
     ----------
@@ -177,12 +177,12 @@ class ModelSubject(Subject):
 
     @functools.cached_property
     def codes(self) -> np.ndarray:
-        """By `model_.encode`, in double precision."""
+        """Codes by `model_.encode`, in double precision."""
         return self.inspection.codes.astype(np.float64)
 
     @functools.cached_property
     def reconstructions(self) -> Tensor:
-        """By `model_.reconstruct`."""
+        """Reconstructions by `model_.reconstruct`."""
         schema, common = self.inspection.schema, self.comparison.schema
         reconstructions = self.inspection.reconstructions
         if (schema.offset, schema.scale, schema.shape) == (common.offset, common.scale, common.shape):
@@ -191,12 +191,12 @@ class ModelSubject(Subject):
 
     @property
     def scores(self) -> np.ndarray:
-        """By `score_samples`."""
+        """Scores by `score_samples`."""
         return self.inspection.scores
 
     @functools.cached_property
     def train_scores(self) -> np.ndarray:
-        """By `score_samples`."""
+        """Scores of training examples by `score_samples`."""
         comparison = self.comparison
         if comparison.train is None:
             raise Absent("the training examples were not given: pass train=")
@@ -206,13 +206,13 @@ class ModelSubject(Subject):
 
     @property
     def threshold(self) -> tuple[float, float]:
-        """By `offset_` and `contamination`."""
+        """Threshold `offset_`, and the share `contamination`."""
         model = self.inspection.model
         share = AUTO_CONTAMINATION if model.contamination == "auto" else float(model.contamination)
         return float(model.offset_), share
 
     def draw(self, n: int) -> Tensor:
-        """By `sample`."""
+        """Draw by `sample`."""
         if not self.inspection.can_sample:
             raise Absent(f"the code of this {self.inspection.kind} has no distribution to draw from")
         comparison = self.comparison
@@ -221,17 +221,17 @@ class ModelSubject(Subject):
         )
 
     def _on_common_scale(self, X: Any) -> Tensor:
-        """Put examples in the user's units on the scale that is compared."""
+        """Convert examples from the user's units to the common scale."""
         return self.comparison.schema.prepare(torch.from_numpy(np.array(X)))
 
 
 class PCABaseline(Subject):
-    """PCA with as many components; probabilistic PCA (Tipping and Bishop, 1999) where a density is needed.
+    """PCA with as many components; for densities, probabilistic PCA (Tipping and Bishop, 1999).
 
     Parameters
     ----------
     comparison : what all subjects share. PCA is fitted on its training examples, or on the examples themselves.
-    n_components : numbers in the model's code.
+    n_components : number of components of the model's code.
     is_gaussian : True if the model's likelihood is a density of real numbers, so that nats can be compared.
     """
 
@@ -260,7 +260,7 @@ class PCABaseline(Subject):
 
     @functools.cached_property
     def train_scores(self) -> np.ndarray:
-        """The same of training examples."""
+        """The exact log-density of training examples."""
         if self.comparison.train is None:
             raise Absent("the training examples were not given: pass train=")
         rows = evenly_spaced(self.comparison.train, min(N_TRAIN_SCORED, len(self.flat)))
@@ -268,11 +268,11 @@ class PCABaseline(Subject):
 
     @property
     def threshold(self) -> tuple[float, float]:
-        """The quantile of the training examples' scores that the default of the estimators stands for."""
+        """Quantile of the training scores at the default contamination of the estimators, and that contamination."""
         return float(np.quantile(self.train_scores, AUTO_CONTAMINATION)), AUTO_CONTAMINATION
 
     def draw(self, n: int) -> Tensor:
-        """Draw mean + W z, and for what is no image + noise; W W' + noise variance = the covariance."""
+        """Draw mean + W z, and add noise unless it is a grey or colour image; W W^T + noise variance = covariance."""
         rng = np.random.default_rng(self.comparison.seed)
         noise = float(self.pca.noise_variance_)
         scale = np.sqrt((self.pca.explained_variance_ - noise).clip(min=0))

@@ -20,10 +20,10 @@ class Row:
 
     Attributes
     ----------
-    value, low, high : of the model, and the ends of the 95 % interval; NaN where there is none.
-    pca, other : the same of PCA and of the other model; None where they have none.
-    better : 1 where more is better, -1 where less is, 0 where neither is.
-    words : description: what is measured, over how many examples, and how.
+    value, low, high : value of the model, and ends of its 95 % interval; NaN if there is no interval.
+    pca, other : values of PCA and of the other model; None if they have none.
+    better : 1 if more is better, -1 if less is better, 0 if neither is.
+    words : description of the measure, and of the examples and the method.
     """
 
     value: float
@@ -39,13 +39,13 @@ class Row:
 class Evaluation:
     """Measures by name.
 
-    Printed it is a table; `values` maps names to numbers; `evaluation["mse"]` is one of them, and
-    `evaluation["pca_mse"]` PCA's.
+    `print` shows it as a table. `values` maps names to numbers, `evaluation["mse"]` is one of them, and
+    `evaluation["pca_mse"]` is that of PCA.
 
     Attributes
     ----------
     rows : measures by name, in order.
-    missing : reasons by the name of the measure, for those that this model or these data do not have.
+    missing : reasons by name, for the measures that do not apply to this model or these data.
     model, other : names of the model and of the other one.
     """
 
@@ -65,7 +65,7 @@ class Evaluation:
         return {name: row.words for name, row in self.rows.items()}
 
     def interval(self, name: str) -> tuple[float, float]:
-        """Return the ends of the 95 % interval of the measure `name`; NaN where it has none."""
+        """Return the ends of the 95 % interval of the measure `name`; NaN if it has none."""
         return self._row(name).low, self._row(name).high
 
     def to_dict(self) -> dict[str, float]:
@@ -110,7 +110,7 @@ class Evaluation:
         """Return the table as text: a heading, then a row for each measure. Empty columns are left out."""
         pca = any(row.pca is not None for row in self.rows.values())
         heading = ["measure", self.model, "95 % interval"]
-        table = [(*heading, *(["PCA"] * pca), *([self.other] if self.other else []), "what it is")]
+        table = [(*heading, *(["PCA"] * pca), *([self.other] if self.other else []), "description")]
         for name, row in self.rows.items():
             between = "" if math.isnan(row.low) else f"{row.low:.4g} to {row.high:.4g}"
             cells = [name, _number(row.value), between]
@@ -125,7 +125,7 @@ class Evaluation:
         numbers = self.to_dict()
         if name not in numbers:
             why = f" ({self.missing[name]})" if name in self.missing else ""
-            raise KeyError(f"no measure {name!r} here{why}. {did_you_mean(name, numbers)}")
+            raise KeyError(f"this evaluation has no measure {name!r}{why}. {did_you_mean(name, numbers)}")
         return numbers[name]
 
     def __repr__(self) -> str:
@@ -138,21 +138,21 @@ class Evaluation:
         return "\n".join([*lines, *self.reasons()])
 
     def reasons(self) -> list[str]:
-        """Return a sentence for each reason why measures are missing."""
+        """Return a line for each reason why measures are missing."""
         reasons = dict.fromkeys(self.missing.values())
         return [
-            f"Not here: {', '.join(name for name, reason in self.missing.items() if reason == why)}: {why}."
+            f"Not measured: {', '.join(name for name, reason in self.missing.items() if reason == why)}: {why}."
             for why in reasons
         ]
 
     def _row(self, name: str) -> Row:
         if name not in self.rows:
-            raise KeyError(f"no measure {name!r} here. {did_you_mean(name, self.rows)}")
+            raise KeyError(f"this evaluation has no measure {name!r}. {did_you_mean(name, self.rows)}")
         return self.rows[name]
 
 
 def _number(value: float | None) -> str:
-    """Format with five digits, more than an interval makes certain."""
+    """Format with five digits, more than an interval leaves certain."""
     return "" if value is None else f"{value:.5g}"
 
 

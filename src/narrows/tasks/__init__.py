@@ -1,4 +1,4 @@
-"""Tasks: outliers, labels from few, search by example, cleaning photos."""
+"""Tasks: outlier detection, learning from few labels, search by example, photo denoising."""
 
 from narrows.tasks.labels import Classifier, Regressor
 from narrows.tasks.outliers import OutlierDetector

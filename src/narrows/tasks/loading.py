@@ -1,4 +1,4 @@
-"""From a saved folder back to what was saved there, whatever it is."""
+"""Loading of saved models of every kind."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from narrows.tasks.photos import PhotoDenoiser
 from narrows.tasks.photos.denoiser import NAME as PHOTOS
 
 KINDS: dict[str, type[OutlierDetector | PhotoDenoiser]] = {OUTLIERS: OutlierDetector, PHOTOS: PhotoDenoiser}
-"""Classes that read folders, by the word "recipe" in recipe.json. Any other word is a recipe of an estimator."""
+"""Classes that read folders, by the value of "recipe" in recipe.json. Any other value is a recipe of an estimator."""
 
 
 def saved_class(folder: str | Path) -> type[Estimator | OutlierDetector | PhotoDenoiser]:
-    """Return the class of the model in `folder`; `Estimator` stands for those of all recipes.
+    """Return the class of the model in `folder`; for a model of any recipe it is `Estimator`.
 
     Raises
     ------
@@ -38,12 +38,12 @@ def load(
     Parameters
     ----------
     encoder, decoder : modules of your own that an estimator was fitted with; their weights come from the folder.
-    device : where it will compute.
+    device : the device on which it will compute.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no whole model of a known format.
+        If there is no complete model of a known format.
     """
     kind = saved_class(folder)
     if issubclass(kind, OutlierDetector):

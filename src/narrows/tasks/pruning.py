@@ -5,7 +5,7 @@
     a Gaussian code    P: the k components with the largest KL, m = 0
 
 The encoder must end and the decoder must begin with a linear layer, and both absorb the projection: the encoder's W, b
-become P W and P (b - m); the decoder's U, c become U P' and c + U m. A short training adapts the smaller model. It is
+become P W and P (b - m); the decoder's U, c become U P^T and c + U m. A short training adapts the smaller model. It is
 short because most of what a network has learned does not depend on the size of its code.
 """
 
@@ -43,7 +43,7 @@ def find_obstacle(model: Estimator, X: Any, large: int, small: int) -> str | Non
     parts, smaller_parts = larger._assemble(0), smaller._assemble(0)
     name = larger.recipe.name
     if not parts.model.bottleneck.is_separable:
-        return f"a part of the code of {name} is no smaller code of the same kind"
+        return f"some components of a code of {name} alone are not a code of the same kind"
     if set(parts.objective.weights) - {"nll", "kl", "free_nats"} or parts.objective.opponent_parameters():
         return f"{name} has costs that belong to the whole code"
     if parts.model.n_classes:
@@ -52,12 +52,12 @@ def find_obstacle(model: Estimator, X: Any, large: int, small: int) -> str | Non
     try:
         _project(parts.model.state_dict(), smaller_parts.model.state_dict(), torch.eye(small, n), torch.zeros(n))
     except ValueError:
-        return "the layers next to the code are not linear ones of its width"
+        return "the layers next to the code are not linear layers of its size"
     return None
 
 
 def prune(model: Estimator, n_components: int, rows: np.ndarray) -> tuple[Estimator, Parts]:
-    """Return an estimator with fewer components than the fitted `model`, before its training, and its parts.
+    """Return an estimator with fewer components than the fitted `model`, ready for `fine_tune`, and its parts.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def prune(model: Estimator, n_components: int, rows: np.ndarray) -> tuple[Estima
     Raises
     ------
     ValueError
-        If the layers next to the code are not linear ones of its size.
+        If the layers next to the code are not linear layers of its size.
     """
     small = clone(model).set_params(n_components=n_components)
     _copy_data_attributes(model, small)
@@ -123,18 +123,18 @@ def _leading_axes(codes: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def _copy_data_attributes(large: Estimator, small: Estimator) -> None:
-    """Copy the fitted attributes that describe the data, and none that belong to the codes."""
+    """Copy the fitted attributes that describe the data, but none that belong to the codes."""
     for name, value in vars(large).items():
         if name.endswith("_") and not name.startswith("_") and name not in ("model_", "samplers_"):
             setattr(small, name, copy.copy(value))
 
 
 def _project(state: dict[str, Tensor], target: dict[str, Tensor], p: Tensor, m: Tensor) -> dict[str, Tensor]:
-    """Project the tensors of a model with L components to the shapes in `target`, those of a model with k components.
+    """Project the tensors `state` of a model with L components to the shapes of `target`, a model with k components.
 
     A tensor whose first axis differs belongs to the encoder's last layer; one whose second axis differs belongs to the
     decoder's first layer. The encoder of a Gaussian code gives L means and then L log standard deviations; both are
-    projected alike.
+    projected in the same way.
     """
     k, n = p.shape
     if state.keys() != target.keys():

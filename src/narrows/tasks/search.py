@@ -3,9 +3,10 @@
     cosine      1 - cos(z - m, q - m), in [0, 2]        m: the mean code of the training examples
     euclidean   |z - q|
 
-Up to 50,000 rows the search compares all of them. Beyond that it uses a graph of neighbours (HNSW: Malkov and Yashunin,
-2018, https://arxiv.org/abs/1603.09320; usearch, installed by the extra `search`). The graph misses a few of the nearest
-rows, and its time grows with the logarithm of their number. L is the number of components of a code.
+Up to 50,000 rows the search compares the query with all of them. Beyond that it uses a graph of neighbours (HNSW:
+Malkov and Yashunin, 2018, https://arxiv.org/abs/1603.09320; usearch, installed by the extra `search`). The graph misses
+a few of the nearest rows, and its time grows with the logarithm of their number. L is the number of components of a
+code.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from narrows.params import Integer, OneOf, Parameter, Real
 from narrows.tasks import search_folder as files
 from narrows.tasks.retrieval import Retrieval, average_precision, overlap
 
-_MAX_EXACT_ROWS = 50_000  # an exact search of so many takes a millisecond or two for a query
+_MAX_EXACT_ROWS = 50_000  # an exact search of this many takes one or two milliseconds for a query
 _GRAPH_NEIGHBORS = 16  # edges of a row in the graph
 _EXPANSION_ADD = 64  # candidates while a row is added
 _EXPANSIONS = (64, 128, 256, 512, 1024, 2048)  # candidates in a search: the first with enough recall is taken
 _TUNING_QUERIES, _TUNING_K = 200, 10  # queries and neighbours that measure this recall
-_BLOCK_NUMBERS = 1 << 22  # of distances in memory at a time
+_BLOCK_NUMBERS = 1 << 22  # distances in memory at a time
 _RECALL_QUERIES = 1_000  # evenly spaced queries for the recall in `evaluate`
 
 
@@ -60,7 +61,7 @@ class Index:
     metric : "cosine" or "euclidean". In most codes neighbours by "cosine" have the same label more often.
     exact : True to compare all rows, False to use a graph, "auto" for a graph beyond 50,000 rows.
     recall : in (0, 1], the fraction of the ten nearest rows that a search of the graph should find. The index chooses
-        the number of candidates of a search by it, again after rows were added.
+        the number of candidates of a search accordingly, and again after rows were added.
 
     Raises
     ------
@@ -197,7 +198,7 @@ class Index:
         n_candidates = len(self) - exclude_self
         if exclude_self and n_candidates < 1:
             raise ValueError(
-                f"Rows of an index find each other only where there are two. Got {len(self)}; pass X, or add more."
+                f"An index needs at least two rows to search for its own rows. Got {len(self)}: pass X, or add more."
             )
         for name, value in (("k", k), ("n_neighbors", n_neighbors)):
             Parameter(name, 10, Integer(1), "").check("evaluate", value)
@@ -280,14 +281,14 @@ class Index:
     def _labels(self, y: Any, n: int, owner: str) -> np.ndarray:
         """Return `y` as an array of n labels of the same kind as those of the rows."""
         labels = check_labels(y, n, owner)
-        words = [known.dtype.kind in "USO" for known in (labels, self.labels) if known is not None]
-        if len(set(words)) > 1:
+        is_text = {array.dtype.kind in "USO" for array in (labels, self.labels) if array is not None}
+        if len(is_text) > 1:
             raise ValueError("The labels of an index's rows and those in `y` must both be numbers, or both be words.")
         return labels
 
     def _check_k(self, k: int, n_candidates: int) -> None:
         if len(self) == 0:
-            raise ValueError("The index is empty: add(X) takes rows in.")
+            raise ValueError("The index is empty: add rows with add(X).")
         Parameter("k", 10, Integer(min(1, n_candidates), n_candidates), "").check("search", k)
 
     def _nearest(self, codes: np.ndarray, k: int, use_graph: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -301,7 +302,7 @@ class Index:
             # usearch answers a single query in another form, so the last query is repeated
             matches = self._graph.search(np.concatenate([queries, queries[-1:]]), k, threads=torch.get_num_threads())
             rows[:], squares[:] = matches.keys[:-1].astype(np.int64), matches.distances[:-1]
-            exact = np.flatnonzero(matches.counts[:-1] < k)  # the graph does not reach all of many duplicates
+            exact = np.flatnonzero(matches.counts[:-1] < k)  # the graph does not reach every one of many duplicates
         if len(exact):
             if self._rows is None:
                 self._rows = torch.from_numpy(self._vectors(self.codes))
@@ -313,7 +314,7 @@ class Index:
     def _nearest_without(
         self, without: Any, codes: np.ndarray, k: int, use_graph: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return what `_nearest` does, without the row `without[i]` for code i."""
+        """Return the same as `_nearest`, but leave out row `without[i]` for code i."""
         if without is None:
             return self._nearest(codes, k, use_graph)
         rows, distances = self._nearest(codes, k + 1, use_graph)
@@ -329,7 +330,7 @@ class Index:
         return centred / np.linalg.norm(centred, axis=1, keepdims=True).clip(min=1e-12)
 
     def _update_graph(self) -> None:
-        """Add the rows to the graph that it does not have yet."""
+        """Add to the graph the rows that it does not have yet."""
         if self._graph is None:
             self._graph = _new_graph(self.codes.shape[1])
         n = len(self._graph)
@@ -339,7 +340,7 @@ class Index:
             self._tune_width()
 
     def _tune_width(self) -> None:
-        """Set `width` to the smallest number of candidates whose recall is enough."""
+        """Set `width` to the smallest number of candidates with enough recall."""
         k = min(_TUNING_K, len(self) - 1)
         sample = spaced_indices(len(self), _TUNING_QUERIES)
         true, _ = self._nearest_without(sample, self.codes[sample], k, False)

@@ -57,7 +57,7 @@ class Sweep:
     baseline : the measure without a code.
     share : in (0, 1), the fraction of the way from `baseline` to the best value that is enough.
     recommended : the smallest size that is enough.
-    reason : the reason for it, a sentence.
+    reason : the reason for this recommendation, a sentence.
     """
 
     recipe: str
@@ -92,7 +92,7 @@ class Sweep:
         return _load(self._models[n])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all attributes as JSON has them, without the models."""
+        """Return all attributes in types that JSON has, without the models."""
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
     def __repr__(self) -> str:
@@ -267,10 +267,10 @@ class _Evaluator:
         }
 
     def _baseline_nats(self, model: Estimator, train_rows: torch.Tensor) -> float:
-        """Return the nats per test example of the mean and the scale, or scales, of `train_rows` (n x d)."""
+        """Return the nats per test example without a code, from the mean and the scales of `train_rows` (n x d)."""
         likelihood, mean = model.model_.likelihood, train_rows.mean(0)
         x = self.rows.flatten(1).double()
-        if likelihood.required_support is None:  # a density of real numbers, with one scale or with one for each entry
+        if likelihood.required_support is None:  # a density of real numbers, with one scale or one for each entry
             error = (train_rows - mean).square()
             variance = (error.mean() if likelihood.n_params == 1 else error.mean(0)).clamp(min=_MIN_VARIANCE)
             nats = 0.5 * ((x - mean).square() / variance + variance.log() + math.log(2 * math.pi)).sum(1)
@@ -307,23 +307,23 @@ def _summarize(
     share: float,
     models: dict[int, Estimator | Path],
 ) -> Sweep:
-    """Apply the rule, and explain the result in a sentence."""
+    """Apply the rule for `recommended`, and explain the result in a sentence."""
     measure, baseline = results[0]["measure"], results[0]["baseline"]
     best = min(results, key=lambda r: r["value"])
-    whole = baseline - best["value"]
-    enough = next(r for r in results if baseline - r["value"] >= share * whole) if whole > 0 else results[0]
+    gain = baseline - best["value"]
+    enough = next(r for r in results if baseline - r["value"] >= share * gain) if gain > 0 else results[0]
     n = enough["n_components"]
-    if whole <= 0:
+    if gain <= 0:
         reason = (
             f"n_components = {n}: no size is better than the mean of the training examples ({measure} {baseline:.5g})."
         )
     else:
         reason = (
-            f"n_components = {n} is enough: it goes {(baseline - enough['value']) / whole:.1%} of the way from no code "
+            f"n_components = {n} is enough: it goes {(baseline - enough['value']) / gain:.1%} of the way from no code "
             f"({measure} {baseline:.5g}) to the best size, {best['n_components']} ({best['value']:.5g}); the rule is "
             f"the smallest size with at least {share:.0%}."
         )
-    if len(results) > 1 and best is results[-1] and results[-2]["value"] - best["value"] > (1 - share) * whole > 0:
+    if len(results) > 1 and best is results[-1] and results[-2]["value"] - best["value"] > (1 - share) * gain > 0:
         reason += f" The curve still falls at {best['n_components']}: larger sizes may be worth trying."
     return Sweep(
         model.recipe.name, "separate" if why else "warm", why, measure, results, baseline, share, n, reason, models
@@ -370,6 +370,6 @@ def _split(X: Any, test: Any, seed: int) -> tuple[Any, Any]:
     n = count_rows(X, "sweep")
     n_test = max(1, round(_HELD_OUT * n))
     if n - n_test < 2:
-        raise ValueError(f"A sweep needs at least 3 examples, to learn from and to judge by. Got {n}.")
+        raise ValueError(f"A sweep needs at least 3 examples, to train and to test on. Got {n}.")
     order = np.random.default_rng(seed).permutation(n)
     return take_rows(X, np.sort(order[n_test:])), take_rows(X, np.sort(order[:n_test]))

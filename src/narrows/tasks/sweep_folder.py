@@ -24,16 +24,16 @@ SUMMARY = "sweep.json"
 
 
 def identity(model: Estimator, train: Any, test: Any, sizes: Sequence[int]) -> dict[str, Any]:
-    """Return everything that the results depend on, as JSON has it.
+    """Return everything that the results depend on, in types that JSON has.
 
     Parameters
     ----------
-    train, test : n x the shape of an example each.
+    train, test : examples, n x the shape of an example each.
     sizes : all sizes of a warm sweep; empty for separate trainings, to which sizes can be added later.
     """
-    same = clone(model).set_params(n_components=1)
-    parameters = {k: to_json(v) for k, v in same.get_params(deep=False).items() if k not in ("verbose", "device")}
-    digests = [fingerprint(same, np.ascontiguousarray(np.asarray(part)), 0) for part in (train, test)]
+    template = clone(model).set_params(n_components=1)
+    parameters = {k: to_json(v) for k, v in template.get_params(deep=False).items() if k not in ("verbose", "device")}
+    digests = [fingerprint(template, np.ascontiguousarray(np.asarray(part)), 0) for part in (train, test)]
     document = {"recipe": model.recipe.name, "parameters": parameters, "data": digests, "sizes": list(sizes)}
     return json.loads(json.dumps(document))
 
@@ -46,7 +46,7 @@ def clear(folder: Path, overwrite: bool) -> None:
     FileExistsError
         If `folder` is a file.
     ValueError
-        If `folder` is to be deleted and its sweep.json is not that of a sweep.
+        If `overwrite` is True and sweep.json in `folder` is not the result of a sweep.
     """
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"Cannot keep a sweep in {folder}: it is a file. Name a folder.")
@@ -68,12 +68,12 @@ def prepare(folder: Path, identity: dict[str, Any], seed: int) -> None:
         key = next((k for k in identity if identity[k] != earlier.get(k)), None)
         if key is not None:
             raise ValueError(
-                f"{folder} holds another sweep (its {key} differ). Name another folder, or pass overwrite=True "
+                f"{folder} holds another sweep (different {key}). Name another folder, or pass overwrite=True "
                 "(--overwrite)."
             )
         return
     if folder.exists() and any(p.name[0] != "." for p in folder.iterdir()):
-        raise ValueError(f"{folder} is not empty and holds no sweep. Name a folder of its own.")
+        raise ValueError(f"{folder} is not empty and holds no sweep. Name a new folder.")
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / SUMMARY, {"identity": identity, "seed": seed})
 
@@ -94,7 +94,7 @@ def model_folder(folder: Path, size: int) -> Path:
 
 
 def read_result(folder: Path, size: int) -> dict[str, Any] | None:
-    """Return the result of a size, None if that size is not finished."""
+    """Return the result of a size, or None if that size is not finished."""
     path = folder / f"size-{size}.json"
     return read_json(path) if path.exists() else None
 
@@ -107,7 +107,7 @@ def save_size(folder: Path, size: int, model: Estimator, result: dict[str, Any])
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file, all of it or nothing."""
+    """Write a JSON file. A failure leaves no half-written file."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
@@ -126,7 +126,9 @@ def read_json(path: Path) -> dict[str, Any]:
             raise ValueError("it lacks `identity` or `seed`")
         return document
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} is no result of a sweep ({error}). Delete it, or name another folder.") from error
+        raise ValueError(
+            f"{path} is not the result of a sweep ({error}). Delete it, or name another folder."
+        ) from error
 
 
 def resume_message(folder: Path | None, n_done: int, n: int) -> str:

@@ -1,4 +1,4 @@
-"""Labels from few (semi-supervised learning): all examples train the encoder, and only some of them have labels.
+"""Semi-supervised learning: all examples train the encoder, but only some of them have labels.
 
 Four methods, the cheapest first:
 
@@ -8,7 +8,7 @@ Four methods, the cheapest first:
   (Zhou, Bousquet, Lal, Weston and Schölkopf, Learning with local and global consistency, 2004,
   https://papers.nips.cc/paper/2506-learning-with-local-and-global-consistency).
 - fine-tune: encoder and decoder continue to train, while a head on the encoder learns the labels, both the known ones
-  and those from spreading: loss = - log p(x | z) + costs - w log q(y | x), where q is normal for numbers.
+  and those from spreading: loss = - log p(x | z) + costs - w log q(y | x); for numbers q is a normal distribution.
 - joint: one VAE of examples and labels, in which an unknown label is a second latent variable (M2: Kingma, Rezende,
   Mohamed and Welling, Semi-supervised learning with deep generative models, 2014, https://arxiv.org/abs/1406.5298).
 """

@@ -26,8 +26,8 @@ from narrows.training import Interrupted, seeded_init
 from narrows.training import fit as train
 
 _MAX_COMPONENTS = 32
-_LABEL_WEIGHT = 100.0  # of a nat of label beside a nat of reconstruction, in fine-tuning
-_MIN_ANGULAR = 8  # number of components from which on codes are compared by direction
+_LABEL_WEIGHT = 100.0  # w in fine-tuning: the weight of a nat of label; a nat of reconstruction has weight 1
+_MIN_ANGULAR = 8  # codes with at least this many components are compared by direction
 
 
 class SemiSupervisedModel(BaseEstimator, ABC):
@@ -74,7 +74,7 @@ class SemiSupervisedModel(BaseEstimator, ABC):
             self.feature_names_in_ = self.encoder_.feature_names_in_
 
     def _start_fit(self, X: Any, y: Any) -> int:
-        """Forget an earlier fit, check that X is valid and that there is a `y`, and return the number of examples."""
+        """Delete an earlier fit, check that X is valid and that there is a `y`, and return the number of examples."""
         reset_fitted(self)
         encoder = self._unwrap_encoder()
         fitted = encoder is not None and encoder.__sklearn_is_fitted__()
@@ -89,10 +89,10 @@ class SemiSupervisedModel(BaseEstimator, ABC):
             raise ValueError(f"{type(self).__name__} needs at least 2 examples with a label. Got {known.sum()}.")
 
     def _column(self, y: Any, n: int, what: str) -> np.ndarray:
-        """`y` as n numbers or words."""
+        """Return `y` as n numbers or words. `what` is the noun for one of them in messages."""
         column = check_labels(y, n, type(self).__name__, what)
         if np.ndim(y) == 2:
-            column_or_1d(y, warn=True)  # as scikit-learn warns of a column
+            column_or_1d(y, warn=True)  # scikit-learn warns of a column, too
         if column.dtype.kind == "f" and np.isinf(column).any():
             raise ValueError(f"y passed to {type(self).__name__} contains infinity. Drop those examples.")
         return column
@@ -130,7 +130,7 @@ class SemiSupervisedModel(BaseEstimator, ABC):
         return NeighborGraph.build(self._graph_points(codes), self.n_neighbors)
 
     def _graph_points(self, codes: np.ndarray) -> Tensor:
-        """Return centred codes (n, L), of length 1 if they have many components: lengths then say little."""
+        """Return centred codes (n, L). If they have many components, lengths say little, so each gets length 1."""
         points = torch.from_numpy(np.asarray(codes - self.centre_, dtype=np.float64))
         return torch.nn.functional.normalize(points, dim=1) if points.shape[1] >= _MIN_ANGULAR else points
 

@@ -37,7 +37,7 @@ class Classifier(ClassifierMixin, SemiSupervisedModel):
     method : "probe", "spread", "fine-tune" or "joint", see `narrows.tasks.labels`. "auto" is "spread" if some labels
         are unknown, else "probe". "joint" takes the settings of `encoder`, which must be a VAE.
     n_neighbors : number of edges of each example in the graph of label spreading, from 1 to n - 1.
-    random_state : seed of everything random.
+    random_state : seed of the random numbers.
 
     Attributes
     ----------
@@ -128,9 +128,11 @@ class Classifier(ClassifierMixin, SemiSupervisedModel):
         _, known = split_known(labels)
         if labels.dtype.kind in "iufO":
             pairs = zip(known, labels.tolist(), strict=True)
-            absent = np.array([is_known and not isinstance(v, str) and v == -1 for is_known, v in pairs], dtype=bool)
-            if len(set(labels[known & ~absent].tolist())) > 1:
-                known &= ~absent
+            is_minus_one = np.array(
+                [is_known and not isinstance(v, str) and v == -1 for is_known, v in pairs], dtype=bool
+            )
+            if len(set(labels[known & ~is_minus_one].tolist())) > 1:
+                known &= ~is_minus_one
         if labels.dtype.kind == "O":
             labels = fill_unknown(labels, known)
         if known.any():
@@ -176,8 +178,8 @@ class Classifier(ClassifierMixin, SemiSupervisedModel):
         known = class_index != UNKNOWN
         if known.all():
             raise ValueError(
-                f'{type(self).__name__}(method="joint") learns from examples without a label, too, and all have one. '
-                'Give such examples with the label -1, or take method="fine-tune".'
+                f'{type(self).__name__}(method="joint") also needs examples without a label, and all have one. '
+                'Add some with the label -1, or use method="fine-tune".'
             )
         if encoder is None:
             encoder = VAE(default_n_components(X))

@@ -2,7 +2,7 @@
 
     F = (1 - a) (I - a S)^-1 Y,   S = D^-1/2 W D^-1/2
 
-W are the weights of the edges, D their sums, Y the known labels (n x C), F the result.
+W: the weights of the edges; D: their sums for each point; Y: the known labels (n x C); F: the result.
 
 Zhou, Bousquet, Lal, Weston and Schölkopf, Learning with local and global consistency (2004),
 https://papers.nips.cc/paper/2506-learning-with-local-and-global-consistency.
@@ -20,7 +20,7 @@ from torch import Tensor
 from narrows.evaluation.distances import blocks, nearest
 
 ALPHAS = (0.9, 0.95, 0.99)  # a in [0, 1): near 1 labels spread far
-_N_ITERATIONS = 60  # later ones change too little to change a label
+_N_ITERATIONS = 60  # further ones are too small to change a label
 
 
 class NeighborGraph(NamedTuple):
@@ -69,7 +69,7 @@ class NeighborGraph(NamedTuple):
             nearest_k = distances.topk(k, dim=1, largest=False)
             scale = nearest_k.values[:, k // 2, None].clamp(min=1e-12)
             weight = _affinity(nearest_k.values, scale, self.scale[nearest_k.indices])
-            # far from all points every weight underflows to 0: then the nearest point counts
+            # far from all points every weight underflows to 0: then only the nearest point counts
             weight[:, 0] += torch.finfo(weight.dtype).tiny
             weight = weight / weight.sum(1, keepdim=True)
             means[rows] = np.einsum("bk,bkc->bc", weight.numpy(), values[nearest_k.indices.numpy()])

@@ -25,7 +25,7 @@ class Regressor(RegressorMixin, SemiSupervisedModel):
 
     Parameters
     ----------
-    encoder, n_neighbors, random_state : as of `Classifier`.
+    encoder, n_neighbors, random_state : as in `Classifier`.
     method : "probe", "spread" or "fine-tune"; "auto" is "spread" if some numbers are unknown, else "probe".
 
     Attributes
@@ -73,8 +73,8 @@ class Regressor(RegressorMixin, SemiSupervisedModel):
         if self.method_ == "spread" or (self.method_ == "fine-tune" and not known.all()):
             self.graph_ = self._build_graph(codes)
             residuals = np.where(known, numbers - self.probe_.predict(codes), 0.0)
-            # residuals and the indicator of known numbers spread alike: their ratio is a mean over known neighbours,
-            # drawn to 0 where they are few
+            # residuals and the indicator of known numbers spread in the same way: their ratio is a mean over known
+            # neighbours, and near 0 where there are few of them
             spread = self.graph_.spread(np.stack([residuals, known.astype(float)], 1), ALPHAS[0])
             self.spread_ = spread[:, :1] / (spread[:, 1:] + (1 - ALPHAS[0]))
         if self.method_ == "fine-tune":

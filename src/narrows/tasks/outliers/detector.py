@@ -2,16 +2,16 @@
 
     score(x) = - (sum over parts of weight * n(x)^2)^(1/2),   n(x) = softplus((log v(x) - location) / spread)
 
-Each part has a value v. Its n says, in nats, how far v is beyond that of usual rows (`parts.Surprise`):
+Each part has a value v. Its n says, in nats, how far v is above the values of usual rows (`parts.Surprise`):
 
     residual   errors of predicting columns from other columns            weight 1/4   (`ensemble`, `parts.Residuals`)
     local      distance to the 2 nearest references                       weight 1     (`parts.NeighborDistances`)
     global     distance to the nearest tenth of 1,000 of the references   weight 1
 
 A reference is half way between a training row and its reconstruction by the autoencoders, which have learned what all
-rows have in common. The residuals find columns that contradict each other, the local part rows beside the data, and the
-global part outliers that form a small cluster. Squares are added, because one part that is sure counts more than three
-that are unsure. The score is not a likelihood of x.
+rows have in common. The residuals find columns that contradict each other, the local part finds rows outside the data,
+and the global part finds outliers that form a small cluster. Squares are added, because one part that is sure counts
+more than three that are unsure. The score is not a likelihood of x.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from narrows.version import __version__
 RECIPE = "outliers"
 _AUTO_CONTAMINATION = 0.05
 _N_STEPS = 1_000
-_WEIGHTS = (1 / 4, 1.0, 1.0)  # of the parts residual, local and global
-_TAILS = (0.02, 0.1, 0.1)  # probability of the tail where each begins to count: usual rows differ in their residuals
+_WEIGHTS = (1 / 4, 1.0, 1.0)  # weights of the parts residual, local and global
+_TAILS = (0.02, 0.1, 0.1)  # tail probability at which each part begins to count; usual rows differ in their residuals
 _MIN_SQUARE = 1e-30  # avoids division by zero
 _LOCAL_NEIGHBORS, _GLOBAL_ROWS, _GLOBAL_FRACTION = 2, 1_000, 0.1
 _MAX_REFERENCES = 50_000
 _BLOCK_ROWS = 8_192
-_ROUNDING = 1e-4  # nats, between a row's scores in one batch and in another
+_ROUNDING = 1e-4  # nats; scores of a row in different batches differ by less
 _CALIBRATION_ROWS = 20_000  # training rows that set the parts and the threshold
-_TRIM_ABOVE = 2.0  # nats, beyond the upper tenth: a chance of 1.5 % for a usual row
+_TRIM_ABOVE = 2.0  # rows with a larger t are not learned from; a usual row has a chance of 1.5 %
 
 
 class OutlierDetector(OutlierMixin, BaseEstimator):
@@ -60,13 +60,13 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     contamination : share of outliers that sets the threshold, in (0, 0.5]; "auto" takes 0.05.
     n_members : number of autoencoders, at least 2, each of which leaves out one fold of the rows.
     max_iter : number of training steps; "auto" takes 1,000.
-    random_state : seed of everything random: an int, a numpy RandomState or Generator, or None.
+    random_state : seed of the random numbers: an int, a numpy RandomState or Generator, or None.
 
     Attributes
     ----------
-    offset_ : float, the threshold: `decision_function` is `score_samples` less it.
-    n_features_in_ : int, numbers in a row.
-    n_iter_ : int, training steps.
+    offset_ : float, the threshold: `decision_function` is `score_samples` minus it.
+    n_features_in_ : int, number of entries of a row.
+    n_iter_ : int, number of training steps.
     trimmed_ : float in [0, 1], fraction of the rows that were too strange to learn from.
 
     Examples
@@ -98,7 +98,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         random_state: Annotated[
             int | np.random.RandomState | np.random.Generator | None,
             RANDOM_STATE,
-            "seed of everything random",
+            "seed of the random numbers",
         ] = None,
     ) -> None:
         self.contamination = contamination
@@ -241,7 +241,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     def _rows(self, X: Any, *, reset: bool) -> np.ndarray:
         """Check X and return it as (n, d)."""
         owner = type(self).__name__
-        rows = as_array(X, owner)  # its error says where a word is
+        rows = as_array(X, owner)  # its error says where a text is
         if rows.ndim <= 2:
             rows = validate_data(
                 self, X, reset=reset, dtype="numeric", ensure_min_samples=2 if reset else 1, ensure_all_finite=False
@@ -289,7 +289,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         return [self._squared_residuals(u, keys).sum(1), self._local(u, keys), self._global(u, keys)]
 
     def _part_entries(self, u: np.ndarray, keys: np.ndarray) -> list[np.ndarray]:
-        """Return the same for each entry: (n, d) each."""
+        """Return the value of each part for each entry of rows u (n, d): (n, d) each."""
         return [
             self._squared_residuals(u, keys),
             self._local.per_entry(u, keys),
@@ -303,7 +303,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         return -np.sqrt(np.sum(squares, axis=0) + _MIN_SQUARE)
 
     def _squared_residuals(self, u: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """Return the squared errors of prediction: (n, d), by the member that did not see a known row, else by all."""
+        """Return the squared errors of prediction (n, d), by the member that did not see a known row, else by all."""
         position = find_in_sorted(self._known_keys, keys)
         fold = self._fold[position]
         squares = np.empty(u.shape)
@@ -315,7 +315,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         return squares
 
     def _tensors(self) -> dict[str, torch.Tensor]:
-        """Return what is saved, under the names of the first format."""
+        """Return the tensors to save. Their names are part of the file format."""
         arrays = {
             "columns.center": self._scaler.center,
             "columns.scale": self._scaler.scale,
@@ -345,7 +345,9 @@ def _assign_folds(keys: np.ndarray, n_members: int, rng: np.random.Generator) ->
     """Return the sorted keys of all rows, and the member that leaves each of them out. Equal rows share a fold."""
     known, first = np.unique(keys, return_index=True)
     fold = np.empty(len(known), np.int64)
-    fold[np.argsort(first)] = rng.permutation(len(known)) % n_members  # in the order of the rows, whatever their keys
+    fold[np.argsort(first)] = (
+        rng.permutation(len(known)) % n_members
+    )  # in the order of the rows, which does not depend on their keys
     return known, fold
 
 

@@ -3,11 +3,11 @@
     x~ = m * (x + e),   m ~ Bernoulli(1 - p),   p ~ U(0, 0.6),   e ~ N(0, 0.1^2)
     loss = Huber(x - decode(encode(x~, 1 - m)))
 
-Symbols: M members, B rows, d columns, c components of a code. m is 0 for hidden entries, and the encoder gets 1 - m as
-input. An autoencoder that sees a whole row learns to copy, and copies outliers, too. One that must predict each column
-from the others cannot. All weights are stacked, so one layer of all members is one batched product. Each member leaves
-out one fold of the rows. That fold chooses the member's best weights, and tells how well it reconstructs rows that it
-was not trained on.
+Symbols: M members, B rows, d columns, c components of a code. m is 0 for hidden entries, and 1 - m is an input of the
+encoder, too. An autoencoder that sees a whole row learns to copy, and copies outliers, too. One that must predict each
+column from the others cannot. All weights are stacked, so one layer of all members is one batched product. Each member
+leaves out one fold of the rows. That fold chooses the member's best weights, and tells how well it reconstructs rows
+that it was not trained on.
 
 Vincent et al., Extracting and composing robust features with denoising autoencoders (2008),
 https://doi.org/10.1145/1390156.1390294.
@@ -28,7 +28,7 @@ _NOISE = 0.1
 _BATCH_SIZE = 256
 _LEARNING_RATE, _WARMUP_STEPS, _WEIGHT_DECAY = 3e-3, 50, 0.01
 _VALIDATE_EVERY, _MAX_HELD_OUT = 100, 1024
-_N_GROUPS = 4  # of columns, hidden in turn
+_N_GROUPS = 4  # groups of columns, hidden in turn
 _MAX_ACTIVATIONS = 1 << 22  # numbers in one pass
 
 
@@ -38,7 +38,7 @@ class Ensemble(nn.Module):
     Parameters
     ----------
     n_members, n_columns, width, code : M, d, h and c.
-    seed : of the initial weights and of the groups of columns.
+    seed : seed of the initial weights and of the groups of columns.
     """
 
     groups: Tensor  # M x d, the group of each column
@@ -93,7 +93,7 @@ class Ensemble(nn.Module):
 
 
 def layer_widths(n: int, d: int) -> tuple[int, int]:
-    """Return the width and the code size for n rows of d columns: less capacity where there is less to learn from."""
+    """Return the width and the code size for n rows of d columns: fewer data get a smaller network."""
     return 32 if n < 200 else 64 if n < 5_000 else 128, max(2, min(32, d // 2))
 
 
@@ -144,7 +144,9 @@ def _mask(x: Tensor, noise: float, generator: torch.Generator) -> tuple[Tensor, 
 def _draw_held_out(rows: Tensor, fold: np.ndarray, n_members: int, generator: torch.Generator) -> Tensor:
     """Draw for each member the same number of rows that it does not see: M x B x d."""
     unseen = [_rows_or(np.flatnonzero(fold == i), np.arange(len(rows))) for i in range(n_members)]
-    n = min(_MAX_HELD_OUT, 8 * min(map(len, unseen)))  # few rows are drawn several times, with a mask each
+    n = min(
+        _MAX_HELD_OUT, 8 * min(map(len, unseen))
+    )  # if there are few rows, each is drawn several times, with other masks
     return rows[torch.stack([s[torch.randint(len(s), (n,), generator=generator)] for s in unseen])]
 
 

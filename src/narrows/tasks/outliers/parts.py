@@ -3,7 +3,7 @@
 Every part gives each entry of a row a number of at least 0. The sum over the row is the value of the part:
 
     neighbours   the mean over the k nearest reference rows r of (u - r)^2
-    residuals    (W (u - prediction) / s)^2, s the errors of held-out rows, W = corr(errors)^(-1/2)
+    residuals    (W (u - prediction) / s)^2,  s: errors of held-out rows,  W = corr(errors)^(-1/2)
 
 Symbols: u is a row on the scale of `AsinhScaler`. W whitens the errors and keeps each as near as possible to its own
 column (Kessy, Lewin and Strimmer, Optimal whitening and decorrelation, 2018, https://arxiv.org/abs/1512.00809). So the
@@ -22,7 +22,7 @@ _MIN_ERROR = 0.01  # on the scale of `AsinhScaler`
 _RIDGE = 0.05
 _MAX_WHITENED_COLUMNS = 1_000  # the work grows with their cube
 _MIN_SPREAD = 0.02
-_BLOCK_NUMBERS = 1 << 24  # of differences in memory at a time
+_BLOCK_NUMBERS = 1 << 24  # differences in memory at a time
 
 
 class NeighborDistances:
@@ -31,8 +31,8 @@ class NeighborDistances:
     Parameters
     ----------
     references : (n, d), float32.
-    keys : (n,), uint64, the key of the row that each reference was made of. For a row with the same key, one reference
-        with that key is left out.
+    keys : (n,), uint64, the key of the row from which each reference was made. For a row with the same key, one
+        reference with that key is left out.
     k : number of neighbours, at least 1.
     """
 
@@ -42,7 +42,7 @@ class NeighborDistances:
         self._search = NearestNeighbors(n_neighbors=min(self.k + 1, len(references))).fit(references)
 
     def __call__(self, u: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """Return the mean squared distance, summed over entries: (n,), of rows u (n, d) with `keys` (n,)."""
+        """Return the mean squared distance of each row of u (n, d) with `keys` (n,), summed over entries: (n,)."""
         means = np.empty(len(u))
         for b in _blocks(len(u), self.k + 1):
             distance, index = self._search.kneighbors(u[b])
@@ -51,7 +51,7 @@ class NeighborDistances:
         return means
 
     def per_entry(self, u: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """Return the same for each entry: (n, d)."""
+        """Return the mean squared distance of each entry: (n, d)."""
         means = np.empty(u.shape)
         for b in _blocks(len(u), (self.k + 1) * u.shape[1]):
             index = self._search.kneighbors(u[b], return_distance=False)
@@ -97,11 +97,11 @@ class Residuals:
 
     @classmethod
     def fit(cls, held_out: np.ndarray, fold: np.ndarray, n_members: int) -> Residuals:
-        """Return the residuals of errors (n, d), each of the member that did not see the row.
+        """Return residuals that are standardised and whitened by the errors of held-out rows.
 
         Parameters
         ----------
-        held_out : (n, d), the errors.
+        held_out : (n, d), for each row the errors of the member that did not see it.
         fold : (n,), the number of that member for each row.
         """
         others = [held_out[fold != i] if (fold != i).any() else held_out for i in range(n_members)]
@@ -111,7 +111,7 @@ class Residuals:
         return cls(error, np.stack([_whitening(rows / e) for rows, e in zip(others, error, strict=True)]))
 
     def per_entry(self, residuals: np.ndarray) -> np.ndarray:
-        """Return the value of each entry of `residuals` (M, n, d): like it."""
+        """Return the value of each entry of `residuals` (M, n, d), in the same shape."""
         scaled = residuals / self.error[:, None]
         return np.square(scaled if self.whiten is None else scaled @ self.whiten)
 
@@ -130,13 +130,13 @@ class Surprise:
 
         softplus(t),   t = (log v - location) / spread,   P(V > v) = 1 / (1 + (1 / tail - 1) e^t)
 
-    P is a log-logistic law. It is fitted to the lowest and the highest tenth of the values of held-out rows; its upper
-    `tail` begins at `location`. For a rare v the surprise is -log P(V > v), less what that is at the beginning of the
-    tail. It grows with log v without end: no two outliers are equally strange.
+    P is a log-logistic law. It is fitted to the 10 % and the 90 % quantile of the values of held-out rows; its upper
+    `tail` begins at `location`. For a rare v the surprise is -log P(V > v), less its value at the beginning of the
+    tail. It grows with log v without limit: no two outliers are equally strange.
 
     Parameters
     ----------
-    location, spread : of log v.
+    location, spread : location and spread of log v.
     """
 
     def __init__(self, location: float, spread: float) -> None:
@@ -154,7 +154,7 @@ class Surprise:
         return np.logaddexp(0, self.standardize(values))
 
     def standardize(self, values: np.ndarray) -> np.ndarray:
-        """Return t: (n,)."""
+        """Return t for `values` (n,): (n,)."""
         return (_log(values) - self.location) / self.spread
 
 

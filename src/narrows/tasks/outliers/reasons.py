@@ -61,12 +61,12 @@ def reasons(
     else:
         score, nats = model.score_samples(X), _log_likelihoods(model, X)
     shape, flat = nats.shape[1:], nats.reshape(len(nats), -1)
-    which = np.argsort(flat, axis=1, kind="stable")[:, :n_reasons]
+    indices = np.argsort(flat, axis=1, kind="stable")[:, :n_reasons]
     labels: list[Any] = list(getattr(model, "feature_names_in_", ()) if names is None else names)
     if len(labels) != flat.shape[1]:
         labels = [":".join(map(str, index)) for index in np.ndindex(*shape)]
     return Reasons(
-        score, score < model.offset_, np.array(labels, dtype=object)[which], np.take_along_axis(flat, which, 1)
+        score, score < model.offset_, np.array(labels, dtype=object)[indices], np.take_along_axis(flat, indices, 1)
     )
 
 

@@ -46,9 +46,8 @@ from narrows.version import __version__
 _AUTO = OneOf(("auto",))
 _WIDTHS = Satisfies("a sequence of at least one int of at least 1", lambda v: LAYER_WIDTHS.accepts(v) and len(v) > 0)
 _DEFAULT_LEVEL = (0.0, 55 / 255)  # standard deviation of the added noise, the usual range of blind denoisers
-_MIN_ERROR = (
-    2 / 255
-)  # root mean squared error of a patch; below it no patch gets more weight, since no error is visible
+# root mean squared error of a patch; smaller errors are invisible, and do not give a patch more weight
+_MIN_ERROR = 2 / 255
 _HASHED_BYTES = 64 << 20
 NAME = "photo_denoiser"  # in recipe.json
 
@@ -68,7 +67,7 @@ class PhotoDenoiser(BaseEstimator):
         - "blind_spot": noisy photos alone, with any noise that is independent between pixels. Results are less sharp.
     level : standard deviation of the noise on the [0, 1] scale. For "clean" the added noise: a number or (low, high);
         "auto" is (0, 55/255). For "recorrupt" the noise of the photos: a number; "auto" estimates it for each photo.
-    widths, blocks : of the network, see `narrows.networks.PhotoUNet`.
+    widths, blocks : sizes of the network, see `narrows.networks.PhotoUNet`.
     patch_size : side of a patch in pixels, at least 8 and a multiple of 2 ** len(widths).
     batch_size : number of patches in a step. With clean targets, 16 is faster in a training of a few minutes.
     learning_rate, max_epochs, max_time, device, precision, compile, checkpoint, random_state, verbose :
@@ -130,7 +129,7 @@ class PhotoDenoiser(BaseEstimator):
         X : a folder, a list of arrays (h, w) or (h, w, 3) of any sizes, or one array (n, h, w) or (n, h, w, 3). Bytes
             and 16-bit integers go from black to white; floats are in [0, 1], except for noise. Memory maps are not read
             as a whole. Photos smaller than `patch_size` are mirrored at their edges.
-        y : the clean partners of noisy photos X: as many, of the same sizes. None if there are none.
+        y : the clean partner of each noisy photo in X, of the same size; None if there are none.
 
         Raises
         ------
@@ -222,7 +221,7 @@ class PhotoDenoiser(BaseEstimator):
         with seeded_init(seed):
             network = PhotoUNet(schema.shape[0], self.widths, self.blocks)
         parts = recipes.assemble(schema, bottlenecks.Plain(0), corruption=corruption, network=network)
-        if self.method == "clean":  # errors from noisy targets all have the scale of the noise
+        if self.method == "clean":  # with noisy targets all errors have the scale of the noise
             parts.model.likelihood = Gaussian(each=_MIN_ERROR)
         return parts
 
@@ -342,7 +341,7 @@ class PhotoDenoiser(BaseEstimator):
         recipe, tensors = storage.read(Path(folder))
         if recipe["recipe"] != NAME:
             raise ValueError(
-                f"The model in {folder} is no {cls.__name__}, it is of the recipe {recipe['recipe']!r}. Load it with "
+                f"The model in {folder} is not a {cls.__name__}, but of the recipe {recipe['recipe']!r}. Load it with "
                 "narrows.load."
             )
         known = parameters(cls.__init__)

@@ -1,4 +1,4 @@
-"""Denoising of photo files: they keep their names, formats, modes and metadata.
+"""Denoising of photo files, which keep their names, formats, modes and metadata.
 
 Only the pixels change. Grey stays grey, with 8 or 16 bits. A palette stays the same palette. CMYK is denoised band by
 band. Transparency is copied. EXIF, ICC profile, resolution, comments and similar metadata are copied, and so is the
@@ -44,7 +44,7 @@ def clean_files(denoise: Denoise, source: Path, out: Path, *, ensemble: bool = F
         raise FileExistsError(f"Cannot write photos to {out}: it is a file. Name a folder.")
     root = source if source.is_dir() else source.parent
     if out.resolve() == root.resolve():
-        raise ValueError(f"Cannot write to {out}: the photos that are cleaned lie there. Name another folder.")
+        raise ValueError(f"Cannot write to {out}: it is the folder of the noisy photos. Name another folder.")
     written, faults = [], []
     for path in photos:
         target = out / path.relative_to(root)
@@ -54,7 +54,7 @@ def clean_files(denoise: Denoise, source: Path, out: Path, *, ensemble: bool = F
         except ValueError as fault:  # one bad photo does not stop the others
             faults.append(str(fault))
     if faults:
-        more = f" So it is with {len(faults) - 1} more." if len(faults) > 1 else ""
+        more = f" {len(faults) - 1} more could not be cleaned, either." if len(faults) > 1 else ""
         raise ValueError(f"{faults[0]}{more} Of {len(photos)} photos {len(written)} were written to {out}.")
     return written
 
@@ -70,7 +70,7 @@ def clean_array(denoise: Denoise, path: Path, target: Path, *, ensemble: bool = 
     try:
         image = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise ValueError(f"{path} is no whole .npy file ({error}). Save the photo again, by np.save.") from error
+        raise ValueError(f"{path} is not a complete .npy file ({error}). Save the photo again with np.save.") from error
     if not isinstance(image, np.ndarray) or not is_single_photo(image):
         raise ValueError(f"{path} must hold one photo, (h, w) or (h, w, c). Pass several as a folder of photos.")
     with atomic_path(target) as temporary:
@@ -80,12 +80,12 @@ def clean_array(denoise: Denoise, path: Path, target: Path, *, ensemble: bool = 
 
 
 def clean_file(denoise: Denoise, path: Path, target: Path, *, ensemble: bool = False) -> None:
-    """Denoise the photo at `path` into the file `target`, whose folder is made.
+    """Denoise the photo at `path` into the file `target`, and make its folder.
 
     Raises
     ------
     ValueError
-        If the photo cannot be read, or not be saved in its own format.
+        If the photo cannot be read, or cannot be saved in its own format.
     """
     with images.open_image(path) as image:
         fault = images.describe_fault(path, image) or _unsupported_reason(path, image)
@@ -184,10 +184,10 @@ def _tiff_tags(image: Image) -> Any:
 
 
 def _unsupported_reason(path: Path, image: Image) -> str | None:
-    """Return the reason why a photo cannot be saved in its own mode, None if it can."""
+    """Return the reason why a photo cannot be saved in its own mode, or None if it can."""
     if image.mode in ("RGB", "RGBA", "LA") and any(";16" in str(part[3]) for part in getattr(image, "tile", ())):
         return (
-            f"{path} has colour or transparency of 16 bits a channel, of which Pillow reads the upper 8 alone. Read it "
+            f"{path} has colour or transparency of 16 bits a channel, but Pillow reads only the upper 8. Read it "
             "with another library, and pass the array (uint16) to `denoise`."
         )
     if image.mode not in _MODES and not images.is_16_bit(image):

@@ -1,4 +1,4 @@
-"""Reading, checking and preparing of photos, and the estimate of their noise level."""
+"""Reading, checking and preparing photos, and estimating their noise level."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from narrows.data import as_array, min_max
 from narrows.data.images import SUFFIXES, decode_image
 from narrows.data.patches import white
 
-MIN_SIDE = 8  # pixels, of a training photo
+MIN_SIDE = 8  # smallest side of a training photo, in pixels
 _SQUARE = 8  # side of a square for the noise level, in blocks
 _MAX_SAMPLED = 1 << 22  # values used for the noise level
 _MAX_FLOAT = 4.0  # a float may be brighter than white (1) because of noise; above this the scale is wrong
@@ -80,7 +80,7 @@ def photo_paths(path: Path) -> list[Path]:
         and not any(part.startswith(".") for part in file.relative_to(path).parts)
     )
     if not files:
-        raise ValueError(f"{path} must hold photos ({', '.join(SUFFIXES)}), itself or in sub-folders. It holds none.")
+        raise ValueError(f"{path} must hold photos ({', '.join(SUFFIXES)}), directly or in sub-folders. It holds none.")
     return files
 
 
@@ -116,8 +116,8 @@ def check_scale(brightest: float, owner: str) -> None:
     if not brightest <= _MAX_FLOAT:
         values = f"values up to {brightest:.4g}" if np.isfinite(brightest) else "NaN or infinity"
         raise ValueError(
-            f"{owner} takes floats as being in [0, 1], but for noise. Got {values}. Divide them by what white is "
-            "(255, say), or pass bytes."
+            f"{owner} takes floats in [0, 1], apart from noise. Got {values}. Divide them by the value of white, such "
+            "as 255, or pass bytes."
         )
 
 

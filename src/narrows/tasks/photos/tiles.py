@@ -1,7 +1,7 @@
 """Denoising tile by tile, so that memory does not grow with the photo.
 
-A tile is read with a margin as wide as the network's reach, and only its middle is kept. So the result is that of the
-whole photo at once, except for rounding. The edges of the photo have no margin.
+A tile is read with a margin as wide as the network's reach, and only its middle is kept. So the result equals that
+of the whole photo at once, except for rounding. The edges of the photo have no margin.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class TiledDenoiser:
             )
         elif np.shares_memory(image, out) or (_filename(out) is not None and _filename(image) == _filename(out)):
             raise ValueError(
-                "The `out` parameter of denoise must lie elsewhere than the photo: a tile is cleaned by what stands "
-                "around it, which would be clean already."
+                "The `out` parameter of denoise must not share memory or a file with the photo: each tile needs the "
+                "noisy pixels around it, which would be overwritten."
             )
         for read, keep, write in self._tile_slices(*image.shape[:2]):
             out[write] = convert_dtype(self._clean_tile(image[read])[keep], out.dtype)
