@@ -137,7 +137,7 @@ def test_the_map_holds_the_codes_the_labels_and_the_decoder(pages):
     model, X, path = pages["vae"]
     map_ = read_data(path, "map-data")
     assert map_["names"] == [str(i) for i in range(10)]
-    assert map_["of"] == load_digits().target[:150].tolist()
+    assert map_["groups"] == load_digits().target[:150].tolist()
     # from the places back to the plane: what the script does when the map is pointed at
     (left, top), (right, bottom) = map_["ends"]
     places = np.array(map_["places"][0])
@@ -155,7 +155,7 @@ def test_the_map_holds_the_codes_the_labels_and_the_decoder(pages):
 def test_labels_that_are_measurements_are_steps(pages):
     map_ = read_data(pages["table"][2], "map-data")
     assert len(map_["names"]) == 7
-    counts = np.bincount(map_["of"])
+    counts = np.bincount(map_["groups"])
     assert counts.max() - counts.min() <= 2
     assert "with labels from" in pages["table"][2].read_text("utf-8")
 
@@ -321,7 +321,7 @@ def test_the_command(tmp_path, images, labels, monkeypatch):
     assert result.stdout == ""
     assert "r.html: 0." in result.stderr
     assert "narrows report m x.npy --labels y.csv -o r.html" in Path("r.html").read_text("utf-8")
-    assert read_data(tmp_path / "r.html", "map-data")["of"] == labels.tolist()
+    assert read_data(tmp_path / "r.html", "map-data")["groups"] == labels.tolist()
 
 
 @pytest.mark.parametrize(
@@ -416,7 +416,7 @@ def test_pointing_at_the_map_shows_the_example(chromium, pages):
         tip = tab.locator(".tip")
         assert "on" in tip.get_attribute("class")
         nearest = np.argmin(np.square(np.array(map_["places"][0]) - [x, y]).sum(1))
-        assert tab.locator(".what").inner_text() == f"picture {nearest}, label {map_['names'][map_['of'][nearest]]}"
+        assert tab.locator(".what").inner_text() == f"picture {nearest}, label {map_['names'][map_['groups'][nearest]]}"
         assert tab.locator(".window").bounding_box()["height"] > 40
         drawn = tab.evaluate(
             "[...document.querySelector('.tip canvas').getContext('2d').getImageData(0, 0, 8, 8).data]"
@@ -432,7 +432,7 @@ def test_the_legend_shows_one_label(chromium, pages):
         button = tab.locator("[data-group='3']")
         button.click()
         assert button.get_attribute("aria-pressed") == "true"
-        assert tab.locator(".spot:not(.off)").count() == map_["of"].count(3)
+        assert tab.locator(".spot:not(.off)").count() == map_["groups"].count(3)
         button.click()
         assert tab.locator(".spot.off").count() == 0
 

@@ -1,4 +1,4 @@
-// The map: point at a place, or go from example to example by the arrow keys, and see what lies there.
+// The map: the pointer or the arrow keys choose an example, and a tip shows it.
 
 /** Tests of a step to the right by dx and down by dy. */
 const DIRECTIONS = {
@@ -9,7 +9,7 @@ const DIRECTIONS = {
 };
 
 class MapView {
-  #view = 0; // which of the maps of the same examples is shown
+  #view = 0; // index of the map that is shown; there may be several maps of the same examples
   #current = -1; // example at the pointer or the keyboard
   /** @type {number | null} */ #group = null; // the only group that is shown
 
@@ -70,7 +70,7 @@ class MapView {
     this.live.textContent = this.#describe(next) + (words ? `: ${words.join(", ")}` : "");
   }
 
-  /** Show an example, and what the decoder makes of a place. @param {number} i @param {number} x @param {number} y */
+  /** Show an example, and the decoded code of a place. @param {number} i @param {number} x @param {number} y */
   #show(i, x, y) {
     this.#current = i;
     const [cx, cy] = this.#places[i];
@@ -101,13 +101,13 @@ class MapView {
 
   /** @param {number} i */
   #describe(i) {
-    const { noun, rows, names, title, of } = this.data;
-    return `${noun} ${rows[i]}${names.length > 1 ? `, ${title} ${names[of[i]]}` : ""}`;
+    const { noun, rows, names, title, groups } = this.data;
+    return `${noun} ${rows[i]}${names.length > 1 ? `, ${title} ${names[groups[i]]}` : ""}`;
   }
 
   /** @param {number} i */
   #isVisible(i) {
-    return this.#group === null || this.data.of[i] === this.#group;
+    return this.#group === null || this.data.groups[i] === this.#group;
   }
 
   /** Return the nearest example for which a test of its distance holds, or -1.
@@ -161,7 +161,7 @@ class MapView {
   }
 }
 
-/** The tip beside the pointer: the example as a part of one picture of all, a line or words. */
+/** The tip beside the pointer. It shows the example as a part of the sprite, as a line, or as text. */
 class MapTip {
   /** @param {Element} root @param {object} data of the map */
   constructor(root, data) {
