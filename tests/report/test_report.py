@@ -173,7 +173,7 @@ def test_outliers_have_their_reasons(frame):
     display = Display(model, X)
     assert int(np.argmin(display.inspection.scores)) == 7
     (first, *_) = display.reasons(7)
-    assert first.startswith(f"pulse is {X.iloc[7, 3]:.1f}, where ")
+    assert first.startswith(f"pulse is {X.iloc[7, 3]:.1f}, but ")
     expected = model.reconstruct(X).iloc[7, 3]
     assert f"where {expected:.3g}"[:9] in first.replace("−", "-")
 

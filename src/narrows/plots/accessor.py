@@ -198,7 +198,7 @@ class Plots:
         _check("samples", "n", n)
         if not Inspection(self.model).can_sample:
             raise ValueError(
-                f"plot.samples draws random codes, and a {type(self.model).__name__} has no distribution to draw them from."
+                f"plot.samples draws random codes; this {type(self.model).__name__} has no distribution of codes."
             )
         schema = self.model.schema_
         if schema.kind == "image":

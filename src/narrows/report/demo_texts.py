@@ -78,7 +78,7 @@ SECTIONS = {
     ),
     "decisions": (
         "What was decided, and why",
-        "narrows chooses every setting that you leave open. It looks at the data, and each model records its decisions.",
+        "narrows chooses every setting that you leave open. It decides from the data, and records each decision.",
         "",
     ),
 }

@@ -131,7 +131,7 @@ class Display:
         label = "" if self.schema.columns else "column "
         return [
             f"{label}{names[i]} is {self.value(row, i)}, but {_text(self._expected_cells[row, i])} was expected: "
-            f"{errors[i]:.2g} times the usual squared error"
+            f"{format_number(errors[i])} times the usual squared error"
             for i in strangest
         ]
 

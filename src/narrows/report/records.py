@@ -110,7 +110,7 @@ def decisions(models: Mapping[str, FittedModel], commands: str) -> Section:
     return Section(
         "decisions",
         "What was decided, and why",
-        "narrows chooses every setting that you leave open. It looks at the data, and each model records its decisions.",
+        "narrows chooses every setting that you leave open. It decides from the data, and records each decision.",
         "model.report_",
         f'<div class="decided">{"".join(blocks)}</div><h3 class="next">Commands to try next</h3>{code_block(commands)}',
     )

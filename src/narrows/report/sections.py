@@ -353,7 +353,7 @@ def where_strange(display: Display, row: int) -> str:
     i, j = np.unravel_index(np.argmax(ninths), (3, 3))
     more = "more" if difference[np.ix_(lines[i], columns[j])].mean() > 0 else "less"
     place = " ".join(w for w in (("top", "", "bottom")[i], ("left", "", "right")[j]) if w) or "centre"
-    return f"{more} than expected at the {place}: {ninths[i, j]:.2g} times the usual squared error"
+    return f"{more} than expected at the {place}: {format_number(ninths[i, j])} times the usual squared error"
 
 
 def _common_label(display: Display, rows: np.ndarray) -> str:

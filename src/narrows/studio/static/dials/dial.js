@@ -1,4 +1,4 @@
-// One dial: a slider for a component of the code, its lock, and a strip of pictures that shows what it does.
+// One dial: a slider for a component of the code, its lock, and a strip of pictures that shows its effect.
 
 import { button, h, icon } from "../dom.js";
 import { createTiles } from "../examples.js";
@@ -15,7 +15,7 @@ export class DialRow {
 
   /**
    * @param {Dial} dial @param {Code} code @param {Model} model @param {Transport} transport
-   * @param {{highest: number, unit: string}} scale what the strongest dial carries, and its unit
+   * @param {{highest: number, unit: string}} scale amount that the strongest dial carries, and its unit
    */
   constructor(dial, code, model, transport, { highest, unit }) {
     this.dial = dial;
@@ -41,7 +41,7 @@ export class DialRow {
     const carried = unit === "nats" ? `${formatNumber(carries)} nats` : formatPercent(carries);
     const head = [
       h("b", null, this.name),
-      h("span", { class: "carries", title: "What it carries" }, amount, carried),
+      h("span", { class: "carries", title: `${unit === "nats" ? "Information" : "Variance"} that it carries` }, amount, carried),
       this.output,
       this.lock,
     ];
@@ -56,7 +56,7 @@ export class DialRow {
 
   #describe() {
     const { low, high } = this.dial;
-    return `What ${this.name} does, from ${formatNumber(low)} to ${formatNumber(high)}`;
+    return `Effect of ${this.name}, from ${formatNumber(low)} to ${formatNumber(high)}`;
   }
 
   #createSlider() {
@@ -106,7 +106,7 @@ export class DialRow {
     this.code.notify();
   }
 
-  /** Show the component of the code. */
+  /** Show the value of the component. */
   update() {
     const { component, low, high } = this.dial;
     const { slider, lock } = this;
@@ -134,7 +134,7 @@ export class DialRow {
   }
 }
 
-/** A dial that keeps its place until the dials are known, so that nothing moves then. @param {Model} model */
+/** An empty dial, shown until the dials are loaded, so that nothing moves then. @param {Model} model */
 export function createPlaceholder(model) {
   const strip = model.kind === "image" ? createStrip(model, "Loading").element : null;
   const slider = h("input", { type: "range", disabled: true, "aria-label": "Loading" });
