@@ -174,8 +174,8 @@ def _tip(display: Display, index: np.ndarray, values: dict[str, Any]) -> str:
             "</svg></div>"
         )
     else:
-        values["words"] = display.unusual(index)
-        inner = '<div class="wide"><ul class="said-of-it"></ul></div>'
+        values["unusual"] = display.unusual(index)
+        inner = '<div class="wide"><ul class="unusual"></ul></div>'
     return f'<div class="tip" aria-hidden="true"><p class="what"></p>{inner}</div>'
 
 

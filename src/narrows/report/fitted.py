@@ -100,21 +100,21 @@ def write_report(
     sample = draw_sample(model, X, y, max_examples, random_state)
     display = Display(model, sample.X, sample.y, random_state)
     evaluation = _evaluate(display, train, random_state, verbose)
-    made: list[Section] = []
+    page_sections: list[Section] = []
     with Reporter(verbose, "report") as reporter:
         steps = _sections(display, evaluation)
         for i, step in enumerate(steps):
             reporter.update(i / len(steps), {})
-            made.append(step())
+            page_sections.append(step())
     name = name or (Path(X).name if isinstance(X, (str, os.PathLike)) else None)
     command = command or _call(y is not None, path)
     facts = _facts(sample, name, random_state, time.perf_counter() - began)
-    made.append(records.provenance(command, facts))
+    page_sections.append(records.provenance(command, facts))
     page.write(
         path,
         title=_title(display, name),
-        head=_head(display, evaluation, sample, name) + page.nav(made),
-        sections=made,
+        head=_head(display, evaluation, sample, name) + page.nav(page_sections),
+        sections=page_sections,
         foot=_foot(),
         scripts=[page.data_script(display.decoder_name, display.decoder)] if _has_drawing(display) else [],
     )
@@ -207,10 +207,12 @@ def _head(display: Display, evaluation: Evaluation, sample: Sample, name: str | 
     shown = ""
     if display.is_image:
         typical = content.best_typical_worst(display.inspection.errors, 1)[int(len(display.rows) > 2)]
-        original, made = (display.pictures(rows[typical][None])[0] for rows in (display.rows, display.reconstructions))
+        original, reconstruction = (
+            display.pictures(rows[typical][None])[0] for rows in (display.rows, display.reconstructions)
+        )
         shown = (
             f'<div class="strait">{page.picture(original, "A typical example")}{charts.draw_channel()}'
-            f"{page.picture(made, 'Its reconstruction')}</div>"
+            f"{page.picture(reconstruction, 'Its reconstruction')}</div>"
         )
     return (
         f'<p class="mark">narrows</p><h1>{escape(_title(display, name))}</h1><p class="lede">{escape(lede)}</p>'
@@ -224,15 +226,15 @@ def _title(display: Display, name: str | None) -> str:
 
 def _cards(evaluation: Evaluation) -> list[str]:
     """Return cards with the most important measures."""
-    made: list[str] = []
+    cards: list[str] = []
     for name, description in _HEADLINES.items():
-        if name in evaluation.rows and len(made) < _CARDS:
+        if name in evaluation.rows and len(cards) < _CARDS:
             row = evaluation.rows[name]
             is_share = name in ("knn_accuracy", "flagged")
             value, pca = (f"{v:.1%}" if is_share else format_number(v) for v in (row.value, row.pca or 0.0))
             beside = f"<small>PCA {pca}</small>" if row.pca is not None else ""
-            made.append(f'<li><p class="measured"><b>{value}</b> {escape(description)}{beside}</p></li>')
-    return made
+            cards.append(f'<li><p class="measured"><b>{value}</b> {escape(description)}{beside}</p></li>')
+    return cards
 
 
 def _call(has_labels: bool, path: Path) -> str:

@@ -52,7 +52,7 @@ class Section:
         """Return the section as HTML, with its number."""
         return (
             f'<section id="{self.name}" aria-labelledby="{self.name}-title">\n'
-            f'<div class="said"><h2 id="{self.name}-title"><span class="number">{number}</span> '
+            f'<div class="section-text"><h2 id="{self.name}-title"><span class="number">{number}</span> '
             f"{escape(self.title)}</h2><p>{escape(self.intro)}</p>{code_block(self.code)}</div>\n"
             f'<div class="shown">{self.body}</div>\n</section>'
         )
@@ -147,9 +147,9 @@ def as_signed_ink(image: np.ndarray) -> Image.Image:
 
 def as_image(image: np.ndarray) -> Image.Image:
     """Return values in [0, 1] (h x w or h x w x 3) as an image, reduced to the size that a page shows."""
-    made = as_ink(image) if image.ndim == 2 else Image.fromarray(as_bytes(image, (0.0, 1.0)))
-    made.thumbnail((_LARGEST, _LARGEST), Image.Resampling.BOX)
-    return made
+    result = as_ink(image) if image.ndim == 2 else Image.fromarray(as_bytes(image, (0.0, 1.0)))
+    result.thumbnail((_LARGEST, _LARGEST), Image.Resampling.BOX)
+    return result
 
 
 def picture(image: np.ndarray | Image.Image, alt: str = "", hint: str = "") -> str:
@@ -189,10 +189,10 @@ def sprite(images: np.ndarray, n_columns: int) -> Image.Image:
     sheet[:n] = images
     whole = sheet.reshape(n_rows, n_columns, *images.shape[1:]).swapaxes(1, 2)
     whole = whole.reshape(n_rows * height, n_columns * width, *images.shape[3:])
-    made = as_ink(whole) if images.ndim == 3 else Image.fromarray(as_bytes(whole, (0.0, 1.0)))
+    result = as_ink(whole) if images.ndim == 3 else Image.fromarray(as_bytes(whole, (0.0, 1.0)))
     share = min(1.0, _THUMB / max(height, width))
     size = n_columns * max(1, round(width * share)), n_rows * max(1, round(height * share))
-    return made if share == 1 else made.resize(size, Image.Resampling.BOX)
+    return result if share == 1 else result.resize(size, Image.Resampling.BOX)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], caption: str) -> str:

@@ -165,7 +165,7 @@ def _desk(
     form = "of-image" if display.is_image else "of-vector"
     return (
         f'<div class="dials js only-js {form}"><div class="screen">{screen}'
-        '<div class="deeds"><button type="button" data-draw>Random code</button>'
+        '<div class="actions"><button type="button" data-draw>Random code</button>'
         '<button type="button" data-centre>All to 0</button></div></div>'
         f'<div class="desk">{sliders}</div>'
         f'<div class="starts" role="group" aria-label="Start from a real {display.noun}">'
@@ -335,10 +335,10 @@ def outliers(display: Display, *, n: int = 8) -> Section:
 def _compared(display: Display, row: int) -> str:
     """Return an example, its reconstruction, and the difference."""
     both = display.rows, display.reconstructions
-    original, made = (display.pictures(rows[row : row + 1])[0] for rows in both)
-    difference = original - made if original.ndim == 2 else (original - made).mean(-1)
+    original, reconstruction = (display.pictures(rows[row : row + 1])[0] for rows in both)
+    difference = original - reconstruction if original.ndim == 2 else (original - reconstruction).mean(-1)
     return (
-        f'<div class="row three">{picture(original, f"number {row}")}{picture(made, "its reconstruction")}'
+        f'<div class="row three">{picture(original, f"number {row}")}{picture(reconstruction, "its reconstruction")}'
         f"{picture(as_signed_ink(difference), f'the difference: {where_strange(display, row)}')}</div>"
     )
 

@@ -66,8 +66,8 @@ class MapView {
     const next = this.#next(isInDirection);
     if (next < 0) return;
     this.#show(next, ...this.#places[next]);
-    const words = this.data.words?.[next];
-    this.live.textContent = this.#describe(next) + (words ? `: ${words.join(", ")}` : "");
+    const unusual = this.data.unusual?.[next];
+    this.live.textContent = this.#describe(next) + (unusual ? `: ${unusual.join(", ")}` : "");
   }
 
   /** Show an example, and the decoded code of a place. @param {number} i @param {number} x @param {number} y */
@@ -171,14 +171,14 @@ class MapTip {
     this.sprite = root.querySelector(".sprite");
     this.caption = root.querySelector(".what");
     this.line = this.element.querySelector("polyline");
-    this.list = this.element.querySelector(".said-of-it");
+    this.list = this.element.querySelector(".unusual");
     if (this.window) this.window.style.height = `${this.window.clientWidth * data.ratio}px`;
   }
 
   /** @param {number} i example @param {string} caption
    * @param {boolean} isAlone true without a decoded example beside it */
   show(i, caption, isAlone) {
-    const { columns, ratio, lines, words } = this.data;
+    const { columns, ratio, lines, unusual } = this.data;
     if (this.sprite) {
       const width = this.window.clientWidth;
       const height = width * ratio;
@@ -188,7 +188,7 @@ class MapTip {
     }
     if (this.line) this.line.setAttribute("points", lines[i].map((v, k) => `${k},${v}`).join(" "));
     if (this.list) {
-      const items = words[i].map((text) => Object.assign(document.createElement("li"), { textContent: text }));
+      const items = unusual[i].map((text) => Object.assign(document.createElement("li"), { textContent: text }));
       this.list.replaceChildren(...items);
     }
     this.caption.textContent = caption;

@@ -77,7 +77,7 @@ class CleanView {
       picker,
       h("label", { class: "field" }, sliderName, this.slider),
       this.model.noises.length > 1 && this.#noiseSelect(),
-      h("div", { class: "deeds" }, newNoise, this.isImage && this.saveButton),
+      h("div", { class: "actions" }, newNoise, this.isImage && this.saveButton),
       this.#figures,
       this.#trio,
     );

@@ -99,7 +99,7 @@ export function reveal(detail) {
     detail.scrollIntoView({ block: "start", behavior: prefersReducedMotion() ? "auto" : "smooth" });
 }
 
-/** True if this part of the page is dark. Canvases need to know, because style sheets do not reach them. @param {Element} element */
+/** True if this part of the page is dark. Style sheets do not reach into a canvas. @param {Element} element */
 export function isDark(element) {
   const [red, green, blue] = (getComputedStyle(element).color.match(/[\d.]+/g) ?? ["0", "0", "0"]).map(Number);
   return red + green + blue > 382;

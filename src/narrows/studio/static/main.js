@@ -131,7 +131,7 @@ function renderSidebar() {
   nav.replaceChildren(...links);
   const { model, data } = app.state;
   if (!model) {
-    const hint = h("p", { class: "model-words" }, "Upload data and train one here.");
+    const hint = h("p", { class: "model-text" }, "Upload data and train one here.");
     modelBox.replaceChildren(h("p", { class: "model-name" }, "No model yet"), hint);
     return;
   }
@@ -140,7 +140,7 @@ function renderSidebar() {
   const rows = data && ` ${data.n.toLocaleString("en")} rows of ${data.name}.`;
   modelBox.replaceChildren(
     modelSelect() || h("p", { class: "model-name" }, name),
-    h("p", { class: "model-words" }, `${title}${size}, ${description}.`, rows),
+    h("p", { class: "model-text" }, `${title}${size}, ${description}.`, rows),
   );
 }
 

@@ -53,7 +53,7 @@ class OutliersView {
       thumbnail(this.transport, this.model, row, ""),
       h(
         "span",
-        { class: "strange-words" },
+        { class: "strange-text" },
         h("b", null, label ?? `row ${row}`),
         h("small", null, formatNumber(score), outlier && h("span", { class: "mark-out" }, " outlier")),
         reasons.length > 0 && h("small", { class: "reasons" }, reasonText),
@@ -87,7 +87,7 @@ function summarize(rows, threshold) {
   const n = rows.filter(({ outlier }) => outlier).length;
   const limit = `the threshold of ${formatNumber(threshold)}`;
   if (!n) return `No row scores below ${limit}; these come closest.`;
-  return `${n === rows.length ? `At least ${n}` : n} rows score below ${limit}. The lower the score, the stranger the row.`;
+  return `${n === rows.length ? `At least ${n}` : n} rows score below ${limit}. Lower scores are stranger.`;
 }
 
 /** @param {number} row @param {OutlierDetail} detail */
@@ -99,8 +99,8 @@ function renderPictures(row, { example, expected, heat }) {
     figure(renderExample(expected, "What the model expects", null), "expected by the model"),
   ];
   if (heat) {
-    const image = h("img", { class: "px heat", src: heat, alt: "The parts that are not expected, in red" });
-    figures.push(figure(h("div", { class: "layers" }, renderExample(example, "", null), image), "not expected, in red"));
+    const image = h("img", { class: "px heat", src: heat, alt: "Unexpected parts, in red" });
+    figures.push(figure(h("div", { class: "layers" }, renderExample(example, "", null), image), "unexpected, in red"));
   }
   return [h("div", { class: "trio large" }, figures)];
 }

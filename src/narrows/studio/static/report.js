@@ -49,7 +49,7 @@ function downloadLinks({ can, name }) {
   const modelLink = { class: "button", href: "/api/models/current/download", download: `${name}.zip` };
   return h(
     "div",
-    { class: "deeds" },
+    { class: "actions" },
     ...(can.includes("report") ? reportLinks : []),
     h("a", modelLink, icon("save"), h("span", null, "Download the model")),
   );

@@ -39,9 +39,10 @@ export class DialRow {
     const share = highest ? Math.max(0, carries) / highest : 0;
     const amount = h("span", { class: "amount" }, h("i", { style: { transform: `scaleX(${share})` } }));
     const carried = unit === "nats" ? `${formatNumber(carries)} nats` : formatPercent(carries);
+    const quantity = unit === "nats" ? "Information" : "Variance";
     const head = [
       h("b", null, this.name),
-      h("span", { class: "carries", title: `${unit === "nats" ? "Information" : "Variance"} that it carries` }, amount, carried),
+      h("span", { class: "carries", title: `${quantity} that it carries` }, amount, carried),
       this.output,
       this.lock,
     ];
@@ -49,8 +50,8 @@ export class DialRow {
       "li",
       { class: "dial" },
       h("div", { class: "dial-head" }, head),
-      label && h("p", { class: "does" }, label),
-      h("div", { class: `throw ${this.strip ? "pictured" : ""}` }, this.strip?.element, this.slider),
+      label && h("p", { class: "dial-effect" }, label),
+      h("div", { class: `dial-track ${this.strip ? "pictured" : ""}` }, this.strip?.element, this.slider),
     );
   }
 
@@ -142,7 +143,7 @@ export function createPlaceholder(model) {
     "li",
     { class: "dial waiting" },
     h("div", { class: "dial-head" }, " "),
-    h("div", { class: `throw ${strip ? "pictured" : ""}` }, strip, slider),
+    h("div", { class: `dial-track ${strip ? "pictured" : ""}` }, strip, slider),
   );
 }
 

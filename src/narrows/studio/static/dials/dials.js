@@ -84,7 +84,7 @@ export class DialsView {
   #toolbar() {
     return h(
       "div",
-      { class: "deeds", role: "toolbar", "aria-label": "The code" },
+      { class: "actions", role: "toolbar", "aria-label": "The code" },
       button("Random", "random", () => this.#drawRandom()),
       button("Reset", "reset", () => this.code.set(this.#means())),
       h("span", { class: "pair" }, this.undoButton, this.redoButton),
@@ -98,7 +98,7 @@ export class DialsView {
     const savePng = async () => this.#view && download(await this.#view.png(), `${this.model.name}.png`);
     return h(
       "div",
-      { class: "deeds keeps" },
+      { class: "actions exports" },
       getLink &&
         button("Link", "link", () => copy(getLink(), "Link"), { title: "Copy a link that restores these dials" }),
       button("PNG", "save", savePng, { title: "Save as PNG" }),

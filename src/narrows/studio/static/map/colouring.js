@@ -21,7 +21,7 @@ export class PointColouring {
 
   /**
    * @param {MapSettings} settings @param {Scatter} scatter @param {MapRequests} requests
-   * @param {{onSelect: () => void, onFilter: () => void}} handlers called for another value, and for another visible category
+   * @param {{onSelect: () => void, onFilter: () => void}} handlers called for another value, or another filter
    */
   constructor(settings, scatter, requests, { onSelect, onFilter }) {
     this.settings = settings;

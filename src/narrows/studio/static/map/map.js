@@ -99,7 +99,8 @@ export class CodeMap {
     const { stage, grid, colouring } = this;
     stage.fill([grid.image, this.canvas, this.overlay.canvas], this.hover.tip);
     const colourField = h("label", { class: "field" }, h("span", { class: "field-name" }, "Colour"), colouring.select);
-    const gridField = grid.isAvailable && h("label", { class: "check" }, grid.checkbox, "Decoded grid behind the points");
+    const gridField =
+      grid.isAvailable && h("label", { class: "check" }, grid.checkbox, "Decoded grid behind the points");
     const zooms = zoomButtons(
       (factor) => this.zoom(factor),
       () => this.showAll(),

@@ -8,7 +8,7 @@ import { MapRequests } from "./requests.js";
 
 /** @import {App, Panel} from "../types" */
 
-const TEXT = "Each example is a point, placed by its code. Point at it to see it; click it to set the dials to its code.";
+const TEXT = "Each example is a point, placed by its code. Point at it to see it; click it to set the dials to it.";
 
 /** @param {App} app @returns {Panel} */
 export function panel(app) {

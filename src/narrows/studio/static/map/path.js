@@ -106,7 +106,7 @@ export class CodePath {
     const title = h("h2", null, "Path");
     if (this.stops.length > 1) {
       const clear = button("Clear", "close", () => this.clear());
-      this.element.replaceChildren(title, h("div", { class: "deeds" }, this.playButton, clear), this.slider);
+      this.element.replaceChildren(title, h("div", { class: "actions" }, this.playButton, clear), this.slider);
       return;
     }
     const text = this.stops.length

@@ -52,7 +52,7 @@ export class Selection {
     const save = () => download(new Blob([`${rows.join("\n")}\n`], { type: "text/plain" }), "rows.txt");
     const actions = h(
       "div",
-      { class: "deeds" },
+      { class: "actions" },
       button("Save rows", "save", save, { title: "Save the row numbers" }),
       button("Copy", "copy", () => copy(`[${rows.join(", ")}]`, "Row numbers")),
       button("Clear", "close", this.handlers.onClear),

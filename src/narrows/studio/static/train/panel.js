@@ -36,7 +36,7 @@ class TrainView {
   /** @param {App} app */
   constructor(app) {
     this.app = app;
-    const title = heading("Train", "Upload data and watch a model learn from them. Nothing is sent to any other server.");
+    const title = heading("Train", "Upload data and watch a model learn from them. No other server gets the data.");
     this.element = h("section", { class: "panel" }, title, this.#body);
   }
 

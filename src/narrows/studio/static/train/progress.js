@@ -49,7 +49,7 @@ export class TrainingProgress {
       attempt(transport.json("DELETE", `/api/train/${job.job}`));
     });
     const title = h("div", null, h("h2", null, `${job.name}, ${job.recipe}`), this.#status);
-    const buttons = h("div", { class: "deeds" }, this.stopButton, this.cancelButton);
+    const buttons = h("div", { class: "actions" }, this.stopButton, this.cancelButton);
     const figure = h("figure", { class: "pairs-box" }, h("figcaption", null, CAPTION), this.#pairs);
     this.element = h(
       "div",
@@ -92,7 +92,7 @@ export class TrainingProgress {
   showFailure() {
     this.cancelButton.hidden = this.stopButton.hidden = true;
     const back = button("Back to the data", "reset", this.panel.onLeave);
-    this.element.after(h("div", { class: "deeds" }, back));
+    this.element.after(h("div", { class: "actions" }, back));
   }
 
   /** @param {number | null | undefined} share */

@@ -51,7 +51,7 @@ export class SetupForm {
       { class: "set-up", onsubmit: (/** @type {Event} */ event) => this.#submit(event) },
       this.#dataSection(side),
       this.#recipeSection(),
-      h("div", { class: "deeds" }, this.submit, button("Other data", "reset", handlers.onCancel)),
+      h("div", { class: "actions" }, this.submit, button("Other data", "reset", handlers.onCancel)),
     );
     this.#showParameters();
   }
@@ -65,7 +65,7 @@ export class SetupForm {
       "div",
       { class: "seen" },
       h("h2", null, "What narrows sees"),
-      h("p", { class: "seen-words" }, h("b", null, name), rows, labelNote),
+      h("p", { class: "seen-text" }, h("b", null, name), rows, labelNote),
       notes.length > 0 &&
         h(
           "ul",

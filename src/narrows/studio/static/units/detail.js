@@ -16,7 +16,7 @@ export class UnitDetail {
   element = h("div", { class: "detail", "aria-live": "polite" });
   #requestId = 0; // of the open unit
 
-  /** @param {Transport} transport @param {Model} model @param {(row: number) => void} onRow called to show the units of a row */
+  /** @param {Transport} transport @param {Model} model @param {(row: number) => void} onRow called to show its units */
   constructor(transport, model, onRow) {
     this.transport = transport;
     this.model = model;

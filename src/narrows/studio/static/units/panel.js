@@ -128,7 +128,7 @@ class UnitsView {
       h("span", { class: "unit-sheet" }, this.#topExamples(top, `Top examples of unit ${unit}`)),
       h(
         "span",
-        { class: "unit-words" },
+        { class: "unit-text" },
         h("b", null, `unit ${unit}`),
         h("small", null, activation === undefined ? formatPercent(rate) : formatNumber(activation)),
         h("span", { class: "amount" }, h("i", { style: { transform: `scaleX(${share})` } })),
