@@ -175,7 +175,7 @@ def test_outliers_have_their_reasons(frame):
     (first, *_) = display.reasons(7)
     assert first.startswith(f"pulse is {X.iloc[7, 3]:.1f}, but ")
     expected = model.reconstruct(X).iloc[7, 3]
-    assert f"where {expected:.3g}"[:9] in first.replace("−", "-")
+    assert f"but {expected:.3g}"[:7] in first.replace("−", "-")
 
 
 def test_a_spoiled_corner_of_a_picture_is_found(images):
@@ -215,7 +215,7 @@ def test_a_file_is_sampled_and_the_page_says_so(pages, tmp_path, images):
     path = write_report(model, tmp_path / "many.npy", tmp_path / "a.html", y=np.arange(450) % 2, max_examples=100)
     markup = path.read_text("utf-8")
     assert "100 of 450 pictures of many.npy" in markup
-    assert "of which 100 drawn at random were looked at" in markup
+    assert "of which a random sample of 100 is shown" in markup
     rows = read_data(path, "map-data")["rows"]
     assert len(rows) == 100
 
@@ -245,7 +245,7 @@ def test_a_stream_is_sampled_evenly(pages):
 def test_a_large_map_shows_some(monkeypatch, images):
     monkeypatch.setattr(atlas, "_MOST_SPOTS", 50)
     display = Display(narrows.AE(2, **TINY).fit(images), images)
-    assert "50 of 150 are shown" in atlas.latent_map(display).body
+    assert "50 of 150 pictures is shown" in atlas.latent_map(display).body
 
 
 # ------------------------------------------------------------------------------------------------- bad input
