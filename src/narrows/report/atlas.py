@@ -139,7 +139,7 @@ def _legend(groups: Groups) -> str:
             f"<span>{escape(name)}</span></button>"
         )
     kind = "legend" if short else "legend long"
-    return f'<div class="{kind}" role="group" aria-label="Show one group of the {escape(groups.title)}">{"".join(buttons)}</div>'
+    return f'<div class="{kind}" role="group" aria-label="Groups by {escape(groups.title)}">{"".join(buttons)}</div>'
 
 
 def _switch(views: list[tuple[str, str, np.ndarray]]) -> str:
