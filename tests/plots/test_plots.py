@@ -222,7 +222,7 @@ def test_samples_follow_the_seed(models):
     ("name", "call", "words"),
     [
         ("vae", lambda p, X: p.units(X), r"plot.units needs a sparse code, and this VAE has none"),
-        ("sae", lambda p, X: p.samples(), r"plot.samples needs a code that can be drawn; this SAE has none"),
+        ("sae", lambda p, X: p.samples(), r"plot.samples draws random codes; this SAE has no distribution of codes"),
         (
             "vae",
             lambda p, X: p.map(X, [1, 2]),

@@ -137,7 +137,7 @@ def test_the_map_holds_the_codes_the_labels_and_the_decoder(pages):
     model, X, path = pages["vae"]
     map_ = read_data(path, "map-data")
     assert map_["names"] == [str(i) for i in range(10)]
-    assert map_["of"] == load_digits().target[:150].tolist()
+    assert map_["groups"] == load_digits().target[:150].tolist()
     # from the places back to the plane: what the script does when the map is pointed at
     (left, top), (right, bottom) = map_["ends"]
     places = np.array(map_["places"][0])
@@ -155,7 +155,7 @@ def test_the_map_holds_the_codes_the_labels_and_the_decoder(pages):
 def test_labels_that_are_measurements_are_steps(pages):
     map_ = read_data(pages["table"][2], "map-data")
     assert len(map_["names"]) == 7
-    counts = np.bincount(map_["of"])
+    counts = np.bincount(map_["groups"])
     assert counts.max() - counts.min() <= 2
     assert "with labels from" in pages["table"][2].read_text("utf-8")
 
@@ -173,9 +173,9 @@ def test_outliers_have_their_reasons(frame):
     display = Display(model, X)
     assert int(np.argmin(display.inspection.scores)) == 7
     (first, *_) = display.reasons(7)
-    assert first.startswith(f"pulse is {X.iloc[7, 3]:.1f}, where ")
+    assert first.startswith(f"pulse is {X.iloc[7, 3]:.1f}, but ")
     expected = model.reconstruct(X).iloc[7, 3]
-    assert f"where {expected:.3g}"[:9] in first.replace("−", "-")
+    assert f"but {expected:.3g}"[:7] in first.replace("−", "-")
 
 
 def test_a_spoiled_corner_of_a_picture_is_found(images):
@@ -215,7 +215,7 @@ def test_a_file_is_sampled_and_the_page_says_so(pages, tmp_path, images):
     path = write_report(model, tmp_path / "many.npy", tmp_path / "a.html", y=np.arange(450) % 2, max_examples=100)
     markup = path.read_text("utf-8")
     assert "100 of 450 pictures of many.npy" in markup
-    assert "of which 100 drawn at random were looked at" in markup
+    assert "of which a random sample of 100 is shown" in markup
     rows = read_data(path, "map-data")["rows"]
     assert len(rows) == 100
 
@@ -245,7 +245,7 @@ def test_a_stream_is_sampled_evenly(pages):
 def test_a_large_map_shows_some(monkeypatch, images):
     monkeypatch.setattr(atlas, "_MOST_SPOTS", 50)
     display = Display(narrows.AE(2, **TINY).fit(images), images)
-    assert "50 of 150 are shown" in atlas.latent_map(display).body
+    assert "50 of 150 pictures is shown" in atlas.latent_map(display).body
 
 
 # ------------------------------------------------------------------------------------------------- bad input
@@ -321,7 +321,7 @@ def test_the_command(tmp_path, images, labels, monkeypatch):
     assert result.stdout == ""
     assert "r.html: 0." in result.stderr
     assert "narrows report m x.npy --labels y.csv -o r.html" in Path("r.html").read_text("utf-8")
-    assert read_data(tmp_path / "r.html", "map-data")["of"] == labels.tolist()
+    assert read_data(tmp_path / "r.html", "map-data")["groups"] == labels.tolist()
 
 
 @pytest.mark.parametrize(
@@ -416,7 +416,7 @@ def test_pointing_at_the_map_shows_the_example(chromium, pages):
         tip = tab.locator(".tip")
         assert "on" in tip.get_attribute("class")
         nearest = np.argmin(np.square(np.array(map_["places"][0]) - [x, y]).sum(1))
-        assert tab.locator(".what").inner_text() == f"picture {nearest}, label {map_['names'][map_['of'][nearest]]}"
+        assert tab.locator(".what").inner_text() == f"picture {nearest}, label {map_['names'][map_['groups'][nearest]]}"
         assert tab.locator(".window").bounding_box()["height"] > 40
         drawn = tab.evaluate(
             "[...document.querySelector('.tip canvas').getContext('2d').getImageData(0, 0, 8, 8).data]"
@@ -432,7 +432,7 @@ def test_the_legend_shows_one_label(chromium, pages):
         button = tab.locator("[data-group='3']")
         button.click()
         assert button.get_attribute("aria-pressed") == "true"
-        assert tab.locator(".spot:not(.off)").count() == map_["of"].count(3)
+        assert tab.locator(".spot:not(.off)").count() == map_["groups"].count(3)
         button.click()
         assert tab.locator(".spot.off").count() == 0
 

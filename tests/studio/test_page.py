@@ -259,7 +259,7 @@ def test_random_reset_and_lock(visit):
     wait_for_dials(page)
     start = get_values(page)
     page.get_by_role("button", name=re.compile("Lock z")).nth(1).click()
-    page.get_by_role("button", name="Random").click()
+    page.get_by_role("button", name="Random", exact=True).click()
     wait_until(page, lambda: get_values(page) != start)
     drawn = get_values(page)
     assert drawn[1] == start[1]
@@ -298,7 +298,7 @@ def test_a_link_restores_the_dials(visit, studio):
 def test_copied_code_and_saved_picture(visit, models):
     page = visit()
     wait_for_dials(page)
-    page.get_by_role("button", name="Random").click()
+    page.get_by_role("button", name="Random", exact=True).click()
     page.wait_for_timeout(300)
     page.get_by_role("button", name="Code").click()
     code = page.evaluate("navigator.clipboard.readText()")
@@ -394,7 +394,7 @@ def test_a_lasso_selects_rows_to_save(visit):
     assert len(set(rows)) == n
     assert page.locator(".thumbs button").count() == 60
     page.get_by_role("button", name="Clear").click()
-    page.get_by_role("button", name="Select what is in view").wait_for()
+    page.get_by_role("button", name="Select all points in view").wait_for()
 
 
 def test_the_map_by_keyboard(visit):
@@ -434,7 +434,7 @@ def test_the_map_by_component_colour_and_grid(visit, browser):
     page.locator(".key").nth(3).click()
     assert page.locator(".key").nth(3).get_attribute("aria-pressed") == "true"
     wait_until(page, lambda: "by=label" in page.url)
-    page.get_by_label("Shown").select_option("pca")
+    page.get_by_label("Components").select_option("pca")
     wait_until(page, lambda: "of the variance" in page.locator(".axis.x").inner_text())
 
 
@@ -446,7 +446,7 @@ def test_clean(visit, digits):
     page.locator(".compare .after img").wait_for()
     figures = page.locator(".figures").inner_text()
     assert "dB" in figures
-    seam = page.get_by_label("Seam between the noisy and the cleaned one")
+    seam = page.get_by_label("Slider between the noisy and the cleaned example")
     seam.focus()
     page.keyboard.press("End")
     assert "inset(0px 0px 0px 100%)" in page.locator(".after").evaluate("e => getComputedStyle(e).clipPath")
@@ -510,15 +510,15 @@ def test_search(visit, digits):
     page.locator(".results button").first.wait_for()
     assert page.locator(".results button").count() == 24
     page.locator(".results button").nth(2).click()
-    row = page.get_by_label("Like row")
+    row = page.get_by_label("Similar to row")
     wait_until(page, lambda: row.input_value() != "0")
     wait_until(page, lambda: f"Row {row.input_value()}" in page.locator(".about").inner_text())
     # a picture that is one of the rows finds that row
     page.locator("input[type=file]").set_input_files(png_file(digits[20]))
-    page.get_by_text("Your picture").wait_for()
+    page.get_by_text("Your picture, as the model sees it").wait_for()
     wait_until(page, lambda: "Row 20," in (page.locator(".results button").first.get_attribute("aria-label") or ""))
-    page.get_by_role("button", name="What the dials make").click()
-    page.get_by_text("What the dials make", exact=True).nth(1).wait_for()
+    page.get_by_role("button", name="Example at the dials").click()
+    page.get_by_text("The example at the dials", exact=True).wait_for()
 
 
 def test_report(visit):
@@ -548,11 +548,11 @@ def test_train_on_a_file_and_see_its_dials(visit, studio, table):
     try:
         upload(page, "people.csv", to_csv(table))
         assert page.locator(".columns tbody tr").count() == 5
-        page.get_by_label("Learn from pulse").uncheck()
+        page.get_by_label("Train on pulse").uncheck()
         assert "3 of 5" in page.locator(".bar").first.inner_text()
         page.get_by_role("spinbutton", name="Components").fill("2")
         page.get_by_label("Seconds at most").fill("3")
-        page.get_by_text("Every other parameter").click()
+        page.get_by_text("All other parameters").click()
         page.get_by_label(re.compile(r"^hidden")).fill("(16,)")
         page.get_by_role("button", name="Train").click()
         page.get_by_role("button", name="Stop early").wait_for()
@@ -590,7 +590,7 @@ def test_a_training_is_shown_and_ended_early(visit, studio, digits, how):
         page.get_by_text("8 x 8").wait_for()  # images are never enlarged
         page.locator(".preview i").first.wait_for()
         page.get_by_label("Seconds at most").fill("600")
-        page.get_by_text("Every other parameter").click()
+        page.get_by_text("All other parameters").click()
         page.get_by_role("button", name="Train").click()
         wait_until(page, lambda: page.locator(".pairs img").count() == 16, 90)
         wait_until(page, lambda: "," in (page.locator(".curve.train").get_attribute("points") or ""))

@@ -1,4 +1,4 @@
-"""Pictures of fitted models on matplotlib's axes, in one style; matplotlib is imported when the first one is drawn."""
+"""Pictures of fitted models on matplotlib's axes, in one style; drawing the first one imports matplotlib."""
 
 from narrows.plots.accessor import Plots
 

@@ -19,20 +19,21 @@ if TYPE_CHECKING:
     from narrows.plots.style import Layout
 
 _PICTURES = ("curves", "reconstructions", "map", "dials", "samples", "units")
-_MOST_PLACES = 20_000  # on a map; more would cover each other
+_MOST_PLACES = 20_000  # points on a map; more would cover each other
 _HEADS = ("best", "typical", "worst")
 
 
 class Plots:
     """Pictures of a fitted model. Each method draws on the axes that it is given or on new ones, and returns them.
 
-    Images are shown as such, vectors as bars under their columns' names. `model.plot.curves().figure.savefig("a.png")`
-    keeps a picture; a notebook shows it.
+    Images are drawn as images, vectors as bars above the names of their columns. A notebook shows a picture;
+    `model.plot.curves().figure.savefig("a.png")` saves it.
 
     Parameters
     ----------
     model : a fitted estimator.
-    new_axes : makes axes from width and height in inches and a layout; None makes those that a notebook shows.
+    new_axes : function that makes axes from a width and a height in inches and a layout; None makes axes that
+        notebooks show.
 
     Examples
     --------
@@ -51,7 +52,7 @@ class Plots:
         return f"{type(self.model).__name__}.plot: {', '.join(_PICTURES)}"
 
     def curves(self, *, ax: Axes | None = None) -> Axes:
-        """Draw the loss by epoch, of training rows and of held-out rows, in nats an example.
+        """Draw the loss on training rows and on held-out rows by epoch, in nats per example.
 
         Raises
         ------
@@ -62,18 +63,18 @@ class Plots:
 
         lines = content.loss_curves(self.model.history_)
         if not lines:
-            raise ValueError("plot.curves has nothing to draw: the training was stopped before its first look.")
+            raise ValueError("plot.curves has nothing to draw: the training was stopped before its first record.")
         ax = self._axes(ax, 5.2, 3)
-        drawing.draw_curves(ax, lines, "epochs", "loss, nats an example")
+        drawing.draw_curves(ax, lines, "epochs", "loss, nats per example")
         return ax
 
     def reconstructions(self, X: Any, n: int = 4, *, ax: Axes | None = None) -> Axes:
-        """Draw the examples with the least, typical and greatest errors, above their reconstructions.
+        """Draw the examples with the smallest, typical and largest errors, above their reconstructions.
 
         Parameters
         ----------
         X : examples in the user's units.
-        n : images of each of the three kinds; of vectors one is drawn.
+        n : number of images of each of the three kinds; of vectors, one of each kind is drawn.
 
         Raises
         ------
@@ -109,18 +110,18 @@ class Plots:
         return ax
 
     def map(self, X: Any, y: Any = None, *, ax: Axes | None = None) -> Axes:
-        """Draw the codes of X as places, coloured by `y`: two components as they are, more projected onto two (PCA).
+        """Draw the codes of X as points, coloured by `y`; more than two components are projected onto two (PCA).
 
         Parameters
         ----------
         X : n examples in the user's units.
-        y : n labels: up to ten kinds are classes with a colour and a marker each, numbers with an order are a scale of
-            colours.
+        y : n labels, or None. Words, and at most ten different whole numbers, are classes with a colour and a marker
+            each (the ten most frequent words; the rest is "other"). Other numbers are drawn on a scale of colours.
 
         Raises
         ------
         ValueError
-            If the model has no codes, or X or y does not fit.
+            If the model has no codes, or if X or y do not fit it.
         """
         from narrows.plots import drawing, style
 
@@ -140,18 +141,18 @@ class Plots:
     def dials(
         self, x: Any = None, *, n_dials: int = 12, n_steps: int = 9, span: float = 3.0, ax: Axes | None = None
     ) -> Axes:
-        """Draw the effect of each dial: one row a component, turned from low to high, those first that carry most.
+        """Draw the effect of each dial, one row per component, from low to high; those that carry most come first.
 
         Parameters
         ----------
-        x : the example to start from (its first row, if it is several); None starts from the centre of all codes.
-        n_dials, n_steps : rows, and positions in each.
-        span : how far a dial is turned to both sides, in standard deviations.
+        x : example to start from, or several, of which the first is used; None starts from the centre of all codes.
+        n_dials, n_steps : number of rows, and of positions in each row.
+        span : distance that a dial is turned to each side, in standard deviations.
 
         Raises
         ------
         ValueError
-            If the model has no codes, or a parameter is not what it must be.
+            If the model has no codes, or if a parameter is invalid.
         """
         from narrows.plots import drawing
 
@@ -175,28 +176,30 @@ class Plots:
             (label, [(high, row[-1].ravel() - centre.ravel()), (low, row[0].ravel() - centre.ravel())])
             for label, row, centre in zip(labels, turned, middle, strict=True)
         ]
-        drawing.draw_lanes(ax, lanes, names, f"{content.scale_name(schema)}, from the middle")
+        drawing.draw_lanes(ax, lanes, names, f"{content.scale_name(schema)}, difference from the middle")
         return ax
 
     def samples(self, n: int = 32, *, X: Any = None, random_state: Any = 0, ax: Axes | None = None) -> Axes:
-        """Draw new examples: images in rows; of vectors the spread of each column's values, beside those of X.
+        """Draw new examples: images in rows, or the spread of each column's values of vectors, beside those of X.
 
         Parameters
         ----------
-        n : images; of vectors as many are drawn as X holds, or 1,000.
+        n : number of images. Of vectors, as many are drawn as X holds, or 1,000 without X.
         X : real examples to show beside them, or None.
-        random_state : seed.
+        random_state : seed of the random codes.
 
         Raises
         ------
         ValueError
-            If the model's codes cannot be drawn.
+            If codes of the model cannot be drawn at random.
         """
         from narrows.plots import drawing
 
         _check("samples", "n", n)
         if not Inspection(self.model).can_sample:
-            raise ValueError(f"plot.samples needs a code that can be drawn; this {type(self.model).__name__} has none.")
+            raise ValueError(
+                f"plot.samples draws random codes; this {type(self.model).__name__} has no distribution of codes."
+            )
         schema = self.model.schema_
         if schema.kind == "image":
             drawn = content.as_pictures(self.drawn(n, random_state))
@@ -217,14 +220,14 @@ class Plots:
         return ax
 
     def units(self, X: Any, *, n_units: int = 10, n_examples: int = 8, ax: Axes | None = None) -> Axes:
-        """Draw the busiest units of a sparse code: what each adds, how often it fires, and for which of X most.
+        """Draw the busiest units of a sparse code: what each adds, how often it fires, and its top examples.
 
-        Of vectors only what each unit adds is drawn, as bars.
+        For vectors, only what each unit adds is drawn, as bars.
 
         Parameters
         ----------
         X : examples in the user's units.
-        n_units, n_examples : units, and images for each.
+        n_units, n_examples : number of units, and of images for each unit.
 
         Raises
         ------
@@ -269,7 +272,7 @@ class Plots:
         return self._axes(ax, width, height, "compressed")
 
     def _axes_of_vectors(self, ax: Axes | None, names: list[str], height: float) -> Axes:
-        """Return axes over columns of these names, `height` inches high and as much as the names need."""
+        """Return axes for columns with these names; `height`, in inches, is without the space for the names."""
         from narrows.plots import drawing
 
         width = float(np.clip(0.28 * len(names) + 2, 5.5, 10))

@@ -1,4 +1,4 @@
-"""Content of pictures: which examples and components, in which order, and what is written beside them.
+"""Content of pictures: the examples and components to show, their order, and the text beside them.
 
 Nothing here draws. Values are on the model's scale (`narrows.data.Schema.prepare`), so that columns of different units
 can stand side by side.
@@ -18,7 +18,7 @@ from narrows.fitted import FittedModel
 
 
 def best_typical_worst(errors: np.ndarray, n: int) -> np.ndarray:
-    """Return the indices of the `n` least, the `n` middle and the `n` greatest errors; fewer if there are fewer."""
+    """Return the indices of the `n` smallest, the `n` middle and the `n` largest errors; fewer if there are fewer."""
     order = np.argsort(errors, kind="stable")
     n = max(1, min(n, len(order) // 3))
     middle = (len(order) - n) // 2
@@ -26,10 +26,10 @@ def best_typical_worst(errors: np.ndarray, n: int) -> np.ndarray:
 
 
 def loss_curves(history: Sequence[Mapping[str, Any]]) -> dict[str, tuple[list[float], list[float]]]:
-    """Return epochs and losses (nats an example) by name: those of held-out rows and those of training rows."""
+    """Return the epochs and losses (nats per example) of held-out rows and of training rows, by name."""
     if not history:
         return {}
-    # the training loss has parts that are not of the examples, such as the revival of dead units of a sparse code
+    # the training loss may contain costs beside those of the examples, such as the revival of dead units
     has_costs = any(key.startswith("valid_") and key not in ("valid_loss", "valid_nll") for key in history[-1])
     curves = {}
     for key, name in (("valid_loss", "held out"), ("loss" if has_costs else "nll", "training")):
@@ -40,7 +40,7 @@ def loss_curves(history: Sequence[Mapping[str, Any]]) -> dict[str, tuple[list[fl
 
 
 def dial_labels(inspection: Inspection, most: int) -> tuple[list[int], list[str]]:
-    """Return the components that carry most, at most `most` of them, and what is written beside each."""
+    """Return the components that carry most, at most `most` of them, and a label for each."""
     components = inspection.dial_order[:most].tolist()
     if not inspection.has_nats:
         return components, [f"{i}   sd {inspection.carried[i]:.2g}" for i in components]
@@ -71,7 +71,7 @@ def as_pictures(rows: np.ndarray) -> np.ndarray:
 
 
 def pixel_limits(schema: Schema, rows: np.ndarray) -> tuple[float, float]:
-    """Return the values that are black and white on the model's scale; without bounds, quantiles of `rows`."""
+    """Return the values drawn black and white, on the model's scale: their bounds, or quantiles of `rows`."""
     if schema.support in ("unit", "binary"):
         return 0.0, 1.0
     low, high = np.nanquantile(rows, [0.005, 0.995])
@@ -94,8 +94,8 @@ def check_sparse(model: FittedModel, owner: str) -> None:
 def label_classes(y: np.ndarray, most: int) -> list[Any] | None:
     """Return the labels that are classes of a map, sorted; None if the labels are measurements with an order.
 
-    Words are classes, whatever their number (the most frequent ones, where there are more than `most`). Numbers are
-    classes where there are at most `most` different ones, all whole.
+    Words are always classes: the most frequent ones if there are more than `most`. Numbers are classes if there are at
+    most `most` different ones, all of them whole.
     """
     is_missing = np.isnan(y) if y.dtype.kind == "f" else np.zeros(len(y), bool)
     values, counts = np.unique(y[~is_missing], return_counts=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_BARS = 48  # columns drawn as bars with names; more columns are drawn as a line
-_GAP = 0.12  # of an image's width, between images
+_GAP = 0.12  # space between images, as a share of an image's width
 _LANE = 0.42  # height of the largest value, as a share of the distance between two lanes
 
 
@@ -60,7 +60,7 @@ def draw_lanes(
 
     Parameters
     ----------
-    rows : for each lane its label and up to two series by name, each a vector with a value for each column. The first
+    rows : the label of each lane and up to two series by name, vectors with a value for each column. The first
         series is drawn as bars, the second as short strokes; with more than `MOST_BARS` columns both are lines.
     names : names of the columns.
     unit : unit of the values, for the axis.
@@ -97,7 +97,7 @@ def draw_lanes(
 
 
 def label_columns(ax: Axes, names: Sequence[str]) -> None:
-    """Write the names of columns at the bottom, upright if they are long; of many columns only the numbers."""
+    """Write the names of columns at the bottom, upright if they are long; many columns have numbers instead."""
     if len(names) > MOST_BARS:
         ax.set_xlabel("; ".join(label for label in ("columns by number", ax.get_xlabel()) if label))
     else:
@@ -139,11 +139,11 @@ def draw_curves(ax: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[fl
 
     Parameters
     ----------
-    lines : x and y of each line by name, at least one value each.
+    lines : x and y of each line, by name; at least one value each.
     x, y : labels of the axes.
     """
     ys = np.concatenate([np.asarray(line[1], dtype=float) for line in lines.values()])
-    # the first few values are far off, and would flatten all the others
+    # the first few losses are so high that the rest would look flat
     low, high = float(np.nanmin(ys)), float(np.nanquantile(ys, 0.97))
     room = 0.06 * max(high - low, 1e-9)
     limits = low - room, max(high, low + 1e-9) + room

@@ -1,4 +1,4 @@
-"""Sheets of pictures: many small images on one, enlarged. NumPy and Pillow only.
+"""Sheets of pictures: many small images, enlarged, in one image. Needs NumPy and Pillow only.
 
 An image is h x w, or h x w x channels. One or two channels are shown as grey, three or more as red, green and blue.
 """
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-_SIDE = 64  # pixels that an image's longer side has on a sheet, about
+_SIDE = 64  # approximate pixels of an image's longer side on a sheet
 _GAP = 3  # pixels between images
 _FONT = 14  # pixels
 _PAPER, _INK = 255, (60, 60, 60)
@@ -40,7 +40,7 @@ def draw_sheet(
     Raises
     ------
     ValueError
-        If `images` has another number of axes, or `labels` does not hold one label for each row.
+        If `images` does not have four or five axes, or if `labels` does not hold one label for each row.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def draw_sheet(
     """
     if images.ndim not in (4, 5):
         raise ValueError(
-            f"A sheet is drawn of (rows, columns, h, w) or (rows, columns, h, w, channels). Got {images.shape}."
+            f"`images` must be (rows, columns, h, w) or (rows, columns, h, w, channels). Got {images.shape}."
         )
     n_rows, n_columns, height, width = images.shape[:4]
     if labels is not None and len(labels) != n_rows:

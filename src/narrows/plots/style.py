@@ -72,7 +72,7 @@ N_CLASSES = len(PALETTE)
 SEQUENCE = "cividis"  # colours of ordered values, suited to colour-blind people
 ADDS, TAKES = (18, 112, 160), (214, 108, 30)  # colours of positive and of negative values
 TEXT = 9.0  # points
-_PIXELS = 1.35  # pixels of a page for a point of a figure
+_PIXELS = 1.35  # pixels on a page for each point of a figure
 
 
 def new_axes(width: float, height: float, layout: Layout = "constrained") -> Axes:
@@ -136,7 +136,7 @@ def to_svg(ax: Axes, label: str, name: str) -> str:
 
     Parameters
     ----------
-    label : text that a screen reader says for the figure.
+    label : text that a screen reader reads out for the figure.
     name : name of the figure, unique on its page; all ids of the figure start with it.
     """
     import matplotlib
@@ -154,7 +154,7 @@ def to_svg(ax: Axes, label: str, name: str) -> str:
     markup = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", markup)
     markup = re.sub(r'"#([^"]+)"', rf'"#{name}-\1"', markup)
     markup = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", markup)
-    markup = re.sub(r"(font: [^;\"]*?)(\d[\d.]*px) [^;\"]*", r"\1\2 var(--sans)", markup)  # the form of matplotlib 3.8
+    markup = re.sub(r"(font: [^;\"]*?)(\d[\d.]*px) [^;\"]*", r"\1\2 var(--sans)", markup)  # as matplotlib 3.8 writes it
     for colour, value in LIGHT.items():
         markup = markup.replace(value, f"var(--{colour})")
     markup = re.sub(r"<defs>\s*(<style[^>]*>.*?</style>)?\s*</defs>", "", markup, flags=re.DOTALL)

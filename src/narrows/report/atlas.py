@@ -1,4 +1,4 @@
-"""The map: codes as places, to point at or to walk over with the arrow keys."""
+"""The map: each code is a point, and the pointer or the arrow keys show its example."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from narrows.report.page import Section, data_script, data_uri, escape, sprite
 
 _MOST_SPOTS = 2_000
 _MOST_LETTERS = 600  # spots that are drawn as their labels; more would cover each other
-_COLUMNS = 40  # of the sprite
+_COLUMNS = 40  # columns of the sprite
 _MAP, _MARGIN = (640, 520), 26  # of the map's view box
-_POINTS = 64  # of a small line
+_POINTS = 64  # points of the small line that shows a vector
 
 
 def latent_map(display: Display, note: str = "", other: tuple[str, str, np.ndarray] | None = None) -> Section:
-    """Make the section of the map: codes as places, each drawn by its group.
+    """Make the section of the map: each code is a point, drawn in the style of its group.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def latent_map(display: Display, note: str = "", other: tuple[str, str, np.ndarr
     numbers = groups.numbers[index]
     spots, defs = _spots(groups, numbers, places[0])
     values: dict[str, Any] = {
-        "of": numbers.tolist(),
+        "groups": numbers.tolist(),
         "names": groups.names,
         "title": groups.title,
         "rows": index.tolist(),
@@ -45,13 +45,13 @@ def latent_map(display: Display, note: str = "", other: tuple[str, str, np.ndarr
         "ends": np.round(ends[0], 5).tolist(),
         "margin": _MARGIN,
         "noun": display.noun,
-        # from a place on the map to the code there, which is drawn
+        # they turn a place on the map into a code, which the page decodes
         "mean": np.round(display.inspection.plane.mean, 5).tolist(),
         "directions": np.round(display.inspection.plane.directions, 5).tolist(),
         "decoder": display.decoder_name if display.decoder and display.is_image else None,
     }
     width, height = _MAP
-    more = f" {len(index):,} of {n:,} are shown." if len(index) < n else ""
+    more = f" A random sample of {len(index):,} of {n:,} {display.noun}s is shown." if len(index) < n else ""
     first, second = display.inspection.plane.names
     axes = f"Across: {first}. Upwards: {second}." if second else f"Across: {first}."
     body = (
@@ -60,25 +60,28 @@ def latent_map(display: Display, note: str = "", other: tuple[str, str, np.ndarr
         f'aria-label="Map of {len(index):,} {display.noun}s. Arrow keys go from one to the next.">{defs}'
         f'<g class="spots" aria-hidden="true">{spots}</g><circle class="ring" r="13" cx="-50" cy="-50"/></svg>'
         f"{_tip(display, index, values)}</div>"
-        f'<p class="hint"><span class="only-js">Point at the map, or focus it and use the arrow keys. </span>'
+        f'<p class="hint"><span class="only-js">Move the pointer over the map, or reach it with Tab and press the '
+        "arrow keys. </span>"
         f'{escape(axes)}{more}</p><p class="sr" aria-live="polite"></p>{data_script("map-data", values)}</div>'
     )
-    coloured = f"Colour is the {groups.title}" if groups.is_ordered else f"Shape and colour are the {groups.title}"
+    coloured = f"Colour shows the {groups.title}" if groups.is_ordered else f"Shape and colour show the {groups.title}"
     if display.y is None:
-        coloured += ", how unlikely the model finds it"
+        coloured += f": how unlikely the model finds the {display.noun}"
     else:
-        coloured += ", which the model was not shown" if display.schema.classes is None else ""
+        coloured += ", which the model never saw" if display.schema.classes is None else ""
     if len(groups.names) == 1 and display.y is not None:
         coloured = f"All labels are the same: {groups.names[0]}"
-    plane = " on the plane in which codes vary most" if display.inspection.plane.is_projected else ""
+    plane = (
+        ", projected onto the two directions in which codes vary most" if display.inspection.plane.is_projected else ""
+    )
     noun = display.noun
-    intro = f"Each {noun} is a point at its code{plane}. Similar {noun}s lie close together. {coloured}."
+    intro = f"Each {noun} is a point: its code{plane}. Similar {noun}s lie close together. {coloured}."
     code = "model.plot.map(X, y)  # or model.transform(X)" if display.y is not None else "model.plot.map(X)"
     return Section("map", "The map", intro, code, body)
 
 
 def _spots(groups: Groups, numbers: np.ndarray, places: np.ndarray) -> tuple[str, str]:
-    """Return the spots, and the shapes that they refer to: labels where these are short and few, shapes elsewhere."""
+    """Return the spots, and the shapes that they use: spots are labels if these are short and few, otherwise shapes."""
     letters = len(numbers) <= _MOST_LETTERS and not groups.is_ordered and max(map(len, groups.names)) <= 2
     positions = [f'style="transform:translate({a:.1f}px,{b:.1f}px)"' for a, b in places]
     kinds = [_kind(i, groups.is_ordered) for i in range(len(groups.names))]
@@ -115,15 +118,15 @@ def _marks() -> list[str]:
 
     paths = []
     for marker in style.MARKERS:
-        made = MarkerStyle(marker)
-        polygons = made.get_path().transformed(made.get_transform()).to_polygons()
+        marker_style = MarkerStyle(marker)
+        polygons = marker_style.get_path().transformed(marker_style.get_transform()).to_polygons()
         rings = [np.asarray(ring, dtype=float)[:-1] * (7, -7) for ring in polygons]
         paths.append("".join("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in ring) + "Z" for ring in rings))
     return paths
 
 
 def _legend(groups: Groups) -> str:
-    """Return a button for each group, which shows it alone."""
+    """Return a button for each group, which shows only that group."""
     if len(groups.names) < 2:
         return ""
     short = max(map(len, groups.names)) <= 2 and not groups.is_ordered
@@ -136,7 +139,7 @@ def _legend(groups: Groups) -> str:
             f"<span>{escape(name)}</span></button>"
         )
     kind = "legend" if short else "legend long"
-    return f'<div class="{kind}" role="group" aria-label="Show one {escape(groups.title)}">{"".join(buttons)}</div>'
+    return f'<div class="{kind}" role="group" aria-label="Groups by {escape(groups.title)}">{"".join(buttons)}</div>'
 
 
 def _switch(views: list[tuple[str, str, np.ndarray]]) -> str:
@@ -151,7 +154,7 @@ def _switch(views: list[tuple[str, str, np.ndarray]]) -> str:
 
 
 def _tip(display: Display, index: np.ndarray, values: dict[str, Any]) -> str:
-    """Return the box beside a place, with the example there; the data that it needs go into `values`."""
+    """Return the box that shows the example at a place; the data that the script needs for it are added to `values`."""
     if display.is_image:
         images = display.pictures(display.rows[index])
         ink = "px ink sprite" if images.ndim == 3 else "px sprite"
@@ -159,7 +162,7 @@ def _tip(display: Display, index: np.ndarray, values: dict[str, Any]) -> str:
         values |= {"columns": _COLUMNS, "ratio": display.schema.shape[1] / display.schema.shape[2]}
         if values["decoder"]:
             canvas = "px ink" if images.ndim == 3 else "px"
-            drawn = f'<div class="half drawn"><canvas class="{canvas}"></canvas><p>drawn here</p></div>'
+            drawn = f'<div class="half drawn"><canvas class="{canvas}"></canvas><p>decoded here</p></div>'
         inner = (
             f'<div class="half"><div class="window"><img class="{ink}" alt="" src="'
             f'{data_uri(sprite(images, _COLUMNS))}"></div><p>real</p></div>{drawn}'
@@ -171,8 +174,8 @@ def _tip(display: Display, index: np.ndarray, values: dict[str, Any]) -> str:
             "</svg></div>"
         )
     else:
-        values["words"] = display.unusual(index)
-        inner = '<div class="wide"><ul class="said-of-it"></ul></div>'
+        values["unusual"] = display.unusual(index)
+        inner = '<div class="wide"><ul class="unusual"></ul></div>'
     return f'<div class="tip" aria-hidden="true"><p class="what"></p>{inner}</div>'
 
 
@@ -185,7 +188,7 @@ def _lines(rows: np.ndarray) -> list[list[int]]:
 
 
 def _ends(codes: np.ndarray) -> np.ndarray:
-    """Return the codes at the map's corners, upper left and lower right: quantiles, so that outliers leave room."""
+    """Return the codes at the upper left and lower right corner: quantiles, because outliers would shrink the rest."""
     low, high = np.quantile(codes, [0.003, 0.997], axis=0)
     high = np.where(high - low > 1e-12, high, low + 1)
     return np.array([[low[0], high[1]], [high[0], low[1]]])

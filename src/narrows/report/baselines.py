@@ -19,7 +19,7 @@ class Baseline:
     Attributes
     ----------
     mean : (d,).
-    axes : n_components x d directions of length 1, the widest first.
+    axes : n_components x d, directions of length 1, those of the largest variance first.
     shape : shape of one example.
     """
 
@@ -35,7 +35,7 @@ class Baseline:
 
     @property
     def n_components(self) -> int:
-        """Numbers in a code."""
+        """Number of components of a code."""
         return len(self.axes)
 
     def encode(self, X: np.ndarray) -> np.ndarray:
@@ -48,19 +48,19 @@ class Baseline:
 
 
 def best_cleaner(clean: np.ndarray, noisy: np.ndarray) -> Baseline:
-    """Return PCA with the number of components that cleans `noisy` best: both are training examples, n x ..."""
+    """Return PCA with the number of components that cleans `noisy` best; both arrays are training examples, n x ..."""
     whole = Baseline.fit(clean)
     candidates = (replace(whole, axes=whole.axes[:n]) for n in range(1, whole.n_components + 1))
     return min(candidates, key=lambda pca: mse(pca.reconstruct(noisy), clean))
 
 
 def median(noisy: np.ndarray) -> np.ndarray:
-    """Replace each pixel of images (n, h, w) by the median of the 3 x 3 around it."""
+    """Replace each pixel of images (n, h, w) by the median of the 3 x 3 pixels around it."""
     return median_filter(noisy, size=(1, 3, 3)).clip(0, 1)
 
 
 def mse(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the mean squared error of an entry."""
+    """Return the mean squared error per entry."""
     return float(np.square(a.astype(np.float64) - b).mean())
 
 
@@ -76,7 +76,7 @@ def neighbour_accuracy(train: np.ndarray, y_train: np.ndarray, test: np.ndarray,
 
 
 def novelty(X: np.ndarray, known: np.ndarray) -> float:
-    """Return the median over X of the distance to the nearest of `known`, root mean square over entries."""
+    """Return the median over X of the distance to the nearest example of `known` (root mean square over entries)."""
     a, b = X.reshape(len(X), -1).astype(np.float64), known.reshape(len(known), -1).astype(np.float64)
     squares = (a**2).sum(1)[:, None] - 2 * a @ b.T + (b**2).sum(1)
     return float(np.median(np.sqrt(squares.min(1).clip(min=0) / a.shape[1])))

@@ -28,9 +28,9 @@ from narrows.report.machine import limit_threads, processor
 from narrows.report.page import Section, escape
 from narrows.version import __version__
 
-NOISE = 0.25  # standard deviation of the noise that the page shows removed; pixels lie in [0, 1]
+NOISE = 0.25  # standard deviation of the noise that the DAE removes on the page; pixels lie in [0, 1]
 _HIDDEN = (256, 128)
-_THREADS = 1  # a second thread speeds such small steps up little, and slows them down where cores are shared
+_THREADS = 1  # a second thread hardly speeds up such small steps, and slows them down on shared cores
 
 
 @dataclass
@@ -66,7 +66,7 @@ def run(out: Path, *, console: Console | None = None, seed: int = 0, budget: flo
     Returns
     -------
     Path
-        The page, `out`/index.html: one file that fetches nothing.
+        The page, `out`/index.html: one file that loads nothing else.
 
     Raises
     ------
@@ -90,8 +90,8 @@ def run(out: Path, *, console: Console | None = None, seed: int = 0, budget: flo
     assert test.y is not None
     state = Run(train.X, train.y, test.X, test.y, seed)
     console.print(
-        f"[bold]narrows demo[/]  four autoencoders on {len(state.X):,} handwritten digits of 8 x 8 pixels; measured on "
-        f"{len(state.X_test)} others",
+        f"[bold]narrows demo[/]  trains four autoencoders on {len(state.X):,} handwritten digits of 8 x 8 pixels, and "
+        f"measures them on {len(state.X_test)} others",
         highlight=False,
     )
     path = out / "index.html"
@@ -101,14 +101,14 @@ def run(out: Path, *, console: Console | None = None, seed: int = 0, budget: flo
             model.save(out / "models" / name)
         _write(state, path, time.perf_counter() - started)
     console.print(
-        f"  all in {time.perf_counter() - started:.0f} s; the models are in {out / 'models'}, the page is {path}",
+        f"  done in {time.perf_counter() - started:.0f} s; the models are in {out / 'models'}, the page is {path}",
         highlight=False,
     )
     return path
 
 
 def _models(seed: int, budget: float) -> dict[str, Estimator]:
-    """Return the four models, not fitted. They use float32 and limit epochs, so that a seed repeats the weights."""
+    """Return the four models, not fitted. Float32 and fixed epochs make a seed repeat the weights."""
 
     def common_parameters(epochs: int) -> dict[str, Any]:
         return {"max_epochs": max(1, round(budget * epochs)), "precision": "float32", "random_state": seed}
@@ -163,7 +163,7 @@ def _measure_code(state: Run, name: str, model: Estimator, n_components: int) ->
 
 def _measure_ae(state: Run, model: Estimator) -> None:
     accuracy, pca = _measure_code(state, "ae", model, 2)
-    measure = "of digits have the label of their neighbours on the map"
+    measure = "of digits get the right label from their neighbours on the map"
     state.headlines["ae"] = f"{accuracy:.0%}", measure, f"PCA's map: {pca:.0%}"
 
 
@@ -174,8 +174,8 @@ def _measure_vae(state: Run, model: VAE) -> None:
     measured["novelty"] = baselines.novelty(drawn, state.X), baselines.novelty(state.X_test, state.X)
     state.headlines["vae"] = (
         f"{measured['mse']:.4f}",
-        "squared error a pixel, drawn from 8 numbers",
-        f"PCA with 8: {measured['pca_mse']:.4f}",
+        "squared error per pixel, decoded from 8 numbers",
+        f"PCA with 8 numbers: {measured['pca_mse']:.4f}",
     )
 
 
@@ -187,8 +187,8 @@ def _measure_dae(state: Run, model: DAE) -> None:
     state.measured["dae"] = {**measured, "n_pca": pca.n_components}
     state.headlines["dae"] = (
         f"{measured['dae'][1]:.1f} dB",
-        f"peak signal to noise, noisy {measured['noisy'][1]:.1f} dB",
-        f"PCA at its best: {measured['pca'][1]:.1f} dB",
+        f"peak signal-to-noise ratio; before cleaning: {measured['noisy'][1]:.1f} dB",
+        f"PCA with the best number of components: {measured['pca'][1]:.1f} dB",
     )
 
 
@@ -198,8 +198,8 @@ def _measure_sae(state: Run, model: SAE) -> None:
     n = model.model_.bottleneck.n_components
     state.headlines["sae"] = (
         f"{measured['mse']:.4f}",
-        f"squared error a pixel, {measured['l0']:.3g} of {n} units active",
-        f"PCA with {measured['pca'].n_components}: {measured['pca_mse']:.4f}",
+        f"squared error per pixel, {measured['l0']:.3g} of {n} units active",
+        f"PCA with {measured['pca'].n_components} numbers: {measured['pca_mse']:.4f}",
     )
 
 
@@ -225,11 +225,11 @@ def _write(state: Run, path: Path, seconds: float) -> None:
         "VAE": ("8 numbers", measured["vae"]["reconstructions"]),
         "PCA ": ("8 numbers", measured["vae"]["pca_reconstructions"]),
     }
-    other = ("PCA", f"{measured['ae']['pca_accuracy']:.0%} by neighbours", measured["ae"]["pca"].encode(X))
+    other = ("PCA", f"neighbours right: {measured['ae']['pca_accuracy']:.0%}", measured["ae"]["pca"].encode(X))
     parts = {
         "vae.reconstruct(X_test)": sections.reconstructions(displays["vae"], beside),
         "ae.transform(X_test), ae.plot.map(X_test, y_test)": atlas.latent_map(
-            displays["ae"], f"{measured['ae']['accuracy']:.0%} by neighbours", other
+            displays["ae"], f"neighbours right: {measured['ae']['accuracy']:.0%}", other
         ),
         "vae.traverse(X_test[i:i + 1]), vae.plot.dials(X_test[i])": sections.dials(displays["vae"], starts, names),
         f"vae.sample(30, random_state={state.seed})": sections.samples(
@@ -239,7 +239,7 @@ def _write(state: Run, path: Path, seconds: float) -> None:
         "sae.active_units(X_test), sae.plot.units(X_test)": sections.units(displays["sae"]),
         "vae.plot.curves(), vae.history_": records.training(by_class),
         "narrows.evaluate(vae, X_test, train=X)": records.comparison(
-            _rows(state), ("Model", "Measure", "narrows", "PCA", "size of PCA"), _facts(state, seconds)
+            _rows(state), ("Model", "Measure", "narrows", "PCA", "components of PCA"), _facts(state, seconds)
         ),
         f'vae.report_\nnarrows.load("{path.parent / "models" / "vae"}")': records.decisions(
             by_class, demo_texts.COMMANDS.format(models=path.parent / "models")
@@ -249,14 +249,14 @@ def _write(state: Run, path: Path, seconds: float) -> None:
         path,
         title="narrows: four autoencoders",
         head=_hero(state),
-        sections=[_reworded(state, section, code) for code, section in parts.items()],
+        sections=[_replace_texts(state, section, code) for code, section in parts.items()],
         foot=_foot(state),
         scripts=[page.data_script(d.decoder_name, d.decoder) for d in displays.values() if d.decoder],
     )
 
 
-def _reworded(state: Run, section: Section, code: str) -> Section:
-    """Return a section with the demo's own text, and the Python that makes the model where it is first shown."""
+def _replace_texts(state: Run, section: Section, code: str) -> Section:
+    """Replace a section's texts by those of the demo, and show the Python that makes a model at its first section."""
     title, intro, model = demo_texts.SECTIONS[section.name]
     call = f"{records.constructor_call(state.models[model], model)}\n" if model else ""
     return replace(section, title=title, intro=intro, code=call + code)
@@ -277,11 +277,11 @@ def _hero(state: Run) -> str:
         )
     return (
         f'<p class="mark">narrows</p><h1>Everything goes through a&nbsp;narrow&nbsp;place.</h1>'
-        '<p class="lede">An autoencoder learns to copy its input through a place too narrow for it. To get through, it '
-        "has to find out what the data are made of. Four of them were trained on this machine, on "
+        '<p class="lede">An autoencoder learns to copy its input through a place that is too narrow for it. To do so, '
+        "it must find out what the data are made of. Four autoencoders were trained on this machine, on "
         f"{len(state.X):,} handwritten digits, in {sum(state.seconds.values()):.0f} seconds. This is what they learned."
         f'</p><div class="strait">{page.picture(original, "A handwritten 3")}{charts.draw_channel()}'
-        f"{page.picture(reconstruction, 'The same 3, drawn again from 8 numbers')}</div>"
+        f"{page.picture(reconstruction, 'The same 3, decoded from 8 numbers')}</div>"
         f'<ol class="sentence">{steps}</ol><ul class="cards">{cards}</ul>'
         f"{page.code_block('from narrows import AE, VAE, DAE, SAE, load_dataset' + chr(10) + _DATA_LINES)}"
     )
@@ -301,8 +301,8 @@ def _best_of_each_digit(state: Run) -> tuple[list[int], list[int]]:
 def _describe_novelty(distances: tuple[float, float]) -> str:
     drawn, real = distances
     return (
-        f"The median distance of a new picture from the nearest training picture is {drawn:.3f} (root mean square a "
-        f"pixel). For a real test picture it is {real:.3f}, and for a copy it would be 0."
+        f"The median distance of a new picture from the nearest training picture is {drawn:.3f} (root mean square "
+        f"per pixel). For a real test picture it is {real:.3f}, and for a copy it would be 0."
     )
 
 
@@ -323,15 +323,15 @@ def _rows(state: Run) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for name in ("ae", "vae", "sae"):
         f, n = measured[name], measured[name]["pca"].n_components
-        rows.append((name.upper(), "squared error a pixel", f"{f['mse']:.4f}", f"{f['pca_mse']:.4f}", n))
-        accuracy = f"{baselines.N_NEIGHBOURS} nearest neighbours have the right label"
+        rows.append((name.upper(), "squared error per pixel", f"{f['mse']:.4f}", f"{f['pca_mse']:.4f}", n))
+        accuracy = f"right label from the {baselines.N_NEIGHBOURS} nearest neighbours"
         rows.append((name.upper(), accuracy, f"{f['accuracy']:.1%}", f"{f['pca_accuracy']:.1%}", n))
     vae, sae = measured["vae"], measured["sae"]
     n_vae, n_sae = (state.models[name].model_.bottleneck.n_components for name in ("vae", "sae"))
     rows[4:4] = [
         ("VAE", "components in use", f"{vae['active_components']:.0f} of {n_vae}", "", ""),
-        ("VAE", "carried by a code (KL)", f"{vae['kl']:.1f} nats", "", ""),
-        ("VAE", "evidence lower bound, a picture", f"{format_number(vae['elbo'])} nats", "", ""),
+        ("VAE", "information in a code (KL)", f"{vae['kl']:.1f} nats", "", ""),
+        ("VAE", "evidence lower bound per picture", f"{format_number(vae['elbo'])} nats", "", ""),
         (
             "DAE",
             f"PSNR, from {dae['noisy'][1]:.1f} dB",
@@ -341,11 +341,11 @@ def _rows(state: Run) -> list[tuple[object, ...]]:
         ),
     ]
     rows += [
-        ("SAE", "units active for a picture", f"{sae['l0']:.1f} of {n_sae}", "", ""),
-        ("SAE", "units active for none", f"{sae['dead_fraction']:.1%}", "", ""),
+        ("SAE", "active units per picture", f"{sae['l0']:.1f} of {n_sae}", "", ""),
+        ("SAE", "dead units (active for no picture)", f"{sae['dead_fraction']:.1%}", "", ""),
     ]
     for name, model in state.models.items():
-        rows.append((name.upper(), "trained", f"{state.seconds[name]:.1f} s, {model.n_iter_} epochs", "", ""))
+        rows.append((name.upper(), "training", f"{state.seconds[name]:.1f} s, {model.n_iter_} epochs", "", ""))
     return rows
 
 
@@ -353,11 +353,11 @@ def _facts(state: Run, seconds: float) -> dict[str, str]:
     return {
         "Data": f"digits, {len(state.X):,} to train, {len(state.X_test)} to test",
         "Seed": str(state.seed),
-        "PCA": "its pictures are clipped to 0 and 1, which favours it",
-        "Sparse code": "also says which units are active; the few numbers of PCA do not",
-        "Noise": f"Gaussian, standard deviation {NOISE:g}; training pictures select the number of components of PCA",
-        "Time": f"{seconds:.0f} s for all, {sum(state.seconds.values()):.0f} s of it training",
-        "Machine": f"{processor()}, {os.cpu_count()} cores, of which {torch.get_num_threads()} was used",
+        "PCA": "its pictures are clipped to 0 and 1, which favours PCA",
+        "Sparse code": "also tells which units are active; the few numbers of PCA do not",
+        "Noise": f"Gaussian, standard deviation {NOISE:g}; training pictures choose the number of components of PCA",
+        "Time": f"{seconds:.0f} s in total, {sum(state.seconds.values()):.0f} s of it for training",
+        "Machine": f"{processor()}, {os.cpu_count()} cores; threads used: {torch.get_num_threads()}",
         "Versions": f"narrows {__version__}, torch {torch.__version__}, scikit-learn {sklearn.__version__}, "
         f"Python {platform.python_version()}",
     }
@@ -365,6 +365,6 @@ def _facts(state: Run, seconds: float) -> dict[str, str]:
 
 def _foot(state: Run) -> str:
     return (
-        f"<p>Made by <code>narrows demo</code>, version {escape(__version__)}, seed {state.seed}. One file; it fetches "
-        "nothing. Digits: E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, CC BY 4.0.</p>"
+        f"<p>Made by <code>narrows demo</code>, version {escape(__version__)}, seed {state.seed}. One file, which "
+        "loads nothing else. Digits: E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, CC BY 4.0.</p>"
     )

@@ -1,9 +1,9 @@
-"""Texts of the demo: of the four models, of the parts of an autoencoder, and of each section of its page."""
+"""Texts of the demo: about the four models, the parts of an autoencoder, and each section of the page."""
 
 from __future__ import annotations
 
 PURPOSES = {
-    "ae": "Turns each picture into two numbers: a map.",
+    "ae": "Turns each picture into a point on a map.",
     "vae": "Draws new pictures, with a dial for each number.",
     "dae": "Removes the noise from pictures.",
     "sae": "Finds the parts that pictures are made of.",
@@ -24,13 +24,13 @@ narrows denoise {models}/dae digits -o cleaned.png
 narrows fit mnist --recipe vae --n-components 16 --out mnist-vae
 narrows recipes"""
 
-# by name of the section: its title, its text, and the model whose Python call is shown
+# name of the section: its title, its text, and the model whose Python call is shown
 SECTIONS = {
     "reconstructions": (
         "Pictures and their reconstructions",
         "The encoder turns each picture into a few numbers. The decoder draws the picture again from these numbers "
-        "alone. PCA, the classical method, gets as many numbers. The twelve pictures were not used in training. They "
-        "have the smallest, typical and largest errors of the VAE.",
+        "alone. PCA, the classical method, uses as many numbers. The twelve pictures were not used in training: "
+        "four have the smallest errors of the VAE, four have typical errors, and four have the largest.",
         "vae",
     ),
     "map": (
@@ -42,8 +42,8 @@ SECTIONS = {
     "dials": (
         "Dials to turn",
         "Each number of the code is a dial. The variational autoencoder keeps its codes close to a standard normal "
-        "distribution, so every setting of the dials draws something. Turn them: the decoder runs in this page. The "
-        "nats beside a dial say how much information about a picture it carries.",
+        "distribution, so most settings of the dials give a plausible picture. Turn them: the decoder runs in this "
+        "page. The nats beside a dial say how much information about a picture it carries.",
         "",
     ),
     "samples": (
@@ -53,14 +53,14 @@ SECTIONS = {
     ),
     "cleaning": (
         "Pictures without their noise",
-        "The denoising autoencoder got noisy pictures in training, and learned to return the clean ones. The decibels "
-        "say how close a picture is to the clean one. Three decibels more halve the squared error.",
+        "The denoising autoencoder saw noisy pictures in training, and learned to return the clean ones. The decibels "
+        "tell how close a picture is to the clean one: three more decibels mean half the squared error.",
         "dae",
     ),
     "units": (
         "A dictionary of strokes",
         "The sparse autoencoder has many units, but only a few are active for each picture. So each unit learns one "
-        "kind of stroke. Its direction is what it draws: blue adds ink, orange removes ink.",
+        "kind of stroke. The first picture of a unit shows what it draws: blue adds ink, orange removes ink.",
         "sae",
     ),
     "training": (
@@ -72,13 +72,13 @@ SECTIONS = {
     ),
     "numbers": (
         "The numbers",
-        "Everything here was measured while this page was made, on pictures that no model saw in training. PCA had "
-        "the same training pictures and codes of the same size.",
+        "Everything here was measured when this page was made, on pictures that no model saw in training. PCA was "
+        "fitted on the same training pictures, and its codes have the same size.",
         "",
     ),
     "decisions": (
         "What was decided, and why",
-        "narrows decides from the data whatever you leave open. Every model keeps a record of these decisions.",
+        "narrows chooses every setting that you leave open. It decides from the data, and records each decision.",
         "",
     ),
 }

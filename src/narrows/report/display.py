@@ -1,4 +1,4 @@
-"""A fitted model on examples as a page shows it: its numbers, and the words, pictures and groups for them."""
+"""A fitted model on examples, as a page shows it: numbers, texts, pictures and groups."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from narrows.plots.accessor import Plots
 from narrows.plots.drawing import MOST_BARS, format_label, format_number
 from narrows.report.live import pack_decoder
 
-_MOST_CLASSES = 20  # classes of labels that a map shows apart
+_MOST_CLASSES = 20  # classes of labels that a map distinguishes
 _STEPS = 7  # steps of a scale of values
 
 
@@ -44,13 +44,13 @@ class Display:
     Parameters
     ----------
     model : a fitted estimator.
-    X : n examples in the user's units, in memory, best such as it was not fitted on.
+    X : n examples in the user's units, in memory; preferably not those that the model was fitted on.
     y : n labels, or None.
-    seed : seed of what is drawn.
+    seed : seed of random choices.
 
     Attributes
     ----------
-    inspection : the model on the examples, with all of its numbers.
+    inspection : codes, scores and reconstructions of the model on the examples.
     """
 
     def __init__(self, model: FittedModel, X: Any, y: Any = None, seed: int = 0) -> None:
@@ -75,7 +75,7 @@ class Display:
 
     @functools.cached_property
     def limits(self) -> tuple[float, float]:
-        """Values that are black and white."""
+        """Values that are drawn black and white."""
         return content.pixel_limits(self.schema, self.rows)
 
     @functools.cached_property
@@ -125,13 +125,13 @@ class Display:
         return self.schema.restore(torch.from_numpy(self.reconstructions)).reshape(len(self.rows), -1)
 
     def reasons(self, row: int, n: int = 3) -> list[str]:
-        """Return a sentence for each entry in which an example is stranger than others, strangest first."""
+        """Return a sentence for each entry in which an example is stranger than others, the strangest first."""
         names, errors = content.entry_names(self.schema), self.inspection.relative_errors[row]
         strangest = [int(i) for i in np.argsort(-np.nan_to_num(errors), kind="stable")[:n] if errors[i] > 1]
         label = "" if self.schema.columns else "column "
         return [
-            f"{label}{names[i]} is {self.value(row, i)}, where {_text(self._expected_cells[row, i])} was expected: "
-            f"{errors[i]:.2g} times the usual squared error"
+            f"{label}{names[i]} is {self.value(row, i)}, but {_text(self._expected_cells[row, i])} was expected: "
+            f"{format_number(errors[i])} times the usual squared error"
             for i in strangest
         ]
 
@@ -152,7 +152,7 @@ class Display:
 
 
 def _steps(values: np.ndarray, title: str) -> Groups:
-    """Group values into steps of about as many examples each."""
+    """Group values into steps with about the same number of examples."""
     finite = np.nan_to_num(values, nan=float(np.nanmedian(values)))
     edges = np.unique(np.quantile(finite, np.linspace(0, 1, _STEPS + 1)))
     numbers = np.clip(np.searchsorted(edges, finite, side="right") - 1, 0, max(len(edges) - 2, 0))

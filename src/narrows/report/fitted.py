@@ -1,4 +1,4 @@
-"""A page about one fitted model: its training and the reasons for it, its results, measures, and outliers."""
+"""A page about one fitted model: its decisions, training, results, measures and outliers."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from narrows.training.progress import Reporter
 from narrows.version import __version__
 
 _HEADLINES = {
-    "mse": "squared error of an entry",
-    "psnr": "dB, peak signal to noise",
+    "mse": "squared error per entry",
+    "psnr": "dB, peak signal-to-noise ratio",
     "nll": "nats, negative log-likelihood",
-    "knn_accuracy": "known by their neighbours' labels",
+    "knn_accuracy": "get the right label from their neighbours",
     "active_components": "components in use",
-    "l0": "units speak for an example",
+    "l0": "active units per example",
     "trustworthiness": "trustworthiness of the code",
-    "flagged": "called outliers",
+    "flagged": "flagged as outliers",
 }
 _CARDS = 4
 
@@ -55,20 +55,20 @@ def write_report(
     random_state: int = 0,
     verbose: int = 0,
 ) -> Path:
-    """Write a page about a fitted model: one file that fetches nothing, for a browser or for paper.
+    """Write a page about a fitted model: one file that loads nothing else, for a browser or for paper.
 
     Parameters
     ----------
     model : a fitted estimator.
-    X : n examples, best ones that the model was not fitted on: in memory, the path of a file that narrows reads, or an
-        iterator of arrays. Of more than `max_examples` the page shows a sample, and says so.
+    X : n examples, preferably not those that the model was fitted on: in memory, the path of a file that narrows reads,
+        or an iterator of arrays. If there are more than `max_examples`, the page shows a random sample, and says so.
     path : file of the page; an older one is replaced when the new one is complete.
     y : n labels, for the map's colours and for the measures of classes.
-    train : examples that the model was fitted on, in memory, to fit PCA on, too; None fits PCA on X.
+    train : examples that the model was fitted on, in memory; PCA is fitted on them, too. None fits PCA on X.
     name : name of the data; None for the name of a file.
-    command : the command that the page says made it; None for this call.
-    max_examples : number of examples that the page is made from, at most.
-    random_state : seed of what is drawn.
+    command : command that the page names as the one that made it; None for this call.
+    max_examples : largest number of examples that the page is made from.
+    random_state : seed of the sample and of the new examples.
     verbose : 1 to show progress on stderr, 0 for silence.
 
     Returns
@@ -79,8 +79,8 @@ def write_report(
     Raises
     ------
     TypeError, ValueError, OSError
-        If `model` is not fitted, X does not hold examples such as it was fitted on, or `y` not one label for each, or
-        the page cannot be written.
+        If `model` is not fitted, if X does not fit it, if `y` does not hold one label for each example, or if the page
+        cannot be written.
 
     Examples
     --------
@@ -100,21 +100,21 @@ def write_report(
     sample = draw_sample(model, X, y, max_examples, random_state)
     display = Display(model, sample.X, sample.y, random_state)
     evaluation = _evaluate(display, train, random_state, verbose)
-    made: list[Section] = []
+    page_sections: list[Section] = []
     with Reporter(verbose, "report") as reporter:
         steps = _sections(display, evaluation)
         for i, step in enumerate(steps):
             reporter.update(i / len(steps), {})
-            made.append(step())
+            page_sections.append(step())
     name = name or (Path(X).name if isinstance(X, (str, os.PathLike)) else None)
     command = command or _call(y is not None, path)
     facts = _facts(sample, name, random_state, time.perf_counter() - began)
-    made.append(records.provenance(command, facts))
+    page_sections.append(records.provenance(command, facts))
     page.write(
         path,
         title=_title(display, name),
-        head=_head(display, evaluation, sample, name) + page.nav(made),
-        sections=made,
+        head=_head(display, evaluation, sample, name) + page.nav(page_sections),
+        sections=page_sections,
         foot=_foot(),
         scripts=[page.data_script(display.decoder_name, display.decoder)] if _has_drawing(display) else [],
     )
@@ -122,7 +122,7 @@ def write_report(
 
 
 def _check_path(path: Path) -> None:
-    """Raise an OSError, before any work, where no file can be written."""
+    """Raise an OSError, before any work, if the page cannot be written there."""
     if not path.absolute().parent.is_dir():
         raise FileNotFoundError(f"Cannot write {path}: the folder {path.absolute().parent} does not exist.")
     if path.is_dir():
@@ -130,7 +130,7 @@ def _check_path(path: Path) -> None:
 
 
 def _evaluate(display: Display, train: Any, seed: int, verbose: int) -> Evaluation:
-    """Take all measures; labels that are no classes, or a single one, say nothing about the code."""
+    """Compute all measures; labels that are no classes, or all the same, tell nothing about codes and are ignored."""
     y = display.y
     if y is not None and (display.groups.is_ordered or len(np.unique(y)) < 2 or "other" in display.groups.names):
         y = None
@@ -172,29 +172,29 @@ def _starts(display: Display, most: int = 8) -> tuple[list[int], list[str]]:
         best = {name: int(rows[np.argmin(errors[rows])]) for name, rows in members.items() if len(rows)}
         return list(best.values()), list(best)
     rows = spaced_indices(len(errors), most)
-    return rows.tolist(), [f"number {i}" for i in rows]
+    return rows.tolist(), [f"{display.noun} {i}" for i in rows]
 
 
 def _novelty(evaluation: Evaluation) -> str:
-    """Describe what was measured of new examples."""
+    """Describe how well a classifier tells new examples from real ones."""
     if "c2st" not in evaluation.rows:
         return ""
     accuracy = evaluation.rows["c2st"].value
-    return f"Trees that are asked to tell new from real are right {accuracy:.0%} of the time; 50 % is chance."
+    return f"A classifier that tells new examples from real ones is right {accuracy:.0%} of the time; 50 % is chance."
 
 
 def _head(display: Display, evaluation: Evaluation, sample: Sample, name: str | None) -> str:
     model, schema = display.model, display.schema
     n_components = model.model_.bottleneck.n_components
     numbers = f"{n_components} numbers" if n_components != 1 else "one number"
-    through = f", through {numbers}" if n_components else ", without a narrow code"
+    through = f", encodes each in {numbers}" if n_components else ", has no narrow code"
     n = len(sample.rows)
     used = f"{n:,}" if n == sample.n else f"{n:,} of {sample.n:,}"
     labels = ""
     if display.y is not None:
         kinds = len(np.unique(display.y))
         labels = (
-            f", with labels of {kinds} kinds" if kinds > 1 else f", all labelled {format_label(display.y.tolist()[0])}"
+            f", with {kinds} different labels" if kinds > 1 else f", all labelled {format_label(display.y.tolist()[0])}"
         )
         if display.groups.is_ordered:
             labels = (
@@ -202,15 +202,17 @@ def _head(display: Display, evaluation: Evaluation, sample: Sample, name: str | 
             )
     lede = (
         f"{model.recipe.summary} This one takes {schema.describe()}{through}, and was trained for {model.n_iter_} "
-        f"epochs. It is looked at on {used} {display.noun}s{f' of {name}' if name else ''}{labels}."
+        f"epochs. This page shows it on {used} {display.noun}s{f' of {name}' if name else ''}{labels}."
     )
     shown = ""
     if display.is_image:
         typical = content.best_typical_worst(display.inspection.errors, 1)[int(len(display.rows) > 2)]
-        original, made = (display.pictures(rows[typical][None])[0] for rows in (display.rows, display.reconstructions))
+        original, reconstruction = (
+            display.pictures(rows[typical][None])[0] for rows in (display.rows, display.reconstructions)
+        )
         shown = (
             f'<div class="strait">{page.picture(original, "A typical example")}{charts.draw_channel()}'
-            f"{page.picture(made, 'What comes out of it')}</div>"
+            f"{page.picture(reconstruction, 'Its reconstruction')}</div>"
         )
     return (
         f'<p class="mark">narrows</p><h1>{escape(_title(display, name))}</h1><p class="lede">{escape(lede)}</p>'
@@ -223,16 +225,16 @@ def _title(display: Display, name: str | None) -> str:
 
 
 def _cards(evaluation: Evaluation) -> list[str]:
-    """Return the measures that say most."""
-    made: list[str] = []
+    """Return cards with the most important measures."""
+    cards: list[str] = []
     for name, description in _HEADLINES.items():
-        if name in evaluation.rows and len(made) < _CARDS:
+        if name in evaluation.rows and len(cards) < _CARDS:
             row = evaluation.rows[name]
             is_share = name in ("knn_accuracy", "flagged")
             value, pca = (f"{v:.1%}" if is_share else format_number(v) for v in (row.value, row.pca or 0.0))
             beside = f"<small>PCA {pca}</small>" if row.pca is not None else ""
-            made.append(f'<li><p class="measured"><b>{value}</b> {escape(description)}{beside}</p></li>')
-    return made
+            cards.append(f'<li><p class="measured"><b>{value}</b> {escape(description)}{beside}</p></li>')
+    return cards
 
 
 def _call(has_labels: bool, path: Path) -> str:
@@ -240,9 +242,9 @@ def _call(has_labels: bool, path: Path) -> str:
 
 
 def _facts(sample: Sample, name: str | None, seed: int, seconds: float) -> dict[str, str]:
-    data = f"{name or 'handed over in memory'}, {sample.n:,} examples"
+    data = f"{name or 'passed in memory'}, {sample.n:,} examples"
     if len(sample.rows) < sample.n:
-        data += f", of which {len(sample.rows):,} drawn at random were looked at"
+        data += f", of which a random sample of {len(sample.rows):,} is shown"
     return {
         "Data": data,
         "Seed": str(seed),
@@ -254,4 +256,4 @@ def _facts(sample: Sample, name: str | None, seed: int, seconds: float) -> dict[
 
 
 def _foot() -> str:
-    return f"<p>Made by narrows {escape(__version__)}. One file; it fetches nothing.</p>"
+    return f"<p>Made by narrows {escape(__version__)}. One file, which loads nothing else.</p>"

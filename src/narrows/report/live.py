@@ -1,4 +1,4 @@
-"""A fitted decoder packed for the page's script `assets/decoder.js`, which computes what the model would."""
+"""A fitted decoder packed for the page's script `assets/decoder.js`, which computes the same as the model."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _MOST_WEIGHTS = 1_500_000  # 4 MB of a page
 def pack_decoder(model: FittedModel, limits: tuple[float, float] = (0.0, 1.0)) -> dict[str, Any] | None:
     """Return layers in half precision and the name of the likelihood's mean; None if the script cannot compute them.
 
-    The script knows multilayer perceptrons of some size, which need no label beside the code.
+    The script can compute multilayer perceptrons with at most `_MOST_WEIGHTS` weights that take no label with the code.
 
     Parameters
     ----------
-    limits : values of an image that are black and white.
+    limits : values of an image that are drawn black and white.
     """
     decoder, mean = model.model_.decoder, model.model_.likelihood.mean_function
     conditional = getattr(model.schema_, "classes", None) is not None
@@ -34,11 +34,11 @@ def pack_decoder(model: FittedModel, limits: tuple[float, float] = (0.0, 1.0)) -
         if isinstance(layer, nn.Linear):
             # component i of a code, as users see it, is the decoder's input order[i]
             weight = layer.weight if layers else layer.weight[:, model.model_.order]
-            layers.append({"w": _halves(weight), "b": _halves(layer.bias)})
+            layers.append({"w": _encode_half_floats(weight), "b": _encode_half_floats(layer.bias)})
     return {"layers": layers, "mean": mean, "shape": list(model.schema_.shape), "limits": list(limits)}
 
 
-def _halves(tensor: Tensor) -> str:
+def _encode_half_floats(tensor: Tensor) -> str:
     """Encode a tensor in half precision, least significant byte first, as base64."""
     values = tensor.detach().cpu().numpy().astype(np.dtype("<f2"))
     return base64.b64encode(values.tobytes()).decode("ascii")

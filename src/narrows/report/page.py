@@ -1,4 +1,4 @@
-"""A page in one file: sections in, HTML out. Nothing on it is fetched; pictures, styles and scripts are inside.
+"""A page in one HTML file, made of sections. It loads nothing else: pictures, styles and scripts are inside.
 
 A section is made by a function of fitted models and data (see `narrows.report.sections`), so any page can show it.
 """
@@ -52,7 +52,7 @@ class Section:
         """Return the section as HTML, with its number."""
         return (
             f'<section id="{self.name}" aria-labelledby="{self.name}-title">\n'
-            f'<div class="said"><h2 id="{self.name}-title"><span class="number">{number}</span> '
+            f'<div class="section-text"><h2 id="{self.name}-title"><span class="number">{number}</span> '
             f"{escape(self.title)}</h2><p>{escape(self.intro)}</p>{code_block(self.code)}</div>\n"
             f'<div class="shown">{self.body}</div>\n</section>'
         )
@@ -67,7 +67,7 @@ def write(
     ----------
     title : title of the browser's window, text.
     head, foot : HTML before and after the sections.
-    scripts : values that several sections share, as `data` gives them.
+    scripts : values that several sections share, as `data_script` returns them.
     """
     page = Template(asset("page.html")).substitute(
         title=escape(title),
@@ -114,14 +114,14 @@ def code_block(lines: str) -> str:
 
 
 def data_script(kind: str, values: Any) -> str:
-    """Return values for the page's script, which finds them by `kind`."""
+    """Return an element that holds values as JSON; the page's script finds it by `kind`."""
     # "<" could end the element too early
     packed = json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")
     return f'<script type="application/json" class="{kind}">{packed}</script>'
 
 
 def data_uri(image: Image.Image) -> str:
-    """Return an image as a data URI: a photograph of some size as JPEG, everything else without loss."""
+    """Return an image as a data URI: a large colour image as JPEG, all others without loss."""
     stream = io.BytesIO()
     kind = "JPEG" if image.mode == "RGB" and image.width * image.height > _SMALL else "PNG"
     image.save(stream, kind, optimize=True, **({"quality": 88} if kind == "JPEG" else {}))
@@ -146,14 +146,14 @@ def as_signed_ink(image: np.ndarray) -> Image.Image:
 
 
 def as_image(image: np.ndarray) -> Image.Image:
-    """Return values in [0, 1] (h x w or h x w x 3) as an image, made smaller where a page has no use for its size."""
-    made = as_ink(image) if image.ndim == 2 else Image.fromarray(as_bytes(image, (0.0, 1.0)))
-    made.thumbnail((_LARGEST, _LARGEST), Image.Resampling.BOX)
-    return made
+    """Return values in [0, 1] (h x w or h x w x 3) as an image, reduced to the size that a page shows."""
+    result = as_ink(image) if image.ndim == 2 else Image.fromarray(as_bytes(image, (0.0, 1.0)))
+    result.thumbnail((_LARGEST, _LARGEST), Image.Resampling.BOX)
+    return result
 
 
 def picture(image: np.ndarray | Image.Image, alt: str = "", hint: str = "") -> str:
-    """Return an `img` of a grey image (h x w), a colour one (h x w x 3), or one that is drawn already."""
+    """Return an `img` of a grey image (h x w), a colour one (h x w x 3), or an image of Pillow."""
     grey = isinstance(image, np.ndarray) and image.ndim == 2
     if not isinstance(image, Image.Image):
         image = as_image(image)
@@ -182,17 +182,17 @@ def strips(rows: Sequence[tuple[str, str, Iterable[Any]]], kind: str = "strips")
 
 
 def sprite(images: np.ndarray, n_columns: int) -> Image.Image:
-    """Return images (n, h, w or n, h, w, 3) on one, edge to edge and small, for a script to show parts of."""
+    """Join images (n, h, w or n, h, w, 3), reduced, edge to edge in one image, of which a script shows parts."""
     n, height, width = images.shape[:3]
     n_rows = -(-n // n_columns)
     sheet = np.zeros((n_rows * n_columns, *images.shape[1:]), np.float32)
     sheet[:n] = images
     whole = sheet.reshape(n_rows, n_columns, *images.shape[1:]).swapaxes(1, 2)
     whole = whole.reshape(n_rows * height, n_columns * width, *images.shape[3:])
-    made = as_ink(whole) if images.ndim == 3 else Image.fromarray(as_bytes(whole, (0.0, 1.0)))
+    result = as_ink(whole) if images.ndim == 3 else Image.fromarray(as_bytes(whole, (0.0, 1.0)))
     share = min(1.0, _THUMB / max(height, width))
     size = n_columns * max(1, round(width * share)), n_rows * max(1, round(height * share))
-    return made if share == 1 else made.resize(size, Image.Resampling.BOX)
+    return result if share == 1 else result.resize(size, Image.Resampling.BOX)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], caption: str) -> str:

@@ -67,24 +67,26 @@ def training(models: Mapping[str, FittedModel]) -> Section:
 
 
 def comparison(rows: Sequence[Sequence[object]], head: Sequence[str], facts: Mapping[str, str]) -> Section:
-    """Make the section of a table of measures, with the conditions."""
+    """Make the section with a table of measures, and the conditions of the measurement."""
     return Section(
         "numbers",
         "The numbers",
-        "Everything here was measured while this page was made.",
+        "Everything here was measured when this page was made.",
         "",
         f"{table(head, rows, 'What was measured')}{fact_list(facts)}",
     )
 
 
 def measures(evaluation: Evaluation, code: str) -> Section:
-    """Make the section of all measures, beside PCA, and the reasons why others are missing."""
-    head, *rows = (row for row in evaluation.cells() if not re.fullmatch(r"kl_\d+", row[0]))  # the dials say these
+    """Make the section of all measures, with PCA for comparison, and the reasons for missing measures."""
+    head, *rows = (
+        row for row in evaluation.cells() if not re.fullmatch(r"kl_\d+", row[0])
+    )  # the section of the dials shows these
     return Section(
         "numbers",
         "The numbers",
-        f"Measured on these examples while this page was made. The codes of PCA have the same size as those of the "
-        f"{evaluation.model}. 95 % intervals are over examples.",
+        f"Measured on these examples when this page was made. PCA has codes of the same size as the "
+        f"{evaluation.model}. The 95 % intervals describe the variation between examples.",
         code,
         f'<div class="measures">{table(head, rows, "Measures of the model")}</div>'
         + "".join(f'<p class="note">{escape(reason)}</p>' for reason in evaluation.reasons()),
@@ -98,7 +100,7 @@ def fact_list(facts: Mapping[str, str]) -> str:
 
 
 def decisions(models: Mapping[str, FittedModel], commands: str) -> Section:
-    """Make the section of what was decided for each model and why, and of commands to go on with."""
+    """Make the section of the decisions about each model, with their reasons, and of commands to try next."""
     blocks = []
     for i, (name, model) in enumerate(models.items()):
         lines = "".join(f"<li>{_decision(line)}</li>" for line in model.report_)
@@ -108,14 +110,14 @@ def decisions(models: Mapping[str, FittedModel], commands: str) -> Section:
     return Section(
         "decisions",
         "What was decided, and why",
-        "narrows decides from the data whatever you leave open. Every model keeps a record of these decisions.",
+        "narrows chooses every setting that you leave open. It decides from the data, and records each decision.",
         "model.report_",
-        f'<div class="decided">{"".join(blocks)}</div><h3 class="next">Go on from here</h3>{code_block(commands)}',
+        f'<div class="decided">{"".join(blocks)}</div><h3 class="next">Commands to try next</h3>{code_block(commands)}',
     )
 
 
 def choices(model: FittedModel) -> Section:
-    """Make the section of what was decided for one model, as a table, and of what its user set."""
+    """Make the section of the decisions about one model, as a table, and of the settings of its user."""
     rows = []
     for line in model.report_:
         choice = _CHOICE.match(line)
@@ -126,13 +128,13 @@ def choices(model: FittedModel) -> Section:
     settings = {name: str(value) for name, value in changed.items() if name not in ("checkpoint", "verbose", "track")}
     data = model.report_[0] if model.report_ else model.schema_.describe()
     note = f'<p class="note">The data: {escape(data)}. {model.n_iter_} epochs of training.</p>'
-    yours = f'<h3 class="next">What you asked for</h3>{fact_list(settings)}' if settings else ""
+    yours = f'<h3 class="next">What you set</h3>{fact_list(settings)}' if settings else ""
     return Section(
         "decisions",
         "What was decided, and why",
-        "narrows decided from the data and the machine whatever was left open. Each parameter can be set by name.",
+        "narrows chose every setting that was left open, from the data and the machine. You can set each by its name.",
         f"{constructor_call(model, 'model')}\nmodel.report_",
-        f"{note}{table(('what', 'decided', 'because'), rows, 'Decisions')}{yours}",
+        f"{note}{table(('setting', 'decision', 'reason'), rows, 'Decisions')}{yours}",
     )
 
 
@@ -145,9 +147,9 @@ def findings(display: Display, evaluation: Evaluation) -> list[Finding]:
     mse = rows.get("mse")
     if mse is not None and mse.pca is not None:
         better = mse.value < mse.pca
-        message = f"It reconstructs {'better' if better else 'worse'} than PCA with as many numbers:"
+        message = f"It reconstructs {'better' if better else 'worse'} than PCA with codes of the same size:"
         more = "" if better else " Train longer (`max_epochs`), or widen `hidden`."
-        values = f"{format_number(mse.value)} beside {format_number(mse.pca)}"
+        values = f"the squared error is {format_number(mse.value)}, that of PCA {format_number(mse.pca)}"
         result.append(Finding(better, f"{message} {values}.{more}"))
     last = model.history_[-1] if model.history_ else {}
     if last.get("valid_loss") is not None and last.get("loss") is not None:
@@ -155,12 +157,15 @@ def findings(display: Display, evaluation: Evaluation) -> list[Finding]:
         if gap < 0.1 * max(abs(last["loss"]), 1.0):
             result.append(
                 Finding(
-                    True, f"Held-out rows cost {format_number(gap)} nats more than training rows: the model learned."
+                    True,
+                    f"The loss on held-out rows is {format_number(gap)} nats above the loss on training rows: the "
+                    "model does not memorise.",
                 )
             )
         else:
             message = (
-                f"Held-out rows cost {format_number(gap)} nats more than training rows: the model memorised some rows."
+                f"The loss on held-out rows is {format_number(gap)} nats above the loss on training rows: the model "
+                "memorised some rows."
             )
             result.append(
                 Finding(False, f"{message} More data, a smaller `hidden` or a larger `weight_decay` would help.")
@@ -176,8 +181,10 @@ def findings(display: Display, evaluation: Evaluation) -> list[Finding]:
     below, share = float((display.inspection.scores < model.offset_).mean()), model.contamination
     share = 0.05 if share == "auto" else share
     usual = below < 2 * share + 2 * np.sqrt(share / len(display.rows))
-    message = f"{below:.1%} of these lie below the threshold for outliers; of the training rows {share:.1%} do."
-    result.append(Finding(bool(usual), message + ("" if usual else " These examples differ from those trained on.")))
+    message = (
+        f"{below:.1%} of these examples lie below the threshold for outliers, and {share:.1%} of the training rows."
+    )
+    result.append(Finding(bool(usual), message + ("" if usual else " These examples differ from the training rows.")))
     return result
 
 
@@ -201,7 +208,7 @@ def provenance(command: str, facts: Mapping[str, str]) -> Section:
     return Section(
         "made",
         "How this page was made",
-        "The same command with the same model and data makes the same page, but for the day and the times.",
+        "The same command with the same model and data makes the same page, except for the date and the times.",
         command,
         fact_list(facts),
     )

@@ -1,4 +1,4 @@
-"""Examples for a page, from data of any size: a sample as large as a person can look at."""
+"""Examples for a page from data of any size: all of them, or a random sample."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Sample(NamedTuple):
 
 
 def draw_sample(model: FittedModel, X: Any, y: Any, most: int, seed: int) -> Sample:
-    """Draw at most `most` rows of X, each as likely as any other, in their order.
+    """Draw at most `most` rows of X with equal probability, and keep their order.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def draw_sample(model: FittedModel, X: Any, y: Any, most: int, seed: int) -> Sam
     Raises
     ------
     ValueError
-        If there are no rows, or there is not one label for each.
+        If there are no rows, or if `y` does not hold one label for each row.
     """
     owner = "write_report"
     names = model.schema_.columns
@@ -63,7 +63,7 @@ def draw_sample(model: FittedModel, X: Any, y: Any, most: int, seed: int) -> Sam
 
 def _labels(y: Any, n: int, owner: str) -> np.ndarray | None:
     if n == 0:
-        raise ValueError(f"X passed to {owner} holds no examples. A page is made of at least one.")
+        raise ValueError(f"X passed to {owner} holds no examples. A page needs at least one.")
     return None if y is None else content.map_labels(y, n, owner)
 
 
@@ -79,9 +79,10 @@ def _read(source: Source, index: np.ndarray) -> np.ndarray:
 
 
 def _reservoir(source: Source, most: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int]:
-    """Sample rows of a source of unknown length: row number i takes a random place with the chance most / (i + 1).
+    """Sample rows of a source of unknown length.
 
-    See Vitter, 1985, https://doi.org/10.1145/3147.3165, algorithm R.
+    Row i replaces a random row of the sample with probability most / (i + 1). See Vitter, 1985,
+    https://doi.org/10.1145/3147.3165, algorithm R.
     """
     kept: list[np.ndarray] = []
     index: list[int] = []
@@ -91,8 +92,8 @@ def _reservoir(source: Source, most: int, generator: np.random.Generator) -> tup
             if len(kept) < most:
                 kept.append(np.array(row))
                 index.append(n)
-            elif (place := int(generator.integers(n + 1))) < most:
-                kept[place], index[place] = np.array(row), n
+            elif (position := int(generator.integers(n + 1))) < most:
+                kept[position], index[position] = np.array(row), n
             n += 1
     order = np.argsort(index)
     rows = np.stack([kept[i] for i in order]) if kept else np.empty((0,))

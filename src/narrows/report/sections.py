@@ -21,28 +21,28 @@ from narrows.types import Batch
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SPAN = 3.0  # standard deviations that a dial turns to both sides
+_SPAN = 3.0  # standard deviations that a dial turns to each side
 _MOST_DIALS = 16
-_WALL = 256  # units on the wall, at most
+_WALL = 256  # largest number of units on the wall
 
 
 def chart(ax: Axes, label: str, name: str, caption: str = "") -> str:
-    """Return matplotlib's axes as a figure; `label` is read out, `name` is unique on the page."""
+    """Return matplotlib's axes as a figure; screen readers read out `label`, and `name` is unique on the page."""
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return f'<figure class="drawn-figure">{style.to_svg(ax, label, name)}{below}</figure>'
 
 
 def reconstructions(display: Display, beside: Mapping[str, tuple[str, np.ndarray]] | None = None) -> Section:
-    """Make the section of examples with the least, typical and greatest errors.
+    """Make the section of examples with the smallest, typical and largest errors.
 
     Parameters
     ----------
-    beside : reconstructions to show by name, each with a note (n x h x w in [0, 1]); None for the model's own.
+    beside : notes and reconstructions (n x h x w in [0, 1]) to show, by name; None for the model's own.
     """
     title = "Reconstructions"
     intro = (
         f"The model encodes each {display.noun} and decodes it again. These {display.noun}s have the smallest, typical "
-        f"and largest errors of {len(display.rows):,}. The error is the mean squared error of an entry."
+        f"and largest errors of all {len(display.rows):,}. The error is the mean squared error per entry."
     )
     code = "model.plot.reconstructions(X)  # or model.reconstruct(X)"
     if not display.is_image:
@@ -63,12 +63,12 @@ def reconstructions(display: Display, beside: Mapping[str, tuple[str, np.ndarray
 
 
 def dials(display: Display, starts: Sequence[int], names: Sequence[object]) -> Section:
-    """Make the section of dials: a slider for each component, those first that carry most, and the decoded example.
+    """Make the section of dials: a slider for each component, the strongest first, and the decoded example.
 
     Parameters
     ----------
     starts : indices of examples to start from; the sheet below is made from the first one.
-    names : their names.
+    names : names of these examples.
     """
     components, labels = content.dial_labels(display.inspection, _MOST_DIALS)
     nats = display.inspection.has_nats
@@ -82,8 +82,8 @@ def dials(display: Display, starts: Sequence[int], names: Sequence[object]) -> S
         else display.inspection.X[starts[0]][None]
     )
     caption = (
-        f"The same dials on paper: one {display.noun}, with one dial at a time turned from {format_number(-_SPAN)} to "
-        f"{format_number(_SPAN)} standard deviations."
+        f"The same dials without sliders: one {display.noun}, with one dial at a time turned from "
+        f"{format_number(-_SPAN)} to {format_number(_SPAN)} standard deviations."
     )
     if display.is_image:
         turned = display.plots.turned(start, components, 9, _SPAN)
@@ -97,8 +97,8 @@ def dials(display: Display, starts: Sequence[int], names: Sequence[object]) -> S
         ax = display.plots.dials(start, n_dials=_MOST_DIALS, span=_SPAN)
         sheet = chart(ax, "What each dial changes in each column", "dials-sheet", caption)
     why = (
-        "Codes lie close to a standard normal distribution, so every setting of the dials draws something. The nats "
-        f"beside a dial say how much information about a {display.noun} it carries."
+        "Codes lie close to a standard normal distribution, so most settings of the dials give a plausible "
+        f"{display.noun}. The nats beside a dial say how much information about a {display.noun} it carries."
         if nats
         else "The codes of this model follow no known distribution. Far from the codes of real examples, a dial may "
         "draw nonsense."
@@ -121,9 +121,9 @@ def _desk(
     strength: np.ndarray,
     unit: str,
 ) -> str:
-    """Return the sliders and the screen, which the page's script makes work."""
+    """Return the sliders and the decoded example, which the page's script updates."""
     codes = np.asarray(display.inspection.codes, dtype=np.float64)
-    # the sliders are in standard deviations, of the prior where there is one
+    # the sliders are in standard deviations: of the prior if there is one, otherwise of the codes
     centre = np.zeros(codes.shape[1]) if display.inspection.has_nats else display.model.code_mean_
     spread = np.maximum(display.model.dial_scale(), 1e-12)
     settings = (codes[list(starts)] - centre) / spread
@@ -141,7 +141,7 @@ def _desk(
         kind = "px ink" if grey else "px"
         screen = (
             f'<canvas class="{kind}" width="{schema.shape[2]}" height="{schema.shape[1]}" role="img" '
-            'aria-label="The picture at these dials"></canvas>'
+            'aria-label="The picture that these dials make"></canvas>'
         )
     else:
         values |= {"offset": list(schema.offset), "scale": list(schema.scale), "mean": list(schema.mean)}
@@ -165,27 +165,28 @@ def _desk(
     form = "of-image" if display.is_image else "of-vector"
     return (
         f'<div class="dials js only-js {form}"><div class="screen">{screen}'
-        '<div class="deeds"><button type="button" data-draw>Random code</button>'
+        '<div class="actions"><button type="button" data-draw>Random code</button>'
         '<button type="button" data-centre>All to 0</button></div></div>'
-        f'<div class="desk">{sliders}</div><div class="starts" role="group" aria-label="Start from a real one">'
-        f"<p>Or start from a real one</p>{buttons}</div>{data_script('dials-data', values)}</div>"
+        f'<div class="desk">{sliders}</div>'
+        f'<div class="starts" role="group" aria-label="Start from a real {display.noun}">'
+        f"<p>Or start from a real {display.noun}</p>{buttons}</div>{data_script('dials-data', values)}</div>"
     )
 
 
 def _bars(display: Display) -> str:
-    """Return the element in which the script shows a vector: a bar for each column, or a line for many."""
+    """Return the element in which the script shows a vector: a bar for each column, or a line for many columns."""
     names = content.entry_names(display.schema)
     if display.has_many_columns:
         return (
             '<svg class="line" viewBox="0 0 300 160" preserveAspectRatio="none" role="img" '
-            'aria-label="The row at these dials"><polyline points=""/></svg>'
+            'aria-label="The row that these dials make"><polyline points=""/></svg>'
         )
     rows = "".join(f"<li><span>{escape(name)}</span><i><b></b></i><output></output></li>" for name in names)
-    return f'<ol class="bars" role="img" aria-label="The row at these dials">{rows}</ol>'
+    return f'<ol class="bars" role="img" aria-label="The row that these dials make">{rows}</ol>'
 
 
 def samples(display: Display, note: str = "", *, n: int = 30) -> Section:
-    """Make the section of new examples beside real ones; `note` says what was measured of them."""
+    """Make the section of new examples beside real ones; `note` is a sentence about their quality."""
     title, code = "New examples", f"model.plot.samples(X=X)  # or model.sample({n})"
     intro = "The decoder draws new examples from random codes. The examples are not selected."
     measured = f'<p class="note">{escape(note)}</p>' if note else ""
@@ -220,10 +221,10 @@ def cleaning(display: Display) -> Section:
     cleaned = model.applied(model.model_.reconstruct, noisy).numpy()
     before, after = (float(np.square(images - display.rows[:2000]).mean()) for images in (noisy.numpy(), cleaned))
     note = (
-        f"The mean squared error of an entry goes from {format_number(before)} to {format_number(after)} "
-        f"({10 * np.log10(max(before, 1e-12) / max(after, 1e-12)):.1f} dB) over {len(rows):,} of these."
+        f"Cleaning changes the mean squared error per entry from {format_number(before)} to {format_number(after)} "
+        f"({10 * np.log10(max(before, 1e-12) / max(after, 1e-12)):.1f} dB better), measured on {len(rows):,} of them."
     )
-    intro = f"The model got noisy examples in training, and learned to return the clean ones. {note}"
+    intro = f"The model saw noisy {display.noun}s in training, and learned to return the clean ones. {note}"
     code = "model.denoise(X_noisy)"
     if display.is_image:
         kinds = {"Noisy": noisy.numpy(), "Cleaned": cleaned, "Original": display.rows}
@@ -264,7 +265,7 @@ def units(display: Display, *, n_experts: int = 12) -> Section:
         figure = chart(ax, "What the busiest units add to each column", "units-chart", caption)
         cards = "".join(
             f"<li><div><h3>Unit {unit}</h3><p>fires for {rate[unit]:.1%}{escape(_common_label(display, rows))}</p>"
-            f"<p>most for {escape('; '.join(map(', '.join, display.unusual(rows[:2], 3))))}</p></div></li>"
+            f"<p>strongest for {escape('; '.join(map(', '.join, display.unusual(rows[:2], 3))))}</p></div></li>"
             for unit, rows in best.items()
             if len(rows)
         )
@@ -299,7 +300,8 @@ def outliers(display: Display, *, n: int = 8) -> Section:
     below = float((display.inspection.scores < threshold).mean())
     intro = (
         f"The model finds these {len(order)} of {len(display.rows):,} {display.noun}s least likely. A typical score "
-        f"is {format_number(typical)} nats. {below:.1%} lie below the threshold of {format_number(threshold)} nats."
+        f"is {format_number(typical)} nats. {below:.1%} of all scores lie below the threshold of "
+        f"{format_number(threshold)} nats."
     )
     code = "model.score_samples(X), model.predict(X)"
     cards = []
@@ -316,7 +318,9 @@ def outliers(display: Display, *, n: int = 8) -> Section:
         cards.append(f"<li><div>{head}<ul>{listed}</ul></div></li>")
     body = f'<ol class="odd{"" if display.is_image else " words"}">{"".join(cards)}</ol>'
     if display.is_image:
-        intro += " Beside each are its reconstruction and the difference: blue is more than expected, orange is less."
+        intro += (
+            " Beside each picture are its reconstruction and the difference: blue is more than expected, orange less."
+        )
     elif display.has_many_columns:
         ax = style.detached_axes(9, 3.4)
         lanes = [
@@ -331,16 +335,16 @@ def outliers(display: Display, *, n: int = 8) -> Section:
 def _compared(display: Display, row: int) -> str:
     """Return an example, its reconstruction, and the difference."""
     both = display.rows, display.reconstructions
-    original, made = (display.pictures(rows[row : row + 1])[0] for rows in both)
-    difference = original - made if original.ndim == 2 else (original - made).mean(-1)
+    original, reconstruction = (display.pictures(rows[row : row + 1])[0] for rows in both)
+    difference = original - reconstruction if original.ndim == 2 else (original - reconstruction).mean(-1)
     return (
-        f'<div class="row three">{picture(original, f"number {row}")}{picture(made, "its reconstruction")}'
+        f'<div class="row three">{picture(original, f"number {row}")}{picture(reconstruction, "its reconstruction")}'
         f"{picture(as_signed_ink(difference), f'the difference: {where_strange(display, row)}')}</div>"
     )
 
 
 def where_strange(display: Display, row: int) -> str:
-    """Return where an image is strangest, by ninths, and in what way: 'more than expected at the top left'."""
+    """Describe the strangest ninth of an image, such as 'more than expected at the top left'."""
     _, height, width = display.schema.shape
     errors = display.inspection.relative_errors[row].reshape(-1, height, width).mean(0)
     difference = (display.rows[row] - display.reconstructions[row]).mean(0)
@@ -349,11 +353,11 @@ def where_strange(display: Display, row: int) -> str:
     i, j = np.unravel_index(np.argmax(ninths), (3, 3))
     more = "more" if difference[np.ix_(lines[i], columns[j])].mean() > 0 else "less"
     place = " ".join(w for w in (("top", "", "bottom")[i], ("left", "", "right")[j]) if w) or "centre"
-    return f"{more} than expected at the {place}: {ninths[i, j]:.2g} times the usual squared error"
+    return f"{more} than expected at the {place}: {format_number(ninths[i, j])} times the usual squared error"
 
 
 def _common_label(display: Display, rows: np.ndarray) -> str:
-    """Return such as ', most strongly for label 7', if the labels of most of `rows` agree."""
+    """Return a text such as ', most strongly for label 7' if most of `rows` have the same label, otherwise ''."""
     if display.y is None or not len(rows) or display.groups.is_ordered:
         return ""
     values, counts = np.unique(display.y[rows], return_counts=True)

@@ -51,7 +51,7 @@ def create_app(
     session : session that the page shows.
     token : secret that requests must carry; None if only this machine can send requests.
     hosts : host names of this machine that are accepted, besides localhost and IP addresses.
-    upload_bytes : largest size of an upload, in bytes. It may unpack to four times as many.
+    upload_bytes : largest size of an upload, in bytes. An archive may unpack to four times this size.
     """
     app = FastAPI(
         title="narrows studio",
@@ -96,7 +96,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def _handle_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
-    if error.status_code == 405:  # Starlette names the methods of one route only, and a path may have several
+    if error.status_code == 405:  # Starlette names the methods of one route only, but a path may have several routes
         paths: dict[str, dict[str, object]] = request.app.openapi()["paths"]
         matching = (methods for path, methods in paths.items() if compile_path(path)[0].match(request.url.path))
         methods = paths.get(request.url.path) or next(matching, {"GET": None})
@@ -131,17 +131,17 @@ async def _handle_user_error(_: Request, error: Exception) -> Response:
 async def _handle_os_error(_: Request, error: Exception) -> Response:
     """Answer 409 if a disk is full or a folder is gone."""
     _log.warning("refused", exc_info=error)
-    return _make_problem(409, f"The machine cannot do it: {getattr(error, 'strerror', None) or error}.")
+    return _make_problem(409, f"The server could not do this: {getattr(error, 'strerror', None) or error}.")
 
 
 async def _handle_memory_error(_: Request, error: Exception) -> Response:
     _log.warning("refused", exc_info=error)
-    return _make_problem(413, "It needs more memory than there is.")
+    return _make_problem(413, "This needs more memory than the server has.")
 
 
 async def _handle_disconnect(_: Request, error: Exception) -> Response:
     """Answer although the client has left, so that no error is logged."""
-    return _make_problem(400, "The request broke off.")
+    return _make_problem(400, "The connection was closed before the request was complete.")
 
 
 def _make_problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:

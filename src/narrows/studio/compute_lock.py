@@ -1,4 +1,4 @@
-"""Lock for computations, which lets those that a person waits for go first."""
+"""Lock for computations: those that a person waits for go first."""
 
 from __future__ import annotations
 

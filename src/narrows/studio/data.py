@@ -10,7 +10,7 @@ import numpy as np
 
 from narrows.data import spaced_indices, take_rows
 
-MAX_SHOWN_ROWS = 100_000  # rows shown; of more, evenly spaced ones are shown
+MAX_SHOWN_ROWS = 100_000  # largest number of rows shown; of more rows, evenly spaced ones are shown
 _MAX_CLASSES = 100  # columns with more different whole numbers are numbers rather than classes
 
 

@@ -11,7 +11,7 @@ from narrows.data import Schema
 from narrows.studio import pictures
 
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")  # no other decoder of Pillow sees untrusted bytes
-MAX_PIXELS = 64 << 20  # of one decoded image
+MAX_PIXELS = 64 << 20  # pixels of one decoded image
 
 
 class BadFile(ValueError):
@@ -28,16 +28,16 @@ def open_image(content: bytes, name: str = "The image") -> Image.Image:
     Raises
     ------
     BadFile
-        If the bytes are no image or a damaged one.
+        If the bytes are not an image, or a damaged one.
     TooLarge
-        If it has more than `MAX_PIXELS`.
+        If the image has more than `MAX_PIXELS`.
     """
     try:
         image = Image.open(io.BytesIO(content), formats=_FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooLarge(f"{name} is too large: {error}") from error
     except Exception as error:  # Pillow's decoders raise many types of errors for unexpected bytes
-        raise BadFile(f"{name} is a damaged image, or none.") from error
+        raise BadFile(f"{name} is a damaged image, or not an image.") from error
     if image.width * image.height > MAX_PIXELS:
         raise TooLarge(f"{name} has {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are read.")
     return image
@@ -73,7 +73,7 @@ def fit_image(content: bytes, schema: Schema) -> np.ndarray:
     Raises
     ------
     BadFile, TooLarge
-        As `open_image` and `decode_image` do.
+        As `open_image` and `decode_image` raise them.
     """
     h, w, c = pictures.display_shape(schema)
     pixels = decode_image(open_image(content), "L" if c == 1 else "RGB", (w, h)).reshape(1, h, w, c)

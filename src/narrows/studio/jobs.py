@@ -34,7 +34,7 @@ from narrows.studio.worker import N_EXAMPLES
 Status = Literal["starting", "training", "stopping", "done", "failed", "cancelled"]
 _FINAL = ("done", "failed", "cancelled")
 _MAX_UPLOADS, _MAX_JOBS = 4, 20
-_SAVE_TIMEOUT = 60  # seconds that a training gets to save its model when the studio ends
+_SAVE_TIMEOUT = 60  # seconds that a training has to save its model when the studio ends
 _NICENESS = 5  # trainings run at a lower priority, so that the dials stay fast
 # parameters that the page cannot set, or that are fields of the request
 _RESERVED = (
@@ -302,7 +302,7 @@ class Jobs:
         """
         with self._lock:
             if self.running:
-                raise Busy("A training runs already: stop or cancel it first.")
+                raise Busy("A training is already running: stop or cancel it first.")
             folder = self.session.folder / "jobs" / secrets.token_hex(6)
             job = Job(request, upload, folder, _new_folder(self.session.models, request, upload), self.session)
             self.jobs[job.id] = job

@@ -1,4 +1,4 @@
-"""Widget with the dials and the map for Jupyter, VS Code, Colab and marimo, made of the page's own modules.
+"""Widget with the dials and the map for Jupyter, VS Code, Colab and marimo, made from the modules of the page.
 
 The application is the same as in the browser, but there is no server: requests are messages of the widget. See
 https://anywidget.dev.
@@ -76,7 +76,7 @@ class Studio(anywidget.AnyWidget):
 
 
 def bundle_modules() -> str:
-    """Return one JavaScript module that holds the widget and all its imports, and makes a blob URL of each when run."""
+    """Return one JavaScript module that holds the widget and its imports, and makes a blob URL of each when it runs."""
     texts: dict[str, str] = {}
     _collect_modules(_ENTRY, texts)
     return (
@@ -95,7 +95,7 @@ def read_style() -> str:
 
 
 def _collect_modules(name: str, texts: dict[str, str]) -> None:
-    """Add the text of a module after those that it imports. Marks stand for the URLs of its imports."""
+    """Add a module to `texts`, after the modules that it imports. Marks stand for the URLs of its imports."""
 
     def mark(match: re.Match[str]) -> str:
         keyword, quote, path = match.groups()

@@ -1,4 +1,4 @@
-"""ComputeLock examples into what a browser shows: bytes, PNG files, data URIs."""
+"""Converts examples to what a browser shows: bytes, PNG files, data URIs."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Pages of other sites can make a browser send requests to 127.0.0.1, and can make a host name of theirs point there
 (DNS rebinding: https://en.wikipedia.org/wiki/DNS_rebinding). So a request must name this machine in `Host`. If the
-browser tells where the request comes from (`Origin`, `Sec-Fetch-Site`), that must be the studio's own page. If other
+browser says where the request comes from (`Origin`, `Sec-Fetch-Site`), that must be the studio's own page. If other
 machines can reach the studio, the request must carry the token.
 """
 
@@ -37,7 +37,7 @@ _HEADERS = {
 }
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _OPEN_PATHS = ("/api/health",)
-MAX_BODY_BYTES = 8 << 20  # of a request's body; raw bytes, as of uploads, have limits of their own
+MAX_BODY_BYTES = 8 << 20  # of a request's body; raw bytes, such as uploads, have their own limits
 
 
 class Guard:
@@ -130,7 +130,7 @@ class Guard:
 
 
 def split_origin(origin: str) -> str | None:
-    """Return host:port of an origin in lower case, or None if it has none, such as 'null'."""
+    """Return host:port of an origin in lower case, or None if it has no host, such as 'null'."""
     try:
         parts = urlsplit(origin)
     except ValueError:
@@ -154,7 +154,7 @@ def split_host(host: str) -> str | None:
 
 
 def _is_equal(value: str, token: str) -> bool:
-    """Compare in constant time, which tells nothing about the token."""
+    """Compare in constant time, so that the time tells nothing about the token."""
     digests = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in (value, token)]
     return hmac.compare_digest(*digests)
 

@@ -23,7 +23,7 @@ from narrows.studio.data import Colour, Data
 from narrows.studio.session import Session
 from narrows.tasks.loading import saved_class
 
-_MAX_MESSAGE_BYTES = 8 << 20  # of a message over the WebSocket
+_MAX_MESSAGE_BYTES = 8 << 20  # bytes of one message over the WebSocket
 _SHUTDOWN_TIMEOUT = 2  # seconds that running requests get when the studio stops
 
 
@@ -55,7 +55,7 @@ def serve(
     ImportError
         If the extra `studio` is not installed.
     ValueError
-        If the model is no autoencoder, or if the data or the labels do not fit it.
+        If the model is not an autoencoder, or if the data or the labels do not fit it.
     OSError
         If the model cannot be read, or if the server cannot listen at the address.
     """
@@ -118,15 +118,15 @@ def run(session: Session, *, host: str = "127.0.0.1", port: int = 8760, browser:
         with contextlib.suppress(KeyboardInterrupt), exit_on_sigterm():
             server.run(sockets=[listener])
         if session.keep is None and any(not view.is_saved for view in session.views.values()):
-            _print("The models that were trained here are gone with their temporary folder.")
+            _print("The models trained here were deleted with their temporary folder.")
 
 
 def print_links(links: list[str], *, is_kept: bool) -> None:
-    """Print the links, and if models trained on the page are kept."""
+    """Print the links, and say whether models trained on the page are kept."""
     _print("\n".join([f"narrows studio: {links[0]}", *(f"            or: {link}" for link in links[1:])]))
     if not is_kept:
-        _print("Models trained here are kept until you stop it; --keep DIR keeps them, or download them on the page.")
-    _print("Ctrl-C stops it.")
+        _print("Models trained here are deleted when the studio stops. Download them on the page, or use --keep DIR.")
+    _print("Press Ctrl-C to stop.")
 
 
 @contextlib.contextmanager
@@ -188,21 +188,23 @@ def open_listener(host: str, port: int) -> socket.socket:
     Raises
     ------
     OSError
-        If `host` is no address of this machine or if `port` is in use.
+        If `host` is not an address of this machine, or if `port` is in use.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
-        raise OSError(f"--host {host} is no address of this machine ({error.strerror}).") from error
+        raise OSError(f"--host {host} is not an address of this machine ({error.strerror}).") from error
     try:
-        if sys.platform != "win32":  # on Windows two servers could then share a port
+        if sys.platform != "win32":  # on Windows, two servers could then share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(128)
     except OSError as error:
         listener.close()
-        raise OSError(f"Cannot listen at {host}, port {port}: {error.strerror}. Name another --port, or 0.") from error
+        raise OSError(
+            f"Cannot listen at {host}, port {port}: {error.strerror}. Choose another --port, or 0 for any free one."
+        ) from error
     return listener
 
 

@@ -7,7 +7,6 @@ import tempfile
 import threading
 from pathlib import Path
 
-from narrows.estimators import load
 from narrows.estimators.base import Estimator
 from narrows.studio.compute_lock import ComputeLock
 from narrows.studio.data import Data
@@ -57,13 +56,13 @@ class Session:
         return folder
 
     def open(
-        self, model: Estimator | Path, data: Data | None, *, name: str, path: Path | None = None, is_saved: bool = False
+        self, model: Estimator, data: Data | None, *, name: str, path: Path | None = None, is_saved: bool = False
     ) -> View:
-        """Show a model, or the one saved in a folder.
+        """Show a model.
 
         Parameters
         ----------
-        model : fitted model, or the folder of a saved one.
+        model : fitted model.
         data : examples for it, or None.
         name : display name.
         path : folder of the model, or None.
@@ -74,8 +73,6 @@ class Session:
         ValueError
             If the data do not fit the model.
         """
-        if isinstance(model, Path):
-            path, model = model, load(model)
         view = View(model, data, self.compute_lock, name=name, path=path, is_saved=is_saved)
         self.show(view)
         return view

@@ -136,7 +136,7 @@ def read_upload(path: Path, name: str, limit: int, side: int = SIDE) -> Upload:
     ----------
     path : the uploaded file.
     name : its name on the user's machine.
-    limit : largest size of an upload, in bytes; it may unpack to four times as many.
+    limit : largest size of an upload, in bytes; an archive may unpack to four times this size.
     side : limit of the longer side of an image, in pixels.
 
     Raises
@@ -160,7 +160,7 @@ def read_upload(path: Path, name: str, limit: int, side: int = SIDE) -> Upload:
         return _read_zip(path, name, size, limit, side)
     if suffix in _DELIMITERS:
         return _read_table(path, name, size, _DELIMITERS[suffix])
-    raise BadFile(f"{name} is of no kind that the studio reads: .csv, .tsv, .npy, or a .zip of images.")
+    raise BadFile(f"{name} is not a file that the studio reads: pass a .csv, .tsv, .npy, or a .zip of images.")
 
 
 def wrap_examples(name: str, X: np.ndarray, y: np.ndarray | None) -> Upload:
@@ -190,13 +190,13 @@ def suggest_label(upload: Upload) -> str | None:
     return next(iter([*by_name, *by_values]), None)
 
 
-# One function a file format
+# One function for each file format
 
 
 def _read_array(path: Path, name: str, size: int) -> Upload:
     try:
         X = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # numpy reads the header with Python's own parser, which raises anything
+    except Exception as error:  # numpy reads the header with Python's own parser, which may raise any error
         raise BadFile(f"{name} cannot be read as an array of numbers. Save it with np.save('X.npy', X).") from error
     if X.dtype.kind not in "biuf" or X.ndim not in (2, 3, 4) or X.size == 0 or X.nbytes > size:
         raise BadFile(
@@ -240,11 +240,13 @@ def _read_images(archive: zipfile.ZipFile, name: str, size: int, limit: int, sid
     if max(width, height) > side:
         factor = side / max(width, height)
         reduced = max(8, round(width * factor)), max(8, round(height * factor))
-        notes.append(f"Reduced from {width} x {height} to {reduced[0]} x {reduced[1]} pixels, to train in little time.")
+        notes.append(
+            f"The images are reduced from {width} x {height} to {reduced[0]} x {reduced[1]} pixels, to train faster."
+        )
         width, height = reduced
     shape = (len(members), height, width) if is_grey else (len(members), height, width, 3)
     if int(np.prod(shape)) > limit:
-        raise TooLarge(f"{name} decodes to {int(np.prod(shape)):,} bytes; at most {limit:,} are held.")
+        raise TooLarge(f"{name} decodes to {int(np.prod(shape)):,} bytes; at most {limit:,} are allowed.")
     X = np.empty(shape, np.uint8)
     for i, (label, content) in enumerate(_read_members(archive, members)):
         X[i] = decode_image(open_image(content, label), "L" if is_grey else "RGB", (width, height), label)
@@ -298,7 +300,7 @@ def _parse_table(content: bytes, name: str, delimiter: str) -> list[Column]:
         text = io.StringIO(content.decode("utf-8-sig"), newline="")
         rows = [row for row in csv.reader(text, delimiter=delimiter) if any(cell.strip() for cell in row)]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise BadFile(f"{name} is no table of UTF-8 text.") from error
+        raise BadFile(f"{name} is not a table of UTF-8 text.") from error
     if len(rows) < 3:
         raise BadFile(f"{name} must have a line of names and at least two rows.")
     width = len(rows[0])
@@ -351,7 +353,7 @@ def _make_unique(names: Sequence[str]) -> list[str]:
 
 
 def _parse_column_name(name: str, width: int) -> int:
-    """Return the index of the column 'column 3': 2."""
+    """Return the index of a column of an array by its name: 2 for 'column 3'."""
     number = name.removeprefix("column ")
     if not number.isdecimal() or len(number) > 9 or not 1 <= int(number) <= width:
         raise ValueError(f"There is no column {name[:100]!r}: they are called 'column 1' to 'column {width}'.")

@@ -22,10 +22,10 @@ from narrows.studio.data import MAX_SHOWN_ROWS, Data
 from narrows.tasks.search import Index
 
 _BLOCK = 1024  # rows computed while the lock is held once
-_MAX_CODE_NUMBERS = 1 << 26  # in the codes of all rows
-_MAX_COST_ROWS, _MAX_COSTS = 2_000, 1 << 24  # rows, and entries of all of them, for the usual costs
-_SPAN = 3.0  # range of a dial to both sides of the mean, in standard deviations, as for `traverse`
-_MAX_REPORT_ROWS = 2_000  # rows of a report, so that it takes seconds
+_MAX_CODE_NUMBERS = 1 << 26  # numbers in the codes of all rows
+_MAX_COST_ROWS, _MAX_COSTS = 2_000, 1 << 24  # rows for the usual costs, and entries in all of them
+_SPAN = 3.0  # range of a dial to each side of the mean, in standard deviations, as in `traverse`
+_MAX_REPORT_ROWS = 2_000  # rows of a report, so that it takes only seconds
 _N_TOP = 9  # examples shown for a unit
 MAX_ABS_CODE = 1e6  # the largest number in a code that is decoded
 
@@ -61,7 +61,7 @@ class View:
     ----------
     model : fitted model.
     data : examples for it, or None.
-    compute_lock : lets one thread compute at a time.
+    compute_lock : lock that lets one thread compute at a time.
     name : display name.
     path : folder of the model, or None.
     is_saved : True if the folder remains when the studio stops.
@@ -228,7 +228,7 @@ class View:
 
     @property
     def dials(self) -> list[Dial]:
-        """All components, sorted by what they carry."""
+        """All components as sliders; those that carry most come first."""
         return self._cache("dials", self._make_dials)
 
     def get_report(self) -> bytes:
@@ -325,8 +325,8 @@ class View:
         decoded = self.decode(ends, urgent=False).astype(np.float64)
         changes = (decoded[1::2] - decoded[::2]) / np.broadcast_to(self.schema.scale, decoded.shape[1:])
         names, labels = self.columns or [], []
-        for moved in changes:
-            floor = 0.05 * np.abs(moved).max() + 1e-9
-            largest = [j for j in np.argsort(-np.abs(moved))[:2] if abs(moved[j]) > floor]
-            labels.append(", ".join(f"{names[j]} {'up' if moved[j] > 0 else 'down'}" for j in largest))
+        for change in changes:
+            floor = 0.05 * np.abs(change).max() + 1e-9
+            largest = [j for j in np.argsort(-np.abs(change))[:2] if abs(change[j]) > floor]
+            labels.append(", ".join(f"{names[j]} {'up' if change[j] > 0 else 'down'}" for j in largest))
         return labels

@@ -53,7 +53,7 @@ class LiveTracker:
         self.out.flush()
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Write the losses, and now and then reconstructions."""
+        """Write the losses, and from time to time reconstructions."""
         share = values.get("seconds", 0.0) / self.max_time
         if self.max_epochs:
             share = max(share, values.get("epoch", 0.0) / self.max_epochs)
@@ -100,13 +100,13 @@ def main(folder: Path, out: TextIO) -> None:
         model.save(Path(job["out"]))
         tracker.emit("saved")
     except KeyboardInterrupt:
-        tracker.emit("failed", detail="It was stopped before it had learned anything.")
+        tracker.emit("failed", detail="The training was stopped before the model learned anything.")
     except (ValueError, TypeError, FloatingPointError, OSError, MemoryError, RuntimeError, ImportError) as error:
         tracker.emit("failed", detail=str(error) or type(error).__name__)
 
 
 def _add_names(rows: np.ndarray, columns: list[str] | None) -> Any:
-    """Convert rows to a data frame, so that the model keeps the column names; leave them without names or pandas."""
+    """Convert rows to a data frame, so that the model keeps the column names; do nothing without names or pandas."""
     if columns is None:
         return rows
     try:
@@ -120,7 +120,7 @@ def _follow_stdin() -> None:
     """Interrupt the training when "stop" arrives, and exit when stdin closes."""
     for line in sys.stdin:
         if line.strip() == "stop":
-            # wait until the training handles Ctrl-C: before, it would end the process at any line
+            # wait until the training handles Ctrl-C: before that, Ctrl-C would end the process at any line
             while signal.getsignal(signal.SIGINT) is signal.default_int_handler:
                 time.sleep(0.05)
             _thread.interrupt_main()
@@ -128,5 +128,5 @@ def _follow_stdin() -> None:
 
 
 if __name__ == "__main__":
-    events, sys.stdout = sys.stdout, sys.stderr  # a library's output must not get between the events
+    events, sys.stdout = sys.stdout, sys.stderr  # the output of a library must not get between the events
     main(Path(sys.argv[1]), events)

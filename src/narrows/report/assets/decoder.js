@@ -15,7 +15,7 @@ function decodeHalfFloats(base64) {
   return values;
 }
 
-/** Abramowitz and Stegun 7.1.26, with an error below 1.5e-7. @param {number} x */
+/** Error function, by Abramowitz and Stegun 7.1.26; its error is below 1.5e-7. @param {number} x */
 function erf(x) {
   const t = 1 / (1 + 0.3275911 * Math.abs(x));
   const p = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t;

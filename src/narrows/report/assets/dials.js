@@ -1,7 +1,7 @@
-// The dials: sliders of a code, and the example that the decoder makes of it.
+// The dials: sliders for the components of a code, and the decoded example.
 
 class DialsView {
-  /** @type {number[]} the code in standard deviations, with the components that have no slider */ #code = [];
+  /** @type {number[]} the code in standard deviations, including components without a slider */ #code = [];
 
   /** @param {Element} root */
   constructor(root) {

@@ -1,4 +1,4 @@
-// Values that the page holds as JSON, and how they are drawn and written.
+// Functions that read the page's JSON values, draw them, and format them.
 
 /**
  * @typedef {{shape: [number, number, number], limits: [number, number]}} ImageSpec
@@ -23,7 +23,8 @@ function findDecoder(name) {
   return decoders[name];
 }
 
-/** Draw an image. One channel is ink on nothing, which the style sheet makes dark or light; three are colours.
+/** Draw an image. One channel is ink on a transparent ground, which the style sheet makes dark or light; three are
+ * colours.
  * @param {HTMLCanvasElement} canvas @param {ArrayLike<number>} values channels x height x width
  * @param {ImageSpec} spec */
 function drawImage(canvas, values, { shape: [channels, height, width], limits: [low, high] }) {
@@ -54,7 +55,7 @@ function clamp(v, low, high) {
   return Math.min(high, Math.max(low, v));
 }
 
-/** Write the sign of a number as people do. @param {string} text */
+/** Replace the hyphen of a negative number by a minus sign. @param {string} text */
 function withMinus(text) {
   return text.replace("-", "\u2212");
 }

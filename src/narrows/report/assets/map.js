@@ -1,4 +1,4 @@
-// The map: point at a place, or go from example to example by the arrow keys, and see what lies there.
+// The map: the pointer or the arrow keys choose an example, and a tip shows it.
 
 /** Tests of a step to the right by dx and down by dy. */
 const DIRECTIONS = {
@@ -9,7 +9,7 @@ const DIRECTIONS = {
 };
 
 class MapView {
-  #view = 0; // which of the maps of the same examples is shown
+  #view = 0; // index of the map that is shown; there may be several maps of the same examples
   #current = -1; // example at the pointer or the keyboard
   /** @type {number | null} */ #group = null; // the only group that is shown
 
@@ -66,11 +66,11 @@ class MapView {
     const next = this.#next(isInDirection);
     if (next < 0) return;
     this.#show(next, ...this.#places[next]);
-    const words = this.data.words?.[next];
-    this.live.textContent = this.#describe(next) + (words ? `: ${words.join(", ")}` : "");
+    const unusual = this.data.unusual?.[next];
+    this.live.textContent = this.#describe(next) + (unusual ? `: ${unusual.join(", ")}` : "");
   }
 
-  /** Show an example, and what the decoder makes of a place. @param {number} i @param {number} x @param {number} y */
+  /** Show an example, and the decoded code of a place. @param {number} i @param {number} x @param {number} y */
   #show(i, x, y) {
     this.#current = i;
     const [cx, cy] = this.#places[i];
@@ -101,13 +101,13 @@ class MapView {
 
   /** @param {number} i */
   #describe(i) {
-    const { noun, rows, names, title, of } = this.data;
-    return `${noun} ${rows[i]}${names.length > 1 ? `, ${title} ${names[of[i]]}` : ""}`;
+    const { noun, rows, names, title, groups } = this.data;
+    return `${noun} ${rows[i]}${names.length > 1 ? `, ${title} ${names[groups[i]]}` : ""}`;
   }
 
   /** @param {number} i */
   #isVisible(i) {
-    return this.#group === null || this.data.of[i] === this.#group;
+    return this.#group === null || this.data.groups[i] === this.#group;
   }
 
   /** Return the nearest example for which a test of its distance holds, or -1.
@@ -161,7 +161,7 @@ class MapView {
   }
 }
 
-/** The tip beside the pointer: the example as a part of one picture of all, a line or words. */
+/** The tip beside the pointer. It shows the example as a part of the sprite, as a line, or as text. */
 class MapTip {
   /** @param {Element} root @param {object} data of the map */
   constructor(root, data) {
@@ -171,14 +171,14 @@ class MapTip {
     this.sprite = root.querySelector(".sprite");
     this.caption = root.querySelector(".what");
     this.line = this.element.querySelector("polyline");
-    this.list = this.element.querySelector(".said-of-it");
+    this.list = this.element.querySelector(".unusual");
     if (this.window) this.window.style.height = `${this.window.clientWidth * data.ratio}px`;
   }
 
   /** @param {number} i example @param {string} caption
    * @param {boolean} isAlone true without a decoded example beside it */
   show(i, caption, isAlone) {
-    const { columns, ratio, lines, words } = this.data;
+    const { columns, ratio, lines, unusual } = this.data;
     if (this.sprite) {
       const width = this.window.clientWidth;
       const height = width * ratio;
@@ -188,7 +188,7 @@ class MapTip {
     }
     if (this.line) this.line.setAttribute("points", lines[i].map((v, k) => `${k},${v}`).join(" "));
     if (this.list) {
-      const items = words[i].map((text) => Object.assign(document.createElement("li"), { textContent: text }));
+      const items = unusual[i].map((text) => Object.assign(document.createElement("li"), { textContent: text }));
       this.list.replaceChildren(...items);
     }
     this.caption.textContent = caption;

@@ -1,1 +1,1 @@
-"""Routes under /api, one file a panel of the page."""
+"""Routes under /api, one file for each panel of the page."""

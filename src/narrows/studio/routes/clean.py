@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -28,7 +28,10 @@ from narrows.training import RandomStream
 from narrows.types import Batch
 
 router = APIRouter(prefix="/api/clean")
-Kind = Literal["gaussian", "masking", "salt_and_pepper", "poisson"]
+if TYPE_CHECKING:
+    Kind = str
+else:
+    Kind = Literal[tuple(corruptions.NOISES)]  # made at run time, so that the schema lists every noise
 
 
 class CleanRequest(Body):

@@ -18,7 +18,10 @@ MAX_IMAGE_BYTES = 32 << 20
 T = TypeVar("T")
 RowIndex = Annotated[int, Path(ge=0, le=2**31 - 1)]
 RowIndices = Annotated[
-    str, Query(pattern=r"^[0-9]{1,9}(,[0-9]{1,9}){0,999}$", max_length=10_000, description="Numbers with commas.")
+    str,
+    Query(
+        pattern=r"^[0-9]{1,9}(,[0-9]{1,9}){0,999}$", max_length=10_000, description="Row numbers, separated by commas."
+    ),
 ]
 Id = Annotated[str, Path(max_length=32, pattern="^[0-9a-z]+$")]
 
@@ -81,9 +84,9 @@ def require(value: T | None, message: str) -> T:
 
 
 def require_images(view: View) -> None:
-    """Answer 404 if the examples of the model are no images."""
+    """Answer 404 if the examples of the model are not images."""
     if not view.is_image:
-        raise HTTPException(404, "The examples of this model are no images.")
+        raise HTTPException(404, "The examples of this model are not images.")
 
 
 def get_data(view: View) -> Data:
@@ -96,7 +99,7 @@ def check_row(view: View, row: int) -> int:
     """Return the row; answer 404 if the data have no such row."""
     n = len(get_data(view))
     if row >= n:
-        raise HTTPException(404, f"There is no row {row}: the data have {n}.")
+        raise HTTPException(404, f"There is no row {row}: the data have {n} rows.")
     return row
 
 
@@ -112,7 +115,7 @@ def parse_code(view: View, text: str) -> np.ndarray:
     try:
         numbers = [float(number) for number in text.split(",")]
     except ValueError:
-        raise HTTPException(422, "A code is numbers with commas between.") from None
+        raise HTTPException(422, "A code must be numbers separated by commas.") from None
     return check_codes(view, [numbers])
 
 

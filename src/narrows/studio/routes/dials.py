@@ -118,7 +118,7 @@ def encode(view: ViewWithCode, body: EncodeRow | EncodeValues) -> EncodedExample
             raise HTTPException(404, "No data is open.")
         return _encode(view, view.get_example(check_row(view, body.row)))
     if view.is_image:
-        raise HTTPException(422, "The model is of images: send one to /api/encode/image.")
+        raise HTTPException(422, "This model encodes images: send one to /api/encode/image.")
     n = view.schema.n_entries
     if len(body.values) != n:
         raise HTTPException(422, f"An example of this model has {n} values.")
@@ -145,7 +145,9 @@ def draw_code(view: ViewWithCode, seed: Annotated[int | None, Query(ge=0, lt=_SE
     generator = np.random.default_rng(seed)
     if view.is_sparse:
         if view.data is None:
-            raise HTTPException(404, "A sparse code has no distribution to draw from, and there are no data.")
+            raise HTTPException(
+                404, "A sparse code has no distribution to draw from, and no data is open to pick a row from."
+            )
         return RandomCode(code=view.codes[generator.integers(len(view.codes))].tolist(), seed=seed)
     code = view.model.sampler().draw(1, generator)[0]
     return RandomCode(code=code.tolist(), seed=seed)
@@ -159,7 +161,7 @@ def get_codes(view: ViewWithCodeAndData, rows: RowIndices) -> Response:
 
 @router.websocket("/decode")
 async def decode_stream(socket: WebSocket) -> None:
-    """Decode codes as they come: uint32 seq, float32[L] in; uint32 seq, the example's bytes or floats out."""
+    """Decode codes that arrive (uint32 seq, float32[L]), and answer with examples (uint32 seq, bytes or float32)."""
     state = socket.app.state
     if len(state.decode_sockets) >= _MAX_SOCKETS:
         await socket.close(1013)
@@ -174,7 +176,7 @@ async def decode_stream(socket: WebSocket) -> None:
 
 
 class DecodeSocket:
-    """A WebSocket that decodes codes, one at a time. Of the codes that arrive meanwhile only the latest counts.
+    """A WebSocket that decodes codes, one at a time. Of the codes that arrive meanwhile, only the latest is kept.
 
     Parameters
     ----------
@@ -233,7 +235,7 @@ class DecodeSocket:
         if view is None or not view.has_code:
             raise HTTPException(404, "No model with a code is open.")
         if len(message) != 4 + 4 * view.n_components:
-            raise HTTPException(422, f"A message is a uint32 and {view.n_components} float32, little-endian.")
+            raise HTTPException(422, f"A message must be one uint32 and {view.n_components} float32, little-endian.")
         return view, check_codes(view, [np.frombuffer(message, "<f4", offset=4)])[0]
 
 

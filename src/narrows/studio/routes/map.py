@@ -82,18 +82,18 @@ def get_manifold(
     """Return a picture of the examples decoded on a grid of `size` x `size` places of the map; y increases upwards."""
     require_images(view)
     if view.is_sparse:
-        raise HTTPException(404, "Between sparse codes there is nothing to show.")
+        raise HTTPException(404, "A sparse code has no decoded grid: the places between its codes mean nothing.")
     mean = np.asarray(view.model.code_mean_)
     if projection == "pca":
         if view.data is None:
-            raise HTTPException(404, "There are no data to find principal axes of.")
+            raise HTTPException(404, "Principal axes need data, and no data is open.")
         axes = view.axes.directions
     else:
         _check_components(view, x, y)
         axes = np.zeros((2, view.n_components), np.float32)
         axes[0, x] = 1
         axes[1, min(y, view.n_components - 1)] = 1
-    start = mean - axes.T @ (axes @ mean)  # the mean without its part along the two axes, which the grid brings
+    start = mean - axes.T @ (axes @ mean)  # the mean without its part along the two axes, which the grid sets
     across = left + (right - left) * (np.arange(size) + 0.5) / size
     upward = top - (top - bottom) * (np.arange(size) + 0.5) / size
     grid = np.stack(np.meshgrid(across, upward), axis=-1).reshape(-1, 2)
@@ -122,10 +122,10 @@ def _compute_colour(view: View, by: str) -> np.ndarray:
         return view.to_page(data.get_rows(slice(None)))[:, (view.columns or []).index(name)]
     if kind == "component" and name.isdecimal() and len(name) < 10 and int(name) < view.n_components:
         return view.codes[:, int(name)]
-    raise HTTPException(404, "The map cannot be coloured by that; /api/map/colours lists what there is.")
+    raise HTTPException(404, "The map cannot be coloured by that; /api/map/colours lists what it can be coloured by.")
 
 
 def _check_components(view: View, x: int, y: int) -> None:
     n = view.n_components
     if x >= n or (y >= n and not (n == 1 and y == 1)):
-        raise HTTPException(404, f"There is no such component: the code has {n}.")
+        raise HTTPException(404, f"There is no such component: the code has {n} components.")

@@ -87,7 +87,7 @@ def list_outliers(view: ViewWithData, n: Annotated[int, Query(ge=1, le=500)] = 5
 
 @router.get("/{row}", responses=document_errors(404, 422))
 def explain_row(view: ViewWithData, row: RowIndex) -> Outlier:
-    """Return the excess cost of each entry of a row: its cost minus the entry's mean cost, in nats."""
+    """Return the excess cost of each entry of a row: its cost minus the usual (median) cost of the entry, in nats."""
     X = view.get_example(check_row(view, row))
     score, threshold = float(view.scores[row]), float(view.model.offset_)
     excess = view.compute_excess_costs(np.array([row]))[0]

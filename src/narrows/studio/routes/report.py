@@ -10,7 +10,7 @@ from narrows.studio.routes.dependencies import ViewWithData
 from narrows.studio.routes.responses import document_errors
 
 router = APIRouter(prefix="/api")
-# scripts of the report may run, but in an origin of their own, from which no request reaches the studio
+# scripts of the report may run, but in their own origin, from which no request reaches the studio
 _POLICY = (
     "sandbox allow-scripts allow-popups; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data:; font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -23,7 +23,7 @@ _POLICY = (
     responses={
         200: {
             "content": {"text/html": {"schema": {"type": "string"}}},
-            "description": "One page that fetches nothing.",
+            "description": "One page that loads nothing else.",
         },
         **document_errors(404, 422),
     },

@@ -15,11 +15,11 @@ _BYTES = {"schema": {"type": "string", "format": "binary"}}
 _ARRAY, _PNG = {"application/octet-stream": _BYTES}, {pictures.MEDIA_TYPE: _BYTES}
 _ARRAY_DESCRIPTION = "Little-endian; X-Shape and X-Dtype give shape and dtype."
 _ERRORS = {
-    400: "The request is no valid HTTP or JSON.",
-    404: "There is no such thing, no model, no data, or this model cannot do that.",
-    409: "Not now.",
-    413: "Too large.",
-    415: "Not a file type that is read.",
+    400: "The request is not valid HTTP or JSON.",
+    404: "There is no such item, no model or no data is open, or this model cannot do that.",
+    409: "The server cannot do this now, for example because a training is running.",
+    413: "The request or the file is too large.",
+    415: "The file is damaged or of a type that is not read.",
     422: "A value is invalid.",
 }
 

@@ -15,14 +15,14 @@ router = APIRouter(prefix="/api/search")
 
 
 class RowQuery(Body):
-    """A row whose neighbors to find."""
+    """A row to find the neighbors of."""
 
     row: Index
     k: Annotated[int, Field(ge=1, le=200)] = 24
 
 
 class CodeQuery(Body):
-    """A code whose neighbors to find."""
+    """A code to find the neighbors of."""
 
     code: Annotated[list[Number], Field(min_length=1, max_length=1_000_000)]
     k: Annotated[int, Field(ge=1, le=200)] = 24

@@ -176,7 +176,7 @@ def _list_recipes() -> list[RecipeEntry]:
 def describe_likelihoods() -> dict[str, str]:
     """Return the help text of each likelihood that can be chosen, by name."""
     helps = {name: f"scores {c.support}" for name, c in likelihoods.LIKELIHOODS.items()}
-    return {"auto": "picked by the data", **helps}
+    return {"auto": "chosen from the data", **helps}
 
 
 def _to_json(value: Any) -> Any:

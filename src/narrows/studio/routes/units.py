@@ -53,7 +53,7 @@ class Unit(UnitEntry):
 
 
 class ActiveUnit(UnitEntry):
-    """A unit and its activation by an example."""
+    """A unit and its activation for an example."""
 
     activation: Finite
 
@@ -144,7 +144,7 @@ def set_activation(view: SparseView, unit: RowIndex, body: SetActivation) -> Act
 
 def _check_unit(view: View, unit: int) -> None:
     if unit >= view.n_components:
-        raise HTTPException(404, f"There is no unit {unit}: there are {view.n_components}.")
+        raise HTTPException(404, f"There is no unit {unit}: the code has {view.n_components} units.")
 
 
 def _unit_fields(view: View, unit: int) -> dict[str, Any]:

@@ -88,12 +88,12 @@ def delete_upload(jobs: JobsDep, upload: Id) -> None:
 
 def find_upload(jobs: Jobs, upload_id: str) -> Upload:
     """Return an upload; answer 404 if there is none with this id."""
-    return require(jobs.uploads.get(upload_id), "There are no such data any more: bring them again.")
+    return require(jobs.uploads.get(upload_id), "These data are no longer on the server: upload them again.")
 
 
 def _check_size(size: int, jobs: Jobs) -> None:
     if size > jobs.upload_bytes:
-        raise HTTPException(413, f"At most {jobs.upload_bytes:,} bytes can be brought.")
+        raise HTTPException(413, f"At most {jobs.upload_bytes:,} bytes can be uploaded.")
 
 
 def _read(jobs: Jobs, path: Path, name: str, side: int) -> Upload:

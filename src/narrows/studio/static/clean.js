@@ -1,4 +1,4 @@
-// Clean: a noisy example and its reconstruction, one behind the other with a slider between.
+// Clean: a noisy example and its reconstruction, one behind the other, with a slider between them.
 
 import { button, h, heading, select } from "./dom.js";
 import { acceptFiles, examplePicker } from "./example-picker.js";
@@ -9,8 +9,8 @@ import { debounce } from "./timing.js";
 
 /** @import {App, CleanResult, Example, Model, Panel, State, Transport} from "./types" */
 
-const NOISE = 0.3; // share of noise that is added to rows at first
-const DELAY = 60; // milliseconds without a turn before a request
+const NOISE = 0.3; // level of the noise that is added to rows at first
+const DELAY = 60; // milliseconds without a change before a request
 
 /** @param {App} app @returns {Panel} */
 export function panel({ transport, state }) {
@@ -21,7 +21,7 @@ export function panel({ transport, state }) {
 }
 
 class CleanView {
-  /** @type {{row: number} | {image: Blob}} */ #subject = { row: 0 };
+  /** @type {{row: number} | {image: Blob}} */ #source = { row: 0 };
   #level = NOISE;
   #seed = 0;
   #requestId = 0;
@@ -60,15 +60,14 @@ class CleanView {
   /** @param {State} state */
   #render(state) {
     const text = this.isDenoiser
-      ? "Noise is added, and the model takes it away. A picture of your own is cleaned as it is."
-      : "Noise is added, and the model is asked for what it knows: " +
-        "the reconstruction of a noisy example is cleaner than the example.";
+      ? "Noise is added, and the model removes it. No noise is added to your own picture."
+      : "Noise is added, and the model reconstructs the noisy example. The reconstruction is usually cleaner.";
     const picker = examplePicker(state, {
       onRow: (row) => this.#openRow(row),
       onImage: (file) => this.openImage(file),
     });
     const sliderName = h("span", { class: "field-name" }, "Noise added ", this.#levelText);
-    const otherNoise = button("Other noise", "random", () => {
+    const newNoise = button("New noise", "random", () => {
       this.#seed++;
       this.load();
     });
@@ -78,7 +77,7 @@ class CleanView {
       picker,
       h("label", { class: "field" }, sliderName, this.slider),
       this.model.noises.length > 1 && this.#noiseSelect(),
-      h("div", { class: "deeds" }, otherNoise, this.isImage && this.saveButton),
+      h("div", { class: "actions" }, newNoise, this.isImage && this.saveButton),
       this.#figures,
       this.#trio,
     );
@@ -95,7 +94,7 @@ class CleanView {
       value: 50,
       step: 1,
       class: "seam",
-      "aria-label": "Seam between the noisy and the cleaned one",
+      "aria-label": "Slider between the noisy and the cleaned example",
       oninput: () => element.style.setProperty("--seam", `${seam.value}%`),
     });
     const names = [
@@ -116,29 +115,29 @@ class CleanView {
     }).element;
   }
 
-  /** Request the subject with noise, and its reconstruction. */
+  /** Request the example with noise, and its reconstruction. */
   async load() {
     const requestId = ++this.#requestId;
     const [level, kind, seed] = [this.#level, this.noise, this.#seed];
-    const subject = this.#subject;
+    const source = this.#source;
     const request =
-      "image" in subject
-        ? this.transport.json("POST", `/api/clean/image?noise=${level}&kind=${kind}&seed=${seed}`, subject.image)
-        : this.transport.json("POST", "/api/clean", { row: subject.row, noise: level, kind, seed });
+      "image" in source
+        ? this.transport.json("POST", `/api/clean/image?noise=${level}&kind=${kind}&seed=${seed}`, source.image)
+        : this.transport.json("POST", "/api/clean", { row: source.row, noise: level, kind, seed });
     const result = await attempt(request);
     if (result && requestId === this.#requestId) this.#show(result);
   }
 
   /** @param {number} row */
   #openRow(row) {
-    this.#subject = { row };
+    this.#source = { row };
     if (!this.#level) this.#setLevel(NOISE);
     this.load();
   }
 
   /** @param {Blob} image */
   openImage(image) {
-    this.#subject = { image };
+    this.#source = { image };
     this.#setLevel(0); // the picture may be noisy enough
     this.load();
   }

@@ -35,7 +35,7 @@ export function setChildren(element, ...children) {
   element.replaceChildren(...h("div", null, ...children).childNodes);
 }
 
-/** A sign that screen readers skip. @param {keyof typeof ICONS} name */
+/** An icon that screen readers skip. @param {keyof typeof ICONS} name */
 export function icon(name) {
   const space = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(space, "svg");
@@ -47,15 +47,15 @@ export function icon(name) {
   return svg;
 }
 
-/** A button with a sign and a label. `quiet` shows the label to screen readers only.
- * @param {string} label @param {keyof typeof ICONS | null} sign @param {(event: MouseEvent) => void} onclick
+/** A button with an icon and a label. `quiet` shows the label to screen readers only.
+ * @param {string} label @param {keyof typeof ICONS | null} iconName @param {(event: MouseEvent) => void} onclick
  * @param {Record<string, any> & {quiet?: boolean}} [more] */
-export function button(label, sign, onclick, { quiet = false, ...more } = {}) {
+export function button(label, iconName, onclick, { quiet = false, ...more } = {}) {
   const kind = `button ${quiet ? "quiet" : ""} ${more.class ?? ""}`.trim();
   return h(
     "button",
     { type: "button", onclick, title: quiet ? label : null, ...more, class: kind },
-    sign && icon(sign),
+    iconName && icon(iconName),
     h("span", { class: quiet ? "sr" : null }, label),
   );
 }
@@ -93,13 +93,13 @@ export function emptyNote(text, ...more) {
   return h("div", { class: "nothing" }, h("p", null, text), ...more);
 }
 
-/** Scroll to details that opened below their list, as on a phone. @param {HTMLElement} detail */
+/** Scroll to details that opened below their list, which happens on a phone. @param {HTMLElement} detail */
 export function reveal(detail) {
   if (matchMedia("(max-width: 60rem)").matches)
     detail.scrollIntoView({ block: "start", behavior: prefersReducedMotion() ? "auto" : "smooth" });
 }
 
-/** True if this part of the page is dark. A canvas has no style sheet to follow. @param {Element} element */
+/** True if this part of the page is dark. Style sheets do not reach into a canvas. @param {Element} element */
 export function isDark(element) {
   const [red, green, blue] = (getComputedStyle(element).color.match(/[\d.]+/g) ?? ["0", "0", "0"]).map(Number);
   return red + green + blue > 382;

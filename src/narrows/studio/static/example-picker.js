@@ -1,4 +1,4 @@
-// The choice of an example: a row of the data, a random one, or a picture of one's own.
+// The choice of an example: a row of the data, a random row, or the user's own picture.
 
 import { button, h, icon, labelledField } from "./dom.js";
 
@@ -10,14 +10,14 @@ import { button, h, icon, labelledField } from "./dom.js";
 export function examplePicker({ data, model }, { onRow, onImage }, label = "Row") {
   const element = h("div", { class: "chooser" });
   if (data && onRow) {
-    const { field, pickAny } = createRowField(data.n, onRow);
-    element.append(labelledField(label, field), button("Any row", "random", pickAny));
+    const { field, pickRandom } = createRowField(data.n, onRow);
+    element.append(labelledField(label, field), button("Random row", "random", pickRandom));
     element.addEventListener("row", (event) => (field.value = String(/** @type {CustomEvent} */ (event).detail)));
   }
   if (model?.kind === "image" && onImage) {
-    const hint = h("small", null, "or paste, or drop");
+    const hint = h("small", null, "choose, paste or drop");
     const file = createFileInput("image/*", onImage);
-    element.append(h("label", { class: "button file" }, file, icon("up"), h("span", null, "Picture"), hint));
+    element.append(h("label", { class: "button file" }, file, icon("up"), h("span", null, "Your picture"), hint));
   }
   return element;
 }
@@ -31,14 +31,14 @@ function createRowField(n, onRow) {
     onRow(row);
   };
   field.addEventListener("change", pick);
-  const pickAny = () => {
+  const pickRandom = () => {
     field.value = String(Math.floor(Math.random() * n));
     pick();
   };
-  return { field, pickAny };
+  return { field, pickRandom };
 }
 
-/** An input that hands over a file, and can take the same file again.
+/** An input for a file, which accepts the same file again.
  * @param {string} accept @param {(file: File) => void} onFile */
 export function createFileInput(accept, onFile) {
   const input = h("input", {

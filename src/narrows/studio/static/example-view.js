@@ -1,4 +1,4 @@
-// One decoded example, drawn again while dials turn: a canvas for an image, bars for a vector.
+// One decoded example, redrawn while dials turn: a canvas for an image, bars for a vector.
 
 import { h } from "./dom.js";
 import { createBars } from "./examples.js";
@@ -7,8 +7,8 @@ import { createBars } from "./examples.js";
 
 /** @typedef {{element: HTMLElement, show: DecodeCallback, png: () => Promise<Blob>}} ExampleView */
 
-const PNG_SIZE = 512; // pixels, about, of the longer side
-const MAX_DIALS = 120; // whose ends give the ranges of columns
+const PNG_SIZE = 512; // approximate pixels of the longer side
+const MAX_DIALS = 120; // number of dials whose ends give the ranges of columns
 const [INK, LESS, MORE] = ["#14212b", "#b1500f", "#0b6076"];
 
 /** @param {Model} model @param {string} label @param {[number, number][]} [ranges] of each column of a vector
@@ -92,7 +92,7 @@ function drawChart(names, values, ranges) {
   return toPng(canvas);
 }
 
-/** Find the lowest and highest value of each column over the ends of all dials, so that scales of bars stay.
+/** Find the lowest and highest value of each column over the ends of all dials, so that the scales of bars stay fixed.
  * @param {Transport} transport @param {Dial[]} dials @param {number} n components
  * @returns {Promise<[number, number][]>} */
 export async function columnRanges(transport, dials, n) {

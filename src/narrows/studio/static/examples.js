@@ -1,4 +1,4 @@
-// Examples as elements: pictures, bars, tiles, and thumbnails of the server.
+// Examples as elements: pictures, bars, tiles, and thumbnails from the server.
 
 import { h } from "./dom.js";
 import { formatNumber } from "./format.js";
@@ -14,7 +14,7 @@ export function renderExample(example, alt, columns) {
   return bars.element;
 }
 
-/** A picture of the server. @param {Transport} transport @param {string} path @param {string} alt
+/** A picture from the server. @param {Transport} transport @param {string} path @param {string} alt
  * @param {Record<string, any>} [properties] */
 export function picture(transport, path, alt, properties = {}) {
   const classes = `px ${properties.class ?? ""}`.trim();

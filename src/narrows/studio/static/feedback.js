@@ -1,4 +1,4 @@
-// Messages to the person at the page, and what leaves it: the clipboard and downloads.
+// Messages to the user, copies to the clipboard, and downloads.
 
 import { h } from "./dom.js";
 
@@ -23,18 +23,18 @@ export async function attempt(request) {
   }
 }
 
-/** Copy to the clipboard. @param {string} text @param {string} name of what is copied, for the message */
+/** Copy to the clipboard. @param {string} text @param {string} name name of the copied text, for the message */
 export async function copy(text, name) {
   const isCopied = await navigator.clipboard?.writeText(text).then(
     () => true,
     () => false,
   );
   if (isCopied) return toast(`${name} copied.`);
-  // without permission for the clipboard
+  // an older way, which needs no permission for the clipboard
   const area = h("textarea", { class: "sr", value: text, "aria-hidden": "true" });
   document.body.append(area);
   area.select();
-  toast(document.execCommand("copy") ? `${name} copied.` : "The browser does not let the page copy.");
+  toast(document.execCommand("copy") ? `${name} copied.` : "The browser does not allow the page to copy.");
   area.remove();
 }
 

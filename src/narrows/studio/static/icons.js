@@ -1,4 +1,4 @@
-// The signs of buttons and panels, as paths of an SVG of 24 x 24.
+// The icons of buttons and panels, as paths of an SVG of 24 x 24.
 
 export const ICONS = {
   random:

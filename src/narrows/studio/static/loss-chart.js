@@ -19,7 +19,7 @@ export class LossChart {
 
   constructor() {
     const keys = [h("span", { class: "train" }, "training"), h("span", { class: "valid" }, "validation")];
-    const caption = h("figcaption", null, "Loss, nats an example", h("p", { class: "curve-legend" }, keys));
+    const caption = h("figcaption", null, "Loss, nats per example", h("p", { class: "curve-legend" }, keys));
     this.#svg.append(this.#axes, this.#lines.loss, this.#lines.valid_loss);
     this.element = h("figure", { class: "curves-box" }, caption);
     this.element.append(this.#svg);

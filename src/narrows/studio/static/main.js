@@ -1,4 +1,4 @@
-// The page: the panels that a model has, the one that is shown, and the loss and return of the server.
+// The page: its panels, the panel that is shown, and the connection to the server.
 
 import { button, emptyNote, h, icon } from "./dom.js";
 import { attempt, toast } from "./feedback.js";
@@ -57,7 +57,7 @@ function listen(job, handlers, onLost) {
     streams.delete(close);
   };
   source.onerror = () => {
-    // an open source connects again by itself; a closed one got an answer that is no stream: the job is not there
+    // an open source connects again by itself; a closed one got no stream, because the job does not exist
     if (source.readyState !== EventSource.CLOSED) return;
     close();
     onLost();
@@ -81,10 +81,10 @@ async function load(panel) {
   else await showPanel();
 }
 
-/** Remove the panels of the model before. @param {State | null} before @param {State} state */
+/** Remove the panels of the previous model. @param {State | null} before @param {State} state */
 function removePanels(before, state) {
   for (const [name, panel] of [...panels]) {
-    // a training goes on while models change
+    // a training continues while models change
     if (name === "train" && before?.instance === state.instance) continue;
     panel.destroy?.();
     panel.element.remove();
@@ -93,14 +93,14 @@ function removePanels(before, state) {
   }
 }
 
-/** Create the code of another model. The code stays where the same model is back after a restart.
+/** Create the code of another model. The code is kept if the same model is back after a restart.
  * @param {State | null} before @param {State} state */
 function replaceCode(before, state) {
   const n = state.model?.has_code ? state.model.n_components : null;
   const isRestart = before?.instance !== state.instance && before?.model?.name === state.model?.name;
   if (isRestart && app.code?.value.length === n) return;
   app.code = n === null ? null : new Code(n);
-  // the parameters of the address are about the model before
+  // the parameters of the address are about the previous model
   if (before) history.replaceState(null, "", `#${readHash().panel}`);
 }
 
@@ -131,7 +131,7 @@ function renderSidebar() {
   nav.replaceChildren(...links);
   const { model, data } = app.state;
   if (!model) {
-    const hint = h("p", { class: "model-words" }, "Bring your data, and one is trained here.");
+    const hint = h("p", { class: "model-text" }, "Upload data and train one here.");
     modelBox.replaceChildren(h("p", { class: "model-name" }, "No model yet"), hint);
     return;
   }
@@ -140,11 +140,11 @@ function renderSidebar() {
   const rows = data && ` ${data.n.toLocaleString("en")} rows of ${data.name}.`;
   modelBox.replaceChildren(
     modelSelect() || h("p", { class: "model-name" }, name),
-    h("p", { class: "model-words" }, `${title}${size}, ${description}.`, rows),
+    h("p", { class: "model-text" }, `${title}${size}, ${description}.`, rows),
   );
 }
 
-/** The choice of another model, or null where there is only one. */
+/** The choice of another model, or null if there is only one. */
 function modelSelect() {
   const { models } = app.state;
   if (models.length < 2) return null;
@@ -178,7 +178,7 @@ async function showPanel() {
   if (hasMoved) /** @type {HTMLElement | null} */ (panel.element.querySelector("h1"))?.focus({ preventScroll: true });
 }
 
-/** Return a panel, created if need be. @param {string} name
+/** Return a panel, created if needed. @param {string} name
  * @returns {Promise<Panel | null>} null if another panel or model was opened meanwhile */
 async function getPanel(name) {
   const existing = panels.get(name);
@@ -227,7 +227,7 @@ function addThemeButton() {
 function showStartError(error) {
   const message =
     error.status === 401
-      ? "This studio asks for a token: open the link that `narrows studio` printed."
+      ? "This studio needs its token: open the link that `narrows studio` printed."
       : `The studio did not answer: ${error.message}`;
   main.replaceChildren(
     emptyNote(

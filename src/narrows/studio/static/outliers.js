@@ -1,4 +1,4 @@
-// Outliers: the rows with the lowest scores, and the parts of each that the model does not expect.
+// Outliers: the rows with the lowest scores, and the parts of each that the model did not expect.
 
 import { h, heading, reveal, setChildren } from "./dom.js";
 import { createBars, figureList, plainTable, renderExample, thumbnail } from "./examples.js";
@@ -28,7 +28,7 @@ class OutliersView {
     this.model = model;
     const placeholders = Array.from({ length: 24 }, () => h("li", { class: "waiting" }, h("span", { class: "blank" })));
     this.list = h("ol", { class: `strange ${model.kind}`, "aria-label": "Strangest first" }, placeholders);
-    const text = "The rows that the model finds hardest to explain, strangest first, and what is strange about each.";
+    const text = "The rows with the lowest scores, and the parts of each that the model did not expect.";
     const columns = h("div", { class: "beside reversed" }, h("div", null, this.#summary, this.list), this.#detail);
     this.element = h("section", { class: "panel" }, heading("Outliers", text), columns);
   }
@@ -53,7 +53,7 @@ class OutliersView {
       thumbnail(this.transport, this.model, row, ""),
       h(
         "span",
-        { class: "strange-words" },
+        { class: "strange-text" },
         h("b", null, label ?? `row ${row}`),
         h("small", null, formatNumber(score), outlier && h("span", { class: "mark-out" }, " outlier")),
         reasons.length > 0 && h("small", { class: "reasons" }, reasonText),
@@ -87,7 +87,7 @@ function summarize(rows, threshold) {
   const n = rows.filter(({ outlier }) => outlier).length;
   const limit = `the threshold of ${formatNumber(threshold)}`;
   if (!n) return `No row scores below ${limit}; these come closest.`;
-  return `${n === rows.length ? `At least ${n}` : n} rows score below ${limit}. The lower, the stranger.`;
+  return `${n === rows.length ? `At least ${n}` : n} rows score below ${limit}. Lower scores are stranger.`;
 }
 
 /** @param {number} row @param {OutlierDetail} detail */
@@ -95,12 +95,12 @@ function renderPictures(row, { example, expected, heat }) {
   const figure = (/** @type {HTMLElement} */ content, /** @type {string} */ caption) =>
     h("figure", null, content, h("figcaption", null, caption));
   const figures = [
-    figure(renderExample(example, `Row ${row}`, null), "what it is"),
-    figure(renderExample(expected, "What the model expects", null), "what the model expects"),
+    figure(renderExample(example, `Row ${row}`, null), "original"),
+    figure(renderExample(expected, "What the model expects", null), "expected by the model"),
   ];
   if (heat) {
-    const image = h("img", { class: "px heat", src: heat, alt: "Where it is strange, in red" });
-    figures.push(figure(h("div", { class: "layers" }, renderExample(example, "", null), image), "where it is strange"));
+    const image = h("img", { class: "px heat", src: heat, alt: "Unexpected parts, in red" });
+    figures.push(figure(h("div", { class: "layers" }, renderExample(example, "", null), image), "unexpected, in red"));
   }
   return [h("div", { class: "trio large" }, figures)];
 }
@@ -110,13 +110,13 @@ function renderColumns(contributions) {
   const rows = contributions.slice(0, MAX_COLUMNS);
   const bars = createBars(
     rows.map(({ name }) => name),
-    "What each column adds to the score",
+    "Extra cost of each column, in nats",
   );
   bars.show(rows.map(({ nats }) => nats));
   const table = plainTable(
     ["column", "value", "expected", "nats"],
     rows.map(({ name, value, expected, nats }) => [name, ...[value, expected, nats].map(formatNumber)]),
   );
-  const region = { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values and what was expected" };
-  return [h("h3", null, "What each column adds, in nats"), bars.element, h("div", region, table)];
+  const region = { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values and expected values" };
+  return [h("h3", null, "Extra cost of each column, in nats"), bars.element, h("div", region, table)];
 }

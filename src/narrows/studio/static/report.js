@@ -1,11 +1,11 @@
-// Report: the decisions of the fit, and the report as a page to open or to save.
+// Report: the decisions of the fit, and links to open or save the report.
 
 import { button, h, heading, icon } from "./dom.js";
 import { copy } from "./feedback.js";
 
 /** @import {App, Model, Panel} from "./types" */
 
-const TEXT = "What was decided while it was fitted, and why. The whole report is one file that needs nothing else.";
+const TEXT = "What narrows decided during the fit, and why. The full report is one file that needs nothing else.";
 
 /** @param {App} app @returns {Panel} */
 export function panel({ state }) {
@@ -16,7 +16,7 @@ export function panel({ state }) {
         { class: "decisions" },
         model.report.map((line) => h("li", null, line)),
       )
-    : h("p", { class: "note" }, "None were recorded.");
+    : h("p", { class: "note" }, "No decisions were recorded.");
   const usage = h(
     "div",
     null,
@@ -43,13 +43,13 @@ function downloadLinks({ can, name }) {
       "a",
       { class: "button", href: "/api/report?download=1", download: "report.html" },
       icon("save"),
-      h("span", null, "Download it"),
+      h("span", null, "Download the report"),
     ),
   ];
   const modelLink = { class: "button", href: "/api/models/current/download", download: `${name}.zip` };
   return h(
     "div",
-    { class: "deeds" },
+    { class: "actions" },
     ...(can.includes("report") ? reportLinks : []),
     h("a", modelLink, icon("save"), h("span", null, "Download the model")),
   );

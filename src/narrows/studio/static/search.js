@@ -1,4 +1,4 @@
-// Search: the rows whose codes are nearest to that of an example.
+// Search: the rows whose codes are nearest to the code of an example.
 
 import { button, emptyNote, h, heading } from "./dom.js";
 import { acceptFiles, examplePicker } from "./example-picker.js";
@@ -34,10 +34,10 @@ class SearchView {
     this.results = h("ol", { class: `results ${this.model.kind}`, "aria-label": "Nearest first" }, blanks);
     const onRow = (/** @type {number} */ row) => this.searchByRow(row);
     const onImage = (/** @type {Blob} */ image) => this.searchByImage(image);
-    this.picker = examplePicker(app.state, { onRow, onImage }, "Like row");
-    const dials = button("What the dials make", null, () => this.#searchByDials());
+    this.picker = examplePicker(app.state, { onRow, onImage }, "Similar to row");
+    const dials = button("Example at the dials", null, () => this.#searchByDials());
     const controls = h("div", { class: "controls" }, this.query, this.#about, this.picker, dials);
-    const text = "The rows that the model finds most like an example. Choose one of them to go on from there.";
+    const text = "The rows whose codes are nearest to the code of an example. Click one to search from it.";
     const columns = h("div", { class: "beside" }, controls, this.results);
     this.element = h("section", { class: "panel" }, heading("Search", text), columns);
   }
@@ -61,20 +61,20 @@ class SearchView {
     if (!this.app.code) return;
     const code = Array.from(this.app.code.value);
     const decoded = await attempt(this.app.transport.json("POST", "/api/decode", { codes: [code], format: "json" }));
-    if (decoded) await this.#search(decoded.examples[0], "What the dials make", { code });
+    if (decoded) await this.#search(decoded.examples[0], "The example at the dials", { code });
   }
 
   /** @param {Example} example @param {string} text description of the example
    * @param {{row: number} | {code: number[]}} query */
   async #search(example, text, query) {
     const requestId = ++this.#requestId;
-    this.query.replaceChildren(renderExample(example, "What is searched by", this.model.columns));
+    this.query.replaceChildren(renderExample(example, "The example to search for", this.model.columns));
     this.#about.textContent = text;
     const answer = await attempt(this.app.transport.json("POST", "/api/search", { ...query, k: N_NEIGHBORS }));
     if (!answer || requestId !== this.#requestId) return;
     /** @type {Neighbor[]} */ const neighbors = answer.results;
     if (neighbors.length) this.results.replaceChildren(...neighbors.map((neighbor) => this.#result(neighbor)));
-    else this.results.replaceChildren(h("li", null, emptyNote("There is nothing else to find.")));
+    else this.results.replaceChildren(h("li", null, emptyNote("There are no other rows.")));
   }
 
   /** @param {Neighbor} neighbor */
@@ -83,8 +83,8 @@ class SearchView {
     const properties = {
       type: "button",
       onclick: () => this.searchByRow(row),
-      title: "Search by this one",
-      "aria-label": `Row ${row}${label ? `, ${label}` : ""}, at ${at}. Search by it.`,
+      title: "Search from this row",
+      "aria-label": `Row ${row}${label ? `, ${label}` : ""}, distance ${at}. Search from it.`,
     };
     const picture = thumbnail(this.app.transport, this.model, row, "");
     const caption = h("p", null, h("b", null, label ?? `row ${row}`), h("small", null, at));

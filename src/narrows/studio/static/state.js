@@ -1,11 +1,11 @@
-// The code of the dials, with undo and redo; and links to a panel in a state.
+// The code of the dials, with undo and redo, and the links that restore a panel.
 
-/** A code that panels share. Each can change it, and listeners hear of every change. */
+/** A code that panels share. Each panel can change it, and listeners are told of every change. */
 export class Code {
   /** @param {number} n components */
   constructor(n) {
     this.value = new Float32Array(n);
-    /** @type {Set<number>} components that random, reset and examples leave alone */
+    /** @type {Set<number>} components that random codes, reset and examples do not change */
     this.locked = new Set();
     /** @type {Float32Array[]} */ this.past = [];
     /** @type {Float32Array[]} */ this.future = [];
@@ -74,7 +74,7 @@ export class Code {
   }
 }
 
-/** Format a code for a link: "0.5,-1.25", or "100;12:0.5,80:1.2" where most of it is zero.
+/** Format a code for a link: "0.5,-1.25", or "100;12:0.5,80:1.2" if most of it is zero.
  * @param {Float32Array} value */
 export function formatCode(value) {
   const numbers = Array.from(value, (v) => String(Number(v.toFixed(4))));
@@ -108,7 +108,7 @@ export function readHash() {
   return { panel, parameters: Object.fromEntries(new URLSearchParams(query)) };
 }
 
-/** Format a link to a panel in a state.
+/** Format a link that opens a panel with parameters.
  * @param {string} panel @param {Record<string, string>} parameters */
 export function formatHash(panel, parameters) {
   const query = new URLSearchParams(parameters)

@@ -16,7 +16,7 @@ export function throttleToFrame(run) {
   };
 }
 
-/** Run a call once no other has followed for a while.
+/** Run a call after a delay in which no other call has followed.
  * @template {unknown[]} A @param {(...args: A) => void} run @param {number} delay milliseconds
  * @returns {(...args: A) => void} */
 export function debounce(run, delay) {

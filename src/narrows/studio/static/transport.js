@@ -2,7 +2,7 @@
 
 /** @import {Binary, DecodeCallback, Transport} from "./types" */
 
-/** An error that the server answered with. Its message is the server's own; the status is 0 without an answer. */
+/** An error answer of the server, with its message; the status is 0 if there was no answer. */
 export class RequestError extends Error {
   /** @param {string} detail @param {number} status */
   constructor(detail, status) {
@@ -35,7 +35,7 @@ export function createHttpTransport(onConnection = () => {}) {
     if (!value) waitForServer(250);
   }
 
-  /** Ask whether the server is alive, less and less often, until it is. @param {number} delay milliseconds */
+  /** Ask the server at growing intervals until it answers. @param {number} delay milliseconds */
   function waitForServer(delay) {
     setTimeout(async () => {
       if (isClosed || isConnected) return;
@@ -92,8 +92,8 @@ export function createHttpTransport(onConnection = () => {}) {
 }
 
 /**
- * Decode codes over a WebSocket. One request is sent at a time; of the requests that wait, only the latest of each
- * callback is kept.
+ * Decode codes over a WebSocket. One request is sent at a time. If several requests of a callback wait, only the
+ * latest is kept.
  * @param {(isConnected: boolean) => void} onConnection
  */
 function openDecodeSocket(onConnection) {

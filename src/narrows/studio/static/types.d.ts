@@ -61,17 +61,17 @@ export interface OutlierDetail {
   score: number; threshold: number; outlier: boolean; example: Example; expected: Example; heat: string | null;
   contributions: Contribution[] | null;
 }
-// An answer of numbers or bytes.
+// An answer that holds numbers or bytes.
 export interface Binary {
   shape: number[]; data: Uint8Array | Float32Array; headers: { explained?: string; low?: string; high?: string };
 }
 export type DecodeCallback = (result: Uint8Array | Float32Array) => void;
-// How a request reaches the server: transport.js over HTTP, a notebook over its own messages.
+// Requests to the server: over HTTP in transport.js, over the widget's messages in a notebook.
 export interface Transport {
   json(method: string, path: string, body?: unknown): Promise<any>;
   binary(method: string, path: string, body?: unknown): Promise<Binary>;
   pictureUrl(path: string): Promise<string>;
-  // Decode a code. Of the codes that wait, only the latest of each callback is sent.
+  // Decode a code. If several codes of a callback wait, only the latest is sent.
   decode(code: Float32Array, onResult: DecodeCallback): void;
   close(): void;
 }
@@ -80,7 +80,7 @@ export interface App {
   transport: Transport; state: State; code: import("./state.js").Code | null;
   go(panel: string, parameters?: Record<string, string>): void;
   reload(panel?: string): Promise<void>;
-  // Listen to the events of a training. Returns a function that stops it; `onLost` is called if the job is not there.
+  // Listen to the events of a training. Returns a function that stops it; `onLost` is called if the job does not exist.
   listen(job: string, handlers: Record<string, (data: any) => void>, onLost: () => void): () => void;
 }
 // A panel, as the page shows it.

@@ -21,7 +21,7 @@ import { RequestError } from "./transport.js";
 
 /** @typedef {{status: number, headers: Record<string, string>, body: Uint8Array<ArrayBuffer>}} Response */
 
-const CODE_DELAY = 200; // milliseconds without a turn after which Python gets the code
+const CODE_DELAY = 200; // milliseconds without a change after which Python gets the code
 
 /** Sends requests as messages of the widget. @implements {Transport} */
 class MessageTransport {

@@ -1,4 +1,4 @@
-// One dial: a slider for a component of the code, its lock, and a strip of pictures that shows what it does.
+// One dial: a slider for a component of the code, its lock, and a strip of pictures that shows its effect.
 
 import { button, h, icon } from "../dom.js";
 import { createTiles } from "../examples.js";
@@ -15,7 +15,7 @@ export class DialRow {
 
   /**
    * @param {Dial} dial @param {Code} code @param {Model} model @param {Transport} transport
-   * @param {{highest: number, unit: string}} scale what the strongest dial carries, and its unit
+   * @param {{highest: number, unit: string}} scale amount that the strongest dial carries, and its unit
    */
   constructor(dial, code, model, transport, { highest, unit }) {
     this.dial = dial;
@@ -39,9 +39,10 @@ export class DialRow {
     const share = highest ? Math.max(0, carries) / highest : 0;
     const amount = h("span", { class: "amount" }, h("i", { style: { transform: `scaleX(${share})` } }));
     const carried = unit === "nats" ? `${formatNumber(carries)} nats` : formatPercent(carries);
+    const quantity = unit === "nats" ? "Information" : "Variance";
     const head = [
       h("b", null, this.name),
-      h("span", { class: "carries", title: "What it carries" }, amount, carried),
+      h("span", { class: "carries", title: `${quantity} that it carries` }, amount, carried),
       this.output,
       this.lock,
     ];
@@ -49,14 +50,14 @@ export class DialRow {
       "li",
       { class: "dial" },
       h("div", { class: "dial-head" }, head),
-      label && h("p", { class: "does" }, label),
-      h("div", { class: `throw ${this.strip ? "pictured" : ""}` }, this.strip?.element, this.slider),
+      label && h("p", { class: "dial-effect" }, label),
+      h("div", { class: `dial-track ${this.strip ? "pictured" : ""}` }, this.strip?.element, this.slider),
     );
   }
 
   #describe() {
     const { low, high } = this.dial;
-    return `What ${this.name} does, from ${formatNumber(low)} to ${formatNumber(high)}`;
+    return `Effect of ${this.name}, from ${formatNumber(low)} to ${formatNumber(high)}`;
   }
 
   #createSlider() {
@@ -106,7 +107,7 @@ export class DialRow {
     this.code.notify();
   }
 
-  /** Show the component of the code. */
+  /** Show the value of the component. */
   update() {
     const { component, low, high } = this.dial;
     const { slider, lock } = this;
@@ -134,7 +135,7 @@ export class DialRow {
   }
 }
 
-/** A dial that keeps its place until the dials are known, so that nothing moves then. @param {Model} model */
+/** An empty dial, shown until the dials are loaded, so that nothing moves then. @param {Model} model */
 export function createPlaceholder(model) {
   const strip = model.kind === "image" ? createStrip(model, "Loading").element : null;
   const slider = h("input", { type: "range", disabled: true, "aria-label": "Loading" });
@@ -142,7 +143,7 @@ export function createPlaceholder(model) {
     "li",
     { class: "dial waiting" },
     h("div", { class: "dial-head" }, " "),
-    h("div", { class: `throw ${strip ? "pictured" : ""}` }, strip, slider),
+    h("div", { class: `dial-track ${strip ? "pictured" : ""}` }, strip, slider),
   );
 }
 

@@ -1,4 +1,4 @@
-// The dials: one slider a component, in the order of what they carry, and the example that the decoder makes of them.
+// The dials: one slider for each component, those that carry most first, and the decoded example.
 
 import { button, h, select } from "../dom.js";
 import { acceptFiles, examplePicker } from "../example-picker.js";
@@ -13,8 +13,8 @@ import { createPlaceholder, DialRow } from "./dial.js";
 /** @typedef {{unit: string, dials: Dial[]}} DialsAnswer */
 
 const PAGE_SIZE = 24; // dials shown at once
-const MAX_UNUSED = 200; // dials that carry nothing, when they are unfolded
-const STRIP_DELAY = 250; // milliseconds without a turn after which strips are requested
+const MAX_UNUSED = 200; // dials shown in the list of those that carry nothing
+const STRIP_DELAY = 250; // milliseconds without a change after which strips are requested
 
 export class DialsView {
   /** @type {DialRow[]} */ #rows = [];
@@ -32,7 +32,7 @@ export class DialsView {
    * @param {{code?: Code, getLink?: () => string}} [options] a code that others share, and a link that restores it
    */
   constructor(element, transport, state, { code, getLink } = {}) {
-    if (!state.model) throw new Error("There is no model to turn the dials of.");
+    if (!state.model) throw new Error("The dials need a model.");
     this.element = element;
     this.transport = transport;
     this.state = state;
@@ -84,7 +84,7 @@ export class DialsView {
   #toolbar() {
     return h(
       "div",
-      { class: "deeds", role: "toolbar", "aria-label": "The code" },
+      { class: "actions", role: "toolbar", "aria-label": "The code" },
       button("Random", "random", () => this.#drawRandom()),
       button("Reset", "reset", () => this.code.set(this.#means())),
       h("span", { class: "pair" }, this.undoButton, this.redoButton),
@@ -98,12 +98,12 @@ export class DialsView {
     const savePng = async () => this.#view && download(await this.#view.png(), `${this.model.name}.png`);
     return h(
       "div",
-      { class: "deeds keeps" },
+      { class: "actions exports" },
       getLink &&
         button("Link", "link", () => copy(getLink(), "Link"), { title: "Copy a link that restores these dials" }),
       button("PNG", "save", savePng, { title: "Save as PNG" }),
       button("Code", "copy", () => copy(`[${values()}]`, "Code"), { title: "Copy the code vector" }),
-      button("Python", "code", () => copy(python(), "Python"), { title: "Copy the Python that makes this" }),
+      button("Python", "code", () => copy(python(), "Python"), { title: "Copy Python code that makes this example" }),
     );
   }
 
@@ -128,7 +128,7 @@ export class DialsView {
         this.#loadStrips();
       },
     });
-    return h("label", { class: "check" }, checkbox, "Strips start from this picture");
+    return h("label", { class: "check" }, checkbox, "Strips show changes of this picture");
   }
 
   /** @param {[number, number][]} [ranges] of each column of a vector */
@@ -165,7 +165,7 @@ export class DialsView {
     this.update();
   }
 
-  /** Encode the first row, which is a better start than the mean of all. @returns {Promise<Encoded | null>} */
+  /** Encode the first row, which is a better start than the mean of all codes. @returns {Promise<Encoded | null>} */
   async #encodeFirst() {
     if (this.code.ready || !this.state.data) return null;
     return this.transport.json("POST", "/api/encode", { row: 0 }).catch(() => null);
@@ -187,7 +187,7 @@ export class DialsView {
     );
   }
 
-  /** Add the dials that carry nothing once they are unfolded. @param {Dial[]} dials
+  /** Add the dials that carry nothing when their list is opened. @param {Dial[]} dials
    * @param {{highest: number, unit: string}} scale */
   #foldUnused(dials, scale) {
     this.#unused.hidden = dials.length === 0;

@@ -1,4 +1,4 @@
-// The dials' panel of the page: its links hold the code.
+// The panel with the dials. The address of the page holds the code.
 
 import { h, heading } from "../dom.js";
 import { toast } from "../feedback.js";
@@ -9,7 +9,7 @@ import { DialsView } from "./dials.js";
 /** @import {App, Panel} from "../types" */
 /** @import {Code} from "../state.js" */
 
-const DELAY = 300; // milliseconds without a turn after which the address is written
+const DELAY = 300; // milliseconds without a change after which the address is written
 
 /** @param {App} app @returns {Panel} */
 export function panel(app) {
@@ -31,8 +31,8 @@ export function panel(app) {
 
   const text =
     app.state.model?.kind === "image"
-      ? "Each slider is one number of the code. The strip above it shows what turning it does."
-      : "Each slider is one number of the code. Turn one and see which columns follow.";
+      ? "Each slider is one number of the code. The strip above it shows what it changes."
+      : "Each slider is one number of the code. Move one and see which columns change.";
   const body = h("div");
   const element = h("section", { class: "panel" }, heading("Dials", text), body);
   const dials = new DialsView(body, app.transport, app.state, { code, getLink });
@@ -41,7 +41,7 @@ export function panel(app) {
     show({ z, lock, of }) {
       isVisible = true;
       const isOfOther = of !== undefined && of !== name;
-      if (isOfOther) toast(`That link is about another model, ${of}.`, "wrong");
+      if (isOfOther) toast(`This link is for another model, ${of}.`, "wrong");
       const value = z && !isOfOther ? parseCode(z, n) : null;
       if (value && formatCode(code.value) !== z) {
         const locked = (lock ?? "").split(",").filter(Boolean).map(Number);

@@ -1,9 +1,9 @@
-// The part of the plane that the stage shows.
+// The camera: it says which part of the plane the stage shows.
 
 /** @import {Extent} from "../types" */
 
-const FILL = 0.9; // share of the stage that the points fill when all are shown
-const [FARTHEST, CLOSEST] = [1 / 8, 400]; // scales, as multiples of the one that shows all
+const FILL = 0.9; // share of the stage that the points fill when all are in view
+const [FARTHEST, CLOSEST] = [1 / 8, 400]; // scales, as multiples of the scale that shows all points
 
 export class Camera {
   x = 0; // position at the centre of the stage

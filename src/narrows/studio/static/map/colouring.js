@@ -1,4 +1,4 @@
-// The colours of the points: which value they show, its legend, and the category that alone is visible.
+// The colours of the points: the value that they show, its legend, and the only visible category, if any.
 
 import { button, h } from "../dom.js";
 import { attempt } from "../feedback.js";
@@ -21,7 +21,7 @@ export class PointColouring {
 
   /**
    * @param {MapSettings} settings @param {Scatter} scatter @param {MapRequests} requests
-   * @param {{onSelect: () => void, onFilter: () => void}} handlers for another value, and for another visible category
+   * @param {{onSelect: () => void, onFilter: () => void}} handlers called for another value, or another filter
    */
   constructor(settings, scatter, requests, { onSelect, onFilter }) {
     this.settings = settings;

@@ -27,7 +27,7 @@ const LIGHT = [
 ];
 const UNKNOWN = [140, 150, 156]; // grey, where there is no value
 const HIDDEN = 14; // opacity of points that are filtered out
-const MANY = 20000; // points, above which they are more transparent
+const MANY = 20000; // number of points above which they are more transparent
 const VIRIDIS = ["#440154", "#414487", "#2a788e", "#22a884", "#7ad151", "#fde725"];
 
 /** @param {string} hex */
@@ -44,7 +44,7 @@ const numberScale = (isDark) => (isDark ? VIRIDIS.slice(1) : VIRIDIS.slice(0, 5)
 
 /**
  * Return the colour of every point.
- * @param {Float32Array} values n; NaN where there is none
+ * @param {Float32Array} values n; NaN where a value is missing
  * @param {{kind: "category" | "number", low: number, high: number, isDark: boolean,
  *   isVisible: (i: number) => boolean}} options
  * @returns {Uint8Array} n x 4, red, green, blue and opacity

@@ -5,9 +5,9 @@ import { button, h, select } from "../dom.js";
 /** @import {MapSettings} from "../types" */
 /** @typedef {"move" | "lasso" | "path"} Tool */
 
-export const MAX_COMPONENTS = 256; // offered as axes
+export const MAX_COMPONENTS = 256; // components offered as axes
 
-/** The choice between all components by PCA and two of them. */
+/** The choice of the axes: two components, or the first two principal axes of all. */
 export class ProjectionFields {
   /** @param {MapSettings} settings @param {number} nComponents @param {() => void} onChange */
   constructor(settings, nComponents, onChange) {
@@ -19,7 +19,7 @@ export class ProjectionFields {
       ["components", "two components"],
       ["pca", "all, by PCA"],
     ];
-    this.projection = select("Shown", projections, settings.projection, (value) => {
+    this.projection = select("Components", projections, settings.projection, (value) => {
       settings.projection = /** @type {MapSettings["projection"]} */ (value);
       onChange();
     });
@@ -44,7 +44,7 @@ export class ProjectionFields {
   }
 }
 
-/** The choice of a tool, which the stage bears as `data-tool`. */
+/** The choice of a tool. The attribute `data-tool` of the stage holds it. */
 export class ToolSwitch {
   /** @type {Tool} */ tool = "move";
 
@@ -60,7 +60,7 @@ export class ToolSwitch {
     this.element = h(
       "div",
       { class: "switch tools", role: "group", "aria-label": "Tool" },
-      tools.map(([tool, label, sign]) => button(label, sign, () => this.select(tool), { "data-tool": tool })),
+      tools.map(([tool, label, iconName]) => button(label, iconName, () => this.select(tool), { "data-tool": tool })),
     );
     this.select("move");
   }
@@ -80,8 +80,8 @@ export function zoomButtons(zoom, showAll) {
   return h(
     "div",
     { class: "zooms", role: "group", "aria-label": "Zoom" },
-    button("Closer", "plus", () => zoom(1.5), { quiet: true }),
-    button("Farther", "minus", () => zoom(1 / 1.5), { quiet: true }),
+    button("Zoom in", "plus", () => zoom(1.5), { quiet: true }),
+    button("Zoom out", "minus", () => zoom(1 / 1.5), { quiet: true }),
     button("Show all", "fit", showAll, { quiet: true }),
   );
 }

@@ -1,4 +1,4 @@
-// Beside the stage: one code, as the decoder draws it, and the way to its dials.
+// The part beside the stage: one decoded code, and a button that opens its dials.
 
 import { button, h } from "../dom.js";
 import { createExampleView } from "../example-view.js";

@@ -1,4 +1,4 @@
-// The manifold behind the points: what the decoder makes of a grid of places.
+// The picture behind the points: the examples decoded on a grid of places.
 
 import { h } from "../dom.js";
 
@@ -20,7 +20,7 @@ export class DecodedGrid {
     this.requests = requests;
   }
 
-  /** Request the grid of what the stage shows, or hide it. @param {MapSettings} settings */
+  /** Request the grid for the part that the stage shows, or hide it. @param {MapSettings} settings */
   async update(settings) {
     if (!this.isAvailable || !this.checkbox.checked) {
       this.image.hidden = true;

@@ -1,4 +1,4 @@
-// Keys on the stage.
+// Keyboard commands of the stage.
 
 /** @type {Record<string, [number, number]>} right and up are positive */
 const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };

@@ -1,5 +1,5 @@
-// The map: every code as a point. Hover to see the example, click to set the dials to it, draw a lasso to select,
-// draw a path to walk from example to example.
+// The map: each code is a point. Hover to see its example, click to set the dials to it, draw a lasso to select
+// points, or draw a path to walk from example to example.
 
 import { h, isDark } from "../dom.js";
 import { attempt } from "../feedback.js";
@@ -25,13 +25,13 @@ import { Stage } from "./stage.js";
 
 /**
  * @typedef {object} MapHandlers
- * @property {Code} [code] of the dials, decoded at the start
+ * @property {Code} [code] code of the dials, decoded at the start
  * @property {(row: number) => void} [onPick]
- * @property {(parameters: Record<string, string>) => void} [onView] parameters of a link to what is shown
+ * @property {(parameters: Record<string, string>) => void} [onView] called with the parameters of a link to this view
  * @property {() => void} [openDials]
  */
 
-const REACH = 14; // pixels from the pointer to a point that it means
+const REACH = 14; // largest distance in pixels from the pointer to the point that it selects
 const EDGE = 20; // pixels from the edge of the stage where the keyboard brings a point to the centre
 const REST = 140; // milliseconds without a movement after which points are drawn sharply
 
@@ -84,7 +84,7 @@ export class CodeMap {
     this.#arrange();
     this.#listen();
     if (handlers.code?.ready) {
-      this.example.show(handlers.code.value, "What the dials make. Click a point: they are set to it.");
+      this.example.show(handlers.code.value, "The example at the dials. Click a point to set the dials to it.");
       this.example.enableDials();
     }
     this.selection.render();
@@ -99,7 +99,8 @@ export class CodeMap {
     const { stage, grid, colouring } = this;
     stage.fill([grid.image, this.canvas, this.overlay.canvas], this.hover.tip);
     const colourField = h("label", { class: "field" }, h("span", { class: "field-name" }, "Colour"), colouring.select);
-    const gridField = grid.isAvailable && h("label", { class: "check" }, grid.checkbox, "Decoded grid behind");
+    const gridField =
+      grid.isAvailable && h("label", { class: "check" }, grid.checkbox, "Decoded grid behind the points");
     const zooms = zoomButtons(
       (factor) => this.zoom(factor),
       () => this.showAll(),
@@ -331,7 +332,7 @@ export class CodeMap {
 
   // ---- for the page ----
 
-  /** Set what a link says. @param {Record<string, string>} parameters */
+  /** Apply the parameters of a link. @param {Record<string, string>} parameters */
   configure({ x, y, projection, by }) {
     const { settings } = this;
     const limit = Math.min(this.nComponents, MAX_COMPONENTS);

@@ -9,7 +9,7 @@ import { h } from "../dom.js";
  * @typedef {object} Drawing
  * @property {[number, number][]} lasso outline, positions
  * @property {number[]} stops rows of the path
- * @property {number} progress how far along the path, in stops
+ * @property {number} progress position on the path, in stops
  * @property {number} hovered row, or -1
  * @property {boolean} isDark
  */

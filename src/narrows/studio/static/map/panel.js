@@ -1,4 +1,4 @@
-// The map's panel of the page.
+// The panel with the map.
 
 import { h, heading } from "../dom.js";
 import { attempt } from "../feedback.js";
@@ -8,12 +8,12 @@ import { MapRequests } from "./requests.js";
 
 /** @import {App, Panel} from "../types" */
 
-const WORDS = "Every example is a point, placed by its code. Point at one to see it; click to set the dials to it.";
+const TEXT = "Each example is a point, placed by its code. Point at it to see it; click it to set the dials to it.";
 
 /** @param {App} app @returns {Panel} */
 export function panel(app) {
   const body = h("div");
-  const element = h("section", { class: "panel wide" }, heading("Map", WORDS), body);
+  const element = h("section", { class: "panel wide" }, heading("Map", TEXT), body);
   const requests = new MapRequests(app.transport);
   let isVisible = true;
   /** @type {CodeMap | null} */ let map = null;

@@ -5,14 +5,14 @@ import { attempt } from "../feedback.js";
 
 /** @import {MapRequests} from "./requests.js" */
 
-const STEPS = 24; // of the slider, from one stop to the next
+const STEPS = 24; // steps of the slider from one stop to the next
 const DURATION = 1200; // milliseconds from one stop to the next
 
 export class CodePath {
   /** @type {number[]} rows */ stops = [];
-  progress = 0; // how far along the path, in stops
+  progress = 0; // position on the path, in stops
   element = h("div", { class: "side-part" });
-  /** @type {Float32Array[]} one code a stop */ #codes = [];
+  /** @type {Float32Array[]} one code for each stop */ #codes = [];
   #animation = 0; // id of the animation frame, 0 while nothing plays
 
   /**
@@ -80,7 +80,7 @@ export class CodePath {
     this.onChange();
   }
 
-  /** @param {number} [from] in stops; from the start where the path has ended */
+  /** @param {number} [from] in stops; the default is the current position, or the start if the path has ended */
   play(from = this.#isAtEnd ? 0 : this.progress) {
     let before = performance.now();
     this.progress = from;
@@ -106,12 +106,12 @@ export class CodePath {
     const title = h("h2", null, "Path");
     if (this.stops.length > 1) {
       const clear = button("Clear", "close", () => this.clear());
-      this.element.replaceChildren(title, h("div", { class: "deeds" }, this.playButton, clear), this.slider);
+      this.element.replaceChildren(title, h("div", { class: "actions" }, this.playButton, clear), this.slider);
       return;
     }
     const text = this.stops.length
       ? "One stop. Click the next point."
-      : "With the path tool, click points one after the other, and see what lies between them.";
+      : "With the path tool, click one point after another, and see the examples between them.";
     this.element.replaceChildren(title, h("p", { class: "note" }, text));
   }
 

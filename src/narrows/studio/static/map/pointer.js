@@ -1,9 +1,9 @@
-// Gestures of mouse, pen and fingers on the stage.
+// Gestures with the mouse, a pen or fingers on the stage.
 
 import { throttleToFrame } from "../timing.js";
 
-const CLICK = 4; // pixels that a pointer may move in a click
-const STROKE = 8; // pixels that a lasso has at least
+const CLICK = 4; // pixels that a pointer may move during a click
+const STROKE = 8; // shortest length of a lasso, in pixels
 
 /**
  * Actions of the gestures; places are pixels of the stage.
@@ -62,7 +62,7 @@ export class PointerGestures {
     this.actions.pan(dx, dy);
   }
 
-  /** Zoom with two fingers: what is between them stays between them.
+  /** Zoom with two fingers. The place between them stays between them.
    * @param {number} id of the pointer that moved @param {[number, number]} before @param {[number, number]} place */
   #pinch(id, before, place) {
     const other = [...this.#pointers.entries()].find(([otherId]) => otherId !== id)?.[1] ?? place;
@@ -82,7 +82,7 @@ export class PointerGestures {
   #wheel(event) {
     event.preventDefault();
     const box = this.stage.getBoundingClientRect();
-    const speed = event.deltaMode ? 0.05 : 0.0015; // a unit is a line, or a pixel
+    const speed = event.deltaMode ? 0.05 : 0.0015; // per line, or per pixel
     this.actions.zoom(Math.exp(-event.deltaY * speed), event.clientX - box.left, event.clientY - box.top);
   }
 

@@ -1,14 +1,14 @@
-// Many points on a canvas by WebGL.
+// Many points on a canvas, drawn with WebGL.
 //
 // The points are drawn into a texture larger than the canvas, and the canvas shows a part of it. A pan within the
-// texture draws one rectangle, whatever the number of points, so that it is smooth without a GPU too. The texture is
+// texture draws one rectangle, whatever the number of points, so it is smooth without a GPU, too. The texture is
 // drawn again when the view leaves it, when the view is much closer, and when the movement has ended.
 
 import * as twgl from "../vendor/twgl.js";
 
 /** @typedef {{x: number, y: number, scale: number}} View  position at the centre, and CSS pixels a unit */
 
-const TEXTURE_SIZE = 3; // width in canvases, so that a pan by a canvas to any side stays within the texture
+const TEXTURE_SIZE = 3; // width in canvases: a pan by one canvas to any side stays within the texture
 
 const POINT_SHADERS = [
   `#version 300 es
@@ -47,7 +47,7 @@ export class Points {
   constructor(canvas) {
     this.canvas = canvas;
     this.n = 0;
-    this.textureSize = TEXTURE_SIZE; // in canvases, less where the GPU cannot hold as much
+    this.textureSize = TEXTURE_SIZE; // in canvases, less if the GPU cannot hold as much
     /** @type {Float32Array} */ this.positions = new Float32Array(0);
     /** @type {Uint8Array} */ this.colours = new Uint8Array(0);
     /** @type {View | null} */ this.textureView = null; // what the texture holds
@@ -92,7 +92,7 @@ export class Points {
     });
   }
 
-  /** Draw what a view shows. @param {View} view @param {boolean} isMoving true if the movement goes on
+  /** Draw what a view shows. @param {View} view @param {boolean} isMoving true while the view moves
    * @param {number} [size] of a point, CSS pixels */
   draw(view, isMoving, size = pointSize(this.n)) {
     const { canvas, gl } = this;

@@ -20,7 +20,7 @@ export class MapRequests {
     return this.transport.json("GET", "/api/map/colours");
   }
 
-  /** Request the value of every row that a colouring shows. @param {string} by @returns {Promise<Binary>} n */
+  /** Request the value that a colouring shows for every row. @param {string} by @returns {Promise<Binary>} n */
   colourValues(by) {
     return this.transport.binary("GET", `/api/map/colour?by=${encodeURIComponent(by)}`);
   }

@@ -8,8 +8,8 @@ const MARGIN = 0.002; // share of the points on each side that `extent` leaves o
 
 export class Scatter {
   /** @type {Float32Array} n x 2, in units of the projection */ positions = new Float32Array(0);
-  /** @type {Float32Array} the value of each row by which it is coloured */ values = new Float32Array(0);
-  /** @type {number | null} the only category that is visible; null where all are */ category = null;
+  /** @type {Float32Array} the value that gives each row its colour */ values = new Float32Array(0);
+  /** @type {number | null} the only category that is visible; null if all are */ category = null;
   /** @type {KDBush | null} */ #index = null;
 
   get n() {
@@ -92,7 +92,7 @@ export class Scatter {
     return this.rowsInBox(box).filter((row) => isInside(outline, ...this.position(row)));
   }
 
-  /** Return the box that holds all points but the outermost. @returns {Extent | null} null without points */
+  /** Return the box that holds all points except the outermost. @returns {Extent | null} null without points */
   extent() {
     if (!this.n) return null;
     const [left, right] = this.#quantiles(0);

@@ -41,8 +41,8 @@ export class Selection {
   #invitation() {
     return [
       h("h2", null, "Selection"),
-      h("p", { class: "note" }, "Draw a lasso around points, or "),
-      button("Select what is in view", "fit", this.handlers.onSelectVisible),
+      h("p", { class: "note" }, "Draw a lasso around points with the lasso tool, or"),
+      button("Select all points in view", "fit", this.handlers.onSelectVisible),
     ];
   }
 
@@ -52,8 +52,8 @@ export class Selection {
     const save = () => download(new Blob([`${rows.join("\n")}\n`], { type: "text/plain" }), "rows.txt");
     const actions = h(
       "div",
-      { class: "deeds" },
-      button("Rows", "save", save, { title: "Save the row numbers" }),
+      { class: "actions" },
+      button("Save rows", "save", save, { title: "Save the row numbers" }),
       button("Copy", "copy", () => copy(`[${rows.join(", ")}]`, "Row numbers")),
       button("Clear", "close", this.handlers.onClear),
     );

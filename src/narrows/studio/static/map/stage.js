@@ -1,4 +1,4 @@
-// The stage: the layers of the map above each other, the names of the axes, and a note while it loads.
+// The stage: the layers of the map, one above the other, the names of the axes, and a note while it loads.
 
 import { h } from "../dom.js";
 
@@ -40,8 +40,8 @@ export class Stage {
     const [first = "", second = ""] = explained
       .split(",")
       .map((share) => (share ? `, ${Math.round(100 * Number(share))} % of the variance` : ""));
-    this.axisX.textContent = `first component${first} →`;
-    this.axisY.textContent = `second component${second} →`;
+    this.axisX.textContent = `first principal axis${first} →`;
+    this.axisY.textContent = `second principal axis${second} →`;
   }
 
   endLoading() {

@@ -1,12 +1,12 @@
-// The columns of a table: which of them are learned from, and which one colours the map.
+// The columns of a table: those to train on, and the one that colours the map.
 
 import { h } from "../dom.js";
 import { formatNumber } from "../format.js";
 
 /** @import {Column} from "../types" */
 
-const MAX_COLUMNS = 400; // in the table
-const HEADERS = ["use", "column", "kind", "range", "gaps", "distinct", "for example"];
+const MAX_COLUMNS = 400; // columns shown in the table
+const HEADERS = ["use", "column", "kind", "range", "gaps", "distinct", "examples"];
 
 export class ColumnTable {
   /** @type {Map<string, HTMLInputElement>} by name */ #checkboxes = new Map();
@@ -19,7 +19,7 @@ export class ColumnTable {
     this.used = new Set(columns.filter(({ use }) => use).map(({ name }) => name));
     const options = columns.map(({ name }) => h("option", { value: name, selected: name === label }, name));
     this.label = h("select", null, h("option", { value: "" }, "none"), options);
-    // a label must not be learned from
+    // the model must not train on the label
     this.label.addEventListener("change", () => {
       const checkbox = this.#checkboxes.get(this.label.value);
       if (checkbox?.checked) checkbox.click();
@@ -40,7 +40,7 @@ export class ColumnTable {
   #row({ name, kind, use, low, high, missing, distinct, examples }, hasCategories) {
     const checkbox = h("input", {
       type: "checkbox",
-      "aria-label": `Learn from ${name}`,
+      "aria-label": `Train on ${name}`,
       checked: use,
       disabled: kind !== "number" && !hasCategories,
       onchange: () => {
@@ -64,6 +64,6 @@ export class ColumnTable {
   }
 
   #showCount() {
-    this.count.textContent = `${this.used.size} of ${this.columns.length} columns are learned from`;
+    this.count.textContent = `${this.used.size} of ${this.columns.length} columns are used for training`;
   }
 }

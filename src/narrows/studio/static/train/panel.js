@@ -1,4 +1,4 @@
-// Train: upload data, see what narrows sees, choose a recipe, watch the training, and land on the dials.
+// Train: upload data, check what narrows sees, choose a recipe, watch the training, and open the dials.
 
 import { h, heading } from "../dom.js";
 import { acceptFiles } from "../example-picker.js";
@@ -36,7 +36,7 @@ class TrainView {
   /** @param {App} app */
   constructor(app) {
     this.app = app;
-    const title = heading("Train", "Bring your data, and see a model learn it. Nothing leaves this machine.");
+    const title = heading("Train", "Upload data and watch a model learn from them. No other server gets the data.");
     this.element = h("section", { class: "panel" }, title, this.#body);
   }
 
@@ -59,7 +59,7 @@ class TrainView {
     const limit = this.app.state.limits.upload_bytes;
     if (file.size > limit) {
       const [size, most] = [Math.ceil(file.size / 2 ** 20), Math.round(limit / 2 ** 20)];
-      toast(`${file.name} has ${size} MB; up to ${most} MB can be read here.`, "wrong");
+      toast(`${file.name} has ${size} MB; at most ${most} MB can be uploaded.`, "wrong");
       return;
     }
     const query = `name=${encodeURIComponent(file.name)}${side === DEFAULT_SIDE ? "" : `&side=${side}`}`;
@@ -111,7 +111,7 @@ class TrainView {
     this.#body.replaceChildren(progress.element);
     this.#stop = this.app.listen(job.job, progress.handlers(), () => {
       this.#stop = null;
-      toast("That training is no longer there: the server was started anew.", "wrong");
+      toast("This training no longer exists: the server was restarted.", "wrong");
       this.showStart();
     });
     progress.showStatus(job);
@@ -121,17 +121,17 @@ class TrainView {
   async #end(job, progress) {
     this.stopListening();
     if (job.status === "done") {
-      toast("It is trained. These are its dials.");
+      toast("The model is trained. These are its dials.");
       const isHere = this.app.state.model === null || location.hash.startsWith("#train");
       await attempt(this.app.reload(isHere ? "dials" : undefined));
       this.showStart();
     } else if (job.status === "cancelled") {
-      toast("Cancelled. Nothing is kept.");
+      toast("Cancelled. Nothing was kept.");
       this.showStart();
     } else progress.showFailure();
   }
 
-  /** Watch the training that runs already. */
+  /** Watch a training that is already running. */
   async resume() {
     const { training } = this.app.state;
     const job = training && (await attempt(this.app.transport.json("GET", `/api/train/${training}`)));

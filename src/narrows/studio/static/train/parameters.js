@@ -1,4 +1,4 @@
-// Fields for the parameters of a recipe that the form does not have fields for.
+// Fields for the parameters of a recipe that have no field elsewhere in the form.
 
 import { h, labelledField } from "../dom.js";
 
@@ -32,7 +32,7 @@ export class ParameterFields {
     this.element.replaceChildren(...fields);
   }
 
-  /** Return the values that are not the default. */
+  /** Return the values that differ from the defaults. */
   changed() {
     /** @type {Record<string, unknown>} */ const values = {};
     for (const [name, { field, initial }] of this.#fields) {
@@ -42,7 +42,7 @@ export class ParameterFields {
   }
 }
 
-/** Format a value as Python writes it, but for strings, which have no quotes. @param {unknown} value */
+/** Format a value as Python writes it, except that strings have no quotes. @param {unknown} value */
 function formatValue(value) {
   if (value === null) return "None";
   return typeof value === "string" ? value : JSON.stringify(value);

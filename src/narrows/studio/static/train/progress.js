@@ -8,8 +8,8 @@ import { LossChart } from "../loss-chart.js";
 
 /** @import {Example, HistoryRow, Job, Reconstructions, Transport} from "../types" */
 
-const STOPPING = "Stopping: the learning rate cools down, then the best weights are kept";
-const CAPTION = "Originals above, what the model makes of them below";
+const STOPPING = "Stopping: the learning rate is lowered first, then the best weights are kept";
+const CAPTION = "Originals, and their reconstructions by the model";
 const [MAX_VECTORS, MAX_COLUMNS] = [2, 8];
 
 /** @type {[keyof HistoryRow, string, (value: number) => string][]} */
@@ -23,7 +23,7 @@ const FACTS = [
 export class TrainingProgress {
   #chart = new LossChart();
   #status = h("p", { class: "status", role: "status" });
-  #bar = h("progress", { max: 1, "aria-label": "How far" });
+  #bar = h("progress", { max: 1, "aria-label": "Progress of the training" });
   #facts = h("dl", { class: "figures" });
   #pairs = h("div", { class: "pairs" });
   #notes = h("ul", { class: "notes", "aria-live": "polite" });
@@ -31,7 +31,7 @@ export class TrainingProgress {
   /**
    * @param {Job} job @param {Transport} transport
    * @param {{columns: () => string[] | null, onEnd: (job: Job) => void, onLeave: () => void}} handlers
-   *   `columns` are those of the page's model
+   *   `columns` returns the columns of the page's model
    */
   constructor(job, transport, handlers) {
     this.panel = handlers;
@@ -49,7 +49,7 @@ export class TrainingProgress {
       attempt(transport.json("DELETE", `/api/train/${job.job}`));
     });
     const title = h("div", null, h("h2", null, `${job.name}, ${job.recipe}`), this.#status);
-    const buttons = h("div", { class: "deeds" }, this.stopButton, this.cancelButton);
+    const buttons = h("div", { class: "actions" }, this.stopButton, this.cancelButton);
     const figure = h("figure", { class: "pairs-box" }, h("figcaption", null, CAPTION), this.#pairs);
     this.element = h(
       "div",
@@ -78,7 +78,7 @@ export class TrainingProgress {
       training: "Training",
       stopping: STOPPING,
       done: "Done",
-      failed: `It failed: ${job.detail}`,
+      failed: `The training failed: ${job.detail}`,
       cancelled: "Cancelled",
     };
     this.#status.textContent = texts[job.status];
@@ -88,11 +88,11 @@ export class TrainingProgress {
     if (["done", "failed", "cancelled"].includes(job.status)) this.panel.onEnd(job);
   }
 
-  /** Leave the curves of a failed training, with a way back. */
+  /** Keep the curves of a failed training on the page, with a button to go back. */
   showFailure() {
     this.cancelButton.hidden = this.stopButton.hidden = true;
     const back = button("Back to the data", "reset", this.panel.onLeave);
-    this.element.after(h("div", { class: "deeds" }, back));
+    this.element.after(h("div", { class: "actions" }, back));
   }
 
   /** @param {number | null | undefined} share */
@@ -132,7 +132,7 @@ export class TrainingProgress {
           formatNumber(value),
           formatNumber(reconstruction[i].values?.[j]),
         ]);
-      return [plainTable(["column", "original", "made"], rows)];
+      return [plainTable(["column", "original", "reconstructed"], rows)];
     });
   }
 }

@@ -10,8 +10,8 @@ import { ParameterFields } from "./parameters.js";
 /**
  * @typedef {object} SetupHandlers
  * @property {(request: TrainRequest) => Promise<void>} onTrain
- * @property {(side: number) => void} onResize for images of another size, in pixels
- * @property {() => void} onCancel for other data
+ * @property {(side: number) => void} onResize called for images of another size, in pixels
+ * @property {() => void} onCancel called to choose other data
  */
 
 const SIDES = ["16", "32", "64", "128", "256"]; // pixels
@@ -35,7 +35,7 @@ export class SetupForm {
       max: 4096,
       step: 1,
       value: suggested.n_components ?? "",
-      placeholder: "the recipe's own",
+      placeholder: "the recipe's default",
     });
     this.time = h("input", { type: "number", min: 1, max: 86400, step: 1, value: suggested.max_time });
     this.likelihood = h(
@@ -51,7 +51,7 @@ export class SetupForm {
       { class: "set-up", onsubmit: (/** @type {Event} */ event) => this.#submit(event) },
       this.#dataSection(side),
       this.#recipeSection(),
-      h("div", { class: "deeds" }, this.submit, button("Other data", "reset", handlers.onCancel)),
+      h("div", { class: "actions" }, this.submit, button("Other data", "reset", handlers.onCancel)),
     );
     this.#showParameters();
   }
@@ -65,7 +65,7 @@ export class SetupForm {
       "div",
       { class: "seen" },
       h("h2", null, "What narrows sees"),
-      h("p", { class: "seen-words" }, h("b", null, name), rows, labelNote),
+      h("p", { class: "seen-text" }, h("b", null, name), rows, labelNote),
       notes.length > 0 &&
         h(
           "ul",
@@ -91,7 +91,7 @@ export class SetupForm {
       labelledField("Likelihood", this.likelihood),
       labelledField("Name", this.name),
     );
-    const others = h("details", null, h("summary", null, "Every other parameter"), this.parameters.element);
+    const others = h("details", null, h("summary", null, "All other parameters"), this.parameters.element);
     return h("div", null, h("h2", null, "Recipe"), cards, fields, others);
   }
 
@@ -114,7 +114,7 @@ export class SetupForm {
   #sideSelect(side) {
     /** @type {[string, string][]} */ const options = SIDES.map((value) => [value, value]);
     const resize = (/** @type {string} */ value) => this.handlers.onResize(Number(value));
-    return select("Pixels, of the longer side at most", options, String(side), resize).element;
+    return select("Pixels of the longer side, at most", options, String(side), resize).element;
   }
 
   /** @param {Event} event */

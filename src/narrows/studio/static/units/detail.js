@@ -9,14 +9,14 @@ import { debounce } from "../timing.js";
 /** @import {Model, Transport, Unit} from "../types" */
 /** @typedef {Unit & {adds: string | null, columns: {name: string, value: number}[] | null}} UnitInfo */
 
-const DELAY = 30; // milliseconds without a turn before a request
-const ADDS = "what it adds: blue more, orange less";
+const DELAY = 30; // milliseconds without a change before a request
+const ADDS = "what it adds: blue is more, orange is less";
 
 export class UnitDetail {
   element = h("div", { class: "detail", "aria-live": "polite" });
   #requestId = 0; // of the open unit
 
-  /** @param {Transport} transport @param {Model} model @param {(row: number) => void} onRow for the units of a row */
+  /** @param {Transport} transport @param {Model} model @param {(row: number) => void} onRow called to show its units */
   constructor(transport, model, onRow) {
     this.transport = transport;
     this.model = model;
@@ -82,7 +82,7 @@ export class UnitDetail {
       amount.textContent = `${formatNumber(Number(slider.value))} (was ${formatNumber(answer.was)})`;
       const { columns } = this.model;
       before.replaceChildren(renderExample(answer.before, `Row ${row}, reconstructed`, columns));
-      after.replaceChildren(renderExample(answer.after, `Row ${row}, with unit ${unit} turned`, columns));
+      after.replaceChildren(renderExample(answer.after, `Row ${row}, with unit ${unit} changed`, columns));
     };
     const max = Math.max(1e-6, 2 * highest);
     const slider = h("input", {
@@ -94,8 +94,8 @@ export class UnitDetail {
       oninput: debounce(load, DELAY),
     });
     const figures = [
-      h("figure", null, before, h("figcaption", null, "as it is")),
-      h("figure", null, after, h("figcaption", null, "turned")),
+      h("figure", null, before, h("figcaption", null, "unchanged")),
+      h("figure", null, after, h("figcaption", null, "with the unit changed")),
     ];
     const elements = [
       h("label", { class: "field" }, h("span", { class: "field-name" }, `In row ${row}: `, amount), slider),
@@ -106,7 +106,7 @@ export class UnitDetail {
 
   /** @param {number[]} rows */
   #topExamples(rows) {
-    if (!rows.length) return h("p", { class: "note" }, "It is never active.");
+    if (!rows.length) return h("p", { class: "note" }, "This unit is never active.");
     const thumbnails = rows.map((row) => {
       const properties = {
         type: "button",

@@ -41,17 +41,17 @@ class UnitsView {
     this.wall = h("ol", { class: "wall", "aria-label": "Units" }, blanks);
     /** @type {[string, string][]} */
     const orders = [
-      ["rate", "how often"],
-      ["strength", "how strongly"],
+      ["rate", "how often it is active"],
+      ["strength", "how strongly it is active"],
       ["index", "number"],
     ];
-    const order = select("Order", orders, this.#sort, (value) => this.#setSort(value));
+    const order = select("Order by", orders, this.#sort, (value) => this.#setSort(value));
     const onRow = (/** @type {number} */ row) => this.#loadForRow(row);
     const onImage = (/** @type {Blob} */ image) => this.loadForImage(image);
     const picker = examplePicker(state, { onRow, onImage }, "Units of row");
     const bar = h("div", { class: "bar" }, order.element, picker);
     const list = h("div", null, bar, this.#summary, this.wall, this.#pager);
-    const text = "Each unit has learned to answer to one thing. These are the examples that it answers to most.";
+    const text = "Each unit has learned to respond to one kind of thing. These are the examples that activate it most.";
     const columns = h("div", { class: "beside reversed" }, list, this.detail.element);
     this.element = h("section", { class: "panel" }, heading("Units", text), columns);
   }
@@ -72,7 +72,7 @@ class UnitsView {
     this.#show(answer.units, summary, answer.pages ?? null);
   }
 
-  /** Request the units that are active for a picture of one's own. @param {Blob} image */
+  /** Request the units that are active for the user's own picture. @param {Blob} image */
   async loadForImage(image) {
     const requestId = ++this.#requestId;
     const encoded = await attempt(this.transport.json("POST", "/api/encode/image", image));
@@ -102,7 +102,7 @@ class UnitsView {
     this.#loadForRow(null);
   }
 
-  /** @param {Unit[]} units @param {string} summary @param {number | null} nPages null where these are all */
+  /** @param {Unit[]} units @param {string} summary @param {number | null} nPages null if these are all */
   #show(units, summary, nPages) {
     const highest = Math.max(1e-9, ...units.map(({ activation, rate }) => activation ?? rate));
     this.#summary.textContent = summary;
@@ -128,7 +128,7 @@ class UnitsView {
       h("span", { class: "unit-sheet" }, this.#topExamples(top, `Top examples of unit ${unit}`)),
       h(
         "span",
-        { class: "unit-words" },
+        { class: "unit-text" },
         h("b", null, `unit ${unit}`),
         h("small", null, activation === undefined ? formatPercent(rate) : formatNumber(activation)),
         h("span", { class: "amount" }, h("i", { style: { transform: `scaleX(${share})` } })),
@@ -153,9 +153,9 @@ class UnitsView {
       this.load();
     };
     return [
-      button("Earlier", null, () => go(page - 1), { disabled: page === 0 }),
+      button("Previous", null, () => go(page - 1), { disabled: page === 0 }),
       h("span", null, `page ${page + 1} of ${nPages}`),
-      button("Later", null, () => go(page + 1), { disabled: page + 1 >= nPages }),
+      button("Next", null, () => go(page + 1), { disabled: page + 1 >= nPages }),
     ];
   }
 
