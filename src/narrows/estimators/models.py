@@ -44,7 +44,7 @@ class VAE(constructors.VAE, recipe="vae"):
     - `sample` draws new examples, `traverse` varies one component at a time, and `interpolate` goes from one example to
       another.
     - The fitted components are sorted by the nats that they carry, largest first: `components_kl_`. Components that
-      carry nothing are in `unused_components_`: the model needs no more than the others.
+      carry nothing are in `unused_components_`; a smaller `n_components` is then enough.
     - With `conditional=True` the decoder also gets the label of each example. Call `fit(X, y)`, then
       `sample(n, y=label)` draws examples with that label. Labels may be missing (NaN or None).
 

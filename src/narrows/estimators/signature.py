@@ -40,7 +40,7 @@ def _training(
     n_iter_no_change: Annotated[
         Any,
         either(Integer(1), _AUTO),
-        "number of validations without improvement that starts the end of the training; 'auto' is 10, for MapAE 25",
+        "validations without improvement before the learning rate cools down to the end; 'auto' is 10, for MapAE 25",
     ] = "auto",
     contamination: Annotated[
         Any, either(Real(0, 0.5, open_low=True), _AUTO), "share of the training rows that `predict` calls outliers; 'auto' is 0.05"

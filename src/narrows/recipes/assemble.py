@@ -123,7 +123,7 @@ def _check_bottleneck(bottleneck: bottlenecks.Bottleneck, schema: Schema) -> Non
     if "kl" in bottleneck.costs and not bottleneck.is_stochastic:
         raise ValueError(
             f'The bottleneck {owner} states the cost "kl", so it must be a narrows.bottlenecks.Stochastic, which has '
-            "the prior that scores and samples need. Derive it from that, or give its cost another name."
+            "the prior that scores and samples need. Derive it from Stochastic, or rename its cost."
         )
     if bottleneck.n_components > schema.n_entries and not bottleneck.is_overcomplete:
         raise CodeTooLong(bottleneck.n_components, schema.n_entries)

@@ -42,5 +42,5 @@ Level = Annotated[
             or (isinstance(v, (tuple, list)) and len(v) == 2 and all(Real(0).accepts(i) for i in v) and v[0] <= v[1])
         ),
     ),
-    "amount of noise, on the model's scale; a pair (low, high) draws a new level for each example",
+    "amount of noise on the model's scale (standard deviation of 'gaussian'); (low, high) draws one for each example",
 ]
