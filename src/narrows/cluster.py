@@ -93,7 +93,9 @@ def apply(
     -------
     A `ray.data.Dataset`, which is computed when it is used.
     """
-    apply_options: dict[str, Any] = {name: options.pop(name) for name in ("columns", "keep", "device") if name in options}
+    apply_options: dict[str, Any] = {
+        name: options.pop(name) for name in ("columns", "keep", "device") if name in options
+    }
     settings: dict[str, Any] = {"batch_format": "numpy", "batch_size": 4096, "concurrency": concurrency or 1, **options}
     arguments: dict[str, Any] = {"folder": str(folder), "method": method, **apply_options}
     return dataset.map_batches(Apply, fn_constructor_kwargs=arguments, **settings)

@@ -44,11 +44,13 @@ def write(folder: Path, recipe: dict[str, Any], tensors: dict[str, Tensor], card
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"Cannot save a model to {folder}: it is a file. Name a folder.")
     if (folder / RECIPE).exists() and not (folder / WEIGHTS).exists() and not _is_recipe(folder / RECIPE):
-        raise FileExistsError(f"Cannot save a model to {folder}: its {RECIPE} was not written by narrows. "
-            "Name another folder.")
+        raise FileExistsError(
+            f"Cannot save a model to {folder}: its {RECIPE} was not written by narrows. Name another folder."
+        )
     if (folder / CARD).exists() and not (folder / RECIPE).exists():
-        raise FileExistsError(f"Cannot save a model to {folder}: its {CARD} was not written by narrows. "
-            "Name another folder.")
+        raise FileExistsError(
+            f"Cannot save a model to {folder}: its {CARD} was not written by narrows. Name another folder."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     copies = {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}
     with atomic_path(folder / WEIGHTS) as weights:
@@ -111,8 +113,8 @@ def describe(folder: Path) -> dict[str, Any]:
     recipe = _parse(path)
     if recipe["format"] > FORMAT:
         raise ValueError(
-            f"{path} has format {recipe['format']}, written by narrows {recipe.get('narrows', '?')}; this version reads up "
-            f"to {FORMAT}. Update narrows: pip install -U narrows."
+            f"{path} has format {recipe['format']}, written by narrows {recipe.get('narrows', '?')}; this version "
+            f"reads formats up to {FORMAT}. Update narrows: pip install -U narrows."
         )
     return recipe
 
@@ -126,7 +128,9 @@ def _parse(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is not a recipe of narrows: it has no `format`.")
     missing = sorted({"recipe", "parameters", "schema", "fitted", "weights_sha256"} - set(recipe))
     if missing and recipe["format"] <= FORMAT:
-        raise ValueError(f"{path} is not a complete recipe of narrows: it lacks {missing[0]!r}. Restore it from a copy.")
+        raise ValueError(
+            f"{path} is not a complete recipe of narrows: it lacks {missing[0]!r}. Restore it from a copy."
+        )
     return recipe
 
 

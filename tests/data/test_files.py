@@ -394,7 +394,7 @@ def test_16_bit_grey_keeps_its_high_byte(tmp_path, name):
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])
 def test_32_bit_images_are_refused(tmp_path, dtype):
     save_image(tmp_path / "a.tif", pixels(6, 5).astype(dtype))
-    with pytest.raises(ValueError, match=r"a\.tif must have 8 or 16 bits a channel. It has 32"):
+    with pytest.raises(ValueError, match=r"a\.tif must have 8 or 16 bits per channel. It has 32"):
         read(tmp_path)
 
 
@@ -418,10 +418,10 @@ def test_damaged_image_in_a_folder_is_named(tmp_path):
     save_image(tmp_path / "b.png", pixels(32, 32))
     whole = (tmp_path / "b.png").read_bytes()
     (tmp_path / "b.png").write_bytes(whole[:500])
-    with pytest.raises(ValueError, match=r"b\.png is a damaged image"):
+    with pytest.raises(ValueError, match=r"b\.png is damaged"):
         read(tmp_path)
     (tmp_path / "b.png").write_text("<html>not found</html>")
-    with pytest.raises(ValueError, match=r"b\.png is a damaged image, or none"):
+    with pytest.raises(ValueError, match=r"b\.png is damaged or not an image"):
         read(tmp_path)
 
 
@@ -430,7 +430,7 @@ def test_damaged_image_in_a_folder_is_named(tmp_path):
     [
         ([], r"It holds nothing"),
         (["train/cat/1.png", "test/cat/1.png"], r"one level deep. It holds test, train"),
-        (["1.png", "cat/2.png"], r"either itself or in one sub-folder a class. It has 1.png and cat.2.png"),
+        (["1.png", "cat/2.png"], r"either directly or in one sub-folder for each class. It has 1.png and cat.2.png"),
     ],
 )
 def test_folder_refused(tmp_path, names, message):

@@ -291,7 +291,7 @@ def assert_says_what_to_do(error: BaseException, folder: Path) -> None:
 
 
 def test_offline(tmp_path, tiny):
-    with pytest.raises(ConnectionError, match="could not be fetched") as caught:
+    with pytest.raises(ConnectionError, match="could not be downloaded") as caught:
         load("tiny")
     folder = tmp_path / "cache" / "narrows" / "tiny"
     assert_says_what_to_do(caught.value, folder)
@@ -300,7 +300,7 @@ def test_offline(tmp_path, tiny):
 
 def test_offline_debian_hint(tmp_path, monkeypatch, tiny):
     monkeypatch.setitem(NAMES, "tiny", replace(tiny, hint=NAMES["fashion-mnist"].hint))
-    with pytest.raises(ConnectionError, match=r"`apt install dataset-fashion-mnist` brings them.$"):
+    with pytest.raises(ConnectionError, match=r"`apt install dataset-fashion-mnist` installs them.$"):
         load("tiny")
 
 
@@ -315,7 +315,7 @@ def test_not_on_the_server(tmp_path, served):
 
 def test_a_connection_that_breaks_off(tmp_path, served, server):
     server.short_by = 5
-    with pytest.raises(ConnectionError, match=r"it broke off after|IncompleteRead") as caught:
+    with pytest.raises(ConnectionError, match=r"the download stopped after|IncompleteRead") as caught:
         load("tiny")
     folder = tmp_path / "cache" / "narrows" / "tiny"
     assert_says_what_to_do(caught.value, folder)

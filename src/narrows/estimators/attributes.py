@@ -15,8 +15,8 @@ class Attribute(NamedTuple):
     Attributes
     ----------
     direction : (L,) unit vector.
-    scale : distance that codes move in that direction when the attribute grows by 1. For an attribute of 0 or 1 it is the
-        distance between the two mean codes.
+    scale : distance that codes move in that direction when the attribute grows by 1. For an attribute of 0 or 1 it is
+        the distance between the two mean codes.
     spread : standard deviation of the codes in that direction.
     """
 

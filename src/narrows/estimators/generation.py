@@ -145,12 +145,12 @@ class Generation(Labelled):
         n_samples : number of examples, at least 1.
         y : one label for all examples or one for each, for a conditional model or a sampler that was fitted with
             labels; None draws labels by their frequency in the training data.
-        sampler : distribution of the codes. "prior" is the prior of a stochastic code. "gaussian" is a Gaussian with the
-            mean and the covariance of the training codes; a conditional model has one for each label. "mixture" and
+        sampler : distribution of the codes. "prior" is the prior of a stochastic code. "gaussian" is a Gaussian with
+            the mean and the covariance of the training codes; a conditional model has one for each label. "mixture" and
             "flow" are fitted by `fit_sampler`. "auto" is the sampler that `fit_sampler` fitted last. If there is none,
             it is "prior" for a stochastic code, and "gaussian" for a plain code or a conditional model.
-        temperature : factor of the spread of the codes, 0 or more. Below 1, examples are more usual and less varied. At 0,
-            all codes are at the centre (of a mixture: at the centres of its Gaussians).
+        temperature : factor of the spread of the codes, 0 or more. Below 1, examples are more usual and less varied.
+            At 0, all codes are at the centre (of a mixture: at the centres of its Gaussians).
         random_state : seed; None gives other examples in each call.
         noise : True to draw each entry from the likelihood, False to return the mean of the likelihood.
 
@@ -204,9 +204,7 @@ class Generation(Labelled):
         if name == "prior" and self.model_.stochastic is not None:
             return samplers.Prior(self.model_)
         if name == "prior":
-            raise ValueError(
-                f"The code of {type(self).__name__} has no prior: pass sampler='gaussian', or fit a VAE."
-            )
+            raise ValueError(f"The code of {type(self).__name__} has no prior: pass sampler='gaussian', or fit a VAE.")
         raise ValueError(f"There is no sampler {name!r} yet: call fit_sampler(X, {name!r}) first.")
 
     @needs_code
@@ -258,8 +256,8 @@ class Generation(Labelled):
         ----------
         a, b : one example each, of shape (...).
         n_steps : number of examples on the path, at least 2.
-        path : "line", or "sphere" for an arc around the origin. Draws from a prior N(0, I) lie near a sphere, and a line
-            crosses the empty space inside it (White, Sampling generative networks, 2016,
+        path : "line", or "sphere" for an arc around the origin. Draws from a prior N(0, I) lie near a sphere, and a
+            line crosses the empty space inside it (White, Sampling generative networks, 2016,
             https://arxiv.org/abs/1609.04468). "auto" is "sphere" for the code of a VAE, and "line" for a plain code.
         y : labels of `a` and `b` for a conditional model, a pair or one label for both; None infers them.
 
@@ -291,9 +289,9 @@ class Generation(Labelled):
     def attribute(self, X: Any, y: Any) -> Attribute:
         """Find the direction in which codes move as `y` grows: the dial "more of this", for `move` and `traverse`.
 
-        The direction is the slope of each component in `y`, cov(z, y) / var(y). If `y` is 0 or 1, it is the mean code of
-        the examples with 1 minus the mean code of those with 0. The weights of a classifier are another
-        direction, which separates examples best, but in which they do not differ most (Haufe et al., 2014,
+        The direction is the slope of each component in `y`, cov(z, y) / var(y). If `y` is 0 or 1, it is the mean code
+        of the examples with 1 minus the mean code of those with 0. The weights of a classifier are another direction:
+        it separates the examples best, but it is not the direction in which they differ (Haufe et al., 2014,
         https://doi.org/10.1016/j.neuroimage.2013.10.067).
 
         Parameters
@@ -316,8 +314,8 @@ class Generation(Labelled):
         ----------
         X : (n, ...) examples.
         attribute : a result of the method `attribute`.
-        amount : increase of the attribute in the units of its `y`, one number or (n,). If that `y` was 0 or 1, an amount
-            of 1 goes from examples with 0 to examples with 1, and -1 goes back.
+        amount : increase of the attribute in the units of its `y`, one number or (n,). If that `y` was 0 or 1, an
+            amount of 1 goes from examples with 0 to examples with 1, and -1 goes back.
         y : labels for a conditional model, one for all examples or (n,); None infers them.
 
         Raises
@@ -333,8 +331,8 @@ class Generation(Labelled):
         z = np.asarray(self._compute_codes(X)).astype(np.float64)
         if attribute.direction.shape != z.shape[1:]:
             raise ValueError(
-                f"The attribute belongs to codes of {len(attribute.direction)} components, but this {type(self).__name__} "
-                f"has {z.shape[1]}: find it with this model's `attribute`."
+                f"The attribute belongs to codes of {len(attribute.direction)} components, but this "
+                f"{type(self).__name__} has {z.shape[1]}: find it with this model's `attribute`."
             )
         steps = np.asarray(amount, dtype=np.float64)
         if steps.shape not in ((), (len(z),)) or not np.isfinite(steps).all():

@@ -49,8 +49,8 @@ class Labelled(ABC):
     def infer_labels(self, X: Any) -> np.ndarray:
         """Infer the likeliest label of each example under a conditional model: (n,).
 
-        If some training labels were missing, it is argmax_y q(y | x). Otherwise it is argmax_y log p(x | z, y) + log p(y)
-        at the code z of the example, and the decoder runs once for each class.
+        If some training labels were missing, it is argmax_y q(y | x). Otherwise it is argmax_y log p(x | z, y) +
+        log p(y) at the code z of the example, and the decoder runs once for each class.
 
         Raises
         ------
@@ -71,7 +71,9 @@ class Labelled(ABC):
         n_classes, owner = self.model_.n_classes, type(self).__name__
         if n_classes == 0:
             if y is not None:
-                raise ValueError(f"This {owner} knows no labels, so it cannot use `y`. Leave `y` out, or fit with conditional=True.")
+                raise ValueError(
+                    f"This {owner} knows no labels, so it cannot use `y`. Leave `y` out, or fit with conditional=True."
+                )
             return np.empty((n, 0))
         if y is None:
             return self._infer_label_columns(X).astype(np.float64)
@@ -141,7 +143,7 @@ def label_indices(y: Any, schema: Schema, n: int, owner: str) -> np.ndarray:
     if len(unknown):
         names = ", ".join(map(repr, schema.classes[:_MAX_NAMES])) + (", ..." if len(classes) > _MAX_NAMES else "")
         raise ValueError(
-            f"y passed to {owner} holds the label {unknown[0].item()!r}, but it was fitted with: {names}."
+            f"y passed to {owner} holds the label {unknown[0].item()!r}, but {owner} was fitted with {names}."
         )
     return indices
 

@@ -287,7 +287,9 @@ class Prior(Sampler):
         """Draw new codes from noise scaled by the temperature; `labels` are ignored."""
         eps = torch.from_numpy(generator.standard_normal((n, self._code.n_prior_noise)))
         eps[:, self._code.n_unscaled_noise :] *= temperature
-        if eps.shape[1] == len(self.model.order):  # a component gets the same noise, whatever the order of the components
+        if eps.shape[1] == len(
+            self.model.order
+        ):  # a component gets the same noise, whatever the order of the components
             eps = self.model.to_own_order(eps)
         with inference_mode(self.model):
             z = self._code.from_prior(eps.to(self._like)).detach()
@@ -336,7 +338,9 @@ def restore_samplers(documents: dict[str, Any], tensors: dict[str, Tensor]) -> d
 
 def as_sampler(sampler: str | Sampler) -> Sampler:
     """Return a new sampler by its name, or a copy of a sampler."""
-    if isinstance(sampler, Sampler) and type(sampler) in SAMPLERS.values():  # samplers of other classes could not be saved
+    if (
+        isinstance(sampler, Sampler) and type(sampler) in SAMPLERS.values()
+    ):  # samplers of other classes could not be saved
         return copy.deepcopy(sampler)
     name = str(sampler)
     if name not in SAMPLERS:

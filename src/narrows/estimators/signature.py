@@ -43,7 +43,9 @@ def _training(
         "validations without improvement before the learning rate cools down to the end; 'auto' is 10, for MapAE 25",
     ] = "auto",
     contamination: Annotated[
-        Any, either(Real(0, 0.5, open_low=True), _AUTO), "share of the training rows that `predict` calls outliers; 'auto' is 0.05"
+        Any,
+        either(Real(0, 0.5, open_low=True), _AUTO),
+        "share of the training rows that `predict` calls outliers; 'auto' is 0.05",
     ] = "auto",
     device: Annotated[
         str,
@@ -51,11 +53,19 @@ def _training(
         "device to compute on; 'auto' is a GPU if there is one, otherwise the CPU",
     ] = "auto",
     precision: Annotated[
-        str, OneOf(PRECISIONS), "dtype of the matrix products in the training; with 'bfloat16', weights and losses stay in float32"
+        str,
+        OneOf(PRECISIONS),
+        "dtype of the matrix products in the training; with 'bfloat16', weights and losses stay in float32",
     ] = "auto",
-    compile: Annotated[Any, either(BOOL, _AUTO), "True to compile the training step with torch.compile; 'auto' does so if it saves time"] = "auto",
+    compile: Annotated[
+        Any,
+        either(BOOL, _AUTO),
+        "True to compile the training step with torch.compile; 'auto' does so if it saves time",
+    ] = "auto",
     sharded: Annotated[
-        Any, either(BOOL, _AUTO), "True to split the model over the processes of a training, False to give each process a full copy"
+        Any,
+        either(BOOL, _AUTO),
+        "True to split the model over the processes of a training, False to give each process a full copy",
     ] = "auto",
     checkpoint: Annotated[
         str | Path | None,
@@ -70,7 +80,9 @@ def _training(
         RANDOM_STATE,
         "seed of all random numbers; None takes a new one in each fit",
     ] = None,
-    verbose: Annotated[int, Integer(0), "0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation"] = 0,
+    verbose: Annotated[
+        int, Integer(0), "0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation"
+    ] = 0,
 ) -> None:
     """The parameters that all estimators share."""
 

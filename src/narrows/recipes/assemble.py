@@ -60,7 +60,7 @@ def assemble(
 ) -> Parts:
     """Build networks and a likelihood for `schema` around a bottleneck.
 
-    If the bottleneck has no components, the encoder is the identity, and the decoder is a denoiser: it gets the example.
+    If the bottleneck has no components, the encoder is the identity, and the decoder is a denoiser.
 
     Parameters
     ----------

@@ -12,7 +12,9 @@ from narrows.params import LAYER_WIDTHS, Integer, OneOf, Real, Satisfies, either
 
 Components = Annotated[int, Integer(1), "number of components: the length of each code"]
 OptionalComponents = Annotated[
-    int | None, either(Integer(1), OneOf((None,))), "length of each code; None for a model without a code, which keeps every detail"
+    int | None,
+    either(Integer(1), OneOf((None,))),
+    "length of each code; None for a model without a code, which keeps every detail",
 ]
 Network = Annotated[
     networks.Name | nn.Module | tuple[networks.Name | nn.Module, networks.Name | nn.Module],

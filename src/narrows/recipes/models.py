@@ -50,7 +50,9 @@ def vae(
         bool, BOOL, "True to give the decoder the label of each example: fit(X, y), then sample(n, y=label)"
     ] = False,
     label_weight: Annotated[
-        float, Real(0), "weight of the label's loss relative to the reconstruction's; only used if some labels are missing"
+        float,
+        Real(0),
+        "weight of the label's loss relative to the reconstruction's; only used if some labels are missing",
     ] = 10.0,
     network: Network = "auto",
     hidden: Hidden = (1024, 512),
@@ -123,10 +125,20 @@ def sae(
     schema: Schema,
     n_components: Components = 256,
     *,
-    sparsity: Annotated[str, OneOf(("topk", "l1", "kl")), "method to keep the code sparse: 'topk' keeps the k largest units, 'l1' and 'kl' add a cost"] = "topk",
-    k: Annotated[Any, either(Integer(1), OneOf(("auto",))), "largest number of active units for one example ('topk'); 'auto' is n_components / 8, at most 16"] = "auto",
+    sparsity: Annotated[
+        str,
+        OneOf(("topk", "l1", "kl")),
+        "method to keep the code sparse: 'topk' keeps the k largest units, 'l1' and 'kl' add a cost",
+    ] = "topk",
+    k: Annotated[
+        Any,
+        either(Integer(1), OneOf(("auto",))),
+        "largest number of active units for one example ('topk'); 'auto' is n_components / 8, at most 16",
+    ] = "auto",
     strength: Annotated[float, Real(0), "weight of the sparsity cost ('l1', 'kl')"] = 1.0,
-    rate: Annotated[float, Real(0, 1, open_low=True, open_high=True), "mean activation that each unit should have ('kl')"] = 0.05,
+    rate: Annotated[
+        float, Real(0, 1, open_low=True, open_high=True), "mean activation that each unit should have ('kl')"
+    ] = 0.05,
     network: Network = "auto",
     hidden: Hidden = (),
     likelihood: Likelihood = "auto",
@@ -177,7 +189,9 @@ def mapae(
     n_components: Components = 2,
     *,
     n_neighbors: Annotated[
-        Any, either(Integer(1), OneOf(("auto",))), "number of nearest rows that should stay near each row on the map; 'auto' is 20"
+        Any,
+        either(Integer(1), OneOf(("auto",))),
+        "number of nearest rows that should stay near each row on the map; 'auto' is 20",
     ] = "auto",
     metric: Annotated[
         str,
@@ -185,7 +199,9 @@ def mapae(
         "distance that finds the nearest rows; 'auto' is 'cosine' (of centred examples) for images, else 'euclidean'",
     ] = "auto",
     attraction: Annotated[
-        float, Real(0, open_low=True), "pull between neighbours; 1 is as in t-SNE, more makes clusters tighter, as in UMAP"
+        float,
+        Real(0, open_low=True),
+        "pull between neighbours; 1 is as in t-SNE, more makes clusters tighter, as in UMAP",
     ] = 1.3,
     breadth: Annotated[
         float, Real(0, 1), "share of the pull that shapes the global layout; the rest keeps the nearest rows together"

@@ -135,7 +135,9 @@ def _load_installed() -> None:
         try:
             make = entry.load()
             if make.__name__ != entry.name:
-                raise ValueError(f"its function is called {make.__name__!r}, and the entry point must have the same name")
+                raise ValueError(
+                    f"its function is called {make.__name__!r}, and the entry point must have the same name"
+                )
             if make not in [recipe.make for recipe in RECIPES.values()]:
                 register(make)
         except Exception as error:  # an import may raise anything; the other recipes must still work

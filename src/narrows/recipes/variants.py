@@ -42,7 +42,9 @@ def factorvae(
     schema: Schema,
     n_components: Components = 2,
     *,
-    tc_weight: Annotated[float, Real(0), "weight of the total correlation, which is added to the KL; gamma in the paper"] = 6.0,
+    tc_weight: Annotated[
+        float, Real(0), "weight of the total correlation, which is added to the KL; gamma in the paper"
+    ] = 6.0,
     kl_warmup: Annotated[float, Real(0, 0.7), "share of the training in which both weights grow from 0"] = 0.1,
     network: Network = "auto",
     hidden: Hidden = (1024, 512),
