@@ -44,8 +44,8 @@ def read_folder(folder: Path) -> tuple[np.ndarray, np.ndarray | None, list[str]]
     if not classes:
         others = ", ".join(entry.name for entry in _visible(folder)[:5]) or "nothing"
         raise ValueError(
-            f"{folder} must hold images ({', '.join(SUFFIXES)}), directly or in one sub-folder for each class. "
-            f"It holds {others}. Give the path of an image, or of the folder with the images."
+            f"{folder} must hold images ({', '.join(SUFFIXES)}), directly or in one sub-folder for each class, "
+            f"one level deep. It holds {others}. Give the path of an image, or of the folder with the images."
         )
     X = read_images([image for _, paths in classes for image in paths])
     y = np.repeat(np.arange(len(classes)), [len(paths) for _, paths in classes])

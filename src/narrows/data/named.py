@@ -90,9 +90,8 @@ def find(name: str) -> Path | None:
     if not named.files:
         return None
     for folder in _folders(named):
-        if all(_find_file(folder, file) for file in named.files) and (
-            folder != _user_folder() or _has_test_labels(folder, named)
-        ):
+        is_complete = all(_find_file(folder, file) for file in named.files)
+        if is_complete and (folder != _user_folder() or _has_test_labels(folder, named)):
             return folder
     return None
 

@@ -153,12 +153,12 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
             If another process of this training has failed.
         """
         self._check_parameters()
-        first = not self.__sklearn_is_fitted__()
-        rows = self._start_fit(X) if first else self.checked(X)
+        is_first = not self.__sklearn_is_fitted__()
+        rows = self._start_fit(X) if is_first else self.checked(X)
         labels = self._label_indices(y, len(rows))
         world = join(self.device)
         seed = world.broadcast(as_seed(self.random_state))
-        if first:
+        if is_first:
             self._parts = self._assemble(seed)
             self.model_, self.history_, self.n_iter_ = self._parts.model, [], 0
             self.report_ = [self.schema_.describe(), *map(str, self._parts.choices)]

@@ -84,18 +84,18 @@ class AE(Shared):
         n_components : an int in the range [1, inf), default 2
             Number of components: the length of each code.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Kind of encoder and decoder: 'mlp' (fully connected), 'conv' (for images), or 'auto' to choose by the data; or your own encoder, or a pair (encoder, decoder).
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1, default (1024, 512)
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given a code; 'auto' chooses by the data.
+            Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
         ----------------
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
             Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of Adam.
+            Highest learning rate of AdamW.
         weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
@@ -103,21 +103,21 @@ class AE(Shared):
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
-            True to hold out rows, end the training when their loss stops falling, and keep the best weights.
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
         validation_fraction : a float in the range (0, 1), default 0.1
             Share of the rows to hold out for early stopping.
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement before the learning rate cools down to the end; 'auto' is 10, for MapAE 25.
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of the training rows that `predict` calls outliers; 'auto' is 0.05.
+            Share of training rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
-            Dtype of the matrix products in the training; with 'bfloat16', weights and losses stay in float32.
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
         compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step with torch.compile; 'auto' does so if it saves time.
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
         sharded : one of True, False or 'auto', default 'auto'
-            True to split the model over the processes of a training, False to give each process a full copy.
+            True to split the model over the processes; False for a full copy in each process.
         checkpoint : a folder's path or None, default None
             Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
         track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of such, default None
@@ -196,7 +196,8 @@ class VAE(Shared):
 
         The encoder gives a mean and a standard deviation for each component of the code. The code is drawn from them:
         z = mean + std * eps, eps ~ N(0, I). The loss is the negative ELBO: the negative log-likelihood of the example given
-        z, plus the KL divergence of this distribution from the prior N(0, I). So codes near 0 decode to new examples.
+        z, plus the KL divergence of this distribution from the prior N(0, I). So codes drawn from
+        N(0, I) decode to realistic new examples.
 
         - `transform` gives the means, `score_samples` the ELBO of each example, and `predict` marks outliers.
         - `sample` draws new examples, `traverse` varies one component at a time, and `interpolate` goes from one example to
@@ -219,24 +220,24 @@ class VAE(Shared):
         posterior : one of 'gaussian', 'laplace', 'flow', default 'gaussian'
             Distribution of the code of one example; 'flow' needs the extra `flows`.
         prior : one of 'standard', 'mixture', default 'standard'
-            Distribution of all codes: 'standard' (mean 0, scale 1), or 'mixture' (of Gaussians, learned).
+            Distribution of all codes: 'standard' (mean 0, scale 1) or 'mixture' (a learned mixture of Gaussians).
         conditional : one of True, False, default False
             True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
         label_weight : a float in the range [0, inf), default 10.0
             Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Kind of encoder and decoder: 'mlp' (fully connected), 'conv' (for images), or 'auto' to choose by the data; or your own encoder, or a pair (encoder, decoder).
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1, default (1024, 512)
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given a code; 'auto' chooses by the data.
+            Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
         ----------------
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
             Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of Adam.
+            Highest learning rate of AdamW.
         weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
@@ -244,21 +245,21 @@ class VAE(Shared):
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
-            True to hold out rows, end the training when their loss stops falling, and keep the best weights.
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
         validation_fraction : a float in the range (0, 1), default 0.1
             Share of the rows to hold out for early stopping.
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement before the learning rate cools down to the end; 'auto' is 10, for MapAE 25.
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of the training rows that `predict` calls outliers; 'auto' is 0.05.
+            Share of training rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
-            Dtype of the matrix products in the training; with 'bfloat16', weights and losses stay in float32.
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
         compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step with torch.compile; 'auto' does so if it saves time.
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
         sharded : one of True, False or 'auto', default 'auto'
-            True to split the model over the processes of a training, False to give each process a full copy.
+            True to split the model over the processes; False for a full copy in each process.
         checkpoint : a folder's path or None, default None
             Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
         track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of such, default None
@@ -339,18 +340,18 @@ class DAE(Shared):
         level : a float of at least 0, or a pair (low, high) of such, default 0.3
             Amount of noise on the model's scale (standard deviation of 'gaussian'); (low, high) draws one for each example.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Kind of encoder and decoder: 'mlp' (fully connected), 'conv' (for images), or 'auto' to choose by the data; or your own encoder, or a pair (encoder, decoder).
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1, default (1024, 512)
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given a code; 'auto' chooses by the data.
+            Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
         ----------------
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
             Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of Adam.
+            Highest learning rate of AdamW.
         weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
@@ -358,21 +359,21 @@ class DAE(Shared):
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
-            True to hold out rows, end the training when their loss stops falling, and keep the best weights.
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
         validation_fraction : a float in the range (0, 1), default 0.1
             Share of the rows to hold out for early stopping.
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement before the learning rate cools down to the end; 'auto' is 10, for MapAE 25.
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of the training rows that `predict` calls outliers; 'auto' is 0.05.
+            Share of training rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
-            Dtype of the matrix products in the training; with 'bfloat16', weights and losses stay in float32.
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
         compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step with torch.compile; 'auto' does so if it saves time.
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
         sharded : one of True, False or 'auto', default 'auto'
-            True to split the model over the processes of a training, False to give each process a full copy.
+            True to split the model over the processes; False for a full copy in each process.
         checkpoint : a folder's path or None, default None
             Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
         track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of such, default None
@@ -460,18 +461,18 @@ class SAE(Shared):
         rate : a float in the range (0, 1), default 0.05
             Mean activation that each unit should have ('kl').
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Kind of encoder and decoder: 'mlp' (fully connected), 'conv' (for images), or 'auto' to choose by the data; or your own encoder, or a pair (encoder, decoder).
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1, default ()
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given a code; 'auto' chooses by the data.
+            Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
         ----------------
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
             Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of Adam.
+            Highest learning rate of AdamW.
         weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
@@ -479,21 +480,21 @@ class SAE(Shared):
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
-            True to hold out rows, end the training when their loss stops falling, and keep the best weights.
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
         validation_fraction : a float in the range (0, 1), default 0.1
             Share of the rows to hold out for early stopping.
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement before the learning rate cools down to the end; 'auto' is 10, for MapAE 25.
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of the training rows that `predict` calls outliers; 'auto' is 0.05.
+            Share of training rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
-            Dtype of the matrix products in the training; with 'bfloat16', weights and losses stay in float32.
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
         compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step with torch.compile; 'auto' does so if it saves time.
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
         sharded : one of True, False or 'auto', default 'auto'
-            True to split the model over the processes of a training, False to give each process a full copy.
+            True to split the model over the processes; False for a full copy in each process.
         checkpoint : a folder's path or None, default None
             Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
         track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of such, default None
@@ -586,18 +587,18 @@ class MapAE(Shared):
         strength : a float in the range [0, inf), default 20.0
             Weight of the cost of neighbours relative to the mean negative log-likelihood of an entry.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Kind of encoder and decoder: 'mlp' (fully connected), 'conv' (for images), or 'auto' to choose by the data; or your own encoder, or a pair (encoder, decoder).
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1, default (256, 256, 256, 256, 256, 256)
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given a code; 'auto' chooses by the data.
+            Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
         ----------------
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
             Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of Adam.
+            Highest learning rate of AdamW.
         weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
@@ -605,21 +606,21 @@ class MapAE(Shared):
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
-            True to hold out rows, end the training when their loss stops falling, and keep the best weights.
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
         validation_fraction : a float in the range (0, 1), default 0.1
             Share of the rows to hold out for early stopping.
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement before the learning rate cools down to the end; 'auto' is 10, for MapAE 25.
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of the training rows that `predict` calls outliers; 'auto' is 0.05.
+            Share of training rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
-            Dtype of the matrix products in the training; with 'bfloat16', weights and losses stay in float32.
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
         compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step with torch.compile; 'auto' does so if it saves time.
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
         sharded : one of True, False or 'auto', default 'auto'
-            True to split the model over the processes of a training, False to give each process a full copy.
+            True to split the model over the processes; False for a full copy in each process.
         checkpoint : a folder's path or None, default None
             Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
         track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of such, default None
@@ -698,18 +699,18 @@ class IWAE(Shared):
         n_draws : an int in the range [1, inf), default 8
             Draws of each code; more make the bound tighter and the training slower.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Kind of encoder and decoder: 'mlp' (fully connected), 'conv' (for images), or 'auto' to choose by the data; or your own encoder, or a pair (encoder, decoder).
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1, default (1024, 512)
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given a code; 'auto' chooses by the data.
+            Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
         ----------------
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
             Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of Adam.
+            Highest learning rate of AdamW.
         weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
@@ -717,21 +718,21 @@ class IWAE(Shared):
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
-            True to hold out rows, end the training when their loss stops falling, and keep the best weights.
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
         validation_fraction : a float in the range (0, 1), default 0.1
             Share of the rows to hold out for early stopping.
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement before the learning rate cools down to the end; 'auto' is 10, for MapAE 25.
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of the training rows that `predict` calls outliers; 'auto' is 0.05.
+            Share of training rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
-            Dtype of the matrix products in the training; with 'bfloat16', weights and losses stay in float32.
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
         compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step with torch.compile; 'auto' does so if it saves time.
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
         sharded : one of True, False or 'auto', default 'auto'
-            True to split the model over the processes of a training, False to give each process a full copy.
+            True to split the model over the processes; False for a full copy in each process.
         checkpoint : a folder's path or None, default None
             Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
         track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of such, default None
@@ -799,18 +800,18 @@ class FACTORVAE(Shared):
         kl_warmup : a float in the range [0, 0.7], default 0.1
             Share of the training in which both weights grow from 0.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Kind of encoder and decoder: 'mlp' (fully connected), 'conv' (for images), or 'auto' to choose by the data; or your own encoder, or a pair (encoder, decoder).
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1, default (1024, 512)
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given a code; 'auto' chooses by the data.
+            Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
         ----------------
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
             Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of Adam.
+            Highest learning rate of AdamW.
         weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
@@ -818,21 +819,21 @@ class FACTORVAE(Shared):
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
-            True to hold out rows, end the training when their loss stops falling, and keep the best weights.
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
         validation_fraction : a float in the range (0, 1), default 0.1
             Share of the rows to hold out for early stopping.
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement before the learning rate cools down to the end; 'auto' is 10, for MapAE 25.
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of the training rows that `predict` calls outliers; 'auto' is 0.05.
+            Share of training rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
-            Dtype of the matrix products in the training; with 'bfloat16', weights and losses stay in float32.
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
         compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step with torch.compile; 'auto' does so if it saves time.
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
         sharded : one of True, False or 'auto', default 'auto'
-            True to split the model over the processes of a training, False to give each process a full copy.
+            True to split the model over the processes; False for a full copy in each process.
         checkpoint : a folder's path or None, default None
             Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
         track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of such, default None
@@ -904,18 +905,18 @@ class VQVAE(Shared):
         commitment : a float in the range [0, inf), default 0.25
             Weight of the distance from the encoder's output to its vectors.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Kind of encoder and decoder: 'mlp' (fully connected), 'conv' (for images), or 'auto' to choose by the data; or your own encoder, or a pair (encoder, decoder).
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1, default (1024, 512)
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given a code; 'auto' chooses by the data.
+            Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
         ----------------
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
             Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of Adam.
+            Highest learning rate of AdamW.
         weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
@@ -923,21 +924,21 @@ class VQVAE(Shared):
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
-            True to hold out rows, end the training when their loss stops falling, and keep the best weights.
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
         validation_fraction : a float in the range (0, 1), default 0.1
             Share of the rows to hold out for early stopping.
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement before the learning rate cools down to the end; 'auto' is 10, for MapAE 25.
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of the training rows that `predict` calls outliers; 'auto' is 0.05.
+            Share of training rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
-            Dtype of the matrix products in the training; with 'bfloat16', weights and losses stay in float32.
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
         compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step with torch.compile; 'auto' does so if it saves time.
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
         sharded : one of True, False or 'auto', default 'auto'
-            True to split the model over the processes of a training, False to give each process a full copy.
+            True to split the model over the processes; False for a full copy in each process.
         checkpoint : a folder's path or None, default None
             Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
         track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of such, default None

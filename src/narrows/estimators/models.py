@@ -38,7 +38,8 @@ class VAE(constructors.VAE, recipe="vae"):
 
     The encoder gives a mean and a standard deviation for each component of the code. The code is drawn from them:
     z = mean + std * eps, eps ~ N(0, I). The loss is the negative ELBO: the negative log-likelihood of the example given
-    z, plus the KL divergence of this distribution from the prior N(0, I). So codes near 0 decode to new examples.
+    z, plus the KL divergence of this distribution from the prior N(0, I). So codes drawn from
+    N(0, I) decode to realistic new examples.
 
     - `transform` gives the means, `score_samples` the ELBO of each example, and `predict` marks outliers.
     - `sample` draws new examples, `traverse` varies one component at a time, and `interpolate` goes from one example to

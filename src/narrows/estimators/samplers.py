@@ -2,8 +2,8 @@
 
     q(z) = mean over examples of q(z | x)        the codes that the decoder has learned to decode
 
-The codes of a VAE follow its prior only roughly, and a plain code has no prior. A code that is unlike those of the
-examples decodes to nothing realistic (Ghosh et al., From variational to deterministic autoencoders, 2020,
+The codes of a VAE follow its prior only roughly, and a plain code has no prior. A code that is unlike all codes
+of examples decodes to nothing realistic (Ghosh et al., From variational to deterministic autoencoders, 2020,
 https://arxiv.org/abs/1903.12436). L is the number of components of a code, K the number of Gaussians of a mixture.
 
 A temperature T scales the standard deviations of the Gaussians, or of a flow's base. T = 1 draws from the fitted
@@ -192,8 +192,7 @@ class Flow(Sampler):
     ----------
     transforms : number of autoregressive layers of splines, at least 1.
     hidden : widths of the hidden layers of the networks that compute the splines.
-    max_epochs : largest number of passes over the codes. The training ends when the likelihood of held-out codes
-        no longer rises.
+    max_epochs : largest number of passes over the codes; fewer if held-out codes become no likelier before.
     """
 
     name = "flow"
@@ -287,9 +286,7 @@ class Prior(Sampler):
         """Draw new codes from noise scaled by the temperature; `labels` are ignored."""
         eps = torch.from_numpy(generator.standard_normal((n, self._code.n_prior_noise)))
         eps[:, self._code.n_unscaled_noise :] *= temperature
-        if eps.shape[1] == len(
-            self.model.order
-        ):  # a component gets the same noise, whatever the order of the components
+        if eps.shape[1] == len(self.model.order):  # the noise of a component does not depend on their order
             eps = self.model.to_own_order(eps)
         with inference_mode(self.model):
             z = self._code.from_prior(eps.to(self._like)).detach()
@@ -338,9 +335,7 @@ def restore_samplers(documents: dict[str, Any], tensors: dict[str, Tensor]) -> d
 
 def as_sampler(sampler: str | Sampler) -> Sampler:
     """Return a new sampler by its name, or a copy of a sampler."""
-    if (
-        isinstance(sampler, Sampler) and type(sampler) in SAMPLERS.values()
-    ):  # samplers of other classes could not be saved
+    if isinstance(sampler, Sampler) and type(sampler) in SAMPLERS.values():  # other classes could not be saved
         return copy.deepcopy(sampler)
     name = str(sampler)
     if name not in SAMPLERS:

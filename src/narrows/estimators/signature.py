@@ -25,27 +25,23 @@ _AUTO = OneOf(("auto",))
 def _training(
     *,
     batch_size: Annotated[Any, either(Integer(1), _AUTO), "number of examples in each training step"] = "auto",
-    learning_rate: Annotated[Any, either(Real(0, open_low=True), _AUTO), "highest learning rate of Adam"] = "auto",
+    learning_rate: Annotated[Any, either(Real(0, open_low=True), _AUTO), "highest learning rate of AdamW"] = "auto",
     weight_decay: Annotated[Any, either(Real(0), _AUTO), "weight decay of AdamW, against over-fitting"] = "auto",
     max_epochs: Annotated[Any, either(Integer(1), _AUTO), "largest number of passes over the training data"] = "auto",
     max_time: Annotated[
         Any, either(Real(0, open_low=True), OneOf((None,))), "time limit of the training, in seconds; None for no limit"
     ] = None,
     early_stopping: Annotated[
-        bool, BOOL, "True to hold out rows, end the training when their loss stops falling, and keep the best weights"
+        bool, BOOL, "True to hold out rows, cool down and end when their loss stops falling, and keep the best weights"
     ] = True,
     validation_fraction: Annotated[
         float, Real(0, 1, open_low=True, open_high=True), "share of the rows to hold out for early stopping"
     ] = 0.1,
     n_iter_no_change: Annotated[
-        Any,
-        either(Integer(1), _AUTO),
-        "validations without improvement before the learning rate cools down to the end; 'auto' is 10, for MapAE 25",
+        Any, either(Integer(1), _AUTO), "validations without improvement before the cool-down; 'auto' is 10, MapAE: 25"
     ] = "auto",
     contamination: Annotated[
-        Any,
-        either(Real(0, 0.5, open_low=True), _AUTO),
-        "share of the training rows that `predict` calls outliers; 'auto' is 0.05",
+        Any, either(Real(0, 0.5, open_low=True), _AUTO), "share of training rows to call outliers; 'auto' is 0.05"
     ] = "auto",
     device: Annotated[
         str,
@@ -53,19 +49,13 @@ def _training(
         "device to compute on; 'auto' is a GPU if there is one, otherwise the CPU",
     ] = "auto",
     precision: Annotated[
-        str,
-        OneOf(PRECISIONS),
-        "dtype of the matrix products in the training; with 'bfloat16', weights and losses stay in float32",
+        str, OneOf(PRECISIONS), "dtype of matrix products; with 'bfloat16', weights and losses stay in float32"
     ] = "auto",
     compile: Annotated[
-        Any,
-        either(BOOL, _AUTO),
-        "True to compile the training step with torch.compile; 'auto' does so if it saves time",
+        Any, either(BOOL, _AUTO), "True to compile the training step (torch.compile); 'auto' does so if it saves time"
     ] = "auto",
     sharded: Annotated[
-        Any,
-        either(BOOL, _AUTO),
-        "True to split the model over the processes of a training, False to give each process a full copy",
+        Any, either(BOOL, _AUTO), "True to split the model over the processes; False for a full copy in each process"
     ] = "auto",
     checkpoint: Annotated[
         str | Path | None,

@@ -22,8 +22,7 @@ Network = Annotated[
         f"one of {', '.join(map(repr, networks.NAMES))}, a torch.nn.Module, or a pair (encoder, decoder) of such",
         networks.is_network,
     ),
-    "kind of encoder and decoder: 'mlp' (fully connected), 'conv' (for images), or 'auto' to choose by the data; "
-    "or your own encoder, or a pair (encoder, decoder)",
+    "encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder",
 ]
 Hidden = Annotated[
     Sequence[int],
@@ -33,7 +32,7 @@ Hidden = Annotated[
 Likelihood = Annotated[
     str,
     OneOf(("auto", *likelihoods.LIKELIHOODS)),
-    "distribution of the data given a code; 'auto' chooses by the data",
+    "distribution of the data given the code; 'auto' chooses by the data",
 ]
 Level = Annotated[
     float | tuple[float, float],

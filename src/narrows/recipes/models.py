@@ -44,7 +44,7 @@ def vae(
     prior: Annotated[
         str,
         OneOf(tuple(PRIORS)),
-        "distribution of all codes: 'standard' (mean 0, scale 1), or 'mixture' (of Gaussians, learned)",
+        "distribution of all codes: 'standard' (mean 0, scale 1) or 'mixture' (a learned mixture of Gaussians)",
     ] = "standard",
     conditional: Annotated[
         bool, BOOL, "True to give the decoder the label of each example: fit(X, y), then sample(n, y=label)"
