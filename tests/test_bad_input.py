@@ -246,7 +246,7 @@ def test_scores_of_other_values_are_refused():
         (
             AE,
             {"n_components": 7},
-            r"`n_components` parameter of AE must be at most 6, .* no narrow place. SAE takes more. Got 7",
+            r"`n_components` parameter of AE must be at most 6, .* compresses nothing. SAE takes more. Got 7",
         ),
         (VAE, {"n_components": 1000}, r"`n_components` parameter of VAE must be at most 6"),
         (SAE, {"n_components": 2_000_000}, r"`n_components` parameter of SAE must be at most 1000000. Got 2000000"),

@@ -431,7 +431,7 @@ def test_own_cleaner(digits, tmp_path):
     model.save(tmp_path / "m")
     again = narrows.load(tmp_path / "m", encoder=Cleaner(), device="cpu")
     np.testing.assert_array_equal(again.denoise(digits), model.denoise(digits))
-    with pytest.raises(ValueError, match=r"must be one module where n_components=None.*Encoder"):
+    with pytest.raises(ValueError, match=r"must be one module if n_components=None.*Encoder"):
         DAE(network=(Encoder(), Decoder()), **SMALL).fit(digits[:100])
 
 

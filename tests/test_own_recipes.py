@@ -234,7 +234,7 @@ def test_a_recipe_cannot_take_the_name_of_another_module(installed):
         "[narrows.recipes]\nv = narrows_barely:vae\n"
     )
     recipe = recipes.get("vae")
-    with pytest.warns(UserWarning, match="has the name of one of narrows.recipes.models. Rename it"):
+    with pytest.warns(UserWarning, match="has the same name as a recipe of narrows.recipes.models. Rename it"):
         recipes.available()
     assert recipes.get("vae") is recipe
 
@@ -243,7 +243,7 @@ def test_an_entry_point_of_another_name_than_its_function_is_named(installed):
     (installed / "narrows_barely-1.0.dist-info" / "entry_points.txt").write_text(
         "[narrows.recipes]\nhardly = narrows_barely:barely\n"
     )
-    with pytest.warns(UserWarning, match="'hardly'.*its function is called 'barely', and the entry must be, too"):
+    with pytest.warns(UserWarning, match="'hardly'.*its function is called 'barely', and the entry point must have"):
         recipes.available()
 
 
@@ -302,6 +302,8 @@ def test_a_recipe_of_counts_takes_its_likelihood_as_a_parameter(monkeypatch):
         monkeypatch.setitem(recipes.RECIPES, make.__name__, recipes.Recipe(make.__name__, make))
     monkeypatch.setattr(models, "_CLASSES", dict(models._CLASSES))
     counts = np.random.default_rng(0).poisson(5, (100, 4))
-    with pytest.raises(ValueError, match=r"of FIXED cannot score. Rescale X, or let the recipe take `likelihood` as"):
+    with pytest.raises(
+        ValueError, match=r"of FIXED cannot score. Rescale X, or give the recipe a parameter `likelihood`"
+    ):
         narrows.estimator("fixed")(**SMALL).fit(counts)
     assert np.isfinite(narrows.estimator("free")(**SMALL).fit(counts).score(counts))

@@ -81,7 +81,7 @@ def test_other_peoples_files_are_not_replaced(model, tmp_path):
     (tmp_path / "cake").mkdir()
     for content in ('{"title": "apple cake"}', "flour, butter, apples"):
         (tmp_path / "cake" / RECIPE).write_text(content)
-        with pytest.raises(FileExistsError, match=r"its recipe.json is not of narrows. Name another folder"):
+        with pytest.raises(FileExistsError, match=r"its recipe.json was not written by narrows. Name another folder"):
             model.save(tmp_path / "cake")
         assert (tmp_path / "cake" / RECIPE).read_text() == content
     assert (tmp_path / "file").read_text() == "mine"
@@ -120,16 +120,16 @@ def test_a_truncated_recipe_is_refused(folder, share):
     path = folder / RECIPE
     text = path.read_text()
     path.write_text(text[: int(share * len(text))])
-    with pytest.raises(ValueError, match=r"recipe.json is truncated or no JSON"):
+    with pytest.raises(ValueError, match=r"recipe.json is truncated or not JSON"):
         narrows.load(folder)
-    with pytest.raises(ValueError, match=r"recipe.json is truncated or no JSON"):
+    with pytest.raises(ValueError, match=r"recipe.json is truncated or not JSON"):
         storage.describe(folder)
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"format": "1"}', '"text"', "null"])
 def test_json_that_is_no_recipe_is_refused(folder, content):
     (folder / RECIPE).write_text(content)
-    with pytest.raises(ValueError, match="is no narrows recipe: it states no format"):
+    with pytest.raises(ValueError, match="is not a recipe of narrows: it has no `format`"):
         narrows.load(folder)
 
 
@@ -138,14 +138,16 @@ def test_a_recipe_that_lacks_something_is_refused(folder, key):
     recipe = json.loads((folder / RECIPE).read_text())
     del recipe[key]
     (folder / RECIPE).write_text(json.dumps(recipe))
-    with pytest.raises(ValueError, match=f"is no whole narrows recipe: it lacks '{key}'"):
+    with pytest.raises(ValueError, match=f"is not a complete recipe of narrows: it lacks '{key}'"):
         narrows.load(folder)
 
 
 def test_a_newer_format_is_refused(folder):
     recipe = json.loads((folder / RECIPE).read_text())
     (folder / RECIPE).write_text(json.dumps({"format": storage.FORMAT + 1, "narrows": "9.9", "new": "things"}))
-    with pytest.raises(ValueError, match=r"has format 2, made by narrows 9.9; this one reads up to 1. Update narrows"):
+    with pytest.raises(
+        ValueError, match=r"has format 2, written by narrows 9.9; this version reads formats up to 1. Update narrows"
+    ):
         narrows.load(folder)
     (folder / RECIPE).write_text(json.dumps({**recipe, "recipe": "vea"}))
     with pytest.raises(ValueError, match=r"Unknown recipe 'vea'. Did you mean 'vae'"):

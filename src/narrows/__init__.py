@@ -1,4 +1,4 @@
-"""narrows: plain, variational, denoising and sparse autoencoders with one small interface.
+"""narrows: plain, variational, denoising, sparse and map-making autoencoders with one small interface.
 
     x  -> corrupt -> encode -> bottleneck -> decode -> likelihood
     loss(x) = - log p(target | z) + sum_k  w_k * cost_k(z)        nats per example, averaged over the batch
@@ -55,7 +55,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'narrows' has no attribute {name!r}")
     import random
 
-    # scikit-learn imports rich, which draws from Python's own generator when it is imported
+    # scikit-learn imports rich, and this import draws from Python's global random generator
     state = random.getstate()
     module = import_module(_HOME[name])
     random.setstate(state)

@@ -1,7 +1,7 @@
-"""A fitted model applied to a Ray data set. Each worker opens the model once and applies it to many batches.
+"""Apply a fitted model to a Ray data set. Each worker loads the model once and applies it to many batches.
 
-Ray moves the data, restarts workers that fail and adds workers; this module is only the work of one of them.
-https://docs.ray.io/en/latest/data
+Ray moves the data, restarts workers that fail and adds workers (https://docs.ray.io/en/latest/data). This module is
+only the work of a single worker.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ RESULTS = {"transform": "code", "reconstruct": "reconstruction", "denoise": "cle
 
 
 class Apply:
-    """A class for `Dataset.map_batches`, which adds the results of a model to each batch.
+    """A class for `Dataset.map_batches`. It adds the results of a model to each batch.
 
     Parameters
     ----------
-    folder : folder of the saved model, which every worker can read.
+    folder : folder of the saved model; every worker must be able to read it.
     method : "transform", "reconstruct" or "score_samples"; for a DAE also "denoise". The results go into a column
         called "code", "reconstruction", "score" or "clean".
-    columns : names of the columns with the examples: one whose values are arrays, or one for each number. None for the
-        columns that the model was fitted on, if they had names, otherwise all.
+    columns : names of the columns with the examples: either one column of arrays, or one column for each entry. None
+        for the columns that the model was fitted on, if they had names, otherwise for all columns.
     keep : names of the columns to keep beside the result; None for all.
     device : device that computes; "auto" is the GPU that Ray gave the worker, if any.
 
@@ -36,7 +36,7 @@ class Apply:
     FileNotFoundError
         If there is no model in `folder`.
     ValueError
-        If `method` is not one of the model's. A call raises it if a batch lacks a column, or does not hold examples
+        If the model has no such `method`. A call raises ValueError if a batch lacks a column, or does not hold examples
         like those that the model was fitted on.
 
     Examples
@@ -65,7 +65,7 @@ class Apply:
         self.columns = [str(name) for name in names] if columns is None and names else columns
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
-        """Return the batch with the results in a further column."""
+        """Return the batch with the results in one more column."""
         result = self.model.stream(iter([self._examples(batch)]), method=self.method)
         kept = batch if self.keep is None else {name: _column(batch, name) for name in self.keep}
         return {**kept, RESULTS[self.method]: result}
@@ -86,16 +86,18 @@ def apply(
     ----------
     dataset : a `ray.data.Dataset`.
     folder, method : as in `Apply`.
-    concurrency : number of workers, or the smallest and the largest number; None for one worker.
+    concurrency : number of workers, or a pair of the smallest and the largest number; None for one worker.
     options : `columns`, `keep` and `device` of `Apply`, and further arguments of `map_batches`, such as `num_gpus=1`.
 
     Returns
     -------
-    A `ray.data.Dataset`, which computes when it is used.
+    A `ray.data.Dataset`, which is computed when it is used.
     """
-    of_apply: dict[str, Any] = {name: options.pop(name) for name in ("columns", "keep", "device") if name in options}
+    apply_options: dict[str, Any] = {
+        name: options.pop(name) for name in ("columns", "keep", "device") if name in options
+    }
     settings: dict[str, Any] = {"batch_format": "numpy", "batch_size": 4096, "concurrency": concurrency or 1, **options}
-    arguments: dict[str, Any] = {"folder": str(folder), "method": method, **of_apply}
+    arguments: dict[str, Any] = {"folder": str(folder), "method": method, **apply_options}
     return dataset.map_batches(Apply, fn_constructor_kwargs=arguments, **settings)
 
 

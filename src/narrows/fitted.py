@@ -1,4 +1,4 @@
-"""The interface of a fitted model, for the layers below the estimators that measure it, draw it and show it."""
+"""The interface of a fitted model, for the modules that measure it, plot it and show it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from narrows.recipes import Recipe
 
 
 class FittedModel(Protocol):
-    """Protocol: what evaluation, plots, report and studio may ask of a fitted model. `Estimator` has it.
+    """Protocol: the part of `Estimator` that evaluation, plots, report and studio use.
 
     Attributes
     ----------
     model_ : the trained network.
     schema_ : description of one example.
-    history_ : records of the losses, oldest first.
+    history_ : losses at each validation, oldest first.
     report_ : decisions of the training and their reasons.
-    n_iter_ : epochs trained.
-    offset_ : threshold of `score_samples`, nats; outliers lie below it.
+    n_iter_ : number of trained epochs.
+    offset_ : threshold of `score_samples` in nats; outliers score below it.
     contamination : share of outliers that set the threshold, or "auto".
     code_mean_, code_std_ : (L,) mean and standard deviation of each component over training examples.
-    components_kl_ : (L,) nats of each component, largest first; only where the KL has a closed form.
-    unused_components_ : components that carry nothing; only of a stochastic code.
+    components_kl_ : (L,) nats of each component, largest first; only if the KL has a closed form.
+    unused_components_ : indices of the components that carry nothing; only for a stochastic code.
     """
 
     recipe: ClassVar[Recipe]
@@ -52,7 +52,7 @@ class FittedModel(Protocol):
         """Return the values of the parameters by name."""
 
     def module(self) -> Autoencoder:
-        """Return `model_` in evaluation mode on the device where it computes."""
+        """Return `model_` in evaluation mode, on the device on which it computes."""
 
     def prepared(self, X: Any) -> Tensor:
         """Return X checked and on the model's scale: n x `schema_.shape`."""
@@ -81,4 +81,4 @@ class FittedModel(Protocol):
         """Decode while one component at a time changes: (components, n_steps, ...)."""
 
     def dial_scale(self) -> np.ndarray:
-        """Return the standard deviation of each component that a dial's units stand for: (L,)."""
+        """Return the standard deviation of each component, which is the unit of its dial: (L,)."""

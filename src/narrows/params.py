@@ -1,7 +1,7 @@
-"""Hyperparameters: the rule for its values is stated once, beside the parameter, and checked with one message.
+"""Hyperparameters, and the rules for their values.
 
-A rule is written in the signature that owns the parameter, as `Annotated[type, rule, "what it does"]`. The estimators,
-the command line and the documentation all read it from there.
+A rule is written once, in the signature that has the parameter, as `Annotated[type, rule, "what it does"]`. The
+estimators, the command line and the documentation read it from there.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Rule(Protocol):
         """Return True if `value` is allowed."""
 
     def describe(self) -> str:
-        """Return the rule as text, to stand after 'must be'."""
+        """Return the rule as text, to follow the words 'must be'."""
 
 
 @dataclass(frozen=True)
 class Real:
-    """A real number in a range; `open_low` and `open_high` leave the ends out."""
+    """A real number in a range. `open_low` and `open_high` exclude the ends."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -37,7 +37,7 @@ class Real:
     open_high: bool = False
 
     def accepts(self, value: Any) -> bool:
-        """Return True if `value` is a number in the range; a bool or NaN is none."""
+        """Return True if `value` is a number in the range, and not a bool or NaN."""
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or math.isnan(value):
             return False
         number = float(value)
@@ -58,7 +58,7 @@ class Integer:
     high: float = math.inf
 
     def accepts(self, value: Any) -> bool:
-        """Return True if `value` is an integer (numpy's too, no bool) in the range."""
+        """Return True if `value` is an integer (also of numpy) in the range, and not a bool."""
         return (
             isinstance(value, numbers.Integral) and not isinstance(value, bool) and self.low <= int(value) <= self.high
         )
@@ -93,7 +93,7 @@ class Satisfies:
     test: Callable[[Any], bool]
 
     def accepts(self, value: Any) -> bool:
-        """Return True if the test holds."""
+        """Return True if `test` returns True for `value`."""
         return bool(self.test(value))
 
     def describe(self) -> str:
@@ -117,7 +117,7 @@ class Either:
 
 
 def either(*rules: Rule) -> Either:
-    """Return the rule that accepts what any of `rules` accepts."""
+    """Return the rule that accepts a value if any of `rules` accepts it."""
     return Either(rules)
 
 
@@ -137,7 +137,7 @@ def __getattr__(name: str) -> Any:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A hyperparameter: its name, default, rule (None for anything), one line of help, and type."""
+    """A hyperparameter: its name, default, rule (None allows any value), one line of help, and type."""
 
     name: str
     default: Any
@@ -146,7 +146,7 @@ class Parameter:
     type: Any = Any
 
     def check(self, owner: str, value: Any) -> None:
-        """Check a value of the parameter; `owner` is named in the message.
+        """Check a value of the parameter. The message names `owner`.
 
         Raises
         ------

@@ -1,8 +1,8 @@
-"""A fitted model as a folder: recipe.json, weights.safetensors and a model card (README.md). Never a pickle.
+"""Save a fitted model as a folder of recipe.json, weights.safetensors and a model card (README.md). No pickles.
 
-Both files are written under temporary names and then renamed, the weights first. recipe.json holds the SHA-256 of the
-weights, so weights of another model are refused. After a crash between the two renames the new recipe.json still exists
-under its temporary name, and `read` uses it.
+The first two files are written under temporary names and then renamed, the weights first. recipe.json contains the
+SHA-256 of the weights, so weights of another model are refused. After a crash between the two renames, the new
+recipe.json still exists under its temporary name, and `read` uses it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ _PENDING = ".recipe.json.new"
 
 
 def write(folder: Path, recipe: dict[str, Any], tensors: dict[str, Tensor], card: str) -> None:
-    """Write a model into `folder`. The folder is made if needed; an older model in it is replaced.
+    """Write a model into `folder`. The folder is created if needed; an older model in it is replaced.
 
     Parameters
     ----------
+    folder : target folder.
     recipe : contents of recipe.json.
     tensors : weights and other arrays by name, on any device.
     card : text of README.md.
@@ -36,16 +37,20 @@ def write(folder: Path, recipe: dict[str, Any], tensors: dict[str, Tensor], card
     Raises
     ------
     FileExistsError
-        If `folder` is a file, or holds a recipe.json or a README.md that narrows did not write.
+        If `folder` is a file, or contains a recipe.json or a README.md that narrows did not write.
     OSError
-        If writing fails, for example on a full disk. An older model in `folder` does not change then.
+        If writing fails, for example on a full disk. An older model in `folder` is then unchanged.
     """
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"Cannot save a model to {folder}: it is a file. Name a folder.")
     if (folder / RECIPE).exists() and not (folder / WEIGHTS).exists() and not _is_recipe(folder / RECIPE):
-        raise FileExistsError(f"Cannot save a model to {folder}: its {RECIPE} is not of narrows. Name another folder.")
+        raise FileExistsError(
+            f"Cannot save a model to {folder}: its {RECIPE} was not written by narrows. Name another folder."
+        )
     if (folder / CARD).exists() and not (folder / RECIPE).exists():
-        raise FileExistsError(f"Cannot save a model to {folder}: its {CARD} is not of narrows. Name another folder.")
+        raise FileExistsError(
+            f"Cannot save a model to {folder}: its {CARD} was not written by narrows. Name another folder."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     copies = {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}
     with atomic_path(folder / WEIGHTS) as weights:
@@ -71,7 +76,7 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     recipe = describe(folder)
     weights = folder / WEIGHTS
     if not weights.exists():
-        raise FileNotFoundError(f"{folder} has a {RECIPE} but no {WEIGHTS}: the model is not whole. Copy it again.")
+        raise FileNotFoundError(f"{folder} has a {RECIPE} but no {WEIGHTS}: the model is not complete. Copy it again.")
     digest = _digest(weights)
     if digest != recipe["weights_sha256"]:
         pending = folder / _PENDING
@@ -83,14 +88,14 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             )
         recipe = newer
     try:
-        # copies, because the file stays mapped while a tensor is a view of it, and Windows cannot replace a mapped file
+        # copies, because a tensor that is a view keeps the file mapped, and Windows cannot replace a mapped file
         return recipe, {name: tensor.clone() for name, tensor in load_file(weights).items()}
     except SafetensorError as error:
         raise ValueError(f"{weights} cannot be read ({error}). Restore it from a copy.") from error
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """Read recipe.json of the model in `folder` and check its format. The weights are not read.
+    """Read recipe.json of the model in `folder` and check its format, without reading the weights.
 
     Raises
     ------
@@ -108,8 +113,8 @@ def describe(folder: Path) -> dict[str, Any]:
     recipe = _parse(path)
     if recipe["format"] > FORMAT:
         raise ValueError(
-            f"{path} has format {recipe['format']}, made by narrows {recipe.get('narrows', '?')}; this one reads up to "
-            f"{FORMAT}. Update narrows: pip install -U narrows."
+            f"{path} has format {recipe['format']}, written by narrows {recipe.get('narrows', '?')}; this version "
+            f"reads formats up to {FORMAT}. Update narrows: pip install -U narrows."
         )
     return recipe
 
@@ -118,12 +123,14 @@ def _parse(path: Path) -> dict[str, Any]:
     try:
         recipe = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is truncated or no JSON ({error}). Restore it from a copy.") from error
+        raise ValueError(f"{path} is truncated or not JSON ({error}). Restore it from a copy.") from error
     if not isinstance(recipe, dict) or not isinstance(recipe.get("format"), int):
-        raise ValueError(f"{path} is no narrows recipe: it states no format.")
+        raise ValueError(f"{path} is not a recipe of narrows: it has no `format`.")
     missing = sorted({"recipe", "parameters", "schema", "fitted", "weights_sha256"} - set(recipe))
     if missing and recipe["format"] <= FORMAT:
-        raise ValueError(f"{path} is no whole narrows recipe: it lacks {missing[0]!r}. Restore it from a copy.")
+        raise ValueError(
+            f"{path} is not a complete recipe of narrows: it lacks {missing[0]!r}. Restore it from a copy."
+        )
     return recipe
 
 

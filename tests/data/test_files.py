@@ -72,7 +72,7 @@ def test_npz_keys(tmp_path, key, label_key):
         ({"first": TABLE, "second": TABLE}, r"name the examples 'X'.*first, second"),
         ({"y": TABLE}, r"its arrays are y"),
         ({}, r"its arrays are none"),
-        ({"X": TABLE, "y": np.zeros(3)}, r"one label an example. Got 'y' of shape \(3,\)"),
+        ({"X": TABLE, "y": np.zeros(3)}, r"one label for each example. Got 'y' of shape \(3,\)"),
         ({"X": np.array(["a", "b"])}, r"must hold numbers. Got an array of dtype <U1"),
         ({"X": np.array([TABLE, None], dtype=object)}, r"Python objects .dtype object.*reads no pickle"),
         ({"X": np.zeros((0, 3))}, r"at least one example. Got an array of shape \(0, 3\)"),
@@ -199,7 +199,7 @@ def test_missing_path_names_the_near(tmp_path, monkeypatch):
         read("minst")
     with pytest.raises(FileNotFoundError, match=r"the folder .*nowhere does not exist"):
         read(tmp_path / "nowhere" / "a.npy")
-    with pytest.raises(FileNotFoundError, match="Nothing there has a name like it"):
+    with pytest.raises(FileNotFoundError, match="No similar name exists there"):
         read("qqqqqq")
 
 
@@ -291,7 +291,7 @@ def test_table_shapes_and_headers_of_numbers(tmp_path):
     [
         ("a,b\n1,2\n3,red\n", r"Line 3, column 2 \('b'\) holds 'red'.*OneHotEncoder"),
         ("1,2\n3,red\n", r"Line 2, column 2 holds 'red'"),
-        ("1,red\n2,blue\n", r"Line 1, column 2 holds 'red'. A header may hold no numbers"),
+        ("1,red\n2,blue\n", r"Line 1, column 2 holds 'red'. A header must not contain numbers"),
         ("red,green\nblue,grey\n", r"Line 2, column 1 \('red'\) holds 'blue'"),
         ("a,b\n1,2\n3,\n", r"Line 3, column 2 \('b'\) is empty. Fill it or drop the line"),
         ("1,,3\n4,5,6\n", r"Line 1, column 2 is empty"),
@@ -302,7 +302,7 @@ def test_table_shapes_and_headers_of_numbers(tmp_path):
         ("a;b\n1;2\n3;4\n", r"Line 2, column 1 \('a;b'\) holds '1;2'"),
         ("a,b\n1_000,2\n", r"cannot be read as numbers"),
         (",a,b\n0,1,2\n", r"Column 1 has no name.*index=False"),
-        ("a,b\n", r"holds a header \(a,b\) and no rows"),
+        ("a,b\n", r"holds a header \(a,b\) but no rows"),
         ("\n \n", r"blank lines only"),
         ("#comment\n1,2\n", r"Line 2 has 2, the lines before it have 1"),
     ],
@@ -394,7 +394,7 @@ def test_16_bit_grey_keeps_its_high_byte(tmp_path, name):
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])
 def test_32_bit_images_are_refused(tmp_path, dtype):
     save_image(tmp_path / "a.tif", pixels(6, 5).astype(dtype))
-    with pytest.raises(ValueError, match=r"a\.tif must have 8 or 16 bits a channel. It has 32"):
+    with pytest.raises(ValueError, match=r"a\.tif must have 8 or 16 bits per channel. It has 32"):
         read(tmp_path)
 
 
@@ -418,10 +418,10 @@ def test_damaged_image_in_a_folder_is_named(tmp_path):
     save_image(tmp_path / "b.png", pixels(32, 32))
     whole = (tmp_path / "b.png").read_bytes()
     (tmp_path / "b.png").write_bytes(whole[:500])
-    with pytest.raises(ValueError, match=r"b\.png is a damaged image"):
+    with pytest.raises(ValueError, match=r"b\.png is damaged"):
         read(tmp_path)
     (tmp_path / "b.png").write_text("<html>not found</html>")
-    with pytest.raises(ValueError, match=r"b\.png is a damaged image, or none"):
+    with pytest.raises(ValueError, match=r"b\.png is damaged or not an image"):
         read(tmp_path)
 
 
@@ -430,7 +430,7 @@ def test_damaged_image_in_a_folder_is_named(tmp_path):
     [
         ([], r"It holds nothing"),
         (["train/cat/1.png", "test/cat/1.png"], r"one level deep. It holds test, train"),
-        (["1.png", "cat/2.png"], r"either itself or in one sub-folder a class. It has 1.png and cat.2.png"),
+        (["1.png", "cat/2.png"], r"either directly or in one sub-folder for each class. It has 1.png and cat.2.png"),
     ],
 )
 def test_folder_refused(tmp_path, names, message):

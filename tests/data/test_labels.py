@@ -34,7 +34,7 @@ def test_a_heading_above_words_is_known_by_the_number_of_examples(tmp_path):
 
 def test_labels_and_more_are_refused(tmp_path):
     (tmp_path / "y.csv").write_text("id,label\n0,cat\n1,dog\n")
-    with pytest.raises(ValueError, match=r"one label a line, and nothing else. It has a line of 2 cells"):
+    with pytest.raises(ValueError, match=r"one label per line, and nothing else. It has a line of 2 cells"):
         read_labels(tmp_path / "y.csv", 2)
     (tmp_path / "y.csv").write_text('"a, b"\nc\n')
     assert read_labels(tmp_path / "y.csv", 2).tolist() == ["a, b", "c"]

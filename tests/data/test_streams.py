@@ -180,12 +180,12 @@ def test_columns_of_tables_and_frames_by_name(X, tmp_path):
 
 def test_parquet_refused(model, tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 and nothing else, PAR1")
-    with pytest.raises(ValueError, match=r"bad.parquet is damaged, or no Parquet file"):
+    with pytest.raises(ValueError, match=r"bad.parquet is damaged or not a Parquet file"):
         model.stream(tmp_path / "bad.parquet")
     with pytest.raises(FileNotFoundError, match="There is no file or folder"):
         model.stream(tmp_path / "none.parquet")
     pd.DataFrame({"a": pd.array([1, None], "UInt8")}).to_parquet(tmp_path / "holes.parquet")
-    with pytest.raises(ValueError, match=r"number in every cell. Column 'a' has empty ones"):
+    with pytest.raises(ValueError, match=r"number in every cell. Column 'a' has empty cells"):
         list(parquet.open_table(tmp_path / "holes.parquet").batches(10))
     pd.DataFrame({"a": [[1.0, 2.0], [3.0]]}).to_parquet(tmp_path / "ragged.parquet")
     with pytest.raises(ValueError, match=r"lists of 2 numbers in 'a'"):
@@ -199,7 +199,7 @@ def test_parquet_refused(model, tmp_path):
     (tmp_path / "parts").mkdir()
     for name, column in (("1", "a"), ("2", "b")):
         pd.DataFrame({column: [1.0, 2.0]}).to_parquet(tmp_path / "parts" / f"{name}.parquet")
-    with pytest.raises(ValueError, match=r"2.parquet must have the columns of .*1.parquet. It has no 'a'"):
+    with pytest.raises(ValueError, match=r"2.parquet must have the columns of .*1.parquet. It has no column 'a'"):
         list(parquet.open_table(tmp_path / "parts").batches(10))
 
 
@@ -293,8 +293,8 @@ def test_parquet_is_written_in_groups(tmp_path, monkeypatch):
         ("none/x.npy", FileNotFoundError, "the folder .*none does not exist"),
         (np.zeros((3, 3)), ValueError, r"a row of shape \(2,\) for each example. Got an array of shape \(3, 3\)"),
         (np.zeros((3, 2)), ValueError, r"shape \(3, 2\) for at least 5 examples"),
-        (np.zeros((9, 2)), ValueError, r"has 9 rows. 5 examples came"),
-        (np.zeros((5, 2), int), ValueError, r"must take float32. Got an array of int64"),
+        (np.zeros((9, 2)), ValueError, r"has 9 rows. It got 5 examples"),
+        (np.zeros((5, 2), int), ValueError, r"must accept float32. Got an array of int64"),
         (7, TypeError, "must be None, an array or a path. Got int"),
     ],
 )

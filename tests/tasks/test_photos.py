@@ -416,7 +416,7 @@ def test_a_damaged_photo_stops_no_other(model, cleaned, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.jpg").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "in" / "b.jpg").write_bytes(whole)
-    with pytest.raises(ValueError, match=r"a.jpg is a damaged image.* Of 2 photos 1 were written"):
+    with pytest.raises(ValueError, match=r"a.jpg is damaged or not an image.* Of 2 photos 1 were written"):
         model.denoise_files(tmp_path / "in", tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.jpg"]
 
@@ -460,7 +460,7 @@ def test_bad_folders(tmp_path, model):
     with pytest.raises(FileNotFoundError, match="There is no file or folder"):
         model.denoise_files(tmp_path / "nowhere", tmp_path / "out")
     (tmp_path / "a.png").write_bytes(b"no image")
-    with pytest.raises(ValueError, match=r"a.png is a damaged image, or none"):
+    with pytest.raises(ValueError, match=r"a.png is damaged or not an image"):
         PhotoDenoiser(**SMALL).fit(tmp_path)
     with pytest.raises(ValueError, match="it is the folder of the noisy photos"):
         model.denoise_files(tmp_path, tmp_path)

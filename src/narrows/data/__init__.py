@@ -1,4 +1,4 @@
-"""Data: files, named sets, schemas and batches. A schema describes the rows, scales them, and undoes that."""
+"""Data: files, named sets, schemas and batches. A schema describes the rows, and scales them in both directions."""
 
 from narrows.data.arrays import (
     as_array,

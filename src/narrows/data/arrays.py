@@ -1,4 +1,4 @@
-"""Conversion and checks of what users pass as an array of numbers, without copies where possible."""
+"""Convert and check the arrays that users pass, without copies where possible."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_SCAN_BYTES = 64 << 20  # an array is scanned in pieces of this size, so that a memory map is never copied whole
+_SCAN_BYTES = 64 << 20  # an array is scanned in pieces of this size, so that a memory map is never wholly in memory
 _SAMPLE_NUMBERS = 1 << 26  # largest number of entries in a sample of rows
 
 
@@ -21,7 +21,7 @@ def as_rows(X: Any, owner: str) -> np.ndarray:
     Raises
     ------
     TypeError, ValueError
-        If X holds strings, objects or complex numbers, images of several sizes, or has another number of axes.
+        If X holds strings, objects or complex numbers, or images of several sizes, or has 1 axis or more than 4.
     """
     return as_floats(check_numeric(as_array(X, owner), owner))
 
@@ -32,12 +32,12 @@ def check_numeric(X: np.ndarray, owner: str) -> np.ndarray:
     Raises
     ------
     ValueError
-        If it does not.
+        If X does not.
     """
     if X.dtype.kind not in "biuf":
         raise ValueError(
             f"X passed to {owner} must hold numbers. Got dtype {X.dtype}; turn words into numbers first "
-            "(sklearn.preprocessing.OneHotEncoder or OrdinalEncoder), and lists of unlike length into one array."
+            "(sklearn.preprocessing.OneHotEncoder or OrdinalEncoder), and lists of different lengths into one array."
         )
     if X.ndim not in (2, 3, 4):
         raise ValueError(
@@ -48,24 +48,24 @@ def check_numeric(X: np.ndarray, owner: str) -> np.ndarray:
 
 
 def as_floats(X: np.ndarray) -> np.ndarray:
-    """Return X (any shape) in a dtype of torch: floats of four or eight bytes, bytes and booleans are not copied."""
+    """Return X (any shape) in a dtype that torch supports. float32, float64, bytes and booleans are not copied."""
     if not X.dtype.isnative:
         X = X.astype(X.dtype.newbyteorder("="))
     if X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8):
         X = X.astype(np.float32 if X.dtype.itemsize == 2 else np.float64)
     if X.dtype.kind in "ui" and X.dtype.itemsize > 1:
-        # torch cannot gather most unsigned types; float32 holds every whole number below 2 ** 24
+        # torch cannot index most unsigned types; float32 holds every whole number below 2 ** 24
         X = X.astype(np.float64 if X.dtype.itemsize > 2 else np.float32)
     return X
 
 
 def as_array(X: Any, owner: str) -> np.ndarray:
-    """Return X as an array of any shape, not copied where it is one already.
+    """Return X as an array of any shape. An array of numbers is not copied.
 
     Raises
     ------
     TypeError, ValueError
-        If its examples have several shapes, or it holds words or other objects.
+        If the examples of X have several shapes, or X holds words or other objects.
     """
     if isinstance(X, Tensor):
         X = X.detach().cpu()
@@ -102,7 +102,7 @@ def _shapes(examples: Sequence[Any]) -> set[tuple[int, ...]]:
 
 
 def _raise_for_words(X: np.ndarray, owner: str, columns: Any) -> None:
-    """Raise for the first value of `X` that is no number."""
+    """Raise an error for the first value of `X` that is not a number."""
     for place, value in np.ndenumerate(X):
         try:
             if isinstance(value, (str, bytes)):
@@ -113,19 +113,19 @@ def _raise_for_words(X: np.ndarray, owner: str, columns: Any) -> None:
             if columns is not None:
                 where = f"in row {place[0]}, column {columns[place[1]]!r}"
             raise type(error)(
-                f"X passed to {owner} must hold numbers. Got {_plain(value)!r} {where} ({error}); turn words into "
+                f"X passed to {owner} must hold numbers. Got {_as_python(value)!r} {where} ({error}); turn words into "
                 "numbers first (sklearn.preprocessing.OneHotEncoder or OrdinalEncoder)."
             ) from None
 
 
 def subsample_evenly(X: np.ndarray, n: int) -> np.ndarray:
-    """Return at most `n` rows of X, evenly spaced; fewer if they are long, and at least two."""
+    """Return at most `n` rows of X, evenly spaced; fewer if rows are large, but at least two."""
     n = max(2, min(n, len(X), _SAMPLE_NUMBERS // max(1, X[0].size)))
     return X[spaced_indices(len(X), n)]
 
 
 def spaced_indices(n: int, most: int) -> np.ndarray:
-    """Return at most `most` whole numbers from 0 to n - 1, evenly spaced, with the first and the last."""
+    """Return at most `most` integers from 0 to n - 1, evenly spaced, with both ends."""
     return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
 
 
@@ -135,7 +135,7 @@ def count_rows(X: Any, owner: str) -> int:
     Raises
     ------
     TypeError
-        If X is no array, list or data frame.
+        If X is not an array, list or data frame.
     """
     if isinstance(X, str) or not hasattr(X, "__len__"):
         raise TypeError(f"{owner} takes an array of examples. Got {type(X).__name__}.")
@@ -143,25 +143,25 @@ def count_rows(X: Any, owner: str) -> int:
 
 
 def take_rows(X: Any, index: Any) -> Any:
-    """Return the rows of X at `index` (an array of row numbers; also a slice, unless X is a list), of the type of X."""
+    """Return the rows of X at `index` (row numbers, or a slice unless X is a list), in the type of X."""
     if hasattr(X, "iloc"):
         return X.iloc[index]
     return [X[i] for i in index] if isinstance(X, (list, tuple)) else X[index]
 
 
 def min_max(X: np.ndarray, owner: str, first: int = 0) -> tuple[float, float]:
-    """Return the least and the greatest value of X, without copying it.
+    """Return the smallest and the largest value of X, without a copy of X.
 
     Parameters
     ----------
-    X : array of at least one axis.
+    X : array with at least one axis.
     owner : name of the caller, for messages.
     first : number of the first row of X if X is a piece of a longer array, for messages.
 
     Raises
     ------
     ValueError
-        If X is empty, or has NaN or infinity.
+        If X is empty, or contains NaN or infinity.
     """
     if X.size == 0:
         raise ValueError(
@@ -185,12 +185,12 @@ def min_max(X: np.ndarray, owner: str, first: int = 0) -> tuple[float, float]:
 
 
 def as_shared_tensor(X: np.ndarray) -> Tensor:
-    """Return X as a tensor over the same memory, also if it is read-only, as memory maps are. Do not write to it."""
+    """Return X as a tensor over the same memory, which may be read-only, such as a memory map. Do not write to it."""
     return torch.from_numpy(np.asarray(_Writable(X)))
 
 
 class _Writable:
-    """An array that claims to be writable: torch warns of others, even if it only reads them.
+    """An array that claims to be writable. torch warns about read-only arrays, even if it only reads them.
 
     See https://numpy.org/doc/stable/reference/arrays.interface.html.
     """
@@ -200,5 +200,5 @@ class _Writable:
         self.__array_interface__ = {**self.array.__array_interface__, "data": (self.array.ctypes.data, False)}
 
 
-def _plain(value: Any) -> Any:
+def _as_python(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value

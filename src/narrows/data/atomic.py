@@ -1,4 +1,4 @@
-"""Write files so that a crash, a full disk or a kill never leaves a partial one."""
+"""Write files so that a crash, a full disk or a kill never leaves a partial file."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path to write to; it becomes `path` when the block ends without an error.
 
-    The temporary lies in the folder of `path` (a rename is atomic within one file system only), is hidden, and
-    keeps the last suffix, by which many writers choose a format. On any error, KeyboardInterrupt included, it is
-    removed, and an old file at `path` is unchanged. A symbolic link is followed, not replaced.
+    The temporary file is in the folder of `path`, because a rename is atomic only within one file system. It is hidden,
+    and has the suffix of `path`, because many writers choose the format by it. On any error, also KeyboardInterrupt,
+    it is removed, and an old file at `path` is unchanged. A symbolic link is followed, not replaced.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = target.with_name(f".narrows-{secrets.token_hex(8)}{target.suffix}")
     try:
         yield temporary
-        # Without this a power cut after the rename can leave the new name on an empty file.
+        # Otherwise a power cut after the rename can leave an empty file with the new name.
         with open(temporary, "r+b") as stream:
             os.fsync(stream.fileno())
         os.replace(temporary, target)
@@ -72,7 +72,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` last through a power cut, where the system can do that (Windows cannot)."""
+    """Make a rename in `folder` survive a power cut, if the system can do that (Windows cannot)."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

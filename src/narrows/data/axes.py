@@ -9,13 +9,13 @@ from torch import Tensor
 
 
 class PrincipalAxes(NamedTuple):
-    """The mean and the principal axes of vectors.
+    """Mean and principal axes of vectors.
 
     Attributes
     ----------
-    mean : (d,).
-    axes : (d, d) directions of length 1 in columns, the one with the largest variance last.
-    variance : (d,) variance along each of them.
+    mean : (d,) mean of the vectors.
+    axes : (d, d) unit vectors as columns, sorted by variance; the largest is last.
+    variance : (d,) variance along each axis.
     """
 
     mean: Tensor

@@ -1,4 +1,4 @@
-"""The protocol of examples that a training can index."""
+"""Protocol of the examples that a training indexes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from narrows.types import Batch
 
 
 class Examples(Protocol):
-    """Examples that have numbers: rows of an array, pieces of images, pairs of input and target.
+    """Protocol: numbered examples, such as rows of an array, pieces of images, or pairs of input and target.
 
     Attributes
     ----------
-    schema : description of one input.
+    schema : description of one example.
     device : device of the batches.
-    resident : True if the data are on that device, too, so that a batch is one gather.
-    has_neighbors : True if `find_neighbors` works, for costs that compare examples with their neighbours.
+    resident : True if all data are on that device, so that a batch is a single gather.
+    has_neighbors : True if `find_neighbors` works. Costs that compare examples with their neighbours need it.
     """
 
     schema: Schema
@@ -37,12 +37,14 @@ class Examples(Protocol):
         """Return the examples at `index` (B integers, on the device), in the model's units."""
 
     def find_neighbors(self, k: int, among: Tensor, metric: str = "euclidean") -> None:
-        """Let each batch have `Batch.neighbor`, drawn for each example from its `k` nearest of the examples `among`.
+        """Find neighbours, so that each batch gets `Batch.neighbor`: for each example one of its `k` nearest.
+
+        It is drawn anew in each batch.
 
         Parameters
         ----------
         k : number of nearest examples, at least 1.
-        among : numbers of the candidates, in random order; more than `k`.
+        among : indices of the examples to search, in random order; more than `k`.
         metric : "euclidean" or "cosine".
 
         Raises

@@ -1,4 +1,4 @@
-"""Images as arrays: single files, folders, and folders with one sub-folder for each class."""
+"""Read images as arrays: single files, folders, and folders with one sub-folder for each class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")  # no other decoder of Pillow is used
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")  # the only decoders of Pillow that are used
 
 
 def read_folder(folder: Path) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
@@ -22,29 +22,30 @@ def read_folder(folder: Path) -> tuple[np.ndarray, np.ndarray | None, list[str]]
     Returns
     -------
     X : uint8, n x height x width or n x height x width x 3.
-    y : n integers, the number of each image's sub-folder in sorted order; None without sub-folders.
+    y : n integers, the index of each image's sub-folder in sorted order; None without sub-folders.
     files : n paths relative to the folder, with forward slashes.
 
     Raises
     ------
     ValueError
-        If there are no images, or images both in the folder and in sub-folders, or `read_images` raises one.
+        If there are no images, or images both in the folder and in sub-folders, or if `read_images` raises it.
     """
     images = _images_in(folder)
     class_folders = [entry for entry in _visible(folder) if entry.is_dir()]
     classes = [(entry, paths) for entry in class_folders if (paths := _images_in(entry))]
     if images and classes:
         raise ValueError(
-            f"{folder} must hold its images either itself or in one sub-folder a class. It has {images[0].name} and "
-            f"{classes[0][1][0].relative_to(folder)}. Move the former into a sub-folder, or read a sub-folder alone."
+            f"{folder} must hold its images either directly or in one sub-folder for each class. It has "
+            f"{images[0].name} and {classes[0][1][0].relative_to(folder)}. Move the first into a sub-folder, or read a "
+            "single sub-folder."
         )
     if images:
         return read_images(images), None, [image.name for image in images]
     if not classes:
         others = ", ".join(entry.name for entry in _visible(folder)[:5]) or "nothing"
         raise ValueError(
-            f"{folder} must hold images ({', '.join(SUFFIXES)}), itself or in one sub-folder a class, one level "
-            f"deep. It holds {others}. Give the path of a file or of the folder that has the images."
+            f"{folder} must hold images ({', '.join(SUFFIXES)}), directly or in one sub-folder for each class, "
+            f"one level deep. It holds {others}. Give the path of an image, or of the folder with the images."
         )
     X = read_images([image for _, paths in classes for image in paths])
     y = np.repeat(np.arange(len(classes)), [len(paths) for _, paths in classes])
@@ -61,14 +62,14 @@ def _images_in(folder: Path) -> list[Path]:
 
 
 def read_images(paths: list[Path]) -> np.ndarray:
-    """Read images of one size into uint8 of shape (n, height, width), or (n, height, width, 3) if any has colour.
+    """Read images of the same size as uint8: (n, height, width), or (n, height, width, 3) if any has colour.
 
-    The headers are read first, so that the array is allocated once, and an image of another size is found early.
+    All headers are read first, so that the array is allocated once, and an image of another size is detected early.
 
     Raises
     ------
     ValueError
-        If an image is damaged, has 32 bits a channel, several frames, or another size than the first.
+        If an image is damaged, has 32 bits per channel or several frames, or not the size of the first image.
     """
     size, grey = None, True
     for path in paths:
@@ -79,7 +80,7 @@ def read_images(paths: list[Path]) -> np.ndarray:
             raise ValueError(fault)
         if current != size:
             raise ValueError(
-                f"All images must have one size. {paths[0]} is {size[0]} x {size[1]}, {path} is {current[0]} x "
+                f"All images must have the same size. {paths[0]} is {size[0]} x {size[1]}, {path} is {current[0]} x "
                 f"{current[1]} (width x height). Crop or resize them first, for example with "
                 f"PIL.ImageOps.fit(image, {size})."
             )
@@ -98,7 +99,7 @@ def decode_image(path: Path) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the image is damaged, has 32 bits a channel, or several frames.
+        If the image is damaged, or has 32 bits per channel or several frames.
     """
     with open_image(path) as image:
         fault = describe_fault(path, image)
@@ -113,7 +114,7 @@ def as_rgb(image: Image) -> Image:
     """Return an image as RGB, without its transparency."""
     if image.mode == "P" and "transparency" in image.info:
         image = image.copy()
-        del image.info["transparency"]  # otherwise Pillow warns that it is lost
+        del image.info["transparency"]  # otherwise Pillow warns that it is dropped
     return image.convert("RGB")
 
 
@@ -121,17 +122,17 @@ def describe_fault(path: Path, image: Image) -> str | None:
     """Return the reason why an undamaged image cannot be read (32 bits, several frames), or None."""
     if image.mode in ("I", "F") and not is_16_bit(image):
         return (
-            f"{path} must have 8 or 16 bits a channel. It has 32. Save it with fewer, or save the pixels with "
+            f"{path} must have 8 or 16 bits per channel. It has 32. Save it with fewer, or save the pixels with "
             "np.save('X.npy', X)."
         )
     n_frames = getattr(image, "n_frames", 1)
     if n_frames > 1 and image.format != "MPO":  # MPO: a JPEG with a preview as a second frame
-        return f"{path} must hold one image. It holds {n_frames}. Save each in a file of its own."
+        return f"{path} must hold one image. It holds {n_frames}. Save each in its own file."
     return None
 
 
 def is_16_bit(image: Image) -> bool:
-    """Return True for a grey image of 16 bits."""
+    """Return True for a grey image with 16 bits."""
     # Older Pillow opens a PNG with 16 bits as mode I, which otherwise means 32 bits.
     return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
 
@@ -145,21 +146,21 @@ def _as_8_bit(image: Image) -> Image:
 
 @contextlib.contextmanager
 def open_image(path: Path) -> Iterator[Image]:
-    """Open an image inside the block.
+    """Open an image for the code in the block.
 
     Raises
     ------
     ValueError
-        If Pillow raises anything, in the block too: the file is a damaged image, or none.
+        If Pillow raises any error, also in the block: the file is damaged or not an image.
     OSError
         If the file cannot be opened.
     """
     import PIL.Image
 
-    with open(path, "rb") as stream:  # outside of the try: a permission error is no damage
+    with open(path, "rb") as stream:  # outside the try: an error such as missing permission does not mean damage
         try:
             with PIL.Image.open(stream, formats=_FORMATS) as image:
                 yield image
-        # Pillow's decoders raise nearly any error for unexpected bytes; only work on `image` is in this block.
+        # Pillow's decoders raise nearly any error for unexpected bytes. The block contains only work on `image`.
         except Exception as error:
-            raise ValueError(f"{path} is a damaged image, or none ({error}). Replace or remove it.") from error
+            raise ValueError(f"{path} is damaged or not an image ({error}). Replace or remove it.") from error

@@ -1,6 +1,6 @@
-"""Infer a schema: find the kind, the scale and the support of rows.
+"""Infer a schema: the kind, the scale and the support of rows.
 
-The kind follows from the number of axes, and the support from the values: see `_units`.
+The number of axes gives the kind, and the values give the support: see `_units`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from torch import Tensor
 from narrows.data.arrays import min_max, subsample_evenly
 from narrows.data.schema import Kind, Schema, Support
 
-SMALLEST_IMAGE = 8  # pixels of a side
-_LARGEST = 1e100  # squares of such values and their sums are finite in double precision
+SMALLEST_IMAGE = 8  # smallest side in pixels
+_LARGEST = 1e100  # squares of such values, and sums of the squares, are finite in double precision
 _SAMPLE_ROWS = 20_000  # largest number of rows from which means and deviations are computed
 
 
@@ -30,12 +30,12 @@ def infer(
 
     Parameters
     ----------
-    X : array n x d (vectors), n x h x w, n x h x w x c or n x c x h x w (images), as `as_rows` gives it.
+    X : array n x d (vectors), n x h x w, n x h x w x c or n x c x h x w (images), as `as_rows` returns it.
     owner : name of the caller, for messages.
     columns : names of the columns of a data frame, or None.
     frame : "pandas" if X was a data frame, or None.
-    required_support : the support that a likelihood named by the user needs ("unit" or "count"). The values then keep
-        the scale on which it can score them, also where the data suggest another.
+    required_support : support that the user's likelihood needs ("unit" or "count"), or None. If the data suggest
+        another support, this one is used, and the values are not scaled.
 
     Raises
     ------
@@ -54,8 +54,8 @@ def infer(
         column = int(np.unravel_index(np.argmax(np.abs(X)), X.shape)[-1])
         where = f" (in column {columns[column] if columns else column})" if X.ndim == 2 else ""
         raise ValueError(
-            f"X passed to {owner} holds values up to {max(-low, high):.3g}{where}, whose squares are beyond what "
-            "computers count with. Rescale them, or take their logarithm."
+            f"X passed to {owner} holds values up to {max(-low, high):.3g}{where}, whose squares are too "
+            "large for floating-point numbers. Rescale them, or take their logarithm."
         )
     kind: Kind = "vector" if layout == "d" else "image"
     support, offset, scale = _units(X, sample, kind, low, high)
@@ -102,7 +102,7 @@ def _layout(X: np.ndarray, owner: str) -> tuple[str, tuple[int, ...]]:
 def _units(
     X: np.ndarray, sample: np.ndarray, kind: Kind, low: float, high: float
 ) -> tuple[Support, tuple[float, ...], tuple[float, ...]]:
-    """Return support, offset and scale for the values of X, of which `sample` is some rows."""
+    """Return support, offset and scale for the values of X. `sample` is some of its rows."""
     one, zero = (1.0,), (0.0,)
     is_whole = X.dtype.kind in "bui" or bool((sample == np.rint(sample)).all())
     if is_whole and (low, high) == (0.0, 1.0):
@@ -120,7 +120,7 @@ def _units(
     if is_whole and low >= 0 and high > 1 and float((sample == 0).mean()) >= 0.5:
         return "count", zero, one
     means, stds = sample.mean(0, dtype=np.float64), sample.std(0, dtype=np.float64)
-    # a constant column, up to the rounding of its own magnitude, is only centred
+    # a column that is constant up to rounding is only centred
     stds = np.where(stds > 1e-7 * np.maximum(1e-300, np.abs(means)), stds, 1.0)
     return "real", tuple(means.tolist()), tuple(stds.tolist())
 

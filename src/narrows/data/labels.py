@@ -1,4 +1,4 @@
-"""Labels: read them from a file, check those in memory, and tell known from missing ones."""
+"""Labels: read them from a file, check them in memory, and separate known from missing labels."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _TEXTS = (".csv", ".tsv", ".txt", "")
 
 
 def read_labels(path: str | Path, n: int | None = None) -> np.ndarray:
-    """Read one label for each example: text with one label a line, with or without a heading, or a file of numbers.
+    """Read one label for each example, from text with one label per line and maybe a heading, or a file of numbers.
 
     Parameters
     ----------
-    path : the file.
+    path : file of the labels.
     n : number of examples; None if it is not known.
 
     Returns
     -------
-    n labels: floats if all labels are numbers, else strings.
+    n labels: floats if all labels are numbers, otherwise strings.
 
     Raises
     ------
     ValueError, OSError
-        If the file cannot be read, or has another number of labels than n.
+        If the file cannot be read, or does not have n labels.
     """
     path = Path(path).expanduser()
     if path.suffix.lower() in _TEXTS:
@@ -48,14 +48,14 @@ def read_labels(path: str | Path, n: int | None = None) -> np.ndarray:
 
 
 def check_labels(y: Any, n: int, owner: str, what: str = "label", hint: str = "") -> np.ndarray:
-    """Return `y` as an array of n labels: the one rule for every `y` in memory.
+    """Return `y` as an array of n labels. Every `y` in memory is checked here.
 
     Labels have the shape (n,) or are a column (n, 1). Words of dtype object become strings. Missing labels stay as they
     are: `split_known` finds them.
 
     Parameters
     ----------
-    y : labels, an array, list, tensor or column of a data frame.
+    y : labels as an array, list, tensor or column of a data frame.
     n : number of examples.
     owner, what, hint : name of the caller, the word for a label, and advice, for the message.
 
@@ -103,7 +103,7 @@ def find_classes(labels: np.ndarray, owner: str, advice: str) -> tuple[np.ndarra
 
 
 def split_known(y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labels as an array, and a mask of the known ones: None, NaN and pandas' NA and NaT are missing."""
+    """Return the labels as an array, and a mask of the known labels. None, NaN, and pandas' NA and NaT are missing."""
     labels = np.asarray(y)
     if labels.dtype.kind not in "fO" or labels.ndim != 1:
         return labels, np.ones(len(labels) if labels.ndim else 1, dtype=bool)
@@ -112,7 +112,7 @@ def split_known(y: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fill_unknown(labels: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return the labels in one plain dtype, missing ones replaced by a known one; unchanged if none is known."""
+    """Replace missing labels by a known label, so that all fit one plain dtype. Unchanged if no label is known."""
     return np.array(np.where(known, labels, labels[known][0]).tolist()) if known.any() else labels
 
 
@@ -127,7 +127,7 @@ def _read_text(path: Path, n: int | None) -> np.ndarray:
         rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(cell.strip() for cell in row)]
         if any(len(row) > 1 for row in rows):
             raise ValueError(
-                f"{path} must hold one label a line, and nothing else. It has a line of {max(map(len, rows))} cells."
+                f"{path} must hold one label per line, and nothing else. It has a line of {max(map(len, rows))} cells."
             )
         cells = [row[0].strip() for row in rows]
     else:

@@ -1,6 +1,6 @@
 """Data sets by name: `digits` comes with scikit-learn, `mnist` and `fashion-mnist` are downloaded once.
 
-Nothing is downloaded if the files are in one of these folders, which are searched in this order:
+Nothing is downloaded if one of these folders has the files. They are searched in this order:
 
     $NARROWS_DATA/NAME    $NARROWS_DATA    folder of the system's package    ~/.cache/narrows/NAME
 """
@@ -27,32 +27,32 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "test"]
 
-_TIMEOUT_S = 20.0  # of the connection, and of each block
-_BLOCK = 1 << 18  # bytes
+_TIMEOUT_S = 20.0  # seconds to connect, and to read each block
+_BLOCK = 1 << 18  # bytes to read at once
 
 
 def load(name_or_path: str | os.PathLike[str], split: Split = "train") -> Dataset:
     """Load a named data set, or read a file or a folder of images (see `narrows.data.files.read`).
 
-    A name has precedence over a file or folder of that name: write `./digits` or pass a `Path` for the latter. The test
-    split of `digits` is every fifth example; the other sets have splits of their own.
+    If a file or folder has the name of a data set, pass `./digits` or a `Path` to read the file. The test split of
+    `digits` is every fifth example; the authors of the other sets made their splits.
 
     Parameters
     ----------
     name_or_path : a key of `NAMES`, or a path.
-    split : "train" or "test", of a named set.
+    split : "train" or "test"; a file has only "train".
 
     Returns
     -------
-    A record of the examples X (n x shape) and the labels y (n, or None), and the names of columns and files.
+    A record with the examples X (n x shape), the labels y (n, or None), and the names of columns and files.
 
     Raises
     ------
     FileNotFoundError
-        If `name_or_path` is no name and no path that exists; the message lists similar names.
+        If `name_or_path` is neither a known name nor an existing path; the message lists similar names.
     ValueError
         If `split` is neither "train" nor "test", or "test" for a file, which has no splits; if the files of a named
-        set are damaged; if `read` raises one.
+        set are damaged; if `read` raises it.
     ConnectionError
         If a named set is not on this machine and cannot be downloaded; the message says which files to put where.
 
@@ -75,14 +75,14 @@ def load(name_or_path: str | os.PathLike[str], split: Split = "train") -> Datase
 
 
 def find(name: str) -> Path | None:
-    """Return the folder on this machine that has all files of the named set, each gzipped or not.
+    """Return the folder on this machine that has all files of the named set; each file may be gzipped or not.
 
-    The result is None if `load` would download them, or if the set comes with a library and has no files.
+    The result is None if `load` would download the set, or if the set comes with a library and has no files.
 
     Raises
     ------
     ValueError
-        If there is no data set of that name.
+        If there is no data set with that name.
     """
     if name not in NAMES:
         raise ValueError(f"There is no data set named {name!r}. Known: {', '.join(NAMES)}.")
@@ -90,7 +90,8 @@ def find(name: str) -> Path | None:
     if not named.files:
         return None
     for folder in _folders(named):
-        if all(_present(folder, file) for file in named.files) and (folder != _user_folder() or _is_set(folder, named)):
+        is_complete = all(_find_file(folder, file) for file in named.files)
+        if is_complete and (folder != _user_folder() or _has_test_labels(folder, named)):
             return folder
     return None
 
@@ -106,7 +107,7 @@ def _load_digits(split: Split) -> Dataset:
 
 
 def _load_idx(named: NamedSet, split: Split) -> Dataset:
-    folder = find(named.name) or _fetch(named)
+    folder = find(named.name) or _download(named)
     images, labels = list(named.files)[:2] if split == "train" else list(named.files)[2:]
     n = named.n_train if split == "train" else named.n_test
     X = _read_checked(named, folder, images, (n, *named.shape))
@@ -115,13 +116,13 @@ def _load_idx(named: NamedSet, split: Split) -> Dataset:
 
 
 def _read_checked(named: NamedSet, folder: Path, file: str, shape: tuple[int, ...]) -> np.ndarray:
-    path = _present(folder, file)
+    path = _find_file(folder, file)
     assert path is not None
     array = read(path).X
     if array.shape != shape or array.dtype != np.uint8:
         raise ValueError(
             f"{path} must hold uint8 of shape {shape} to be part of {named.name}. Got {array.dtype} of shape "
-            f"{array.shape}. Remove it to have it fetched again."
+            f"{array.shape}. Delete it, and it is downloaded again."
         )
     return array
 
@@ -147,22 +148,22 @@ def _folders(named: NamedSet) -> list[Path]:
     ]
 
 
-def _present(folder: Path, file: str) -> Path | None:
+def _find_file(folder: Path, file: str) -> Path | None:
     return next((path for path in (folder / file, folder / file.removesuffix(".gz")) if path.is_file()), None)
 
 
-def _is_set(folder: Path, named: NamedSet) -> bool:
-    """Return True if a folder with files of the right names has this set: MNIST and Fashion-MNIST share file names.
+def _has_test_labels(folder: Path, named: NamedSet) -> bool:
+    """Return True if the folder has the test labels of this set.
 
-    The test labels (10 kB) tell them apart. A folder that has the set's name is not checked.
+    MNIST and Fashion-MNIST have the same file names. The test labels (10 kB) are enough to distinguish them.
     """
     file, digest = list(named.files.items())[-1]
-    path = _present(folder, file)
+    path = _find_file(folder, file)
     return path is not None and _unpacked_sha256(path) == digest
 
 
 def _unpacked_sha256(path: Path) -> str:
-    """Return the SHA-256 of the unpacked bytes of `path`, which may be gzipped or not."""
+    """Return the SHA-256 of the unpacked bytes of a file, gzipped or not; for a damaged gzip file its error text."""
     with open(path, "rb") as stream:
         gzipped = stream.read(2) == b"\x1f\x8b"
     try:
@@ -172,11 +173,11 @@ def _unpacked_sha256(path: Path) -> str:
         return f"a damaged gzip ({error})"
 
 
-# Fetching
+# Download
 
 
-def _fetch(named: NamedSet) -> Path:
-    """Download the files that are missing in the cache, check each, and return the cache's folder."""
+def _download(named: NamedSet) -> Path:
+    """Download the files that the cache folder lacks, check each, and return the cache folder."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
@@ -185,7 +186,7 @@ def _fetch(named: NamedSet) -> Path:
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         for file, digest in named.files.items():
-            if _present(folder, file):
+            if _find_file(folder, file):
                 continue
             with atomic_path(folder / file) as temporary:
                 with open(temporary, "wb") as stream:
@@ -200,7 +201,7 @@ def _fetch(named: NamedSet) -> Path:
 
 
 def _blocks(named: NamedSet, file: str, progress: Progress) -> Iterator[bytes]:
-    """Yield the bytes of a file in the set's public folder. Network errors become a ConnectionError."""
+    """Download a file of the set in blocks of bytes. Network errors become a ConnectionError."""
     import http.client
     import urllib.error
     import urllib.request
@@ -215,13 +216,13 @@ def _blocks(named: NamedSet, file: str, progress: Progress) -> Iterator[bytes]:
                 n_read += len(block)
                 progress.update(task, completed=n_read)
                 yield block
-            if length and n_read != int(length):  # read() ends early without an error
-                raise ConnectionError(f"it broke off after {n_read:,} of {int(length):,} bytes")
+            if length and n_read != int(length):  # read() raises no error if the connection is lost
+                raise ConnectionError(f"the download stopped after {n_read:,} of {int(length):,} bytes")
     except (OSError, http.client.HTTPException) as error:
         if isinstance(error, urllib.error.HTTPError):
-            error.close()  # a "404 Not Found" holds an open connection, too
+            error.close()  # an error such as "404 Not Found" keeps the connection open
         folders = f"{_cache_folder(named)}, or in any folder that the environment variable NARROWS_DATA names"
         raise ConnectionError(
-            f"The data set {named.name} is not on this machine, and {url} could not be fetched: {error}. "
+            f"The data set {named.name} is not on this machine, and {url} could not be downloaded: {error}. "
             f"Put the files {', '.join(named.files)} (gzipped or not) in {folders}. {named.hint}".rstrip()
         ) from error

@@ -1,4 +1,4 @@
-"""Table of the data sets that have a name: sizes, licences, sources and files."""
+"""Table of the named data sets: sizes, licences, sources and files."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class NamedSet:
-    """A data set that has a name.
+    """A named data set.
 
     Attributes
     ----------
-    name : name that `load` takes.
+    name : name to pass to `load`.
     summary : description in one line.
     n_train, n_test : numbers of examples in the splits.
     shape : shape of one example.
     licence : terms of use.
-    source : authors, and an address with more about it.
+    source : authors, and the address of a description.
     files : gzipped IDX files (train images, train labels, test images, test labels), each with the SHA-256 of its
-        unpacked bytes; none for a set that comes with a library.
+        unpacked bytes; empty for a set that comes with a library.
     url : public folder of `files`, with a slash at the end.
-    system_folders : folders where packages of operating systems put `files`.
+    system_folders : folders in which packages of operating systems install `files`.
     hint : another way to get the files, for the error when they cannot be downloaded.
 
-    The digest is of the unpacked bytes, because Debian's package and many mirrors compress the same bytes anew.
+    The SHA-256 is of the unpacked bytes, because Debian's package and many mirrors compress them differently.
     """
 
     name: str
@@ -58,7 +58,7 @@ _SETS = (
         shape=(28, 28),
         licence="CC BY-SA 3.0",
         source="Y. LeCun, C. Cortes and C. J. C. Burges, http://yann.lecun.com/exdb/mnist/",
-        # The MD5 of these bytes are the well-known 6bbc9ace..., a25bea73..., 2646ac64... and 27ae3e4e...
+        # The MD5 sums of these bytes are 6bbc9ace..., a25bea73..., 2646ac64... and 27ae3e4e..., as widely published.
         files={
             "train-images-idx3-ubyte.gz": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
             "train-labels-idx1-ubyte.gz": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -81,10 +81,10 @@ _SETS = (
             "t10k-images-idx3-ubyte.gz": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
             "t10k-labels-idx1-ubyte.gz": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
         },
-        # The authors' address. Such an S3 host has no https; the digests make up for it.
+        # The authors' address. Such an S3 host has no https, so the SHA-256 sums protect the download.
         url="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         system_folders=("/usr/share/datasets/fashion-mnist",),
-        hint="On Debian and Ubuntu, `apt install dataset-fashion-mnist` brings them.",
+        hint="On Debian and Ubuntu, `apt install dataset-fashion-mnist` installs them.",
     ),
 )
 NAMES: dict[str, NamedSet] = {named.name: named for named in _SETS}

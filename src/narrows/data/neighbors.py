@@ -1,10 +1,10 @@
-"""Search for the nearest rows, once before a training, for costs that keep neighbours together.
+"""Find the nearest rows of each row, once before a training, for costs that keep neighbours together.
 
     euclidean    distance(i, j) = |x_i - x_j|            of flattened rows on the model's scale (log(1 + x) for counts)
     cosine       distance(i, j) = |u_i - u_j|            u = (x - mean) / |x - mean|
 
-Rows of more than `_AXES` numbers are first projected on their leading principal axes. Of many rows, each is compared
-with a random part only, so that the time grows with their number and not its square.
+Rows of more than `_AXES` numbers are first projected on their leading principal axes. If there are many rows, each is
+compared with a random part of them only, so that the time grows linearly with their number.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from torch import Tensor
 
 from narrows.data.axes import principal_axes
 
-_AXES = 100  # principal axes to keep: of 28 x 28 images they hold nine tenths of the variance
-_MAX_EXACT = 2048  # numbers in a row, up to which the axes are exact
+_AXES = 100  # principal axes to keep: they hold nine tenths of the variance of 28 x 28 images
+_MAX_EXACT = 2048  # largest number of entries in a row for which the axes are exact
 _SAMPLE = 10_000  # rows from which the axes are computed
 _PART = 1 << 16  # rows in a part
 _BLOCK = 1 << 25  # distances in memory at once
 
 
 def nearest_rows(flat: Callable[[Tensor], Tensor], n: int, among: Tensor, k: int, metric: str = "euclidean") -> Tensor:
-    """Return the `k` nearest of the rows `among` to each of `n` rows, without itself: n x k integers, in no order.
+    """Return, for each of `n` rows, its `k` nearest rows of `among`, without itself: n x k integers, unsorted.
 
     Parameters
     ----------
-    flat : function from row numbers (m integers) to these rows (m x d floats).
+    flat : function from row indices (m integers) to these rows (m x d floats).
     n : number of rows.
-    among : numbers of the candidates, in random order; more than `k`.
+    among : indices of the candidates, in random order; more than `k`.
     k : number of nearest rows, at least 1.
     metric : "euclidean" or "cosine".
     """
@@ -43,7 +43,7 @@ def nearest_rows(flat: Callable[[Tensor], Tensor], n: int, among: Tensor, k: int
     part_of = torch.full((n,), -1, device=among.device)
     for number, candidates in enumerate(parts):
         part_of[candidates] = number
-    others = part_of < 0  # rows that are no candidates are spread over the parts
+    others = part_of < 0  # rows that are not candidates are spread over the parts
     part_of[others] = torch.arange(int(others.sum()), device=among.device) % len(parts)
     nearest = torch.empty(n, k, dtype=torch.int32, device=among.device)
     for number, candidates in enumerate(parts):
@@ -54,9 +54,9 @@ def nearest_rows(flat: Callable[[Tensor], Tensor], n: int, among: Tensor, k: int
 
 
 def _nearest(points: Tensor, rows: Tensor, candidates: Tensor, k: int) -> Tensor:
-    """Return the positions in `candidates` of the `k` nearest to each of `rows`: len(rows) x k integers."""
+    """Return, for each of `rows`, the positions in `candidates` of its `k` nearest: len(rows) x k integers."""
     others = points[candidates]
-    # |a - b|^2 less |a|^2, which is the same for all candidates
+    # |a - b|^2 - |a|^2; |a|^2 is the same for all candidates
     distances = torch.addmm(others.square().sum(1)[None], points[rows], others.t(), alpha=-2)
     distances[rows[:, None] == candidates[None]] = torch.inf
     return distances.topk(k, dim=1, largest=False, sorted=False).indices

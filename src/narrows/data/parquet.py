@@ -1,4 +1,4 @@
-"""Parquet files as blocks of numbers, read by pyarrow: one file, or a folder of files that are parts of one table."""
+"""Read Parquet files as blocks of numbers, with pyarrow: one file, or a folder of files that form one table."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _COLUMN_BUFFER = 1 << 16  # bytes of a column to read at once
 
 
 class Table(NamedTuple):
-    """Contents of a Parquet file, or of a folder of such.
+    """Contents of a Parquet file, or of a folder of Parquet files.
 
     Attributes
     ----------
-    parts : the files, in the order of their names.
+    parts : the files, sorted by name.
     n : number of rows.
     names : names of the columns to read.
-    width : numbers in each list if the table is one column of lists, else None.
+    width : length of each list if the table is one column of lists, otherwise None.
     dtype : common dtype of the columns.
     """
 
@@ -36,11 +36,11 @@ class Table(NamedTuple):
         Raises
         ------
         ValueError
-            If a list has another length than the first, or a column of bytes or booleans has empty cells.
+            If a list does not have the length of the first list, or a column of bytes or booleans has empty cells.
         """
         _, parquet = import_pyarrow("reading .parquet")
         for part in self.parts:
-            # no read-ahead of whole row groups: one can be larger than memory
+            # no read-ahead of whole row groups: a row group can be larger than memory
             with parquet.ParquetFile(part, buffer_size=_COLUMN_BUFFER, pre_buffer=False) as file:
                 for batch in file.iter_batches(batch_size=rows, columns=self.names):
                     yield self._array(batch.select(self.names), part)
@@ -52,13 +52,13 @@ class Table(NamedTuple):
             compute = import_pyarrow("reading .parquet")[0].compute
             if compute.unique(compute.list_value_length(column)).to_pylist() != [self.width]:
                 raise ValueError(
-                    f"{part} must hold lists of {self.width} numbers in {self.names[0]!r}, as at its start."
+                    f"{part} must hold lists of {self.width} numbers in {self.names[0]!r}, like its first row."
                 )
             return np.asarray(lists.to_numpy(zero_copy_only=False), self.dtype).reshape(len(column), self.width)
         array = np.empty((len(batch), len(self.names)), self.dtype)
         for i, column in enumerate(batch.columns):
             if column.null_count and self.dtype.kind != "f":
-                raise ValueError(f"{part} must have a number in every cell. Column {self.names[i]!r} has empty ones.")
+                raise ValueError(f"{part} must have a number in every cell. Column {self.names[i]!r} has empty cells.")
             array[:, i] = column.to_numpy(zero_copy_only=False)
         return array
 
@@ -68,7 +68,7 @@ def open_table(path: Path, columns: Sequence[str] | None = None) -> Table:
 
     Parameters
     ----------
-    path : a .parquet file, or a folder of such.
+    path : a .parquet file, or a folder of them.
     columns : names of the columns to read, in this order; None for all.
 
     Raises
@@ -78,7 +78,7 @@ def open_table(path: Path, columns: Sequence[str] | None = None) -> Table:
     FileNotFoundError
         If there is nothing at `path`.
     ValueError
-        If the file is damaged or empty, or has no column of that name, or one that does not hold numbers.
+        If the file is damaged or empty, or a requested column is missing or does not hold numbers.
     """
     pyarrow, parquet = import_pyarrow("reading .parquet")
     if not path.exists():
@@ -93,7 +93,7 @@ def open_table(path: Path, columns: Sequence[str] | None = None) -> Table:
             n += metadata.num_rows
             schemas.append(metadata.schema.to_arrow_schema())
         except pyarrow.ArrowException as error:
-            raise ValueError(f"{part} is damaged, or no Parquet file ({error}). Write it again.") from error
+            raise ValueError(f"{part} is damaged or not a Parquet file ({error}). Write it again.") from error
     schema = schemas[0]
     names = list(schema.names if columns is None else columns)
     for name in names:
@@ -107,7 +107,7 @@ def open_table(path: Path, columns: Sequence[str] | None = None) -> Table:
     for part, schema in zip(parts, schemas, strict=True):  # parts may differ in dtypes
         for name in names:
             if name not in schema.names:
-                raise ValueError(f"{part} must have the columns of {parts[0]}. It has no {name!r}.")
+                raise ValueError(f"{part} must have the columns of {parts[0]}. It has no column {name!r}.")
             kind = schema.field(name).type
             kind = getattr(kind, "value_type", kind) if width is not None else kind
             is_number = pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)
@@ -126,12 +126,12 @@ def list_parts(folder: Path) -> list[Path]:
 
 
 def is_parquet(path: Path) -> bool:
-    """Return True if `path` has the suffix of a Parquet file, or is a folder with such files."""
+    """Return True if `path` has the suffix of a Parquet file, or is a folder with Parquet files."""
     return bool(list_parts(path)) if path.is_dir() else path.suffix.lower() == SUFFIX
 
 
 def import_pyarrow(what: str) -> tuple[Any, Any]:
-    """Return the modules pyarrow and pyarrow.parquet; `what` is the task that needs them.
+    """Return the modules pyarrow and pyarrow.parquet. `what` is the task that needs them, for the message.
 
     Raises
     ------
@@ -148,17 +148,17 @@ def import_pyarrow(what: str) -> tuple[Any, Any]:
 
 
 def _width(parts: list[Path], name: str) -> int:
-    """Return the number of numbers in the first list of a column."""
+    """Return the length of the first list in a column."""
     _, parquet = import_pyarrow("reading .parquet")
     for part in parts:
         with parquet.ParquetFile(part) as file:
             for batch in file.iter_batches(batch_size=1, columns=[name]):
                 return len(batch.column(0)[0])
-    raise AssertionError("a table with rows has a first one")
+    raise AssertionError("a table with rows has a first row")
 
 
 def _dtype(types: Sequence[Any]) -> np.dtype:
-    """Return a common dtype. Whole numbers of more than a byte become floats, because there may be empty cells."""
+    """Return a common dtype. Integers of more than one byte become floats, because cells may be empty."""
     common = np.result_type(*types)
     if common.kind in "iu" and common.itemsize > 1:
         return np.dtype(np.float64 if common.itemsize > 2 else np.float32)

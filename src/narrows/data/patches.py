@@ -1,7 +1,7 @@
 """Square pieces of images, drawn anew for each batch, for networks that clean images of any size.
 
-Example i is a piece of a certain image. Its place and one of eight orientations are drawn each time. A large image has
-more examples. The draws are those of `narrows.rng`, which the training seeds and saves in its checkpoints.
+Example i is a piece of a certain image. Its place and one of eight orientations are drawn each time. Larger images have
+more examples. The draws come from `narrows.rng`, which the training seeds and saves in its checkpoints.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from narrows import rng
 from narrows.data.schema import Schema
 from narrows.types import Batch
 
-_FEWEST = 64  # least number of examples, also of few and small images
+_MIN_EXAMPLES = 64  # smallest number of examples, for a few small images
 _RECORRUPTION = (0.2, 1.0)  # range of a, see `Patches`
 
 
@@ -25,18 +25,19 @@ class Patches:
 
     Parameters
     ----------
-    images : arrays C x H x W of bytes, 16-bit integers or floats, with sides of at least `size`; memory maps stay such.
+    images : arrays C x H x W of bytes, 16-bit integers or floats, with sides of at least `size`; memory maps stay
+        on disk.
     size : side of a piece in pixels.
     targets : clean versions of `images`, of the same shapes; None if each image is its own target.
     levels : noise level of each image on the [0, 1] scale, to learn from noisy images alone by recorruption (Pang et
         al., 2021, https://arxiv.org/abs/2106.14346). For a piece y with Gaussian noise of level s, and a draw
-        eps ~ N(0, I), the noise of the input y + a s eps and of the target y - s eps / a are uncorrelated, and so
+        eps ~ N(0, I), the noises of the input y + a s eps and of the target y - s eps / a are uncorrelated, and so
         independent: the best prediction of the target is the clean piece. Here a is drawn for each piece. The weight
-        of a piece is the inverse variance of its target by that draw, 1 / (1 + 1 / a^2), in units of s^2.
+        of a piece is the inverse variance of its target's noise, 1 / (1 + 1 / a^2) in units of 1 / s^2.
     """
 
     has_neighbors = False
-    resident = False  # pieces are cut on the CPU, and no CUDA graph can record that
+    resident = False  # pieces are cut on the CPU, and a CUDA graph cannot record that
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class Patches:
         self.device, self.dtype = torch.device("cpu"), torch.float32
         numbers = [max(1, image.shape[1] * image.shape[2] // size**2) for image in images]
         image_of = np.repeat(np.arange(len(images)), numbers)
-        self.image_of = np.tile(image_of, -(-_FEWEST // len(image_of)))
+        self.image_of = np.tile(image_of, -(-_MIN_EXAMPLES // len(image_of)))
         self.schema = schema(len(images[0]), size)
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Patches:
@@ -62,11 +63,11 @@ class Patches:
         return len(self.image_of)
 
     def find_neighbors(self, k: int, among: Tensor, metric: str = "euclidean") -> None:
-        """Raise TypeError: a piece is drawn anew each time, and has no nearest rows."""
+        """Raise TypeError: pieces are drawn anew each time, so they have no fixed neighbours."""
         raise TypeError("Pieces of images have no neighbours: they are cut anew each time.")
 
     def batch(self, index: Tensor) -> Batch:
-        """Return a piece for each number in `index` (B integers): B x C x size x size."""
+        """Return a piece for each example in `index` (B integers): B x C x size x size."""
         numbers = self.image_of[index.cpu().numpy()]
         places, turns = rng.rand((len(numbers), 2)).numpy(), rng.randint(8, (len(numbers),)).tolist()
         x = self._cut(self.images, numbers, places, turns)
@@ -90,7 +91,7 @@ class Patches:
 
 
 def schema(channels: int, size: int) -> Schema:
-    """Return the schema of pieces: on the scale [0, 1], but real numbers, because noise has no bounds."""
+    """Return the schema of pieces. They are on the scale [0, 1], but their support is "real": noise has no bounds."""
     zero, one = (0.0,), (1.0,)
     return Schema("image", (channels, size, size), "chw", "float32", "real", zero, one, channels * zero, channels * one)
 

@@ -1,6 +1,6 @@
-"""Rows of an array as examples: on the device in their own dtype if they fit, else copied there batch by batch.
+"""Rows of an array as examples. They are on the device in their own dtype if they fit, else copied batch by batch.
 
-Both give the same batches for the same indices. A batch is one gather, without a Python object for each row.
+Both ways give the same batches for the same indices. A batch is one gather, without a Python object for each row.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from narrows.data.neighbors import nearest_rows
 from narrows.data.schema import Schema
 from narrows.types import Batch
 
-_SHARE = 0.5  # largest share of the device's free memory for data
+_MAX_SHARE = 0.5  # largest share of the device's free memory that the rows may take
 
 
 class Rows:
@@ -23,11 +23,11 @@ class Rows:
 
     Parameters
     ----------
-    X : array (n x ...), as `narrows.data.as_rows` gives it; a memory map stays one on the CPU.
+    X : array (n x ...), as `narrows.data.as_rows` returns it; on the CPU a memory map stays on disk.
     schema : description of the examples.
     device : device of the batches.
     dtype : dtype of the batches; the rows keep their own.
-    labels : n integers, the number of each example's class in the schema; None without labels.
+    labels : n integers, the index of each example's class in the schema; None without labels.
     """
 
     has_neighbors = True
@@ -66,7 +66,7 @@ class Rows:
         return Batch(x, x, label=label, neighbor=neighbor)
 
     def find_neighbors(self, k: int, among: Tensor, metric: str = "euclidean") -> None:
-        """Let each batch have `Batch.neighbor`, drawn for each example from its `k` nearest of the rows `among`."""
+        """Find neighbours, so that each batch gets `Batch.neighbor`: for each row one of its `k` nearest."""
         self.neighbors = nearest_rows(self._flat, len(self), among, k, metric)
 
     def _at(self, index: Tensor) -> Tensor:
@@ -83,10 +83,10 @@ class Rows:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Return the bytes of a CUDA device that tensors can use: its free memory, and the unused part of torch's cache."""
+    """Return the bytes that tensors can use on a CUDA device: its free memory and the unused part of torch's cache."""
     free: int = torch.cuda.mem_get_info(device)[0]
     return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 def _fits(rows: Tensor, device: torch.device) -> bool:
-    return rows.numel() * rows.element_size() < _SHARE * free_bytes(device)
+    return rows.numel() * rows.element_size() < _MAX_SHARE * free_bytes(device)

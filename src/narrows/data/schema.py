@@ -1,10 +1,10 @@
-"""The schema: the record of what an example is. It is saved with the model.
+"""The schema: a description of one example, with the scale of its values. It is saved with the model.
 
 A schema turns the user's rows into the tensors that a model sees (`prepare`), and back (`restore`):
 
     model = (raw - offset) / scale        per column for real-valued vectors, one number for images
 
-`infer` makes one from rows. All that a model knows about the origin of its data is in the schema.
+`infer` makes a schema from rows. A model knows nothing else about the form of the user's data.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from narrows.data.arrays import min_max
 Kind = Literal["vector", "image"]
 Support = Literal["binary", "unit", "real", "count"]
 
-_NEAR = 8  # an offset of fewer deviations from 0 loses nothing in single precision
-_NARROW = (torch.float32, torch.float16, torch.uint8, torch.int8, torch.bool)  # float32 holds all their numbers
+_NEAR = 8  # offsets of up to so many standard deviations lose nothing in single precision
+_NARROW = (torch.float32, torch.float16, torch.uint8, torch.int8, torch.bool)  # float32 holds all their values
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Schema:
     kind : "vector" or "image".
     shape : shape of one example in the model: (d,) or (channels, height, width).
     layout : axes of the user's examples: "d", "hw", "hwc" or "chw".
-    dtype : name of the user's dtype; images of bytes come back as bytes, other integers as floats.
+    dtype : name of the user's dtype. `restore` gives bytes for bytes, and floats for other integers.
     support : range of the values after `prepare`: "binary" {0, 1}, "unit" [0, 1], "real", "count" 0, 1, 2, ...
-    offset, scale : one number each, or one for each column of a vector.
-    mean, std : mean and deviation of the prepared values (of log(1 + x) for counts), for each column of a vector or
-        each channel of an image. Encoders standardise their input with them, decoders start from them.
+    offset, scale : a single number each, or one for each column of a vector.
+    mean, std : mean and standard deviation of the prepared values (of log(1 + x) for counts), for each column of a
+        vector or each channel of an image. Encoders standardise their input with both; decoders start at the mean.
     columns : names of the columns, if the user's data had names.
-    frame : "pandas" if the user's data was a data frame, so that results are, too.
+    frame : "pandas" if the user's data was a data frame; results are then data frames, too.
     classes : labels of a conditional model, sorted; None for other models.
     frequencies : share of each class in the training examples with a label.
     unlabelled : share of the training examples without a label.
@@ -77,10 +77,10 @@ class Schema:
 
     @property
     def log_scale(self) -> float:
-        """Sum over entries of log(scale), in nats: log p(the user's vector) = log p(prepared vector) - log_scale.
+        """Sum over entries of log(scale), in nats: log p(user's vector) = log p(prepared vector) - log_scale.
 
-        0 for images, which are always scored on the [0, 1] scale, and for counts and binary values, which have no
-        density.
+        It is 0 for images, which are always scored on the [0, 1] scale, and for counts and binary values, which have
+        probabilities and no density.
         """
         if self.kind == "image" or self.support != "real":
             return 0.0
@@ -88,14 +88,14 @@ class Schema:
 
     @property
     def limits(self) -> tuple[float, float] | None:
-        """The user's values for black and white; None for images without bounds."""
+        """The user's values for black and white; None for values without bounds."""
         if self.support not in ("unit", "binary"):
             return None
         return self.offset[0], self.offset[0] + self.scale[0]
 
     @functools.cached_property
     def is_centred(self) -> bool:
-        """True if an offset is subtracted."""
+        """True if `prepare` subtracts an offset."""
         return any(self.offset)
 
     @functools.cached_property
@@ -108,11 +108,11 @@ class Schema:
 
     @functools.cached_property
     def _is_near_zero(self) -> bool:
-        """True if rounding x factor - offset factor costs at most a millionth of a deviation."""
+        """True if x * factor - offset * factor has a rounding error of at most a millionth of a standard deviation."""
         return float((self._offsets * self._factors).abs().max()) <= _NEAR
 
-    # high and low in (x - offset) factor = (x - high) factor + low, as float32. high is 0 if `_is_near_zero`. Otherwise
-    # high is the offset in float32, so that x - high is exact near the offset, and low is the rest of the offset.
+    # `_high` and `_low` in float32: (x - offset) * factor = (x - high) * factor + low. If `_is_near_zero`, high is 0.
+    # Otherwise high is the offset in float32, so that x - high is exact near the offset, and low is the remainder.
 
     @functools.cached_property
     def _high(self) -> Tensor:
@@ -127,10 +127,10 @@ class Schema:
         return {}
 
     def _constant(self, name: str, device: torch.device, dtype: torch.dtype) -> Tensor:
-        """Return the constant `name` on `device`, copied once: a CUDA graph cannot copy from the CPU."""
+        """Return the constant `name` on `device`. It is copied once, because a CUDA graph cannot copy from the CPU."""
         key = name, device, dtype
         if key not in self._constants:
-            with torch.inference_mode(False):  # the first caller may be in inference mode, later ones may not
+            with torch.inference_mode(False):  # the first caller may be in inference mode, and later callers not
                 self._constants[key] = getattr(self, name).to(device, dtype)
         return self._constants[key]
 
@@ -151,9 +151,9 @@ class Schema:
                 return converted
             factors = self._constant("_factors", x.device, dtype)
             return converted * factors if converted is x else converted.mul_(factors)
-        # a column of large numbers that differ by little must keep the differences
+        # a column of large numbers with small differences must keep the differences
         if dtype != torch.float64 and (x.dtype in _NARROW or x.device.type == "mps"):
-            # single precision is exact enough for numbers that it can hold, and twenty times as fast
+            # for values that it holds exactly, single precision is exact enough, and twenty times as fast
             single = torch.float32
             low, factors = (self._constant(name, x.device, single) for name in ("_low", "_factors"))
             x = x.to(single)
@@ -167,7 +167,7 @@ class Schema:
     def restore(self, x: Tensor) -> np.ndarray:
         """Turn the model's tensor (B x `shape`) into the user's rows (B x `user_shape`), in the user's dtype.
 
-        Bytes are rounded and clipped to 0 to 255. Other integers become float32.
+        Bytes are rounded and clipped to [0, 255]. Other integers become float32.
         """
         out = x.detach().cpu()
         if self.is_centred or self.scale != (1.0,):
@@ -184,19 +184,19 @@ class Schema:
         return np.ascontiguousarray(array.astype(dtype if dtype.kind == "f" else np.float32))
 
     def channels_last(self, images: np.ndarray) -> np.ndarray:
-        """Move the channels of the user's images (n x `user_shape`) to the last axis, if they have an axis."""
+        """Move the channel axis of the user's images (n x `user_shape`) to the end, if they have one."""
         return np.moveaxis(images, 1, -1) if self.layout == "chw" else images
 
     def as_frame(self, array: np.ndarray, like: Any = None) -> Any:
-        """Return `array` (n x columns) as a data frame if the user's data was one, else unchanged.
+        """Return `array` (n x columns) as a data frame if the user's data was one, otherwise unchanged.
 
-        The frame has the user's columns, and the index of `like` if that is a frame, too.
+        The frame has the user's columns, and the index of `like` if `like` is a data frame.
         """
         if self.frame != "pandas":
             return array
         import pandas as pd
 
-        index = like.index if hasattr(like, "iloc") else None  # a list has an `index` as well, a method
+        index = like.index if hasattr(like, "iloc") else None  # a list has an `index`, too: a method
         return pd.DataFrame(array, columns=list(self.columns or ()), index=index)
 
     def describe(self) -> str:
@@ -216,7 +216,7 @@ class Schema:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Schema:
-        """Return the schema of a result of `to_dict`, whose tuples may be lists.
+        """Return the schema from a result of `to_dict`, in which tuples may have become lists.
 
         Raises
         ------
@@ -228,24 +228,24 @@ class Schema:
 
 
 def check_rows(X: np.ndarray, schema: Schema, owner: str) -> None:
-    """Check rows that a fitted model is applied to.
+    """Check rows before a fitted model is applied to them.
 
     Raises
     ------
     ValueError
-        If X is empty, has examples of another shape than `schema`, NaN, infinity, or pixels on another scale.
+        If X is empty, has examples of another shape than `schema`, NaN or infinity, or pixels on another scale.
     """
     check_form(X.shape, schema, owner)
     check_range(min_max(X, owner)[1], X.dtype, schema, owner)
 
 
 def check_form(shape: tuple[int, ...], schema: Schema, owner: str) -> None:
-    """Check the shape of rows that a fitted model is applied to.
+    """Check the shape of rows before a fitted model is applied to them.
 
     Raises
     ------
     ValueError
-        If there are no rows, or examples of another shape than `schema`.
+        If there are no rows, or their shape is not the one in `schema`.
     """
     if shape[0] == 0:
         raise ValueError(f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required by {owner}.")
@@ -257,12 +257,12 @@ def check_form(shape: tuple[int, ...], schema: Schema, owner: str) -> None:
 
 
 def check_range(high: float, dtype: np.dtype, schema: Schema, owner: str) -> None:
-    """Check by the greatest value of X that its pixels have the scale of the training data.
+    """Check that pixels have the scale of the training data, from their largest value `high`.
 
     Raises
     ------
     ValueError
-        If `high` shows that they do not.
+        If `high` shows another scale.
     """
     if schema.scale == (255.0,) and dtype.kind == "f" and 0 < high <= 1:
         raise ValueError(

@@ -1,6 +1,6 @@
 """Sinks: targets for blocks of rows. A sink is an array, or a file that is written completely or not at all.
 
-Every sink has two methods, `write(block)` and `finish()`; `open_sink` makes one for a given target.
+Every sink has two methods, `write(block)` and `finish()`. `open_sink` makes the sink for a target.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from narrows.data.parquet import import_pyarrow
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (".npy", ".parquet", *DELIMITERS)
-_PIECE = 4096  # rows to convert to text at once: as text a number takes 128 bytes
-_GROUP_NUMBERS = 1 << 22  # least number of entries in a row group of Parquet: small groups are slow to read
+_TEXT_ROWS = 4096  # rows to convert to text at once: each number takes 128 bytes as text
+_GROUP_NUMBERS = 1 << 22  # smallest number of entries in a row group of Parquet: small groups are slow to read
 
 
 class Sink(ABC):
-    """Abstract: a target for blocks of rows, which come in order."""
+    """Abstract: a target for blocks of rows, written in order."""
 
     @abstractmethod
     def write(self, block: np.ndarray) -> None:
-        """Write the next rows. All blocks have the same dtype and the same shape of a row.
+        """Write the next rows. All blocks have the same dtype, and rows of the same shape.
 
         Raises
         ------
@@ -39,11 +39,11 @@ class Sink(ABC):
 
     @abstractmethod
     def finish(self) -> Any:
-        """Complete the target after the last block, and return the array, or None for a file."""
+        """Complete the target after the last block. Return the array, or None for a file."""
 
 
 class Memory(Sink):
-    """A new array. It has its final size from the start if `n` is known, else it grows by doubling."""
+    """A new array. If the number of rows `n` is known it is allocated once, otherwise it grows by doubling."""
 
     def __init__(self, n: int | None = None) -> None:
         self.n, self.filled = n, 0
@@ -68,18 +68,18 @@ class Memory(Sink):
 
 
 class UserArray(Sink):
-    """An array of the user, a memory map for example. It must have one row for each example."""
+    """An array that the user passed, such as a memory map. It must have one row for each example."""
 
     def __init__(self, array: np.ndarray) -> None:
         self.array, self.filled = array, 0
 
     def write(self, block: np.ndarray) -> None:
-        """Copy the rows into the array. Floats may become narrower floats, but never integers.
+        """Copy the rows into the array. Floats may be stored in a narrower float type, but not as integers.
 
         Raises
         ------
         ValueError
-            If the rows have another shape or dtype than the array, or are too many.
+            If the rows do not fit the array's shape or dtype, or there are too many rows.
         """
         end = self.filled + len(block)
         if self.array.shape[1:] != block.shape[1:] or end > len(self.array):
@@ -88,7 +88,7 @@ class UserArray(Sink):
                 f"shape {self.array.shape} for at least {end:,} examples."
             )
         if not np.can_cast(block.dtype, self.array.dtype, "same_kind"):
-            raise ValueError(f"The array to write to must take {block.dtype}. Got an array of {self.array.dtype}.")
+            raise ValueError(f"The array to write to must accept {block.dtype}. Got an array of {self.array.dtype}.")
         self.array[self.filled : end] = block
         self.filled = end
 
@@ -98,15 +98,15 @@ class UserArray(Sink):
         Raises
         ------
         ValueError
-            If fewer rows came than the array has.
+            If the array has more rows than were written.
         """
         if self.filled != len(self.array):
-            raise ValueError(f"The array to write to has {len(self.array):,} rows. {self.filled:,} examples came.")
+            raise ValueError(f"The array to write to has {len(self.array):,} rows. It got {self.filled:,} examples.")
         return self.array
 
 
 class Npy(Sink):
-    """A .npy file. Its header has the number of rows, so it is written again at the end."""
+    """A .npy file. Its header contains the number of rows, so the header is written again at the end."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self.stream, self.filled, self.start = stream, 0, 0
@@ -123,7 +123,7 @@ class Npy(Sink):
         self.filled += len(block)
 
     def finish(self) -> None:
-        """Write the number of rows into the header, in which NumPy leaves room for it."""
+        """Write the number of rows into the header. NumPy leaves room for it."""
         self.stream.seek(0)
         self._write_header()
         assert self.stream.tell() == self.start
@@ -136,7 +136,7 @@ class Npy(Sink):
 
 
 class Text(Sink):
-    """A .csv or .tsv file, whose numbers read back as the same values."""
+    """A .csv or .tsv file. Its numbers are read back as the same values."""
 
     def __init__(self, stream: TextIO, path: Path, columns: Sequence[str] | None, delimiter: str) -> None:
         self.writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
@@ -149,33 +149,33 @@ class Text(Sink):
             self.writer.writerow(self.columns)
         self.begun = True
         if table.dtype == bool:
-            table = table.astype(np.uint8)  # "True" would not read back as a number
-        for start in range(0, len(table), _PIECE):
-            # astype(str) writes the shortest text that reads back as the same number, for float32, too.
-            self.writer.writerows(table[start : start + _PIECE].astype(str).tolist())
+            table = table.astype(np.uint8)  # "True" cannot be read back as a number
+        for start in range(0, len(table), _TEXT_ROWS):
+            # astype(str) gives the shortest text that is read back as the same number, for float32, too.
+            self.writer.writerows(table[start : start + _TEXT_ROWS].astype(str).tolist())
 
     def finish(self) -> None:
         """Do nothing: all rows are written."""
 
 
 class Parquet(Sink):
-    """A .parquet file with a column for each number, named by `columns`, or x0, x1, ... without names."""
+    """A .parquet file with one column for each entry. Without `columns` the names are x0, x1, ..."""
 
     def __init__(self, temporary: Path, path: Path, columns: Sequence[str] | None) -> None:
         self.pyarrow, self.parquet = import_pyarrow("writing .parquet")
         self.temporary, self.path, self.columns = temporary, path, columns
         self.writer: Any = None
-        self.held: list[np.ndarray] = []
+        self.pending: list[np.ndarray] = []
 
     def write(self, block: np.ndarray) -> None:
-        """Collect the rows, and write them in large groups."""
-        self.held.append(as_table(block, self.path, self.columns))
-        if sum(table.size for table in self.held) >= _GROUP_NUMBERS:
-            self._write_held()
+        """Collect rows, and write them in large groups."""
+        self.pending.append(as_table(block, self.path, self.columns))
+        if sum(table.size for table in self.pending) >= _GROUP_NUMBERS:
+            self._write_pending()
 
     def finish(self) -> None:
         """Write the last group and the footer."""
-        self._write_held()
+        self._write_pending()
         self.close()
 
     def close(self) -> None:
@@ -183,11 +183,11 @@ class Parquet(Sink):
         if self.writer is not None:
             self.writer.close()
 
-    def _write_held(self) -> None:
-        if not self.held:
+    def _write_pending(self) -> None:
+        if not self.pending:
             return
-        rows = np.concatenate(self.held)
-        self.held = []
+        rows = np.concatenate(self.pending)
+        self.pending = []
         names = list(self.columns or (f"x{i}" for i in range(rows.shape[1])))
         table = self.pyarrow.table([np.ascontiguousarray(column) for column in rows.T], names=names)
         if self.writer is None:
@@ -204,15 +204,15 @@ def open_sink(
     Parameters
     ----------
     target : None for a new array, an array to fill, or the path of a .npy, .parquet, .csv or .tsv file.
-    n : number of rows that will come; None if it is not known.
+    n : number of rows; None if it is not known.
     columns : names of a table's columns; None without names. A .npy file cannot hold them.
 
     Raises
     ------
     ValueError
-        If the path has another suffix, or the rows do not fit `target`.
+        If the path has an unknown suffix, or the rows do not fit `target`.
     TypeError
-        If `target` is none of these.
+        If `target` has another type.
     ImportError
         If a .parquet file is to be written without pyarrow.
     OSError
@@ -246,7 +246,7 @@ def check_path(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ValueError
-        If its suffix is none of `SUFFIXES`.
+        If the suffix is not one of `SUFFIXES`.
     """
     path = Path(path).expanduser()
     if path.suffix.lower() not in SUFFIXES:
@@ -255,12 +255,12 @@ def check_path(path: str | os.PathLike[str]) -> Path:
 
 
 def as_table(array: np.ndarray, path: Path, columns: Sequence[str] | None) -> np.ndarray:
-    """Return `array` with two axes, rows and columns; an array of one axis becomes one column.
+    """Return `array` with two axes, rows and columns. An array with one axis becomes one column.
 
     Raises
     ------
     ValueError
-        If it has more axes, or another number of columns than `columns`.
+        If `array` has more than two axes, or `columns` does not name each column.
     """
     table = array.reshape(-1, 1) if array.ndim == 1 else array
     if table.ndim != 2:

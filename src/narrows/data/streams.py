@@ -1,7 +1,7 @@
 """Sources: blocks of rows from files, arrays and iterators.
 
-A source is read once, in order. Nothing is converted here. Blocks of a memory map are views: the caller reads them from
-disk, for instance in another thread.
+A source is read once, in order. Nothing is converted here. Blocks of a memory map are views: they are read from disk
+when the caller uses them, for instance in another thread.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 from narrows.data import files, parquet
 from narrows.data.arrays import as_array, check_numeric
 
-_AHEAD = 32 << 20  # bytes of a mapped file that the system reads ahead
-_BEHIND = 32 << 20  # bytes that stay mapped behind the last block: more than the caller still works on
+_AHEAD = 32 << 20  # bytes of a mapped file to read ahead
+_BEHIND = 32 << 20  # bytes to keep in memory before the current block: callers still work on these blocks
 
 
 class Source(NamedTuple):
@@ -26,8 +26,8 @@ class Source(NamedTuple):
 
     Attributes
     ----------
-    blocks : function from a number of rows to an iterator of arrays with that many rows; the last may have fewer.
-    n : number of examples; None if it is not known before the end.
+    blocks : function from a number of rows to an iterator of arrays with that many rows; the last array may be smaller.
+    n : number of examples; None if it is known only at the end.
     columns : names of the columns; None without names.
     """
 
@@ -41,8 +41,8 @@ def open_source(X: Any, owner: str, columns: Sequence[str] | None = None) -> Sou
 
     Parameters
     ----------
-    X : path of a .parquet file, of a folder of such, or of anything that `narrows.data.files.read` takes (.npy is
-        mapped); or an iterator of arrays with any numbers of rows; or a `Source`, which is returned.
+    X : path of a .parquet file, of a folder of them, or of any other file that `narrows.data.files.read` reads (.npy is
+        mapped); or an iterator of arrays, each with any number of rows; or a `Source`, which is returned unchanged.
     owner : name of the caller, for messages.
     columns : names of the columns of a table or of data frames to read, in this order; None for all.
 
@@ -51,7 +51,7 @@ def open_source(X: Any, owner: str, columns: Sequence[str] | None = None) -> Sou
     ImportError
         If a Parquet file is to be read without pyarrow.
     OSError, TypeError, ValueError
-        If X cannot be read, or is none of these.
+        If X cannot be read, or has another type.
     """
     if isinstance(X, Source):
         return X
@@ -66,14 +66,14 @@ def open_source(X: Any, owner: str, columns: Sequence[str] | None = None) -> Sou
     if hasattr(X, "__array__") or hasattr(X, "iloc") or isinstance(X, (list, tuple)):
         return None
     if isinstance(X, Iterable):
-        # a copy, because an iterator may overwrite its array while the last block is still in use
+        # a copy, because an iterator may reuse its array while the previous block is still in use
         arrays = (np.array(check_numeric(as_array(_select_columns(piece, columns), owner), owner)) for piece in X)
         return Source(lambda rows: regroup(arrays, rows))
     raise TypeError(f"{owner} reads arrays, paths and iterators of arrays. Got {type(X).__name__}.")
 
 
 def _select_columns(piece: Any, columns: Sequence[str] | None) -> Any:
-    """Return the `columns` of a data frame; anything else unchanged."""
+    """Return the `columns` of a data frame. Other pieces are unchanged."""
     if columns is None or not (hasattr(piece, "iloc") and hasattr(piece, "columns")):
         return piece
     return piece.iloc[:, files.column_indices(columns, [str(name) for name in piece.columns], "Each data frame")]
@@ -85,19 +85,19 @@ def from_array(X: np.ndarray) -> Source:
 
 
 def regroup(arrays: Iterable[np.ndarray], rows: int) -> Iterator[np.ndarray]:
-    """Yield the rows of `arrays` in blocks of `rows` rows; the last may have fewer."""
-    held: list[np.ndarray] = []
+    """Yield the rows of `arrays` in blocks of `rows` rows; the last block may be smaller."""
+    pieces: list[np.ndarray] = []
     n = 0
     for array in arrays:
         while len(array):
             piece, array = array[: rows - n], array[rows - n :]
-            held.append(piece)
+            pieces.append(piece)
             n += len(piece)
             if n == rows:
-                yield held[0] if len(held) == 1 else np.concatenate(held)
-                held, n = [], 0
-    if held:
-        yield np.concatenate(held)
+                yield pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+                pieces, n = [], 0
+    if pieces:
+        yield np.concatenate(pieces)
 
 
 # ------------------------------------------------------------------------------------------------ memory maps
@@ -112,28 +112,28 @@ def _views(X: np.ndarray, rows: int) -> Iterator[np.ndarray]:
 
 
 class _Window:
-    """The part of a mapped file that is in memory: pages ahead are requested, and pages behind are released.
+    """The part of a mapped file that is in memory. Pages ahead of it are requested, and pages behind it are released.
 
     Released pages stay in the system's cache, but no longer count as memory of the process.
 
     Parameters
     ----------
-    mapped : the memory map.
-    start : offset of the first row in it, in bytes.
+    mapped : memory map of the file.
+    start : offset of the first row in the file, in bytes.
     """
 
     def __init__(self, mapped: mmap.mmap, start: int) -> None:
         self.mapped, self.start = mapped, start
-        self.requested = self.released = start  # ends of what was requested and of what was released, in bytes
+        self.requested = self.released = start  # ends of the requested and of the released bytes
 
     @classmethod
     def of(cls, X: np.ndarray) -> _Window | None:
-        """Return the window of rows that are contiguous in a mapped file, or None for other arrays."""
+        """Return the window for rows that are contiguous in a mapped file, or None for other arrays."""
         base: Any = X
         while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
             base = base.base
         mapped = getattr(base, "_mmap", None)
-        # a private map ("c") would lose its changes
+        # a copy-on-write map ("c") would lose its changes
         if not isinstance(mapped, mmap.mmap) or base.mode == "c" or not X.flags.c_contiguous:
             return None
         if not hasattr(mapped, "madvise"):  # Windows

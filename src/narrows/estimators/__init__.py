@@ -1,7 +1,8 @@
-"""The scikit-learn surface: AE, VAE, DAE, SAE, and an estimator for any other recipe.
+"""Estimators with the scikit-learn interface: AE, VAE, DAE, SAE, MapAE, and one for each other recipe.
 
 The parameters of a class come from its recipe's signature and from `signature.TRAINING`, so that the name, rule and
-help of a parameter are in one place. Constructors only store; names of fitted attributes end with an underscore.
+help of a parameter are in one place. Constructors only store their arguments. Names of fitted attributes end with an
+underscore.
 """
 
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from narrows.estimators.maps import MapAE
 from narrows.estimators.models import AE, DAE, SAE, VAE, ActiveUnits
 
 if TYPE_CHECKING:
-    from narrows.estimators.constructors import estimator  # with the class of each name
+    from narrows.estimators.constructors import estimator  # it knows the class for each name
 else:
     from narrows.estimators.models import estimator
 

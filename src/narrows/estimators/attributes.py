@@ -1,4 +1,4 @@
-"""The dial "more of this": the direction in which codes move as an attribute grows."""
+"""The direction in which codes move as an attribute of the examples grows: the dial "more of this"."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Attribute(NamedTuple):
     Attributes
     ----------
     direction : (L,) unit vector.
-    scale : distance that codes move along it while the attribute grows by 1. For an attribute of 0 or 1 it is the
-        distance between the two mean codes.
-    spread : standard deviation of codes along it.
+    scale : distance that codes move in that direction when the attribute grows by 1. For an attribute of 0 or 1 it is
+        the distance between the two mean codes.
+    spread : standard deviation of the codes in that direction.
     """
 
     direction: np.ndarray
@@ -31,13 +31,13 @@ def find_attribute(z: np.ndarray, y: Any) -> Attribute:
     Raises
     ------
     ValueError
-        If `y` does not hold one finite number or boolean for each code, does not vary, or goes with no component.
+        If `y` does not hold one finite number or boolean for each code, does not vary, or no component varies with it.
     """
     amount = np.asarray(y)
     if amount.shape != (len(z),) or amount.dtype.kind not in "biuf" or not np.isfinite(amount).all():
         raise ValueError(
             f"The `y` parameter of attribute must be one finite number or boolean for each of {len(z)} examples. "
-            f"Got shape {amount.shape}, dtype {amount.dtype}; of labels make booleans first: y == label."
+            f"Got shape {amount.shape}, dtype {amount.dtype}; turn labels into booleans first: y == label."
         )
     amount = amount.astype(np.float64)
     if amount.min() == amount.max():
@@ -46,7 +46,7 @@ def find_attribute(z: np.ndarray, y: Any) -> Attribute:
     slope = centred @ (z - z.mean(0)) / (centred @ centred)
     scale = float(np.linalg.norm(slope))
     if scale == 0:
-        raise ValueError("No component of the codes goes with `y`: there is no direction to move in.")
+        raise ValueError("No component of the codes varies with `y`, so there is no direction to move in.")
     direction = slope / scale
     return Attribute(direction, scale, float((z @ direction).std()))
 
@@ -56,13 +56,13 @@ def dial_directions(components: Any, scale: np.ndarray) -> list[tuple[np.ndarray
 
     Parameters
     ----------
-    components : indices of components, attributes, or one of them alone; None for all components.
+    components : a list of component indices and attributes, or a single one; None for all components.
     scale : (L,) spread of each component.
 
     Raises
     ------
     ValueError
-        If there are no components, or one of them does not exist.
+        If the list is empty, or an entry is not a component or an attribute of these codes.
     """
     n = len(scale)
     requests = range(n) if components is None else components

@@ -31,16 +31,16 @@ _MAX_COMPONENTS = 1_000_000
 
 
 class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseEstimator):
-    """Abstract: an autoencoder with the scikit-learn interface. Subclasses name their recipe.
+    """Abstract: an autoencoder with the scikit-learn interface. A subclass names its recipe.
 
     Attributes
     ----------
-    model_ : Autoencoder, the five parts, trained.
+    model_ : Autoencoder, the trained model of five parts.
     schema_ : Schema, the form, scale and column names of one example.
-    history_ : list of dict, one for each validation; `pandas.DataFrame(model.history_)` is a table of it.
-    report_ : list of str, the decisions with their reasons, and the events of the training.
-    n_iter_ : int, epochs trained.
-    offset_ : float, threshold of `decision_function`, in nats.
+    history_ : list of dict, the losses at each validation; `pandas.DataFrame(model.history_)` makes a table of it.
+    report_ : list of str, the decisions and their reasons, and events of the training.
+    n_iter_ : int, number of trained epochs.
+    offset_ : float, threshold of `score_samples` in nats; outliers score below it.
     code_mean_, code_std_ : (L,) mean and standard deviation of the training codes; only for models with codes.
     components_kl_ : (L,) nats that each component carries, largest first; only for a stochastic code whose KL has a
         closed form for each component.
@@ -49,10 +49,10 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
 
     recipe: ClassVar[recipes.Recipe]
     n_components: Any
-    __init__: Callable[..., None]  # each subclass has one that is made from its recipe
+    __init__: Callable[..., None]  # each subclass gets its own, made from its recipe
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Make an instance of a class that names a recipe; any other is abstract."""
+        """Make an instance. A class without a recipe is abstract."""
         if not hasattr(cls, "recipe"):
             raise TypeError(f"{cls.__name__} is abstract, because it names no recipe. Use narrows.estimator(recipe).")
         return super().__new__(cls)
@@ -64,18 +64,18 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         cls.recipe = recipes.get(recipe)
         if clashes := sorted(cls.recipe.parameters.keys() & TRAINING.keys()):
             raise ValueError(
-                f"The recipe {recipe!r} must rename `{clashes[0]}`: all estimators have a parameter of that name."
+                f"The recipe {recipe!r} must rename `{clashes[0]}`: all estimators have a parameter with that name."
             )
         cls.__init__ = constructor(cls.__name__, cls.parameters())  # type: ignore[misc]
         cls.__doc__ = documentation(cls.__doc__ or "", cls.recipe.parameters)
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Return True after a training that ended or was stopped. `offset_` is set last."""
+        """Return True after a training, also after one that was stopped. `offset_` is set last."""
         return hasattr(self, "offset_")
 
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
-        """Return every parameter by name: those of the recipe, then the shared ones."""
+        """Return all parameters by name: first those of the recipe, then the shared ones."""
         return {**cls.recipe.parameters, **TRAINING}
 
     def __sklearn_tags__(self) -> Any:
@@ -94,18 +94,18 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         ----------
         X : array, tensor or data frame of vectors (n, d), or array or tensor of images (n, h, w), (n, h, w, c) or
             (n, c, h, w), of any real dtype; 8-bit images stay 8-bit in memory.
-        y : (n,) labels, for a conditional model; ignored by others. NaN or None marks an example without a label.
+        y : (n,) labels for a conditional model; other models ignore them. NaN or None marks an example without a label.
 
         Returns
         -------
-        self. In a script that torchrun started, all processes train one model together, and each returns all of it.
+        self. In a script started by torchrun, all processes train one model together, and each returns the whole model.
 
         Raises
         ------
         ValueError, TypeError
             If a parameter, X or y is not valid.
         KeyboardInterrupt
-            On Ctrl-C; the model then holds the best weights so far and can be used.
+            On Ctrl-C; the model then has the best weights so far and can be used.
         ConnectionError
             If another process of this training has failed.
         """
@@ -132,12 +132,12 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         """Train on one pass over X at a constant learning rate. The first call builds the model.
 
         There is no schedule and no held-out data: call `fit` for the best result. Each call starts with a new optimizer
-        and forgets what `fit_sampler` learned, because the codes move.
+        and deletes the samplers of `fit_sampler`, because the codes change.
 
         Parameters
         ----------
-        X : examples as for `fit`; after the first call of the same form as there.
-        y : labels as for `fit`. The first call must show a conditional model every class.
+        X : examples as for `fit`, in all calls of the same form.
+        y : labels as for `fit`. For a conditional model, the first call must contain all classes.
 
         Returns
         -------
@@ -148,17 +148,17 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         ValueError, TypeError
             If a parameter, X or y is not valid.
         KeyboardInterrupt
-            On Ctrl-C; the model then holds what it has learned so far.
+            On Ctrl-C; the model then has what it has learned so far.
         ConnectionError
             If another process of this training has failed.
         """
         self._check_parameters()
-        first = not self.__sklearn_is_fitted__()
-        rows = self._start_fit(X) if first else self.checked(X)
+        is_first = not self.__sklearn_is_fitted__()
+        rows = self._start_fit(X) if is_first else self.checked(X)
         labels = self._label_indices(y, len(rows))
         world = join(self.device)
         seed = world.broadcast(as_seed(self.random_state))
-        if first:
+        if is_first:
             self._parts = self._assemble(seed)
             self.model_, self.history_, self.n_iter_ = self._parts.model, [], 0
             self.report_ = [self.schema_.describe(), *map(str, self._parts.choices)]
@@ -181,7 +181,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
     def _train(
         self, objective: Objective, rows: np.ndarray, labels: np.ndarray | None, settings: Settings, seed: int
     ) -> tuple[Result, Interrupted | None]:
-        """Train `model_`. After Ctrl-C return the interruption too, to be raised once the result is stored."""
+        """Train `model_`. After Ctrl-C, also return the interruption: the caller raises it after storing the result."""
         is_identified = settings.checkpoint is not None or join(self.device).size > 1
         try:
             result = train(
@@ -201,7 +201,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
     def _absorb(self, result: Result, rows: np.ndarray) -> None:
         """Store the result of a further training on `rows`, and summarize the new codes.
 
-        What `fit_sampler` learned is forgotten, because the codes have moved.
+        The samplers of `fit_sampler` are deleted, because the codes have changed.
         """
         self.history_ = self.history_ + result.history
         self.n_iter_ += result.n_epochs
@@ -210,7 +210,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         self._store_summary(rows)
 
     def _store_summary(self, rows: np.ndarray) -> None:
-        """Summarize the model that was trained on `rows`, and store the findings as attributes."""
+        """Summarize the model that was trained on `rows`, and store the summary as attributes."""
         summary = summarize(self, rows, self._score_rows)
         if summary.order is not None:
             self.model_.order.copy_(summary.order)
@@ -228,7 +228,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         return Plots(self)
 
     def studio(self, X: Any = None, y: Any = None) -> Any:
-        """Return a widget for notebooks with the dials and a map of X coloured by y. Needs the extra `notebook`."""
+        """Return a notebook widget with the dials and a map of X, coloured by y. Needs the extra `notebook`."""
         check_is_fitted(self)
         return extension("studio")(self, X, y)
 
@@ -245,12 +245,12 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         return self._apply("transform", self._as_source(X))
 
     def reconstruct(self, X: Any, y: Any = None) -> Any:
-        """Encode and decode X: the mean of the likelihood, in the form and the units of X.
+        """Encode and decode X. Return the mean of the likelihood, in the form and the units of X.
 
         Parameters
         ----------
         X : examples, (n, ...).
-        y : labels for a conditional model, one for all or (n,); None infers them.
+        y : labels for a conditional model, one for all examples or (n,); None infers them.
 
         Raises
         ------
@@ -263,11 +263,11 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         return self.schema_.as_frame(result, like=X)
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """Return the log-likelihood of each example in nats: (n,). Higher is more usual.
+        """Return the log-likelihood of each example in nats: (n,). Usual examples have high values.
 
-        For a stochastic code it is the ELBO (of x and its likeliest label, for a conditional model). For other codes it
-        is log p(x | z) at the code z of x. Entries are summed. For real-valued vectors it is a density in the units of
-        X; for images, on the [0, 1] scale.
+        For a stochastic code it is the ELBO (for a conditional model, of x and its likeliest label). For other codes it
+        is log p(x | z), where z is the code of x. It is the sum over the entries of an example. For real-valued vectors
+        the density is in the units of X; for images, on the [0, 1] scale.
 
         Raises
         ------
@@ -278,7 +278,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         return self._apply("score_samples", self._as_source(X))
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Return the mean of `score_samples`, in nats. `y` is ignored. Raises as `score_samples` does."""
+        """Return the mean of `score_samples(X)`, in nats. `y` is ignored. Raises as `score_samples` does."""
         return float(self.score_samples(X).mean())
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -294,21 +294,21 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
     def save(self, folder: str | Path) -> None:
         """Write the fitted model into `folder`: recipe.json, weights.safetensors and a model card.
 
-        A checkpoint in `folder` is removed.
+        A checkpoint in `folder` is deleted: the saved model replaces it.
 
         Raises
         ------
         OSError
-            If `folder` is a file, holds files of something else, or cannot be written.
+            If `folder` is a file, contains files that narrows did not write, or cannot be written.
         """
         check_is_fitted(self)
         storage.write(Path(folder), *documents(self), card(self))
-        (Path(folder) / checkpoint.NAME).unlink(missing_ok=True)  # the saved model replaces it
+        (Path(folder) / checkpoint.NAME).unlink(missing_ok=True)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         if "model_" in state:
-            # a pickle from a machine with a GPU must open without one
+            # a pickle from a machine with a GPU must load on a machine without one
             state = {**state, "model_": copy.deepcopy(state["model_"]).cpu()}
         state.pop("_parts", None)
         return state
@@ -324,7 +324,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
             parameter.check(type(self).__name__, getattr(self, name))
 
     def _after_fit(self, sample: np.ndarray) -> None:
-        """Set the attributes that only a subclass has, from a sample of the training rows, after a training."""
+        """Set the attributes that only a subclass has, from a sample of the training rows. Called after a training."""
         return
 
     def _check_components(self) -> None:
@@ -335,9 +335,9 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
             )
 
     def _start_fit(self, X: Any) -> np.ndarray:
-        """Return the training rows, after setting `schema_` and checking `n_components`.
+        """Return the training rows. Set `schema_` and check `n_components`.
 
-        The results of an earlier fit are dropped first, so that a failure leaves no mixture of both.
+        The results of an earlier fit are deleted first, so that a failed fit does not leave a mixture of both.
         """
         reset_fitted(self)
         self.__dict__.pop("_parts", None)
@@ -361,7 +361,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
             raise recipes.CodeTooLong(error.n_components, error.n_entries, type(self).__name__) from None
 
     def own_costs(self, seed: int) -> dict[str, float]:
-        """Return the weights of the costs that the model's bottleneck states, by name."""
+        """Return the weights of the costs of the model's bottleneck, by name."""
         weights = self._assemble(seed).objective.weights
         return {name: weight for name, weight in weights.items() if name in self.model_.bottleneck.costs}
 
@@ -375,14 +375,14 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         return label_indices_where_known(y, self.schema_, n, owner)
 
     def settings(self, seed: int, **changes: Any) -> Settings:
-        """Return the settings of a training with these parameters, except for `changes`."""
+        """Return the settings of a training: the parameters of this estimator, with `changes`."""
         names = {f for f in Settings.__dataclass_fields__ if f in TRAINING}
         values = {name: getattr(self, name) for name in names}
         values["checkpoint"] = Path(self.checkpoint) if self.checkpoint is not None else None
         return Settings(**{**values, "seed": seed, **changes})
 
 
-# not as decorators: scikit-learn wraps what a class body defines, for set_output, and would lose the condition
+# not as decorators: for set_output scikit-learn wraps the methods in a class body, and would lose the condition
 Estimator.transform = needs_code(Estimator.transform)
 Estimator.fit_transform = needs_code(Estimator.fit_transform)
 

@@ -1,6 +1,6 @@
-"""Bases of the estimators' classes, from which type checkers and editors know the constructors.
+"""Base classes that show the constructors of the estimators to type checkers and editors.
 
-At run time each of them is `Estimator`, which makes the constructor from the recipe. Type checkers and editors read
+At run time each base is `Estimator`, which makes the constructor from the recipe. Type checkers and editors read
 `constructors.pyi` instead, which `scripts/stubs` writes from the same recipes.
 """
 

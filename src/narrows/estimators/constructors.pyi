@@ -32,7 +32,7 @@ class Shared(Estimator):
     verbose: int
 
 class AE(Shared):
-    """The plain autoencoder: each example through a few numbers, and back."""
+    """The plain autoencoder: it compresses each example to a few numbers and restores the example from them."""
 
     n_components: int
     network: (
@@ -73,57 +73,59 @@ class AE(Shared):
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int = 0,
     ) -> None:
-        """The plain autoencoder: as many outputs as inputs, and a code of a few numbers between them.
+        """The plain autoencoder: it compresses each example to a few numbers, its code, and restores the example from it.
 
-        With `hidden=()` it is linear, and its codes span the subspace of PCA.
+        The training minimises the reconstruction error and nothing else. `transform` gives the codes, `inverse_transform`
+        decodes codes, and `reconstruct` does both. `predict` marks outliers: examples that it reconstructs badly. With
+        `hidden=()` the model is linear, and its codes span the same subspace as those of PCA.
 
         Parameters
         ----------
         n_components : an int in the range [1, inf), default 2
-            Numbers in a code.
+            Number of components: the length of each code.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Encoder and decoder: 'auto' picks by the data, 'mlp', 'conv', your module, or a pair (encoder, decoder).
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1, default (1024, 512)
-            Widths of an MLP encoder's layers, mirrored in the decoder; () for linear.
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given a code; 'auto' picks by the data.
+            Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
         ----------------
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
-            Examples in one training step.
+            Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of Adam.
+            Highest learning rate of AdamW.
         weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
-            Largest number of passes over the data.
+            Largest number of passes over the training data.
         max_time : a float in the range (0, inf) or None, default None
-            Longest time to train, in seconds.
+            Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
-            True to hold rows out, cool down at a plateau, and keep the best weights.
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
         validation_fraction : a float in the range (0, 1), default 0.1
-            Share of rows held out for early stopping.
+            Share of the rows to hold out for early stopping.
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement that make a plateau; 'auto' is 10, for a map 25.
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of outliers that sets the threshold of `predict`.
+            Share of training rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
-            Device that computes.
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
             Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
         compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step.
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
         sharded : one of True, False or 'auto', default 'auto'
-            True to give each of several processes a share of the model rather than all of it.
+            True to split the model over the processes; False for a full copy in each process.
         checkpoint : a folder's path or None, default None
-            Folder for checkpoints; fit resumes from the one that it finds there.
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
         track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
-            Trackers that get the losses during the training.
+            Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
-            Seed of everything random; None takes a fresh one.
+            Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf), default 0
-            0 for silence, 1 for a progress bar and decisions, 2 for a line an epoch.
+            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
 
         Examples
         --------
@@ -135,7 +137,7 @@ class AE(Shared):
         """
 
 class VAE(Shared):
-    """The variational autoencoder: the code is a Gaussian near N(0, I), so codes can be drawn and dials turned."""
+    """The variational autoencoder: codes follow N(0, I), so new ones can be drawn, and each component can be varied."""
 
     n_components: int
     beta: float
@@ -190,74 +192,82 @@ class VAE(Shared):
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int = 0,
     ) -> None:
-        """The variational autoencoder: turn one dial a component, draw new examples, score any.
+        """The variational autoencoder: draw new examples, vary one component of a code at a time, and score any example.
 
-        The encoder gives a mean and a log standard deviation; z = mean + exp(log_std) * eps, pulled to N(0, I). After
-        fitting, components are in the order of the nats that they carry (`components_kl_`), and those that carry nothing
-        are listed (`unused_components_`). With `conditional=True` the decoder also gets the label of each example, so that
-        `sample(n, y=label)` draws examples of that label.
+        The encoder gives a mean and a standard deviation for each component of the code. The code is drawn from them:
+        z = mean + std * eps, eps ~ N(0, I). The loss is the negative ELBO: the negative log-likelihood of the example given
+        z, plus the KL divergence of this distribution from the prior N(0, I). So codes drawn from
+        N(0, I) decode to realistic new examples.
+
+        - `transform` gives the means, `score_samples` the ELBO of each example, and `predict` marks outliers.
+        - `sample` draws new examples, `traverse` varies one component at a time, and `interpolate` goes from one example to
+          another.
+        - The fitted components are sorted by the nats that they carry, largest first: `components_kl_`. Components that
+          carry nothing are in `unused_components_`; a smaller `n_components` is then enough.
+        - With `conditional=True` the decoder also gets the label of each example. Call `fit(X, y)`, then
+          `sample(n, y=label)` draws examples with that label. Labels may be missing (NaN or None).
 
         Parameters
         ----------
         n_components : an int in the range [1, inf), default 2
-            Numbers in a code.
+            Number of components: the length of each code.
         beta : a float in the range [0, inf), default 1.0
-            Weight of the KL from the prior; 1 is the ELBO.
+            Weight of the KL divergence from the prior; 1 gives the ELBO.
         kl_warmup : a float in the range [0, 0.7], default 0.1
-            Share of the training over which the KL's weight grows from 0.
+            Share of the training in which the weight of the KL grows from 0.
         free_nats : a float in the range [0, inf), default 0.0
-            KL in nats for each component below which there is no pull.
+            KL in nats that each component may have at no cost.
         posterior : one of 'gaussian', 'laplace', 'flow', default 'gaussian'
-            Shape of the distribution of an example's codes; 'flow' needs the extra flows.
+            Distribution of the code of one example; 'flow' needs the extra `flows`.
         prior : one of 'standard', 'mixture', default 'standard'
-            Distribution of all codes: 'standard', of mean 0, or a 'mixture' of Gaussians.
+            Distribution of all codes: 'standard' (mean 0, scale 1) or 'mixture' (a learned mixture of Gaussians).
         conditional : one of True, False, default False
-            True to give the decoder each example's label: fit(X, y), then sample(n, y=label).
+            True to give the decoder the label of each example: fit(X, y), then sample(n, y=label).
         label_weight : a float in the range [0, inf), default 10.0
-            Weight of a nat of label beside a nat of reconstruction, where some labels are missing.
+            Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Encoder and decoder: 'auto' picks by the data, 'mlp', 'conv', your module, or a pair (encoder, decoder).
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1, default (1024, 512)
-            Widths of an MLP encoder's layers, mirrored in the decoder; () for linear.
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given a code; 'auto' picks by the data.
+            Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
         ----------------
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
-            Examples in one training step.
+            Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of Adam.
+            Highest learning rate of AdamW.
         weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
-            Largest number of passes over the data.
+            Largest number of passes over the training data.
         max_time : a float in the range (0, inf) or None, default None
-            Longest time to train, in seconds.
+            Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
-            True to hold rows out, cool down at a plateau, and keep the best weights.
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
         validation_fraction : a float in the range (0, 1), default 0.1
-            Share of rows held out for early stopping.
+            Share of the rows to hold out for early stopping.
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement that make a plateau; 'auto' is 10, for a map 25.
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of outliers that sets the threshold of `predict`.
+            Share of training rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
-            Device that computes.
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
             Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
         compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step.
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
         sharded : one of True, False or 'auto', default 'auto'
-            True to give each of several processes a share of the model rather than all of it.
+            True to split the model over the processes; False for a full copy in each process.
         checkpoint : a folder's path or None, default None
-            Folder for checkpoints; fit resumes from the one that it finds there.
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
         track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
-            Trackers that get the losses during the training.
+            Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
-            Seed of everything random; None takes a fresh one.
+            Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf), default 0
-            0 for silence, 1 for a progress bar and decisions, 2 for a line an epoch.
+            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
 
         Examples
         --------
@@ -270,7 +280,7 @@ class VAE(Shared):
         """
 
 class DAE(Shared):
-    """The denoising autoencoder: shown a noisy example, it gives back the clean one."""
+    """The denoising autoencoder: it turns a noisy example into a clean one."""
 
     n_components: int | None
     noise: Literal["gaussian", "masking", "salt_and_pepper", "poisson"]
@@ -315,62 +325,63 @@ class DAE(Shared):
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int = 0,
     ) -> None:
-        """The denoising autoencoder: `denoise` cleans noisy data.
+        """The denoising autoencoder: `denoise` removes noise from examples.
 
-        It trains on clean examples, to which it adds noise. With `n_components=None` there is no narrow code, so that no
-        detail is lost: a U-Net for images. With a number it also gives robust features.
+        Fit it to clean examples. The training adds noise to them (`noise`, `level`), and the model learns to restore them.
+        With `n_components=None` there is no code, so that no detail is lost; for images the network is then a U-Net. With a
+        number, `transform` gives codes that change little with noise.
 
         Parameters
         ----------
         n_components : an int in the range [1, inf) or None, default None
-            Numbers in a code; None for a model without a narrow code.
+            Length of each code; None for a model without a code, which keeps every detail.
         noise : one of 'gaussian', 'masking', 'salt_and_pepper', 'poisson', default 'gaussian'
-            Kind of noise.
+            Kind of noise to add in the training.
         level : a float of at least 0, or a pair (low, high) of such, default 0.3
-            Noise level on the model's scale, or (low, high) to draw one for each example.
+            Amount of noise on the model's scale (standard deviation of 'gaussian'); (low, high) draws one for each example.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Encoder and decoder: 'auto' picks by the data, 'mlp', 'conv', your module, or a pair (encoder, decoder).
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1, default (1024, 512)
-            Widths of an MLP encoder's layers, mirrored in the decoder; () for linear.
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given a code; 'auto' picks by the data.
+            Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
         ----------------
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
-            Examples in one training step.
+            Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of Adam.
+            Highest learning rate of AdamW.
         weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
-            Largest number of passes over the data.
+            Largest number of passes over the training data.
         max_time : a float in the range (0, inf) or None, default None
-            Longest time to train, in seconds.
+            Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
-            True to hold rows out, cool down at a plateau, and keep the best weights.
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
         validation_fraction : a float in the range (0, 1), default 0.1
-            Share of rows held out for early stopping.
+            Share of the rows to hold out for early stopping.
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement that make a plateau; 'auto' is 10, for a map 25.
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of outliers that sets the threshold of `predict`.
+            Share of training rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
-            Device that computes.
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
             Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
         compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step.
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
         sharded : one of True, False or 'auto', default 'auto'
-            True to give each of several processes a share of the model rather than all of it.
+            True to split the model over the processes; False for a full copy in each process.
         checkpoint : a folder's path or None, default None
-            Folder for checkpoints; fit resumes from the one that it finds there.
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
         track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
-            Trackers that get the losses during the training.
+            Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
-            Seed of everything random; None takes a fresh one.
+            Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf), default 0
-            0 for silence, 1 for a progress bar and decisions, 2 for a line an epoch.
+            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
 
         Examples
         --------
@@ -382,7 +393,7 @@ class DAE(Shared):
         """
 
 class SAE(Shared):
-    """The sparse autoencoder: many units, few of them active, each an expert on something."""
+    """The sparse autoencoder: of its many units only a few are active for one example."""
 
     n_components: int
     sparsity: Literal["topk", "l1", "kl"]
@@ -431,65 +442,67 @@ class SAE(Shared):
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int = 0,
     ) -> None:
-        """The sparse autoencoder: many units, of which only a few are active for one example.
+        """The sparse autoencoder: of its many units only a few are active for one example.
 
-        The decoder is a dictionary: each unit adds its own direction, so the meaning of a unit can be inspected.
+        The decoder is a dictionary: the output is the sum of the active units' directions, each times its activation. So a
+        unit stands for one kind of pattern, and can be inspected. `active_units` tells which units are active for each
+        example, and `top_examples` for which examples a unit is most active.
 
         Parameters
         ----------
         n_components : an int in the range [1, inf), default 256
-            Numbers in a code.
+            Number of components: the length of each code.
         sparsity : one of 'topk', 'l1', 'kl', default 'topk'
-            Constraint that keeps the code sparse.
+            Method to keep the code sparse: 'topk' keeps the k largest units, 'l1' and 'kl' add a cost.
         k : an int in the range [1, inf) or 'auto', default 'auto'
-            Units that are active for one example (topk).
+            Largest number of active units for one example ('topk'); 'auto' is n_components / 8, at most 16.
         strength : a float in the range [0, inf), default 1.0
-            Weight of the sparsity cost (l1, kl).
+            Weight of the sparsity cost ('l1', 'kl').
         rate : a float in the range (0, 1), default 0.05
-            Target mean activation of a unit (kl).
+            Mean activation that each unit should have ('kl').
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Encoder and decoder: 'auto' picks by the data, 'mlp', 'conv', your module, or a pair (encoder, decoder).
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1, default ()
-            Widths of an MLP encoder's layers, mirrored in the decoder; () for linear.
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given a code; 'auto' picks by the data.
+            Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
         ----------------
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
-            Examples in one training step.
+            Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of Adam.
+            Highest learning rate of AdamW.
         weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
-            Largest number of passes over the data.
+            Largest number of passes over the training data.
         max_time : a float in the range (0, inf) or None, default None
-            Longest time to train, in seconds.
+            Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
-            True to hold rows out, cool down at a plateau, and keep the best weights.
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
         validation_fraction : a float in the range (0, 1), default 0.1
-            Share of rows held out for early stopping.
+            Share of the rows to hold out for early stopping.
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement that make a plateau; 'auto' is 10, for a map 25.
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of outliers that sets the threshold of `predict`.
+            Share of training rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
-            Device that computes.
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
             Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
         compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step.
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
         sharded : one of True, False or 'auto', default 'auto'
-            True to give each of several processes a share of the model rather than all of it.
+            True to split the model over the processes; False for a full copy in each process.
         checkpoint : a folder's path or None, default None
-            Folder for checkpoints; fit resumes from the one that it finds there.
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
         track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
-            Trackers that get the losses during the training.
+            Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
-            Seed of everything random; None takes a fresh one.
+            Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf), default 0
-            0 for silence, 1 for a progress bar and decisions, 2 for a line an epoch.
+            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
 
         Examples
         --------
@@ -502,7 +515,7 @@ class SAE(Shared):
         """
 
 class MapAE(Shared):
-    """The autoencoder as a map: what is near in the data is near in the code, and each place can be decoded."""
+    """The autoencoder as a map: near examples have near codes, and each place on the map can be decoded."""
 
     n_components: int
     n_neighbors: int | Literal["auto"]
@@ -553,73 +566,74 @@ class MapAE(Shared):
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int = 0,
     ) -> None:
-        """The autoencoder as a map: examples that are near in the data are near in the code, and each place can be decoded.
+        """The autoencoder as a map: near examples have near codes, and each place on the map can be decoded.
 
-        It draws a map in two dimensions, as UMAP or t-SNE do, but by an encoder. New examples get their place at once,
-        every place can be decoded, and `trust` tells how reliable each part is.
+        It makes a map of the data in two dimensions, as UMAP and t-SNE do, but with an encoder and a decoder. `transform`
+        places examples on the map, also new ones, `inverse_transform` decodes any place, and `trust` tells how reliable the
+        place of each example is.
 
         Parameters
         ----------
         n_components : an int in the range [1, inf), default 2
-            Numbers in a code.
+            Number of components: the length of each code.
         n_neighbors : an int in the range [1, inf) or 'auto', default 'auto'
-            Nearest rows that are to stay near on the map; 'auto' is 20.
+            Number of nearest rows that should stay near each row on the map; 'auto' is 20.
         metric : one of 'auto', 'euclidean', 'cosine', default 'auto'
-            Distance by which they are found; 'auto' is 'cosine', of centred examples, for images, and else 'euclidean'.
+            Distance that finds the nearest rows; 'auto' is 'cosine' (of centred examples) for images, else 'euclidean'.
         attraction : a float in the range (0, inf), default 1.3
-            Pull between neighbours; 1 is that of t-SNE, more gathers clusters as UMAP does.
+            Pull between neighbours; 1 is as in t-SNE, more makes clusters tighter, as in UMAP.
         breadth : a float in the range [0, 1], default 0.2
-            Share of the pull towards the nearest of a batch, for the map at large; 0 is all detail.
+            Share of the pull that shapes the global layout; the rest keeps the nearest rows together.
         strength : a float in the range [0, inf), default 20.0
-            Weight of a nat of the neighbours' cost beside a nat of the likelihood of each entry.
+            Weight of the cost of neighbours relative to the mean negative log-likelihood of an entry.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Encoder and decoder: 'auto' picks by the data, 'mlp', 'conv', your module, or a pair (encoder, decoder).
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1, default (256, 256, 256, 256, 256, 256)
-            Widths of an MLP encoder's layers, mirrored in the decoder; () for linear.
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given a code; 'auto' picks by the data.
+            Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
         ----------------
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
-            Examples in one training step.
+            Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of Adam.
+            Highest learning rate of AdamW.
         weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
-            Largest number of passes over the data.
+            Largest number of passes over the training data.
         max_time : a float in the range (0, inf) or None, default None
-            Longest time to train, in seconds.
+            Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
-            True to hold rows out, cool down at a plateau, and keep the best weights.
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
         validation_fraction : a float in the range (0, 1), default 0.1
-            Share of rows held out for early stopping.
+            Share of the rows to hold out for early stopping.
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement that make a plateau; 'auto' is 10, for a map 25.
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of outliers that sets the threshold of `predict`.
+            Share of training rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
-            Device that computes.
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
             Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
         compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step.
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
         sharded : one of True, False or 'auto', default 'auto'
-            True to give each of several processes a share of the model rather than all of it.
+            True to split the model over the processes; False for a full copy in each process.
         checkpoint : a folder's path or None, default None
-            Folder for checkpoints; fit resumes from the one that it finds there.
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
         track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
-            Trackers that get the losses during the training.
+            Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
-            Seed of everything random; None takes a fresh one.
+            Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf), default 0
-            0 for silence, 1 for a progress bar and decisions, 2 for a line an epoch.
+            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
 
         Attributes
         ----------
         reference_codes_ : (r, n_components) codes of some training examples.
-        reference_trust_ : (r,) trust in each of them, in [0, 1].
+        reference_trust_ : (r,) trust in the places of these examples, in [0, 1].
 
         Examples
         --------
@@ -633,7 +647,7 @@ class MapAE(Shared):
         """
 
 class IWAE(Shared):
-    """The importance-weighted autoencoder: a VAE whose bound on the log-likelihood is tighter, by several draws."""
+    """The importance-weighted autoencoder: a VAE with a tighter bound on the log-likelihood, from several draws."""
 
     n_components: int
     n_draws: int
@@ -676,61 +690,61 @@ class IWAE(Shared):
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int = 0,
     ) -> None:
-        """The importance-weighted autoencoder: a VAE whose bound on the log-likelihood is tighter, by several draws.
+        """The importance-weighted autoencoder: a VAE with a tighter bound on the log-likelihood, from several draws.
 
         Parameters
         ----------
         n_components : an int in the range [1, inf), default 2
-            Numbers in a code.
+            Number of components: the length of each code.
         n_draws : an int in the range [1, inf), default 8
-            Draws from each posterior; more make the bound tighter and a step longer.
+            Draws of each code; more make the bound tighter and the training slower.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Encoder and decoder: 'auto' picks by the data, 'mlp', 'conv', your module, or a pair (encoder, decoder).
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1, default (1024, 512)
-            Widths of an MLP encoder's layers, mirrored in the decoder; () for linear.
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given a code; 'auto' picks by the data.
+            Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
         ----------------
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
-            Examples in one training step.
+            Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of Adam.
+            Highest learning rate of AdamW.
         weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
-            Largest number of passes over the data.
+            Largest number of passes over the training data.
         max_time : a float in the range (0, inf) or None, default None
-            Longest time to train, in seconds.
+            Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
-            True to hold rows out, cool down at a plateau, and keep the best weights.
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
         validation_fraction : a float in the range (0, 1), default 0.1
-            Share of rows held out for early stopping.
+            Share of the rows to hold out for early stopping.
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement that make a plateau; 'auto' is 10, for a map 25.
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of outliers that sets the threshold of `predict`.
+            Share of training rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
-            Device that computes.
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
             Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
         compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step.
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
         sharded : one of True, False or 'auto', default 'auto'
-            True to give each of several processes a share of the model rather than all of it.
+            True to split the model over the processes; False for a full copy in each process.
         checkpoint : a folder's path or None, default None
-            Folder for checkpoints; fit resumes from the one that it finds there.
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
         track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
-            Trackers that get the losses during the training.
+            Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
-            Seed of everything random; None takes a fresh one.
+            Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf), default 0
-            0 for silence, 1 for a progress bar and decisions, 2 for a line an epoch.
+            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
         """
 
 class FACTORVAE(Shared):
-    """The VAE whose components are independent of each other, by a discriminator that tells when they are not."""
+    """A VAE with independent components: a discriminator detects dependence, which the loss then reduces."""
 
     n_components: int
     tc_weight: float
@@ -775,63 +789,63 @@ class FACTORVAE(Shared):
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int = 0,
     ) -> None:
-        """The VAE whose components are independent of each other, by a discriminator that tells when they are not.
+        """A VAE with independent components: a discriminator detects dependence, which the loss then reduces.
 
         Parameters
         ----------
         n_components : an int in the range [1, inf), default 2
-            Numbers in a code.
+            Number of components: the length of each code.
         tc_weight : a float in the range [0, inf), default 6.0
-            Weight of the total correlation, beside the KL; gamma of the paper.
+            Weight of the total correlation, which is added to the KL; gamma in the paper.
         kl_warmup : a float in the range [0, 0.7], default 0.1
-            Share of the training over which the weights grow from 0.
+            Share of the training in which both weights grow from 0.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Encoder and decoder: 'auto' picks by the data, 'mlp', 'conv', your module, or a pair (encoder, decoder).
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1, default (1024, 512)
-            Widths of an MLP encoder's layers, mirrored in the decoder; () for linear.
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given a code; 'auto' picks by the data.
+            Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
         ----------------
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
-            Examples in one training step.
+            Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of Adam.
+            Highest learning rate of AdamW.
         weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
-            Largest number of passes over the data.
+            Largest number of passes over the training data.
         max_time : a float in the range (0, inf) or None, default None
-            Longest time to train, in seconds.
+            Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
-            True to hold rows out, cool down at a plateau, and keep the best weights.
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
         validation_fraction : a float in the range (0, 1), default 0.1
-            Share of rows held out for early stopping.
+            Share of the rows to hold out for early stopping.
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement that make a plateau; 'auto' is 10, for a map 25.
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of outliers that sets the threshold of `predict`.
+            Share of training rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
-            Device that computes.
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
             Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
         compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step.
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
         sharded : one of True, False or 'auto', default 'auto'
-            True to give each of several processes a share of the model rather than all of it.
+            True to split the model over the processes; False for a full copy in each process.
         checkpoint : a folder's path or None, default None
-            Folder for checkpoints; fit resumes from the one that it finds there.
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
         track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
-            Trackers that get the losses during the training.
+            Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
-            Seed of everything random; None takes a fresh one.
+            Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf), default 0
-            0 for silence, 1 for a progress bar and decisions, 2 for a line an epoch.
+            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
         """
 
 class VQVAE(Shared):
-    """The vector-quantised autoencoder: a code of whole numbers, each the name of a learned vector."""
+    """The vector-quantised autoencoder: its code is whole numbers, each the index of a learned vector."""
 
     n_components: int
     n_codes: int
@@ -878,61 +892,61 @@ class VQVAE(Shared):
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int = 0,
     ) -> None:
-        """The vector-quantised autoencoder: a code of whole numbers, each the name of a learned vector.
+        """The vector-quantised autoencoder: its code is whole numbers, each the index of a learned vector.
 
         Parameters
         ----------
         n_components : an int in the range [1, inf), default 16
-            Numbers in a code.
+            Number of components: the length of each code.
         n_codes : an int in the range [2, inf), default 256
-            Learned vectors that a group of components can be.
+            Number of learned vectors; each group of components is one of them.
         group_size : an int in the range [1, inf), default 1
-            Components of a group; n_components must be a multiple of it.
+            Number of components in a group; it must divide n_components.
         commitment : a float in the range [0, inf), default 0.25
-            Weight of the distance between the encoder's output and the vectors.
+            Weight of the distance from the encoder's output to its vectors.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
-            Encoder and decoder: 'auto' picks by the data, 'mlp', 'conv', your module, or a pair (encoder, decoder).
+            Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1, default (1024, 512)
-            Widths of an MLP encoder's layers, mirrored in the decoder; () for linear.
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
-            Distribution of the data given a code; 'auto' picks by the data.
+            Distribution of the data given the code; 'auto' chooses by the data.
 
         Other Parameters
         ----------------
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
-            Examples in one training step.
+            Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
-            Highest learning rate of Adam.
+            Highest learning rate of AdamW.
         weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
-            Largest number of passes over the data.
+            Largest number of passes over the training data.
         max_time : a float in the range (0, inf) or None, default None
-            Longest time to train, in seconds.
+            Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
-            True to hold rows out, cool down at a plateau, and keep the best weights.
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
         validation_fraction : a float in the range (0, 1), default 0.1
-            Share of rows held out for early stopping.
+            Share of the rows to hold out for early stopping.
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
-            Validations without improvement that make a plateau; 'auto' is 10, for a map 25.
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of outliers that sets the threshold of `predict`.
+            Share of training rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
-            Device that computes.
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
             Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
         compile : one of True, False or 'auto', default 'auto'
-            True to compile the training step.
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
         sharded : one of True, False or 'auto', default 'auto'
-            True to give each of several processes a share of the model rather than all of it.
+            True to split the model over the processes; False for a full copy in each process.
         checkpoint : a folder's path or None, default None
-            Folder for checkpoints; fit resumes from the one that it finds there.
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
         track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
-            Trackers that get the losses during the training.
+            Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
-            Seed of everything random; None takes a fresh one.
+            Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf), default 0
-            0 for silence, 1 for a progress bar and decisions, 2 for a line an epoch.
+            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
         """
 
 @overload
@@ -953,4 +967,4 @@ def estimator(recipe: Literal["factorvae"]) -> type[FACTORVAE]: ...
 def estimator(recipe: Literal["vqvae"]) -> type[VQVAE]: ...
 @overload
 def estimator(recipe: str) -> type[Estimator]:
-    """Return the estimator class of a recipe. A recipe without a class of its own gets a generated one."""
+    """Return the estimator class of a recipe. If narrows has no class for it, one is generated."""

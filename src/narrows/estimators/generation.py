@@ -1,4 +1,4 @@
-"""Generation: examples from codes, samples, dials, and paths between examples."""
+"""Generation of examples: from codes, from samplers, by dials, and on paths between examples."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def needs_code(method: _Method) -> _Method:
-    """Hide `method` of models without codes. Unlike scikit-learn's decorator it keeps the type of the method."""
+    """Hide `method` in models without codes. Unlike scikit-learn's decorator, this one keeps the method's type."""
     return cast(_Method, available_if(has_code)(method))
 
 
 class Generation(Labelled):
-    """Abstract: methods that work with codes of a fitted model.
+    """Abstract: methods of a fitted model that work with codes.
 
-    For a conditional model `y` is one label for all examples or one for each. None infers them from the examples (see
-    `VAE.infer_labels`).
+    For a conditional model, `y` is one label for all examples or one for each. If it is None, the labels are inferred
+    from the examples (see `VAE.infer_labels`).
     """
 
     code_mean_: np.ndarray
@@ -58,7 +58,7 @@ class Generation(Labelled):
 
     @abstractmethod
     def _decode(self, z: Tensor, draw: int | None = None, like: Any = None) -> Any:
-        """Decode codes (with the columns of their labels) to means, or with a seed `draw` to draws."""
+        """Decode codes (with the columns of their labels) to means; if a seed `draw` is given, to random draws."""
 
     @needs_code
     def inverse_transform(self, Z: Any, y: Any = None) -> Any:
@@ -67,7 +67,7 @@ class Generation(Labelled):
         Parameters
         ----------
         Z : (n, n_components) finite numbers.
-        y : labels, one for all codes or (n,); required for a conditional model, not allowed for others.
+        y : labels, one for all codes or (n,); required for a conditional model, not allowed for other models.
 
         Raises
         ------
@@ -92,26 +92,26 @@ class Generation(Labelled):
         """Fit a density to the codes of X, so that `sample` draws from it. The model itself does not change.
 
         For a stochastic code the density is fitted to one draw from the posterior of each example, because the decoder
-        was trained on such draws. With labels there is a mixture for each, so that `sample(n, y=label)` works with any
-        model.
+        was trained on such draws. With labels, each label gets its own mixture, so that `sample(n, y=label)` works with
+        any model.
 
         Parameters
         ----------
-        X : examples, best those that the model was fitted on.
+        X : examples, preferably those that the model was fitted on.
         sampler : "mixture", Gaussians whose number is chosen on held-out codes; "flow", a neural spline flow (extra
             `flows`); or an unfitted sampler with its settings, such as `narrows.estimators.samplers.Mixture(10)`.
-        y : (n,) labels, or None; not for a flow.
+        y : (n,) labels, or None. A flow takes no labels.
 
         Returns
         -------
-        self, with the sampler in `samplers_`; it is saved with the model.
+        self. The sampler is in `samplers_` and is saved with the model.
 
         Raises
         ------
         ValueError, TypeError
-            If an argument is not valid, the code is sparse, or there are fewer than 10 examples (for a label).
+            If an argument is not valid, the code is sparse, or there are fewer than 10 examples (of a label).
         ImportError
-            If a flow is fitted without zuko.
+            If a flow is requested and zuko is not installed.
         """
         check_is_fitted(self)
         self._check_can_sample()
@@ -143,16 +143,16 @@ class Generation(Labelled):
         Parameters
         ----------
         n_samples : number of examples, at least 1.
-        y : one label for all of them or one for each, with a conditional model or a sampler that was fitted with
+        y : one label for all examples or one for each, for a conditional model or a sampler that was fitted with
             labels; None draws labels by their frequency in the training data.
-        sampler : the distribution of the codes. "prior" is that of a stochastic code. "gaussian" has the mean and the
-            covariance of the training codes, for each label of a conditional model. "mixture" and "flow" are fitted by
-            `fit_sampler`. "auto" is the one that `fit_sampler` fitted last; without one it is the prior of a stochastic
-            code, and "gaussian" for a plain code and for a conditional model.
-        temperature : factor of the spread, 0 or more. Below 1 examples are more usual and less varied; at 0 all are at
-            the centre (of each Gaussian of a mixture).
-        random_state : seed; None draws new examples in each call.
-        noise : True to draw each entry from the likelihood; False for its mean.
+        sampler : distribution of the codes. "prior" is the prior of a stochastic code. "gaussian" is a Gaussian with
+            the mean and the covariance of the training codes; a conditional model has one for each label. "mixture" and
+            "flow" are fitted by `fit_sampler`. "auto" is the sampler that `fit_sampler` fitted last. If there is none,
+            it is "prior" for a stochastic code, and "gaussian" for a plain code or a conditional model.
+        temperature : factor of the spread of the codes, 0 or more. Below 1, examples are more usual and less varied.
+            At 0, all codes are at the centre (of a mixture: at the centres of its Gaussians).
+        random_state : seed; None gives other examples in each call.
+        noise : True to draw each entry from the likelihood, False to return the mean of the likelihood.
 
         Returns
         -------
@@ -184,12 +184,12 @@ class Generation(Labelled):
 
     @needs_code
     def sampler(self, name: str = "auto") -> Sampler:
-        """Return the sampler that `sample` uses under that name. It draws codes and knows their density.
+        """Return the sampler that `sample` uses for `name`. It draws codes and computes their density.
 
         Raises
         ------
         ValueError
-            If there is no sampler of that name, or the code is sparse.
+            If there is no sampler with that name, or the code is sparse.
         """
         check_is_fitted(self)
         fitted = getattr(self, "samplers_", {})
@@ -204,28 +204,26 @@ class Generation(Labelled):
         if name == "prior" and self.model_.stochastic is not None:
             return samplers.Prior(self.model_)
         if name == "prior":
-            raise ValueError(
-                f"The code of {type(self).__name__} has no prior: draw from sampler='gaussian', or fit a VAE."
-            )
-        raise ValueError(f"There is no sampler {name!r} yet: fit_sampler(X, {name!r}) learns one.")
+            raise ValueError(f"The code of {type(self).__name__} has no prior: pass sampler='gaussian', or fit a VAE.")
+        raise ValueError(f"There is no sampler {name!r} yet: call fit_sampler(X, {name!r}) first.")
 
     @needs_code
     def traverse(
         self, X: Any = None, *, components: Any = None, n_steps: int = 9, span: float = 3.0, y: Any = None
     ) -> np.ndarray:
-        """Turn the dial of each component while the others stay, and decode the examples.
+        """Vary one component of a code at a time, while the others stay, and decode the codes.
 
         Parameters
         ----------
         X : examples; the code of the first one is the start. None starts from the mean of the training codes.
-        components : indices of components, or results of `attribute`; None for all, in the order of what they carry.
-        n_steps : number of positions of each dial, at least 2.
-        span : distance to turn a dial to both sides, in standard deviations of the codes.
-        y : label for a conditional model. None infers it from X; without X it is the most frequent one.
+        components : indices of components, or results of `attribute`; None for all components in their order.
+        n_steps : number of values of each component, at least 2.
+        span : largest distance from the mean to both sides, in standard deviations of the codes.
+        y : label for a conditional model. None infers it from X; without X it is the most frequent label.
 
         Returns
         -------
-        (dials, n_steps, ...) examples.
+        (components, n_steps, ...) examples.
 
         Raises
         ------
@@ -258,10 +256,10 @@ class Generation(Labelled):
         ----------
         a, b : one example each, of shape (...).
         n_steps : number of examples on the path, at least 2.
-        path : "line", or "sphere" for an arc about the origin. Draws of a prior N(0, I) lie near a sphere, and a line
-            cuts through its empty middle (White, Sampling generative networks, 2016,
-            https://arxiv.org/abs/1609.04468). "auto" suits the code: a sphere for that of a VAE, a line for plain ones.
-        y : labels of `a` and `b` for a conditional model, a pair or one for both; None infers them.
+        path : "line", or "sphere" for an arc around the origin. Draws from a prior N(0, I) lie near a sphere, and a
+            line crosses the empty space inside it (White, Sampling generative networks, 2016,
+            https://arxiv.org/abs/1609.04468). "auto" is "sphere" for the code of a VAE, and "line" for a plain code.
+        y : labels of `a` and `b` for a conditional model, a pair or one label for both; None infers them.
 
         Raises
         ------
@@ -291,10 +289,10 @@ class Generation(Labelled):
     def attribute(self, X: Any, y: Any) -> Attribute:
         """Find the direction in which codes move as `y` grows: the dial "more of this", for `move` and `traverse`.
 
-        It is the slope of each component in `y`, cov(z, y) / var(y). If `y` is 0 or 1, this is the mean code of the
-        examples with 1 minus the mean code of those with 0. (The weights of a classifier are another direction: they
-        separate examples best, but are not the direction in which examples differ; Haufe et al., 2014,
-        https://doi.org/10.1016/j.neuroimage.2013.10.067.)
+        The direction is the slope of each component in `y`, cov(z, y) / var(y). If `y` is 0 or 1, it is the mean code
+        of the examples with 1 minus the mean code of those with 0. The weights of a classifier are another direction:
+        it separates the examples best, but it is not the direction in which they differ (Haufe et al., 2014,
+        https://doi.org/10.1016/j.neuroimage.2013.10.067).
 
         Parameters
         ----------
@@ -304,7 +302,7 @@ class Generation(Labelled):
         Raises
         ------
         ValueError, TypeError
-            If X or y is not valid, `y` does not vary, or no component of the codes goes with it.
+            If X or y is not valid, `y` does not vary, or no component of the codes varies with it.
         """
         return find_attribute(np.asarray(self._compute_codes(X)).astype(np.float64), y)
 
@@ -316,9 +314,9 @@ class Generation(Labelled):
         ----------
         X : (n, ...) examples.
         attribute : a result of the method `attribute`.
-        amount : increase in the units of the attribute's `y`, one number or (n,). If that was 0 or 1, an amount of 1
-            goes from examples with 0 to examples with 1. Negative numbers go back.
-        y : labels for a conditional model, one for all or (n,); None infers them.
+        amount : increase of the attribute in the units of its `y`, one number or (n,). If that `y` was 0 or 1, an
+            amount of 1 goes from examples with 0 to examples with 1, and -1 goes back.
+        y : labels for a conditional model, one for all examples or (n,); None infers them.
 
         Raises
         ------
@@ -327,14 +325,14 @@ class Generation(Labelled):
         """
         if not isinstance(attribute, Attribute):
             raise TypeError(
-                f"The `attribute` parameter of move must be what `attribute(X, y)` gives. Got "
+                f"The `attribute` parameter of move must be a result of `attribute(X, y)`. Got "
                 f"{type(attribute).__name__} instead."
             )
         z = np.asarray(self._compute_codes(X)).astype(np.float64)
         if attribute.direction.shape != z.shape[1:]:
             raise ValueError(
-                f"The attribute is of codes with {len(attribute.direction)} components, and this {type(self).__name__} "
-                f"has {z.shape[1]}: find it with this model's `attribute`."
+                f"The attribute belongs to codes of {len(attribute.direction)} components, but this "
+                f"{type(self).__name__} has {z.shape[1]}: find it with this model's `attribute`."
             )
         steps = np.asarray(amount, dtype=np.float64)
         if steps.shape not in ((), (len(z),)) or not np.isfinite(steps).all():
@@ -346,7 +344,7 @@ class Generation(Labelled):
         return self._decode(self._with_labels(self._project(moved), self._label_columns(X, y, len(z))), like=X)
 
     def dial_scale(self) -> np.ndarray:
-        """Return the standard deviation of each component: (L,), of the prior if known, otherwise of the codes."""
+        """Return the standard deviation of each component: (L,). It is the prior's if known, otherwise the codes'."""
         code = self.model_.stochastic
         std = None if code is None else code.prior_std
         if std is None:
@@ -356,14 +354,14 @@ class Generation(Labelled):
     # ---------------------------------------------------------------------------------------------- inside
 
     def _fit_by_label(self, rows: np.ndarray, class_indices: np.ndarray, seed: int) -> None:
-        """Fit a Gaussian to the codes of each class. They are not quite at the prior, and other codes have no class."""
+        """Fit a Gaussian to the codes of each class, because the codes of one class do not follow the prior exactly."""
         known = np.flatnonzero(class_indices >= 0)
         known = known[samplers.subsample(len(known))]
         counts = np.bincount(class_indices[known], minlength=self.model_.n_classes)
         if counts.min() < samplers.MIN_CODES:
             self.report_.append(
-                f"A class has {counts.min()} labelled examples: codes are drawn from the prior rather than from a "
-                f"Gaussian for each class, which {samplers.MIN_CODES} examples would allow."
+                f"A class has only {counts.min()} labelled examples, so codes are drawn from the prior. With at least "
+                f"{samplers.MIN_CODES} of each class they would be drawn from one Gaussian for each class."
             )
             return
         assert self.schema_.classes is not None
@@ -380,7 +378,7 @@ class Generation(Labelled):
         return default
 
     def _draw_codes(self, X: Any, seed: int) -> Tensor:
-        """Return codes like those that the decoder was trained on: n x L, float64, draws if the code is stochastic."""
+        """Return codes like those that the decoder was trained on: n x L, float64. A stochastic code gives draws."""
         model, code = self.model_, self.model_.stochastic
         if code is None:
             return torch.from_numpy(np.asarray(self._compute_codes(X)).astype(np.float64))
@@ -392,7 +390,7 @@ class Generation(Labelled):
         return z.double().cpu()[:, model.order.cpu()]
 
     def _project(self, z: np.ndarray) -> np.ndarray:
-        """Return the nearest codes to z (n x L) that the bottleneck can give."""
+        """Return, for each row of z (n x L), the nearest code that the bottleneck can give."""
         like = next(self.model_.parameters())  # codes are decoded in its dtype: Apple's GPUs have no float64
         with inference_mode(self.model_):
             return self.model_.project(torch.from_numpy(z).to(like)).detach().cpu().double().numpy()

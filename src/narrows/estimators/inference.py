@@ -1,4 +1,4 @@
-"""Inference: a fitted model applied to arrays in memory, or from any source to any sink."""
+"""Inference: apply a fitted model to arrays in memory, or to any source, and write the results to any sink."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from narrows.training.progress import Reporter
 
 
 class Inference(ABC):
-    """Abstract: methods that apply a fitted model, in blocks (`parallel`)."""
+    """Abstract: methods that apply a fitted model to blocks of examples (see `parallel`)."""
 
     model_: Autoencoder
     schema_: Schema
@@ -39,27 +39,29 @@ class Inference(ABC):
     @classmethod
     @abstractmethod
     def parameters(cls) -> dict[str, Parameter]:
-        """Return every parameter by name."""
+        """Return all parameters by name."""
 
     def stream(
         self, source: Any, sink: Any = None, method: str = "transform", *, columns: Sequence[str] | None = None
     ) -> Any:
-        """Apply `method` to all of `source`, a block at a time. Neither the source nor the result must fit in memory.
+        """Apply `method` to `source` block by block. The source and the result may be larger than memory.
+
+        If the parameter `verbose` is above 0, a progress bar is shown.
 
         Parameters
         ----------
         source : an array, a memory map, a tensor or a data frame; the path of a .npy file (which is mapped), of a
-            .parquet file or a folder of them, or of another file that narrows reads; or an iterator of arrays or data
-            frames, each with any number of rows.
+            .parquet file or a folder of them, or of any other file that narrows reads; or an iterator of arrays or
+            data frames, each with any number of rows.
         sink : the path of a .npy, .parquet, .csv or .tsv file; an array to fill, such as a memory map; or None for a
             new array. A file is replaced only when the new one is complete.
         method : "transform", "reconstruct" or "score_samples"; for a DAE also "denoise".
-        columns : names of the columns to read from a table or from data frames; None for those that the model was
-            fitted on, if they had names, otherwise all.
+        columns : names of the columns to read from a table or from data frames; None for the columns that the model was
+            fitted on, if they had names, otherwise for all.
 
         Returns
         -------
-        The path or the array that was written: (n, n_components), (n, ...) or (n,). `verbose` above 0 shows progress.
+        The path of the file or the array, of shape (n, n_components), (n, ...) or (n,).
 
         Raises
         ------
@@ -89,11 +91,11 @@ class Inference(ABC):
         return Path(sink) if result is None else result
 
     def validated(self, X: Any, reset: bool) -> np.ndarray:
-        """Return X, in memory, as an array of numbers of any shape.
+        """Return X, which is in memory, as an array of numbers of any shape.
 
         Parameters
         ----------
-        reset : True to keep the columns of X, for `fit`. False to require the columns that the model was fitted on.
+        reset : True to store the columns of X (for `fit`), False to require the columns that the model was fitted on.
 
         Raises
         ------
@@ -103,18 +105,18 @@ class Inference(ABC):
         owner = type(self).__name__
         if isinstance(X, (list, tuple)):
             X = as_array(X, owner)
-        of_images = not reset and self.schema_.kind == "image"  # `check_form` checks them
-        if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor) and not of_images:
+        is_image = not reset and self.schema_.kind == "image"  # `check_form` checks them
+        if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor) and not is_image:
             if isinstance(X, np.ndarray) or hasattr(X, "iloc"):
-                as_array(X, owner)  # its error says where the strings are
+                as_array(X, owner)  # its error names the place of a string
             rows = validate_data(
                 self,
                 X,
                 reset=reset,
                 dtype="numeric",
                 ensure_min_samples=2 if reset else 1,
-                ensure_all_finite=False,  # `infer` and `min_max` check that, also for images
-                order="C" if reset else None,  # blocks are copied into this order one by one
+                ensure_all_finite=False,  # `infer` and `min_max` check this, also for images
+                order="C" if reset else None,  # later each block is copied into this order on its own
             )
             return check_numeric(rows, owner)
         rows = check_numeric(as_array(X, owner), owner)
@@ -147,7 +149,7 @@ class Inference(ABC):
 
         Parameters
         ----------
-        function : takes a tensor B x `schema_.shape` on the model's device and returns one with B rows, such as
+        function : function from a tensor B x `schema_.shape` on the model's device to a tensor with B rows, such as
             `model_.encode`.
         rows : the user's rows as an array, or prepared examples as a tensor.
         """
@@ -170,14 +172,14 @@ class Inference(ABC):
     # ---------------------------------------------------------------------------------------------- inside
 
     def _as_source(self, X: Any) -> Source:
-        """Return X, in memory, as a source of blocks, after a check of its form."""
+        """Return X, which is in memory, as a source of blocks. Its form is checked."""
         check_is_fitted(self)
         rows = self.validated(X, reset=False)
         check_form(rows.shape, self.schema_, type(self).__name__)
         return streams.from_array(rows)
 
     def module(self) -> Autoencoder:
-        """Return the model on the device where it computes."""
+        """Return the model, moved to the device on which it computes."""
         device, _ = choose_device(self.device)
         if next(self.model_.parameters()).device != device:
             self.model_.to(device)
@@ -220,7 +222,7 @@ class Inference(ABC):
             raise ValueError(f"This {type(self).__name__} has no codes, because n_components=None. Use reconstruct.")
 
     def _column_names(self, method: str, source: Source) -> list[str] | None:
-        """Return the names of the columns that `method` gives, or None."""
+        """Return the names of the columns in the result of `method`, or None."""
         if method == "transform":
             return [str(name) for name in self.get_feature_names_out()]
         if method == "score_samples":
@@ -229,7 +231,7 @@ class Inference(ABC):
         return [str(name) for name in names] if names else None
 
     def _decode(self, z: Tensor, draw: int | None = None, like: Any = None) -> Any:
-        """Decode codes (with the columns of their labels) to means, or with a seed `draw` to draws."""
+        """Decode codes (with the columns of their labels) to means; if a seed `draw` is given, to random draws."""
         model = self.module()
         parameter = next(model.parameters())
         parts = []
@@ -272,5 +274,5 @@ class Inference(ABC):
 
 
 def _in_float_dtype_of(rows: np.ndarray, result: np.ndarray) -> np.ndarray:
-    """Return `result` in the dtype of `rows`, if that is a float."""
+    """Return `result` in the dtype of `rows`, if this dtype is a float."""
     return result.astype(rows.dtype, copy=False) if rows.dtype.kind == "f" else result

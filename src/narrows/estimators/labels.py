@@ -1,4 +1,4 @@
-"""Labels of a conditional model: `fit` learns the classes, then a label is an index from 0 to C - 1."""
+"""Labels of a conditional model. `fit` learns the C classes; the model sees a label as an index from 0 to C - 1."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from narrows.data import Schema
 from narrows.data.labels import check_labels, find_classes, split_known
 from narrows.model import Autoencoder, infer_label
 
-_SHOWN = 10  # classes named in a message, at most
+_MAX_NAMES = 10  # largest number of classes that a message lists
 
 
 class Labelled(ABC):
@@ -49,8 +49,8 @@ class Labelled(ABC):
     def infer_labels(self, X: Any) -> np.ndarray:
         """Infer the likeliest label of each example under a conditional model: (n,).
 
-        It is argmax_y q(y | x) if some training labels were missing, otherwise argmax_y log p(x | z, y) + log p(y) at
-        the example's z, which takes a pass of the decoder for each class.
+        If some training labels were missing, it is argmax_y q(y | x). Otherwise it is argmax_y log p(x | z, y) +
+        log p(y) at the code z of the example, and the decoder runs once for each class.
 
         Raises
         ------
@@ -63,32 +63,34 @@ class Labelled(ABC):
         return self.classes_[self._infer_label_columns(X).argmax(1)]
 
     def _infer_label_columns(self, X: Any) -> np.ndarray:
-        """Infer the likeliest label of each example: n x C, one 1 in each row."""
+        """Infer the likeliest label of each example: n x C, one-hot."""
         return self.applied(lambda x: infer_label(self.model_, x), self.prepared(X)).numpy()
 
     def _label_columns(self, X: Any, y: Any, n: int) -> np.ndarray:
-        """Return the columns of `n` labels: n x C, with C = 0 for other models. If `y` is None they are inferred."""
+        """Return `n` labels one-hot: n x C, with C = 0 for a model without labels. If `y` is None they are inferred."""
         n_classes, owner = self.model_.n_classes, type(self).__name__
         if n_classes == 0:
             if y is not None:
-                raise ValueError(f"This {owner} knows no labels, so `y` says nothing to it. Fit with conditional=True.")
+                raise ValueError(
+                    f"This {owner} knows no labels, so it cannot use `y`. Leave `y` out, or fit with conditional=True."
+                )
             return np.empty((n, 0))
         if y is None:
             return self._infer_label_columns(X).astype(np.float64)
         return np.eye(n_classes)[label_indices(y, self.schema_, n, owner)]
 
     def _with_labels(self, z: np.ndarray, columns: np.ndarray) -> Tensor:
-        """Return codes (n x L) with the columns of their labels (n x C) behind them."""
+        """Return codes (n x L) followed by the columns of their labels (n x C)."""
         return torch.from_numpy(np.concatenate([np.asarray(z, dtype=np.float64), columns], axis=1))
 
 
 def learn_classes(schema: Schema, y: Any, n: int, owner: str) -> Schema:
-    """Return `schema` with the sorted classes in `y` and their frequencies. NaN or None in `y` is no label.
+    """Return `schema` with the sorted classes in `y` and their frequencies. NaN or None is a missing label.
 
     Raises
     ------
     ValueError
-        If `y` is None, does not hold one label for each of `n` examples, holds numbers that are no classes, or has only
+        If `y` is None, does not hold one label for each of `n` examples, holds fractions, or has only
         one class.
     """
     if y is None:
@@ -96,7 +98,7 @@ def learn_classes(schema: Schema, y: Any, n: int, owner: str) -> Schema:
     labels, is_known = split_known(y)
     labels = _checked(labels, n, owner)[is_known]
     if len(labels) == 0:
-        raise ValueError(f"y passed to {owner} holds no label at all. Pass some, or conditional=False.")
+        raise ValueError(f"y passed to {owner} holds no labels. Pass some, or conditional=False.")
     classes, indices = find_classes(labels, owner, "pass examples of another class, or conditional=False")
     counts = np.bincount(indices)
     return replace(
@@ -108,13 +110,13 @@ def learn_classes(schema: Schema, y: Any, n: int, owner: str) -> Schema:
 
 
 def label_indices_where_known(y: Any, schema: Schema, n: int, owner: str) -> np.ndarray:
-    """Do as `label_indices`, with `UNKNOWN` for an example whose label is NaN or None."""
+    """Return the same as `label_indices`, with `UNKNOWN` for an example whose label is NaN or None."""
     labels, is_known = split_known(y)
     return np.where(is_known, label_indices(labels, schema, n, owner), UNKNOWN)
 
 
 def label_indices(y: Any, schema: Schema, n: int, owner: str) -> np.ndarray:
-    """Return the class index of each of `n` examples: n integers. A single label `y` holds for all of them.
+    """Return the class index of each of `n` examples: n integers. A single label `y` is the label of all of them.
 
     Raises
     ------
@@ -130,9 +132,9 @@ def label_indices(y: Any, schema: Schema, n: int, owner: str) -> np.ndarray:
         indices = np.searchsorted(classes, labels).clip(max=len(classes) - 1).astype(np.int64)
         unknown = labels[classes[indices] != labels]
     if len(unknown):
-        names = ", ".join(map(repr, schema.classes[:_SHOWN])) + (", ..." if len(classes) > _SHOWN else "")
+        names = ", ".join(map(repr, schema.classes[:_MAX_NAMES])) + (", ..." if len(classes) > _MAX_NAMES else "")
         raise ValueError(
-            f"y passed to {owner} holds the label {unknown[0].item()!r}, which it was not fitted with: {names}."
+            f"y passed to {owner} holds the label {unknown[0].item()!r}, but {owner} was fitted with {names}."
         )
     return indices
 

@@ -25,21 +25,22 @@ def load(
 
     Parameters
     ----------
-    encoder, decoder : your own modules, if it was fitted with such; their weights come from the folder.
-    device : device that it will compute on.
+    folder : folder that `save` wrote.
+    encoder, decoder : your own modules, if the model was fitted with some; their weights come from the folder.
+    device : device to compute on; "auto" is a GPU if there is one, otherwise the CPU.
 
     Raises
     ------
     FileNotFoundError
         If there is no model in `folder`.
     ValueError
-        If the model is not complete, has an unknown format, recipe or parameter, or needs a module that is not given.
+        If the model is not complete, has an unknown format, recipe or parameter, or needs a module that was not passed.
     """
     recipe, tensors = storage.read(Path(folder))
     try:
         cls = estimator(recipe["recipe"])
     except ValueError as error:
-        error.add_note(f"{Path(folder) / storage.CARD} says what was saved there, and how to load it.")
+        error.add_note(f"{Path(folder) / storage.CARD} describes the saved model, and how to load it.")
         raise
     values = dict(recipe["parameters"])
     unknown = sorted(set(values) - set(cls.parameters()))
@@ -73,19 +74,19 @@ def load(
 
 
 def _restore_network(saved: Any, encoder: nn.Module | None, decoder: nn.Module | None) -> Any:
-    """Return the saved `network` parameter, with the user's modules in the places of their names."""
-    places = saved if isinstance(saved, list) else [saved]
+    """Return the saved parameter `network`, with the user's modules instead of their names."""
+    entries = saved if isinstance(saved, list) else [saved]
     parts = []
-    for role, module, place in zip(("encoder", "decoder"), (encoder, decoder), [*places, None], strict=False):
-        is_module = isinstance(place, dict)
+    for role, module, entry in zip(("encoder", "decoder"), (encoder, decoder), [*entries, None], strict=False):
+        is_module = isinstance(entry, dict)
         if module is not None and not is_module:
             raise ValueError(
                 f"This model was not fitted with a module of your own as its {role}: load it without `{role}`."
             )
         if module is None and is_module:
             raise ValueError(
-                f"This model was fitted with a module of your own as its {role}, {place['module']}. Pass it again: "
-                f"narrows.load(folder, {role}={place['module'].rsplit('.', 1)[-1]}(...))."
+                f"This model was fitted with a module of your own as its {role}, {entry['module']}. Pass it again: "
+                f"narrows.load(folder, {role}={entry['module'].rsplit('.', 1)[-1]}(...))."
             )
-        parts.append(module if is_module else place)
+        parts.append(module if is_module else entry)
     return tuple(parts) if isinstance(saved, list) else parts[0]

@@ -1,12 +1,12 @@
-"""Maps: an autoencoder whose codes keep neighbours, and the trust in each part of the map.
+"""Maps: an autoencoder whose codes keep neighbours together, and a measure of trust in each part of the map.
 
     trust(x) = 1 - 2 / (k (2n - 3k - 1)) sum_{j in U_k(x)} (r(x, j) - k)
 
-There are n - 1 reference examples. U_k(x) holds those of the k nearest to x on the map that are not among the k nearest
-in the data. r(x, j) is the rank of reference example j by its distance from x in the data. The formula is the term of
-one example in the trustworthiness of Venna and Kaski, Neighborhood preservation in nonlinear projection methods (2001),
-https://doi.org/10.1007/3-540-44668-0_68: 1 if the neighbours on the map are the neighbours in the data, about 0.5 for a
-random map.
+x is compared with n - 1 reference examples. U_k(x) holds those reference examples that are among the k nearest to x on
+the map, but not among the k nearest in the data. r(x, j) is the rank of reference example j by its distance from x in
+the data. trust(x) is 1 if the neighbours on the map are the neighbours in the data, and about 0.5 for a random map. It
+is the term of one example in the trustworthiness of Venna and Kaski, Neighborhood preservation in nonlinear projection
+methods (2001), https://doi.org/10.1007/3-540-44668-0_68.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ from narrows.estimators import constructors
 from narrows.training import choose_precision
 
 _N_REFERENCES = 2_000  # training examples that new ones are compared with
-_N_NEIGHBORS = 20  # k: one in a hundred of them
-_USUAL = 0.95  # share of the reference examples whose surroundings on the map count as not empty
-_BLOCK = 1_000  # examples that are compared at the same time
+_N_NEIGHBORS = 20  # k: a hundredth of them
+_USUAL = 0.95  # share of the reference examples whose distance to their neighbours on the map counts as usual
+_BLOCK = 1_000  # number of examples to compare at the same time
 
 
 class MapAE(constructors.MapAE, recipe="mapae"):
-    """The autoencoder as a map: examples that are near in the data are near in the code, and each place can be decoded.
+    """The autoencoder as a map: near examples have near codes, and each place on the map can be decoded.
 
-    It draws a map in two dimensions, as UMAP or t-SNE do, but by an encoder. New examples get their place at once,
-    every place can be decoded, and `trust` tells how reliable each part is.
+    It makes a map of the data in two dimensions, as UMAP and t-SNE do, but with an encoder and a decoder. `transform`
+    places examples on the map, also new ones, `inverse_transform` decodes any place, and `trust` tells how reliable the
+    place of each example is.
 
     Attributes
     ----------
     reference_codes_ : (r, n_components) codes of some training examples.
-    reference_trust_ : (r,) trust in each of them, in [0, 1].
+    reference_trust_ : (r,) trust in the places of these examples, in [0, 1].
 
     Examples
     --------
@@ -60,8 +61,8 @@ class MapAE(constructors.MapAE, recipe="mapae"):
     def trust(self, X: Any) -> np.ndarray:
         """Return the trust in the place of each example on the map: (n,) in [0, 1].
 
-        It is high if the neighbours of an example on the map are similar to it. It is low where the map had to tear or
-        fold the data, and for examples unlike all training examples. The formula is at the top of
+        It is high if the neighbours of an example on the map are similar to it. It is low where the map tears or folds
+        the data, and for examples that are unlike all training examples. The formula is at the top of
         `narrows/estimators/maps.py`.
 
         Raises
@@ -75,10 +76,11 @@ class MapAE(constructors.MapAE, recipe="mapae"):
         return self._compute_trust(points, codes, is_reference=False).numpy()
 
     def trust_at(self, Z: Any) -> np.ndarray:
-        """Return the trust in places on the map: (n,) in [0, 1], for codes Z (n, n_components).
+        """Return the trust in each place on the map: (n,) in [0, 1], for places Z (n, n_components).
 
-        It is the mean trust in the training examples nearest to a place. Where the map is emptier than around 95 % of
-        them, it is multiplied by (usual distance / distance) ** 2.
+        It is the mean trust in the training examples nearest to a place. Far from all of them it is multiplied by
+        (usual distance / distance) ** 2. The distance is that to the k-th nearest training example, and it is at most
+        the usual one around 95 % of the training examples.
 
         Raises
         ------
@@ -104,7 +106,7 @@ class MapAE(constructors.MapAE, recipe="mapae"):
     # ---------------------------------------------------------------------------------------------- inside
 
     def _encode(self, x: Tensor) -> Tensor:
-        """Encode in the precision of the training: it is faster, and a map does not show the third digit."""
+        """Encode in the precision of the training. It is faster, and a map does not show such small differences."""
         dtype, _ = choose_precision(self.precision, x.device)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
             return self.model_.encode(x).to(x.dtype)
@@ -117,14 +119,14 @@ class MapAE(constructors.MapAE, recipe="mapae"):
         for name, value in (("mean", mean), ("axes", axes), ("points", points), ("codes", codes)):
             setattr(self, f"reference_{name}_", value.numpy())
         self.reference_trust_ = self._compute_trust(points, codes, is_reference=True).numpy()
-        k = min(_n_neighbors(len(codes)) + 1, len(codes))  # the nearest is the example itself
+        k = min(_n_neighbors(len(codes)) + 1, len(codes))  # the nearest one is the example itself
         reach = torch.cat(
             [torch.cdist(block, codes).topk(k, largest=False).values[:, -1] for block in codes.split(_BLOCK)]
         )
         self.reference_reach_ = max(float(reach.double().quantile(_USUAL)), 1e-12)
 
     def _flat(self, x: Tensor) -> Tensor:
-        """Return the points between which distances are measured, as in the training."""
+        """Return x as vectors on the scale on which the training measures distances."""
         x = x.flatten(1)
         return x.clamp(min=0).log1p() if self.schema_.support == "count" else x
 
@@ -133,9 +135,9 @@ class MapAE(constructors.MapAE, recipe="mapae"):
         return (self._flat(x) - mean) @ axes
 
     def _compute_trust(self, points: Tensor, codes: Tensor, is_reference: bool) -> Tensor:
-        """Return the trust in examples (n numbers), from their points (n x p) and codes (n x L).
+        """Return the trust in examples (n numbers), from their points (n x p) in the data and their codes (n x L).
 
-        If `is_reference`, they are the reference examples themselves: each is compared with the others.
+        If `is_reference`, these are the reference examples themselves, and each is compared with the others.
         """
         references = [torch.from_numpy(part).double() for part in (self.reference_points_, self.reference_codes_)]
         n = len(references[0]) + (0 if is_reference else 1)
@@ -157,10 +159,10 @@ class MapAE(constructors.MapAE, recipe="mapae"):
 
 
 def _blocks(n: int) -> list[slice]:
-    """Split the numbers from 0 to n - 1 into blocks."""
+    """Return slices of at most `_BLOCK` rows that cover n rows."""
     return [slice(start, start + _BLOCK) for start in range(0, n, _BLOCK)]
 
 
 def _n_neighbors(n_others: int) -> int:
-    """Return k for a number of reference examples: at most a quarter of them, so that the formula stays in [0, 1]."""
+    """Return k for `n_others` reference examples: at most a quarter of them, so that trust stays in [0, 1]."""
     return max(1, min(_N_NEIGHBORS, n_others // 4))

@@ -1,4 +1,4 @@
-"""AE, VAE, DAE and SAE, and an estimator for any other recipe."""
+"""AE, VAE, DAE and SAE, and the estimators of all other recipes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from narrows.params import Integer, Parameter
 
 
 class AE(constructors.AE, recipe="ae"):
-    """The plain autoencoder: as many outputs as inputs, and a code of a few numbers between them.
+    """The plain autoencoder: it compresses each example to a few numbers, its code, and restores the example from it.
 
-    With `hidden=()` it is linear, and its codes span the subspace of PCA.
+    The training minimises the reconstruction error and nothing else. `transform` gives the codes, `inverse_transform`
+    decodes codes, and `reconstruct` does both. `predict` marks outliers: examples that it reconstructs badly. With
+    `hidden=()` the model is linear, and its codes span the same subspace as those of PCA.
 
     Examples
     --------
@@ -32,12 +34,20 @@ class AE(constructors.AE, recipe="ae"):
 
 
 class VAE(constructors.VAE, recipe="vae"):
-    """The variational autoencoder: turn one dial a component, draw new examples, score any.
+    """The variational autoencoder: draw new examples, vary one component of a code at a time, and score any example.
 
-    The encoder gives a mean and a log standard deviation; z = mean + exp(log_std) * eps, pulled to N(0, I). After
-    fitting, components are in the order of the nats that they carry (`components_kl_`), and those that carry nothing
-    are listed (`unused_components_`). With `conditional=True` the decoder also gets the label of each example, so that
-    `sample(n, y=label)` draws examples of that label.
+    The encoder gives a mean and a standard deviation for each component of the code. The code is drawn from them:
+    z = mean + std * eps, eps ~ N(0, I). The loss is the negative ELBO: the negative log-likelihood of the example given
+    z, plus the KL divergence of this distribution from the prior N(0, I). So codes drawn from
+    N(0, I) decode to realistic new examples.
+
+    - `transform` gives the means, `score_samples` the ELBO of each example, and `predict` marks outliers.
+    - `sample` draws new examples, `traverse` varies one component at a time, and `interpolate` goes from one example to
+      another.
+    - The fitted components are sorted by the nats that they carry, largest first: `components_kl_`. Components that
+      carry nothing are in `unused_components_`; a smaller `n_components` is then enough.
+    - With `conditional=True` the decoder also gets the label of each example. Call `fit(X, y)`, then
+      `sample(n, y=label)` draws examples with that label. Labels may be missing (NaN or None).
 
     Examples
     --------
@@ -51,10 +61,11 @@ class VAE(constructors.VAE, recipe="vae"):
 
 
 class DAE(constructors.DAE, recipe="dae"):
-    """The denoising autoencoder: `denoise` cleans noisy data.
+    """The denoising autoencoder: `denoise` removes noise from examples.
 
-    It trains on clean examples, to which it adds noise. With `n_components=None` there is no narrow code, so that no
-    detail is lost: a U-Net for images. With a number it also gives robust features.
+    Fit it to clean examples. The training adds noise to them (`noise`, `level`), and the model learns to restore them.
+    With `n_components=None` there is no code, so that no detail is lost; for images the network is then a U-Net. With a
+    number, `transform` gives codes that change little with noise.
 
     Examples
     --------
@@ -66,7 +77,7 @@ class DAE(constructors.DAE, recipe="dae"):
     """
 
     def denoise(self, X: Any) -> Any:
-        """Clean X: the mean of the likelihood, in the form and the units of X. No noise is added.
+        """Return X without its noise, in the form and the units of X. It is the same as `reconstruct(X)`.
 
         Raises
         ------
@@ -77,9 +88,11 @@ class DAE(constructors.DAE, recipe="dae"):
 
 
 class SAE(constructors.SAE, recipe="sae"):
-    """The sparse autoencoder: many units, of which only a few are active for one example.
+    """The sparse autoencoder: of its many units only a few are active for one example.
 
-    The decoder is a dictionary: each unit adds its own direction, so the meaning of a unit can be inspected.
+    The decoder is a dictionary: the output is the sum of the active units' directions, each times its activation. So a
+    unit stands for one kind of pattern, and can be inspected. `active_units` tells which units are active for each
+    example, and `top_examples` for which examples a unit is most active.
 
     Examples
     --------
@@ -92,7 +105,7 @@ class SAE(constructors.SAE, recipe="sae"):
     """
 
     def active_units(self, X: Any) -> ActiveUnits:
-        """Return the units that are active for each example of X, and their numbers.
+        """Return which units are active for each example of X, and their counts and rates.
 
         Raises
         ------
@@ -111,7 +124,7 @@ class SAE(constructors.SAE, recipe="sae"):
         ----------
         X : (m, ...) examples.
         unit : index of the unit, from 0 to n_components - 1.
-        n : largest number of rows. Rows for which the unit is not active are left out.
+        n : largest number of rows. Rows for which the unit is not active are not among them.
 
         Raises
         ------
@@ -133,7 +146,7 @@ class SAE(constructors.SAE, recipe="sae"):
 
 
 class ActiveUnits:
-    """The active units of examples.
+    """Units that are active for given examples.
 
     Attributes
     ----------
@@ -154,27 +167,26 @@ _CLASSES: dict[str, type[Estimator]] = {c.recipe.name: c for c in (AE, VAE, DAE,
 
 
 def estimator(recipe: str) -> type[Estimator]:
-    """Return the estimator class of a recipe. A recipe without a class of its own gets a generated one.
+    """Return the estimator class of a recipe. If narrows has no class for it, one is generated.
 
     Raises
     ------
     ValueError
         If there is no such recipe.
 
-
     >>> estimator("vae").__name__
     'VAE'
     """
     registered = recipes.get(recipe)
     name = registered.name
-    if name not in _CLASSES or _CLASSES[name].recipe is not registered:  # a notebook may have defined the recipe again
+    if name not in _CLASSES or _CLASSES[name].recipe is not registered:  # a notebook may have redefined the recipe
         namespace = {"__doc__": registered.summary, "__module__": __name__}
         _CLASSES[name] = type(name.upper(), (_Generated,), namespace, recipe=name)
     return _CLASSES[name]
 
 
 class _Generated(Estimator):
-    """Abstract: an estimator of a recipe without a class of its own. Pickle finds the class by the recipe."""
+    """Abstract: a generated estimator class. Pickle finds the class by the name of its recipe."""
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         _, _, *state = super().__reduce_ex__(protocol)

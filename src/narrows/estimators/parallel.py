@@ -1,8 +1,8 @@
-"""A fitted model applied to any number of examples in blocks, of which only a few are in memory at once.
+"""Apply a fitted model to any number of examples in blocks. Only a few blocks are in memory at the same time.
 
-Several threads work at the same time, each on a block of its own. Threads that shared one product would wait for each
-other at every layer, and while one thread waits for a file the others continue. The calling thread feeds them and takes
-their results in order.
+Several threads work at the same time, each on its own block. This is faster than threads that share each product and so
+wait for each other at every layer. Also, while one thread waits for a file, the others continue. The calling thread
+hands out the blocks and takes the results in order.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from narrows.data.streams import Source
     from narrows.training.progress import Reporter
 
-_MAX_ROWS = 1024  # in a block: the fastest of 256 to 4096, measured on 784-512-256-16
-_MAX_NUMBERS = 1 << 21  # in the widest layer of a block, so that it stays in the processor's cache
-_RETAINED_BYTES = 31 << 20  # from 32 MiB on, glibc does not adapt its threshold
+_MAX_ROWS = 1024  # rows in a block: the fastest of 256 to 4096, measured on 784-512-256-16
+_MAX_NUMBERS = 1 << 21  # numbers in the widest layer of a block, so that it stays in the processor's cache
+_RETAINED_BYTES = 31 << 20  # glibc adapts its threshold only to blocks of less than 32 MiB
 _MIN_ROWS = 32  # smaller blocks are padded: an example's result must not depend on the others in its block
-_MIN_TURNS = 4  # blocks for each thread, if there are enough rows: with fewer, all wait long for the last one
-_MAX_WORKERS = 8  # with more, threads would wait for Python's lock
+_MIN_TURNS = 4  # blocks for each thread, if there are enough rows: with fewer, all wait long for the last thread
+_MAX_WORKERS = 8  # more threads would wait for Python's lock
 
 T = TypeVar("T")
 
@@ -46,9 +46,10 @@ class Operation(NamedTuple):
 
     Attributes
     ----------
-    function : takes a tensor B x `schema.shape` on the model's device and returns one with B rows.
-    finish : takes the result of `function`, on the CPU, and the rows; returns the block to write.
-    inspect : takes the prepared block, its rows and the number of its first row; raises if they are not valid.
+    function : function from a tensor B x `schema.shape` on the model's device to a tensor with B rows.
+    finish : function from the result of `function`, on the CPU, and the user's rows to the block to write.
+    inspect : function of the prepared block, the user's rows and the number of the first row; raises if a row is not
+        valid. None for no check.
     """
 
     function: Callable[[Tensor], Tensor]
@@ -57,7 +58,7 @@ class Operation(NamedTuple):
 
 
 class RowChecker:
-    """A check of the rows of a source, block by block, and of all of them together at the end."""
+    """A check of the rows of a source: of each block, and of all rows together at the end."""
 
     def __init__(self, schema: Schema, owner: str) -> None:
         self.schema, self.owner = schema, owner
@@ -65,7 +66,7 @@ class RowChecker:
         self._lock = threading.Lock()
 
     def check(self, block: np.ndarray, first: int) -> np.ndarray:
-        """Return the block in a dtype that torch takes. Raise ValueError for another form, NaN or infinity."""
+        """Return the block in a dtype that torch supports. Raise ValueError for a wrong form, NaN or infinity."""
         rows = as_rows(block, self.owner)
         check_form(rows.shape, self.schema, self.owner)
         _, high = min_max(rows, self.owner, first)
@@ -87,7 +88,7 @@ def stream(
     checker: RowChecker,
     report: Reporter,
 ) -> object:
-    """Apply `operation` to every block of `source`, write the results to `sink` in order, and return its result."""
+    """Apply `operation` to all blocks of `source`, write the results to `sink` in order, and return `sink.finish()`."""
     rows = rows_per_block(schema, model, source.n)
 
     def work(block: np.ndarray, first: int) -> np.ndarray:
@@ -112,13 +113,13 @@ def stream(
 def parallel_map(
     work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Autoencoder
 ) -> Generator[np.ndarray]:
-    """Yield `work(block, number of its first row)` for each block, in order. Several are worked on at the same time."""
-    # never touched, and freed at once: after this glibc keeps the memory that a block frees for the next one
-    # (mallopt(3), M_TRIM_THRESHOLD). Otherwise returning pages and getting new, zeroed ones takes a quarter of the time
+    """Yield `work(block, number of its first row)` for each block, in order. Threads work on several blocks at once."""
+    # Allocated and freed at once: then glibc keeps the memory of a finished block for the next block (mallopt(3),
+    # M_TRIM_THRESHOLD). Otherwise a quarter of the time goes into returning pages and getting new, zeroed ones.
     torch.empty(_RETAINED_BYTES, dtype=torch.uint8)
     blocks = iter(blocks)
     start, usual = list(itertools.islice(blocks, 2)), default_n_threads()
-    with use_threads(usual):  # a thread that started during a training still has the training's number
+    with use_threads(usual):  # a thread that started during a training has kept the training's number
         if len(start) < 2:  # a single block: torch's own threads share each product
             yield from (_run_in_inference_mode(work, block, 0, model) for block in start)
         else:
@@ -128,11 +129,11 @@ def parallel_map(
 def _map_in_threads(
     work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Autoencoder, n_threads: int
 ) -> Generator[np.ndarray]:
-    """Do the work of `parallel_map` on several blocks at the same time, with `n_threads` threads in all."""
+    """Do the same as `parallel_map` for several blocks at the same time, with `n_threads` threads in total."""
     device = next(model.parameters()).device
     workers = _n_workers(model, device, n_threads)
     if device.type == "cuda":
-        torch.cuda.synchronize(device)  # the weights must be there before other streams read them
+        torch.cuda.synchronize(device)  # the weights must be complete before other streams read them
     pending: deque[Future[np.ndarray]] = deque()
     streams = iter(_streams(device, workers))
     pool = ThreadPoolExecutor(workers, "narrows", _start_thread, (device, max(1, n_threads // workers), streams))
@@ -150,7 +151,7 @@ def _map_in_threads(
 
 
 def rows_per_block(schema: Schema, model: Autoencoder, n: int | None = None) -> int:
-    """Return the number of rows in a block, a power of two. With `n` rows in all, each thread gets its share."""
+    """Return the number of rows in a block, a power of two. If there are `n` rows in total, all threads get work."""
     device = next(model.parameters()).device
     by_numbers = by_rows = 8 if device.type == "cuda" else 1  # to keep a GPU busy
     by_rows *= block_factor(device)  # measured here, before several threads compute
@@ -167,20 +168,20 @@ def prepare_rows(rows: np.ndarray, schema: Schema, model: Autoencoder) -> Tensor
     parameter = next(model.parameters())
     x = as_shared_tensor(rows)
     if has_own_parts(model):
-        x = x.clone()  # a user's module may write to its input, which is the user's X or a read-only file
+        x = x.clone()  # a user's module may write to its input, which shares the memory of X or of a read-only file
     if parameter.device.type == "cuda":
-        # the copy is queued on this thread's stream; other threads compute on their own streams meanwhile
+        # the copy is queued on this thread's stream; the other threads' streams compute meanwhile
         x = x.pin_memory().to(parameter.device, non_blocking=True)
     return schema.prepare(x, parameter.dtype).to(parameter.device)
 
 
 def run(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Return `function` of prepared examples, on the CPU."""
+    """Apply `function` to the prepared examples `x`, and return the result on the CPU."""
     return function(pad_batch(x))[: len(x)].detach().cpu()
 
 
 def pad_batch(x: Tensor) -> Tensor:
-    """Pad `x` with rows of 0 to a power of two, at least `_MIN_ROWS`. So there are few different shapes."""
+    """Pad `x` with rows of 0 to a power of two, at least `_MIN_ROWS`, so that few different shapes occur."""
     n = len(x)
     n_padded = max(_MIN_ROWS, 1 << (n - 1).bit_length())
     return x if n == n_padded else torch.cat([x, x.new_zeros(n_padded - n, *x.shape[1:])])
@@ -200,18 +201,18 @@ def _n_workers(model: Autoencoder, device: torch.device, n: int) -> int:
 
 
 def _power_of_two(n: int) -> int:
-    """Return the greatest power of two that is not above `n`, at least 1."""
+    """Return the largest power of two up to `n`, at least 1."""
     return 1 << (max(1, n).bit_length() - 1)
 
 
 @functools.cache
 def _streams(device: torch.device, n: int) -> list[torch.cuda.Stream]:
-    """Return a GPU stream for each of `n` threads. They are reused, because torch keeps memory for each new one."""
+    """Return a GPU stream for each of `n` threads. They are reused: torch keeps memory for each new stream."""
     return [torch.cuda.Stream(device) for _ in range(n)] if device.type == "cuda" else []
 
 
 def _start_thread(device: torch.device, n: int, streams: Iterator[torch.cuda.Stream]) -> None:
-    """Give a new thread `n` threads of torch, and a stream of its own on a GPU."""
+    """Set up a new thread: `n` threads of torch and, on a GPU, its own stream."""
     torch.set_num_threads(n)
     if device.type == "cuda":
         torch.cuda.set_device(device)

@@ -1,13 +1,13 @@
-"""Samplers: densities that are fitted to the codes of examples after the training, to draw new codes from.
+"""Samplers: densities to draw new codes from. They are fitted to the codes of examples after the training.
 
     q(z) = mean over examples of q(z | x)        the codes that the decoder has learned to decode
 
-The prior of a VAE only pulls at the codes, and a plain code has no prior. Codes drawn between those of examples decode
-to nothing real. Ghosh et al., From variational to deterministic autoencoders (2020), https://arxiv.org/abs/1903.12436.
-L is the number of components of a code, K that of a mixture.
+The codes of a VAE follow its prior only roughly, and a plain code has no prior. A code that is unlike all codes
+of examples decodes to nothing realistic (Ghosh et al., From variational to deterministic autoencoders, 2020,
+https://arxiv.org/abs/1903.12436). L is the number of components of a code, K the number of Gaussians of a mixture.
 
-A temperature T scales the spread: the standard deviations of Gaussians, and of a flow's base. T = 1 draws from the
-fitted density, a lower T draws more usual codes, and T = 0 only the centres.
+A temperature T scales the standard deviations of the Gaussians, or of a flow's base. T = 1 draws from the fitted
+density, a lower T draws more usual codes, and T = 0 draws only the centres.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from narrows.model import Autoencoder, inference_mode
 from narrows.params import LAYER_WIDTHS, Integer, OneOf, Parameter, did_you_mean, either
 from narrows.training import forked_rng
 
-MIN_CODES = 10  # fewest codes to fit a sampler to
-_MAX_CODES = 20_000  # most codes to fit a sampler to
-_HELD_OUT = 0.1  # share of the codes that chooses the number of Gaussians and the end of a flow's training
+MIN_CODES = 10  # smallest number of codes to fit a sampler to
+_MAX_CODES = 20_000  # largest number of codes to fit a sampler to
+_HELD_OUT = 0.1  # share of the codes that decide on the number of Gaussians, and when a flow's training ends
 
 
 class Sampler(ABC):
@@ -42,7 +42,7 @@ class Sampler(ABC):
 
     name: ClassVar[str]
     tensors: dict[str, Tensor]
-    classes: tuple[Any, ...] | None = None  # of a sampler that was fitted with labels
+    classes: tuple[Any, ...] | None = None  # labels that the sampler was fitted with
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class Sampler(ABC):
     def draw(
         self, n: int, generator: np.random.Generator, temperature: float = 1.0, labels: np.ndarray | None = None
     ) -> Tensor:
-        """Draw new codes: n x L, float64. `labels` are their class indices, if the sampler was fitted with labels."""
+        """Draw new codes: n x L, float64. `labels` are their class indices if the sampler was fitted with labels."""
 
     @abstractmethod
     def log_prob(self, Z: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ class Mixture(Sampler):
 
     Parameters
     ----------
-    n_components : K, at least 1; "auto" doubles it from 1 as long as held-out codes become likelier.
+    n_components : K, at least 1; "auto" starts at 1 and doubles it as long as the likelihood of held-out codes rises.
     max_components : largest K for "auto".
 
     Examples
@@ -106,7 +106,7 @@ class Mixture(Sampler):
         return {"n_components": self.n_components, "max_components": self.max_components}
 
     def fit(self, Z: Tensor, seed: int, labels: np.ndarray | None = None) -> Mixture:
-        """Fit to codes Z (n x L), and to the class index of each if `labels` are given.
+        """Fit to codes Z (n x L), with a mixture for each class if `labels` (class indices) are given.
 
         Raises
         ------
@@ -118,7 +118,7 @@ class Mixture(Sampler):
             return self
         counts = np.bincount(labels, minlength=len(self.classes or ()))
         if counts.min() < MIN_CODES:
-            raise ValueError(f"A mixture by label needs {MIN_CODES} examples of each. One has {counts.min()}.")
+            raise ValueError(f"A mixture for each label needs {MIN_CODES} examples of each. One has {counts.min()}.")
         parts = [self._fit_one(Z[torch.from_numpy(labels == i)], seed) for i in range(len(counts))]
         self.tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         sizes = torch.tensor([len(part["weights"]) for part in parts])
@@ -157,7 +157,7 @@ class Mixture(Sampler):
     def draw(
         self, n: int, generator: np.random.Generator, temperature: float = 1.0, labels: np.ndarray | None = None
     ) -> Tensor:
-        """Draw new codes, each from one of the K Gaussians (or of those of its class), which is drawn by its weight."""
+        """Draw new codes. For each, one of the K Gaussians (with labels, one of its class) is drawn by its weight."""
         weights, means, roots = (self.tensors[name].numpy() for name in ("weights", "means", "roots"))
         eps = generator.standard_normal((n, means.shape[1])) * temperature
         component = np.zeros(n, int)
@@ -183,16 +183,16 @@ class Mixture(Sampler):
 
 
 class Flow(Sampler):
-    """A normalising flow: z = f(eps), eps ~ N(0, I), with splines for f. Needs the extra `flows` (zuko).
+    """A normalising flow: z = f(eps), eps ~ N(0, I), where f is made of splines. Needs the extra `flows` (zuko).
 
-    Durkan et al., Neural spline flows (2019), https://arxiv.org/abs/1906.04032. With many codes it is finer than a
-    mixture. It is slower to fit and to draw from.
+    Durkan et al., Neural spline flows (2019), https://arxiv.org/abs/1906.04032. With many codes it is more
+    exact than a mixture. It is slower to fit and to draw from.
 
     Parameters
     ----------
     transforms : number of autoregressive layers of splines, at least 1.
-    hidden : widths of the hidden layers of the networks that give the splines.
-    max_epochs : largest number of passes over the codes. Training ends when held-out codes become no likelier.
+    hidden : widths of the hidden layers of the networks that compute the splines.
+    max_epochs : largest number of passes over the codes; fewer if held-out codes become no likelier before.
     """
 
     name = "flow"
@@ -216,7 +216,7 @@ class Flow(Sampler):
             If zuko is not installed.
         """
         if labels is not None:
-            raise ValueError("A flow learns from codes alone: leave `y` out, or take a mixture, which has one a label.")
+            raise ValueError("A flow takes no labels: leave `y` out, or use a mixture, which handles labels.")
         owner = type(self).__name__
         for name, rule in (("transforms", Integer(1)), ("hidden", LAYER_WIDTHS), ("max_epochs", Integer(1))):
             Parameter(name, None, rule, "").check(owner, getattr(self, name))
@@ -239,7 +239,7 @@ class Flow(Sampler):
         return z.double() * self.tensors["std"] + self.tensors["mean"]
 
     def log_prob(self, Z: Tensor) -> Tensor:
-        """Return log N(f^-1(z); 0, I) + log |det of the Jacobian of f^-1|: n numbers, nats."""
+        """Return log N(f^-1(z); 0, I) + log |det J|, where J is the Jacobian of f^-1: n numbers, nats."""
         mean, std, flow = self.tensors["mean"], self.tensors["std"], self._load_flow()
         with torch.inference_mode():
             nats = torch.cat([flow().log_prob(part) for part in ((Z - mean) / std).float().split(4096)])
@@ -260,7 +260,7 @@ class Flow(Sampler):
 
 
 class Prior(Sampler):
-    """The prior p(z) of a stochastic code. It is a part of the model, and is never saved on its own.
+    """The prior p(z) of a stochastic code. It is part of the model, and is never saved separately.
 
     Parameters
     ----------
@@ -273,7 +273,7 @@ class Prior(Sampler):
         self.model, self.tensors = model, {}
 
     def settings(self) -> dict[str, Any]:
-        """Return no settings: the model's recipe has them."""
+        """Return no settings: they are in the model's recipe."""
         return {}
 
     def fit(self, Z: Tensor, seed: int, labels: np.ndarray | None = None) -> Prior:
@@ -283,10 +283,10 @@ class Prior(Sampler):
     def draw(
         self, n: int, generator: np.random.Generator, temperature: float = 1.0, labels: np.ndarray | None = None
     ) -> Tensor:
-        """Draw new codes from noise that the temperature scales; `labels` are ignored."""
+        """Draw new codes from noise scaled by the temperature; `labels` are ignored."""
         eps = torch.from_numpy(generator.standard_normal((n, self._code.n_prior_noise)))
         eps[:, self._code.n_unscaled_noise :] *= temperature
-        if eps.shape[1] == len(self.model.order):  # a component gets the same noise in any order of components
+        if eps.shape[1] == len(self.model.order):  # the noise of a component does not depend on their order
             eps = self.model.to_own_order(eps)
         with inference_mode(self.model):
             z = self._code.from_prior(eps.to(self._like)).detach()
@@ -305,7 +305,7 @@ class Prior(Sampler):
 
     @property
     def _like(self) -> Tensor:
-        """A tensor on the device and in the dtype of the prior: float64 for one without parameters."""
+        """A tensor on the device and in the dtype of the prior; a prior without parameters computes in float64."""
         return next(self._code.parameters(), torch.zeros((), dtype=torch.float64))
 
 
@@ -313,7 +313,7 @@ SAMPLERS: dict[str, type[Sampler]] = {"mixture": Mixture, "flow": Flow}
 
 
 def save_samplers(samplers: dict[str, Sampler]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return the entries for recipe.json and the tensors of the fitted samplers of a model."""
+    """Return the entries for recipe.json, and the tensors, of a model's fitted samplers."""
     documents = {
         name: {"kind": s.name, "settings": {k: to_json(v) for k, v in s.settings().items()}, "classes": s.classes}
         for name, s in samplers.items()
@@ -323,7 +323,7 @@ def save_samplers(samplers: dict[str, Sampler]) -> tuple[dict[str, Any], dict[st
 
 
 def restore_samplers(documents: dict[str, Any], tensors: dict[str, Tensor]) -> dict[str, Sampler]:
-    """Undo `save_samplers`."""
+    """Return the samplers from the results of `save_samplers`."""
     samplers = {}
     for name, document in documents.items():
         sampler = samplers[name] = SAMPLERS[document["kind"]](**document["settings"])
@@ -334,8 +334,8 @@ def restore_samplers(documents: dict[str, Any], tensors: dict[str, Tensor]) -> d
 
 
 def as_sampler(sampler: str | Sampler) -> Sampler:
-    """Return an unfitted sampler by name, or a copy of a sampler."""
-    if isinstance(sampler, Sampler) and type(sampler) in SAMPLERS.values():  # others could not be saved
+    """Return a new sampler by its name, or a copy of a sampler."""
+    if isinstance(sampler, Sampler) and type(sampler) in SAMPLERS.values():  # other classes could not be saved
         return copy.deepcopy(sampler)
     name = str(sampler)
     if name not in SAMPLERS:
@@ -349,7 +349,7 @@ def subsample(n: int) -> np.ndarray:
 
 
 def _mean_and_std(Z: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean and the standard deviation of each component; 1 instead of 0."""
+    """Return the mean and the standard deviation of each component. A standard deviation of 0 becomes 1."""
     std, mean = torch.std_mean(Z, 0, correction=0)
     return mean, torch.where(std > 1e-12, std, torch.ones_like(std))
 
@@ -362,12 +362,12 @@ def _split(codes: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fit_gaussians(codes: np.ndarray, n: int, seed: int) -> Any:
-    """Fit a mixture of `n` Gaussians of scikit-learn."""
+    """Fit scikit-learn's mixture of `n` Gaussians."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the held-out likelihood is the judge
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the likelihood of held-out codes decides
         return GaussianMixture(n, random_state=seed, reg_covar=1e-4, max_iter=200).fit(codes)
 
 
@@ -376,7 +376,7 @@ def _train_flow(
 ) -> dict[str, Tensor]:
     """Train `flow` and return its state with the highest likelihood of held-out codes.
 
-    This is a separate loop, because a flow is no autoencoder: it has one loss and no schedule.
+    It has its own loop, because a flow is not an autoencoder: it has one loss and no schedule.
     """
     optimizer = torch.optim.AdamW(flow.parameters(), lr=1e-3, weight_decay=1e-4)
     best, best_loss, n_without_improvement = copy.deepcopy(flow.state_dict()), math.inf, 0

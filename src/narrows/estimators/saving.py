@@ -17,9 +17,9 @@ from narrows.version import __version__
 
 _HASHED_BYTES = 256 << 20
 # parameters that do not change the weights
-_FREE = ("verbose", "checkpoint", "track", "device", "sharded", "contamination", "random_state", "max_time")
-# newer parameters, with the values for the earlier behaviour: a training from before them can be resumed
-_LATER = {"posterior": "gaussian", "prior": "standard"}
+_NO_EFFECT = ("verbose", "checkpoint", "track", "device", "sharded", "contamination", "random_state", "max_time")
+# parameters added later, with the values that give the earlier behaviour: older trainings can be resumed
+_ADDED_LATER = {"posterior": "gaussian", "prior": "standard"}
 
 
 def documents(estimator: FittedModel) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -30,8 +30,8 @@ def documents(estimator: FittedModel) -> tuple[dict[str, Any], dict[str, Tensor]
         if not name.endswith("_") or name.startswith("_") or name in ("model_", "schema_"):
             continue
         if name == "samplers_":
-            value, of_samplers = samplers.save_samplers(value)
-            tensors |= of_samplers
+            value, sampler_tensors = samplers.save_samplers(value)
+            tensors |= sampler_tensors
         if isinstance(value, np.ndarray) and value.dtype.kind == "f":
             tensors[f"fitted.{name}"] = torch.from_numpy(value)
         else:
@@ -48,11 +48,11 @@ def documents(estimator: FittedModel) -> tuple[dict[str, Any], dict[str, Tensor]
 
 def fingerprint(estimator: FittedModel, rows: np.ndarray, seed: int, labels: np.ndarray | None = None) -> str:
     """Return a hash of everything that the weights depend on: data, seed, parameters, modules and version."""
-    values = {k: to_json(v) for k, v in estimator.get_params(deep=False).items() if k not in _FREE}
-    values = {k: v for k, v in values.items() if k not in _LATER or v != _LATER[k]}
+    values = {k: to_json(v) for k, v in estimator.get_params(deep=False).items() if k not in _NO_EFFECT}
+    values = {k: v for k, v in values.items() if k not in _ADDED_LATER or v != _ADDED_LATER[k]}
     network = getattr(estimator, "network", None)
     parts = network if isinstance(network, (tuple, list)) else [network]
-    # two modules of a user's class can differ in their layers and shapes
+    # two modules of the same class can differ in their layers and shapes
     modules = [part for part in parts if isinstance(part, nn.Module)]
     shapes = [[(name, list(t.shape)) for name, t in module.state_dict().items()] for module in modules]
     facts = [
@@ -66,7 +66,7 @@ def fingerprint(estimator: FittedModel, rows: np.ndarray, seed: int, labels: np.
         shapes,
     ]
     digest = hashlib.sha256(json.dumps(facts).encode())
-    step = max(1, rows.nbytes // _HASHED_BYTES)  # of larger data only evenly spaced rows are hashed
+    step = max(1, rows.nbytes // _HASHED_BYTES)  # larger data: only evenly spaced rows are hashed
     digest.update(np.ascontiguousarray(rows[::step]).data)
     digest.update(b"" if labels is None else labels.tobytes())
     return digest.hexdigest()

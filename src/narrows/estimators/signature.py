@@ -1,4 +1,4 @@
-"""Parameters, constructors and docstrings of estimators, made from their recipes."""
+"""Parameters, constructors and docstrings of the estimators, built from their recipes."""
 
 from __future__ import annotations
 
@@ -24,53 +24,55 @@ _AUTO = OneOf(("auto",))
 
 def _training(
     *,
-    batch_size: Annotated[Any, either(Integer(1), _AUTO), "examples in one training step"] = "auto",
-    learning_rate: Annotated[Any, either(Real(0, open_low=True), _AUTO), "highest learning rate of Adam"] = "auto",
+    batch_size: Annotated[Any, either(Integer(1), _AUTO), "number of examples in each training step"] = "auto",
+    learning_rate: Annotated[Any, either(Real(0, open_low=True), _AUTO), "highest learning rate of AdamW"] = "auto",
     weight_decay: Annotated[Any, either(Real(0), _AUTO), "weight decay of AdamW, against over-fitting"] = "auto",
-    max_epochs: Annotated[Any, either(Integer(1), _AUTO), "largest number of passes over the data"] = "auto",
+    max_epochs: Annotated[Any, either(Integer(1), _AUTO), "largest number of passes over the training data"] = "auto",
     max_time: Annotated[
-        Any, either(Real(0, open_low=True), OneOf((None,))), "longest time to train, in seconds"
+        Any, either(Real(0, open_low=True), OneOf((None,))), "time limit of the training, in seconds; None for no limit"
     ] = None,
     early_stopping: Annotated[
-        bool, BOOL, "True to hold rows out, cool down at a plateau, and keep the best weights"
+        bool, BOOL, "True to hold out rows, cool down and end when their loss stops falling, and keep the best weights"
     ] = True,
     validation_fraction: Annotated[
-        float, Real(0, 1, open_low=True, open_high=True), "share of rows held out for early stopping"
+        float, Real(0, 1, open_low=True, open_high=True), "share of the rows to hold out for early stopping"
     ] = 0.1,
     n_iter_no_change: Annotated[
-        Any,
-        either(Integer(1), _AUTO),
-        "validations without improvement that make a plateau; 'auto' is 10, for a map 25",
+        Any, either(Integer(1), _AUTO), "validations without improvement before the cool-down; 'auto' is 10, MapAE: 25"
     ] = "auto",
     contamination: Annotated[
-        Any, either(Real(0, 0.5, open_low=True), _AUTO), "share of outliers that sets the threshold of `predict`"
+        Any, either(Real(0, 0.5, open_low=True), _AUTO), "share of training rows to call outliers; 'auto' is 0.05"
     ] = "auto",
     device: Annotated[
         str,
         Satisfies("a device's name, such as 'auto', 'cpu', 'cuda'", lambda v: isinstance(v, str)),
-        "device that computes",
+        "device to compute on; 'auto' is a GPU if there is one, otherwise the CPU",
     ] = "auto",
     precision: Annotated[
         str, OneOf(PRECISIONS), "dtype of matrix products; with 'bfloat16', weights and losses stay in float32"
     ] = "auto",
-    compile: Annotated[Any, either(BOOL, _AUTO), "True to compile the training step"] = "auto",
+    compile: Annotated[
+        Any, either(BOOL, _AUTO), "True to compile the training step (torch.compile); 'auto' does so if it saves time"
+    ] = "auto",
     sharded: Annotated[
-        Any, either(BOOL, _AUTO), "True to give each of several processes a share of the model rather than all of it"
+        Any, either(BOOL, _AUTO), "True to split the model over the processes; False for a full copy in each process"
     ] = "auto",
     checkpoint: Annotated[
         str | Path | None,
         Satisfies("a folder's path or None", lambda v: v is None or isinstance(v, (str, Path))),
-        "folder for checkpoints; fit resumes from the one that it finds there",
+        "folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints",
     ] = None,
     track: Annotated[
-        Any, Satisfies(tracking.DESCRIPTION, tracking.is_valid), "trackers that get the losses during the training"
+        Any, Satisfies(tracking.DESCRIPTION, tracking.is_valid), "where to log the losses during the training"
     ] = None,
     random_state: Annotated[
         int | np.random.RandomState | np.random.Generator | None,
         RANDOM_STATE,
-        "seed of everything random; None takes a fresh one",
+        "seed of all random numbers; None takes a new one in each fit",
     ] = None,
-    verbose: Annotated[int, Integer(0), "0 for silence, 1 for a progress bar and decisions, 2 for a line an epoch"] = 0,
+    verbose: Annotated[
+        int, Integer(0), "0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation"
+    ] = 0,
 ) -> None:
     """The parameters that all estimators share."""
 
@@ -79,7 +81,7 @@ TRAINING = parameters(_training)
 
 
 def constructor(name: str, declared: dict[str, Parameter]) -> Callable[..., None]:
-    """Make an `__init__` that stores its arguments, with the signature of the declared parameters."""
+    """Make an `__init__` that stores its arguments and has the declared parameters in its signature."""
     kinds = inspect.Parameter
     first, *rest = declared.values()
     signature = inspect.Signature(
@@ -105,7 +107,7 @@ def constructor(name: str, declared: dict[str, Parameter]) -> Callable[..., None
 
 
 def documentation(text: str, own: dict[str, Parameter]) -> str:
-    """Return a class's docstring: `text`, and before its other sections the parameters, a recipe's `own` first."""
+    """Return a class's docstring: `text` with sections for the recipe's `own` and the shared parameters inserted."""
     head, *sections = re.split(r"\n\n(?=\w+\n---)", inspect.cleandoc(text), maxsplit=1)
     return "\n\n".join((head, _section("Parameters", own), _section("Other Parameters", TRAINING), *sections))
 
@@ -121,7 +123,7 @@ def _entry(parameter: Parameter) -> str:
 
 
 def seed_of_run(random_state: Any, folder: Any) -> int:
-    """Return the seed of a training. If `random_state` is no int, a checkpoint in `folder` gives it."""
+    """Return the seed of a training: from a checkpoint in `folder` if `random_state` is not an int."""
     if folder is not None and not isinstance(random_state, (int, np.integer)):
         path = Path(folder) / checkpoint.NAME
         if path.exists():
@@ -130,7 +132,7 @@ def seed_of_run(random_state: Any, folder: Any) -> int:
 
 
 def as_seed(random_state: Any) -> int:
-    """Return an int for any `random_state`. None takes fresh entropy and does not touch numpy's global state."""
+    """Return an int for any `random_state`. None takes a new seed and does not touch numpy's global state."""
     if isinstance(random_state, (int, np.integer)):
         return int(random_state) % 2**31
     if isinstance(random_state, np.random.Generator):
@@ -141,7 +143,7 @@ def as_seed(random_state: Any) -> int:
 
 
 def to_json(value: Any) -> Any:
-    """Return the value of a parameter in types that JSON has. A module becomes the name of its class."""
+    """Return the value of a parameter as JSON types. A module becomes the name of its class."""
     if isinstance(value, nn.Module):
         return {"module": f"{type(value).__module__}.{type(value).__qualname__}"}
     if isinstance(value, (tuple, list)):
@@ -156,6 +158,6 @@ def to_json(value: Any) -> Any:
 
 
 def reset_fitted(estimator: BaseEstimator) -> None:
-    """Delete the fitted attributes of an earlier fit, so that a failure leaves no mixture of both."""
+    """Delete the attributes of an earlier fit, so that a failed fit does not leave a mixture of both."""
     for name in [name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")]:
         delattr(estimator, name)

@@ -1,4 +1,4 @@
-"""Summaries of a trained model: facts about its codes and scores, its model card, and messages about its data."""
+"""Summary of a trained model: facts about its codes and scores, its model card, and messages about its data."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from narrows.model import Autoencoder
 from narrows.training import n_health_rows
 from narrows.version import __version__
 
-_SCORED = (1_000, 2_000)  # fewest and most rows that set the threshold: a quantile needs no more
-_SEEN_PER_SCORED = 100  # examples in the training for each row that is scored: a score may take ten passes
+_SCORED = (1_000, 2_000)  # smallest and largest number of rows to score for the threshold, which is a quantile
+_SEEN_PER_SCORED = 100  # training examples for each row to score: scoring a row may take ten passes
 
 
 class Summary(NamedTuple):
-    """Facts about the codes and scores of a trained model. Those named like attributes become attributes.
+    """Facts about the codes and scores of a trained model. Fields whose names end in "_" become attributes.
 
     Attributes
     ----------
-    sample : the training rows that were looked at, in the user's units.
-    order : (L,) the bottleneck's components by the nats that they carry, largest first.
-    components_kl_ : (L,) those nats, in that order. Both are None without a KL for each component.
-    unused_components_ : components that carry nothing, as users number them; None for codes that are not stochastic.
-    code_mean_, code_std_ : (L,) of the codes; None without codes.
-    code_covariance_ : (L, L); None without codes that can be sampled.
+    sample : training rows from which the summary is computed, in the user's units.
+    order : (L,) indices of the bottleneck's components, sorted by their nats, largest first.
+    components_kl_ : (L,) these nats in this order. Both are None without a KL for each component.
+    unused_components_ : indices in this order of the components that carry nothing; None if the code is not stochastic.
+    code_mean_, code_std_ : (L,) mean and standard deviation of the codes; None without codes.
+    code_covariance_ : (L, L) covariance of the codes; None if codes cannot be sampled.
     threshold : score in nats below which an example is an outlier.
     notes : lines for `report_`.
     """
@@ -47,10 +47,12 @@ class Summary(NamedTuple):
 
 
 def summarize(estimator: FittedModel, rows: np.ndarray, score: Callable[[np.ndarray], np.ndarray]) -> Summary:
-    """Look at the codes and scores of a model that was trained on `rows`. The estimator stays as it is.
+    """Summarize the codes and scores of a model that was trained on `rows`. The estimator does not change.
 
     Parameters
     ----------
+    estimator : the trained model.
+    rows : training rows in the user's units.
     score : function from rows to their log-likelihoods, (n,) nats.
     """
     model = estimator.module()
@@ -64,8 +66,8 @@ def summarize(estimator: FittedModel, rows: np.ndarray, score: Callable[[np.ndar
         unused = (~active_components(z)).nonzero().flatten().tolist()
         if unused:
             notes.append(
-                f"{len(unused)} of {model.bottleneck.n_components} components carry nothing: {unused}. Fewer "
-                "`n_components` would do as well."
+                f"{len(unused)} of {model.bottleneck.n_components} components carry nothing: {unused}. A "
+                "smaller `n_components` would be enough."
             )
     if model.bottleneck.is_sparse:
         notes += _dead_units(model, estimator.applied(model.encoder, sample))
@@ -83,7 +85,7 @@ def summarize(estimator: FittedModel, rows: np.ndarray, score: Callable[[np.ndar
 
 
 def _components_by_kl(model: Autoencoder, h: Tensor) -> tuple[np.ndarray, Tensor] | tuple[None, None]:
-    """Return the mean nats of each component, largest first, and that order; None without a closed form."""
+    """Return the mean nats of each component, largest first, and their order; None without a closed form."""
     assert model.stochastic is not None
     kl = apply_to_code(model, model.stochastic.kl_per_component, h)
     if kl is None:
@@ -99,8 +101,8 @@ def _dead_units(model: Autoencoder, h: Tensor) -> list[str]:
     if not dead:
         return []
     return [
-        f"{dead} of {n_units} units are active for none of {len(h):,} examples. Fewer `n_components`, a larger `k` or "
-        "more `max_epochs` would help."
+        f"{dead} of {n_units} units are active for none of {len(h):,} examples. A smaller `n_components`, a larger `k` "
+        "or more `max_epochs` can help."
     ]
 
 
@@ -123,8 +125,8 @@ def support_message(estimator: FittedModel, rows: np.ndarray, outside: np.ndarra
     Parameters
     ----------
     rows : examples in the user's units.
-    outside : indices of the rows that hold such values.
-    first : number of the first of `rows` in the whole data.
+    outside : indices of the rows with such values.
+    first : position of `rows[0]` in the whole data.
     """
     schema, likelihood, owner = estimator.schema_, estimator.model_.likelihood, type(estimator).__name__
     rows = rows[outside]
@@ -141,7 +143,7 @@ def support_message(estimator: FittedModel, rows: np.ndarray, outside: np.ndarra
     advice = (
         'pass likelihood="gaussian"'
         if "likelihood" in estimator.parameters()
-        else "let the recipe take `likelihood` as a parameter: the data then keep the scale that it needs"
+        else "give the recipe a parameter `likelihood`, so that the data keep the scale that it needs"
     )
     return (
         f"X holds {int(bad.sum())} values outside {support} (min {values.min():g}, max {values.max():g}, the first in "

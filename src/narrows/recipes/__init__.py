@@ -1,4 +1,4 @@
-"""Recipes: models by name. Each chooses the five parts and an objective."""
+"""Recipes: models by name. A recipe chooses the five parts of a model and its objective."""
 
 from narrows.recipes.assemble import CodeTooLong, assemble, labels_of
 from narrows.recipes.fields import Components, Hidden, Level, Likelihood, Network, OptionalComponents

@@ -1,4 +1,4 @@
-"""Build a model around a bottleneck: the networks and the likelihood, which all recipes choose in the same way."""
+"""Build a model around a bottleneck. All recipes choose networks and likelihood here, in the same way."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from narrows.training import Choice
 
 
 class CodeTooLong(ValueError):
-    """Raised for a code that is longer than an example: `n_components` exceeds `n_entries`."""
+    """Error for a code that is longer than an example: `n_components` exceeds `n_entries`."""
 
     def __init__(self, n_components: int, n_entries: int, owner: str = "the recipe") -> None:
         super().__init__(
             f"The `n_components` parameter of {owner} must be at most {n_entries}, the numbers in one example "
-            f"(n_features={n_entries}): a code as long as that is no narrow place. SAE takes more. Got {n_components} "
+            f"(n_features={n_entries}), because a longer code compresses nothing. SAE takes more. Got {n_components} "
             "instead."
         )
         self.n_components, self.n_entries = n_components, n_entries
@@ -35,12 +35,12 @@ def labels_of(schema: Schema) -> tuple[float, ...]:
     Raises
     ------
     ValueError
-        If it has none. `fit` reads labels only if the recipe has a parameter `conditional`, and it is True.
+        If `schema` has no classes. `fit` reads labels only if the recipe has a parameter `conditional` that is True.
     """
     if not schema.frequencies:
         raise ValueError(
-            "A conditional model needs labels: fit(X, y), with one label for each example, by an estimator whose "
-            "`conditional` parameter is True."
+            "A conditional model needs labels: fit(X, y), with one label for each example, of an estimator "
+            "whose `conditional` parameter is True."
         )
     return schema.frequencies
 
@@ -58,21 +58,21 @@ def assemble(
     normalized: bool = False,
     likelihood: str = "auto",
 ) -> Parts:
-    """Build networks and a likelihood for `schema` around a bottleneck, as all recipes do.
+    """Build networks and a likelihood for `schema` around a bottleneck.
 
-    If the bottleneck has no components, the encoder is the identity, and the decoder cleans the example itself.
+    If the bottleneck has no components, the encoder is the identity, and the decoder is a denoiser.
 
     Parameters
     ----------
     schema : description of the input.
-    bottleneck : the code.
-    objective : the loss; None for a `WeightedObjective` without weights, the negative log-likelihood.
+    bottleneck : the part that makes the code.
+    objective : the loss; None for the negative log-likelihood alone.
     target : schema of the target, if it is another array than the input; None if it is the input.
     corruption : change of the input in training; None for none.
-    frequencies : frequencies of the classes (`labels_of(schema)`), for a conditional model: the decoder gets each
-        example's label. If labels are missing (`schema.unlabelled`), the model learns to infer them.
-    network : "auto", "mlp", "conv", a module as encoder, or a pair (encoder, decoder) of such.
-    hidden : widths of an MLP encoder's hidden layers, which the decoder has in reverse order.
+    frequencies : frequencies of the classes (`labels_of(schema)`) for a conditional model, whose decoder gets the label
+        of each example. If labels are missing (`schema.unlabelled`), the model learns to infer them.
+    network : "auto", "mlp" or "conv", or a module as the encoder, or a pair (encoder, decoder) of these.
+    hidden : widths of the hidden layers of an MLP encoder; an MLP decoder has them in reverse order.
     normalized : True for layer norms in an MLP encoder.
     likelihood : a key of `narrows.likelihoods.LIKELIHOODS`, or "auto".
 
@@ -80,9 +80,9 @@ def assemble(
     ------
     ValueError
         If the code is longer than an example (`CodeTooLong`) and not overcomplete, or has a cost "kl" but no prior, or
-        a network or a likelihood is unknown or does not suit the data.
+        a network or a likelihood is unknown or does not fit the data.
     TypeError
-        If the bottleneck has not set one of its numbers.
+        If the bottleneck lacks an attribute such as `n_components`.
     """
     _check_bottleneck(bottleneck, schema)
     target = schema if target is None else target
@@ -114,7 +114,7 @@ def assemble(
 
 
 def _check_bottleneck(bottleneck: bottlenecks.Bottleneck, schema: Schema) -> None:
-    """Raise for a bottleneck without one of its numbers, without a prior for its KL, or with too many components."""
+    """Raise if the bottleneck lacks an attribute, has a KL but no prior, or has too many components."""
     owner = type(bottleneck).__name__
     noise = ("n_noise", "n_prior_noise") if bottleneck.is_stochastic else ()
     for name in ("n_components", "n_inputs", *noise):
@@ -123,7 +123,7 @@ def _check_bottleneck(bottleneck: bottlenecks.Bottleneck, schema: Schema) -> Non
     if "kl" in bottleneck.costs and not bottleneck.is_stochastic:
         raise ValueError(
             f'The bottleneck {owner} states the cost "kl", so it must be a narrows.bottlenecks.Stochastic, which has '
-            "the prior that scores and samples need. Derive it from that, or give its cost another name."
+            "the prior that scores and samples need. Derive it from Stochastic, or rename its cost."
         )
     if bottleneck.n_components > schema.n_entries and not bottleneck.is_overcomplete:
         raise CodeTooLong(bottleneck.n_components, schema.n_entries)
@@ -138,11 +138,14 @@ def _encoder(
     hidden: Sequence[int],
     normalized: bool,
 ) -> tuple[nn.Module, list[Choice]]:
-    """Return the encoder, by name or around a user's module, and the choices; `parameter` is the whole `network`."""
+    """Return the encoder, built by name or from a user's module, and the choices.
+
+    `network` is the encoder's part of the parameter `network`, and `parameter` is all of it.
+    """
     if n_components == 0:
         if isinstance(network, nn.Module) and network is not parameter:
             raise ValueError(
-                "The `network` parameter must be one module where n_components=None, because there is no encoder. Got "
+                "The `network` parameter must be one module if n_components=None, because there is no encoder. Got "
                 f"a pair with {type(network).__name__} as its encoder instead."
             )
         return nn.Identity(), []
@@ -161,7 +164,7 @@ def _decoder(
     n_classes: int,
     hidden: Sequence[int],
 ) -> tuple[nn.Module, list[Choice]]:
-    """Return the decoder to `shape`, by name or around a user's module, and the choices."""
+    """Return the decoder with outputs of `shape`, built by name or from a user's module, and the choices."""
     if isinstance(network, networks.Decoder):
         return network, []
     if isinstance(network, nn.Module):

@@ -10,9 +10,11 @@ from torch import nn
 from narrows import likelihoods, networks
 from narrows.params import LAYER_WIDTHS, Integer, OneOf, Real, Satisfies, either
 
-Components = Annotated[int, Integer(1), "numbers in a code"]
+Components = Annotated[int, Integer(1), "number of components: the length of each code"]
 OptionalComponents = Annotated[
-    int | None, either(Integer(1), OneOf((None,))), "numbers in a code; None for a model without a narrow code"
+    int | None,
+    either(Integer(1), OneOf((None,))),
+    "length of each code; None for a model without a code, which keeps every detail",
 ]
 Network = Annotated[
     networks.Name | nn.Module | tuple[networks.Name | nn.Module, networks.Name | nn.Module],
@@ -20,15 +22,17 @@ Network = Annotated[
         f"one of {', '.join(map(repr, networks.NAMES))}, a torch.nn.Module, or a pair (encoder, decoder) of such",
         networks.is_network,
     ),
-    "encoder and decoder: 'auto' picks by the data, 'mlp', 'conv', your module, or a pair (encoder, decoder)",
+    "encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder",
 ]
 Hidden = Annotated[
-    Sequence[int], LAYER_WIDTHS, "widths of an MLP encoder's layers, mirrored in the decoder; () for linear"
+    Sequence[int],
+    LAYER_WIDTHS,
+    "widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model",
 ]
 Likelihood = Annotated[
     str,
     OneOf(("auto", *likelihoods.LIKELIHOODS)),
-    "distribution of the data given a code; 'auto' picks by the data",
+    "distribution of the data given the code; 'auto' chooses by the data",
 ]
 Level = Annotated[
     float | tuple[float, float],
@@ -39,5 +43,5 @@ Level = Annotated[
             or (isinstance(v, (tuple, list)) and len(v) == 2 and all(Real(0).accepts(i) for i in v) and v[0] <= v[1])
         ),
     ),
-    "noise level on the model's scale, or (low, high) to draw one for each example",
+    "amount of noise on the model's scale (standard deviation of 'gaussian'); (low, high) draws one for each example",
 ]

@@ -26,7 +26,7 @@ def ae(
     hidden: Hidden = (1024, 512),
     likelihood: Likelihood = "auto",
 ) -> Parts:
-    """The plain autoencoder: each example through a few numbers, and back."""
+    """The plain autoencoder: it compresses each example to a few numbers and restores the example from them."""
     return assemble(schema, bottlenecks.Plain(n_components), network=network, hidden=hidden, likelihood=likelihood)
 
 
@@ -35,38 +35,40 @@ def vae(
     schema: Schema,
     n_components: Components = 2,
     *,
-    beta: Annotated[float, Real(0), "weight of the KL from the prior; 1 is the ELBO"] = 1.0,
-    kl_warmup: Annotated[float, Real(0, 0.7), "share of the training over which the KL's weight grows from 0"] = 0.1,
-    free_nats: Annotated[float, Real(0), "KL in nats for each component below which there is no pull"] = 0.0,
+    beta: Annotated[float, Real(0), "weight of the KL divergence from the prior; 1 gives the ELBO"] = 1.0,
+    kl_warmup: Annotated[float, Real(0, 0.7), "share of the training in which the weight of the KL grows from 0"] = 0.1,
+    free_nats: Annotated[float, Real(0), "KL in nats that each component may have at no cost"] = 0.0,
     posterior: Annotated[
-        str, OneOf(tuple(POSTERIORS)), "shape of the distribution of an example's codes; 'flow' needs the extra flows"
+        str, OneOf(tuple(POSTERIORS)), "distribution of the code of one example; 'flow' needs the extra `flows`"
     ] = "gaussian",
     prior: Annotated[
         str,
         OneOf(tuple(PRIORS)),
-        "distribution of all codes: 'standard', of mean 0, or a 'mixture' of Gaussians",
+        "distribution of all codes: 'standard' (mean 0, scale 1) or 'mixture' (a learned mixture of Gaussians)",
     ] = "standard",
     conditional: Annotated[
-        bool, BOOL, "True to give the decoder each example's label: fit(X, y), then sample(n, y=label)"
+        bool, BOOL, "True to give the decoder the label of each example: fit(X, y), then sample(n, y=label)"
     ] = False,
     label_weight: Annotated[
-        float, Real(0), "weight of a nat of label beside a nat of reconstruction, where some labels are missing"
+        float,
+        Real(0),
+        "weight of the label's loss relative to the reconstruction's; only used if some labels are missing",
     ] = 10.0,
     network: Network = "auto",
     hidden: Hidden = (1024, 512),
     likelihood: Likelihood = "auto",
 ) -> Parts:
-    """The variational autoencoder: the code is a Gaussian near N(0, I), so codes can be drawn and dials turned.
+    """The variational autoencoder: codes follow N(0, I), so new ones can be drawn, and each component can be varied.
 
     Raises
     ------
     ValueError
-        If `posterior`, `prior` and `free_nats` do not go together.
+        If `posterior`, `prior` and `free_nats` cannot be combined.
     """
     weights = {"kl": beta, **({"free_nats": beta} if free_nats else {})}
     frequencies = labels_of(schema) if conditional else ()
     if frequencies and schema.unlabelled > 0:
-        # the mean over a batch includes the examples without a label, whose cost is 0
+        # the mean over a batch includes the examples without a label, and their cost is 0
         weights |= {"kl_label": beta, "label": label_weight / (1 - schema.unlabelled)}
     return assemble(
         schema,
@@ -101,13 +103,13 @@ def dae(
     schema: Schema,
     n_components: OptionalComponents = None,
     *,
-    noise: Annotated[str, OneOf(tuple(corruptions.NOISES)), "kind of noise"] = "gaussian",
+    noise: Annotated[str, OneOf(tuple(corruptions.NOISES)), "kind of noise to add in the training"] = "gaussian",
     level: Level = 0.3,
     network: Network = "auto",
     hidden: Hidden = (1024, 512),
     likelihood: Likelihood = "auto",
 ) -> Parts:
-    """The denoising autoencoder: shown a noisy example, it gives back the clean one."""
+    """The denoising autoencoder: it turns a noisy example into a clean one."""
     return assemble(
         schema,
         bottlenecks.Plain(n_components or 0),
@@ -123,20 +125,30 @@ def sae(
     schema: Schema,
     n_components: Components = 256,
     *,
-    sparsity: Annotated[str, OneOf(("topk", "l1", "kl")), "constraint that keeps the code sparse"] = "topk",
-    k: Annotated[Any, either(Integer(1), OneOf(("auto",))), "units that are active for one example (topk)"] = "auto",
-    strength: Annotated[float, Real(0), "weight of the sparsity cost (l1, kl)"] = 1.0,
-    rate: Annotated[float, Real(0, 1, open_low=True, open_high=True), "target mean activation of a unit (kl)"] = 0.05,
+    sparsity: Annotated[
+        str,
+        OneOf(("topk", "l1", "kl")),
+        "method to keep the code sparse: 'topk' keeps the k largest units, 'l1' and 'kl' add a cost",
+    ] = "topk",
+    k: Annotated[
+        Any,
+        either(Integer(1), OneOf(("auto",))),
+        "largest number of active units for one example ('topk'); 'auto' is n_components / 8, at most 16",
+    ] = "auto",
+    strength: Annotated[float, Real(0), "weight of the sparsity cost ('l1', 'kl')"] = 1.0,
+    rate: Annotated[
+        float, Real(0, 1, open_low=True, open_high=True), "mean activation that each unit should have ('kl')"
+    ] = 0.05,
     network: Network = "auto",
     hidden: Hidden = (),
     likelihood: Likelihood = "auto",
 ) -> Parts:
-    """The sparse autoencoder: many units, few of them active, each an expert on something.
+    """The sparse autoencoder: of its many units only a few are active for one example.
 
     Raises
     ------
     ValueError
-        If `k` exceeds `n_components`, or `network` has another decoder than a dictionary by name.
+        If `k` exceeds `n_components`, or `network` names a decoder: SAE needs a dictionary, or your own module.
     """
     bottleneck: bottlenecks.Sparse
     choices = []
@@ -177,29 +189,33 @@ def mapae(
     n_components: Components = 2,
     *,
     n_neighbors: Annotated[
-        Any, either(Integer(1), OneOf(("auto",))), "nearest rows that are to stay near on the map; 'auto' is 20"
+        Any,
+        either(Integer(1), OneOf(("auto",))),
+        "number of nearest rows that should stay near each row on the map; 'auto' is 20",
     ] = "auto",
     metric: Annotated[
         str,
         OneOf(("auto", "euclidean", "cosine")),
-        "distance by which they are found; 'auto' is 'cosine', of centred examples, for images, and else 'euclidean'",
+        "distance that finds the nearest rows; 'auto' is 'cosine' (of centred examples) for images, else 'euclidean'",
     ] = "auto",
     attraction: Annotated[
-        float, Real(0, open_low=True), "pull between neighbours; 1 is that of t-SNE, more gathers clusters as UMAP does"
+        float,
+        Real(0, open_low=True),
+        "pull between neighbours; 1 is as in t-SNE, more makes clusters tighter, as in UMAP",
     ] = 1.3,
     breadth: Annotated[
-        float, Real(0, 1), "share of the pull towards the nearest of a batch, for the map at large; 0 is all detail"
+        float, Real(0, 1), "share of the pull that shapes the global layout; the rest keeps the nearest rows together"
     ] = 0.2,
     strength: Annotated[
-        float, Real(0), "weight of a nat of the neighbours' cost beside a nat of the likelihood of each entry"
+        float, Real(0), "weight of the cost of neighbours relative to the mean negative log-likelihood of an entry"
     ] = 20.0,
     network: Network = "auto",
     hidden: Hidden = (256,) * 6,
     likelihood: Likelihood = "auto",
 ) -> Parts:
-    """The autoencoder as a map: what is near in the data is near in the code, and each place can be decoded.
+    """The autoencoder as a map: near examples have near codes, and each place on the map can be decoded.
 
-    A map is far from linear: its encoder is deep, and has layer norms, without which it learns several times as slowly
+    The encoder is deep, because a map is far from linear. Without its layer norms it learns several times as slowly
     (docs/negative-results.md).
     """
     return assemble(

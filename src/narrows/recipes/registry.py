@@ -1,7 +1,7 @@
-"""The registry of recipes: models by name, of narrows and of installed packages.
+"""The registry of recipes: models by name, from narrows and from installed packages.
 
 A recipe is a function (schema, n_components, hyperparameters) -> Parts. The estimators, the command line and the saved
-recipe.json read names, defaults, rules and help from its signature.
+recipe.json read the names, defaults, rules and help of the hyperparameters from its signature.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class Recipe:
 
     @property
     def is_own(self) -> bool:
-        """True for a recipe of narrows, False for one of a user or of another package."""
+        """True for a recipe that is part of narrows, False for a recipe of a user or of another package."""
         return self.make.__module__.partition(".")[0] == "narrows"
 
     @functools.cached_property
     def parameters(self) -> dict[str, Parameter]:
-        """All parameters but the schema by name, `n_components` first."""
+        """All parameters except the schema, by name, `n_components` first."""
         return parameters(self.make)
 
     def build(self, schema: Schema, **values: Any) -> Parts:
@@ -57,9 +57,9 @@ class Recipe:
         Raises
         ------
         TypeError
-            If the recipe returns anything else than Parts.
+            If the recipe does not return Parts.
         ValueError
-            If the values do not suit each other or the data.
+            If the values do not fit each other or the data.
         """
         parts = self.make(schema, **values)
         if not isinstance(parts, Parts):
@@ -71,7 +71,7 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {}
-ENTRY_POINTS = "narrows.recipes"  # the group in which other packages name their recipes
+ENTRY_POINTS = "narrows.recipes"  # the entry-point group where other packages list their recipes
 
 _Make = TypeVar("_Make", bound=Callable[..., Parts])
 
@@ -82,14 +82,15 @@ def register(make: _Make) -> _Make:
     Raises
     ------
     ValueError
-        If another module has registered a recipe of that name, or a parameter has no default, or there is no
-        `n_components`.
+        If another module has registered a recipe with that name, a parameter has no default, or `n_components` is
+        missing.
     """
     _check_signature(make)
     name, known = make.__name__, RECIPES.get(make.__name__)
     if known is not None and known.make.__module__ != make.__module__:
         raise ValueError(
-            f"The recipe {name!r} of {make.__module__} has the name of one of {known.make.__module__}. Rename it."
+            f"The recipe {name!r} of {make.__module__} has the same name as a recipe of {known.make.__module__}. "
+            "Rename it."
         )
     RECIPES[name] = Recipe(name, make)
     return make
@@ -101,13 +102,13 @@ def _check_signature(make: Callable[..., Parts]) -> None:
     required = [p.name for p in rest if p.default is p.empty]
     if required or "n_components" not in [p.name for p in rest]:
         raise ValueError(
-            f"The recipe {make.__name__!r} of {make.__module__} must take a schema, `n_components` and parameters of "
-            f"its own, all but the schema with a default. Got {inspect.signature(make)} instead."
+            f"The recipe {make.__name__!r} of {make.__module__} must take a schema, `n_components` and its own "
+            f"parameters, all with a default except the schema. Got {inspect.signature(make)} instead."
         )
 
 
 def get(name: str) -> Recipe:
-    """Return the recipe called `name`, of narrows or of an installed package.
+    """Return the recipe called `name`, from narrows or from an installed package.
 
     Raises
     ------
@@ -122,19 +123,21 @@ def get(name: str) -> Recipe:
 
 
 def available() -> dict[str, Recipe]:
-    """Return all recipes by name: those of narrows, of installed packages, and of the user."""
+    """Return all recipes by name: from narrows, from installed packages, and from the user."""
     _load_installed()
     return RECIPES
 
 
 @functools.cache
 def _load_installed() -> None:
-    """Register the recipes of installed packages, once in a process. Warn of those that cannot be loaded."""
+    """Register the recipes of installed packages, once per process. Warn of each that cannot be loaded."""
     for entry in entry_points(group=ENTRY_POINTS):
         try:
             make = entry.load()
             if make.__name__ != entry.name:
-                raise ValueError(f"its function is called {make.__name__!r}, and the entry must be, too")
+                raise ValueError(
+                    f"its function is called {make.__name__!r}, and the entry point must have the same name"
+                )
             if make not in [recipe.make for recipe in RECIPES.values()]:
                 register(make)
         except Exception as error:  # an import may raise anything; the other recipes must still work

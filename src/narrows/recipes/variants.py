@@ -1,4 +1,4 @@
-"""Recipes of the literature with an objective or a code of their own."""
+"""Recipes from the literature: IWAE, FactorVAE and VQ-VAE."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def iwae(
     schema: Schema,
     n_components: Components = 2,
     *,
-    n_draws: Annotated[int, Integer(1), "draws from each posterior; more make the bound tighter and a step longer"] = 8,
+    n_draws: Annotated[int, Integer(1), "draws of each code; more make the bound tighter and the training slower"] = 8,
     network: Network = "auto",
     hidden: Hidden = (1024, 512),
     likelihood: Likelihood = "auto",
 ) -> Parts:
-    """The importance-weighted autoencoder: a VAE whose bound on the log-likelihood is tighter, by several draws.
+    """The importance-weighted autoencoder: a VAE with a tighter bound on the log-likelihood, from several draws.
 
     Burda, Grosse and Salakhutdinov, Importance weighted autoencoders (2016), https://arxiv.org/abs/1509.00519.
     """
@@ -42,13 +42,15 @@ def factorvae(
     schema: Schema,
     n_components: Components = 2,
     *,
-    tc_weight: Annotated[float, Real(0), "weight of the total correlation, beside the KL; gamma of the paper"] = 6.0,
-    kl_warmup: Annotated[float, Real(0, 0.7), "share of the training over which the weights grow from 0"] = 0.1,
+    tc_weight: Annotated[
+        float, Real(0), "weight of the total correlation, which is added to the KL; gamma in the paper"
+    ] = 6.0,
+    kl_warmup: Annotated[float, Real(0, 0.7), "share of the training in which both weights grow from 0"] = 0.1,
     network: Network = "auto",
     hidden: Hidden = (1024, 512),
     likelihood: Likelihood = "auto",
 ) -> Parts:
-    """The VAE whose components are independent of each other, by a discriminator that tells when they are not.
+    """A VAE with independent components: a discriminator detects dependence, which the loss then reduces.
 
     Kim and Mnih, Disentangling by factorising (2018), https://arxiv.org/abs/1802.05983.
     """
@@ -67,14 +69,14 @@ def vqvae(
     schema: Schema,
     n_components: Components = 16,
     *,
-    n_codes: Annotated[int, Integer(2), "learned vectors that a group of components can be"] = 256,
-    group_size: Annotated[int, Integer(1), "components of a group; n_components must be a multiple of it"] = 1,
-    commitment: Annotated[float, Real(0), "weight of the distance between the encoder's output and the vectors"] = 0.25,
+    n_codes: Annotated[int, Integer(2), "number of learned vectors; each group of components is one of them"] = 256,
+    group_size: Annotated[int, Integer(1), "number of components in a group; it must divide n_components"] = 1,
+    commitment: Annotated[float, Real(0), "weight of the distance from the encoder's output to its vectors"] = 0.25,
     network: Network = "auto",
     hidden: Hidden = (1024, 512),
     likelihood: Likelihood = "auto",
 ) -> Parts:
-    """The vector-quantised autoencoder: a code of whole numbers, each the name of a learned vector.
+    """The vector-quantised autoencoder: its code is whole numbers, each the index of a learned vector.
 
     van den Oord, Vinyals and Kavukcuoglu, Neural discrete representation learning (2017),
     https://arxiv.org/abs/1711.00937.

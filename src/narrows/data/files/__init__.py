@@ -1,6 +1,6 @@
 """Files: read many formats into arrays, and write arrays so that a crash leaves no partial file.
 
-Nothing here reads a pickle, which can run any code.
+No function here reads a pickle, because a pickle can run any code.
 """
 
 from narrows.data.files.dataset import Dataset, column_indices

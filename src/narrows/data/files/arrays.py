@@ -1,4 +1,4 @@
-"""Files of one array: .npy, .npz and IDX."""
+"""Read files of one array: .npy, .npz and IDX."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from narrows.data.files.dataset import Dataset, short_name
 
 _DATA_KEYS = ("X", "x", "images", "data", "counts", "arr_0")
 _LABEL_KEYS = ("y", "labels")
-# http://yann.lecun.com/exdb/mnist/ describes IDX: 0, 0, type, number of axes, one uint32 an axis, the values.
+# http://yann.lecun.com/exdb/mnist/ describes IDX: 0, 0, type, number of axes, one uint32 for each axis, the values.
 _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_DEFLATE_MAX_RATIO = 1032  # the largest expansion of a deflate stream (zlib's technical details)
+_DEFLATE_MAX_RATIO = 1032  # the largest compression ratio of a deflate stream (zlib's technical details)
 
 
 def read_npy(path: Path) -> Dataset:
@@ -24,7 +24,7 @@ def read_npy(path: Path) -> Dataset:
     Raises
     ------
     ValueError
-        If it is damaged, empty, or does not hold numbers.
+        If the file is damaged or empty, or does not hold numbers.
     """
     try:
         X = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -34,15 +34,15 @@ def read_npy(path: Path) -> Dataset:
 
 
 def read_npz(path: Path) -> Dataset:
-    """Read the examples of a .npz file, and their labels if there are some.
+    """Read the examples of a .npz file, and their labels if it has some.
 
     Raises
     ------
     ValueError
-        If it is damaged, or its arrays have unknown names, do not hold numbers, or differ in length.
+        If the file is damaged, or its arrays have unknown names, do not hold numbers, or differ in length.
     """
     try:
-        # np.load leaves a damaged zip open if it opened the file itself.
+        # If np.load opened the file itself, it would leave a damaged zip open.
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
             keys = archive.files
             if {"indices", "indptr", "shape"} <= set(keys):
@@ -58,7 +58,7 @@ def read_npz(path: Path) -> Dataset:
     X = _checked_numbers(X, path)
     if y is not None and y.shape[:1] != X.shape[:1]:
         raise ValueError(
-            f"{path} must hold one label an example. Got {label_key!r} of shape {y.shape} "
+            f"{path} must hold one label for each example. Got {label_key!r} of shape {y.shape} "
             f"for {data_keys[0]!r} of shape {X.shape}."
         )
     return Dataset(X, y, None, path.stem, None)
@@ -75,7 +75,7 @@ def _no_array(path: Path, error: ValueError) -> ValueError:
 
 
 def _checked_numbers(X: np.ndarray, path: Path) -> np.ndarray:
-    X = np.asanyarray(X)  # np.load returns bytes for a member that is no array
+    X = np.asanyarray(X)  # np.load returns bytes for a member that is not an array
     if X.dtype.kind not in "biuf":
         raise ValueError(f"{path} must hold numbers. Got an array of dtype {X.dtype}. Encode it as numbers first.")
     if X.ndim == 0 or X.size == 0:
@@ -84,7 +84,7 @@ def _checked_numbers(X: np.ndarray, path: Path) -> np.ndarray:
 
 
 def is_idx(head: bytes) -> bool:
-    """Return True if a file that begins with `head` is in IDX."""
+    """Return True if the first bytes `head` are those of an IDX file."""
     return head[:2] == b"\0\0" and len(head) >= 4 and head[2] in _IDX_TYPES
 
 
@@ -94,16 +94,16 @@ def read_idx(path: Path, gzipped: bool) -> Dataset:
     Raises
     ------
     EOFError
-        If it is cut off.
+        If the file is truncated.
     ValueError
-        If it is empty, or longer than its header says.
+        If the file is empty, or longer than its header says.
     """
     room = path.stat().st_size * (_DEFLATE_MAX_RATIO if gzipped else 1)
     with gzip.open(path, "rb") if gzipped else open(path, "rb") as stream:
         _, _, code, n_axes = stream.read(4)
         lengths = stream.read(4 * n_axes)
         if len(lengths) < 4 * n_axes:
-            raise EOFError("the IDX header is cut off")
+            raise EOFError("the IDX header is truncated")
         shape = tuple(int(length) for length in np.frombuffer(lengths, dtype=">u4"))
         dtype = np.dtype(_IDX_TYPES[code])
         if math.prod(shape) * dtype.itemsize > room:  # before the memory is allocated
@@ -117,7 +117,7 @@ def read_idx(path: Path, gzipped: bool) -> Dataset:
 
 
 def _fill(X: np.ndarray, stream: gzip.GzipFile | io.BufferedReader) -> None:
-    """Read the bytes of `X` in blocks: gzip's `readinto` would need memory for a second copy."""
+    """Read the bytes of `X` in blocks, because gzip's `readinto` needs memory for a second copy."""
     left = X.reshape(-1).view(np.uint8).data
     while left:
         block = stream.read(min(len(left), 1 << 20))

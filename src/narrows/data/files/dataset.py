@@ -1,4 +1,4 @@
-"""The record of a data set: examples, labels, and names."""
+"""Record of a data set: examples, labels and names."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Dataset(NamedTuple):
     ----------
     X : n x ... examples, numbers or booleans, in the dtype of the file.
     y : n labels; None without labels.
-    columns : names of the columns, if a table has a header; else None.
-    name : short name for people: of the file without its suffix, of the folder, or of the named data set.
-    files : for images, the file of each example, relative to the folder, with forward slashes; else None. In a folder
-        of classes y has the number of the sub-folder, in sorted order.
+    columns : names of the columns if a table has a header, otherwise None.
+    name : short name to show: the file without its suffix, the folder, or the named data set.
+    files : for images, the path of each example relative to the folder, with forward slashes, otherwise None. In a
+        folder with one sub-folder for each class, y holds the index of the sub-folder in sorted order.
     """
 
     X: np.ndarray
@@ -29,7 +29,8 @@ class Dataset(NamedTuple):
     files: list[str] | None
 
     def ordered(self, names: Sequence[str | int] | None) -> Dataset:
-        """Return the data with the columns `names`, in that order; unchanged if either side has no names.
+        """Return the data with the columns `names`, in that order; unchanged if `names` is empty or
+        the data have no names.
 
         Raises
         ------
@@ -60,5 +61,5 @@ def column_indices(columns: Sequence[str], names: Sequence[str], owner: str) -> 
 
 
 def short_name(path: Path) -> str:
-    """Return the file's name without its suffix, and without that of gzip."""
+    """Return the file's name without its suffix, and without ".gz"."""
     return Path(path.name.removesuffix(".gz")).stem

@@ -1,4 +1,4 @@
-"""Read any file or folder: its format follows from its first bytes and its suffix."""
+"""Read any file or folder. The first bytes and the suffix tell the format."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ _FORMATS = (
 
 
 def read(path: str | os.PathLike[str]) -> Dataset:
-    """Read a file or a folder of images. The format follows from the first bytes, then from the suffix.
+    """Read a file or a folder of images. The first bytes tell the format, then the suffix.
 
     - `.npy`: mapped into memory (read-only), so a file larger than memory can be used.
-    - `.npz`: the array named X, x, images, data, counts or arr_0, or the only one; labels from y or labels.
+    - `.npz`: the array named X, x, images, data, counts or arr_0, or the only array; labels are named y or labels.
     - `.csv`, `.tsv`, also gzipped: numbers only, as float64 of shape (rows, columns). The first line is a header
-      if none of its cells is a number, or if it counts 0, 1, 2, ... as pandas does for columns without names.
+      if no cell is a number, or if its cells are 0, 1, 2, ..., which pandas writes for columns without names.
     - IDX, also gzipped, under any name: the format of MNIST.
-    - `.parquet`, or a folder of such: numbers only, one example a row, or lists of numbers in a single column.
-      Needs the extra `tables`.
-    - An image: uint8 of shape (1, height, width), or (1, height, width, 3) if it is in colour. Of 16-bit grey the
-      high byte is kept; transparency is dropped.
-    - A folder of images: all of one size; uint8 of shape (n, height, width), or (n, height, width, 3) if any is
-      in colour. Sub-folders are classes, one level deep. Hidden files and files of other kinds are ignored.
+    - `.parquet`, or a folder of such files: numbers only, one example in each row, or one column of lists. Needs the
+      extra `tables`.
+    - An image: uint8 of shape (1, height, width), or (1, height, width, 3) if it is in colour. 16-bit
+      grey keeps its high byte; transparency is dropped.
+    - A folder of images, all of the same size: uint8 of shape (n, height, width), or (n, height, width, 3) if any
+      is in colour. Each sub-folder is a class. Hidden files and files of other formats are ignored.
 
     Raises
     ------
     FileNotFoundError
         If there is nothing at `path`; the message lists similar names.
     ValueError
-        If the file is damaged, empty, a pickle, in an unknown format, or does not hold numbers. The message says where,
-        and what to do.
+        If the file is damaged, empty, a pickle, in an unknown format, or does not hold numbers. The message says
+        where, and what to do.
     ImportError
         If a Parquet file is to be read without pyarrow.
     OSError
@@ -90,11 +90,11 @@ def read(path: str | os.PathLike[str]) -> Dataset:
             return Dataset(images.read_images([path]), None, None, path.stem, [path.name])
     if suffix in (".npy", ".npz"):
         raise ValueError(
-            f"{path} is named {suffix}, but begins with {head!r}, as no {suffix} file does. "
+            f"{path} is named {suffix}, but begins with {head!r}, which no {suffix} file does. "
             "Save the array again, with np.save('X.npy', X)."
         )
     raise ValueError(
-        f"{path} is of no kind that narrows reads: {_FORMATS}. It begins with {head!r}. Unpack an archive first; "
+        f"{path} is in no format that narrows reads: {_FORMATS}. It begins with {head!r}. Unpack an archive first; "
         "read anything else in Python and save it with np.save('X.npy', X)."
     )
 
@@ -105,21 +105,21 @@ def _is_pickle(head: bytes) -> bool:
 
 @contextlib.contextmanager
 def _damage_reported(path: Path) -> Iterator[None]:
-    """Turn errors of the standard library for damaged bytes into a ValueError that names the file."""
+    """Turn errors of the standard library about damaged bytes into a ValueError that names the file."""
     try:
         yield
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} must be UTF-8 text ({error}). Save it again as UTF-8.") from error
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, csv.Error) as error:
-        raise ValueError(f"{path} is damaged or cut off ({error}). Write or download it again.") from error
+        raise ValueError(f"{path} is damaged or truncated ({error}). Write or download it again.") from error
 
 
 def _missing(path: Path) -> str:
-    """Return the message that there is nothing at `path`, with similar names."""
+    """Return an error message that nothing is at `path`, with similar names."""
     if not path.parent.is_dir():
         return f"There is no file or folder {path}: the folder {path.parent} does not exist."
     siblings = {entry.name.lower(): str(entry) for entry in path.parent.iterdir()}
     names = {**siblings, **{name: f"{name} (a named data set)" for name in NAMES}}
     matches = [names[match] for match in difflib.get_close_matches(path.name.lower(), names)]
-    hint = f"Did you mean {' or '.join(matches)}?" if matches else "Nothing there has a name like it."
+    hint = f"Did you mean {' or '.join(matches)}?" if matches else "No similar name exists there."
     return f"There is no file or folder {path}. {hint} The named data sets are {', '.join(NAMES)}."

@@ -1,4 +1,4 @@
-"""Tables: delimited text and Parquet."""
+"""Read tables: delimited text and Parquet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from narrows.data.files.dataset import Dataset, short_name
 
 
 def read_parquet(path: Path) -> Dataset:
-    """Read a .parquet file, or a folder of such."""
+    """Read a .parquet file, or a folder of .parquet files."""
     table = parquet.open_table(path)
     X = sinks.Memory(table.n)
     for batch in table.batches(4096):
@@ -28,14 +28,14 @@ def read_table(path: Path, delimiter: str, gzipped: bool) -> Dataset:
     Raises
     ------
     ValueError
-        If it is empty, or a cell is no number; the message says where.
+        If the file is empty, or a cell is not a number; the message says where.
     """
     columns, n_skipped = _header(path, delimiter, gzipped)
     try:
         with _open_text(path, gzipped) as stream:
             X = np.loadtxt(stream, delimiter=delimiter, skiprows=n_skipped, comments=None, quotechar='"', ndmin=2)
         if columns is not None and X.shape[1] != len(columns):
-            raise ValueError("the header has another number of cells than the rows")
+            raise ValueError("the header does not have as many cells as the rows")
     except ValueError as error:
         fault = _first_fault(path, delimiter, gzipped, columns, n_skipped) or f"cannot be read as numbers: {error}"
         raise ValueError(f"{path} {fault}") from error
@@ -43,7 +43,7 @@ def read_table(path: Path, delimiter: str, gzipped: bool) -> Dataset:
 
 
 def _header(path: Path, delimiter: str, gzipped: bool) -> tuple[list[str] | None, int]:
-    """Return the names of the columns, or None, and the number of lines before the numbers."""
+    """Return the names of the columns (None without a header), and the number of lines to skip."""
     with _open_text(path, gzipped) as stream:
         filled = ((number, line) for number, line in enumerate(stream, 1) if line.strip())
         number, first = next(filled, (0, ""))
@@ -54,7 +54,7 @@ def _header(path: Path, delimiter: str, gzipped: bool) -> tuple[list[str] | None
         if not counts and (any(map(_is_number, cells)) or not any(cells)):
             return None, 0
         if next(filled, None) is None:
-            raise ValueError(f"{path} holds a header ({first.strip()}) and no rows. Write or download it again.")
+            raise ValueError(f"{path} holds a header ({first.strip()}) but no rows. Write or download it again.")
     if not all(cells):
         raise ValueError(
             f"{path} must name every column in its header. Column {cells.index('') + 1} has no name: if it holds row "
@@ -64,7 +64,7 @@ def _header(path: Path, delimiter: str, gzipped: bool) -> tuple[list[str] | None
 
 
 def _first_fault(path: Path, delimiter: str, gzipped: bool, columns: list[str] | None, n_skipped: int) -> str | None:
-    """Describe the first place in a table without a number. Slow, so it runs only after np.loadtxt has failed."""
+    """Describe the first cell that is not a number. It is slow, so it is only called after np.loadtxt has failed."""
     width = None if columns is None else len(columns)
     with _open_text(path, gzipped) as stream:
         for line_number, line in enumerate(stream, 1):
@@ -78,8 +78,8 @@ def _first_fault(path: Path, delimiter: str, gzipped: bool, columns: list[str] |
                     f"before it have {width}. Repair or remove the line; cells are separated by {delimiter!r}."
                 )
             for index, cell in enumerate(cells):
-                # "id,2019,2020" is taken for data: a line without numbers is a header.
-                note = " A header may hold no numbers." if columns is None and line_number == 1 else ""
+                # "id,2019,2020" counts as data, because a header has no numbers
+                note = " A header must not contain numbers." if columns is None and line_number == 1 else ""
                 where = f"Line {line_number}, column {index + 1}" + (f" ({columns[index]!r})" if columns else "")
                 if not cell:
                     return f"must have a number in every cell. {where} is empty. Fill it or drop the line."

@@ -16,14 +16,14 @@ def write_array(path: str | os.PathLike[str], array: np.ndarray, columns: Sequen
 
     Parameters
     ----------
-    path : file to write; its suffix is the format. An old file is replaced once the new one is complete.
-    array : numbers or booleans. A table has one or two axes; its numbers read back as the same values.
+    path : file to write; its suffix gives the format. An old file is replaced only when the new one is complete.
+    array : numbers or booleans. A table has one or two axes; its numbers are read back as the same values.
     columns : names of a table's columns; None without names. A `.npy` file cannot hold them.
 
     Raises
     ------
     ValueError
-        If the suffix is unknown, or the array does not hold numbers, or does not fit a table or `columns`.
+        If the suffix is unknown, the array does not hold numbers, or it does not fit a table or `columns`.
     ImportError
         If pyarrow (the extra `tables`) is missing for `.parquet`.
     OSError
