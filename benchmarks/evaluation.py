@@ -49,7 +49,7 @@ def nll(X: Any, T: Any, y: np.ndarray, epochs: int | None) -> dict[str, Any]:
     rows = PCA(8, random_state=0).fit_transform(flat)
     settings = {"early_stopping": False, "kl_warmup": 0.0, "learning_rate": 3e-3, "precision": "float32"}
     model = narrows.VAE(3, hidden=(), max_epochs=epochs or 60, random_state=SEED, **settings).fit(rows)
-    prepared = model.prepared(rows).double().numpy()
+    prepared = model.prepare(rows).double().numpy()
     exact = -PCA(3).fit(prepared).score(prepared) + model.schema_.log_scale
     table = narrows.evaluate(model, rows, measures=["nll", "elbo"], n_draws=256)
     rows_used = np.unique(np.linspace(0, len(rows) - 1, 1_000).astype(int))  # those whose likelihood is estimated

@@ -423,7 +423,7 @@ class TestStochastic:
 
     def test_score_samples_is_the_mean_over_its_draws_of_log_p_less_log_q(self, case):
         model, X = fitted(case), data("vectors")
-        module, code, x = model.model_, model.model_.stochastic, model.prepared(X)
+        module, code, x = model.model_, model.model_.stochastic, model.prepare(X)
         labels = model.infer_labels(X) if module.n_classes else None
         nats, noise = np.zeros(N), draws(code.n_noise, 8)
         with torch.no_grad():
@@ -602,14 +602,14 @@ def best_bound(model: Any, X: np.ndarray) -> float:
     """The mean score in nats; of a model that learned from several draws the bound by several, not the ELBO."""
     if model.recipe.name != "iwae":
         return model.score(X)
-    x = model.prepared(X)
-    log_p, _ = importance(model.model_, model.applied(model.model_.encoder, x), x, 64, seed=0)
+    x = model.prepare(X)
+    log_p, _ = importance(model.model_, model.apply(model.model_.encoder, x), x, 64, seed=0)
     return float(log_p.mean()) - model.schema_.log_scale
 
 
 def constant_score(model: Any, X: np.ndarray) -> float:
     """The mean score, in nats, of predicting the same for every example: the mean, with the best scale."""
-    x = model.prepared(X).double()
+    x = model.prepare(X).double()
     likelihood = model.model_.likelihood
     mean = x.mean(0, keepdim=True)
     variance = (x - mean).square()

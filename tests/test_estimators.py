@@ -168,7 +168,7 @@ def vae(digits):
 def test_components_come_ordered_by_what_they_carry(vae, digits):
     assert vae.components_kl_.shape == (6,)
     assert (np.diff(vae.components_kl_) <= 0).all()
-    x = vae.prepared(digits)
+    x = vae.prepare(digits)
     with torch.inference_mode():
         h = vae.model_.encoder(x)
         kl = vae.model_.bottleneck.kl_per_component(h).mean(0)[vae.model_.order]
@@ -263,7 +263,7 @@ def test_score_samples_is_the_elbo_in_the_users_units(vectors):
         wide.score_samples(vectors * 10), model.score_samples(vectors) - 6 * np.log(10), rtol=1e-3
     )
     with torch.inference_mode():
-        nats = log_likelihood(model.model_, model.prepared(vectors).float())
+        nats = log_likelihood(model.model_, model.prepare(vectors).float())
     np.testing.assert_allclose(model.score_samples(vectors), nats - np.log(vectors.std(0)).sum(), rtol=1e-4, atol=1e-4)
 
 

@@ -38,7 +38,7 @@ def test_places_are_finer_than_half_precision(digits, network):
     codes = torch.from_numpy(model.transform(digits[1]))
     assert not torch.equal(codes.bfloat16().float(), codes.float())
     # layers before the last one are rounded, so places agree with full precision only to a few digits
-    exact = model.applied(model.model_.encode, model.prepared(digits[1]))
+    exact = model.apply(model.model_.encode, model.prepare(digits[1]))
     torch.testing.assert_close(codes, exact, rtol=0.1, atol=0.1 * float(exact.std()))
     assert not torch.equal(codes, exact)
 

@@ -119,7 +119,7 @@ def downhill(monkeypatch):
 
 def test_a_part_that_takes_gradients_does_so_wherever_the_model_is_applied(downhill, vectors, tmp_path):
     model = downhill(3, **SMALL).fit(vectors)
-    module, x = model.model_, model.prepared(vectors)
+    module, x = model.model_, model.prepare(vectors)
     with torch.no_grad():
         h = module.encoder(x)
         weight = module.bottleneck.energy.weight

@@ -199,7 +199,7 @@ def test_codes_of_a_stochastic_model_are_draws_of_the_posterior(digits):
     drawn, means = model._draw_codes(digits, 0).numpy(), model.transform(digits)
     assert drawn.var(0).sum() > means.var(0).sum()
     # the draws' distances from the means are the posterior's deviations
-    h = model.applied(model.model_.encoder, model.prepared(digits))
+    h = model.apply(model.model_.encoder, model.prepare(digits))
     std = model.model_.bottleneck.split(h)[1].exp()[:, model.model_.order]
     assert float((torch.from_numpy(drawn - means) / std).square().mean()) == pytest.approx(1, abs=0.1)
 
@@ -497,7 +497,7 @@ def test_labels_are_inferred(conditional, digits, labels):
 def test_the_score_is_the_elbo_of_example_and_label(conditional, digits):
     """log p(x) >= log p(x, y) >= log p(y) + ELBO(x | y), the latter by many draws of the posterior."""
     X = digits[:4]
-    model, x = conditional.model_, conditional.prepared(X).float()
+    model, x = conditional.model_, conditional.prepare(X).float()
     with torch.inference_mode():
         h = model.encoder(x)
         mean, log_std = model.bottleneck.free.split(h)

@@ -54,10 +54,10 @@ class FittedModel(Protocol):
     def module(self) -> Autoencoder:
         """Return `model_` in evaluation mode, on the device on which it computes."""
 
-    def prepared(self, X: Any) -> Tensor:
+    def prepare(self, X: Any) -> Tensor:
         """Return X checked and on the model's scale: n x `schema_.shape`."""
 
-    def applied(self, function: Callable[[Tensor], Tensor], rows: np.ndarray | Tensor) -> Tensor:
+    def apply(self, function: Callable[[Tensor], Tensor], rows: np.ndarray | Tensor) -> Tensor:
         """Apply `function` to many examples in batches of bounded size; the result is on the CPU."""
 
     def transform(self, X: Any) -> np.ndarray:

@@ -69,7 +69,7 @@ def linear_vae(X: np.ndarray, n_components: int) -> tuple[Any, PCA]:
     x = m + W z + s eps, W = U (D - s^2 I)^1/2: the posterior is N(M^-1 W'(x - m), s^2 M^-1), M = W'W + s^2 I = D.
     """
     model = narrows.VAE(n_components, hidden=(), max_epochs=1, random_state=0).fit(X)
-    rows = model.prepared(X).double()
+    rows = model.prepare(X).double()
     pca = PCA(n_components).fit(rows.numpy())
     noise, d, u = pca.noise_variance_, pca.explained_variance_, pca.components_
     w = u.T * np.sqrt(d - noise)
@@ -99,7 +99,7 @@ def linear_vae(X: np.ndarray, n_components: int) -> tuple[Any, PCA]:
 @pytest.mark.parametrize("n_components", [1, 2])
 def test_nll_of_a_linear_vae_is_that_of_probabilistic_pca(vectors: np.ndarray, n_components: int):
     model, pca = linear_vae(vectors, n_components)
-    exact = -pca.score(model.prepared(vectors).double().numpy()) + model.schema_.log_scale
+    exact = -pca.score(model.prepare(vectors).double().numpy()) + model.schema_.log_scale
     found = narrows.evaluate(model, vectors, measures=["nll", "elbo"], n_draws=16)
     # the proposal is the posterior, so that all weights are one and the same
     assert found["nll"] == pytest.approx(exact, abs=1e-4)
@@ -109,7 +109,7 @@ def test_nll_of_a_linear_vae_is_that_of_probabilistic_pca(vectors: np.ndarray, n
 
 def test_nll_with_a_posterior_that_is_too_wide(vectors: np.ndarray):
     model, pca = linear_vae(vectors, 2)
-    exact = -pca.score(model.prepared(vectors).double().numpy()) + model.schema_.log_scale
+    exact = -pca.score(model.prepare(vectors).double().numpy()) + model.schema_.log_scale
     with torch.no_grad():
         model.model_.encoder.layers[0].bias[2:] += 0.6
     found = {k: narrows.evaluate(model, vectors, measures=["nll"], n_draws=k)["nll"] for k in (1, 1024)}
@@ -124,8 +124,8 @@ def test_nll_of_a_trained_linear_vae(vectors: np.ndarray):
     X = np.tile(vectors, (5, 1))
     settings = {"max_epochs": 150, "learning_rate": 0.01, "early_stopping": False, "kl_warmup": 0.0}
     model = narrows.VAE(2, hidden=(), precision="float32", random_state=0, **settings).fit(X)
-    pca = PCA(2).fit(model.prepared(vectors).double().numpy())
-    exact = -pca.score(model.prepared(vectors).double().numpy()) + model.schema_.log_scale
+    pca = PCA(2).fit(model.prepare(vectors).double().numpy())
+    exact = -pca.score(model.prepare(vectors).double().numpy()) + model.schema_.log_scale
     assert narrows.evaluate(model, vectors, measures=["nll"], n_draws=256)["nll"] == pytest.approx(exact, abs=0.05)
 
 
@@ -135,7 +135,7 @@ def test_the_parts_of_the_bound(models: dict[str, Any], data: dict[str, Any]):
     assert found["distortion"] + found["kl"] == pytest.approx(-found["elbo"], rel=1e-9)
     assert found["nll"] < -found["elbo"]
     assert sum(found[f"kl_{i}"] for i in range(6)) == pytest.approx(found["kl"], rel=1e-6)
-    h = models["vae"].applied(models["vae"].model_.encoder, models["vae"].prepared(data["X"]))
+    h = models["vae"].apply(models["vae"].model_.encoder, models["vae"].prepare(data["X"]))
     bottleneck = models["vae"].model_.bottleneck
     mean, log_std = bottleneck.split(h)
     normal = torch.distributions.Normal
@@ -186,7 +186,7 @@ def test_of_a_model(models: dict[str, Any], data: dict[str, Any]):
     # digits have whole grey levels, and so distances that are equal: with a little noise none are
     X = np.clip(data["X"] + np.random.default_rng(0).uniform(0, 0.02, data["X"].shape), 0, 1)
     found = narrows.evaluate(models["vae"], X, measures=names)
-    x = models["vae"].prepared(X).flatten(1).double().numpy()
+    x = models["vae"].prepare(X).flatten(1).double().numpy()
     z = np.asarray(models["vae"].transform(X), dtype=np.float64)
     assert found["trustworthiness"] == pytest.approx(sklearn_trustworthiness(x, z, n_neighbors=10), rel=1e-6)
     assert found["continuity"] == pytest.approx(sklearn_trustworthiness(z, x, n_neighbors=10), rel=1e-6)

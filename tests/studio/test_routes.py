@@ -569,7 +569,7 @@ def test_contributions_are_costs_above_the_median(opened, table):
     import torch
 
     model = view.model.model_
-    x = view.model.prepared(table)
+    x = view.model.prepare(table)
     with torch.inference_mode():
         cost = -model.likelihood.score(model.decode(model.encode(x)), x).double().numpy()
     np.testing.assert_allclose(excess.sum(1) - excess.sum(1).mean(), cost - cost.mean(), rtol=1e-4, atol=1e-4)

@@ -158,8 +158,8 @@ def _denoise_examples(
     if noise is None:
         clean = model.reconstruct(X)
         return clean, {"noisy": X, "clean": clean}
-    rows = model.prepared(X)
+    rows = model.prepare(X)
     with RandomStream(as_seed(seed), rows.device, is_global=False).use():
         noisy = corruptions.noise(model.noise, noise)(Batch(rows, rows)).x
-    clean = model.schema_.restore(model.applied(model.model_.reconstruct, noisy))
+    clean = model.schema_.restore(model.apply(model.model_.reconstruct, noisy))
     return clean, {"original": X, "noisy": model.schema_.restore(noisy), "clean": clean}

@@ -36,6 +36,8 @@ def read_dataset(name: str, split: Split, model: Estimator | None = None) -> Dat
 
     `split` applies to a named data set whose name has none, unlike digits:test. If `model` knows the names of the
     columns that it was fitted on, only those of a table are returned.
+
+    Raises ValueError if the split is neither train nor test.
     """
     from narrows.data.files import read
     from narrows.data.named import NAMES, load
@@ -54,7 +56,10 @@ def read_dataset(name: str, split: Split, model: Estimator | None = None) -> Dat
 
 
 def take_row(X: np.ndarray, number: int, name: str) -> np.ndarray:
-    """Return example `number` of X as an array of one example. `name` is the name of X in messages."""
+    """Return example `number` of X as an array of one example. `name` is the name of X in messages.
+
+    Raises ValueError if there is no such row.
+    """
     if not -len(X) <= number < len(X):
         raise ValueError(f"--row must be from 0 to {len(X) - 1}, since {name} has {len(X)} examples. Got {number}.")
     return X[number:][:1]
@@ -82,7 +87,7 @@ def find_training_split(name: str) -> str | None:
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds in 90, 90s, 5m or 1.5h."""
+    """Return the seconds in 90, 90s, 5m or 1.5h. Raises typer.BadParameter for any other text."""
     match = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*([smh]?)", text.strip().lower())
     seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
     if seconds <= 0:
@@ -91,7 +96,10 @@ def parse_duration(text: str) -> float:
 
 
 def parse_parameters(cls: type[Estimator], assignments: Sequence[str], options: dict[str, Any]) -> dict[str, Any]:
-    """Return the checked parameters for `cls`, from `--set` assignments and from the options that are not None."""
+    """Return the checked parameters for `cls`, from `--set` assignments and from the options that are not None.
+
+    Raises typer.BadParameter or ValueError for a wrong assignment.
+    """
     values = {name: value for name, value in options.items() if value is not None}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")

@@ -106,7 +106,10 @@ def write_dials(out: Path, examples: np.ndarray, labels: list[str], model: Estim
 
 
 def choose_dials(model: Estimator, n_max: int) -> tuple[list[int], list[str]]:
-    """Return at most `n_max` components, those that carry most first, and a label for each."""
+    """Return at most `n_max` components, those that carry most first, and a label for each.
+
+    Raises ValueError if `n_max` is below 1.
+    """
     if n_max < 1:
         raise ValueError(f"--dials must be at least 1. Got {n_max}.")
     from narrows.evaluation.inspection import Inspection

@@ -154,7 +154,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         """
         self._check_parameters()
         is_first = not self.__sklearn_is_fitted__()
-        rows = self._start_fit(X) if is_first else self.checked(X)
+        rows = self._start_fit(X) if is_first else self.check(X)
         labels = self._label_indices(y, len(rows))
         world = join(self.device)
         seed = world.broadcast(as_seed(self.random_state))
@@ -341,7 +341,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         """
         reset_fitted(self)
         self.__dict__.pop("_parts", None)
-        rows = as_floats(self.validated(X, reset=True))
+        rows = as_floats(self.validate(X, reset=True))
         likelihood = likelihoods.LIKELIHOODS.get(getattr(self, "likelihood", "auto"))
         self.schema_ = infer(
             rows,

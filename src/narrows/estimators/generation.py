@@ -382,7 +382,7 @@ class Generation(Labelled):
         model, code = self.model_, self.model_.stochastic
         if code is None:
             return torch.from_numpy(np.asarray(self._compute_codes(X)).astype(np.float64))
-        h = self.applied(model.encoder, self.prepared(X))
+        h = self.apply(model.encoder, self.prepare(X))
         eps = torch.randn(len(h), code.n_noise, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         like = next(code.parameters(), eps)  # float64 for a code without parameters
         with inference_mode(model):

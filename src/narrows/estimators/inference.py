@@ -90,7 +90,7 @@ class Inference(ABC):
             result = self._apply(method, blocks, opened, report)
         return Path(sink) if result is None else result
 
-    def validated(self, X: Any, reset: bool) -> np.ndarray:
+    def validate(self, X: Any, reset: bool) -> np.ndarray:
         """Return X, which is in memory, as an array of numbers of any shape.
 
         Parameters
@@ -126,7 +126,7 @@ class Inference(ABC):
                 del self.feature_names_in_
         return rows
 
-    def checked(self, X: Any) -> np.ndarray:
+    def check(self, X: Any) -> np.ndarray:
         """Return X as an array of floats or bytes in the user's units: n x `schema_.user_shape`, in memory.
 
         Raises
@@ -135,16 +135,16 @@ class Inference(ABC):
             If X does not hold examples like those that the model was fitted on, or holds NaN or infinity.
         """
         check_is_fitted(self)
-        rows = as_floats(self.validated(X, reset=False))
+        rows = as_floats(self.validate(X, reset=False))
         check_rows(rows, self.schema_, type(self).__name__)
         return rows
 
-    def prepared(self, X: Any) -> Tensor:
-        """Return X checked and on the model's scale: n x `schema_.shape`, in memory. Raises as `checked` does."""
-        rows = self.checked(X)
+    def prepare(self, X: Any) -> Tensor:
+        """Return X checked and on the model's scale: n x `schema_.shape`, in memory. Raises as `check` does."""
+        rows = self.check(X)
         return self.schema_.prepare(torch.from_numpy(np.array(rows)))
 
-    def applied(self, function: Callable[[Tensor], Tensor], rows: np.ndarray | Tensor) -> Tensor:
+    def apply(self, function: Callable[[Tensor], Tensor], rows: np.ndarray | Tensor) -> Tensor:
         """Apply `function` to many examples in batches of bounded size, and return the result on the CPU.
 
         Parameters
@@ -174,7 +174,7 @@ class Inference(ABC):
     def _as_source(self, X: Any) -> Source:
         """Return X, which is in memory, as a source of blocks. Its form is checked."""
         check_is_fitted(self)
-        rows = self.validated(X, reset=False)
+        rows = self.validate(X, reset=False)
         check_form(rows.shape, self.schema_, type(self).__name__)
         return streams.from_array(rows)
 
@@ -247,7 +247,7 @@ class Inference(ABC):
         return self._apply("transform", self._as_source(X))
 
     def _score_rows(self, rows: np.ndarray) -> np.ndarray:
-        return self.applied(lambda x: log_likelihood(self.model_, x), rows).double().numpy() - self.schema_.log_scale
+        return self.apply(lambda x: log_likelihood(self.model_, x), rows).double().numpy() - self.schema_.log_scale
 
     def _check_support(self, rows: np.ndarray) -> None:
         """Raise ValueError if some of the rows hold values that the likelihood cannot score."""
@@ -259,7 +259,7 @@ class Inference(ABC):
             ends = (torch.tensor(min_max(rows, type(self).__name__)) - self.schema_.offset[0]) / self.schema_.scale[0]
             if bool(likelihood.contains(ends).all()):
                 return
-        outside = ~self.applied(lambda x: likelihood.contains(x).flatten(1).all(1), rows).numpy()
+        outside = ~self.apply(lambda x: likelihood.contains(x).flatten(1).all(1), rows).numpy()
         if outside.any():
             raise ValueError(support_message(cast(FittedModel, self), rows, np.flatnonzero(outside)))
 

@@ -26,11 +26,11 @@ class Labelled(ABC):
     schema_: Schema
 
     @abstractmethod
-    def prepared(self, X: Any) -> Tensor:
+    def prepare(self, X: Any) -> Tensor:
         """Return X checked and on the model's scale: n x `schema_.shape`."""
 
     @abstractmethod
-    def applied(self, function: Any, rows: np.ndarray | Tensor) -> Tensor:
+    def apply(self, function: Any, rows: np.ndarray | Tensor) -> Tensor:
         """Apply `function` to many examples."""
 
     @property
@@ -64,7 +64,7 @@ class Labelled(ABC):
 
     def _infer_label_columns(self, X: Any) -> np.ndarray:
         """Infer the likeliest label of each example: n x C, one-hot."""
-        return self.applied(lambda x: infer_label(self.model_, x), self.prepared(X)).numpy()
+        return self.apply(lambda x: infer_label(self.model_, x), self.prepare(X)).numpy()
 
     def _label_columns(self, X: Any, y: Any, n: int) -> np.ndarray:
         """Return `n` labels one-hot: n x C, with C = 0 for a model without labels. If `y` is None they are inferred."""

@@ -70,9 +70,9 @@ class MapAE(constructors.MapAE, recipe="mapae"):
         ValueError, TypeError
             If X does not hold examples like those that the model was fitted on.
         """
-        rows = self.checked(X)
-        points = self.applied(self._point, rows)
-        codes = self.applied(self._encode, rows)
+        rows = self.check(X)
+        points = self.apply(self._point, rows)
+        codes = self.apply(self._encode, rows)
         return self._compute_trust(points, codes, is_reference=False).numpy()
 
     def trust_at(self, Z: Any) -> np.ndarray:
@@ -113,9 +113,9 @@ class MapAE(constructors.MapAE, recipe="mapae"):
 
     def _after_fit(self, sample: np.ndarray) -> None:
         rows = sample[spaced_indices(len(sample), _N_REFERENCES)]
-        flat = self.applied(self._flat, rows)
+        flat = self.apply(self._flat, rows)
         mean, axes = leading_axes(flat)
-        points, codes = (flat - mean) @ axes, self.applied(self._encode, rows)
+        points, codes = (flat - mean) @ axes, self.apply(self._encode, rows)
         for name, value in (("mean", mean), ("axes", axes), ("points", points), ("codes", codes)):
             setattr(self, f"reference_{name}_", value.numpy())
         self.reference_trust_ = self._compute_trust(points, codes, is_reference=True).numpy()

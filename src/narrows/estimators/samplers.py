@@ -334,7 +334,7 @@ def restore_samplers(documents: dict[str, Any], tensors: dict[str, Tensor]) -> d
 
 
 def as_sampler(sampler: str | Sampler) -> Sampler:
-    """Return a new sampler by its name, or a copy of a sampler."""
+    """Return a new sampler by its name, or a copy of a sampler. Raises ValueError for an unknown name."""
     if isinstance(sampler, Sampler) and type(sampler) in SAMPLERS.values():  # other classes could not be saved
         return copy.deepcopy(sampler)
     name = str(sampler)

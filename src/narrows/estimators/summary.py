@@ -60,7 +60,7 @@ def summarize(estimator: FittedModel, rows: np.ndarray, score: Callable[[np.ndar
     sample = subsample_evenly(rows, n_health_rows(model, n_seen))
     z, order, kl, unused, notes = None, None, None, None, []
     if model.stochastic is not None:
-        h = estimator.applied(model.encoder, sample)
+        h = estimator.apply(model.encoder, sample)
         kl, order = _components_by_kl(model, h)
         z = apply_to_code(model, model.stochastic.encode, h)[:, model.order.cpu() if order is None else order]
         unused = (~active_components(z)).nonzero().flatten().tolist()
@@ -70,10 +70,10 @@ def summarize(estimator: FittedModel, rows: np.ndarray, score: Callable[[np.ndar
                 "smaller `n_components` would be enough."
             )
     if model.bottleneck.is_sparse:
-        notes += _dead_units(model, estimator.applied(model.encoder, sample))
+        notes += _dead_units(model, estimator.apply(model.encoder, sample))
     mean = std = covariance = None
     if model.has_code:
-        codes = (estimator.applied(model.encode, sample) if z is None else z).double().numpy()
+        codes = (estimator.apply(model.encode, sample) if z is None else z).double().numpy()
         mean, std = codes.mean(0), codes.std(0)
         if model.bottleneck.default_sampler is not None:
             covariance = np.atleast_2d(np.cov(codes, rowvar=False))
@@ -130,7 +130,7 @@ def support_message(estimator: FittedModel, rows: np.ndarray, outside: np.ndarra
     """
     schema, likelihood, owner = estimator.schema_, estimator.model_.likelihood, type(estimator).__name__
     rows = rows[outside]
-    bad = ~estimator.applied(likelihood.contains, rows).numpy()
+    bad = ~estimator.apply(likelihood.contains, rows).numpy()
     column = int(np.argwhere(bad.reshape(len(bad), -1)[0])[0, 0])
     bad = (np.moveaxis(bad, 1, -1) if schema.layout == "hwc" else bad).reshape(rows.shape)
     values = rows[bad]

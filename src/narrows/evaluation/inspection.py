@@ -167,24 +167,24 @@ class Inspection:
     @functools.cached_property
     def rows(self) -> Tensor:
         """The examples on the model's scale, n x `schema.shape`."""
-        return self.model.prepared(self.X)
+        return self.model.prepare(self.X)
 
     @functools.cached_property
     def h(self) -> Tensor:
         """Output of the encoder, n x n_inputs."""
-        return self.model.applied(self.model.model_.encoder, self.rows)
+        return self.model.apply(self.model.model_.encoder, self.rows)
 
     @functools.cached_property
     def codes(self) -> np.ndarray:
-        """The codes, n x L."""
+        """The codes, n x L. Raises Absent if the model has no codes."""
         if not self.model.model_.has_code:
             raise Absent(f"this {self.kind} has no codes, because n_components=None")
-        return self.model.applied(self.model.model_.encode, self.rows).numpy()
+        return self.model.apply(self.model.model_.encode, self.rows).numpy()
 
     @functools.cached_property
     def reconstructions(self) -> Tensor:
         """The examples encoded and decoded, n x `schema.shape`."""
-        return self.model.applied(self.model.model_.reconstruct, self.rows)
+        return self.model.apply(self.model.model_.reconstruct, self.rows)
 
     @functools.cached_property
     def errors(self) -> np.ndarray:

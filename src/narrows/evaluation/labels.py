@@ -28,7 +28,10 @@ _FOLDS = 5
 
 @measure(better=1)
 def knn_accuracy(subject: Subject) -> Estimate:
-    """Accuracy of the ten nearest neighbours in the code, each example left out in turn."""
+    """Accuracy of the ten nearest neighbours in the code, each example left out in turn.
+
+    Raises Absent with too few examples.
+    """
     labels, index = _labels(subject, _MOST)
     if len(index) <= N_NEIGHBORS:
         raise Absent(f"{N_NEIGHBORS} neighbours need more than {N_NEIGHBORS} examples, and there are {len(index)}")

@@ -79,7 +79,7 @@ def evaluate(
     ['mse', 'n', 'trustworthiness']
     """
     for fitted in (model, *([] if beside is None else [beside])):
-        if not hasattr(fitted, "prepared"):
+        if not hasattr(fitted, "prepare"):
             raise TypeError(f"evaluate takes a fitted narrows estimator. Got {type(fitted).__name__}.")
         check_is_fitted(fitted)
     Parameter("n_draws", 64, Integer(1), "").check("evaluate", n_draws)
@@ -173,7 +173,7 @@ def _prepare(model: FittedModel, train: Any) -> Tensor | None:
     if train is None:
         return None
     index = _index(len(train), model)
-    return model.prepared(train if len(index) == len(train) else take_rows(train, index))
+    return model.prepare(train if len(index) == len(train) else take_rows(train, index))
 
 
 def _pca(inspection: Inspection, comparison: Comparison) -> PCABaseline:

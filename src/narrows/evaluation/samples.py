@@ -115,7 +115,10 @@ def within_reach(a: Tensor, b: Tensor, k: int) -> np.ndarray:
 
 
 def classify_sets(a: np.ndarray, b: np.ndarray, seed: int) -> np.ndarray:
-    """Return True for each example of both sets whose set is found by a classifier trained on the other half."""
+    """Return True for each example of both sets whose set is found by a classifier trained on the other half.
+
+    Raises Absent with fewer than two examples for each half.
+    """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     x, y = np.concatenate([a, b]), np.repeat([0, 1], [len(a), len(b)])

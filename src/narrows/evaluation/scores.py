@@ -62,7 +62,7 @@ def entry_costs(model: FittedModel, rows: Tensor) -> np.ndarray:
     def costs(x: Tensor) -> Tensor:
         return -network.likelihood.log_prob(network.decode_own(x), x)
 
-    return model.applied(costs, rows).double().numpy()
+    return model.apply(costs, rows).double().numpy()
 
 
 def usual_costs(costs: np.ndarray) -> np.ndarray:

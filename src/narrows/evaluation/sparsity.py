@@ -54,7 +54,7 @@ def density(subject: Subject) -> Estimate:
 
 
 def find_active(subject: Subject) -> np.ndarray:
-    """Return True where a unit fires for an example: n x L."""
+    """Return True where a unit fires for an example: n x L. Raises Absent if the code is not sparse."""
     if not isinstance(subject, ModelSubject):
         raise Absent("the code is not sparse; this measure is for SAE")
     return subject.inspection.units.fires

@@ -206,11 +206,11 @@ class Plots:
             across = min(n, 8)
             rows = [("new" if i == 0 else "", drawn[i : i + across]) for i in range(0, n, across)]
             if X is not None:
-                rows.append(("real", content.as_pictures(self.model.prepared(X[:across]).numpy())))
+                rows.append(("real", content.as_pictures(self.model.prepare(X[:across]).numpy())))
             ax = self._axes_of_images(ax, [name for name, _ in rows], across)
             drawing.draw_images(ax, rows, (), content.pixel_limits(schema, drawn))
             return ax
-        real_rows = None if X is None else self.model.prepared(X).numpy()
+        real_rows = None if X is None else self.model.prepare(X).numpy()
         groups = {"new": self.drawn(1000 if real_rows is None else len(real_rows), random_state)}
         if real_rows is not None:
             groups["real"] = real_rows

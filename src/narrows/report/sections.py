@@ -218,7 +218,7 @@ def cleaning(display: Display) -> Section:
     stream = RandomStream(display.seed, rows.device, draws_globally(corruption))
     with stream.use(), torch.inference_mode():
         noisy = corruption(Batch(rows, rows)).x
-    cleaned = model.applied(model.model_.reconstruct, noisy).numpy()
+    cleaned = model.apply(model.model_.reconstruct, noisy).numpy()
     before, after = (float(np.square(images - display.rows[:2000]).mean()) for images in (noisy.numpy(), cleaned))
     note = (
         f"Cleaning changes the mean squared error per entry from {format_number(before)} to {format_number(after)} "

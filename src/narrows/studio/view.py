@@ -263,14 +263,14 @@ class View:
     def _entry_costs(self, rows: np.ndarray) -> np.ndarray:
         """Return -log p(x | z) of each entry at the example's own code, in nats: n x `schema.shape`."""
         assert self.data is not None
-        return entry_costs(self.model, self.model.prepared(self.data.get_rows(rows)))
+        return entry_costs(self.model, self.model.prepare(self.data.get_rows(rows)))
 
     def _score(self, X: Any) -> np.ndarray:
         likelihood = self.model.model_.likelihood
         if likelihood.required_support is None:
             return self.model.score_samples(X)
         scores = np.full(len(X), np.nan)
-        within = np.flatnonzero(likelihood.contains(self.model.prepared(X)).flatten(1).all(1).cpu().numpy())
+        within = np.flatnonzero(likelihood.contains(self.model.prepare(X)).flatten(1).all(1).cpu().numpy())
         if len(within):
             scores[within] = self.model.score_samples(take_rows(X, within))
         return scores

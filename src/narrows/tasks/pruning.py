@@ -77,7 +77,7 @@ def prune(model: Estimator, n_components: int, rows: np.ndarray) -> tuple[Estima
     if net.bottleneck.is_stochastic:
         p, m = torch.eye(len(net.order))[net.order[:n_components].cpu()], torch.zeros(len(net.order))
     else:
-        p, m = _leading_axes(model.applied(net.encode, subsample_evenly(rows, _MAX_EXAMPLES)), n_components)
+        p, m = _leading_axes(model.apply(net.encode, subsample_evenly(rows, _MAX_EXAMPLES)), n_components)
     parts.model.to(next(net.parameters()).dtype)
     state = {name: t.cpu() for name, t in net.state_dict().items()}
     parts.model.load_state_dict(_project(state, target, p, m))

@@ -236,9 +236,9 @@ class _Evaluator:
     """Measures a model of any size, and PCA of the same size, on the test examples."""
 
     def __init__(self, model: Estimator, train: Any, test: Any, largest: int) -> None:
-        self.test, self.rows, self.resamples = test, model.prepared(test), Resamples(0)
+        self.test, self.rows, self.resamples = test, model.prepare(test), Resamples(0)
         self.measure = "negative_elbo" if model.model_.bottleneck.is_stochastic else "mse"
-        train_rows = model.prepared(take_rows(train, spaced_indices(len(train), _MAX_PCA_ROWS))).flatten(1)
+        train_rows = model.prepare(take_rows(train, spaced_indices(len(train), _MAX_PCA_ROWS))).flatten(1)
         pca = PCA(min(largest, *train_rows.shape), random_state=0).fit(train_rows.numpy())
         flat = self.rows.flatten(1).numpy()
         explained = np.square(pca.transform(flat), dtype=np.float64).mean(0).cumsum()
@@ -291,7 +291,7 @@ def _fit(model: Estimator, X: Any, size: int, folder: Path | None) -> Estimator:
 
 def _prune(larger: Estimator, X: Any, size: int, epochs: float) -> Estimator:
     """Make an estimator of a size from a larger one, and train it for `epochs` epochs."""
-    rows = larger.checked(X)
+    rows = larger.check(X)
     small, parts = pruning.prune(larger, size, rows)
     return pruning.fine_tune(small, parts, rows, epochs)
 
@@ -355,7 +355,7 @@ def _check_test(model: Estimator, X: Any, test: Any, size: int) -> None:
     """Raise ValueError if the test examples are not like X, before any training."""
     first = clone(model).set_params(n_components=size)
     first._start_fit(X)
-    check_rows(as_floats(first.validated(test, reset=False)), first.schema_, "sweep")
+    check_rows(as_floats(first.validate(test, reset=False)), first.schema_, "sweep")
 
 
 def _default_sizes(X: Any) -> list[int]:

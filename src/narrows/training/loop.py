@@ -231,7 +231,7 @@ class Trainer:
         self.early_stopping.update(losses.get("loss"), self.objective, self.schedule, self.clock)
 
     def finish(self, interrupted: bool) -> None:
-        """Load the best weights, and complete the result."""
+        """Load the best weights, and complete the result. Raises Interrupted after an interrupt."""
         self.step.sums.average_over_processes()
         self.saver.save(self.is_over)  # even at the end, so that the result is on disk before anyone saves the model
         if not math.isfinite(self.early_stopping.best_loss) and not find_non_finite(self.model):

@@ -78,10 +78,10 @@ def _clean(view: View, X: Any, noise: float, kind: str, seed: int) -> CleanedExa
     model, schema = view.model, view.schema
     corruption = corruptions.noise(kind, noise)
     with view.compute_lock.hold(urgent=True):
-        x = model.prepared(X)
+        x = model.prepare(X)
         with RandomStream(seed, x.device, is_global=False).use():
             noisy = corruption(Batch(x, x)).x if noise else x
-        clean = model.applied(model.module().reconstruct, noisy)
+        clean = model.apply(model.module().reconstruct, noisy)
     noisy_example, clean_example = (to_example(view, view.to_page(schema.restore(t))[0]) for t in (noisy, clean))
     has_original = noise > 0
     return CleanedExample(

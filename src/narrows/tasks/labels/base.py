@@ -79,7 +79,7 @@ class SemiSupervisedModel(BaseEstimator, ABC):
         encoder = self._unwrap_encoder()
         fitted = encoder is not None and encoder.__sklearn_is_fitted__()
         encoder = AE() if encoder is None else encoder if fitted else clone(encoder)
-        n = len(encoder.validated(X, reset=not fitted))
+        n = len(encoder.validate(X, reset=not fitted))
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
         return n
@@ -149,7 +149,7 @@ class SemiSupervisedModel(BaseEstimator, ABC):
             head_cost = HeadCost(head(tuned.model_.bottleneck.n_inputs))
         weights = {**tuned.own_costs(seed), head_cost.name: _LABEL_WEIGHT}
         objective = WeightedObjective(weights, costs=(head_cost,))
-        rows = tuned.checked(X)
+        rows = tuned.check(X)
         stopped: Interrupted | None = None
         try:
             # the best epochs, batch and learning rate differ from those of the first training
@@ -167,8 +167,8 @@ class SemiSupervisedModel(BaseEstimator, ABC):
         """Return `method` of the head, applied to the encoder's output for X, in double precision."""
         model = self.encoder_.module()
         head = self.head_.to(next(model.parameters()))  # the encoder may be on another device by now
-        rows = self.encoder_.prepared(X)
-        return self.encoder_.applied(lambda x: method(head, model.encoder(x)), rows).double()
+        rows = self.encoder_.prepare(X)
+        return self.encoder_.apply(lambda x: method(head, model.encoder(x)), rows).double()
 
     def _codes(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
