@@ -294,7 +294,7 @@ def test_a_checkpoint_of_another_module_is_refused(tmp_path):
 def test_ctrl_c_from_a_timer():
     timer = threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,))
     timer.start()
-    with pytest.raises(Interrupted, match="Pass checkpoint=FOLDER to be able to go on"):
+    with pytest.raises(Interrupted, match="Pass checkpoint=FOLDER to be able to continue"):
         trained(max_epochs=1_000_000)
     timer.join()
 
