@@ -177,7 +177,7 @@ def test_load_refuses_what_is_no_denoiser(digits, tmp_path):
     from narrows import AE
 
     AE(2, hidden=(4,), max_epochs=1).fit(digits[:50]).save(tmp_path)
-    with pytest.raises(ValueError, match=r"is no PhotoDenoiser, it is of the recipe 'ae'. Load it with narrows.load"):
+    with pytest.raises(ValueError, match=r"is not a PhotoDenoiser, but of the recipe 'ae'. Load it with narrows.load"):
         PhotoDenoiser.load(tmp_path)
 
 
