@@ -137,7 +137,7 @@ def test_errors_are_one_line(models, tmp_path, monkeypatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        assert "Name another --port" in get_error("--port", taken.getsockname()[1])
+        assert "Choose another --port" in get_error("--port", taken.getsockname()[1])
     assert "--host nowhere.invalid" in get_error("--host", "nowhere.invalid")
     for name in ("fastapi", "uvicorn", "websockets"):
         with monkeypatch.context() as patched:

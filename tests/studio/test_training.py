@@ -147,7 +147,7 @@ def test_old_uploads_are_dropped_and_uploads_can_be_deleted(opened):
     ("change", "code", "message"),
     [
         ({"recipe": "gan"}, 422, "Unknown recipe 'gan'"),
-        ({"upload": "nothing"}, 404, "bring them again"),
+        ({"upload": "nothing"}, 404, "upload them again"),
         ({"likelihood": "cauchy"}, 422, "likelihood"),
         ({"max_time": 0.1}, 422, "max_time"),
         ({"n_components": 0}, 422, "n_components"),
