@@ -249,7 +249,7 @@ def test_temperature_leaves_the_modes_of_a_mixture_as_frequent(posterior, condit
     ("call", "message"),
     [
         (lambda m, X: m.sample(2, sampler="mixtrue"), r"`sampler` parameter of sample must be one of 'auto', 'prior'"),
-        (lambda m, X: m.sample(2, sampler="flow"), r"There is no sampler 'flow' yet: fit_sampler\(X, 'flow'\)"),
+        (lambda m, X: m.sample(2, sampler="flow"), r"There is no sampler 'flow' yet: call fit_sampler\(X, 'flow'\)"),
         (lambda m, X: m.sample(2, sampler="prior"), "The code of AE has no prior"),
         (lambda m, X: m.sample(2, temperature=-1), r"`temperature` parameter of sample must be a float in the range"),
         (lambda m, X: m.sample(2, temperature=np.inf), "`temperature` parameter of sample"),
@@ -387,7 +387,7 @@ def test_attributes_refuse(ae, digits, y, message):
 
 def test_move_refuses(ae, digits):
     other = Attribute(np.ones(2) / np.sqrt(2), 1.0, 1.0)
-    with pytest.raises(ValueError, match="of codes with 2 components, and this AE has 4"):
+    with pytest.raises(ValueError, match="of codes with 2 components, but this AE has 4"):
         ae.move(digits, other)
     with pytest.raises(TypeError, match="must be a result of `attribute"):
         ae.move(digits, np.ones(4))

@@ -331,7 +331,7 @@ class Generation(Labelled):
         z = np.asarray(self._compute_codes(X)).astype(np.float64)
         if attribute.direction.shape != z.shape[1:]:
             raise ValueError(
-                f"The attribute belongs to codes of {len(attribute.direction)} components, but this "
+                f"The attribute belongs to codes with {len(attribute.direction)} components, but this "
                 f"{type(self).__name__} has {z.shape[1]}: find it with this model's `attribute`."
             )
         steps = np.asarray(amount, dtype=np.float64)

@@ -38,14 +38,14 @@ class VAE(constructors.VAE, recipe="vae"):
 
     The encoder gives a mean and a standard deviation for each component of the code. The code is drawn from them:
     z = mean + std * eps, eps ~ N(0, I). The loss is the negative ELBO: the negative log-likelihood of the example given
-    z, plus the KL divergence of this distribution from the prior N(0, I). So codes drawn from
-    N(0, I) decode to realistic new examples.
+    z, plus the KL divergence of the code's distribution from the prior N(0, I). So codes drawn from N(0, I) decode to
+    new examples that look like the training data.
 
     - `transform` gives the means, `score_samples` the ELBO of each example, and `predict` marks outliers.
     - `sample` draws new examples, `traverse` varies one component at a time, and `interpolate` goes from one example to
       another.
-    - The fitted components are sorted by the nats that they carry, largest first: `components_kl_`. Components that
-      carry nothing are in `unused_components_`; a smaller `n_components` is then enough.
+    - The fitted components are sorted by the nats that they carry, largest first: `components_kl_`. If some carry
+      nothing, `unused_components_` lists them, and a smaller `n_components` is enough.
     - With `conditional=True` the decoder also gets the label of each example. Call `fit(X, y)`, then
       `sample(n, y=label)` draws examples with that label. Labels may be missing (NaN or None).
 

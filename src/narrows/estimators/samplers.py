@@ -2,8 +2,8 @@
 
     q(z) = mean over examples of q(z | x)        the codes that the decoder has learned to decode
 
-The codes of a VAE follow its prior only roughly, and a plain code has no prior. A code that is unlike all codes
-of examples decodes to nothing realistic (Ghosh et al., From variational to deterministic autoencoders, 2020,
+The codes of a VAE follow its prior only roughly, and a plain code has no prior. A code that is unlike the codes
+of all examples decodes to nothing realistic (Ghosh et al., From variational to deterministic autoencoders, 2020,
 https://arxiv.org/abs/1903.12436). L is the number of components of a code, K the number of Gaussians of a mixture.
 
 A temperature T scales the standard deviations of the Gaussians, or of a flow's base. T = 1 draws from the fitted
