@@ -49,7 +49,7 @@ def screenshot(page: Path, out: Path, chromium: str) -> None:
 
 def plots(model: narrows.VAE, X: np.ndarray, y: np.ndarray, out: Path) -> None:
     """Four pictures on one sheet."""
-    plot = Plots(model, style.own_axes)
+    plot = Plots(model, style.detached_axes)
     made = [plot.curves(), plot.map(X, y), plot.dials(X[3], n_dials=5), plot.reconstructions(X)]
     images = []
     for ax in made:
