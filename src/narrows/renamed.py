@@ -1,4 +1,4 @@
-"""Deprecated aliases: old names that authors of parts use. Each lasts one release."""
+"""Deprecated aliases: old names that users' own parts may still use. Each is kept for one release."""
 
 from __future__ import annotations
 

@@ -16,11 +16,11 @@ class Batch(NamedTuple):
     Attributes
     ----------
     x : B x ... input of the model, in the model's units (see `narrows.data.Schema.prepare`).
-    target : B x ... data that the likelihood scores; the same tensor as `x` unless a task pairs them. It may have
-        another shape than `x`.
+    target : B x ... data that the likelihood scores; the same tensor as `x` unless a task pairs each input with
+        another target, which may have another shape.
     observed : B x ... mask of `target`, or None where nothing is missing. 1 marks an observed entry, 0 a missing one.
     weight : B x ... weight of each entry of `target` in the loss, or None for 1 everywhere.
-    label : B integers, the number of each example's class in the schema; None without labels.
+    label : B integers, the index of each example's class in `Schema.classes`; None without labels.
     neighbor : B x ... for each example, one that is near it in the data; None if no cost needs it.
     """
 
@@ -80,7 +80,7 @@ class Code(NamedTuple):
         `sparse`; read `z`, which is dense in both cases.
     costs : one value per example (B) for each named cost, in nats where it is a divergence.
     aux_code : B x (L + C) or None, a code on dead units only, which an objective may use to revive them.
-    sparse : the code as a record, for decoders that take one (`Dictionary`); None if it is in `dense`.
+    sparse : the code as a `SparseCode`, for decoders that take one (`Dictionary`); None if it is in `dense`.
     n_classes : C, the number of label columns.
     """
 

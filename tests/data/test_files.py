@@ -74,7 +74,7 @@ def test_npz_keys(tmp_path, key, label_key):
         ({}, r"its arrays are none"),
         ({"X": TABLE, "y": np.zeros(3)}, r"one label for each example. Got 'y' of shape \(3,\)"),
         ({"X": np.array(["a", "b"])}, r"must hold numbers. Got an array of dtype <U1"),
-        ({"X": np.array([TABLE, None], dtype=object)}, r"Python objects .dtype object.*reads no pickle"),
+        ({"X": np.array([TABLE, None], dtype=object)}, r"Python objects .dtype object.*does not read pickles"),
         ({"X": np.zeros((0, 3))}, r"at least one example. Got an array of shape \(0, 3\)"),
         ({"data": TABLE, "indices": TABLE, "indptr": TABLE, "shape": TABLE}, r"scipy.sparse.*toarray"),
     ],

@@ -176,7 +176,7 @@ def test_dials_come_in_the_order_of_what_they_carry(models):
     model, X = models["ae"]
     order, _ = content.dial_labels(Inspection(model), 5)
     assert order == np.argsort(-model.code_std_).tolist()
-    turned = Plots(model).turned(X[0], [1], 5, 2.0)
+    turned = Plots(model).turn_dials(X[0], [1], 5, 2.0)
     assert np.allclose(turned[0, :, 0], model.traverse(X[:1], components=[1], n_steps=5, span=2.0)[0], atol=1e-6)
 
 

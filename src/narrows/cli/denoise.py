@@ -24,7 +24,11 @@ def fit_denoiser(
     ],
     clean: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Clean partners of PHOTOS, if these are noisy.", show_default="none"),
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder with a clean version of each photo, if PHOTOS are noisy.",
+            show_default="none",
+        ),
     ] = None,
     method: Annotated[
         str,

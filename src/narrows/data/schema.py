@@ -4,7 +4,8 @@ A schema turns the user's rows into the tensors that a model sees (`prepare`), a
 
     model = (raw - offset) / scale        per column for real-valued vectors, one number for images
 
-`infer` makes a schema from rows. A model knows nothing else about the form of the user's data.
+`infer` makes a schema from rows. A model knows nothing else about the form of the user's data. All columns share one
+`Support`. A new one also needs a rule in `infer` and a likelihood in `narrows.likelihoods.registry`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 i' is a neighbour of i in the data. It is drawn at each step from the nearest rows, which are found once before the
 training. j runs over the batch, and in the last sum over the drawn neighbours, too. p(j | i) is large for the examples
 of the batch that are nearest to i: p = exp(-(d_ij - d_i) / s_i) / sum, where d_ij is the squared Euclidean distance,
-d_i the least of them, and d_i + s_i the distance of a neighbour further away. So neighbourhoods are kept at two scales:
+d_i the least of them, and d_i + s_i that of about the k-th nearest, k being 4 % of the batch. So neighbourhoods are kept at two scales:
 among the nearest rows, and within a batch.
 
 With b = 0 and a = 1 it is InfoNC-t-SNE (Damrich, Böhm, Hamprecht and Kobak, From t-SNE to UMAP with contrastive
@@ -26,7 +26,7 @@ from narrows.model import Autoencoder
 from narrows.objectives.base import Cost, CostValue, NeighborPairs
 from narrows.types import Batch, Output
 
-_IN_BATCH = 0.04  # share of the batch at which p has fallen to 1 / e; twice as many examples have a p above 0
+_IN_BATCH = 0.04  # k / batch size: p falls to 1 / e of its largest at the k-th neighbour, and to 0 at the 2 k-th
 _LEAST = 1e-6  # keeps the sum of q above 0 for an example that is far from all others
 
 
@@ -41,8 +41,8 @@ class NeighborEmbedding(Cost):
     metric : "euclidean" or "cosine" (of centred rows), the distance by which the nearest rows are found; None for
         "cosine" with images, "euclidean" with all other data.
     counts : True if examples are counts; distances are then between values of log(1 + x).
-    spread : s. A map whose codes have a standard deviation of 1 is `spread` times as wide as the distance at which q is
-        a half. The larger it is, the coarser are the changes that a step of a given learning rate makes to the map.
+    spread : s. q is a half at the distance 1 / s. With a larger s each step of a given learning rate changes the map
+        more coarsely.
 
     Examples
     --------

@@ -2,7 +2,7 @@
 
     TC = KL(q(z) || prod_j q(z_j)) = E_q(z) [log D(z) - log (1 - D(z))]        nats
 
-D(z) is a discriminator's probability that z is the code of one example, and not components of several examples. The
+D(z) is a discriminator's probability that all components of z come from one example, not from several. The
 model lowers TC while the discriminator, with an optimizer of its own, learns to tell the two apart: Kim and Mnih,
 Disentangling by factorising (2018), https://arxiv.org/abs/1802.05983.
 """
@@ -44,7 +44,7 @@ class TotalCorrelation(Cost):
         """Return log D(z) - log (1 - D(z)) of each example (B), and the discriminator's loss (not validated)."""
         assert self.opponent is not None
         z = output.code.free.to(torch.promote_types(output.code.z.dtype, torch.float32))
-        logits = frozen(self.opponent, z).to(z.dtype)  # so that their mean is not in bfloat16
+        logits = frozen(self.opponent, z).to(z.dtype)  # a mean in bfloat16 is too coarse
         codes = batch_rows(z).detach()
         shuffled = codes.gather(0, rng.rand_like(codes).argsort(0))  # each component from another example
         classes = torch.arange(2, device=z.device).repeat_interleave(len(codes))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from narrows.plots.style import Layout
 
 _PICTURES = ("curves", "reconstructions", "map", "dials", "samples", "units")
-_MOST_PLACES = 20_000  # points on a map; more would cover each other
+_MAX_POINTS = 20_000  # points on a map; more would cover each other
 _HEADS = ("best", "typical", "worst")
 
 
@@ -130,8 +130,8 @@ class Plots:
         n = len(plane.places)
         labels = None if y is None else content.map_labels(y, n, "plot.map")
         index = np.arange(n)
-        if n > _MOST_PLACES:
-            index = np.sort(np.random.default_rng(0).choice(n, _MOST_PLACES, replace=False))
+        if n > _MAX_POINTS:
+            index = np.sort(np.random.default_rng(0).choice(n, _MAX_POINTS, replace=False))
         ax = self._axes(ax, 5.6, 4.8)
         classes = None if labels is None else content.label_classes(labels, style.N_CLASSES)
         drawing.draw_points(ax, plane.places[index], None if labels is None else labels[index], classes)
@@ -141,7 +141,7 @@ class Plots:
     def dials(
         self, x: Any = None, *, n_dials: int = 12, n_steps: int = 9, span: float = 3.0, ax: Axes | None = None
     ) -> Axes:
-        """Draw the effect of each dial, one row per component, from low to high; those that carry most come first.
+        """Draw the effect of each dial, one row per component, from low to high, the most informative first.
 
         Parameters
         ----------
@@ -160,7 +160,7 @@ class Plots:
         _check("dials", "n_dials", n_dials)
         schema = self.model.schema_
         components, labels = content.dial_labels(Inspection(self.model), n_dials)
-        turned = self.turned(x, components, n_steps, span)
+        turned = self.turn_dials(x, components, n_steps, span)
         if schema.kind == "image":
             flat = content.as_pictures(turned.reshape(-1, *schema.shape))
             images = flat.reshape(*turned.shape[:2], *flat.shape[1:])
@@ -180,11 +180,11 @@ class Plots:
         return ax
 
     def samples(self, n: int = 32, *, X: Any = None, random_state: Any = 0, ax: Axes | None = None) -> Axes:
-        """Draw new examples: images in rows, or the spread of each column's values of vectors, beside those of X.
+        """Draw new examples beside those of X: images in rows; for vectors, the range of each column.
 
         Parameters
         ----------
-        n : number of images. Of vectors, as many are drawn as X holds, or 1,000 without X.
+        n : number of images. For vectors there are as many as rows of X, or 1,000 without X.
         X : real examples to show beside them, or None.
         random_state : seed of the random codes.
 
@@ -202,7 +202,7 @@ class Plots:
             )
         schema = self.model.schema_
         if schema.kind == "image":
-            drawn = content.as_pictures(self.drawn(n, random_state))
+            drawn = content.as_pictures(self.sample_prepared(n, random_state))
             across = min(n, 8)
             rows = [("new" if i == 0 else "", drawn[i : i + across]) for i in range(0, n, across)]
             if X is not None:
@@ -211,7 +211,7 @@ class Plots:
             drawing.draw_images(ax, rows, (), content.pixel_limits(schema, drawn))
             return ax
         real_rows = None if X is None else self.model.prepare(X).numpy()
-        groups = {"new": self.drawn(1000 if real_rows is None else len(real_rows), random_state)}
+        groups = {"new": self.sample_prepared(1000 if real_rows is None else len(real_rows), random_state)}
         if real_rows is not None:
             groups["real"] = real_rows
         names = content.entry_names(schema)
@@ -278,7 +278,7 @@ class Plots:
         width = float(np.clip(0.28 * len(names) + 2, 5.5, 10))
         return self._axes(ax, width, height + 0.4 + drawing.inches_below(names))
 
-    def turned(self, x: Any, components: list[int], n_steps: int, span: float) -> np.ndarray:
+    def turn_dials(self, x: Any, components: list[int], n_steps: int, span: float) -> np.ndarray:
         """Return examples with dials turned, on the model's scale: dials x n_steps x `schema_.shape`."""
         schema = self.model.schema_
         if x is not None and getattr(x, "shape", np.shape(x)) == schema.user_shape:
@@ -287,7 +287,7 @@ class Plots:
         flat = schema.prepare(torch.from_numpy(np.array(turned.reshape(-1, *turned.shape[2:]))))
         return flat.numpy().reshape(*turned.shape[:2], *schema.shape)
 
-    def drawn(self, n: int, random_state: Any) -> np.ndarray:
+    def sample_prepared(self, n: int, random_state: Any) -> np.ndarray:
         """Draw new examples, on the model's scale: n x `schema_.shape`."""
         drawn = np.asarray(self.model.sample(n, random_state=random_state))
         return self.model.schema_.prepare(torch.from_numpy(np.array(drawn))).numpy()

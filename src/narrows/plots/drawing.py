@@ -97,19 +97,19 @@ def draw_lanes(
 
 
 def label_columns(ax: Axes, names: Sequence[str]) -> None:
-    """Write the names of columns at the bottom, upright if they are long; many columns have numbers instead."""
+    """Write the names of columns at the bottom, vertically if they are long; many columns have numbers instead."""
     if len(names) > MOST_BARS:
         ax.set_xlabel("; ".join(label for label in ("columns by number", ax.get_xlabel()) if label))
     else:
-        ax.set_xticks(range(len(names)), _short(names), rotation=90 if _upright(names) else 0)
+        ax.set_xticks(range(len(names)), _short(names), rotation=90 if _is_vertical(names) else 0)
 
 
 def inches_below(names: Sequence[str]) -> float:
     """Return the height, in inches, that the names of columns need."""
-    return 0.085 * max(map(len, _short(names))) if _upright(names) else 0.2
+    return 0.085 * max(map(len, _short(names))) if _is_vertical(names) else 0.2
 
 
-def _upright(names: Sequence[str]) -> bool:
+def _is_vertical(names: Sequence[str]) -> bool:
     return len(names) <= MOST_BARS and sum(map(len, _short(names))) > 70
 
 
@@ -143,7 +143,7 @@ def draw_curves(ax: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[fl
     x, y : labels of the axes.
     """
     ys = np.concatenate([np.asarray(line[1], dtype=float) for line in lines.values()])
-    # the first few losses are so high that the rest would look flat
+    # cut off at a quantile: the first few losses are so high that the rest would look flat
     low, high = float(np.nanmin(ys)), float(np.nanquantile(ys, 0.97))
     room = 0.06 * max(high - low, 1e-9)
     limits = low - room, max(high, low + 1e-9) + room
@@ -212,14 +212,14 @@ def draw_ranges(ax: Axes, groups: Mapping[str, np.ndarray], names: Sequence[str]
     x = np.arange(len(names))
     for i, (name, rows) in enumerate(groups.items()):
         quantiles = np.nanquantile(rows.reshape(len(rows), -1), [0.05, 0.25, 0.5, 0.75, 0.95], 0)
-        low, quarter, middle, three, high = quantiles
+        low, first_quartile, median, third_quartile, high = quantiles
         colour, at = (style.FIRST, style.SECOND)[i], x + (i - (len(groups) - 1) / 2) * 0.34
         if len(names) <= MOST_BARS:
             ax.vlines(at, low, high, color=colour, linewidth=1)
-            ax.vlines(at, quarter, three, color=colour, linewidth=4)
-            ax.plot(at, middle, color=style.LIGHT["raised"], marker="_", markersize=4, linestyle="none")
+            ax.vlines(at, first_quartile, third_quartile, color=colour, linewidth=4)
+            ax.plot(at, median, color=style.LIGHT["raised"], marker="_", markersize=4, linestyle="none")
         else:
-            ax.fill_between(x, quarter, three, color=colour, alpha=0.25, linewidth=0)
+            ax.fill_between(x, first_quartile, third_quartile, color=colour, alpha=0.25, linewidth=0)
             for edge in (low, middle, high):
                 ax.plot(x, edge, color=colour, linewidth=1, linestyle=("-", "--")[i])
         kinds[name] = Line2D([], [], color=colour, linewidth=4)

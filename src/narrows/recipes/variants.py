@@ -18,7 +18,9 @@ def iwae(
     schema: Schema,
     n_components: Components = 2,
     *,
-    n_draws: Annotated[int, Integer(1), "draws of each code; more make the bound tighter and the training slower"] = 8,
+    n_draws: Annotated[
+        int, Integer(1), "codes drawn for each example; more make the bound tighter and the training slower"
+    ] = 8,
     network: Network = "auto",
     hidden: Hidden = (1024, 512),
     likelihood: Likelihood = "auto",

@@ -81,7 +81,7 @@ def measures(evaluation: Evaluation, code: str) -> Section:
     """Make the section of all measures, with PCA for comparison, and the reasons for missing measures."""
     head, *rows = (
         row for row in evaluation.cells() if not re.fullmatch(r"kl_\d+", row[0])
-    )  # the section of the dials shows these
+    )  # without kl_0, kl_1, ..., which the section of the dials shows
     return Section(
         "numbers",
         "The numbers",

@@ -86,7 +86,7 @@ def dials(display: Display, starts: Sequence[int], names: Sequence[object]) -> S
         f"{format_number(-_SPAN)} to {format_number(_SPAN)} standard deviations."
     )
     if display.is_image:
-        turned = display.plots.turned(start, components, 9, _SPAN)
+        turned = display.plots.turn_dials(start, components, 9, _SPAN)
         lines = []
         for component, label, images in zip(components, labels, turned, strict=True):
             lines.append((f"Dial {component}", label.partition("   ")[2], display.pictures(images)))
@@ -199,7 +199,7 @@ def samples(display: Display, note: str = "", *, n: int = 30) -> Section:
         figure = chart(ax, "The values of each column, new and real", "samples-chart", caption)
         return Section("samples", title, intro, code, figure + measured)
     n = min(n, len(display.rows))
-    drawn = display.pictures(display.plots.drawn(n, display.seed))
+    drawn = display.pictures(display.plots.sample_prepared(n, display.seed))
     index = np.random.default_rng(display.seed).permutation(len(display.rows))[:n]
     real = display.pictures(display.rows[index])
     body = (

@@ -19,7 +19,8 @@ class Retrieval(NamedTuple):
         with that label; R is the number of rows with it. None without labels.
     accuracy : in [0, 1], accuracy of the most frequent label among the `n_neighbors` nearest rows. None without labels.
     n_queries : number of queries.
-    k, n_neighbors : numbers of matches for `map`, and for `recall` and `accuracy`.
+    k : number of matches for `map`.
+    n_neighbors : number of matches for `recall` and `accuracy`.
     """
 
     recall: float

@@ -19,19 +19,19 @@ from narrows.training.device import Choice, choose_device, choose_precision
 from narrows.training.plan_inputs import PlanInputs
 from narrows.training.settings import Settings
 
-_FEWEST_HELD_OUT = 20  # rows; the loss of fewer is too noisy
+_FEWEST_HELD_OUT = 20  # rows; with fewer held-out rows their loss is too noisy
 _NEIGHBOR_BATCHES = ((10_000, 512), (1_000, 256), (0, 64))  # (least number of rows, batch size)
 _N_NEIGHBORS = 20
 _PATIENCE, _PATIENCE_WITH_NEIGHBORS = 10, 25  # validations
 
-_RATE, _RATE_BATCH = 1e-3, 64  # learning rate of Adam, at this batch size
+_RATE, _RATE_BATCH = 1e-3, 64  # learning rate of Adam, at this batch size; photos and outliers set their own
 _AUTO_STEPS, _AUTO_EPOCHS = 15_000, (20, 300)  # enough for the networks here to settle on data of common sizes
-_HEAVY_FLOPS = 10e9  # floating-point operations per step; with more, a training has fewer steps
+_HEAVY_FLOPS = 10e9  # floating-point operations per step; above this, "auto" takes fewer steps
 _HEAVY_STEPS, _HEAVY_EPOCHS = 4_000, (5, 300)
 
 _MIN_THREADED_FLOPS = 0.5e9  # floating-point operations per step; with fewer, one thread is used
 _COMPILE_SECONDS = 12.0  # with an empty cache
-_STEP_PER_PRODUCTS = 2.0  # duration of a step, without its overhead / duration of its matrix products
+_STEP_PER_PRODUCTS = 2.0  # ratio of a step's time (without overhead) to that of its matrix products
 _STEP_OVERHEAD = 2e-3  # seconds of a step without computation
 _CUDA_GRAPH_OVERHEAD = 2e-4  # the same for a CUDA graph, estimated
 
@@ -201,7 +201,7 @@ def choose_split(settings: Settings, n_rows: int) -> Decision[tuple[int, int]]:
 
 
 def choose_neighbor_batch(requested: int | str, inputs: PlanInputs) -> Decision[int | str]:
-    """Decide on a larger batch size, if it is open and the objective compares the examples of a batch."""
+    """Decide on a larger batch size, if the user left it open and the objective compares the examples of a batch."""
     if inputs.neighbors is None or not isinstance(requested, str):
         return Decision(requested)
     size = min(next(size for rows, size in _NEIGHBOR_BATCHES if inputs.n_rows >= rows), inputs.n_rows)
@@ -235,7 +235,7 @@ def choose_batch_size(requested: int | str, n_train: int, n_processes: int) -> D
 
 
 def choose_neighbors(n_train: int, inputs: PlanInputs, owner: str) -> Decision[tuple[int | None, str | None]]:
-    """Decide on the number of neighbors of each row, and on the metric.
+    """Decide on the number of neighbours of each row, and on the metric.
 
     Raises
     ------

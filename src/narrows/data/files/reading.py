@@ -73,7 +73,7 @@ def read(path: str | os.PathLike[str]) -> Dataset:
             raise ValueError(f"{path} is empty (0 bytes). Write or download it again.")
         if suffix in _PICKLE_SUFFIXES or _is_pickle(head):
             raise ValueError(
-                f"{path} is a pickle, or named like one. narrows reads no pickle, because that can run any code. "
+                f"{path} is a pickle, or named like one. narrows does not read pickles: a pickle can run any code. "
                 "If you trust it, load it yourself and save the array with np.save('X.npy', X)."
             )
         if head.startswith(_NPY_MAGIC) and not gzipped:
@@ -90,11 +90,11 @@ def read(path: str | os.PathLike[str]) -> Dataset:
             return Dataset(images.read_images([path]), None, None, path.stem, [path.name])
     if suffix in (".npy", ".npz"):
         raise ValueError(
-            f"{path} is named {suffix}, but begins with {head!r}, which no {suffix} file does. "
+            f"{path} is named {suffix}, but does not begin as a {suffix} file does. It begins with {head!r}. "
             "Save the array again, with np.save('X.npy', X)."
         )
     raise ValueError(
-        f"{path} is in no format that narrows reads: {_FORMATS}. It begins with {head!r}. Unpack an archive first; "
+        f"{path} is in none of the formats that narrows reads: {_FORMATS}. It begins with {head!r}. Unpack an archive first; "
         "read anything else in Python and save it with np.save('X.npy', X)."
     )
 
@@ -115,7 +115,7 @@ def _damage_reported(path: Path) -> Iterator[None]:
 
 
 def _missing(path: Path) -> str:
-    """Return an error message that nothing is at `path`, with similar names."""
+    """Return a message that nothing is at `path`, with similar names."""
     if not path.parent.is_dir():
         return f"There is no file or folder {path}: the folder {path.parent} does not exist."
     siblings = {entry.name.lower(): str(entry) for entry in path.parent.iterdir()}

@@ -1,4 +1,4 @@
-"""Sharding of a model that does not fit one device: weights, gradients and optimizer state are split over processes.
+"""Sharding of a model that does not fit on one device: weights, gradients and optimizer state are split over processes.
 
 The weights of a block are gathered while it computes (fully sharded data parallel, FSDP): Zhao et al., PyTorch FSDP
 (2023), https://arxiv.org/abs/2304.11277. Buffers and scalar parameters are not sharded.
