@@ -697,7 +697,7 @@ class IWAE(Shared):
         n_components : an int in the range [1, inf), default 2
             Number of components: the length of each code.
         n_draws : an int in the range [1, inf), default 8
-            Draws of each code; more make the bound tighter and the training slower.
+            Codes drawn for each example; more make the bound tighter and the training slower.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1, default (1024, 512)

@@ -6,8 +6,8 @@
 i' is a neighbour of i in the data. It is drawn at each step from the nearest rows, which are found once before the
 training. j runs over the batch, and in the last sum over the drawn neighbours, too. p(j | i) is large for the examples
 of the batch that are nearest to i: p = exp(-(d_ij - d_i) / s_i) / sum, where d_ij is the squared Euclidean distance,
-d_i the least of them, and d_i + s_i that of about the k-th nearest, k being 4 % of the batch. So neighbourhoods are kept at two scales:
-among the nearest rows, and within a batch.
+d_i the least of them, and d_i + s_i that of about the k-th nearest, k being 4 % of the batch. So
+neighbourhoods are kept at two scales: among the nearest rows, and within a batch.
 
 With b = 0 and a = 1 it is InfoNC-t-SNE (Damrich, Böhm, Hamprecht and Kobak, From t-SNE to UMAP with contrastive
 learning, 2023, https://arxiv.org/abs/2206.01816), with b = 1 nearly parametric t-SNE (van der Maaten, Learning a

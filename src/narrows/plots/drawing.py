@@ -220,7 +220,7 @@ def draw_ranges(ax: Axes, groups: Mapping[str, np.ndarray], names: Sequence[str]
             ax.plot(at, median, color=style.LIGHT["raised"], marker="_", markersize=4, linestyle="none")
         else:
             ax.fill_between(x, first_quartile, third_quartile, color=colour, alpha=0.25, linewidth=0)
-            for edge in (low, middle, high):
+            for edge in (low, median, high):
                 ax.plot(x, edge, color=colour, linewidth=1, linestyle=("-", "--")[i])
         kinds[name] = Line2D([], [], color=colour, linewidth=4)
     style.style_axes(ax, y=unit)

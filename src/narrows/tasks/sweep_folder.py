@@ -29,7 +29,8 @@ def identity(model: Estimator, train: Any, test: Any, sizes: Sequence[int]) -> d
     Parameters
     ----------
     train, test : examples, n x the shape of an example each.
-    sizes : all sizes of a warm sweep, in which each size is pruned from the next larger one; empty for separate trainings, to which sizes can be added later.
+    sizes : all sizes of a warm sweep, in which each size is pruned from the next larger one; empty for separate
+        trainings, to which sizes can be added later.
     """
     template = clone(model).set_params(n_components=1)
     parameters = {k: to_json(v) for k, v in template.get_params(deep=False).items() if k not in ("verbose", "device")}

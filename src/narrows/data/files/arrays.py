@@ -68,8 +68,8 @@ def _no_array(path: Path, error: ValueError) -> ValueError:
     """Return the error for a .npy or .npz file without a usable array."""
     if "object" in str(error).lower():
         return ValueError(
-            f"{path} holds Python objects (dtype object), which NumPy stores as a pickle. narrows does not read pickles, "
-            "because reading one can run any code. Save numbers: np.save('X.npy', np.asarray(X, dtype=np.float32))."
+            f"{path} holds Python objects (dtype object), which NumPy stores as a pickle. narrows does not read "
+            "pickles: a pickle can run any code. Save numbers: np.save('X.npy', np.asarray(X, dtype=np.float32))."
         )
     return ValueError(f"{path} cannot be read as an array: {error}. Save it again with np.save or np.savez.")
 

@@ -94,8 +94,8 @@ def read(path: str | os.PathLike[str]) -> Dataset:
             "Save the array again, with np.save('X.npy', X)."
         )
     raise ValueError(
-        f"{path} is in none of the formats that narrows reads: {_FORMATS}. It begins with {head!r}. Unpack an archive first; "
-        "read anything else in Python and save it with np.save('X.npy', X)."
+        f"{path} is in none of the formats that narrows reads: {_FORMATS}. It begins with {head!r}. Unpack an archive "
+        "first; read anything else in Python and save it with np.save('X.npy', X)."
     )
 
 
