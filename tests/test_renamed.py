@@ -1,11 +1,15 @@
 """Old names of parts work for one release, and say the new ones."""
 
+import numpy as np
 import pytest
 import torch
 
 from narrows import objectives, params
 from narrows.bottlenecks import Bottleneck, Plain, TopK
+from narrows.data import Rows, infer
 from narrows.likelihoods import Gaussian, Likelihood, Poisson
+from narrows.recipes import RECIPES
+from narrows.training import Settings, fit
 from narrows.types import Batch, Code
 
 
@@ -56,3 +60,71 @@ def test_parts_that_define_old_names():
 
     assert Shifted().required_support == "count"
     assert Shifted().inverse_mean(torch.ones(1)) == 2
+
+
+def test_old_names_with_super_mixins_and_both_names():
+    class Mixin:
+        def attend(self):
+            self.seen = True
+
+    with pytest.warns(DeprecationWarning, match="Calling.attend is now called `update_dead_units`"):
+
+        class Calling(TopK):
+            def attend(self):
+                self.calls = 1
+                super().attend()
+
+    with pytest.warns(DeprecationWarning, match="Mixed.attend is now called `update_dead_units`"):
+
+        class Mixed(Mixin, TopK):
+            pass
+
+    calling = Calling(3)
+    calling.aux_active = True
+    with pytest.warns(DeprecationWarning, match="Calling.attend is now called `update_dead_units`"):
+        calling.update_dead_units()
+    assert calling.calls == 1
+    assert not calling.aux_active  # TopK's own ran, too
+    mixed = Mixed(3)
+    mixed.update_dead_units()
+    assert mixed.seen
+
+    class Both(TopK):
+        def attend(self):
+            raise AssertionError
+
+        def update_dead_units(self):
+            self.calls = 1
+
+    both = Both(3)
+    both.update_dead_units()
+    assert both.calls == 1
+
+
+def test_examples_with_the_old_method():
+    X = np.random.default_rng(0).normal(size=(80, 3))
+    schema = infer(X, "old")
+    parts = RECIPES["mapae"].build(schema, n_components=2, hidden=(8,))
+
+    class Source:
+        resident, has_neighbors = True, True
+
+        def __init__(self):
+            self.schema = schema
+
+        def on(self, device, dtype):
+            self.rows = Rows(X, schema, device, dtype)
+            self.device = device
+            return self
+
+        def __len__(self):
+            return len(X)
+
+        def batch(self, index):
+            return self.rows.batch(index)
+
+        def find_neighbours(self, k, among, metric="euclidean"):
+            self.rows.find_neighbors(k, among, metric)
+
+    with pytest.warns(DeprecationWarning, match="Source.find_neighbours is now called `find_neighbors`"):
+        fit(parts.model, parts.objective, Source(), schema, Settings(max_epochs=1, device="cpu"))

@@ -27,7 +27,17 @@ class Renamed:
 
     def __get__(self, instance: Any, owner: type) -> Any:
         warn(owner.__name__, self.old, self.new, stacklevel=3)
-        return getattr(owner if instance is None else instance, self.new)
+        definers = [
+            i for i, cls in enumerate(owner.__mro__) if self.old in vars(cls) and vars(cls)[self.old] is not self
+        ]
+        if not definers:
+            return getattr(owner if instance is None else instance, self.new)
+        # a class that defines the old name called super(): what stands behind it is meant
+        for cls in owner.__mro__[definers[-1] + 1 :]:
+            if self.new in vars(cls):
+                value = vars(cls)[self.new]
+                return value.__get__(instance, owner) if hasattr(value, "__get__") else value
+        raise AttributeError(f"{owner.__name__} has no attribute {self.new!r}")
 
     def __set__(self, instance: Any, value: Any) -> None:
         warn(type(instance).__name__, self.old, self.new, stacklevel=3)
@@ -37,12 +47,15 @@ class Renamed:
 def take_old_names(cls: type, base: type) -> None:
     """Let a new subclass of `base` define an attribute by its old name, with a DeprecationWarning.
 
-    Call it in `__init_subclass__` of `base`, whose `Renamed` attributes are the old names.
+    Call it in `__init_subclass__` of `base`, whose `Renamed` attributes are the old names. The new name wins in a class
+    that defines both.
     """
     for old, alias in vars(base).items():
-        if isinstance(alias, Renamed) and old in vars(cls) and vars(cls)[old] is not alias:
-            warn(cls.__name__, old, alias.new, stacklevel=4)
-            setattr(cls, alias.new, vars(cls)[old])
+        if isinstance(alias, Renamed):
+            definer = next(c for c in cls.__mro__ if alias.new in vars(c) or old in vars(c))
+            if alias.new not in vars(definer):  # `base` has both
+                warn(cls.__name__, old, alias.new, stacklevel=4)
+                setattr(cls, alias.new, vars(definer)[old])
 
 
 def warn(owner: str, old: str, new: str, stacklevel: int) -> None:

@@ -68,7 +68,7 @@ def test_units_are_counted(models: dict[str, Any], data: dict[str, Any]):
 
 def test_what_is_absent_has_a_reason(models: dict[str, Any], data: dict[str, Any]):
     inspection = Inspection(models["ae"], data["X"][:5])
-    with pytest.raises(Absent, match="a code of AE is a point and no distribution"):
+    with pytest.raises(Absent, match="a code of AE is a point, not a distribution"):
         _ = inspection.kl
     with pytest.raises(Absent, match="the code is not sparse"):
         _ = inspection.units

@@ -95,7 +95,7 @@ def learn_classes(schema: Schema, y: Any, n: int, owner: str) -> Schema:
     """
     if y is None:
         raise ValueError(f"{owner} with conditional=True needs labels: fit(X, y), with one label for each example.")
-    labels, is_known = split_known(y)
+    labels, is_known = split_known(check_labels(y, n, owner))
     labels = _checked(labels, n, owner)[is_known]
     if len(labels) == 0:
         raise ValueError(f"y passed to {owner} holds no labels. Pass some, or conditional=False.")
@@ -111,7 +111,7 @@ def learn_classes(schema: Schema, y: Any, n: int, owner: str) -> Schema:
 
 def label_indices_where_known(y: Any, schema: Schema, n: int, owner: str) -> np.ndarray:
     """Return the same as `label_indices`, with `UNKNOWN` for an example whose label is NaN or None."""
-    labels, is_known = split_known(y)
+    labels, is_known = split_known(check_labels(y, n, owner))
     return np.where(is_known, label_indices(labels, schema, n, owner), UNKNOWN)
 
 

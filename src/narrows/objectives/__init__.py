@@ -24,7 +24,7 @@ __all__ = [
     "negative_log_likelihood",
 ]
 
-_OLD_NAMES = {"WeightedCosts": WeightedObjective}
+_OLD_NAMES: dict[str, type] = {"WeightedCosts": WeightedObjective, "KeptNeighbours": NeighborEmbedding}
 
 
 def __getattr__(name: str) -> Any:

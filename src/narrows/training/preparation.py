@@ -13,6 +13,7 @@ import torch
 from narrows.data import Examples, Rows, Schema
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
+from narrows.renamed import warn
 from narrows.training.batches import Batches
 from narrows.training.parallel import World
 from narrows.training.plan import Plan, choose_place, make_plan
@@ -69,5 +70,9 @@ def prepare(
     plan = make_plan(settings, place, inputs, owner)
     batches = Batches(plan, settings.seed)
     if plan.n_neighbors and plan.metric:
-        rows.find_neighbors(plan.n_neighbors, batches.training, plan.metric)
+        find = getattr(rows, "find_neighbors", None)
+        if find is None:
+            warn(type(rows).__name__, "find_neighbours", "find_neighbors", stacklevel=2)
+            find = getattr(rows, "find_neighbours")  # noqa: B009 (the protocol does not know it)
+        find(plan.n_neighbors, batches.training, plan.metric)
     return Prepared(model, objective, rows, plan, batches)
