@@ -387,7 +387,7 @@ def test_attributes_refuse(ae, digits, y, message):
 
 def test_move_refuses(ae, digits):
     other = Attribute(np.ones(2) / np.sqrt(2), 1.0, 1.0)
-    with pytest.raises(ValueError, match="of codes with 2 components, but this AE has 4"):
+    with pytest.raises(ValueError, match="belongs to codes with 2 components, but this AE has 4"):
         ae.move(digits, other)
     with pytest.raises(TypeError, match="must be a result of `attribute"):
         ae.move(digits, np.ones(4))
