@@ -68,12 +68,13 @@ def sweep(
     """
     from narrows.tasks.sweep import sweep as run
 
+    numbers = None if sizes is None else _parse_sizes(sizes)  # before anything is read
     model = _make_estimator(
         recipe, assignments or [], {"max_epochs": max_epochs, "random_state": seed, "device": device}
     )
     X, test = inputs.read_dataset(data, "train").X, test or _find_test_split(data)
     options: dict[str, Any] = {
-        "sizes": None if sizes is None else _parse_sizes(sizes),
+        "sizes": numbers,
         "test": None if test is None else inputs.read_dataset(test, "test").X,
         "folder": out,
         "warm_start": False if separate else "auto",

@@ -63,13 +63,11 @@ class Units(NamedTuple):
 
     Attributes
     ----------
-    fires : n x L booleans, True where a unit fires for an example.
     rate : (L,) share of examples for which each unit fires.
     strength : (L,) mean activation of each unit where it fires, 0 if it never does.
     order : indices of all units, those that fire most often first.
     """
 
-    fires: np.ndarray
     rate: np.ndarray
     strength: np.ndarray
     order: np.ndarray
@@ -263,15 +261,22 @@ class Inspection:
     @functools.cached_property
     def units(self) -> Units:
         """The units of a sparse code. Raises Absent for any other."""
-        fires = self.codes > np.float64(self.sparse.floor)
+        fires = self.find_firing()
         rate = fires.mean(0)
         strength = self.codes.sum(0, where=fires, dtype=np.float64) / fires.sum(0).clip(min=1)
-        return Units(fires, rate, strength, np.argsort(-rate, kind="stable"))
+        return Units(rate, strength, np.argsort(-rate, kind="stable"))
+
+    def find_firing(self) -> np.ndarray:
+        """Return n x L booleans, True where a unit fires for an example. Raises Absent if the code is not sparse."""
+        floor = self.sparse.floor  # asked first: no codes are computed in vain
+        return np.asarray(self.codes > np.float64(floor))
 
     def top_rows(self, unit: int, n: int) -> np.ndarray:
         """Return the indices of at most `n` examples for which a unit fires most, strongest first."""
-        rows = np.flatnonzero(self.units.fires[:, unit])
-        return rows[np.argsort(-self.codes[rows, unit], kind="stable")[:n]]
+        floor = self.sparse.floor
+        activations = self.codes[:, unit]
+        rows = np.flatnonzero(activations > np.float64(floor))
+        return rows[np.argsort(-activations[rows], kind="stable")[:n]]
 
 
 def squared_errors(a: Tensor, b: Tensor) -> np.ndarray:

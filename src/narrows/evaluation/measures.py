@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from narrows.data import count_rows, spaced_indices, take_rows
+from narrows.data import Schema, count_rows, spaced_indices, take_rows
 from narrows.data.labels import check_labels, find_classes, split_known
 from narrows.evaluation import calibration, labels, likelihood, manifold, reconstruction, samples, sparsity
 from narrows.evaluation.absent import Absent
@@ -131,6 +131,8 @@ def evaluate_inspection(
     description : description of the row "n" of the table.
     """
     model, selected = inspection.model, _select(measures)
+    if beside is not None and _have_same_scale(inspection.schema, beside.schema):
+        beside.rows = inspection.rows  # one copy serves both
     evaluation = Evaluation(inspection.kind, None if beside is None else _other_name(inspection, beside))
     with Reporter(verbose, "evaluate") as reporter:
         evaluation.rows["n"] = Row(len(inspection.rows), words=description)
@@ -150,6 +152,15 @@ def evaluate_inspection(
                     raise ValueError(f"{inspection.kind} has no {selected_measure.name}: {reason}.") from reason
                 evaluation.missing[selected_measure.name] = str(reason)
     return evaluation
+
+
+def _have_same_scale(a: Schema, b: Schema) -> bool:
+    return (a.shape, a.offset, a.scale) == (b.shape, b.offset, b.scale)
+
+
+def fits_memory(n: int, model: FittedModel) -> bool:
+    """Return True if `evaluate` uses all of n examples, rather than evenly spaced ones, to limit memory."""
+    return len(_index(n, model)) == n
 
 
 def _add(selected: Measure, subjects: dict[str, Subject], evaluation: Evaluation) -> None:
@@ -179,7 +190,7 @@ def _prepare(model: FittedModel, train: Any) -> Tensor | None:
 def _pca(inspection: Inspection, comparison: Comparison) -> PCABaseline:
     """Return PCA with as many components; for a sparse code, as the mean number of units that fire."""
     try:
-        n_components = round(float(inspection.units.fires.sum(1).mean()))
+        n_components = round(float(inspection.find_firing().sum(1).mean()))
     except Absent:
         n_components = inspection.bottleneck.n_components
     is_gaussian = inspection.model.model_.likelihood.required_support is None

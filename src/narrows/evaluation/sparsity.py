@@ -57,4 +57,4 @@ def find_active(subject: Subject) -> np.ndarray:
     """Return True where a unit fires for an example: n x L. Raises Absent if the code is not sparse."""
     if not isinstance(subject, ModelSubject):
         raise Absent("the code is not sparse; this measure is for SAE")
-    return subject.inspection.units.fires
+    return subject.inspection.find_firing()

@@ -126,7 +126,7 @@ class Plots:
         from narrows.plots import drawing, style
 
         content.check_code(self.model, "plot.map")
-        plane = Inspection(self.model, X).plane
+        plane = Inspection(self.model, X, codes=np.asarray(self.model.transform(X))).plane  # in blocks: X may be large
         n = len(plane.places)
         labels = None if y is None else content.map_labels(y, n, "plot.map")
         index = np.arange(n)
@@ -238,7 +238,8 @@ class Plots:
 
         content.check_sparse(self.model, "plot.units")
         _check("units", "n_units", n_units)
-        inspection, schema = Inspection(self.model, X), self.model.schema_
+        inspection = Inspection(self.model, X, codes=np.asarray(self.model.transform(X)))
+        schema = self.model.schema_
         directions, units = inspection.unit_directions, inspection.units.order[:n_units].tolist()
         labels = [f"unit {unit}, {inspection.units.rate[unit]:.1%}" for unit in units]
         if schema.kind == "image":

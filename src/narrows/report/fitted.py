@@ -16,8 +16,8 @@ import torch
 
 from narrows.data import spaced_indices
 from narrows.estimators.base import Estimator
-from narrows.evaluation import Evaluation
-from narrows.evaluation.measures import evaluate_inspection
+from narrows.evaluation import Evaluation, evaluate
+from narrows.evaluation.measures import evaluate_inspection, fits_memory
 from narrows.params import Integer, Parameter
 from narrows.plots import content
 from narrows.plots.drawing import format_label, format_number
@@ -135,7 +135,11 @@ def _evaluate(display: Display, train: Any, seed: int, verbose: int) -> Evaluati
     if y is not None and (display.groups.is_ordered or len(np.unique(y)) < 2 or "other" in display.groups.names):
         y = None
     labels = None if y is None else np.unique(y, return_inverse=True)[1]
-    return evaluate_inspection(display.inspection, labels, train=train, random_state=seed, verbose=verbose)
+    inspection = display.inspection
+    if not fits_memory(len(display.rows), display.model):
+        options = {"train": train, "scores": inspection.scores, "random_state": seed, "verbose": verbose}
+        return evaluate(display.model, inspection.X, labels, **options)
+    return evaluate_inspection(inspection, labels, train=train, random_state=seed, verbose=verbose)
 
 
 def _sections(display: Display, evaluation: Evaluation) -> list[Callable[[], Section]]:
@@ -168,9 +172,9 @@ def _starts(display: Display, most: int = 8) -> tuple[list[int], list[str]]:
     """Return examples to start the dials from, with their names: the best of each label, or evenly spaced ones."""
     errors, groups = display.inspection.errors, display.groups
     if display.y is not None and not groups.is_ordered:
-        members = {name: np.flatnonzero(groups.numbers == i) for i, name in enumerate(groups.names[:most])}
-        best = {name: int(rows[np.argmin(errors[rows])]) for name, rows in members.items() if len(rows)}
-        return list(best.values()), list(best)
+        members = [(name, np.flatnonzero(groups.numbers == i)) for i, name in enumerate(groups.names[:most])]
+        best = [(name, int(rows[np.argmin(errors[rows])])) for name, rows in members if len(rows)]
+        return [row for _, row in best], [name for name, _ in best]
     rows = spaced_indices(len(errors), most)
     return rows.tolist(), [f"{display.noun} {i}" for i in rows]
 

@@ -18,6 +18,7 @@ from narrows.data import take_rows
 from narrows.data.labels import fill_unknown, find_classes, split_known
 from narrows.estimators import VAE
 from narrows.estimators.signature import as_seed
+from narrows.renamed import Renamed
 from narrows.tasks.labels.base import SemiSupervisedModel, default_n_components
 from narrows.tasks.labels.graph import ALPHAS
 
@@ -59,6 +60,8 @@ class Classifier(ClassifierMixin, SemiSupervisedModel):
     >>> float(model.score(X, np.repeat([0, 1], 60))) > 0.9
     True
     """
+
+    spread_by_ = Renamed("alpha_")
 
     def fit(self, X: Any, y: Any) -> Classifier:
         """Fit the model.

@@ -43,12 +43,12 @@ export class CodePath {
 
   /** Add a stop, and show the way to it. @param {number} row */
   async extend(row) {
-    const { stops } = this;
-    if (stops.at(-1) === row) return;
-    stops.push(row);
+    if (this.stops.at(-1) === row) return;
+    const stops = [...this.stops, row];
+    this.stops = stops;
     this.onChange();
     const codes = await attempt(this.requests.codes(stops));
-    if (!codes) return;
+    if (!codes || this.stops !== stops) return; // the path has changed meanwhile
     const n = codes.length / stops.length;
     this.#codes = stops.map((_, i) => codes.slice(i * n, (i + 1) * n));
     this.slider.max = String(Math.max(1, stops.length - 1));
