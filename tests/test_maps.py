@@ -175,7 +175,7 @@ class TestNeighbours:
         images, table = (narrows.MapAE(max_epochs=1, hidden=(8,), random_state=0).fit(X) for X in (X[:60], X[:60, 0]))
         assert any(line.startswith("metric = cosine: images") for line in images.report_)
         assert any(line.startswith("n_iter_no_change = 25: neighbours") for line in images.report_)
-        assert any(line.startswith("metric = euclidean: columns") for line in table.report_)
+        assert any(line.startswith("metric = euclidean: the columns") for line in table.report_)
         cosine = narrows.MapAE(metric="cosine", max_epochs=1, hidden=(8,), random_state=0).fit(X[:60])
         np.testing.assert_array_equal(cosine.transform(X), images.transform(X))
 
