@@ -100,6 +100,7 @@ class Classifier(ClassifierMixin, SemiSupervisedModel):
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class of each example: (n,). Raises as `predict_proba` does."""
+        check_is_fitted(self)
         return self.classes_[self.predict_proba(X).argmax(1)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
