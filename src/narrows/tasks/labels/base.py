@@ -91,8 +91,8 @@ class SemiSupervisedModel(BaseEstimator, ABC):
     def _column(self, y: Any, n: int, what: str) -> np.ndarray:
         """Return `y` as n numbers or words. `what` is the noun for one of them in messages."""
         column = check_labels(y, n, type(self).__name__, what)
-        if np.ndim(y) == 2:
-            column_or_1d(y, warn=True)  # scikit-learn warns of a column, too
+        if (y if isinstance(y, torch.Tensor) else np.asarray(y)).ndim == 2:
+            column_or_1d(column.reshape(-1, 1), warn=True)  # as scikit-learn warns of a column
         if column.dtype.kind == "f" and np.isinf(column).any():
             raise ValueError(f"y passed to {type(self).__name__} contains infinity. Drop those examples.")
         return column
