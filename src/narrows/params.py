@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hints
 
-from narrows.renamed import warn
+from narrows.renamed import module_getattr
 
 
 class Rule(Protocol):
@@ -128,11 +128,7 @@ LAYER_WIDTHS = Satisfies(
 )
 
 
-def __getattr__(name: str) -> Any:
-    if name == "FLAG":
-        warn(__name__, name, "BOOL", stacklevel=3)
-        return BOOL
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = module_getattr(__name__, {"FLAG": "BOOL"})
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -56,6 +58,24 @@ def take_old_names(cls: type, base: type) -> None:
             if alias.new not in vars(definer):  # `base` has both
                 warn(cls.__name__, old, alias.new, stacklevel=4)
                 setattr(cls, alias.new, vars(definer)[old])
+
+
+def module_getattr(module: str, new_names: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return a module's `__getattr__` that finds objects under their old names, with a DeprecationWarning.
+
+    Parameters
+    ----------
+    module : `__name__` of the module.
+    new_names : new name of each old name; the module has the new one.
+    """
+
+    def getattr_(name: str) -> Any:
+        if name not in new_names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warn(module, name, new_names[name], stacklevel=3)
+        return getattr(sys.modules[module], new_names[name])
+
+    return getattr_
 
 
 def warn(owner: str, old: str, new: str, stacklevel: int) -> None:

@@ -68,6 +68,13 @@ OutOrFolder = Annotated[
         show_default=False,
     ),
 ]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A parameter that `narrows recipes RECIPE` lists. Repeatable."),
+]
+MaxEpochs = Annotated[int | None, typer.Option(help="Maximum number of passes over the data.", show_default="auto")]
+TrainingSeed = Annotated[int | None, typer.Option(help="Seed of the random numbers.", show_default="0")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default="auto")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the random numbers.", show_default="a new one each time")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from narrows.cli import inputs, printing
-from narrows.cli.app import TRAIN, Data, Json, app
+from narrows.cli.app import TRAIN, Assignments, Data, Device, Json, MaxEpochs, TrainingSeed, app
 
 if TYPE_CHECKING:
     from narrows.estimators import Estimator
@@ -29,21 +29,14 @@ def fit(
     n_components: Annotated[
         int | None, typer.Option(help="Number of components of a code.", show_default="depends on the recipe")
     ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="NAME=VALUE", help="A parameter that `narrows recipes RECIPE` lists. Repeatable."
-        ),
-    ] = None,
+    assignments: Assignments = None,
     max_time: Annotated[
         float | None,
         typer.Option(parser=inputs.parse_duration, metavar="TIME", help="Time limit, such as 90s, 5m or 1.5h."),
     ] = None,
-    max_epochs: Annotated[
-        int | None, typer.Option(help="Maximum number of passes over the data.", show_default="auto")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the random numbers.", show_default="0")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default="auto")] = None,
+    max_epochs: MaxEpochs = None,
+    seed: TrainingSeed = None,
+    device: Device = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the unfinished training in DIR.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in DIR.")] = False,
     verbose: Annotated[

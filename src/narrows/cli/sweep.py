@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from narrows.cli import inputs, printing
-from narrows.cli.app import TRAIN, Data, Json, app, say
+from narrows.cli.app import TRAIN, Assignments, Data, Device, Json, MaxEpochs, TrainingSeed, app, say
 
 if TYPE_CHECKING:
     from narrows.estimators import Estimator
@@ -37,17 +37,10 @@ def sweep(
             show_default="the test split of named data; otherwise a tenth of DATA",
         ),
     ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="NAME=VALUE", help="A parameter that `narrows recipes RECIPE` lists. Repeatable."
-        ),
-    ] = None,
-    max_epochs: Annotated[
-        int | None, typer.Option(help="Maximum number of passes over the data.", show_default="auto")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the random numbers.", show_default="0")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default="auto")] = None,
+    assignments: Assignments = None,
+    max_epochs: MaxEpochs = None,
+    seed: TrainingSeed = None,
+    device: Device = None,
     separate: Annotated[bool, typer.Option("--separate", help="Train each size from the start.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the sweep in DIR.")] = False,
     json: Json = False,

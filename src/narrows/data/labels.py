@@ -47,6 +47,11 @@ def read_labels(path: str | Path, n: int | None = None) -> np.ndarray:
     return labels
 
 
+def labels_as_array(y: Any) -> np.ndarray:
+    """Return labels in memory, a tensor or anything that NumPy takes, as an array of the same shape."""
+    return y.detach().cpu().numpy() if isinstance(y, Tensor) else np.asarray(y)
+
+
 def check_labels(y: Any, n: int, owner: str, what: str = "label", hint: str = "") -> np.ndarray:
     """Return `y` as an array of n labels. Every `y` in memory is checked here.
 
@@ -64,7 +69,7 @@ def check_labels(y: Any, n: int, owner: str, what: str = "label", hint: str = ""
     ValueError
         If there is not one label for each example.
     """
-    labels = y.detach().cpu().numpy() if isinstance(y, Tensor) else np.asarray(y)
+    labels = labels_as_array(y)
     if labels.shape not in ((n,), (n, 1)):
         raise ValueError(
             f"y passed to {owner} must hold one {what} for each of {n} examples, shape ({n},). Got shape "

@@ -200,6 +200,10 @@ class Schema:
         index = like.index if hasattr(like, "iloc") else None  # a list has an `index`, too: a method
         return pd.DataFrame(array, columns=list(self.columns or ()), index=index)
 
+    def has_scale_of(self, other: Schema) -> bool:
+        """Return True if examples have the same tensors under both schemas."""
+        return (self.shape, self.offset, self.scale) == (other.shape, other.offset, other.scale)
+
     def describe(self) -> str:
         """Return one line for people, such as '28 x 28 grey images in [0, 1]'."""
         where = {"binary": "of 0 and 1", "unit": "in [0, 1]", "real": "of real values", "count": "of counts"}

@@ -96,7 +96,7 @@ def learn_classes(schema: Schema, y: Any, n: int, owner: str) -> Schema:
     if y is None:
         raise ValueError(f"{owner} with conditional=True needs labels: fit(X, y), with one label for each example.")
     labels, is_known = split_known(check_labels(y, n, owner))
-    labels = _checked(labels, n, owner)[is_known]
+    labels = _check_dtype(labels, owner)[is_known]
     if len(labels) == 0:
         raise ValueError(f"y passed to {owner} holds no labels. Pass some, or conditional=False.")
     classes, indices = find_classes(labels, owner, "pass examples of another class, or conditional=False")
@@ -124,7 +124,7 @@ def label_indices(y: Any, schema: Schema, n: int, owner: str) -> np.ndarray:
         If `y` has another length, or holds a label that the model was not fitted with.
     """
     assert schema.classes is not None
-    labels = _checked(np.full(n, y) if np.ndim(y) == 0 else y, n, owner)
+    labels = _check_dtype(check_labels(np.full(n, y) if np.ndim(y) == 0 else y, n, owner), owner)
     classes = np.asarray(schema.classes)
     if (labels.dtype.kind in "US") != (classes.dtype.kind in "US"):
         unknown, indices = labels, np.zeros(n, dtype=np.int64)
@@ -139,9 +139,8 @@ def label_indices(y: Any, schema: Schema, n: int, owner: str) -> np.ndarray:
     return indices
 
 
-def _checked(y: Any, n: int, owner: str) -> np.ndarray:
-    """Return `y` as an array of numbers or strings, one for each of `n` examples."""
-    labels = check_labels(y, n, owner)
+def _check_dtype(labels: np.ndarray, owner: str) -> np.ndarray:
+    """Return `labels` if they are finite numbers or strings."""
     if labels.dtype.kind not in "biufUS" or (labels.dtype.kind == "f" and not np.isfinite(labels).all()):
         raise ValueError(
             f"y passed to {owner} must hold numbers or words, and none may be missing. Got dtype {labels.dtype}; drop "

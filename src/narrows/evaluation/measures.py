@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from narrows.data import Schema, count_rows, spaced_indices, take_rows
+from narrows.data import count_rows, spaced_indices, take_rows
 from narrows.data.labels import check_labels, find_classes, split_known
 from narrows.evaluation import calibration, labels, likelihood, manifold, reconstruction, samples, sparsity
 from narrows.evaluation.absent import Absent
@@ -131,7 +131,7 @@ def evaluate_inspection(
     description : description of the row "n" of the table.
     """
     model, selected = inspection.model, _select(measures)
-    if beside is not None and _have_same_scale(inspection.schema, beside.schema):
+    if beside is not None and inspection.schema.has_scale_of(beside.schema):
         beside.rows = inspection.rows  # one copy serves both
     evaluation = Evaluation(inspection.kind, None if beside is None else _other_name(inspection, beside))
     with Reporter(verbose, "evaluate") as reporter:
@@ -152,10 +152,6 @@ def evaluate_inspection(
                     raise ValueError(f"{inspection.kind} has no {selected_measure.name}: {reason}.") from reason
                 evaluation.missing[selected_measure.name] = str(reason)
     return evaluation
-
-
-def _have_same_scale(a: Schema, b: Schema) -> bool:
-    return (a.shape, a.offset, a.scale) == (b.shape, b.offset, b.scale)
 
 
 def fits_memory(n: int, model: FittedModel) -> bool:

@@ -185,7 +185,7 @@ class ModelSubject(Subject):
         """Reconstructions by `model_.reconstruct`."""
         schema, common = self.inspection.schema, self.comparison.schema
         reconstructions = self.inspection.reconstructions
-        if (schema.offset, schema.scale, schema.shape) == (common.offset, common.scale, common.shape):
+        if schema.has_scale_of(common):
             return reconstructions
         return self._on_common_scale(schema.restore(reconstructions))
 

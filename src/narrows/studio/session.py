@@ -58,21 +58,7 @@ class Session:
     def open(
         self, model: Estimator, data: Data | None, *, name: str, path: Path | None = None, is_saved: bool = False
     ) -> View:
-        """Show a model.
-
-        Parameters
-        ----------
-        model : fitted model.
-        data : examples for it, or None.
-        name : display name.
-        path : folder of the model, or None.
-        is_saved : True if the folder remains when the studio stops.
-
-        Raises
-        ------
-        ValueError
-            If the data do not fit the model.
-        """
+        """Show a model. The parameters and the ValueError are those of `View`."""
         view = View(model, data, self.compute_lock, name=name, path=path, is_saved=is_saved)
         self.show(view)
         return view

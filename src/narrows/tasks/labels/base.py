@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
 from narrows.bottlenecks import LabelHead, RegressionHead
-from narrows.data.labels import check_labels
+from narrows.data.labels import check_labels, labels_as_array
 from narrows.estimators import AE
 from narrows.estimators.base import Estimator
 from narrows.estimators.signature import as_seed, reset_fitted
@@ -91,7 +91,7 @@ class SemiSupervisedModel(BaseEstimator, ABC):
     def _column(self, y: Any, n: int, what: str) -> np.ndarray:
         """Return `y` as n numbers or words. `what` is the noun for one of them in messages."""
         column = check_labels(y, n, type(self).__name__, what)
-        if (y if isinstance(y, torch.Tensor) else np.asarray(y)).ndim == 2:
+        if labels_as_array(y).ndim == 2:
             column_or_1d(column.reshape(-1, 1), warn=True)  # as scikit-learn warns of a column
         if column.dtype.kind == "f" and np.isinf(column).any():
             raise ValueError(f"y passed to {type(self).__name__} contains infinity. Drop those examples.")
