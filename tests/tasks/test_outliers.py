@@ -16,9 +16,9 @@ import narrows
 from narrows.cli import app
 from narrows.tasks import OutlierDetector
 from narrows.tasks.outliers import reasons
-from narrows.tasks.outliers.detector import _row_keys
 from narrows.tasks.outliers.ensemble import Ensemble, train_ensemble
 from narrows.tasks.outliers.parts import NeighborDistances, Residuals, Surprise, find_in_sorted
+from narrows.tasks.outliers.rows import Rows, row_keys
 from narrows.tasks.outliers.scaler import AsinhScaler
 
 QUICK = {"max_iter": 200, "random_state": 0}
@@ -97,6 +97,57 @@ def test_constant_and_discrete_columns(table):
     assert np.isfinite(detector.score_samples(X)).all()
 
 
+@pytest.mark.parametrize("constant", [0.001, 0.0, 7.0])
+@pytest.mark.parametrize("new", [0.05, -1e-4])
+def test_a_new_value_in_a_constant_column_is_judged_alike_in_all_units(table, constant, new):
+    usual = table[0][:200, :3]
+    rows = np.tile(np.append(np.median(usual, 0), constant), (2, 1))
+    rows[1, 3] += new
+    for units in (1e-9, 1, 1e4, 1e20):
+        detector = OutlierDetector(**QUICK).fit(units * np.c_[usual, np.full(200, constant)])
+        assert detector.predict(units * rows).tolist() == [1, -1], units
+        assert detector.explain(units * rows)[1].argmin() == 3
+
+
+def test_rounding_errors_of_a_constant_are_no_new_values(rng):
+    scaler = AsinhScaler.fit(0.3 + 1e-16 * rng.normal(size=(50, 1)))
+    assert scaler.transform(np.array([[0.3], [0.1 + 0.2], [np.float32(0.3)]])).tolist() == [[0.0], [0.0], [0.0]]
+    assert (np.abs(scaler.transform(np.array([[0.30001], [0.0], [-1.7e308]]))) >= 1).all()
+
+
+def test_the_whole_range_of_numbers_gives_finite_scores_in_order(detector, table):
+    rows = np.zeros((7, 6))
+    rows[:, 2] = [1e6, 1e20, 1e38, 1e39, 1e100, 1e200, 1.7e308]
+    for sign in (1, -1):
+        scores = detector.score_samples(sign * rows)
+        assert np.isfinite(scores).all()
+        assert (np.diff(scores) < 0).all()
+        assert (detector.explain(sign * rows).argmin(1) == 2).all()
+    X = np.c_[table[0], np.zeros(len(table[0]))]
+    rows = np.c_[np.zeros((7, 6)), rows[:, 2]]
+    scores = OutlierDetector(**QUICK).fit(X).score_samples(rows)
+    assert np.isfinite(scores).all()
+    assert (np.diff(scores) < 0).all()
+
+
+@pytest.mark.parametrize("huge", [1e39, 1e160, 1.7e308])
+def test_a_huge_value_among_the_training_rows_is_found(table, huge):
+    X = table[0].copy()
+    X[5, 2], X[6, 3], X[7, 3] = huge, huge, -huge
+    scores = OutlierDetector(**QUICK).fit(X).score_samples(X)
+    assert np.isfinite(scores).all()
+    assert set(np.argsort(scores)[:3]) == {5, 6, 7}
+
+
+@pytest.mark.parametrize("units", [1e-300, 1e300])
+def test_units_at_the_ends_of_the_range_do_not_matter(table, units):
+    X, usual, _ = table
+    plain = OutlierDetector(**QUICK).fit(X)
+    other = OutlierDetector(**QUICK).fit(units * X)
+    for rows in (X, usual):
+        assert other.score_samples(units * rows) == pytest.approx(plain.score_samples(rows), rel=0.02, abs=0.02)
+
+
 def test_all_rows_equal():
     detector = OutlierDetector(**QUICK).fit(np.ones((20, 3)))
     assert detector.predict(np.ones((2, 3))).tolist() == [1, 1]
@@ -165,6 +216,51 @@ def test_the_strange_column_is_named(detector, table, column):
     rows = table[1][:50].copy()
     rows[:, column] += 8
     assert (detector.explain(rows).argmin(1) == column).mean() > 0.95
+
+
+def test_what_a_row_lets_expect(detector, table):
+    usual = table[1]
+    expected = detector.reconstruct(usual)
+    assert expected.shape == usual.shape
+    assert np.abs(expected[:, 5] - (usual[:, 0] - usual[:, 1])).mean() < 0.5  # the deviation is 1.4
+    spoilt = usual.copy()
+    spoilt[:, 5] = 1e30
+    assert detector.reconstruct(spoilt)[:, 5] == pytest.approx(expected[:, 5], abs=1e-4)  # a value does not see itself
+    low, high = table[0].min(0), table[0].max(0)
+    assert (detector.reconstruct(spoilt) >= low - 1e-4).all()
+    assert (detector.reconstruct(spoilt) <= high + 1e-4).all()
+
+
+def test_expected_values_are_in_the_units_of_their_columns(table):
+    units, shift = np.array([1e-6, 1, 3, 1e5, 7, 0.1]), np.array([0, 5, -1e2, 1e6, 0, 1])
+    plain = OutlierDetector(**QUICK).fit(table[0])
+    other = OutlierDetector(**QUICK).fit(np.c_[table[0] * units + shift, np.full(600, 7.0)])
+    rows = np.c_[table[1] * units + shift, np.full(600, 9.0)]
+    expected = other.reconstruct(rows)
+    assert (expected[:, 6] == 7.0).all()  # a constant comes back exactly
+    error = ((expected[:, :6] - shift) / units - plain.reconstruct(table[1])).std(0)
+    assert (error < 0.35).all()  # another training, with a column more; the deviation of a column is 1
+
+
+def test_reasons_hold_what_was_found_and_what_was_expected(detector, table):
+    rows = table[1][:30].copy()
+    rows[:, 4] += 9
+    result = reasons(detector, rows, 2)
+    place = np.arange(30), result.names[:, 0].astype(int)
+    np.testing.assert_array_equal(result.found[:, 0], rows[place])
+    np.testing.assert_array_equal(result.expected[:, 0], detector.reconstruct(rows)[place])
+    assert list(result.columns())[2:6] == ["reason_1", "nats_1", "found_1", "expected_1"]
+    model = narrows.AE(2, hidden=(16,), max_epochs=3, random_state=0).fit(table[0])
+    result = reasons(model, rows, 1)
+    place = np.arange(30), result.names[:, 0].astype(int)
+    np.testing.assert_array_equal(result.found[:, 0], rows[place])
+    np.testing.assert_allclose(result.expected[:, 0], model.reconstruct(rows)[place], rtol=1e-5)
+
+
+def test_nats_of_the_features_of_a_column_are_added():
+    rows = Rows(np.zeros((4, 2)), np.zeros((4, 3)), [np.array([0, 2]), np.array([1])])
+    nats = np.arange(12.0).reshape(4, 3)
+    np.testing.assert_array_equal(rows.sum_features(nats), np.c_[nats[:, 0] + nats[:, 2], nats[:, 1]])
 
 
 def test_images_and_series(digits):
@@ -305,16 +401,29 @@ def test_members_learn_from_the_rows_of_other_folds_only(rng):
     assert (a.weights[0][1] != b.weights[0][1]).any()
 
 
+def keys_of(X):
+    """Return the keys of rows whose columns single precision can hold."""
+    return row_keys(X, np.zeros(X.shape), np.zeros(X.shape[1], bool))
+
+
 def test_row_keys(rng):
     X = rng.normal(size=(1000, 3))
     X[500:] = X[:500]
-    keys = _row_keys(X)
+    keys = keys_of(X)
     assert (keys[500:] == keys[:500]).all()
     assert len(np.unique(keys)) == 500
-    assert (_row_keys(X.astype(np.float32)) == keys).all()
-    assert _row_keys(np.array([[0.0]])) == _row_keys(np.array([[-0.0]]))
-    assert len(np.unique(_row_keys(np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])))) == 4
+    assert (keys_of(X.astype(np.float32)) == keys).all()
+    assert keys_of(np.array([[0.0]])) == keys_of(np.array([[-0.0]]))
+    assert len(np.unique(keys_of(np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])))) == 4
     assert find_in_sorted(np.array([2, 4, 6]), np.array([4, 5, 7, 2])).tolist() == [1, -1, -1, 0]
+
+
+@pytest.mark.parametrize("column", [1.7e12 + 100 * np.arange(300), 1e-60 * np.arange(300), 1e60 * np.arange(300)])
+def test_rows_that_single_precision_cannot_tell_apart_have_keys_of_their_own(column):
+    X = column[:, None]
+    scaler = AsinhScaler.fit(X)
+    assert len(np.unique(keys_of(X))) < 30
+    assert len(np.unique(row_keys(X, scaler.transform(X), scaler.needs_scaling))) == 300
 
 
 # Keeping
@@ -397,9 +506,15 @@ def test_score_with_a_detector(files):
     run("score", files / "usual", files / "wine.csv", "-o", files / "scores.csv")
     with open(files / "scores.csv", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert list(rows[0]) == ["score", "outlier", *(f"{w}_{i}" for i in (1, 2, 3) for w in ("reason", "nats"))]
+    assert list(rows[0]) == [
+        "score",
+        "outlier",
+        *(f"{w}_{i}" for i in (1, 2, 3) for w in ("reason", "nats", "found", "expected")),
+    ]
     assert len(rows) == 178
     assert rows[7]["reason_1"] == "ash"
+    assert float(rows[7]["found_1"]) == 40
+    assert 1.5 < float(rows[7]["expected_1"]) < 3.5  # all other wines are between 1.36 and 3.23
     assert rows[7]["outlier"] == "1"
     assert min(range(178), key=lambda i: float(rows[i]["score"])) == 7
     assert sum(row["outlier"] == "1" for row in rows) == 18
@@ -411,7 +526,7 @@ def test_score_with_a_model(files):
     with open(files / "v.tsv", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))
     assert rows[7]["reason_1"] == "ash"
-    assert list(rows[0]) == ["score", "outlier", "reason_1", "nats_1"]
+    assert list(rows[0]) == ["score", "outlier", "reason_1", "nats_1", "found_1", "expected_1"]
 
 
 def test_score_mistakes(files):

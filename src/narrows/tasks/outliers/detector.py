@@ -16,20 +16,22 @@ more than three that are unsure. The score is not a likelihood of x.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, OutlierMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from narrows import storage
-from narrows.data import as_array, as_floats, check_numeric, min_max, subsample_evenly
+from narrows.data import subsample_evenly
 from narrows.estimators.signature import RANDOM_STATE, as_seed, reset_fitted, to_json
 from narrows.params import Integer, OneOf, Real, either, parameters
 from narrows.tasks.outliers.ensemble import Ensemble, train_ensemble
 from narrows.tasks.outliers.parts import NeighborDistances, Residuals, Surprise, find_in_sorted
+from narrows.tasks.outliers.rows import Rows, assign_folds, read_rows, row_keys
 from narrows.tasks.outliers.scaler import AsinhScaler
 from narrows.version import __version__
 
@@ -124,11 +126,13 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         reset_fitted(self)
         rows = self._rows(X, reset=True)
         rng = np.random.default_rng(as_seed(self.random_state))
-        self._scaler = AsinhScaler.fit(rows)
-        u, keys = self._scaler.transform(rows), _row_keys(rows)
+        self._scaler = AsinhScaler.fit(rows.features)
+        self._keyed_by_u = self._scaler.needs_scaling
+        u, keys = self._scale(rows)
         inliers = _inlier_mask(u, keys, rng)
         self.trimmed_ = float(1 - inliers.mean())
-        self._known_keys, self._fold = _assign_folds(keys, self.n_members, rng)
+        self._known_keys, self._fold = assign_folds(keys, self.n_members, rng)
+        self._usual_range = np.stack([u[inliers].min(0), u[inliers].max(0)])
         self._train(u[inliers], keys[inliers], rng)
         self._calibrate(u, keys, inliers)
         return self
@@ -152,8 +156,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
             If X does not have the columns or the shape of the training rows, or has words, NaN or infinity.
         """
         check_is_fitted(self)
-        rows = self._rows(X, reset=False)
-        return self._score(self._part_values(self._scaler.transform(rows), _row_keys(rows)))
+        return self._score(self._part_values(*self._scale(self._rows(X, reset=False))))
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return `score_samples` less `offset_`: (n,), nats, below 0 for outliers. Raises as `score_samples` does."""
@@ -172,15 +175,27 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rows = self._rows(X, reset=False)
-        nats = np.zeros(rows.shape)
-        parts = self._part_entries(self._scaler.transform(rows), _row_keys(rows))
+        nats = np.zeros(rows.features.shape)
+        parts = self._part_entries(*self._scale(rows))
         values = [entries.sum(1, dtype=np.float64) for entries in parts]
         score = self._score(values)[:, None]
         for weight, surprise, entries, value in zip(_WEIGHTS, self._surprises, parts, values, strict=True):
             even = np.full(entries.shape, 1 / entries.shape[1])
             fraction = np.divide(entries, value[:, None], out=even, where=value[:, None] > 0)
             nats += weight * surprise(value)[:, None] ** 2 / score * fraction
-        return nats.reshape(len(rows), *self._shape)
+        return rows.sum_features(nats)
+
+    def reconstruct(self, X: Any) -> np.ndarray:
+        """Return the value of each entry that the other entries of its row let expect: like X, in its units.
+
+        It is the mean prediction of the autoencoders, from which the entry is hidden, and lies between the smallest and
+        the largest value that they learned from. Raises as `score_samples` does.
+        """
+        check_is_fitted(self)
+        rows = self._rows(X, reset=False)
+        u, keys = self._scale(rows)
+        expected = np.clip(u - self._average_unseen(u, keys, lambda residuals: residuals), *self._usual_range)
+        return self._scaler.inverse(expected).reshape(rows.cells.shape)
 
     # ---------------------------------------------------------------------------------------------- saving
 
@@ -228,8 +243,11 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
         detector._scaler = AsinhScaler(arrays["columns.center"], arrays["columns.scale"])
         detector._known_keys, detector._fold = arrays["known"].view(np.uint64), arrays["fold"]
+        near = arrays["near"]  # folders of older versions hold neither of the next two
+        detector._keyed_by_u = arrays.get("known.by_u", np.zeros(near.shape[1], bool))
+        detector._usual_range = arrays.get("columns.range", np.stack([near.min(0), near.max(0)]))
         detector._residuals = Residuals(arrays["residuals.error"], arrays.get("residuals.whiten"))
-        detector._set_references(arrays["near"], arrays["near.keys"].view(np.uint64), arrays["wide"].astype(np.int64))
+        detector._set_references(near, arrays["near.keys"].view(np.uint64), arrays["wide"].astype(np.int64))
         weights = {k.removeprefix("ensemble."): t for k, t in tensors.items() if k.startswith("ensemble.")}
         n_members, d, width = weights["weights.0"].shape
         detector._ensemble = Ensemble(n_members, d // 2, width, weights["weights.1"].shape[2]).requires_grad_(False)
@@ -238,23 +256,20 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
 
     # ---------------------------------------------------------------------------------------------- inside
 
-    def _rows(self, X: Any, *, reset: bool) -> np.ndarray:
-        """Check X and return it as (n, d)."""
-        owner = type(self).__name__
-        rows = as_array(X, owner)  # its error says where a text is
-        if rows.ndim <= 2:
-            rows = validate_data(
-                self, X, reset=reset, dtype="numeric", ensure_min_samples=2 if reset else 1, ensure_all_finite=False
-            )
-        rows = as_floats(check_numeric(rows, owner))
-        min_max(rows, owner)  # raises if there is NaN or infinity, and says where
+    def _rows(self, X: Any, *, reset: bool) -> Rows:
+        """Check X and return it as numbers. Nothing else turns the user's X into the ensemble's features."""
+        rows = read_rows(self, X, reset=reset)
+        shape = rows.cells.shape[1:]
         if reset:
-            if len(rows) < 2:
-                raise ValueError(f"{owner} needs at least 2 rows to learn from. Got n_samples=1.")
-            self._shape, self.n_features_in_ = rows.shape[1:], int(np.prod(rows.shape[1:]))
-        elif rows.shape[1:] != self._shape:
-            raise ValueError(f"X passed to {owner} must have rows of shape {self._shape}. Got {rows.shape[1:]}.")
-        return rows.reshape(len(rows), -1)
+            self._shape, self.n_features_in_ = shape, int(np.prod(shape))
+        elif shape != self._shape:
+            raise ValueError(f"X passed to {type(self).__name__} must have rows of shape {self._shape}. Got {shape}.")
+        return rows
+
+    def _scale(self, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+        """Return u (n, d) and the keys (n,) of rows."""
+        u = self._scaler.transform(rows.features)
+        return u, row_keys(rows.features, u, self._keyed_by_u)
 
     def _train(self, u: np.ndarray, keys: np.ndarray, rng: np.random.Generator) -> None:
         """Set the ensemble, the errors of held-out rows, and the references, from usual rows u (n, d)."""
@@ -303,23 +318,33 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         return -np.sqrt(np.sum(squares, axis=0) + _MIN_SQUARE)
 
     def _squared_residuals(self, u: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """Return the squared errors of prediction (n, d), by the member that did not see a known row, else by all."""
+        """Return the squared errors of prediction: (n, d)."""
+        return self._average_unseen(u, keys, self._residuals.per_entry)
+
+    def _average_unseen(
+        self, u: np.ndarray, keys: np.ndarray, function: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """Return `function` of the residuals (M, n, d) of rows u by the member that did not see a known row, else the
+        mean over all members: (n, d).
+        """
         position = find_in_sorted(self._known_keys, keys)
         fold = self._fold[position]
-        squares = np.empty(u.shape)
+        average = np.empty(u.shape)
         for start in range(0, len(u), _BLOCK_ROWS):
             b = slice(start, start + _BLOCK_ROWS)
-            by_member = self._residuals.per_entry(self._ensemble.residuals(u[b]))
+            by_member = function(self._ensemble.residuals(u[b]))
             unseen = by_member[fold[b], np.arange(by_member.shape[1])]
-            squares[b] = np.where(position[b, None] >= 0, unseen, by_member.mean(0))
-        return squares
+            average[b] = np.where(position[b, None] >= 0, unseen, by_member.mean(0))
+        return average
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         """Return the tensors to save. Their names are part of the file format."""
         arrays = {
             "columns.center": self._scaler.center,
             "columns.scale": self._scaler.scale,
+            "columns.range": self._usual_range,
             "known": self._known_keys.view(np.int64),
+            "known.by_u": self._keyed_by_u,
             "fold": self._fold,
             "residuals.error": self._residuals.error,
             "near": self._local.references,
@@ -339,29 +364,6 @@ def _inlier_mask(u: np.ndarray, keys: np.ndarray, rng: np.random.Generator) -> n
     distance = NeighborDistances(u[sample], keys[sample], k)(u, keys)
     inliers = Surprise.fit(distance).standardize(distance) < _TRIM_ABOVE
     return inliers if inliers.sum() > 1 else np.ones(len(u), bool)
-
-
-def _assign_folds(keys: np.ndarray, n_members: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sorted keys of all rows, and the member that leaves each of them out. Equal rows share a fold."""
-    known, first = np.unique(keys, return_index=True)
-    fold = np.empty(len(known), np.int64)
-    fold[np.argsort(first)] = (
-        rng.permutation(len(known)) % n_members
-    )  # in the order of the rows, which does not depend on their keys
-    return known, fold
-
-
-def _row_keys(rows: np.ndarray) -> np.ndarray:
-    """Return a hash of each row (n, d), which recognises a row that was seen before: (n,), uint64."""
-    bits = (rows.astype(np.float32) + np.float32(0)).view(np.uint32)  # adding 0 makes -0 and 0 the same
-    odd = np.random.default_rng(0).integers(2**63, size=(2, rows.shape[1]), dtype=np.uint64) * np.uint64(2) + np.uint64(
-        1
-    )
-    keys = np.zeros(len(rows), np.uint64)
-    for column in range(rows.shape[1]):
-        value = (bits[:, column] + np.uint64(1)) * odd[0, column]
-        keys += (value ^ (value >> np.uint64(32))) * odd[1, column]
-    return keys
 
 
 def _card(self: OutlierDetector) -> str:
