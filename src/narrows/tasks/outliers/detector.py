@@ -1,22 +1,27 @@
-"""`OutlierDetector`: a small ensemble of denoising autoencoders, and the density of the data that they have denoised.
+"""`OutlierDetector`: a small ensemble of denoising autoencoders, the density of the data that they have denoised, and how
+rare values are in their columns.
 
-    score(x) = - (sum over parts of weight * n(x)^2)^(1/2),   n(x) = softplus((log v(x) - location) / spread)
+    score(x) = - (sum over parts of weight * n(x)^3)^(1/3),   n(x) = softplus((log v(x) - location) / spread)
 
 Each part has a value v. Its n says, in nats, how far v is above the values of usual rows (`parts.Surprise`):
 
-    residual   errors of predicting columns from other columns            weight 1/4   (`ensemble`, `parts.Residuals`)
-    local      distance to the 2 nearest references                       weight 1     (`parts.NeighborDistances`)
-    global     distance to the nearest tenth of 1,000 of the references   weight 1
+    residual    errors of predicting columns from other columns           weight 1/4   (`ensemble`, `parts.Residuals`)
+    local       distance to the 2 nearest references                      weight 1     (`parts.NeighborDistances`)
+    histogram   how rare the values are, column by column                 weight 1/2   (`marginals.Histograms`)
+    isolation   how soon random splits isolate the row                    weight 1/2   (`marginals.IsolationTrees`)
 
 A reference is half way between a training row and its reconstruction by the autoencoders, which have learned what all
 rows have in common. The residuals find columns that contradict each other, the local part finds rows outside the data,
-and the global part finds outliers that form a small cluster. Squares are added, because one part that is sure counts
-more than three that are unsure. The score is not a likelihood of x.
+and the other two find outliers that form a cluster. Cubes are added, because one part that is sure counts more than
+three that are unsure. The score is not a likelihood of x.
+
+Detectors of older versions add squares and have the part `global` (the distance to the nearest tenth of 1,000 of the
+references, weight 1) in place of the last two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,6 +35,7 @@ from narrows.data import subsample_evenly
 from narrows.estimators.signature import RANDOM_STATE, as_seed, reset_fitted, to_json
 from narrows.params import Integer, OneOf, Real, either, parameters
 from narrows.tasks.outliers.ensemble import Ensemble, train_ensemble
+from narrows.tasks.outliers.marginals import Histograms, IsolationTrees
 from narrows.tasks.outliers.parts import NeighborDistances, Residuals, Surprise, find_in_sorted
 from narrows.tasks.outliers.rows import Rows, assign_folds, read_rows, row_keys
 from narrows.tasks.outliers.scaler import AsinhScaler
@@ -38,9 +44,12 @@ from narrows.version import __version__
 RECIPE = "outliers"
 _AUTO_CONTAMINATION = 0.05
 _N_STEPS = 1_000
-_WEIGHTS = (1 / 4, 1.0, 1.0)  # weights of the parts residual, local and global
-_TAILS = (0.02, 0.1, 0.1)  # tail probability at which each part begins to count; usual rows differ in their residuals
-_MIN_SQUARE = 1e-30  # avoids division by zero
+_WEIGHTS = {"residual": 1 / 4, "local": 1.0, "global": 1.0, "histogram": 1 / 2, "isolation": 1 / 2}
+_TAILS = {"residual": 0.02}  # tail probability at which a part begins to count; usual rows differ in their residuals
+_TAIL = 0.1  # of all other parts
+_PARTS, _POWER = ("residual", "local", "histogram", "isolation"), 3
+_OLDER_PARTS, _OLDER_POWER = ("residual", "local", "global"), 2
+_MIN_SUM = 1e-30  # avoids division by zero
 _LOCAL_NEIGHBORS, _GLOBAL_ROWS, _GLOBAL_FRACTION = 2, 1_000, 0.1
 _MAX_REFERENCES = 50_000
 _BLOCK_ROWS = 8_192
@@ -132,7 +141,6 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         inliers = _inlier_mask(u, keys, rng)
         self.trimmed_ = float(1 - inliers.mean())
         self._known_keys, self._fold = assign_folds(keys, self.n_members, rng)
-        self._usual_range = np.stack([u[inliers].min(0), u[inliers].max(0)])
         self._train(u[inliers], keys[inliers], rng)
         self._calibrate(u, keys, inliers)
         return self
@@ -170,19 +178,20 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         """Return what each column, pixel or time step adds to the score of its row, in nats: like X.
 
         The entries of a row sum to its `score_samples`. The most negative entries make the row strange. A part
-        contributes weight * n^2 / score, divided among the entries in proportion to what they add to its v. Raises as
+        contributes weight * n^3 / score^2, divided among the entries in proportion to what they add to its v. Raises as
         `score_samples` does.
         """
         check_is_fitted(self)
         rows = self._rows(X, reset=False)
         nats = np.zeros(rows.features.shape)
         parts = self._part_entries(*self._scale(rows))
-        values = [entries.sum(1, dtype=np.float64) for entries in parts]
-        score = self._score(values)[:, None]
-        for weight, surprise, entries, value in zip(_WEIGHTS, self._surprises, parts, values, strict=True):
-            even = np.full(entries.shape, 1 / entries.shape[1])
-            fraction = np.divide(entries, value[:, None], out=even, where=value[:, None] > 0)
-            nats += weight * surprise(value)[:, None] ** 2 / score * fraction
+        values = {name: entries.sum(1, dtype=np.float64) for name, entries in parts.items()}
+        powers = self._powers(values)
+        score = -((sum(powers.values()) + _MIN_SUM) ** (1 / self._power - 1))
+        for name, entries in parts.items():
+            even, value = np.full(entries.shape, 1 / entries.shape[1]), values[name][:, None]
+            fraction = np.divide(entries, value, out=even, where=value > 0)
+            nats += (powers[name] * score)[:, None] * fraction
         return rows.sum_features(nats)
 
     def reconstruct(self, X: Any) -> np.ndarray:
@@ -194,7 +203,9 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         check_is_fitted(self)
         rows = self._rows(X, reset=False)
         u, keys = self._scale(rows)
-        expected = np.clip(u - self._average_unseen(u, keys, lambda residuals: residuals), *self._usual_range)
+        expected = np.clip(
+            u - self._average_unseen(u, self._unseen_fold(keys), lambda residuals: residuals), *self._usual_range
+        )
         return self._scaler.inverse(expected).reshape(rows.cells.shape)
 
     # ---------------------------------------------------------------------------------------------- saving
@@ -217,7 +228,8 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
             "parameters": {name: to_json(value) for name, value in self.get_params().items()},
             "schema": {"shape": list(self._shape)},
             "fitted": {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in fitted.items()},
-            "surprises": [[surprise.location, surprise.spread] for surprise in self._surprises],
+            "parts": {name: [surprise.location, surprise.spread] for name, surprise in self._surprises.items()},
+            "power": self._power,
         }
         storage.write(Path(folder), recipe, self._tensors(), _card(self))
 
@@ -239,7 +251,9 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         for name, value in recipe["fitted"].items():
             setattr(detector, name, np.asarray(value, dtype=object) if name == "feature_names_in_" else value)
         detector._shape = tuple(recipe["schema"]["shape"])
-        detector._surprises = [Surprise(*numbers) for numbers in recipe["surprises"]]
+        older = dict(zip(_OLDER_PARTS, recipe.get("surprises", ()), strict="parts" not in recipe))
+        detector._surprises = {name: Surprise(*numbers) for name, numbers in recipe.get("parts", older).items()}
+        detector._power = recipe.get("power", _OLDER_POWER)
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
         detector._scaler = AsinhScaler(arrays["columns.center"], arrays["columns.scale"])
         detector._known_keys, detector._fold = arrays["known"].view(np.uint64), arrays["fold"]
@@ -247,7 +261,13 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         detector._keyed_by_u = arrays.get("known.by_u", np.zeros(near.shape[1], bool))
         detector._usual_range = arrays.get("columns.range", np.stack([near.min(0), near.max(0)]))
         detector._residuals = Residuals(arrays["residuals.error"], arrays.get("residuals.whiten"))
-        detector._set_references(near, arrays["near.keys"].view(np.uint64), arrays["wide"].astype(np.int64))
+        detector._local = NeighborDistances(near, arrays["near.keys"].view(np.uint64), _LOCAL_NEIGHBORS)
+        if "wide" in arrays:
+            detector._global_rows = arrays["wide"].astype(np.int64)
+            detector._global = _make_global(near[detector._global_rows], detector._local.keys[detector._global_rows])
+        else:
+            detector._histograms = Histograms(arrays["histogram"], detector._usual_range)
+            detector._trees = IsolationTrees({name: arrays[f"isolation.{name}"] for name in IsolationTrees.NAMES})
         weights = {k.removeprefix("ensemble."): t for k, t in tensors.items() if k.startswith("ensemble.")}
         n_members, d, width = weights["weights.0"].shape
         detector._ensemble = Ensemble(n_members, d // 2, width, weights["weights.1"].shape[2]).requires_grad_(False)
@@ -280,61 +300,78 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         held_out = self._ensemble.residuals(u[sample])[fold[sample], np.arange(len(sample))]
         self._residuals = Residuals.fit(held_out, fold[sample], self.n_members)
         indices = np.sort(rng.permutation(len(u))[:_MAX_REFERENCES])
-        global_rows = rng.permutation(len(indices))[:_GLOBAL_ROWS]
         references = (u[indices] + self._ensemble.denoise(u[indices])) / 2
-        self._set_references(references, keys[indices], global_rows)
-
-    def _set_references(self, references: np.ndarray, keys: np.ndarray, global_rows: np.ndarray) -> None:
-        self._local, self._global_rows = NeighborDistances(references, keys, _LOCAL_NEIGHBORS), global_rows
-        k = max(_LOCAL_NEIGHBORS, round(_GLOBAL_FRACTION * len(global_rows)))
-        self._global = NeighborDistances(references[global_rows], keys[global_rows], k)
+        self._local = NeighborDistances(references, keys[indices], _LOCAL_NEIGHBORS)
+        self._histograms = Histograms.fit(u)
+        self._usual_range = self._histograms.limits
+        self._trees = IsolationTrees.fit(u, fold, self.n_members, int(rng.integers(2**31 - self.n_members)))
 
     def _calibrate(self, u: np.ndarray, keys: np.ndarray, inliers: np.ndarray) -> None:
         """Fit the law of each part to usual rows, and set the threshold. All rows count as held out."""
         sample = subsample_evenly(np.arange(len(u))[:, None], _CALIBRATION_ROWS)[:, 0]
         u, keys, inliers = u[sample], keys[sample], inliers[sample]
-        values = self._part_values(u, keys)
-        self._surprises = [Surprise.fit(v[inliers], tail) for v, tail in zip(values, _TAILS, strict=True)]
+        self._power = _POWER
+        values = self._part_values(u, keys, _PARTS)
+        self._surprises = {name: Surprise.fit(v[inliers], _TAILS.get(name, _TAIL)) for name, v in values.items()}
         score = self._score(values)
         contamination = _AUTO_CONTAMINATION if self.contamination == "auto" else self.contamination
         self.offset_ = float(np.quantile(score, contamination)) - _ROUNDING
 
-    def _part_values(self, u: np.ndarray, keys: np.ndarray) -> list[np.ndarray]:
+    def _part_values(
+        self, u: np.ndarray, keys: np.ndarray, names: Iterable[str] | None = None
+    ) -> dict[str, np.ndarray]:
         """Return the value v of each part for rows u (n, d): (n,) each."""
-        return [self._squared_residuals(u, keys).sum(1), self._local(u, keys), self._global(u, keys)]
+        fold = self._unseen_fold(keys)
+        compute: dict[str, Callable[[], np.ndarray]] = {
+            "residual": lambda: self._squared_residuals(u, fold).sum(1),
+            "local": lambda: self._local(u, keys),
+            "global": lambda: self._global(u, keys),
+            "histogram": lambda: self._histograms.per_entry(u, fold >= 0).sum(1),
+            "isolation": lambda: self._trees(u, fold),
+        }
+        return {name: compute[name]() for name in names or self._surprises}
 
-    def _part_entries(self, u: np.ndarray, keys: np.ndarray) -> list[np.ndarray]:
+    def _part_entries(self, u: np.ndarray, keys: np.ndarray) -> dict[str, np.ndarray]:
         """Return the value of each part for each entry of rows u (n, d): (n, d) each."""
-        return [
-            self._squared_residuals(u, keys),
-            self._local.per_entry(u, keys),
-            self._global.per_entry(u, keys),
-        ]
+        fold = self._unseen_fold(keys)
+        compute: dict[str, Callable[[], np.ndarray]] = {
+            "residual": lambda: self._squared_residuals(u, fold),
+            "local": lambda: self._local.per_entry(u, keys),
+            "global": lambda: self._global.per_entry(u, keys),
+            "histogram": lambda: self._histograms.per_entry(u, fold >= 0),
+            "isolation": lambda: self._trees.per_entry(u, fold),
+        }
+        return {name: compute[name]() for name in self._surprises}
 
-    def _score(self, values: list[np.ndarray]) -> np.ndarray:
+    def _unseen_fold(self, keys: np.ndarray) -> np.ndarray:
+        """Return the member that did not see each known row, and -1 for new rows: (n,)."""
+        position = find_in_sorted(self._known_keys, keys)
+        return np.where(position >= 0, self._fold[position], -1)
+
+    def _powers(self, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return weight * n^power of each part from its values: (n,) each."""
+        return {name: _WEIGHTS[name] * self._surprises[name](v) ** self._power for name, v in values.items()}
+
+    def _score(self, values: dict[str, np.ndarray]) -> np.ndarray:
         """Return the score of rows from the values of the parts: (n,)."""
-        parts = zip(_WEIGHTS, self._surprises, values, strict=True)
-        squares = [weight * surprise(v) ** 2 for weight, surprise, v in parts]
-        return -np.sqrt(np.sum(squares, axis=0) + _MIN_SQUARE)
+        return -((sum(self._powers(values).values()) + _MIN_SUM) ** (1 / self._power))
 
-    def _squared_residuals(self, u: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    def _squared_residuals(self, u: np.ndarray, fold: np.ndarray) -> np.ndarray:
         """Return the squared errors of prediction: (n, d)."""
-        return self._average_unseen(u, keys, self._residuals.per_entry)
+        return self._average_unseen(u, fold, self._residuals.per_entry)
 
     def _average_unseen(
-        self, u: np.ndarray, keys: np.ndarray, function: Callable[[np.ndarray], np.ndarray]
+        self, u: np.ndarray, fold: np.ndarray, function: Callable[[np.ndarray], np.ndarray]
     ) -> np.ndarray:
-        """Return `function` of the residuals (M, n, d) of rows u by the member that did not see a known row, else the
-        mean over all members: (n, d).
+        """Return `function` of the residuals (M, n, d) of rows u by the member `fold` that did not see them, and where
+        that is -1 the mean over all members: (n, d).
         """
-        position = find_in_sorted(self._known_keys, keys)
-        fold = self._fold[position]
         average = np.empty(u.shape)
         for start in range(0, len(u), _BLOCK_ROWS):
             b = slice(start, start + _BLOCK_ROWS)
             by_member = function(self._ensemble.residuals(u[b]))
             unseen = by_member[fold[b], np.arange(by_member.shape[1])]
-            average[b] = np.where(position[b, None] >= 0, unseen, by_member.mean(0))
+            average[b] = np.where(fold[b, None] >= 0, unseen, by_member.mean(0))
         return average
 
     def _tensors(self) -> dict[str, torch.Tensor]:
@@ -349,8 +386,12 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
             "residuals.error": self._residuals.error,
             "near": self._local.references,
             "near.keys": self._local.keys.view(np.int64),
-            "wide": self._global_rows,
         }
+        if "global" in self._surprises:
+            arrays["wide"] = self._global_rows
+        else:
+            arrays["histogram"] = self._histograms.counts
+            arrays |= {f"isolation.{name}": array for name, array in self._trees.tensors.items()}
         if self._residuals.whiten is not None:
             arrays["residuals.whiten"] = self._residuals.whiten
         weights = self._ensemble.state_dict(prefix="ensemble.")
@@ -360,10 +401,14 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
 def _inlier_mask(u: np.ndarray, keys: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return True for the rows of u (n, d) that are near enough to the others to learn from: (n,)."""
     sample = rng.permutation(len(u))[:_GLOBAL_ROWS]
-    k = max(_LOCAL_NEIGHBORS, round(_GLOBAL_FRACTION * len(sample)))
-    distance = NeighborDistances(u[sample], keys[sample], k)(u, keys)
+    distance = _make_global(u[sample], keys[sample])(u, keys)
     inliers = Surprise.fit(distance).standardize(distance) < _TRIM_ABOVE
     return inliers if inliers.sum() > 1 else np.ones(len(u), bool)
+
+
+def _make_global(references: np.ndarray, keys: np.ndarray) -> NeighborDistances:
+    """Return distances to the nearest tenth of `references` (n, d)."""
+    return NeighborDistances(references, keys, max(_LOCAL_NEIGHBORS, round(_GLOBAL_FRACTION * len(references))))
 
 
 def _card(self: OutlierDetector) -> str:
