@@ -1,5 +1,4 @@
-"""`OutlierDetector`: a small ensemble of denoising autoencoders, the density of the data that they have denoised, and how
-rare values are in their columns.
+"""`OutlierDetector`: denoising autoencoders, the density of the data that they have denoised, and rare values.
 
     score(x) = - (sum over parts of weight * n(x)^3)^(1/3),   n(x) = softplus((log v(x) - location) / spread)
 
@@ -26,31 +25,34 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from narrows import storage
 from narrows.data import subsample_evenly
-from narrows.estimators.signature import RANDOM_STATE, as_seed, reset_fitted, to_json
+from narrows.estimators.signature import RANDOM_STATE, as_seed, reset_fitted
 from narrows.params import Integer, OneOf, Real, either, parameters
-from narrows.tasks.outliers.ensemble import Ensemble, train_ensemble
+from narrows.tasks.outliers import saving
+from narrows.tasks.outliers.ensemble import train_ensemble
 from narrows.tasks.outliers.marginals import Histograms, IsolationTrees
-from narrows.tasks.outliers.parts import NeighborDistances, Residuals, Surprise, find_in_sorted
+from narrows.tasks.outliers.parts import (
+    GLOBAL_ROWS,
+    LOCAL_NEIGHBORS,
+    NeighborDistances,
+    Residuals,
+    Surprise,
+    find_in_sorted,
+    global_distances,
+)
 from narrows.tasks.outliers.rows import Rows, assign_folds, read_rows, row_keys
 from narrows.tasks.outliers.scaler import AsinhScaler
-from narrows.version import __version__
 
-RECIPE = "outliers"
 _AUTO_CONTAMINATION = 0.05
 _N_STEPS = 1_000
 _WEIGHTS = {"residual": 1 / 4, "local": 1.0, "global": 1.0, "histogram": 1 / 2, "isolation": 1 / 2}
 _TAILS = {"residual": 0.02}  # tail probability at which a part begins to count; usual rows differ in their residuals
 _TAIL = 0.1  # of all other parts
 _PARTS, _POWER = ("residual", "local", "histogram", "isolation"), 3
-_OLDER_PARTS, _OLDER_POWER = ("residual", "local", "global"), 2
 _MIN_SUM = 1e-30  # avoids division by zero
-_LOCAL_NEIGHBORS, _GLOBAL_ROWS, _GLOBAL_FRACTION = 2, 1_000, 0.1
 _MAX_REFERENCES = 50_000
 _BLOCK_ROWS = 8_192
 _ROUNDING = 1e-4  # nats; scores of a row in different batches differ by less
@@ -221,17 +223,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
             If `folder` is a file or cannot be written.
         """
         check_is_fitted(self)
-        fitted = {name: value for name, value in vars(self).items() if name.endswith("_")}
-        recipe = {
-            "narrows": __version__,
-            "recipe": RECIPE,
-            "parameters": {name: to_json(value) for name, value in self.get_params().items()},
-            "schema": {"shape": list(self._shape)},
-            "fitted": {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in fitted.items()},
-            "parts": {name: [surprise.location, surprise.spread] for name, surprise in self._surprises.items()},
-            "power": self._power,
-        }
-        storage.write(Path(folder), recipe, self._tensors(), _card(self))
+        saving.write(self, Path(folder))
 
     @classmethod
     def load(cls, folder: str | Path) -> OutlierDetector:
@@ -242,36 +234,9 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         FileNotFoundError, ValueError
             If `folder` holds no complete detector of a known format.
         """
-        recipe, tensors = storage.read(Path(folder))
-        if recipe["recipe"] != RECIPE:
-            raise ValueError(
-                f"{folder} holds no OutlierDetector, but a model of the recipe {recipe['recipe']!r}. Use narrows.load."
-            )
+        recipe, arrays = saving.read(Path(folder))
         detector = cls(**recipe["parameters"])
-        for name, value in recipe["fitted"].items():
-            setattr(detector, name, np.asarray(value, dtype=object) if name == "feature_names_in_" else value)
-        detector._shape = tuple(recipe["schema"]["shape"])
-        older = dict(zip(_OLDER_PARTS, recipe.get("surprises", ()), strict="parts" not in recipe))
-        detector._surprises = {name: Surprise(*numbers) for name, numbers in recipe.get("parts", older).items()}
-        detector._power = recipe.get("power", _OLDER_POWER)
-        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-        detector._scaler = AsinhScaler(arrays["columns.center"], arrays["columns.scale"])
-        detector._known_keys, detector._fold = arrays["known"].view(np.uint64), arrays["fold"]
-        near = arrays["near"]  # folders of older versions hold neither of the next two
-        detector._keyed_by_u = arrays.get("known.by_u", np.zeros(near.shape[1], bool))
-        detector._usual_range = arrays.get("columns.range", np.stack([near.min(0), near.max(0)]))
-        detector._residuals = Residuals(arrays["residuals.error"], arrays.get("residuals.whiten"))
-        detector._local = NeighborDistances(near, arrays["near.keys"].view(np.uint64), _LOCAL_NEIGHBORS)
-        if "wide" in arrays:
-            detector._global_rows = arrays["wide"].astype(np.int64)
-            detector._global = _make_global(near[detector._global_rows], detector._local.keys[detector._global_rows])
-        else:
-            detector._histograms = Histograms(arrays["histogram"], detector._usual_range)
-            detector._trees = IsolationTrees({name: arrays[f"isolation.{name}"] for name in IsolationTrees.NAMES})
-        weights = {k.removeprefix("ensemble."): t for k, t in tensors.items() if k.startswith("ensemble.")}
-        n_members, d, width = weights["weights.0"].shape
-        detector._ensemble = Ensemble(n_members, d // 2, width, weights["weights.1"].shape[2]).requires_grad_(False)
-        detector._ensemble.load_state_dict(weights)
+        saving.restore(detector, recipe, arrays)
         return detector
 
     # ---------------------------------------------------------------------------------------------- inside
@@ -301,7 +266,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         self._residuals = Residuals.fit(held_out, fold[sample], self.n_members)
         indices = np.sort(rng.permutation(len(u))[:_MAX_REFERENCES])
         references = (u[indices] + self._ensemble.denoise(u[indices])) / 2
-        self._local = NeighborDistances(references, keys[indices], _LOCAL_NEIGHBORS)
+        self._local = NeighborDistances(references, keys[indices], LOCAL_NEIGHBORS)
         self._histograms = Histograms.fit(u)
         self._usual_range = self._histograms.limits
         self._trees = IsolationTrees.fit(u, fold, self.n_members, int(rng.integers(2**31 - self.n_members)))
@@ -374,51 +339,10 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
             average[b] = np.where(fold[b, None] >= 0, unseen, by_member.mean(0))
         return average
 
-    def _tensors(self) -> dict[str, torch.Tensor]:
-        """Return the tensors to save. Their names are part of the file format."""
-        arrays = {
-            "columns.center": self._scaler.center,
-            "columns.scale": self._scaler.scale,
-            "columns.range": self._usual_range,
-            "known": self._known_keys.view(np.int64),
-            "known.by_u": self._keyed_by_u,
-            "fold": self._fold,
-            "residuals.error": self._residuals.error,
-            "near": self._local.references,
-            "near.keys": self._local.keys.view(np.int64),
-        }
-        if "global" in self._surprises:
-            arrays["wide"] = self._global_rows
-        else:
-            arrays["histogram"] = self._histograms.counts
-            arrays |= {f"isolation.{name}": array for name, array in self._trees.tensors.items()}
-        if self._residuals.whiten is not None:
-            arrays["residuals.whiten"] = self._residuals.whiten
-        weights = self._ensemble.state_dict(prefix="ensemble.")
-        return {**{name: torch.from_numpy(array) for name, array in arrays.items()}, **weights}
-
 
 def _inlier_mask(u: np.ndarray, keys: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return True for the rows of u (n, d) that are near enough to the others to learn from: (n,)."""
-    sample = rng.permutation(len(u))[:_GLOBAL_ROWS]
-    distance = _make_global(u[sample], keys[sample])(u, keys)
+    sample = rng.permutation(len(u))[:GLOBAL_ROWS]
+    distance = global_distances(u[sample], keys[sample])(u, keys)
     inliers = Surprise.fit(distance).standardize(distance) < _TRIM_ABOVE
     return inliers if inliers.sum() > 1 else np.ones(len(u), bool)
-
-
-def _make_global(references: np.ndarray, keys: np.ndarray) -> NeighborDistances:
-    """Return distances to the nearest tenth of `references` (n, d)."""
-    return NeighborDistances(references, keys, max(_LOCAL_NEIGHBORS, round(_GLOBAL_FRACTION * len(references))))
-
-
-def _card(self: OutlierDetector) -> str:
-    """Return the text of the model card, README.md in the folder."""
-    width, code = self._ensemble.weights[0].shape[2], self._ensemble.weights[1].shape[2]
-    return (
-        "# OutlierDetector\n\nDenoising autoencoders, and the density of the data that they have denoised.\n\n"
-        f"Made by narrows {__version__}. Load it with\n\n```python\nfrom narrows.tasks import OutlierDetector\n\n"
-        'detector = OutlierDetector.load("FOLDER")\n```\n\n'
-        f"- Rows of shape {self._shape}, {len(self._known_keys):,} different ones; {self.trimmed_:.1%} too strange to "
-        f"learn from\n- {self.n_members} autoencoders {self.n_features_in_}-{width}-{code}-{width}-"
-        f"{self.n_features_in_}\n- Threshold {self.offset_:.4g} (contamination {self.contamination!r})\n"
-    )
