@@ -8,16 +8,19 @@ import pytest
 from scipy import stats
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from typer.testing import CliRunner
 
 import narrows
+from narrows import storage
 from narrows.cli import app
 from narrows.tasks import OutlierDetector
 from narrows.tasks.outliers import reasons
 from narrows.tasks.outliers.ensemble import Ensemble, train_ensemble
-from narrows.tasks.outliers.parts import NeighborDistances, Residuals, Surprise, find_in_sorted
+from narrows.tasks.outliers.marginals import Histograms, IsolationTrees
+from narrows.tasks.outliers.parts import NeighborDistances, Residuals, Surprise, find_in_sorted, global_distances
 from narrows.tasks.outliers.rows import Rows, row_keys
 from narrows.tasks.outliers.scaler import AsinhScaler
 
@@ -345,6 +348,36 @@ def test_residuals_are_a_mahalanobis_distance(rng):
     assert np.corrcoef(squares[0], expected)[0, 1] > 0.98
 
 
+def test_rare_values_of_a_column(rng):
+    u = np.c_[np.repeat([0.0, 0.25, 1.0], [60, 39, 1]), np.zeros(100)].astype(np.float32)
+    histograms = Histograms.fit(u)
+    rows = np.array([[0.0, 0.0], [0.5, 0.0], [1.0, 0.0], [1.1, -1.0]], np.float32)
+    nats = histograms.per_entry(rows, np.zeros(4, bool))
+    np.testing.assert_allclose(nats[:, 0], np.log(105 / np.array([60.5, 0.5, 1.5, 0.1])))
+    np.testing.assert_allclose(nats[:, 1], np.log(105 / np.array([100.5, 100.5, 100.5, 0.1])))
+    known = histograms.per_entry(rows[[0, 2]], np.ones(2, bool))[:, 0]  # as if the row had not been counted
+    np.testing.assert_allclose(known, np.log(105 / np.array([59.5, 0.5])))
+
+
+def test_isolation_trees_against_scikit_learn(rng):
+    u = rng.normal(size=(400, 3)).astype(np.float32)
+    new = (2 * rng.normal(size=(200, 3))).astype(np.float32)
+    fold = np.arange(400) % 2
+    trees = IsolationTrees.fit(u, fold, 2, seed=5)
+    for i in range(2):
+        forest = IsolationForest(random_state=5 + i).fit(u[fold != i])
+        # scikit-learn divides by the depth for 200 rows, too
+        assert trees(new, np.full(200, i)) == pytest.approx(-forest.score_samples(new), abs=1e-3)
+    both = trees(new, np.full(200, -1))
+    assert both**2 == pytest.approx(trees(new, np.zeros(200, int)) * trees(new, np.ones(200, int)))
+    entries = trees.per_entry(new, np.full(200, -1))
+    assert entries.sum(1) == pytest.approx(both)
+    assert (entries >= 0).all()
+    far = np.zeros((3, 3), np.float32)
+    far[[0, 1, 2], [0, 1, 2]] = 8
+    assert trees.per_entry(far, np.array([-1, 0, 1])).argmax(1).tolist() == [0, 1, 2]
+
+
 def test_rows_of_many_columns_are_not_whitened(rng, tmp_path):
     X = rng.normal(size=(40, 1100)).astype(np.float32)
     detector = OutlierDetector(max_iter=2, n_members=2, random_state=0).fit(X)
@@ -438,6 +471,29 @@ def test_save_and_load(detector, table, tmp_path):
     assert again.get_params() == detector.get_params()
     assert again.offset_ == detector.offset_
     assert {p.name for p in (tmp_path / "d").iterdir()} == {"recipe.json", "weights.safetensors", "README.md"}
+
+
+def test_a_folder_of_an_older_version(detector, table, tmp_path):
+    older = clone(detector).fit(table[0])
+    u, keys = older._scale(older._rows(table[0], reset=False))
+    older._global_rows, older._power = np.arange(0, len(older._local.keys), 2), 2
+    older._global = global_distances(older._local.references[::2], older._local.keys[::2])
+    older._surprises = {
+        "residual": older._surprises["residual"],
+        "local": older._surprises["local"],
+        "global": Surprise.fit(older._global(u, keys)),
+    }
+    expected = older.score_samples(table[1]), older.explain(table[1])
+    assert expected[1].sum(1) == pytest.approx(expected[0], rel=1e-4)
+    older.save(tmp_path / "older")
+    recipe, tensors = storage.read(tmp_path / "older")
+    recipe["surprises"] = list(recipe.pop("parts").values())
+    del recipe["power"], tensors["known.by_u"], tensors["columns.range"]
+    storage.write(tmp_path / "older", recipe, tensors, "")
+    again = OutlierDetector.load(tmp_path / "older")
+    assert again.score_samples(table[1]) == pytest.approx(expected[0], rel=1e-5)
+    assert again.explain(table[1]) == pytest.approx(expected[1], rel=1e-4, abs=1e-6)
+    assert np.isfinite(again.reconstruct(table[1])).all()
 
 
 def test_load_refuses_another_model(table, tmp_path):

@@ -53,8 +53,8 @@ class Histograms:
 
     def _bins(self, u: np.ndarray) -> np.ndarray:
         low, high = self.limits
-        share = (u - low) / np.where(high > low, high - low, 1)
-        return np.clip(share * _N_BINS, 0, _N_BINS - 1).astype(np.int64)
+        share = (np.clip(u, low, high) - low) / np.where(high > low, high - low, 1)
+        return np.minimum(share * _N_BINS, _N_BINS - 1).astype(np.int64)
 
 
 class IsolationTrees:
