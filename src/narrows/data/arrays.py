@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -149,7 +149,13 @@ def take_rows(X: Any, index: Any) -> Any:
     return [X[i] for i in index] if isinstance(X, (list, tuple)) else X[index]
 
 
-def min_max(X: np.ndarray, owner: str, first: int = 0) -> tuple[float, float]:
+def min_max(
+    X: np.ndarray,
+    owner: str,
+    first: int = 0,
+    columns: Sequence[str | int] | None = None,
+    allow_nan: bool = False,
+) -> tuple[float, float]:
     """Return the smallest and the largest value of X, without a copy of X.
 
     Parameters
@@ -157,31 +163,58 @@ def min_max(X: np.ndarray, owner: str, first: int = 0) -> tuple[float, float]:
     X : array with at least one axis.
     owner : name of the caller, for messages.
     first : number of the first row of X if X is a piece of a longer array, for messages.
+    columns : names of the columns of X, for messages.
+    allow_nan : True to leave NaN out. The result is (inf, -inf) if nothing else is there.
 
     Raises
     ------
     ValueError
-        If X is empty, or contains NaN or infinity.
+        If X is empty, or contains infinity, or NaN without `allow_nan`.
     """
     if X.size == 0:
         raise ValueError(
             f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required by {owner}."
         )
-    step = max(1, _SCAN_BYTES // max(1, X[0].nbytes))
     low, high = np.inf, -np.inf
-    for start in range(0, len(X), step):
-        piece = X[start : start + step]
+    for start, piece in pieces(X):
         a, b = (float(value) for value in torch.aminmax(as_shared_tensor(piece)))
+        if allow_nan and np.isnan(a):
+            a, b = float(np.fmin.reduce(piece, None)), float(np.fmax.reduce(piece, None))
+            if np.isnan(a):
+                continue
         if not (np.isfinite(a) and np.isfinite(b)):
-            bad = np.argwhere(~np.isfinite(piece))
-            where = ", ".join(str(int(i)) for i in (bad[0] + np.array([first + start] + [0] * (bad.shape[1] - 1))))
-            what = "NaN" if np.isnan(piece[tuple(bad[0])]) else "infinity"
-            raise ValueError(
-                f"Input X passed to {owner} contains {what} (first at index ({where})). {owner} needs finite values: "
-                "fill the gaps first, for instance with sklearn.impute.SimpleImputer, or drop those rows."
-            )
+            _raise_not_finite(piece, owner, first + start, allow_nan, columns)
         low, high = min(low, a), max(high, b)
     return low, high
+
+
+def _raise_not_finite(
+    piece: np.ndarray, owner: str, first: int, allow_nan: bool, columns: Sequence[str | int] | None
+) -> None:
+    """Raise an error for the first value of `piece` that is not finite. `first` is the number of its first row."""
+    place = np.argwhere(np.isinf(piece) if allow_nan else ~np.isfinite(piece))[0]
+    is_gap = bool(np.isnan(piece[tuple(place)]))
+    row, *others = (int(i) for i in place)
+    where = f"at index ({', '.join(map(str, [first + row, *others]))})"
+    if columns is not None and len(others) == 1:
+        where = f"in row {first + row}, column {columns[others[0]]!r}"
+    advice = "fill the gaps first, for instance with sklearn.impute.SimpleImputer" if is_gap else "replace it"
+    raise ValueError(
+        f"Input X passed to {owner} contains {'NaN' if is_gap else 'infinity'} (first {where}). {owner} needs finite "
+        f"values: {advice}, or drop those rows."
+    )
+
+
+def pieces(X: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield X in pieces of about 64 MB: the number of the first row, and a view of the rows."""
+    step = max(1, _SCAN_BYTES // max(1, X[0].nbytes))
+    for start in range(0, len(X), step):
+        yield start, X[start : start + step]
+
+
+def resolution(dtype: np.dtype) -> float:
+    """Return the relative rounding error of numbers of `dtype`, as they are computed with."""
+    return float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
 
 
 def as_shared_tensor(X: np.ndarray) -> Tensor:

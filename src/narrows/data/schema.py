@@ -2,7 +2,7 @@
 
 A schema turns the user's rows into the tensors that a model sees (`prepare`), and back (`restore`):
 
-    model = (raw - offset) / scale        per column for real-valued vectors, one number for images
+    model = (raw - offset) / scale        for each column of real-valued vectors, for each channel of such images
 
 `infer` makes a schema from rows. A model knows nothing else about the form of the user's data. All columns share one
 `Support`. A new one also needs a rule in `infer` and a likelihood in `narrows.likelihoods.registry`.
@@ -18,12 +18,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.data.arrays import min_max
+from narrows.data.arrays import min_max, resolution
 
 Kind = Literal["vector", "image"]
 Support = Literal["binary", "unit", "real", "count"]
 
 _NEAR = 8  # offsets of up to so many standard deviations lose nothing in single precision
+_SERIES = ("tc", "ct")
+_FAR = 1e8  # squares of values up to here, and sums of them, are far from the largest number in single precision
+_ROUNDING = 512  # rounding errors of a constant that are no change of it
+_MOST_NAMES = 10  # names of columns in a remark
+_SMALLEST_CONSTANT = 1e-30  # 0 has no rounding errors: any other value is a change
 _NARROW = (torch.float32, torch.float16, torch.uint8, torch.int8, torch.bool)  # float32 holds all their values
 
 
@@ -35,13 +40,16 @@ class Schema:
     ----------
     kind : "vector" or "image".
     shape : shape of one example in the model: (d,) or (channels, height, width).
-    layout : axes of the user's examples: "d", "hw", "hwc" or "chw".
+    layout : axes of the user's examples: "d", "hw", "hwc", "chw", or "tc" and "ct" for series, which the model sees as
+        grey images, with a scale for each channel.
     dtype : name of the user's dtype. `restore` gives bytes for bytes, and floats for other integers.
     support : range of the values after `prepare`: "binary" {0, 1}, "unit" [0, 1], "real", "count" 0, 1, 2, ...
-    offset, scale : a single number each, or one for each column of a vector.
+    offset, scale : a single number each, or one for each column of a vector, channel of an image or of a series.
     mean, std : mean and standard deviation of the prepared values (of log(1 + x) for counts), for each column of a
         vector or each channel of an image. Encoders standardise their input with both; decoders start at the mean.
     columns : names of the columns, if the user's data had names.
+    constant : indices of the columns of a vector that do not vary. The encoder does not see them, and they are given
+        back as they were. Another value there is unusual; how much depends on its share of the constant only.
     frame : "pandas" if the user's data was a data frame; results are then data frames, too.
     classes : labels of a conditional model, sorted; None for other models.
     frequencies : share of each class in the training examples with a label.
@@ -62,6 +70,7 @@ class Schema:
     classes: tuple[bool | int | float | str, ...] | None = None
     frequencies: tuple[float, ...] | None = None
     unlabelled: float = 0.0
+    constant: tuple[int, ...] = ()
 
     @property
     def n_entries(self) -> int:
@@ -74,7 +83,12 @@ class Schema:
         if self.layout in ("d", "chw"):
             return self.shape
         c, h, w = self.shape
-        return (h, w) if self.layout == "hw" else (h, w, c)
+        return (h, w, c) if self.layout == "hwc" else (h, w)
+
+    @property
+    def is_series(self) -> bool:
+        """True if an example is a series of steps x channels, or of channels x steps."""
+        return self.layout in _SERIES
 
     @property
     def log_scale(self) -> float:
@@ -99,13 +113,24 @@ class Schema:
         """True if `prepare` subtracts an offset."""
         return any(self.offset)
 
+    def _spread(self, values: tuple[float, ...]) -> Tensor:
+        """Return one number, or one for each column or channel, as a tensor to broadcast with B x `shape`."""
+        x = torch.tensor(values, dtype=torch.float64)
+        if self.kind == "vector" or len(values) == 1:
+            return x
+        return x.reshape({"tc": (1, 1, -1), "ct": (1, -1, 1)}.get(self.layout, (-1, 1, 1)))
+
     @functools.cached_property
     def _offsets(self) -> Tensor:
-        return torch.tensor(self.offset, dtype=torch.float64)
+        return self._spread(self.offset)
 
     @functools.cached_property
     def _factors(self) -> Tensor:
-        return 1 / torch.tensor(self.scale, dtype=torch.float64)
+        return 1 / self._spread(self.scale)
+
+    @functools.cached_property
+    def _constant_columns(self) -> Tensor:
+        return torch.tensor(self.constant)
 
     @functools.cached_property
     def _is_near_zero(self) -> bool:
@@ -139,13 +164,30 @@ class Schema:
         """Leave the cached constants out of a pickle: it may be read on a machine without their GPU."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    def prepare(self, rows: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Turn the user's rows (B x `user_shape`, any dtype) into the model's tensor (B x `shape`, `dtype`)."""
-        x = rows
-        if self.layout == "hw":
-            x = x.unsqueeze(1)
-        elif self.layout == "hwc":
+    def prepare(self, rows: Tensor, dtype: torch.dtype = torch.float32, *, check_far: bool = True) -> Tensor:
+        """Turn the user's rows (B x `user_shape`, any dtype) into the model's tensor (B x `shape`, `dtype`).
+
+        Parameters
+        ----------
+        rows : B x `user_shape`.
+        dtype : dtype of the result.
+        check_far : True to bring values beyond 1e8 nearer, in their order, so that their squares are finite. It costs
+            a look at all values, which training rows do not need: the scale is theirs.
+        """
+        x = rows.unsqueeze(1) if self.layout in ("hw", *_SERIES) else rows
+        if self.layout == "hwc":
             x = x.permute(0, 3, 1, 2)
+        scaled = self._standardize(x, dtype)
+        if check_far and x.device.type != "meta" and bool((scaled.abs() > _FAR).any()):
+            scaled = self._bring_near(x).to(dtype)
+        if self.constant:
+            # not in place: `scaled` may be the user's own memory
+            columns = self._constant("_constant_columns", x.device, torch.int64)
+            scaled = scaled.index_copy(1, columns, self._changes(x, columns).to(dtype))
+        return scaled
+
+    def _standardize(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return (x - offset) / scale in `dtype`."""
         if not self.is_centred:
             converted = x.to(dtype)
             if self.scale == (1.0,):
@@ -165,6 +207,26 @@ class Schema:
         offsets, factors = (self._constant(name, x.device, wide) for name in ("_offsets", "_factors"))
         return ((x.to(wide) - offsets) * factors).to(dtype)
 
+    def _bring_near(self, x: Tensor) -> Tensor:
+        """Return (x - offset) / scale; beyond F = 1e8, F (1 + log(|u| / F)) with the sign of u in place of u."""
+        wide = torch.float32 if x.device.type == "mps" else torch.float64
+        offsets, factors = (self._constant(name, x.device, wide) for name in ("_offsets", "_factors"))
+        scaled = (x.to(wide) - offsets) * factors
+        size = scaled.abs().clamp(max=torch.finfo(wide).max)
+        return torch.where(size > _FAR, scaled.sign() * _FAR * (1 + (size / _FAR).log()), scaled)
+
+    def _changes(self, x: Tensor, columns: Tensor) -> Tensor:
+        """Return 3 log(1 + |x - c| / r) with the sign of x - c for columns of constants c; r is a rounding error of c.
+
+        So the same share of the constant gives the same number in any units, and no change gives 0.
+        """
+        wide = torch.float32 if x.device.type == "mps" else torch.float64
+        constants = self._constant("_offsets", x.device, wide)[columns]
+        precision = max(resolution(np.dtype(self.dtype)), torch.finfo(x.dtype).eps if x.is_floating_point() else 0.0)
+        rounding = (_ROUNDING * precision * constants.abs()).clamp(min=_SMALLEST_CONSTANT)
+        change = x[:, columns].to(wide) - constants
+        return 3 * change.sign() * (change.abs() / rounding).log1p()
+
     def restore(self, x: Tensor) -> np.ndarray:
         """Turn the model's tensor (B x `shape`) into the user's rows (B x `user_shape`), in the user's dtype.
 
@@ -173,8 +235,11 @@ class Schema:
         out = x.detach().cpu()
         if self.is_centred or self.scale != (1.0,):
             out = out.double() / self._factors + self._offsets
+        if self.constant:
+            constants = self._offsets[self._constant_columns].to(out)
+            out = out.index_copy(1, self._constant_columns, constants.expand(len(out), -1))
         out = out.reshape(-1, *self.shape)
-        if self.layout == "hw":
+        if self.layout in ("hw", *_SERIES):
             out = out[:, 0]
         elif self.layout == "hwc":
             out = out.permute(0, 2, 3, 1)
@@ -202,7 +267,8 @@ class Schema:
 
     def has_scale_of(self, other: Schema) -> bool:
         """Return True if examples have the same tensors under both schemas."""
-        return (self.shape, self.offset, self.scale) == (other.shape, other.offset, other.scale)
+        mine, others = ((s.shape, s.layout, s.offset, s.scale, s.constant) for s in (self, other))
+        return mine == others
 
     def describe(self) -> str:
         """Return one line for people, such as '28 x 28 grey images in [0, 1]'."""
@@ -212,8 +278,19 @@ class Schema:
         if self.kind == "vector":
             return f"vectors of {self.shape[0]} columns {where[self.support]}"
         c, h, w = self.shape
+        if self.is_series:
+            steps, channels = (h, w) if self.layout == "tc" else (w, h)
+            return f"series of {steps} steps x {channels} channels {where[self.support]}"
         colour = {1: "grey ", 3: "colour "}.get(c, f"{c}-channel ")
         return f"{h} x {w} {colour}images {where[self.support]}"
+
+    def list_remarks(self) -> list[str]:
+        """Return lines for people about columns that are not like the others."""
+        if not self.constant:
+            return []
+        names = [repr(self.columns[i]) if self.columns else str(i) for i in self.constant[:_MOST_NAMES]]
+        more = f" and {len(self.constant) - _MOST_NAMES:,} more" if len(self.constant) > _MOST_NAMES else ""
+        return [f"columns held constant, because they do not vary: {', '.join(names)}{more}"]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain numbers, strings and tuples, for recipe.json."""
@@ -241,7 +318,7 @@ def check_rows(X: np.ndarray, schema: Schema, owner: str) -> None:
         If X is empty, has examples of another shape than `schema`, NaN or infinity, or pixels on another scale.
     """
     check_form(X.shape, schema, owner)
-    check_range(min_max(X, owner)[1], X.dtype, schema, owner)
+    check_range(min_max(X, owner, columns=schema.columns)[1], X.dtype, schema, owner)
 
 
 def check_form(shape: tuple[int, ...], schema: Schema, owner: str) -> None:

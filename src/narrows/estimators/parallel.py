@@ -69,7 +69,7 @@ class RowChecker:
         """Return the block in a dtype that torch supports. Raise ValueError for a wrong form, NaN or infinity."""
         rows = as_rows(block, self.owner)
         check_form(rows.shape, self.schema, self.owner)
-        _, high = min_max(rows, self.owner, first)
+        _, high = min_max(rows, self.owner, first, self.schema.columns)
         with self._lock:
             self.high, self.dtype = max(self.high, high), rows.dtype
         return rows

@@ -13,7 +13,7 @@ from narrows.data import Schema
 class Standardize(nn.Module):
     """(x - mean) / std with the schema's statistics, for each column or channel; of log(1 + max(x, 0)) for counts.
 
-    Real-valued vectors are standardised already, and are not changed.
+    Real-valued vectors are standardised already. Columns that were constant in the training rows are 0.
     """
 
     shift: Tensor
@@ -23,12 +23,16 @@ class Standardize(nn.Module):
         super().__init__()
         shape = (-1,) + (1,) * (len(schema.shape) - 1)
         self.counts = schema.support == "count"
-        self.trivial = schema.support == "real" and schema.kind == "vector"
+        is_standardised = schema.support == "real" and schema.kind == "vector"
+        self.trivial = is_standardised and not schema.constant
         # one std for all pixels or binary columns, so that a pixel that is nearly always 0 is not amplified
         std = torch.tensor(schema.std)
         if schema.support != "count":
             std = std.square().mean().sqrt().expand_as(std).clone()
         mean = torch.tensor(schema.mean)
+        if is_standardised:
+            std, mean = torch.ones_like(std), torch.zeros_like(mean)
+            std[list(schema.constant)] = torch.inf
         self.register_buffer("factor", (1 / std).reshape(shape), persistent=False)
         self.register_buffer("shift", (-mean / std).reshape(shape), persistent=False)
 
