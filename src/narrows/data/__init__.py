@@ -13,6 +13,7 @@ from narrows.data.arrays import (
     take_rows,
 )
 from narrows.data.axes import PrincipalAxes, principal_axes
+from narrows.data.containers import check_container
 from narrows.data.examples import Examples
 from narrows.data.infer import infer
 from narrows.data.neighbors import leading_axes
@@ -31,6 +32,7 @@ __all__ = [
     "as_floats",
     "as_rows",
     "as_shared_tensor",
+    "check_container",
     "check_form",
     "check_numeric",
     "check_range",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,8 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.data.containers import check_container
+
 _SCAN_BYTES = 64 << 20  # an array is scanned in pieces of this size, so that a memory map is never wholly in memory
 _SAMPLE_NUMBERS = 1 << 26  # largest number of entries in a sample of rows
+_GAPS = ("NAType", "NaTType")  # classes of pandas.NA and pandas.NaT
+_WORDS_FOR_GAPS = ("", "na", "n/a", "nan", "null", "none", "nil", "?", "-", ".", "missing", "#n/a")
+# what to do about arrays that hold no numbers, by the kind of their dtype
+_CONVERSIONS = {
+    "M": "turn dates into numbers first: (X - X.min()) / np.timedelta64(1, 's')",
+    "m": "turn durations into numbers first: X / np.timedelta64(1, 's')",
+    "V": "it has named fields: pass numpy.lib.recfunctions.structured_to_unstructured(X), or pandas.DataFrame(X)",
+    "c": "pass its real and imaginary parts: np.concatenate([X.real, X.imag], axis=1)",
+}
 
 
 def as_rows(X: Any, owner: str) -> np.ndarray:
@@ -35,10 +48,7 @@ def check_numeric(X: np.ndarray, owner: str) -> np.ndarray:
         If X does not.
     """
     if X.dtype.kind not in "biuf":
-        raise ValueError(
-            f"X passed to {owner} must hold numbers. Got dtype {X.dtype}; turn words into numbers first "
-            "(sklearn.preprocessing.OneHotEncoder or OrdinalEncoder), and lists of different lengths into one array."
-        )
+        _raise_for_dtype(X, owner)
     if X.ndim not in (2, 3, 4):
         raise ValueError(
             f"X passed to {owner} must be vectors (n, d) or images (n, h, w) or (n, h, w, c). Got shape {X.shape}. "
@@ -67,6 +77,9 @@ def as_array(X: Any, owner: str) -> np.ndarray:
     TypeError, ValueError
         If the examples of X have several shapes, or X holds words or other objects.
     """
+    check_container(X, owner)
+    if isinstance(X, np.ma.MaskedArray):
+        return _unmasked(X)
     if isinstance(X, Tensor):
         X = X.detach().cpu()
         return X.float().numpy() if X.dtype in (torch.bfloat16, torch.float16) else X.numpy()
@@ -78,17 +91,40 @@ def as_array(X: Any, owner: str) -> np.ndarray:
                 f"X passed to {owner} holds examples of {len(shapes)} shapes, among them {a} and {b}. "
                 "All must have one shape: resize or crop them first."
             )
-        X = np.stack([np.asarray(x) for x in X]) if hasattr(X[0], "shape") else X
+        X = np.stack([as_array(x, owner) for x in X]) if hasattr(X[0], "shape") else X
+    if hasattr(X, "__cuda_array_interface__") and hasattr(X, "get"):  # CuPy refuses to be converted unasked
+        X = X.get()
     columns = getattr(X, "columns", None)
     X = np.asarray(X)
     if X.dtype.kind == "O":
         try:
             return X.astype(np.float64)
         except (TypeError, ValueError):
-            _raise_for_words(X, owner, columns)
-    elif X.dtype.kind in "US":
+            return _without_gaps(X, owner, columns)
+    if X.dtype.kind in "US":
         _raise_for_words(X, owner, columns)
+    if X.dtype.kind in _CONVERSIONS:
+        _raise_for_dtype(X, owner)
     return X
+
+
+def _unmasked(X: np.ma.MaskedArray[Any, Any]) -> np.ndarray:
+    """Return the numbers of a masked array, which are not copied if none is masked. Masked entries become NaN."""
+    if not np.ma.is_masked(X):
+        return np.asarray(X.data)
+    return np.asarray((X if X.dtype.kind == "f" else X.astype(np.float64)).filled(np.nan))
+
+
+def _without_gaps(X: np.ndarray, owner: str, columns: Any) -> np.ndarray:
+    """Return objects as floats, with NaN for None, pandas.NA and NaT. Raise an error for other objects."""
+    is_gap = np.frompyfunc(lambda value: value is None or type(value).__name__ in _GAPS, 1, 1)(X).astype(bool)
+    filled = X.copy()
+    filled[is_gap] = np.nan
+    try:
+        return filled.astype(np.float64)
+    except (TypeError, ValueError):
+        _raise_for_words(filled, owner, columns)
+        raise
 
 
 def _shapes(examples: Sequence[Any]) -> set[tuple[int, ...]]:
@@ -102,20 +138,59 @@ def _shapes(examples: Sequence[Any]) -> set[tuple[int, ...]]:
 
 
 def _raise_for_words(X: np.ndarray, owner: str, columns: Any) -> None:
-    """Raise an error for the first value of `X` that is not a number."""
-    for place, value in np.ndenumerate(X):
+    """Raise an error for the first value of `X` that is not a number, or for the first one if all are numbers."""
+    error: Exception = ValueError("a text")
+    place, value = (0,) * X.ndim, X[(0,) * X.ndim] if X.size else ""
+    for place_, value_ in np.ndenumerate(X):
         try:
-            if isinstance(value, (str, bytes)):
-                raise ValueError("a word")
-            float(value)
-        except (TypeError, ValueError) as error:
-            where = f"at index {place}"
-            if columns is not None:
-                where = f"in row {place[0]}, column {columns[place[1]]!r}"
-            raise type(error)(
-                f"X passed to {owner} must hold numbers. Got {_as_python(value)!r} {where} ({error}); turn words into "
-                "numbers first (sklearn.preprocessing.OneHotEncoder or OrdinalEncoder)."
-            ) from None
+            float(value_)
+        except (TypeError, ValueError) as problem:
+            error, place, value = problem, place_, value_
+            break
+    where = f"at index {place}"
+    if columns is not None:
+        where = f"in row {place[0]}, column {columns[place[1]]!r}"
+    raise type(error)(
+        f"X passed to {owner} must hold numbers. Got {_as_python(value)!r} {where} ({error}); {_remedy(value)}."
+    ) from None
+
+
+def _remedy(value: Any) -> str:
+    """Return what to do about a value that is not a number."""
+    if isinstance(value, (datetime.date, np.datetime64)):
+        return _CONVERSIONS["M"]
+    if isinstance(value, (datetime.timedelta, np.timedelta64)):
+        return _CONVERSIONS["m"]
+    if not isinstance(value, (str, bytes)):
+        return "each entry must be one number"
+    word = (value.decode(errors="replace") if isinstance(value, bytes) else value).strip()
+    if word.lower() in _WORDS_FOR_GAPS:
+        return f"if {word!r} means that the value is missing, put NaN in its place and fill the gaps"
+    if word.lower() in ("true", "false"):
+        return f"turn truth values into numbers first: X == {word!r}"
+    if re.fullmatch(r"\d{4}-\d\d?-\d\d?([T ].*)?|\d\d?([./-])\d\d?\2\d{2,4}", word):
+        return "turn dates into numbers first: pandas.to_datetime(column).astype('int64')"
+    if _is_number(word):
+        return "the numbers are text: pass X.astype(float)"
+    if _is_number(re.sub(r"[,' _%$€£]", "", word)):
+        return "take separators and signs out of the numbers first: float(text.replace(',', '').strip('%'))"
+    return (
+        "turn words into numbers first (sklearn.preprocessing.OneHotEncoder or OrdinalEncoder), and lists of different "
+        "lengths into one array"
+    )
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _raise_for_dtype(X: np.ndarray, owner: str) -> None:
+    advice = _CONVERSIONS.get(X.dtype.kind, "convert it first")
+    raise ValueError(f"X passed to {owner} must hold numbers. Got dtype {X.dtype}; {advice}.")
 
 
 def subsample_evenly(X: np.ndarray, n: int) -> np.ndarray:
@@ -137,6 +212,8 @@ def count_rows(X: Any, owner: str) -> int:
     TypeError
         If X is not an array, list or data frame.
     """
+    if not isinstance(X, str):
+        check_container(X, owner)
     if isinstance(X, str) or not hasattr(X, "__len__"):
         raise TypeError(f"{owner} takes an array of examples. Got {type(X).__name__}.")
     return len(X)

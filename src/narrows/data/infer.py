@@ -26,7 +26,8 @@ _BRIGHT_COLUMNS = 0.25  # share of varying columns of flattened images with a va
 _EXPECTED_SQUARES = 4.0  # n p^2 of 0 and 1 beyond which a column has too many ones for counts
 _UNLIKE_SCALES, _UNLIKE_OFFSETS = 30.0, 10.0  # ratio of deviations, and means in deviations, of channels of a series
 _AXES = {"d": 1, "hwc": 3, "chw": 1, "tc": 2, "ct": 1, "hw": None}  # axis of X whose entries have scales of their own
-_ZERO = (0.0,)
+_ZERO: tuple[float, ...] = (0.0,)
+_NONE: tuple[int, ...] = ()
 
 
 def infer(
@@ -76,7 +77,7 @@ def infer(
         support = "real" if support == "count" else support
     elif required_support not in (None, support) and not (required_support == "unit" and support == "binary"):
         support, largest = required_support, 1.0
-    offset, scale, constant = _ZERO, (largest,), ()
+    offset, scale, constant = _ZERO, (largest,), _NONE
     if support == "real":
         if layout == "hw":
             layout = _layout_of_series(subsample_evenly(sample, _SERIES_ROWS)) or layout
@@ -175,9 +176,9 @@ def _support_of_vectors(X: np.ndarray, sample: np.ndarray, low: float, high: flo
         return "real", 1.0
     lows, highs = column_ranges(X)
     # also pixels that are floats by now. In a table, or in counts, few columns reach the upper half of a byte
-    if low == 0 and 127 < high <= 255 and (X.dtype == np.uint8 or X.shape[1] >= _MIN_PIXELS):
-        if (highs[highs > lows] > 127).mean() >= _BRIGHT_COLUMNS:
-            return "unit", 255.0
+    may_be_pixels = low == 0 and 127 < high <= 255 and (X.dtype == np.uint8 or X.shape[1] >= _MIN_PIXELS)
+    if may_be_pixels and (highs[highs > lows] > 127).mean() >= _BRIGHT_COLUMNS:
+        return "unit", 255.0
     return ("count" if high > 1 and _are_counts(sample, highs) else "real"), 1.0
 
 

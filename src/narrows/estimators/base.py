@@ -138,8 +138,8 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         """Train on one pass over X at a constant learning rate. The first call builds the model.
 
         There is no schedule and no held-out data: call `fit` for the best result. Each call starts with a new optimizer
-        and deletes the samplers of `fit_sampler`, because the codes change. The statistics of the codes and the threshold
-        are those of the last X with more than one row.
+        and deletes the samplers of `fit_sampler`, because the codes change. The statistics of the codes and the
+        threshold are those of the last X with more than one row.
 
         Parameters
         ----------

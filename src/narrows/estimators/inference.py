@@ -14,7 +14,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from narrows.accelerate import around_inference
-from narrows.data import Schema, as_array, as_floats, check_form, check_numeric, check_rows, min_max, sinks, streams
+from narrows.data import (
+    Schema,
+    as_array,
+    as_floats,
+    check_container,
+    check_form,
+    check_numeric,
+    check_rows,
+    min_max,
+    sinks,
+    streams,
+)
 from narrows.data.streams import Source
 from narrows.estimators import parallel
 from narrows.estimators.summary import support_message
@@ -103,7 +114,8 @@ class Inference(ABC):
             If X does not hold numbers, or has other columns.
         """
         owner = type(self).__name__
-        if isinstance(X, (list, tuple)):
+        check_container(X, owner)
+        if isinstance(X, (list, tuple, np.ma.MaskedArray)):
             X = as_array(X, owner)
         is_image = not reset and self.schema_.kind == "image"  # `check_form` checks them
         if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor) and not is_image:
