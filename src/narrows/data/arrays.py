@@ -91,7 +91,7 @@ def as_array(X: Any, owner: str) -> np.ndarray:
                 f"X passed to {owner} holds examples of {len(shapes)} shapes, among them {a} and {b}. "
                 "All must have one shape: resize or crop them first."
             )
-        X = np.stack([as_array(x, owner) for x in X]) if hasattr(X[0], "shape") else X
+        X = np.stack([x if type(x) is np.ndarray else as_array(x, owner) for x in X]) if hasattr(X[0], "shape") else X
     if hasattr(X, "__cuda_array_interface__") and hasattr(X, "get"):  # CuPy refuses to be converted unasked
         X = X.get()
     columns = getattr(X, "columns", None)
@@ -112,7 +112,9 @@ def _unmasked(X: np.ma.MaskedArray[Any, Any]) -> np.ndarray:
     """Return the numbers of a masked array, which are not copied if none is masked. Masked entries become NaN."""
     if not np.ma.is_masked(X):
         return np.asarray(X.data)
-    return np.asarray((X if X.dtype.kind == "f" else X.astype(np.float64)).filled(np.nan))
+    values = np.array(X.data, dtype=X.dtype if X.dtype.kind == "f" else np.float64)
+    values[np.ma.getmaskarray(X)] = np.nan
+    return values
 
 
 def _without_gaps(X: np.ndarray, owner: str, columns: Any) -> np.ndarray:

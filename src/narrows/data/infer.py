@@ -26,8 +26,6 @@ _BRIGHT_COLUMNS = 0.25  # share of varying columns of flattened images with a va
 _EXPECTED_SQUARES = 4.0  # n p^2 of 0 and 1 beyond which a column has too many ones for counts
 _UNLIKE_SCALES, _UNLIKE_OFFSETS = 30.0, 10.0  # ratio of deviations, and means in deviations, of channels of a series
 _AXES = {"d": 1, "hwc": 3, "chw": 1, "tc": 2, "ct": 1, "hw": None}  # axis of X whose entries have scales of their own
-_ZERO: tuple[float, ...] = (0.0,)
-_NONE: tuple[int, ...] = ()
 
 
 def infer(
@@ -77,7 +75,9 @@ def infer(
         support = "real" if support == "count" else support
     elif required_support not in (None, support) and not (required_support == "unit" and support == "binary"):
         support, largest = required_support, 1.0
-    offset, scale, constant = _ZERO, (largest,), _NONE
+    offset: tuple[float, ...] = (0.0,)
+    scale: tuple[float, ...] = (largest,)
+    constant: tuple[int, ...] = ()
     if support == "real":
         if layout == "hw":
             layout = _layout_of_series(subsample_evenly(sample, _SERIES_ROWS)) or layout
