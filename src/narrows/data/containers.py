@@ -83,5 +83,10 @@ def _advice(X: Any, takes_iterators: bool) -> str | None:
 
 def _name(X: Any) -> str:
     name, module = type(X).__name__, type(X).__module__.partition(".")[0]
-    name = name if module in ("builtins", "narrows") else f"{module}.{name}"
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+    if module == "scipy":
+        name = f"scipy.sparse {name}"
+    elif module == "torch" and hasattr(X, "to_dense"):
+        name = "sparse torch tensor"
+    elif module not in ("builtins", "narrows"):
+        name = f"{module}.{name}"
+    return f"{'an' if name[0].lower() in 'aeioux' else 'a'} {name}"

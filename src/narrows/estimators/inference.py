@@ -120,7 +120,8 @@ class Inference(ABC):
         is_image = not reset and self.schema_.kind == "image"  # `check_form` checks them
         if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor) and not is_image:
             if isinstance(X, np.ndarray) or hasattr(X, "iloc"):
-                as_array(X, owner)  # its error names the place of a string
+                rows = as_array(X, owner)  # its error names the place of a string
+                X = X if hasattr(X, "iloc") else rows
             rows = validate_data(
                 self,
                 X,

@@ -242,7 +242,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         """Check X and return it as (n, d)."""
         owner = type(self).__name__
         rows = as_array(X, owner)  # its error says where a text is
-        X = rows if isinstance(X, np.ma.MaskedArray) else X
+        X = X if hasattr(X, "columns") else rows
         if rows.ndim <= 2:
             rows = validate_data(
                 self, X, reset=reset, dtype="numeric", ensure_min_samples=2 if reset else 1, ensure_all_finite=False
