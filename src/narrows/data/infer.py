@@ -127,21 +127,24 @@ def _layout(X: np.ndarray, owner: str) -> tuple[str, tuple[int, ...]]:
 def _is_channels_first(shape: tuple[int, ...], owner: str) -> bool:
     """Return True if the second of four axes holds the channels, False if the last one does.
 
-    It is the last one if that has at most four entries, and the second one if only that has. Of more channels, it is
-    the axis beside two equal ones, and else the shortest one.
+    It is the last one if that has at most four entries, and the second one if only that has. With more channels, it is
+    the axis beside two equal ones, or the second one if that is at most half as long as the others. If the second one
+    is not the shortest, it is the last one.
 
     Raises
     ------
     ValueError
-        If the second axis is the shortest one, but the images may as well be wide ones with many channels.
+        If the second axis is the shortest one, but not by much: both readings are likely.
     """
     _, first, middle, last = shape
     if last <= _MOST_COLOURS or first <= _MOST_COLOURS:
         return last > _MOST_COLOURS
-    if first in (middle, last) or last < first:
+    if first in (middle, last):
         return False
-    if middle == last or (2 * first <= min(middle, last)):
-        return first < last
+    if middle == last or 2 * first <= min(middle, last):
+        return True
+    if first > min(middle, last):
+        return False
     raise ValueError(
         f"X passed to {owner} has shape {shape}, which may be images of {middle} x {last} pixels with {first} channels "
         f"or images of {first} x {middle} pixels with {last} channels. In the first case, pass "
