@@ -34,15 +34,15 @@ def describe(X: np.ndarray) -> str:
 # ----------------------------------------------------------------------------------------------- columns far from 0
 
 
-@pytest.mark.parametrize("dtype", ["int64", "float64"])
-def test_a_time_stamp_is_no_constant_and_drowns_no_other_column(dtype):
+def test_a_time_stamp_is_no_constant_and_drowns_no_other_column():
     stamps = 1.7e12 + 100.0 * np.arange(600)
+    for dtype in ("int64", "float64"):
+        assert infer(as_floats(stamps[:, None].astype(dtype)), "test").scale == pytest.approx((17320.4839,))
     X = np.c_[tables(600), stamps]
-    assert infer(as_floats(stamps[:, None].astype(dtype)), "test").scale == pytest.approx((17320.4839,))
     model = AE(3, max_epochs=60, **SMALL).fit(X)
     assert model.schema_.scale[-1] == pytest.approx(stamps.std())
-    assert (explained(X, model.reconstruct(X)) > 0.99).all()
     assert model.schema_.constant == ()
+    assert (explained(X, model.reconstruct(X)) > 0.99).all()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -71,8 +71,7 @@ def test_the_report_names_constant_columns():
     assert many == ["columns held constant, because they do not vary: 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 and 3 more"]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("cls", [AE, VAE])
+@pytest.mark.parametrize(("cls", "dtype"), [(AE, "float32"), (AE, "float64"), (VAE, "float64")])
 def test_a_change_of_a_constant_is_an_outlier_in_any_units(cls, dtype):
     X = np.c_[tables(300), np.full(300, 0.001), np.zeros(300)]
     changed = X[:5].copy()
@@ -81,8 +80,8 @@ def test_a_change_of_a_constant_is_an_outlier_in_any_units(cls, dtype):
     changed[2, 7] = 0.05
     changed[3, 6] *= 1 + 4 * np.finfo(dtype).eps  # rounding
     codes = []
-    for unit in (1, 1e4, 1e-6):
-        model = cls(2, max_epochs=40, **SMALL).fit((X * unit).astype(dtype))
+    for unit in (1, 1e4):
+        model = cls(2, max_epochs=10, **SMALL).fit((X * unit).astype(dtype))
         rows, before = (changed * unit).astype(dtype), (X[:5] * unit).astype(dtype)
         assert model.predict(rows)[:3].tolist() == [-1, -1, -1]
         assert model.decision_function(rows)[0] < model.decision_function(rows)[1] < -10
@@ -124,7 +123,7 @@ def rows_beside_the_sample(n: int) -> np.ndarray:
 def test_spikes_that_a_sample_misses_have_their_scale():
     X = np.c_[tables(25_000), np.zeros(25_000)]
     X[np.random.default_rng(0).choice(rows_beside_the_sample(25_000), 40, replace=False), 6] = 1e5
-    model = AE(3, max_epochs=10, **SMALL).fit(X)
+    model = AE(3, max_epochs=4, **SMALL).fit(X)
     assert model.schema_.scale[6] == pytest.approx(X[:, 6].std())
     assert (explained(X, model.reconstruct(X)) > 0.98).all()
 
@@ -198,7 +197,7 @@ def test_a_table_with_indicators_is_neither_counts_nor_pixels(n):
 
 def test_the_columns_of_a_table_with_indicators_are_all_explained():
     X = table_of_dummies(3000)
-    model = VAE(8, max_epochs=40, **SMALL).fit(X[:2000])
+    model = VAE(8, max_epochs=20, **SMALL).fit(X[:2000])
     r2 = explained(X[2000:], model.reconstruct(X[2000:]))
     assert r2[0] > 0.85
     assert r2[1] > 0.9
@@ -258,7 +257,7 @@ def waves(n: int = 200) -> np.ndarray:
 def test_channels_of_a_series_have_their_own_scales(layout):
     X = waves()
     given = X if layout == "tc" else np.ascontiguousarray(X.swapaxes(1, 2))
-    model = AE(3, max_epochs=150, **SMALL).fit(given)
+    model = AE(3, max_epochs=100, **SMALL).fit(given)
     again = model.reconstruct(given)
     assert again.shape == given.shape
     assert (explained(X, again if layout == "tc" else again.swapaxes(1, 2)) > 0.99).all()
@@ -285,7 +284,7 @@ def test_channels_of_real_images_have_their_own_scales(layout):
     base = np.sin(rng.uniform(0, 6, (300, 1, 1, 1)) + np.linspace(0, 3, 100).reshape(1, 10, 10, 1))
     X = base * [1.0, 1000.0] + [0, 1e5]
     given = X if layout == "hwc" else np.ascontiguousarray(np.moveaxis(X, -1, 1))
-    model = AE(3, max_epochs=100, **SMALL).fit(given)
+    model = AE(3, max_epochs=60, **SMALL).fit(given)
     again = model.reconstruct(given)
     assert (explained(X, again if layout == "hwc" else np.moveaxis(again, 1, -1)) > 0.98).all()
     np.testing.assert_allclose(model.schema_.scale, X.std((0, 1, 2)))
