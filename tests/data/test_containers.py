@@ -44,7 +44,6 @@ CONTAINERS = {
     "matrix": (lambda: scipy.sparse.csr_matrix(X), "is a scipy.sparse csr_matrix: pass X.toarray()"),
     "sparse array": (lambda: scipy.sparse.coo_array(X), "is a scipy.sparse coo_array: pass X.toarray()"),
     "sparse tensor": (lambda: torch.tensor(X).to_sparse(), "is a sparse torch tensor: pass X.to_dense()"),
-    "compressed tensor": (lambda: torch.tensor(X).to_sparse_csr(), "is a sparse torch tensor: pass X.to_dense()"),
     "cells": (lambda: foreign("anndata", "AnnData"), "is an anndata.AnnData: pass X.to_df()"),
     "loader": (lambda: torch.utils.data.DataLoader(dataset()), "is a torch.DataLoader: pass the examples as one array"),
     "tensors": (dataset, "is a torch.TensorDataset: pass one of its tensors, X.tensors[0]"),
@@ -106,7 +105,7 @@ class Foreign:
 class OnDevice(Foreign):
     """An array that refuses to be converted unasked, as CuPy's do."""
 
-    __cuda_array_interface__ = {}
+    __cuda_array_interface__ = None
 
     def __array__(self, dtype=None, copy=None):
         raise TypeError("Implicit conversion to a NumPy array is not allowed.")
@@ -167,22 +166,22 @@ def test_each_kind_of_gap_is_missing(gap):
 
 def test_a_value_that_is_not_finite_is_named_by_its_column(fitted):
     frame = pd.DataFrame(X, columns=["a", "b", "height", "age"])
-    model = AE(2, **SMALL).fit(frame)
     for value, what, remedy in ((np.nan, "NaN", "fill the gaps"), (np.inf, "infinity", "replace it")):
         bad = frame.copy()
         bad.loc[3, "age"] = value
+        model = AE(2, **SMALL).fit(frame)
         message = rf"contains {what} \(first in row 3, column 'age'\)\. .*: {remedy}"
         for call in (
-            model.fit,
+            AE(2, **SMALL).fit,
             model.partial_fit,
             model.transform,
             model.score_samples,
             OutlierDetector(max_iter=5).fit,
-            lambda x: model.stream(iter([x])),
         ):
             with pytest.raises(ValueError, match=message):
                 call(bad)
-        model = AE(2, **SMALL).fit(frame)
+        with pytest.raises(ValueError, match=message):
+            model.stream(iter([bad]))
 
 
 @pytest.mark.parametrize(

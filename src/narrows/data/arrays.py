@@ -103,7 +103,7 @@ def as_array(X: Any, owner: str) -> np.ndarray:
             return _without_gaps(X, owner, columns)
     if X.dtype.kind in "US":
         _raise_for_words(X, owner, columns)
-    if X.dtype.kind in _CONVERSIONS:
+    if X.dtype.kind in "MmV":
         _raise_for_dtype(X, owner)
     return X
 

@@ -9,6 +9,9 @@ import os
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
+import torch
+from torch import Tensor
+
 _DATASET = "pass the examples as one array: np.stack([x for x, *_ in X])"
 _COMPUTE = "pass X.compute()"
 
@@ -60,7 +63,7 @@ def check_container(X: Any, owner: str, *, takes_iterators: bool = False) -> Non
 
 
 def _advice(X: Any, takes_iterators: bool) -> str | None:
-    if getattr(X, "is_sparse", False) or getattr(X, "is_sparse_csr", False):  # a tensor
+    if isinstance(X, Tensor) and X.layout is not torch.strided:
         return "pass X.to_dense()"
     is_read = takes_iterators and isinstance(X, Iterable)
     for cls in type(X).__mro__:
@@ -85,7 +88,7 @@ def _name(X: Any) -> str:
     name, module = type(X).__name__, type(X).__module__.partition(".")[0]
     if module == "scipy":
         name = f"scipy.sparse {name}"
-    elif module == "torch" and hasattr(X, "to_dense"):
+    elif isinstance(X, Tensor):
         name = "sparse torch tensor"
     elif module not in ("builtins", "narrows"):
         name = f"{module}.{name}"

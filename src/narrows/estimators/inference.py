@@ -119,12 +119,10 @@ class Inference(ABC):
             X = as_array(X, owner)
         is_image = not reset and self.schema_.kind == "image"  # `check_form` checks them
         if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor) and not is_image:
-            if isinstance(X, np.ndarray) or hasattr(X, "iloc"):
-                rows = as_array(X, owner)  # its error names the place of a string
-                X = X if hasattr(X, "iloc") else rows
+            rows = as_array(X, owner)  # its error names the place of a string
             rows = validate_data(
                 self,
-                X,
+                X if hasattr(X, "columns") else rows,
                 reset=reset,
                 dtype="numeric",
                 ensure_min_samples=2 if reset else 1,
