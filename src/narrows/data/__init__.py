@@ -14,6 +14,7 @@ from narrows.data.arrays import (
 )
 from narrows.data.axes import PrincipalAxes, principal_axes
 from narrows.data.columns import KINDS, MAX_LEVELS, Column, ColumnKind
+from narrows.data.containers import check_container
 from narrows.data.examples import Examples
 from narrows.data.features import Layout, TableFeatures, as_features, is_atom, n_features, prepared_atoms
 from narrows.data.frames import Frame, is_frame, open_frame
@@ -46,6 +47,7 @@ __all__ = [
     "as_floats",
     "as_rows",
     "as_shared_tensor",
+    "check_container",
     "check_form",
     "check_numeric",
     "check_range",

@@ -20,6 +20,7 @@ from narrows.data import (
     Schema,
     as_array,
     as_floats,
+    check_container,
     check_form,
     check_numeric,
     check_rows,
@@ -126,19 +127,20 @@ class Inference(ABC):
         owner = type(self).__name__
         if isinstance(X, EncodedRows):
             return X
+        if not is_frame(X):
+            check_container(X, owner)
         if not reset and self.schema_.table is not None:
             return self._encode_table(X)
         if reset and (frame := self._open_table(X)) is not None:
             return self._look_at_table(frame)
-        if isinstance(X, (list, tuple)):
+        if isinstance(X, (list, tuple, np.ma.MaskedArray)):
             X = as_array(X, owner)
         is_image = not reset and self.schema_.kind == "image"  # `check_form` checks them
         if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor) and not is_image:
-            if isinstance(X, np.ndarray) or hasattr(X, "iloc"):
-                as_array(X, owner)  # its error names the place of a string
+            rows = as_array(X, owner)  # its error names the place of a string
             rows = validate_data(
                 self,
-                X,
+                X if hasattr(X, "columns") else rows,
                 reset=reset,
                 dtype="numeric",
                 ensure_min_samples=2 if reset else 1,
@@ -329,7 +331,9 @@ class Inference(ABC):
             return
         if likelihood.required_support == "unit" and len(self.schema_.scale) == 1:
             # if both ends are in the support, so are all values between them
-            ends = (torch.tensor(min_max(rows, type(self).__name__)) - self.schema_.offset[0]) / self.schema_.scale[0]
+            ends = (
+                torch.tensor(min_max(rows, type(self).__name__, allow_nan=True)) - self.schema_.offset[0]
+            ) / self.schema_.scale[0]
             if bool(likelihood.contains(ends).all()):
                 return
         outside = ~self.apply(lambda x: likelihood.contains(x).flatten(1).all(1), rows).numpy()
