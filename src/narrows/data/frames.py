@@ -77,8 +77,10 @@ def is_frame(X: Any) -> bool:
 
 def _is_row(X: Mapping[Any, Any]) -> bool:
     """Return True if X maps names to cells. A dict of arrays is no row, nor is a sparse matrix of scipy."""
+    if hasattr(X, "shape"):
+        return False
     has_cells = not any(hasattr(cell, "__len__") and not isinstance(cell, (str, bytes)) for cell in X.values())
-    return bool(X) and has_cells and not hasattr(X, "shape")
+    return bool(X) and has_cells
 
 
 def open_frame(X: Any, owner: str) -> Frame:

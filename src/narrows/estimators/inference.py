@@ -36,7 +36,7 @@ from narrows.estimators import parallel
 from narrows.estimators.summary import support_message
 from narrows.evaluation.scores import log_likelihood
 from narrows.fitted import FittedModel
-from narrows.likelihoods import LIKELIHOODS
+from narrows.likelihoods import LIKELIHOODS, Likelihood
 from narrows.model import Autoencoder, inference_mode
 from narrows.params import Parameter
 from narrows.recipes import Recipe
@@ -336,18 +336,23 @@ class Inference(ABC):
             ) / self.schema_.scale[0]
             if bool(likelihood.contains(ends).all()):
                 return
-        outside = ~self.apply(lambda x: likelihood.contains(x).flatten(1).all(1), rows).numpy()
+        outside = ~self.apply(lambda x: _contains(likelihood, x).flatten(1).all(1), rows).numpy()
         if outside.any():
             raise ValueError(support_message(cast(FittedModel, self), rows, np.flatnonzero(outside)))
 
     def _check_block_support(self, x: Tensor, rows: np.ndarray, first: int) -> None:
         """Raise ValueError if a block holds values that the likelihood cannot score. `x` is the block, prepared."""
         likelihood = self.model_.likelihood
-        if likelihood.required_support is None or bool((within := likelihood.contains(x)).all()):
+        if likelihood.required_support is None or bool((within := _contains(likelihood, x)).all()):
             return
         outside = np.flatnonzero(~within.flatten(1).all(1).cpu().numpy())
         prefix = f"In rows {first:,} to {first + len(rows) - 1:,}: " if first else ""
         raise ValueError(prefix + support_message(cast(FittedModel, self), rows, outside, first))
+
+
+def _contains(likelihood: Likelihood, x: Tensor) -> Tensor:
+    """Return a mask of the entries of x (B x shape) that the likelihood can score, or that are missing."""
+    return likelihood.contains(x) | torch.isnan(x)
 
 
 def _are_numbers(X: np.ndarray) -> bool:
