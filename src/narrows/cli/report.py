@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=USE)
+@inputs.reads_data
 def report(
     model: Model,
     data: Data,

@@ -25,6 +25,7 @@ def infer(
     columns: list[str | int] | None = None,
     frame: str | None = None,
     required_support: Support | None = None,
+    dtype: np.dtype | None = None,
 ) -> Schema:
     """Infer the schema of the rows X.
 
@@ -36,6 +37,7 @@ def infer(
     frame : "pandas" if X was a data frame, or None.
     required_support : support that the user's likelihood needs ("unit" or "count"), or None. If the data suggest
         another support, this one is used, and the values are not scaled.
+    dtype : dtype of the user's data, if X was converted. It decides for images of uint16.
 
     Raises
     ------
@@ -59,13 +61,16 @@ def infer(
         )
     kind: Kind = "vector" if layout == "d" else "image"
     support, offset, scale = _units(X, sample, kind, low, high)
+    is_deep = kind == "image" and dtype == np.uint16
+    if is_deep and support != "binary":
+        support, offset, scale = "unit", (0.0,), (_white_level(high),)
     if required_support not in (None, support) and not (required_support == "unit" and support == "binary"):
         support, offset, scale = required_support, (0.0,), (1.0,)
     schema = Schema(
         kind=kind,
         shape=shape,
         layout=layout,
-        dtype=str(X.dtype),
+        dtype="uint16" if is_deep else str(X.dtype),
         support=support,
         offset=offset,
         scale=scale,
@@ -123,6 +128,11 @@ def _units(
     # a column that is constant up to rounding is only centred
     stds = np.where(stds > 1e-7 * np.maximum(1e-300, np.abs(means)), stds, 1.0)
     return "real", tuple(means.tolist()), tuple(stds.tolist())
+
+
+def _white_level(high: float) -> float:
+    """Return the smallest 2^bits - 1, from 8 bits on, that is at least `high`: 4095 for 12 bits."""
+    return float(2 ** max(8, int(high).bit_length()) - 1)
 
 
 def _floats(x: Tensor) -> tuple[float, ...]:

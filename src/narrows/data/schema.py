@@ -36,7 +36,8 @@ class Schema:
     kind : "vector" or "image".
     shape : shape of one example in the model: (d,) or (channels, height, width).
     layout : axes of the user's examples: "d", "hw", "hwc" or "chw".
-    dtype : name of the user's dtype. `restore` gives bytes for bytes, and floats for other integers.
+    dtype : name of the user's dtype. `restore` gives bytes for bytes, 16-bit images for 16-bit images, and floats for
+        other integers.
     support : range of the values after `prepare`: "binary" {0, 1}, "unit" [0, 1], "real", "count" 0, 1, 2, ...
     offset, scale : a single number each, or one for each column of a vector.
     mean, std : mean and standard deviation of the prepared values (of log(1 + x) for counts), for each column of a
@@ -168,7 +169,7 @@ class Schema:
     def restore(self, x: Tensor) -> np.ndarray:
         """Turn the model's tensor (B x `shape`) into the user's rows (B x `user_shape`), in the user's dtype.
 
-        Bytes are rounded and clipped to [0, 255]. Other integers become float32.
+        Bytes and 16-bit images are rounded and clipped to their range. Other integers become float32.
         """
         out = x.detach().cpu()
         if self.is_centred or self.scale != (1.0,):
@@ -180,8 +181,8 @@ class Schema:
             out = out.permute(0, 2, 3, 1)
         array = out.numpy()
         dtype = np.dtype(self.dtype)
-        if dtype == np.uint8:
-            return np.clip(np.rint(array), 0, 255).astype(np.uint8)
+        if dtype in (np.uint8, np.uint16):
+            return np.clip(np.rint(array), 0, np.iinfo(dtype).max).astype(dtype)
         return np.ascontiguousarray(array.astype(dtype if dtype.kind == "f" else np.float32))
 
     def channels_last(self, images: np.ndarray) -> np.ndarray:
@@ -207,8 +208,8 @@ class Schema:
     def describe(self) -> str:
         """Return one line for people, such as '28 x 28 grey images in [0, 1]'."""
         where = {"binary": "of 0 and 1", "unit": "in [0, 1]", "real": "of real values", "count": "of counts"}
-        if self.scale == (255.0,):
-            where["unit"] = "in [0, 1], from values of 0 to 255"
+        if self.scale[0] > 1:
+            where["unit"] = f"in [0, 1], from values of 0 to {self.scale[0]:g}"
         if self.kind == "vector":
             return f"vectors of {self.shape[0]} columns {where[self.support]}"
         c, h, w = self.shape
@@ -269,10 +270,16 @@ def check_range(high: float, dtype: np.dtype, schema: Schema, owner: str) -> Non
     ValueError
         If `high` shows another scale.
     """
-    if schema.scale == (255.0,) and dtype.kind == "f" and 0 < high <= 1:
+    if schema.support == "unit" and schema.scale[0] > 1 and dtype.kind == "f" and 0 < high <= 1:
+        white = f"{schema.scale[0]:g}"
         raise ValueError(
-            f"X passed to {owner} lies in [0, 1], but the model was fitted on pixels from 0 to 255. Multiply X by 255, "
-            "or fit on images in [0, 1]."
+            f"X passed to {owner} lies in [0, 1], but the model was fitted on pixels from 0 to {white}. Multiply X by "
+            f"{white}, or fit on images in [0, 1]."
+        )
+    if schema.dtype == "uint16" and schema.scale[0] > 255 and dtype == np.uint8:
+        raise ValueError(
+            f"X passed to {owner} holds bytes, but the model was fitted on images with 16 bits, from 0 to "
+            f"{schema.scale[0]:g}. Bring X to that range, for example with X.astype(float) * {schema.scale[0]:g} / 255."
         )
     if schema.kind == "image" and schema.support == "unit" and high > 10 * schema.scale[0]:
         raise ValueError(

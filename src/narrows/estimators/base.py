@@ -341,13 +341,15 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         """
         reset_fitted(self)
         self.__dict__.pop("_parts", None)
-        rows = as_floats(self.validate(X, reset=True))
+        valid = self.validate(X, reset=True)
+        rows = as_floats(valid)
         likelihood = likelihoods.LIKELIHOODS.get(getattr(self, "likelihood", "auto"))
         self.schema_ = infer(
             rows,
             type(self).__name__,
             *_frame_columns(X),
             required_support=likelihood.required_support if likelihood else None,
+            dtype=valid.dtype,
         )
         self._check_components()
         return rows

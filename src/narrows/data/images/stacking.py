@@ -141,7 +141,8 @@ class Scan:
     def decode(self) -> Images:
         """Decode the images; `read_images` documents the result and the errors."""
         target, notes = self._target, self._note_sizes()
-        n_transparent, kept = 0, []
+        n_transparent = 0
+        kept: list[Header] = []
         X = np.empty((len(self.headers), *target.shape), target.dtype)
         for header in self.headers:
             with self._skipping(header.file):
