@@ -9,9 +9,10 @@ import inspect
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import typer
@@ -36,9 +37,8 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 P = ParamSpec("P")
-_reading: ContextVar[dict[str, Any]] = ContextVar(
-    "reading", default={}
-)  # the options of `_read_as`, as `read` takes them
+# arguments for `read` that the command line gives
+_reading: ContextVar[Mapping[str, Any]] = ContextVar("reading", default=MappingProxyType({}))
 
 
 def _read_as(*, on_bad: OnBad = "error", resize: Resize = None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from narrows.data import Schema
+from narrows.data.images import TooLarge
 from narrows.studio import pictures
 
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")  # no other decoder of Pillow sees untrusted bytes
@@ -16,10 +17,6 @@ MAX_PIXELS = 64 << 20  # pixels of one decoded image
 
 class BadFile(ValueError):
     """An uploaded file is damaged or of a type that is not supported."""
-
-
-class TooLarge(ValueError):
-    """An uploaded file is too large once unpacked."""
 
 
 def open_image(content: bytes, name: str = "The image") -> Image.Image:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -72,12 +73,11 @@ def read_zip(path: Path, options: Options, read_file: Callable[[Path], Dataset],
     with _open(path) as archive:
         members = [_Member(name, info) for info in archive.infolist() if (name := _safe_name(info))]
         pictures = [member for member in members if member.name.lower().endswith(SUFFIXES)]
-        wanted = pictures or members
         limit = limits.unpacked or _FREE + _PER_BYTE * path.stat().st_size
         if len(pictures) > limits.n_images:
             raise TooLarge(f"{path} holds {len(pictures):,} images; at most {limits.n_images:,} are read.")
         if pictures:
-            _check_unpacked(path, wanted, limit)
+            _check_sizes(path, (member.info for member in pictures or members), limit)
             loaded = _read_pictures(path, archive, pictures, options, limits, limit)
             others = [member.name for member in members if member not in pictures]
             if others:
@@ -90,8 +90,31 @@ def read_zip(path: Path, options: Options, read_file: Callable[[Path], Dataset],
                 f"{path} must hold images ({', '.join(SUFFIXES)}), or one table or array. It holds {names}. Unpack it, "
                 "and give the path of one file."
             )
-        _check_unpacked(path, wanted, limit)
         return _read_member(path, archive, members[0], read_file)
+
+
+def check_unpacked(path: Path, limit: int) -> None:
+    """Check the size to which a file unpacks, if it is gzipped or a zip, as .npz and .xlsx are.
+
+    Raises
+    ------
+    TooLarge
+        If it unpacks to more than `limit` bytes.
+    ValueError
+        If it is damaged.
+    """
+    with open(path, "rb") as stream:
+        is_gzipped = stream.read(2) == b"\x1f\x8b"
+    if is_gzipped:
+        try:
+            with gzip.open(path) as unpacked:
+                if unpacked.seek(limit + 1) > limit:
+                    raise TooLarge(f"{path} unpacks to more than {limit:,} bytes, which is the most that is read.")
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ValueError(f"{path} is damaged or truncated ({error}). Write or download it again.") from error
+    elif zipfile.is_zipfile(path):
+        with _open(path) as archive:
+            _check_sizes(path, archive.infolist(), limit)
 
 
 @contextlib.contextmanager
@@ -118,8 +141,8 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
-def _check_unpacked(path: Path, members: Sequence[_Member], limit: int) -> None:
-    unpacked = sum(member.info.file_size for member in members)  # zipfile never unpacks more than this
+def _check_sizes(path: Path, infos: Iterable[zipfile.ZipInfo], limit: int) -> None:
+    unpacked = sum(info.file_size for info in infos)  # zipfile never unpacks more than this
     if unpacked > limit:
         raise TooLarge(f"{path} unpacks to {unpacked:,} bytes; at most {limit:,} are read.")
 
