@@ -154,7 +154,7 @@ def read_upload(path: Path, name: str, limit: int, side: int = SIDE) -> Upload:
     except ValueError as error:
         kind = TooLarge if isinstance(error, TooLarge) else BadFile
         raise kind(str(error).replace(str(source), name)) from error
-    labels = dataset.y
+    labels: Any = dataset.y
     if dataset.files and labels is not None:
         labels = class_names(dataset.files)
     columns = _to_columns(dataset)

@@ -19,7 +19,7 @@ import numpy as np
 from narrows.data.files.dataset import Dataset
 from narrows.data.images import SUFFIXES, ImageFile, Options, Scan, TooLarge, class_names, mixed_folders
 
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, KeyError)
+_DAMAGE = (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, KeyError)
 _FREE, _PER_BYTE = 1 << 30, 100  # bytes: an archive may unpack to the first, plus so many times its own size
 _FREE_PIXELS, _PIXELS_PER_BYTE = 64 << 20, 256  # the same for the pixels of its images
 _MAX_IMAGE_PIXELS = 256 << 20
@@ -72,23 +72,24 @@ def read_zip(path: Path, options: Options, read_file: Callable[[Path], Dataset],
     """
     with _open(path) as archive:
         members = [_Member(name, info) for info in archive.infolist() if (name := _safe_name(info))]
-        pictures = [member for member in members if member.name.lower().endswith(SUFFIXES)]
+        pictures, others = (
+            [member for member in members if member.name.lower().endswith(SUFFIXES) is is_image]
+            for is_image in (True, False)
+        )
         limit = limits.unpacked or _FREE + _PER_BYTE * path.stat().st_size
         if len(pictures) > limits.n_images:
             raise TooLarge(f"{path} holds {len(pictures):,} images; at most {limits.n_images:,} are read.")
+        _check_sizes(path, (member.info for member in pictures or members), limit)
         if pictures:
-            _check_sizes(path, (member.info for member in pictures or members), limit)
             loaded = _read_pictures(path, archive, pictures, options, limits, limit)
-            others = [member.name for member in members if member not in pictures]
             if others:
                 note = f"{len(others):,} of {len(members):,} files are no images and are ignored: {_list(others)}."
                 loaded = loaded._replace(notes=(*loaded.notes, note))
             return loaded
         if len(members) != 1 or members[0].name.lower().endswith(".zip"):  # an archive may hold itself
-            names = _list([member.name for member in members]) or "nothing"
             raise ValueError(
-                f"{path} must hold images ({', '.join(SUFFIXES)}), or one table or array. It holds {names}. Unpack it, "
-                "and give the path of one file."
+                f"{path} must hold images ({', '.join(SUFFIXES)}), or one table or array. It holds "
+                f"{_list(members) or 'nothing'}. Unpack it, and give the path of one file."
             )
         return _read_member(path, archive, members[0], read_file)
 
@@ -106,24 +107,26 @@ def check_unpacked(path: Path, limit: int) -> None:
     with open(path, "rb") as stream:
         is_gzipped = stream.read(2) == b"\x1f\x8b"
     if is_gzipped:
-        try:
-            with gzip.open(path) as unpacked:
-                if unpacked.seek(limit + 1) > limit:
-                    raise TooLarge(f"{path} unpacks to more than {limit:,} bytes, which is the most that is read.")
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise ValueError(f"{path} is damaged or truncated ({error}). Write or download it again.") from error
+        with _damage_reported(str(path)), gzip.open(path) as unpacked:
+            if unpacked.seek(limit + 1) > limit:
+                raise TooLarge(f"{path} unpacks to more than {limit:,} bytes, which is the most that is read.")
     elif zipfile.is_zipfile(path):
         with _open(path) as archive:
             _check_sizes(path, archive.infolist(), limit)
 
 
+def _open(path: Path) -> zipfile.ZipFile:
+    with _damage_reported(str(path)):
+        return zipfile.ZipFile(path)
+
+
 @contextlib.contextmanager
-def _open(path: Path) -> Iterator[zipfile.ZipFile]:
+def _damage_reported(label: str) -> Iterator[None]:
+    """Turn errors about damaged bytes into a ValueError that names the file."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
+        yield
     except _DAMAGE as error:
-        raise ValueError(f"{path} is a damaged zip, or one with a password ({error}). Pack it again.") from error
+        raise ValueError(f"{label} is damaged or has a password ({error}). Pack it again, without one.") from error
 
 
 def _safe_name(info: zipfile.ZipInfo) -> str:
@@ -137,8 +140,8 @@ def _safe_name(info: zipfile.ZipInfo) -> str:
     return "/".join("".join(c for c in part if c.isprintable()) for part in parts)
 
 
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+def _list(members: Sequence[_Member]) -> str:
+    return ", ".join(member.name for member in members[:5]) + (", ..." if len(members) > 5 else "")
 
 
 def _check_sizes(path: Path, infos: Iterable[zipfile.ZipInfo], limit: int) -> None:
@@ -196,10 +199,8 @@ def _image_file(path: Path, archive: zipfile.ZipFile, name: str, info: zipfile.Z
     label = f"{path}/{name}"
 
     def read_member() -> IO[bytes]:
-        try:
+        with _damage_reported(label):
             return io.BytesIO(archive.read(info))  # decoders move back and forth, which is slow in a zip
-        except _DAMAGE as error:
-            raise ValueError(f"{label} is damaged, or has a password ({error}). Replace or remove it.") from error
 
     return ImageFile(name, label, read_member)
 
@@ -211,7 +212,7 @@ def _read_member(
     name = member.name.rpartition("/")[2][-_MAX_NAME_LENGTH:]
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / name
-        with archive.open(member.info) as source, open(target, "wb") as stream:
+        with _damage_reported(f"{path}/{name}"), archive.open(member.info) as source, open(target, "wb") as stream:
             shutil.copyfileobj(source, stream)
         try:
             loaded = read_file(target)
