@@ -73,6 +73,15 @@ def reads_data(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
+def reading_arguments() -> str:
+    """Return the options of `_read_as` that the command line gives, to be repeated after DATA; "" without any."""
+    arguments = dict(_reading.get())
+    height, width = arguments.get("resize", (0, 0))
+    return (" --on-bad skip" if arguments.get("on_bad") == "skip" else "") + (
+        f" --resize {height}x{width}" if height else ""
+    )
+
+
 def image_options() -> Options:
     """Return the choices for images that the command line makes."""
     from narrows.data.images import Options

@@ -14,7 +14,7 @@ from narrows.data.arrays import (
 )
 from narrows.data.axes import PrincipalAxes, principal_axes
 from narrows.data.examples import Examples
-from narrows.data.infer import infer
+from narrows.data.infer import infer, white_level
 from narrows.data.neighbors import leading_axes
 from narrows.data.patches import Patches
 from narrows.data.rows import Rows, free_bytes
@@ -44,4 +44,5 @@ __all__ = [
     "spaced_indices",
     "subsample_evenly",
     "take_rows",
+    "white_level",
 ]

@@ -63,7 +63,7 @@ def infer(
     support, offset, scale = _units(X, sample, kind, low, high)
     is_deep = kind == "image" and dtype == np.uint16
     if is_deep and support != "binary":
-        support, offset, scale = "unit", (0.0,), (_white_level(high),)
+        support, offset, scale = "unit", (0.0,), (white_level(high),)
     if required_support not in (None, support) and not (required_support == "unit" and support == "binary"):
         support, offset, scale = required_support, (0.0,), (1.0,)
     schema = Schema(
@@ -130,7 +130,7 @@ def _units(
     return "real", tuple(means.tolist()), tuple(stds.tolist())
 
 
-def _white_level(high: float) -> float:
+def white_level(high: float) -> float:
     """Return the smallest 2^bits - 1, from 8 bits on, that is at least `high`: 4095 for 12 bits."""
     return float(2 ** max(8, int(high).bit_length()) - 1)
 

@@ -94,6 +94,8 @@ def open_image(file: Path | ImageFile) -> Iterator[Image]:
                 yield image
         except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
             raise TooLarge(f"{file.label} is too large: {error}") from error
+        except PIL.UnidentifiedImageError as error:  # its text is the name of a Python object
+            raise ValueError(f"{file.label} is damaged or not an image. Replace or remove it.") from error
         # Pillow's decoders raise nearly any error for unexpected bytes. The block contains only work on `image`.
         except Exception as error:
             raise ValueError(f"{file.label} is damaged or not an image ({error}). Replace or remove it.") from error
