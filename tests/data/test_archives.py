@@ -88,7 +88,7 @@ def test_one_other_file(tmp_path, name):
         np.save(inner, X) if name.endswith("npy") else np.savez(inner, X=X)
     loaded = read(make_zip(tmp_path / "table.zip", **{name: inner.read_bytes()}))
     np.testing.assert_array_equal(loaded.X, X)
-    assert loaded.name == "t"
+    assert loaded.name == "table"
     assert not isinstance(loaded.X, np.memmap)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from narrows import AE
+from narrows import AE, load_dataset
 from narrows.data import infer
 from narrows.data.files import read
 from narrows.data.images import decode_image
@@ -143,6 +143,7 @@ def test_unlike_sizes_are_cropped_and_resized(tmp_path, resize, shape):
     save(tmp_path, a=wide, b=np.full((30, 30), 100, np.uint8))
     loaded = read(tmp_path, resize=resize)
     assert loaded.X.shape == (2, *shape)
+    np.testing.assert_array_equal(load_dataset(tmp_path, resize=resize).X, loaded.X)
     assert (loaded.X[:, :, shape[1] // 2] == 100).all()
     assert any("2 sizes" in note for note in loaded.notes)
     if shape == (8, 8):

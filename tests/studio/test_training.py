@@ -139,6 +139,37 @@ def test_uploads_of_what_the_command_line_reads(shared, digits, tmp_path):
     assert info["suggested"]["label"] == "kind"
 
 
+def test_the_columns_of_a_frame_are_those_of_the_page(tmp_path, monkeypatch):
+    pandas = pytest.importorskip("pandas")
+    from narrows.data.files import Dataset
+    from narrows.studio import uploads
+
+    frame = pandas.DataFrame(
+        {
+            "a": [1, 2, 3],
+            "b": pandas.array([1, None, 3], "Int64"),
+            "c": ["x", None, "y"],
+            "d": pandas.Categorical(["u", "v", "u"]),
+            "e": pandas.to_datetime(["2020-01-01", None, "2021-01-01"]),
+            "f": [None, None, None],
+        }
+    )
+    monkeypatch.setattr(uploads, "read", lambda _: Dataset(frame, None, list(frame), "t", None))
+    (tmp_path / "raw").write_text("a")
+    read = uploads.read_upload(tmp_path / "raw", "t.csv", 1000)
+    columns = {column.name: column for column in read.columns}
+    kinds = {name: (column.kind, column.missing) for name, column in columns.items()}
+    assert kinds == {
+        "a": ("number", 0),
+        "b": ("number", 1),
+        "c": ("category", 1),
+        "d": ("category", 0),
+        "e": ("category", 1),
+        "f": ("empty", 3),
+    }
+    assert columns["e"].values[0].startswith("2020-01-01")
+
+
 def test_upload_of_a_parquet_file(shared, tmp_path):
     pytest.importorskip("pyarrow")
     from narrows.data.files import write_array

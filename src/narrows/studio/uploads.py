@@ -213,23 +213,23 @@ def _read_file(path: Path, limit: int) -> Dataset:
     check_unpacked(path, _UNPACK_FACTOR * limit)
     suffix = path.suffix.lower()
     if suffix in _DELIMITERS:
-        _check_cells(path.name, _count_cells(path))
+        _check_cells(str(path), _count_cells(path))
     elif is_parquet(path):
-        _check_cells(path.name, count_values(path))
+        _check_cells(str(path), count_values(path))
     try:
         dataset = read(path)
     except (ValueError, OSError):
         if suffix not in _DELIMITERS:
             raise
-        columns, rows = _parse_table(path.read_bytes(), path.name, _DELIMITERS[suffix])
+        columns, rows = _parse_table(path.read_bytes(), str(path), _DELIMITERS[suffix])
         dataset = Dataset(np.array(rows, dtype=object), None, columns, path.stem, None)
     shape = dataset.X.shape
     if len(shape) == 2 and shape[1] > _MAX_COLUMNS:
-        raise TooLarge(f"{path.name} has {shape[1]:,} columns; at most {_MAX_COLUMNS:,} are read.")
+        raise TooLarge(f"{str(path)} has {shape[1]:,} columns; at most {_MAX_COLUMNS:,} are read.")
     if suffix in _DELIMITERS and dataset.columns is None:
         dataset = dataset._replace(columns=[f"column {i + 1}" for i in range(shape[1])])
     if dataset.columns is not None:
-        _check_cells(path.name, shape[0] * shape[1])
+        _check_cells(str(path), shape[0] * shape[1])
     # into memory: the file is deleted
     return dataset._replace(X=np.array(dataset.X)) if isinstance(dataset.X, np.memmap) else dataset
 
@@ -250,8 +250,17 @@ def _to_columns(dataset: Dataset) -> tuple[Column, ...] | None:
     if dataset.columns is None:
         return None
     X: Any = dataset.X
-    cells = (X.iloc[:, i].to_numpy() if hasattr(X, "iloc") else X[:, i] for i in range(X.shape[1]))
+    cells = (_frame_cells(X.iloc[:, i]) if hasattr(X, "iloc") else X[:, i] for i in range(X.shape[1]))
     return tuple(_parse_column(name, c) for name, c in zip(_make_unique(dataset.columns), cells, strict=True))
+
+
+def _frame_cells(column: Any) -> np.ndarray:
+    """Return a column of a data frame as numbers with NaN for gaps, or as objects with None for gaps."""
+    from pandas.api.types import is_numeric_dtype
+
+    if is_numeric_dtype(column.dtype):
+        return np.asarray(column.to_numpy(np.float64, na_value=np.nan))
+    return np.asarray(column.astype(object).where(column.notna(), None), dtype=object)
 
 
 def _parse_table(content: bytes, name: str, delimiter: str) -> tuple[list[str], list[list[str]]]:

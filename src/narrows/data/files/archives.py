@@ -168,7 +168,7 @@ def _read_pictures(
     if (n_bytes := scan.n_bytes) > limit:
         raise TooLarge(f"{path} decodes to {n_bytes:,} bytes; at most {limit:,} are allowed.")
     images = scan.decode()
-    return Dataset(images.X, images.y, None, path.stem, images.files, images.notes)
+    return Dataset(images.X, images.y, None, path.stem, images.files, notes=images.notes)
 
 
 def _without_root(path: Path, members: Sequence[_Member]) -> list[_Member]:
@@ -219,4 +219,4 @@ def _read_member(
         except ValueError as error:
             raise ValueError(str(error).replace(str(target), f"{path}/{name}")) from error
         X = np.array(loaded.X) if isinstance(loaded.X, np.memmap) else loaded.X  # the file is deleted
-        return loaded._replace(X=X)
+        return loaded._replace(X=X, name=path.stem)

@@ -113,7 +113,7 @@ def read(path: str | os.PathLike[str], *, on_bad: images.OnBad = "error", resize
 
 
 def _to_dataset(loaded: images.Images, name: str) -> Dataset:
-    return Dataset(loaded.X, loaded.y, None, name, loaded.files, loaded.notes)
+    return Dataset(loaded.X, loaded.y, None, name, loaded.files, notes=loaded.notes)
 
 
 def _is_pickle(head: bytes) -> bool:
