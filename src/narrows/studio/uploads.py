@@ -225,7 +225,7 @@ def _read_file(path: Path, limit: int) -> Dataset:
         dataset = Dataset(np.array(rows, dtype=object), None, columns, path.stem, None)
     shape = dataset.X.shape
     if len(shape) == 2 and shape[1] > _MAX_COLUMNS:
-        raise TooLarge(f"{str(path)} has {shape[1]:,} columns; at most {_MAX_COLUMNS:,} are read.")
+        raise TooLarge(f"{path} has {shape[1]:,} columns; at most {_MAX_COLUMNS:,} are read.")
     if suffix in _DELIMITERS and dataset.columns is None:
         dataset = dataset._replace(columns=[f"column {i + 1}" for i in range(shape[1])])
     if dataset.columns is not None:
