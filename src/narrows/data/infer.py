@@ -35,6 +35,7 @@ def infer(
     frame: str | None = None,
     required_support: Support | None = None,
     allow_nan: bool = False,
+    dtype: np.dtype | None = None,
 ) -> Schema:
     """Infer the schema of the rows X.
 
@@ -47,6 +48,7 @@ def infer(
     required_support : support that the user's likelihood needs, or None. If the data suggest another support, "unit"
         and "count" are used for data of all kinds, and the values are not scaled; "real" is used instead of "count".
     allow_nan : True to leave NaN out of the statistics; otherwise NaN is refused.
+    dtype : dtype of the user's data, if X was converted. It decides for images of uint16.
 
     Raises
     ------
@@ -71,6 +73,9 @@ def infer(
         )
     kind: Kind = "vector" if layout == "d" else "image"
     support, largest = (_support_of_vectors if kind == "vector" else _support_of_images)(X, sample, low, high)
+    is_deep = kind == "image" and dtype == np.uint16
+    if is_deep and support != "binary":
+        support, largest = "unit", white_level(high)
     if required_support == "real":
         support = "real" if support == "count" else support
     elif required_support not in (None, support) and not (required_support == "unit" and support == "binary"):
@@ -86,7 +91,7 @@ def infer(
         kind=kind,
         shape=shape,
         layout=layout,
-        dtype=str(X.dtype),
+        dtype="uint16" if is_deep else str(X.dtype),
         support=support,
         offset=offset,
         scale=scale,
@@ -256,6 +261,11 @@ def _units(
     std = np.where(constant, 1.0, std)
     indices = np.flatnonzero(constant).tolist() if layout == "d" else ()
     return tuple(mean.tolist()), tuple(std.tolist()), tuple(indices)
+
+
+def white_level(high: float) -> float:
+    """Return the smallest 2^bits - 1, from 8 bits on, that is at least `high`: 4095 for 12 bits."""
+    return float(2 ** max(8, int(high).bit_length()) - 1)
 
 
 def _floats(x: Tensor) -> tuple[float, ...]:

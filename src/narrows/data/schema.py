@@ -12,7 +12,6 @@ user's data. The entries of vectors and images share one `Support`; the columns 
 from __future__ import annotations
 
 import functools
-import warnings
 from collections import Counter
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -21,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.data.arrays import min_max, resolution
+from narrows.data.arrays import resolution
 from narrows.data.columns import Column
 from narrows.data.table import Table
 
@@ -49,7 +48,8 @@ class Schema:
     shape : shape of one example in the model: (d,) or (channels, height, width).
     layout : axes of the user's examples: "d", "hw", "hwc", "chw", or "tc" and "ct" for series, which the model sees as
         grey images, with a scale for each channel.
-    dtype : name of the user's dtype. `restore` gives bytes for bytes, and floats for other integers.
+    dtype : name of the user's dtype. `restore` gives bytes for bytes, 16-bit images for 16-bit images, and floats
+        for other integers.
     support : range of the values after `prepare`: "binary" {0, 1}, "unit" [0, 1], "real", "count" 0, 1, 2, ..., or
         "mixed" for a table.
     offset, scale : a single number each, or one for each column of a vector, channel of an image or of a series.
@@ -295,7 +295,7 @@ class Schema:
     def restore(self, x: Tensor) -> np.ndarray:
         """Turn the model's tensor (B x `shape`) into the user's rows (B x `user_shape`), in the user's dtype.
 
-        Bytes are rounded and clipped to [0, 255]. Other integers become float32.
+        Bytes and 16-bit images are rounded and clipped to their range. Other integers become float32.
         """
         out = x.detach().cpu()
         for heavy in self._heavy:
@@ -313,8 +313,8 @@ class Schema:
             out = out.permute(0, 2, 3, 1)
         array = out.numpy()
         dtype = np.dtype(self.dtype)
-        if dtype == np.uint8:
-            return np.clip(np.rint(array), 0, 255).astype(np.uint8)
+        if dtype in (np.uint8, np.uint16):
+            return np.clip(np.rint(array), 0, np.iinfo(dtype).max).astype(dtype)
         return np.ascontiguousarray(array.astype(dtype if dtype.kind == "f" else np.float32))
 
     def channels_last(self, images: np.ndarray) -> np.ndarray:
@@ -342,8 +342,8 @@ class Schema:
     def describe(self) -> str:
         """Return one line for people, such as '28 x 28 grey images in [0, 1]'."""
         where = {"binary": "of 0 and 1", "unit": "in [0, 1]", "real": "of real values", "count": "of counts"}
-        if self.scale == (255.0,):
-            where["unit"] = "in [0, 1], from values of 0 to 255"
+        if self.scale[0] > 1:
+            where["unit"] = f"in [0, 1], from values of 0 to {self.scale[0]:g}"
         if self.kind == "table":
             kinds = Counter(column.kind.replace("_", "-") for column in self.used_columns)
             listed = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
@@ -392,70 +392,3 @@ class Schema:
             names = attributes["columns"] or ()
             attributes["table"] = Table(tuple(Column(name, "real", attributes["dtype"]) for name in names), "pandas")
         return cls(**attributes)
-
-
-def check_rows(X: np.ndarray, schema: Schema, owner: str, allow_nan: bool = False) -> None:
-    """Check rows before a fitted model is applied to them. `allow_nan` is True if entries may be missing.
-
-    Raises
-    ------
-    ValueError
-        If X is empty, has examples of another shape than `schema`, infinity, NaN without `allow_nan`, or pixels on
-        another scale.
-    """
-    check_form(X.shape, schema, owner)
-    check_range(min_max(X, owner, columns=schema.columns, allow_nan=allow_nan)[1], X.dtype, schema, owner)
-    warn_of_gaps(count_gaps(X), schema, owner)
-
-
-def count_gaps(X: np.ndarray) -> int:
-    """Return the number of missing entries (NaN) in X."""
-    return int(np.isnan(X).sum()) if X.dtype.kind == "f" and bool(np.isnan(X.sum())) else 0
-
-
-def warn_of_gaps(n: int, schema: Schema, owner: str) -> None:
-    """Warn if a model that was fitted without gaps gets rows with `n` missing entries."""
-    if n and not schema.has_gaps:
-        warnings.warn(
-            f"X passed to {owner} has {n:,} missing values, but the model was fitted on data without any. The encoder "
-            "sees the mean of the column in their place. Fit on rows with gaps if there will be many.",
-            UserWarning,
-            stacklevel=2,
-        )
-
-
-def check_form(shape: tuple[int, ...], schema: Schema, owner: str) -> None:
-    """Check the shape of rows before a fitted model is applied to them.
-
-    Raises
-    ------
-    ValueError
-        If there are no rows, or their shape is not the one in `schema`.
-    """
-    if shape[0] == 0:
-        raise ValueError(f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required by {owner}.")
-    if shape[1:] != schema.user_shape:
-        raise ValueError(
-            f"X passed to {owner} has examples of shape {shape[1:]}, but the model was fitted on shape "
-            f"{schema.user_shape} ({schema.describe()}). Resize or select columns so that they agree."
-        )
-
-
-def check_range(high: float, dtype: np.dtype, schema: Schema, owner: str) -> None:
-    """Check that pixels have the scale of the training data, from their largest value `high`.
-
-    Raises
-    ------
-    ValueError
-        If `high` shows another scale.
-    """
-    if schema.scale == (255.0,) and dtype.kind == "f" and 0 < high <= 1:
-        raise ValueError(
-            f"X passed to {owner} lies in [0, 1], but the model was fitted on pixels from 0 to 255. Multiply X by 255, "
-            "or fit on images in [0, 1]."
-        )
-    if schema.kind == "image" and schema.support == "unit" and high > 10 * schema.scale[0]:
-        raise ValueError(
-            f"X passed to {owner} holds values up to {high:g}, but the model was fitted on images from 0 to "
-            f"{schema.scale[0]:g}. Bring X to that range."
-        )
