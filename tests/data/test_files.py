@@ -47,7 +47,7 @@ def test_npy_is_mapped_and_keeps_its_dtype(tmp_path, dtype):
     assert isinstance(loaded.X, np.memmap)
     assert loaded.X.dtype == dtype
     np.testing.assert_array_equal(loaded.X, X)
-    assert loaded[1:] == (None, None, "small", None)
+    assert loaded[1:] == (None, None, "small", None, None, ())
 
 
 def test_npy_is_known_by_its_first_bytes(tmp_path):
@@ -332,7 +332,7 @@ def test_single_image(tmp_path, suffix):
     save_image(tmp_path / f"colour.{suffix}", colour)
     loaded = read(tmp_path / f"grey.{suffix}")
     np.testing.assert_array_equal(loaded.X, grey[None])
-    assert loaded[1:] == (None, None, "grey", [f"grey.{suffix}"])
+    assert loaded[1:] == (None, None, "grey", [f"grey.{suffix}"], None, ())
     np.testing.assert_array_equal(read(tmp_path / f"colour.{suffix}").X, colour[None])
 
 

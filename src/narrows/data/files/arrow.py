@@ -1,12 +1,10 @@
-"""Data frames from Arrow tables: integers and truth values with gaps keep their type, and so do zones and categories."""
+"""Data frames from Arrow tables. Integers and truth values with gaps keep their type, and so do categories."""
 
 from __future__ import annotations
 
 import importlib
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from narrows.data.files.dataset import Dataset, short_name
 from narrows.data.parquet import check_names
@@ -38,6 +36,8 @@ def as_dataset(table: Any, path: Path, notes: tuple[str, ...] = ()) -> Dataset:
     ValueError
         If there are no rows or no columns, or two columns of one name.
     """
+    import pandas as pd
+
     names = [str(name) for name in table.column_names]
     check_names(names, path)
     if not table.num_rows or not names:
@@ -47,7 +47,7 @@ def as_dataset(table: Any, path: Path, notes: tuple[str, ...] = ()) -> Dataset:
         listed = ", ".join(f"{column.name!r} ({column.kind})" for column in unsupported)
         notes = (*notes, f"Left out, because they hold neither numbers nor words nor dates: {listed}.")
     ids = None
-    if not (type(frame.index).__name__ == "RangeIndex" and frame.index.equals(np.arange(len(frame)))):
+    if not frame.index.equals(pd.RangeIndex(len(frame))):
         ids = frame.index.to_numpy()
         notes = (*notes, "The index of the data frame that the file was written from gives the ids of the rows.")
     frame.columns = [str(name) for name in frame.columns]
@@ -88,7 +88,7 @@ def as_frame(table: Any) -> tuple[Any, list[Unsupported]]:
     frame = columns.to_pandas(split_blocks=True, self_destruct=True, date_as_object=False)
     frame.columns = [str(name) for name in frame.columns]
     if nullable:
-        parts = {name: frame[name] if name in frame else None for name in order}
-        parts |= {name: pd.Series(values, index=frame.index) for name, values in nullable.items()}
-        frame = pd.DataFrame({name: part for name, part in parts.items() if part is not None}, copy=False)
+        parts = {name: pd.Series(values, index=frame.index) for name, values in nullable.items()}
+        parts |= dict(frame.items())  # without a column that became the index
+        frame = pd.DataFrame({name: parts[name] for name in order if name in parts}, copy=False)
     return frame, unsupported

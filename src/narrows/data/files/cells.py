@@ -224,4 +224,3 @@ def _all_match(cells: Any, pattern: str) -> bool:
     import pyarrow.compute as pc
 
     return bool(pc.all(pc.match_substring_regex(cells, pattern)).as_py())
-

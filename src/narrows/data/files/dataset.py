@@ -105,8 +105,8 @@ class Dataset(NamedTuple):
             selected = selected._replace(y=self._values(places["label"][0]))
         if places["id"]:
             ids = self._values(places["id"][0])
-            X = selected.X.set_axis(ids, axis=0) if is_frame(selected.X) else selected.X
-            selected = selected._replace(X=X, ids=ids)
+            X: Any = selected.X
+            selected = selected._replace(X=X.set_axis(ids, axis=0) if is_frame(X) else X, ids=ids)
         return selected
 
     def as_numbers(self) -> Dataset:

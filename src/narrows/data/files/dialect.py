@@ -8,11 +8,11 @@ import io
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 from narrows.data.files.header import GAPS, decide, is_value
 
-Opener = Callable[[], BinaryIO]  # opens the bytes of a table at their start
+Opener = Callable[[], IO[bytes]]  # opens the bytes of a table at their start
 
 SPACES = " "  # any number of blanks
 _DELIMITERS = ("\t", ";", "|", ",")
@@ -67,11 +67,9 @@ def find_dialect(path: Path, opener: Opener, usual: str, has_header: bool | None
     notes = []
     if encoding in _ENCODING_NAMES:
         notes.append(f"The text is in {_ENCODING_NAMES[encoding]}.")
-    with opener() as stream:
-        reader = io.TextIOWrapper(stream, encoding=encoding, newline="")
-        text = reader.read(_SAMPLE)
-        is_cut = len(text) == _SAMPLE
-    text = text[: text.rfind("\n") + 1] or text if is_cut else text
+    text = _read_characters(opener, encoding, _SAMPLE)
+    if len(text) == _SAMPLE:
+        text = text[: text.rfind("\n") + 1] or text
     delimiter = _find_delimiter(text, usual)
     if delimiter != usual:
         notes.append(f"Cells are separated by {_NAMES[delimiter]}.")
@@ -116,9 +114,13 @@ def split_records(text: str, delimiter: str, n_max: int | None = None) -> list[t
 
 def read_records(opener: Opener, dialect: Dialect) -> list[tuple[list[str], int]]:
     """Return the rows of data, as `split_records` does."""
-    with opener() as stream:
-        text = io.TextIOWrapper(stream, encoding=dialect.encoding, newline="").read()
+    text = _read_characters(opener, dialect.encoding)
     return [record for record in split_records(text, dialect.delimiter) if record[1] > dialect.n_skipped]
+
+
+def _read_characters(opener: Opener, encoding: str, n: int = -1) -> str:
+    with opener() as stream, io.TextIOWrapper(stream, encoding=encoding, newline="") as reader:
+        return reader.read(n)
 
 
 def find_ragged(opener: Opener, dialect: Dialect) -> str | None:
@@ -147,7 +149,9 @@ def _scan(path: Path, opener: Opener) -> tuple[str, bool]:
             try:
                 while block := stream.read(_BLOCK):
                     if b"\0" in block and not name.startswith("utf-16"):
-                        raise ValueError(f"{path} must hold text. It holds NUL bytes; is it damaged or of another format?")
+                        raise ValueError(
+                            f"{path} must hold text. It holds NUL bytes; is it damaged or of another format?"
+                        )
                     has_quotes = has_quotes or b'"' in block
                     if decoder.getstate()[0] or not block.isascii() or name.startswith("utf-16"):
                         decoder.decode(block)

@@ -39,7 +39,8 @@ def decide(first: Sequence[str], body: Sequence[Sequence[str]], has_header: bool
     columns = [[row[i] for row in body if i < len(row) and row[i] not in GAPS] for i in range(len(first))]
     values = [i for i, cell in enumerate(first) if is_value(cell)]
     words = [i for i, cell in enumerate(first) if cell and i not in values]
-    shown = ", ".join(first[:3]) + (", ..." if len(first) > 3 else "")
+    filled = [cell for cell in first if cell]
+    shown = ", ".join(filled[:3]) + (", ..." if len(filled) > 3 else "")
     n_above_values = sum(bool(columns[i]) and all(map(is_value, columns[i])) for i in words if first[i] not in GAPS)
     if not values:
         recurs = any(first[i] in columns[i] for i in words)
@@ -48,7 +49,8 @@ def decide(first: Sequence[str], body: Sequence[Sequence[str]], has_header: bool
         note = f"The first line ({shown}) is read as data, because its words occur below it; header=True takes it"
         return Decision(False, f"{note} as names." if words else None)
     if _are_names(first, body, columns, values, words) or n_above_values > len(values):
-        return Decision(True, f"The first line ({shown}) is taken as the names of the columns; header=False reads it.")
+        note = f"The first line ({shown}) is taken as the names of the columns; header=False reads it as data."
+        return Decision(True, note)
     return Decision(False, f"The first line ({shown}) is read as data; header=True takes it as names.")
 
 
@@ -86,13 +88,15 @@ def is_value(cell: str) -> bool:
 
 
 def _are_ids(cells: list[str], n: int) -> bool:
-    """Return True if the cells of a column without a name are what pandas and R write: 0, 1, 2, ..., or unlike words."""
+    """Return True if the cells of a column without a name are 0, 1, 2, ... or unlike words."""
     counts = cells in ([str(i) for i in range(n)], [str(i + 1) for i in range(n)])
     return n > 0 and (counts or (len(set(cells)) == n and not any(map(is_value, cells))))
 
 
 def _is_even(cells: Sequence[str]) -> bool:
-    """Return True if at least two numbers are evenly spaced and differ."""
+    """Return True if the numbers are evenly spaced and differ; two must be consecutive whole numbers."""
+    if len(cells) == 2:
+        return all(map(str.isdigit, cells)) and abs(int(cells[1]) - int(cells[0])) == 1
     steps = np.diff(_as_floats(cells))
     return len(steps) > 0 and bool(steps[0] != 0 and np.allclose(steps, steps[0], rtol=1e-4, atol=0))
 

@@ -21,11 +21,8 @@ def read_numbers(path: Path, opener: Opener, dialect: Dialect) -> Dataset:
     """
     delimiter = None if dialect.delimiter == SPACES else dialect.delimiter
     try:
-        with opener() as stream:
-            text = io.TextIOWrapper(stream, encoding=dialect.encoding)
-            X = np.loadtxt(
-                text, delimiter=delimiter, skiprows=dialect.n_skipped, comments=None, quotechar='"', ndmin=2
-            )
+        with opener() as stream, io.TextIOWrapper(stream, encoding=dialect.encoding) as text:
+            X = np.loadtxt(text, delimiter=delimiter, skiprows=dialect.n_skipped, comments=None, quotechar='"', ndmin=2)
         if X.shape[1] != dialect.width or "" in (dialect.header or ()):
             raise ValueError("its columns do not all have a name")
     except ValueError as error:

@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, cast
 
 from narrows.data import images, parquet
 from narrows.data.files import arrays, tables, text
@@ -41,9 +41,9 @@ def read(path: str | os.PathLike[str], *, header: bool | None = None) -> Dataset
 
     - `.npy`: mapped into memory (read-only), so a file larger than memory can be used.
     - `.npz`: the array named X, x, images, data, counts or arr_0, or the only array; labels are named y or labels.
-    - Text (`.csv`, `.tsv`, `.tab`, `.txt`, `.dat`, `.data`), in any encoding, with any of `, ; |`, tab or blanks between
-      cells, and a decimal point or comma. Cells such as `NA`, `?` or none are missing. ISO dates become time stamps, True
-      and False truth values; numbers that begin with a zero that they do not need (zip codes) stay words.
+    - Text (`.csv`, `.tsv`, `.tab`, `.txt`, `.dat`, `.data`), in any encoding, with any of `, ; |`, tab or blanks
+      between cells, and a decimal point or comma. Cells such as `NA`, `?` or none are missing. ISO dates become time
+      stamps, True and False truth values. Numbers that begin with a needless zero (zip codes) stay words.
     - `.parquet`, or a folder of such files; Feather and Arrow (`.feather`, `.arrow`, `.ipc`); the first sheet of
       `.xlsx`; Stata (`.dta`), SPSS (`.sav`), SAS (`.sas7bdat`, `.xpt`), whose labelled values become categories.
     - IDX, also gzipped, under any name: the format of MNIST.
@@ -74,6 +74,8 @@ def read(path: str | os.PathLike[str], *, header: bool | None = None) -> Dataset
         If the file cannot be opened.
     """
     path = Path(path).expanduser()
+    if header is not None and not {".zip", *_TEXTS, *_SHEETS} & {suffix.lower() for suffix in path.suffixes[-2:]}:
+        raise ValueError(f"The `header` parameter of read is for text and sheets. {path} is neither; leave it out.")
     if path.is_dir() and parquet.is_parquet(path):
         return tables.read_parquet(path)
     if path.is_dir():
@@ -108,9 +110,9 @@ def read(path: str | os.PathLike[str], *, header: bool | None = None) -> Dataset
                 return _read_member(path, member, header)
         if gzipped and (suffix if suffix in _TEXTS else inner_suffix) in _TEXTS:
             usual = _TEXTS[suffix if suffix in _TEXTS else inner_suffix]
-            return text.read_text(path, lambda: gzip.open(path), usual, header)
+            return text.read_text(path, lambda: _open_gzip(path), usual, header)
         if gzipped and inner_suffix in _BINARY:
-            return _read_unpacked(path, lambda: gzip.open(path), path.stem, header)
+            return _read_unpacked(path, lambda: _open_gzip(path), path.stem, header)
         table = None if gzipped else _read_table(path, head, suffix, header)
         if table is not None:
             return table
@@ -127,6 +129,10 @@ def read(path: str | os.PathLike[str], *, header: bool | None = None) -> Dataset
         f"{path} is in none of the formats that narrows reads: {_FORMATS}. It begins with {head!r}. Unpack an archive "
         "first; read anything else in Python and save it with np.save('X.npy', X)."
     )
+
+
+def _open_gzip(path: Path) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(path))
 
 
 def _read_table(path: Path, head: bytes, suffix: str, header: bool | None) -> Dataset | None:
@@ -155,7 +161,7 @@ def _read_member(path: Path, member: str, header: bool | None) -> Dataset:
     """Read the table `member` of a zip."""
     suffix = Path(member).suffix.lower()
 
-    def open_member() -> BinaryIO:
+    def open_member() -> IO[bytes]:
         with zipfile.ZipFile(path) as archive:  # the member keeps the file open
             return archive.open(member)
 

@@ -148,14 +148,16 @@ def read_statistics(path: Path) -> Dataset:
     except (pyreadstat.ReadstatError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is damaged or not a {suffix} file ({error}). Write it again.") from error
     if not len(frame) or not len(frame.columns):
-        raise ValueError(f"{path} must hold at least one example. Got {len(frame)} rows of {len(frame.columns)} columns.")
+        raise ValueError(
+            f"{path} must hold at least one example. Got {len(frame)} rows of {len(frame.columns)} columns."
+        )
     notes = []
     columns = {}
     for name in frame.columns:
         labels, values = meta.variable_value_labels.get(name), frame[name]
         if labels and set(values.dropna()) <= set(labels):
             is_ordered = meta.variable_measure.get(name) == "ordinal"
-            values, note = _as_categories(values, labels, is_ordered), None
+            values = _as_categories(values, labels, is_ordered)
         elif labels:
             notes.append(f"Column {name!r} keeps its numbers, because only some of them have labels.")
         columns[name] = _tidy(values)

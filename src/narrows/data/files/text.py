@@ -145,7 +145,7 @@ def _read_cells(path: Path, opener: Opener, dialect: Dialect) -> list[Any]:
 
 
 def _read_slowly(path: Path, opener: Opener, dialect: Dialect) -> list[Any]:
-    """Return the cells as text, one Arrow array for each column, of a table with blanks between cells or before quotes."""
+    """Return the cells as text, one Arrow array for each column, for blanks between cells or before quotes."""
     import pyarrow as pa
 
     ragged = find_ragged(opener, dialect)
