@@ -80,15 +80,18 @@ def as_frame(table: Any) -> tuple[Any, list[Unsupported]]:
             nullable[name] = pd.api.types.pandas_dtype(dtype).__from_arrow__(column)
             continue
         kept[name] = column
+    n_rows = table.num_rows
     order = [name for name in table.column_names if name in kept or name in nullable]
     metadata = table.schema.metadata
     del table
     columns = pa.table(kept).replace_schema_metadata(metadata)
+    kept_any = bool(kept)
     del kept, column
     frame = columns.to_pandas(split_blocks=True, self_destruct=True, date_as_object=False)
     frame.columns = [str(name) for name in frame.columns]
     if nullable:
-        parts = {name: pd.Series(values, index=frame.index) for name, values in nullable.items()}
+        index = frame.index if kept_any else pd.RangeIndex(n_rows)
+        parts = {name: pd.Series(values, index=index) for name, values in nullable.items()}
         parts |= dict(frame.items())  # without a column that became the index
         frame = pd.DataFrame({name: parts[name] for name in order if name in parts}, copy=False)
     return frame, unsupported
