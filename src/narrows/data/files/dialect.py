@@ -127,10 +127,11 @@ def find_ragged(opener: Opener, dialect: Dialect) -> str | None:
     """Describe the first row of another length. It is slow, so it is only called after an error."""
     for cells, number in read_records(opener, dialect):
         if len(cells) != dialect.width:
-            hint = " A quotation mark may not be closed." if any("\n" in cell for cell in cells) else ""
+            hint = "" if dialect.quotes == "none" else " A quotation mark may not be closed."
             return (
                 f"must have the same number of cells in every line. Line {number} has {len(cells)}, the lines before "
-                f"it have {dialect.width}. Repair or remove the line; cells are separated by {dialect.delimiter!r}.{hint}"
+                f"it have {dialect.width}. Repair or remove the line; cells are separated by "
+                f"{dialect.delimiter!r}.{hint}"
             )
     return None
 
