@@ -156,6 +156,41 @@ def test_quoted_cells(tmp_path):
     assert dataset.X.to_dict("list") == {"a": ["x, y", "z"], "b": [1, 2]}
 
 
+def test_a_blank_before_a_quotation_mark_may_come_late(tmp_path):
+    dataset = read(written(tmp_path, 'a,b\n1,"x"\n' + "2,y\n" * 300_000 + '3, "u, v"\n'))
+    assert dataset.X["b"].iloc[-1] == "u, v"
+    assert len(dataset.X) == 300_002
+
+
+def test_lines_end_in_any_way(tmp_path):
+    for end in ("\n", "\r\n", "\r"):
+        dataset = read(written(tmp_path, end.join(["", "a,b", "", "1,x", "2,y"])))
+        assert dataset.X.to_dict("list") == {"a": [1, 2], "b": ["x", "y"]}
+
+
+def test_dates_of_other_forms_stay_words_and_are_said(tmp_path):
+    dataset = read(written(tmp_path, "day,n\n31/12/2020,1\n1.2.2021,2\n"))
+    assert dataset.X["day"].tolist() == ["31/12/2020", "1.2.2021"]
+    assert dataset.notes == (
+        "Columns that keep their words, because their dates are not written as 2020-12-31: 'day'.",
+    )
+
+
+def test_wide_tables(tmp_path, monkeypatch):
+    X = np.random.default_rng(0).normal(size=(3, 3000))
+    path, names = tmp_path / "a.csv", [f"gene {i}" * 60 for i in range(3000)]  # the header is larger than the sample
+    write_array(path, X, names)
+    dataset = read(path)
+    np.testing.assert_array_equal(dataset.X, X)
+    assert dataset.columns == names
+    monkeypatch.setattr("narrows.data.files.text._MOST_COLUMNS", 1000)
+    dataset = read(path)
+    assert isinstance(dataset.X, np.ndarray)
+    np.testing.assert_array_equal(dataset.X, X)
+    with pytest.raises(ValueError, match=r"Line 2, column 1001 \('x'\) holds 'word'"):
+        read(written(tmp_path, ",".join(f"c{i}" for i in range(1000)) + ",x\n" + "1," * 1000 + "word\n"))
+
+
 def test_gaps_of_words(tmp_path):
     dataset = read(written(tmp_path, "a,b\nx, ?\nn/a,none\nnone,\n"))
     assert dataset.X["a"].isna().tolist() == [False, True, False]
@@ -224,7 +259,9 @@ def test_an_index_gives_ids(tmp_path):
         assert dataset.columns == ["x", "y"]
         assert dataset.ids.tolist() == dataset.X.index.tolist() == index
         assert "its values are the ids of the rows" in dataset.notes[-1]
-    written(tmp_path, "x y\nr1 1 2\nr2 3 4\n", "a.txt")  # R names no column of row names
+    dataset = read(written(tmp_path, "Unnamed: 0,x\n0,5\n1,6\n"))  # an index that pandas read as a column
+    assert (dataset.columns, dataset.ids.tolist()) == (["x"], [0, 1])
+    # R names no column of row names
     dataset = read(written(tmp_path, "x,y\nr1,1,2\nr2,3,4\n"))
     assert (dataset.columns, dataset.ids.tolist()) == (["x", "y"], ["r1", "r2"])
 
@@ -274,6 +311,21 @@ def test_an_index_of_parquet_gives_ids(tmp_path):
     dataset = read(tmp_path / "a.parquet")
     pd.testing.assert_frame_equal(dataset.X, frame)
     assert dataset.ids.tolist() == ["p", "q", "r"]
+
+
+def test_an_index_of_parquet_is_not_streamed(tmp_path):
+    frame = pd.DataFrame({"a": [1.0, 2.0, 3.0]}, index=[7, 8, 9])
+    frame.to_parquet(tmp_path / "a.parquet")
+    source = streams.open_source(tmp_path / "a.parquet", "AE")
+    assert source.columns == ["a"]
+    np.testing.assert_array_equal(np.concatenate(list(source.blocks(10))), [[1], [2], [3]])
+
+
+def test_one_column_of_categories_is_no_column_of_lists(tmp_path):
+    pd.DataFrame({"a": pd.Categorical(["x", "y"])}).to_parquet(tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet").X["a"].tolist() == ["x", "y"]
+    with pytest.raises(ValueError, match="Column 'a' holds dictionary"):
+        streams.open_source(tmp_path / "a.parquet", "AE")
 
 
 def test_integers_with_gaps_stay_integers(tmp_path):

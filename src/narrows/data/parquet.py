@@ -93,7 +93,7 @@ def open_table(path: Path, columns: Sequence[str] | None = None) -> Table:
         n += metadata.num_rows
         schemas.append(metadata.schema.to_arrow_schema())
     schema = schemas[0]
-    names = list(schema.names if columns is None else columns)
+    names = list_columns(schema) if columns is None else list(columns)
     check_names([name for name in schema.names if columns is None or name in columns], parts[0])
     for name in names:
         if name not in schema.names:
@@ -101,7 +101,7 @@ def open_table(path: Path, columns: Sequence[str] | None = None) -> Table:
     if n == 0 or not names:
         raise ValueError(f"{path} must hold at least one example. Got {n} rows of {len(names)} columns.")
     width, dtypes = None, set()
-    if len(names) == 1 and hasattr(schema.field(names[0]).type, "value_type"):
+    if len(names) == 1 and is_lists(schema.field(names[0]).type):
         width = _width(parts, names[0])
     for part, schema in zip(parts, schemas, strict=True):  # parts may differ in dtypes
         for name in names:
@@ -128,6 +128,18 @@ def read_schema(part: Path) -> Any:
         If the file is damaged.
     """
     return _read_metadata(part).schema.to_arrow_schema()
+
+
+def list_columns(schema: Any) -> list[str]:
+    """Return the names of the columns of an Arrow schema, without those of an index that pandas wrote."""
+    index = (schema.pandas_metadata or {}).get("index_columns", [])
+    return [name for name in schema.names if name not in index]
+
+
+def is_lists(kind: Any) -> bool:
+    """Return True if an Arrow type is that of lists."""
+    pyarrow, _ = import_pyarrow("reading .parquet")
+    return bool(pyarrow.types.is_nested(kind) and hasattr(kind, "value_type"))
 
 
 def check_names(names: Sequence[str], owner: str | Path) -> None:

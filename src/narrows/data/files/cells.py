@@ -20,6 +20,7 @@ _MOST_DIGITS = 19  # of an int64
 # "1,234" is written in both ways: `settle` decides for the whole table.
 _THOUSANDS = r"^[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?$"
 _DECIMAL = r"^[+-]?((\d{1,3}(\.\d{3})+|\d+)(,\d*)?|,\d+)([eE][+-]?\d+)?$"
+_OTHER_DATE = r"^\d{1,4}[./-]\d{1,2}[./-]\d{1,4}( .*)?$"
 _POINTS = r"^[+-]?\d{1,3}(\.\d{3})*$"
 
 
@@ -30,7 +31,7 @@ class Typed(NamedTuple):
     ----------
     values : Arrow array of its type; missing cells are null.
     gaps : number of missing cells by how they are written.
-    form : "zeros" or "digits" (kept as words), "mixed", or "" for nothing to say; while a decimal
+    form : "zeros", "digits", "dates" or "mixed" for why words are kept, or "" for nothing to say; while a decimal
         comma is not decided, "commas" or "points".
     strings : the cells, if `settle` has to decide about them.
     odd : number of words in a column that mostly holds numbers, and one of these words.
@@ -56,6 +57,9 @@ def type_column(cells: Any, has_points: bool) -> Typed:
     """
     import pyarrow.compute as pc
 
+    number = _as_number(cells, has_points)
+    if number is not None:  # the usual case is fast
+        return number
     stripped = pc.utf8_trim_whitespace(cells)
     is_trimmed = pc.sum(pc.binary_length(cells)) != pc.sum(pc.binary_length(stripped))
     stripped, gaps = _blank_out(stripped, GAPS)
@@ -63,8 +67,9 @@ def type_column(cells: Any, has_points: bool) -> Typed:
     if typed is None:
         head = stripped.slice(0, _HEAD).drop_null()
         is_value = pc.match_substring_regex(head, f"^({NUMBER}|{DATE})$")
-        typed = Typed(stripped, {})
-        if pc.sum(is_value).as_py() * 2 > len(head):  # some words among numbers
+        is_date = len(head) and _all_match(head, _OTHER_DATE)
+        typed = Typed(stripped, {}, "dates" if is_date else "")
+        if not is_date and pc.sum(is_value).as_py() * 2 > len(head):  # some words among numbers
             is_word = pc.invert(pc.match_substring_regex(stripped, f"^({NUMBER}|{DATE})$"))
             counts = _count(stripped.filter(is_word))
             if set(counts) <= set(_WEAK_GAPS):
@@ -115,17 +120,9 @@ def _type(cells: Any, has_points: bool) -> Typed | None:
     if cells.null_count == len(cells):
         return Typed(pa.nulls(len(cells), pa.float64()), {})
     head = pc.unique(cells.slice(0, _HEAD)).drop_null().to_pylist() or [cells.drop_null()[0].as_py()]
-    integers = _cast(cells, pa.int64())
-    if integers is not None:
-        return Typed(cells, {}, "zeros") if _any_zeros(cells) else Typed(integers, {})
-    floats = _cast(cells, pa.float64())
-    if floats is not None:
-        if _any_zeros(cells):
-            return Typed(cells, {}, "zeros")
-        if pc.max(pc.binary_length(cells)).as_py() >= _MOST_DIGITS and _any_match(cells, rf"^\d{{{_MOST_DIGITS},}}$"):
-            return Typed(cells, {}, "digits")
-        is_grouped = has_points and all(re.match(_POINTS, cell) for cell in head) and _all_match(cells, _POINTS)
-        return Typed(floats, {}, "points" if is_grouped else "", cells if is_grouped else None)
+    number = _as_number(cells, has_points)
+    if number is not None:
+        return number
     if set(head) <= {*_TRUE, *_FALSE}:
         is_true, is_false = (pc.is_in(cells, value_set=pa.array(words)) for words in (_TRUE, _FALSE))
         if pc.all(pc.or_(pc.or_(is_true, is_false), pc.is_null(cells))).as_py():
@@ -141,6 +138,27 @@ def _type(cells: Any, has_points: bool) -> Typed | None:
     if is_comma and (_all_match(cells, _DECIMAL) or _all_match(cells, _THOUSANDS)):
         return Typed(cells, {}, "commas", cells)
     return None
+
+
+def _as_number(cells: Any, has_points: bool) -> Typed | None:
+    """Return cells that are all plain numbers in their type, or as words if they would lose something as numbers."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    numbers = _cast(cells, pa.int64())
+    is_whole = numbers is not None
+    numbers = numbers if is_whole else _cast(cells, pa.float64())
+    if numbers is None:
+        return None
+    if _any_zeros(cells):
+        return Typed(cells, {}, "zeros")
+    if is_whole:
+        return Typed(numbers, {})
+    is_long = pc.max(pc.binary_length(cells)).as_py() >= _MOST_DIGITS
+    if is_long and _any_match(cells, rf"^[+-]?\d{{{_MOST_DIGITS},}}$") and not _any_match(cells, r"[.eEn]"):
+        return Typed(cells, {}, "digits")
+    is_grouped = has_points and _all_match(cells.slice(0, _HEAD), _POINTS) and _all_match(cells, _POINTS)
+    return Typed(numbers, {}, "points" if is_grouped else "", cells if is_grouped else None)
 
 
 def _read_commas(column: Typed, decimal: bool) -> Typed:

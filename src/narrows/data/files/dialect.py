@@ -20,6 +20,7 @@ _NAMES = {"\t": "tabs", ";": "';'", "|": "'|'", ",": "','", SPACES: "blanks"}
 _BLOCK = 1 << 22
 _SAMPLE = 1 << 20  # characters of the sample
 _SAMPLE_ROWS = 1000
+_MIN_LINES = 20
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _ENCODING_NAMES = {"utf-16": "UTF-16", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "cp1252": "Windows-1252"}
 
@@ -35,7 +36,7 @@ class Dialect(NamedTuple):
     n_skipped : number of physical lines before the first row of data.
     width : number of cells in a row.
     quotes : "none" if there is no quotation mark, "plain", or "after blanks" if a blank precedes some of them.
-    sample : the cells of the first rows of data.
+    n_characters : length of the sample that was looked at, which holds several rows.
     notes : what was decided, a line each.
     """
 
@@ -45,7 +46,7 @@ class Dialect(NamedTuple):
     n_skipped: int
     width: int
     quotes: str
-    sample: list[list[str]]
+    n_characters: int
     notes: tuple[str, ...]
 
 
@@ -67,9 +68,7 @@ def find_dialect(path: Path, opener: Opener, usual: str, has_header: bool | None
     notes = []
     if encoding in _ENCODING_NAMES:
         notes.append(f"The text is in {_ENCODING_NAMES[encoding]}.")
-    text = _read_characters(opener, encoding, _SAMPLE)
-    if len(text) == _SAMPLE:
-        text = text[: text.rfind("\n") + 1] or text
+    text = _read_sample(opener, encoding)
     delimiter = _find_delimiter(text, usual)
     if delimiter != usual:
         notes.append(f"Cells are separated by {_NAMES[delimiter]}.")
@@ -90,9 +89,8 @@ def find_dialect(path: Path, opener: Opener, usual: str, has_header: bool | None
         is_trailing = all(not cells[-1] for cells in body)  # a delimiter ends every row
         first = [*first, ""] if is_trailing else ["", *first]  # R names no column of row names
     quotes = "none" if not has_quotes else "after blanks" if f'{delimiter} "' in text else "plain"
-    sample = body if is_header else [first, *body]
     return Dialect(
-        encoding, delimiter, first if is_header else None, n_lines * is_header, width, quotes, sample, tuple(notes)
+        encoding, delimiter, first if is_header else None, n_lines * is_header, width, quotes, len(text), tuple(notes)
     )
 
 
@@ -118,9 +116,19 @@ def read_records(opener: Opener, dialect: Dialect) -> list[tuple[list[str], int]
     return [record for record in split_records(text, dialect.delimiter) if record[1] > dialect.n_skipped]
 
 
-def _read_characters(opener: Opener, encoding: str, n: int = -1) -> str:
+def _read_sample(opener: Opener, encoding: str) -> str:
+    """Return the first lines: enough characters, and a few lines at least."""
     with opener() as stream, io.TextIOWrapper(stream, encoding=encoding, newline="") as reader:
-        return reader.read(n)
+        text = reader.read(_SAMPLE)
+        while text.count("\n") < _MIN_LINES and (more := reader.read(len(text) + 1)):
+            text += more
+        is_whole = not reader.read(1)
+    return text if is_whole else text[: text.rfind("\n") + 1] or text
+
+
+def _read_characters(opener: Opener, encoding: str) -> str:
+    with opener() as stream, io.TextIOWrapper(stream, encoding=encoding, newline="") as reader:
+        return reader.read()
 
 
 def find_ragged(opener: Opener, dialect: Dialect) -> str | None:

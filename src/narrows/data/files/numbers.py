@@ -1,4 +1,4 @@
-"""Read tables of numbers without pandas."""
+"""Read tables of numbers into arrays, without pandas."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def read_numbers(path: Path, opener: Opener, dialect: Dialect) -> Dataset:
 
     Raises
     ------
-    ImportError
-        If a cell is not a number. The message says where, and which packages read such a table.
+    ValueError
+        If a cell is not a number. The message says where.
     """
     delimiter = None if dialect.delimiter == SPACES else dialect.delimiter
     try:
@@ -27,9 +27,7 @@ def read_numbers(path: Path, opener: Opener, dialect: Dialect) -> Dataset:
             raise ValueError("its columns do not all have a name")
     except ValueError as error:
         fault = _first_fault(opener, dialect) or f"cannot be read as numbers: {error}."
-        raise ImportError(
-            f"{path} {fault} Tables of all kinds are read with pandas and pyarrow: pip install 'narrows[tables]'."
-        ) from error
+        raise ValueError(f"{path} {fault}") from error
     return Dataset(X, None, dialect.header, short_name(path), None, notes=dialect.notes)
 
 

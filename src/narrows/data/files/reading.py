@@ -151,6 +151,8 @@ def _read_table(path: Path, head: bytes, suffix: str, header: bool | None) -> Da
 def _find_table(path: Path) -> str | None:
     """Return the name of the table in a zip, if it holds one and nothing else."""
     with zipfile.ZipFile(path) as archive:
+        if any(info.flag_bits & 1 for info in archive.infolist()):
+            raise ValueError(f"{path} is encrypted. Unpack it first.")
         names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
     names = [name for name in names if not Path(name).name.startswith(".")]
     is_table = len(names) == 1 and Path(names[0]).suffix.lower() in (*_TEXTS, *_BINARY)

@@ -38,7 +38,8 @@ def read_parquet(path: Path) -> Dataset:
         if any(missing):
             verb, names = ("no", missing[0]) if missing[0] else ("another", missing[1])
             raise ValueError(f"{part} must have the columns of {parts[0]}. It has {verb} column {names[0]!r}.")
-    if len(schemas[0]) == 1 and hasattr(schemas[0].field(0).type, "value_type") and not _is_dictionary(schemas[0]):
+    names = parquet.list_columns(schemas[0])
+    if len(names) == 1 and parquet.is_lists(schemas[0].field(names[0]).type):
         lists = parquet.open_table(path)
         X = sinks.Memory(lists.n)
         for batch in lists.batches(4096):
@@ -216,12 +217,6 @@ def _as_text(column: Sequence[Any]) -> Any:
     import pyarrow as pa
 
     return pa.chunked_array([pa.array(_as_words(column), pa.string())])
-
-
-def _is_dictionary(schema: Any) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_dictionary(schema.field(0).type))
 
 
 def _require_tables(what: str, *packages: str) -> None:

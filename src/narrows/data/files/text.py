@@ -15,6 +15,7 @@ from narrows.data.files.numbers import read_numbers
 from narrows.data.parquet import check_names
 
 _BLOCK = 1 << 24  # bytes that pyarrow parses at once; a row must fit
+_MOST_COLUMNS = 100_000  # of a frame; wider tables are arrays of numbers
 _MOST_NAMES = 8  # columns that a note lists
 
 
@@ -36,6 +37,13 @@ def read_text(path: Path, opener: Opener, usual: str, has_header: bool | None = 
     """
     dialect = find_dialect(path, opener, usual, has_header)
     if arrow.find_missing("pandas", "pyarrow"):
+        try:
+            return read_numbers(path, opener, dialect)
+        except ValueError as error:
+            raise ImportError(
+                f"{error} Tables of all kinds are read with pandas and pyarrow: pip install 'narrows[tables]'."
+            ) from error
+    if dialect.width > _MOST_COLUMNS:
         return read_numbers(path, opener, dialect)
     check_names([name for name in dialect.header or () if name], path)
     cells = _read_cells(path, opener, dialect)
@@ -53,7 +61,9 @@ def as_typed_dataset(path: Path, columns: list[Typed], names: list[str] | None, 
     """
     import pyarrow as pa
 
-    labels = [str(i) for i in range(len(columns))] if names is None else names
+    labels = [str(i) for i in range(len(columns))] if names is None else list(names)
+    if labels[0] == "Unnamed: 0":  # what pandas makes of an index that it did not expect
+        labels[0] = ""
     kept, ids = [], None
     for i, (name, column) in enumerate(zip(labels, columns, strict=True)):
         is_empty = column.values.null_count == len(column.values)
@@ -122,7 +132,7 @@ def _read_cells(path: Path, opener: Opener, dialect: Dialect) -> list[Any]:
         "read_options": arrow_csv.ReadOptions(
             column_names=names,
             skip_rows=dialect.n_skipped,
-            block_size=_BLOCK,
+            block_size=max(_BLOCK, dialect.n_characters),
             encoding="utf8" if dialect.encoding.startswith("utf-8") else dialect.encoding,
         ),
         "parse_options": arrow_csv.ParseOptions(
@@ -139,7 +149,9 @@ def _read_cells(path: Path, opener: Opener, dialect: Dialect) -> list[Any]:
         with opener() as stream:
             table = arrow_csv.read_csv(stream, **options)
     except pa.ArrowInvalid as error:
-        fault = find_ragged(opener, dialect) or f"cannot be read as a table: {error}."
+        fault = find_ragged(opener, dialect)
+        if fault is None:  # such as a blank before a quotation mark, after the sample
+            return _read_slowly(path, opener, dialect)
         raise ValueError(f"{path} {fault}") from error
     return list(table.columns)
 
@@ -174,6 +186,7 @@ def _describe_columns(columns: dict[str, Typed]) -> list[str]:
         ("hold per cent: 21% is read as 21", lambda column: column.is_percent),
         ("keep their words, because numbers in them begin with 0", lambda column: column.form == "zeros"),
         ("keep their words, because numbers in them are too long", lambda column: column.form == "digits"),
+        ("keep their words, because their dates are not written as 2020-12-31", lambda column: column.form == "dates"),
     ):
         names = [name for name, column in columns.items() if is_noted(column)]
         if names:
