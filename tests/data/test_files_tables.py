@@ -113,10 +113,10 @@ def test_encodings(tmp_path, encoding, name):
 
 
 def test_a_byte_that_is_no_utf8_may_come_late(tmp_path):
-    dataset = read(written(tmp_path, b"a,b\n" + b"1,x\n" * 2_000_000 + b"2,\xe4\n"))
+    dataset = read(written(tmp_path, b"a,b\n" + b"1,x\n" * 300_000 + b"2,\xe4\n"))
     assert dataset.X["b"].iloc[-1] == "ä"
     assert dataset.notes == ("The text is in Windows-1252.",)
-    assert len(dataset.X) == 2_000_001
+    assert len(dataset.X) == 300_001
 
 
 def test_types_of_text(tmp_path):
@@ -157,9 +157,9 @@ def test_quoted_cells(tmp_path):
 
 
 def test_a_blank_before_a_quotation_mark_may_come_late(tmp_path):
-    dataset = read(written(tmp_path, 'a,b\n1,"x"\n' + "2,y\n" * 300_000 + '3, "u, v"\n'))
+    dataset = read(written(tmp_path, 'a,b\n1,"x"\n' + f"2,{'y' * 900}\n" * 2000 + '3, "u, v"\n'))
     assert dataset.X["b"].iloc[-1] == "u, v"
-    assert len(dataset.X) == 300_002
+    assert len(dataset.X) == 2002
 
 
 def test_lines_end_in_any_way(tmp_path):

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from narrows.data.files.dataset import Dataset, short_name
 from narrows.data.parquet import check_names
 
+_WIDE = 1000  # columns from which on one block of a dtype is faster than a block for each column
+
 
 class Unsupported(NamedTuple):
     """A column that a table of examples cannot hold, with its type."""
@@ -85,12 +87,12 @@ def as_frame(table: Any) -> tuple[Any, list[Unsupported]]:
     metadata = table.schema.metadata
     del table
     columns = pa.table(kept).replace_schema_metadata(metadata)
-    kept_any = bool(kept)
+    n_kept = len(kept)
     del kept, column
-    frame = columns.to_pandas(split_blocks=True, self_destruct=True, date_as_object=False)
+    frame = columns.to_pandas(split_blocks=n_kept < _WIDE, self_destruct=True, date_as_object=False)
     frame.columns = [str(name) for name in frame.columns]
     if nullable:
-        index = frame.index if kept_any else pd.RangeIndex(n_rows)
+        index = frame.index if n_kept else pd.RangeIndex(n_rows)
         parts = {name: pd.Series(values, index=index) for name, values in nullable.items()}
         parts |= dict(frame.items())  # without a column that became the index
         frame = pd.DataFrame({name: parts[name] for name in order if name in parts}, copy=False)

@@ -176,6 +176,8 @@ def _find_delimiter(text: str, usual: str) -> str:
     """Return the delimiter that splits the rows into the same number of cells, at least two; else the usual one."""
     best, best_share = None, 0.0
     for delimiter in (usual if usual != "," else "\t", *_DELIMITERS):
+        if delimiter not in text:
+            continue
         counts = [len(cells) for cells, _ in split_records(text, delimiter, _SAMPLE_ROWS)]
         common = Counter(count for count in counts if count > 1).most_common(1)
         share = common[0][1] / len(counts) if common else 0.0
