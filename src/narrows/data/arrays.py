@@ -149,7 +149,7 @@ def take_rows(X: Any, index: Any) -> Any:
     return [X[i] for i in index] if isinstance(X, (list, tuple)) else X[index]
 
 
-def min_max(X: np.ndarray, owner: str, first: int = 0) -> tuple[float, float]:
+def min_max(X: np.ndarray, owner: str, first: int = 0, allow_nan: bool = False) -> tuple[float, float]:
     """Return the smallest and the largest value of X, without a copy of X.
 
     Parameters
@@ -172,8 +172,12 @@ def min_max(X: np.ndarray, owner: str, first: int = 0) -> tuple[float, float]:
     for start in range(0, len(X), step):
         piece = X[start : start + step]
         a, b = (float(value) for value in torch.aminmax(as_shared_tensor(piece)))
+        if allow_nan and np.isnan(a):
+            a, b = float(np.fmin.reduce(piece, None)), float(np.fmax.reduce(piece, None))
+            if np.isnan(a):
+                continue
         if not (np.isfinite(a) and np.isfinite(b)):
-            bad = np.argwhere(~np.isfinite(piece))
+            bad = np.argwhere(np.isinf(piece) if allow_nan else ~np.isfinite(piece))
             where = ", ".join(str(int(i)) for i in (bad[0] + np.array([first + start] + [0] * (bad.shape[1] - 1))))
             what = "NaN" if np.isnan(piece[tuple(bad[0])]) else "infinity"
             raise ValueError(
