@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from narrows.data.files import arrow
-from narrows.data.files.cells import Typed, settle, type_column
+from narrows.data.files.column_types import Typed, settle, type_column
 from narrows.data.files.dataset import Dataset
 from narrows.data.files.dialect import SPACES, Dialect, Opener, find_dialect, find_ragged, read_records
 from narrows.data.files.numbers import read_numbers
