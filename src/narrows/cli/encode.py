@@ -62,7 +62,7 @@ def decode(
     outputs.check_path(out, outputs.EXAMPLES)
     fitted = inputs.open_model(model, needs_code=True)
     outputs.check_pictures(out, fitted)
-    examples = fitted.inverse_transform(read(codes).X)
+    examples = fitted.inverse_transform(read(codes).as_numbers().X)
     outputs.write_examples(out, examples, fitted)
 
 

@@ -106,7 +106,7 @@ def read_dataset(name: str, split: Split, model: Estimator | None = None) -> Dat
         say(f"{name}: {_describe_size(loaded)}")
         for note in loaded.notes:
             say(note)
-        return loaded if model is None else loaded.ordered(model.schema_.columns)
+        return (loaded if model is None else loaded.ordered(model.schema_.columns)).as_numbers()
     split = "train" if (named_split or split) == "train" else "test"
     if named_split not in (None, split):
         raise ValueError(f"The split of a named data set must be train or test. Got {name!r}; write {set_name}:test.")
