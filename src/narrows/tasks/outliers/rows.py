@@ -41,12 +41,13 @@ def read_rows(detector: BaseEstimator, X: Any, *, reset: bool) -> Rows:
     """
     owner = type(detector).__name__
     cells = as_array(X, owner)  # its error says where a text is
+    X = X if hasattr(X, "columns") else cells
     if cells.ndim <= 2:
         cells = validate_data(
             detector, X, reset=reset, dtype="numeric", ensure_min_samples=2 if reset else 1, ensure_all_finite=False
         )
     cells = as_floats(check_numeric(cells, owner))
-    min_max(cells, owner)  # raises if there is NaN or infinity, and says where
+    min_max(cells, owner, columns=getattr(detector, "feature_names_in_", None))  # refuses NaN and infinity
     if reset and len(cells) < 2:
         raise ValueError(f"{owner} needs at least 2 rows to learn from. Got n_samples=1.")
     features = cells.reshape(len(cells), -1)
