@@ -189,11 +189,11 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         parts = self._part_entries(*self._scale(rows))
         values = {name: entries.sum(1, dtype=np.float64) for name, entries in parts.items()}
         powers = self._powers(values)
-        score = -((sum(powers.values()) + _MIN_SUM) ** (1 / self._power - 1))
+        factor = -((sum(powers.values()) + _MIN_SUM) ** (1 / self._power - 1))
         for name, entries in parts.items():
             even, value = np.full(entries.shape, 1 / entries.shape[1]), values[name][:, None]
             fraction = np.divide(entries, value, out=even, where=value > 0)
-            nats += (powers[name] * score)[:, None] * fraction
+            nats += (powers[name] * factor)[:, None] * fraction
         return rows.sum_features(nats)
 
     def reconstruct(self, X: Any) -> np.ndarray:
