@@ -26,6 +26,7 @@ from narrows.data import (
     check_rows,
     infer_table,
     is_frame,
+    is_missing,
     min_max,
     open_frame,
     sinks,
@@ -166,7 +167,7 @@ class Inference(ABC):
             if self.columns is not None:
                 raise ValueError(f"The `columns` parameter of {owner} needs a table, a data frame or an array (n, d).")
             return None
-        if self.columns is not None or X.dtype.kind in "US" or (X.dtype.kind == "O" and not _are_numbers(X)):
+        if self.columns is not None or _has_words(X):
             return open_frame(np.asarray(X), owner)
         return None
 
@@ -355,12 +356,23 @@ def _contains(likelihood: Likelihood, x: Tensor) -> Tensor:
     return likelihood.contains(x) | torch.isnan(x)
 
 
-def _are_numbers(X: np.ndarray) -> bool:
-    """Return True if an array of objects holds numbers only, or objects that are no cells, which is an error later."""
+def _has_words(X: np.ndarray) -> bool:
+    """Return True if an array of objects or text has columns of words, and none that mixes numbers and words."""
+    if X.dtype.kind not in "OUS":
+        return False
+    is_number = np.vectorize(_is_number_or_gap, otypes=[bool])(X)
+    is_word = np.vectorize(lambda cell: isinstance(cell, (str, bytes)), otypes=[bool])(X) & ~is_number
+    in_numbers = is_number.all(0) if X.dtype.kind != "O" else (~is_word).all(0)
+    return bool(is_word.any()) and bool((in_numbers | (is_word | np.vectorize(is_missing)(X)).all(0)).all())
+
+
+def _is_number_or_gap(cell: Any) -> bool:
+    if is_missing(cell):
+        return True
     try:
-        X.astype(np.float64)
+        float(cell)
     except (TypeError, ValueError):
-        return not any(isinstance(cell, (str, bytes)) for cell in X.flat)
+        return False
     return True
 
 
