@@ -20,6 +20,7 @@ from narrows.training.plan_inputs import PlanInputs
 from narrows.training.settings import Settings
 
 _FEWEST_HELD_OUT = 20  # rows; with fewer held-out rows their loss is too noisy
+_MOST_OF_FEW_HELD_OUT = 0.2  # largest share of the rows to hold out to reach that number
 _NEIGHBOR_BATCHES = ((10_000, 512), (1_000, 256), (0, 64))  # (least number of rows, batch size)
 _N_NEIGHBORS = 20
 _PATIENCE, _PATIENCE_WITH_NEIGHBORS = 10, 25  # validations
@@ -193,7 +194,12 @@ def choose_split(settings: Settings, n_rows: int) -> Decision[tuple[int, int]]:
     """Decide on the numbers of training rows and of held-out rows."""
     n_valid = round(settings.validation_fraction * n_rows) if settings.early_stopping else 0
     choices: tuple[Choice, ...] = ()
-    if settings.early_stopping and n_valid < _FEWEST_HELD_OUT:
+    is_few = settings.early_stopping and n_valid < _FEWEST_HELD_OUT
+    if is_few and _FEWEST_HELD_OUT <= _MOST_OF_FEW_HELD_OUT * n_rows:
+        reason = f"{_FEWEST_HELD_OUT} of {n_rows} rows are held out; {n_valid} would be too few to measure the loss"
+        choices = (Choice("validation_fraction", f"{_FEWEST_HELD_OUT / n_rows:.2g}", reason),)
+        n_valid = _FEWEST_HELD_OUT
+    elif is_few:
         reason = f"{n_valid} of {n_rows} rows are too few to hold out; all are trained on, and the last weights kept"
         choices, n_valid = (Choice("early_stopping", "False", reason),), 0
     n_valid = min(n_valid, n_rows - 1)
