@@ -71,6 +71,7 @@ def score(
     line for each row of DATA: its score in nats (lower is stranger), 1 if
     it is an outlier or else 0, and the columns that lower the score most,
     with their nats. A pixel is named by its row and column, such as 3:14.
+    The expected and the found share of outliers are printed.
 
     For example:
 
@@ -78,6 +79,7 @@ def score(
 
         narrows score digits-vae digits:test -o scores.csv --reasons 5
     """
+    from narrows.evaluation.scores import outlier_share
     from narrows.tasks.outliers import reasons as find_reasons
 
     outputs.check_path(out, TABLES)
@@ -86,6 +88,8 @@ def score(
     result = find_reasons(fitted, X, reasons, names)
     _write_table(out, result)
     say(f"{out}: {len(result.score):,} rows, {int(result.outlier.sum()):,} of them outliers")
+    share = outlier_share(fitted.contamination, result.outlier)
+    say(f"{share}{share.hint}")
 
 
 def _to_frame(loaded: Dataset) -> Any:

@@ -19,7 +19,7 @@ from narrows.estimators.labels import label_indices_where_known, learn_classes
 from narrows.estimators.saving import documents, fingerprint
 from narrows.estimators.signature import TRAINING, as_seed, constructor, documentation, reset_fitted, seed_of_run
 from narrows.estimators.summary import card, summarize
-from narrows.estimators.threshold import NOTE
+from narrows.estimators.threshold import NAME as THRESHOLD
 from narrows.extensions import extension
 from narrows.objectives import Objective
 from narrows.params import Parameter
@@ -41,8 +41,8 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
     history_ : list of dict, the losses at each validation; `pandas.DataFrame(model.history_)` makes a table of it.
     report_ : list of str, the decisions and their reasons, and events of the training.
     n_iter_ : int, number of trained epochs.
-    offset_ : float, threshold of `score_samples` in nats; outliers score below it. It is from the rows held out for early
-        stopping, otherwise from training rows; `report_` says which.
+    offset_ : float, threshold of `score_samples` in nats; outliers score below it. It is from the rows held out for
+        early stopping or, without such rows, from training rows; `report_` says which.
     code_mean_, code_std_ : (L,) mean and standard deviation of the training codes; only for models with codes.
     components_kl_ : (L,) nats that each component carries, largest first; only for a stochastic code whose KL has a
         closed form for each component.
@@ -219,7 +219,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         for name, value in summary._asdict().items():
             if name.endswith("_") and value is not None:
                 setattr(self, name, value)
-        self.report_ = [line for line in self.report_ if not line.startswith(NOTE)] + summary.notes
+        self.report_ = [line for line in self.report_ if not line.startswith(f"{THRESHOLD} = ")] + summary.notes
         self._after_fit(summary.sample)
         self.offset_ = summary.threshold  # last, because it marks the estimator as fitted
 

@@ -109,7 +109,7 @@ class AE(Shared):
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of training rows to call outliers; 'auto' is 0.05.
+            Expected share of new rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -251,7 +251,7 @@ class VAE(Shared):
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of training rows to call outliers; 'auto' is 0.05.
+            Expected share of new rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -365,7 +365,7 @@ class DAE(Shared):
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of training rows to call outliers; 'auto' is 0.05.
+            Expected share of new rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -486,7 +486,7 @@ class SAE(Shared):
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of training rows to call outliers; 'auto' is 0.05.
+            Expected share of new rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -612,7 +612,7 @@ class MapAE(Shared):
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of training rows to call outliers; 'auto' is 0.05.
+            Expected share of new rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -724,7 +724,7 @@ class IWAE(Shared):
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of training rows to call outliers; 'auto' is 0.05.
+            Expected share of new rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -825,7 +825,7 @@ class FACTORVAE(Shared):
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of training rows to call outliers; 'auto' is 0.05.
+            Expected share of new rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -930,7 +930,7 @@ class VQVAE(Shared):
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of training rows to call outliers; 'auto' is 0.05.
+            Expected share of new rows to call outliers; 'auto' is 0.05.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'

@@ -78,7 +78,7 @@ def summarize(
         if model.bottleneck.default_sampler is not None:
             covariance = np.atleast_2d(np.cov(codes, rowvar=False))
     threshold = find_threshold(estimator, rows, held_out, sample, score)
-    return Summary(sample, order, kl, unused, mean, std, covariance, threshold.value, [*notes, threshold.note])
+    return Summary(sample, order, kl, unused, mean, std, covariance, threshold.value, [*notes, str(threshold)])
 
 
 def _components_by_kl(model: Autoencoder, h: Tensor) -> tuple[np.ndarray, Tensor] | tuple[None, None]:

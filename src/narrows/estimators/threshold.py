@@ -11,6 +11,7 @@ import numpy as np
 from narrows.data import spaced_indices, subsample_evenly
 from narrows.evaluation.scores import expected_outliers
 from narrows.fitted import FittedModel
+from narrows.training import Choice
 
 _SCORED = (1_000, 2_000)  # smallest and largest number of rows to score for the threshold, which is a quantile
 _SEEN_PER_SCORED = 100  # training examples for each row to score: scoring a row may take ten passes
@@ -19,14 +20,17 @@ _CHEAP_NUMBERS = 1 << 21  # numbers in the widest layer: so many rows take littl
 _SMOOTHED_BELOW = 10  # rows below the quantile: with fewer, a single row moves it too much
 _N_NOISE = 101  # values that stand for the normal noise of the smoothing
 
-NOTE = "Threshold:"  # how its line in `report_` begins
+NAME = "threshold"  # of its line in `report_`
 
 
 class Threshold(NamedTuple):
-    """The threshold, in nats, and a line for `report_` that says from which rows it is."""
+    """The threshold, in nats, and the reason, which says from which rows it is."""
 
     value: float
-    note: str
+    reason: str
+
+    def __str__(self) -> str:
+        return str(Choice(NAME, f"{self.value:.4g} nats", self.reason))
 
 
 def find_threshold(
@@ -52,13 +56,13 @@ def find_threshold(
     percent = f"{100 * share:.3g} %"
     if len(held_out) == 0:
         scores = score(subsample_evenly(sample, n))
-        value = float(np.quantile(scores, share))
-        note = f"{percent} of {len(scores):,} training rows score below {value:.4g} nats. No rows were held out"
-        return Threshold(value, f"{NOTE} {note}, so more of new rows will.")
+        reason = (
+            f"{percent} of {len(scores):,} training rows score below it; of new rows more will, as none were held out"
+        )
+        return Threshold(float(np.quantile(scores, share)), reason)
     scores = score(rows[np.sort(held_out)[spaced_indices(len(held_out), n)]])
-    value = smooth_quantile(scores, share)
-    note = f"about {percent} of new rows score below {value:.4g} nats, by the scores of {len(scores):,} held-out rows."
-    return Threshold(value, f"{NOTE} {note}")
+    reason = f"{percent} of new rows are expected to score below it, by the scores of {len(scores):,} held-out rows"
+    return Threshold(smooth_quantile(scores, share), reason)
 
 
 def n_scored(estimator: FittedModel, n_rows: int) -> int:
@@ -74,8 +78,8 @@ def smooth_quantile(scores: np.ndarray, share: float) -> float:
     """Return the value below which a new score lies with probability `share`, from n independent scores.
 
     It is the order statistic of number (n + 1) share. If fewer than ten of the scores lie below it, it is the quantile
-    of a kernel density instead, which moves less from sample to sample and reaches below the lowest score. The kernel is
-    normal, with the bandwidth 0.9 min(std, IQR / 1.34) n^(-1/5) of Silverman, Density Estimation (1986), equation 3.31.
+    of a kernel density instead, which varies less between samples and reaches below the lowest score. The kernel is
+    normal, with the bandwidth 0.9 min(std, IQR / 1.34) n^(-1/5) of Silverman, Density Estimation (1986), eq. 3.31.
 
     >>> smooth_quantile(np.arange(1.0, 400.0), 0.05)
     20.0

@@ -58,10 +58,14 @@ class OutlierShare(NamedTuple):
     n: int
 
     @property
-    def is_usual(self) -> bool:
-        """False if they differ by more than a factor of two and two standard errors, sqrt(expected / n) each."""
-        noise = 2 * np.sqrt(self.expected / self.n)
-        return bool(self.expected / 2 - noise <= self.found <= 2 * self.expected + noise)
+    def hint(self) -> str:
+        """A sentence about shares that differ by more than a factor of two and chance, otherwise nothing."""
+        noise = 2 * np.sqrt(self.expected / self.n)  # two standard errors of the found share
+        if self.found > 2 * self.expected + noise:
+            return ". These examples differ from those of the training."
+        if self.found < self.expected / 2 - noise:
+            return ". So few are usual for examples that the model was trained on."
+        return ""
 
     def __str__(self) -> str:
         return f"{self.expected:.1%} outliers expected, {self.found:.1%} found"
