@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-
 from narrows.evaluation import Evaluation
 from narrows.fitted import FittedModel
 from narrows.plots import content, style
