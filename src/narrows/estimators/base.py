@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from narrows import likelihoods, recipes, storage
-from narrows.data import as_floats, infer
+from narrows.data import EncodedRows, as_floats, infer
 from narrows.estimators.generation import Generation, needs_code
 from narrows.estimators.inference import Inference
 from narrows.estimators.labels import label_indices_where_known, learn_classes
@@ -41,8 +41,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
     history_ : list of dict, the losses at each validation; `pandas.DataFrame(model.history_)` makes a table of it.
     report_ : list of str, the decisions and their reasons, and events of the training.
     n_iter_ : int, number of trained epochs.
-    offset_ : float, threshold of `score_samples` in nats; outliers score below it. It is from the rows held out for
-        early stopping or, without such rows, from training rows; `report_` says which.
+    offset_ : float, threshold of `score_samples` in nats; outliers score below it. `report_` says how it was set.
     code_mean_, code_std_ : (L,) mean and standard deviation of the training codes; only for models with codes.
     components_kl_ : (L,) nats that each component carries, largest first; only for a stochastic code whose KL has a
         closed form for each component.
@@ -83,6 +82,8 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.categorical = tags.input_tags.string = True
+        tags.input_tags.allow_nan = self.recipe.allows_gaps
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.non_deterministic = False
         return tags
@@ -122,7 +123,8 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         self._check_support(rows)
         result, interrupt = self._train(parts.objective, rows, labels, settings, seed)
         self.history_, self.n_iter_ = result.history, result.n_epochs
-        self.report_ = [self.schema_.describe(), *map(str, parts.choices), *map(str, result.choices), *result.notes]
+        self.report_ = [self.schema_.describe(), *self.schema_.list_remarks(), *map(str, parts.choices)]
+        self.report_ += [*map(str, result.choices), *result.notes]
         self._store_summary(rows, result.held_out)
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
@@ -134,11 +136,12 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         """Train on one pass over X at a constant learning rate. The first call builds the model.
 
         There is no schedule and no held-out data: call `fit` for the best result. Each call starts with a new optimizer
-        and deletes the samplers of `fit_sampler`, because the codes change.
+        and deletes the samplers of `fit_sampler`, because the codes change. The statistics of the codes and the
+        threshold are those of the last X with more than one row.
 
         Parameters
         ----------
-        X : examples as for `fit`, in all calls of the same form.
+        X : examples as for `fit`, in all calls of the same form; one row is enough after the first call.
         y : labels as for `fit`. For a conditional model, the first call must contain all classes.
 
         Returns
@@ -163,7 +166,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         if is_first:
             self._parts = self._assemble(seed)
             self.model_, self.history_, self.n_iter_ = self._parts.model, [], 0
-            self.report_ = [self.schema_.describe(), *map(str, self._parts.choices)]
+            self.report_ = [self.schema_.describe(), *self.schema_.list_remarks(), *map(str, self._parts.choices)]
             self._parts.objective.restart(0.0, warmup=0.0)  # single passes have no total time for a warm-up
         elif not hasattr(self, "_parts"):
             self._parts = self._assemble(seed)._replace(model=self.model_)
@@ -209,16 +212,16 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         self.n_iter_ += result.n_epochs
         self.report_ = self.report_ + result.notes
         self.__dict__.pop("samplers_", None)
-        self._store_summary(rows, result.held_out)
+        if len(rows) > 1 or not self.__sklearn_is_fitted__():  # one row has no deviations
+            self._store_summary(rows, result.held_out)
 
     def _store_summary(self, rows: np.ndarray, held_out: np.ndarray) -> None:
         """Summarize the model that was trained on `rows` except those numbered `held_out`, and store the summary."""
         summary = summarize(self, rows, held_out, self._score_rows)
         if summary.order is not None:
             self.model_.order.copy_(summary.order)
-        for name, value in summary._asdict().items():
-            if name.endswith("_") and value is not None:
-                setattr(self, name, value)
+        values = {name: value for name, value in summary._asdict().items() if name.endswith("_") and value is not None}
+        self.__dict__.update(values)
         self.report_ = [line for line in self.report_ if not line.startswith(f"{THRESHOLD} = ")] + summary.notes
         self._after_fit(summary.sample)
         self.offset_ = summary.threshold  # last, because it marks the estimator as fitted
@@ -347,15 +350,19 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         """
         reset_fitted(self)
         self.__dict__.pop("_parts", None)
-        rows = as_floats(self.validate(X, reset=True))
+        valid = self.validate(X, reset=True)
+        rows = as_floats(valid)
+        self._check_components()
+        if isinstance(rows, EncodedRows):  # a table: `validate` has set the schema
+            return rows
         likelihood = likelihoods.LIKELIHOODS.get(getattr(self, "likelihood", "auto"))
         self.schema_ = infer(
             rows,
             type(self).__name__,
-            *_frame_columns(X),
-            required_support=likelihood.required_support if likelihood else None,
+            required_support=(likelihood.required_support or "real") if likelihood else None,
+            allow_nan=self.recipe.allows_gaps,
+            dtype=valid.dtype,
         )
-        self._check_components()
         return rows
 
     def _assemble(self, seed: int) -> recipes.Parts:
@@ -391,10 +398,3 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
 # not as decorators: for set_output scikit-learn wraps the methods in a class body, and would lose the condition
 Estimator.transform = needs_code(Estimator.transform)
 Estimator.fit_transform = needs_code(Estimator.fit_transform)
-
-
-def _frame_columns(X: Any) -> tuple[list[str | int] | None, str | None]:
-    """Return the names of a data frame's columns, and the kind of frame."""
-    if not hasattr(X, "columns") or not hasattr(X, "iloc"):
-        return None, None
-    return [n if isinstance(n, int) else str(n) for n in X.columns], "pandas"

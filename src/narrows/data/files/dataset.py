@@ -20,6 +20,7 @@ class Dataset(NamedTuple):
     name : short name to show: the file without its suffix, the folder, or the named data set.
     files : for images, the path of each example relative to the folder, with forward slashes, otherwise None. In a
         folder with one sub-folder for each class, y holds the index of the sub-folder in sorted order.
+    notes : sentences about what was changed or left out while reading.
     """
 
     X: np.ndarray
@@ -27,6 +28,7 @@ class Dataset(NamedTuple):
     columns: list[str] | None
     name: str
     files: list[str] | None
+    notes: tuple[str, ...] = ()
 
     def ordered(self, names: Sequence[str | int] | None) -> Dataset:
         """Return the data with the columns `names`, in that order; unchanged if `names` is empty or

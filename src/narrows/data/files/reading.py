@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from narrows.data import images, parquet
-from narrows.data.files import arrays, tables
+from narrows.data.files import archives, arrays, tables
 from narrows.data.files.dataset import Dataset
 from narrows.data.named_sets import NAMES
 from narrows.data.sinks import DELIMITERS
@@ -22,11 +22,11 @@ _PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt")
 _GZIP_MAGIC, _ZIP_MAGIC, _NPY_MAGIC = b"\x1f\x8b", b"PK", b"\x93NUMPY"
 _FORMATS = (
     ".npy, .npz, .csv, .csv.gz, .tsv, .parquet, IDX (plain or gzipped), images "
-    f"({', '.join(images.SUFFIXES)}) and folders"
+    f"({', '.join(images.SUFFIXES)}), folders of images, and .zip"
 )
 
 
-def read(path: str | os.PathLike[str]) -> Dataset:
+def read(path: str | os.PathLike[str], *, on_bad: images.OnBad = "error", resize: images.Resize = None) -> Dataset:
     """Read a file or a folder of images. The first bytes tell the format, then the suffix.
 
     - `.npy`: mapped into memory (read-only), so a file larger than memory can be used.
@@ -36,10 +36,21 @@ def read(path: str | os.PathLike[str]) -> Dataset:
     - IDX, also gzipped, under any name: the format of MNIST.
     - `.parquet`, or a folder of such files: numbers only, one example in each row, or one column of lists. Needs the
       extra `tables`.
-    - An image: uint8 of shape (1, height, width), or (1, height, width, 3) if it is in colour. 16-bit
-      grey keeps its high byte; transparency is dropped.
-    - A folder of images, all of the same size: uint8 of shape (n, height, width), or (n, height, width, 3) if any
+    - An image: uint8 of shape (1, height, width), or (1, height, width, 3) if it is in colour. EXIF data turn it
+      upright. Grey images with 16 bits are uint16, 32-bit integers int32 and floats float32. Transparent parts are laid
+      on white.
+    - A folder of images, all of the same size: (n, height, width), or uint8 of shape (n, height, width, 3) if any
       is in colour. Each sub-folder is a class. Hidden files and files of other formats are ignored.
+    - A `.zip` of images in one folder, or in one for each class; or of one other file.
+
+    `Dataset.notes` says what was changed or left out.
+
+    Parameters
+    ----------
+    path : file or folder.
+    on_bad : "error" raises for an image that cannot be read; "skip" leaves it out, and names it in the notes.
+    resize : height and width, or one number for both: all images are cropped around the middle to this aspect, and
+        resized. None requires images of one size.
 
     Raises
     ------
@@ -53,12 +64,12 @@ def read(path: str | os.PathLike[str]) -> Dataset:
     OSError
         If the file cannot be opened.
     """
+    options = images.Options.of(on_bad, resize)
     path = Path(path).expanduser()
     if parquet.is_parquet(path) and path.exists():
         return tables.read_parquet(path)
     if path.is_dir():
-        X, y, names = images.read_folder(path)
-        return Dataset(X, y, None, path.resolve().name, names)
+        return _to_dataset(images.read_folder(path, options), path.resolve().name)
     if not path.exists():
         raise FileNotFoundError(_missing(path))
     suffix, inner_suffix = path.suffix.lower(), Path(path.stem).suffix.lower()
@@ -87,7 +98,9 @@ def read(path: str | os.PathLike[str]) -> Dataset:
         if suffix == ".gz" and inner_suffix in DELIMITERS:
             return tables.read_table(path, DELIMITERS[inner_suffix], gzipped)
         if suffix in images.SUFFIXES and not gzipped:
-            return Dataset(images.read_images([path]), None, None, path.stem, [path.name])
+            return _to_dataset(images.read_images([images.image_file(path)], options), path.stem)
+        if suffix == ".zip" and head.startswith(_ZIP_MAGIC):
+            return archives.read_zip(path, options, read)
     if suffix in (".npy", ".npz"):
         raise ValueError(
             f"{path} is named {suffix}, but does not begin as a {suffix} file does. It begins with {head!r}. "
@@ -97,6 +110,10 @@ def read(path: str | os.PathLike[str]) -> Dataset:
         f"{path} is in none of the formats that narrows reads: {_FORMATS}. It begins with {head!r}. Unpack an archive "
         "first; read anything else in Python and save it with np.save('X.npy', X)."
     )
+
+
+def _to_dataset(loaded: images.Images, name: str) -> Dataset:
+    return Dataset(loaded.X, loaded.y, None, name, loaded.files, notes=loaded.notes)
 
 
 def _is_pickle(head: bytes) -> bool:
