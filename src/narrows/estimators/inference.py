@@ -228,12 +228,12 @@ class Inference(ABC):
         rows : the user's rows as an array, or prepared examples as a tensor.
         """
         model = self.module()
-        like = next(model.parameters())
+        like, fewest = next(model.parameters()), parallel.fewest_rows(self.schema_, model)
 
         def work(part: np.ndarray | Tensor, _: int) -> np.ndarray:
             if isinstance(part, Tensor):
-                return parallel.run(function, part.to(like.device, like.dtype)).numpy()
-            return parallel.run(function, parallel.prepare_rows(part, self.schema_, model)).numpy()
+                return parallel.run(function, part.to(like.device, like.dtype), fewest).numpy()
+            return parallel.run(function, parallel.prepare_rows(part, self.schema_, model), fewest).numpy()
 
         n = parallel.rows_per_block(self.schema_, model, len(rows))
         sink = sinks.Memory(len(rows))
@@ -308,11 +308,12 @@ class Inference(ABC):
         """Decode codes (with the columns of their labels) to means; if a seed `draw` is given, to random draws."""
         model = self.module()
         parameter = next(model.parameters())
+        n, fewest = parallel.rows_per_block(self.schema_, model), parallel.fewest_rows(self.schema_, model)
         parts = []
         stream = RandomStream(draw or 0, parameter.device, is_global=draws_globally(model))
         with inference_mode(model), around_inference(parameter.device), stream.use():
-            for part in z.to(parameter.device, parameter.dtype).split(parallel.rows_per_block(self.schema_, model)):
-                params = model.decode(parallel.pad_batch(part))[: len(part)]
+            for part in z.to(parameter.device, parameter.dtype).split(n):
+                params = model.decode(parallel.pad_batch(part, fewest))[: len(part)]
                 x = model.likelihood.mean(params) if draw is None else model.likelihood.sample(params)
                 parts.append(x.detach().cpu())
         return self.schema_.as_frame(self.schema_.restore(torch.cat(parts)), like=like, clip=draw is not None)
