@@ -57,7 +57,7 @@ def test_rounding_errors_of_a_constant_are_no_variation(dtype):
     assert schema.constant == (6, 7)
     assert schema.scale[8] == pytest.approx(1e-2, rel=0.1)
     assert schema.offset[7] == X[0, 7]
-    assert schema.list_remarks() == ["columns held constant, because they do not vary: 'sum', 'tenth'"]
+    assert schema.list_facts()[1:] == ["columns held constant, because they do not vary: 'sum', 'tenth'"]
     prepared = schema.prepare(torch.from_numpy(X))
     assert float(prepared[:, 6:8].abs().max()) < 0.5
     assert (prepared[:, 7] == 0).all()
@@ -66,8 +66,8 @@ def test_rounding_errors_of_a_constant_are_no_variation(dtype):
 def test_the_report_names_constant_columns():
     X = np.c_[tables(100), np.full(100, 5.0)]
     assert "columns held constant, because they do not vary: 6" in AE(2, max_epochs=1, **SMALL).fit(X).report_
-    assert infer(tables(20), "test").list_remarks() == []
-    many = infer(np.c_[tables(20), np.ones((20, 13))], "test").list_remarks()
+    assert infer(tables(20), "test").list_facts() == ["vectors of 6 columns of real values"]
+    many = infer(np.c_[tables(20), np.ones((20, 13))], "test").list_facts()[1:]
     assert many == ["columns held constant, because they do not vary: 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 and 3 more"]
 
 

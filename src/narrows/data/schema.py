@@ -284,17 +284,20 @@ class Schema:
         colour = {1: "grey ", 3: "colour "}.get(c, f"{c}-channel ")
         return f"{h} x {w} {colour}images {where[self.support]}"
 
-    def list_remarks(self) -> list[str]:
-        """Return lines for people about columns that are not like the others."""
+    def list_facts(self) -> list[str]:
+        """Return lines for people: `describe()`, and the columns that are held constant."""
         if not self.constant:
-            return []
+            return [self.describe()]
         names = [repr(self.columns[i]) if self.columns else str(i) for i in self.constant[:_MOST_NAMES]]
         more = f" and {len(self.constant) - _MOST_NAMES:,} more" if len(self.constant) > _MOST_NAMES else ""
-        return [f"columns held constant, because they do not vary: {', '.join(names)}{more}"]
+        return [self.describe(), f"columns held constant, because they do not vary: {', '.join(names)}{more}"]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain numbers, strings and tuples, for recipe.json."""
-        return asdict(self)
+        values = asdict(self)
+        return (
+            values if self.constant else {k: v for k, v in values.items() if k != "constant"}
+        )  # as older versions did
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Schema:
