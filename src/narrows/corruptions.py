@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from narrows import rng
+from narrows.data import Schema
 from narrows.params import did_you_mean
 from narrows.types import Batch, Corrupted
 
@@ -130,6 +131,40 @@ class PoissonNoise(Noise):
         step = level.clamp(min=1e-6)
         noisy = rng.poisson(x.clamp(min=0) / step) * step
         return torch.where(level > 0, noisy, x)
+
+
+class TableCorruption(Corruption):
+    """Noise for the rows of a table: noise on the numbers, and other rows' values in the levels.
+
+    A cell of a category is replaced, with the probability `level` (at most 1/2), by the cell of another row of the
+    batch, so that each column keeps its frequencies. Masking makes such cells missing instead. Missing cells stay so.
+
+    Parameters
+    ----------
+    noise : noise for the numbers.
+    schema : schema of the table.
+    """
+
+    has_levels: Tensor
+
+    def __init__(self, noise: Corruption, schema: Schema) -> None:
+        super().__init__()
+        self.noise = noise
+        has_levels = torch.tensor([column.has_levels for column in schema.used_columns])
+        self.register_buffer("has_levels", has_levels, persistent=False)
+
+    def forward(self, batch: Batch) -> Corrupted:
+        """Corrupt `batch.x` (B x columns)."""
+        x = batch.x
+        numbers = torch.where(self.has_levels, torch.zeros_like(x), x)
+        corrupted = self.noise(batch._replace(x=numbers))
+        share = min(0.5, getattr(self.noise, "high", 0.5))
+        if isinstance(self.noise, Masking):
+            other = torch.full_like(x, float("nan"))
+        else:
+            other = x[rng.rand_like(x[:, 0]).argsort()]
+        levels = torch.where(rng.rand_like(x) < share, other, x)
+        return Corrupted(torch.where(self.has_levels, levels, corrupted.x), corrupted.scored)
 
 
 class BlindSpot(Corruption):

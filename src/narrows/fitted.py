@@ -72,7 +72,7 @@ class FittedModel(Protocol):
     def score_samples(self, X: Any) -> np.ndarray:
         """Return the log-likelihood of each example: (n,) nats."""
 
-    def sample(self, n_samples: int = 1, *, random_state: Any = None, noise: bool = False) -> Any:
+    def sample(self, n_samples: int = 1, *, random_state: Any = None, noise: bool | None = None) -> Any:
         """Draw new examples, in the user's units."""
 
     def traverse(

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from narrows.bottlenecks import Bottleneck, Label, Stochastic, as_stochastic, label_of
 from narrows.corruptions import Corruption
 from narrows.likelihoods import Likelihood
-from narrows.types import Batch, Code, Output, product
+from narrows.types import Batch, Code, Output, product, split_missing
 
 _T = TypeVar("_T")
 
@@ -164,10 +164,11 @@ def log_prob_by_label(model: Autoencoder, z: Tensor, x: Tensor) -> Tensor:
     """
     label = model.label
     assert label is not None
+    target, observed = split_missing(x)
     scores = []
     for y in torch.arange(label.n_classes, device=x.device):
         columns = label.one_hot(y.expand(len(x)), z)
-        scores.append(model.likelihood.score(model.decoder(torch.cat([z, columns], 1)), x))
+        scores.append(model.likelihood.score(model.decoder(torch.cat([z, columns], 1)), target, observed))
     return torch.stack(scores, 1)
 
 

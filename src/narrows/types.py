@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
 
 from narrows.renamed import warn
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class Batch(NamedTuple):
@@ -146,6 +146,14 @@ class Loss(NamedTuple):
     def validated(self) -> Tensor:
         """The scalar by which early stopping compares models."""
         return self.total if self.not_validated is None else self.total - self.not_validated
+
+
+def split_missing(x: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return x (B x ...) with 0 in place of NaN, and a mask of its observed entries; x itself and None without NaN."""
+    is_missing = torch.isnan(x)
+    if not bool(is_missing.any()):
+        return x, None
+    return x.masked_fill(is_missing, 0.0), (~is_missing).to(x.dtype)
 
 
 def product(*weights: Tensor | None) -> Tensor | None:

@@ -13,22 +13,38 @@ from narrows.data.arrays import (
     take_rows,
 )
 from narrows.data.axes import PrincipalAxes, principal_axes
+from narrows.data.checks import check_form, check_range, check_rows, count_gaps, warn_of_gaps
+from narrows.data.columns import KINDS, MAX_LEVELS, Column, ColumnKind
 from narrows.data.containers import check_container
 from narrows.data.examples import Examples
+from narrows.data.features import Layout, TableFeatures, as_features, is_atom, n_features, prepared_atoms
+from narrows.data.frames import Frame, is_frame, open_frame
 from narrows.data.infer import infer
+from narrows.data.infer_table import infer_table
 from narrows.data.neighbors import leading_axes
 from narrows.data.patches import Patches
 from narrows.data.rows import Rows, free_bytes
-from narrows.data.schema import Schema, Support, check_form, check_range, check_rows
+from narrows.data.schema import Schema, Support
+from narrows.data.table import EncodedRows, Table, look_at_table
 
 __all__ = [
+    "KINDS",
+    "MAX_LEVELS",
+    "Column",
+    "ColumnKind",
+    "EncodedRows",
     "Examples",
+    "Frame",
+    "Layout",
     "Patches",
     "PrincipalAxes",
     "Rows",
     "Schema",
     "Support",
+    "Table",
+    "TableFeatures",
     "as_array",
+    "as_features",
     "as_floats",
     "as_rows",
     "as_shared_tensor",
@@ -37,13 +53,22 @@ __all__ = [
     "check_numeric",
     "check_range",
     "check_rows",
+    "count_gaps",
     "count_rows",
     "free_bytes",
     "infer",
+    "infer_table",
+    "is_atom",
+    "is_frame",
     "leading_axes",
+    "look_at_table",
     "min_max",
+    "n_features",
+    "open_frame",
+    "prepared_atoms",
     "principal_axes",
     "spaced_indices",
     "subsample_evenly",
     "take_rows",
+    "warn_of_gaps",
 ]

@@ -11,10 +11,12 @@ from torch import Tensor
 
 from narrows import rng
 from narrows.data.arrays import as_shared_tensor
+from narrows.data.features import as_features
 from narrows.data.neighbors import nearest_rows
 from narrows.data.schema import Schema
 from narrows.types import Batch
 
+_SCAN_NUMBERS = 1 << 22  # entries to look at in one step
 _MAX_SHARE = 0.5  # largest share of the device's free memory that the rows may take
 
 
@@ -46,6 +48,7 @@ class Rows:
         self.resident = device.type == "cpu" or (device.type == "cuda" and _fits(rows, device))
         self.rows = rows.to(device) if self.resident else rows
         self.neighbors: Tensor | None = None
+        self.has_gaps = schema.has_gaps or _has_gaps(X)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -63,7 +66,11 @@ class Rows:
         if self.neighbors is not None:
             draw = rng.randint_like(index, self.neighbors.shape[1])
             neighbor = self._at(self.neighbors[index, draw].long())
-        return Batch(x, x, label=label, neighbor=neighbor)
+        if not self.has_gaps:
+            return Batch(x, x, label=label, neighbor=neighbor)
+        is_missing = torch.isnan(x)
+        observed = (~is_missing).to(x.dtype)
+        return Batch(x, x.masked_fill(is_missing, 0.0), observed, label=label, neighbor=neighbor)
 
     def find_neighbors(self, k: int, among: Tensor, metric: str = "euclidean") -> None:
         """Find neighbours, so that each batch gets `Batch.neighbor`: for each row one of its `k` nearest."""
@@ -73,13 +80,21 @@ class Rows:
         return self._prepare(self.rows.index_select(0, index if self.resident else index.cpu()))
 
     def _flat(self, index: Tensor) -> Tensor:
-        x = self._at(index).flatten(1).float()
+        x = as_features(self._at(index).float(), self.schema)
         return x.log1p() if self.schema.support == "count" else x
 
     def _prepare(self, rows: Tensor) -> Tensor:
         if self.device.type == "cuda" and not self.resident:
             rows = rows.pin_memory().to(self.device, non_blocking=True)
         return self.schema.prepare(rows, self.dtype, check_far=False).to(self.device)
+
+
+def _has_gaps(X: np.ndarray) -> bool:
+    """Return True if an array in memory holds NaN. A memory map is not read: its schema says if it has gaps."""
+    if X.dtype.kind != "f" or isinstance(X, np.memmap):
+        return False
+    step = max(1, _SCAN_NUMBERS // max(1, X[0].size)) if len(X) else 1
+    return any(bool(np.isnan(X[start : start + step].sum())) for start in range(0, len(X), step))
 
 
 def free_bytes(device: torch.device) -> int:

@@ -4,31 +4,35 @@ A schema turns the user's rows into the tensors that a model sees (`prepare`), a
 
     model = (raw - offset) / scale        for each column of real-valued vectors, for each channel of such images
 
-`infer` makes a schema from rows. A model knows nothing else about the form of the user's data. All columns share one
-`Support`. A new one also needs a rule in `infer` and a likelihood in `narrows.likelihoods.registry`.
+`infer` makes a schema from rows, and `infer_table` from a data frame. A model knows nothing else about the form of the
+user's data. The entries of vectors and images share one `Support`; the columns of a table have a kind each
+(`narrows.data.columns`). NaN means missing: it passes through `prepare` and `restore`.
 """
 
 from __future__ import annotations
 
 import functools
-from dataclasses import asdict, dataclass, fields
+from collections import Counter
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.data.arrays import min_max, resolution
+from narrows.data.arrays import resolution
+from narrows.data.columns import Column
+from narrows.data.scaling import FAR, bring_near, changes
+from narrows.data.table import Table
 
-Kind = Literal["vector", "image"]
-Support = Literal["binary", "unit", "real", "count"]
+Kind = Literal["vector", "image", "table"]
+Support = Literal["binary", "unit", "real", "count", "mixed"]
+VERSION = 2  # of the record that `to_dict` writes
 
+_LARGEST_ASINH = 200.0  # sinh of larger numbers overflows, squared
 _NEAR = 8  # offsets of up to so many standard deviations lose nothing in single precision
 _SERIES = ("tc", "ct")
-_FAR = 1e8  # squares of values up to here, and sums of them, are far from the largest number in single precision
-_ROUNDING = 512  # rounding errors of a constant that are no change of it
 _MOST_NAMES = 10  # names of columns in a remark
-_SMALLEST_CONSTANT = 1e-30  # 0 has no rounding errors: any other value is a change
 _NARROW = (torch.float32, torch.float16, torch.uint8, torch.int8, torch.bool)  # float32 holds all their values
 
 
@@ -38,19 +42,22 @@ class Schema:
 
     Attributes
     ----------
-    kind : "vector" or "image".
+    kind : "vector" (columns of one support), "image", or "table" (columns of several kinds).
     shape : shape of one example in the model: (d,) or (channels, height, width).
     layout : axes of the user's examples: "d", "hw", "hwc", "chw", or "tc" and "ct" for series, which the model sees as
         grey images, with a scale for each channel.
     dtype : name of the user's dtype. `restore` gives bytes for bytes, and floats for other integers.
-    support : range of the values after `prepare`: "binary" {0, 1}, "unit" [0, 1], "real", "count" 0, 1, 2, ...
+    support : range of the values after `prepare`: "binary" {0, 1}, "unit" [0, 1], "real", "count" 0, 1, 2, ..., or
+        "mixed" for a table.
     offset, scale : a single number each, or one for each column of a vector, channel of an image or of a series.
     mean, std : mean and standard deviation of the prepared values (of log(1 + x) for counts), for each column of a
         vector or each channel of an image. Encoders standardise their input with both; decoders start at the mean.
     columns : names of the columns, if the user's data had names.
     constant : indices of the columns of a vector that do not vary. The encoder does not see them, and they are given
         back as they were. Another value there is unusual; how much depends on its share of the constant only.
-    frame : "pandas" if the user's data was a data frame; results are then data frames, too.
+    frame : library of the user's data frame ("pandas", "polars", "pyarrow"); results are then data frames, too.
+    table : all columns of the user's frame; None for arrays. For a "table", `columns` names those that the model sees.
+    gaps : share of missing training values of each column or channel; () if nothing was missing.
     classes : labels of a conditional model, sorted; None for other models.
     frequencies : share of each class in the training examples with a label.
     unlabelled : share of the training examples without a label.
@@ -65,8 +72,10 @@ class Schema:
     scale: tuple[float, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    columns: tuple[str | int, ...] | None = None
+    columns: tuple[Any, ...] | None = None
     frame: str | None = None
+    table: Table | None = None
+    gaps: tuple[float, ...] = ()
     classes: tuple[bool | int | float | str, ...] | None = None
     frequencies: tuple[float, ...] | None = None
     unlabelled: float = 0.0
@@ -76,6 +85,16 @@ class Schema:
     def n_entries(self) -> int:
         """Number of entries in one example."""
         return int(np.prod(self.shape))
+
+    @property
+    def used_columns(self) -> tuple[Column, ...]:
+        """The columns that the model sees; () for arrays."""
+        return () if self.table is None else self.table.used
+
+    @property
+    def has_gaps(self) -> bool:
+        """True if some training values were missing."""
+        return any(self.gaps)
 
     @property
     def user_shape(self) -> tuple[int, ...]:
@@ -90,21 +109,49 @@ class Schema:
         """True if an example is a series of steps x channels, or of channels x steps."""
         return self.layout in _SERIES
 
-    @property
-    def log_scale(self) -> float:
-        """Sum over entries of log(scale), in nats: log p(user's vector) = log p(prepared vector) - log_scale.
+    @functools.cached_property
+    def _entry_log_scales(self) -> np.ndarray | None:
+        """log(scale) of each entry that has a density in the user's units, 0 for others; None if all are 0.
 
-        It is 0 for images, which are always scored on the [0, 1] scale, and for counts and binary values, which have
+        It is None for images, which are always scored on the [0, 1] scale, and for counts and binary values, which have
         probabilities and no density.
         """
+        if self.kind == "table":
+            has_density = np.array([not (c.has_levels or c.kind == "count") for c in self.used_columns])
+            return np.where(has_density, np.log(np.asarray(self.scale)), 0.0)
         if self.kind == "image" or self.support != "real":
+            return None
+        return np.broadcast_to(np.log(np.asarray(self.scale)), (self.n_entries,))
+
+    def log_scale(self, rows: np.ndarray) -> float | np.ndarray:
+        """Return log |dx / d(prepared x)| of rows in the user's units, summed over their observed entries, in nats.
+
+        log p(user's row) = log p(prepared row) - log_scale. It is one number, or one for each row (n,) where rows have
+        gaps or heavy-tailed columns.
+        """
+        scales = self._entry_log_scales
+        if scales is None:
             return 0.0
-        return float(np.log(np.asarray(self.scale)).sum() * (self.n_entries / len(self.scale)))
+        rows = np.asarray(rows)
+        columns = self.used_columns if self.kind == "table" else ()
+        special = [j for j, c in enumerate(columns) if c.kind == "heavy_tailed" or c.atom is not None]
+        has_density = ~np.isnan(rows) if rows.dtype.kind == "f" else np.ones(rows.shape, dtype=bool)
+        if not special and has_density.all():
+            return float(scales.sum())
+        for j in special:
+            if columns[j].atom is not None:  # an atom has a probability
+                has_density[:, j] &= rows[:, j] != columns[j].atom
+        total = has_density @ scales
+        for j in special:
+            if columns[j].kind == "heavy_tailed":
+                u = (rows[:, j] - columns[j].center) / columns[j].scale
+                total += np.where(has_density[:, j], 0.5 * np.log1p(np.nan_to_num(u) ** 2), 0.0)
+        return total
 
     @property
     def limits(self) -> tuple[float, float] | None:
         """The user's values for black and white; None for values without bounds."""
-        if self.support not in ("unit", "binary"):
+        if self.support not in ("unit", "binary") or self.kind == "table":
             return None
         return self.offset[0], self.offset[0] + self.scale[0]
 
@@ -164,8 +211,16 @@ class Schema:
         """Leave the cached constants out of a pickle: it may be read on a machine without their GPU."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
+    @functools.cached_property
+    def _heavy(self) -> tuple[Tensor, ...]:
+        """The positions of heavy-tailed columns, if there are any."""
+        heavy = [j for j, column in enumerate(self.used_columns) if column.kind == "heavy_tailed"]
+        return (torch.tensor(heavy),) if heavy and self.kind == "table" else ()
+
     def prepare(self, rows: Tensor, dtype: torch.dtype = torch.float32, *, check_far: bool = True) -> Tensor:
         """Turn the user's rows (B x `user_shape`, any dtype) into the model's tensor (B x `shape`, `dtype`).
+
+        NaN stays NaN. A heavy-tailed column of a table becomes asinh((x - offset) / scale).
 
         Parameters
         ----------
@@ -178,8 +233,11 @@ class Schema:
         if self.layout == "hwc":
             x = x.permute(0, 3, 1, 2)
         scaled = self._standardize(x, dtype)
-        if check_far and x.device.type != "meta" and bool((scaled.abs() > _FAR).any()):
+        if check_far and x.device.type != "meta" and bool((scaled.abs() > FAR).any()):
             scaled = self._bring_near(x).to(dtype)
+        for heavy in self._heavy:
+            index = heavy.to(x.device)
+            scaled[:, index] = scaled[:, index].asinh()
         if self.constant:
             # not in place: `scaled` may be the user's own memory
             columns = self._constant("_constant_columns", x.device, torch.int64)
@@ -208,24 +266,14 @@ class Schema:
         return ((x.to(wide) - offsets) * factors).to(dtype)
 
     def _bring_near(self, x: Tensor) -> Tensor:
-        """Return (x - offset) / scale; beyond F = 1e8, F (1 + log(|u| / F)) with the sign of u in place of u."""
         wide = torch.float32 if x.device.type == "mps" else torch.float64
         offsets, factors = (self._constant(name, x.device, wide) for name in ("_offsets", "_factors"))
-        scaled = (x.to(wide) - offsets) * factors
-        size = scaled.abs().clamp(max=torch.finfo(wide).max)
-        return torch.where(size > _FAR, scaled.sign() * _FAR * (1 + (size / _FAR).log()), scaled)
+        return bring_near((x.to(wide) - offsets) * factors)
 
     def _changes(self, x: Tensor, columns: Tensor) -> Tensor:
-        """Return 3 log(1 + |x - c| / r) with the sign of x - c for columns of constants c; r is a rounding error of c.
-
-        So the same share of the constant gives the same number in any units, and no change gives 0.
-        """
-        wide = torch.float32 if x.device.type == "mps" else torch.float64
-        constants = self._constant("_offsets", x.device, wide)[columns]
-        precision = max(resolution(np.dtype(self.dtype)), torch.finfo(x.dtype).eps if x.is_floating_point() else 0.0)
-        rounding = (_ROUNDING * precision * constants.abs()).clamp(min=_SMALLEST_CONSTANT)
-        change = x[:, columns].to(wide) - constants
-        return 3 * change.sign() * (change.abs() / rounding).log1p()
+        """Return how unusual the values of the constant columns are."""
+        constants = self._constant("_offsets", x.device, torch.float32 if x.device.type == "mps" else torch.float64)
+        return changes(x[:, columns], constants[columns], resolution(np.dtype(self.dtype)))
 
     def restore(self, x: Tensor) -> np.ndarray:
         """Turn the model's tensor (B x `shape`) into the user's rows (B x `user_shape`), in the user's dtype.
@@ -233,6 +281,9 @@ class Schema:
         Bytes are rounded and clipped to [0, 255]. Other integers become float32.
         """
         out = x.detach().cpu()
+        for heavy in self._heavy:
+            out = out.double()
+            out[:, heavy] = out[:, heavy].clamp(-_LARGEST_ASINH, _LARGEST_ASINH).sinh()
         if self.is_centred or self.scale != (1.0,):
             out = out.double() / self._factors + self._offsets
         if self.constant:
@@ -253,17 +304,18 @@ class Schema:
         """Move the channel axis of the user's images (n x `user_shape`) to the end, if they have one."""
         return np.moveaxis(images, 1, -1) if self.layout == "chw" else images
 
-    def as_frame(self, array: np.ndarray, like: Any = None) -> Any:
-        """Return `array` (n x columns) as a data frame if the user's data was one, otherwise unchanged.
+    def as_frame(self, array: np.ndarray, like: Any = None, clip: bool = False) -> Any:
+        """Return `array` (n x columns, as `restore` gives it) in the user's form: a data frame if the data was one.
 
-        The frame has the user's columns, and the index of `like` if `like` is a data frame.
+        The frame has the user's columns and dtypes, and the index of `like` if `like` is a data frame. With `clip`,
+        numbers of a table stay between the smallest and the largest of the training rows.
         """
-        if self.frame != "pandas":
+        if self.table is None:
             return array
-        import pandas as pd
-
-        index = like.index if hasattr(like, "iloc") else None  # a list has an `index`, too: a method
-        return pd.DataFrame(array, columns=list(self.columns or ()), index=index)
+        if clip and self.kind == "table":
+            bounds = [(-np.inf, np.inf) if c.has_levels else (c.low, c.high) for c in self.used_columns]
+            array = np.clip(array, *np.array(bounds).T)
+        return self.table.decode(array, like)
 
     def has_scale_of(self, other: Schema) -> bool:
         """Return True if examples have the same tensors under both schemas."""
@@ -275,6 +327,10 @@ class Schema:
         where = {"binary": "of 0 and 1", "unit": "in [0, 1]", "real": "of real values", "count": "of counts"}
         if self.scale == (255.0,):
             where["unit"] = "in [0, 1], from values of 0 to 255"
+        if self.kind == "table":
+            kinds = Counter(column.kind.replace("_", "-") for column in self.used_columns)
+            listed = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
+            return f"a table of {self.shape[0]} columns ({listed})"
         if self.kind == "vector":
             return f"vectors of {self.shape[0]} columns {where[self.support]}"
         c, h, w = self.shape
@@ -293,69 +349,29 @@ class Schema:
         return [self.describe(), f"columns held constant, because they do not vary: {', '.join(names)}{more}"]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain numbers, strings and tuples, for recipe.json."""
-        values = asdict(self)
-        return (
-            values if self.constant else {k: v for k, v in values.items() if k != "constant"}
-        )  # as older versions did
+        """Return the fields as plain numbers, strings, lists and dicts, for recipe.json."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {"version": VERSION, **values, "table": None if self.table is None else self.table.to_dict()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Schema:
-        """Return the schema from a result of `to_dict`, in which tuples may have become lists.
+        """Return the schema from a result of `to_dict`, in which tuples may have become lists, or of older versions.
 
         Raises
         ------
         TypeError
             If a field is missing or unknown.
+        ValueError
+            If the record is of a later version.
         """
+        values = dict(values)
+        if (version := values.pop("version", 1)) > VERSION:
+            raise ValueError(f"The schema has the version {version}; this narrows reads versions up to {VERSION}.")
+        table = values.pop("table", None)
         attributes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        if table is not None:
+            attributes["table"] = Table.from_dict(table)
+        elif attributes.get("frame") == "pandas":  # version 1 knew only real columns
+            names = attributes["columns"] or ()
+            attributes["table"] = Table(tuple(Column(name, "real", attributes["dtype"]) for name in names), "pandas")
         return cls(**attributes)
-
-
-def check_rows(X: np.ndarray, schema: Schema, owner: str) -> None:
-    """Check rows before a fitted model is applied to them.
-
-    Raises
-    ------
-    ValueError
-        If X is empty, has examples of another shape than `schema`, NaN or infinity, or pixels on another scale.
-    """
-    check_form(X.shape, schema, owner)
-    check_range(min_max(X, owner, columns=schema.columns)[1], X.dtype, schema, owner)
-
-
-def check_form(shape: tuple[int, ...], schema: Schema, owner: str) -> None:
-    """Check the shape of rows before a fitted model is applied to them.
-
-    Raises
-    ------
-    ValueError
-        If there are no rows, or their shape is not the one in `schema`.
-    """
-    if shape[0] == 0:
-        raise ValueError(f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required by {owner}.")
-    if shape[1:] != schema.user_shape:
-        raise ValueError(
-            f"X passed to {owner} has examples of shape {shape[1:]}, but the model was fitted on shape "
-            f"{schema.user_shape} ({schema.describe()}). Resize or select columns so that they agree."
-        )
-
-
-def check_range(high: float, dtype: np.dtype, schema: Schema, owner: str) -> None:
-    """Check that pixels have the scale of the training data, from their largest value `high`.
-
-    Raises
-    ------
-    ValueError
-        If `high` shows another scale.
-    """
-    if schema.scale == (255.0,) and dtype.kind == "f" and 0 < high <= 1:
-        raise ValueError(
-            f"X passed to {owner} lies in [0, 1], but the model was fitted on pixels from 0 to 255. Multiply X by 255, "
-            "or fit on images in [0, 1]."
-        )
-    if schema.kind == "image" and schema.support == "unit" and high > 10 * schema.scale[0]:
-        raise ValueError(
-            f"X passed to {owner} holds values up to {high:g}, but the model was fitted on images from 0 to "
-            f"{schema.scale[0]:g}. Bring X to that range."
-        )

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Outlier
 from sklearn.utils.validation import check_is_fitted
 
 from narrows import likelihoods, recipes, storage
-from narrows.data import as_floats, infer
+from narrows.data import EncodedRows, as_floats, infer
 from narrows.estimators.generation import Generation, needs_code
 from narrows.estimators.inference import Inference
 from narrows.estimators.labels import label_indices_where_known, learn_classes
@@ -81,6 +81,8 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.categorical = tags.input_tags.string = True
+        tags.input_tags.allow_nan = self.recipe.allows_gaps
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.non_deterministic = False
         return tags
@@ -349,14 +351,15 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         reset_fitted(self)
         self.__dict__.pop("_parts", None)
         rows = as_floats(self.validate(X, reset=True))
+        self._check_components()
+        if isinstance(rows, EncodedRows):  # a table: `validate` has set the schema
+            return rows
         likelihood = likelihoods.LIKELIHOODS.get(getattr(self, "likelihood", "auto"))
         self.schema_ = infer(
             rows,
             type(self).__name__,
-            *_frame_columns(X),
             required_support=(likelihood.required_support or "real") if likelihood else None,
         )
-        self._check_components()
         return rows
 
     def _assemble(self, seed: int) -> recipes.Parts:
@@ -392,10 +395,3 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
 # not as decorators: for set_output scikit-learn wraps the methods in a class body, and would lose the condition
 Estimator.transform = needs_code(Estimator.transform)
 Estimator.fit_transform = needs_code(Estimator.fit_transform)
-
-
-def _frame_columns(X: Any) -> tuple[list[str | int] | None, str | None]:
-    """Return the names of a data frame's columns, and the kind of frame."""
-    if not hasattr(X, "columns") or not hasattr(X, "iloc"):
-        return None, None
-    return [n if isinstance(n, int) else str(n) for n in X.columns], "pandas"

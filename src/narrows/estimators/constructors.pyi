@@ -22,6 +22,8 @@ class Shared(Estimator):
     validation_fraction: float
     n_iter_no_change: int | Literal["auto"]
     contamination: float | Literal["auto"]
+    columns: Any
+    max_levels: int | None
     device: str
     precision: Literal["auto", "float32", "bfloat16", "float64"]
     compile: bool | Literal["auto"]
@@ -64,6 +66,8 @@ class AE(Shared):
         validation_fraction: float = 0.1,
         n_iter_no_change: int | Literal["auto"] = "auto",
         contamination: float | Literal["auto"] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
         compile: bool | Literal["auto"] = "auto",
@@ -110,6 +114,10 @@ class AE(Shared):
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
             Share of training rows to call outliers; 'auto' is 0.05.
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -183,6 +191,8 @@ class VAE(Shared):
         validation_fraction: float = 0.1,
         n_iter_no_change: int | Literal["auto"] = "auto",
         contamination: float | Literal["auto"] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
         compile: bool | Literal["auto"] = "auto",
@@ -252,6 +262,10 @@ class VAE(Shared):
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
             Share of training rows to call outliers; 'auto' is 0.05.
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -316,6 +330,8 @@ class DAE(Shared):
         validation_fraction: float = 0.1,
         n_iter_no_change: int | Literal["auto"] = "auto",
         contamination: float | Literal["auto"] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
         compile: bool | Literal["auto"] = "auto",
@@ -366,6 +382,10 @@ class DAE(Shared):
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
             Share of training rows to call outliers; 'auto' is 0.05.
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -433,6 +453,8 @@ class SAE(Shared):
         validation_fraction: float = 0.1,
         n_iter_no_change: int | Literal["auto"] = "auto",
         contamination: float | Literal["auto"] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
         compile: bool | Literal["auto"] = "auto",
@@ -487,6 +509,10 @@ class SAE(Shared):
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
             Share of training rows to call outliers; 'auto' is 0.05.
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -557,6 +583,8 @@ class MapAE(Shared):
         validation_fraction: float = 0.1,
         n_iter_no_change: int | Literal["auto"] = "auto",
         contamination: float | Literal["auto"] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
         compile: bool | Literal["auto"] = "auto",
@@ -613,6 +641,10 @@ class MapAE(Shared):
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
             Share of training rows to call outliers; 'auto' is 0.05.
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -681,6 +713,8 @@ class IWAE(Shared):
         validation_fraction: float = 0.1,
         n_iter_no_change: int | Literal["auto"] = "auto",
         contamination: float | Literal["auto"] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
         compile: bool | Literal["auto"] = "auto",
@@ -725,6 +759,10 @@ class IWAE(Shared):
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
             Share of training rows to call outliers; 'auto' is 0.05.
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -780,6 +818,8 @@ class FACTORVAE(Shared):
         validation_fraction: float = 0.1,
         n_iter_no_change: int | Literal["auto"] = "auto",
         contamination: float | Literal["auto"] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
         compile: bool | Literal["auto"] = "auto",
@@ -826,6 +866,10 @@ class FACTORVAE(Shared):
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
             Share of training rows to call outliers; 'auto' is 0.05.
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -883,6 +927,8 @@ class VQVAE(Shared):
         validation_fraction: float = 0.1,
         n_iter_no_change: int | Literal["auto"] = "auto",
         contamination: float | Literal["auto"] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
         compile: bool | Literal["auto"] = "auto",
@@ -931,6 +977,10 @@ class VQVAE(Shared):
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
             Share of training rows to call outliers; 'auto' is 0.05.
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'

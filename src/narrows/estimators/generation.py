@@ -136,7 +136,7 @@ class Generation(Labelled):
         sampler: str = "auto",
         temperature: float = 1.0,
         random_state: Any = None,
-        noise: bool = False,
+        noise: bool | None = None,
     ) -> Any:
         """Draw new codes and decode them to new examples.
 
@@ -152,7 +152,8 @@ class Generation(Labelled):
         temperature : factor of the spread of the codes, 0 or more. Below 1, examples are more usual and less varied.
             At 0, all codes are at the centre (of a mixture: at the centres of its Gaussians).
         random_state : seed; None gives other examples in each call.
-        noise : True to draw each entry from the likelihood, False to return the mean of the likelihood.
+        noise : True to draw each entry from the likelihood, False to return the mean of the likelihood. None draws if
+            the model was fitted on a data frame, because means vary less than rows do, and returns means otherwise.
 
         Returns
         -------
@@ -180,6 +181,7 @@ class Generation(Labelled):
             columns = np.empty((n_samples, 0))
         else:
             columns = self._label_columns(None, y, n_samples)
+        noise = self.schema_.table is not None if noise is None else noise
         return self._decode(self._with_labels(z, columns), draw=as_seed(generator) if noise else None)
 
     @needs_code

@@ -6,15 +6,17 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_feature_names, check_is_fitted, validate_data
 from torch import Tensor
 
 from narrows.accelerate import around_inference
 from narrows.data import (
+    EncodedRows,
+    Frame,
     Schema,
     as_array,
     as_floats,
@@ -22,7 +24,10 @@ from narrows.data import (
     check_form,
     check_numeric,
     check_rows,
+    infer_table,
+    is_frame,
     min_max,
+    open_frame,
     sinks,
     streams,
 )
@@ -31,8 +36,10 @@ from narrows.estimators import parallel
 from narrows.estimators.summary import support_message
 from narrows.evaluation.scores import log_likelihood
 from narrows.fitted import FittedModel
+from narrows.likelihoods import LIKELIHOODS
 from narrows.model import Autoencoder, inference_mode
 from narrows.params import Parameter
+from narrows.recipes import Recipe
 from narrows.training import RandomStream, choose_device, draws_globally
 from narrows.training.progress import Reporter
 
@@ -45,6 +52,10 @@ class Inference(ABC):
     device: str
     verbose: int
     n_features_in_: int
+    recipe: ClassVar[Recipe]
+    feature_names_in_: np.ndarray
+    columns: Any
+    max_levels: Any
     get_feature_names_out: Callable[[], np.ndarray]
 
     @classmethod
@@ -114,8 +125,15 @@ class Inference(ABC):
             If X does not hold numbers, or has other columns.
         """
         owner = type(self).__name__
+        if isinstance(X, EncodedRows):
+            return X
         check_container(X, owner)
-        if isinstance(X, (list, tuple, np.ma.MaskedArray)):
+        X = as_array(X, owner) if isinstance(X, np.ma.MaskedArray) else X
+        if not reset and self.schema_.table is not None:
+            return self._encode_table(X)
+        if reset and (frame := self._open_table(X)) is not None:
+            return self._look_at_table(frame)
+        if isinstance(X, (list, tuple)):
             X = as_array(X, owner)
         is_image = not reset and self.schema_.kind == "image"  # `check_form` checks them
         if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor) and not is_image:
@@ -137,6 +155,50 @@ class Inference(ABC):
                 del self.feature_names_in_
         return rows
 
+    def _open_table(self, X: Any) -> Frame | None:
+        """Return training rows as a frame if they are a data frame, have words, or columns of named kinds."""
+        owner = type(self).__name__
+        if is_frame(X):
+            return open_frame(X, owner)
+        if isinstance(X, (list, tuple)) and X and isinstance(X[0], (list, tuple)):
+            X = np.asarray(X, dtype=object) if any(isinstance(cell, str) for cell in X[0]) else X
+        if not isinstance(X, np.ndarray) or X.ndim != 2:
+            if self.columns is not None:
+                raise ValueError(f"The `columns` parameter of {owner} needs a table, a data frame or an array (n, d).")
+            return None
+        if self.columns is not None or X.dtype.kind in "US" or (X.dtype.kind == "O" and not _are_numbers(X)):
+            return open_frame(np.asarray(X), owner)
+        return None
+
+    def _look_at_table(self, frame: Frame) -> np.ndarray:
+        """Set `schema_` and the names of the columns from a training table, and return its rows as numbers."""
+        likelihood = LIKELIHOODS.get(getattr(self, "likelihood", "auto"))
+        self.n_features_in_ = len(frame.names)
+        if hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        if frame.kind != "array" and all(isinstance(name, str) for name in frame.names):
+            self.feature_names_in_ = np.asarray(frame.names, dtype=object)
+        rows, self.schema_ = infer_table(
+            frame,
+            type(self).__name__,
+            self.columns,
+            self.max_levels,
+            likelihood.required_support if likelihood else None,
+        )
+        return rows
+
+    def _encode_table(self, X: Any) -> np.ndarray:
+        """Return rows of a table as numbers. An array has its columns in the order of the training table."""
+        owner, table = type(self).__name__, self.schema_.table
+        assert table is not None
+        if not is_frame(X):
+            X = _as_cells(X)
+            if X.ndim != 2:
+                raise ValueError(f"X passed to {owner} must be rows of a table (n, d). Got shape {X.shape}.")
+            if table.kind != "array" and hasattr(self, "feature_names_in_"):
+                _check_feature_names(self, X, reset=False)  # warns that X has no names
+        return table.encode(X, owner)
+
     def check(self, X: Any) -> np.ndarray:
         """Return X as an array of floats or bytes in the user's units: n x `schema_.user_shape`, in memory.
 
@@ -147,7 +209,7 @@ class Inference(ABC):
         """
         check_is_fitted(self)
         rows = as_floats(self.validate(X, reset=False))
-        check_rows(rows, self.schema_, type(self).__name__)
+        check_rows(rows, self.schema_, type(self).__name__, self.recipe.allows_gaps)
         return rows
 
     def prepare(self, X: Any) -> Tensor:
@@ -200,7 +262,7 @@ class Inference(ABC):
         self, method: str, source: Source, sink: sinks.Sink | None = None, report: Reporter | None = None
     ) -> Any:
         """Apply `method` to all blocks of `source`, and write the results into `sink` or a new array."""
-        model, checker = self.module(), parallel.RowChecker(self.schema_, type(self).__name__)
+        model, checker = self.module(), parallel.RowChecker(self.schema_, type(self).__name__, self.recipe.allows_gaps)
         sink, report = sink or sinks.Memory(source.n), report or Reporter(0)
         return parallel.stream(model, self.schema_, self._operation(method), source, sink, checker, report)
 
@@ -212,7 +274,7 @@ class Inference(ABC):
         if method == "score_samples":
             return parallel.Operation(
                 lambda x: log_likelihood(model, x),
-                lambda score, _: score.double().numpy() - schema.log_scale,
+                lambda score, rows: score.double().numpy() - schema.log_scale(rows),
                 self._check_block_support,
             )
         return parallel.Operation(model.reconstruct, lambda x, _: schema.restore(x))
@@ -252,13 +314,15 @@ class Inference(ABC):
                 params = model.decode(parallel.pad_batch(part))[: len(part)]
                 x = model.likelihood.mean(params) if draw is None else model.likelihood.sample(params)
                 parts.append(x.detach().cpu())
-        return self.schema_.as_frame(self.schema_.restore(torch.cat(parts)), like=like)
+        return self.schema_.as_frame(self.schema_.restore(torch.cat(parts)), like=like, clip=draw is not None)
 
     def _compute_codes(self, X: Any) -> np.ndarray:
         return self._apply("transform", self._as_source(X))
 
     def _score_rows(self, rows: np.ndarray) -> np.ndarray:
-        return self.apply(lambda x: log_likelihood(self.model_, x), rows).double().numpy() - self.schema_.log_scale
+        return self.apply(lambda x: log_likelihood(self.model_, x), rows).double().numpy() - self.schema_.log_scale(
+            rows
+        )
 
     def _check_support(self, rows: np.ndarray) -> None:
         """Raise ValueError if some of the rows hold values that the likelihood cannot score."""
@@ -282,6 +346,22 @@ class Inference(ABC):
         outside = np.flatnonzero(~within.flatten(1).all(1).cpu().numpy())
         prefix = f"In rows {first:,} to {first + len(rows) - 1:,}: " if first else ""
         raise ValueError(prefix + support_message(cast(FittedModel, self), rows, outside, first))
+
+
+def _are_numbers(X: np.ndarray) -> bool:
+    """Return True if an array of objects holds numbers only, or objects that are no cells, which is an error later."""
+    try:
+        X.astype(np.float64)
+    except (TypeError, ValueError):
+        return not any(isinstance(cell, (str, bytes)) for cell in X.flat)
+    return True
+
+
+def _as_cells(X: Any) -> np.ndarray:
+    """Return a list of rows or an array as an array of numbers or objects."""
+    if isinstance(X, (list, tuple)) and any(isinstance(cell, str) for row in X[:1] for cell in np.atleast_1d(row)):
+        return np.asarray(X, dtype=object)
+    return np.asarray(X)
 
 
 def _in_float_dtype_of(rows: np.ndarray, result: np.ndarray) -> np.ndarray:

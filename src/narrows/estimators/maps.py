@@ -18,7 +18,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from narrows.data import leading_axes, spaced_indices
+from narrows.data import as_features, leading_axes, spaced_indices
 from narrows.estimators import constructors
 from narrows.training import choose_precision
 
@@ -127,7 +127,7 @@ class MapAE(constructors.MapAE, recipe="mapae"):
 
     def _flat(self, x: Tensor) -> Tensor:
         """Return x as vectors on the scale on which the training measures distances."""
-        x = x.flatten(1)
+        x = as_features(x, self.schema_)
         return x.clamp(min=0).log1p() if self.schema_.support == "count" else x
 
     def _point(self, x: Tensor) -> Tensor:

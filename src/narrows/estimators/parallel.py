@@ -21,7 +21,16 @@ import torch
 from torch import Tensor
 
 from narrows.accelerate import around_inference, block_factor
-from narrows.data import Schema, as_rows, as_shared_tensor, check_form, check_range, min_max
+from narrows.data import (
+    Schema,
+    as_rows,
+    as_shared_tensor,
+    check_form,
+    check_range,
+    count_gaps,
+    min_max,
+    warn_of_gaps,
+)
 from narrows.model import Autoencoder, inference_mode
 from narrows.networks import has_own_parts
 from narrows.training.device import default_n_threads, use_threads
@@ -60,23 +69,26 @@ class Operation(NamedTuple):
 class RowChecker:
     """A check of the rows of a source: of each block, and of all rows together at the end."""
 
-    def __init__(self, schema: Schema, owner: str) -> None:
-        self.schema, self.owner = schema, owner
+    def __init__(self, schema: Schema, owner: str, allow_nan: bool = False) -> None:
+        self.schema, self.owner, self.allow_nan, self.n_gaps = schema, owner, allow_nan, 0
         self.high, self.dtype = -np.inf, np.dtype(schema.dtype)
         self._lock = threading.Lock()
 
     def check(self, block: np.ndarray, first: int) -> np.ndarray:
-        """Return the block in a dtype that torch supports. Raise ValueError for a wrong form, NaN or infinity."""
+        """Return the block in a dtype that torch supports. Raise ValueError for a wrong form, infinity, NaN."""
         rows = as_rows(block, self.owner)
         check_form(rows.shape, self.schema, self.owner)
-        _, high = min_max(rows, self.owner, first, self.schema.columns)
+        _, high = min_max(rows, self.owner, first, self.schema.columns, allow_nan=self.allow_nan)
+        n_gaps = count_gaps(rows) if self.allow_nan else 0
         with self._lock:
+            self.n_gaps += n_gaps
             self.high, self.dtype = max(self.high, high), rows.dtype
         return rows
 
     def finish(self) -> None:
         """Raise ValueError if the rows are not on the scale of the training data."""
         check_range(self.high, self.dtype, self.schema, self.owner)
+        warn_of_gaps(self.n_gaps, self.schema, self.owner)
 
 
 def stream(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from narrows.data import KINDS, MAX_LEVELS
 from narrows.params import BOOL, Integer, OneOf, Parameter, Real, Satisfies, did_you_mean, either, parameters
 from narrows.training import PRECISIONS, checkpoint, tracking
 
@@ -43,6 +44,18 @@ def _training(
     contamination: Annotated[
         Any, either(Real(0, 0.5, open_low=True), _AUTO), "share of training rows to call outliers; 'auto' is 0.05"
     ] = "auto",
+    columns: Annotated[
+        Any,
+        Satisfies("a dict from columns to kinds, or None", lambda v: v is None or isinstance(v, Mapping)),
+        f"kinds of columns of a table, such as {{'zip': 'categorical'}}, one of {', '.join(KINDS)} ('identifier' "
+        "leaves a column out); None finds all",
+    ] = None,
+    max_levels: Annotated[
+        Any,
+        either(Integer(2), OneOf((None,))),
+        "largest number of levels of a column of a table; rarer values become one level, `other`, which is given back "
+        "as missing; None keeps all",
+    ] = MAX_LEVELS,
     device: Annotated[
         str,
         Satisfies("a device's name, such as 'auto', 'cpu', 'cuda'", lambda v: isinstance(v, str)),
@@ -148,6 +161,8 @@ def to_json(value: Any) -> Any:
         return {"module": f"{type(value).__module__}.{type(value).__qualname__}"}
     if isinstance(value, (tuple, list)):
         return [to_json(v) for v in value]
+    if isinstance(value, Mapping):
+        return {str(name): to_json(v) for name, v in value.items()}
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, (np.random.RandomState, np.random.Generator)):

@@ -22,6 +22,7 @@ from narrows.evaluation.registry import measure
 from narrows.evaluation.scores import apply_to_code
 from narrows.evaluation.subjects import ModelSubject, PCABaseline, Subject
 from narrows.model import Autoencoder, inference_mode, log_prob_by_label
+from narrows.types import split_missing
 
 N_SCORED = 1_000  # examples whose likelihood is estimated
 _N_COMPONENTS = 16  # components that have a row of their own
@@ -70,7 +71,9 @@ def nll(subject: Subject) -> Estimate:
         f"negative log-likelihood in nats by importance sampling, K = {comparison.n_draws} draws "
         f"({effective:.0f} effective ones), n = {len(index):,}; an upper bound in expectation{_caveat(inspection)}"
     )
-    return comparison.resamples.mean(inspection.schema.log_scale - log_p.numpy(), description)
+    schema = inspection.schema
+    log_scale = schema.log_scale(schema.restore(x))
+    return comparison.resamples.mean(log_scale - log_p.numpy(), description)
 
 
 @measure()
@@ -147,7 +150,7 @@ def importance(model: Autoencoder, h: Tensor, x: Tensor, n_draws: int, seed: int
 def _log_likelihood(model: Autoencoder, z: Tensor, x: Tensor) -> Tensor:
     """Return log p(x | z) of each pair, (B,) nats; for a conditional model log sum_y p(y) p(x | z, y)."""
     if model.label is None:
-        return model.likelihood.score(model.decoder(z), x)
+        return model.likelihood.score(model.decoder(z), *split_missing(x))
     return (log_prob_by_label(model, z, x) + model.label.log_frequencies).logsumexp(1)
 
 

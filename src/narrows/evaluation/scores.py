@@ -12,6 +12,7 @@ from torch import Tensor
 
 from narrows.fitted import FittedModel
 from narrows.model import Autoencoder, infer_label, inference_mode
+from narrows.types import split_missing
 
 T = TypeVar("T")
 AUTO_CONTAMINATION = 0.05  # what contamination="auto" stands for in the estimators
@@ -24,20 +25,23 @@ def log_likelihood(model: Autoencoder, x: Tensor) -> Tensor:
     For a stochastic code it is the ELBO, E_q[log p(x | z) + log p(z) - log q(z | x)]. The expectation is a mean over
     the same `N_DRAWS` draws for every example, in pairs eps, -eps. For a conditional model it is the ELBO of x and its
     likeliest label y, log p(y) + ELBO(x | y). For any other code it is log p(x | z) at the code z of x, which is not a
-    likelihood of x.
+    likelihood of x. Missing entries (NaN) are left out.
     """
+    target, observed = split_missing(x)
     columns, log_p_label = _likeliest_label(model, x)
     h = model.encoder(x)
     code = model.stochastic
     if code is None:
         z = model.bottleneck.encode(h)
-        nats = model.likelihood.score(model.decoder(z if columns is None else torch.cat([z, columns], 1)), x)
+        nats = model.likelihood.score(
+            model.decoder(z if columns is None else torch.cat([z, columns], 1)), target, observed
+        )
         return nats if log_p_label is None else nats + log_p_label
     total = torch.zeros(len(x), dtype=torch.promote_types(h.dtype, torch.float32), device=h.device)
     for eps in draws(code.n_noise, N_DRAWS).to(total):
         z, log_q, log_p = code.sample(h, eps.expand(len(h), -1))
         params = model.decoder(z if columns is None else torch.cat([z, columns], 1))
-        total = total + (log_p - log_q) + model.likelihood.score(params, x)
+        total = total + (log_p - log_q) + model.likelihood.score(params, target, observed)
     elbo = total / N_DRAWS
     return elbo if log_p_label is None else elbo + log_p_label  # log p(x) is at least log p(x, y) for any label y
 
@@ -51,7 +55,7 @@ def _likeliest_label(model: Autoencoder, x: Tensor) -> tuple[Tensor, Tensor] | t
 
 
 def entry_costs(model: FittedModel, rows: Tensor) -> np.ndarray:
-    """Return -log p(x | z) of each entry at the example's own code z: n x `schema.shape`, nats.
+    """Return -log p(x | z) of each entry at the example's own code z: n x `schema.shape`, nats; 0 where it is missing.
 
     Parameters
     ----------
@@ -60,7 +64,9 @@ def entry_costs(model: FittedModel, rows: Tensor) -> np.ndarray:
     network = model.module()
 
     def costs(x: Tensor) -> Tensor:
-        return -network.likelihood.log_prob(network.decode_own(x), x)
+        target, observed = split_missing(x)
+        nats = -network.likelihood.log_prob(network.decode_own(x), target)
+        return nats if observed is None else nats * observed
 
     return model.apply(costs, rows).double().numpy()
 

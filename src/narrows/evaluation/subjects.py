@@ -288,7 +288,9 @@ class PCABaseline(Subject):
     def _density(self, flat: np.ndarray) -> np.ndarray:
         if not self.pca.noise_variance_ > 0:
             raise Absent("PCA leaves no noise: it has as many components as the examples have entries")
-        return np.asarray(self.pca.score_samples(flat), dtype=np.float64) - self.comparison.schema.log_scale
+        schema = self.comparison.schema
+        log_scale = schema.log_scale(schema.restore(torch.from_numpy(flat).reshape(-1, *schema.shape)))
+        return np.asarray(self.pca.score_samples(flat), dtype=np.float64) - log_scale
 
 
 def evenly_spaced(rows: Tensor, most: int) -> Tensor:

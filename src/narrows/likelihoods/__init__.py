@@ -4,6 +4,7 @@ from narrows.likelihoods.base import Likelihood
 from narrows.likelihoods.bernoulli import Bernoulli, ContinuousBernoulli
 from narrows.likelihoods.counts import NegativeBinomial, Poisson
 from narrows.likelihoods.gaussian import Gaussian, HeteroscedasticGaussian
+from narrows.likelihoods.mixed import Mixed
 from narrows.likelihoods.registry import LIKELIHOODS, choose
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Gaussian",
     "HeteroscedasticGaussian",
     "Likelihood",
+    "Mixed",
     "NegativeBinomial",
     "Poisson",
     "choose",

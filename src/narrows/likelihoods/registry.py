@@ -7,6 +7,7 @@ from narrows.likelihoods.base import Likelihood
 from narrows.likelihoods.bernoulli import Bernoulli, ContinuousBernoulli
 from narrows.likelihoods.counts import NegativeBinomial, Poisson
 from narrows.likelihoods.gaussian import Gaussian, HeteroscedasticGaussian
+from narrows.likelihoods.mixed import Mixed
 from narrows.params import did_you_mean
 
 LIKELIHOODS: dict[str, type[Likelihood]] = {
@@ -30,7 +31,16 @@ def choose(name: str, schema: Schema) -> tuple[Likelihood, str]:
     if name != "auto":
         if name not in LIKELIHOODS:
             raise ValueError(f"Unknown likelihood {name!r}. {did_you_mean(name, [*LIKELIHOODS, 'auto'])}")
+        if schema.kind == "table":
+            if name not in ("gaussian", "heteroscedastic"):
+                raise ValueError(
+                    "The `likelihood` parameter must be 'auto', 'gaussian' or 'heteroscedastic' for a table, whose "
+                    f"columns have a distribution of their own kind each (`columns` names kinds). Got {name!r} instead."
+                )
+            return Mixed(schema, name == "heteroscedastic"), "as asked for real columns; others by their kind"
         return _build(name, schema), "as asked"
+    if schema.kind == "table":
+        return Mixed(schema), "each column has the distribution of its kind"
     if schema.support == "binary":
         return _build("bernoulli", schema), "the values are 0 and 1"
     if schema.support == "count":

@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
 
-from narrows.data import Schema
+from narrows.data import Layout, Schema, TableFeatures
+
+LEVEL_VECTOR = 32  # length of the learned vector of a level, for columns with very many levels
 
 
 class Standardize(nn.Module):
-    """(x - mean) / std with the schema's statistics, for each column or channel; of log(1 + max(x, 0)) for counts.
+    """The input of a network: (x - mean) / std with the schema's statistics, for each column or channel.
 
-    Real-valued vectors are standardised already. Columns that were constant in the training rows are 0.
+    Counts are standardised as log(1 + max(x, 0)). Real-valued vectors are standardised already; their columns that were
+    constant in the training rows are 0. A missing entry (NaN) becomes 0; where training values were missing, indicators
+    of the missing entries follow, one for each such column of a vector, or one channel for images. A table has the
+    features of `TableFeatures`, followed by a learned vector for each column with very many levels.
+
+    Attributes
+    ----------
+    shape : shape of the output for one example.
+    n_features : number of its entries.
+    n_shared : number of the first features that correspond to the first parameters of the likelihood.
     """
 
     shift: Tensor
     factor: Tensor
+    gaps: Tensor
 
     def __init__(self, schema: Schema) -> None:
         super().__init__()
+        self.is_table, self.has_gaps = schema.kind == "table", schema.has_gaps
+        self.large: tuple[int, ...] = ()
+        self.trivial = self.counts = False
+        if self.is_table:
+            self._init_table(schema)
+            return
         shape = (-1,) + (1,) * (len(schema.shape) - 1)
         self.counts = schema.support == "count"
         is_standardised = schema.support == "real" and schema.kind == "vector"
@@ -35,12 +54,49 @@ class Standardize(nn.Module):
             std[list(schema.constant)] = torch.inf
         self.register_buffer("factor", (1 / std).reshape(shape), persistent=False)
         self.register_buffer("shift", (-mean / std).reshape(shape), persistent=False)
+        channels, *sides = schema.shape
+        gaps = [j for j, share in enumerate(schema.gaps) if share > 0] if schema.kind == "vector" else []
+        self.register_buffer("gaps", torch.tensor(gaps, dtype=torch.long), persistent=False)
+        n_more = len(gaps) if schema.kind == "vector" else int(self.has_gaps)
+        self.shape = (channels + n_more, *sides)
+        self.n_features, self.n_shared = math.prod(self.shape), schema.n_entries
+
+    def _init_table(self, schema: Schema) -> None:
+        self.features = TableFeatures(schema)
+        self.large = Layout.of(schema).large
+        n_levels = [schema.used_columns[j].n_levels for j in self.large]
+        # one row more than there are levels: the last is for cells that are missing or were not seen in training
+        self.vectors = nn.ModuleList(nn.Embedding(n + 1, LEVEL_VECTOR, padding_idx=n) for n in n_levels)
+        self.n_features = self.features.n_features + LEVEL_VECTOR * len(self.large)
+        self.n_shared, self.shape = self.features.n_shared, (self.n_features,)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x (B x shape) standardised."""
+        """B x schema.shape -> B x shape."""
+        if self.is_table:
+            return self._table(x)
+        # a model that was trained without gaps may meet gaps later
+        is_missing = torch.isnan(x) if self.has_gaps or not self.training else None
         if self.trivial:
-            return x
-        return torch.addcmul(self.shift, x.clamp(min=0).log1p() if self.counts else x, self.factor)
+            out = x
+        else:
+            out = torch.addcmul(self.shift, x.clamp(min=0).log1p() if self.counts else x, self.factor)
+        if is_missing is None:
+            return out
+        out = out.masked_fill(is_missing, 0.0)
+        if not self.has_gaps:
+            return out
+        if x.dim() == 2:
+            return torch.cat([out, is_missing[:, self.gaps].to(out.dtype)], 1)
+        return torch.cat([out, is_missing.any(1, keepdim=True).to(out.dtype)], 1)
+
+    def _table(self, x: Tensor) -> Tensor:
+        parts = [self.features(x)]
+        for j, vectors in zip(self.large, self.vectors, strict=True):
+            assert isinstance(vectors, nn.Embedding)
+            unknown = vectors.num_embeddings - 1
+            code = torch.nan_to_num(x[:, j], nan=unknown).clamp(0, unknown).long()
+            parts.append(vectors(code))
+        return torch.cat(parts, 1)
 
 
 class PreciseLinear(nn.Linear):

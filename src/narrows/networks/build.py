@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from narrows.data import Schema
-from narrows.networks.base import Decoder
+from narrows.networks.base import Decoder, Standardize
 from narrows.networks.conv import ConvDecoder, ConvEncoder, UNet
 from narrows.networks.mlp import MLPDecoder, MLPEncoder, ResidualMLP
 from narrows.params import did_you_mean
@@ -38,8 +38,8 @@ def choose(name: str, schema: Schema) -> tuple[str, str]:
         )
     if name != "auto":
         return name, "as asked"
-    if schema.kind == "vector":
-        return "mlp", "the examples are vectors"
+    if schema.kind != "image":
+        return "mlp", f"the examples are {'vectors' if schema.kind == 'vector' else 'rows of a table'}"
     if schema.is_series:
         return "mlp", "the examples are series, whose channels are no neighbours"
     if schema.n_entries <= _MLP_PIXELS:
@@ -72,8 +72,18 @@ def build_denoiser(name: str, schema: Schema, shape: tuple[int, ...], hidden: Se
     return ResidualMLP(schema, shape, hidden) if name == "mlp" else UNet(schema, shape)
 
 
+class FilledGaps(nn.Module):
+    """The identity for data without gaps. Later gaps become 0, which is the mean of a standardised column."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x ... -> the same shape."""
+        return x if self.training else torch.nan_to_num(x, nan=0.0)
+
+
 class OwnEncoder(nn.Module):
     """A user's module as an encoder, followed by a linear layer if it gives another number of features.
+
+    The module gets the prepared examples. For a table, or data with gaps, it gets the features of `Standardize`.
 
     Raises
     ------
@@ -83,14 +93,16 @@ class OwnEncoder(nn.Module):
 
     def __init__(self, module: nn.Module, schema: Schema, n_outputs: int) -> None:
         super().__init__()
-        self.module, x = copy.deepcopy(module), torch.zeros(2, *schema.shape)
+        needs_features = schema.kind == "table" or schema.has_gaps
+        self.standardize = Standardize(schema) if needs_features else FilledGaps()
+        self.module, x = copy.deepcopy(module), torch.zeros(2, *getattr(self.standardize, "shape", schema.shape))
         features = _probe(self.module, x, "encoder").flatten(1).shape[1]
         self.layout = _choose_layout(self.module, x)
         self.head = nn.Identity() if features == n_outputs else nn.Linear(features, n_outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """B x shape -> B x n_outputs."""
-        return self.head(self.module(_to_layout(x, self.layout)).flatten(1))
+        return self.head(self.module(_to_layout(self.standardize(x), self.layout)).flatten(1))
 
 
 class OwnDecoder(Decoder):

@@ -90,13 +90,13 @@ class ConvEncoder(nn.Module):
 
     def __init__(self, schema: Schema, n_outputs: int, width: int = 16, precise: bool = False) -> None:
         super().__init__()
-        channels, height, image_width = schema.shape
+        self.standardize = Standardize(schema)
+        channels, height, image_width = self.standardize.shape
         levels = halved_sizes(height, image_width)
         widths = _widths(len(levels), width)
         blocks: list[nn.Module] = [nn.Conv2d(channels, widths[0], 3, padding=1)]
         for narrow, wide in pairwise(widths):
             blocks += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1), Residual(wide)]
-        self.standardize = Standardize(schema)
         self.n_widest = widths[0] * height * image_width
         self.blocks = nn.Sequential(*blocks)
         self.head = (PreciseLinear if precise else nn.Linear)(widths[-1] * levels[-1][0] * levels[-1][1], n_outputs)
@@ -162,11 +162,11 @@ class UNet(Decoder):
 
     def __init__(self, schema: Schema, shape: tuple[int, ...], width: int = 16, depth: int = 2) -> None:
         super().__init__()
-        channels, height, image_width = schema.shape
+        self.standardize = Standardize(schema)
+        channels, height, image_width = self.standardize.shape
         self.levels = halved_sizes(height, image_width)[: depth + 1]
         widths = _widths(len(self.levels), width)
         self.n_widest = widths[0] * height * image_width
-        self.standardize = Standardize(schema)
         self.stem = nn.Conv2d(channels, widths[0], 3, padding=1)
         pairs = list(pairwise(widths))
         self.down = nn.ModuleList(nn.Conv2d(narrow, wide, 3, stride=2, padding=1) for narrow, wide in pairs)

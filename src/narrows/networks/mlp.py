@@ -52,7 +52,7 @@ class MLPEncoder(nn.Module):
     def __init__(self, schema: Schema, n_outputs: int, hidden: Sequence[int], normalized: bool = False) -> None:
         super().__init__()
         self.standardize = Standardize(schema)
-        self.layers = layers([schema.n_entries, *hidden, n_outputs], normalized=normalized)
+        self.layers = layers([self.standardize.n_features, *hidden, n_outputs], normalized=normalized)
 
     def forward(self, x: Tensor) -> Tensor:
         """B x shape -> B x n_outputs."""
@@ -104,7 +104,7 @@ class Dictionary(Decoder):
         """Bias of the dictionary."""
         return self.bias
 
-    def start_encoder(self, encoder: nn.Module, n_entries: int) -> None:
+    def start_encoder(self, encoder: nn.Module, n_shared: int) -> None:
         """Set a linear encoder's weights to the dictionary's transpose, so that each unit responds to what it adds.
 
         Without it the same few units win for all examples, and the others die (Gao et al., 2024, section A.1,
@@ -112,15 +112,16 @@ class Dictionary(Decoder):
 
         Parameters
         ----------
-        encoder : network with one linear layer of the dictionary's shape; any other network is not changed.
-        n_entries : number of entries of an example. If the likelihood takes several numbers per entry, the first ones,
-            for the mean, are used.
+        encoder : network with one linear layer from at least `n_shared` features; any other network is not changed.
+        n_shared : number of the first features that correspond to the first outputs of the dictionary. The weights of
+            the other features become 0.
         """
         linear = [m for m in encoder.modules() if isinstance(m, nn.Linear)]
-        means = self.directions[:, :n_entries]
-        if len(linear) == 1 and linear[0].weight.shape == means.shape:
+        means = self.directions[:, :n_shared]
+        if len(linear) == 1 and linear[0].out_features == len(means) and linear[0].in_features >= means.shape[1]:
             with torch.no_grad():
-                linear[0].weight.copy_(means / means.norm(dim=1, keepdim=True))
+                linear[0].weight.zero_()
+                linear[0].weight[:, :n_shared] = means / means.norm(dim=1, keepdim=True)
                 linear[0].bias.zero_()
 
     def forward(self, z: Tensor | SparseCode) -> Tensor:
@@ -142,8 +143,9 @@ class ResidualMLP(Decoder):
         super().__init__()
         self.shape, n_outputs = shape, math.prod(shape)
         self.standardize = Standardize(schema)
-        self.direct = nn.Linear(schema.n_entries, n_outputs, bias=False)
-        self.layers = layers([schema.n_entries, *hidden, n_outputs])
+        n_features = self.standardize.n_features
+        self.direct = nn.Linear(n_features, n_outputs, bias=False)
+        self.layers = layers([n_features, *hidden, n_outputs])
 
     @property
     def output_bias(self) -> Tensor:

@@ -19,7 +19,7 @@ https://arxiv.org/abs/2007.08902).
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from narrows.batch_sharding import batch_rows
 from narrows.model import Autoencoder
@@ -41,6 +41,7 @@ class NeighborEmbedding(Cost):
     metric : "euclidean" or "cosine" (of centred rows), the distance by which the nearest rows are found; None for
         "cosine" with images, "euclidean" with all other data.
     counts : True if examples are counts; distances are then between values of log(1 + x).
+    features : module from examples to the vectors (B x d) whose distances count; None for the examples themselves.
     spread : s. q is a half at the distance 1 / s. With a larger s each step of a given learning rate changes the map
         more coarsely.
 
@@ -64,15 +65,21 @@ class NeighborEmbedding(Cost):
         metric: str | None = None,
         counts: bool = False,
         spread: float = 2.0,
+        features: nn.Module | None = None,
     ) -> None:
         super().__init__()
+        self.features = features
         self.neighbors = NeighborPairs(n_neighbors, metric)
         self.attraction, self.breadth, self.counts, self.spread = attraction, breadth, counts, spread
 
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue:
         """Return the cost of each example of `batch` in nats (B)."""
         neighbor = None if batch.neighbor is None else model.bottleneck(model.encoder(batch.neighbor)).free
-        x = batch.x.clamp(min=0).log1p() if self.counts else batch.x
+        if self.features is not None:
+            x = self.features(batch.x)
+        else:
+            x = batch.x if batch.observed is None else torch.nan_to_num(batch.x)
+        x = x.clamp(min=0).log1p() if self.counts else x
         return CostValue(self.of_codes(output.code.free, neighbor, x))
 
     def of_codes(self, z: Tensor, neighbor: Tensor | None, x: Tensor) -> Tensor:

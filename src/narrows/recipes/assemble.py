@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from narrows import accelerate, bottlenecks, corruptions, likelihoods, networks
-from narrows.data import Schema
+from narrows.data import Schema, n_features
 from narrows.model import Autoencoder
 from narrows.objectives import Objective, WeightedObjective
 from narrows.recipes.registry import Parts
@@ -104,10 +104,15 @@ def assemble(
     choices += encoder_choices + decoder_choices
     if isinstance(decoder, networks.Decoder):
         mean = torch.tensor(target.mean, dtype=torch.float64)
-        decoder.start_at(p_x.inverse_mean(mean.expm1() if target.support == "count" else mean).float())
+        is_count = torch.tensor([column.kind == "count" for column in target.used_columns])
+        if target.kind != "table":
+            is_count = torch.full((len(mean),), target.support == "count")
+        decoder.start_at(p_x.inverse_mean(torch.where(is_count, mean.expm1(), mean)).float())
     if frequencies:
         head = bottlenecks.LabelHead(n_inputs, frequencies) if n_inferred else None
         bottleneck = bottlenecks.Joint(bottleneck, bottlenecks.Label(frequencies, head))
+    if corruption is not None and schema.kind == "table":
+        corruption = corruptions.TableCorruption(corruption, schema)
     model = Autoencoder(corruption or corruptions.Nothing(), encoder, bottleneck, decoder, p_x)
     accelerate.prepare_model(model)
     return Parts(model, objective or WeightedObjective(), tuple(choices))
@@ -125,8 +130,8 @@ def _check_bottleneck(bottleneck: bottlenecks.Bottleneck, schema: Schema) -> Non
             f'The bottleneck {owner} states the cost "kl", so it must be a narrows.bottlenecks.Stochastic, which has '
             "the prior that scores and samples need. Derive it from Stochastic, or rename its cost."
         )
-    if bottleneck.n_components > schema.n_entries and not bottleneck.is_overcomplete:
-        raise CodeTooLong(bottleneck.n_components, schema.n_entries)
+    if bottleneck.n_components > n_features(schema) and not bottleneck.is_overcomplete:
+        raise CodeTooLong(bottleneck.n_components, n_features(schema))
 
 
 def _encoder(

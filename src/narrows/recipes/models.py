@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from narrows import bottlenecks, corruptions, likelihoods, networks, priors
-from narrows.data import Schema
+from narrows.data import Schema, TableFeatures
 from narrows.objectives import NeighborEmbedding, WeightedObjective
 from narrows.params import BOOL, Integer, OneOf, Real, either
 from narrows.recipes.assemble import assemble, labels_of
@@ -179,7 +179,9 @@ def sae(
         likelihood=likelihood,
     )
     if isinstance(dictionary, networks.Dictionary):
-        dictionary.start_encoder(parts.model.encoder, schema.n_entries)
+        standardize = getattr(parts.model.encoder, "standardize", None)
+        if isinstance(standardize, networks.Standardize):
+            dictionary.start_encoder(parts.model.encoder, standardize.n_shared)
     return parts._replace(choices=(*choices, *parts.choices)) if sparsity == "topk" else parts
 
 
@@ -230,6 +232,7 @@ def mapae(
                     breadth,
                     None if metric == "auto" else metric,
                     counts=schema.support == "count",
+                    features=TableFeatures(schema) if schema.kind == "table" else None,
                 ),
             ),
         ),

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, overload
 
 from narrows.data import Schema
 from narrows.model import Autoencoder
@@ -31,10 +31,18 @@ class Parts(NamedTuple):
 
 @dataclass(frozen=True)
 class Recipe:
-    """A registered recipe: its name and its function."""
+    """A registered recipe.
+
+    Attributes
+    ----------
+    name : its name.
+    make : its function.
+    allows_gaps : True if its models take examples with missing entries (NaN).
+    """
 
     name: str
     make: Callable[..., Parts]
+    allows_gaps: bool = True
 
     @property
     def summary(self) -> str:
@@ -76,8 +84,18 @@ ENTRY_POINTS = "narrows.recipes"  # the entry-point group where other packages l
 _Make = TypeVar("_Make", bound=Callable[..., Parts])
 
 
-def register(make: _Make) -> _Make:
+@overload
+def register(make: _Make) -> _Make: ...
+@overload
+def register(*, allows_gaps: bool) -> Callable[[_Make], _Make]: ...
+def register(make: _Make | None = None, *, allows_gaps: bool = True) -> _Make | Callable[[_Make], _Make]:
     """Add a recipe to the registry, under its function's name, and return the function.
+
+    Parameters
+    ----------
+    make : the function; None to use `register(allows_gaps=False)` as a decorator.
+    allows_gaps : False if the recipe's own encoder or likelihood cannot take missing entries (NaN). The networks of
+        narrows and the modules that `assemble` wraps can.
 
     Raises
     ------
@@ -85,6 +103,8 @@ def register(make: _Make) -> _Make:
         If another module has registered a recipe with that name, a parameter has no default, or `n_components` is
         missing.
     """
+    if make is None:
+        return functools.partial(register, allows_gaps=allows_gaps)
     _check_signature(make)
     name, known = make.__name__, RECIPES.get(make.__name__)
     if known is not None and known.make.__module__ != make.__module__:
@@ -92,7 +112,7 @@ def register(make: _Make) -> _Make:
             f"The recipe {name!r} of {make.__module__} has the same name as a recipe of {known.make.__module__}. "
             "Rename it."
         )
-    RECIPES[name] = Recipe(name, make)
+    RECIPES[name] = Recipe(name, make, allows_gaps)
     return make
 
 

@@ -275,7 +275,7 @@ class UploadState(BaseModel):
     kind: Literal["image", "vector", "table"]
     description: str
     shape: list[int]
-    support: Literal["binary", "unit", "real", "count"]
+    support: Literal["binary", "unit", "real", "count", "mixed"]
     labels: bool
     classes: list[str] | None
     notes: list[str]

@@ -277,7 +277,7 @@ class _Evaluator:
         else:
             with torch.no_grad():
                 nats = -likelihood.score(likelihood.inverse_mean(mean).expand(len(x), -1), x)
-        return float(nats.mean()) + model.schema_.log_scale
+        return float(nats.mean()) + float(np.mean(model.schema_.log_scale(model.schema_.restore(self.rows))))
 
 
 def _fit(model: Estimator, X: Any, size: int, folder: Path | None) -> Estimator:

@@ -1,0 +1,109 @@
+"""Infer the schema of a data frame: a table of columns of several kinds, or a vector if all columns are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from narrows.data.arrays import subsample_evenly
+from narrows.data.columns import MAX_LEVELS, Column, ColumnKind
+from narrows.data.frames import Frame
+from narrows.data.infer import infer
+from narrows.data.schema import Schema, Support
+from narrows.data.table import EncodedRows, Table, look_at_table
+
+_SAMPLE_ROWS = 20_000  # largest number of rows from which means and deviations are computed
+_NUMBERS = ("real", "heavy_tailed", "integer", "count", "binary")
+
+
+def infer_table(
+    frame: Frame,
+    owner: str,
+    kinds: Mapping[object, ColumnKind] | None = None,
+    max_levels: int | None = MAX_LEVELS,
+    required_support: Support | None = None,
+) -> tuple[EncodedRows, Schema]:
+    """Return the rows of a data frame as numbers, and their schema.
+
+    The schema is a vector if all columns are real numbers, all are 0 and 1, or all together are counts or pixels, and
+    the user names no kinds; otherwise it is a table.
+
+    Parameters
+    ----------
+    frame : the training rows.
+    owner : name of the caller, for messages.
+    kinds, max_levels : see `narrows.data.table.look_at_table`.
+    required_support : support that the user's likelihood needs ("unit" or "count"), or None. All columns must then be
+        numbers, and become a vector.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two rows, or as `look_at_table` does, or for a `required_support` if a column does not
+        hold numbers.
+    TypeError
+        As `look_at_table` does.
+    """
+    table, rows = look_at_table(frame, owner, kinds, max_levels)
+    if len(rows) < 2:
+        raise ValueError(
+            f"X passed to {owner} holds {len(rows)} sample(s) (shape={(frame.n, len(frame.names))}) while a minimum of "
+            "2 is required: an autoencoder learns from differences between examples."
+        )
+    gaps = tuple(column.gaps for column in table.used)
+    names = [column.name for column in table.used]
+    if required_support is not None or (not kinds and not any(gaps) and _are_numbers(table)):
+        for column in table.used if required_support is not None else ():
+            if column.kind not in _NUMBERS:
+                raise ValueError(
+                    f"The `likelihood` parameter of {owner} must be 'auto', 'gaussian' or 'heteroscedastic' for a "
+                    f"table with {column.kind} columns such as {column.name!r}: each column then has a distribution of "
+                    "its own kind. `columns` names kinds."
+                )
+        schema = infer(rows, owner, names, frame.kind, required_support)
+        if schema.support != "real" or required_support or all(column.kind == "real" for column in table.used):
+            return rows, replace(schema, table=table, gaps=gaps if any(gaps) else ())
+    return rows, _schema(table, rows, gaps)
+
+
+def _are_numbers(table: Table) -> bool:
+    """Return True if all columns that the model sees are numbers, and those with two values hold 0 and 1."""
+    return all(
+        column.kind in _NUMBERS and (column.kind != "binary" or column.levels in ((0, 1), (False, True)))
+        for column in table.used
+    )
+
+
+def _schema(table: Table, rows: np.ndarray, gaps: tuple[float, ...]) -> Schema:
+    schema = Schema(
+        kind="table",
+        shape=(len(table.used),),
+        layout="d",
+        dtype=str(rows.dtype),
+        support="mixed",
+        offset=tuple(column.center for column in table.used),
+        scale=tuple(column.scale for column in table.used),
+        mean=(0.0,) * len(table.used),
+        std=(1.0,) * len(table.used),
+        columns=tuple(column.name for column in table.used),
+        frame=table.kind,
+        table=table,
+        gaps=gaps if any(gaps) else (),
+    )
+    sample = schema.prepare(torch.from_numpy(np.ascontiguousarray(subsample_evenly(rows, _SAMPLE_ROWS)))).double()
+    pairs = [_mean_and_std(sample[:, j].numpy(), column) for j, column in enumerate(table.used)]
+    return replace(schema, mean=tuple(mean for mean, _ in pairs), std=tuple(std for _, std in pairs))
+
+
+def _mean_and_std(values: np.ndarray, column: Column) -> tuple[float, float]:
+    """Return mean and standard deviation of the prepared numbers; of log(1 + x) for counts; 0 and 1 for levels."""
+    values = values[~np.isnan(values)]
+    if column.has_levels or not len(values):
+        return 0.0, 1.0
+    if column.kind == "count":
+        values = np.log1p(values)
+    std = float(values.std())
+    return float(values.mean()), std if std > 1e-6 else 1.0
