@@ -206,7 +206,7 @@ def test_each_value_has_its_own_remedy(value, remedy):
     objects = X.astype(object)
     objects[2, 1] = value
     with pytest.raises((ValueError, TypeError), match=r"must hold numbers\. Got .* at index \(2, 1\)") as error:
-        AE(2, **SMALL).fit(objects)
+        as_array(objects, "test")
     assert remedy in str(error.value)
     assert ("OneHot" in str(error.value)) == (value == "red")
 

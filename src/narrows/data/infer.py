@@ -95,6 +95,7 @@ def infer(
         columns=tuple(columns) if columns is not None else None,
         frame=frame,
         constant=constant,
+        gaps=_gaps(X, layout) if allow_nan else (),
     )
     prepared = schema.prepare(torch.from_numpy(np.ascontiguousarray(sample)), torch.float32)
     if support == "count":
@@ -234,6 +235,16 @@ def _units(
     std = np.where(constant, 1.0, std)
     indices = np.flatnonzero(constant).tolist() if layout == "d" else ()
     return tuple(mean.tolist()), tuple(std.tolist()), tuple(indices)
+
+
+def _gaps(X: np.ndarray, layout: str) -> tuple[float, ...]:
+    """Return the share of missing entries in each column or channel, () if none is missing."""
+    if X.dtype.kind != "f":
+        return ()
+    axis = {"d": 1, "hwc": 3, "chw": 1}.get(layout)
+    others = tuple(i for i in range(X.ndim) if i != axis)
+    n = np.atleast_1d(sum(np.count_nonzero(np.isnan(piece), others) for _, piece in pieces(X)))
+    return tuple((n * n.size / X.size).tolist()) if n.any() else ()
 
 
 def _floats(x: Tensor) -> tuple[float, ...]:
