@@ -163,7 +163,7 @@ class Schema:
     def _spread(self, values: tuple[float, ...]) -> Tensor:
         """Return one number, or one for each column or channel, as a tensor to broadcast with B x `shape`."""
         x = torch.tensor(values, dtype=torch.float64)
-        if self.kind == "vector" or len(values) == 1:
+        if self.kind != "image" or len(values) == 1:
             return x
         return x.reshape({"tc": (1, 1, -1), "ct": (1, -1, 1)}.get(self.layout, (-1, 1, 1)))
 
