@@ -35,6 +35,7 @@ def infer(
     frame: str | None = None,
     required_support: Support | None = None,
     allow_nan: bool = False,
+    dtype: np.dtype | None = None,
 ) -> Schema:
     """Infer the schema of the rows X.
 
@@ -47,6 +48,7 @@ def infer(
     required_support : support that the user's likelihood needs, or None. If the data suggest another support, "unit"
         and "count" are used for data of all kinds, and the values are not scaled; "real" is used instead of "count".
     allow_nan : True to leave NaN out of the statistics; otherwise NaN is refused.
+    dtype : dtype of the user's data, if X was converted. It decides for images of uint16.
 
     Raises
     ------
@@ -71,6 +73,9 @@ def infer(
         )
     kind: Kind = "vector" if layout == "d" else "image"
     support, largest = (_support_of_vectors if kind == "vector" else _support_of_images)(X, sample, low, high)
+    is_deep = kind == "image" and dtype == np.uint16
+    if is_deep and support != "binary":
+        support, largest = "unit", white_level(high)
     if required_support == "real":
         support = "real" if support == "count" else support
     elif required_support not in (None, support) and not (required_support == "unit" and support == "binary"):
@@ -86,7 +91,7 @@ def infer(
         kind=kind,
         shape=shape,
         layout=layout,
-        dtype=str(X.dtype),
+        dtype="uint16" if is_deep else str(X.dtype),
         support=support,
         offset=offset,
         scale=scale,
@@ -95,7 +100,6 @@ def infer(
         columns=tuple(columns) if columns is not None else None,
         frame=frame,
         constant=constant,
-        gaps=_gaps(X, layout) if allow_nan else (),
     )
     prepared = schema.prepare(torch.from_numpy(np.ascontiguousarray(sample)), torch.float32)
     if support == "count":
@@ -105,7 +109,29 @@ def infer(
     if mean.isnan().any():
         mean = prepared.nanmean(axes, keepdim=True).nan_to_num()
         std = (prepared - mean).square().nanmean(axes).sqrt().nan_to_num()
-    return replace(schema, mean=_floats(mean), std=tuple(s if s > 1e-6 else 1.0 for s in _floats(std)))
+    gaps = _gaps(X, layout, owner, columns) if allow_nan else ()
+    return replace(schema, gaps=gaps, mean=_floats(mean), std=tuple(s if s > 1e-6 else 1.0 for s in _floats(std)))
+
+
+def _gaps(X: np.ndarray, layout: str, owner: str, columns: list[str | int] | None) -> tuple[float, ...]:
+    """Return the share of missing entries of each column of vectors, or in all of each image; () without any.
+
+    Raises
+    ------
+    ValueError
+        If a column of vectors holds nothing else.
+    """
+    if X.dtype.kind != "f" or not any(bool(np.isnan(piece.sum())) for _, piece in pieces(X)):
+        return ()
+    if layout != "d":
+        return (sum(int(np.isnan(piece).sum()) for _, piece in pieces(X)) / X.size,)
+    counts = np.zeros(X.shape[1])
+    for _, piece in pieces(X):
+        counts += np.isnan(piece).sum(0)
+    if (empty := np.flatnonzero(counts == len(X))).size:
+        names = ", ".join(repr(columns[i] if columns else int(i)) for i in empty[:5])
+        raise ValueError(f"X passed to {owner} has columns without any value: {names}. Drop them.")
+    return tuple((counts / len(X)).tolist())
 
 
 def _layout(X: np.ndarray, owner: str) -> tuple[str, tuple[int, ...]]:
@@ -237,14 +263,9 @@ def _units(
     return tuple(mean.tolist()), tuple(std.tolist()), tuple(indices)
 
 
-def _gaps(X: np.ndarray, layout: str) -> tuple[float, ...]:
-    """Return the share of missing entries in each column or channel, () if none is missing."""
-    if X.dtype.kind != "f":
-        return ()
-    axis = {"d": 1, "hwc": 3, "chw": 1}.get(layout)
-    others = tuple(i for i in range(X.ndim) if i != axis)
-    n = np.atleast_1d(sum(np.count_nonzero(np.isnan(piece), others) for _, piece in pieces(X)))
-    return tuple((n * n.size / X.size).tolist()) if n.any() else ()
+def white_level(high: float) -> float:
+    """Return the smallest 2^bits - 1, from 8 bits on, that is at least `high`: 4095 for 12 bits."""
+    return float(2 ** max(8, int(high).bit_length()) - 1)
 
 
 def _floats(x: Tensor) -> tuple[float, ...]:

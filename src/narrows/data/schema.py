@@ -46,7 +46,8 @@ class Schema:
     shape : shape of one example in the model: (d,) or (channels, height, width).
     layout : axes of the user's examples: "d", "hw", "hwc", "chw", or "tc" and "ct" for series, which the model sees as
         grey images, with a scale for each channel.
-    dtype : name of the user's dtype. `restore` gives bytes for bytes, and floats for other integers.
+    dtype : name of the user's dtype. `restore` gives bytes for bytes, 16-bit images for 16-bit images, and floats
+        for other integers.
     support : range of the values after `prepare`: "binary" {0, 1}, "unit" [0, 1], "real", "count" 0, 1, 2, ..., or
         "mixed" for a table.
     offset, scale : a single number each, or one for each column of a vector, channel of an image or of a series.
@@ -229,15 +230,19 @@ class Schema:
         check_far : True to bring values beyond 1e8 nearer, in their order, so that their squares are finite. It costs
             a look at all values, which training rows do not need: the scale is theirs.
         """
+        x = self._prepare(rows, dtype, check_far)
+        for heavy in self._heavy:
+            index = heavy.to(x.device)
+            x[:, index] = x[:, index].asinh()
+        return x
+
+    def _prepare(self, rows: Tensor, dtype: torch.dtype, check_far: bool) -> Tensor:
         x = rows.unsqueeze(1) if self.layout in ("hw", *_SERIES) else rows
         if self.layout == "hwc":
             x = x.permute(0, 3, 1, 2)
         scaled = self._standardize(x, dtype)
         if check_far and x.device.type != "meta" and bool((scaled.abs() > FAR).any()):
             scaled = self._bring_near(x).to(dtype)
-        for heavy in self._heavy:
-            index = heavy.to(x.device)
-            scaled[:, index] = scaled[:, index].asinh()
         if self.constant:
             # not in place: `scaled` may be the user's own memory
             columns = self._constant("_constant_columns", x.device, torch.int64)
@@ -278,7 +283,7 @@ class Schema:
     def restore(self, x: Tensor) -> np.ndarray:
         """Turn the model's tensor (B x `shape`) into the user's rows (B x `user_shape`), in the user's dtype.
 
-        Bytes are rounded and clipped to [0, 255]. Other integers become float32.
+        Bytes and 16-bit images are rounded and clipped to their range. Other integers become float32.
         """
         out = x.detach().cpu()
         for heavy in self._heavy:
@@ -296,8 +301,8 @@ class Schema:
             out = out.permute(0, 2, 3, 1)
         array = out.numpy()
         dtype = np.dtype(self.dtype)
-        if dtype == np.uint8:
-            return np.clip(np.rint(array), 0, 255).astype(np.uint8)
+        if dtype in (np.uint8, np.uint16):
+            return np.clip(np.rint(array), 0, np.iinfo(dtype).max).astype(dtype)
         return np.ascontiguousarray(array.astype(dtype if dtype.kind == "f" else np.float32))
 
     def channels_last(self, images: np.ndarray) -> np.ndarray:
@@ -325,8 +330,8 @@ class Schema:
     def describe(self) -> str:
         """Return one line for people, such as '28 x 28 grey images in [0, 1]'."""
         where = {"binary": "of 0 and 1", "unit": "in [0, 1]", "real": "of real values", "count": "of counts"}
-        if self.scale == (255.0,):
-            where["unit"] = "in [0, 1], from values of 0 to 255"
+        if self.scale[0] > 1:
+            where["unit"] = f"in [0, 1], from values of 0 to {self.scale[0]:g}"
         if self.kind == "table":
             kinds = Counter(column.kind.replace("_", "-") for column in self.used_columns)
             listed = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())

@@ -350,7 +350,8 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         """
         reset_fitted(self)
         self.__dict__.pop("_parts", None)
-        rows = as_floats(self.validate(X, reset=True))
+        valid = self.validate(X, reset=True)
+        rows = as_floats(valid)
         self._check_components()
         if isinstance(rows, EncodedRows):  # a table: `validate` has set the schema
             return rows
@@ -359,6 +360,8 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
             rows,
             type(self).__name__,
             required_support=(likelihood.required_support or "real") if likelihood else None,
+            allow_nan=self.recipe.allows_gaps,
+            dtype=valid.dtype,
         )
         return rows
 

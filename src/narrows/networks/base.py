@@ -16,7 +16,7 @@ LEVEL_VECTOR = 32  # length of the learned vector of a level, for columns with v
 class Standardize(nn.Module):
     """The input of a network: (x - mean) / std with the schema's statistics, for each column or channel.
 
-    Counts are standardised as log(1 + max(x, 0)). Real-valued vectors are standardised already; their columns that were
+    Counts are standardised as log(1 + max(x, 0)). Real-valued vectors are standardised already. Columns that were
     constant in the training rows are 0. A missing entry (NaN) becomes 0; where training values were missing, indicators
     of the missing entries follow, one for each such column of a vector, or one channel for images. A table has the
     features of `TableFeatures`, followed by a learned vector for each column with very many levels.

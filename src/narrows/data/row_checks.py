@@ -65,10 +65,16 @@ def check_range(high: float, dtype: np.dtype, schema: Schema, owner: str) -> Non
     ValueError
         If `high` shows another scale.
     """
-    if schema.scale == (255.0,) and dtype.kind == "f" and 0 < high <= 1:
+    if schema.support == "unit" and schema.scale[0] > 1 and dtype.kind == "f" and 0 < high <= 1:
+        white = f"{schema.scale[0]:g}"
         raise ValueError(
-            f"X passed to {owner} lies in [0, 1], but the model was fitted on pixels from 0 to 255. Multiply X by 255, "
-            "or fit on images in [0, 1]."
+            f"X passed to {owner} lies in [0, 1], but the model was fitted on pixels from 0 to {white}. Multiply X by "
+            f"{white}, or fit on images in [0, 1]."
+        )
+    if schema.dtype == "uint16" and schema.scale[0] > 255 and dtype == np.uint8:
+        raise ValueError(
+            f"X passed to {owner} holds bytes, but the model was fitted on images with 16 bits, from 0 to "
+            f"{schema.scale[0]:g}. Bring X to that range, for example with X.astype(float) * {schema.scale[0]:g} / 255."
         )
     if schema.kind == "image" and schema.support == "unit" and high > 10 * schema.scale[0]:
         raise ValueError(
