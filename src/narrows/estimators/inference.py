@@ -130,11 +130,12 @@ class Inference(ABC):
             return X
         if not is_frame(X):
             check_container(X, owner)
+        X = as_array(X, owner) if isinstance(X, np.ma.MaskedArray) else X
         if not reset and self.schema_.table is not None:
             return self._encode_table(X)
         if reset and (frame := self._open_table(X)) is not None:
             return self._look_at_table(frame)
-        if isinstance(X, (list, tuple, np.ma.MaskedArray)):
+        if isinstance(X, (list, tuple)):
             X = as_array(X, owner)
         is_image = not reset and self.schema_.kind == "image"  # `check_form` checks them
         if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor) and not is_image:

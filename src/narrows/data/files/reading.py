@@ -61,23 +61,18 @@ def read(
       is in colour. Each sub-folder is a class. Hidden files and files of other formats are ignored.
     - A `.zip` of images in one folder, or in one for each class; or of one other file.
 
-    `Dataset.notes` says what was changed or left out.
-
-    Parameters
-    ----------
-    path : file or folder.
-    on_bad : "error" raises for an image that cannot be read; "skip" leaves it out, and names it in the notes.
-    resize : height and width, or one number for both: all images are cropped around the middle to this aspect, and
-        resized. None requires images of one size.
-
     Tables are data frames (see `Dataset`), unless text holds numbers without a header. They need the extra `tables`;
     text of numbers is read without it, too. A text or one other table may be in a `.gz` or `.zip`.
+    `Dataset.notes` says what was changed or left out.
 
     Parameters
     ----------
     path : file or folder.
     header : for text and sheets, True if the first line names the columns, False if it is data. By default it is
         found out; what was taken is in `Dataset.notes` if there may be doubt.
+    on_bad : "error" raises for an image that cannot be read; "skip" leaves it out, and names it in the notes.
+    resize : height and width, or one number for both: all images are cropped around the middle to this aspect, and
+        resized. None requires images of one size.
 
     Raises
     ------
