@@ -29,6 +29,10 @@ _SHEETS = (".xlsx", ".xlsm")
 _STATISTICS = (".dta", ".sav", ".zsav", ".sas7bdat", ".xpt")
 _BINARY = (parquet.SUFFIX, *_ARROWS, *_SHEETS, *_STATISTICS)
 _GZIP_MAGIC, _ZIP_MAGIC, _NPY_MAGIC = b"\x1f\x8b", b"PK", b"\x93NUMPY"
+_DAMAGES = (
+    *(EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, csv.Error),
+    *(OverflowError, NotImplementedError),  # of dates, and of methods of compression
+)
 _PARQUET_MAGIC, _ARROW_MAGICS = b"PAR1", (b"ARROW1", b"FEA1")
 _FORMATS = (
     f".npy, .npz, text ({', '.join(_TEXTS)}), tables ({', '.join(_BINARY)}), these also in .gz or .zip, IDX (plain or "
@@ -164,8 +168,11 @@ def _read_member(path: Path, member: str, header: bool | None) -> Dataset:
     suffix = Path(member).suffix.lower()
 
     def open_member() -> IO[bytes]:
-        with zipfile.ZipFile(path) as archive:  # the member keeps the file open
-            return archive.open(member)
+        try:
+            with zipfile.ZipFile(path) as archive:  # the member keeps the file open
+                return archive.open(member)
+        except OSError as error:  # from a wrong offset
+            raise zipfile.BadZipFile(str(error)) from error
 
     if suffix in _TEXTS:
         return text.read_text(path, open_member, _TEXTS[suffix], header)
@@ -178,7 +185,10 @@ def _read_unpacked(path: Path, opener: Opener, name: str, header: bool | None) -
         unpacked = Path(folder) / name
         with opener() as source, open(unpacked, "wb") as target:
             shutil.copyfileobj(source, target)
-        return read(unpacked, header=header)._replace(name=short_name(path))
+        try:
+            return read(unpacked, header=header)._replace(name=short_name(path))
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(unpacked), str(path))) from error
 
 
 def _is_pickle(head: bytes) -> bool:
@@ -187,10 +197,12 @@ def _is_pickle(head: bytes) -> bool:
 
 @contextlib.contextmanager
 def _damage_reported(path: Path) -> Iterator[None]:
-    """Turn errors of the standard library about damaged bytes into a ValueError that names the file."""
+    """Turn errors of other libraries about damaged bytes into a ValueError that names the file."""
     try:
         yield
-    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, csv.Error) as error:
+    except (*_DAMAGES, ValueError) as error:
+        if str(path) in str(error) and isinstance(error, ValueError):
+            raise
         raise ValueError(f"{path} is damaged or truncated ({error}). Write or download it again.") from error
 
 
