@@ -99,7 +99,7 @@ def linear_vae(X: np.ndarray, n_components: int) -> tuple[Any, PCA]:
 @pytest.mark.parametrize("n_components", [1, 2])
 def test_nll_of_a_linear_vae_is_that_of_probabilistic_pca(vectors: np.ndarray, n_components: int):
     model, pca = linear_vae(vectors, n_components)
-    exact = -pca.score(model.prepare(vectors).double().numpy()) + model.schema_.log_scale
+    exact = -pca.score(model.prepare(vectors).double().numpy()) + float(model.schema_.log_scale(vectors))
     found = narrows.evaluate(model, vectors, measures=["nll", "elbo"], n_draws=16)
     # the proposal is the posterior, so that all weights are one and the same
     assert found["nll"] == pytest.approx(exact, abs=1e-4)
@@ -109,7 +109,7 @@ def test_nll_of_a_linear_vae_is_that_of_probabilistic_pca(vectors: np.ndarray, n
 
 def test_nll_with_a_posterior_that_is_too_wide(vectors: np.ndarray):
     model, pca = linear_vae(vectors, 2)
-    exact = -pca.score(model.prepare(vectors).double().numpy()) + model.schema_.log_scale
+    exact = -pca.score(model.prepare(vectors).double().numpy()) + float(model.schema_.log_scale(vectors))
     with torch.no_grad():
         model.model_.encoder.layers[0].bias[2:] += 0.6
     found = {k: narrows.evaluate(model, vectors, measures=["nll"], n_draws=k)["nll"] for k in (1, 1024)}
@@ -125,7 +125,7 @@ def test_nll_of_a_trained_linear_vae(vectors: np.ndarray):
     settings = {"max_epochs": 150, "learning_rate": 0.01, "early_stopping": False, "kl_warmup": 0.0}
     model = narrows.VAE(2, hidden=(), precision="float32", random_state=0, **settings).fit(X)
     pca = PCA(2).fit(model.prepare(vectors).double().numpy())
-    exact = -pca.score(model.prepare(vectors).double().numpy()) + model.schema_.log_scale
+    exact = -pca.score(model.prepare(vectors).double().numpy()) + float(model.schema_.log_scale(vectors))
     assert narrows.evaluate(model, vectors, measures=["nll"], n_draws=256)["nll"] == pytest.approx(exact, abs=0.05)
 
 

@@ -12,6 +12,7 @@ from narrows.cli.app import USE, Data, Model, Out, OutOrFolder, app
 
 
 @app.command(rich_help_panel=USE)
+@inputs.reads_data
 def encode(
     model: Model,
     data: Data,
@@ -66,6 +67,7 @@ def decode(
 
 
 @app.command(rich_help_panel=USE)
+@inputs.reads_data
 def reconstruct(model: Model, data: Data, out: OutOrFolder) -> None:
     """Encode and decode DATA, and write the reconstructions.
 

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.data.containers import check_container
+
 _SCAN_BYTES = 64 << 20  # an array is scanned in pieces of this size, so that a memory map is never wholly in memory
 _SAMPLE_NUMBERS = 1 << 26  # largest number of entries in a sample of rows
+_GAPS = ("NAType", "NaTType")  # classes of pandas.NA and pandas.NaT
+_WORDS_FOR_GAPS = ("", "na", "n/a", "nan", "null", "none", "nil", "?", "-", ".", "missing", "#n/a")
+# what to do about arrays that hold no numbers, by the kind of their dtype
+_CONVERSIONS = {
+    "M": "turn dates into numbers first: (X - X.min()) / np.timedelta64(1, 's')",
+    "m": "turn durations into numbers first: X / np.timedelta64(1, 's')",
+    "V": "it has named fields: pass numpy.lib.recfunctions.structured_to_unstructured(X), or pandas.DataFrame(X)",
+    "c": "pass its real and imaginary parts: np.concatenate([X.real, X.imag], axis=1)",
+}
 
 
 def as_rows(X: Any, owner: str) -> np.ndarray:
@@ -35,10 +48,7 @@ def check_numeric(X: np.ndarray, owner: str) -> np.ndarray:
         If X does not.
     """
     if X.dtype.kind not in "biuf":
-        raise ValueError(
-            f"X passed to {owner} must hold numbers. Got dtype {X.dtype}; turn words into numbers first "
-            "(sklearn.preprocessing.OneHotEncoder or OrdinalEncoder), and lists of different lengths into one array."
-        )
+        _raise_for_dtype(X, owner)
     if X.ndim not in (2, 3, 4):
         raise ValueError(
             f"X passed to {owner} must be vectors (n, d) or images (n, h, w) or (n, h, w, c). Got shape {X.shape}. "
@@ -67,6 +77,9 @@ def as_array(X: Any, owner: str) -> np.ndarray:
     TypeError, ValueError
         If the examples of X have several shapes, or X holds words or other objects.
     """
+    check_container(X, owner)
+    if isinstance(X, np.ma.MaskedArray):
+        return _unmasked(X)
     if isinstance(X, Tensor):
         X = X.detach().cpu()
         return X.float().numpy() if X.dtype in (torch.bfloat16, torch.float16) else X.numpy()
@@ -78,17 +91,42 @@ def as_array(X: Any, owner: str) -> np.ndarray:
                 f"X passed to {owner} holds examples of {len(shapes)} shapes, among them {a} and {b}. "
                 "All must have one shape: resize or crop them first."
             )
-        X = np.stack([np.asarray(x) for x in X]) if hasattr(X[0], "shape") else X
+        X = np.stack([x if type(x) is np.ndarray else as_array(x, owner) for x in X]) if hasattr(X[0], "shape") else X
+    if hasattr(X, "__cuda_array_interface__") and hasattr(X, "get"):  # CuPy refuses to be converted unasked
+        X = X.get()
     columns = getattr(X, "columns", None)
     X = np.asarray(X)
     if X.dtype.kind == "O":
         try:
             return X.astype(np.float64)
         except (TypeError, ValueError):
-            _raise_for_words(X, owner, columns)
-    elif X.dtype.kind in "US":
+            return _without_gaps(X, owner, columns)
+    if X.dtype.kind in "US":
         _raise_for_words(X, owner, columns)
+    if X.dtype.kind in "MmV":
+        _raise_for_dtype(X, owner)
     return X
+
+
+def _unmasked(X: np.ma.MaskedArray[Any, Any]) -> np.ndarray:
+    """Return the numbers of a masked array, which are not copied if none is masked. Masked entries become NaN."""
+    if not np.ma.is_masked(X):
+        return np.asarray(X.data)
+    values = np.array(X.data, dtype=X.dtype if X.dtype.kind == "f" else np.float64)
+    values[np.ma.getmaskarray(X)] = np.nan
+    return values
+
+
+def _without_gaps(X: np.ndarray, owner: str, columns: Any) -> np.ndarray:
+    """Return objects as floats, with NaN for None, pandas.NA and NaT. Raise an error for other objects."""
+    is_gap = np.frompyfunc(lambda value: value is None or type(value).__name__ in _GAPS, 1, 1)(X).astype(bool)
+    filled = X.copy()
+    filled[is_gap] = np.nan
+    try:
+        return filled.astype(np.float64)
+    except (TypeError, ValueError):
+        _raise_for_words(filled, owner, columns)
+        raise
 
 
 def _shapes(examples: Sequence[Any]) -> set[tuple[int, ...]]:
@@ -102,20 +140,59 @@ def _shapes(examples: Sequence[Any]) -> set[tuple[int, ...]]:
 
 
 def _raise_for_words(X: np.ndarray, owner: str, columns: Any) -> None:
-    """Raise an error for the first value of `X` that is not a number."""
-    for place, value in np.ndenumerate(X):
+    """Raise an error for the first value of `X` that is not a number, or for the first one if all are numbers."""
+    error: Exception = ValueError("a text")
+    place, value = (0,) * X.ndim, X[(0,) * X.ndim] if X.size else ""
+    for place_, value_ in np.ndenumerate(X):
         try:
-            if isinstance(value, (str, bytes)):
-                raise ValueError("a word")
-            float(value)
-        except (TypeError, ValueError) as error:
-            where = f"at index {place}"
-            if columns is not None:
-                where = f"in row {place[0]}, column {columns[place[1]]!r}"
-            raise type(error)(
-                f"X passed to {owner} must hold numbers. Got {_as_python(value)!r} {where} ({error}); turn words into "
-                "numbers first (sklearn.preprocessing.OneHotEncoder or OrdinalEncoder)."
-            ) from None
+            float(value_)
+        except (TypeError, ValueError) as problem:
+            error, place, value = problem, place_, value_
+            break
+    where = f"at index {place}"
+    if columns is not None:
+        where = f"in row {place[0]}, column {columns[place[1]]!r}"
+    raise type(error)(
+        f"X passed to {owner} must hold numbers. Got {_as_python(value)!r} {where} ({error}); {_remedy(value)}."
+    ) from None
+
+
+def _remedy(value: Any) -> str:
+    """Return what to do about a value that is not a number."""
+    if isinstance(value, (datetime.date, np.datetime64)):
+        return _CONVERSIONS["M"]
+    if isinstance(value, (datetime.timedelta, np.timedelta64)):
+        return _CONVERSIONS["m"]
+    if not isinstance(value, (str, bytes)):
+        return "each entry must be one number"
+    word = (value.decode(errors="replace") if isinstance(value, bytes) else value).strip()
+    if word.lower() in _WORDS_FOR_GAPS:
+        return f"if {word!r} means that the value is missing, put NaN in its place and fill the gaps"
+    if word.lower() in ("true", "false"):
+        return f"turn truth values into numbers first: X == {word!r}"
+    if re.fullmatch(r"\d{4}-\d\d?-\d\d?([T ].*)?|\d\d?([./-])\d\d?\2\d{2,4}", word):
+        return "turn dates into numbers first: pandas.to_datetime(column).astype('int64')"
+    if _is_number(word):
+        return "the numbers are text: pass X.astype(float)"
+    if _is_number(re.sub(r"[,' _%$€£]", "", word)):
+        return "take separators and signs out of the numbers first: float(text.replace(',', '').strip('%'))"
+    return (
+        "turn words into numbers first (sklearn.preprocessing.OneHotEncoder or OrdinalEncoder), and lists of different "
+        "lengths into one array"
+    )
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _raise_for_dtype(X: np.ndarray, owner: str) -> None:
+    advice = _CONVERSIONS.get(X.dtype.kind, "convert it first")
+    raise ValueError(f"X passed to {owner} must hold numbers. Got dtype {X.dtype}; {advice}.")
 
 
 def subsample_evenly(X: np.ndarray, n: int) -> np.ndarray:
@@ -137,6 +214,8 @@ def count_rows(X: Any, owner: str) -> int:
     TypeError
         If X is not an array, list or data frame.
     """
+    if not isinstance(X, str):
+        check_container(X, owner)
     if isinstance(X, str) or not hasattr(X, "__len__"):
         raise TypeError(f"{owner} takes an array of examples. Got {type(X).__name__}.")
     return len(X)
@@ -149,7 +228,13 @@ def take_rows(X: Any, index: Any) -> Any:
     return [X[i] for i in index] if isinstance(X, (list, tuple)) else X[index]
 
 
-def min_max(X: np.ndarray, owner: str, first: int = 0, allow_nan: bool = False) -> tuple[float, float]:
+def min_max(
+    X: np.ndarray,
+    owner: str,
+    first: int = 0,
+    columns: Sequence[str | int] | None = None,
+    allow_nan: bool = False,
+) -> tuple[float, float]:
     """Return the smallest and the largest value of X, without a copy of X.
 
     Parameters
@@ -157,35 +242,58 @@ def min_max(X: np.ndarray, owner: str, first: int = 0, allow_nan: bool = False) 
     X : array with at least one axis.
     owner : name of the caller, for messages.
     first : number of the first row of X if X is a piece of a longer array, for messages.
+    columns : names of the columns of X, for messages.
+    allow_nan : True to leave NaN out. The result is (inf, -inf) if nothing else is there.
 
     Raises
     ------
     ValueError
-        If X is empty, or contains NaN or infinity.
+        If X is empty, or contains infinity, or NaN without `allow_nan`.
     """
     if X.size == 0:
         raise ValueError(
             f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required by {owner}."
         )
-    step = max(1, _SCAN_BYTES // max(1, X[0].nbytes))
     low, high = np.inf, -np.inf
-    for start in range(0, len(X), step):
-        piece = X[start : start + step]
+    for start, piece in pieces(X):
         a, b = (float(value) for value in torch.aminmax(as_shared_tensor(piece)))
         if allow_nan and np.isnan(a):
             a, b = float(np.fmin.reduce(piece, None)), float(np.fmax.reduce(piece, None))
             if np.isnan(a):
                 continue
         if not (np.isfinite(a) and np.isfinite(b)):
-            bad = np.argwhere(np.isinf(piece) if allow_nan else ~np.isfinite(piece))
-            where = ", ".join(str(int(i)) for i in (bad[0] + np.array([first + start] + [0] * (bad.shape[1] - 1))))
-            what = "NaN" if np.isnan(piece[tuple(bad[0])]) else "infinity"
-            raise ValueError(
-                f"Input X passed to {owner} contains {what} (first at index ({where})). {owner} needs finite values: "
-                "fill the gaps first, for instance with sklearn.impute.SimpleImputer, or drop those rows."
-            )
+            _raise_not_finite(piece, owner, first + start, allow_nan, columns)
         low, high = min(low, a), max(high, b)
     return low, high
+
+
+def _raise_not_finite(
+    piece: np.ndarray, owner: str, first: int, allow_nan: bool, columns: Sequence[str | int] | None
+) -> None:
+    """Raise an error for the first value of `piece` that is not finite. `first` is the number of its first row."""
+    place = np.argwhere(np.isinf(piece) if allow_nan else ~np.isfinite(piece))[0]
+    is_gap = bool(np.isnan(piece[tuple(place)]))
+    row, *others = (int(i) for i in place)
+    where = f"at index ({', '.join(map(str, [first + row, *others]))})"
+    if columns is not None and len(others) == 1:
+        where = f"in row {first + row}, column {columns[others[0]]!r}"
+    advice = "fill the gaps first, for instance with sklearn.impute.SimpleImputer" if is_gap else "replace it"
+    raise ValueError(
+        f"Input X passed to {owner} contains {'NaN' if is_gap else 'infinity'} (first {where}). {owner} needs finite "
+        f"values: {advice}, or drop those rows."
+    )
+
+
+def pieces(X: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield X in pieces of about 64 MB: the number of the first row, and a view of the rows."""
+    step = max(1, _SCAN_BYTES // max(1, X[0].nbytes))
+    for start in range(0, len(X), step):
+        yield start, X[start : start + step]
+
+
+def resolution(dtype: np.dtype) -> float:
+    """Return the relative rounding error of numbers of `dtype`, as they are computed with."""
+    return float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
 
 
 def as_shared_tensor(X: np.ndarray) -> Tensor:

@@ -66,11 +66,21 @@ class Frame(NamedTuple):
 
 def is_frame(X: Any) -> bool:
     """Return True if X is a data frame of any library, a dict (one row), or a list of dicts (rows)."""
-    if isinstance(X, (Mapping, Frame)):
+    if isinstance(X, Frame):
         return True
+    if isinstance(X, Mapping):
+        return _is_row(X)
     if isinstance(X, (list, tuple)):
-        return bool(X) and isinstance(X[0], Mapping)
+        return bool(X) and isinstance(X[0], Mapping) and _is_row(X[0])
     return _frame_kind(X) is not None
+
+
+def _is_row(X: Mapping[Any, Any]) -> bool:
+    """Return True if X maps names to cells. A dict of arrays is no row, nor is a sparse matrix of scipy."""
+    if hasattr(X, "shape"):
+        return False
+    has_cells = not any(hasattr(cell, "__len__") and not isinstance(cell, (str, bytes)) for cell in X.values())
+    return bool(X) and has_cells
 
 
 def open_frame(X: Any, owner: str) -> Frame:

@@ -1,6 +1,7 @@
 """Infer a schema: the kind, the scale and the support of rows.
 
-The number of axes gives the kind, and the values give the support: see `_units`.
+The number of axes gives the kind, and the values give the support. What decides about a column is looked at in all
+rows, because a sample may miss the few rows in which it varies.
 """
 
 from __future__ import annotations
@@ -11,12 +12,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.data.arrays import min_max, subsample_evenly
+from narrows.data.arrays import min_max, pieces, subsample_evenly
 from narrows.data.schema import Kind, Schema, Support
+from narrows.data.statistics import column_ranges, is_constant, moments
 
 SMALLEST_IMAGE = 8  # smallest side in pixels
 _LARGEST = 1e100  # squares of such values, and sums of the squares, are finite in double precision
-_SAMPLE_ROWS = 20_000  # largest number of rows from which means and deviations are computed
+_SAMPLE_ROWS = 20_000  # largest number of rows that are looked at for what needs no exact answer
+_SERIES_ROWS = 1_000  # largest number of examples in which series are told from pictures
+_MOST_COLOURS = 4  # channels of a picture
+_MIN_PIXELS = 64  # smallest number of columns of flattened images that are not bytes
+_BRIGHT_COLUMNS = 0.25  # share of varying columns of flattened images with a value above 127
+_EXPECTED_SQUARES = 4.0  # n p^2 of 0 and 1 beyond which a column has too many ones for counts
+_UNLIKE_SCALES, _UNLIKE_OFFSETS = 30.0, 10.0  # ratio of deviations, and means in deviations, of channels of a series
+_AXES = {"d": 1, "hwc": 3, "chw": 1, "tc": 2, "ct": 1, "hw": None}  # axis of X whose entries have scales of their own
 
 
 def infer(
@@ -25,6 +34,8 @@ def infer(
     columns: list[str | int] | None = None,
     frame: str | None = None,
     required_support: Support | None = None,
+    allow_nan: bool = False,
+    dtype: np.dtype | None = None,
 ) -> Schema:
     """Infer the schema of the rows X.
 
@@ -34,13 +45,16 @@ def infer(
     owner : name of the caller, for messages.
     columns : names of the columns of a data frame, or None.
     frame : "pandas" if X was a data frame, or None.
-    required_support : support that the user's likelihood needs ("unit" or "count"), or None. If the data suggest
-        another support, this one is used, and the values are not scaled.
+    required_support : support that the user's likelihood needs, or None. If the data suggest another support, "unit"
+        and "count" are used for data of all kinds, and the values are not scaled; "real" is used instead of "count".
+    allow_nan : True to leave NaN out of the statistics; otherwise NaN is refused.
+    dtype : dtype of the user's data, if X was converted. It decides for images of uint16.
 
     Raises
     ------
     ValueError
-        If X has fewer than two rows or no columns, NaN, infinity or values beyond 1e100, or images smaller than 8 x 8.
+        If X has fewer than two rows or no columns, infinity or values beyond 1e100, images smaller than 8 x 8, or
+        images whose axis of channels is not clear.
     """
     if X.shape[0] < 2:
         raise ValueError(
@@ -48,24 +62,36 @@ def infer(
             "an autoencoder learns from differences between examples."
         )
     layout, shape = _layout(X, owner)
-    low, high = min_max(X, owner)
+    low, high = min_max(X, owner, columns=columns, allow_nan=allow_nan)
     sample = subsample_evenly(X, _SAMPLE_ROWS)
     if max(-low, high) > _LARGEST:
-        column = int(np.unravel_index(np.argmax(np.abs(X)), X.shape)[-1])
+        column = int(np.unravel_index(np.nanargmax(np.abs(X)), X.shape)[-1])
         where = f" (in column {columns[column] if columns else column})" if X.ndim == 2 else ""
         raise ValueError(
             f"X passed to {owner} holds values up to {max(-low, high):.3g}{where}, whose squares are too "
             "large for floating-point numbers. Rescale them, or take their logarithm."
         )
     kind: Kind = "vector" if layout == "d" else "image"
-    support, offset, scale = _units(X, sample, kind, low, high)
-    if required_support not in (None, support) and not (required_support == "unit" and support == "binary"):
-        support, offset, scale = required_support, (0.0,), (1.0,)
+    support, largest = (_support_of_vectors if kind == "vector" else _support_of_images)(X, sample, low, high)
+    is_deep = kind == "image" and dtype == np.uint16
+    if is_deep and support != "binary":
+        support, largest = "unit", white_level(high)
+    if required_support == "real":
+        support = "real" if support == "count" else support
+    elif required_support not in (None, support) and not (required_support == "unit" and support == "binary"):
+        support, largest = required_support, 1.0
+    offset: tuple[float, ...] = (0.0,)
+    scale: tuple[float, ...] = (largest,)
+    constant: tuple[int, ...] = ()
+    if support == "real":
+        if layout == "hw":
+            layout = _layout_of_series(subsample_evenly(sample, _SERIES_ROWS)) or layout
+        offset, scale, constant = _units(X, sample, layout)
     schema = Schema(
         kind=kind,
         shape=shape,
         layout=layout,
-        dtype=str(X.dtype),
+        dtype="uint16" if is_deep else str(X.dtype),
         support=support,
         offset=offset,
         scale=scale,
@@ -73,13 +99,39 @@ def infer(
         std=(1.0,),
         columns=tuple(columns) if columns is not None else None,
         frame=frame,
+        constant=constant,
     )
     prepared = schema.prepare(torch.from_numpy(np.ascontiguousarray(sample)), torch.float32)
     if support == "count":
         prepared = prepared.log1p()
     axes = [0] if kind == "vector" else [0, 2, 3]
     std, mean = torch.std_mean(prepared, axes, correction=0)
-    return replace(schema, mean=_floats(mean), std=tuple(s if s > 1e-6 else 1.0 for s in _floats(std)))
+    if mean.isnan().any():
+        mean = prepared.nanmean(axes, keepdim=True).nan_to_num()
+        std = (prepared - mean).square().nanmean(axes).sqrt().nan_to_num()
+    gaps = _gaps(X, layout, owner, columns) if allow_nan else ()
+    return replace(schema, gaps=gaps, mean=_floats(mean), std=tuple(s if s > 1e-6 else 1.0 for s in _floats(std)))
+
+
+def _gaps(X: np.ndarray, layout: str, owner: str, columns: list[str | int] | None) -> tuple[float, ...]:
+    """Return the share of missing entries of each column of vectors, or in all of each image; () without any.
+
+    Raises
+    ------
+    ValueError
+        If a column of vectors holds nothing else.
+    """
+    if X.dtype.kind != "f" or not any(bool(np.isnan(piece.sum())) for _, piece in pieces(X)):
+        return ()
+    if layout != "d":
+        return (sum(int(np.isnan(piece).sum()) for _, piece in pieces(X)) / X.size,)
+    counts = np.zeros(X.shape[1])
+    for _, piece in pieces(X):
+        counts += np.isnan(piece).sum(0)
+    if (empty := np.flatnonzero(counts == len(X))).size:
+        names = ", ".join(repr(columns[i] if columns else int(i)) for i in empty[:5])
+        raise ValueError(f"X passed to {owner} has columns without any value: {names}. Drop them.")
+    return tuple((counts / len(X)).tolist())
 
 
 def _layout(X: np.ndarray, owner: str) -> tuple[str, tuple[int, ...]]:
@@ -87,7 +139,7 @@ def _layout(X: np.ndarray, owner: str) -> tuple[str, tuple[int, ...]]:
         return "d", (X.shape[1],)
     if X.ndim == 3:
         layout, shape = "hw", (1, X.shape[1], X.shape[2])
-    elif X.shape[3] > 4 and X.shape[1] <= 4:
+    elif _is_channels_first(X.shape, owner):
         layout, shape = "chw", X.shape[1:]
     else:
         layout, shape = "hwc", (X.shape[3], X.shape[1], X.shape[2])
@@ -99,30 +151,121 @@ def _layout(X: np.ndarray, owner: str) -> tuple[str, tuple[int, ...]]:
     return layout, tuple(int(i) for i in shape)
 
 
+def _is_channels_first(shape: tuple[int, ...], owner: str) -> bool:
+    """Return True if the second of four axes holds the channels, False if the last one does.
+
+    It is the last one if that has at most four entries, and the second one if only that has. With more channels, it is
+    the axis beside two equal ones, or the second one if that is at most half as long as the others. If the second one
+    is not the shortest, it is the last one.
+
+    Raises
+    ------
+    ValueError
+        If the second axis is the shortest one, but not by much: both readings are likely.
+    """
+    _, first, middle, last = shape
+    if last <= _MOST_COLOURS or first <= _MOST_COLOURS:
+        return last > _MOST_COLOURS
+    if first in (middle, last):
+        return False
+    if middle == last or 2 * first <= min(middle, last):
+        return True
+    if first > min(middle, last):
+        return False
+    raise ValueError(
+        f"X passed to {owner} has shape {shape}, which may be images of {middle} x {last} pixels with {first} channels "
+        f"or images of {first} x {middle} pixels with {last} channels. In the first case, pass "
+        "np.moveaxis(X, 1, -1); in the second case, pass X.swapaxes(1, 2), which turns the images on their side."
+    )
+
+
+def _layout_of_series(sample: np.ndarray) -> str | None:
+    """Return "tc" or "ct" if the columns or the rows of examples n x h x w are measured on unlike scales, else None.
+
+    In a picture, either both axes look like that (because of a margin), or none.
+    """
+    by_row, by_column = (_has_unlike_scales(*moments(sample, sample, axis), sample.dtype) for axis in (1, 2))
+    if by_row == by_column:
+        return None
+    return "tc" if by_column else "ct"
+
+
+def _has_unlike_scales(mean: np.ndarray, std: np.ndarray, dtype: np.dtype) -> bool:
+    varying = std[~is_constant(mean, std, dtype)]
+    if not len(varying):
+        return False
+    return bool(varying.max() > _UNLIKE_SCALES * varying.min() or np.ptp(mean) > _UNLIKE_OFFSETS * varying.max())
+
+
+def _support_of_vectors(X: np.ndarray, sample: np.ndarray, low: float, high: float) -> tuple[Support, float]:
+    """Return the support of vectors, and the value that becomes 1."""
+    is_whole = _is_whole(X, sample)
+    if (low, high) == (0.0, 1.0):
+        return ("binary" if is_whole else "unit"), 1.0
+    if not is_whole or low < 0:
+        return "real", 1.0
+    lows, highs = column_ranges(X)
+    # also pixels that are floats by now. In a table, or in counts, few columns reach the upper half of a byte
+    may_be_pixels = low == 0 and 127 < high <= 255 and (X.dtype == np.uint8 or X.shape[1] >= _MIN_PIXELS)
+    if may_be_pixels and (highs[highs > lows] > 127).mean() >= _BRIGHT_COLUMNS:
+        return "unit", 255.0
+    return ("count" if high > 1 and _are_counts(sample, highs) else "real"), 1.0
+
+
+def _support_of_images(X: np.ndarray, sample: np.ndarray, low: float, high: float) -> tuple[Support, float]:
+    """Return the support of images, and the value that becomes 1."""
+    if (low, high) == (0.0, 1.0) and _is_whole(X, sample):
+        return "binary", 1.0
+    if X.dtype == np.uint8 or (low >= 0 and 127 < high <= 255):  # the latter also after a cast to float
+        return "unit", 255.0
+    return ("unit" if 0 <= low and high <= 1 else "real"), 1.0
+
+
+def _is_whole(X: np.ndarray, sample: np.ndarray) -> bool:
+    """Return True if all numbers of X are whole, leaving NaN out."""
+    if X.dtype.kind != "f":
+        return True
+    rows = (sample, *(piece for _, piece in pieces(X))) if len(sample) < len(X) else (sample,)
+    return all(bool(((part == np.rint(part)) | np.isnan(part)).all()) for part in rows)
+
+
+def _are_counts(sample: np.ndarray, highs: np.ndarray) -> bool:
+    """Return True if most entries of the whole numbers are 0, and most columns look like counts that are mostly 0.
+
+    A column of 0 and 1 alone is an indicator if its ones are so many that counts with this mean would have some 2s: of
+    n Poisson counts with a small mean p, n p^2 / 2 are expected to be larger than 1. Dense columns, such as ages, and
+    indicators speak for a table.
+    """
+    zeros = np.count_nonzero(sample == 0, 0) / np.maximum(1, np.count_nonzero(~np.isnan(sample), 0))
+    if zeros.mean() < 0.5:
+        return False
+    is_indicator = (highs <= 1) & (len(sample) * (1 - zeros) ** 2 > _EXPECTED_SQUARES)
+    is_dense = (highs > 1) & (zeros < 0.5)
+    is_count = (highs > 1) & ~is_dense
+    return bool(is_count.sum() >= (is_indicator | is_dense).sum())
+
+
 def _units(
-    X: np.ndarray, sample: np.ndarray, kind: Kind, low: float, high: float
-) -> tuple[Support, tuple[float, ...], tuple[float, ...]]:
-    """Return support, offset and scale for the values of X. `sample` is some of its rows."""
-    one, zero = (1.0,), (0.0,)
-    is_whole = X.dtype.kind in "bui" or bool((sample == np.rint(sample)).all())
-    if is_whole and (low, high) == (0.0, 1.0):
-        return "binary", zero, one
-    if X.dtype == np.uint8 and kind == "image":
-        return "unit", zero, (255.0,)
-    is_pixels = low >= 0 and 127 < high <= 255
-    if is_pixels and (kind == "image" or (is_whole and low == 0 and (X.dtype == np.uint8 or X.shape[1] >= 64))):
-        return "unit", zero, (255.0,)  # also after a cast to float, or flattened
-    if 0 <= low and high <= 1 and (kind == "image" or (low, high) == (0.0, 1.0)):
-        return "unit", zero, one
-    if kind == "image":
-        mean, std = float(sample.mean(dtype=np.float64)), float(sample.std(dtype=np.float64))
-        return "real", (mean,), (std if std > 0 else 1.0,)
-    if is_whole and low >= 0 and high > 1 and float((sample == 0).mean()) >= 0.5:
-        return "count", zero, one
-    means, stds = sample.mean(0, dtype=np.float64), sample.std(0, dtype=np.float64)
-    # a column that is constant up to rounding is only centred
-    stds = np.where(stds > 1e-7 * np.maximum(1e-300, np.abs(means)), stds, 1.0)
-    return "real", tuple(means.tolist()), tuple(stds.tolist())
+    X: np.ndarray, sample: np.ndarray, layout: str
+) -> tuple[tuple[float, ...], tuple[float, ...], tuple[int, ...]]:
+    """Return offsets and scales of real values, and the indices of constant columns, which are only centred."""
+    axis = _AXES[layout]
+    if axis is not None and X.shape[axis] == 1:
+        axis = None if X.ndim > 2 else axis
+    mean, std = (np.atleast_1d(values) for values in moments(X, sample, axis))
+    constant = is_constant(mean, std, X.dtype)
+    if layout == "d":
+        low, high = column_ranges(X)
+        constant |= low == high
+        mean = np.where(low == high, low, mean)  # exactly
+    std = np.where(constant, 1.0, std)
+    indices = np.flatnonzero(constant).tolist() if layout == "d" else ()
+    return tuple(mean.tolist()), tuple(std.tolist()), tuple(indices)
+
+
+def white_level(high: float) -> float:
+    """Return the smallest 2^bits - 1, from 8 bits on, that is at least `high`: 4095 for 12 bits."""
+    return float(2 ** max(8, int(high).bit_length()) - 1)
 
 
 def _floats(x: Tensor) -> tuple[float, ...]:

@@ -55,7 +55,7 @@ def infer_table(
         )
     gaps = tuple(column.gaps for column in table.used)
     names = [column.name for column in table.used]
-    if required_support is not None or (not kinds and not any(gaps) and _are_numbers(table)):
+    if required_support is not None or (not kinds and _are_numbers(table)):
         for column in table.used if required_support is not None else ():
             if column.kind not in _NUMBERS:
                 raise ValueError(
@@ -63,9 +63,13 @@ def infer_table(
                     f"table with {column.kind} columns such as {column.name!r}: each column then has a distribution of "
                     "its own kind. `columns` names kinds."
                 )
-        schema = infer(rows, owner, names, frame.kind, required_support)
-        if schema.support != "real" or required_support or all(column.kind == "real" for column in table.used):
-            return rows, replace(schema, table=table, gaps=gaps if any(gaps) else ())
+        schema = infer(rows, owner, names, frame.kind, required_support, allow_nan=True)
+        if (
+            schema.support != "real"
+            or required_support is not None
+            or all(column.kind == "real" for column in table.used)
+        ):
+            return rows, replace(schema, table=table)
     return rows, _schema(table, rows, gaps)
 
 

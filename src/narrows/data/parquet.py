@@ -157,6 +157,25 @@ def list_parts(folder: Path) -> list[Path]:
     return sorted(entry for entry in folder.iterdir() if entry.suffix.lower() == SUFFIX and entry.name[0] not in "._")
 
 
+def count_values(path: Path) -> int:
+    """Return the number of values in a Parquet file, from its metadata: rows times columns, and all values of lists.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is not installed.
+    ValueError
+        If the file is damaged.
+    """
+    pyarrow, parquet = import_pyarrow("reading .parquet")
+    try:
+        metadata = parquet.read_metadata(path)
+    except pyarrow.ArrowException as error:
+        raise ValueError(f"{path} is damaged or not a Parquet file ({error}). Write it again.") from error
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    return sum(group.column(j).num_values for group in groups for j in range(group.num_columns))
+
+
 def is_parquet(path: Path) -> bool:
     """Return True if `path` has the suffix of a Parquet file, or is a folder with Parquet files."""
     return bool(list_parts(path)) if path.is_dir() else path.suffix.lower() == SUFFIX

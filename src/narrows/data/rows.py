@@ -86,7 +86,7 @@ class Rows:
     def _prepare(self, rows: Tensor) -> Tensor:
         if self.device.type == "cuda" and not self.resident:
             rows = rows.pin_memory().to(self.device, non_blocking=True)
-        return self.schema.prepare(rows, self.dtype).to(self.device)
+        return self.schema.prepare(rows, self.dtype, check_far=False).to(self.device)
 
 
 def _has_gaps(X: np.ndarray) -> bool:

@@ -2,7 +2,7 @@
 
 A schema turns the user's rows into the tensors that a model sees (`prepare`), and back (`restore`):
 
-    model = (raw - offset) / scale        per column for real-valued vectors, one number for images
+    model = (raw - offset) / scale        for each column of real-valued vectors, for each channel of such images
 
 `infer` makes a schema from rows, and `infer_table` from a data frame. A model knows nothing else about the form of the
 user's data. The entries of vectors and images share one `Support`; the columns of a table have a kind each
@@ -12,7 +12,6 @@ user's data. The entries of vectors and images share one `Support`; the columns 
 from __future__ import annotations
 
 import functools
-import warnings
 from collections import Counter
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -21,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.data.arrays import min_max
+from narrows.data.arrays import resolution
 from narrows.data.columns import Column
 from narrows.data.table import Table
 
@@ -31,6 +30,11 @@ VERSION = 2  # of the record that `to_dict` writes
 
 _LARGEST_ASINH = 200.0  # sinh of larger numbers overflows, squared
 _NEAR = 8  # offsets of up to so many standard deviations lose nothing in single precision
+_SERIES = ("tc", "ct")
+_FAR = 1e8  # squares of values up to here, and sums of them, are far from the largest number in single precision
+_ROUNDING = 512  # rounding errors of a constant that are no change of it
+_MOST_NAMES = 10  # names of columns in a remark
+_SMALLEST_CONSTANT = 1e-30  # 0 has no rounding errors: any other value is a change
 _NARROW = (torch.float32, torch.float16, torch.uint8, torch.int8, torch.bool)  # float32 holds all their values
 
 
@@ -42,14 +46,18 @@ class Schema:
     ----------
     kind : "vector" (columns of one support), "image", or "table" (columns of several kinds).
     shape : shape of one example in the model: (d,) or (channels, height, width).
-    layout : axes of the user's examples: "d", "hw", "hwc" or "chw".
-    dtype : name of the user's dtype. `restore` gives bytes for bytes, and floats for other integers.
+    layout : axes of the user's examples: "d", "hw", "hwc", "chw", or "tc" and "ct" for series, which the model sees as
+        grey images, with a scale for each channel.
+    dtype : name of the user's dtype. `restore` gives bytes for bytes, 16-bit images for 16-bit images, and floats
+        for other integers.
     support : range of the values after `prepare`: "binary" {0, 1}, "unit" [0, 1], "real", "count" 0, 1, 2, ..., or
         "mixed" for a table.
-    offset, scale : a single number each, or one for each column of a vector.
+    offset, scale : a single number each, or one for each column of a vector, channel of an image or of a series.
     mean, std : mean and standard deviation of the prepared values (of log(1 + x) for counts), for each column of a
         vector or each channel of an image. Encoders standardise their input with both; decoders start at the mean.
     columns : names of the columns, if the user's data had names.
+    constant : indices of the columns of a vector that do not vary. The encoder does not see them, and they are given
+        back as they were. Another value there is unusual; how much depends on its share of the constant only.
     frame : library of the user's data frame ("pandas", "polars", "pyarrow"); results are then data frames, too.
     table : all columns of the user's frame; None for arrays. For a "table", `columns` names those that the model sees.
     gaps : share of missing training values of each column or channel; () if nothing was missing.
@@ -74,6 +82,7 @@ class Schema:
     classes: tuple[bool | int | float | str, ...] | None = None
     frequencies: tuple[float, ...] | None = None
     unlabelled: float = 0.0
+    constant: tuple[int, ...] = ()
 
     @property
     def n_entries(self) -> int:
@@ -96,7 +105,12 @@ class Schema:
         if self.layout in ("d", "chw"):
             return self.shape
         c, h, w = self.shape
-        return (h, w) if self.layout == "hw" else (h, w, c)
+        return (h, w, c) if self.layout == "hwc" else (h, w)
+
+    @property
+    def is_series(self) -> bool:
+        """True if an example is a series of steps x channels, or of channels x steps."""
+        return self.layout in _SERIES
 
     @functools.cached_property
     def _entry_log_scales(self) -> np.ndarray | None:
@@ -149,13 +163,24 @@ class Schema:
         """True if `prepare` subtracts an offset."""
         return any(self.offset)
 
+    def _spread(self, values: tuple[float, ...]) -> Tensor:
+        """Return one number, or one for each column or channel, as a tensor to broadcast with B x `shape`."""
+        x = torch.tensor(values, dtype=torch.float64)
+        if self.kind != "image" or len(values) == 1:
+            return x
+        return x.reshape({"tc": (1, 1, -1), "ct": (1, -1, 1)}.get(self.layout, (-1, 1, 1)))
+
     @functools.cached_property
     def _offsets(self) -> Tensor:
-        return torch.tensor(self.offset, dtype=torch.float64)
+        return self._spread(self.offset)
 
     @functools.cached_property
     def _factors(self) -> Tensor:
-        return 1 / torch.tensor(self.scale, dtype=torch.float64)
+        return 1 / self._spread(self.scale)
+
+    @functools.cached_property
+    def _constant_columns(self) -> Tensor:
+        return torch.tensor(self.constant)
 
     @functools.cached_property
     def _is_near_zero(self) -> bool:
@@ -195,23 +220,39 @@ class Schema:
         heavy = [j for j, column in enumerate(self.used_columns) if column.kind == "heavy_tailed"]
         return (torch.tensor(heavy),) if heavy and self.kind == "table" else ()
 
-    def prepare(self, rows: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    def prepare(self, rows: Tensor, dtype: torch.dtype = torch.float32, *, check_far: bool = True) -> Tensor:
         """Turn the user's rows (B x `user_shape`, any dtype) into the model's tensor (B x `shape`, `dtype`).
 
         NaN stays NaN. A heavy-tailed column of a table becomes asinh((x - offset) / scale).
+
+        Parameters
+        ----------
+        rows : B x `user_shape`.
+        dtype : dtype of the result.
+        check_far : True to bring values beyond 1e8 nearer, in their order, so that their squares are finite. It costs
+            a look at all values, which training rows do not need: the scale is theirs.
         """
-        x = self._prepare(rows, dtype)
+        x = self._prepare(rows, dtype, check_far)
         for heavy in self._heavy:
             index = heavy.to(x.device)
             x[:, index] = x[:, index].asinh()
         return x
 
-    def _prepare(self, rows: Tensor, dtype: torch.dtype) -> Tensor:
-        x = rows
-        if self.layout == "hw":
-            x = x.unsqueeze(1)
-        elif self.layout == "hwc":
+    def _prepare(self, rows: Tensor, dtype: torch.dtype, check_far: bool) -> Tensor:
+        x = rows.unsqueeze(1) if self.layout in ("hw", *_SERIES) else rows
+        if self.layout == "hwc":
             x = x.permute(0, 3, 1, 2)
+        scaled = self._standardize(x, dtype)
+        if check_far and x.device.type != "meta" and bool((scaled.abs() > _FAR).any()):
+            scaled = self._bring_near(x).to(dtype)
+        if self.constant:
+            # not in place: `scaled` may be the user's own memory
+            columns = self._constant("_constant_columns", x.device, torch.int64)
+            scaled = scaled.index_copy(1, columns, self._changes(x, columns).to(dtype))
+        return scaled
+
+    def _standardize(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return (x - offset) / scale in `dtype`."""
         if not self.is_centred:
             converted = x.to(dtype)
             if self.scale == (1.0,):
@@ -231,10 +272,30 @@ class Schema:
         offsets, factors = (self._constant(name, x.device, wide) for name in ("_offsets", "_factors"))
         return ((x.to(wide) - offsets) * factors).to(dtype)
 
+    def _bring_near(self, x: Tensor) -> Tensor:
+        """Return (x - offset) / scale; beyond F = 1e8, F (1 + log(|u| / F)) with the sign of u in place of u."""
+        wide = torch.float32 if x.device.type == "mps" else torch.float64
+        offsets, factors = (self._constant(name, x.device, wide) for name in ("_offsets", "_factors"))
+        scaled = (x.to(wide) - offsets) * factors
+        size = scaled.abs().clamp(max=torch.finfo(wide).max)
+        return torch.where(size > _FAR, scaled.sign() * _FAR * (1 + (size / _FAR).log()), scaled)
+
+    def _changes(self, x: Tensor, columns: Tensor) -> Tensor:
+        """Return 3 log(1 + |x - c| / r) with the sign of x - c for columns of constants c; r is a rounding error of c.
+
+        So the same share of the constant gives the same number in any units, and no change gives 0.
+        """
+        wide = torch.float32 if x.device.type == "mps" else torch.float64
+        constants = self._constant("_offsets", x.device, wide)[columns]
+        precision = max(resolution(np.dtype(self.dtype)), torch.finfo(x.dtype).eps if x.is_floating_point() else 0.0)
+        rounding = (_ROUNDING * precision * constants.abs()).clamp(min=_SMALLEST_CONSTANT)
+        change = x[:, columns].to(wide) - constants
+        return 3 * change.sign() * (change.abs() / rounding).log1p()
+
     def restore(self, x: Tensor) -> np.ndarray:
         """Turn the model's tensor (B x `shape`) into the user's rows (B x `user_shape`), in the user's dtype.
 
-        Bytes are rounded and clipped to [0, 255]. Other integers become float32.
+        Bytes and 16-bit images are rounded and clipped to their range. Other integers become float32.
         """
         out = x.detach().cpu()
         for heavy in self._heavy:
@@ -242,15 +303,18 @@ class Schema:
             out[:, heavy] = out[:, heavy].clamp(-_LARGEST_ASINH, _LARGEST_ASINH).sinh()
         if self.is_centred or self.scale != (1.0,):
             out = out.double() / self._factors + self._offsets
+        if self.constant:
+            constants = self._offsets[self._constant_columns].to(out)
+            out = out.index_copy(1, self._constant_columns, constants.expand(len(out), -1))
         out = out.reshape(-1, *self.shape)
-        if self.layout == "hw":
+        if self.layout in ("hw", *_SERIES):
             out = out[:, 0]
         elif self.layout == "hwc":
             out = out.permute(0, 2, 3, 1)
         array = out.numpy()
         dtype = np.dtype(self.dtype)
-        if dtype == np.uint8:
-            return np.clip(np.rint(array), 0, 255).astype(np.uint8)
+        if dtype in (np.uint8, np.uint16):
+            return np.clip(np.rint(array), 0, np.iinfo(dtype).max).astype(dtype)
         return np.ascontiguousarray(array.astype(dtype if dtype.kind == "f" else np.float32))
 
     def channels_last(self, images: np.ndarray) -> np.ndarray:
@@ -272,13 +336,14 @@ class Schema:
 
     def has_scale_of(self, other: Schema) -> bool:
         """Return True if examples have the same tensors under both schemas."""
-        return (self.shape, self.offset, self.scale) == (other.shape, other.offset, other.scale)
+        mine, others = ((s.shape, s.layout, s.offset, s.scale, s.constant) for s in (self, other))
+        return mine == others
 
     def describe(self) -> str:
         """Return one line for people, such as '28 x 28 grey images in [0, 1]'."""
         where = {"binary": "of 0 and 1", "unit": "in [0, 1]", "real": "of real values", "count": "of counts"}
-        if self.scale == (255.0,):
-            where["unit"] = "in [0, 1], from values of 0 to 255"
+        if self.scale[0] > 1:
+            where["unit"] = f"in [0, 1], from values of 0 to {self.scale[0]:g}"
         if self.kind == "table":
             kinds = Counter(column.kind.replace("_", "-") for column in self.used_columns)
             listed = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
@@ -286,8 +351,19 @@ class Schema:
         if self.kind == "vector":
             return f"vectors of {self.shape[0]} columns {where[self.support]}"
         c, h, w = self.shape
+        if self.is_series:
+            steps, channels = (h, w) if self.layout == "tc" else (w, h)
+            return f"series of {steps} steps x {channels} channels {where[self.support]}"
         colour = {1: "grey ", 3: "colour "}.get(c, f"{c}-channel ")
         return f"{h} x {w} {colour}images {where[self.support]}"
+
+    def list_remarks(self) -> list[str]:
+        """Return lines for people about columns that are not like the others."""
+        if not self.constant:
+            return []
+        names = [repr(self.columns[i]) if self.columns else str(i) for i in self.constant[:_MOST_NAMES]]
+        more = f" and {len(self.constant) - _MOST_NAMES:,} more" if len(self.constant) > _MOST_NAMES else ""
+        return [f"columns held constant, because they do not vary: {', '.join(names)}{more}"]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain numbers, strings, lists and dicts, for recipe.json."""
@@ -316,70 +392,3 @@ class Schema:
             names = attributes["columns"] or ()
             attributes["table"] = Table(tuple(Column(name, "real", attributes["dtype"]) for name in names), "pandas")
         return cls(**attributes)
-
-
-def check_rows(X: np.ndarray, schema: Schema, owner: str, allow_nan: bool = False) -> None:
-    """Check rows before a fitted model is applied to them. `allow_nan` is True if entries may be missing.
-
-    Raises
-    ------
-    ValueError
-        If X is empty, has examples of another shape than `schema`, infinity, NaN without `allow_nan`, or pixels on
-        another scale.
-    """
-    check_form(X.shape, schema, owner)
-    check_range(min_max(X, owner, allow_nan=allow_nan)[1], X.dtype, schema, owner)
-    warn_of_gaps(count_gaps(X), schema, owner)
-
-
-def count_gaps(X: np.ndarray) -> int:
-    """Return the number of missing entries (NaN) in X."""
-    return int(np.isnan(X).sum()) if X.dtype.kind == "f" and bool(np.isnan(X.sum())) else 0
-
-
-def warn_of_gaps(n: int, schema: Schema, owner: str) -> None:
-    """Warn if a model that was fitted without gaps gets rows with `n` missing entries."""
-    if n and not schema.has_gaps:
-        warnings.warn(
-            f"X passed to {owner} has {n:,} missing values, but the model was fitted on data without any. The encoder "
-            "sees the mean of the column in their place. Fit on rows with gaps if there will be many.",
-            UserWarning,
-            stacklevel=2,
-        )
-
-
-def check_form(shape: tuple[int, ...], schema: Schema, owner: str) -> None:
-    """Check the shape of rows before a fitted model is applied to them.
-
-    Raises
-    ------
-    ValueError
-        If there are no rows, or their shape is not the one in `schema`.
-    """
-    if shape[0] == 0:
-        raise ValueError(f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required by {owner}.")
-    if shape[1:] != schema.user_shape:
-        raise ValueError(
-            f"X passed to {owner} has examples of shape {shape[1:]}, but the model was fitted on shape "
-            f"{schema.user_shape} ({schema.describe()}). Resize or select columns so that they agree."
-        )
-
-
-def check_range(high: float, dtype: np.dtype, schema: Schema, owner: str) -> None:
-    """Check that pixels have the scale of the training data, from their largest value `high`.
-
-    Raises
-    ------
-    ValueError
-        If `high` shows another scale.
-    """
-    if schema.scale == (255.0,) and dtype.kind == "f" and 0 < high <= 1:
-        raise ValueError(
-            f"X passed to {owner} lies in [0, 1], but the model was fitted on pixels from 0 to 255. Multiply X by 255, "
-            "or fit on images in [0, 1]."
-        )
-    if schema.kind == "image" and schema.support == "unit" and high > 10 * schema.scale[0]:
-        raise ValueError(
-            f"X passed to {owner} holds values up to {high:g}, but the model was fitted on images from 0 to "
-            f"{schema.scale[0]:g}. Bring X to that range."
-        )

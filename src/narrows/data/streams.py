@@ -16,6 +16,7 @@ import numpy as np
 
 from narrows.data import files, parquet
 from narrows.data.arrays import as_array, check_numeric
+from narrows.data.containers import check_container
 
 _AHEAD = 32 << 20  # bytes of a mapped file to read ahead
 _BEHIND = 32 << 20  # bytes to keep in memory before the current block: callers still work on these blocks
@@ -63,6 +64,7 @@ def open_source(X: Any, owner: str, columns: Sequence[str] | None = None) -> Sou
             return Source(lambda rows: regroup(table.batches(rows), rows), table.n, names)
         dataset = files.read(path).ordered(columns).as_numbers()
         return from_array(np.asanyarray(dataset.X))._replace(columns=dataset.columns)
+    check_container(X, owner, takes_iterators=True)
     if hasattr(X, "__array__") or hasattr(X, "iloc") or isinstance(X, (list, tuple)):
         return None
     if isinstance(X, Iterable):

@@ -122,7 +122,13 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         self._check_support(rows)
         result, interrupt = self._train(parts.objective, rows, labels, settings, seed)
         self.history_, self.n_iter_ = result.history, result.n_epochs
-        self.report_ = [self.schema_.describe(), *map(str, parts.choices), *map(str, result.choices), *result.notes]
+        self.report_ = [
+            self.schema_.describe(),
+            *self.schema_.list_remarks(),
+            *map(str, parts.choices),
+            *map(str, result.choices),
+            *result.notes,
+        ]
         self._store_summary(rows)
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
@@ -134,11 +140,12 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         """Train on one pass over X at a constant learning rate. The first call builds the model.
 
         There is no schedule and no held-out data: call `fit` for the best result. Each call starts with a new optimizer
-        and deletes the samplers of `fit_sampler`, because the codes change.
+        and deletes the samplers of `fit_sampler`, because the codes change. The statistics of the codes and the
+        threshold are those of the last X with more than one row.
 
         Parameters
         ----------
-        X : examples as for `fit`, in all calls of the same form.
+        X : examples as for `fit`, in all calls of the same form; one row is enough after the first call.
         y : labels as for `fit`. For a conditional model, the first call must contain all classes.
 
         Returns
@@ -163,7 +170,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         if is_first:
             self._parts = self._assemble(seed)
             self.model_, self.history_, self.n_iter_ = self._parts.model, [], 0
-            self.report_ = [self.schema_.describe(), *map(str, self._parts.choices)]
+            self.report_ = [self.schema_.describe(), *self.schema_.list_remarks(), *map(str, self._parts.choices)]
             self._parts.objective.restart(0.0, warmup=0.0)  # single passes have no total time for a warm-up
         elif not hasattr(self, "_parts"):
             self._parts = self._assemble(seed)._replace(model=self.model_)
@@ -209,7 +216,8 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         self.n_iter_ += result.n_epochs
         self.report_ = self.report_ + result.notes
         self.__dict__.pop("samplers_", None)
-        self._store_summary(rows)
+        if len(rows) > 1 or not self.__sklearn_is_fitted__():  # one row has no deviations
+            self._store_summary(rows)
 
     def _store_summary(self, rows: np.ndarray) -> None:
         """Summarize the model that was trained on `rows`, and store the summary as attributes."""
@@ -343,7 +351,8 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         """
         reset_fitted(self)
         self.__dict__.pop("_parts", None)
-        rows = as_floats(self.validate(X, reset=True))
+        valid = self.validate(X, reset=True)
+        rows = as_floats(valid)
         self._check_components()
         if isinstance(rows, EncodedRows):  # a table: `validate` has set the schema
             return rows
@@ -351,7 +360,9 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         self.schema_ = infer(
             rows,
             type(self).__name__,
-            required_support=likelihood.required_support if likelihood else None,
+            required_support=(likelihood.required_support or "real") if likelihood else None,
+            allow_nan=self.recipe.allows_gaps,
+            dtype=valid.dtype,
         )
         return rows
 

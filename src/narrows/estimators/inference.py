@@ -20,6 +20,7 @@ from narrows.data import (
     Schema,
     as_array,
     as_floats,
+    check_container,
     check_form,
     check_numeric,
     check_rows,
@@ -35,7 +36,7 @@ from narrows.estimators import parallel
 from narrows.estimators.summary import support_message
 from narrows.evaluation.scores import log_likelihood
 from narrows.fitted import FittedModel
-from narrows.likelihoods import LIKELIHOODS
+from narrows.likelihoods import LIKELIHOODS, Likelihood
 from narrows.model import Autoencoder, inference_mode
 from narrows.params import Parameter
 from narrows.recipes import Recipe
@@ -126,19 +127,20 @@ class Inference(ABC):
         owner = type(self).__name__
         if isinstance(X, EncodedRows):
             return X
+        if not is_frame(X):
+            check_container(X, owner)
         if not reset and self.schema_.table is not None:
             return self._encode_table(X)
         if reset and (frame := self._open_table(X)) is not None:
             return self._look_at_table(frame)
-        if isinstance(X, (list, tuple)):
+        if isinstance(X, (list, tuple, np.ma.MaskedArray)):
             X = as_array(X, owner)
         is_image = not reset and self.schema_.kind == "image"  # `check_form` checks them
         if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor) and not is_image:
-            if isinstance(X, np.ndarray) or hasattr(X, "iloc"):
-                as_array(X, owner)  # its error names the place of a string
+            rows = as_array(X, owner)  # its error names the place of a string
             rows = validate_data(
                 self,
-                X,
+                X if hasattr(X, "columns") else rows,
                 reset=reset,
                 dtype="numeric",
                 ensure_min_samples=2 if reset else 1,
@@ -329,21 +331,28 @@ class Inference(ABC):
             return
         if likelihood.required_support == "unit" and len(self.schema_.scale) == 1:
             # if both ends are in the support, so are all values between them
-            ends = (torch.tensor(min_max(rows, type(self).__name__)) - self.schema_.offset[0]) / self.schema_.scale[0]
+            ends = (
+                torch.tensor(min_max(rows, type(self).__name__, allow_nan=True)) - self.schema_.offset[0]
+            ) / self.schema_.scale[0]
             if bool(likelihood.contains(ends).all()):
                 return
-        outside = ~self.apply(lambda x: likelihood.contains(x).flatten(1).all(1), rows).numpy()
+        outside = ~self.apply(lambda x: _contains(likelihood, x).flatten(1).all(1), rows).numpy()
         if outside.any():
             raise ValueError(support_message(cast(FittedModel, self), rows, np.flatnonzero(outside)))
 
     def _check_block_support(self, x: Tensor, rows: np.ndarray, first: int) -> None:
         """Raise ValueError if a block holds values that the likelihood cannot score. `x` is the block, prepared."""
         likelihood = self.model_.likelihood
-        if likelihood.required_support is None or bool((within := likelihood.contains(x)).all()):
+        if likelihood.required_support is None or bool((within := _contains(likelihood, x)).all()):
             return
         outside = np.flatnonzero(~within.flatten(1).all(1).cpu().numpy())
         prefix = f"In rows {first:,} to {first + len(rows) - 1:,}: " if first else ""
         raise ValueError(prefix + support_message(cast(FittedModel, self), rows, outside, first))
+
+
+def _contains(likelihood: Likelihood, x: Tensor) -> Tensor:
+    """Return a mask of the entries of x (B x shape) that the likelihood can score, or that are missing."""
+    return likelihood.contains(x) | torch.isnan(x)
 
 
 def _are_numbers(X: np.ndarray) -> bool:

@@ -78,7 +78,7 @@ class RowChecker:
         """Return the block in a dtype that torch supports. Raise ValueError for a wrong form, infinity, NaN."""
         rows = as_rows(block, self.owner)
         check_form(rows.shape, self.schema, self.owner)
-        _, high = min_max(rows, self.owner, first, allow_nan=self.allow_nan)
+        _, high = min_max(rows, self.owner, first, self.schema.columns, self.allow_nan)
         n_gaps = count_gaps(rows) if self.allow_nan else 0
         with self._lock:
             self.n_gaps += n_gaps

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from narrows.bottlenecks import active_components
@@ -130,7 +131,7 @@ def support_message(estimator: FittedModel, rows: np.ndarray, outside: np.ndarra
     """
     schema, likelihood, owner = estimator.schema_, estimator.model_.likelihood, type(estimator).__name__
     rows = rows[outside]
-    bad = ~estimator.apply(likelihood.contains, rows).numpy()
+    bad = ~estimator.apply(lambda x: likelihood.contains(x) | torch.isnan(x), rows).numpy()
     column = int(np.argwhere(bad.reshape(len(bad), -1)[0])[0, 0])
     bad = (np.moveaxis(bad, 1, -1) if schema.layout == "hwc" else bad).reshape(rows.shape)
     values = rows[bad]

@@ -16,10 +16,10 @@ LEVEL_VECTOR = 32  # length of the learned vector of a level, for columns with v
 class Standardize(nn.Module):
     """The input of a network: (x - mean) / std with the schema's statistics, for each column or channel.
 
-    Counts are standardised as log(1 + max(x, 0)). Real-valued vectors are standardised already, and are not changed. A
-    missing entry (NaN) becomes 0; where training values were missing, indicators of the missing entries follow, one for
-    each such column of a vector, or one channel for images. A table has the features of `TableFeatures`, followed by a
-    learned vector for each column with very many levels.
+    Counts are standardised as log(1 + max(x, 0)). Real-valued vectors are standardised already. Columns that were
+    constant in the training rows are 0. A missing entry (NaN) becomes 0; where training values were missing, indicators
+    of the missing entries follow, one for each such column of a vector, or one channel for images. A table has the
+    features of `TableFeatures`, followed by a learned vector for each column with very many levels.
 
     Attributes
     ----------
@@ -42,12 +42,16 @@ class Standardize(nn.Module):
             return
         shape = (-1,) + (1,) * (len(schema.shape) - 1)
         self.counts = schema.support == "count"
-        self.trivial = schema.support == "real" and schema.kind == "vector"
+        is_standardised = schema.support == "real" and schema.kind == "vector"
+        self.trivial = is_standardised and not schema.constant
         # one std for all pixels or binary columns, so that a pixel that is nearly always 0 is not amplified
         std = torch.tensor(schema.std)
         if schema.support != "count":
             std = std.square().mean().sqrt().expand_as(std).clone()
         mean = torch.tensor(schema.mean)
+        if is_standardised:
+            std, mean = torch.ones_like(std), torch.zeros_like(mean)
+            std[list(schema.constant)] = torch.inf
         self.register_buffer("factor", (1 / std).reshape(shape), persistent=False)
         self.register_buffer("shift", (-mean / std).reshape(shape), persistent=False)
         channels, *sides = schema.shape

@@ -40,6 +40,8 @@ def choose(name: str, schema: Schema) -> tuple[str, str]:
         return name, "as asked"
     if schema.kind != "image":
         return "mlp", f"the examples are {'vectors' if schema.kind == 'vector' else 'rows of a table'}"
+    if schema.is_series:
+        return "mlp", "the examples are series, whose channels are no neighbours"
     if schema.n_entries <= _MLP_PIXELS:
         return (
             "mlp",

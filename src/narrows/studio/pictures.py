@@ -24,7 +24,7 @@ def display_shape(schema: Schema) -> tuple[int, int, int]:
 def to_display(examples: np.ndarray, schema: Schema) -> np.ndarray:
     """Convert images in the layout and units of the data to bytes, n x `display_shape`."""
     images = schema.channels_last(examples)
-    if schema.layout == "hw":
+    if len(schema.user_shape) == 2:
         images = images[..., None]
     channels = display_shape(schema)[2]
     return np.ascontiguousarray(as_bytes(images[..., :channels], schema.limits))

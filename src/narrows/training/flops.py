@@ -36,7 +36,7 @@ def flops_per_example(model: Autoencoder, objective: Objective, rows: Examples) 
     device = next(model.parameters()).device  # the CPU if the model will be sharded
     stream = RandomStream(0, rows.device, draws_globally(model, objective))
     with stream.use(), torch.set_grad_enabled(needs_gradient(model)):
-        batch = rows.batch(torch.arange(2, device=rows.device))
+        batch = rows.batch(torch.arange(2, device=rows.device) % len(rows))
         batch = Batch._make(None if part is None else part.to(device) for part in batch)
         if objective.neighbors is not None:  # neighbors are not known yet: use the examples themselves
             batch = batch._replace(neighbor=batch.x)

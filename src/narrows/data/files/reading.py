@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import difflib
+import functools
 import gzip
 import os
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from narrows.data import images, parquet
-from narrows.data.files import arrays, tables, text
+from narrows.data.files import archives, arrays, tables, text
 from narrows.data.files.dataset import Dataset, short_name
 from narrows.data.files.dialect import Opener
 from narrows.data.named_sets import NAMES
@@ -36,11 +37,17 @@ _DAMAGES = (
 _PARQUET_MAGIC, _ARROW_MAGICS = b"PAR1", (b"ARROW1", b"FEA1")
 _FORMATS = (
     f".npy, .npz, text ({', '.join(_TEXTS)}), tables ({', '.join(_BINARY)}), these also in .gz or .zip, IDX (plain or "
-    f"gzipped), images ({', '.join(images.SUFFIXES)}) and folders"
+    f"gzipped), images ({', '.join(images.SUFFIXES)}), folders of images, and .zip of images"
 )
 
 
-def read(path: str | os.PathLike[str], *, header: bool | None = None) -> Dataset:
+def read(
+    path: str | os.PathLike[str],
+    *,
+    header: bool | None = None,
+    on_bad: images.OnBad = "error",
+    resize: images.Resize = None,
+) -> Dataset:
     """Read a file or a folder of images. The first bytes tell the format, then the suffix.
 
     - `.npy`: mapped into memory (read-only), so a file larger than memory can be used.
@@ -51,19 +58,25 @@ def read(path: str | os.PathLike[str], *, header: bool | None = None) -> Dataset
     - `.parquet`, or a folder of such files; Feather and Arrow (`.feather`, `.arrow`, `.ipc`); the first sheet of
       `.xlsx`; Stata (`.dta`), SPSS (`.sav`), SAS (`.sas7bdat`, `.xpt`), whose labelled values become categories.
     - IDX, also gzipped, under any name: the format of MNIST.
-    - An image: uint8 of shape (1, height, width), or (1, height, width, 3) if it is in colour. 16-bit
-      grey keeps its high byte; transparency is dropped.
-    - A folder of images, all of the same size: uint8 of shape (n, height, width), or (n, height, width, 3) if any
+    - An image: uint8 of shape (1, height, width), or (1, height, width, 3) if it is in colour. EXIF data turn it
+      upright. Grey images with 16 bits are uint16, 32-bit integers int32 and floats float32. Transparent parts are laid
+      on white.
+    - A folder of images, all of the same size: (n, height, width), or uint8 of shape (n, height, width, 3) if any
       is in colour. Each sub-folder is a class. Hidden files and files of other formats are ignored.
+    - A `.zip` of images in one folder, or in one for each class; or of one other file.
 
     Tables are data frames (see `Dataset`), unless text holds numbers without a header. They need the extra `tables`;
-    text of numbers is read without it, too. A text or one other table may be in a `.gz` or `.zip`.
+    text of numbers is read without it, too. A table may be in a `.gz`. `Dataset.notes` says what was decided,
+    changed or left out.
 
     Parameters
     ----------
     path : file or folder.
     header : for text and sheets, True if the first line names the columns, False if it is data. By default it is
-        found out; what was taken is in `Dataset.notes` if there may be doubt.
+        found out.
+    on_bad : "error" raises for an image that cannot be read; "skip" leaves it out, and names it in the notes.
+    resize : height and width, or one number for both: all images are cropped around the middle to this aspect, and
+        resized. None requires images of one size.
 
     Raises
     ------
@@ -77,14 +90,14 @@ def read(path: str | os.PathLike[str], *, header: bool | None = None) -> Dataset
     OSError
         If the file cannot be opened.
     """
+    options = images.Options.of(on_bad, resize)
     path = Path(path).expanduser()
     if header is not None and not {".zip", *_TEXTS, *_SHEETS} & {suffix.lower() for suffix in path.suffixes[-2:]}:
         raise ValueError(f"The `header` parameter of read is for text and sheets. {path} is neither; leave it out.")
     if path.is_dir() and parquet.is_parquet(path):
         return tables.read_parquet(path)
     if path.is_dir():
-        X, y, names = images.read_folder(path)
-        return Dataset(X, y, None, path.resolve().name, names)
+        return _to_dataset(images.read_folder(path, options), path.resolve().name)
     if not path.exists():
         raise FileNotFoundError(_missing(path))
     suffix, inner_suffix = path.suffix.lower(), Path(path.stem).suffix.lower()
@@ -108,10 +121,6 @@ def read(path: str | os.PathLike[str], *, header: bool | None = None) -> Dataset
             return arrays.read_npz(path)
         if arrays.is_idx(head):
             return arrays.read_idx(path, gzipped)
-        if suffix == ".zip" and head.startswith(_ZIP_MAGIC):
-            member = _find_table(path)
-            if member is not None:
-                return _read_member(path, member, header)
         if gzipped and (suffix if suffix in _TEXTS else inner_suffix) in _TEXTS:
             usual = _TEXTS[suffix if suffix in _TEXTS else inner_suffix]
             return text.read_text(path, lambda: _open_gzip(path), usual, header)
@@ -121,7 +130,9 @@ def read(path: str | os.PathLike[str], *, header: bool | None = None) -> Dataset
         if table is not None:
             return table
         if suffix in images.SUFFIXES and not gzipped:
-            return Dataset(images.read_images([path]), None, None, path.stem, [path.name])
+            return _to_dataset(images.read_images([images.image_file(path)], options), path.stem)
+        if suffix == ".zip" and head.startswith(_ZIP_MAGIC):
+            return archives.read_zip(path, options, functools.partial(read, header=header))
     if suffix == parquet.SUFFIX:
         raise ValueError(f"{path} is damaged or not a Parquet file: it begins with {head!r}. Write it again.")
     if suffix in (".npy", ".npz"):
@@ -133,6 +144,10 @@ def read(path: str | os.PathLike[str], *, header: bool | None = None) -> Dataset
         f"{path} is in none of the formats that narrows reads: {_FORMATS}. It begins with {head!r}. Unpack an archive "
         "first; read anything else in Python and save it with np.save('X.npy', X)."
     )
+
+
+def _to_dataset(loaded: images.Images, name: str) -> Dataset:
+    return Dataset(loaded.X, loaded.y, None, name, loaded.files, notes=loaded.notes)
 
 
 def _open_gzip(path: Path) -> IO[bytes]:
@@ -150,33 +165,6 @@ def _read_table(path: Path, head: bytes, suffix: str, header: bool | None) -> Da
     if suffix in _STATISTICS:
         return tables.read_statistics(path)
     return text.read_text(path, lambda: open(path, "rb"), _TEXTS[suffix], header) if suffix in _TEXTS else None
-
-
-def _find_table(path: Path) -> str | None:
-    """Return the name of the table in a zip, if it holds one and nothing else."""
-    with zipfile.ZipFile(path) as archive:
-        if any(info.flag_bits & 1 for info in archive.infolist()):
-            raise ValueError(f"{path} is encrypted. Unpack it first.")
-        names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
-    names = [name for name in names if not Path(name).name.startswith(".")]
-    is_table = len(names) == 1 and Path(names[0]).suffix.lower() in (*_TEXTS, *_BINARY)
-    return names[0] if is_table else None
-
-
-def _read_member(path: Path, member: str, header: bool | None) -> Dataset:
-    """Read the table `member` of a zip."""
-    suffix = Path(member).suffix.lower()
-
-    def open_member() -> IO[bytes]:
-        try:
-            with zipfile.ZipFile(path) as archive:  # the member keeps the file open
-                return archive.open(member)
-        except OSError as error:  # from a wrong offset
-            raise zipfile.BadZipFile(str(error)) from error
-
-    if suffix in _TEXTS:
-        return text.read_text(path, open_member, _TEXTS[suffix], header)
-    return _read_unpacked(path, open_member, Path(member).name, header)
 
 
 def _read_unpacked(path: Path, opener: Opener, name: str, header: bool | None) -> Dataset:

@@ -242,12 +242,13 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         """Check X and return it as (n, d)."""
         owner = type(self).__name__
         rows = as_array(X, owner)  # its error says where a text is
+        X = X if hasattr(X, "columns") else rows
         if rows.ndim <= 2:
             rows = validate_data(
                 self, X, reset=reset, dtype="numeric", ensure_min_samples=2 if reset else 1, ensure_all_finite=False
             )
         rows = as_floats(check_numeric(rows, owner))
-        min_max(rows, owner)  # raises if there is NaN or infinity, and says where
+        min_max(rows, owner, columns=getattr(self, "feature_names_in_", None))  # refuses NaN and infinity
         if reset:
             if len(rows) < 2:
                 raise ValueError(f"{owner} needs at least 2 rows to learn from. Got n_samples=1.")
