@@ -100,7 +100,7 @@ def read(
         return _to_dataset(images.read_folder(path, options), path.resolve().name)
     if not path.exists():
         raise FileNotFoundError(_missing(path))
-    suffix, inner_suffix = path.suffix.lower(), Path(path.stem).suffix.lower()
+    suffix = path.suffix.lower()
     with _damage_reported(path):
         with open(path, "rb") as stream:
             head = stream.read(8)
@@ -121,26 +121,26 @@ def read(
             return arrays.read_npz(path)
         if arrays.is_idx(head):
             return arrays.read_idx(path, gzipped)
-        if gzipped and (suffix if suffix in _TEXTS else inner_suffix) in _TEXTS:
-            usual = _TEXTS[suffix if suffix in _TEXTS else inner_suffix]
-            return text.read_text(path, lambda: _open_gzip(path), usual, header)
-        if gzipped and inner_suffix in _BINARY:
-            return _read_unpacked(path, lambda: _open_gzip(path), path.stem, header)
-        table = None if gzipped else _read_table(path, head, suffix, header)
+        table = _read_gzip(path, header) if gzipped else _read_table(path, head, suffix, header)
         if table is not None:
             return table
         if suffix in images.SUFFIXES and not gzipped:
             return _to_dataset(images.read_images([images.image_file(path)], options), path.stem)
         if suffix == ".zip" and head.startswith(_ZIP_MAGIC):
             return archives.read_zip(path, options, functools.partial(read, header=header))
+    raise _unknown(path, suffix, head)
+
+
+def _unknown(path: Path, suffix: str, head: bytes) -> ValueError:
+    """Return the error for a file in no format that is read."""
     if suffix == parquet.SUFFIX:
-        raise ValueError(f"{path} is damaged or not a Parquet file: it begins with {head!r}. Write it again.")
+        return ValueError(f"{path} is damaged or not a Parquet file: it begins with {head!r}. Write it again.")
     if suffix in (".npy", ".npz"):
-        raise ValueError(
+        return ValueError(
             f"{path} is named {suffix}, but does not begin as a {suffix} file does. It begins with {head!r}. "
             "Save the array again, with np.save('X.npy', X)."
         )
-    raise ValueError(
+    return ValueError(
         f"{path} is in none of the formats that narrows reads: {_FORMATS}. It begins with {head!r}. Unpack an archive "
         "first; read anything else in Python and save it with np.save('X.npy', X)."
     )
@@ -152,6 +152,15 @@ def _to_dataset(loaded: images.Images, name: str) -> Dataset:
 
 def _open_gzip(path: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(path))
+
+
+def _read_gzip(path: Path, header: bool | None) -> Dataset | None:
+    """Read a table that is gzipped; None if the file is no table."""
+    suffix, inner_suffix = path.suffix.lower(), Path(path.stem).suffix.lower()
+    usual = _TEXTS.get(suffix, _TEXTS.get(inner_suffix))
+    if usual is not None:
+        return text.read_text(path, lambda: _open_gzip(path), usual, header)
+    return _read_unpacked(path, lambda: _open_gzip(path), path.stem, header) if inner_suffix in _BINARY else None
 
 
 def _read_table(path: Path, head: bytes, suffix: str, header: bool | None) -> Dataset | None:
