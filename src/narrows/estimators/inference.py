@@ -111,7 +111,7 @@ class Inference(ABC):
         names = self._column_names(method, blocks)
         with sinks.open_sink(sink, blocks.n, names) as opened, Reporter(self.verbose, f"{owner}.{method}") as report:
             result = self._apply(method, blocks, opened, report)
-        return Path(sink) if result is None else result
+        return Path(sink).expanduser() if result is None else result
 
     def validate(self, X: Any, reset: bool) -> np.ndarray:
         """Return X, which is in memory, as an array of numbers of any shape.
