@@ -28,7 +28,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from narrows.data import subsample_evenly
+from narrows.data import Table, subsample_evenly
 from narrows.estimators.signature import RANDOM_STATE, as_seed, reset_fitted
 from narrows.params import Integer, OneOf, Real, either, parameters
 from narrows.tasks.outliers import saving
@@ -61,12 +61,13 @@ _TRIM_ABOVE = 2.0  # rows with a larger t are not learned from; a usual row has 
 
 
 class OutlierDetector(OutlierMixin, BaseEstimator):
-    """Detector of strange rows and of the columns that make them strange, for any numeric table, without settings.
+    """Detector of strange rows and of the columns that make them strange, for any table, without settings.
 
-    All or most of the training rows should be usual. Columns may have any units and heavy tails; discrete and constant
-    columns are allowed. The detector does not learn from rows that are far from all others. It recognises the rows that
-    it was fitted on and scores them as if they had been held out: by the autoencoder that did not see them, and without
-    the row itself among its neighbours. So scores of old and new rows are comparable, and one threshold holds for both.
+    All or most of the training rows should be usual. Columns may have any units and heavy tails, words, dates and gaps;
+    discrete and constant columns are allowed. The detector does not learn from rows that are far from all others. It
+    recognises the rows that it was fitted on and scores them as if they had been held out: by the autoencoder that did
+    not see them, and without the row itself among its neighbours. So scores of old and new rows are comparable, and one
+    threshold holds for both.
 
     Parameters
     ----------
@@ -124,13 +125,13 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array or data frame (n, d) of at least two rows, or an array of images or series (n, ...), without NaN.
+        X : array or data frame (n, d) of at least two rows, or an array of images or series (n, ...) without NaN.
         y : ignored.
 
         Raises
         ------
         ValueError
-            If a parameter is outside its range, or if X has fewer than two rows, words, NaN or infinity.
+            If a parameter is outside its range, or if X has fewer than two rows or infinity.
         """
         for name, parameter in parameters(type(self).__init__).items():
             parameter.check(type(self).__name__, getattr(self, name))
@@ -146,6 +147,11 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         self._train(u[inliers], keys[inliers], rng)
         self._calibrate(u, keys, inliers)
         return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = True
+        return tags
 
     def __sklearn_is_fitted__(self) -> bool:
         """Return True after a complete fit, which sets `offset_` last."""
@@ -163,7 +169,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         NotFittedError
             Before `fit`.
         ValueError
-            If X does not have the columns or the shape of the training rows, or has words, NaN or infinity.
+            If X does not have the columns or the shape of the training rows, or has infinity.
         """
         check_is_fitted(self)
         return self._score(self._part_values(*self._scale(self._rows(X, reset=False))))
@@ -176,7 +182,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         """Return 1 for usual rows and -1 for outliers: (n,). Raises as `score_samples` does."""
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
-    def explain(self, X: Any) -> np.ndarray:
+    def explain(self, X: Any) -> Any:
         """Return what each column, pixel or time step adds to the score of its row, in nats: like X.
 
         The entries of a row sum to its `score_samples`. The most negative entries make the row strange. A part
@@ -194,9 +200,10 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
             even, value = np.full(entries.shape, 1 / entries.shape[1]), values[name][:, None]
             fraction = np.divide(entries, value, out=even, where=value > 0)
             nats += (powers[name] * factor)[:, None] * fraction
-        return rows.sum_features(nats)
+        sums = rows.sum_features(nats)
+        return sums if self._reader is None else self._reader.as_frame(sums, X)
 
-    def reconstruct(self, X: Any) -> np.ndarray:
+    def reconstruct(self, X: Any) -> Any:
         """Return the value of each entry that the other entries of its row let expect: like X, in its units.
 
         It is the mean prediction of the autoencoders, from which the entry is hidden, and lies between the smallest and
@@ -208,7 +215,10 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         expected = np.clip(
             u - self._average_unseen(u, self._unseen_fold(keys), lambda residuals: residuals), *self._usual_range
         )
-        return self._scaler.inverse(expected).reshape(rows.cells.shape)
+        values = self._scaler.inverse(expected)
+        if self._reader is None:
+            return values.reshape(rows.cells.shape)
+        return self._reader.table.decode(self._reader.cells_of(values), X)
 
     # ---------------------------------------------------------------------------------------------- saving
 
@@ -246,10 +256,21 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         rows = read_rows(self, X, reset=reset)
         shape = rows.cells.shape[1:]
         if reset:
-            self._shape, self.n_features_in_ = shape, int(np.prod(shape))
+            self._shape = shape
+            if self._reader is None:
+                self.n_features_in_ = int(np.prod(shape))
+            else:
+                self._set_names(self._reader.table)
         elif shape != self._shape:
             raise ValueError(f"X passed to {type(self).__name__} must have rows of shape {self._shape}. Got {shape}.")
         return rows
+
+    def _set_names(self, table: Table) -> None:
+        """Set the number of the user's columns, and their names if all are strings."""
+        names = [column.name for column in table.columns]
+        self.n_features_in_ = len(names)
+        if all(isinstance(name, str) for name in names):
+            self.feature_names_in_ = np.asarray(names, dtype=object)
 
     def _scale(self, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
         """Return u (n, d) and the keys (n,) of rows."""

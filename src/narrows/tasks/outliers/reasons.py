@@ -11,6 +11,7 @@ from narrows.data import as_array
 from narrows.estimators import Estimator
 from narrows.evaluation.inspection import Inspection
 from narrows.tasks.outliers.detector import OutlierDetector
+from narrows.tasks.outliers.tables import TableReader
 
 
 class Reasons(NamedTuple):
@@ -23,7 +24,7 @@ class Reasons(NamedTuple):
     names : (n, k) of names or indices, the entries of each row that lower its score most, strongest first.
     nats : (n, k) of float, what each of these entries adds to the score.
     found : (n, k), the values of these entries in X, in its units.
-    expected : (n, k) of float, the values that `model.reconstruct` gives for them.
+    expected : (n, k), the values that `model.reconstruct` gives for them.
     """
 
     score: np.ndarray
@@ -63,23 +64,39 @@ def reasons(
         If X is not like the examples of the fit.
     """
     if isinstance(model, OutlierDetector):
-        score, nats = model.score_samples(X), model.explain(X)
+        score, nats = model.score_samples(X), np.asarray(model.explain(X))
     else:
         score, nats = model.score_samples(X), _log_likelihoods(model, X)
     flat = nats.reshape(len(nats), -1)
     indices = np.argsort(flat, axis=1, kind="stable")[:, :n_reasons]
+    table = _table_reader(model)
+    if table is not None:
+        names = [column.name for column in table.table.used]
     labels: list[Any] = list(getattr(model, "feature_names_in_", ()) if names is None else names)
     if len(labels) != flat.shape[1]:
         labels = [":".join(map(str, index)) for index in np.ndindex(*nats.shape[1:])]
-    found, expected = (
-        np.asarray(values).reshape(flat.shape) for values in (as_array(X, type(model).__name__), model.reconstruct(X))
-    )
+    if table is not None:
+        rows = table.encode(X, type(model).__name__)
+        found, expected = table.values_of(X), table.values_of(model.reconstruct(rows))
+    else:
+        found, expected = (
+            np.asarray(values).reshape(flat.shape)
+            for values in (as_array(X, type(model).__name__), model.reconstruct(X))
+        )
     return Reasons(
         score,
         score < model.offset_,
         np.array(labels, dtype=object)[indices],
         *(np.take_along_axis(values, indices, 1) for values in (flat, found, expected)),
     )
+
+
+def _table_reader(model: OutlierDetector | Estimator) -> TableReader | None:
+    """Return the reader of the table that the model was fitted on; None if it was an array."""
+    if isinstance(model, OutlierDetector):
+        return model._reader
+    table = model.schema_.table
+    return None if table is None else TableReader(table, np.zeros(len(table.used)))
 
 
 def _log_likelihoods(model: Estimator, X: Any) -> np.ndarray:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from narrows.data import as_array, as_floats, check_numeric, min_max
+from narrows.data import as_array, as_floats, check_numeric, count_gaps, min_max
+from narrows.tasks.outliers.tables import TableReader, needs_table
 
 
 class Rows(NamedTuple):
@@ -31,15 +32,24 @@ class Rows(NamedTuple):
         return sums.reshape(self.cells.shape)
 
 
-def read_rows(detector: BaseEstimator, X: Any, *, reset: bool) -> Rows:
+def read_rows(detector: Any, X: Any, *, reset: bool) -> Rows:
     """Check X and return its rows. Columns with names are compared with those of the fit, or set if `reset`.
+
+    A data frame or array with words, dates or gaps is read by a `TableReader`, which `reset` makes.
 
     Raises
     ------
     TypeError, ValueError
-        If X holds words, NaN or infinity, has no rows or the wrong columns, or is no array or data frame.
+        If X holds infinity, has no rows or the wrong columns, or is no array or data frame.
     """
     owner = type(detector).__name__
+    reader: TableReader | None = getattr(detector, "_reader", None)
+    if reset:
+        reader = TableReader.fit(X, owner) if needs_table(X) else None
+        detector._reader = reader
+    if reader is not None:
+        rows = reader.encode(X, owner)
+        return Rows(rows, reader.features(rows), reader.feature_indices)
     cells = as_array(X, owner)  # its error says where a text is
     X = X if hasattr(X, "columns") else cells
     if cells.ndim <= 2:
@@ -47,7 +57,17 @@ def read_rows(detector: BaseEstimator, X: Any, *, reset: bool) -> Rows:
             detector, X, reset=reset, dtype="numeric", ensure_min_samples=2 if reset else 1, ensure_all_finite=False
         )
     cells = as_floats(check_numeric(cells, owner))
-    min_max(cells, owner, columns=getattr(detector, "feature_names_in_", None))  # refuses NaN and infinity
+    names = getattr(detector, "feature_names_in_", None)
+    may_have_gaps = not reset and cells.ndim == 2
+    min_max(cells, owner, columns=names, allow_nan=may_have_gaps)  # refuses infinity, and NaN in images
+    if may_have_gaps and (n_gaps := count_gaps(cells)):
+        warnings.warn(
+            f"X passed to {owner} has {n_gaps:,} missing values, but the detector was fitted on data without any. Each "
+            "is taken for the median of its column.",
+            UserWarning,
+            stacklevel=2,
+        )
+        cells = np.where(np.isnan(cells), detector._scaler.center, cells)
     if reset and len(cells) < 2:
         raise ValueError(f"{owner} needs at least 2 rows to learn from. Got n_samples=1.")
     features = cells.reshape(len(cells), -1)

@@ -9,11 +9,13 @@ import numpy as np
 import torch
 
 from narrows import storage
+from narrows.data import Table
 from narrows.estimators.signature import to_json
 from narrows.tasks.outliers.ensemble import Ensemble
 from narrows.tasks.outliers.marginals import Histograms, IsolationTrees
 from narrows.tasks.outliers.parts import LOCAL_NEIGHBORS, NeighborDistances, Residuals, Surprise, global_distances
 from narrows.tasks.outliers.scaler import AsinhScaler
+from narrows.tasks.outliers.tables import TableReader
 from narrows.version import __version__
 
 RECIPE = "outliers"
@@ -33,7 +35,7 @@ def write(detector: Any, folder: Path) -> None:
         "narrows": __version__,
         "recipe": RECIPE,
         "parameters": {name: to_json(value) for name, value in detector.get_params().items()},
-        "schema": {"shape": list(detector._shape)},
+        "schema": {"shape": list(detector._shape), **_table(detector)},
         "fitted": {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in fitted.items()},
         "parts": {name: [surprise.location, surprise.spread] for name, surprise in detector._surprises.items()},
         "power": detector._power,
@@ -62,6 +64,10 @@ def restore(detector: Any, recipe: dict[str, Any], arrays: dict[str, np.ndarray]
     for name, value in recipe["fitted"].items():
         setattr(detector, name, np.asarray(value, dtype=object) if name == "feature_names_in_" else value)
     detector._shape = tuple(recipe["schema"]["shape"])
+    table = recipe["schema"].get("table")
+    detector._reader = None
+    if table is not None:
+        detector._reader = TableReader(Table.from_dict(table), np.asarray(recipe["schema"]["fill"]))
     parts = recipe.get("parts") or dict(zip(_OLDER_PARTS, recipe["surprises"], strict=True))
     detector._surprises = {name: Surprise(*numbers) for name, numbers in parts.items()}
     detector._power = recipe.get("power", _OLDER_POWER)
@@ -84,6 +90,13 @@ def restore(detector: Any, recipe: dict[str, Any], arrays: dict[str, np.ndarray]
     n_members, d, width = weights["weights.0"].shape
     detector._ensemble = Ensemble(n_members, d // 2, width, weights["weights.1"].shape[2]).requires_grad_(False)
     detector._ensemble.load_state_dict(weights)
+
+
+def _table(detector: Any) -> dict[str, Any]:
+    """Return the columns of the table that `detector` was fitted on, if it was a table."""
+    if detector._reader is None:
+        return {}
+    return {"table": detector._reader.table.to_dict(), "fill": detector._reader.fill.tolist()}
 
 
 def _tensors(detector: Any) -> dict[str, torch.Tensor]:
