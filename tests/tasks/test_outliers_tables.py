@@ -118,3 +118,14 @@ def test_reasons_of_an_autoencoder_for_a_table():
     assert result.names.shape == (4, 2)
     assert set(result.names.ravel()) <= {"age", "income", "plan", "since"}
     assert np.isfinite(result.nats).all()
+
+
+def test_a_gap_makes_no_row_strange(detector):
+    frame = make_frame(200, seed=5)
+    full = frame[frame["income"].notna()]
+    usual = detector.score_samples(full)
+    for column in ("income", "plan"):
+        without = detector.score_samples(full.assign(**{column: None}))
+        assert np.isfinite(without).all()
+        assert (without < detector.offset_).mean() < 0.2
+        assert np.median(without) > np.median(usual) - 1

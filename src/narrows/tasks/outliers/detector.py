@@ -52,6 +52,7 @@ _WEIGHTS = {"residual": 1 / 4, "local": 1.0, "global": 1.0, "histogram": 1 / 2, 
 _TAILS = {"residual": 0.02}  # tail probability at which a part begins to count; usual rows differ in their residuals
 _TAIL = 0.1  # of all other parts
 _PARTS, _POWER = ("residual", "local", "histogram", "isolation"), 3
+_FILL_PASSES = 2  # passes of the autoencoders that fill missing cells
 _MIN_SUM = 1e-30  # avoids division by zero
 _MAX_REFERENCES = 50_000
 _BLOCK_ROWS = 8_192
@@ -140,12 +141,14 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         rng = np.random.default_rng(as_seed(self.random_state))
         self._scaler = AsinhScaler.fit(rows.features)
         self._keyed_by_u = self._scaler.needs_scaling
-        u, keys = self._scale(rows)
+        u = self._scaler.transform(rows.features)
+        keys = row_keys(rows.features, u, self._keyed_by_u)
         inliers = _inlier_mask(u, keys, rng)
         self.trimmed_ = float(1 - inliers.mean())
         self._known_keys, self._fold = assign_folds(keys, self.n_members, rng)
-        self._train(u[inliers], keys[inliers], rng)
-        self._calibrate(u, keys, inliers)
+        missing = None if rows.missing is None else rows.missing[inliers]
+        self._train(u[inliers], keys[inliers], missing, rng)
+        self._calibrate(self._fill_gaps(u, rows.missing, keys), keys, inliers)
         return self
 
     def __sklearn_tags__(self) -> Any:
@@ -273,15 +276,28 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
             self.feature_names_in_ = np.asarray(names, dtype=object)
 
     def _scale(self, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-        """Return u (n, d) and the keys (n,) of rows."""
+        """Return u (n, d), with the expected values where cells are missing, and the keys (n,) of rows."""
         u = self._scaler.transform(rows.features)
-        return u, row_keys(rows.features, u, self._keyed_by_u)
+        keys = row_keys(rows.features, u, self._keyed_by_u)
+        return self._fill_gaps(u, rows.missing, keys), keys
 
-    def _train(self, u: np.ndarray, keys: np.ndarray, rng: np.random.Generator) -> None:
+    def _fill_gaps(self, u: np.ndarray, missing: np.ndarray | None, keys: np.ndarray) -> np.ndarray:
+        """Return u (n, d) with what the autoencoders expect where `missing` is True: a gap makes no row strange."""
+        if missing is None:
+            return u
+        fold, (low, high) = self._unseen_fold(keys), self._usual_range
+        for _ in range(_FILL_PASSES):
+            expected = u - self._average_unseen(u, fold, lambda residuals: residuals)
+            u = np.where(missing, np.clip(expected, low, high), u).astype(np.float32)
+        return u
+
+    def _train(self, u: np.ndarray, keys: np.ndarray, missing: np.ndarray | None, rng: np.random.Generator) -> None:
         """Set the ensemble, the errors of held-out rows, and the references, from usual rows u (n, d)."""
         self.n_iter_ = _N_STEPS if self.max_iter == "auto" else int(self.max_iter)
         fold = self._fold[find_in_sorted(self._known_keys, keys)]
         self._ensemble = train_ensemble(u, fold, self.n_members, self.n_iter_, int(rng.integers(2**31)))
+        self._usual_range = np.stack([u.min(0), u.max(0)])
+        u = self._fill_gaps(u, missing, keys)
         sample = subsample_evenly(np.arange(len(u))[:, None], _CALIBRATION_ROWS)[:, 0]
         held_out = self._ensemble.residuals(u[sample])[fold[sample], np.arange(len(sample))]
         self._residuals = Residuals.fit(held_out, fold[sample], self.n_members)

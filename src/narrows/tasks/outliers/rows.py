@@ -20,11 +20,13 @@ class Rows(NamedTuple):
     cells : n x the shape of a row, the user's numbers. The columns are its c entries, in the order of memory.
     features : (n, d), what the ensemble sees.
     feature_indices : for each of the c columns the indices of its features.
+    missing : (n, d), True for the features of missing cells, which hold a usual value; None without gaps.
     """
 
     cells: np.ndarray
     features: np.ndarray
     feature_indices: list[np.ndarray]
+    missing: np.ndarray | None = None
 
     def sum_features(self, nats: np.ndarray) -> np.ndarray:
         """Return the sum of `nats` (n, d) over the features of each column: like `cells`."""
@@ -49,7 +51,8 @@ def read_rows(detector: Any, X: Any, *, reset: bool) -> Rows:
         detector._reader = reader
     if reader is not None:
         rows = reader.encode(X, owner)
-        return Rows(rows, reader.features(rows), reader.feature_indices)
+        missing = reader.missing(rows)
+        return Rows(rows, reader.features(rows), reader.feature_indices, missing if missing.any() else None)
     cells = as_array(X, owner)  # its error says where a text is
     X = X if hasattr(X, "columns") else cells
     if cells.ndim <= 2:

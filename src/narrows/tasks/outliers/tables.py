@@ -1,7 +1,8 @@
 """Tables of words, dates and gaps as features of the detector, and its results as frames of the user's kind.
 
 A column has one feature for its numbers, or one for each level (1 where a cell holds it) and one for all values that
-were not seen in training, and one for gaps if it had some. Columns of one value are kept: another value is strange.
+were not seen in training. Columns of one value are kept: another value is strange. A missing cell is no reason by
+itself: the detector puts what it expects in its place.
 """
 
 from __future__ import annotations
@@ -60,9 +61,12 @@ class TableReader:
                 parts.append(~(is_gap | np.isin(x, own))[:, None])
             else:
                 parts.append(np.where(is_gap, self.fill[j], x)[:, None])
-            if column.gaps > 0:
-                parts.append(is_gap[:, None])
         return np.concatenate(parts, axis=1).astype(np.float64)
+
+    def missing(self, cells: np.ndarray) -> np.ndarray:
+        """Return True for the features of missing cells: (n, d)."""
+        counts = [len(indices) for indices in self.feature_indices]
+        return np.repeat(np.isnan(cells), counts, axis=1)
 
     def cells_of(self, features: np.ndarray) -> np.ndarray:
         """Return rows as numbers from features (n, d) that may lie between levels: the likeliest level."""
@@ -138,4 +142,4 @@ def _own_levels(column: Column) -> np.ndarray:
 
 
 def _n_features(column: Column, own: np.ndarray) -> int:
-    return (len(own) + 1 if column.has_levels else 1) + (column.gaps > 0)
+    return len(own) + 1 if column.has_levels else 1
