@@ -18,9 +18,19 @@ import numpy as np
 from narrows.data import cells as cell_types
 from narrows.data import frames
 from narrows.data.cells import Cells
-from narrows.data.column_codec import as_cells, decode_column, encode_column, encode_levels, level_numbers, repeat
+from narrows.data.column_codec import (
+    as_cells,
+    decode_column,
+    empty,
+    encode_column,
+    encode_levels,
+    level_numbers,
+    repeat,
+    with_dtype_of,
+)
 from narrows.data.columns import KINDS, MAX_LEVELS, Column, ColumnKind, look_at
-from narrows.data.frames import Frame, NewColumn
+from narrows.data.frames import Frame
+from narrows.data.new_frames import NewColumn, build
 from narrows.data.plain import from_plain, to_plain
 from narrows.params import did_you_mean
 
@@ -112,7 +122,7 @@ class Table:
             value = row.get(column.name)
             if cell_types.is_missing(value):
                 continue
-            if column.has_levels:
+            if column.has_levels and column.cell_type not in ("date", "duration"):
                 code = self._level_numbers[column.name].get(value)
                 if code is None:
                     codes, new = encode_levels(column, [value])
@@ -179,45 +189,61 @@ class Table:
         like : rows that the numbers belong to. The result has their index, library and, where the model saw no values
             (identifiers, text), their cells. None for a frame of the training table's library without such columns.
         """
-        frame = frames.open_frame(like, "decode") if frames.is_frame(like) else None
+        frame = self._open_like(like, len(numbers))
         kind = frame.kind if frame is not None and frame.kind != "rows" else self.kind
         positions = {column.name: j for j, column in enumerate(self.used)}
-        columns = []
+        columns, copied = [], {}
         for column in self.columns:
             if column.name in positions:
-                new = decode_column(column, numbers[:, positions[column.name]])
+                user = column if frame is None else self._as_in(frame, column)
+                new = decode_column(user, numbers[:, positions[column.name]])
             elif column.kind == "constant":
                 new = repeat(column, len(numbers))
+            elif kind in ("array", "rows") or (frame is not None and column.name in set(frame.names)):
+                copied[column.name] = column  # of an array, so that the others keep their positions
+                new = empty(column, len(numbers))
             else:
                 continue
-            if frame is not None and frame.kind not in (self.kind, "rows"):  # dtypes have other names there
-                new = new._replace(dtype=_dtype_in(frame, column.name, new.dtype))
             columns.append(new)
         if kind == "array":
-            return self._as_array(columns)
+            return self._as_array(columns, None if frame is None else frame.data)
         if kind == "rows":
-            return _as_rows(columns)
-        result = frames.build(kind, columns, None if frame is None else frame.index)
-        return result if frame is None else self._with_copied_columns(result, frame)
+            return _as_rows(columns, None if frame is None else frame.data, list(copied))
+        kept = [column for column in columns if column.name not in copied]
+        result = build(kind, kept, None if frame is None else frame.index)
+        return result if frame is None else frames.copy_columns(result, frame, [c.name for c in columns], list(copied))
 
-    def _with_copied_columns(self, result: Any, frame: Frame) -> Any:
-        """Return `result` with the identifiers and texts of `frame`, all in the user's order."""
-        copied = [c.name for c in self.left_out if c.name in set(frame.names)]
-        if not copied or frame.kind != "pandas":
-            return result
-        for name in copied:
-            result[name] = frame.data[name]
-        order = [column.name for column in self.columns if column.name in set(result.columns)]
-        return result[order]
+    def _open_like(self, like: Any, n: int) -> Frame | None:
+        """Return `like` as a frame if it is one, or rows of the training array's form."""
+        if frames.is_frame(like):
+            return frames.open_frame(like, "decode")
+        if self.kind == "array" and isinstance(like, (np.ndarray, list, tuple)) and not isinstance(like, EncodedRows):
+            array = np.asarray(like, dtype=object)
+            if array.shape == (n, len(self.columns)):
+                return frames.open_frame(array, "decode")
+        return None
 
-    def _as_array(self, columns: Sequence[NewColumn]) -> np.ndarray:
+    def _as_in(self, frame: Frame, column: Column) -> Column:
+        """Return the column with the dtype that it has in a frame of another library than the training table."""
+        if frame.kind in (self.kind, "rows"):
+            return column
+        try:
+            return with_dtype_of(column, frame.cells(column.name))
+        except (KeyError, TypeError, ValueError):
+            return column
+
+    def _as_array(self, columns: Sequence[NewColumn], source: np.ndarray | None) -> np.ndarray:
         dtypes = [np.dtype(c.dtype) for c in columns if c.categories is None]
         dtype = np.result_type(*dtypes) if dtypes else np.dtype(object)
         has_gaps = any(column.missing.any() for column in columns)
         if dtype.kind in "biu" and has_gaps:
             dtype = np.dtype(np.float64)
         array = np.empty((len(columns[0].values), len(columns)), dtype=dtype)
+        names = {column.name for column in self.left_out}
         for j, column in enumerate(columns):
+            if column.name in names and source is not None:
+                array[:, j] = source[:, j]
+                continue
             values = column.values
             if dtype.kind in "iu" and values.dtype.kind == "f":
                 values = np.rint(values)
@@ -355,13 +381,11 @@ def _warn_of_unseen(unseen: Sequence[str], owner: str) -> None:
         )
 
 
-def _dtype_in(frame: Frame, name: Any, default: str) -> str:
-    try:
-        return frame.cells(name).dtype
-    except (KeyError, TypeError, ValueError):
-        return default
-
-
-def _as_rows(columns: Sequence[NewColumn]) -> list[dict[Any, Any]]:
+def _as_rows(
+    columns: Sequence[NewColumn], source: Sequence[Mapping[Any, Any]] | None, copied: Sequence[Any]
+) -> list[dict[Any, Any]]:
     values = [[None if gap else v for v, gap in zip(c.values.tolist(), c.missing, strict=True)] for c in columns]
-    return [dict(zip([c.name for c in columns], row, strict=True)) for row in zip(*values, strict=True)]
+    rows = [dict(zip([c.name for c in columns], row, strict=True)) for row in zip(*values, strict=True)]
+    for row, own in zip(rows, source or [], strict=False):
+        row.update({name: own[name] for name in copied if name in own})
+    return rows
