@@ -16,7 +16,6 @@ from narrows.data.cells import Cells
 from narrows.data.columns import Column
 from narrows.data.new_frames import NewColumn
 
-
 _INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 
 

@@ -9,28 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
 from narrows.data.cells import Cells, CellType
-from narrows.data.named_kinds import as_numbers, check_named_kind
+from narrows.data.kinds import ColumnKind, as_numbers, check_named_kind
 
-ColumnKind = Literal[
-    "real",
-    "heavy_tailed",
-    "integer",
-    "count",
-    "binary",
-    "categorical",
-    "ordered",
-    "datetime",
-    "duration",
-    "constant",
-    "identifier",
-    "text",
-]
-KINDS: tuple[ColumnKind, ...] = get_args(ColumnKind)
 LEVELLED = ("binary", "categorical", "ordered")  # kinds with levels
 LEFT_OUT = ("constant", "identifier", "text")  # kinds that the model does not see
 MAX_LEVELS = 256  # default of `max_levels`

@@ -60,6 +60,11 @@ class Frame(NamedTuple):
         if column.dtype.kind in "biuf":
             is_bool, whole = column.dtype.kind == "b", column.dtype.kind in "iu"
             return Cells("bool" if is_bool else "number", str(column.dtype), column.astype(np.float64), is_whole=whole)
+        if column.dtype.kind in "US":  # an array of words and numbers has the numbers as text
+            try:
+                return Cells("number", str(column.dtype), column.astype(np.float64), python_type="str")
+            except ValueError:
+                pass
         return cells.from_objects(column.tolist(), str(column.dtype))
 
 

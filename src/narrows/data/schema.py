@@ -22,6 +22,7 @@ from torch import Tensor
 
 from narrows.data.arrays import resolution
 from narrows.data.columns import Column
+from narrows.data.plain import from_plain, to_plain
 from narrows.data.table import Table
 
 Kind = Literal["vector", "image", "table"]
@@ -368,6 +369,7 @@ class Schema:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain numbers, strings, lists and dicts, for recipe.json."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["columns"] = None if self.columns is None else [to_plain(name) for name in self.columns]
         return {"version": VERSION, **values, "table": None if self.table is None else self.table.to_dict()}
 
     @classmethod
@@ -386,6 +388,8 @@ class Schema:
             raise ValueError(f"The schema has the version {version}; this narrows reads versions up to {VERSION}.")
         table = values.pop("table", None)
         attributes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        if attributes.get("columns") is not None:
+            attributes["columns"] = from_plain(attributes["columns"])
         if table is not None:
             attributes["table"] = Table.from_dict(table)
         elif attributes.get("frame") == "pandas":  # version 1 knew only real columns

@@ -28,13 +28,14 @@ from narrows.data.column_codec import (
     repeat,
     with_dtype_of,
 )
-from narrows.data.columns import KINDS, MAX_LEVELS, Column, ColumnKind, look_at
+from narrows.data.columns import MAX_LEVELS, Column, look_at
 from narrows.data.frames import Frame
+from narrows.data.kinds import ColumnKind, check_kinds
 from narrows.data.new_frames import NewColumn, build
 from narrows.data.plain import from_plain, to_plain
-from narrows.params import did_you_mean
 
 _CHUNK_ROWS = 65_536
+_MAX_COLUMNS = 100_000  # each is looked at on its own, which takes about a millisecond
 _SINGLE = ("float32", "Float32", "float", "float32[pyarrow]")  # names of the dtype in pandas, polars and pyarrow
 
 
@@ -115,7 +116,7 @@ class Table:
         """Return one row as 1 x len(used) numbers; a missing key is a missing cell if no key is unknown."""
         numbers = np.full((1, len(self.used)), np.nan)
         missing = [column.name for column in self.used if column.name not in row]
-        if missing and (len(missing) == len(self.used) or any(name not in self._names for name in row)):
+        if missing and (len(missing) == len(self.used) or any(str(name) not in self._texts for name in row)):
             raise _no_column(missing, list(row), owner)
         unseen: list[str] = []
         for j, column in enumerate(self.used):
@@ -140,8 +141,8 @@ class Table:
         return numbers
 
     @functools.cached_property
-    def _names(self) -> frozenset[Any]:
-        return frozenset(column.name for column in self.columns)
+    def _texts(self) -> frozenset[str]:
+        return frozenset(str(column.name) for column in self.columns)
 
     @functools.cached_property
     def _level_numbers(self) -> dict[Any, dict[Any, int]]:
@@ -173,9 +174,11 @@ class Table:
                 names[column.name] = by_text[str(column.name)]
             else:
                 missing.append(column.name)
-        if missing:
+        # a key that a dict lacks is a missing cell, unless another key may be its misspelling
+        is_gap = frame.kind == "rows" and names and all(str(name) in self._texts for name in frame.names)
+        if missing and not is_gap:
             raise _no_column(missing, frame.names, owner)
-        return names
+        return {**names, **{name: name for name in missing}}
 
     # ------------------------------------------------------------------------------------------ from numbers
 
@@ -236,6 +239,9 @@ class Table:
         dtypes = [np.dtype(c.dtype) for c in columns if c.categories is None]
         dtype = np.result_type(*dtypes) if dtypes else np.dtype(object)
         has_gaps = any(column.missing.any() for column in columns)
+        is_text = dtype.kind in "US"
+        if is_text:
+            dtype = np.dtype(object)  # text of any length
         if dtype.kind in "biu" and has_gaps:
             dtype = np.dtype(np.float64)
         array = np.empty((len(columns[0].values), len(columns)), dtype=dtype)
@@ -250,7 +256,7 @@ class Table:
             array[:, j] = values
             if has_gaps:
                 array[column.missing, j] = np.nan if dtype.kind == "f" else None
-        return array
+        return array.astype(str) if is_text and not has_gaps else array
 
     # ------------------------------------------------------------------------------------------ JSON
 
@@ -290,19 +296,24 @@ def look_at_table(
     TypeError
         If a column holds objects that are neither numbers, dates nor text.
     """
-    kinds = _check_kinds(kinds, frame, owner)
+    named = check_kinds(kinds, frame.names, owner)
     if not frame.names or not frame.n:
         what = "sample(s)" if frame.names else "feature(s)"
         raise ValueError(
             f"Found array with 0 {what} (shape={(frame.n, len(frame.names))}) while a minimum of 1 is required by "
             f"{owner}: the table is empty."
         )
+    if len(frame.names) > _MAX_COLUMNS:
+        raise ValueError(
+            f"X passed to {owner} is a table of {len(frame.names):,} columns; at most {_MAX_COLUMNS:,} can each have a "
+            "kind of their own. Pass an array if all columns are alike (X.to_numpy()), or fewer columns."
+        )
     columns: list[Column] = []
     numbers = np.empty((frame.n, len(frame.names)))
     n_used = 0
     for name in frame.names:
         cells = read_cells(frame, name, owner)
-        kind = kinds.get(name)
+        kind = named.get(name)
         if frame.kind == "array" and kind is None and cells.type in ("number", "bool"):
             kind = "real"  # numbers without names are never dropped or made categories
         try:
@@ -316,10 +327,11 @@ def look_at_table(
     table = Table(tuple(columns), frame.kind)
     if not n_used:
         reasons = "; ".join(f"{c.name!r} is {c.kind} ({c.reason})" for c in columns[:5])
-        raise ValueError(
-            f"X passed to {owner} has no column to learn from: {reasons}. Name the kind of a column to use it, for "
-            f"instance columns={{{columns[0].name!r}: 'categorical'}}."
-        )
+        could_vary = next((c.name for c in columns if c.kind != "constant"), None)
+        remedy = "Pass columns that vary."
+        if could_vary is not None:
+            remedy = f"Name the kind of a column to use it, for instance columns={{{could_vary!r}: 'categorical'}}."
+        raise ValueError(f"X passed to {owner} has no column to learn from: {reasons}. {remedy}")
     kept = _keep_columns(numbers, n_used)
     return table, kept.astype(table.number_dtype, copy=False).view(EncodedRows)
 
@@ -341,26 +353,6 @@ def read_cells(frame: Frame, name: Any, owner: str) -> Cells:
         return frame.cells(name)
     except TypeError as error:
         raise TypeError(f"The column {name!r} of X passed to {owner} cannot be used: {error}.") from None
-
-
-def _check_kinds(kinds: Mapping[Any, ColumnKind] | None, frame: Frame, owner: str) -> dict[Any, ColumnKind]:
-    if kinds is None:
-        return {}
-    names = {str(name): name for name in frame.names}
-    result = {}
-    for name, kind in kinds.items():
-        if kind not in KINDS:
-            raise ValueError(
-                f"The `columns` parameter of {owner} must name kinds of columns. Got {kind!r} for {name!r}. "
-                f"{did_you_mean(str(kind), KINDS)}"
-            )
-        if str(name) not in names:
-            raise ValueError(
-                f"The `columns` parameter of {owner} names a column that X does not have: {name!r}. "
-                f"{did_you_mean(str(name), list(names))}"
-            )
-        result[names[str(name)]] = kind
-    return result
 
 
 def _no_column(missing: Sequence[Any], names: Sequence[Any], owner: str) -> ValueError:

@@ -268,7 +268,8 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
             If X does not hold examples like those that the model was fitted on, or if `y` is not valid.
         """
         if y is not None:
-            return self.schema_.as_frame(np.asarray(self.inverse_transform(self._compute_codes(X), y)), like=X)
+            codes = self._compute_codes(X)
+            return self._decode(self._with_labels(codes, self._label_columns(None, y, len(codes))), like=X)
         result = self._apply("reconstruct", self._as_source(X))
         return self.schema_.as_frame(result, like=X)
 

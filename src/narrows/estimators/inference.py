@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -161,7 +162,8 @@ class Inference(ABC):
         if is_frame(X):
             return open_frame(X, owner)
         if isinstance(X, (list, tuple)) and X and isinstance(X[0], (list, tuple)):
-            X = np.asarray(X, dtype=object) if any(isinstance(cell, str) for cell in X[0]) else X
+            has_words = any(isinstance(cell, str) for row in X for cell in row)
+            X = np.asarray(X, dtype=object) if has_words else X
         if not isinstance(X, np.ndarray) or X.ndim != 2:
             if self.columns is not None:
                 raise ValueError(f"The `columns` parameter of {owner} needs a table, a data frame or an array (n, d).")
@@ -360,7 +362,7 @@ def _are_numbers(X: np.ndarray) -> bool:
     try:
         X.astype(np.float64)
     except (TypeError, ValueError):
-        return not any(isinstance(cell, (str, bytes)) for cell in X.flat)
+        return not any(isinstance(cell, (str, bytes, datetime.date, datetime.timedelta)) for cell in X.flat)
     return True
 
 

@@ -1,15 +1,33 @@
-"""Kinds of columns that the user names: a check of the cells, and text as numbers."""
+"""Kinds of columns by name: those there are, and checks of kinds that the user names."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from narrows.data.cells import Cells
+from narrows.params import did_you_mean
+
+ColumnKind = Literal[
+    "real",
+    "heavy_tailed",
+    "integer",
+    "count",
+    "binary",
+    "categorical",
+    "ordered",
+    "datetime",
+    "duration",
+    "constant",
+    "identifier",
+    "text",
+]
+KINDS: tuple[ColumnKind, ...] = get_args(ColumnKind)
 
 
-def check_named_kind(name: Any, kind: str, cells: Cells, is_whole: bool, low: float) -> None:
+def check_named_kind(name: Any, kind: ColumnKind, cells: Cells, is_whole: bool, low: float) -> None:
     """Raise ValueError if the numbers of a column cannot be of the kind that the user names."""
     if kind in ("count", "integer") and not is_whole:
         raise ValueError(f"The column {name!r} cannot be {kind!r}: it holds fractions.")
@@ -21,7 +39,7 @@ def check_named_kind(name: Any, kind: str, cells: Cells, is_whole: bool, low: fl
         )
 
 
-def as_numbers(name: Any, cells: Cells, kind: str | None) -> Cells:
+def as_numbers(name: Any, cells: Cells, kind: ColumnKind | None) -> Cells:
     """Return a column of text or categories as numbers. Raises ValueError for text that is no number."""
     if kind == "datetime":
         raise ValueError(
@@ -53,3 +71,24 @@ def _first(cells: Cells) -> Any:
         except (TypeError, ValueError):
             return value
     return cells.values[0] if cells.values else None
+
+
+def check_kinds(kinds: Mapping[Any, ColumnKind] | None, names: Sequence[Any], owner: str) -> dict[Any, ColumnKind]:
+    """Return the kinds that the user names, by the names of the columns. Raises ValueError for unknown ones."""
+    if kinds is None:
+        return {}
+    by_text = {str(name): name for name in names}
+    result = {}
+    for name, kind in kinds.items():
+        if kind not in KINDS:
+            raise ValueError(
+                f"The `columns` parameter of {owner} must name kinds of columns. Got {kind!r} for {name!r}. "
+                f"{did_you_mean(str(kind), KINDS)}"
+            )
+        if str(name) not in by_text:
+            raise ValueError(
+                f"The `columns` parameter of {owner} names a column that X does not have: {name!r}. "
+                f"{did_you_mean(str(name), list(by_text))}"
+            )
+        result[by_text[str(name)]] = kind
+    return result
