@@ -161,7 +161,8 @@ def _as_objects(column: Column, values: np.ndarray) -> np.ndarray:
     convert: Callable[[Any], Any]
     if column.date_format is not None:
         date_format = column.date_format
-        convert = lambda stamp: stamp.strftime(date_format)  # noqa: E731
+        # %Y of an early year has fewer than four digits
+        convert = lambda stamp: stamp.strftime(date_format.replace("%Y", f"{stamp.year:04d}"))  # noqa: E731
     elif column.python_type == "Decimal" and column.step:
         digits = max(0, -round(math.log10(column.step)))
         convert = lambda number: decimal.Decimal(f"{number:.{digits}f}")  # noqa: E731

@@ -238,16 +238,16 @@ class Table:
     def _as_array(self, columns: Sequence[NewColumn], source: np.ndarray | None) -> np.ndarray:
         dtypes = [np.dtype(c.dtype) for c in columns if c.categories is None]
         dtype = np.result_type(*dtypes) if dtypes else np.dtype(object)
-        has_gaps = any(column.missing.any() for column in columns)
+        copied = set() if source is None else {column.name for column in self.left_out}
+        has_gaps = any(column.missing.any() for column in columns if column.name not in copied)
         is_text = dtype.kind in "US"
         if is_text:
             dtype = np.dtype(object)  # text of any length
         if dtype.kind in "biu" and has_gaps:
             dtype = np.dtype(np.float64)
         array = np.empty((len(columns[0].values), len(columns)), dtype=dtype)
-        names = {column.name for column in self.left_out}
         for j, column in enumerate(columns):
-            if column.name in names and source is not None:
+            if source is not None and column.name in copied:
                 array[:, j] = source[:, j]
                 continue
             values = column.values

@@ -363,7 +363,7 @@ def _contains(likelihood: Likelihood, x: Tensor) -> Tensor:
 
 
 def _has_words(X: np.ndarray) -> bool:
-    """Return True if an array of objects or text has columns of words or dates, and none that mixes numbers and words."""
+    """Return True if an array of objects or text has columns of words or dates, and none of words and numbers."""
     if X.dtype.kind not in "OUS":
         return False
     is_number = np.vectorize(_is_number_or_gap, otypes=[bool])(X)
