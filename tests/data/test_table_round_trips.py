@@ -406,7 +406,7 @@ def test_numbers_between_those_of_the_dtype_are_rounded():
     frame = pd.DataFrame({"cents": CENTS, "i": SMALL.astype(np.uint8), "day": DATES, "text": DATES})
     frame["text"] = frame["text"].astype(str)
     table, rows = make_table(frame)
-    rows = rows[:2] + [0.004, 0.4, 30_000.0, 30_000.0]
+    rows = np.add(rows[:2], [0.004, 0.4, 30_000.0, 30_000.0])
     pd.testing.assert_frame_equal(table.decode(rows), frame[:2])
     far = table.decode(np.array([[1e9, 1e9, 1e15, 1e15], [-1e9, -1e9, -1e15, -1e15]]))
     assert far["i"].tolist() == [255, 0]

@@ -19,7 +19,7 @@ import numpy as np
 CellType = Literal["number", "bool", "date", "duration", "text", "category"]
 _EPOCH = datetime.datetime(1970, 1, 1)
 _LABEL_TYPES = ("bytes", "UUID", "Interval", "Period")  # names of types whose values are compared as words are
-_CELL_TYPES = (str, bytes, numbers.Number, datetime.date, datetime.time, datetime.timedelta, decimal.Decimal)
+_CELL_TYPES = (str, bytes, numbers.Real, datetime.date, datetime.time, datetime.timedelta, decimal.Decimal)
 # formats of dates in text, by their pattern; the first that all values match is taken
 _DATE_FORMATS = {
     r"\d{4}-\d\d-\d\d": "%Y-%m-%d",
