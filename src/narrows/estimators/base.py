@@ -312,7 +312,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         """
         check_is_fitted(self)
         storage.write(Path(folder), *documents(self), card(self))
-        (Path(folder) / checkpoint.NAME).unlink(missing_ok=True)
+        (Path(folder).expanduser() / checkpoint.NAME).unlink(missing_ok=True)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -391,7 +391,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         """Return the settings of a training: the parameters of this estimator, with `changes`."""
         names = {f for f in Settings.__dataclass_fields__ if f in TRAINING}
         values = {name: getattr(self, name) for name in names}
-        values["checkpoint"] = Path(self.checkpoint) if self.checkpoint is not None else None
+        values["checkpoint"] = Path(self.checkpoint).expanduser() if self.checkpoint is not None else None
         return Settings(**{**values, "seed": seed, **changes})
 
 

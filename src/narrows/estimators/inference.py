@@ -46,6 +46,7 @@ from narrows.training import RandomStream, choose_device, draws_globally
 from narrows.training.progress import Reporter
 
 _WORDS = (str, bytes, datetime.date, datetime.time, datetime.timedelta)  # cells that an array of numbers has not
+_SLOW_CELLS = 5_000_000  # cells of a training table from which reading its columns shows a progress bar
 
 
 class Inference(ABC):
@@ -114,7 +115,7 @@ class Inference(ABC):
         names = self._column_names(method, blocks)
         with sinks.open_sink(sink, blocks.n, names) as opened, Reporter(self.verbose, f"{owner}.{method}") as report:
             result = self._apply(method, blocks, opened, report)
-        return Path(sink) if result is None else result
+        return Path(sink).expanduser() if result is None else result
 
     def validate(self, X: Any, reset: bool) -> np.ndarray:
         """Return X, which is in memory, as an array of numbers of any shape.
@@ -184,13 +185,16 @@ class Inference(ABC):
             del self.feature_names_in_
         if frame.kind != "array" and all(isinstance(name, str) for name in frame.names):
             self.feature_names_in_ = np.asarray(frame.names, dtype=object)
-        rows, self.schema_ = infer_table(
-            frame,
-            type(self).__name__,
-            self.columns,
-            self.max_levels,
-            likelihood.required_support if likelihood else None,
-        )
+        verbose = self.verbose if frame.n * len(frame.names) >= _SLOW_CELLS else 0
+        with Reporter(verbose, f"{type(self).__name__}: columns") as progress:
+            rows, self.schema_ = infer_table(
+                frame,
+                type(self).__name__,
+                self.columns,
+                self.max_levels,
+                likelihood.required_support if likelihood else None,
+                lambda done: progress.update(done, {}),
+            )
         return rows
 
     def _encode_table(self, X: Any) -> np.ndarray:

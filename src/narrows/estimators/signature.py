@@ -144,7 +144,7 @@ def _entry(parameter: Parameter) -> str:
 def seed_of_run(random_state: Any, folder: Any) -> int:
     """Return the seed of a training: from a checkpoint in `folder` if `random_state` is not an int."""
     if folder is not None and not isinstance(random_state, (int, np.integer)):
-        path = Path(folder) / checkpoint.NAME
+        path = Path(folder).expanduser() / checkpoint.NAME
         if path.exists():
             return int(checkpoint.read_without_tensors(path)["training"]["seed"])
     return as_seed(random_state)

@@ -84,7 +84,7 @@ def describe(folder: Path) -> dict[str, Any]:
     FileNotFoundError, ValueError
         If `folder` holds no index of a known format.
     """
-    path = Path(folder) / INDEX
+    path = Path(folder).expanduser() / INDEX
     if not path.exists():
         raise FileNotFoundError(f"No index at {folder}: it holds no {INDEX}. `save` or `narrows index` makes one.")
     try:
