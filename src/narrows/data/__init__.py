@@ -13,7 +13,7 @@ from narrows.data.arrays import (
     take_rows,
 )
 from narrows.data.axes import PrincipalAxes, principal_axes
-from narrows.data.cells import is_missing
+from narrows.data.cells import has_words, is_missing
 from narrows.data.columns import MAX_LEVELS, Column
 from narrows.data.containers import check_container
 from narrows.data.examples import Examples
@@ -59,6 +59,7 @@ __all__ = [
     "count_gaps",
     "count_rows",
     "free_bytes",
+    "has_words",
     "infer",
     "infer_table",
     "is_atom",

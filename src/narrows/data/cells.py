@@ -19,6 +19,7 @@ import numpy as np
 CellType = Literal["number", "bool", "date", "duration", "text", "category"]
 _EPOCH = datetime.datetime(1970, 1, 1)
 _LABEL_TYPES = ("bytes", "UUID", "Interval", "Period")  # names of types whose values are compared as words are
+_WORD_TYPES = (str, bytes, datetime.date, datetime.time, datetime.timedelta)  # that an array of numbers has not
 _CELL_TYPES = (str, bytes, numbers.Real, datetime.date, datetime.time, datetime.timedelta, decimal.Decimal)
 # formats of dates in text, by their pattern; the first that all values match is taken
 _DATE_FORMATS = {
@@ -188,6 +189,26 @@ def is_missing(value: Any) -> bool:
     return type(value).__name__ in ("NAType", "NaTType") or (
         isinstance(value, (np.datetime64, np.timedelta64)) and bool(np.isnat(value))
     )
+
+
+def has_words(X: np.ndarray) -> bool:
+    """Return True if an array of objects or text has columns of words or dates, and none of words and numbers."""
+    if X.dtype.kind not in "OUS":
+        return False
+    is_number = np.vectorize(_is_number_or_gap, otypes=[bool])(X)
+    is_word = np.vectorize(lambda cell: isinstance(cell, _WORD_TYPES), otypes=[bool])(X) & ~is_number
+    in_numbers = is_number.all(0) if X.dtype.kind != "O" else (~is_word).all(0)
+    return bool(is_word.any()) and bool((in_numbers | (is_word | np.vectorize(is_missing)(X)).all(0)).all())
+
+
+def _is_number_or_gap(cell: Any) -> bool:
+    if is_missing(cell):
+        return True
+    try:
+        float(cell)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 # ------------------------------------------------------------------------------------------------ Arrow

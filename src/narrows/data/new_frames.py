@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,6 +52,25 @@ def build(kind: str, columns: Sequence[NewColumn], index: Any = None) -> Any:
     if index is not None:
         frame.index = index
     return frame
+
+
+def build_rows(
+    columns: Sequence[NewColumn], source: Sequence[Mapping[Any, Any]] | None, copied: Sequence[Any]
+) -> list[dict[Any, Any]]:
+    """Return a list of dicts. The columns named in `copied` come from the dicts `source`, if there are any."""
+    values = [[None if gap else v for v, gap in zip(c.values.tolist(), c.missing, strict=True)] for c in columns]
+    rows = [dict(zip([c.name for c in columns], row, strict=True)) for row in zip(*values, strict=True)]
+    for row, own in zip(rows, source or [], strict=False):
+        row.update({name: own[name] for name in copied if name in own})
+    return rows
+
+
+def build_numbers(kind: str, names: Sequence[Any], values: np.ndarray, index: Any = None) -> Any:
+    """Return an array of floats (n x columns) as a frame of the library `kind`, or as dicts for "rows"."""
+    if kind == "rows":
+        return [dict(zip(names, row, strict=True)) for row in values.tolist()]
+    missing, dtype = np.zeros(len(values), dtype=bool), {"polars": "Float64", "pyarrow": "double"}.get(kind, "float64")
+    return build(kind, [NewColumn(name, dtype, values[:, j], missing) for j, name in enumerate(names)], index)
 
 
 def _pandas_series(column: NewColumn) -> Any:

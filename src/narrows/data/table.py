@@ -31,7 +31,7 @@ from narrows.data.column_codec import (
 from narrows.data.columns import MAX_LEVELS, Column, look_at
 from narrows.data.frames import Frame
 from narrows.data.kinds import ColumnKind, check_kinds
-from narrows.data.new_frames import NewColumn, build
+from narrows.data.new_frames import NewColumn, build, build_numbers, build_rows
 from narrows.data.plain import from_plain, to_plain
 
 _CHUNK_ROWS = 65_536
@@ -211,10 +211,25 @@ class Table:
         if kind == "array":
             return self._as_array(columns, None if frame is None else frame.data)
         if kind == "rows":
-            return _as_rows(columns, None if frame is None else frame.data, list(copied))
+            return build_rows(columns, None if frame is None else frame.data, list(copied))
         kept = [column for column in columns if column.name not in copied]
         result = build(kind, kept, None if frame is None else frame.index)
         return result if frame is None else frames.copy_columns(result, frame, [c.name for c in columns], list(copied))
+
+    def as_numbers(self, values: np.ndarray, like: Any = None) -> Any:
+        """Return one number for each cell (n x len(used)) in the form of `like`: its library, index and names.
+
+        An array has NaN in the columns that the model does not see; frames and dicts do not have these columns.
+        """
+        frame = self._open_like(like, len(values))
+        kind = frame.kind if frame is not None else self.kind
+        if kind == "array":
+            result = np.full((len(values), len(self.columns)), np.nan)
+            result[:, [column.is_used for column in self.columns]] = values
+            return result
+        names = [column.name for column in self.used]
+        result = build_numbers(kind, names, values, None if frame is None else frame.index)
+        return result if frame is None else frames.copy_columns(result, frame, names, [])
 
     def _open_like(self, like: Any, n: int) -> Frame | None:
         """Return `like` as a frame if it is one, or rows of the training array's form."""
@@ -377,13 +392,3 @@ def _warn_of_unseen(unseen: Sequence[str], owner: str) -> None:
             UserWarning,
             stacklevel=2,
         )
-
-
-def _as_rows(
-    columns: Sequence[NewColumn], source: Sequence[Mapping[Any, Any]] | None, copied: Sequence[Any]
-) -> list[dict[Any, Any]]:
-    values = [[None if gap else v for v, gap in zip(c.values.tolist(), c.missing, strict=True)] for c in columns]
-    rows = [dict(zip([c.name for c in columns], row, strict=True)) for row in zip(*values, strict=True)]
-    for row, own in zip(rows, source or [], strict=False):
-        row.update({name: own[name] for name in copied if name in own})
-    return rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,7 +26,6 @@ from narrows.data import (
     check_rows,
     infer_table,
     is_frame,
-    is_missing,
     min_max,
     open_frame,
     sinks,
@@ -36,7 +34,7 @@ from narrows.data import (
 from narrows.data.streams import Source
 from narrows.estimators import parallel
 from narrows.estimators.summary import support_message
-from narrows.evaluation.scores import log_likelihood
+from narrows.evaluation.scores import log_likelihood, missing_scores
 from narrows.fitted import FittedModel
 from narrows.likelihoods import LIKELIHOODS, Likelihood
 from narrows.model import Autoencoder, inference_mode
@@ -45,7 +43,6 @@ from narrows.recipes import Recipe
 from narrows.training import RandomStream, choose_device, draws_globally
 from narrows.training.progress import Reporter
 
-_WORDS = (str, bytes, datetime.date, datetime.time, datetime.timedelta)  # cells that an array of numbers has not
 _SLOW_CELLS = 5_000_000  # cells of a training table from which reading its columns shows a progress bar
 
 
@@ -59,6 +56,8 @@ class Inference(ABC):
     n_features_in_: int
     recipe: ClassVar[Recipe]
     feature_names_in_: np.ndarray
+    offset_: float
+    usual_scores_: np.ndarray
     columns: Any
     max_levels: Any
     get_feature_names_out: Callable[[], np.ndarray]
@@ -167,13 +166,13 @@ class Inference(ABC):
         if is_frame(X):
             return open_frame(X, owner)
         if isinstance(X, (list, tuple)) and X and isinstance(X[0], (list, tuple)):
-            has_words = any(isinstance(cell, str) for row in X for cell in row)
-            X = np.asarray(X, dtype=object) if has_words else X
+            is_mixed = any(isinstance(cell, str) for row in X for cell in row)
+            X = np.asarray(X, dtype=object) if is_mixed else X
         if not isinstance(X, np.ndarray) or X.ndim != 2:
             if self.columns is not None:
                 raise ValueError(f"The `columns` parameter of {owner} needs a table, a data frame or an array (n, d).")
             return None
-        if self.columns is not None or _has_words(X):
+        if self.columns is not None or has_words(X):
             return open_frame(np.asarray(X), owner)
         return None
 
@@ -281,13 +280,18 @@ class Inference(ABC):
         model, schema = self.model_, self.schema_
         if method == "transform":
             return parallel.Operation(self._encode, lambda z, rows: _in_float_dtype_of(rows, z.numpy()))
-        if method == "score_samples":
-            return parallel.Operation(
-                lambda x: log_likelihood(model, x),
-                lambda score, rows: score.double().numpy() - schema.log_scale(rows),
-                self._check_block_support,
-            )
+        if method in ("score_samples", "decision_function"):
+            finish = self._finish_scores if method == "score_samples" else self._finish_decisions
+            return parallel.Operation(lambda x: log_likelihood(model, x), finish, self._check_block_support)
         return parallel.Operation(model.reconstruct, lambda x, _: schema.restore(x))
+
+    def _finish_scores(self, scores: Tensor, rows: np.ndarray) -> np.ndarray:
+        return scores.double().numpy() - self.schema_.log_scale(rows)
+
+    def _finish_decisions(self, scores: Tensor, rows: np.ndarray) -> np.ndarray:
+        # a model that an older narrows saved has no usual scores
+        usual = getattr(self, "usual_scores_", np.zeros(1))
+        return self._finish_scores(scores, rows) + missing_scores(usual, rows) - self.offset_
 
     def _encode(self, x: Tensor) -> Tensor:
         """Return the codes (B x L) of prepared examples."""
@@ -331,9 +335,7 @@ class Inference(ABC):
         return self._apply("transform", self._as_source(X))
 
     def _score_rows(self, rows: np.ndarray) -> np.ndarray:
-        return self.apply(lambda x: log_likelihood(self.model_, x), rows).double().numpy() - self.schema_.log_scale(
-            rows
-        )
+        return self._finish_scores(self.apply(lambda x: log_likelihood(self.model_, x), rows), rows)
 
     def _check_support(self, rows: np.ndarray) -> None:
         """Raise ValueError if some of the rows hold values that the likelihood cannot score."""
@@ -364,26 +366,6 @@ class Inference(ABC):
 def _contains(likelihood: Likelihood, x: Tensor) -> Tensor:
     """Return a mask of the entries of x (B x shape) that the likelihood can score, or that are missing."""
     return likelihood.contains(x) | torch.isnan(x)
-
-
-def _has_words(X: np.ndarray) -> bool:
-    """Return True if an array of objects or text has columns of words or dates, and none of words and numbers."""
-    if X.dtype.kind not in "OUS":
-        return False
-    is_number = np.vectorize(_is_number_or_gap, otypes=[bool])(X)
-    is_word = np.vectorize(lambda cell: isinstance(cell, _WORDS), otypes=[bool])(X) & ~is_number
-    in_numbers = is_number.all(0) if X.dtype.kind != "O" else (~is_word).all(0)
-    return bool(is_word.any()) and bool((in_numbers | (is_word | np.vectorize(is_missing)(X)).all(0)).all())
-
-
-def _is_number_or_gap(cell: Any) -> bool:
-    if is_missing(cell):
-        return True
-    try:
-        float(cell)
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def _as_cells(X: Any) -> np.ndarray:
