@@ -24,6 +24,7 @@ from narrows.data import (
     check_form,
     check_numeric,
     check_rows,
+    has_words,
     infer_table,
     is_frame,
     min_max,
