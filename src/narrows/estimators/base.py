@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from narrows import likelihoods, recipes, storage
-from narrows.data import EncodedRows, as_floats, infer
+from narrows.data import EncodedRows, as_floats, infer, min_max
 from narrows.estimators.generation import Generation, needs_code
 from narrows.estimators.labels import label_indices_where_known, learn_classes
 from narrows.estimators.saving import documents, fingerprint
@@ -329,6 +329,8 @@ class Estimator(Scoring, Generation, ClassNamePrefixFeaturesOutMixin, Transforme
         rows = as_floats(valid)
         self._check_components()
         if isinstance(rows, EncodedRows):  # a table: `validate` has set the schema
+            if not self.recipe.allows_gaps:
+                min_max(rows, type(self).__name__, columns=self.schema_.columns)
             return rows
         likelihood = likelihoods.LIKELIHOODS.get(getattr(self, "likelihood", "auto"))
         self.schema_ = infer(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -88,7 +90,8 @@ class Inference(ABC):
 
         Returns
         -------
-        The path of the file or the array, of shape (n, n_components), (n, ...) or (n,).
+        The path of the file or the array, of shape (n, n_components), (n, ...) or (n,). Rows of a table with words or
+        dates are a data frame; they can not be written into a file.
 
         Raises
         ------
@@ -111,10 +114,20 @@ class Inference(ABC):
         owner, fitted = type(self).__name__, self.schema_.columns
         if columns is None and fitted is not None:
             columns = [str(name) for name in fitted]
-        blocks = streams.open_source(source, owner, columns) or self._as_source(source)
+        is_table = self.schema_.kind == "table"
+        gives_rows = is_table and method in ("reconstruct", "denoise")
+        if gives_rows and isinstance(sink, (str, os.PathLike)):
+            raise ValueError(
+                f"{owner}.stream writes numbers, but rows of this table have words or dates. Call {method} on each part "
+                "of the table, and write the frame that it returns."
+            )
+        encode = functools.partial(self.validate, reset=False) if is_table else None
+        blocks = streams.open_source(source, owner, columns, encode) or self._as_source(source)
         names = self._column_names(method, blocks)
         with sinks.open_sink(sink, blocks.n, names) as opened, Reporter(self.verbose, f"{owner}.{method}") as report:
             result = self._apply(method, blocks, opened, report)
+        if gives_rows and sink is None:
+            return self.schema_.as_frame(result, like=source)
         return Path(sink).expanduser() if result is None else result
 
     def validate(self, X: Any, reset: bool) -> np.ndarray:
