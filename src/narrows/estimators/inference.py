@@ -91,7 +91,7 @@ class Inference(ABC):
         Returns
         -------
         The path of the file or the array, of shape (n, n_components), (n, ...) or (n,). Rows of a table with words or
-        dates are a data frame; they can not be written into a file.
+        dates are a data frame; they cannot be written into a file.
 
         Raises
         ------
@@ -118,8 +118,8 @@ class Inference(ABC):
         gives_rows = is_table and method in ("reconstruct", "denoise")
         if gives_rows and isinstance(sink, (str, os.PathLike)):
             raise ValueError(
-                f"{owner}.stream writes numbers, but rows of this table have words or dates. Call {method} on each part "
-                "of the table, and write the frame that it returns."
+                f"{owner}.stream writes numbers, but rows of this table have words or dates. Call {method} on each "
+                "part of the table, and write the frame that it returns."
             )
         encode = functools.partial(self.validate, reset=False) if is_table else None
         blocks = streams.open_source(source, owner, columns, encode) or self._as_source(source)
