@@ -70,8 +70,8 @@ def table(small: pd.DataFrame) -> Table:
 def test_each_column_has_a_kind_and_its_reason(convert):
     columns = look(convert(FRAME)).columns
     expected = [(name, kind, reason) for name, (_, kind, reason) in COLUMNS.items()]
-    if convert is pl.from_pandas:  # an Enum does not say if it is an order
-        expected[8] = ("grade", "categorical", "categories")
+    if convert is pl.from_pandas:  # an Enum does not say if it is an order, and categories of numbers become numbers
+        expected[8:10] = [("grade", "categorical", "categories"), ("group", *COLUMNS["visits"][1:])]
     assert [(column.name, column.kind, column.reason) for column in columns] == expected
 
 
