@@ -13,14 +13,15 @@ from narrows.data.arrays import (
     take_rows,
 )
 from narrows.data.axes import PrincipalAxes, principal_axes
-from narrows.data.cells import is_missing
-from narrows.data.columns import KINDS, MAX_LEVELS, Column, ColumnKind
+from narrows.data.cells import has_words, is_missing
+from narrows.data.columns import MAX_LEVELS, Column
 from narrows.data.containers import check_container
 from narrows.data.examples import Examples
 from narrows.data.features import LEVEL_VECTOR, Layout, TableFeatures, as_features, is_atom, n_features, prepared_atoms
 from narrows.data.frames import Frame, is_frame, open_frame
 from narrows.data.infer import infer, white_level
 from narrows.data.infer_table import infer_table
+from narrows.data.kinds import KINDS, ColumnKind
 from narrows.data.neighbors import leading_axes
 from narrows.data.patches import Patches
 from narrows.data.row_checks import check_form, check_range, check_rows, count_gaps, warn_of_gaps
@@ -58,6 +59,7 @@ __all__ = [
     "count_gaps",
     "count_rows",
     "free_bytes",
+    "has_words",
     "infer",
     "infer_table",
     "is_atom",

@@ -37,7 +37,12 @@ class Source(NamedTuple):
     columns: list[str] | None = None
 
 
-def open_source(X: Any, owner: str, columns: Sequence[str] | None = None) -> Source | None:
+def open_source(
+    X: Any,
+    owner: str,
+    columns: Sequence[str] | None = None,
+    encode: Callable[[Any], np.ndarray] | None = None,
+) -> Source | None:
     """Return X as a source of blocks, or None if it is in memory: an array, a tensor, a data frame, a list of rows.
 
     Parameters
@@ -46,6 +51,8 @@ def open_source(X: Any, owner: str, columns: Sequence[str] | None = None) -> Sou
         mapped); or an iterator of arrays, each with any number of rows; or a `Source`, which is returned unchanged.
     owner : name of the caller, for messages.
     columns : names of the columns of a table or of data frames to read, in this order; None for all.
+    encode : function from a data frame to its rows as numbers, for a table of columns of several kinds. A file is then
+        read whole. None for numbers.
 
     Raises
     ------
@@ -58,6 +65,8 @@ def open_source(X: Any, owner: str, columns: Sequence[str] | None = None) -> Sou
         return X
     if isinstance(X, (str, os.PathLike)):
         path = Path(X).expanduser()
+        if encode is not None:
+            return from_array(encode(files.read(path).X))
         if parquet.is_parquet(path):
             table = parquet.open_table(path, columns)
             names = table.names if table.width is None else None
@@ -68,6 +77,9 @@ def open_source(X: Any, owner: str, columns: Sequence[str] | None = None) -> Sou
     if hasattr(X, "__array__") or hasattr(X, "iloc") or isinstance(X, (list, tuple)):
         return None
     if isinstance(X, Iterable):
+        if encode is not None:
+            encoded = (np.asarray(encode(piece)) for piece in X)
+            return Source(lambda rows: regroup(encoded, rows))
         # a copy, because an iterator may reuse its array while the previous block is still in use
         arrays = (np.array(check_numeric(as_array(_select_columns(piece, columns), owner), owner)) for piece in X)
         return Source(lambda rows: regroup(arrays, rows))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,9 +26,9 @@ from narrows.data import (
     check_form,
     check_numeric,
     check_rows,
+    has_words,
     infer_table,
     is_frame,
-    is_missing,
     min_max,
     open_frame,
     sinks,
@@ -35,7 +37,7 @@ from narrows.data import (
 from narrows.data.streams import Source
 from narrows.estimators import parallel
 from narrows.estimators.summary import support_message
-from narrows.evaluation.scores import log_likelihood
+from narrows.evaluation.scores import log_likelihood, missing_scores
 from narrows.fitted import FittedModel
 from narrows.likelihoods import LIKELIHOODS, Likelihood
 from narrows.model import Autoencoder, inference_mode
@@ -57,6 +59,8 @@ class Inference(ABC):
     n_features_in_: int
     recipe: ClassVar[Recipe]
     feature_names_in_: np.ndarray
+    offset_: float
+    usual_scores_: np.ndarray
     columns: Any
     max_levels: Any
     get_feature_names_out: Callable[[], np.ndarray]
@@ -86,7 +90,8 @@ class Inference(ABC):
 
         Returns
         -------
-        The path of the file or the array, of shape (n, n_components), (n, ...) or (n,).
+        The path of the file or the array, of shape (n, n_components), (n, ...) or (n,). Rows of a table with words or
+        dates are a data frame; they cannot be written into a file.
 
         Raises
         ------
@@ -109,10 +114,20 @@ class Inference(ABC):
         owner, fitted = type(self).__name__, self.schema_.columns
         if columns is None and fitted is not None:
             columns = [str(name) for name in fitted]
-        blocks = streams.open_source(source, owner, columns) or self._as_source(source)
+        is_table = self.schema_.kind == "table"
+        gives_rows = is_table and method in ("reconstruct", "denoise")
+        if gives_rows and isinstance(sink, (str, os.PathLike)):
+            raise ValueError(
+                f"{owner}.stream writes numbers, but rows of this table have words or dates. Call {method} on each "
+                "part of the table, and write the frame that it returns."
+            )
+        encode = functools.partial(self.validate, reset=False) if is_table else None
+        blocks = streams.open_source(source, owner, columns, encode) or self._as_source(source)
         names = self._column_names(method, blocks)
         with sinks.open_sink(sink, blocks.n, names) as opened, Reporter(self.verbose, f"{owner}.{method}") as report:
             result = self._apply(method, blocks, opened, report)
+        if gives_rows and sink is None:
+            return self.schema_.as_frame(result, like=source)
         return Path(sink).expanduser() if result is None else result
 
     def validate(self, X: Any, reset: bool) -> np.ndarray:
@@ -165,12 +180,13 @@ class Inference(ABC):
         if is_frame(X):
             return open_frame(X, owner)
         if isinstance(X, (list, tuple)) and X and isinstance(X[0], (list, tuple)):
-            X = np.asarray(X, dtype=object) if any(isinstance(cell, str) for cell in X[0]) else X
+            is_mixed = any(isinstance(cell, str) for row in X for cell in row)
+            X = np.asarray(X, dtype=object) if is_mixed else X
         if not isinstance(X, np.ndarray) or X.ndim != 2:
             if self.columns is not None:
                 raise ValueError(f"The `columns` parameter of {owner} needs a table, a data frame or an array (n, d).")
             return None
-        if self.columns is not None or _has_words(X):
+        if self.columns is not None or has_words(X):
             return open_frame(np.asarray(X), owner)
         return None
 
@@ -278,13 +294,18 @@ class Inference(ABC):
         model, schema = self.model_, self.schema_
         if method == "transform":
             return parallel.Operation(self._encode, lambda z, rows: _in_float_dtype_of(rows, z.numpy()))
-        if method == "score_samples":
-            return parallel.Operation(
-                lambda x: log_likelihood(model, x),
-                lambda score, rows: score.double().numpy() - schema.log_scale(rows),
-                self._check_block_support,
-            )
+        if method in ("score_samples", "decision_function"):
+            finish = self._finish_scores if method == "score_samples" else self._finish_decisions
+            return parallel.Operation(lambda x: log_likelihood(model, x), finish, self._check_block_support)
         return parallel.Operation(model.reconstruct, lambda x, _: schema.restore(x))
+
+    def _finish_scores(self, scores: Tensor, rows: np.ndarray) -> np.ndarray:
+        return scores.double().numpy() - self.schema_.log_scale(rows)
+
+    def _finish_decisions(self, scores: Tensor, rows: np.ndarray) -> np.ndarray:
+        # a model that an older narrows saved has no usual scores
+        usual = getattr(self, "usual_scores_", np.zeros(1))
+        return self._finish_scores(scores, rows) + missing_scores(usual, rows) - self.offset_
 
     def _encode(self, x: Tensor) -> Tensor:
         """Return the codes (B x L) of prepared examples."""
@@ -328,9 +349,7 @@ class Inference(ABC):
         return self._apply("transform", self._as_source(X))
 
     def _score_rows(self, rows: np.ndarray) -> np.ndarray:
-        return self.apply(lambda x: log_likelihood(self.model_, x), rows).double().numpy() - self.schema_.log_scale(
-            rows
-        )
+        return self._finish_scores(self.apply(lambda x: log_likelihood(self.model_, x), rows), rows)
 
     def _check_support(self, rows: np.ndarray) -> None:
         """Raise ValueError if some of the rows hold values that the likelihood cannot score."""
@@ -361,26 +380,6 @@ class Inference(ABC):
 def _contains(likelihood: Likelihood, x: Tensor) -> Tensor:
     """Return a mask of the entries of x (B x shape) that the likelihood can score, or that are missing."""
     return likelihood.contains(x) | torch.isnan(x)
-
-
-def _has_words(X: np.ndarray) -> bool:
-    """Return True if an array of objects or text has columns of words, and none that mixes numbers and words."""
-    if X.dtype.kind not in "OUS":
-        return False
-    is_number = np.vectorize(_is_number_or_gap, otypes=[bool])(X)
-    is_word = np.vectorize(lambda cell: isinstance(cell, (str, bytes)), otypes=[bool])(X) & ~is_number
-    in_numbers = is_number.all(0) if X.dtype.kind != "O" else (~is_word).all(0)
-    return bool(is_word.any()) and bool((in_numbers | (is_word | np.vectorize(is_missing)(X)).all(0)).all())
-
-
-def _is_number_or_gap(cell: Any) -> bool:
-    if is_missing(cell):
-        return True
-    try:
-        float(cell)
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def _as_cells(X: Any) -> np.ndarray:
