@@ -225,6 +225,8 @@ def take_rows(X: Any, index: Any) -> Any:
     """Return the rows of X at `index` (row numbers, or a slice unless X is a list), in the type of X."""
     if hasattr(X, "iloc"):
         return X.iloc[index]
+    if hasattr(X, "column_names"):  # an Arrow table
+        return X.take(np.arange(len(X))[index])
     return [X[i] for i in index] if isinstance(X, (list, tuple)) else X[index]
 
 

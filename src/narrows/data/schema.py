@@ -337,6 +337,8 @@ class Schema:
     def has_scale_of(self, other: Schema) -> bool:
         """Return True if examples have the same tensors under both schemas."""
         mine, others = ((s.shape, s.layout, s.offset, s.scale, s.constant) for s in (self, other))
+        if "table" in (self.kind, other.kind) and self.used_columns != other.used_columns:  # names and levels
+            return False
         return mine == others
 
     def describe(self) -> str:
