@@ -74,6 +74,7 @@ def score(
     it is an outlier or else 0, and the columns that lower the score most,
     with their nats. A pixel is named by its row and column, such as 3:14.
     For images, the first column is the name of the file.
+    The expected and the found share of outliers are printed.
 
     For example:
 
@@ -81,6 +82,7 @@ def score(
 
         narrows score digits-vae digits:test -o scores.csv --reasons 5
     """
+    from narrows.evaluation.scores import outlier_share
     from narrows.tasks.outliers import reasons as find_reasons
 
     outputs.check_path(out, TABLES)
@@ -90,6 +92,8 @@ def score(
     result = find_reasons(fitted, X, reasons, names)
     _write_table(out, {**({"file": loaded.files} if loaded.files else {}), **result.columns()})
     say(f"{out}: {len(result.score):,} rows, {int(result.outlier.sum()):,} of them outliers")
+    share = outlier_share(fitted.contamination, result.outlier)
+    say(f"{share}{share.hint}")
 
 
 def _to_frame(loaded: Dataset) -> Any:

@@ -13,6 +13,7 @@ from narrows.data.arrays import (
     take_rows,
 )
 from narrows.data.axes import PrincipalAxes, principal_axes
+from narrows.data.cells import is_missing
 from narrows.data.columns import KINDS, MAX_LEVELS, Column, ColumnKind
 from narrows.data.containers import check_container
 from narrows.data.examples import Examples
@@ -60,6 +61,7 @@ __all__ = [
     "infer_table",
     "is_atom",
     "is_frame",
+    "is_missing",
     "leading_axes",
     "look_at_table",
     "min_max",

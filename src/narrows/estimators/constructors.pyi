@@ -113,7 +113,7 @@ class AE(Shared):
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of training rows to call outliers; 'auto' is 0.05.
+            Expected share of new rows to call outliers; 'auto' is 0.05.
         columns : a dict from columns to kinds, or None, default None
             Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
         max_levels : an int in the range [2, inf) or None, default 256
@@ -261,7 +261,7 @@ class VAE(Shared):
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of training rows to call outliers; 'auto' is 0.05.
+            Expected share of new rows to call outliers; 'auto' is 0.05.
         columns : a dict from columns to kinds, or None, default None
             Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
         max_levels : an int in the range [2, inf) or None, default 256
@@ -381,7 +381,7 @@ class DAE(Shared):
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of training rows to call outliers; 'auto' is 0.05.
+            Expected share of new rows to call outliers; 'auto' is 0.05.
         columns : a dict from columns to kinds, or None, default None
             Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
         max_levels : an int in the range [2, inf) or None, default 256
@@ -508,7 +508,7 @@ class SAE(Shared):
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of training rows to call outliers; 'auto' is 0.05.
+            Expected share of new rows to call outliers; 'auto' is 0.05.
         columns : a dict from columns to kinds, or None, default None
             Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
         max_levels : an int in the range [2, inf) or None, default 256
@@ -640,7 +640,7 @@ class MapAE(Shared):
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of training rows to call outliers; 'auto' is 0.05.
+            Expected share of new rows to call outliers; 'auto' is 0.05.
         columns : a dict from columns to kinds, or None, default None
             Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
         max_levels : an int in the range [2, inf) or None, default 256
@@ -758,7 +758,7 @@ class IWAE(Shared):
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of training rows to call outliers; 'auto' is 0.05.
+            Expected share of new rows to call outliers; 'auto' is 0.05.
         columns : a dict from columns to kinds, or None, default None
             Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
         max_levels : an int in the range [2, inf) or None, default 256
@@ -865,7 +865,7 @@ class FACTORVAE(Shared):
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of training rows to call outliers; 'auto' is 0.05.
+            Expected share of new rows to call outliers; 'auto' is 0.05.
         columns : a dict from columns to kinds, or None, default None
             Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
         max_levels : an int in the range [2, inf) or None, default 256
@@ -976,7 +976,7 @@ class VQVAE(Shared):
         n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
-            Share of training rows to call outliers; 'auto' is 0.05.
+            Expected share of new rows to call outliers; 'auto' is 0.05.
         columns : a dict from columns to kinds, or None, default None
             Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
         max_levels : an int in the range [2, inf) or None, default 256

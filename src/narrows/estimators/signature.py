@@ -42,7 +42,7 @@ def _training(
         Any, either(Integer(1), _AUTO), "validations without improvement before the cool-down; 'auto' is 10, MapAE: 25"
     ] = "auto",
     contamination: Annotated[
-        Any, either(Real(0, 0.5, open_low=True), _AUTO), "share of training rows to call outliers; 'auto' is 0.05"
+        Any, either(Real(0, 0.5, open_low=True), _AUTO), "expected share of new rows to call outliers; 'auto' is 0.05"
     ] = "auto",
     columns: Annotated[
         Any,

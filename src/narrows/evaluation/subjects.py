@@ -23,7 +23,7 @@ from narrows.evaluation.cells import as_linear, as_points, example_errors, from_
 from narrows.evaluation.features import Space, space_name
 from narrows.evaluation.inspection import Inspection
 from narrows.evaluation.intervals import Resamples
-from narrows.evaluation.scores import AUTO_CONTAMINATION
+from narrows.evaluation.scores import AUTO_CONTAMINATION, expected_outliers
 
 N_COMPARED = 5_000  # real examples, and as many new ones
 N_TRAIN_SCORED = 2_000  # training examples whose scores are compared with the others'
@@ -247,8 +247,7 @@ class ModelSubject(Subject):
     def threshold(self) -> tuple[float, float]:
         """Threshold `offset_`, and the share `contamination`."""
         model = self.inspection.model
-        share = AUTO_CONTAMINATION if model.contamination == "auto" else float(model.contamination)
-        return float(model.offset_), share
+        return float(model.offset_), expected_outliers(model.contamination)
 
     def draw(self, n: int) -> Tensor:
         """Draw by `sample`."""
