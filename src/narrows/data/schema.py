@@ -303,6 +303,10 @@ class Schema:
             out[:, heavy] = out[:, heavy].clamp(-_LARGEST_ASINH, _LARGEST_ASINH).sinh()
         if self.is_centred or self.scale != (1.0,):
             out = out.double() / self._factors + self._offsets
+        for j, c in enumerate(self.used_columns if self.kind == "table" else ()):
+            if c.atom is not None:  # without rounding errors: an atom has a probability, a number beside it a density
+                is_near = (out[:, j] - c.atom).abs() <= 1e-5 * (c.scale + abs(c.atom - c.center))
+                out[:, j] = out[:, j].masked_fill(is_near, c.atom)
         if self.constant:
             constants = self._offsets[self._constant_columns].to(out)
             out = out.index_copy(1, self._constant_columns, constants.expand(len(out), -1))

@@ -31,7 +31,7 @@ _SMALL_WINDOW = 7  # uniform, for images that are too small for the other one
 _MAX_NUMBERS_PER_PASS = 1 << 19
 _N_COLUMNS = 16  # columns of a table that have a row of their own
 _DESCRIPTIONS = {
-    "rmse": "root mean squared error of numbers, in standard deviations of the column in training; 1 is that of its mean",
+    "rmse": "root mean squared error of numbers, in standard deviations of their column; 1 is that of its mean",
     "accuracy": "share of observed levels that are reconstructed",
 }
 
