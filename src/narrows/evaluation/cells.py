@@ -61,7 +61,7 @@ def as_points(x: Tensor, schema: Schema) -> Tensor:
     is_missing = torch.isnan(x)
     if not bool(is_missing.any()):
         return x
-    mean = torch.tensor(schema.mean, dtype=x.dtype)
+    mean = torch.tensor(schema.mean, device=x.device, dtype=x.dtype)
     if schema.support == "count":
         mean = mean.expm1()  # the schema has that of log(1 + x)
     return torch.where(is_missing, mean.reshape(-1, *[1] * (x.dim() - 2)), x)
