@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -77,14 +78,15 @@ class Inference(ABC):
             .parquet file or a folder of them, or of any other file that narrows reads; or an iterator of arrays or
             data frames, each with any number of rows.
         sink : the path of a .npy, .parquet, .csv or .tsv file; an array to fill, such as a memory map; or None for a
-            new array. A file is replaced only when the new one is complete.
+            new array. A file is replaced only when the new one is complete. Reconstructed rows of a table with words
+            or dates go into a .parquet, .csv or .tsv file, or with None into a data frame.
         method : "transform", "reconstruct" or "score_samples"; for a DAE also "denoise".
         columns : names of the columns to read from a table or from data frames; None for the columns that the model was
             fitted on, if they had names, otherwise for all.
 
         Returns
         -------
-        The path of the file or the array, of shape (n, n_components), (n, ...) or (n,).
+        The path of the file, the data frame, or the array, of shape (n, n_components), (n, ...) or (n,).
 
         Raises
         ------
@@ -107,10 +109,16 @@ class Inference(ABC):
         owner, fitted = type(self).__name__, self.schema_.columns
         if columns is None and fitted is not None:
             columns = [str(name) for name in fitted]
-        blocks = streams.open_source(source, owner, columns) or self._as_source(source)
-        names = self._column_names(method, blocks)
+        is_table = self.schema_.kind == "table"
+        encode = functools.partial(self.validate, reset=False) if is_table else None
+        blocks = streams.open_source(source, owner, columns, encode) or self._as_source(source)
+        names, gives_frames = self._column_names(method, blocks), is_table and method in ("reconstruct", "denoise")
         with sinks.open_sink(sink, blocks.n, names) as opened, Reporter(self.verbose, f"{owner}.{method}") as report:
+            if gives_frames and sink is not None:
+                opened = sinks.Framed(opened, self.schema_.as_frame)
             result = self._apply(method, blocks, opened, report)
+        if gives_frames and sink is None:
+            return self.schema_.as_frame(result, like=source)
         return Path(sink) if result is None else result
 
     def validate(self, X: Any, reset: bool) -> np.ndarray:
