@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -219,6 +219,13 @@ def count_rows(X: Any, owner: str) -> int:
     if isinstance(X, str) or not hasattr(X, "__len__"):
         raise TypeError(f"{owner} takes an array of examples. Got {type(X).__name__}.")
     return len(X)
+
+
+def count_entries(X: Any) -> int:
+    """Return the number of entries of an example of X (n x ...); of columns for a data frame or a list of dicts."""
+    if isinstance(X, (list, tuple)) and X and isinstance(X[0], Mapping):
+        return len(X[0])
+    return int(np.prod((X.shape if hasattr(X, "shape") else np.shape(X))[1:]))
 
 
 def take_rows(X: Any, index: Any) -> Any:
