@@ -132,11 +132,16 @@ class Comparison:
 
     def _user_features(self, x: Tensor) -> Tensor:
         assert self.features is not None
-        features = torch.as_tensor(np.asarray(self.features(self.schema.as_frame(self.schema.restore(x)))))
+        features = torch.from_numpy(np.array(self.features(self.schema.as_frame(self.schema.restore(x)))))
         if features.dim() != 2 or len(features) != len(x):
             raise ValueError(
                 f"The `features` parameter of evaluate must return n x features for n examples. For {len(x)} it "
                 f"returned shape {tuple(features.shape)}."
+            )
+        if not torch.isfinite(features).all():
+            raise ValueError(
+                "The `features` parameter of evaluate must return finite numbers. It returned NaN or infinity: fill "
+                "missing cells first."
             )
         return features
 
