@@ -53,7 +53,7 @@ def rmse(subject: Subject) -> dict[str, Estimate]:
     """Root of the mean squared error of the numbers of a table, of all of them and by column."""
     values = _by_column(subject, "rmse", [not column.has_levels for column in _columns(subject)])
     return {
-        name: Estimate(*(math.sqrt(max(number, 0.0)) for number in (e.value, e.low, e.high)), e.description)
+        name: Estimate(math.sqrt(e.value), math.sqrt(max(e.low, 0.0)), math.sqrt(e.high), e.description)
         for name, e in values.items()
     }
 

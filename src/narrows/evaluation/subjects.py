@@ -117,9 +117,8 @@ class Comparison:
 
     def prepare(self, X: Any) -> Tensor:
         """Return examples in the user's form on the model's scale, n x `schema.shape`."""
-        if self.schema.table is None:
-            return self.schema.prepare(torch.from_numpy(np.array(X)))
-        return self.inspection.model.prepare(X)
+        table = self.schema.table
+        return self.schema.prepare(torch.from_numpy(np.array(X if table is None else table.encode(X, "evaluate"))))
 
     def prepare_drawn(self, X: Any) -> Tensor:
         """Return drawn examples as `prepare` does. A level that came back as a missing cell is that of rare values."""
