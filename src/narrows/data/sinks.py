@@ -259,7 +259,10 @@ class Parquet(Sink):
 
 @contextlib.contextmanager
 def open_sink(
-    target: str | os.PathLike[str] | np.ndarray | None, n: int | None = None, columns: Sequence[str] | None = None
+    target: str | os.PathLike[str] | np.ndarray | None,
+    n: int | None = None,
+    columns: Sequence[str] | None = None,
+    as_frame: Callable[[np.ndarray], Any] | None = None,
 ) -> Iterator[Sink]:
     """Yield the sink that writes to `target`. A file appears when the block ends without an error.
 
@@ -268,11 +271,12 @@ def open_sink(
     target : None for a new array, an array to fill, or the path of a .npy, .parquet, .csv or .tsv file.
     n : number of rows; None if it is not known.
     columns : names of a table's columns; None without names. A .npy file cannot hold them.
+    as_frame : function from a block to a data frame, which is written in its place; a new array gets the block itself.
 
     Raises
     ------
     ValueError
-        If the path has an unknown suffix, or the rows do not fit `target`.
+        If the path has an unknown suffix, the rows do not fit `target`, or it cannot hold data frames.
     TypeError
         If `target` has another type.
     ImportError
@@ -284,7 +288,7 @@ def open_sink(
         yield Memory(n)
         return
     if isinstance(target, np.ndarray):
-        yield UserArray(target)
+        yield _framed(UserArray(target), as_frame)
         return
     if not isinstance(target, (str, os.PathLike)):
         raise TypeError(f"A sink must be None, an array or a path. Got {type(target).__name__}.")
@@ -293,13 +297,17 @@ def open_sink(
     with atomic_path(path) as temporary:
         if suffix == ".npy":
             with open(temporary, "wb") as stream:
-                yield Npy(stream)
+                yield _framed(Npy(stream), as_frame)
         elif suffix == ".parquet":
             with contextlib.closing(Parquet(temporary, path, columns)) as sink:
-                yield sink
+                yield _framed(sink, as_frame)
         else:
             with open(temporary, "w", encoding="utf-8", newline="") as lines:
-                yield Text(lines, path, columns, DELIMITERS[suffix])
+                yield _framed(Text(lines, path, columns, DELIMITERS[suffix]), as_frame)
+
+
+def _framed(sink: Sink, as_frame: Callable[[np.ndarray], Any] | None) -> Sink:
+    return sink if as_frame is None else Framed(sink, as_frame)
 
 
 def check_path(path: str | os.PathLike[str]) -> Path:

@@ -218,7 +218,7 @@ class Generation(Labelled):
 
         Parameters
         ----------
-        X : examples or one row; the code of the first is the start. None starts from the mean of the training codes.
+        X : examples or one row; the code of the first is the start. None is the mean of the training codes.
         components : indices of components, or results of `attribute`; None for all components in their order.
         n_steps : number of values of each component, at least 2.
         span : largest distance from the mean to both sides, in standard deviations of the codes.
@@ -250,9 +250,9 @@ class Generation(Labelled):
             y = np.asarray(self.schema_.classes)[np.argmax(np.asarray(self.schema_.frequencies))]
         columns = self._label_columns(first, y, 1).repeat(len(dials) * n_steps, axis=0)
         codes = self._with_labels(self._project(z.reshape(-1, n)), columns)
-        if self.schema_.table is not None:
+        if (table := self.schema_.table) is not None:
             frames = [self._decode(part) for part in codes.split(n_steps)]
-            return np.stack(frames) if self.schema_.table.kind == "array" else frames
+            return np.stack(frames) if table.kind == "array" else frames
         return self._decode(codes).reshape(len(dials), n_steps, *self.schema_.user_shape)
 
     @needs_code
@@ -277,9 +277,7 @@ class Generation(Labelled):
         Parameter("n_steps", 9, Integer(2), "").check("interpolate", n_steps)
         Parameter("path", "auto", OneOf(("auto", "line", "sphere")), "").check("interpolate", path)
         pair = [one_row(example, self.schema_, "interpolate") for example in (a, b)]
-        first, last = (
-            torch.from_numpy(np.asarray(self._compute_codes(example)).astype(np.float64))[0] for example in pair
-        )
+        first, last = (torch.from_numpy(np.asarray(self._compute_codes(x)).astype(np.float64))[0] for x in pair)
         t = torch.linspace(0, 1, n_steps, dtype=torch.float64)[:, None]
         between = {"line": lerp, "sphere": slerp, "auto": self.model_.interpolate}[path]
         labels = [None, None] if y is None else np.broadcast_to(np.asarray(y), (2,)) if np.ndim(y) == 0 else list(y)

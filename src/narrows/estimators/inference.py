@@ -45,6 +45,8 @@ from narrows.recipes import Recipe
 from narrows.training import RandomStream, choose_device, draws_globally
 from narrows.training.progress import Reporter
 
+_SLOW_CELLS = 5_000_000  # cells of a training table from which reading its columns shows a progress bar
+
 
 class Inference(ABC):
     """Abstract: methods that apply a fitted model to blocks of examples (see `parallel`)."""
@@ -74,12 +76,11 @@ class Inference(ABC):
 
         Parameters
         ----------
-        source : an array, a memory map, a tensor or a data frame; the path of a .npy file (which is mapped), of a
-            .parquet file or a folder of them, or of any other file that narrows reads; or an iterator of arrays or
-            data frames, each with any number of rows.
+        source : an array, a memory map, a tensor or a data frame; the path of a .npy file (which is mapped), .parquet
+            file or folder of them, or any other file that narrows reads; or an iterator of arrays or data frames.
         sink : the path of a .npy, .parquet, .csv or .tsv file; an array to fill, such as a memory map; or None for a
-            new array. A file is replaced only when the new one is complete. Reconstructed rows of a table with words
-            or dates go into a .parquet, .csv or .tsv file, or with None into a data frame.
+            new array. A file is replaced only when it is complete. None makes a data frame of reconstructed rows of a
+            table; a .npy file and an array cannot hold its words and dates.
         method : "transform", "reconstruct" or "score_samples"; for a DAE also "denoise".
         columns : names of the columns to read from a table or from data frames; None for the columns that the model was
             fitted on, if they had names, otherwise for all.
@@ -112,14 +113,13 @@ class Inference(ABC):
         is_table = self.schema_.kind == "table"
         encode = functools.partial(self.validate, reset=False) if is_table else None
         blocks = streams.open_source(source, owner, columns, encode) or self._as_source(source)
-        names, gives_frames = self._column_names(method, blocks), is_table and method in ("reconstruct", "denoise")
-        with sinks.open_sink(sink, blocks.n, names) as opened, Reporter(self.verbose, f"{owner}.{method}") as report:
-            if gives_frames and sink is not None:
-                opened = sinks.Framed(opened, self.schema_.as_frame)
+        names, reporter = self._column_names(method, blocks), Reporter(self.verbose, f"{owner}.{method}")
+        as_frame = self.schema_.as_frame if is_table and method in ("reconstruct", "denoise") else None
+        with sinks.open_sink(sink, blocks.n, names, as_frame) as opened, reporter as report:
             result = self._apply(method, blocks, opened, report)
-        if gives_frames and sink is None:
-            return self.schema_.as_frame(result, like=source)
-        return Path(sink) if result is None else result
+        if as_frame is not None and sink is None:
+            return as_frame(result, like=source)
+        return Path(sink).expanduser() if result is None else result
 
     def validate(self, X: Any, reset: bool) -> np.ndarray:
         """Return X, which is in memory, as an array of numbers of any shape.
@@ -138,11 +138,12 @@ class Inference(ABC):
             return X
         if not is_frame(X):
             check_container(X, owner)
+        X = as_array(X, owner) if isinstance(X, np.ma.MaskedArray) else X
         if not reset and self.schema_.table is not None:
             return self._encode_table(X)
         if reset and (frame := self._open_table(X)) is not None:
             return self._look_at_table(frame)
-        if isinstance(X, (list, tuple, np.ma.MaskedArray)):
+        if isinstance(X, (list, tuple)):
             X = as_array(X, owner)
         is_image = not reset and self.schema_.kind == "image"  # `check_form` checks them
         if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor) and not is_image:
@@ -187,13 +188,16 @@ class Inference(ABC):
             del self.feature_names_in_
         if frame.kind != "array" and all(isinstance(name, str) for name in frame.names):
             self.feature_names_in_ = np.asarray(frame.names, dtype=object)
-        rows, self.schema_ = infer_table(
-            frame,
-            type(self).__name__,
-            self.columns,
-            self.max_levels,
-            likelihood.required_support if likelihood else None,
-        )
+        verbose = self.verbose if frame.n * len(frame.names) >= _SLOW_CELLS else 0
+        with Reporter(verbose, f"{type(self).__name__}: columns") as progress:
+            rows, self.schema_ = infer_table(
+                frame,
+                type(self).__name__,
+                self.columns,
+                self.max_levels,
+                likelihood.required_support if likelihood else None,
+                lambda done: progress.update(done, {}),
+            )
         return rows
 
     def _encode_table(self, X: Any) -> np.ndarray:

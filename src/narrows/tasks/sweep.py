@@ -19,7 +19,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -193,7 +193,7 @@ def sweep(
     ('warm', [1, 2, 4], 2)
     """
     sizes = _check_parameters(model, _default_sizes(X) if sizes is None else sizes, warm_start, share)
-    seed, path = as_seed(model.random_state), None if folder is None else Path(folder)
+    seed, path = as_seed(model.random_state), None if folder is None else Path(folder).expanduser()
     if path is not None:
         sweep_folder.clear(path, overwrite)
         is_fixed = isinstance(model.random_state, (int, np.integer))
@@ -271,9 +271,10 @@ class _Evaluator:
         likelihood, train = model.model_.likelihood, train_rows.flatten(1).double()
         mean = train.nanmean(0).nan_to_num() if has_gaps(train) else train.mean(0)  # 0 where all are missing
         x, observed = split_missing(self.rows.flatten(1).double())
-        if isinstance(likelihood, Mixed):
-            likelihood = likelihood.without_code(train_rows)
-        if likelihood.required_support is None and not isinstance(likelihood, Mixed):
+        is_table = model.schema_.kind == "table"
+        if is_table:
+            likelihood = cast(Mixed, likelihood).without_code(train_rows)
+        if likelihood.required_support is None and not is_table:
             # a density of real numbers, with one scale or one for each entry
             error = (train - mean).square()
             average = torch.nanmean if has_gaps(error) else torch.mean
