@@ -82,7 +82,7 @@ class Inference(ABC):
             new array. A file is replaced only when it is complete. None makes a data frame of reconstructed rows of a
             table; a .npy file and an array cannot hold its words and dates.
         method : "transform", "reconstruct" or "score_samples"; for a DAE also "denoise".
-        columns : names of the columns to read; None for those that the model was fitted on, or all if it knows no names.
+        columns : names of the columns to read; None for those that the model was fitted on, or all if they had none.
 
         Returns
         -------
