@@ -93,13 +93,15 @@ def traverse(
 
         narrows traverse digits-vae digits --row 7 --dials 4 -o seven.png
     """
+    import numpy as np
+
     outputs.check_path(out, (".png", ".npy"))
     fitted = inputs.open_model(model, needs_code=True)
     outputs.check_pictures(out, fitted)
     start = None if data is None else inputs.take_row(inputs.read_dataset(data, "test", fitted).X, row, "DATA")
     components, labels = outputs.choose_dials(fitted, dials)
     examples = fitted.traverse(start, components=components, n_steps=steps, span=span)
-    outputs.write_dials(out, examples, labels, fitted)
+    outputs.write_dials(out, np.asarray(examples), labels, fitted)
 
 
 def _parse_labels(model: Estimator, labels: list[str] | None, n: int) -> np.ndarray | None:

@@ -119,6 +119,34 @@ def open_table(path: Path, columns: Sequence[str] | None = None) -> Table:
     return Table(parts, n, names, width, common_dtype(list(dtypes)))
 
 
+def frames(path: Path, rows: int) -> tuple[int, Iterator[Any]]:
+    """Return the number of rows of a file or a folder of parts, and its rows as Arrow tables of at most `rows` rows.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `path`.
+    ImportError
+        If pyarrow is not installed.
+    ValueError
+        If a file is damaged, or there are no files.
+    """
+    pyarrow, parquet = import_pyarrow("reading .parquet")
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file or folder {path}.")
+    parts = list_parts(path) if path.is_dir() else [path]
+    if not parts:
+        raise ValueError(f"{path} must hold {SUFFIX} files. It holds none.")
+
+    def read() -> Iterator[Any]:
+        for part in parts:
+            with parquet.ParquetFile(part, pre_buffer=False) as file:
+                for batch in file.iter_batches(batch_size=rows):
+                    yield pyarrow.Table.from_batches([batch])
+
+    return sum(_read_metadata(part).num_rows for part in parts), read()
+
+
 def read_schema(part: Path) -> Any:
     """Return the Arrow schema of a file.
 
