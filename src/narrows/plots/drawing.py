@@ -114,7 +114,7 @@ def inches_below(names: Sequence[str]) -> float:
 
 
 def _is_vertical(names: Sequence[str]) -> bool:
-    return len(names) <= MOST_BARS and sum(map(len, _short(names))) > 70
+    return len(names) <= MOST_BARS and len(names) * max(map(len, _short(names)), default=0) > 70
 
 
 def _short(names: Sequence[str]) -> list[str]:

@@ -55,7 +55,7 @@ def draw_cells(ax: Axes, names: Sequence[str], blocks: Sequence[tuple[str, Seque
     ax.set_xlim(0, 1.3 + n_versions + 0.15 * (len(blocks) - 1))
     ax.set_ylim(-len(names) + 0.4, 1.9)
     ax.set_yticks([])
-    shape: dict[str, Any] = {"fontsize": style.TEXT, "va": "center", "clip_on": False, "parse_math": False}
+    shape: dict[str, Any] = {"fontsize": style.TEXT, "va": "center", "parse_math": False, "in_layout": False}
     for i, name in enumerate(names):
         ax.text(0, -i, shorten(name, 24), color=style.SOFT, ha="left", **shape)
         ax.axhline(-i - 0.5, color=style.LINE, linewidth=0.6)

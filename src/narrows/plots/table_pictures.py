@@ -28,7 +28,7 @@ def reconstructions(view: TableView, heads: tuple[str, ...], new_axes: NewAxes) 
         heading = f"{head}, {drawing.format_number(view.row_costs[row])} nats per column"
         original, rebuilt = compared_cells(view, row, main)
         blocks.append((heading, [("original", original), ("reconstructed", rebuilt)]))
-    ax = new_axes(1.8 + 1.25 * 2 * len(blocks), 0.5 + 0.23 * (len(main) + 2))
+    ax = new_axes(1.8 + 1.25 * 2 * len(blocks), 0.5 + 0.23 * (len(main) + 3))
     table_drawing.draw_cells(ax, [view.names[j] for j in main], blocks)
     if view.choice(main):
         ax.set_xlabel(view.choice(main), loc="left")
@@ -112,12 +112,10 @@ def _draw_effects(
     view: TableView, lanes: list[Any], kept: list[int], new_axes: NewAxes, what: str, height: float
 ) -> Axes:
     names = [view.term_name(view.terms[i]) for i in kept]
-    width = float(np.clip(0.42 * len(names) + 2, 5.5, 10))
+    width = float(np.clip(0.42 * len(names) + 2, 6, 10))
     ax = new_axes(width, height * len(lanes) + 0.4 + drawing.inches_below(names))
     drawing.draw_lanes(ax, lanes, names, "", reach=1.0)
     ax.set_xlabel(
-        f"{what}; full height: {_NUMBER_SPAN:g} standard deviations of numbers, or a probability of 1; the columns that "
-        "move most first",
-        fontsize=7.5,
+        f"{what}; full height: {_NUMBER_SPAN:g} standard deviations, or a probability of 1", fontsize=8
     )
     return ax
