@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.data import Column, Schema
+from narrows.data import Column, EncodedRows, Schema
 from narrows.evaluation.inspection import Inspection
 from narrows.evaluation.scores import entry_costs
 from narrows.likelihoods.mixed import Mixed
@@ -23,6 +23,7 @@ from narrows.plots.cells import format_cell, format_level
 MOST_COLUMNS = 20  # columns that a picture or a table of cells shows
 _FAR = 1.0  # standard deviations of a column from which an error is large
 _MOST_TERMS = 2  # terms of one column in a picture of effects
+_LEAST_EXCESS = 0.5  # nats of a cell that are worth a word
 _MOST_LEVELS = 40  # levels of a column whose probabilities are looked at
 
 
@@ -41,6 +42,24 @@ class Quality(NamedTuple):
     is_accuracy: bool
     usual: float
     skill: float
+
+
+class Reason(NamedTuple):
+    """A cell that makes a row unusual.
+
+    Attributes
+    ----------
+    column : name of the column.
+    cell, expected : what it holds, and what the model expected.
+    chance : probability of a level; None for a number.
+    excess : nats that it costs beyond the usual cost of the column.
+    """
+
+    column: str
+    cell: str
+    expected: str
+    chance: float | None
+    excess: float
 
 
 class Term(NamedTuple):
@@ -78,7 +97,9 @@ class TableView:
     def cells(self) -> np.ndarray:
         """The cells, n x d, NaN where missing."""
         assert self.schema.table is not None
-        return np.asarray(self.schema.table.encode(self.inspection.X, self.inspection.kind), dtype=np.float64)
+        X = self.inspection.X
+        rows = X if isinstance(X, EncodedRows) else self.schema.table.encode(X, self.inspection.kind)
+        return np.asarray(rows, dtype=np.float64)
 
     @functools.cached_property
     def expected(self) -> np.ndarray:
@@ -140,6 +161,28 @@ class TableView:
         if len(shown) == len(self.columns):
             return ""
         return f"{len(shown)} of {len(self.columns)} columns are shown: those that the model reconstructs best."
+
+    @functools.cached_property
+    def rarity(self) -> np.ndarray:
+        """How far each cell is from usual, n x d: standard deviations from the mean, as many nats for a rare level."""
+        far = np.abs(standardize(self.schema, self.inspection.rows))
+        for j, column in enumerate(self.columns):
+            if column.has_levels:
+                shares = np.append(np.asarray(column.frequencies), 1e-4)
+                level = np.nan_to_num(self.cells[:, j]).astype(int).clip(0, len(shares) - 1)
+                far[:, j] = np.sqrt(2 * np.log(shares.max() / np.maximum(shares[level], 1e-4)))
+        return np.where(np.isnan(self.cells), 0.0, far)
+
+    def reasons(self, row: int, n: int = 3) -> list[Reason]:
+        """Return the cells of a row that cost more than such cells usually do, those that cost most first."""
+        excess = self.inspection.excess_costs[row]
+        worst = [j for j in np.argsort(-excess, kind="stable")[:n].tolist() if excess[j] > _LEAST_EXCESS]
+        return [self._reason(row, j, float(excess[j])) for j in worst if not np.isnan(self.cells[row, j])]
+
+    def _reason(self, row: int, j: int, excess: float) -> Reason:
+        cell, expected = (self.text(j, numbers[row, j]) for numbers in (self.cells, self.expected))
+        chance = float(np.exp(-self.costs[row, j])) if self.columns[j].has_levels else None
+        return Reason(self.names[j], cell, expected, chance, excess)
 
     def text(self, j: int, number: float) -> str:
         """Return a number of column `j` as text."""
