@@ -65,7 +65,8 @@ class Display:
         if self.schema.table is not None and not isinstance(X, EncodedRows):
             cells = X if self.frame is not None or isinstance(X, np.ndarray) else np.asarray(X, dtype=object)
             X = self.schema.table.encode(cells, self.kind)  # numbers of the columns that the model sees
-        self.inspection = Inspection(model, X if hasattr(X, "iloc") else as_array(X, self.kind))
+        is_kept = hasattr(X, "iloc") or isinstance(X, EncodedRows)
+        self.inspection = Inspection(model, X if is_kept else as_array(X, self.kind))
         self.view = TableView(self.inspection) if self.schema.kind == "table" else None
         self.rows = self.inspection.rows.numpy()
         self.y = self.inspection.y = (

@@ -21,7 +21,7 @@ from narrows.evaluation.measures import evaluate_inspection, fits_memory
 from narrows.params import Integer, Parameter
 from narrows.plots import content
 from narrows.plots.drawing import format_label, format_number
-from narrows.report import atlas, charts, page, records, sections
+from narrows.report import atlas, charts, columns, page, records, sections
 from narrows.report.display import Display
 from narrows.report.machine import processor
 from narrows.report.page import Section, escape
@@ -146,8 +146,12 @@ def _sections(display: Display, evaluation: Evaluation) -> list[Callable[[], Sec
     """Return functions that make the sections for this model, in order."""
     model = display.model
     has_code, can_sample = model.model_.has_code, display.inspection.can_sample
+    table = model.schema_.table
+    # a frame of real numbers is shown as the vector that it is, unless some of its columns are left out
+    has_columns = display.view is not None or (table is not None and len(table.used) < len(table.columns))
     steps: list[tuple[bool, Callable[[], Section]]] = [
         (True, lambda: records.choices(model)),
+        (has_columns, lambda: columns.columns(display)),
         (True, lambda: records.training({display.kind: model})),
         (True, lambda: sections.reconstructions(display)),
         (hasattr(model, "denoise"), lambda: sections.cleaning(display)),
@@ -176,7 +180,7 @@ def _starts(display: Display, most: int = 8) -> tuple[list[int], list[str]]:
         best = [(name, int(rows[np.argmin(errors[rows])])) for name, rows in members if len(rows)]
         return [row for _, row in best], [name for name, _ in best]
     rows = spaced_indices(len(errors), most)
-    return rows.tolist(), [f"{display.noun} {i}" for i in rows]
+    return rows.tolist(), [f"{display.noun} {display.row_name(i) if display.view else i}" for i in rows.tolist()]
 
 
 def _novelty(evaluation: Evaluation) -> str:
@@ -220,7 +224,22 @@ def _head(display: Display, evaluation: Evaluation, sample: Sample, name: str | 
         )
     return (
         f'<p class="mark">narrows</p><h1>{escape(_title(display, name))}</h1><p class="lede">{escape(lede)}</p>'
-        f'{shown}<ul class="cards">{"".join(_cards(evaluation))}</ul>'
+        f'{shown}{_verdict(display, evaluation)}<ul class="cards">{"".join(_cards(evaluation))}</ul>'
+    )
+
+
+def _verdict(display: Display, evaluation: Evaluation) -> str:
+    """Return what the diagnosis comes to, in one sentence, with the findings to look at."""
+    findings = records.findings(display, evaluation)
+    doubts = [finding.message for finding in findings if not finding.is_well]
+    n = len(doubts)
+    if not n:
+        return f'<p class="verdict well"><b>All is well:</b> {len(findings)} of {len(findings)} checks passed.</p>'
+    points = "point" if n == 1 else "points"
+    listed = "".join(f"<li>{records.as_code(doubt)}</li>" for doubt in doubts)
+    return (
+        f'<div class="verdict look"><p><b>Look at {n} {points}</b> (<a href="#diagnosis">{len(findings)} checks</a>):'
+        f"</p><ul>{listed}</ul></div>"
     )
 
 

@@ -193,7 +193,7 @@ def diagnosis(display: Display, evaluation: Evaluation) -> Section:
     items = ""
     for is_well, message in findings(display, evaluation):
         kind, mark = ("well", "good") if is_well else ("look", "check")
-        items += f'<li class="{kind}"><b>{mark}</b><span>{_code(message)}</span></li>'
+        items += f'<li class="{kind}"><b>{mark}</b><span>{as_code(message)}</span></li>'
     return Section(
         "diagnosis",
         "Diagnosis",
@@ -220,6 +220,6 @@ def _decision(line: str) -> str:
     return f"<b>{escape(name)}</b>: {escape(reason)}" if colon and " = " in name else escape(line)
 
 
-def _code(message: str) -> str:
+def as_code(message: str) -> str:
     """Return a message as HTML in which `names` are code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(message))
