@@ -101,7 +101,7 @@ def dials(display: Display, starts: Sequence[int], names: Sequence[object]) -> S
             f'<figure class="sheet">{strips(lines, "strips narrow")}<figcaption>{escape(caption)}</figcaption></figure>'
         )
     elif turned_dials is not None:
-        names_of = [label.replace("   ", "  ") for label in labels]
+        names_of = [label.replace("   ", ", ") for label in labels]
         caption += (
             " Each column is on its own scale: a line from three standard deviations below its mean to three above, or "
             "the probabilities of its levels."
