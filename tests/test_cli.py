@@ -1,9 +1,11 @@
 """The command line, on `digits` with tiny settings: files, output and error messages of each command."""
 
+import csv
 import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -341,6 +343,47 @@ def test_a_folder_of_pictures_keeps_its_names(tmp_path: Path, rng: np.random.Gen
     with Image.open(tmp_path / "out/cats/a.png") as image:
         assert (image.mode, image.size) == ("RGB", (8, 9))
     assert "not an empty folder" in fails("denoise", tmp_path / "m", tmp_path / "in", "-o", tmp_path / "in")
+
+
+@pytest.mark.parametrize(("dtype", "suffix", "mode"), [(np.uint16, ".png", "I;16"), (np.float32, ".tif", "F")])
+def test_pictures_keep_their_depth(
+    tmp_path: Path, rng: np.random.Generator, dtype: type, suffix: str, mode: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    for i in range(4):
+        Image.fromarray((3000 + 900 * rng.random((9, 8))).astype(dtype)).save(tmp_path / "in" / f"{i}{suffix}")
+    run("fit", tmp_path / "in", "--recipe", "dae", "--out", tmp_path / "m", *TINY, *MLP)
+    run("denoise", tmp_path / "m", tmp_path / "in", "-o", tmp_path / "out")
+    with Image.open(tmp_path / "out" / f"2{suffix}") as image:
+        assert (image.mode, image.size) == (mode, (8, 9))
+        expected = narrows.load(tmp_path / "m").reconstruct(inputs.read_dataset(str(tmp_path / "in"), "test").X)
+        np.testing.assert_array_equal(np.asarray(image), expected[2])
+        assert np.asarray(image).max() > 1000
+
+
+def test_zips_broken_images_and_unlike_sizes(tmp_path: Path, rng: np.random.Generator) -> None:
+    for i in range(6):
+        path = tmp_path / "in" / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (9, 8 + i // 5), dtype=np.uint8)).save(path)
+    (tmp_path / "in/a/4.png").write_text("nothing")
+    archive = shutil.make_archive(str(tmp_path / "pictures"), "zip", tmp_path / "in")
+    fit = ["fit", archive, "--recipe", "ae", "--n-components", "2", *TINY, *MLP, "--out", tmp_path / "m"]
+    assert "pictures.zip/a/4.png is damaged or not an image" in fails(*fit)
+    assert "a/0.png is 8 x 9, " in fails(*fit, "--on-bad", "skip")
+    done = run(*fit, "--on-bad", "skip", "--resize", "10x12")
+    assert "pictures.zip: 5 examples of shape 10 x 12" in done.stderr
+    assert "1 of 6 images cannot be read and are left out: a/4.png." in done.stderr
+    assert f"{archive} --on-bad skip --resize 10x12" in done.stderr
+    for data in (tmp_path / "in", archive):
+        run("score", tmp_path / "m", data, "-o", tmp_path / "s.csv", "--on-bad", "skip", "--resize", "10x12")
+        with open(tmp_path / "s.csv", newline="") as stream:
+            rows = list(csv.reader(stream))
+        assert rows[0][:3] == ["file", "score", "outlier"]
+        assert [row[0] for row in rows[1:]] == ["a/0.png", "a/2.png", "b/1.png", "b/3.png", "b/5.png"]
+    assert "--on-bad must be error or skip" in fails(*fit, "--on-bad", "keep", code=2)
+    assert "--resize is written as 64" in fails(*fit, "--resize", "large", code=2)
+    assert "--resize" not in run("decode", "--help").stdout
 
 
 def test_denoise(models: dict[str, Path], tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_npy_is_mapped_and_keeps_its_dtype(tmp_path, dtype):
     assert isinstance(loaded.X, np.memmap)
     assert loaded.X.dtype == dtype
     np.testing.assert_array_equal(loaded.X, X)
-    assert loaded[1:] == (None, None, "small", None)
+    assert loaded[1:] == (None, None, "small", None, None, ())
 
 
 def test_npy_is_known_by_its_first_bytes(tmp_path):
@@ -185,9 +185,11 @@ def test_misnamed_arrays(tmp_path, name):
 
 
 def test_unknown_kind_lists_the_known(tmp_path):
-    (tmp_path / "a.feather").write_bytes(b"ARROW1 and more")
-    with pytest.raises(ValueError, match=r"the formats that narrows reads: .npy, .npz, .csv.*begins with b'ARROW1 a'"):
-        read(tmp_path / "a.feather")
+    (tmp_path / "a.xls").write_bytes(b"\xd0\xcf\x11\xe0 and more")
+    with pytest.raises(
+        ValueError, match=r"the formats that narrows reads: .npy, .npz, text \(.csv.*begins with b'.xd0"
+    ):
+        read(tmp_path / "a.xls")
 
 
 def test_missing_path_names_the_near(tmp_path, monkeypatch):
@@ -289,19 +291,13 @@ def test_table_shapes_and_headers_of_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,b\n1,2\n3,red\n", r"Line 3, column 2 \('b'\) holds 'red'.*OneHotEncoder"),
-        ("1,2\n3,red\n", r"Line 2, column 2 holds 'red'"),
-        ("1,red\n2,blue\n", r"Line 1, column 2 holds 'red'. A header must not contain numbers"),
-        ("red,green\nblue,grey\n", r"Line 2, column 1 \('red'\) holds 'blue'"),
-        ("a,b\n1,2\n3,\n", r"Line 3, column 2 \('b'\) is empty. Fill it or drop the line"),
-        ("1,,3\n4,5,6\n", r"Line 1, column 2 is empty"),
-        ("1, ,3\n", r"Line 1, column 2 is empty"),
         ("1,2\n3,4,5\n", r"Line 2 has 3, the lines before it have 2"),
         ("a,b\n\n1,2\n3\n", r"Line 4 has 1, the lines before it have 2"),
         ("a,b,c\n1,2\n3,4\n", r"Line 2 has 2, the lines before it have 3"),
-        ("a;b\n1;2\n3;4\n", r"Line 2, column 1 \('a;b'\) holds '1;2'"),
-        ("a,b\n1_000,2\n", r"cannot be read as numbers"),
-        (",a,b\n0,1,2\n", r"Column 1 has no name.*index=False"),
+        ('a,b\n"x, y", 1\nz, "2", 3\n', r"Line 3 has 3, the lines before it have 2"),
+        ('a,b\n1,2\n"3,4\n', r"Line 3 has 1, .*A quotation mark may not be closed"),
+        ("a,b,\n1,2,3\n", r"Column 3 has no name. Name it, remove it, or pass header=False"),
+        ("a,b,a\n1,2,3\n", r"a different name for each column. It has more than one 'a'"),
         ("a,b\n", r"holds a header \(a,b\) but no rows"),
         ("\n \n", r"blank lines only"),
         ("#comment\n1,2\n", r"Line 2 has 2, the lines before it have 1"),
@@ -315,7 +311,7 @@ def test_table_refused(tmp_path, text, message):
     assert "a.csv" in str(caught.value)
 
 
-@pytest.mark.parametrize("data", ["a,b\n1,2\n".encode("utf-16"), b"a,b\n1,\xe4\n", b"1,\0\n", b'"' * 200_000])
+@pytest.mark.parametrize("data", [b"1,\0\n", b'"' * 200_000, b"\xff\xfea,b\n1,2"])
 def test_table_that_is_no_text(tmp_path, data):
     (tmp_path / "a.csv").write_bytes(data)
     with pytest.raises(ValueError, match=r"a\.csv"):
@@ -332,7 +328,7 @@ def test_single_image(tmp_path, suffix):
     save_image(tmp_path / f"colour.{suffix}", colour)
     loaded = read(tmp_path / f"grey.{suffix}")
     np.testing.assert_array_equal(loaded.X, grey[None])
-    assert loaded[1:] == (None, None, "grey", [f"grey.{suffix}"])
+    assert loaded[1:5] == (None, None, "grey", [f"grey.{suffix}"])
     np.testing.assert_array_equal(read(tmp_path / f"colour.{suffix}").X, colour[None])
 
 
@@ -385,16 +381,23 @@ def test_modes(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
-def test_16_bit_grey_keeps_its_high_byte(tmp_path, name):
-    grey = pixels(6, 5)
-    save_image(tmp_path / name, grey.astype(np.uint16) * 256 + 77)
-    np.testing.assert_array_equal(read(tmp_path / name).X, grey[None])
+def test_16_bit_grey_is_kept(tmp_path, name):
+    grey = pixels(6, 5).astype(np.uint16) * 256 + 77
+    save_image(tmp_path / name, grey)
+    loaded = read(tmp_path / name)
+    np.testing.assert_array_equal(loaded.X, grey[None])
+    assert loaded.X.dtype == np.uint16
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])
-def test_32_bit_images_are_refused(tmp_path, dtype):
-    save_image(tmp_path / "a.tif", pixels(6, 5).astype(dtype))
-    with pytest.raises(ValueError, match=r"a\.tif must have 8 or 16 bits per channel. It has 32"):
+def test_32_bits_are_kept(tmp_path, dtype):
+    deep = (pixels(6, 5).astype(np.float64) * 3e6).astype(dtype)
+    save_image(tmp_path / "a.tif", deep)
+    loaded = read(tmp_path)
+    np.testing.assert_array_equal(loaded.X, deep[None])
+    assert loaded.X.dtype == dtype
+    save_image(tmp_path / "b.tif", pixels(6, 5))
+    with pytest.raises(ValueError, match=r"a\.tif has 32-bit (floats|integers), .*b\.tif has 8 bits per channel"):
         read(tmp_path)
 
 
@@ -409,7 +412,7 @@ def test_films_are_refused(tmp_path, name):
 def test_two_sizes_name_two_files(tmp_path):
     save_image(tmp_path / "a.png", pixels(6, 5))
     save_image(tmp_path / "b.png", pixels(7, 5))
-    with pytest.raises(ValueError, match=r"a\.png is 5 x 6, .*b\.png is 5 x 7 \(width x height\).*ImageOps.fit"):
+    with pytest.raises(ValueError, match=r"a\.png is 5 x 6, .*b\.png is 5 x 7 \(width x height\).*resize=\(6, 5\)"):
         read(tmp_path)
 
 

@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 
 from narrows import AE, VAE
+from narrows.data import infer
 from narrows.estimators import load
 from narrows.studio.data import Data
+from narrows.studio.images import fit_image
 from narrows.studio.session import Session
 from narrows.tasks.outliers import reasons as outlier_reasons
 
@@ -218,6 +220,18 @@ def encode_png(array: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
+@pytest.mark.parametrize(("layout", "white"), [("hw", 4095), ("hwc", 1)])
+def test_an_image_of_16_bits_is_in_the_units_of_the_model(layout, white):
+    deep = np.random.default_rng(0).integers(0, 4096, (9, 8), np.uint16)
+    deep[0, 0] = 4095
+    data = np.stack([deep] * 4) if layout == "hw" else np.stack([deep] * 12, -1).reshape(4, 9, 8, 3) / 4095.0
+    example = fit_image(encode_png(deep), infer(data.astype(np.float32), "X", dtype=data.dtype))
+    expected = deep if layout == "hw" else np.stack([deep] * 3, -1) / 4095
+    np.testing.assert_allclose(example[0], expected, atol=1e-3)
+    assert example.dtype == (np.uint16 if layout == "hw" else np.float32)
+    assert example.max() == white
+
+
 def test_encoding_an_image_of_another_size_and_mode(shared, digits, models):
     grey = np.rint(255 * digits[3]).astype(np.uint8)
     exact = shared("vae").post("/api/encode/image", content=encode_png(grey)).json()
@@ -226,7 +240,7 @@ def test_encoding_an_image_of_another_size_and_mode(shared, digits, models):
     larger = shared("vae").post("/api/encode/image", content=encode_png(colour)).json()
     assert decode_uri(larger["example"]["picture"]).shape == (8, 8)
     np.testing.assert_allclose(larger["code"], exact["code"], atol=0.7)
-    check_refusal(shared("vae").post("/api/encode/image", content=b"no image"), 415, "damaged image, or not an image")
+    check_refusal(shared("vae").post("/api/encode/image", content=b"no image"), 415, "damaged or not an image")
     check_refusal(shared("table").post("/api/encode/image", content=encode_png(grey)), 404, "not images")
 
 
@@ -554,6 +568,9 @@ def test_outliers(shared, models, table):
     assert result["rows"][0]["row"] == 7  # the fixture made this row an outlier
     assert result["rows"][0]["outlier"]
     assert result["threshold"] == pytest.approx(model.offset_)
+    n_outliers = (scores < model.offset_).sum()
+    assert result["n_outliers"] == n_outliers  # of all rows, not of the five
+    assert result["shares"].startswith(f"5.0% outliers expected, {n_outliers / len(table):.1%} found")
     assert sum(reason["share"] for reason in result["rows"][0]["reasons"]) <= 1.0 + 1e-6
     detail = shared("table").get("/api/outliers/7").json()
     nats = [entry["nats"] for entry in detail["contributions"]]

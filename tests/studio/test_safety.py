@@ -1,5 +1,6 @@
 """Refusals of foreign requests, security headers, and limits of uploads and bodies."""
 
+import gzip
 import io
 import struct
 import zipfile
@@ -295,16 +296,49 @@ def test_images_that_decode_to_too_many_bytes(opened):
     assert upload(client, "few.zip", make_zip(dict(list(members.items())[:3])), side=512).status_code == 201
 
 
+def test_a_small_zip_of_many_large_images(opened, monkeypatch):
+    client = opened("none")
+    stream = io.BytesIO()
+    Image.new("1", (8_000, 8_000)).save(stream, "PNG")
+    bomb = make_zip({f"{i}.png": stream.getvalue() for i in range(60)})
+    assert len(bomb) < 100_000
+    monkeypatch.setattr("narrows.data.images.Scan.decode", None)  # nothing is decoded
+    answer = upload(client, "bomb.zip", bomb)
+    assert answer.status_code == 413
+    assert "3,840,000,000 pixels" in answer.json()["detail"]
+
+
+def test_gzipped_files_that_unpack_to_too_many_bytes(opened):
+    client = opened("none", upload_bytes=10_000)
+    for name in ("t.csv.gz", "train-images-idx3-ubyte.gz"):
+        answer = upload(client, name, gzip.compress(b"1,2\n" * 20_000))
+        assert answer.status_code == 413
+        assert name in answer.json()["detail"]
+    stream = io.BytesIO()
+    np.savez_compressed(stream, X=np.zeros((1000, 100)))
+    assert upload(client, "x.npz", stream.getvalue()).status_code == 413
+
+
+def test_a_parquet_file_of_too_many_cells(opened, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow
+
+    stream = io.BytesIO()
+    parquet.write_table(pyarrow.table({"a": np.zeros(2000), "b": np.zeros(2000)}), stream)
+    monkeypatch.setattr("narrows.studio.uploads._MAX_CELLS", 3999)
+    assert upload(opened("none"), "t.parquet", stream.getvalue()).status_code == 413
+
+
 def test_file_names_are_never_paths(opened, tmp_path):
     client = opened("none")
     picture = encode_png(np.random.default_rng(0).integers(0, 255, (8, 8), np.uint8))
-    names = ["../../evil/a.png", "/etc/evil/b.png", "..\\..\\c.png", "C:\\evil\\d.png"]
+    names = ["../../evil/a.png", "/etc/evil/b.png", "..\\..\\pets\\c.png", "C:\\evil\\d.png"]
     before = set(tmp_path.parent.rglob("*"))
     answer = upload(client, "../../x/../evil.zip", make_zip(dict.fromkeys(names, picture)))
     assert answer.status_code == 201
     state = answer.json()
     assert state["name"] == "evil.zip"
-    assert state["classes"] == ["..", "evil"]
+    assert state["classes"] == ["evil", "pets"]
     assert state["n"] == 4
     assert set(tmp_path.parent.rglob("*")) == before
     assert not list((client.app.state.session.folder / "uploads").iterdir())

@@ -1,5 +1,6 @@
 """Uploads, trainings, and models of a session: the whole way from a file to the dials."""
 
+import gzip
 import io
 import json
 import time
@@ -121,6 +122,78 @@ def test_upload_of_a_zip_of_images_of_several_sizes_and_modes(shared):
     assert any("from 80 x 40 to 64 x 32" in note for note in info["notes"])
     small = upload(shared("none"), "pets.zip", stream.getvalue(), side=16)
     assert small["shape"] == [8, 16, 3]
+
+
+def test_uploads_of_what_the_command_line_reads(shared, digits, tmp_path):
+    pictures, y = np.rint(255 * digits[:50]).astype(np.uint8), np.arange(50) % 3
+    np.savez(tmp_path / "d.npz", X=pictures, y=y)
+    info = upload(shared("none"), "d.npz", (tmp_path / "d.npz").read_bytes())
+    assert (info["kind"], info["shape"], info["classes"]) == ("image", [8, 8], ["0", "1", "2"])
+    idx = b"\0\0\x08\x03" + np.array(pictures.shape, ">u4").tobytes() + pictures.tobytes()
+    for name, content in (("d-idx3-ubyte", idx), ("d-idx3-ubyte.gz", gzip.compress(idx))):
+        assert upload(shared("none"), name, content)["shape"] == [8, 8]
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+        archive.writestr("folder/people.csv", TABLE)
+    info = upload(shared("none"), "t.zip", (tmp_path / "t.zip").read_bytes())
+    assert (info["kind"], info["n"], info["name"]) == ("table", 44, "t.zip")
+    assert info["suggested"]["label"] == "kind"
+
+
+def test_the_columns_of_a_frame_are_those_of_the_page(tmp_path, monkeypatch):
+    pandas = pytest.importorskip("pandas")
+    from narrows.data.files import Dataset
+    from narrows.studio import uploads
+
+    frame = pandas.DataFrame(
+        {
+            "a": [1, 2, 3],
+            "b": pandas.array([1, None, 3], "Int64"),
+            "c": ["x", None, "y"],
+            "d": pandas.Categorical(["u", "v", "u"]),
+            "e": pandas.to_datetime(["2020-01-01", None, "2021-01-01"]),
+            "f": [None, None, None],
+        }
+    )
+    monkeypatch.setattr(uploads, "read", lambda _: Dataset(frame, None, list(frame), "t", None))
+    (tmp_path / "raw").write_text("a")
+    read = uploads.read_upload(tmp_path / "raw", "t.csv", 1000)
+    columns = {column.name: column for column in read.columns}
+    kinds = {name: (column.kind, column.missing) for name, column in columns.items()}
+    assert kinds == {
+        "a": ("number", 0),
+        "b": ("number", 1),
+        "c": ("category", 1),
+        "d": ("category", 0),
+        "e": ("category", 1),
+        "f": ("empty", 3),
+    }
+    assert columns["e"].values[0].startswith("2020-01-01")
+
+
+def test_upload_of_a_parquet_file(shared, tmp_path):
+    pytest.importorskip("pyarrow")
+    from narrows.data.files import write_array
+
+    write_array(tmp_path / "t.parquet", np.arange(40.0).reshape(20, 2), ["a", "b"])
+    info = upload(shared("none"), "t.parquet", (tmp_path / "t.parquet").read_bytes())
+    assert [column["name"] for column in info["columns"]] == ["a", "b"]
+
+
+def test_upload_of_images_with_16_bits_and_of_broken_ones(shared):
+    rng = np.random.default_rng(0)
+    deep = rng.integers(0, 4096, (6, 20, 20), np.uint16)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for i, image in enumerate(deep):
+            archive.writestr(f"{i}.png", png(image))
+        archive.writestr("broken.png", png(deep[0])[:100])
+    info = upload(shared("none"), "scans.zip", stream.getvalue())
+    assert (info["n"], info["support"], info["description"]) == (
+        6,
+        "unit",
+        "20 x 20 grey images in [0, 1], from values of 0 to 4095",
+    )
+    assert any("1 of 7 images cannot be read" in note and "broken.png" in note for note in info["notes"])
 
 
 def test_upload_of_a_named_data_set(shared):

@@ -394,7 +394,11 @@ def files(tmp_path_factory):
 
 
 def test_score_with_a_detector(files):
-    run("score", files / "usual", files / "wine.csv", "-o", files / "scores.csv")
+    done = run("score", files / "usual", files / "wine.csv", "-o", files / "scores.csv")
+    said = " ".join(done.stderr.split())
+    assert "178 rows, 18 of them outliers" in said
+    assert "10.0% outliers expected, 10.1% found" in said
+    assert "differ from" not in said
     with open(files / "scores.csv", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert list(rows[0]) == ["score", "outlier", *(f"{w}_{i}" for i in (1, 2, 3) for w in ("reason", "nats"))]
@@ -412,6 +416,12 @@ def test_score_with_a_model(files):
         rows = list(csv.DictReader(stream, delimiter="\t"))
     assert rows[7]["reason_1"] == "ash"
     assert list(rows[0]) == ["score", "outlier", "reason_1", "nats_1"]
+    np.savetxt(
+        files / "far.csv", load_wine().data[:, :4] * 3, delimiter=",", header="alcohol,acid,ash,alkali", comments=""
+    )
+    done = run("score", files / "v", files / "far.csv", "-o", files / "far-scores.csv")
+    said = " ".join(done.stderr.split())
+    assert "5.0% outliers expected, 100.0% found. These examples differ from those of the training." in said
 
 
 def test_score_mistakes(files):

@@ -29,7 +29,7 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help="A named data set: digits, mnist or fashion-mnist (digits:train and digits:test are splits). Or a path: "
-        ".npy, .npz, .csv, .parquet, IDX, an image or a folder of images.",
+        ".npy, .npz, .csv, .parquet, IDX, an image, a folder of images or a .zip.",
         show_default=False,
     ),
 ]
@@ -76,6 +76,17 @@ MaxEpochs = Annotated[int | None, typer.Option(help="Maximum number of passes ov
 TrainingSeed = Annotated[int | None, typer.Option(help="Seed of the random numbers.", show_default="0")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default="auto")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the random numbers.", show_default="a new one each time")]
+OnBad = Annotated[
+    str, typer.Option(help="What to do with images that cannot be read: error, or skip to leave them out.")
+]
+Resize = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PIXELS",
+        help="Crop and resize all images to a square, such as 64, or to height and width, such as 48x64.",
+        show_default="images have one size",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 

@@ -77,6 +77,7 @@ def fit_denoiser(
 
 
 @app.command(rich_help_panel=USE)
+@inputs.reads_data
 def denoise(
     model: Model,
     data: Data,
@@ -127,10 +128,13 @@ def denoise(
 
 def _denoise_photos(model: Path, data: str, out: Path, *, noise: float | None, ensemble: bool) -> None:
     """Clean photos with a model of fit-denoiser."""
-    if noise is not None:
-        raise ValueError("--noise is for models of the recipe dae. Leave it out.")
+    from narrows.data.images import Options
     from narrows.tasks import PhotoDenoiser
 
+    if noise is not None:
+        raise ValueError("--noise is for models of the recipe dae. Leave it out.")
+    if inputs.image_options() != Options():
+        raise ValueError("A model of fit-denoiser takes photos of any size: leave out --resize and --on-bad.")
     written = PhotoDenoiser.load(model).denoise_files(data, out, ensemble=ensemble)
     say(f"{out}: {len(written):,} photo{'s' if len(written) > 1 else ''}")
 

@@ -12,6 +12,7 @@ from narrows.cli.app import USE, Data, Model, Out, OutOrFolder, app
 
 
 @app.command(rich_help_panel=USE)
+@inputs.reads_data
 def encode(
     model: Model,
     data: Data,
@@ -61,11 +62,12 @@ def decode(
     outputs.check_path(out, outputs.EXAMPLES)
     fitted = inputs.open_model(model, needs_code=True)
     outputs.check_pictures(out, fitted)
-    examples = fitted.inverse_transform(read(codes).X)
+    examples = fitted.inverse_transform(read(codes).as_numbers().X)
     outputs.write_examples(out, examples, fitted)
 
 
 @app.command(rich_help_panel=USE)
+@inputs.reads_data
 def reconstruct(model: Model, data: Data, out: OutOrFolder) -> None:
     """Encode and decode DATA, and write the reconstructions.
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=USE)
+@inputs.reads_data
 def evaluate(
     model: Model,
     data: Data,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=TRAIN)
+@inputs.reads_data
 def fit(
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the model.", show_default=False)],

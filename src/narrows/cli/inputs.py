@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
+import inspect
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import typer
 
-from narrows.cli.app import say
+from narrows.cli.app import OnBad, Resize, say
 from narrows.params import did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np
 
     from narrows.data.files import Dataset
+    from narrows.data.images import Options
     from narrows.data.named import Split
     from narrows.data.streams import Source
     from narrows.estimators import Estimator
@@ -29,6 +34,59 @@ LOG = "log.jsonl"  # `narrows.training.tracking.LOG`
 # for models that are not estimators: the command that makes one, and the command that uses it
 _COMMANDS = {"OutlierDetector": ("fit-outliers", "score"), "PhotoDenoiser": ("fit-denoiser", "denoise")}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+P = ParamSpec("P")
+# arguments for `read` that the command line gives
+_reading: ContextVar[Mapping[str, Any]] = ContextVar("reading", default=MappingProxyType({}))
+
+
+def _read_as(*, on_bad: OnBad = "error", resize: Resize = None) -> dict[str, Any]:
+    """Return arguments for `narrows.data.files.read`. The parameters are options of each command that reads DATA."""
+    if on_bad not in ("error", "skip"):
+        raise typer.BadParameter(f"--on-bad must be error or skip. Got {on_bad!r}.")
+    if resize is None:
+        return {"on_bad": on_bad}
+    match = re.fullmatch(r"(\d+)(?:[x,](\d+))?", resize.strip().lower())
+    if match is None:
+        raise typer.BadParameter(f"--resize is written as 64, or as height and width: 48x64. Got {resize!r}.")
+    height = int(match[1])
+    return {"on_bad": on_bad, "resize": (height, int(match[2]) if match[2] else height)}
+
+
+def reads_data(command: Callable[P, None]) -> Callable[P, None]:
+    """Add the options of `_read_as` to a command. `read_dataset` follows them while the command runs."""
+    signature = inspect.signature(command, eval_str=True)
+    options = inspect.signature(_read_as, eval_str=True).parameters
+
+    @functools.wraps(command)
+    def run(*args: P.args, **values: P.kwargs) -> None:
+        named: dict[str, Any] = {name: values.pop(name) for name in options if name in values}
+        token = _reading.set(_read_as(**named))
+        try:
+            command(*args, **values)
+        finally:
+            _reading.reset(token)
+
+    parameters = [*signature.parameters.values(), *options.values()]
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return run
+
+
+def reading_arguments() -> str:
+    """Return the options of `_read_as` that the command line gives, to be repeated after DATA; "" without any."""
+    arguments = dict(_reading.get())
+    height, width = arguments.get("resize", (0, 0))
+    return (" --on-bad skip" if arguments.get("on_bad") == "skip" else "") + (
+        f" --resize {height}x{width}" if height else ""
+    )
+
+
+def image_options() -> Options:
+    """Return the choices for images that the command line makes."""
+    from narrows.data.images import Options
+
+    return Options(**_reading.get())
 
 
 def read_dataset(name: str, split: Split, model: Estimator | None = None) -> Dataset:
@@ -44,9 +102,11 @@ def read_dataset(name: str, split: Split, model: Estimator | None = None) -> Dat
 
     set_name, named_split = _split_name(name)
     if set_name not in NAMES:
-        loaded = read(name)
+        loaded = read(name, **_reading.get())
         say(f"{name}: {_describe_size(loaded)}")
-        return loaded if model is None else loaded.ordered(model.schema_.columns)
+        for note in loaded.notes:
+            say(note)
+        return (loaded if model is None else loaded.ordered(model.schema_.columns)).as_numbers()
     split = "train" if (named_split or split) == "train" else "test"
     if named_split not in (None, split):
         raise ValueError(f"The split of a named data set must be train or test. Got {name!r}; write {set_name}:test.")

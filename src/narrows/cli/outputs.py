@@ -132,7 +132,8 @@ def _write_sheet(
 def _write_pictures(
     folder: Path, images: np.ndarray, loaded: Dataset | None, limits: tuple[float, float] | None
 ) -> None:
-    """Write one .png for each example, under the name of its source file."""
+    """Write one .png for each example, under the name of its source file. Files of floats become .tif again."""
+    import numpy as np
     from PIL import Image
 
     from narrows.data.atomic import atomic_path
@@ -142,11 +143,17 @@ def _write_pictures(
     stems = [str(Path(name).with_suffix("")) for name in names]
     if len(set(stems)) < len(stems):  # two files such as a.jpg and a.png
         stems = [str(name) for name in names]
-    for stem, image in zip(stems, as_bytes(images, limits), strict=True):
-        path = folder / f"{stem}.png"
+    is_float = loaded is not None and bool(loaded.files) and loaded.X.dtype.kind == "f"
+    suffix, file_format = (".tif", "TIFF") if is_float else (".png", "PNG")
+    if is_float:
+        images = images.astype(np.float32)
+    elif images.dtype != np.uint16 or images.ndim > 3:  # Pillow has no colour with 16 bits a channel
+        images = as_bytes(images, limits)
+    for stem, image in zip(stems, images, strict=True):
+        path = folder / f"{stem}{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary:
             if image.ndim == 3:
                 image = image[..., :3] if image.shape[-1] >= 3 else image[..., 0]
-            Image.fromarray(image).save(temporary, "PNG")
+            Image.fromarray(image).save(temporary, file_format)
     say(f"{folder}: {len(images):,} pictures")

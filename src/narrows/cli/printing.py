@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from narrows.cli.app import say
-from narrows.cli.inputs import note_unfinished
+from narrows.cli.inputs import note_unfinished, reading_arguments
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -183,7 +183,7 @@ def _show_report(report: list[str], indent: str = "") -> None:
 def _next_commands(model: Estimator, out: Path, data: str) -> list[str]:
     """Return commands to try on a model that was just fitted."""
     image = model.schema_.kind == "image"
-    kind, folder, on = "png" if image else "csv", shlex.quote(str(out)), shlex.quote(data)
+    kind, folder, on = "png" if image else "csv", shlex.quote(str(out)), shlex.quote(data) + reading_arguments()
     third = f"encode {folder} {on} -o codes.csv"
     if model.recipe.name == "dae":
         third = f"denoise {folder} {on} --noise 0.3 -o clean.{kind}"

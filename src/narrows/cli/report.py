@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=USE)
+@inputs.reads_data
 def report(
     model: Model,
     data: Data,
@@ -81,7 +82,9 @@ def _read_data(name: str, model: Estimator) -> tuple[Any, np.ndarray | None]:
     if loaded.y is not None and loaded.files and all("/" in file for file in loaded.files):
         import numpy as np
 
-        return loaded.X, np.array([file.partition("/")[0] for file in loaded.files])  # a folder for each class
+        from narrows.data.images import class_names
+
+        return loaded.X, np.array(class_names(loaded.files))  # a folder for each class
     return loaded.X, loaded.y
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=USE)
+@inputs.reads_data
 def sample(
     model: Model,
     out: Out,
@@ -65,6 +66,7 @@ def sample(
 
 
 @app.command(rich_help_panel=USE)
+@inputs.reads_data
 def traverse(
     model: Model,
     out: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,12 +14,12 @@ from narrows.cli.app import TRAIN, USE, Data, Model, app, say
 
 if TYPE_CHECKING:
     from narrows.data.files import Dataset
-    from narrows.tasks.outliers import Reasons
 
 TABLES = (".csv", ".tsv")
 
 
 @app.command(rich_help_panel=TRAIN)
+@inputs.reads_data
 def fit_outliers(
     data: Data,
     out: Annotated[
@@ -57,6 +58,7 @@ def fit_outliers(
 
 
 @app.command(rich_help_panel=USE)
+@inputs.reads_data
 def score(
     model: Model,
     data: Data,
@@ -71,6 +73,8 @@ def score(
     line for each row of DATA: its score in nats (lower is stranger), 1 if
     it is an outlier or else 0, and the columns that lower the score most,
     with their nats. A pixel is named by its row and column, such as 3:14.
+    For images, the first column is the name of the file.
+    The expected and the found share of outliers are printed.
 
     For example:
 
@@ -78,14 +82,18 @@ def score(
 
         narrows score digits-vae digits:test -o scores.csv --reasons 5
     """
+    from narrows.evaluation.scores import outlier_share
     from narrows.tasks.outliers import reasons as find_reasons
 
     outputs.check_path(out, TABLES)
     fitted = _open_model(model)
-    X, names = _match_columns(fitted, inputs.read_dataset(data, "test"))
+    loaded = inputs.read_dataset(data, "test")
+    X, names = _match_columns(fitted, loaded)
     result = find_reasons(fitted, X, reasons, names)
-    _write_table(out, result)
+    _write_table(out, {**({"file": loaded.files} if loaded.files else {}), **result.columns()})
     say(f"{out}: {len(result.score):,} rows, {int(result.outlier.sum()):,} of them outliers")
+    share = outlier_share(fitted.contamination, result.outlier)
+    say(f"{share}{share.hint}")
 
 
 def _to_frame(loaded: Dataset) -> Any:
@@ -114,14 +122,15 @@ def _open_model(folder: Path) -> Any:
     return OutlierDetector.load(folder) if kind is OutlierDetector else inputs.open_model(folder)
 
 
-def _write_table(out: Path, result: Reasons) -> None:
-    """Write the columns of `result` as a table. A failure leaves no half-written file."""
+def _write_table(out: Path, columns: Mapping[str, Any]) -> None:
+    """Write columns by name as a table. A failure leaves no half-written file."""
     import csv
+
+    import numpy as np
 
     from narrows.data.atomic import atomic_path
 
-    columns = result.columns()
     with atomic_path(out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, delimiter="\t" if out.suffix.lower() == ".tsv" else ",")
         writer.writerow(columns)
-        writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
+        writer.writerows(zip(*(np.asarray(column).tolist() for column in columns.values()), strict=True))

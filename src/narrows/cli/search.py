@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=USE)
+@inputs.reads_data
 def index(
     model: Model,
     data: Data,
@@ -47,6 +48,7 @@ def index(
 
 
 @app.command(rich_help_panel=USE)
+@inputs.reads_data
 def search(
     model: Model,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="An image, or any other DATA.", show_default=False)],
@@ -144,11 +146,11 @@ def _query_and_matches(query: np.ndarray, matches: Matches, data: str) -> np.nda
     """Return the query and its matches as one row of examples."""
     import numpy as np
 
-    from narrows.data.images import read_images
+    from narrows.data.images import image_file, read_images
 
     folder = Path(data).expanduser()
     if matches.keys is not None and folder.is_dir():  # a large folder is not read again for ten pictures
-        rows = read_images([folder / key for key in matches.keys[0]])
+        rows = read_images([image_file(folder / key) for key in matches.keys[0]], inputs.image_options()).X
         if rows.ndim < query.ndim:  # these are all grey, but the query is in colour
             rows = rows[..., None].repeat(query.shape[-1], -1)
     else:

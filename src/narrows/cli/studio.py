@@ -12,6 +12,7 @@ from narrows.cli.app import LOOK, app
 
 
 @app.command(rich_help_panel=LOOK)
+@inputs.reads_data
 def studio(
     model: Annotated[
         Path | None,

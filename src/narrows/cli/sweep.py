@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=TRAIN)
+@inputs.reads_data
 def sweep(
     data: Data,
     out: Annotated[

@@ -13,17 +13,19 @@ from narrows.data.arrays import (
     take_rows,
 )
 from narrows.data.axes import PrincipalAxes, principal_axes
+from narrows.data.cells import is_missing
 from narrows.data.columns import KINDS, MAX_LEVELS, Column, ColumnKind
 from narrows.data.containers import check_container
 from narrows.data.examples import Examples
 from narrows.data.features import Layout, TableFeatures, as_features, is_atom, n_features, prepared_atoms
 from narrows.data.frames import Frame, is_frame, open_frame
-from narrows.data.infer import infer
+from narrows.data.infer import infer, white_level
 from narrows.data.infer_table import infer_table
 from narrows.data.neighbors import leading_axes
 from narrows.data.patches import Patches
+from narrows.data.row_checks import check_form, check_range, check_rows, count_gaps, warn_of_gaps
 from narrows.data.rows import Rows, free_bytes
-from narrows.data.schema import Schema, Support, check_form, check_range, check_rows, count_gaps, warn_of_gaps
+from narrows.data.schema import Schema, Support
 from narrows.data.table import EncodedRows, Table, look_at_table
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "infer_table",
     "is_atom",
     "is_frame",
+    "is_missing",
     "leading_axes",
     "look_at_table",
     "min_max",
@@ -70,4 +73,5 @@ __all__ = [
     "subsample_evenly",
     "take_rows",
     "warn_of_gaps",
+    "white_level",
 ]

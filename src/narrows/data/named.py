@@ -20,6 +20,7 @@ import numpy as np
 
 from narrows.data.atomic import atomic_path
 from narrows.data.files import Dataset, read
+from narrows.data.images import OnBad, Resize
 from narrows.data.named_sets import NAMES, NamedSet
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ _TIMEOUT_S = 20.0  # seconds to connect, and to read each block
 _BLOCK = 1 << 18  # bytes to read at once
 
 
-def load(name_or_path: str | os.PathLike[str], split: Split = "train") -> Dataset:
+def load(
+    name_or_path: str | os.PathLike[str], split: Split = "train", *, on_bad: OnBad = "error", resize: Resize = None
+) -> Dataset:
     """Load a named data set, or read a file or a folder of images (see `narrows.data.files.read`).
 
     If a file or folder has the name of a data set, pass `./digits` or a `Path` to read the file. The test split of
@@ -41,6 +44,7 @@ def load(name_or_path: str | os.PathLike[str], split: Split = "train") -> Datase
     ----------
     name_or_path : a key of `NAMES`, or a path.
     split : "train" or "test"; a file has only "train".
+    on_bad, resize : choices for images that cannot be read, and for their size, as `read` takes them.
 
     Returns
     -------
@@ -70,7 +74,7 @@ def load(name_or_path: str | os.PathLike[str], split: Split = "train") -> Datase
                 f"Only named data sets ({', '.join(NAMES)}) have a test split. Got {str(name_or_path)!r}. "
                 "Give the path of the test data itself."
             )
-        return read(name_or_path)
+        return read(name_or_path, on_bad=on_bad, resize=resize)
     return _load_idx(named, split) if named.files else _load_digits(split)
 
 

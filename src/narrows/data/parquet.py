@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -80,7 +81,7 @@ def open_table(path: Path, columns: Sequence[str] | None = None) -> Table:
     ValueError
         If the file is damaged or empty, or a requested column is missing or does not hold numbers.
     """
-    pyarrow, parquet = import_pyarrow("reading .parquet")
+    pyarrow, _ = import_pyarrow("reading .parquet")
     if not path.exists():
         raise FileNotFoundError(f"There is no file or folder {path}.")
     parts = list_parts(path) if path.is_dir() else [path]
@@ -88,21 +89,19 @@ def open_table(path: Path, columns: Sequence[str] | None = None) -> Table:
         raise ValueError(f"{path} must hold {SUFFIX} files. It holds none.")
     n, schemas = 0, []
     for part in parts:
-        try:
-            metadata = parquet.read_metadata(part)
-            n += metadata.num_rows
-            schemas.append(metadata.schema.to_arrow_schema())
-        except pyarrow.ArrowException as error:
-            raise ValueError(f"{part} is damaged or not a Parquet file ({error}). Write it again.") from error
+        metadata = _read_metadata(part)
+        n += metadata.num_rows
+        schemas.append(metadata.schema.to_arrow_schema())
     schema = schemas[0]
-    names = list(schema.names if columns is None else columns)
+    names = list_columns(schema) if columns is None else list(columns)
+    check_names([name for name in schema.names if columns is None or name in columns], parts[0])
     for name in names:
         if name not in schema.names:
             raise ValueError(f"{parts[0]} must have a column {name!r}. It has {', '.join(schema.names[:20])}.")
     if n == 0 or not names:
         raise ValueError(f"{path} must hold at least one example. Got {n} rows of {len(names)} columns.")
     width, dtypes = None, set()
-    if len(names) == 1 and hasattr(schema.field(names[0]).type, "value_type"):
+    if len(names) == 1 and is_lists(schema.field(names[0]).type):
         width = _width(parts, names[0])
     for part, schema in zip(parts, schemas, strict=True):  # parts may differ in dtypes
         for name in names:
@@ -117,12 +116,64 @@ def open_table(path: Path, columns: Sequence[str] | None = None) -> Table:
                     "into numbers first (sklearn.preprocessing.OneHotEncoder or OrdinalEncoder)."
                 )
             dtypes.add(kind.to_pandas_dtype())
-    return Table(parts, n, names, width, _dtype(list(dtypes)))
+    return Table(parts, n, names, width, common_dtype(list(dtypes)))
+
+
+def read_schema(part: Path) -> Any:
+    """Return the Arrow schema of a file.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged.
+    """
+    return _read_metadata(part).schema.to_arrow_schema()
+
+
+def list_columns(schema: Any) -> list[str]:
+    """Return the names of the columns of an Arrow schema, without those of an index that pandas wrote."""
+    index = (schema.pandas_metadata or {}).get("index_columns", [])
+    return [name for name in schema.names if name not in index]
+
+
+def is_lists(kind: Any) -> bool:
+    """Return True if an Arrow type is that of lists."""
+    pyarrow, _ = import_pyarrow("reading .parquet")
+    return bool(pyarrow.types.is_nested(kind) and hasattr(kind, "value_type"))
+
+
+def check_names(names: Sequence[str], owner: str | Path) -> None:
+    """Raise a ValueError if two of the columns that `owner` has have one name."""
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise ValueError(
+            f"{owner} must have a different name for each column. It has more than one "
+            f"{', '.join(map(repr, repeated))}. Rename or remove them."
+        )
 
 
 def list_parts(folder: Path) -> list[Path]:
     """Return the Parquet files in a folder, sorted by name."""
     return sorted(entry for entry in folder.iterdir() if entry.suffix.lower() == SUFFIX and entry.name[0] not in "._")
+
+
+def count_values(path: Path) -> int:
+    """Return the number of values in a Parquet file, from its metadata: rows times columns, and all values of lists.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is not installed.
+    ValueError
+        If the file is damaged.
+    """
+    pyarrow, parquet = import_pyarrow("reading .parquet")
+    try:
+        metadata = parquet.read_metadata(path)
+    except pyarrow.ArrowException as error:
+        raise ValueError(f"{path} is damaged or not a Parquet file ({error}). Write it again.") from error
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    return sum(group.column(j).num_values for group in groups for j in range(group.num_columns))
 
 
 def is_parquet(path: Path) -> bool:
@@ -147,6 +198,14 @@ def import_pyarrow(what: str) -> tuple[Any, Any]:
     return pyarrow, pyarrow.parquet
 
 
+def _read_metadata(part: Path) -> Any:
+    pyarrow, parquet = import_pyarrow("reading .parquet")
+    try:
+        return parquet.read_metadata(part)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ValueError(f"{part} is damaged or not a Parquet file ({error}). Write it again.") from error
+
+
 def _width(parts: list[Path], name: str) -> int:
     """Return the length of the first list in a column."""
     _, parquet = import_pyarrow("reading .parquet")
@@ -157,8 +216,8 @@ def _width(parts: list[Path], name: str) -> int:
     raise AssertionError("a table with rows has a first row")
 
 
-def _dtype(types: Sequence[Any]) -> np.dtype:
-    """Return a common dtype. Integers of more than one byte become floats, because cells may be empty."""
+def common_dtype(types: Sequence[Any]) -> np.dtype:
+    """Return a common dtype of columns. Integers of more than one byte become floats, because cells may be empty."""
     common = np.result_type(*types)
     if common.kind in "iu" and common.itemsize > 1:
         return np.dtype(np.float64 if common.itemsize > 2 else np.float32)

@@ -12,7 +12,6 @@ user's data. The entries of vectors and images share one `Support`; the columns 
 from __future__ import annotations
 
 import functools
-import warnings
 from collections import Counter
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -21,8 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.data.arrays import min_max, resolution
+from narrows.data.arrays import resolution
 from narrows.data.columns import Column
+from narrows.data.scaling import FAR, bring_near, changes
 from narrows.data.table import Table
 
 Kind = Literal["vector", "image", "table"]
@@ -32,10 +32,7 @@ VERSION = 2  # of the record that `to_dict` writes
 _LARGEST_ASINH = 200.0  # sinh of larger numbers overflows, squared
 _NEAR = 8  # offsets of up to so many standard deviations lose nothing in single precision
 _SERIES = ("tc", "ct")
-_FAR = 1e8  # squares of values up to here, and sums of them, are far from the largest number in single precision
-_ROUNDING = 512  # rounding errors of a constant that are no change of it
 _MOST_NAMES = 10  # names of columns in a remark
-_SMALLEST_CONSTANT = 1e-30  # 0 has no rounding errors: any other value is a change
 _NARROW = (torch.float32, torch.float16, torch.uint8, torch.int8, torch.bool)  # float32 holds all their values
 
 
@@ -49,7 +46,8 @@ class Schema:
     shape : shape of one example in the model: (d,) or (channels, height, width).
     layout : axes of the user's examples: "d", "hw", "hwc", "chw", or "tc" and "ct" for series, which the model sees as
         grey images, with a scale for each channel.
-    dtype : name of the user's dtype. `restore` gives bytes for bytes, and floats for other integers.
+    dtype : name of the user's dtype. `restore` gives bytes for bytes, 16-bit images for 16-bit images, and floats
+        for other integers.
     support : range of the values after `prepare`: "binary" {0, 1}, "unit" [0, 1], "real", "count" 0, 1, 2, ..., or
         "mixed" for a table.
     offset, scale : a single number each, or one for each column of a vector, channel of an image or of a series.
@@ -243,7 +241,7 @@ class Schema:
         if self.layout == "hwc":
             x = x.permute(0, 3, 1, 2)
         scaled = self._standardize(x, dtype)
-        if check_far and x.device.type != "meta" and bool((scaled.abs() > _FAR).any()):
+        if check_far and x.device.type != "meta" and bool((scaled.abs() > FAR).any()):
             scaled = self._bring_near(x).to(dtype)
         if self.constant:
             # not in place: `scaled` may be the user's own memory
@@ -273,29 +271,19 @@ class Schema:
         return ((x.to(wide) - offsets) * factors).to(dtype)
 
     def _bring_near(self, x: Tensor) -> Tensor:
-        """Return (x - offset) / scale; beyond F = 1e8, F (1 + log(|u| / F)) with the sign of u in place of u."""
         wide = torch.float32 if x.device.type == "mps" else torch.float64
         offsets, factors = (self._constant(name, x.device, wide) for name in ("_offsets", "_factors"))
-        scaled = (x.to(wide) - offsets) * factors
-        size = scaled.abs().clamp(max=torch.finfo(wide).max)
-        return torch.where(size > _FAR, scaled.sign() * _FAR * (1 + (size / _FAR).log()), scaled)
+        return bring_near((x.to(wide) - offsets) * factors)
 
     def _changes(self, x: Tensor, columns: Tensor) -> Tensor:
-        """Return 3 log(1 + |x - c| / r) with the sign of x - c for columns of constants c; r is a rounding error of c.
-
-        So the same share of the constant gives the same number in any units, and no change gives 0.
-        """
-        wide = torch.float32 if x.device.type == "mps" else torch.float64
-        constants = self._constant("_offsets", x.device, wide)[columns]
-        precision = max(resolution(np.dtype(self.dtype)), torch.finfo(x.dtype).eps if x.is_floating_point() else 0.0)
-        rounding = (_ROUNDING * precision * constants.abs()).clamp(min=_SMALLEST_CONSTANT)
-        change = x[:, columns].to(wide) - constants
-        return 3 * change.sign() * (change.abs() / rounding).log1p()
+        """Return how unusual the values of the constant columns are."""
+        constants = self._constant("_offsets", x.device, torch.float32 if x.device.type == "mps" else torch.float64)
+        return changes(x[:, columns], constants[columns], resolution(np.dtype(self.dtype)))
 
     def restore(self, x: Tensor) -> np.ndarray:
         """Turn the model's tensor (B x `shape`) into the user's rows (B x `user_shape`), in the user's dtype.
 
-        Bytes are rounded and clipped to [0, 255]. Other integers become float32.
+        Bytes and 16-bit images are rounded and clipped to their range. Other integers become float32.
         """
         out = x.detach().cpu()
         for heavy in self._heavy:
@@ -313,8 +301,8 @@ class Schema:
             out = out.permute(0, 2, 3, 1)
         array = out.numpy()
         dtype = np.dtype(self.dtype)
-        if dtype == np.uint8:
-            return np.clip(np.rint(array), 0, 255).astype(np.uint8)
+        if dtype in (np.uint8, np.uint16):
+            return np.clip(np.rint(array), 0, np.iinfo(dtype).max).astype(dtype)
         return np.ascontiguousarray(array.astype(dtype if dtype.kind == "f" else np.float32))
 
     def channels_last(self, images: np.ndarray) -> np.ndarray:
@@ -342,8 +330,8 @@ class Schema:
     def describe(self) -> str:
         """Return one line for people, such as '28 x 28 grey images in [0, 1]'."""
         where = {"binary": "of 0 and 1", "unit": "in [0, 1]", "real": "of real values", "count": "of counts"}
-        if self.scale == (255.0,):
-            where["unit"] = "in [0, 1], from values of 0 to 255"
+        if self.scale[0] > 1:
+            where["unit"] = f"in [0, 1], from values of 0 to {self.scale[0]:g}"
         if self.kind == "table":
             kinds = Counter(column.kind.replace("_", "-") for column in self.used_columns)
             listed = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
@@ -357,13 +345,13 @@ class Schema:
         colour = {1: "grey ", 3: "colour "}.get(c, f"{c}-channel ")
         return f"{h} x {w} {colour}images {where[self.support]}"
 
-    def list_remarks(self) -> list[str]:
-        """Return lines for people about columns that are not like the others."""
+    def list_facts(self) -> list[str]:
+        """Return lines for people: `describe()`, and the columns that are held constant."""
         if not self.constant:
-            return []
+            return [self.describe()]
         names = [repr(self.columns[i]) if self.columns else str(i) for i in self.constant[:_MOST_NAMES]]
         more = f" and {len(self.constant) - _MOST_NAMES:,} more" if len(self.constant) > _MOST_NAMES else ""
-        return [f"columns held constant, because they do not vary: {', '.join(names)}{more}"]
+        return [self.describe(), f"columns held constant, because they do not vary: {', '.join(names)}{more}"]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain numbers, strings, lists and dicts, for recipe.json."""
@@ -392,70 +380,3 @@ class Schema:
             names = attributes["columns"] or ()
             attributes["table"] = Table(tuple(Column(name, "real", attributes["dtype"]) for name in names), "pandas")
         return cls(**attributes)
-
-
-def check_rows(X: np.ndarray, schema: Schema, owner: str, allow_nan: bool = False) -> None:
-    """Check rows before a fitted model is applied to them. `allow_nan` is True if entries may be missing.
-
-    Raises
-    ------
-    ValueError
-        If X is empty, has examples of another shape than `schema`, infinity, NaN without `allow_nan`, or pixels on
-        another scale.
-    """
-    check_form(X.shape, schema, owner)
-    check_range(min_max(X, owner, columns=schema.columns, allow_nan=allow_nan)[1], X.dtype, schema, owner)
-    warn_of_gaps(count_gaps(X), schema, owner)
-
-
-def count_gaps(X: np.ndarray) -> int:
-    """Return the number of missing entries (NaN) in X."""
-    return int(np.isnan(X).sum()) if X.dtype.kind == "f" and bool(np.isnan(X.sum())) else 0
-
-
-def warn_of_gaps(n: int, schema: Schema, owner: str) -> None:
-    """Warn if a model that was fitted without gaps gets rows with `n` missing entries."""
-    if n and not schema.has_gaps:
-        warnings.warn(
-            f"X passed to {owner} has {n:,} missing values, but the model was fitted on data without any. The encoder "
-            "sees the mean of the column in their place. Fit on rows with gaps if there will be many.",
-            UserWarning,
-            stacklevel=2,
-        )
-
-
-def check_form(shape: tuple[int, ...], schema: Schema, owner: str) -> None:
-    """Check the shape of rows before a fitted model is applied to them.
-
-    Raises
-    ------
-    ValueError
-        If there are no rows, or their shape is not the one in `schema`.
-    """
-    if shape[0] == 0:
-        raise ValueError(f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required by {owner}.")
-    if shape[1:] != schema.user_shape:
-        raise ValueError(
-            f"X passed to {owner} has examples of shape {shape[1:]}, but the model was fitted on shape "
-            f"{schema.user_shape} ({schema.describe()}). Resize or select columns so that they agree."
-        )
-
-
-def check_range(high: float, dtype: np.dtype, schema: Schema, owner: str) -> None:
-    """Check that pixels have the scale of the training data, from their largest value `high`.
-
-    Raises
-    ------
-    ValueError
-        If `high` shows another scale.
-    """
-    if schema.scale == (255.0,) and dtype.kind == "f" and 0 < high <= 1:
-        raise ValueError(
-            f"X passed to {owner} lies in [0, 1], but the model was fitted on pixels from 0 to 255. Multiply X by 255, "
-            "or fit on images in [0, 1]."
-        )
-    if schema.kind == "image" and schema.support == "unit" and high > 10 * schema.scale[0]:
-        raise ValueError(
-            f"X passed to {owner} holds values up to {high:g}, but the model was fitted on images from 0 to "
-            f"{schema.scale[0]:g}. Bring X to that range."
-        )

@@ -62,8 +62,8 @@ def open_source(X: Any, owner: str, columns: Sequence[str] | None = None) -> Sou
             table = parquet.open_table(path, columns)
             names = table.names if table.width is None else None
             return Source(lambda rows: regroup(table.batches(rows), rows), table.n, names)
-        dataset = files.read(path).ordered(columns)
-        return from_array(dataset.X)._replace(columns=dataset.columns)
+        dataset = files.read(path).ordered(columns).as_numbers()
+        return from_array(np.asanyarray(dataset.X))._replace(columns=dataset.columns)
     check_container(X, owner, takes_iterators=True)
     if hasattr(X, "__array__") or hasattr(X, "iloc") or isinstance(X, (list, tuple)):
         return None
@@ -75,10 +75,14 @@ def open_source(X: Any, owner: str, columns: Sequence[str] | None = None) -> Sou
 
 
 def _select_columns(piece: Any, columns: Sequence[str] | None) -> Any:
-    """Return the `columns` of a data frame. Other pieces are unchanged."""
-    if columns is None or not (hasattr(piece, "iloc") and hasattr(piece, "columns")):
+    """Return the `columns` of a data frame of pandas or polars, or of an Arrow table. Other pieces are unchanged."""
+    names = getattr(piece, "column_names", getattr(piece, "columns", None))  # of Arrow, or of the others
+    if columns is None or names is None:
         return piece
-    return piece.iloc[:, files.column_indices(columns, [str(name) for name in piece.columns], "Each data frame")]
+    indices = files.column_indices(columns, [str(name) for name in names], "Each data frame")
+    if hasattr(piece, "iloc"):
+        return piece.iloc[:, indices]
+    return piece.select([names[i] for i in indices])
 
 
 def from_array(X: np.ndarray) -> Source:

@@ -16,8 +16,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import compile_path
 
+from narrows.data.images import TooLarge
 from narrows.studio.decoder import Decoder
-from narrows.studio.images import BadFile, TooLarge
+from narrows.studio.images import BadFile
 from narrows.studio.jobs import Jobs
 from narrows.studio.routes import (
     clean,

@@ -1,16 +1,16 @@
-"""Reads uploaded images: checks their size before decoding, and fits them to the size of a model."""
+"""Fits an uploaded image to the size and the units of a model. Its size is checked before it is decoded."""
 
 from __future__ import annotations
 
 import io
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from narrows.data import Schema
+from narrows.data import Schema, white_level
+from narrows.data.images import ImageFile, Options, Scan, TooLarge
 from narrows.studio import pictures
 
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")  # no other decoder of Pillow sees untrusted bytes
 MAX_PIXELS = 64 << 20  # pixels of one decoded image
 
 
@@ -18,12 +18,8 @@ class BadFile(ValueError):
     """An uploaded file is damaged or of a type that is not supported."""
 
 
-class TooLarge(ValueError):
-    """An uploaded file is too large once unpacked."""
-
-
-def open_image(content: bytes, name: str = "The image") -> Image.Image:
-    """Open an image and check its size, without decoding its pixels.
+def fit_image(content: bytes, schema: Schema) -> np.ndarray:
+    """Convert an image file to one example (1 x `schema.user_shape`) in the units of the data of a model.
 
     Raises
     ------
@@ -32,66 +28,61 @@ def open_image(content: bytes, name: str = "The image") -> Image.Image:
     TooLarge
         If the image has more than `MAX_PIXELS`.
     """
-    try:
-        image = Image.open(io.BytesIO(content), formats=_FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise TooLarge(f"{name} is too large: {error}") from error
-    except Exception as error:  # Pillow's decoders raise many types of errors for unexpected bytes
-        raise BadFile(f"{name} is a damaged image, or not an image.") from error
-    if image.width * image.height > MAX_PIXELS:
-        raise TooLarge(f"{name} has {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are read.")
-    return image
-
-
-def decode_image(image: Image.Image, mode: str, size: tuple[int, int], name: str = "The image") -> np.ndarray:
-    """Decode the first frame in `mode` ("L" or "RGB"), cropped and resized to `size` (width, height).
-
-    Returns bytes, h x w or h x w x 3.
-
-    Raises
-    ------
-    BadFile
-        If the image is damaged.
-    """
-    try:
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I;16") or upright.mode in ("I", "F"):
-            deep = np.asarray(upright, dtype=np.float64)
-            upright = Image.fromarray(np.clip(deep / (257 if deep.max() > 255 else 1), 0, 255).astype(np.uint8))
-        if upright.has_transparency_data:
-            white = Image.new("RGBA", upright.size, (255,) * 4)
-            upright = Image.alpha_composite(white, upright.convert("RGBA"))
-        converted = upright.convert(mode)
-        return np.asarray(converted if converted.size == size else ImageOps.fit(converted, size))
-    except Exception as error:
-        raise BadFile(f"{name} is damaged.") from error
-
-
-def fit_image(content: bytes, schema: Schema) -> np.ndarray:
-    """Convert an image file to one example (1 x `schema.user_shape`) in the units of the data of a model.
-
-    Raises
-    ------
-    BadFile, TooLarge
-        As `open_image` and `decode_image` raise them.
-    """
     h, w, c = pictures.display_shape(schema)
-    pixels = decode_image(open_image(content), "L" if c == 1 else "RGB", (w, h)).reshape(1, h, w, c)
-    low, high = schema.limits or _usual_range(schema)
-    values = low + (high - low) * pixels.astype(np.float64) / 255
-    if schema.support == "binary":
-        values = (values >= (low + high) / 2).astype(np.float64)
+    pixels = _to_channels(_decode(content, (h, w)), c).reshape(1, h, w, c)
+    values = _to_units(pixels, schema)
     if schema.shape[0] > c:  # channels that the file lacks are copies of its first one
         values = np.concatenate([values, *[values[..., :1]] * (schema.shape[0] - c)], axis=-1)
-    layouts = {"hw": values[..., 0], "hwc": values, "chw": np.moveaxis(values, -1, 1)}
+    layouts = {"hwc": values, "chw": np.moveaxis(values, -1, 1)}
     dtype = np.dtype(schema.dtype)
-    array = layouts[schema.layout]
+    array = layouts.get(schema.layout, values[..., 0])
     return (
         np.rint(array).astype(dtype) if dtype.kind in "ui" else array.astype(dtype if dtype.kind == "f" else np.float32)
     )
 
 
-def _usual_range(schema: Schema) -> tuple[float, float]:
-    """Return the range of most values of unbounded images: the mean plus and minus two standard deviations."""
-    centre, spread = schema.offset[0], 2 * schema.scale[0]
-    return centre - spread, centre + spread
+def _decode(content: bytes, size: tuple[int, int]) -> np.ndarray:
+    """Return the pixels as the reader of files gives them, cropped and resized to `size` (height, width)."""
+    file = ImageFile("image", "The image", lambda: io.BytesIO(content))
+    try:
+        scan = Scan([file], Options(resize=size))
+        width, height = scan.headers[0].size
+        if width * height > MAX_PIXELS:
+            raise TooLarge(f"The image has {width} x {height} pixels; at most {MAX_PIXELS:,} are read.")
+        return scan.decode().X[0]
+    except TooLarge:
+        raise
+    except ValueError as error:
+        raise BadFile(str(error)) from error
+
+
+def _to_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
+    """Return pixels (h, w) or (h, w, 3) with 1 channel or 3."""
+    if pixels.ndim == 2:
+        return np.repeat(pixels[..., None], channels, -1)
+    return pixels if channels == 3 else np.asarray(Image.fromarray(pixels).convert("L"))
+
+
+def _to_units(pixels: np.ndarray, schema: Schema) -> np.ndarray:
+    """Return pixels of any depth in the units of a model's data, float64."""
+    if pixels.dtype.kind == "f" and schema.limits is None:
+        return pixels.astype(np.float64)
+    low, high = schema.limits or _usual_range(schema)
+    if pixels.dtype == np.uint16 and schema.dtype == "uint16":
+        values = np.clip(pixels.astype(np.float64), low, high)
+    else:
+        white = 1.0 if pixels.dtype.kind == "f" and pixels.max() <= 1 else white_level(float(pixels.max()))
+        values = low + (high - low) * np.clip(pixels.astype(np.float64) / white, 0, 1)
+    return (values >= (low + high) / 2).astype(np.float64) if schema.support == "binary" else values
+
+
+def _usual_range(schema: Schema) -> tuple[np.ndarray, np.ndarray]:
+    """Return the range of most values of unbounded images: the mean plus and minus two standard deviations.
+
+    It is that of each channel that the page shows, or one range for all channels of a series.
+    """
+    centre, spread = np.asarray(schema.offset), 2 * np.asarray(schema.scale)
+    if schema.is_series:
+        centre, spread = centre.mean(keepdims=True), spread.max(keepdims=True)
+    n_shown = pictures.display_shape(schema)[2]
+    return (centre - spread)[:n_shown], (centre + spread)[:n_shown]

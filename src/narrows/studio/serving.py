@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from narrows.data.files import Dataset
+from narrows.data.images import class_names
 from narrows.data.labels import read_labels
 from narrows.estimators import load
 from narrows.estimators.base import Estimator
@@ -239,7 +240,7 @@ def prepare_data(loaded: Dataset, labels: str | None, model: Estimator, source: 
         X = loaded.ordered(inputs).X
     colour = None if loaded.y is None else Colour.from_column(loaded.y)
     if loaded.files and loaded.y is not None:  # images in one folder for each class
-        colour = Colour.from_column([file.partition("/")[0] for file in loaded.files])
+        colour = Colour.from_column(class_names(loaded.files))
     if labels is not None:
         colour = columns.pop(labels) if labels in columns else _read_label_file(labels, len(X))
     files = tuple(loaded.files) if loaded.files else None

@@ -1,35 +1,34 @@
-"""Reads uploaded files within limits: tables, arrays and zips of images.
+"""Reads uploaded files within limits, by the same reader as the command line.
 
-The name of a file is for display only: it never becomes a path. Nothing is unpacked to disk, and nothing is decoded
-before its size is known.
+Of the name of a file only its suffix becomes part of a path. Nothing is decoded before its size is known.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import zipfile
-import zlib
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from narrows.data import Schema, as_rows, infer, subsample_evenly
-from narrows.data.files import read
-from narrows.data.images import SUFFIXES
+from narrows.data.files import Dataset, read
+from narrows.data.files.archives import Limits, check_unpacked, read_zip
+from narrows.data.images import Options, TooLarge, class_names
+from narrows.data.parquet import count_values, is_parquet
 from narrows.studio import pictures
 from narrows.studio.data import Colour
-from narrows.studio.images import BadFile, TooLarge, decode_image, open_image
+from narrows.studio.images import MAX_PIXELS, BadFile
 
 SIDE = 64  # default limit of the longer side of an image, in pixels
 _UNPACK_FACTOR = 4  # limit of the unpacked size, as a multiple of the limit of an upload
 _MAX_CELLS = 1 << 26
 _MAX_COLUMNS = 20_000
 _MAX_IMAGES = 100_000
+_MAX_PIXELS = 4 << 30  # of all images, before they are reduced
 _MAX_NAME_LENGTH = 100  # characters
 _MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 _LABEL_NAMES = ("label", "labels", "class", "target", "y", "species", "category", "type")
@@ -97,7 +96,7 @@ class Upload:
         """
         if self.X is not None:
             if names is None or self.X.ndim != 2:
-                return as_rows(self.X, self.name), None, []
+                return _as_examples(self.X, self.name), None, []
             indices = [_parse_column_name(name, self.X.shape[1]) for name in names]
             return as_rows(self.X[:, indices], self.name), list(names), []
         columns = {column.name: column for column in self.columns or ()}
@@ -130,7 +129,7 @@ class Upload:
 
 
 def read_upload(path: Path, name: str, limit: int, side: int = SIDE) -> Upload:
-    """Read an uploaded file: .npy, .csv, .tsv, or a .zip of images.
+    """Read an uploaded file of any format that `narrows.data.files.read` reads.
 
     Parameters
     ----------
@@ -149,18 +148,28 @@ def read_upload(path: Path, name: str, limit: int, side: int = SIDE) -> Upload:
         If no model can be trained on it.
     """
     name, size = to_display_name(name), path.stat().st_size
-    suffix = Path(name).suffix.lower()
-    with open(path, "rb") as stream:
-        head = stream.read(8)
-    if not head:
-        raise BadFile(f"{name} is empty (0 bytes).")
-    if head.startswith(b"\x93NUMPY"):
-        return _read_array(path, name, size)
-    if head.startswith(b"PK"):
-        return _read_zip(path, name, size, limit, side)
-    if suffix in _DELIMITERS:
-        return _read_table(path, name, size, _DELIMITERS[suffix])
-    raise BadFile(f"{name} is not a file that the studio reads: pass a .csv, .tsv, .npy, or a .zip of images.")
+    source = path.rename(path.with_name("data" + "".join(Path(name).suffixes[-2:])))  # suffixes tell the format
+    try:
+        dataset = _read_dataset(source, limit, side)
+    except ValueError as error:
+        kind = TooLarge if isinstance(error, TooLarge) else BadFile
+        raise kind(str(error).replace(str(source), name)) from error
+    labels: Any = dataset.y
+    if dataset.files and labels is not None:
+        labels = class_names(dataset.files)
+    columns = _to_columns(dataset)
+    upload = Upload(
+        name=name,
+        size=size,
+        X=None if columns else dataset.X,
+        columns=columns,
+        schema=_infer_schema(np.zeros((2, 1)), name),
+        labels=None if labels is None else Colour.from_column(labels),
+        files=tuple(dataset.files) if dataset.files else None,
+        notes=dataset.notes,
+    )
+    X, _, notes = upload.select_examples()
+    return replace(upload, schema=_infer_schema(X, name), notes=(*upload.notes, *notes))
 
 
 def wrap_examples(name: str, X: np.ndarray, y: np.ndarray | None) -> Upload:
@@ -178,7 +187,7 @@ def draw_preview(upload: Upload) -> str | None:
     """Return the first 32 images as the data URI of one picture, 8 in a row; None without images."""
     if upload.X is None or upload.schema.kind != "image":
         return None
-    images = pictures.to_display(as_rows(upload.X[:32], upload.name), upload.schema)
+    images = pictures.to_display(_as_examples(upload.X[:32], upload.name), upload.schema)
     return pictures.to_data_uri(pictures.make_sheet(images, 8))
 
 
@@ -190,112 +199,72 @@ def suggest_label(upload: Upload) -> str | None:
     return next(iter([*by_name, *by_values]), None)
 
 
-# One function for each file format
+def _read_dataset(path: Path, limit: int, side: int) -> Dataset:
+    """Read a file within the limits of an upload."""
+    options = Options(on_bad="skip", longest=side)
+    limits = Limits(_UNPACK_FACTOR * limit, _MAX_PIXELS, MAX_PIXELS, _MAX_IMAGES)
+    if path.suffix.lower() == ".zip":
+        return read_zip(path, options, lambda member: _read_file(member, limit), limits)
+    return _read_file(path, limit)
 
 
-def _read_array(path: Path, name: str, size: int) -> Upload:
+def _read_file(path: Path, limit: int) -> Dataset:
+    """Read a file that is no archive of images. Its form is checked before it is decoded, as far as possible."""
+    check_unpacked(path, _UNPACK_FACTOR * limit)
+    suffix = path.suffix.lower()
+    if suffix in _DELIMITERS:
+        _check_cells(str(path), _count_cells(path))
+    elif is_parquet(path):
+        _check_cells(str(path), count_values(path))
     try:
-        X = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # numpy reads the header with Python's own parser, which may raise any error
-        raise BadFile(f"{name} cannot be read as an array of numbers. Save it with np.save('X.npy', X).") from error
-    if X.dtype.kind not in "biuf" or X.ndim not in (2, 3, 4) or X.size == 0 or X.nbytes > size:
-        raise BadFile(
-            f"{name} must hold numbers: vectors (n, d), or images (n, h, w) or (n, h, w, c). It holds {X.dtype} of "
-            f"shape {X.shape}."
-        )
-    if X.ndim == 2 and X.shape[1] > _MAX_COLUMNS:
-        raise TooLarge(f"{name} has {X.shape[1]:,} columns; at most {_MAX_COLUMNS:,} are read.")
-    X = np.array(X)  # into memory: the file is deleted
-    return Upload(name, size, X, None, _infer_schema(as_rows(X, name), name))
+        dataset = read(path)
+    except (ValueError, OSError):
+        if suffix not in _DELIMITERS:
+            raise
+        columns, rows = _parse_table(path.read_bytes(), str(path), _DELIMITERS[suffix])
+        dataset = Dataset(np.array(rows, dtype=object), None, columns, path.stem, None)
+    shape = dataset.X.shape
+    if len(shape) == 2 and shape[1] > _MAX_COLUMNS:
+        raise TooLarge(f"{path} has {shape[1]:,} columns; at most {_MAX_COLUMNS:,} are read.")
+    if suffix in _DELIMITERS and dataset.columns is None:
+        dataset = dataset._replace(columns=[f"column {i + 1}" for i in range(shape[1])])
+    if dataset.columns is not None:
+        _check_cells(str(path), shape[0] * shape[1])
+    # into memory: the file is deleted
+    return dataset._replace(X=np.array(dataset.X)) if isinstance(dataset.X, np.memmap) else dataset
 
 
-def _read_zip(path: Path, name: str, size: int, limit: int, side: int) -> Upload:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return _read_images(archive, name, size, _UNPACK_FACTOR * limit, side)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, KeyError) as error:
-        raise BadFile(f"{name} is a damaged zip, or one with a password.") from error
-
-
-def _read_images(archive: zipfile.ZipFile, name: str, size: int, limit: int, side: int) -> Upload:
-    members = [m for m in archive.infolist() if _is_image(m)]
-    if len(members) < 2:
-        raise BadFile(f"{name} must hold at least two images ({', '.join(SUFFIXES)}). It holds {len(members)}.")
-    if len(members) > _MAX_IMAGES:
-        raise TooLarge(f"{name} holds {len(members):,} images; at most {_MAX_IMAGES:,} are read.")
-    unpacked = sum(m.file_size for m in members)  # zipfile never unpacks more than this
-    if unpacked > limit:
-        raise TooLarge(f"{name} unpacks to {unpacked:,} bytes; at most {limit:,} are read.")
-    members.sort(key=lambda m: m.filename)
-    sizes: Counter[tuple[int, int]] = Counter()
-    is_grey = True
-    for label, content in _read_members(archive, members):
-        image = open_image(content, label)
-        sizes[image.size] += 1
-        is_grey = is_grey and image.mode in ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L")
-    notes = []
-    width, height = sizes.most_common(1)[0][0]
-    if len(sizes) > 1:
-        notes.append(f"The images have {len(sizes):,} sizes; all are cropped and resized to one.")
-    if max(width, height) > side:
-        factor = side / max(width, height)
-        reduced = max(8, round(width * factor)), max(8, round(height * factor))
-        notes.append(
-            f"The images are reduced from {width} x {height} to {reduced[0]} x {reduced[1]} pixels, to train faster."
-        )
-        width, height = reduced
-    shape = (len(members), height, width) if is_grey else (len(members), height, width, 3)
-    if int(np.prod(shape)) > limit:
-        raise TooLarge(f"{name} decodes to {int(np.prod(shape)):,} bytes; at most {limit:,} are allowed.")
-    X = np.empty(shape, np.uint8)
-    for i, (label, content) in enumerate(_read_members(archive, members)):
-        X[i] = decode_image(open_image(content, label), "L" if is_grey else "RGB", (width, height), label)
-    folders = [_folder_label(m.filename) for m in members]
-    labels = Colour.from_column(folders) if len(set(folders)) > 1 else None
-    files = tuple(to_display_name(m.filename) for m in members)
-    return Upload(name, size, X, None, _infer_schema(X, name), labels, files, tuple(notes))
-
-
-def _is_image(member: zipfile.ZipInfo) -> bool:
-    parts = member.filename.replace("\\", "/").split("/")
-    hidden = any(part.startswith((".", "__MACOSX")) for part in parts if part not in (".", ".."))
-    return not member.is_dir() and not hidden and parts[-1].lower().endswith(SUFFIXES)
-
-
-def _read_members(archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo]) -> Iterator[tuple[str, bytes]]:
-    for member in members:
-        yield to_display_name(member.filename), archive.read(member)
-
-
-def _folder_label(filename: str) -> str:
-    """Return the name of an image's folder, which serves as its label."""
-    parts = filename.replace("\\", "/").split("/")
-    return to_display_name(parts[-2]) if len(parts) > 1 else ""
-
-
-def _read_table(path: Path, name: str, size: int, delimiter: str) -> Upload:
+def _count_cells(path: Path) -> int:
+    """Return the largest number of cells that a table of text can have."""
     content = path.read_bytes()
-    n_cells = content.count(delimiter.encode()) + content.count(b"\n") + 1
+    return max(content.count(delimiter) for delimiter in (b",", b";", b"\t")) + content.count(b"\n") + 1
+
+
+def _check_cells(name: str, n_cells: int) -> None:
     if n_cells > _MAX_CELLS:
         raise TooLarge(f"{name} has about {n_cells:,} cells; at most {_MAX_CELLS:,} are read.")
-    renamed = path.with_name("table" + {",": ".csv", "\t": ".tsv"}[delimiter])
-    path.rename(renamed)
-    try:
-        table = read(renamed)  # fast, but reads numbers only
-    except (ValueError, OSError):
-        columns = _parse_table(content, name, delimiter)
-    else:
-        names = table.columns or [f"column {i + 1}" for i in range(table.X.shape[1])]
-        columns = [_parse_column(n, table.X[:, i]) for i, n in enumerate(_make_unique(names))]
-    if len(columns) > _MAX_COLUMNS:
-        raise TooLarge(f"{name} has {len(columns):,} columns; at most {_MAX_COLUMNS:,} are read.")
-    upload = Upload(name, size, None, tuple(columns), _infer_schema(np.zeros((2, 1)), name))
-    X, _, notes = upload.select_examples()
-    return Upload(name, size, None, tuple(columns), _infer_schema(X, name), notes=tuple(notes))
 
 
-def _parse_table(content: bytes, name: str, delimiter: str) -> list[Column]:
-    """Return the columns of a table that holds strings or gaps."""
+def _to_columns(dataset: Dataset) -> tuple[Column, ...] | None:
+    """Return the columns of a table, or None for an array."""
+    if dataset.columns is None:
+        return None
+    X: Any = dataset.X
+    cells = (_frame_cells(X.iloc[:, i]) if hasattr(X, "iloc") else X[:, i] for i in range(X.shape[1]))
+    return tuple(_parse_column(name, c) for name, c in zip(_make_unique(dataset.columns), cells, strict=True))
+
+
+def _frame_cells(column: Any) -> np.ndarray:
+    """Return a column of a data frame as numbers with NaN for gaps, or as objects with None for gaps."""
+    from pandas.api.types import is_numeric_dtype
+
+    if is_numeric_dtype(column.dtype):
+        return np.asarray(column.to_numpy(np.float64, na_value=np.nan))
+    return np.asarray(column.astype(object).where(column.notna(), None), dtype=object)
+
+
+def _parse_table(content: bytes, name: str, delimiter: str) -> tuple[list[str], list[list[str]]]:
+    """Return the names of the columns, and the rows, of a table that holds strings or gaps."""
     try:
         text = io.StringIO(content.decode("utf-8-sig"), newline="")
         rows = [row for row in csv.reader(text, delimiter=delimiter) if any(cell.strip() for cell in row)]
@@ -314,15 +283,14 @@ def _parse_table(content: bytes, name: str, delimiter: str) -> list[Column]:
         raise TooLarge(f"{name} has {width:,} columns; at most {_MAX_COLUMNS:,} are read.")
     has_header = not any(_parse_number(cell) is not None for cell in rows[0])
     names = rows[0] if has_header else [f"column {i + 1}" for i in range(width)]
-    body = rows[1:] if has_header else rows
-    return [_parse_column(n, [row[i] for row in body]) for i, n in enumerate(_make_unique(names))]
+    return names, rows[1:] if has_header else rows
 
 
-def _parse_column(name: str, cells: Any) -> Column:
-    if isinstance(cells, np.ndarray):
+def _parse_column(name: str, cells: np.ndarray) -> Column:
+    if cells.dtype.kind in "biuf":
         values = np.where(np.isfinite(cells), cells, np.nan).astype(np.float64)
         return Column(name, "empty" if np.isnan(values).all() else "number", values)
-    texts = [cell.strip() for cell in cells]
+    texts = ["" if cell is None or cell != cell else str(cell).strip() for cell in cells.tolist()]
     gaps = [text.lower() in _MISSING for text in texts]
     if all(gaps):
         return Column(name, "empty", [None] * len(texts))
@@ -360,5 +328,10 @@ def _parse_column_name(name: str, width: int) -> int:
     return int(number) - 1
 
 
+def _as_examples(X: np.ndarray, name: str) -> np.ndarray:
+    """Return X as `as_rows` does, but leave images of 16 bits as they are: `fit` knows them by their dtype."""
+    return X if X.dtype == np.uint16 and X.ndim > 2 else as_rows(X, name)
+
+
 def _infer_schema(X: np.ndarray, name: str) -> Schema:
-    return infer(subsample_evenly(as_rows(X, name), 20_000), name)
+    return infer(as_rows(subsample_evenly(X, 20_000), name), name, dtype=X.dtype)

@@ -28,7 +28,9 @@ def read_npy(path: Path) -> Dataset:
     """
     try:
         X = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
+    except OSError:
+        raise
+    except Exception as error:  # numpy reads the header with Python's own parser, which may raise any error
         raise _no_array(path, error) from error
     return Dataset(_checked_numbers(X, path), None, None, path.stem, None)
 
@@ -64,7 +66,7 @@ def read_npz(path: Path) -> Dataset:
     return Dataset(X, y, None, path.stem, None)
 
 
-def _no_array(path: Path, error: ValueError) -> ValueError:
+def _no_array(path: Path, error: Exception) -> ValueError:
     """Return the error for a .npy or .npz file without a usable array."""
     if "object" in str(error).lower():
         return ValueError(

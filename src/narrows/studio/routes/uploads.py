@@ -35,7 +35,7 @@ _MAX_PREVIEW_COLUMNS, _MAX_PREVIEW_ROWS, _MAX_PREVIEW_TEXT = 50, 8, 40
     "",
     status_code=201,
     responses=document_errors(400, 413, 415, 422),
-    openapi_extra=document_raw_body("The bytes of a .csv, .tsv or .npy file, or of a .zip of images."),
+    openapi_extra=document_raw_body("The bytes of a file."),
 )
 async def receive_upload(
     session: SessionDep,
@@ -44,7 +44,7 @@ async def receive_upload(
     name: Annotated[str, Query(min_length=1, max_length=1000)],
     side: Annotated[int, Query(ge=8, le=512)] = SIDE,
 ) -> UploadState:
-    """Upload data: a table of numbers, an array, or a zip of images."""
+    """Upload data: a table, an array, or a zip of images, in any format that the command line reads."""
     length = request.headers.get("content-length", "")
     _check_size(int(length) if length.isdecimal() else 0, jobs)
     folder = session.folder / "uploads" / secrets.token_hex(6)

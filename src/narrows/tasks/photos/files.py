@@ -185,7 +185,7 @@ def _tiff_tags(image: Image) -> Any:
 
 def _unsupported_reason(path: Path, image: Image) -> str | None:
     """Return the reason why a photo cannot be saved in its own mode, or None if it can."""
-    if image.mode in ("RGB", "RGBA", "LA") and any(";16" in str(part[3]) for part in getattr(image, "tile", ())):
+    if images.is_16_bit_colour(image):
         return (
             f"{path} has colour or transparency of 16 bits a channel, but Pillow reads only the upper 8. Read it "
             "with another library, and pass the array (uint16) to `denoise`."

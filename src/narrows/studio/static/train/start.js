@@ -5,7 +5,8 @@ import { createFileInput } from "../example-picker.js";
 
 /** @import {State} from "../types" */
 
-const FILE_TYPES = ".csv,.tsv,.npy,.zip";
+// files in the format IDX have no common suffix: they can be dropped
+const FILE_TYPES = ".csv,.tsv,.txt,.gz,.parquet,.feather,.arrow,.xlsx,.xls,.dta,.sav,.sas7bdat,.xpt,.npy,.npz,.zip";
 
 /** @param {State} state @param {{onFile: (file: File) => void, onDataset: (name: string) => void}} handlers */
 export function createStart({ datasets, limits }, { onFile, onDataset }) {
@@ -15,7 +16,7 @@ export function createStart({ datasets, limits }, { onFile, onDataset }) {
     createFileInput(FILE_TYPES, onFile),
     icon("up"),
     h("strong", null, "Choose a file"),
-    h("span", null, "or drop it here: a CSV of numbers, a .npy file, or a zip of images"),
+    h("span", null, "or drop it here: a table, an array, or a zip of images"),
     h("small", null, `up to ${Math.round(limits.upload_bytes / 2 ** 20)} MB`),
   );
   return h("div", { class: "bring" }, drop, datasets.length > 0 && createDatasetList(datasets, onDataset));
