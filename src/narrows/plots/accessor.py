@@ -312,6 +312,11 @@ class Plots:
     def turn_dials(self, x: Any, components: list[int], n_steps: int, span: float) -> np.ndarray:
         """Return examples with dials turned, on the model's scale: dials x n_steps x `schema_.shape`."""
         schema = self.model.schema_
+        if schema.table is not None:  # decoded on the model's scale: a frame would hold other columns, too
+            start = None if x is None else self.model.prepare(x)[:1]
+            params = TableView(Inspection(self.model)).turn(start, components, n_steps, span)
+            means = self.model.module().likelihood.mean
+            return self.model.apply(means, params.flatten(0, 1)).numpy().reshape(*params.shape[:2], *schema.shape)
         if x is not None and getattr(x, "shape", np.shape(x)) == schema.user_shape:
             x = np.asarray(x)[None]
         turned = self.model.traverse(x, components=components, n_steps=n_steps, span=span)

@@ -15,7 +15,7 @@ from narrows.plots.tables import TableView
 from narrows.report.display import Display, percent
 from narrows.report.page import Section, escape
 
-_SHOWN = 40  # columns that are shown without a click
+_SHOWN = 24  # columns up to which all are shown without a click
 _MOST_LEVELS = 4  # levels that are named
 _LONGEST = 60  # letters of a name
 
@@ -25,13 +25,15 @@ def columns(display: Display) -> Section:
     table, view = display.schema.table, display.view
     assert table is not None
     positions = {column.name: j for j, column in enumerate(table.used)}
-    rows = [_row(column, positions.get(column.name), view) for column in table.columns]
+    shown, rest = _choose(table.columns, view)
+    rows, others = ([_row(column, positions.get(column.name), view) for column in part] for part in (shown, rest))
     heads = ["column", "kind", "training values", "missing", "likelihood"]
     heads += ["reconstructed", "score"] if view is not None else []
-    body = _listing(heads, rows[:_SHOWN])
-    if len(rows) > _SHOWN:
-        more = _listing(heads, rows[_SHOWN:])
-        body += f"<details><summary>{len(rows) - _SHOWN:,} more columns</summary>{more}</details>"
+    body = _listing(heads, rows)
+    if others:
+        which = "These are the columns that the model reconstructs best. " if view is not None else ""
+        more = _listing(heads, others)
+        body += f'<p class="note">{which}</p><details><summary>{len(others):,} other columns</summary>{more}</details>'
     if view is not None:
         body += (
             '<p class="note">Reconstructed, on the rows of this page: R2 of numbers (1 is exact, 0 is as good as the '
@@ -41,6 +43,16 @@ def columns(display: Display) -> Section:
         )
     intro = f"The table has {len(table.columns):,} columns, and the model sees {len(table.used):,} of them.{_left_out(table.columns)}"
     return Section("columns", "Columns", intro, "model.schema_.table.columns", body)
+
+
+def _choose(every: Sequence[Column], view: TableView | None) -> tuple[list[Column], list[Column]]:
+    """Return the columns to show at once, and the others: of many, those that the model reconstructs best come first."""
+    if len(every) <= _SHOWN:
+        return list(every), []
+    if view is None:
+        return list(every[:_SHOWN]), list(every[_SHOWN:])
+    main = {view.columns[j].name for j in view.main}
+    return [c for c in every if c.name in main], [c for c in every if c.name not in main]
 
 
 def _left_out(every: Sequence[Column]) -> str:
