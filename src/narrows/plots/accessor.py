@@ -120,8 +120,9 @@ class Plots:
         Parameters
         ----------
         X : n examples in the user's units.
-        y : n labels, the name of a column of X, or None. Words, and at most ten different whole numbers, are classes with a colour and a marker
-            each (the ten most frequent words; the rest is "other"). Other numbers are drawn on a scale of colours.
+        y : n labels, the name of a column of X, or None. Words, and at most ten different whole numbers, are classes
+            with a colour and a marker each (the ten most frequent words; the rest is "other"). Other numbers are drawn
+            on a scale of colours.
 
         Raises
         ------
@@ -215,9 +216,9 @@ class Plots:
         if self._is_table:
             view = self._view(X)
             drawn_cells = self.sample_cells(1000 if X is None else len(view.cells), random_state)
-            groups = [("new", drawn_cells), *([] if X is None else [("real", view.cells)])]
+            both = [("new", drawn_cells), *([] if X is None else [("real", view.cells)])]
             columns = table_pictures.shown_columns(view) if X is None else view.main
-            return table_pictures.samples(columns, view, groups, self._new_axes_or(ax))
+            return table_pictures.samples(columns, view, both, self._new_axes_or(ax))
         if schema.kind == "image":
             drawn = content.as_pictures(self.sample_prepared(n, random_state))
             across = min(n, 8)

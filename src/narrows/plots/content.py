@@ -118,7 +118,9 @@ def column_or_labels(y: Any, X: Any) -> Any:
         return y
     frame = open_frame(X, "y") if is_frame(X) else None
     if frame is None or y not in frame.names:
-        names = "X has no columns with names" if frame is None else f"columns of X: {', '.join(map(str, frame.names[:8]))}"
+        names = (
+            "X has no columns with names" if frame is None else f"columns of X: {', '.join(map(str, frame.names[:8]))}"
+        )
         raise ValueError(f"y must hold one label for each row, or name a column of X. Got {y!r}; {names}.")
     cells = frame.cells(y)
     if cells.numbers is not None:

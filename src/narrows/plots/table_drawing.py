@@ -40,7 +40,9 @@ def shorten(text: str, most: int = _LONGEST) -> str:
     return text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def draw_cells(ax: Axes, names: Sequence[str], blocks: Sequence[tuple[str, Sequence[tuple[str, Sequence[Cell]]]]]) -> None:
+def draw_cells(
+    ax: Axes, names: Sequence[str], blocks: Sequence[tuple[str, Sequence[tuple[str, Sequence[Cell]]]]]
+) -> None:
     """Draw cells as text: a line for each column of the table.
 
     Parameters
@@ -136,11 +138,18 @@ def _draw_levels(ax: Axes, base: float, column: Column, groups: Sequence[np.ndar
     x = np.arange(len(names)) * width
     for k, count in enumerate(counts):
         heights = (1 if k == 0 else -1) * _HEIGHT * count[: len(names)] / most
-        ax.bar(x, heights, width * 0.92, base, align="edge", color=(style.FIRST, style.SECOND)[k], alpha=0.55, linewidth=0)
+        ax.bar(
+            x, heights, width * 0.92, base, align="edge", color=(style.FIRST, style.SECOND)[k], alpha=0.55, linewidth=0
+        )
     letters = max(3, 78 // len(names))
     for left, name in zip(x, names, strict=True):
         ax.text(
-            left + 0.006, base + 0.03, shorten(name, letters), fontsize=style.TEXT - 1.5, va="bottom", color=style.INK,
+            left + 0.006,
+            base + 0.03,
+            shorten(name, letters),
+            fontsize=style.TEXT - 1.5,
+            va="bottom",
+            color=style.INK,
             parse_math=False,
         )
     return "", ""

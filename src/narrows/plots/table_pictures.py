@@ -115,7 +115,5 @@ def _draw_effects(
     width = float(np.clip(0.42 * len(names) + 2, 6, 10))
     ax = new_axes(width, height * len(lanes) + 0.4 + drawing.inches_below(names))
     drawing.draw_lanes(ax, lanes, names, "", reach=1.0)
-    ax.set_xlabel(
-        f"{what}; full height: {_NUMBER_SPAN:g} standard deviations, or a probability of 1", fontsize=8
-    )
+    ax.set_xlabel(f"{what}; full height: {_NUMBER_SPAN:g} standard deviations, or a probability of 1", fontsize=8)
     return ax

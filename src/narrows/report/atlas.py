@@ -54,7 +54,7 @@ def latent_map(display: Display, note: str = "", other: tuple[str, str, np.ndarr
     axes = f"Across: {first}. Upwards: {second}." if second else f"Across: {first}."
     body = (
         f'<div class="map js"><div class="map-bar">{_switch(views)}{_chooser(colourings)}'
-        f'{"".join(_legend(g, i) for i, g in enumerate(colourings))}</div>'
+        f"{''.join(_legend(g, i) for i, g in enumerate(colourings))}</div>"
         f'<div class="stage"><svg viewBox="0 0 {width} {height}" tabindex="0" role="application" '
         f'aria-label="Map of {len(index):,} {display.noun}s. Arrow keys go from one to the next.">{defs}'
         f'<g class="spots" aria-hidden="true">{spots}</g><circle class="ring" r="13" cx="-50" cy="-50"/></svg>'
@@ -69,9 +69,9 @@ def latent_map(display: Display, note: str = "", other: tuple[str, str, np.ndarr
     else:
         coloured += ", which the model never saw" if display.schema.classes is None else ""
     if display.view is not None:
-        coloured += ". Any column can be chosen instead" if len(colourings) == len(display.view.columns) + 1 else (
-            f". Instead, one of {len(colourings) - 1} columns can be chosen: those that the model reconstructs best"
-        )
+        every = len(colourings) == len(display.view.columns) + 1
+        which = "any column" if every else f"{len(colourings) - 1} columns, those that the model reconstructs best"
+        coloured += f". The box above the map offers {which}"
     if len(groups.names) == 1 and display.y is not None:
         coloured = f"All labels are the same: {groups.names[0]}"
     plane = (
@@ -79,8 +79,9 @@ def latent_map(display: Display, note: str = "", other: tuple[str, str, np.ndarr
     )
     noun = display.noun
     intro = f"Each {noun} is a point: its code{plane}. Similar {noun}s lie close together. {coloured}."
-    code = "model.plot.map(X, y=\"column\")  # or model.transform(X)" if display.view is not None else ""
-    code = code or "model.plot.map(X, y)  # or model.transform(X)" if display.y is not None else "model.plot.map(X)"
+    code = "model.plot.map(X, y)  # or model.transform(X)" if display.y is not None else "model.plot.map(X)"
+    if display.view is not None:
+        code += f"\nmodel.plot.map(X, {display.view.names[0]!r})  # coloured by a column"
     return Section("map", "The map", intro, code, body)
 
 

@@ -13,7 +13,7 @@ from narrows.plots.drawing import format_number
 from narrows.plots.table_drawing import shorten
 from narrows.plots.tables import TableView
 from narrows.report.display import Display, percent
-from narrows.report.page import Section, escape
+from narrows.report.page import Section, breakable, escape
 
 _SHOWN = 24  # columns up to which all are shown without a click
 _MOST_LEVELS = 4  # levels that are named
@@ -41,12 +41,13 @@ def columns(display: Display) -> Section:
             "with the share of the most frequent level. Score: mean log-probability of a cell, in nats, with numbers "
             "in standard deviations. Higher is better.</p>"
         )
-    intro = f"The table has {len(table.columns):,} columns, and the model sees {len(table.used):,} of them.{_left_out(table.columns)}"
+    n, n_used = len(table.columns), len(table.used)
+    intro = f"The table has {n:,} columns, and the model sees {n_used:,} of them.{_left_out(table.columns)}"
     return Section("columns", "Columns", intro, "model.schema_.table.columns", body)
 
 
 def _choose(every: Sequence[Column], view: TableView | None) -> tuple[list[Column], list[Column]]:
-    """Return the columns to show at once, and the others: of many, those that the model reconstructs best come first."""
+    """Return the columns to show at once (of many those that the model reconstructs best), and the others."""
     if len(every) <= _SHOWN:
         return list(every), []
     if view is None:
@@ -72,7 +73,7 @@ def _row(column: Column, position: int | None, view: TableView | None) -> str:
     name = str(column.name)
     values, note = _values(column)
     cells = [
-        f'<th scope="row" title="{escape(name)}">{escape(shorten(name, _LONGEST))}</th>',
+        f'<th scope="row" title="{escape(name)}">{breakable(shorten(name, _LONGEST))}</th>',
         f"<td>{escape(column.kind.replace('_', '-'))}<small>{escape(column.reason)}</small></td>",
         f"<td>{escape(values)}<small>{escape(note)}</small></td>",
         f"<td>{percent(column.gaps) if column.gaps else ''}</td>",

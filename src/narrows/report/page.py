@@ -108,6 +108,11 @@ def escape(value: object) -> str:
     return html.escape(str(value))
 
 
+def breakable(value: object) -> str:
+    """Return a value as text in HTML, which may be broken after each underscore."""
+    return escape(value).replace("_", "_<wbr>")
+
+
 def code_block(lines: str) -> str:
     """Return lines of Python or of a shell as a listing."""
     return f'<pre class="code" tabindex="0" aria-label="Code"><code>{escape(lines)}</code></pre>' if lines else ""

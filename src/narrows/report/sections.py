@@ -16,8 +16,8 @@ from narrows.plots.drawing import format_label, format_number
 from narrows.report import tables
 from narrows.report.display import Display
 from narrows.report.page import Section, as_signed_ink, data_script, escape, picture, pictures, strips
-from narrows.training import RandomStream, draws_globally
 from narrows.report.table_dials import TurnedDials
+from narrows.training import RandomStream, draws_globally
 from narrows.types import Batch, split_missing
 
 if TYPE_CHECKING:

@@ -150,7 +150,7 @@ def _draw_line(heights: np.ndarray) -> str:
 
 
 def _draw_probs(probs: np.ndarray) -> str:
-    """Return the probabilities of levels (steps x levels) as bars over the steps, the likeliest levels at the bottom."""
+    """Return the probabilities of levels (steps x levels) as bars over the steps, the likeliest at the bottom."""
     order = np.argsort(-probs.mean(0), kind="stable")[:6]
     width, bars = 90 / len(probs), []
     for step, row in enumerate(probs):

@@ -13,7 +13,7 @@ from narrows.plots.table_drawing import Cell, shorten
 from narrows.plots.table_pictures import compared_cells
 from narrows.plots.tables import TableView, standardize
 from narrows.report.display import Display, percent
-from narrows.report.page import Section, escape
+from narrows.report.page import Section, breakable, escape
 
 _LONGEST = 40  # letters of a cell
 _N_SAMPLES = 4  # new rows that are shown cell by cell, and as many real ones
@@ -41,9 +41,9 @@ def reconstructions(display: Display) -> Section:
         blocks.append((heading, [("original", original), ("reconstructed", rebuilt)]))
     share = float(view.is_wrong.sum() / max((~np.isnan(view.cells)).sum(), 1))
     intro = (
-        f"The model encodes each row and decodes it again. These rows have the smallest, typical and largest mean cost "
-        f"per cell of all {len(display.rows):,}. Of all cells, {percent(share)} come back as another level, or more than "
-        "a standard deviation away."
+        "The model encodes each row and decodes it again. These rows have the smallest, typical and largest mean cost "
+        f"per cell of all {len(display.rows):,}. Of all cells, {percent(share)} come back as another level, or more "
+        "than a standard deviation away."
     )
     note = f"{_MARKS} {view.choice(main)}".strip()
     body = cell_table([view.names[j] for j in main], blocks, "Rows and their reconstructions", note)
@@ -62,8 +62,8 @@ def samples(display: Display, note: str) -> Section:
     cells = cell_table(names, [("new rows", new), ("real rows", real)], "New rows and real rows", view.choice(main))
     ax = table_pictures.samples(main, view, [("new", drawn), ("real", view.cells)], style.detached_axes)
     caption = (
-        "The values of each column, of as many new rows as real ones. Numbers: from the 0.5 % to the 99.5 % quantile of "
-        "the real ones, with those beyond at the ends. New rows have no gaps."
+        "The values of each column, of as many new rows as real ones. Numbers: from the 0.5 % to the 99.5 % quantile "
+        "of the real ones, with those beyond at the ends. New rows have no gaps."
     )
     svg = style.to_svg(ax, "The values of each column, new and real", "samples-chart")
     figure = f'<figure class="drawn-figure">{svg}<figcaption>{escape(caption)}</figcaption></figure>'
@@ -80,7 +80,7 @@ def outliers(display: Display, n: int = 8) -> str:
     for row in order:
         label = "" if display.y is None else f", label {format_label(display.y.tolist()[row])}"
         lines = "".join(
-            f'<tr><th scope="row">{escape(shorten(reason.column, _LONGEST))}</th><td>{_full(reason.cell)}'
+            f'<tr><th scope="row">{breakable(shorten(reason.column, _LONGEST))}</th><td>{_full(reason.cell)}'
             f"{'' if reason.chance is None else f'<small>probability {percent(reason.chance)}</small>'}</td>"
             f"<td>{_full(reason.expected)}</td><td>+{format_number(reason.excess)}</td></tr>"
             for reason in view.reasons(row, 4)
@@ -93,7 +93,9 @@ def outliers(display: Display, n: int = 8) -> str:
             else "<p>No single cell is unusual, only their combination.</p>"
         )
         score = format_number(display.inspection.scores[row])
-        cards.append(f"<li><div><h3>Row {escape(display.row_name(row) + label)}</h3><p>{score} nats</p>{listed}</div></li>")
+        cards.append(
+            f"<li><div><h3>Row {escape(display.row_name(row) + label)}</h3><p>{score} nats</p>{listed}</div></li>"
+        )
     note = "Nats: the cost of the cell beyond the usual cost of its column."
     return f'<ol class="odd words">{"".join(cards)}</ol><p class="note">{note}</p>'
 
@@ -106,7 +108,9 @@ def cleaning(display: Display, noisy: torch.Tensor, cleaned: torch.Tensor) -> tu
     observed = ~np.isnan(original) & ~np.isnan(before)
     parts = []
     if has_levels.any():
-        right = [float((a == original)[:, has_levels][~np.isnan(original)[:, has_levels]].mean()) for a in (before, after)]
+        right = [
+            float((a == original)[:, has_levels][~np.isnan(original)[:, has_levels]].mean()) for a in (before, after)
+        ]
         parts.append(f"right levels from {percent(right[0])} to {percent(right[1])}")
     if not has_levels.all():
         kept = observed & ~has_levels
@@ -143,7 +147,9 @@ def unit_reasons(display: Display, units: Sequence[int], n: int = 4) -> list[str
         for i in view.moving(change[None], n):
             term, size = view.terms[i], change[i]
             amount = f"{format_number(size)} sd" if term.level is None else f"{100 * size:+.0f} points"
-            terms.append(f"{shorten(view.term_name(term), _LONGEST)} {'+' if size > 0 and term.level is None else ''}{amount}")
+            terms.append(
+                f"{shorten(view.term_name(term), _LONGEST)} {'+' if size > 0 and term.level is None else ''}{amount}"
+            )
         texts.append("; ".join(terms).replace("-", "\N{MINUS SIGN}"))
     return texts
 
@@ -163,7 +169,9 @@ def cell_table(names: Sequence[str], blocks: Sequence[Block], label: str, note: 
         for heading, versions in blocks
     )
     heads = "".join(
-        f'<th scope="col"{_first(i)}>{escape(title)}</th>' for _, versions in blocks for i, (title, _) in enumerate(versions)
+        f'<th scope="col"{_first(i)}>{escape(title)}</th>'
+        for _, versions in blocks
+        for i, (title, _) in enumerate(versions)
     )
     lines = []
     for k, name in enumerate(names):
@@ -172,7 +180,9 @@ def cell_table(names: Sequence[str], blocks: Sequence[Block], label: str, note: 
             for _, versions in blocks
             for i, (_, cells) in enumerate(versions)
         )
-        lines.append(f'<tr><th scope="row" title="{escape(name)}">{escape(shorten(name, _LONGEST))}</th>{cells}</tr>')
+        lines.append(
+            f'<tr><th scope="row" title="{escape(name)}">{breakable(shorten(name, _LONGEST))}</th>{cells}</tr>'
+        )
     below = f'<p class="note">{escape(note)}</p>' if note else ""
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}"><table class="cells">'
@@ -196,7 +206,7 @@ def _marked(cell: Cell) -> str:
 def _full(text: str) -> str:
     """Return a cell, shortened, with its whole text under the pointer."""
     short = shorten(text, _LONGEST)
-    return escape(short) if short == text else f'<span title="{escape(text)}">{escape(short)}</span>'
+    return breakable(short) if short == text else f'<span title="{escape(text)}">{breakable(short)}</span>'
 
 
 def _plain(view: TableView, j: int, number: float) -> Cell:
