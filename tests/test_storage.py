@@ -268,6 +268,6 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
     assert (tmp_path / "model" / "recipe.json").exists()
     assert not (tmp_path / "~").exists()
     np.testing.assert_array_equal(narrows.load("~/model").transform(X), model.transform(X))
-    narrows.tasks.Index(model, X).save("~/index")
-    assert len(narrows.tasks.Index.load("~/index", model).codes) == len(X)
+    narrows.tasks.Index(model).add(X).save("~/index")
+    assert len(narrows.tasks.Index.load("~/index", model)) == len(X)
     assert str(model.stream(X, "~/codes.npy")) == str(tmp_path / "codes.npy")

@@ -44,6 +44,8 @@ from narrows.recipes import Recipe
 from narrows.training import RandomStream, choose_device, draws_globally
 from narrows.training.progress import Reporter
 
+_SLOW_CELLS = 5_000_000  # cells of a training table from which reading its columns shows a progress bar
+
 
 class Inference(ABC):
     """Abstract: methods that apply a fitted model to blocks of examples (see `parallel`)."""
@@ -180,13 +182,16 @@ class Inference(ABC):
             del self.feature_names_in_
         if frame.kind != "array" and all(isinstance(name, str) for name in frame.names):
             self.feature_names_in_ = np.asarray(frame.names, dtype=object)
-        rows, self.schema_ = infer_table(
-            frame,
-            type(self).__name__,
-            self.columns,
-            self.max_levels,
-            likelihood.required_support if likelihood else None,
-        )
+        verbose = self.verbose if frame.n * len(frame.names) >= _SLOW_CELLS else 0
+        with Reporter(verbose, f"{type(self).__name__}: columns") as progress:
+            rows, self.schema_ = infer_table(
+                frame,
+                type(self).__name__,
+                self.columns,
+                self.max_levels,
+                likelihood.required_support if likelihood else None,
+                lambda done: progress.update(done, {}),
+            )
         return rows
 
     def _encode_table(self, X: Any) -> np.ndarray:
