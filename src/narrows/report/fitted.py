@@ -30,6 +30,8 @@ from narrows.training.progress import Reporter
 from narrows.version import __version__
 
 _HEADLINES = {
+    "rmse": "standard deviations, the error of numbers",
+    "accuracy": "of the levels are right",
     "mse": "squared error per entry",
     "psnr": "dB, peak signal-to-noise ratio",
     "nll": "nats, negative log-likelihood",
@@ -251,9 +253,11 @@ def _cards(evaluation: Evaluation) -> list[str]:
     """Return cards with the most important measures."""
     cards: list[str] = []
     for name, description in _HEADLINES.items():
+        if name == "mse" and not {"rmse", "accuracy"}.isdisjoint(evaluation.rows):
+            continue  # of a table it is a mean over numbers and levels
         if name in evaluation.rows and len(cards) < _CARDS:
             row = evaluation.rows[name]
-            is_share = name in ("knn_accuracy", "flagged")
+            is_share = name in ("accuracy", "knn_accuracy", "flagged")
             value, pca = (f"{v:.1%}" if is_share else format_number(v) for v in (row.value, row.pca or 0.0))
             beside = f"<small>PCA {pca}</small>" if row.pca is not None else ""
             cards.append(f'<li><p class="measured"><b>{value}</b> {escape(description)}{beside}</p></li>')

@@ -15,6 +15,8 @@ from narrows.report.display import Display
 from narrows.report.page import Section, code_block, escape, table
 from narrows.report.sections import chart
 
+# measures of each component, which the section of the dials shows, and of each column of a table
+_ELSEWHERE = re.compile(r"kl_\d+|(rmse|accuracy)_.*", re.DOTALL)
 _CHOICE = re.compile(r"^(\w+) = (.*?)(?:: (.*))?$", re.DOTALL)
 
 
@@ -78,8 +80,8 @@ def comparison(rows: Sequence[Sequence[object]], head: Sequence[str], facts: Map
 def measures(evaluation: Evaluation, code: str) -> Section:
     """Make the section of all measures, with PCA for comparison, and the reasons for missing measures."""
     head, *rows = (
-        row for row in evaluation.cells() if not re.fullmatch(r"kl_\d+", row[0])
-    )  # without kl_0, kl_1, ..., which the section of the dials shows
+        row for row in evaluation.cells() if not _ELSEWHERE.fullmatch(row[0])
+    )
     return Section(
         "numbers",
         "The numbers",

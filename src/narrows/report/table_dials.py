@@ -69,8 +69,8 @@ class TurnedDials:
             )
         if not lines:
             return "<p>It moves no column.</p>"
-        ends = (f"\N{MINUS SIGN}{self.span:g}", f"{self.span:g}")
-        heads = "".join(f'<th scope="col">{head}</th>' for head in ("column", ends[0], "", ends[1]))
+        turned = ("column", f"\N{MINUS SIGN}{self.span:g}", "", f"{self.span:g}")
+        heads = "".join(f'<th scope="col">{head}</th>' for head in turned)
         return f"<table><caption>What it moves</caption><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
 
     def _likeliest(self, j: int, probs: np.ndarray) -> str:
