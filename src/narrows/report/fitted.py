@@ -65,7 +65,7 @@ def write_report(
     X : n examples, preferably not those that the model was fitted on: in memory, the path of a file that narrows reads,
         or an iterator of arrays. If there are more than `max_examples`, the page shows a random sample, and says so.
     path : file of the page; an older one is replaced when the new one is complete.
-    y : n labels, for the map's colours and for the measures of classes.
+    y : n labels, for the map's colours and for the measures of classes; or the name of a column of X.
     train : examples that the model was fitted on, in memory; PCA is fitted on them, too. None fits PCA on X.
     name : name of the data; None for the name of a file.
     command : command that the page names as the one that made it; None for this call.

@@ -149,7 +149,8 @@ def findings(display: Display, evaluation: Evaluation) -> list[Finding]:
         better = mse.value < mse.pca
         message = f"It reconstructs {'better' if better else 'worse'} than PCA with codes of the same size:"
         more = "" if better else " Train longer (`max_epochs`), or widen `hidden`."
-        values = f"the squared error is {format_number(mse.value)}, that of PCA {format_number(mse.pca)}"
+        error = "squared error" if display.view is None else "mean error of a cell"
+        values = f"the {error} is {format_number(mse.value)}, that of PCA {format_number(mse.pca)}"
         result.append(Finding(better, f"{message} {values}.{more}"))
     last = model.history_[-1] if model.history_ else {}
     if last.get("valid_loss") is not None and last.get("loss") is not None:

@@ -75,7 +75,7 @@ class TurnedDials:
 
     def _likeliest(self, j: int, probs: np.ndarray) -> str:
         level = int(probs.argmax())
-        return f"{shorten(format_level(self.view.columns[j], level), 12)} {probs[level]:.0%}"
+        return f"{probs[level]:.0%} {format_level(self.view.columns[j], level)}"  # the share stays where names are cut
 
     # ---------------------------------------------------------------------------------------------- the live row
 

@@ -50,7 +50,7 @@ function showLevels(line, output, { at, levels }) {
     segment.title = `${levels[k]} ${Math.round((100 * weights[k]) / total)}%`;
   });
   const share = Math.round((100 * weights[likeliest]) / total);
-  line.querySelector("output").textContent = `${levels[likeliest]} ${share}%`;
+  line.querySelector("output").textContent = `${share}% ${levels[likeliest]}`;
 }
 
 /** Format a number, a date or a duration of a column. @param {number} value @param {ColumnSpec} column */
