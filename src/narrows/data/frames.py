@@ -267,6 +267,8 @@ def _build_arrow(columns: Sequence[NewColumn]) -> Any:
         else:
             if dtype is not None and pa.types.is_integer(dtype):
                 values = [None if value is None else round(value) for value in values]
+            elif dtype is not None and pa.types.is_boolean(dtype):
+                values = [None if value is None else bool(value) for value in values]
             array = pa.array(values, _storage_type(dtype))
             array = array if dtype is None else array.cast(dtype, safe=False)
         arrays.append(array)
