@@ -21,7 +21,8 @@ _MOST_DECIMALS = 6
 def format_cell(column: Column, number: float) -> str:
     """Return a number of a column (see `narrows.data.columns`) as people write it: a level, a date, or a number.
 
-    All numbers of a column have the same decimals, enough to tell a tenth of its scale. A missing cell is a dash.
+    All numbers of a column have the same decimals, enough to tell a tenth of its scale, and dates have no time of
+    day if they are spread over weeks. A missing cell is a dash.
     """
     if math.isnan(number):
         return GAP
@@ -40,7 +41,7 @@ def format_level(column: Column, level: int) -> str:
 def format_value(column: Column, number: float) -> str:
     """Return a number, a date or a duration."""
     if _is_date(column):
-        return format_date(number, column.step)
+        return format_date(number, date_step(column))
     if column.kind == "duration":
         return _duration(number, column.step)
     if column.step >= 1:
@@ -55,6 +56,11 @@ def format_value(column: Column, number: float) -> str:
 def decimals_of(column: Column) -> int:
     """Return the number of decimals of a column of real numbers."""
     return max(0, 1 - math.floor(math.log10(column.scale))) if column.scale > 0 else 0
+
+
+def date_step(column: Column) -> float:
+    """Return the precision of shown dates, in seconds: a day, a minute or a second, at most a tenth of the scale."""
+    return max(column.step, *(step for step in (86_400.0, 60.0, 1.0) if 10 * step <= column.scale or step == 1))
 
 
 def format_date(seconds: float, step: float) -> str:

@@ -67,9 +67,10 @@ def latent_map(display: Display, note: str = "", other: tuple[str, str, np.ndarr
     if display.y is None:
         coloured += f": how unlikely the model finds the {display.noun}"
     else:
-        coloured += ", which the model never saw" if display.schema.classes is None else ""
+        is_seen = display.schema.classes is not None or display.label in map(str, display.schema.columns or ())
+        coloured += "" if is_seen else ", which the model never saw"
     if display.view is not None:
-        every = len(colourings) == len(display.view.columns) + 1
+        every = len(colourings) >= len(display.view.columns)
         which = "any column" if every else f"{len(colourings) - 1} columns, those that the model reconstructs best"
         coloured += f". The box above the map offers {which}"
     if len(groups.names) == 1 and display.y is not None:

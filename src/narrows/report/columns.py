@@ -95,7 +95,7 @@ def _measured(view: TableView, position: int | None) -> list[str]:
     elif quality.is_accuracy:
         shown = f"{quality.value:.0%} right<small>most frequent {quality.usual:.0%}</small>"
     else:
-        shown = f"R2 {format_number(round(quality.value, 2))}"
+        shown = f"R2 {format_number(round(quality.value, 2) + 0.0)}"
     bar = f'<i class="meter"><b style="width:{100 * min(max(quality.skill, 0.0), 1.0):.0f}%"></b></i>'
     score = "" if np.isnan(costs).all() else format_number(-float(np.nanmean(costs)))
     return [f"<td>{shown}{bar}</td>", f"<td>{score}</td>"]

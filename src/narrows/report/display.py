@@ -52,6 +52,7 @@ class Display:
     X : n examples in the user's units, in memory; preferably not those that the model was fitted on.
     y : n labels, or None.
     seed : seed of random choices.
+    label : the quantity that the labels are.
 
     Attributes
     ----------
@@ -60,7 +61,7 @@ class Display:
     view : the examples column by column; None unless the model is one of a table.
     """
 
-    def __init__(self, model: FittedModel, X: Any, y: Any = None, seed: int = 0) -> None:
+    def __init__(self, model: FittedModel, X: Any, y: Any = None, seed: int = 0, label: str = "label") -> None:
         self.model, self.schema, self.kind, self.seed = model, model.schema_, type(model).__name__, seed
         self.frame = open_frame(X, self.kind) if is_frame(X) else None
         if self.schema.table is not None and not isinstance(X, EncodedRows):
@@ -73,7 +74,7 @@ class Display:
         self.y = self.inspection.y = (
             None if y is None else content.map_labels(y, len(self.rows), "a page about a model")
         )
-        self.is_image = self.schema.kind == "image"
+        self.label, self.is_image = label, self.schema.kind == "image"
         self.plots = Plots(model, style.detached_axes)
 
     @property
@@ -114,18 +115,21 @@ class Display:
     @functools.cached_property
     def groups(self) -> Groups:
         """Groups by label; without labels, by how unusual the model finds an example."""
+        if self.label_position is not None:
+            assert self.view is not None
+            return _column_groups(self.view, self.label_position)
         if self.y is None:
             return _steps(-self.inspection.scores, "surprise in nats")
         classes = content.label_classes(self.y, _MOST_CLASSES)
         if classes is None:
-            return _steps(self.y.astype(float), "label")
+            return _steps(self.y.astype(float), self.label)
         names = [format_label(label) for label in classes]
         numbers = np.full(len(self.y), len(classes))
         for i, label in enumerate(classes):
             numbers[self.y == label] = i
         if (numbers == len(classes)).any():
             names.append("other")
-        return Groups(names, numbers, False, "label")
+        return Groups(names, numbers, False, self.label)
 
     def row_name(self, row: int) -> str:
         """Return the label of an example in the user's index, or its number."""
@@ -136,7 +140,15 @@ class Display:
     def colourings(self) -> list[Groups]:
         """Groups for the colours of a map: `groups`, and one for each main column of a table."""
         view = self.view
-        return [self.groups] if view is None else [self.groups, *(_column_groups(view, j) for j in view.main)]
+        if view is None:
+            return [self.groups]
+        return [self.groups, *(_column_groups(view, j) for j in view.main if j != self.label_position)]
+
+    @property
+    def label_position(self) -> int | None:
+        """Position of the table's column that the labels are; None for other labels."""
+        is_column = self.y is not None and self.view is not None and self.label in self.view.names
+        return self.view.names.index(self.label) if self.view is not None and is_column else None
 
     def value(self, row: int, entry: int) -> str:
         """Return an entry of an example in the user's units, as text."""

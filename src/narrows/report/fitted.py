@@ -100,7 +100,7 @@ def write_report(
     path = Path(path).expanduser()
     _check_path(path)
     sample = draw_sample(model, X, y, max_examples, random_state)
-    display = Display(model, sample.X, sample.y, random_state)
+    display = Display(model, sample.X, sample.y, random_state, y if isinstance(y, str) else "label")
     evaluation = _evaluate(display, train, random_state, verbose)
     page_sections: list[Section] = []
     with Reporter(verbose, "report") as reporter:
@@ -201,7 +201,9 @@ def _head(display: Display, evaluation: Evaluation, sample: Sample, name: str | 
     n = len(sample.rows)
     used = f"{n:,}" if n == sample.n else f"{n:,} of {sample.n:,}"
     labels = ""
-    if display.y is not None:
+    if display.label_position is not None:
+        labels = f", with the column {display.label} as label"
+    elif display.y is not None:
         kinds = len(np.unique(display.y))
         labels = (
             f", with {kinds} different labels" if kinds > 1 else f", all labelled {format_label(display.y.tolist()[0])}"

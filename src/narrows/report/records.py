@@ -79,9 +79,7 @@ def comparison(rows: Sequence[Sequence[object]], head: Sequence[str], facts: Map
 
 def measures(evaluation: Evaluation, code: str) -> Section:
     """Make the section of all measures, with PCA for comparison, and the reasons for missing measures."""
-    head, *rows = (
-        row for row in evaluation.cells() if not _ELSEWHERE.fullmatch(row[0])
-    )
+    head, *rows = (row for row in evaluation.cells() if not _ELSEWHERE.fullmatch(row[0]))
     return Section(
         "numbers",
         "The numbers",

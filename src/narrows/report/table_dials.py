@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from narrows.data import Layout, prepared_atoms
-from narrows.plots.cells import decimals_of, format_level
+from narrows.plots.cells import date_step, decimals_of, format_level
 from narrows.plots.table_drawing import shorten
 from narrows.plots.tables import MOST_COLUMNS, TableView
 from narrows.report.page import escape
@@ -123,8 +123,8 @@ def _pack(view: TableView) -> dict[int, dict[str, Any]]:
             "scale": column.scale,
             "mean": schema.mean[j],
             "std": schema.std[j],
-            "step": column.step,
-            "decimals": min(decimals_of(column), 6),
+            "step": date_step(column) if column.kind == "datetime" else column.step,
+            "decimals": decimals_of(column),
             "reach": _REACH,
         }
         if j in layout.atoms:

@@ -60,7 +60,7 @@ function formatCell(value, { kind, step, decimals }) {
     return stamp.slice(0, step >= 86400 ? 10 : 16).replace("T", " ");
   }
   if (kind === "duration") return `${formatNumber(value / 3600)} h`;
-  if (Math.abs(value) >= 1e15) return withMinus(value.toExponential(2));
+  if (Math.abs(value) >= 1e15 || decimals > 6) return formatNumber(value);
   const digits = step >= 1 ? 0 : decimals;
   const text = Math.abs(value) >= 10000 ? groupThousands(value, digits) : value.toFixed(digits);
   return withMinus(Number(text) === 0 ? text.replace("-", "") : text);
