@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from narrows.data import Schema, is_frame, open_frame
+from narrows.data.cells import is_missing
 from narrows.data.labels import check_labels
 from narrows.evaluation.inspection import Inspection
 from narrows.fitted import FittedModel
@@ -130,8 +131,8 @@ def column_or_labels(y: Any, X: Any) -> Any:
 
 
 def map_labels(y: Any, n: int, owner: str) -> np.ndarray:
-    """Return y as n labels of a map: numbers or words, "missing" where an object is None."""
+    """Return y as n labels of a map: numbers or words, "missing" where an object is None, NaN or pandas.NA."""
     labels = check_labels(y, n, owner)
     if labels.dtype.kind != "O":
         return labels
-    return np.array(["missing" if label is None else str(label) for label in labels.tolist()], dtype=str)
+    return np.array(["missing" if is_missing(label) else str(label) for label in labels.tolist()], dtype=str)
