@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -16,9 +16,11 @@ from torch import Tensor
 from narrows.data import Column, EncodedRows, Schema
 from narrows.evaluation.inspection import Inspection
 from narrows.evaluation.scores import entry_costs
-from narrows.likelihoods.mixed import Mixed
 from narrows.model import infer_label
 from narrows.plots.cells import format_cell, format_level
+
+if TYPE_CHECKING:
+    from narrows.likelihoods.mixed import Mixed
 
 MOST_COLUMNS = 20  # columns that a picture or a table of cells shows
 _FAR = 1.0  # standard deviations of a column from which an error is large
@@ -250,9 +252,7 @@ class TableView:
 
     @property
     def _likelihood(self) -> Mixed:
-        likelihood = self.model.module().likelihood
-        assert isinstance(likelihood, Mixed)
-        return likelihood
+        return cast("Mixed", self.model.module().likelihood)  # that of every table
 
     def _on_device(self, params: Tensor) -> Tensor:
         return params.to(next(self.model.module().parameters()).device)
