@@ -72,9 +72,10 @@ def score(
     MODEL is a detector of `fit-outliers` or any other model. FILE gets a
     line for each row of DATA: its score in nats (lower is stranger), 1 if
     it is an outlier or else 0, and the columns that lower the score most,
-    with their nats. A pixel is named by its row and column, such as 3:14.
-    For images, the first column is the name of the file.
-    The expected and the found share of outliers are printed.
+    with their nats, the value found and the value expected. A pixel is
+    named by its row and column, such as 3:14. For images, the first
+    column is the name of the file. The expected and the found share of
+    outliers are printed.
 
     For example:
 
