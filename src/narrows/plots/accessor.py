@@ -132,9 +132,10 @@ class Plots:
         from narrows.plots import drawing, style
 
         content.check_code(self.model, "plot.map")
+        y = content.column_or_labels(y, X)
         plane = Inspection(self.model, X, codes=np.asarray(self.model.transform(X))).plane  # in blocks: X may be large
         n = len(plane.places)
-        labels = None if y is None else content.map_labels(content.column_or_labels(y, X), n, "plot.map")
+        labels = None if y is None else content.map_labels(y, n, "plot.map")
         index = np.arange(n)
         if n > _MAX_POINTS:
             index = np.sort(np.random.default_rng(0).choice(n, _MAX_POINTS, replace=False))
