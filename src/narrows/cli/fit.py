@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from narrows.cli import inputs, printing
+from narrows.cli import inputs, printing, reading
 from narrows.cli.app import TRAIN, Assignments, Data, Device, Json, MaxEpochs, TrainingSeed, app
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=TRAIN)
-@inputs.reads_data
+@reading.reads_data
 def fit(
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the model.", show_default=False)],
@@ -76,10 +76,10 @@ def fit(
             return  # the failure came after the model was saved
         model = _make_estimator(recipe, out, assignments or [], options)
         world.on_rank_zero(lambda: inputs.prepare_folder(out, resume=resume, overwrite=overwrite))
-        loaded = world.rank_zero_first(lambda: inputs.read_dataset(data, "train"))
+        loaded = world.rank_zero_first(lambda: reading.read_dataset(data, "train"))
         with _hint_at_resume(out, resume=resume):
             model.fit(loaded.X, loaded.y)
-        if loaded.columns is not None:  # from now on a table's columns are found by name, in any order
+        if loaded.columns is not None and model.schema_.table is None:  # without pandas; columns are found by name
             model.schema_ = dataclasses.replace(model.schema_, columns=tuple(loaded.columns))
         model.set_params(checkpoint=None, track=None, verbose=0)
         world.on_rank_zero(lambda: model.save(out))

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from narrows.cli.app import say
-from narrows.cli.inputs import note_unfinished, reading_arguments
+from narrows.cli.inputs import note_unfinished
+from narrows.cli.reading import reading_arguments
 
 if TYPE_CHECKING:
     from rich.console import Console

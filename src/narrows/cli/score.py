@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from narrows.cli import inputs, outputs
-from narrows.cli.app import TRAIN, USE, Data, Model, app, say
+from narrows.cli import inputs, outputs, reading
+from narrows.cli.app import TRAIN, USE, Data, Model, Overwrite, app, say
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from narrows.data.files import Dataset
 
 TABLES = (".csv", ".tsv")
 
 
 @app.command(rich_help_panel=TRAIN)
-@inputs.reads_data
+@reading.reads_data
 def fit_outliers(
     data: Data,
     out: Annotated[
@@ -45,20 +45,20 @@ def fit_outliers(
     """
     from narrows.tasks import OutlierDetector
 
-    loaded = inputs.read_dataset(data, "train")
+    loaded = reading.read_dataset(data, "train")
     inputs.prepare_folder(out, overwrite=overwrite)
     detector = OutlierDetector(
         "auto" if contamination is None else contamination,
         max_iter="auto" if max_iter is None else max_iter,
         random_state=seed,
     )
-    detector.fit(_to_frame(loaded))
+    detector.fit(_as_number_frame(loaded))
     detector.save(out)
     say(f"{out}: {detector.trimmed_:.1%} of the rows were too strange to learn from")
 
 
 @app.command(rich_help_panel=USE)
-@inputs.reads_data
+@reading.reads_data
 def score(
     model: Model,
     data: Data,
@@ -66,14 +66,16 @@ def score(
         Path, typer.Option("-o", "--out", metavar="FILE", help="File to write: .csv or .tsv.", show_default=False)
     ],
     reasons: Annotated[int, typer.Option(help="Number of columns to name for each row.", min=0)] = 3,
+    overwrite: Overwrite = False,
 ) -> None:
     """Score the rows of DATA: how strange each is, and in which columns.
 
     MODEL is a detector of `fit-outliers` or any other model. FILE gets a
     line for each row of DATA: its score in nats (lower is stranger), 1 if
     it is an outlier or else 0, and the columns that lower the score most,
-    with their nats. A pixel is named by its row and column, such as 3:14.
-    For images, the first column is the name of the file.
+    with their nats, and in tables the value found and the one expected. A
+    pixel is named by its row and column, such as 3:14. If the rows have
+    names (files of images, --id, an index), they are the first column.
 
     For example:
 
@@ -83,30 +85,64 @@ def score(
     """
     from narrows.tasks.outliers import reasons as find_reasons
 
-    outputs.check_path(out, TABLES)
+    outputs.check_path(out, TABLES, overwrite=overwrite)
     fitted = _open_model(model)
-    loaded = inputs.read_dataset(data, "test")
-    X, names = _match_columns(fitted, loaded)
-    result = find_reasons(fitted, X, reasons, names)
-    _write_table(out, {**({"file": loaded.files} if loaded.files else {}), **result.columns()})
+    loaded, columns = _read_rows(fitted, data)
+    result, names = find_reasons(fitted, loaded.X, reasons, columns), reading.row_names(loaded)
+    first = {} if names is None else {names.name: names.values}
+    outputs.write_columns(out, first | _as_columns(result, fitted, loaded.X))
     say(f"{out}: {len(result.score):,} rows, {int(result.outlier.sum()):,} of them outliers")
 
 
-def _to_frame(loaded: Dataset) -> Any:
-    """Return the rows as a data frame if their columns have names and pandas is installed, otherwise as an array."""
-    if loaded.columns is None or importlib.util.find_spec("pandas") is None:
-        return loaded.X
+def _read_rows(fitted: Any, data: str) -> tuple[Dataset, list[str] | None]:
+    """Read DATA with the columns that `fitted` knows by name. Return it with names for the reasons."""
+    if hasattr(fitted, "schema_"):
+        loaded = reading.read_dataset(data, "test", fitted)
+        names = fitted.schema_.columns or loaded.columns
+        return loaded, None if names is None else [str(name) for name in names]
+    loaded = reading.read_dataset(data, "test")
+    names = getattr(fitted, "feature_names_in_", None)
+    ordered = loaded.ordered(None if names is None else list(names))
+    rows = ordered.as_numbers().X if names is None else _as_number_frame(ordered)
+    return ordered._replace(X=rows), ordered.columns
+
+
+def _as_number_frame(loaded: Dataset) -> Any:
+    """Return the rows as numbers: a data frame with the names and the index of the rows if they are one."""
+    X: Any = loaded.X
+    if not hasattr(X, "iloc"):
+        return X
     import pandas as pd
 
-    return pd.DataFrame(loaded.X, columns=loaded.columns)
+    return pd.DataFrame(loaded.as_numbers().X, columns=loaded.columns, index=X.index)
 
 
-def _match_columns(fitted: Any, loaded: Dataset) -> tuple[Any, list[str] | None]:
-    """Return the rows with the columns that `fitted` knows by name, and the names of all columns."""
-    has_names = hasattr(fitted, "feature_names_in_")
-    names = fitted.feature_names_in_ if has_names else getattr(getattr(fitted, "schema_", None), "columns", None)
-    ordered = loaded.ordered(None if names is None else list(names))
-    return (_to_frame(ordered) if has_names and ordered.columns is not None else ordered.X), ordered.columns
+def _as_columns(result: Any, fitted: Any, X: Any) -> dict[str, Any]:
+    """Return the columns of the file of scores: score, outlier, reason_1, nats_1, found_1, expected_1, ..."""
+    import numpy as np
+
+    table: dict[str, Any] = {"score": result.score, "outlier": result.outlier.astype(np.int64)}
+    found = expected = None
+    if hasattr(X, "iloc") and hasattr(fitted, "reconstruct"):
+        found, expected = _cells_of(X, result.names), _cells_of(fitted.reconstruct(X), result.names)
+    elif hasattr(result, "found"):
+        found, expected = result.found, result.expected
+    for i in range(result.names.shape[1]):
+        table |= {f"reason_{i + 1}": result.names[:, i], f"nats_{i + 1}": result.nats[:, i]}
+        if found is not None and expected is not None:
+            table |= {f"found_{i + 1}": found[:, i], f"expected_{i + 1}": expected[:, i]}
+    return table
+
+
+def _cells_of(frame: Any, names: np.ndarray) -> np.ndarray:
+    """Return the cells of a frame in the columns `names` (n x k) of each row, as objects: n x k."""
+    import numpy as np
+
+    cells = np.full(names.shape, None, dtype=object)
+    for column in frame.columns:
+        rows, places = np.nonzero(names == str(column))
+        cells[rows, places] = np.asarray(frame[column], dtype=object)[rows]
+    return cells
 
 
 def _open_model(folder: Path) -> Any:
@@ -116,17 +152,3 @@ def _open_model(folder: Path) -> Any:
     with inputs.note_unfinished(folder):
         kind = saved_class(folder)
     return OutlierDetector.load(folder) if kind is OutlierDetector else inputs.open_model(folder)
-
-
-def _write_table(out: Path, columns: Mapping[str, Any]) -> None:
-    """Write columns by name as a table. A failure leaves no half-written file."""
-    import csv
-
-    import numpy as np
-
-    from narrows.data.atomic import atomic_path
-
-    with atomic_path(out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, delimiter="\t" if out.suffix.lower() == ".tsv" else ",")
-        writer.writerow(columns)
-        writer.writerows(zip(*(np.asarray(column).tolist() for column in columns.values()), strict=True))

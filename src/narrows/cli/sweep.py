@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from narrows.cli import inputs, printing
+from narrows.cli import inputs, printing, reading
 from narrows.cli.app import TRAIN, Assignments, Data, Device, Json, MaxEpochs, TrainingSeed, app, say
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=TRAIN)
-@inputs.reads_data
+@reading.reads_data
 def sweep(
     data: Data,
     out: Annotated[
@@ -66,10 +66,11 @@ def sweep(
     model = _make_estimator(
         recipe, assignments or [], {"max_epochs": max_epochs, "random_state": seed, "device": device}
     )
-    X, test = inputs.read_dataset(data, "train").X, test or _find_test_split(data)
+    X: Any = reading.read_dataset(data, "train").X
+    test = test or _find_test_split(data)
     options: dict[str, Any] = {
         "sizes": numbers,
-        "test": None if test is None else inputs.read_dataset(test, "test").X,
+        "test": None if test is None else reading.read_dataset(test, "test").X,
         "folder": out,
         "warm_start": False if separate else "auto",
         "overwrite": overwrite,
@@ -97,7 +98,9 @@ def _parse_sizes(text: str) -> list[int]:
 def _find_test_split(data: str) -> str | None:
     """Return the name of the test split if `data` is a named data set or its training split, otherwise None."""
     name = data.removesuffix(":train")
-    return f"{name}:test" if inputs.find_training_split(f"{name}:test") == f"{name}:train" and ":" not in name else None
+    return (
+        f"{name}:test" if reading.find_training_split(f"{name}:test") == f"{name}:train" and ":" not in name else None
+    )
 
 
 def _show(result: Sweep, out: Path, *, json: bool) -> None:

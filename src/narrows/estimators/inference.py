@@ -106,7 +106,8 @@ class Inference(ABC):
         owner, fitted = type(self).__name__, self.schema_.columns
         if columns is None and fitted is not None:
             columns = [str(name) for name in fitted]
-        blocks = streams.open_source(source, owner, columns) or self._as_source(source)
+        table = self.schema_.table if self.schema_.kind == "table" else None
+        blocks = streams.open_source(source, owner, columns, table) or self._as_source(source)
         names = self._column_names(method, blocks)
         with sinks.open_sink(sink, blocks.n, names) as opened, Reporter(self.verbose, f"{owner}.{method}") as report:
             result = self._apply(method, blocks, opened, report)
