@@ -64,6 +64,14 @@ def parse_parameters(cls: type[Estimator], assignments: Sequence[str], options: 
     return values
 
 
+def make_estimator(recipe: str, assignments: Sequence[str], options: dict[str, Any], **defaults: Any) -> Estimator:
+    """Return an unfitted estimator of `recipe` with the parameters of `parse_parameters`, else `defaults`."""
+    from narrows.estimators import estimator
+
+    cls = estimator(recipe)
+    return cls(**{"random_state": 0, **defaults, **parse_parameters(cls, assignments, options)})
+
+
 def open_model(folder: Path, *, needs_code: bool = False) -> Estimator:
     """Load the fitted model in `folder`. Raise if `needs_code` is True and it has no codes."""
     from narrows.estimators import load

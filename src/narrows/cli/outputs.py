@@ -189,29 +189,33 @@ def write_frame(out: Path, frame: Any) -> None:
 def _escape_formulas(frame: Any) -> tuple[Any, int]:
     """Return the frame with an apostrophe before text that a spreadsheet would run, and the number of such cells."""
     names = [_escape(name) for name in frame.columns]
-    n = sum(new is not name for new, name in zip(names, frame.columns, strict=True))
+    n = sum(map(_is_formula, frame.columns))
     frame = frame.set_axis(names, axis=1)
     for i, dtype in enumerate(frame.dtypes):
         if getattr(dtype, "kind", "O") in "biufcmM":
             continue
         cells = frame.iloc[:, i].astype(object)
-        escaped = cells.map(_escape)
-        n_changed = sum(new is not cell for new, cell in zip(escaped, cells, strict=True))
-        if n_changed:
-            frame.isetitem(i, escaped)
-            n += n_changed
+        n_formulas = int(cells.map(_is_formula).sum())
+        if n_formulas:
+            frame.isetitem(i, cells.map(_escape))
+            n += n_formulas
     return frame, n
 
 
 def _escape(cell: Any) -> Any:
-    """Return a cell with an apostrophe in front if it is text that begins like a formula and is no number."""
+    """Return a cell, with an apostrophe in front if a spreadsheet would take it for a formula."""
+    return f"'{cell}" if _is_formula(cell) else cell
+
+
+def _is_formula(cell: Any) -> bool:
+    """Return True for text that begins like a formula and is no number."""
     if not isinstance(cell, str) or len(cell) < 2 or cell[0] not in "=+-@\t\r":
-        return cell
+        return False
     try:
         float(cell)
     except ValueError:
-        return f"'{cell}"
-    return cell
+        return True
+    return False
 
 
 def write_examples(

@@ -11,7 +11,6 @@ from narrows.cli import inputs, printing, reading
 from narrows.cli.app import TRAIN, Assignments, Data, Device, Json, MaxEpochs, TrainingSeed, app, say
 
 if TYPE_CHECKING:
-    from narrows.estimators import Estimator
     from narrows.tasks.sweep import Sweep
 
 
@@ -63,9 +62,11 @@ def sweep(
     from narrows.tasks.sweep import sweep as run
 
     numbers = None if sizes is None else _parse_sizes(sizes)  # before anything is read
-    model = _make_estimator(
-        recipe, assignments or [], {"max_epochs": max_epochs, "random_state": seed, "device": device}
-    )
+    named = [assignment.partition("=")[0].strip().replace("-", "_") for assignment in assignments or []]
+    if "n_components" in named:
+        raise typer.BadParameter("the sweep varies n_components: name the numbers with --sizes.")
+    parameters = {"max_epochs": max_epochs, "random_state": seed, "device": device}
+    model = inputs.make_estimator(recipe, assignments or [], parameters, verbose=1)
     X: Any = reading.read_dataset(data, "train").X
     test = test or _find_test_split(data)
     options: dict[str, Any] = {
@@ -76,16 +77,6 @@ def sweep(
         "overwrite": overwrite,
     }
     _show(run(model, X, share=share, **options), out, json=json)
-
-
-def _make_estimator(recipe: str, assignments: list[str], options: dict[str, Any]) -> Estimator:
-    from narrows.estimators import estimator
-
-    cls = estimator(recipe)
-    values = inputs.parse_parameters(cls, assignments, options)
-    if "n_components" in values:
-        raise typer.BadParameter("the sweep varies n_components: name the numbers with --sizes.")
-    return cls(**{"random_state": 0, "verbose": 1, **values})
 
 
 def _parse_sizes(text: str) -> list[int]:
