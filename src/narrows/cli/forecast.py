@@ -52,10 +52,12 @@ class Forecast:
 
     def describe_memory(self) -> str:
         """Return one line about the memory, such as "about 1.2 GB (1.1 GB for 68,000,000 weights, ...)"."""
+        total, model, step, data = map(
+            format_bytes, (self.total_bytes, self.model_bytes, self.step_bytes, self.data_bytes)
+        )
         return (
-            f"about {format_bytes(self.total_bytes)}: {format_bytes(self.model_bytes)} for {self.n_parameters:,} "
-            f"weights with their gradients and moments, {format_bytes(self.step_bytes)} for a step of {self.plan.batch_size} "
-            f"examples, {format_bytes(self.data_bytes)} for the data"
+            f"about {total}: {model} for {self.n_parameters:,} weights with their gradients and moments, {step} for a "
+            f"step of {self.plan.batch_size} examples, {data} for the data"
         )
 
     def describe_time(self) -> str:

@@ -102,7 +102,7 @@ def write_in_blocks(out: Path, model: Estimator, data: str, method: str) -> bool
     table = model.schema_.table
     source = None
     if table is None or all(column.kind == "real" for column in table.columns):
-        source = None if reading.current().id else reading.open_parquet(data, model)
+        source = reading.open_blocks(data, model)
     if source is None and table is not None:
         return False
     if source is None:

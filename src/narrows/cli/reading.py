@@ -18,6 +18,7 @@ import typer
 from narrows.cli.app import OnBad, Resize, say
 
 if TYPE_CHECKING:
+    from narrows.data import Schema
     from narrows.data.files import Dataset
     from narrows.data.images import Options
     from narrows.data.named import Split
@@ -275,7 +276,7 @@ def open_rows(name: str, split: Split, model: Estimator) -> tuple[Source | Any, 
     """
     from narrows.data import streams
 
-    source = None if _reading.get().id is not None else open_parquet(name, model)
+    source = open_blocks(name, model)
     if source is not None:
         return source, None
     loaded = read_dataset(name, split, model)
@@ -284,23 +285,35 @@ def open_rows(name: str, split: Split, model: Estimator) -> tuple[Source | Any, 
     return streams.from_array(loaded.X)._replace(columns=loaded.columns), row_names(loaded)
 
 
-def open_parquet(name: str, model: Estimator) -> Source | None:
-    """Open a Parquet file or a folder of them in blocks; None for other data, and for a file with names of rows."""
+def open_blocks(name: str, model: Estimator) -> Source | None:
+    """Open a .npy or Parquet file, or a folder of these, in blocks.
+
+    Return None for other data, for a file with names of rows, and if the options choose among columns.
+    """
     from narrows.data import parquet, streams
 
-    path = Path(name).expanduser()
-    if is_named(split_name(name)[0]) or not path.exists() or not parquet.is_parquet(path):
+    path, reading, schema = Path(name).expanduser(), _reading.get(), model.schema_
+    is_chosen = reading.id is not None or reading.columns is not None or reading.drop is not None
+    if is_named(split_name(name)[0]) or not path.exists() or is_chosen:
         return None
-    if parquet.has_index(path):
+    if parquet.is_parquet(path):
+        if parquet.has_index(path):
+            return None
+        names = None if schema.columns is None else [str(column) for column in schema.columns]
+        table = schema.table if schema.kind == "table" else None
+        source = streams.open_source(path, type(model).__name__, names, table)
+    elif path.suffix.lower() == ".npy" and (schema.table is None or _is_plain(schema)):
+        source = streams.open_source(path, type(model).__name__)
+    else:
         return None
-    table = model.schema_.table if model.schema_.kind == "table" else None
-    names = model.schema_.columns
-    if names is None and _reading.get().columns is not None:
-        names = _reading.get().columns
-    source = streams.open_source(path, type(model).__name__, None if names is None else [str(n) for n in names], table)
     assert source is not None
     say(f"{name}: {source.n:,} examples")
     return source
+
+
+def _is_plain(schema: Schema) -> bool:
+    """Return True if the model sees all columns of its table, as numbers without levels."""
+    return schema.kind == "vector" and schema.table is not None and len(schema.table.used) == len(schema.table.columns)
 
 
 def read_codes(name: str, model: Estimator) -> tuple[Any, RowNames | None]:
@@ -355,7 +368,7 @@ def _select_for(loaded: Dataset, reading: Reading, model: Estimator) -> Dataset:
     known = _columns_of(model)
     if loaded.columns is None or not known:
         selected = loaded.select(reading.columns, reading.drop, reading.label, reading.id)
-        return selected if model.schema_.table is not None else selected.as_numbers()
+        return _with_names(selected, model) if model.schema_.table is not None else selected.as_numbers()
     special = [name for name in (reading.label, reading.id) if name is not None]
     others = loaded.select(label=reading.label, id=reading.id) if special else loaded
     kept = None if reading.columns is None else list(dict.fromkeys([*reading.columns, *special]))
@@ -367,6 +380,21 @@ def _select_for(loaded: Dataset, reading: Reading, model: Estimator) -> Dataset:
         X = X.set_axis(others.ids, axis=0)
     rows = rows._replace(X=X, y=others.y, ids=others.ids)
     return rows if model.schema_.table is not None else rows.as_numbers()
+
+
+def _with_names(loaded: Dataset, model: Estimator) -> Dataset:
+    """Return an array as a frame with the names of the table that `model` was fitted on, if it has as many columns."""
+    table, X = model.schema_.table, loaded.X
+    assert table is not None
+    if table.kind == "array" or hasattr(X, "iloc") or X.ndim != 2 or X.shape[1] != len(table.columns):
+        return loaded
+    import pandas as pd
+
+    say(
+        f"{loaded.name} has no names of columns: they are taken in the order of the table that the model was fitted on."
+    )
+    names = [column.name for column in table.columns]
+    return loaded._replace(X=pd.DataFrame(X, columns=names), columns=[str(name) for name in names])
 
 
 def _columns_of(model: Estimator) -> dict[str, bool]:

@@ -75,9 +75,13 @@ def report(
 
 def _read_data(name: str, model: Estimator) -> tuple[Any, np.ndarray | None]:
     """Return the examples and their labels, or None without labels. A Parquet file of numbers is opened, not read."""
-    has_names = reading.current().label is not None or reading.current().id is not None
-    if not has_names and model.schema_.kind != "table" and (source := reading.open_parquet(name, model)) is not None:
-        return source, None
+    from narrows.data import parquet
+
+    is_parquet = Path(name).expanduser().exists() and parquet.is_parquet(Path(name).expanduser())
+    if is_parquet and reading.current().label is None and model.schema_.kind != "table":
+        source = reading.open_blocks(name, model)
+        if source is not None:
+            return source, None
     loaded = reading.read_dataset(name, "test", model)
     if loaded.y is not None and loaded.files and all("/" in file for file in loaded.files):
         import numpy as np
