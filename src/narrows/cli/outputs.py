@@ -53,7 +53,8 @@ def check_pictures(out: Path, model: Estimator) -> None:
         raise ValueError(f"Cannot write {out}: the rows hold words or dates. Write a .csv or a .parquet.")
     if out.suffix.lower() in ARRAYS:
         return
-    raise ValueError(f"Cannot draw {out}: examples are {model.schema_.describe()}, not images. Write a .npy.")
+    other = ".csv" if model.schema_.kind == "table" else ".npy"
+    raise ValueError(f"Cannot draw {out}: examples are {model.schema_.describe()}, not images. Write a {other}.")
 
 
 def _holds_numbers(table: Table | None) -> bool:

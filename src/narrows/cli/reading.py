@@ -6,6 +6,7 @@ import contextlib
 import functools
 import inspect
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -131,6 +132,11 @@ def reads_data(command: Callable[P, None]) -> Callable[P, None]:
         token = _reading.set(_read_as(**named))
         try:
             command(*args, **values)
+        except ValueError as error:
+            example = re.search(r"columns=\{'(.+?)': '(\w+)'\}", str(error))
+            if example is not None:
+                error.add_note(f"On the command line: --column {shlex.quote(f'{example[1]}={example[2]}')}")
+            raise
         finally:
             _reading.reset(token)
 
@@ -171,8 +177,6 @@ def reading_arguments() -> str:
 
     A fitted model takes its columns by name, so columns are named again only where they are numbers.
     """
-    import shlex
-
     reading = _reading.get()
     parts: list[str] = []
     if reading.on_bad == "skip":
@@ -215,7 +219,7 @@ def read_dataset(name: str, split: Split, model: Estimator | None = None) -> Dat
         loaded = read(name, header=reading.header, on_bad=reading.on_bad, resize=reading.resize)
         say(f"{name}: {_describe_size(loaded)}")
         for note in loaded.notes:
-            say(note)
+            say(note.replace("header=True", "--header").replace("header=False", "--no-header"))
         return _select(loaded, reading, model)
     split = "train" if (named_split or split) == "train" else "test"
     if named_split not in (None, split):
