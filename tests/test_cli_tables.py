@@ -20,7 +20,7 @@ TINY = ["--recipe", "ae", "--max-epochs", "1", "--verbose", "0", "--set", "hidde
 
 
 def run(*arguments: object, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
     assert result.exit_code == code, (result.output, result.exception)
     return result
 
@@ -290,7 +290,7 @@ def test_info_of_other_data_and_of_models(files: dict[str, Path], model: Path, t
 
 def test_all_levels_are_stated_with_their_memory(tmp_path: Path) -> None:
     words = [f"w{i:04d}" for i in range(900)]
-    table = pd.DataFrame({"x": np.random.default_rng(0).normal(size=1800), "word": words * 2})
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(1800, 3)), columns=list("xyz")).assign(word=words * 2)
     table.to_csv(tmp_path / "x.csv", index=False)
     sizes = {}
     for levels in ("4", "none"):
@@ -300,7 +300,7 @@ def test_all_levels_are_stated_with_their_memory(tmp_path: Path) -> None:
     assert sizes["none"] > sizes["4"] + 16 * 800 * 8  # at least a row of the embedding for each level
     done = run("fit", tmp_path / "x.csv", "--max-levels", "none", "--out", tmp_path / "m", *TINY)
     assert "memory: about " in done.stderr
-    assert narrows.load(tmp_path / "m").schema_.table.columns[1].n_levels == 900
+    assert narrows.load(tmp_path / "m").schema_.table.columns[3].n_levels == 900
 
 
 def test_numbers_for_people() -> None:
@@ -344,11 +344,14 @@ def test_a_parquet_file_cut_off_or_empty(
     whole = files["parquet"].read_bytes()
     (tmp_path / "cut.parquet").write_bytes(whole[: len(whole) // 2])
     frame[:0].to_parquet(tmp_path / "empty.parquet")
-    for command in (["fit", "--out"], ["encode", model, "-o"], ["score", model, "-o"]):
-        arguments = [*command[:-1], tmp_path / "cut.parquet", command[-1], tmp_path / "x.csv"]
-        assert "cut.parquet is damaged or not a Parquet file" in fails(*arguments)
-        arguments[-3] = tmp_path / "empty.parquet"
-        assert "must hold at least one example" in fails(*arguments)
+    for file, message in (
+        ("cut", "cut.parquet is damaged or not a Parquet file"),
+        ("empty", "empty.parquet must hold at least one example"),
+    ):
+        data = tmp_path / f"{file}.parquet"
+        assert message in fails("fit", data, "--out", tmp_path / "m")
+        assert message in fails("encode", model, data, "-o", tmp_path / "x.csv")
+        assert message in fails("score", model, data, "-o", tmp_path / "x.csv")
     assert not (tmp_path / "x.csv").exists()
 
 
@@ -374,7 +377,7 @@ def test_a_category_that_was_not_seen_is_one_warning(frame: pd.DataFrame, model:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         run("encode", model, tmp_path / "x.csv", "-o", tmp_path / "c.csv")
-    assert sum("'town' (Rome)" in str(w.message) for w in caught) == 1
+    assert sum("'town' ('Rome')" in str(w.message) for w in caught) == 1
 
 
 def test_a_formula_as_a_name(frame: pd.DataFrame, tmp_path: Path) -> None:

@@ -265,12 +265,11 @@ def row_names(loaded: Dataset) -> RowNames | None:
     """Return the names of the rows of a data set; None if they have no names but their numbers."""
     if loaded.files:
         return RowNames("file", loaded.files)
-    if loaded.ids is not None:
-        return RowNames(_reading.get().id or "id", loaded.ids)
     index = getattr(loaded.X, "index", None)
-    if index is None or type(index).__name__ == "RangeIndex":
-        return None
-    return RowNames(str(index.name or "index"), index)
+    title = _reading.get().id or str(getattr(index, "name", None) or "index")
+    if loaded.ids is not None:
+        return RowNames(title, loaded.ids)
+    return None if index is None or type(index).__name__ == "RangeIndex" else RowNames(title, index)
 
 
 def open_rows(name: str, split: Split, model: Estimator) -> tuple[Source | Any, RowNames | None]:
