@@ -379,7 +379,7 @@ def _select_for(loaded: Dataset, reading: Reading, model: Estimator) -> Dataset:
     held = set(rows.columns or ())
     rows = rows.ordered([name for name, is_needed in known.items() if is_needed or name in held])
     X: Any = rows.X
-    if others.ids is not None and hasattr(X, "set_axis"):
+    if reading.id is not None and hasattr(X, "set_axis"):
         X = X.set_axis(others.ids, axis=0)
     rows = rows._replace(X=X, y=others.y, ids=others.ids)
     return rows if model.schema_.table is not None else rows.as_numbers()
