@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from interrupting import interrupt_at
 from recipe_cases import OTHERS, REPRESENTATIVES, Case
-from sklearn.base import clone
+from scipy.stats import norm
+from sklearn.base import clone, is_outlier_detector
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -27,6 +28,8 @@ import narrows
 import narrows.estimators.constructors
 from narrows import AE, DAE, SAE, VAE
 from narrows.data import as_rows, infer
+from narrows.estimators import base, parallel
+from narrows.estimators.threshold import n_scored, smooth_quantile
 from narrows.evaluation.scores import log_likelihood
 from narrows.recipes import RECIPES
 
@@ -271,11 +274,82 @@ def test_score_samples_is_the_elbo_in_the_users_units(vectors):
 
 
 @pytest.mark.parametrize(("contamination", "share"), [("auto", 0.05), (0.2, 0.2), (0.01, 0.01)])
-def test_contamination_is_the_share_of_outliers(vectors, contamination, share):
-    model = AE(2, contamination=contamination, **SMALL).fit(vectors)
+def test_without_held_out_rows_contamination_is_the_share_of_training_rows(vectors, contamination, share):
+    model = AE(2, contamination=contamination, early_stopping=False, **SMALL).fit(vectors)
     assert np.mean(model.predict(vectors) == -1) == pytest.approx(share, abs=0.006)
+    assert f"{100 * share:g} % of 200 training rows" in model.report_[-1]
+    assert "none were held out" in model.report_[-1]
     np.testing.assert_array_equal(model.predict(vectors) == -1, model.score_samples(vectors) < model.offset_)
     np.testing.assert_array_equal(model.decision_function(vectors), model.score_samples(vectors) - model.offset_)
+
+
+@pytest.mark.parametrize("cls", [VAE, AE, DAE, SAE])
+def test_contamination_is_the_share_of_new_rows(cls):
+    shares = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        directions = rng.normal(size=(5, 40))
+        rows = rng.normal(size=(3150, 5)) @ directions + 0.5 * rng.normal(size=(3150, 40))
+        model = cls(hidden=(128,), contamination=0.05, random_state=seed, device="cpu", max_epochs=150).fit(rows[:150])
+        shares.append(np.mean(model.predict(rows[150:]) == -1))
+        assert "by the scores of 20 held-out rows" in model.report_[-1]
+    assert 0.01 < np.mean(shares) < 0.12  # with a threshold from training rows it is 0.4 to 1
+    assert max(shares) < 0.3
+
+
+def test_the_threshold_is_from_the_rows_that_were_held_out(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(5000, 4))
+    scored, held_out = [], []
+    score, train = AE._score_rows, base.train
+    monkeypatch.setattr(AE, "_score_rows", lambda model, rows: scored.append(rows) or score(model, rows))
+
+    def watch(*args, **kwargs):
+        result = train(*args, **kwargs)
+        held_out.append(X[result.held_out])
+        return result
+
+    monkeypatch.setattr(base, "train", watch)
+    model = AE(2, **SMALL).fit(X)
+    assert len(held_out[0]) == len(scored[0]) == 500
+    np.testing.assert_array_equal(np.sort(scored[0], axis=0), np.sort(held_out[0], axis=0))
+    assert np.mean(model.score_samples(held_out[0]) < model.offset_) == pytest.approx(0.05, abs=0.001)
+    assert len([line for line in model.report_ if line.startswith("threshold = ")]) == 1
+    model.partial_fit(X[:300])
+    (line,) = [line for line in model.report_ if line.startswith("threshold = ")]
+    assert "5 % of 300 training rows" in line
+
+
+def test_a_smooth_quantile_is_unbiased_and_needs_few_scores():
+    draws = np.random.default_rng(0).normal(size=(500, 20))
+    below = norm.cdf([smooth_quantile(scores, 0.05) for scores in draws])
+    lowest = norm.cdf(draws.min(1))  # the order statistic of that share
+    assert below.mean() == pytest.approx(0.05, abs=0.01)
+    assert below.std() < 0.9 * lowest.std()
+    assert smooth_quantile(draws[0], 0.001) < draws[0].min()
+    many = np.random.default_rng(1).normal(size=(500, 400))
+    below = norm.cdf([smooth_quantile(scores, 0.05) for scores in many])
+    assert below.mean() == pytest.approx(0.05, abs=0.001)
+    assert smooth_quantile(np.full(20, -3.0), 0.05) == -3
+
+
+def test_large_images_are_scored_in_less_time_than_they_are_trained_on():
+    """Four images of 160 pixels took ten seconds for the threshold and six for the training."""
+    images = np.random.default_rng(0).integers(0, 256, (4, 160, 160, 3)).astype(np.uint8)
+    model = AE(2, max_epochs=1, random_state=0, device="cpu").fit(images)
+    assert (
+        parallel.fewest_rows(model.schema_, model.model_) == parallel.rows_per_block(model.schema_, model.model_) <= 8
+    )
+    np.testing.assert_array_equal(model.transform(images)[:1], model.transform(images[:1]))
+    assert 4 <= n_scored(model, 4) <= 8
+    assert n_scored(model, 400) == 100
+    model.n_iter_ = 1000
+    assert n_scored(model, 400) == 2000
+
+
+def test_an_autoencoder_is_no_outlier_detector_to_scikit_learn(vectors):
+    model = AE(2, **SMALL)
+    assert not is_outlier_detector(model)
+    np.testing.assert_array_equal(model.fit_predict(vectors), model.predict(vectors))
 
 
 def test_outliers_are_found(vectors, rng):

@@ -25,7 +25,7 @@ class FittedModel(Protocol):
     report_ : decisions of the training and their reasons.
     n_iter_ : number of trained epochs.
     offset_ : threshold of `score_samples` in nats; outliers score below it.
-    contamination : share of outliers that set the threshold, or "auto".
+    contamination : expected share of outliers, which sets the threshold, or "auto".
     code_mean_, code_std_ : (L,) mean and standard deviation of each component over training examples.
     components_kl_ : (L,) nats of each component, largest first; only if the KL has a closed form.
     unused_components_ : indices of the components that carry nothing; only for a stochastic code.

@@ -192,6 +192,11 @@ def test_the_diagnosis_says_what_is_not_well(images):
     results = findings(display, narrows.evaluate(model, images, verbose=0))
     assert any(not is_well and "carry nothing" in message for is_well, message in results)
     assert any(not is_well and "worse than PCA" in message for is_well, message in results)
+    found = np.mean(model.score_samples(images) < model.offset_)
+    assert any(is_well and message == f"5.0% outliers expected, {found:.1%} found." for is_well, message in results)
+    far = findings(Display(model, 1 - images), narrows.evaluate(model, 1 - images, verbose=0))
+    message = "5.0% outliers expected, 100.0% found. These examples differ from those of the training."
+    assert (False, message) in far
 
 
 def test_the_same_call_gives_the_same_page(pages, tmp_path, images, labels):

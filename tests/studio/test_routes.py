@@ -568,6 +568,9 @@ def test_outliers(shared, models, table):
     assert result["rows"][0]["row"] == 7  # the fixture made this row an outlier
     assert result["rows"][0]["outlier"]
     assert result["threshold"] == pytest.approx(model.offset_)
+    n_outliers = (scores < model.offset_).sum()
+    assert result["n_outliers"] == n_outliers  # of all rows, not of the five
+    assert result["shares"].startswith(f"5.0% outliers expected, {n_outliers / len(table):.1%} found")
     assert sum(reason["share"] for reason in result["rows"][0]["reasons"]) <= 1.0 + 1e-6
     detail = shared("table").get("/api/outliers/7").json()
     nats = [entry["nats"] for entry in detail["contributions"]]

@@ -78,6 +78,13 @@ def test_of_few_rows_none_is_held_out():
     assert "too few to hold out" in choices_of(plan)["early_stopping"]
 
 
+@pytest.mark.parametrize(("n", "n_valid"), [(99, 0), (100, 20), (150, 20), (200, 20), (300, 30)])
+def test_of_a_hundred_rows_twenty_are_held_out(n, n_valid):
+    plan = make_plan(Settings(), PLACE, replace(INPUTS, n_rows=n))
+    assert plan.n_valid == n_valid
+    assert (f"20 of {n} rows are held out" in choices_of(plan).get("validation_fraction", "")) == (n in (100, 150))
+
+
 @pytest.mark.parametrize(("bottleneck", "decay"), [(Plain(2), 0.3), (Gaussian(2), 0.03), (TopK(8, k=2), 0.1)])
 def test_weight_decay_depends_on_the_code(bottleneck, decay):
     assert make_plan(Settings(), PLACE, replace(INPUTS, bottleneck=bottleneck)).weight_decay == decay

@@ -46,7 +46,7 @@ def show(name: str, estimator: Estimator, *, json: bool) -> None:
                 print(line)
     elif schema.kind == "image":
         print("\n".join(_image_lines(loaded)))
-    for remark in schema.list_remarks():
+    for remark in schema.list_facts()[1:]:
         print(remark)
     print(f"\nTraining of {estimator.recipe.name} (change it with --recipe, --n-components and --set)")
     printing.print_table(
@@ -99,7 +99,7 @@ def _as_document(name: str, loaded: Dataset, estimator: Estimator, expected: For
         "rows": len(loaded.X),
         "kind": schema.kind,
         "summary": schema.describe(),
-        "notes": [*loaded.notes, *schema.list_remarks()],
+        "notes": [*loaded.notes, *schema.list_facts()[1:]],
         "columns": [describe_column(column, likelihood) for column in columns],
         "images": _describe_images(loaded) if schema.kind == "image" else None,
         "model": {

@@ -54,7 +54,7 @@ def evaluate(
         fitted,
         loaded.X,
         _labels_that_vary(loaded.y),
-        train=None if train is None else reading.read_dataset(train, "train", fitted).X,
+        train=None if train is None else reading.read_all_columns(train, "train", fitted).X,
         beside=other,
         measures=None if measures is None else [name.strip().replace("-", "_") for name in measures.split(",")],
         n_draws=draws,

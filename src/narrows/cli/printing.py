@@ -54,7 +54,8 @@ def show_fit(model: Estimator, out: Path, data: str, *, json: bool, is_said: boo
     report = model.report_
     if is_said:
         start = next((i for i, line in enumerate(report) if line.startswith("device = ")), len(report))
-        report = [line for i, line in enumerate(report) if i < start or not _CHOICE.fullmatch(line)]
+        said = [line for line in report[start:] if _CHOICE.fullmatch(line) and not line.startswith("threshold = ")]
+        report = [line for line in report if line not in said]
     print(report[0])
     for line in summarize_columns(model.schema_):
         print(f"  {line}")

@@ -229,11 +229,11 @@ def read_dataset(name: str, split: Split, model: Estimator | None = None) -> Dat
     return _select(loaded, reading, model)
 
 
-def read_all_columns(name: str, split: Split) -> Dataset:
-    """Read the data set or file called `name` as `read_dataset` does, with its column of labels among the others."""
+def read_all_columns(name: str, split: Split, model: Estimator | None = None) -> Dataset:
+    """Read the data set or file called `name` as `read_dataset` does, but take no labels from a column."""
     token = _reading.set(replace(_reading.get(), label=None))
     try:
-        return read_dataset(name, split)
+        return read_dataset(name, split, model)
     finally:
         _reading.reset(token)
 

@@ -63,7 +63,7 @@ def report(
     if label_file is not None:
         y = _read_labels(label_file, X)
     train = train or reading.find_training_split(data)
-    train_rows = None if train is None else reading.read_dataset(train, "train", fitted).X
+    train_rows = None if train is None else reading.read_all_columns(train, "train", fitted).X
     options: dict[str, Any] = {
         "name": _short_name(data),
         "command": shlex.join(["narrows", *sys.argv[1:]]),

@@ -139,6 +139,11 @@ def look_at(name: Any, cells: Cells, kind: ColumnKind | None = None, max_levels:
     ValueError
         If a number is infinite or beyond 1e100, or the cells cannot be of the kind `kind`.
     """
+    if cells.mixed and kind is None:
+        raise ValueError(
+            f"The column {name!r} holds values of several types ({', '.join(cells.mixed)}). Put NaN where a value is "
+            f"missing, or name its kind, columns={{{name!r}: 'categorical'}}, to compare them as text."
+        )
     if cells.numbers is None:
         if kind in (None, *LEVELLED, *LEFT_OUT):
             return _levelled(name, cells, kind, max_levels)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from narrows import likelihoods, recipes, storage
@@ -19,6 +19,7 @@ from narrows.estimators.labels import label_indices_where_known, learn_classes
 from narrows.estimators.saving import documents, fingerprint
 from narrows.estimators.signature import TRAINING, as_seed, constructor, documentation, reset_fitted, seed_of_run
 from narrows.estimators.summary import card, summarize
+from narrows.estimators.threshold import NAME as THRESHOLD
 from narrows.extensions import extension
 from narrows.objectives import Objective
 from narrows.params import Parameter
@@ -30,7 +31,7 @@ from narrows.training.parallel import join
 _MAX_COMPONENTS = 1_000_000
 
 
-class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseEstimator):
+class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Abstract: an autoencoder with the scikit-learn interface. A subclass names its recipe.
 
     Attributes
@@ -40,7 +41,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
     history_ : list of dict, the losses at each validation; `pandas.DataFrame(model.history_)` makes a table of it.
     report_ : list of str, the decisions and their reasons, and events of the training.
     n_iter_ : int, number of trained epochs.
-    offset_ : float, threshold of `score_samples` in nats; outliers score below it.
+    offset_ : float, threshold of `score_samples` in nats; outliers score below it. `report_` says how it was set.
     code_mean_, code_std_ : (L,) mean and standard deviation of the training codes; only for models with codes.
     components_kl_ : (L,) nats that each component carries, largest first; only for a stochastic code whose KL has a
         closed form for each component.
@@ -122,14 +123,8 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         self._check_support(rows)
         result, interrupt = self._train(parts.objective, rows, labels, settings, seed)
         self.history_, self.n_iter_ = result.history, result.n_epochs
-        self.report_ = [
-            self.schema_.describe(),
-            *self.schema_.list_remarks(),
-            *map(str, parts.choices),
-            *map(str, result.choices),
-            *result.notes,
-        ]
-        self._store_summary(rows)
+        self.report_ = [*self.schema_.list_facts(), *map(str, parts.choices), *map(str, result.choices), *result.notes]
+        self._store_summary(rows, result.held_out)
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
         if interrupt is not None:
@@ -170,7 +165,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         if is_first:
             self._parts = self._assemble(seed)
             self.model_, self.history_, self.n_iter_ = self._parts.model, [], 0
-            self.report_ = [self.schema_.describe(), *self.schema_.list_remarks(), *map(str, self._parts.choices)]
+            self.report_ = [*self.schema_.list_facts(), *map(str, self._parts.choices)]
             self._parts.objective.restart(0.0, warmup=0.0)  # single passes have no total time for a warm-up
         elif not hasattr(self, "_parts"):
             self._parts = self._assemble(seed)._replace(model=self.model_)
@@ -217,17 +212,16 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         self.report_ = self.report_ + result.notes
         self.__dict__.pop("samplers_", None)
         if len(rows) > 1 or not self.__sklearn_is_fitted__():  # one row has no deviations
-            self._store_summary(rows)
+            self._store_summary(rows, result.held_out)
 
-    def _store_summary(self, rows: np.ndarray) -> None:
-        """Summarize the model that was trained on `rows`, and store the summary as attributes."""
-        summary = summarize(self, rows, self._score_rows)
+    def _store_summary(self, rows: np.ndarray, held_out: np.ndarray) -> None:
+        """Summarize the model that was trained on `rows` except those numbered `held_out`, and store the summary."""
+        summary = summarize(self, rows, held_out, self._score_rows)
         if summary.order is not None:
             self.model_.order.copy_(summary.order)
-        for name, value in summary._asdict().items():
-            if name.endswith("_") and value is not None:
-                setattr(self, name, value)
-        self.report_ = self.report_ + summary.notes
+        values = {name: value for name, value in summary._asdict().items() if name.endswith("_") and value is not None}
+        self.__dict__.update(values)
+        self.report_ = [line for line in self.report_ if not line.startswith(f"{THRESHOLD} = ")] + summary.notes
         self._after_fit(summary.sample)
         self.offset_ = summary.threshold  # last, because it marks the estimator as fitted
 
@@ -299,6 +293,10 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         """Return 1 for usual examples and -1 for outliers: (n,). Raises as `score_samples` does."""
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
+    def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
+        """Return `fit(X, y).predict(X)`: (n,). Raises as `fit` does."""
+        return self.fit(X, y).predict(X)
+
     # ---------------------------------------------------------------------------------------------- saving
 
     def save(self, folder: str | Path) -> None:
@@ -313,7 +311,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         """
         check_is_fitted(self)
         storage.write(Path(folder), *documents(self), card(self))
-        (Path(folder) / checkpoint.NAME).unlink(missing_ok=True)
+        (Path(folder).expanduser() / checkpoint.NAME).unlink(missing_ok=True)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -392,7 +390,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         """Return the settings of a training: the parameters of this estimator, with `changes`."""
         names = {f for f in Settings.__dataclass_fields__ if f in TRAINING}
         values = {name: getattr(self, name) for name in names}
-        values["checkpoint"] = Path(self.checkpoint) if self.checkpoint is not None else None
+        values["checkpoint"] = Path(self.checkpoint).expanduser() if self.checkpoint is not None else None
         return Settings(**{**values, "seed": seed, **changes})
 
 

@@ -26,6 +26,7 @@ from narrows.data import (
     check_rows,
     infer_table,
     is_frame,
+    is_missing,
     min_max,
     open_frame,
     sinks,
@@ -42,6 +43,8 @@ from narrows.params import Parameter
 from narrows.recipes import Recipe
 from narrows.training import RandomStream, choose_device, draws_globally
 from narrows.training.progress import Reporter
+
+_SLOW_CELLS = 5_000_000  # cells of a training table from which reading its columns shows a progress bar
 
 
 class Inference(ABC):
@@ -111,7 +114,7 @@ class Inference(ABC):
         names = self._column_names(method, blocks)
         with sinks.open_sink(sink, blocks.n, names) as opened, Reporter(self.verbose, f"{owner}.{method}") as report:
             result = self._apply(method, blocks, opened, report)
-        return Path(sink) if result is None else result
+        return Path(sink).expanduser() if result is None else result
 
     def validate(self, X: Any, reset: bool) -> np.ndarray:
         """Return X, which is in memory, as an array of numbers of any shape.
@@ -130,11 +133,12 @@ class Inference(ABC):
             return X
         if not is_frame(X):
             check_container(X, owner)
+        X = as_array(X, owner) if isinstance(X, np.ma.MaskedArray) else X
         if not reset and self.schema_.table is not None:
             return self._encode_table(X)
         if reset and (frame := self._open_table(X)) is not None:
             return self._look_at_table(frame)
-        if isinstance(X, (list, tuple, np.ma.MaskedArray)):
+        if isinstance(X, (list, tuple)):
             X = as_array(X, owner)
         is_image = not reset and self.schema_.kind == "image"  # `check_form` checks them
         if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor) and not is_image:
@@ -167,7 +171,7 @@ class Inference(ABC):
             if self.columns is not None:
                 raise ValueError(f"The `columns` parameter of {owner} needs a table, a data frame or an array (n, d).")
             return None
-        if self.columns is not None or X.dtype.kind in "US" or (X.dtype.kind == "O" and not _are_numbers(X)):
+        if self.columns is not None or _has_words(X):
             return open_frame(np.asarray(X), owner)
         return None
 
@@ -179,13 +183,16 @@ class Inference(ABC):
             del self.feature_names_in_
         if frame.kind != "array" and all(isinstance(name, str) for name in frame.names):
             self.feature_names_in_ = np.asarray(frame.names, dtype=object)
-        rows, self.schema_ = infer_table(
-            frame,
-            type(self).__name__,
-            self.columns,
-            self.max_levels,
-            likelihood.required_support if likelihood else None,
-        )
+        verbose = self.verbose if frame.n * len(frame.names) >= _SLOW_CELLS else 0
+        with Reporter(verbose, f"{type(self).__name__}: columns") as progress:
+            rows, self.schema_ = infer_table(
+                frame,
+                type(self).__name__,
+                self.columns,
+                self.max_levels,
+                likelihood.required_support if likelihood else None,
+                lambda done: progress.update(done, {}),
+            )
         return rows
 
     def _encode_table(self, X: Any) -> np.ndarray:
@@ -228,12 +235,12 @@ class Inference(ABC):
         rows : the user's rows as an array, or prepared examples as a tensor.
         """
         model = self.module()
-        like = next(model.parameters())
+        like, fewest = next(model.parameters()), parallel.fewest_rows(self.schema_, model)
 
         def work(part: np.ndarray | Tensor, _: int) -> np.ndarray:
             if isinstance(part, Tensor):
-                return parallel.run(function, part.to(like.device, like.dtype)).numpy()
-            return parallel.run(function, parallel.prepare_rows(part, self.schema_, model)).numpy()
+                return parallel.run(function, part.to(like.device, like.dtype), fewest).numpy()
+            return parallel.run(function, parallel.prepare_rows(part, self.schema_, model), fewest).numpy()
 
         n = parallel.rows_per_block(self.schema_, model, len(rows))
         sink = sinks.Memory(len(rows))
@@ -308,11 +315,12 @@ class Inference(ABC):
         """Decode codes (with the columns of their labels) to means; if a seed `draw` is given, to random draws."""
         model = self.module()
         parameter = next(model.parameters())
+        n, fewest = parallel.rows_per_block(self.schema_, model), parallel.fewest_rows(self.schema_, model)
         parts = []
         stream = RandomStream(draw or 0, parameter.device, is_global=draws_globally(model))
         with inference_mode(model), around_inference(parameter.device), stream.use():
-            for part in z.to(parameter.device, parameter.dtype).split(parallel.rows_per_block(self.schema_, model)):
-                params = model.decode(parallel.pad_batch(part))[: len(part)]
+            for part in z.to(parameter.device, parameter.dtype).split(n):
+                params = model.decode(parallel.pad_batch(part, fewest))[: len(part)]
                 x = model.likelihood.mean(params) if draw is None else model.likelihood.sample(params)
                 parts.append(x.detach().cpu())
         return self.schema_.as_frame(self.schema_.restore(torch.cat(parts)), like=like, clip=draw is not None)
@@ -356,12 +364,23 @@ def _contains(likelihood: Likelihood, x: Tensor) -> Tensor:
     return likelihood.contains(x) | torch.isnan(x)
 
 
-def _are_numbers(X: np.ndarray) -> bool:
-    """Return True if an array of objects holds numbers only, or objects that are no cells, which is an error later."""
+def _has_words(X: np.ndarray) -> bool:
+    """Return True if an array of objects or text has columns of words, and none that mixes numbers and words."""
+    if X.dtype.kind not in "OUS":
+        return False
+    is_number = np.vectorize(_is_number_or_gap, otypes=[bool])(X)
+    is_word = np.vectorize(lambda cell: isinstance(cell, (str, bytes)), otypes=[bool])(X) & ~is_number
+    in_numbers = is_number.all(0) if X.dtype.kind != "O" else (~is_word).all(0)
+    return bool(is_word.any()) and bool((in_numbers | (is_word | np.vectorize(is_missing)(X)).all(0)).all())
+
+
+def _is_number_or_gap(cell: Any) -> bool:
+    if is_missing(cell):
+        return True
     try:
-        X.astype(np.float64)
+        float(cell)
     except (TypeError, ValueError):
-        return not any(isinstance(cell, (str, bytes)) for cell in X.flat)
+        return False
     return True
 
 

@@ -101,14 +101,14 @@ def stream(
     report: Reporter,
 ) -> object:
     """Apply `operation` to all blocks of `source`, write the results to `sink` in order, and return `sink.finish()`."""
-    rows = rows_per_block(schema, model, source.n)
+    rows, fewest = rows_per_block(schema, model, source.n), fewest_rows(schema, model)
 
     def work(block: np.ndarray, first: int) -> np.ndarray:
         raw = checker.check(block, first)
         x = prepare_rows(raw, schema, model)
         if operation.inspect is not None:
             operation.inspect(x, raw, first)
-        return operation.finish(run(operation.function, x), raw)
+        return operation.finish(run(operation.function, x, fewest), raw)
 
     done = 0
     with contextlib.closing(parallel_map(work, source.blocks(rows), model)) as results:
@@ -165,14 +165,29 @@ def _map_in_threads(
 def rows_per_block(schema: Schema, model: Autoencoder, n: int | None = None) -> int:
     """Return the number of rows in a block, a power of two. If there are `n` rows in total, all threads get work."""
     device = next(model.parameters()).device
-    by_numbers = by_rows = 8 if device.type == "cuda" else 1  # to keep a GPU busy
-    by_rows *= block_factor(device)  # measured here, before several threads compute
-    widest = max(schema.n_entries, model.n_widest)
-    rows = max(_MIN_ROWS, min(by_rows * _MAX_ROWS, _power_of_two(by_numbers * _MAX_NUMBERS // widest)))
+    by_rows = _n_fast_blocks(device) * block_factor(device)  # measured here, before several threads compute
+    fewest = fewest_rows(schema, model)
+    rows = max(fewest, min(by_rows * _MAX_ROWS, _rows_in_cache(schema, model)))
     if n is None or n <= rows:
         return rows
     share = n // (_MIN_TURNS * _n_workers(model, device, default_n_threads()))
-    return min(rows, max(_MIN_ROWS, _power_of_two(share)))
+    return min(rows, max(fewest, _power_of_two(share)))
+
+
+def fewest_rows(schema: Schema, model: Autoencoder) -> int:
+    """Return the number of rows to which smaller blocks are padded: 32, or fewer large images, as many as a block."""
+    return min(_MIN_ROWS, _rows_in_cache(schema, model))
+
+
+def _rows_in_cache(schema: Schema, model: Autoencoder) -> int:
+    """Return the largest number of rows, a power of two, with at most `_MAX_NUMBERS` numbers in the widest layer."""
+    widest = max(schema.n_entries, model.n_widest)
+    return _power_of_two(_n_fast_blocks(next(model.parameters()).device) * _MAX_NUMBERS // widest)
+
+
+def _n_fast_blocks(device: torch.device) -> int:
+    """Return how many times larger than on a CPU a block is: 8 times on a GPU, to keep it busy."""
+    return 8 if device.type == "cuda" else 1
 
 
 def prepare_rows(rows: np.ndarray, schema: Schema, model: Autoencoder) -> Tensor:
@@ -187,15 +202,15 @@ def prepare_rows(rows: np.ndarray, schema: Schema, model: Autoencoder) -> Tensor
     return schema.prepare(x, parameter.dtype).to(parameter.device)
 
 
-def run(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Apply `function` to the prepared examples `x`, and return the result on the CPU."""
-    return function(pad_batch(x))[: len(x)].detach().cpu()
+def run(function: Callable[[Tensor], Tensor], x: Tensor, fewest: int) -> Tensor:
+    """Apply `function` to the prepared examples `x`, padded to `fewest` rows, and return the result on the CPU."""
+    return function(pad_batch(x, fewest))[: len(x)].detach().cpu()
 
 
-def pad_batch(x: Tensor) -> Tensor:
-    """Pad `x` with rows of 0 to a power of two, at least `_MIN_ROWS`, so that few different shapes occur."""
+def pad_batch(x: Tensor, fewest: int) -> Tensor:
+    """Pad `x` with rows of 0 to a power of two, at least `fewest`, so that few different shapes occur."""
     n = len(x)
-    n_padded = max(_MIN_ROWS, 1 << (n - 1).bit_length())
+    n_padded = max(fewest, 1 << (n - 1).bit_length())
     return x if n == n_padded else torch.cat([x, x.new_zeros(n_padded - n, *x.shape[1:])])
 
 

@@ -11,14 +11,12 @@ from torch import Tensor
 
 from narrows.bottlenecks import active_components
 from narrows.data import subsample_evenly
-from narrows.evaluation.scores import AUTO_CONTAMINATION, apply_to_code
+from narrows.estimators.threshold import find_threshold
+from narrows.evaluation.scores import apply_to_code
 from narrows.fitted import FittedModel
 from narrows.model import Autoencoder
 from narrows.training import n_health_rows
 from narrows.version import __version__
-
-_SCORED = (1_000, 2_000)  # smallest and largest number of rows to score for the threshold, which is a quantile
-_SEEN_PER_SCORED = 100  # training examples for each row to score: scoring a row may take ten passes
 
 
 class Summary(NamedTuple):
@@ -47,18 +45,20 @@ class Summary(NamedTuple):
     notes: list[str]
 
 
-def summarize(estimator: FittedModel, rows: np.ndarray, score: Callable[[np.ndarray], np.ndarray]) -> Summary:
+def summarize(
+    estimator: FittedModel, rows: np.ndarray, held_out: np.ndarray, score: Callable[[np.ndarray], np.ndarray]
+) -> Summary:
     """Summarize the codes and scores of a model that was trained on `rows`. The estimator does not change.
 
     Parameters
     ----------
     estimator : the trained model.
-    rows : training rows in the user's units.
+    rows : rows of the training, in the user's units.
+    held_out : numbers of those rows that were held out, integers; may be empty.
     score : function from rows to their log-likelihoods, (n,) nats.
     """
     model = estimator.module()
-    n_seen = estimator.n_iter_ * len(rows)
-    sample = subsample_evenly(rows, n_health_rows(model, n_seen))
+    sample = subsample_evenly(rows, n_health_rows(model, estimator.n_iter_ * len(rows)))
     z, order, kl, unused, notes = None, None, None, None, []
     if model.stochastic is not None:
         h = estimator.apply(model.encoder, sample)
@@ -78,11 +78,8 @@ def summarize(estimator: FittedModel, rows: np.ndarray, score: Callable[[np.ndar
         mean, std = codes.mean(0), codes.std(0)
         if model.bottleneck.default_sampler is not None:
             covariance = np.atleast_2d(np.cov(codes, rowvar=False))
-    n_min, n_max = _SCORED
-    scored = subsample_evenly(sample, min(max(n_min, n_seen // _SEEN_PER_SCORED), n_max))
-    share = AUTO_CONTAMINATION if estimator.contamination == "auto" else estimator.contamination
-    threshold = float(np.quantile(score(scored), share))
-    return Summary(sample, order, kl, unused, mean, std, covariance, threshold, notes)
+    threshold = find_threshold(estimator, rows, held_out, sample, score)
+    return Summary(sample, order, kl, unused, mean, std, covariance, threshold.value, [*notes, str(threshold)])
 
 
 def _components_by_kl(model: Autoencoder, h: Tensor) -> tuple[np.ndarray, Tensor] | tuple[None, None]:

@@ -18,9 +18,7 @@ from narrows.evaluation.subjects import Subject
 def flagged(subject: Subject) -> Estimate:
     """Share of the examples that are called outliers."""
     threshold, expected = subject.threshold
-    description = (
-        f"share of examples called outliers; the threshold is set so that it is {expected:g} for training examples"
-    )
+    description = f"share of examples called outliers; {expected:g} is expected of examples like the training examples"
     return subject.comparison.resamples.mean(subject.scores < threshold, description)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import torch
@@ -52,6 +52,37 @@ def _likeliest_label(model: Autoencoder, x: Tensor) -> tuple[Tensor, Tensor] | t
         return None, None
     columns = infer_label(model, x)
     return columns, (columns * model.label.log_frequencies).sum(1)
+
+
+class OutlierShare(NamedTuple):
+    """The share of n examples that are called outliers: what `contamination` lets expect, and what was found."""
+
+    expected: float
+    found: float
+    n: int
+
+    @property
+    def hint(self) -> str:
+        """A sentence about shares that differ by more than a factor of two and chance, otherwise nothing."""
+        noise = 2 * np.sqrt(self.expected / self.n)  # two standard errors of the found share
+        if self.found > 2 * self.expected + noise:
+            return ". These examples differ from those of the training."
+        if self.found < self.expected / 2 - noise:
+            return ". So few are usual for examples that the model was trained on."
+        return ""
+
+    def __str__(self) -> str:
+        return f"{self.expected:.1%} outliers expected, {self.found:.1%} found"
+
+
+def expected_outliers(contamination: float | str) -> float:
+    """Return the share of outliers for which the parameter `contamination` sets the threshold."""
+    return AUTO_CONTAMINATION if contamination == "auto" else float(contamination)
+
+
+def outlier_share(contamination: float | str, is_outlier: np.ndarray) -> OutlierShare:
+    """Return the expected and the found share of outliers among n examples, from (n,) booleans."""
+    return OutlierShare(expected_outliers(contamination), float(np.mean(is_outlier)), len(is_outlier))
 
 
 def entry_costs(model: FittedModel, rows: Tensor) -> np.ndarray:

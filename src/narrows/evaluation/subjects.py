@@ -22,7 +22,7 @@ from narrows.evaluation.absent import Absent
 from narrows.evaluation.features import Space, space_name
 from narrows.evaluation.inspection import Inspection, squared_errors
 from narrows.evaluation.intervals import Resamples
-from narrows.evaluation.scores import AUTO_CONTAMINATION
+from narrows.evaluation.scores import AUTO_CONTAMINATION, expected_outliers
 
 N_COMPARED = 5_000  # real examples, and as many new ones
 N_TRAIN_SCORED = 2_000  # training examples whose scores are compared with the others'
@@ -208,8 +208,7 @@ class ModelSubject(Subject):
     def threshold(self) -> tuple[float, float]:
         """Threshold `offset_`, and the share `contamination`."""
         model = self.inspection.model
-        share = AUTO_CONTAMINATION if model.contamination == "auto" else float(model.contamination)
-        return float(model.offset_), share
+        return float(model.offset_), expected_outliers(model.contamination)
 
     def draw(self, n: int) -> Tensor:
         """Draw by `sample`."""

@@ -11,6 +11,7 @@ import torch
 
 from narrows.data import as_array
 from narrows.evaluation.inspection import Inspection
+from narrows.evaluation.scores import OutlierShare, outlier_share
 from narrows.fitted import FittedModel
 from narrows.plots import content, style
 from narrows.plots.accessor import Plots
@@ -72,6 +73,11 @@ class Display:
     def reconstructions(self) -> np.ndarray:
         """The examples encoded and decoded, on the model's scale: n x `schema.shape`."""
         return self.inspection.reconstructions.numpy()
+
+    @property
+    def outlier_share(self) -> OutlierShare:
+        """The share of outliers among the examples: expected and found."""
+        return outlier_share(self.model.contamination, self.inspection.scores < self.model.offset_)
 
     @functools.cached_property
     def limits(self) -> tuple[float, float]:

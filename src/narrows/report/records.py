@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from narrows.evaluation import Evaluation
 from narrows.fitted import FittedModel
 from narrows.plots import content, style
@@ -178,13 +176,8 @@ def findings(display: Display, evaluation: Evaluation) -> list[Finding]:
         dead = rows["dead_fraction"].value
         more = "" if dead < 0.1 else " A larger `k` or more `max_epochs` would make some active."
         result.append(Finding(dead < 0.1, f"{dead:.1%} of the units are active for none of these examples.{more}"))
-    below, share = float((display.inspection.scores < model.offset_).mean()), model.contamination
-    share = 0.05 if share == "auto" else share
-    usual = below < 2 * share + 2 * np.sqrt(share / len(display.rows))
-    message = (
-        f"{below:.1%} of these examples lie below the threshold for outliers, and {share:.1%} of the training rows."
-    )
-    result.append(Finding(bool(usual), message + ("" if usual else " These examples differ from the training rows.")))
+    share = display.outlier_share
+    result.append(Finding(not share.hint, f"{share}{share.hint or '.'}"))
     return result
 
 

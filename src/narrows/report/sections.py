@@ -297,11 +297,11 @@ def outliers(display: Display, *, n: int = 8) -> Section:
     """Make the section of the examples that the model finds least likely, and why."""
     order = np.argsort(display.inspection.scores, kind="stable")[: min(n, len(display.rows))]
     threshold, typical = display.model.offset_, float(np.median(display.inspection.scores))
-    below = float((display.inspection.scores < threshold).mean())
+    share = display.outlier_share
     intro = (
         f"The model finds these {len(order)} of {len(display.rows):,} {display.noun}s least likely. A typical score "
-        f"is {format_number(typical)} nats. {below:.1%} of all scores lie below the threshold of "
-        f"{format_number(threshold)} nats."
+        f"is {format_number(typical)} nats. Outliers score below {format_number(threshold)} nats: {share}"
+        f"{share.hint or '.'}"
     )
     code = "model.score_samples(X), model.predict(X)"
     cards = []

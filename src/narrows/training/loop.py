@@ -134,7 +134,7 @@ class Trainer:
         }
         identity = identify(fingerprint, settings, self.plan, self.world)
         self.saver = Saver(path, identity, components, self.clock, self.world, self.add_note)
-        self.result.choices += self.plan.choices
+        self.result.choices, self.result.held_out = [*self.plan.choices], self.batches.held_out.cpu().numpy()
         for choice in self.result.choices:
             reporter.note(choice)
 

@@ -19,7 +19,7 @@ from narrows.training.device import Choice, choose_device, choose_precision
 from narrows.training.plan_inputs import PlanInputs
 from narrows.training.settings import Settings
 
-_FEWEST_HELD_OUT = 20  # rows; with fewer held-out rows their loss is too noisy
+_FEWEST_HELD_OUT, _FEWEST_ROWS = 20, 100  # fewer held-out rows have too noisy a loss; of fewer rows 20 are too many
 _NEIGHBOR_BATCHES = ((10_000, 512), (1_000, 256), (0, 64))  # (least number of rows, batch size)
 _N_NEIGHBORS = 20
 _PATIENCE, _PATIENCE_WITH_NEIGHBORS = 10, 25  # validations
@@ -150,7 +150,7 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
     ValueError
         If there are too few rows for the processes or the neighbors, or `compile=True` is set with several processes.
     """
-    (n_train, n_valid), split_choices = choose_split(settings, inputs.n_rows)
+    (n_train, n_valid), split_choices = choose_split(settings, inputs.n_rows, inputs.resumed)
     requested, neighbor_batch_choices = choose_neighbor_batch(settings.batch_size, inputs)
     batch_size, batch_choices = choose_batch_size(requested, n_train, inputs.n_processes)
     learning_rate, rate_choices = choose_learning_rate(settings.learning_rate, batch_size)
@@ -192,13 +192,18 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
 # ------------------------------------------------------------------------------------------------- the data
 
 
-def choose_split(settings: Settings, n_rows: int) -> Decision[tuple[int, int]]:
-    """Decide on the numbers of training rows and of held-out rows."""
+def choose_split(settings: Settings, n_rows: int, resumed: Mapping[str, Any]) -> Decision[tuple[int, int]]:
+    """Decide on the numbers of training rows and of held-out rows. `resumed` is as in `PlanInputs`."""
     n_valid = round(settings.validation_fraction * n_rows) if settings.early_stopping else 0
     choices: tuple[Choice, ...] = ()
-    if settings.early_stopping and n_valid < _FEWEST_HELD_OUT:
-        reason = f"{n_valid} of {n_rows} rows are too few to hold out; all are trained on, and the last weights kept"
-        choices, n_valid = (Choice("early_stopping", "False", reason),), 0
+    if settings.early_stopping and n_valid < (fewest := _FEWEST_HELD_OUT):
+        is_older = bool(resumed) and "n_valid" not in resumed  # its checkpoint is from before so few rows were held out
+        if n_rows >= _FEWEST_ROWS and not is_older:
+            reason = f"{fewest} of {n_rows} rows are held out; {n_valid} would be too few to measure the loss"
+            choices, n_valid = (Choice("validation_fraction", f"{fewest / n_rows:.2g}", reason),), fewest
+        else:
+            reason = f"{n_valid} of {n_rows} rows are too few to hold out; all are trained on, the last weights kept"
+            choices, n_valid = (Choice("early_stopping", "False", reason),), 0
     n_valid = min(n_valid, n_rows - 1)
     return Decision((n_rows - n_valid, n_valid), choices)
 

@@ -38,7 +38,7 @@ class PlanInputs:
     compile_saving : share of the training's time that compilation saves, in [0, 1].
     n_processes : number of processes of the training.
     n_threads : number of threads of torch.
-    resumed : precision, compile and threads from the checkpoint to resume from; empty without one.
+    resumed : precision, compile, threads and n_valid from the checkpoint to resume from; empty without one.
     """
 
     n_rows: int

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from narrows.training.device import Choice
 from narrows.training.progress import Reporter
 
@@ -22,6 +24,7 @@ class Result:
     notes : messages: an event, the reaction to it, and the parameter that changes it.
     n_epochs, n_steps : numbers of epochs and steps that were done.
     seconds : duration of the training in seconds.
+    held_out : numbers of the rows that were held out for early stopping, integers; empty if none were.
     """
 
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -30,6 +33,7 @@ class Result:
     n_epochs: int = 0
     n_steps: int = 0
     seconds: float = 0.0
+    held_out: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint stores."""

@@ -120,6 +120,7 @@ def identify(fingerprint: str, settings: Settings, plan: Plan, world: World) -> 
         "precision": str(plan.place.precision).removeprefix("torch."),
         "compile": plan.use_compile,
         "threads": plan.n_threads,
+        "n_valid": plan.n_valid,
         "processes": world.size,
     }
 

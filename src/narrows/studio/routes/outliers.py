@@ -8,6 +8,7 @@ import numpy as np
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
+from narrows.evaluation.scores import outlier_share
 from narrows.studio import pictures
 from narrows.studio.messages import Example, Finite, Picture
 from narrows.studio.routes.dependencies import RowIndex, ViewWithData, check_row, get_data
@@ -36,9 +37,11 @@ class OutlierEntry(BaseModel):
 
 
 class Outliers(BaseModel):
-    """Rows, the lowest score first."""
+    """Rows, the lowest score first; the number of outliers among all rows, and the shares as text."""
 
     threshold: Finite
+    n_outliers: int
+    shares: str
     rows: list[OutlierEntry]
 
 
@@ -68,6 +71,8 @@ class Outlier(BaseModel):
 def list_outliers(view: ViewWithData, n: Annotated[int, Query(ge=1, le=500)] = 50) -> Outliers:
     """Return the rows with the lowest scores."""
     scores, threshold = view.scores, float(view.model.offset_)
+    is_outlier = ~(scores >= threshold)  # also rows without a score
+    share = outlier_share(view.model.contamination, is_outlier)
     order = np.argsort(scores, kind="stable")  # rows without a score come last
     rows = [int(row) for row in order[:n] if np.isfinite(scores[row])]
     reasons = [[] for _ in rows] if view.is_image else _list_reasons(view, rows)
@@ -76,13 +81,15 @@ def list_outliers(view: ViewWithData, n: Annotated[int, Query(ge=1, le=500)] = 5
         OutlierEntry(
             row=row,
             score=float(scores[row]),
-            outlier=bool(scores[row] < threshold),
+            outlier=bool(is_outlier[row]),
             label=labels.to_text(row) if labels else None,
             reasons=row_reasons,
         )
         for row, row_reasons in zip(rows, reasons, strict=True)
     ]
-    return Outliers(threshold=threshold, rows=entries)
+    return Outliers(
+        threshold=threshold, n_outliers=int(is_outlier.sum()), shares=f"{share}{share.hint or '.'}", rows=entries
+    )
 
 
 @router.get("/{row}", responses=document_errors(404, 422))

@@ -5,7 +5,7 @@ import { createBars, figureList, plainTable, renderExample, thumbnail } from "./
 import { attempt } from "./feedback.js";
 import { formatNumber, formatPercent } from "./format.js";
 
-/** @import {App, Contribution, Model, Outlier, OutlierDetail, Panel, Transport} from "./types" */
+/** @import {App, Contribution, Model, Outlier, OutlierDetail, Outliers, Panel, Transport} from "./types" */
 
 const N_ROWS = 60;
 const MAX_COLUMNS = 24; // in the detail of a vector
@@ -34,10 +34,10 @@ class OutliersView {
   }
 
   async load() {
-    /** @type {{threshold: number, rows: Outlier[]} | null} */
+    /** @type {Outliers | null} */
     const answer = await attempt(this.transport.json("GET", `/api/outliers?n=${N_ROWS}`));
     if (!answer) return;
-    this.#summary.textContent = summarize(answer.rows, answer.threshold);
+    this.#summary.textContent = summarize(answer);
     this.list.replaceChildren(...answer.rows.map((outlier) => h("li", null, this.#rowButton(outlier))));
     if (answer.rows.length) this.#open(answer.rows[0].row);
   }
@@ -82,12 +82,12 @@ class OutliersView {
   }
 }
 
-/** @param {Outlier[]} rows @param {number} threshold */
-function summarize(rows, threshold) {
-  const n = rows.filter(({ outlier }) => outlier).length;
+/** @param {Outliers} answer */
+function summarize({ n_outliers: n, shares, threshold }) {
   const limit = `the threshold of ${formatNumber(threshold)}`;
-  if (!n) return `No row scores below ${limit}; these come closest.`;
-  return `${n === rows.length ? `At least ${n}` : n} rows score below ${limit}. Lower scores are stranger.`;
+  if (!n) return `No row scores below ${limit}; these come closest. ${shares}`;
+  const rows = n === 1 ? "row scores" : "rows score";
+  return `${n.toLocaleString("en")} ${rows} below ${limit}: ${shares} Lower scores are stranger.`;
 }
 
 /** @param {number} row @param {OutlierDetail} detail */

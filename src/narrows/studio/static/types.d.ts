@@ -56,6 +56,7 @@ export interface CleanResult {
 export interface Outlier {
   row: number; score: number; outlier: boolean; label: string | null; reasons: { name: string; share: number }[];
 }
+export interface Outliers { threshold: number; n_outliers: number; shares: string; rows: Outlier[] }
 export interface Contribution { name: string; value: number; expected: number; nats: number }
 export interface OutlierDetail {
   score: number; threshold: number; outlier: boolean; example: Example; expected: Example; heat: string | null;
