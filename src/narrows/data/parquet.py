@@ -164,6 +164,20 @@ def list_columns(schema: Any) -> list[str]:
     return [name for name in schema.names if name not in index]
 
 
+def has_index(path: Path) -> bool:
+    """Return True if pandas wrote an index of names into a Parquet file, or into the first of a folder.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is not installed.
+    ValueError
+        If the file is damaged.
+    """
+    metadata = read_schema(list_parts(path)[0] if path.is_dir() else path).pandas_metadata or {}
+    return any(isinstance(name, str) for name in metadata.get("index_columns", []))  # a range of numbers is a dict
+
+
 def is_lists(kind: Any) -> bool:
     """Return True if an Arrow type is that of lists."""
     pyarrow, _ = import_pyarrow("reading .parquet")
