@@ -14,8 +14,10 @@ from narrows import likelihoods, recipes
 from narrows.corruptions import NOISES
 from narrows.data import named
 from narrows.estimators import estimator
+from narrows.studio import cells
 from narrows.studio.jobs import Jobs
 from narrows.studio.messages import (
+    CellColumn,
     ClassName,
     DatasetEntry,
     DataState,
@@ -93,9 +95,10 @@ def _describe_model(view: View) -> ModelState:
         recipe=model.recipe.name,
         title=type(model).__name__,
         summary=model.recipe.summary,
-        kind="image" if view.is_image else "vector",
+        kind=view.schema.kind,
         shape=list(view.shape),
         columns=view.columns,
+        cells=_describe_cells(view),
         n_components=view.n_components,
         has_code=view.has_code,
         stochastic=view.is_stochastic,
@@ -114,6 +117,11 @@ def _describe_model(view: View) -> ModelState:
         classes=view.classes,
         class_=None if view.classes is None or view.class_index is None else view.classes[view.class_index],
     )
+
+
+def _describe_cells(view: View) -> list[CellColumn] | None:
+    described = cells.describe_columns(view.schema)
+    return None if described is None else [CellColumn(**column._asdict()) for column in described]
 
 
 def _list_panels(view: View) -> list[Panel]:

@@ -39,9 +39,10 @@ class Units(BaseModel):
 
 
 class NamedValue(BaseModel):
-    """A column and a number."""
+    """A column, and its change in the user's units, or a level and the change of its probability."""
 
     name: str
+    level: str | None = None
     value: Finite
 
 
@@ -120,6 +121,10 @@ def get_unit(view: SparseView, unit: RowIndex) -> Unit:
     _check_unit(view, unit)
     codes = np.zeros((2, view.n_components), np.float32)
     codes[1, unit] = view.max_activations[unit] or 1.0
+    if view.is_table:
+        effects = view.compute_effects(codes)[0][:_MAX_COLUMNS]
+        columns = [NamedValue(name=effect.name, level=effect.level, value=effect.change) for effect in effects]
+        return Unit(adds=None, columns=columns, **_unit_fields(view, unit))
     off, on = view.decode(codes).astype(np.float64)
     change = on - off
     if view.is_image:
