@@ -21,6 +21,7 @@ _MAX_TEXT = 100  # characters of a level
 _DAY = 86_400.0
 _MIN_EFFECT = 0.05  # smallest effect on a column that is named, as a share of the largest one
 _MAX_EFFECTS = 12
+_ROUNDING = 1e-4  # of a column's scale: smaller differences from an atom are none
 
 
 class CellColumn(NamedTuple):
@@ -146,6 +147,9 @@ def to_page(schema: Schema, decoded: Tensor) -> np.ndarray:
     cells, probs = decoded.split(len(schema.used_columns), 1)
     numbers = np.asarray(schema.restore(cells), dtype=np.float64)
     for j, column in enumerate(schema.used_columns):
+        if column.atom is not None:  # exact again after rounding
+            is_atom = np.abs(numbers[:, j] - column.atom) <= _ROUNDING * column.scale
+            numbers[is_atom, j] = column.atom
         if column.step:
             numbers[:, j] = np.rint(numbers[:, j] / column.step) * column.step
     return np.stack([np.nan_to_num(numbers, nan=np.nan), probs.double().numpy()], axis=1)

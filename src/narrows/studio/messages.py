@@ -263,15 +263,15 @@ class DatasetName(Body):
 
 
 class ColumnEntry(BaseModel):
-    """A column of an upload."""
+    """A column of an upload. A model can use it as one of `kinds`; `problem` says why it cannot as it is."""
 
     name: str
-    kind: Literal["number", "category", "empty"]
+    kind: str
+    kinds: list[str]
     use: bool
+    description: str
+    problem: str | None
     missing: int
-    low: Finite | None
-    high: Finite | None
-    mean: Finite | None
     distinct: int
     examples: list[str]
 
@@ -330,6 +330,13 @@ class TrainingRequest(Body):
     max_epochs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     likelihood: Annotated[str, Field(max_length=64)] = "auto"
     columns: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=100_000)] | None = None
+    kinds: (
+        Annotated[
+            dict[Annotated[str, Field(max_length=1000)], Annotated[str, Field(max_length=64)]],
+            Field(max_length=100_000),
+        ]
+        | None
+    ) = None
     label: Annotated[str, Field(max_length=1000)] | None = None
     name: Annotated[str, Field(max_length=100)] | None = None
     parameters: Annotated[dict[Annotated[str, Field(max_length=64)], Any], Field(max_length=50)] = {}

@@ -124,7 +124,7 @@ def encode(view: ViewWithCode, body: EncodeRow | EncodeValues | EncodeCells) -> 
     if isinstance(body, EncodeCells):
         if not view.is_table:
             raise HTTPException(422, "An example of this model has values, not cells with names.")
-        return _encode(view, [body.cells])
+        return _encode(view, body.cells)
     n = view.schema.n_entries
     if len(body.values) != n:
         raise HTTPException(422, f"An example of this model has {n} values.")

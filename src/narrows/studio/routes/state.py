@@ -37,7 +37,16 @@ from narrows.studio.view import View
 from narrows.version import __version__
 
 router = APIRouter(prefix="/api")
-_HIDDEN = ("checkpoint", "track", "verbose", "device", "compile", "sharded", "network")  # parameters not on the page
+_HIDDEN = (
+    "checkpoint",
+    "track",
+    "verbose",
+    "device",
+    "compile",
+    "sharded",
+    "network",
+    "columns",
+)  # parameters not on the page
 MAX_DIALS = 512
 
 
@@ -150,7 +159,7 @@ def _describe_data(view: View) -> DataState:
         labels=labels is not None,
         classes=list(labels.categories) if labels is not None and labels.categories is not None else None,
         columns=list(data.columns) or None,
-        description=f"{len(data):,} {view.schema.describe()}",
+        description=f"{len(data):,} {'rows of ' if view.is_table else ''}{view.schema.describe()}",
     )
 
 
