@@ -5,7 +5,7 @@ import { formatNumber, formatPercent } from "./format.js";
 
 /** @import {CellColumn, Example} from "./types" */
 
-const REACH = 3; // standard deviations from the usual value to the end of a bar's scale
+export const REACH = 2.5; // standard deviations from the usual value to the end of a bar's scale
 const MIN_CHANGE = 0.08; // smallest change that is highlighted
 const NO_GROUPS = 10000; // numbers below it have no commas, as years have none
 const [MINUTE, HOUR, DAY] = [60, 3600, 86400]; // seconds
@@ -138,9 +138,14 @@ function createCell() {
   return { track, value, show };
 }
 
-/** The first cells of an example, as a list. @param {CellColumn[]} columns @param {Example} example @param {number} most */
-export function cellList(columns, { values }, most) {
-  return columns.slice(0, most).map((column, i) => {
+/** Some cells of an example, as a list. @param {CellColumn[]} columns @param {Example} example @param {number} most
+ * @param {string[]} [first] names of columns that come first */
+export function cellList(columns, { values }, most, first = []) {
+  const rank = (/** @type {number} */ i) =>
+    first.includes(columns[i].name) ? first.indexOf(columns[i].name) : first.length;
+  const positions = Array.from(columns.keys()).sort((a, b) => rank(a) - rank(b));
+  return positions.slice(0, most).map((i) => {
+    const column = columns[i];
     const text = formatCell(column, values?.[i]);
     return h(
       "span",

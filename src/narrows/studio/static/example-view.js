@@ -1,6 +1,6 @@
 // One decoded example, redrawn while dials turn: a canvas for an image, bars for a vector or a row.
 
-import { createCellTable, formatCell, placeOf } from "./cells.js";
+import { createCellTable, formatCell, placeOf, REACH } from "./cells.js";
 import { h } from "./dom.js";
 import { createBars } from "./examples.js";
 
@@ -57,7 +57,7 @@ function createRowView(model, label) {
 function describeBar(column, value, prob) {
   const text = formatCell(column, value) || "missing";
   if (column.levels) return { name: column.name, text, from: 0, to: prob || 0 };
-  const place = Math.min(1, Math.max(-1, placeOf(column, value) / 3)) || 0;
+  const place = Math.min(1, Math.max(-1, placeOf(column, value) / REACH)) || 0;
   return { name: column.name, text, from: 0.5, to: 0.5 + place / 2 };
 }
 

@@ -31,9 +31,10 @@ export function picture(transport, path, alt, properties = {}) {
   return image;
 }
 
-/** A row of the data: its picture, or its first values.
- * @param {Transport} transport @param {Model} model @param {number} row @param {string} [alt] */
-export function thumbnail(transport, model, row, alt = `row ${row}`) {
+/** A row of the data: its picture, or some of its values.
+ * @param {Transport} transport @param {Model} model @param {number} row @param {string} [alt]
+ * @param {string[]} [first] names of columns that come first */
+export function thumbnail(transport, model, row, alt = `row ${row}`, first = []) {
   if (model.kind === "image") {
     const [height, width] = model.shape;
     return picture(transport, `/api/data/${row}/picture`, alt, { width, height });
@@ -42,7 +43,7 @@ export function thumbnail(transport, model, row, alt = `row ${row}`) {
   /** @param {{example: Example}} answer */
   const fill = ({ example }) => {
     if (model.cells) {
-      element.replaceChildren(...cellList(model.cells, example, MAX_CELLS));
+      element.replaceChildren(...cellList(model.cells, example, MAX_CELLS, first));
       return;
     }
     const name = (/** @type {number} */ i) => model.columns?.[i] ?? i;

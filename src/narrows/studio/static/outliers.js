@@ -51,7 +51,13 @@ class OutliersView {
     return h(
       "button",
       { type: "button", id: `row-${row}`, "aria-pressed": "false", onclick: open },
-      thumbnail(this.transport, this.model, row, ""),
+      thumbnail(
+        this.transport,
+        this.model,
+        row,
+        "",
+        reasons.map(({ name }) => name),
+      ),
       h(
         "span",
         { class: "strange-text" },

@@ -25,7 +25,7 @@ export interface Dial {
   columns: number[];
 }
 export interface Encoded { code: number[]; reconstruction: Example; example: Example }
-export interface Unit { unit: number; rate: number; strength: number; highest: number; top: number[]; activation?: number }
+export interface Unit { unit: number; rate: number; strength: number; highest: number; top: number[]; effect: string; activation?: number }
 export interface Column {
   name: string; kind: string; kinds: string[]; use: boolean; description: string; problem: string | null; missing: number;
   distinct: number; examples: string[];
