@@ -63,9 +63,9 @@ export class UnitDetail {
     }
     if (columns) {
       const lines = columns.map(({ name, level, value }) => {
-        const change =
-          level === null ? formatNumber(value) : `${level} ${formatPercent(Math.round(100 * value) / 100)}`;
-        return h("li", null, h("span", null, name), h("b", null, value > 0 ? `+${change}` : change));
+        const change = level === null ? formatNumber(value) : formatPercent(Math.round(100 * value) / 100);
+        const text = value > 0 && level !== null ? `+${change}` : change;
+        return h("li", null, h("span", null, level === null ? name : `${name}: ${level}`), h("b", null, text));
       });
       elements.push(h("ul", { class: "adds-columns" }, lines));
     }
