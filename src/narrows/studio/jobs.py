@@ -25,9 +25,10 @@ from narrows.params import did_you_mean
 from narrows.studio import messages
 from narrows.studio.data import Colour, Data
 from narrows.studio.event_log import EventLog
+from narrows.studio.memory import check_memory
 from narrows.studio.pictures import to_data_uri, to_display
 from narrows.studio.session import Session
-from narrows.studio.uploads import Upload, to_display_name
+from narrows.studio.uploads import Upload, infer_schema, to_display_name
 from narrows.studio.view import View
 from narrows.studio.worker import N_EXAMPLES, add_names, save_examples
 
@@ -79,6 +80,7 @@ class Job:
         self._stderr_tail: deque[str] = deque(maxlen=20)
         X, self.columns, kinds = upload.select_examples(request.columns, request.label, request.kinds)
         parameters = _check_parameters(request)
+        check_memory(request.recipe, parameters, infer_schema(X, upload.name))
         self._map_labels()  # raises if the label column does not exist
         self.originals = subsample_evenly(X, N_EXAMPLES) if upload.is_image else None
         job = {

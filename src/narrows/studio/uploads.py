@@ -177,7 +177,7 @@ def _make_upload(
 ) -> Upload:
     """Look at the columns of examples that have some, and infer their schema."""
     if not is_frame(X) and X.ndim != 2:
-        return Upload(name, size, X, None, _infer_schema(X, name), labels, files, notes)
+        return Upload(name, size, X, None, infer_schema(X, name), labels, files, notes)
     names = _make_unique(names or [f"column {i + 1}" for i in range(X.shape[1])])
     X = X.set_axis(names, axis=1) if is_frame(X) else X
     columns = tuple(summarize(open_frame(X, name), names, name))
@@ -187,7 +187,7 @@ def _make_upload(
     if not any(column.is_used for column in columns):
         return upload
     used, _, _ = upload.select_examples()
-    return replace(upload, schema=_infer_schema(used, name))
+    return replace(upload, schema=infer_schema(used, name))
 
 
 def to_display_name(name: str) -> str:
@@ -264,7 +264,8 @@ def _as_examples(X: np.ndarray, name: str) -> np.ndarray:
     return X if X.dtype == np.uint16 and X.ndim > 2 else as_rows(X, name)
 
 
-def _infer_schema(X: Any, name: str) -> Schema:
+def infer_schema(X: Any, name: str) -> Schema:
+    """Return the schema of examples, inferred from evenly spaced ones."""
     if is_frame(X):
         sample = X.iloc[spaced_indices(len(X), _SAMPLE_ROWS)]
         return infer_table(open_frame(sample, name), name)[1]

@@ -57,7 +57,8 @@ export function placeOf({ kind, offset, scale, mean, std }, value) {
 }
 
 /** How much a cell differs from another one, from 0 to 1. A level differs by its probability if it is the same.
- * @param {CellColumn} column @param {number} value @param {number} prob @param {number} before @param {number} probBefore */
+ * @param {CellColumn} column @param {number} value @param {number} prob @param {number} before
+ * @param {number} probBefore */
 function difference(column, value, prob, before, probBefore) {
   if (!column.levels) return Math.min(1, Math.abs(placeOf(column, value) - placeOf(column, before)) / 2);
   return value === before ? Math.min(1, Math.abs(prob - probBefore)) : 1;
