@@ -178,7 +178,8 @@ class CleanView {
     this.saveButton.disabled = !clean.picture;
   }
 
-  /** The rows side by side. @param {{original: Example | null, noisy: Example, clean: Example}} rows @param {string} title */
+  /** The rows side by side.
+   * @param {{original: Example | null, noisy: Example, clean: Example}} rows @param {string} title */
   #renderRows({ original, noisy, clean }, title) {
     const rows = original ? [original, noisy, clean] : [noisy, clean];
     const captions = original ? ["original", "noisy", title.toLowerCase()] : ["original", title.toLowerCase()];

@@ -11,8 +11,8 @@ import { createBars } from "./examples.js";
  * @property {HTMLElement} element
  * @property {DecodeCallback} show
  * @property {() => Promise<Blob>} png
- * @property {(columns: number[] | null) => void} [follow] highlight what changes from now on, and bring the `columns` to
- *   the top of a long table; null ends this
+ * @property {(columns: number[] | null) => void} [follow] highlight what changes from now on, and bring the `columns`
+ *   to the top of a long table; null ends this
  */
 
 const PNG_SIZE = 512; // approximate pixels of the longer side
@@ -61,7 +61,8 @@ function describeBar(column, value, prob) {
   return { name: column.name, text, from: 0.5, to: 0.5 + place / 2 };
 }
 
-/** @template {Float32Array | Float64Array} T @param {Uint8Array | Float32Array | Float64Array} result numbers, or their bytes
+/** @template {Float32Array | Float64Array} T
+ * @param {Uint8Array | Float32Array | Float64Array} result numbers, or their bytes
  * @param {{new (buffer: ArrayBufferLike, offset: number, length: number): T, BYTES_PER_ELEMENT: number}} type */
 function asFloats(result, type) {
   if (!(result instanceof Uint8Array)) return result;

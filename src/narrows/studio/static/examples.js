@@ -8,7 +8,8 @@ import { formatNumber } from "./format.js";
 
 const MAX_CELLS = 6; // of a row in a list
 
-/** Render an example: its picture, or its cells as bars. @param {Example} example @param {string} alt @param {Model} model */
+/** Render an example: its picture, or its cells as bars.
+ * @param {Example} example @param {string} alt @param {Model} model */
 export function renderExample(example, alt, model) {
   if (example.picture) return h("img", { class: "px", src: example.picture, alt, decoding: "async" });
   const values = example.values ?? [];

@@ -35,7 +35,8 @@ export class ColumnTable {
     this.#showCount();
   }
 
-  /** Return the kinds that differ from the found ones, of the columns that are used. @returns {Record<string, string>} */
+  /** Return the kinds that differ from the found ones, of the columns that are used.
+   * @returns {Record<string, string>} */
   chosenKinds() {
     return Object.fromEntries([...this.#kinds].filter(([name]) => this.used.has(name)));
   }

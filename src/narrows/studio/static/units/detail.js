@@ -8,7 +8,8 @@ import { formatNumber, formatPercent } from "../format.js";
 import { debounce } from "../timing.js";
 
 /** @import {Model, Transport, Unit} from "../types" */
-/** @typedef {Unit & {adds: string | null, columns: {name: string, level: string | null, value: number}[] | null}} UnitInfo */
+/** @typedef {{name: string, level: string | null, value: number}} Change */
+/** @typedef {Unit & {adds: string | null, columns: Change[] | null}} UnitInfo */
 
 const DELAY = 30; // milliseconds without a change before a request
 const ADDS = "what it adds: blue is more, orange is less";
