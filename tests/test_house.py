@@ -28,6 +28,7 @@ HOOKS = {
     "Stochastic.forward": "a code with labels takes these, too",
     "Stochastic.health": "a code with labels has the health of its free part",
     "Stochastic.interpolate": "a code with labels has the paths of its free part",
+    "Likelihood.params_shape": "the likelihood of a table has other numbers of outputs for each column",
     "Estimator._after_fit": "most models have nothing of their own to find out about the training rows",
     "Likelihood.update_scale": "most likelihoods have no parameter that does not follow the gradient",
     "Inference._encode": "a map encodes in the precision of its training, any other model in its own",

@@ -257,3 +257,17 @@ def test_load_opens_whatever_was_saved(tmp_path):
     again = narrows.load(tmp_path / "cleaner")
     assert isinstance(again, PhotoDenoiser)
     np.testing.assert_array_equal(again.denoise(photos[0]), cleaner.denoise(photos[0]))
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    model = narrows.AE(1, hidden=(4,), max_epochs=1, checkpoint="~/checkpoints", random_state=0).fit(X)
+    model.save("~/model")
+    assert (tmp_path / "model" / "recipe.json").exists()
+    assert not (tmp_path / "~").exists()
+    np.testing.assert_array_equal(narrows.load("~/model").transform(X), model.transform(X))
+    narrows.tasks.Index(model).add(X).save("~/index")
+    assert len(narrows.tasks.Index.load("~/index", model)) == len(X)
+    assert str(model.stream(X, "~/codes.npy")) == str(tmp_path / "codes.npy")

@@ -41,6 +41,7 @@ def write(folder: Path, recipe: dict[str, Any], tensors: dict[str, Tensor], card
     OSError
         If writing fails, for example on a full disk. An older model in `folder` is then unchanged.
     """
+    folder = folder.expanduser()
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"Cannot save a model to {folder}: it is a file. Name a folder.")
     if (folder / RECIPE).exists() and not (folder / WEIGHTS).exists() and not _is_recipe(folder / RECIPE):
@@ -73,6 +74,7 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     ValueError
         If it is truncated, has a newer format, or its weights belong to another model.
     """
+    folder = folder.expanduser()
     recipe = describe(folder)
     weights = folder / WEIGHTS
     if not weights.exists():
@@ -104,6 +106,7 @@ def describe(folder: Path) -> dict[str, Any]:
     ValueError
         If recipe.json is truncated, lacks an entry, or has a newer format.
     """
+    folder = folder.expanduser()
     path = folder / RECIPE
     if not path.exists() and (folder / WEIGHTS).exists() and (folder / _PENDING).exists():
         path = folder / _PENDING

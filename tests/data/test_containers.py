@@ -3,6 +3,7 @@
 import datetime
 import re
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ import torch
 
 import narrows
 from narrows import AE, MapAE
-from narrows.data import as_array, check_container
+from narrows.data import as_array, as_rows, check_container
 from narrows.tasks import Classifier, Index, OutlierDetector
 
 SMALL = {"hidden": (8,), "max_epochs": 1, "random_state": 0, "device": "cpu"}
@@ -137,6 +138,16 @@ def test_no_package_is_imported_for_the_check():
 # ------------------------------------------------------------------------------------------------------ gaps
 
 
+def outcome(call, rows) -> str:
+    """Return the numbers or the error that `call` gives for `rows`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return repr(call(rows))
+        except ValueError as error:
+            return str(error)
+
+
 def test_what_is_masked_is_missing(fitted):
     masked = np.ma.masked_values(np.where(X > 1.5, -9999.0, X), -9999.0)
     gaps = np.where(X > 1.5, np.nan, X)
@@ -198,7 +209,7 @@ def test_each_value_has_its_own_remedy(value, remedy):
     objects = X.astype(object)
     objects[2, 1] = value
     with pytest.raises((ValueError, TypeError), match=r"must hold numbers\. Got .* at index \(2, 1\)") as error:
-        AE(2, **SMALL).fit(objects)
+        as_array(objects, "test")
     assert remedy in str(error.value)
     assert ("OneHot" in str(error.value)) == (value == "red")
 
@@ -214,5 +225,5 @@ def test_each_value_has_its_own_remedy(value, remedy):
     ],
 )
 def test_each_dtype_has_its_own_remedy(array, remedy):
-    with pytest.raises(ValueError, match=f"X passed to AE must hold numbers.*{re.escape(remedy)}"):
-        AE(2, **SMALL).fit(array)
+    with pytest.raises(ValueError, match=f"X passed to test must hold numbers.*{re.escape(remedy)}"):
+        as_rows(array, "test")

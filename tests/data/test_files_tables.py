@@ -365,6 +365,31 @@ def test_damaged_tables_are_refused_by_name(tmp_path):
                 read(path)
 
 
+def test_changed_bytes_of_tables_raise_nothing_but_value_errors(tmp_path):
+    pyreadstat = pytest.importorskip("pyreadstat")
+    MIXED.to_parquet(tmp_path / "a.parquet")
+    MIXED.to_feather(tmp_path / "a.feather")
+    MIXED.to_excel(tmp_path / "a.xlsx")
+    MIXED.to_csv(tmp_path / "a.csv.gz", sep=";", decimal=",")
+    (tmp_path / "b.csv").write_bytes(MIXED.to_csv().encode("utf-16"))
+    pyreadstat.write_dta(MIXED[["age", "income", "moved"]], str(tmp_path / "a.dta"))
+    pyreadstat.write_sav(MIXED[["age", "income", "moved"]], str(tmp_path / "a.sav"))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(tmp_path / "b.csv", "b.csv")
+    rng = np.random.default_rng(0)
+    for path in list(tmp_path.iterdir()):
+        whole = path.read_bytes()
+        for _ in range(40):
+            changed = bytearray(whole)
+            for position in rng.integers(0, len(whole), 3):
+                changed[position] = rng.integers(256)
+            path.write_bytes(changed)
+            try:
+                read(path)
+            except ValueError as error:
+                assert path.name in str(error)  # noqa: PT017 - that nothing is raised is fine, too
+
+
 def test_empty_tables_are_refused(tmp_path):
     MIXED.iloc[:0].to_parquet(tmp_path / "a.parquet")
     with pytest.raises(ValueError, match=r"a.parquet must hold at least one example. Got 0 rows of 5 columns"):
@@ -456,7 +481,7 @@ def test_a_zip_of_more_than_a_table_is_not_guessed_at(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("a.csv", "a,b\n1,2\n")
         archive.writestr("b.csv", "a,b\n1,2\n")
-    with pytest.raises(ValueError, match=r"a.zip is in none of the formats"):
+    with pytest.raises(ValueError, match=r"a.zip must hold images .* or one table or array. It holds a.csv, b.csv"):
         read(tmp_path / "a.zip")
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
         MIXED.to_parquet(tmp_path / "x.parquet")

@@ -57,7 +57,7 @@ def test_rounding_errors_of_a_constant_are_no_variation(dtype):
     assert schema.constant == (6, 7)
     assert schema.scale[8] == pytest.approx(1e-2, rel=0.1)
     assert schema.offset[7] == X[0, 7]
-    assert schema.list_remarks() == ["columns held constant, because they do not vary: 'sum', 'tenth'"]
+    assert schema.list_facts()[1:] == ["columns held constant, because they do not vary: 'sum', 'tenth'"]
     prepared = schema.prepare(torch.from_numpy(X))
     assert float(prepared[:, 6:8].abs().max()) < 0.5
     assert (prepared[:, 7] == 0).all()
@@ -66,8 +66,8 @@ def test_rounding_errors_of_a_constant_are_no_variation(dtype):
 def test_the_report_names_constant_columns():
     X = np.c_[tables(100), np.full(100, 5.0)]
     assert "columns held constant, because they do not vary: 6" in AE(2, max_epochs=1, **SMALL).fit(X).report_
-    assert infer(tables(20), "test").list_remarks() == []
-    many = infer(np.c_[tables(20), np.ones((20, 13))], "test").list_remarks()
+    assert infer(tables(20), "test").list_facts() == ["vectors of 6 columns of real values"]
+    many = infer(np.c_[tables(20), np.ones((20, 13))], "test").list_facts()[1:]
     assert many == ["columns held constant, because they do not vary: 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 and 3 more"]
 
 
@@ -161,11 +161,15 @@ def test_gaps_are_left_out_of_the_statistics_where_they_are_allowed():
     assert min_max(X[:, 3:], "test", allow_nan=True) == (np.inf, -np.inf)
     X[:, 3] = 7.0
     schema = infer(X, "test", allow_nan=True)
-    np.testing.assert_allclose(schema.offset[:3], np.nanmean(X[:, :3], 0), rtol=1e-12)
+    np.testing.assert_allclose(schema.offset, np.nanmean(X, 0), rtol=1e-12)
     np.testing.assert_allclose(schema.scale[:3], np.nanstd(X[:, :3], 0), rtol=1e-6)
     assert schema.constant == (3,)
+    np.testing.assert_allclose(schema.gaps, np.isnan(X).mean(0))
+    assert infer(full, "test", allow_nan=True).gaps == ()
+    assert infer(X.reshape(-1, 20, 20), "test", allow_nan=True).gaps == pytest.approx((np.isnan(X).mean(),))
     assert np.isfinite([*schema.mean, *schema.std, *schema.offset]).all()
     assert min_max(X, "test", allow_nan=True) == (np.nanmin(X), np.nanmax(X))
+    assert min_max(np.full((3, 2), np.nan), "test", allow_nan=True) == (np.inf, -np.inf)
     X[7, 1] = -np.inf
     with pytest.raises(ValueError, match=r"contains infinity \(first in row 7, column 'b'\).*replace it"):
         infer(X, "test", columns=[*"abcd"], allow_nan=True)

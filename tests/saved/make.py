@@ -72,7 +72,7 @@ def outputs(model: narrows.AE, X: np.ndarray | pd.DataFrame) -> dict[str, np.nda
     if model.n_components is not None:
         results["transform"] = model.transform(X)
         if not isinstance(model, narrows.SAE):
-            results["sample"] = model.sample(5, random_state=0)
+            results["sample"] = model.sample(5, random_state=0, noise=False)
             results["noisy sample"] = model.sample(5, random_state=0, noise=True)
     if getattr(model, "conditional", False):
         results["sample of a label"] = model.sample(5, y="setosa", random_state=0)

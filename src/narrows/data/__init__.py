@@ -17,7 +17,7 @@ from narrows.data.cells import is_missing
 from narrows.data.columns import KINDS, MAX_LEVELS, Column, ColumnKind
 from narrows.data.containers import check_container
 from narrows.data.examples import Examples
-from narrows.data.features import Layout, TableFeatures, as_features, is_atom, n_features, prepared_atoms
+from narrows.data.features import LEVEL_VECTOR, Layout, TableFeatures, as_features, is_atom, n_features, prepared_atoms
 from narrows.data.frames import Frame, is_frame, open_frame
 from narrows.data.infer import infer, white_level
 from narrows.data.infer_table import infer_table
@@ -30,6 +30,7 @@ from narrows.data.table import EncodedRows, Table, look_at_table
 
 __all__ = [
     "KINDS",
+    "LEVEL_VECTOR",
     "MAX_LEVELS",
     "Column",
     "ColumnKind",

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from narrows.data.schema import Schema
 
+LEVEL_VECTOR = 32  # length of the learned vector of a level, for columns with more levels than these
 MAX_ONE_HOT = 512  # columns with more levels have no features here: networks learn vectors for their levels
 _PERIODS = {"day": 86_400.0, "week": 7 * 86_400.0, "year": 365.2425 * 86_400.0}
 _MONDAY = 4 * 86_400.0  # 1970-01-05, the first Monday after time 0
@@ -176,10 +177,10 @@ class TableFeatures(nn.Module):
 
 
 def n_features(schema: Schema) -> int:
-    """Return the number of features of one example; the number of entries for vectors and images."""
+    """Return the number of features of one example, as a network sees it; of entries for vectors and images."""
     if schema.kind != "table":
         return schema.n_entries
-    return TableFeatures(schema).n_features
+    return TableFeatures(schema).n_features + LEVEL_VECTOR * len(Layout.of(schema).large)
 
 
 def as_features(x: Tensor, schema: Schema) -> Tensor:

@@ -72,14 +72,11 @@ def infer(
             "large for floating-point numbers. Rescale them, or take their logarithm."
         )
     kind: Kind = "vector" if layout == "d" else "image"
-    support, largest = (_support_of_vectors if kind == "vector" else _support_of_images)(X, sample, low, high)
     is_deep = kind == "image" and dtype == np.uint16
+    support, largest = (_support_of_vectors if kind == "vector" else _support_of_images)(X, sample, low, high)
     if is_deep and support != "binary":
         support, largest = "unit", white_level(high)
-    if required_support == "real":
-        support = "real" if support == "count" else support
-    elif required_support not in (None, support) and not (required_support == "unit" and support == "binary"):
-        support, largest = required_support, 1.0
+    support, largest = _as_required(support, largest, required_support)
     offset: tuple[float, ...] = (0.0,)
     scale: tuple[float, ...] = (largest,)
     constant: tuple[int, ...] = ()
@@ -101,16 +98,32 @@ def infer(
         frame=frame,
         constant=constant,
     )
+    mean, std = _prepared_moments(schema, sample)
+    gaps = _gaps(X, layout, owner, columns) if allow_nan else ()
+    return replace(schema, gaps=gaps, mean=mean, std=std)
+
+
+def _as_required(support: Support, largest: float, required: Support | None) -> tuple[Support, float]:
+    """Return the support that the user's likelihood needs, and the value that becomes 1."""
+    if required == "real":
+        return ("real" if support == "count" else support), largest
+    if required in (None, support) or (required == "unit" and support == "binary"):
+        return support, largest
+    assert required is not None
+    return required, 1.0
+
+
+def _prepared_moments(schema: Schema, sample: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and deviation (1 where it is 0) of each prepared column or channel; of log(1 + x) for counts."""
     prepared = schema.prepare(torch.from_numpy(np.ascontiguousarray(sample)), torch.float32)
-    if support == "count":
+    if schema.support == "count":
         prepared = prepared.log1p()
-    axes = [0] if kind == "vector" else [0, 2, 3]
+    axes = [0] if schema.kind == "vector" else [0, 2, 3]
     std, mean = torch.std_mean(prepared, axes, correction=0)
     if mean.isnan().any():
         mean = prepared.nanmean(axes, keepdim=True).nan_to_num()
         std = (prepared - mean).square().nanmean(axes).sqrt().nan_to_num()
-    gaps = _gaps(X, layout, owner, columns) if allow_nan else ()
-    return replace(schema, gaps=gaps, mean=_floats(mean), std=tuple(s if s > 1e-6 else 1.0 for s in _floats(std)))
+    return _floats(mean), tuple(s if s > 1e-6 else 1.0 for s in _floats(std))
 
 
 def _gaps(X: np.ndarray, layout: str, owner: str, columns: list[str | int] | None) -> tuple[float, ...]:

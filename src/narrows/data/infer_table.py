@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +25,7 @@ def infer_table(
     kinds: Mapping[object, ColumnKind] | None = None,
     max_levels: int | None = MAX_LEVELS,
     required_support: Support | None = None,
+    report: Callable[[float], None] = lambda done: None,
 ) -> tuple[EncodedRows, Schema]:
     """Return the rows of a data frame as numbers, and their schema.
 
@@ -35,7 +36,7 @@ def infer_table(
     ----------
     frame : the training rows.
     owner : name of the caller, for messages.
-    kinds, max_levels : see `narrows.data.table.look_at_table`.
+    kinds, max_levels, report : see `narrows.data.table.look_at_table`.
     required_support : support that the user's likelihood needs ("unit" or "count"), or None. All columns must then be
         numbers, and become a vector.
 
@@ -47,7 +48,7 @@ def infer_table(
     TypeError
         As `look_at_table` does.
     """
-    table, rows = look_at_table(frame, owner, kinds, max_levels)
+    table, rows = look_at_table(frame, owner, kinds, max_levels, report)
     if len(rows) < 2:
         raise ValueError(
             f"X passed to {owner} holds {len(rows)} sample(s) (shape={(frame.n, len(frame.names))}) while a minimum of "

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from narrows.data.arrays import resolution
 from narrows.data.columns import Column
+from narrows.data.scaling import FAR, bring_near, changes
 from narrows.data.table import Table
 
 Kind = Literal["vector", "image", "table"]
@@ -31,10 +32,7 @@ VERSION = 2  # of the record that `to_dict` writes
 _LARGEST_ASINH = 200.0  # sinh of larger numbers overflows, squared
 _NEAR = 8  # offsets of up to so many standard deviations lose nothing in single precision
 _SERIES = ("tc", "ct")
-_FAR = 1e8  # squares of values up to here, and sums of them, are far from the largest number in single precision
-_ROUNDING = 512  # rounding errors of a constant that are no change of it
 _MOST_NAMES = 10  # names of columns in a remark
-_SMALLEST_CONSTANT = 1e-30  # 0 has no rounding errors: any other value is a change
 _NARROW = (torch.float32, torch.float16, torch.uint8, torch.int8, torch.bool)  # float32 holds all their values
 
 
@@ -243,7 +241,7 @@ class Schema:
         if self.layout == "hwc":
             x = x.permute(0, 3, 1, 2)
         scaled = self._standardize(x, dtype)
-        if check_far and x.device.type != "meta" and bool((scaled.abs() > _FAR).any()):
+        if check_far and x.device.type != "meta" and bool((scaled.abs() > FAR).any()):
             scaled = self._bring_near(x).to(dtype)
         if self.constant:
             # not in place: `scaled` may be the user's own memory
@@ -273,24 +271,14 @@ class Schema:
         return ((x.to(wide) - offsets) * factors).to(dtype)
 
     def _bring_near(self, x: Tensor) -> Tensor:
-        """Return (x - offset) / scale; beyond F = 1e8, F (1 + log(|u| / F)) with the sign of u in place of u."""
         wide = torch.float32 if x.device.type == "mps" else torch.float64
         offsets, factors = (self._constant(name, x.device, wide) for name in ("_offsets", "_factors"))
-        scaled = (x.to(wide) - offsets) * factors
-        size = scaled.abs().clamp(max=torch.finfo(wide).max)
-        return torch.where(size > _FAR, scaled.sign() * _FAR * (1 + (size / _FAR).log()), scaled)
+        return bring_near((x.to(wide) - offsets) * factors)
 
     def _changes(self, x: Tensor, columns: Tensor) -> Tensor:
-        """Return 3 log(1 + |x - c| / r) with the sign of x - c for columns of constants c; r is a rounding error of c.
-
-        So the same share of the constant gives the same number in any units, and no change gives 0.
-        """
-        wide = torch.float32 if x.device.type == "mps" else torch.float64
-        constants = self._constant("_offsets", x.device, wide)[columns]
-        precision = max(resolution(np.dtype(self.dtype)), torch.finfo(x.dtype).eps if x.is_floating_point() else 0.0)
-        rounding = (_ROUNDING * precision * constants.abs()).clamp(min=_SMALLEST_CONSTANT)
-        change = x[:, columns].to(wide) - constants
-        return 3 * change.sign() * (change.abs() / rounding).log1p()
+        """Return how unusual the values of the constant columns are."""
+        constants = self._constant("_offsets", x.device, torch.float32 if x.device.type == "mps" else torch.float64)
+        return changes(x[:, columns], constants[columns], resolution(np.dtype(self.dtype)))
 
     def restore(self, x: Tensor) -> np.ndarray:
         """Turn the model's tensor (B x `shape`) into the user's rows (B x `user_shape`), in the user's dtype.
@@ -357,13 +345,13 @@ class Schema:
         colour = {1: "grey ", 3: "colour "}.get(c, f"{c}-channel ")
         return f"{h} x {w} {colour}images {where[self.support]}"
 
-    def list_remarks(self) -> list[str]:
-        """Return lines for people about columns that are not like the others."""
+    def list_facts(self) -> list[str]:
+        """Return lines for people: `describe()`, and the columns that are held constant."""
         if not self.constant:
-            return []
+            return [self.describe()]
         names = [repr(self.columns[i]) if self.columns else str(i) for i in self.constant[:_MOST_NAMES]]
         more = f" and {len(self.constant) - _MOST_NAMES:,} more" if len(self.constant) > _MOST_NAMES else ""
-        return [f"columns held constant, because they do not vary: {', '.join(names)}{more}"]
+        return [self.describe(), f"columns held constant, because they do not vary: {', '.join(names)}{more}"]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain numbers, strings, lists and dicts, for recipe.json."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -245,7 +245,11 @@ class Table:
 
 
 def look_at_table(
-    frame: Frame, owner: str, kinds: Mapping[Any, ColumnKind] | None = None, max_levels: int | None = MAX_LEVELS
+    frame: Frame,
+    owner: str,
+    kinds: Mapping[Any, ColumnKind] | None = None,
+    max_levels: int | None = MAX_LEVELS,
+    report: Callable[[float], None] = lambda done: None,
 ) -> tuple[Table, EncodedRows]:
     """Return the columns of a training table, and its rows as numbers (n x len(used)).
 
@@ -255,6 +259,7 @@ def look_at_table(
     owner : name of the caller, for messages.
     kinds : kinds that the user names, by column; "identifier" leaves a column out.
     max_levels : largest number of levels of a column; None for all.
+    report : called with the share of the columns that are done, in [0, 1].
 
     Raises
     ------
@@ -274,7 +279,8 @@ def look_at_table(
     columns: list[Column] = []
     numbers = np.empty((frame.n, len(frame.names)))
     n_used = 0
-    for name in frame.names:
+    for position, name in enumerate(frame.names):
+        report(position / len(frame.names))
         cells = read_cells(frame, name, owner)
         kind = kinds.get(name)
         if frame.kind == "array" and kind is None and cells.type in ("number", "bool"):

@@ -123,8 +123,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         self._check_support(rows)
         result, interrupt = self._train(parts.objective, rows, labels, settings, seed)
         self.history_, self.n_iter_ = result.history, result.n_epochs
-        self.report_ = [self.schema_.describe(), *self.schema_.list_remarks(), *map(str, parts.choices)]
-        self.report_ += [*map(str, result.choices), *result.notes]
+        self.report_ = [*self.schema_.list_facts(), *map(str, parts.choices), *map(str, result.choices), *result.notes]
         self._store_summary(rows, result.held_out)
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
@@ -166,7 +165,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         if is_first:
             self._parts = self._assemble(seed)
             self.model_, self.history_, self.n_iter_ = self._parts.model, [], 0
-            self.report_ = [self.schema_.describe(), *self.schema_.list_remarks(), *map(str, self._parts.choices)]
+            self.report_ = [*self.schema_.list_facts(), *map(str, self._parts.choices)]
             self._parts.objective.restart(0.0, warmup=0.0)  # single passes have no total time for a warm-up
         elif not hasattr(self, "_parts"):
             self._parts = self._assemble(seed)._replace(model=self.model_)
@@ -312,7 +311,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         """
         check_is_fitted(self)
         storage.write(Path(folder), *documents(self), card(self))
-        (Path(folder) / checkpoint.NAME).unlink(missing_ok=True)
+        (Path(folder).expanduser() / checkpoint.NAME).unlink(missing_ok=True)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -391,7 +390,7 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         """Return the settings of a training: the parameters of this estimator, with `changes`."""
         names = {f for f in Settings.__dataclass_fields__ if f in TRAINING}
         values = {name: getattr(self, name) for name in names}
-        values["checkpoint"] = Path(self.checkpoint) if self.checkpoint is not None else None
+        values["checkpoint"] = Path(self.checkpoint).expanduser() if self.checkpoint is not None else None
         return Settings(**{**values, "seed": seed, **changes})
 
 

@@ -13,6 +13,8 @@ from narrows.estimators.base import Estimator
 class Shared(Estimator):
     """Parameters that all estimators share."""
 
+    columns: Any
+    max_levels: int | None
     batch_size: int | Literal["auto"]
     learning_rate: float | Literal["auto"]
     weight_decay: float | Literal["auto"]
@@ -22,8 +24,6 @@ class Shared(Estimator):
     validation_fraction: float
     n_iter_no_change: int | Literal["auto"]
     contamination: float | Literal["auto"]
-    columns: Any
-    max_levels: int | None
     device: str
     precision: Literal["auto", "float32", "bfloat16", "float64"]
     compile: bool | Literal["auto"]
@@ -57,6 +57,8 @@ class AE(Shared):
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
@@ -66,8 +68,6 @@ class AE(Shared):
         validation_fraction: float = 0.1,
         n_iter_no_change: int | Literal["auto"] = "auto",
         contamination: float | Literal["auto"] = "auto",
-        columns: Any = None,
-        max_levels: int | None = 256,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
         compile: bool | Literal["auto"] = "auto",
@@ -96,6 +96,10 @@ class AE(Shared):
 
         Other Parameters
         ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
             Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
@@ -114,10 +118,6 @@ class AE(Shared):
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
             Expected share of new rows to call outliers; 'auto' is 0.05.
-        columns : a dict from columns to kinds, or None, default None
-            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
-        max_levels : an int in the range [2, inf) or None, default 256
-            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -182,6 +182,8 @@ class VAE(Shared):
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
@@ -191,8 +193,6 @@ class VAE(Shared):
         validation_fraction: float = 0.1,
         n_iter_no_change: int | Literal["auto"] = "auto",
         contamination: float | Literal["auto"] = "auto",
-        columns: Any = None,
-        max_levels: int | None = 256,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
         compile: bool | Literal["auto"] = "auto",
@@ -244,6 +244,10 @@ class VAE(Shared):
 
         Other Parameters
         ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
             Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
@@ -262,10 +266,6 @@ class VAE(Shared):
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
             Expected share of new rows to call outliers; 'auto' is 0.05.
-        columns : a dict from columns to kinds, or None, default None
-            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
-        max_levels : an int in the range [2, inf) or None, default 256
-            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -321,6 +321,8 @@ class DAE(Shared):
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
@@ -330,8 +332,6 @@ class DAE(Shared):
         validation_fraction: float = 0.1,
         n_iter_no_change: int | Literal["auto"] = "auto",
         contamination: float | Literal["auto"] = "auto",
-        columns: Any = None,
-        max_levels: int | None = 256,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
         compile: bool | Literal["auto"] = "auto",
@@ -364,6 +364,10 @@ class DAE(Shared):
 
         Other Parameters
         ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
             Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
@@ -382,10 +386,6 @@ class DAE(Shared):
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
             Expected share of new rows to call outliers; 'auto' is 0.05.
-        columns : a dict from columns to kinds, or None, default None
-            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
-        max_levels : an int in the range [2, inf) or None, default 256
-            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -444,6 +444,8 @@ class SAE(Shared):
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
@@ -453,8 +455,6 @@ class SAE(Shared):
         validation_fraction: float = 0.1,
         n_iter_no_change: int | Literal["auto"] = "auto",
         contamination: float | Literal["auto"] = "auto",
-        columns: Any = None,
-        max_levels: int | None = 256,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
         compile: bool | Literal["auto"] = "auto",
@@ -491,6 +491,10 @@ class SAE(Shared):
 
         Other Parameters
         ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
             Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
@@ -509,10 +513,6 @@ class SAE(Shared):
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
             Expected share of new rows to call outliers; 'auto' is 0.05.
-        columns : a dict from columns to kinds, or None, default None
-            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
-        max_levels : an int in the range [2, inf) or None, default 256
-            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -574,6 +574,8 @@ class MapAE(Shared):
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
@@ -583,8 +585,6 @@ class MapAE(Shared):
         validation_fraction: float = 0.1,
         n_iter_no_change: int | Literal["auto"] = "auto",
         contamination: float | Literal["auto"] = "auto",
-        columns: Any = None,
-        max_levels: int | None = 256,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
         compile: bool | Literal["auto"] = "auto",
@@ -623,6 +623,10 @@ class MapAE(Shared):
 
         Other Parameters
         ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
             Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
@@ -641,10 +645,6 @@ class MapAE(Shared):
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
             Expected share of new rows to call outliers; 'auto' is 0.05.
-        columns : a dict from columns to kinds, or None, default None
-            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
-        max_levels : an int in the range [2, inf) or None, default 256
-            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -704,6 +704,8 @@ class IWAE(Shared):
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
@@ -713,8 +715,6 @@ class IWAE(Shared):
         validation_fraction: float = 0.1,
         n_iter_no_change: int | Literal["auto"] = "auto",
         contamination: float | Literal["auto"] = "auto",
-        columns: Any = None,
-        max_levels: int | None = 256,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
         compile: bool | Literal["auto"] = "auto",
@@ -741,6 +741,10 @@ class IWAE(Shared):
 
         Other Parameters
         ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
             Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
@@ -759,10 +763,6 @@ class IWAE(Shared):
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
             Expected share of new rows to call outliers; 'auto' is 0.05.
-        columns : a dict from columns to kinds, or None, default None
-            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
-        max_levels : an int in the range [2, inf) or None, default 256
-            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -809,6 +809,8 @@ class FACTORVAE(Shared):
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
@@ -818,8 +820,6 @@ class FACTORVAE(Shared):
         validation_fraction: float = 0.1,
         n_iter_no_change: int | Literal["auto"] = "auto",
         contamination: float | Literal["auto"] = "auto",
-        columns: Any = None,
-        max_levels: int | None = 256,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
         compile: bool | Literal["auto"] = "auto",
@@ -848,6 +848,10 @@ class FACTORVAE(Shared):
 
         Other Parameters
         ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
             Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
@@ -866,10 +870,6 @@ class FACTORVAE(Shared):
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
             Expected share of new rows to call outliers; 'auto' is 0.05.
-        columns : a dict from columns to kinds, or None, default None
-            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
-        max_levels : an int in the range [2, inf) or None, default 256
-            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
@@ -918,6 +918,8 @@ class VQVAE(Shared):
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        columns: Any = None,
+        max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
@@ -927,8 +929,6 @@ class VQVAE(Shared):
         validation_fraction: float = 0.1,
         n_iter_no_change: int | Literal["auto"] = "auto",
         contamination: float | Literal["auto"] = "auto",
-        columns: Any = None,
-        max_levels: int | None = 256,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
         compile: bool | Literal["auto"] = "auto",
@@ -959,6 +959,10 @@ class VQVAE(Shared):
 
         Other Parameters
         ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         batch_size : an int in the range [1, inf) or 'auto', default 'auto'
             Number of examples in each training step.
         learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
@@ -977,10 +981,6 @@ class VQVAE(Shared):
             Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
         contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
             Expected share of new rows to call outliers; 'auto' is 0.05.
-        columns : a dict from columns to kinds, or None, default None
-            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
-        max_levels : an int in the range [2, inf) or None, default 256
-            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
         device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
             Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
         precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'

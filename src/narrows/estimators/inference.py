@@ -44,6 +44,8 @@ from narrows.recipes import Recipe
 from narrows.training import RandomStream, choose_device, draws_globally
 from narrows.training.progress import Reporter
 
+_SLOW_CELLS = 5_000_000  # cells of a training table from which reading its columns shows a progress bar
+
 
 class Inference(ABC):
     """Abstract: methods that apply a fitted model to blocks of examples (see `parallel`)."""
@@ -111,7 +113,7 @@ class Inference(ABC):
         names = self._column_names(method, blocks)
         with sinks.open_sink(sink, blocks.n, names) as opened, Reporter(self.verbose, f"{owner}.{method}") as report:
             result = self._apply(method, blocks, opened, report)
-        return Path(sink) if result is None else result
+        return Path(sink).expanduser() if result is None else result
 
     def validate(self, X: Any, reset: bool) -> np.ndarray:
         """Return X, which is in memory, as an array of numbers of any shape.
@@ -130,11 +132,12 @@ class Inference(ABC):
             return X
         if not is_frame(X):
             check_container(X, owner)
+        X = as_array(X, owner) if isinstance(X, np.ma.MaskedArray) else X
         if not reset and self.schema_.table is not None:
             return self._encode_table(X)
         if reset and (frame := self._open_table(X)) is not None:
             return self._look_at_table(frame)
-        if isinstance(X, (list, tuple, np.ma.MaskedArray)):
+        if isinstance(X, (list, tuple)):
             X = as_array(X, owner)
         is_image = not reset and self.schema_.kind == "image"  # `check_form` checks them
         if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor) and not is_image:
@@ -179,13 +182,16 @@ class Inference(ABC):
             del self.feature_names_in_
         if frame.kind != "array" and all(isinstance(name, str) for name in frame.names):
             self.feature_names_in_ = np.asarray(frame.names, dtype=object)
-        rows, self.schema_ = infer_table(
-            frame,
-            type(self).__name__,
-            self.columns,
-            self.max_levels,
-            likelihood.required_support if likelihood else None,
-        )
+        verbose = self.verbose if frame.n * len(frame.names) >= _SLOW_CELLS else 0
+        with Reporter(verbose, f"{type(self).__name__}: columns") as progress:
+            rows, self.schema_ = infer_table(
+                frame,
+                type(self).__name__,
+                self.columns,
+                self.max_levels,
+                likelihood.required_support if likelihood else None,
+                lambda done: progress.update(done, {}),
+            )
         return rows
 
     def _encode_table(self, X: Any) -> np.ndarray:

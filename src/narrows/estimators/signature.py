@@ -44,18 +44,6 @@ def _training(
     contamination: Annotated[
         Any, either(Real(0, 0.5, open_low=True), _AUTO), "expected share of new rows to call outliers; 'auto' is 0.05"
     ] = "auto",
-    columns: Annotated[
-        Any,
-        Satisfies("a dict from columns to kinds, or None", lambda v: v is None or isinstance(v, Mapping)),
-        f"kinds of columns of a table, such as {{'zip': 'categorical'}}, one of {', '.join(KINDS)} ('identifier' "
-        "leaves a column out); None finds all",
-    ] = None,
-    max_levels: Annotated[
-        Any,
-        either(Integer(2), OneOf((None,))),
-        "largest number of levels of a column of a table; rarer values become one level, `other`, which is given back "
-        "as missing; None keeps all",
-    ] = MAX_LEVELS,
     device: Annotated[
         str,
         Satisfies("a device's name, such as 'auto', 'cpu', 'cuda'", lambda v: isinstance(v, str)),
@@ -90,7 +78,25 @@ def _training(
     """The parameters that all estimators share."""
 
 
-TRAINING = parameters(_training)
+def _tables(
+    *,
+    columns: Annotated[
+        Any,
+        Satisfies("a dict from columns to kinds, or None", lambda v: v is None or isinstance(v, Mapping)),
+        f"kinds of columns of a table, such as {{'zip': 'categorical'}}, one of {', '.join(KINDS)} ('identifier' "
+        "leaves a column out); None finds all",
+    ] = None,
+    max_levels: Annotated[
+        Any,
+        either(Integer(2), OneOf((None,))),
+        "largest number of levels of a column of a table; rarer values become one level, `other`, which is given back "
+        "as missing; None keeps all",
+    ] = MAX_LEVELS,
+) -> None:
+    """The parameters of all estimators that say how tables are read."""
+
+
+TRAINING = {**parameters(_tables), **parameters(_training)}
 
 
 def constructor(name: str, declared: dict[str, Parameter]) -> Callable[..., None]:
@@ -138,7 +144,7 @@ def _entry(parameter: Parameter) -> str:
 def seed_of_run(random_state: Any, folder: Any) -> int:
     """Return the seed of a training: from a checkpoint in `folder` if `random_state` is not an int."""
     if folder is not None and not isinstance(random_state, (int, np.integer)):
-        path = Path(folder) / checkpoint.NAME
+        path = Path(folder).expanduser() / checkpoint.NAME
         if path.exists():
             return int(checkpoint.read_without_tensors(path)["training"]["seed"])
     return as_seed(random_state)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from narrows import rng
 from narrows.batch_sharding import batch_sum
-from narrows.data import Layout, Schema, is_atom, prepared_atoms
+from narrows.data import LEVEL_VECTOR, Layout, Schema, is_atom, prepared_atoms
 from narrows.likelihoods.base import Likelihood
 
 _LOG_2PI = math.log(2 * math.pi)
@@ -29,7 +29,6 @@ _SMALLEST_SCALE = 1e-2  # of a standard deviation: a column that is reproduced e
 _LARGEST_LOG_COUNT = 20.0
 _LARGEST_LOGIT = 30.0  # keeps sums of exponentials finite
 _UNSEEN = 1e-4  # probability of a level that was not seen in training
-_LEVEL_VECTOR = 32  # numbers from which the logits of a column with very many levels are computed
 
 
 class Mixed(Likelihood):
@@ -52,7 +51,7 @@ class Mixed(Likelihood):
         self.n_columns, self.heteroscedastic = len(columns), heteroscedastic
         numeric, counts, atoms, dense, large = self.layout
         self.n_levels = [columns[j].n_levels for j in dense]
-        self.sizes = [len(numeric), len(counts), len(atoms), sum(self.n_levels), _LEVEL_VECTOR * len(large)]
+        self.sizes = [len(numeric), len(counts), len(atoms), sum(self.n_levels), LEVEL_VECTOR * len(large)]
         if heteroscedastic:
             self.sizes.append(len(numeric))
         order = [*numeric, *counts, *dense, *large]
@@ -75,7 +74,7 @@ class Mixed(Likelihood):
         self.log_dispersion = nn.Parameter(torch.zeros(len(counts)))
         # the logits of a column with very many levels are products of its vectors and what the decoder gives
         self.vectors = nn.ParameterList(
-            nn.Parameter(torch.randn(columns[j].n_levels, _LEVEL_VECTOR) / math.sqrt(_LEVEL_VECTOR)) for j in large
+            nn.Parameter(torch.randn(columns[j].n_levels, LEVEL_VECTOR) / math.sqrt(LEVEL_VECTOR)) for j in large
         )
         self.biases = nn.ParameterList(nn.Parameter(_log_frequencies(columns[j].frequencies)) for j in large)
         logits = [_log_frequencies(columns[j].frequencies) for j in dense]
@@ -151,7 +150,7 @@ class Mixed(Likelihood):
         return _with_unseen(nats, (code >= n)[:, None])
 
     def _large_logits(self, i: int, vectors: Tensor) -> Tensor:
-        part = vectors[:, i * _LEVEL_VECTOR : (i + 1) * _LEVEL_VECTOR]
+        part = vectors[:, i * LEVEL_VECTOR : (i + 1) * LEVEL_VECTOR]
         return part @ self.vectors[i].to(part.dtype).T + self.biases[i].to(part.dtype)
 
     def mean(self, params: Tensor) -> Tensor:

@@ -8,9 +8,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from narrows.data import Layout, Schema, TableFeatures
-
-LEVEL_VECTOR = 32  # length of the learned vector of a level, for columns with very many levels
+from narrows.data import LEVEL_VECTOR, Layout, Schema, TableFeatures
 
 
 class Standardize(nn.Module):

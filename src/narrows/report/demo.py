@@ -79,7 +79,7 @@ def run(out: Path, *, console: Console | None = None, seed: int = 0, budget: flo
         raise ValueError(
             f"The `budget` parameter of demo.run must be a float in the range (0, 1]. Got {budget!r} instead."
         )
-    out = Path(out)
+    out = Path(out).expanduser()
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"Cannot write the demo to {out}: it is a file. Name a folder.")
     out.mkdir(parents=True, exist_ok=True)

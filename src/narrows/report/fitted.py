@@ -95,7 +95,7 @@ def write_report(
         raise TypeError(f"write_report takes a fitted narrows estimator. Got {type(model).__name__}, fit it first.")
     Parameter("max_examples", 10_000, Integer(2), "").check("write_report", max_examples)
     Parameter("random_state", 0, Integer(0), "").check("write_report", random_state)
-    path = Path(path)
+    path = Path(path).expanduser()
     _check_path(path)
     sample = draw_sample(model, X, y, max_examples, random_state)
     display = Display(model, sample.X, sample.y, random_state)

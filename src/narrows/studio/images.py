@@ -33,9 +33,9 @@ def fit_image(content: bytes, schema: Schema) -> np.ndarray:
     values = _to_units(pixels, schema)
     if schema.shape[0] > c:  # channels that the file lacks are copies of its first one
         values = np.concatenate([values, *[values[..., :1]] * (schema.shape[0] - c)], axis=-1)
-    layouts = {"hw": values[..., 0], "hwc": values, "chw": np.moveaxis(values, -1, 1)}
+    layouts = {"hwc": values, "chw": np.moveaxis(values, -1, 1)}
     dtype = np.dtype(schema.dtype)
-    array = layouts[schema.layout]
+    array = layouts.get(schema.layout, values[..., 0])
     return (
         np.rint(array).astype(dtype) if dtype.kind in "ui" else array.astype(dtype if dtype.kind == "f" else np.float32)
     )
@@ -76,7 +76,13 @@ def _to_units(pixels: np.ndarray, schema: Schema) -> np.ndarray:
     return (values >= (low + high) / 2).astype(np.float64) if schema.support == "binary" else values
 
 
-def _usual_range(schema: Schema) -> tuple[float, float]:
-    """Return the range of most values of unbounded images: the mean plus and minus two standard deviations."""
-    centre, spread = schema.offset[0], 2 * schema.scale[0]
-    return centre - spread, centre + spread
+def _usual_range(schema: Schema) -> tuple[np.ndarray, np.ndarray]:
+    """Return the range of most values of unbounded images: the mean plus and minus two standard deviations.
+
+    It is that of each channel that the page shows, or one range for all channels of a series.
+    """
+    centre, spread = np.asarray(schema.offset), 2 * np.asarray(schema.scale)
+    if schema.is_series:
+        centre, spread = centre.mean(keepdims=True), spread.max(keepdims=True)
+    n_shown = pictures.display_shape(schema)[2]
+    return (centre - spread)[:n_shown], (centre + spread)[:n_shown]

@@ -251,7 +251,7 @@ class Index:
             "labels": None if self.labels is None else self.labels.tolist(),
             "about": about or {},
         }
-        files.write(Path(folder), settings, self.codes, self._graph if self._uses_graph else None)
+        files.write(Path(folder).expanduser(), settings, self.codes, self._graph if self._uses_graph else None)
 
     @classmethod
     def load(cls, folder: str | Path, model: Estimator) -> Index:
@@ -262,7 +262,7 @@ class Index:
         FileNotFoundError, ValueError
             If `folder` holds no complete index, or one of another model.
         """
-        document, codes, graph = files.read(Path(folder), model)
+        document, codes, graph = files.read(Path(folder).expanduser(), model)
         index = cls(model, metric=document["metric"], exact=document["exact"], recall=document["recall"])
         index.codes, index.keys = codes, document["keys"]
         index.labels = None if document["labels"] is None else np.asarray(document["labels"])

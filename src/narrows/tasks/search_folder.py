@@ -21,6 +21,7 @@ from narrows.version import __version__
 
 FORMAT = 1
 INDEX, CODES, GRAPH = "index.json", "codes.safetensors", "graph.usearch"
+_ADDED_LATER = ("gaps", "constant")  # fields of a schema that older versions did not have
 
 
 def write(folder: Path, index: dict[str, Any], codes: np.ndarray, graph: Any) -> None:
@@ -83,7 +84,7 @@ def describe(folder: Path) -> dict[str, Any]:
     FileNotFoundError, ValueError
         If `folder` holds no index of a known format.
     """
-    path = Path(folder) / INDEX
+    path = Path(folder).expanduser() / INDEX
     if not path.exists():
         raise FileNotFoundError(f"No index at {folder}: it holds no {INDEX}. `save` or `narrows index` makes one.")
     try:
@@ -99,7 +100,10 @@ def describe(folder: Path) -> dict[str, Any]:
 
 def fingerprint(model: FittedModel) -> str:
     """Return a hash of everything that codes depend on: the weights and the schema, but not the model's folder."""
-    digest = hashlib.sha256(json.dumps(model.schema_.to_dict(), sort_keys=True).encode())
+    values = model.schema_.to_dict()
+    for name in ("version", "table", *(name for name in _ADDED_LATER if not values[name])):
+        del values[name]  # so that an index of an older version is still known
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
     for name, tensor in sorted(model.model_.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

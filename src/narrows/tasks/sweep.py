@@ -189,7 +189,7 @@ def sweep(
     ('warm', [1, 2, 4], 2)
     """
     sizes = _check_parameters(model, _default_sizes(X) if sizes is None else sizes, warm_start, share)
-    seed, path = as_seed(model.random_state), None if folder is None else Path(folder)
+    seed, path = as_seed(model.random_state), None if folder is None else Path(folder).expanduser()
     if path is not None:
         sweep_folder.clear(path, overwrite)
         is_fixed = isinstance(model.random_state, (int, np.integer))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import io
 import shutil
@@ -125,7 +126,9 @@ def _damage_reported(label: str) -> Iterator[None]:
     """Turn errors about damaged bytes into a ValueError that names the file."""
     try:
         yield
-    except _DAMAGE as error:
+    except (*_DAMAGE, OSError) as error:
+        if not isinstance(error, _DAMAGE) and error.errno != errno.EINVAL:  # which comes from a wrong offset
+            raise
         raise ValueError(f"{label} is damaged or has a password ({error}). Pack it again, without one.") from error
 
 

@@ -44,7 +44,10 @@ def as_dataset(table: Any, path: Path, notes: tuple[str, ...] = ()) -> Dataset:
     check_names(names, path)
     if not table.num_rows or not names:
         raise ValueError(f"{path} must hold at least one example. Got {table.num_rows} rows of {len(names)} columns.")
-    frame, unsupported = as_frame(table)
+    try:
+        frame, unsupported = as_frame(table)
+    except (TypeError, KeyError, ValueError) as error:  # ValueErrors of Arrow, too
+        raise ValueError(f"{path} cannot be read as a data frame ({error}). Write it again.") from error
     if unsupported:
         listed = ", ".join(f"{column.name!r} ({column.kind})" for column in unsupported)
         notes = (*notes, f"Left out, because they hold neither numbers nor words nor dates: {listed}.")

@@ -30,10 +30,14 @@ _SHEETS = (".xlsx", ".xlsm")
 _STATISTICS = (".dta", ".sav", ".zsav", ".sas7bdat", ".xpt")
 _BINARY = (parquet.SUFFIX, *_ARROWS, *_SHEETS, *_STATISTICS)
 _GZIP_MAGIC, _ZIP_MAGIC, _NPY_MAGIC = b"\x1f\x8b", b"PK", b"\x93NUMPY"
+_DAMAGES = (
+    *(EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, csv.Error),
+    *(OverflowError, NotImplementedError),  # of dates, and of methods of compression
+)
 _PARQUET_MAGIC, _ARROW_MAGICS = b"PAR1", (b"ARROW1", b"FEA1")
 _FORMATS = (
     f".npy, .npz, text ({', '.join(_TEXTS)}), tables ({', '.join(_BINARY)}), these also in .gz or .zip, IDX (plain or "
-    f"gzipped), images ({', '.join(images.SUFFIXES)}) folders of images, and .zip of images"
+    f"gzipped), images ({', '.join(images.SUFFIXES)}), folders of images, and .zip of images"
 )
 
 
@@ -61,23 +65,18 @@ def read(
       is in colour. Each sub-folder is a class. Hidden files and files of other formats are ignored.
     - A `.zip` of images in one folder, or in one for each class; or of one other file.
 
-    `Dataset.notes` says what was changed or left out.
-
-    Parameters
-    ----------
-    path : file or folder.
-    on_bad : "error" raises for an image that cannot be read; "skip" leaves it out, and names it in the notes.
-    resize : height and width, or one number for both: all images are cropped around the middle to this aspect, and
-        resized. None requires images of one size.
-
     Tables are data frames (see `Dataset`), unless text holds numbers without a header. They need the extra `tables`;
-    text of numbers is read without it, too. A text or one other table may be in a `.gz` or `.zip`.
+    text of numbers is read without it, too. A table may be in a `.gz`. `Dataset.notes` says what was decided,
+    changed or left out.
 
     Parameters
     ----------
     path : file or folder.
     header : for text and sheets, True if the first line names the columns, False if it is data. By default it is
-        found out; what was taken is in `Dataset.notes` if there may be doubt.
+        found out.
+    on_bad : "error" raises for an image that cannot be read; "skip" leaves it out, and names it in the notes.
+    resize : height and width, or one number for both: all images are cropped around the middle to this aspect, and
+        resized. None requires images of one size.
 
     Raises
     ------
@@ -101,7 +100,7 @@ def read(
         return _to_dataset(images.read_folder(path, options), path.resolve().name)
     if not path.exists():
         raise FileNotFoundError(_missing(path))
-    suffix, inner_suffix = path.suffix.lower(), Path(path.stem).suffix.lower()
+    suffix = path.suffix.lower()
     with _damage_reported(path):
         with open(path, "rb") as stream:
             head = stream.read(8)
@@ -122,26 +121,26 @@ def read(
             return arrays.read_npz(path)
         if arrays.is_idx(head):
             return arrays.read_idx(path, gzipped)
-        if gzipped and (suffix if suffix in _TEXTS else inner_suffix) in _TEXTS:
-            usual = _TEXTS[suffix if suffix in _TEXTS else inner_suffix]
-            return text.read_text(path, lambda: _open_gzip(path), usual, header)
-        if gzipped and inner_suffix in _BINARY:
-            return _read_unpacked(path, lambda: _open_gzip(path), path.stem, header)
-        table = None if gzipped else _read_table(path, head, suffix, header)
+        table = _read_gzip(path, header) if gzipped else _read_table(path, head, suffix, header)
         if table is not None:
             return table
         if suffix in images.SUFFIXES and not gzipped:
             return _to_dataset(images.read_images([images.image_file(path)], options), path.stem)
         if suffix == ".zip" and head.startswith(_ZIP_MAGIC):
             return archives.read_zip(path, options, functools.partial(read, header=header))
+    raise _unknown(path, suffix, head)
+
+
+def _unknown(path: Path, suffix: str, head: bytes) -> ValueError:
+    """Return the error for a file in no format that is read."""
     if suffix == parquet.SUFFIX:
-        raise ValueError(f"{path} is damaged or not a Parquet file: it begins with {head!r}. Write it again.")
+        return ValueError(f"{path} is damaged or not a Parquet file: it begins with {head!r}. Write it again.")
     if suffix in (".npy", ".npz"):
-        raise ValueError(
+        return ValueError(
             f"{path} is named {suffix}, but does not begin as a {suffix} file does. It begins with {head!r}. "
             "Save the array again, with np.save('X.npy', X)."
         )
-    raise ValueError(
+    return ValueError(
         f"{path} is in none of the formats that narrows reads: {_FORMATS}. It begins with {head!r}. Unpack an archive "
         "first; read anything else in Python and save it with np.save('X.npy', X)."
     )
@@ -153,6 +152,15 @@ def _to_dataset(loaded: images.Images, name: str) -> Dataset:
 
 def _open_gzip(path: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(path))
+
+
+def _read_gzip(path: Path, header: bool | None) -> Dataset | None:
+    """Read a table that is gzipped; None if the file is no table."""
+    suffix, inner_suffix = path.suffix.lower(), Path(path.stem).suffix.lower()
+    usual = _TEXTS.get(suffix, _TEXTS.get(inner_suffix))
+    if usual is not None:
+        return text.read_text(path, lambda: _open_gzip(path), usual, header)
+    return _read_unpacked(path, lambda: _open_gzip(path), path.stem, header) if inner_suffix in _BINARY else None
 
 
 def _read_table(path: Path, head: bytes, suffix: str, header: bool | None) -> Dataset | None:
@@ -174,7 +182,10 @@ def _read_unpacked(path: Path, opener: Opener, name: str, header: bool | None) -
         unpacked = Path(folder) / name
         with opener() as source, open(unpacked, "wb") as target:
             shutil.copyfileobj(source, target)
-        return read(unpacked, header=header)._replace(name=short_name(path))
+        try:
+            return read(unpacked, header=header)._replace(name=short_name(path))
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(unpacked), str(path))) from error
 
 
 def _is_pickle(head: bytes) -> bool:
@@ -183,10 +194,12 @@ def _is_pickle(head: bytes) -> bool:
 
 @contextlib.contextmanager
 def _damage_reported(path: Path) -> Iterator[None]:
-    """Turn errors of the standard library about damaged bytes into a ValueError that names the file."""
+    """Turn errors of other libraries about damaged bytes into a ValueError that names the file."""
     try:
         yield
-    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, csv.Error) as error:
+    except (*_DAMAGES, ValueError) as error:
+        if str(path) in str(error) and isinstance(error, ValueError):
+            raise
         raise ValueError(f"{path} is damaged or truncated ({error}). Write or download it again.") from error
 
 

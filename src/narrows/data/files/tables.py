@@ -146,7 +146,7 @@ def read_statistics(path: Path) -> Dataset:
     }
     try:
         frame, meta = readers[suffix](str(path))
-    except (pyreadstat.ReadstatError, UnicodeDecodeError) as error:
+    except (pyreadstat.ReadstatError, UnicodeDecodeError, IndexError) as error:
         raise ValueError(f"{path} is damaged or not a {suffix} file ({error}). Write it again.") from error
     if not len(frame) or not len(frame.columns):
         raise ValueError(

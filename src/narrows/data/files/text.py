@@ -14,7 +14,7 @@ from narrows.data.files.dialect import SPACES, Dialect, Opener, find_dialect, fi
 from narrows.data.files.numbers import read_numbers
 from narrows.data.parquet import check_names
 
-_BLOCK = 1 << 24  # bytes that pyarrow parses at once; a row must fit
+_BLOCK = 1 << 22  # bytes that pyarrow parses at once; a row must fit
 _MOST_COLUMNS = 100_000  # of a frame; wider tables are arrays of numbers
 _MOST_NAMES = 8  # columns that a note lists
 

@@ -161,7 +161,7 @@ class PhotoDenoiser(BaseEstimator):
             compile=self.compile,
             seed=seed,
             verbose=self.verbose,
-            checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
+            checkpoint=None if self.checkpoint is None else Path(self.checkpoint).expanduser(),
         )
         parts = self._assemble(patches.schema, seed, paired=y is not None)
         interruption: Interrupted | None = None
@@ -327,7 +327,7 @@ class PhotoDenoiser(BaseEstimator):
             },
         }
         storage.write(Path(folder), recipe, dict(self.model_.state_dict(prefix="model.")), self._card())
-        (Path(folder) / checkpoint.NAME).unlink(missing_ok=True)
+        (Path(folder).expanduser() / checkpoint.NAME).unlink(missing_ok=True)
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "auto") -> PhotoDenoiser:
