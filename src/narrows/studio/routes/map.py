@@ -50,11 +50,12 @@ def list_colours(view: ViewWithCodeAndData) -> list[ColourEntry]:
     data = get_data(view)
     columns = [name for name in view.columns or [] if name not in data.columns]
     components = range(min(_MAX_COMPONENTS, view.n_components))
+    others = [_make_entry(f"column:{name}", name, colour) for name, colour in data.columns.items()]
+    taken = [_make_entry(f"column:{name}", name, view.get_column(name) if view.is_table else None) for name in columns]
+    score = _make_entry("score", "Score (nats)", None)
     entries = [
         *([_make_entry("label", "Label", data.labels)] if data.labels else []),
-        *(_make_entry(f"column:{name}", name, colour) for name, colour in data.columns.items()),
-        _make_entry("score", "Score (nats)", None),
-        *(_make_entry(f"column:{name}", name, view.get_column(name) if view.is_table else None) for name in columns),
+        *([score, *taken, *others] if view.is_table else [*others, score, *taken]),  # others may be row numbers
         *(_make_entry(f"component:{i}", f"Component {i}", None) for i in components),
     ]
     return [entry for entry in entries if entry.categories is None or len(entry.categories) <= _MAX_CATEGORIES]

@@ -121,7 +121,8 @@ function createCell() {
     track.className = `track ${isLevel || !text ? "prob" : "centred"}`;
     value.className = `value ${text ? "" : "gap"}`;
     value.title = text;
-    value.replaceChildren(text || "missing");
+    const line = h("span", null, h("b", null, text || "missing"));
+    value.replaceChildren(line);
     if (!text || (isLevel && (prob === null || Number.isNaN(prob)))) {
       fill.style.transform = "scaleX(0)";
       return;
@@ -129,7 +130,7 @@ function createCell() {
     if (isLevel && prob !== null) {
       fill.className = "";
       fill.style.transform = `scaleX(${prob})`;
-      value.append(h("small", null, ` ${formatPercent(Math.round(100 * prob) / 100)}`));
+      line.append(h("small", null, formatPercent(Math.round(100 * prob) / 100)));
       return;
     }
     const place = Math.min(1, Math.max(-1, placeOf(column, number ?? 0) / REACH));
