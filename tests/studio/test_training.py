@@ -137,6 +137,8 @@ def test_chosen_columns_and_kinds(shared):
     info = upload(shared("none"), "t.csv", f"a,b,class\n{rows}".encode())
     assert info["suggested"]["label"] == "class"
     assert [column["use"] for column in info["columns"]] == [False, True, False]  # a row number, and the label
+    sizes = "".join(f"{i % 7},{i * 0.37}\n" for i in range(80))
+    assert upload(shared("none"), "d.csv", f"x,y\n{sizes}".encode())["suggested"]["label"] is None  # y is no class
     table = shared("none").app.state.jobs.uploads[info["id"]]
     assert table.select_examples(None, "b")[1:] == (["class"], {})
     assert table.select_examples(["a", "b"])[1:] == (["a", "b"], {"a": "real"})

@@ -30,6 +30,7 @@ _MAX_IMAGES = 100_000
 _MAX_PIXELS = 4 << 30  # of all images, before they are reduced
 _MAX_NAME_LENGTH = 100  # characters
 _SAMPLE_ROWS = 20_000  # from which a schema is inferred
+_MAX_CLASSES = 50  # different values of a column that is suggested as the label
 _LABEL_NAMES = ("label", "labels", "class", "target", "y", "species", "category", "type")
 _TEXTS = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data")
 
@@ -206,7 +207,8 @@ def draw_preview(upload: Upload) -> str | None:
 
 def suggest_label(upload: Upload) -> str | None:
     """Return the name of the column that most likely holds labels, or None."""
-    return next((c.name for c in upload.columns or () if c.name.lower() in _LABEL_NAMES and c.distinct > 1), None)
+    columns = [c for c in upload.columns or () if 1 < c.distinct <= _MAX_CLASSES]
+    return next((c.name for c in columns if c.name.lower() in _LABEL_NAMES), None)
 
 
 def _read_dataset(path: Path, limit: int, side: int) -> Dataset:
