@@ -21,7 +21,7 @@ from narrows.evaluation.scores import entry_costs, usual_costs
 from narrows.studio import cells, pictures
 from narrows.studio.compute_lock import ComputeLock
 from narrows.studio.data import MAX_SHOWN_ROWS, Colour, Data
-from narrows.studio.dials import Dial, make_dials
+from narrows.studio.dials import Description, Dial, make_dials
 from narrows.tasks.search import Index
 
 _BLOCK = 1024  # rows computed while the lock is held once
@@ -263,7 +263,7 @@ class View:
     @property
     def dials(self) -> list[Dial]:
         """All components as sliders; those that carry most come first."""
-        return self._cache("dials", lambda: make_dials(self))
+        return self._cache("dials", self._make_dials)
 
     def get_report(self) -> bytes:
         """Return the report about the model, written once. The lock is not held, so that the dials stay fast."""
@@ -303,6 +303,27 @@ class View:
         with self.compute_lock.hold(urgent=True):
             costs = self._entry_costs(rows)
         return np.nan_to_num(costs - usual)
+
+    def _make_dials(self) -> list[Dial]:
+        highest = self.max_activations if self.is_sparse and self.data is not None else None
+        return make_dials(self.model, highest, None if self.is_image else self._describe_effects)
+
+    def _describe_effects(self, ends: np.ndarray) -> list[Description]:
+        """Return, for both ends of k dials (2k x L), the two columns that change most, and all that change."""
+        if self.is_table:
+            return [
+                (", ".join(effect.describe() for effect in effects[:2]), tuple(effect.column for effect in effects))
+                for effects in self.compute_effects(ends)
+            ]
+        decoded = self.decode(ends, urgent=False).astype(np.float64)
+        changes = (decoded[1::2] - decoded[::2]) / np.broadcast_to(self.schema.scale, decoded.shape[1:])
+        names, described = self.columns or [], []
+        for change in changes:
+            floor = 0.05 * np.abs(change).max() + 1e-9
+            largest = [int(j) for j in np.argsort(-np.abs(change))[:2] if abs(change[j]) > floor]
+            label = ", ".join(f"{names[j]} {'up' if change[j] > 0 else 'down'}" for j in largest)
+            described.append((label, tuple(largest)))
+        return described
 
     def _entry_costs(self, rows: np.ndarray) -> np.ndarray:
         """Return -log p(x | z) of each entry at the example's own code, in nats: n x `schema.shape`."""

@@ -124,7 +124,10 @@ def _to_examples(rows: np.ndarray) -> list[dict[str, Any]]:
     def to_json(values: np.ndarray) -> list[float | None]:
         return [None if math.isnan(v) else v for v in values[:_MAX_COLUMNS].tolist()]
 
-    return [{"picture": None, "values": to_json(values), "probs": to_json(probs)} for values, probs in rows]
+    return [
+        {"picture": None, "values": to_json(values), "probs": None if np.isnan(probs).all() else to_json(probs)}
+        for values, probs in rows
+    ]
 
 
 def save_examples(folder: Path, X: Any) -> None:
