@@ -650,3 +650,20 @@ def test_lists_for_a_model_of_frames_come_back_as_frames(vectors):
             warnings.simplefilter("ignore", UserWarning)  # scikit-learn warns about rows without names
             assert model.move(rows, attribute).index.tolist() == index
             assert model.reconstruct(rows).index.tolist() == index
+
+
+def test_the_index_of_a_frame_comes_back_from_its_codes():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 4)), columns=[400.0, 402.5, 405.0, 407.5])
+    frame.index = [f"row {i}" for i in range(60)]
+    model = AE(2, hidden=(8,), max_epochs=2, random_state=0).fit(frame)
+    codes = model.transform(frame)
+    back = model.inverse_transform(codes)
+    assert back.index.equals(frame.index)
+    assert list(back.columns) == list(frame.columns)
+    assert not (frame - back).isna().any(axis=None)
+    # rows that may be others have no index
+    for derived in (codes[::-1], codes[:5], codes + 0, codes.copy()):
+        assert list(model.inverse_transform(derived).index) == list(range(len(derived)))
+    named = AE(2, hidden=(8,), max_epochs=2, random_state=0).set_output(transform="pandas").fit(frame)
+    shuffled = named.transform(frame).sample(frac=1, random_state=0)
+    assert named.inverse_transform(shuffled).index.equals(shuffled.index)

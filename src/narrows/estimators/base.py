@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from narrows import likelihoods, recipes, storage
 from narrows.data import EncodedRows, as_floats, infer, min_max
+from narrows.estimators.codes import with_index
 from narrows.estimators.generation import Generation, needs_code
 from narrows.estimators.labels import label_indices_where_known, learn_classes
 from narrows.estimators.saving import documents, fingerprint
@@ -243,12 +244,14 @@ class Estimator(Scoring, Generation, ClassNamePrefixFeaturesOutMixin, Transforme
     def transform(self, X: Any) -> np.ndarray:
         """Return the codes of X: (n, n_components). For a stochastic code they are the posterior means.
 
+        Codes of a pandas frame know its index, which `inverse_transform` gives back; slices of them do not.
+
         Raises
         ------
         ValueError, TypeError
             If X does not hold examples like those that the model was fitted on.
         """
-        return self._apply("transform", self._as_source(X))
+        return with_index(self._apply("transform", self._as_source(X)), X)
 
     def reconstruct(self, X: Any, y: Any = None) -> Any:
         """Encode and decode X. Return the mean of the likelihood, in the form and the units of X.

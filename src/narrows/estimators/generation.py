@@ -17,6 +17,7 @@ from narrows.bottlenecks import lerp, slerp
 from narrows.data import first_row, one_row
 from narrows.estimators import samplers
 from narrows.estimators.attributes import Attribute, dial_directions, find_attribute
+from narrows.estimators.codes import index_of
 from narrows.estimators.labels import Labelled, label_indices, learn_classes
 from narrows.estimators.samplers import Mixture, Sampler
 from narrows.estimators.signature import as_seed
@@ -76,7 +77,7 @@ class Generation(Labelled):
             If Z or y is not valid.
         """
         check_is_fitted(self)
-        Z = np.asarray(Z)
+        index, Z = index_of(Z), np.asarray(Z)
         if Z.ndim != 2 or Z.shape[1] != self.model_.bottleneck.n_components:
             raise ValueError(
                 f"Codes for {type(self).__name__} must have shape (n, {self.model_.bottleneck.n_components}). "
@@ -86,7 +87,8 @@ class Generation(Labelled):
             raise ValueError(f"Codes for {type(self).__name__} must be finite numbers.")
         if self.model_.n_classes and y is None:
             raise ValueError(f"Codes of a conditional {type(self).__name__} need their labels: pass `y`.")
-        return self._decode(self._with_labels(Z, self._label_columns(None, y, len(Z))))
+        examples = self._decode(self._with_labels(Z, self._label_columns(None, y, len(Z))))
+        return examples.set_axis(index) if index is not None and hasattr(examples, "iloc") else examples
 
     @needs_code
     def fit_sampler(self, X: Any, sampler: str | Sampler = "mixture", y: Any = None) -> Self:

@@ -1,0 +1,40 @@
+"""Codes that know the index of the data frame that they were made from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class Codes(np.ndarray):
+    """Codes of the rows of a pandas frame: an array like any other, with the frame's index.
+
+    `inverse_transform` gives the index back, so that `df - model.inverse_transform(model.transform(df))` subtracts rows
+    of the same examples. Slices, copies and results of arithmetic have no index, because their rows may be others.
+
+    Attributes
+    ----------
+    index : index of the frame; None for codes that were derived from others.
+    """
+
+    index: Any = None
+
+    def __array_finalize__(self, source: Any) -> None:
+        """Leave the index out: NumPy calls this for every array that is made from another."""
+        self.index = None
+
+
+def with_index(codes: np.ndarray, X: Any) -> np.ndarray:
+    """Return codes (n, L) of the rows X; with the index of X if X is a pandas frame."""
+    index = getattr(X, "index", None) if hasattr(X, "iloc") else None
+    if index is None or len(index) != len(codes):
+        return codes
+    named = codes.view(Codes)
+    named.index = index
+    return named
+
+
+def index_of(Z: Any) -> Any:
+    """Return the index of codes: that of `Codes`, or of a pandas frame; None without one."""
+    return getattr(Z, "index", None) if isinstance(Z, Codes) or hasattr(Z, "iloc") else None
