@@ -6,6 +6,7 @@ from narrows.data.arrays import (
     as_rows,
     as_shared_tensor,
     check_numeric,
+    count_entries,
     count_rows,
     min_max,
     spaced_indices,
@@ -27,6 +28,7 @@ from narrows.data.patches import Patches
 from narrows.data.row_checks import check_form, check_range, check_rows, count_gaps, warn_of_gaps
 from narrows.data.rows import Rows, free_bytes
 from narrows.data.schema import Schema, Support
+from narrows.data.single import first_row, is_one, one_row, row_labels
 from narrows.data.table import EncodedRows, Table, look_at_table
 
 __all__ = [
@@ -56,8 +58,10 @@ __all__ = [
     "check_numeric",
     "check_range",
     "check_rows",
+    "count_entries",
     "count_gaps",
     "count_rows",
+    "first_row",
     "free_bytes",
     "has_words",
     "infer",
@@ -65,13 +69,16 @@ __all__ = [
     "is_atom",
     "is_frame",
     "is_missing",
+    "is_one",
     "leading_axes",
     "look_at_table",
     "min_max",
     "n_features",
+    "one_row",
     "open_frame",
     "prepared_atoms",
     "principal_axes",
+    "row_labels",
     "spaced_indices",
     "subsample_evenly",
     "take_rows",

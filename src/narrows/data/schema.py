@@ -304,6 +304,10 @@ class Schema:
             out[:, heavy] = out[:, heavy].clamp(-_LARGEST_ASINH, _LARGEST_ASINH).sinh()
         if self.is_centred or self.scale != (1.0,):
             out = out.double() / self._factors + self._offsets
+        for j, c in enumerate(self.used_columns if self.kind == "table" else ()):
+            if c.atom is not None:  # without rounding errors: an atom has a probability, a number beside it a density
+                is_near = (out[:, j] - c.atom).abs() <= 1e-5 * (c.scale + abs(c.atom - c.center))
+                out[:, j] = out[:, j].masked_fill(is_near, c.atom)
         if self.constant:
             constants = self._offsets[self._constant_columns].to(out)
             out = out.index_copy(1, self._constant_columns, constants.expand(len(out), -1))
@@ -339,6 +343,8 @@ class Schema:
     def has_scale_of(self, other: Schema) -> bool:
         """Return True if examples have the same tensors under both schemas."""
         mine, others = ((s.shape, s.layout, s.offset, s.scale, s.constant) for s in (self, other))
+        if "table" in (self.kind, other.kind) and self.used_columns != other.used_columns:  # names and levels
+            return False
         return mine == others
 
     def describe(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -79,19 +78,17 @@ class Inference(ABC):
 
         Parameters
         ----------
-        source : an array, a memory map, a tensor or a data frame; the path of a .npy file (which is mapped), of a
-            .parquet file or a folder of them, or of any other file that narrows reads; or an iterator of arrays or
-            data frames, each with any number of rows.
+        source : an array, a memory map, a tensor or a data frame; the path of a .npy file (which is mapped), .parquet
+            file or folder of them, or any other file that narrows reads; or an iterator of arrays or data frames.
         sink : the path of a .npy, .parquet, .csv or .tsv file; an array to fill, such as a memory map; or None for a
-            new array. A file is replaced only when the new one is complete.
+            new array. A file is replaced only when it is complete. None makes a data frame of reconstructed rows of a
+            table; a .npy file and an array cannot hold its words and dates.
         method : "transform", "reconstruct" or "score_samples"; for a DAE also "denoise".
-        columns : names of the columns to read from a table or from data frames; None for the columns that the model was
-            fitted on, if they had names, otherwise for all.
+        columns : names of the columns to read; None for those that the model was fitted on, or all if they had none.
 
         Returns
         -------
-        The path of the file or the array, of shape (n, n_components), (n, ...) or (n,). Rows of a table with words or
-        dates are a data frame; they cannot be written into a file.
+        The path of the file, the data frame, or the array, of shape (n, n_components), (n, ...) or (n,).
 
         Raises
         ------
@@ -115,19 +112,14 @@ class Inference(ABC):
         if columns is None and fitted is not None:
             columns = [str(name) for name in fitted]
         is_table = self.schema_.kind == "table"
-        gives_rows = is_table and method in ("reconstruct", "denoise")
-        if gives_rows and isinstance(sink, (str, os.PathLike)):
-            raise ValueError(
-                f"{owner}.stream writes numbers, but rows of this table have words or dates. Call {method} on each "
-                "part of the table, and write the frame that it returns."
-            )
         encode = functools.partial(self.validate, reset=False) if is_table else None
         blocks = streams.open_source(source, owner, columns, encode) or self._as_source(source)
-        names = self._column_names(method, blocks)
-        with sinks.open_sink(sink, blocks.n, names) as opened, Reporter(self.verbose, f"{owner}.{method}") as report:
+        names, reporter = self._column_names(method, blocks), Reporter(self.verbose, f"{owner}.{method}")
+        as_frame = self.schema_.as_frame if is_table and method in ("reconstruct", "denoise") else None
+        with sinks.open_sink(sink, blocks.n, names, as_frame) as opened, reporter as report:
             result = self._apply(method, blocks, opened, report)
-        if gives_rows and sink is None:
-            return self.schema_.as_frame(result, like=source)
+        if as_frame is not None and sink is None:
+            return as_frame(result, like=source)
         return Path(sink).expanduser() if result is None else result
 
     def validate(self, X: Any, reset: bool) -> np.ndarray:

@@ -160,9 +160,17 @@ def missing_scores(usual: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def usual_costs(costs: np.ndarray) -> np.ndarray:
     """Return the usual cost of each entry: its median over examples, or 0 if there is only one example.
 
-    An entry that is noisy in every example makes none of them strange. A mean would be raised by the strange ones.
+    NaN is left out; the result is NaN for an entry that is always missing. An entry that is noisy in every example
+    makes none of them strange. A mean would be raised by the strange ones.
     """
-    return np.median(costs, axis=0) if len(costs) > 1 else np.zeros(costs.shape[1:])
+    if len(costs) < 2:
+        return np.zeros(costs.shape[1:])
+    if not np.isnan(costs).any():
+        return np.median(costs, axis=0)
+    usual = np.full(costs.shape[1:], np.nan)
+    is_seen = ~np.isnan(costs).all(0)
+    usual[is_seen] = np.nanmedian(costs[:, is_seen], axis=0)
+    return usual
 
 
 def apply_to_code(model: Autoencoder, function: Callable[[Tensor], T], h: Tensor) -> T:

@@ -35,6 +35,11 @@ class TableReader:
         starts = np.concatenate([[0], np.cumsum(counts)])
         self.feature_indices = [np.arange(a, b) for a, b in pairwise(starts)]
 
+    @property
+    def owners(self) -> np.ndarray:
+        """The used column of each feature: (d,) integers."""
+        return np.repeat(np.arange(len(self.levels)), [len(indices) for indices in self.feature_indices])
+
     @classmethod
     def fit(cls, X: Any, owner: str) -> TableReader:
         """Return the reader of a training table. Raises as `narrows.data.look_at_table` does."""
