@@ -69,6 +69,9 @@ class FittedModel(Protocol):
     def reconstruct(self, X: Any, y: Any = None) -> Any:
         """Return X encoded and decoded, in the user's units."""
 
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return `score_samples`, corrected for missing entries, less `offset_`: (n,) nats, below 0 for outliers."""
+
     def score_samples(self, X: Any) -> np.ndarray:
         """Return the log-likelihood of each example: (n,) nats."""
 

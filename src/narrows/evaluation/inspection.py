@@ -215,6 +215,13 @@ class Inspection:
         return np.asarray(self.model.score_samples(self.X))
 
     @functools.cached_property
+    def outlier_scores(self) -> np.ndarray:
+        """Scores that `offset_` is compared with, (n,) nats: `scores` plus what is usual for each missing entry."""
+        if not torch.isnan(self.rows).any():
+            return self.scores
+        return np.asarray(self.model.decision_function(self.X)) + self.model.offset_
+
+    @functools.cached_property
     def excess_costs(self) -> np.ndarray:
         """Cost of each entry beyond its usual cost, n x `schema.shape` nats: why an example is strange.
 

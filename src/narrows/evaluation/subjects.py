@@ -229,12 +229,12 @@ class ModelSubject(Subject):
 
     @property
     def scores(self) -> np.ndarray:
-        """Scores by `score_samples`."""
-        return self.inspection.scores
+        """Scores that the threshold is compared with."""
+        return self.inspection.outlier_scores
 
     @functools.cached_property
     def train_scores(self) -> np.ndarray:
-        """Scores of training examples by `score_samples`."""
+        """Scores of training examples that the threshold is compared with."""
         comparison = self.comparison
         if comparison.train is None:
             raise Absent("the training examples were not given: pass train=")
@@ -245,7 +245,8 @@ class ModelSubject(Subject):
             X = X.view(EncodedRows)  # a frame would lose values that were not seen in training
         else:
             X = schema.as_frame(X)
-        return np.asarray(self.inspection.model.score_samples(X))
+        model = self.inspection.model
+        return np.asarray(model.decision_function(X)) + model.offset_
 
     @property
     def threshold(self) -> tuple[float, float]:

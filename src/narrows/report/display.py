@@ -90,7 +90,7 @@ class Display:
     @property
     def outlier_share(self) -> OutlierShare:
         """The share of outliers among the examples: expected and found."""
-        return outlier_share(self.model.contamination, self.inspection.scores < self.model.offset_)
+        return outlier_share(self.model.contamination, self.inspection.outlier_scores < self.model.offset_)
 
     @functools.cached_property
     def limits(self) -> tuple[float, float]:

@@ -76,7 +76,7 @@ def samples(display: Display, note: str) -> Section:
 def outliers(display: Display, n: int = 8) -> str:
     """Return the least likely rows with their most unexpected cells, as the body of a section."""
     view, cards = _view(display), []
-    order = np.argsort(display.inspection.scores, kind="stable")[: min(n, len(display.rows))].tolist()
+    order = np.argsort(display.inspection.outlier_scores, kind="stable")[: min(n, len(display.rows))].tolist()
     for row in order:
         label = "" if display.y is None else f", label {format_label(display.y.tolist()[row])}"
         lines = "".join(
@@ -92,7 +92,7 @@ def outliers(display: Display, n: int = 8) -> str:
             if lines
             else "<p>No single cell is unusual, only their combination.</p>"
         )
-        score = format_number(display.inspection.scores[row])
+        score = format_number(display.inspection.outlier_scores[row])
         cards.append(
             f"<li><div><h3>Row {escape(display.row_name(row) + label)}</h3><p>{score} nats</p>{listed}</div></li>"
         )

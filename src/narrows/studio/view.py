@@ -333,13 +333,17 @@ class View:
     def _score(self, X: Any) -> np.ndarray:
         likelihood = self.model.model_.likelihood
         if likelihood.required_support is None:
-            return self.model.score_samples(X)
+            return self._outlier_scores(X)
         scores = np.full(len(X), np.nan)
         x = self.model.prepare(X)
         within = np.flatnonzero((likelihood.contains(x) | torch.isnan(x)).flatten(1).all(1).cpu().numpy())
         if len(within):
-            scores[within] = self.model.score_samples(take_rows(X, within))
+            scores[within] = self._outlier_scores(take_rows(X, within))
         return scores
+
+    def _outlier_scores(self, X: Any) -> np.ndarray:
+        """Return `score_samples`, with what is usual for each missing entry."""
+        return self.model.decision_function(X) + self.model.offset_
 
     def _apply_in_blocks(self, function: Callable[[Any], Any]) -> np.ndarray:
         """Apply a function to all rows in blocks, and release the lock between them."""

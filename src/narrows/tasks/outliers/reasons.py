@@ -85,7 +85,7 @@ def reasons(
         )
     return Reasons(
         score,
-        score < model.offset_,
+        model.predict(X) == -1,
         np.array(labels, dtype=object)[indices],
         *(np.take_along_axis(values, indices, 1) for values in (flat, found, expected)),
     )
