@@ -224,6 +224,19 @@ def test_frames_of_any_library_and_rows_as_dicts_make_a_page(models, mixed, tmp_
         assert draw_sample(models["vae"], X, None, 30, 0).n == len(X)
 
 
+def test_files_and_iterators_of_tables_are_sampled(models, mixed, tmp_path):
+    plain = mixed.reset_index(drop=True)
+    plain.to_csv(tmp_path / "t.csv", index=False)
+    plain.to_parquet(tmp_path / "t.parquet")
+    table = models["vae"].schema_.table
+    for X in (tmp_path / "t.csv", tmp_path / "t.parquet", iter([plain[:100], plain[100:]])):
+        sample = draw_sample(models["vae"], X, None, 30, 0)
+        expected = table.encode(plain.iloc[sample.rows], "test")
+        assert sample.n == len(plain)
+        assert np.array_equal(np.asarray(sample.X), np.asarray(expected), equal_nan=True)
+        assert Display(models["vae"], sample.X).rows.shape == (30, len(table.used))
+
+
 def test_columns_of_a_vector_are_listed_if_some_are_left_out(vectors, tmp_path):
     X = pd.DataFrame(vectors, columns=list("abcdef")).assign(key=[f"k{i}" for i in range(200)], same=1.0)
     display = Display(narrows.AE(2, **TINY).fit(X), X)

@@ -322,8 +322,6 @@ class Plots:
         if x is not None and getattr(x, "shape", np.shape(x)) == schema.user_shape:
             x = np.asarray(x)[None]
         turned = self.model.traverse(x, components=components, n_steps=n_steps, span=span)
-        if isinstance(turned, list):  # frames
-            return np.stack([self.model.prepare(frame).numpy() for frame in turned])
         flat = schema.prepare(torch.from_numpy(np.array(turned.reshape(-1, *turned.shape[2:]))))
         return flat.numpy().reshape(*turned.shape[:2], *schema.shape)
 

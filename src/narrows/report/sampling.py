@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from narrows.data import streams, take_rows
+from narrows.data import EncodedRows, Table, streams, take_rows
 from narrows.data.streams import Source
 from narrows.fitted import FittedModel
 from narrows.plots import content
@@ -48,18 +49,28 @@ def draw_sample(model: FittedModel, X: Any, y: Any, most: int, seed: int) -> Sam
     names = model.schema_.columns
     most = max(2, min(most, _MOST_NUMBERS // model.schema_.n_entries))
     generator = np.random.default_rng(seed)
-    source = streams.open_source(X, owner, None if names is None else [str(name) for name in names])
+    table = model.schema_.table if model.schema_.kind == "table" else None
+    encode = None if table is None else functools.partial(table.encode, owner=owner)
+    source = streams.open_source(X, owner, None if names is None else [str(name) for name in names], encode)
     n = len(X) if source is None else source.n
     y = content.column_or_labels(y, X)
     if n is not None:
         labels = _labels(y, n, owner)
         index = np.arange(n) if n <= most else np.sort(generator.choice(n, most, replace=False))
-        rows = _read(source, index) if source is not None else X if len(index) == n else take_rows(X, index)
+        if source is None:
+            rows = X if len(index) == n else take_rows(X, index)
+        else:
+            rows = _as_encoded(_read(source, index), table)
         return Sample(rows, None if labels is None else labels[index], index, n)
     assert source is not None
     rows, index, n = _reservoir(source, most, generator)
     labels = _labels(y, n, owner)
-    return Sample(rows, None if labels is None else labels[index], index, n)
+    return Sample(_as_encoded(rows, table), None if labels is None else labels[index], index, n)
+
+
+def _as_encoded(rows: np.ndarray, table: Table | None) -> np.ndarray:
+    """Mark rows of a source of a table as numbers, which `encode` gave."""
+    return rows if table is None else rows.view(EncodedRows)
 
 
 def _labels(y: Any, n: int, owner: str) -> np.ndarray | None:
