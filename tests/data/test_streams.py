@@ -320,7 +320,7 @@ def test_a_failure_leaves_what_was_there(X, model, tmp_path, name, threads):
     model.stream(X[:3], tmp_path / name)
     before = (tmp_path / name).read_bytes()
     bad = X.copy()
-    bad[4321, 2], bad[4500, 1] = np.nan, np.inf  # a gap is no error, infinity is
+    bad[4321, 2], bad[4500, 1] = np.nan, np.inf  # a missing value is taken
 
     def breaks():
         yield X

@@ -12,7 +12,7 @@ import pytest
 
 from narrows import DAE, SAE, VAE
 from narrows.estimators import load
-from narrows.studio.data import Colour, Data
+from narrows.studio.data import Colour, Data, other_columns
 from narrows.studio.session import Session
 
 ADDRESS = {"base_url": "http://127.0.0.1:8760"}
@@ -39,6 +39,69 @@ def table() -> np.ndarray:
     X[7] = 9.0
     X.setflags(write=False)
     return X
+
+
+@pytest.fixture(scope="session")
+def people() -> Any:
+    """Rows of words, dates, numbers and gaps, with an identifier. Skips the test without pandas."""
+    pandas = pytest.importorskip("pandas", reason="needs the extra `tables`")
+    rng = np.random.default_rng(1)
+    n = 120
+    is_clerk = rng.random(n) < 0.5
+    income = np.where(is_clerk, 30_000, 80_000) + 5_000 * rng.normal(size=n)
+    income[3] = np.nan
+    job = np.where(is_clerk, "clerk", "pilot").astype(object)
+    job[5] = None
+    days = np.datetime64("2020-01-01") + rng.integers(0, 900, n).astype("timedelta64[D]")
+    return pandas.DataFrame(
+        {
+            "user": [f"u{i}" for i in range(n)],
+            "age": np.rint(40 + 10 * rng.normal(size=n) - 8 * is_clerk).astype(int),
+            "income": income,
+            "job": job,
+            "town": rng.choice(["Bern", "Oslo", "Rome"], n),
+            "joined": days.astype("datetime64[ns]"),
+            "kind": "person",
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def people_models(tmp_path_factory: pytest.TempPathFactory, people: Any) -> dict[str, Path]:
+    """Folder of a saved model of `people` for each name."""
+    folder = tmp_path_factory.mktemp("people")
+    long = {**TINY, "max_epochs": 60}
+    VAE(2, **long).fit(people).save(folder / "people")
+    SAE(12, k=3, **long).fit(people).save(folder / "people-sae")
+    return {name: folder / name for name in ("people", "people-sae")}
+
+
+@pytest.fixture
+def people_client(
+    people: Any, people_models: dict[str, Path], open_people: Callable[..., None]
+) -> Iterator[Callable[..., Any]]:
+    """Function that returns a client of a new studio with a model of `people` and its rows."""
+    with contextlib.ExitStack() as stack:
+
+        def make(name: str = "people") -> Any:
+            session = Session()
+            stack.callback(session.close)
+            open_people(session, people, people_models[name])
+            return stack.enter_context(make_client(session))
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def open_people() -> Callable[..., None]:
+    """Function that shows a saved model of `people` with its rows in a session."""
+
+    def show(session: Session, people: Any, path: Path) -> None:
+        model = load(path)
+        others = other_columns(people, model.schema_.columns or ())
+        session.open(model, Data("people", people, None, others), name=path.name, path=path, is_saved=True)
+
+    return show
 
 
 @pytest.fixture(scope="session")

@@ -80,13 +80,20 @@ def browser(launch) -> Iterator[object]:
 
 
 @pytest.fixture(scope="module")
-def studio(new_session) -> Iterator[Callable[[str], Studio]]:
+def studio(new_session, request, open_people) -> Iterator[Callable[[str], Studio]]:
     """Function that returns the server of a model, the same for all tests of this module."""
     servers: dict[str, Studio] = {}
 
+    def make_session(name: str) -> Session:
+        if name != "people":
+            return new_session(name)
+        session = Session()
+        open_people(session, request.getfixturevalue("people"), request.getfixturevalue("people_models")[name])
+        return session
+
     def get(name: str) -> Studio:
         if name not in servers:
-            servers[name] = Studio(lambda: new_session(name))
+            servers[name] = Studio(lambda: make_session(name))
         return servers[name]
 
     yield get
@@ -330,6 +337,74 @@ def test_dials_of_a_vector_show_its_columns(visit):
         assert saved.width == 640
 
 
+def test_the_dials_of_a_table_show_its_row_and_what_changes(visit):
+    page = visit("people")
+    rows = page.locator(".cells tbody tr")
+    wait_until(page, lambda: rows.count() == 5)
+    wait_until(page, lambda: rows.nth(2).locator(".value").inner_text() != "")
+    texts = [text.replace("\n", " ") for text in page.locator(".cells .value").all_inner_texts()]
+    assert re.fullmatch(r"\d+", texts[0])
+    assert re.fullmatch(r"(clerk|pilot) [\d.]+ %", texts[2])
+    assert re.fullmatch(r"(Bern|Oslo|Rome) [\d.]+ %", texts[3])
+    assert re.fullmatch(r"202\d-\d\d-\d\d", texts[4])
+    assert page.locator(".cells tr.changed").count() == 0
+    sliders(page).first.focus()
+    for _ in range(8):
+        page.keyboard.press("PageUp")
+    sliders(page).first.fill("2.9")
+    wait_until(page, lambda: page.locator(".cells tr.changed").count() > 0)
+    page.get_by_role("button", name="Reset").click()
+    wait_until(page, lambda: page.locator(".cells tr.changed").count() == 0)
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="PNG").click()
+    with Image.open(downloading.value.path()) as saved:
+        assert saved.size == (640, 5 * 22 + 20)
+
+
+def test_each_panel_of_a_table_shows_cells_as_words_dates_and_gaps(visit, people):
+    page = visit("people", "#clean")
+    page.locator(".compare.rows tbody tr").nth(4).wait_for()
+    page.get_by_label("Row", exact=True).fill("5")
+    page.keyboard.press("Enter")
+    job = page.locator(".compare.rows tbody tr").nth(2)
+    wait_until(page, lambda: job.locator(".value").first.inner_text() == "missing")
+    assert re.match(r"clerk|pilot", job.locator(".value").nth(2).inner_text())
+    day = page.locator(".compare.rows tbody tr").nth(4).locator(".value").first
+    assert day.inner_text() == str(people["joined"][5].date())
+    page = visit("people", "#search")
+    page.locator(".results b").first.wait_for()
+    values = page.locator(".cells .value").all_inner_texts()
+    income = f"{people['income'][0]:,.0f}"
+    assert values == [
+        str(people["age"][0]),
+        income,
+        people["job"][0],
+        people["town"][0],
+        str(people["joined"][0].date()),
+    ]
+    page = visit("people", "#outliers")
+    page.locator(".detail .plain td").first.wait_for()
+    assert "town" in page.locator(".detail .plain").inner_text()
+    assert re.search(r"(Bern|Oslo|Rome) \([\d.]+ %\)", page.locator(".detail .plain").inner_text())
+    page = visit("people", "#map?by=column:joined")
+    page.locator(".ramp small").first.wait_for()
+    assert re.fullmatch(r"202\d-\d\d-\d\d", page.locator(".ramp small").first.inner_text())
+
+
+def test_columns_of_a_vector_have_a_scale_each(visit, studio):
+    """The bar of a column shows how far its value is from the mean, in standard deviations, whatever the others are."""
+    page = visit("table", "#search")
+    page.locator(".cells .centred i").first.wait_for()
+    described = page.request.get(f"{studio('table').url}/api/state").json()["model"]["cells"]
+    values = page.request.get(f"{studio('table').url}/api/data/0").json()["example"]["values"]
+    places = [
+        (value - column["offset"]) / column["scale"] / 2.5 for value, column in zip(values, described, strict=True)
+    ]
+    shown = [bar.get_attribute("style") for bar in page.locator(".cells .centred i").all()]
+    widths = [float(re.search(r"scaleX\(([\d.e-]+)\)", style)[1]) for style in shown]
+    assert widths == pytest.approx([min(1, abs(place)) / 2 for place in places], abs=1e-3)
+
+
 # Map
 
 
@@ -548,6 +623,7 @@ def test_train_on_a_file_and_see_its_dials(visit, studio, table):
     try:
         upload(page, "people.csv", to_csv(table))
         assert page.locator(".columns tbody tr").count() == 5
+        page.get_by_label("Label: colours the map").select_option("kind")  # not trained on, then
         page.get_by_label("Train on pulse").uncheck()
         assert "3 of 5" in page.locator(".bar").first.inner_text()
         page.get_by_role("spinbutton", name="Components").fill("2")
@@ -565,6 +641,30 @@ def test_train_on_a_file_and_see_its_dials(visit, studio, table):
         page.close()
         server.stop()
         server.start()
+
+
+def test_the_kind_of_a_column_can_be_changed_before_training(visit, people):
+    page = visit("none", expected="ERR_FAILED")
+    page.route("**/api/train", lambda route: route.abort())
+    upload(page, "people.csv", people.to_csv(index=False).encode())
+    lines = page.locator(".columns tbody tr")
+    assert lines.nth(2).inner_text().split("\t")[4:6] == ["1", "119"]  # gaps and different values of the income
+    assert "2020-" in lines.nth(5).inner_text()
+    assert "5 of 7" in page.locator(".bar").first.inner_text()
+    user, age = page.get_by_label("Kind of user"), page.get_by_label("Kind of age")
+    assert user.input_value() == "identifier"
+    page.get_by_label("Train on user").check()
+    assert user.input_value() == "categorical"  # an identifier is not trained on
+    user.select_option("identifier")
+    assert not page.get_by_label("Train on user").is_checked()
+    assert page.get_by_label("Train on kind").is_disabled()  # it is constant
+    age.select_option("categorical")
+    page.get_by_label("Train on town").uncheck()
+    with page.expect_request("**/api/train") as training:
+        page.get_by_role("button", name="Train").click()
+    body = training.value.post_data_json
+    assert body["columns"] == ["age", "income", "job", "joined"]
+    assert body["kinds"] == {"age": "categorical"}
 
 
 def test_a_file_that_cannot_be_read_shows_a_message(visit):

@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from narrows.data import infer
 from narrows.estimators import load
-from narrows.studio import messages
+from narrows.studio import messages, uploads, worker
 from narrows.studio.event_log import EventLog
-from narrows.studio.uploads import Column, Upload
 from narrows.studio.worker import LiveTracker
 
 TABLE = "height,weight,kind,note\n1.5,60,cat,x\n1.6,,dog,y\n1.7,70,cat,z\n1.2,50,,x\n" + "1.1,40,dog,y\n" * 40
@@ -63,39 +61,108 @@ def parse_events(text: str) -> list[tuple[int, str, dict]]:
 
 
 def test_upload_of_a_table_with_strings_and_gaps(shared):
+    pytest.importorskip("pandas", reason="needs the extra `tables`")
     info = upload(shared("none"), "people.csv", TABLE.encode())
-    assert (info["kind"], info["n"], info["name"]) == ("table", 44, "people.csv")
+    assert (info["kind"], info["support"], info["n"], info["name"]) == ("table", "mixed", 44, "people.csv")
     columns = {column["name"]: column for column in info["columns"]}
     assert {name: column["kind"] for name, column in columns.items()} == {
-        "height": "number",
-        "weight": "number",
-        "kind": "category",
-        "note": "category",
+        "height": "real",
+        "weight": "integer",
+        "kind": "binary",
+        "note": "categorical",
     }
-    assert [columns[name]["use"] for name in ("height", "kind")] == [True, False]
+    assert all(column["use"] and not column["problem"] for column in columns.values())
     assert columns["weight"]["missing"] == 1
-    assert columns["weight"]["low"] == 40
+    assert columns["weight"]["kinds"] == ["integer", "real", "heavy_tailed", "count", "categorical", "ordered"]
+    assert "40 to 70" in columns["weight"]["description"]
     assert columns["kind"]["missing"] == 1
-    assert info["suggested"]["label"] == "kind"
-    assert any("1 gaps in 'weight'" in note for note in info["notes"])
-    assert info["preview"]["rows"][0] == ["1.5", "60", "cat", "x"]
-    assert info["support"] == "real"
+    assert columns["kind"]["examples"] == ["cat", "dog"]
+    assert columns["note"]["kinds"] == ["categorical", "ordered"]
+    assert info["suggested"]["label"] is None  # no column is left out because it holds words
+    assert info["preview"]["rows"][:2] == [["1.5", "60", "cat", "x"], ["1.6", "", "dog", "y"]]
 
 
 def test_upload_of_a_table_of_numbers(shared):
-    info = upload(shared("none"), "t.tsv", b"a\tb\n" + b"1\t2.5\n3\t4\n" * 20)
-    assert (info["kind"], info["n"]) == ("vector", 40)
-    assert [column["distinct"] for column in info["columns"]] == [2, 2]
+    rows = b"".join(b"%d\t%.1f\n" % (i % 7, (i * 37 % 11) / 2 - 1) for i in range(40))
+    info = upload(shared("none"), "t.tsv", b"a\tb\n" + rows)
+    assert info["n"] == 40
+    assert [(column["name"], column["distinct"]) for column in info["columns"]] == [("a", 7), ("b", 11)]
     assert info["preview"]["sheet"] is None
 
 
-def test_a_column_of_classes_is_not_used_by_default(shared):
+def test_columns_without_use_are_left_out_by_name_and_said(shared):
+    pytest.importorskip("pandas", reason="needs the extra `tables`")
+    rng = np.random.default_rng(0)
+    rows = "".join(
+        f"{i},u{i},{rng.normal():.3f},2020-01-{1 + i % 28:02d},{rng.choice(['a', 'b', 'c'])},same\n" for i in range(60)
+    )
+    info = upload(shared("none"), "t.csv", f"id,user,x,day,group,always\n{rows}".encode())
+    columns = {column["name"]: column for column in info["columns"]}
+    assert {name: column["kind"] for name, column in columns.items()} == {
+        "id": "identifier",
+        "user": "identifier",
+        "x": "real",
+        "day": "datetime",
+        "group": "categorical",
+        "always": "constant",
+    }
+    assert [name for name, column in columns.items() if column["use"]] == ["x", "day", "group"]
+    assert columns["id"]["kinds"][0] == "real"  # what it can be if it is wanted
+    assert columns["always"]["kinds"] == []
+    assert columns["day"]["description"].startswith("datetime, 2020-01-01 to 2020-01-28")
+    assert columns["day"]["examples"][0] == "2020-01-01"
+    assert "3 columns" in info["description"]
+
+
+def test_a_column_that_no_model_takes_does_not_stop_the_others(tmp_path):
+    pandas = pytest.importorskip("pandas", reason="needs the extra `tables`")
+    frame = pandas.DataFrame({"a": np.arange(30.0) % 7, "b": [np.inf] * 30, "c": [1, "x"] * 15})
+    read = uploads._make_upload("t", 1, frame, list(frame), None)
+    by_name = {column.name: column for column in read.columns}
+    assert "infinity" in by_name["b"].problem
+    assert by_name["b"].kinds == ()
+    assert "several types" in by_name["c"].problem
+    assert [column.name for column in read.columns if column.is_used] == ["a"]
+    with pytest.raises(ValueError, match="infinity"):
+        read.select_examples(["a", "b"])
+    X, names, kinds = read.select_examples(["a", "c"])
+    assert (list(X), names, kinds) == (["a", "c"], ["a", "c"], {"c": "categorical"})
+    worker.save_examples(tmp_path, X)  # values of several types are compared as text
+    assert list(worker.load_examples(tmp_path)["c"][:2]) == ["1", "x"]
+
+
+def test_chosen_columns_and_kinds(shared):
+    pytest.importorskip("pandas", reason="needs the extra `tables`")
     rows = "".join(f"{i},{i * 0.5},{i % 2}\n" for i in range(20))
     info = upload(shared("none"), "t.csv", f"a,b,class\n{rows}".encode())
     assert info["suggested"]["label"] == "class"
-    assert [column["use"] for column in info["columns"]] == [True, True, False]
-    table = Upload("t", 1, None, tuple(Column(n, "number", np.arange(3.0)) for n in "ab"), infer(np.zeros((2, 1)), "t"))
-    assert table.select_examples(None, "b")[1] == ["a"]
+    assert [column["use"] for column in info["columns"]] == [False, True, False]  # a row number, and the label
+    sizes = "".join(f"{i % 7},{i * 0.37}\n" for i in range(80))
+    assert upload(shared("none"), "d.csv", f"x,y\n{sizes}".encode())["suggested"]["label"] is None  # y is no class
+    table = shared("none").app.state.jobs.uploads[info["id"]]
+    assert table.select_examples(None, "b")[1:] == (["class"], {})
+    assert table.select_examples(["a", "b"])[1:] == (["a", "b"], {"a": "real"})
+    assert table.select_examples(["b", "class"], None, {"class": "categorical"})[2] == {"class": "categorical"}
+    with pytest.raises(ValueError, match=r"'b' cannot be 'datetime'\. Possible kinds: real, "):
+        table.select_examples(["b"], None, {"b": "datetime"})
+    with pytest.raises(ValueError, match="no column 'zip'"):
+        table.select_examples(None, None, {"zip": "categorical"})
+
+
+def test_the_dtypes_of_a_frame_reach_the_training(tmp_path):
+    pandas = pytest.importorskip("pandas", reason="needs the extra `tables`")
+    pytest.importorskip("pyarrow", reason="needs the extra `tables`")
+    frame = pandas.DataFrame(
+        {
+            "a": pandas.array([1, None, 3], "Int64"),
+            "b": pandas.Categorical(["u", "v", "u"], ["v", "u", "w"], ordered=True),
+            "c": pandas.to_datetime(["2020-01-01", None, "2021-01-01"]).tz_localize("Europe/Berlin"),
+            "d": ["x", None, "y"],
+            "e": [True, False, True],
+        }
+    )
+    worker.save_examples(tmp_path, frame)
+    pandas.testing.assert_frame_equal(worker.load_examples(tmp_path), frame)
 
 
 def test_upload_of_an_array_of_images(shared, digits):
@@ -136,38 +203,6 @@ def test_uploads_of_what_the_command_line_reads(shared, digits, tmp_path):
         archive.writestr("folder/people.csv", TABLE)
     info = upload(shared("none"), "t.zip", (tmp_path / "t.zip").read_bytes())
     assert (info["kind"], info["n"], info["name"]) == ("table", 44, "t.zip")
-    assert info["suggested"]["label"] == "kind"
-
-
-def test_the_columns_of_a_frame_are_those_of_the_page(tmp_path, monkeypatch):
-    pandas = pytest.importorskip("pandas")
-    from narrows.data.files import Dataset
-    from narrows.studio import uploads
-
-    frame = pandas.DataFrame(
-        {
-            "a": [1, 2, 3],
-            "b": pandas.array([1, None, 3], "Int64"),
-            "c": ["x", None, "y"],
-            "d": pandas.Categorical(["u", "v", "u"]),
-            "e": pandas.to_datetime(["2020-01-01", None, "2021-01-01"]),
-            "f": [None, None, None],
-        }
-    )
-    monkeypatch.setattr(uploads, "read", lambda _: Dataset(frame, None, list(frame), "t", None))
-    (tmp_path / "raw").write_text("a")
-    read = uploads.read_upload(tmp_path / "raw", "t.csv", 1000)
-    columns = {column.name: column for column in read.columns}
-    kinds = {name: (column.kind, column.missing) for name, column in columns.items()}
-    assert kinds == {
-        "a": ("number", 0),
-        "b": ("number", 1),
-        "c": ("category", 1),
-        "d": ("category", 0),
-        "e": ("category", 1),
-        "f": ("empty", 3),
-    }
-    assert columns["e"].values[0].startswith("2020-01-01")
 
 
 def test_upload_of_a_parquet_file(shared, tmp_path):
@@ -229,9 +264,11 @@ def test_old_uploads_are_dropped_and_uploads_can_be_deleted(opened):
         ({"parameters": {"track": "x.jsonl"}}, 422, "no parameter 'track'"),
         ({"parameters": {"max_time": 9}}, 422, "no parameter 'max_time'"),
         ({"parameters": {"network": {"module": "os.system"}}}, 422, "network"),
-        ({"columns": ["kind"]}, 422, "no numbers"),
+        ({"kinds": {"kind": "real"}}, 422, "cannot be 'real'"),
+        ({"kinds": {"nothing": "real"}}, 422, "no column"),
+        ({"parameters": {"columns": {"kind": "binary"}}}, 422, "no parameter 'columns'"),
         ({"columns": ["nothing"]}, 422, "no column"),
-        ({"columns": []}, 422, "no column of numbers"),
+        ({"columns": []}, 422, "no column to learn from"),
         ({"label": "nothing"}, 422, "no column"),
         ({"parameters": {"conditional": True}}, 422, "label for each example"),
         ({"more": 1}, 422, "more"),
@@ -244,6 +281,31 @@ def test_invalid_training_requests_are_refused(shared, change, code, message):
     assert answer.status_code == code, answer.text
     assert message in answer.json()["detail"]
     assert client.get("/api/state").json()["training"] is None
+
+
+@pytest.mark.parametrize("name", ["digits", "people"])
+def test_a_network_that_does_not_fit_into_memory_is_refused_at_once(shared, digits, name):
+    client = shared("none")
+    if name == "people":
+        pytest.importorskip("pandas", reason="needs the extra `tables`")
+    files = {"digits": ("d.npy", npy(digits[:50])), "people": ("people.csv", TABLE.encode())}
+    request = {"upload": upload(client, *files[name])["id"], "recipe": "vae", "n_components": 1}
+    answer = client.post("/api/train", json={**request, "parameters": {"hidden": [10**12], "network": "mlp"}})
+    assert answer.status_code == 422
+    assert "GB are free" in answer.json()["detail"]
+    assert client.get("/api/state").json()["training"] is None
+
+
+def test_the_weights_of_a_model_are_counted_without_memory(digits):
+    import narrows
+    from narrows.studio.memory import count_weights
+
+    model = narrows.AE(3, hidden=(16, 8), max_epochs=1, network="mlp").fit(digits[:40])
+    n = sum(weight.numel() for weight in model.model_.parameters())
+    settings = {"n_components": 3, "hidden": (16, 8), "network": "mlp"}
+    assert count_weights("ae", settings, model.schema_) == n
+    assert model.schema_._offsets.device.type == "cpu"  # the caches of the schema are untouched
+    assert count_weights("ae", {**settings, "n_components": 65}, model.schema_) == 0
 
 
 def test_display_names_are_printable(opened):
@@ -298,17 +360,23 @@ def test_train_on_a_table_and_return_to_the_first_model(opened):
     assert [data["status"] for _, kind, data in logged if kind == "status"] == ["starting", "training", "done"]
     history = [data for _, kind, data in logged if kind == "history"]
     assert {"epoch", "step", "seconds", "loss", "share"} <= set(history[-1])
-    assert any("gaps in 'weight'" in data["words"] for _, kind, data in logged if kind == "note")
     (pictures,) = [data for _, kind, data in logged if kind == "pictures"]
     assert len(pictures["original"]) == len(pictures["reconstruction"]) == 8
-    assert len(pictures["original"][0]["values"]) == 2
+    assert [(cell["name"], cell["levels"]) for cell in pictures["cells"]] == [
+        ("height", None),
+        ("weight", None),
+        ("note", ["y", "x", "z"]),
+    ]
+    assert pictures["original"][0]["values"] == [1.5, 60.0, 1.0]
+    assert pictures["original"][0]["probs"] is None
+    assert 0 < pictures["reconstruction"][0]["probs"][2] <= 1
 
     state = client.get("/api/state").json()
     assert state["version"] > first["version"]
     assert state["training"] is None
     assert state["model"]["name"] == "my people"
-    assert state["model"]["columns"] == ["height", "weight"]
-    assert state["data"]["columns"] == ["kind", "note"]
+    assert state["model"]["columns"] == ["height", "weight", "note"]
+    assert state["data"]["columns"] == ["kind"]
     assert state["data"]["classes"] == ["cat", "dog"]
     assert [model["name"] for model in state["models"]] == ["vae", "my people"]
     assert client.get("/api/dials").json()["dials"][0]["label"]

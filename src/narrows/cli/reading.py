@@ -304,7 +304,8 @@ def open_blocks(name: str, model: Estimator) -> Source | None:
             return None
         names = None if schema.columns is None else [str(column) for column in schema.columns]
         table = schema.table if schema.kind == "table" else None
-        source = streams.open_source(path, type(model).__name__, names, table)
+        encode = None if table is None else functools.partial(table.encode, owner=type(model).__name__)
+        source = streams.open_source(path, type(model).__name__, names, encode)
     elif path.suffix.lower() == ".npy" and (schema.table is None or _is_plain(schema)):
         source = streams.open_source(path, type(model).__name__)
     else:

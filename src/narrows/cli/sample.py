@@ -101,7 +101,7 @@ def traverse(
     start = None if data is None else reading.take_row(reading.read_dataset(data, "test", fitted).X, row, "DATA")
     components, labels = outputs.choose_dials(fitted, dials)
     examples = fitted.traverse(start, components=components, n_steps=steps, span=span)
-    outputs.write_dials(out, examples, labels, fitted)
+    outputs.write_dials(out, np.asarray(examples), labels, fitted)
 
 
 def _parse_labels(model: Estimator, labels: list[str] | None, n: int) -> np.ndarray | None:

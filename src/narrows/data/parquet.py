@@ -22,7 +22,7 @@ class Table(NamedTuple):
     n : number of rows.
     names : names of the columns to read.
     width : length of each list if the table is one column of lists, otherwise None.
-    dtype : common dtype of the columns; object if they do not all hold numbers.
+    dtype : common dtype of the columns.
     """
 
     parts: list[Path]
@@ -39,22 +39,12 @@ class Table(NamedTuple):
         ValueError
             If a list does not have the length of the first list, or a column of bytes or booleans has empty cells.
         """
-        for batch, part in self._record_batches(rows):
-            yield self._array(batch, part)
-
-    def frames(self, rows: int) -> Iterator[Any]:
-        """Yield the rows in order, in Arrow tables of at most `rows` rows with the columns `names`."""
-        pyarrow, _ = import_pyarrow("reading .parquet")
-        for batch, _ in self._record_batches(rows):
-            yield pyarrow.Table.from_batches([batch])
-
-    def _record_batches(self, rows: int) -> Iterator[tuple[Any, Path]]:
         _, parquet = import_pyarrow("reading .parquet")
         for part in self.parts:
             # no read-ahead of whole row groups: a row group can be larger than memory
             with parquet.ParquetFile(part, buffer_size=_COLUMN_BUFFER, pre_buffer=False) as file:
                 for batch in file.iter_batches(batch_size=rows, columns=self.names):
-                    yield batch.select(self.names), part
+                    yield self._array(batch.select(self.names), part)
 
     def _array(self, batch: Any, part: Path) -> np.ndarray:
         if self.width is not None:
@@ -74,14 +64,13 @@ class Table(NamedTuple):
         return array
 
 
-def open_table(path: Path, columns: Sequence[str] | None = None, *, has_words: bool = False) -> Table:
+def open_table(path: Path, columns: Sequence[str] | None = None) -> Table:
     """Read the header of a file or a folder of parts.
 
     Parameters
     ----------
     path : a .parquet file, or a folder of them.
     columns : names of the columns to read, in this order; None for all.
-    has_words : True if the columns may hold words and dates, which `Table.frames` reads.
 
     Raises
     ------
@@ -120,8 +109,6 @@ def open_table(path: Path, columns: Sequence[str] | None = None, *, has_words: b
                 raise ValueError(f"{part} must have the columns of {parts[0]}. It has no column {name!r}.")
             kind = schema.field(name).type
             kind = getattr(kind, "value_type", kind) if width is not None else kind
-            if has_words:
-                continue
             is_number = pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)
             if not (is_number or pyarrow.types.is_boolean(kind)):
                 raise ValueError(
@@ -129,7 +116,35 @@ def open_table(path: Path, columns: Sequence[str] | None = None, *, has_words: b
                     "into numbers first (sklearn.preprocessing.OneHotEncoder or OrdinalEncoder)."
                 )
             dtypes.add(kind.to_pandas_dtype())
-    return Table(parts, n, names, width, np.dtype(object) if has_words else common_dtype(list(dtypes)))
+    return Table(parts, n, names, width, common_dtype(list(dtypes)))
+
+
+def frames(path: Path, rows: int) -> tuple[int, Iterator[Any]]:
+    """Return the number of rows of a file or a folder of parts, and its rows as Arrow tables of at most `rows` rows.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `path`.
+    ImportError
+        If pyarrow is not installed.
+    ValueError
+        If a file is damaged, or there are no files.
+    """
+    pyarrow, parquet = import_pyarrow("reading .parquet")
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file or folder {path}.")
+    parts = list_parts(path) if path.is_dir() else [path]
+    if not parts:
+        raise ValueError(f"{path} must hold {SUFFIX} files. It holds none.")
+
+    def read() -> Iterator[Any]:
+        for part in parts:
+            with parquet.ParquetFile(part, pre_buffer=False) as file:
+                for batch in file.iter_batches(batch_size=rows):
+                    yield pyarrow.Table.from_batches([batch])
+
+    return sum(_read_metadata(part).num_rows for part in parts), read()
 
 
 def read_schema(part: Path) -> Any:

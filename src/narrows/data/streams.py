@@ -6,7 +6,6 @@ when the caller uses them, for instance in another thread.
 
 from __future__ import annotations
 
-import functools
 import mmap
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,9 +18,9 @@ from narrows.data import files, parquet
 from narrows.data.arrays import as_array, check_numeric
 from narrows.data.containers import check_container
 from narrows.data.frames import is_frame
-from narrows.data.table import Table
 
 _AHEAD = 32 << 20  # bytes of a mapped file to read ahead
+_TABLE_ROWS = 1 << 16  # rows of a table to encode at once
 _BEHIND = 32 << 20  # bytes to keep in memory before the current block: callers still work on these blocks
 
 
@@ -40,7 +39,12 @@ class Source(NamedTuple):
     columns: list[str] | None = None
 
 
-def open_source(X: Any, owner: str, columns: Sequence[str] | None = None, table: Table | None = None) -> Source | None:
+def open_source(
+    X: Any,
+    owner: str,
+    columns: Sequence[str] | None = None,
+    encode: Callable[[Any], np.ndarray] | None = None,
+) -> Source | None:
     """Return X as a source of blocks, or None if it is in memory: an array, a tensor, a data frame, a list of rows.
 
     Parameters
@@ -49,8 +53,8 @@ def open_source(X: Any, owner: str, columns: Sequence[str] | None = None, table:
         mapped); or an iterator of arrays, each with any number of rows; or a `Source`, which is returned unchanged.
     owner : name of the caller, for messages.
     columns : names of the columns of a table or of data frames to read, in this order; None for all.
-    table : columns of a fitted model that has words, dates or gaps: blocks are rows as `Table.encode` gives them.
-        None for blocks of the numbers themselves.
+    encode : function from a data frame to an array of numbers, for tables with words, dates and gaps; None if all
+        columns hold numbers.
 
     Raises
     ------
@@ -63,13 +67,21 @@ def open_source(X: Any, owner: str, columns: Sequence[str] | None = None, table:
         return X
     if isinstance(X, (str, os.PathLike)):
         path = Path(X).expanduser()
-        return _open_path(path, owner, columns, table)
-    check_container(X, owner, takes_iterators=True)
-    if hasattr(X, "__array__") or hasattr(X, "iloc") or isinstance(X, (list, tuple)) or is_frame(X):
+        if encode is not None:
+            return _open_table(path, encode)
+        if parquet.is_parquet(path):
+            table = parquet.open_table(path, columns)
+            names = table.names if table.width is None else None
+            return Source(lambda rows: regroup(table.batches(rows), rows), table.n, names)
+        dataset = files.read(path).ordered(columns).as_numbers()
+        return from_array(np.asanyarray(dataset.X))._replace(columns=dataset.columns)
+    if not is_frame(X):
+        check_container(X, owner, takes_iterators=True)
+    if hasattr(X, "__array__") or is_frame(X) or isinstance(X, (list, tuple)):
         return None
     if isinstance(X, Iterable):
-        if table is not None:
-            encoded = (table.encode(piece, owner) for piece in X)
+        if encode is not None:
+            encoded = map(encode, X)
             return Source(lambda rows: regroup(encoded, rows))
         # a copy, because an iterator may reuse its array while the previous block is still in use
         arrays = (np.array(check_numeric(as_array(_select_columns(piece, columns), owner), owner)) for piece in X)
@@ -77,19 +89,12 @@ def open_source(X: Any, owner: str, columns: Sequence[str] | None = None, table:
     raise TypeError(f"{owner} reads arrays, paths and iterators of arrays. Got {type(X).__name__}.")
 
 
-def _open_path(path: Path, owner: str, columns: Sequence[str] | None, table: Table | None) -> Source:
-    if parquet.is_parquet(path):
-        opened = parquet.open_table(path, columns, has_words=table is not None)
-        names = opened.names if opened.width is None else None
-        if table is None:
-            return Source(lambda rows: regroup(opened.batches(rows), rows), opened.n, names)
-        encode = functools.partial(table.encode, owner=owner)
-        return Source(lambda rows: regroup(map(encode, opened.frames(rows)), rows), opened.n, names)
-    dataset = files.read(path).ordered(columns)
-    if table is not None:
-        return from_array(table.encode(dataset.X, owner))._replace(columns=dataset.columns)
-    dataset = dataset.as_numbers()
-    return from_array(np.asanyarray(dataset.X))._replace(columns=dataset.columns)
+def _open_table(path: Path, encode: Callable[[Any], np.ndarray]) -> Source:
+    """Return a file with words, dates and gaps as a source. A Parquet file is read in blocks."""
+    if not parquet.is_parquet(path):
+        return from_array(encode(files.read(path).X))
+    n, pieces = parquet.frames(path, _TABLE_ROWS)
+    return Source(lambda rows: regroup(map(encode, pieces), rows), n)
 
 
 def _select_columns(piece: Any, columns: Sequence[str] | None) -> Any:

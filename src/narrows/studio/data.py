@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from narrows.data import spaced_indices, take_rows
+from narrows.data import open_frame, spaced_indices, take_rows
+from narrows.data.cells import Cells
+from narrows.studio.cells import format_date
 
 MAX_SHOWN_ROWS = 100_000  # largest number of rows shown; of more rows, evenly spaced ones are shown
+_MAX_TEXT = 200  # characters of a category
+_MAX_OTHERS = 100  # columns of a table that the model does not take, which are kept for colours
 _MAX_CLASSES = 100  # columns with more different whole numbers are numbers rather than classes
 
 
@@ -20,12 +24,14 @@ class Colour:
 
     Attributes
     ----------
-    values : (n,) float32 numbers, NaN if missing, or int32 indices of `categories`, -1 if missing.
+    values : (n,) float numbers, NaN if missing, or int32 indices of `categories`, -1 if missing.
     categories : names of the categories, or None for numbers.
+    is_date : True if the numbers are seconds since 1970.
     """
 
     values: np.ndarray
     categories: tuple[str, ...] | None = None
+    is_date: bool = False
 
     @classmethod
     def from_column(cls, column: Sequence[Any] | np.ndarray) -> Colour:
@@ -43,17 +49,33 @@ class Colour:
             return cls(np.where(np.isfinite(values), index, -1).astype(np.int32), tuple(str(int(c)) for c in classes))
         if values.dtype.kind == "f":
             return cls(values.astype(np.float32))
-        texts = ["" if v is None or v != v else str(v)[:200] for v in values]
+        texts = ["" if v is None or v != v else str(v)[:_MAX_TEXT] for v in values]
         names = sorted({text for text in texts if text})
         indices = {name: i for i, name in enumerate(names)}
         return cls(np.array([indices.get(text, -1) for text in texts], np.int32), tuple(names))
+
+    @classmethod
+    def from_cells(cls, cells: Cells) -> Colour:
+        """Convert a column of a data frame, as `from_column` does; dates become numbers."""
+        if cells.numbers is not None:
+            return cls(cells.numbers, is_date=True) if cells.type == "date" else cls.from_column(cells.numbers)
+        assert cells.codes is not None
+        used = np.unique(cells.codes[cells.codes >= 0])
+        names = [str(cells.values[i])[:_MAX_TEXT] for i in used]
+        order = range(len(used)) if cells.is_ordered else sorted(range(len(used)), key=names.__getitem__)
+        index = np.full(len(cells.values) + 1, -1, np.int32)
+        for place, i in enumerate(order):
+            index[used[i]] = place
+        return cls(index[cells.codes], tuple(names[i] for i in order))
 
     def to_text(self, row: int) -> str | None:
         """Return the value of a row as text; None if it is missing."""
         value = self.values[row]
         if self.categories is not None:
             return self.categories[value] if value >= 0 else None
-        return f"{value:.6g}" if np.isfinite(value) else None
+        if not np.isfinite(value):
+            return None
+        return format_date(float(value)) if self.is_date else f"{value:.6g}"
 
     def to_floats(self) -> np.ndarray:
         """Return the numbers or the indices of the categories: (n,) float32, NaN if missing."""
@@ -63,7 +85,7 @@ class Colour:
 
     def get_rows(self, rows: np.ndarray) -> Colour:
         """Return the values of some rows."""
-        return Colour(self.values[rows], self.categories)
+        return Colour(self.values[rows], self.categories, self.is_date)
 
 
 @dataclass(frozen=True)
@@ -112,6 +134,22 @@ class Data:
             total,
             self.source,
         )
+
+
+def other_columns(X: Any, taken: Sequence[Any]) -> dict[str, Colour]:
+    """Return the columns of a data frame that are not among those that a model takes, by name.
+
+    Columns of objects that are no cells are left out.
+    """
+    others: dict[str, Colour] = {}
+    frame = open_frame(X, "the studio")
+    names = {str(name) for name in taken}
+    for name in [name for name in frame.names if str(name) not in names][:_MAX_OTHERS]:
+        try:
+            others[str(name)] = Colour.from_cells(frame.cells(name))
+        except TypeError:
+            continue
+    return others
 
 
 def _are_whole(values: np.ndarray) -> bool:

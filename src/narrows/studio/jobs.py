@@ -25,11 +25,12 @@ from narrows.params import did_you_mean
 from narrows.studio import messages
 from narrows.studio.data import Colour, Data
 from narrows.studio.event_log import EventLog
+from narrows.studio.memory import check_memory
 from narrows.studio.pictures import to_data_uri, to_display
 from narrows.studio.session import Session
-from narrows.studio.uploads import Upload, to_display_name
+from narrows.studio.uploads import Upload, infer_schema, to_display_name
 from narrows.studio.view import View
-from narrows.studio.worker import N_EXAMPLES
+from narrows.studio.worker import N_EXAMPLES, add_names, save_examples
 
 Status = Literal["starting", "training", "stopping", "done", "failed", "cancelled"]
 _FINAL = ("done", "failed", "cancelled")
@@ -39,7 +40,7 @@ _NICENESS = 5  # trainings run at a lower priority, so that the dials stay fast
 # parameters that the page cannot set, or that are fields of the request
 _RESERVED = (
     *("checkpoint", "track", "verbose", "device", "sharded"),
-    *("max_time", "max_epochs", "n_components", "likelihood"),
+    *("max_time", "max_epochs", "n_components", "likelihood", "columns"),
 )
 
 
@@ -77,22 +78,24 @@ class Job:
         self._started_at, self._ended_at = time.monotonic(), 0.0
         self._lock = threading.Lock()
         self._stderr_tail: deque[str] = deque(maxlen=20)
-        X, self.columns, notes = upload.select_examples(request.columns, request.label)
+        X, self.columns, kinds = upload.select_examples(request.columns, request.label, request.kinds)
         parameters = _check_parameters(request)
+        check_memory(request.recipe, parameters, infer_schema(X, upload.name))
         self._map_labels()  # raises if the label column does not exist
-        self.originals = subsample_evenly(X, N_EXAMPLES)
+        self.originals = subsample_evenly(X, N_EXAMPLES) if upload.is_image else None
         job = {
             "recipe": request.recipe,
             "parameters": parameters,
             "max_epochs": request.max_epochs,
             "columns": self.columns,
+            "kinds": list(kinds.items()),
             "out": str(out),
             "labels": self._class_labels(len(X)) if request.parameters.get("conditional") else None,
         }
         folder.mkdir(parents=True)
-        np.save(folder / "X.npy", X, allow_pickle=False)
+        save_examples(folder, X)
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        for note in [*upload.notes, *notes]:
+        for note in upload.notes:
             self.log.add("note", {"words": note})
         self.process = _start_process(folder)
         self._log_status()
@@ -199,27 +202,28 @@ class Job:
             self.detail = event["detail"]
 
     def _to_pictures(self, event: dict[str, Any]) -> dict[str, Any]:
-        reconstruction = np.asarray(event["reconstruction"], dtype=self.originals.dtype)
         schema = self.upload.schema
+        if self.originals is None or schema is None:
+            return event  # rows, which need no drawing
+        reconstruction = np.asarray(event["reconstruction"], dtype=self.originals.dtype)
 
         def to_examples(rows: np.ndarray) -> list[dict[str, Any]]:
-            if schema.kind == "image":
-                return [{"picture": to_data_uri(image), "values": None} for image in to_display(rows, schema)]
-            return [{"picture": None, "values": row.tolist()} for row in rows.astype(float)]
+            return [{"picture": to_data_uri(image), "values": None} for image in to_display(rows, schema)]
 
         return {
             "epoch": event["epoch"],
             "original": to_examples(self.originals),
             "reconstruction": to_examples(reconstruction),
+            "cells": None,
         }
 
     def _show(self) -> None:
         """Load the model and show it with its data."""
         model = load(self.out)
-        X, _, _ = self.upload.select_examples(self.request.columns, self.request.label)
+        X, columns, _ = self.upload.select_examples(self.request.columns, self.request.label, self.request.kinds)
         data = Data(
             self.upload.name,
-            model.schema_.as_frame(X),
+            add_names(X, columns),
             self._map_labels(),
             self.upload.list_unused_columns(self.columns),
             self.upload.files,
@@ -249,10 +253,7 @@ class Job:
         """Return the labels that colour the map: the column that the request names, or the upload's labels."""
         if self.request.label is None:
             return self.upload.labels
-        column = next((c for c in self.upload.columns or () if c.name == self.request.label), None)
-        if column is None:
-            raise ValueError(f"{self.upload.name} has no column {self.request.label[:100]!r}.")
-        return Colour.from_column(column.values)
+        return self.upload.get_column(self.request.label)
 
 
 class Jobs:

@@ -37,13 +37,37 @@ class Health(BaseModel):
 
 
 class Example(BaseModel):
-    """An example: the picture of an image, or the values of a vector."""
+    """An example: the picture of an image, the values of a vector, or the cells of a row of a table.
+
+    A cell is a number as `CellColumn` says, or null if it is missing. `probs` holds the probability of each level that
+    the model decoded, and null for numbers; it is null for rows of the data.
+    """
 
     picture: Picture | None = None
-    values: list[Finite] | None = None
+    values: list[Finite | None] | None = None
+    probs: list[Finite | None] | None = None
 
 
 # The state
+
+
+class CellColumn(BaseModel):
+    """A column of a table or of a vector of real numbers, and its own scale.
+
+    A cell holds the number of a level if there are `levels` (a larger one is a value that the model has not seen),
+    seconds for a duration and, since 1970, for a date. The place of a number on the column's scale is
+    (t((x - offset) / scale) - mean) / std, where t is asinh for "heavy_tailed", log(1 + x) for "count", and the
+    identity for other kinds.
+    """
+
+    name: str
+    kind: str
+    levels: list[str] | None
+    offset: Finite
+    scale: Finite
+    mean: Finite
+    std: Finite
+    step: Finite
 
 
 class ModelState(BaseModel):
@@ -53,9 +77,10 @@ class ModelState(BaseModel):
     recipe: str
     title: str
     summary: str
-    kind: Literal["image", "vector"]
+    kind: Literal["image", "vector", "table"]
     shape: list[int]
     columns: list[str] | None
+    cells: list[CellColumn] | None
     n_components: int
     has_code: bool
     stochastic: bool
@@ -159,6 +184,7 @@ class DialEntry(BaseModel):
     high: Finite
     mean: Finite
     step: Finite
+    columns: list[int]
 
 
 class Dials(BaseModel):
@@ -197,6 +223,15 @@ class EncodeValues(Body):
     values: Annotated[list[Number], Field(min_length=1, max_length=100_000)]
 
 
+class EncodeCells(Body):
+    """Cells of a row of a table to encode, by column; columns that are left out are missing."""
+
+    cells: Annotated[
+        dict[Annotated[str, Field(max_length=1000)], Annotated[str, Field(max_length=10_000)] | Finite | bool | None],
+        Field(min_length=1, max_length=100_000),
+    ]
+
+
 class EncodedExample(BaseModel):
     """An example, its code, and its reconstruction."""
 
@@ -228,15 +263,15 @@ class DatasetName(Body):
 
 
 class ColumnEntry(BaseModel):
-    """A column of an upload."""
+    """A column of an upload. A model can use it as one of `kinds`; `problem` says why it cannot as it is."""
 
     name: str
-    kind: Literal["number", "category", "empty"]
+    kind: str
+    kinds: list[str]
     use: bool
+    description: str
+    problem: str | None
     missing: int
-    low: Finite | None
-    high: Finite | None
-    mean: Finite | None
     distinct: int
     examples: list[str]
 
@@ -295,6 +330,13 @@ class TrainingRequest(Body):
     max_epochs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     likelihood: Annotated[str, Field(max_length=64)] = "auto"
     columns: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=100_000)] | None = None
+    kinds: (
+        Annotated[
+            dict[Annotated[str, Field(max_length=1000)], Annotated[str, Field(max_length=64)]],
+            Field(max_length=100_000),
+        ]
+        | None
+    ) = None
     label: Annotated[str, Field(max_length=1000)] | None = None
     name: Annotated[str, Field(max_length=100)] | None = None
     parameters: Annotated[dict[Annotated[str, Field(max_length=64)], Any], Field(max_length=50)] = {}

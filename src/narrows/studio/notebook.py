@@ -15,11 +15,11 @@ from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
 
-from narrows.data import as_array
+from narrows.data import as_array, is_frame
 from narrows.data.labels import check_labels
 from narrows.estimators.base import Estimator
 from narrows.studio.app import create_app
-from narrows.studio.data import Colour, Data
+from narrows.studio.data import Colour, Data, other_columns
 from narrows.studio.session import Session
 
 try:
@@ -38,7 +38,7 @@ class Studio(anywidget.AnyWidget):
     Parameters
     ----------
     model : fitted model.
-    X : n examples as the model takes them, or None for dials alone.
+    X : n examples as the model takes them, or None for dials alone. Other columns of a data frame colour the map.
     y : n labels, which colour the map, or None.
 
     Attributes
@@ -59,7 +59,7 @@ class Studio(anywidget.AnyWidget):
         if not model.model_.has_code:
             raise ValueError("The studio in a notebook needs a model with codes. This one has n_components=None.")
         session = Session()
-        session.open(model, None if X is None else _make_data(X, y), name=type(model).__name__)
+        session.open(model, None if X is None else _make_data(model, X, y), name=type(model).__name__)
         self._app = create_app(session)
         super().__init__(_esm=bundle_modules(), _css=read_style())
         self.on_msg(self._answer)
@@ -128,9 +128,10 @@ def _read_static(name: str) -> str:
     return (resources.files("narrows.studio") / "static" / name).read_text(encoding="utf-8")
 
 
-def _make_data(X: Any, y: Any) -> Data:
-    X = X if hasattr(X, "iloc") else as_array(X, "Studio")
-    return Data("X", X, None if y is None else Colour.from_column(check_labels(y, len(X), "the studio")))
+def _make_data(model: Estimator, X: Any, y: Any) -> Data:
+    X = X if is_frame(X) else as_array(X, "Studio")
+    labels = None if y is None else Colour.from_column(check_labels(y, len(X), "the studio"))
+    return Data("X", X, labels, other_columns(X, model.schema_.columns or ()) if is_frame(X) else {})
 
 
 @functools.cache

@@ -12,15 +12,17 @@ import threading
 import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from narrows.data import is_frame
 from narrows.data.files import Dataset
 from narrows.data.images import class_names
 from narrows.data.labels import read_labels
 from narrows.estimators import load
 from narrows.estimators.base import Estimator
-from narrows.studio.data import Colour, Data
+from narrows.studio.data import Colour, Data, other_columns
 from narrows.studio.session import Session
 from narrows.tasks.loading import saved_class
 
@@ -232,19 +234,28 @@ def prepare_data(loaded: Dataset, labels: str | None, model: Estimator, source: 
     ValueError
         If columns that the model takes are missing, or if the labels do not fit the examples.
     """
-    X, names = loaded.X, model.schema_.columns
+    X: Any = loaded.X
+    names = model.schema_.columns
     columns: dict[str, Colour] = {}
     if X.ndim == 2 and loaded.columns:
         inputs = [str(name) for name in names] if names else [c for c in loaded.columns if c != labels]
-        columns = {c: Colour.from_column(X[:, i]) for i, c in enumerate(loaded.columns) if c not in inputs}
+        if is_frame(X):
+            columns = other_columns(X, inputs)
+        else:
+            columns = {c: Colour.from_column(X[:, i]) for i, c in enumerate(loaded.columns) if c not in inputs}
         X = loaded.ordered(inputs).X
     colour = None if loaded.y is None else Colour.from_column(loaded.y)
     if loaded.files and loaded.y is not None:  # images in one folder for each class
         colour = Colour.from_column(class_names(loaded.files))
     if labels is not None:
+        if labels not in columns and is_frame(loaded.X) and labels in (loaded.columns or ()):  # the model takes it, too
+            columns |= other_columns(loaded.select([labels]).X, ())
         colour = columns.pop(labels) if labels in columns else _read_label_file(labels, len(X))
-    files = tuple(loaded.files) if loaded.files else None
-    return Data(loaded.name, model.schema_.as_frame(np.asarray(X)), colour, columns, files, source=source)
+    if not is_frame(X) and model.schema_.kind != "table":
+        X = model.schema_.as_frame(np.asarray(X))
+    names_of_rows = loaded.files if loaded.files else loaded.ids
+    files = None if names_of_rows is None else tuple(map(str, names_of_rows))
+    return Data(loaded.name, X, colour, columns, files, source=source)
 
 
 def _read_label_file(path: str, n: int) -> Colour:

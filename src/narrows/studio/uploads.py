@@ -5,16 +5,14 @@ Of the name of a file only its suffix becomes part of a path. Nothing is decoded
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from narrows.data import Schema, as_rows, infer, subsample_evenly
+from narrows.data import Schema, as_rows, infer, infer_table, is_frame, open_frame, spaced_indices, subsample_evenly
 from narrows.data.files import Dataset, read
 from narrows.data.files.archives import Limits, check_unpacked, read_zip
 from narrows.data.images import Options, TooLarge, class_names
@@ -22,6 +20,7 @@ from narrows.data.parquet import count_values, is_parquet
 from narrows.studio import pictures
 from narrows.studio.data import Colour
 from narrows.studio.images import MAX_PIXELS, BadFile
+from narrows.studio.upload_columns import UploadColumn, summarize
 
 SIDE = 64  # default limit of the longer side of an image, in pixels
 _UNPACK_FACTOR = 4  # limit of the unpacked size, as a multiple of the limit of an upload
@@ -30,25 +29,10 @@ _MAX_COLUMNS = 20_000
 _MAX_IMAGES = 100_000
 _MAX_PIXELS = 4 << 30  # of all images, before they are reduced
 _MAX_NAME_LENGTH = 100  # characters
-_MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
+_SAMPLE_ROWS = 20_000  # from which a schema is inferred
+_MAX_CLASSES = 50  # different values of a column that is suggested as the label
 _LABEL_NAMES = ("label", "labels", "class", "target", "y", "species", "category", "type")
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table: float64 numbers with NaN for gaps, or strings with None for gaps."""
-
-    name: str
-    kind: Literal["number", "category", "empty"]
-    values: Any
-
-    @property
-    def missing(self) -> int:
-        """Number of gaps."""
-        if self.kind == "number":
-            return int(np.isnan(self.values).sum())
-        return sum(value is None for value in self.values)
+_TEXTS = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data")
 
 
 @dataclass(frozen=True)
@@ -59,9 +43,9 @@ class Upload:
     ----------
     name : display name of the file.
     size : size of the file, in bytes.
-    X : n images, or n x d numbers without column names; None for a table.
-    columns : columns of a table, or None.
-    schema : schema of the columns that are used by default.
+    X : n images, n x d numbers, or a data frame.
+    columns : columns of a table or of n x d numbers; None for images.
+    schema : schema of the columns that are used by default; None if no column is.
     labels : label of each example, or None.
     files : display name of each image, or None.
     notes : messages about decisions that were made.
@@ -69,63 +53,79 @@ class Upload:
 
     name: str
     size: int
-    X: np.ndarray | None
-    columns: tuple[Column, ...] | None
-    schema: Schema
+    X: Any
+    columns: tuple[UploadColumn, ...] | None
+    schema: Schema | None
     labels: Colour | None = None
     files: tuple[str, ...] | None = None
     notes: tuple[str, ...] = field(default=())
 
     def __len__(self) -> int:
-        return len(self.X) if self.X is not None else len(self.columns[0].values) if self.columns else 0
+        return len(self.X)
+
+    @property
+    def is_image(self) -> bool:
+        """True if the examples are images."""
+        return self.schema is not None and self.schema.kind == "image"
 
     def select_examples(
-        self, names: Sequence[str] | None = None, label: str | None = None
-    ) -> tuple[np.ndarray, list[str] | None, list[str]]:
-        """Return the examples to train on, the names of their columns, and notes about filled gaps.
+        self,
+        names: Sequence[str] | None = None,
+        label: str | None = None,
+        kinds: Mapping[str, str] | None = None,
+    ) -> tuple[Any, list[str] | None, dict[Any, str]]:
+        """Return the examples to train on, the names of their columns, and the kinds to name to the estimator.
 
         Parameters
         ----------
-        names : columns to train on; None for all columns of numbers but `label`.
+        names : columns to train on; None for all that a model uses by default, but `label`.
         label : column of labels, or None.
+        kinds : kinds of columns that the user chose, by name.
 
         Raises
         ------
         ValueError
-            If a column does not exist or holds no numbers, or if no column is left.
+            If a column does not exist or cannot be used, or if no column is left.
         """
-        if self.X is not None:
-            if names is None or self.X.ndim != 2:
-                return _as_examples(self.X, self.name), None, []
-            indices = [_parse_column_name(name, self.X.shape[1]) for name in names]
-            return as_rows(self.X[:, indices], self.name), list(names), []
-        columns = {column.name: column for column in self.columns or ()}
-        if names is None:
-            names = [column.name for column in columns.values() if column.kind == "number" and column.name != label]
-        unknown = [name for name in names if name not in columns]
+        if self.columns is None:
+            return _as_examples(self.X, self.name), None, {}
+        positions = {column.name: i for i, column in enumerate(self.columns)}
+        kinds = kinds or {}
+        unknown = [name for name in [*(names or ()), *kinds] if name not in positions]
         if unknown:
             raise ValueError(f"{self.name} has no column {unknown[0][:100]!r}.")
-        not_numbers = [name for name in names if columns[name].kind != "number"]
-        if not_numbers:
-            raise ValueError(
-                f"The column {not_numbers[0][:100]!r} holds no numbers, and the model learns from numbers."
-            )
+        if names is None:
+            names = [c.name for c in self.columns if (c.is_used or c.name in kinds) and c.name != label]
         if not names:
-            raise ValueError(f"{self.name} has no column of numbers to learn from.")
-        notes, arrays = [], []
-        for name in names:
-            values, gaps = columns[name].values, columns[name].missing
-            if gaps:
-                median = float(np.nanmedian(values))
-                values = np.where(np.isnan(values), median, values)
-                notes.append(f"{gaps:,} gaps in {name!r} are filled with its median, {median:.6g}.")
-            arrays.append(values)
-        return np.stack(arrays, axis=1), list(names), notes
+            raise ValueError(f"{self.name} has no column to learn from.")
+        chosen = {name: self.columns[positions[name]].choose_kind(kinds.get(name)) for name in names}
+        kept = [positions[name] for name in chosen]
+        if is_frame(self.X):
+            X: Any = self.X.iloc[:, kept]
+            return X, list(chosen), {name: kind for name, kind in chosen.items() if kind}
+        return as_rows(self.X[:, kept], self.name), list(chosen), {j: k for j, k in enumerate(chosen.values()) if k}
+
+    def get_column(self, name: str) -> Colour:
+        """Return the values of a column, by which a map can be coloured.
+
+        Raises
+        ------
+        ValueError
+            If the column does not exist, or holds objects that are no cells.
+        """
+        positions = [column.name for column in self.columns or ()]
+        if name not in positions:
+            raise ValueError(f"{self.name} has no column {name[:100]!r}.")
+        frame = open_frame(self.X, self.name)
+        try:
+            return Colour.from_cells(frame.cells(frame.names[positions.index(name)]))
+        except TypeError as error:
+            raise ValueError(f"The column {name[:100]!r} of {self.name} cannot be used: {error}.") from None
 
     def list_unused_columns(self, used: Sequence[str] | None) -> dict[str, Colour]:
         """Return the columns that are not trained on, by name. The map can be coloured by them."""
-        rest = [c for c in self.columns or () if c.name not in (used or ()) and c.kind != "empty"]
-        return {column.name: Colour.from_column(column.values) for column in rest[:100]}
+        rest = [c.name for c in self.columns or () if c.name not in (used or ()) and c.distinct]
+        return {name: self.get_column(name) for name in rest[:100]}
 
 
 def read_upload(path: Path, name: str, limit: int, side: int = SIDE) -> Upload:
@@ -157,24 +157,38 @@ def read_upload(path: Path, name: str, limit: int, side: int = SIDE) -> Upload:
     labels: Any = dataset.y
     if dataset.files and labels is not None:
         labels = class_names(dataset.files)
-    columns = _to_columns(dataset)
-    upload = Upload(
-        name=name,
-        size=size,
-        X=None if columns else dataset.X,
-        columns=columns,
-        schema=_infer_schema(np.zeros((2, 1)), name),
-        labels=None if labels is None else Colour.from_column(labels),
-        files=tuple(dataset.files) if dataset.files else None,
-        notes=dataset.notes,
-    )
-    X, _, notes = upload.select_examples()
-    return replace(upload, schema=_infer_schema(X, name), notes=(*upload.notes, *notes))
+    files = tuple(dataset.files) if dataset.files else None
+    colour = None if labels is None else Colour.from_column(labels)
+    return _make_upload(name, size, dataset.X, dataset.columns, colour, files, dataset.notes)
 
 
 def wrap_examples(name: str, X: np.ndarray, y: np.ndarray | None) -> Upload:
     """Make an upload of examples in memory, such as those of a named data set."""
-    return Upload(name, X.nbytes, X, None, _infer_schema(X, name), None if y is None else Colour.from_column(y))
+    return _make_upload(name, X.nbytes, X, None, None if y is None else Colour.from_column(y))
+
+
+def _make_upload(
+    name: str,
+    size: int,
+    X: Any,
+    names: Sequence[str] | None,
+    labels: Colour | None,
+    files: tuple[str, ...] | None = None,
+    notes: tuple[str, ...] = (),
+) -> Upload:
+    """Look at the columns of examples that have some, and infer their schema."""
+    if not is_frame(X) and X.ndim != 2:
+        return Upload(name, size, X, None, infer_schema(X, name), labels, files, notes)
+    names = _make_unique(names or [f"column {i + 1}" for i in range(X.shape[1])])
+    X = X.set_axis(names, axis=1) if is_frame(X) else X
+    columns = tuple(summarize(open_frame(X, name), names, name))
+    upload = Upload(name, size, X, columns, None, labels, files, notes)
+    if len(X) < 2:
+        raise BadFile(f"{name} must have at least two rows to learn from. It has {len(X)}.")
+    if not any(column.is_used for column in columns):
+        return upload
+    used, _, _ = upload.select_examples()
+    return replace(upload, schema=infer_schema(used, name))
 
 
 def to_display_name(name: str) -> str:
@@ -185,7 +199,7 @@ def to_display_name(name: str) -> str:
 
 def draw_preview(upload: Upload) -> str | None:
     """Return the first 32 images as the data URI of one picture, 8 in a row; None without images."""
-    if upload.X is None or upload.schema.kind != "image":
+    if upload.schema is None or not upload.is_image:
         return None
     images = pictures.to_display(_as_examples(upload.X[:32], upload.name), upload.schema)
     return pictures.to_data_uri(pictures.make_sheet(images, 8))
@@ -193,10 +207,8 @@ def draw_preview(upload: Upload) -> str | None:
 
 def suggest_label(upload: Upload) -> str | None:
     """Return the name of the column that most likely holds labels, or None."""
-    columns = [c for c in upload.columns or () if c.kind != "empty"]
-    by_name = [c.name for c in columns if c.name.lower() in _LABEL_NAMES]
-    by_values = [c.name for c in columns if c.kind == "category" and len(set(c.values)) <= 50]
-    return next(iter([*by_name, *by_values]), None)
+    columns = [c for c in upload.columns or () if 1 < c.distinct <= _MAX_CLASSES]
+    return next((c.name for c in columns if c.name.lower() in _LABEL_NAMES), None)
 
 
 def _read_dataset(path: Path, limit: int, side: int) -> Dataset:
@@ -212,22 +224,14 @@ def _read_file(path: Path, limit: int) -> Dataset:
     """Read a file that is no archive of images. Its form is checked before it is decoded, as far as possible."""
     check_unpacked(path, _UNPACK_FACTOR * limit)
     suffix = path.suffix.lower()
-    if suffix in _DELIMITERS:
+    if suffix in _TEXTS:
         _check_cells(str(path), _count_cells(path))
     elif is_parquet(path):
         _check_cells(str(path), count_values(path))
-    try:
-        dataset = read(path)
-    except (ValueError, OSError):
-        if suffix not in _DELIMITERS:
-            raise
-        columns, rows = _parse_table(path.read_bytes(), str(path), _DELIMITERS[suffix])
-        dataset = Dataset(np.array(rows, dtype=object), None, columns, path.stem, None)
+    dataset = read(path)
     shape = dataset.X.shape
     if len(shape) == 2 and shape[1] > _MAX_COLUMNS:
         raise TooLarge(f"{path} has {shape[1]:,} columns; at most {_MAX_COLUMNS:,} are read.")
-    if suffix in _DELIMITERS and dataset.columns is None:
-        dataset = dataset._replace(columns=[f"column {i + 1}" for i in range(shape[1])])
     if dataset.columns is not None:
         _check_cells(str(path), shape[0] * shape[1])
     # into memory: the file is deleted
@@ -245,69 +249,6 @@ def _check_cells(name: str, n_cells: int) -> None:
         raise TooLarge(f"{name} has about {n_cells:,} cells; at most {_MAX_CELLS:,} are read.")
 
 
-def _to_columns(dataset: Dataset) -> tuple[Column, ...] | None:
-    """Return the columns of a table, or None for an array."""
-    if dataset.columns is None:
-        return None
-    X: Any = dataset.X
-    cells = (_frame_cells(X.iloc[:, i]) if hasattr(X, "iloc") else X[:, i] for i in range(X.shape[1]))
-    return tuple(_parse_column(name, c) for name, c in zip(_make_unique(dataset.columns), cells, strict=True))
-
-
-def _frame_cells(column: Any) -> np.ndarray:
-    """Return a column of a data frame as numbers with NaN for gaps, or as objects with None for gaps."""
-    from pandas.api.types import is_numeric_dtype
-
-    if is_numeric_dtype(column.dtype):
-        return np.asarray(column.to_numpy(np.float64, na_value=np.nan))
-    return np.asarray(column.astype(object).where(column.notna(), None), dtype=object)
-
-
-def _parse_table(content: bytes, name: str, delimiter: str) -> tuple[list[str], list[list[str]]]:
-    """Return the names of the columns, and the rows, of a table that holds strings or gaps."""
-    try:
-        text = io.StringIO(content.decode("utf-8-sig"), newline="")
-        rows = [row for row in csv.reader(text, delimiter=delimiter) if any(cell.strip() for cell in row)]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BadFile(f"{name} is not a table of UTF-8 text.") from error
-    if len(rows) < 3:
-        raise BadFile(f"{name} must have a line of names and at least two rows.")
-    width = len(rows[0])
-    uneven = next((i for i, row in enumerate(rows) if len(row) != width), None)
-    if uneven is not None:
-        raise BadFile(
-            f"{name} must have the same number of cells in every row. Row {uneven + 1} has {len(rows[uneven])}, the "
-            f"first has {width}."
-        )
-    if width > _MAX_COLUMNS:
-        raise TooLarge(f"{name} has {width:,} columns; at most {_MAX_COLUMNS:,} are read.")
-    has_header = not any(_parse_number(cell) is not None for cell in rows[0])
-    names = rows[0] if has_header else [f"column {i + 1}" for i in range(width)]
-    return names, rows[1:] if has_header else rows
-
-
-def _parse_column(name: str, cells: np.ndarray) -> Column:
-    if cells.dtype.kind in "biuf":
-        values = np.where(np.isfinite(cells), cells, np.nan).astype(np.float64)
-        return Column(name, "empty" if np.isnan(values).all() else "number", values)
-    texts = ["" if cell is None or cell != cell else str(cell).strip() for cell in cells.tolist()]
-    gaps = [text.lower() in _MISSING for text in texts]
-    if all(gaps):
-        return Column(name, "empty", [None] * len(texts))
-    numbers = [None if gap else _parse_number(text) for text, gap in zip(texts, gaps, strict=True)]
-    if all(gap or number is not None for gap, number in zip(gaps, numbers, strict=True)):
-        return Column(name, "number", np.array([np.nan if v is None else v for v in numbers], np.float64))
-    return Column(name, "category", [None if gap else text[:200] for text, gap in zip(texts, gaps, strict=True)])
-
-
-def _parse_number(cell: str) -> float | None:
-    try:
-        value = float(cell)
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None
-
-
 def _make_unique(names: Sequence[str]) -> list[str]:
     """Return printable names that differ from each other."""
     unique: dict[str, None] = {}
@@ -320,18 +261,14 @@ def _make_unique(names: Sequence[str]) -> list[str]:
     return list(unique)
 
 
-def _parse_column_name(name: str, width: int) -> int:
-    """Return the index of a column of an array by its name: 2 for 'column 3'."""
-    number = name.removeprefix("column ")
-    if not number.isdecimal() or len(number) > 9 or not 1 <= int(number) <= width:
-        raise ValueError(f"There is no column {name[:100]!r}: they are called 'column 1' to 'column {width}'.")
-    return int(number) - 1
-
-
 def _as_examples(X: np.ndarray, name: str) -> np.ndarray:
     """Return X as `as_rows` does, but leave images of 16 bits as they are: `fit` knows them by their dtype."""
     return X if X.dtype == np.uint16 and X.ndim > 2 else as_rows(X, name)
 
 
-def _infer_schema(X: np.ndarray, name: str) -> Schema:
-    return infer(as_rows(subsample_evenly(X, 20_000), name), name, dtype=X.dtype)
+def infer_schema(X: Any, name: str) -> Schema:
+    """Return the schema of examples, inferred from evenly spaced ones."""
+    if is_frame(X):
+        sample = X.iloc[spaced_indices(len(X), _SAMPLE_ROWS)]
+        return infer_table(open_frame(sample, name), name)[1]
+    return infer(as_rows(subsample_evenly(X, _SAMPLE_ROWS), name), name, dtype=X.dtype, allow_nan=True)

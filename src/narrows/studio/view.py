@@ -6,52 +6,32 @@ import secrets
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from narrows.data import spaced_indices, take_rows
+from narrows.data import EncodedRows, spaced_indices, take_rows
 from narrows.estimators.base import Estimator
 from narrows.evaluation.inspection import Axes, Inspection, Units
 from narrows.evaluation.scores import entry_costs, usual_costs
-from narrows.studio import pictures
+from narrows.studio import cells, pictures
 from narrows.studio.compute_lock import ComputeLock
-from narrows.studio.data import MAX_SHOWN_ROWS, Data
+from narrows.studio.data import MAX_SHOWN_ROWS, Colour, Data
+from narrows.studio.dials import Description, Dial, make_dials
 from narrows.tasks.search import Index
 
 _BLOCK = 1024  # rows computed while the lock is held once
 _MAX_CODE_NUMBERS = 1 << 26  # numbers in the codes of all rows
 _MAX_COST_ROWS, _MAX_COSTS = 2_000, 1 << 24  # rows for the usual costs, and entries in all of them
-_SPAN = 3.0  # range of a dial to each side of the mean, in standard deviations, as in `traverse`
 _MAX_REPORT_ROWS = 2_000  # rows of a report, so that it takes only seconds
 _N_TOP = 9  # examples shown for a unit
 MAX_ABS_CODE = 1e6  # the largest number in a code that is decoded
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Dial:
-    """A component of the code as a slider.
-
-    Attributes
-    ----------
-    component : index of the component.
-    label : the columns that it changes most, such as "height up, weight down"; empty for images.
-    carries : its nats, or its share of the variance if the nats are not known.
-    used : False if the component carries nothing.
-    low, high, mean : range of the slider, and the mean of the component over the training rows.
-    """
-
-    component: int
-    label: str
-    carries: float
-    used: bool
-    low: float
-    high: float
-    mean: float
 
 
 class View:
@@ -65,6 +45,11 @@ class View:
     name : display name.
     path : folder of the model, or None.
     is_saved : True if the folder remains when the studio stops.
+
+    Attributes
+    ----------
+    data : the shown examples; rows of a frame are encoded (n x d numbers).
+    given : the same examples as the user gave them.
 
     Raises
     ------
@@ -85,13 +70,16 @@ class View:
         self.model, self.compute_lock, self.name, self.path, self.is_saved = model, compute_lock, name, path, is_saved
         self.id = secrets.token_hex(4)
         self.schema, self.bottleneck = model.schema_, model.model_.bottleneck
-        self.is_image = self.schema.kind == "image"
+        self.is_image, self.is_table = self.schema.kind == "image", self.schema.kind == "table"
         self.has_code = model.model_.has_code
         self.is_sparse = self.bottleneck.is_sparse
         self.is_stochastic = self.bottleneck.is_stochastic
         if data is not None:
             data = data.subsample(max(2, min(MAX_SHOWN_ROWS, _MAX_CODE_NUMBERS // max(1, self.n_components))))
+            self.given = data.X
             with compute_lock.hold():
+                if self.schema.table is not None:  # once: rows of a frame are encoded column by column
+                    data = replace(data, X=model.validate(data.X, reset=False))
                 model.reconstruct(data.get_rows(slice(0, 64)))  # raises if they do not fit
         self.data = data
         frequencies = self.schema.frequencies or ()
@@ -123,7 +111,7 @@ class View:
 
     @property
     def columns(self) -> list[str] | None:
-        """Names of a vector's entries, or None for images."""
+        """Names of the columns of a table or of a vector's entries, or None for images."""
         if self.is_image:
             return None
         names = self.schema.columns
@@ -137,20 +125,42 @@ class View:
     # ---------------------------------------------------------------------------------------------- examples
 
     def to_page(self, examples: Any) -> np.ndarray:
-        """Convert examples in the user's units to what the page gets: n x `shape`, bytes or float32."""
+        """Convert the user's examples to what the page gets.
+
+        Images become bytes, n x `shape`; vectors float32, n x d, NaN where missing. Rows of a table, encoded or not,
+        become float64, n x 2 x d: the numbers of the cells (see `cells`), and the probabilities of the levels.
+        """
+        if self.is_table:
+            is_encoded = isinstance(examples, np.ndarray)
+            return cells.as_given(examples if is_encoded else self.model.validate(examples, reset=False))
         array = np.asarray(examples)
         if self.is_image:
             return pictures.to_display(array, self.schema)
-        return np.nan_to_num(array.astype(np.float32, copy=False))
+        return np.nan_to_num(array.astype(np.float32, copy=False), nan=np.nan)
 
     def decode(self, codes: np.ndarray, *, urgent: bool = True) -> np.ndarray:
         """Decode codes (n x L) to examples as the page gets them."""
         label = None if self.class_index is None else (self.schema.classes or ())[self.class_index]
         with self.compute_lock.hold(urgent=urgent):
+            if self.is_table:
+                network = self.model.module()
+                decoded = self.model.apply(lambda z: cells.decode(network, self.schema, z), self._with_label(codes))
+                return cells.to_page(self.schema, decoded)
             return self.to_page(self.model.inverse_transform(codes, label))
+
+    def _with_label(self, codes: np.ndarray) -> Tensor:
+        """Return codes with the columns of the chosen class, if the model has classes."""
+        z = torch.from_numpy(np.asarray(codes, dtype=np.float32))
+        if self.class_index is None:
+            return z
+        columns = torch.zeros(len(z), len(self.schema.classes or ()))
+        columns[:, self.class_index] = 1
+        return torch.cat([z, columns], 1)
 
     def to_rows(self, values: np.ndarray) -> Any:
         """Convert an array (n x d) to examples as the model takes them."""
+        if self.is_table:
+            return np.asarray(values, dtype=np.float64).view(EncodedRows)
         return self.schema.as_frame(np.asarray(values, dtype=self.schema.dtype))
 
     def get_example(self, row: int) -> Any:
@@ -166,7 +176,31 @@ class View:
     def reconstruct(self, X: Any) -> np.ndarray:
         """Encode and decode a few examples, and return them as the page gets them."""
         with self.compute_lock.hold(urgent=True):
-            return self.to_page(self.model.reconstruct(X))
+            return self.reconstruct_prepared(self.model.prepare(X))
+
+    def reconstruct_prepared(self, x: Tensor) -> np.ndarray:
+        """Encode and decode prepared examples (n x `schema.shape`). The caller holds the lock."""
+        network = self.model.module()
+        if self.is_table:
+            return cells.to_page(self.schema, self.model.apply(lambda x: cells.reconstruct(network, self.schema, x), x))
+        return self.to_page(self.schema.restore(self.model.apply(network.reconstruct, x)))
+
+    def restore(self, x: Tensor) -> np.ndarray:
+        """Convert prepared examples (n x `schema.shape`) to what the page gets."""
+        return self.to_page(self.schema.restore(x))
+
+    def get_column(self, name: str) -> Colour:
+        """Return the values of a column that the model takes, for all rows."""
+        assert self.data is not None
+        j, rows = (self.columns or []).index(name), self.data.X
+        if not self.is_table:
+            return Colour(self.to_page(rows)[:, j])
+        column, values = self.schema.used_columns[j], np.asarray(rows[:, j], dtype=np.float64)
+        if not column.has_levels:
+            return Colour(values, is_date=column.kind == "datetime")
+        texts = cells.level_texts(column)
+        codes = np.where(values < len(texts), values, -1)  # NaN is not less
+        return Colour(codes.astype(np.int32), tuple(texts))
 
     # ---------------------------------------------------------------------------------------------- computed once
 
@@ -242,7 +276,12 @@ class View:
             y = None if data.labels is None else np.array([data.labels.to_text(row) or "" for row in range(len(data))])
             with tempfile.TemporaryDirectory(prefix="narrows-studio-") as folder:
                 path = write_report(
-                    self.model, data.X, Path(folder) / "report.html", y=y, name=data.name, max_examples=_MAX_REPORT_ROWS
+                    self.model,
+                    self.given,
+                    Path(folder) / "report.html",
+                    y=y,
+                    name=data.name,
+                    max_examples=_MAX_REPORT_ROWS,
                 )
                 return path.read_bytes()
 
@@ -250,6 +289,11 @@ class View:
             if self._report is None:
                 self._report = write()
             return self._report
+
+    def compute_effects(self, codes: np.ndarray) -> list[list[cells.Effect]]:
+        """Return what changes in each column of a table between the codes of each pair (2k x L)."""
+        with self.compute_lock.hold():
+            return cells.compute_effects(self.model, self._with_label(codes))
 
     # ---------------------------------------------------------------------------------------------- inside
 
@@ -259,6 +303,27 @@ class View:
         with self.compute_lock.hold(urgent=True):
             costs = self._entry_costs(rows)
         return np.nan_to_num(costs - usual)
+
+    def _make_dials(self) -> list[Dial]:
+        highest = self.max_activations if self.is_sparse and self.data is not None else None
+        return make_dials(self.model, highest, None if self.is_image else self._describe_effects)
+
+    def _describe_effects(self, ends: np.ndarray) -> list[Description]:
+        """Return, for both ends of k dials (2k x L), the two columns that change most, and all that change."""
+        if self.is_table:
+            return [
+                (", ".join(effect.describe() for effect in effects[:2]), tuple(effect.column for effect in effects))
+                for effects in self.compute_effects(ends)
+            ]
+        decoded = self.decode(ends, urgent=False).astype(np.float64)
+        changes = (decoded[1::2] - decoded[::2]) / np.broadcast_to(self.schema.scale, decoded.shape[1:])
+        names, described = self.columns or [], []
+        for change in changes:
+            floor = 0.05 * np.abs(change).max() + 1e-9
+            largest = [int(j) for j in np.argsort(-np.abs(change))[:2] if abs(change[j]) > floor]
+            label = ", ".join(f"{names[j]} {'up' if change[j] > 0 else 'down'}" for j in largest)
+            described.append((label, tuple(largest)))
+        return described
 
     def _entry_costs(self, rows: np.ndarray) -> np.ndarray:
         """Return -log p(x | z) of each entry at the example's own code, in nats: n x `schema.shape`."""
@@ -270,7 +335,8 @@ class View:
         if likelihood.required_support is None:
             return self.model.score_samples(X)
         scores = np.full(len(X), np.nan)
-        within = np.flatnonzero(likelihood.contains(self.model.prepare(X)).flatten(1).all(1).cpu().numpy())
+        x = self.model.prepare(X)
+        within = np.flatnonzero((likelihood.contains(x) | torch.isnan(x)).flatten(1).all(1).cpu().numpy())
         if len(within):
             scores[within] = self.model.score_samples(take_rows(X, within))
         return scores
@@ -291,42 +357,3 @@ class View:
                 if name not in self._results:
                     self._results[name] = compute()
         return cast(T, self._results[name])
-
-    def _make_dials(self) -> list[Dial]:
-        model = self.model
-        mean, std = np.asarray(model.code_mean_), np.asarray(model.code_std_)
-        if self.has_nats:
-            carries, scale = np.asarray(model.components_kl_), model.dial_scale()
-            used = ~np.isin(np.arange(len(mean)), model.unused_components_)
-        else:
-            variance = std**2
-            carries, scale = variance / max(float(variance.sum()), 1e-300), np.maximum(std, 1e-6)
-            used = std > 1e-6
-        low, high = mean - _SPAN * scale, mean + _SPAN * scale
-        if self.is_sparse:
-            low = np.zeros_like(mean)
-            if self.data is not None:
-                high = np.maximum(self.max_activations, 1e-6)
-        order = Inspection(model).dial_order
-        labels = [""] * len(order) if self.is_image else self._describe_effects(order[:64], mean, low, high)
-        labels += [""] * (len(order) - len(labels))
-        return [
-            Dial(int(i), label, float(carries[i]), bool(used[i]), float(low[i]), float(high[i]), float(mean[i]))
-            for i, label in zip(order, labels, strict=True)
-        ]
-
-    def _describe_effects(
-        self, components: np.ndarray, mean: np.ndarray, low: np.ndarray, high: np.ndarray
-    ) -> list[str]:
-        """Return for each component the two columns that it changes most: 'height up, weight down'."""
-        ends = np.tile(mean, (2 * len(components), 1))
-        for k, i in enumerate(components):
-            ends[2 * k, i], ends[2 * k + 1, i] = low[i], high[i]
-        decoded = self.decode(ends, urgent=False).astype(np.float64)
-        changes = (decoded[1::2] - decoded[::2]) / np.broadcast_to(self.schema.scale, decoded.shape[1:])
-        names, labels = self.columns or [], []
-        for change in changes:
-            floor = 0.05 * np.abs(change).max() + 1e-9
-            largest = [j for j in np.argsort(-np.abs(change))[:2] if abs(change[j]) > floor]
-            labels.append(", ".join(f"{names[j]} {'up' if change[j] > 0 else 'down'}" for j in largest))
-        return labels

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from narrows import corruptions
+from narrows.data import spaced_indices
 from narrows.studio.images import fit_image
 from narrows.studio.messages import Body, Example, Finite, Index
 from narrows.studio.routes.dependencies import (
@@ -19,6 +20,7 @@ from narrows.studio.routes.dependencies import (
     CurrentView,
     ViewWithData,
     check_row,
+    get_data,
     read_body,
     require_images,
 )
@@ -28,6 +30,7 @@ from narrows.training import RandomStream
 from narrows.types import Batch
 
 router = APIRouter(prefix="/api/clean")
+_N_OTHERS = 64  # rows of a table whose levels replace those of an example
 if TYPE_CHECKING:
     Kind = str
 else:
@@ -75,23 +78,36 @@ async def clean_image(
 
 
 def _clean(view: View, X: Any, noise: float, kind: str, seed: int) -> CleanedExample:
-    model, schema = view.model, view.schema
-    corruption = corruptions.noise(kind, noise)
+    model = view.model
     with view.compute_lock.hold(urgent=True):
         x = model.prepare(X)
-        with RandomStream(seed, x.device, is_global=False).use():
-            noisy = corruption(Batch(x, x)).x if noise else x
-        clean = model.apply(model.module().reconstruct, noisy)
-    noisy_example, clean_example = (to_example(view, view.to_page(schema.restore(t))[0]) for t in (noisy, clean))
+        noisy = _add_noise(view, x, corruptions.noise(kind, noise), seed) if noise else x
+        if view.is_table:
+            psnr_clean, clean = None, view.reconstruct_prepared(noisy)[0]
+        else:
+            output = model.apply(model.module().reconstruct, noisy)
+            psnr_clean, clean = _psnr(view, output, x), view.restore(output)[0]
     has_original = noise > 0
     return CleanedExample(
         original=to_example(view, view.to_page(X)[0]) if has_original else None,
-        noisy=noisy_example,
-        clean=clean_example,
+        noisy=to_example(view, view.restore(noisy)[0]),
+        clean=to_example(view, clean),
         psnr_noisy=_psnr(view, noisy, x) if has_original else None,
-        psnr_clean=_psnr(view, clean, x) if has_original else None,
+        psnr_clean=psnr_clean if has_original else None,
         method="denoise" if hasattr(model, "denoise") else "reconstruct",
     )
+
+
+def _add_noise(view: View, x: torch.Tensor, noise: corruptions.Corruption, seed: int) -> torch.Tensor:
+    """Add noise to a prepared example. Levels of a table are replaced by those of other rows."""
+    others = x[:0]
+    if view.is_table:
+        noise = corruptions.TableCorruption(noise, view.schema)
+        data = get_data(view)
+        others = view.model.prepare(data.get_rows(spaced_indices(len(data), _N_OTHERS)))
+    batch = torch.cat([x, others])
+    with RandomStream(seed, x.device, is_global=False).use():
+        return noise(Batch(batch, batch)).x[: len(x)]
 
 
 def _psnr(view: View, image: torch.Tensor, original: torch.Tensor) -> float | None:

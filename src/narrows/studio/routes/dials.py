@@ -20,6 +20,7 @@ from narrows.studio.messages import (
     DecodeRequest,
     DialEntry,
     Dials,
+    EncodeCells,
     EncodedExample,
     EncodeRow,
     EncodeValues,
@@ -72,6 +73,7 @@ def list_dials(view: ViewWithCode, limit: Annotated[int, Query(ge=1, le=MAX_DIAL
             high=d.high,
             mean=d.mean,
             step=(d.high - d.low) / _STEPS,
+            columns=list(d.columns),
         )
         for d in view.dials[:limit]
     ]
@@ -111,14 +113,18 @@ def decode(view: ViewWithCode, body: DecodeRequest) -> Response | DecodedExample
 
 
 @router.post("/encode", responses=document_errors(400, 404, 413, 422))
-def encode(view: ViewWithCode, body: EncodeRow | EncodeValues) -> EncodedExample:
-    """Encode a row, or the values of an example."""
+def encode(view: ViewWithCode, body: EncodeRow | EncodeValues | EncodeCells) -> EncodedExample:
+    """Encode a row, the values of an example, or the cells of a row of a table."""
     if isinstance(body, EncodeRow):
         if view.data is None:
             raise HTTPException(404, "No data is open.")
         return _encode(view, view.get_example(check_row(view, body.row)))
     if view.is_image:
         raise HTTPException(422, "This model encodes images: send one to /api/encode/image.")
+    if isinstance(body, EncodeCells):
+        if not view.is_table:
+            raise HTTPException(422, "An example of this model has values, not cells with names.")
+        return _encode(view, body.cells)
     n = view.schema.n_entries
     if len(body.values) != n:
         raise HTTPException(422, f"An example of this model has {n} values.")

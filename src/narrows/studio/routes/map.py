@@ -15,6 +15,7 @@ from narrows.studio.routes.responses import document_array, document_errors, doc
 from narrows.studio.view import MAX_ABS_CODE, View
 
 router = APIRouter(prefix="/api/map")
+_MAX_CATEGORIES = 1000  # of a quantity; names of more are identifiers
 _MAX_COMPONENTS = 16  # components offered as colours
 Component = Annotated[int, Query(ge=0, le=2**31 - 1)]
 Projection = Annotated[Literal["components", "pca"], Query()]
@@ -26,7 +27,7 @@ class ColourEntry(BaseModel):
 
     by: str
     title: str
-    kind: Literal["category", "number"]
+    kind: Literal["category", "number", "date"]
     categories: list[str] | None
 
 
@@ -49,13 +50,15 @@ def list_colours(view: ViewWithCodeAndData) -> list[ColourEntry]:
     data = get_data(view)
     columns = [name for name in view.columns or [] if name not in data.columns]
     components = range(min(_MAX_COMPONENTS, view.n_components))
-    return [
+    others = [_make_entry(f"column:{name}", name, colour) for name, colour in data.columns.items()]
+    taken = [_make_entry(f"column:{name}", name, view.get_column(name) if view.is_table else None) for name in columns]
+    score = _make_entry("score", "Score (nats)", None)
+    entries = [
         *([_make_entry("label", "Label", data.labels)] if data.labels else []),
-        *(_make_entry(f"column:{name}", name, colour) for name, colour in data.columns.items()),
-        _make_entry("score", "Score (nats)", None),
-        *(_make_entry(f"column:{name}", name, None) for name in columns),
+        *([score, *taken, *others] if view.is_table else [*others, score, *taken]),  # others may be row numbers
         *(_make_entry(f"component:{i}", f"Component {i}", None) for i in components),
     ]
+    return [entry for entry in entries if entry.categories is None or len(entry.categories) <= _MAX_CATEGORIES]
 
 
 @router.get("/colour", response_class=Response, responses=document_array(404, 422))
@@ -64,7 +67,7 @@ def get_colour(view: ViewWithCodeAndData, by: Annotated[str, Query(max_length=12
     values = _compute_colour(view, by)
     finite = values[np.isfinite(values)]
     low, high = np.percentile(finite, [2, 98]) if finite.size else (0.0, 1.0)
-    return send_array(values, low=f"{low:.6g}", high=f"{high:.6g}")
+    return send_array(values, low=f"{low:.10g}", high=f"{high:.10g}")
 
 
 @router.get("/manifold", response_class=Response, responses=document_png(404, 422))
@@ -104,8 +107,12 @@ def get_manifold(
 
 def _make_entry(by: str, title: str, colour: Colour | None) -> ColourEntry:
     categories = list(colour.categories) if colour is not None and colour.categories is not None else None
+    is_date = colour is not None and colour.is_date
     return ColourEntry(
-        by=by, title=title, kind="category" if categories is not None else "number", categories=categories
+        by=by,
+        title=title,
+        kind="category" if categories is not None else "date" if is_date else "number",
+        categories=categories,
     )
 
 
@@ -119,7 +126,7 @@ def _compute_colour(view: View, by: str) -> np.ndarray:
     if kind == "column" and name in data.columns:
         return data.columns[name].to_floats()
     if kind == "column" and name in (view.columns or []):
-        return view.to_page(data.get_rows(slice(None)))[:, (view.columns or []).index(name)]
+        return view.get_column(name).to_floats()
     if kind == "component" and name.isdecimal() and len(name) < 10 and int(name) < view.n_components:
         return view.codes[:, int(name)]
     raise HTTPException(404, "The map cannot be coloured by that; /api/map/colours lists what it can be coloured by.")

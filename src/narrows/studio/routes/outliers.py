@@ -46,11 +46,13 @@ class Outliers(BaseModel):
 
 
 class Contribution(BaseModel):
-    """The value of a column, its expected value, and its excess cost in nats."""
+    """The value of a column, its expected value, and its excess cost in nats; `prob` is that of the expected level."""
 
     name: str
-    value: Finite
-    expected: Finite
+    column: int
+    value: Finite | None
+    expected: Finite | None
+    prob: Finite | None
     nats: Finite
 
 
@@ -115,8 +117,17 @@ def _list_contributions(
     view: View, excess: np.ndarray, example: np.ndarray, expected: np.ndarray
 ) -> list[Contribution]:
     names = view.columns or []
+    values, expected_values = to_example(view, example).values or [], to_example(view, expected)
+    probs = expected_values.probs or [None] * len(names)
     return [
-        Contribution(name=names[i], value=float(example[i]), expected=float(expected[i]), nats=float(excess[i]))
+        Contribution(
+            name=names[i],
+            column=int(i),
+            value=values[i],
+            expected=(expected_values.values or [])[i],
+            prob=probs[i],
+            nats=float(excess[i]),
+        )
         for i in np.argsort(-excess, kind="stable")
     ]
 

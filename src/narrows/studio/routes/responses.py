@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,14 @@ def to_example(view: View, displayed: np.ndarray) -> Example:
     """Convert an example from `View.to_page` to a message."""
     if view.is_image:
         return Example(picture=pictures.to_data_uri(displayed))
-    return Example(values=[float(v) for v in displayed])
+    if not view.is_table:
+        return Example(values=_to_json(displayed))
+    values, probs = displayed
+    return Example(values=_to_json(values), probs=None if np.isnan(probs).all() else _to_json(probs))
+
+
+def _to_json(values: np.ndarray) -> list[float | None]:
+    return [None if math.isnan(v) else float(f"{v:.12g}") for v in values.tolist()]
 
 
 def send_array(values: np.ndarray, **headers: str) -> Response:

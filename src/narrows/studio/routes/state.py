@@ -14,8 +14,10 @@ from narrows import likelihoods, recipes
 from narrows.corruptions import NOISES
 from narrows.data import named
 from narrows.estimators import estimator
+from narrows.studio import cells
 from narrows.studio.jobs import Jobs
 from narrows.studio.messages import (
+    CellColumn,
     ClassName,
     DatasetEntry,
     DataState,
@@ -35,7 +37,16 @@ from narrows.studio.view import View
 from narrows.version import __version__
 
 router = APIRouter(prefix="/api")
-_HIDDEN = ("checkpoint", "track", "verbose", "device", "compile", "sharded", "network")  # parameters not on the page
+_HIDDEN = (
+    "checkpoint",
+    "track",
+    "verbose",
+    "device",
+    "compile",
+    "sharded",
+    "network",
+    "columns",
+)  # parameters not on the page
 MAX_DIALS = 512
 
 
@@ -93,9 +104,10 @@ def _describe_model(view: View) -> ModelState:
         recipe=model.recipe.name,
         title=type(model).__name__,
         summary=model.recipe.summary,
-        kind="image" if view.is_image else "vector",
+        kind=view.schema.kind,
         shape=list(view.shape),
         columns=view.columns,
+        cells=_describe_cells(view),
         n_components=view.n_components,
         has_code=view.has_code,
         stochastic=view.is_stochastic,
@@ -114,6 +126,11 @@ def _describe_model(view: View) -> ModelState:
         classes=view.classes,
         class_=None if view.classes is None or view.class_index is None else view.classes[view.class_index],
     )
+
+
+def _describe_cells(view: View) -> list[CellColumn] | None:
+    described = cells.describe_columns(view.schema)
+    return None if described is None else [CellColumn(**column._asdict()) for column in described]
 
 
 def _list_panels(view: View) -> list[Panel]:
@@ -142,7 +159,7 @@ def _describe_data(view: View) -> DataState:
         labels=labels is not None,
         classes=list(labels.categories) if labels is not None and labels.categories is not None else None,
         columns=list(data.columns) or None,
-        description=f"{len(data):,} {view.schema.describe()}",
+        description=f"{len(data):,} {'rows of ' if view.is_table else ''}{view.schema.describe()}",
     )
 
 

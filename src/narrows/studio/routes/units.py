@@ -10,23 +10,28 @@ from pydantic import BaseModel
 
 from narrows.report.page import as_signed_ink
 from narrows.studio import pictures
+from narrows.studio.cells import Effect
 from narrows.studio.messages import Body, Example, Finite, Index, Number, Picture
 from narrows.studio.routes.dependencies import RowIndex, ViewWithCodeAndData, check_row
 from narrows.studio.routes.responses import document_errors, to_example
 from narrows.studio.view import View
 
 router = APIRouter(prefix="/api/units")
-_MAX_COLUMNS = 12
+_MAX_COLUMNS, _MAX_NAMED = 12, 3
 
 
 class UnitEntry(BaseModel):
-    """A unit: its activation rate, its mean and highest activation, and the rows that activate it most."""
+    """A unit: its activation rate, its mean and highest activation, and the rows that activate it most.
+
+    `effect` says what it changes in a row of a table, such as "Age up, Home: owner"; it is empty for other examples.
+    """
 
     unit: int
     rate: Finite
     strength: Finite
     highest: Finite
     top: list[int]
+    effect: str
 
 
 class Units(BaseModel):
@@ -39,9 +44,10 @@ class Units(BaseModel):
 
 
 class NamedValue(BaseModel):
-    """A column and a number."""
+    """A column, and its change in the user's units, or a level and the change of its probability."""
 
     name: str
+    level: str | None = None
     value: Finite
 
 
@@ -100,7 +106,8 @@ def list_units(
     """Return a page of the list of units."""
     n = view.n_components
     order = np.arange(n) if sort == "index" else np.argsort(-getattr(view.units, sort), kind="stable")
-    entries = [UnitEntry(**_unit_fields(view, int(unit))) for unit in order[page * size : (page + 1) * size]]
+    shown = [int(unit) for unit in order[page * size : (page + 1) * size]]
+    entries = [UnitEntry(**fields) for fields in _unit_fields(view, shown)]
     return Units(total=n, pages=-(-n // size), page=page, units=entries)
 
 
@@ -110,7 +117,8 @@ def list_active_units(view: SparseView, row: RowIndex) -> ActiveUnits:
     code = view.codes[check_row(view, row)]
     floor = view.floor
     order = [int(unit) for unit in np.argsort(-code, kind="stable")[:100] if code[unit] > floor]
-    units = [ActiveUnit(activation=float(code[unit]), **_unit_fields(view, unit)) for unit in order]
+    fields = _unit_fields(view, order)
+    units = [ActiveUnit(activation=float(code[unit]), **f) for unit, f in zip(order, fields, strict=True)]
     return ActiveUnits(row=row, units=units)
 
 
@@ -118,17 +126,21 @@ def list_active_units(view: SparseView, row: RowIndex) -> ActiveUnits:
 def get_unit(view: SparseView, unit: RowIndex) -> Unit:
     """Return a unit and its effect: the change of the decoded zero code when the unit is at its highest."""
     _check_unit(view, unit)
+    if view.is_table:
+        effects = _find_effects(view, [unit])[0]
+        columns = [NamedValue(name=effect.name, level=effect.level, value=effect.change) for effect in effects]
+        return Unit(adds=None, columns=columns, **_unit_fields(view, [unit])[0])
     codes = np.zeros((2, view.n_components), np.float32)
     codes[1, unit] = view.max_activations[unit] or 1.0
     off, on = view.decode(codes).astype(np.float64)
     change = on - off
     if view.is_image:
         picture = pictures.to_data_uri(np.asarray(as_signed_ink(change.mean(-1))))
-        return Unit(adds=picture, columns=None, **_unit_fields(view, unit))
+        return Unit(adds=picture, columns=None, **_unit_fields(view, [unit])[0])
     names = view.columns or []
     largest = np.argsort(-np.abs(change), kind="stable")[:_MAX_COLUMNS]
     columns = [NamedValue(name=names[i], value=float(change[i])) for i in largest]
-    return Unit(adds=None, columns=columns, **_unit_fields(view, unit))
+    return Unit(adds=None, columns=columns, **_unit_fields(view, [unit])[0])
 
 
 @router.post("/{unit}/turn", responses=document_errors(400, 404, 413, 422))
@@ -147,11 +159,26 @@ def _check_unit(view: View, unit: int) -> None:
         raise HTTPException(404, f"There is no unit {unit}: the code has {view.n_components} units.")
 
 
-def _unit_fields(view: View, unit: int) -> dict[str, Any]:
-    return {
-        "unit": unit,
-        "rate": float(view.units.rate[unit]),
-        "strength": float(view.units.strength[unit]),
-        "highest": float(view.max_activations[unit]),
-        "top": view.find_top_rows(unit).tolist(),
-    }
+def _unit_fields(view: View, units: list[int]) -> list[dict[str, Any]]:
+    effects = _find_effects(view, units) if view.is_table else [[] for _ in units]
+    return [
+        {
+            "unit": unit,
+            "rate": float(view.units.rate[unit]),
+            "strength": float(view.units.strength[unit]),
+            "highest": float(view.max_activations[unit]),
+            "top": view.find_top_rows(unit).tolist(),
+            "effect": ", ".join(effect.describe() for effect in largest[:_MAX_NAMED]),
+        }
+        for unit, largest in zip(units, effects, strict=True)
+    ]
+
+
+def _find_effects(view: View, units: list[int]) -> list[list[Effect]]:
+    """Return what each unit changes in a row of a table when it goes from 0 to its highest activation."""
+    if not units:
+        return []
+    codes = np.zeros((2 * len(units), view.n_components), np.float32)
+    for i, unit in enumerate(units):
+        codes[2 * i + 1, unit] = view.max_activations[unit] or 1.0
+    return view.compute_effects(codes)

@@ -11,7 +11,7 @@ import numpy as np
 from anyio import to_thread
 from fastapi import APIRouter, HTTPException, Query, Request
 
-from narrows.data import named
+from narrows.data import is_missing, named
 from narrows.studio.jobs import Jobs
 from narrows.studio.messages import (
     ColumnEntry,
@@ -24,7 +24,8 @@ from narrows.studio.messages import (
 from narrows.studio.routes.dependencies import Id, JobsDep, SessionDep, require
 from narrows.studio.routes.responses import document_errors, document_raw_body
 from narrows.studio.routes.state import describe_likelihoods
-from narrows.studio.uploads import SIDE, Column, Upload, draw_preview, read_upload, suggest_label, wrap_examples
+from narrows.studio.upload_columns import UploadColumn
+from narrows.studio.uploads import SIDE, Upload, draw_preview, read_upload, suggest_label, wrap_examples
 
 router = APIRouter(prefix="/api/uploads")
 _MAX_TIME = 60.0  # suggested for a training, in seconds
@@ -103,19 +104,16 @@ def _read(jobs: Jobs, path: Path, name: str, side: int) -> Upload:
 
 def _describe(upload_id: str, upload: Upload) -> UploadState:
     schema, labels, label = upload.schema, upload.labels, suggest_label(upload)
-    columns = None
-    if schema.kind == "vector":
-        columns = [_describe_column(c, label) for c in upload.columns or _name_columns(upload)]
-    has_categories = any(c.kind == "category" for c in upload.columns or ())
+    columns = None if upload.columns is None else [_describe_column(c, label) for c in upload.columns]
     return UploadState(
         id=upload_id,
         name=upload.name,
         bytes=upload.size,
         n=len(upload),
-        kind="table" if has_categories else "image" if schema.kind == "image" else "vector",
-        description=schema.describe(),
-        shape=list(schema.user_shape),
-        support=schema.support,
+        kind="table" if schema is None else schema.kind,
+        description="no column that a model uses by itself: choose some" if schema is None else schema.describe(),
+        shape=[0] if schema is None else list(schema.user_shape),
+        support="mixed" if schema is None else schema.support,
         labels=labels is not None,
         classes=list(labels.categories) if labels is not None and labels.categories is not None else None,
         notes=list(upload.notes),
@@ -123,7 +121,7 @@ def _describe(upload_id: str, upload: Upload) -> UploadState:
         likelihoods=[LikelihoodEntry(name=name, help=text) for name, text in describe_likelihoods().items()],
         suggested=SuggestedSettings(
             recipe="vae",
-            n_components=max(1, min(8, schema.n_entries // 2)),
+            n_components=None if schema is None else max(1, min(8, schema.n_entries // 2)),
             max_time=_MAX_TIME,
             likelihood="auto",
             label=label,
@@ -132,40 +130,30 @@ def _describe(upload_id: str, upload: Upload) -> UploadState:
     )
 
 
-def _name_columns(upload: Upload) -> list[Column]:
-    """Return the columns of an array, named 'column 1', 'column 2' ..."""
-    X = upload.X
-    assert X is not None
-    return [Column(f"column {i + 1}", "number", X[:, i].astype(np.float64)) for i in range(X.shape[1])]
-
-
-def _describe_column(column: Column, label: str | None) -> ColumnEntry:
-    is_number = column.kind == "number"
-    values: Any = (
-        column.values[np.isfinite(column.values)] if is_number else [v for v in column.values if v is not None]
-    )
-    first = values[:5] if is_number else list(dict.fromkeys(values))[:5]
+def _describe_column(column: UploadColumn, label: str | None) -> ColumnEntry:
     return ColumnEntry(
         name=column.name,
         kind=column.kind,
-        use=is_number and column.name != label,
+        kinds=list(column.kinds),
+        use=column.is_used and column.name != label,
+        description=column.description,
+        problem=column.problem,
         missing=column.missing,
-        low=float(values.min()) if is_number else None,
-        high=float(values.max()) if is_number else None,
-        mean=float(values.mean()) if is_number else None,
-        distinct=len(np.unique(values)) if is_number else len(set(values)),
-        examples=[_preview_cell(column, value) for value in first],
+        distinct=column.distinct,
+        examples=list(column.examples),
     )
 
 
 def _preview_rows(upload: Upload) -> list[list[str]] | None:
     """Return the text of the first rows of a table, or None for images."""
-    if upload.schema.kind == "image":
+    if upload.columns is None:
         return None
-    columns = list(upload.columns or _name_columns(upload))[:_MAX_PREVIEW_COLUMNS]
-    n = min(_MAX_PREVIEW_ROWS, len(upload))
-    return [[_preview_cell(column, column.values[row]) for column in columns] for row in range(n)]
+    first = upload.X[:_MAX_PREVIEW_ROWS]
+    rows = np.asarray(first, dtype=object)[:, :_MAX_PREVIEW_COLUMNS].tolist()
+    return [[_preview_cell(value) for value in row] for row in rows]
 
 
-def _preview_cell(column: Column, value: Any) -> str:
-    return f"{value:.6g}" if column.kind == "number" else str(value or "")[:_MAX_PREVIEW_TEXT]
+def _preview_cell(value: Any) -> str:
+    if is_missing(value):
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)[:_MAX_PREVIEW_TEXT]

@@ -1,5 +1,6 @@
 // Clean: a noisy example and its reconstruction, one behind the other, with a slider between them.
 
+import { createCellTable, kindClass } from "./cells.js";
 import { button, h, heading, select } from "./dom.js";
 import { acceptFiles, examplePicker } from "./example-picker.js";
 import { figureList, renderExample } from "./examples.js";
@@ -101,8 +102,12 @@ class CleanView {
       h("span", { class: "side-name left" }, "noisy"),
       h("span", { class: "side-name right" }, this.resultName),
     ];
-    const properties = { class: `compare ${this.model.kind}`, style: { "--seam": "50%" } };
-    const element = h("div", properties, this.#before, this.#after, ...names, seam);
+    const properties = {
+      class: `compare ${kindClass(this.model)} ${this.model.cells ? "rows" : ""}`,
+      style: { "--seam": "50%" },
+    };
+    const isTable = Boolean(this.model.cells);
+    const element = h("div", properties, this.#before, !isTable && [this.#after, ...names, seam]);
     return element;
   }
 
@@ -152,8 +157,11 @@ class CleanView {
   /** @param {CleanResult} result */
   #show({ original, noisy, clean, psnr_noisy, psnr_clean }) {
     const title = this.isDenoiser ? "Cleaned" : "Reconstructed";
-    this.#before.replaceChildren(renderExample(noisy, "With noise", this.model.columns));
-    this.#after.replaceChildren(renderExample(clean, title, this.model.columns));
+    if (this.model.cells) this.#before.replaceChildren(this.#renderRows({ original, noisy, clean }, title));
+    else {
+      this.#before.replaceChildren(renderExample(noisy, "With noise", this.model));
+      this.#after.replaceChildren(renderExample(clean, title, this.model));
+    }
     const decibels = (/** @type {number} */ value) => `${value.toFixed(1)} dB`;
     const noisyValue = psnr_noisy ?? 0;
     this.#figures.replaceChildren(
@@ -170,10 +178,20 @@ class CleanView {
     this.saveButton.disabled = !clean.picture;
   }
 
+  /** The rows side by side.
+   * @param {{original: Example | null, noisy: Example, clean: Example}} rows @param {string} title */
+  #renderRows({ original, noisy, clean }, title) {
+    const rows = original ? [original, noisy, clean] : [noisy, clean];
+    const captions = original ? ["original", "noisy", title.toLowerCase()] : ["original", title.toLowerCase()];
+    const table = createCellTable(this.model.cells ?? [], "The rows before and after", captions);
+    rows.forEach(({ values, probs }, i) => table.show(values ?? [], probs, i));
+    return table.element;
+  }
+
   /** @param {Record<string, Example | null>} examples by caption */
   #showTrio(examples) {
     const figures = Object.entries(examples).flatMap(([caption, example]) =>
-      example ? [h("figure", null, renderExample(example, "", null), h("figcaption", null, caption))] : [],
+      example ? [h("figure", null, renderExample(example, "", this.model), h("figcaption", null, caption))] : [],
     );
     this.#trio.replaceChildren(...figures);
   }

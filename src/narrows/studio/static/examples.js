@@ -1,16 +1,25 @@
 // Examples as elements: pictures, bars, tiles, and thumbnails from the server.
 
+import { cellList, createCellTable } from "./cells.js";
 import { h } from "./dom.js";
 import { formatNumber } from "./format.js";
 
 /** @import {Example, Model, Transport} from "./types" */
 
-/** Render an example: its picture, or its values as bars.
- * @param {Example} example @param {string} alt @param {string[] | null} columns names of the values */
-export function renderExample(example, alt, columns) {
+const MAX_CELLS = 6; // of a row in a list
+
+/** Render an example: its picture, or its cells as bars.
+ * @param {Example} example @param {string} alt @param {Model} model */
+export function renderExample(example, alt, model) {
   if (example.picture) return h("img", { class: "px", src: example.picture, alt, decoding: "async" });
-  const bars = createBars(columns ?? example.values?.map((_, i) => `column ${i + 1}`) ?? [], alt);
-  bars.show(example.values ?? []);
+  const values = example.values ?? [];
+  if (model.cells) {
+    const table = createCellTable(model.cells, alt);
+    table.show(values, example.probs);
+    return table.element;
+  }
+  const bars = createBars(model.columns ?? values.map((_, i) => `column ${i + 1}`), alt);
+  bars.show(values);
   return bars.element;
 }
 
@@ -23,9 +32,10 @@ export function picture(transport, path, alt, properties = {}) {
   return image;
 }
 
-/** A row of the data: its picture, or its first values.
- * @param {Transport} transport @param {Model} model @param {number} row @param {string} [alt] */
-export function thumbnail(transport, model, row, alt = `row ${row}`) {
+/** A row of the data: its picture, or some of its values.
+ * @param {Transport} transport @param {Model} model @param {number} row @param {string} [alt]
+ * @param {string[]} [first] names of columns that come first */
+export function thumbnail(transport, model, row, alt = `row ${row}`, first = []) {
   if (model.kind === "image") {
     const [height, width] = model.shape;
     return picture(transport, `/api/data/${row}/picture`, alt, { width, height });
@@ -33,6 +43,10 @@ export function thumbnail(transport, model, row, alt = `row ${row}`) {
   const element = h("span", { class: "values" }, `row ${row}`);
   /** @param {{example: Example}} answer */
   const fill = ({ example }) => {
+    if (model.cells) {
+      element.replaceChildren(...cellList(model.cells, example, MAX_CELLS, first));
+      return;
+    }
     const name = (/** @type {number} */ i) => model.columns?.[i] ?? i;
     const values = (example.values ?? []).slice(0, 4);
     element.replaceChildren(...values.map((v, i) => h("span", null, `${name(i)} `, h("b", null, formatNumber(v)))));
@@ -111,13 +125,19 @@ export function createBars(names, label, ranges) {
   const table = h("table", { class: "bars" }, h("caption", { class: "sr" }, label), body);
   const element = h("div", { class: "bars-box", tabindex: "0", role: "region", "aria-label": label }, table);
 
-  /** @param {ArrayLike<number>} values */
-  function show(values) {
+  /** @param {ArrayLike<number | null>} cells null for a gap */
+  function show(cells) {
     const isShared = !ranges;
-    const highest = isShared ? Math.max(1e-12, ...Array.from(values, Math.abs)) : 0;
-    const lowest = Array.from(values).some((v) => v < 0) ? -highest : 0;
+    const values = Array.from(cells, (value) => value ?? NaN);
+    const highest = isShared ? values.reduce((most, v) => Math.max(most, Math.abs(v) || 0), 1e-12) : 0;
+    const lowest = values.some((v) => v < 0) ? -highest : 0;
     rows.forEach(({ fill, value }, i) => {
       const scale = scales[i];
+      value.textContent = formatNumber(values[i]);
+      if (Number.isNaN(values[i])) {
+        fill.style.transform = "scaleX(0)";
+        return;
+      }
       scale[0] = isShared ? lowest : Math.min(scale[0], values[i]);
       scale[1] = isShared ? highest : Math.max(scale[1], values[i]);
       const span = scale[1] - scale[0] || 1;
@@ -125,7 +145,6 @@ export function createBars(names, label, ranges) {
       const end = (values[i] - scale[0]) / span;
       fill.style.transform = `translateX(${100 * Math.min(zero, end)}%) scaleX(${Math.abs(end - zero)})`;
       fill.className = end < zero ? "less" : "";
-      value.textContent = formatNumber(values[i]);
     });
   }
   return { element, show };

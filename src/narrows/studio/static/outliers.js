@@ -1,5 +1,6 @@
 // Outliers: the rows with the lowest scores, and the parts of each that the model did not expect.
 
+import { formatCell, kindClass } from "./cells.js";
 import { h, heading, reveal, setChildren } from "./dom.js";
 import { createBars, figureList, plainTable, renderExample, thumbnail } from "./examples.js";
 import { attempt } from "./feedback.js";
@@ -27,7 +28,7 @@ class OutliersView {
     this.transport = transport;
     this.model = model;
     const placeholders = Array.from({ length: 24 }, () => h("li", { class: "waiting" }, h("span", { class: "blank" })));
-    this.list = h("ol", { class: `strange ${model.kind}`, "aria-label": "Strangest first" }, placeholders);
+    this.list = h("ol", { class: `strange ${kindClass(model)}`, "aria-label": "Strangest first" }, placeholders);
     const text = "The rows with the lowest scores, and the parts of each that the model did not expect.";
     const columns = h("div", { class: "beside reversed" }, h("div", null, this.#summary, this.list), this.#detail);
     this.element = h("section", { class: "panel" }, heading("Outliers", text), columns);
@@ -50,7 +51,13 @@ class OutliersView {
     return h(
       "button",
       { type: "button", id: `row-${row}`, "aria-pressed": "false", onclick: open },
-      thumbnail(this.transport, this.model, row, ""),
+      thumbnail(
+        this.transport,
+        this.model,
+        row,
+        "",
+        reasons.map(({ name }) => name),
+      ),
       h(
         "span",
         { class: "strange-text" },
@@ -77,7 +84,10 @@ class OutliersView {
       ["Threshold", formatNumber(threshold)],
       ["Verdict", verdict],
     ]);
-    const body = this.model.kind === "image" ? renderPictures(row, detail) : renderColumns(detail.contributions ?? []);
+    const isImage = this.model.kind === "image";
+    const body = isImage
+      ? renderPictures(this.model, row, detail)
+      : renderColumns(this.model, detail.contributions ?? []);
     setChildren(this.#detail, h("h2", null, `Row ${row}`), h("dl", { class: "figures" }, figures), ...body);
   }
 }
@@ -90,23 +100,23 @@ function summarize({ n_outliers: n, shares, threshold }) {
   return `${n.toLocaleString("en")} ${rows} below ${limit}: ${shares} Lower scores are stranger.`;
 }
 
-/** @param {number} row @param {OutlierDetail} detail */
-function renderPictures(row, { example, expected, heat }) {
+/** @param {Model} model @param {number} row @param {OutlierDetail} detail */
+function renderPictures(model, row, { example, expected, heat }) {
   const figure = (/** @type {HTMLElement} */ content, /** @type {string} */ caption) =>
     h("figure", null, content, h("figcaption", null, caption));
   const figures = [
-    figure(renderExample(example, `Row ${row}`, null), "original"),
-    figure(renderExample(expected, "What the model expects", null), "expected by the model"),
+    figure(renderExample(example, `Row ${row}`, model), "original"),
+    figure(renderExample(expected, "What the model expects", model), "expected by the model"),
   ];
   if (heat) {
     const image = h("img", { class: "px heat", src: heat, alt: "Unexpected parts, in red" });
-    figures.push(figure(h("div", { class: "layers" }, renderExample(example, "", null), image), "unexpected, in red"));
+    figures.push(figure(h("div", { class: "layers" }, renderExample(example, "", model), image), "unexpected, in red"));
   }
   return [h("div", { class: "trio large" }, figures)];
 }
 
-/** @param {Contribution[]} contributions */
-function renderColumns(contributions) {
+/** @param {Model} model @param {Contribution[]} contributions */
+function renderColumns({ cells }, contributions) {
   const rows = contributions.slice(0, MAX_COLUMNS);
   const bars = createBars(
     rows.map(({ name }) => name),
@@ -115,7 +125,12 @@ function renderColumns(contributions) {
   bars.show(rows.map(({ nats }) => nats));
   const table = plainTable(
     ["column", "value", "expected", "nats"],
-    rows.map(({ name, value, expected, nats }) => [name, ...[value, expected, nats].map(formatNumber)]),
+    rows.map(({ name, column, value, expected, prob, nats }) => {
+      const format = (/** @type {number | null} */ cell) =>
+        cells ? formatCell(cells[column], cell) || "missing" : formatNumber(cell);
+      const certainty = prob === null ? "" : ` (${formatPercent(Math.round(100 * prob) / 100)})`;
+      return [name, format(value), format(expected) + certainty, formatNumber(nats)];
+    }),
   );
   const region = { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values and expected values" };
   return [h("h3", null, "Extra cost of each column, in nats"), bars.element, h("div", region, table)];

@@ -1,5 +1,6 @@
 // Search: the rows whose codes are nearest to the code of an example.
 
+import { kindClass } from "./cells.js";
 import { button, emptyNote, h, heading } from "./dom.js";
 import { acceptFiles, examplePicker } from "./example-picker.js";
 import { renderExample, thumbnail } from "./examples.js";
@@ -27,11 +28,11 @@ class SearchView {
   constructor(app) {
     this.app = app;
     this.model = /** @type {Model} */ (app.state.model);
-    this.query = h("div", { class: `stage-picture small ${this.model.kind}` });
+    this.query = h("div", { class: `stage-picture small ${kindClass(this.model)}` });
     const blanks = Array.from({ length: N_NEIGHBORS }, () =>
       h("li", { class: "waiting" }, h("span", { class: "blank" })),
     );
-    this.results = h("ol", { class: `results ${this.model.kind}`, "aria-label": "Nearest first" }, blanks);
+    this.results = h("ol", { class: `results ${kindClass(this.model)}`, "aria-label": "Nearest first" }, blanks);
     const onRow = (/** @type {number} */ row) => this.searchByRow(row);
     const onImage = (/** @type {Blob} */ image) => this.searchByImage(image);
     this.picker = examplePicker(app.state, { onRow, onImage }, "Similar to row");
@@ -68,7 +69,7 @@ class SearchView {
    * @param {{row: number} | {code: number[]}} query */
   async #search(example, text, query) {
     const requestId = ++this.#requestId;
-    this.query.replaceChildren(renderExample(example, "The example to search for", this.model.columns));
+    this.query.replaceChildren(renderExample(example, "The example to search for", this.model));
     this.#about.textContent = text;
     const answer = await attempt(this.app.transport.json("POST", "/api/search", { ...query, k: N_NEIGHBORS }));
     if (!answer || requestId !== this.#requestId) return;

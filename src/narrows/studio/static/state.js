@@ -11,6 +11,7 @@ export class Code {
     /** @type {Float32Array[]} */ this.future = [];
     /** @type {Set<(value: Float32Array) => void>} */ this.listeners = new Set();
     this.turning = false;
+    this.turned = -1; // the component that was turned last
     this.ready = false; // true once it has a value
   }
 
@@ -29,6 +30,7 @@ export class Code {
   turn(component, value) {
     if (!this.turning) this.pushHistory();
     this.turning = true;
+    this.turned = component;
     this.value[component] = value;
     this.notify();
   }

@@ -76,7 +76,7 @@ export function createHttpTransport(onConnection = () => {}) {
       const header = (name) => response.headers.get(name) ?? undefined;
       return {
         shape: (header("X-Shape") ?? "").split(",").map(Number),
-        data: header("X-Dtype") === "float32" ? new Float32Array(buffer) : new Uint8Array(buffer),
+        data: asNumbers(buffer, header("X-Dtype")),
         headers: { explained: header("X-Explained"), low: header("X-Low"), high: header("X-High") },
       };
     },
@@ -89,6 +89,12 @@ export function createHttpTransport(onConnection = () => {}) {
       socket.close();
     },
   };
+}
+
+/** Read numbers of the dtype that a header names. @param {ArrayBuffer} buffer @param {string | undefined} dtype */
+export function asNumbers(buffer, dtype) {
+  if (dtype === "float64") return new Float64Array(buffer);
+  return dtype === "float32" ? new Float32Array(buffer) : new Uint8Array(buffer);
 }
 
 /**

@@ -1,8 +1,11 @@
 // Messages between the server and the page.
-export interface Example { picture: string | null; values: number[] | null }
+export interface Example { picture: string | null; values: (number | null)[] | null; probs?: (number | null)[] | null }
+export interface CellColumn {
+  name: string; kind: string; levels: string[] | null; offset: number; scale: number; mean: number; std: number; step: number;
+}
 export interface Model {
-  name: string; recipe: string; title: string; summary: string; kind: "image" | "vector"; shape: number[];
-  columns: string[] | null; n_components: number; has_code: boolean; stochastic: boolean; sparse: boolean; can: string[];
+  name: string; recipe: string; title: string; summary: string; kind: "image" | "vector" | "table"; shape: number[];
+  columns: string[] | null; cells: CellColumn[] | null; n_components: number; has_code: boolean; stochastic: boolean; sparse: boolean; can: string[];
   low: number | null; high: number | null; noises: string[]; noise: string; description: string; report: string[];
   classes: string[] | null; class_: string | null; path: string | null; saved: boolean; python: string; command: string;
 }
@@ -19,12 +22,13 @@ export interface State {
 }
 export interface Dial {
   component: number; label: string; carries: number; used: boolean; low: number; high: number; mean: number; step: number;
+  columns: number[];
 }
 export interface Encoded { code: number[]; reconstruction: Example; example: Example }
-export interface Unit { unit: number; rate: number; strength: number; highest: number; top: number[]; activation?: number }
+export interface Unit { unit: number; rate: number; strength: number; highest: number; top: number[]; effect: string; activation?: number }
 export interface Column {
-  name: string; kind: "number" | "category" | "empty"; use: boolean; missing: number; low: number | null; high: number | null;
-  mean: number | null; distinct: number; examples: string[];
+  name: string; kind: string; kinds: string[]; use: boolean; description: string; problem: string | null; missing: number;
+  distinct: number; examples: string[];
 }
 export interface Upload {
   id: string; name: string; bytes: number; n: number; kind: "image" | "vector" | "table"; description: string; shape: number[];
@@ -33,7 +37,7 @@ export interface Upload {
   suggested: { recipe: string; n_components: number | null; max_time: number; likelihood: string; label: string | null };
   preview: { sheet: string | null; rows: string[][] | null };
 }
-export interface Colouring { by: string; title: string; kind: "category" | "number"; categories: string[] | null }
+export interface Colouring { by: string; title: string; kind: "category" | "number" | "date"; categories: string[] | null }
 export interface MapSettings { projection: "components" | "pca"; x: number; y: number; colourBy: string }
 export interface Extent { left: number; right: number; bottom: number; top: number }
 export interface Job {
@@ -42,13 +46,15 @@ export interface Job {
 }
 export interface TrainRequest {
   upload: string; recipe: string; n_components: number | null; max_time: number; likelihood: string;
-  columns: string[] | null; label: string | null; name: string | null; parameters: Record<string, unknown>;
+  columns: string[] | null; kinds: Record<string, string> | null; label: string | null; name: string | null; parameters: Record<string, unknown>;
 }
 // Events of a training.
 export interface HistoryRow {
   epoch: number; seconds: number; share: number | null; loss: number | null; valid_loss: number | null;
 }
-export interface Reconstructions { epoch: number; original: Example[]; reconstruction: Example[] }
+export interface Reconstructions {
+  epoch: number; original: Example[]; reconstruction: Example[]; cells: CellColumn[] | null;
+}
 export interface CleanResult {
   original: Example | null; noisy: Example; clean: Example; psnr_noisy: number | null; psnr_clean: number | null;
   method: string;
@@ -57,16 +63,18 @@ export interface Outlier {
   row: number; score: number; outlier: boolean; label: string | null; reasons: { name: string; share: number }[];
 }
 export interface Outliers { threshold: number; n_outliers: number; shares: string; rows: Outlier[] }
-export interface Contribution { name: string; value: number; expected: number; nats: number }
+export interface Contribution {
+  name: string; column: number; value: number | null; expected: number | null; prob: number | null; nats: number;
+}
 export interface OutlierDetail {
   score: number; threshold: number; outlier: boolean; example: Example; expected: Example; heat: string | null;
   contributions: Contribution[] | null;
 }
 // An answer that holds numbers or bytes.
 export interface Binary {
-  shape: number[]; data: Uint8Array | Float32Array; headers: { explained?: string; low?: string; high?: string };
+  shape: number[]; data: Uint8Array | Float32Array | Float64Array; headers: { explained?: string; low?: string; high?: string };
 }
-export type DecodeCallback = (result: Uint8Array | Float32Array) => void;
+export type DecodeCallback = (result: Uint8Array | Float32Array | Float64Array) => void;
 // Requests to the server: over HTTP in transport.js, over the widget's messages in a notebook.
 export interface Transport {
   json(method: string, path: string, body?: unknown): Promise<any>;

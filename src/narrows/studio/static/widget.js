@@ -4,7 +4,7 @@
 import { DialsView } from "./dials/dials.js";
 import { CodeMap } from "./map/map.js";
 import { Code } from "./state.js";
-import { RequestError } from "./transport.js";
+import { asNumbers, RequestError } from "./transport.js";
 
 /** @import {Binary, DecodeCallback, Transport} from "./types" */
 
@@ -48,7 +48,7 @@ class MessageTransport {
     const { headers, body: bytes } = await this.#send(method, path, body);
     return {
       shape: (headers["x-shape"] ?? "").split(",").map(Number),
-      data: headers["x-dtype"] === "float32" ? new Float32Array(bytes.buffer) : bytes,
+      data: asNumbers(bytes.buffer, headers["x-dtype"]),
       headers: { explained: headers["x-explained"], low: headers["x-low"], high: headers["x-high"] },
     };
   }

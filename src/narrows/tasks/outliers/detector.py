@@ -52,7 +52,6 @@ _WEIGHTS = {"residual": 1 / 4, "local": 1.0, "global": 1.0, "histogram": 1 / 2, 
 _TAILS = {"residual": 0.02}  # tail probability at which a part begins to count; usual rows differ in their residuals
 _TAIL = 0.1  # of all other parts
 _PARTS, _POWER = ("residual", "local", "histogram", "isolation"), 3
-_FILL_PASSES = 2  # passes of the autoencoders that fill missing cells
 _MIN_SUM = 1e-30  # avoids division by zero
 _MAX_REFERENCES = 50_000
 _BLOCK_ROWS = 8_192
@@ -283,19 +282,23 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
 
     def _fill_gaps(self, u: np.ndarray, missing: np.ndarray | None, keys: np.ndarray) -> np.ndarray:
         """Return u (n, d) with what the autoencoders expect where `missing` is True: a gap makes no row strange."""
-        if missing is None:
+        if missing is None or self._reader is None:
             return u
         fold, (low, high) = self._unseen_fold(keys), self._usual_range
-        for _ in range(_FILL_PASSES):
-            expected = u - self._average_unseen(u, fold, lambda residuals: residuals)
-            u = np.where(missing, np.clip(expected, low, high), u).astype(np.float32)
-        return u
+        by_member = self._ensemble.predict(u, ~missing)
+        unseen = by_member[fold, np.arange(len(u))]
+        expected = np.clip(np.where(fold[:, None] >= 0, unseen, by_member.mean(0)), low, high)
+        # a level is filled with the likeliest one, so that the row is one that may occur
+        cells = self._reader.cells_of(self._scaler.inverse(expected))
+        filled = self._scaler.transform(self._reader.features(cells))
+        return np.where(missing, filled, u)
 
     def _train(self, u: np.ndarray, keys: np.ndarray, missing: np.ndarray | None, rng: np.random.Generator) -> None:
         """Set the ensemble, the errors of held-out rows, and the references, from usual rows u (n, d)."""
         self.n_iter_ = _N_STEPS if self.max_iter == "auto" else int(self.max_iter)
         fold = self._fold[find_in_sorted(self._known_keys, keys)]
-        self._ensemble = train_ensemble(u, fold, self.n_members, self.n_iter_, int(rng.integers(2**31)))
+        owners = None if self._reader is None else self._reader.owners
+        self._ensemble = train_ensemble(u, fold, self.n_members, self.n_iter_, int(rng.integers(2**31)), owners)
         self._usual_range = np.stack([u.min(0), u.max(0)])
         u = self._fill_gaps(u, missing, keys)
         sample = subsample_evenly(np.arange(len(u))[:, None], _CALIBRATION_ROWS)[:, 0]

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from narrows.data import EncodedRows, Table, frames, is_frame, is_missing, look_at_table, open_frame
+from narrows.data import EncodedRows, Table, is_frame, is_missing, look_at_table, open_frame
 from narrows.data.columns import Column
-from narrows.data.frames import NewColumn
 
 _MAX_FEATURES = 32  # levels of a column with a feature of their own, the most frequent ones
 
@@ -35,6 +34,11 @@ class TableReader:
         counts = [_n_features(c, own) for c, own in zip(table.used, self.levels, strict=True)]
         starts = np.concatenate([[0], np.cumsum(counts)])
         self.feature_indices = [np.arange(a, b) for a, b in pairwise(starts)]
+
+    @property
+    def owners(self) -> np.ndarray:
+        """The used column of each feature: (d,) integers."""
+        return np.repeat(np.arange(len(self.levels)), [len(indices) for indices in self.feature_indices])
 
     @classmethod
     def fit(cls, X: Any, owner: str) -> TableReader:
@@ -78,16 +82,7 @@ class TableReader:
 
     def as_frame(self, values: np.ndarray, like: Any) -> Any:
         """Return numbers of each used column (n, c) as a frame of the kind of `like`, with its index."""
-        if not is_frame(like):
-            return values
-        frame = open_frame(like, "explain")
-        if frame.kind == "rows":
-            names = [column.name for column in self.table.used]
-            return [dict(zip(names, row, strict=True)) for row in values.tolist()]
-        dtype = {"pandas": "float64", "polars": "Float64"}.get(frame.kind, "double")
-        missing = np.zeros(len(values), dtype=bool)
-        columns = [NewColumn(c.name, dtype, values[:, j], missing) for j, c in enumerate(self.table.used)]
-        return frames.build(frame.kind, columns, frame.index)
+        return self.table.as_numbers(values, like) if is_frame(like) else values
 
     def values_of(self, X: Any) -> np.ndarray:
         """Return the cells of the used columns as the user wrote them: (n, c) objects."""

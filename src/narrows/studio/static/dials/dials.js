@@ -1,5 +1,6 @@
 // The dials: one slider for each component, those that carry most first, and the decoded example.
 
+import { kindClass } from "../cells.js";
 import { button, h, select } from "../dom.js";
 import { acceptFiles, examplePicker } from "../example-picker.js";
 import { columnRanges, createExampleView } from "../example-view.js";
@@ -8,7 +9,7 @@ import { Code } from "../state.js";
 import { debounce, throttleToFrame } from "../timing.js";
 import { createPlaceholder, DialRow } from "./dial.js";
 
-/** @import {Dial, Encoded, Model, State, Transport} from "../types" */
+/** @import {DecodeCallback, Dial, Encoded, Model, State, Transport} from "../types" */
 /** @import {ExampleView} from "../example-view.js" */
 /** @typedef {{unit: string, dials: Dial[]}} DialsAnswer */
 
@@ -20,6 +21,7 @@ export class DialsView {
   /** @type {DialRow[]} */ #rows = [];
   /** @type {Dial[]} */ #dials = [];
   /** @type {ExampleView | null} of a vector, null until the ranges of its columns are known */ #view = null;
+  /** @type {Float32Array | undefined} code before the last change */ #lastCode;
   #stripsFollow = true; // strips start from the code; otherwise from the mean
   #list = h("ol", { class: "dials", "aria-label": "Dials" });
   #unusedList = h("ol", { class: "dials", "aria-label": "Dials that carry nothing" });
@@ -42,7 +44,7 @@ export class DialsView {
     this.isImage = this.model.kind === "image";
     this.code = code ?? new Code(this.nComponents);
     const rows = this.isImage ? {} : { "--rows": this.model.shape[0] };
-    this.stage = h("div", { class: `stage-picture ${this.model.kind}`, style: rows });
+    this.stage = h("div", { class: `stage-picture ${kindClass(this.model)}`, style: rows });
     this.undoButton = button("Undo", "undo", () => this.code.undo(), { quiet: true });
     this.redoButton = button("Redo", "redo", () => this.code.redo(), { quiet: true });
     this.#render();
@@ -151,7 +153,8 @@ export class DialsView {
       this.code.value.set(first?.code ?? this.#means());
       this.code.ready = true;
     }
-    if (!this.isImage) this.#addView(await columnRanges(this.transport, this.#dials, this.nComponents));
+    if (this.model.kind === "table") this.#addView();
+    else if (!this.isImage) this.#addView(await columnRanges(this.transport, this.#dials, this.nComponents));
     const scale = { highest: Math.max(...this.#dials.map((dial) => dial.carries)), unit: answer.unit };
     this.#list.replaceChildren();
     this.#showMore(
@@ -212,6 +215,7 @@ export class DialsView {
 
   /** Show the code. */
   update() {
+    this.#followTurn();
     for (const row of this.#rows) row.update();
     this.undoButton.disabled = this.code.past.length === 0;
     this.redoButton.disabled = this.code.future.length === 0;
@@ -219,7 +223,16 @@ export class DialsView {
     this.#followStrips();
   }
 
-  /** @param {Uint8Array | Float32Array} result */
+  /** Highlight what a dial changes, from the start of its turn. Any other code begins anew. */
+  #followTurn() {
+    const last = this.code.past.at(-1);
+    if (last === this.#lastCode) return;
+    this.#lastCode = last;
+    const dial = this.code.turning && this.#dials.find(({ component }) => component === this.code.turned);
+    this.#view?.follow?.(dial ? dial.columns : null);
+  }
+
+  /** @type {DecodeCallback} */
   #showResult = (result) => this.#view?.show(result);
 
   #decode = throttleToFrame(() => this.transport.decode(this.code.value, this.#showResult));

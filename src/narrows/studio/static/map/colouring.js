@@ -1,5 +1,6 @@
 // The colours of the points: the value that they show, its legend, and the only visible category, if any.
 
+import { formatDate } from "../cells.js";
 import { button, h } from "../dom.js";
 import { attempt } from "../feedback.js";
 import { formatNumber } from "../format.js";
@@ -9,6 +10,7 @@ import { categoryColour, colourPoints, scaleGradient } from "./colours.js";
 /** @import {MapRequests} from "./requests.js" */
 /** @import {Scatter} from "./scatter.js" */
 
+const DAY = 86400; // seconds
 const MAX_KEYS = 40; // categories in the legend
 const MANY_ROWS = 20000; // scores of more rows take a while, and are computed only on demand
 
@@ -16,7 +18,7 @@ export class PointColouring {
   legend = h("div", { class: "legend", role: "group", "aria-label": "Legend" });
   select = h("select", { "aria-label": "Colour" });
   /** @type {Colouring[]} */ #options = [];
-  /** @type {{kind: "category" | "number", categories: string[], low: number, high: number}} */
+  /** @type {{kind: "category" | "number" | "date", categories: string[], low: number, high: number}} */
   #scale = { kind: "number", categories: [], low: 0, high: 1 };
 
   /**
@@ -66,8 +68,13 @@ export class PointColouring {
 
   /** Describe the value of a row, or return "". @param {number} row */
   describe(row) {
-    if (this.#scale.kind !== "number" || this.settings.colourBy === "label") return "";
-    return `${this.select.selectedOptions[0]?.textContent ?? ""} ${formatNumber(this.scatter.values[row])}`;
+    if (this.#scale.kind === "category" || this.settings.colourBy === "label") return "";
+    return `${this.select.selectedOptions[0]?.textContent ?? ""} ${this.#format(this.scatter.values[row])}`;
+  }
+
+  /** @param {number} value */
+  #format(value) {
+    return this.#scale.kind === "date" && !Number.isNaN(value) ? formatDate(value, DAY) : formatNumber(value);
   }
 
   /** @param {boolean} isDark */
@@ -79,7 +86,7 @@ export class PointColouring {
     }
     const ramp = h("i", { style: { "background-image": scaleGradient(isDark) } });
     this.legend.replaceChildren(
-      h("span", { class: "ramp" }, h("small", null, formatNumber(low)), ramp, h("small", null, formatNumber(high))),
+      h("span", { class: "ramp" }, h("small", null, this.#format(low)), ramp, h("small", null, this.#format(high))),
     );
   }
 

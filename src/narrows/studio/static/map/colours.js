@@ -45,7 +45,7 @@ const numberScale = (isDark) => (isDark ? VIRIDIS.slice(1) : VIRIDIS.slice(0, 5)
 /**
  * Return the colour of every point.
  * @param {Float32Array} values n; NaN where a value is missing
- * @param {{kind: "category" | "number", low: number, high: number, isDark: boolean,
+ * @param {{kind: "category" | "number" | "date", low: number, high: number, isDark: boolean,
  *   isVisible: (i: number) => boolean}} options
  * @returns {Uint8Array} n x 4, red, green, blue and opacity
  */

@@ -1,5 +1,6 @@
 // The part beside the stage: one decoded code, and a button that opens its dials.
 
+import { kindClass } from "../cells.js";
 import { button, h } from "../dom.js";
 import { createExampleView } from "../example-view.js";
 
@@ -12,7 +13,7 @@ export class DecodedExample {
     this.view = createExampleView(model, "The example at this place");
     this.about = h("p", { class: "about" }, "Click a point: it is decoded here, and the dials are set to it.");
     this.button = openDials && button("Turn its dials", "dials", openDials, { disabled: true });
-    const picture = h("div", { class: `stage-picture small ${model.kind}` }, this.view.element);
+    const picture = h("div", { class: `stage-picture small ${kindClass(model)}` }, this.view.element);
     this.element = h("div", { class: "side-part at" }, picture, h("div", null, this.about, this.button));
   }
 

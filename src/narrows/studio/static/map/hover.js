@@ -1,5 +1,6 @@
 // The row under the pointer or the keyboard, and a tip that shows its example.
 
+import { cellList } from "../cells.js";
 import { h } from "../dom.js";
 import { formatNumber } from "../format.js";
 import { debounce } from "../timing.js";
@@ -10,7 +11,7 @@ import { debounce } from "../timing.js";
 /** @import {Scatter} from "./scatter.js" */
 
 const DELAY = 40; // milliseconds before the example is requested
-const MAX_COLUMNS = 6; // of a vector, in the tip
+const [MAX_COLUMNS, MAX_CELLS] = [6, 12]; // of a vector, and of a row, in the tip
 
 export class Hover {
   row = -1;
@@ -54,7 +55,16 @@ export class Hover {
   }
 
   /** @param {Example} example */
-  #content({ picture, values }) {
+  #content(example) {
+    const { picture, values } = example;
+    if (this.model.cells) {
+      const cells = cellList(this.model.cells, example, MAX_CELLS);
+      return h(
+        "ul",
+        { class: "tip-cells" },
+        cells.map((cell) => h("li", null, cell)),
+      );
+    }
     if (picture) return h("img", { class: "px", src: picture, alt: "" });
     const name = (/** @type {number} */ i) => this.model.columns?.[i] ?? `column ${i + 1}`;
     const columns = (values ?? []).slice(0, MAX_COLUMNS);

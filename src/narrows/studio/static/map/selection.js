@@ -1,5 +1,6 @@
 // The selected rows, and the panel that lists and saves them.
 
+import { kindClass } from "../cells.js";
 import { button, h } from "../dom.js";
 import { thumbnail } from "../examples.js";
 import { copy, download } from "../feedback.js";
@@ -58,7 +59,11 @@ export class Selection {
       button("Clear", "close", this.handlers.onClear),
     );
     const thumbnails = rows.slice(0, MAX_THUMBNAILS).map((row) => this.#thumbnail(row));
-    const list = [h("h2", null, `${count} selected`), actions, h("ul", { class: `thumbs ${model.kind}` }, thumbnails)];
+    const list = [
+      h("h2", null, `${count} selected`),
+      actions,
+      h("ul", { class: `thumbs ${kindClass(model)}` }, thumbnails),
+    ];
     if (rows.length > MAX_THUMBNAILS) list.push(h("p", { class: "note" }, `The first ${MAX_THUMBNAILS} of ${count}.`));
     return list;
   }

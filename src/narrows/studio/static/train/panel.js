@@ -104,7 +104,6 @@ class TrainView {
   #watch(job) {
     this.stopListening();
     const progress = new TrainingProgress(job, this.app.transport, {
-      columns: () => this.app.state.model?.columns ?? null,
       onEnd: (now) => this.#end(now, progress),
       onLeave: () => this.showStart(),
     });

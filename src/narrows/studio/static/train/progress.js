@@ -1,16 +1,16 @@
 // A training while it runs: its status, the curves of its loss, and examples with their reconstructions.
 
+import { createCellTable } from "../cells.js";
 import { button, h } from "../dom.js";
-import { plainTable, renderExample } from "../examples.js";
 import { attempt, toast } from "../feedback.js";
 import { formatNumber } from "../format.js";
 import { LossChart } from "../loss-chart.js";
 
-/** @import {Example, HistoryRow, Job, Reconstructions, Transport} from "../types" */
+/** @import {CellColumn, Example, HistoryRow, Job, Reconstructions, Transport} from "../types" */
 
 const STOPPING = "Stopping: the learning rate is lowered first, then the best weights are kept";
 const CAPTION = "Originals, and their reconstructions by the model";
-const [MAX_VECTORS, MAX_COLUMNS] = [2, 8];
+const MAX_ROWS = 2; // examples of a table
 
 /** @type {[keyof HistoryRow, string, (value: number) => string][]} */
 const FACTS = [
@@ -30,8 +30,7 @@ export class TrainingProgress {
 
   /**
    * @param {Job} job @param {Transport} transport
-   * @param {{columns: () => string[] | null, onEnd: (job: Job) => void, onLeave: () => void}} handlers
-   *   `columns` returns the columns of the page's model
+   * @param {{onEnd: (job: Job) => void, onLeave: () => void}} handlers
    */
   constructor(job, transport, handlers) {
     this.panel = handlers;
@@ -113,34 +112,29 @@ export class TrainingProgress {
   }
 
   /** @param {Reconstructions} examples */
-  #showReconstructions({ original, reconstruction }) {
+  #showReconstructions({ original, reconstruction, cells }) {
     const isImage = Boolean(original[0]?.picture);
     this.#pairs.className = `pairs ${isImage ? "image" : "vector"}`;
-    const pairs = isImage ? renderImagePairs(original, reconstruction) : this.#vectorPairs(original, reconstruction);
+    const pairs = isImage
+      ? renderImagePairs(original, reconstruction)
+      : renderRows(original, reconstruction, cells ?? []);
     this.#pairs.replaceChildren(...pairs.map((pair) => h("div", { class: "pair" }, pair)));
   }
+}
 
-  /** @param {Example[]} original @param {Example[]} reconstruction */
-  #vectorPairs(original, reconstruction) {
-    const columns = this.panel.columns();
-    const names = columns?.length === original[0]?.values?.length ? columns : null;
-    return original.slice(0, MAX_VECTORS).map(({ values }, i) => {
-      const rows = (values ?? [])
-        .slice(0, MAX_COLUMNS)
-        .map((value, j) => [
-          names?.[j] ?? `column ${j + 1}`,
-          formatNumber(value),
-          formatNumber(reconstruction[i].values?.[j]),
-        ]);
-      return [plainTable(["column", "original", "reconstructed"], rows)];
-    });
-  }
+/** @param {Example[]} original @param {Example[]} reconstruction @param {CellColumn[]} columns */
+function renderRows(original, reconstruction, columns) {
+  return original.slice(0, MAX_ROWS).map((example, i) => {
+    const table = createCellTable(columns, CAPTION, ["original", "reconstructed"]);
+    table.show(example.values ?? [], example.probs, 0);
+    table.show(reconstruction[i].values ?? [], reconstruction[i].probs, 1);
+    return table.element;
+  });
 }
 
 /** @param {Example[]} original @param {Example[]} reconstruction */
 function renderImagePairs(original, reconstruction) {
-  return original.map((example, i) => [
-    renderExample(example, "original", null),
-    renderExample(reconstruction[i], "reconstruction", null),
-  ]);
+  const render = (/** @type {Example} */ { picture }, /** @type {string} */ alt) =>
+    h("img", { class: "px", src: picture, alt, decoding: "async" });
+  return original.map((example, i) => [render(example, "original"), render(reconstruction[i], "reconstruction")]);
 }

@@ -26,7 +26,7 @@ export class SetupForm {
     this.recipes = recipes;
     this.handlers = handlers;
     this.recipe = suggested.recipe;
-    this.columns = upload.columns && new ColumnTable(upload.columns, suggested.label, upload.kind === "table");
+    this.columns = upload.columns && new ColumnTable(upload.columns, suggested.label);
     this.parameters = new ParameterFields();
     this.name = h("input", { type: "text", value: upload.name.replace(/\.[a-z]+$/i, ""), maxlength: 60 });
     this.size = h("input", {
@@ -76,7 +76,12 @@ export class SetupForm {
       side !== undefined && h("div", { class: "bar" }, this.#sideSelect(side)),
       this.columns?.element,
       this.columns &&
-        h("div", { class: "bar" }, this.columns.count, labelledField("Colour the map by", this.columns.label)),
+        h(
+          "div",
+          { class: "bar" },
+          this.columns.count,
+          labelledField("Label: colours the map, and is not learned", this.columns.label),
+        ),
     );
   }
 
@@ -134,6 +139,7 @@ export class SetupForm {
       max_time: Number(this.time.value),
       likelihood: this.likelihood.value,
       columns: this.columns && [...this.columns.used],
+      kinds: this.columns && this.columns.chosenKinds(),
       label: this.columns?.label.value || null,
       name: this.name.value || null,
       parameters: this.parameters.changed(),

@@ -1,5 +1,6 @@
 // One unit: how often and how strongly it is active, its top examples, and an example with the unit turned up.
 
+import { kindClass } from "../cells.js";
 import { h, setChildren } from "../dom.js";
 import { figureList, renderExample, thumbnail } from "../examples.js";
 import { attempt } from "../feedback.js";
@@ -7,7 +8,8 @@ import { formatNumber, formatPercent } from "../format.js";
 import { debounce } from "../timing.js";
 
 /** @import {Model, Transport, Unit} from "../types" */
-/** @typedef {Unit & {adds: string | null, columns: {name: string, value: number}[] | null}} UnitInfo */
+/** @typedef {{name: string, level: string | null, value: number}} Change */
+/** @typedef {Unit & {adds: string | null, columns: Change[] | null}} UnitInfo */
 
 const DELAY = 30; // milliseconds without a change before a request
 const ADDS = "what it adds: blue is more, orange is less";
@@ -61,9 +63,11 @@ export class UnitDetail {
       elements.push(h("figure", { class: "adds" }, image, h("figcaption", null, ADDS)));
     }
     if (columns) {
-      const lines = columns.map(({ name, value }) =>
-        h("li", null, h("span", null, name), h("b", null, formatNumber(value))),
-      );
+      const lines = columns.map(({ name, level, value }) => {
+        const change = level === null ? formatNumber(value) : formatPercent(Math.round(100 * value) / 100);
+        const text = value > 0 && level !== null ? `+${change}` : change;
+        return h("li", null, h("span", null, level === null ? name : `${name}: ${level}`), h("b", null, text));
+      });
       elements.push(h("ul", { class: "adds-columns" }, lines));
     }
     return elements;
@@ -80,9 +84,8 @@ export class UnitDetail {
       const answer = await attempt(this.transport.json("POST", `/api/units/${unit}/turn`, { row, value }));
       if (!answer || !isOpen()) return;
       amount.textContent = `${formatNumber(Number(slider.value))} (was ${formatNumber(answer.was)})`;
-      const { columns } = this.model;
-      before.replaceChildren(renderExample(answer.before, `Row ${row}, reconstructed`, columns));
-      after.replaceChildren(renderExample(answer.after, `Row ${row}, with unit ${unit} changed`, columns));
+      before.replaceChildren(renderExample(answer.before, `Row ${row}, reconstructed`, this.model));
+      after.replaceChildren(renderExample(answer.after, `Row ${row}, with unit ${unit} changed`, this.model));
     };
     const max = Math.max(1e-6, 2 * highest);
     const slider = h("input", {
@@ -99,7 +102,7 @@ export class UnitDetail {
     ];
     const elements = [
       h("label", { class: "field" }, h("span", { class: "field-name" }, `In row ${row}: `, amount), slider),
-      h("div", { class: `trio two ${this.model.kind}` }, figures),
+      h("div", { class: `trio two ${kindClass(this.model)}` }, figures),
     ];
     return { elements, load };
   }
@@ -116,6 +119,6 @@ export class UnitDetail {
       };
       return h("li", null, h("button", properties, thumbnail(this.transport, this.model, row, "")));
     });
-    return h("ul", { class: `thumbs ${this.model.kind}` }, thumbnails);
+    return h("ul", { class: `thumbs ${kindClass(this.model)}` }, thumbnails);
   }
 }

@@ -114,7 +114,7 @@ class UnitsView {
   }
 
   /** @param {Unit} unit @param {number} highest activation or rate of all */
-  #unitButton({ unit, rate, activation, top }, highest) {
+  #unitButton({ unit, rate, activation, top, effect }, highest) {
     const share = (activation ?? rate) / highest;
     const properties = {
       type: "button",
@@ -125,7 +125,7 @@ class UnitsView {
     return h(
       "button",
       properties,
-      h("span", { class: "unit-sheet" }, this.#topExamples(top, `Top examples of unit ${unit}`)),
+      h("span", { class: "unit-sheet" }, effect || this.#topExamples(top, `Top examples of unit ${unit}`)),
       h(
         "span",
         { class: "unit-text" },
