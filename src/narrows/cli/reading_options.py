@@ -152,11 +152,9 @@ def labelled_by(labels: str | None) -> Iterator[Path | None]:
     if reading.label is not None:
         raise typer.BadParameter("--label and --labels name the same labels: give one of them.")
     path = Path(labels).expanduser()
-    if path.exists():
+    if path.exists() or path.suffix.lower() in (".npy", ".csv", ".tsv", ".txt"):
         yield path
         return
-    if path.suffix.lower() in (".npy", ".csv", ".tsv", ".txt"):
-        raise FileNotFoundError(f"There is no file {path} for --labels.")
     with changed(label=labels):
         yield None
 

@@ -108,7 +108,7 @@ def _read_rows(fitted: Any, data: str) -> tuple[Dataset, list[str] | None]:
     loaded, names = reading.read_dataset(data, "test"), getattr(fitted, "feature_names_in_", None)
     if names is None:
         return loaded.as_numbers(), loaded.columns  # the detector was fitted on an array
-    if set(map(str, names)) <= set(loaded.columns or ()):
+    if getattr(fitted, "_reader", None) is None:  # a detector of tables finds its columns itself
         loaded = loaded.ordered([str(name) for name in names])
     return loaded, loaded.columns
 
