@@ -651,26 +651,29 @@ TINY = ("--max-epochs", 2, "--verbose", 0, "--set", "hidden=16", "--n-components
 def test_sample_by_label(tmp_path):
     model, out = tmp_path / "m", tmp_path / "X.npy"
     run("fit", "digits", "--set", "conditional=true", "--out", model, *TINY)
-    run("sample", model, "-n", 5, "--label", 3, "--label", 8, "--temperature", 0, "-o", out)
+    run("sample", model, "-n", 5, "--label", 3, "--label", 8, "--temperature", 0, "-o", out, "--overwrite")
     again = narrows.load(model)
     np.testing.assert_array_equal(np.load(out), again.sample(5, y=[3, 8, 3, 8, 3], temperature=0))
     assert (
-        "holds the label '12', but VAE was fitted with" in run("sample", model, "--label", 12, "-o", out, code=1).stderr
+        "holds the label '12', but VAE was fitted with"
+        in run("sample", model, "--label", 12, "-o", out, "--overwrite", code=1).stderr
     )
 
 
 def test_sample_by_a_mixture_that_is_kept(tmp_path):
     model, out = tmp_path / "m", tmp_path / "X.npy"
     run("fit", "digits", "--recipe", "ae", "--out", model, *TINY)
-    message = run("sample", model, "--sampler", "mixture", "-o", out, code=1).stderr
+    message = run("sample", model, "--sampler", "mixture", "-o", out, "--overwrite", code=1).stderr
     assert "There is no sampler 'mixture' yet" in message
-    run("sample", model, "--sampler", "mixture", "--fit", "digits:train", "--seed", 1, "-n", 4, "-o", out)
+    run(
+        "sample", model, "--sampler", "mixture", "--fit", "digits:train", "--seed", 1, "-n", 4, "-o", out, "--overwrite"
+    )
     kept = narrows.load(model)
     np.testing.assert_array_equal(np.load(out), kept.sample(4, sampler="mixture", random_state=1))
     run("sample", model, "--sampler", "mixture", "--seed", 1, "-n", 4, "-o", tmp_path / "Y.npy")
     np.testing.assert_array_equal(np.load(out), np.load(tmp_path / "Y.npy"))
-    assert "This AE knows no labels" in run("sample", model, "--label", 3, "-o", out, code=1).stderr
-    run("sample", model, "--fit", "digits:train", "--label", 3, "--seed", 1, "-n", 4, "-o", out)
+    assert "This AE knows no labels" in run("sample", model, "--label", 3, "-o", out, "--overwrite", code=1).stderr
+    run("sample", model, "--fit", "digits:train", "--label", 3, "--seed", 1, "-n", 4, "-o", out, "--overwrite")
     np.testing.assert_array_equal(np.load(out), narrows.load(model).sample(4, y=3, random_state=1))
 
 

@@ -493,3 +493,29 @@ def test_memory_is_bounded(tmp_path, method):
 
 def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(Path(narrows.__file__).parents[1])}
+
+
+# Words, dates and gaps
+
+
+def test_tables_are_encoded_block_by_block(tmp_path, threads):
+    rng = np.random.default_rng(0)
+    n = 3000
+    frame = pd.DataFrame(
+        {
+            "key": [f"k{i}" for i in range(n)],
+            "x": np.where(rng.random(n) < 0.1, np.nan, rng.normal(size=n)),
+            "word": rng.choice(["a", "b", "c"], n),
+            "at": pd.date_range("2020-01-01", periods=n, freq="h"),
+        }
+    )
+    model = AE(2, **SMALL).fit(frame)
+    expected = model.transform(frame)
+    frame[["word", "at", "x"]].assign(other=1).to_parquet(tmp_path / "x.parquet")
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    pieces = [frame[["at", "word", "x"]][:70], frame[70:71], frame[71:]]
+    for source in (tmp_path / "x.parquet", tmp_path / "x.csv", iter(pieces), frame):
+        np.testing.assert_allclose(model.stream(source), expected, atol=1e-6)
+    with pytest.raises(ValueError, match="It lacks 'x'; it has 'word', 'at'"):
+        frame[["word", "at"]].to_parquet(tmp_path / "y.parquet")
+        model.stream(tmp_path / "y.parquet")

@@ -9,6 +9,7 @@ import typer
 
 from narrows.cli import inputs, outputs, reading
 from narrows.cli.app import TRAIN, USE, Data, Model, OutOrFolder, Overwrite, Seed, app, say
+from narrows.cli.reading_options import reads_data
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,7 +78,7 @@ def fit_denoiser(
 
 
 @app.command(rich_help_panel=USE)
-@reading.reads_data
+@reads_data
 def denoise(
     model: Model,
     data: Data,

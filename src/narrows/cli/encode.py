@@ -9,10 +9,11 @@ import typer
 
 from narrows.cli import inputs, outputs, reading
 from narrows.cli.app import USE, Data, Model, Out, OutOrFolder, Overwrite, app
+from narrows.cli.reading_options import reads_data
 
 
 @app.command(rich_help_panel=USE)
-@reading.reads_data
+@reads_data
 def encode(
     model: Model,
     data: Data,
@@ -70,7 +71,7 @@ def decode(
 
 
 @app.command(rich_help_panel=USE)
-@reading.reads_data
+@reads_data
 def reconstruct(model: Model, data: Data, out: OutOrFolder, overwrite: Overwrite = False) -> None:
     """Encode and decode DATA, and write the reconstructions.
 

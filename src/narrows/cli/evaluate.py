@@ -9,13 +9,14 @@ import typer
 
 from narrows.cli import inputs, printing, reading
 from narrows.cli.app import USE, Data, Json, Model, Train, app
+from narrows.cli.reading_options import reads_data
 
 if TYPE_CHECKING:
     import numpy as np
 
 
 @app.command(rich_help_panel=USE)
-@reading.reads_data
+@reads_data
 def evaluate(
     model: Model,
     data: Data,

@@ -15,6 +15,7 @@ import typer
 
 from narrows.cli import inputs, printing, reading
 from narrows.cli.app import TRAIN, Assignments, Data, Device, Json, MaxEpochs, TrainingSeed, app, say
+from narrows.cli.reading_options import reads_data
 
 if TYPE_CHECKING:
     from narrows.data.files import Dataset
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=TRAIN)
-@reading.reads_data
+@reads_data
 def fit(
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the model.", show_default=False)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _SAMPLE = 64  # rows with which a step is tried
 _WEIGHT_BYTES = 16  # a weight, its gradient and two moments, in float32
+_VECTOR_FLOPS = 12  # forward, backward, and twice for what is not a product, as in the plan
 _STEP_FACTOR = 3  # outputs of layers, their gradients and temporary copies
 
 
@@ -94,6 +96,10 @@ def forecast(model: Estimator, X: Any, y: Any = None) -> Forecast:
     plan = make_plan(settings, place, inputs, type(model).__name__)
     with torch.no_grad():
         n_outputs = _count_outputs(net, sample.batch(torch.zeros(1, dtype=torch.long, device=place.device)).x)
+    # products of the likelihood itself, for columns of very many levels: the plan does not count them
+    n_vectors = sum(p.numel() for p in net.likelihood.parameters() if p.dim() > 1)
+    n_outputs += sum(column.n_levels for column in model.schema_.used_columns)
+    seconds = plan.seconds + plan.n_steps * plan.batch_size * _VECTOR_FLOPS * n_vectors / inputs.matmul_flops_per_second
     return Forecast(
         model.schema_,
         net.likelihood.name,
@@ -103,7 +109,7 @@ def forecast(model: Estimator, X: Any, y: Any = None) -> Forecast:
         int(rows.nbytes),
         _WEIGHT_BYTES * n_parameters,
         _STEP_FACTOR * 4 * n_outputs * plan.batch_size,
-        plan.seconds,
+        min(seconds, settings.max_time or math.inf),
     )
 
 

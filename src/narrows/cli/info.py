@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from narrows.cli import inputs, printing, reading
+from narrows.cli import inputs, printing
 from narrows.cli.app import LOOK, Assignments, Json, app
+from narrows.cli.reading_options import reads_data
 
 
 @app.command(rich_help_panel=LOOK)
-@reading.reads_data
+@reads_data
 def info(
     model: Annotated[
         str,

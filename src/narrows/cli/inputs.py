@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from narrows.cli.app import say
-from narrows.cli.reading import current
+from narrows.cli.reading_options import current
 from narrows.params import did_you_mean
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from narrows.cli.app import say
 from narrows.cli.columns import summarize_columns
 from narrows.cli.inputs import note_unfinished
-from narrows.cli.reading import reading_arguments
+from narrows.cli.reading_options import reading_arguments
 
 if TYPE_CHECKING:
     from rich.console import Console

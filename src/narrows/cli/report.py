@@ -11,6 +11,7 @@ import typer
 
 from narrows.cli import inputs, outputs, reading
 from narrows.cli.app import USE, Data, Model, Overwrite, Train, app, say
+from narrows.cli.reading_options import current, labelled_by, reads_data
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=USE)
-@reading.reads_data
+@reads_data
 def report(
     model: Model,
     data: Data,
@@ -58,7 +59,7 @@ def report(
 
     outputs.check_path(out, (".html",), overwrite=overwrite)
     fitted = inputs.open_model(model)
-    with reading.labelled_by(labels) as label_file:
+    with labelled_by(labels) as label_file:
         X, y = _read_data(data, fitted)
     if label_file is not None:
         y = _read_labels(label_file, X)
@@ -78,7 +79,7 @@ def _read_data(name: str, model: Estimator) -> tuple[Any, np.ndarray | None]:
     from narrows.data import parquet
 
     is_parquet = Path(name).expanduser().exists() and parquet.is_parquet(Path(name).expanduser())
-    if is_parquet and reading.current().label is None and model.schema_.kind != "table":
+    if is_parquet and current().label is None and model.schema_.kind != "table":
         source = reading.open_blocks(name, model)
         if source is not None:
             return source, None

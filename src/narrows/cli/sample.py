@@ -9,6 +9,7 @@ import typer
 
 from narrows.cli import inputs, outputs, reading
 from narrows.cli.app import USE, Model, Out, Overwrite, Seed, app
+from narrows.cli.reading_options import reads_data
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=USE)
-@reading.reads_data
+@reads_data
 def sample(
     model: Model,
     out: Out,
@@ -67,7 +68,7 @@ def sample(
 
 
 @app.command(rich_help_panel=USE)
-@reading.reads_data
+@reads_data
 def traverse(
     model: Model,
     out: Annotated[

@@ -9,6 +9,7 @@ import typer
 
 from narrows.cli import inputs, outputs, reading
 from narrows.cli.app import TRAIN, USE, Data, Model, Overwrite, app, say
+from narrows.cli.reading_options import current, reads_data
 
 if TYPE_CHECKING:
     from narrows.data.files import Dataset
@@ -17,7 +18,7 @@ TABLES = (".csv", ".tsv")
 
 
 @app.command(rich_help_panel=TRAIN)
-@reading.reads_data
+@reads_data
 def fit_outliers(
     data: Data,
     out: Annotated[
@@ -43,7 +44,7 @@ def fit_outliers(
     """
     from narrows.tasks import OutlierDetector
 
-    if reading.current().parameters:
+    if current().parameters:
         raise typer.BadParameter("--column and --max-levels are not for fit-outliers: it finds the kinds of columns.")
     loaded = reading.read_dataset(data, "train")
     inputs.prepare_folder(out, overwrite=overwrite)
@@ -58,7 +59,7 @@ def fit_outliers(
 
 
 @app.command(rich_help_panel=USE)
-@reading.reads_data
+@reads_data
 def score(
     model: Model,
     data: Data,
@@ -107,7 +108,7 @@ def _read_rows(fitted: Any, data: str) -> tuple[Dataset, list[str] | None]:
     loaded, names = reading.read_dataset(data, "test"), getattr(fitted, "feature_names_in_", None)
     if names is None:
         return loaded.as_numbers(), loaded.columns  # the detector was fitted on an array
-    if set(map(str, names)) <= set(loaded.columns or ()):
+    if getattr(fitted, "_reader", None) is None:  # a detector of tables finds its columns itself
         loaded = loaded.ordered([str(name) for name in names])
     return loaded, loaded.columns
 

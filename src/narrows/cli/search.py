@@ -10,6 +10,7 @@ import typer
 
 from narrows.cli import inputs, outputs, printing, reading
 from narrows.cli.app import USE, Data, Json, Model, Overwrite, app, say
+from narrows.cli.reading_options import reads_data
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=USE)
-@reading.reads_data
+@reads_data
 def index(
     model: Model,
     data: Data,
@@ -48,7 +49,7 @@ def index(
 
 
 @app.command(rich_help_panel=USE)
-@reading.reads_data
+@reads_data
 def search(
     model: Model,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="An image, or any other DATA.", show_default=False)],

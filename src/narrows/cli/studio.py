@@ -9,10 +9,11 @@ import typer
 
 from narrows.cli import inputs, reading
 from narrows.cli.app import LOOK, app
+from narrows.cli.reading_options import current, reads_data
 
 
 @app.command(rich_help_panel=LOOK)
-@reading.reads_data
+@reads_data
 def studio(
     model: Annotated[
         Path | None,
@@ -57,7 +58,7 @@ def studio(
 
     check_installed()  # before anything is read
     if labels is None:
-        labels = reading.current().label
+        labels = current().label
     # the page colours the map by columns that the model does not take
     loaded = None if data is None else reading.read_all_columns(data, "test")
     with inputs.note_unfinished(model or Path()):

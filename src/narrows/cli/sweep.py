@@ -9,13 +9,14 @@ import typer
 
 from narrows.cli import inputs, printing, reading
 from narrows.cli.app import TRAIN, Assignments, Data, Device, Json, MaxEpochs, TrainingSeed, app, say
+from narrows.cli.reading_options import reads_data
 
 if TYPE_CHECKING:
     from narrows.tasks.sweep import Sweep
 
 
 @app.command(rich_help_panel=TRAIN)
-@reading.reads_data
+@reads_data
 def sweep(
     data: Data,
     out: Annotated[

@@ -189,7 +189,7 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
     )
 
 
-# ------------------------------------------------------------------------------------------------- the data
+# ------------------------------------------------------------------------------------ the data and the learning
 
 
 def choose_split(settings: Settings, n_rows: int, resumed: Mapping[str, Any]) -> Decision[tuple[int, int]]:
@@ -267,9 +267,6 @@ def choose_neighbors(n_train: int, inputs: PlanInputs, owner: str) -> Decision[t
         k = max(1, min(_N_NEIGHBORS, most))
         choices.append(Choice("n_neighbors", str(k), f"of {n_train:,} rows"))
     return Decision((k, metric), tuple(choices))
-
-
-# ------------------------------------------------------------------------------------------------- the learning
 
 
 def choose_learning_rate(requested: float | str, batch_size: int) -> Decision[float]:
