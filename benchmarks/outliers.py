@@ -1,18 +1,25 @@
 """AUROC of OutlierDetector and its peers, all on their defaults, on 20 data sets of ADBench.
 
     python benchmarks/outliers.py [semi unsupervised] [--methods narrows knn ...] [--sets glass wine ...] [--seeds 5]
+                                  [--rows 50000]
 
 `semi`: trained on a random half of the normal rows, tested on the other half and all outliers. `unsupervised`: trained
 and tested on everything, without labels. Either way columns are standardised by the training rows, and of a set with
-more than 50,000 rows a random 50,000 are taken. The seed draws the rows, the halves and the detectors' numbers.
+more than 50,000 rows (`--rows`) as many are drawn. The seed draws the rows, the halves and the detectors' numbers.
 
-Each figure is written to results/outliers_JOB.json at once; figures that are there are not measured again.
+Settings of OutlierDetector are chosen on the ten sets of even place and confirmed on the ten of odd place. Places count
+from 1 in the order of the files' names as text: 14_glass, 16_http, 18_Ionosphere, 1_ALOI, ... For each of them, and for
+all, the last lines give the difference to each peer, paired by sets, with its 95 % interval over sets (bootstrap).
+
+Each figure is written to results/outliers_JOB.json at once (outliers_JOB_ROWS.json with `--rows`); figures that are
+there are not measured again.
 The sets lie in $NARROWS_DATA/anomaly (https://github.com/Minqi824/ADBench).
 """
 
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import tempfile
@@ -51,12 +58,12 @@ def sets() -> dict[str, Path]:
     return paths
 
 
-def split(path: Path, job: str, seed: int) -> Split:
+def split(path: Path, job: str, seed: int, most_rows: int = MOST_ROWS) -> Split:
     """Draw, halve and standardise the rows of one set."""
     rng = np.random.default_rng(seed)
     with np.load(path) as data:
         X, y = data["X"].astype(np.float64), data["y"].astype(bool)
-    rows = rng.permutation(len(X))[:MOST_ROWS]
+    rows = rng.permutation(len(X))[:most_rows]
     X, y = X[rows], y[rows]
     train = np.arange(len(X))
     test = train
@@ -129,6 +136,8 @@ METHODS: dict[str, Score] = {
     "pyod_vae": pyod_vae,
 }
 
+PYOD = ("/pca", "/pyod_ae", "/pyod_vae")
+
 # ------------------------------------------------------------------------------------------------- the measure
 
 
@@ -145,9 +154,11 @@ def measure(score: Score, rows: Split, seed: int) -> dict[str, float]:
     }
 
 
-def update_figures(job: str, add: dict[str, dict[str, float]] | None = None) -> dict[str, dict[str, float]]:
-    """Write `add` into results/outliers_JOB.json; return all of its figures by "set/seed/method"."""
-    path = RESULTS / f"outliers_{job}.json"
+def update_figures(
+    job: str, most_rows: int, add: dict[str, dict[str, float]] | None = None
+) -> dict[str, dict[str, float]]:
+    """Write `add` into the job's file of results; return all of its figures by "set/seed/method"."""
+    path = RESULTS / (f"outliers_{job}.json" if most_rows == MOST_ROWS else f"outliers_{job}_{most_rows}.json")
     RESULTS.mkdir(exist_ok=True)
     with open(
         Path(tempfile.gettempdir()) / "narrows-outliers.lock", "w"
@@ -157,9 +168,10 @@ def update_figures(job: str, add: dict[str, dict[str, float]] | None = None) -> 
         if add:
             figures |= add
             whole = {
-                "machine": machine("pyod"),
+                "machine": machine(*(["pyod"] if any(name.endswith(PYOD) for name in figures) else [])),
                 "day": time.strftime("%Y-%m-%d"),
                 "mean_auroc": mean_auroc(figures),
+                "differences": differences(figures),
                 "figures": dict(sorted(figures.items())),
             }
             fresh = path.with_suffix(".new")
@@ -184,6 +196,39 @@ def mean_auroc(figures: dict[str, dict[str, float]]) -> dict[str, dict[str, floa
     }
 
 
+def differences(figures: dict[str, dict[str, float]]) -> dict[str, dict[str, float | int]]:
+    """Return by "half/peer" the AUROC of narrows and of the peer, and their difference with its paired 95 % interval.
+
+    Only sets and seeds that both have been measured on count. The interval is from 10,000 draws of as many sets.
+    """
+    names, result = list(sets()), {}
+    halves = {"even": names[1::2], "odd": names[0::2], "all": names}
+    for (half, members), peer in itertools.product(halves.items(), METHODS):
+        pairs = []
+        for which in members:
+            seeds = [k.split("/")[1] for k in figures if k.startswith(f"{which}/") and k.endswith(f"/{peer}")]
+            seeds = [seed for seed in seeds if f"{which}/{seed}/narrows" in figures]
+            if seeds:
+                pairs.append(
+                    [np.mean([figures[f"{which}/{i}/{m}"]["auroc"] for i in seeds]) for m in ("narrows", peer)]
+                )
+        if peer == "narrows" or not pairs:
+            continue
+        ours, theirs = np.array(pairs).T
+        difference = ours - theirs
+        draws = np.random.default_rng(0).integers(len(pairs), size=(10_000, len(pairs)))
+        low, high = np.quantile(difference[draws].mean(1), [0.025, 0.975])
+        numbers = {
+            "narrows": ours.mean(),
+            "peer": theirs.mean(),
+            "difference": difference.mean(),
+            "low": low,
+            "high": high,
+        }
+        result[f"{half}/{peer}"] = {"sets": len(pairs), **{k: round(float(v), 3) for k, v in numbers.items()}}
+    return result
+
+
 def show(job: str, figures: dict[str, dict[str, float]]) -> None:
     """Print a table of the mean AUROC of each set, one column a method."""
     methods = [m for m in METHODS if any(name.endswith(f"/{m}") for name in figures)]
@@ -201,9 +246,14 @@ def show(job: str, figures: dict[str, dict[str, float]]) -> None:
     means = mean_auroc(figures)
     print(f"{'mean':16}" + "".join(f"{means[m]['auroc']:10.2f}" for m in methods))
     print(f"{'figures':16}" + "".join(f"{means[m]['figures']:10d}" for m in methods))
+    for name, pair in differences(figures).items():
+        print(
+            f"{name:16} narrows {pair['narrows']:.2f}, peer {pair['peer']:.2f}, difference {pair['difference']:+.2f} "
+            f"({pair['low']:+.2f} to {pair['high']:+.2f}), {pair['sets']} sets"
+        )
 
 
-def run(job: str, names: Iterable[str], methods: Iterable[str], seeds: Iterable[int]) -> None:
+def run(job: str, names: Iterable[str], methods: Iterable[str], seeds: Iterable[int], most_rows: int) -> None:
     """Measure the figures that are missing, one seed after another."""
     paths = sets()
     for seed in seeds:
@@ -211,13 +261,13 @@ def run(job: str, names: Iterable[str], methods: Iterable[str], seeds: Iterable[
             rows = None
             for method in methods:
                 key = f"{name}/{seed}/{method}"
-                if key in update_figures(job):
+                if key in update_figures(job, most_rows):
                     continue
-                rows = rows or split(paths[name], job, seed)
+                rows = rows or split(paths[name], job, seed, most_rows)
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # of the peers
                     figure = measure(METHODS[method], rows, seed)
-                update_figures(job, {key: figure})
+                update_figures(job, most_rows, {key: figure})
                 print(f"{job} {key:32} {figure['auroc']:6.2f}  {figure['seconds']:7.1f} s", flush=True)
 
 
@@ -227,11 +277,12 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--sets", nargs="*", default=None, help="some of the sets")
     parser.add_argument("--seeds", type=int, default=5, help="how many")
+    parser.add_argument("--rows", type=int, default=MOST_ROWS, help="largest number of rows of a set")
     options = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     for job in options.jobs or JOBS:
-        run(job, options.sets or sets(), options.methods, range(options.seeds))
-        show(job, update_figures(job))
+        run(job, options.sets or sets(), options.methods, range(options.seeds), options.rows)
+        show(job, update_figures(job, options.rows))
 
 
 if __name__ == "__main__":

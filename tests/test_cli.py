@@ -14,13 +14,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
 import narrows
 import narrows.report
-from narrows.cli import app, inputs
+from narrows.cli import app, inputs, reading
 from narrows.data import named
 from narrows.plots import sheets
 
@@ -356,7 +357,7 @@ def test_pictures_keep_their_depth(
     run("denoise", tmp_path / "m", tmp_path / "in", "-o", tmp_path / "out")
     with Image.open(tmp_path / "out" / f"2{suffix}") as image:
         assert (image.mode, image.size) == (mode, (8, 9))
-        expected = narrows.load(tmp_path / "m").reconstruct(inputs.read_dataset(str(tmp_path / "in"), "test").X)
+        expected = narrows.load(tmp_path / "m").reconstruct(reading.read_dataset(str(tmp_path / "in"), "test").X)
         np.testing.assert_array_equal(np.asarray(image), expected[2])
         assert np.asarray(image).max() > 1000
 
@@ -375,8 +376,9 @@ def test_zips_broken_images_and_unlike_sizes(tmp_path: Path, rng: np.random.Gene
     assert "pictures.zip: 5 examples of shape 10 x 12" in done.stderr
     assert "1 of 6 images cannot be read and are left out: a/4.png." in done.stderr
     assert f"{archive} --on-bad skip --resize 10x12" in done.stderr
+    skip = ("--on-bad", "skip", "--resize", "10x12")
     for data in (tmp_path / "in", archive):
-        run("score", tmp_path / "m", data, "-o", tmp_path / "s.csv", "--on-bad", "skip", "--resize", "10x12")
+        run("score", tmp_path / "m", data, "-o", tmp_path / "s.csv", "--overwrite", *skip)
         with open(tmp_path / "s.csv", newline="") as stream:
             rows = list(csv.reader(stream))
         assert rows[0][:3] == ["file", "score", "outlier"]
@@ -457,7 +459,8 @@ def test_columns_are_found_by_name(table: tuple[Path, Path], tmp_path: Path) -> 
 def test_parquet_and_npy_are_streamed(table: tuple[Path, Path], tmp_path: Path, monkeypatch) -> None:
     data, model = table
     X = np.loadtxt(data, delimiter=",", skiprows=1)
-    expected = narrows.load(model).transform(X)
+    frame = pd.read_csv(data)
+    expected = narrows.load(model).transform(frame)
     run("reconstruct", model, data, "-o", tmp_path / "y.parquet")  # writes a .parquet with the names of the columns
     assert "60 examples" in run("encode", model, tmp_path / "y.parquet", "-o", tmp_path / "again.npy").stderr
     np.save(tmp_path / "x.npy", X)
@@ -468,13 +471,13 @@ def test_parquet_and_npy_are_streamed(table: tuple[Path, Path], tmp_path: Path, 
     codes, smooth = read(tmp_path / "c.parquet"), read(tmp_path / "y.parquet")
     np.testing.assert_allclose(codes.X, expected, rtol=1e-6)
     assert (codes.columns, smooth.columns) == (["ae0", "ae1"], ["height", "width", "weight"])
-    np.testing.assert_allclose(smooth.X, narrows.load(model).reconstruct(X), rtol=1e-6)
+    np.testing.assert_allclose(smooth.X, narrows.load(model).reconstruct(frame), rtol=1e-6)
 
     def refuse(*_args, **_kwargs):
         raise AssertionError("the whole of it was read")
 
     # blocks go into a file one at a time: the data are never in memory as a whole
-    monkeypatch.setattr("narrows.cli.inputs.read_dataset", refuse)
+    monkeypatch.setattr("narrows.cli.reading.read_dataset", refuse)
     monkeypatch.setattr("narrows.data.sinks.Memory.write", refuse)
     run("reconstruct", model, tmp_path / "y.parquet", "-o", tmp_path / "z.csv")
     assert (tmp_path / "z.csv").read_text().startswith("height,width,weight\n")

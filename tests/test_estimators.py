@@ -107,8 +107,9 @@ def test_a_data_frame_comes_back_as_one(vectors, columns, tmp_path):
         assert fitted.interpolate(frame.iloc[0], frame.iloc[1]).shape == (9, 6)
     if columns[0] == "a":
         assert list(model.feature_names_in_) == columns
-        with pytest.raises(ValueError, match="feature names"):
-            model.transform(frame[columns[::-1]])
+        np.testing.assert_array_equal(model.transform(frame[columns[::-1]]), model.transform(frame))
+        with pytest.raises(ValueError, match=r"It lacks 'a'; it has 'b', 'c', 'd', 'e', 'f'"):
+            model.transform(frame[columns[1:]])
 
 
 def test_type_checkers_see_the_constructors():

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from narrows.data import is_frame, open_frame
+
 if TYPE_CHECKING:
     from ray.data import Dataset
 
@@ -25,7 +27,8 @@ class Apply:
     ----------
     folder : folder of the saved model; every worker must be able to read it.
     method : "transform", "reconstruct" or "score_samples"; for a DAE also "denoise". The results go into a column
-        called "code", "reconstruction", "score" or "clean".
+        called "code", "reconstruction", "score" or "clean". Reconstructed rows of a table with words go into a column
+        for each of the table's, such as "reconstruction age".
     columns : names of the columns with the examples: either one column of arrays, or one column for each entry. None
         for the columns that the model was fitted on, if they had names, otherwise for all columns.
     keep : names of the columns to keep beside the result; None for all.
@@ -65,12 +68,20 @@ class Apply:
         self.columns = [str(name) for name in names] if columns is None and names else columns
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
-        """Return the batch with the results in one more column."""
+        """Return the batch with the results in one more column, or in one for each column of a reconstructed table."""
         result = self.model.stream(iter([self._examples(batch)]), method=self.method)
         kept = batch if self.keep is None else {name: _column(batch, name) for name in self.keep}
-        return {**kept, RESULTS[self.method]: result}
+        name = RESULTS[self.method]
+        if is_frame(result):
+            frame = open_frame(result, "Apply")
+            return {**kept, **{f"{name} {column}": np.asarray(frame.data[column]) for column in frame.names}}
+        return {**kept, name: result}
 
-    def _examples(self, batch: dict[str, np.ndarray]) -> np.ndarray:
+    def _examples(self, batch: dict[str, np.ndarray]) -> Any:
+        if self.model.schema_.kind == "table":
+            names = self.columns or list(batch)
+            columns = [_column(batch, name).tolist() for name in names]
+            return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
         values = [_column(batch, name) for name in (batch if self.columns is None else self.columns)]
         if len(values) == 1 and (values[0].ndim > 1 or values[0].dtype.kind == "O"):
             return values[0] if values[0].dtype.kind != "O" else np.stack(list(values[0]))

@@ -320,15 +320,15 @@ def test_a_failure_leaves_what_was_there(X, model, tmp_path, name, threads):
     model.stream(X[:3], tmp_path / name)
     before = (tmp_path / name).read_bytes()
     bad = X.copy()
-    bad[4321, 2], bad[4500, 1] = np.nan, np.inf
+    bad[4321, 2], bad[4500, 1] = np.nan, np.inf  # a missing value is taken
 
     def breaks():
         yield X
         raise RuntimeError("the source broke")
 
     for source, error, message in (
-        (bad, ValueError, r"passed to VAE contains NaN \(first at index \(4321, 2\)\)"),
-        (iter(np.array_split(bad, 9)), ValueError, r"contains NaN \(first at index \(4321, 2\)\)"),
+        (bad, ValueError, r"passed to VAE contains infinity \(first at index \(4500, 1\)\)"),
+        (iter(np.array_split(bad, 9)), ValueError, r"contains infinity \(first at index \(4500, 1\)\)"),
         (breaks(), RuntimeError, "the source broke"),
         (iter([X, X[:, :5]]), ValueError, "shape|dimensions"),
         (iter([X[:5, :5]]), ValueError, r"examples of shape \(5,\), but the model was fitted on shape \(6,\)"),
@@ -341,7 +341,7 @@ def test_a_failure_leaves_what_was_there(X, model, tmp_path, name, threads):
             model.stream(source, tmp_path / name)
         assert (tmp_path / name).read_bytes() == before
         assert [entry.name for entry in tmp_path.iterdir()] == [name]
-    with pytest.raises(ValueError, match=r"contains NaN \(first at index \(4321, 2\)\)"):
+    with pytest.raises(ValueError, match=r"contains infinity \(first at index \(4500, 1\)\)"):
         model.transform(bad)
     assert torch.get_num_threads() == threads
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("narrows")]

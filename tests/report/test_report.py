@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from opened_page import Opened
 from PIL import Image
 from sklearn.datasets import load_digits
 from typer.testing import CliRunner
@@ -23,7 +24,6 @@ from narrows.report.sections import where_strange
 
 TINY = {"hidden": (32,), "max_epochs": 3, "random_state": 0, "device": "cpu", "precision": "float32"}
 COLUMNS = ["height", "weight", "age", "pulse", "sleep", "income"]
-CHROMIUM = Path("/usr/bin/chromium")
 
 
 @pytest.fixture(scope="session")
@@ -366,39 +366,6 @@ def test_a_folder_of_classes_is_labelled(tmp_path, images, monkeypatch):
 
 
 # ------------------------------------------------------------------------------------------------- in a browser
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not here")
-    if not CHROMIUM.exists():
-        pytest.skip(f"needs Chromium at {CHROMIUM}")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
-
-
-class Opened:
-    """A page in a browser, what it complained of, and what it requests for."""
-
-    def __init__(self, browser, path, width=1280, **options):
-        self.tab = browser.new_page(viewport={"width": width, "height": 900}, **options)
-        self.messages, self.requests = [], []
-        self.tab.on("console", lambda message: self.messages.append(message.text))
-        self.tab.on("pageerror", lambda error: self.messages.append(str(error)))
-        self.tab.on("request", lambda request: self.requests.append(request.url))
-        self.tab.goto(path.as_uri())
-
-    def __enter__(self):
-        return self.tab
-
-    def __exit__(self, *_):
-        self.tab.close()
-        assert self.messages == []
-        assert [url[:40] for url in self.requests[1:] if not url.startswith("data:")] == []
 
 
 @pytest.mark.parametrize("name", ["vae", "sae", "dae", "colour", "table", "cleaner", "units", "series"])

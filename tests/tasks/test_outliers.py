@@ -8,17 +8,20 @@ import pytest
 from scipy import stats
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from typer.testing import CliRunner
 
 import narrows
+from narrows import storage
 from narrows.cli import app
 from narrows.tasks import OutlierDetector
 from narrows.tasks.outliers import reasons
-from narrows.tasks.outliers.detector import _row_keys
 from narrows.tasks.outliers.ensemble import Ensemble, train_ensemble
-from narrows.tasks.outliers.parts import NeighborDistances, Residuals, Surprise, find_in_sorted
+from narrows.tasks.outliers.marginals import Histograms, IsolationTrees
+from narrows.tasks.outliers.parts import NeighborDistances, Residuals, Surprise, find_in_sorted, global_distances
+from narrows.tasks.outliers.rows import Rows, row_keys
 from narrows.tasks.outliers.scaler import AsinhScaler
 
 QUICK = {"max_iter": 200, "random_state": 0}
@@ -97,6 +100,57 @@ def test_constant_and_discrete_columns(table):
     assert np.isfinite(detector.score_samples(X)).all()
 
 
+@pytest.mark.parametrize("constant", [0.001, 0.0, 7.0])
+@pytest.mark.parametrize("new", [0.05, -1e-4])
+def test_a_new_value_in_a_constant_column_is_judged_alike_in_all_units(table, constant, new):
+    usual = table[0][:200, :3]
+    rows = np.tile(np.append(np.median(usual, 0), constant), (2, 1))
+    rows[1, 3] += new
+    for units in (1e-9, 1, 1e4, 1e20):
+        detector = OutlierDetector(**QUICK).fit(units * np.c_[usual, np.full(200, constant)])
+        assert detector.predict(units * rows).tolist() == [1, -1], units
+        assert detector.explain(units * rows)[1].argmin() == 3
+
+
+def test_rounding_errors_of_a_constant_are_no_new_values(rng):
+    scaler = AsinhScaler.fit(0.3 + 1e-16 * rng.normal(size=(50, 1)))
+    assert scaler.transform(np.array([[0.3], [0.1 + 0.2], [np.float32(0.3)]])).tolist() == [[0.0], [0.0], [0.0]]
+    assert (np.abs(scaler.transform(np.array([[0.30001], [0.0], [-1.7e308]]))) >= 1).all()
+
+
+def test_the_whole_range_of_numbers_gives_finite_scores_in_order(detector, table):
+    rows = np.zeros((7, 6))
+    rows[:, 2] = [1e6, 1e20, 1e38, 1e39, 1e100, 1e200, 1.7e308]
+    for sign in (1, -1):
+        scores = detector.score_samples(sign * rows)
+        assert np.isfinite(scores).all()
+        assert (np.diff(scores) < 0).all()
+        assert (detector.explain(sign * rows).argmin(1) == 2).all()
+    X = np.c_[table[0], np.zeros(len(table[0]))]
+    rows = np.c_[np.zeros((7, 6)), rows[:, 2]]
+    scores = OutlierDetector(**QUICK).fit(X).score_samples(rows)
+    assert np.isfinite(scores).all()
+    assert (np.diff(scores) < 0).all()
+
+
+@pytest.mark.parametrize("huge", [1e39, 1e160, 1.7e308])
+def test_a_huge_value_among_the_training_rows_is_found(table, huge):
+    X = table[0].copy()
+    X[5, 2], X[6, 3], X[7, 3] = huge, huge, -huge
+    scores = OutlierDetector(**QUICK).fit(X).score_samples(X)
+    assert np.isfinite(scores).all()
+    assert set(np.argsort(scores)[:3]) == {5, 6, 7}
+
+
+@pytest.mark.parametrize("units", [1e-300, 1e300])
+def test_units_at_the_ends_of_the_range_do_not_matter(table, units):
+    X, usual, _ = table
+    plain = OutlierDetector(**QUICK).fit(X)
+    other = OutlierDetector(**QUICK).fit(units * X)
+    for rows in (X, usual):
+        assert other.score_samples(units * rows) == pytest.approx(plain.score_samples(rows), rel=0.02, abs=0.02)
+
+
 def test_all_rows_equal():
     detector = OutlierDetector(**QUICK).fit(np.ones((20, 3)))
     assert detector.predict(np.ones((2, 3))).tolist() == [1, 1]
@@ -165,6 +219,51 @@ def test_the_strange_column_is_named(detector, table, column):
     rows = table[1][:50].copy()
     rows[:, column] += 8
     assert (detector.explain(rows).argmin(1) == column).mean() > 0.95
+
+
+def test_what_a_row_lets_expect(detector, table):
+    usual = table[1]
+    expected = detector.reconstruct(usual)
+    assert expected.shape == usual.shape
+    assert np.abs(expected[:, 5] - (usual[:, 0] - usual[:, 1])).mean() < 0.5  # the deviation is 1.4
+    spoilt = usual.copy()
+    spoilt[:, 5] = 1e30
+    assert detector.reconstruct(spoilt)[:, 5] == pytest.approx(expected[:, 5], abs=1e-4)  # a value does not see itself
+    low, high = table[0].min(0), table[0].max(0)
+    assert (detector.reconstruct(spoilt) >= low - 1e-4).all()
+    assert (detector.reconstruct(spoilt) <= high + 1e-4).all()
+
+
+def test_expected_values_are_in_the_units_of_their_columns(table):
+    units, shift = np.array([1e-6, 1, 3, 1e5, 7, 0.1]), np.array([0, 5, -1e2, 1e6, 0, 1])
+    plain = OutlierDetector(**QUICK).fit(table[0])
+    other = OutlierDetector(**QUICK).fit(np.c_[table[0] * units + shift, np.full(600, 7.0)])
+    rows = np.c_[table[1] * units + shift, np.full(600, 9.0)]
+    expected = other.reconstruct(rows)
+    assert (expected[:, 6] == 7.0).all()  # a constant comes back exactly
+    error = ((expected[:, :6] - shift) / units - plain.reconstruct(table[1])).std(0)
+    assert (error < 0.35).all()  # another training, with a column more; the deviation of a column is 1
+
+
+def test_reasons_hold_what_was_found_and_what_was_expected(detector, table):
+    rows = table[1][:30].copy()
+    rows[:, 4] += 9
+    result = reasons(detector, rows, 2)
+    place = np.arange(30), result.names[:, 0].astype(int)
+    np.testing.assert_array_equal(result.found[:, 0], rows[place])
+    np.testing.assert_array_equal(result.expected[:, 0], detector.reconstruct(rows)[place])
+    assert list(result.columns())[2:6] == ["reason_1", "nats_1", "found_1", "expected_1"]
+    model = narrows.AE(2, hidden=(16,), max_epochs=3, random_state=0).fit(table[0])
+    result = reasons(model, rows, 1)
+    place = np.arange(30), result.names[:, 0].astype(int)
+    np.testing.assert_array_equal(result.found[:, 0], rows[place])
+    np.testing.assert_allclose(result.expected[:, 0], model.reconstruct(rows)[place], rtol=1e-5)
+
+
+def test_nats_of_the_features_of_a_column_are_added():
+    rows = Rows(np.zeros((4, 2)), np.zeros((4, 3)), [np.array([0, 2]), np.array([1])])
+    nats = np.arange(12.0).reshape(4, 3)
+    np.testing.assert_array_equal(rows.sum_features(nats), np.c_[nats[:, 0] + nats[:, 2], nats[:, 1]])
 
 
 def test_images_and_series(digits):
@@ -249,6 +348,36 @@ def test_residuals_are_a_mahalanobis_distance(rng):
     assert np.corrcoef(squares[0], expected)[0, 1] > 0.98
 
 
+def test_rare_values_of_a_column(rng):
+    u = np.c_[np.repeat([0.0, 0.25, 1.0], [60, 39, 1]), np.zeros(100)].astype(np.float32)
+    histograms = Histograms.fit(u)
+    rows = np.array([[0.0, 0.0], [0.5, 0.0], [1.0, 0.0], [1.1, -1.0]], np.float32)
+    nats = histograms.per_entry(rows, np.zeros(4, bool))
+    np.testing.assert_allclose(nats[:, 0], np.log(105 / np.array([60.5, 0.5, 1.5, 0.1])))
+    np.testing.assert_allclose(nats[:, 1], np.log(105 / np.array([100.5, 100.5, 100.5, 0.1])))
+    known = histograms.per_entry(rows[[0, 2]], np.ones(2, bool))[:, 0]  # as if the row had not been counted
+    np.testing.assert_allclose(known, np.log(105 / np.array([59.5, 0.5])))
+
+
+def test_isolation_trees_against_scikit_learn(rng):
+    u = rng.normal(size=(400, 3)).astype(np.float32)
+    new = (2 * rng.normal(size=(200, 3))).astype(np.float32)
+    fold = np.arange(400) % 2
+    trees = IsolationTrees.fit(u, fold, 2, seed=5)
+    for i in range(2):
+        forest = IsolationForest(random_state=5 + i).fit(u[fold != i])
+        # scikit-learn divides by the depth for 200 rows, too
+        assert trees(new, np.full(200, i)) == pytest.approx(-forest.score_samples(new), abs=1e-3)
+    both = trees(new, np.full(200, -1))
+    assert both**2 == pytest.approx(trees(new, np.zeros(200, int)) * trees(new, np.ones(200, int)))
+    entries = trees.per_entry(new, np.full(200, -1))
+    assert entries.sum(1) == pytest.approx(both)
+    assert (entries >= 0).all()
+    far = np.zeros((3, 3), np.float32)
+    far[[0, 1, 2], [0, 1, 2]] = 8
+    assert trees.per_entry(far, np.array([-1, 0, 1])).argmax(1).tolist() == [0, 1, 2]
+
+
 def test_rows_of_many_columns_are_not_whitened(rng, tmp_path):
     X = rng.normal(size=(40, 1100)).astype(np.float32)
     detector = OutlierDetector(max_iter=2, n_members=2, random_state=0).fit(X)
@@ -305,16 +434,29 @@ def test_members_learn_from_the_rows_of_other_folds_only(rng):
     assert (a.weights[0][1] != b.weights[0][1]).any()
 
 
+def keys_of(X):
+    """Return the keys of rows whose columns single precision can hold."""
+    return row_keys(X, np.zeros(X.shape), np.zeros(X.shape[1], bool))
+
+
 def test_row_keys(rng):
     X = rng.normal(size=(1000, 3))
     X[500:] = X[:500]
-    keys = _row_keys(X)
+    keys = keys_of(X)
     assert (keys[500:] == keys[:500]).all()
     assert len(np.unique(keys)) == 500
-    assert (_row_keys(X.astype(np.float32)) == keys).all()
-    assert _row_keys(np.array([[0.0]])) == _row_keys(np.array([[-0.0]]))
-    assert len(np.unique(_row_keys(np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])))) == 4
+    assert (keys_of(X.astype(np.float32)) == keys).all()
+    assert keys_of(np.array([[0.0]])) == keys_of(np.array([[-0.0]]))
+    assert len(np.unique(keys_of(np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])))) == 4
     assert find_in_sorted(np.array([2, 4, 6]), np.array([4, 5, 7, 2])).tolist() == [1, -1, -1, 0]
+
+
+@pytest.mark.parametrize("column", [1.7e12 + 100 * np.arange(300), 1e-60 * np.arange(300), 1e60 * np.arange(300)])
+def test_rows_that_single_precision_cannot_tell_apart_have_keys_of_their_own(column):
+    X = column[:, None]
+    scaler = AsinhScaler.fit(X)
+    assert len(np.unique(keys_of(X))) < 30
+    assert len(np.unique(row_keys(X, scaler.transform(X), scaler.needs_scaling))) == 300
 
 
 # Keeping
@@ -329,6 +471,29 @@ def test_save_and_load(detector, table, tmp_path):
     assert again.get_params() == detector.get_params()
     assert again.offset_ == detector.offset_
     assert {p.name for p in (tmp_path / "d").iterdir()} == {"recipe.json", "weights.safetensors", "README.md"}
+
+
+def test_a_folder_of_an_older_version(detector, table, tmp_path):
+    older = clone(detector).fit(table[0])
+    u, keys = older._scale(older._rows(table[0], reset=False))
+    older._global_rows, older._power = np.arange(0, len(older._local.keys), 2), 2
+    older._global = global_distances(older._local.references[::2], older._local.keys[::2])
+    older._surprises = {
+        "residual": older._surprises["residual"],
+        "local": older._surprises["local"],
+        "global": Surprise.fit(older._global(u, keys)),
+    }
+    expected = older.score_samples(table[1]), older.explain(table[1])
+    assert expected[1].sum(1) == pytest.approx(expected[0], rel=1e-4)
+    older.save(tmp_path / "older")
+    recipe, tensors = storage.read(tmp_path / "older")
+    recipe["surprises"] = list(recipe.pop("parts").values())
+    del recipe["power"], tensors["known.by_u"], tensors["columns.range"]
+    storage.write(tmp_path / "older", recipe, tensors, "")
+    again = OutlierDetector.load(tmp_path / "older")
+    assert again.score_samples(table[1]) == pytest.approx(expected[0], rel=1e-5)
+    assert again.explain(table[1]) == pytest.approx(expected[1], rel=1e-4, abs=1e-6)
+    assert np.isfinite(again.reconstruct(table[1])).all()
 
 
 def test_load_refuses_another_model(table, tmp_path):
@@ -349,14 +514,14 @@ def test_contamination_outside_its_range(share):
         OutlierDetector(share).fit(np.eye(5))
 
 
-def test_gaps_are_refused_with_their_place(detector, table):
+def test_gaps_that_were_not_there_in_training_are_taken_and_said(detector, table):
     X = table[0].copy()
+    usual = detector.score_samples(X)
     X[5, 2] = np.nan
-    for call in (OutlierDetector().fit, detector.predict):
-        with pytest.raises(
-            ValueError, match=r"OutlierDetector contains NaN \(first at index \(5, 2\)\).*SimpleImputer"
-        ):
-            call(X)
+    with pytest.warns(UserWarning, match="has 1 missing values, but the detector was fitted on data without any"):
+        scores = detector.score_samples(X)
+    assert np.isfinite(scores).all()
+    np.testing.assert_array_equal(np.delete(scores, 5), np.delete(usual, 5))
 
 
 def test_one_row_is_too_few():
@@ -401,9 +566,15 @@ def test_score_with_a_detector(files):
     assert "differ from" not in said
     with open(files / "scores.csv", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert list(rows[0]) == ["score", "outlier", *(f"{w}_{i}" for i in (1, 2, 3) for w in ("reason", "nats"))]
+    assert list(rows[0]) == [
+        "score",
+        "outlier",
+        *(f"{w}_{i}" for i in (1, 2, 3) for w in ("reason", "nats", "found", "expected")),
+    ]
     assert len(rows) == 178
     assert rows[7]["reason_1"] == "ash"
+    assert float(rows[7]["found_1"]) == 40
+    assert 1.5 < float(rows[7]["expected_1"]) < 3.5  # all other wines are between 1.36 and 3.23
     assert rows[7]["outlier"] == "1"
     assert min(range(178), key=lambda i: float(rows[i]["score"])) == 7
     assert sum(row["outlier"] == "1" for row in rows) == 18
@@ -415,7 +586,7 @@ def test_score_with_a_model(files):
     with open(files / "v.tsv", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))
     assert rows[7]["reason_1"] == "ash"
-    assert list(rows[0]) == ["score", "outlier", "reason_1", "nats_1"]
+    assert list(rows[0]) == ["score", "outlier", "reason_1", "nats_1", "found_1", "expected_1"]
     np.savetxt(
         files / "far.csv", load_wine().data[:, :4] * 3, delimiter=",", header="alcohol,acid,ash,alkali", comments=""
     )

@@ -264,7 +264,7 @@ def test_damaged_files(model, digits, tmp_path):
         (lambda m, X: Index(m).add(X[:5]).search(X[0], 0), "Got 0 instead"),
         (lambda m, X: Index(m).add(X[:5]).search(X[0, :4], 1), "has examples of shape|must be vectors"),
         (lambda m, X: Index(m).add(X[:5]).search(X[:2, :4], 1), r"has examples of shape \(4, 8\)"),
-        (lambda m, X: Index(m).add(X[:5]).search(np.full_like(X[0], np.nan), 1), "contains NaN"),
+        (lambda m, X: Index(m).add(X[:5]).search(np.full_like(X[0], np.inf), 1), "contains infinity"),
         (
             lambda m, X: Index(m).add(X[:5], [1, 2]),
             r"Index.add must hold one label for each of 5 .* Got shape \(2,\)",

@@ -336,9 +336,9 @@ def test_bad_parameters(digits: np.ndarray, changes: dict[str, Any], error: type
 
 def test_the_test_examples_are_checked_first(digits: np.ndarray, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(narrows.AE, "fit", lambda *_: pytest.fail("it was trained before"))
-    for test in (np.zeros((3, 9, 9)), np.full((3, 8, 8), np.nan)):
+    for test in (np.zeros((3, 9, 9)), np.full((3, 8, 8), np.inf)):
         for warm_start in ("auto", False):
-            with pytest.raises(ValueError, match=r"fitted on shape|NaN"):
+            with pytest.raises(ValueError, match=r"fitted on shape|infinity"):
                 sweep(narrows.AE(**SMALL), digits[:100], sizes=(1, 2), test=test, warm_start=warm_start)
 
 

@@ -29,7 +29,7 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help="A named data set: digits, mnist or fashion-mnist (digits:train and digits:test are splits). Or a path: "
-        ".npy, .npz, .csv, .parquet, IDX, an image, a folder of images or a .zip.",
+        "a table (.csv, .parquet, .xlsx, ...), .npy, .npz, IDX, an image, a folder of images or a .zip.",
         show_default=False,
     ),
 ]
@@ -87,6 +87,7 @@ Resize = Annotated[
         show_default="images have one size",
     ),
 ]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 

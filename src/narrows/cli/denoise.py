@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from narrows.cli import inputs, outputs
-from narrows.cli.app import TRAIN, USE, Data, Model, OutOrFolder, Seed, app, say
+from narrows.cli import inputs, outputs, reading
+from narrows.cli.app import TRAIN, USE, Data, Model, OutOrFolder, Overwrite, Seed, app, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,7 +77,7 @@ def fit_denoiser(
 
 
 @app.command(rich_help_panel=USE)
-@inputs.reads_data
+@reading.reads_data
 def denoise(
     model: Model,
     data: Data,
@@ -93,6 +93,7 @@ def denoise(
         bool,
         typer.Option("--ensemble", help="Average over eight flips and rotations; only for models of fit-denoiser."),
     ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Clean noisy DATA with a denoising model (recipe dae, or fit-denoiser).
 
@@ -111,19 +112,18 @@ def denoise(
 
         narrows denoise cleaner digits --noise 0.3 -o trial.png
     """
-    outputs.check_path(out, outputs.EXAMPLES, folder=True)
+    outputs.check_path(out, outputs.EXAMPLES, overwrite=overwrite, folder=True)
     if _is_photo_denoiser(model):
         _denoise_photos(model, data, out, noise=noise, ensemble=ensemble)
         return
     fitted = inputs.open_model(model)
     outputs.check_pictures(out, fitted)
     _check_denoiser(fitted, ensemble)
-    if noise is None and out.suffix.lower() in outputs.ARRAYS:
-        outputs.write_stream(out, fitted, inputs.open_source(data, "test", fitted), "denoise")
+    if noise is None and outputs.write_in_blocks(out, fitted, data, "denoise"):
         return
-    loaded = inputs.read_dataset(data, "test", fitted)
+    loaded = reading.read_dataset(data, "test", fitted)
     clean, compared = _denoise_examples(fitted, loaded.X, noise, seed)
-    outputs.write_examples(out, clean, fitted, loaded, compared)
+    outputs.write_examples(out, clean, fitted, loaded, compared, reading.row_names(loaded))
 
 
 def _denoise_photos(model: Path, data: str, out: Path, *, noise: float | None, ensemble: bool) -> None:
@@ -133,7 +133,7 @@ def _denoise_photos(model: Path, data: str, out: Path, *, noise: float | None, e
 
     if noise is not None:
         raise ValueError("--noise is for models of the recipe dae. Leave it out.")
-    if inputs.image_options() != Options():
+    if reading.image_options() != Options():
         raise ValueError("A model of fit-denoiser takes photos of any size: leave out --resize and --on-bad.")
     written = PhotoDenoiser.load(model).denoise_files(data, out, ensemble=ensemble)
     say(f"{out}: {len(written):,} photo{'s' if len(written) > 1 else ''}")
@@ -169,5 +169,6 @@ def _denoise_examples(
     rows = model.prepare(X)
     with RandomStream(as_seed(seed), rows.device, is_global=False).use():
         noisy = corruptions.noise(model.noise, noise)(Batch(rows, rows)).x
-    clean = model.schema_.restore(model.apply(model.model_.reconstruct, noisy))
-    return clean, {"original": X, "noisy": model.schema_.restore(noisy), "clean": clean}
+    schema = model.schema_
+    clean = schema.as_frame(schema.restore(model.apply(model.model_.reconstruct, noisy)), like=X)
+    return clean, {"original": X, "noisy": schema.as_frame(schema.restore(noisy), like=X), "clean": clean}

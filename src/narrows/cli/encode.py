@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from narrows.cli import inputs, outputs
-from narrows.cli.app import USE, Data, Model, Out, OutOrFolder, app
+from narrows.cli import inputs, outputs, reading
+from narrows.cli.app import USE, Data, Model, Out, OutOrFolder, Overwrite, app
 
 
 @app.command(rich_help_panel=USE)
-@inputs.reads_data
+@reading.reads_data
 def encode(
     model: Model,
     data: Data,
@@ -20,6 +20,7 @@ def encode(
         Path,
         typer.Option("-o", "--out", metavar="FILE", help="File to write: .npy, .parquet or .csv.", show_default=False),
     ],
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the codes of DATA: a few numbers for each example.
 
@@ -27,17 +28,19 @@ def encode(
     search or a map can use the codes instead of the examples. For a named
     data set the test split is used, unless you write digits:train. DATA
     may be larger than memory: .npy and .parquet are read and written in
-    blocks.
+    blocks. If the rows have names (--id, files, an index) they are the
+    first column of a .csv or .parquet.
 
     For example:
 
         narrows encode digits-vae digits:train -o codes.npy
 
-        narrows encode table-ae table.parquet -o codes.parquet
+        narrows encode table-ae table.parquet -o codes.parquet --id customer
     """
-    outputs.check_path(out, outputs.ARRAYS)
+    outputs.check_path(out, outputs.ARRAYS, overwrite=overwrite)
     fitted = inputs.open_model(model, needs_code=True)
-    outputs.write_stream(out, fitted, inputs.open_source(data, "test", fitted), "transform")
+    rows, names = reading.open_rows(data, "test", fitted)
+    outputs.write_stream(out, fitted, rows, "transform", names)
 
 
 @app.command(rich_help_panel=USE)
@@ -47,31 +50,33 @@ def decode(
         str, typer.Argument(metavar="CODES", help="File of codes, as `encode` writes it.", show_default=False)
     ],
     out: Out,
+    overwrite: Overwrite = False,
 ) -> None:
     """Decode CODES and write the examples.
 
     CODES is a .npy or .csv file with a row for each example and a column
     for each component. `encode` writes such files; you may change them.
+    The names of the rows are kept.
 
     For example:
 
         narrows decode digits-vae codes.npy -o digits.png
     """
-    from narrows.data.files import read
-
-    outputs.check_path(out, outputs.EXAMPLES)
+    outputs.check_path(out, outputs.EXAMPLES, overwrite=overwrite)
     fitted = inputs.open_model(model, needs_code=True)
     outputs.check_pictures(out, fitted)
-    examples = fitted.inverse_transform(read(codes).as_numbers().X)
-    outputs.write_examples(out, examples, fitted)
+    Z, names = reading.read_codes(codes, fitted)
+    outputs.write_examples(out, fitted.inverse_transform(Z), fitted, names=names)
 
 
 @app.command(rich_help_panel=USE)
-@inputs.reads_data
-def reconstruct(model: Model, data: Data, out: OutOrFolder) -> None:
+@reading.reads_data
+def reconstruct(model: Model, data: Data, out: OutOrFolder, overwrite: Overwrite = False) -> None:
     """Encode and decode DATA, and write the reconstructions.
 
-    A .png shows each example above its reconstruction.
+    A .png shows each example above its reconstruction. A table gets its
+    columns, words and dates again; names of rows (--id, an index) come
+    first.
 
     For example:
 
@@ -79,12 +84,12 @@ def reconstruct(model: Model, data: Data, out: OutOrFolder) -> None:
 
         narrows reconstruct table-ae table.csv -o smooth.csv
     """
-    outputs.check_path(out, outputs.EXAMPLES, folder=True)
+    outputs.check_path(out, outputs.EXAMPLES, overwrite=overwrite, folder=True)
     fitted = inputs.open_model(model)
     outputs.check_pictures(out, fitted)
-    if out.suffix.lower() in outputs.ARRAYS:
-        outputs.write_stream(out, fitted, inputs.open_source(data, "test", fitted), "reconstruct")
+    if outputs.write_in_blocks(out, fitted, data, "reconstruct"):
         return
-    loaded = inputs.read_dataset(data, "test", fitted)
+    loaded = reading.read_dataset(data, "test", fitted)
     result = fitted.reconstruct(loaded.X)
-    outputs.write_examples(out, result, fitted, loaded, {"original": loaded.X, "reconstructed": result})
+    compared = {"original": loaded.X, "reconstructed": result}
+    outputs.write_examples(out, result, fitted, loaded, compared, reading.row_names(loaded))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from narrows.cli import inputs, printing
+from narrows.cli import inputs, printing, reading
 from narrows.cli.app import USE, Data, Json, Model, Train, app
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=USE)
-@inputs.reads_data
+@reading.reads_data
 def evaluate(
     model: Model,
     data: Data,
@@ -37,8 +37,8 @@ def evaluate(
     with 95 % intervals, and the same measures of PCA with as many
     components: reconstruction, nats per example, neighbourhoods, sparsity,
     quality of new examples and the outlier threshold. If DATA has labels,
-    it also measures how well the codes separate the classes. For a named
-    data set the test split is used, unless you write digits:train.
+    it also measures how well the codes separate the classes (--label names
+    their column in a table). For a named data set the test split is used, unless you write digits:train.
 
     For example:
 
@@ -49,12 +49,12 @@ def evaluate(
     from narrows.evaluation import evaluate as measure
 
     fitted, other = inputs.open_model(model), None if beside is None else inputs.open_model(beside)
-    loaded, train = inputs.read_dataset(data, "test", fitted), train or inputs.find_training_split(data)
+    loaded, train = reading.read_dataset(data, "test", fitted), train or reading.find_training_split(data)
     evaluation = measure(
         fitted,
         loaded.X,
         _labels_that_vary(loaded.y),
-        train=None if train is None else inputs.read_dataset(train, "train", fitted).X,
+        train=None if train is None else reading.read_all_columns(train, "train", fitted).X,
         beside=other,
         measures=None if measures is None else [name.strip().replace("-", "_") for name in measures.split(",")],
         n_draws=draws,
@@ -65,4 +65,4 @@ def evaluate(
 
 def _labels_that_vary(y: np.ndarray | None) -> np.ndarray | None:
     """Return the labels of the data, or None if they are all the same."""
-    return None if y is None or (y == y[0]).all() else y
+    return None if y is None or len({str(label) for label in y.tolist()}) < 2 else y

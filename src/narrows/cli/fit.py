@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from narrows.cli import inputs, printing
-from narrows.cli.app import TRAIN, Assignments, Data, Device, Json, MaxEpochs, TrainingSeed, app
+from narrows.cli import inputs, printing, reading
+from narrows.cli.app import TRAIN, Assignments, Data, Device, Json, MaxEpochs, TrainingSeed, app, say
 
 if TYPE_CHECKING:
+    from narrows.data.files import Dataset
     from narrows.estimators import Estimator
     from narrows.training.parallel import World
 
 
 @app.command(rich_help_panel=TRAIN)
-@inputs.reads_data
+@reading.reads_data
 def fit(
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the model.", show_default=False)],
@@ -51,7 +52,8 @@ def fit(
     """Train an autoencoder on DATA and save it in a folder.
 
     Options that you do not set are decided from the data, and each decision
-    is printed with its reason. After Ctrl-C a checkpoint stays in the
+    is printed with its reason. A table may hold words, dates and gaps;
+    `narrows info DATA` shows what is seen in it. After Ctrl-C a checkpoint stays in the
     folder: the same command with --resume continues from it and ends with
     the same weights.
 
@@ -62,6 +64,8 @@ def fit(
         narrows fit photos --recipe dae --set level=0.1,0.5 --max-time 5m --out d
 
         narrows fit digits --set conditional=true --out by-label
+
+        narrows fit sales.csv --drop timestamp --label is_fraud --out s
 
         narrows fit table.csv --recipe ae --set hidden=512,256 --out t --resume
 
@@ -74,16 +78,18 @@ def fit(
             resume, overwrite = True, False
         elif world.n_restarts and (out / "recipe.json").exists() and not overwrite:
             return  # the failure came after the model was saved
-        model = _make_estimator(recipe, out, assignments or [], options)
+        model = inputs.make_estimator(recipe, assignments or [], options, verbose=1).set_params(checkpoint=str(out))
         world.on_rank_zero(lambda: inputs.prepare_folder(out, resume=resume, overwrite=overwrite))
-        loaded = world.rank_zero_first(lambda: inputs.read_dataset(data, "train"))
+        loaded = world.rank_zero_first(lambda: reading.read_dataset(data, "train"))
+        _state_memory(model, loaded)
         with _hint_at_resume(out, resume=resume):
             model.fit(loaded.X, loaded.y)
-        if loaded.columns is not None:  # from now on a table's columns are found by name, in any order
+        if loaded.columns is not None and model.schema_.table is None:  # without pandas; columns are found by name
             model.schema_ = dataclasses.replace(model.schema_, columns=tuple(loaded.columns))
+        is_said = model.verbose > 0
         model.set_params(checkpoint=None, track=None, verbose=0)
         world.on_rank_zero(lambda: model.save(out))
-        printing.show_fit(model, out, data, json=json)
+        printing.show_fit(model, out, data, json=json, is_said=is_said)
 
 
 @contextlib.contextmanager
@@ -105,12 +111,15 @@ def _join_processes(device: str) -> Iterator[World]:
             raise typer.Exit(130 if isinstance(error, KeyboardInterrupt) else 1) from error
 
 
-def _make_estimator(recipe: str, out: Path, assignments: list[str], options: dict[str, Any]) -> Estimator:
-    from narrows.estimators import estimator
+def _state_memory(model: Estimator, loaded: Dataset) -> None:
+    """Print the memory of the training if all levels of a column are kept: it grows with their number."""
+    if model.max_levels is not None:
+        return
+    from sklearn.base import clone
 
-    cls = estimator(recipe)
-    values = inputs.parse_parameters(cls, assignments, options)
-    return cls(**{"random_state": 0, "verbose": 1, **values, "checkpoint": str(out)})
+    from narrows.cli.forecast import forecast
+
+    say(f"memory: {forecast(clone(model), loaded.X, loaded.y).describe_memory()}")
 
 
 @contextlib.contextmanager

@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from narrows.cli import printing
-from narrows.cli.app import LOOK, Json, Model, app
+from narrows.cli import inputs, printing, reading
+from narrows.cli.app import LOOK, Assignments, Json, app
 
 
 @app.command(rich_help_panel=LOOK)
-def info(model: Model, json: Json = False) -> None:
-    """Describe the model in a folder: recipe, parameters, data, decisions, losses.
+@reading.reads_data
+def info(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL|DATA", help="Folder of a saved model; or data, as for `fit`.", show_default=False
+        ),
+    ],
+    recipe: Annotated[str, typer.Option(help="For DATA: kind of the model that would be fitted.")] = "vae",
+    n_components: Annotated[
+        int | None, typer.Option(help="For DATA: its number of components.", show_default="depends on the recipe")
+    ] = None,
+    assignments: Assignments = None,
+    json: Json = False,
+) -> None:
+    """Describe a model: recipe, parameters, data, decisions, losses. Or describe data before a model is fitted.
 
-    The weights are not loaded.
+    The weights of a model are not loaded. For DATA it lists the columns with
+    their kinds, gaps, ranges and likelihoods, or the images; then the network
+    that `fit` would train with the same options, and about how much memory
+    and time it takes. Nothing is trained.
 
     For example:
 
         narrows info digits-vae
+
+        narrows info table.csv --drop timestamp --recipe ae --json
     """
-    printing.show_info(printing.describe_model(model), json=json)
+    from narrows.cli import data_info
+
+    if data_info.is_model(model):
+        printing.show_info(printing.describe_model(Path(model)), json=json)
+    else:
+        estimator = inputs.make_estimator(recipe, assignments or [], {"n_components": n_components})
+        data_info.show(model, estimator, json=json)
 
 
 @app.command(rich_help_panel=LOOK)

@@ -1,32 +1,23 @@
-"""Read data, parameters and models that the command line names."""
+"""Read parameters and models that the command line names, and prepare folders for models."""
 
 from __future__ import annotations
 
 import ast
 import contextlib
-import functools
-import inspect
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from narrows.cli.app import OnBad, Resize, say
+from narrows.cli.app import say
+from narrows.cli.reading import current
 from narrows.params import did_you_mean
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from narrows.data.files import Dataset
-    from narrows.data.images import Options
-    from narrows.data.named import Split
-    from narrows.data.streams import Source
     from narrows.estimators import Estimator
 
 CHECKPOINT = "checkpoint.safetensors"  # `narrows.training.checkpoint.NAME`, without the import of torch
@@ -34,116 +25,6 @@ LOG = "log.jsonl"  # `narrows.training.tracking.LOG`
 # for models that are not estimators: the command that makes one, and the command that uses it
 _COMMANDS = {"OutlierDetector": ("fit-outliers", "score"), "PhotoDenoiser": ("fit-denoiser", "denoise")}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
-
-
-P = ParamSpec("P")
-# arguments for `read` that the command line gives
-_reading: ContextVar[Mapping[str, Any]] = ContextVar("reading", default=MappingProxyType({}))
-
-
-def _read_as(*, on_bad: OnBad = "error", resize: Resize = None) -> dict[str, Any]:
-    """Return arguments for `narrows.data.files.read`. The parameters are options of each command that reads DATA."""
-    if on_bad not in ("error", "skip"):
-        raise typer.BadParameter(f"--on-bad must be error or skip. Got {on_bad!r}.")
-    if resize is None:
-        return {"on_bad": on_bad}
-    match = re.fullmatch(r"(\d+)(?:[x,](\d+))?", resize.strip().lower())
-    if match is None:
-        raise typer.BadParameter(f"--resize is written as 64, or as height and width: 48x64. Got {resize!r}.")
-    height = int(match[1])
-    return {"on_bad": on_bad, "resize": (height, int(match[2]) if match[2] else height)}
-
-
-def reads_data(command: Callable[P, None]) -> Callable[P, None]:
-    """Add the options of `_read_as` to a command. `read_dataset` follows them while the command runs."""
-    signature = inspect.signature(command, eval_str=True)
-    options = inspect.signature(_read_as, eval_str=True).parameters
-
-    @functools.wraps(command)
-    def run(*args: P.args, **values: P.kwargs) -> None:
-        named: dict[str, Any] = {name: values.pop(name) for name in options if name in values}
-        token = _reading.set(_read_as(**named))
-        try:
-            command(*args, **values)
-        finally:
-            _reading.reset(token)
-
-    parameters = [*signature.parameters.values(), *options.values()]
-    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    return run
-
-
-def reading_arguments() -> str:
-    """Return the options of `_read_as` that the command line gives, to be repeated after DATA; "" without any."""
-    arguments = dict(_reading.get())
-    height, width = arguments.get("resize", (0, 0))
-    return (" --on-bad skip" if arguments.get("on_bad") == "skip" else "") + (
-        f" --resize {height}x{width}" if height else ""
-    )
-
-
-def image_options() -> Options:
-    """Return the choices for images that the command line makes."""
-    from narrows.data.images import Options
-
-    return Options(**_reading.get())
-
-
-def read_dataset(name: str, split: Split, model: Estimator | None = None) -> Dataset:
-    """Read the data set or file called `name`.
-
-    `split` applies to a named data set whose name has none, unlike digits:test. If `model` knows the names of the
-    columns that it was fitted on, only those of a table are returned.
-
-    Raises ValueError if the split is neither train nor test.
-    """
-    from narrows.data.files import read
-    from narrows.data.named import NAMES, load
-
-    set_name, named_split = _split_name(name)
-    if set_name not in NAMES:
-        loaded = read(name, **_reading.get())
-        say(f"{name}: {_describe_size(loaded)}")
-        for note in loaded.notes:
-            say(note)
-        return (loaded if model is None else loaded.ordered(model.schema_.columns)).as_numbers()
-    split = "train" if (named_split or split) == "train" else "test"
-    if named_split not in (None, split):
-        raise ValueError(f"The split of a named data set must be train or test. Got {name!r}; write {set_name}:test.")
-    loaded = load(set_name, split)
-    say(f"{set_name}:{split}: {_describe_size(loaded)}")
-    return loaded
-
-
-def take_row(X: np.ndarray, number: int, name: str) -> np.ndarray:
-    """Return example `number` of X as an array of one example. `name` is the name of X in messages.
-
-    Raises ValueError if there is no such row.
-    """
-    if not -len(X) <= number < len(X):
-        raise ValueError(f"--row must be from 0 to {len(X) - 1}, since {name} has {len(X)} examples. Got {number}.")
-    return X[number:][:1]
-
-
-def open_source(name: str, split: Split, model: Estimator) -> Source:
-    """Open the data set or file called `name`, to be read by `model` in blocks. A Parquet file is not read here."""
-    from narrows.data import parquet, streams
-
-    path = Path(name).expanduser()
-    if not _is_named(_split_name(name)[0]) and path.exists() and parquet.is_parquet(path):
-        names = model.schema_.columns
-        source = streams.open_source(path, type(model).__name__, None if names is None else [str(n) for n in names])
-        assert source is not None
-        say(f"{name}: {source.n:,} examples")
-        return source
-    loaded = read_dataset(name, split, model)
-    return streams.from_array(loaded.X)._replace(columns=loaded.columns)
-
-
-def find_training_split(name: str) -> str | None:
-    """Return the name of the training split if `name` is the test split of a named data set, otherwise None."""
-    set_name, split = _split_name(name)
-    return f"{set_name}:train" if _is_named(set_name) and split in (None, "test") else None
 
 
 def parse_duration(text: str) -> float:
@@ -158,9 +39,11 @@ def parse_duration(text: str) -> float:
 def parse_parameters(cls: type[Estimator], assignments: Sequence[str], options: dict[str, Any]) -> dict[str, Any]:
     """Return the checked parameters for `cls`, from `--set` assignments and from the options that are not None.
 
+    Options for tables (--column, --max-levels) are among them.
+
     Raises typer.BadParameter or ValueError for a wrong assignment.
     """
-    values = {name: value for name, value in options.items() if value is not None}
+    values = {name: value for name, value in options.items() if value is not None} | dict(current().parameters)
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         name = name.strip().replace("-", "_")
@@ -179,6 +62,14 @@ def parse_parameters(cls: type[Estimator], assignments: Sequence[str], options: 
     for name, value in values.items():
         cls.parameters()[name].check(cls.__name__, value)
     return values
+
+
+def make_estimator(recipe: str, assignments: Sequence[str], options: dict[str, Any], **defaults: Any) -> Estimator:
+    """Return an unfitted estimator of `recipe` with the parameters of `parse_parameters`, else `defaults`."""
+    from narrows.estimators import estimator
+
+    cls = estimator(recipe)
+    return cls(**{"random_state": 0, **defaults, **parse_parameters(cls, assignments, options)})
 
 
 def open_model(folder: Path, *, needs_code: bool = False) -> Estimator:
@@ -253,19 +144,3 @@ def _parse_value(text: str) -> Any:
             continue
         return tuple(value) if isinstance(value, list) else value
     return text.strip()
-
-
-def _split_name(name: str) -> tuple[str, str | None]:
-    """Return the name of a data set and its split, such as digits and train. A path has no split."""
-    set_name, colon, split = name.rpartition(":")
-    return (set_name, split) if colon and _is_named(set_name) else (name, None)
-
-
-def _is_named(name: str) -> bool:
-    from narrows.data.named import NAMES
-
-    return name in NAMES
-
-
-def _describe_size(loaded: Dataset) -> str:
-    return f"{len(loaded.X):,} examples of shape {' x '.join(map(str, loaded.X.shape[1:])) or '1'}"

@@ -1,8 +1,8 @@
-"""Write results to files: arrays, sheets of pictures, folders of pictures."""
+"""Write results to files: arrays, data frames, sheets of pictures, folders of pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,10 @@ from narrows.cli.app import say
 if TYPE_CHECKING:
     import numpy as np
 
+    from narrows.cli.reading import RowNames
     from narrows.data.files import Dataset
     from narrows.data.streams import Source
+    from narrows.data.table import Table
     from narrows.estimators import Estimator
 
 ARRAYS = (".npy", ".parquet", ".csv", ".tsv")
@@ -20,8 +22,11 @@ EXAMPLES = (*ARRAYS, ".png")
 _MAX_PAIRS, _MAX_PICTURES = 48, 400  # maximum numbers of examples on a sheet
 
 
-def check_path(out: Path, suffixes: Sequence[str], *, folder: bool = False) -> None:
-    """Raise if `out` cannot be written: a wrong suffix, or no such folder. It runs before any work."""
+def check_path(out: Path, suffixes: Sequence[str], *, overwrite: bool, folder: bool = False) -> None:
+    """Raise if `out` cannot be written: a wrong suffix, no such folder, or a file that is there.
+
+    It runs before any work. `overwrite` lets a file be replaced, and `folder` allows the name of a new or empty folder.
+    """
     parent = out.absolute().parent
     if not parent.is_dir():
         raise FileNotFoundError(f"Cannot write {out}: the folder {parent} does not exist. Create it first.")
@@ -34,6 +39,8 @@ def check_path(out: Path, suffixes: Sequence[str], *, folder: bool = False) -> N
     if out.suffix.lower() not in suffixes:
         more = ", or have no suffix, for a folder" if folder else ""
         raise ValueError(f"Cannot write {out}: the name must end in {', '.join(suffixes)}{more}.")
+    if out.exists() and not overwrite:
+        raise FileExistsError(f"{out} exists already. Name another file, or pass --overwrite to replace it.")
 
 
 def check_pictures(out: Path, model: Estimator) -> None:
@@ -42,9 +49,20 @@ def check_pictures(out: Path, model: Estimator) -> None:
         if out.suffix.lower() in ARRAYS[1:]:
             raise ValueError(f"Cannot write {out}: examples are {model.schema_.describe()}, not rows. Write a .npy.")
         return
+    if out.suffix.lower() == ".npy" and model.schema_.kind == "table" and not _holds_numbers(model.schema_.table):
+        raise ValueError(f"Cannot write {out}: the rows hold words or dates. Write a .csv or a .parquet.")
     if out.suffix.lower() in ARRAYS:
         return
-    raise ValueError(f"Cannot draw {out}: examples are {model.schema_.describe()}, not images. Write a .npy.")
+    other = ".csv" if model.schema_.kind == "table" else ".npy"
+    raise ValueError(f"Cannot draw {out}: examples are {model.schema_.describe()}, not images. Write a {other}.")
+
+
+def _holds_numbers(table: Table | None) -> bool:
+    """Return True if rows of the table are numbers and truth values only."""
+    numbers = ("real", "heavy_tailed", "integer", "count", "binary", "constant")
+    return table is None or all(
+        c.kind in numbers and all(isinstance(level, (bool, int, float)) for level in c.levels) for c in table.columns
+    )
 
 
 def write_array(out: Path, array: np.ndarray, columns: Sequence[str] | None = None) -> None:
@@ -55,11 +73,150 @@ def write_array(out: Path, array: np.ndarray, columns: Sequence[str] | None = No
     say(f"{out}: {' x '.join(map(str, array.shape))}")
 
 
-def write_stream(out: Path, model: Estimator, source: Source, method: str) -> None:
-    """Apply `method` to all of `source`, a block at a time, and write the result as .npy, .parquet, .csv or .tsv."""
-    model.set_params(verbose=1).stream(source, out, method)
+def write_stream(out: Path, model: Estimator, rows: Source | Any, method: str, names: RowNames | None = None) -> None:
+    """Apply `method` to all of `rows`, a block at a time, and write the result as .npy, .parquet, .csv or .tsv.
+
+    `names` are the first column of a table.
+    """
+    model.set_params(verbose=1)
+    if names is not None and out.suffix.lower() != ".npy":
+        result = model.stream(rows, None, method)
+        columns = model.get_feature_names_out() if method == "transform" else model.schema_.columns
+        write_rows(out, result, names, None if columns is None else [str(column) for column in columns])
+        return
+    model.stream(rows, out, method)
     shape = (model.model_.bottleneck.n_components,) if method == "transform" else model.schema_.user_shape
-    say(f"{out}: {' x '.join(map(str, (source.n, *shape)))}")
+    n = rows.n if hasattr(rows, "blocks") else len(rows)
+    say(f"{out}: {' x '.join(map(str, (n, *shape)))}")
+
+
+def write_in_blocks(out: Path, model: Estimator, data: str, method: str) -> bool:
+    """Apply `method`, which gives examples, to DATA in blocks and write them, if no cell is lost that way.
+
+    Return False without any work for data frames, whose words, dates and dtypes need all rows, and for pictures.
+    """
+    from narrows.cli import reading
+    from narrows.data import streams
+
+    if out.suffix.lower() not in ARRAYS:
+        return False
+    table = model.schema_.table
+    source = None
+    if table is None or all(column.kind == "real" for column in table.columns):
+        source = reading.open_blocks(data, model)
+    if source is None and table is not None:
+        return False
+    if source is None:
+        loaded = reading.read_dataset(data, "test", model)
+        source = streams.from_array(loaded.X)._replace(columns=loaded.columns)
+    write_stream(out, model, source, method)
+    return True
+
+
+def write_rows(out: Path, rows: Any, names: RowNames | None = None, columns: Sequence[str] | None = None) -> None:
+    """Write a data frame, or an array of rows (n x d), as .npy, .parquet, .csv or .tsv.
+
+    Parameters
+    ----------
+    names : names of the rows, for the first column; None without names. A .npy file cannot hold them.
+    columns : names of the columns of an array; None without names.
+    """
+    import numpy as np
+
+    if out.suffix.lower() == ".npy" or (names is None and isinstance(rows, np.ndarray)):
+        write_array(out, np.asarray(rows), columns)
+        return
+    if hasattr(rows, "iloc"):
+        frame = rows.reset_index(drop=True)
+        if names is not None and str(names.name) not in map(str, frame.columns):  # an identifier may be there already
+            frame.insert(0, names.name, np.asarray(names.values))
+        write_frame(out, frame)
+        shape = frame.shape
+    else:
+        rows = np.asarray(rows).reshape(len(rows), -1)
+        titles = columns or [f"x{i}" for i in range(rows.shape[1])]
+        table = {} if names is None else {names.name: names.values}
+        write_columns(out, table | dict(zip(titles, rows.T, strict=True)))
+        shape = len(rows), rows.shape[1] + len(table)
+    say(f"{out}: {shape[0]:,} rows of {shape[1]:,} columns")
+
+
+def write_columns(out: Path, columns: Mapping[str, Any]) -> None:
+    """Write columns by name as .parquet, .csv or .tsv, as `write_frame` does. Text is written without pandas, too."""
+    import csv
+
+    import numpy as np
+
+    from narrows.data.atomic import atomic_path
+    from narrows.data.sinks import DELIMITERS
+
+    values = {name: np.asarray(column) for name, column in columns.items()}
+    try:
+        import pandas as pd
+    except ImportError:
+        if out.suffix.lower() not in DELIMITERS:
+            raise
+        with atomic_path(out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream, delimiter=DELIMITERS[out.suffix.lower()], lineterminator="\n")
+            writer.writerow(_escape(name) for name in values)
+            writer.writerows(map(_escape, row) for row in zip(*(v.tolist() for v in values.values()), strict=True))
+        return
+    write_frame(out, pd.DataFrame(values))
+
+
+def write_frame(out: Path, frame: Any) -> None:
+    """Write a data frame without its index as .parquet, .csv or .tsv. A failure leaves no half-written file.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe in front in a .csv or .tsv.
+    """
+    from narrows.data.atomic import atomic_path
+    from narrows.data.parquet import import_pyarrow
+    from narrows.data.sinks import DELIMITERS
+
+    suffix = out.suffix.lower()
+    if suffix == ".parquet":
+        import_pyarrow("writing .parquet")
+        frame = frame.rename(columns=str)
+        with atomic_path(out) as temporary:
+            frame.to_parquet(temporary, index=False)
+        return
+    frame, n_formulas = _escape_formulas(frame)
+    with atomic_path(out) as temporary:
+        frame.to_csv(temporary, sep=DELIMITERS[suffix], index=False, lineterminator="\n")
+    if n_formulas:
+        say(f"{out}: {n_formulas:,} cells begin like a formula; they have an apostrophe in front. A .parquet has none.")
+
+
+def _escape_formulas(frame: Any) -> tuple[Any, int]:
+    """Return the frame with an apostrophe before text that a spreadsheet would run, and the number of such cells."""
+    names = [_escape(name) for name in frame.columns]
+    n = sum(map(_is_formula, frame.columns))
+    frame = frame.set_axis(names, axis=1)
+    for i, dtype in enumerate(frame.dtypes):
+        if getattr(dtype, "kind", "O") in "biufcmM":
+            continue
+        cells = frame.iloc[:, i].astype(object)
+        n_formulas = int(cells.map(_is_formula).sum())
+        if n_formulas:
+            frame.isetitem(i, cells.map(_escape))
+            n += n_formulas
+    return frame, n
+
+
+def _escape(cell: Any) -> Any:
+    """Return a cell, with an apostrophe in front if a spreadsheet would take it for a formula."""
+    return f"'{cell}" if _is_formula(cell) else cell
+
+
+def _is_formula(cell: Any) -> bool:
+    """Return True for text that begins like a formula and is no number."""
+    if not isinstance(cell, str) or len(cell) < 2 or cell[0] not in "=+-@\t\r":
+        return False
+    try:
+        float(cell)
+    except ValueError:
+        return True
+    return False
 
 
 def write_examples(
@@ -68,21 +225,24 @@ def write_examples(
     model: Estimator,
     loaded: Dataset | None = None,
     compared: dict[str, Any] | None = None,
+    names: RowNames | None = None,
 ) -> None:
-    """Write examples in the user's units as an array, a sheet or a folder of pictures.
+    """Write examples in the user's units as an array, a data frame, a sheet or a folder of pictures.
 
     A sheet shows the rows of `compared` instead, if there are any: arrays of examples by their label. `loaded` is the
-    data that the examples were made from; its columns or file names are used again.
+    data that the examples were made from; its columns or file names are used again. `names` are those of the rows.
     """
     import numpy as np
 
     from narrows.plots import sheets
 
-    array, schema = np.asarray(examples), model.schema_
+    schema = model.schema_
     if out.suffix.lower() in ARRAYS:
         columns = (loaded.columns if loaded is not None else None) or schema.columns or ()
-        write_array(out, array, [str(column) for column in columns] or None)
-    elif out.suffix.lower() != ".png":
+        write_rows(out, examples, names, [str(column) for column in columns] or None)
+        return
+    array = np.asarray(examples)
+    if out.suffix.lower() != ".png":
         _write_pictures(out, schema.channels_last(array), loaded, schema.limits)
     elif compared:
         kinds = {name: schema.channels_last(np.asarray(rows)[:_MAX_PAIRS]) for name, rows in compared.items()}

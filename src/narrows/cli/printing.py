@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from narrows.cli.app import say
-from narrows.cli.inputs import note_unfinished, reading_arguments
+from narrows.cli.columns import summarize_columns
+from narrows.cli.inputs import note_unfinished
+from narrows.cli.reading import reading_arguments
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,8 +38,11 @@ def show_json(document: Any) -> None:
     print(json_module.dumps(_to_json(document), indent=2))
 
 
-def show_fit(model: Estimator, out: Path, data: str, *, json: bool) -> None:
-    """Print the result of a training, the decisions with their reasons, and commands to try next."""
+def show_fit(model: Estimator, out: Path, data: str, *, json: bool, is_said: bool) -> None:
+    """Print the result of a training, the columns, the decisions with their reasons, and commands to try next.
+
+    `is_said` is True if the training has printed its own decisions: they are not printed again.
+    """
     last = model.history_[-1] if model.history_ else {}
     if json:
         document = {"recipe": model.recipe.name, "folder": str(out), "n_iter": model.n_iter_}
@@ -46,7 +51,15 @@ def show_fit(model: Estimator, out: Path, data: str, *, json: bool) -> None:
     print(
         f"{out}: {model.recipe.name}, {model.n_iter_} epochs in {last.get('seconds', 0.0):.0f} s{_format_losses(last)}"
     )
-    _show_report(model.report_)
+    report = model.report_
+    if is_said:
+        start = next((i for i, line in enumerate(report) if line.startswith("device = ")), len(report))
+        said = [line for line in report[start:] if _CHOICE.fullmatch(line) and not line.startswith("threshold = ")]
+        report = [line for line in report if line not in said]
+    print(report[0])
+    for line in summarize_columns(model.schema_):
+        print(f"  {line}")
+    _show_report(report[1:])
     say("\nTry next:\n" + "\n".join(f"  narrows {command}" for command in _next_commands(model, out, data)))
 
 
@@ -57,7 +70,7 @@ def show_evaluation(evaluation: Evaluation, *, json: bool) -> None:
         show_json({**evaluation.to_dict(), "intervals": intervals, "not_here": evaluation.missing})
     else:
         cells = evaluation.cells()
-        _print_table(cells, right=range(1, len(cells[0]) - 1), header=True)
+        print_table(cells, right=range(1, len(cells[0]) - 1), header=True)
         say("\n".join(evaluation.reasons()))
 
 
@@ -115,7 +128,7 @@ def show_info(about: dict[str, Any], *, json: bool) -> None:
     print(f"{about['folder']}: {about['recipe']} for {about['data']}, made by narrows {about['narrows']}")
     print(f"{about['n_iter']} {about['unit']}{_format_losses(about['last'])}")
     print("\nParameters that differ from the defaults")
-    _print_table([(f"  {name}", json_module.dumps(value)) for name, value in about["changed"].items()] or [("  none",)])
+    print_table([(f"  {name}", json_module.dumps(value)) for name, value in about["changed"].items()] or [("  none",)])
     print("\nDecisions, and why")
     _show_report(about["report"], indent="  ")
 
@@ -128,7 +141,7 @@ def show_recipes(*, json: bool) -> None:
     if json:
         show_json([{"name": name, "summary": summary} for name, summary in summaries.items()])
     else:
-        _print_table(summaries.items())
+        print_table(summaries.items())
 
 
 def show_parameters(name: str, *, json: bool) -> None:
@@ -146,7 +159,7 @@ def show_parameters(name: str, *, json: bool) -> None:
         return
     print(cls.recipe.summary)
     rows = [(p["name"], json_module.dumps(_to_json(p["default"])), f"{p['help']}; {p['must_be']}") for p in parameters]
-    _print_table([("parameter", "default", "what it is; what it must be"), *rows], header=True)
+    print_table([("parameter", "default", "what it is; what it must be"), *rows], header=True)
 
 
 def show_datasets(*, json: bool) -> None:
@@ -166,14 +179,14 @@ def show_datasets(*, json: bool) -> None:
         show_json(datasets)
     else:
         size = "{n_train:,} examples to train on, {n_test:,} to test"
-        _print_table([(d["name"], f"{d['summary']}\n{size.format(**d)}\n{d['where']}") for d in datasets])
+        print_table([(d["name"], f"{d['summary']}\n{size.format(**d)}\n{d['where']}") for d in datasets])
 
 
 def _show_report(report: list[str], indent: str = "") -> None:
     """Print lines of 'name = value: reason' as a table, and other lines unchanged."""
     for is_choice, lines in itertools.groupby(report, lambda line: _CHOICE.fullmatch(line) is not None):
         if is_choice:
-            _print_table(
+            print_table(
                 [(indent + name, value, why) for name, value, why in (_CHOICE.findall(line)[0] for line in lines)]
             )
         else:
@@ -197,8 +210,8 @@ def _format_losses(last: dict[str, Any]) -> str:
     return f"; {', '.join(losses)} nats per example" if losses else ""
 
 
-def _print_table(rows: Iterable[Sequence[str]], *, right: Container[int] = (), header: bool = False) -> None:
-    """Print rows in aligned columns. The last column is wrapped if it is too long."""
+def print_table(rows: Iterable[Sequence[str]], *, right: Container[int] = (), header: bool = False) -> None:
+    """Print rows in aligned columns. Columns are wrapped if they are too long together."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from narrows.cli import inputs, outputs
-from narrows.cli.app import USE, Data, Model, Train, app, say
+from narrows.cli import inputs, outputs, reading
+from narrows.cli.app import USE, Data, Model, Overwrite, Train, app, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=USE)
-@inputs.reads_data
+@reading.reads_data
 def report(
     model: Model,
     data: Data,
@@ -27,16 +27,18 @@ def report(
         "report.html"
     ),
     labels: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            metavar="FILE",
-            help="Labels of the examples: .npy, or a text file with a label on each line.",
+            metavar="COLUMN|FILE",
+            help="Labels of the examples: a column of DATA (as --label), .npy, or a text file with a label on each "
+            "line.",
             show_default=False,
         ),
     ] = None,
     train: Train = None,
     examples: Annotated[int, typer.Option(help="Maximum number of examples of DATA to use.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Seed of the random numbers.")] = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a page about a model on DATA, as one HTML file.
 
@@ -52,16 +54,16 @@ def report(
 
         narrows report table-ae table.parquet --labels kinds.txt -o table.html
     """
-    from narrows.data.labels import read_labels
-    from narrows.data.streams import Source
     from narrows.report import write_report
 
-    outputs.check_path(out, (".html",))
+    outputs.check_path(out, (".html",), overwrite=overwrite)
     fitted = inputs.open_model(model)
-    X, y = _read_data(data, fitted)
-    y = y if labels is None else read_labels(labels, X.n if isinstance(X, Source) else len(X))
-    train = train or inputs.find_training_split(data)
-    train_rows = None if train is None else inputs.read_dataset(train, "train", fitted).X
+    with reading.labelled_by(labels) as label_file:
+        X, y = _read_data(data, fitted)
+    if label_file is not None:
+        y = _read_labels(label_file, X)
+    train = train or reading.find_training_split(data)
+    train_rows = None if train is None else reading.read_all_columns(train, "train", fitted).X
     options: dict[str, Any] = {
         "name": _short_name(data),
         "command": shlex.join(["narrows", *sys.argv[1:]]),
@@ -72,13 +74,15 @@ def report(
 
 
 def _read_data(name: str, model: Estimator) -> tuple[Any, np.ndarray | None]:
-    """Return the examples and their labels, or None without labels. A Parquet file is opened, not read."""
+    """Return the examples and their labels, or None without labels. A Parquet file of numbers is opened, not read."""
     from narrows.data import parquet
 
-    path = Path(name).expanduser()
-    if path.exists() and parquet.is_parquet(path):
-        return inputs.open_source(name, "test", model), None
-    loaded = inputs.read_dataset(name, "test", model)
+    is_parquet = Path(name).expanduser().exists() and parquet.is_parquet(Path(name).expanduser())
+    if is_parquet and reading.current().label is None and model.schema_.kind != "table":
+        source = reading.open_blocks(name, model)
+        if source is not None:
+            return source, None
+    loaded = reading.read_dataset(name, "test", model)
     if loaded.y is not None and loaded.files and all("/" in file for file in loaded.files):
         import numpy as np
 
@@ -86,6 +90,13 @@ def _read_data(name: str, model: Estimator) -> tuple[Any, np.ndarray | None]:
 
         return loaded.X, np.array(class_names(loaded.files))  # a folder for each class
     return loaded.X, loaded.y
+
+
+def _read_labels(path: Path, X: Any) -> np.ndarray:
+    from narrows.data.labels import read_labels
+    from narrows.data.streams import Source
+
+    return read_labels(path, X.n if isinstance(X, Source) else len(X))
 
 
 def _short_name(name: str) -> str:

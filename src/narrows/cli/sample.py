@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from narrows.cli import inputs, outputs
-from narrows.cli.app import USE, Model, Out, Seed, app
+from narrows.cli import inputs, outputs, reading
+from narrows.cli.app import USE, Model, Out, Overwrite, Seed, app
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=USE)
-@inputs.reads_data
+@reading.reads_data
 def sample(
     model: Model,
     out: Out,
@@ -39,6 +39,7 @@ def sample(
         typer.Option("--fit", metavar="DATA", help="First fit the sampler to the codes of DATA, and save it in MODEL."),
     ] = None,
     seed: Seed = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw new examples that look like those that the model learned from.
 
@@ -54,11 +55,11 @@ def sample(
 
         narrows sample by-label --label 3 --label 5 --temperature 0.7 -o 35.png
     """
-    outputs.check_path(out, outputs.EXAMPLES)
+    outputs.check_path(out, outputs.EXAMPLES, overwrite=overwrite)
     fitted = inputs.open_model(model, needs_code=True)
     outputs.check_pictures(out, fitted)
     if learn is not None:
-        loaded, name = inputs.read_dataset(learn, "train", fitted), "mixture" if sampler == "auto" else sampler
+        loaded, name = reading.read_dataset(learn, "train", fitted), "mixture" if sampler == "auto" else sampler
         fitted.fit_sampler(loaded.X, name, loaded.y if label and name == "mixture" else None).save(model)
     y = _parse_labels(fitted, label, number)
     examples = fitted.sample(number, y=y, sampler=sampler, temperature=temperature, random_state=seed)
@@ -66,7 +67,7 @@ def sample(
 
 
 @app.command(rich_help_panel=USE)
-@inputs.reads_data
+@reading.reads_data
 def traverse(
     model: Model,
     out: Annotated[
@@ -79,6 +80,7 @@ def traverse(
     dials: Annotated[int, typer.Option(help="Maximum number of dials; those that carry most come first.")] = 16,
     steps: Annotated[int, typer.Option(help="Number of positions of each dial.")] = 9,
     span: Annotated[float, typer.Option(help="How far to turn to both sides, in standard deviations.")] = 3.0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Turn one dial after another: each component of a code has a row.
 
@@ -93,13 +95,13 @@ def traverse(
 
         narrows traverse digits-vae digits --row 7 --dials 4 -o seven.png
     """
-    outputs.check_path(out, (".png", ".npy"))
+    outputs.check_path(out, (".png", ".npy"), overwrite=overwrite)
     fitted = inputs.open_model(model, needs_code=True)
     outputs.check_pictures(out, fitted)
-    start = None if data is None else inputs.take_row(inputs.read_dataset(data, "test", fitted).X, row, "DATA")
+    start = None if data is None else reading.take_row(reading.read_dataset(data, "test", fitted).X, row, "DATA")
     components, labels = outputs.choose_dials(fitted, dials)
     examples = fitted.traverse(start, components=components, n_steps=steps, span=span)
-    outputs.write_dials(out, examples, labels, fitted)
+    outputs.write_dials(out, np.asarray(examples), labels, fitted)
 
 
 def _parse_labels(model: Estimator, labels: list[str] | None, n: int) -> np.ndarray | None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from narrows.cli import inputs, outputs
-from narrows.cli.app import TRAIN, USE, Data, Model, app, say
+from narrows.cli import inputs, outputs, reading
+from narrows.cli.app import TRAIN, USE, Data, Model, Overwrite, app, say
 
 if TYPE_CHECKING:
     from narrows.data.files import Dataset
@@ -19,7 +17,7 @@ TABLES = (".csv", ".tsv")
 
 
 @app.command(rich_help_panel=TRAIN)
-@inputs.reads_data
+@reading.reads_data
 def fit_outliers(
     data: Data,
     out: Annotated[
@@ -35,7 +33,7 @@ def fit_outliers(
     """Learn what is usual in DATA, to find outliers with `narrows score`.
 
     All or most rows of DATA should be usual. Columns may have any units
-    and heavy tails. You need not set any option.
+    and heavy tails, words, dates and gaps. You need not set any option.
 
     For example:
 
@@ -45,20 +43,22 @@ def fit_outliers(
     """
     from narrows.tasks import OutlierDetector
 
-    loaded = inputs.read_dataset(data, "train")
+    if reading.current().parameters:
+        raise typer.BadParameter("--column and --max-levels are not for fit-outliers: it finds the kinds of columns.")
+    loaded = reading.read_dataset(data, "train")
     inputs.prepare_folder(out, overwrite=overwrite)
     detector = OutlierDetector(
         "auto" if contamination is None else contamination,
         max_iter="auto" if max_iter is None else max_iter,
         random_state=seed,
     )
-    detector.fit(_to_frame(loaded))
+    detector.fit(loaded.X)
     detector.save(out)
     say(f"{out}: {detector.trimmed_:.1%} of the rows were too strange to learn from")
 
 
 @app.command(rich_help_panel=USE)
-@inputs.reads_data
+@reading.reads_data
 def score(
     model: Model,
     data: Data,
@@ -66,15 +66,17 @@ def score(
         Path, typer.Option("-o", "--out", metavar="FILE", help="File to write: .csv or .tsv.", show_default=False)
     ],
     reasons: Annotated[int, typer.Option(help="Number of columns to name for each row.", min=0)] = 3,
+    overwrite: Overwrite = False,
 ) -> None:
     """Score the rows of DATA: how strange each is, and in which columns.
 
     MODEL is a detector of `fit-outliers` or any other model. FILE gets a
     line for each row of DATA: its score in nats (lower is stranger), 1 if
     it is an outlier or else 0, and the columns that lower the score most,
-    with their nats. A pixel is named by its row and column, such as 3:14.
-    For images, the first column is the name of the file.
-    The expected and the found share of outliers are printed.
+    with their nats, the value found and the value expected. A pixel is
+    named by its row and column, such as 3:14. If the rows have names (files
+    of images, --id, an index), they are the first column. The expected and
+    the found share of outliers are printed.
 
     For example:
 
@@ -85,32 +87,29 @@ def score(
     from narrows.evaluation.scores import outlier_share
     from narrows.tasks.outliers import reasons as find_reasons
 
-    outputs.check_path(out, TABLES)
+    outputs.check_path(out, TABLES, overwrite=overwrite)
     fitted = _open_model(model)
-    loaded = inputs.read_dataset(data, "test")
-    X, names = _match_columns(fitted, loaded)
-    result = find_reasons(fitted, X, reasons, names)
-    _write_table(out, {**({"file": loaded.files} if loaded.files else {}), **result.columns()})
+    loaded, columns = _read_rows(fitted, data)
+    result, names = find_reasons(fitted, loaded.X, reasons, columns), reading.row_names(loaded)
+    first = {} if names is None else {names.name: names.values}
+    outputs.write_columns(out, first | result.columns())
     say(f"{out}: {len(result.score):,} rows, {int(result.outlier.sum()):,} of them outliers")
     share = outlier_share(fitted.contamination, result.outlier)
     say(f"{share}{share.hint}")
 
 
-def _to_frame(loaded: Dataset) -> Any:
-    """Return the rows as a data frame if their columns have names and pandas is installed, otherwise as an array."""
-    if loaded.columns is None or importlib.util.find_spec("pandas") is None:
-        return loaded.X
-    import pandas as pd
-
-    return pd.DataFrame(loaded.X, columns=loaded.columns)
-
-
-def _match_columns(fitted: Any, loaded: Dataset) -> tuple[Any, list[str] | None]:
-    """Return the rows with the columns that `fitted` knows by name, and the names of all columns."""
-    has_names = hasattr(fitted, "feature_names_in_")
-    names = fitted.feature_names_in_ if has_names else getattr(getattr(fitted, "schema_", None), "columns", None)
-    ordered = loaded.ordered(None if names is None else list(names))
-    return (_to_frame(ordered) if has_names and ordered.columns is not None else ordered.X), ordered.columns
+def _read_rows(fitted: Any, data: str) -> tuple[Dataset, list[str] | None]:
+    """Read DATA with the columns that `fitted` knows by name. Return it with names for the reasons."""
+    if hasattr(fitted, "schema_"):
+        loaded = reading.read_dataset(data, "test", fitted)
+        names = fitted.schema_.columns or loaded.columns
+        return loaded, None if names is None else [str(name) for name in names]
+    loaded, names = reading.read_dataset(data, "test"), getattr(fitted, "feature_names_in_", None)
+    if names is None:
+        return loaded.as_numbers(), loaded.columns  # the detector was fitted on an array
+    if set(map(str, names)) <= set(loaded.columns or ()):
+        loaded = loaded.ordered([str(name) for name in names])
+    return loaded, loaded.columns
 
 
 def _open_model(folder: Path) -> Any:
@@ -120,17 +119,3 @@ def _open_model(folder: Path) -> Any:
     with inputs.note_unfinished(folder):
         kind = saved_class(folder)
     return OutlierDetector.load(folder) if kind is OutlierDetector else inputs.open_model(folder)
-
-
-def _write_table(out: Path, columns: Mapping[str, Any]) -> None:
-    """Write columns by name as a table. A failure leaves no half-written file."""
-    import csv
-
-    import numpy as np
-
-    from narrows.data.atomic import atomic_path
-
-    with atomic_path(out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, delimiter="\t" if out.suffix.lower() == ".tsv" else ",")
-        writer.writerow(columns)
-        writer.writerows(zip(*(np.asarray(column).tolist() for column in columns.values()), strict=True))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from narrows.cli import inputs, outputs, printing
-from narrows.cli.app import USE, Data, Json, Model, app, say
+from narrows.cli import inputs, outputs, printing, reading
+from narrows.cli.app import USE, Data, Json, Model, Overwrite, app, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=USE)
-@inputs.reads_data
+@reading.reads_data
 def index(
     model: Model,
     data: Data,
@@ -48,7 +48,7 @@ def index(
 
 
 @app.command(rich_help_panel=USE)
-@inputs.reads_data
+@reading.reads_data
 def search(
     model: Model,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="An image, or any other DATA.", show_default=False)],
@@ -67,6 +67,7 @@ def search(
             help="Distance between codes: cosine or euclidean.", show_default="that of the index; otherwise cosine"
         ),
     ] = None,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Find the examples of DATA that are most like QUERY.
@@ -82,9 +83,9 @@ def search(
     """
     fitted = inputs.open_model(model, needs_code=True)
     if out is not None:
-        outputs.check_path(out, (".png", ".npy"))
+        outputs.check_path(out, (".png", ".npy"), overwrite=overwrite)
         outputs.check_pictures(out, fitted)
-    example = inputs.take_row(inputs.read_dataset(query, "test", fitted).X, row, "QUERY")
+    example = reading.take_row(reading.read_dataset(query, "test", fitted).X, row, "QUERY")
     entries = _load_or_build_index(model, fitted, within, metric)
     matches = entries.search(example, min(number, len(entries)))
     _show_matches(matches, query, within, json=json)
@@ -93,11 +94,14 @@ def search(
 
 
 def _build_index(model: Estimator, data: str, metric: str) -> Index:
-    """Build an index of DATA. The keys of images are their files."""
+    """Build an index of DATA. The keys of images are their files, those of other rows their names."""
     from narrows.tasks.search import Index
 
-    loaded = inputs.read_dataset(data, "train", model)
-    return Index(model, metric=metric).add(loaded.X, loaded.y, keys=loaded.files)
+    loaded = reading.read_dataset(data, "train", model)
+    names = reading.row_names(loaded)
+    return Index(model, metric=metric).add(
+        loaded.X, loaded.y, keys=None if names is None else [str(name) for name in names.values]
+    )
 
 
 def _load_or_build_index(folder: Path, model: Estimator, data: str, metric: str | None) -> Index:
@@ -150,11 +154,11 @@ def _query_and_matches(query: np.ndarray, matches: Matches, data: str) -> np.nda
 
     folder = Path(data).expanduser()
     if matches.keys is not None and folder.is_dir():  # a large folder is not read again for ten pictures
-        rows = read_images([image_file(folder / key) for key in matches.keys[0]], inputs.image_options()).X
+        rows = read_images([image_file(folder / key) for key in matches.keys[0]], reading.image_options()).X
         if rows.ndim < query.ndim:  # these are all grey, but the query is in colour
             rows = rows[..., None].repeat(query.shape[-1], -1)
     else:
-        rows = np.asarray(inputs.read_dataset(data, "train").X[matches.rows[0]])
+        rows = np.asarray(reading.read_dataset(data, "train").X[matches.rows[0]])
     return np.concatenate([query, rows])[None]
 
 

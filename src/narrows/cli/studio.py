@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from narrows.cli import inputs
+from narrows.cli import inputs, reading
 from narrows.cli.app import LOOK, app
 
 
 @app.command(rich_help_panel=LOOK)
-@inputs.reads_data
+@reading.reads_data
 def studio(
     model: Annotated[
         Path | None,
@@ -56,6 +56,9 @@ def studio(
     from narrows.studio.serving import check_installed, serve
 
     check_installed()  # before anything is read
-    loaded = None if data is None else inputs.read_dataset(data, "test")
+    if labels is None:
+        labels = reading.current().label
+    # the page colours the map by columns that the model does not take
+    loaded = None if data is None else reading.read_all_columns(data, "test")
     with inputs.note_unfinished(model or Path()):
         serve(model, loaded, source=data, labels=labels, keep=keep, host=host, port=port, browser=browser)

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from narrows.cli import inputs, printing
+from narrows.cli import inputs, printing, reading
 from narrows.cli.app import TRAIN, Assignments, Data, Device, Json, MaxEpochs, TrainingSeed, app, say
 
 if TYPE_CHECKING:
-    from narrows.estimators import Estimator
     from narrows.tasks.sweep import Sweep
 
 
 @app.command(rich_help_panel=TRAIN)
-@inputs.reads_data
+@reading.reads_data
 def sweep(
     data: Data,
     out: Annotated[
@@ -63,28 +62,21 @@ def sweep(
     from narrows.tasks.sweep import sweep as run
 
     numbers = None if sizes is None else _parse_sizes(sizes)  # before anything is read
-    model = _make_estimator(
-        recipe, assignments or [], {"max_epochs": max_epochs, "random_state": seed, "device": device}
-    )
-    X, test = inputs.read_dataset(data, "train").X, test or _find_test_split(data)
+    named = [assignment.partition("=")[0].strip().replace("-", "_") for assignment in assignments or []]
+    if "n_components" in named:
+        raise typer.BadParameter("the sweep varies n_components: name the numbers with --sizes.")
+    parameters = {"max_epochs": max_epochs, "random_state": seed, "device": device}
+    model = inputs.make_estimator(recipe, assignments or [], parameters, verbose=1)
+    X: Any = reading.read_dataset(data, "train").X
+    test = test or _find_test_split(data)
     options: dict[str, Any] = {
         "sizes": numbers,
-        "test": None if test is None else inputs.read_dataset(test, "test").X,
+        "test": None if test is None else reading.read_dataset(test, "test").X,
         "folder": out,
         "warm_start": False if separate else "auto",
         "overwrite": overwrite,
     }
     _show(run(model, X, share=share, **options), out, json=json)
-
-
-def _make_estimator(recipe: str, assignments: list[str], options: dict[str, Any]) -> Estimator:
-    from narrows.estimators import estimator
-
-    cls = estimator(recipe)
-    values = inputs.parse_parameters(cls, assignments, options)
-    if "n_components" in values:
-        raise typer.BadParameter("the sweep varies n_components: name the numbers with --sizes.")
-    return cls(**{"random_state": 0, "verbose": 1, **values})
 
 
 def _parse_sizes(text: str) -> list[int]:
@@ -97,7 +89,9 @@ def _parse_sizes(text: str) -> list[int]:
 def _find_test_split(data: str) -> str | None:
     """Return the name of the test split if `data` is a named data set or its training split, otherwise None."""
     name = data.removesuffix(":train")
-    return f"{name}:test" if inputs.find_training_split(f"{name}:test") == f"{name}:train" and ":" not in name else None
+    return (
+        f"{name}:test" if reading.find_training_split(f"{name}:test") == f"{name}:train" and ":" not in name else None
+    )
 
 
 def _show(result: Sweep, out: Path, *, json: bool) -> None:

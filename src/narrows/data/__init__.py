@@ -6,6 +6,7 @@ from narrows.data.arrays import (
     as_rows,
     as_shared_tensor,
     check_numeric,
+    count_entries,
     count_rows,
     min_max,
     spaced_indices,
@@ -13,19 +14,21 @@ from narrows.data.arrays import (
     take_rows,
 )
 from narrows.data.axes import PrincipalAxes, principal_axes
-from narrows.data.cells import is_missing
-from narrows.data.columns import KINDS, MAX_LEVELS, Column, ColumnKind
+from narrows.data.cells import has_words, is_missing
+from narrows.data.columns import MAX_LEVELS, Column
 from narrows.data.containers import check_container
 from narrows.data.examples import Examples
 from narrows.data.features import LEVEL_VECTOR, Layout, TableFeatures, as_features, is_atom, n_features, prepared_atoms
 from narrows.data.frames import Frame, is_frame, open_frame
 from narrows.data.infer import infer, white_level
 from narrows.data.infer_table import infer_table
+from narrows.data.kinds import KINDS, ColumnKind
 from narrows.data.neighbors import leading_axes
 from narrows.data.patches import Patches
 from narrows.data.row_checks import check_form, check_range, check_rows, count_gaps, warn_of_gaps
 from narrows.data.rows import Rows, free_bytes
 from narrows.data.schema import Schema, Support
+from narrows.data.single import first_row, is_one, one_row, row_labels
 from narrows.data.table import EncodedRows, Table, look_at_table
 
 __all__ = [
@@ -55,21 +58,27 @@ __all__ = [
     "check_numeric",
     "check_range",
     "check_rows",
+    "count_entries",
     "count_gaps",
     "count_rows",
+    "first_row",
     "free_bytes",
+    "has_words",
     "infer",
     "infer_table",
     "is_atom",
     "is_frame",
     "is_missing",
+    "is_one",
     "leading_axes",
     "look_at_table",
     "min_max",
     "n_features",
+    "one_row",
     "open_frame",
     "prepared_atoms",
     "principal_axes",
+    "row_labels",
     "spaced_indices",
     "subsample_evenly",
     "take_rows",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -221,10 +221,19 @@ def count_rows(X: Any, owner: str) -> int:
     return len(X)
 
 
+def count_entries(X: Any) -> int:
+    """Return the number of entries of an example of X (n x ...); of columns for a data frame or a list of dicts."""
+    if isinstance(X, (list, tuple)) and X and isinstance(X[0], Mapping):
+        return len(X[0])
+    return int(np.prod((X.shape if hasattr(X, "shape") else np.shape(X))[1:]))
+
+
 def take_rows(X: Any, index: Any) -> Any:
     """Return the rows of X at `index` (row numbers, or a slice unless X is a list), in the type of X."""
     if hasattr(X, "iloc"):
         return X.iloc[index]
+    if hasattr(X, "column_names"):  # an Arrow table
+        return X.take(np.arange(len(X))[index])
     return [X[i] for i in index] if isinstance(X, (list, tuple)) else X[index]
 
 

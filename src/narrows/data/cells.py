@@ -18,6 +18,9 @@ import numpy as np
 
 CellType = Literal["number", "bool", "date", "duration", "text", "category"]
 _EPOCH = datetime.datetime(1970, 1, 1)
+_LABEL_TYPES = ("bytes", "UUID", "Interval", "Period")  # names of types whose values are compared as words are
+_WORD_TYPES = (str, bytes, datetime.date, datetime.time, datetime.timedelta)  # that an array of numbers has not
+_CELL_TYPES = (str, bytes, numbers.Real, datetime.date, datetime.time, datetime.timedelta, decimal.Decimal)
 # formats of dates in text, by their pattern; the first that all values match is taken
 _DATE_FORMATS = {
     r"\d{4}-\d\d-\d\d": "%Y-%m-%d",
@@ -44,6 +47,9 @@ class Cells(NamedTuple):
     is_ordered : True for categories with an order.
     date_format : format of dates that are text; None for others.
     mixed : names of the types in a column that holds several, which are compared as text; () for others.
+    python_type : name of the type of numbers and dates that are Python objects, such as "Decimal"; "datetime.utc" for
+        stamps with a time zone. None for others.
+    step : decimal numbers are multiples of it, such as 0.01; 0 for others.
     """
 
     type: CellType
@@ -55,6 +61,8 @@ class Cells(NamedTuple):
     is_ordered: bool = False
     date_format: str | None = None
     mixed: tuple[str, ...] = ()
+    python_type: str | None = None
+    step: float = 0.0
 
 
 # ------------------------------------------------------------------------------------------------ pandas
@@ -93,6 +101,8 @@ def from_pandas(series: Any) -> Cells:
         return Cells("duration", name, _seconds(series.to_numpy("timedelta64[us]")))
     if kind == "c":
         raise TypeError("it holds complex numbers: pass their real and imaginary parts as two columns")
+    if pd.api.types.infer_dtype(series, skipna=True).startswith("mixed"):
+        return from_objects(series.tolist(), name)  # pandas takes 1 and True for one value
     try:
         codes, values = pd.factorize(series, use_na_sentinel=True)
     except TypeError as error:
@@ -108,28 +118,48 @@ def from_values(codes: np.ndarray, values: list[Any], dtype: str) -> Cells:
     TypeError
         If the values are neither numbers, booleans, dates, durations nor text.
     """
+    values = [value.item() if isinstance(value, np.generic) else value for value in values]
     types = {type(value) for value in values}
-    whole = all(isinstance(value, numbers.Integral) for value in values)
-    if values and types <= {bool, np.bool_}:
-        return Cells("bool", dtype, _spread(codes, [float(value) for value in values]))
-    if values and all(isinstance(v, (numbers.Real, decimal.Decimal)) and not _is_bool(v) for v in values):
-        return Cells("number", dtype, _spread(codes, [float(value) for value in values]), is_whole=whole)
-    if values and all(isinstance(value, datetime.date) for value in values):
-        return Cells("date", dtype, _spread(codes, [_date_seconds(value) for value in values]))
-    if values and all(isinstance(value, datetime.timedelta) for value in values):
-        return Cells("duration", dtype, _spread(codes, [value.total_seconds() for value in values]))
+    name = types.pop().__name__ if len(types) == 1 else None
+    cells = Cells("text", dtype, python_type=name)
     if all(isinstance(value, str) for value in values):
         return _text(codes, values, dtype)
+    if name in _LABEL_TYPES:
+        return Cells("text", dtype, None, codes, values)
+    if name == "bool":
+        return cells._replace(type="bool", numbers=_spread(codes, [float(value) for value in values]))
+    if all(isinstance(v, (numbers.Real, decimal.Decimal)) and not isinstance(v, bool) for v in values):
+        seen = _spread(codes, [float(value) for value in values])
+        whole = all(isinstance(value, numbers.Integral) for value in values)
+        return cells._replace(type="number", numbers=seen, is_whole=whole, step=_decimal_step(values))
+    if all(isinstance(value, datetime.date) for value in values):
+        if any(getattr(value, "tzinfo", None) is not None for value in values):
+            cells = cells._replace(python_type=f"{name}.utc")
+        return cells._replace(type="date", numbers=_spread(codes, [_date_seconds(value) for value in values]))
+    if all(isinstance(value, datetime.timedelta) for value in values):
+        return cells._replace(type="duration", numbers=_spread(codes, [value.total_seconds() for value in values]))
+    if name == "time":
+        return cells._replace(type="duration", numbers=_spread(codes, [_time_seconds(value) for value in values]))
+    return _mixed(codes, values, dtype)
+
+
+def _mixed(codes: np.ndarray, values: list[Any], dtype: str) -> Cells:
+    """Return a column of values of several types. Those with the same text are one value."""
     for value in values:
-        if not isinstance(value, (str, bytes, numbers.Number, datetime.date, datetime.timedelta, decimal.Decimal)):
-            raise TypeError(
-                f"it holds {type(value).__name__} objects such as {str(value)[:40]!r}; a cell must be a number, a "
-                "date or text (an argument must be a string or a real number)"
-            )
+        if not isinstance(value, _CELL_TYPES):
+            raise _no_cell(value)
     merged: dict[str, int] = {}
     renumbered = np.array([merged.setdefault(str(value), len(merged)) for value in values], dtype=np.int64)
-    codes = np.where(codes >= 0, renumbered[codes], -1)
-    return Cells("text", dtype, None, codes, list(merged), mixed=tuple(sorted(t.__name__ for t in types)))
+    first = [values[i] for i in np.unique(renumbered, return_index=True)[1]]
+    types = sorted({type(value).__name__ for value in values})
+    return Cells("text", dtype, None, np.where(codes >= 0, renumbered[codes], -1), first, mixed=tuple(types))
+
+
+def _no_cell(value: Any) -> TypeError:
+    return TypeError(
+        f"it holds {type(value).__name__} objects such as {str(value)[:40]!r}; a cell must be a number, a date or text "
+        "(an argument must be a string or a real number)"
+    )
 
 
 def from_objects(column: Sequence[Any], dtype: str) -> Cells:
@@ -140,14 +170,13 @@ def from_objects(column: Sequence[Any], dtype: str) -> Cells:
         if is_missing(value):
             codes[row] = -1
             continue
+        if isinstance(value, (np.datetime64, np.timedelta64)):
+            value = value.astype("M8[us]" if isinstance(value, np.datetime64) else "m8[us]")
         value = value.item() if isinstance(value, np.generic) else value
         try:
             codes[row] = positions.setdefault((type(value), value), len(positions))
         except TypeError:
-            raise TypeError(
-                f"it holds {type(value).__name__} objects such as {str(value)[:40]!r}; a cell must be a number, a "
-                "date or text (an argument must be a string or a real number)"
-            ) from None
+            raise _no_cell(value) from None
     return from_values(codes, [value for _, value in positions], dtype)
 
 
@@ -160,6 +189,26 @@ def is_missing(value: Any) -> bool:
     return type(value).__name__ in ("NAType", "NaTType") or (
         isinstance(value, (np.datetime64, np.timedelta64)) and bool(np.isnat(value))
     )
+
+
+def has_words(X: np.ndarray) -> bool:
+    """Return True if an array of objects or text has columns of words or dates, and none of words and numbers."""
+    if X.dtype.kind not in "OUS":
+        return False
+    is_number = np.vectorize(_is_number_or_gap, otypes=[bool])(X)
+    is_word = np.vectorize(lambda cell: isinstance(cell, _WORD_TYPES), otypes=[bool])(X) & ~is_number
+    in_numbers = is_number.all(0) if X.dtype.kind != "O" else (~is_word).all(0)
+    return bool(is_word.any()) and bool((in_numbers | (is_word | np.vectorize(is_missing)(X)).all(0)).all())
+
+
+def _is_number_or_gap(cell: Any) -> bool:
+    if is_missing(cell):
+        return True
+    try:
+        float(cell)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 # ------------------------------------------------------------------------------------------------ Arrow
@@ -187,7 +236,8 @@ def from_arrow(column: Any) -> Cells:
     if types.is_boolean(kind):
         return Cells("bool", name, _as_float(column.cast(pa.uint8())))
     if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
-        return Cells("number", name, _as_float(column), is_whole=types.is_integer(kind))
+        step = 10.0**-kind.scale if types.is_decimal(kind) else 0.0
+        return Cells("number", name, _as_float(column), is_whole=types.is_integer(kind), step=step)
     if types.is_date(kind) or types.is_timestamp(kind):
         micro = column.cast(pa.timestamp("us", getattr(kind, "tz", None)), safe=False)
         return Cells("date", name, _as_float(micro.cast(pa.int64())) / 1e6)
@@ -237,6 +287,18 @@ def _date_seconds(value: datetime.date) -> float:
     return (value - _EPOCH) / datetime.timedelta(seconds=1)
 
 
+def _time_seconds(value: datetime.time) -> float:
+    """Return the seconds from midnight to `value`."""
+    return value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1e6
+
+
+def _decimal_step(values: Sequence[Any]) -> float:
+    """Return the step of decimal numbers, such as 0.01 for cents; 0 for others."""
+    if not all(isinstance(value, decimal.Decimal) and value.is_finite() for value in values):
+        return 0.0
+    return 10.0 ** min(int(value.as_tuple().exponent) for value in values)
+
+
 def _seconds(values: np.ndarray) -> np.ndarray:
     """Return microseconds of datetime64 or timedelta64 as seconds, NaT as NaN."""
     return np.where(np.isnat(values), np.nan, values.astype(np.int64) / 1e6)
@@ -251,7 +313,3 @@ def _as_float(column: Any) -> np.ndarray:
     import pyarrow as pa
 
     return np.array(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
-
-
-def _is_bool(value: Any) -> bool:
-    return isinstance(value, (bool, np.bool_))

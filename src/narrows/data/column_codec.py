@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime
+import decimal
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +14,9 @@ import numpy as np
 from narrows.data import cells as cell_types
 from narrows.data.cells import Cells
 from narrows.data.columns import Column
-from narrows.data.frames import NewColumn
+from narrows.data.new_frames import NewColumn
+
+_INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 
 
 def encode_column(column: Column, cells: Cells, owner: str) -> tuple[np.ndarray, list[str]]:
@@ -56,10 +62,13 @@ def as_cells(column: Column, values: list[Any], owner: str) -> Cells:
     except (TypeError, ValueError):
         cells = Cells("text", column.dtype)
     if cells.numbers is None and not all(cell_types.is_missing(value) for value in values):
-        row, value = next((i, v) for i, v in enumerate(values) if not cell_types.is_missing(v) and not _is_number(v))
+        is_time = column.kind in ("datetime", "duration")
+        row, value = next(
+            (i, v) for i, v in enumerate(values) if not cell_types.is_missing(v) and (is_time or not _is_number(v))
+        )
         raise ValueError(
             f"The column {column.name!r} of X passed to {owner} must hold "
-            f"{'dates' if column.kind == 'datetime' else 'numbers'}, as in training. Got {value!r} in row {row}."
+            f"{column.kind + 's' if is_time else 'numbers'}, as in training. Got {value!r} in row {row}."
         )
     return cells if cells.numbers is not None else Cells("number", column.dtype, np.full(len(values), np.nan))
 
@@ -73,8 +82,9 @@ def _is_number(value: Any) -> bool:
 
 
 def level_numbers(column: Column) -> dict[Any, int]:
-    """Return the number of each level."""
-    return {level: i for i, level in enumerate(column.levels)}
+    """Return the number of each level; nothing if some are equal, as 1 and True are: they are told apart as text."""
+    positions = {level: i for i, level in enumerate(column.levels)}
+    return positions if len(positions) == len(column.levels) else {}
 
 
 def encode_levels(
@@ -94,6 +104,21 @@ def encode_levels(
     return numbers, new
 
 
+def with_dtype_of(column: Column, cells: Cells) -> Column:
+    """Return the column with the dtype of other cells, in which its values are then given back."""
+    categories = None
+    if cells.type == "category":
+        categories = (*cells.values, *(level for level in column.levels if level not in set(cells.values)))
+    return replace(
+        column,
+        dtype=cells.dtype,
+        python_type=cells.python_type,
+        date_format=cells.date_format,
+        categories=categories,
+        is_ordered=cells.is_ordered,
+    )
+
+
 def decode_column(column: Column, numbers: np.ndarray) -> NewColumn:
     """Return the values of a column from its numbers."""
     missing = np.isnan(numbers)
@@ -106,30 +131,83 @@ def decode_column(column: Column, numbers: np.ndarray) -> NewColumn:
     values = np.nan_to_num(numbers)
     if column.step:
         values = np.rint(values / column.step) * column.step
-    if column.kind in ("datetime", "duration"):
-        micro = np.rint(values * 1e6).astype(np.int64)
-        micro = micro.astype("datetime64[us]" if column.kind == "datetime" else "timedelta64[us]")
-        if column.date_format is not None:
-            texts = [stamp.strftime(column.date_format) for stamp in micro.tolist()]
-            return NewColumn(column.name, column.dtype, np.array(texts, dtype=object), missing)
-        return NewColumn(column.name, column.dtype, micro, missing)
-    return NewColumn(column.name, column.dtype, _clip_to_dtype(values, column.dtype), missing)
+    return _typed(column, values, missing)
 
 
 def _typed(column: Column, values: np.ndarray, missing: np.ndarray) -> NewColumn:
-    """Return level values as a column of the user's dtype."""
-    if column.categories is None and all(isinstance(level, (bool, int, float)) for level in column.levels):
-        values = np.where(missing, column.levels[0], values).astype(np.float64)
-    if column.date_format is None and column.dtype.startswith(("datetime", "timestamp", "Datetime", "Date")):
-        values = np.where(missing, 0, values).astype(np.float64)
-        values = np.rint(values * 1e6).astype(np.int64).astype("datetime64[us]")
-    return NewColumn(column.name, column.dtype, values, missing, column.categories, column.is_ordered)
+    """Return numbers, or the values of levels, as a column of the user's dtype."""
+    new = NewColumn(column.name, column.dtype, values, missing, column.categories, column.is_ordered)
+    if column.cell_type in ("text", "category"):
+        return new
+    values = np.where(missing, 0.0, values).astype(np.float64)
+    if column.cell_type == "date":
+        values = np.rint(np.clip(values, *_stamp_range(column.dtype)) * 1e6).astype(np.int64).astype("datetime64[us]")
+    elif column.cell_type == "duration":
+        values = np.rint(values * 1e6).astype(np.int64).astype("timedelta64[us]")
+    else:
+        values = _clip_to_dtype(values, column.dtype)
+    if column.date_format is not None or column.python_type is not None:
+        values = _as_objects(column, values)
+    return new._replace(values=values)
+
+
+def _stamp_range(dtype: str) -> tuple[float, float]:
+    """Return the earliest and the latest stamp of a dtype in seconds since 1970."""
+    return (-9.2e9, 9.2e9) if "ns" in dtype else (-62_135_596_800.0, 253_402_300_799.0)
+
+
+def _as_objects(column: Column, values: np.ndarray) -> np.ndarray:
+    """Return numbers or dates as objects of the type that the user's column held."""
+    convert: Callable[[Any], Any]
+    if column.date_format is not None:
+        date_format = column.date_format
+        # %Y of an early year has fewer than four digits
+        convert = lambda stamp: stamp.strftime(date_format.replace("%Y", f"{stamp.year:04d}"))  # noqa: E731
+    elif column.python_type == "Decimal" and column.step:
+        digits = max(0, -round(math.log10(column.step)))
+        convert = lambda number: decimal.Decimal(f"{number:.{digits}f}")  # noqa: E731
+    else:
+        convert = _CONVERT.get(str(column.python_type), lambda value: value)
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = [convert(value) for value in values.tolist()]
+    return objects
+
+
+def _timestamp(value: datetime.datetime) -> Any:
+    import pandas as pd
+
+    return pd.Timestamp(value)
+
+
+def _timedelta(value: datetime.timedelta) -> Any:
+    import pandas as pd
+
+    return pd.Timedelta(value)
+
+
+def _zoned(value: Any) -> Any:
+    return value.replace(tzinfo=datetime.UTC)
+
+
+# functions from a number, stamp or duration to the objects of a column, by the name of their type
+_CONVERT: dict[str, Callable[[Any], Any]] = {
+    "bool": bool,
+    "int": round,
+    "str": lambda number: f"{number:.0f}" if number.is_integer() else repr(number),
+    "Decimal": lambda number: decimal.Decimal(repr(number)),
+    "date": lambda stamp: stamp.date(),
+    "datetime.utc": _zoned,
+    "Timestamp": _timestamp,
+    "Timestamp.utc": lambda stamp: _zoned(_timestamp(stamp)),
+    "Timedelta": _timedelta,
+    "time": lambda duration: (datetime.datetime.min + duration % datetime.timedelta(days=1)).time(),
+}
 
 
 def _clip_to_dtype(values: np.ndarray, dtype: str) -> np.ndarray:
     """Clip numbers to the range of an integer dtype, such as uint8."""
     name = dtype.lower().partition("[")[0]
-    if name.startswith(("int", "uint")) and name.removeprefix("u").removeprefix("int").isdigit():
+    if name in _INTEGERS:
         info = np.iinfo(name)
         return np.clip(values, info.min, info.max)
     return values
@@ -138,17 +216,14 @@ def _clip_to_dtype(values: np.ndarray, dtype: str) -> np.ndarray:
 def repeat(column: Column, n: int) -> NewColumn:
     """Return a constant column of `n` cells."""
     missing = np.full(n, not column.levels)
-    value = column.levels[0] if column.levels else np.nan
-    if isinstance(value, (bool, int, float)) and column.categories is None:
-        values = np.full(n, float(value))
-        if column.dtype.startswith(("datetime", "timestamp", "Datetime", "Date")):
-            values = np.rint(np.nan_to_num(values) * 1e6).astype(np.int64).astype("datetime64[us]")
-            if column.date_format is not None:
-                values = np.array([stamp.strftime(column.date_format) for stamp in values.tolist()], dtype=object)
-    else:
-        values = np.empty(n, dtype=object)
-        values[:] = [value] * n
-    return NewColumn(column.name, column.dtype, values, missing, column.categories, column.is_ordered)
+    values = np.empty(n, dtype=object)
+    values[:] = [column.levels[0] if column.levels else None] * n
+    return _typed(column, values, missing)
+
+
+def empty(column: Column, n: int) -> NewColumn:
+    """Return a column of `n` missing cells."""
+    return NewColumn(column.name, column.dtype, np.full(n, None, dtype=object), np.ones(n, dtype=bool))
 
 
 def _as_python(value: Any) -> Any:

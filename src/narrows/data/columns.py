@@ -9,27 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
-from narrows.data.cells import Cells
+from narrows.data.cells import Cells, CellType
+from narrows.data.kinds import ColumnKind, as_numbers, check_named_kind
 
-ColumnKind = Literal[
-    "real",
-    "heavy_tailed",
-    "integer",
-    "count",
-    "binary",
-    "categorical",
-    "ordered",
-    "datetime",
-    "duration",
-    "constant",
-    "identifier",
-    "text",
-]
-KINDS: tuple[ColumnKind, ...] = get_args(ColumnKind)
 LEVELLED = ("binary", "categorical", "ordered")  # kinds with levels
 LEFT_OUT = ("constant", "identifier", "text")  # kinds that the model does not see
 MAX_LEVELS = 256  # default of `max_levels`
@@ -53,6 +39,8 @@ class Column:
     name : the user's name; a position for an array.
     kind : one of `KINDS`.
     dtype : name of the dtype in the user's library, in which values are given back.
+    cell_type : type of the values, as in `Cells.type`; "number" for text that the user names a kind of numbers.
+    python_type : name of the type of numbers and dates that were Python objects, as in `Cells`; None for others.
     gaps : share of the training rows without a value, in [0, 1].
     low, high : smallest and largest number; 0 for levels.
     center, scale : the model sees (number - center) / scale, and its asinh for a heavy-tailed column.
@@ -72,6 +60,8 @@ class Column:
     name: Any
     kind: ColumnKind
     dtype: str
+    cell_type: CellType = "number"
+    python_type: str | None = None
     gaps: float = 0.0
     low: float = 0.0
     high: float = 0.0
@@ -147,7 +137,7 @@ def look_at(name: Any, cells: Cells, kind: ColumnKind | None = None, max_levels:
     if cells.numbers is None:
         if kind in (None, *LEVELLED, *LEFT_OUT):
             return _levelled(name, cells, kind, max_levels)
-        cells = _as_numbers(name, cells, kind)
+        cells = as_numbers(name, cells, kind)
     assert cells.numbers is not None
     observed = cells.numbers[~np.isnan(cells.numbers)]
     _check_range(name, observed)
@@ -156,14 +146,25 @@ def look_at(name: Any, cells: Cells, kind: ColumnKind | None = None, max_levels:
     return _numeric(name, cells, observed, kind)
 
 
+def _describe(name: Any, cells: Cells) -> Column:
+    """Return the column with what its dtype says."""
+    return Column(
+        name,
+        "categorical",
+        cells.dtype,
+        cell_type=cells.type,
+        python_type=cells.python_type,
+        date_format=cells.date_format,
+    )
+
+
 # ------------------------------------------------------------------------------------------------ numbers
 
 
 def _numeric(name: Any, cells: Cells, observed: np.ndarray, kind: ColumnKind | None) -> Column:
     n = len(cells.numbers) if cells.numbers is not None else 0
-    column = Column(
-        name, kind or "real", cells.dtype, gaps=1 - len(observed) / n if n else 0.0, date_format=cells.date_format
-    )
+    gaps = 1 - len(observed) / n if n else 0.0
+    column = replace(_describe(name, cells), kind=kind or "real", gaps=gaps)
     if len(observed) == 0:
         return replace(column, kind="constant", reason="it has no value")
     low, high = float(observed.min()), float(observed.max())
@@ -181,15 +182,15 @@ def _numeric(name: Any, cells: Cells, observed: np.ndarray, kind: ColumnKind | N
             return _levelled(name, _as_levels(cells), None, None)
     else:
         reason = "as asked"
-        _check_named_kind(name, kind, cells, is_whole, low)
+        check_named_kind(name, kind, cells, is_whole, low)
     if kind == "count":
         atom, share, others = None, 0.0, observed
     center, scale = _center_and_scale(others, kind)
     step = 0.0
     if kind in ("datetime", "duration"):
         step = next((s for s in (86_400.0, 60.0, 1.0) if (np.fmod(observed, s) == 0).all()), 1e-6)
-    elif kind in ("integer", "count") or cells.is_whole:
-        step = 1.0
+    else:
+        step = 1.0 if kind in ("integer", "count") or cells.is_whole else cells.step
     return replace(column, kind=kind, center=center, scale=scale, step=step, atom=atom, atom_share=share, reason=reason)
 
 
@@ -268,41 +269,6 @@ def _check_range(name: Any, observed: np.ndarray) -> None:
         )
 
 
-def _check_named_kind(name: Any, kind: ColumnKind, cells: Cells, is_whole: bool, low: float) -> None:
-    if kind in ("count", "integer") and not is_whole:
-        raise ValueError(f"The column {name!r} cannot be {kind!r}: it holds fractions.")
-    if kind == "count" and low < 0:
-        raise ValueError(f"The column {name!r} cannot be 'count': it holds {low:g}.")
-    if kind == "datetime" and cells.type != "date":
-        raise ValueError(
-            f"The column {name!r} cannot be 'datetime': it holds numbers. Convert it, with its unit, first."
-        )
-
-
-def _as_numbers(name: Any, cells: Cells, kind: ColumnKind | None) -> Cells:
-    """Return a column of text or categories as numbers."""
-    if kind == "datetime":
-        raise ValueError(
-            f"The column {name!r} cannot be 'datetime': it holds text such as {_first(cells)!r}. Dates in text are "
-            "read as YYYY-MM-DD, with or without HH:MM:SS."
-        )
-    try:
-        numbers = np.array([float(value) for value in cells.values])
-    except (TypeError, ValueError):
-        raise ValueError(f"The column {name!r} cannot be {kind!r}: it holds text such as {_first(cells)!r}.") from None
-    assert cells.codes is not None
-    return cells._replace(type="number", numbers=np.append(numbers, np.nan)[cells.codes], codes=None, values=[])
-
-
-def _first(cells: Cells) -> Any:
-    for value in cells.values:
-        try:
-            float(value)
-        except (TypeError, ValueError):
-            return value
-    return cells.values[0] if cells.values else None
-
-
 # ------------------------------------------------------------------------------------------------ levels
 
 
@@ -329,14 +295,11 @@ def _levelled(name: Any, cells: Cells, kind: ColumnKind | None, max_levels: int 
     observed = cells.codes[cells.codes >= 0]
     n, n_observed = len(cells.codes), len(observed)
     is_category = cells.type == "category"
-    column = Column(
-        name,
-        "categorical",
-        cells.dtype,
+    column = replace(
+        _describe(name, cells),
         gaps=1 - n_observed / n if n else 0.0,
         categories=tuple(cells.values) if is_category else None,
         is_ordered=cells.is_ordered,
-        date_format=cells.date_format,
     )
     counts = np.bincount(observed, minlength=len(cells.values))
     present = np.flatnonzero(counts)
@@ -373,11 +336,11 @@ def _levelled(name: Any, cells: Cells, kind: ColumnKind | None, max_levels: int 
     )
 
 
-def _kind_left_out(values: Sequence[str], n_present: int, n_observed: int) -> tuple[ColumnKind, str] | None:
+def _kind_left_out(values: Sequence[Any], n_present: int, n_observed: int) -> tuple[ColumnKind, str] | None:
     """Return "identifier" or "text" and the reason if words are one of these, otherwise None."""
     if n_present < _MIN_DISTINCT:
         return None
-    mean_words = float(np.mean([len(value.split()) for value in values[:1000]]))
+    mean_words = float(np.mean([len(str(value).split()) for value in values[:1000]]))
     share = n_present / n_observed
     if mean_words >= _TEXT_WORDS and share > 0.5:
         return "text", f"{mean_words:.0f} words in a cell, {share:.0%} of the cells differ"

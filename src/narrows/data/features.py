@@ -194,5 +194,7 @@ def as_features(x: Tensor, schema: Schema) -> Tensor:
     if not schema.has_gaps:
         return flat
     mean = torch.tensor(schema.mean, device=x.device, dtype=x.dtype)
+    if schema.support == "count":
+        mean = mean.expm1()  # the schema has that of log(1 + x)
     mean = mean.repeat_interleave(flat.shape[1] // len(mean))
     return torch.where(torch.isnan(flat), mean, flat)

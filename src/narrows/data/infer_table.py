@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from narrows.data.arrays import subsample_evenly
-from narrows.data.columns import MAX_LEVELS, Column, ColumnKind
+from narrows.data.columns import MAX_LEVELS, Column
 from narrows.data.frames import Frame
 from narrows.data.infer import infer
+from narrows.data.kinds import ColumnKind
 from narrows.data.schema import Schema, Support
 from narrows.data.table import EncodedRows, Table, look_at_table
 
@@ -48,12 +49,12 @@ def infer_table(
     TypeError
         As `look_at_table` does.
     """
-    table, rows = look_at_table(frame, owner, kinds, max_levels, report)
-    if len(rows) < 2:
+    if frame.n == 1:
         raise ValueError(
-            f"X passed to {owner} holds {len(rows)} sample(s) (shape={(frame.n, len(frame.names))}) while a minimum of "
-            "2 is required: an autoencoder learns from differences between examples."
+            f"X passed to {owner} holds 1 sample(s) (shape={(frame.n, len(frame.names))}) while a minimum of 2 is "
+            "required: an autoencoder learns from differences between examples."
         )
+    table, rows = look_at_table(frame, owner, kinds, max_levels, report)
     gaps = tuple(column.gaps for column in table.used)
     names = [column.name for column in table.used]
     if required_support is not None or (not kinds and _are_numbers(table)):

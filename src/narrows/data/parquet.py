@@ -119,6 +119,34 @@ def open_table(path: Path, columns: Sequence[str] | None = None) -> Table:
     return Table(parts, n, names, width, common_dtype(list(dtypes)))
 
 
+def frames(path: Path, rows: int) -> tuple[int, Iterator[Any]]:
+    """Return the number of rows of a file or a folder of parts, and its rows as Arrow tables of at most `rows` rows.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `path`.
+    ImportError
+        If pyarrow is not installed.
+    ValueError
+        If a file is damaged, or there are no files.
+    """
+    pyarrow, parquet = import_pyarrow("reading .parquet")
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file or folder {path}.")
+    parts = list_parts(path) if path.is_dir() else [path]
+    if not parts:
+        raise ValueError(f"{path} must hold {SUFFIX} files. It holds none.")
+
+    def read() -> Iterator[Any]:
+        for part in parts:
+            with parquet.ParquetFile(part, pre_buffer=False) as file:
+                for batch in file.iter_batches(batch_size=rows):
+                    yield pyarrow.Table.from_batches([batch])
+
+    return sum(_read_metadata(part).num_rows for part in parts), read()
+
+
 def read_schema(part: Path) -> Any:
     """Return the Arrow schema of a file.
 
@@ -134,6 +162,20 @@ def list_columns(schema: Any) -> list[str]:
     """Return the names of the columns of an Arrow schema, without those of an index that pandas wrote."""
     index = (schema.pandas_metadata or {}).get("index_columns", [])
     return [name for name in schema.names if name not in index]
+
+
+def has_index(path: Path) -> bool:
+    """Return True if pandas wrote an index of names into a Parquet file, or into the first of a folder.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is not installed.
+    ValueError
+        If the file is damaged.
+    """
+    metadata = read_schema(list_parts(path)[0] if path.is_dir() else path).pandas_metadata or {}
+    return any(isinstance(name, str) for name in metadata.get("index_columns", []))  # a range of numbers is a dict
 
 
 def is_lists(kind: Any) -> bool:

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import uuid
 from typing import Any
 
 import numpy as np
 
+
+def _interval(parts: list[Any]) -> Any:
+    import pandas as pd
+
+    return pd.Interval(from_plain(parts[0]), from_plain(parts[1]), parts[2])
+
+
+def _period(parts: list[str]) -> Any:
+    import pandas as pd
+
+    return pd.Period(parts[0], parts[1])
+
+
+# the types of values of categories, and of names of columns, that JSON does not have
 _TAGS: dict[str, Any] = {
     "date": datetime.date.fromisoformat,
     "datetime": datetime.datetime.fromisoformat,
     "timedelta": lambda seconds: datetime.timedelta(seconds=float(seconds)),
+    "time": datetime.time.fromisoformat,
     "Decimal": decimal.Decimal,
+    "UUID": uuid.UUID,
+    "Interval": _interval,
+    "Period": _period,
     "bytes": bytes.fromhex,
 }
 
@@ -31,7 +50,12 @@ def to_plain(value: Any) -> Any:
         return {"date": value.isoformat()}
     if isinstance(value, datetime.timedelta):
         return {"timedelta": value.total_seconds()}
-    return {type(value).__name__: value.hex() if isinstance(value, bytes) else str(value)}
+    name = type(value).__name__
+    if name == "Interval":  # of pandas
+        return {name: [to_plain(value.left), to_plain(value.right), value.closed]}
+    if name == "Period":
+        return {name: [str(value), value.freqstr]}
+    return {name: value.hex() if isinstance(value, bytes) else str(value)}
 
 
 def from_plain(value: Any) -> Any:

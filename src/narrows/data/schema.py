@@ -22,6 +22,7 @@ from torch import Tensor
 
 from narrows.data.arrays import resolution
 from narrows.data.columns import Column
+from narrows.data.plain import from_plain, to_plain
 from narrows.data.scaling import FAR, bring_near, changes
 from narrows.data.table import Table
 
@@ -134,20 +135,32 @@ class Schema:
         if scales is None:
             return 0.0
         rows = np.asarray(rows)
-        columns = self.used_columns if self.kind == "table" else ()
-        special = [j for j, c in enumerate(columns) if c.kind == "heavy_tailed" or c.atom is not None]
-        has_density = ~np.isnan(rows) if rows.dtype.kind == "f" else np.ones(rows.shape, dtype=bool)
-        if not special and has_density.all():
+        if not self._special_columns and not (rows.dtype.kind == "f" and np.isnan(rows).any()):
             return float(scales.sum())
-        for j in special:
+        return self.entry_log_scale(rows).sum(1)
+
+    def entry_log_scale(self, rows: np.ndarray) -> np.ndarray:
+        """Return log |dx / d(prepared x)| of each entry: (n, n_entries) nats, 0 if it is missing or has no density."""
+        scales, rows = self._entry_log_scales, np.asarray(rows).reshape(len(rows), -1)
+        if scales is None:
+            return np.zeros(rows.shape)
+        has_density = ~np.isnan(rows) if rows.dtype.kind == "f" else np.ones(rows.shape, dtype=bool)
+        columns = self.used_columns
+        for j in self._special_columns:
             if columns[j].atom is not None:  # an atom has a probability
                 has_density[:, j] &= rows[:, j] != columns[j].atom
-        total = has_density @ scales
-        for j in special:
+        nats = np.where(has_density, scales, 0.0)
+        for j in self._special_columns:
             if columns[j].kind == "heavy_tailed":
                 u = (rows[:, j] - columns[j].center) / columns[j].scale
-                total += np.where(has_density[:, j], 0.5 * np.log1p(np.nan_to_num(u) ** 2), 0.0)
-        return total
+                nats[:, j] += np.where(has_density[:, j], 0.5 * np.log1p(np.nan_to_num(u) ** 2), 0.0)
+        return nats
+
+    @functools.cached_property
+    def _special_columns(self) -> list[int]:
+        """Columns of a table whose density depends on the value."""
+        columns = self.used_columns if self.kind == "table" else ()
+        return [j for j, c in enumerate(columns) if c.kind == "heavy_tailed" or c.atom is not None]
 
     @property
     def limits(self) -> tuple[float, float] | None:
@@ -291,19 +304,24 @@ class Schema:
             out[:, heavy] = out[:, heavy].clamp(-_LARGEST_ASINH, _LARGEST_ASINH).sinh()
         if self.is_centred or self.scale != (1.0,):
             out = out.double() / self._factors + self._offsets
+        for j, c in enumerate(self.used_columns if self.kind == "table" else ()):
+            if c.atom is not None:  # without rounding errors: an atom has a probability, a number beside it a density
+                is_near = (out[:, j] - c.atom).abs() <= 1e-5 * (c.scale + abs(c.atom - c.center))
+                out[:, j] = out[:, j].masked_fill(is_near, c.atom)
         if self.constant:
             constants = self._offsets[self._constant_columns].to(out)
             out = out.index_copy(1, self._constant_columns, constants.expand(len(out), -1))
-        out = out.reshape(-1, *self.shape)
-        if self.layout in ("hw", *_SERIES):
-            out = out[:, 0]
-        elif self.layout == "hwc":
-            out = out.permute(0, 2, 3, 1)
-        array = out.numpy()
+        array = self.as_user_axes(out.reshape(-1, *self.shape).numpy())
         dtype = np.dtype(self.dtype)
         if dtype in (np.uint8, np.uint16):
             return np.clip(np.rint(array), 0, np.iinfo(dtype).max).astype(dtype)
         return np.ascontiguousarray(array.astype(dtype if dtype.kind == "f" else np.float32))
+
+    def as_user_axes(self, array: np.ndarray) -> np.ndarray:
+        """Return `array` (n x `shape`) with the axes of the user's examples (n x `user_shape`)."""
+        if self.layout in ("hw", *_SERIES):
+            return array[:, 0]
+        return np.moveaxis(array, 1, -1) if self.layout == "hwc" else array
 
     def channels_last(self, images: np.ndarray) -> np.ndarray:
         """Move the channel axis of the user's images (n x `user_shape`) to the end, if they have one."""
@@ -325,6 +343,8 @@ class Schema:
     def has_scale_of(self, other: Schema) -> bool:
         """Return True if examples have the same tensors under both schemas."""
         mine, others = ((s.shape, s.layout, s.offset, s.scale, s.constant) for s in (self, other))
+        if "table" in (self.kind, other.kind) and self.used_columns != other.used_columns:  # names and levels
+            return False
         return mine == others
 
     def describe(self) -> str:
@@ -356,6 +376,7 @@ class Schema:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain numbers, strings, lists and dicts, for recipe.json."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["columns"] = None if self.columns is None else [to_plain(name) for name in self.columns]
         return {"version": VERSION, **values, "table": None if self.table is None else self.table.to_dict()}
 
     @classmethod
@@ -374,6 +395,8 @@ class Schema:
             raise ValueError(f"The schema has the version {version}; this narrows reads versions up to {VERSION}.")
         table = values.pop("table", None)
         attributes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        if attributes.get("columns") is not None:
+            attributes["columns"] = from_plain(attributes["columns"])
         if table is not None:
             attributes["table"] = Table.from_dict(table)
         elif attributes.get("frame") == "pandas":  # version 1 knew only real columns

@@ -9,17 +9,20 @@ import contextlib
 import csv
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
 from narrows.data.atomic import atomic_path
+from narrows.data.cells import is_missing
+from narrows.data.frames import Frame, is_frame, open_frame
 from narrows.data.parquet import import_pyarrow
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (".npy", ".parquet", *DELIMITERS)
+_FORMULA = tuple("=+-@\t\r")  # first characters with which a spreadsheet takes a text for a formula
 _TEXT_ROWS = 4096  # rows to convert to text at once: each number takes 128 bytes as text
 _GROUP_NUMBERS = 1 << 22  # smallest number of entries in a row group of Parquet: small groups are slow to read
 
@@ -40,6 +43,26 @@ class Sink(ABC):
     @abstractmethod
     def finish(self) -> Any:
         """Complete the target after the last block. Return the array, or None for a file."""
+
+
+class Framed(Sink):
+    """A sink that gets data frames: `as_frame` makes one of each block."""
+
+    def __init__(self, sink: Sink, as_frame: Callable[[np.ndarray], Any]) -> None:
+        if not isinstance(sink, (Text, Parquet)):
+            raise ValueError(
+                "Rows of a table with words or dates need a .csv, .tsv or .parquet file, or None for a data frame. An "
+                "array and a .npy file hold only numbers."
+            )
+        self.sink, self.as_frame = sink, as_frame
+
+    def write(self, block: np.ndarray) -> None:
+        """Write the frame of the rows."""
+        self.sink.write(self.as_frame(block))
+
+    def finish(self) -> Any:
+        """Complete the sink."""
+        return self.sink.finish()
 
 
 class Memory(Sink):
@@ -136,17 +159,24 @@ class Npy(Sink):
 
 
 class Text(Sink):
-    """A .csv or .tsv file. Its numbers are read back as the same values."""
+    """A .csv or .tsv file. Its numbers are read back as the same values.
+
+    Blocks are arrays, or data frames with words and dates. A missing cell of a frame is empty. A word or a name that a
+    spreadsheet would run as a formula, such as "=1+1", gets an apostrophe in front; words that are numbers do not.
+    """
 
     def __init__(self, stream: TextIO, path: Path, columns: Sequence[str] | None, delimiter: str) -> None:
         self.writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
         self.path, self.columns, self.begun = path, columns, False
 
-    def write(self, block: np.ndarray) -> None:
-        """Append the rows."""
+    def write(self, block: Any) -> None:
+        """Append the rows of an array or of a data frame."""
+        if is_frame(block):
+            self._write_frame(open_frame(block, "Text"))
+            return
         table = as_table(block, self.path, self.columns)
         if not self.begun and self.columns is not None:
-            self.writer.writerow(self.columns)
+            self.writer.writerow([_without_formula(str(name)) for name in self.columns])
         self.begun = True
         if table.dtype == bool:
             table = table.astype(np.uint8)  # "True" cannot be read back as a number
@@ -154,23 +184,40 @@ class Text(Sink):
             # astype(str) gives the shortest text that is read back as the same number, for float32, too.
             self.writer.writerows(table[start : start + _TEXT_ROWS].astype(str).tolist())
 
+    def _write_frame(self, frame: Frame) -> None:
+        if not self.begun:
+            self.writer.writerow([_without_formula(str(name)) for name in frame.names])
+        self.begun = True
+        self.writer.writerows(zip(*(_as_texts(frame, name) for name in frame.names), strict=True))
+
     def finish(self) -> None:
         """Do nothing: all rows are written."""
 
 
 class Parquet(Sink):
-    """A .parquet file with one column for each entry. Without `columns` the names are x0, x1, ..."""
+    """A .parquet file with one column for each entry. Without `columns` the names are x0, x1, ...
+
+    Blocks are arrays, or data frames, whose types are kept.
+    """
 
     def __init__(self, temporary: Path, path: Path, columns: Sequence[str] | None) -> None:
         self.pyarrow, self.parquet = import_pyarrow("writing .parquet")
         self.temporary, self.path, self.columns = temporary, path, columns
         self.writer: Any = None
-        self.pending: list[np.ndarray] = []
+        self.schema: Any = None  # of data frames
+        self.pending: list[Any] = []
+        self.n_pending = 0
 
-    def write(self, block: np.ndarray) -> None:
-        """Collect rows, and write them in large groups."""
-        self.pending.append(as_table(block, self.path, self.columns))
-        if sum(table.size for table in self.pending) >= _GROUP_NUMBERS:
+    def write(self, block: Any) -> None:
+        """Collect the rows of an array or of a data frame, and write them in large groups."""
+        table = (
+            self._as_arrow(open_frame(block, "Parquet"))
+            if is_frame(block)
+            else as_table(block, self.path, self.columns)
+        )
+        self.pending.append(table)
+        self.n_pending += table.shape[0] * table.shape[1]
+        if self.n_pending >= _GROUP_NUMBERS:
             self._write_pending()
 
     def finish(self) -> None:
@@ -186,18 +233,36 @@ class Parquet(Sink):
     def _write_pending(self) -> None:
         if not self.pending:
             return
-        rows = np.concatenate(self.pending)
-        self.pending = []
-        names = list(self.columns or (f"x{i}" for i in range(rows.shape[1])))
-        table = self.pyarrow.table([np.ascontiguousarray(column) for column in rows.T], names=names)
+        if isinstance(self.pending[0], np.ndarray):
+            rows = np.concatenate(self.pending)
+            names = list(self.columns or (f"x{i}" for i in range(rows.shape[1])))
+            table = self.pyarrow.table([np.ascontiguousarray(column) for column in rows.T], names=names)
+        else:
+            table = self.pyarrow.concat_tables(self.pending).unify_dictionaries()
+        self.pending, self.n_pending = [], 0
         if self.writer is None:
             self.writer = self.parquet.ParquetWriter(self.temporary, table.schema)
-        self.writer.write_table(table, row_group_size=len(rows))
+        self.writer.write_table(table, row_group_size=len(table))
+
+    def _as_arrow(self, frame: Frame) -> Any:
+        """Return a data frame as an Arrow table. All have the types of the first one."""
+        pa = self.pyarrow
+        if frame.kind == "pandas":
+            table = pa.Table.from_pandas(frame.data, preserve_index=False)
+        else:
+            table = frame.data.to_arrow() if frame.kind == "polars" else frame.data
+        if self.schema is None:  # a column without any value may hold words in a later block
+            types = [pa.string() if pa.types.is_null(field.type) else field.type for field in table.schema]
+            self.schema = pa.schema(list(zip(table.column_names, types, strict=True)), table.schema.metadata)
+        return table.cast(self.schema)
 
 
 @contextlib.contextmanager
 def open_sink(
-    target: str | os.PathLike[str] | np.ndarray | None, n: int | None = None, columns: Sequence[str] | None = None
+    target: str | os.PathLike[str] | np.ndarray | None,
+    n: int | None = None,
+    columns: Sequence[str] | None = None,
+    as_frame: Callable[[np.ndarray], Any] | None = None,
 ) -> Iterator[Sink]:
     """Yield the sink that writes to `target`. A file appears when the block ends without an error.
 
@@ -206,11 +271,12 @@ def open_sink(
     target : None for a new array, an array to fill, or the path of a .npy, .parquet, .csv or .tsv file.
     n : number of rows; None if it is not known.
     columns : names of a table's columns; None without names. A .npy file cannot hold them.
+    as_frame : function from a block to a data frame, which is written in its place; a new array gets the block itself.
 
     Raises
     ------
     ValueError
-        If the path has an unknown suffix, or the rows do not fit `target`.
+        If the path has an unknown suffix, the rows do not fit `target`, or it cannot hold data frames.
     TypeError
         If `target` has another type.
     ImportError
@@ -222,7 +288,7 @@ def open_sink(
         yield Memory(n)
         return
     if isinstance(target, np.ndarray):
-        yield UserArray(target)
+        yield _framed(UserArray(target), as_frame)
         return
     if not isinstance(target, (str, os.PathLike)):
         raise TypeError(f"A sink must be None, an array or a path. Got {type(target).__name__}.")
@@ -231,13 +297,17 @@ def open_sink(
     with atomic_path(path) as temporary:
         if suffix == ".npy":
             with open(temporary, "wb") as stream:
-                yield Npy(stream)
+                yield _framed(Npy(stream), as_frame)
         elif suffix == ".parquet":
             with contextlib.closing(Parquet(temporary, path, columns)) as sink:
-                yield sink
+                yield _framed(sink, as_frame)
         else:
             with open(temporary, "w", encoding="utf-8", newline="") as lines:
-                yield Text(lines, path, columns, DELIMITERS[suffix])
+                yield _framed(Text(lines, path, columns, DELIMITERS[suffix]), as_frame)
+
+
+def _framed(sink: Sink, as_frame: Callable[[np.ndarray], Any] | None) -> Sink:
+    return sink if as_frame is None else Framed(sink, as_frame)
 
 
 def check_path(path: str | os.PathLike[str]) -> Path:
@@ -252,6 +322,29 @@ def check_path(path: str | os.PathLike[str]) -> Path:
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"Cannot write an array to {path}: the name must end in {', '.join(SUFFIXES)}.")
     return path
+
+
+def _as_texts(frame: Frame, name: Any) -> list[str]:
+    """Return the cells of a column of a data frame as they stand in a text file."""
+    if frame.kind == "pandas":
+        series = frame.data[name]
+        if isinstance(series.dtype, np.dtype) and series.dtype.kind == "f":  # single precision has few digits
+            return ["" if text == "nan" else text for text in series.to_numpy().astype(str).tolist()]
+        cells = series.tolist()
+    else:
+        cells = (frame.data.get_column(name).to_list if frame.kind == "polars" else frame.data.column(name).to_pylist)()
+    return ["" if is_missing(cell) else _without_formula(str(cell)) for cell in cells]
+
+
+def _without_formula(text: str) -> str:
+    """Return `text` with an apostrophe in front if a spreadsheet would take it for a formula."""
+    if not text.startswith(_FORMULA):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
 
 
 def as_table(array: np.ndarray, path: Path, columns: Sequence[str] | None) -> np.ndarray:

@@ -17,8 +17,10 @@ import numpy as np
 from narrows.data import files, parquet
 from narrows.data.arrays import as_array, check_numeric
 from narrows.data.containers import check_container
+from narrows.data.frames import is_frame
 
 _AHEAD = 32 << 20  # bytes of a mapped file to read ahead
+_TABLE_ROWS = 1 << 16  # rows of a table to encode at once
 _BEHIND = 32 << 20  # bytes to keep in memory before the current block: callers still work on these blocks
 
 
@@ -37,7 +39,12 @@ class Source(NamedTuple):
     columns: list[str] | None = None
 
 
-def open_source(X: Any, owner: str, columns: Sequence[str] | None = None) -> Source | None:
+def open_source(
+    X: Any,
+    owner: str,
+    columns: Sequence[str] | None = None,
+    encode: Callable[[Any], np.ndarray] | None = None,
+) -> Source | None:
     """Return X as a source of blocks, or None if it is in memory: an array, a tensor, a data frame, a list of rows.
 
     Parameters
@@ -46,6 +53,8 @@ def open_source(X: Any, owner: str, columns: Sequence[str] | None = None) -> Sou
         mapped); or an iterator of arrays, each with any number of rows; or a `Source`, which is returned unchanged.
     owner : name of the caller, for messages.
     columns : names of the columns of a table or of data frames to read, in this order; None for all.
+    encode : function from a data frame to an array of numbers, for tables with words, dates and gaps; None if all
+        columns hold numbers.
 
     Raises
     ------
@@ -58,20 +67,34 @@ def open_source(X: Any, owner: str, columns: Sequence[str] | None = None) -> Sou
         return X
     if isinstance(X, (str, os.PathLike)):
         path = Path(X).expanduser()
+        if encode is not None:
+            return _open_table(path, encode)
         if parquet.is_parquet(path):
             table = parquet.open_table(path, columns)
             names = table.names if table.width is None else None
             return Source(lambda rows: regroup(table.batches(rows), rows), table.n, names)
         dataset = files.read(path).ordered(columns).as_numbers()
         return from_array(np.asanyarray(dataset.X))._replace(columns=dataset.columns)
-    check_container(X, owner, takes_iterators=True)
-    if hasattr(X, "__array__") or hasattr(X, "iloc") or isinstance(X, (list, tuple)):
+    if not is_frame(X):
+        check_container(X, owner, takes_iterators=True)
+    if hasattr(X, "__array__") or is_frame(X) or isinstance(X, (list, tuple)):
         return None
     if isinstance(X, Iterable):
+        if encode is not None:
+            encoded = map(encode, X)
+            return Source(lambda rows: regroup(encoded, rows))
         # a copy, because an iterator may reuse its array while the previous block is still in use
         arrays = (np.array(check_numeric(as_array(_select_columns(piece, columns), owner), owner)) for piece in X)
         return Source(lambda rows: regroup(arrays, rows))
     raise TypeError(f"{owner} reads arrays, paths and iterators of arrays. Got {type(X).__name__}.")
+
+
+def _open_table(path: Path, encode: Callable[[Any], np.ndarray]) -> Source:
+    """Return a file with words, dates and gaps as a source. A Parquet file is read in blocks."""
+    if not parquet.is_parquet(path):
+        return from_array(encode(files.read(path).X))
+    n, pieces = parquet.frames(path, _TABLE_ROWS)
+    return Source(lambda rows: regroup(map(encode, pieces), rows), n)
 
 
 def _select_columns(piece: Any, columns: Sequence[str] | None) -> Any:

@@ -18,13 +18,24 @@ import numpy as np
 from narrows.data import cells as cell_types
 from narrows.data import frames
 from narrows.data.cells import Cells
-from narrows.data.column_codec import as_cells, decode_column, encode_column, encode_levels, level_numbers, repeat
-from narrows.data.columns import KINDS, MAX_LEVELS, Column, ColumnKind, look_at
-from narrows.data.frames import Frame, NewColumn
+from narrows.data.column_codec import (
+    as_cells,
+    decode_column,
+    empty,
+    encode_column,
+    encode_levels,
+    level_numbers,
+    repeat,
+    with_dtype_of,
+)
+from narrows.data.columns import MAX_LEVELS, Column, look_at
+from narrows.data.frames import Frame
+from narrows.data.kinds import ColumnKind, check_kinds
+from narrows.data.new_frames import NewColumn, build, build_numbers, build_rows
 from narrows.data.plain import from_plain, to_plain
-from narrows.params import did_you_mean
 
 _CHUNK_ROWS = 65_536
+_MAX_COLUMNS = 100_000  # each is looked at on its own, which takes about a millisecond
 _SINGLE = ("float32", "Float32", "float", "float32[pyarrow]")  # names of the dtype in pandas, polars and pyarrow
 
 
@@ -105,14 +116,14 @@ class Table:
         """Return one row as 1 x len(used) numbers; a missing key is a missing cell if no key is unknown."""
         numbers = np.full((1, len(self.used)), np.nan)
         missing = [column.name for column in self.used if column.name not in row]
-        if missing and (len(missing) == len(self.used) or any(name not in self._names for name in row)):
+        if missing and (len(missing) == len(self.used) or any(str(name) not in self._texts for name in row)):
             raise _no_column(missing, list(row), owner)
         unseen: list[str] = []
         for j, column in enumerate(self.used):
             value = row.get(column.name)
             if cell_types.is_missing(value):
                 continue
-            if column.has_levels:
+            if column.has_levels and column.cell_type not in ("date", "duration"):
                 code = self._level_numbers[column.name].get(value)
                 if code is None:
                     codes, new = encode_levels(column, [value])
@@ -130,8 +141,8 @@ class Table:
         return numbers
 
     @functools.cached_property
-    def _names(self) -> frozenset[Any]:
-        return frozenset(column.name for column in self.columns)
+    def _texts(self) -> frozenset[str]:
+        return frozenset(str(column.name) for column in self.columns)
 
     @functools.cached_property
     def _level_numbers(self) -> dict[Any, dict[Any, int]]:
@@ -163,9 +174,11 @@ class Table:
                 names[column.name] = by_text[str(column.name)]
             else:
                 missing.append(column.name)
-        if missing:
+        # a key that a dict lacks is a missing cell, unless another key may be its misspelling
+        is_gap = frame.kind == "rows" and names and all(str(name) in self._texts for name in frame.names)
+        if missing and not is_gap:
             raise _no_column(missing, frame.names, owner)
-        return names
+        return {**names, **{name: name for name in missing}}
 
     # ------------------------------------------------------------------------------------------ from numbers
 
@@ -179,52 +192,86 @@ class Table:
         like : rows that the numbers belong to. The result has their index, library and, where the model saw no values
             (identifiers, text), their cells. None for a frame of the training table's library without such columns.
         """
-        frame = frames.open_frame(like, "decode") if frames.is_frame(like) else None
+        frame = self._open_like(like, len(numbers))
         kind = frame.kind if frame is not None and frame.kind != "rows" else self.kind
         positions = {column.name: j for j, column in enumerate(self.used)}
-        columns = []
+        columns, copied = [], {}
         for column in self.columns:
             if column.name in positions:
-                new = decode_column(column, numbers[:, positions[column.name]])
+                user = column if frame is None else self._as_in(frame, column)
+                new = decode_column(user, numbers[:, positions[column.name]])
             elif column.kind == "constant":
                 new = repeat(column, len(numbers))
+            elif kind in ("array", "rows") or (frame is not None and column.name in set(frame.names)):
+                copied[column.name] = column  # of an array, so that the others keep their positions
+                new = empty(column, len(numbers))
             else:
                 continue
-            if frame is not None and frame.kind not in (self.kind, "rows"):  # dtypes have other names there
-                new = new._replace(dtype=_dtype_in(frame, column.name, new.dtype))
             columns.append(new)
         if kind == "array":
-            return self._as_array(columns)
+            return self._as_array(columns, None if frame is None else frame.data)
         if kind == "rows":
-            return _as_rows(columns)
-        result = frames.build(kind, columns, None if frame is None else frame.index)
-        return result if frame is None else self._with_copied_columns(result, frame)
+            return build_rows(columns, None if frame is None else frame.data, list(copied))
+        kept = [column for column in columns if column.name not in copied]
+        result = build(kind, kept, None if frame is None else frame.index)
+        return result if frame is None else frames.copy_columns(result, frame, [c.name for c in columns], list(copied))
 
-    def _with_copied_columns(self, result: Any, frame: Frame) -> Any:
-        """Return `result` with the identifiers and texts of `frame`, all in the user's order."""
-        copied = [c.name for c in self.left_out if c.name in set(frame.names)]
-        if not copied or frame.kind != "pandas":
+    def as_numbers(self, values: np.ndarray, like: Any = None) -> Any:
+        """Return one number for each cell (n x len(used)) in the form of `like`: its library, index and names.
+
+        An array has NaN in the columns that the model does not see; frames and dicts do not have these columns.
+        """
+        frame = self._open_like(like, len(values))
+        kind = frame.kind if frame is not None else self.kind
+        if kind == "array":
+            result = np.full((len(values), len(self.columns)), np.nan)
+            result[:, [column.is_used for column in self.columns]] = values
             return result
-        for name in copied:
-            result[name] = frame.data[name]
-        order = [column.name for column in self.columns if column.name in set(result.columns)]
-        return result[order]
+        names = [column.name for column in self.used]
+        result = build_numbers(kind, names, values, None if frame is None else frame.index)
+        return result if frame is None else frames.copy_columns(result, frame, names, [])
 
-    def _as_array(self, columns: Sequence[NewColumn]) -> np.ndarray:
+    def _open_like(self, like: Any, n: int) -> Frame | None:
+        """Return `like` as a frame if it is one, or rows of the training array's form."""
+        if frames.is_frame(like):
+            return frames.open_frame(like, "decode")
+        if self.kind == "array" and isinstance(like, (np.ndarray, list, tuple)) and not isinstance(like, EncodedRows):
+            array = np.asarray(like, dtype=object)
+            if array.shape == (n, len(self.columns)):
+                return frames.open_frame(array, "decode")
+        return None
+
+    def _as_in(self, frame: Frame, column: Column) -> Column:
+        """Return the column with the dtype that it has in a frame of another library than the training table."""
+        if frame.kind in (self.kind, "rows"):
+            return column
+        try:
+            return with_dtype_of(column, frame.cells(column.name))
+        except (KeyError, TypeError, ValueError):
+            return column
+
+    def _as_array(self, columns: Sequence[NewColumn], source: np.ndarray | None) -> np.ndarray:
         dtypes = [np.dtype(c.dtype) for c in columns if c.categories is None]
         dtype = np.result_type(*dtypes) if dtypes else np.dtype(object)
-        has_gaps = any(column.missing.any() for column in columns)
+        copied = set() if source is None else {column.name for column in self.left_out}
+        has_gaps = any(column.missing.any() for column in columns if column.name not in copied)
+        is_text = dtype.kind in "US"
+        if is_text:
+            dtype = np.dtype(object)  # text of any length
         if dtype.kind in "biu" and has_gaps:
             dtype = np.dtype(np.float64)
         array = np.empty((len(columns[0].values), len(columns)), dtype=dtype)
         for j, column in enumerate(columns):
+            if source is not None and column.name in copied:
+                array[:, j] = source[:, j]
+                continue
             values = column.values
             if dtype.kind in "iu" and values.dtype.kind == "f":
                 values = np.rint(values)
             array[:, j] = values
             if has_gaps:
                 array[column.missing, j] = np.nan if dtype.kind == "f" else None
-        return array
+        return array.astype(str) if is_text and not has_gaps else array
 
     # ------------------------------------------------------------------------------------------ JSON
 
@@ -269,12 +316,17 @@ def look_at_table(
     TypeError
         If a column holds objects that are neither numbers, dates nor text.
     """
-    kinds = _check_kinds(kinds, frame, owner)
+    named = check_kinds(kinds, frame.names, owner)
     if not frame.names or not frame.n:
         what = "sample(s)" if frame.names else "feature(s)"
         raise ValueError(
             f"Found array with 0 {what} (shape={(frame.n, len(frame.names))}) while a minimum of 1 is required by "
             f"{owner}: the table is empty."
+        )
+    if len(frame.names) > _MAX_COLUMNS:
+        raise ValueError(
+            f"X passed to {owner} is a table of {len(frame.names):,} columns; at most {_MAX_COLUMNS:,} can each have a "
+            "kind of their own. Pass an array if all columns are alike (X.to_numpy()), or fewer columns."
         )
     columns: list[Column] = []
     numbers = np.empty((frame.n, len(frame.names)))
@@ -282,7 +334,7 @@ def look_at_table(
     for position, name in enumerate(frame.names):
         report(position / len(frame.names))
         cells = read_cells(frame, name, owner)
-        kind = kinds.get(name)
+        kind = named.get(name)
         if frame.kind == "array" and kind is None and cells.type in ("number", "bool"):
             kind = "real"  # numbers without names are never dropped or made categories
         try:
@@ -296,10 +348,11 @@ def look_at_table(
     table = Table(tuple(columns), frame.kind)
     if not n_used:
         reasons = "; ".join(f"{c.name!r} is {c.kind} ({c.reason})" for c in columns[:5])
-        raise ValueError(
-            f"X passed to {owner} has no column to learn from: {reasons}. Name the kind of a column to use it, for "
-            f"instance columns={{{columns[0].name!r}: 'categorical'}}."
-        )
+        could_vary = next((c.name for c in columns if c.kind != "constant"), None)
+        remedy = "Pass columns that vary."
+        if could_vary is not None:
+            remedy = f"Name the kind of a column to use it, for instance columns={{{could_vary!r}: 'categorical'}}."
+        raise ValueError(f"X passed to {owner} has no column to learn from: {reasons}. {remedy}")
     kept = _keep_columns(numbers, n_used)
     return table, kept.astype(table.number_dtype, copy=False).view(EncodedRows)
 
@@ -323,26 +376,6 @@ def read_cells(frame: Frame, name: Any, owner: str) -> Cells:
         raise TypeError(f"The column {name!r} of X passed to {owner} cannot be used: {error}.") from None
 
 
-def _check_kinds(kinds: Mapping[Any, ColumnKind] | None, frame: Frame, owner: str) -> dict[Any, ColumnKind]:
-    if kinds is None:
-        return {}
-    names = {str(name): name for name in frame.names}
-    result = {}
-    for name, kind in kinds.items():
-        if kind not in KINDS:
-            raise ValueError(
-                f"The `columns` parameter of {owner} must name kinds of columns. Got {kind!r} for {name!r}. "
-                f"{did_you_mean(str(kind), KINDS)}"
-            )
-        if str(name) not in names:
-            raise ValueError(
-                f"The `columns` parameter of {owner} names a column that X does not have: {name!r}. "
-                f"{did_you_mean(str(name), list(names))}"
-            )
-        result[names[str(name)]] = kind
-    return result
-
-
 def _no_column(missing: Sequence[Any], names: Sequence[Any], owner: str) -> ValueError:
     shown = ", ".join(map(repr, list(names)[:20])) + (", ..." if len(names) > 20 else "")
     return ValueError(
@@ -359,15 +392,3 @@ def _warn_of_unseen(unseen: Sequence[str], owner: str) -> None:
             UserWarning,
             stacklevel=2,
         )
-
-
-def _dtype_in(frame: Frame, name: Any, default: str) -> str:
-    try:
-        return frame.cells(name).dtype
-    except (KeyError, TypeError, ValueError):
-        return default
-
-
-def _as_rows(columns: Sequence[NewColumn]) -> list[dict[Any, Any]]:
-    values = [[None if gap else v for v, gap in zip(c.values.tolist(), c.missing, strict=True)] for c in columns]
-    return [dict(zip([c.name for c in columns], row, strict=True)) for row in zip(*values, strict=True)]

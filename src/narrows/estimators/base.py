@@ -12,11 +12,11 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from narrows import likelihoods, recipes, storage
-from narrows.data import EncodedRows, as_floats, infer
+from narrows.data import EncodedRows, as_floats, infer, min_max
 from narrows.estimators.generation import Generation, needs_code
-from narrows.estimators.inference import Inference
 from narrows.estimators.labels import label_indices_where_known, learn_classes
 from narrows.estimators.saving import documents, fingerprint
+from narrows.estimators.scoring import Scoring
 from narrows.estimators.signature import TRAINING, as_seed, constructor, documentation, reset_fitted, seed_of_run
 from narrows.estimators.summary import card, summarize
 from narrows.estimators.threshold import NAME as THRESHOLD
@@ -31,7 +31,7 @@ from narrows.training.parallel import join
 _MAX_COMPONENTS = 1_000_000
 
 
-class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Estimator(Scoring, Generation, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Abstract: an autoencoder with the scikit-learn interface. A subclass names its recipe.
 
     Attributes
@@ -42,6 +42,8 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
     report_ : list of str, the decisions and their reasons, and events of the training.
     n_iter_ : int, number of trained epochs.
     offset_ : float, threshold of `score_samples` in nats; outliers score below it. `report_` says how it was set.
+    usual_scores_ : (d,) mean of log p of each column over held-out examples, in nats, for which `decision_function`
+        takes missing cells; (1,) for images, for each entry. Only for recipes that take missing values.
     code_mean_, code_std_ : (L,) mean and standard deviation of the training codes; only for models with codes.
     components_kl_ : (L,) nats that each component carries, largest first; only for a stochastic code whose KL has a
         closed form for each component.
@@ -262,36 +264,10 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
             If X does not hold examples like those that the model was fitted on, or if `y` is not valid.
         """
         if y is not None:
-            return self.schema_.as_frame(np.asarray(self.inverse_transform(self._compute_codes(X), y)), like=X)
+            codes = self._compute_codes(X)
+            return self._decode(self._with_labels(codes, self._label_columns(None, y, len(codes))), like=X)
         result = self._apply("reconstruct", self._as_source(X))
         return self.schema_.as_frame(result, like=X)
-
-    def score_samples(self, X: Any) -> np.ndarray:
-        """Return the log-likelihood of each example in nats: (n,). Usual examples have high values.
-
-        For a stochastic code it is the ELBO (for a conditional model, of x and its likeliest label). For other codes it
-        is log p(x | z), where z is the code of x. It is the sum over the entries of an example. For real-valued vectors
-        the density is in the units of X; for images, on the [0, 1] scale.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If X does not hold examples like those that the model was fitted on, or holds values that the likelihood
-            cannot score.
-        """
-        return self._apply("score_samples", self._as_source(X))
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Return the mean of `score_samples(X)`, in nats. `y` is ignored. Raises as `score_samples` does."""
-        return float(self.score_samples(X).mean())
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Return `score_samples(X) - offset_`: (n,), in nats, below 0 for outliers. Raises as `score_samples` does."""
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return 1 for usual examples and -1 for outliers: (n,). Raises as `score_samples` does."""
-        return np.where(self.decision_function(X) >= 0, 1, -1)
 
     def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
         """Return `fit(X, y).predict(X)`: (n,). Raises as `fit` does."""
@@ -353,6 +329,8 @@ class Estimator(Inference, Generation, ClassNamePrefixFeaturesOutMixin, Transfor
         rows = as_floats(valid)
         self._check_components()
         if isinstance(rows, EncodedRows):  # a table: `validate` has set the schema
+            if not self.recipe.allows_gaps:
+                min_max(rows, type(self).__name__, columns=self.schema_.columns)
             return rows
         likelihood = likelihoods.LIKELIHOODS.get(getattr(self, "likelihood", "auto"))
         self.schema_ = infer(

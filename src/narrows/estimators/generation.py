@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from narrows.bottlenecks import lerp, slerp
+from narrows.data import first_row, one_row
 from narrows.estimators import samplers
 from narrows.estimators.attributes import Attribute, dial_directions, find_attribute
 from narrows.estimators.labels import Labelled, label_indices, learn_classes
@@ -212,12 +213,12 @@ class Generation(Labelled):
     @needs_code
     def traverse(
         self, X: Any = None, *, components: Any = None, n_steps: int = 9, span: float = 3.0, y: Any = None
-    ) -> np.ndarray:
+    ) -> Any:
         """Vary one component of a code at a time, while the others stay, and decode the codes.
 
         Parameters
         ----------
-        X : examples; the code of the first one is the start. None starts from the mean of the training codes.
+        X : examples or one row; the code of the first is the start. None is the mean of the training codes.
         components : indices of components, or results of `attribute`; None for all components in their order.
         n_steps : number of values of each component, at least 2.
         span : largest distance from the mean to both sides, in standard deviations of the codes.
@@ -225,7 +226,7 @@ class Generation(Labelled):
 
         Returns
         -------
-        (components, n_steps, ...) examples.
+        (components, n_steps, ...) examples; for a model of a data frame a list with one frame for each component.
 
         Raises
         ------
@@ -237,7 +238,8 @@ class Generation(Labelled):
         Parameter("span", 3.0, Real(0, np.inf, open_high=True), "").check("traverse", span)
         n = self.model_.bottleneck.n_components
         dials = dial_directions(components, self.dial_scale())
-        start = self.code_mean_ if X is None else np.asarray(self._compute_codes(X[:1]))[0]
+        first = None if X is None else first_row(X, self.schema_)
+        start = self.code_mean_ if first is None else np.asarray(self._compute_codes(first))[0]
         start = start.astype(np.float64)
         z = np.empty((len(dials), n_steps, n))
         for row, (direction, spread) in zip(z, dials, strict=True):
@@ -246,17 +248,20 @@ class Generation(Labelled):
             row[:] = start - (start @ direction) * direction + positions[:, None] * direction
         if y is None and X is None and self.model_.n_classes:
             y = np.asarray(self.schema_.classes)[np.argmax(np.asarray(self.schema_.frequencies))]
-        columns = self._label_columns(None if X is None else X[:1], y, 1).repeat(len(dials) * n_steps, axis=0)
-        decoded = np.asarray(self._decode(self._with_labels(self._project(z.reshape(-1, n)), columns)))
-        return decoded.reshape(len(dials), n_steps, *self.schema_.user_shape)
+        columns = self._label_columns(first, y, 1).repeat(len(dials) * n_steps, axis=0)
+        codes = self._with_labels(self._project(z.reshape(-1, n)), columns)
+        if (table := self.schema_.table) is not None:
+            frames = [self._decode(part) for part in codes.split(n_steps)]
+            return np.stack(frames) if table.kind == "array" else frames
+        return self._decode(codes).reshape(len(dials), n_steps, *self.schema_.user_shape)
 
     @needs_code
-    def interpolate(self, a: Any, b: Any, *, n_steps: int = 9, path: str = "auto", y: Any = None) -> np.ndarray:
+    def interpolate(self, a: Any, b: Any, *, n_steps: int = 9, path: str = "auto", y: Any = None) -> Any:
         """Return examples on a path through the codes, from example `a` to example `b`, both included: (n_steps, ...).
 
         Parameters
         ----------
-        a, b : one example each, of shape (...).
+        a, b : one example each, of shape (...); for a table a dict, a pandas Series, or a frame of one row.
         n_steps : number of examples on the path, at least 2.
         path : "line", or "sphere" for an arc around the origin. Draws from a prior N(0, I) lie near a sphere, and a
             line crosses the empty space inside it (White, Sampling generative networks, 2016,
@@ -271,12 +276,8 @@ class Generation(Labelled):
         check_is_fitted(self)
         Parameter("n_steps", 9, Integer(2), "").check("interpolate", n_steps)
         Parameter("path", "auto", OneOf(("auto", "line", "sphere")), "").check("interpolate", path)
-        pair = [
-            example.to_frame().T if hasattr(example, "to_frame") else np.asarray(example)[None] for example in (a, b)
-        ]
-        first, last = (
-            torch.from_numpy(np.asarray(self._compute_codes(example)).astype(np.float64))[0] for example in pair
-        )
+        pair = [one_row(example, self.schema_, "interpolate") for example in (a, b)]
+        first, last = (torch.from_numpy(np.asarray(self._compute_codes(x)).astype(np.float64))[0] for x in pair)
         t = torch.linspace(0, 1, n_steps, dtype=torch.float64)[:, None]
         between = {"line": lerp, "sphere": slerp, "auto": self.model_.interpolate}[path]
         labels = [None, None] if y is None else np.broadcast_to(np.asarray(y), (2,)) if np.ndim(y) == 0 else list(y)
@@ -285,7 +286,7 @@ class Generation(Labelled):
         columns = [self._label_columns(example, label, 1) for example, label in zip(pair, labels, strict=True)]
         label_probs = lerp(torch.from_numpy(columns[0]), torch.from_numpy(columns[1]), t)
         z = torch.from_numpy(self._project(between(first, last, t).numpy()))
-        return np.asarray(self._decode(torch.cat([z, label_probs], 1)))
+        return self._decode(torch.cat([z, label_probs], 1))
 
     @needs_code
     def attribute(self, X: Any, y: Any) -> Attribute:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,9 +25,9 @@ from narrows.data import (
     check_form,
     check_numeric,
     check_rows,
+    has_words,
     infer_table,
     is_frame,
-    is_missing,
     min_max,
     open_frame,
     sinks,
@@ -35,7 +36,7 @@ from narrows.data import (
 from narrows.data.streams import Source
 from narrows.estimators import parallel
 from narrows.estimators.summary import support_message
-from narrows.evaluation.scores import log_likelihood
+from narrows.evaluation.scores import log_likelihood, missing_scores
 from narrows.fitted import FittedModel
 from narrows.likelihoods import LIKELIHOODS, Likelihood
 from narrows.model import Autoencoder, inference_mode
@@ -57,6 +58,8 @@ class Inference(ABC):
     n_features_in_: int
     recipe: ClassVar[Recipe]
     feature_names_in_: np.ndarray
+    offset_: float
+    usual_scores_: np.ndarray
     columns: Any
     max_levels: Any
     get_feature_names_out: Callable[[], np.ndarray]
@@ -75,18 +78,17 @@ class Inference(ABC):
 
         Parameters
         ----------
-        source : an array, a memory map, a tensor or a data frame; the path of a .npy file (which is mapped), of a
-            .parquet file or a folder of them, or of any other file that narrows reads; or an iterator of arrays or
-            data frames, each with any number of rows.
+        source : an array, a memory map, a tensor or a data frame; the path of a .npy file (which is mapped), .parquet
+            file or folder of them, or any other file that narrows reads; or an iterator of arrays or data frames.
         sink : the path of a .npy, .parquet, .csv or .tsv file; an array to fill, such as a memory map; or None for a
-            new array. A file is replaced only when the new one is complete.
+            new array. A file is replaced only when it is complete. None makes a data frame of reconstructed rows of a
+            table; a .npy file and an array cannot hold its words and dates.
         method : "transform", "reconstruct" or "score_samples"; for a DAE also "denoise".
-        columns : names of the columns to read from a table or from data frames; None for the columns that the model was
-            fitted on, if they had names, otherwise for all.
+        columns : names of the columns to read; None for those that the model was fitted on, or all if they had none.
 
         Returns
         -------
-        The path of the file or the array, of shape (n, n_components), (n, ...) or (n,).
+        The path of the file, the data frame, or the array, of shape (n, n_components), (n, ...) or (n,).
 
         Raises
         ------
@@ -109,10 +111,15 @@ class Inference(ABC):
         owner, fitted = type(self).__name__, self.schema_.columns
         if columns is None and fitted is not None:
             columns = [str(name) for name in fitted]
-        blocks = streams.open_source(source, owner, columns) or self._as_source(source)
-        names = self._column_names(method, blocks)
-        with sinks.open_sink(sink, blocks.n, names) as opened, Reporter(self.verbose, f"{owner}.{method}") as report:
+        is_table = self.schema_.kind == "table"
+        encode = functools.partial(self.validate, reset=False) if is_table else None
+        blocks = streams.open_source(source, owner, columns, encode) or self._as_source(source)
+        names, reporter = self._column_names(method, blocks), Reporter(self.verbose, f"{owner}.{method}")
+        as_frame = self.schema_.as_frame if is_table and method in ("reconstruct", "denoise") else None
+        with sinks.open_sink(sink, blocks.n, names, as_frame) as opened, reporter as report:
             result = self._apply(method, blocks, opened, report)
+        if as_frame is not None and sink is None:
+            return as_frame(result, like=source)
         return Path(sink).expanduser() if result is None else result
 
     def validate(self, X: Any, reset: bool) -> np.ndarray:
@@ -165,12 +172,13 @@ class Inference(ABC):
         if is_frame(X):
             return open_frame(X, owner)
         if isinstance(X, (list, tuple)) and X and isinstance(X[0], (list, tuple)):
-            X = np.asarray(X, dtype=object) if any(isinstance(cell, str) for cell in X[0]) else X
+            is_mixed = any(isinstance(cell, str) for row in X for cell in row)
+            X = np.asarray(X, dtype=object) if is_mixed else X
         if not isinstance(X, np.ndarray) or X.ndim != 2:
             if self.columns is not None:
                 raise ValueError(f"The `columns` parameter of {owner} needs a table, a data frame or an array (n, d).")
             return None
-        if self.columns is not None or _has_words(X):
+        if self.columns is not None or has_words(X):
             return open_frame(np.asarray(X), owner)
         return None
 
@@ -278,13 +286,18 @@ class Inference(ABC):
         model, schema = self.model_, self.schema_
         if method == "transform":
             return parallel.Operation(self._encode, lambda z, rows: _in_float_dtype_of(rows, z.numpy()))
-        if method == "score_samples":
-            return parallel.Operation(
-                lambda x: log_likelihood(model, x),
-                lambda score, rows: score.double().numpy() - schema.log_scale(rows),
-                self._check_block_support,
-            )
+        if method in ("score_samples", "decision_function"):
+            finish = self._finish_scores if method == "score_samples" else self._finish_decisions
+            return parallel.Operation(lambda x: log_likelihood(model, x), finish, self._check_block_support)
         return parallel.Operation(model.reconstruct, lambda x, _: schema.restore(x))
+
+    def _finish_scores(self, scores: Tensor, rows: np.ndarray) -> np.ndarray:
+        return scores.double().numpy() - self.schema_.log_scale(rows)
+
+    def _finish_decisions(self, scores: Tensor, rows: np.ndarray) -> np.ndarray:
+        # a model that an older narrows saved has no usual scores
+        usual = getattr(self, "usual_scores_", np.zeros(1))
+        return self._finish_scores(scores, rows) + missing_scores(usual, rows) - self.offset_
 
     def _encode(self, x: Tensor) -> Tensor:
         """Return the codes (B x L) of prepared examples."""
@@ -328,9 +341,7 @@ class Inference(ABC):
         return self._apply("transform", self._as_source(X))
 
     def _score_rows(self, rows: np.ndarray) -> np.ndarray:
-        return self.apply(lambda x: log_likelihood(self.model_, x), rows).double().numpy() - self.schema_.log_scale(
-            rows
-        )
+        return self._finish_scores(self.apply(lambda x: log_likelihood(self.model_, x), rows), rows)
 
     def _check_support(self, rows: np.ndarray) -> None:
         """Raise ValueError if some of the rows hold values that the likelihood cannot score."""
@@ -361,26 +372,6 @@ class Inference(ABC):
 def _contains(likelihood: Likelihood, x: Tensor) -> Tensor:
     """Return a mask of the entries of x (B x shape) that the likelihood can score, or that are missing."""
     return likelihood.contains(x) | torch.isnan(x)
-
-
-def _has_words(X: np.ndarray) -> bool:
-    """Return True if an array of objects or text has columns of words, and none that mixes numbers and words."""
-    if X.dtype.kind not in "OUS":
-        return False
-    is_number = np.vectorize(_is_number_or_gap, otypes=[bool])(X)
-    is_word = np.vectorize(lambda cell: isinstance(cell, (str, bytes)), otypes=[bool])(X) & ~is_number
-    in_numbers = is_number.all(0) if X.dtype.kind != "O" else (~is_word).all(0)
-    return bool(is_word.any()) and bool((in_numbers | (is_word | np.vectorize(is_missing)(X)).all(0)).all())
-
-
-def _is_number_or_gap(cell: Any) -> bool:
-    if is_missing(cell):
-        return True
-    try:
-        float(cell)
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def _as_cells(X: Any) -> np.ndarray:

@@ -18,8 +18,9 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from narrows.data import as_features, leading_axes, spaced_indices
+from narrows.data import leading_axes, spaced_indices
 from narrows.estimators import constructors
+from narrows.evaluation.cells import as_points
 from narrows.training import choose_precision
 
 _N_REFERENCES = 2_000  # training examples that new ones are compared with
@@ -127,7 +128,7 @@ class MapAE(constructors.MapAE, recipe="mapae"):
 
     def _flat(self, x: Tensor) -> Tensor:
         """Return x as vectors on the scale on which the training measures distances."""
-        x = as_features(x, self.schema_)
+        x = as_points(x, self.schema_).flatten(1)
         return x.clamp(min=0).log1p() if self.schema_.support == "count" else x
 
     def _point(self, x: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from narrows.bottlenecks import active_components
 from narrows.data import subsample_evenly
-from narrows.estimators.threshold import find_threshold
-from narrows.evaluation.scores import apply_to_code
+from narrows.estimators.threshold import find_threshold, select_scored
+from narrows.evaluation.scores import apply_to_code, missing_scores, usual_scores
 from narrows.fitted import FittedModel
 from narrows.model import Autoencoder
 from narrows.training import n_health_rows
@@ -30,6 +30,7 @@ class Summary(NamedTuple):
     unused_components_ : indices in this order of the components that carry nothing; None if the code is not stochastic.
     code_mean_, code_std_ : (L,) mean and standard deviation of the codes; None without codes.
     code_covariance_ : (L, L) covariance of the codes; None if codes cannot be sampled.
+    usual_scores_ : (d,) mean log p of each column over the scored rows; (1,) for images; None if gaps are not taken.
     threshold : score in nats below which an example is an outlier.
     notes : lines for `report_`.
     """
@@ -41,6 +42,7 @@ class Summary(NamedTuple):
     code_mean_: np.ndarray | None
     code_std_: np.ndarray | None
     code_covariance_: np.ndarray | None
+    usual_scores_: np.ndarray | None
     threshold: float
     notes: list[str]
 
@@ -78,8 +80,19 @@ def summarize(
         mean, std = codes.mean(0), codes.std(0)
         if model.bottleneck.default_sampler is not None:
             covariance = np.atleast_2d(np.cov(codes, rowvar=False))
-    threshold = find_threshold(estimator, rows, held_out, sample, score)
-    return Summary(sample, order, kl, unused, mean, std, covariance, threshold.value, [*notes, str(threshold)])
+    usual = None
+    if estimator.recipe.allows_gaps:
+        scored = select_scored(estimator, rows, held_out, sample)
+        usual = usual_scores(estimator, subsample_evenly(scored, len(scored)))  # fewer if they are large
+    threshold = find_threshold(
+        estimator,
+        rows,
+        held_out,
+        sample,
+        lambda part: score(part) if usual is None else score(part) + missing_scores(usual, part),
+    )
+    notes = [*notes, str(threshold)]
+    return Summary(sample, order, kl, unused, mean, std, covariance, usual, threshold.value, notes)
 
 
 def _components_by_kl(model: Autoencoder, h: Tensor) -> tuple[np.ndarray, Tensor] | tuple[None, None]:

@@ -52,17 +52,27 @@ def find_threshold(
     sample : some of `rows`, to score if none were held out.
     score : function from rows to their log-likelihoods, (n,) nats.
     """
-    share, n = expected_outliers(estimator.contamination), n_scored(estimator, len(rows))
+    share = expected_outliers(estimator.contamination)
     percent = f"{100 * share:.3g} %"
+    scores = score(select_scored(estimator, rows, held_out, sample))
     if len(held_out) == 0:
-        scores = score(subsample_evenly(sample, n))
         reason = (
             f"{percent} of {len(scores):,} training rows score below it; of new rows more will, as none were held out"
         )
         return Threshold(float(np.quantile(scores, share)), reason)
-    scores = score(rows[np.sort(held_out)[spaced_indices(len(held_out), n)]])
     reason = f"{percent} of new rows are expected to score below it, by the scores of {len(scores):,} held-out rows"
     return Threshold(smooth_quantile(scores, share), reason)
+
+
+def select_scored(estimator: FittedModel, rows: np.ndarray, held_out: np.ndarray, sample: np.ndarray) -> np.ndarray:
+    """Return the rows by whose scores decisions are made: held-out ones if there are any, otherwise some of `sample`.
+
+    The parameters are those of `find_threshold`.
+    """
+    n = n_scored(estimator, len(rows))
+    if len(held_out) == 0:
+        return subsample_evenly(sample, n)
+    return rows[np.sort(held_out)[spaced_indices(len(held_out), n)]]
 
 
 def n_scored(estimator: FittedModel, n_rows: int) -> int:

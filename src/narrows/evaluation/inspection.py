@@ -17,6 +17,7 @@ from torch import Tensor
 from narrows.bottlenecks import Bottleneck, Sparse, Stochastic, as_sparse
 from narrows.data import Schema, principal_axes, subsample_evenly
 from narrows.evaluation.absent import Absent
+from narrows.evaluation.cells import cell_errors, effects_on_columns, example_errors
 from narrows.evaluation.scores import N_DRAWS, apply_to_code, entry_costs, usual_costs
 from narrows.evaluation.scores import draws as fixed_draws
 from narrows.fitted import FittedModel
@@ -153,12 +154,17 @@ class Inspection:
 
     @functools.cached_property
     def unit_directions(self) -> np.ndarray:
-        """Effect of each unit on the decoder's output, L x `schema.shape`; only the first number of each entry."""
+        """Effect of each unit on the decoder's output, L x `schema.shape`; only the first number of each entry.
+
+        For a column of a table with levels it is the largest change of a logit beside the mean change of all.
+        """
         n, parameter = self.bottleneck.n_components, next(self.model.model_.parameters())
         with inference_mode(self.model.model_):
             decoded = self.model.model_.decode(torch.cat([torch.zeros(1, n), torch.eye(n)]).to(parameter))
-        added = (decoded[1:] - decoded[0]).detach().float().cpu().numpy()
-        return added[:, : self.schema.shape[0]]
+        added = (decoded[1:] - decoded[0]).detach().float().cpu()
+        if self.schema.kind == "table":
+            return effects_on_columns(added, self.schema).numpy()
+        return added.numpy()[:, : self.schema.shape[0]]
 
     # ---------------------------------------------------------------------------------------------- the examples
 
@@ -186,15 +192,20 @@ class Inspection:
 
     @functools.cached_property
     def errors(self) -> np.ndarray:
-        """Mean squared error of each example over its entries, (n,)."""
-        return squared_errors(self.reconstructions, self.rows)
+        """Mean error of each example over its observed entries, (n,): see `narrows.evaluation.cells`."""
+        return example_errors(self.reconstructions, self.rows, self.schema)
 
     @functools.cached_property
     def relative_errors(self) -> np.ndarray:
-        """Squared error of each entry, n x entries, in units of the mean for that entry: 1 is usual."""
-        difference = self.reconstructions.numpy() - self.rows.numpy()
-        squares = np.square(difference, dtype=np.float64).reshape(len(self.rows), -1)
-        usual = squares.mean(0)
+        """Error of each entry, n x entries, in units of the mean for that entry: 1 is usual; 0 where it is missing."""
+        if self.schema.kind == "table":
+            errors = cell_errors(self.reconstructions, self.rows, self.schema).double().numpy()
+        else:
+            difference = self.reconstructions.numpy() - self.rows.numpy()
+            errors = np.square(difference, dtype=np.float64).reshape(len(self.rows), -1)
+        n_observed = (~np.isnan(errors)).sum(0)
+        squares = np.nan_to_num(errors)
+        usual = squares.sum(0) / n_observed.clip(min=1)
         # an entry that is always reconstructed exactly would make the least error infinitely strange
         return np.asarray(squares / np.maximum(usual, 0.01 * max(float(usual.mean()), 1e-12)))
 
@@ -205,9 +216,15 @@ class Inspection:
 
     @functools.cached_property
     def excess_costs(self) -> np.ndarray:
-        """Cost of each entry beyond its usual cost, n x `schema.shape` nats: why an example is strange."""
-        costs = entry_costs(self.model, self.rows)
-        return costs - usual_costs(costs)
+        """Cost of each entry beyond its usual cost, n x `schema.shape` nats: why an example is strange.
+
+        It is 0 where an entry is missing.
+        """
+        costs, is_missing = entry_costs(self.model, self.rows), torch.isnan(self.rows).numpy()
+        if not is_missing.any():
+            return costs - usual_costs(costs)
+        costs[is_missing] = np.nan
+        return np.nan_to_num(costs - usual_costs(costs))
 
     # ---------------------------------------------------------------------------------------------- the code
 
@@ -277,9 +294,3 @@ class Inspection:
         activations = self.codes[:, unit]
         rows = np.flatnonzero(activations > np.float64(floor))
         return rows[np.argsort(-activations[rows], kind="stable")[:n]]
-
-
-def squared_errors(a: Tensor, b: Tensor) -> np.ndarray:
-    """Return the mean squared difference of each pair of examples over their entries: (n,)."""
-    parts = zip(a.split(4096), b.split(4096), strict=True)
-    return np.concatenate([(x - y).square().flatten(1).mean(1).double().numpy() for x, y in parts])

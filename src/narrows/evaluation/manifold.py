@@ -79,7 +79,8 @@ def _preserved(subject: Subject, ranks: Callable[[Tensor, np.ndarray], Tensor], 
     if n <= 2 * N_NEIGHBORS:
         raise Absent(f"{N_NEIGHBORS} neighbours need more than {2 * N_NEIGHBORS} examples, and there are {n}")
     index = subject.comparison.subsample(_MOST)
-    values = preserved(ranks(subject.comparison.rows[index], subject.codes[index]), N_NEIGHBORS)
+    x = subject.comparison.points_of(subject.comparison.rows[index])
+    values = preserved(ranks(x, subject.codes[index]), N_NEIGHBORS)
     among = f"among {len(index):,} of {n:,} examples" if len(index) < n else f"among {n:,} examples"
     description = f"degree to which the {N_NEIGHBORS} nearest {description} (1 is best); {among}"
     return subject.comparison.resamples.mean(values, description)

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from narrows.data import count_rows, spaced_indices, take_rows
+from narrows.data import count_rows, n_features, spaced_indices, take_rows
 from narrows.data.labels import check_labels, find_classes, split_known
 from narrows.evaluation import calibration, labels, likelihood, manifold, reconstruction, samples, sparsity
 from narrows.evaluation.absent import Absent
@@ -179,8 +179,9 @@ def _prepare(model: FittedModel, train: Any) -> Tensor | None:
     """Return training examples on the model's scale, no more than the limit on memory allows."""
     if train is None:
         return None
-    index = _index(len(train), model)
-    return model.prepare(train if len(index) == len(train) else take_rows(train, index))
+    n = count_rows(train, "evaluate")
+    index = _index(n, model)
+    return model.prepare(train if len(index) == n else take_rows(train, index))
 
 
 def _pca(inspection: Inspection, comparison: Comparison) -> PCABaseline:
@@ -189,7 +190,7 @@ def _pca(inspection: Inspection, comparison: Comparison) -> PCABaseline:
         n_components = round(float(inspection.find_firing().sum(1).mean()))
     except Absent:
         n_components = inspection.bottleneck.n_components
-    is_gaussian = inspection.model.model_.likelihood.required_support is None
+    is_gaussian = inspection.model.model_.likelihood.required_support is None and inspection.schema.kind != "table"
     return PCABaseline(comparison, n_components, is_gaussian=is_gaussian)
 
 
@@ -230,7 +231,7 @@ def _class_numbers(y: Any, n: int) -> np.ndarray | None:
 
 def _index(n: int, model: FittedModel) -> np.ndarray:
     """Return the indices of the examples to use, of n: no more than the limit on memory allows."""
-    most = max(2, _MOST_NUMBERS // model.schema_.n_entries)
+    most = max(2, _MOST_NUMBERS // max(model.schema_.n_entries, n_features(model.schema_)))
     return spaced_indices(n, most)
 
 

@@ -102,12 +102,75 @@ def entry_costs(model: FittedModel, rows: Tensor) -> np.ndarray:
     return model.apply(costs, rows).double().numpy()
 
 
+def entry_scores(model: FittedModel, rows: np.ndarray) -> np.ndarray:
+    """Return log p(x | z) of each entry at the example's own code z, NaN where it is missing: n x `schema.shape`, nats.
+
+    For real-valued vectors and columns the density is in the user's units.
+
+    Parameters
+    ----------
+    rows : examples in the user's units.
+    """
+    network, schema = model.module(), model.schema_
+
+    def score(x: Tensor) -> Tensor:
+        params = network.decode_own(x)
+        nats = network.likelihood.log_prob(
+            params.to(torch.promote_types(params.dtype, torch.float32)), split_missing(x)[0]
+        )
+        return nats.masked_fill(torch.isnan(x), torch.nan)
+
+    nats = model.apply(score, rows).double().numpy()
+    return nats if schema.kind == "image" else nats - schema.entry_log_scale(rows)
+
+
+def usual_scores(model: FittedModel, rows: np.ndarray) -> np.ndarray:
+    """Return the mean of log p(x | z) over examples, by which a missing entry is replaced in decisions.
+
+    Parameters
+    ----------
+    rows : examples in the user's units.
+
+    Returns
+    -------
+    (d,) nats, one number for each column of vectors or tables; (1,) for images, one number for all entries.
+    """
+    scores = entry_scores(model, rows).reshape(len(rows), -1)
+    if model.schema_.kind == "image":
+        scores = scores.reshape(-1, 1)
+    total, n = np.nansum(scores, axis=0), (~np.isnan(scores)).sum(0)
+    return total / np.maximum(n, 1)
+
+
+def missing_scores(usual: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the usual scores of what is missing in each example: (n,) nats.
+
+    Parameters
+    ----------
+    usual : (d,) or (1,) nats, as `usual_scores` gives them.
+    rows : examples in the user's units.
+    """
+    if rows.dtype.kind != "f":
+        return np.zeros(len(rows))
+    is_missing = np.isnan(np.asarray(rows)).reshape(len(rows), -1)
+    total: np.ndarray = is_missing @ np.broadcast_to(usual, (is_missing.shape[1],))
+    return total
+
+
 def usual_costs(costs: np.ndarray) -> np.ndarray:
     """Return the usual cost of each entry: its median over examples, or 0 if there is only one example.
 
-    An entry that is noisy in every example makes none of them strange. A mean would be raised by the strange ones.
+    NaN is left out; the result is NaN for an entry that is always missing. An entry that is noisy in every example
+    makes none of them strange. A mean would be raised by the strange ones.
     """
-    return np.median(costs, axis=0) if len(costs) > 1 else np.zeros(costs.shape[1:])
+    if len(costs) < 2:
+        return np.zeros(costs.shape[1:])
+    if not np.isnan(costs).any():
+        return np.median(costs, axis=0)
+    usual = np.full(costs.shape[1:], np.nan)
+    is_seen = ~np.isnan(costs).all(0)
+    usual[is_seen] = np.nanmedian(costs[:, is_seen], axis=0)
+    return usual
 
 
 def apply_to_code(model: Autoencoder, function: Callable[[Tensor], T], h: Tensor) -> T:

@@ -17,10 +17,11 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from narrows.data import Schema, spaced_indices
+from narrows.data import EncodedRows, Schema, spaced_indices
 from narrows.evaluation.absent import Absent
+from narrows.evaluation.cells import as_linear, as_points, example_errors, from_linear, has_gaps
 from narrows.evaluation.features import Space, space_name
-from narrows.evaluation.inspection import Inspection, squared_errors
+from narrows.evaluation.inspection import Inspection
 from narrows.evaluation.intervals import Resamples
 from narrows.evaluation.scores import AUTO_CONTAMINATION, expected_outliers
 
@@ -76,13 +77,21 @@ class Comparison:
     @property
     def space_name(self) -> str:
         """Name of the space in which new examples are compared with real ones."""
+        if self.features is None and self.schema.kind == "table":
+            return f"{space_name(tuple(self.schema.shape))} of the table's columns"
         if self.features is None:
             return space_name(tuple(self.schema.shape))
         return getattr(self.features, "__qualname__", type(self.features).__name__)
 
     @functools.cached_property
+    def _real(self) -> Tensor:
+        return self.rows[self.subsample(N_COMPARED)]
+
+    @functools.cached_property
     def _space(self) -> Space:
-        return Space(self.rows[self.subsample(N_COMPARED)], self.features and self._user_features)
+        if self.features is not None:
+            return Space(self._real, self._user_features)
+        return Space(self.points_of(self._real), is_scaled=self.schema.kind == "table")
 
     @property
     def real_features(self) -> Tensor:
@@ -92,19 +101,46 @@ class Comparison:
     @functools.cached_property
     def train_features(self) -> Tensor | None:
         """Features of at most as many training examples, or None without training examples."""
-        return None if self.train is None else self._space.features(evenly_spaced(self.train, len(self.real_features)))
+        return None if self.train is None else self.features_of(evenly_spaced(self.train, len(self.real_features)))
 
     def features_of(self, x: Tensor) -> Tensor:
         """Return the features of `x`, which is on the model's scale."""
-        return self._space.features(x)
+        return self._space.features(x if self.features is not None else self.points_of(x))
+
+    def points_of(self, x: Tensor) -> Tensor:
+        """Return `x`, which is on the model's scale, as vectors or images without gaps."""
+        return as_points(x, self.schema)
+
+    def with_gaps(self, new: Tensor) -> Tensor:
+        """Return new examples with a gap where the real example of their number has one: models draw no gaps."""
+        return new.masked_fill(torch.isnan(self._real), math.nan) if has_gaps(self._real) else new
+
+    def prepare(self, X: Any) -> Tensor:
+        """Return examples in the user's form on the model's scale, n x `schema.shape`."""
+        table = self.schema.table
+        return self.schema.prepare(torch.from_numpy(np.array(X if table is None else table.encode(X, "evaluate"))))
+
+    def prepare_drawn(self, X: Any) -> Tensor:
+        """Return drawn examples as `prepare` does. A level that came back as a missing cell is that of rare values."""
+        x = self.prepare(X)
+        if self.schema.kind == "table":
+            for j, column in enumerate(self.schema.used_columns):
+                if column.n_rare:
+                    x[:, j] = torch.nan_to_num(x[:, j], nan=len(column.levels))
+        return x
 
     def _user_features(self, x: Tensor) -> Tensor:
         assert self.features is not None
-        features = torch.as_tensor(np.asarray(self.features(self.schema.as_frame(self.schema.restore(x)))))
+        features = torch.from_numpy(np.array(self.features(self.schema.as_frame(self.schema.restore(x)))))
         if features.dim() != 2 or len(features) != len(x):
             raise ValueError(
                 f"The `features` parameter of evaluate must return n x features for n examples. For {len(x)} it "
                 f"returned shape {tuple(features.shape)}."
+            )
+        if not torch.isfinite(features).all():
+            raise ValueError(
+                "The `features` parameter of evaluate must return finite numbers. It returned NaN or infinity: fill "
+                "missing cells first."
             )
         return features
 
@@ -154,13 +190,14 @@ class Subject(ABC):
 
     @functools.cached_property
     def errors(self) -> np.ndarray:
-        """Mean squared error of each example over its entries, (n,)."""
-        return squared_errors(self.reconstructions, self.comparison.rows)
+        """Mean error of each example over its observed entries, (n,): see `narrows.evaluation.cells`."""
+        return example_errors(self.reconstructions, self.comparison.rows, self.comparison.schema)
 
     @functools.cached_property
     def new_features(self) -> Tensor:
         """Features of as many new examples as there are `real_features`."""
-        return self.comparison.features_of(self.draw(len(self.comparison.real_features)))
+        comparison = self.comparison
+        return comparison.features_of(comparison.with_gaps(self.draw(len(comparison.real_features))))
 
 
 class ModelSubject(Subject):
@@ -187,7 +224,8 @@ class ModelSubject(Subject):
         reconstructions = self.inspection.reconstructions
         if schema.has_scale_of(common):
             return reconstructions
-        return self._on_common_scale(schema.restore(reconstructions))
+        self._check_columns()
+        return self.comparison.prepare(schema.as_frame(schema.restore(reconstructions)))
 
     @property
     def scores(self) -> np.ndarray:
@@ -201,7 +239,12 @@ class ModelSubject(Subject):
         if comparison.train is None:
             raise Absent("the training examples were not given: pass train=")
         rows = evenly_spaced(comparison.train, min(N_TRAIN_SCORED, len(comparison.rows)))
-        X = comparison.schema.as_frame(comparison.schema.restore(rows))
+        schema = comparison.schema
+        X = schema.restore(rows)
+        if schema.kind == "table" and self.inspection.schema.has_scale_of(schema):
+            X = X.view(EncodedRows)  # a frame would lose values that were not seen in training
+        else:
+            X = schema.as_frame(X)
         return np.asarray(self.inspection.model.score_samples(X))
 
     @property
@@ -214,18 +257,26 @@ class ModelSubject(Subject):
         """Draw by `sample`."""
         if not self.inspection.can_sample:
             raise Absent(f"the code of this {self.inspection.kind} has no distribution to draw from")
+        self._check_columns()
         comparison = self.comparison
-        return self._on_common_scale(
+        return comparison.prepare_drawn(
             self.inspection.model.sample(n, random_state=comparison.seed, noise=comparison.is_noisy)
         )
 
-    def _on_common_scale(self, X: Any) -> Tensor:
-        """Convert examples from the user's units to the common scale."""
-        return self.comparison.schema.prepare(torch.from_numpy(np.array(X)))
+    def _check_columns(self) -> None:
+        """Raise Absent if this model, which is beside another one, lacks columns of that one."""
+        table = self.inspection.schema.table
+        names = {str(column.name) for column in table.columns if column not in table.left_out} if table else set()
+        missing = [str(c.name) for c in self.comparison.schema.used_columns if str(c.name) not in names]
+        if missing:
+            raise Absent(f"the other model was fitted without the columns {', '.join(map(repr, missing[:5]))}")
 
 
 class PCABaseline(Subject):
     """PCA with as many components; for densities, probabilistic PCA (Tipping and Bishop, 1999).
+
+    PCA of a table sees the features of its numbers, atoms and levels, and a missing cell at the mean; a reconstructed
+    cell has the nearest level.
 
     Parameters
     ----------
@@ -236,10 +287,10 @@ class PCABaseline(Subject):
 
     def __init__(self, comparison: Comparison, n_components: int, *, is_gaussian: bool) -> None:
         self.comparison, self.is_gaussian = comparison, is_gaussian
-        train = (comparison.rows if comparison.train is None else comparison.train).flatten(1).numpy()
+        train = self._as_linear(comparison.rows if comparison.train is None else comparison.train)
         self.n_components = max(1, min(n_components, *train.shape))
         self.pca = PCA(self.n_components, random_state=0).fit(train)
-        self.flat = comparison.rows.flatten(1).numpy()
+        self.flat = self._as_linear(comparison.rows)
 
     @functools.cached_property
     def codes(self) -> np.ndarray:
@@ -249,21 +300,19 @@ class PCABaseline(Subject):
     @functools.cached_property
     def reconstructions(self) -> Tensor:
         """The projection on the components."""
-        projected = self.pca.inverse_transform(self.pca.transform(self.flat))
-        return torch.from_numpy(projected.astype(np.float32)).reshape(self.comparison.rows.shape)
+        return from_linear(self.pca.inverse_transform(self.pca.transform(self.flat)), self.comparison.schema)
 
     @functools.cached_property
     def scores(self) -> np.ndarray:
         """The exact log-density of probabilistic PCA."""
-        return self._density(self.flat)
+        return self._density(self.comparison.rows)
 
     @functools.cached_property
     def train_scores(self) -> np.ndarray:
         """The exact log-density of training examples."""
         if self.comparison.train is None:
             raise Absent("the training examples were not given: pass train=")
-        rows = evenly_spaced(self.comparison.train, min(N_TRAIN_SCORED, len(self.flat)))
-        return self._density(rows.flatten(1).numpy())
+        return self._density(evenly_spaced(self.comparison.train, min(N_TRAIN_SCORED, len(self.flat))))
 
     @property
     def threshold(self) -> tuple[float, float]:
@@ -278,18 +327,29 @@ class PCABaseline(Subject):
         x = self.pca.mean_ + rng.standard_normal((n, self.n_components)) * scale @ self.pca.components_
         if self.comparison.is_noisy:
             x = x + math.sqrt(noise) * rng.standard_normal(x.shape)
+        schema = self.comparison.schema
+        if schema.kind == "table":
+            cells = from_linear(x, schema)
+            return self.comparison.prepare_drawn(schema.as_frame(schema.restore(cells), clip=True))
         if self.comparison.is_bounded:
             x = x.clip(0, 1)
-        if self.comparison.schema.support == "binary":
+        if schema.support == "binary":
             x = (rng.random(x.shape) < x).astype(float)
         return torch.from_numpy(x.astype(np.float32)).reshape(-1, *self.comparison.rows.shape[1:])
 
-    def _density(self, flat: np.ndarray) -> np.ndarray:
+    def _as_linear(self, rows: Tensor) -> np.ndarray:
+        return as_linear(rows, self.comparison.schema)
+
+    def _density(self, rows: Tensor) -> np.ndarray:
+        schema = self.comparison.schema
+        if schema.kind == "table":
+            raise Absent("PCA has no density of a table: its levels are no real numbers")
+        if has_gaps(rows):
+            raise Absent("PCA has no density of examples with missing entries")
         if not self.pca.noise_variance_ > 0:
             raise Absent("PCA leaves no noise: it has as many components as the examples have entries")
-        schema = self.comparison.schema
-        log_scale = schema.log_scale(schema.restore(torch.from_numpy(flat).reshape(-1, *schema.shape)))
-        return np.asarray(self.pca.score_samples(flat), dtype=np.float64) - log_scale
+        log_scale = schema.log_scale(schema.restore(rows))
+        return np.asarray(self.pca.score_samples(rows.flatten(1).numpy()), dtype=np.float64) - log_scale
 
 
 def evenly_spaced(rows: Tensor, most: int) -> Tensor:

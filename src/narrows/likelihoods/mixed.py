@@ -12,6 +12,7 @@ A missing cell (NaN) has no log-probability of its own: callers give it the weig
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 
@@ -221,6 +222,17 @@ class Mixed(Likelihood):
         logits = torch.cat([self.start_atoms, self.start_logits]).to(m.dtype)
         parts = [numbers, counts, logits, m.new_zeros(self.sizes[4])]
         return torch.cat([*parts, numbers.new_zeros(len(numbers))] if self.heteroscedastic else parts)
+
+    def without_code(self, x: Tensor) -> Mixed:
+        """Return a copy with the variances of the numbers of `x` (n x columns), which holds for a constant output."""
+        result = copy.deepcopy(self)
+        numbers = x[:, self.numeric].double()
+        for position, atom in zip(self.with_atom.tolist(), self.atoms, strict=True):
+            column = numbers[:, position]
+            numbers[:, position] = column.masked_fill(is_atom(column, atom.to(column.dtype)), math.nan)
+        variance = (numbers - numbers.nanmean(0)).square().nanmean(0)
+        result.variance = variance.nan_to_num(nan=1.0).to(self.variance)
+        return result
 
     def contains(self, x: Tensor) -> Tensor:
         """Return True for all cells: levels and gaps have numbers, and infinity is refused earlier."""

@@ -12,6 +12,7 @@ from narrows.evaluation.inspection import Inspection
 from narrows.fitted import FittedModel
 from narrows.params import Integer, Parameter
 from narrows.plots import content
+from narrows.plots.tables import TableView
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +27,8 @@ _HEADS = ("best", "typical", "worst")
 class Plots:
     """Pictures of a fitted model. Each method draws on the axes that it is given or on new ones, and returns them.
 
-    Images are drawn as images, vectors as bars above the names of their columns. A notebook shows a picture;
+    Images are drawn as images, vectors as bars above the names of their columns, tables in the units of each column. Of
+    a table of many columns, 20 are shown. A notebook shows a picture;
     `model.plot.curves().figure.savefig("a.png")` saves it.
 
     Parameters
@@ -74,16 +76,19 @@ class Plots:
         Parameters
         ----------
         X : examples in the user's units.
-        n : number of images of each of the three kinds; of vectors, one of each kind is drawn.
+        n : number of images of each of the three kinds; of vectors and rows of a table, one of each kind is drawn.
+            Of a table, wrong levels and errors above a standard deviation are bold, and what fills a gap is slanted.
 
         Raises
         ------
         ValueError
             If X does not hold examples such as the model was fitted on.
         """
-        from narrows.plots import drawing
+        from narrows.plots import drawing, table_pictures
 
         _check("reconstructions", "n", n)
+        if self._is_table:
+            return table_pictures.reconstructions(self._view(X), _HEADS, self._new_axes_or(ax))
         inspection, schema = Inspection(self.model, X), self.model.schema_
         rows, reconstructions = inspection.rows.numpy(), inspection.reconstructions.numpy()
         if schema.kind == "image":
@@ -115,8 +120,9 @@ class Plots:
         Parameters
         ----------
         X : n examples in the user's units.
-        y : n labels, or None. Words, and at most ten different whole numbers, are classes with a colour and a marker
-            each (the ten most frequent words; the rest is "other"). Other numbers are drawn on a scale of colours.
+        y : n labels, the name of a column of X, or None. Words, and at most ten different whole numbers, are classes
+            with a colour and a marker each (the ten most frequent words; the rest is "other"). Other numbers are drawn
+            on a scale of colours.
 
         Raises
         ------
@@ -126,6 +132,7 @@ class Plots:
         from narrows.plots import drawing, style
 
         content.check_code(self.model, "plot.map")
+        y = content.column_or_labels(y, X)
         plane = Inspection(self.model, X, codes=np.asarray(self.model.transform(X))).plane  # in blocks: X may be large
         n = len(plane.places)
         labels = None if y is None else content.map_labels(y, n, "plot.map")
@@ -143,6 +150,8 @@ class Plots:
     ) -> Axes:
         """Draw the effect of each dial, one row per component, from low to high, the most informative first.
 
+        Of a table, the columns that move most come first: numbers in standard deviations, levels by their probability.
+
         Parameters
         ----------
         x : example to start from, or several, of which the first is used; None starts from the centre of all codes.
@@ -154,11 +163,15 @@ class Plots:
         ValueError
             If the model has no codes, or if a parameter is invalid.
         """
-        from narrows.plots import drawing
+        from narrows.plots import drawing, table_pictures
 
         content.check_code(self.model, "plot.dials")
         _check("dials", "n_dials", n_dials)
         schema = self.model.schema_
+        if self._is_table:
+            start = None if x is None else self.model.prepare(x)[:1]
+            view = TableView(Inspection(self.model))
+            return table_pictures.dials(view, start, n_dials, n_steps, span, self._new_axes_or(ax))
         components, labels = content.dial_labels(Inspection(self.model), n_dials)
         turned = self.turn_dials(x, components, n_steps, span)
         if schema.kind == "image":
@@ -180,11 +193,11 @@ class Plots:
         return ax
 
     def samples(self, n: int = 32, *, X: Any = None, random_state: Any = 0, ax: Axes | None = None) -> Axes:
-        """Draw new examples beside those of X: images in rows; for vectors, the range of each column.
+        """Draw new examples beside those of X: images in rows; for vectors and tables, the values of each column.
 
         Parameters
         ----------
-        n : number of images. For vectors there are as many as rows of X, or 1,000 without X.
+        n : number of images. For vectors and tables there are as many as rows of X, or 1,000 without X.
         X : real examples to show beside them, or None.
         random_state : seed of the random codes.
 
@@ -193,7 +206,7 @@ class Plots:
         ValueError
             If codes of the model cannot be drawn at random.
         """
-        from narrows.plots import drawing
+        from narrows.plots import drawing, table_pictures
 
         _check("samples", "n", n)
         if not Inspection(self.model).can_sample:
@@ -201,6 +214,12 @@ class Plots:
                 f"plot.samples draws random codes; this {type(self.model).__name__} has no distribution of codes."
             )
         schema = self.model.schema_
+        if self._is_table:
+            view = self._view(X)
+            drawn_cells = self.sample_cells(1000 if X is None else len(view.cells), random_state)
+            both = [("new", drawn_cells), *([] if X is None else [("real", view.cells)])]
+            columns = table_pictures.shown_columns(view) if X is None else view.main
+            return table_pictures.samples(columns, view, both, self._new_axes_or(ax))
         if schema.kind == "image":
             drawn = content.as_pictures(self.sample_prepared(n, random_state))
             across = min(n, 8)
@@ -222,7 +241,7 @@ class Plots:
     def units(self, X: Any, *, n_units: int = 10, n_examples: int = 8, ax: Axes | None = None) -> Axes:
         """Draw the busiest units of a sparse code: what each adds, how often it fires, and its top examples.
 
-        For vectors, only what each unit adds is drawn, as bars.
+        For vectors and tables, only what each unit adds is drawn, as bars.
 
         Parameters
         ----------
@@ -234,11 +253,13 @@ class Plots:
         ValueError
             If the model's code is not sparse.
         """
-        from narrows.plots import drawing, style
+        from narrows.plots import drawing, style, table_pictures
 
         content.check_sparse(self.model, "plot.units")
         _check("units", "n_units", n_units)
         inspection = Inspection(self.model, X, codes=np.asarray(self.model.transform(X)))
+        if self._is_table:
+            return table_pictures.units(TableView(inspection), n_units, self._new_axes_or(ax))
         schema = self.model.schema_
         directions, units = inspection.unit_directions, inspection.units.order[:n_units].tolist()
         labels = [f"unit {unit}, {inspection.units.rate[unit]:.1%}" for unit in units]
@@ -262,6 +283,17 @@ class Plots:
 
     # ---------------------------------------------------------------------------------------------- inside
 
+    @property
+    def _is_table(self) -> bool:
+        return self.model.schema_.kind == "table"
+
+    def _view(self, X: Any) -> TableView:
+        return TableView(Inspection(self.model, X))
+
+    def _new_axes_or(self, ax: Axes | None) -> Callable[[float, float], Axes]:
+        """Return a function of a width and a height in inches that makes axes, or returns `ax`."""
+        return lambda width, height: self._axes(ax, width, height)
+
     def _axes(self, ax: Axes | None, width: float, height: float, layout: Layout = "constrained") -> Axes:
         from narrows.plots import style
 
@@ -282,16 +314,29 @@ class Plots:
     def turn_dials(self, x: Any, components: list[int], n_steps: int, span: float) -> np.ndarray:
         """Return examples with dials turned, on the model's scale: dials x n_steps x `schema_.shape`."""
         schema = self.model.schema_
+        if schema.table is not None:  # decoded on the model's scale: a frame would hold other columns, too
+            start = None if x is None else self.model.prepare(x)[:1]
+            params = TableView(Inspection(self.model)).turn(start, components, n_steps, span)
+            means = self.model.module().likelihood.mean
+            return self.model.apply(means, params.flatten(0, 1)).numpy().reshape(*params.shape[:2], *schema.shape)
         if x is not None and getattr(x, "shape", np.shape(x)) == schema.user_shape:
             x = np.asarray(x)[None]
         turned = self.model.traverse(x, components=components, n_steps=n_steps, span=span)
+        if isinstance(turned, list):  # frames
+            return np.stack([self.model.prepare(frame).numpy() for frame in turned])
         flat = schema.prepare(torch.from_numpy(np.array(turned.reshape(-1, *turned.shape[2:]))))
         return flat.numpy().reshape(*turned.shape[:2], *schema.shape)
 
     def sample_prepared(self, n: int, random_state: Any) -> np.ndarray:
         """Draw new examples, on the model's scale: n x `schema_.shape`."""
-        drawn = np.asarray(self.model.sample(n, random_state=random_state))
-        return self.model.schema_.prepare(torch.from_numpy(np.array(drawn))).numpy()
+        return self.model.prepare(self.model.sample(n, random_state=random_state)).numpy()
+
+    def sample_cells(self, n: int, random_state: Any) -> np.ndarray:
+        """Draw new rows of a table, as numbers in the user's units: n x columns."""
+        table = self.model.schema_.table
+        assert table is not None
+        drawn = self.model.sample(n, random_state=random_state)
+        return np.asarray(table.encode(drawn, "plot.samples"), dtype=np.float64)
 
 
 def _check(method: str, name: str, value: Any) -> None:

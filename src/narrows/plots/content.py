@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from narrows.data import Schema
+from narrows.data import Schema, is_frame, open_frame
+from narrows.data.cells import is_missing
 from narrows.data.labels import check_labels
 from narrows.evaluation.inspection import Inspection
 from narrows.fitted import FittedModel
@@ -106,9 +107,32 @@ def label_classes(y: np.ndarray, most: int) -> list[Any] | None:
     return None
 
 
+def column_or_labels(y: Any, X: Any) -> Any:
+    """Return the cells of the column of X that `y` names, seconds since 1970 for dates; other labels unchanged.
+
+    Raises
+    ------
+    ValueError
+        If y is a name, but no column of X has it.
+    """
+    if not isinstance(y, str):
+        return y
+    frame = open_frame(X, "y") if is_frame(X) else None
+    if frame is None or y not in frame.names:
+        names = (
+            "X has no columns with names" if frame is None else f"columns of X: {', '.join(map(str, frame.names[:8]))}"
+        )
+        raise ValueError(f"y must hold one label for each row, or name a column of X. Got {y!r}; {names}.")
+    cells = frame.cells(y)
+    if cells.numbers is not None:
+        return cells.numbers
+    assert cells.codes is not None
+    return np.array([None if code < 0 else str(cells.values[code]) for code in cells.codes], dtype=object)
+
+
 def map_labels(y: Any, n: int, owner: str) -> np.ndarray:
-    """Return y as n labels of a map: numbers or words, "missing" where an object is None."""
+    """Return y as n labels of a map: numbers or words, "missing" where an object is None, NaN or pandas.NA."""
     labels = check_labels(y, n, owner)
     if labels.dtype.kind != "O":
         return labels
-    return np.array(["missing" if label is None else str(label) for label in labels.tolist()], dtype=str)
+    return np.array(["missing" if is_missing(label) else str(label) for label in labels.tolist()], dtype=str)

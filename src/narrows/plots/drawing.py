@@ -55,6 +55,7 @@ def draw_lanes(
     rows: Sequence[tuple[str, Sequence[tuple[str, np.ndarray]]]],
     names: Sequence[str],
     unit: str,
+    reach: float | None = None,
 ) -> None:
     """Draw vectors in lanes, one below the other, which share the columns and the scale.
 
@@ -64,11 +65,12 @@ def draw_lanes(
         series is drawn as bars, the second as short strokes; with more than `MOST_BARS` columns both are lines.
     names : names of the columns.
     unit : unit of the values, for the axis.
+    reach : value that has the full height; None for the largest one.
     """
     from matplotlib.lines import Line2D
 
     every = np.concatenate([np.ravel(values) for _, series in rows for _, values in series])
-    reach = float(np.nanmax(np.abs(every), initial=0)) or 1.0
+    reach = reach or float(np.nanmax(np.abs(every), initial=0)) or 1.0
     x = np.arange(len(names))
     bars = len(names) <= MOST_BARS
     kinds: dict[str, Line2D] = {}
@@ -102,6 +104,8 @@ def label_columns(ax: Axes, names: Sequence[str]) -> None:
         ax.set_xlabel("; ".join(label for label in ("columns by number", ax.get_xlabel()) if label))
     else:
         ax.set_xticks(range(len(names)), _short(names), rotation=90 if _is_vertical(names) else 0)
+        for label in ax.get_xticklabels():
+            label.set_parse_math(False)  # a name such as "$x$" is no formula
 
 
 def inches_below(names: Sequence[str]) -> float:
@@ -110,7 +114,7 @@ def inches_below(names: Sequence[str]) -> float:
 
 
 def _is_vertical(names: Sequence[str]) -> bool:
-    return len(names) <= MOST_BARS and sum(map(len, _short(names))) > 70
+    return len(names) <= MOST_BARS and len(names) * max(map(len, _short(names)), default=0) > 70
 
 
 def _short(names: Sequence[str]) -> list[str]:

@@ -33,14 +33,12 @@ def latent_map(display: Display, note: str = "", other: tuple[str, str, np.ndarr
     views = [(display.kind, note, display.inspection.plane.places), *([other] if other else [])]
     ends = [_ends(codes) for _, _, codes in views]
     places = [_places(codes[index], end) for (_, _, codes), end in zip(views, ends, strict=True)]
-    groups = display.groups
-    numbers = groups.numbers[index]
-    spots, defs = _spots(groups, numbers, places[0])
+    groups, colourings = display.groups, display.colourings
+    spots, defs = _spots(colourings, index, places[0])
     values: dict[str, Any] = {
-        "groups": numbers.tolist(),
-        "names": groups.names,
-        "title": groups.title,
-        "rows": index.tolist(),
+        **_pack_groups(groups, index),
+        "others": [_pack_groups(g, index) for g in colourings[1:]],  # other groups that colours can show
+        "rows": index.tolist() if display.view is None else [display.row_name(i) for i in index.tolist()],
         "places": [np.round(p, 1).tolist() for p in places],
         "ends": np.round(ends[0], 5).tolist(),
         "margin": _MARGIN,
@@ -55,7 +53,8 @@ def latent_map(display: Display, note: str = "", other: tuple[str, str, np.ndarr
     first, second = display.inspection.plane.names
     axes = f"Across: {first}. Upwards: {second}." if second else f"Across: {first}."
     body = (
-        f'<div class="map js"><div class="map-bar">{_switch(views)}{_legend(groups)}</div>'
+        f'<div class="map js"><div class="map-bar">{_switch(views)}{_chooser(colourings)}'
+        f"{''.join(_legend(g, i) for i, g in enumerate(colourings))}</div>"
         f'<div class="stage"><svg viewBox="0 0 {width} {height}" tabindex="0" role="application" '
         f'aria-label="Map of {len(index):,} {display.noun}s. Arrow keys go from one to the next.">{defs}'
         f'<g class="spots" aria-hidden="true">{spots}</g><circle class="ring" r="13" cx="-50" cy="-50"/></svg>'
@@ -68,7 +67,12 @@ def latent_map(display: Display, note: str = "", other: tuple[str, str, np.ndarr
     if display.y is None:
         coloured += f": how unlikely the model finds the {display.noun}"
     else:
-        coloured += ", which the model never saw" if display.schema.classes is None else ""
+        is_seen = display.schema.classes is not None or display.label in map(str, display.schema.columns or ())
+        coloured += "" if is_seen else ", which the model never saw"
+    if display.view is not None:
+        every = len(colourings) >= len(display.view.columns)
+        which = "any column" if every else f"{len(colourings) - 1} columns, those that the model reconstructs best"
+        coloured += f". The box above the map offers {which}"
     if len(groups.names) == 1 and display.y is not None:
         coloured = f"All labels are the same: {groups.names[0]}"
     plane = (
@@ -77,21 +81,25 @@ def latent_map(display: Display, note: str = "", other: tuple[str, str, np.ndarr
     noun = display.noun
     intro = f"Each {noun} is a point: its code{plane}. Similar {noun}s lie close together. {coloured}."
     code = "model.plot.map(X, y)  # or model.transform(X)" if display.y is not None else "model.plot.map(X)"
+    if display.view is not None:
+        code += f"\nmodel.plot.map(X, {display.view.names[0]!r})  # coloured by a column"
     return Section("map", "The map", intro, code, body)
 
 
-def _spots(groups: Groups, numbers: np.ndarray, places: np.ndarray) -> tuple[str, str]:
+def _spots(colourings: list[Groups], index: np.ndarray, places: np.ndarray) -> tuple[str, str]:
     """Return the spots, and the shapes that they use: spots are labels if these are short and few, otherwise shapes."""
+    groups, numbers = colourings[0], colourings[0].numbers[index]
     letters = len(numbers) <= _MOST_LETTERS and not groups.is_ordered and max(map(len, groups.names)) <= 2
+    letters = letters and len(colourings) == 1
     positions = [f'style="transform:translate({a:.1f}px,{b:.1f}px)"' for a, b in places]
-    kinds = [_kind(i, groups.is_ordered) for i in range(len(groups.names))]
+    kinds = _kinds(groups)
     if letters:
         spots = (
             f'<text class="spot {kinds[i]}" {t}>{escape(groups.names[i])}</text>'
             for i, t in zip(numbers, positions, strict=True)
         )
         return "".join(spots), ""
-    used = sorted({_shape(i, groups.is_ordered) for i in numbers.tolist()})
+    used = sorted({_shape(i, g.is_ordered) for g in colourings for i in np.unique(g.numbers[index]).tolist()})
     defs = "".join(f'<path id="mark-{i}" d="{_marks()[i]}"/>' for i in used)
     spots = (
         f'<use class="spot {kinds[i]}" href="#mark-{_shape(i, groups.is_ordered)}" {t}/>'
@@ -103,6 +111,27 @@ def _spots(groups: Groups, numbers: np.ndarray, places: np.ndarray) -> tuple[str
 def _kind(i: int, ordered: bool) -> str:
     """Return the class of the style sheet that colours group number i."""
     return f"q{i}" if ordered else f"d{i % style.N_CLASSES}"
+
+
+def _kinds(groups: Groups) -> list[str]:
+    """Return the class of each group."""
+    kinds = [_kind(i, groups.is_ordered) for i in range(len(groups.names))]
+    return [*kinds[:-1], "gap"] if groups.has_missing else kinds
+
+
+def _pack_groups(groups: Groups, index: np.ndarray) -> dict[str, Any]:
+    """Return groups for the script, which colours the spots by them."""
+    shapes = [_shape(i, groups.is_ordered) for i in range(len(groups.names))]
+    packed: dict[str, Any] = {"groups": groups.numbers[index].tolist(), "names": groups.names, "title": groups.title}
+    return packed | {"kinds": _kinds(groups), "shapes": shapes}
+
+
+def _chooser(colourings: list[Groups]) -> str:
+    """Return the box that chooses what colours show, if there is a choice."""
+    if len(colourings) < 2:
+        return ""
+    options = "".join(f'<option value="{i}">{escape(groups.title)}</option>' for i, groups in enumerate(colourings))
+    return f'<label class="chooser">Colour by <select data-colouring>{options}</select></label>'
 
 
 def _shape(i: int, ordered: bool) -> int:
@@ -125,9 +154,9 @@ def _marks() -> list[str]:
     return paths
 
 
-def _legend(groups: Groups) -> str:
-    """Return a button for each group, which shows only that group."""
-    if len(groups.names) < 2:
+def _legend(groups: Groups, colouring: int = 0) -> str:
+    """Return a button for each group, which shows only that group; hidden unless this is the first colouring."""
+    if len(groups.names) < 2 and not colouring:
         return ""
     short = max(map(len, groups.names)) <= 2 and not groups.is_ordered
     buttons = []
@@ -135,11 +164,14 @@ def _legend(groups: Groups) -> str:
         shape = _marks()[_shape(i, groups.is_ordered)]
         mark = "" if short else f'<svg viewBox="-6 -6 12 12" aria-hidden="true"><path d="{shape}"/></svg>'
         buttons.append(
-            f'<button type="button" class="{_kind(i, groups.is_ordered)}" aria-pressed="false" data-group="{i}">{mark}'
+            f'<button type="button" class="{_kinds(groups)[i]}" aria-pressed="false" data-group="{i}">{mark}'
             f"<span>{escape(name)}</span></button>"
         )
     kind = "legend" if short else "legend long"
-    return f'<div class="{kind}" role="group" aria-label="Groups by {escape(groups.title)}">{"".join(buttons)}</div>'
+    return (
+        f'<div class="{kind}" role="group" data-legend="{colouring}"{" hidden" if colouring else ""} '
+        f'aria-label="Groups by {escape(groups.title)}">{"".join(buttons)}</div>'
+    )
 
 
 def _switch(views: list[tuple[str, str, np.ndarray]]) -> str:

@@ -21,7 +21,7 @@ from narrows.evaluation.measures import evaluate_inspection, fits_memory
 from narrows.params import Integer, Parameter
 from narrows.plots import content
 from narrows.plots.drawing import format_label, format_number
-from narrows.report import atlas, charts, page, records, sections
+from narrows.report import atlas, charts, columns, page, records, sections
 from narrows.report.display import Display
 from narrows.report.machine import processor
 from narrows.report.page import Section, escape
@@ -30,6 +30,8 @@ from narrows.training.progress import Reporter
 from narrows.version import __version__
 
 _HEADLINES = {
+    "rmse": "standard deviations, the error of numbers",
+    "accuracy": "of the levels are right",
     "mse": "squared error per entry",
     "psnr": "dB, peak signal-to-noise ratio",
     "nll": "nats, negative log-likelihood",
@@ -63,7 +65,7 @@ def write_report(
     X : n examples, preferably not those that the model was fitted on: in memory, the path of a file that narrows reads,
         or an iterator of arrays. If there are more than `max_examples`, the page shows a random sample, and says so.
     path : file of the page; an older one is replaced when the new one is complete.
-    y : n labels, for the map's colours and for the measures of classes.
+    y : n labels, for the map's colours and for the measures of classes; or the name of a column of X.
     train : examples that the model was fitted on, in memory; PCA is fitted on them, too. None fits PCA on X.
     name : name of the data; None for the name of a file.
     command : command that the page names as the one that made it; None for this call.
@@ -98,7 +100,7 @@ def write_report(
     path = Path(path).expanduser()
     _check_path(path)
     sample = draw_sample(model, X, y, max_examples, random_state)
-    display = Display(model, sample.X, sample.y, random_state)
+    display = Display(model, sample.X, sample.y, random_state, y if isinstance(y, str) else "label")
     evaluation = _evaluate(display, train, random_state, verbose)
     page_sections: list[Section] = []
     with Reporter(verbose, "report") as reporter:
@@ -146,8 +148,12 @@ def _sections(display: Display, evaluation: Evaluation) -> list[Callable[[], Sec
     """Return functions that make the sections for this model, in order."""
     model = display.model
     has_code, can_sample = model.model_.has_code, display.inspection.can_sample
+    table = model.schema_.table
+    # a frame of real numbers is shown as the vector that it is, unless some of its columns are left out
+    has_columns = display.view is not None or (table is not None and len(table.used) < len(table.columns))
     steps: list[tuple[bool, Callable[[], Section]]] = [
         (True, lambda: records.choices(model)),
+        (has_columns, lambda: columns.columns(display)),
         (True, lambda: records.training({display.kind: model})),
         (True, lambda: sections.reconstructions(display)),
         (hasattr(model, "denoise"), lambda: sections.cleaning(display)),
@@ -176,7 +182,7 @@ def _starts(display: Display, most: int = 8) -> tuple[list[int], list[str]]:
         best = [(name, int(rows[np.argmin(errors[rows])])) for name, rows in members if len(rows)]
         return [row for _, row in best], [name for name, _ in best]
     rows = spaced_indices(len(errors), most)
-    return rows.tolist(), [f"{display.noun} {i}" for i in rows]
+    return rows.tolist(), [f"{display.noun} {display.row_name(i) if display.view else i}" for i in rows.tolist()]
 
 
 def _novelty(evaluation: Evaluation) -> str:
@@ -195,7 +201,9 @@ def _head(display: Display, evaluation: Evaluation, sample: Sample, name: str | 
     n = len(sample.rows)
     used = f"{n:,}" if n == sample.n else f"{n:,} of {sample.n:,}"
     labels = ""
-    if display.y is not None:
+    if display.label_position is not None:
+        labels = f", with the column {display.label} as label"
+    elif display.y is not None:
         kinds = len(np.unique(display.y))
         labels = (
             f", with {kinds} different labels" if kinds > 1 else f", all labelled {format_label(display.y.tolist()[0])}"
@@ -220,7 +228,22 @@ def _head(display: Display, evaluation: Evaluation, sample: Sample, name: str | 
         )
     return (
         f'<p class="mark">narrows</p><h1>{escape(_title(display, name))}</h1><p class="lede">{escape(lede)}</p>'
-        f'{shown}<ul class="cards">{"".join(_cards(evaluation))}</ul>'
+        f'{shown}{_verdict(display, evaluation)}<ul class="cards">{"".join(_cards(evaluation))}</ul>'
+    )
+
+
+def _verdict(display: Display, evaluation: Evaluation) -> str:
+    """Return what the diagnosis comes to, in one sentence, with the findings to look at."""
+    findings = records.findings(display, evaluation)
+    doubts = [finding.message for finding in findings if not finding.is_well]
+    n = len(doubts)
+    if not n:
+        return f'<p class="verdict well"><b>All is well:</b> {len(findings)} of {len(findings)} checks passed.</p>'
+    points = "point" if n == 1 else "points"
+    listed = "".join(f"<li>{records.as_code(doubt)}</li>" for doubt in doubts)
+    return (
+        f'<div class="verdict look"><p><b>Look at {n} {points}</b> (<a href="#diagnosis">{len(findings)} checks</a>):'
+        f"</p><ul>{listed}</ul></div>"
     )
 
 
@@ -232,9 +255,11 @@ def _cards(evaluation: Evaluation) -> list[str]:
     """Return cards with the most important measures."""
     cards: list[str] = []
     for name, description in _HEADLINES.items():
+        if name == "mse" and not {"rmse", "accuracy"}.isdisjoint(evaluation.rows):
+            continue  # of a table it is a mean over numbers and levels
         if name in evaluation.rows and len(cards) < _CARDS:
             row = evaluation.rows[name]
-            is_share = name in ("knn_accuracy", "flagged")
+            is_share = name in ("accuracy", "knn_accuracy", "flagged")
             value, pca = (f"{v:.1%}" if is_share else format_number(v) for v in (row.value, row.pca or 0.0))
             beside = f"<small>PCA {pca}</small>" if row.pca is not None else ""
             cards.append(f'<li><p class="measured"><b>{value}</b> {escape(description)}{beside}</p></li>')

@@ -24,6 +24,8 @@ def pack_decoder(model: FittedModel, limits: tuple[float, float] = (0.0, 1.0)) -
     limits : values of an image that are drawn black and white.
     """
     decoder, mean = model.model_.decoder, model.model_.likelihood.mean_function
+    if model.schema_.kind == "table":
+        mean = "identity"  # the script itself reads the numbers and the levels of each column (`assets/table.js`)
     conditional = getattr(model.schema_, "classes", None) is not None
     if not isinstance(decoder, MLPDecoder) or mean is None or conditional:
         return None

@@ -26,7 +26,7 @@ from narrows.version import __version__
 
 _LARGEST, _THUMB = 80, 32  # pixels of a picture's longer side, and of one that is shown on demand
 _SMALL = 48 * 48  # pixels up to which a colour image is kept without loss
-_SCRIPTS = ("decoder.js", "drawing.js", "dials.js", "map.js", "page.js")
+_SCRIPTS = ("decoder.js", "drawing.js", "table.js", "dials.js", "map.js", "page.js")
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,11 @@ def asset(name: str) -> str:
 def escape(value: object) -> str:
     """Return a value as text in HTML, escaped."""
     return html.escape(str(value))
+
+
+def breakable(value: object) -> str:
+    """Return a value as text in HTML, which may be broken after each underscore."""
+    return escape(value).replace("_", "_<wbr>")
 
 
 def code_block(lines: str) -> str:

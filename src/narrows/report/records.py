@@ -15,6 +15,8 @@ from narrows.report.display import Display
 from narrows.report.page import Section, code_block, escape, table
 from narrows.report.sections import chart
 
+# measures of each component, which the section of the dials shows, and of each column of a table
+_ELSEWHERE = re.compile(r"kl_\d+|(rmse|accuracy)_.*", re.DOTALL)
 _CHOICE = re.compile(r"^(\w+) = (.*?)(?:: (.*))?$", re.DOTALL)
 
 
@@ -77,9 +79,7 @@ def comparison(rows: Sequence[Sequence[object]], head: Sequence[str], facts: Map
 
 def measures(evaluation: Evaluation, code: str) -> Section:
     """Make the section of all measures, with PCA for comparison, and the reasons for missing measures."""
-    head, *rows = (
-        row for row in evaluation.cells() if not re.fullmatch(r"kl_\d+", row[0])
-    )  # without kl_0, kl_1, ..., which the section of the dials shows
+    head, *rows = (row for row in evaluation.cells() if not _ELSEWHERE.fullmatch(row[0]))
     return Section(
         "numbers",
         "The numbers",
@@ -147,7 +147,8 @@ def findings(display: Display, evaluation: Evaluation) -> list[Finding]:
         better = mse.value < mse.pca
         message = f"It reconstructs {'better' if better else 'worse'} than PCA with codes of the same size:"
         more = "" if better else " Train longer (`max_epochs`), or widen `hidden`."
-        values = f"the squared error is {format_number(mse.value)}, that of PCA {format_number(mse.pca)}"
+        error = "squared error" if display.view is None else "mean error of a cell"
+        values = f"the {error} is {format_number(mse.value)}, that of PCA {format_number(mse.pca)}"
         result.append(Finding(better, f"{message} {values}.{more}"))
     last = model.history_[-1] if model.history_ else {}
     if last.get("valid_loss") is not None and last.get("loss") is not None:
@@ -186,7 +187,7 @@ def diagnosis(display: Display, evaluation: Evaluation) -> Section:
     items = ""
     for is_well, message in findings(display, evaluation):
         kind, mark = ("well", "good") if is_well else ("look", "check")
-        items += f'<li class="{kind}"><b>{mark}</b><span>{_code(message)}</span></li>'
+        items += f'<li class="{kind}"><b>{mark}</b><span>{as_code(message)}</span></li>'
     return Section(
         "diagnosis",
         "Diagnosis",
@@ -213,6 +214,6 @@ def _decision(line: str) -> str:
     return f"<b>{escape(name)}</b>: {escape(reason)}" if colon and " = " in name else escape(line)
 
 
-def _code(message: str) -> str:
+def as_code(message: str) -> str:
     """Return a message as HTML in which `names` are code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(message))

@@ -50,6 +50,7 @@ def draw_sample(model: FittedModel, X: Any, y: Any, most: int, seed: int) -> Sam
     generator = np.random.default_rng(seed)
     source = streams.open_source(X, owner, None if names is None else [str(name) for name in names])
     n = len(X) if source is None else source.n
+    y = content.column_or_labels(y, X)
     if n is not None:
         labels = _labels(y, n, owner)
         index = np.arange(n) if n <= most else np.sort(generator.choice(n, most, replace=False))

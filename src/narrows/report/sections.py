@@ -13,10 +13,12 @@ import torch
 
 from narrows.plots import content, drawing, style
 from narrows.plots.drawing import format_label, format_number
+from narrows.report import tables
 from narrows.report.display import Display
 from narrows.report.page import Section, as_signed_ink, data_script, escape, picture, pictures, strips
+from narrows.report.table_dials import TurnedDials
 from narrows.training import RandomStream, draws_globally
-from narrows.types import Batch
+from narrows.types import Batch, split_missing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +41,8 @@ def reconstructions(display: Display, beside: Mapping[str, tuple[str, np.ndarray
     ----------
     beside : notes and reconstructions (n x h x w in [0, 1]) to show, by name; None for the model's own.
     """
+    if display.view is not None:
+        return tables.reconstructions(display)
     title = "Reconstructions"
     intro = (
         f"The model encodes each {display.noun} and decodes it again. These {display.noun}s have the smallest, typical "
@@ -71,11 +75,14 @@ def dials(display: Display, starts: Sequence[int], names: Sequence[object]) -> S
     names : names of these examples.
     """
     components, labels = content.dial_labels(display.inspection, _MOST_DIALS)
+    turned_dials = None
+    if display.view is not None:
+        turned_dials = TurnedDials(display.view, display.inspection.rows[[starts[0]]], components, _SPAN)
     nats = display.inspection.has_nats
     strength = display.inspection.carried[components]
     panel = ""
     if display.decoder is not None:
-        panel = _desk(display, starts, names, components, strength, "nats" if nats else "sd")
+        panel = _desk(display, starts, names, components, strength, "nats" if nats else "sd", turned_dials)
     start = (
         display.inspection.X.iloc[[starts[0]]]
         if hasattr(display.inspection.X, "iloc")
@@ -93,6 +100,13 @@ def dials(display: Display, starts: Sequence[int], names: Sequence[object]) -> S
         sheet = (
             f'<figure class="sheet">{strips(lines, "strips narrow")}<figcaption>{escape(caption)}</figcaption></figure>'
         )
+    elif turned_dials is not None:
+        names_of = [label.replace("   ", ", ") for label in labels]
+        caption += (
+            " Each column is on its own scale: a line from three standard deviations below its mean to three above, or "
+            "the probabilities of its levels."
+        )
+        sheet = f"<figure>{turned_dials.cards(names_of)}<figcaption>{escape(caption)}</figcaption></figure>"
     else:
         ax = display.plots.dials(start, n_dials=_MOST_DIALS, span=_SPAN)
         sheet = chart(ax, "What each dial changes in each column", "dials-sheet", caption)
@@ -120,6 +134,7 @@ def _desk(
     components: list[int],
     strength: np.ndarray,
     unit: str,
+    turned_dials: TurnedDials | None,
 ) -> str:
     """Return the sliders and the decoded example, which the page's script updates."""
     codes = np.asarray(display.inspection.codes, dtype=np.float64)
@@ -136,7 +151,10 @@ def _desk(
         "components": components,
         "span": _SPAN,
     }
-    if display.is_image:
+    if turned_dials is not None:
+        screen, more = turned_dials.screen()
+        values |= more
+    elif display.is_image:
         grey = len(schema.shape) == 3 and schema.shape[0] < 3
         kind = "px ink" if grey else "px"
         screen = (
@@ -187,6 +205,8 @@ def _bars(display: Display) -> str:
 
 def samples(display: Display, note: str = "", *, n: int = 30) -> Section:
     """Make the section of new examples beside real ones; `note` is a sentence about their quality."""
+    if display.view is not None:
+        return tables.samples(display, note)
     title, code = "New examples", f"model.plot.samples(X=X)  # or model.sample({n})"
     intro = "The decoder draws new examples from random codes. The examples are not selected."
     measured = f'<p class="note">{escape(note)}</p>' if note else ""
@@ -194,8 +214,10 @@ def samples(display: Display, note: str = "", *, n: int = 30) -> Section:
         ax = display.plots.samples(X=display.inspection.X, random_state=display.seed)
         caption = (
             "The values of each column: a thick line is the middle half, a thin line goes from the 5th to the 95th "
-            "percentile. New rows are expected values without the model's noise, so they vary less than real rows."
+            "percentile."
         )
+        if display.schema.table is None:
+            caption += " New rows are expected values without the model's noise, so they vary less than real rows."
         figure = chart(ax, "The values of each column, new and real", "samples-chart", caption)
         return Section("samples", title, intro, code, figure + measured)
     n = min(n, len(display.rows))
@@ -217,15 +239,18 @@ def cleaning(display: Display) -> Section:
     corruption = model.model_.corruption
     stream = RandomStream(display.seed, rows.device, draws_globally(corruption))
     with stream.use(), torch.inference_mode():
-        noisy = corruption(Batch(rows, rows)).x
+        noisy = corruption(Batch(rows, *split_missing(rows))).x
     cleaned = model.apply(model.model_.reconstruct, noisy).numpy()
-    before, after = (float(np.square(images - display.rows[:2000]).mean()) for images in (noisy.numpy(), cleaned))
+    code, saw = "model.denoise(X_noisy)", f"The model saw noisy {display.noun}s in training, and learned to return"
+    if display.view is not None:
+        note, body = tables.cleaning(display, noisy, torch.from_numpy(cleaned))
+        return Section("cleaning", "Cleaning", f"{saw} the clean ones. {note}", code, body)
+    before, after = (float(np.nanmean(np.square(images - display.rows[:2000]))) for images in (noisy.numpy(), cleaned))
     note = (
         f"Cleaning changes the mean squared error per entry from {format_number(before)} to {format_number(after)} "
         f"({10 * np.log10(max(before, 1e-12) / max(after, 1e-12)):.1f} dB better), measured on {len(rows):,} of them."
     )
-    intro = f"The model saw noisy {display.noun}s in training, and learned to return the clean ones. {note}"
-    code = "model.denoise(X_noisy)"
+    intro = f"{saw} the clean ones. {note}"
     if display.is_image:
         kinds = {"Noisy": noisy.numpy(), "Cleaned": cleaned, "Original": display.rows}
         return cleaned_pictures({name: ("", display.pictures(rows[:10])) for name, rows in kinds.items()}, intro, code)
@@ -265,8 +290,8 @@ def units(display: Display, *, n_experts: int = 12) -> Section:
         figure = chart(ax, "What the busiest units add to each column", "units-chart", caption)
         cards = "".join(
             f"<li><div><h3>Unit {unit}</h3><p>fires for {rate[unit]:.1%}{escape(_common_label(display, rows))}</p>"
-            f"<p>strongest for {escape('; '.join(map(', '.join, display.unusual(rows[:2], 3))))}</p></div></li>"
-            for unit, rows in best.items()
+            f"<p>{escape(described)}</p></div></li>"
+            for (unit, rows), described in zip(best.items(), _unit_texts(display, best), strict=True)
             if len(rows)
         )
         return Section("units", title, intro, code, figure + f'<ol class="experts words">{cards}</ol>')
@@ -293,6 +318,13 @@ def units(display: Display, *, n_experts: int = 12) -> Section:
     return Section("units", title, intro, code, body)
 
 
+def _unit_texts(display: Display, best: Mapping[int, np.ndarray]) -> list[str]:
+    """Return a text for each unit: what it changes in a table, or the unusual entries of the rows for it fires most."""
+    if display.view is not None:
+        return tables.unit_reasons(display, list(best))
+    return ["strongest for " + "; ".join(map(", ".join, display.unusual(rows[:2], 3))) for rows in best.values()]
+
+
 def outliers(display: Display, *, n: int = 8) -> Section:
     """Make the section of the examples that the model finds least likely, and why."""
     order = np.argsort(display.inspection.scores, kind="stable")[: min(n, len(display.rows))]
@@ -304,6 +336,8 @@ def outliers(display: Display, *, n: int = 8) -> Section:
         f"{share.hint or '.'}"
     )
     code = "model.score_samples(X), model.predict(X)"
+    if display.view is not None:
+        return Section("outliers", "Outliers", intro, code, tables.outliers(display, n))
     cards = []
     for row in order.tolist():
         label = "" if display.y is None else f", label {format_label(display.y.tolist()[row])}"

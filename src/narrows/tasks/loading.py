@@ -11,7 +11,7 @@ from narrows import storage
 from narrows.estimators import Estimator
 from narrows.estimators import load as load_estimator
 from narrows.tasks.outliers import OutlierDetector
-from narrows.tasks.outliers.detector import RECIPE as OUTLIERS
+from narrows.tasks.outliers.saving import RECIPE as OUTLIERS
 from narrows.tasks.photos import PhotoDenoiser
 from narrows.tasks.photos.denoiser import NAME as PHOTOS
 

@@ -11,6 +11,7 @@ code.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from narrows.data import spaced_indices
+from narrows.data import is_frame, is_one, one_row, row_labels, spaced_indices
 from narrows.data.labels import check_labels
 from narrows.estimators import Estimator
 from narrows.evaluation.labels import vote
@@ -111,7 +112,8 @@ class Index:
         ----------
         X : n examples, or anything else that `stream` of the model reads: a path, a memory map, an iterator of arrays.
         y : (n,) labels, numbers or words, for `evaluate`.
-        keys : n names of the rows, such as paths of pictures.
+        keys : n names of the rows, such as paths of pictures. None takes, for a data frame, the labels of its index
+            unless they are 0, 1, 2, ..., or the first column of identifiers.
 
         Raises
         ------
@@ -119,7 +121,12 @@ class Index:
             If X is not like the training examples of the model, `y` or `keys` has another length, or only some rows of
             the index would have labels or keys.
         """
-        return self.add_codes(np.asarray(self.model.stream(X)), y, keys=keys)
+        codes = np.asarray(self.model.stream(X))
+        if keys is None and is_frame(X) and (len(self) == 0 or self.keys is not None):
+            keys = row_labels(X, self.model.schema_)
+            if keys is None and self.keys is not None:  # the other rows have labels
+                keys = [str(row) for row in range(len(self), len(self) + len(codes))]
+        return self.add_codes(codes, y, keys=keys)
 
     def add_codes(self, codes: np.ndarray, y: Any = None, *, keys: Sequence[str] | None = None) -> Index:
         """Add rows by their codes (n x L), as `add` does after encoding. Raises as `add` does."""
@@ -147,7 +154,7 @@ class Index:
 
         Parameters
         ----------
-        query : one example, or several along the first axis.
+        query : one example, or several along the first axis. One row of a table may be a dict or a pandas Series.
         k : from 1 to the number of rows.
 
         Raises
@@ -157,9 +164,11 @@ class Index:
         ImportError
             If the search needs a graph and usearch is not installed.
         """
-        query = np.asarray(query) if isinstance(query, (list, tuple, Tensor)) else query
-        if getattr(query, "shape", None) == self.model.schema_.user_shape:
-            query = query.to_frame().T if hasattr(query, "to_frame") else query[None]
+        schema = self.model.schema_
+        if isinstance(query, Tensor) or (isinstance(query, (list, tuple)) and schema.table is None):
+            query = np.asarray(query)
+        if not isinstance(query, (str, os.PathLike)) and is_one(query, schema):
+            query = one_row(query, schema, "Index.search")
         self._check_k(k, len(self))  # before the encoding, which takes time
         return self.search_codes(np.asarray(self.model.stream(query)), k)
 

@@ -1,8 +1,9 @@
 """Choice of the number of components: models of several sizes, the quality of each, and the smallest that is enough.
 
     enough   the smallest size k with  q_0 - q_k >= share (q_0 - best),   share = 0.95
-    q_k      of a model with k components on held-out examples: the mean squared error per entry, or for a stochastic
-             code the negative ELBO in nats per example; lower is better
+    q_k      of a model with k components on held-out examples: the mean squared error per entry (for tables the mean
+             error of a cell, see `narrows.evaluation.cells`), or for a stochastic code the negative ELBO in nats per
+             example; lower is better
     q_0      of a model without a code, which predicts the mean of the training examples
     best     the lowest q_k of the sweep
 
@@ -18,21 +19,24 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 
-from narrows.data import as_floats, check_rows, count_rows, spaced_indices, take_rows
+from narrows.data import Schema, as_floats, check_rows, count_entries, count_rows, spaced_indices, take_rows
 from narrows.data.atomic import atomic_path
 from narrows.estimators import Estimator, load
 from narrows.estimators.signature import as_seed
+from narrows.evaluation.cells import as_linear, example_errors, from_linear, has_gaps
 from narrows.evaluation.inspection import Inspection
 from narrows.evaluation.intervals import Resamples
+from narrows.likelihoods import Mixed
 from narrows.params import BOOL, LAYER_WIDTHS, OneOf, Parameter, Real, either
 from narrows.tasks import pruning, sweep_folder
+from narrows.types import split_missing
 
 DEFAULT_SIZES = (1, 2, 4, 8, 16, 32)
 _HELD_OUT = 0.1  # fraction of the examples
@@ -238,13 +242,9 @@ class _Evaluator:
     def __init__(self, model: Estimator, train: Any, test: Any, largest: int) -> None:
         self.test, self.rows, self.resamples = test, model.prepare(test), Resamples(0)
         self.measure = "negative_elbo" if model.model_.bottleneck.is_stochastic else "mse"
-        train_rows = model.prepare(take_rows(train, spaced_indices(len(train), _MAX_PCA_ROWS))).flatten(1)
-        pca = PCA(min(largest, *train_rows.shape), random_state=0).fit(train_rows.numpy())
-        flat = self.rows.flatten(1).numpy()
-        explained = np.square(pca.transform(flat), dtype=np.float64).mean(0).cumsum()
-        total = float(np.square(flat - pca.mean_, dtype=np.float64).sum(1).mean())
-        self.pca = ((total - np.concatenate([[0.0], explained])) / flat.shape[1]).clip(min=0)
-        self.baseline = self.pca[0] if self.measure == "mse" else self._baseline_nats(model, train_rows.double())
+        train_rows = model.prepare(take_rows(train, spaced_indices(count_rows(train, "sweep"), _MAX_PCA_ROWS)))
+        self.pca = _pca_errors(train_rows, self.rows, model.schema_, largest)
+        self.baseline = self.pca[0] if self.measure == "mse" else self._baseline_nats(model, train_rows)
 
     def evaluate(self, model: Estimator, size: int) -> dict[str, Any]:
         """Return the result of a size, as `Sweep.results` has it."""
@@ -267,17 +267,40 @@ class _Evaluator:
         }
 
     def _baseline_nats(self, model: Estimator, train_rows: torch.Tensor) -> float:
-        """Return the nats per test example without a code, from the mean and the scales of `train_rows` (n x d)."""
-        likelihood, mean = model.model_.likelihood, train_rows.mean(0)
-        x = self.rows.flatten(1).double()
-        if likelihood.required_support is None:  # a density of real numbers, with one scale or one for each entry
-            error = (train_rows - mean).square()
-            variance = (error.mean() if likelihood.n_params == 1 else error.mean(0)).clamp(min=_MIN_VARIANCE)
-            nats = 0.5 * ((x - mean).square() / variance + variance.log() + math.log(2 * math.pi)).sum(1)
+        """Return the nats per test example without a code, from the mean and the scales of `train_rows` (n x shape)."""
+        likelihood, train = model.model_.likelihood, train_rows.flatten(1).double()
+        mean = train.nanmean(0).nan_to_num() if has_gaps(train) else train.mean(0)  # 0 where all are missing
+        x, observed = split_missing(self.rows.flatten(1).double())
+        is_table = model.schema_.kind == "table"
+        if is_table:
+            likelihood = cast(Mixed, likelihood).without_code(train_rows)
+        if likelihood.required_support is None and not is_table:
+            # a density of real numbers, with one scale or one for each entry
+            error = (train - mean).square()
+            average = torch.nanmean if has_gaps(error) else torch.mean
+            variance = (average(error) if likelihood.n_params == 1 else average(error, 0)).nan_to_num(nan=1.0)
+            variance = variance.clamp(min=_MIN_VARIANCE)
+            nats = 0.5 * ((x - mean).square() / variance + variance.log() + math.log(2 * math.pi))
+            nats = (nats if observed is None else nats * observed).sum(1)
         else:
             with torch.no_grad():
-                nats = -likelihood.score(likelihood.inverse_mean(mean).expand(len(x), -1), x)
+                params = likelihood.inverse_mean(mean).expand(len(x), -1)
+                nats = -likelihood.score(params, x, observed)
         return float(nats.mean()) + float(np.mean(model.schema_.log_scale(model.schema_.restore(self.rows))))
+
+
+def _pca_errors(train: torch.Tensor, rows: torch.Tensor, schema: Schema, largest: int) -> np.ndarray:
+    """Return the mean error of `rows` by PCA of `train` with 0, 1, ..., `largest` components."""
+    vectors = as_linear(train, schema)
+    pca = PCA(min(largest, *vectors.shape), random_state=0).fit(vectors)
+    flat = as_linear(rows, schema)
+    codes = pca.transform(flat)
+    if schema.kind == "table" or has_gaps(rows):
+        projections = (pca.mean_ + codes[:, :k] @ pca.components_[:k] for k in range(codes.shape[1] + 1))
+        return np.array([example_errors(from_linear(x, schema), rows, schema).mean() for x in projections])
+    explained = np.square(codes, dtype=np.float64).mean(0).cumsum()
+    total = float(np.square(flat - pca.mean_, dtype=np.float64).sum(1).mean())
+    return np.asarray((total - np.concatenate([[0.0], explained])) / flat.shape[1]).clip(min=0)
 
 
 def _fit(model: Estimator, X: Any, size: int, folder: Path | None) -> Estimator:
@@ -355,12 +378,11 @@ def _check_test(model: Estimator, X: Any, test: Any, size: int) -> None:
     """Raise ValueError if the test examples are not like X, before any training."""
     first = clone(model).set_params(n_components=size)
     first._start_fit(X)
-    check_rows(as_floats(first.validate(test, reset=False)), first.schema_, "sweep")
+    check_rows(as_floats(first.validate(test, reset=False)), first.schema_, "sweep", first.recipe.allows_gaps)
 
 
 def _default_sizes(X: Any) -> list[int]:
-    shape = X.shape if hasattr(X, "shape") else np.shape(X)
-    return [size for size in DEFAULT_SIZES if size <= np.prod(shape[1:])]
+    return [size for size in DEFAULT_SIZES if size <= count_entries(X)]
 
 
 def _split(X: Any, test: Any, seed: int) -> tuple[Any, Any]:

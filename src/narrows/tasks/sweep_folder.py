@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from narrows.data import is_frame
 from narrows.data.atomic import atomic_path
 from narrows.estimators import Estimator
 from narrows.estimators.saving import fingerprint
@@ -34,7 +35,13 @@ def identity(model: Estimator, train: Any, test: Any, sizes: Sequence[int]) -> d
     """
     template = clone(model).set_params(n_components=1)
     parameters = {k: to_json(v) for k, v in template.get_params(deep=False).items() if k not in ("verbose", "device")}
-    digests = [fingerprint(template, np.ascontiguousarray(np.asarray(part)), 0) for part in (train, test)]
+    if is_frame(train) or np.asarray(train).dtype.kind == "O":  # the cells are objects, which have no bytes to hash
+        rows = template._start_fit(train)
+        parts = [rows, template.validate(test, reset=False)]
+        parameters["schema"] = template.schema_.to_dict()
+    else:
+        parts = [np.asarray(part) for part in (train, test)]
+    digests = [fingerprint(template, np.ascontiguousarray(part), 0) for part in parts]
     document = {"recipe": model.recipe.name, "parameters": parameters, "data": digests, "sizes": list(sizes)}
     return json.loads(json.dumps(document))
 

@@ -83,6 +83,7 @@ class Plan:
     patience : number of validations without improvement that count as a plateau.
     n_threads : number of threads of torch.
     n_neighbors, metric : number and metric of the near examples in batches; None if batches have none.
+    seconds : predicted duration of all epochs without compilation, at most the time limit.
     choices : the decisions to report, in this order.
     """
 
@@ -99,6 +100,7 @@ class Plan:
     use_cuda_graph: bool
     n_neighbors: int | None
     metric: str | None
+    seconds: float
     choices: tuple[Choice, ...]
 
     @property
@@ -182,6 +184,7 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
         use_cuda_graph=use_cuda_graph,
         n_neighbors=n_neighbors,
         metric=metric,
+        seconds=seconds,
         choices=tuple(choices),
     )
 

@@ -11,6 +11,7 @@ class DialsView {
     this.outputs = [...root.querySelectorAll(".dial output")];
     this.canvas = root.querySelector("canvas");
     this.line = root.querySelector("polyline");
+    this.row = this.data.columns ? new TableRow(root, this.data.columns) : null;
     this.bars = [...root.querySelectorAll(".bars li")];
     for (const slider of this.sliders) slider.addEventListener("input", () => this.#show());
     root.querySelector("[data-draw]").addEventListener("click", () => this.#set(this.#code.map(drawNormal)));
@@ -41,7 +42,8 @@ class DialsView {
       this.outputs[i].textContent = withMinus(value.toFixed(2));
     });
     const values = this.decoder.decode(this.#code.map((v, k) => centre[k] + spread[k] * v));
-    if (this.canvas) drawImage(this.canvas, values, this.decoder.spec);
+    if (this.row) this.row.show(values);
+    else if (this.canvas) drawImage(this.canvas, values, this.decoder.spec);
     else if (this.line) this.line.setAttribute("points", linePoints(values.map((v, i) => this.#share(v, i))));
     else values.forEach((v, i) => this.#showBar(v, i));
   }

@@ -9,6 +9,7 @@ const DIRECTIONS = {
 };
 
 class MapView {
+  #colouring = 0; // index of the groups that colours show
   #view = 0; // index of the map that is shown; there may be several maps of the same examples
   #current = -1; // example at the pointer or the keyboard
   /** @type {number | null} */ #group = null; // the only group that is shown
@@ -39,6 +40,8 @@ class MapView {
     for (const button of this.root.querySelectorAll("[data-view]")) {
       button.addEventListener("click", () => this.#setView(Number(button.dataset.view)));
     }
+    const chooser = this.root.querySelector("[data-colouring]");
+    if (chooser) chooser.addEventListener("change", () => this.#colour(Number(chooser.value)));
     for (const button of this.root.querySelectorAll("[data-group]")) {
       button.addEventListener("click", () => this.#toggleGroup(Number(button.dataset.group)));
     }
@@ -84,6 +87,24 @@ class MapView {
     this.tip.place(x * scale, y * scale, stage);
   }
 
+  get #groups() {
+    return [this.data, ...this.data.others][this.#colouring];
+  }
+
+  /** Let colours and shapes show other groups. @param {number} colouring */
+  #colour(colouring) {
+    if (this.#group !== null) this.#toggleGroup(this.#group);
+    this.#colouring = colouring;
+    const { groups, kinds, shapes } = this.#groups;
+    this.spots.forEach((spot, i) => {
+      spot.setAttribute("class", `spot ${kinds[groups[i]]}`);
+      spot.setAttribute("href", `#mark-${shapes[groups[i]]}`);
+    });
+    for (const legend of this.root.querySelectorAll("[data-legend]")) {
+      legend.hidden = Number(legend.dataset.legend) !== colouring;
+    }
+  }
+
   get #places() {
     return this.data.places[this.#view];
   }
@@ -101,13 +122,14 @@ class MapView {
 
   /** @param {number} i */
   #describe(i) {
-    const { noun, rows, names, title, groups } = this.data;
+    const { noun, rows } = this.data;
+    const { names, title, groups } = this.#groups;
     return `${noun} ${rows[i]}${names.length > 1 ? `, ${title} ${names[groups[i]]}` : ""}`;
   }
 
   /** @param {number} i */
   #isVisible(i) {
-    return this.#group === null || this.data.groups[i] === this.#group;
+    return this.#group === null || this.#groups.groups[i] === this.#group;
   }
 
   /** Return the nearest example for which a test of its distance holds, or -1.

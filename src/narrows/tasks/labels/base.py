@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
 from narrows.bottlenecks import LabelHead, RegressionHead
+from narrows.data import count_entries, count_rows, is_frame
 from narrows.data.labels import check_labels, labels_as_array
 from narrows.estimators import AE
 from narrows.estimators.base import Estimator
@@ -40,7 +41,10 @@ class SemiSupervisedModel(BaseEstimator, ABC):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        encoder = self.encoder.estimator if isinstance(self.encoder, FrozenEstimator) else self.encoder
         tags.input_tags.three_d_array = True
+        tags.input_tags.categorical = tags.input_tags.string = True
+        tags.input_tags.allow_nan = encoder.recipe.allows_gaps if isinstance(encoder, Estimator) else True
         return tags
 
     @abstractmethod
@@ -79,7 +83,7 @@ class SemiSupervisedModel(BaseEstimator, ABC):
         encoder = self._unwrap_encoder()
         fitted = encoder is not None and encoder.__sklearn_is_fitted__()
         encoder = AE() if encoder is None else encoder if fitted else clone(encoder)
-        n = len(encoder.validate(X, reset=not fitted))
+        n = count_rows(X, type(self).__name__) if is_frame(X) else len(encoder.validate(X, reset=not fitted))
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
         return n
@@ -177,5 +181,4 @@ class SemiSupervisedModel(BaseEstimator, ABC):
 
 def default_n_components(X: Any) -> int:
     """Return half the number of entries of an example of X (n, ...), from 1 to 32."""
-    shape = X.shape if hasattr(X, "shape") else np.shape(X)
-    return max(1, min(_MAX_COMPONENTS, int(np.prod(shape[1:])) // 2))
+    return max(1, min(_MAX_COMPONENTS, count_entries(X) // 2))

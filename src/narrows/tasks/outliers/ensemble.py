@@ -39,11 +39,21 @@ class Ensemble(nn.Module):
     ----------
     n_members, n_columns, width, code : M, d, h and c.
     seed : seed of the initial weights and of the groups of columns.
+    owners : d integers, the user's column that each column here belongs to; such columns are hidden together. None if
+        each is a column of its own.
     """
 
     groups: Tensor  # M x d, the group of each column
 
-    def __init__(self, n_members: int, n_columns: int, width: int, code: int, seed: int = 0) -> None:
+    def __init__(
+        self,
+        n_members: int,
+        n_columns: int,
+        width: int,
+        code: int,
+        seed: int = 0,
+        owners: np.ndarray | None = None,
+    ) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
         sizes = [(2 * n_columns, width), (width, code), (code, width), (width, n_columns)]
@@ -51,8 +61,10 @@ class Ensemble(nn.Module):
         weights[-1] *= 0.1  # begin near the prediction of every column's median
         self.weights = nn.ParameterList(weights)
         self.biases = nn.ParameterList([torch.zeros(n_members, 1, o) for _, o in sizes])
-        n_groups = min(_N_GROUPS, n_columns)
-        order = [torch.randperm(n_columns, generator=generator) % n_groups for _ in range(n_members)]
+        owner = torch.arange(n_columns) if owners is None else torch.from_numpy(owners)
+        n_owners = int(owner.max()) + 1
+        n_groups = min(_N_GROUPS, n_owners)
+        order = [(torch.randperm(n_owners, generator=generator) % n_groups)[owner] for _ in range(n_members)]
         self.register_buffer("groups", torch.stack(order))
 
     def forward(self, x: Tensor, visible: Tensor) -> Tensor:
@@ -77,6 +89,11 @@ class Ensemble(nn.Module):
         """Return x (n, d) less each member's prediction of a column that is hidden from it: (M, n, d)."""
         return np.concatenate([self._residuals(part).numpy() for part in self._passes(x)], axis=1)
 
+    def predict(self, x: np.ndarray, visible: np.ndarray) -> np.ndarray:
+        """Return each member's prediction of x (n, d) from the entries where `visible` (n, d) is True: (M, n, d)."""
+        both = np.concatenate([x, visible.astype(x.dtype)], axis=1)
+        return np.concatenate([self(*part.chunk(2, dim=-1)).numpy() for part in self._passes(both)], axis=1)
+
     def _residuals(self, x: Tensor) -> Tensor:
         residuals = torch.zeros_like(x)
         for group in range(int(self.groups.max()) + 1):
@@ -97,10 +114,15 @@ def layer_widths(n: int, d: int) -> tuple[int, int]:
     return 32 if n < 200 else 64 if n < 5_000 else 128, max(2, min(32, d // 2))
 
 
-def train_ensemble(x: np.ndarray, fold: np.ndarray, n_members: int, n_steps: int, seed: int) -> Ensemble:
-    """Train an ensemble on the rows of x (n, d); member i does not see the rows whose `fold` (n,) is i."""
+def train_ensemble(
+    x: np.ndarray, fold: np.ndarray, n_members: int, n_steps: int, seed: int, owners: np.ndarray | None = None
+) -> Ensemble:
+    """Train an ensemble on the rows of x (n, d); member i does not see the rows whose `fold` (n,) is i.
+
+    `owners` is that of `Ensemble`.
+    """
     rows = torch.from_numpy(x)
-    ensemble = Ensemble(n_members, x.shape[1], *layer_widths(*x.shape), seed=seed)
+    ensemble = Ensemble(n_members, x.shape[1], *layer_widths(*x.shape), seed=seed, owners=owners)
     generator = torch.Generator().manual_seed(seed + 1)
     everything = np.arange(len(x))
     seen = [_rows_or(np.flatnonzero(fold != i), everything) for i in range(n_members)]

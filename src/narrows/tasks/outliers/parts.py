@@ -18,6 +18,8 @@ import numpy as np
 from sklearn.covariance import ledoit_wolf
 from sklearn.neighbors import NearestNeighbors
 
+LOCAL_NEIGHBORS = 2
+GLOBAL_ROWS, _GLOBAL_FRACTION = 1_000, 0.1
 _MIN_ERROR = 0.01  # on the scale of `AsinhScaler`
 _RIDGE = 0.05
 _MAX_WHITENED_COLUMNS = 1_000  # the work grows with their cube
@@ -65,6 +67,11 @@ class NeighborDistances:
         itself = np.where(position >= 0, self._order[position], -1)
         others = index != itself[:, None]
         return others & (others.cumsum(1) <= min(self.k, index.shape[1]))
+
+
+def global_distances(references: np.ndarray, keys: np.ndarray) -> NeighborDistances:
+    """Return distances to the nearest tenth of `references` (n, d) with `keys` (n,)."""
+    return NeighborDistances(references, keys, max(LOCAL_NEIGHBORS, round(_GLOBAL_FRACTION * len(references))))
 
 
 def _blocks(n: int, numbers_per_row: int) -> list[slice]:

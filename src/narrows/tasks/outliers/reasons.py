@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from narrows.data import as_array
 from narrows.estimators import Estimator
 from narrows.evaluation.inspection import Inspection
 from narrows.tasks.outliers.detector import OutlierDetector
+from narrows.tasks.outliers.tables import TableReader
 
 
 class Reasons(NamedTuple):
@@ -21,18 +23,23 @@ class Reasons(NamedTuple):
     outlier : (n,) of bool, True for the rows that `predict` calls outliers.
     names : (n, k) of names or indices, the entries of each row that lower its score most, strongest first.
     nats : (n, k) of float, what each of these entries adds to the score.
+    found : (n, k), the values of these entries in X, in its units.
+    expected : (n, k), the values that `model.reconstruct` gives for them.
     """
 
     score: np.ndarray
     outlier: np.ndarray
     names: np.ndarray
     nats: np.ndarray
+    found: np.ndarray
+    expected: np.ndarray
 
     def columns(self) -> dict[str, np.ndarray]:
-        """Return the columns of a table: score, outlier, reason_1, nats_1, reason_2, ... (n,) each."""
+        """Return the columns of a table, (n,) each: score, outlier, reason_1, nats_1, found_1, expected_1, ..."""
         table = {"score": self.score, "outlier": self.outlier.astype(np.int64)}
+        kinds = {"reason": self.names, "nats": self.nats, "found": self.found, "expected": self.expected}
         for i in range(self.names.shape[1]):
-            table |= {f"reason_{i + 1}": self.names[:, i], f"nats_{i + 1}": self.nats[:, i]}
+            table |= {f"{kind}_{i + 1}": values[:, i] for kind, values in kinds.items()}
         return table
 
 
@@ -57,17 +64,39 @@ def reasons(
         If X is not like the examples of the fit.
     """
     if isinstance(model, OutlierDetector):
-        score, nats = model.score_samples(X), model.explain(X)
+        score, nats = model.score_samples(X), np.asarray(model.explain(X))
     else:
         score, nats = model.score_samples(X), _log_likelihoods(model, X)
-    shape, flat = nats.shape[1:], nats.reshape(len(nats), -1)
+    flat = nats.reshape(len(nats), -1)
     indices = np.argsort(flat, axis=1, kind="stable")[:, :n_reasons]
+    table = _table_reader(model)
+    if table is not None:
+        names = [column.name for column in table.table.used]
     labels: list[Any] = list(getattr(model, "feature_names_in_", ()) if names is None else names)
     if len(labels) != flat.shape[1]:
-        labels = [":".join(map(str, index)) for index in np.ndindex(*shape)]
+        labels = [":".join(map(str, index)) for index in np.ndindex(*nats.shape[1:])]
+    if table is not None:
+        rows = table.encode(X, type(model).__name__)
+        found, expected = table.values_of(X), table.values_of(model.reconstruct(rows))
+    else:
+        found, expected = (
+            np.asarray(values).reshape(flat.shape)
+            for values in (as_array(X, type(model).__name__), model.reconstruct(X))
+        )
     return Reasons(
-        score, score < model.offset_, np.array(labels, dtype=object)[indices], np.take_along_axis(flat, indices, 1)
+        score,
+        score < model.offset_,
+        np.array(labels, dtype=object)[indices],
+        *(np.take_along_axis(values, indices, 1) for values in (flat, found, expected)),
     )
+
+
+def _table_reader(model: OutlierDetector | Estimator) -> TableReader | None:
+    """Return the reader of the table that the model was fitted on; None if it was an array."""
+    if isinstance(model, OutlierDetector):
+        return model._reader
+    table = model.schema_.table
+    return None if table is None else TableReader(table, np.zeros(len(table.used)))
 
 
 def _log_likelihoods(model: Estimator, X: Any) -> np.ndarray:
