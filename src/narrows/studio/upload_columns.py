@@ -98,10 +98,11 @@ def _describe(name: str, cells: Cells, column: Column, problem: str | None) -> U
         is_missing = cells.codes < 0
         values, first = np.unique(cells.codes[~is_missing], return_index=True)
         shown = [str(cells.values[code])[:_MAX_TEXT] for code in values[np.argsort(first)[:_N_EXAMPLES]]]
+    is_out_of_range = problem is not None and cells.numbers is not None
     return UploadColumn(
         name=name,
         kind=column.kind,
-        kinds=() if column.kind == "constant" else _possible_kinds(cells, column, values),
+        kinds=() if column.kind == "constant" or is_out_of_range else _possible_kinds(cells, column, values),
         description="not usable as it is" if problem else column.describe(),
         problem=problem,
         missing=int(is_missing.sum()),
@@ -114,8 +115,6 @@ def _possible_kinds(cells: Cells, column: Column, values: np.ndarray) -> tuple[C
     """Return the kinds that a model can give the column, the found one first."""
     if cells.numbers is None:
         kinds = _LEVEL_KINDS
-    elif not np.isfinite(values).all():
-        return ()
     elif cells.type in ("date", "duration"):
         kinds = ("datetime" if cells.type == "date" else "duration", *_LEVEL_KINDS)
     else:

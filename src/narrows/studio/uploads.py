@@ -185,8 +185,11 @@ def _make_upload(
     upload = Upload(name, size, X, columns, None, labels, files, notes)
     if len(X) < 2:
         raise BadFile(f"{name} must have at least two rows to learn from. It has {len(X)}.")
+    if not any(column.kinds for column in columns):
+        problem = next((column.problem for column in columns if column.problem), "No column varies.")
+        raise BadFile(f"{name} has no column to learn from. {problem}")
     if not any(column.is_used for column in columns):
-        return upload
+        return upload  # the user may choose another kind
     used, _, _ = upload.select_examples()
     return replace(upload, schema=infer_schema(used, name))
 
