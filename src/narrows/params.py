@@ -187,6 +187,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"{hint}Known: {', '.join(known)}."
 
 
+def enumerate_names(names: Sequence[str], most: int = 8) -> str:
+    """Return the first `most` names, separated by commas, and the number of the others."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
 def _range(low: float, high: float, open_low: bool, open_high: bool) -> str:
     left = "(" if open_low or low == -math.inf else "["
     right = ")" if open_high or high == math.inf else "]"

@@ -4,9 +4,8 @@ A schema turns the user's rows into the tensors that a model sees (`prepare`), a
 
     model = (raw - offset) / scale        for each column of real-valued vectors, for each channel of such images
 
-`infer` makes a schema from rows, and `infer_table` from a data frame. A model knows nothing else about the form of the
-user's data. The entries of vectors and images share one `Support`; the columns of a table have a kind each
-(`narrows.data.columns`). NaN means missing: it passes through `prepare` and `restore`.
+`infer` makes a schema from rows, and `infer_table` from a data frame. The entries of vectors and images share one
+`Support`; the columns of a table have a kind each (`narrows.data.columns`). NaN means missing, and passes through.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from narrows.data.columns import Column
 from narrows.data.plain import from_plain, to_plain
 from narrows.data.scaling import FAR, bring_near, changes
 from narrows.data.table import Table
+from narrows.params import enumerate_names
 
 Kind = Literal["vector", "image", "table"]
 Support = Literal["binary", "unit", "real", "count", "mixed"]
@@ -33,7 +33,6 @@ VERSION = 2  # of the record that `to_dict` writes
 _LARGEST_ASINH = 200.0  # sinh of larger numbers overflows, squared
 _NEAR = 8  # offsets of up to so many standard deviations lose nothing in single precision
 _SERIES = ("tc", "ct")
-_MOST_NAMES = 10  # names of columns in a remark
 _NARROW = (torch.float32, torch.float16, torch.uint8, torch.int8, torch.bool)  # float32 holds all their values
 
 
@@ -115,8 +114,7 @@ class Schema:
     def _entry_log_scales(self) -> np.ndarray | None:
         """log(scale) of each entry that has a density in the user's units, 0 for others; None if all are 0.
 
-        It is None for images, which are always scored on the [0, 1] scale, and for counts and binary values, which have
-        probabilities and no density.
+        Images are always scored on the [0, 1] scale; counts and binary values have probabilities and no density.
         """
         if self.kind == "table":
             has_density = np.array([not (c.has_levels or c.kind == "count") for c in self.used_columns])
@@ -238,8 +236,7 @@ class Schema:
 
         Parameters
         ----------
-        rows : B x `user_shape`.
-        dtype : dtype of the result.
+        rows, dtype : B x `user_shape`, and the dtype of the result.
         check_far : True to bring values beyond 1e8 nearer, in their order, so that their squares are finite. It costs
             a look at all values, which training rows do not need: the scale is theirs.
         """
@@ -366,16 +363,16 @@ class Schema:
         return f"{h} x {w} {colour}images {where[self.support]}"
 
     def list_facts(self) -> list[str]:
-        """Return lines for people: `describe()`, and the columns that are held constant."""
-        if not self.constant:
-            return [self.describe()]
-        names = [repr(self.columns[i]) if self.columns else str(i) for i in self.constant[:_MOST_NAMES]]
-        more = f" and {len(self.constant) - _MOST_NAMES:,} more" if len(self.constant) > _MOST_NAMES else ""
-        return [self.describe(), f"columns held constant, because they do not vary: {', '.join(names)}{more}"]
+        """Return lines for people: `describe()`, and the columns that are left out or held constant."""
+        facts = [self.describe(), *(() if self.table is None else self.table.list_facts())]
+        if self.constant:
+            names = [repr(self.columns[i]) if self.columns else str(i) for i in self.constant]
+            facts.append(f"columns held constant, because they do not vary: {enumerate_names(names)}")
+        return facts
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain numbers, strings, lists and dicts, for recipe.json."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = self.__getstate__()
         values["columns"] = None if self.columns is None else [to_plain(name) for name in self.columns]
         return {"version": VERSION, **values, "table": None if self.table is None else self.table.to_dict()}
 
@@ -390,13 +387,11 @@ class Schema:
         ValueError
             If the record is of a later version.
         """
-        values = dict(values)
-        if (version := values.pop("version", 1)) > VERSION:
+        if (version := (values := dict(values)).pop("version", 1)) > VERSION:
             raise ValueError(f"The schema has the version {version}; this narrows reads versions up to {VERSION}.")
         table = values.pop("table", None)
         attributes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        if attributes.get("columns") is not None:
-            attributes["columns"] = from_plain(attributes["columns"])
+        attributes["columns"] = from_plain(attributes.get("columns"))
         if table is not None:
             attributes["table"] = Table.from_dict(table)
         elif attributes.get("frame") == "pandas":  # version 1 knew only real columns

@@ -33,6 +33,7 @@ from narrows.data.frames import Frame
 from narrows.data.kinds import ColumnKind, check_kinds
 from narrows.data.new_frames import NewColumn, build, build_numbers, build_rows
 from narrows.data.plain import from_plain, to_plain
+from narrows.params import enumerate_names
 
 _CHUNK_ROWS = 65_536
 _MAX_COLUMNS = 100_000  # each is looked at on its own, which takes about a millisecond
@@ -74,6 +75,11 @@ class Table:
         """The dtype of encoded rows: float32 if all columns have it, otherwise float64."""
         is_single = all(column.dtype in _SINGLE for column in self.used)
         return np.dtype(np.float32 if is_single else np.float64)
+
+    def list_facts(self) -> list[str]:
+        """Return lines for people: which columns the model does not see, and why."""
+        left_out = [f"{c.name!r} ({c.kind}: {c.reason})" for c in self.columns if not c.is_used]
+        return [f"columns left out: {enumerate_names(left_out)}"] if left_out else []
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the cached properties out of a pickle."""

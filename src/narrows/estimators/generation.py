@@ -78,17 +78,15 @@ class Generation(Labelled):
         """
         check_is_fitted(self)
         index, Z = index_of(Z), np.asarray(Z)
-        if Z.ndim != 2 or Z.shape[1] != self.model_.bottleneck.n_components:
-            raise ValueError(
-                f"Codes for {type(self).__name__} must have shape (n, {self.model_.bottleneck.n_components}). "
-                f"Got {Z.shape}."
-            )
+        n_components = self.model_.bottleneck.n_components
+        if Z.ndim != 2 or Z.shape[1] != n_components:
+            raise ValueError(f"Codes for {type(self).__name__} must have shape (n, {n_components}). Got {Z.shape}.")
         if Z.dtype.kind not in "biuf" or not np.isfinite(Z).all():
             raise ValueError(f"Codes for {type(self).__name__} must be finite numbers.")
         if self.model_.n_classes and y is None:
             raise ValueError(f"Codes of a conditional {type(self).__name__} need their labels: pass `y`.")
         examples = self._decode(self._with_labels(Z, self._label_columns(None, y, len(Z))))
-        return examples.set_axis(index) if index is not None and hasattr(examples, "iloc") else examples
+        return examples if index is None or not hasattr(examples, "iloc") else examples.set_axis(index)
 
     @needs_code
     def fit_sampler(self, X: Any, sampler: str | Sampler = "mixture", y: Any = None) -> Self:

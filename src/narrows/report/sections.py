@@ -327,9 +327,8 @@ def _unit_texts(display: Display, best: Mapping[int, np.ndarray]) -> list[str]:
 
 def outliers(display: Display, *, n: int = 8) -> Section:
     """Make the section of the examples that the model finds least likely, and why."""
-    order = np.argsort(display.inspection.outlier_scores, kind="stable")[: min(n, len(display.rows))]
-    threshold, typical = display.model.offset_, float(np.median(display.inspection.outlier_scores))
-    share = display.outlier_share
+    scores, share, threshold = display.inspection.outlier_scores, display.outlier_share, display.model.offset_
+    order, typical = np.argsort(scores, kind="stable")[: min(n, len(display.rows))], float(np.median(scores))
     intro = (
         f"The model finds these {len(order)} of {len(display.rows):,} {display.noun}s least likely. A typical score "
         f"is {format_number(typical)} nats. Outliers score below {format_number(threshold)} nats: {share}"
@@ -341,9 +340,7 @@ def outliers(display: Display, *, n: int = 8) -> Section:
     cards = []
     for row in order.tolist():
         label = "" if display.y is None else f", label {format_label(display.y.tolist()[row])}"
-        head = (
-            f"<h3>Number {row}{escape(label)}</h3><p>{format_number(display.inspection.outlier_scores[row])} nats</p>"
-        )
+        head = f"<h3>Number {row}{escape(label)}</h3><p>{format_number(scores[row])} nats</p>"
         if display.is_image:
             cards.append(
                 f"<li>{_compared(display, row)}<div>{head}<p>{escape(where_strange(display, row))}</p></div></li>"

@@ -13,10 +13,10 @@ from narrows.data.files.dataset import Dataset
 from narrows.data.files.dialect import SPACES, Dialect, Opener, find_dialect, find_ragged, read_records
 from narrows.data.files.numbers import read_numbers
 from narrows.data.parquet import check_names
+from narrows.params import enumerate_names
 
 _BLOCK = 1 << 22  # bytes that pyarrow parses at once; a row must fit
 _MOST_COLUMNS = 100_000  # of a frame; wider tables are arrays of numbers
-_MOST_NAMES = 8  # columns that a note lists
 
 
 def read_text(path: Path, opener: Opener, usual: str, has_header: bool | None = None) -> Dataset:
@@ -190,18 +190,13 @@ def _describe_columns(columns: dict[str, Typed]) -> list[str]:
     ):
         names = [name for name, column in columns.items() if is_noted(column)]
         if names:
-            notes.append(f"Columns that {text}: {_list_names(names)}.")
+            notes.append(f"Columns that {text}: {enumerate_names(list(map(repr, names)))}.")
     for name, column in columns.items():
         if column.form == "mixed":
             count, word = column.odd
             cells = "1 cell is" if count == 1 else f"{count:,} cells are"
             notes.append(f"Column {name!r} is read as words: {cells} no number, such as {word!r}.")
     return notes
-
-
-def _list_names(names: list[str]) -> str:
-    more = len(names) - _MOST_NAMES
-    return ", ".join(map(repr, names[:_MOST_NAMES])) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _is_number(kind: Any) -> bool:
