@@ -96,6 +96,8 @@ def traverse(
 
         narrows traverse digits-vae digits --row 7 --dials 4 -o seven.png
     """
+    import numpy as np
+
     outputs.check_path(out, (".png", ".npy"), overwrite=overwrite)
     fitted = inputs.open_model(model, needs_code=True)
     outputs.check_pictures(out, fitted)
