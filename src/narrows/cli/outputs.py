@@ -148,7 +148,7 @@ def write_columns(out: Path, columns: Mapping[str, Any]) -> None:
     import numpy as np
 
     from narrows.data.atomic import atomic_path
-    from narrows.data.sinks import DELIMITERS
+    from narrows.data.sinks import DELIMITERS, without_formula
 
     values = {name: np.asarray(column) for name, column in columns.items()}
     try:
@@ -158,8 +158,9 @@ def write_columns(out: Path, columns: Mapping[str, Any]) -> None:
             raise
         with atomic_path(out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream, delimiter=DELIMITERS[out.suffix.lower()], lineterminator="\n")
-            writer.writerow(_escape(name) for name in values)
-            writer.writerows(map(_escape, row) for row in zip(*(v.tolist() for v in values.values()), strict=True))
+            writer.writerow(map(without_formula, values))
+            rows = zip(*(column.tolist() for column in values.values()), strict=True)
+            writer.writerows(map(without_formula, row) for row in rows)
         return
     write_frame(out, pd.DataFrame(values))
 
@@ -189,34 +190,20 @@ def write_frame(out: Path, frame: Any) -> None:
 
 def _escape_formulas(frame: Any) -> tuple[Any, int]:
     """Return the frame with an apostrophe before text that a spreadsheet would run, and the number of such cells."""
-    names = [_escape(name) for name in frame.columns]
-    n = sum(map(_is_formula, frame.columns))
+    from narrows.data.sinks import is_formula, without_formula
+
+    names = [without_formula(name) for name in frame.columns]
+    n = sum(map(is_formula, frame.columns))
     frame = frame.set_axis(names, axis=1)
     for i, dtype in enumerate(frame.dtypes):
         if getattr(dtype, "kind", "O") in "biufcmM":
             continue
         cells = frame.iloc[:, i].astype(object)
-        n_formulas = int(cells.map(_is_formula).sum())
+        n_formulas = int(cells.map(is_formula).sum())
         if n_formulas:
-            frame.isetitem(i, cells.map(_escape))
+            frame.isetitem(i, cells.map(without_formula))
             n += n_formulas
     return frame, n
-
-
-def _escape(cell: Any) -> Any:
-    """Return a cell, with an apostrophe in front if a spreadsheet would take it for a formula."""
-    return f"'{cell}" if _is_formula(cell) else cell
-
-
-def _is_formula(cell: Any) -> bool:
-    """Return True for text that begins like a formula and is no number."""
-    if not isinstance(cell, str) or len(cell) < 2 or cell[0] not in "=+-@\t\r":
-        return False
-    try:
-        float(cell)
-    except ValueError:
-        return True
-    return False
 
 
 def write_examples(

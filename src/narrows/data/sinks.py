@@ -176,7 +176,7 @@ class Text(Sink):
             return
         table = as_table(block, self.path, self.columns)
         if not self.begun and self.columns is not None:
-            self.writer.writerow([_without_formula(str(name)) for name in self.columns])
+            self.writer.writerow([without_formula(str(name)) for name in self.columns])
         self.begun = True
         if table.dtype == bool:
             table = table.astype(np.uint8)  # "True" cannot be read back as a number
@@ -186,7 +186,7 @@ class Text(Sink):
 
     def _write_frame(self, frame: Frame) -> None:
         if not self.begun:
-            self.writer.writerow([_without_formula(str(name)) for name in frame.names])
+            self.writer.writerow([without_formula(str(name)) for name in frame.names])
         self.begun = True
         self.writer.writerows(zip(*(_as_texts(frame, name) for name in frame.names), strict=True))
 
@@ -333,18 +333,23 @@ def _as_texts(frame: Frame, name: Any) -> list[str]:
         cells = series.tolist()
     else:
         cells = (frame.data.get_column(name).to_list if frame.kind == "polars" else frame.data.column(name).to_pylist)()
-    return ["" if is_missing(cell) else _without_formula(str(cell)) for cell in cells]
+    return ["" if is_missing(cell) else without_formula(str(cell)) for cell in cells]
 
 
-def _without_formula(text: str) -> str:
-    """Return `text` with an apostrophe in front if a spreadsheet would take it for a formula."""
-    if not text.startswith(_FORMULA):
-        return text
+def is_formula(cell: Any) -> bool:
+    """Return True for text that a spreadsheet would take for a formula: it begins like one and is no number."""
+    if not isinstance(cell, str) or len(cell) < 2 or not cell.startswith(_FORMULA):
+        return False
     try:
-        float(text)
+        float(cell)
     except ValueError:
-        return f"'{text}"
-    return text
+        return True
+    return False
+
+
+def without_formula(cell: Any) -> Any:
+    """Return a cell, with an apostrophe in front if a spreadsheet would take it for a formula."""
+    return f"'{cell}" if is_formula(cell) else cell
 
 
 def as_table(array: np.ndarray, path: Path, columns: Sequence[str] | None) -> np.ndarray:
