@@ -337,7 +337,7 @@ def test_the_command(tmp_path, images, labels, monkeypatch):
             "short.csv must hold one label for each of the 150 examples. It holds 2.",
         ),
         (["m", "x.npy", "-o", "r.pdf"], "the name must end in .html"),
-        (["m", "x.npy", "--labels", "none.csv"], "There is no file none.csv for --labels"),
+        (["m", "x.npy", "--labels", "none.csv"], "No such file or directory: none.csv"),
         (["n", "x.npy"], "n"),
     ],
 )

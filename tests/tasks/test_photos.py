@@ -438,7 +438,7 @@ def test_16_bits_of_colour_are_refused_rather_than_lost(model, tmp_path):
 BAD_TO_FIT = {
     "nothing": ([], "holds no photos"),
     "a vector": ([np.zeros(5)], r"\(h, w\) or \(h, w, c\), with c up to 4. Got shape \(5,\)"),
-    "words": (["a"], "must hold numbers"),
+    "words": (["a"], "is a str: read the file first"),
     "integers": ([np.zeros((20, 20), np.int64)], "Got dtype int64"),
     "floats up to 255": ([np.full((20, 20), 200.0)], "Got values up to 200. Divide them by"),
     "NaN": ([np.full((20, 20), np.nan)], "NaN"),
