@@ -129,3 +129,20 @@ def test_a_gap_makes_no_row_strange(detector):
         assert np.isfinite(without).all()
         assert (without < detector.offset_).mean() < 0.2
         assert np.median(without) > np.median(usual) - 1
+
+
+def test_numbers_are_taken_by_name_from_any_container():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(100, 3)), columns=list("abc"))
+    detector = OutlierDetector(max_iter=10, random_state=0).fit(frame)
+    usual = detector.score_samples(frame)
+    np.testing.assert_allclose(detector.score_samples(frame[list("cba")].assign(word="w")), usual)
+    np.testing.assert_allclose(detector.score_samples(frame.iloc[3].to_dict()), usual[3:4], atol=1e-6)
+    with pytest.raises(ValueError, match="It lacks 'b'; it has 'a', 'c'"):
+        detector.score_samples(frame[["a", "c"]])
+
+
+def test_masked_entries_are_gaps():
+    X = np.random.default_rng(0).normal(size=(100, 3))
+    masked = np.ma.masked_array(X, mask=X > 1.5)
+    first, second = (OutlierDetector(max_iter=10, random_state=0).fit(data) for data in (masked, masked.filled(np.nan)))
+    np.testing.assert_array_equal(first.score_samples(masked), second.score_samples(masked.filled(np.nan)))

@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 CellType = Literal["number", "bool", "date", "duration", "text", "category"]
+_EXACT = 2**53  # largest whole number up to which a float64 holds all
 _EPOCH = datetime.datetime(1970, 1, 1)
 _LABEL_TYPES = ("bytes", "UUID", "Interval", "Period")  # names of types whose values are compared as words are
 _WORD_TYPES = (str, bytes, datetime.date, datetime.time, datetime.timedelta)  # that an array of numbers has not
@@ -89,6 +90,9 @@ def from_pandas(series: Any) -> Cells:
     if isinstance(dtype, pd.SparseDtype):
         return from_pandas(series.sparse.to_dense())._replace(dtype=name)
     kind = getattr(dtype, "kind", "O")
+    if kind in "iu" and _is_beyond_floats(series.min(), series.max()):
+        codes, values = pd.factorize(series, use_na_sentinel=True)
+        return Cells("text", name, None, np.asarray(codes, dtype=np.int64), [int(value) for value in values])
     if kind in "biuf":
         values = series.to_numpy(dtype=np.float64, na_value=np.nan)
         return Cells("bool" if kind == "b" else "number", name, values, is_whole=kind in "iu")
@@ -180,6 +184,11 @@ def from_objects(column: Sequence[Any], dtype: str) -> Cells:
     return from_values(codes, [value for _, value in positions], dtype)
 
 
+def _is_beyond_floats(low: Any, high: Any) -> bool:
+    """Return True if a float64 may confuse whole numbers from `low` to `high`: they are compared one by one then."""
+    return not (is_missing(low) or is_missing(high)) and max(abs(int(low)), abs(int(high))) > _EXACT
+
+
 def is_missing(value: Any) -> bool:
     """Return True for None, NaN, NaT and pandas.NA."""
     if value is None:
@@ -223,6 +232,7 @@ def from_arrow(column: Any) -> Cells:
         If the cells are lists, structs or another type without numbers, dates or text.
     """
     import pyarrow as pa
+    import pyarrow.compute
 
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
@@ -235,6 +245,12 @@ def from_arrow(column: Any) -> Cells:
         return Cells("category", name, None, np.asarray(codes), values, is_ordered=bool(kind.ordered))
     if types.is_boolean(kind):
         return Cells("bool", name, _as_float(column.cast(pa.uint8())))
+    if types.is_integer(kind) and len(column):
+        low, high = pa.compute.min_max(column).as_py().values()
+        if _is_beyond_floats(low, high):
+            encoded = column.dictionary_encode()
+            codes = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+            return Cells("text", name, None, np.asarray(codes), encoded.dictionary.to_pylist())
     if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
         step = 10.0**-kind.scale if types.is_decimal(kind) else 0.0
         return Cells("number", name, _as_float(column), is_whole=types.is_integer(kind), step=step)

@@ -15,6 +15,7 @@ import numpy as np
 
 from narrows.data.cells import Cells, CellType
 from narrows.data.kinds import ColumnKind, as_numbers, check_named_kind
+from narrows.params import enumerate_names
 
 LEVELLED = ("binary", "categorical", "ordered")  # kinds with levels
 LEFT_OUT = ("constant", "identifier", "text")  # kinds that the model does not see
@@ -106,12 +107,27 @@ class Column:
         elif self.kind == "datetime":
             parts.append(f"{_as_date(self.low)} to {_as_date(self.high)}")
         elif self.is_used:
-            parts.append(f"{self.low:.6g} to {self.high:.6g}" + (" seconds" if self.kind == "duration" else ""))
+            number = ".0f" if self.kind in ("integer", "count") else ".6g"
+            parts.append(f"{self.low:{number}} to {self.high:{number}}" + " seconds" * (self.kind == "duration"))
             if self.atom is not None:
                 parts.append(f"{self.atom_share:.0%} are {self.atom:g}")
         if self.gaps:
             parts.append(f"{self.gaps:.1%} missing" if self.gaps >= 0.0005 else "under 0.1% missing")
         return ", ".join(parts)
+
+
+def list_unseen(columns: Sequence[Column]) -> list[str]:
+    """Return lines for people: which of the columns and levels the model does not see, and why."""
+    left_out = [f"{column.name!r} ({column.kind}: {column.reason})" for column in columns if not column.is_used]
+    facts = [f"columns left out: {enumerate_names(left_out)}"] if left_out else []
+    rare = [
+        f"{column.name!r} ({column.n_rare:,} values, {column.frequencies[-1]:.0%} of its cells)"
+        for column in columns
+        if column.n_rare
+    ]
+    if rare:
+        facts.append(f"rare values are one level, which comes back as missing (`max_levels`): {enumerate_names(rare)}")
+    return facts
 
 
 def look_at(name: Any, cells: Cells, kind: ColumnKind | None = None, max_levels: int | None = MAX_LEVELS) -> Column:
@@ -323,7 +339,9 @@ def _levelled(name: Any, cells: Cells, kind: ColumnKind | None, max_levels: int 
     shares = [*(counts[kept] / n_observed).tolist(), *([float(counts[rare].sum() / n_observed)] if len(rare) else [])]
     if kind == "binary" and len(present) > 2:
         raise ValueError(f"The column {name!r} cannot be 'binary': it holds {len(present)} different values.")
-    reason = "as asked" if kind else "categories" if is_category else "two values" if len(present) == 2 else "words"
+    is_number = bool(cells.values) and isinstance(cells.values[0], int) and cells.type == "text"
+    words = "whole numbers beyond 2^53, which are compared one by one" if is_number else "words"
+    reason = "as asked" if kind else "categories" if is_category else "two values" if len(present) == 2 else words
     if cells.mixed:
         reason = f"values of the types {', '.join(cells.mixed)}, compared as text"
     return replace(

@@ -103,6 +103,8 @@ def _pandas_series(column: NewColumn) -> Any:
             return gapped.astype(object) if kind == "O" else gapped
         return pd.Series(_rounded(values, kind)).astype(dtype)
     objects = _with_none(values, missing)
+    if missing.any() and isinstance(dtype, np.dtype) and dtype.kind in "iu":
+        return pd.Series(objects)  # such integers have no gap
     if name == "object":
         objects[missing] = np.nan  # as pandas reads a gap among words
     return pd.Series(objects, dtype=dtype)

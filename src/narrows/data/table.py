@@ -28,12 +28,11 @@ from narrows.data.column_codec import (
     repeat,
     with_dtype_of,
 )
-from narrows.data.columns import MAX_LEVELS, Column, look_at
+from narrows.data.columns import MAX_LEVELS, Column, list_unseen, look_at
 from narrows.data.frames import Frame
 from narrows.data.kinds import ColumnKind, check_kinds
 from narrows.data.new_frames import NewColumn, build, build_numbers, build_rows
 from narrows.data.plain import from_plain, to_plain
-from narrows.params import enumerate_names
 
 _CHUNK_ROWS = 65_536
 _MAX_COLUMNS = 100_000  # each is looked at on its own, which takes about a millisecond
@@ -77,9 +76,8 @@ class Table:
         return np.dtype(np.float32 if is_single else np.float64)
 
     def list_facts(self) -> list[str]:
-        """Return lines for people: which columns the model does not see, and why."""
-        left_out = [f"{c.name!r} ({c.kind}: {c.reason})" for c in self.columns if not c.is_used]
-        return [f"columns left out: {enumerate_names(left_out)}"] if left_out else []
+        """Return lines for people: which columns and levels the model does not see, and why."""
+        return list_unseen(self.columns)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the cached properties out of a pickle."""
@@ -199,7 +197,7 @@ class Table:
             (identifiers, text), their cells. None for a frame of the training table's library without such columns.
         """
         frame = self._open_like(like, len(numbers))
-        kind = frame.kind if frame is not None and frame.kind != "rows" else self.kind
+        kind = self.kind if frame is None else frame.kind
         positions = {column.name: j for j, column in enumerate(self.used)}
         columns, copied = [], {}
         for column in self.columns:
@@ -207,7 +205,7 @@ class Table:
                 user = column if frame is None else self._as_in(frame, column)
                 new = decode_column(user, numbers[:, positions[column.name]])
             elif column.kind == "constant":
-                new = repeat(column, len(numbers))
+                new = repeat(column if frame is None else self._as_in(frame, column), len(numbers))
             elif kind in ("array", "rows") or (frame is not None and column.name in set(frame.names)):
                 copied[column.name] = column  # of an array, so that the others keep their positions
                 new = empty(column, len(numbers))

@@ -94,7 +94,9 @@ def write_report(
     """
     began = time.perf_counter()
     if not isinstance(model, Estimator) or not hasattr(model, "offset_"):
-        raise TypeError(f"write_report takes a fitted narrows estimator. Got {type(model).__name__}, fit it first.")
+        raise TypeError(
+            f"write_report takes a fitted AE, VAE or another estimator of narrows. Got {type(model).__name__}."
+        )
     Parameter("max_examples", 10_000, Integer(2), "").check("write_report", max_examples)
     Parameter("random_state", 0, Integer(0), "").check("write_report", random_state)
     path = Path(path).expanduser()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from narrows.data import as_array, as_floats, check_numeric, count_gaps, min_max
+from narrows.data import as_array, as_floats, check_numeric, count_gaps, is_frame, min_max, open_frame
 from narrows.tasks.outliers.tables import TableReader, needs_table
 
 
@@ -45,6 +45,8 @@ def read_rows(detector: Any, X: Any, *, reset: bool) -> Rows:
         If X holds infinity, has no rows or the wrong columns, or is no array or data frame.
     """
     owner = type(detector).__name__
+    if isinstance(X, np.ma.MaskedArray):
+        X = as_array(X, owner)
     reader: TableReader | None = getattr(detector, "_reader", None)
     if reset:
         reader = TableReader.fit(X, owner) if needs_table(X) else None
@@ -53,6 +55,8 @@ def read_rows(detector: Any, X: Any, *, reset: bool) -> Rows:
         rows = reader.encode(X, owner)
         missing = reader.missing(rows)
         return Rows(rows, reader.features(rows), reader.feature_indices, missing if missing.any() else None)
+    if not reset and is_frame(X):
+        X = _select(X, getattr(detector, "feature_names_in_", None), owner)
     cells = as_array(X, owner)  # its error says where a text is
     X = X if hasattr(X, "columns") else cells
     if cells.ndim <= 2:
@@ -75,6 +79,29 @@ def read_rows(detector: Any, X: Any, *, reset: bool) -> Rows:
         raise ValueError(f"{owner} needs at least 2 rows to learn from. Got n_samples=1.")
     features = cells.reshape(len(cells), -1)
     return Rows(cells, features, [np.array([i]) for i in range(features.shape[1])])
+
+
+def _select(X: Any, names: Any, owner: str) -> Any:
+    """Return the columns of a frame, a dict or a list of dicts that the detector was fitted on, in their order.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+    """
+    frame = open_frame(X, owner)
+    if names is None:
+        return X
+    if missing := [name for name in names if name not in frame.names]:
+        raise ValueError(
+            f"X passed to {owner} must have the columns that it was fitted on. It lacks "
+            f"{', '.join(map(repr, missing))}; it has {', '.join(map(repr, frame.names))}."
+        )
+    if frame.kind == "rows":
+        import pandas as pd
+
+        return pd.DataFrame(frame.data, columns=list(names))
+    return frame.data[list(names)] if frame.kind == "pandas" else frame.data.select(list(names))
 
 
 def row_keys(rows: np.ndarray, u: np.ndarray, use_u: np.ndarray) -> np.ndarray:
