@@ -94,6 +94,139 @@ def test_what_was_decided_is_said(tmp_path):
     assert read(written(tmp_path, "a,b\n1,x\n")).notes == ()
 
 
+DECIMAL_COMMA = "Numbers have a decimal comma: 1,5 is read as 1.5."
+
+
+@pytest.mark.parametrize(
+    ("text", "X", "notes"),
+    [
+        (  # no thousands begin with 0
+            "a;b;w\n0.126;1,5;x\n1.250;2,5;y\n-0.001;3,25;z\n",
+            {"a": [0.126, 1.25, -0.001], "b": [1.5, 2.5, 3.25]},
+            [DECIMAL_COMMA, "Columns with a decimal point: 'a'."],
+        ),
+        (
+            'a,b,w\n"0,126",1.5,x\n"1,250",2.5,y\n"0,001",3.25,z\n',
+            {"a": [0.126, 1.25, 0.001], "b": [1.5, 2.5, 3.25]},
+            [DECIMAL_COMMA, "Columns with a decimal point: 'b'."],
+        ),
+        (
+            "a;b;w\n1.250;1,5;x\n2.500;2,5;y\n",
+            {"a": [1250, 2500], "b": [1.5, 2.5]},
+            [DECIMAL_COMMA, "Columns with thousands: 1.234 is read as 1234: 'a'."],
+        ),
+        (  # each column is read by its own cells, if they fit one form only
+            "a;b;w\n0,126;1,234.5;x\n0,2;2,345;y\n",
+            {"a": [0.126, 0.2], "b": [1234.5, 2345]},
+            [
+                DECIMAL_COMMA,
+                "Columns with a decimal point: 'b'.",
+                "Columns with thousands: 1,234 is read as 1234: 'b'.",
+            ],
+        ),
+        (
+            "a;b;w\n0.126;1,234;x\n1.250;5,678;y\n",
+            {"a": [0.126, 1.25], "b": [1234, 5678]},
+            ["Columns with thousands: 1,234 is read as 1234: 'b'."],
+        ),
+        (
+            "a;b;c;w\n1.234,5;5;1%;x\n2;6;2.5%;y\n",
+            {"a": [1234.5, 2], "b": [5, 6], "c": [1, 2.5]},
+            [
+                DECIMAL_COMMA,
+                "Columns with a decimal point: 'c'.",
+                "Columns with thousands: 1.234 is read as 1234: 'a'.",
+                "Columns that hold per cent: 21% is read as 21: 'c'.",
+            ],
+        ),
+        (
+            "a;b;c;w\n1\u00a0234,50;1 234;1'234;x\n-3\u202f456;12;1\u2019234\u2019567.5;y\n",
+            {"a": [1234.5, -3456], "b": [1234, 12], "c": [1234, 1234567.5]},
+            [
+                DECIMAL_COMMA,
+                "Columns with a decimal point: 'c'.",
+                "Columns with thousands: 1 234 is read as 1234: 'a', 'b'.",
+                "Columns with thousands: 1'234 is read as 1234: 'c'.",
+            ],
+        ),
+    ],
+)
+def test_columns_whose_numbers_are_written_in_another_way_are_said(tmp_path, text, X, notes):
+    dataset = read(written(tmp_path, text))
+    assert dataset.X.drop(columns="w").to_dict("list") == X
+    assert [note for note in dataset.notes if not note.startswith("Cells are separated")] == notes
+
+
+def test_groups_of_other_digits_stay_words(tmp_path):
+    for cells in (
+        ["12 34", "1 234"],
+        ["0 123", "1 234"],
+        ["1 2345", "1 234"],
+        ["1'234", "x'yz"],
+        ["10.0.0.1", "1.2.3"],
+    ):
+        dataset = read(written(tmp_path, "a;b\n" + "".join(f"{cell};1\n" for cell in cells)))
+        assert dataset.X["a"].tolist() == cells
+        assert not any("thousands" in note or "unlike" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize(
+    ("cells", "note"),
+    [
+        (["$1.50", "$2", "-$3.25"], "Columns that keep their words, because their numbers have a currency sign: 'a'."),
+        (["1,50 €", "2€", "3"], "Columns that keep their words, because their numbers have a currency sign: 'a'."),
+        (
+            ["10%", "11", "12%"],
+            "Columns that keep their words, because their numbers are written in unlike ways, such as 10% and 11, or "
+            "1,5 and 1.5: 'a'.",
+        ),
+        (["2020-01-01", "2020-01-02", "foo"], "Column 'a' is read as words: 1 cell is no date, such as 'foo'."),
+        (["2020-01-01", "2020-01-02", "5"], "Column 'a' is read as words: 1 cell is no date, such as '5'."),
+        (["4", "2020-01-02", "5"], "Column 'a' is read as words: 1 cell is no number, such as '2020-01-02'."),
+        (
+            ["2020-01-01", "2020-02-30", "2020-01-02"],
+            "Columns that keep their words, because some of their dates do not exist, or have a time zone and others "
+            "have none: 'a'.",
+        ),
+    ],
+)
+def test_why_cells_like_numbers_or_dates_stay_words_is_said(tmp_path, cells, note):
+    dataset = read(written(tmp_path, "a;b\n" + "".join(f"{cell};1\n" for cell in cells)))
+    assert dataset.X["a"].tolist() == cells
+    assert dataset.notes == ("Cells are separated by ';'.", note)
+
+
+def test_a_decimal_comma_may_come_late(tmp_path):
+    dataset = read(written(tmp_path, "a;b\n" + "1;x\n" * 1500 + "1,5;x\n"))
+    assert dataset.X["a"].iloc[-1] == 1.5
+
+
+def test_numbers_with_blanks_are_no_header(tmp_path):
+    np.testing.assert_array_equal(read(written(tmp_path, "1 234;2\n5 678;3\n")).X, [[1234, 2], [5678, 3]])
+
+
+@pytest.mark.parametrize(
+    ("text", "X", "columns"),
+    [
+        ("sep=;\na;b\n1;2\n3;4\n", [[1, 2], [3, 4]], ["a", "b"]),
+        ("sep=;\n1;2\n1,5;4\n", [[1, 2], [1.5, 4]], None),
+        ('"SEP=|"\r\na|b\r\n1|2\r\n3|4\r\n', [[1, 2], [3, 4]], ["a", "b"]),
+        ('\ufeffsep=,\na,b\n1, "2"\n3,4\n', [[1, 2], [3, 4]], ["a", "b"]),
+        ("sep=\t\n\na\tb\n1\t2\n", [[1, 2]], ["a", "b"]),
+    ],
+)
+def test_a_first_line_that_names_the_delimiter(tmp_path, monkeypatch, text, X, columns):
+    path = written(tmp_path, text)
+    dataset = read(path)
+    np.testing.assert_array_equal(dataset.X, X)
+    assert dataset.columns == columns
+    name = {"\t": "tabs"}.get(delimiter := text[text.index("=") + 1], repr(delimiter))
+    assert dataset.notes[0] == f"The first line is left out: it says that cells are separated by {name}."
+    if "1,5" not in text and ', "' not in text:
+        monkeypatch.setitem(sys.modules, "pandas", None)
+        np.testing.assert_array_equal(read(path).X, X)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1"])
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.zip"])
 def test_encodings(tmp_path, encoding, name):

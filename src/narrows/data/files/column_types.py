@@ -10,18 +10,21 @@ import re
 from collections import Counter
 from typing import Any, NamedTuple
 
-from narrows.data.files.header import DATE, GAPS, NUMBER
+from narrows.data.files.header import BLANKS, DATE, GAPS, NUMBER
 
 # These words are missing in columns of numbers or dates only: elsewhere they can be levels.
 _WEAK_GAPS = ("-", "--", ".", "*", "none", "None", "NONE", "missing", "Missing", "unknown", "Unknown")
 _TRUE, _FALSE = ("True", "TRUE", "true"), ("False", "FALSE", "false")
 _HEAD = 1000  # cells that are looked at before all are
 _MOST_DIGITS = 19  # of an int64
-# "1,234" is written in both ways: `settle` decides for the whole table.
-_THOUSANDS = r"^[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?$"
-_DECIMAL = r"^[+-]?((\d{1,3}(\.\d{3})+|\d+)(,\d*)?|,\d+)([eE][+-]?\d+)?$"
+# "1,234" is written in both ways: `settle` decides for the whole table. "0,234" is not: no thousands begin with 0.
+_THOUSANDS = r"^[+-]?([1-9]\d{0,2}(,\d{3})+|\d+)(\.\d+)?$"
+_DECIMAL = r"^[+-]?(([1-9]\d{0,2}(\.\d{3})+|\d+)(,\d*)?|,\d+)([eE][+-]?\d+)?$"
 _OTHER_DATE = r"^\d{1,4}[./-]\d{1,2}[./-]\d{1,4}( .*)?$"
-_POINTS = r"^[+-]?\d{1,3}(\.\d{3})*$"
+_POINTS = r"^[+-]?(0|[1-9]\d{0,2}(\.\d{3})*)$"
+_GROUPED = rf"^[+-]?([1-9]\d{{0,2}}({BLANKS}\d{{3}})+|\d+)([.,]\d*)?$"
+_ANY_FORM = rf"{_GROUPED}|{_THOUSANDS}|{_DECIMAL}".replace("$", r"\s*%?$")
+_MONEY = rf"^[+-]?\p{{Sc}}?\s*{NUMBER}\s*\p{{Sc}}?$"
 
 
 class Typed(NamedTuple):
@@ -31,12 +34,14 @@ class Typed(NamedTuple):
     ----------
     values : Arrow array of its type; missing cells are null.
     gaps : number of missing cells by how they are written.
-    form : "zeros", "digits", "dates" or "mixed" for why words are kept, or "" for nothing to say; while a decimal
-        comma is not decided, "commas" or "points".
+    form : "zeros", "digits", "dates", "zones", "unlike", "money", "no number" or "no date" for why words are kept, or
+        "" for nothing to say; while a decimal comma is not decided, "commas" or "points".
     strings : the cells, if `settle` has to decide about them.
-    odd : number of words in a column that mostly holds numbers, and one of these words.
+    odd : number of other cells in a column that mostly holds numbers or dates, and one of these cells.
     is_trimmed : True if there were blanks around cells.
     is_percent : True if the numbers are written with "%".
+    thousands : how 1234 is written, such as "1.234", if thousands are separated; else "".
+    is_point : True if there is a decimal point, in a table with decimal commas.
     """
 
     values: Any
@@ -46,6 +51,8 @@ class Typed(NamedTuple):
     odd: tuple[int, str] = (0, "")
     is_trimmed: bool = False
     is_percent: bool = False
+    thousands: str = ""
+    is_point: bool = False
 
 
 def type_column(cells: Any, has_points: bool) -> Typed:
@@ -65,51 +72,81 @@ def type_column(cells: Any, has_points: bool) -> Typed:
     stripped, gaps = _blank_out(stripped, GAPS)
     typed = _type(stripped, has_points)
     if typed is None:
-        head = stripped.slice(0, _HEAD).drop_null()
-        is_value = pc.match_substring_regex(head, f"^({NUMBER}|{DATE})$")
-        is_date = len(head) and _all_match(head, _OTHER_DATE)
-        typed = Typed(stripped, {}, "dates" if is_date else "")
-        if not is_date and pc.sum(is_value).as_py() * 2 > len(head):  # some words among numbers
-            is_word = pc.invert(pc.match_substring_regex(stripped, f"^({NUMBER}|{DATE})$"))
-            counts = _count(stripped.filter(is_word))
-            if set(counts) <= set(_WEAK_GAPS):
-                blanked, more = _blank_out(stripped, _WEAK_GAPS)
-                again = _type(blanked, has_points)
-                typed, gaps = (again, gaps | more) if again is not None else (typed, gaps)
-            elif counts:
-                typed = Typed(stripped, {}, "mixed", odd=(sum(counts.values()), next(iter(counts))))
+        typed, more = _as_words(stripped, has_points)
+        gaps |= more
     return typed._replace(gaps=gaps, is_trimmed=bool(is_trimmed))
 
 
-def settle(columns: list[Typed], delimiter: str) -> tuple[list[Typed], bool | None]:
+def settle(columns: list[Typed], delimiter: str) -> tuple[list[Typed], bool]:
     """Decide whether commas are decimal or separate thousands, and type the columns that depend on it.
+
+    The cells of a column decide about it. Where they fit both, as "1,234" does, the other columns decide.
 
     Returns
     -------
-    The columns, and True if the comma is decimal, False if it separates thousands, None if there are none.
+    The columns, and True if there are decimal commas.
     """
     import pyarrow as pa
 
-    commas = [column for column in columns if column.form == "commas"]
-    if not commas:
-        settled = [c._replace(form="", strings=None) if c.form == "points" else c for c in columns]
-        return settled, None
-    is_decimal = [_all_match(column.strings, _DECIMAL) for column in commas]
-    is_thousands = [_all_match(column.strings, _THOUSANDS) for column in commas]
-    if any(d and not t for d, t in zip(is_decimal, is_thousands, strict=True)):
-        decimal = True
-    elif any(t and not d for d, t in zip(is_decimal, is_thousands, strict=True)):
-        decimal = False
+    is_decimal = {}  # by the index of the column; None if both fit
+    for i, column in enumerate(columns):
+        if column.form == "commas":
+            fits = _all_match(column.strings, _DECIMAL), _all_match(column.strings, _THOUSANDS)
+            is_decimal[i] = None if all(fits) else fits[0]
+    if True in is_decimal.values():
+        usual = True
+    elif not is_decimal or False in is_decimal.values():
+        usual = False
     else:
-        decimal = delimiter == ";" and not any(
+        usual = delimiter == ";" and not any(
             pa.types.is_floating(c.values.type) and c.form == "" and not c.is_percent for c in columns
         )
+    if usual:
+        is_decimal |= {i: True for i, column in enumerate(columns) if column.form == "points"}
+    decimals = {i: usual if decimal is None else decimal for i, decimal in is_decimal.items()}
+    has_commas = True in decimals.values()
     result = []
-    for column in columns:
-        if column.form == "commas" or (column.form == "points" and decimal):
-            column = _read_commas(column, decimal)
+    for i, column in enumerate(columns):
+        if i in decimals:
+            column = _read_commas(column, decimals[i])
+        if has_commas and not decimals.get(i, False):
+            column = column._replace(is_point=_has_fractions(column.values))
         result.append(column._replace(form="", strings=None) if column.form in ("commas", "points") else column)
-    return result, decimal
+    return result, has_commas
+
+
+def _as_words(cells: Any, has_points: bool) -> tuple[Typed, dict[str, int]]:
+    """Return cells that do not all have one other type, and missing cells among them by how they are written.
+
+    If all others are numbers or dates, some words are missing cells. Else the form says why words are kept.
+    """
+    import pyarrow.compute as pc
+
+    words = Typed(cells, {})
+    head = cells.slice(0, _HEAD).drop_null()
+    if not len(head):
+        return words, {}
+    if _all_match(head, _OTHER_DATE) and not _all_match(head, f"^({DATE})$"):
+        return words._replace(form="dates"), {}
+    if _all_match(head, _MONEY) and _any_match(head, r"\p{Sc}"):
+        return words._replace(form="money"), {}
+    n_numbers, n_dates = (pc.sum(pc.match_substring_regex(head, f"^({kind})$")).as_py() for kind in (NUMBER, DATE))
+    if (n_numbers + n_dates) * 2 <= len(head):
+        return words, {}
+    kind, form = (DATE, "no date") if n_dates > n_numbers else (NUMBER, "no number")
+    counts = _count(cells.filter(pc.invert(pc.match_substring_regex(cells, f"^({kind})$"))))
+    if counts and set(counts) <= set(_WEAK_GAPS):
+        blanked, gaps = _blank_out(cells, _WEAK_GAPS)
+        typed = _type(blanked, has_points)
+        if typed is not None:
+            return typed, gaps
+    elif counts:
+        return words._replace(form=form, odd=(sum(counts.values()), next(iter(counts)))), {}
+    elif kind == DATE:
+        return words._replace(form="zones"), {}
+    elif _all_match(cells, _ANY_FORM):
+        return words._replace(form="unlike"), {}
+    return words, {}
 
 
 def _type(cells: Any, has_points: bool) -> Typed | None:
@@ -134,9 +171,15 @@ def _type(cells: Any, has_points: bool) -> Typed | None:
         typed = _type(pc.replace_substring_regex(cells, r"\s*%$", ""), has_points)
         is_number = typed is not None and (typed.form == "commas" or not pa.types.is_string(typed.values.type))
         return typed._replace(is_percent=True) if typed is not None and is_number else None
-    is_comma = any("," in cell for cell in head) and all(re.fullmatch(NUMBER, cell) for cell in head)
-    if is_comma and (_all_match(cells, _DECIMAL) or _all_match(cells, _THOUSANDS)):
+    if not all(re.fullmatch(NUMBER, cell) for cell in head):
+        return None
+    if _any_match(cells, ",") and (_all_match(cells, _DECIMAL) or _all_match(cells, _THOUSANDS)):
         return Typed(cells, {}, "commas", cells)
+    if _any_match(cells, BLANKS) and _all_match(cells, _GROUPED):
+        typed = _type(pc.replace_substring_regex(cells, BLANKS, ""), has_points=False)
+        is_number = typed is not None and typed.form in ("", "commas")
+        example = "1'234" if _any_match(cells, "['\u2019]") else "1 234"
+        return typed._replace(thousands=example) if typed is not None and is_number else None
     return None
 
 
@@ -162,18 +205,27 @@ def _as_number(cells: Any, has_points: bool) -> Typed | None:
 
 
 def _read_commas(column: Typed, decimal: bool) -> Typed:
-    """Return a column of numbers with commas; unchanged if they are not written like that."""
+    """Return a column of numbers with decimal commas, or with commas between thousands, as numbers."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     cells = column.strings
-    if not _all_match(cells, _DECIMAL if decimal else _THOUSANDS):
-        return column
     thousands, point = (".", ",") if decimal else (",", ".")
+    example = f"1{thousands}234" if _any_match(cells, re.escape(thousands)) else column.thousands
     plain = pc.replace_substring(cells, thousands, "")
     plain = pc.replace_substring(plain, point, ".") if decimal else plain
     integers = _cast(plain, pa.int64())
-    return column._replace(values=_cast(plain, pa.float64()) if integers is None else integers)
+    return column._replace(values=_cast(plain, pa.float64()) if integers is None else integers, thousands=example)
+
+
+def _has_fractions(values: Any) -> bool:
+    """Return True for floats that are not all whole."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_floating(values.type):
+        return False
+    return bool(pc.any(pc.and_(pc.is_finite(values), pc.not_equal(values, pc.round(values)))).as_py())
 
 
 def _as_dates(cells: Any) -> Any:

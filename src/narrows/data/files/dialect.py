@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ Opener = Callable[[], IO[bytes]]  # opens the bytes of a table at their start
 SPACES = " "  # any number of blanks
 _DELIMITERS = ("\t", ";", "|", ",")
 _NAMES = {"\t": "tabs", ";": "';'", "|": "'|'", ",": "','", SPACES: "blanks"}
+_SEP_LINE = re.compile(r'"?sep=([\t;|,:^~ ])"?(\r\n|\n|\r)', re.IGNORECASE)  # for Excel
 _BLOCK = 1 << 22
 _SAMPLE = 1 << 20  # characters of the sample
 _SAMPLE_ROWS = 1000
@@ -69,10 +71,18 @@ def find_dialect(path: Path, opener: Opener, usual: str, has_header: bool | None
     if encoding in _ENCODING_NAMES:
         notes.append(f"The text is in {_ENCODING_NAMES[encoding]}.")
     text = _read_sample(opener, encoding)
-    delimiter = _find_delimiter(text, usual)
-    if delimiter != usual:
-        notes.append(f"Cells are separated by {_NAMES[delimiter]}.")
-    records = split_records(text, delimiter, _SAMPLE_ROWS)
+    sep_line = _SEP_LINE.match(text)
+    n_sep = 0 if sep_line is None else 1
+    if sep_line is not None:
+        delimiter = sep_line[1]
+        name = _NAMES.get(delimiter, repr(delimiter))
+        notes.append(f"The first line is left out: it says that cells are separated by {name}.")
+    else:
+        delimiter = _find_delimiter(text, usual)
+        if delimiter != usual:
+            notes.append(f"Cells are separated by {_NAMES[delimiter]}.")
+    rows = text if sep_line is None else text[sep_line.end() :]
+    records = split_records(rows, delimiter, _SAMPLE_ROWS)
     if not records:
         raise ValueError(f"{path} holds blank lines only. Write or download it again.")
     (first, n_lines), body = records[0], [cells for cells, _ in records[1:]]
@@ -89,9 +99,8 @@ def find_dialect(path: Path, opener: Opener, usual: str, has_header: bool | None
         is_trailing = all(not cells[-1] for cells in body)  # a delimiter ends every row
         first = [*first, ""] if is_trailing else ["", *first]  # R names no column of row names
     quotes = "none" if not has_quotes else "after blanks" if f'{delimiter} "' in text else "plain"
-    return Dialect(
-        encoding, delimiter, first if is_header else None, n_lines * is_header, width, quotes, len(text), tuple(notes)
-    )
+    header, n_skipped = first if is_header else None, n_sep + n_lines * is_header
+    return Dialect(encoding, delimiter, header, n_skipped, width, quotes, len(text), tuple(notes))
 
 
 def split_records(text: str, delimiter: str, n_max: int | None = None) -> list[tuple[list[str], int]]:

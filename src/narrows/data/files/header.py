@@ -13,7 +13,9 @@ GAPS = (
     *("", "?", "NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>", "NaN", "nan", "-NaN", "-nan", "NaT"),
     *("NULL", "Null", "null", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", "#VALUE!", "#DIV/0!", "#REF!", "#NUM!"),
 )
-NUMBER = r"[+-]?(\d[\d.,]*|[.,]\d+)([eE][+-]?\d+)?\s*%?"
+BLANKS = "[ \u00a0\u2009\u202f'\u2019]"  # what separates thousands beside points and commas
+_GROUPS = rf"[1-9]\d{{0,2}}({BLANKS}\d{{3}})+([.,]\d*)?"
+NUMBER = rf"[+-]?({_GROUPS}|\d[\d.,]*|[.,]\d+)([eE][+-]?\d+)?\s*%?"
 DATE = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.]\d+)?)?)?\s*(Z|[+-]\d{2}(:?\d{2})?)?"
 _VALUE = re.compile(rf"({NUMBER}|{DATE}|[+-]?(inf|Inf|infinity)|[+-]?nan|NaN)")
 _MIN_EVEN = 3  # evenly spaced numbers in a header, if they are unlike those below

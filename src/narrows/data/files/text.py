@@ -98,7 +98,7 @@ def as_typed_dataset(path: Path, columns: list[Typed], names: list[str] | None, 
 
 
 def type_columns(cells: list[Any], delimiter: str) -> tuple[list[Typed], tuple[str, ...]]:
-    """Return text cells, one Arrow array for each column, in their types, and notes about commas. Empties `cells`."""
+    """Return text cells, an Arrow array a column, in their types, and a note about decimal commas. Empties `cells`."""
     has_points = delimiter != ","
     cells.reverse()
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:  # Arrow works without Python's lock
@@ -109,10 +109,8 @@ def type_columns(cells: list[Any], delimiter: str) -> tuple[list[Typed], tuple[s
         futures.reverse()
         while futures:
             columns.append(futures.pop().result())
-    columns, decimal = settle(columns, delimiter)
-    if decimal is None:
-        return columns, ()
-    return columns, ("Numbers have a decimal comma: 1,5 is read as 1.5.",) if decimal else ("1,234 is read as 1234.",)
+    columns, has_commas = settle(columns, delimiter)
+    return columns, ("Numbers have a decimal comma: 1,5 is read as 1.5.",) if has_commas else ()
 
 
 def _read_cells(path: Path, opener: Opener, dialect: Dialect) -> list[Any]:
@@ -169,6 +167,15 @@ def _read_slowly(path: Path, opener: Opener, dialect: Dialect) -> list[Any]:
 
 # Notes
 
+_REASONS = {  # by `Typed.form`
+    "zeros": "numbers in them begin with 0",
+    "digits": "numbers in them are too long",
+    "dates": "their dates are not written as 2020-12-31",
+    "zones": "some of their dates do not exist, or have a time zone and others have none",
+    "unlike": "their numbers are written in unlike ways, such as 10% and 11, or 1,5 and 1.5",
+    "money": "their numbers have a currency sign",
+}
+
 
 def _describe_columns(columns: dict[str, Typed]) -> list[str]:
     """Return what was decided about the columns, a line for each decision."""
@@ -182,20 +189,22 @@ def _describe_columns(columns: dict[str, Typed]) -> list[str]:
     if gaps:
         written = [f"{count:,} " + (f"written {word!r}" if word else "empty") for word, count in gaps.items()]
         notes.append(f"Missing cells: {', '.join(written)}.")
-    for text, is_noted in (
-        ("hold per cent: 21% is read as 21", lambda column: column.is_percent),
-        ("keep their words, because numbers in them begin with 0", lambda column: column.form == "zeros"),
-        ("keep their words, because numbers in them are too long", lambda column: column.form == "digits"),
-        ("keep their words, because their dates are not written as 2020-12-31", lambda column: column.form == "dates"),
-    ):
-        names = [name for name, column in columns.items() if is_noted(column)]
-        if names:
-            notes.append(f"Columns that {text}: {enumerate_names(list(map(repr, names)))}.")
+    named = [("with a decimal point", [name for name, column in columns.items() if column.is_point])]
+    for example in sorted({column.thousands for column in columns.values()} - {""}):
+        grouped = [name for name, column in columns.items() if column.thousands == example]
+        named.append((f"with thousands: {example} is read as 1234", grouped))
+    named.append(
+        ("that hold per cent: 21% is read as 21", [name for name, column in columns.items() if column.is_percent])
+    )
+    for form, reason in _REASONS.items():
+        kept = [name for name, column in columns.items() if column.form == form]
+        named.append((f"that keep their words, because {reason}", kept))
+    notes += [f"Columns {text}: {enumerate_names(list(map(repr, names)))}." for text, names in named if names]
     for name, column in columns.items():
-        if column.form == "mixed":
-            count, word = column.odd
+        count, cell = column.odd
+        if count:
             cells = "1 cell is" if count == 1 else f"{count:,} cells are"
-            notes.append(f"Column {name!r} is read as words: {cells} no number, such as {word!r}.")
+            notes.append(f"Column {name!r} is read as words: {cells} {column.form}, such as {cell!r}.")
     return notes
 
 
