@@ -94,9 +94,8 @@ def write_report(
     """
     began = time.perf_counter()
     if not isinstance(model, Estimator) or not hasattr(model, "offset_"):
-        raise TypeError(
-            f"write_report takes a fitted AE, VAE or another estimator of narrows. Got {type(model).__name__}."
-        )
+        advice = ", fit it first" if isinstance(model, Estimator) else ", which has no report"
+        raise TypeError(f"write_report takes a fitted AE, VAE or the like. Got {type(model).__name__}{advice}.")
     Parameter("max_examples", 10_000, Integer(2), "").check("write_report", max_examples)
     Parameter("random_state", 0, Integer(0), "").check("write_report", random_state)
     path = Path(path).expanduser()
