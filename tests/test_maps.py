@@ -9,7 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 
 import narrows
 from narrows.batch_sharding import Shard, split_batch
-from narrows.data import Rows, infer
+from narrows.data import Rows, as_features, infer
 from narrows.data import neighbors as search
 from narrows.data.neighbors import leading_axes, nearest_rows
 from narrows.objectives import NeighborEmbedding, WeightedObjective
@@ -307,3 +307,17 @@ def _kept(X: np.ndarray, Z: np.ndarray, k: int) -> np.ndarray:
     """Return for each point the share of its neighbours on the map that are its neighbours in the data."""
     a, b = (NearestNeighbors(n_neighbors=k).fit(points).kneighbors(return_distance=False) for points in (X, Z))
     return np.array([len(set(i) & set(j)) / k for i, j in zip(a, b, strict=True)])
+
+
+def test_rows_with_gaps_have_distances_though_training_rows_had_none():
+    X = np.random.default_rng(0).normal(size=(80, 4))
+    model = narrows.MapAE(hidden=(8,), max_epochs=1, random_state=0).fit(X)
+    X[3, 1] = np.nan
+    with pytest.warns(UserWarning, match="fitted on data without any"):
+        x = model.prepare(X)
+    features = as_features(x, model.schema_)
+    assert features[3, 1] == pytest.approx(0, abs=1e-6)  # the mean, on the model's scale
+    assert torch.isfinite(features).all()
+    with pytest.warns(UserWarning, match="fitted on data without any"):
+        trust = model.trust(X)
+    assert ((trust >= 0) & (trust <= 1)).all()

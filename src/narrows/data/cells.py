@@ -34,7 +34,7 @@ _DATE_FORMATS = {
 
 
 class Cells(NamedTuple):
-    """One column of n cells.
+    """Cells of one column: n of them.
 
     Attributes
     ----------

@@ -33,7 +33,7 @@ _ID_NAME = re.compile(r"(?i)(^|[\W_])(id|ids|uuid|guid|key|index|row_?names?|row
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the user's table.
+    """Column of the user's table.
 
     Attributes
     ----------

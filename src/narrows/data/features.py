@@ -191,10 +191,11 @@ def as_features(x: Tensor, schema: Schema) -> Tensor:
     if schema.kind == "table":
         return TableFeatures(schema).to(x.device)(x)
     flat = x.flatten(1)
-    if not schema.has_gaps:
+    is_missing = torch.isnan(flat)
+    if not bool(is_missing.any()):
         return flat
     mean = torch.tensor(schema.mean, device=x.device, dtype=x.dtype)
     if schema.support == "count":
         mean = mean.expm1()  # the schema has that of log(1 + x)
     mean = mean.repeat_interleave(flat.shape[1] // len(mean))
-    return torch.where(torch.isnan(flat), mean, flat)
+    return torch.where(is_missing, mean, flat)

@@ -6,7 +6,6 @@ pandas, polars and pyarrow tables come back as what they were. Any other frame w
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ import numpy as np
 
 from narrows.data import cells
 from narrows.data.cells import Cells
+from narrows.data.parquet import list_columns
 
 FrameKind = Literal["pandas", "polars", "pyarrow", "array", "rows"]
 
@@ -117,16 +117,9 @@ def open_frame(X: Any, owner: str) -> Frame:
         else:
             pyarrow = _import_pyarrow(owner, "Arrow tables")
             table = X if isinstance(X, pyarrow.Table) else pyarrow.table(X)
-            frame = Frame("pyarrow", _without_index(table), table.num_rows, table)
+            frame = Frame("pyarrow", list_columns(table.schema), table.num_rows, table)
     _check_unique(frame.names, owner)
     return frame
-
-
-def _without_index(table: Any) -> list[str]:
-    """Return the names of an Arrow table's columns, without those that were the index of a pandas frame."""
-    described = (table.schema.metadata or {}).get(b"pandas")
-    index = json.loads(described).get("index_columns", []) if described else []
-    return [name for name in table.column_names if name not in index]
 
 
 def _frame_kind(X: Any) -> FrameKind | None:

@@ -82,11 +82,7 @@ def open_table(path: Path, columns: Sequence[str] | None = None) -> Table:
         If the file is damaged or empty, or a requested column is missing or does not hold numbers.
     """
     pyarrow, _ = import_pyarrow("reading .parquet")
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file or folder {path}.")
-    parts = list_parts(path) if path.is_dir() else [path]
-    if not parts:
-        raise ValueError(f"{path} must hold {SUFFIX} files. It holds none.")
+    parts = _find_parts(path)
     n, schemas = 0, []
     for part in parts:
         metadata = _read_metadata(part)
@@ -132,11 +128,7 @@ def frames(path: Path, rows: int) -> tuple[int, Iterator[Any]]:
         If a file is damaged, or there are no files.
     """
     pyarrow, parquet = import_pyarrow("reading .parquet")
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file or folder {path}.")
-    parts = list_parts(path) if path.is_dir() else [path]
-    if not parts:
-        raise ValueError(f"{path} must hold {SUFFIX} files. It holds none.")
+    parts = _find_parts(path)
 
     def read() -> Iterator[Any]:
         for part in parts:
@@ -192,6 +184,16 @@ def check_names(names: Sequence[str], owner: str | Path) -> None:
             f"{owner} must have a different name for each column. It has more than one "
             f"{', '.join(map(repr, repeated))}. Rename or remove them."
         )
+
+
+def _find_parts(path: Path) -> list[Path]:
+    """Return the file at `path`, or the Parquet files in the folder there. Raise if there are none."""
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file or folder {path}.")
+    parts = list_parts(path) if path.is_dir() else [path]
+    if not parts:
+        raise ValueError(f"{path} must hold {SUFFIX} files. It holds none.")
+    return parts
 
 
 def list_parts(folder: Path) -> list[Path]:

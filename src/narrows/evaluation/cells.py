@@ -56,15 +56,8 @@ def as_points(x: Tensor, schema: Schema) -> Tensor:
     Tables become n x features (`narrows.data.as_features`), in which a missing cell lies at the mean. A missing entry
     of vectors and images becomes its mean in training; without gaps they are returned unchanged.
     """
-    if schema.kind == "table":
-        return as_features(x, schema)
-    is_missing = torch.isnan(x)
-    if not bool(is_missing.any()):
-        return x
-    mean = torch.tensor(schema.mean, device=x.device, dtype=x.dtype)
-    if schema.support == "count":
-        mean = mean.expm1()  # the schema has that of log(1 + x)
-    return torch.where(is_missing, mean.reshape(-1, *[1] * (x.dim() - 2)), x)
+    points = as_features(x, schema)
+    return points if schema.kind == "table" else points.reshape(x.shape)
 
 
 def has_gaps(x: Tensor) -> bool:

@@ -33,7 +33,7 @@ _UNSEEN = 1e-4  # probability of a level that was not seen in training
 
 
 class Mixed(Likelihood):
-    """One distribution for each column of a table.
+    """Distributions of the columns of a table, one for each.
 
     Parameters
     ----------

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from narrows.data import Column, EncodedRows, Schema
+from narrows.evaluation.cells import cell_errors
 from narrows.evaluation.inspection import Inspection
 from narrows.evaluation.scores import entry_costs
 from narrows.model import infer_label
@@ -123,12 +124,9 @@ class TableView:
     @functools.cached_property
     def is_wrong(self) -> np.ndarray:
         """True where another level is reconstructed, or a number more than a standard deviation away, n x d."""
-        x, y = (standardize(self.schema, rows) for rows in (self.inspection.rows, self.inspection.reconstructions))
-        far = np.abs(x - y) > _FAR
-        for j, column in enumerate(self.columns):
-            if column.has_levels:
-                far[:, j] = self.cells[:, j] != self.expected[:, j]
-        return far & ~np.isnan(self.cells)
+        errors = cell_errors(self.inspection.reconstructions, self.inspection.rows, self.schema).cpu().numpy()
+        has_levels = np.array([column.has_levels for column in self.columns])
+        return errors > np.where(has_levels, 0.0, _FAR**2)  # False where a cell is missing
 
     @functools.cached_property
     def quality(self) -> list[Quality]:
@@ -166,7 +164,7 @@ class TableView:
 
     @functools.cached_property
     def rarity(self) -> np.ndarray:
-        """How far each cell is from usual, n x d: standard deviations from the mean, as many nats for a rare level."""
+        """Distance of each cell from the usual, n x d: standard deviations from the mean, or nats of a rare level."""
         far = np.abs(standardize(self.schema, self.inspection.rows))
         for j, column in enumerate(self.columns):
             if column.has_levels:

@@ -40,7 +40,7 @@ class ImageFile(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What can be known of an image without decoding it.
+    """Facts about an image that are known without decoding it.
 
     Attributes
     ----------

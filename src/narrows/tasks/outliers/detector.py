@@ -30,6 +30,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from narrows.data import Table, subsample_evenly
 from narrows.estimators.signature import RANDOM_STATE, as_seed, reset_fitted
+from narrows.evaluation.scores import expected_outliers
 from narrows.params import Integer, OneOf, Real, either, parameters
 from narrows.tasks.outliers import saving
 from narrows.tasks.outliers.ensemble import train_ensemble
@@ -46,7 +47,6 @@ from narrows.tasks.outliers.parts import (
 from narrows.tasks.outliers.rows import Rows, assign_folds, read_rows, row_keys
 from narrows.tasks.outliers.scaler import AsinhScaler
 
-_AUTO_CONTAMINATION = 0.05
 _N_STEPS = 1_000
 _WEIGHTS = {"residual": 1 / 4, "local": 1.0, "global": 1.0, "histogram": 1 / 2, "isolation": 1 / 2}
 _TAILS = {"residual": 0.02}  # tail probability at which a part begins to count; usual rows differ in their residuals
@@ -319,8 +319,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         values = self._part_values(u, keys, _PARTS)
         self._surprises = {name: Surprise.fit(v[inliers], _TAILS.get(name, _TAIL)) for name, v in values.items()}
         score = self._score(values)
-        contamination = _AUTO_CONTAMINATION if self.contamination == "auto" else self.contamination
-        self.offset_ = float(np.quantile(score, contamination)) - _ROUNDING
+        self.offset_ = float(np.quantile(score, expected_outliers(self.contamination))) - _ROUNDING
 
     def _part_values(
         self, u: np.ndarray, keys: np.ndarray, names: Iterable[str] | None = None

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from narrows.data import as_array, as_floats, check_numeric, count_gaps, is_frame, min_max, open_frame
+from narrows.data.files import column_indices
 from narrows.tasks.outliers.tables import TableReader, needs_table
 
 
@@ -92,11 +93,7 @@ def _select(X: Any, names: Any, owner: str) -> Any:
     frame = open_frame(X, owner)
     if names is None:
         return X
-    if missing := [name for name in names if name not in frame.names]:
-        raise ValueError(
-            f"X passed to {owner} must have the columns that it was fitted on. It lacks "
-            f"{', '.join(map(repr, missing))}; it has {', '.join(map(repr, frame.names))}."
-        )
+    column_indices(names, frame.names, f"X passed to {owner}")
     if frame.kind == "rows":
         import pandas as pd
 
