@@ -187,7 +187,7 @@ class Inference(ABC):
 
     def _open_any_table(self, X: Any) -> Frame:
         """Return an array of numbers or objects as a frame, for a model of tables only."""
-        rows = as_array(X, type(self).__name__) if not has_words(X) else np.asarray(X)
+        rows = X if isinstance(X, np.ndarray) and has_words(X) else as_array(X, type(self).__name__)
         if rows.ndim != 2:
             raise ValueError(
                 f"X passed to {type(self).__name__} must be a table: rows and columns (n, d), or a data frame. Got an "
