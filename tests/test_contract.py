@@ -333,9 +333,8 @@ class TestEveryRecipeOnce:
 
     def test_one_component(self, case, kind, net):
         X = data(kind)
-        fewest = 8 if case.is_tabular else 1
-        model = case.fit(case.make(net, n_components=fewest), X)
-        assert model.transform(X).shape == (N, fewest)
+        model = case.fit(case.make(net, n_components=1), X)
+        assert model.transform(X).shape == (N, 1)
         assert all(np.isfinite(value).all() for value in results(model, X).values())
 
     def test_partial_fit_learns(self, case, kind, net):
@@ -612,15 +611,15 @@ def test_the_model_can_be_used_without_an_estimator(name):
     torch.manual_seed(0)
     if RECIPES[name].is_tabular:
         X, schema = infer_table(open_frame(X, "test"), "test", n_bins=10)
-        parts, n_components = RECIPES[name].make(schema, 8), 8
+        parts = RECIPES[name].make(schema, 2)
     else:
         schema = infer(X, "test")
-        parts, n_components = RECIPES[name].make(schema, 2, hidden=(16,)), 2
+        parts = RECIPES[name].make(schema, 2, hidden=(16,))
     settings = Settings(max_epochs=2, precision="float32", device="cpu")
     result = train(parts.model, parts.objective, X, schema, settings)
     assert result.n_epochs == 2
     x = schema.prepare(torch.from_numpy(np.array(X)))
-    assert parts.model.encode(x).shape == (N, n_components)
+    assert parts.model.encode(x).shape == (N, 2)
     assert parts.model.reconstruct(x).shape == x.shape
 
 
