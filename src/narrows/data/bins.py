@@ -101,7 +101,7 @@ def find_bins(values: np.ndarray, n: int = N_BINS) -> tuple[Bin, ...]:
     start = 0
     for value, first, last in zip(own, *ends, strict=True):
         bins += _split(ordered[start:first], len(ordered), n)
-        bins.append(((last - first) / len(ordered), float(value), float(value)))
+        bins.append((int(last - first) / len(ordered), float(value), float(value)))
         start = int(last)
     return (*bins, *_split(ordered[start:], len(ordered), n))
 
