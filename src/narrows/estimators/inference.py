@@ -174,7 +174,7 @@ class Inference(ABC):
             return open_frame(X, owner)
         if isinstance(X, (list, tuple)) and X and isinstance(X[0], (list, tuple)):
             is_mixed = any(isinstance(cell, str) for row in X for cell in row)
-            X = np.asarray(X, dtype=object if is_mixed else None)
+            X = np.asarray(X, dtype=object) if is_mixed else X
         if self.recipe.is_tabular:
             return self._open_any_table(X)
         if not isinstance(X, np.ndarray) or X.ndim != 2:
