@@ -86,15 +86,15 @@ def find_bins(values: np.ndarray, n: int = N_BINS) -> tuple[Bin, ...]:
     n : number of bins, and the largest number of distinct values that are levels of their own. There are fewer bins
         if they would hold less than five cells.
 
-    >>> [(share, mean) for share, mean, *_ in find_bins(np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0]))]
+    >>> [(share, mean) for share, mean, *_ in find_bins(np.array([0.0, 0.0, 0.0, 1.0]))]
     [(0.75, 0.0), (0.25, 1.0)]
     """
     ordered = np.sort(values.astype(np.float64))
     if len(ordered) > _SAMPLE:  # evenly spaced in their order, with both ends
         ordered = ordered[np.linspace(0, len(ordered) - 1, _SAMPLE).round().astype(int)]
     distinct, counts = np.unique(ordered, return_counts=True)
-    # of values that hardly repeat, a new cell holds another one: the share of those that occur once is the chance of it
-    is_closed = len(distinct) <= n and (counts == 1).sum() <= _NEW_SHARE * len(ordered)
+    # values that hardly repeat are no closed set: the share of those that occur once is the chance of a new one
+    is_closed = len(distinct) <= n and (counts == 1).sum() <= max(1, _NEW_SHARE * len(ordered))
     own = distinct if is_closed else distinct[(counts > len(ordered) / n) & (counts >= _FEWEST)]
     ends = np.searchsorted(ordered, own, side="left"), np.searchsorted(ordered, own, side="right")
     bins: list[Bin] = []
