@@ -284,6 +284,8 @@ class TableAE(constructors.TableAE, recipe="tableae"):
         table, owner = cast(Table, self.schema_.table), "sample"
         if given is None:
             return np.full((n, len(table.used)), np.nan)
+        for name in given if isinstance(given, Mapping) else ():
+            self._position(name)  # a name that is not known would be ignored
         if isinstance(given, Mapping) and not any(np.ndim(value) for value in given.values()):
             given = [dict(given)]
         elif isinstance(given, Mapping):
