@@ -52,7 +52,7 @@ def test_gaps_are_filled_and_all_else_stays(imputer: TableImputer):
 def test_columns_come_in_the_order_of_the_training(imputer: TableImputer):
     moved = TEST[TEST.columns[::-1]].assign(more=1)
     pd.testing.assert_frame_equal(imputer.transform(moved), imputer.transform(TEST))
-    with pytest.raises(ValueError, match="must have the columns that it was fitted on. It lacks 'job'"):
+    with pytest.raises(ValueError, match=r"must have the columns that it was fitted on. It lacks 'job'"):
         imputer.transform(TEST.drop(columns="job"))
 
 
@@ -135,14 +135,14 @@ def test_saved_and_loaded(imputer: TableImputer, tmp_path):
     assert TableImputer.load(tmp_path / "t").statistic == "median"
     assert "TableImputer" in (tmp_path / "m" / "README.md").read_text()
     AE(2, hidden=(8,), max_epochs=1).fit(TABLE).save(tmp_path / "ae")
-    with pytest.raises(ValueError, match="Only a TableAE fills gaps. .* recipe 'ae'"):
+    with pytest.raises(ValueError, match=r"Only a TableAE fills gaps. .* recipe 'ae'"):
         TableImputer.load(tmp_path / "ae")
 
 
 def test_wrong_arguments():
-    with pytest.raises(TypeError, match="must be a TableAE, fitted or not, or None: .* Got AE instead"):
+    with pytest.raises(TypeError, match=r"must be a TableAE, fitted or not, or None: .* Got AE instead"):
         TableImputer(AE(2)).fit(TABLE)
-    with pytest.raises(ValueError, match="`statistic` parameter of TableImputer must be one of"):
+    with pytest.raises(ValueError, match=r"`statistic` parameter of TableImputer must be one of"):
         TableImputer(tiny(), statistic="average").fit(TABLE)
     with pytest.raises(NotFittedError):
         TableImputer().transform(TABLE)

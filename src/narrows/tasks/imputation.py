@@ -158,7 +158,8 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         about = storage.describe(Path(folder))
         if about["recipe"] != TableAE.recipe.name:
             raise ValueError(
-                f"Only a TableAE fills gaps. {folder} holds a model of the recipe {about['recipe']!r}; use narrows.load."
+                f"Only a TableAE fills gaps. {folder} holds a model of the recipe {about['recipe']!r}; "
+                "use narrows.load."
             )
         fitted = load_estimator(folder, device=device)
         return cls(clone(fitted), **about.get(ENTRY, {}))._take(fitted)

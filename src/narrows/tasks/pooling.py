@@ -3,8 +3,8 @@
     Q = mean(Q_j)    W = mean(U_j)    B = sum((Q_j - Q)^2) / (m - 1)    T = W + (1 + 1/m) B
 
 Q_j is the estimate from table j of m, and U_j its variance as if no cell had been missing. W is the variance within,
-B the variance between the tables, and T the variance of Q. With l = (1 + 1/m) B / T, the interval is that of Student's t
-with the degrees of freedom
+B the variance between the tables, and T the variance of Q. With l = (1 + 1/m) B / T, the interval is that of Student's
+t with the degrees of freedom
 
     v = (m - 1) / l^2,      and if the complete table gives v_0:  1/v + 1/((1 - l) v_0 (v_0 + 1) / (v_0 + 3)) = 1 / df
 
@@ -130,8 +130,8 @@ def pool_estimates(
     quantile = np.where(df > 0, stats.t.ppf((1 + confidence) / 2, df), np.inf)  # W = 0 leaves none of `complete_df`
     half = np.multiply(quantile, np.sqrt(variance), out=np.zeros_like(variance), where=variance > 0)
     missing = share + (1 - share) * 2 / (df + 3)
-    values = (estimate, variance, within, between, df, missing, estimate - half, estimate + half)
-    return Pooled(*(value if np.ndim(value) else float(value) for value in values), confidence=float(confidence))
+    values = (estimate, variance, within, between, df, missing, estimate - half, estimate + half, confidence)
+    return Pooled(*(value if np.ndim(value) else float(value) for value in values))
 
 
 def _as_numbers(name: str, values: Any) -> np.ndarray:
