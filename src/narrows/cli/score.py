@@ -98,6 +98,7 @@ def score(
     """
     from narrows.evaluation.scores import outlier_share
     from narrows.tasks.outliers import reasons as find_reasons
+    from narrows.tasks.outliers import surprises
 
     outputs.check_path(out, TABLES, overwrite=overwrite)
     if cells is not None:
