@@ -30,7 +30,9 @@ def impute(
             show_default=False,
         ),
     ],
-    statistic: Annotated[str | None, typer.Option(help=_STATISTIC, show_default="median")] = None,
+    statistic: Annotated[
+        str | None, typer.Option(help=_STATISTIC, show_default="that of a saved TableImputer, else median")
+    ] = None,
     draws: Annotated[
         int | None,
         typer.Option(
@@ -60,6 +62,8 @@ def impute(
 
         narrows impute table-model table.xlsx -o drawn.xlsx --draws 5 --seed 0
     """
+    from narrows.tasks.imputation import saved_statistic
+
     if draws is not None and statistic is not None:
         raise typer.BadParameter("--statistic is for one table and --draws for several: give one of them.")
     if draws is None and seed is not None:
@@ -71,7 +75,7 @@ def impute(
     if out.suffix.lower() == ".npy":
         outputs.check_pictures(out, fitted)
     whole, rows, positions = reading.read_whole(data, fitted)
-    made = fitted.impute(rows.X, statistic=statistic or "median", n_draws=draws, random_state=seed)
+    made = fitted.impute(rows.X, statistic=statistic or saved_statistic(model), n_draws=draws, random_state=seed)
     for path, table in zip(outs, [made] if draws is None else made, strict=True):
         result = filled.put_back(whole, positions, rows.X, table)
         filled.write(path, Path(data).expanduser(), result)

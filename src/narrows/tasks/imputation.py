@@ -162,7 +162,7 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 "use narrows.load."
             )
         fitted = load_estimator(folder, device=device)
-        return cls(clone(fitted), **about.get(ENTRY, {}))._take(fitted)
+        return cls(clone(fitted), statistic=saved_statistic(folder))._take(fitted)
 
     # ---------------------------------------------------------------------------------------------- inside
 
@@ -196,6 +196,11 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if chosen == list(frame.names):
             return X
         return frame.data[chosen] if frame.kind == "pandas" else frame.data.select(chosen)
+
+
+def saved_statistic(folder: str | Path) -> str:
+    """Return the statistic of the imputer that is saved in `folder`; the default if it holds another model."""
+    return str(storage.describe(Path(folder)).get(ENTRY, {}).get("statistic", "median"))
 
 
 def _checked(X: Any) -> Any:
