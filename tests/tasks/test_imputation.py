@@ -146,3 +146,9 @@ def test_wrong_arguments():
         TableImputer(tiny(), statistic="average").fit(TABLE)
     with pytest.raises(NotFittedError):
         TableImputer().transform(TABLE)
+
+
+def test_a_wrong_name_among_given_cells(imputer: TableImputer):
+    with pytest.raises(ValueError, match=r"does not predict the column 'jobb'. Did you mean 'job'"):
+        imputer.estimator_.sample(2, given={"jobb": "cook"})
+    assert set(imputer.estimator_.sample(2, given={"job": "cook"})["job"]) == {"cook"}

@@ -19,6 +19,30 @@ if TYPE_CHECKING:
 
 
 _TABLEAE = "Tables (recipe tableae)"
+Given = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN=VALUE",
+        help="A cell that all rows have; the others are drawn so that they fit. Repeatable.",
+        rich_help_panel=_TABLEAE,
+    ),
+]
+Last = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="A column to draw after all others, such as the target of a classifier. Repeatable.",
+        rich_help_panel=_TABLEAE,
+    ),
+]
+Rare = Annotated[
+    bool,
+    typer.Option(
+        "--rare",
+        help="Draw also values that fewer than 10 training rows have; they may identify a person.",
+        rich_help_panel=_TABLEAE,
+    ),
+]
 
 
 @app.command(rich_help_panel=USE)
@@ -43,30 +67,9 @@ def sample(
         str | None,
         typer.Option("--fit", metavar="DATA", help="First fit the sampler to the codes of DATA, and save it in MODEL."),
     ] = None,
-    given: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN=VALUE",
-            help="A cell that all rows have; the others are drawn so that they fit. Repeatable.",
-            rich_help_panel=_TABLEAE,
-        ),
-    ] = None,
-    last: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="A column to draw after all others, such as the target of a classifier. Repeatable.",
-            rich_help_panel=_TABLEAE,
-        ),
-    ] = None,
-    rare: Annotated[
-        bool,
-        typer.Option(
-            "--rare",
-            help="Draw also values that fewer than 10 training rows have; they may identify a person.",
-            rich_help_panel=_TABLEAE,
-        ),
-    ] = False,
+    given: Given = None,
+    last: Last = None,
+    rare: Rare = False,
     seed: Seed = None,
     overwrite: Overwrite = False,
 ) -> None:
