@@ -9,6 +9,7 @@ columns at once, single columns are as good, but pairs of them are not (docs/neg
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -31,8 +32,7 @@ def draw_cells(
     temperature : above 0; below 1 usual values are drawn more often than in the data.
     gaps : True to draw gaps, too; False to draw a value for each cell.
     """
-    likelihood = model.likelihood
-    assert isinstance(likelihood, Binned)
+    likelihood = cast(Binned, model.likelihood)
     x, is_hidden = x.clone(), torch.isnan(x)
     ranks = rng.rand_like(x)
     ranks[:, list(last)] += 1.0

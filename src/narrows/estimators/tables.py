@@ -223,9 +223,7 @@ class TableAE(constructors.TableAE, recipe="tableae"):
 
     @property
     def _likelihood(self) -> Binned:
-        likelihood = self.model_.likelihood
-        assert isinstance(likelihood, Binned)
-        return likelihood
+        return cast(Binned, self.model_.likelihood)
 
     def _statistic(self, name: str) -> Callable[[Tensor], Tensor]:
         return {"median": self._likelihood.median, "mean": self._likelihood.mean, "mode": self._likelihood.mode}[name]
