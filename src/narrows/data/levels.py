@@ -53,7 +53,11 @@ class Levels(nn.Module):
     owner : (T,) column of each level.
     numbers : (N,) positions of the columns of numbers.
     mean : (T,) mean of each level in standard deviations from the column's mean; 0 for categories.
-    low, high : (T,) ends of each level on the model's scale; 0 for categories.
+    low, high : (T,) smallest and largest training number of each level on the model's scale; 0 for categories.
+    left, right : (T,) ends of the interval of each level (see `Bins`), likewise.
+    beyond : (T,) chance that a number of a bin lies beyond an end that has no bin beside it: 1 / (k + 1) for a bin of k
+        training numbers. 0 for levels of one value and for categories.
+    n_open : (T,) number of such ends.
     points : (T, 11) quantiles of the training numbers in each level, on the model's scale; 0 for categories.
     is_value : (T,) True for a level of one value, and for each level of a category.
     """
@@ -64,6 +68,10 @@ class Levels(nn.Module):
     mean: Tensor
     low: Tensor
     high: Tensor
+    left: Tensor
+    right: Tensor
+    beyond: Tensor
+    n_open: Tensor
     points: Tensor
     is_value: Tensor
     cuts: Tensor
@@ -92,7 +100,8 @@ class Levels(nn.Module):
         self._register("shift", torch.from_numpy((center - means) / scales).float())
         self._register("factor", torch.from_numpy(unit / scales).float())
         self._register("is_heavy", torch.tensor([columns[j].kind == "heavy_tailed" for j in numbers], dtype=torch.bool))
-        by_level = {name: torch.zeros(self.n_all) for name in ("mean", "low", "high", "share", "below")}
+        names = ("mean", "low", "high", "left", "right", "share", "below", "beyond", "n_open")
+        by_level = {name: torch.zeros(self.n_all) for name in names}
         points, is_value = torch.zeros(self.n_all, N_POINTS), torch.ones(self.n_all, dtype=torch.bool)
         widest = max([self.sizes[j] for j in numbers], default=1)
         cuts = np.full((len(numbers), widest - 1), np.inf)
@@ -101,6 +110,12 @@ class Levels(nn.Module):
             by_level["mean"][part] = torch.from_numpy((each.mean - means[i]) / scales[i]).float()
             points[part] = _prepared(schema, j, each.points.reshape(-1)).reshape(-1, N_POINTS)
             by_level["low"][part], by_level["high"][part] = points[part, 0], points[part, -1]
+            by_level["left"][part], by_level["right"][part] = (
+                _prepared(schema, j, ends) for ends in (each.left, each.right)
+            )
+            by_level["n_open"][part] = torch.from_numpy(each.n_open)
+            chance = 1 / (each.share * columns[j].n_observed + 1)
+            by_level["beyond"][part] = torch.from_numpy(np.where(each.is_value, 0.0, chance)).float()
             by_level["share"][part] = torch.from_numpy(each.share).float()
             by_level["below"][part] = torch.from_numpy(np.cumsum(each.share) - each.share).float()
             is_value[part] = torch.from_numpy(each.is_value)

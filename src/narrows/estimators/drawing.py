@@ -26,7 +26,7 @@ def draw_cells(
 
     Parameters
     ----------
-    model : masked autoencoder of a table, on the device of x.
+    model : masked autoencoder of a table, whose likelihood is `Binned`, on the device of x.
     excluded : (T,) True for levels that are never drawn.
     last : columns to draw after all others.
     temperature : above 0; below 1 usual values are drawn more often than in the data.

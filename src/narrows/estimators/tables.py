@@ -52,7 +52,7 @@ class TableAE(constructors.TableAE, recipe="tableae"):
     >>> set(model.sample(20, given={"plan": "basic"}, random_state=0)["plan"])
     {'basic'}
     >>> model.predict_proba(frame, "plan").shape, model.levels("plan")
-    ((300, 2), ['plus', 'basic'])
+    ((300, 2), ['basic', 'plus'])
     """
 
     def impute(self, X: Any, *, statistic: str = "median", n_draws: int | None = None, random_state: Any = None) -> Any:

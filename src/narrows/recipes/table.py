@@ -28,7 +28,7 @@ def _is_range(value: Any) -> bool:
 @register(is_tabular=True, pace=_PACE)
 def tableae(
     schema: Schema,
-    n_components: Annotated[int, Integer(8), "width of the network, and length of each code"] = 128,
+    n_components: Annotated[int, Integer(1), "width of the network, and length of each code"] = 128,
     *,
     mask_rate: Annotated[
         Any,
