@@ -19,7 +19,7 @@ from narrows.estimators.base import Estimator
 from narrows.likelihoods import Binned
 
 MAX_COLUMNS = 200  # columns of the form: the first ones
-_MAX_LEVELS = 8  # levels that are shown in their order; of more, the likeliest ones are
+_MAX_LEVELS = 6  # levels that are shown in their order; of more, the likeliest ones are
 _N_BARS = 24  # bars of a histogram
 _N_TICKS = 101
 _TAIL = 0.005  # share of training cells beyond each end of a histogram; the bars at the ends hold them

@@ -38,7 +38,14 @@ export function createLevelBars(column, form, onChoose) {
         /** @type {HTMLButtonElement} */ (document.activeElement),
       );
       element.replaceChildren(...shown);
-      if (rest > 0) element.append(h("li", { class: "fill-rest" }, `${rest} others, ${percent(Math.max(0, others))}`));
+      if (rest > 0)
+        element.append(
+          h(
+            "li",
+            { class: "fill-rest" },
+            `${rest} ${rest === 1 ? "other" : "others"}, ${percent(Math.max(0, others))}`,
+          ),
+        );
       if (focused >= 0) element.querySelectorAll("button")[focused]?.focus();
     },
   };

@@ -53,13 +53,12 @@ export class ColumnField {
     const type = column.kind === "datetime" ? (column.step >= DAY ? "date" : "datetime-local") : "number";
     const field = h("input", {
       type,
-      step: column.step || "any",
+      step: "any", // other numbers than multiples of the step are fine
+      placeholder: "open",
       inputmode: type === "number" ? "decimal" : null,
       "aria-label": column.name,
       onchange: () => set(parse(field.value, type)),
     });
-    if (type === "number") field.removeAttribute("step"); // any number can be typed
-    field.step = "any";
     const slider = h("input", {
       type: "range",
       min: 0,
@@ -93,7 +92,7 @@ export class ColumnField {
   #update() {
     const { column, prediction } = this;
     const isSet = this.#value !== undefined;
-    this.element.classList.toggle("set", isSet);
+    this.element.classList.toggle("is-set", isSet);
     this.clear.hidden = !isSet;
     this.show?.(prediction ?? null);
     if (!prediction) return;

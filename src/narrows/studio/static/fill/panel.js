@@ -10,8 +10,8 @@ import { ColumnField } from "./column.js";
 /** @import {App, CellColumn, FormColumn, Panel, Prediction} from "../types" */
 
 const TEXT =
-  "Set some cells of a row. For every other column, bars show how likely each value is; the line behind them is its " +
-  "share in the training data.";
+  "Set some cells of a row. For each column, bars show how likely its values are, given the cells that are set in the " +
+  "other columns. A grey line is the share in the training data.";
 const N_DRAWN = 10; // rows
 const PAGE_SIZE = 24; // columns shown at first
 
@@ -136,8 +136,8 @@ class FillView {
   /** @param {(number | null)[][]} rows @param {Set<number>} given columns whose cells were set */
   #renderDrawn(rows, given) {
     if (!rows.length) return emptyNote("No row was drawn.");
-    // the cells that were set come first
-    const order = Array.from(this.columns.keys()).sort((a, b) => Number(given.has(b)) - Number(given.has(a)) || a - b);
+    // the cells that were drawn come first: on a phone the others are out of sight
+    const order = Array.from(this.columns.keys()).sort((a, b) => Number(given.has(a)) - Number(given.has(b)) || a - b);
     const head = order.map((j) =>
       h("th", { scope: "col", class: given.has(j) ? "given" : null }, this.columns[j].name),
     );

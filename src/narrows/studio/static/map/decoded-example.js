@@ -20,8 +20,9 @@ export class DecodedExample {
       : /** @type {const} */ (["its row is shown here.", "Fill it", openForm && (() => openForm(this.#row))]);
     this.about = h("p", { class: "about" }, `Click a point: ${text}`);
     this.button = open && button(label, model.decodes_codes ? "dials" : "fill", open, { disabled: true });
-    const picture = h("div", { class: `stage-picture small ${kindClass(model)}` }, this.view.element);
-    this.element = h("div", { class: "side-part at" }, picture, h("div", null, this.about, this.button));
+    this.picture = h("div", { class: `stage-picture small ${kindClass(model)}` }, this.view.element);
+    this.picture.hidden = !model.decodes_codes; // there is nothing to show before a row is chosen
+    this.element = h("div", { class: "side-part at" }, this.picture, h("div", null, this.about, this.button));
   }
 
   /** @param {Float32Array} code @param {string} [text] description of the code */
@@ -35,6 +36,7 @@ export class DecodedExample {
     const { example } = await this.transport.json("GET", `/api/data/${row}`);
     /** @type {(number | null)[]} */ const values = example.values ?? [];
     this.#row = row;
+    this.picture.hidden = false;
     this.view.show(Float64Array.from([...values, ...values.map(() => null)], (value) => value ?? NaN));
     this.about.textContent = `Row ${row}.`;
     this.enableDials();
