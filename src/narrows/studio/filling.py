@@ -171,9 +171,7 @@ class Form:
 
     @property
     def _likelihood(self) -> Binned:
-        likelihood = self.model.module().likelihood
-        assert isinstance(likelihood, Binned)
-        return likelihood
+        return cast(Binned, self.model.module().likelihood)  # that of all models that predict hidden cells
 
 
 class _Scale:
@@ -203,11 +201,16 @@ class _Scale:
             return low - step / 2 + width * np.arange(n + 1)
         ends = np.array([low, high if high > low else low + (abs(low) or 1.0)])
         if kind == "count":
-            return np.expm1(np.linspace(*np.log1p(ends), _N_BARS + 1))
+            return np.expm1(_evenly(np.log1p(ends)))
         if kind == "heavy_tailed":
             center, scale = self.column.center, self.column.scale
-            return center + scale * np.sinh(np.linspace(*np.arcsinh((ends - center) / scale), _N_BARS + 1))
-        return np.linspace(*ends, _N_BARS + 1)
+            return center + scale * np.sinh(_evenly(np.arcsinh((ends - center) / scale)))
+        return _evenly(ends)
+
+
+def _evenly(ends: np.ndarray) -> np.ndarray:
+    """Return the ends of 24 intervals of one width from the first to the second number."""
+    return np.linspace(float(ends[0]), float(ends[1]), _N_BARS + 1)
 
 
 def _shares(points: np.ndarray, within: np.ndarray, edges: np.ndarray) -> np.ndarray:

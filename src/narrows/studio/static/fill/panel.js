@@ -10,8 +10,8 @@ import { ColumnField } from "./column.js";
 /** @import {App, CellColumn, FormColumn, Panel, Prediction} from "../types" */
 
 const TEXT =
-  "Set some cells of a row. For each column, bars show how likely its values are, given the cells that are set in the " +
-  "other columns. A grey line is the share in the training data.";
+  "Set some cells of a row. For each column, bars show how likely its values are, given the cells that are set in " +
+  "the other columns. A grey line is the share in the training data.";
 const N_DRAWN = 10; // rows
 const PAGE_SIZE = 24; // columns shown at first
 
