@@ -139,7 +139,7 @@ def evaluate_inspection(
         comparison = Comparison(inspection, _prepare(model, train), labels, random_state, n_draws, features)
         subjects: dict[str, Subject] = {"value": ModelSubject(inspection, comparison)}
         n_train = len(comparison.rows if comparison.train is None else comparison.train)
-        if model.model_.has_code and n_train > 1:
+        if model.model_.decodes_codes and n_train > 1:
             subjects["pca"] = _pca(inspection, comparison)
         if beside is not None:
             subjects["other"] = ModelSubject(beside, comparison)
