@@ -11,7 +11,8 @@ from narrows.fitted import FittedModel
 from narrows.plots import content, style
 from narrows.plots.accessor import Plots
 from narrows.plots.drawing import format_number
-from narrows.report.display import Display
+from narrows.report.display import Display, percent
+from narrows.report.new_rows import MEMORY
 from narrows.report.page import Section, code_block, escape, table
 from narrows.report.sections import chart
 
@@ -177,6 +178,11 @@ def findings(display: Display, evaluation: Evaluation) -> list[Finding]:
         dead = rows["dead_fraction"].value
         more = "" if dead < 0.1 else " A larger `k` or more `max_epochs` would make some active."
         result.append(Finding(dead < 0.1, f"{dead:.1%} of the units are active for none of these examples.{more}"))
+    if "closer" in rows:
+        closer = rows["closer"].value
+        more = "" if closer < MEMORY else " Do not pass them on as anonymous. More data or a smaller `hidden` would help."
+        message = f"{percent(closer)} of the new rows are nearer to a training row than to a held-out row; 50% is chance."
+        result.append(Finding(closer < MEMORY, f"{message}{more}"))
     share = display.outlier_share
     result.append(Finding(not share.hint, f"{share}{share.hint or '.'}"))
     return result
