@@ -180,9 +180,7 @@ def pairs(sets: RowSets) -> dict[str, Estimate]:
     return _variations(sets, "pairs", chosen, what)
 
 
-def _variations(
-    sets: RowSets, name: str, groups: Sequence[tuple[int, ...]], description: str
-) -> dict[str, Estimate]:
+def _variations(sets: RowSets, name: str, groups: Sequence[tuple[int, ...]], description: str) -> dict[str, Estimate]:
     (new, real, train), sizes = sets.bins
     rows = {name: Estimate(_variation(new, real, groups, sizes), description=description)}
     if train is not None:

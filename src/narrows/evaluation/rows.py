@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from narrows.data import Frame, is_frame, look_at_table, open_frame
+from narrows.data import Frame, Table, is_frame, look_at_table, open_frame
 from narrows.evaluation.absent import Absent
 from narrows.evaluation.intervals import Estimate, Resamples
 from narrows.evaluation.new_rows import ROW_FUNCTIONS
@@ -69,9 +69,9 @@ def evaluate_rows(
     frames = {"synthetic": synthetic, "real": real, **({} if train is None else {"train": train})}
     opened = {name: _open(rows, name) for name, rows in frames.items()}
     known = opened.get("train", opened["real"])
-    for name, frame in opened.items():
-        _check_names(frame, known, name)
     table, _ = look_at_table(known, _OWNER, max_levels=None)
+    for name, frame in opened.items():
+        _check_names(frame, table, name)
     evaluation = Evaluation("synthetic rows")
     evaluation.rows["n"] = Row(opened["synthetic"].n, words="synthetic rows")
     try:
@@ -110,12 +110,13 @@ def _open(rows: Any, name: str) -> Frame:
     return frame
 
 
-def _check_names(frame: Frame, known: Frame, name: str) -> None:
-    missing = {str(column) for column in known.names} - {str(column) for column in frame.names}
+def _check_names(frame: Frame, table: Table, name: str) -> None:
+    names = {str(column) for column in frame.names}
+    missing = [str(column.name) for column in table.used if str(column.name) not in names]
     if missing:
         raise ValueError(
             f"The `{name}` parameter of {_OWNER} must have the columns of the real rows. It lacks "
-            f"{', '.join(map(repr, sorted(missing)[:10]))}."
+            f"{', '.join(map(repr, missing[:10]))}."
         )
 
 

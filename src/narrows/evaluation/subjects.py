@@ -133,7 +133,7 @@ class Comparison:
 
     @functools.cached_property
     def real_rows(self) -> RealRows:
-        """Real rows of a table, and training rows, beside which new rows are measured. Raises Absent without a table."""
+        """Real rows of a table, beside which new rows are measured. Raises Absent without a table."""
         if self.schema.table is None:
             raise Absent("only rows of data frames are measured so")
         return RealRows(

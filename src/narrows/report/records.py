@@ -180,8 +180,12 @@ def findings(display: Display, evaluation: Evaluation) -> list[Finding]:
         result.append(Finding(dead < 0.1, f"{dead:.1%} of the units are active for none of these examples.{more}"))
     if "closer" in rows:
         closer = rows["closer"].value
-        more = "" if closer < MEMORY else " Do not pass them on as anonymous. More data or a smaller `hidden` would help."
-        message = f"{percent(closer)} of the new rows are nearer to a training row than to a held-out row; 50% is chance."
+        more = (
+            "" if closer < MEMORY else " Do not pass them on as anonymous. More data or a smaller `hidden` would help."
+        )
+        message = (
+            f"{percent(closer)} of the new rows are nearer to a training row than to a held-out row; 50% is chance."
+        )
         result.append(Finding(closer < MEMORY, f"{message}{more}"))
     share = display.outlier_share
     result.append(Finding(not share.hint, f"{share}{share.hint or '.'}"))
