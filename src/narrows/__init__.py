@@ -1,4 +1,4 @@
-"""narrows: plain, variational, denoising, sparse and map-making autoencoders with one small interface.
+"""narrows: plain, variational, denoising, sparse, map-making and masked autoencoders with one small interface.
 
     x  -> corrupt -> encode -> bottleneck -> decode -> likelihood
     loss(x) = - log p(target | z) + sum_k  w_k * cost_k(z)        nats per example, averaged over the batch
@@ -20,6 +20,7 @@ _HOME = {
     "DAE": "narrows.estimators",
     "SAE": "narrows.estimators",
     "MapAE": "narrows.estimators",
+    "TableAE": "narrows.estimators",
     "estimator": "narrows.estimators",
     "load": "narrows.tasks.loading",
     "evaluate": "narrows.evaluation",
@@ -35,7 +36,7 @@ __all__ = [*_HOME, "__version__"]
 if TYPE_CHECKING:
     from narrows import tasks
     from narrows.data.named import load as load_dataset
-    from narrows.estimators import AE, DAE, SAE, VAE, MapAE, estimator
+    from narrows.estimators import AE, DAE, SAE, VAE, MapAE, TableAE, estimator
     from narrows.evaluation import evaluate, evaluate_rows
     from narrows.report import write_report
     from narrows.tasks.loading import load

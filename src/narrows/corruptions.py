@@ -13,13 +13,14 @@ clean all of them without knowing the level (Zhang et al., DnCNN, 2017, https://
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from narrows import rng
-from narrows.data import Schema
+from narrows.data import GAP, Schema
 from narrows.params import did_you_mean
 from narrows.types import Batch, Corrupted
 
@@ -27,7 +28,15 @@ Level = float | tuple[float, float]
 
 
 class Corruption(nn.Module, ABC):
-    """Abstract: turns a batch into the input of the encoder."""
+    """Abstract: turns a batch into the input of the encoder.
+
+    Attributes
+    ----------
+    predicts_hidden : True if the model learns entries only from the others. Then a reconstruction hides one entry
+        after the other, and codes cannot be decoded.
+    """
+
+    predicts_hidden = False
 
     @abstractmethod
     def forward(self, batch: Batch) -> Corrupted:
@@ -165,6 +174,43 @@ class TableCorruption(Corruption):
             other = x[rng.rand_like(x[:, 0]).argsort()]
         levels = torch.where(rng.rand_like(x) < share, other, x)
         return Corrupted(torch.where(self.has_levels, levels, corrupted.x), corrupted.scored)
+
+
+class CellMasking(Corruption):
+    """Cells of a table are hidden, and only these are scored: the model learns each column from any others.
+
+    For each row a share of the cells is drawn, and then the cells. At least one is hidden. Each hidden cell counts
+    (number of cells) / (number of hidden cells), so that the loss of a row estimates its negative log-likelihood in a
+    random order of the columns, if the share is drawn from [0, 1] (Uria, Murray and Larochelle, A deep and tractable
+    density estimator, 2014, https://arxiv.org/abs/1310.1757). Hidden cells become NaN. Of the cells that are missing in
+    the data, half become `GAP`, which the model can learn from, and half stay NaN, as unknown as a hidden cell.
+
+    Parameters
+    ----------
+    shares : ranges (low, high) in [0, 1] of the share of hidden cells; each row takes one of the ranges.
+    """
+
+    predicts_hidden = True
+
+    def __init__(self, shares: Sequence[tuple[float, float]]) -> None:
+        super().__init__()
+        self.shares = tuple(shares)
+
+    def forward(self, batch: Batch) -> Corrupted:
+        """Hide cells of `batch.x` (B x columns, NaN where missing); `scored` holds the weights of the hidden cells."""
+        x = batch.x
+        u = rng.rand_like(x[:, :1])
+        choice = rng.randint(len(self.shares), (len(x), 1), x.device)
+        ends = torch.tensor(self.shares, device=x.device, dtype=x.dtype)[choice[:, 0]]
+        share = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * u
+        is_missing, draw = torch.isnan(x), rng.rand_like(x)
+        least = draw.masked_fill(is_missing, 2.0).amin(1, keepdim=True)
+        hidden = (draw < share) | (draw == least)
+        shown = torch.where(is_missing & (rng.rand_like(x) < 0.5), torch.full_like(x, GAP), x)
+        n_cells = (~is_missing).sum(1, keepdim=True)
+        n_scored = (hidden & ~is_missing).sum(1, keepdim=True)
+        weight = hidden.to(x.dtype) * (n_cells / n_scored.clamp(min=1))
+        return Corrupted(shown.masked_fill(hidden, float("nan")), weight)
 
 
 class BlindSpot(Corruption):

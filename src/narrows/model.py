@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from narrows.bottlenecks import Bottleneck, Label, Stochastic, as_stochastic, label_of
 from narrows.corruptions import Corruption
 from narrows.likelihoods import Likelihood
+from narrows.networks import LevelDecoder
 from narrows.types import Batch, Code, Output, product, split_missing
 
 _T = TypeVar("_T")
@@ -69,6 +70,11 @@ class Autoencoder(nn.Module):
         return self.bottleneck.n_components > 0
 
     @property
+    def decodes_codes(self) -> bool:
+        """True if codes can be decoded: False without codes, and for a model that only predicts hidden entries."""
+        return self.has_code and not self.corruption.predicts_hidden
+
+    @property
     def n_widest(self) -> int:
         """Largest number of activations of an example in one layer, from the parts' `n_widest`; 0 if no part has it."""
         return max(int(getattr(part, "n_widest", 0)) for part in (self.encoder, self.decoder))
@@ -84,7 +90,8 @@ class Autoencoder(nn.Module):
         h = self.encoder(corrupted.x)
         # a batch has labels if the code has columns for them
         code = self.bottleneck(h, batch.label) if self.bottleneck.n_classes else self.bottleneck(h)
-        return Output(code, self.decode_code(code), product(corrupted.scored, batch.observed, batch.weight), h)
+        weight = product(corrupted.scored, batch.observed, batch.weight)
+        return Output(code, self.decode_code(code), weight, h, corrupted.scored)
 
     def decode_code(self, code: Code) -> Tensor:
         """Return the decoder's output (B x params_shape) for a code of the bottleneck."""
@@ -113,13 +120,37 @@ class Autoencoder(nn.Module):
         return self.decoder(torch.cat([codes, columns], 1))
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Return the mean of the likelihood (B x shape) at the code of x (B x shape), and at its likeliest label."""
+        """Return the mean of the likelihood (B x shape) at the code of x (B x shape), and at its likeliest label.
+
+        A model that predicts hidden entries gives each entry from all others.
+        """
         return self.likelihood.mean(self.decode_own(x))
 
     def decode_own(self, x: Tensor) -> Tensor:
-        """Return the decoder's output (B x params_shape) at the code of x (B x shape), and at its likeliest label."""
+        """Return the decoder's output (B x params_shape) at the code of x (B x shape), and at its likeliest label.
+
+        A model that predicts hidden entries gives the parameters of each entry of x (B x columns) from all others.
+        """
+        if self.corruption.predicts_hidden:
+            return self._decode_hidden(x)
         z = self.encode(x)
         return self.decode(torch.cat([z, infer_label(self, x)], 1) if self.n_classes else z)
+
+    def _decode_hidden(self, x: Tensor) -> Tensor:
+        """Return the parameters of each column of x (B x columns), decoded while this column is hidden."""
+        params = x.new_zeros(len(x), *self.likelihood.params_shape(tuple(x.shape[1:])))
+        for column in range(x.shape[1]):
+            outputs = self.likelihood.outputs_of(column)
+            hidden = x.index_fill(1, torch.tensor([column], device=x.device), torch.nan)
+            z = self.bottleneck.encode(self.encoder(hidden))
+            params[:, outputs] = self.decode_outputs(z, outputs).to(params.dtype)
+        return params
+
+    def decode_outputs(self, z: Tensor, outputs: Tensor) -> Tensor:
+        """Return only the decoder's outputs of the given numbers (k integers) for codes z (B x L): B x k."""
+        if isinstance(self.decoder, LevelDecoder):
+            return self.decoder.decode_outputs(z, outputs)
+        return self.decoder(z)[:, outputs]
 
     def project(self, z: Tensor) -> Tensor:
         """Return, for each z (n x L), the nearest code that `encode` can give."""

@@ -119,12 +119,14 @@ class Output(NamedTuple):
     params : B x params_shape, output of the decoder, from which the likelihood makes its parameters.
     weight : B x ... weight of each entry of the target in the loss (0 where it is missing or hidden), or None for 1.
     h : B x n_inputs, output of the encoder.
+    scored : weight of each entry by the corruption alone, also where the target is missing; None for 1.
     """
 
     code: Code
     params: Tensor
     weight: Tensor | None
     h: Tensor
+    scored: Tensor | None = None
 
 
 class Loss(NamedTuple):

@@ -13,7 +13,7 @@ from narrows.bottlenecks.gaussian import Gaussian
 from narrows.bottlenecks.interpolation import lerp, slerp
 from narrows.bottlenecks.labels import UNKNOWN, Joint, Label, LabelHead, RegressionHead, as_sparse, label_of
 from narrows.bottlenecks.laplace import Laplace
-from narrows.bottlenecks.plain import Plain
+from narrows.bottlenecks.plain import Hidden, Plain
 from narrows.bottlenecks.quantized import VectorQuantizer
 from narrows.bottlenecks.sparse import L1, KLRate, Sparse, TopK
 
@@ -24,6 +24,7 @@ __all__ = [
     "Bottleneck",
     "FlowPosterior",
     "Gaussian",
+    "Hidden",
     "Joint",
     "KLRate",
     "Label",

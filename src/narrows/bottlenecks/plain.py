@@ -32,3 +32,15 @@ class Plain(Bottleneck):
     def encode(self, h: Tensor) -> Tensor:
         """Return h (B x L)."""
         return h
+
+
+class Hidden(Plain):
+    """z = h, the last hidden state of a network without a narrow place.
+
+    It summarises an example, but a decoder that predicts hidden entries only cannot restore the example from it.
+    """
+
+    is_overcomplete = True
+    is_separable = False
+    default_sampler = None
+    weight_decay = (0.02, "dropout and hidden cells already prevent over-fitting")

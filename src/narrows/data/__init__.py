@@ -14,33 +14,42 @@ from narrows.data.arrays import (
     take_rows,
 )
 from narrows.data.axes import PrincipalAxes, principal_axes
+from narrows.data.bins import N_BINS
 from narrows.data.cells import has_words, is_missing
+from narrows.data.column_codec import decode_column
 from narrows.data.columns import MAX_LEVELS, Column
 from narrows.data.containers import check_container
 from narrows.data.examples import Examples
 from narrows.data.features import LEVEL_VECTOR, Layout, TableFeatures, as_features, is_atom, n_features, prepared_atoms
+from narrows.data.filling import fill_missing
 from narrows.data.frames import Frame, is_frame, open_frame
 from narrows.data.infer import infer, white_level
 from narrows.data.infer_table import infer_table
 from narrows.data.kinds import KINDS, ColumnKind
+from narrows.data.levels import GAP, Cells, Levels
 from narrows.data.neighbors import leading_axes
 from narrows.data.patches import Patches
 from narrows.data.row_checks import check_form, check_range, check_rows, count_gaps, warn_of_gaps
 from narrows.data.rows import Rows, free_bytes
 from narrows.data.schema import Schema, Support
 from narrows.data.single import first_row, is_one, one_row, row_labels
-from narrows.data.table import EncodedRows, Table, look_at_table
+from narrows.data.table import EncodedRows, Table
+from narrows.data.training_table import look_at_table
 
 __all__ = [
+    "GAP",
     "KINDS",
     "LEVEL_VECTOR",
     "MAX_LEVELS",
+    "N_BINS",
+    "Cells",
     "Column",
     "ColumnKind",
     "EncodedRows",
     "Examples",
     "Frame",
     "Layout",
+    "Levels",
     "Patches",
     "PrincipalAxes",
     "Rows",
@@ -61,6 +70,8 @@ __all__ = [
     "count_entries",
     "count_gaps",
     "count_rows",
+    "decode_column",
+    "fill_missing",
     "first_row",
     "free_bytes",
     "has_words",

@@ -55,6 +55,8 @@ class Column:
     categories : all categories of a dtype that lists them, in order; None for other dtypes.
     is_ordered : True if the user's dtype orders its categories.
     date_format : format of dates that are text; None for others.
+    bins : levels of the numbers, for models that predict levels (see `narrows.data.bins`); () for other models.
+    n_observed : number of observed training cells, for the same models; 0 for other models.
     reason : why this kind, for messages.
     """
 
@@ -77,6 +79,8 @@ class Column:
     categories: tuple[Any, ...] | None = None
     is_ordered: bool = False
     date_format: str | None = None
+    bins: tuple[tuple[float, ...], ...] = ()
+    n_observed: int = 0
     reason: str = ""
 
     @property

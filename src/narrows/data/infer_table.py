@@ -9,12 +9,14 @@ import numpy as np
 import torch
 
 from narrows.data.arrays import subsample_evenly
+from narrows.data.bins import with_bins
 from narrows.data.columns import MAX_LEVELS, Column
 from narrows.data.frames import Frame
 from narrows.data.infer import infer
 from narrows.data.kinds import ColumnKind
 from narrows.data.schema import Schema, Support
-from narrows.data.table import EncodedRows, Table, look_at_table
+from narrows.data.table import EncodedRows, Table
+from narrows.data.training_table import look_at_table
 
 _SAMPLE_ROWS = 20_000  # largest number of rows from which means and deviations are computed
 _NUMBERS = ("real", "heavy_tailed", "integer", "count", "binary")
@@ -27,19 +29,21 @@ def infer_table(
     max_levels: int | None = MAX_LEVELS,
     required_support: Support | None = None,
     report: Callable[[float], None] = lambda done: None,
+    n_bins: int | None = None,
 ) -> tuple[EncodedRows, Schema]:
     """Return the rows of a data frame as numbers, and their schema.
 
-    The schema is a vector if all columns are real numbers, all are 0 and 1, or all together are counts or pixels, and
-    the user names no kinds; otherwise it is a table.
+    The schema is a vector if all columns are real numbers, all are 0 and 1, or all together are counts or pixels, the
+    user names no kinds, and the model needs no bins; otherwise it is a table.
 
     Parameters
     ----------
     frame : the training rows.
     owner : name of the caller, for messages.
-    kinds, max_levels, report : see `narrows.data.table.look_at_table`.
+    kinds, max_levels, report : see `narrows.data.training_table.look_at_table`.
     required_support : support that the user's likelihood needs ("unit" or "count"), or None. All columns must then be
         numbers, and become a vector.
+    n_bins : number of bins of a column of numbers, for models that predict levels; None for other models.
 
     Raises
     ------
@@ -56,6 +60,8 @@ def infer_table(
         )
     table, rows = look_at_table(frame, owner, kinds, max_levels, report)
     gaps = tuple(column.gaps for column in table.used)
+    if n_bins is not None:
+        return rows, _schema(with_bins(table, rows, n_bins), rows, gaps)
     names = [column.name for column in table.used]
     if required_support is not None or (not kinds and _are_numbers(table)):
         for column in table.used if required_support is not None else ():

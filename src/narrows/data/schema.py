@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from narrows.data.arrays import resolution
+from narrows.data.bins import has_density_at
 from narrows.data.columns import Column
 from narrows.data.plain import from_plain, to_plain
 from narrows.data.scaling import FAR, bring_near, changes
@@ -145,8 +146,7 @@ class Schema:
         has_density = ~np.isnan(rows) if rows.dtype.kind == "f" else np.ones(rows.shape, dtype=bool)
         columns = self.used_columns
         for j in self._special_columns:
-            if columns[j].atom is not None:  # an atom has a probability
-                has_density[:, j] &= rows[:, j] != columns[j].atom
+            has_density[:, j] &= has_density_at(columns[j], rows[:, j])
         nats = np.where(has_density, scales, 0.0)
         for j in self._special_columns:
             if columns[j].kind == "heavy_tailed":
@@ -158,7 +158,7 @@ class Schema:
     def _special_columns(self) -> list[int]:
         """Columns of a table whose density depends on the value."""
         columns = self.used_columns if self.kind == "table" else ()
-        return [j for j, c in enumerate(columns) if c.kind == "heavy_tailed" or c.atom is not None]
+        return [j for j, c in enumerate(columns) if c.kind == "heavy_tailed" or c.atom is not None or c.bins]
 
     @property
     def limits(self) -> tuple[float, float] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -28,14 +28,11 @@ from narrows.data.column_codec import (
     repeat,
     with_dtype_of,
 )
-from narrows.data.columns import MAX_LEVELS, Column, list_unseen, look_at
+from narrows.data.columns import Column, list_unseen
 from narrows.data.frames import Frame
-from narrows.data.kinds import ColumnKind, check_kinds
 from narrows.data.new_frames import NewColumn, build, build_numbers, build_rows
 from narrows.data.plain import from_plain, to_plain
 
-_CHUNK_ROWS = 65_536
-_MAX_COLUMNS = 100_000  # each is looked at on its own, which takes about a millisecond
 _SINGLE = ("float32", "Float32", "float", "float32[pyarrow]")  # names of the dtype in pandas, polars and pyarrow
 
 
@@ -85,11 +82,15 @@ class Table:
 
     # ------------------------------------------------------------------------------------------ to numbers
 
-    def encode(self, X: Any, owner: str) -> EncodedRows:
+    def encode(self, X: Any, owner: str, optional: Sequence[Any] = ()) -> EncodedRows:
         """Return the rows of a frame, an array (n x all columns), a dict or a list of dicts as numbers.
 
         Columns are found by name, in any order, and other columns are ignored. A value of a category that was not seen
         in training becomes `Column.n_levels`, or the level `other`; one warning names such values.
+
+        Parameters
+        ----------
+        optional : names of columns that X may lack; their cells are then missing.
 
         Returns
         -------
@@ -105,10 +106,13 @@ class Table:
         if isinstance(X, Mapping):
             return self._encode_row(X, owner).astype(self.number_dtype, copy=False).view(EncodedRows)
         frame = frames.open_frame(X, owner)
-        names = self._find_names(frame, owner)
+        names = self._find_names(frame, owner, optional)
         numbers = np.empty((frame.n, len(self.used)), self.number_dtype)
         unseen: list[str] = []
         for j, column in enumerate(self.used):
+            if column.name not in names:
+                numbers[:, j] = np.nan
+                continue
             cells = read_cells(frame, names[column.name], owner)
             numbers[:, j], new = encode_column(column, cells, owner)
             if new:
@@ -152,8 +156,8 @@ class Table:
     def _level_numbers(self) -> dict[Any, dict[Any, int]]:
         return {column.name: level_numbers(column) for column in self.used if column.has_levels}
 
-    def _find_names(self, frame: Frame, owner: str) -> dict[Any, Any]:
-        """Return the name in `frame` of each used column."""
+    def _find_names(self, frame: Frame, owner: str, optional: Sequence[Any]) -> dict[Any, Any]:
+        """Return the name in `frame` of each used column that it has."""
         if frame.kind == "array" and self.kind != "array":
             if len(frame.names) != len(self.columns):
                 raise ValueError(
@@ -180,9 +184,9 @@ class Table:
                 missing.append(column.name)
         # a key that a dict lacks is a missing cell, unless another key may be its misspelling
         is_gap = frame.kind == "rows" and names and all(str(name) in self._texts for name in frame.names)
-        if missing and not is_gap:
+        if not set(missing) <= set(optional) and not is_gap:
             raise _no_column(missing, frame.names, owner)
-        return {**names, **{name: name for name in missing}}
+        return names
 
     # ------------------------------------------------------------------------------------------ from numbers
 
@@ -293,83 +297,6 @@ class Table:
         """Return the table from a result of `to_dict`, also after a journey through JSON."""
         columns = [Column(**{name: from_plain(v) for name, v in column.items()}) for column in values["columns"]]
         return cls(tuple(columns), values["kind"])
-
-
-def look_at_table(
-    frame: Frame,
-    owner: str,
-    kinds: Mapping[Any, ColumnKind] | None = None,
-    max_levels: int | None = MAX_LEVELS,
-    report: Callable[[float], None] = lambda done: None,
-) -> tuple[Table, EncodedRows]:
-    """Return the columns of a training table, and its rows as numbers (n x len(used)).
-
-    Parameters
-    ----------
-    frame : the training rows.
-    owner : name of the caller, for messages.
-    kinds : kinds that the user names, by column; "identifier" leaves a column out.
-    max_levels : largest number of levels of a column; None for all.
-    report : called with the share of the columns that are done, in [0, 1].
-
-    Raises
-    ------
-    ValueError
-        If there are no rows or columns, or no column that the model can learn from, or `kinds` names an unknown column
-        or kind, or a column holds infinity or values that do not fit the named kind.
-    TypeError
-        If a column holds objects that are neither numbers, dates nor text.
-    """
-    named = check_kinds(kinds, frame.names, owner)
-    if not frame.names or not frame.n:
-        what = "sample(s)" if frame.names else "feature(s)"
-        raise ValueError(
-            f"Found array with 0 {what} (shape={(frame.n, len(frame.names))}) while a minimum of 1 is required by "
-            f"{owner}: the table is empty."
-        )
-    if len(frame.names) > _MAX_COLUMNS:
-        raise ValueError(
-            f"X passed to {owner} is a table of {len(frame.names):,} columns; at most {_MAX_COLUMNS:,} can each have a "
-            "kind of their own. Pass an array if all columns are alike (X.to_numpy()), or fewer columns."
-        )
-    columns: list[Column] = []
-    numbers = np.empty((frame.n, len(frame.names)))
-    n_used = 0
-    for position, name in enumerate(frame.names):
-        report(position / len(frame.names))
-        cells = read_cells(frame, name, owner)
-        kind = named.get(name)
-        if frame.kind == "array" and kind is None and cells.type in ("number", "bool"):
-            kind = "real"  # numbers without names are never dropped or made categories
-        try:
-            column = look_at(name, cells, kind, max_levels)
-        except ValueError as error:
-            raise ValueError(f"X passed to {owner} cannot be used: {error}") from None
-        columns.append(column)
-        if column.is_used:
-            numbers[:, n_used] = encode_column(column, cells, owner)[0]
-            n_used += 1
-    table = Table(tuple(columns), frame.kind)
-    if not n_used:
-        reasons = "; ".join(f"{c.name!r} is {c.kind} ({c.reason})" for c in columns[:5])
-        could_vary = next((c.name for c in columns if c.kind != "constant"), None)
-        remedy = "Pass columns that vary."
-        if could_vary is not None:
-            remedy = f"Name the kind of a column to use it, for instance columns={{{could_vary!r}: 'categorical'}}."
-        raise ValueError(f"X passed to {owner} has no column to learn from: {reasons}. {remedy}")
-    kept = _keep_columns(numbers, n_used)
-    return table, kept.astype(table.number_dtype, copy=False).view(EncodedRows)
-
-
-def _keep_columns(numbers: np.ndarray, n: int) -> np.ndarray:
-    """Return the first `n` columns as a contiguous array, without a second array of that size."""
-    if n == numbers.shape[1]:
-        return numbers
-    flat = numbers.reshape(-1)
-    for start in range(0, len(numbers), _CHUNK_ROWS):
-        piece = numbers[start : start + _CHUNK_ROWS, :n].copy()
-        flat[start * n : start * n + piece.size] = piece.reshape(-1)
-    return flat[: len(numbers) * n].reshape(-1, n)
 
 
 def read_cells(frame: Frame, name: Any, owner: str) -> Cells:

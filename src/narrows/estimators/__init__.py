@@ -1,4 +1,4 @@
-"""Estimators with the scikit-learn interface: AE, VAE, DAE, SAE, MapAE, and one for each other recipe.
+"""Estimators with the scikit-learn interface: AE, VAE, DAE, SAE, MapAE, TableAE, and one for each other recipe.
 
 The parameters of a class come from its recipe's signature and from `signature.TRAINING`, so that the name, rule and
 help of a parameter are in one place. Constructors only store their arguments. Names of fitted attributes end with an
@@ -8,13 +8,27 @@ underscore.
 from typing import TYPE_CHECKING
 
 from narrows.estimators.base import Estimator
+from narrows.estimators.decoding import CodeEstimator
 from narrows.estimators.loading import load
 from narrows.estimators.maps import MapAE
 from narrows.estimators.models import AE, DAE, SAE, VAE, ActiveUnits
+from narrows.estimators.tables import TableAE
 
 if TYPE_CHECKING:
     from narrows.estimators.constructors import estimator  # it knows the class for each name
 else:
     from narrows.estimators.models import estimator
 
-__all__ = ["AE", "DAE", "SAE", "VAE", "ActiveUnits", "Estimator", "MapAE", "estimator", "load"]
+__all__ = [
+    "AE",
+    "DAE",
+    "SAE",
+    "VAE",
+    "ActiveUnits",
+    "CodeEstimator",
+    "Estimator",
+    "MapAE",
+    "TableAE",
+    "estimator",
+    "load",
+]

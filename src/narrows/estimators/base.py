@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 from narrows import likelihoods, recipes, storage
 from narrows.data import EncodedRows, as_floats, infer, min_max
 from narrows.estimators.codes import with_index
-from narrows.estimators.generation import Generation, needs_code
-from narrows.estimators.labels import label_indices_where_known, learn_classes
+from narrows.estimators.generation import needs_code
+from narrows.estimators.labels import Labelled, label_indices_where_known, learn_classes
 from narrows.estimators.saving import documents, fingerprint
 from narrows.estimators.scoring import Scoring
 from narrows.estimators.signature import TRAINING, as_seed, constructor, documentation, reset_fitted, seed_of_run
@@ -32,7 +32,7 @@ from narrows.training.parallel import join
 _MAX_COMPONENTS = 1_000_000
 
 
-class Estimator(Scoring, Generation, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Abstract: an autoencoder with the scikit-learn interface. A subclass names its recipe.
 
     Attributes
@@ -54,6 +54,7 @@ class Estimator(Scoring, Generation, ClassNamePrefixFeaturesOutMixin, Transforme
     recipe: ClassVar[recipes.Recipe]
     n_components: Any
     __init__: Callable[..., None]  # each subclass gets its own, made from its recipe
+    _fit_by_label: Callable[[np.ndarray, np.ndarray, int], None]  # only for models that take labels
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make an instance. A class without a recipe is abstract."""
@@ -372,7 +373,7 @@ class Estimator(Scoring, Generation, ClassNamePrefixFeaturesOutMixin, Transforme
         names = {f for f in Settings.__dataclass_fields__ if f in TRAINING}
         values = {name: getattr(self, name) for name in names}
         values["checkpoint"] = Path(self.checkpoint).expanduser() if self.checkpoint is not None else None
-        return Settings(**{**values, "seed": seed, **changes})
+        return Settings(**{**values, "seed": seed, "pace": self.recipe.pace, **changes})
 
 
 # not as decorators: for set_output scikit-learn wraps the methods in a class body, and would lose the condition

@@ -7,8 +7,9 @@ from typing import Any, Literal, overload
 import numpy as np
 from torch import nn
 
-from narrows.estimators import maps, models
+from narrows.estimators import maps, models, tables
 from narrows.estimators.base import Estimator
+from narrows.estimators.decoding import CodeEstimator
 
 class Shared(Estimator):
     """Parameters that all estimators share."""
@@ -33,7 +34,7 @@ class Shared(Estimator):
     random_state: int | np.random.RandomState | np.random.Generator | None
     verbose: int
 
-class AE(Shared):
+class AE(Shared, CodeEstimator):
     """The plain autoencoder: it compresses each example to a few numbers and restores the example from them."""
 
     n_components: int
@@ -144,7 +145,7 @@ class AE(Shared):
         (200, 2)
         """
 
-class VAE(Shared):
+class VAE(Shared, CodeEstimator):
     """The variational autoencoder: codes follow N(0, I), so new ones can be drawn, and each component can be varied."""
 
     n_components: int
@@ -293,7 +294,7 @@ class VAE(Shared):
         ((3, 5), (2, 7, 5))
         """
 
-class DAE(Shared):
+class DAE(Shared, CodeEstimator):
     """The denoising autoencoder: it turns a noisy example into a clean one."""
 
     n_components: int | None
@@ -412,7 +413,7 @@ class DAE(Shared):
         (200, 5)
         """
 
-class SAE(Shared):
+class SAE(Shared, CodeEstimator):
     """The sparse autoencoder: of its many units only a few are active for one example."""
 
     n_components: int
@@ -540,7 +541,7 @@ class SAE(Shared):
         True
         """
 
-class MapAE(Shared):
+class MapAE(Shared, CodeEstimator):
     """The autoencoder as a map: near examples have near codes, and each place on the map can be decoded."""
 
     n_components: int
@@ -678,7 +679,126 @@ class MapAE(Shared):
         ((200, 2), (200,), (200,), (200, 5))
         """
 
-class IWAE(Shared):
+class TableAE(Shared):
+    """The masked autoencoder for tables: it predicts any cells of a row from any others."""
+
+    n_components: int
+    mask_rate: Any
+    n_bins: int
+    n_blocks: int
+    dropout: float
+    def __init__(
+        self,
+        n_components: int = 128,
+        *,
+        mask_rate: Any = "auto",
+        n_bins: int = 50,
+        n_blocks: int = 2,
+        dropout: float = 0.1,
+        columns: Any = None,
+        max_levels: int | None = 256,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        contamination: float | Literal["auto"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
+        sharded: bool | Literal["auto"] = "auto",
+        checkpoint: str | Path | None = None,
+        track: Any = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: int = 0,
+    ) -> None:
+        """The masked autoencoder for tables: it predicts any cells of a row from any others, and gives all their chances.
+
+        In training, cells of each row are hidden, and the model learns them from the others. Each column has a categorical
+        distribution over its levels: categories, distinct numbers, or bins of numbers. One fit serves all tasks:
+
+        - `impute` fills gaps, with one value or with several draws.
+        - `sample` draws new rows, also with given cells: `sample(100, given={"income": ">50K"})`.
+        - `predict(X, column)` and `predict_proba(X, column)` predict a column from all others.
+        - `score_samples` is the sum of log p(cell | all others); `surprise` finds cells that do not fit their row.
+        - `transform` gives the last hidden state of each row. It cannot be decoded, so there is no `inverse_transform`;
+          `reconstruct` gives each cell from all others. Take AE or VAE for short codes and dials.
+
+        Parameters
+        ----------
+        n_components : an int in the range [8, inf), default 128
+            Width of the network, and length of each code.
+        mask_rate : 'auto' or a pair (low, high) of shares from 0 to 1, default 'auto'
+            Range of the share of hidden cells in training; 'auto' serves all tasks: half of the rows (0.05, 0.5), which suits filling gaps, half (0, 1), which suits drawing rows.
+        n_bins : an int in the range [2, 1000], default 50
+            Number of bins of a column of numbers, and most distinct numbers that are levels.
+        n_blocks : an int in the range [0, 100], default 2
+            Number of residual blocks of the encoder.
+        dropout : a float in the range [0, 1), default 0.1
+            Share of hidden units that are dropped in training.
+
+        Other Parameters
+        ----------------
+        columns : a dict from columns to kinds, or None, default None
+            Kinds of columns of a table, such as {'zip': 'categorical'}, one of real, heavy_tailed, integer, count, binary, categorical, ordered, datetime, duration, constant, identifier, text ('identifier' leaves a column out); None finds all.
+        max_levels : an int in the range [2, inf) or None, default 256
+            Largest number of levels of a column of a table; rarer values become one level, `other`, which is given back as missing; None keeps all.
+        batch_size : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of examples in each training step.
+        learning_rate : a float in the range (0, inf) or 'auto', default 'auto'
+            Highest learning rate of AdamW.
+        weight_decay : a float in the range [0, inf) or 'auto', default 'auto'
+            Weight decay of AdamW, against over-fitting.
+        max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
+            Largest number of passes over the training data.
+        max_time : a float in the range (0, inf) or None, default None
+            Time limit of the training, in seconds; None for no limit.
+        early_stopping : one of True, False, default True
+            True to hold out rows, cool down and end when their loss stops falling, and keep the best weights.
+        validation_fraction : a float in the range (0, 1), default 0.1
+            Share of the rows to hold out for early stopping.
+        n_iter_no_change : an int in the range [1, inf) or 'auto', default 'auto'
+            Validations without improvement before the cool-down; 'auto' is 10, MapAE: 25.
+        contamination : a float in the range (0, 0.5] or 'auto', default 'auto'
+            Expected share of new rows to call outliers; 'auto' is 0.05.
+        device : a device's name, such as 'auto', 'cpu', 'cuda', default 'auto'
+            Device to compute on; 'auto' is a GPU if there is one, otherwise the CPU.
+        precision : one of 'auto', 'float32', 'bfloat16', 'float64', default 'auto'
+            Dtype of matrix products; with 'bfloat16', weights and losses stay in float32.
+        compile : one of True, False or 'auto', default 'auto'
+            True to compile the training step (torch.compile); 'auto' does so if it saves time.
+        sharded : one of True, False or 'auto', default 'auto'
+            True to split the model over the processes; False for a full copy in each process.
+        checkpoint : a folder's path or None, default None
+            Folder for checkpoints; `fit` resumes from a checkpoint in it; None for no checkpoints.
+        track : None, a .jsonl file, 'tensorboard:FOLDER', 'mlflow:EXPERIMENT', 'wandb:PROJECT', an object with log(step, values) and finish(), or a list of these, default None
+            Where to log the losses during the training.
+        random_state : an int, a numpy RandomState or Generator, or None, default None
+            Seed of all random numbers; None takes a new one in each fit.
+        verbose : an int in the range [0, inf), default 0
+            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd
+        >>> from narrows import TableAE
+        >>> rng = np.random.default_rng(0)
+        >>> age = rng.integers(18, 80, 300)
+        >>> frame = pd.DataFrame({"age": age, "plan": np.where(age > 50, "basic", "plus"), "visits": rng.poisson(age / 20)})
+        >>> model = TableAE(32, max_epochs=30, random_state=0).fit(frame)
+        >>> gaps = frame.assign(plan=frame["plan"].where(rng.random(300) < 0.8))
+        >>> bool((model.impute(gaps)["plan"] == frame["plan"]).mean() > 0.95)
+        True
+        >>> set(model.sample(20, given={"plan": "basic"}, random_state=0)["plan"])
+        {'basic'}
+        >>> model.predict_proba(frame, "plan").shape, model.levels("plan")
+        ((300, 2), ['plus', 'basic'])
+        """
+
+class IWAE(Shared, CodeEstimator):
     """The importance-weighted autoencoder: a VAE with a tighter bound on the log-likelihood, from several draws."""
 
     n_components: int
@@ -781,7 +901,7 @@ class IWAE(Shared):
             0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
         """
 
-class FACTORVAE(Shared):
+class FACTORVAE(Shared, CodeEstimator):
     """A VAE with independent components: a discriminator detects dependence, which the loss then reduces."""
 
     n_components: int
@@ -888,7 +1008,7 @@ class FACTORVAE(Shared):
             0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
         """
 
-class VQVAE(Shared):
+class VQVAE(Shared, CodeEstimator):
     """The vector-quantised autoencoder: its code is whole numbers, each the index of a learned vector."""
 
     n_components: int
@@ -1009,6 +1129,8 @@ def estimator(recipe: Literal["dae"]) -> type[models.DAE]: ...
 def estimator(recipe: Literal["sae"]) -> type[models.SAE]: ...
 @overload
 def estimator(recipe: Literal["mapae"]) -> type[maps.MapAE]: ...
+@overload
+def estimator(recipe: Literal["tableae"]) -> type[tables.TableAE]: ...
 @overload
 def estimator(recipe: Literal["iwae"]) -> type[IWAE]: ...
 @overload

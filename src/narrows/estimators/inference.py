@@ -16,6 +16,7 @@ from torch import Tensor
 
 from narrows.accelerate import around_inference
 from narrows.data import (
+    N_BINS,
     EncodedRows,
     Frame,
     Schema,
@@ -173,7 +174,9 @@ class Inference(ABC):
             return open_frame(X, owner)
         if isinstance(X, (list, tuple)) and X and isinstance(X[0], (list, tuple)):
             is_mixed = any(isinstance(cell, str) for row in X for cell in row)
-            X = np.asarray(X, dtype=object) if is_mixed else X
+            X = np.asarray(X, dtype=object if is_mixed else None)
+        if self.recipe.is_tabular:
+            return self._open_any_table(X)
         if not isinstance(X, np.ndarray) or X.ndim != 2:
             if self.columns is not None:
                 raise ValueError(f"The `columns` parameter of {owner} needs a table, a data frame or an array (n, d).")
@@ -181,6 +184,16 @@ class Inference(ABC):
         if self.columns is not None or has_words(X):
             return open_frame(np.asarray(X), owner)
         return None
+
+    def _open_any_table(self, X: Any) -> Frame:
+        """Return an array of numbers or objects as a frame, for a model of tables only."""
+        rows = as_array(X, type(self).__name__) if not has_words(X) else np.asarray(X)
+        if rows.ndim != 2:
+            raise ValueError(
+                f"X passed to {type(self).__name__} must be a table: rows and columns (n, d), or a data frame. Got an "
+                f"array of shape {rows.shape}."
+            )
+        return open_frame(rows, type(self).__name__)
 
     def _look_at_table(self, frame: Frame) -> np.ndarray:
         """Set `schema_` and the names of the columns from a training table, and return its rows as numbers."""
@@ -199,6 +212,7 @@ class Inference(ABC):
                 self.max_levels,
                 likelihood.required_support if likelihood else None,
                 lambda done: progress.update(done, {}),
+                getattr(self, "n_bins", N_BINS) if self.recipe.is_tabular else None,
             )
         return rows
 

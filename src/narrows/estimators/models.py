@@ -12,7 +12,9 @@ from narrows import recipes
 from narrows.bottlenecks import as_sparse
 from narrows.estimators import constructors
 from narrows.estimators.base import Estimator
+from narrows.estimators.decoding import CodeEstimator
 from narrows.estimators.maps import MapAE
+from narrows.estimators.tables import TableAE
 from narrows.params import Integer, Parameter
 
 
@@ -163,7 +165,7 @@ class ActiveUnits:
         return f"ActiveUnits({self.count.mean():.1f} of {len(self.rate)} units an example, {len(self.dead)} dead)"
 
 
-_CLASSES: dict[str, type[Estimator]] = {c.recipe.name: c for c in (AE, VAE, DAE, SAE, MapAE)}
+_CLASSES: dict[str, type[Estimator]] = {c.recipe.name: c for c in (AE, VAE, DAE, SAE, MapAE, TableAE)}
 
 
 def estimator(recipe: str) -> type[Estimator]:
@@ -185,7 +187,7 @@ def estimator(recipe: str) -> type[Estimator]:
     return _CLASSES[name]
 
 
-class _Generated(Estimator):
+class _Generated(CodeEstimator):
     """Abstract: a generated estimator class. Pickle finds the class by the name of its recipe."""
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:

@@ -25,9 +25,12 @@ def log_likelihood(model: Autoencoder, x: Tensor) -> Tensor:
     For a stochastic code it is the ELBO, E_q[log p(x | z) + log p(z) - log q(z | x)]. The expectation is a mean over
     the same `N_DRAWS` draws for every example, in pairs eps, -eps. For a conditional model it is the ELBO of x and its
     likeliest label y, log p(y) + ELBO(x | y). For any other code it is log p(x | z) at the code z of x, which is not a
-    likelihood of x. Missing entries (NaN) are left out.
+    likelihood of x. For a model that predicts hidden entries it is the sum of log p(entry | all others), the
+    pseudo-log-likelihood. Missing entries (NaN) are left out.
     """
     target, observed = split_missing(x)
+    if model.corruption.predicts_hidden:
+        return model.likelihood.score(model.decode_own(x), target, observed)
     columns, log_p_label = _likeliest_label(model, x)
     h = model.encoder(x)
     code = model.stochastic

@@ -2,6 +2,7 @@
 
 from narrows.likelihoods.base import Likelihood
 from narrows.likelihoods.bernoulli import Bernoulli, ContinuousBernoulli
+from narrows.likelihoods.binned import Binned
 from narrows.likelihoods.counts import NegativeBinomial, Poisson
 from narrows.likelihoods.gaussian import Gaussian, HeteroscedasticGaussian
 from narrows.likelihoods.mixed import Mixed
@@ -10,6 +11,7 @@ from narrows.likelihoods.registry import LIKELIHOODS, choose
 __all__ = [
     "LIKELIHOODS",
     "Bernoulli",
+    "Binned",
     "ContinuousBernoulli",
     "Gaussian",
     "HeteroscedasticGaussian",

@@ -74,6 +74,19 @@ class Likelihood(nn.Module, ABC):
     def contains(self, x: Tensor) -> Tensor:
         """Return a mask of the entries that lie in the support (booleans, the shape of `x`)."""
 
+    def outputs_of(self, column: int) -> Tensor:
+        """Return the numbers of the decoder's outputs that belong to one column of a table: k integers.
+
+        Raises
+        ------
+        ValueError
+            If the likelihood is not one of cells that are predicted column by column.
+        """
+        raise ValueError(
+            f"The likelihood {self.name!r} cannot predict hidden cells column by column. Use likelihoods.Binned with a "
+            "corruption that predicts hidden cells."
+        )
+
     def update_scale(self, params: Tensor, x: Tensor, weight: Tensor | None = None) -> None:
         """Update parameters without a gradient. Called with each training batch before it is scored; see `score`."""
         return

@@ -17,6 +17,7 @@ from narrows.networks.build import (
 from narrows.networks.conv import ConvDecoder, ConvEncoder, UNet
 from narrows.networks.denoiser import PhotoUNet
 from narrows.networks.mlp import Dictionary, MLPDecoder, MLPEncoder, ResidualMLP
+from narrows.networks.table import LevelDecoder, TableEncoder
 
 __all__ = [
     "NAMES",
@@ -24,6 +25,7 @@ __all__ = [
     "ConvEncoder",
     "Decoder",
     "Dictionary",
+    "LevelDecoder",
     "MLPDecoder",
     "MLPEncoder",
     "Name",
@@ -32,6 +34,7 @@ __all__ = [
     "PhotoUNet",
     "ResidualMLP",
     "Standardize",
+    "TableEncoder",
     "UNet",
     "build_decoder",
     "build_denoiser",

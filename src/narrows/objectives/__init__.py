@@ -1,6 +1,7 @@
 """Objectives: the loss that a training step minimises."""
 
 from narrows.objectives.base import Cost, CostValue, NeighborPairs, Objective, frozen
+from narrows.objectives.cells import GapCost, SquaredError
 from narrows.objectives.importance import ImportanceWeighted
 from narrows.objectives.neighbor_embedding import NeighborEmbedding
 from narrows.objectives.total_correlation import TotalCorrelation
@@ -11,11 +12,13 @@ __all__ = [
     "Cost",
     "CostValue",
     "DeadUnitRevival",
+    "GapCost",
     "HeadCost",
     "ImportanceWeighted",
     "NeighborEmbedding",
     "NeighborPairs",
     "Objective",
+    "SquaredError",
     "TotalCorrelation",
     "WeightedObjective",
     "frozen",

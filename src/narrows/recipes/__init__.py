@@ -4,6 +4,7 @@ from narrows.recipes.assemble import CodeTooLong, assemble, labels_of
 from narrows.recipes.fields import Components, Hidden, Level, Likelihood, Network, OptionalComponents
 from narrows.recipes.models import ae, dae, mapae, sae, vae
 from narrows.recipes.registry import RECIPES, Parts, Recipe, available, get, register
+from narrows.recipes.table import tableae
 from narrows.recipes.variants import factorvae, iwae, vqvae
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "mapae",
     "register",
     "sae",
+    "tableae",
     "vae",
     "vqvae",
 ]

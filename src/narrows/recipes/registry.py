@@ -18,7 +18,7 @@ from narrows.data import Schema
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
 from narrows.params import Parameter, did_you_mean, parameters
-from narrows.training import Choice
+from narrows.training import Choice, Pace
 
 
 class Parts(NamedTuple):
@@ -38,11 +38,15 @@ class Recipe:
     name : its name.
     make : its function.
     allows_gaps : True if its models take examples with missing entries (NaN).
+    is_tabular : True if its models take rows of a table only, whose columns of numbers have bins.
+    pace : length of the training where the user leaves it open; None for the common one.
     """
 
     name: str
     make: Callable[..., Parts]
     allows_gaps: bool = True
+    is_tabular: bool = False
+    pace: Pace | None = None
 
     @property
     def summary(self) -> str:
@@ -87,8 +91,12 @@ _Make = TypeVar("_Make", bound=Callable[..., Parts])
 @overload
 def register(make: _Make) -> _Make: ...
 @overload
-def register(*, allows_gaps: bool) -> Callable[[_Make], _Make]: ...
-def register(make: _Make | None = None, *, allows_gaps: bool = True) -> _Make | Callable[[_Make], _Make]:
+def register(
+    *, allows_gaps: bool = True, is_tabular: bool = False, pace: Pace | None = None
+) -> Callable[[_Make], _Make]: ...
+def register(
+    make: _Make | None = None, *, allows_gaps: bool = True, is_tabular: bool = False, pace: Pace | None = None
+) -> _Make | Callable[[_Make], _Make]:
     """Add a recipe to the registry, under its function's name, and return the function.
 
     Parameters
@@ -96,6 +104,9 @@ def register(make: _Make | None = None, *, allows_gaps: bool = True) -> _Make | 
     make : the function; None to use `register(allows_gaps=False)` as a decorator.
     allows_gaps : False if the recipe's own encoder or likelihood cannot take missing entries (NaN). The networks of
         narrows and the modules that `assemble` wraps can.
+    is_tabular : True if its models take rows of a table only: arrays are tables then, too, and `Column.bins` is set. A
+        parameter `n_bins` of the recipe is the number of bins.
+    pace : length of the training where the user leaves it open; None for the common one.
 
     Raises
     ------
@@ -104,7 +115,7 @@ def register(make: _Make | None = None, *, allows_gaps: bool = True) -> _Make | 
         missing.
     """
     if make is None:
-        return functools.partial(register, allows_gaps=allows_gaps)
+        return functools.partial(register, allows_gaps=allows_gaps, is_tabular=is_tabular, pace=pace)
     _check_signature(make)
     name, known = make.__name__, RECIPES.get(make.__name__)
     if known is not None and known.make.__module__ != make.__module__:
@@ -112,7 +123,7 @@ def register(make: _Make | None = None, *, allows_gaps: bool = True) -> _Make | 
             f"The recipe {name!r} of {make.__module__} has the same name as a recipe of {known.make.__module__}. "
             "Rename it."
         )
-    RECIPES[name] = Recipe(name, make, allows_gaps)
+    RECIPES[name] = Recipe(name, make, allows_gaps, is_tabular, pace)
     return make
 
 

@@ -5,12 +5,13 @@ from narrows.training.health import n_health_rows
 from narrows.training.loop import fit
 from narrows.training.result import Interrupted, Result
 from narrows.training.rng import RandomStream, draws_globally, forked_rng, seeded_init
-from narrows.training.settings import Settings
+from narrows.training.settings import Pace, Settings
 
 __all__ = [
     "PRECISIONS",
     "Choice",
     "Interrupted",
+    "Pace",
     "RandomStream",
     "Result",
     "Settings",

@@ -16,6 +16,7 @@ import torch
 from narrows.bottlenecks import Bottleneck
 from narrows.data import free_bytes
 from narrows.training.device import Choice, choose_device, choose_precision
+from narrows.training.pace import follow_pace
 from narrows.training.plan_inputs import PlanInputs
 from narrows.training.settings import Settings
 
@@ -35,7 +36,7 @@ _STEP_PER_PRODUCTS = 2.0  # ratio of a step's time (without overhead) to that of
 _STEP_OVERHEAD = 2e-3  # seconds of a step without computation
 _CUDA_GRAPH_OVERHEAD = 2e-4  # the same for a CUDA graph, estimated
 
-_MODEL_BYTES = 16  # per weight: the weight, its gradient and two moments, in float32
+_MODEL_BYTES = 16  # per weight, with its gradient and two moments
 _MODEL_SHARE = 0.5  # largest share of the device's free memory that a model takes without sharding
 
 _T = TypeVar("_T")
@@ -151,6 +152,7 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
         If there are too few rows for the processes or the neighbors, or `compile=True` is set with several processes.
     """
     (n_train, n_valid), split_choices = choose_split(settings, inputs.n_rows, inputs.resumed)
+    settings, pace_choices = follow_pace(settings, n_train)
     requested, neighbor_batch_choices = choose_neighbor_batch(settings.batch_size, inputs)
     batch_size, batch_choices = choose_batch_size(requested, n_train, inputs.n_processes)
     learning_rate, rate_choices = choose_learning_rate(settings.learning_rate, batch_size)
@@ -168,8 +170,8 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
     weight_decay, decay_choices = choose_weight_decay(settings.weight_decay, inputs.bottleneck)
 
     choices = [place.device_choice, *place.sharding_choices, *threads_choices, place.precision_choice, *compile_choices]
-    choices += [*cuda_graph_choices, *decay_choices, *split_choices, *batch_choices, *rate_choices, *epochs_choices]
-    choices += [*neighbor_batch_choices, *patience_choices, *neighbors_choices]
+    choices += [*cuda_graph_choices, *decay_choices, *split_choices, *pace_choices, *batch_choices, *rate_choices]
+    choices += [*epochs_choices, *neighbor_batch_choices, *patience_choices, *neighbors_choices]
     return Plan(
         place=place,
         n_train=n_train,
@@ -237,8 +239,8 @@ def choose_batch_size(requested: int | str, n_train: int, n_processes: int) -> D
         batch = n_processes
     batch = min(batch, n_train)
     if n_processes > 1:
-        reason = f"each takes its own share of the {batch} examples of a step"
-        choices.append(Choice("processes", str(n_processes), reason))
+        shared = f"each takes its own share of the {batch} examples of a step"
+        choices.append(Choice("processes", str(n_processes), shared))
     return Decision(batch, tuple(choices))
 
 
@@ -260,9 +262,8 @@ def choose_neighbors(n_train: int, inputs: PlanInputs, owner: str) -> Decision[t
         )
     if metric is None:
         metric = "cosine" if inputs.is_image else "euclidean"
-        image_reason = "images that differ only in contrast are similar"
-        column_reason = "the columns already have comparable scales"
-        choices.append(Choice("metric", metric, image_reason if inputs.is_image else column_reason))
+        reasons = "images that differ only in contrast are similar", "the columns already have comparable scales"
+        choices.append(Choice("metric", metric, reasons[0 if inputs.is_image else 1]))
     if k is None:
         k = max(1, min(_N_NEIGHBORS, most))
         choices.append(Choice("n_neighbors", str(k), f"of {n_train:,} rows"))
@@ -274,8 +275,9 @@ def choose_learning_rate(requested: float | str, batch_size: int) -> Decision[fl
     if not isinstance(requested, str):
         return Decision(requested)
     rate = _RATE * math.sqrt(min(batch_size, 1024) / _RATE_BATCH)
-    reason = f"grows with the square root of the batch size, {batch_size}"
-    return Decision(rate, (Choice("learning_rate", f"{rate:.2g}", reason),))
+    return Decision(
+        rate, (Choice("learning_rate", f"{rate:.2g}", f"grows as the root of the batch size, {batch_size}"),)
+    )
 
 
 def choose_epochs(requested: int | str, n_train: int, batch_size: int, flops_per_example: float) -> Decision[int]:

@@ -8,6 +8,25 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True)
+class Pace:
+    """Batch size, learning rate and length of a training where the user leaves them open.
+
+    Attributes
+    ----------
+    batch_size : examples per step.
+    learning_rate : highest learning rate.
+    n_epochs : passes over the data, if they take at least `fewest_steps` and at most `most_steps`.
+    fewest_steps, most_steps : limits of the number of steps.
+    """
+
+    batch_size: int
+    learning_rate: float
+    n_epochs: int
+    fewest_steps: int
+    most_steps: int
+
+
+@dataclass(frozen=True)
 class Settings:
     """The settings of a training. "auto" leaves a decision to narrows, which reports it.
 
@@ -31,6 +50,7 @@ class Settings:
     constant : if True, the learning rate is constant, without warm-up or cool-down.
     sharded : if True, each of several processes holds a share of the model rather than all of it.
     track : trackers that receive the history during training, see `narrows.training.tracking`.
+    pace : batch size, learning rate and length where they are "auto"; None for those of `narrows.training.plan`.
     """
 
     batch_size: int | Literal["auto"] = "auto"
@@ -52,3 +72,4 @@ class Settings:
     constant: bool = False
     sharded: bool | Literal["auto"] = "auto"
     track: Any = None
+    pace: Pace | None = None

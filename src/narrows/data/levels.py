@@ -1,0 +1,167 @@
+"""Cells of a table as levels: what a masked autoencoder of tables reads and predicts.
+
+    category    its levels, and nothing else
+    number      the bins of its column (`narrows.data.bins`), the place in the bin, its rank, and the number itself
+
+D is the number of columns, N of columns of numbers, T of levels of all columns.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from narrows.data.bins import N_POINTS, Bins
+from narrows.data.schema import Schema
+
+GAP = float("inf")  # a cell that is known to be missing; NaN is a cell of which nothing is known
+_LARGEST_Z = 8.0  # standard deviations
+_LARGEST_ASINH = 80.0  # sinh of larger numbers overflows in single precision
+
+
+class Cells(NamedTuple):
+    """Cells as levels and numbers.
+
+    Attributes
+    ----------
+    level : B x D integers, -1 for a missing cell and for a level that was not seen in training.
+    place : B x N numbers in [0, 1], where in its bin a number lies; 1 for a level of one value.
+    rank : B x N numbers, the standard normal quantile of the number's rank among the training values.
+    z : B x N numbers, standard deviations from the mean, at most 8.
+    """
+
+    level: Tensor
+    place: Tensor
+    rank: Tensor
+    z: Tensor
+
+
+class Levels(nn.Module):
+    """Turns prepared rows of a table (B x D, NaN where missing) into `Cells`.
+
+    Parameters
+    ----------
+    schema : schema of a table whose columns of numbers have bins.
+
+    Attributes
+    ----------
+    sizes : number of levels of each column.
+    start : (D,) number of the first level of each column among all T levels.
+    owner : (T,) column of each level.
+    numbers : (N,) positions of the columns of numbers.
+    mean : (T,) mean of each level in standard deviations from the column's mean; 0 for categories.
+    low, high : (T,) ends of each level on the model's scale; 0 for categories.
+    points : (T, 11) quantiles of the training numbers in each level, on the model's scale; 0 for categories.
+    is_value : (T,) True for a level of one value, and for each level of a category.
+    """
+
+    start: Tensor
+    owner: Tensor
+    numbers: Tensor
+    mean: Tensor
+    low: Tensor
+    high: Tensor
+    points: Tensor
+    is_value: Tensor
+    cuts: Tensor
+    below: Tensor
+    share: Tensor
+    shift: Tensor
+    factor: Tensor
+    is_heavy: Tensor
+    n_levels: Tensor
+
+    def __init__(self, schema: Schema) -> None:
+        super().__init__()
+        columns = schema.used_columns
+        bins = {j: Bins(column.bins) for j, column in enumerate(columns) if not column.has_levels}
+        numbers = list(bins)
+        self.sizes = [len(bins[j].share) if j in bins else column.n_levels for j, column in enumerate(columns)]
+        start = np.concatenate([[0], np.cumsum(self.sizes)])
+        self.n_all = int(start[-1])
+        self._register("start", torch.from_numpy(start[:-1]))
+        self._register("owner", torch.arange(len(columns)).repeat_interleave(torch.tensor(self.sizes)))
+        self._register("numbers", torch.tensor(numbers, dtype=torch.long))
+        self._register("n_levels", torch.tensor(self.sizes))
+        means, scales = _moments(bins)
+        center = np.array([columns[j].center for j in numbers])
+        unit = np.array([columns[j].scale for j in numbers])
+        self._register("shift", torch.from_numpy((center - means) / scales).float())
+        self._register("factor", torch.from_numpy(unit / scales).float())
+        self._register("is_heavy", torch.tensor([columns[j].kind == "heavy_tailed" for j in numbers], dtype=torch.bool))
+        by_level = {name: torch.zeros(self.n_all) for name in ("mean", "low", "high", "share", "below")}
+        points, is_value = torch.zeros(self.n_all, N_POINTS), torch.ones(self.n_all, dtype=torch.bool)
+        widest = max([self.sizes[j] for j in numbers], default=1)
+        cuts = np.full((len(numbers), widest - 1), np.inf)
+        for i, j in enumerate(numbers):
+            part, each = slice(start[j], start[j + 1]), bins[j]
+            by_level["mean"][part] = torch.from_numpy((each.mean - means[i]) / scales[i]).float()
+            points[part] = _prepared(schema, j, each.points.reshape(-1)).reshape(-1, N_POINTS)
+            by_level["low"][part], by_level["high"][part] = points[part, 0], points[part, -1]
+            by_level["share"][part] = torch.from_numpy(each.share).float()
+            by_level["below"][part] = torch.from_numpy(np.cumsum(each.share) - each.share).float()
+            is_value[part] = torch.from_numpy(each.is_value)
+            cuts[i, : len(each.cuts)] = _prepared(schema, j, each.cuts)
+        for name, values in by_level.items():
+            self._register(name, values)
+        self._register("points", points)
+        self._register("is_value", is_value)
+        self._register("cuts", torch.from_numpy(cuts).float())
+
+    def _register(self, name: str, value: Tensor) -> None:
+        self.register_buffer(name, value, persistent=False)
+
+    def forward(self, x: Tensor) -> Cells:
+        """B x D prepared cells -> their levels and numbers. Missing cells have place, rank and z of 0."""
+        is_known = torch.isfinite(x)
+        filled = torch.where(is_known, x, torch.zeros_like(x))
+        level = filled.long()
+        numbers = filled[:, self.numbers]
+        if len(self.numbers):
+            found = torch.searchsorted(self.cuts.to(numbers.dtype), numbers.t().contiguous()).t()
+            level = level.index_copy(1, self.numbers, found)
+        is_known = is_known & (level >= 0) & (level < self.n_levels)
+        index = (level.clamp(min=0).minimum(self.n_levels - 1) + self.start)[:, self.numbers]
+        known = is_known[:, self.numbers]
+        low, high = self.low[index], self.high[index]
+        place = ((numbers - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
+        is_value = self.is_value[index]
+        share = self.below[index] + torch.where(is_value, torch.full_like(place, 0.5), place) * self.share[index]
+        rank = torch.special.ndtri(share.clamp(1e-4, 1 - 1e-4))
+        place = torch.where(is_value, torch.ones_like(place), place)
+        z = self.standardize(numbers).clamp(-_LARGEST_Z, _LARGEST_Z)
+        zero = torch.zeros_like(place)
+        return Cells(
+            level.masked_fill(~is_known, -1),
+            *(torch.where(known, part.to(x.dtype), zero) for part in (place, rank, z)),
+        )
+
+    def standardize(self, numbers: Tensor) -> Tensor:
+        """Return numbers on the model's scale (B x N) in standard deviations from the mean of their column."""
+        linear = torch.where(self.is_heavy, numbers.clamp(-_LARGEST_ASINH, _LARGEST_ASINH).sinh(), numbers)
+        return torch.addcmul(self.shift.to(numbers.dtype), linear, self.factor.to(numbers.dtype))
+
+    def unstandardize(self, z: Tensor) -> Tensor:
+        """Return numbers on the model's scale (B x N) from standard deviations; undoes `standardize`."""
+        linear = (z - self.shift.to(z.dtype)) / self.factor.to(z.dtype)
+        return torch.where(self.is_heavy, linear.asinh(), linear)
+
+
+def _moments(bins: dict[int, Bins]) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each column of numbers, in the user's units; a deviation of 0 becomes 1."""
+    means = np.array([each.share @ each.mean for each in bins.values()])
+    squares = [
+        each.share @ ((each.points - mean) ** 2).mean(1) for each, mean in zip(bins.values(), means, strict=True)
+    ]
+    deviations = np.sqrt(np.array(squares))
+    return means, np.where(deviations > 0, deviations, 1.0)
+
+
+def _prepared(schema: Schema, j: int, values: np.ndarray) -> Tensor:
+    """Return numbers of column `j` in the user's units on the model's scale."""
+    rows = np.zeros((len(values), len(schema.used_columns)))
+    rows[:, j] = values
+    return schema.prepare(torch.from_numpy(rows))[:, j]

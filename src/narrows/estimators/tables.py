@@ -1,0 +1,333 @@
+"""The masked autoencoder for tables: fill gaps, draw rows, predict any column from any others, find strange cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from narrows.accelerate import around_inference
+from narrows.data import EncodedRows, Table, decode_column, fill_missing, is_frame, open_frame
+from narrows.estimators import constructors, parallel
+from narrows.estimators.drawing import draw_cells
+from narrows.estimators.signature import as_seed
+from narrows.likelihoods import Binned
+from narrows.model import inference_mode
+from narrows.params import Integer, OneOf, Parameter, Real, did_you_mean
+from narrows.training import RandomStream, draws_globally
+
+_FEWEST_ROWS = 10  # levels of fewer training rows may name persons, and are not drawn
+_STATISTICS = ("median", "mean", "mode")
+_ROWS_PER_DRAW = 4_096
+
+
+class TableAE(constructors.TableAE, recipe="tableae"):
+    """The masked autoencoder for tables: it predicts any cells of a row from any others, and gives all their chances.
+
+    In training, cells of each row are hidden, and the model learns them from the others. Each column has a categorical
+    distribution over its levels: categories, distinct numbers, or bins of numbers. One fit serves all tasks:
+
+    - `impute` fills gaps, with one value or with several draws.
+    - `sample` draws new rows, also with given cells: `sample(100, given={"income": ">50K"})`.
+    - `predict(X, column)` and `predict_proba(X, column)` predict a column from all others.
+    - `score_samples` is the sum of log p(cell | all others); `surprise` finds cells that do not fit their row.
+    - `transform` gives the last hidden state of each row. It cannot be decoded, so there is no `inverse_transform`;
+      `reconstruct` gives each cell from all others. Take AE or VAE for short codes and dials.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from narrows import TableAE
+    >>> rng = np.random.default_rng(0)
+    >>> age = rng.integers(18, 80, 300)
+    >>> frame = pd.DataFrame({"age": age, "plan": np.where(age > 50, "basic", "plus"), "visits": rng.poisson(age / 20)})
+    >>> model = TableAE(32, max_epochs=30, random_state=0).fit(frame)
+    >>> gaps = frame.assign(plan=frame["plan"].where(rng.random(300) < 0.8))
+    >>> bool((model.impute(gaps)["plan"] == frame["plan"]).mean() > 0.95)
+    True
+    >>> set(model.sample(20, given={"plan": "basic"}, random_state=0)["plan"])
+    {'basic'}
+    >>> model.predict_proba(frame, "plan").shape, model.levels("plan")
+    ((300, 2), ['plus', 'basic'])
+    """
+
+    def impute(self, X: Any, *, statistic: str = "median", n_draws: int | None = None, random_state: Any = None) -> Any:
+        """Fill the missing cells of X; all other cells stay as they are.
+
+        Parameters
+        ----------
+        X : rows, in the form of the training table.
+        statistic : "median" has the smallest absolute error of numbers, "mean" the smallest squared error, "mode" is
+            the likeliest value. Categories always get the likeliest level.
+        n_draws : number of draws for multiple imputation, at least 1. Each draw is a table in which the gaps hold
+            values that could stand there together, so that analyses of all draws tell how uncertain they are
+            (`narrows.tasks.pool_estimates`). None for one table with `statistic`.
+        random_state : seed of the draws; None gives other values in each call.
+
+        Returns
+        -------
+        A table in the form of X, or a list of `n_draws` tables.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not valid, or X is no such table.
+        """
+        Parameter("statistic", "median", OneOf(_STATISTICS), "").check("impute", statistic)
+        rows, excluded = self.check(X), self._is_other()
+        if n_draws is not None:
+            Parameter("n_draws", 1, Integer(1), "").check("impute", n_draws)
+            seeds = np.random.default_rng(as_seed(random_state)).integers(2**31, size=n_draws)
+            return [self._fill(X, rows, self._draw(rows, excluded, int(seed), gaps=False)) for seed in seeds]
+        return self._fill(X, rows, self._predict_cells(rows, statistic))
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        given: Any = None,
+        last: Sequence[Any] = (),
+        rare: bool = False,
+        temperature: float = 1.0,
+        random_state: Any = None,
+        noise: bool | None = None,
+    ) -> Any:
+        """Draw new rows, one column after the other in an order of its own for each row.
+
+        Parameters
+        ----------
+        n_samples : number of rows, at least 1.
+        given : cells that are known: a dict from columns to one value or to `n_samples` values, or a table of
+            `n_samples` rows or of one, whose missing cells are drawn. None draws all cells.
+        last : columns to draw after all others, such as the target of a classifier.
+        rare : True to draw also levels that fewer than 10 training rows have. They may be names, or identify a person.
+        temperature : above 0; below 1, usual values are drawn more often than in the training data.
+        random_state : seed; None gives other rows in each call.
+        noise : only None and True, because a row is always drawn.
+
+        Returns
+        -------
+        n_samples rows, in the form of the training table. Columns with gaps in training have gaps.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not valid, or `given` holds a value that was not seen in training.
+        """
+        check_is_fitted(self)
+        Parameter("n_samples", 1, Integer(1), "").check("sample", n_samples)
+        Parameter("temperature", 1.0, Real(0, np.inf, open_low=True, open_high=True), "").check("sample", temperature)
+        if noise is False:
+            raise ValueError("The `noise` parameter of sample must be None or True for TableAE: its rows are drawn.")
+        rows = self._given_rows(given, n_samples)
+        excluded = self._is_other() if rare else self._is_other() | self._is_rare()
+        positions = [self._position(name) for name in last]
+        drawn = self._draw(rows, excluded, as_seed(random_state), True, positions, temperature)
+        return self.schema_.as_frame(np.where(np.isnan(rows), drawn, rows))
+
+    def predict(self, X: Any, column: Any = None, *, statistic: str = "mean") -> np.ndarray:
+        """Predict a column from all others; without `column`, tell usual rows (1) from outliers (-1).
+
+        Parameters
+        ----------
+        X : rows. The cells of `column` are not looked at, and the column may be absent.
+        column : name of the column, or its position in an array; None for outliers.
+        statistic : "mean", "median" or "mode" of a column of numbers. Categories get the likeliest level.
+
+        Returns
+        -------
+        (n,) values of the column, or 1 and -1.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not valid.
+        """
+        if column is None:
+            return super().predict(X)
+        Parameter("statistic", "mean", OneOf(_STATISTICS), "").check("predict", statistic)
+        j, rows = self._position(column), self._rows_without(X, column)
+        values = self._predict_cells(rows, statistic)[:, j]
+        found = self.schema_.used_columns[j]
+        if found.has_levels:
+            return np.array(decode_column(found, values).values.tolist())
+        return decode_column(found, values).values if found.kind in ("datetime", "duration") else values
+
+    def predict_proba(self, X: Any, column: Any) -> np.ndarray:
+        """Return the probability of each level of a column, given all others: (n, levels), in the order of `levels`.
+
+        Parameters
+        ----------
+        X, column : as for `predict`. The column must have levels: categories, or few distinct numbers.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not valid.
+        """
+        j, n = self._position(column), len(self.levels(column))
+
+        def probs(params: Tensor) -> Tensor:
+            return self._likelihood.level_probs(params, j)[:, :n]
+
+        found = self._decode_visible(self._rows_without(X, column), probs).double().numpy()
+        return found / found.sum(1, keepdims=True)  # without the level `other`
+
+    def levels(self, column: Any) -> list[Any]:
+        """Return the values to which `predict_proba` gives probabilities.
+
+        Raises
+        ------
+        ValueError
+            If the column is unknown, or its numbers are in bins.
+        """
+        j = self._position(column)
+        found = self.schema_.used_columns[j]
+        if found.has_levels:
+            return list(found.levels)
+        if any(len(each) > 3 for each in found.bins):
+            raise ValueError(
+                f"The column {found.name!r} has no levels: it holds {found.kind} numbers in bins. Use predict(X, "
+                f"{found.name!r}), or impute(X, n_draws=...) for its distribution."
+            )
+        return [mean for _, mean, *_ in found.bins]
+
+    def surprise(self, X: Any) -> Any:
+        """Return how strange each cell is in its row: the log odds that it holds another row's value, nats.
+
+        It is log m + log(1 - p) - log p for the probability p of the cell's level given all other cells, and its share
+        m in training: the log odds at even chances. Values are comparable between columns. High is strange.
+
+        Returns
+        -------
+        A table of numbers in the form of X, as `score_entries` gives it; NaN where a cell is missing.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X is no such table.
+        """
+        rows, model = self.check(X), self.module()
+        found = self.apply(lambda x: self._likelihood.surprise(model.decode_own(x), x), rows).double().numpy()
+        return cast(Table, self.schema_.table).as_numbers(np.where(np.isnan(rows), np.nan, found), like=X)
+
+    # ---------------------------------------------------------------------------------------------- inside
+
+    @property
+    def _likelihood(self) -> Binned:
+        likelihood = self.model_.likelihood
+        assert isinstance(likelihood, Binned)
+        return likelihood
+
+    def _statistic(self, name: str) -> Callable[[Tensor], Tensor]:
+        return {"median": self._likelihood.median, "mean": self._likelihood.mean, "mode": self._likelihood.mode}[name]
+
+    def _is_other(self) -> Tensor:
+        """Return True for the level `other` of each column: (T,)."""
+        flags = torch.zeros(self._likelihood.levels.n_all, dtype=torch.bool)
+        for j, column in enumerate(self.schema_.used_columns):
+            if column.n_rare:
+                flags[int(self._likelihood.levels.start[j]) + column.n_levels - 1] = True
+        return flags
+
+    def _is_rare(self) -> Tensor:
+        """Return True for levels of categories that few training rows have: (T,). Some level of each column is kept."""
+        flags = torch.zeros(self._likelihood.levels.n_all, dtype=torch.bool)
+        for j, column in enumerate(self.schema_.used_columns):
+            if column.has_levels:
+                counts = np.array(column.frequencies[: len(column.levels)]) * column.n_observed
+                is_rare = counts < min(_FEWEST_ROWS - 0.5, counts.max())
+                start = int(self._likelihood.levels.start[j])
+                flags[start : start + len(counts)] = torch.from_numpy(is_rare)
+        return flags
+
+    def _position(self, column: Any) -> int:
+        """Return the position of a column among those that the model sees."""
+        check_is_fitted(self)
+        names = [each.name for each in self.schema_.used_columns]
+        texts = [str(name) for name in names]
+        if column in names or str(column) in texts:
+            return names.index(column) if column in names else texts.index(str(column))
+        raise ValueError(
+            f"{type(self).__name__} does not predict the column {column!r}. {did_you_mean(str(column), texts)}"
+        )
+
+    def _rows_without(self, X: Any, column: Any) -> np.ndarray:
+        """Return the rows X as numbers (n x D) with a hidden column, which X may lack."""
+        j = self._position(column)
+        table = cast(Table, self.schema_.table)
+        rows = self.check(table.encode(X, type(self).__name__, optional=(table.used[j].name,)))
+        rows = np.array(rows)
+        rows[:, j] = np.nan
+        return rows
+
+    def _predict_cells(self, rows: np.ndarray, statistic: str) -> np.ndarray:
+        """Return all cells, given those that are not missing in `rows`: n x D, in the user's units."""
+        excluded, choose = self._is_other(), self._statistic(statistic)
+
+        def predict(params: Tensor) -> Tensor:
+            return choose(self._likelihood.without_levels(params, excluded.to(params.device)))
+
+        return self.schema_.restore(self._decode_visible(rows, predict))
+
+    def _decode_visible(self, rows: np.ndarray, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return `function` of the parameters of all cells, given those that are not missing in `rows`."""
+        model = self.module()
+        return self.apply(lambda x: function(model.decoder(model.bottleneck.encode(model.encoder(x)))), rows)
+
+    def _given_rows(self, given: Any, n: int) -> np.ndarray:
+        """Return the given cells as numbers (n x D), NaN where a cell is to be drawn."""
+        table, owner = cast(Table, self.schema_.table), "sample"
+        if given is None:
+            return np.full((n, len(table.used)), np.nan)
+        if isinstance(given, Mapping) and not any(np.ndim(value) for value in given.values()):
+            given = [dict(given)]
+        elif isinstance(given, Mapping):
+            columns = {name: np.broadcast_to(np.asarray(value), (n,)) for name, value in given.items()}
+            given = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        names = tuple(column.name for column in table.used)
+        rows = np.asarray(table.encode(given, owner, optional=names))
+        if len(rows) not in (1, n):
+            raise ValueError(f"The `given` parameter of sample must hold one row or n_samples={n}. Got {len(rows)}.")
+        for j, column in enumerate(table.used):
+            if column.has_levels and (rows[:, j] >= len(column.levels)).any():
+                raise ValueError(
+                    f"The `given` parameter of sample holds a value of {column.name!r} that was not seen in training. "
+                    f"It must be one of {', '.join(map(repr, column.levels[:10]))}."
+                )
+        return np.repeat(rows, n, axis=0) if len(rows) == 1 else rows
+
+    def _draw(
+        self,
+        rows: np.ndarray,
+        excluded: Tensor,
+        seed: int,
+        gaps: bool,
+        last: Sequence[int] = (),
+        temperature: float = 1.0,
+    ) -> np.ndarray:
+        """Return the rows (n x D, in the user's units) with drawn cells where they are missing; NaN for a drawn gap."""
+        model = self.module()
+        parameter = next(model.parameters())
+        stream = RandomStream(seed, parameter.device, is_global=draws_globally(model))
+        excluded, parts = excluded.to(parameter.device), []
+        with inference_mode(model), around_inference(parameter.device), stream.use():
+            for start in range(0, len(rows), _ROWS_PER_DRAW):
+                x = parallel.prepare_rows(rows[start : start + _ROWS_PER_DRAW], self.schema_, model)
+                drawn = draw_cells(model, x, excluded, last, temperature, gaps)
+                parts.append(drawn.masked_fill(torch.isinf(drawn), torch.nan).cpu())
+        return self.schema_.restore(torch.cat(parts))
+
+    def _fill(self, X: Any, rows: np.ndarray, filled: np.ndarray) -> Any:
+        """Return X with the cells of `filled` (n x D, in the user's units) where cells are missing."""
+        made = self.schema_.as_frame(np.where(np.isnan(rows), filled, rows), like=X, clip=True)
+        if isinstance(X, EncodedRows):
+            return made
+        if isinstance(X, Mapping):
+            return fill_missing([X], made, "rows")[0]
+        kind = open_frame(X, type(self).__name__).kind if is_frame(X) else "array"
+        return fill_missing(X, made, kind)

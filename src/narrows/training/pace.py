@@ -1,0 +1,36 @@
+"""The pace of a training: batch size, learning rate and length that suit a kind of model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from narrows.training.device import Choice
+from narrows.training.settings import Settings
+
+
+def follow_pace(settings: Settings, n_train: int) -> tuple[Settings, tuple[Choice, ...]]:
+    """Return the settings with the values of their pace where they were "auto", and the choices to report.
+
+    Parameters
+    ----------
+    n_train : number of training rows.
+    """
+    pace = settings.pace
+    if pace is None:
+        return settings, ()
+    choices = []
+    if settings.batch_size == "auto":
+        settings = replace(settings, batch_size=min(pace.batch_size, n_train))
+        choices.append(Choice("batch_size", str(settings.batch_size), "suits this kind of model"))
+    if settings.learning_rate == "auto":
+        settings = replace(settings, learning_rate=pace.learning_rate)
+        choices.append(Choice("learning_rate", f"{pace.learning_rate:g}", "suits this kind of model"))
+    if settings.max_epochs == "auto":
+        assert isinstance(settings.batch_size, int)
+        steps = math.ceil(n_train / settings.batch_size)
+        n_steps = min(max(pace.n_epochs * steps, pace.fewest_steps), pace.most_steps)
+        epochs = max(1, round(n_steps / steps))
+        settings = replace(settings, max_epochs=epochs)
+        choices.append(Choice("max_epochs", str(epochs), f"{epochs * steps:,} steps of {settings.batch_size} rows"))
+    return settings, tuple(choices)
