@@ -157,7 +157,7 @@ def test_rare_levels_are_told_apart_up_to_a_number():
     assert words["w"].nunique() > 300
     table, _ = narrows.data.look_at_table(narrows.data.open_frame(words, "test"), "test", max_levels=None)
     real = RealRows(table, words, None, "w", Resamples(0), owner="test")
-    sets = real.beside(words)
+    sets = real.beside(words, draws_gaps=True)
     cells, mask = sets.as_categories(sets.new)
     assert mask.tolist() == [True, False]
     assert cells[:, 0].max() == 250

@@ -187,10 +187,17 @@ class RealRows:
         self._real = self._encode(real, self.most)
         self._train = None if train is None else self._encode(train, _MOST_TRAIN)
 
-    def beside(self, new: Any) -> RowSets:
-        """Return new rows, in the user's form, beside the real ones."""
+    def beside(self, new: Any, draws_gaps: bool) -> RowSets:
+        """Return new rows, in the user's form, beside the real ones.
+
+        Parameters
+        ----------
+        draws_gaps : False if a missing cell of a column with rare values is their level, which came back as missing.
+        """
         columns = self._table.used
-        cells = with_rare_levels(self._encode(new, self.most), columns)
+        cells = self._encode(new, self.most)
+        if not draws_gaps:
+            cells = with_rare_levels(cells, columns)
         return RowSets(columns, cells, self._real, self._train, self._target, self._resamples)
 
     def _encode(self, X: Any, most: int) -> np.ndarray:

@@ -80,7 +80,7 @@ def evaluate_rows(
         )
     except Absent as reason:
         raise ValueError(f"{_OWNER} cannot compare these rows: {reason}.") from None
-    sets = held_out.beside(opened["synthetic"].data)
+    sets = held_out.beside(opened["synthetic"].data, draws_gaps=True)
     for name in selected:
         try:
             result = ROW_FUNCTIONS[name](sets)

@@ -125,10 +125,10 @@ class Comparison:
         table = self.schema.table
         return self.schema.prepare(torch.from_numpy(np.array(X if table is None else table.encode(X, "evaluate"))))
 
-    def prepare_drawn(self, X: Any) -> Tensor:
-        """Return drawn examples as `prepare` does. A level that came back as a missing cell is that of rare values."""
+    def prepare_drawn(self, X: Any, draws_gaps: bool = False) -> Tensor:
+        """Return drawn examples as `prepare` does. See `RealRows.beside` for `draws_gaps`."""
         x = self.prepare(X)
-        columns = self.schema.used_columns if self.schema.kind == "table" else ()
+        columns = self.schema.used_columns if self.schema.kind == "table" and not draws_gaps else ()
         return torch.from_numpy(with_rare_levels(x.numpy(), columns))
 
     @functools.cached_property
@@ -195,6 +195,11 @@ class Subject(ABC):
     def threshold(self) -> tuple[float, float]:
         """Score below which an example is an outlier, and the share of outliers for which that is set."""
 
+    @property
+    @abstractmethod
+    def draws_gaps(self) -> bool:
+        """True if new rows of a table have missing cells where training rows have some."""
+
     @abstractmethod
     def draw(self, n: int) -> Tensor:
         """Draw `n` new examples, n x shape. Raises Absent if none can be drawn."""
@@ -207,7 +212,7 @@ class Subject(ABC):
     def row_sets(self) -> RowSets:
         """New rows of a table beside real ones. Raises Absent if there are none."""
         real = self.comparison.real_rows
-        return real.beside(self.draw_rows(real.most))
+        return real.beside(self.draw_rows(real.most), self.draws_gaps)
 
     @functools.cached_property
     def errors(self) -> np.ndarray:
@@ -275,9 +280,14 @@ class ModelSubject(Subject):
         model = self.inspection.model
         return float(model.offset_), expected_outliers(model.contamination)
 
+    @property
+    def draws_gaps(self) -> bool:
+        """True for a model that predicts hidden cells."""
+        return self.inspection.model.model_.corruption.predicts_hidden
+
     def draw(self, n: int) -> Tensor:
         """Draw by `sample`."""
-        return self.comparison.prepare_drawn(self.draw_rows(n))
+        return self.comparison.prepare_drawn(self.draw_rows(n), self.draws_gaps)
 
     def draw_rows(self, n: int) -> Any:
         """Draw by `sample`, in the user's form."""
@@ -341,6 +351,11 @@ class PCABaseline(Subject):
     def threshold(self) -> tuple[float, float]:
         """Quantile of the training scores at the default contamination of the estimators, and that contamination."""
         return float(np.quantile(self.train_scores, AUTO_CONTAMINATION)), AUTO_CONTAMINATION
+
+    @property
+    def draws_gaps(self) -> bool:
+        """False: PCA knows no gaps."""
+        return False
 
     def draw(self, n: int) -> Tensor:
         """Draw mean + W z, and add noise unless it is a grey or colour image; W W^T + noise variance = covariance."""

@@ -181,7 +181,7 @@ def findings(display: Display, evaluation: Evaluation) -> list[Finding]:
     if "closer" in rows:
         closer = rows["closer"].value
         more = (
-            "" if closer < MEMORY else " Do not pass them on as anonymous. More data or a smaller `hidden` would help."
+            "" if closer < MEMORY else " Do not pass them on as anonymous. More data or a shorter training would help."
         )
         message = (
             f"{percent(closer)} of the new rows are nearer to a training row than to a held-out row; 50% is chance."
