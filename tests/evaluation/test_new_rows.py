@@ -274,3 +274,12 @@ def test_a_level_of_rare_values_is_no_gap_of_new_rows():
     model = fit("VAE", frame, max_levels=3)
     table = narrows.evaluate(model, frame, measures=["c2st_auc", "marginals"], verbose=0)
     assert "missing" not in table.explained["c2st_auc"]
+
+
+def test_gaps_of_a_model_that_draws_gaps_stay_gaps():
+    frame = pd.DataFrame({"code": ["a"] * 50 + ["b"] * 30 + ["c"] * 10 + ["d"] * 10, "x": np.arange(100) % 7})
+    table, _ = narrows.data.look_at_table(narrows.data.open_frame(frame, "test"), "test", max_levels=2)
+    assert table.used[0].n_rare == 2
+    real, drawn = RealRows(table, frame, None, None, Resamples(0), owner="test"), frame.assign(code=None)
+    assert (real.beside(drawn, draws_gaps=False).new[:, 0] == 2).all()
+    assert np.isnan(real.beside(drawn, draws_gaps=True).new[:, 0]).all()
