@@ -114,38 +114,40 @@ class Levels(nn.Module):
     def _register(self, name: str, value: Tensor) -> None:
         self.register_buffer(name, value, persistent=False)
 
-    def forward(self, x: Tensor) -> Cells:
-        """B x D prepared cells -> their levels and numbers. Missing cells have place, rank and z of 0."""
+    def find(self, x: Tensor) -> Tensor:
+        """B x D prepared cells -> their levels, integers; -1 where missing, and for a level not seen in training."""
         is_known = torch.isfinite(x)
         filled = torch.where(is_known, x, torch.zeros_like(x))
         level = filled.long()
-        numbers = filled[:, self.numbers]
         if len(self.numbers):
-            found = torch.searchsorted(self.cuts.to(numbers.dtype), numbers.t().contiguous()).t()
-            level = level.index_copy(1, self.numbers, found)
+            numbers = filled[:, self.numbers].t().contiguous()
+            level = level.index_copy(1, self.numbers, torch.searchsorted(self.cuts.to(x.dtype), numbers).t())
         is_known = is_known & (level >= 0) & (level < self.n_levels)
-        index = (level.clamp(min=0).minimum(self.n_levels - 1) + self.start)[:, self.numbers]
-        known = is_known[:, self.numbers]
-        low, high = self.low[index], self.high[index]
-        place = ((numbers - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
-        is_value = self.is_value[index]
-        share = self.below[index] + torch.where(is_value, torch.full_like(place, 0.5), place) * self.share[index]
+        return level.masked_fill(~is_known, -1)
+
+    def forward(self, x: Tensor) -> Cells:
+        """B x D prepared cells -> their levels and numbers. Missing cells have place, rank and z of 0."""
+        level = self.find(x)
+        of_numbers = level[:, self.numbers]
+        known = of_numbers >= 0
+        index = of_numbers.clamp(min=0) + self.start[self.numbers]
+        numbers = torch.where(known, x[:, self.numbers], torch.zeros_like(x[:, self.numbers]))
+        low, is_value = self.low[index], self.is_value[index]
+        place = ((numbers - low) / (self.high[index] - low).clamp(min=1e-12)).clamp(0, 1)
+        share = self.below[index] + place.masked_fill(is_value, 0.5) * self.share[index]
         rank = torch.special.ndtri(share.clamp(1e-4, 1 - 1e-4))
-        place = torch.where(is_value, torch.ones_like(place), place)
-        z = self.standardize(numbers).clamp(-_LARGEST_Z, _LARGEST_Z)
-        zero = torch.zeros_like(place)
-        return Cells(
-            level.masked_fill(~is_known, -1),
-            *(torch.where(known, part.to(x.dtype), zero) for part in (place, rank, z)),
-        )
+        parts = (place.masked_fill(is_value, 1.0), rank, self.standardize(numbers))
+        zero = torch.zeros_like(numbers)
+        return Cells(level, *(torch.where(known, part.to(x.dtype), zero) for part in parts))
 
     def standardize(self, numbers: Tensor) -> Tensor:
-        """Return numbers on the model's scale (B x N) in standard deviations from the mean of their column."""
+        """Return numbers on the model's scale (B x N) in standard deviations from their column's mean, at most 8."""
         linear = torch.where(self.is_heavy, numbers.clamp(-_LARGEST_ASINH, _LARGEST_ASINH).sinh(), numbers)
-        return torch.addcmul(self.shift.to(numbers.dtype), linear, self.factor.to(numbers.dtype))
+        z = torch.addcmul(self.shift.to(numbers.dtype), linear, self.factor.to(numbers.dtype))
+        return z.clamp(-_LARGEST_Z, _LARGEST_Z)
 
     def unstandardize(self, z: Tensor) -> Tensor:
-        """Return numbers on the model's scale (B x N) from standard deviations; undoes `standardize`."""
+        """Return numbers on the model's scale (B x N) from standard deviations; undoes `standardize` up to 8."""
         linear = (z - self.shift.to(z.dtype)) / self.factor.to(z.dtype)
         return torch.where(self.is_heavy, linear.asinh(), linear)
 

@@ -82,7 +82,7 @@ class Binned(Likelihood):
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """Return log p(x | z) of each cell in nats (B x D); any finite number where a cell is missing."""
-        level = self.levels(x).level
+        level = self.levels.find(x)
         index = level.clamp(min=0) + self.levels.start
         logits, log_sums = self._logits(params)
         nats = logits.gather(1, index) - log_sums
@@ -122,12 +122,12 @@ class Binned(Likelihood):
         is comparable between columns, however many levels they have. 0 where a cell is missing.
         """
         log_p = self.log_probs(params)
-        cells = self.levels(x)
-        index = cells.level.clamp(min=0) + self.levels.start
+        level = self.levels.find(x)
+        index = level.clamp(min=0) + self.levels.start
         log_p = log_p.gather(1, index).clamp(max=-1e-6)
         odds = self.start_logits[index].to(log_p.dtype) + (-log_p.expm1()).log() - log_p
         unseen = torch.full_like(odds, -math.log(_UNSEEN))
-        odds = torch.where(cells.level >= 0, odds, unseen)
+        odds = torch.where(level >= 0, odds, unseen)
         return odds.masked_fill(torch.isnan(x), 0.0)
 
     # ------------------------------------------------------------------------------------------ one number a cell

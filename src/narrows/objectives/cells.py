@@ -33,7 +33,7 @@ class SquaredError(Cost):
         if not len(numbers) or output.weight is None:
             return None
         n_all, n_numbers, _ = likelihood.sizes
-        z = likelihood.levels(batch.target).z
+        z = likelihood.levels.standardize(batch.target[:, numbers])
         error = (z - output.params[:, n_all : n_all + n_numbers].to(z.dtype)).square()
         return CostValue((error * output.weight[:, numbers]).sum(1))
 
