@@ -24,6 +24,7 @@ from narrows.plots.drawing import format_label, format_number
 from narrows.report import atlas, charts, columns, masked, page, records, sections
 from narrows.report.display import Display
 from narrows.report.machine import processor
+from narrows.report.new_rows import new_rows
 from narrows.report.page import Section, escape
 from narrows.report.sampling import Sample, draw_sample
 from narrows.training.progress import Reporter
@@ -139,10 +140,11 @@ def _evaluate(display: Display, train: Any, seed: int, verbose: int) -> Evaluati
         y = None
     labels = None if y is None else np.unique(y, return_inverse=True)[1]
     inspection = display.inspection
+    target = display.label if display.label_position is not None else None
+    options = {"train": train, "target": target, "random_state": seed, "verbose": verbose}
     if not fits_memory(len(display.rows), display.model):
-        options = {"train": train, "scores": inspection.scores, "random_state": seed, "verbose": verbose}
-        return evaluate(display.model, inspection.X, labels, **options)
-    return evaluate_inspection(inspection, labels, train=train, random_state=seed, verbose=verbose)
+        return evaluate(display.model, inspection.X, labels, scores=inspection.scores, **options)
+    return evaluate_inspection(inspection, labels, **options)
 
 
 def _sections(display: Display, evaluation: Evaluation) -> list[Callable[[], Section]]:
@@ -164,6 +166,7 @@ def _sections(display: Display, evaluation: Evaluation) -> list[Callable[[], Sec
         (has_code, lambda: atlas.latent_map(display)),
         (has_dials, lambda: sections.dials(display, *_starts(display))),
         (inspection.can_sample, lambda: sections.samples(display, _novelty(evaluation))),
+        ("marginals" in evaluation.rows, lambda: new_rows(evaluation)),
         (has_code and not inspection.can_sample, lambda: sections.units(display)),
         (is_masked, lambda: masked.strange_cells(display)),
         (True, lambda: sections.outliers(display)),

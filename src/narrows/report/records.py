@@ -13,7 +13,8 @@ from narrows.fitted import FittedModel
 from narrows.plots import content, style
 from narrows.plots.accessor import Plots
 from narrows.plots.drawing import format_number
-from narrows.report.display import Display
+from narrows.report.display import Display, percent
+from narrows.report.new_rows import MEMORY
 from narrows.report.page import Section, code_block, escape, table
 from narrows.report.sections import chart
 
@@ -184,6 +185,15 @@ def findings(display: Display, evaluation: Evaluation) -> list[Finding]:
         result.append(Finding(dead < 0.1, f"{dead:.1%} of the units are active for none of these examples.{more}"))
     if display.inspection.predicts_hidden:
         result.append(_prediction(display))
+    if "closer" in rows:
+        closer = rows["closer"].value
+        more = (
+            "" if closer < MEMORY else " Do not pass them on as anonymous. More data or a shorter training would help."
+        )
+        message = (
+            f"{percent(closer)} of the new rows are nearer to a training row than to a held-out row; 50% is chance."
+        )
+        result.append(Finding(closer < MEMORY, f"{message}{more}"))
     share = display.outlier_share
     result.append(Finding(not share.hint, f"{share}{share.hint or '.'}"))
     return result
