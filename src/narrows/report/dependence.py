@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from narrows.data import spaced_indices
 from narrows.fitted import FittedModel
+from narrows.likelihoods import Binned
 
 MOST_COLUMNS = 30  # the time grows with the square of their number
 _MOST_ROWS = 200
@@ -30,24 +32,33 @@ def measure_dependence(model: FittedModel, rows: Tensor, columns: Sequence[int])
     (k, k) nats, NaN on the diagonal and for columns without a row that has both cells; and the number of rows.
     """
     x, network, k = rows[spaced_indices(len(rows), _MOST_ROWS)], model.module(), len(columns)
-    target, is_observed = torch.nan_to_num(x), ~torch.isnan(x)
+    likelihood = cast(Binned, network.likelihood)  # that of all models that predict hidden cells
+    level = model.apply(lambda part: likelihood.levels(part).level, x)
 
-    def log_prob(hidden: list[int]) -> Tensor:
-        """Return log p of the hidden columns, given all others: rows x hidden."""
+    def log_prob(hidden: Sequence[int]) -> Tensor:
+        """Return log p of the levels of the hidden columns, given all others: rows x hidden."""
 
         def compute(part: Tensor) -> Tensor:
-            masked = part[:, : x.shape[1]].index_fill(1, torch.tensor(hidden, device=part.device), torch.nan)
-            params = network.decoder(network.bottleneck.encode(network.encoder(masked)))
-            return network.likelihood.log_prob(params, part[:, x.shape[1] :])[:, hidden]
+            z = network.bottleneck.encode(network.encoder(part.index_fill(1, _index(hidden, part), torch.nan)))
+            found = []
+            for j in hidden:  # the density within a level is the same, whatever else is hidden
+                outputs = likelihood.outputs_of(j)[: likelihood.levels.sizes[j]]
+                own = likelihood.levels(part).level[:, [j]].clamp(min=0)
+                found.append(network.decode_outputs(z, outputs).log_softmax(1).gather(1, own))
+            return torch.cat(found, 1)
 
-        return model.apply(compute, torch.cat([x, target], 1))
+        return model.apply(compute, x)
 
     alone = torch.cat([log_prob([j]) for j in columns], 1) if columns else x[:, :0]
     loss = np.full((k, k), np.nan)
     for a in range(k):
         for b in range(a + 1, k):
-            has_both = is_observed[:, columns[a]] & is_observed[:, columns[b]]
+            has_both = (level[:, columns[a]] >= 0) & (level[:, columns[b]] >= 0)
             if has_both.any():
                 both = log_prob([columns[a], columns[b]])
                 loss[a, b], loss[b, a] = (alone[:, [a, b]] - both)[has_both].mean(0).tolist()
     return loss, len(x)
+
+
+def _index(columns: Sequence[int], like: Tensor) -> Tensor:
+    return torch.tensor(list(columns), device=like.device)
