@@ -121,7 +121,7 @@ def _split(ordered: np.ndarray, n_all: int, n: int) -> list[Bin]:
 
 
 def with_bins(table: Table, rows: np.ndarray, n: int) -> Table:
-    """Return the table with the number of cells of each column that the model sees, and with bins for numbers.
+    """Return the table with the number of cells of each column that the model sees, and bins and steps of numbers.
 
     Parameters
     ----------
@@ -135,10 +135,24 @@ def with_bins(table: Table, rows: np.ndarray, n: int) -> Table:
             return column
         values = np.asarray(rows[:, positions[column.name]])
         values = values[~np.isnan(values)]
-        bins = () if column.has_levels else find_bins(values, n)
-        return replace(column, bins=bins, n_observed=len(values))
+        if column.has_levels:
+            return replace(column, n_observed=len(values))
+        step = column.step or _find_step(values)
+        return replace(column, bins=find_bins(values, n), n_observed=len(values), step=step)
 
     return replace(table, columns=tuple(add(column) for column in table.columns))
+
+
+def _find_step(values: np.ndarray) -> float:
+    """Return the decimal step of which all numbers are multiples: 1, .1, .01 or .001; 0 without one.
+
+    Drawn numbers with more decimals than real ones would be told apart at once.
+    """
+    for digits in range(4):
+        scaled = values * 10**digits
+        if (np.abs(scaled - np.rint(scaled)) < 1e-4).all():
+            return float(f"1e-{digits}")
+    return 0.0
 
 
 def has_density_at(column: Column, values: np.ndarray) -> np.ndarray:

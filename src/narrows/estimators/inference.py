@@ -191,7 +191,7 @@ class Inference(ABC):
         rows = X if isinstance(X, np.ndarray) and has_words(X) else check_numeric(as_array(X, owner), owner)
         if rows.ndim != 2:
             raise ValueError(
-                f"X passed to {owner} must be a table (n, d): rows and columns, or a data frame. Got shape {rows.shape}."
+                f"X passed to {owner} must be a table, rows and columns (n, d), or a data frame. Got {rows.shape}."
             )
         return open_frame(rows, owner)
 

@@ -211,9 +211,13 @@ class TableAE(constructors.TableAE, recipe="tableae"):
         ValueError, TypeError
             If X is no such table.
         """
+        return cast(Table, self.schema_.table).as_numbers(self.surprise_numbers(X), like=X)
+
+    def surprise_numbers(self, X: Any) -> np.ndarray:
+        """Return `surprise` as an array of the columns that the model sees: (n, D). Raises as `surprise` does."""
         rows, model = self.check(X), self.module()
         found = self.apply(lambda x: self._likelihood.surprise(model.decode_own(x), x), rows).double().numpy()
-        return cast(Table, self.schema_.table).as_numbers(np.where(np.isnan(rows), np.nan, found), like=X)
+        return np.where(np.isnan(rows), np.nan, found)
 
     # ---------------------------------------------------------------------------------------------- inside
 
@@ -282,6 +286,8 @@ class TableAE(constructors.TableAE, recipe="tableae"):
         table, owner = cast(Table, self.schema_.table), "sample"
         if given is None:
             return np.full((n, len(table.used)), np.nan)
+        for name in given if isinstance(given, Mapping) else ():
+            self._position(name)  # a name that is not known would be ignored
         if isinstance(given, Mapping) and not any(np.ndim(value) for value in given.values()):
             given = [dict(given)]
         elif isinstance(given, Mapping):

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from narrows.data import as_array
-from narrows.estimators import Estimator
+from narrows.estimators import Estimator, TableAE
 from narrows.evaluation.inspection import Inspection
 from narrows.tasks.outliers.detector import OutlierDetector
 from narrows.tasks.outliers.tables import TableReader
@@ -50,9 +51,9 @@ def reasons(
 
     Parameters
     ----------
-    model : a fitted model. For an OutlierDetector the nats of the entries sum to the score. For another model they are
-        the log-likelihoods of the entries at the row's own code, each less the median of that entry over X: a column
-        that is noisy in every row is no reason.
+    model : a fitted model. For an OutlierDetector the nats of the entries sum to the score. For a TableAE they are
+        -`surprise`. For another model they are the log-likelihoods of the entries at the row's own code, each less the
+        median of that entry over X: a column that is noisy in every row is no reason.
     X : rows like those that the model was fitted on.
     n_reasons : largest number of entries to name for each row.
     names : names of the columns of vectors; None for numbers from 0. The name of an entry of an image or series is its
@@ -63,18 +64,11 @@ def reasons(
     ValueError
         If X is not like the examples of the fit.
     """
-    if isinstance(model, OutlierDetector):
-        score, nats = model.score_samples(X), np.asarray(model.explain(X))
-    else:
-        score, nats = model.score_samples(X), _log_likelihoods(model, X)
+    score, nats = model.score_samples(X), _entry_nats(model, X)
     flat = nats.reshape(len(nats), -1)
-    indices = np.argsort(flat, axis=1, kind="stable")[:, :n_reasons]
-    table = _table_reader(model)
-    if table is not None:
-        names = [column.name for column in table.table.used]
-    labels: list[Any] = list(getattr(model, "feature_names_in_", ()) if names is None else names)
-    if len(labels) != flat.shape[1]:
-        labels = [":".join(map(str, index)) for index in np.ndindex(*nats.shape[1:])]
+    indices = np.argsort(flat, axis=1, kind="stable")[:, :n_reasons]  # missing entries come last
+    flat = np.nan_to_num(flat)
+    table, labels = _table_reader(model), _label_entries(model, nats.shape[1:], names)
     if table is not None:
         rows = table.encode(X, type(model).__name__)
         found, expected = table.values_of(X), table.values_of(model.reconstruct(rows))
@@ -91,6 +85,27 @@ def reasons(
     )
 
 
+def surprises(model: OutlierDetector | Estimator, X: Any, names: Sequence[str] | None = None) -> dict[Any, np.ndarray]:
+    """Return how strange each entry of X is by its name, (n,) nats each: minus the nats of `reasons`.
+
+    High is strange. It is NaN where an entry is missing; an OutlierDetector gives 0 there. Parameters are those of
+    `reasons`, and it raises as `reasons` does.
+    """
+    nats = _entry_nats(model, X)
+    return dict(zip(_label_entries(model, nats.shape[1:], names), -nats.reshape(len(nats), -1).T, strict=True))
+
+
+def _label_entries(
+    model: OutlierDetector | Estimator, shape: tuple[int, ...], names: Sequence[str] | None
+) -> list[Any]:
+    """Return a name for each entry of a row of that shape."""
+    table = _table_reader(model)
+    if table is not None:
+        names = [column.name for column in table.table.used]
+    labels: list[Any] = list(getattr(model, "feature_names_in_", ()) if names is None else names)
+    return labels if len(labels) == np.prod(shape) else [":".join(map(str, index)) for index in np.ndindex(*shape)]
+
+
 def _table_reader(model: OutlierDetector | Estimator) -> TableReader | None:
     """Return the reader of the table that the model was fitted on; None if it was an array."""
     if isinstance(model, OutlierDetector):
@@ -99,8 +114,13 @@ def _table_reader(model: OutlierDetector | Estimator) -> TableReader | None:
     return None if table is None else TableReader(table, np.zeros(len(table.used)))
 
 
-def _log_likelihoods(model: Estimator, X: Any) -> np.ndarray:
-    """Return the log-likelihood of each entry less its median: n x the shape of a row of X."""
-    nats, schema = -Inspection(model, X).excess_costs, model.schema_
+def _entry_nats(model: OutlierDetector | Estimator, X: Any) -> np.ndarray:
+    """Return the nats of each entry as `reasons` explains them: n x the shape of a row; NaN where it is missing."""
+    if isinstance(model, OutlierDetector):
+        return np.asarray(model.explain(X))
+    if isinstance(model, TableAE):
+        return -model.surprise_numbers(X)
+    inspection, schema = Inspection(model, X), model.schema_
+    nats = np.where(torch.isnan(inspection.rows).numpy(), np.nan, -inspection.excess_costs)
     nats = np.moveaxis(nats, 1, -1) if schema.layout == "hwc" else nats
     return nats.reshape(len(nats), *schema.user_shape)
