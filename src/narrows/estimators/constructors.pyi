@@ -729,7 +729,7 @@ class TableAE(Shared):
 
         Parameters
         ----------
-        n_components : an int in the range [8, inf), default 128
+        n_components : an int in the range [1, inf), default 128
             Width of the network, and length of each code.
         mask_rate : 'auto' or a pair (low, high) of shares from 0 to 1, default 'auto'
             Range of the share of hidden cells in training; 'auto' serves all tasks: half of the rows (0.05, 0.5), which suits filling gaps, half (0, 1), which suits drawing rows.
@@ -795,7 +795,7 @@ class TableAE(Shared):
         >>> set(model.sample(20, given={"plan": "basic"}, random_state=0)["plan"])
         {'basic'}
         >>> model.predict_proba(frame, "plan").shape, model.levels("plan")
-        ((300, 2), ['plus', 'basic'])
+        ((300, 2), ['basic', 'plus'])
         """
 
 class IWAE(Shared, CodeEstimator):
