@@ -182,8 +182,9 @@ class CellMasking(Corruption):
     For each row a share of the cells is drawn, and then the cells. At least one is hidden. Each hidden cell counts
     (number of cells) / (number of hidden cells), so that the loss of a row estimates its negative log-likelihood in a
     random order of the columns, if the share is drawn from [0, 1] (Uria, Murray and Larochelle, A deep and tractable
-    density estimator, 2014, https://arxiv.org/abs/1310.1757). Hidden cells become NaN. Of the cells that are missing in
-    the data, half become `GAP`, which the model can learn from, and half stay NaN, as unknown as a hidden cell.
+    density estimator, 2014, https://arxiv.org/abs/1310.1757). Cells that are missing in the data are hidden as often as
+    others, because the model also learns where gaps are. Hidden cells become NaN. Of the other missing cells, half
+    become `GAP`, which the model can learn from, and half stay NaN, as unknown as a hidden cell.
 
     Parameters
     ----------
@@ -206,12 +207,9 @@ class CellMasking(Corruption):
         ends = self.shares.to(x.dtype)[choice[:, 0]]
         share = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * u
         is_missing, draw = torch.isnan(x), rng.rand_like(x)
-        least = draw.masked_fill(is_missing, 2.0).amin(1, keepdim=True)
-        hidden = (draw < share) | (draw == least)
+        hidden = (draw < share) | (draw == draw.amin(1, keepdim=True))
         shown = torch.where(is_missing & (rng.rand_like(x) < 0.5), torch.full_like(x, GAP), x)
-        n_cells = (~is_missing).sum(1, keepdim=True)
-        n_scored = (hidden & ~is_missing).sum(1, keepdim=True)
-        weight = hidden.to(x.dtype) * (n_cells / n_scored.clamp(min=1))
+        weight = hidden.to(x.dtype) * (x.shape[1] / hidden.sum(1, keepdim=True))
         return Corrupted(shown.masked_fill(hidden, float("nan")), weight)
 
 
