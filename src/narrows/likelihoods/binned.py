@@ -26,6 +26,7 @@ from narrows.likelihoods.base import Likelihood
 
 _LARGEST_LOGIT = 30.0  # keeps sums of exponentials finite
 _UNSEEN = 1e-4  # probability of values between or beyond those of training
+_DIRECT = 0.3  # weight of the decoder's own estimate in a mean: best of 0, .3, .5, .7, 1 on five tables
 _TOLERANCE = 1e-5  # relative, of a value on the model's scale that went through single precision
 
 
@@ -140,8 +141,8 @@ class Binned(Likelihood):
         n_all, n_numbers, _ = self.sizes
         by_level = torch.zeros_like(probs[:, : len(self.levels.sizes)])
         by_level = by_level.index_add(1, self.levels.owner, probs * self.levels.mean.to(probs.dtype))
-        # the mean of two estimates has a smaller error than either: one by the levels, one by squared error
-        z = (by_level[:, self.levels.numbers] + params[:, n_all : n_all + n_numbers]) / 2
+        # two estimates together have a smaller error than either: one by the levels, one by squared error
+        z = torch.lerp(by_level[:, self.levels.numbers], params[:, n_all : n_all + n_numbers], _DIRECT)
         return self._with_levels(probs, self._within(self.levels.unstandardize(z)))
 
     def median(self, params: Tensor) -> Tensor:
