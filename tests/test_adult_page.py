@@ -29,4 +29,5 @@ def test_the_walk_through_adult(tmp_path, monkeypatch, capsys):
         assert {each.split()[0] for each in line.split(", ")[:2]} == {"sex", "relationship"}
     assert names["measured"]["utility"] > 0.85
     rates = re.findall(r"^(?:complete rows|a fifth missing): .* AUC (0\.\d+)$", shown, re.MULTILINE)
-    assert len(rates) == 2 and min(map(float, rates)) > 0.85
+    assert len(rates) == 2
+    assert min(map(float, rates)) > 0.85
