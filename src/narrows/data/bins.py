@@ -86,15 +86,15 @@ def find_bins(values: np.ndarray, n: int = N_BINS) -> tuple[Bin, ...]:
     n : number of bins, and the largest number of distinct values that are levels of their own. There are fewer bins
         if they would hold less than five cells.
 
-    >>> [(share, mean) for share, mean, *_ in find_bins(np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0]))]
+    >>> [(share, mean) for share, mean, *_ in find_bins(np.array([0.0, 0.0, 0.0, 1.0]))]
     [(0.75, 0.0), (0.25, 1.0)]
     """
-    ordered = np.sort(values.astype(np.float64))
+    ordered = np.sort(values.astype(np.float64) + 0.0)  # -0 becomes 0
     if len(ordered) > _SAMPLE:  # evenly spaced in their order, with both ends
         ordered = ordered[np.linspace(0, len(ordered) - 1, _SAMPLE).round().astype(int)]
     distinct, counts = np.unique(ordered, return_counts=True)
-    # of values that hardly repeat, a new cell holds another one: the share of those that occur once is the chance of it
-    is_closed = len(distinct) <= n and (counts == 1).sum() <= _NEW_SHARE * len(ordered)
+    # values that hardly repeat are no closed set: the share of those that occur once is the chance of a new one
+    is_closed = len(distinct) <= n and (counts == 1).sum() <= max(1, _NEW_SHARE * len(ordered))
     own = distinct if is_closed else distinct[(counts > len(ordered) / n) & (counts >= _FEWEST)]
     ends = np.searchsorted(ordered, own, side="left"), np.searchsorted(ordered, own, side="right")
     bins: list[Bin] = []
@@ -137,20 +137,21 @@ def with_bins(table: Table, rows: np.ndarray, n: int) -> Table:
         values = values[~np.isnan(values)]
         if column.has_levels:
             return replace(column, n_observed=len(values))
-        step = column.step or _find_step(values)
+        step = column.step or _find_step(values, 1e-6 if "32" in column.dtype or "16" in column.dtype else 1e-12)
         return replace(column, bins=find_bins(values, n), n_observed=len(values), step=step)
 
     return replace(table, columns=tuple(add(column) for column in table.columns))
 
 
-def _find_step(values: np.ndarray) -> float:
+def _find_step(values: np.ndarray, precision: float) -> float:
     """Return the decimal step of which all numbers are multiples: 1, .1, .01 or .001; 0 without one.
 
-    Drawn numbers with more decimals than real ones would be told apart at once.
+    Drawn numbers with more decimals than real ones would be told apart at once. `precision` is the largest rounding
+    error of a number, relative to it.
     """
     for digits in range(4):
         scaled = values * 10**digits
-        if (np.abs(scaled - np.rint(scaled)) < 1e-4).all():
+        if (np.abs(scaled - np.rint(scaled)) <= precision * np.abs(scaled)).all():
             return float(f"1e-{digits}")
     return 0.0
 

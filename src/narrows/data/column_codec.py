@@ -133,6 +133,7 @@ def decode_column(column: Column, numbers: np.ndarray) -> NewColumn:
         values = np.round(values, -round(math.log10(column.step)))  # 0.3, not 3 * 0.1
     elif column.step:
         values = np.rint(values / column.step) * column.step
+    values = values + 0.0  # -0 becomes 0
     return _typed(column, values, missing)
 
 

@@ -73,7 +73,8 @@ def _fill_dicts(X: Any, made: Any) -> Any:
     rows = []
     for old, new in zip(X, made, strict=True):
         filled = {name: new.get(name) if cell_types.is_missing(value) else value for name, value in old.items()}
-        rows.append({**filled, **{name: value for name, value in new.items() if name not in old}})
+        more = {name: value for name, value in new.items() if name not in old and value is not None}
+        rows.append({**filled, **more})
     return rows
 
 

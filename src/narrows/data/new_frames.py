@@ -58,11 +58,19 @@ def build_rows(
     columns: Sequence[NewColumn], source: Sequence[Mapping[Any, Any]] | None, copied: Sequence[Any]
 ) -> list[dict[Any, Any]]:
     """Return a list of dicts. The columns named in `copied` come from the dicts `source`, if there are any."""
-    values = [[None if gap else v for v, gap in zip(c.values.tolist(), c.missing, strict=True)] for c in columns]
+    values = [[None if gap else v for v, gap in zip(_as_python(c), c.missing, strict=True)] for c in columns]
     rows = [dict(zip([c.name for c in columns], row, strict=True)) for row in zip(*values, strict=True)]
     for row, own in zip(rows, source or [], strict=False):
         row.update({name: own[name] for name in copied if name in own})
     return rows
+
+
+def _as_python(column: NewColumn) -> list[Any]:
+    """Return the values of a column as Python objects, numbers by the name of their dtype."""
+    name, values = column.dtype.lower(), column.values
+    if values.dtype.kind == "f" and name.startswith(("bool", "int", "uint")):
+        values = np.rint(values).astype(bool if name.startswith("bool") else np.int64)
+    return values.tolist()
 
 
 def build_numbers(kind: str, names: Sequence[Any], values: np.ndarray, index: Any = None) -> Any:

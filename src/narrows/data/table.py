@@ -124,7 +124,7 @@ class Table:
         """Return one row as 1 x len(used) numbers; a missing key is a missing cell if no key is unknown."""
         numbers = np.full((1, len(self.used)), np.nan)
         missing = [column.name for column in self.used if column.name not in row]
-        if missing and (len(missing) == len(self.used) or any(str(name) not in self._texts for name in row)):
+        if missing and (len(missing) == len(self.used) or any(str(name) not in self.texts for name in row)):
             raise _no_column(missing, list(row), owner)
         unseen: list[str] = []
         for j, column in enumerate(self.used):
@@ -149,7 +149,8 @@ class Table:
         return numbers
 
     @functools.cached_property
-    def _texts(self) -> frozenset[str]:
+    def texts(self) -> frozenset[str]:
+        """The names of all columns as text."""
         return frozenset(str(column.name) for column in self.columns)
 
     @functools.cached_property
@@ -183,7 +184,7 @@ class Table:
             else:
                 missing.append(column.name)
         # a key that a dict lacks is a missing cell, unless another key may be its misspelling
-        is_gap = frame.kind == "rows" and names and all(str(name) in self._texts for name in frame.names)
+        is_gap = frame.kind == "rows" and names and all(str(name) in self.texts for name in frame.names)
         if not set(missing) <= set(optional) and not is_gap:
             raise _no_column(missing, frame.names, owner)
         return names

@@ -125,7 +125,7 @@ class TableAE(constructors.TableAE, recipe="tableae"):
             raise ValueError("The `noise` parameter of sample must be None or True for TableAE: its rows are drawn.")
         rows = self._given_rows(given, n_samples)
         excluded = self._is_other() if rare else self._is_other() | self._is_rare()
-        positions = [self._position(name) for name in last]
+        positions = [self._position(name) for name in ([last] if isinstance(last, str) else last)]
         drawn = self._draw(rows, excluded, as_seed(random_state), True, positions, temperature)
         return self.schema_.as_frame(np.where(np.isnan(rows), drawn, rows))
 
@@ -136,7 +136,8 @@ class TableAE(constructors.TableAE, recipe="tableae"):
         ----------
         X : rows. The cells of `column` are not looked at, and the column may be absent.
         column : name of the column, or its position in an array; None for outliers.
-        statistic : "mean", "median" or "mode" of a column of numbers. Categories get the likeliest level.
+        statistic : "mean", "median" or "mode" of a column of numbers; medians and modes are rounded as the column is.
+            Categories get the likeliest level.
 
         Returns
         -------
@@ -154,8 +155,9 @@ class TableAE(constructors.TableAE, recipe="tableae"):
         values = self._predict_cells(rows, statistic)[:, j]
         found = self.schema_.used_columns[j]
         if found.has_levels:
-            return np.array(decode_column(found, values).values.tolist())
-        return decode_column(found, values).values if found.kind in ("datetime", "duration") else values
+            return np.array(found.levels)[values.astype(int)]
+        is_number = found.kind not in ("datetime", "duration")
+        return values if is_number and statistic == "mean" else decode_column(found, values).values
 
     def predict_proba(self, X: Any, column: Any) -> np.ndarray:
         """Return the probability of each level of a column, given all others: (n, levels), in the order of `levels`.
@@ -194,7 +196,7 @@ class TableAE(constructors.TableAE, recipe="tableae"):
                 f"The column {found.name!r} has no levels: it holds {found.kind} numbers in bins. Use predict(X, "
                 f"{found.name!r}), or impute(X, n_draws=...) for its distribution."
             )
-        return [mean for _, mean, *_ in found.bins]
+        return decode_column(found, np.array([value for _, value, _ in found.bins])).values.tolist()
 
     def surprise(self, X: Any) -> Any:
         """Return how strange each cell is in its row: the log odds that it holds another row's value, nats.
@@ -211,7 +213,8 @@ class TableAE(constructors.TableAE, recipe="tableae"):
         ValueError, TypeError
             If X is no such table.
         """
-        return cast(Table, self.schema_.table).as_numbers(self.surprise_numbers(X), like=X)
+        found = self.surprise_numbers(X)  # first, because it checks that the model is fitted
+        return cast(Table, self.schema_.table).as_numbers(found, like=X)
 
     def surprise_numbers(self, X: Any) -> np.ndarray:
         """Return `surprise` as an array of the columns that the model sees: (n, D). Raises as `surprise` does."""
@@ -262,8 +265,9 @@ class TableAE(constructors.TableAE, recipe="tableae"):
         """Return the rows X as numbers (n x D) with a hidden column, which X may lack."""
         j = self._position(column)
         table = cast(Table, self.schema_.table)
-        rows = self.check(table.encode(X, type(self).__name__, optional=(table.used[j].name,)))
-        rows = np.array(rows)
+        if is_frame(X):
+            X = table.encode(X, type(self).__name__, optional=(table.used[j].name,))
+        rows = np.array(self.check(X))
         rows[:, j] = np.nan
         return rows
 
@@ -284,24 +288,32 @@ class TableAE(constructors.TableAE, recipe="tableae"):
     def _given_rows(self, given: Any, n: int) -> np.ndarray:
         """Return the given cells as numbers (n x D), NaN where a cell is to be drawn."""
         table, owner = cast(Table, self.schema_.table), "sample"
-        if given is None:
+        if given is None or (isinstance(given, Mapping) and not given):
             return np.full((n, len(table.used)), np.nan)
         for name in given if isinstance(given, Mapping) else ():
             self._position(name)  # a name that is not known would be ignored
-        if isinstance(given, Mapping) and not any(np.ndim(value) for value in given.values()):
-            given = [dict(given)]
-        elif isinstance(given, Mapping):
-            columns = {name: np.broadcast_to(np.asarray(value), (n,)) for name, value in given.items()}
-            given = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        if isinstance(given, Mapping):
+            for name in given:
+                self._position(name)
+            given = _list_rows(given, n)
         names = tuple(column.name for column in table.used)
+        if not is_frame(given):
+            given = given if isinstance(given, np.ndarray) else np.array(given, dtype=object)
+            if given.ndim != 2:
+                raise TypeError(f"The `given` parameter of sample must be a dict or a table. Got shape {given.shape}.")
+        elif unknown := [name for name in map(str, open_frame(given, owner).names) if name not in table.texts]:
+            raise ValueError(
+                f"The `given` parameter of sample holds a column {unknown[0]!r} that was not in the training table. "
+                f"{did_you_mean(unknown[0], map(str, names))}"
+            )
         rows = np.asarray(table.encode(given, owner, optional=names))
         if len(rows) not in (1, n):
             raise ValueError(f"The `given` parameter of sample must hold one row or n_samples={n}. Got {len(rows)}.")
         for j, column in enumerate(table.used):
             if column.has_levels and (rows[:, j] >= len(column.levels)).any():
                 raise ValueError(
-                    f"The `given` parameter of sample holds a value of {column.name!r} that was not seen in training. "
-                    f"It must be one of {', '.join(map(repr, column.levels[:10]))}."
+                    f"The `given` parameter of sample holds a value of {column.name!r} that is none of its levels in "
+                    f"training. It must be one of {', '.join(map(repr, column.levels[:10]))}."
                 )
         return np.repeat(rows, n, axis=0) if len(rows) == 1 else rows
 
@@ -333,5 +345,28 @@ class TableAE(constructors.TableAE, recipe="tableae"):
             return made
         if isinstance(X, Mapping):
             return fill_missing([X], made, "rows")[0]
+        table = cast(Table, self.schema_.table)
+        if not is_frame(X) and table.kind != "array":  # an array of rows of a frame: as dicts, and back
+            old = np.asarray(X)
+            names = [column.name for column in table.columns]
+            dicts = self._fill([dict(zip(names, row, strict=True)) for row in old.tolist()], rows, filled)
+            new = np.empty(old.shape, dtype=object)
+            new[:] = [[row[name] for name in names] for row in dicts]
+            return new.astype(old.dtype)
         kind = open_frame(X, type(self).__name__).kind if is_frame(X) else "array"
         return fill_missing(X, made, kind)
+
+
+def _list_rows(given: Mapping[Any, Any], n: int) -> list[dict[Any, Any]]:
+    """Return a dict from columns to one value or to n values as rows: one, or n."""
+    if not any(np.ndim(value) for value in given.values()):
+        return [dict(given)]
+    columns = {}
+    for name, value in given.items():
+        if np.ndim(value) > 1 or np.size(value) not in (1, n):
+            raise ValueError(
+                f"The `given` parameter of sample must hold one value or n_samples={n} values of the column {name!r}. "
+                f"Got {np.size(value)} instead."
+            )
+        columns[name] = np.broadcast_to(np.asarray(value), (n,))
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
