@@ -206,12 +206,10 @@ class CellMasking(Corruption):
         ends = self.shares.to(x.dtype)[choice[:, 0]]
         share = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * u
         is_missing, draw = torch.isnan(x), rng.rand_like(x)
-        least = draw.masked_fill(is_missing, 2.0).amin(1, keepdim=True)
-        hidden = (draw < share) | (draw == least)
+        hidden = (draw < share) | (draw == draw.amin(1, keepdim=True))
         shown = torch.where(is_missing & (rng.rand_like(x) < 0.5), torch.full_like(x, GAP), x)
-        n_cells = (~is_missing).sum(1, keepdim=True)
-        n_scored = (hidden & ~is_missing).sum(1, keepdim=True)
-        weight = hidden.to(x.dtype) * (n_cells / n_scored.clamp(min=1))
+        # missing cells count as hidden, too: whether a cell is missing must not depend on how often it is scored
+        weight = hidden.to(x.dtype) * (x.shape[1] / hidden.sum(1, keepdim=True))
         return Corrupted(shown.masked_fill(hidden, float("nan")), weight)
 
 

@@ -17,6 +17,7 @@ class Pace:
     learning_rate : highest learning rate.
     n_epochs : passes over the data, if they take at least `fewest_steps` and at most `most_steps`.
     fewest_steps, most_steps : limits of the number of steps.
+    average : decay of the running mean of the weights, which is kept in their place; None for the weights themselves.
     """
 
     batch_size: int
@@ -24,6 +25,7 @@ class Pace:
     n_epochs: int
     fewest_steps: int
     most_steps: int
+    average: float | None = None
 
 
 @dataclass(frozen=True)
