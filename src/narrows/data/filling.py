@@ -81,7 +81,7 @@ def _fill_dicts(X: Any, made: Any) -> Any:
 def _fill_array(X: Any, made: Any) -> Any:
     old = np.asarray(X)
     if old.dtype.kind == "f":
-        return np.where(np.isnan(old), np.asarray(made).astype(old.dtype), old)
+        return np.where(np.isnan(old), np.asarray(made), old).astype(old.dtype, copy=False)
     if old.dtype.kind != "O":
         return old
     is_missing = np.frompyfunc(cell_types.is_missing, 1, 1)(old).astype(bool)
