@@ -48,7 +48,14 @@ def _studio() -> Any:
     return Studio
 
 
+def _strange_cells() -> Any:
+    from narrows.tasks.outliers.reasons import strange_cells
+
+    return strange_cells
+
+
 extensions.provide("studio", _studio)
+extensions.provide("strange_cells", _strange_cells)
 
 
 def __getattr__(name: str) -> Any:

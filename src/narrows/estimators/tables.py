@@ -15,6 +15,8 @@ from narrows.data import EncodedRows, Table, decode_column, fill_missing, is_fra
 from narrows.estimators import constructors, parallel
 from narrows.estimators.drawing import draw_cells
 from narrows.estimators.signature import as_seed
+from narrows.estimators.surprises import find_odds, find_surprise
+from narrows.extensions import extension
 from narrows.likelihoods import Binned
 from narrows.model import inference_mode
 from narrows.params import Integer, OneOf, Parameter, Real, did_you_mean
@@ -34,7 +36,7 @@ class TableAE(constructors.TableAE, recipe="tableae"):
     - `impute` fills gaps, with one value or with several draws.
     - `sample` draws new rows, also with given cells: `sample(100, given={"income": ">50K"})`.
     - `predict(X, column)` and `predict_proba(X, column)` predict a column from all others.
-    - `score_samples` is the sum of log p(cell | all others); `surprise` finds cells that do not fit their row.
+    - `score_samples` is the sum of log p(cell | all others); `surprise` and `explain` find cells that do not fit their row.
     - `transform` gives the last hidden state of each row. It cannot be decoded, so there is no `inverse_transform`;
       `reconstruct` gives each cell from all others. Take AE or VAE for short codes and dials.
 
@@ -196,24 +198,65 @@ class TableAE(constructors.TableAE, recipe="tableae"):
             )
         return [mean for _, mean, *_ in found.bins]
 
-    def surprise(self, X: Any) -> Any:
+    def surprise(self, X: Any, *, per: str = "cell") -> Any:
         """Return how strange each cell is in its row: the log odds that it holds another row's value, nats.
 
         It is log m + log(1 - p) - log p for the probability p of the cell's level given all other cells, and its share
-        m in training: the log odds at even chances. Values are comparable between columns. High is strange.
+        m in training: the log odds at even chances. Values are comparable between columns. High is strange. A wrong
+        cell makes others look wrong, so the two strangest cells of a row are also judged without each other
+        (`narrows.estimators.surprises`).
+
+        Parameters
+        ----------
+        X : rows, in the form of the training table.
+        per : "cell", or "row" for the log odds that one cell of the row is wrong, log sum exp over its cells, each
+            judged alone. This finds rows with a wrong cell better than `score_samples` does.
 
         Returns
         -------
-        A table of numbers in the form of X, as `score_entries` gives it; NaN where a cell is missing.
+        A table of numbers in the form of X, as `score_entries` gives it, NaN where a cell is missing; for rows (n,),
+        -inf where all cells are missing.
 
         Raises
         ------
         ValueError, TypeError
-            If X is no such table.
+            If X is no such table, or `per` is neither.
         """
+        Parameter("per", "cell", OneOf(("cell", "row")), "").check("surprise", per)
         rows, model = self.check(X), self.module()
-        found = self.apply(lambda x: self._likelihood.surprise(model.decode_own(x), x), rows).double().numpy()
+        if per == "row":
+            return self.apply(lambda x: find_odds(model, x).logsumexp(1), rows).double().numpy()
+        found = self.apply(lambda x: find_surprise(model, x), rows).double().numpy()
         return cast(Table, self.schema_.table).as_numbers(np.where(np.isnan(rows), np.nan, found), like=X)
+
+    def explain(self, X: Any, n: int = 3) -> list[list[dict[str, Any]]]:
+        """Return the strangest cells of each row: what was found, and what all other cells let expect.
+
+        Parameters
+        ----------
+        X : rows, in the form of the training table.
+        n : largest number of cells of a row, at least 1.
+
+        Returns
+        -------
+        A list for each row, the strangest cell first: dicts with `column`, `found`, `expected` (as `reconstruct` gives
+        it) and `surprise` (nats; as a rule, a cell below 2 is not strange).
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X is no such table, or `n` is below 1.
+        """
+        Parameter("n", 3, Integer(1), "").check("explain", n)
+        found = extension("strange_cells")(self, X, n)
+        return [
+            [
+                {"column": name, "found": cell, "expected": expected, "surprise": -float(nats)}
+                for name, nats, cell, expected in zip(*row, strict=True)
+                if not np.isnan(nats)
+            ]
+            for row in zip(*found, strict=True)
+        ]
 
     # ---------------------------------------------------------------------------------------------- inside
 

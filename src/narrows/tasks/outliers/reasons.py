@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from narrows.data import as_array
-from narrows.estimators import Estimator
+from narrows.estimators import Estimator, TableAE
+from narrows.estimators.surprises import find_surprise
 from narrows.evaluation.inspection import Inspection
 from narrows.tasks.outliers.detector import OutlierDetector
 from narrows.tasks.outliers.tables import TableReader
@@ -50,9 +51,9 @@ def reasons(
 
     Parameters
     ----------
-    model : a fitted model. For an OutlierDetector the nats of the entries sum to the score. For another model they are
-        the log-likelihoods of the entries at the row's own code, each less the median of that entry over X: a column
-        that is noisy in every row is no reason.
+    model : a fitted model. For an OutlierDetector the nats of the entries sum to the score. For a TableAE they are its
+        `surprise` with the sign reversed. For another model they are the log-likelihoods of the entries at the row's
+        own code, each less the median of that entry over X: a column that is noisy in every row is no reason.
     X : rows like those that the model was fitted on.
     n_reasons : largest number of entries to name for each row.
     names : names of the columns of vectors; None for numbers from 0. The name of an entry of an image or series is its
@@ -63,32 +64,33 @@ def reasons(
     ValueError
         If X is not like the examples of the fit.
     """
-    if isinstance(model, OutlierDetector):
-        score, nats = model.score_samples(X), np.asarray(model.explain(X))
-    else:
-        score, nats = model.score_samples(X), _log_likelihoods(model, X)
+    cells = strange_cells(model, X, n_reasons, names)
+    return Reasons(model.score_samples(X), model.predict(X) == -1, *cells)
+
+
+def strange_cells(
+    model: OutlierDetector | Estimator, X: Any, n_reasons: int = 3, names: Sequence[str] | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return `names`, `nats`, `found` and `expected` of `reasons`: (n, k) each. Its parameters are those of `reasons`."""
+    table = _table_reader(model)
+    rows = X if table is None else table.encode(X, type(model).__name__)
+    nats = _nats(model, rows)
     flat = nats.reshape(len(nats), -1)
     indices = np.argsort(flat, axis=1, kind="stable")[:, :n_reasons]
-    table = _table_reader(model)
     if table is not None:
         names = [column.name for column in table.table.used]
     labels: list[Any] = list(getattr(model, "feature_names_in_", ()) if names is None else names)
     if len(labels) != flat.shape[1]:
         labels = [":".join(map(str, index)) for index in np.ndindex(*nats.shape[1:])]
     if table is not None:
-        rows = table.encode(X, type(model).__name__)
         found, expected = table.values_of(X), table.values_of(model.reconstruct(rows))
     else:
         found, expected = (
             np.asarray(values).reshape(flat.shape)
             for values in (as_array(X, type(model).__name__), model.reconstruct(X))
         )
-    return Reasons(
-        score,
-        model.predict(X) == -1,
-        np.array(labels, dtype=object)[indices],
-        *(np.take_along_axis(values, indices, 1) for values in (flat, found, expected)),
-    )
+    parts = [np.take_along_axis(values, indices, 1) for values in (flat, found, expected)]
+    return np.array(labels, dtype=object)[indices], parts[0], parts[1], parts[2]
 
 
 def _table_reader(model: OutlierDetector | Estimator) -> TableReader | None:
@@ -97,6 +99,17 @@ def _table_reader(model: OutlierDetector | Estimator) -> TableReader | None:
         return model._reader
     table = model.schema_.table
     return None if table is None else TableReader(table, np.zeros(len(table.used)))
+
+
+def _nats(model: OutlierDetector | Estimator, X: Any) -> np.ndarray:
+    """Return what each entry adds to the score: n x the shape of a row of X. NaN is no reason."""
+    if isinstance(model, OutlierDetector):
+        return np.asarray(model.explain(X))
+    if isinstance(model, TableAE):
+        network = model.module()
+        odds = model.apply(lambda x: find_surprise(network, x), model.check(X)).double().numpy()
+        return np.where(np.isinf(odds), np.nan, -odds)
+    return _log_likelihoods(model, X)
 
 
 def _log_likelihoods(model: Estimator, X: Any) -> np.ndarray:
