@@ -52,7 +52,7 @@ class Binned(Likelihood):
             for column in schema.used_columns
             for each in (column.frequencies if column.has_levels else [share for share, *_ in column.bins])
         ]
-        self._register("start_logits", torch.tensor(shares).clamp(min=1e-6).log())
+        self._register("start_logits", torch.tensor(shares, dtype=torch.float32).clamp(min=1e-6).log())
         self._register("gap_columns", torch.tensor(self.gaps, dtype=torch.long))
         self._register("start_gaps", torch.logit(torch.tensor([schema.gaps[j] for j in self.gaps]).clamp(0.001, 0.999)))
 
