@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 import narrows
-from narrows.data import as_rows, infer
 from narrows.estimators.labels import label_indices_where_known, learn_classes
 from narrows.recipes import RECIPES, Parts
 from narrows.training import parallel
@@ -47,6 +46,11 @@ class Case:
         self.recipe, self.n_components, self.n_missing, self.parameters = recipe, n_components, n_missing, parameters
 
     @property
+    def is_tabular(self) -> bool:
+        """True if its models take rows of tables only."""
+        return RECIPES[self.recipe].is_tabular
+
+    @property
     def id(self) -> str:
         """The name of the test case."""
         names = [name if value is True else str(value) for name, value in self.parameters.items()]
@@ -73,14 +77,14 @@ class Case:
 
     def parts(self, kind: str, net: str = "auto", dtype: torch.dtype = torch.float32) -> tuple[Parts, Batch]:
         """Untrained parts, and all of the data as one batch; each example's neighbour is the one before it."""
-        model, rows = self.make(net), as_rows(data(kind), "test")
-        model.schema_ = infer(rows, "test")
+        model = self.make(net)
+        rows = model._start_fit(data(kind))
         y, label = self.labels(N), None
         if y:
             model.schema_ = learn_classes(model.schema_, y["y"], N, "test")
             label = torch.from_numpy(label_indices_where_known(y["y"], model.schema_, N, "test"))
         parts = model._assemble(0)
-        x = model.schema_.prepare(torch.from_numpy(rows), dtype)
+        x = model.schema_.prepare(torch.from_numpy(np.array(rows)), dtype)
         near = x.roll(1, 0) if parts.objective.neighbors is not None else None
         return (
             parts._replace(model=parts.model.to(dtype), objective=parts.objective.to(dtype)),
@@ -101,6 +105,7 @@ REPRESENTATIVES = (
     Case("sae"),  # a sparse one
     Case("dae"),  # a corruption
     Case("mapae"),  # a cost of neighbours
+    Case("tableae", 16, n_blocks=1),  # a model that predicts hidden entries, whose codes cannot be decoded
 )
 OTHERS = (
     Case("dae", None),

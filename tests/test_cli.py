@@ -28,7 +28,10 @@ from narrows.plots import sheets
 TINY = ["--max-epochs", "1", "--verbose", "0"]
 MLP = ["--set", "network=mlp", "--set", "hidden=16"]
 SOURCE = str(Path(narrows.__file__).parents[1])
-LEARN, USE = ["fit", "demo", "sweep"], ["encode", "decode", "reconstruct", "denoise", "sample", "traverse", "evaluate"]
+LEARN, USE = (
+    ["fit", "demo", "sweep"],
+    ["encode", "decode", "reconstruct", "denoise", "impute", "predict", "sample", "traverse", "evaluate"],
+)
 COMMANDS = [*LEARN, *USE, "index", "search", "info", "recipes", "datasets", "studio"]
 
 

@@ -67,6 +67,19 @@ def model(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
+def test_evaluate_measures_new_rows(files: dict[str, Path], model: Path) -> None:
+    more = ["--train", files["csv"], "--target", "town"]
+    measured = json.loads(run("evaluate", model, files["csv"], *more, "--json").stdout)
+    fitted, X = narrows.load(model), read(files["csv"]).X
+    expected = narrows.evaluate(fitted, X, train=X, target="town", measures=["marginals", "utility"], verbose=0)
+    assert measured["marginals"] == expected["marginals"]
+    assert measured["utility"] == expected["utility"]
+    assert measured["copies_real"] == 1.0  # the held-out rows are the training rows
+    printed = run("evaluate", model, files["csv"], *more, "--measures", "utility,c2st-auc").stdout
+    assert "accuracy of 'town'" in " ".join(printed.split())
+    assert "target" in fails("evaluate", model, files["csv"], "--target", "customer")
+
+
 # Columns
 
 

@@ -31,7 +31,7 @@ from torch import Tensor
 
 import narrows
 from narrows.bottlenecks import as_stochastic
-from narrows.data import infer
+from narrows.data import infer, infer_table, open_frame
 from narrows.evaluation.likelihood import importance
 from narrows.evaluation.scores import draws
 from narrows.recipes import RECIPES
@@ -55,7 +55,12 @@ def combination(case: Case, kind: str, net: str) -> Any:
     return pytest.param(case, kind, net, id=f"{case.id}-{kind}-{net}", marks=() if quick else pytest.mark.slow)
 
 
-COMBINATIONS = [combination(case, kind, net) for case in ALL for kind, net in KINDS]
+COMBINATIONS = [
+    combination(case, kind, net)
+    for case in ALL
+    for kind, net in KINDS
+    if kind in ("vectors", "counts") or not case.is_tabular
+]
 # one kind of data is enough where the recipe hardly matters
 FEW = [p for p in COMBINATIONS if p.values[1:] in (("vectors", "mlp"), ("grey", "conv"))]
 every_combination = pytest.mark.parametrize(("case", "kind", "net"), COMBINATIONS)
@@ -85,19 +90,28 @@ def results(model: Any, X: Any) -> dict[str, np.ndarray]:
     outputs["decision_function"] = model.decision_function(X)
     if hasattr(model, "transform"):
         outputs["transform"] = model.transform(X)
+    if model.model_.decodes_codes:
         outputs["inverse_transform"] = model.inverse_transform(outputs["transform"], **inferred(model, X))
         outputs["traverse"] = model.traverse(X, n_steps=3)
         outputs["interpolate"] = model.interpolate(X[0], X[1], n_steps=3)
+    if model.recipe.is_tabular:
+        outputs["impute"], outputs["surprise"] = model.impute(with_gaps(X)), model.surprise(X)
+        outputs["drawn impute"] = np.stack(model.impute(with_gaps(X), n_draws=2, random_state=3))
     if can_sample(model):
         outputs["sample"] = model.sample(5, random_state=3)
         outputs["noisy sample"] = model.sample(5, random_state=3, noise=True)
     return outputs
 
 
+def with_gaps(X: np.ndarray) -> np.ndarray:
+    """A copy of vectors without some of their numbers."""
+    return np.where(np.add.outer(np.arange(len(X)), np.arange(X.shape[1])) % 3 == 0, np.nan, X)
+
+
 def can_sample(model: Any) -> bool:
     if not hasattr(model, "sample"):
         return False
-    if model.model_.bottleneck.default_sampler is not None:
+    if model.recipe.is_tabular or model.model_.bottleneck.default_sampler is not None:
         return True
     with pytest.raises(ValueError, match="no distribution to draw from"):
         model.sample(1, random_state=0)
@@ -140,22 +154,28 @@ class TestEveryRecipe:
         assert Z.shape == (N, code)
         assert Z.dtype == (whole if whole.kind == "f" else np.float32)
         assert np.isfinite(Z).all()
+        assert list(model.get_feature_names_out()) == [f"{type(model).__name__.lower()}{i}" for i in range(code)]
+        if can_sample(model):
+            assert model.sample(6).shape == (6, *example)
+            assert model.sample(6, noise=True).dtype == whole
+        if not model.model_.decodes_codes:
+            assert not any(hasattr(model, name) for name in ("inverse_transform", "traverse", "interpolate"))
+            return
         decoded = model.inverse_transform(Z, **inferred(model, X))
         assert decoded.shape == X.shape
         assert decoded.dtype == whole
         assert model.traverse(X, n_steps=5).shape == (code, 5, *example)
         assert model.traverse(components=[1, 0, 1], n_steps=2).shape == (3, 2, *example)
         assert model.interpolate(X[0], X[1], n_steps=4).shape == (4, *example)
-        if can_sample(model):
-            assert model.sample(6).shape == (6, *example)
-            assert model.sample(6, noise=True).dtype == whole
-        assert list(model.get_feature_names_out()) == [f"{type(model).__name__.lower()}{i}" for i in range(code)]
 
     def test_reconstruct_is_encode_and_decode(self, case, kind, net):
         model, X = fitted(case, kind, net), data(kind)
-        if case.n_components is not None:
+        if model.model_.decodes_codes:
             decoded = model.inverse_transform(model.transform(X), **inferred(model, X))
             np.testing.assert_array_equal(decoded, model.reconstruct(X))
+        elif case.is_tabular:  # of each column without this column
+            columns = [model.predict(X, j) for j in range(X.shape[1])]
+            np.testing.assert_allclose(np.stack(columns, 1), model.reconstruct(X), rtol=1e-6)
 
     def test_every_parameter_has_a_gradient(self, case, kind, net):
         parts, batch = case.parts(kind, net)
@@ -177,7 +197,8 @@ class TestEveryRecipe:
         loss = parts.objective(parts.model, batch)
         assert loss.total.shape == loss.validated.shape == ()
         assert "nll" in loss.terms
-        assert set(parts.objective.weights) <= set(loss.terms)
+        without = {"gaps"} if case.is_tabular else set()  # a cost that complete rows do not have
+        assert set(parts.objective.weights) - without <= set(loss.terms)
         output = parts.model(batch)
         assert set(output.code.costs) <= set(parts.model.bottleneck.costs)
         assert all(cost.shape == (N,) for cost in output.code.costs.values())
@@ -267,7 +288,7 @@ class TestEveryRecipeOnce:
         assert {p.dtype for p in model.model_.parameters()} == {kept}
         back = model.reconstruct(X)
         assert back.dtype == {"float32": "f4", "float64": "f8", "uint8": "u1"}.get(dtype, back.dtype)
-        assert back.dtype.kind in "fu"
+        assert back.dtype.kind in ("fui" if case.is_tabular else "fu")  # tables give whole numbers back
         assert np.isfinite(model.score_samples(X)).all()
         if case.n_components is not None:
             Z = model.transform(X)
@@ -587,13 +608,17 @@ def test_parameters_are_told(name):
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_model_can_be_used_without_an_estimator(name):
     X = data("vectors")
-    schema = infer(X, "test")
     torch.manual_seed(0)
-    parts = RECIPES[name].make(schema, 2, hidden=(16,))
+    if RECIPES[name].is_tabular:
+        X, schema = infer_table(open_frame(X, "test"), "test", n_bins=10)
+        parts = RECIPES[name].make(schema, 2)
+    else:
+        schema = infer(X, "test")
+        parts = RECIPES[name].make(schema, 2, hidden=(16,))
     settings = Settings(max_epochs=2, precision="float32", device="cpu")
     result = train(parts.model, parts.objective, X, schema, settings)
     assert result.n_epochs == 2
-    x = schema.prepare(torch.from_numpy(X))
+    x = schema.prepare(torch.from_numpy(np.array(X)))
     assert parts.model.encode(x).shape == (N, 2)
     assert parts.model.reconstruct(x).shape == x.shape
 
@@ -618,7 +643,9 @@ def constant_score(model: Any, X: np.ndarray) -> float:
     elif likelihood.name == "heteroscedastic":
         nats = -0.5 * (1 + torch.log(2 * torch.pi * variance.mean(0).clamp(min=1e-6))).sum()
     else:
-        nats = likelihood.score(likelihood.inverse_mean(mean).expand_as(x), x).mean().detach()
+        params = likelihood.inverse_mean(mean)
+        shape = likelihood.params_shape(tuple(x.shape[1:]))
+        nats = likelihood.score(params.expand(len(x), *shape), x).mean().detach()
     if model.model_.n_classes:  # and the label by its frequency
         p = torch.tensor(model.schema_.frequencies, dtype=torch.float64)
         nats = nats + (p * p.log()).sum()

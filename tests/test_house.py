@@ -30,7 +30,9 @@ HOOKS = {
     "Stochastic.interpolate": "a code with labels has the paths of its free part",
     "Likelihood.params_shape": "the likelihood of a table has other numbers of outputs for each column",
     "Estimator._after_fit": "most models have nothing of their own to find out about the training rows",
+    "Likelihood.outputs_of": "only the likelihood of a masked table has outputs for each column",
     "Likelihood.update_scale": "most likelihoods have no parameter that does not follow the gradient",
+    "Scoring.predict": "a masked table predicts a column, too; without one it tells outliers as all models do",
     "Inference._encode": "a map encodes in the precision of its training, any other model in its own",
 }
 NOT_IMPORTED = {"narrows.__main__"}  # it runs the command

@@ -24,6 +24,7 @@ _HOME = {
     "estimator": "narrows.estimators",
     "load": "narrows.tasks.loading",
     "evaluate": "narrows.evaluation",
+    "evaluate_rows": "narrows.evaluation",
     "sweep": "narrows.tasks.sweep",
     "load_dataset": "narrows.data.named",
     "write_report": "narrows.report",
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from narrows import tasks
     from narrows.data.named import load as load_dataset
     from narrows.estimators import AE, DAE, SAE, VAE, MapAE, TableAE, estimator
-    from narrows.evaluation import evaluate
+    from narrows.evaluation import evaluate, evaluate_rows
     from narrows.report import write_report
     from narrows.tasks.loading import load
     from narrows.tasks.sweep import sweep
@@ -48,14 +49,14 @@ def _studio() -> Any:
     return Studio
 
 
-def _strange_cells() -> Any:
-    from narrows.tasks.outliers.reasons import strange_cells
+def _strange_entries() -> Any:
+    from narrows.tasks.outliers.reasons import strange_entries
 
-    return strange_cells
+    return strange_entries
 
 
 extensions.provide("studio", _studio)
-extensions.provide("strange_cells", _strange_cells)
+extensions.provide("strange_entries", _strange_entries)
 
 
 def __getattr__(name: str) -> Any:

@@ -191,17 +191,19 @@ class CellMasking(Corruption):
     """
 
     predicts_hidden = True
+    shares: Tensor
 
     def __init__(self, shares: Sequence[tuple[float, float]]) -> None:
         super().__init__()
-        self.shares = tuple(shares)
+        # a buffer, because a CUDA graph cannot copy from the CPU
+        self.register_buffer("shares", torch.tensor(shares, dtype=torch.float32), persistent=False)
 
     def forward(self, batch: Batch) -> Corrupted:
         """Hide cells of `batch.x` (B x columns, NaN where missing); `scored` holds the weights of the hidden cells."""
         x = batch.x
         u = rng.rand_like(x[:, :1])
         choice = rng.randint(len(self.shares), (len(x), 1), x.device)
-        ends = torch.tensor(self.shares, device=x.device, dtype=x.dtype)[choice[:, 0]]
+        ends = self.shares.to(x.dtype)[choice[:, 0]]
         share = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * u
         is_missing, draw = torch.isnan(x), rng.rand_like(x)
         least = draw.masked_fill(is_missing, 2.0).amin(1, keepdim=True)

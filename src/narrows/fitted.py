@@ -17,6 +17,8 @@ from narrows.recipes import Recipe
 class FittedModel(Protocol):
     """Protocol: the part of `Estimator` that evaluation, plots, report and studio use.
 
+    `inverse_transform`, `traverse` and `dial_scale` are only there if `model_.decodes_codes`.
+
     Attributes
     ----------
     model_ : the trained network.

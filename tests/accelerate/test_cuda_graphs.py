@@ -56,6 +56,9 @@ def data(kind: str) -> np.ndarray:
     rng = np.random.default_rng(0)
     if kind == "vectors":
         return rng.normal(3, 2, (N, 7)).astype(np.float32)
+    if kind == "gaps":
+        X = rng.normal(3, 2, (N, 7)).astype(np.float32)
+        return np.where(rng.random(X.shape) < 0.2, np.float32(np.nan), X)
     if kind == "far vectors":
         return rng.normal(1e6, 2, (N, 7)).astype(np.float32)
     if kind == "wide vectors":
@@ -67,10 +70,8 @@ def data(kind: str) -> np.ndarray:
 
 def make_step(model: Any, X: np.ndarray, labels: np.ndarray | None, optimizer: str) -> Step:
     """Return a step of `model` on X, with all tensors on the meta device."""
-    rows = as_rows(X, "test")
-    if labels is None:
-        model.schema_ = infer(rows, "test")
-    else:
+    rows = model._start_fit(X)
+    if labels is not None:
         model.fit(X, labels)  # to learn the classes
         labels = np.searchsorted(model.classes_, labels)
     parts = model._assemble(0)
@@ -95,8 +96,14 @@ def make_step(model: Any, X: np.ndarray, labels: np.ndarray | None, optimizer: s
     )
 
 
-CASES = [(name, {}, kind) for name in RECIPES for kind in ("vectors", "counts", "grey", "colour")]
+CASES = [
+    (name, {}, kind)
+    for name, recipe in RECIPES.items()
+    for kind in ("vectors", "counts", "grey", "colour")
+    if kind in ("vectors", "counts") or not recipe.is_tabular
+]
 CASES += [("ae", {}, "far vectors"), ("ae", {}, "wide vectors"), ("ae", {"network": "conv"}, "colour")]
+CASES += [("ae", {}, "gaps"), ("tableae", {}, "gaps")]
 CASES += [("vae", {"network": "conv", "beta": 2.0, "kl_warmup": 0.5, "free_nats": 0.1}, "grey")]
 CASES += [("vae", {"conditional": True}, "grey"), ("vae", {"likelihood": "continuous_bernoulli"}, "grey")]
 CASES += [("vae", {"likelihood": "negative_binomial"}, "counts")]

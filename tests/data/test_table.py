@@ -14,7 +14,8 @@ import pytest
 from narrows import AE
 from narrows.data import infer_table, open_frame
 from narrows.data.schema import Schema
-from narrows.data.table import Table, look_at_table
+from narrows.data.table import Table
+from narrows.data.training_table import look_at_table
 
 FAST = {"hidden": (8,), "max_epochs": 1, "random_state": 0, "device": "cpu"}
 N = 400

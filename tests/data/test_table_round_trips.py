@@ -13,7 +13,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from narrows.data import open_frame
-from narrows.data.table import Table, look_at_table
+from narrows.data.table import Table
+from narrows.data.training_table import look_at_table
 
 N = 60
 rng = np.random.default_rng(0)

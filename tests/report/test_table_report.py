@@ -9,7 +9,8 @@ from mixed_table import LONG, MARKUP, make_frame
 from opened_page import Opened
 
 import narrows
-from narrows.report import columns, page, sections, write_report
+from narrows.evaluation import Row
+from narrows.report import columns, new_rows, page, sections, write_report
 from narrows.report.display import Display
 from narrows.report.sampling import draw_sample
 from narrows.report.table_dials import TurnedDials
@@ -59,10 +60,10 @@ START, END = ["decisions", "columns", "training", "reconstructions"], ["outliers
 @pytest.mark.parametrize(
     ("name", "between"),
     [
-        ("vae", ["map", "dials", "samples"]),
-        ("ae", ["map", "dials", "samples"]),
+        ("vae", ["map", "dials", "samples", "newrows"]),
+        ("ae", ["map", "dials", "samples", "newrows"]),
         ("sae", ["map", "units"]),
-        ("dae", ["cleaning", "map", "dials", "samples"]),
+        ("dae", ["cleaning", "map", "dials", "samples", "newrows"]),
         ("cleaner", ["cleaning"]),
     ],
 )
@@ -222,6 +223,36 @@ def test_frames_of_any_library_and_rows_as_dicts_make_a_page(models, mixed, tmp_
         path = write_report(models["vae"], X, tmp_path / f"{name}.html", y="grade", max_examples=30)
         assert "with the column grade as label" in path.read_text(encoding="utf-8")
         assert draw_sample(models["vae"], X, None, 30, 0).n == len(X)
+
+
+def test_a_report_says_whether_new_rows_are_real_of_use_and_no_copies(models, mixed, tmp_path):
+    half = mixed.iloc[:120]
+    path = write_report(models["vae"], mixed.iloc[120:], tmp_path / "n.html", y="home", train=half)
+    section = path.read_text(encoding="utf-8").split('<section id="newrows"')[1].split("</section>")[0]
+    table = narrows.evaluate(models["vae"], mixed.iloc[120:], train=half, target="home", verbose=0)
+    assert f"from real ones (C2ST {table['c2st_auc']:.2f}, where 0.5 is chance" in section
+    assert "Trees fitted to them reach" in section
+    assert "accuracy of &#x27;home&#x27;" in section
+    lines = {cells[0]: cells[1:] for cells in cells_of(section)}
+    assert float(lines["closer to a training row"][0]) == pytest.approx(table["closer"], abs=0.006)
+    assert float(lines["difference of pairs of columns"][1]) == pytest.approx(table["pairs_real"], abs=0.006)
+    assert "nearer to a training row than to a held-out row" in section
+    alone = write_report(models["vae"], mixed, tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "Pass the training rows" in alone
+    assert "the training examples were not given" in alone.split('<section id="newrows"')[1].split("</section>")[0]
+
+
+def test_the_verdict_about_new_rows_depends_on_their_measures(mixed):
+    measured = narrows.evaluate_rows(mixed.iloc[:120], mixed.iloc[120:], train=mixed.iloc[:120], target="grade")
+    remembered = new_rows.verdict(measured.rows)
+    assert "Many are close to training rows: 100% are nearer" in remembered
+    assert "100% equal a training row, and 0.0% of the held-out rows do" in remembered
+    honest = {**measured.rows, "closer": Row(0.51), "copies": Row(0.0), "copies_real": Row(0.0), "c2st_auc": Row(0.54)}
+    words = new_rows.verdict(honest)
+    assert "New rows can hardly be told from real ones (C2ST 0.54" in words
+    assert "They are not copies: 51% are nearer to a training row than to a held-out row" in words
+    assert "are easily told" in new_rows.verdict({"c2st_auc": Row(0.97)})
+    assert "Some are copies: 5.0% equal" in new_rows.verdict({**honest, "copies": Row(0.05)})
 
 
 def test_files_and_iterators_of_tables_are_sampled(models, mixed, tmp_path):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from narrows import DAE, SAE, VAE
+from narrows import DAE, SAE, VAE, TableAE
 from narrows.estimators import load
 from narrows.studio.data import Colour, Data, other_columns
 from narrows.studio.session import Session
@@ -73,7 +73,8 @@ def people_models(tmp_path_factory: pytest.TempPathFactory, people: Any) -> dict
     long = {**TINY, "max_epochs": 60}
     VAE(2, **long).fit(people).save(folder / "people")
     SAE(12, k=3, **long).fit(people).save(folder / "people-sae")
-    return {name: folder / name for name in ("people", "people-sae")}
+    TableAE(16, max_epochs=3, random_state=0, precision="float32").fit(people).save(folder / "people-tableae")
+    return {name: folder / name for name in ("people", "people-sae", "people-tableae")}
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ PANELS = {
     "table": ["dials", "map", "outliers", "search"],
     "people": ["dials", "map", "clean", "outliers", "search"],
     "people-sae": ["units"],
+    "people-tableae": ["fill", "map", "clean", "outliers", "search", "report"],
     "none": ["train"],
 }
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
@@ -640,6 +641,85 @@ def test_train_on_a_file_and_see_its_dials(visit, studio, table):
         page.close()
         server.stop()
         server.start()
+
+
+def test_a_row_is_filled_and_drawn_by_pointer_and_keyboard(visit, people):
+    page = visit("people-tableae")
+    links = page.locator("#nav a").all_inner_texts()
+    assert links == ["Fill and draw", "Map", "Clean", "Outliers", "Search", "Train", "Report"]
+    columns = page.locator(".fill-column")
+    wait_until(page, lambda: columns.count() == 5)
+    age, job, town = (columns.nth(i) for i in (0, 2, 3))
+    wait_until(page, lambda: age.locator(".fill-says").inner_text().startswith("about "))
+    assert age.get_by_role("img").get_attribute("aria-label").startswith("age: median ")
+    before = town.locator("small").all_inner_texts()
+
+    job.get_by_role("combobox").select_option(label="pilot")
+    wait_until(page, lambda: job.locator(".fill-says").inner_text() == "set to pilot")
+    wait_until(page, lambda: town.locator("small").all_inner_texts() != before)
+    town.get_by_role("button", name="Oslo").click()
+    assert town.get_by_role("combobox").input_value() != ""
+    slider = age.get_by_role("slider")
+    slider.focus()
+    page.keyboard.press("End")
+    highest = str(people["age"].max())
+    wait_until(page, lambda: age.locator(".fill-says").inner_text() == f"set to {highest}")
+    assert age.get_by_role("spinbutton").input_value() == highest
+
+    page.get_by_role("button", name="Draw 10 rows").click()
+    table = page.locator(".fill-drawn table")
+    table.wait_for()
+    assert table.locator("th").all_inner_texts() == ["income", "joined", "age", "job", "town"]  # those drawn come first
+    rows = [row.locator("td").all_inner_texts() for row in table.locator("tbody tr").all()]
+    assert [row[2:] for row in rows] == [[highest, "pilot", "Oslo"]] * 10
+
+    age.get_by_role("button", name="Leave age open").click()
+    assert age.get_by_role("spinbutton").input_value() == ""
+    page.get_by_role("button", name="All open").click()
+    wait_until(page, lambda: town.locator("small").all_inner_texts() == before)
+
+
+def test_a_form_starts_from_a_row_also_from_the_map(visit, people):
+    page = visit("people-tableae", "#fill?row=5")
+    columns = page.locator(".fill-column")
+    wait_until(page, lambda: page.locator(".fill-column.is-set").count() == 4)  # the job is missing
+    assert columns.nth(2).get_by_role("combobox").input_value() == ""
+    assert columns.nth(0).get_by_role("spinbutton").input_value() == str(people["age"][5])
+    assert columns.nth(4).get_by_label("joined", exact=True).input_value() == str(people["joined"][5].date())
+    assert page.get_by_label("Start from row").input_value() == "5"
+    page.get_by_label("Start from row").fill("3")
+    page.keyboard.press("Enter")
+    wait_until(page, lambda: columns.nth(1).get_by_role("spinbutton").input_value() == "")  # the income is missing
+
+    page.goto(page.url.partition("#")[0] + "#map")
+    page.locator(".stage[aria-busy=false]").wait_for()
+    assert page.get_by_role("button", name="Path").count() == 0
+    assert page.get_by_role("button", name="Fill it").is_disabled()
+    page.locator(".stage").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    wait_until(page, lambda: page.get_by_role("button", name="Fill it").is_enabled())
+    row = re.search(r"Row (\d+)", page.locator(".at .about").inner_text())[1]
+    page.get_by_role("button", name="Fill it").click()
+    wait_until(page, lambda: page.locator(".fill-column").count() == 5)
+    wait_until(page, lambda: page.get_by_label("Start from row").input_value() == row)
+
+
+def test_a_model_of_tables_is_offered_for_tables_only(visit, people, digits):
+    page = visit("none")
+    upload(page, "people.csv", people.to_csv(index=False).encode())
+    size = page.get_by_role("spinbutton", name="Components")
+    suggested = size.input_value()
+    page.get_by_role("radio", name=re.compile("^tableae")).check()
+    assert size.input_value() == ""  # its network is as wide as its codes are long
+    page.get_by_role("radio", name=re.compile("^vae")).check()
+    assert size.input_value() == suggested
+    page.get_by_role("button", name="Other data").click()
+    stream = io.BytesIO()
+    np.save(stream, digits[:60])
+    upload(page, "digits.npy", stream.getvalue())
+    assert page.get_by_role("radio", name=re.compile("^tableae")).count() == 0
+    assert page.get_by_role("radio").count() > 3
 
 
 def test_the_kind_of_a_column_can_be_changed_before_training(visit, people):

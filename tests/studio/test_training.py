@@ -283,6 +283,27 @@ def test_invalid_training_requests_are_refused(shared, change, code, message):
     assert client.get("/api/state").json()["training"] is None
 
 
+def test_a_model_of_tables_only_is_refused_for_images(shared, digits):
+    client = shared("none")
+    upload_id = upload(client, "d.npy", npy(digits[:50]))["id"]
+    answer = client.post("/api/train", json={"upload": upload_id, "recipe": "tableae"})
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("TableAE learns from tables only, and the upload holds images.")
+
+
+def test_a_model_of_tables_trains_and_fills_rows(opened, people):
+    client = opened("none")
+    info = upload(client, "people.csv", people.to_csv(index=False).encode())
+    request = {"upload": info["id"], "recipe": "tableae", "n_components": 16, "max_epochs": 2}
+    end = wait_for_end(client, client.post("/api/train", json=request).json()["job"])
+    assert end["status"] == "done", end
+    state = client.get("/api/state").json()
+    assert state["model"]["can"][0] == "fill"
+    found = client.post("/api/fill", json={"cells": []}).json()["columns"]
+    assert len(found) == len(state["model"]["columns"])
+    assert client.get("/api/report").status_code == 200
+
+
 @pytest.mark.parametrize("name", ["digits", "people"])
 def test_a_network_that_does_not_fit_into_memory_is_refused_at_once(shared, digits, name):
     client = shared("none")

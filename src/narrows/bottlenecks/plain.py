@@ -43,4 +43,4 @@ class Hidden(Plain):
     is_overcomplete = True
     is_separable = False
     default_sampler = None
-    weight_decay = (0.02, "dropout and hidden cells already prevent over-fitting")
+    weight_decay = (1.0, "rows of tables are few and noisy, and the network is wide enough to learn them by heart")

@@ -6,6 +6,7 @@ from narrows.cli import (  # noqa: F401 (they register their commands)
     encode,
     evaluate,
     fit,
+    impute,
     info,
     report,
     sample,

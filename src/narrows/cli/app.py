@@ -21,7 +21,10 @@ from narrows.version import __version__
 TRAIN, USE, LOOK = "Train", "Use a model", "Look around"  # the panels of `narrows --help`
 _PANELS = (TRAIN, USE, LOOK)
 # the first commands of each panel; the others follow in the order of their imports
-_ORDER = ("fit", "encode", "decode", "reconstruct", "denoise", "sample", "traverse", "evaluate", "report", "studio")
+_ORDER = (
+    *("fit", "encode", "decode", "reconstruct", "denoise", "impute", "predict", "sample", "traverse", "evaluate"),
+    *("report", "studio"),
+)
 _USER_ERRORS = (ValueError, TypeError, OSError, FloatingPointError, ImportError)
 
 Data = Annotated[
@@ -148,7 +151,7 @@ def narrows(
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Autoencoders for the data you have: plain, variational, denoising and sparse.
+    """Autoencoders for the data you have: plain, variational, denoising, sparse and, for tables, masked.
 
     Begin with these:
 

@@ -42,9 +42,11 @@ def describe_column(column: Column, likelihood: str | None) -> dict[str, Any]:
 
 
 def name_likelihood(column: Column) -> str:
-    """Return the name of the distribution that a column of this kind gets in a table of several kinds."""
+    """Return the name of the distribution that a column gets in a table of several kinds, or of bins."""
     if column.has_levels:
         return "categorical"
+    if column.bins:  # of a model that predicts levels
+        return f"categorical, {len(column.bins):,} levels or bins"
     if column.kind == "count":
         return "negative binomial"
     name = "normal, of the asinh" if column.kind == "heavy_tailed" else "normal"

@@ -152,7 +152,8 @@ def _check_denoiser(model: Estimator, ensemble: bool) -> None:
     if ensemble:
         raise ValueError("--ensemble is for models of fit-denoiser. Leave it out.")
     if model.recipe.name != "dae":
-        raise ValueError(f"denoise needs a model of the recipe dae. This one is {model.recipe.name}; try reconstruct.")
+        other = "impute" if model.recipe.is_tabular else "reconstruct"
+        raise ValueError(f"denoise needs a model of the recipe dae. This one is {model.recipe.name}; try {other}.")
 
 
 def _denoise_examples(

@@ -64,7 +64,7 @@ def decode(
         narrows decode digits-vae codes.npy -o digits.png
     """
     outputs.check_path(out, outputs.EXAMPLES, overwrite=overwrite)
-    fitted = inputs.open_model(model, needs_code=True)
+    fitted = inputs.open_decoder(model, "Use `narrows reconstruct` with the rows, or `narrows sample` for new ones.")
     outputs.check_pictures(out, fitted)
     Z, names = reading.read_codes(codes, fitted)
     outputs.write_examples(out, fitted.inverse_transform(Z), fitted, names=names)

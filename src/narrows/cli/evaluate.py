@@ -28,6 +28,14 @@ def evaluate(
         str | None,
         typer.Option(metavar="NAMES", help="Measures to compute: mse,nll,...", show_default="all that apply"),
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of a table that classifiers predict, to measure the use of new rows.",
+            show_default="the last one with levels",
+        ),
+    ] = None,
     draws: Annotated[int, typer.Option(help="Number of draws of each code (K), for the likelihood.")] = 64,
     seed: Annotated[int, typer.Option(help="Seed of the random numbers.")] = 0,
     json: Json = False,
@@ -46,6 +54,8 @@ def evaluate(
         narrows evaluate digits-vae digits --json
 
         narrows evaluate digits-vae digits --beside digits-ae --measures mse,ssim
+
+        narrows evaluate adult-vae test.csv --train train.csv --target income
     """
     from narrows.evaluation import evaluate as measure
 
@@ -58,6 +68,7 @@ def evaluate(
         train=None if train is None else reading.read_all_columns(train, "train", fitted).X,
         beside=other,
         measures=None if measures is None else [name.strip().replace("-", "_") for name in measures.split(",")],
+        target=target,
         n_draws=draws,
         random_state=seed,
     )

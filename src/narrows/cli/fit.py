@@ -68,6 +68,8 @@ def fit(
 
         narrows fit sales.csv --drop timestamp --label is_fraud --out s
 
+        narrows fit table.csv --recipe tableae --out t
+
         narrows fit table.csv --recipe ae --set hidden=512,256 --out t --resume
 
         torchrun --nproc-per-node 4 -m narrows fit photos --out p

@@ -18,7 +18,7 @@ from narrows.cli.reading_options import current
 from narrows.params import did_you_mean
 
 if TYPE_CHECKING:
-    from narrows.estimators import Estimator
+    from narrows.estimators import Estimator, TableAE
 
 CHECKPOINT = "checkpoint.safetensors"  # `narrows.training.checkpoint.NAME`, without the import of torch
 LOG = "log.jsonl"  # `narrows.training.tracking.LOG`
@@ -91,6 +91,57 @@ def open_model(folder: Path, *, needs_code: bool = False) -> Estimator:
             "Fit one with --n-components."
         )
     return model
+
+
+def open_decoder(folder: Path, instead: str) -> Estimator:
+    """Load the fitted model in `folder`. Raise if it has no codes, or they cannot be decoded: `instead` says what can.
+
+    `instead` is a sentence for users of a masked autoencoder.
+    """
+    model = open_model(folder, needs_code=True)
+    if not model.model_.decodes_codes:
+        raise ValueError(
+            f"The codes of the model in {folder} ({model.recipe.name}) cannot be decoded: it predicts cells from other "
+            f"cells. {instead}"
+        )
+    return model
+
+
+def open_table_model(folder: Path, task: str) -> TableAE:
+    """Load the fitted masked autoencoder in `folder`. Raise for any other model: it cannot do the `task`, a verb."""
+    from narrows.estimators import TableAE
+
+    model = open_model(folder)
+    if not isinstance(model, TableAE):
+        raise ValueError(
+            f"Only a TableAE can {task}. The model in {folder} is of the recipe {model.recipe.name}. Fit one: narrows "
+            "fit DATA --recipe tableae -o MODEL"
+        )
+    return model
+
+
+def check_sizes_apply(recipe: str) -> None:
+    """Raise if the models of a recipe have no codes that could be too short or too long."""
+    from narrows.estimators import estimator
+
+    if estimator(recipe).recipe.is_tabular:
+        raise ValueError(
+            f"A sweep compares lengths of codes by what is decoded from them. The n_components of {recipe} is the "
+            "width of its network: compare models of several widths with `narrows evaluate --beside`."
+        )
+
+
+def check_dials_apply(folder: Path) -> None:
+    """Raise if the model in `folder` has no dials to turn, before anything is read."""
+    from narrows import storage
+    from narrows.recipes import available
+
+    found = available().get(storage.describe(folder)["recipe"])
+    if found is not None and found.is_tabular:
+        raise ValueError(
+            f"The studio turns dials, and the codes of the model in {folder} ({found.name}) cannot be decoded. Use "
+            "`narrows impute`, `narrows sample` and `narrows score`, or fit an AE or VAE."
+        )
 
 
 @contextlib.contextmanager

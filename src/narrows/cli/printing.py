@@ -197,6 +197,12 @@ def _next_commands(model: Estimator, out: Path, data: str) -> list[str]:
     """Return commands to try on a model that was just fitted."""
     image = model.schema_.kind == "image"
     kind, folder, on = "png" if image else "csv", shlex.quote(str(out)), shlex.quote(data) + reading_arguments()
+    if model.recipe.is_tabular:
+        return [
+            f"impute {folder} {on} -o filled.csv",
+            f"sample {folder} -o samples.csv",
+            f"score {folder} {on} -o scores.csv",
+        ]
     third = f"encode {folder} {on} -o codes.csv"
     if model.recipe.name == "dae":
         third = f"denoise {folder} {on} --noise 0.3 -o clean.{kind}"

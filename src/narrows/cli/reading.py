@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,11 +28,11 @@ def image_options() -> Options:
     return Options.of(reading.on_bad, reading.resize)
 
 
-def read_dataset(name: str, split: Split, model: Estimator | None = None) -> Dataset:
+def read_dataset(name: str, split: Split, model: Estimator | None = None, optional: Sequence[str] = ()) -> Dataset:
     """Read the data set or file called `name`.
 
     `split` applies to a named data set whose name has none, unlike digits:test. For a `model` that knows the names of
-    its columns, those of a table are returned in their order.
+    its columns, those of a table are returned in their order; those that `optional` names may be absent.
 
     Raises ValueError if the split is neither train nor test, or the options name a column that does not exist.
     """
@@ -45,13 +46,33 @@ def read_dataset(name: str, split: Split, model: Estimator | None = None) -> Dat
         say(f"{name}: {_describe_size(loaded)}")
         for note in loaded.notes:
             say(note.replace("header=True", "--header").replace("header=False", "--no-header"))
-        return _select(loaded, reading, model)
+        return _select(loaded, reading, model, optional)
     split = "train" if (named_split or split) == "train" else "test"
     if named_split not in (None, split):
         raise ValueError(f"The split of a named data set must be train or test. Got {name!r}; write {set_name}:test.")
     loaded = load(set_name, split)
     say(f"{set_name}:{split}: {_describe_size(loaded)}")
-    return _select(loaded, reading, model)
+    return _select(loaded, reading, model, optional)
+
+
+def read_whole(name: str, model: Estimator) -> tuple[Dataset, Dataset, list[int]]:
+    """Read the data set or file called `name` with all its columns, whatever the options name.
+
+    Returns
+    -------
+    The whole, the rows that `model` takes as `read_dataset` gives them, and the positions of their columns in the
+    whole.
+    """
+    reading = current()
+    with changed(columns=None, drop=None, label=None, id=None):
+        whole = read_dataset(name, "test")
+    rows = _select(whole, reading, model)
+    if whole.columns is not None:
+        return whole, rows, [whole.columns.index(column) for column in rows.columns or ()]
+    import numpy as np
+
+    numbers = whole._replace(X=np.arange(whole.X.shape[1])[None])
+    return whole, rows, _select(numbers, reading, None).X[0].tolist()
 
 
 def read_all_columns(name: str, split: Split, model: Estimator | None = None) -> Dataset:
@@ -178,20 +199,20 @@ def is_named(name: str) -> bool:
 # ------------------------------------------------------------------------------------------------ inside
 
 
-def _select(loaded: Dataset, reading: Reading, model: Estimator | None) -> Dataset:
+def _select(loaded: Dataset, reading: Reading, model: Estimator | None, optional: Sequence[str] = ()) -> Dataset:
     """Return the columns that the options name, or those that `model` knows by name."""
     try:
         if model is None:
             return loaded.select(reading.columns, reading.drop, reading.label, reading.id)
-        return _select_for(loaded, reading, model)
+        return _select_for(loaded, reading, model, optional)
     except ValueError as error:
         raise ValueError(re.sub(r"The `(\w+)` parameter of select", r"--\1", str(error))) from None
 
 
-def _select_for(loaded: Dataset, reading: Reading, model: Estimator) -> Dataset:
+def _select_for(loaded: Dataset, reading: Reading, model: Estimator, optional: Sequence[str]) -> Dataset:
     if reading.parameters:
         say("--column and --max-levels are for commands that fit a model. This one keeps its columns as they are.")
-    known = _columns_of(model)
+    known = {column: is_needed and column not in optional for column, is_needed in _columns_of(model).items()}
     if loaded.columns is None or not known:
         selected = loaded.select(reading.columns, reading.drop, reading.label, reading.id)
         return _with_names(selected, model) if model.schema_.table is not None else selected.as_numbers()

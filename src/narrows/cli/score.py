@@ -67,6 +67,14 @@ def score(
         Path, typer.Option("-o", "--out", metavar="FILE", help="File to write: .csv or .tsv.", show_default=False)
     ],
     reasons: Annotated[int, typer.Option(help="Number of columns to name for each row.", min=0)] = 3,
+    cells: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File for how strange each cell is, in nats, high for strange: .csv, .tsv or .parquet.",
+            show_default="none",
+        ),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Score the rows of DATA: how strange each is, and in which columns.
@@ -77,23 +85,31 @@ def score(
     with their nats, the value found and the value expected. A pixel is
     named by its row and column, such as 3:14. If the rows have names (files
     of images, --id, an index), they are the first column. The expected and
-    the found share of outliers are printed.
+    the found share of outliers are printed. For the recipe tableae the nats
+    compare a cell with what all other cells of its row let expect.
 
     For example:
 
         narrows score usual new.csv -o scores.csv
 
         narrows score digits-vae digits:test -o scores.csv --reasons 5
+
+        narrows score table-model table.csv -o scores.csv --cells cells.csv
     """
     from narrows.evaluation.scores import outlier_share
     from narrows.tasks.outliers import reasons as find_reasons
+    from narrows.tasks.outliers import surprises
 
     outputs.check_path(out, TABLES, overwrite=overwrite)
+    if cells is not None:
+        outputs.check_path(cells, (*TABLES, ".parquet"), overwrite=overwrite)
     fitted = _open_model(model)
     loaded, columns = _read_rows(fitted, data)
     result, names = find_reasons(fitted, loaded.X, reasons, columns), reading.row_names(loaded)
     first = {} if names is None else {names.name: names.values}
     outputs.write_columns(out, first | result.columns())
+    if cells is not None:
+        outputs.write_columns(cells, first | surprises(fitted, loaded.X, columns))
     say(f"{out}: {len(result.score):,} rows, {int(result.outlier.sum()):,} of them outliers")
     share = outlier_share(fitted.contamination, result.outlier)
     say(f"{share}{share.hint}")

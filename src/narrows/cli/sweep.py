@@ -67,6 +67,7 @@ def sweep(
     if "n_components" in named:
         raise typer.BadParameter("the sweep varies n_components: name the numbers with --sizes.")
     parameters = {"max_epochs": max_epochs, "random_state": seed, "device": device}
+    inputs.check_sizes_apply(recipe)
     model = inputs.make_estimator(recipe, assignments or [], parameters, verbose=1)
     X: Any = reading.read_dataset(data, "train").X
     test = test or _find_test_split(data)

@@ -22,7 +22,7 @@ _CONVERSIONS = {
     "M": "turn dates into numbers first: (X - X.min()) / np.timedelta64(1, 's')",
     "m": "turn durations into numbers first: X / np.timedelta64(1, 's')",
     "V": "it has named fields: pass numpy.lib.recfunctions.structured_to_unstructured(X), or pandas.DataFrame(X)",
-    "c": "pass its real and imaginary parts: np.concatenate([X.real, X.imag], axis=1)",
+    "c": "pass its real and imaginary parts: np.concatenate([X.real, X.imag], axis=1). Complex data not supported",
 }
 
 

@@ -2,10 +2,11 @@
 
     few distinct values    each is a level of its own
     otherwise              each value that more than 1 / n of the cells hold is a level of its own; the others fall into
-                           bins of equal share between these values
+                           bins of equal share between these values, of at least five cells each
 
 The levels of a column are disjoint intervals in the order of their values. A level of one value has a probability, a
-bin has a density: its share, spread over its width.
+bin has a density: its share, spread over its width. Bins side by side meet in the middle between their values, so that
+a new number between two training values is as likely as these.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from narrows.data.table import Table
 N_BINS = 50  # default number of bins of a column
 N_POINTS = 11  # quantiles of the values in a bin: 0 %, 10 %, ..., 100 %
 _SAMPLE = 200_000  # values of a column from which its bins are made
+_FEWEST = 5  # cells of a bin, and of a level of one value beside bins
+_NEW_SHARE = 0.05  # share of values that occur once, from which new values are expected: they are no levels then
 
 Bin = tuple[float, ...]  # share of the cells, mean, and the one value or the quantiles
 
@@ -35,7 +38,10 @@ class Bins:
 
     Attributes
     ----------
-    low, high : (n,) ends of the interval of each level; equal for a level of one value.
+    low, high : (n,) smallest and largest value of each level; equal for a level of one value.
+    left, right : (n,) ends of the interval of each level: of a bin beside another bin the cut between them, otherwise
+        `low` and `high`.
+    n_open : (n,) number of ends of each bin without another bin beside it, 0 to 2; 0 for a level of one value.
     mean : (n,) mean of the training values in each level.
     share : (n,) share of the observed training cells in each level.
     points : (n, N_POINTS) quantiles of the values in each level.
@@ -50,6 +56,11 @@ class Bins:
         self.low, self.high = self.points[:, 0], self.points[:, -1]
         self.is_value = self.low == self.high
         self.cuts = _between(self.high[:-1], self.low[1:])
+        meets = ~self.is_value[:-1] & ~self.is_value[1:]
+        self.left, self.right = self.low.copy(), self.high.copy()
+        self.left[1:] = np.where(meets, self.cuts, self.low[1:])
+        self.right[:-1] = np.where(meets, self.cuts, self.high[:-1])
+        self.n_open = np.where(self.is_value, 0, 2 - np.append(False, meets) - np.append(meets, False))
 
     def find(self, values: np.ndarray) -> np.ndarray:
         """Return the level of each number (n,), integers; the nearest level for a number between or beyond them."""
@@ -72,22 +83,25 @@ def find_bins(values: np.ndarray, n: int = N_BINS) -> tuple[Bin, ...]:
     Parameters
     ----------
     values : (m,) numbers without NaN, at least one.
-    n : number of bins, and the largest number of distinct values that are levels of their own.
+    n : number of bins, and the largest number of distinct values that are levels of their own. There are fewer bins
+        if they would hold less than five cells.
 
-    >>> [(share, mean) for share, mean, *_ in find_bins(np.array([0.0, 0.0, 0.0, 1.0]))]
+    >>> [(share, mean) for share, mean, *_ in find_bins(np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0]))]
     [(0.75, 0.0), (0.25, 1.0)]
     """
     ordered = np.sort(values.astype(np.float64))
     if len(ordered) > _SAMPLE:  # evenly spaced in their order, with both ends
         ordered = ordered[np.linspace(0, len(ordered) - 1, _SAMPLE).round().astype(int)]
     distinct, counts = np.unique(ordered, return_counts=True)
-    own = distinct if len(distinct) <= n else distinct[counts > len(ordered) / n]
+    # of values that hardly repeat, a new cell holds another one: the share of those that occur once is the chance of it
+    is_closed = len(distinct) <= n and (counts == 1).sum() <= _NEW_SHARE * len(ordered)
+    own = distinct if is_closed else distinct[(counts > len(ordered) / n) & (counts >= _FEWEST)]
     ends = np.searchsorted(ordered, own, side="left"), np.searchsorted(ordered, own, side="right")
     bins: list[Bin] = []
     start = 0
     for value, first, last in zip(own, *ends, strict=True):
         bins += _split(ordered[start:first], len(ordered), n)
-        bins.append(((last - first) / len(ordered), float(value), float(value)))
+        bins.append((int(last - first) / len(ordered), float(value), float(value)))
         start = int(last)
     return (*bins, *_split(ordered[start:], len(ordered), n))
 
@@ -96,7 +110,7 @@ def _split(ordered: np.ndarray, n_all: int, n: int) -> list[Bin]:
     """Return bins of equal share of sorted values, in proportion to their share of all; none without values."""
     if not len(ordered):
         return []
-    n_parts = max(1, round(n * len(ordered) / n_all))
+    n_parts = max(1, min(round(n * len(ordered) / n_all), len(ordered) // _FEWEST))
     edges = np.quantile(ordered, np.linspace(0, 1, n_parts + 1)[1:-1], method="inverted_cdf")
     starts = np.unique([0, *np.searchsorted(ordered, edges, side="right"), len(ordered)])
     bins: list[Bin] = []
@@ -107,7 +121,7 @@ def _split(ordered: np.ndarray, n_all: int, n: int) -> list[Bin]:
 
 
 def with_bins(table: Table, rows: np.ndarray, n: int) -> Table:
-    """Return the table with the number of cells of each column that the model sees, and with bins for numbers.
+    """Return the table with the number of cells of each column that the model sees, and bins and steps of numbers.
 
     Parameters
     ----------
@@ -121,10 +135,24 @@ def with_bins(table: Table, rows: np.ndarray, n: int) -> Table:
             return column
         values = np.asarray(rows[:, positions[column.name]])
         values = values[~np.isnan(values)]
-        bins = () if column.has_levels else find_bins(values, n)
-        return replace(column, bins=bins, n_observed=len(values))
+        if column.has_levels:
+            return replace(column, n_observed=len(values))
+        step = column.step or _find_step(values)
+        return replace(column, bins=find_bins(values, n), n_observed=len(values), step=step)
 
     return replace(table, columns=tuple(add(column) for column in table.columns))
+
+
+def _find_step(values: np.ndarray) -> float:
+    """Return the decimal step of which all numbers are multiples: 1, .1, .01 or .001; 0 without one.
+
+    Drawn numbers with more decimals than real ones would be told apart at once.
+    """
+    for digits in range(4):
+        scaled = values * 10**digits
+        if (np.abs(scaled - np.rint(scaled)) < 1e-4).all():
+            return float(f"1e-{digits}")
+    return 0.0
 
 
 def has_density_at(column: Column, values: np.ndarray) -> np.ndarray:

@@ -129,7 +129,9 @@ def decode_column(column: Column, numbers: np.ndarray) -> NewColumn:
         levels[:-1] = column.levels
         return _typed(column, levels[np.where(missing, -1, codes)], missing)
     values = np.nan_to_num(numbers)
-    if column.step:
+    if 0 < column.step < 1 and column.cell_type == "number":
+        values = np.round(values, -round(math.log10(column.step)))  # 0.3, not 3 * 0.1
+    elif column.step:
         values = np.rint(values / column.step) * column.step
     return _typed(column, values, missing)
 

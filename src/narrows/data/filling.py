@@ -27,9 +27,16 @@ def _fill_pandas(X: Any, made: Any) -> Any:
     for position, name in enumerate(X.columns):
         column = X.iloc[:, position]
         is_missing = column.isna()
-        if name in made.columns and is_missing.any():
-            values = made[name].set_axis(X.index).astype(column.dtype)
-            result.isetitem(position, column.where(~is_missing, values))
+        if name not in made.columns or not is_missing.any():
+            continue
+        values = made[name].set_axis(X.index)
+        if is_missing.all() and column.dtype in ("float64", "object"):  # an empty column: its dtype says nothing
+            result.isetitem(position, values)
+            continue
+        if hasattr(column, "cat"):  # a part of the training table may lack a category
+            new = [value for value in values[is_missing].dropna().unique() if value not in column.cat.categories]
+            column = column.cat.add_categories(new)
+        result.isetitem(position, column.where(~is_missing, values.astype(column.dtype)))
     return result
 
 
@@ -37,7 +44,9 @@ def _fill_polars(X: Any, made: Any) -> Any:
     columns = []
     for name in X.columns:
         column = X[name]
-        if name in made.columns:
+        if name in made.columns and str(column.dtype) == "Null":
+            column = made[name]
+        elif name in made.columns:
             values = column.fill_nan(None) if column.dtype.is_float() else column
             column = values.fill_null(made[name].cast(column.dtype))
         columns.append(column)
@@ -45,11 +54,15 @@ def _fill_polars(X: Any, made: Any) -> Any:
 
 
 def _fill_arrow(X: Any, made: Any) -> Any:
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     for position, name in enumerate(X.column_names):
         if name in made.column_names:
             column = X.column(name)
+            if pa.types.is_null(column.type):
+                X = X.set_column(position, made.field(name), made.column(name))
+                continue
             values = made.column(name).combine_chunks().cast(column.type)
             filled = pc.if_else(pc.is_null(column, nan_is_null=True), values, column)
             X = X.set_column(position, X.field(name), filled)

@@ -53,7 +53,11 @@ class Levels(nn.Module):
     owner : (T,) column of each level.
     numbers : (N,) positions of the columns of numbers.
     mean : (T,) mean of each level in standard deviations from the column's mean; 0 for categories.
-    low, high : (T,) ends of each level on the model's scale; 0 for categories.
+    low, high : (T,) smallest and largest training number of each level on the model's scale; 0 for categories.
+    left, right : (T,) ends of the interval of each level (see `Bins`), likewise.
+    beyond : (T,) chance that a number of a bin lies beyond an end that has no bin beside it: 1 / (k + 1) for a bin of k
+        training numbers. 0 for levels of one value and for categories.
+    n_open : (T,) number of such ends.
     points : (T, 11) quantiles of the training numbers in each level, on the model's scale; 0 for categories.
     is_value : (T,) True for a level of one value, and for each level of a category.
     """
@@ -64,6 +68,10 @@ class Levels(nn.Module):
     mean: Tensor
     low: Tensor
     high: Tensor
+    left: Tensor
+    right: Tensor
+    beyond: Tensor
+    n_open: Tensor
     points: Tensor
     is_value: Tensor
     cuts: Tensor
@@ -92,7 +100,8 @@ class Levels(nn.Module):
         self._register("shift", torch.from_numpy((center - means) / scales).float())
         self._register("factor", torch.from_numpy(unit / scales).float())
         self._register("is_heavy", torch.tensor([columns[j].kind == "heavy_tailed" for j in numbers], dtype=torch.bool))
-        by_level = {name: torch.zeros(self.n_all) for name in ("mean", "low", "high", "share", "below")}
+        names = ("mean", "low", "high", "left", "right", "share", "below", "beyond", "n_open")
+        by_level = {name: torch.zeros(self.n_all) for name in names}
         points, is_value = torch.zeros(self.n_all, N_POINTS), torch.ones(self.n_all, dtype=torch.bool)
         widest = max([self.sizes[j] for j in numbers], default=1)
         cuts = np.full((len(numbers), widest - 1), np.inf)
@@ -101,6 +110,12 @@ class Levels(nn.Module):
             by_level["mean"][part] = torch.from_numpy((each.mean - means[i]) / scales[i]).float()
             points[part] = _prepared(schema, j, each.points.reshape(-1)).reshape(-1, N_POINTS)
             by_level["low"][part], by_level["high"][part] = points[part, 0], points[part, -1]
+            by_level["left"][part], by_level["right"][part] = (
+                _prepared(schema, j, ends) for ends in (each.left, each.right)
+            )
+            by_level["n_open"][part] = torch.from_numpy(each.n_open)
+            chance = 1 / (each.share * columns[j].n_observed + 1)
+            by_level["beyond"][part] = torch.from_numpy(np.where(each.is_value, 0.0, chance)).float()
             by_level["share"][part] = torch.from_numpy(each.share).float()
             by_level["below"][part] = torch.from_numpy(np.cumsum(each.share) - each.share).float()
             is_value[part] = torch.from_numpy(each.is_value)
@@ -114,38 +129,40 @@ class Levels(nn.Module):
     def _register(self, name: str, value: Tensor) -> None:
         self.register_buffer(name, value, persistent=False)
 
-    def forward(self, x: Tensor) -> Cells:
-        """B x D prepared cells -> their levels and numbers. Missing cells have place, rank and z of 0."""
+    def find(self, x: Tensor) -> Tensor:
+        """B x D prepared cells -> their levels, integers; -1 where missing, and for a level not seen in training."""
         is_known = torch.isfinite(x)
         filled = torch.where(is_known, x, torch.zeros_like(x))
         level = filled.long()
-        numbers = filled[:, self.numbers]
         if len(self.numbers):
-            found = torch.searchsorted(self.cuts.to(numbers.dtype), numbers.t().contiguous()).t()
-            level = level.index_copy(1, self.numbers, found)
+            numbers = filled[:, self.numbers].t().contiguous()
+            level = level.index_copy(1, self.numbers, torch.searchsorted(self.cuts.to(x.dtype), numbers).t())
         is_known = is_known & (level >= 0) & (level < self.n_levels)
-        index = (level.clamp(min=0).minimum(self.n_levels - 1) + self.start)[:, self.numbers]
-        known = is_known[:, self.numbers]
-        low, high = self.low[index], self.high[index]
-        place = ((numbers - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
-        is_value = self.is_value[index]
-        share = self.below[index] + torch.where(is_value, torch.full_like(place, 0.5), place) * self.share[index]
+        return level.masked_fill(~is_known, -1)
+
+    def forward(self, x: Tensor) -> Cells:
+        """B x D prepared cells -> their levels and numbers. Missing cells have place, rank and z of 0."""
+        level = self.find(x)
+        of_numbers = level[:, self.numbers]
+        known = of_numbers >= 0
+        index = of_numbers.clamp(min=0) + self.start[self.numbers]
+        numbers = torch.where(known, x[:, self.numbers], torch.zeros_like(x[:, self.numbers]))
+        low, is_value = self.low[index], self.is_value[index]
+        place = ((numbers - low) / (self.high[index] - low).clamp(min=1e-12)).clamp(0, 1)
+        share = self.below[index] + place.masked_fill(is_value, 0.5) * self.share[index]
         rank = torch.special.ndtri(share.clamp(1e-4, 1 - 1e-4))
-        place = torch.where(is_value, torch.ones_like(place), place)
-        z = self.standardize(numbers).clamp(-_LARGEST_Z, _LARGEST_Z)
-        zero = torch.zeros_like(place)
-        return Cells(
-            level.masked_fill(~is_known, -1),
-            *(torch.where(known, part.to(x.dtype), zero) for part in (place, rank, z)),
-        )
+        parts = (place.masked_fill(is_value, 1.0), rank, self.standardize(numbers))
+        zero = torch.zeros_like(numbers)
+        return Cells(level, *(torch.where(known, part.to(x.dtype), zero) for part in parts))
 
     def standardize(self, numbers: Tensor) -> Tensor:
-        """Return numbers on the model's scale (B x N) in standard deviations from the mean of their column."""
+        """Return numbers on the model's scale (B x N) in standard deviations from their column's mean, at most 8."""
         linear = torch.where(self.is_heavy, numbers.clamp(-_LARGEST_ASINH, _LARGEST_ASINH).sinh(), numbers)
-        return torch.addcmul(self.shift.to(numbers.dtype), linear, self.factor.to(numbers.dtype))
+        z = torch.addcmul(self.shift.to(numbers.dtype), linear, self.factor.to(numbers.dtype))
+        return z.clamp(-_LARGEST_Z, _LARGEST_Z)
 
     def unstandardize(self, z: Tensor) -> Tensor:
-        """Return numbers on the model's scale (B x N) from standard deviations; undoes `standardize`."""
+        """Return numbers on the model's scale (B x N) from standard deviations; undoes `standardize` up to 8."""
         linear = (z - self.shift.to(z.dtype)) / self.factor.to(z.dtype)
         return torch.where(self.is_heavy, linear.asinh(), linear)
 

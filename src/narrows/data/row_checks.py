@@ -30,8 +30,12 @@ def count_gaps(X: np.ndarray) -> int:
 
 
 def warn_of_gaps(n: int, schema: Schema, owner: str) -> None:
-    """Warn if a model that was fitted without gaps gets rows with `n` missing entries."""
-    if n and not schema.has_gaps:
+    """Warn if a model that was fitted without gaps gets rows with `n` missing entries.
+
+    A model that predicts the levels of cells is not surprised: in training, cells were hidden from it.
+    """
+    predicts_cells = any(column.n_observed for column in schema.used_columns)
+    if n and not schema.has_gaps and not predicts_cells:
         warnings.warn(
             f"X passed to {owner} has {n:,} missing values, but the model was fitted on data without any. The encoder "
             "sees the mean of the column in their place. Fit on rows with gaps if there will be many.",

@@ -9,6 +9,7 @@ columns at once, single columns are as good, but pairs of them are not (docs/neg
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -25,14 +26,13 @@ def draw_cells(
 
     Parameters
     ----------
-    model : masked autoencoder of a table, on the device of x.
+    model : masked autoencoder of a table, whose likelihood is `Binned`, on the device of x.
     excluded : (T,) True for levels that are never drawn.
     last : columns to draw after all others.
     temperature : above 0; below 1 usual values are drawn more often than in the data.
     gaps : True to draw gaps, too; False to draw a value for each cell.
     """
-    likelihood = model.likelihood
-    assert isinstance(likelihood, Binned)
+    likelihood = cast(Binned, model.likelihood)
     x, is_hidden = x.clone(), torch.isnan(x)
     ranks = rng.rand_like(x)
     ranks[:, list(last)] += 1.0

@@ -174,7 +174,7 @@ class Inference(ABC):
             return open_frame(X, owner)
         if isinstance(X, (list, tuple)) and X and isinstance(X[0], (list, tuple)):
             is_mixed = any(isinstance(cell, str) for row in X for cell in row)
-            X = np.asarray(X, dtype=object if is_mixed else None)
+            X = np.asarray(X, dtype=object) if is_mixed else X
         if self.recipe.is_tabular:
             return self._open_any_table(X)
         if not isinstance(X, np.ndarray) or X.ndim != 2:
@@ -187,13 +187,13 @@ class Inference(ABC):
 
     def _open_any_table(self, X: Any) -> Frame:
         """Return an array of numbers or objects as a frame, for a model of tables only."""
-        rows = as_array(X, type(self).__name__) if not has_words(X) else np.asarray(X)
+        owner = type(self).__name__
+        rows = X if isinstance(X, np.ndarray) and has_words(X) else check_numeric(as_array(X, owner), owner)
         if rows.ndim != 2:
             raise ValueError(
-                f"X passed to {type(self).__name__} must be a table: rows and columns (n, d), or a data frame. Got an "
-                f"array of shape {rows.shape}."
+                f"X passed to {owner} must be a table, rows and columns (n, d), or a data frame. Got {rows.shape}."
             )
-        return open_frame(rows, type(self).__name__)
+        return open_frame(rows, owner)
 
     def _look_at_table(self, frame: Frame) -> np.ndarray:
         """Set `schema_` and the names of the columns from a training table, and return its rows as numbers."""
@@ -221,9 +221,9 @@ class Inference(ABC):
         owner, table = type(self).__name__, self.schema_.table
         assert table is not None
         if not is_frame(X):
-            X = _as_cells(X)
+            X = as_array(X, owner) if isinstance(X, Tensor) else _as_cells(X)
             if X.ndim != 2:
-                raise ValueError(f"X passed to {owner} must be rows of a table (n, d). Got shape {X.shape}.")
+                raise ValueError(f"X passed to {owner} must be a table (n, d). Got shape {X.shape}. Reshape your data.")
             if table.kind != "array" and hasattr(self, "feature_names_in_"):
                 _check_feature_names(self, X, reset=False)  # warns that X has no names
         return table.encode(X, owner)

@@ -54,7 +54,7 @@ class TableAE(constructors.TableAE, recipe="tableae"):
     >>> set(model.sample(20, given={"plan": "basic"}, random_state=0)["plan"])
     {'basic'}
     >>> model.predict_proba(frame, "plan").shape, model.levels("plan")
-    ((300, 2), ['plus', 'basic'])
+    ((300, 2), ['basic', 'plus'])
     """
 
     def impute(self, X: Any, *, statistic: str = "median", n_draws: int | None = None, random_state: Any = None) -> Any:
@@ -223,11 +223,16 @@ class TableAE(constructors.TableAE, recipe="tableae"):
             If X is no such table, or `per` is neither.
         """
         Parameter("per", "cell", OneOf(("cell", "row")), "").check("surprise", per)
-        rows, model = self.check(X), self.module()
         if per == "row":
-            return self.apply(lambda x: find_odds(model, x).logsumexp(1), rows).double().numpy()
+            model = self.module()
+            return self.apply(lambda x: find_odds(model, x).logsumexp(1), self.check(X)).double().numpy()
+        return cast(Table, self.schema_.table).as_numbers(self.surprise_numbers(X), like=X)
+
+    def surprise_numbers(self, X: Any) -> np.ndarray:
+        """Return `surprise` as an array of the columns that the model sees: (n, D). Raises as `surprise` does."""
+        rows, model = self.check(X), self.module()
         found = self.apply(lambda x: find_surprise(model, x), rows).double().numpy()
-        return cast(Table, self.schema_.table).as_numbers(np.where(np.isnan(rows), np.nan, found), like=X)
+        return np.where(np.isnan(rows), np.nan, found)
 
     def explain(self, X: Any, n: int = 3) -> list[list[dict[str, Any]]]:
         """Return the strangest cells of each row: what was found, and what all other cells let expect.
@@ -248,7 +253,7 @@ class TableAE(constructors.TableAE, recipe="tableae"):
             If X is no such table, or `n` is below 1.
         """
         Parameter("n", 3, Integer(1), "").check("explain", n)
-        found = extension("strange_cells")(self, X, n)
+        found = extension("strange_entries")(self, X, n)
         return [
             [
                 {"column": name, "found": cell, "expected": expected, "surprise": -float(nats)}
@@ -262,9 +267,7 @@ class TableAE(constructors.TableAE, recipe="tableae"):
 
     @property
     def _likelihood(self) -> Binned:
-        likelihood = self.model_.likelihood
-        assert isinstance(likelihood, Binned)
-        return likelihood
+        return cast(Binned, self.model_.likelihood)
 
     def _statistic(self, name: str) -> Callable[[Tensor], Tensor]:
         return {"median": self._likelihood.median, "mean": self._likelihood.mean, "mode": self._likelihood.mode}[name]
@@ -327,6 +330,8 @@ class TableAE(constructors.TableAE, recipe="tableae"):
         table, owner = cast(Table, self.schema_.table), "sample"
         if given is None:
             return np.full((n, len(table.used)), np.nan)
+        for name in given if isinstance(given, Mapping) else ():
+            self._position(name)  # a name that is not known would be ignored
         if isinstance(given, Mapping) and not any(np.ndim(value) for value in given.values()):
             given = [dict(given)]
         elif isinstance(given, Mapping):

@@ -2,6 +2,7 @@
 
 from narrows.evaluation.measures import evaluate
 from narrows.evaluation.registry import MEASURES
+from narrows.evaluation.rows import evaluate_rows
 from narrows.evaluation.table import Evaluation, Row
 
-__all__ = ["MEASURES", "Evaluation", "Row", "evaluate"]
+__all__ = ["MEASURES", "Evaluation", "Row", "evaluate", "evaluate_rows"]

@@ -133,9 +133,19 @@ class Inspection:
         return code
 
     @property
+    def predicts_hidden(self) -> bool:
+        """True for a model that predicts each entry from all others, such as TableAE."""
+        return self.model.model_.corruption.predicts_hidden
+
+    @property
+    def has_dials(self) -> bool:
+        """True if codes can be drawn and decoded."""
+        return self.model.model_.decodes_codes and self.bottleneck.default_sampler is not None
+
+    @property
     def can_sample(self) -> bool:
-        """True if codes can be drawn."""
-        return self.model.model_.has_code and self.bottleneck.default_sampler is not None
+        """True if new examples can be drawn: from codes, or one entry after the other."""
+        return self.has_dials or self.predicts_hidden
 
     @property
     def has_nats(self) -> bool:

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from narrows.data import count_rows, n_features, spaced_indices, take_rows
 from narrows.data.labels import check_labels, find_classes, split_known
-from narrows.evaluation import calibration, labels, likelihood, manifold, reconstruction, samples, sparsity
+from narrows.evaluation import calibration, labels, likelihood, manifold, new_rows, reconstruction, samples, sparsity
 from narrows.evaluation.absent import Absent
 from narrows.evaluation.inspection import Inspection
 from narrows.evaluation.registry import MEASURES, Measure
+from narrows.evaluation.row_sets import find_target
 from narrows.evaluation.subjects import Comparison, ModelSubject, PCABaseline, Subject
 from narrows.evaluation.table import Evaluation, Row
 from narrows.fitted import FittedModel
@@ -22,7 +23,8 @@ from narrows.params import Integer, Parameter, did_you_mean
 from narrows.training.progress import Reporter
 
 # each module registers its measures when it is imported; the table lists them in this order, and any others last
-_ORDER = [m.__name__ for m in (reconstruction, likelihood, manifold, labels, sparsity, samples, calibration)]
+_MODULES = (reconstruction, likelihood, manifold, labels, sparsity, samples, new_rows, calibration)
+_ORDER = [module.__name__ for module in _MODULES]
 _MOST_NUMBERS = 1 << 25  # in all examples together: 128 MB in single precision
 
 
@@ -37,6 +39,7 @@ def evaluate(
     n_draws: int = 64,
     features: Callable[[Any], Any] | None = None,
     scores: Any = None,
+    target: Any = None,
     random_state: int = 0,
     verbose: int = 1,
 ) -> Evaluation:
@@ -55,6 +58,7 @@ def evaluate(
     features : a function from examples such as `X` to features (n, d), in which new examples are compared with real
         ones, for example another model's `transform`; None for a fixed random network.
     scores : (n,), the result of `model.score_samples(X)`, if it is known: it is then not computed again.
+    target : for a table, name of the column that the measure `utility` predicts; None for the last one with levels.
     random_state : an int; seed of the random numbers.
     verbose : 0 for silence, 1 for a progress bar on stderr if that is a terminal.
 
@@ -102,6 +106,7 @@ def evaluate(
         measures=measures,
         n_draws=n_draws,
         features=features,
+        target=target,
         random_state=random_state,
         verbose=verbose,
         description=description,
@@ -117,6 +122,7 @@ def evaluate_inspection(
     measures: Sequence[str] | None = None,
     n_draws: int = 64,
     features: Callable[[Any], Any] | None = None,
+    target: Any = None,
     random_state: int = 0,
     verbose: int = 1,
     description: str = "examples",
@@ -131,15 +137,19 @@ def evaluate_inspection(
     description : description of the row "n" of the table.
     """
     model, selected = inspection.model, _select(measures)
+    if target is not None:
+        find_target(inspection.schema.used_columns, target, "evaluate")
     if beside is not None and inspection.schema.has_scale_of(beside.schema):
         beside.rows = inspection.rows  # one copy serves both
     evaluation = Evaluation(inspection.kind, None if beside is None else _other_name(inspection, beside))
     with Reporter(verbose, "evaluate") as reporter:
         evaluation.rows["n"] = Row(len(inspection.rows), words=description)
-        comparison = Comparison(inspection, _prepare(model, train), labels, random_state, n_draws, features)
+        comparison = Comparison(
+            inspection, _prepare(model, train), labels, random_state, n_draws, features, train, target
+        )
         subjects: dict[str, Subject] = {"value": ModelSubject(inspection, comparison)}
         n_train = len(comparison.rows if comparison.train is None else comparison.train)
-        if model.model_.has_code and n_train > 1:
+        if model.model_.decodes_codes and n_train > 1:
             subjects["pca"] = _pca(inspection, comparison)
         if beside is not None:
             subjects["other"] = ModelSubject(beside, comparison)

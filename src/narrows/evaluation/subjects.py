@@ -23,6 +23,7 @@ from narrows.evaluation.cells import as_linear, as_points, example_errors, from_
 from narrows.evaluation.features import Space, space_name
 from narrows.evaluation.inspection import Inspection
 from narrows.evaluation.intervals import Resamples
+from narrows.evaluation.row_sets import RealRows, RowSets, with_rare_levels
 from narrows.evaluation.scores import AUTO_CONTAMINATION, expected_outliers
 
 N_COMPARED = 5_000  # real examples, and as many new ones
@@ -41,6 +42,8 @@ class Comparison:
     seed : seed of the random numbers.
     n_draws : number of draws of each posterior, for the likelihood.
     features : the user's function from m examples in the user's units to m x features; None for the fixed one.
+    user_train : the training examples in the user's form, or None.
+    target : the column that classifiers of rows predict; None for the last one with levels.
     """
 
     inspection: Inspection
@@ -49,6 +52,8 @@ class Comparison:
     seed: int = 0
     n_draws: int = 64
     features: Callable[[Any], Any] | None = None
+    user_train: Any = None
+    target: Any = None
     resamples: Resamples = field(init=False)
 
     def __post_init__(self) -> None:
@@ -120,14 +125,20 @@ class Comparison:
         table = self.schema.table
         return self.schema.prepare(torch.from_numpy(np.array(X if table is None else table.encode(X, "evaluate"))))
 
-    def prepare_drawn(self, X: Any) -> Tensor:
-        """Return drawn examples as `prepare` does. A level that came back as a missing cell is that of rare values."""
+    def prepare_drawn(self, X: Any, draws_gaps: bool = False) -> Tensor:
+        """Return drawn examples as `prepare` does. See `RealRows.beside` for `draws_gaps`."""
         x = self.prepare(X)
-        if self.schema.kind == "table":
-            for j, column in enumerate(self.schema.used_columns):
-                if column.n_rare:
-                    x[:, j] = torch.nan_to_num(x[:, j], nan=len(column.levels))
-        return x
+        columns = self.schema.used_columns if self.schema.kind == "table" and not draws_gaps else ()
+        return torch.from_numpy(with_rare_levels(x.numpy(), columns))
+
+    @functools.cached_property
+    def real_rows(self) -> RealRows:
+        """Real rows of a table, beside which new rows are measured. Raises Absent without a table."""
+        if self.schema.table is None:
+            raise Absent("only rows of data frames are measured so")
+        return RealRows(
+            self.schema.table, self.inspection.X, self.user_train, self.target, self.resamples, owner="evaluate"
+        )
 
     def _user_features(self, x: Tensor) -> Tensor:
         assert self.features is not None
@@ -184,9 +195,24 @@ class Subject(ABC):
     def threshold(self) -> tuple[float, float]:
         """Score below which an example is an outlier, and the share of outliers for which that is set."""
 
+    @property
+    @abstractmethod
+    def draws_gaps(self) -> bool:
+        """True if new rows of a table have missing cells where training rows have some."""
+
     @abstractmethod
     def draw(self, n: int) -> Tensor:
         """Draw `n` new examples, n x shape. Raises Absent if none can be drawn."""
+
+    @abstractmethod
+    def draw_rows(self, n: int) -> Any:
+        """Draw `n` new rows of a table, in the user's form. Raises Absent if none can be drawn."""
+
+    @functools.cached_property
+    def row_sets(self) -> RowSets:
+        """New rows of a table beside real ones. Raises Absent if there are none."""
+        real = self.comparison.real_rows
+        return real.beside(self.draw_rows(real.most), self.draws_gaps)
 
     @functools.cached_property
     def errors(self) -> np.ndarray:
@@ -254,15 +280,21 @@ class ModelSubject(Subject):
         model = self.inspection.model
         return float(model.offset_), expected_outliers(model.contamination)
 
+    @property
+    def draws_gaps(self) -> bool:
+        """True for a model that predicts hidden cells."""
+        return self.inspection.model.model_.corruption.predicts_hidden
+
     def draw(self, n: int) -> Tensor:
         """Draw by `sample`."""
+        return self.comparison.prepare_drawn(self.draw_rows(n), self.draws_gaps)
+
+    def draw_rows(self, n: int) -> Any:
+        """Draw by `sample`, in the user's form."""
         if not self.inspection.can_sample:
             raise Absent(f"the code of this {self.inspection.kind} has no distribution to draw from")
         self._check_columns()
-        comparison = self.comparison
-        return comparison.prepare_drawn(
-            self.inspection.model.sample(n, random_state=comparison.seed, noise=comparison.is_noisy)
-        )
+        return self.inspection.model.sample(n, random_state=self.comparison.seed, noise=self.comparison.is_noisy)
 
     def _check_columns(self) -> None:
         """Raise Absent if this model, which is beside another one, lacks columns of that one."""
@@ -320,6 +352,11 @@ class PCABaseline(Subject):
         """Quantile of the training scores at the default contamination of the estimators, and that contamination."""
         return float(np.quantile(self.train_scores, AUTO_CONTAMINATION)), AUTO_CONTAMINATION
 
+    @property
+    def draws_gaps(self) -> bool:
+        """False: PCA knows no gaps."""
+        return False
+
     def draw(self, n: int) -> Tensor:
         """Draw mean + W z, and add noise unless it is a grey or colour image; W W^T + noise variance = covariance."""
         rng = np.random.default_rng(self.comparison.seed)
@@ -337,6 +374,11 @@ class PCABaseline(Subject):
         if schema.support == "binary":
             x = (rng.random(x.shape) < x).astype(float)
         return torch.from_numpy(x.astype(np.float32)).reshape(-1, *self.comparison.rows.shape[1:])
+
+    def draw_rows(self, n: int) -> Any:
+        """Draw as `draw` does, in the user's form."""
+        schema = self.comparison.schema
+        return schema.as_frame(schema.restore(self.draw(n)), clip=True)
 
     def _as_linear(self, rows: Tensor) -> np.ndarray:
         return as_linear(rows, self.comparison.schema)

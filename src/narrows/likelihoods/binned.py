@@ -3,8 +3,9 @@
     log p(x | o) = log softmax(o of the column)[level of x]               a category, or a level of one value
                  + log (1 / width)                                        a number in a bin, which is spread evenly
 
-Outside of the training range the density of the nearest bin falls exponentially. A number that is none of the values
-of its column has the probability 1e-4 of the nearest one. So any distribution of a number can be learned: several
+Beyond a bin of k training numbers that has no bin beside it, its density falls exponentially; 1 / (k + 1) of the bin's
+probability lies there, which is the chance that a new number exceeds k others. A number that is none of the values of
+its column has the probability 1e-4 of the nearest one. So any distribution of a number can be learned: several
 peaks, a mass at 0, round numbers. Bins of a masked model for tables: An, Jeon, Lim and Hong, Masked language modeling
 becomes conditional density estimation for tabular data synthesis (2024), https://arxiv.org/abs/2405.20602.
 
@@ -82,7 +83,7 @@ class Binned(Likelihood):
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """Return log p(x | z) of each cell in nats (B x D); any finite number where a cell is missing."""
-        level = self.levels(x).level
+        level = self.levels.find(x)
         index = level.clamp(min=0) + self.levels.start
         logits, log_sums = self._logits(params)
         nats = logits.gather(1, index) - log_sums
@@ -103,12 +104,13 @@ class Binned(Likelihood):
         if not len(levels.numbers):
             return out
         numbers, index = torch.nan_to_num(x[:, levels.numbers]), index[:, levels.numbers]
-        low, high = levels.low[index], levels.high[index]
-        beyond = torch.maximum(low - numbers, numbers - high).clamp(min=0)
-        width = (high - low).clamp(min=1e-12)
+        left, right = levels.left[index], levels.right[index]
+        beyond = torch.maximum(left - numbers, numbers - right).clamp(min=0)
+        width = (right - left).clamp(min=1e-12)
         is_outside = beyond > _TOLERANCE * (1 + numbers.abs())
-        tail = math.log(_UNSEEN) - beyond / width
-        in_bin = torch.where(is_outside, tail, torch.full_like(tail, math.log1p(-_UNSEEN))) - width.log()
+        tail = levels.beyond[index].clamp(min=1e-12).log() - beyond / width
+        inside = torch.log1p(-levels.beyond[index] * levels.n_open[index])
+        in_bin = torch.where(is_outside, tail, inside) - width.log()
         at_value = torch.where(is_outside, math.log(_UNSEEN), math.log1p(-_UNSEEN))
         return out.index_copy(1, levels.numbers, torch.where(levels.is_value[index], at_value, in_bin).to(out.dtype))
 
@@ -123,12 +125,12 @@ class Binned(Likelihood):
         the nearest one and a nat more for each standard deviation of distance. 0 where a cell is missing.
         """
         log_p = self.log_probs(params)
-        cells = self.levels(x)
-        index = cells.level.clamp(min=0) + self.levels.start
+        level = self.levels.find(x)
+        index = level.clamp(min=0) + self.levels.start
         log_p = log_p.gather(1, index).clamp(max=-1e-6)
         odds = self.start_logits[index].to(log_p.dtype) + (-log_p.expm1()).log() - log_p
         unseen = torch.full_like(odds, -math.log(_UNSEEN))
-        odds = torch.where(cells.level >= 0, odds, unseen)
+        odds = torch.where(level >= 0, odds, unseen)
         numbers = self.levels.numbers
         odds = odds.index_add(1, numbers, self._distance_beyond(x).to(odds.dtype))
         return odds.masked_fill(torch.isnan(x), 0.0)
@@ -161,15 +163,13 @@ class Binned(Likelihood):
         return self.quantile(params, torch.full_like(params[:, :1], 0.5))
 
     def mode(self, params: Tensor) -> Tensor:
-        """Return the likeliest level of each column; of a bin of numbers its middle (B x D)."""
+        """Return the likeliest level of each column; of bins the middle of the densest one (B x D)."""
         probs = self.log_probs(params).exp()
-        density = probs / torch.where(self.levels.is_value, torch.ones_like(self.levels.low), self._widths())
-        likeliest = self._likeliest(probs)
-        at_value = self._likeliest(density)  # among bins the one of the largest density
+        widths = (self.levels.right - self.levels.left).clamp(min=1e-12)
+        densities = (probs / widths).masked_fill(self.levels.is_value, -1.0)
         numbers = self.levels.numbers
-        best = likeliest[:, numbers]
-        is_value = self.levels.is_value[best]
-        best = torch.where(is_value, best, at_value[:, numbers])
+        likeliest, densest = (self._likeliest(scores)[:, numbers] for scores in (probs, densities))
+        best = torch.where(self.levels.is_value[likeliest], likeliest, densest)
         return self._with_levels(probs, ((self.levels.low[best] + self.levels.high[best]) / 2).to(probs.dtype))
 
     def quantile(self, params: Tensor, share: Tensor) -> Tensor:
@@ -257,9 +257,6 @@ class Binned(Likelihood):
         start = self.levels.start[self.levels.numbers]
         last = start + self.levels.n_levels[self.levels.numbers] - 1
         return numbers.clamp(self.levels.low[start].to(numbers.dtype), self.levels.high[last].to(numbers.dtype))
-
-    def _widths(self) -> Tensor:
-        return (self.levels.high - self.levels.low).clamp(min=1e-12)
 
     def inverse_mean(self, m: Tensor) -> Tensor:
         """Return the decoder's output for the shares of all levels and gaps in training. `m` is not needed."""

@@ -8,6 +8,8 @@ Both are sums over the cells of a row, weighted as in the log-likelihood.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 
@@ -27,13 +29,12 @@ class SquaredError(Cost):
 
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue | None:
         """Return the sum over the hidden numbers of each example (B); None for a table without numbers."""
-        likelihood = model.likelihood
-        assert isinstance(likelihood, Binned)
+        likelihood = cast(Binned, model.likelihood)
         numbers = likelihood.levels.numbers
         if not len(numbers) or output.weight is None:
             return None
         n_all, n_numbers, _ = likelihood.sizes
-        z = likelihood.levels(batch.target).z
+        z = likelihood.levels.standardize(batch.target[:, numbers])
         error = (z - output.params[:, n_all : n_all + n_numbers].to(z.dtype)).square()
         return CostValue((error * output.weight[:, numbers]).sum(1))
 
@@ -45,8 +46,7 @@ class GapCost(Cost):
 
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue | None:
         """Return the sum over the hidden cells of each example (B); None for a table without gaps."""
-        likelihood = model.likelihood
-        assert isinstance(likelihood, Binned)
+        likelihood = cast(Binned, model.likelihood)
         if not likelihood.gaps or output.scored is None:
             return None
         columns = likelihood.gap_columns

@@ -161,11 +161,11 @@ class Plots:
         Raises
         ------
         ValueError
-            If the model has no codes, or if a parameter is invalid.
+            If the model has no codes, or none that can be decoded, or if a parameter is invalid.
         """
         from narrows.plots import drawing, table_pictures
 
-        content.check_code(self.model, "plot.dials")
+        content.check_decodes(self.model, "plot.dials")
         _check("dials", "n_dials", n_dials)
         schema = self.model.schema_
         if self._is_table:
@@ -199,12 +199,12 @@ class Plots:
         ----------
         n : number of images. For vectors and tables there are as many as rows of X, or 1,000 without X.
         X : real examples to show beside them, or None.
-        random_state : seed of the random codes.
+        random_state : seed of the new examples.
 
         Raises
         ------
         ValueError
-            If codes of the model cannot be drawn at random.
+            If the model cannot draw new examples.
         """
         from narrows.plots import drawing, table_pictures
 

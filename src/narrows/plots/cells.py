@@ -53,6 +53,13 @@ def format_value(column: Column, number: float) -> str:
     return _minus(text if float(text.replace(",", "")) else text.lstrip("-"))
 
 
+def format_difference(column: Column, size: float) -> str:
+    """Return the distance of two numbers of a column; a duration for dates."""
+    if _is_date(column) or column.kind == "duration":
+        return _duration(size, column.step)
+    return format_number(size)
+
+
 def decimals_of(column: Column) -> int:
     """Return the number of decimals of a column of real numbers."""
     return max(0, 1 - math.floor(math.log10(column.scale))) if column.scale > 0 else 0

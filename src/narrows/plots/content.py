@@ -86,6 +86,17 @@ def check_code(model: FittedModel, owner: str) -> None:
         raise ValueError(f"{owner} needs codes, and this {name} has none, because n_components=None. Pass a number.")
 
 
+def check_decodes(model: FittedModel, owner: str) -> None:
+    """Raise a ValueError for a model whose codes cannot be decoded."""
+    check_code(model, owner)
+    if not model.model_.decodes_codes:
+        name = type(model).__name__
+        raise ValueError(
+            f"{owner} decodes codes, and those of {name} cannot be decoded: it predicts hidden cells from the others. "
+            "Use model.sample(given=...) or model.predict_proba(X, column), or fit an AE or a VAE."
+        )
+
+
 def check_sparse(model: FittedModel, owner: str) -> None:
     """Raise a ValueError for a model without units."""
     if not model.model_.bottleneck.is_sparse:

@@ -21,6 +21,7 @@ from narrows.model import infer_label
 from narrows.plots.cells import format_cell, format_level
 
 if TYPE_CHECKING:
+    from narrows.likelihoods.binned import Binned
     from narrows.likelihoods.mixed import Mixed
 
 MOST_COLUMNS = 20  # columns that a picture or a table of cells shows
@@ -163,6 +164,34 @@ class TableView:
         return f"{len(shown)} of {len(self.columns)} columns are shown: those that the model reconstructs best."
 
     @functools.cached_property
+    def medians(self) -> np.ndarray:
+        """Median of each number and likeliest level of each category, given the other cells of its row: n x d."""
+        return np.asarray(self.schema.restore(self._hidden_cells[:, : len(self.columns)]), dtype=np.float64)
+
+    @functools.cached_property
+    def surprise(self) -> np.ndarray:
+        """How strange each cell is in its row (`TableAE.surprise`), n x d nats; NaN where it is missing."""
+        found = self._hidden_cells[:, len(self.columns) :].double().numpy()
+        return np.where(np.isnan(self.cells), np.nan, found)
+
+    @functools.cached_property
+    def _hidden_cells(self) -> Tensor:
+        """What a model that predicts hidden cells finds of each cell: its median and its surprise, n x 2d."""
+        network = self.model.module()
+
+        def read(x: Tensor) -> Tensor:
+            params = network.decode_own(x)
+            return torch.cat([self._binned.median(params), self._binned.surprise(params, x)], 1)
+
+        return self.model.apply(read, self.inspection.rows)
+
+    @functools.cached_property
+    def usual(self) -> np.ndarray:
+        """The median of each number and the most frequent level of each category in training, (d,)."""
+        shares = self._binned.inverse_mean(torch.zeros(1))[None]
+        return np.asarray(self.schema.restore(self._binned.median(self._on_device(shares)).cpu()), dtype=np.float64)[0]
+
+    @functools.cached_property
     def rarity(self) -> np.ndarray:
         """Distance of each cell from the usual, n x d: standard deviations from the mean, or nats of a rare level."""
         far = np.abs(standardize(self.schema, self.inspection.rows))
@@ -250,7 +279,11 @@ class TableView:
 
     @property
     def _likelihood(self) -> Mixed:
-        return cast("Mixed", self.model.module().likelihood)  # that of every table
+        return cast("Mixed", self.model.module().likelihood)  # as all likelihoods of tables
+
+    @property
+    def _binned(self) -> Binned:
+        return cast("Binned", self.model.module().likelihood)  # that of a model that predicts hidden cells
 
     def _on_device(self, params: Tensor) -> Tensor:
         return params.to(next(self.model.module().parameters()).device)

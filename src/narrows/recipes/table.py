@@ -13,7 +13,7 @@ from narrows.recipes.registry import Parts, register
 from narrows.training import Choice, Pace
 
 _BOTH = ((0.05, 0.5), (0.0, 1.0))  # ranges for filling gaps and for drawing rows; each row takes one of them
-_PACE = Pace(batch_size=256, learning_rate=2e-3, n_epochs=60, fewest_steps=1_000, most_steps=15_000)
+_PACE = Pace(batch_size=256, learning_rate=2e-3, n_epochs=60, fewest_steps=2_000, most_steps=15_000)
 
 
 def _is_range(value: Any) -> bool:
@@ -28,7 +28,7 @@ def _is_range(value: Any) -> bool:
 @register(is_tabular=True, pace=_PACE)
 def tableae(
     schema: Schema,
-    n_components: Annotated[int, Integer(8), "width of the network, and length of each code"] = 128,
+    n_components: Annotated[int, Integer(1), "width of the network, and length of each code"] = 128,
     *,
     mask_rate: Annotated[
         Any,

@@ -29,10 +29,10 @@ def columns(display: Display) -> Section:
     rows, others = ([_row(column, positions.get(column.name), view) for column in part] for part in (shown, rest))
     heads = ["column", "kind", "training values", "missing", "likelihood"]
     heads += ["reconstructed", "score"] if view is not None else []
-    body = _listing(heads, rows)
+    body = listing(heads, rows, "Columns")
     if others:
         which = "These are the columns that the model reconstructs best. " if view is not None else ""
-        more = _listing(heads, others)
+        more = listing(heads, others, "Other columns")
         body += f'<p class="note">{which}</p><details><summary>{len(others):,} other columns</summary>{more}</details>'
     if view is not None:
         body += (
@@ -123,15 +123,18 @@ def likelihood_name(column: Column) -> str:
         return ""
     if column.has_levels:
         return "categorical"
+    if column.bins:
+        return f"categorical, {len(column.bins)} bins or values"
     if column.kind == "count":
         return "negative binomial"
     gaussian = "Gaussian of the asinh" if column.kind == "heavy_tailed" else "Gaussian"
     return gaussian if column.atom is None else f"{gaussian}, or {format_value(column, column.atom)}"
 
 
-def _listing(heads: Sequence[str], rows: Sequence[str]) -> str:
+def listing(heads: Sequence[str], rows: Sequence[str], label: str) -> str:
+    """Return a table with a line for each column, from its lines as HTML; `label` is its caption."""
     top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
     return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="Columns"><table class="columns">'
-        f"<caption>Columns</caption><thead><tr>{top}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}"><table class="columns">'
+        f"<caption>{escape(label)}</caption><thead><tr>{top}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )

@@ -21,9 +21,10 @@ from narrows.evaluation.measures import evaluate_inspection, fits_memory
 from narrows.params import Integer, Parameter
 from narrows.plots import content
 from narrows.plots.drawing import format_label, format_number
-from narrows.report import atlas, charts, columns, page, records, sections
+from narrows.report import atlas, charts, columns, masked, page, records, sections
 from narrows.report.display import Display
 from narrows.report.machine import processor
+from narrows.report.new_rows import new_rows
 from narrows.report.page import Section, escape
 from narrows.report.sampling import Sample, draw_sample
 from narrows.training.progress import Reporter
@@ -139,16 +140,18 @@ def _evaluate(display: Display, train: Any, seed: int, verbose: int) -> Evaluati
         y = None
     labels = None if y is None else np.unique(y, return_inverse=True)[1]
     inspection = display.inspection
+    target = display.label if display.label_position is not None else None
+    options = {"train": train, "target": target, "random_state": seed, "verbose": verbose}
     if not fits_memory(len(display.rows), display.model):
-        options = {"train": train, "scores": inspection.scores, "random_state": seed, "verbose": verbose}
-        return evaluate(display.model, inspection.X, labels, **options)
-    return evaluate_inspection(inspection, labels, train=train, random_state=seed, verbose=verbose)
+        return evaluate(display.model, inspection.X, labels, scores=inspection.scores, **options)
+    return evaluate_inspection(inspection, labels, **options)
 
 
 def _sections(display: Display, evaluation: Evaluation) -> list[Callable[[], Section]]:
     """Return functions that make the sections for this model, in order."""
     model = display.model
-    has_code, can_sample = model.model_.has_code, display.inspection.can_sample
+    inspection, has_code = display.inspection, model.model_.has_code
+    has_dials, is_masked = inspection.has_dials, inspection.predicts_hidden
     table = model.schema_.table
     # a frame of real numbers is shown as the vector that it is, unless some of its columns are left out
     has_columns = display.view is not None or (table is not None and len(table.used) < len(table.columns))
@@ -156,12 +159,16 @@ def _sections(display: Display, evaluation: Evaluation) -> list[Callable[[], Sec
         (True, lambda: records.choices(model)),
         (has_columns, lambda: columns.columns(display)),
         (True, lambda: records.training({display.kind: model})),
-        (True, lambda: sections.reconstructions(display)),
+        (not is_masked, lambda: sections.reconstructions(display)),
+        (is_masked, lambda: masked.reconstructions(display)),
+        (is_masked, lambda: masked.dependence(display)),
         (hasattr(model, "denoise"), lambda: sections.cleaning(display)),
         (has_code, lambda: atlas.latent_map(display)),
-        (can_sample, lambda: sections.dials(display, *_starts(display))),
-        (can_sample, lambda: sections.samples(display, _novelty(evaluation))),
-        (has_code and not can_sample, lambda: sections.units(display)),
+        (has_dials, lambda: sections.dials(display, *_starts(display))),
+        (inspection.can_sample, lambda: sections.samples(display, _novelty(evaluation))),
+        ("marginals" in evaluation.rows, lambda: new_rows(evaluation)),
+        (has_code and not inspection.can_sample, lambda: sections.units(display)),
+        (is_masked, lambda: masked.strange_cells(display)),
         (True, lambda: sections.outliers(display)),
         (True, lambda: records.measures(evaluation, "narrows.evaluate(model, X, y)")),
         (True, lambda: records.diagnosis(display, evaluation)),
@@ -171,8 +178,8 @@ def _sections(display: Display, evaluation: Evaluation) -> list[Callable[[], Sec
 
 def _has_drawing(display: Display) -> bool:
     """Return True if something on the page decodes."""
-    is_drawn = display.is_image or display.inspection.can_sample
-    return display.model.model_.has_code and is_drawn and display.decoder is not None
+    is_drawn = display.is_image or display.inspection.has_dials
+    return display.model.model_.decodes_codes and is_drawn and display.decoder is not None
 
 
 def _starts(display: Display, most: int = 8) -> tuple[list[int], list[str]]:
@@ -199,6 +206,8 @@ def _head(display: Display, evaluation: Evaluation, sample: Sample, name: str | 
     n_components = model.model_.bottleneck.n_components
     numbers = f"{n_components} numbers" if n_components != 1 else "one number"
     through = f", encodes each in {numbers}" if n_components else ", has no narrow code"
+    if display.inspection.predicts_hidden:
+        through = ", predicts each cell of a row from all others"
     n = len(sample.rows)
     used = f"{n:,}" if n == sample.n else f"{n:,} of {sample.n:,}"
     labels = ""

@@ -6,12 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from narrows.evaluation import Evaluation
 from narrows.fitted import FittedModel
 from narrows.plots import content, style
 from narrows.plots.accessor import Plots
 from narrows.plots.drawing import format_number
-from narrows.report.display import Display
+from narrows.report.display import Display, percent
+from narrows.report.new_rows import MEMORY
 from narrows.report.page import Section, code_block, escape, table
 from narrows.report.sections import chart
 
@@ -79,12 +82,14 @@ def comparison(rows: Sequence[Sequence[object]], head: Sequence[str], facts: Map
 
 def measures(evaluation: Evaluation, code: str) -> Section:
     """Make the section of all measures, with PCA for comparison, and the reasons for missing measures."""
+    has_pca = any(row.pca is not None for row in evaluation.rows.values())
+    pca = f"PCA has codes of the same size as the {evaluation.model}. " if has_pca else ""
     head, *rows = (row for row in evaluation.cells() if not _ELSEWHERE.fullmatch(row[0]))
     return Section(
         "numbers",
         "The numbers",
-        f"Measured on these examples when this page was made. PCA has codes of the same size as the "
-        f"{evaluation.model}. The 95 % intervals describe the variation between examples.",
+        f"Measured on these examples when this page was made. {pca}The 95 % intervals describe the variation between "
+        "examples.",
         code,
         f'<div class="measures">{table(head, rows, "Measures of the model")}</div>'
         + "".join(f'<p class="note">{escape(reason)}</p>' for reason in evaluation.reasons()),
@@ -166,8 +171,9 @@ def findings(display: Display, evaluation: Evaluation) -> list[Finding]:
                 f"The loss on held-out rows is {format_number(gap)} nats above the loss on training rows: the model "
                 "memorised some rows."
             )
+            smaller = "hidden" if "hidden" in model.parameters() else "n_components"
             result.append(
-                Finding(False, f"{message} More data, a smaller `hidden` or a larger `weight_decay` would help.")
+                Finding(False, f"{message} More data, a smaller `{smaller}` or a larger `weight_decay` would help.")
             )
     if "active_components" in rows:
         n, active = display.inspection.codes.shape[1], round(rows["active_components"].value)
@@ -177,9 +183,30 @@ def findings(display: Display, evaluation: Evaluation) -> list[Finding]:
         dead = rows["dead_fraction"].value
         more = "" if dead < 0.1 else " A larger `k` or more `max_epochs` would make some active."
         result.append(Finding(dead < 0.1, f"{dead:.1%} of the units are active for none of these examples.{more}"))
+    if display.inspection.predicts_hidden:
+        result.append(_prediction(display))
+    if "closer" in rows:
+        closer = rows["closer"].value
+        more = (
+            "" if closer < MEMORY else " Do not pass them on as anonymous. More data or a shorter training would help."
+        )
+        message = (
+            f"{percent(closer)} of the new rows are nearer to a training row than to a held-out row; 50% is chance."
+        )
+        result.append(Finding(closer < MEMORY, f"{message}{more}"))
     share = display.outlier_share
     result.append(Finding(not share.hint, f"{share}{share.hint or '.'}"))
     return result
+
+
+def _prediction(display: Display) -> Finding:
+    """Say how many columns are predicted better than by their most frequent level or their mean."""
+    assert display.view is not None
+    qualities = [quality for quality in display.view.quality if not np.isnan(quality.value)]
+    n, better = len(qualities), sum(quality.skill > 0 for quality in qualities)
+    more = "" if better == n else " The others have little to do with the rest of the row, or need a longer training."
+    message = f"{better} of {n} columns are predicted better from the others than by their mean or most frequent level."
+    return Finding(better > 0, message + more)
 
 
 def diagnosis(display: Display, evaluation: Evaluation) -> Section:

@@ -53,7 +53,7 @@ def reconstructions(display: Display) -> Section:
 
 def samples(display: Display, note: str) -> Section:
     """Make the section of new rows beside real ones: cells, and the values of each column."""
-    view, main = _view(display), _view(display).main
+    view, main, is_masked = _view(display), _view(display).main, display.inspection.predicts_hidden
     drawn = display.plots.sample_cells(len(display.rows), display.seed)
     order = np.random.default_rng(display.seed).permutation(len(display.rows))[:_N_SAMPLES].tolist()
     new = [(f"{i + 1}", [_plain(view, j, drawn[i, j]) for j in main]) for i in range(min(_N_SAMPLES, len(drawn)))]
@@ -63,12 +63,17 @@ def samples(display: Display, note: str) -> Section:
     ax = table_pictures.samples(main, view, [("new", drawn), ("real", view.cells)], style.detached_axes)
     caption = (
         "The values of each column, of as many new rows as real ones. Numbers: from the 0.5 % to the 99.5 % quantile "
-        "of the real ones, with those beyond at the ends. New rows have no gaps."
+        "of the real ones, with those beyond at the ends. "
     )
+    caption += "Levels that fewer than 10 training rows have are not drawn." if is_masked else "New rows have no gaps."
     svg = style.to_svg(ax, "The values of each column, new and real", "samples-chart")
     figure = f'<figure class="drawn-figure">{svg}<figcaption>{escape(caption)}</figcaption></figure>'
     measured = f'<p class="note">{escape(note)}</p>' if note else ""
     intro = "The decoder draws new rows from random codes, each cell from its distribution. The rows are not selected."
+    if is_masked:
+        intro = (
+            "New rows are drawn one cell after the other, each given the cells before it. The rows are not selected."
+        )
     code = f"model.sample({_N_SAMPLES})  # or model.plot.samples(X=X)"
     return Section("samples", "New examples", intro, code, cells + figure + measured)
 

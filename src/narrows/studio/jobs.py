@@ -79,7 +79,7 @@ class Job:
         self._lock = threading.Lock()
         self._stderr_tail: deque[str] = deque(maxlen=20)
         X, self.columns, kinds = upload.select_examples(request.columns, request.label, request.kinds)
-        parameters = _check_parameters(request)
+        parameters = _check_parameters(request, upload.is_image)
         check_memory(request.recipe, parameters, infer_schema(X, upload.name))
         self._map_labels()  # raises if the label column does not exist
         self.originals = subsample_evenly(X, N_EXAMPLES) if upload.is_image else None
@@ -340,9 +340,11 @@ def _start_process(folder: Path) -> subprocess.Popen[str]:
     return process
 
 
-def _check_parameters(request: messages.TrainingRequest) -> dict[str, Any]:
+def _check_parameters(request: messages.TrainingRequest, is_image: bool) -> dict[str, Any]:
     """Return the checked parameters of the estimator."""
     cls = estimator(request.recipe)
+    if cls.recipe.is_tabular and is_image:
+        raise ValueError(f"{cls.__name__} learns from tables only, and the upload holds images. Choose another recipe.")
     declared = cls.parameters()
     settable = [name for name in declared if name not in _RESERVED]
     for name in request.parameters:

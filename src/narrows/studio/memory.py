@@ -35,8 +35,13 @@ def check_memory(recipe: str, parameters: Mapping[str, Any], schema: Schema) -> 
 
 
 def count_weights(recipe: str, parameters: Mapping[str, Any], schema: Schema) -> int:
-    """Return about how many weights a model has; 0 if it cannot be built: then the training says why."""
+    """Return about how many weights a model has; 0 if it cannot be built: then the training says why.
+
+    Those of a model of tables only are not counted: it is built from the training rows, and is small at usual widths.
+    """
     cls = estimator(recipe)
+    if cls.recipe.is_tabular:
+        return 0
     values = {name: parameters.get(name, p.default) for name, p in cls.recipe.parameters.items()}
     if schema.kind == "table":
         n = n_features(schema)

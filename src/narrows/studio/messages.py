@@ -15,7 +15,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Number = Annotated[float, Field(ge=-MAX_ABS_CODE, le=MAX_ABS_CODE, allow_inf_nan=False)]  # a number of a code
 Index = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Picture = Annotated[str, Field(description="A data URI of a PNG.")]
-Panel = Literal["dials", "map", "clean", "units", "outliers", "search", "report"]
+Panel = Literal["dials", "fill", "map", "clean", "units", "outliers", "search", "report"]
 
 
 class Body(BaseModel):
@@ -83,6 +83,7 @@ class ModelState(BaseModel):
     cells: list[CellColumn] | None
     n_components: int
     has_code: bool
+    decodes_codes: bool
     stochastic: bool
     sparse: bool
     can: list[Panel]
@@ -144,6 +145,7 @@ class RecipeEntry(BaseModel):
 
     name: str
     summary: str
+    tabular: bool
     parameters: list[ParameterEntry]
 
 

@@ -48,7 +48,7 @@ class Studio(anywidget.AnyWidget):
     Raises
     ------
     ValueError
-        If the model is not fitted or has no codes, or if X or y do not fit it.
+        If the model is not fitted or has no codes that can be decoded, or if X or y do not fit it.
     """
 
     _esm = ""
@@ -58,6 +58,12 @@ class Studio(anywidget.AnyWidget):
     def __init__(self, model: Estimator, X: Any = None, y: Any = None) -> None:
         if not model.model_.has_code:
             raise ValueError("The studio in a notebook needs a model with codes. This one has n_components=None.")
+        if not model.model_.decodes_codes:
+            name = type(model).__name__
+            raise ValueError(
+                f"The studio in a notebook shows dials, and codes of {name} cannot be decoded. Save the model, and "
+                "start `narrows studio MODEL DATA`: its page fills and draws rows."
+            )
         session = Session()
         session.open(model, None if X is None else _make_data(model, X, y), name=type(model).__name__)
         self._app = create_app(session)

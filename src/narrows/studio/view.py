@@ -22,6 +22,7 @@ from narrows.studio import cells, pictures
 from narrows.studio.compute_lock import ComputeLock
 from narrows.studio.data import MAX_SHOWN_ROWS, Colour, Data
 from narrows.studio.dials import Description, Dial, make_dials
+from narrows.studio.filling import Form
 from narrows.tasks.search import Index
 
 _BLOCK = 1024  # rows computed while the lock is held once
@@ -71,7 +72,8 @@ class View:
         self.id = secrets.token_hex(4)
         self.schema, self.bottleneck = model.schema_, model.model_.bottleneck
         self.is_image, self.is_table = self.schema.kind == "image", self.schema.kind == "table"
-        self.has_code = model.model_.has_code
+        self.has_code, self.decodes_codes = model.model_.has_code, model.model_.decodes_codes
+        self.predicts_hidden = model.model_.corruption.predicts_hidden
         self.is_sparse = self.bottleneck.is_sparse
         self.is_stochastic = self.bottleneck.is_stochastic
         if data is not None:
@@ -264,6 +266,11 @@ class View:
     def dials(self) -> list[Dial]:
         """All components as sliders; those that carry most come first."""
         return self._cache("dials", self._make_dials)
+
+    @property
+    def form(self) -> Form:
+        """A row as a form, for a model that predicts hidden cells."""
+        return self._cache("form", lambda: Form(self.model))
 
     def get_report(self) -> bytes:
         """Return the report about the model, written once. The lock is not held, so that the dials stay fast."""

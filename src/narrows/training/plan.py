@@ -275,9 +275,8 @@ def choose_learning_rate(requested: float | str, batch_size: int) -> Decision[fl
     if not isinstance(requested, str):
         return Decision(requested)
     rate = _RATE * math.sqrt(min(batch_size, 1024) / _RATE_BATCH)
-    return Decision(
-        rate, (Choice("learning_rate", f"{rate:.2g}", f"grows as the root of the batch size, {batch_size}"),)
-    )
+    reason = f"grows as the root of the batch size, {batch_size}"
+    return Decision(rate, (Choice("learning_rate", f"{rate:.2g}", reason),))
 
 
 def choose_epochs(requested: int | str, n_train: int, batch_size: int, flops_per_example: float) -> Decision[int]:
@@ -340,9 +339,8 @@ def choose_threads(device: torch.device, step_flops: float, inputs: PlanInputs) 
         return Decision(before, (Choice("threads", str(before), "as before the training was interrupted"),))
     if device.type != "cpu" or n == 1 or step_flops >= _MIN_THREADED_FLOPS:
         return Decision(n, (Choice("threads", str(n), "torch's own setting"),))
-    return Decision(
-        1, (Choice("threads", "1", f"steps of {step_flops / 1e9:.2g} GFLOP gain nothing from more threads"),)
-    )
+    reason = f"steps of {step_flops / 1e9:.2g} GFLOP gain nothing from more threads"
+    return Decision(1, (Choice("threads", "1", reason),))
 
 
 def choose_cuda_graph(requested: bool | str, device: torch.device, inputs: PlanInputs) -> Decision[bool]:

@@ -24,7 +24,7 @@ from narrows.data.named_sets import NAMES
 from narrows.data.sinks import DELIMITERS
 
 _PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt")
-_TEXTS = {**DELIMITERS, ".tab": "\t", ".txt": ",", ".dat": ",", ".data": ","}  # with the usual delimiter
+TEXTS = {**DELIMITERS, ".tab": "\t", ".txt": ",", ".dat": ",", ".data": ","}  # with the usual delimiter
 _ARROWS = (".feather", ".arrow", ".ipc", ".arrows")
 _SHEETS = (".xlsx", ".xlsm")
 _STATISTICS = (".dta", ".sav", ".zsav", ".sas7bdat", ".xpt")
@@ -36,7 +36,7 @@ _DAMAGES = (
 )
 _PARQUET_MAGIC, _ARROW_MAGICS = b"PAR1", (b"ARROW1", b"FEA1")
 _FORMATS = (
-    f".npy, .npz, text ({', '.join(_TEXTS)}), tables ({', '.join(_BINARY)}), these also in .gz or .zip, IDX (plain or "
+    f".npy, .npz, text ({', '.join(TEXTS)}), tables ({', '.join(_BINARY)}), these also in .gz or .zip, IDX (plain or "
     f"gzipped), images ({', '.join(images.SUFFIXES)}), folders of images, and .zip of images"
 )
 
@@ -92,7 +92,7 @@ def read(
     """
     options = images.Options.of(on_bad, resize)
     path = Path(path).expanduser()
-    if header is not None and not {".zip", *_TEXTS, *_SHEETS} & {suffix.lower() for suffix in path.suffixes[-2:]}:
+    if header is not None and not {".zip", *TEXTS, *_SHEETS} & {suffix.lower() for suffix in path.suffixes[-2:]}:
         raise ValueError(f"The `header` parameter of read is for text and sheets. {path} is neither; leave it out.")
     if path.is_dir() and parquet.is_parquet(path):
         return tables.read_parquet(path)
@@ -157,7 +157,7 @@ def _open_gzip(path: Path) -> IO[bytes]:
 def _read_gzip(path: Path, header: bool | None) -> Dataset | None:
     """Read a table that is gzipped; None if the file is no table."""
     suffix, inner_suffix = path.suffix.lower(), Path(path.stem).suffix.lower()
-    usual = _TEXTS.get(suffix, _TEXTS.get(inner_suffix))
+    usual = TEXTS.get(suffix, TEXTS.get(inner_suffix))
     if usual is not None:
         return text.read_text(path, lambda: _open_gzip(path), usual, header)
     return _read_unpacked(path, lambda: _open_gzip(path), path.stem, header) if inner_suffix in _BINARY else None
@@ -173,7 +173,7 @@ def _read_table(path: Path, head: bytes, suffix: str, header: bool | None) -> Da
         return tables.read_excel(path, header)
     if suffix in _STATISTICS:
         return tables.read_statistics(path)
-    return text.read_text(path, lambda: open(path, "rb"), _TEXTS[suffix], header) if suffix in _TEXTS else None
+    return text.read_text(path, lambda: open(path, "rb"), TEXTS[suffix], header) if suffix in TEXTS else None
 
 
 def _read_unpacked(path: Path, opener: Opener, name: str, header: bool | None) -> Dataset:

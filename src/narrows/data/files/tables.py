@@ -201,10 +201,10 @@ def _tidy(values: Any) -> Any:
 
 
 def _as_words(row: Sequence[Any]) -> list[str]:
-    return ["" if cell is None else _as_word(cell) for cell in row]
+    return ["" if cell is None else as_word(cell) for cell in row]
 
 
-def _as_word(cell: Any) -> str:
+def as_word(cell: Any) -> str:
     """Return a cell of a sheet as text would hold it."""
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53:
         return str(int(cell))

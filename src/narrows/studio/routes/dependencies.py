@@ -68,6 +68,16 @@ ViewWithData = Annotated[View, Depends(_get_view_with_data)]
 """The view that is shown, which has data."""
 
 
+async def _get_view_with_decoder(view: ViewWithCode) -> View:
+    if not view.decodes_codes:
+        raise HTTPException(404, f"Codes of {type(view.model).__name__} cannot be decoded.")
+    return view
+
+
+ViewWithDecoder = Annotated[View, Depends(_get_view_with_decoder)]
+"""The view that is shown, whose model has codes that can be decoded."""
+
+
 async def _get_view_with_code_and_data(view: ViewWithCode) -> View:
     return await _get_view_with_data(view)
 

@@ -30,8 +30,8 @@ from narrows.studio.routes.dependencies import (
     MAX_IMAGE_BYTES,
     RowIndex,
     RowIndices,
-    ViewWithCode,
     ViewWithCodeAndData,
+    ViewWithDecoder,
     check_codes,
     check_row,
     parse_code,
@@ -61,7 +61,7 @@ _SEED_END = 2**31
 
 
 @router.get("/dials", responses=document_errors(404, 422))
-def list_dials(view: ViewWithCode, limit: Annotated[int, Query(ge=1, le=MAX_DIALS)] = 64) -> Dials:
+def list_dials(view: ViewWithDecoder, limit: Annotated[int, Query(ge=1, le=MAX_DIALS)] = 64) -> Dials:
     """Return the components, sorted by the information or variance that they carry."""
     dials = [
         DialEntry(
@@ -82,7 +82,7 @@ def list_dials(view: ViewWithCode, limit: Annotated[int, Query(ge=1, le=MAX_DIAL
 
 @router.get("/dials/{component}/strip", response_class=Response, responses=document_png(404, 422))
 def get_strip(
-    view: ViewWithCode,
+    view: ViewWithDecoder,
     component: RowIndex,
     steps: Annotated[int, Query(ge=2, le=25)] = 9,
     code: Annotated[str | None, Query(max_length=16_000)] = None,
@@ -99,7 +99,7 @@ def get_strip(
 
 
 @router.post("/decode", response_model=DecodedExamples, responses=document_array_or_png(400, 404, 413, 422))
-def decode(view: ViewWithCode, body: DecodeRequest) -> Response | DecodedExamples:
+def decode(view: ViewWithDecoder, body: DecodeRequest) -> Response | DecodedExamples:
     """Decode codes to an array, a picture, or JSON."""
     codes = check_codes(view, body.codes)
     if body.format == "png":
@@ -113,7 +113,7 @@ def decode(view: ViewWithCode, body: DecodeRequest) -> Response | DecodedExample
 
 
 @router.post("/encode", responses=document_errors(400, 404, 413, 422))
-def encode(view: ViewWithCode, body: EncodeRow | EncodeValues | EncodeCells) -> EncodedExample:
+def encode(view: ViewWithDecoder, body: EncodeRow | EncodeValues | EncodeCells) -> EncodedExample:
     """Encode a row, the values of an example, or the cells of a row of a table."""
     if isinstance(body, EncodeRow):
         if view.data is None:
@@ -136,7 +136,7 @@ def encode(view: ViewWithCode, body: EncodeRow | EncodeValues | EncodeCells) -> 
     responses=document_errors(404, 413, 415, 422),
     openapi_extra=document_raw_body("An image file."),
 )
-async def encode_image(view: ViewWithCode, request: Request) -> EncodedExample:
+async def encode_image(view: ViewWithDecoder, request: Request) -> EncodedExample:
     """Encode an image, fitted to the model's size."""
     require_images(view)
     content = await read_body(request, MAX_IMAGE_BYTES)
@@ -144,7 +144,7 @@ async def encode_image(view: ViewWithCode, request: Request) -> EncodedExample:
 
 
 @router.get("/random", responses=document_errors(404, 422))
-def draw_code(view: ViewWithCode, seed: Annotated[int | None, Query(ge=0, lt=_SEED_END)] = None) -> RandomCode:
+def draw_code(view: ViewWithDecoder, seed: Annotated[int | None, Query(ge=0, lt=_SEED_END)] = None) -> RandomCode:
     """Draw a code from the model's sampler; for a sparse model, return the code of a random row."""
     if seed is None:
         seed = int(np.random.default_rng().integers(_SEED_END))
@@ -238,8 +238,8 @@ class DecodeSocket:
     def _parse(self, message: bytes) -> tuple[View, np.ndarray]:
         """Return the view that is shown, and the code in the message (L,)."""
         view = self.session.current
-        if view is None or not view.has_code:
-            raise HTTPException(404, "No model with a code is open.")
+        if view is None or not view.decodes_codes:
+            raise HTTPException(404, "No model whose codes can be decoded is open.")
         if len(message) != 4 + 4 * view.n_components:
             raise HTTPException(422, f"A message must be one uint32 and {view.n_components} float32, little-endian.")
         return view, check_codes(view, [np.frombuffer(message, "<f4", offset=4)])[0]

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from narrows.studio import pictures
 from narrows.studio.data import Colour
-from narrows.studio.routes.dependencies import ViewWithCode, ViewWithCodeAndData, get_data, require_images
+from narrows.studio.routes.dependencies import ViewWithCodeAndData, ViewWithDecoder, get_data, require_images
 from narrows.studio.routes.responses import document_array, document_errors, document_png, send_array, send_png
 from narrows.studio.view import MAX_ABS_CODE, View
 
@@ -72,7 +72,7 @@ def get_colour(view: ViewWithCodeAndData, by: Annotated[str, Query(max_length=12
 
 @router.get("/manifold", response_class=Response, responses=document_png(404, 422))
 def get_manifold(
-    view: ViewWithCode,
+    view: ViewWithDecoder,
     left: Edge,
     right: Edge,
     bottom: Edge,

@@ -110,6 +110,7 @@ def _describe_model(view: View) -> ModelState:
         cells=_describe_cells(view),
         n_components=view.n_components,
         has_code=view.has_code,
+        decodes_codes=view.decodes_codes,
         stochastic=view.is_stochastic,
         sparse=view.is_sparse,
         can=_list_panels(view),
@@ -137,7 +138,8 @@ def _list_panels(view: View) -> list[Panel]:
     """Return the panels that make sense with this model and its data."""
     has_code, has_data = view.has_code, view.data is not None
     is_shown: dict[Panel, bool] = {
-        "dials": has_code,
+        "dials": view.decodes_codes,
+        "fill": view.predicts_hidden,
         "map": has_code and has_data,
         "clean": view.is_image or has_data,
         "units": view.is_sparse and has_data,
@@ -186,7 +188,9 @@ def _list_recipes() -> list[RecipeEntry]:
             for p in estimator(recipe.name).parameters().values()
             if p.name not in _HIDDEN
         ]
-        entries.append(RecipeEntry(name=recipe.name, summary=recipe.summary, parameters=parameters))
+        entries.append(
+            RecipeEntry(name=recipe.name, summary=recipe.summary, tabular=recipe.is_tabular, parameters=parameters)
+        )
     return entries
 
 

@@ -62,7 +62,9 @@ class CleanView {
   #render(state) {
     const text = this.isDenoiser
       ? "Noise is added, and the model removes it. No noise is added to your own picture."
-      : "Noise is added, and the model reconstructs the noisy example. The reconstruction is usually cleaner.";
+      : this.model.can.includes("fill")
+        ? "Noise is added, and the model predicts each cell of the noisy row from all its other cells."
+        : "Noise is added, and the model reconstructs the noisy example. The reconstruction is usually cleaner.";
     const picker = examplePicker(state, {
       onRow: (row) => this.#openRow(row),
       onImage: (file) => this.openImage(file),

@@ -10,6 +10,7 @@ import { createHttpTransport } from "./transport.js";
 /** @type {Record<string, {title: string, load: () => Promise<{panel: (app: App) => Panel}>}>} */
 const PANELS = {
   dials: { title: "Dials", load: () => import("./dials/panel.js") },
+  fill: { title: "Fill and draw", load: () => import("./fill/panel.js") },
   map: { title: "Map", load: () => import("./map/panel.js") },
   clean: { title: "Clean", load: () => import("./clean.js") },
   units: { title: "Units", load: () => import("./units/panel.js") },
@@ -96,7 +97,7 @@ function removePanels(before, state) {
 /** Create the code of another model. The code is kept if the same model is back after a restart.
  * @param {State | null} before @param {State} state */
 function replaceCode(before, state) {
-  const n = state.model?.has_code ? state.model.n_components : null;
+  const n = state.model?.decodes_codes ? state.model.n_components : null;
   const isRestart = before?.instance !== state.instance && before?.model?.name === state.model?.name;
   if (isRestart && app.code?.value.length === n) return;
   app.code = n === null ? null : new Code(n);
@@ -135,8 +136,8 @@ function renderSidebar() {
     modelBox.replaceChildren(h("p", { class: "model-name" }, "No model yet"), hint);
     return;
   }
-  const { name, title, description, n_components: n, has_code: hasCode } = model;
-  const size = hasCode ? ` with ${n} ${n === 1 ? "component" : "components"}` : "";
+  const { name, title, description, n_components: n, decodes_codes: hasDials } = model;
+  const size = hasDials ? ` with ${n} ${n === 1 ? "component" : "components"}` : "";
   const rows = data && ` ${data.n.toLocaleString("en")} rows of ${data.name}.`;
   modelBox.replaceChildren(
     modelSelect() || h("p", { class: "model-name" }, name),

@@ -36,7 +36,7 @@ class SearchView {
     const onRow = (/** @type {number} */ row) => this.searchByRow(row);
     const onImage = (/** @type {Blob} */ image) => this.searchByImage(image);
     this.picker = examplePicker(app.state, { onRow, onImage }, "Similar to row");
-    const dials = button("Example at the dials", null, () => this.#searchByDials());
+    const dials = this.model.decodes_codes && button("Example at the dials", null, () => this.#searchByDials());
     const controls = h("div", { class: "controls" }, this.query, this.#about, this.picker, dials);
     const text = "The rows whose codes are nearest to the code of an example. Click one to search from it.";
     const columns = h("div", { class: "beside" }, controls, this.results);

@@ -5,7 +5,8 @@ export interface CellColumn {
 }
 export interface Model {
   name: string; recipe: string; title: string; summary: string; kind: "image" | "vector" | "table"; shape: number[];
-  columns: string[] | null; cells: CellColumn[] | null; n_components: number; has_code: boolean; stochastic: boolean; sparse: boolean; can: string[];
+  columns: string[] | null; cells: CellColumn[] | null; n_components: number; has_code: boolean;
+  decodes_codes: boolean; stochastic: boolean; sparse: boolean; can: string[];
   low: number | null; high: number | null; noises: string[]; noise: string; description: string; report: string[];
   classes: string[] | null; class_: string | null; path: string | null; saved: boolean; python: string; command: string;
 }
@@ -13,7 +14,7 @@ export interface Data {
   name: string; n: number; total: number; labels: boolean; classes: string[] | null; columns: string[] | null; description: string;
 }
 export interface Parameter { name: string; default: unknown; help: string; must_be: string }
-export interface Recipe { name: string; summary: string; parameters: Parameter[] }
+export interface Recipe { name: string; summary: string; tabular: boolean; parameters: Parameter[] }
 export interface State {
   version: number; instance: string; narrows: string; model: Model | null; data: Data | null; training: string | null;
   models: { id: string; name: string; recipe: string; current: boolean; saved: boolean }[];
@@ -23,6 +24,14 @@ export interface State {
 export interface Dial {
   component: number; label: string; carries: number; used: boolean; low: number; high: number; mean: number; step: number;
   columns: number[];
+}
+// The form of a row: its columns, and the distribution of each cell.
+export interface FormColumn {
+  n_choices: number; edges: number[] | null; values: number[] | null; ticks: number[] | null; share: number[];
+}
+export interface Prediction {
+  column: number; best: number; low: number | null; high: number | null; levels: number[] | null; probs: number[];
+  gap: number | null;
 }
 export interface Encoded { code: number[]; reconstruction: Example; example: Example }
 export interface Unit { unit: number; rate: number; strength: number; highest: number; top: number[]; effect: string; activation?: number }

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from narrows.data import as_array
 from narrows.estimators import Estimator, TableAE
-from narrows.estimators.surprises import find_surprise
 from narrows.evaluation.inspection import Inspection
 from narrows.tasks.outliers.detector import OutlierDetector
 from narrows.tasks.outliers.tables import TableReader
@@ -51,9 +51,9 @@ def reasons(
 
     Parameters
     ----------
-    model : a fitted model. For an OutlierDetector the nats of the entries sum to the score. For a TableAE they are its
-        `surprise` with the sign reversed. For another model they are the log-likelihoods of the entries at the row's
-        own code, each less the median of that entry over X: a column that is noisy in every row is no reason.
+    model : a fitted model. For an OutlierDetector the nats of the entries sum to the score. For a TableAE they are
+        -`surprise`. For another model they are the log-likelihoods of the entries at the row's own code, each less the
+        median of that entry over X: a column that is noisy in every row is no reason.
     X : rows like those that the model was fitted on.
     n_reasons : largest number of entries to name for each row.
     names : names of the columns of vectors; None for numbers from 0. The name of an entry of an image or series is its
@@ -64,24 +64,23 @@ def reasons(
     ValueError
         If X is not like the examples of the fit.
     """
-    cells = strange_cells(model, X, n_reasons, names)
-    return Reasons(model.score_samples(X), model.predict(X) == -1, *cells)
+    entries, nats, found, expected = strange_entries(model, X, n_reasons, names)
+    return Reasons(model.score_samples(X), model.predict(X) == -1, entries, np.nan_to_num(nats), found, expected)
 
 
-def strange_cells(
+def strange_entries(
     model: OutlierDetector | Estimator, X: Any, n_reasons: int = 3, names: Sequence[str] | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return `names`, `nats`, `found` and `expected` of `reasons`: (n, k) each. Its parameters are those of `reasons`."""
+    """Return `names`, `nats`, `found` and `expected` of `reasons`, whose parameters it has: (n, k) each.
+
+    The nats of missing entries are NaN, and such entries come last.
+    """
     table = _table_reader(model)
     rows = X if table is None else table.encode(X, type(model).__name__)
-    nats = _nats(model, rows)
+    nats = _entry_nats(model, rows)
     flat = nats.reshape(len(nats), -1)
     indices = np.argsort(flat, axis=1, kind="stable")[:, :n_reasons]
-    if table is not None:
-        names = [column.name for column in table.table.used]
-    labels: list[Any] = list(getattr(model, "feature_names_in_", ()) if names is None else names)
-    if len(labels) != flat.shape[1]:
-        labels = [":".join(map(str, index)) for index in np.ndindex(*nats.shape[1:])]
+    labels = _label_entries(model, nats.shape[1:], names)
     if table is not None:
         found, expected = table.values_of(X), table.values_of(model.reconstruct(rows))
     else:
@@ -93,6 +92,27 @@ def strange_cells(
     return np.array(labels, dtype=object)[indices], parts[0], parts[1], parts[2]
 
 
+def surprises(model: OutlierDetector | Estimator, X: Any, names: Sequence[str] | None = None) -> dict[Any, np.ndarray]:
+    """Return how strange each entry of X is by its name, (n,) nats each: minus the nats of `reasons`.
+
+    High is strange. It is NaN where an entry is missing; an OutlierDetector gives 0 there. Parameters are those of
+    `reasons`, and it raises as `reasons` does.
+    """
+    nats = _entry_nats(model, X)
+    return dict(zip(_label_entries(model, nats.shape[1:], names), -nats.reshape(len(nats), -1).T, strict=True))
+
+
+def _label_entries(
+    model: OutlierDetector | Estimator, shape: tuple[int, ...], names: Sequence[str] | None
+) -> list[Any]:
+    """Return a name for each entry of a row of that shape."""
+    table = _table_reader(model)
+    if table is not None:
+        names = [column.name for column in table.table.used]
+    labels: list[Any] = list(getattr(model, "feature_names_in_", ()) if names is None else names)
+    return labels if len(labels) == np.prod(shape) else [":".join(map(str, index)) for index in np.ndindex(*shape)]
+
+
 def _table_reader(model: OutlierDetector | Estimator) -> TableReader | None:
     """Return the reader of the table that the model was fitted on; None if it was an array."""
     if isinstance(model, OutlierDetector):
@@ -101,19 +121,13 @@ def _table_reader(model: OutlierDetector | Estimator) -> TableReader | None:
     return None if table is None else TableReader(table, np.zeros(len(table.used)))
 
 
-def _nats(model: OutlierDetector | Estimator, X: Any) -> np.ndarray:
-    """Return what each entry adds to the score: n x the shape of a row of X. NaN is no reason."""
+def _entry_nats(model: OutlierDetector | Estimator, X: Any) -> np.ndarray:
+    """Return the nats of each entry as `reasons` explains them: n x the shape of a row; NaN where it is missing."""
     if isinstance(model, OutlierDetector):
         return np.asarray(model.explain(X))
     if isinstance(model, TableAE):
-        network = model.module()
-        odds = model.apply(lambda x: find_surprise(network, x), model.check(X)).double().numpy()
-        return np.where(np.isinf(odds), np.nan, -odds)
-    return _log_likelihoods(model, X)
-
-
-def _log_likelihoods(model: Estimator, X: Any) -> np.ndarray:
-    """Return the log-likelihood of each entry less its median: n x the shape of a row of X."""
-    nats, schema = -Inspection(model, X).excess_costs, model.schema_
+        return -model.surprise_numbers(X)
+    inspection, schema = Inspection(model, X), model.schema_
+    nats = np.where(torch.isnan(inspection.rows).numpy(), np.nan, -inspection.excess_costs)
     nats = np.moveaxis(nats, 1, -1) if schema.layout == "hwc" else nats
     return nats.reshape(len(nats), *schema.user_shape)

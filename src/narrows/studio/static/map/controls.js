@@ -48,8 +48,8 @@ export class ProjectionFields {
 export class ToolSwitch {
   /** @type {Tool} */ tool = "move";
 
-  /** @param {HTMLElement} stage */
-  constructor(stage) {
+  /** @param {HTMLElement} stage @param {boolean} hasPath false if codes between examples mean nothing */
+  constructor(stage, hasPath) {
     this.stage = stage;
     /** @type {[Tool, string, "hand" | "lasso" | "path"][]} */
     const tools = [
@@ -60,7 +60,9 @@ export class ToolSwitch {
     this.element = h(
       "div",
       { class: "switch tools", role: "group", "aria-label": "Tool" },
-      tools.map(([tool, label, iconName]) => button(label, iconName, () => this.select(tool), { "data-tool": tool })),
+      tools
+        .filter(([tool]) => hasPath || tool !== "path")
+        .map(([tool, label, iconName]) => button(label, iconName, () => this.select(tool), { "data-tool": tool })),
     );
     this.select("move");
   }

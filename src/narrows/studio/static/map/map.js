@@ -29,6 +29,7 @@ import { Stage } from "./stage.js";
  * @property {(row: number) => void} [onPick]
  * @property {(parameters: Record<string, string>) => void} [onView] called with the parameters of a link to this view
  * @property {() => void} [openDials]
+ * @property {(row: number) => void} [openForm] called for a model that fills rows, and has no dials
  */
 
 const REACH = 14; // largest distance in pixels from the pointer to the point that it selects
@@ -47,6 +48,7 @@ export class CodeMap {
   constructor(element, transport, { model, data }, handlers = {}) {
     if (!model || !data) throw new Error("A map needs a model and its data.");
     const n = (this.nComponents = model.n_components);
+    this.decodes = model.decodes_codes;
     this.element = element;
     this.handlers = handlers;
     /** @type {MapSettings} */
@@ -68,7 +70,7 @@ export class CodeMap {
       { model, camera: this.camera, scatter: this.scatter, requests: this.requests },
       { describeValue: (row) => this.colouring.describe(row), onChange: () => this.#drawOverlay(), announce },
     );
-    this.example = new DecodedExample(model, transport, handlers.openDials);
+    this.example = new DecodedExample(model, transport, handlers);
     this.selection = new Selection(model, transport, {
       onPick: (row) => this.pick(row),
       onClear: () => this.#clearSelection(),
@@ -80,7 +82,7 @@ export class CodeMap {
       announce,
     });
     this.fields = new ProjectionFields(this.settings, n, () => this.load());
-    this.tools = new ToolSwitch(this.stage.element);
+    this.tools = new ToolSwitch(this.stage.element, model.decodes_codes);
     this.#arrange();
     this.#listen();
     if (handlers.code?.ready) {
@@ -113,7 +115,7 @@ export class CodeMap {
         "div",
         { class: "map-main" },
         h("div", null, stageBox, colouring.legend, this.live),
-        h("div", { class: "side" }, this.example.element, this.selection.element, this.path.element),
+        h("div", { class: "side" }, this.example.element, this.selection.element, this.decodes && this.path.element),
       ),
     );
   }
@@ -305,8 +307,13 @@ export class CodeMap {
     else this.pick(row);
   }
 
-  /** Decode a row, and set the dials to it. @param {number} row */
+  /** Show a row: decode it, and set the dials to it, if the model decodes codes. @param {number} row */
   async pick(row) {
+    if (!this.decodes) {
+      await attempt(this.example.showRow(row));
+      this.live.textContent = `Row ${row} is shown.`;
+      return;
+    }
     const code = await attempt(this.requests.codes([row]));
     if (!code) return;
     this.example.show(code, `Row ${row}, as the decoder draws it. The dials are set to its code.`);

@@ -8,12 +8,18 @@ import { MapRequests } from "./requests.js";
 
 /** @import {App, Panel} from "../types" */
 
-const TEXT = "Each example is a point, placed by its code. Point at it to see it; click it to set the dials to it.";
+const TEXT = "Each example is a point, placed by its code. Point at it to see it; click it to";
 
 /** @param {App} app @returns {Panel} */
 export function panel(app) {
   const body = h("div");
-  const element = h("section", { class: "panel wide" }, heading("Map", TEXT), body);
+  const hasDials = app.state.model?.decodes_codes;
+  const element = h(
+    "section",
+    { class: "panel wide" },
+    heading("Map", `${TEXT} ${hasDials ? "set the dials to it" : "keep it beside the map"}.`),
+    body,
+  );
   const requests = new MapRequests(app.transport);
   let isVisible = true;
   /** @type {CodeMap | null} */ let map = null;
@@ -34,6 +40,7 @@ export function panel(app) {
         onPick: setDials,
         onView: (view) => isVisible && history.replaceState(null, "", formatHash("map", view)),
         openDials: () => app.go("dials"),
+        openForm: (row) => app.go("fill", { row: String(row) }),
       });
       map.configure(parameters);
     },

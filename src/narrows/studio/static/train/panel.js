@@ -120,9 +120,10 @@ class TrainView {
   async #end(job, progress) {
     this.stopListening();
     if (job.status === "done") {
-      toast("The model is trained. These are its dials.");
       const isHere = this.app.state.model === null || location.hash.startsWith("#train");
-      await attempt(this.app.reload(isHere ? "dials" : undefined));
+      await attempt(this.app.reload(isHere ? "dials" : undefined)); // or the first panel of a model without dials
+      const hasDials = this.app.state.model?.can.includes("dials");
+      toast(`The model is trained.${isHere && hasDials ? " These are its dials." : ""}`);
       this.showStart();
     } else if (job.status === "cancelled") {
       toast("Cancelled. Nothing was kept.");

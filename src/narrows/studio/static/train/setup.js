@@ -87,7 +87,8 @@ export class SetupForm {
 
   #recipeSection() {
     const cards = h("div", { class: "recipes", role: "radiogroup", "aria-label": "Recipe" });
-    cards.append(...this.recipes.map((recipe) => this.#recipeCard(recipe)));
+    const isPossible = (/** @type {Recipe} */ { tabular }) => !tabular || this.upload.kind !== "image";
+    cards.append(...this.recipes.filter(isPossible).map((recipe) => this.#recipeCard(recipe)));
     const fields = h(
       "div",
       { class: "bar fields" },
@@ -101,14 +102,23 @@ export class SetupForm {
   }
 
   /** @param {Recipe} recipe */
-  #recipeCard({ name, summary }) {
+  #recipeCard({ name, summary, tabular }) {
     const choose = () => {
       this.recipe = name;
+      this.#suggestSize(tabular);
       this.#showParameters();
     };
     const checked = name === this.recipe;
     const radio = h("input", { type: "radio", name: "recipe", value: name, checked, onchange: choose });
     return h("label", { class: "recipe" }, radio, h("b", null, name.replaceAll("_", " ")), h("span", null, summary));
+  }
+
+  /** Codes of a model of tables are as long as its network is wide: the suggested size is none for it.
+   * @param {boolean} isTabular */
+  #suggestSize(isTabular) {
+    const suggested = String(this.upload.suggested.n_components ?? "");
+    if (isTabular && this.size.value === suggested) this.size.value = "";
+    else if (!isTabular && this.size.value === "") this.size.value = suggested;
   }
 
   #showParameters() {
