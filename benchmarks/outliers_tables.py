@@ -8,10 +8,10 @@ adult (without "?"), credit and ames are those of imputation.py, at most 3,000 r
     class   outliers have a rare class, whose column is left out: adult income >50K, credit Status bad, ames a
             Sale_Condition other than Normal and Partial; at most a tenth of the rows
 
-`semi`: trained on half of the usual rows, tested on all others. `unsupervised`: trained and tested on everything. Figures
-are AUROC and average precision in percent. `without` is the same detector without the part. Peers see numbers with
-medians in gaps, standardised, and categories one-hot: scikit-learn's isolation forest, and the distance to the fifth
-nearest training row.
+`semi`: trained on half of the usual rows, tested on all others. `unsupervised`: trained and tested on everything.
+Figures are AUROC and average precision in percent. `without` is the same detector without the part. Peers see numbers
+with medians in gaps, standardised, and categories one-hot: scikit-learn's isolation forest, and the distance to the
+fifth nearest training row.
 
 The part's weight and tail were chosen on adult. credit and ames had no part in the choice.
 """

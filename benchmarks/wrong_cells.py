@@ -4,9 +4,10 @@
     python benchmarks/wrong_cells.py adult --share 0.01
 
 Tables and the split into train (80 %) and test are those of imputation.py. A model is fitted on the train rows as they
-are. In the test a share of the observed cells is swapped: each gets the value of a train row drawn at random. The number
-of the swap draws cells and values. Cells that got another value than they had are to be found among all observed cells,
-and rows with such a cell among all rows: area under the ROC curve and average precision, means over the swaps.
+are. In the test a share of the observed cells is swapped: each gets the value of a train row drawn at random. The
+number of the swap draws cells and values. Cells that got another value than they had are to be found among all observed
+cells, and rows with such a cell among all rows: area under the ROC curve and average precision, means over the swaps.
+synthetic.py compares `surprise` with peers.
 
     cells   nats           -log p(level | all others)
             nats - usual   the same less -log of the level's share in training

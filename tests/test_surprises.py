@@ -73,7 +73,7 @@ def test_two_suspects_have_their_posterior_odds():
     x = torch.tensor([[0.0, 11.0], [11.0, 0.0], [3.0, 7.0], [5.0, 5.0]], dtype=torch.float64)
     found = find_surprise(exact, x).numpy()
     expected = np.stack([exact_posterior(joint, int(a), int(b), 0.02) for a, b in x])
-    # the mean of two ways takes the chance that a swapped cell keeps its value, up to 0.15, once too often or too seldom
+    # the mean of two ways counts the chance that a swapped cell keeps its value, up to 0.15, too often or too seldom
     np.testing.assert_allclose(found[:3], expected[:3], atol=0.2)
     assert (find_odds(exact, x).numpy()[:3] > expected[:3] + 3).all()
     assert (found[3] < -5).all()  # nothing is strange, so each is judged alone

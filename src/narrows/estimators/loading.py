@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ def load(
 
 def restore(
     recipe: dict[str, Any],
-    tensors: Mapping[str, Tensor],
+    tensors: dict[str, Tensor],
     folder: str | Path,
     encoder: nn.Module | None = None,
     decoder: nn.Module | None = None,

@@ -48,7 +48,7 @@ class ContradictingCells:
         cells : (n, c), numbers of levels, numbers, and NaN for gaps.
         is_category : (c,), True for columns of levels.
         fold : (n,), the fold of each row. Model i does not see the folds whose number is i modulo 2.
-        n_steps : number of training steps of each model.
+        n_steps : number of training steps of all models together.
         """
         cells = np.asarray(cells, dtype=np.float64)
         halves = [cells[fold % _N_MODELS != i] for i in range(_N_MODELS)]
@@ -58,10 +58,10 @@ class ContradictingCells:
         ]
         if not is_category.any() or cells.shape[1] > _MOST_COLUMNS or not all(may_learn):
             return None
-        columns = {j: "categorical" for j in np.flatnonzero(is_category).tolist()}
+        columns = dict.fromkeys(np.flatnonzero(is_category).tolist(), "categorical")
         models = []
         for i, half in enumerate(halves):
-            epochs = max(1, round(n_steps / math.ceil(len(half) / _BATCH_SIZE)))
+            epochs = max(1, round(n_steps / _N_MODELS / math.ceil(len(half) / _BATCH_SIZE)))
             models.append(TableAE(columns=columns, max_epochs=epochs, random_state=seed + i, device="cpu").fit(half))
         return cls(models)
 
@@ -74,7 +74,7 @@ class ContradictingCells:
         return self._by_judges(_divide_odds, cells, fold)
 
     def expect(self, cells: np.ndarray, fold: np.ndarray) -> np.ndarray:
-        """Return what all other cells let one model expect in each cell: (n, c); NaN in columns that it does not see."""
+        """Return what one model expects in each cell from all others: (n, c); NaN in columns that it does not see."""
         return self._by_judges(_expect, cells, np.maximum(fold, 0))
 
     def _by_judges(

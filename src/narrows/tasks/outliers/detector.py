@@ -300,12 +300,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         return np.where(missing, filled, u)
 
     def _train(
-        self,
-        u: np.ndarray,
-        keys: np.ndarray,
-        cells: np.ndarray,
-        missing: np.ndarray | None,
-        rng: np.random.Generator,
+        self, u: np.ndarray, keys: np.ndarray, cells: np.ndarray, missing: np.ndarray | None, rng: np.random.Generator
     ) -> None:
         """Set the ensemble, the errors of held-out rows, and the references, from usual rows u (n, d)."""
         self.n_iter_ = _N_STEPS if self.max_iter == "auto" else int(self.max_iter)
@@ -323,7 +318,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         self._histograms = Histograms.fit(u)
         self._usual_range = self._histograms.limits
         self._trees = IsolationTrees.fit(u, fold, self.n_members, int(rng.integers(2**31 - self.n_members)))
-        self._cells = None
+        self._cells: Any = None  # or `ContradictingCells`
         if self._reader is not None:
             is_category = np.array([column.has_levels for column in self._reader.table.used])
             seed = int(rng.integers(2**31 - 2))
