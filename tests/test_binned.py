@@ -341,7 +341,9 @@ def test_drawn_numbers_within_a_bin_follow_the_training_numbers():
 
 
 def test_other_likelihoods_have_no_outputs_of_a_column():
-    with pytest.raises(ValueError, match="'bernoulli' cannot predict hidden cells column by column. Use likelihoods.Bin"):
+    with pytest.raises(
+        ValueError, match="'bernoulli' cannot predict hidden cells column by column. Use likelihoods.Bin"
+    ):
         Bernoulli().outputs_of(0)
 
 

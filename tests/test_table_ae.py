@@ -402,21 +402,36 @@ def test_dates_with_few_values_are_levels():
         (lambda model: model.predict(FRAME, "cty"), "TableAE does not predict the column 'cty'. Did you mean 'city'?"),
         (lambda model: model.predict(FRAME, "id"), "does not predict the column 'id'"),
         (lambda model: model.predict(FRAME, "fixed"), "does not predict the column 'fixed'"),
-        (lambda model: model.predict(FRAME, "real", statistic="max"), "`statistic` parameter of predict must be one of"),
+        (
+            lambda model: model.predict(FRAME, "real", statistic="max"),
+            "`statistic` parameter of predict must be one of",
+        ),
         (lambda model: model.predict(FRAME.drop(columns=["city", "real"]), "city"), "It lacks 'real'"),
-        (lambda model: model.predict_proba(FRAME, "price"), "'price' has no levels: it holds heavy_tailed numbers in bins"),
+        (
+            lambda model: model.predict_proba(FRAME, "price"),
+            "'price' has no levels: it holds heavy_tailed numbers in bins",
+        ),
         (lambda model: model.levels("real"), r"no levels: it holds real numbers in bins. Use predict\(X, 'real'\)"),
         (lambda model: model.levels("cty"), "Did you mean 'city'"),
-        (lambda model: model.impute(FRAME, statistic="best"), "`statistic` parameter of impute must be one of 'median'"),
+        (
+            lambda model: model.impute(FRAME, statistic="best"),
+            "`statistic` parameter of impute must be one of 'median'",
+        ),
         (lambda model: model.impute(FRAME, n_draws=0), "`n_draws` parameter of impute must be an int in the range"),
         (lambda model: model.impute(FRAME.drop(columns="real")), "It lacks 'real'"),
         (lambda model: model.impute(FRAME[:0]), r"Found array with 0 sample\(s\)"),
         (lambda model: model.impute(FRAME.assign(real=np.inf)), "column 'real' .* holds infinity"),
         (lambda model: model.surprise(FRAME.assign(real=-np.inf)), "column 'real' .* holds infinity"),
         (lambda model: model.impute(np.zeros((3, 8, 8))), r"must be a table \(n, d\). Got shape \(3, 8, 8\)"),
-        (lambda model: model.impute(pd.concat([FRAME, FRAME[["city"]]], axis=1)), "'city' stands above several columns"),
+        (
+            lambda model: model.impute(pd.concat([FRAME, FRAME[["city"]]], axis=1)),
+            "'city' stands above several columns",
+        ),
         (lambda model: model.sample(0), "`n_samples` parameter of sample must be an int in the range"),
-        (lambda model: model.sample(2, temperature=0), "`temperature` parameter of sample must be a float in the range"),
+        (
+            lambda model: model.sample(2, temperature=0),
+            "`temperature` parameter of sample must be a float in the range",
+        ),
         (lambda model: model.sample(2, noise=False), "`noise` parameter of sample must be None or True"),
         (lambda model: model.sample(2, last=["cty"]), "Did you mean 'city'"),
         (lambda model: model.stream(FRAME, method="impute"), "`method` parameter of stream must be one of"),
@@ -467,7 +482,10 @@ def test_a_reconstruction_is_the_prediction_of_each_column(model):
 def test_the_score_is_the_sum_over_cells_in_the_users_units(model):
     entries = model.score_entries(FRAME)
     np.testing.assert_allclose(entries.sum(axis=1), model.score_samples(FRAME), rtol=1e-6)
-    for name, probs in {"city": model.predict_proba(FRAME, "city"), "visits": model.predict_proba(FRAME, "visits")}.items():
+    for name, probs in {
+        "city": model.predict_proba(FRAME, "city"),
+        "visits": model.predict_proba(FRAME, "visits"),
+    }.items():
         levels = model.levels(name)
         known = np.flatnonzero(FRAME[name].notna())[:20]
         nats = [np.log(probs[i, levels.index(FRAME[name].iloc[i])]) for i in known]
@@ -644,7 +662,9 @@ def test_bad_parameters(parameters, message):
         fit(VECTORS, **parameters)
 
 
-@pytest.mark.parametrize("parameters", [{"mask_rate": [0, 1]}, {"mask_rate": (0.0, 0.0)}, {"n_blocks": 0}, {"n_bins": 2}])
+@pytest.mark.parametrize(
+    "parameters", [{"mask_rate": [0, 1]}, {"mask_rate": (0.0, 0.0)}, {"n_blocks": 0}, {"n_bins": 2}]
+)
 def test_ends_of_the_ranges_of_parameters(parameters):
     assert np.isfinite(fit(GAPS, max_epochs=1, **parameters).impute(GAPS)).all()
 
@@ -689,7 +709,9 @@ def test_a_saved_model_gives_the_same(model, tmp_path):
     pd.testing.assert_frame_equal(again.sample(9, random_state=0), model.sample(9, random_state=0))
     pd.testing.assert_frame_equal(again.surprise(FRAME), model.surprise(FRAME))
     np.testing.assert_array_equal(again.predict_proba(FRAME, "city"), model.predict_proba(FRAME, "city"))
-    for one, two in zip(model.impute(FRAME, n_draws=2, random_state=5), again.impute(FRAME, n_draws=2, random_state=5), strict=True):
+    for one, two in zip(
+        model.impute(FRAME, n_draws=2, random_state=5), again.impute(FRAME, n_draws=2, random_state=5), strict=True
+    ):
         pd.testing.assert_frame_equal(one, two)
 
 

@@ -150,5 +150,7 @@ def test_density_or_probability():
     values = COLUMNS["atom at the end"]
     column = replace(Column("a", "real", "float64"), bins=find_bins(values))
     np.testing.assert_array_equal(has_density_at(column, np.array([0.0, 30.0])), [False, True])
-    np.testing.assert_array_equal(has_density_at(replace(column, bins=(), atom=0.0), np.array([0.0, 1.0])), [False, True])
+    np.testing.assert_array_equal(
+        has_density_at(replace(column, bins=(), atom=0.0), np.array([0.0, 1.0])), [False, True]
+    )
     assert has_density_at(replace(column, bins=()), np.array([0.0, 1.0])).all()

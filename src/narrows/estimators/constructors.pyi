@@ -723,13 +723,13 @@ class TableAE(Shared):
         - `impute` fills gaps, with one value or with several draws.
         - `sample` draws new rows, also with given cells: `sample(100, given={"income": ">50K"})`.
         - `predict(X, column)` and `predict_proba(X, column)` predict a column from all others.
-        - `score_samples` is the sum of log p(cell | all others); `surprise` finds cells that do not fit their row.
+        - `score_samples` is the sum of log p(cell | all others); `surprise` and `explain` find strange cells.
         - `transform` gives the last hidden state of each row. It cannot be decoded, so there is no `inverse_transform`;
           `reconstruct` gives each cell from all others. Take AE or VAE for short codes and dials.
 
         Parameters
         ----------
-        n_components : an int in the range [8, inf), default 128
+        n_components : an int in the range [1, inf), default 128
             Width of the network, and length of each code.
         mask_rate : 'auto' or a pair (low, high) of shares from 0 to 1, default 'auto'
             Range of the share of hidden cells in training; 'auto' serves all tasks: half of the rows (0.05, 0.5), which suits filling gaps, half (0, 1), which suits drawing rows.
@@ -795,7 +795,7 @@ class TableAE(Shared):
         >>> set(model.sample(20, given={"plan": "basic"}, random_state=0)["plan"])
         {'basic'}
         >>> model.predict_proba(frame, "plan").shape, model.levels("plan")
-        ((300, 2), ['plus', 'basic'])
+        ((300, 2), ['basic', 'plus'])
         """
 
 class IWAE(Shared, CodeEstimator):

@@ -54,7 +54,7 @@ class Binned(Likelihood):
             for column in schema.used_columns
             for each in (column.frequencies if column.has_levels else [share for share, *_ in column.bins])
         ]
-        self._register("start_logits", torch.tensor(shares).clamp(min=1e-6).log())
+        self._register("start_logits", torch.tensor(shares, dtype=torch.float32).clamp(min=1e-6).log())
         self._register("gap_columns", torch.tensor(self.gaps, dtype=torch.long))
         self._register("start_gaps", torch.logit(torch.tensor([schema.gaps[j] for j in self.gaps]).clamp(0.001, 0.999)))
 
@@ -122,7 +122,8 @@ class Binned(Likelihood):
 
         p is the probability of the cell's level given the other cells, m its share in training. A cell that was drawn
         from another row has the probability m(x), and differs from what stood there with the probability 1 - p(x). It
-        is comparable between columns, however many levels they have. 0 where a cell is missing.
+        is comparable between columns, however many levels they have. A number beyond those of training has the odds of
+        the nearest one and a nat more for each standard deviation of distance. 0 where a cell is missing.
         """
         log_p = self.log_probs(params)
         level = self.levels.find(x)
@@ -131,7 +132,20 @@ class Binned(Likelihood):
         odds = self.start_logits[index].to(log_p.dtype) + (-log_p.expm1()).log() - log_p
         unseen = torch.full_like(odds, -math.log(_UNSEEN))
         odds = torch.where(level >= 0, odds, unseen)
+        numbers = self.levels.numbers
+        odds = odds.index_add(1, numbers, self._distance_beyond(x).to(odds.dtype))
         return odds.masked_fill(torch.isnan(x), 0.0)
+
+    def _distance_beyond(self, x: Tensor) -> Tensor:
+        """Return how far each number lies beyond those of training, in standard deviations of its column: B x N."""
+        numbers = self.levels.standardize(torch.nan_to_num(x[:, self.levels.numbers]))
+        numbers = torch.nan_to_num(numbers)  # the largest ones overflow
+        start = self.levels.start[self.levels.numbers]
+        last = start + self.levels.n_levels[self.levels.numbers] - 1
+        low, high = (
+            self.levels.standardize(ends.to(x.dtype)) for ends in (self.levels.low[start], self.levels.high[last])
+        )
+        return torch.maximum(low - numbers, numbers - high).clamp(min=0)
 
     # ------------------------------------------------------------------------------------------ one number a cell
 

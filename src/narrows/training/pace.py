@@ -8,6 +8,8 @@ from dataclasses import replace
 from narrows.training.device import Choice
 from narrows.training.settings import Settings
 
+_LEAST_DECAY = 0.03
+
 
 def follow_pace(settings: Settings, n_train: int) -> tuple[Settings, tuple[Choice, ...]]:
     """Return the settings with the values of their pace where they were "auto", and the choices to report.
@@ -33,4 +35,10 @@ def follow_pace(settings: Settings, n_train: int) -> tuple[Settings, tuple[Choic
         epochs = max(1, round(n_steps / steps))
         settings = replace(settings, max_epochs=epochs)
         choices.append(Choice("max_epochs", str(epochs), f"{epochs * steps:,} steps of {settings.batch_size} rows"))
+    if settings.weight_decay == "auto" and pace.decay_rows is not None:
+        decay = min(1.0, max(_LEAST_DECAY, (pace.decay_rows / n_train) ** 2))
+        settings = replace(settings, weight_decay=decay)
+        choices.append(
+            Choice("weight_decay", f"{decay:.2g}", f"for {n_train:,} rows; fewer are learned by heart sooner")
+        )
     return settings, tuple(choices)
