@@ -15,6 +15,7 @@ in nats, the last one as the mean of two ways. The odds of all cells are means o
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -32,10 +33,10 @@ def find_odds(model: Autoencoder, x: Tensor, hidden: Tensor | None = None) -> Te
 
     Parameters
     ----------
+    model : masked autoencoder of a table, whose likelihood is `Binned`.
     hidden : B x D, True for cells that no other cell is judged by.
     """
-    likelihood = model.likelihood
-    assert isinstance(likelihood, Binned)
+    likelihood = cast(Binned, model.likelihood)
     visible = x if hidden is None else x.masked_fill(hidden, torch.nan)
     return likelihood.surprise(model.decode_own(visible), x).masked_fill(~torch.isfinite(x), -torch.inf)
 
