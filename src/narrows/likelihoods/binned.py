@@ -123,7 +123,8 @@ class Binned(Likelihood):
         p is the probability of the cell's level given the other cells, m its share in training. A cell that was drawn
         from another row has the probability m(x), and differs from what stood there with the probability 1 - p(x). It
         is comparable between columns, however many levels they have. A number beyond those of training has the odds of
-        the nearest one and a nat more for each unit of distance on the model's scale, about a standard deviation. 0 where a cell is missing.
+        the nearest one and a nat more for each unit of distance on the model's scale, about a standard deviation. 0
+        where a cell is missing.
         """
         log_p = self.log_probs(params)
         level = self.levels.find(x)
