@@ -512,7 +512,8 @@ def test_new_rows_are_as_usual_as_held_out_ones():
     new = make(2000, 1)
     assert np.mean(model.predict(new) == -1) < 0.1
     assert model.score(new) > model.score(make(1000, 0)) - 2
-    assert (model.predict(new + [0, 0, 0, 20]) == -1).all()
+    new[:, 3] += 20
+    assert (model.predict(new) == -1).all()
 
 
 # ------------------------------------------------------------------------------------------------ small and odd tables

@@ -13,7 +13,7 @@ from narrows.params import did_you_mean
 
 
 def find_column(column: Any, table: Table, owner: str) -> int:
-    """Return the position of a column among those that a model of the table sees. Raises ValueError if there is none."""
+    """Return the position of a column among those that the model sees. Raises ValueError if there is none."""
     names = [each.name for each in table.used]
     texts = [str(name) for name in names]
     if column in names or str(column) in texts:

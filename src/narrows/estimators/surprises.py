@@ -33,6 +33,7 @@ def find_odds(model: Autoencoder, x: Tensor, hidden: Tensor | None = None) -> Te
 
     Parameters
     ----------
+    model : masked autoencoder of a table, whose likelihood is `Binned`.
     hidden : B x D, True for cells that no other cell is judged by.
     """
     likelihood = cast(Binned, model.likelihood)

@@ -123,7 +123,8 @@ class Binned(Likelihood):
         p is the probability of the cell's level given the other cells, m its share in training. A cell that was drawn
         from another row has the probability m(x), and differs from what stood there with the probability 1 - p(x). It
         is comparable between columns, however many levels they have. A number beyond those of training has the odds of
-        the nearest one and a nat more for each standard deviation of distance. 0 where a cell is missing.
+        the nearest one and a nat more for each unit of distance on the model's scale, about a standard deviation. 0
+        where a cell is missing.
         """
         log_p = self.log_probs(params)
         level = self.levels.find(x)
@@ -137,14 +138,11 @@ class Binned(Likelihood):
         return odds.masked_fill(torch.isnan(x), 0.0)
 
     def _distance_beyond(self, x: Tensor) -> Tensor:
-        """Return how far each number lies beyond those of training, in standard deviations of its column: B x N."""
-        numbers = self.levels.standardize(torch.nan_to_num(x[:, self.levels.numbers]))
-        numbers = torch.nan_to_num(numbers)  # the largest ones overflow
+        """Return how far each number lies beyond those of training, on the model's scale: B x N."""
+        numbers = torch.nan_to_num(x[:, self.levels.numbers])
         start = self.levels.start[self.levels.numbers]
         last = start + self.levels.n_levels[self.levels.numbers] - 1
-        low, high = (
-            self.levels.standardize(ends.to(x.dtype)) for ends in (self.levels.low[start], self.levels.high[last])
-        )
+        low, high = self.levels.low[start].to(x.dtype), self.levels.high[last].to(x.dtype)
         return torch.maximum(low - numbers, numbers - high).clamp(min=0)
 
     # ------------------------------------------------------------------------------------------ one number a cell

@@ -17,8 +17,8 @@ class Pace:
     learning_rate : highest learning rate.
     n_epochs : passes over the data, if they take at least `fewest_steps` and at most `most_steps`.
     fewest_steps, most_steps : limits of the number of steps.
-    decay_rows : largest number of training rows with a weight decay of 1; it falls with the square of more rows, to .03.
-        None for that of the bottleneck.
+    decay_rows : largest number of training rows with a weight decay of 1; for more rows it falls with their square, to
+        .03. None for the weight decay of the bottleneck.
     average : decay of the running mean of the weights, which is kept in their place; None for the weights themselves.
     """
 
