@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,12 @@ def find_column(column: Any, table: Table, owner: str) -> int:
     texts = [str(name) for name in names]
     if column in names or str(column) in texts:
         return names.index(column) if column in names else texts.index(str(column))
+    for other in table.columns:
+        if str(other.name) == str(column):
+            raise ValueError(
+                f"{owner} does not predict the column {column!r}: it was left out of training as {other.kind} "
+                f"({other.reason}). Known: {', '.join(sorted(texts))}."
+            )
     raise ValueError(f"{owner} does not predict the column {column!r}. {did_you_mean(str(column), texts)}")
 
 
@@ -49,7 +56,9 @@ def read_given(given: Any, n: int, table: Table) -> np.ndarray:
             f"The `given` parameter of sample holds a column {unknown[0]!r} that was not in the training table. "
             f"{did_you_mean(unknown[0], map(str, names))}"
         )
-    rows = np.asarray(table.encode(given, owner, optional=names))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a value that was not seen is an error here
+        rows = np.asarray(table.encode(given, owner, optional=names))
     if len(rows) not in (1, n):
         raise ValueError(f"The `given` parameter of sample must hold one row or n_samples={n}. Got {len(rows)}.")
     for j, column in enumerate(table.used):
