@@ -183,8 +183,8 @@ class CellMasking(Corruption):
     (number of cells) / (number of hidden cells), so that the loss of a row estimates its negative log-likelihood in a
     random order of the columns, if the share is drawn from [0, 1] (Uria, Murray and Larochelle, A deep and tractable
     density estimator, 2014, https://arxiv.org/abs/1310.1757). Hidden cells become NaN, also where they are missing in
-    the data; other missing cells become `GAP`. So NaN says nothing about the row: if a part of the gaps were NaN, too, rows
-    with gaps would be drawn too often.
+    the data; other missing cells become `GAP`. So NaN says nothing about the row. If a part of the gaps were NaN, too,
+    rows with gaps would be drawn too often.
 
     Parameters
     ----------
