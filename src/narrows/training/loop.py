@@ -240,7 +240,8 @@ class Trainer:
         self.step.sums.average_over_processes()
         self.saver.save(self.is_over)  # even at the end, so that the result is on disk before anyone saves the model
         if not math.isfinite(self.early_stopping.best_loss) and not find_non_finite(self.model):
-            self.early_stopping.snapshot()  # no validation yet, or no held-out rows: keep the last weights
+            with self.averaging.use():
+                self.early_stopping.snapshot()  # no validation yet, or no held-out rows: keep the last weights
         self.early_stopping.load_snapshot()
         if self.plan.place.is_sharded:
             self.model, self.objective = self.originals

@@ -9,6 +9,7 @@ from narrows.training.device import Choice
 from narrows.training.settings import Settings
 
 _LEAST_DECAY = 0.03
+_MOST_EPOCHS = 500  # a table of a hundred rows is not looked at two thousand times
 
 
 def follow_pace(settings: Settings, n_train: int) -> tuple[Settings, tuple[Choice, ...]]:
@@ -32,7 +33,7 @@ def follow_pace(settings: Settings, n_train: int) -> tuple[Settings, tuple[Choic
         assert isinstance(settings.batch_size, int)
         steps = math.ceil(n_train / settings.batch_size)
         n_steps = min(max(pace.n_epochs * steps, pace.fewest_steps), pace.most_steps)
-        epochs = max(1, round(n_steps / steps))
+        epochs = min(max(1, round(n_steps / steps)), _MOST_EPOCHS)
         settings = replace(settings, max_epochs=epochs)
         choices.append(Choice("max_epochs", str(epochs), f"{epochs * steps:,} steps of {settings.batch_size} rows"))
     if settings.weight_decay == "auto" and pace.decay_rows is not None:
