@@ -19,6 +19,7 @@ _PACE = Pace(
     n_epochs=60,
     fewest_steps=2_000,
     most_steps=15_000,
+    patience=30,
     decay_rows=4_000,
     average=0.998,
 )

@@ -36,6 +36,11 @@ def follow_pace(settings: Settings, n_train: int) -> tuple[Settings, tuple[Choic
         epochs = min(max(1, round(n_steps / steps)), _MOST_EPOCHS)
         settings = replace(settings, max_epochs=epochs)
         choices.append(Choice("max_epochs", str(epochs), f"{epochs * steps:,} steps of {settings.batch_size} rows"))
+    if settings.n_iter_no_change == "auto" and pace.patience is not None:
+        settings = replace(settings, n_iter_no_change=pace.patience)
+        choices.append(
+            Choice("n_iter_no_change", str(pace.patience), "the loss of hidden cells falls in fits and starts")
+        )
     if settings.weight_decay == "auto" and pace.decay_rows is not None:
         decay = min(1.0, max(_LEAST_DECAY, (pace.decay_rows / n_train) ** 2))
         settings = replace(settings, weight_decay=decay)
