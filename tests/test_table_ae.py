@@ -313,7 +313,7 @@ def test_what_is_given_may_lie_outside_of_the_training_range(model):
     ],
     ids=str,
 )
-@pytest.mark.filterwarnings("ignore:X passed to sample holds values")
+@pytest.mark.filterwarnings("error")  # an error alone tells what is wrong
 def test_bad_given_cells(model, given, error, message):
     with pytest.raises(error, match="(?s)" + message):
         model.sample(3, given=given)
@@ -328,6 +328,15 @@ def test_rare_levels_are_drawn_only_if_asked():
     assert set(model.sample(5, given={"word": "rare"}, random_state=0)["word"]) == {"rare"}
     levels = pd.DataFrame({"word": [f"w{i % 20}" for i in range(100)], "real": np.sin(np.arange(100))})
     assert len(set(fit(levels).sample(500, random_state=0)["word"])) > 10  # all are rare, so none is left out
+
+
+def test_stamps_of_whole_hours_are_filled_and_drawn_in_whole_hours():
+    hour = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.random.default_rng(0).integers(0, 9000, N), unit="h")
+    frame = pd.DataFrame({"hour": hour, "real": VECTORS[:, 0]})
+    model = fit(frame)
+    gaps = frame.assign(hour=frame["hour"].where(frame.index % 2 == 0))
+    for made in (model.impute(gaps), model.impute(gaps, n_draws=1)[0], model.sample(100, random_state=0)):
+        assert (made["hour"] == made["hour"].dt.floor("h")).all()
 
 
 def test_the_level_other_is_never_written():
@@ -400,8 +409,8 @@ def test_dates_with_few_values_are_levels():
     ("call", "message"),
     [
         (lambda model: model.predict(FRAME, "cty"), "TableAE does not predict the column 'cty'. Did you mean 'city'?"),
-        (lambda model: model.predict(FRAME, "id"), "does not predict the column 'id'"),
-        (lambda model: model.predict(FRAME, "fixed"), "does not predict the column 'fixed'"),
+        (lambda model: model.predict(FRAME, "id"), "column 'id': it was left out of training as identifier \\("),
+        (lambda model: model.predict(FRAME, "fixed"), r"left out of training as constant \(it has one value\)"),
         (
             lambda model: model.predict(FRAME, "real", statistic="max"),
             "`statistic` parameter of predict must be one of",

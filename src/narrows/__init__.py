@@ -49,7 +49,14 @@ def _studio() -> Any:
     return Studio
 
 
+def _strange_entries() -> Any:
+    from narrows.tasks.outliers.reasons import strange_entries
+
+    return strange_entries
+
+
 extensions.provide("studio", _studio)
+extensions.provide("strange_entries", _strange_entries)
 
 
 def __getattr__(name: str) -> Any:

@@ -182,9 +182,9 @@ class CellMasking(Corruption):
     For each row a share of the cells is drawn, and then the cells. At least one is hidden. Each hidden cell counts
     (number of cells) / (number of hidden cells), so that the loss of a row estimates its negative log-likelihood in a
     random order of the columns, if the share is drawn from [0, 1] (Uria, Murray and Larochelle, A deep and tractable
-    density estimator, 2014, https://arxiv.org/abs/1310.1757). Cells that are missing in the data are hidden as often as
-    others, because the model also learns where gaps are. Hidden cells become NaN. Of the other missing cells, half
-    become `GAP`, which the model can learn from, and half stay NaN, as unknown as a hidden cell.
+    density estimator, 2014, https://arxiv.org/abs/1310.1757). Hidden cells become NaN, also where they are missing in
+    the data; other missing cells become `GAP`. So NaN says nothing about the row. If a part of the gaps were NaN, too,
+    rows with gaps would be drawn too often.
 
     Parameters
     ----------
@@ -208,7 +208,8 @@ class CellMasking(Corruption):
         share = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * u
         is_missing, draw = torch.isnan(x), rng.rand_like(x)
         hidden = (draw < share) | (draw == draw.amin(1, keepdim=True))
-        shown = torch.where(is_missing & (rng.rand_like(x) < 0.5), torch.full_like(x, GAP), x)
+        shown = x.masked_fill(is_missing, GAP)
+        # missing cells count as hidden, too: whether a cell is missing must not depend on how often it is scored
         weight = hidden.to(x.dtype) * (x.shape[1] / hidden.sum(1, keepdim=True))
         return Corrupted(shown.masked_fill(hidden, float("nan")), weight)
 

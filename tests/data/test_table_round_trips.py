@@ -413,3 +413,13 @@ def test_numbers_between_those_of_the_dtype_are_rounded():
     assert far["i"].tolist() == [255, 0]
     assert far["day"].tolist() == [datetime.date.max, datetime.date.min]
     assert far["text"].tolist() == ["9999-12-31", "0001-01-01"]
+
+
+@pytest.mark.parametrize(
+    "kind", [pd.DataFrame, pl.DataFrame, lambda data: pa.Table.from_pandas(pd.DataFrame(data))], ids=["pd", "pl", "pa"]
+)
+def test_dicts_have_stamps_in_the_time_zone_of_the_training_frame(kind):
+    table, numbers = look_at_table(open_frame(kind({"at": ZONED, "x": REAL}), "test"), "test")
+    dicts = [{"x": float(x)} for x in REAL]
+    for row, stamp in zip(table.decode(np.asarray(numbers), dicts), ZONED, strict=True):
+        assert (row["at"], row["at"].utcoffset()) == (stamp, stamp.utcoffset())

@@ -350,6 +350,14 @@ def test_the_bootstrap_is_the_normal_interval(rng: np.random.Generator):
     np.testing.assert_allclose(Resamples(0).mean(many).value, values.mean(), rtol=1e-12)
 
 
+def test_intervals_of_shares_stay_within_0_and_1():
+    few = Resamples(0).mean(np.arange(237) == 0)
+    assert 0 <= few.low < few.high <= 1
+    nearly_all = np.arange(60) > 0
+    assert jackknife(lambda kept: float(nearly_all[kept].mean()), 60).high > 1
+    assert jackknife(lambda kept: float(nearly_all[kept].mean()), 60, largest=1.0).high == 1
+
+
 def test_intervals_hold_what_they_promise():
     """Of 200 samples of 60, about 95 % of the intervals hold the true mean; 185 is three deviations below 190."""
     rng = np.random.default_rng(3)

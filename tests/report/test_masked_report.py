@@ -85,6 +85,8 @@ def test_the_strangest_cells_come_first_with_what_was_expected(model, mixed):
     changed = mixed.copy()
     changed.loc["p7", "height"] = 230.0
     display = Display(model, changed)
+    wanted = model.surprise(changed).reindex(columns=display.view.names).to_numpy(dtype=float)
+    np.testing.assert_allclose(display.view.surprise, wanted, rtol=1e-5, atol=1e-5)  # also of the two strangest cells
     lines = cells_of(masked.strange_cells(display).body)[1:]
     surprise = model.surprise(changed).reindex(columns=display.view.names)
     flat = np.sort(np.nan_to_num(surprise.to_numpy(dtype=float), nan=-np.inf), axis=None)[::-1]

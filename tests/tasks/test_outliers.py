@@ -475,7 +475,7 @@ def test_save_and_load(detector, table, tmp_path):
 
 def test_a_folder_of_an_older_version(detector, table, tmp_path):
     older = clone(detector).fit(table[0])
-    u, keys = older._scale(older._rows(table[0], reset=False))
+    u, keys, _ = older._scale(older._rows(table[0], reset=False))
     older._global_rows, older._power = np.arange(0, len(older._local.keys), 2), 2
     older._global = global_distances(older._local.references[::2], older._local.keys[::2])
     older._surprises = {

@@ -43,4 +43,3 @@ class Hidden(Plain):
     is_overcomplete = True
     is_separable = False
     default_sampler = None
-    weight_decay = (1.0, "rows of tables are few and noisy, and the network is wide enough to learn them by heart")

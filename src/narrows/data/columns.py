@@ -208,7 +208,7 @@ def _numeric(name: Any, cells: Cells, observed: np.ndarray, kind: ColumnKind | N
     center, scale = _center_and_scale(others, kind)
     step = 0.0
     if kind in ("datetime", "duration"):
-        step = next((s for s in (86_400.0, 60.0, 1.0) if (np.fmod(observed, s) == 0).all()), 1e-6)
+        step = next((s for s in (86_400.0, 3_600.0, 60.0, 1.0) if (np.fmod(observed, s) == 0).all()), 1e-6)
     else:
         step = 1.0 if kind in ("integer", "count") or cells.is_whole else cells.step
     return replace(column, kind=kind, center=center, scale=scale, step=step, atom=atom, atom_share=share, reason=reason)

@@ -68,9 +68,22 @@ def build_rows(
 def _as_python(column: NewColumn) -> list[Any]:
     """Return the values of a column as Python objects, numbers by the name of their dtype."""
     name, values = column.dtype.lower(), column.values
+    if values.dtype.kind == "M" and (zoned := _zoned_stamps(column)) is not None:
+        return zoned
     if values.dtype.kind == "f" and name.startswith(("bool", "int", "uint")):
         values = np.rint(values).astype(bool if name.startswith("bool") else np.int64)
     return values.tolist()
+
+
+def _zoned_stamps(column: NewColumn) -> list[Any] | None:
+    """Return stamps in the time zone of the dtype, any stamp where one is missing; None for a dtype without one."""
+    dtype, filled = column.dtype, column._replace(missing=np.zeros_like(column.missing))
+    if dtype.startswith("datetime64[") and "," in dtype:
+        return [stamp.to_pydatetime() for stamp in _pandas_series(filled)]
+    if "tz=" in dtype:
+        stamps: list[Any] = _arrow_array(filled._replace(dtype=dtype.removesuffix("[pyarrow]"))).to_pylist()
+        return stamps
+    return list(_polars_series(filled).to_list()) if "time_zone='" in dtype else None
 
 
 def build_numbers(kind: str, names: Sequence[Any], values: np.ndarray, index: Any = None) -> Any:

@@ -723,7 +723,7 @@ class TableAE(Shared):
         - `impute` fills gaps, with one value or with several draws.
         - `sample` draws new rows, also with given cells: `sample(100, given={"income": ">50K"})`.
         - `predict(X, column)` and `predict_proba(X, column)` predict a column from all others.
-        - `score_samples` is the sum of log p(cell | all others); `surprise` finds cells that do not fit their row.
+        - `score_samples` is the sum of log p(cell | all others); `surprise` and `explain` find strange cells.
         - `transform` gives the last hidden state of each row. It cannot be decoded, so there is no `inverse_transform`;
           `reconstruct` gives each cell from all others. Take AE or VAE for short codes and dials.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from narrows import storage
 from narrows.data import Schema
@@ -37,6 +37,24 @@ def load(
         If the model is not complete, has an unknown format, recipe or parameter, or needs a module that was not passed.
     """
     recipe, tensors = storage.read(Path(folder))
+    return restore(recipe, tensors, folder, encoder, decoder, device)
+
+
+def restore(
+    recipe: dict[str, Any],
+    tensors: dict[str, Tensor],
+    folder: str | Path,
+    encoder: nn.Module | None = None,
+    decoder: nn.Module | None = None,
+    device: str = "auto",
+) -> Estimator:
+    """Return the fitted estimator of what `narrows.estimators.saving.documents` returned; `folder` is for messages.
+
+    Raises
+    ------
+    ValueError
+        As `load` does.
+    """
     try:
         cls = estimator(recipe["recipe"])
     except ValueError as error:

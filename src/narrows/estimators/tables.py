@@ -14,10 +14,13 @@ from narrows.accelerate import around_inference
 from narrows.data import EncodedRows, Table, decode_column, fill_missing, is_frame, open_frame
 from narrows.estimators import constructors, parallel
 from narrows.estimators.drawing import draw_cells
+from narrows.estimators.given import find_column, read_given
 from narrows.estimators.signature import as_seed
+from narrows.estimators.surprises import find_odds, find_surprise
+from narrows.extensions import extension
 from narrows.likelihoods import Binned
 from narrows.model import inference_mode
-from narrows.params import Integer, OneOf, Parameter, Real, did_you_mean
+from narrows.params import Integer, OneOf, Parameter, Real
 from narrows.training import RandomStream, draws_globally
 
 _FEWEST_ROWS = 10  # levels of fewer training rows may name persons, and are not drawn
@@ -34,7 +37,7 @@ class TableAE(constructors.TableAE, recipe="tableae"):
     - `impute` fills gaps, with one value or with several draws.
     - `sample` draws new rows, also with given cells: `sample(100, given={"income": ">50K"})`.
     - `predict(X, column)` and `predict_proba(X, column)` predict a column from all others.
-    - `score_samples` is the sum of log p(cell | all others); `surprise` finds cells that do not fit their row.
+    - `score_samples` is the sum of log p(cell | all others); `surprise` and `explain` find strange cells.
     - `transform` gives the last hidden state of each row. It cannot be decoded, so there is no `inverse_transform`;
       `reconstruct` gives each cell from all others. Take AE or VAE for short codes and dials.
 
@@ -123,7 +126,7 @@ class TableAE(constructors.TableAE, recipe="tableae"):
         Parameter("temperature", 1.0, Real(0, np.inf, open_low=True, open_high=True), "").check("sample", temperature)
         if noise is False:
             raise ValueError("The `noise` parameter of sample must be None or True for TableAE: its rows are drawn.")
-        rows = self._given_rows(given, n_samples)
+        rows = read_given(given, n_samples, cast(Table, self.schema_.table))
         excluded = self._is_other() if rare else self._is_other() | self._is_rare()
         positions = [self._position(name) for name in ([last] if isinstance(last, str) else last)]
         drawn = self._draw(rows, excluded, as_seed(random_state), True, positions, temperature)
@@ -198,29 +201,71 @@ class TableAE(constructors.TableAE, recipe="tableae"):
             )
         return decode_column(found, np.array([value for _, value, _ in found.bins])).values.tolist()
 
-    def surprise(self, X: Any) -> Any:
+    def surprise(self, X: Any, *, per: str = "cell") -> Any:
         """Return how strange each cell is in its row: the log odds that it holds another row's value, nats.
 
         It is log m + log(1 - p) - log p for the probability p of the cell's level given all other cells, and its share
-        m in training: the log odds at even chances. Values are comparable between columns. High is strange.
+        m in training: the log odds at even chances. Values are comparable between columns. High is strange. A wrong
+        cell makes others look wrong, so the two strangest cells of a row are also judged without each other
+        (`narrows.estimators.surprises`).
+
+        Parameters
+        ----------
+        X : rows, in the form of the training table.
+        per : "cell", or "row" for the log odds that one cell of the row is wrong, log sum exp over its cells, each
+            judged alone. This finds rows with a wrong cell better than `score_samples` does.
 
         Returns
         -------
-        A table of numbers in the form of X, as `score_entries` gives it; NaN where a cell is missing.
+        A table of numbers in the form of X, as `score_entries` gives it, NaN where a cell is missing; for rows (n,),
+        -inf where all cells are missing.
 
         Raises
         ------
         ValueError, TypeError
-            If X is no such table.
+            If X is no such table, or `per` is neither.
         """
+        Parameter("per", "cell", OneOf(("cell", "row")), "").check("surprise", per)
+        if per == "row":
+            rows, model = self.check(X), self.module()
+            return self.apply(lambda x: find_odds(model, x).logsumexp(1), rows).double().numpy()
         found = self.surprise_numbers(X)  # first, because it checks that the model is fitted
         return cast(Table, self.schema_.table).as_numbers(found, like=X)
 
     def surprise_numbers(self, X: Any) -> np.ndarray:
         """Return `surprise` as an array of the columns that the model sees: (n, D). Raises as `surprise` does."""
         rows, model = self.check(X), self.module()
-        found = self.apply(lambda x: self._likelihood.surprise(model.decode_own(x), x), rows).double().numpy()
+        found = self.apply(lambda x: find_surprise(model, x), rows).double().numpy()
         return np.where(np.isnan(rows), np.nan, found)
+
+    def explain(self, X: Any, n: int = 3) -> list[list[dict[str, Any]]]:
+        """Return the strangest cells of each row: what was found, and what all other cells let expect.
+
+        Parameters
+        ----------
+        X : rows, in the form of the training table.
+        n : largest number of cells of a row, at least 1.
+
+        Returns
+        -------
+        A list for each row, the strangest cell first: dicts with `column`, `found`, `expected` (as `reconstruct` gives
+        it) and `surprise` (nats; as a rule, a cell below 2 is not strange).
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X is no such table, or `n` is below 1.
+        """
+        Parameter("n", 3, Integer(1), "").check("explain", n)
+        found = extension("strange_entries")(self, X, n)
+        return [
+            [
+                {"column": name, "found": cell, "expected": expected, "surprise": -float(nats)}
+                for name, nats, cell, expected in zip(*row, strict=True)
+                if not np.isnan(nats)
+            ]
+            for row in zip(*found, strict=True)
+        ]
 
     # ---------------------------------------------------------------------------------------------- inside
 
@@ -253,13 +298,7 @@ class TableAE(constructors.TableAE, recipe="tableae"):
     def _position(self, column: Any) -> int:
         """Return the position of a column among those that the model sees."""
         check_is_fitted(self)
-        names = [each.name for each in self.schema_.used_columns]
-        texts = [str(name) for name in names]
-        if column in names or str(column) in texts:
-            return names.index(column) if column in names else texts.index(str(column))
-        raise ValueError(
-            f"{type(self).__name__} does not predict the column {column!r}. {did_you_mean(str(column), texts)}"
-        )
+        return find_column(column, cast(Table, self.schema_.table), type(self).__name__)
 
     def _rows_without(self, X: Any, column: Any) -> np.ndarray:
         """Return the rows X as numbers (n x D) with a hidden column, which X may lack."""
@@ -284,38 +323,6 @@ class TableAE(constructors.TableAE, recipe="tableae"):
         """Return `function` of the parameters of all cells, given those that are not missing in `rows`."""
         model = self.module()
         return self.apply(lambda x: function(model.decoder(model.bottleneck.encode(model.encoder(x)))), rows)
-
-    def _given_rows(self, given: Any, n: int) -> np.ndarray:
-        """Return the given cells as numbers (n x D), NaN where a cell is to be drawn."""
-        table, owner = cast(Table, self.schema_.table), "sample"
-        if given is None or (isinstance(given, Mapping) and not given):
-            return np.full((n, len(table.used)), np.nan)
-        for name in given if isinstance(given, Mapping) else ():
-            self._position(name)  # a name that is not known would be ignored
-        if isinstance(given, Mapping):
-            for name in given:
-                self._position(name)
-            given = _list_rows(given, n)
-        names = tuple(column.name for column in table.used)
-        if not is_frame(given):
-            given = given if isinstance(given, np.ndarray) else np.array(given, dtype=object)
-            if given.ndim != 2:
-                raise TypeError(f"The `given` parameter of sample must be a dict or a table. Got shape {given.shape}.")
-        elif unknown := [name for name in map(str, open_frame(given, owner).names) if name not in table.texts]:
-            raise ValueError(
-                f"The `given` parameter of sample holds a column {unknown[0]!r} that was not in the training table. "
-                f"{did_you_mean(unknown[0], map(str, names))}"
-            )
-        rows = np.asarray(table.encode(given, owner, optional=names))
-        if len(rows) not in (1, n):
-            raise ValueError(f"The `given` parameter of sample must hold one row or n_samples={n}. Got {len(rows)}.")
-        for j, column in enumerate(table.used):
-            if column.has_levels and (rows[:, j] >= len(column.levels)).any():
-                raise ValueError(
-                    f"The `given` parameter of sample holds a value of {column.name!r} that is none of its levels in "
-                    f"training. It must be one of {', '.join(map(repr, column.levels[:10]))}."
-                )
-        return np.repeat(rows, n, axis=0) if len(rows) == 1 else rows
 
     def _draw(
         self,
@@ -355,18 +362,3 @@ class TableAE(constructors.TableAE, recipe="tableae"):
             return new.astype(old.dtype)
         kind = open_frame(X, type(self).__name__).kind if is_frame(X) else "array"
         return fill_missing(X, made, kind)
-
-
-def _list_rows(given: Mapping[Any, Any], n: int) -> list[dict[Any, Any]]:
-    """Return a dict from columns to one value or to n values as rows: one, or n."""
-    if not any(np.ndim(value) for value in given.values()):
-        return [dict(given)]
-    columns = {}
-    for name, value in given.items():
-        if np.ndim(value) > 1 or np.size(value) not in (1, n):
-            raise ValueError(
-                f"The `given` parameter of sample must hold one value or n_samples={n} values of the column {name!r}. "
-                f"Got {np.size(value)} instead."
-            )
-        columns[name] = np.broadcast_to(np.asarray(value), (n,))
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

@@ -65,6 +65,7 @@ class Resamples:
             return Estimate(centre, centre - error, centre + error, description)
         # single precision is enough for deviations from the mean
         means = centre + self.counts(n) @ (values - centre).astype(np.float32) / n
+        means = means.clip(values.min(), values.max())  # a share stays within 0 and 1 after rounding
         return Estimate(centre, *percentiles(means), description)
 
 
@@ -74,15 +75,18 @@ def percentiles(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def jackknife(function: Callable[[np.ndarray], float], n: int, description: str = "") -> Estimate:
+def jackknife(
+    function: Callable[[np.ndarray], float], n: int, description: str = "", largest: float = math.inf
+) -> Estimate:
     """Return the value of `function` for all n examples, with an interval from its values without each group.
 
     Parameters
     ----------
     function : maps n booleans, True for the examples to use, to a value.
+    largest : largest possible value, where the interval ends; such as 1 for a share.
     """
     group = np.arange(n) % N_GROUPS
     without = np.array([function(group != g) for g in range(N_GROUPS)])
     error = Z * math.sqrt((N_GROUPS - 1) / N_GROUPS * float(np.square(without - without.mean()).sum()))
     value = function(np.ones(n, bool))
-    return Estimate(value, value - error, value + error, description)
+    return Estimate(value, value - error, min(value + error, largest), description)

@@ -100,7 +100,7 @@ def _tested(sets: RowSets, fitted: np.ndarray, test: np.ndarray, kind: str) -> E
         raise Absent("there is one column, and none to predict it from")
     if kind == "R2":
         predicted = HistGradientBoostingRegressor(**settings).fit(x, y).predict(test)
-        return jackknife(lambda mask: _r2(truth[mask], predicted[mask]), len(test))
+        return jackknife(lambda mask: _r2(truth[mask], predicted[mask]), len(test), largest=1.0)
     classes = np.unique(y)
     shares = np.ones((len(test), 1))
     if len(classes) > 1:
@@ -110,7 +110,7 @@ def _tested(sets: RowSets, fitted: np.ndarray, test: np.ndarray, kind: str) -> E
     if kind == "accuracy":
         return sets.resamples.mean(classes[shares.argmax(1)] == truth)
     score = shares[:, -1] if len(classes) > 1 else np.zeros(len(test))
-    return jackknife(lambda mask: auc(truth[mask] == 1, score[mask]), len(test))
+    return jackknife(lambda mask: auc(truth[mask] == 1, score[mask]), len(test), largest=1.0)
 
 
 def auc(is_positive: np.ndarray, score: np.ndarray) -> float:
@@ -156,7 +156,7 @@ def c2st_auc(sets: RowSets) -> Estimate:
         f"AUC of gradient-boosted trees that tell {n:,} new rows from as many real ones, {_N_FOLDS}-fold; 0.5 is "
         f"chance, the best value{sets.gap_note}"
     )
-    return jackknife(lambda mask: auc(is_new[mask], score[mask]), 2 * n, description)
+    return jackknife(lambda mask: auc(is_new[mask], score[mask]), 2 * n, description, largest=1.0)
 
 
 @row_measure(better=-1)

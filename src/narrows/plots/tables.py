@@ -166,24 +166,14 @@ class TableView:
     @functools.cached_property
     def medians(self) -> np.ndarray:
         """Median of each number and likeliest level of each category, given the other cells of its row: n x d."""
-        return np.asarray(self.schema.restore(self._hidden_cells[:, : len(self.columns)]), dtype=np.float64)
+        network = self.model.module()
+        found = self.model.apply(lambda x: self._binned.median(network.decode_own(x)), self.inspection.rows)
+        return np.asarray(self.schema.restore(found), dtype=np.float64)
 
     @functools.cached_property
     def surprise(self) -> np.ndarray:
         """How strange each cell is in its row (`TableAE.surprise`), n x d nats; NaN where it is missing."""
-        found = self._hidden_cells[:, len(self.columns) :].double().numpy()
-        return np.where(np.isnan(self.cells), np.nan, found)
-
-    @functools.cached_property
-    def _hidden_cells(self) -> Tensor:
-        """What a model that predicts hidden cells finds of each cell: its median and its surprise, n x 2d."""
-        network = self.model.module()
-
-        def read(x: Tensor) -> Tensor:
-            params = network.decode_own(x)
-            return torch.cat([self._binned.median(params), self._binned.surprise(params, x)], 1)
-
-        return self.model.apply(read, self.inspection.rows)
+        return self.model.surprise_numbers(self.inspection.X)
 
     @functools.cached_property
     def usual(self) -> np.ndarray:

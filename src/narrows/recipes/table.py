@@ -13,7 +13,16 @@ from narrows.recipes.registry import Parts, register
 from narrows.training import Choice, Pace
 
 _BOTH = ((0.05, 0.5), (0.0, 1.0))  # ranges for filling gaps and for drawing rows; each row takes one of them
-_PACE = Pace(batch_size=256, learning_rate=2e-3, n_epochs=60, fewest_steps=2_000, most_steps=15_000)
+_PACE = Pace(
+    batch_size=256,
+    learning_rate=2e-3,
+    n_epochs=60,
+    fewest_steps=2_000,
+    most_steps=15_000,
+    patience=30,
+    decay_rows=4_000,
+    average=0.998,
+)
 
 
 def _is_range(value: Any) -> bool:

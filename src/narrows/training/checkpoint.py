@@ -7,6 +7,7 @@ A checkpoint of a training holds the states of these components, which `narrows.
     objective       growth of the costs' weights
     optimizers      states of the optimizers
     sums            losses since the last validation
+    averaging       running mean of the weights, where the kind of model takes one
     early_stopping  best weights, best loss, validations without improvement
     recovery        number of recoveries from NaN, whether the costs began anew
     schedule        start and end of the cool-down

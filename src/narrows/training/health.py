@@ -35,7 +35,7 @@ def describe_overfitting(history: list[dict[str, Any]]) -> str | None:
         return None
     return (
         f"Over-fitting: the held-out loss was lowest after epoch {records[best][0]}, whose weights are kept. A smaller "
-        "`hidden`, noise on the input (DAE) or more data would help."
+        "network, noise on the input or more data would help."
     )
 
 

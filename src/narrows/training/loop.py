@@ -20,6 +20,7 @@ from narrows.data import Examples, Schema
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
 from narrows.training import checkpoint, parallel
+from narrows.training.averaging import Averaging
 from narrows.training.device import default_n_threads, use_threads
 from narrows.training.early_stopping import EarlyStopping
 from narrows.training.health import describe_overfitting, find_non_finite
@@ -116,6 +117,7 @@ class Trainer:
         self.schedule = Schedule(self.plan.n_steps, settings.max_time, constant=settings.constant)
         self.validation = Validation(self.step, self.batches, self.plan.place.is_sharded, is_global)
         weights = Weights(self.model, self.objective)
+        self.averaging = Averaging(self.model, settings.pace.average if settings.pace else None)
         self.early_stopping = EarlyStopping(weights, self.plan.patience, self.add_note)
         self.recovery, self.learning_rate = Recovery(self.add_note), 0.0
         self.tracking = Tracking(settings.track, settings.checkpoint, self.add_note)
@@ -124,6 +126,7 @@ class Trainer:
             "objective": self.objective,
             "optimizers": self.step,
             "sums": self.step.sums,
+            "averaging": self.averaging,
             "early_stopping": self.early_stopping,
             "recovery": self.recovery,
             "schedule": self.schedule,
@@ -196,6 +199,7 @@ class Trainer:
         self.model.bottleneck.advance(progress)
         with self.stream.use():
             self.step.run(index, self.learning_rate)
+        self.averaging.update()
 
     def report(self) -> bool:
         """Read the losses, update state that needs a device sync, and save a checkpoint if one is due.
@@ -221,21 +225,23 @@ class Trainer:
         self.step.sums.reset()
         record: dict[str, Any] = {"epoch": epoch, "step": self.clock.step, "seconds": round(self.clock.seconds, 3)}
         record |= {"learning_rate": self.learning_rate, **means}
-        losses, health = self.validation.measure()
+        with self.averaging.use():
+            losses, health = self.validation.measure()
+            self.early_stopping.update(losses.get("loss"), self.objective, self.schedule, self.clock)
         record |= {f"valid_{name}": value for name, value in losses.items()} | health
         self.result.history.append(record)
         self.reporter.print_record(record)
         self.tracking.log(record)
         self.reporter.update(self.progress, {**means, **health})
         self.recovery.check_collapse(health, self.objective, self.schedule, self.clock)
-        self.early_stopping.update(losses.get("loss"), self.objective, self.schedule, self.clock)
 
     def finish(self, interrupted: bool) -> None:
         """Load the best weights, and complete the result. Raises Interrupted after an interrupt."""
         self.step.sums.average_over_processes()
         self.saver.save(self.is_over)  # even at the end, so that the result is on disk before anyone saves the model
         if not math.isfinite(self.early_stopping.best_loss) and not find_non_finite(self.model):
-            self.early_stopping.snapshot()  # no validation yet, or no held-out rows: keep the last weights
+            with self.averaging.use():
+                self.early_stopping.snapshot()  # no validation yet, or no held-out rows: keep the last weights
         self.early_stopping.load_snapshot()
         if self.plan.place.is_sharded:
             self.model, self.objective = self.originals

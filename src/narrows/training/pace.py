@@ -8,6 +8,9 @@ from dataclasses import replace
 from narrows.training.device import Choice
 from narrows.training.settings import Settings
 
+_LEAST_DECAY = 0.03
+_MOST_EPOCHS = 500  # a table of a hundred rows is not looked at two thousand times
+
 
 def follow_pace(settings: Settings, n_train: int) -> tuple[Settings, tuple[Choice, ...]]:
     """Return the settings with the values of their pace where they were "auto", and the choices to report.
@@ -30,7 +33,18 @@ def follow_pace(settings: Settings, n_train: int) -> tuple[Settings, tuple[Choic
         assert isinstance(settings.batch_size, int)
         steps = math.ceil(n_train / settings.batch_size)
         n_steps = min(max(pace.n_epochs * steps, pace.fewest_steps), pace.most_steps)
-        epochs = max(1, round(n_steps / steps))
+        epochs = min(max(1, round(n_steps / steps)), _MOST_EPOCHS)
         settings = replace(settings, max_epochs=epochs)
         choices.append(Choice("max_epochs", str(epochs), f"{epochs * steps:,} steps of {settings.batch_size} rows"))
+    if settings.n_iter_no_change == "auto" and pace.patience is not None:
+        settings = replace(settings, n_iter_no_change=pace.patience)
+        choices.append(
+            Choice("n_iter_no_change", str(pace.patience), "the loss of hidden cells falls in fits and starts")
+        )
+    if settings.weight_decay == "auto" and pace.decay_rows is not None:
+        decay = min(1.0, max(_LEAST_DECAY, (pace.decay_rows / n_train) ** 2))
+        settings = replace(settings, weight_decay=decay)
+        choices.append(
+            Choice("weight_decay", f"{decay:.2g}", f"for {n_train:,} rows; fewer are learned by heart sooner")
+        )
     return settings, tuple(choices)

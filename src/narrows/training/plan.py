@@ -305,7 +305,7 @@ def choose_patience(requested: int | str, inputs: PlanInputs) -> Decision[int]:
 def choose_weight_decay(requested: float | str, bottleneck: Bottleneck) -> Decision[float]:
     """Decide on the weight decay. The defaults were best on held-out Fashion-MNIST (docs/negative-results.md)."""
     if not isinstance(requested, str):
-        return Decision(requested, (Choice("weight_decay", f"{requested:g}", "as asked"),))
+        return Decision(requested)
     decay, reason = bottleneck.weight_decay
     return Decision(decay, (Choice("weight_decay", f"{decay:g}", reason),))
 

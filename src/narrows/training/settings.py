@@ -16,7 +16,11 @@ class Pace:
     batch_size : examples per step.
     learning_rate : highest learning rate.
     n_epochs : passes over the data, if they take at least `fewest_steps` and at most `most_steps`.
-    fewest_steps, most_steps : limits of the number of steps.
+    fewest_steps, most_steps : limits of the number of steps; there are at most 500 epochs.
+    patience : number of validations without improvement that count as a plateau; None for the common one.
+    decay_rows : largest number of training rows with a weight decay of 1; for more rows it falls with their square, to
+        .03. None for the weight decay of the bottleneck.
+    average : decay of the running mean of the weights, which is kept in their place; None for the weights themselves.
     """
 
     batch_size: int
@@ -24,6 +28,9 @@ class Pace:
     n_epochs: int
     fewest_steps: int
     most_steps: int
+    patience: int | None = None
+    decay_rows: int | None = None
+    average: float | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ Each part has a value v. Its n says, in nats, how far v is above the values of u
     local       distance to the 2 nearest references                      weight 1     (`parts.NeighborDistances`)
     histogram   how rare the values are, column by column                 weight 1/2   (`marginals.Histograms`)
     isolation   how soon random splits isolate the row                    weight 1/2   (`marginals.IsolationTrees`)
+    cells       odds that a cell is wrong, in tables with categories      weight 1     (`cells.ContradictingCells`)
 
 A reference is half way between a training row and its reconstruction by the autoencoders, which have learned what all
 rows have in common. The residuals find columns that contradict each other, the local part finds rows outside the data,
@@ -33,23 +34,26 @@ from narrows.estimators.signature import RANDOM_STATE, as_seed, reset_fitted
 from narrows.evaluation.scores import expected_outliers
 from narrows.params import Integer, OneOf, Real, either, parameters
 from narrows.tasks.outliers import saving
+from narrows.tasks.outliers.cells import ContradictingCells
 from narrows.tasks.outliers.ensemble import train_ensemble
 from narrows.tasks.outliers.marginals import Histograms, IsolationTrees
 from narrows.tasks.outliers.parts import (
-    GLOBAL_ROWS,
     LOCAL_NEIGHBORS,
     NeighborDistances,
     Residuals,
     Surprise,
     find_in_sorted,
-    global_distances,
+    inlier_mask,
 )
 from narrows.tasks.outliers.rows import Rows, assign_folds, read_rows, row_keys
 from narrows.tasks.outliers.scaler import AsinhScaler
 
 _N_STEPS = 1_000
-_WEIGHTS = {"residual": 1 / 4, "local": 1.0, "global": 1.0, "histogram": 1 / 2, "isolation": 1 / 2}
-_TAILS = {"residual": 0.02}  # tail probability at which a part begins to count; usual rows differ in their residuals
+_WEIGHTS = {"residual": 1 / 4, "local": 1.0, "global": 1.0, "histogram": 1 / 2, "isolation": 1 / 2, "cells": 1.0}
+_TAILS = {
+    "residual": 0.02,
+    "cells": 0.02,
+}  # tail probability at which a part begins to count; usual rows differ in these two
 _TAIL = 0.1  # of all other parts
 _PARTS, _POWER = ("residual", "local", "histogram", "isolation"), 3
 _MIN_SUM = 1e-30  # avoids division by zero
@@ -57,7 +61,6 @@ _MAX_REFERENCES = 50_000
 _BLOCK_ROWS = 8_192
 _ROUNDING = 1e-4  # nats; scores of a row in different batches differ by less
 _CALIBRATION_ROWS = 20_000  # training rows that set the parts and the threshold
-_TRIM_ABOVE = 2.0  # rows with a larger t are not learned from; a usual row has a chance of 1.5 %
 
 
 class OutlierDetector(OutlierMixin, BaseEstimator):
@@ -142,12 +145,12 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         self._keyed_by_u = self._scaler.needs_scaling
         u = self._scaler.transform(rows.features)
         keys = row_keys(rows.features, u, self._keyed_by_u)
-        inliers = _inlier_mask(u, keys, rng)
+        inliers = inlier_mask(u, keys, rng)
         self.trimmed_ = float(1 - inliers.mean())
         self._known_keys, self._fold = assign_folds(keys, self.n_members, rng)
         missing = None if rows.missing is None else rows.missing[inliers]
-        self._train(u[inliers], keys[inliers], missing, rng)
-        self._calibrate(self._fill_gaps(u, rows.missing, keys), keys, inliers)
+        self._train(u[inliers], keys[inliers], rows.cells[inliers], missing, rng)
+        self._calibrate(self._fill_gaps(u, rows.missing, keys), keys, rows.cells, inliers)
         return self
 
     def __sklearn_tags__(self) -> Any:
@@ -213,14 +216,17 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rows = self._rows(X, reset=False)
-        u, keys = self._scale(rows)
-        expected = np.clip(
-            u - self._average_unseen(u, self._unseen_fold(keys), lambda residuals: residuals), *self._usual_range
-        )
+        u, keys, cells = self._scale(rows)
+        fold = self._unseen_fold(keys)
+        expected = np.clip(u - self._average_unseen(u, fold, lambda residuals: residuals), *self._usual_range)
         values = self._scaler.inverse(expected)
         if self._reader is None:
-            return values.reshape(rows.cells.shape)
-        return self._reader.table.decode(self._reader.cells_of(values), X)
+            return values.reshape(cells.shape)
+        values = self._reader.cells_of(values)
+        if self._cells is not None:
+            by_cells = self._cells.expect(cells, fold)
+            values = np.where(np.isnan(by_cells), values, by_cells)
+        return self._reader.table.decode(values, X)
 
     # ---------------------------------------------------------------------------------------------- saving
 
@@ -274,11 +280,11 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         if all(isinstance(name, str) for name in names):
             self.feature_names_in_ = np.asarray(names, dtype=object)
 
-    def _scale(self, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-        """Return u (n, d), with the expected values where cells are missing, and the keys (n,) of rows."""
+    def _scale(self, rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return u (n, d), with the expected values where cells are missing, and the keys (n,) and cells of rows."""
         u = self._scaler.transform(rows.features)
         keys = row_keys(rows.features, u, self._keyed_by_u)
-        return self._fill_gaps(u, rows.missing, keys), keys
+        return self._fill_gaps(u, rows.missing, keys), keys, rows.cells
 
     def _fill_gaps(self, u: np.ndarray, missing: np.ndarray | None, keys: np.ndarray) -> np.ndarray:
         """Return u (n, d) with what the autoencoders expect where `missing` is True: a gap makes no row strange."""
@@ -293,7 +299,9 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         filled = self._scaler.transform(self._reader.features(cells))
         return np.where(missing, filled, u)
 
-    def _train(self, u: np.ndarray, keys: np.ndarray, missing: np.ndarray | None, rng: np.random.Generator) -> None:
+    def _train(
+        self, u: np.ndarray, keys: np.ndarray, cells: np.ndarray, missing: np.ndarray | None, rng: np.random.Generator
+    ) -> None:
         """Set the ensemble, the errors of held-out rows, and the references, from usual rows u (n, d)."""
         self.n_iter_ = _N_STEPS if self.max_iter == "auto" else int(self.max_iter)
         fold = self._fold[find_in_sorted(self._known_keys, keys)]
@@ -310,19 +318,25 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         self._histograms = Histograms.fit(u)
         self._usual_range = self._histograms.limits
         self._trees = IsolationTrees.fit(u, fold, self.n_members, int(rng.integers(2**31 - self.n_members)))
+        self._cells: Any = None  # or `ContradictingCells`
+        if self._reader is not None:
+            is_category = np.array([column.has_levels for column in self._reader.table.used])
+            seed = int(rng.integers(2**31 - 2))
+            self._cells = ContradictingCells.fit(cells, is_category, fold, self.n_iter_, seed)
 
-    def _calibrate(self, u: np.ndarray, keys: np.ndarray, inliers: np.ndarray) -> None:
+    def _calibrate(self, u: np.ndarray, keys: np.ndarray, cells: np.ndarray, inliers: np.ndarray) -> None:
         """Fit the law of each part to usual rows, and set the threshold. All rows count as held out."""
         sample = subsample_evenly(np.arange(len(u))[:, None], _CALIBRATION_ROWS)[:, 0]
-        u, keys, inliers = u[sample], keys[sample], inliers[sample]
+        inliers = inliers[sample]
         self._power = _POWER
-        values = self._part_values(u, keys, _PARTS)
+        names = _PARTS if self._cells is None else (*_PARTS, "cells")
+        values = self._part_values(u[sample], keys[sample], cells[sample], names)
         self._surprises = {name: Surprise.fit(v[inliers], _TAILS.get(name, _TAIL)) for name, v in values.items()}
         score = self._score(values)
         self.offset_ = float(np.quantile(score, expected_outliers(self.contamination))) - _ROUNDING
 
     def _part_values(
-        self, u: np.ndarray, keys: np.ndarray, names: Iterable[str] | None = None
+        self, u: np.ndarray, keys: np.ndarray, cells: np.ndarray, names: Iterable[str] | None = None
     ) -> dict[str, np.ndarray]:
         """Return the value v of each part for rows u (n, d): (n,) each."""
         fold = self._unseen_fold(keys)
@@ -332,10 +346,11 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
             "global": lambda: self._global(u, keys),
             "histogram": lambda: self._histograms.per_entry(u, fold >= 0).sum(1),
             "isolation": lambda: self._trees(u, fold),
+            "cells": lambda: self._cells(cells, fold),
         }
         return {name: compute[name]() for name in names or self._surprises}
 
-    def _part_entries(self, u: np.ndarray, keys: np.ndarray) -> dict[str, np.ndarray]:
+    def _part_entries(self, u: np.ndarray, keys: np.ndarray, cells: np.ndarray) -> dict[str, np.ndarray]:
         """Return the value of each part for each entry of rows u (n, d): (n, d) each."""
         fold = self._unseen_fold(keys)
         compute: dict[str, Callable[[], np.ndarray]] = {
@@ -344,6 +359,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
             "global": lambda: self._global.per_entry(u, keys),
             "histogram": lambda: self._histograms.per_entry(u, fold >= 0),
             "isolation": lambda: self._trees.per_entry(u, fold),
+            "cells": lambda: self._reader.on_features(self._cells.per_entry(cells, fold)),
         }
         return {name: compute[name]() for name in self._surprises}
 
@@ -377,11 +393,3 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
             unseen = by_member[fold[b], np.arange(by_member.shape[1])]
             average[b] = np.where(fold[b, None] >= 0, unseen, by_member.mean(0))
         return average
-
-
-def _inlier_mask(u: np.ndarray, keys: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return True for the rows of u (n, d) that are near enough to the others to learn from: (n,)."""
-    sample = rng.permutation(len(u))[:GLOBAL_ROWS]
-    distance = global_distances(u[sample], keys[sample])(u, keys)
-    inliers = Surprise.fit(distance).standardize(distance) < _TRIM_ABOVE
-    return inliers if inliers.sum() > 1 else np.ones(len(u), bool)

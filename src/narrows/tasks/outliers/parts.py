@@ -24,6 +24,7 @@ _MIN_ERROR = 0.01  # on the scale of `AsinhScaler`
 _RIDGE = 0.05
 _MAX_WHITENED_COLUMNS = 1_000  # the work grows with their cube
 _MIN_SPREAD = 0.02
+_TRIM_ABOVE = 2.0  # rows with a larger t are not learned from; a usual row has a chance of 1.5 %
 _BLOCK_NUMBERS = 1 << 24  # differences in memory at a time
 
 
@@ -163,6 +164,14 @@ class Surprise:
     def standardize(self, values: np.ndarray) -> np.ndarray:
         """Return t for `values` (n,): (n,)."""
         return (_log(values) - self.location) / self.spread
+
+
+def inlier_mask(u: np.ndarray, keys: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return True for the rows of u (n, d) that are near enough to the others to learn from: (n,)."""
+    sample = rng.permutation(len(u))[:GLOBAL_ROWS]
+    distance = global_distances(u[sample], keys[sample])(u, keys)
+    inliers = Surprise.fit(distance).standardize(distance) < _TRIM_ABOVE
+    return inliers if inliers.sum() > 1 else np.ones(len(u), bool)
 
 
 def _log(values: np.ndarray) -> np.ndarray:

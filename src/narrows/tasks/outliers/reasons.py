@@ -64,25 +64,32 @@ def reasons(
     ValueError
         If X is not like the examples of the fit.
     """
-    score, nats = model.score_samples(X), _entry_nats(model, X)
+    entries, nats, found, expected = strange_entries(model, X, n_reasons, names)
+    return Reasons(model.score_samples(X), model.predict(X) == -1, entries, np.nan_to_num(nats), found, expected)
+
+
+def strange_entries(
+    model: OutlierDetector | Estimator, X: Any, n_reasons: int = 3, names: Sequence[str] | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return `names`, `nats`, `found` and `expected` of `reasons`, whose parameters it has: (n, k) each.
+
+    The nats of missing entries are NaN, and such entries come last.
+    """
+    table = _table_reader(model)
+    rows = X if table is None else table.encode(X, type(model).__name__)
+    nats = _entry_nats(model, rows)
     flat = nats.reshape(len(nats), -1)
-    indices = np.argsort(flat, axis=1, kind="stable")[:, :n_reasons]  # missing entries come last
-    flat = np.nan_to_num(flat)
-    table, labels = _table_reader(model), _label_entries(model, nats.shape[1:], names)
+    indices = np.argsort(flat, axis=1, kind="stable")[:, :n_reasons]
+    labels = _label_entries(model, nats.shape[1:], names)
     if table is not None:
-        rows = table.encode(X, type(model).__name__)
         found, expected = table.values_of(X), table.values_of(model.reconstruct(rows))
     else:
         found, expected = (
             np.asarray(values).reshape(flat.shape)
             for values in (as_array(X, type(model).__name__), model.reconstruct(X))
         )
-    return Reasons(
-        score,
-        model.predict(X) == -1,
-        np.array(labels, dtype=object)[indices],
-        *(np.take_along_axis(values, indices, 1) for values in (flat, found, expected)),
-    )
+    parts = [np.take_along_axis(values, indices, 1) for values in (flat, found, expected)]
+    return np.array(labels, dtype=object)[indices], parts[0], parts[1], parts[2]
 
 
 def surprises(model: OutlierDetector | Estimator, X: Any, names: Sequence[str] | None = None) -> dict[Any, np.ndarray]:

@@ -10,7 +10,10 @@ import torch
 
 from narrows import storage
 from narrows.data import Table
+from narrows.estimators.loading import restore as restore_model
+from narrows.estimators.saving import documents
 from narrows.estimators.signature import to_json
+from narrows.tasks.outliers.cells import ContradictingCells
 from narrows.tasks.outliers.ensemble import Ensemble
 from narrows.tasks.outliers.marginals import Histograms, IsolationTrees
 from narrows.tasks.outliers.parts import LOCAL_NEIGHBORS, NeighborDistances, Residuals, Surprise, global_distances
@@ -40,7 +43,11 @@ def write(detector: Any, folder: Path) -> None:
         "parts": {name: [surprise.location, surprise.spread] for name, surprise in detector._surprises.items()},
         "power": detector._power,
     }
-    storage.write(folder, recipe, _tensors(detector), _card(detector))
+    saved_cells = [] if detector._cells is None else [documents(model) for model in detector._cells.models]
+    if saved_cells:
+        recipe["cells"] = [of_model for of_model, _ in saved_cells]
+    of_cells = {f"cells.{i}.{k}": tensor for i, (_, tensors) in enumerate(saved_cells) for k, tensor in tensors.items()}
+    storage.write(folder, recipe, _tensors(detector) | of_cells, _card(detector))
 
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -86,10 +93,21 @@ def restore(detector: Any, recipe: dict[str, Any], arrays: dict[str, np.ndarray]
         detector._histograms = Histograms(arrays["histogram"], detector._usual_range)
     if "isolation" in parts:
         detector._trees = IsolationTrees({name: arrays[f"isolation.{name}"] for name in IsolationTrees.NAMES})
+    detector._cells = _restore_cells(recipe.get("cells", []), arrays)
     weights = {k.removeprefix("ensemble."): torch.from_numpy(a) for k, a in arrays.items() if k.startswith("ensemble.")}
     n_members, d, width = weights["weights.0"].shape
     detector._ensemble = Ensemble(n_members, d // 2, width, weights["weights.1"].shape[2]).requires_grad_(False)
     detector._ensemble.load_state_dict(weights)
+
+
+def _restore_cells(recipes: list[dict[str, Any]], arrays: dict[str, np.ndarray]) -> ContradictingCells | None:
+    """Return the models of the cells that are in a folder, if there are any."""
+    models = []
+    for i, recipe in enumerate(recipes):
+        prefix = f"cells.{i}."
+        tensors = {k.removeprefix(prefix): torch.from_numpy(a) for k, a in arrays.items() if k.startswith(prefix)}
+        models.append(restore_model(recipe, tensors, "the detector's folder", device="cpu"))
+    return ContradictingCells(models) if models else None
 
 
 def _table(detector: Any) -> dict[str, Any]:

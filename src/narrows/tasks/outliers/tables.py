@@ -67,6 +67,12 @@ class TableReader:
                 parts.append(np.where(is_gap, self.fill[j], x)[:, None])
         return np.concatenate(parts, axis=1).astype(np.float64)
 
+    def on_features(self, values: np.ndarray) -> np.ndarray:
+        """Return numbers of each used column (n, c) at the first of its features, and 0 at the others: (n, d)."""
+        out = np.zeros((len(values), len(self.owners)))
+        out[:, [indices[0] for indices in self.feature_indices]] = values
+        return out
+
     def missing(self, cells: np.ndarray) -> np.ndarray:
         """Return True for the features of missing cells: (n, d)."""
         counts = [len(indices) for indices in self.feature_indices]
