@@ -98,7 +98,7 @@ def test_records_say_what_was_found_and_what_was_expected(model):
     row = {"kind": "cow", "sound": "meow", "food": "grass", "weight": 600.0, "tag": None}
     (found,) = model.explain(row, n=4)
     assert found[0] == {"column": "sound", "found": "meow", "expected": "moo", "surprise": found[0]["surprise"]}
-    assert found[0]["surprise"] > 3 > -1 > found[1]["surprise"]
+    assert found[0]["surprise"] > 3 > 0 > found[1]["surprise"]
     assert {record["column"] for record in found} == {"kind", "sound", "food", "weight"}  # a gap is not strange
     with pytest.raises(ValueError, match="`n` parameter of explain"):
         model.explain(row, n=0)

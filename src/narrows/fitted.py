@@ -17,8 +17,7 @@ from narrows.recipes import Recipe
 class FittedModel(Protocol):
     """Protocol: the part of `Estimator` that evaluation, plots, report and studio use.
 
-    `inverse_transform`, `traverse` and `dial_scale` are only there if `model_.decodes_codes`, and
-    `surprise_numbers` if the model predicts hidden cells.
+    `inverse_transform`, `traverse` and `dial_scale` are only there if `model_.decodes_codes`.
 
     Attributes
     ----------
@@ -78,9 +77,6 @@ class FittedModel(Protocol):
     def score_samples(self, X: Any) -> np.ndarray:
         """Return the log-likelihood of each example: (n,) nats."""
 
-    def surprise_numbers(self, X: Any) -> np.ndarray:
-        """Return how strange each cell of a table is in its row: (n, D) nats, NaN where it is missing."""
-
     def sample(self, n_samples: int = 1, *, random_state: Any = None, noise: bool | None = None) -> Any:
         """Draw new examples, in the user's units."""
 
@@ -91,3 +87,10 @@ class FittedModel(Protocol):
 
     def dial_scale(self) -> np.ndarray:
         """Return the standard deviation of each component, which is the unit of its dial: (L,)."""
+
+
+class CellModel(FittedModel, Protocol):
+    """Protocol: a fitted model that predicts hidden cells of a table."""
+
+    def surprise_numbers(self, X: Any) -> np.ndarray:
+        """Return how strange each cell is in its row: (n, D) nats, NaN where it is missing."""

@@ -17,6 +17,7 @@ from narrows.data import Column, EncodedRows, Schema
 from narrows.evaluation.cells import cell_errors
 from narrows.evaluation.inspection import Inspection
 from narrows.evaluation.scores import entry_costs
+from narrows.fitted import CellModel
 from narrows.model import infer_label
 from narrows.plots.cells import format_cell, format_level
 
@@ -173,7 +174,7 @@ class TableView:
     @functools.cached_property
     def surprise(self) -> np.ndarray:
         """How strange each cell is in its row (`TableAE.surprise`), n x d nats; NaN where it is missing."""
-        return self.model.surprise_numbers(self.inspection.X)
+        return cast(CellModel, self.model).surprise_numbers(self.inspection.X)
 
     @functools.cached_property
     def usual(self) -> np.ndarray:
