@@ -390,7 +390,6 @@ def test_commands_that_decode_codes_refuse(data: Path, model: Path, tmp_path: Pa
     assert "cannot be decoded: it predicts cells from other cells. Use `narrows reconstruct`" in message
     assert "Use `narrows sample` with --given" in fails("traverse", model, "-o", tmp_path / "x.npy")
     assert "recipe dae. This one is tableae; try impute" in fails("denoise", model, data, "-o", tmp_path / "x.csv")
-    assert "The studio turns dials" in fails("studio", model)
     message = fails("sweep", data, "--recipe", "tableae", "-o", tmp_path / "w")
     assert "A sweep compares lengths of codes" in message
     assert not (tmp_path / "w").exists()

@@ -131,19 +131,6 @@ def check_sizes_apply(recipe: str) -> None:
         )
 
 
-def check_dials_apply(folder: Path) -> None:
-    """Raise if the model in `folder` has no dials to turn, before anything is read."""
-    from narrows import storage
-    from narrows.recipes import available
-
-    found = available().get(storage.describe(folder)["recipe"])
-    if found is not None and found.is_tabular:
-        raise ValueError(
-            f"The studio turns dials, and the codes of the model in {folder} ({found.name}) cannot be decoded. Use "
-            "`narrows impute`, `narrows sample` and `narrows score`, or fit an AE or VAE."
-        )
-
-
 @contextlib.contextmanager
 def note_unfinished(folder: Path) -> Iterator[None]:
     """Add a note to FileNotFoundError if `folder` holds a checkpoint: how to resume that training."""

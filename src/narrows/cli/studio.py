@@ -62,6 +62,4 @@ def studio(
     # the page colours the map by columns that the model does not take
     loaded = None if data is None else reading.read_all_columns(data, "test")
     with inputs.note_unfinished(model or Path()):
-        if model is not None:
-            inputs.check_dials_apply(model)
         serve(model, loaded, source=data, labels=labels, keep=keep, host=host, port=port, browser=browser)
