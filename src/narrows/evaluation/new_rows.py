@@ -62,7 +62,7 @@ def row_measure(better: int = 0) -> Callable[[RowFunction], RowFunction]:
 
 @row_measure(better=1)
 def utility(sets: RowSets) -> dict[str, Estimate]:
-    """How well trees that are fitted to new rows predict a column of real rows, beside trees fitted to real rows."""
+    """Skill of trees fitted to new rows at predicting a column of real rows, beside trees fitted to real rows."""
     train = sets.known_train
     column = sets.columns[sets.target]
     name = f"{str(column.name)!r}"

@@ -140,9 +140,7 @@ class Binned(Likelihood):
     def _distance_beyond(self, x: Tensor) -> Tensor:
         """Return how far each number lies beyond those of training, on the model's scale: B x N."""
         numbers = torch.nan_to_num(x[:, self.levels.numbers])
-        start = self.levels.start[self.levels.numbers]
-        last = start + self.levels.n_levels[self.levels.numbers] - 1
-        low, high = self.levels.low[start].to(x.dtype), self.levels.high[last].to(x.dtype)
+        low, high = self._ends(x.dtype)
         return torch.maximum(low - numbers, numbers - high).clamp(min=0)
 
     # ------------------------------------------------------------------------------------------ one number a cell
@@ -253,9 +251,13 @@ class Binned(Likelihood):
 
     def _within(self, numbers: Tensor) -> Tensor:
         """Return numbers (B x N) within the range of the training values of their column."""
+        return numbers.clamp(*self._ends(numbers.dtype))
+
+    def _ends(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Return the smallest and the largest training number of each column of numbers: N each."""
         start = self.levels.start[self.levels.numbers]
         last = start + self.levels.n_levels[self.levels.numbers] - 1
-        return numbers.clamp(self.levels.low[start].to(numbers.dtype), self.levels.high[last].to(numbers.dtype))
+        return self.levels.low[start].to(dtype), self.levels.high[last].to(dtype)
 
     def inverse_mean(self, m: Tensor) -> Tensor:
         """Return the decoder's output for the shares of all levels and gaps in training. `m` is not needed."""

@@ -173,7 +173,7 @@ class TableView:
 
     @functools.cached_property
     def surprise(self) -> np.ndarray:
-        """How strange each cell is in its row (`TableAE.surprise`), n x d nats; NaN where it is missing."""
+        """Surprise of each cell in its row (`TableAE.surprise`), n x d nats; NaN where it is missing."""
         return cast(CellModel, self.model).surprise_numbers(self.inspection.X)
 
     @functools.cached_property
