@@ -1,0 +1,203 @@
+"""The five parts of an autoencoder as a drawing: switch its kind and see which part changes, turn a dial and see what
+the model draws.
+
+The switch is radio buttons and style sheets alone. A dial chooses among pictures that were decoded when the page was
+made: they lie in one image, a strip of frames for each picture that a dial moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from narrows.estimators.base import Estimator
+from narrows.report import charts, demo_texts
+from narrows.report.page import data_uri, escape, picture, sprite
+
+KINDS = ("ae", "vae", "dae", "sae")  # their order is that of the strips, which the style sheet knows
+_SPAN = 3.0  # standard deviations that a dial of a code turns to each side
+_STEPS = 25  # settings of a dial, an odd number
+_MOST = 2.4  # largest strength of a unit, relative to the one that the picture has
+_NOISE = 0.6  # largest standard deviation of noise; pixels lie in [0, 1]
+
+
+@dataclass(frozen=True)
+class Dial:
+    """A dial of one model, with what the model draws at each setting.
+
+    Attributes
+    ----------
+    name, unit : what is turned, and what its values count, texts.
+    values : (n,) the settings, evenly spaced.
+    start : position of the setting of the picture itself, or of the nearest one.
+    frames : n x h x w pictures in [0, 1] that the model draws.
+    inputs : n x h x w pictures in [0, 1] that the model sees, where the dial changes them; otherwise None.
+    component : position of the component that is turned; None if it is no component.
+    """
+
+    name: str
+    unit: str
+    values: np.ndarray
+    start: int
+    frames: np.ndarray
+    inputs: np.ndarray | None = None
+    component: int | None = None
+
+    @property
+    def share(self) -> float:
+        """The place of the start on the dial, from 0 to 1."""
+        return self.start / (len(self.values) - 1)
+
+
+def turn_component(model: Estimator, x: np.ndarray) -> Dial:
+    """Turn the component of the code of a picture (h x w) that changes the picture most."""
+    code = np.asarray(model.transform(x[None]), dtype=np.float64)[0]
+    spread = np.maximum(model.dial_scale(), 1e-12)
+    values = np.linspace(-_SPAN, _SPAN, _STEPS)
+    turned = [model.code_mean_[i] + spread[i] * values for i in range(len(code))]
+    component, frames = _most_moved(model, code, dict(enumerate(turned)))
+    setting = (code[component] - model.code_mean_[component]) / spread[component]
+    start = int(np.abs(values - setting).argmin())
+    return Dial(f"dial {component}", "standard deviations", values, start, frames, component=component)
+
+
+def turn_unit(model: Estimator, x: np.ndarray) -> Dial:
+    """Turn the active unit of a picture (h x w) that changes the picture most, from off to beyond its strength."""
+    code = np.asarray(model.transform(x[None]), dtype=np.float64)[0]
+    values = np.linspace(0, _MOST, _STEPS)
+    active = np.flatnonzero(code).tolist() or [0]
+    unit, frames = _most_moved(model, code, {i: code[i] * values for i in active})
+    start = int(np.abs(values - 1).argmin())
+    return Dial(f"unit {unit}", "times its strength", values, start, frames, component=unit)
+
+
+def turn_noise(model: Estimator, x: np.ndarray, level: float, seed: int) -> Dial:
+    """Turn the standard deviation of the noise on a picture (h x w); `level` is the setting to start from."""
+    values = np.linspace(0, _NOISE, _STEPS)
+    noise = np.random.default_rng(seed).standard_normal(x.shape)
+    noisy = (x + values[:, None, None] * noise).astype(np.float32)
+    frames = np.asarray(model.reconstruct(noisy)).clip(0, 1)
+    return Dial("the noise", "standard deviation", values, int(np.abs(values - level).argmin()), frames, noisy.clip(0, 1))
+
+
+def _most_moved(model: Estimator, code: np.ndarray, turned: Mapping[int, np.ndarray]) -> tuple[int, np.ndarray]:
+    """Return the component whose values change the decoded picture most, and the pictures (n x h x w)."""
+    codes = np.repeat(code[None, None], len(turned), 0).repeat(_STEPS, 1)
+    for row, (component, values) in zip(codes, turned.items(), strict=True):
+        row[:, component] = values
+    decoded = np.asarray(model.inverse_transform(codes.reshape(-1, len(code)))).clip(0, 1)
+    decoded = decoded.reshape(len(turned), _STEPS, *decoded.shape[1:])
+    most = int(decoded.var(1).sum((1, 2)).argmax())
+    return list(turned)[most], decoded[most]
+
+
+def draw(x: np.ndarray, models: Mapping[str, Estimator], dials: Mapping[str, Dial]) -> str:
+    """Return the drawing as HTML: of a picture (h x w), for a model and a dial of each of `KINDS`."""
+    numbers = {name: model.model_.bottleneck.n_components for name, model in models.items()}
+    numbers["k"] = int(models["sae"].k)
+    return (
+        f'<div class="anatomy">{_switch()}<div class="strait">{picture(x, "A handwritten digit, x")}'
+        f'<div class="flow">{_drawings(x, models, numbers)}{_beads(dials, numbers)}'
+        f'<span class="seen" data-of="dae">{_still("dae", dials["dae"], dials["dae"].inputs, "The picture with noise")}'
+        f"</span></div>"
+        f"<div>{''.join(_still(kind, dials[kind], None, f'What the {kind.upper()} draws') for kind in KINDS)}</div></div>"
+        f'<ol class="sentence">{_parts(numbers)}</ol><div class="told"><div class="words" aria-live="polite">'
+        f'{_words(numbers)}</div><div class="turned">{"".join(_slider(kind, dials[kind]) for kind in KINDS)}'
+        f"{_film(dials)}</div></div></div>"
+    )
+
+
+def _switch() -> str:
+    kinds = "".join(
+        f'<label><input type="radio" name="kind" value="{kind}" autocomplete="off"{" checked" if not i else ""} '
+        f'aria-label="{kind.upper()}, {demo_texts.FULL_NAMES[kind]}"><b>{kind.upper()}</b>'
+        f"<small>{demo_texts.FULL_NAMES[kind]}</small></label>"
+        for i, kind in enumerate(KINDS)
+    )
+    return f'<fieldset class="kinds"><legend class="sr">Kind of autoencoder</legend>{kinds}</fieldset>'
+
+
+def _drawings(x: np.ndarray, models: Mapping[str, Estimator], numbers: Mapping[str, int]) -> str:
+    active = np.flatnonzero(np.asarray(models["sae"].transform(x[None]))[0]).tolist()
+    return (
+        charts.draw_code(numbers["ae"], kind="ae")
+        + charts.draw_code(numbers["vae"], has_clouds=True, kind="vae")
+        + charts.draw_noise(kind="dae")
+        + charts.draw_selection(numbers["sae"], active, kind="sae")
+    )
+
+
+def _beads(dials: Mapping[str, Dial], numbers: Mapping[str, int]) -> str:
+    """Return a bead on the line of each turned component, which shows the setting of the dial."""
+    return "".join(
+        f'<i class="bead" data-of="{kind}" style="--at: {dial.share:.3f}; '
+        f'top: {100 * charts.strand_places(numbers[kind])[dial.component]:.1f}%"></i>'
+        for kind, dial in dials.items()
+        if dial.component is not None
+    )
+
+
+def _still(kind: str, dial: Dial, inputs: np.ndarray | None, label: str) -> str:
+    """Return the picture of the setting that a dial starts from; the script replaces it by one that moves."""
+    strip = _STRIPS.index((kind, inputs is not None))
+    shown = picture((dial.frames if inputs is None else inputs)[dial.start], label)
+    return shown.replace("<img ", f'<img data-of="{kind}" data-strip="{strip}" ', 1)
+
+
+def _parts(numbers: Mapping[str, int]) -> str:
+    items = ""
+    for part, roles in demo_texts.PARTS.items():
+        changed = [kind for kind in KINDS if part in demo_texts.CHANGES[kind]]
+        tag = f'<em data-of="{" ".join(changed)}">changes</em>' if changed else ""
+        others = " ".join(kind for kind in KINDS if kind not in roles)
+        texts = "".join(
+            f'<span data-of="{kind or others}">{escape(role.format(**numbers))}</span>' for kind, role in roles.items()
+        )
+        items += f'<li data-changes="{" ".join(changed)}"><b>{part}</b>{tag}{texts}</li>'
+    return items
+
+
+def _words(numbers: Mapping[str, int]) -> str:
+    return "".join(
+        f'<div data-of="{kind}"><p>{escape(demo_texts.ANATOMY[kind].format(**numbers))}</p><p class="formula">'
+        + "".join(f"<span>{formula.format(**numbers)}</span>" for formula in demo_texts.FORMULAS[kind])
+        + "</p></div>"
+        for kind in KINDS
+    )
+
+
+def _slider(kind: str, dial: Dial) -> str:
+    low, high, value = dial.values[0], dial.values[-1], dial.values[dial.start]
+    return (
+        f'<label class="only-js" data-of="{kind}"><span>Turn {escape(dial.name)}</span><output>{value:.2f}</output>'
+        f'<small>{escape(dial.unit)}</small><input type="range" min="{low:g}" max="{high:g}" '
+        f'step="{(high - low) / (len(dial.values) - 1):g}" value="{value:g}" autocomplete="off" data-kind="{kind}" '
+        f'aria-label="Turn {escape(dial.name)}, {escape(dial.unit)}"></label>'
+    )
+
+
+# the strips of the sprite from the top: what a kind draws, and what the DAE sees
+_STRIPS: Sequence[tuple[str, bool]] = (("ae", False), ("vae", False), ("dae", True), ("dae", False), ("sae", False))
+
+
+def _film(dials: Mapping[str, Dial]) -> str:
+    """Return the strips of all dials as one image, of which the style sheet shows a part.
+
+    The frames with even numbers come first, strip by strip, and then those with odd numbers.
+    """
+    strips = [dials[kind].inputs if is_input else dials[kind].frames for kind, is_input in _STRIPS]
+    frames = np.stack([strip for strip in strips if strip is not None])
+    frames = np.pad(frames, ((0, 0), (0, 0), (0, 1), (0, 1)))  # a pixel between pictures
+    even = frames[:, ::2]
+    odd = np.zeros_like(even)
+    odd[:, :-1] = frames[:, 1::2]
+    height, width = frames.shape[2:]
+    sheet = sprite(np.concatenate([even, odd]).reshape(-1, height, width), even.shape[1])
+    size = f'width="{sheet.width}" height="{sheet.height}" data-frame="{width - 1} {height - 1}"'
+    marks = "".join(f'<i data-of="{kind}" style="--at: {dial.share:.3f}"></i>' for kind, dial in dials.items())
+    return (
+        f'<div class="film"><img class="px ink" src="{data_uri(sheet)}" {size} '
+        f'alt="What the model draws, from the lowest setting to the highest">{marks}</div>'
+    )
