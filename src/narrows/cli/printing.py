@@ -72,7 +72,9 @@ def show_studio(invitation: str, command: str) -> None:
     try:
         check_installed()
     except ImportError:
-        console.print("  pip install 'narrows[studio]'", style="bold cyan", highlight=False, markup=False, soft_wrap=True)
+        console.print(
+            "  pip install 'narrows[studio]'", style="bold cyan", highlight=False, markup=False, soft_wrap=True
+        )
     console.print(f"  {command}", style="bold cyan", highlight=False, markup=False, soft_wrap=True)
 
 

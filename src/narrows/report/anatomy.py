@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from narrows.estimators.base import Estimator
+from narrows.plots.drawing import format_number
 from narrows.report import charts, demo_texts
 from narrows.report.page import data_uri, escape, picture, sprite
 
-KINDS = ("ae", "vae", "dae", "sae")  # their order is that of the strips, which the style sheet knows
+KINDS = ("ae", "vae", "dae", "sae")
 _SPAN = 3.0  # standard deviations that a dial of a code turns to each side
-_STEPS = 25  # settings of a dial, an odd number
+_STEPS = 25  # settings of a dial, an odd number; the style sheet knows it, and the strips and the size of a frame
 _MOST = 2.4  # largest strength of a unit, relative to the one that the picture has
 _NOISE = 0.6  # largest standard deviation of noise; pixels lie in [0, 1]
 
@@ -79,7 +80,9 @@ def turn_noise(model: Estimator, x: np.ndarray, level: float, seed: int) -> Dial
     noise = np.random.default_rng(seed).standard_normal(x.shape)
     noisy = (x + values[:, None, None] * noise).astype(np.float32)
     frames = np.asarray(model.reconstruct(noisy)).clip(0, 1)
-    return Dial("the noise", "standard deviation", values, int(np.abs(values - level).argmin()), frames, noisy.clip(0, 1))
+    return Dial(
+        "the noise", "standard deviation", values, int(np.abs(values - level).argmin()), frames, noisy.clip(0, 1)
+    )
 
 
 def _most_moved(model: Estimator, code: np.ndarray, turned: Mapping[int, np.ndarray]) -> tuple[int, np.ndarray]:
@@ -97,15 +100,16 @@ def draw(x: np.ndarray, models: Mapping[str, Estimator], dials: Mapping[str, Dia
     """Return the drawing as HTML: of a picture (h x w), for a model and a dial of each of `KINDS`."""
     numbers = {name: model.model_.bottleneck.n_components for name, model in models.items()}
     numbers["k"] = int(models["sae"].k)
+    seen = "".join(_stills(kind, dials[kind], "The picture with noise")[0] for kind in KINDS)
+    drawn = "".join(_stills(kind, dials[kind], f"What the {kind.upper()} draws")[1] for kind in KINDS)
+    turned = "".join(_slider(kind, dials[kind]) for kind in KINDS) + _film(dials)
+    turned += "".join(_hint(kind, dials[kind]) for kind in KINDS)
     return (
         f'<div class="anatomy">{_switch()}<div class="strait">{picture(x, "A handwritten digit, x")}'
         f'<div class="flow">{_drawings(x, models, numbers)}{_beads(dials, numbers)}'
-        f'<span class="seen" data-of="dae">{_still("dae", dials["dae"], dials["dae"].inputs, "The picture with noise")}'
-        f"</span></div>"
-        f"<div>{''.join(_still(kind, dials[kind], None, f'What the {kind.upper()} draws') for kind in KINDS)}</div></div>"
+        f'<span class="seen" data-of="dae">{seen}</span></div><div>{drawn}</div></div>'
         f'<ol class="sentence">{_parts(numbers)}</ol><div class="told"><div class="words" aria-live="polite">'
-        f'{_words(numbers)}</div><div class="turned">{"".join(_slider(kind, dials[kind]) for kind in KINDS)}'
-        f"{_film(dials)}</div></div></div>"
+        f'{_words(numbers)}</div><div class="turned">{turned}</div></div></div>'
     )
 
 
@@ -131,19 +135,28 @@ def _drawings(x: np.ndarray, models: Mapping[str, Estimator], numbers: Mapping[s
 
 def _beads(dials: Mapping[str, Dial], numbers: Mapping[str, int]) -> str:
     """Return a bead on the line of each turned component, which shows the setting of the dial."""
-    return "".join(
-        f'<i class="bead" data-of="{kind}" style="--at: {dial.share:.3f}; '
-        f'top: {100 * charts.strand_places(numbers[kind])[dial.component]:.1f}%"></i>'
+    places = {
+        kind: charts.strand_places(numbers[kind])[dial.component]
         for kind, dial in dials.items()
         if dial.component is not None
+    }
+    return "".join(
+        f'<i class="bead" data-of="{kind}" style="--at: {dials[kind].share:.3f}; top: {100 * place:.1f}%"></i>'
+        for kind, place in places.items()
     )
 
 
-def _still(kind: str, dial: Dial, inputs: np.ndarray | None, label: str) -> str:
-    """Return the picture of the setting that a dial starts from; the script replaces it by one that moves."""
-    strip = _STRIPS.index((kind, inputs is not None))
-    shown = picture((dial.frames if inputs is None else inputs)[dial.start], label)
-    return shown.replace("<img ", f'<img data-of="{kind}" data-strip="{strip}" ', 1)
+def _stills(kind: str, dial: Dial, label: str = "") -> tuple[str, str]:
+    """Return what a model sees where its dial changes that, otherwise "", and what it draws, where the dial starts.
+
+    The script replaces them by pictures that move. Screen readers read out `label`.
+    """
+    pictures = []
+    for is_input, frames in ((True, dial.inputs), (False, dial.frames)):
+        still = "" if frames is None else picture(frames[dial.start], label)
+        strip = "" if frames is None else _STRIPS.index((kind, is_input))
+        pictures.append(still.replace("<img ", f'<img data-of="{kind}" data-strip="{strip}" ', 1))
+    return pictures[0], pictures[1]
 
 
 def _parts(numbers: Mapping[str, int]) -> str:
@@ -161,7 +174,7 @@ def _parts(numbers: Mapping[str, int]) -> str:
 
 def _words(numbers: Mapping[str, int]) -> str:
     return "".join(
-        f'<div data-of="{kind}"><p>{escape(demo_texts.ANATOMY[kind].format(**numbers))}</p><p class="formula">'
+        f'<div data-of="{kind}" data-name="{kind.upper()}"><p>{escape(demo_texts.ANATOMY[kind].format(**numbers))}</p><p class="formula">'
         + "".join(f"<span>{formula.format(**numbers)}</span>" for formula in demo_texts.FORMULAS[kind])
         + "</p></div>"
         for kind in KINDS
@@ -176,6 +189,14 @@ def _slider(kind: str, dial: Dial) -> str:
         f'step="{(high - low) / (len(dial.values) - 1):g}" value="{value:g}" autocomplete="off" data-kind="{kind}" '
         f'aria-label="Turn {escape(dial.name)}, {escape(dial.unit)}"></label>'
     )
+
+
+def _hint(kind: str, dial: Dial) -> str:
+    """Return what the film shows, in words."""
+    text = demo_texts.HINTS[kind].format(
+        name=dial.name, low=format_number(dial.values[0]), high=format_number(dial.values[-1]), unit=dial.unit
+    )
+    return f'<p class="hint" data-of="{kind}">{escape(text)}</p>'
 
 
 # the strips of the sprite from the top: what a kind draws, and what the DAE sees
@@ -196,8 +217,11 @@ def _film(dials: Mapping[str, Dial]) -> str:
     height, width = frames.shape[2:]
     sheet = sprite(np.concatenate([even, odd]).reshape(-1, height, width), even.shape[1])
     size = f'width="{sheet.width}" height="{sheet.height}" data-frame="{width - 1} {height - 1}"'
-    marks = "".join(f'<i data-of="{kind}" style="--at: {dial.share:.3f}"></i>' for kind, dial in dials.items())
+    lenses = "".join(
+        f'<i class="lens" data-of="{kind}" style="--at: {dial.share:.3f}">{"".join(_stills(kind, dial))}</i>'
+        for kind, dial in dials.items()
+    )
     return (
-        f'<div class="film"><img class="px ink" src="{data_uri(sheet)}" {size} '
-        f'alt="What the model draws, from the lowest setting to the highest">{marks}</div>'
+        f'<div class="film"><div class="frames"><img class="px ink" src="{data_uri(sheet)}" {size} '
+        f'alt="What the model draws, from the lowest setting to the highest"></div>{lenses}</div>'
     )

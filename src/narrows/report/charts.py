@@ -1,4 +1,4 @@
-"""The drawings at the top of a page, in the page's colours, light or dark: numbers that pass a narrow place as lines."""
+"""The drawings at the top of a page, in its colours: numbers that pass a narrow place as lines."""
 
 from __future__ import annotations
 

@@ -308,7 +308,10 @@ def _anatomy(state: Run) -> str:
     """Return the drawing of the five parts, for the first handwritten 3."""
     x, models = state.X_test[int(np.argmax(state.y_test == 3))], state.models
     dials = {name: anatomy.turn_component(models[name], x) for name in ("ae", "vae")}
-    dials |= {"dae": anatomy.turn_noise(models["dae"], x, NOISE, state.seed), "sae": anatomy.turn_unit(models["sae"], x)}
+    dials |= {
+        "dae": anatomy.turn_noise(models["dae"], x, NOISE, state.seed),
+        "sae": anatomy.turn_unit(models["sae"], x),
+    }
     return anatomy.draw(x, models, dials)
 
 

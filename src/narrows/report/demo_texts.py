@@ -37,14 +37,20 @@ PARTS: Mapping[str, Mapping[str, str]] = {
 # the parts in which a kind differs from the plain autoencoder
 CHANGES = {"ae": (), "vae": ("bottleneck",), "dae": ("corrupt", "bottleneck"), "sae": ("bottleneck", "decode")}
 ANATOMY = {
-    "ae": "The plain autoencoder. Only {ae} numbers pass, so each picture becomes a place on a map. The others change a "
-    "part or two of it.",
-    "vae": "A code is a small cloud instead of a point. Its cost, the KL divergence, keeps all clouds together around 0, "
-    "so a new code from there makes a new picture.",
-    "dae": "The network sees a noisy picture and must draw the clean one. Here the noise is what makes the task hard, so "
-    "no narrow place is needed.",
-    "sae": "The code is wide, but only {k} of its {sae} units may be active for a picture. So each unit learns one kind of "
-    "stroke.",
+    "ae": "The plain autoencoder. Only {ae} numbers pass, so each picture becomes a place on a map. The others "
+    "change a part or two of it.",
+    "vae": "A code is a small cloud instead of a point. Its cost, the KL divergence, keeps all clouds together around "
+    "0, so a new code from there makes a new picture.",
+    "dae": "The network sees a noisy picture and must draw the clean one. Here the noise is what makes the task hard, "
+    "so no narrow place is needed.",
+    "sae": "The code is wide, but only {k} of its {sae} units may be active for a picture. So each unit learns one "
+    "kind of stroke.",
+}
+HINTS = {
+    "ae": "What decode draws with {name} from {low} to {high} {unit}.",
+    "vae": "What decode draws with {name} from {low} to {high} {unit}.",
+    "dae": "Above, what the network sees, with noise from {low} to {high}. Below, what it draws.",
+    "sae": "What decode draws with {name} from {low} to {high} {unit}.",
 }
 # the code and the loss of a kind, in HTML; what differs from the plain autoencoder is bold
 FORMULAS = {

@@ -137,7 +137,7 @@ def choices(model: FittedModel) -> Section:
         "decisions",
         "What was decided, and why",
         "narrows chose every setting that was left open, from the data and the machine. You can set each by its name.",
-        f"{constructor_call(model, 'model')}\nmodel.report_",
+        f"model.report_\n# {constructor_call(model, 'model')}",
         f"{note}{table(('setting', 'decision', 'reason'), rows, 'Decisions')}{yours}",
     )
 

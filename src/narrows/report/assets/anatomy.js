@@ -4,7 +4,7 @@ class AnatomyView {
   /** @param {Element} root */
   constructor(root) {
     this.root = root;
-    this.film = root.querySelector(".film img");
+    this.film = root.querySelector(".frames img");
     [this.width, this.height] = this.film.dataset.frame.split(" ").map(Number);
     this.film.decode().then(() => this.#start());
   }
@@ -24,8 +24,10 @@ class AnatomyView {
     const canvas = document.createElement("canvas");
     Object.assign(canvas, { className: still.className, width: this.width, height: this.height });
     Object.assign(canvas.dataset, still.dataset);
-    canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", still.alt);
+    if (still.alt) {
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", still.alt);
+    }
     return canvas;
   }
 
