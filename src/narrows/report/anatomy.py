@@ -173,12 +173,14 @@ def _parts(numbers: Mapping[str, int]) -> str:
 
 
 def _words(numbers: Mapping[str, int]) -> str:
-    return "".join(
-        f'<div data-of="{kind}" data-name="{kind.upper()}"><p>{escape(demo_texts.ANATOMY[kind].format(**numbers))}</p><p class="formula">'
-        + "".join(f"<span>{formula.format(**numbers)}</span>" for formula in demo_texts.FORMULAS[kind])
-        + "</p></div>"
-        for kind in KINDS
-    )
+    words = ""
+    for kind in KINDS:
+        text = escape(demo_texts.ANATOMY[kind].format(**numbers))
+        formulas = "".join(f"<span>{formula.format(**numbers)}</span>" for formula in demo_texts.FORMULAS[kind])
+        words += (
+            f'<div data-of="{kind}" data-name="{kind.upper()}"><p>{text}</p><p class="formula">{formulas}</p></div>'
+        )
+    return words
 
 
 def _slider(kind: str, dial: Dial) -> str:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import base64
+import math
 from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
 from narrows.fitted import FittedModel
+from narrows.likelihoods.links import ArrayLink, TableLink, inverse_langevin, log_count, logit
+from narrows.networks.base import LinearDecoder
 from narrows.networks.mlp import MLPDecoder
 
+_FUNCTIONS: dict[Any, str] = {
+    logit: "logit",
+    log_count: "log_count",
+    inverse_langevin: "inverse_langevin",
+}  # names in the script
 _MOST_WEIGHTS = 1_500_000  # 4 MB of a page
 
 
@@ -37,7 +45,29 @@ def pack_decoder(model: FittedModel, limits: tuple[float, float] = (0.0, 1.0)) -
             # component i of a code, as users see it, is the decoder's input order[i]
             weight = layer.weight if layers else layer.weight[:, model.model_.order]
             layers.append({"w": _encode_half_floats(weight), "b": _encode_half_floats(layer.bias)})
-    return {"layers": layers, "mean": mean, "shape": list(model.schema_.shape), "limits": list(limits)}
+    spec: dict[str, Any] = {"layers": layers, "mean": mean, "shape": list(model.schema_.shape), "limits": list(limits)}
+    if decoder.linear is not None:
+        spec["linear"] = _pack_linear(decoder.linear, model.model_.order)
+    return spec
+
+
+def _pack_linear(path: LinearDecoder, order: Tensor) -> dict[str, Any]:
+    """Return the linear path: a layer, the scale of its output, and the functions of the link.
+
+    "mean" and "std" hold a number for each entry or channel. "parts" divides the entries: their number, and the
+    functions that they go through.
+    """
+    link = path.link
+    if isinstance(link, ArrayLink):
+        functions = ["expm1"] if link.is_count else []
+        parts = [(math.prod(link.shape), functions + ([_FUNCTIONS[link.function]] if link.function else []))]
+    else:
+        assert isinstance(link, TableLink)
+        kinds: list[list[str]] = [[], ["expm1", "log_count"], ["logit"], ["log_share"]]
+        parts = list(zip(link.sizes, kinds, strict=True))
+    scale = {name: [float(f"{v:.8g}") for v in values.flatten()] for name, values in link.named_buffers()}
+    layer = {"w": _encode_half_floats(path.map.weight[:, order]), "b": _encode_half_floats(path.map.bias)}
+    return {**layer, **scale, "parts": parts}
 
 
 def _encode_half_floats(tensor: Tensor) -> str:
