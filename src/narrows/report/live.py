@@ -14,11 +14,8 @@ from narrows.likelihoods.links import ArrayLink, TableLink, inverse_langevin, lo
 from narrows.networks.base import LinearDecoder
 from narrows.networks.mlp import MLPDecoder
 
-_FUNCTIONS: dict[Any, str] = {
-    logit: "logit",
-    log_count: "log_count",
-    inverse_langevin: "inverse_langevin",
-}  # names in the script
+# names in the script of the functions of a link
+_FUNCTIONS: dict[Any, str] = {logit: "logit", log_count: "log_count", inverse_langevin: "inverse_langevin"}
 _MOST_WEIGHTS = 1_500_000  # 4 MB of a page
 
 
@@ -48,23 +45,25 @@ def pack_decoder(model: FittedModel, limits: tuple[float, float] = (0.0, 1.0)) -
     spec: dict[str, Any] = {"layers": layers, "mean": mean, "shape": list(model.schema_.shape), "limits": list(limits)}
     if decoder.linear is not None:
         spec["linear"] = _pack_linear(decoder.linear, model.model_.order)
+        return None if spec["linear"] is None else spec
     return spec
 
 
-def _pack_linear(path: LinearDecoder, order: Tensor) -> dict[str, Any]:
-    """Return the linear path: a layer, the scale of its output, and the functions of the link.
+def _pack_linear(path: LinearDecoder, order: Tensor) -> dict[str, Any] | None:
+    """Return the linear path: a layer, the scale of its output, and the functions of the link; None for other links.
 
     "mean" and "std" hold a number for each entry or channel. "parts" divides the entries: their number, and the
     functions that they go through.
     """
     link = path.link
-    if isinstance(link, ArrayLink):
+    parts: list[tuple[int, list[str]]]
+    if isinstance(link, ArrayLink) and (link.function is None or link.function in _FUNCTIONS):
         functions = ["expm1"] if link.is_count else []
         parts = [(math.prod(link.shape), functions + ([_FUNCTIONS[link.function]] if link.function else []))]
+    elif isinstance(link, TableLink):
+        parts = list(zip(link.sizes, ([], ["expm1", "log_count"], ["logit"], ["log_share"]), strict=True))
     else:
-        assert isinstance(link, TableLink)
-        kinds: list[list[str]] = [[], ["expm1", "log_count"], ["logit"], ["log_share"]]
-        parts = list(zip(link.sizes, kinds, strict=True))
+        return None
     scale = {name: [float(f"{v:.8g}") for v in values.flatten()] for name, values in link.named_buffers()}
     layer = {"w": _encode_half_floats(path.map.weight[:, order]), "b": _encode_half_floats(path.map.bias)}
     return {**layer, **scale, "parts": parts}
