@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import base64
-import math
 from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
 from narrows.fitted import FittedModel
-from narrows.likelihoods.links import ArrayLink, TableLink, inverse_langevin, log_count, logit
 from narrows.networks.base import LinearDecoder
 from narrows.networks.mlp import MLPDecoder
 
-# names in the script of the functions of a link
-_FUNCTIONS: dict[Any, str] = {logit: "logit", log_count: "log_count", inverse_langevin: "inverse_langevin"}
+_LINKS = {"expm1", "logit", "log_count", "log_share", "inverse_langevin"}  # functions of links in the script
 _MOST_WEIGHTS = 1_500_000  # 4 MB of a page
 
 
@@ -50,21 +47,11 @@ def pack_decoder(model: FittedModel, limits: tuple[float, float] = (0.0, 1.0)) -
 
 
 def _pack_linear(path: LinearDecoder, order: Tensor) -> dict[str, Any] | None:
-    """Return the linear path: a layer, the scale of its output, and the functions of the link; None for other links.
-
-    "mean" and "std" hold a number for each entry or channel. "parts" divides the entries: their number, and the
-    functions that they go through.
-    """
-    link = path.link
-    parts: list[tuple[int, list[str]]]
-    if isinstance(link, ArrayLink) and (link.function is None or link.function in _FUNCTIONS):
-        functions = ["expm1"] if link.is_count else []
-        parts = [(math.prod(link.shape), functions + ([_FUNCTIONS[link.function]] if link.function else []))]
-    elif isinstance(link, TableLink):
-        parts = list(zip(link.sizes, ([], ["expm1", "log_count"], ["logit"], ["log_share"]), strict=True))
-    else:
+    """Return the linear path: a layer, and the scale and the parts of its link; None for a link that is not known."""
+    parts = getattr(path.link, "parts", None)
+    if parts is None or any(name not in _LINKS for _, names in parts for name in names):
         return None
-    scale = {name: [float(f"{v:.8g}") for v in values.flatten()] for name, values in link.named_buffers()}
+    scale = {name: [float(f"{v:.8g}") for v in values.flatten()] for name, values in path.link.named_buffers()}
     layer = {"w": _encode_half_floats(path.map.weight[:, order]), "b": _encode_half_floats(path.map.bias)}
     return {**layer, **scale, "parts": parts}
 
