@@ -1,11 +1,10 @@
 // A live chart of a training: the loss on training and on validation examples, as lines that grow.
 
-import { h } from "./dom.js";
+import { createSvgElement, h } from "./dom.js";
 import { formatNumber } from "./format.js";
 
 /** @typedef {{epoch: number, loss?: number | null, valid_loss?: number | null}} LossPoint */
 
-const SVG = "http://www.w3.org/2000/svg";
 const [LEFT, RIGHT, TOP, BOTTOM] = [52, 8, 8, 24]; // margins, pixels
 
 export class LossChart {
@@ -78,11 +77,4 @@ function createLabel(text, x, y) {
   const label = createSvgElement("text", { x, y, "text-anchor": "end" });
   label.textContent = text;
   return label;
-}
-
-/** @param {string} tag @param {Record<string, string | number>} attributes */
-function createSvgElement(tag, attributes) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
-  return element;
 }

@@ -1,6 +1,6 @@
 // A training while it runs: its status, the curves of its loss, and examples with their reconstructions.
 
-import { createCellTable } from "../cells.js";
+import { CellTable } from "../cell-table.js";
 import { button, h } from "../dom.js";
 import { attempt, toast } from "../feedback.js";
 import { formatNumber } from "../format.js";
@@ -125,7 +125,7 @@ export class TrainingProgress {
 /** @param {Example[]} original @param {Example[]} reconstruction @param {CellColumn[]} columns */
 function renderRows(original, reconstruction, columns) {
   return original.slice(0, MAX_ROWS).map((example, i) => {
-    const table = createCellTable(columns, CAPTION, ["original", "reconstructed"]);
+    const table = new CellTable(columns, CAPTION, ["original", "reconstructed"]);
     table.show(example.values ?? [], example.probs, 0);
     table.show(reconstruction[i].values ?? [], reconstruction[i].probs, 1);
     return table.element;
