@@ -10,6 +10,7 @@ import contextlib
 import functools
 import math
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ from narrows.training.validation import Validation
 from narrows.training.weights import Weights
 
 _REPORT = 50  # steps between two readings of the losses
+_SHOW = 0.5  # least seconds between two reports of progress
 
 
 def fit(
@@ -120,7 +122,7 @@ class Trainer:
         self.averaging = Averaging(self.model, settings.pace.average if settings.pace else None)
         self.early_stopping = EarlyStopping(weights, self.plan.patience, self.add_note)
         self.recovery, self.learning_rate = Recovery(self.add_note), 0.0
-        self.tracking = Tracking(settings.track, settings.checkpoint, self.add_note)
+        self.tracking, self.shown_at = Tracking(settings.track, settings.checkpoint, self.add_note), -math.inf
         components: dict[str, Component] = {
             "weights": weights,
             "objective": self.objective,
@@ -151,6 +153,7 @@ class Trainer:
         self.world.check_same(self.clock.step, "the same checkpoint, in a folder that all of them can read")
         if self.world.rank == 0:
             self.tracking.begin(self.reporter.title, self.clock.step, self.result.choices)
+            self.show()
         with (
             use_threads(self.plan.n_threads),
             accelerate.around_training(),
@@ -171,8 +174,8 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        """Share of the training that is done, in [0, 1]."""
-        return self.schedule.progress(self.clock.step, self.clock.seconds)
+        """Share of the training that is done, in [0, 1]; it jumps when a plateau shortens the training."""
+        return min(1.0, self.schedule.progress(self.clock.step, self.clock.seconds) / self.schedule.cool_to)
 
     def run_epoch(self, epoch: int, position: int) -> None:
         """Pass over the training rows once, from batch number `position` on."""
@@ -183,6 +186,8 @@ class Trainer:
                 return
             self.train_step(order[number * size : (number + 1) * size])
             self.clock.tick()
+            if self.world.rank == 0:
+                self.show()
             if self.clock.is_stopped or self.is_over:
                 break
         is_complete = self.clock.step % self.plan.steps_per_epoch == 0
@@ -211,10 +216,21 @@ class Trainer:
         if means and not math.isfinite(means["loss"]):
             self.recovery.recover_from_nan(self.step, self.early_stopping, self.clock)
             return True
-        self.reporter.update(self.progress, means)
         if self.clock.seconds - self.saver.saved_at >= self.settings.checkpoint_every:
             self.saver.save(self.is_over)
         return False
+
+    def show(self) -> None:
+        """Move the bar, and show the trackers how far the training is: by time, because steps differ in length."""
+        now = time.perf_counter()
+        if now - self.shown_at < _SHOW or not (self.reporter.has_bar or self.tracking.watchers):
+            return
+        means = self.step.sums.read_recent()
+        self.reporter.update(self.progress, means)
+        values = {"share": self.progress, "n_steps": float(self.plan.n_steps), "seconds": self.clock.seconds, **means}
+        with self.averaging.use():
+            self.tracking.show(self.clock.step, values)
+        self.shown_at = time.perf_counter()
 
     def validate(self, epoch: int) -> None:
         """Measure the held-out loss, keep the best weights, and log the results."""
