@@ -239,7 +239,7 @@ class Tracking:
         return {name: t for name, t in self.trackers.items() if callable(getattr(t, "show", None))}
 
     def show(self, step: int, values: Mapping[str, float]) -> None:
-        """Pass `values` to the trackers with a method `show`: share, n_steps, seconds, the latest loss and its terms."""
+        """Pass share, n_steps, seconds, and the latest loss with its terms, to the trackers that have `show`."""
         for name, tracker in self.watchers.items():
             self._call_safely(name, functools.partial(tracker.show, step, values))
 
