@@ -33,7 +33,7 @@ from narrows.recipes import RECIPES
 from narrows.training import Interrupted, Settings, fit, forked_rng, preparation
 from narrows.training import checkpoint as files
 from narrows.training import loop as loop_module
-from narrows.training.flops import flops_per_example
+from narrows.training.flops import count_costs
 from narrows.training.loop import Trainer
 from narrows.training.parallel import clock as clock_module
 from narrows.training.progress import Reporter
@@ -787,4 +787,5 @@ def test_flops_of_convolutions_are_counted_where_the_image_is_smaller():
     parts = model._assemble(0)
     # 3 kernels of 2 x 2 at 4 x 4 places, down and up; then 64 numbers to 2 and back; twice for each, and three passes
     expected = 3 * 2 * (2 * 3 * 4 * 16 + 2 * 64 * 2)
-    assert flops_per_example(parts.model, parts.objective, Rows(X, model.schema_, torch.device("cpu"))) == expected
+    costs = count_costs(parts.model, parts.objective, Rows(X, model.schema_, torch.device("cpu")))
+    assert costs == (expected, 64 + 3 * 16 + 64 + 2)  # the inputs of four layers

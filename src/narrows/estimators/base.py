@@ -16,6 +16,7 @@ from narrows.data import EncodedRows, as_floats, infer, min_max
 from narrows.estimators.codes import with_index
 from narrows.estimators.generation import needs_code
 from narrows.estimators.labels import Labelled, label_indices_where_known, learn_classes
+from narrows.estimators.memory import assemble_within_memory
 from narrows.estimators.saving import documents, fingerprint
 from narrows.estimators.scoring import Scoring
 from narrows.estimators.signature import TRAINING, as_seed, constructor, documentation, reset_fitted, seed_of_run
@@ -110,7 +111,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         Raises
         ------
         ValueError, TypeError
-            If a parameter, X or y is not valid.
+            If a parameter, X or y is not valid, or the training does not fit into memory.
         KeyboardInterrupt
             On Ctrl-C; the model then has the best weights so far and can be used.
         ConnectionError
@@ -122,7 +123,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         world = join(self.device)
         seed = world.broadcast(seed_of_run(self.random_state, self.checkpoint))
         settings = self.settings(seed)
-        parts = self._assemble(seed)
+        parts = self._assemble_to_train(seed)
         self.model_ = parts.model
         self._check_support(rows)
         result, interrupt = self._train(parts.objective, rows, labels, settings, seed)
@@ -167,7 +168,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         world = join(self.device)
         seed = world.broadcast(as_seed(self.random_state))
         if is_first:
-            self._parts = self._assemble(seed)
+            self._parts = self._assemble_to_train(seed)
             self.model_, self.history_, self.n_iter_ = self._parts.model, [], 0
             self.report_ = [*self.schema_.list_facts(), *map(str, self._parts.choices)]
             self._parts.objective.restart(0.0, warmup=0.0)  # single passes have no total time for a warm-up
@@ -353,6 +354,12 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
                 return self.recipe.build(self.schema_, **values)
         except recipes.CodeTooLong as error:
             raise recipes.CodeTooLong(error.n_components, error.n_entries, type(self).__name__) from None
+
+    def _assemble_to_train(self, seed: int) -> recipes.Parts:
+        """Assemble, unless the training of so many weights does not fit into memory."""
+        return assemble_within_memory(
+            lambda: self._assemble(seed), self.recipe, self.get_params(deep=False), self.schema_, type(self).__name__
+        )
 
     def own_costs(self, seed: int) -> dict[str, float]:
         """Return the weights of the costs of the model's bottleneck, by name."""

@@ -21,11 +21,11 @@ import numpy as np
 import narrows.studio
 from narrows.data import subsample_evenly
 from narrows.estimators import estimator, load
+from narrows.estimators.memory import check_weights
 from narrows.params import did_you_mean
 from narrows.studio import messages
 from narrows.studio.data import Colour, Data
 from narrows.studio.event_log import EventLog
-from narrows.studio.memory import check_memory
 from narrows.studio.pictures import to_data_uri, to_display
 from narrows.studio.session import Session
 from narrows.studio.uploads import Upload, infer_schema, to_display_name
@@ -80,7 +80,8 @@ class Job:
         self._stderr_tail: deque[str] = deque(maxlen=20)
         X, self.columns, kinds = upload.select_examples(request.columns, request.label, request.kinds)
         parameters = _check_parameters(request, upload.is_image)
-        check_memory(request.recipe, parameters, infer_schema(X, upload.name))
+        cls = estimator(request.recipe)
+        check_weights(cls.recipe, parameters, infer_schema(X, upload.name), cls.__name__)
         self._map_labels()  # raises if the label column does not exist
         self.originals = subsample_evenly(X, N_EXAMPLES) if upload.is_image else None
         job = {
