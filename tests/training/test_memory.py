@@ -143,7 +143,9 @@ def test_some_memory_is_available():
     assert 1 << 24 < memory.available_bytes() < 1 << 50
 
 
-@pytest.mark.parametrize(("n_bytes", "text"), [(22.4e9, "22 GB"), (3.14e9, "3.1 GB"), (0.25e9, "0.25 GB"), (5e6, "5 MB")])
+@pytest.mark.parametrize(
+    ("n_bytes", "text"), [(22.4e9, "22 GB"), (3.14e9, "3.1 GB"), (0.25e9, "0.25 GB"), (5e6, "5 MB")]
+)
 def test_bytes_as_text(n_bytes, text):
     assert memory.gigabytes(n_bytes) == text
 
@@ -154,7 +156,9 @@ def test_the_command_line_says_it_without_a_traceback(free, tmp_path):
     from narrows.cli import app
 
     free(3_000_000)
-    result = CliRunner().invoke(app, ["fit", "digits", "--recipe", "ae", "--set", "network=mlp", "--out", str(tmp_path / "m")])
+    result = CliRunner().invoke(
+        app, ["fit", "digits", "--recipe", "ae", "--set", "network=mlp", "--out", str(tmp_path / "m")]
+    )
     assert result.exit_code == 1
     assert "3 MB are free" in " ".join(result.stderr.split())
     assert "Traceback" not in result.output
