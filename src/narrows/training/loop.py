@@ -216,18 +216,17 @@ class Trainer:
         if means and not math.isfinite(means["loss"]):
             self.recovery.recover_from_nan(self.step, self.early_stopping, self.clock)
             return True
+        self.reporter.update(self.progress, means)
         if self.clock.seconds - self.saver.saved_at >= self.settings.checkpoint_every:
             self.saver.save(self.is_over)
         return False
 
     def show(self) -> None:
-        """Move the bar, and show the trackers how far the training is: by time, because steps differ in length."""
-        now = time.perf_counter()
-        if now - self.shown_at < _SHOW or not (self.reporter.has_bar or self.tracking.watchers):
+        """Show the trackers that watch how far the training is: by time, because steps differ in length."""
+        if time.perf_counter() - self.shown_at < _SHOW or not self.tracking.watchers:
             return
-        means = self.step.sums.read_recent()
-        self.reporter.update(self.progress, means)
-        values = {"share": self.progress, "n_steps": float(self.plan.n_steps), "seconds": self.clock.seconds, **means}
+        values = {"share": self.progress, "n_steps": float(self.plan.n_steps), "seconds": self.clock.seconds}
+        values |= self.step.sums.read_recent()
         with self.averaging.use():
             self.tracking.show(self.clock.step, values)
         self.shown_at = time.perf_counter()

@@ -47,11 +47,6 @@ class Reporter:
             self._bar.stop()
             self._bar = None
 
-    @property
-    def has_bar(self) -> bool:
-        """True while there is a bar to move."""
-        return self._bar is not None
-
     def update(self, progress: float, terms: dict[str, float]) -> None:
         """Move the bar to `progress` in [0, 1] and show the latest terms."""
         if self._bar is not None and self._task is not None:
