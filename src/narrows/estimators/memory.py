@@ -34,7 +34,7 @@ def assemble_within_memory(
 
     Raises
     ------
-    ValueError
+    NotEnoughMemory
         If the weights need more memory than is free. None of it is allocated then.
     """
     per_weight, free = _per_weight(parameters), memory.available_bytes()
@@ -42,34 +42,41 @@ def assemble_within_memory(
         with memory.Budget(free // per_weight):
             return assemble()
     except memory.OverBudget as error:
-        check_weights(recipe, parameters, schema, owner)
+        check_weights(assemble_without_memory(recipe, parameters, schema), parameters, owner)
         alone = memory.bytes_per_weight("float32", on_host=False)
         if error.n_largest * alone > free:  # the weights could not be counted, and this tensor cannot even be made
-            raise ValueError(_message(owner, error.n_largest, per_weight, free, parameters)) from None
+            raise memory.NotEnoughMemory(_message(owner, error.n_largest, per_weight, free, parameters)) from None
     return assemble()  # tensors were freed on the way
 
 
-def check_weights(recipe: recipes.Recipe, parameters: Mapping[str, Any], schema: Schema, owner: str) -> None:
+def check_weights(parts: recipes.Parts | None, parameters: Mapping[str, Any], owner: str) -> None:
     """Check that the weights of a model can be trained in the free memory. Nothing is allocated.
+
+    Parameters
+    ----------
+    parts : from `assemble_without_memory`; None has no weights.
+    parameters, owner : as in `assemble_within_memory`.
 
     Raises
     ------
-    ValueError
+    NotEnoughMemory
         If they cannot.
     """
-    n, free = count_weights(recipe, parameters, schema), memory.available_bytes()
-    per_weight = _per_weight(parameters)
+    n = 0 if parts is None else sum(weight.numel() for weight in parts.model.parameters())
+    per_weight, free = _per_weight(parameters), memory.available_bytes()
     if n * per_weight > free:
-        raise ValueError(_message(owner, n, per_weight, free, parameters))
+        raise memory.NotEnoughMemory(_message(owner, n, per_weight, free, parameters))
 
 
-def count_weights(recipe: recipes.Recipe, parameters: Mapping[str, Any], schema: Schema) -> int:
-    """Return about how many weights a model has; 0 if it cannot be built without data: then the training says why.
+def assemble_without_memory(
+    recipe: recipes.Recipe, parameters: Mapping[str, Any], schema: Schema
+) -> recipes.Parts | None:
+    """Return a model whose tensors have shapes but no numbers; None if it cannot be built without data.
 
-    A table is counted as a vector of its features, which is exact for networks at usual widths.
+    A table is taken for a vector of its features, so that the weights are about as many.
     """
     if recipe.is_tabular:
-        return 0
+        return None
     values = {name: parameters.get(name, p.default) for name, p in recipe.parameters.items()}
     if schema.kind == "table":
         n = n_features(schema)
@@ -87,11 +94,10 @@ def count_weights(recipe: recipes.Recipe, parameters: Mapping[str, Any], schema:
             gaps=(),
         )
     try:
-        with torch.device("meta"):  # tensors without memory; the copy caches them
-            parts = recipe.build(copy.copy(schema), **values)
+        with torch.device("meta"):  # the copy caches its tensors
+            return recipe.build(copy.copy(schema), **values)
     except (ValueError, TypeError, RuntimeError):
-        return 0
-    return sum(weight.numel() for weight in parts.model.parameters())
+        return None  # then the training says why
 
 
 def _per_weight(parameters: Mapping[str, Any]) -> int:

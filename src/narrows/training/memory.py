@@ -26,6 +26,10 @@ _FACTORIES = frozenset((torch.empty, torch.zeros, torch.ones, torch.full, torch.
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
+class NotEnoughMemory(ValueError):
+    """Error for a training that does not fit into the free memory."""
+
+
 class OverBudget(Exception):
     """Raised within `Budget` before the tensor that exceeds it is made.
 
@@ -93,7 +97,7 @@ def check_step(
 
     Raises
     ------
-    ValueError
+    NotEnoughMemory
         If it does not fit.
     """
     weights = [p for module in modules for p in module.parameters()]
@@ -103,7 +107,7 @@ def check_step(
         return
     fitting = int((free - fixed) / max(1, kept_bytes))
     advice = f"a `batch_size` of at most {fitting:,}, or " if batch_size > fitting >= 1 else ""
-    raise ValueError(
+    raise NotEnoughMemory(
         f"The training of {owner} needs about {gigabytes(fixed + kept)} more: {gigabytes(fixed)} for "
         f"{sum(p.numel() for p in weights):,} weights, with their gradients, two moments and the best values, and "
         f"{gigabytes(kept)} for a step on {batch_size:,} examples; {gigabytes(free)} are free. Smaller: {advice}a "
