@@ -8,7 +8,7 @@ import torch
 
 from narrows.data.files import read
 from narrows.estimators import load
-from narrows.studio import cells, serving
+from narrows.studio import effects, serving
 
 NAMES = ["age", "income", "job", "town", "joined"]
 
@@ -96,12 +96,12 @@ def test_dials_name_the_columns_and_levels_that_they_change(people_client):
 def test_effects_are_the_changes_of_decoded_rows(people_models):
     model = load(people_models["people"])
     z = torch.tensor([[-2.0, 0.0], [2.0, 0.0]])
-    (effects,) = cells.compute_effects(model, z)
+    (changes,) = effects.compare_rows(model, z)
     frame = model.inverse_transform(z.numpy())
     with torch.no_grad():
         probs = model.model_.likelihood.level_probs(model.model_.decode(z), 2)
-    assert [abs(effect.size) for effect in effects] == sorted((abs(effect.size) for effect in effects), reverse=True)
-    for effect in effects:
+    assert [abs(effect.size) for effect in changes] == sorted((abs(effect.size) for effect in changes), reverse=True)
+    for effect in changes:
         if effect.name == "income":
             assert effect.change == pytest.approx(frame["income"][1] - frame["income"][0], rel=1e-3)
             assert effect.describe() == f"income {'up' if effect.change > 0 else 'down'}"

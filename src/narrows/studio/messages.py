@@ -15,6 +15,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Number = Annotated[float, Field(ge=-MAX_ABS_CODE, le=MAX_ABS_CODE, allow_inf_nan=False)]  # a number of a code
 Index = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Picture = Annotated[str, Field(description="A data URI of a PNG.")]
+Kind = Literal["image", "series", "vector", "table"]
 Panel = Literal["dials", "fill", "map", "clean", "units", "outliers", "search", "report"]
 
 
@@ -37,32 +38,37 @@ class Health(BaseModel):
 
 
 class Example(BaseModel):
-    """An example: the picture of an image, the values of a vector, or the cells of a row of a table.
+    """An example: the picture of an image, the values of a vector or a series, or the cells of a row of a table.
 
-    A cell is a number as `CellColumn` says, or null if it is missing. `probs` holds the probability of each level that
-    the model decoded, and null for numbers; it is null for rows of the data.
+    A series has the values of all channels at the first step, then those at the second one, and so on. A cell is a
+    number as `CellColumn` says, or null if it is missing. `probs` holds the probability of each level that the model
+    decoded, and null for numbers; it is null for rows of the data. `true_probs` holds the probability of each level
+    that the row had, if that is known.
     """
 
     picture: Picture | None = None
     values: list[Finite | None] | None = None
     probs: list[Finite | None] | None = None
+    true_probs: list[Finite | None] | None = None
 
 
 # The state
 
 
 class CellColumn(BaseModel):
-    """A column of a table or of a vector of real numbers, and its own scale.
+    """A column of a table or a vector, or a channel of a series, and its own scale.
 
     A cell holds the number of a level if there are `levels` (a larger one is a value that the model has not seen),
     seconds for a duration and, since 1970, for a date. The place of a number on the column's scale is
     (t((x - offset) / scale) - mean) / std, where t is asinh for "heavy_tailed", log(1 + x) for "count", and the
-    identity for other kinds.
+    identity for other kinds. Values of the kind "unit" lie between offset and offset + scale. `frequencies` holds the
+    share of each level in training.
     """
 
     name: str
     kind: str
     levels: list[str] | None
+    frequencies: list[Finite] | None
     offset: Finite
     scale: Finite
     mean: Finite
@@ -87,7 +93,7 @@ class ModelState(BaseModel):
     recipe: str
     title: str
     summary: str
-    kind: Literal["image", "vector", "table"]
+    kind: Kind
     shape: list[int]
     columns: list[str] | None
     cells: list[CellColumn] | None
@@ -323,7 +329,7 @@ class UploadState(BaseModel):
     name: str
     bytes: int
     n: int
-    kind: Literal["image", "vector", "table"]
+    kind: Kind
     description: str
     shape: list[int]
     support: Literal["binary", "unit", "real", "count", "mixed"]

@@ -65,8 +65,13 @@ class Upload:
 
     @property
     def is_image(self) -> bool:
-        """True if the examples are images."""
+        """True if the examples are images, or series, which the model sees as images."""
         return self.schema is not None and self.schema.kind == "image"
+
+    @property
+    def is_series(self) -> bool:
+        """True if the examples are series."""
+        return self.schema is not None and self.schema.is_series
 
     def select_examples(
         self,
@@ -202,7 +207,7 @@ def to_display_name(name: str) -> str:
 
 def draw_preview(upload: Upload) -> str | None:
     """Return the first 32 images as the data URI of one picture, 8 in a row; None without images."""
-    if upload.schema is None or not upload.is_image:
+    if upload.schema is None or not upload.is_image or upload.is_series:
         return None
     images = pictures.to_display(_as_examples(upload.X[:32], upload.name), upload.schema)
     return pictures.to_data_uri(pictures.make_sheet(images, 8))

@@ -20,9 +20,10 @@ _MAX_REASONS = 3
 
 
 class Reason(BaseModel):
-    """A column, and its share of the excess cost of an example, 0 to 1."""
+    """A column or a channel, and its share of the excess cost of an example, 0 to 1."""
 
     name: str
+    column: int
     share: Finite
 
 
@@ -46,7 +47,10 @@ class Outliers(BaseModel):
 
 
 class Contribution(BaseModel):
-    """The value of a column, its expected value, and its excess cost in nats; `prob` is that of the expected level."""
+    """The value of a column, its expected value, and its excess cost in nats; `prob` is that of the expected level.
+
+    A channel of a series has no single value: `value` and `expected` are null.
+    """
 
     name: str
     column: int
@@ -117,18 +121,22 @@ def _list_contributions(
     view: View, excess: np.ndarray, example: np.ndarray, expected: np.ndarray
 ) -> list[Contribution]:
     names = view.columns or []
-    values, expected_values = to_example(view, example).values or [], to_example(view, expected)
-    probs = expected_values.probs or [None] * len(names)
+    nothing: list[float | None] = [None] * len(names)
+    values, expected_values, probs = nothing, nothing, nothing
+    if not view.is_series:
+        values, shown = to_example(view, example).values or nothing, to_example(view, expected)
+        expected_values, probs = shown.values or nothing, shown.probs or nothing
+    costs = view.sum_by_column(excess[None])[0]
     return [
         Contribution(
             name=names[i],
             column=int(i),
             value=values[i],
-            expected=(expected_values.values or [])[i],
+            expected=expected_values[i],
             prob=probs[i],
-            nats=float(excess[i]),
+            nats=float(costs[i]),
         )
-        for i in np.argsort(-excess, kind="stable")
+        for i in np.argsort(-costs, kind="stable")
     ]
 
 
@@ -137,8 +145,10 @@ def _list_reasons(view: View, rows: list[int]) -> list[list[Reason]]:
     if not rows:
         return []
     names, reasons = view.columns or [], []
-    for excess in view.compute_excess_costs(np.array(rows)).clip(min=0):
+    for excess in view.sum_by_column(view.compute_excess_costs(np.array(rows))).clip(min=0):
         total = max(float(excess.sum()), 1e-12)
         largest = np.argsort(-excess, kind="stable")[:_MAX_REASONS]
-        reasons.append([Reason(name=names[i], share=float(excess[i] / total)) for i in largest if excess[i] > 0])
+        reasons.append(
+            [Reason(name=names[i], column=int(i), share=float(excess[i] / total)) for i in largest if excess[i] > 0]
+        )
     return reasons

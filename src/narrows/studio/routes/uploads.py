@@ -29,6 +29,7 @@ from narrows.studio.uploads import SIDE, Upload, draw_preview, read_upload, sugg
 
 router = APIRouter(prefix="/api/uploads")
 _MAX_TIME = 60.0  # suggested for a training, in seconds
+_MAX_SIZE = 8  # components suggested
 _MAX_PREVIEW_COLUMNS, _MAX_PREVIEW_ROWS, _MAX_PREVIEW_TEXT = 50, 8, 40
 
 
@@ -110,7 +111,7 @@ def _describe(upload_id: str, upload: Upload) -> UploadState:
         name=upload.name,
         bytes=upload.size,
         n=len(upload),
-        kind="table" if schema is None else schema.kind,
+        kind="table" if schema is None else "series" if upload.is_series else schema.kind,
         description="no column that a model uses by itself: choose some" if schema is None else schema.describe(),
         shape=[0] if schema is None else list(schema.user_shape),
         support="mixed" if schema is None else schema.support,
@@ -121,13 +122,22 @@ def _describe(upload_id: str, upload: Upload) -> UploadState:
         likelihoods=[LikelihoodEntry(name=name, help=text) for name, text in describe_likelihoods().items()],
         suggested=SuggestedSettings(
             recipe="vae",
-            n_components=None if schema is None else max(1, min(8, schema.n_entries // 2)),
+            n_components=None if schema is None else _suggest_size(schema.n_entries),
             max_time=_MAX_TIME,
             likelihood="auto",
             label=label,
         ),
         preview=Preview(sheet=draw_preview(upload), rows=_preview_rows(upload)),
     )
+
+
+def _suggest_size(n_entries: int) -> int:
+    """Return the suggested number of components: half the entries, at most 8, and 2 for a map where that is possible.
+
+    >>> [_suggest_size(n) for n in (1, 2, 3, 7, 30)]
+    [1, 2, 2, 3, 8]
+    """
+    return min(n_entries, max(2, min(_MAX_SIZE, n_entries // 2)))
 
 
 def _describe_column(column: UploadColumn, label: str | None) -> ColumnEntry:
