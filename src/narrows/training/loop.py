@@ -138,8 +138,7 @@ class Trainer:
         identity = identify(fingerprint, settings, self.plan, self.world)
         self.saver = Saver(path, identity, components, self.clock, self.world, self.add_note)
         self.result.choices, self.result.held_out = [*self.plan.choices], self.batches.held_out.cpu().numpy()
-        for choice in self.result.choices:
-            reporter.note(choice)
+        reporter.note(*self.result.choices)
 
     def run(self, interrupted: threading.Event) -> Result:
         """Train to the end, or until Ctrl-C sets `interrupted`."""
@@ -172,7 +171,7 @@ class Trainer:
     @property
     def progress(self) -> float:
         """Share of the training that is done, in [0, 1]."""
-        return self.schedule.progress(self.clock.step, self.clock.seconds)
+        return self.schedule.progress(self.clock.step, self.clock.seconds) / self.schedule.cool_to
 
     def run_epoch(self, epoch: int, position: int) -> None:
         """Pass over the training rows once, from batch number `position` on."""
@@ -183,6 +182,7 @@ class Trainer:
                 return
             self.train_step(order[number * size : (number + 1) * size])
             self.clock.tick()
+            self.reporter.tick(lambda: self.progress)
             if self.clock.is_stopped or self.is_over:
                 break
         is_complete = self.clock.step % self.plan.steps_per_epoch == 0
