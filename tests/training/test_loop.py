@@ -30,7 +30,7 @@ from narrows import AE, VAE
 from narrows.data import Rows, infer
 from narrows.objectives import WeightedObjective
 from narrows.recipes import RECIPES
-from narrows.training import Interrupted, Settings, fit, forked_rng, preparation
+from narrows.training import Interrupted, Settings, find_overfitting, fit, forked_rng, preparation
 from narrows.training import checkpoint as files
 from narrows.training import loop as loop_module
 from narrows.training.flops import flops_per_example
@@ -645,7 +645,9 @@ def test_over_fitting_is_named(rng):
     parts = RECIPES["ae"].make(infer(X, "test"), 10, hidden=(256,))
     settings = Settings(**{**RUN, "max_epochs": 150, "learning_rate": 3e-3, "n_iter_no_change": 10**6})
     result = fit(parts.model, parts.objective, X, infer(X, "test"), settings)
-    assert any(note.startswith("Over-fitting: the held-out loss was lowest after epoch") for note in result.notes)
+    best = min(result.history, key=lambda record: record["valid_loss"])["epoch"]
+    assert find_overfitting(result.history) == best
+    assert find_overfitting(result.history[:5]) is None  # too few to tell
 
 
 # ---------------------------------------------------------------------------------------------- history, best weights

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from narrows import likelihoods, recipes, storage
 from narrows.data import EncodedRows, as_floats, infer, min_max
 from narrows.estimators.codes import with_index
+from narrows.estimators.findings import judge, say_verdict
 from narrows.estimators.generation import needs_code
 from narrows.estimators.labels import Labelled, label_indices_where_known, learn_classes
 from narrows.estimators.saving import documents, fingerprint
@@ -42,6 +43,8 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
     schema_ : Schema, the form, scale and column names of one example.
     history_ : list of dict, the losses at each validation; `pandas.DataFrame(model.history_)` makes a table of it.
     report_ : list of str, the decisions and their reasons, and events of the training.
+    findings_ : list of Finding, what is well about the model and what is not, each with the parameters that mend it.
+    verdict_ : str, one sentence that the findings come to.
     n_iter_ : int, number of trained epochs.
     offset_ : float, threshold of `score_samples` in nats; outliers score below it. `report_` says how it was set.
     usual_scores_ : (d,) mean of log p of each column over held-out examples, in nats, for which `decision_function`
@@ -130,7 +133,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         result, interrupt = self._train(parts.objective, rows, labels, settings, seed)
         self.history_, self.n_iter_ = result.history, result.n_epochs
         self.report_ = [*self.schema_.list_facts(), *map(str, parts.choices), *map(str, result.choices), *result.notes]
-        self._store_summary(rows, result.held_out)
+        self._store_summary(rows, result)
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
         if interrupt is not None:
@@ -218,18 +221,25 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         self.report_ = self.report_ + result.notes
         self.__dict__.pop("samplers_", None)
         if len(rows) > 1 or not self.__sklearn_is_fitted__():  # one row has no deviations
-            self._store_summary(rows, result.held_out)
+            self._store_summary(rows, result)
 
-    def _store_summary(self, rows: np.ndarray, held_out: np.ndarray) -> None:
-        """Summarize the model that was trained on `rows` except those numbered `held_out`, and store the summary."""
-        summary = summarize(self, rows, held_out, self._score_rows)
+    def _store_summary(self, rows: np.ndarray, result: Result) -> None:
+        """Summarize and judge the model that was trained on `rows` with this result, and store both."""
+        summary = summarize(self, rows, result.held_out, self._score_rows)
         if summary.order is not None:
             self.model_.order.copy_(summary.order)
         values = {name: value for name, value in summary._asdict().items() if name.endswith("_") and value is not None}
         self.__dict__.update(values)
-        self.report_ = [line for line in self.report_ if not line.startswith(f"{THRESHOLD} = ")] + summary.notes
+        decided = [line for line in self.report_ if not line.startswith(f"{THRESHOLD} = ")]
+        self.report_ = [*decided, str(summary.threshold)]
+        self.findings_ = judge(self, rows, result, summary)
         self._after_fit(summary.sample)
-        self.offset_ = summary.threshold  # last, because it marks the estimator as fitted
+        self.offset_ = summary.threshold.value  # last, because it marks the estimator as fitted
+
+    @property
+    def verdict_(self) -> str:
+        """One sentence that the findings come to."""
+        return say_verdict(self.findings_)
 
     @property
     def plot(self) -> Plots:

@@ -23,7 +23,7 @@ from narrows.training import checkpoint, parallel
 from narrows.training.averaging import Averaging
 from narrows.training.device import default_n_threads, use_threads
 from narrows.training.early_stopping import EarlyStopping
-from narrows.training.health import describe_overfitting, find_non_finite
+from narrows.training.health import find_non_finite
 from narrows.training.interrupt import deferred_interrupt
 from narrows.training.preparation import prepare
 from narrows.training.progress import Reporter
@@ -250,7 +250,7 @@ class Trainer:
         self.objective.eval()
         self.result.n_steps, self.result.seconds = self.clock.step, self.clock.seconds
         self.result.n_epochs = math.ceil(self.clock.step / self.plan.steps_per_epoch)
-        if note := describe_overfitting(self.result.history):
-            self.add_note(note)
+        self.result.n_recoveries, self.result.learning_rate = self.recovery.n_recoveries, self.plan.learning_rate
+        self.result.end = "interrupt" if interrupted else self.schedule.ended_by(self.clock.step, self.clock.seconds)
         if interrupted:
             raise make_interrupted(self.result, self.settings.checkpoint)

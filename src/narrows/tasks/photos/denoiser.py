@@ -38,7 +38,7 @@ from narrows.params import (
 )
 from narrows.tasks.photos import images
 from narrows.tasks.photos.tiles import TiledDenoiser
-from narrows.training import PRECISIONS, Interrupted, Settings, checkpoint, choose_device, seeded_init
+from narrows.training import PRECISIONS, Interrupted, Settings, checkpoint, choose_device, find_overfitting, seeded_init
 from narrows.training import fit as train
 from narrows.training.interrupt import end_or_raise
 from narrows.training.parallel import join
@@ -183,6 +183,10 @@ class PhotoDenoiser(BaseEstimator):
         self.model_, self.channels_ = parts.model, patches.schema.shape[0]
         self.history_, self.n_iter_ = result.history, result.n_epochs
         self.report_ = [*map(str, result.choices), *result.notes]
+        if (epoch := find_overfitting(self.history_)) is not None:
+            self.report_.append(
+                f"Over-fitting: the held-out loss was lowest after epoch {epoch}, whose weights are kept."
+            )
         if self.method == "recorrupt" and self.level == "auto":
             self.report_.insert(0, f"level = {np.mean(self.levels_):.4f}: estimated, the mean over the photos")
         if interruption is not None:
