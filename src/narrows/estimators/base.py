@@ -29,6 +29,7 @@ from narrows.params import Parameter
 from narrows.plots import Plots
 from narrows.training import Interrupted, Result, Settings, checkpoint, seeded_init
 from narrows.training import fit as train
+from narrows.training.interrupt import end_or_raise
 from narrows.training.parallel import join
 
 _MAX_COMPONENTS = 1_000_000
@@ -116,7 +117,8 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         ValueError, TypeError
             If a parameter, X or y is not valid, or the training does not fit into memory.
         KeyboardInterrupt
-            On Ctrl-C; the model then has the best weights so far and can be used.
+            On Ctrl-C; the model then has the best weights so far and can be used. In a notebook and in IPython, `fit`
+            warns and returns instead, and the rest of the cell trains nothing more.
         ConnectionError
             If another process of this training has failed.
         """
@@ -136,7 +138,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
         if interrupt is not None:
-            raise interrupt
+            end_or_raise(interrupt)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -160,7 +162,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         ValueError, TypeError
             If a parameter, X or y is not valid.
         KeyboardInterrupt
-            On Ctrl-C; the model then has what it has learned so far.
+            On Ctrl-C; the model then has what it has learned so far. In IPython as for `fit`.
         ConnectionError
             If another process of this training has failed.
         """
@@ -187,7 +189,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
         if interrupt is not None:
-            raise interrupt
+            end_or_raise(interrupt)
         return self
 
     def _train(

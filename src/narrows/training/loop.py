@@ -140,8 +140,7 @@ class Trainer:
         identity = identify(fingerprint, settings, self.plan, self.world)
         self.saver = Saver(path, identity, components, self.clock, self.world, self.add_note)
         self.result.choices, self.result.held_out = [*self.plan.choices], self.batches.held_out.cpu().numpy()
-        for choice in self.result.choices:
-            reporter.note(choice)
+        reporter.note(*self.result.choices)
 
     def run(self, interrupted: threading.Event) -> Result:
         """Train to the end, or until Ctrl-C sets `interrupted`."""
@@ -186,6 +185,7 @@ class Trainer:
                 return
             self.train_step(order[number * size : (number + 1) * size])
             self.clock.tick()
+            self.reporter.tick(lambda: self.progress)
             if self.world.rank == 0:
                 self.show()
             if self.clock.is_stopped or self.is_over:
