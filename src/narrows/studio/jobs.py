@@ -13,10 +13,12 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from anyio import CapacityLimiter
 
 import narrows.studio
 from narrows.data import subsample_evenly
@@ -35,6 +37,7 @@ from narrows.studio.worker import N_EXAMPLES, add_names, save_examples
 Status = Literal["starting", "training", "stopping", "done", "failed", "cancelled"]
 _FINAL = ("done", "failed", "cancelled")
 _MAX_UPLOADS, _MAX_JOBS = 4, 20
+MAX_ARRIVALS = 4  # uploads that may arrive at once: each has a temporary file
 _SAVE_TIMEOUT = 60  # seconds that a training has to save its model when the studio ends
 _NICENESS = 5  # trainings run at a lower priority, so that the dials stay fast
 # parameters that the page cannot set, or that are fields of the request
@@ -45,7 +48,7 @@ _RESERVED = (
 
 
 class Busy(Exception):
-    """Another training is running."""
+    """Another training is running, or other files are being uploaded."""
 
 
 class Job:
@@ -267,13 +270,15 @@ class Jobs:
     Attributes
     ----------
     uploads, jobs : dictionaries by id, the oldest first.
-    read_lock : held while an upload is read: one at a time bounds the memory.
+    reader, picture_reader : limiters of the threads that read uploads and single pictures: few at a time bound the
+        memory.
     """
 
     def __init__(self, session: Session, upload_bytes: int) -> None:
         self.session, self.upload_bytes = session, upload_bytes
         self.uploads: dict[str, Upload] = {}
-        self.read_lock = threading.Lock()
+        self.reader, self.picture_reader = CapacityLimiter(1), CapacityLimiter(2)
+        self._n_arriving = 0
         self.jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
 
@@ -281,6 +286,23 @@ class Jobs:
     def running(self) -> Job | None:
         """The running training, or None."""
         return next((job for job in list(self.jobs.values()) if not job.is_over), None)
+
+    @contextlib.contextmanager
+    def arrival(self) -> Iterator[None]:
+        """Count an upload within the block as one that arrives or is read. To be used on the event loop.
+
+        Raises
+        ------
+        Busy
+            If there are `MAX_ARRIVALS` already.
+        """
+        if self._n_arriving >= MAX_ARRIVALS:
+            raise Busy(f"{MAX_ARRIVALS} files are being uploaded already. Try again when one of them is done.")
+        self._n_arriving += 1
+        try:
+            yield
+        finally:
+            self._n_arriving -= 1
 
     def add_upload(self, upload: Upload) -> str:
         """Keep an upload and return its new id. The oldest uploads are dropped."""
