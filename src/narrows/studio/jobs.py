@@ -10,9 +10,11 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
+
+from anyio import CapacityLimiter
 
 from narrows.data import Schema
 from narrows.estimators import load
@@ -29,11 +31,12 @@ Status = Literal["starting", "training", "stopping", "done", "failed", "cancelle
 _FINAL = ("done", "failed", "cancelled")
 _MAX_UPLOADS, _MAX_JOBS = 4, 20
 _PAUSE = 10.0  # seconds between a training and the start of the process for the next one
+MAX_ARRIVALS = 4  # uploads that may arrive at once: each has a temporary file
 _SAVE_TIMEOUT = 60  # seconds that a training has to save its model when the studio ends
 
 
 class Busy(Exception):
-    """Another training is running."""
+    """Another training is running, or other files are being uploaded."""
 
 
 class Job:
@@ -274,14 +277,16 @@ class Jobs:
     Attributes
     ----------
     uploads, jobs : dictionaries by id, the oldest first.
-    read_lock : held while an upload is read: one at a time bounds the memory.
+    reader, picture_reader : limiters of the threads that read uploads and single pictures: few at a time bound the
+        memory.
     workers : the processes that train.
     """
 
     def __init__(self, session: Session, upload_bytes: int) -> None:
         self.session, self.upload_bytes = session, upload_bytes
         self.uploads: dict[str, Upload] = {}
-        self.read_lock = threading.Lock()
+        self.reader, self.picture_reader = CapacityLimiter(1), CapacityLimiter(2)
+        self._n_arriving = 0
         self.jobs: dict[str, Job] = {}
         self.workers = Workers()
         self._lock = threading.Lock()
@@ -290,6 +295,23 @@ class Jobs:
     def running(self) -> Job | None:
         """The running training, or None."""
         return next((job for job in list(self.jobs.values()) if not job.is_over), None)
+
+    @contextlib.contextmanager
+    def arrival(self) -> Iterator[None]:
+        """Count an upload within the block as one that arrives or is read. To be used on the event loop.
+
+        Raises
+        ------
+        Busy
+            If there are `MAX_ARRIVALS` already.
+        """
+        if self._n_arriving >= MAX_ARRIVALS:
+            raise Busy(f"{MAX_ARRIVALS} files are being uploaded already. Try again when one of them is done.")
+        self._n_arriving += 1
+        try:
+            yield
+        finally:
+            self._n_arriving -= 1
 
     def add_upload(self, upload: Upload) -> str:
         """Keep an upload and return its new id. The oldest uploads are dropped."""

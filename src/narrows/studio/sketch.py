@@ -141,14 +141,23 @@ def restore(schema: Schema, x: Tensor) -> np.ndarray:
 
 
 def to_page(schema: Schema, rows: np.ndarray) -> np.ndarray:
-    """Convert examples in the user's units to what the page draws: bytes n x h x w x c, or n x 2 x d (see `cells`)."""
+    """Convert examples in the user's units to what the page draws.
+
+    Returns
+    -------
+    Images as bytes, n x h x w x c; series, n x steps x channels; rows as cells, n x 2 x d (see `cells`).
+    """
+    if schema.is_series:
+        return cells.series_to_page(rows, schema)
     return pictures.to_display(rows, schema) if schema.kind == "image" else cells.as_given(rows)
 
 
 def to_examples(schema: Schema, drawn: np.ndarray) -> list[dict[str, Any]]:
     """Convert what `to_page` returns to messages; rows without the columns that are not shown."""
-    if schema.kind == "image":
+    if schema.kind == "image" and not schema.is_series:
         return [{"picture": pictures.to_data_uri(image), "values": None} for image in drawn]
+    if schema.is_series:
+        return [{"picture": None, "values": np.nan_to_num(series).ravel().tolist()} for series in drawn]
 
     def to_json(values: np.ndarray) -> list[float | None]:
         return [None if math.isnan(v) else v for v in values[:_MAX_COLUMNS].tolist()]
@@ -160,11 +169,6 @@ def to_examples(schema: Schema, drawn: np.ndarray) -> list[dict[str, Any]]:
 
 
 def describe_cells(schema: Schema) -> list[dict[str, Any]] | None:
-    """Return how to show the cells of the first columns; None for pictures."""
-    if schema.kind == "image":
-        return None
+    """Return how to show the cells of the first columns, or the channels of a series; None for pictures."""
     described = cells.describe_columns(schema)
-    if described is None:
-        names = schema.columns or [f"column {i + 1}" for i in range(schema.n_entries)]
-        described = [cells.CellColumn(str(name), "real", None, 0.0, 1.0, 0.0, 1.0, 0.0) for name in names]
-    return [column._asdict() for column in described[:_MAX_COLUMNS]]
+    return None if described is None else [column._asdict() for column in described[:_MAX_COLUMNS]]
