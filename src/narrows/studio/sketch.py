@@ -156,15 +156,16 @@ def to_examples(schema: Schema, drawn: np.ndarray) -> list[dict[str, Any]]:
     """Convert what `to_page` returns to messages; rows without the columns that are not shown."""
     if schema.kind == "image" and not schema.is_series:
         return [{"picture": pictures.to_data_uri(image), "values": None} for image in drawn]
-    if schema.is_series:
-        return [{"picture": None, "values": np.nan_to_num(series).ravel().tolist()} for series in drawn]
 
     def to_json(values: np.ndarray) -> list[float | None]:
-        return [None if math.isnan(v) else v for v in values[:_MAX_COLUMNS].tolist()]
+        return [None if math.isnan(v) else v for v in values.tolist()]
 
+    if schema.is_series:
+        return [{"picture": None, "values": to_json(series.ravel())} for series in drawn]
+    rows = drawn[:, :, :_MAX_COLUMNS]
     return [
         {"picture": None, "values": to_json(values), "probs": None if np.isnan(probs).all() else to_json(probs)}
-        for values, probs in drawn
+        for values, probs in rows
     ]
 
 
