@@ -41,8 +41,8 @@ AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 class Studio:
     """A server in a thread, which can be stopped and restarted at the same port."""
 
-    def __init__(self, new_session: Callable[[], Session]) -> None:
-        self.new_session = new_session
+    def __init__(self, new_session: Callable[[], Session], token: str | None = None) -> None:
+        self.new_session, self.token = new_session, token
         self.port = 0
         self.start()
 
@@ -56,7 +56,7 @@ class Studio:
         listener.listen(128)  # early clients wait until the server is up
         self.port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        app = create_app(self.session)
+        app = create_app(self.session, token=self.token)
         config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -954,3 +954,67 @@ def test_axe_in_the_dark_and_nothing_is_wider_than_the_page(visit, size):
             wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             problems[name, panel] = [*list_violations(page), *([f"{wide} pixels too wide"] if wide > 0 else [])]
     assert {place: texts for place, texts in problems.items() if texts} == {}
+
+
+# The token
+
+
+@pytest.fixture
+def locked(new_session) -> Iterator[Studio]:
+    """A studio that requires a token."""
+    server = Studio(lambda: new_session("vae"), "of-the-link")
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_that_asks_for_the_token(browser, locked, scheme):
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(f"{locked.url}/#map")
+    assert page.locator("h1").inner_text() == "This studio needs its token"
+    page.keyboard.type("wrong")
+    page.keyboard.press("Enter")
+    page.get_by_role("alert").wait_for()
+    assert list_violations(page) == []
+    page.get_by_label("Link or token").fill(f"{locked.url}/?token=of-the-link")
+    page.get_by_role("button", name="Open the studio").click()
+    wait_until(page, lambda: page.locator("h1").inner_text() == "Map")
+    assert page.url.startswith(f"{locked.url}/#map")
+    assert page.evaluate("document.cookie") == ""  # scripts do not see it
+    context.close()
+
+
+def test_the_link_opens_the_studio_from_anywhere(browser, locked):
+    """From the address bar, and from a page of another site, which a strict cookie does not follow."""
+    link = f"{locked.url}/?token=of-the-link"
+    for other in ("", "localhost"):
+        context = browser.new_context()
+        page = context.new_page()
+        if other:
+            context.route(
+                f"http://{other}/",
+                lambda route: route.fulfill(body=f'<a href="{link}">x</a>', content_type="text/html"),
+            )
+            page.goto(f"http://{other}/")
+            page.get_by_role("link").click()
+        else:
+            page.goto(link)
+        wait_for_dials(page)
+        assert page.url.partition("#")[0] == f"{locked.url}/"
+        context.close()
+
+
+def test_a_studio_that_starts_again_asks_for_its_new_token(browser, locked):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{locked.url}/?token=of-the-link")
+    wait_for_dials(page)
+    locked.stop()
+    page.locator("#lost:not([hidden])").wait_for()
+    locked.token = "of-the-next-link"
+    locked.start()
+    page.get_by_label("Link or token").fill("of-the-next-link")
+    page.keyboard.press("Enter")
+    wait_for_dials(page)
+    context.close()

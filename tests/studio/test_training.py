@@ -317,18 +317,6 @@ def test_a_network_that_does_not_fit_into_memory_is_refused_at_once(shared, digi
     assert client.get("/api/state").json()["training"] is None
 
 
-def test_the_weights_of_a_model_are_counted_without_memory(digits):
-    import narrows
-    from narrows.studio.memory import count_weights
-
-    model = narrows.AE(3, hidden=(16, 8), max_epochs=1, network="mlp").fit(digits[:40])
-    n = sum(weight.numel() for weight in model.model_.parameters())
-    settings = {"n_components": 3, "hidden": (16, 8), "network": "mlp"}
-    assert count_weights("ae", settings, model.schema_) == n
-    assert model.schema_._offsets.device.type == "cpu"  # the caches of the schema are untouched
-    assert count_weights("ae", {**settings, "n_components": 65}, model.schema_) == 0
-
-
 def test_display_names_are_printable(opened):
     from narrows.studio.uploads import to_display_name
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ _ORDER = (
     *("fit", "encode", "decode", "reconstruct", "denoise", "impute", "predict", "sample", "traverse", "evaluate"),
     *("report", "studio"),
 )
+_PATIENCE = 2.0  # seconds that threads have to end
 _USER_ERRORS = (ValueError, TypeError, OSError, FloatingPointError, ImportError)
 
 Data = Annotated[
@@ -166,7 +168,22 @@ def narrows(
 def main() -> None:
     """Run the command line."""
     warnings.showwarning = lambda message, *_args, **_kwargs: say(f"warning: {message}")
-    app(prog_name="narrows")
+    try:
+        app(prog_name="narrows")
+    except SystemExit as ended:
+        _leave_threads_behind(ended.code)
+        raise
+
+
+def _leave_threads_behind(code: object) -> None:
+    """End the process if threads of the studio still compute, such as for an upload: Python would wait for them."""
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("AnyIO worker")]
+    for thread in threads:
+        thread.join(_PATIENCE / len(threads))
+    if any(thread.is_alive() for thread in threads):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
 
 def say(message: str) -> None:

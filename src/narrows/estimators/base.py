@@ -14,8 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from narrows import likelihoods, recipes, storage
 from narrows.data import EncodedRows, as_floats, infer, min_max
 from narrows.estimators.codes import with_index
+from narrows.estimators.findings import judge, say_verdict
 from narrows.estimators.generation import needs_code
 from narrows.estimators.labels import Labelled, label_indices_where_known, learn_classes
+from narrows.estimators.memory import assemble_within_memory
 from narrows.estimators.saving import documents, fingerprint
 from narrows.estimators.scoring import Scoring
 from narrows.estimators.signature import TRAINING, as_seed, constructor, documentation, reset_fitted, seed_of_run
@@ -27,6 +29,7 @@ from narrows.params import Parameter
 from narrows.plots import Plots
 from narrows.training import Interrupted, Result, Settings, checkpoint, seeded_init
 from narrows.training import fit as train
+from narrows.training.interrupt import end_or_raise
 from narrows.training.parallel import join
 
 _MAX_COMPONENTS = 1_000_000
@@ -41,6 +44,8 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
     schema_ : Schema, the form, scale and column names of one example.
     history_ : list of dict, the losses at each validation; `pandas.DataFrame(model.history_)` makes a table of it.
     report_ : list of str, the decisions and their reasons, and events of the training.
+    findings_ : list of Finding, what is well about the model and what is not, each with the parameters that mend it.
+    verdict_ : str, one sentence that the findings come to.
     n_iter_ : int, number of trained epochs.
     offset_ : float, threshold of `score_samples` in nats; outliers score below it. `report_` says how it was set.
     usual_scores_ : (d,) mean of log p of each column over held-out examples, in nats, for which `decision_function`
@@ -110,9 +115,10 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         Raises
         ------
         ValueError, TypeError
-            If a parameter, X or y is not valid.
+            If a parameter, X or y is not valid, or the training does not fit into memory.
         KeyboardInterrupt
-            On Ctrl-C; the model then has the best weights so far and can be used.
+            On Ctrl-C; the model then has the best weights so far and can be used. In a notebook and in IPython, `fit`
+            warns and returns instead, and the rest of the cell trains nothing more.
         ConnectionError
             If another process of this training has failed.
         """
@@ -122,17 +128,17 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         world = join(self.device)
         seed = world.broadcast(seed_of_run(self.random_state, self.checkpoint))
         settings = self.settings(seed)
-        parts = self._assemble(seed)
+        parts = self._assemble_to_train(seed)
         self.model_ = parts.model
         self._check_support(rows)
         result, interrupt = self._train(parts.objective, rows, labels, settings, seed)
         self.history_, self.n_iter_ = result.history, result.n_epochs
         self.report_ = [*self.schema_.list_facts(), *map(str, parts.choices), *map(str, result.choices), *result.notes]
-        self._store_summary(rows, result.held_out)
+        self._store_summary(rows, result)
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
         if interrupt is not None:
-            raise interrupt
+            end_or_raise(interrupt)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -156,7 +162,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         ValueError, TypeError
             If a parameter, X or y is not valid.
         KeyboardInterrupt
-            On Ctrl-C; the model then has what it has learned so far.
+            On Ctrl-C; the model then has what it has learned so far. In IPython as for `fit`.
         ConnectionError
             If another process of this training has failed.
         """
@@ -167,7 +173,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         world = join(self.device)
         seed = world.broadcast(as_seed(self.random_state))
         if is_first:
-            self._parts = self._assemble(seed)
+            self._parts = self._assemble_to_train(seed)
             self.model_, self.history_, self.n_iter_ = self._parts.model, [], 0
             self.report_ = [*self.schema_.list_facts(), *map(str, self._parts.choices)]
             self._parts.objective.restart(0.0, warmup=0.0)  # single passes have no total time for a warm-up
@@ -183,7 +189,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
         if interrupt is not None:
-            raise interrupt
+            end_or_raise(interrupt)
         return self
 
     def _train(
@@ -216,18 +222,25 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         self.report_ = self.report_ + result.notes
         self.__dict__.pop("samplers_", None)
         if len(rows) > 1 or not self.__sklearn_is_fitted__():  # one row has no deviations
-            self._store_summary(rows, result.held_out)
+            self._store_summary(rows, result)
 
-    def _store_summary(self, rows: np.ndarray, held_out: np.ndarray) -> None:
-        """Summarize the model that was trained on `rows` except those numbered `held_out`, and store the summary."""
-        summary = summarize(self, rows, held_out, self._score_rows)
+    def _store_summary(self, rows: np.ndarray, result: Result) -> None:
+        """Summarize and judge the model that was trained on `rows` with this result, and store both."""
+        summary = summarize(self, rows, result.held_out, self._score_rows)
         if summary.order is not None:
             self.model_.order.copy_(summary.order)
         values = {name: value for name, value in summary._asdict().items() if name.endswith("_") and value is not None}
         self.__dict__.update(values)
-        self.report_ = [line for line in self.report_ if not line.startswith(f"{THRESHOLD} = ")] + summary.notes
+        decided = [line for line in self.report_ if not line.startswith(f"{THRESHOLD} = ")]
+        self.report_ = [*decided, str(summary.threshold)]
+        self.findings_ = judge(self, rows, result, summary)
         self._after_fit(summary.sample)
-        self.offset_ = summary.threshold  # last, because it marks the estimator as fitted
+        self.offset_ = summary.threshold.value  # last, because it marks the estimator as fitted
+
+    @property
+    def verdict_(self) -> str:
+        """One sentence that the findings come to."""
+        return say_verdict(self.findings_)
 
     @property
     def plot(self) -> Plots:
@@ -353,6 +366,12 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
                 return self.recipe.build(self.schema_, **values)
         except recipes.CodeTooLong as error:
             raise recipes.CodeTooLong(error.n_components, error.n_entries, type(self).__name__) from None
+
+    def _assemble_to_train(self, seed: int) -> recipes.Parts:
+        """Assemble, unless the training of so many weights does not fit into memory."""
+        return assemble_within_memory(
+            lambda: self._assemble(seed), self.recipe, self.get_params(deep=False), self.schema_, type(self).__name__
+        )
 
     def own_costs(self, seed: int) -> dict[str, float]:
         """Return the weights of the costs of the model's bottleneck, by name."""

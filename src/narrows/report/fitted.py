@@ -27,7 +27,7 @@ from narrows.report.machine import processor
 from narrows.report.new_rows import new_rows
 from narrows.report.page import Section, escape
 from narrows.report.sampling import Sample, draw_sample
-from narrows.training.progress import Reporter
+from narrows.training.progress import Reporter, Verbosity
 from narrows.version import __version__
 
 _HEADLINES = {
@@ -56,7 +56,7 @@ def write_report(
     command: str | None = None,
     max_examples: int = 10_000,
     random_state: int = 0,
-    verbose: int = 0,
+    verbose: Verbosity = "auto",
 ) -> Path:
     """Write a page about a fitted model: one file that loads nothing else, for a browser or for paper.
 
@@ -72,7 +72,8 @@ def write_report(
     command : command that the page names as the one that made it; None for this call.
     max_examples : largest number of examples that the page is made from.
     random_state : seed of the sample and of the new examples.
-    verbose : 1 to show progress on stderr, 0 for silence.
+    verbose : "auto" for a progress bar where it takes more than 2 seconds and somebody watches, 0 for silence, 1 for a
+        bar at once.
 
     Returns
     -------
@@ -133,7 +134,7 @@ def _check_path(path: Path) -> None:
         raise IsADirectoryError(f"Cannot write {path}: it is a folder. Give the name of a file.")
 
 
-def _evaluate(display: Display, train: Any, seed: int, verbose: int) -> Evaluation:
+def _evaluate(display: Display, train: Any, seed: int, verbose: Verbosity) -> Evaluation:
     """Compute all measures; labels that are no classes, or all the same, tell nothing about codes and are ignored."""
     y = display.y
     if y is not None and (display.groups.is_ordered or len(np.unique(y)) < 2 or "other" in display.groups.names):

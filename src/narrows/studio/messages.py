@@ -76,8 +76,18 @@ class CellColumn(BaseModel):
     step: Finite
 
 
+class FindingEntry(BaseModel):
+    """What was found about a model, and the parameters that mend it: as values, and as Python."""
+
+    name: str
+    is_well: bool
+    message: str
+    change: dict[str, Any]
+    setting: str
+
+
 class ModelState(BaseModel):
-    """The model that is shown."""
+    """The model that is shown. `job` is the training on this page that made it; it may be able to go on."""
 
     name: str
     recipe: str
@@ -99,6 +109,10 @@ class ModelState(BaseModel):
     noise: str
     description: str
     report: list[str]
+    verdict: str
+    findings: list[FindingEntry]
+    job: str | None
+    can_go_on: bool
     path: str | None
     saved: bool
     python: str
@@ -348,6 +362,13 @@ class TrainingRequest(Body):
     label: Annotated[str, Field(max_length=1000)] | None = None
     name: Annotated[str, Field(max_length=100)] | None = None
     parameters: Annotated[dict[Annotated[str, Field(max_length=64)], Any], Field(max_length=50)] = {}
+
+
+class AgainRequest(Body):
+    """How to repeat a training: with other parameters, or for longer, from its present weights."""
+
+    change: Annotated[dict[Annotated[str, Field(max_length=64)], Any], Field(max_length=50)] = {}
+    more_seconds: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] | None = None
 
 
 class JobState(BaseModel):

@@ -46,6 +46,7 @@ class View:
     name : display name.
     path : folder of the model, or None.
     is_saved : True if the folder remains when the studio stops.
+    job : id of the training that made the model on its rows, or None.
 
     Attributes
     ----------
@@ -67,8 +68,10 @@ class View:
         name: str,
         path: Path | None = None,
         is_saved: bool = False,
+        job: str | None = None,
     ) -> None:
         self.model, self.compute_lock, self.name, self.path, self.is_saved = model, compute_lock, name, path, is_saved
+        self.job = job
         self.id = secrets.token_hex(4)
         self.schema, self.bottleneck = model.schema_, model.model_.bottleneck
         self.is_series, self.is_table = self.schema.is_series, self.schema.kind == "table"

@@ -1,8 +1,9 @@
 """Training: the only loop, and what it needs."""
 
 from narrows.training.device import PRECISIONS, Choice, choose_device, choose_precision
-from narrows.training.health import n_health_rows
+from narrows.training.health import find_overfitting, n_health_rows
 from narrows.training.loop import fit
+from narrows.training.memory import NotEnoughMemory
 from narrows.training.result import Interrupted, Result
 from narrows.training.rng import RandomStream, draws_globally, forked_rng, seeded_init
 from narrows.training.settings import Pace, Settings
@@ -11,6 +12,7 @@ __all__ = [
     "PRECISIONS",
     "Choice",
     "Interrupted",
+    "NotEnoughMemory",
     "Pace",
     "RandomStream",
     "Result",
@@ -18,6 +20,7 @@ __all__ = [
     "choose_device",
     "choose_precision",
     "draws_globally",
+    "find_overfitting",
     "fit",
     "forked_rng",
     "n_health_rows",

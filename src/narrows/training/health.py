@@ -22,8 +22,8 @@ def n_health_rows(model: Autoencoder, n_train: int) -> int:
     return min(max(fewest, n_train // _TRAINING_ROWS_PER_HEALTH_ROW), most)
 
 
-def describe_overfitting(history: list[dict[str, Any]]) -> str | None:
-    """Return a note if the held-out loss has risen for a long time while the training loss fell; otherwise None."""
+def find_overfitting(history: list[dict[str, Any]]) -> int | None:
+    """Return the best epoch if the held-out loss rose for long after it, and the training loss fell; otherwise None."""
     records = [(r["epoch"], r["loss"], r["valid_loss"]) for r in history if r.get("valid_loss") is not None]
     if len(records) < 6:
         return None
@@ -31,12 +31,7 @@ def describe_overfitting(history: list[dict[str, Any]]) -> str | None:
     is_best_early = best < len(records) * 0.6
     training_fell = records[-1][1] < records[best][1]
     held_out_rose = records[-1][2] - records[best][2] > 0.02 * abs(records[best][2])
-    if not (is_best_early and training_fell and held_out_rose):
-        return None
-    return (
-        f"Over-fitting: the held-out loss was lowest after epoch {records[best][0]}, whose weights are kept. A smaller "
-        "network, noise on the input or more data would help."
-    )
+    return records[best][0] if is_best_early and training_fell and held_out_rose else None
 
 
 def find_non_finite(module: nn.Module) -> list[str]:

@@ -1,7 +1,7 @@
 """Trackers: they receive the history of a training while it runs. A text file next to the checkpoint is always one.
 
-A tracker is any object with `log(step, values)` and `finish()`. An error in one is reported once, and never stops the
-training. Only rank 0 tracks.
+A tracker is any object with `log(step, values)` and `finish()`, and perhaps `show(step, values)`, which is called by
+time between two steps. An error in one is reported once, and never stops the training. Only rank 0 tracks.
 
 A resumed run keeps its name, which the checkpoint holds. Records of steps after the checkpoint are removed, or
 not written again, so that no step appears twice.
@@ -232,6 +232,16 @@ class Tracking:
                 self.trackers[f"{type(target).__name__} (number {number})"] = target
             else:
                 self._call_safely(str(target), functools.partial(self._open, target, run))
+
+    @property
+    def watchers(self) -> dict[str, Any]:
+        """The trackers with a method `show`, by name."""
+        return {name: t for name, t in self.trackers.items() if callable(getattr(t, "show", None))}
+
+    def show(self, step: int, values: Mapping[str, float]) -> None:
+        """Pass share, n_steps, seconds, and the latest loss with its terms, to the trackers that have `show`."""
+        for name, tracker in self.watchers.items():
+            self._call_safely(name, functools.partial(tracker.show, step, values))
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Pass a record of the history to all trackers."""

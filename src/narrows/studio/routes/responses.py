@@ -18,17 +18,20 @@ _ARRAY_DESCRIPTION = "Little-endian; X-Shape and X-Dtype give shape and dtype."
 _ERRORS = {
     400: "The request is not valid HTTP or JSON.",
     404: "There is no such item, no model or no data is open, or this model cannot do that.",
+    408: "The request arrived too slowly.",
     409: "The server cannot do this now, for example because a training is running.",
     413: "The request or the file is too large.",
     415: "The file is damaged or of a type that is not read.",
     422: "A value is invalid.",
+    429: "Too many files are uploaded at once.",
 }
 
 Documentation = dict[int | str, dict[str, Any]]
 
 
 def document_errors(*codes: int) -> Documentation:
-    """Document the status codes with which a route may refuse."""
+    """Document the status codes with which a route may refuse. A body that may be too large may also be too slow."""
+    codes = (408, *codes) if 413 in codes else codes
     return {code: {"model": Problem, "description": _ERRORS[code]} for code in codes}
 
 
@@ -50,6 +53,11 @@ def document_array_or_png(*codes: int) -> Documentation:
 def document_raw_body(description: str) -> dict[str, Any]:
     """Document a route that takes plain bytes."""
     return {"requestBody": {"required": True, "description": description, "content": _ARRAY}}
+
+
+def takes_file(route: Any) -> bool:
+    """Return True if a route takes plain bytes, as `document_raw_body` says."""
+    return "requestBody" in (getattr(route, "openapi_extra", None) or {})
 
 
 def to_example(view: View, displayed: np.ndarray) -> Example:

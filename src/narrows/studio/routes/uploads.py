@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import shutil
 from pathlib import Path
@@ -12,7 +13,7 @@ from anyio import to_thread
 from fastapi import APIRouter, HTTPException, Query, Request
 
 from narrows.data import is_missing, named
-from narrows.studio.jobs import Jobs
+from narrows.studio.jobs import Busy, Jobs
 from narrows.studio.messages import (
     ColumnEntry,
     DatasetName,
@@ -36,7 +37,7 @@ _MAX_PREVIEW_COLUMNS, _MAX_PREVIEW_ROWS, _MAX_PREVIEW_TEXT = 50, 8, 40
 @router.post(
     "",
     status_code=201,
-    responses=document_errors(400, 413, 415, 422),
+    responses=document_errors(400, 413, 415, 422, 429),
     openapi_extra=document_raw_body("The bytes of a file."),
 )
 async def receive_upload(
@@ -49,7 +50,16 @@ async def receive_upload(
     """Upload data: a table, an array, or a zip of images, in any format that the command line reads."""
     length = request.headers.get("content-length", "")
     _check_size(int(length) if length.isdecimal() else 0, jobs)
-    folder = session.folder / "uploads" / secrets.token_hex(6)
+    try:
+        with jobs.arrival():
+            upload = await _receive(session.folder / "uploads" / secrets.token_hex(6), request, jobs, name, side)
+    except Busy as error:
+        raise HTTPException(429, str(error), {"Retry-After": "10"}) from error
+    return await to_thread.run_sync(lambda: _describe(jobs.add_upload(upload), upload))
+
+
+async def _receive(folder: Path, request: Request, jobs: Jobs, name: str, side: int) -> Upload:
+    """Write the body of a request into a new folder, read it as a file of data, and delete the folder."""
     folder.mkdir(parents=True)
     try:
         size = 0
@@ -58,10 +68,10 @@ async def receive_upload(
                 size += len(part)
                 _check_size(size, jobs)
                 stream.write(part)
-        upload = await to_thread.run_sync(lambda: _read(jobs, folder / "raw", name, side))
+        read = functools.partial(read_upload, folder / "raw", name, jobs.upload_bytes, side)
+        return await to_thread.run_sync(read, limiter=jobs.reader)
     finally:
-        await to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
-    return await to_thread.run_sync(lambda: _describe(jobs.add_upload(upload), upload))
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @router.post("/dataset", status_code=201, responses=document_errors(400, 404, 413, 422))
@@ -95,12 +105,11 @@ def find_upload(jobs: Jobs, upload_id: str) -> Upload:
 
 def _check_size(size: int, jobs: Jobs) -> None:
     if size > jobs.upload_bytes:
-        raise HTTPException(413, f"At most {jobs.upload_bytes:,} bytes can be uploaded.")
-
-
-def _read(jobs: Jobs, path: Path, name: str, side: int) -> Upload:
-    with jobs.read_lock:
-        return read_upload(path, name, jobs.upload_bytes, side)
+        raise HTTPException(
+            413,
+            f"At most {jobs.upload_bytes:,} bytes can be uploaded. Train on larger data with `narrows fit`, and show "
+            "them with `narrows studio MODEL DATA`.",
+        )
 
 
 def _describe(upload_id: str, upload: Upload) -> UploadState:

@@ -69,7 +69,12 @@ function listen(job, handlers, onLost) {
 
 /** Load the server's state. Panels of another model are created anew. @param {string} [panel] to go to */
 async function load(panel) {
-  const state = /** @type {State} */ (await transport.json("GET", "/api/state"));
+  const state = /** @type {State} */ (
+    await transport.json("GET", "/api/state").catch((/** @type {Error & {status?: number}} */ error) => {
+      if (error.status === 401) location.reload(); // the server has a new token, and its page asks for it
+      throw error;
+    })
+  );
   const before = app.state;
   app.state = state;
   const isSame = before && before.version === state.version && before.instance === state.instance;
@@ -224,15 +229,11 @@ function addThemeButton() {
   getElement("theme").append(button("Light or dark", "sun", toggle, { quiet: true }));
 }
 
-/** @param {Error & {status?: number}} error */
+/** @param {Error} error */
 function showStartError(error) {
-  const message =
-    error.status === 401
-      ? "This studio needs its token: open the link that `narrows studio` printed."
-      : `The studio did not answer: ${error.message}`;
   main.replaceChildren(
     emptyNote(
-      message,
+      `The studio did not answer: ${error.message}`,
       button("Try again", "reset", () => location.reload()),
     ),
   );

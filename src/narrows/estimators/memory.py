@@ -1,0 +1,126 @@
+"""Refusal of a network that is too large to train here, before it is made."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from narrows import recipes
+from narrows.data import Schema, n_features
+from narrows.training import memory
+from narrows.training.device import choose_device
+from narrows.training.parallel import join
+
+_WIDE = 4096  # a layer or a code is called wide from here on
+
+
+def assemble_within_memory(
+    assemble: Callable[[], recipes.Parts],
+    recipe: recipes.Recipe,
+    parameters: Mapping[str, Any],
+    schema: Schema,
+    owner: str,
+) -> recipes.Parts:
+    """Return `assemble()`, the parts of a model that is to be trained, if they can be trained in the free memory.
+
+    Parameters
+    ----------
+    parameters : all parameters of the estimator.
+    owner : name of the estimator, for the message.
+
+    Raises
+    ------
+    NotEnoughMemory
+        If the weights need more memory than is free. None of it is allocated then.
+    """
+    per_weight, free = _per_weight(parameters), memory.available_bytes()
+    try:
+        with memory.Budget(free // per_weight):
+            return assemble()
+    except memory.OverBudget as error:
+        check_weights(assemble_without_memory(recipe, parameters, schema), parameters, owner)
+        alone = memory.bytes_per_weight("float32", on_host=False)
+        if error.n_largest * alone > free:  # the weights could not be counted, and this tensor cannot even be made
+            raise memory.NotEnoughMemory(_message(owner, error.n_largest, per_weight, free, parameters)) from None
+    return assemble()  # tensors were freed on the way
+
+
+def check_weights(parts: recipes.Parts | None, parameters: Mapping[str, Any], owner: str) -> None:
+    """Check that the weights of a model can be trained in the free memory. Nothing is allocated.
+
+    Parameters
+    ----------
+    parts : from `assemble_without_memory`; None has no weights.
+    parameters, owner : as in `assemble_within_memory`.
+
+    Raises
+    ------
+    NotEnoughMemory
+        If they cannot.
+    """
+    n = 0 if parts is None else sum(weight.numel() for weight in parts.model.parameters())
+    per_weight, free = _per_weight(parameters), memory.available_bytes()
+    if n * per_weight > free:
+        raise memory.NotEnoughMemory(_message(owner, n, per_weight, free, parameters))
+
+
+def assemble_without_memory(
+    recipe: recipes.Recipe, parameters: Mapping[str, Any], schema: Schema
+) -> recipes.Parts | None:
+    """Return a model whose tensors have shapes but no numbers; None if it cannot be built without data.
+
+    A table is taken for a vector of its features, so that the weights are about as many.
+    """
+    if recipe.is_tabular:
+        return None
+    values = {name: parameters.get(name, p.default) for name, p in recipe.parameters.items()}
+    if schema.kind == "table":
+        n = n_features(schema)
+        schema = replace(
+            schema,
+            kind="vector",
+            shape=(n,),
+            support="real",
+            offset=(0.0,),
+            scale=(1.0,),
+            mean=(0.0,) * n,
+            std=(1.0,) * n,
+            columns=None,
+            table=None,
+            gaps=(),
+        )
+    try:
+        with torch.device("meta"):  # the copy caches its tensors
+            return recipe.build(copy.copy(schema), **values)
+    except (ValueError, TypeError, RuntimeError):
+        return None  # then the training says why
+
+
+def _per_weight(parameters: Mapping[str, Any]) -> int:
+    """Return the bytes of the host that each weight takes; where a GPU or several processes train, the new ones."""
+    name = parameters.get("device", "auto")
+    n_processes = join(name).size
+    on_host = choose_device(name, n_processes)[0].type != "cuda" and n_processes == 1
+    return memory.bytes_per_weight(parameters.get("precision", "auto"), on_host=on_host)
+
+
+def _message(owner: str, n: int, per_weight: int, free: int, parameters: Mapping[str, Any]) -> str:
+    return (
+        f"The training of {owner} needs about {memory.gigabytes(n * per_weight)} for {n:,} weights, with their "
+        f"gradients, two moments and the best values; {memory.gigabytes(free)} are free. Smaller: "
+        f"{_smaller(parameters)}."
+    )
+
+
+def _smaller(parameters: Mapping[str, Any]) -> str:
+    """Return what to choose instead: the parameter that makes the network so large, and a usual value."""
+    hidden, n_components = parameters.get("hidden"), parameters.get("n_components")
+    if isinstance(hidden, (tuple, list)) and any(width >= _WIDE for width in hidden):
+        return "hidden=(256, 256)"
+    if isinstance(n_components, int) and n_components >= _WIDE:
+        return f"an `n_components` below {n_components:,}"
+    return "smaller pictures, fewer columns, or hidden=(256, 256)" if "hidden" in parameters else "a smaller network"
