@@ -299,10 +299,11 @@ class ColumnEntry(BaseModel):
 
 
 class LikelihoodEntry(BaseModel):
-    """A likelihood that can be chosen."""
+    """A likelihood that can be chosen. All columns must be of its `kinds`; null takes any."""
 
     name: str
     help: str
+    kinds: list[str] | None
 
 
 class SuggestedSettings(BaseModel):

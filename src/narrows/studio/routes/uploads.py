@@ -13,6 +13,7 @@ from anyio import to_thread
 from fastapi import APIRouter, HTTPException, Query, Request
 
 from narrows.data import is_missing, named
+from narrows.data.kinds import NUMBER_KINDS
 from narrows.studio.jobs import Busy, Jobs
 from narrows.studio.messages import (
     ColumnEntry,
@@ -31,6 +32,7 @@ from narrows.studio.uploads import SIDE, Upload, draw_preview, read_upload, sugg
 router = APIRouter(prefix="/api/uploads")
 _MAX_TIME = 60.0  # suggested for a training, in seconds
 _MAX_SIZE = 8  # components suggested
+_ANY_KIND = ("auto", "gaussian", "heteroscedastic")  # likelihoods of tables with columns of any kind
 _MAX_PREVIEW_COLUMNS, _MAX_PREVIEW_ROWS, _MAX_PREVIEW_TEXT = 50, 8, 40
 
 
@@ -128,7 +130,10 @@ def _describe(upload_id: str, upload: Upload) -> UploadState:
         classes=list(labels.categories) if labels is not None and labels.categories is not None else None,
         notes=list(upload.notes),
         columns=columns,
-        likelihoods=[LikelihoodEntry(name=name, help=text) for name, text in describe_likelihoods().items()],
+        likelihoods=[
+            LikelihoodEntry(name=name, help=text, kinds=None if name in _ANY_KIND else list(NUMBER_KINDS))
+            for name, text in describe_likelihoods().items()
+        ],
         suggested=SuggestedSettings(
             recipe="vae",
             n_components=None if schema is None else _suggest_size(schema.n_entries),

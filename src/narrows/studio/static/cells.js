@@ -132,10 +132,10 @@ export function describePlace(column, value, prob) {
   return `${formatNumber(Math.abs(place))} standard deviations ${place < 0 ? "below" : "above"} the mean`;
 }
 
-/** @type {WeakMap<CellColumn[], string[]>} */ const shortened = new WeakMap();
+/** @type {WeakMap<{name: string}[], string[]>} */ const shortened = new WeakMap();
 
 /** Names of columns that fit on a line: what all names share is left out, and then the middle of long ones.
- * @param {CellColumn[]} columns @returns {string[]} */
+ * @param {{name: string}[]} columns @returns {string[]} */
 export function shortNames(columns) {
   const known = shortened.get(columns);
   if (known) return known;

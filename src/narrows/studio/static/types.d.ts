@@ -45,7 +45,7 @@ export interface Column {
 export interface Upload {
   id: string; name: string; bytes: number; n: number; kind: "image" | "series" | "vector" | "table"; description: string; shape: number[];
   support: string; labels: boolean; classes: string[] | null; notes: string[]; columns: Column[] | null;
-  likelihoods: { name: string; help: string }[];
+  likelihoods: { name: string; help: string; kinds: string[] | null }[]; // null takes all kinds of columns
   suggested: { recipe: string; n_components: number | null; max_time: number; likelihood: string; label: string | null };
   preview: { sheet: string | null; rows: string[][] | null };
 }
