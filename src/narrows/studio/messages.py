@@ -87,7 +87,10 @@ class FindingEntry(BaseModel):
 
 
 class ModelState(BaseModel):
-    """The model that is shown. `job` is the training on this page that made it; it may be able to go on."""
+    """The model that is shown.
+
+    `job` is the training on this page that made it. `more_seconds` is how long it can go on; null if it cannot.
+    """
 
     name: str
     recipe: str
@@ -112,7 +115,7 @@ class ModelState(BaseModel):
     verdict: str
     findings: list[FindingEntry]
     job: str | None
-    can_go_on: bool
+    more_seconds: Finite | None
     path: str | None
     saved: bool
     python: str

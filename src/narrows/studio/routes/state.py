@@ -124,7 +124,7 @@ def _describe_model(view: View, jobs: Jobs) -> ModelState:
         verdict=model.verdict_,
         findings=[FindingEntry(**finding._asdict(), setting=finding.setting) for finding in model.findings_],
         job=view.job,
-        can_go_on=view.job in jobs.jobs and jobs.jobs[view.job].can_go_on,
+        more_seconds=jobs.jobs[view.job].more_seconds if view.job in jobs.jobs else None,
         path=path,
         saved=view.is_saved,
         python=f"import narrows\n\nmodel = narrows.load({json.dumps(path or 'FOLDER')})",

@@ -15,3 +15,11 @@ export function formatNumber(value) {
 export function formatPercent(share) {
   return `${formatNumber(100 * share)} %`;
 }
+
+/** Format a duration as minutes and seconds, or as hours and minutes: 75 -> "1:15", 3700 -> "1 h 2 min".
+ * @param {number} seconds */
+export function formatDuration(seconds) {
+  const whole = Math.round(seconds);
+  if (whole >= 3600) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
