@@ -30,6 +30,7 @@ from narrows.studio.workers import Workers
 Status = Literal["starting", "training", "stopping", "done", "failed", "cancelled"]
 _FINAL = ("done", "failed", "cancelled")
 _MAX_UPLOADS, _MAX_JOBS = 4, 20
+_FEWEST_MORE = 180.0  # seconds for which a training goes on
 _PAUSE = 10.0  # seconds between a training and the start of the process for the next one
 MAX_ARRIVALS = 4  # uploads that may arrive at once: each has a temporary file
 _SAVE_TIMEOUT = 60  # seconds that a training has to save its model when the studio ends
@@ -146,9 +147,13 @@ class Job:
         self._log_status()
 
     @property
-    def can_go_on(self) -> bool:
-        """True if the training can go on from its present weights: its time limit ended it, or the user did."""
-        return self.is_over and self._is_limited and self.checkpoint.exists()
+    def more_seconds(self) -> float | None:
+        """Seconds for which the training can sensibly go on from its present weights; None if it is at its end.
+
+        A time limit or the user must have ended it.
+        """
+        can_go_on = self.is_over and self._is_limited and self.checkpoint.exists()
+        return max(_FEWEST_MORE, 2 * self.trained_seconds) if can_go_on else None
 
     def _log_status(self) -> None:
         self.log.add("status", self.to_message().model_dump())
@@ -365,7 +370,7 @@ class Jobs:
         if more_seconds is None:
             words = ", ".join(f"{name}={value}" for name, value in change.items())
             return self.start(requests.change_request(job.request, job.name, words, change), upload)
-        if not job.can_go_on:
+        if job.more_seconds is None:
             raise ValueError("This training cannot go on: its state is gone, or it is at its end. Train again instead.")
         seconds = {"max_time": job.trained_seconds + more_seconds}
         return self.start(requests.change_request(job.request, job.name, "longer", seconds), upload, job.checkpoint)

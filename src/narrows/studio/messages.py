@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from narrows.studio.cells import Kind
 from narrows.studio.view import MAX_ABS_CODE
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Number = Annotated[float, Field(ge=-MAX_ABS_CODE, le=MAX_ABS_CODE, allow_inf_nan=False)]  # a number of a code
 Index = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Picture = Annotated[str, Field(description="A data URI of a PNG.")]
-Kind = Literal["image", "series", "vector", "table"]
 Panel = Literal["dials", "fill", "map", "clean", "units", "outliers", "search", "report"]
 
 
@@ -87,7 +87,10 @@ class FindingEntry(BaseModel):
 
 
 class ModelState(BaseModel):
-    """The model that is shown. `job` is the training on this page that made it; it may be able to go on."""
+    """The model that is shown.
+
+    `job` is the training on this page that made it. `more_seconds` is how long it can go on; null if it cannot.
+    """
 
     name: str
     recipe: str
@@ -112,7 +115,7 @@ class ModelState(BaseModel):
     verdict: str
     findings: list[FindingEntry]
     job: str | None
-    can_go_on: bool
+    more_seconds: Finite | None
     path: str | None
     saved: bool
     python: str

@@ -255,3 +255,4 @@ def _follow_stdin(folders: queue.SimpleQueue[Path]) -> None:
 if __name__ == "__main__":
     events, sys.stdout = sys.stdout, sys.stderr  # the output of a library must not get between the events
     main(events)
+    os._exit(0)  # all is written; the interpreter would take seconds to take its modules apart

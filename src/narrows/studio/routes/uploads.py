@@ -14,6 +14,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 
 from narrows.data import is_missing, named
 from narrows.data.kinds import NUMBER_KINDS
+from narrows.studio.cells import kind_of
 from narrows.studio.jobs import Busy, Jobs
 from narrows.studio.messages import (
     ColumnEntry,
@@ -122,7 +123,7 @@ def _describe(upload_id: str, upload: Upload) -> UploadState:
         name=upload.name,
         bytes=upload.size,
         n=len(upload),
-        kind="table" if schema is None else "series" if upload.is_series else schema.kind,
+        kind="table" if schema is None else kind_of(schema),
         description="no column that a model uses by itself: choose some" if schema is None else schema.describe(),
         shape=[0] if schema is None else list(schema.user_shape),
         support="mixed" if schema is None else schema.support,

@@ -72,14 +72,20 @@ export class CellTable {
     this.#draw();
   }
 
-  /** Show all examples, and bring those columns to the top that differ most from the first one; of a single example,
-   * those that are furthest from the mean. @param {Example[]} examples */
-  compare(...examples) {
+  /** Show all examples; one without values is not known yet. @param {Example[]} examples */
+  showAll(...examples) {
     this.#examples = examples.map(({ values, probs, true_probs: trueProbs }) => ({
       values: values ?? [],
       probs: probs ?? null,
       trueProbs: trueProbs ?? null,
     }));
+    this.#draw();
+  }
+
+  /** Show all examples, and bring those columns to the top that differ most from the first one; of a single example,
+   * those that are furthest from the mean. @param {Example[]} examples */
+  compare(...examples) {
+    this.showAll(...examples);
     this.sort();
   }
 
@@ -92,7 +98,7 @@ export class CellTable {
     );
   }
 
-  /** Sort the columns of the examples that are shown: see `compare`. */
+  /** Sort the columns of the examples that are shown, as `compare` does. */
   sort() {
     const [{ values }, ...others] = this.#examples;
     if (!others.length) {

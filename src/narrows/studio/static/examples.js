@@ -6,7 +6,7 @@ import { findUnusual } from "./cells.js";
 import { h } from "./dom.js";
 import { SeriesChart } from "./series-chart.js";
 
-/** @import {Example, Model, Transport} from "./types" */
+/** @import {CellColumn, Example, Model, Transport} from "./types" */
 
 export const MAX_CELLS = 6; // of a row in a thumbnail
 const MAX_CHANNELS = 3; // of a series in a thumbnail
@@ -23,8 +23,10 @@ export function renderExample(example, alt, model, options) {
 /** Render rows, vectors or series as columns of one table, or as lines of one chart. Its `compare` shows examples, and
  * brings those columns of a table to the top that differ most from the first example; of a single one, those that are
  * furthest from the mean.
- * @param {string[]} captions of the examples; [] for one without @param {string} label @param {Model} model
- * @param {{most?: number}} [options] columns or channels shown at first */
+ * @param {string[]} captions of the examples; [] for one without @param {string} label
+ * @param {{kind: Model["kind"], cells: CellColumn[] | null}} model
+ * @param {{most?: number, hasNote?: boolean}} [options] columns or channels shown at first; false to leave out what the
+ *   bars mean */
 export function createRows(captions, label, { kind, cells }, options = {}) {
   return new (kind === "series" ? SeriesChart : CellTable)(cells ?? [], label, captions, options);
 }

@@ -3,7 +3,7 @@
 import { formatCell } from "./cells.js";
 import { createSvgElement, h } from "./dom.js";
 
-/** @import {CellColumn} from "./types" */
+/** @import {CellColumn, Example} from "./types" */
 /** steps x channels numbers, one step after the other; a gap is null or NaN @typedef {ArrayLike<number | null>} Steps */
 
 const REACH = 2.5; // standard deviations from the mean to each end of a chart, unless the lines go further
@@ -46,10 +46,15 @@ export class SeriesChart {
     this.#draw();
   }
 
-  /** Show all examples. @param {{values: (number | null)[] | null}[]} examples */
-  compare(...examples) {
+  /** Show all examples; one without values is not known yet. @param {Example[]} examples */
+  showAll(...examples) {
     this.#examples = examples.map(({ values }) => values ?? []);
     this.#draw();
+  }
+
+  /** Show all examples, in the order of the channels. @param {Example[]} examples */
+  compare(...examples) {
+    this.showAll(...examples);
   }
 
   /** Bring some channels to the top. @param {number[]} first in this order */

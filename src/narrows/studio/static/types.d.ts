@@ -11,8 +11,10 @@ export interface Model {
   columns: string[] | null; cells: CellColumn[] | null; n_components: number; has_code: boolean;
   decodes_codes: boolean; stochastic: boolean; sparse: boolean; can: string[];
   low: number | null; high: number | null; noises: string[]; noise: string; description: string; report: string[];
+  verdict: string; findings: Finding[]; job: string | null; more_seconds: number | null;
   classes: string[] | null; class_: string | null; path: string | null; saved: boolean; python: string; command: string;
 }
+export interface Finding { name: string; is_well: boolean; message: string; change: Record<string, unknown>; setting: string }
 export interface Data {
   name: string; n: number; total: number; labels: boolean; classes: string[] | null; columns: string[] | null; description: string;
 }
@@ -61,11 +63,11 @@ export interface TrainRequest {
   columns: string[] | null; kinds: Record<string, string> | null; label: string | null; name: string | null; parameters: Record<string, unknown>;
 }
 // Events of a training.
-export interface HistoryRow {
-  epoch: number; seconds: number; share: number | null; loss: number | null; valid_loss: number | null;
-}
-export interface Reconstructions {
-  epoch: number; original: Example[]; reconstruction: Example[]; cells: CellColumn[] | null;
+export interface HistoryRow { seconds: number; epoch?: number; step?: number; loss?: number | null; valid_loss?: number | null }
+export interface Progress { step: number; n_steps: number; share: number; seconds: number; left: number | null }
+export interface Sketch {
+  kind: Model["kind"]; original: Example[]; cells: CellColumn[] | null; n_columns: number;
+  pca: { reconstruction: Example[]; loss: number | null; n_components: number } | null;
 }
 export interface CleanResult {
   original: Example | null; noisy: Example; clean: Example; psnr_noisy: number | null; psnr_clean: number | null;

@@ -37,11 +37,12 @@ export class DialRow {
 
   /** @param {number} highest @param {string} unit */
   #render(highest, unit) {
-    const { carries, label } = this.dial;
+    const { carries, label, used } = this.dial;
     const effect = label && h("p", { class: "dial-effect", title: label }, this.#shorten(label));
     const share = highest ? Math.max(0, carries) / highest : 0;
     const amount = h("span", { class: "amount" }, h("i", { style: { transform: `scaleX(${share})` } }));
-    const carried = unit === "nats" ? `${formatNumber(carries)} nats` : formatPercent(carries);
+    const amountText = unit === "nats" ? `${formatNumber(carries)} nats` : formatPercent(carries);
+    const carried = used ? amountText : "carries nothing";
     const quantity = unit === "nats" ? "Information" : "Variance";
     const head = [
       h("b", null, this.name),
@@ -51,7 +52,7 @@ export class DialRow {
     ];
     return h(
       "li",
-      { class: "dial" },
+      { class: `dial ${used ? "" : "idle"}` },
       h("div", { class: "dial-head" }, head),
       effect,
       h("div", { class: `dial-track ${this.strip ? "pictured" : ""}` }, this.strip?.element, this.slider),

@@ -192,13 +192,21 @@ export class DialsView {
    * @param {{highest: number, unit: string}} scale */
   #foldUnused(dials, scale) {
     this.#unused.hidden = dials.length === 0;
-    const text = `${dials.length} ${dials.length === 1 ? "dial carries" : "dials carry"} nothing`;
-    this.#unused.querySelector("summary")?.replaceChildren(text);
+    const text = dials.length === 1 ? "1 dial carries nothing" : `${dials.length} dials carry nothing`;
+    this.#unused.querySelector("summary")?.replaceChildren(`${text}: turning changes nothing. ${this.#advise()}`);
     const unfold = () => {
       this.#addRows(this.#unusedList, dials.slice(0, MAX_UNUSED), scale);
       this.update();
     };
     this.#unused.addEventListener("toggle", unfold, { once: true });
+    this.#unused.open = dials.length === this.#dials.length;
+  }
+
+  /** What to do about dials that carry nothing. */
+  #advise() {
+    const about = ["unused_components", "dead_units"];
+    const setting = this.model.findings?.find(({ name }) => about.includes(name))?.setting;
+    return setting ? `Train again with ${setting.replaceAll("=", " = ")}.` : "A smaller code would be enough.";
   }
 
   /** @param {HTMLElement} list @param {Dial[]} dials @param {{highest: number, unit: string}} scale */
