@@ -425,6 +425,28 @@ def test_the_event_log_continues_after_an_event():
 
 
 @pytest.mark.timeout(300)
+def test_a_training_that_is_stopped_before_its_first_step_keeps_nothing(opened, digits):
+    client = opened("none")
+    info = upload(client, "digits.npy", npy(digits.astype(np.float32)))
+    job = client.post("/api/train", json={"upload": info["id"], "recipe": "ae"}).json()["job"]
+    stopped = client.post(f"/api/train/{job}/stop").json()
+    assert stopped["status"] == "cancelled"
+    assert stopped["detail"] == "It was stopped before the model had learned anything: nothing was kept."
+    assert client.get("/api/state").json()["training"] is None
+    assert client.get(f"/api/uploads/{info['id']}").status_code == 200  # the way back
+
+
+def test_likelihoods_say_which_columns_they_take(shared):
+    info = upload(shared("none"), "people.csv", TABLE.encode())
+    kinds = {entry["name"]: entry["kinds"] for entry in info["likelihoods"]}
+    assert [name for name, taken in kinds.items() if taken is None] == ["auto", "gaussian", "heteroscedastic"]
+    assert "categorical" not in kinds["poisson"]
+    used = {column["name"]: column["kind"] for column in info["columns"]}
+    request = {"upload": info["id"], "recipe": "vae", "likelihood": "poisson", "columns": ["note"]}
+    assert used["note"] not in kinds["poisson"]
+    assert shared("none").post("/api/train", json=request).status_code == 422
+
+
 def test_stopping_saves_the_best_weights_in_the_keep_folder(client_of, digits, tmp_path):
     from narrows.studio.session import Session
 
