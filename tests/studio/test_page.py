@@ -1117,29 +1117,27 @@ def list_violations(page) -> list[str]:
     ]
 
 
-def test_axe_finds_nothing_serious(visit):
-    problems = {}
-    for name, panels in PANELS.items():
-        page = visit(name)
-        for panel in panels:
-            page.evaluate("panel => { location.hash = panel }", panel)
-            wait_for_network(page)
-            problems[name, panel] = list_violations(page)
-    assert {place: texts for place, texts in problems.items() if texts} == {}
+@pytest.mark.parametrize("name", PANELS)
+def test_axe_finds_nothing_serious(visit, name):
+    problems, page = {}, visit(name)
+    for panel in PANELS[name]:
+        page.evaluate("panel => { location.hash = panel }", panel)
+        wait_for_network(page)
+        problems[panel] = list_violations(page)
+    assert {panel: texts for panel, texts in problems.items() if texts} == {}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", ["phone", "tablet"])
-def test_axe_in_the_dark_and_nothing_is_wider_than_the_page(visit, size):
-    problems = {}
-    for name, panels in PANELS.items():
-        page = visit(name, size=size, color_scheme="dark")
-        for panel in panels:
-            page.evaluate("panel => { location.hash = panel }", panel)
-            wait_for_network(page)
-            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            problems[name, panel] = [*list_violations(page), *([f"{wide} pixels too wide"] if wide > 0 else [])]
-    assert {place: texts for place, texts in problems.items() if texts} == {}
+@pytest.mark.parametrize("name", PANELS)
+def test_axe_in_the_dark_and_nothing_is_wider_than_the_page(visit, name, size):
+    problems, page = {}, visit(name, size=size, color_scheme="dark")
+    for panel in PANELS[name]:
+        page.evaluate("panel => { location.hash = panel }", panel)
+        wait_for_network(page)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        problems[panel] = [*list_violations(page), *([f"{wide} pixels too wide"] if wide > 0 else [])]
+    assert {panel: texts for panel, texts in problems.items() if texts} == {}
 
 
 # The token
