@@ -1018,6 +1018,17 @@ def test_navigation_by_keyboard(visit):
         assert page.evaluate(outline) not in ("0px", "")
 
 
+def test_a_panel_opens_though_the_dials_still_load(visit):
+    page = visit()
+    # the modules of the map come late: meanwhile the dials must not write their address
+    page.route("**/static/map/map.js", lambda route: (page.wait_for_timeout(600), route.continue_()))
+    page.reload()
+    sliders(page).first.wait_for()
+    page.evaluate("location.hash = 'map'")
+    page.locator(".stage[aria-busy=false]").wait_for()
+    assert page.locator("h1").inner_text() == "Map"
+
+
 @pytest.mark.parametrize(
     "link",
     [
