@@ -18,7 +18,7 @@ def started(monkeypatch):
     processes = []
 
     def start():
-        pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         processes.append(subprocess.Popen([sys.executable, "-c", ECHO], text=True, **pipes))
         return processes[-1]
 
