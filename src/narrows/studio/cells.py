@@ -7,7 +7,7 @@ and the number of the level for categories. NaN is a gap. `describe_columns` say
 from __future__ import annotations
 
 import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 from narrows.data import Column, Schema
 from narrows.model import Autoencoder
 
+Kind = Literal["image", "series", "vector", "table"]
 _MAX_TEXT = 100  # characters of a level
 _DAY = 86_400.0
 _VECTOR_KINDS = {"real": "real", "count": "count", "unit": "unit", "binary": "unit"}
@@ -77,6 +78,11 @@ def describe_columns(schema: Schema) -> list[CellColumn] | None:
         CellColumn(name, kind, None, None, float(offset), float(scale), float(mean), float(std), 0.0)
         for name, offset, scale, mean, std in zip(names, *numbers, strict=True)
     ]
+
+
+def kind_of(schema: Schema) -> Kind:
+    """Return the kind of an example as the page shows it: a series is no image, though the model sees it as one."""
+    return "series" if schema.is_series else schema.kind
 
 
 def name_columns(schema: Schema) -> list[str] | None:

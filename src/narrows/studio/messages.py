@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from narrows.studio.cells import Kind
 from narrows.studio.view import MAX_ABS_CODE
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Number = Annotated[float, Field(ge=-MAX_ABS_CODE, le=MAX_ABS_CODE, allow_inf_nan=False)]  # a number of a code
 Index = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Picture = Annotated[str, Field(description="A data URI of a PNG.")]
-Kind = Literal["image", "series", "vector", "table"]
 Panel = Literal["dials", "fill", "map", "clean", "units", "outliers", "search", "report"]
 
 
@@ -302,10 +302,11 @@ class ColumnEntry(BaseModel):
 
 
 class LikelihoodEntry(BaseModel):
-    """A likelihood that can be chosen."""
+    """A likelihood that can be chosen. All columns must be of its `kinds`; null takes any."""
 
     name: str
     help: str
+    kinds: list[str] | None
 
 
 class SuggestedSettings(BaseModel):

@@ -82,14 +82,18 @@ def draw(schema: Schema, rows: np.ndarray, shown: np.ndarray, baseline: Baseline
 
     Returns
     -------
-    original : pictures, or rows of cells.
-    cells : how to show cells; None for pictures.
+    kind : "image", "series", "vector" or "table".
+    original : pictures, series, or rows of the first cells.
+    cells : how to show the first cells or channels; None for pictures.
+    n_columns : number of all columns or channels; 0 for pictures.
     pca : what PCA makes of them; its loss in nats per example, or None if it cannot be compared with the model's; its
         number of components. None without a baseline.
     """
     original = to_examples(schema, to_page(schema, shown))
     pca = None if baseline is None else draw_pca(schema, rows, shown, baseline)
-    return {"original": original, "cells": describe_cells(schema), "pca": pca}
+    n_columns = len(cells.name_columns(schema) or ())
+    kind = cells.kind_of(schema)
+    return {"kind": kind, "original": original, "cells": describe_cells(schema), "n_columns": n_columns, "pca": pca}
 
 
 def draw_pca(schema: Schema, rows: np.ndarray, shown: np.ndarray, baseline: Baseline) -> dict[str, Any]:
@@ -154,7 +158,7 @@ def to_page(schema: Schema, rows: np.ndarray) -> np.ndarray:
 
 def to_examples(schema: Schema, drawn: np.ndarray) -> list[dict[str, Any]]:
     """Convert what `to_page` returns to messages; rows without the columns that are not shown."""
-    if schema.kind == "image" and not schema.is_series:
+    if cells.kind_of(schema) == "image":
         return [{"picture": pictures.to_data_uri(image), "values": None} for image in drawn]
 
     def to_json(values: np.ndarray) -> list[float | None]:

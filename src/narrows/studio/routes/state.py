@@ -105,7 +105,7 @@ def _describe_model(view: View, jobs: Jobs) -> ModelState:
         recipe=model.recipe.name,
         title=type(model).__name__,
         summary=model.recipe.summary,
-        kind="series" if view.is_series else view.schema.kind,
+        kind=cells.kind_of(view.schema),
         shape=list(view.shape),
         columns=view.columns,
         cells=_describe_cells(view),

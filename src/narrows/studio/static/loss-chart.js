@@ -1,11 +1,10 @@
 // A live chart of a training: the loss on training and on held-out examples, as lines that grow, beside that of PCA.
 
-import { h } from "./dom.js";
+import { createSvgElement, h } from "./dom.js";
 import { formatNumber } from "./format.js";
 
 /** @typedef {{seconds: number, loss?: number | null, valid_loss?: number | null}} LossPoint */
 
-const SVG = "http://www.w3.org/2000/svg";
 const [LEFT, RIGHT, TOP, BOTTOM] = [52, 8, 8, 24]; // margins, pixels
 const FIRST_SHARE = 10; // the first tenth of the points falls so far that the rest would look flat
 
@@ -99,13 +98,6 @@ function createLabel(text, x, y) {
   const label = createSvgElement("text", { x, y, "text-anchor": "end" });
   label.textContent = text;
   return label;
-}
-
-/** @param {string} tag @param {Record<string, string | number>} attributes */
-function createSvgElement(tag, attributes) {
-  const element = document.createElementNS(SVG, tag);
-  setAttributes(element, attributes);
-  return element;
 }
 
 /** @param {Element} element @param {Record<string, string | number>} attributes */

@@ -1,10 +1,13 @@
 // Messages between the server and the page.
-export interface Example { picture: string | null; values: (number | null)[] | null; probs?: (number | null)[] | null }
+export interface Example {
+  picture: string | null; values: (number | null)[] | null; probs?: (number | null)[] | null; true_probs?: (number | null)[] | null;
+}
 export interface CellColumn {
-  name: string; kind: string; levels: string[] | null; offset: number; scale: number; mean: number; std: number; step: number;
+  name: string; kind: string; levels: string[] | null; frequencies: number[] | null; offset: number; scale: number; mean: number;
+  std: number; step: number;
 }
 export interface Model {
-  name: string; recipe: string; title: string; summary: string; kind: "image" | "vector" | "table"; shape: number[];
+  name: string; recipe: string; title: string; summary: string; kind: "image" | "series" | "vector" | "table"; shape: number[];
   columns: string[] | null; cells: CellColumn[] | null; n_components: number; has_code: boolean;
   decodes_codes: boolean; stochastic: boolean; sparse: boolean; can: string[];
   low: number | null; high: number | null; noises: string[]; noise: string; description: string; report: string[];
@@ -42,9 +45,9 @@ export interface Column {
   distinct: number; examples: string[];
 }
 export interface Upload {
-  id: string; name: string; bytes: number; n: number; kind: "image" | "vector" | "table"; description: string; shape: number[];
+  id: string; name: string; bytes: number; n: number; kind: "image" | "series" | "vector" | "table"; description: string; shape: number[];
   support: string; labels: boolean; classes: string[] | null; notes: string[]; columns: Column[] | null;
-  likelihoods: { name: string; help: string }[];
+  likelihoods: { name: string; help: string; kinds: string[] | null }[]; // null takes all kinds of columns
   suggested: { recipe: string; n_components: number | null; max_time: number; likelihood: string; label: string | null };
   preview: { sheet: string | null; rows: string[][] | null };
 }
@@ -63,7 +66,7 @@ export interface TrainRequest {
 export interface HistoryRow { seconds: number; epoch?: number; step?: number; loss?: number | null; valid_loss?: number | null }
 export interface Progress { step: number; n_steps: number; share: number; seconds: number; left: number | null }
 export interface Sketch {
-  original: Example[]; cells: CellColumn[] | null;
+  kind: Model["kind"]; original: Example[]; cells: CellColumn[] | null; n_columns: number;
   pca: { reconstruction: Example[]; loss: number | null; n_components: number } | null;
 }
 export interface CleanResult {
@@ -71,7 +74,7 @@ export interface CleanResult {
   method: string;
 }
 export interface Outlier {
-  row: number; score: number; outlier: boolean; label: string | null; reasons: { name: string; share: number }[];
+  row: number; score: number; outlier: boolean; label: string | null; reasons: { name: string; column: number; share: number }[];
 }
 export interface Outliers { threshold: number; n_outliers: number; shares: string; rows: Outlier[] }
 export interface Contribution {

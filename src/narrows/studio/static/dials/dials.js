@@ -3,7 +3,7 @@
 import { kindClass } from "../cells.js";
 import { button, h, select } from "../dom.js";
 import { acceptFiles, examplePicker } from "../example-picker.js";
-import { columnRanges, createExampleView } from "../example-view.js";
+import { createExampleView } from "../example-view.js";
 import { attempt, copy, download } from "../feedback.js";
 import { Code } from "../state.js";
 import { debounce, throttleToFrame } from "../timing.js";
@@ -20,7 +20,7 @@ const STRIP_DELAY = 250; // milliseconds without a change after which strips are
 export class DialsView {
   /** @type {DialRow[]} */ #rows = [];
   /** @type {Dial[]} */ #dials = [];
-  /** @type {ExampleView | null} of a vector, null until the ranges of its columns are known */ #view = null;
+  /** @type {ExampleView | null} */ #view = null;
   /** @type {Float32Array | undefined} code before the last change */ #lastCode;
   #stripsFollow = true; // strips start from the code; otherwise from the mean
   #list = h("ol", { class: "dials", "aria-label": "Dials" });
@@ -43,13 +43,14 @@ export class DialsView {
     this.nComponents = this.model.n_components;
     this.isImage = this.model.kind === "image";
     this.code = code ?? new Code(this.nComponents);
-    const rows = this.isImage ? {} : { "--rows": this.model.shape[0] };
+    const [n, nChannels] = this.model.shape;
+    const rows = this.isImage ? {} : { "--rows": Math.min(24, this.model.kind === "series" ? 2 * nChannels : n) };
     this.stage = h("div", { class: `stage-picture ${kindClass(this.model)}`, style: rows });
     this.undoButton = button("Undo", "undo", () => this.code.undo(), { quiet: true });
     this.redoButton = button("Redo", "redo", () => this.code.redo(), { quiet: true });
     this.#render();
+    this.#addView();
     if (this.isImage) {
-      this.#addView();
       this.#cleanups.push(acceptFiles(element, (file) => this.#encodeImage(file)));
     }
     this.ready = this.#load();
@@ -133,9 +134,8 @@ export class DialsView {
     return h("label", { class: "check" }, checkbox, "Strips show changes of this picture");
   }
 
-  /** @param {[number, number][]} [ranges] of each column of a vector */
-  #addView(ranges) {
-    this.#view = createExampleView(this.model, "The example that the dials make", ranges);
+  #addView() {
+    this.#view = createExampleView(this.model, "The example that the dials make");
     this.stage.append(this.#view.element);
   }
 
@@ -153,8 +153,6 @@ export class DialsView {
       this.code.value.set(first?.code ?? this.#means());
       this.code.ready = true;
     }
-    if (this.model.kind === "table") this.#addView();
-    else if (!this.isImage) this.#addView(await columnRanges(this.transport, this.#dials, this.nComponents));
     const scale = { highest: Math.max(...this.#dials.map((dial) => dial.carries)), unit: answer.unit };
     this.#list.replaceChildren();
     this.#showMore(

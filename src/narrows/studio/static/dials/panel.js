@@ -29,10 +29,11 @@ export function panel(app) {
   }, DELAY);
   const unsubscribe = code.subscribe(writeAddress);
 
+  const parts = app.state.model?.kind === "series" ? "channels" : "columns";
   const text =
     app.state.model?.kind === "image"
       ? "Each slider is one number of the code. The strip above it shows what it changes."
-      : "Each slider is one number of the code. Move one and see which columns change.";
+      : `Each slider is one number of the code. Move one and see which ${parts} change.`;
   const body = h("div");
   const element = h("section", { class: "panel" }, heading("Dials", text), body);
   const dials = new DialsView(body, app.transport, app.state, { code, getLink });

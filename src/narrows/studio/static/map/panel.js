@@ -9,15 +9,19 @@ import { MapRequests } from "./requests.js";
 /** @import {App, Panel} from "../types" */
 
 const TEXT = "Each example is a point, placed by its code. Point at it to see it; click it to";
+const LINE =
+  "The code is one number, so this is its histogram: each example is a point at its z0, and stacks say only how many " +
+  "are alike. Point at one to see it; click it to";
 
 /** @param {App} app @returns {Panel} */
 export function panel(app) {
   const body = h("div");
   const hasDials = app.state.model?.decodes_codes;
+  const isLine = app.state.model?.n_components === 1;
   const element = h(
     "section",
     { class: "panel wide" },
-    heading("Map", `${TEXT} ${hasDials ? "set the dials to it" : "keep it beside the map"}.`),
+    heading("Map", `${isLine ? LINE : TEXT} ${hasDials ? "set the dials to it" : "keep it beside the map"}.`),
     body,
   );
   const requests = new MapRequests(app.transport);

@@ -1,11 +1,12 @@
 // Some examples of a training, what PCA makes of them, and what the model makes of them so far.
 
-import { createCellTable } from "../cells.js";
 import { h } from "../dom.js";
+import { createRows } from "../examples.js";
 
-/** @import {CellColumn, Example, Sketch} from "../types" */
+/** @import {Example, Sketch} from "../types" */
 
 const MAX_ROWS = 2; // examples of a table
+/** @type {Example} */ const NOTHING = { picture: null, values: null }; // the model has made nothing yet
 const LABEL = "Examples, and what PCA and the model make of them";
 
 export class ExampleRows {
@@ -16,11 +17,12 @@ export class ExampleRows {
   /** @type {Example[] | null} what the model makes, if it came before the examples */ #waiting = null;
 
   /** @param {Sketch} sketch */
-  showExamples({ original, cells, pca }) {
-    const isImage = Boolean(original[0]?.picture);
+  showExamples(sketch) {
+    const isImage = sketch.kind === "image";
     this.#grid.className = `pairs ${isImage ? "image" : "vector"}`;
-    const draw = isImage ? drawImages : drawTables;
-    const { elements, update } = draw(original, pca?.reconstruction ?? null, cells ?? []);
+    const { elements, update } = isImage
+      ? drawImages(sketch.original, sketch.pca?.reconstruction ?? null)
+      : drawRows(sketch);
     this.#grid.replaceChildren(...elements);
     this.#drawModel = update;
     if (this.#waiting) update(this.#waiting);
@@ -68,19 +70,26 @@ function drawImages(original, pca) {
   return { elements, update };
 }
 
-/** A table for each of a few rows. @param {Example[]} original @param {Example[] | null} pca
- * @param {CellColumn[]} columns */
-function drawTables(original, pca, columns) {
-  const names = pca ? ["original", "PCA", "model"] : ["original", "model"];
-  const shown = original.slice(0, MAX_ROWS);
-  const tables = shown.map((example, i) => {
-    const table = createCellTable(columns, LABEL, names);
-    table.show(example.values ?? [], example.probs, 0);
-    if (pca) table.show(pca[i].values ?? [], pca[i].probs, 1);
-    return table;
-  });
-  /** @param {Example[]} examples */
+/** A table, or a chart of lines, for each of a few rows or series. @param {Sketch} sketch */
+function drawRows({ kind, original, cells, n_columns: nColumns, pca }) {
+  const made = pca?.reconstruction;
+  const names = made ? ["original", "PCA", "model"] : ["original", "model"];
+  const isLast = (/** @type {number} */ i) => i === Math.min(MAX_ROWS, original.length) - 1;
+  const views = original
+    .slice(0, MAX_ROWS)
+    .map((_, i) => createRows(names, LABEL, { kind, cells }, { hasNote: isLast(i) }));
+  /** @param {Example[] | null} examples */
   const update = (examples) =>
-    tables.forEach((table, i) => table.show(examples[i].values ?? [], examples[i].probs, names.length - 1));
-  return { elements: tables.map(({ element }) => element), update };
+    views.forEach((view, i) => {
+      const known = made ? [original[i], made[i]] : [original[i]];
+      view.showAll(...known, examples?.[i] ?? NOTHING);
+    });
+  update(null);
+  const elements = views.map(({ element }) => element);
+  if (cells && nColumns > cells.length) {
+    const all = nColumns.toLocaleString("en");
+    const parts = kind === "series" ? "channels" : "columns";
+    elements.push(h("p", { class: "note" }, `The first ${cells.length} of ${all} ${parts} are shown.`));
+  }
+  return { elements, update };
 }
