@@ -1,7 +1,7 @@
 """Training: the only loop, and what it needs."""
 
 from narrows.training.device import PRECISIONS, Choice, choose_device, choose_precision
-from narrows.training.health import find_overfitting, n_health_rows
+from narrows.training.health import find_overfitting, n_health_rows, remaining_fall
 from narrows.training.loop import fit
 from narrows.training.result import Interrupted, Result
 from narrows.training.rng import RandomStream, draws_globally, forked_rng, seeded_init
@@ -22,5 +22,6 @@ __all__ = [
     "fit",
     "forked_rng",
     "n_health_rows",
+    "remaining_fall",
     "seeded_init",
 ]
