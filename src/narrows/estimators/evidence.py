@@ -52,6 +52,11 @@ class Evidence:
         return as_sparse(self.estimator.model_.bottleneck) is not None
 
     @property
+    def is_empty(self) -> bool:
+        """True if no component of a stochastic code carries anything."""
+        return len(self.summary.unused_components_ or ()) == self.n_components > 0
+
+    @property
     def widths(self) -> tuple[int, ...]:
         """Widths of the encoder's hidden layers; empty if they are not set by the parameter `hidden`."""
         encoder = self.estimator.model_.encoder
@@ -96,8 +101,8 @@ class Evidence:
             bottleneck = as_sparse(self.estimator.model_.bottleneck)
             assert bottleneck is not None
             n = max(1, round(float(bottleneck.fires(z).sum(1).double().mean())))
-        elif self.summary.unused_components_ and len(self.summary.unused_components_) < n:
-            n -= len(self.summary.unused_components_)
+        elif not self.is_empty:
+            n -= len(self.summary.unused_components_ or ())
         mean, pca = self._pca_errors([0, n])
         floor = max(_EXACT * mean, 1e-30)
         return max(self._error, floor) / max(pca, floor), n

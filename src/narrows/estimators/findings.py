@@ -7,7 +7,7 @@ findings. docs/findings.md lists them all.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from narrows.estimators.evidence import Evidence
@@ -16,6 +16,8 @@ from narrows.fitted import FittedModel
 from narrows.params import enumerate_names
 from narrows.training import Result, find_overfitting, remaining_fall
 from narrows.types import Finding
+
+Write = Callable[[Mapping[str, Any]], str]
 
 _EQUAL, _EQUAL_IF_DRAWN = 1.01, 1.1  # ratios to PCA's error that count as equal; noise in a code costs some of it
 _MOST_DEAD = 0.1  # share of dead units that a sparse code may have
@@ -40,19 +42,41 @@ def judge(estimator: FittedModel, rows: Any, result: Result, summary: Summary) -
     return [finding for finding in found if finding is not None]
 
 
-def say_verdict(findings: Sequence[Finding]) -> str:
-    """Return one sentence about a model: whether it is well, and the first reason. It is empty without findings."""
+def as_arguments(change: Mapping[str, Any]) -> str:
+    """Return parameters as they are written in Python: 'beta=0.25, hidden=(64, 32)'."""
+    return ", ".join(f"{name}={value!r}" for name, value in change.items())
+
+
+def say_verdict(findings: Sequence[Finding], write: Write = as_arguments, *, is_counted: bool = True) -> str:
+    """Return whether a model is well, and the first reason. It is empty without findings.
+
+    Parameters
+    ----------
+    write : function that writes parameters, by name, for a reader.
+    is_counted : True to say how many further points are not well.
+    """
     if not findings:
         return ""
     doubts = [finding for finding in findings if not finding.is_well]
     if not doubts:
         reason = next((finding for finding in findings if finding.name in _BEST_REASONS), findings[0])
         return f"It is well: {_continue(reason.message)}"
-    first = doubts[0]
-    advice = f" Try {first.setting}." if first.change else ""
     n = len(doubts) - 1
-    more = f" {n} more {'point' if n == 1 else 'points'} to look at." if n else ""
-    return f"Not yet: {_continue(first.message)}{advice}{more}"
+    more = f" {n} more {'point' if n == 1 else 'points'} to look at." if n and is_counted else ""
+    return f"Not yet: {_continue(advise(doubts[0], write))}{more}"
+
+
+def advise(finding: Finding, write: Write = as_arguments) -> str:
+    """Return the message of a finding with the parameters that mend it, or that would make a good model better."""
+    if not finding.change:
+        return finding.message
+    return f"{finding.message} {'You could set' if finding.is_well else 'Try'} {write(finding.change)}."
+
+
+def list_advice(findings: Sequence[Finding], write: Write = as_arguments) -> list[str]:
+    """Return what to do beside what `say_verdict` says: further doubts, and changes that would help a little."""
+    doubts = [advise(finding, write) for finding in findings if not finding.is_well]
+    return doubts[1:] + [advise(finding, write) for finding in findings if finding.is_well and finding.change]
 
 
 def restore_finding(values: dict[str, Any]) -> Finding:
@@ -142,7 +166,7 @@ def _prediction(evidence: Evidence) -> Finding | None:
     if not evidence.has_reconstructions or not evidence.estimator.model_.corruption.predicts_hidden:
         return None
     ratio = evidence.ratio_to_mean
-    message = f"It predicts a held-out cell from the others with {ratio:.2f} times the error of its column's mean or mode."
+    message = f"It predicts held-out cells from the others with {ratio:.2f} times the error of their columns' means."
     return Finding("prediction", ratio < 1, message, {} if ratio < 1 else _longer(evidence))
 
 
@@ -241,6 +265,8 @@ def _longer(evidence: Evidence) -> dict[str, Any]:
 
 def _better_reconstruction(evidence: Evidence) -> dict[str, Any]:
     """Return what lowers the error of reconstructions: the cause if one is known, otherwise a cheaper code."""
+    if evidence.is_empty:
+        return _lower_beta(evidence)
     if change := _longer(evidence):
         return change
     if find_overfitting(evidence.result.history) is not None:
