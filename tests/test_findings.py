@@ -25,7 +25,7 @@ def test_findings_are_saved_and_pickled_and_not_cloned(model, tmp_path):
     changed.save(tmp_path / "model")
     again = narrows.load(tmp_path / "model")
     assert again.findings_ == [odd, *model.findings_]
-    assert again.verdict_.startswith("Not yet: Something is odd. Try hidden=(8, 4), beta=0.25.")
+    assert again.verdict_.startswith("Not yet: something is odd. Try hidden=(8, 4), beta=0.25.")
     assert not hasattr(clone(model), "findings_")
 
 
