@@ -16,7 +16,7 @@ pytest.importorskip("fastapi", reason="needs the extra `studio`")
 def baseline_of(recipe: str, X: np.ndarray, **parameters) -> Baseline | None:
     """Return the baseline of a model that is not trained."""
     schema = infer(X, "test")
-    return sketch.find_baseline(requests.assemble(recipe, parameters, schema))
+    return sketch.find_baseline(requests.assemble(recipe, parameters, schema, len(X)))
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,6 @@ def test_the_loss_of_a_model_that_learned_is_below_that_of_pca_with_one_componen
     for cls, recipe in ((AE, "ae"), (VAE, "vae")):
         model = cls(2, hidden=(32,), max_epochs=150, random_state=0, precision="float32", verbose=0).fit(vectors)
         schema = infer(vectors, "test")
-        parts = requests.assemble(recipe, {"n_components": 1, "hidden": (8,)}, schema)
+        parts = requests.assemble(recipe, {"n_components": 1, "hidden": (8,)}, schema, 200)
         drawn = sketch.draw(schema, vectors, vectors[:2], sketch.find_baseline(parts))
         assert min(record["valid_loss"] for record in model.history_) < drawn["pca"]["loss"]

@@ -8,7 +8,7 @@ import torch
 
 from narrows import AE, VAE, load
 from narrows.estimators import estimator
-from narrows.estimators.memory import assemble_without_memory
+from narrows.estimators.building import build_without_memory
 from narrows.training import memory
 
 TINY = {"n_components": 3, "hidden": (64, 8), "max_epochs": 1, "random_state": 0, "device": "cpu"}
@@ -81,7 +81,7 @@ def test_a_saved_model_is_loaded_where_it_could_not_be_trained(vectors, free, tm
 def test_weights_are_counted_without_memory(digits, recipe):
     parameters = {"n_components": 3, "hidden": (16, 8), "network": "mlp", "max_epochs": 1}
     model = estimator(recipe)(**parameters).fit(digits[:40])
-    parts = assemble_without_memory(model.recipe, parameters, model.schema_)
+    parts = build_without_memory(model.recipe, parameters, model.schema_)
     assert sum(weight.numel() for weight in parts.model.parameters()) == weights_of(model)
     assert {weight.device.type for weight in parts.model.parameters()} == {"meta"}
     assert model.schema_._offsets.device.type == "cpu"  # the caches of the schema are untouched

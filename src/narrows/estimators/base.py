@@ -13,11 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from narrows import likelihoods, recipes, storage
 from narrows.data import EncodedRows, as_floats, infer, min_max
+from narrows.estimators.building import build_parts
 from narrows.estimators.codes import with_index
 from narrows.estimators.generation import needs_code
 from narrows.estimators.judged import Judged
 from narrows.estimators.labels import Labelled, label_indices_where_known, learn_classes
-from narrows.estimators.memory import assemble_within_memory
 from narrows.estimators.saving import documents, fingerprint
 from narrows.estimators.scoring import Scoring
 from narrows.estimators.seen_rows import SeenRows
@@ -28,7 +28,7 @@ from narrows.extensions import extension
 from narrows.objectives import Objective
 from narrows.params import Parameter
 from narrows.plots import Plots
-from narrows.training import Interrupted, Result, Settings, checkpoint, seeded_init
+from narrows.training import Interrupted, Result, Settings, checkpoint
 from narrows.training import fit as train
 from narrows.training.interrupt import end_or_raise
 from narrows.training.parallel import join
@@ -43,6 +43,7 @@ class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, Tran
     ----------
     model_ : Autoencoder, the trained model of five parts.
     schema_ : Schema, the form, scale and column names of one example.
+    decided_ : dict, values of parameters that are "auto" and on which the network depends, such as `hidden`.
     history_ : list of dict, the losses at each validation; `pandas.DataFrame(model.history_)` makes a table of it.
     report_ : list of str, the decisions and their reasons, and events of the training.
     findings_, verdict_ : list of Finding, what is well and what is not, with what mends it; and a sentence about all.
@@ -129,7 +130,7 @@ class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, Tran
         world = join(self.device)
         seed = world.broadcast(seed_of_run(self.random_state, self.checkpoint))
         settings = self.settings(seed)
-        parts = self._assemble_to_train(seed)
+        parts = self._assemble(seed, len(rows))
         self.model_ = parts.model
         self._check_support(rows)
         result, interrupt = self._train(parts.objective, rows, labels, settings, seed)
@@ -176,7 +177,7 @@ class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, Tran
         world = join(self.device)
         seed = world.broadcast(as_seed(self.random_state))
         if is_first:
-            self._parts = self._assemble_to_train(seed)
+            self._parts = self._assemble(seed, len(rows))
             self.model_, self.history_, self.n_iter_ = self._parts.model, [], 0
             self.report_ = [*self.schema_.list_facts(), *map(str, self._parts.choices)]
             self._parts.objective.restart(0.0, warmup=0.0)  # single passes have no total time for a warm-up
@@ -358,19 +359,11 @@ class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, Tran
         )
         return rows
 
-    def _assemble(self, seed: int) -> recipes.Parts:
-        values = {name: getattr(self, name) for name in self.recipe.parameters}
-        try:
-            with seeded_init(seed, is_global=not self.recipe.is_own):
-                return self.recipe.build(self.schema_, **values)
-        except recipes.CodeTooLong as error:
-            raise recipes.CodeTooLong(error.n_components, error.n_entries, type(self).__name__) from None
-
-    def _assemble_to_train(self, seed: int) -> recipes.Parts:
-        """Assemble, unless the training of so many weights does not fit into memory."""
-        return assemble_within_memory(
-            lambda: self._assemble(seed), self.recipe, self.get_params(deep=False), self.schema_, type(self).__name__
-        )
+    def _assemble(self, seed: int, n_rows: int | None = None) -> recipes.Parts:
+        """Build the parts: of a fitted model again, or of a new one for `n_rows` rows, which sets `decided_`."""
+        parts = build_parts(self, seed, n_rows)
+        self.decided_ = {**getattr(self, "decided_", {}), **parts.decided}
+        return parts
 
     def own_costs(self, seed: int) -> dict[str, float]:
         """Return the weights of the costs of the model's bottleneck, by name."""

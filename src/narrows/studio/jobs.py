@@ -77,13 +77,14 @@ class Job:
         self.share: float | None = None
         self.detail: str | None = None
         self.trained_seconds, self._is_limited = 0.0, False
+        self.decided: dict[str, Any] = {}  # values of parameters that were "auto"
         self._started_at, self._ended_at = time.monotonic(), 0.0
         self._lock = threading.Lock()
         self._stderr_tail: deque[str] = deque(maxlen=20)
         X, self.columns, kinds = upload.select_examples(request.columns, request.label, request.kinds)
         parameters = requests.check_parameters(request, upload.is_image)
         schema = infer_schema(X, upload.name)
-        baseline = sketch.find_baseline(requests.assemble(request.recipe, parameters, schema))
+        baseline = sketch.find_baseline(requests.assemble(request.recipe, parameters, schema, len(X)))
         self._map_labels()  # raises if the label column does not exist
         job = {
             "recipe": request.recipe,
@@ -234,6 +235,7 @@ class Job:
     def _show(self) -> None:
         """Load the model and show it with its data."""
         model = load(self.out)
+        self.decided = dict(model.decided_)
         X, columns, _ = self.upload.select_examples(self.request.columns, self.request.label, self.request.kinds)
         data = Data(
             self.upload.name,
@@ -372,8 +374,9 @@ class Jobs:
             return self.start(requests.change_request(job.request, job.name, words, change), upload)
         if job.more_seconds is None:
             raise ValueError("This training cannot go on: its state is gone, or it is at its end. Train again instead.")
-        seconds = {"max_time": job.trained_seconds + more_seconds}
-        return self.start(requests.change_request(job.request, job.name, "longer", seconds), upload, job.checkpoint)
+        # sizes that follow the time limit stay as they are
+        change = {**job.decided, "max_time": job.trained_seconds + more_seconds}
+        return self.start(requests.change_request(job.request, job.name, "longer", change), upload, job.checkpoint)
 
     def close(self) -> None:
         """End the running training. If the session keeps models, it first saves its best weights."""

@@ -1,4 +1,4 @@
-"""Refusal of a network that is too large to train here, before it is made."""
+"""Builds the parts of a model; a network that is too large to train here is refused before it is made."""
 
 from __future__ import annotations
 
@@ -11,42 +11,64 @@ import torch
 
 from narrows import recipes
 from narrows.data import Schema, n_features
-from narrows.training import memory
+from narrows.fitted import FittedModel
+from narrows.training import memory, seeded_init
 from narrows.training.device import choose_device
 from narrows.training.parallel import join
 
 _WIDE = 4096  # a layer or a code is called wide from here on
 
 
-def assemble_within_memory(
-    assemble: Callable[[], recipes.Parts],
-    recipe: recipes.Recipe,
-    parameters: Mapping[str, Any],
-    schema: Schema,
-    owner: str,
-) -> recipes.Parts:
-    """Return `assemble()`, the parts of a model that is to be trained, if they can be trained in the free memory.
+def build_parts(estimator: FittedModel, seed: int, n_rows: int | None) -> recipes.Parts:
+    """Build the parts of an estimator with its parameters and its schema.
 
     Parameters
     ----------
-    parameters : all parameters of the estimator.
-    owner : name of the estimator, for the message.
+    seed : seed of the first weights.
+    n_rows : number of rows of the training to come; None for a fitted model that is built again.
+
+    Raises
+    ------
+    ValueError
+        If the parameters do not fit each other or the data, or if the training does not fit into memory.
+    """
+    recipe, owner = estimator.recipe, type(estimator).__name__
+    values = {name: getattr(estimator, name) for name in recipe.parameters} | getattr(estimator, "decided_", {})
+    max_time = estimator.get_params(deep=False)["max_time"]
+
+    def build() -> recipes.Parts:
+        with seeded_init(seed, is_global=not recipe.is_own):
+            return recipe.build(estimator.schema_, n_rows=n_rows, max_time=max_time, **values)
+
+    try:
+        return build() if n_rows is None else build_within_memory(build, estimator)
+    except recipes.CodeTooLong as error:
+        raise recipes.CodeTooLong(error.n_components, error.n_entries, owner) from None
+
+
+def build_within_memory(build: Callable[[], recipes.Parts], estimator: FittedModel) -> recipes.Parts:
+    """Return `build()`, the parts of a new model, if they can be trained in the free memory.
+
+    Parameters
+    ----------
+    estimator : the estimator with its parameters and its schema.
 
     Raises
     ------
     NotEnoughMemory
         If the weights need more memory than is free. None of it is allocated then.
     """
+    parameters, schema, owner = estimator.get_params(deep=False), estimator.schema_, type(estimator).__name__
     per_weight, free = _per_weight(parameters), memory.available_bytes()
     try:
         with memory.Budget(free // per_weight):
-            return assemble()
+            return build()
     except memory.OverBudget as error:
-        check_weights(assemble_without_memory(recipe, parameters, schema), parameters, owner)
+        check_weights(build_without_memory(estimator.recipe, parameters, schema), parameters, owner)
         alone = memory.bytes_per_weight("float32", on_host=False)
         if error.n_largest * alone > free:  # the weights could not be counted, and this tensor cannot even be made
             raise memory.NotEnoughMemory(_message(owner, error.n_largest, per_weight, free, parameters)) from None
-    return assemble()  # tensors were freed on the way
+    return build()  # tensors were freed on the way
 
 
 def check_weights(parts: recipes.Parts | None, parameters: Mapping[str, Any], owner: str) -> None:
@@ -54,8 +76,9 @@ def check_weights(parts: recipes.Parts | None, parameters: Mapping[str, Any], ow
 
     Parameters
     ----------
-    parts : from `assemble_without_memory`; None has no weights.
-    parameters, owner : as in `assemble_within_memory`.
+    parts : from `build_without_memory`; None has no weights.
+    parameters : all parameters of the estimator.
+    owner : name of the estimator, for the message.
 
     Raises
     ------
@@ -68,9 +91,7 @@ def check_weights(parts: recipes.Parts | None, parameters: Mapping[str, Any], ow
         raise memory.NotEnoughMemory(_message(owner, n, per_weight, free, parameters))
 
 
-def assemble_without_memory(
-    recipe: recipes.Recipe, parameters: Mapping[str, Any], schema: Schema
-) -> recipes.Parts | None:
+def build_without_memory(recipe: recipes.Recipe, parameters: Mapping[str, Any], schema: Schema) -> recipes.Parts | None:
     """Return a model whose tensors have shapes but no numbers; None if it cannot be built without data.
 
     A table is taken for a vector of its features, so that the weights are about as many.
