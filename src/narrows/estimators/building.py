@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
-import torch
-
 from narrows import recipes
-from narrows.data import Schema, n_features
+from narrows.data import Schema
 from narrows.fitted import FittedModel
 from narrows.training import memory, seeded_init
 from narrows.training.device import choose_device
 from narrows.training.parallel import join
 
-_WIDE = 4096  # a layer or a code is called wide from here on
+_WIDE = 4096  # length of a code that is called wide
 
 
 def build_parts(estimator: FittedModel, seed: int, n_rows: int | None) -> recipes.Parts:
@@ -63,20 +60,24 @@ def build_within_memory(build: Callable[[], recipes.Parts], estimator: FittedMod
     try:
         with memory.Budget(free // per_weight):
             return build()
-    except memory.OverBudget as error:
-        check_weights(build_without_memory(estimator.recipe, parameters, schema), parameters, owner)
-        alone = memory.bytes_per_weight("float32", on_host=False)
-        if error.n_largest * alone > free:  # the weights could not be counted, and this tensor cannot even be made
-            raise memory.NotEnoughMemory(_message(owner, error.n_largest, per_weight, free, parameters)) from None
-    return build()  # tensors were freed on the way
+    except memory.OverBudget:
+        parts = outline_parts(estimator.recipe, parameters, schema)
+    if parts is not None:
+        check_weights(parts, parameters, owner)
+        return build()  # the budget also counts tensors that are freed
+    try:
+        with memory.Budget(free // memory.bytes_per_weight("float32", on_host=False)):
+            return build()
+    except memory.OverBudget as error:  # the new weights alone are too many
+        raise memory.NotEnoughMemory(_message(owner, error.n_largest, per_weight, free, parameters)) from None
 
 
-def check_weights(parts: recipes.Parts | None, parameters: Mapping[str, Any], owner: str) -> None:
+def check_weights(parts: recipes.Parts, parameters: Mapping[str, Any], owner: str) -> None:
     """Check that the weights of a model can be trained in the free memory. Nothing is allocated.
 
     Parameters
     ----------
-    parts : from `build_without_memory`; None has no weights.
+    parts : from `outline_parts`.
     parameters : all parameters of the estimator.
     owner : name of the estimator, for the message.
 
@@ -85,40 +86,20 @@ def check_weights(parts: recipes.Parts | None, parameters: Mapping[str, Any], ow
     NotEnoughMemory
         If they cannot.
     """
-    n = 0 if parts is None else sum(weight.numel() for weight in parts.model.parameters())
+    n = sum(weight.numel() for weight in parts.model.parameters())
     per_weight, free = _per_weight(parameters), memory.available_bytes()
     if n * per_weight > free:
         raise memory.NotEnoughMemory(_message(owner, n, per_weight, free, parameters))
 
 
-def build_without_memory(recipe: recipes.Recipe, parameters: Mapping[str, Any], schema: Schema) -> recipes.Parts | None:
-    """Return a model whose tensors have shapes but no numbers; None if it cannot be built without data.
-
-    A table is taken for a vector of its features, so that the weights are about as many.
-    """
-    if recipe.is_tabular:
-        return None
+def outline_parts(recipe: recipes.Recipe, parameters: Mapping[str, Any], schema: Schema) -> recipes.Parts | None:
+    """Return the parts of a model whose large tensors have no numbers; None if it cannot be built so."""
     values = {name: parameters.get(name, p.default) for name, p in recipe.parameters.items()}
-    if schema.kind == "table":
-        n = n_features(schema)
-        schema = replace(
-            schema,
-            kind="vector",
-            shape=(n,),
-            support="real",
-            offset=(0.0,),
-            scale=(1.0,),
-            mean=(0.0,) * n,
-            std=(1.0,) * n,
-            columns=None,
-            table=None,
-            gaps=(),
-        )
     try:
-        with torch.device("meta"):  # the copy caches its tensors
+        with memory.Outline():  # the copy caches its tensors
             return recipe.build(copy.copy(schema), **values)
     except (ValueError, TypeError, RuntimeError):
-        return None  # then the training says why
+        return None
 
 
 def _per_weight(parameters: Mapping[str, Any]) -> int:
@@ -139,9 +120,9 @@ def _message(owner: str, n: int, per_weight: int, free: int, parameters: Mapping
 
 def _smaller(parameters: Mapping[str, Any]) -> str:
     """Return what to choose instead: the parameter that makes the network so large, and a usual value."""
-    hidden, n_components = parameters.get("hidden"), parameters.get("n_components")
-    if isinstance(hidden, (tuple, list)) and any(width >= _WIDE for width in hidden):
-        return "hidden=(256, 256)"
+    n_components = parameters.get("n_components")
     if isinstance(n_components, int) and n_components >= _WIDE:
         return f"an `n_components` below {n_components:,}"
-    return "smaller pictures, fewer columns, or hidden=(256, 256)" if "hidden" in parameters else "a smaller network"
+    if isinstance(parameters.get("hidden"), (tuple, list)):
+        return "hidden=(256, 256)"
+    return "smaller pictures, fewer columns or a smaller network"
