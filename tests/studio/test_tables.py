@@ -172,6 +172,28 @@ def test_cells_are_refused_by_other_models(shared):
     assert answer.status_code == 422
 
 
+def test_made_rows_come_with_the_probability_of_the_true_level(people_client, people_models, people):
+    client, model = people_client(), load(people_models["people"])
+    described = client.get("/api/state").json()["model"]["cells"]
+    town = described[3]
+    shares = people["town"].value_counts(normalize=True)
+    assert town["frequencies"] == pytest.approx([shares[level] for level in town["levels"]])
+    assert described[0]["frequencies"] is None
+    true = town["levels"].index(people["town"][2])
+    with torch.no_grad():
+        params = model.model_.decode_own(model.prepare(people[2:3]))
+        probs = model.model_.likelihood.level_probs(params, 3)[0]
+    expected = client.get("/api/outliers/2").json()["expected"]
+    assert expected["true_probs"][3] == pytest.approx(float(probs[true]), abs=1e-5)
+    assert expected["probs"][3] == pytest.approx(float(probs.max()), abs=1e-5)
+    assert expected["true_probs"][0] is None  # a number
+    # after noise, the true level is still that of the row
+    cleaned = client.post("/api/clean", json={"row": 5, "noise": 1.0, "seed": 1}).json()
+    assert cleaned["clean"]["true_probs"][2] is None  # a gap
+    assert 0 < cleaned["clean"]["true_probs"][3] < 1
+    assert cleaned["noisy"]["true_probs"] is None
+
+
 def test_outliers_compare_cells_with_what_was_expected(people_client):
     client = people_client()
     outlier = client.get("/api/outliers/5").json()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from narrows import VAE
 from narrows.estimators import load
 from narrows.studio import messages, requests, uploads, worker
 from narrows.studio.event_log import EventLog
@@ -433,6 +434,30 @@ def test_the_event_log_continues_after_an_event():
 
 
 @pytest.mark.timeout(300)
+def test_a_training_that_is_stopped_before_its_first_step_keeps_nothing(opened, digits):
+    client = opened("none")
+    info = upload(client, "digits.npy", npy(digits.astype(np.float32)))
+    job = client.post("/api/train", json={"upload": info["id"], "recipe": "ae"}).json()["job"]
+    stopped = client.post(f"/api/train/{job}/stop").json()
+    assert stopped["status"] == "cancelled"
+    assert stopped["detail"] == "It was stopped before the model had learned anything: nothing was kept."
+    assert client.get("/api/state").json()["training"] is None
+    assert client.get(f"/api/uploads/{info['id']}").status_code == 200  # the way back
+
+
+def test_likelihoods_say_which_columns_they_take(shared):
+    pandas = pytest.importorskip("pandas", reason="needs the extra `tables`")
+    info = upload(shared("none"), "people.csv", TABLE.encode())
+    kinds = {entry["name"]: entry["kinds"] for entry in info["likelihoods"]}
+    assert [name for name, taken in kinds.items() if taken is None] == ["auto", "gaussian", "heteroscedastic"]
+    words = pandas.read_csv(io.StringIO(TABLE))[["note", "weight"]]
+    for name, taken in kinds.items():
+        if taken is not None:
+            assert "categorical" not in taken
+            with pytest.raises(ValueError, match="categorical columns such as 'note'"):
+                VAE(2, likelihood=name, max_epochs=1).fit(words)
+
+
 def test_stopping_saves_the_best_weights_in_the_keep_folder(client_of, digits, tmp_path):
     from narrows.studio.session import Session
 

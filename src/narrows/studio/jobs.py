@@ -123,15 +123,22 @@ class Job:
             recipe=self.request.recipe,
             seconds=round((self._ended_at or time.monotonic()) - self._started_at, 3),
             share=self.share,
-            detail=self.detail if self.status == "failed" else None,
+            detail=self.detail if self.status in ("failed", "cancelled") else None,
         )
 
     def stop(self) -> None:
-        """End the training early and keep the best weights so far."""
+        """End the training early and keep the best weights so far. Before its first step there are none to keep."""
         with self._lock:
             if self.status not in ("starting", "training"):
                 return
-            self.status = "stopping"
+            is_early = self.status == "starting"
+            if is_early:
+                self.detail = "It was stopped before the model had learned anything: nothing was kept."
+            else:
+                self.status = "stopping"
+        if is_early:
+            self.cancel()
+            return
         self._log_status()
         assert self.process.stdin is not None
         with contextlib.suppress(OSError, ValueError):

@@ -60,7 +60,7 @@ export class CellTable {
       { class: "bars-box", tabindex: "0", role: "region", "aria-label": label },
       table,
       this.foot,
-      hasNote && h("p", { class: "cells-note" }, explainBars(columns)),
+      hasNote && h("p", { class: "cells-note" }, explainBars(columns, captions.length > 1)),
     );
     this.#arrange();
   }
@@ -226,15 +226,15 @@ export class CellTable {
   }
 }
 
-/** What the bars of some columns mean. @param {CellColumn[]} columns */
-function explainBars(columns) {
+/** What the bars of some columns mean. @param {CellColumn[]} columns @param {boolean} hasTruth */
+function explainBars(columns, hasTruth) {
   const [hasLevels, hasUnits] = [columns.some(({ levels }) => levels), columns.some(({ kind }) => kind === "unit")];
   const hasNumbers = columns.some(({ levels, kind }) => !levels && kind !== "unit");
   return [
     hasNumbers && `Bars of numbers start at the column's mean; they end at ${REACH} standard deviations.`,
     hasUnits && "Bars go from the lowest to the highest possible value; a line marks the column's mean.",
-    hasLevels &&
-      "Bars behind words are probabilities; a line marks the word's share in the training rows, and ✓ the true word.",
+    hasLevels && "Bars behind words are probabilities; a line marks the word's share in the training rows.",
+    hasLevels && hasTruth && "✓ marks the true word.",
   ]
     .filter(Boolean)
     .join(" ");

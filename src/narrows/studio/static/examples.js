@@ -12,7 +12,8 @@ export const MAX_CELLS = 6; // of a row in a thumbnail
 const MAX_CHANNELS = 3; // of a series in a thumbnail
 
 /** Render an example: its picture, its cells as bars, or its channels as lines.
- * @param {Example} example @param {string} alt @param {Model} model @param {{most?: number}} [options] of `createRows` */
+ * @param {Example} example @param {string} alt @param {Model} model
+ * @param {{most?: number}} [options] of `createRows` */
 export function renderExample(example, alt, model, options) {
   if (example.picture) return h("img", { class: "px", src: example.picture, alt, decoding: "async" });
   const rows = createRows([], alt, model, options);

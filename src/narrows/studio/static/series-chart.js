@@ -4,7 +4,7 @@ import { formatCell } from "./cells.js";
 import { createSvgElement, h } from "./dom.js";
 
 /** @import {CellColumn, Example} from "./types" */
-/** steps x channels numbers, one step after the other; a gap is null or NaN @typedef {ArrayLike<number | null>} Steps */
+/** Numbers, steps x channels, one step after another; a gap is null or NaN @typedef {ArrayLike<number | null>} Steps */
 
 const REACH = 2.5; // standard deviations from the mean to each end of a chart, unless the lines go further
 const MAX_CHANNELS = 12; // shown at first

@@ -76,7 +76,8 @@ export class ColumnTable {
 
   // ---- choices ----
 
-  /** The model must not learn from the label; a column that is no label any more is used again. @param {string} label */
+  /** The model must not learn from the label. A column that is no label any more is used again.
+   * @param {string} label "" for none */
   #setLabel(label) {
     const before = this.columns.find(({ name }) => name === this.#leftOut);
     this.#leftOut = this.used.has(label) ? label : null;

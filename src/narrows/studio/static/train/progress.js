@@ -10,7 +10,6 @@ import { ExampleRows } from "./example-rows.js";
 /** @import {HistoryRow, Job, Progress, Sketch, Transport} from "../types" */
 
 const STOPPING = "Stopping: the learning rate is lowered first, then the best weights are kept";
-const STOPPING_EARLY = "Stopping as soon as the training has begun";
 const TICK = 1000; // milliseconds
 
 export class TrainingProgress {
@@ -85,7 +84,7 @@ export class TrainingProgress {
     this.#begun = performance.now() - 1000 * job.seconds;
     if (job.status === "training") this.#words = "Training";
     if (job.status === "failed") this.#words = `The training failed: ${job.detail}`;
-    if (job.status === "cancelled") this.#words = "Cancelled: nothing was kept";
+    if (job.status === "cancelled") this.#words = job.detail ?? "Cancelled: nothing was kept.";
     this.#showWords();
     this.#showFacts();
     if (job.status === "stopping") this.stopButton.disabled = true;
@@ -115,8 +114,7 @@ export class TrainingProgress {
 
   #showWords() {
     const isStopping = this.job.status === "stopping" && this.#bar.hasAttribute("value");
-    const isEarly = this.job.status === "stopping" && !this.#progress;
-    this.#status.textContent = isStopping ? STOPPING : isEarly ? STOPPING_EARLY : this.#words;
+    this.#status.textContent = isStopping ? STOPPING : this.#words;
   }
 
   /** @param {Sketch} sketch */
