@@ -21,13 +21,13 @@ def as_options(change: Mapping[str, Any]) -> str:
 
 def show_findings(findings: Sequence[Finding]) -> None:
     """Print the verdict, and a line for each finding that something could change."""
-    from narrows.estimators.findings import list_advice, say_verdict
+    from narrows.estimators.findings import advise, beside_verdict, say_verdict
 
     if not findings:
         return
     print(say_verdict(findings, as_options, is_counted=False))
-    for advice in list_advice(findings, as_options):
-        print(f"- {advice}")
+    for finding in beside_verdict(findings):
+        print(f"- {advise(finding, as_options)}")
 
 
 def mending_command(arguments: Sequence[str], findings: Sequence[Finding]) -> str | None:
@@ -37,10 +37,9 @@ def mending_command(arguments: Sequence[str], findings: Sequence[Finding]) -> st
     ----------
     arguments : the command line of `narrows fit` without the program, as `sys.argv[1:]` has it.
     """
-    change: dict[str, Any] = {}
-    for finding in findings:
-        if not finding.is_well:
-            change = {**finding.change, **change}  # the gravest comes first
+    from narrows.estimators.findings import all_changes
+
+    change = all_changes(findings)
     if not change:
         return None
     kept = _without(arguments, change)

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from narrows import likelihoods, recipes, storage
 from narrows.data import EncodedRows, as_floats, infer, min_max
 from narrows.estimators.building import build_parts
+from narrows.estimators.card import card
 from narrows.estimators.codes import with_index
 from narrows.estimators.generation import needs_code
 from narrows.estimators.judged import Judged
@@ -22,7 +23,7 @@ from narrows.estimators.saving import documents, fingerprint
 from narrows.estimators.scoring import Scoring
 from narrows.estimators.seen_rows import SeenRows
 from narrows.estimators.signature import TRAINING, as_seed, constructor, documentation, reset_fitted, seed_of_run
-from narrows.estimators.summary import card, summarize
+from narrows.estimators.summary import summarize
 from narrows.estimators.threshold import NAME as THRESHOLD
 from narrows.extensions import extension
 from narrows.objectives import Objective

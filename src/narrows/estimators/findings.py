@@ -14,7 +14,7 @@ from narrows.estimators.evidence import Evidence
 from narrows.estimators.summary import Summary
 from narrows.fitted import FittedModel
 from narrows.params import enumerate_names
-from narrows.training import Result, find_overfitting, remaining_fall
+from narrows.training import FEWEST_TO_TELL, Result, find_overfitting, remaining_fall
 from narrows.types import Finding
 
 Write = Callable[[Mapping[str, Any]], str]
@@ -25,6 +25,7 @@ _MOST_RARE = 0.05  # share of a column's cells that may be in one level, `other`
 _LITTLE, _MUCH = 0.02, 0.1  # parts of the fall of the held-out loss that came in the last third
 _LONGER = {"max_epochs": 4, "max_time": 3}  # factors of a longer training
 _LOWEST_BETA = 0.01
+_COMMON_RATE, _HIGH_RATE = 1e-3, 0.05  # learning rates: the automatic one, and one at which nothing is learned
 _FEWEST_HELD_OUT = 20
 _SHARE_OF_ROWS = 0.5  # largest share of the rows that is worth holding out
 
@@ -73,10 +74,19 @@ def advise(finding: Finding, write: Write = as_arguments) -> str:
     return f"{finding.message} {'You could set' if finding.is_well else 'Try'} {write(finding.change)}."
 
 
-def list_advice(findings: Sequence[Finding], write: Write = as_arguments) -> list[str]:
-    """Return what to do beside what `say_verdict` says: further doubts, and changes that would help a little."""
-    doubts = [advise(finding, write) for finding in findings if not finding.is_well]
-    return doubts[1:] + [advise(finding, write) for finding in findings if finding.is_well and finding.change]
+def beside_verdict(findings: Sequence[Finding]) -> list[Finding]:
+    """Return what to look at beside what `say_verdict` says: further doubts, and changes that would help a little."""
+    doubts = [finding for finding in findings if not finding.is_well]
+    return doubts[1:] + [finding for finding in findings if finding.is_well and finding.change]
+
+
+def all_changes(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return the changes of all findings that are not well; where two set a parameter, the graver one does."""
+    change: dict[str, Any] = {}
+    for finding in findings:
+        if not finding.is_well:
+            change = {**finding.change, **change}
+    return change
 
 
 def restore_finding(values: dict[str, Any]) -> Finding:
@@ -97,16 +107,19 @@ def _diverged(evidence: Evidence) -> Finding | None:
     n = evidence.result.n_recoveries
     if not n:
         return None
-    rate = float(f"{evidence.result.learning_rate * 0.5**n:.2g}")
+    rate = min(float(f"{evidence.result.learning_rate * 0.5**n:.2g}"), _COMMON_RATE)
     times = "once" if n == 1 else f"{n} times"
     message = f"The loss was not finite {times}. The training went back to earlier weights, at a lower learning rate."
     return Finding("diverged", False, message, {"learning_rate": rate})
 
 
 def _overfitting(evidence: Evidence) -> Finding | None:
-    epoch = find_overfitting(evidence.result.history)
-    if epoch is None:
+    history = evidence.result.history
+    if len(history) < FEWEST_TO_TELL or not len(evidence.result.held_out):
         return None
+    epoch = find_overfitting(history)
+    if epoch is None:
+        return Finding("overfitting", True, "It does not over-fit: the held-out loss did not rise again.", {})
     message = f"It over-fits: the held-out loss was lowest after epoch {epoch}, whose weights are kept, and rose then."
     return Finding("overfitting", False, message, _smaller_network(evidence))
 
@@ -155,11 +168,21 @@ def _pca(evidence: Evidence) -> Finding | None:
     if not evidence.has_reconstructions or evidence.estimator.model_.corruption.predicts_hidden:
         return None
     ratio, size = evidence.ratio_to_pca
-    is_stochastic = evidence.estimator.model_.stochastic is not None
-    is_well = ratio <= (_EQUAL_IF_DRAWN if is_stochastic else _EQUAL)
-    unit = "active unit" if evidence.is_sparse else "component"
-    message = f"Its held-out error is {_say_ratio(ratio)} with {size} {unit}{'' if size == 1 else 's'}."
-    return Finding("pca", is_well, message, {} if is_well else _better_reconstruction(evidence))
+    code = f"{size} {'active unit' if evidence.is_sparse else 'component'}{'' if size == 1 else 's'}"
+    found = compare_with_pca(ratio, code, is_drawn=evidence.estimator.model_.stochastic is not None)
+    return found if found.is_well else found._replace(change=_better_reconstruction(evidence))
+
+
+def compare_with_pca(ratio: float, code: str, error: str = "held-out error", *, is_drawn: bool) -> Finding:
+    """Return the finding about an error that is `ratio` times that of PCA with a code of the same size.
+
+    Parameters
+    ----------
+    code, error : words for the size of the code, and for the error.
+    is_drawn : True if the code is drawn from a posterior, whose noise costs some of the accuracy.
+    """
+    is_well = ratio <= (_EQUAL_IF_DRAWN if is_drawn else _EQUAL)
+    return Finding("pca", is_well, f"Its {error} is {_say_ratio(ratio)} with {code}.", {})
 
 
 def _prediction(evidence: Evidence) -> Finding | None:
@@ -189,7 +212,7 @@ def _unused_components(evidence: Evidence) -> Finding | None:
     message = f"{len(unused)} of {n} components carr{'ies' if len(unused) == 1 else 'y'} nothing."
     if len(unused) < n:
         return Finding("unused_components", True, message, {"n_components": n - len(unused)})
-    return Finding("unused_components", False, message, _lower_beta(evidence))
+    return Finding("unused_components", False, message, _fuller_code(evidence))
 
 
 def _dead_units(evidence: Evidence) -> Finding | None:
@@ -266,12 +289,23 @@ def _longer(evidence: Evidence) -> dict[str, Any]:
 def _better_reconstruction(evidence: Evidence) -> dict[str, Any]:
     """Return what lowers the error of reconstructions: the cause if one is known, otherwise a cheaper code."""
     if evidence.is_empty:
-        return _lower_beta(evidence)
-    if change := _longer(evidence):
+        return _fuller_code(evidence)
+    if change := _common_rate(evidence) or _longer(evidence):
         return change
     if find_overfitting(evidence.result.history) is not None:
         return _smaller_network(evidence)
     return _lower_beta(evidence)
+
+
+def _fuller_code(evidence: Evidence) -> dict[str, Any]:
+    """Return what makes the components of a stochastic code carry something."""
+    return _common_rate(evidence) or _lower_beta(evidence)
+
+
+def _common_rate(evidence: Evidence) -> dict[str, Any]:
+    """Return the automatic learning rate, if the user's is much too high."""
+    rate = evidence.value("learning_rate")
+    return {"learning_rate": "auto"} if rate != "auto" and rate > _HIGH_RATE else {}
 
 
 def _lower_beta(evidence: Evidence) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from narrows.estimators.findings import judge, list_advice, say_verdict
+from narrows.estimators.findings import advise, beside_verdict, judge, say_verdict
 from narrows.estimators.summary import Summary
 from narrows.fitted import FittedModel
 from narrows.training import Result
@@ -46,5 +46,5 @@ class Judged:
             return
         reporter = Reporter(self.verbose, type(self).__name__)
         verdict = say_verdict(self.findings_, is_counted=False)
-        for line in (verdict, *(f"- {advice}" for advice in list_advice(self.findings_))):
+        for line in (verdict, *(f"- {advise(finding)}" for finding in beside_verdict(self.findings_))):
             reporter.note(line)

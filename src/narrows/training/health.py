@@ -13,6 +13,7 @@ from narrows.training.parallel import full_tensor
 _HEALTH_ROWS = (2_000, 10_000)  # fewest and most
 _TRAINING_ROWS_PER_HEALTH_ROW = 10
 
+FEWEST_TO_TELL = 6  # validations, to tell whether a model over-fits
 _RISE = 0.05  # rise of the held-out loss after its best epoch, as a part of its fall before, that is over-fitting
 _HELD = 0.98  # share of the highest learning rate above which the rate has not been cooled down
 _FEWEST_VALIDATIONS = 4  # before the cool-down, to tell whether the held-out loss still falls
@@ -29,7 +30,7 @@ def n_health_rows(model: Autoencoder, n_train: int) -> int:
 def find_overfitting(history: list[dict[str, Any]]) -> int | None:
     """Return the best epoch if the held-out loss rose for long after it, and the training loss fell; otherwise None."""
     records = [(r["epoch"], r["loss"], r["valid_loss"]) for r in history if r.get("valid_loss") is not None]
-    if len(records) < 6:
+    if len(records) < FEWEST_TO_TELL:
         return None
     first, last, best = records[0], records[-1], min(records, key=lambda record: record[2])
     is_best_early = records.index(best) < len(records) * 0.6
