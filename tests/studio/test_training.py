@@ -371,7 +371,7 @@ def test_train_on_a_table_and_return_to_the_first_model(opened):
     history = [data for _, kind, data in logged if kind == "history"]
     assert {"epoch", "step", "seconds", "loss"} <= set(history[-1])
     (progress,) = [data for _, kind, data in logged if kind == "progress"]
-    assert 0 <= progress["step"] <= progress["n_steps"] == 6
+    assert 0 <= progress["step"] <= progress["n_steps"] == 3
     (examples,) = [data for _, kind, data in logged if kind == "examples"]
     (pictures,) = [data for _, kind, data in logged if kind == "pictures"]
     assert len(examples["original"]) == len(examples["pca"]["reconstruction"]) == len(pictures["reconstruction"]) == 8
@@ -515,6 +515,37 @@ def test_a_failed_training_gives_the_library_s_error_message(opened, digits):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_training_goes_on_from_its_weights_and_is_repeated_with_another_parameter(opened, digits):
+    client = opened("none")
+    info = upload(client, "digits.npy", npy(digits.astype(np.float32)))
+    settings = {"upload": info["id"], "recipe": "vae", "n_components": 3, "max_time": 2, "name": "first"}
+    job = client.post("/api/train", json={**settings, "parameters": {"network": "mlp"}}).json()["job"]
+    assert wait_for_end(client, job)["status"] == "done"
+    model = client.get("/api/state").json()["model"]
+    assert (model["job"], model["more_seconds"]) == (job, 180)
+    before = [data for _, kind, data in parse_events(client.get(f"/api/train/{job}/events").text) if kind == "history"]
+
+    longer = client.post(f"/api/train/{job}/again", json={"more_seconds": 2}).json()["job"]
+    assert wait_for_end(client, longer)["status"] == "done"
+    after = [
+        data for _, kind, data in parse_events(client.get(f"/api/train/{longer}/events").text) if kind == "history"
+    ]
+    assert after[0]["step"] > before[-1]["step"]  # it did not begin again
+    assert after[-1]["seconds"] > before[-1]["seconds"]
+    assert client.get("/api/state").json()["model"]["name"] == "first, longer"
+
+    again = client.post(f"/api/train/{longer}/again", json={"change": {"beta": 0.25, "max_time": 1.0}}).json()["job"]
+    assert wait_for_end(client, again)["status"] == "done"
+    assert client.get("/api/state").json()["model"]["name"] == "first, beta=0.25, max_time=1.0"
+    assert client.app.state.session.current.model.beta == 0.25
+    assert client.post(f"/api/train/{job}/again", json={"more_seconds": 2}).status_code == 422  # its state is gone
+    client.app.state.jobs.uploads.clear()
+    answer = client.post(f"/api/train/{again}/again", json={"change": {"beta": 1.0}})
+    assert (answer.status_code, "upload" in answer.json()["detail"]) == (422, True)
+
+
+@pytest.mark.slow
 def test_a_conditional_model_trains_with_labels_and_decodes_the_chosen_class(opened, digits):
     client = opened("none")
     info = client.post("/api/uploads/dataset", json={"name": "digits"}).json()
@@ -573,7 +604,7 @@ def test_events_hold_null_for_nan():
     tracker = LiveTracker(io.StringIO())
     tracker.log(3, {"loss": float("nan"), "epoch": 2.0, "seconds": 1.0})
     (event,) = events_of(tracker)
-    assert event == {"kind": "history", "record": {"loss": None, "epoch": 2.0, "seconds": 1.0, "step": 3}}
+    assert event == {"event": "history", "record": {"loss": None, "epoch": 2.0, "seconds": 1.0, "step": 3}}
 
 
 def test_progress_says_how_much_is_left_and_the_curve_gets_fewer_points_with_time():
@@ -582,9 +613,9 @@ def test_progress_says_how_much_is_left_and_the_curve_gets_fewer_points_with_tim
     tracker.show(30, {"share": 0.25, "n_steps": 900.0, "seconds": 5.0, "loss": 4.0})
     tracker.show(31, {"share": 0.26, "n_steps": 900.0, "seconds": 5.05, "loss": 3.0})
     events = events_of(tracker)
-    assert [event["kind"] for event in events] == ["started", "progress", "progress", "history", "progress"]
-    assert events[1] == {"kind": "progress", "step": 0, "n_steps": 900, "share": 0, "seconds": 0, "left": None}
-    assert events[2] == {"kind": "progress", "step": 30, "n_steps": 120, "share": 0.25, "seconds": 5, "left": 15}
+    assert [event["event"] for event in events] == ["started", "progress", "progress", "history", "progress"]
+    assert events[1] == {"event": "progress", "step": 0, "n_steps": 900, "share": 0, "seconds": 0, "left": None}
+    assert events[2] == {"event": "progress", "step": 30, "n_steps": 120, "share": 0.25, "seconds": 5, "left": 15}
     assert events[3]["record"] == {"step": 30, "seconds": 5, "loss": 4}
 
 

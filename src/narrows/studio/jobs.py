@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import secrets
 import shutil
 import threading
@@ -194,7 +193,7 @@ class Job:
                     event = json.loads(line)
                 except ValueError:  # cut off, because the process was killed
                     continue
-                if event["kind"] == "saved":
+                if event["event"] == "saved":
                     is_saved, self._is_limited = True, event["can_go_on"]
                 self._handle_event(event)
         code = self.process.wait()
@@ -221,7 +220,7 @@ class Job:
         del self.upload  # frees memory: the page still asks for the job, but not for its data
 
     def _handle_event(self, event: dict[str, Any]) -> None:
-        kind = event.pop("kind")
+        kind = event.pop("event")
         if kind == "started":
             with self._lock:
                 if self.status == "starting":
@@ -353,7 +352,7 @@ class Jobs:
             folder = self.session.folder / "jobs" / secrets.token_hex(6)
             if checkpoint is None:
                 checkpoint = self.session.folder / "checkpoints" / folder.name
-            out = _new_folder(self.session.models, request, upload)
+            out = requests.new_folder(self.session.models, request, upload.name)
             job = Job(request, upload, folder, out, checkpoint, self.session, self.workers)
             for other in self.jobs.values():  # only the latest training can go on
                 if other.checkpoint != checkpoint:
@@ -394,13 +393,3 @@ class Jobs:
                 job.thread.join(timeout=_SAVE_TIMEOUT)
             job.cancel()
             job.thread.join(timeout=10)
-
-
-def _new_folder(parent: Path, request: messages.TrainingRequest, upload: Upload) -> Path:
-    """Return a path for the model that does not exist yet, named after the training."""
-    title = request.name or f"{Path(upload.name).stem}-{request.recipe}"
-    name = re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-").lower()[:48] or "model"
-    number, path = 2, parent / name
-    while path.exists():
-        path, number = parent / f"{name}-{number}", number + 1
-    return path

@@ -1,8 +1,10 @@
-"""Requests for a training: their parameters are checked, and changed for the next try."""
+"""Requests for a training: their parameters are checked, changed for the next try, and named."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from narrows.data import Schema
@@ -90,3 +92,13 @@ def assemble(recipe: str, parameters: Mapping[str, Any], schema: Schema, n_rows:
         raise
     except (ValueError, TypeError):
         return None
+
+
+def new_folder(parent: Path, request: TrainingRequest, source: str) -> Path:
+    """Return a path for the model that does not exist yet, named after the training."""
+    title = request.name or f"{Path(source).stem}-{request.recipe}"
+    name = re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-").lower()[:48] or "model"
+    number, path = 2, parent / name
+    while path.exists():
+        path, number = parent / f"{name}-{number}", number + 1
+    return path
