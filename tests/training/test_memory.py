@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from narrows import AE, VAE, load
+from narrows import AE, VAE, load, recipes
+from narrows.data import infer
 from narrows.estimators import estimator
-from narrows.estimators.memory import assemble_without_memory
+from narrows.estimators.building import outline_parts
 from narrows.training import memory
 
 TINY = {"n_components": 3, "hidden": (64, 8), "max_epochs": 1, "random_state": 0, "device": "cpu"}
@@ -29,7 +30,7 @@ def test_a_network_that_is_too_large_is_refused_with_numbers(vectors, free, call
     free(3_100_000_000)
     before = _peak_bytes()
     model = VAE(2, hidden=(100_000_000,), max_time=2)
-    with pytest.raises(ValueError, match=r"VAE needs about 40 GB for 2,000,000,010 weights.*; 3\.1 GB are free\. S"):
+    with pytest.raises(ValueError, match=r"VAE needs about 40 GB for 2,000,000,056 weights.*; 3\.1 GB are free\. S"):
         getattr(model, call)(vectors)
     assert _peak_bytes() - before < 200e6
     assert not hasattr(model, "model_")
@@ -77,28 +78,36 @@ def test_a_saved_model_is_loaded_where_it_could_not_be_trained(vectors, free, tm
     assert np.allclose(load(tmp_path / "m").transform(vectors), model.transform(vectors))
 
 
-@pytest.mark.parametrize("recipe", ["ae", "vae", "sae"])
-def test_weights_are_counted_without_memory(digits, recipe):
-    parameters = {"n_components": 3, "hidden": (16, 8), "network": "mlp", "max_epochs": 1}
-    model = estimator(recipe)(**parameters).fit(digits[:40])
-    parts = assemble_without_memory(model.recipe, parameters, model.schema_)
-    assert sum(weight.numel() for weight in parts.model.parameters()) == weights_of(model)
-    assert {weight.device.type for weight in parts.model.parameters()} == {"meta"}
+@pytest.mark.parametrize("recipe", [name for name in recipes.available() if name != "tableae"])
+def test_the_weights_of_every_recipe_are_counted_without_memory(digits, recipe):
+    cls, parameters = estimator(recipe), {"network": "mlp", "hidden": (2000, 1000)}
+    model = cls(**parameters)
+    model.schema_ = infer(digits[:40], "test")
+    parts = outline_parts(cls.recipe, parameters, model.schema_)
+    weights = list(parts.model.parameters())
+    assert sum(weight.numel() for weight in weights) == sum(w.numel() for w in model._assemble(0).model.parameters())
+    assert {weight.device.type for weight in weights if weight.numel() > 1 << 20} == {"meta"}
     assert model.schema_._offsets.device.type == "cpu"  # the caches of the schema are untouched
+
+
+def test_many_layers_of_usual_width_are_counted_too(vectors, free):
+    free(1_000_000_000)
+    with pytest.raises(ValueError, match=r"AE needs about 5\.9 GB for 293,"):
+        AE(2, hidden=(700,) * 300).fit(vectors)
 
 
 def test_tensors_that_were_freed_do_not_count(vectors, free, monkeypatch):
     model = AE(**TINY, batch_size=1)
     n = weights_of(model.fit(vectors))
     free(20 * n)
-    real = AE._assemble
+    build = recipes.Recipe.build
 
-    def wasteful(self, seed):
+    def wasteful(*arguments, **values):
         for _ in range(3):
             torch.zeros(n)
-        return real(self, seed)
+        return build(*arguments, **values)
 
-    monkeypatch.setattr(AE, "_assemble", wasteful)
+    monkeypatch.setattr(recipes.Recipe, "build", wasteful)
     model.fit(vectors)
 
 
@@ -159,7 +168,19 @@ def test_the_command_line_says_it_without_a_traceback(free, tmp_path):
 
     free(3_000_000)
     result = CliRunner().invoke(
-        app, ["fit", "digits", "--recipe", "ae", "--set", "network=mlp", "--out", str(tmp_path / "m")]
+        app,
+        [
+            "fit",
+            "digits",
+            "--recipe",
+            "ae",
+            "--set",
+            "network=mlp",
+            "--set",
+            "hidden=5000",
+            "--out",
+            str(tmp_path / "m"),
+        ],
     )
     assert result.exit_code == 1
     assert "3 MB are free" in " ".join(result.stderr.split())

@@ -13,21 +13,23 @@ from sklearn.utils.validation import check_is_fitted
 
 from narrows import likelihoods, recipes, storage
 from narrows.data import EncodedRows, as_floats, infer, min_max
+from narrows.estimators.building import build_parts
+from narrows.estimators.card import card
 from narrows.estimators.codes import with_index
-from narrows.estimators.findings import judge, say_verdict
 from narrows.estimators.generation import needs_code
+from narrows.estimators.judged import Judged
 from narrows.estimators.labels import Labelled, label_indices_where_known, learn_classes
-from narrows.estimators.memory import assemble_within_memory
 from narrows.estimators.saving import documents, fingerprint
 from narrows.estimators.scoring import Scoring
+from narrows.estimators.seen_rows import SeenRows
 from narrows.estimators.signature import TRAINING, as_seed, constructor, documentation, reset_fitted, seed_of_run
-from narrows.estimators.summary import card, summarize
+from narrows.estimators.summary import summarize
 from narrows.estimators.threshold import NAME as THRESHOLD
 from narrows.extensions import extension
 from narrows.objectives import Objective
 from narrows.params import Parameter
 from narrows.plots import Plots
-from narrows.training import Interrupted, Result, Settings, checkpoint, seeded_init
+from narrows.training import Interrupted, Result, Settings, checkpoint
 from narrows.training import fit as train
 from narrows.training.interrupt import end_or_raise
 from narrows.training.parallel import join
@@ -35,17 +37,18 @@ from narrows.training.parallel import join
 _MAX_COMPONENTS = 1_000_000
 
 
-class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Abstract: an autoencoder with the scikit-learn interface. A subclass names its recipe.
 
     Attributes
     ----------
     model_ : Autoencoder, the trained model of five parts.
     schema_ : Schema, the form, scale and column names of one example.
+    decided_ : dict, values of parameters that are "auto" and on which the network depends, such as `hidden`.
     history_ : list of dict, the losses at each validation; `pandas.DataFrame(model.history_)` makes a table of it.
     report_ : list of str, the decisions and their reasons, and events of the training.
-    findings_ : list of Finding, what is well about the model and what is not, each with the parameters that mend it.
-    verdict_ : str, one sentence that the findings come to.
+    findings_, verdict_ : list of Finding, what is well and what is not, with what mends it; and a sentence about all.
+    seen_rows_ : SeenRows, filter of the rows of `fit`, which tells of many rows whether they were among them.
     n_iter_ : int, number of trained epochs.
     offset_ : float, threshold of `score_samples` in nats; outliers score below it. `report_` says how it was set.
     usual_scores_ : (d,) mean of log p of each column over held-out examples, in nats, for which `decision_function`
@@ -128,15 +131,17 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         world = join(self.device)
         seed = world.broadcast(seed_of_run(self.random_state, self.checkpoint))
         settings = self.settings(seed)
-        parts = self._assemble_to_train(seed)
+        parts = self._assemble(seed, len(rows))
         self.model_ = parts.model
         self._check_support(rows)
         result, interrupt = self._train(parts.objective, rows, labels, settings, seed)
         self.history_, self.n_iter_ = result.history, result.n_epochs
         self.report_ = [*self.schema_.list_facts(), *map(str, parts.choices), *map(str, result.choices), *result.notes]
+        self.seen_rows_ = SeenRows.of(rows, seed)
         self._store_summary(rows, result)
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
+        self._say_findings()
         if interrupt is not None:
             end_or_raise(interrupt)
         return self
@@ -173,7 +178,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         world = join(self.device)
         seed = world.broadcast(as_seed(self.random_state))
         if is_first:
-            self._parts = self._assemble_to_train(seed)
+            self._parts = self._assemble(seed, len(rows))
             self.model_, self.history_, self.n_iter_ = self._parts.model, [], 0
             self.report_ = [*self.schema_.list_facts(), *map(str, self._parts.choices)]
             self._parts.objective.restart(0.0, warmup=0.0)  # single passes have no total time for a warm-up
@@ -215,12 +220,13 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
     def _absorb(self, result: Result, rows: np.ndarray) -> None:
         """Store the result of a further training on `rows`, and summarize the new codes.
 
-        The samplers of `fit_sampler` are deleted, because the codes have changed.
+        The samplers of `fit_sampler` are deleted, because the codes have changed, and the filter of the rows.
         """
         self.history_ = self.history_ + result.history
         self.n_iter_ += result.n_epochs
         self.report_ = self.report_ + result.notes
-        self.__dict__.pop("samplers_", None)
+        for name in ("samplers_", "seen_rows_"):
+            self.__dict__.pop(name, None)
         if len(rows) > 1 or not self.__sklearn_is_fitted__():  # one row has no deviations
             self._store_summary(rows, result)
 
@@ -233,14 +239,9 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         self.__dict__.update(values)
         decided = [line for line in self.report_ if not line.startswith(f"{THRESHOLD} = ")]
         self.report_ = [*decided, str(summary.threshold)]
-        self.findings_ = judge(self, rows, result, summary)
+        self._judge(rows, result, summary)
         self._after_fit(summary.sample)
         self.offset_ = summary.threshold.value  # last, because it marks the estimator as fitted
-
-    @property
-    def verdict_(self) -> str:
-        """One sentence that the findings come to."""
-        return say_verdict(self.findings_)
 
     @property
     def plot(self) -> Plots:
@@ -359,19 +360,11 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         )
         return rows
 
-    def _assemble(self, seed: int) -> recipes.Parts:
-        values = {name: getattr(self, name) for name in self.recipe.parameters}
-        try:
-            with seeded_init(seed, is_global=not self.recipe.is_own):
-                return self.recipe.build(self.schema_, **values)
-        except recipes.CodeTooLong as error:
-            raise recipes.CodeTooLong(error.n_components, error.n_entries, type(self).__name__) from None
-
-    def _assemble_to_train(self, seed: int) -> recipes.Parts:
-        """Assemble, unless the training of so many weights does not fit into memory."""
-        return assemble_within_memory(
-            lambda: self._assemble(seed), self.recipe, self.get_params(deep=False), self.schema_, type(self).__name__
-        )
+    def _assemble(self, seed: int, n_rows: int | None = None) -> recipes.Parts:
+        """Build the parts: of a fitted model again, or of a new one for `n_rows` rows, which sets `decided_`."""
+        parts = build_parts(self, seed, n_rows)
+        self.decided_ = {**getattr(self, "decided_", {}), **parts.decided}
+        return parts
 
     def own_costs(self, seed: int) -> dict[str, float]:
         """Return the weights of the costs of the model's bottleneck, by name."""

@@ -15,6 +15,7 @@ from narrows.estimators.base import Estimator
 from narrows.estimators.findings import restore_finding
 from narrows.estimators.models import estimator
 from narrows.estimators.samplers import restore_samplers
+from narrows.estimators.seen_rows import SeenRows
 from narrows.model import rename_old_state
 from narrows.params import did_you_mean
 
@@ -70,10 +71,14 @@ def restore(
     network = _restore_network(values.get("network"), encoder, decoder)
     if "network" in values:
         values["network"] = network
-    if "hidden" in values:
-        values["hidden"] = tuple(values["hidden"])
+    if "start" in cls.parameters():
+        values.setdefault("start", "random")  # a model that was saved before there was a linear path
+    decided = recipe["fitted"].pop("decided_", {})
+    for held in (values, decided):
+        if isinstance(held.get("hidden"), list):
+            held["hidden"] = tuple(held["hidden"])
     model = cls(**{**values, "device": device})
-    model.schema_ = Schema.from_dict(recipe["schema"])
+    model.schema_, model.decided_ = Schema.from_dict(recipe["schema"]), decided
     parts = model._assemble(0)
     model.model_ = parts.model.eval()
     state = rename_old_state({k.removeprefix("model."): t for k, t in tensors.items() if k.startswith("model.")})
@@ -86,6 +91,8 @@ def restore(
         model.samplers_ = restore_samplers(recipe["fitted"].pop("samplers_"), tensors)
     # a model that an older narrows saved has no findings
     model.findings_ = [restore_finding(values) for values in recipe["fitted"].pop("findings_", [])]
+    if "seen_rows_" in recipe["fitted"]:
+        model.seen_rows_ = SeenRows(tensors["seen_rows.bits"].numpy(), **recipe["fitted"].pop("seen_rows_"))
     for name, value in recipe["fitted"].items():
         setattr(model, name, np.asarray(value, dtype=object) if name == "feature_names_in_" else value)
     for name, tensor in tensors.items():

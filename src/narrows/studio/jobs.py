@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import secrets
 import shutil
 import threading
@@ -77,13 +76,14 @@ class Job:
         self.share: float | None = None
         self.detail: str | None = None
         self.trained_seconds, self._is_limited = 0.0, False
+        self.decided: dict[str, Any] = {}  # values of parameters that were "auto"
         self._started_at, self._ended_at = time.monotonic(), 0.0
         self._lock = threading.Lock()
         self._stderr_tail: deque[str] = deque(maxlen=20)
         X, self.columns, kinds = upload.select_examples(request.columns, request.label, request.kinds)
         parameters = requests.check_parameters(request, upload.is_image)
         schema = infer_schema(X, upload.name)
-        baseline = sketch.find_baseline(requests.assemble(request.recipe, parameters, schema))
+        baseline = sketch.find_baseline(requests.assemble(request.recipe, parameters, schema, len(X)))
         self._map_labels()  # raises if the label column does not exist
         job = {
             "recipe": request.recipe,
@@ -193,7 +193,7 @@ class Job:
                     event = json.loads(line)
                 except ValueError:  # cut off, because the process was killed
                     continue
-                if event["kind"] == "saved":
+                if event["event"] == "saved":
                     is_saved, self._is_limited = True, event["can_go_on"]
                 self._handle_event(event)
         code = self.process.wait()
@@ -220,7 +220,7 @@ class Job:
         del self.upload  # frees memory: the page still asks for the job, but not for its data
 
     def _handle_event(self, event: dict[str, Any]) -> None:
-        kind = event.pop("kind")
+        kind = event.pop("event")
         if kind == "started":
             with self._lock:
                 if self.status == "starting":
@@ -241,6 +241,7 @@ class Job:
     def _show(self) -> None:
         """Load the model and show it with its data."""
         model = load(self.out)
+        self.decided = dict(model.decided_)
         X, columns, _ = self.upload.select_examples(self.request.columns, self.request.label, self.request.kinds)
         data = Data(
             self.upload.name,
@@ -351,7 +352,7 @@ class Jobs:
             folder = self.session.folder / "jobs" / secrets.token_hex(6)
             if checkpoint is None:
                 checkpoint = self.session.folder / "checkpoints" / folder.name
-            out = _new_folder(self.session.models, request, upload)
+            out = requests.new_folder(self.session.models, request, upload.name)
             job = Job(request, upload, folder, out, checkpoint, self.session, self.workers)
             for other in self.jobs.values():  # only the latest training can go on
                 if other.checkpoint != checkpoint:
@@ -379,8 +380,9 @@ class Jobs:
             return self.start(requests.change_request(job.request, job.name, words, change), upload)
         if job.more_seconds is None:
             raise ValueError("This training cannot go on: its state is gone, or it is at its end. Train again instead.")
-        seconds = {"max_time": job.trained_seconds + more_seconds}
-        return self.start(requests.change_request(job.request, job.name, "longer", seconds), upload, job.checkpoint)
+        # sizes that follow the time limit stay as they are
+        change = {**job.decided, "max_time": job.trained_seconds + more_seconds}
+        return self.start(requests.change_request(job.request, job.name, "longer", change), upload, job.checkpoint)
 
     def close(self) -> None:
         """End the running training. If the session keeps models, it first saves its best weights."""
@@ -391,13 +393,3 @@ class Jobs:
                 job.thread.join(timeout=_SAVE_TIMEOUT)
             job.cancel()
             job.thread.join(timeout=10)
-
-
-def _new_folder(parent: Path, request: messages.TrainingRequest, upload: Upload) -> Path:
-    """Return a path for the model that does not exist yet, named after the training."""
-    title = request.name or f"{Path(upload.name).stem}-{request.recipe}"
-    name = re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-").lower()[:48] or "model"
-    number, path = 2, parent / name
-    while path.exists():
-        path, number = parent / f"{name}-{number}", number + 1
-    return path

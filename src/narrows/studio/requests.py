@@ -1,17 +1,18 @@
-"""Requests for a training: their parameters are checked, and changed for the next try."""
+"""Requests for a training: their parameters are checked, changed for the next try, and named."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from narrows.data import Schema
 from narrows.estimators import estimator
-from narrows.estimators.memory import assemble_within_memory
 from narrows.params import did_you_mean
 from narrows.recipes import Parts
 from narrows.studio.messages import TrainingRequest
-from narrows.training import NotEnoughMemory, seeded_init
+from narrows.training import NotEnoughMemory
 
 _FIELDS = ("max_time", "max_epochs", "n_components", "likelihood")  # parameters that are fields of the request
 # parameters that the page cannot set, or that are fields of the request
@@ -70,8 +71,10 @@ def change_request(request: TrainingRequest, name: str, words: str, change: Mapp
     return TrainingRequest.model_validate(values)
 
 
-def assemble(recipe: str, parameters: Mapping[str, Any], schema: Schema) -> Parts | None:
-    """Return the model that a training would begin with; None if it cannot be built: then the training says why.
+def assemble(recipe: str, parameters: Mapping[str, Any], schema: Schema, n_rows: int) -> Parts | None:
+    """Return the model that a training on `n_rows` rows would begin with; None if it cannot be built.
+
+    Then the training says why.
 
     Raises
     ------
@@ -81,15 +84,21 @@ def assemble(recipe: str, parameters: Mapping[str, Any], schema: Schema) -> Part
     cls = estimator(recipe)
     if cls.recipe.is_tabular:  # it is built from the bins of its columns
         return None
-    values = {name: parameters.get(name, p.default) for name, p in cls.recipe.parameters.items()}
-
-    def build() -> Parts:
-        with seeded_init(0, is_global=not cls.recipe.is_own):
-            return cls.recipe.build(schema, **values)
-
+    model = cls(**parameters)
+    model.schema_ = schema
     try:
-        return assemble_within_memory(build, cls.recipe, parameters, schema, cls.__name__)
+        return model._assemble(0, n_rows)
     except NotEnoughMemory:
         raise
     except (ValueError, TypeError):
         return None
+
+
+def new_folder(parent: Path, request: TrainingRequest, source: str) -> Path:
+    """Return a path for the model that does not exist yet, named after the training."""
+    title = request.name or f"{Path(source).stem}-{request.recipe}"
+    name = re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-").lower()[:48] or "model"
+    number, path = 2, parent / name
+    while path.exists():
+        path, number = parent / f"{name}-{number}", number + 1
+    return path

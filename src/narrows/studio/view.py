@@ -16,6 +16,7 @@ from torch import Tensor
 
 from narrows.data import EncodedRows, spaced_indices, take_rows
 from narrows.estimators.base import Estimator
+from narrows.estimators.seen_rows import say_seen
 from narrows.evaluation.inspection import Axes, Inspection, Units
 from narrows.evaluation.scores import entry_costs, usual_costs
 from narrows.studio import cells, effects, pictures
@@ -239,6 +240,13 @@ class View:
     def scores(self) -> np.ndarray:
         """`score_samples` of all rows, (n,) nats; NaN for rows that the likelihood cannot score."""
         return self._cache("scores", lambda: self._apply_in_blocks(self._score))
+
+    @property
+    def seen(self) -> str:
+        """A sentence about whether the rows are among those that the model was fitted on."""
+        data, seen_rows = self.data, getattr(self.model, "seen_rows_", None)
+        assert data is not None
+        return self._cache("seen", lambda: say_seen(seen_rows, self.model.check(data.X)))
 
     @property
     def index(self) -> Index:

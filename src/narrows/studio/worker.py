@@ -58,9 +58,9 @@ class LiveTracker:
         self._model, self._rows, self._baseline = model, rows, baseline
         self._examples = choose_examples(rows)
 
-    def emit(self, kind: str, **values: Any) -> None:
+    def emit(self, event: str, **values: Any) -> None:
         """Write an event."""
-        self.out.write(json.dumps({"kind": kind, **values}, allow_nan=False) + "\n")
+        self.out.write(json.dumps({"event": event, **values}, allow_nan=False) + "\n")
         self.out.flush()
 
     def show(self, step: int, values: Mapping[str, float]) -> None:

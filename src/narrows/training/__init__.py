@@ -1,7 +1,7 @@
 """Training: the only loop, and what it needs."""
 
 from narrows.training.device import PRECISIONS, Choice, choose_device, choose_precision
-from narrows.training.health import find_overfitting, n_health_rows
+from narrows.training.health import FEWEST_TO_TELL, find_overfitting, n_health_rows, remaining_fall
 from narrows.training.loop import fit
 from narrows.training.memory import NotEnoughMemory
 from narrows.training.result import Interrupted, Result
@@ -9,6 +9,7 @@ from narrows.training.rng import RandomStream, draws_globally, forked_rng, seede
 from narrows.training.settings import Pace, Settings
 
 __all__ = [
+    "FEWEST_TO_TELL",
     "PRECISIONS",
     "Choice",
     "Interrupted",
@@ -24,5 +25,6 @@ __all__ = [
     "fit",
     "forked_rng",
     "n_health_rows",
+    "remaining_fall",
     "seeded_init",
 ]

@@ -13,6 +13,11 @@ from narrows.training.parallel import full_tensor
 _HEALTH_ROWS = (2_000, 10_000)  # fewest and most
 _TRAINING_ROWS_PER_HEALTH_ROW = 10
 
+FEWEST_TO_TELL = 6  # validations, to tell whether a model over-fits
+_RISE = 0.05  # rise of the held-out loss after its best epoch, as a part of its fall before, that is over-fitting
+_HELD = 0.98  # share of the highest learning rate above which the rate has not been cooled down
+_FEWEST_VALIDATIONS = 4  # before the cool-down, to tell whether the held-out loss still falls
+
 
 def n_health_rows(model: Autoencoder, n_train: int) -> int:
     """Return the number of rows for measuring the health of a code; few of `n_train`, to save time."""
@@ -25,13 +30,26 @@ def n_health_rows(model: Autoencoder, n_train: int) -> int:
 def find_overfitting(history: list[dict[str, Any]]) -> int | None:
     """Return the best epoch if the held-out loss rose for long after it, and the training loss fell; otherwise None."""
     records = [(r["epoch"], r["loss"], r["valid_loss"]) for r in history if r.get("valid_loss") is not None]
-    if len(records) < 6:
+    if len(records) < FEWEST_TO_TELL:
         return None
-    best = min(range(len(records)), key=lambda i: records[i][2])
-    is_best_early = best < len(records) * 0.6
-    training_fell = records[-1][1] < records[best][1]
-    held_out_rose = records[-1][2] - records[best][2] > 0.02 * abs(records[best][2])
-    return records[best][0] if is_best_early and training_fell and held_out_rose else None
+    first, last, best = records[0], records[-1], min(records, key=lambda record: record[2])
+    is_best_early = records.index(best) < len(records) * 0.6
+    has_risen = last[2] - best[2] > _RISE * (first[2] - best[2])
+    return best[0] if is_best_early and has_risen and last[1] < best[1] else None
+
+
+def remaining_fall(history: list[dict[str, Any]]) -> float | None:
+    """Return which part of the fall of the held-out loss came in the last third before the cool-down, in [0, 1].
+
+    It is None if there were too few validations before the cool-down to tell: the training was too short.
+    """
+    records = [(r["learning_rate"], r["valid_loss"]) for r in history if r.get("valid_loss") is not None]
+    highest = max((rate for rate, _ in records), default=0.0)
+    losses = [loss for rate, loss in records if rate >= _HELD * highest]
+    if len(losses) < _FEWEST_VALIDATIONS:
+        return None
+    first, before, best = losses[0], min(losses[: len(losses) * 2 // 3]), min(losses)
+    return (before - best) / (first - best) if first > best else 0.0
 
 
 def find_non_finite(module: nn.Module) -> list[str]:

@@ -23,6 +23,7 @@ from narrows.data import free_bytes
 _COPIES = 5  # the weight, its gradient, two moments and the best value
 _FLOAT = 4  # bytes of a number in single precision
 _FACTORIES = frozenset((torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn))
+_LARGE, _SMALL, _MANY = 1 << 20, 1 << 12, 1 << 24  # numbers in tensors of `Outline`, and in all that have numbers
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -60,6 +61,27 @@ class Budget(TorchFunctionMode):
             self.left -= n
             if self.left < 0:
                 raise OverBudget(n)
+        return func(*args, **kwargs)
+
+
+class Outline(TorchFunctionMode):
+    """A context in which torch makes large tensors, and after many smaller ones these too, without their numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = _MANY
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Call `func`; for a large tensor on the device "meta"."""
+        kwargs = dict(kwargs or {})
+        if func in _FACTORIES:
+            n = _count(args, kwargs)
+            if n > (_LARGE if self.left > 0 else _SMALL):
+                kwargs |= {"device": "meta", "generator": None} if "generator" in kwargs else {"device": "meta"}
+            else:
+                self.left -= n
         return func(*args, **kwargs)
 
 

@@ -38,7 +38,7 @@ class OutlierEntry(BaseModel):
 
 
 class Outliers(BaseModel):
-    """Rows, the lowest score first; the number of outliers among all rows, and the shares as text."""
+    """Rows, lowest score first; the number of outliers; as text, their shares, and whether the model saw the rows."""
 
     threshold: Finite
     n_outliers: int
@@ -78,7 +78,7 @@ def list_outliers(view: ViewWithData, n: Annotated[int, Query(ge=1, le=500)] = 5
     """Return the rows with the lowest scores."""
     scores, threshold = view.scores, float(view.model.offset_)
     is_outlier = ~(scores >= threshold)  # also rows without a score
-    share = outlier_share(view.model.contamination, is_outlier)
+    share = outlier_share(view.model.contamination, is_outlier, getattr(view.model, "n_threshold_", None))
     order = np.argsort(scores, kind="stable")  # rows without a score come last
     rows = [int(row) for row in order[:n] if np.isfinite(scores[row])]
     reasons = [[] for _ in rows] if view.is_image else _list_reasons(view, rows)
@@ -93,9 +93,8 @@ def list_outliers(view: ViewWithData, n: Annotated[int, Query(ge=1, le=500)] = 5
         )
         for row, row_reasons in zip(rows, reasons, strict=True)
     ]
-    return Outliers(
-        threshold=threshold, n_outliers=int(is_outlier.sum()), shares=f"{share}{share.hint or '.'}", rows=entries
-    )
+    shares = f"{share}{share.hint or '.'} {view.seen}"
+    return Outliers(threshold=threshold, n_outliers=int(is_outlier.sum()), shares=shares, rows=entries)
 
 
 @router.get("/{row}", responses=document_errors(404, 422))
