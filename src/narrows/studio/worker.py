@@ -113,7 +113,7 @@ class LiveTracker:
 
         Returns
         -------
-        n x h x w x c bytes of images, or n x 2 x d rows (see `cells`).
+        n x h x w x c bytes of images, series, or n x 2 x d or n x 3 x d rows (see `cells`).
         """
         model, schema = estimator.model_, estimator.schema_
         parameter, was_training = next(model.parameters()), model.training
@@ -121,7 +121,7 @@ class LiveTracker:
         model.eval()
         with torch.set_grad_enabled(needs_gradient(model)):
             if schema.kind == "table":
-                decoded = cells.to_page(schema, cells.reconstruct(model, schema, x).detach().float().cpu())
+                decoded = cells.to_page(schema, cells.reconstruct(model, schema, x, x).detach().float().cpu())
             else:
                 decoded = sketch.restore(schema, model.reconstruct(x).detach().float())
         model.train(was_training)
