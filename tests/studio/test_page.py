@@ -749,6 +749,52 @@ def test_report(visit):
     assert "narrows.load" in page.get_by_label("Python", exact=True).inner_text()
 
 
+def test_the_verdict_stands_above_the_panels_and_says_what_to_try(visit, studio):
+    page = visit("vae")
+    findings = studio("vae").session.current.model.findings_
+    verdict = page.get_by_role("region", name="Verdict")
+    assert verdict.locator("li").count() == len(findings)
+    assert [item.get_attribute("class") for item in verdict.locator("li").all()] == [
+        "well" if finding.is_well else "doubt" for finding in findings
+    ]
+    text = verdict.inner_text()
+    for finding in findings:
+        if finding.setting:  # no training of this page made the model, so there is nothing to repeat
+            assert f"Try {finding.setting.replace('=', ' = ')}" in " ".join(text.split())
+    assert verdict.get_by_role("button").count() == 0
+    was_open = verdict.locator("details").get_attribute("open") is not None
+    verdict.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert (verdict.locator("details").get_attribute("open") is not None) != was_open
+    page.get_by_role("link", name="Map").click()
+    wait_until(page, lambda: page.locator("h1").inner_text() == "Map")
+    assert verdict.count() == 1
+
+
+@pytest.mark.parametrize("n_unused", [1, 4])
+def test_dials_that_carry_nothing_are_grey_and_say_so(visit, n_unused):
+    page = visit("vae", "#map")
+
+    def empty_some(route) -> None:
+        answer = route.fetch().json()
+        for dial in answer["dials"][:n_unused]:
+            dial["used"] = False
+        route.fulfill(json=answer)
+
+    page.route("**/api/dials?*", empty_some)
+    page.get_by_role("link", name="Dials").click()
+    unused = page.locator(".unused")
+    unused.wait_for()
+    words = "1 dial carries nothing: " if n_unused == 1 else "4 dials carry nothing: "
+    assert unused.locator("summary").inner_text().startswith(f"{words}turning changes nothing. ")
+    assert (unused.get_attribute("open") is not None) == (n_unused == 4)  # open if there are no others
+    if n_unused == 1:
+        unused.locator("summary").click()
+    wait_until(page, lambda: page.locator(".dial.idle").count() == n_unused)
+    assert page.locator(".dial.idle .carries").all_inner_texts() == ["carries nothing"] * n_unused
+    assert sliders(page).count() == 4
+
+
 # Train
 
 
@@ -779,8 +825,18 @@ def test_train_on_a_file_and_see_its_dials(visit, studio, table):
         page.get_by_label(re.compile(r"^hidden")).fill("(16,)")
         page.get_by_role("button", name="Train").click()
         page.get_by_role("button", name="Stop early").wait_for()
+        assert page.locator(".figures dt").first.inner_text() in ("Elapsed", "Steps")
+        assert page.locator(".status").inner_text() != ""
+        wait_until(page, lambda: page.locator(".pairs .cells").count(), 90)  # before the training, or in it
+        assert page.locator(".pairs thead").first.inner_text().split() == ["original", "PCA", "model"]
         wait_until(page, lambda: page.locator("h1").inner_text() == "Dials", 90)
         wait_until(page, sliders(page).count)
+        verdict = page.get_by_role("region", name="Verdict")
+        assert verdict.locator("summary").inner_text().startswith(("It is well", "Not yet"))
+        page.get_by_role("link", name="Train").click()
+        page.locator(".drop").wait_for()
+        assert verdict.count() == 0  # the panel is about the next model
+        page.get_by_role("link", name="Dials").click()
         assert page.locator(".cells th").all_inner_texts() == ["height", "weight", "age"]
         assert "people" in page.locator("#model").inner_text()
         assert page.get_by_role("link", name="Map").count() == 1
@@ -957,7 +1013,7 @@ def test_a_training_is_shown_and_ended_early(visit, studio, digits, how):
         page.get_by_label("Seconds at most").fill("600")
         page.get_by_text("All other parameters").click()
         page.get_by_role("button", name="Train").click()
-        wait_until(page, lambda: page.locator(".pairs img").count() == 16, 90)
+        wait_until(page, lambda: page.locator(".pairs img[src]").count() == 24, 90)  # original, PCA, model
         wait_until(page, lambda: "," in (page.locator(".curve.train").get_attribute("points") or ""))
         # another page finds the same training
         other = visit("none", "#train")
@@ -965,12 +1021,22 @@ def test_a_training_is_shown_and_ended_early(visit, studio, digits, how):
         other.close()
         if how == "cancel":
             page.get_by_role("button", name="Cancel").click()
-            page.locator(".drop").wait_for(timeout=60_000)
+            back = page.get_by_role("button", name="Back to the settings")
+            back.wait_for(timeout=60_000)
+            assert page.locator(".status").inner_text() == "Cancelled: nothing was kept."
             assert "No model yet" in page.locator("#model").inner_text()
+            back.click()
+            assert page.get_by_label("Seconds at most").input_value() == "600"
         else:
             page.get_by_role("button", name="Stop early").click()
             wait_until(page, lambda: page.locator("h1").inner_text() == "Dials", 90)
             wait_for_dials(page, None)
+            page.get_by_role("button", name="Go on for 3 more minutes").click()
+            wait_until(page, lambda: page.locator("h1").inner_text() == "Train")
+            assert "digits, longer" in page.locator(".watch-head").inner_text()
+            page.get_by_role("button", name="Cancel").click()
+            page.get_by_role("button", name="Back to the settings").click()
+            page.locator(".drop").wait_for()  # they were another training's
     finally:
         page.close()
         server.stop()

@@ -146,7 +146,7 @@ def test_tracking_does_not_change_the_weights(vectors, tmp_path):
 
 def test_a_tracker_is_shown_each_step_from_the_start_if_steps_are_slow(vectors, monkeypatch):
     plain = AE(**TINY).fit(vectors)
-    monkeypatch.setattr(loop, "_SHOW", 0.0)
+    monkeypatch.setattr(tracking, "_SHOW", 0.0)
     watcher = Watcher()
     model = AE(**TINY, track=watcher).fit(vectors)
     assert np.array_equal(plain.transform(vectors), model.transform(vectors))

@@ -10,7 +10,6 @@ import contextlib
 import functools
 import math
 import threading
-import time
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,6 @@ from narrows.training.validation import Validation
 from narrows.training.weights import Weights
 
 _REPORT = 50  # steps between two readings of the losses
-_SHOW = 0.5  # least seconds between two reports of progress
 
 
 def fit(
@@ -122,7 +120,7 @@ class Trainer:
         self.averaging = Averaging(self.model, settings.pace.average if settings.pace else None)
         self.early_stopping = EarlyStopping(weights, self.plan.patience, self.add_note)
         self.recovery, self.learning_rate = Recovery(self.add_note), 0.0
-        self.tracking, self.shown_at = Tracking(settings.track, settings.checkpoint, self.add_note), -math.inf
+        self.tracking = Tracking(settings.track, settings.checkpoint, self.add_note)
         components: dict[str, Component] = {
             "weights": weights,
             "objective": self.objective,
@@ -155,7 +153,7 @@ class Trainer:
         self.world.check_same(self.clock.step, "the same checkpoint, in a folder that all of them can read")
         if self.world.rank == 0:
             self.tracking.begin(self.reporter.title, self.clock.step, self.result.choices)
-            self.show()
+            self.tracking.show(self.clock.step, self.measure_progress, self.averaging.use)
         with (
             use_threads(self.plan.n_threads),
             accelerate.around_training(),
@@ -189,8 +187,7 @@ class Trainer:
             self.train_step(order[number * size : (number + 1) * size])
             self.clock.tick()
             self.reporter.tick(lambda: self.progress)
-            if self.world.rank == 0:
-                self.show()
+            self.tracking.show(self.clock.step, self.measure_progress, self.averaging.use)
             if self.clock.is_stopped or self.is_over:
                 break
         is_complete = self.clock.step % self.plan.steps_per_epoch == 0
@@ -224,15 +221,10 @@ class Trainer:
             self.saver.save(self.is_over)
         return False
 
-    def show(self) -> None:
-        """Show the trackers that watch how far the training is: by time, because steps differ in length."""
-        if time.perf_counter() - self.shown_at < _SHOW or not self.tracking.watchers:
-            return
-        values = {"share": self.progress, "n_steps": float(self.plan.n_steps), "seconds": self.clock.seconds}
-        values |= self.step.sums.read_recent()
-        with self.averaging.use():
-            self.tracking.show(self.clock.step, values)
-        self.shown_at = time.perf_counter()
+    def measure_progress(self) -> dict[str, float]:
+        """Return what trackers are shown between two steps."""
+        done = {"share": self.progress, "n_steps": float(self.plan.n_steps), "seconds": self.clock.seconds}
+        return done | self.step.sums.read_recent()
 
     def validate(self, epoch: int) -> None:
         """Measure the held-out loss, keep the best weights, and log the results."""
