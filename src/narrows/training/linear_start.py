@@ -23,6 +23,7 @@ _EXACT = 1_500  # largest number of rows or features for which the components ar
 _OVERSAMPLING, _POWERS = 10, 4  # of randomized PCA
 _BLOCK = 500  # rows of one pass
 _SCALE_BLOCKS = 10  # passes from which the likelihood learns its scale
+_SMALLEST = 1e-6  # variance beside that of the first component below which there is none, in single precision
 _SEED = 1_000_033
 
 
@@ -88,7 +89,7 @@ def principal_components(x: Tensor, n_components: int) -> tuple[Tensor, Tensor]:
         values, directions = values.flip(0)[:k].clamp(min=0), vectors.flip(1)[:, :k].T.to(x)
     if basis is not None:
         directions = directions @ basis.T
-    is_real = values > 1e-10 * values.max().clamp(min=1e-30)
+    is_real = values > _SMALLEST * values.max().clamp(min=1e-30)
     values, directions = values * is_real / n, directions * is_real[:, None].to(directions)
     more = n_components - k
     if more:

@@ -29,6 +29,7 @@ _BATCH = 128
 _RATE, _RATE_BATCH = 1e-3, 64  # learning rate of Adam, at this batch size; photos and outliers set their own
 _AUTO_STEPS, _AUTO_EPOCHS = 15_000, (20, 300)  # enough for the networks here to settle on data of common sizes
 _FEW_ROWS, _EPOCHS_OF_FEW, _RATE_OF_FEW = 1_000, 120, 4e-3  # fewer rows are learned by heart in more passes
+_EPOCHS_WITHOUT_HELD_OUT = 30  # for a model that begins at PCA
 _HEAVY_FLOPS = 10e9  # floating-point operations per step; above this, "auto" takes fewer steps
 _HEAVY_STEPS, _HEAVY_EPOCHS = 4_000, (5, 300)
 
@@ -158,7 +159,9 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
     requested, neighbor_batch_choices = choose_neighbor_batch(settings.batch_size, inputs)
     batch_size, batch_choices = choose_batch_size(requested, n_train, inputs.n_processes)
     learning_rate, rate_choices = choose_learning_rate(settings.learning_rate, batch_size, n_train)
-    n_epochs, epochs_choices = choose_epochs(settings.max_epochs, n_train, batch_size, inputs.flops_per_example)
+    n_epochs, epochs_choices = choose_epochs(
+        settings.max_epochs, n_train, batch_size, inputs.flops_per_example, inputs.starts_linear
+    )
     patience, patience_choices = choose_patience(settings.n_iter_no_change, inputs)
     (n_neighbors, metric), neighbors_choices = choose_neighbors(n_train, inputs, owner)
 
@@ -283,14 +286,17 @@ def choose_learning_rate(requested: float | str, batch_size: int, n_train: int) 
     return Decision(rate, (Choice("learning_rate", f"{rate:.2g}", reason),))
 
 
-def choose_epochs(requested: int | str, n_train: int, batch_size: int, flops_per_example: float) -> Decision[int]:
-    """Decide on the largest number of epochs."""
+def choose_epochs(
+    requested: int | str, n_train: int, batch_size: int, flops_per_example: float, starts_linear: bool = False
+) -> Decision[int]:
+    """Decide on the largest number of epochs; few for a model that starts at PCA and has no held-out rows."""
     if not isinstance(requested, str):
         return Decision(requested)
     steps, step_flops = math.ceil(n_train / batch_size), flops_per_example * batch_size
     heavy = step_flops > _HEAVY_FLOPS
     n_steps, (fewest, most) = (_HEAVY_STEPS, _HEAVY_EPOCHS) if heavy else (_AUTO_STEPS, _AUTO_EPOCHS)
-    most = most if n_train >= _FEW_ROWS else min(most, _EPOCHS_OF_FEW)
+    if n_train < _FEW_ROWS:
+        most = min(most, _EPOCHS_WITHOUT_HELD_OUT if starts_linear and n_train < _FEWEST_ROWS else _EPOCHS_OF_FEW)
     epochs = min(max(round(n_steps / steps), fewest), most)
     reason = f"{epochs * steps:,} steps of {batch_size} examples, {step_flops / 1e9:.2g} GFLOP each"
     return Decision(epochs, (Choice("max_epochs", str(epochs), reason),))
