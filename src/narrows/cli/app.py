@@ -7,14 +7,16 @@ and 130 after Ctrl-C. Results go to stdout, everything else to stderr.
 from __future__ import annotations
 
 import os
+import re
 import sys
+import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from narrows.version import __version__
 
@@ -25,6 +27,8 @@ _ORDER = (
     *("fit", "encode", "decode", "reconstruct", "denoise", "impute", "predict", "sample", "traverse", "evaluate"),
     *("report", "studio"),
 )
+_VALUES = {"bool": "", "int": "N", "float": "NUMBER", "str": "TEXT", "path": "PATH"}  # in the help
+_PATIENCE = 2.0  # seconds that threads have to end
 _USER_ERRORS = (ValueError, TypeError, OSError, FloatingPointError, ImportError)
 
 Data = Annotated[
@@ -99,8 +103,43 @@ def _position(name: str) -> int:
     return _ORDER.index(name) if name in _ORDER else len(_ORDER)
 
 
+def _name_values(parameters: list[Any], ctx: Any) -> list[Any]:
+    """Name the values of parameters in the help as people do: N, TEXT, and nothing for a flag or an argument.
+
+    Newer versions of typer show the types of Python, such as <int>, and <bool> for a flag.
+    """
+    for parameter in parameters:
+        shown = getattr(parameter, "display_type_rich", None)
+        if shown is not None and parameter.param_type_name == "argument":
+            parameter.display_type_rich = lambda ctx: None
+        elif shown is not None and parameter.metavar is None:
+            parameter.metavar = _VALUES.get(re.sub(r"[<>]|list\[|\]| range", "", shown(ctx=ctx)), "VALUE")
+    return parameters
+
+
+def _name_arguments(pieces: list[str]) -> list[str]:
+    """Return the parts of the line "Usage", with DATA in the place of {DATA}."""
+    return [re.sub(r"^\{(.*)\}(\.\.\.)?$", r"\1\2", piece) for piece in pieces]
+
+
+class Command(TyperCommand):
+    """A command with plain words in its help."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the parameters, whose values have names."""
+        return _name_values(super().get_params(ctx), ctx)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the parts of the line "Usage"."""
+        return _name_arguments(super().collect_usage_pieces(ctx))
+
+
 class Commands(TyperGroup):
     """The commands. An error in one of them is printed in one line, without a traceback."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the parameters, whose values have names."""
+        return _name_values(super().get_params(ctx), ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the commands, panel by panel."""
@@ -128,7 +167,15 @@ class Commands(TyperGroup):
             raise typer.Exit(1) from error
 
 
-app = typer.Typer(
+class Application(typer.Typer):
+    """The application. Each of its commands is a `Command`."""
+
+    def command(self, *args: Any, **settings: Any) -> Any:
+        """Return a decorator for the function of a command."""
+        return super().command(*args, cls=Command, **settings)
+
+
+app = Application(
     cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -166,7 +213,22 @@ def narrows(
 def main() -> None:
     """Run the command line."""
     warnings.showwarning = lambda message, *_args, **_kwargs: say(f"warning: {message}")
-    app(prog_name="narrows")
+    try:
+        app(prog_name="narrows")
+    except SystemExit as ended:
+        _leave_threads_behind(ended.code)
+        raise
+
+
+def _leave_threads_behind(code: object) -> None:
+    """End the process if threads of the studio still compute, such as for an upload: Python would wait for them."""
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("AnyIO worker")]
+    for thread in threads:
+        thread.join(_PATIENCE / len(threads))
+    if any(thread.is_alive() for thread in threads):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
 
 def say(message: str) -> None:
@@ -179,8 +241,14 @@ def print_error(error: BaseException) -> None:
     message = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         message = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
+    color = None if is_coloured() else False
+    typer.secho("error: ", fg="red", bold=True, err=True, nl=False, color=color)
     say("\n".join([message, *getattr(error, "__notes__", [])]))
+
+
+def is_coloured() -> bool:
+    """Return False if the user or the terminal wants no colours: https://no-color.org."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _wants_traceback() -> bool:

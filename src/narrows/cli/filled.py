@@ -134,6 +134,7 @@ def _write_text(out: Path, source: Path, filled: Filled, usual: str) -> bool:
     from narrows.cli.reading_options import current
     from narrows.data.atomic import atomic_path
     from narrows.data.files.dialect import SPACES, find_dialect
+    from narrows.data.formulas import without_formula
 
     def opener() -> Any:
         return gzip.open(source) if _is_gzipped(source) else open(source, "rb")
@@ -153,7 +154,7 @@ def _write_text(out: Path, source: Path, filled: Filled, usual: str) -> bool:
     if is_same:
         result.write("".join(head))
     elif dialect.header is not None:
-        _write_row(result, dialect.header, delimiter, "\n")
+        _write_row(result, list(map(without_formula, dialect.header)), delimiter, "\n")
     for cells, lines_of_row in records:
         is_row = len(cells) > 1 or (cells and cells[0])
         change = next(changes) if is_row else {}

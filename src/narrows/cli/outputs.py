@@ -148,7 +148,8 @@ def write_columns(out: Path, columns: Mapping[str, Any]) -> None:
     import numpy as np
 
     from narrows.data.atomic import atomic_path
-    from narrows.data.sinks import DELIMITERS, without_formula
+    from narrows.data.formulas import without_formula
+    from narrows.data.sinks import DELIMITERS
 
     values = {name: np.asarray(column) for name, column in columns.items()}
     try:
@@ -185,12 +186,14 @@ def write_frame(out: Path, frame: Any) -> None:
     with atomic_path(out) as temporary:
         frame.to_csv(temporary, sep=DELIMITERS[suffix], index=False, lineterminator="\n")
     if n_formulas:
-        say(f"{out}: {n_formulas:,} cells begin like a formula; they have an apostrophe in front. A .parquet has none.")
+        say(
+            f"{out}: text that begins like a formula has an apostrophe in front ({n_formulas:,} x); a .parquet has none"
+        )
 
 
 def _escape_formulas(frame: Any) -> tuple[Any, int]:
     """Return the frame with an apostrophe before text that a spreadsheet would run, and the number of such cells."""
-    from narrows.data.sinks import is_formula, without_formula
+    from narrows.data.formulas import is_formula, without_formula
 
     names = [without_formula(name) for name in frame.columns]
     n = sum(map(is_formula, frame.columns))

@@ -32,7 +32,7 @@ class Shared(Estimator):
     checkpoint: str | Path | None
     track: Any
     random_state: int | np.random.RandomState | np.random.Generator | None
-    verbose: int
+    verbose: int | Literal["auto"]
 
 class AE(Shared, CodeEstimator):
     """The plain autoencoder: it compresses each example to a few numbers and restores the example from them."""
@@ -76,7 +76,7 @@ class AE(Shared, CodeEstimator):
         checkpoint: str | Path | None = None,
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int = 0,
+        verbose: int | Literal["auto"] = "auto",
     ) -> None:
         """The plain autoencoder: it compresses each example to a few numbers, its code, and restores the example from it.
 
@@ -133,8 +133,8 @@ class AE(Shared, CodeEstimator):
             Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf), default 0
-            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
 
         Examples
         --------
@@ -201,7 +201,7 @@ class VAE(Shared, CodeEstimator):
         checkpoint: str | Path | None = None,
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int = 0,
+        verbose: int | Literal["auto"] = "auto",
     ) -> None:
         """The variational autoencoder: draw new examples, vary one component of a code at a time, and score any example.
 
@@ -281,8 +281,8 @@ class VAE(Shared, CodeEstimator):
             Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf), default 0
-            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
 
         Examples
         --------
@@ -340,7 +340,7 @@ class DAE(Shared, CodeEstimator):
         checkpoint: str | Path | None = None,
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int = 0,
+        verbose: int | Literal["auto"] = "auto",
     ) -> None:
         """The denoising autoencoder: `denoise` removes noise from examples.
 
@@ -401,8 +401,8 @@ class DAE(Shared, CodeEstimator):
             Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf), default 0
-            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
 
         Examples
         --------
@@ -463,7 +463,7 @@ class SAE(Shared, CodeEstimator):
         checkpoint: str | Path | None = None,
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int = 0,
+        verbose: int | Literal["auto"] = "auto",
     ) -> None:
         """The sparse autoencoder: of its many units only a few are active for one example.
 
@@ -528,8 +528,8 @@ class SAE(Shared, CodeEstimator):
             Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf), default 0
-            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
 
         Examples
         --------
@@ -593,7 +593,7 @@ class MapAE(Shared, CodeEstimator):
         checkpoint: str | Path | None = None,
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int = 0,
+        verbose: int | Literal["auto"] = "auto",
     ) -> None:
         """The autoencoder as a map: near examples have near codes, and each place on the map can be decoded.
 
@@ -660,8 +660,8 @@ class MapAE(Shared, CodeEstimator):
             Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf), default 0
-            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
 
         Attributes
         ----------
@@ -713,7 +713,7 @@ class TableAE(Shared):
         checkpoint: str | Path | None = None,
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int = 0,
+        verbose: int | Literal["auto"] = "auto",
     ) -> None:
         """The masked autoencoder for tables: it predicts any cells of a row from any others, and gives all their chances.
 
@@ -778,8 +778,8 @@ class TableAE(Shared):
             Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf), default 0
-            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
 
         Examples
         --------
@@ -842,7 +842,7 @@ class IWAE(Shared, CodeEstimator):
         checkpoint: str | Path | None = None,
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int = 0,
+        verbose: int | Literal["auto"] = "auto",
     ) -> None:
         """The importance-weighted autoencoder: a VAE with a tighter bound on the log-likelihood, from several draws.
 
@@ -897,8 +897,8 @@ class IWAE(Shared, CodeEstimator):
             Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf), default 0
-            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
         """
 
 class FACTORVAE(Shared, CodeEstimator):
@@ -947,7 +947,7 @@ class FACTORVAE(Shared, CodeEstimator):
         checkpoint: str | Path | None = None,
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int = 0,
+        verbose: int | Literal["auto"] = "auto",
     ) -> None:
         """A VAE with independent components: a discriminator detects dependence, which the loss then reduces.
 
@@ -1004,8 +1004,8 @@ class FACTORVAE(Shared, CodeEstimator):
             Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf), default 0
-            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
         """
 
 class VQVAE(Shared, CodeEstimator):
@@ -1056,7 +1056,7 @@ class VQVAE(Shared, CodeEstimator):
         checkpoint: str | Path | None = None,
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int = 0,
+        verbose: int | Literal["auto"] = "auto",
     ) -> None:
         """The vector-quantised autoencoder: its code is whole numbers, each the index of a learned vector.
 
@@ -1115,8 +1115,8 @@ class VQVAE(Shared, CodeEstimator):
             Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf), default 0
-            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
         """
 
 @overload

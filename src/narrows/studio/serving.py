@@ -24,6 +24,7 @@ from narrows.estimators import load
 from narrows.estimators.base import Estimator
 from narrows.studio.data import Colour, Data, other_columns
 from narrows.studio.session import Session
+from narrows.studio.terminal import print_log_lines
 from narrows.tasks.loading import saved_class
 
 _MAX_MESSAGE_BYTES = 8 << 20  # bytes of one message over the WebSocket
@@ -50,7 +51,7 @@ def serve(
     source : name or path that `data` was read from, as the page shows it.
     labels : column of `data` with the labels, or path of a file with one label for each example.
     keep : folder for models trained on the page; None for a temporary one.
-    host, port : address to listen at. A host that other machines can reach requires a token.
+    host, port : address to listen at.
     browser : True to open the page in a browser.
 
     Raises
@@ -90,14 +91,19 @@ def run(session: Session, *, host: str = "127.0.0.1", port: int = 8760, browser:
     import uvicorn
 
     from narrows.studio.app import create_app
+    from narrows.studio.protocol import PatientProtocol
 
-    token = None if is_loopback(host) else secrets.token_urlsafe(24)
-    with contextlib.closing(open_listener(host, port)) as listener:
+    token = secrets.token_urlsafe(24)
+    with contextlib.closing(open_listener(host, port)) as listener, print_log_lines():
         app = create_app(session, token=token, hosts=list_host_names(host))
+        workers = app.state.jobs.workers
+        workers.is_warm = True
         config = uvicorn.Config(
             app,
+            log_config=None,
             log_level="error",
             access_log=False,
+            http=PatientProtocol,
             server_header=False,
             proxy_headers=False,
             ws_max_size=_MAX_MESSAGE_BYTES,
@@ -113,6 +119,8 @@ def run(session: Session, *, host: str = "127.0.0.1", port: int = 8760, browser:
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets)
                 print_links(links, is_kept=session.keep is not None)
+                if session.current is None:
+                    workers.expect_training()
                 if browser:
                     threading.Thread(target=webbrowser.open, args=(links[0],), daemon=True).start()
 
@@ -211,9 +219,9 @@ def open_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def make_links(host: str, port: int, token: str | None) -> list[str]:
+def make_links(host: str, port: int, token: str) -> list[str]:
     """Return the links that open the page, with the token."""
-    path = f"/?token={token}" if token else "/"
+    path = f"/?token={token}"
     if host in ("0.0.0.0", "::"):
         return [f"http://{name}:{port}{path}" for name in (socket.gethostname(), "127.0.0.1")]
     return [f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"]

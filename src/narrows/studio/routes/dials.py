@@ -28,6 +28,7 @@ from narrows.studio.messages import (
 )
 from narrows.studio.routes.dependencies import (
     MAX_IMAGE_BYTES,
+    JobsDep,
     RowIndex,
     RowIndices,
     ViewWithCodeAndData,
@@ -136,11 +137,11 @@ def encode(view: ViewWithDecoder, body: EncodeRow | EncodeValues | EncodeCells) 
     responses=document_errors(404, 413, 415, 422),
     openapi_extra=document_raw_body("An image file."),
 )
-async def encode_image(view: ViewWithDecoder, request: Request) -> EncodedExample:
+async def encode_image(view: ViewWithDecoder, request: Request, jobs: JobsDep) -> EncodedExample:
     """Encode an image, fitted to the model's size."""
     require_images(view)
     content = await read_body(request, MAX_IMAGE_BYTES)
-    return await to_thread.run_sync(lambda: _encode(view, fit_image(content, view.schema)))
+    return await to_thread.run_sync(lambda: _encode(view, fit_image(content, view.schema)), limiter=jobs.picture_reader)
 
 
 @router.get("/random", responses=document_errors(404, 422))
