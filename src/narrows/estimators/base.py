@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from narrows import likelihoods, recipes, storage
 from narrows.data import EncodedRows, as_floats, infer, min_max
 from narrows.estimators.codes import with_index
+from narrows.estimators.display import Displayed, warn_of_findings
 from narrows.estimators.findings import judge, say_verdict
 from narrows.estimators.generation import needs_code
 from narrows.estimators.labels import Labelled, label_indices_where_known, learn_classes
@@ -26,6 +27,7 @@ from narrows.extensions import extension
 from narrows.objectives import Objective
 from narrows.params import Parameter
 from narrows.plots import Plots
+from narrows.plots.html import keep_examples
 from narrows.training import Interrupted, Result, Settings, checkpoint, seeded_init
 from narrows.training import fit as train
 from narrows.training.interrupt import end_or_raise
@@ -34,8 +36,11 @@ from narrows.training.parallel import join
 _MAX_COMPONENTS = 1_000_000
 
 
-class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Estimator(Scoring, Labelled, Displayed, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Abstract: an autoencoder with the scikit-learn interface. A subclass names its recipe.
+
+    A notebook shows a fitted model with its findings, loss curve and eight examples, held-out ones if there are any.
+    These are kept in memory alone: no saved model and no pickle holds rows of the data.
 
     Attributes
     ----------
@@ -136,8 +141,8 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         self._store_summary(rows, result)
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
-        if interrupt is not None:
-            end_or_raise(interrupt)
+        end_or_raise(interrupt)
+        warn_of_findings(self)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -187,8 +192,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         self._absorb(result, rows)
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
-        if interrupt is not None:
-            end_or_raise(interrupt)
+        end_or_raise(interrupt)
         return self
 
     def _train(
@@ -234,6 +238,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         self.report_ = [*decided, str(summary.threshold)]
         self.findings_ = judge(self, rows, result, summary)
         self._after_fit(summary.sample)
+        self._kept = keep_examples(rows, result.held_out)
         self.offset_ = summary.threshold.value  # last, because it marks the estimator as fitted
 
     @property
@@ -311,6 +316,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
             # a pickle from a machine with a GPU must load on a machine without one
             state = {**state, "model_": copy.deepcopy(state["model_"]).cpu()}
         state.pop("_parts", None)
+        state.pop("_kept", None)
         return state
 
     @property
@@ -341,6 +347,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         """
         reset_fitted(self)
         self.__dict__.pop("_parts", None)
+        self.__dict__.pop("_kept", None)
         valid = self.validate(X, reset=True)
         rows = as_floats(valid)
         self._check_components()

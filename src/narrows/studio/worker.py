@@ -178,7 +178,7 @@ def main(folder: Path, out: TextIO) -> None:
     tracker = LiveTracker(shown, out, job["parameters"]["max_time"], job["max_epochs"])
     try:
         kinds = dict(map(tuple, job["kinds"])) or None  # pairs: keys of JSON objects are text
-        model = estimator(job["recipe"])(**{**job["parameters"], "columns": kinds, "track": tracker})
+        model = estimator(job["recipe"])(**{**job["parameters"], "columns": kinds, "track": tracker, "verbose": 0})
         tracker.model = model
         tracker.emit("started")
         try:
@@ -186,7 +186,7 @@ def main(folder: Path, out: TextIO) -> None:
         except KeyboardInterrupt:
             if not model.__sklearn_is_fitted__():
                 raise
-        model.set_params(track=None, max_time=job["parameters"]["max_time"])
+        model.set_params(track=None, verbose="auto", max_time=job["parameters"]["max_time"])
         for line in model.report_:
             tracker.emit("note", words=line)
         model.save(Path(job["out"]))
