@@ -29,7 +29,7 @@ _SIDE = 56  # pixels of a picture's longer side
 _BLUE, _ORANGE = "#1a81a5", "#b9651a"  # contrast above 4.2 on white and on #111
 _STYLE = f"""
 .narrows-model {{ line-height: 1.45; max-width: 68em; }}
-.narrows-model p, .narrows-model ul {{ margin: .3em 0; padding: 0; list-style: none; }}
+.narrows-model p {{ margin: .3em 0; }}
 .narrows-model .narrows-beside {{ display: flex; flex-wrap: wrap; gap: 1em 2.5em; align-items: flex-start; }}
 .narrows-model .narrows-soft {{ opacity: .72; }}
 .narrows-model .narrows-good {{ color: {_BLUE}; }}
@@ -67,13 +67,13 @@ def draw_model(model: FittedModel, verdict: str, kept: KeptExamples | None) -> s
     """Return a fitted model as HTML, with what its findings come to, and examples if there are any."""
     data, *facts = model.schema_.list_facts()
     decided = [line for line in model.report_ if line not in (data, *facts)]
-    lines = "".join(f"<li>{_escape(line)}</li>" for line in decided)
+    lines = "".join(f"<div>{_escape(line)}</div>" for line in decided)
     return (
         f'<div class="narrows-model"><style>{_STYLE}</style>'
         f"<p><b>{_escape(_name(model))}.</b> {_escape(verdict)}</p>{_findings(model, verdict)}"
         f'<div class="narrows-beside">{_curve(model)}<div>'
         f"<p>Data: {_escape('. '.join([data, *facts]))}.</p>{_examples(model, kept)}</div></div>"
-        f"<details><summary>{len(decided)} decisions and events</summary><ul>{lines}</ul></details></div>"
+        f"<details><summary>{len(decided)} decisions and events</summary>{lines}</details></div>"
     )
 
 
@@ -92,8 +92,8 @@ def _findings(model: FittedModel, verdict: str) -> str:
             continue
         kind, mark = ("good", "well") if finding.is_well else ("check", "check")
         advice = f" Try <code>{_escape(finding.setting)}</code>." if finding.setting else ""
-        items += f'<li><span class="narrows-{kind}">{mark}</span> {_escape(finding.message)}{advice}</li>'
-    return f"<ul>{items}</ul>"
+        items += f'<div><span class="narrows-{kind}">{mark}</span> {_escape(finding.message)}{advice}</div>'
+    return items
 
 
 # ------------------------------------------------------------------------------------------------- the loss curve
