@@ -106,7 +106,7 @@ def write_report(
     display = Display(model, sample.X, sample.y, random_state, y if isinstance(y, str) else "label")
     evaluation = _evaluate(display, train, random_state, verbose)
     page_sections: list[Section] = []
-    with Reporter(verbose, "report") as reporter:
+    with Reporter(verbose, "report", has_pulse=True) as reporter:
         steps = _sections(display, evaluation)
         for i, step in enumerate(steps):
             reporter.update(i / len(steps), {})

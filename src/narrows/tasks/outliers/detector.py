@@ -144,7 +144,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         self.trimmed_ = float(1 - inliers.mean())
         self._known_keys, self._fold = assign_folds(keys, self.n_members, rng)
         missing = None if rows.missing is None else rows.missing[inliers]
-        with Reporter(self.verbose, type(self).__name__) as reporter:
+        with Reporter(self.verbose, type(self).__name__, has_pulse=True) as reporter:
             self._train(u[inliers], keys[inliers], rows.cells[inliers], missing, rng, reporter)
             self._calibrate(self._fill_gaps(u, rows.missing, keys), keys, rows.cells, inliers)
         return self
