@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from narrows.bottlenecks.base import Bottleneck
+from narrows.bottlenecks.base import Bottleneck, LinearStart
 from narrows.types import Code
 
 
@@ -33,6 +34,11 @@ class Plain(Bottleneck):
         """Return h (B x L)."""
         return h
 
+    def linear_start(self, variances: Tensor, noise: float, weight: float) -> LinearStart:
+        """Return PCA. All components are divided by the same number, so that distances keep their ratios."""
+        scale = variances.max().sqrt().clamp(min=1e-6).expand_as(variances).clone()
+        return LinearStart(torch.diag(1 / scale), torch.zeros_like(scale), scale)
+
 
 class Hidden(Plain):
     """z = h, the last hidden state of a network without a narrow place.
@@ -43,3 +49,7 @@ class Hidden(Plain):
     is_overcomplete = True
     is_separable = False
     default_sampler = None
+
+    def linear_start(self, variances: Tensor, noise: float, weight: float) -> None:
+        """Return None: the state of a network is not linear."""
+        return

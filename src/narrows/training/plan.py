@@ -25,8 +25,11 @@ _NEIGHBOR_BATCHES = ((10_000, 512), (1_000, 256), (0, 64))  # (least number of r
 _N_NEIGHBORS = 20
 _PATIENCE, _PATIENCE_WITH_NEIGHBORS = 10, 25  # validations
 
+_BATCH = 128
 _RATE, _RATE_BATCH = 1e-3, 64  # learning rate of Adam, at this batch size; photos and outliers set their own
 _AUTO_STEPS, _AUTO_EPOCHS = 15_000, (20, 300)  # enough for the networks here to settle on data of common sizes
+_FEW_ROWS, _EPOCHS_OF_FEW, _RATE_OF_FEW = 1_000, 120, 4e-3  # fewer rows are learned by heart in more passes
+_EPOCHS_WITHOUT_HELD_OUT = 30  # for a model that begins at PCA
 _HEAVY_FLOPS = 10e9  # floating-point operations per step; above this, "auto" takes fewer steps
 _HEAVY_STEPS, _HEAVY_EPOCHS = 4_000, (5, 300)
 
@@ -155,8 +158,10 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
     settings, pace_choices = follow_pace(settings, n_train)
     requested, neighbor_batch_choices = choose_neighbor_batch(settings.batch_size, inputs)
     batch_size, batch_choices = choose_batch_size(requested, n_train, inputs.n_processes)
-    learning_rate, rate_choices = choose_learning_rate(settings.learning_rate, batch_size)
-    n_epochs, epochs_choices = choose_epochs(settings.max_epochs, n_train, batch_size, inputs.flops_per_example)
+    learning_rate, rate_choices = choose_learning_rate(settings.learning_rate, batch_size, n_train)
+    n_epochs, epochs_choices = choose_epochs(
+        settings.max_epochs, n_train, batch_size, inputs.flops_per_example, inputs.starts_linear
+    )
     patience, patience_choices = choose_patience(settings.n_iter_no_change, inputs)
     (n_neighbors, metric), neighbors_choices = choose_neighbors(n_train, inputs, owner)
 
@@ -228,7 +233,7 @@ def choose_batch_size(requested: int | str, n_train: int, n_processes: int) -> D
     """
     choices = []
     if isinstance(requested, str):
-        batch = 128 if n_train >= 10_000 else 64 if n_train >= 1_000 else 32
+        batch = _BATCH
         choices.append(Choice("batch_size", str(min(batch, n_train)), f"for {n_train:,} rows"))
     else:
         batch = requested
@@ -270,22 +275,28 @@ def choose_neighbors(n_train: int, inputs: PlanInputs, owner: str) -> Decision[t
     return Decision((k, metric), tuple(choices))
 
 
-def choose_learning_rate(requested: float | str, batch_size: int) -> Decision[float]:
+def choose_learning_rate(requested: float | str, batch_size: int, n_train: int) -> Decision[float]:
     """Decide on the highest learning rate of Adam."""
     if not isinstance(requested, str):
         return Decision(requested)
     rate = _RATE * math.sqrt(min(batch_size, 1024) / _RATE_BATCH)
     reason = f"grows as the root of the batch size, {batch_size}"
+    if n_train < _FEW_ROWS:
+        rate, reason = _RATE_OF_FEW, f"for {n_train:,} rows, of which an epoch has few steps"
     return Decision(rate, (Choice("learning_rate", f"{rate:.2g}", reason),))
 
 
-def choose_epochs(requested: int | str, n_train: int, batch_size: int, flops_per_example: float) -> Decision[int]:
-    """Decide on the largest number of epochs."""
+def choose_epochs(
+    requested: int | str, n_train: int, batch_size: int, flops_per_example: float, starts_linear: bool = False
+) -> Decision[int]:
+    """Decide on the largest number of epochs; few for a model that starts at PCA and has no held-out rows."""
     if not isinstance(requested, str):
         return Decision(requested)
     steps, step_flops = math.ceil(n_train / batch_size), flops_per_example * batch_size
     heavy = step_flops > _HEAVY_FLOPS
     n_steps, (fewest, most) = (_HEAVY_STEPS, _HEAVY_EPOCHS) if heavy else (_AUTO_STEPS, _AUTO_EPOCHS)
+    if n_train < _FEW_ROWS:
+        most = min(most, _EPOCHS_WITHOUT_HELD_OUT if starts_linear and n_train < _FEWEST_ROWS else _EPOCHS_OF_FEW)
     epochs = min(max(round(n_steps / steps), fewest), most)
     reason = f"{epochs * steps:,} steps of {batch_size} examples, {step_flops / 1e9:.2g} GFLOP each"
     return Decision(epochs, (Choice("max_epochs", str(epochs), reason),))

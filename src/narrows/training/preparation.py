@@ -15,6 +15,8 @@ from narrows.model import Autoencoder
 from narrows.objectives import Objective
 from narrows.renamed import warn
 from narrows.training.batches import Batches
+from narrows.training.device import Choice
+from narrows.training.linear_start import start_linear
 from narrows.training.parallel import World
 from narrows.training.plan import Plan, choose_place, make_plan
 from narrows.training.plan_inputs import gather_plan_inputs
@@ -22,13 +24,17 @@ from narrows.training.settings import Settings
 
 
 class Prepared(NamedTuple):
-    """The model, the objective and the data on their device; the plan, and the rows of each step."""
+    """The model, the objective and the data on their device; the plan, the rows of each step, and where it starts.
+
+    `start` is the linear model with which the training begins; None for random weights, or a checkpoint.
+    """
 
     model: Autoencoder
     objective: Objective
     rows: Examples
     plan: Plan
     batches: Batches
+    start: Choice | None
 
 
 def prepare(
@@ -75,4 +81,5 @@ def prepare(
             warn(type(rows).__name__, "find_neighbours", "find_neighbors", stacklevel=2)
             find = getattr(rows, "find_neighbours")  # noqa: B009 (the protocol does not know it)
         find(plan.n_neighbors, batches.training, plan.metric)
-    return Prepared(model, objective, rows, plan, batches)
+    start = None if resumed else start_linear(model, objective, rows, batches)
+    return Prepared(model, objective, rows, plan, batches, start)
