@@ -158,7 +158,8 @@ class Finding(NamedTuple):
     name : stable key of the finding, such as "pca" or "overfitting".
     is_well : True if nothing needs to change.
     message : one or two sentences with the numbers.
-    change : values of the estimator's parameters that mend it, by name; empty if no parameter does.
+    change : values of the estimator's parameters that mend it, by name; empty if no parameter does. A finding that is
+        well may have one that would make the model better still.
     """
 
     name: str

@@ -82,6 +82,7 @@ def fit(
         elif world.n_restarts and (out / "recipe.json").exists() and not overwrite:
             return  # the failure came after the model was saved
         model = inputs.make_estimator(recipe, assignments or [], options, verbose=1).set_params(checkpoint=str(out))
+        model.says_findings = False  # they are printed with the options that mend them
         world.on_rank_zero(lambda: inputs.prepare_folder(out, resume=resume, overwrite=overwrite))
         loaded = world.rank_zero_first(lambda: reading.read_dataset(data, "train"))
         _state_memory(model, loaded)

@@ -13,21 +13,22 @@ from sklearn.utils.validation import check_is_fitted
 
 from narrows import likelihoods, recipes, storage
 from narrows.data import EncodedRows, as_floats, infer, min_max
+from narrows.estimators.card import card
 from narrows.estimators.codes import with_index
 from narrows.estimators.display import Displayed, warn_of_findings
-from narrows.estimators.findings import judge, say_verdict
 from narrows.estimators.generation import needs_code
+from narrows.estimators.judged import Judged
 from narrows.estimators.labels import Labelled, label_indices_where_known, learn_classes
 from narrows.estimators.saving import documents, fingerprint
 from narrows.estimators.scoring import Scoring
+from narrows.estimators.seen_rows import SeenRows
 from narrows.estimators.signature import TRAINING, as_seed, constructor, documentation, reset_fitted, seed_of_run
-from narrows.estimators.summary import card, summarize
+from narrows.estimators.summary import summarize
 from narrows.estimators.threshold import NAME as THRESHOLD
 from narrows.extensions import extension
 from narrows.objectives import Objective
 from narrows.params import Parameter
 from narrows.plots import Plots
-from narrows.plots.html import keep_examples
 from narrows.training import Interrupted, Result, Settings, checkpoint, seeded_init
 from narrows.training import fit as train
 from narrows.training.interrupt import end_or_raise
@@ -36,11 +37,8 @@ from narrows.training.parallel import join
 _MAX_COMPONENTS = 1_000_000
 
 
-class Estimator(Scoring, Labelled, Displayed, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Abstract: an autoencoder with the scikit-learn interface. A subclass names its recipe.
-
-    A notebook shows a fitted model with its findings, loss curve and eight examples, held-out ones if there are any.
-    These are kept in memory alone: no saved model and no pickle holds rows of the data.
 
     Attributes
     ----------
@@ -49,8 +47,8 @@ class Estimator(Scoring, Labelled, Displayed, ClassNamePrefixFeaturesOutMixin, T
     decided_ : dict, values of parameters that are "auto" and on which the network depends, such as `hidden`.
     history_ : list of dict, the losses at each validation; `pandas.DataFrame(model.history_)` makes a table of it.
     report_ : list of str, the decisions and their reasons, and events of the training.
-    findings_ : list of Finding, what is well about the model and what is not, each with the parameters that mend it.
-    verdict_ : str, one sentence that the findings come to.
+    findings_, verdict_ : list of Finding, what is well and what is not, with what mends it; and a sentence about all.
+    seen_rows_ : SeenRows, filter of the rows of `fit`, which tells of many rows whether they were among them.
     n_iter_ : int, number of trained epochs.
     offset_ : float, threshold of `score_samples` in nats; outliers score below it. `report_` says how it was set.
     usual_scores_ : (d,) mean of log p of each column over held-out examples, in nats, for which `decision_function`
@@ -139,9 +137,11 @@ class Estimator(Scoring, Labelled, Displayed, ClassNamePrefixFeaturesOutMixin, T
         result, interrupt = self._train(parts.objective, rows, labels, settings, seed)
         self.history_, self.n_iter_ = result.history, result.n_epochs
         self.report_ = [*self.schema_.list_facts(), *map(str, parts.choices), *map(str, result.choices), *result.notes]
+        self.seen_rows_ = SeenRows.of(rows, seed)
         self._store_summary(rows, result)
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
+        self._say_findings()
         end_or_raise(interrupt)
         warn_of_findings(self)
         return self
@@ -219,12 +219,13 @@ class Estimator(Scoring, Labelled, Displayed, ClassNamePrefixFeaturesOutMixin, T
     def _absorb(self, result: Result, rows: np.ndarray) -> None:
         """Store the result of a further training on `rows`, and summarize the new codes.
 
-        The samplers of `fit_sampler` are deleted, because the codes have changed.
+        The samplers of `fit_sampler` are deleted, because the codes have changed, and the filter of the rows.
         """
         self.history_ = self.history_ + result.history
         self.n_iter_ += result.n_epochs
         self.report_ = self.report_ + result.notes
-        self.__dict__.pop("samplers_", None)
+        for name in ("samplers_", "seen_rows_"):
+            self.__dict__.pop(name, None)
         if len(rows) > 1 or not self.__sklearn_is_fitted__():  # one row has no deviations
             self._store_summary(rows, result)
 
@@ -237,15 +238,10 @@ class Estimator(Scoring, Labelled, Displayed, ClassNamePrefixFeaturesOutMixin, T
         self.__dict__.update(values)
         decided = [line for line in self.report_ if not line.startswith(f"{THRESHOLD} = ")]
         self.report_ = [*decided, str(summary.threshold)]
-        self.findings_ = judge(self, rows, result, summary)
+        self._judge(rows, result, summary)
         self._after_fit(summary.sample)
-        self._kept = keep_examples(rows, result.held_out)
+        self._keep(rows, result.held_out)
         self.offset_ = summary.threshold.value  # last, because it marks the estimator as fitted
-
-    @property
-    def verdict_(self) -> str:
-        """One sentence that the findings come to."""
-        return say_verdict(self.findings_)
 
     @property
     def plot(self) -> Plots:

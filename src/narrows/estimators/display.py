@@ -5,21 +5,30 @@ from __future__ import annotations
 import sys
 from typing import Any, cast
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _is_fitted
 
 from narrows.fitted import FittedModel
-from narrows.plots.html import KeptExamples, draw_model
+from narrows.plots.html import KeptExamples, draw_model, keep_examples
 from narrows.training.session import is_called_by_user, warn_user
 
 _GRAVE = ("diverged", "pca", "unused_components")  # findings that make a model useless, or a simpler one better
 
 
 class Displayed:
-    """Mixin: a fitted estimator as a notebook shows it. One that is not fitted has scikit-learn's diagram."""
+    """Mixin: a fitted estimator as a notebook shows it. One that is not fitted has scikit-learn's diagram.
+
+    It shows eight examples, held-out ones if there are any. They are kept in memory alone: no saved model and no pickle
+    holds rows of the data.
+    """
 
     verdict_: str
-    _kept: KeptExamples  # in memory only: no file and no pickle holds a user's rows
+    _kept: KeptExamples
+
+    def _keep(self, rows: np.ndarray, held_out: np.ndarray) -> None:
+        """Keep a few of the training rows to show, of those numbered `held_out` if there are any."""
+        self._kept = keep_examples(rows, held_out)
 
     def _repr_html_inner(self) -> str:
         return self._draw_html() if _is_fitted(self) else str(super()._repr_html_inner())  # type: ignore[misc]

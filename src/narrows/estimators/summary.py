@@ -1,4 +1,4 @@
-"""Summary of a trained model: facts about its codes and scores, its model card, and messages about its data."""
+"""Summary of a trained model: facts about its codes and scores, and messages about its data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from narrows.evaluation.scores import apply_to_code, missing_scores, usual_score
 from narrows.fitted import FittedModel
 from narrows.model import Autoencoder
 from narrows.training import n_health_rows
-from narrows.version import __version__
 
 
 class Summary(NamedTuple):
@@ -98,19 +97,6 @@ def _components_by_kl(model: Autoencoder, h: Tensor) -> tuple[np.ndarray, Tensor
         return None, None
     order = kl.mean(0).argsort(descending=True)
     return kl.mean(0)[order].double().numpy(), order
-
-
-def card(estimator: FittedModel) -> str:
-    """Return the model card: a README.md for people who find the folder."""
-    last = estimator.history_[-1] if estimator.history_ else {}
-    losses = "\n".join(f"- {k}: {v:.6g}" for k, v in last.items() if isinstance(v, float))
-    decisions = "\n".join(f"- {line}" for line in estimator.report_)
-    return (
-        f"# {type(estimator).__name__}\n\n{estimator.recipe.summary}\n\n"
-        f"Made by narrows {__version__}. Load it with\n\n"
-        f'```python\nimport narrows\n\nmodel = narrows.load("FOLDER")\n```\n\n'
-        f"## What was decided, and why\n\n{decisions}\n\n## Last losses, nats per example\n\n{losses}\n"
-    )
 
 
 def support_message(estimator: FittedModel, rows: np.ndarray, outside: np.ndarray, first: int = 0) -> str:

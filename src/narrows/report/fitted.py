@@ -21,13 +21,14 @@ from narrows.evaluation.measures import evaluate_inspection, fits_memory
 from narrows.params import Integer, Parameter
 from narrows.plots import content
 from narrows.plots.drawing import format_label, format_number
-from narrows.report import atlas, charts, columns, masked, page, records, sections
+from narrows.report import atlas, charts, columns, masked, page, records, sections, verdict
 from narrows.report.display import Display
 from narrows.report.machine import processor
 from narrows.report.new_rows import new_rows
 from narrows.report.page import Section, escape
 from narrows.report.sampling import Sample, draw_sample
 from narrows.training.progress import Reporter, Verbosity
+from narrows.types import Finding
 from narrows.version import __version__
 
 _HEADLINES = {
@@ -105,9 +106,10 @@ def write_report(
     sample = draw_sample(model, X, y, max_examples, random_state)
     display = Display(model, sample.X, sample.y, random_state, y if isinstance(y, str) else "label")
     evaluation = _evaluate(display, train, random_state, verbose)
+    findings = verdict.find_all(display, evaluation)
     page_sections: list[Section] = []
     with Reporter(verbose, "report", has_pulse=True) as reporter:
-        steps = _sections(display, evaluation)
+        steps = _sections(display, evaluation, findings)
         for i, step in enumerate(steps):
             reporter.update(i / len(steps), {})
             page_sections.append(step())
@@ -118,7 +120,7 @@ def write_report(
     page.write(
         path,
         title=_title(display, name),
-        head=_head(display, evaluation, sample, name) + page.nav(page_sections),
+        head=_head(display, evaluation, findings, sample, name) + page.nav(page_sections),
         sections=page_sections,
         foot=_foot(),
         scripts=[page.data_script(display.decoder_name, display.decoder)] if _has_drawing(display) else [],
@@ -148,7 +150,7 @@ def _evaluate(display: Display, train: Any, seed: int, verbose: Verbosity) -> Ev
     return evaluate_inspection(inspection, labels, **options)
 
 
-def _sections(display: Display, evaluation: Evaluation) -> list[Callable[[], Section]]:
+def _sections(display: Display, evaluation: Evaluation, findings: list[Finding]) -> list[Callable[[], Section]]:
     """Return functions that make the sections for this model, in order."""
     model = display.model
     inspection, has_code = display.inspection, model.model_.has_code
@@ -157,6 +159,7 @@ def _sections(display: Display, evaluation: Evaluation) -> list[Callable[[], Sec
     # a frame of real numbers is shown as the vector that it is, unless some of its columns are left out
     has_columns = display.view is not None or (table is not None and len(table.used) < len(table.columns))
     steps: list[tuple[bool, Callable[[], Section]]] = [
+        (True, lambda: verdict.diagnosis(findings)),
         (True, lambda: records.choices(model)),
         (has_columns, lambda: columns.columns(display)),
         (True, lambda: records.training({display.kind: model})),
@@ -172,7 +175,6 @@ def _sections(display: Display, evaluation: Evaluation) -> list[Callable[[], Sec
         (is_masked, lambda: masked.strange_cells(display)),
         (True, lambda: sections.outliers(display)),
         (True, lambda: records.measures(evaluation, "narrows.evaluate(model, X, y)")),
-        (True, lambda: records.diagnosis(display, evaluation)),
     ]
     return [step for is_shown, step in steps if is_shown]
 
@@ -202,7 +204,7 @@ def _novelty(evaluation: Evaluation) -> str:
     return f"A classifier that tells new examples from real ones is right {accuracy:.0%} of the time; 50 % is chance."
 
 
-def _head(display: Display, evaluation: Evaluation, sample: Sample, name: str | None) -> str:
+def _head(display: Display, evaluation: Evaluation, findings: list[Finding], sample: Sample, name: str | None) -> str:
     model, schema = display.model, display.schema
     n_components = model.model_.bottleneck.n_components
     numbers = f"{n_components} numbers" if n_components != 1 else "one number"
@@ -238,23 +240,8 @@ def _head(display: Display, evaluation: Evaluation, sample: Sample, name: str | 
             f"{page.picture(reconstruction, 'Its reconstruction')}</div>"
         )
     return (
-        f'<p class="mark">narrows</p><h1>{escape(_title(display, name))}</h1><p class="lede">{escape(lede)}</p>'
-        f'{shown}{_verdict(display, evaluation)}<ul class="cards">{"".join(_cards(evaluation))}</ul>'
-    )
-
-
-def _verdict(display: Display, evaluation: Evaluation) -> str:
-    """Return what the diagnosis comes to, in one sentence, with the findings to look at."""
-    findings = records.findings(display, evaluation)
-    doubts = [finding.message for finding in findings if not finding.is_well]
-    n = len(doubts)
-    if not n:
-        return f'<p class="verdict well"><b>All is well:</b> {len(findings)} of {len(findings)} checks passed.</p>'
-    points = "point" if n == 1 else "points"
-    listed = "".join(f"<li>{records.as_code(doubt)}</li>" for doubt in doubts)
-    return (
-        f'<div class="verdict look"><p><b>Look at {n} {points}</b> (<a href="#diagnosis">{len(findings)} checks</a>):'
-        f"</p><ul>{listed}</ul></div>"
+        f'<p class="mark">narrows</p><h1>{escape(_title(display, name))}</h1>{verdict.verdict(display, findings)}'
+        f'<p class="lede">{escape(lede)}</p>{shown}<ul class="cards">{"".join(_cards(evaluation))}</ul>'
     )
 
 

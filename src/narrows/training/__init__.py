@@ -1,13 +1,14 @@
 """Training: the only loop, and what it needs."""
 
 from narrows.training.device import PRECISIONS, Choice, choose_device, choose_precision
-from narrows.training.health import find_overfitting, n_health_rows
+from narrows.training.health import FEWEST_TO_TELL, find_overfitting, n_health_rows, remaining_fall
 from narrows.training.loop import fit
 from narrows.training.result import Interrupted, Result
 from narrows.training.rng import RandomStream, draws_globally, forked_rng, seeded_init
 from narrows.training.settings import Pace, Settings
 
 __all__ = [
+    "FEWEST_TO_TELL",
     "PRECISIONS",
     "Choice",
     "Interrupted",
@@ -22,5 +23,6 @@ __all__ = [
     "fit",
     "forked_rng",
     "n_health_rows",
+    "remaining_fall",
     "seeded_init",
 ]

@@ -26,7 +26,8 @@ class Result:
     n_epochs, n_steps : numbers of epochs and steps that were done.
     seconds : duration of the training in seconds.
     held_out : numbers of the rows that were held out for early stopping, integers; empty if none were.
-    end : what ended the training: "plateau" of the held-out loss, "epochs", "time" or "interrupt".
+    end : what ended the training: a "plateau" of the held-out loss, "epochs", "time", an "interrupt", or for
+        `partial_fit` its one "pass".
     n_recoveries : number of recoveries from a loss that was not finite.
     learning_rate : highest learning rate that was planned.
     """

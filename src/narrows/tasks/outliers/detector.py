@@ -84,6 +84,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     offset_ : float, the threshold: `decision_function` is `score_samples` minus it.
     n_features_in_ : int, number of entries of a row.
     n_iter_ : int, number of training steps.
+    n_threshold_ : int, number of rows whose scores set the threshold.
     trimmed_ : float in [0, 1], fraction of the rows that were too strange to learn from.
 
     Examples
@@ -338,6 +339,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         values = self._part_values(u[sample], keys[sample], cells[sample], names)
         self._surprises = {name: Surprise.fit(v[inliers], _TAILS.get(name, _TAIL)) for name, v in values.items()}
         score = self._score(values)
+        self.n_threshold_ = len(sample)
         self.offset_ = float(np.quantile(score, expected_outliers(self.contamination))) - _ROUNDING
 
     def _part_values(

@@ -183,7 +183,7 @@ class PhotoDenoiser(BaseEstimator):
         self.model_, self.channels_ = parts.model, patches.schema.shape[0]
         self.history_, self.n_iter_ = result.history, result.n_epochs
         self.report_ = [*map(str, result.choices), *result.notes]
-        if (epoch := find_overfitting(self.history_)) is not None:
+        if (epoch := find_overfitting(self.history_, patches.schema.n_entries)) is not None:
             self.report_.append(
                 f"Over-fitting: the held-out loss was lowest after epoch {epoch}, whose weights are kept."
             )
