@@ -114,7 +114,7 @@ def test_an_evaluation_is_a_table():
 
 def test_grave_findings_are_warnings_for_the_user_alone():
     X = np.random.default_rng(0).normal(size=(100, 4))
-    with pytest.warns(ConvergenceWarning, match=r"VAE: 2 of 2 components carry nothing. Try beta=25.0") as caught:
+    with pytest.warns(ConvergenceWarning, match=r"VAE: 2 of 2 components carry nothing\. Try beta=") as caught:
         VAE(2, beta=100.0, verbose=0, **{**TINY, "max_epochs": 30}).fit(X)
     assert caught[0].filename == __file__
     with warnings.catch_warnings():

@@ -149,7 +149,9 @@ def test_a_terminal_has_one_bar_at_a_time_which_is_erased(watched, monkeypatch):
     screen.truncate(0)
     AE(2, **TINY, verbose=1).fit(X)
     assert "device = cpu" in screen.getvalue()
-    assert "100%" in screen.getvalue().rsplit("\n", 2)[-2]  # this one is kept
+    bar, _, after = screen.getvalue().rpartition("100%")
+    assert bar
+    assert "\x1b[2K" not in after  # this one is kept
 
 
 def test_a_cell_has_one_bar_for_all_its_fits(watched, notebook, vectors):

@@ -23,7 +23,6 @@ class Displayed:
     holds rows of the data.
     """
 
-    verdict_: str
     _kept: KeptExamples
 
     def _keep(self, rows: np.ndarray, held_out: np.ndarray) -> None:
@@ -40,7 +39,7 @@ class Displayed:
         return bundle
 
     def _draw_html(self) -> str:
-        return draw_model(cast(FittedModel, self), self.verdict_, getattr(self, "_kept", None))
+        return draw_model(cast(FittedModel, self), cast(Any, self).verdict_, getattr(self, "_kept", None))
 
 
 def warn_of_findings(model: FittedModel) -> None:

@@ -227,9 +227,9 @@ def _legend() -> str:
 def _data_uri(picture: Image.Image) -> str:
     """Return a picture as a data URI, in the smaller of two formats."""
     packed = {}
-    for kind, options in {"PNG": {"optimize": True}, "JPEG": {"quality": 88}}.items():
+    for kind in ("PNG", "JPEG"):
         stream = io.BytesIO()
-        picture.save(stream, kind, **options)
+        picture.save(stream, kind, optimize=True, quality=88)  # a PNG has no quality
         packed[kind] = stream.getvalue()
     kind = min(packed, key=lambda k: len(packed[k]))
     return f"data:image/{kind.lower()};base64,{base64.b64encode(packed[kind]).decode('ascii')}"
