@@ -51,7 +51,7 @@ from narrows.training.progress import VERBOSITY, Reporter, Verbosity
 
 _N_STEPS = 1_000
 _WEIGHTS = {"residual": 1 / 4, "local": 1.0, "global": 1.0, "histogram": 1 / 2, "isolation": 1 / 2, "cells": 1.0}
-_TAILS = {"residual": 0.02, "cells": 0.02}  # tail probability at which a part begins to count; usual rows differ in these
+_TAILS = {"residual": 0.02, "cells": 0.02}  # probability from which a part counts; usual rows differ in these two
 _TAIL = 0.1  # of all other parts
 _PARTS, _POWER = ("residual", "local", "histogram", "isolation"), 3
 _MIN_SUM = 1e-30  # avoids division by zero
