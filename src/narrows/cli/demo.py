@@ -19,7 +19,8 @@ def demo(
 ) -> None:
     """Train all four autoencoders on small digits and write a page about them.
 
-    It takes less than two minutes without a GPU and downloads nothing.
+    It takes less than two minutes without a GPU and downloads nothing. The
+    last line is the command that opens the studio on one of the models.
 
     For example:
 
@@ -27,4 +28,6 @@ def demo(
     """
     from narrows.report import demo as page
 
-    print(page.run(out, console=printing.stderr_console()))
+    path = page.run(out, console=printing.stderr_console())
+    print(path, flush=True)
+    printing.show_studio("Turn the dials of this model yourself:", page.studio_command(path.parent))

@@ -307,10 +307,7 @@ def _fuller_code(evidence: Evidence) -> dict[str, Any]:
 
 
 def _livelier_code(evidence: Evidence, n_alive: int) -> dict[str, Any]:
-    """Return what leaves few units dead: a longer training where the user's ended early, otherwise as many as live."""
-    ended = _time(evidence)
-    if ended is not None and not ended.is_well:
-        return ended.change
+    """Return a code of as many units as live, of which as many are active for a row as now."""
     change = {"n_components": max(1, n_alive)}
     k = getattr(evidence.estimator.model_.bottleneck, "k", None)
     return {**change, "k": min(k, n_alive)} if k and evidence.has("k") else change

@@ -69,7 +69,7 @@ class TurnedDials:
             )
         if not lines:
             return "<p>It moves no column.</p>"
-        turned = ("column", f"\N{MINUS SIGN}{self.span:g}", "", f"{self.span:g}")
+        turned = ("column", f"\N{MINUS SIGN}{self.span:g}", "between", f"{self.span:g}")
         heads = "".join(f'<th scope="col">{head}</th>' for head in turned)
         return f"<table><caption>What it moves</caption><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
 
@@ -92,7 +92,7 @@ class TurnedDials:
             else ""
         )
         label = f"The {len(shown)} columns of the row that these dials make"
-        markup = f'<ol class="bars of-table" role="img" aria-label="{label}">{lines}</ol>{note}'
+        markup = f'<div role="img" aria-label="{label}"><ol class="bars of-table">{lines}</ol></div>{note}'
         return markup, {"columns": [packed[j] for j in shown]}
 
 
