@@ -824,6 +824,7 @@ class IWAE(Shared, CodeEstimator):
     likelihood: Literal[
         "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
     ]
+    start: Literal["pca", "random"]
     def __init__(
         self,
         n_components: int = 2,
@@ -832,10 +833,11 @@ class IWAE(Shared, CodeEstimator):
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] | Literal["auto"] = (1024, 512),
+        hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        start: Literal["pca", "random"] = "pca",
         columns: Any = None,
         max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
@@ -866,10 +868,12 @@ class IWAE(Shared, CodeEstimator):
             Codes drawn for each example; more make the bound tighter and the training slower.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1 or 'auto', default (1024, 512)
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
 
         Other Parameters
         ----------------
@@ -928,6 +932,7 @@ class FACTORVAE(Shared, CodeEstimator):
     likelihood: Literal[
         "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
     ]
+    start: Literal["pca", "random"]
     def __init__(
         self,
         n_components: int = 2,
@@ -937,10 +942,11 @@ class FACTORVAE(Shared, CodeEstimator):
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] | Literal["auto"] = (1024, 512),
+        hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        start: Literal["pca", "random"] = "pca",
         columns: Any = None,
         max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
@@ -973,10 +979,12 @@ class FACTORVAE(Shared, CodeEstimator):
             Share of the training in which both weights grow from 0.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1 or 'auto', default (1024, 512)
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
 
         Other Parameters
         ----------------
@@ -1046,7 +1054,7 @@ class VQVAE(Shared, CodeEstimator):
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] | Literal["auto"] = (1024, 512),
+        hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
@@ -1084,7 +1092,7 @@ class VQVAE(Shared, CodeEstimator):
             Weight of the distance from the encoder's output to its vectors.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1 or 'auto', default (1024, 512)
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
