@@ -111,7 +111,7 @@ def write_report(
     evaluation = _evaluate(display, train, random_state, verbose)
     findings = verdict.find_all(display, evaluation)
     page_sections: list[Section] = []
-    with Reporter(verbose, "report") as reporter:
+    with Reporter(verbose, "report", has_pulse=True) as reporter:
         steps = _sections(display, evaluation, findings)
         for i, step in enumerate(steps):
             reporter.update(i / len(steps), {})

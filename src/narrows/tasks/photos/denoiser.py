@@ -189,8 +189,7 @@ class PhotoDenoiser(BaseEstimator):
             )
         if self.method == "recorrupt" and self.level == "auto":
             self.report_.insert(0, f"level = {np.mean(self.levels_):.4f}: estimated, the mean over the photos")
-        if interruption is not None:
-            end_or_raise(interruption)
+        end_or_raise(interruption)
         return self
 
     def _make_patches(self, X: Any, y: Any) -> Patches:
