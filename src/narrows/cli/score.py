@@ -103,6 +103,8 @@ def score(
     outputs.check_path(out, TABLES, overwrite=overwrite)
     if cells is not None:
         outputs.check_path(cells, (*TABLES, ".parquet"), overwrite=overwrite)
+        if cells.absolute() == out.absolute():
+            raise ValueError(f"--out and --cells name one file, {out}: one would replace the other. Name two files.")
     fitted = _open_model(model)
     loaded, columns = _read_rows(fitted, data)
     result, names = find_reasons(fitted, loaded.X, reasons, columns), reading.row_names(loaded)
