@@ -32,7 +32,11 @@ _ORDER = (
 _VALUES = {"bool": "", "int": "N", "float": "NUMBER", "str": "TEXT", "path": "PATH"}  # in the help
 _PATIENCE = 2.0  # seconds that threads have to end
 _USER_ERRORS = (ValueError, TypeError, OSError, FloatingPointError, ImportError)
-_OF_TYPER = (typer.Exit, typer.Abort, *(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException"))
+_OF_TYPER: tuple[type[BaseException], ...] = (
+    typer.Exit,
+    typer.Abort,
+    *(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException"),
+)
 
 Data = Annotated[
     str,
@@ -206,14 +210,18 @@ def main() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the shell, as in >&-
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    code: object = 0
     try:
         with _errors_in_a_line():  # of reading the command line and of its help; `Commands` handles the others
             app(prog_name="narrows")
+    except typer.Exit as ended:
+        code = ended.exit_code
     except SystemExit as ended:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while Python exits would print a traceback
-        _leave_threads_behind(ended.code)
-        raise
+        code = ended.code
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while Python exits would print a traceback
+    leave_threads_behind(code)
+    sys.exit(code)  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager
@@ -247,7 +255,7 @@ def _give_up_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _leave_threads_behind(code: object) -> None:
+def leave_threads_behind(code: object) -> None:
     """End the process if threads of the studio still compute, such as for an upload: Python would wait for them."""
     threads = [thread for thread in threading.enumerate() if thread.name.startswith("AnyIO worker")]
     for thread in threads:
