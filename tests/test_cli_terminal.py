@@ -209,3 +209,17 @@ def test_a_thread_that_computes_does_not_hold_up_the_end(monkeypatch):
 def test_the_folder_of_kept_models_is_made(tmp_path):
     serving.check_folder(tmp_path / "new" / "folder")
     assert (tmp_path / "new" / "folder").is_dir()
+
+
+# Numbers
+
+
+def test_one_thing_is_one(tmp_path, model):
+    rows = tmp_path / "one.csv"
+    rows.write_text("a\n1\n")
+    assert "1 row of 1 column" in fails("fit", rows, "-o", tmp_path / "m")
+    run("sample", model, "-n", 1, "-o", tmp_path / "s.npy")
+    assert "1 epoch" in run("info", model)
+    text = run("reconstruct", model, tmp_path / "s.npy", "-o", tmp_path / "pictures")
+    assert "1 example of shape 8 x 8" in text
+    assert "pictures: 1 picture" in text

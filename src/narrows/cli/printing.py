@@ -15,6 +15,7 @@ from narrows.cli.app import say
 from narrows.cli.columns import summarize_columns
 from narrows.cli.inputs import note_unfinished
 from narrows.cli.reading_options import reading_arguments
+from narrows.params import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,9 +49,8 @@ def show_fit(model: Estimator, out: Path, data: str, *, json: bool, is_said: boo
         document = {"recipe": model.recipe.name, "folder": str(out), "n_iter": model.n_iter_}
         show_json({**document, "seconds": last.get("seconds"), "last": last, "report": model.report_})
         return
-    print(
-        f"{out}: {model.recipe.name}, {model.n_iter_} epochs in {last.get('seconds', 0.0):.0f} s{_format_losses(last)}"
-    )
+    epochs = counted(model.n_iter_, "epoch")
+    print(f"{out}: {model.recipe.name}, {epochs} in {last.get('seconds', 0.0):.0f} s{_format_losses(last)}")
     report = model.report_
     if is_said:
         start = next((i for i, line in enumerate(report) if line.startswith("device = ")), len(report))
@@ -84,13 +84,13 @@ def describe_model(folder: Path) -> dict[str, Any]:
         recipe = storage.describe(folder)
     fitted, declared, history = recipe["fitted"], _parameters_of(recipe["recipe"]), recipe["fitted"].get("history_")
     if KINDS.get(recipe["recipe"]) is OutlierDetector:
-        data, unit = f"{fitted['n_features_in_']} numbers per row", "steps"
+        data, unit = f"{fitted['n_features_in_']} numbers per row", "step"
         report = [
             f"threshold = {fitted['offset_']:.4g}: set by contamination",
             f"trimmed = {fitted['trimmed_']:.1%}: fraction of the rows, which were too strange to learn from",
         ]
     else:
-        data, unit, report = Schema.from_dict(recipe["schema"]).describe(), "epochs", fitted["report_"]
+        data, unit, report = Schema.from_dict(recipe["schema"]).describe(), "epoch", fitted["report_"]
     changed = {
         name: value
         for name, value in recipe["parameters"].items()
@@ -126,7 +126,7 @@ def show_info(about: dict[str, Any], *, json: bool) -> None:
         show_json(about)
         return
     print(f"{about['folder']}: {about['recipe']} for {about['data']}, made by narrows {about['narrows']}")
-    print(f"{about['n_iter']} {about['unit']}{_format_losses(about['last'])}")
+    print(f"{counted(about['n_iter'], about['unit'])}{_format_losses(about['last'])}")
     print("\nParameters that differ from the defaults")
     print_table([(f"  {name}", json_module.dumps(value)) for name, value in about["changed"].items()] or [("  none",)])
     print("\nDecisions, and why")

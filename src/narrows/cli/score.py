@@ -10,6 +10,7 @@ import typer
 from narrows.cli import inputs, outputs, reading
 from narrows.cli.app import TRAIN, USE, Data, Model, Overwrite, app, say
 from narrows.cli.reading_options import current, reads_data
+from narrows.params import counted
 
 if TYPE_CHECKING:
     from narrows.data.files import Dataset
@@ -112,7 +113,7 @@ def score(
     outputs.write_columns(out, first | result.columns())
     if cells is not None:
         outputs.write_columns(cells, first | surprises(fitted, loaded.X, columns))
-    say(f"{out}: {len(result.score):,} rows, {int(result.outlier.sum()):,} of them outliers")
+    say(f"{out}: {counted(len(result.score), 'row')}, {int(result.outlier.sum()):,} of them outliers")
     share = outlier_share(fitted.contamination, result.outlier)
     say(f"{share}{share.hint}")
 

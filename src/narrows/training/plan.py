@@ -15,6 +15,7 @@ import torch
 
 from narrows.bottlenecks import Bottleneck
 from narrows.data import free_bytes
+from narrows.params import counted
 from narrows.training.device import Choice, choose_device, choose_precision
 from narrows.training.pace import follow_pace
 from narrows.training.plan_inputs import PlanInputs
@@ -201,10 +202,13 @@ def choose_split(settings: Settings, n_rows: int, resumed: Mapping[str, Any]) ->
     if settings.early_stopping and n_valid < (fewest := _FEWEST_HELD_OUT):
         is_older = bool(resumed) and "n_valid" not in resumed  # its checkpoint is from before so few rows were held out
         if n_rows >= _FEWEST_ROWS and not is_older:
-            reason = f"{fewest} of {n_rows} rows are held out; {n_valid} would be too few to measure the loss"
+            reason = (
+                f"{fewest} of {counted(n_rows, 'row')} are held out; {n_valid} would be too few to measure the loss"
+            )
             choices, n_valid = (Choice("validation_fraction", f"{fewest / n_rows:.2g}", reason),), fewest
         else:
-            reason = f"{n_valid} of {n_rows} rows are too few to hold out; all are trained on, the last weights kept"
+            rows = counted(n_rows, "row")
+            reason = f"{n_valid} of {rows} would be too few to hold out; all are trained on, the last weights kept"
             choices, n_valid = (Choice("early_stopping", "False", reason),), 0
     n_valid = min(n_valid, n_rows - 1)
     return Decision((n_rows - n_valid, n_valid), choices)
@@ -229,11 +233,11 @@ def choose_batch_size(requested: int | str, n_train: int, n_processes: int) -> D
     choices = []
     if isinstance(requested, str):
         batch = 128 if n_train >= 10_000 else 64 if n_train >= 1_000 else 32
-        choices.append(Choice("batch_size", str(min(batch, n_train)), f"for {n_train:,} rows"))
+        choices.append(Choice("batch_size", str(min(batch, n_train)), f"for {counted(n_train, 'row')}"))
     else:
         batch = requested
     if n_processes > n_train:
-        raise ValueError(f"{n_processes} processes are too many for {n_train} training rows. Start fewer.")
+        raise ValueError(f"{n_processes} processes are too many for {counted(n_train, 'training row')}. Start fewer.")
     if batch < n_processes:
         choices.append(Choice("batch_size", str(n_processes), f"one example for each of {n_processes} processes"))
         batch = n_processes
@@ -266,7 +270,7 @@ def choose_neighbors(n_train: int, inputs: PlanInputs, owner: str) -> Decision[t
         choices.append(Choice("metric", metric, reasons[0 if inputs.is_image else 1]))
     if k is None:
         k = max(1, min(_N_NEIGHBORS, most))
-        choices.append(Choice("n_neighbors", str(k), f"of {n_train:,} rows"))
+        choices.append(Choice("n_neighbors", str(k), f"of {counted(n_train, 'row')}"))
     return Decision((k, metric), tuple(choices))
 
 
@@ -287,7 +291,7 @@ def choose_epochs(requested: int | str, n_train: int, batch_size: int, flops_per
     heavy = step_flops > _HEAVY_FLOPS
     n_steps, (fewest, most) = (_HEAVY_STEPS, _HEAVY_EPOCHS) if heavy else (_AUTO_STEPS, _AUTO_EPOCHS)
     epochs = min(max(round(n_steps / steps), fewest), most)
-    reason = f"{epochs * steps:,} steps of {batch_size} examples, {step_flops / 1e9:.2g} GFLOP each"
+    reason = f"{counted(epochs * steps, 'step')} of {counted(batch_size, 'example')}, {step_flops / 1e9:.2g} GFLOP each"
     return Decision(epochs, (Choice("max_epochs", str(epochs), reason),))
 
 
