@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 
 import narrows
 from narrows.tasks import Index
+from narrows.training import plan
 
 SAVED = Path(__file__).parent / "saved"
 ESTIMATORS = sorted(
@@ -87,10 +88,12 @@ def test_a_denoiser_of_photos_of_an_earlier_commit_cleans_as_it_did(data):
     assert_gives({"denoise": model.denoise(data["images"][0])}, "photos")
 
 
-def test_a_training_that_an_earlier_commit_began_goes_on_to_the_same_weights(data, tmp_path, capsys):
+def test_a_training_that_an_earlier_commit_began_goes_on_to_the_same_weights(data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(plan, "_FEW_ROWS", 0)  # the batch size and the learning rate of that commit
+    monkeypatch.setattr(plan, "_BATCH", 32)
     folder = shutil.copytree(SAVED / "checkpoint-acfb3a0", tmp_path / "checkpoint")
     X = data["vectors"]
-    resumed = narrows.VAE(**MAKER.INTERRUPTED, checkpoint=folder, verbose=2).fit(X)
+    resumed = narrows.VAE(**MAKER.INTERRUPTED, start="random", checkpoint=folder, verbose=2).fit(X)
     assert "resumed at step 21 of 40" in capsys.readouterr().err
     np.testing.assert_allclose(
         resumed.transform(X[: MAKER.N]), load_file(folder / "expected.safetensors")["transform"], rtol=1e-3, atol=1e-4

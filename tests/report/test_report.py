@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from opened_page import Opened
+from pasted_code import pieces, run_pieces
 from PIL import Image
 from sklearn.datasets import load_digits
 from typer.testing import CliRunner
 
 import narrows
+import narrows.report
 from narrows.cli import app
 from narrows.evaluation.inspection import Inspection
 from narrows.report import atlas, page, write_report
@@ -311,6 +313,64 @@ def test_a_failure_leaves_the_old_page(pages, tmp_path, images, monkeypatch):
     assert path.read_text() == "old page"
 
 
+# ------------------------------------------------------------------------------------------------- code as pasted
+
+
+@pytest.mark.parametrize("name", ["vae", "units", "cleaner"])
+def test_the_code_on_a_page_runs_from_the_top(pages, labels, name, monkeypatch):
+    model, X, path = pages[name]
+    assert len(pieces(path)) == 1 + len(sections_of(path))
+    written = []
+    monkeypatch.setattr(narrows, "write_report", lambda *given, **named: written.append((given, named)))
+    y = {"vae": labels, "units": np.zeros(200)}.get(name)
+    run_pieces(path, model=model, X=X, **({} if y is None else {"y": y}))
+    assert written == [((model, X, str(path)), {} if y is None else {"y": y})]
+
+
+def test_code_about_a_file_reads_it(pages, tmp_path, images):
+    np.save(tmp_path / "x.npy", images)
+    path = write_report(pages["ae"][0], tmp_path / "x.npy", tmp_path / "a.html")
+    names: dict = {}
+    exec(pieces(path)[0], names)
+    assert np.array_equal(names["X"], images)
+
+
+@pytest.mark.parametrize(
+    ("options", "label"),
+    [
+        ("--label kind --drop when", "kind"),
+        ("--labels a --id when", "a"),
+        ("--labels y.csv", None),
+        ("--columns a,b,kind --label b", "b"),
+    ],
+)
+def test_code_about_a_table_opens_it_as_the_command_does(tmp_path, vectors, monkeypatch, options, label):
+    monkeypatch.chdir(tmp_path)
+    table = pd.DataFrame(vectors[:, :2], columns=["a", "b"]).assign(kind=np.where(vectors[:, 0] > 0, "up", "down"))
+    narrows.AE(2, **{**TINY, "max_epochs": 1}).fit(table).save("m")
+    table.assign(when=[f"day {i}" for i in range(len(table))]).to_csv("t.csv", index=False)
+    Path("y.csv").write_text("sign\n" + "\n".join(table["kind"]))
+    line = ["report", "m", "t.csv", *options.split(), "-o", "r.html"]
+    monkeypatch.setattr(sys, "argv", ["narrows", *line])
+    given = {}
+
+    def record(model, X, out, **named):
+        given.update(named, model=model, X=X)
+        out.write_text("page")
+
+    monkeypatch.setattr(narrows.report, "write_report", record)
+    result = CliRunner().invoke(app, line)
+    assert result.exit_code == 0, result.output
+    names: dict = {}
+    exec(given["code"], names)
+    assert (np.asarray(names["y"]) == np.asarray(given["y"])).all()
+    assert label is None or np.asarray(names["y"]).tolist() == table[label].tolist()
+    assert np.array_equal(names["model"].transform(names["X"]), given["model"].transform(given["X"]))
+    # the command may be repeated, though the page is there by now
+    assert given["command"] == f"narrows report m t.csv {options} -o r.html --overwrite"
+    assert CliRunner().invoke(app, given["command"].split()[1:]).exit_code == 0
+
+
 # ------------------------------------------------------------------------------------------------- the command
 
 
@@ -327,6 +387,7 @@ def test_the_command(tmp_path, images, labels, monkeypatch):
     assert "r.html: 0." in result.stderr
     assert "narrows report m x.npy --labels y.csv -o r.html" in Path("r.html").read_text("utf-8")
     assert read_data(tmp_path / "r.html", "map-data")["groups"] == labels.tolist()
+    assert run_pieces(Path("r.html"))["y"].tolist() == labels.tolist()
 
 
 @pytest.mark.parametrize(

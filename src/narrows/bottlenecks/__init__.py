@@ -3,6 +3,7 @@
 from narrows.bottlenecks.base import (
     ACTIVE_VARIANCE,
     Bottleneck,
+    LinearStart,
     Sample,
     Stochastic,
     active_components,
@@ -30,6 +31,7 @@ __all__ = [
     "Label",
     "LabelHead",
     "Laplace",
+    "LinearStart",
     "Plain",
     "RegressionHead",
     "Sample",

@@ -21,6 +21,23 @@ from narrows.types import Code
 ACTIVE_VARIANCE = 0.01  # of the posterior mean over examples: Burda et al. (2016), https://arxiv.org/abs/1509.00519
 
 
+class LinearStart(NamedTuple):
+    """Weights with which a linear model begins, for the principal components s (B x L) of the features.
+
+        h = encode s + bias        features = sum_j scale_j z_j v_j + mean        v_j, the principal directions
+
+    Attributes
+    ----------
+    encode : n_inputs x L.
+    bias : n_inputs.
+    scale : L.
+    """
+
+    encode: Tensor
+    bias: Tensor
+    scale: Tensor
+
+
 class Bottleneck(nn.Module, ABC):
     """Abstract: the narrow place between encoder and decoder.
 
@@ -76,6 +93,17 @@ class Bottleneck(nn.Module, ABC):
     @abstractmethod
     def encode(self, h: Tensor) -> Tensor:
         """Return the code at inference (B x L) from h (B x n_inputs), without labels and random numbers."""
+
+    def linear_start(self, variances: Tensor, noise: float, weight: float) -> LinearStart | None:
+        """Return the weights of the best linear model; None if the code cannot be a linear one.
+
+        Parameters
+        ----------
+        variances : variances of the first L principal components, largest first: L numbers of at least 0.
+        noise : mean variance of the other components.
+        weight : weight of the cost "kl", for a code that has it.
+        """
+        return None
 
     def update_dead_units(self) -> None:
         """Update state for which the CPU must wait for the device. Training calls it every 50 steps."""

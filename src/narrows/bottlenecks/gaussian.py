@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from narrows.batch_sharding import batch_mean
-from narrows.bottlenecks.base import Sample, Stochastic
+from narrows.bottlenecks.base import LinearStart, Sample, Stochastic
 from narrows.params import counted
 from narrows.priors import Prior, StandardNormal
 from narrows.types import Code
@@ -115,6 +115,33 @@ class Gaussian(Stochastic):
     def encode(self, h: Tensor) -> Tensor:
         """Return the posterior mean (B x L)."""
         return self.split(h)[0]
+
+    def linear_start(self, variances: Tensor, noise: float, weight: float) -> LinearStart:
+        """Return probabilistic PCA, whose posterior is Gaussian: see `probabilistic_pca`."""
+        return probabilistic_pca(variances, noise, weight)
+
+
+def probabilistic_pca(variances: Tensor, noise: float, weight: float) -> LinearStart:
+    """Return probabilistic PCA for components of the given variances (L), as means and log scales of a posterior.
+
+    With the noise variance n of a feature, and the weight b of the KL, the likeliest linear model is
+
+        decode: v_j sqrt(l_j - b n)    mean_j = sqrt(l_j - b n) / l_j s_j    variance_j = b n / l_j
+
+    Its evidence lower bound is the exact log-likelihood if b = 1. A component with l_j <= b n carries nothing. Tipping
+    and Bishop, Probabilistic principal component analysis (1999), https://doi.org/10.1111/1467-9868.00196; Lucas et
+    al., Don't blame the ELBO! (2019), https://arxiv.org/abs/1911.02469.
+    """
+    variances = variances.double()
+    floor = 1e-6 * variances.max().clamp(min=1e-6)
+    n = torch.minimum(variances, weight * torch.clamp(torch.as_tensor(noise), min=floor)).clamp(min=floor)
+    signal = (variances - n).clamp(min=0).sqrt()
+    log_scale = (0.5 * (n / variances.clamp(min=floor)).log()).clamp(_NARROWEST + 1, 0)
+    # the inverse of `split_mean_and_log_scale`
+    raw = _WIDEST - (_WIDEST - log_scale).expm1().log()
+    encode = torch.diag(signal / variances.clamp(min=floor))
+    zeros = torch.zeros_like(signal)
+    return LinearStart(torch.cat([encode, 0 * encode]), torch.cat([zeros, raw]), signal)
 
 
 def split_mean_and_log_scale(h: Tensor) -> tuple[Tensor, Tensor]:

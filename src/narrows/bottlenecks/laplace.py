@@ -15,8 +15,8 @@ import math
 import torch
 from torch import Tensor
 
-from narrows.bottlenecks.base import Sample, Stochastic
-from narrows.bottlenecks.gaussian import split_mean_and_log_scale
+from narrows.bottlenecks.base import LinearStart, Sample, Stochastic
+from narrows.bottlenecks.gaussian import probabilistic_pca, split_mean_and_log_scale
 
 _LOG_2 = math.log(2)
 
@@ -68,3 +68,7 @@ class Laplace(Stochastic):
     def encode(self, h: Tensor) -> Tensor:
         """Return the posterior mean (B x L)."""
         return split_mean_and_log_scale(h)[0]
+
+    def linear_start(self, variances: Tensor, noise: float, weight: float) -> LinearStart:
+        """Return the start of a Gaussian code, whose scales are near those of this code."""
+        return probabilistic_pca(variances, noise, weight)

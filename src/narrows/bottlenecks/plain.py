@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from narrows.bottlenecks.base import Bottleneck
+from narrows.bottlenecks.base import Bottleneck, LinearStart
 from narrows.types import Code
 
 
@@ -32,6 +33,13 @@ class Plain(Bottleneck):
     def encode(self, h: Tensor) -> Tensor:
         """Return h (B x L)."""
         return h
+
+    def linear_start(self, variances: Tensor, noise: float, weight: float) -> LinearStart | None:
+        """Return PCA. All components are divided by the same number, so that distances keep their ratios."""
+        if self.is_overcomplete:
+            return None  # the state of a network
+        scale = variances.max().sqrt().clamp(min=1e-6).expand_as(variances).clone()
+        return LinearStart(torch.diag(1 / scale), torch.zeros_like(scale), scale)
 
 
 class Hidden(Plain):

@@ -20,7 +20,8 @@ def demo(
 ) -> None:
     """Train all four autoencoders on small digits and write a page about them.
 
-    It takes less than two minutes without a GPU and downloads nothing.
+    It takes less than two minutes without a GPU and downloads nothing. The
+    last line is the command that opens the studio on one of the models.
 
     For example:
 
@@ -29,7 +30,9 @@ def demo(
     from narrows.report import demo as page
 
     _check_folder(out, overwrite)
-    print(page.run(out, console=printing.stderr_console()))
+    path = page.run(out, console=printing.stderr_console())
+    print(path, flush=True)
+    printing.show_studio("Turn the dials of this model yourself:", page.studio_command(path.parent))
 
 
 def _check_folder(out: Path, overwrite: bool) -> None:

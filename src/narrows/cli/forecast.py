@@ -84,7 +84,7 @@ def forecast(model: Estimator, X: Any, y: Any = None) -> Forecast:
 
     rows = model._start_fit(X)
     labels = model._label_indices(y, len(rows))
-    parts = model.recipe.build(model.schema_, **{name: getattr(model, name) for name in model.recipe.parameters})
+    parts = model._assemble(0, len(rows))
     n_parameters = sum(p.numel() for p in parts.model.parameters())
     settings = model.settings(0, checkpoint=None, track=None)
     place = choose_place(settings, n_parameters, 1, {})

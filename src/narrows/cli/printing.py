@@ -63,6 +63,21 @@ def show_fit(model: Estimator, out: Path, data: str, *, json: bool, is_said: boo
     say("\nTry next:\n" + "\n".join(f"  narrows {command}" for command in _next_commands(model, out, data)))
 
 
+def show_studio(invitation: str, command: str) -> None:
+    """Print the command that opens the studio as the last line, and before it what to install if something lacks."""
+    from narrows.studio.serving import check_installed
+
+    console = stderr_console()
+    console.print(f"\n{invitation}\n", style="bold", highlight=False)
+    try:
+        check_installed()
+    except ImportError:
+        console.print(
+            "  pip install 'narrows[studio]'", style="bold cyan", highlight=False, markup=False, soft_wrap=True
+        )
+    console.print(f"  {command}", style="bold cyan", highlight=False, markup=False, soft_wrap=True)
+
+
 def show_evaluation(evaluation: Evaluation, *, json: bool) -> None:
     """Print measures by name, with their intervals."""
     if json:
@@ -197,8 +212,10 @@ def _next_commands(model: Estimator, out: Path, data: str) -> list[str]:
     """Return commands to try on a model that was just fitted."""
     image = model.schema_.kind == "image"
     kind, folder, on = "png" if image else "csv", shlex.quote(str(out)), shlex.quote(data) + reading_arguments()
+    studio = f"studio {folder} {on}"
     if model.recipe.is_tabular:
         return [
+            studio,
             f"impute {folder} {on} -o filled.csv",
             f"sample {folder} -o samples.csv",
             f"score {folder} {on} -o scores.csv",
@@ -208,7 +225,7 @@ def _next_commands(model: Estimator, out: Path, data: str) -> list[str]:
         third = f"denoise {folder} {on} --noise 0.3 -o clean.{kind}"
     elif model.model_.stochastic is not None:
         third = f"traverse {folder} -o dials.png" if image else f"sample {folder} -o samples.csv"
-    return [f"evaluate {folder} {on}", f"reconstruct {folder} {on} -o reconstructed.{kind}", third]
+    return [studio, f"evaluate {folder} {on}", f"reconstruct {folder} {on} -o reconstructed.{kind}", third]
 
 
 def _format_losses(last: dict[str, Any]) -> str:

@@ -20,7 +20,16 @@ from narrows.data.column_codec import decode_column
 from narrows.data.columns import MAX_LEVELS, Column
 from narrows.data.containers import check_container
 from narrows.data.examples import Examples
-from narrows.data.features import LEVEL_VECTOR, Layout, TableFeatures, as_features, is_atom, n_features, prepared_atoms
+from narrows.data.features import (
+    LEVEL_VECTOR,
+    ArrayScale,
+    Layout,
+    TableFeatures,
+    as_features,
+    is_atom,
+    n_features,
+    prepared_atoms,
+)
 from narrows.data.filling import fill_missing
 from narrows.data.frames import Frame, is_frame, open_frame
 from narrows.data.infer import infer, white_level
@@ -42,6 +51,7 @@ __all__ = [
     "LEVEL_VECTOR",
     "MAX_LEVELS",
     "N_BINS",
+    "ArrayScale",
     "Cells",
     "Column",
     "ColumnKind",

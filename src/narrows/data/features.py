@@ -27,6 +27,30 @@ _PERIODS = {"day": 86_400.0, "week": 7 * 86_400.0, "year": 365.2425 * 86_400.0}
 _MONDAY = 4 * 86_400.0  # 1970-01-05, the first Monday after time 0
 
 
+class ArrayScale(NamedTuple):
+    """Mean and scale of the features of vectors and images: feature = (x - mean) / std, with log(1 + x) for counts.
+
+    Attributes
+    ----------
+    mean, std : one number for each column or channel; `std` is infinite for a column that is constant.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    @classmethod
+    def of(cls, schema: Schema) -> ArrayScale:
+        """Return the scale of a schema of vectors or images."""
+        mean, std = torch.tensor(schema.mean), torch.tensor(schema.std)
+        if schema.support != "count":
+            # one std for all pixels or binary columns, so that a pixel that is nearly always 0 is not amplified
+            std = std.square().mean().sqrt().expand_as(std).clone()
+        if schema.support == "real" and schema.kind == "vector":  # these are standardised already
+            mean, std = torch.zeros_like(mean), torch.ones_like(std)
+            std[list(schema.constant)] = torch.inf
+        return cls(mean, std)
+
+
 class Layout(NamedTuple):
     """Positions of a table's columns, in the order in which features and a likelihood's parameters have them.
 

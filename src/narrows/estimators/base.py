@@ -39,6 +39,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
     ----------
     model_ : Autoencoder, the trained model of five parts.
     schema_ : Schema, the form, scale and column names of one example.
+    decided_ : dict, values of parameters that are "auto" and on which the network depends, such as `hidden`.
     history_ : list of dict, the losses at each validation; `pandas.DataFrame(model.history_)` makes a table of it.
     report_ : list of str, the decisions and their reasons, and events of the training.
     n_iter_ : int, number of trained epochs.
@@ -122,7 +123,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         world = join(self.device)
         seed = world.broadcast(seed_of_run(self.random_state, self.checkpoint))
         settings = self.settings(seed)
-        parts = self._assemble(seed)
+        parts = self._assemble(seed, len(rows))
         self.model_ = parts.model
         self._check_support(rows)
         result, interrupt = self._train(parts.objective, rows, labels, settings, seed)
@@ -167,7 +168,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         world = join(self.device)
         seed = world.broadcast(as_seed(self.random_state))
         if is_first:
-            self._parts = self._assemble(seed)
+            self._parts = self._assemble(seed, len(rows))
             self.model_, self.history_, self.n_iter_ = self._parts.model, [], 0
             self.report_ = [*self.schema_.list_facts(), *map(str, self._parts.choices)]
             self._parts.objective.restart(0.0, warmup=0.0)  # single passes have no total time for a warm-up
@@ -346,11 +347,14 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         )
         return rows
 
-    def _assemble(self, seed: int) -> recipes.Parts:
-        values = {name: getattr(self, name) for name in self.recipe.parameters}
+    def _assemble(self, seed: int, n_rows: int | None = None) -> recipes.Parts:
+        """Build the parts: of a fitted model again, or of a new one for `n_rows` rows, which sets `decided_`."""
+        values = {name: getattr(self, name) for name in self.recipe.parameters} | getattr(self, "decided_", {})
         try:
             with seeded_init(seed, is_global=not self.recipe.is_own):
-                return self.recipe.build(self.schema_, **values)
+                parts = self.recipe.build(self.schema_, n_rows=n_rows, max_time=self.max_time, **values)
+                self.decided_ = {**getattr(self, "decided_", {}), **parts.decided}
+                return parts
         except recipes.CodeTooLong as error:
             raise recipes.CodeTooLong(error.n_components, error.n_entries, type(self).__name__) from None
 

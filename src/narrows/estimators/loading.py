@@ -69,10 +69,14 @@ def restore(
     network = _restore_network(values.get("network"), encoder, decoder)
     if "network" in values:
         values["network"] = network
-    if "hidden" in values:
-        values["hidden"] = tuple(values["hidden"])
+    if "start" in cls.parameters():
+        values.setdefault("start", "random")  # a model that was saved before there was a linear path
+    decided = recipe["fitted"].pop("decided_", {})
+    for held in (values, decided):
+        if isinstance(held.get("hidden"), list):
+            held["hidden"] = tuple(held["hidden"])
     model = cls(**{**values, "device": device})
-    model.schema_ = Schema.from_dict(recipe["schema"])
+    model.schema_, model.decided_ = Schema.from_dict(recipe["schema"]), decided
     parts = model._assemble(0)
     model.model_ = parts.model.eval()
     state = rename_old_state({k.removeprefix("model."): t for k, t in tensors.items() if k.startswith("model.")})

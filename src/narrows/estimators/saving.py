@@ -19,7 +19,7 @@ _HASHED_BYTES = 256 << 20
 # parameters that do not change the weights
 _NO_EFFECT = ("verbose", "checkpoint", "track", "device", "sharded", "contamination", "random_state", "max_time")
 # parameters added later, with the values that give the earlier behaviour: older trainings can be resumed
-_ADDED_LATER = {"posterior": "gaussian", "prior": "standard", "columns": None, "max_levels": 256}
+_ADDED_LATER = {"posterior": "gaussian", "prior": "standard", "columns": None, "max_levels": 256, "start": "random"}
 
 
 def documents(estimator: FittedModel) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -49,6 +49,7 @@ def documents(estimator: FittedModel) -> tuple[dict[str, Any], dict[str, Tensor]
 def fingerprint(estimator: FittedModel, rows: np.ndarray, seed: int, labels: np.ndarray | None = None) -> str:
     """Return a hash of everything that the weights depend on: data, seed, parameters, modules and version."""
     values = {k: to_json(v) for k, v in estimator.get_params(deep=False).items() if k not in _NO_EFFECT}
+    values |= {k: to_json(v) for k, v in getattr(estimator, "decided_", {}).items()}
     values = {k: v for k, v in values.items() if k not in _ADDED_LATER or v != _ADDED_LATER[k]}
     network = getattr(estimator, "network", None)
     parts = network if isinstance(network, (tuple, list)) else [network]

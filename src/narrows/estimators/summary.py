@@ -15,6 +15,7 @@ from narrows.estimators.threshold import find_threshold, select_scored
 from narrows.evaluation.scores import apply_to_code, missing_scores, usual_scores
 from narrows.fitted import FittedModel
 from narrows.model import Autoencoder
+from narrows.params import counted
 from narrows.training import n_health_rows
 from narrows.version import __version__
 
@@ -157,7 +158,7 @@ def support_message(estimator: FittedModel, rows: np.ndarray, outside: np.ndarra
         else "give the recipe a parameter `likelihood`, so that the data keep the scale that it needs"
     )
     return (
-        f"X holds {int(bad.sum())} values outside {support} (min {values.min():g}, max {values.max():g}, the first in "
-        f'{place}), which the "{likelihood.name}" likelihood of {owner} cannot score. Rescale X, or '
+        f"X holds {counted(int(bad.sum()), 'value')} outside {support} (min {values.min():g}, max {values.max():g}, the "
+        f'first in {place}), which the "{likelihood.name}" likelihood of {owner} cannot score. Rescale X, or '
         f"{advice}."
     )

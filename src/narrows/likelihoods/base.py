@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from narrows.data import Support
+from narrows.data import Schema, Support
 from narrows.renamed import Renamed, take_old_names
 
 
@@ -73,6 +73,13 @@ class Likelihood(nn.Module, ABC):
     @abstractmethod
     def contains(self, x: Tensor) -> Tensor:
         """Return a mask of the entries that lie in the support (booleans, the shape of `x`)."""
+
+    def link(self, schema: Schema) -> nn.Module | None:
+        """Return a module from features of examples of `schema` to the parameters whose mean has these features.
+
+        See `narrows.likelihoods.links`. None if there is none: a decoder then has no linear path.
+        """
+        return None
 
     def outputs_of(self, column: int) -> Tensor:
         """Return the numbers of the decoder's outputs that belong to one column of a table: k integers.

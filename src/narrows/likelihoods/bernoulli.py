@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from narrows import rng
+from narrows.data import Schema
 from narrows.likelihoods.base import Likelihood
+from narrows.likelihoods.links import ArrayLink, inverse_langevin, logit
 
 
 class _Unit(Likelihood):
@@ -46,7 +48,11 @@ class Bernoulli(_Unit):
 
     def inverse_mean(self, m: Tensor) -> Tensor:
         """Return log(m / (1 - m))."""
-        return torch.logit(m.clamp(0.005, 0.995))
+        return logit(m)
+
+    def link(self, schema: Schema) -> nn.Module:
+        """Return the logit."""
+        return ArrayLink(schema, logit)
 
 
 class ContinuousBernoulli(_Unit):
@@ -89,6 +95,10 @@ class ContinuousBernoulli(_Unit):
             is_below = self.mean(middle) < m
             low, high = torch.where(is_below, middle, low), torch.where(is_below, high, middle)
         return (low + high) / 2
+
+    def link(self, schema: Schema) -> nn.Module:
+        """Return the inverse of the mean, approximately."""
+        return ArrayLink(schema, inverse_langevin)
 
 
 def _log_sinhc(o: Tensor) -> Tensor:

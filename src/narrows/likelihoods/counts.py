@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from narrows import rng
+from narrows.data import Schema
 from narrows.likelihoods.base import Likelihood
+from narrows.likelihoods.links import ArrayLink, log_count
 
 _LARGEST_LOG_COUNT = 20.0  # e^20 is half a billion: a limit that keeps exp(o) finite
 
@@ -24,7 +26,11 @@ class _Counts(Likelihood):
 
     def inverse_mean(self, m: Tensor) -> Tensor:
         """Return log m."""
-        return m.clamp(min=1e-3).log()
+        return log_count(m)
+
+    def link(self, schema: Schema) -> nn.Module:
+        """Return the logarithm."""
+        return ArrayLink(schema, log_count)
 
     def contains(self, x: Tensor) -> Tensor:
         """Return True for whole numbers from 0."""

@@ -6,11 +6,13 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from narrows import rng
 from narrows.batch_sharding import batch_mean, batch_sum
+from narrows.data import Schema
 from narrows.likelihoods.base import Likelihood
+from narrows.likelihoods.links import ArrayLink, logit
 
 _LOG_2PI = math.log(2 * math.pi)
 _SMALLEST_SCALE = 1e-3  # data that a model reproduces exactly must not make the likelihood infinite
@@ -76,7 +78,11 @@ class Gaussian(Likelihood):
 
     def inverse_mean(self, m: Tensor) -> Tensor:
         """Return m or its logit."""
-        return torch.logit(m.clamp(0.005, 0.995)) if self.bounded else m
+        return logit(m) if self.bounded else m
+
+    def link(self, schema: Schema) -> nn.Module:
+        """Return the identity, or the logit."""
+        return ArrayLink(schema, logit if self.bounded else None)
 
     def contains(self, x: Tensor) -> Tensor:
         """Return True for finite entries."""
@@ -131,7 +137,11 @@ class HeteroscedasticGaussian(Likelihood):
 
     def inverse_mean(self, m: Tensor) -> Tensor:
         """Return m or its logit, followed by numbers that make the scale about 1."""
-        return torch.cat([torch.logit(m.clamp(0.005, 0.995)) if self.bounded else m, torch.zeros_like(m)])
+        return torch.cat([logit(m) if self.bounded else m, torch.zeros_like(m)])
+
+    def link(self, schema: Schema) -> nn.Module:
+        """Return the identity, or the logit, with a scale of about 1."""
+        return ArrayLink(schema, logit if self.bounded else None, n_more=1)
 
     def contains(self, x: Tensor) -> Tensor:
         """Return True for finite entries."""

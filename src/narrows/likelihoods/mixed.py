@@ -24,6 +24,7 @@ from narrows import rng
 from narrows.batch_sharding import batch_sum
 from narrows.data import LEVEL_VECTOR, Layout, Schema, is_atom, prepared_atoms
 from narrows.likelihoods.base import Likelihood
+from narrows.likelihoods.links import TableLink, log_count
 
 _LOG_2PI = math.log(2 * math.pi)
 _SMALLEST_SCALE = 1e-2  # of a standard deviation: a column that is reproduced exactly must not outweigh all others
@@ -218,10 +219,14 @@ class Mixed(Likelihood):
 
     def inverse_mean(self, m: Tensor) -> Tensor:
         """Return the decoder's output for the mean `m` of each number (columns), and the frequencies of levels."""
-        numbers, counts = m[self.numeric], m[self.counts].clamp(min=1e-3).log()
+        numbers, counts = m[self.numeric], log_count(m[self.counts])
         logits = torch.cat([self.start_atoms, self.start_logits]).to(m.dtype)
         parts = [numbers, counts, logits, m.new_zeros(self.sizes[4])]
         return torch.cat([*parts, numbers.new_zeros(len(numbers))] if self.heteroscedastic else parts)
+
+    def link(self, schema: Schema) -> nn.Module:
+        """Return the links of the columns, each by its kind."""
+        return TableLink(schema, len(self.numeric) if self.heteroscedastic else 0)
 
     def without_code(self, x: Tensor) -> Mixed:
         """Return a copy with the variances of the numbers of `x` (n x columns), which holds for a constant output."""

@@ -1,6 +1,6 @@
 """Networks for any schema: mlp, conv, and `auto`, which chooses one. They do not depend on autoencoders."""
 
-from narrows.networks.base import Decoder, Standardize
+from narrows.networks.base import Decoder, Encoder, LinearDecoder, Standardize
 from narrows.networks.build import (
     NAMES,
     Name,
@@ -25,7 +25,9 @@ __all__ = [
     "ConvEncoder",
     "Decoder",
     "Dictionary",
+    "Encoder",
     "LevelDecoder",
+    "LinearDecoder",
     "MLPDecoder",
     "MLPEncoder",
     "Name",

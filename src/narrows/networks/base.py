@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from narrows.data import LEVEL_VECTOR, Layout, Schema, TableFeatures
+from narrows.data import LEVEL_VECTOR, ArrayScale, Layout, Schema, TableFeatures
 
 
 class Standardize(nn.Module):
@@ -42,14 +43,7 @@ class Standardize(nn.Module):
         self.counts = schema.support == "count"
         is_standardised = schema.support == "real" and schema.kind == "vector"
         self.trivial = is_standardised and not schema.constant
-        # one std for all pixels or binary columns, so that a pixel that is nearly always 0 is not amplified
-        std = torch.tensor(schema.std)
-        if schema.support != "count":
-            std = std.square().mean().sqrt().expand_as(std).clone()
-        mean = torch.tensor(schema.mean)
-        if is_standardised:
-            std, mean = torch.ones_like(std), torch.zeros_like(mean)
-            std[list(schema.constant)] = torch.inf
+        mean, std = ArrayScale.of(schema)
         self.register_buffer("factor", (1 / std).reshape(shape), persistent=False)
         self.register_buffer("shift", (-mean / std).reshape(shape), persistent=False)
         channels, *sides = schema.shape
@@ -109,15 +103,96 @@ class PreciseLinear(nn.Linear):
             return super().forward(x.to(self.weight.dtype))
 
 
+class Encoder(nn.Module, ABC):
+    """Abstract: a network from examples (B x shape) to `n_outputs` numbers each, with a linear path if asked for.
+
+        h = network(f(x)) + W f(x) + b        f, the features of `Standardize`
+
+    W and b are 0 until the training sets them (`narrows.training.linear_start`), and then the network's last layer
+    starts at 0. So the model starts as a linear one.
+
+    Parameters
+    ----------
+    schema : description of the examples.
+    n_outputs : number of outputs for each example.
+    has_linear : True for the linear path.
+
+    Attributes
+    ----------
+    linear_path : the linear path, from the first `n_shared` features; or None.
+    """
+
+    def __init__(self, schema: Schema, n_outputs: int, has_linear: bool) -> None:
+        super().__init__()
+        self.standardize = Standardize(schema)
+        self.linear_path = zero_linear(self.standardize.n_shared, n_outputs) if has_linear else None
+
+    @abstractmethod
+    def run(self, features: Tensor) -> Tensor:
+        """Return the network's output (B x n_outputs) for the features of `Standardize`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x shape -> B x n_outputs."""
+        features = self.standardize(x)
+        h = self.run(features)
+        return h if self.linear_path is None else h + self.linear_path(self.shared(features))
+
+    def shared(self, features: Tensor) -> Tensor:
+        """Return the features that correspond to the likelihood's first parameters, flattened: B x n_shared."""
+        flat = features.flatten(1)
+        n_shared = self.standardize.n_shared
+        return flat if flat.shape[1] == n_shared else flat[:, :n_shared]
+
+
+class LinearDecoder(nn.Module):
+    """The linear path of a decoder: codes -> features -> parameters of a likelihood.
+
+        o = link(W z + b)
+
+    Parameters
+    ----------
+    n_components : number of the first inputs, which W maps; further ones are labels.
+    n_features : number of features.
+    link : module from features (B x n_features) to the parameters of a likelihood for these features as means.
+    """
+
+    def __init__(self, n_components: int, n_features: int, link: nn.Module) -> None:
+        super().__init__()
+        self.n_components, self.link = n_components, link
+        self.map = zero_linear(n_components, n_features)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """B x n_inputs -> B x params_shape."""
+        return self.link(self.map(z[:, : self.n_components]))
+
+
+def zero_linear(n_inputs: int, n_outputs: int) -> nn.Linear:
+    """Return a linear layer whose weights and biases are 0."""
+    return set_to_zero(nn.utils.skip_init(nn.Linear, n_inputs, n_outputs))
+
+
+def set_to_zero(layer: nn.Linear | nn.Conv2d) -> Any:
+    """Set the weights and biases of `layer` to 0, and return it."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
 class Decoder(nn.Module, ABC):
     """Abstract: a network from codes (B x n_inputs) to the parameters of a likelihood (B x params_shape).
 
     Attributes
     ----------
     takes_sparse : True if the input may be a `SparseCode`, too.
+    linear_path : linear path that is added to the network's output, or None.
     """
 
     takes_sparse = False
+
+    def __init__(self, linear: LinearDecoder | None = None) -> None:
+        super().__init__()
+        self.linear_path = linear
 
     @property
     @abstractmethod
@@ -125,8 +200,11 @@ class Decoder(nn.Module, ABC):
         """Bias that is added last, one number for each entry or channel; None where there is no such bias."""
 
     def start_at(self, params: Tensor) -> None:
-        """Set the bias so that an untrained decoder gives about `params`, one number for each column or channel."""
-        bias = self.output_bias
+        """Set the bias so that an untrained decoder gives about `params`, one number for each column or channel.
+
+        A decoder with a linear path starts at 0, because the training sets that path.
+        """
+        bias = None if self.linear_path is not None else self.output_bias
         if bias is not None:
             with torch.no_grad():
                 bias.copy_(params.repeat_interleave(bias.numel() // params.numel()))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from narrows.data import Schema
-from narrows.networks.base import Decoder, Standardize
+from narrows.networks.base import Decoder, Encoder, LinearDecoder, Standardize
 from narrows.networks.conv import ConvDecoder, ConvEncoder, UNet
 from narrows.networks.mlp import MLPDecoder, MLPEncoder, ResidualMLP
 from narrows.params import did_you_mean
@@ -51,20 +51,30 @@ def choose(name: str, schema: Schema) -> tuple[str, str]:
 
 
 def build_encoder(
-    name: str, schema: Schema, n_outputs: int, hidden: Sequence[int], normalized: bool = False
-) -> nn.Module:
+    name: str,
+    schema: Schema,
+    n_outputs: int,
+    hidden: Sequence[int],
+    normalized: bool = False,
+    has_linear: bool = False,
+) -> Encoder:
     """Return an encoder B x shape -> B x n_outputs; `name` is "mlp" or "conv".
 
-    With `normalized` an MLP has layer norms, and the last layer of both networks is `PreciseLinear`.
+    With `normalized` an MLP has layer norms, and the last layer of both networks is `PreciseLinear`. With `has_linear`
+    a linear path is added to the network.
     """
     if name == "mlp":
-        return MLPEncoder(schema, n_outputs, hidden, normalized)
-    return ConvEncoder(schema, n_outputs, precise=normalized)
+        return MLPEncoder(schema, n_outputs, hidden, normalized, has_linear)
+    return ConvEncoder(schema, n_outputs, precise=normalized, has_linear=has_linear)
 
 
-def build_decoder(name: str, shape: tuple[int, ...], n_inputs: int, hidden: Sequence[int]) -> Decoder:
+def build_decoder(
+    name: str, shape: tuple[int, ...], n_inputs: int, hidden: Sequence[int], linear: LinearDecoder | None = None
+) -> Decoder:
     """Return a decoder B x n_inputs -> B x shape, the likelihood's `params_shape`; `name` is "mlp" or "conv"."""
-    return MLPDecoder(shape, n_inputs, hidden) if name == "mlp" else ConvDecoder(shape, n_inputs)
+    if name == "mlp":
+        return MLPDecoder(shape, n_inputs, hidden, linear)
+    return ConvDecoder(shape, n_inputs, linear=linear)
 
 
 def build_denoiser(name: str, schema: Schema, shape: tuple[int, ...], hidden: Sequence[int]) -> Decoder:

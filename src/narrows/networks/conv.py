@@ -14,7 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows.data import Schema
-from narrows.networks.base import Decoder, PreciseLinear, Standardize
+from narrows.networks.base import (
+    Decoder,
+    Encoder,
+    LinearDecoder,
+    PreciseLinear,
+    Standardize,
+    set_to_zero,
+)
 
 _SMALLEST = 4  # pixels of a side at which halving stops
 _WIDEST = 256  # channels at which doubling stops
@@ -77,7 +84,7 @@ def _widths(n_levels: int, width: int) -> list[int]:
     return [min(width * 2**level, max(width, _WIDEST)) for level in range(n_levels)]
 
 
-class ConvEncoder(nn.Module):
+class ConvEncoder(Encoder):
     """Residual blocks that halve the image and double the channels, then one linear layer.
 
     Parameters
@@ -86,11 +93,13 @@ class ConvEncoder(nn.Module):
     n_outputs : number of outputs for each image.
     width : number of channels at full size.
     precise : True to make the linear layer a `PreciseLinear`.
+    has_linear : True for a linear path beside the network.
     """
 
-    def __init__(self, schema: Schema, n_outputs: int, width: int = 16, precise: bool = False) -> None:
-        super().__init__()
-        self.standardize = Standardize(schema)
+    def __init__(
+        self, schema: Schema, n_outputs: int, width: int = 16, precise: bool = False, has_linear: bool = False
+    ) -> None:
+        super().__init__(schema, n_outputs, has_linear)
         channels, height, image_width = self.standardize.shape
         levels = halved_sizes(height, image_width)
         widths = _widths(len(levels), width)
@@ -100,10 +109,12 @@ class ConvEncoder(nn.Module):
         self.n_widest = widths[0] * height * image_width
         self.blocks = nn.Sequential(*blocks)
         self.head = (PreciseLinear if precise else nn.Linear)(widths[-1] * levels[-1][0] * levels[-1][1], n_outputs)
+        if has_linear:
+            set_to_zero(self.head)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def run(self, features: Tensor) -> Tensor:
         """B x channels x h x w -> B x n_outputs."""
-        h = self.blocks(self.standardize(x).contiguous(memory_format=torch.channels_last))
+        h = self.blocks(features.contiguous(memory_format=torch.channels_last))
         return self.head(F.gelu(h).flatten(1))
 
 
@@ -115,12 +126,15 @@ class ConvDecoder(Decoder):
     shape : (channels, height, width) of the output.
     n_inputs : number of components of a code, plus the columns of labels.
     width : number of channels at full size.
+    linear : linear path, whose output is added; None for none.
     """
 
     slower_compiled = True  # on a CPU; at best not faster: docs/negative-results.md
 
-    def __init__(self, shape: tuple[int, ...], n_inputs: int, width: int = 16) -> None:
-        super().__init__()
+    def __init__(
+        self, shape: tuple[int, ...], n_inputs: int, width: int = 16, linear: LinearDecoder | None = None
+    ) -> None:
+        super().__init__(linear)
         channels, height, image_width = shape
         self.levels = halved_sizes(height, image_width)
         widths = _widths(len(self.levels), width)
@@ -131,6 +145,8 @@ class ConvDecoder(Decoder):
         pairs = list(pairwise(widths))
         self.enlarge = nn.ModuleList(UpsampleConv(wide, narrow) for narrow, wide in reversed(pairs))
         self.head = nn.Conv2d(widths[0], channels, 3, padding=1)
+        if linear is not None:
+            set_to_zero(self.head)
 
     @property
     def output_bias(self) -> Tensor | None:
@@ -142,7 +158,8 @@ class ConvDecoder(Decoder):
         h = self.stem(z).unflatten(1, self.start).contiguous(memory_format=torch.channels_last)
         for residual, enlarge, size in zip(self.residuals, self.enlarge, reversed(self.levels[:-1]), strict=True):
             h = enlarge(F.gelu(residual(h)), size)
-        return self.head(F.gelu(h))
+        out = self.head(F.gelu(h))
+        return out if self.linear_path is None else out + self.linear_path(z)
 
 
 class UNet(Decoder):

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows.data import Schema
-from narrows.networks.base import Decoder, PreciseLinear, Standardize
+from narrows.networks.base import Decoder, Encoder, LinearDecoder, PreciseLinear, Standardize, set_to_zero
 from narrows.types import SparseCode
 
 
@@ -38,7 +38,14 @@ def layers(sizes: Sequence[int], activate_last: bool = False, normalized: bool =
     return nn.Sequential(*modules)
 
 
-class MLPEncoder(nn.Module):
+def last_linear(modules: nn.Sequential) -> nn.Linear:
+    """Return the last layer of an MLP."""
+    last = modules[-1]
+    assert isinstance(last, nn.Linear)
+    return last
+
+
+class MLPEncoder(Encoder):
     """d -> hidden -> n_outputs.
 
     Parameters
@@ -47,36 +54,56 @@ class MLPEncoder(nn.Module):
     n_outputs : number of outputs for each example.
     hidden : widths of the hidden layers; () makes the encoder linear.
     normalized : True for layer norms between the layers, and `PreciseLinear` as the last layer.
+    has_linear : True for a linear path beside the network.
     """
 
-    def __init__(self, schema: Schema, n_outputs: int, hidden: Sequence[int], normalized: bool = False) -> None:
-        super().__init__()
-        self.standardize = Standardize(schema)
+    def __init__(
+        self,
+        schema: Schema,
+        n_outputs: int,
+        hidden: Sequence[int],
+        normalized: bool = False,
+        has_linear: bool = False,
+    ) -> None:
+        super().__init__(schema, n_outputs, has_linear)
         self.layers = layers([self.standardize.n_features, *hidden, n_outputs], normalized=normalized)
+        if has_linear:
+            set_to_zero(last_linear(self.layers))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """B x shape -> B x n_outputs."""
-        return self.layers(self.standardize(x).flatten(1))
+    def run(self, features: Tensor) -> Tensor:
+        """B x features -> B x n_outputs."""
+        return self.layers(features.flatten(1))
 
 
 class MLPDecoder(Decoder):
-    """n_inputs -> hidden reversed -> shape, the mirror image of the encoder."""
+    """n_inputs -> hidden reversed -> shape, the mirror image of the encoder.
 
-    def __init__(self, shape: tuple[int, ...], n_inputs: int, hidden: Sequence[int]) -> None:
-        super().__init__()
+    Parameters
+    ----------
+    shape : shape of the output for one example.
+    n_inputs : number of inputs.
+    hidden : widths of the hidden layers of the encoder.
+    linear : linear path, whose output is added; None for none.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], n_inputs: int, hidden: Sequence[int], linear: LinearDecoder | None = None
+    ) -> None:
+        super().__init__(linear)
         self.shape = shape
         self.layers = layers([n_inputs, *reversed(hidden), math.prod(shape)])
+        if linear is not None:
+            set_to_zero(last_linear(self.layers))
 
     @property
     def output_bias(self) -> Tensor:
         """Bias of the last layer."""
-        last = self.layers[-1]
-        assert isinstance(last, nn.Linear)
-        return last.bias
+        return last_linear(self.layers).bias
 
     def forward(self, z: Tensor) -> Tensor:
         """B x n_inputs -> B x shape."""
-        return self.layers(z).unflatten(1, self.shape)
+        out = self.layers(z).unflatten(1, self.shape)
+        return out if self.linear_path is None else out + self.linear_path(z)
 
 
 class Dictionary(Decoder):
@@ -150,9 +177,7 @@ class ResidualMLP(Decoder):
     @property
     def output_bias(self) -> Tensor:
         """Bias of the last layer."""
-        last = self.layers[-1]
-        assert isinstance(last, nn.Linear)
-        return last.bias
+        return last_linear(self.layers).bias
 
     def forward(self, x: Tensor) -> Tensor:
         """B x schema.shape -> B x shape."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -14,6 +14,7 @@ from narrows.data import Schema, n_features
 from narrows.model import Autoencoder
 from narrows.objectives import Objective, WeightedObjective
 from narrows.recipes.registry import Parts
+from narrows.recipes.sizes import decide_sizes
 from narrows.training import Choice
 
 
@@ -54,9 +55,10 @@ def assemble(
     corruption: corruptions.Corruption | None = None,
     frequencies: Sequence[float] = (),
     network: Any = "auto",
-    hidden: Sequence[int] = (1024, 512),
+    hidden: Sequence[int] | Literal["auto"] = "auto",
     normalized: bool = False,
     likelihood: str = "auto",
+    start: str = "random",
 ) -> Parts:
     """Build networks and a likelihood for `schema` around a bottleneck.
 
@@ -72,9 +74,12 @@ def assemble(
     frequencies : frequencies of the classes (`labels_of(schema)`) for a conditional model, whose decoder gets the label
         of each example. If labels are missing (`schema.unlabelled`), the model learns to infer them.
     network : "auto", "mlp" or "conv", or a module as the encoder, or a pair (encoder, decoder) of these.
-    hidden : widths of the hidden layers of an MLP encoder; an MLP decoder has them in reverse order.
+    hidden : widths of the hidden layers of an MLP encoder; an MLP decoder has them in reverse order. "auto" is for a
+        recipe that is called by itself: `Recipe.build` gives widths for it.
     normalized : True for layer norms in an MLP encoder.
     likelihood : a key of `narrows.likelihoods.LIKELIHOODS`, or "auto".
+    start : "pca" to give encoder and decoder a linear path beside the network, which the training starts at PCA, where
+        both are built by name and the code can be linear; "random" for none.
 
     Raises
     ------
@@ -85,6 +90,7 @@ def assemble(
         If the bottleneck lacks an attribute such as `n_components`.
     """
     _check_bottleneck(bottleneck, schema)
+    widths = decide_sizes(schema, {"hidden": hidden}, None, None)[0]["hidden"] if isinstance(hidden, str) else hidden
     target = schema if target is None else target
     p_x, reason = likelihoods.choose(likelihood, target)
     choices = [Choice("likelihood", p_x.name, reason)]
@@ -96,10 +102,14 @@ def assemble(
     n_inputs = bottleneck.n_inputs + n_inferred
     if bottleneck.n_components == 0 and first is network:
         second = first
-    encoder, encoder_choices = _encoder(first, network, schema, bottleneck.n_components, n_inputs, hidden, normalized)
     shape = p_x.params_shape(target.shape)
+    has_names = target is schema and isinstance(first, str) and isinstance(second, str)
+    linear = _linear_path(bottleneck, schema, p_x) if start == "pca" and has_names else None
+    encoder, encoder_choices = _encoder(
+        first, network, schema, bottleneck.n_components, n_inputs, widths, normalized, linear is not None
+    )
     decoder, decoder_choices = _decoder(
-        second, schema, target, shape, bottleneck.n_components, len(frequencies), hidden
+        second, schema, target, shape, bottleneck.n_components, len(frequencies), widths, linear
     )
     choices += encoder_choices + decoder_choices
     if isinstance(decoder, networks.Decoder):
@@ -116,6 +126,16 @@ def assemble(
     model = Autoencoder(corruption or corruptions.Nothing(), encoder, bottleneck, decoder, p_x)
     accelerate.prepare_model(model)
     return Parts(model, objective or WeightedObjective(), tuple(choices))
+
+
+def _linear_path(
+    bottleneck: bottlenecks.Bottleneck, schema: Schema, p_x: likelihoods.Likelihood
+) -> networks.LinearDecoder | None:
+    """Return the linear path of the decoder; None if the code or the likelihood has none."""
+    n, link = bottleneck.n_components, p_x.link(schema)
+    if n == 0 or link is None or bottleneck.linear_start(torch.ones(n), 0.5, 1.0) is None:
+        return None
+    return networks.LinearDecoder(n, networks.Standardize(schema).n_shared, link)
 
 
 def _check_bottleneck(bottleneck: bottlenecks.Bottleneck, schema: Schema) -> None:
@@ -142,6 +162,7 @@ def _encoder(
     n_outputs: int,
     hidden: Sequence[int],
     normalized: bool,
+    has_linear: bool,
 ) -> tuple[nn.Module, list[Choice]]:
     """Return the encoder, built by name or from a user's module, and the choices.
 
@@ -157,7 +178,8 @@ def _encoder(
     if isinstance(network, nn.Module):
         return networks.OwnEncoder(network, schema, n_outputs), []
     name, reason = networks.choose(network, schema)
-    return networks.build_encoder(name, schema, n_outputs, hidden, normalized), [Choice("network", name, reason)]
+    encoder = networks.build_encoder(name, schema, n_outputs, hidden, normalized, has_linear)
+    return encoder, [Choice("network", name, reason)]
 
 
 def _decoder(
@@ -168,6 +190,7 @@ def _decoder(
     n_components: int,
     n_classes: int,
     hidden: Sequence[int],
+    linear: networks.LinearDecoder | None,
 ) -> tuple[nn.Module, list[Choice]]:
     """Return the decoder with outputs of `shape`, built by name or from a user's module, and the choices."""
     if isinstance(network, networks.Decoder):
@@ -177,7 +200,7 @@ def _decoder(
         return networks.OwnDecoder(network, shape, input_shape), []
     if n_components:
         name, _ = networks.choose(network, target)
-        return networks.build_decoder(name, shape, n_components + n_classes, hidden), []
+        return networks.build_decoder(name, shape, n_components + n_classes, hidden, linear), []
     if network == "auto":
         name = "conv" if schema.kind == "image" else "mlp"
         reason = "a denoiser without a code keeps every detail"

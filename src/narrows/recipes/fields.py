@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from torch import nn
 
@@ -25,14 +25,21 @@ Network = Annotated[
     "encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder",
 ]
 Hidden = Annotated[
-    Sequence[int],
-    LAYER_WIDTHS,
-    "widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model",
+    Sequence[int] | Literal["auto"],
+    either(LAYER_WIDTHS, OneOf(("auto",))),
+    "widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; "
+    "'auto' follows the rows, the columns and `max_time`",
 ]
 Likelihood = Annotated[
     str,
     OneOf(("auto", *likelihoods.LIKELIHOODS)),
     "distribution of the data given the code; 'auto' chooses by the data",
+]
+Start = Annotated[
+    str,
+    OneOf(("pca", "random")),
+    "'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' "
+    "starts from random weights",
 ]
 Level = Annotated[
     float | tuple[float, float],

@@ -9,7 +9,7 @@ from narrows.data import Schema, TableFeatures
 from narrows.objectives import NeighborEmbedding, WeightedObjective
 from narrows.params import BOOL, Integer, OneOf, Real, either
 from narrows.recipes.assemble import assemble, labels_of
-from narrows.recipes.fields import Components, Hidden, Level, Likelihood, Network, OptionalComponents
+from narrows.recipes.fields import Components, Hidden, Level, Likelihood, Network, OptionalComponents, Start
 from narrows.recipes.registry import Parts, register
 from narrows.training import Choice
 
@@ -23,11 +23,14 @@ def ae(
     n_components: Components = 2,
     *,
     network: Network = "auto",
-    hidden: Hidden = (1024, 512),
+    hidden: Hidden = "auto",
     likelihood: Likelihood = "auto",
+    start: Start = "pca",
 ) -> Parts:
     """The plain autoencoder: it compresses each example to a few numbers and restores the example from them."""
-    return assemble(schema, bottlenecks.Plain(n_components), network=network, hidden=hidden, likelihood=likelihood)
+    return assemble(
+        schema, bottlenecks.Plain(n_components), network=network, hidden=hidden, likelihood=likelihood, start=start
+    )
 
 
 @register
@@ -55,8 +58,9 @@ def vae(
         "weight of the label's loss relative to the reconstruction's; only used if some labels are missing",
     ] = 10.0,
     network: Network = "auto",
-    hidden: Hidden = (1024, 512),
+    hidden: Hidden = "auto",
     likelihood: Likelihood = "auto",
+    start: Start = "pca",
 ) -> Parts:
     """The variational autoencoder: codes follow N(0, I), so new ones can be drawn, and each component can be varied.
 
@@ -78,6 +82,7 @@ def vae(
         network=network,
         hidden=hidden,
         likelihood=likelihood,
+        start=start,
     )
 
 
@@ -106,8 +111,9 @@ def dae(
     noise: Annotated[str, OneOf(tuple(corruptions.NOISES)), "kind of noise to add in the training"] = "gaussian",
     level: Level = 0.3,
     network: Network = "auto",
-    hidden: Hidden = (1024, 512),
+    hidden: Hidden = "auto",
     likelihood: Likelihood = "auto",
+    start: Start = "pca",
 ) -> Parts:
     """The denoising autoencoder: it turns a noisy example into a clean one."""
     return assemble(
@@ -117,6 +123,7 @@ def dae(
         network=network,
         hidden=hidden,
         likelihood=likelihood,
+        start=start,
     )
 
 

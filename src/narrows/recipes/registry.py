@@ -9,24 +9,30 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar, overload
 
 from narrows.data import Schema
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
 from narrows.params import Parameter, did_you_mean, parameters
+from narrows.recipes.sizes import decide_sizes
 from narrows.training import Choice, Pace
 
 
 class Parts(NamedTuple):
-    """The result of a recipe: the model, the objective, and the choices that the recipe made."""
+    """The result of a recipe: the model, the objective, and the choices that the recipe made.
+
+    `decided` holds the values of parameters that were "auto" and that a model needs to be built again.
+    """
 
     model: Autoencoder
     objective: Objective
     choices: tuple[Choice, ...]
+    decided: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,15 @@ class Recipe:
         """All parameters except the schema, by name, `n_components` first."""
         return parameters(self.make)
 
-    def build(self, schema: Schema, **values: Any) -> Parts:
+    def build(
+        self, schema: Schema, *, n_rows: int | None = None, max_time: float | None = None, **values: Any
+    ) -> Parts:
         """Return the parts for `schema` and the values of the parameters.
+
+        Parameters
+        ----------
+        n_rows : number of training rows, which the size of the networks follows; None if it is not known.
+        max_time : time limit of the training in seconds, or None.
 
         Raises
         ------
@@ -73,13 +86,15 @@ class Recipe:
         ValueError
             If the values do not fit each other or the data.
         """
-        parts = self.make(schema, **values)
+        decided, choices = decide_sizes(schema, values, n_rows, max_time)
+        parts = self.make(schema, **{**values, **decided})
         if not isinstance(parts, Parts):
             raise TypeError(
                 f"The recipe {self.name!r} of {self.make.__module__} must return the Parts that `assemble` gives. Got "
                 f"{type(parts).__name__} instead."
             )
-        return parts
+        others = [choice for choice in parts.choices if choice.name not in decided]
+        return parts._replace(choices=(*choices, *others), decided=decided)
 
 
 RECIPES: dict[str, Recipe] = {}

@@ -67,8 +67,9 @@ def samples(display: Display, note: str) -> Section:
         "of the real ones, with those beyond at the ends. "
     )
     caption += "Levels that fewer than 10 training rows have are not drawn." if is_masked else "New rows have no gaps."
-    svg = style.to_svg(ax, "The values of each column, new and real", "samples-chart")
-    figure = f'<figure class="drawn-figure">{svg}<figcaption>{escape(caption)}</figcaption></figure>'
+    svg = style.to_svg(ax, label := "The values of each column, new and real", "samples-chart")
+    figure = f'<figure class="drawn-figure" tabindex="0" aria-label="{label}">{svg}'
+    figure += f"<figcaption>{escape(caption)}</figcaption></figure>"
     measured = f'<p class="note">{escape(note)}</p>' if note else ""
     intro = "The decoder draws new rows from random codes, each cell from its distribution. The rows are not selected."
     if is_masked:

@@ -38,6 +38,11 @@ class EarlyStopping:
         self.best_loss, self.n_without_improvement = math.inf, 0
         self.best: dict[str, Tensor] = {}
 
+    def begin(self, loss: float | None) -> None:
+        """Keep the weights before the first step; `loss` is their held-out loss, or None where it does not matter."""
+        self.best_loss = math.inf if loss is None else loss
+        self.snapshot()
+
     def update(self, loss: float | None, objective: Objective, schedule: Schedule, clock: Clock) -> None:
         """Keep the current weights if they are the best, and start the cool-down of `schedule` at a plateau.
 

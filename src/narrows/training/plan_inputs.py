@@ -13,7 +13,7 @@ import torch
 from narrows.bottlenecks import Bottleneck
 from narrows.data import Examples
 from narrows.model import Autoencoder
-from narrows.networks import has_own_parts
+from narrows.networks import Decoder, has_own_parts
 from narrows.objectives import NeighborPairs, Objective
 from narrows.training.device import default_n_threads, matmul_flops_per_second
 from narrows.training.flops import compile_saving, flops_per_example
@@ -31,6 +31,7 @@ class PlanInputs:
     has_neighbors : True if the data can find near examples.
     is_image : True if examples are images.
     is_resident : True if the data is on the device.
+    starts_linear : True if the model has a linear path, which begins at PCA.
     has_own_parts : True if the model contains a user's module, whose Python code is unknown.
     has_compiler : True if there is a C++ compiler.
     flops_per_example : floating-point operations of a step, per example.
@@ -47,6 +48,7 @@ class PlanInputs:
     has_neighbors: bool = True
     is_image: bool = False
     is_resident: bool = True
+    starts_linear: bool = False
     has_own_parts: bool = False
     has_compiler: bool = True
     flops_per_example: float = 0.0
@@ -73,6 +75,7 @@ def gather_plan_inputs(
         has_neighbors=rows.has_neighbors,
         is_image=rows.schema.kind == "image",
         is_resident=rows.resident,
+        starts_linear=isinstance(model.decoder, Decoder) and model.decoder.linear_path is not None,
         has_own_parts=has_own_parts(model),
         has_compiler=shutil.which(os.environ.get("CXX", "g++")) is not None,
         flops_per_example=flops_per_example(model, objective, rows),

@@ -15,6 +15,7 @@ from narrows.model import Autoencoder
 from narrows.objectives import Objective
 from narrows.renamed import warn
 from narrows.training.batches import Batches
+from narrows.training.linear_start import start_linear
 from narrows.training.parallel import World
 from narrows.training.plan import Plan, choose_place, make_plan
 from narrows.training.plan_inputs import gather_plan_inputs
@@ -75,4 +76,7 @@ def prepare(
             warn(type(rows).__name__, "find_neighbours", "find_neighbors", stacklevel=2)
             find = getattr(rows, "find_neighbours")  # noqa: B009 (the protocol does not know it)
         find(plan.n_neighbors, batches.training, plan.metric)
+    start = None if resumed else start_linear(model, objective, rows, batches)
+    if start is not None:
+        plan = replace(plan, choices=(*plan.choices, start), is_started=True)
     return Prepared(model, objective, rows, plan, batches)
