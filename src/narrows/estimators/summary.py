@@ -157,8 +157,9 @@ def support_message(estimator: FittedModel, rows: np.ndarray, outside: np.ndarra
         if "likelihood" in estimator.parameters()
         else "give the recipe a parameter `likelihood`, so that the data keep the scale that it needs"
     )
+    n_bad = counted(int(bad.sum()), "value")
     return (
-        f"X holds {counted(int(bad.sum()), 'value')} outside {support} (min {values.min():g}, max {values.max():g}, the "
-        f'first in {place}), which the "{likelihood.name}" likelihood of {owner} cannot score. Rescale X, or '
+        f"X holds {n_bad} outside {support} (min {values.min():g}, max {values.max():g}, the first in "
+        f'{place}), which the "{likelihood.name}" likelihood of {owner} cannot score. Rescale X, or '
         f"{advice}."
     )
