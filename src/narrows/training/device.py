@@ -79,7 +79,7 @@ def choose_precision(name: str, device: torch.device) -> tuple[torch.dtype, Choi
         return torch.float32, Choice("precision", "float32", "the MPS backend is not faster with lower precision")
     speedup = bfloat16_speedup(device)
     if speedup >= _MIN_SPEEDUP:
-        reason = f"matrix products on this device were measured {speedup:.2g} times as fast as in float32"
+        reason = f"matrix products on this device were measured {speedup:.1f} times as fast as in float32"
         return torch.bfloat16, Choice("precision", "bfloat16", reason)
     reason = f"bfloat16 products on this device were measured only {speedup:.2g} times as fast"
     return torch.float32, Choice("precision", "float32", reason)
