@@ -219,7 +219,7 @@ def train(job: Mapping[str, Any], rows: Any, tracker: LiveTracker) -> None:
         if not model.__sklearn_is_fitted__():
             raise
         is_stopped = True
-    model.set_params(track=None, checkpoint=None)
+    model.set_params(track=None, checkpoint=None, verbose="auto")
     for line in model.report_:
         tracker.emit("note", words=line)
     tracker.emit("stage", words="Saving the model")

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from narrows.objectives import Objective
+from narrows.params import counted
 from narrows.training.parallel import Clock
 from narrows.training.schedule import Schedule
 from narrows.training.weights import Weights
@@ -59,8 +60,9 @@ class EarlyStopping:
         if self.n_without_improvement >= self.patience and not schedule.is_cooling(step, seconds):
             schedule.start_cooldown(step, seconds)
             self.add_note(
-                f"step {step:,}: the held-out loss has not improved for {self.n_without_improvement} validations; "
-                "cooling down. Raise `n_iter_no_change` to wait longer."
+                f"step {step:,}: the held-out loss has not improved for "
+                f"{counted(self.n_without_improvement, 'validation')}; cooling down. Raise `n_iter_no_change` to wait "
+                "longer."
             )
 
     def _compare(self, loss: float) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from narrows.bottlenecks import Bottleneck
+from narrows.params import counted
 from narrows.training.device import Choice, choose_device, choose_precision
 from narrows.training.machine import (
     Decision,
@@ -202,10 +203,13 @@ def choose_split(settings: Settings, n_rows: int, resumed: Mapping[str, Any]) ->
     if settings.early_stopping and n_valid < (fewest := _FEWEST_HELD_OUT):
         is_older = bool(resumed) and "n_valid" not in resumed  # its checkpoint is from before so few rows were held out
         if n_rows >= _FEWEST_ROWS and not is_older:
-            reason = f"{fewest} of {n_rows} rows are held out; {n_valid} would be too few to measure the loss"
+            reason = (
+                f"{fewest} of {counted(n_rows, 'row')} are held out; {n_valid} would be too few to measure the loss"
+            )
             choices, n_valid = (Choice("validation_fraction", f"{fewest / n_rows:.2g}", reason),), fewest
         else:
-            reason = f"{n_valid} of {n_rows} rows are too few to hold out; all are trained on, the last weights kept"
+            rows = counted(n_rows, "row")
+            reason = f"{n_valid} of {rows} would be too few to hold out; all are trained on, the last weights kept"
             choices, n_valid = (Choice("early_stopping", "False", reason),), 0
     n_valid = min(n_valid, n_rows - 1)
     return Decision((n_rows - n_valid, n_valid), choices)
@@ -230,11 +234,11 @@ def choose_batch_size(requested: int | str, n_train: int, n_processes: int) -> D
     choices = []
     if isinstance(requested, str):
         batch = _BATCH
-        choices.append(Choice("batch_size", str(min(batch, n_train)), f"for {n_train:,} rows"))
+        choices.append(Choice("batch_size", str(min(batch, n_train)), f"for {counted(n_train, 'row')}"))
     else:
         batch = requested
     if n_processes > n_train:
-        raise ValueError(f"{n_processes} processes are too many for {n_train} training rows. Start fewer.")
+        raise ValueError(f"{n_processes} processes are too many for {counted(n_train, 'training row')}. Start fewer.")
     if batch < n_processes:
         choices.append(Choice("batch_size", str(n_processes), f"one example for each of {n_processes} processes"))
         batch = n_processes
@@ -267,7 +271,7 @@ def choose_neighbors(n_train: int, inputs: PlanInputs, owner: str) -> Decision[t
         choices.append(Choice("metric", metric, reasons[0 if inputs.is_image else 1]))
     if k is None:
         k = max(1, min(_N_NEIGHBORS, most))
-        choices.append(Choice("n_neighbors", str(k), f"of {n_train:,} rows"))
+        choices.append(Choice("n_neighbors", str(k), f"of {counted(n_train, 'row')}"))
     return Decision((k, metric), tuple(choices))
 
 
@@ -295,7 +299,7 @@ def choose_epochs(
     if n_train < _FEW_ROWS:
         most = min(most, _EPOCHS_WITHOUT_HELD_OUT if starts_linear and n_train < _FEWEST_ROWS else _EPOCHS_OF_FEW)
     epochs = min(max(round(n_steps / steps), fewest), most)
-    reason = f"{epochs * steps:,} steps of {batch_size} examples, {step_flops / 1e9:.2g} GFLOP each"
+    reason = f"{counted(epochs * steps, 'step')} of {counted(batch_size, 'example')}, {step_flops / 1e9:.2g} GFLOP each"
     return Decision(epochs, (Choice("max_epochs", str(epochs), reason),))
 
 
