@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 from interrupting import interrupt_at
 
 from narrows import AE, VAE, load
@@ -158,6 +159,28 @@ def test_a_tracker_is_shown_each_step_from_the_start_if_steps_are_slow(vectors, 
     losses = [v["loss"] for _, v in rest]
     n = steps_of(model)[0]
     assert np.mean(losses[:n]) == pytest.approx(model.history_[0]["loss"])
+
+
+def test_a_model_that_gets_worse_is_shown_as_it_was_at_its_best(vectors, monkeypatch):
+    monkeypatch.setattr(tracking, "_SHOW", 0.0)
+    errors, flags = [], []
+
+    class Looking(Watcher):
+        def show(self, step, values):
+            with torch.no_grad():
+                network, x = model.model_.eval(), model.schema_.prepare(torch.tensor(vectors)).float()
+                errors.append(float((network.reconstruct(x) - x).square().mean()))
+            network.train()
+            flags.append(values["is_best"])
+
+    model = AE(**TINY, learning_rate=3.0, track=Looking())
+    model.fit(vectors)
+    assert not [line for line in model.report_ if "failed" in line]
+    assert set(flags) == {0.0, 1.0}
+    assert flags[0] == 0  # the start
+    assert max(error for error, flag in zip(errors, flags, strict=True) if flag) <= errors[0] * 1.001
+    plain = AE(**TINY, learning_rate=3.0).fit(vectors)
+    assert np.array_equal(plain.transform(vectors), model.transform(vectors))
 
 
 def test_a_watcher_that_fails_is_given_up_and_said(vectors):

@@ -81,7 +81,8 @@ class LiveTracker:
         if self._model is not None and time.monotonic() >= self._next_picture:
             start = time.monotonic()
             made = sketch.to_examples(self._model.schema_, self._reconstruct(self._model))
-            self.emit("pictures", step=step, seconds=seconds, reconstruction=made)
+            is_best = bool(values.get("is_best"))
+            self.emit("pictures", step=step, seconds=seconds, is_best=is_best, reconstruction=made)
             now = time.monotonic()
             self._next_picture = start + max(_PICTURE_INTERVAL, (now - start) / _PICTURE_SHARE)
 

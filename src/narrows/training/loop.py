@@ -150,7 +150,7 @@ class Trainer:
         self.world.check_same(self.clock.step, "the same checkpoint, in a folder that all of them can read")
         if self.world.rank == 0:
             self.tracking.begin(self.reporter.title, self.clock.step, self.result.choices)
-            self.tracking.show(self.clock.step, self.measure_progress, self.averaging.use)
+            self.tracking.show(self.clock.step, self.measure_progress, self.use_shown_weights)
         with (
             use_threads(self.plan.n_threads),
             accelerate.around_training(),
@@ -184,7 +184,7 @@ class Trainer:
             self.train_step(order[number * size : (number + 1) * size])
             self.clock.tick()
             self.reporter.tick(lambda: self.progress)
-            self.tracking.show(self.clock.step, self.measure_progress, self.averaging.use)
+            self.tracking.show(self.clock.step, self.measure_progress, self.use_shown_weights)
             if self.clock.is_stopped or self.is_over:
                 break
         is_complete = self.clock.step % self.plan.steps_per_epoch == 0
@@ -220,8 +220,14 @@ class Trainer:
 
     def measure_progress(self) -> dict[str, float]:
         """Return what trackers are shown between two steps."""
-        done = {"share": self.progress, "n_steps": float(self.plan.n_steps), "seconds": self.clock.seconds}
-        return done | self.step.sums.read_recent()
+        latest = self.step.sums.read_recent()
+        is_best = self.world.size == 1 and latest.get("loss", -math.inf) > self.early_stopping.best_loss
+        done = {"share": self.progress, "n_steps": self.plan.n_steps, "seconds": self.clock.seconds, "is_best": is_best}
+        return {name: float(value) for name, value in done.items()} | latest
+
+    def use_shown_weights(self, is_best: bool) -> contextlib.AbstractContextManager[None]:
+        """Return a context in which the model has the best weights, or the latest ones as a validation sees them."""
+        return self.early_stopping.use() if is_best else self.averaging.use()
 
     def validate(self, epoch: int) -> None:
         """Measure the held-out loss, keep the best weights, and log the results."""

@@ -242,19 +242,22 @@ class Tracking:
         return {name: t for name, t in self.trackers.items() if callable(getattr(t, "show", None))}
 
     def show(
-        self, step: int, measure: Callable[[], Mapping[str, float]], around: Callable[[], AbstractContextManager[None]]
+        self,
+        step: int,
+        measure: Callable[[], Mapping[str, float]],
+        use_weights: Callable[[bool], AbstractContextManager[None]],
     ) -> None:
         """Pass on how far the training is after `step` steps, unless that was done less than half a second ago.
 
         Parameters
         ----------
-        measure : function that returns share, n_steps, seconds, and the latest loss with its terms.
-        around : context in which the model has the weights that are to be shown.
+        measure : function that returns share, n_steps, seconds, is_best, and the latest loss with its terms.
+        use_weights : function that takes is_best, and returns a context in which the model has the weights to be shown.
         """
         if time.perf_counter() - self.shown_at < _SHOW or not (watchers := self.watchers):
             return
         values = measure()
-        with around():
+        with use_weights(bool(values["is_best"])):
             for name, tracker in watchers.items():
                 self._call_safely(name, functools.partial(tracker.show, step, values))
         self.shown_at = time.perf_counter()

@@ -28,12 +28,14 @@ export class ExampleRows {
     if (this.#waiting) update(this.#waiting);
   }
 
-  /** @param {Example[]} examples @param {number} step */
-  showModel(examples, step) {
+  /** @param {Example[]} examples @param {number} step @param {boolean} isBest true if the model is not the latest one,
+   * which is worse at the moment, but the best one so far */
+  showModel(examples, step, isBest) {
     this.#waiting = examples;
     this.#drawModel?.(examples);
     const when = step ? `after ${step.toLocaleString("en")} ${step === 1 ? "step" : "steps"}` : "before the first step";
-    this.#caption.textContent = `Examples, and what the model makes of them ${when}`;
+    const which = isBest ? "best model so far" : "model";
+    this.#caption.textContent = `Examples, and what the ${which} makes of them ${when}`;
   }
 }
 

@@ -73,7 +73,7 @@ export class TrainingProgress {
       examples: (sketch) => this.#showExamples(sketch),
       progress: (progress) => this.#showProgress(progress),
       history: (row) => this.#showHistory(row),
-      pictures: ({ reconstruction, step }) => this.#rows.showModel(reconstruction, step),
+      pictures: ({ reconstruction, step, is_best: isBest }) => this.#rows.showModel(reconstruction, step, isBest),
       note: ({ words }) => this.#notes.append(h("li", null, words)),
     };
   }
