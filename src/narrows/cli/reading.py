@@ -157,6 +157,7 @@ def open_blocks(name: str, model: Estimator) -> Source | None:
     else:
         return None
     assert source is not None
+    assert source.n is not None
     say(f"{name}: {counted(source.n, 'example')}")
     return source
 
