@@ -15,3 +15,8 @@ export function formatNumber(value) {
 export function formatPercent(share) {
   return `${formatNumber(100 * share)} %`;
 }
+
+/** Format a number of things: "1 unit", "1,200 units". @param {number} n @param {string} noun */
+export function formatCount(n, noun) {
+  return `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
+}
