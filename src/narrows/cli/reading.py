@@ -157,7 +157,7 @@ def open_blocks(name: str, model: Estimator) -> Source | None:
     else:
         return None
     assert source is not None
-    say(f"{name}: {counted(source.n, 'example')}")
+    say(f"{name}: {counted(source.n or 0, 'example')}")
     return source
 
 
