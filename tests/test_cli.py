@@ -133,7 +133,7 @@ def test_fit_json_is_one_document(tmp_path: Path) -> None:
     assert document["report"][0] == "8 x 8 grey images in [0, 1]"
     model = narrows.load(tmp_path / "m")
     assert (model.beta, model.max_time, model.random_state, model.hidden) == (4, 300, 0, (16,))
-    assert (model.checkpoint, model.verbose) == (None, 0)  # they belong to the command, not to the model
+    assert (model.checkpoint, model.verbose) == (None, "auto")  # they belong to the command, not to the model
 
 
 def test_same_seed_same_weights(tmp_path: Path) -> None:

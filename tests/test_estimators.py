@@ -199,7 +199,8 @@ def test_unused_components_are_named(vectors):
     variances = model.transform(X).var(0)
     assert all(variances[i] < 0.011 for i in unused)
     assert all(variances[i] > 0.009 for i in range(6) if i not in unused)
-    assert any(str(unused) in line and "n_components" in line for line in model.report_)
+    (finding,) = [finding for finding in model.findings_ if finding.name == "unused_components"]
+    assert finding.change == {"n_components": 6 - len(unused)}
 
 
 def test_traverse_turns_one_dial_at_a_time(vae, digits):

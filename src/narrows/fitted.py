@@ -12,6 +12,7 @@ from narrows.data import Schema
 from narrows.model import Autoencoder
 from narrows.params import Parameter
 from narrows.recipes import Recipe
+from narrows.types import Finding
 
 
 class FittedModel(Protocol):
@@ -25,6 +26,7 @@ class FittedModel(Protocol):
     schema_ : description of one example.
     history_ : losses at each validation, oldest first.
     report_ : decisions of the training and their reasons.
+    findings_ : what is well about the model and what is not; empty for a model of an older narrows.
     n_iter_ : number of trained epochs.
     offset_ : threshold of `score_samples` in nats; outliers score below it.
     contamination : expected share of outliers, which sets the threshold, or "auto".
@@ -38,6 +40,7 @@ class FittedModel(Protocol):
     schema_: Schema
     history_: list[dict[str, Any]]
     report_: list[str]
+    findings_: list[Finding]
     n_iter_: int
     offset_: float
     contamination: Any

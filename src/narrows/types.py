@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -148,6 +148,29 @@ class Loss(NamedTuple):
     def validated(self) -> Tensor:
         """The scalar by which early stopping compares models."""
         return self.total if self.not_validated is None else self.total - self.not_validated
+
+
+class Finding(NamedTuple):
+    """What was found about a fitted model.
+
+    Attributes
+    ----------
+    name : stable key of the finding, such as "pca" or "overfitting".
+    is_well : True if nothing needs to change.
+    message : one or two sentences with the numbers.
+    change : values of the estimator's parameters that mend it, by name; empty if no parameter does. A finding that is
+        well may have one that would make the model better still.
+    """
+
+    name: str
+    is_well: bool
+    message: str
+    change: dict[str, Any]
+
+    @property
+    def setting(self) -> str:
+        """The change as it is written in Python, such as 'beta=0.25'; empty if there is none."""
+        return ", ".join(f"{name}={value!r}" for name, value in self.change.items())
 
 
 def split_missing(x: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -1,5 +1,6 @@
 """The page about a fitted model: its sections, its texts, its sample of the data, and its script in a browser."""
 
+import html
 import json
 import re
 import sys
@@ -20,9 +21,10 @@ from narrows.cli import app
 from narrows.evaluation.inspection import Inspection
 from narrows.report import atlas, page, write_report
 from narrows.report.display import Display
-from narrows.report.records import findings
 from narrows.report.sampling import draw_sample
 from narrows.report.sections import where_strange
+from narrows.report.verdict import find_all
+from narrows.types import Finding
 
 TINY = {"hidden": (32,), "max_epochs": 3, "random_state": 0, "device": "cpu", "precision": "float32"}
 COLUMNS = ["height", "weight", "age", "pulse", "sleep", "income"]
@@ -75,7 +77,7 @@ def read_data(path: Path, kind: str) -> dict:
     return json.loads(match[1])
 
 
-START, END = ["decisions", "training", "reconstructions"], ["outliers", "numbers", "diagnosis", "made"]
+START, END = ["diagnosis", "decisions", "training", "reconstructions"], ["outliers", "numbers", "made"]
 
 
 @pytest.mark.parametrize(
@@ -188,17 +190,43 @@ def test_a_spoiled_corner_of_a_picture_is_found(images):
     assert place.startswith("more than expected at the bottom right")
 
 
-def test_the_diagnosis_says_what_is_not_well(images):
+def test_the_page_opens_with_the_verdict_and_the_code_that_mends(images, tmp_path):
+    model = narrows.VAE(3, beta=50.0, **TINY).fit(images[:110])
+    markup = write_report(model, images[110:], tmp_path / "page.html").read_text("utf-8")
+    head = markup[: markup.index("<section")]
+    assert head.index('class="verdict look"') < head.index('class="lede"')
+    assert "<b>Not yet:</b> 3 of 3 components carry nothing. Try <code>beta=1.0</code>." in head
+    names = {"X": images}
+    exec(pieces(tmp_path / "page.html")[0], names)
+    exec(html.unescape(re.search(r'class="code" tabindex="0"><code>(better = .*?)</code>', head)[1]), names)
+    assert names["better"].get_params() == {**model.get_params(), "beta": 1.0}
+    assert "These 40 pictures are not among those that the model was fitted on." in head
+    first = markup[markup.index("<section") :]
+    assert first.startswith('<section id="diagnosis"')
+
+
+def test_the_findings_are_of_the_model_and_of_the_examples(images):
     model = narrows.VAE(3, beta=50.0, **TINY).fit(images)
-    display = Display(model, images)
-    results = findings(display, narrows.evaluate(model, images, verbose=0))
-    assert any(not is_well and "carry nothing" in message for is_well, message in results)
-    assert any(not is_well and "worse than PCA" in message for is_well, message in results)
-    found = np.mean(model.score_samples(images) < model.offset_)
-    assert any(is_well and message == f"5.0% outliers expected, {found:.1%} found." for is_well, message in results)
-    far = findings(Display(model, 1 - images), narrows.evaluate(model, 1 - images, verbose=0))
+    found = {finding.name: finding for finding in find_all(*shown(model, images))}
+    assert found["unused_components"] in model.findings_
+    share = np.mean(model.score_samples(images) < model.offset_)
+    assert found["outliers"].message == f"5.0% outliers expected, {share:.1%} found."
+    assert "are among those that the model was fitted on. So the measures" in found["rows"].message
+    far = {finding.name: finding for finding in find_all(*shown(model, 1 - images))}
     message = "5.0% outliers expected, 100.0% found. These examples differ from those of the training."
-    assert (False, message) in far
+    assert far["outliers"] == Finding("outliers", False, message, {})
+    assert "not among" in far["rows"].message
+
+
+def test_a_model_of_an_older_version_is_compared_with_pca_on_the_page(images):
+    model = narrows.AE(2, **TINY).fit(images)
+    model.findings_ = []
+    found = [finding.name for finding in find_all(*shown(model, images))]
+    assert found == ["pca", "outliers", "rows"]
+
+
+def shown(model, X):
+    return Display(model, X), narrows.evaluate(model, X, verbose=0)
 
 
 def test_the_same_call_gives_the_same_page(pages, tmp_path, images, labels):

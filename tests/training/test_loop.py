@@ -30,10 +30,10 @@ from narrows import AE, VAE
 from narrows.data import Rows, infer
 from narrows.objectives import WeightedObjective
 from narrows.recipes import RECIPES
-from narrows.training import Interrupted, Settings, fit, forked_rng, preparation
+from narrows.training import Interrupted, Settings, find_overfitting, fit, forked_rng, preparation
 from narrows.training import checkpoint as files
 from narrows.training import loop as loop_module
-from narrows.training.flops import flops_per_example
+from narrows.training.flops import count_costs
 from narrows.training.loop import Trainer
 from narrows.training.parallel import clock as clock_module
 from narrows.training.progress import Reporter
@@ -648,7 +648,9 @@ def test_over_fitting_is_named(rng):
     parts = RECIPES["ae"].make(infer(X, "test"), 10, hidden=(256,))
     settings = Settings(**{**RUN, "max_epochs": 150, "learning_rate": 3e-3, "n_iter_no_change": 10**6})
     result = fit(parts.model, parts.objective, X, infer(X, "test"), settings)
-    assert any(note.startswith("Over-fitting: the held-out loss was lowest after epoch") for note in result.notes)
+    best = min(result.history, key=lambda record: record["valid_loss"])["epoch"]
+    assert find_overfitting(result.history) == best
+    assert find_overfitting(result.history[:5]) is None  # too few to tell
 
 
 # ---------------------------------------------------------------------------------------------- history, best weights
@@ -790,4 +792,5 @@ def test_flops_of_convolutions_are_counted_where_the_image_is_smaller():
     parts = model._assemble(0)
     # 3 kernels of 2 x 2 at 4 x 4 places, down and up; then 64 numbers to 2 and back; twice for each, and three passes
     expected = 3 * 2 * (2 * 3 * 4 * 16 + 2 * 64 * 2)
-    assert flops_per_example(parts.model, parts.objective, Rows(X, model.schema_, torch.device("cpu"))) == expected
+    costs = count_costs(parts.model, parts.objective, Rows(X, model.schema_, torch.device("cpu")))
+    assert costs == (expected, 64 + 3 * 16 + 64 + 2)  # the inputs of four layers

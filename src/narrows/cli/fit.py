@@ -82,6 +82,7 @@ def fit(
         elif world.n_restarts and (out / "recipe.json").exists() and not overwrite:
             return  # the failure came after the model was saved
         model = inputs.make_estimator(recipe, assignments or [], options, verbose=1).set_params(checkpoint=str(out))
+        model.says_findings = False  # they are printed with the options that mend them
         world.on_rank_zero(lambda: inputs.prepare_folder(out, resume=resume, overwrite=overwrite))
         loaded = world.rank_zero_first(lambda: reading.read_dataset(data, "train"))
         _state_memory(model, loaded)
@@ -90,7 +91,7 @@ def fit(
         if loaded.columns is not None and model.schema_.table is None:  # without pandas; columns are found by name
             model.schema_ = dataclasses.replace(model.schema_, columns=tuple(loaded.columns))
         is_said = model.verbose > 0
-        model.set_params(checkpoint=None, track=None, verbose=0)
+        model.set_params(checkpoint=None, track=None, verbose="auto")
         world.on_rank_zero(lambda: model.save(out))
         printing.show_fit(model, out, data, json=json, is_said=is_said)
 

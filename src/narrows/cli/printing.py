@@ -7,12 +7,14 @@ import json as json_module
 import math
 import re
 import shlex
+import sys
 from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from narrows.cli.app import say
 from narrows.cli.columns import summarize_columns
+from narrows.cli.findings import mending_command, show_findings
 from narrows.cli.inputs import note_unfinished
 from narrows.cli.reading_options import reading_arguments
 from narrows.params import counted
@@ -47,10 +49,13 @@ def show_fit(model: Estimator, out: Path, data: str, *, json: bool, is_said: boo
     last = model.history_[-1] if model.history_ else {}
     if json:
         document = {"recipe": model.recipe.name, "folder": str(out), "n_iter": model.n_iter_}
-        show_json({**document, "seconds": last.get("seconds"), "last": last, "report": model.report_})
+        findings = [finding._asdict() for finding in model.findings_]
+        document |= {"verdict": model.verdict_, "findings": findings, "seconds": last.get("seconds"), "last": last}
+        show_json({**document, "report": model.report_})
         return
     epochs = counted(model.n_iter_, "epoch")
     print(f"{out}: {model.recipe.name}, {epochs} in {last.get('seconds', 0.0):.0f} s{_format_losses(last)}")
+    show_findings(model.findings_)
     report = model.report_
     if is_said:
         start = next((i for i, line in enumerate(report) if line.startswith("device = ")), len(report))
@@ -60,7 +65,9 @@ def show_fit(model: Estimator, out: Path, data: str, *, json: bool, is_said: boo
     for line in summarize_columns(model.schema_):
         print(f"  {line}")
     _show_report(report[1:])
-    say("\nTry next:\n" + "\n".join(f"  narrows {command}" for command in _next_commands(model, out, data)))
+    mending = mending_command(sys.argv[1:], model.findings_)
+    commands = [*([mending] if mending else []), *_next_commands(model, out, data)]
+    say("\nTry next:\n" + "\n".join(f"  narrows {command}" for command in commands))
 
 
 def show_studio(invitation: str, command: str) -> None:
@@ -93,6 +100,7 @@ def describe_model(folder: Path) -> dict[str, Any]:
     """Return the contents of recipe.json in `folder`, with the parameters that differ from the defaults."""
     from narrows import storage
     from narrows.data import Schema
+    from narrows.estimators.findings import restore_finding, say_verdict
     from narrows.tasks.loading import KINDS, OutlierDetector
 
     with note_unfinished(folder):
@@ -106,6 +114,7 @@ def describe_model(folder: Path) -> dict[str, Any]:
         ]
     else:
         data, unit, report = Schema.from_dict(recipe["schema"]).describe(), "epoch", fitted["report_"]
+    findings = [restore_finding(values) for values in fitted.get("findings_", [])]
     changed = {
         name: value
         for name, value in recipe["parameters"].items()
@@ -118,6 +127,8 @@ def describe_model(folder: Path) -> dict[str, Any]:
         "data": data,
         "n_iter": fitted["n_iter_"],
         "unit": unit,
+        "verdict": say_verdict(findings),
+        "findings": [finding._asdict() for finding in findings],
         "changed": changed,
         "parameters": recipe["parameters"],
         "schema": recipe["schema"],
@@ -137,11 +148,14 @@ def _parameters_of(recipe: str) -> dict[str, Parameter]:
 
 def show_info(about: dict[str, Any], *, json: bool) -> None:
     """Print what `describe_model` returned."""
+    from narrows.estimators.findings import restore_finding
+
     if json:
         show_json(about)
         return
     print(f"{about['folder']}: {about['recipe']} for {about['data']}, made by narrows {about['narrows']}")
     print(f"{counted(about['n_iter'], about['unit'])}{_format_losses(about['last'])}")
+    show_findings([restore_finding(values) for values in about["findings"]])
     print("\nParameters that differ from the defaults")
     print_table([(f"  {name}", json_module.dumps(value)) for name, value in about["changed"].items()] or [("  none",)])
     print("\nDecisions, and why")

@@ -157,7 +157,8 @@ def open_blocks(name: str, model: Estimator) -> Source | None:
     else:
         return None
     assert source is not None
-    say(f"{name}: {counted(source.n or 0, 'example')}")
+    assert source.n is not None
+    say(f"{name}: {counted(source.n, 'example')}")
     return source
 
 

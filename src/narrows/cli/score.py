@@ -43,6 +43,7 @@ def fit_outliers(
 
         narrows score usual new.csv -o scores.csv
     """
+    from narrows.evaluation.scores import expected_outliers
     from narrows.tasks import OutlierDetector
 
     if current().parameters:
@@ -56,7 +57,9 @@ def fit_outliers(
     )
     detector.fit(loaded.X)
     detector.save(out)
-    say(f"{out}: {detector.trimmed_:.1%} of the rows were too strange to learn from")
+    share = expected_outliers(detector.contamination)
+    say(f"{out}: {share:.1%} outliers expected, so as many of these rows score below the threshold")
+    say(f"{detector.trimmed_:.1%} of the rows were too strange to learn from")
 
 
 @app.command(rich_help_panel=USE)
@@ -86,7 +89,8 @@ def score(
     with their nats, the value found and the value expected. A pixel is
     named by its row and column, such as 3:14. If the rows have names (files
     of images, --id, an index), they are the first column. The expected and
-    the found share of outliers are printed. For the recipe tableae the nats
+    the found share of outliers are printed, and whether the model was fitted
+    on these rows. For the recipe tableae the nats
     compare a cell with what all other cells of its row let expect.
 
     For example:
@@ -97,6 +101,7 @@ def score(
 
         narrows score table-model table.csv -o scores.csv --cells cells.csv
     """
+    from narrows.estimators.seen_rows import say_seen
     from narrows.evaluation.scores import outlier_share
     from narrows.tasks.outliers import reasons as find_reasons
     from narrows.tasks.outliers import surprises
@@ -114,8 +119,10 @@ def score(
     if cells is not None:
         outputs.write_columns(cells, first | surprises(fitted, loaded.X, columns))
     say(f"{out}: {counted(len(result.score), 'row')}, {int(result.outlier.sum()):,} of them outliers")
-    share = outlier_share(fitted.contamination, result.outlier)
-    say(f"{share}{share.hint}")
+    share = outlier_share(fitted.contamination, result.outlier, getattr(fitted, "n_threshold_", None))
+    say(f"{share}{share.hint or '.'}")
+    if hasattr(fitted, "schema_"):
+        say(say_seen(getattr(fitted, "seen_rows_", None), fitted.check(loaded.X)))
 
 
 def _read_rows(fitted: Any, data: str) -> tuple[Dataset, list[str] | None]:

@@ -13,26 +13,32 @@ from sklearn.utils.validation import check_is_fitted
 
 from narrows import likelihoods, recipes, storage
 from narrows.data import EncodedRows, as_floats, infer, min_max
+from narrows.estimators.building import build_parts
+from narrows.estimators.card import card
 from narrows.estimators.codes import with_index
+from narrows.estimators.display import Displayed, warn_of_findings
 from narrows.estimators.generation import needs_code
+from narrows.estimators.judged import Judged
 from narrows.estimators.labels import Labelled, label_indices_where_known, learn_classes
 from narrows.estimators.saving import documents, fingerprint
 from narrows.estimators.scoring import Scoring
+from narrows.estimators.seen_rows import SeenRows
 from narrows.estimators.signature import TRAINING, as_seed, constructor, documentation, reset_fitted, seed_of_run
-from narrows.estimators.summary import card, summarize
+from narrows.estimators.summary import summarize
 from narrows.estimators.threshold import NAME as THRESHOLD
 from narrows.extensions import extension
 from narrows.objectives import Objective
 from narrows.params import Parameter
 from narrows.plots import Plots
-from narrows.training import Interrupted, Result, Settings, checkpoint, seeded_init
+from narrows.training import Interrupted, Result, Settings, checkpoint
 from narrows.training import fit as train
+from narrows.training.interrupt import end_or_raise
 from narrows.training.parallel import join
 
 _MAX_COMPONENTS = 1_000_000
 
 
-class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Abstract: an autoencoder with the scikit-learn interface. A subclass names its recipe.
 
     Attributes
@@ -42,6 +48,8 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
     decided_ : dict, values of parameters that are "auto" and on which the network depends, such as `hidden`.
     history_ : list of dict, the losses at each validation; `pandas.DataFrame(model.history_)` makes a table of it.
     report_ : list of str, the decisions and their reasons, and events of the training.
+    findings_, verdict_ : list of Finding, what is well and what is not, with what mends it; and a sentence about all.
+    seen_rows_ : SeenRows, filter of the rows of `fit`, which tells of many rows whether they were among them.
     n_iter_ : int, number of trained epochs.
     offset_ : float, threshold of `score_samples` in nats; outliers score below it. `report_` says how it was set.
     usual_scores_ : (d,) mean of log p of each column over held-out examples, in nats, for which `decision_function`
@@ -111,9 +119,10 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         Raises
         ------
         ValueError, TypeError
-            If a parameter, X or y is not valid.
+            If a parameter, X or y is not valid, or the training does not fit into memory.
         KeyboardInterrupt
-            On Ctrl-C; the model then has the best weights so far and can be used.
+            On Ctrl-C; the model then has the best weights so far and can be used. In a notebook and in IPython, `fit`
+            warns and returns instead, and the rest of the cell trains nothing more.
         ConnectionError
             If another process of this training has failed.
         """
@@ -129,11 +138,13 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         result, interrupt = self._train(parts.objective, rows, labels, settings, seed)
         self.history_, self.n_iter_ = result.history, result.n_epochs
         self.report_ = [*self.schema_.list_facts(), *map(str, parts.choices), *map(str, result.choices), *result.notes]
-        self._store_summary(rows, result.held_out)
+        self.seen_rows_ = SeenRows.of(rows, seed)
+        self._store_summary(rows, result)
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
-        if interrupt is not None:
-            raise interrupt
+        self._say_findings()
+        end_or_raise(interrupt)
+        warn_of_findings(self)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -157,7 +168,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         ValueError, TypeError
             If a parameter, X or y is not valid.
         KeyboardInterrupt
-            On Ctrl-C; the model then has what it has learned so far.
+            On Ctrl-C; the model then has what it has learned so far. In IPython as for `fit`.
         ConnectionError
             If another process of this training has failed.
         """
@@ -183,8 +194,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         self._absorb(result, rows)
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
-        if interrupt is not None:
-            raise interrupt
+        end_or_raise(interrupt)
         return self
 
     def _train(
@@ -210,25 +220,29 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
     def _absorb(self, result: Result, rows: np.ndarray) -> None:
         """Store the result of a further training on `rows`, and summarize the new codes.
 
-        The samplers of `fit_sampler` are deleted, because the codes have changed.
+        The samplers of `fit_sampler` are deleted, because the codes have changed, and the filter of the rows.
         """
         self.history_ = self.history_ + result.history
         self.n_iter_ += result.n_epochs
         self.report_ = self.report_ + result.notes
-        self.__dict__.pop("samplers_", None)
+        for name in ("samplers_", "seen_rows_"):
+            self.__dict__.pop(name, None)
         if len(rows) > 1 or not self.__sklearn_is_fitted__():  # one row has no deviations
-            self._store_summary(rows, result.held_out)
+            self._store_summary(rows, result)
 
-    def _store_summary(self, rows: np.ndarray, held_out: np.ndarray) -> None:
-        """Summarize the model that was trained on `rows` except those numbered `held_out`, and store the summary."""
-        summary = summarize(self, rows, held_out, self._score_rows)
+    def _store_summary(self, rows: np.ndarray, result: Result) -> None:
+        """Summarize and judge the model that was trained on `rows` with this result, and store both."""
+        summary = summarize(self, rows, result.held_out, self._score_rows)
         if summary.order is not None:
             self.model_.order.copy_(summary.order)
         values = {name: value for name, value in summary._asdict().items() if name.endswith("_") and value is not None}
         self.__dict__.update(values)
-        self.report_ = [line for line in self.report_ if not line.startswith(f"{THRESHOLD} = ")] + summary.notes
+        decided = [line for line in self.report_ if not line.startswith(f"{THRESHOLD} = ")]
+        self.report_ = [*decided, str(summary.threshold)]
+        self._judge(rows, result, summary)
         self._after_fit(summary.sample)
-        self.offset_ = summary.threshold  # last, because it marks the estimator as fitted
+        self._keep(rows, result.held_out)
+        self.offset_ = summary.threshold.value  # last, because it marks the estimator as fitted
 
     @property
     def plot(self) -> Plots:
@@ -300,6 +314,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
             # a pickle from a machine with a GPU must load on a machine without one
             state = {**state, "model_": copy.deepcopy(state["model_"]).cpu()}
         state.pop("_parts", None)
+        state.pop("_kept", None)
         return state
 
     @property
@@ -330,6 +345,7 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
         """
         reset_fitted(self)
         self.__dict__.pop("_parts", None)
+        self.__dict__.pop("_kept", None)
         valid = self.validate(X, reset=True)
         rows = as_floats(valid)
         self._check_components()
@@ -349,14 +365,9 @@ class Estimator(Scoring, Labelled, ClassNamePrefixFeaturesOutMixin, TransformerM
 
     def _assemble(self, seed: int, n_rows: int | None = None) -> recipes.Parts:
         """Build the parts: of a fitted model again, or of a new one for `n_rows` rows, which sets `decided_`."""
-        values = {name: getattr(self, name) for name in self.recipe.parameters} | getattr(self, "decided_", {})
-        try:
-            with seeded_init(seed, is_global=not self.recipe.is_own):
-                parts = self.recipe.build(self.schema_, n_rows=n_rows, max_time=self.max_time, **values)
-                self.decided_ = {**getattr(self, "decided_", {}), **parts.decided}
-                return parts
-        except recipes.CodeTooLong as error:
-            raise recipes.CodeTooLong(error.n_components, error.n_entries, type(self).__name__) from None
+        parts = build_parts(self, seed, n_rows)
+        self.decided_ = {**getattr(self, "decided_", {}), **parts.decided}
+        return parts
 
     def own_costs(self, seed: int) -> dict[str, float]:
         """Return the weights of the costs of the model's bottleneck, by name."""

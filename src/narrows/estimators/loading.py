@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from narrows import storage
 from narrows.data import Schema
 from narrows.estimators.base import Estimator
+from narrows.estimators.findings import restore_finding
 from narrows.estimators.models import estimator
 from narrows.estimators.samplers import restore_samplers
+from narrows.estimators.seen_rows import SeenRows
 from narrows.model import rename_old_state
 from narrows.params import did_you_mean
 
@@ -87,6 +89,10 @@ def restore(
         raise ValueError(f"The weights in {folder} do not fit its recipe: {error}") from error
     if "samplers_" in recipe["fitted"]:
         model.samplers_ = restore_samplers(recipe["fitted"].pop("samplers_"), tensors)
+    # a model that an older narrows saved has no findings
+    model.findings_ = [restore_finding(values) for values in recipe["fitted"].pop("findings_", [])]
+    if "seen_rows_" in recipe["fitted"]:
+        model.seen_rows_ = SeenRows(tensors["seen_rows.bits"].numpy(), **recipe["fitted"].pop("seen_rows_"))
     for name, value in recipe["fitted"].items():
         setattr(model, name, np.asarray(value, dtype=object) if name == "feature_names_in_" else value)
     for name, tensor in tensors.items():

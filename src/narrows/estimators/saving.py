@@ -29,6 +29,10 @@ def documents(estimator: FittedModel) -> tuple[dict[str, Any], dict[str, Tensor]
     for name, value in vars(estimator).items():
         if not name.endswith("_") or name.startswith("_") or name in ("model_", "schema_"):
             continue
+        if name == "findings_":
+            value = [finding._asdict() for finding in value]
+        if name == "seen_rows_":
+            value, tensors["seen_rows.bits"] = value.describe(), torch.from_numpy(value.bits)
         if name == "samplers_":
             value, sampler_tensors = samplers.save_samplers(value)
             tensors |= sampler_tensors

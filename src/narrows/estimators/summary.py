@@ -1,4 +1,4 @@
-"""Summary of a trained model: facts about its codes and scores, its model card, and messages about its data."""
+"""Summary of a trained model: facts about its codes and scores, and messages about its data."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from torch import Tensor
 
 from narrows.bottlenecks import active_components
 from narrows.data import subsample_evenly
-from narrows.estimators.threshold import find_threshold, select_scored
+from narrows.estimators.threshold import Threshold, find_threshold, select_scored
 from narrows.evaluation.scores import apply_to_code, missing_scores, usual_scores
 from narrows.fitted import FittedModel
 from narrows.model import Autoencoder
 from narrows.params import counted
 from narrows.training import n_health_rows
-from narrows.version import __version__
 
 
 class Summary(NamedTuple):
@@ -27,25 +26,25 @@ class Summary(NamedTuple):
     ----------
     sample : training rows from which the summary is computed, in the user's units.
     order : (L,) indices of the bottleneck's components, sorted by their nats, largest first.
+    n_dead : number of a sparse code's units that are active for none of `sample`; None for other codes.
     components_kl_ : (L,) these nats in this order. Both are None without a KL for each component.
     unused_components_ : indices in this order of the components that carry nothing; None if the code is not stochastic.
     code_mean_, code_std_ : (L,) mean and standard deviation of the codes; None without codes.
     code_covariance_ : (L, L) covariance of the codes; None if codes cannot be sampled.
     usual_scores_ : (d,) mean log p of each column over the scored rows; (1,) for images; None if gaps are not taken.
-    threshold : score in nats below which an example is an outlier.
-    notes : lines for `report_`.
+    threshold : score in nats below which an example is an outlier, with its reason.
     """
 
     sample: np.ndarray
     order: Tensor | None
+    n_dead: int | None
     components_kl_: np.ndarray | None
     unused_components_: list[int] | None
     code_mean_: np.ndarray | None
     code_std_: np.ndarray | None
     code_covariance_: np.ndarray | None
     usual_scores_: np.ndarray | None
-    threshold: float
-    notes: list[str]
+    threshold: Threshold
 
 
 def summarize(
@@ -62,19 +61,15 @@ def summarize(
     """
     model = estimator.module()
     sample = subsample_evenly(rows, n_health_rows(model, estimator.n_iter_ * len(rows)))
-    z, order, kl, unused, notes = None, None, None, None, []
+    z, order, kl, unused, n_dead = None, None, None, None, None
     if model.stochastic is not None:
         h = estimator.apply(model.encoder, sample)
         kl, order = _components_by_kl(model, h)
         z = apply_to_code(model, model.stochastic.encode, h)[:, model.order.cpu() if order is None else order]
         unused = (~active_components(z)).nonzero().flatten().tolist()
-        if unused:
-            notes.append(
-                f"{len(unused)} of {model.bottleneck.n_components} components carry nothing: {unused}. A "
-                "smaller `n_components` would be enough."
-            )
     if model.bottleneck.is_sparse:
-        notes += _dead_units(model, estimator.apply(model.encoder, sample))
+        health = apply_to_code(model, model.bottleneck.health, estimator.apply(model.encoder, sample))
+        n_dead = round(health["dead_fraction"] * model.bottleneck.n_components)
     mean = std = covariance = None
     if model.has_code:
         codes = (estimator.apply(model.encode, sample) if z is None else z).double().numpy()
@@ -92,8 +87,7 @@ def summarize(
         sample,
         lambda part: score(part) if usual is None else score(part) + missing_scores(usual, part),
     )
-    notes = [*notes, str(threshold)]
-    return Summary(sample, order, kl, unused, mean, std, covariance, usual, threshold.value, notes)
+    return Summary(sample, order, n_dead, kl, unused, mean, std, covariance, usual, threshold)
 
 
 def _components_by_kl(model: Autoencoder, h: Tensor) -> tuple[np.ndarray, Tensor] | tuple[None, None]:
@@ -104,31 +98,6 @@ def _components_by_kl(model: Autoencoder, h: Tensor) -> tuple[np.ndarray, Tensor
         return None, None
     order = kl.mean(0).argsort(descending=True)
     return kl.mean(0)[order].double().numpy(), order
-
-
-def _dead_units(model: Autoencoder, h: Tensor) -> list[str]:
-    """Return a note about the units that are active for no example, if there are any."""
-    n_units = model.bottleneck.n_components
-    dead = round(apply_to_code(model, model.bottleneck.health, h)["dead_fraction"] * n_units)
-    if not dead:
-        return []
-    return [
-        f"{dead} of {n_units} units are active for none of {len(h):,} examples. A smaller `n_components`, a larger `k` "
-        "or more `max_epochs` can help."
-    ]
-
-
-def card(estimator: FittedModel) -> str:
-    """Return the model card: a README.md for people who find the folder."""
-    last = estimator.history_[-1] if estimator.history_ else {}
-    losses = "\n".join(f"- {k}: {v:.6g}" for k, v in last.items() if isinstance(v, float))
-    decisions = "\n".join(f"- {line}" for line in estimator.report_)
-    return (
-        f"# {type(estimator).__name__}\n\n{estimator.recipe.summary}\n\n"
-        f"Made by narrows {__version__}. Load it with\n\n"
-        f'```python\nimport narrows\n\nmodel = narrows.load("FOLDER")\n```\n\n'
-        f"## What was decided, and why\n\n{decisions}\n\n## Last losses, nats per example\n\n{losses}\n"
-    )
 
 
 def support_message(estimator: FittedModel, rows: np.ndarray, outside: np.ndarray, first: int = 0) -> str:

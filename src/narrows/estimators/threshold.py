@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from narrows.data import spaced_indices, subsample_evenly
-from narrows.evaluation.scores import expected_outliers
+from narrows.evaluation.scores import OutlierShare, expected_outliers
 from narrows.fitted import FittedModel
 from narrows.training import Choice
 
@@ -24,10 +24,19 @@ NAME = "threshold"  # of its line in `report_`
 
 
 class Threshold(NamedTuple):
-    """The threshold, in nats, and the reason, which says from which rows it is."""
+    """The threshold, in nats.
+
+    Attributes
+    ----------
+    reason : from which rows it is.
+    share : expected and found share of outliers among these rows.
+    is_held_out : True if the model did not learn from them.
+    """
 
     value: float
     reason: str
+    share: OutlierShare
+    is_held_out: bool
 
     def __str__(self) -> str:
         return str(Choice(NAME, f"{self.value:.4g} nats", self.reason))
@@ -59,9 +68,12 @@ def find_threshold(
         reason = (
             f"{percent} of {len(scores):,} training rows score below it; of new rows more will, as none were held out"
         )
-        return Threshold(float(np.quantile(scores, share)), reason)
-    reason = f"{percent} of new rows are expected to score below it, by the scores of {len(scores):,} held-out rows"
-    return Threshold(smooth_quantile(scores, share), reason)
+        value = float(np.quantile(scores, share))
+    else:
+        reason = f"{percent} of new rows are expected to score below it, by the scores of {len(scores):,} held-out rows"
+        value = smooth_quantile(scores, share)
+    found = OutlierShare(share, float(np.mean(scores < value)), len(scores))
+    return Threshold(value, reason, found, len(held_out) > 0)
 
 
 def select_scored(estimator: FittedModel, rows: np.ndarray, held_out: np.ndarray, sample: np.ndarray) -> np.ndarray:

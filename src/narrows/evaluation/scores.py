@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import torch
+from scipy.stats import betabinom
 from torch import Tensor
 
 from narrows.fitted import FittedModel
@@ -16,6 +17,8 @@ from narrows.types import split_missing
 
 T = TypeVar("T")
 AUTO_CONTAMINATION = 0.05  # what contamination="auto" stands for in the estimators
+_CHANCE = 0.005  # probability below which a number of outliers is not put down to chance
+_N_THRESHOLD = 100  # taken where it is not known how many examples set a threshold: few, so that nothing is said rashly
 N_DRAWS = 8  # draws of the posterior, for an ELBO
 
 
@@ -58,21 +61,39 @@ def _likeliest_label(model: Autoencoder, x: Tensor) -> tuple[Tensor, Tensor] | t
 
 
 class OutlierShare(NamedTuple):
-    """The share of n examples that are called outliers: what `contamination` lets expect, and what was found."""
+    """The share of n examples that are called outliers: what `contamination` lets expect, and what was found.
+
+    Attributes
+    ----------
+    expected, found : shares in [0, 1].
+    n : number of the examples.
+    n_threshold : number of held-out examples whose scores set the threshold.
+    """
 
     expected: float
     found: float
     n: int
+    n_threshold: int = _N_THRESHOLD
+
+    @property
+    def chance(self) -> float:
+        """Probability of a number of outliers that is at least as far from the expected one, on this side, in [0, 1].
+
+        The threshold is an order statistic of m scores, so the share of all examples below it has the distribution
+        Beta((m + 1) p, (m + 1) (1 - p)) for the expected share p, and the number among n is beta-binomial.
+        """
+        k, m = round(self.found * self.n), self.n_threshold + 1
+        law = betabinom(self.n, m * self.expected, m * (1 - self.expected))
+        return float(law.sf(k - 1) if self.found > self.expected else law.cdf(k))
 
     @property
     def hint(self) -> str:
-        """A sentence about shares that differ by more than a factor of two and chance, otherwise nothing."""
-        noise = 2 * np.sqrt(self.expected / self.n)  # two standard errors of the found share
-        if self.found > 2 * self.expected + noise:
+        """A sentence about shares that differ by more than chance, otherwise nothing."""
+        if self.chance >= _CHANCE:
+            return ""
+        if self.found > self.expected:
             return ". These examples differ from those of the training."
-        if self.found < self.expected / 2 - noise:
-            return ". So few are usual for examples that the model was trained on."
-        return ""
+        return ". So few are usual for examples that the model was trained on."
 
     def __str__(self) -> str:
         return f"{self.expected:.1%} outliers expected, {self.found:.1%} found"
@@ -83,9 +104,18 @@ def expected_outliers(contamination: float | str) -> float:
     return AUTO_CONTAMINATION if contamination == "auto" else float(contamination)
 
 
-def outlier_share(contamination: float | str, is_outlier: np.ndarray) -> OutlierShare:
-    """Return the expected and the found share of outliers among n examples, from (n,) booleans."""
-    return OutlierShare(expected_outliers(contamination), float(np.mean(is_outlier)), len(is_outlier))
+def outlier_share(contamination: float | str, is_outlier: np.ndarray, n_threshold: int | None = None) -> OutlierShare:
+    """Return the expected and the found share of outliers among n examples.
+
+    Parameters
+    ----------
+    contamination : the model's parameter.
+    is_outlier : (n,) booleans.
+    n_threshold : the model's `n_threshold_`, the number of held-out examples whose scores set the threshold; None if it
+        is not known.
+    """
+    expected = expected_outliers(contamination)
+    return OutlierShare(expected, float(np.mean(is_outlier)), len(is_outlier), n_threshold or _N_THRESHOLD)
 
 
 def entry_costs(model: FittedModel, rows: Tensor) -> np.ndarray:

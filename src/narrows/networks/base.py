@@ -166,9 +166,16 @@ class LinearDecoder(nn.Module):
         return self.link(self.map(z[:, : self.n_components]))
 
 
+class _ZeroLinear(nn.Linear):
+    """A linear layer that starts at 0 and draws no random numbers. `nn.utils.skip_init` would load libraries first."""
+
+    def reset_parameters(self) -> None:
+        set_to_zero(self)
+
+
 def zero_linear(n_inputs: int, n_outputs: int) -> nn.Linear:
     """Return a linear layer whose weights and biases are 0."""
-    return set_to_zero(nn.utils.skip_init(nn.Linear, n_inputs, n_outputs))
+    return _ZeroLinear(n_inputs, n_outputs)
 
 
 def set_to_zero(layer: nn.Linear | nn.Conv2d) -> Any:

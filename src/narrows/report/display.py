@@ -91,7 +91,8 @@ class Display:
     @property
     def outlier_share(self) -> OutlierShare:
         """The share of outliers among the examples: expected and found."""
-        return outlier_share(self.model.contamination, self.inspection.outlier_scores < self.model.offset_)
+        is_outlier = self.inspection.outlier_scores < self.model.offset_
+        return outlier_share(self.model.contamination, is_outlier, getattr(self.model, "n_threshold_", None))
 
     @functools.cached_property
     def limits(self) -> tuple[float, float]:

@@ -21,13 +21,14 @@ from narrows.evaluation.measures import evaluate_inspection, fits_memory
 from narrows.params import Integer, Parameter
 from narrows.plots import content
 from narrows.plots.drawing import format_label, format_number
-from narrows.report import atlas, charts, columns, masked, page, records, sections
+from narrows.report import atlas, charts, columns, masked, page, records, sections, verdict
 from narrows.report.display import Display
 from narrows.report.machine import processor
 from narrows.report.new_rows import new_rows
 from narrows.report.page import Section, escape
 from narrows.report.sampling import Sample, draw_sample
-from narrows.training.progress import Reporter
+from narrows.training.progress import Reporter, Verbosity
+from narrows.types import Finding
 from narrows.version import __version__
 
 _HEADLINES = {
@@ -57,7 +58,7 @@ def write_report(
     code: str | None = None,
     max_examples: int = 10_000,
     random_state: int = 0,
-    verbose: int = 0,
+    verbose: Verbosity = "auto",
 ) -> Path:
     """Write a page about a fitted model: one file that loads nothing else, for a browser or for paper.
 
@@ -75,7 +76,8 @@ def write_report(
         it. None says that they are those of this call.
     max_examples : largest number of examples that the page is made from.
     random_state : seed of the sample and of the new examples.
-    verbose : 1 to show progress on stderr, 0 for silence.
+    verbose : "auto" for a progress bar where it takes more than 2 seconds and somebody watches, 0 for silence, 1 for a
+        bar at once.
 
     Returns
     -------
@@ -107,9 +109,10 @@ def write_report(
     sample = draw_sample(model, X, y, max_examples, random_state)
     display = Display(model, sample.X, sample.y, random_state, y if isinstance(y, str) else "label")
     evaluation = _evaluate(display, train, random_state, verbose)
+    findings = verdict.find_all(display, evaluation)
     page_sections: list[Section] = []
-    with Reporter(verbose, "report") as reporter:
-        steps = _sections(display, evaluation)
+    with Reporter(verbose, "report", has_pulse=True) as reporter:
+        steps = _sections(display, evaluation, findings)
         for i, step in enumerate(steps):
             reporter.update(i / len(steps), {})
             page_sections.append(step())
@@ -120,7 +123,7 @@ def write_report(
     page.write(
         path,
         title=_title(display, name),
-        head=_head(display, evaluation, sample, name)
+        head=_head(display, evaluation, findings, sample, name)
         + page.code_block(code or _first_lines(X, y))
         + page.nav(page_sections),
         sections=page_sections,
@@ -138,7 +141,7 @@ def _check_path(path: Path) -> None:
         raise IsADirectoryError(f"Cannot write {path}: it is a folder. Give the name of a file.")
 
 
-def _evaluate(display: Display, train: Any, seed: int, verbose: int) -> Evaluation:
+def _evaluate(display: Display, train: Any, seed: int, verbose: Verbosity) -> Evaluation:
     """Compute all measures; labels that are no classes, or all the same, tell nothing about codes and are ignored."""
     y = _classes(display)
     labels = None if y is None else np.unique(y, return_inverse=True)[1]
@@ -158,7 +161,7 @@ def _classes(display: Display) -> np.ndarray | None:
     return y
 
 
-def _sections(display: Display, evaluation: Evaluation) -> list[Callable[[], Section]]:
+def _sections(display: Display, evaluation: Evaluation, findings: list[Finding]) -> list[Callable[[], Section]]:
     """Return functions that make the sections for this model, in order."""
     model = display.model
     inspection, has_code = display.inspection, model.model_.has_code
@@ -167,6 +170,7 @@ def _sections(display: Display, evaluation: Evaluation) -> list[Callable[[], Sec
     # a frame of real numbers is shown as the vector that it is, unless some of its columns are left out
     has_columns = display.view is not None or (table is not None and len(table.used) < len(table.columns))
     steps: list[tuple[bool, Callable[[], Section]]] = [
+        (True, lambda: verdict.diagnosis(findings)),
         (True, lambda: records.choices(model)),
         (has_columns, lambda: columns.columns(display)),
         (True, lambda: records.training({display.kind: model})),
@@ -182,7 +186,6 @@ def _sections(display: Display, evaluation: Evaluation) -> list[Callable[[], Sec
         (is_masked, lambda: masked.strange_cells(display)),
         (True, lambda: sections.outliers(display)),
         (True, lambda: records.measures(evaluation, _measuring(display))),
-        (True, lambda: records.diagnosis(display, evaluation)),
     ]
     return [step for is_shown, step in steps if is_shown]
 
@@ -212,7 +215,7 @@ def _novelty(evaluation: Evaluation) -> str:
     return f"A classifier that tells new examples from real ones is right {accuracy:.0%} of the time; 50 % is chance."
 
 
-def _head(display: Display, evaluation: Evaluation, sample: Sample, name: str | None) -> str:
+def _head(display: Display, evaluation: Evaluation, findings: list[Finding], sample: Sample, name: str | None) -> str:
     model, schema = display.model, display.schema
     n_components = model.model_.bottleneck.n_components
     numbers = f"{n_components} numbers" if n_components != 1 else "one number"
@@ -248,23 +251,8 @@ def _head(display: Display, evaluation: Evaluation, sample: Sample, name: str | 
             f"{page.picture(reconstruction, 'Its reconstruction')}</div>"
         )
     return (
-        f'<p class="mark">narrows</p><h1>{escape(_title(display, name))}</h1><p class="lede">{escape(lede)}</p>'
-        f'{shown}{_verdict(display, evaluation)}<ul class="cards">{"".join(_cards(evaluation))}</ul>'
-    )
-
-
-def _verdict(display: Display, evaluation: Evaluation) -> str:
-    """Return what the diagnosis comes to, in one sentence, with the findings to look at."""
-    findings = records.findings(display, evaluation)
-    doubts = [finding.message for finding in findings if not finding.is_well]
-    n = len(doubts)
-    if not n:
-        return f'<p class="verdict well"><b>All is well:</b> {len(findings)} of {len(findings)} checks passed.</p>'
-    points = "point" if n == 1 else "points"
-    listed = "".join(f"<li>{records.as_code(doubt)}</li>" for doubt in doubts)
-    return (
-        f'<div class="verdict look"><p><b>Look at {n} {points}</b> (<a href="#diagnosis">{len(findings)} checks</a>):'
-        f"</p><ul>{listed}</ul></div>"
+        f'<p class="mark">narrows</p><h1>{escape(_title(display, name))}</h1>{verdict.verdict(display, findings)}'
+        f'<p class="lede">{escape(lede)}</p>{shown}<ul class="cards">{"".join(_cards(evaluation))}</ul>'
     )
 
 

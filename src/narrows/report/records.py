@@ -4,36 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
-
-import numpy as np
 
 from narrows.evaluation import Evaluation
 from narrows.fitted import FittedModel
 from narrows.plots import content, style
 from narrows.plots.accessor import Plots
 from narrows.plots.drawing import format_number
-from narrows.report.display import Display, percent
-from narrows.report.new_rows import MEMORY
 from narrows.report.page import Section, code_block, escape, table
 from narrows.report.sections import chart
 
 # measures of each component, which the section of the dials shows, and of each column of a table
 _ELSEWHERE = re.compile(r"kl_\d+|(rmse|accuracy)_.*", re.DOTALL)
 _CHOICE = re.compile(r"^(\w+) = (.*?)(?:: (.*))?$", re.DOTALL)
-
-
-class Finding(NamedTuple):
-    """A finding about a model.
-
-    Attributes
-    ----------
-    is_well : True if nothing needs to change.
-    message : the finding, and what would change it.
-    """
-
-    is_well: bool
-    message: str
 
 
 def constructor_call(model: FittedModel, name: str) -> str:
@@ -122,106 +104,26 @@ def decisions(models: Mapping[str, FittedModel], commands: str) -> Section:
 
 def choices(model: FittedModel) -> Section:
     """Make the section of the decisions about one model, as a table, and of the settings of its user."""
-    rows = []
-    for line in model.report_:
+    rows, events = [], []
+    for line in model.report_[1:]:
         choice = _CHOICE.match(line)
         if choice:
             rows.append((choice[1], choice[2], choice[3] or ""))
+        else:
+            events.append(f"<li>{escape(line)}</li>")
     defaults = {name: parameter.default for name, parameter in model.parameters().items()}
     changed = {name: value for name, value in model.get_params(deep=False).items() if value != defaults.get(name)}
     settings = {name: str(value) for name, value in changed.items() if name not in ("checkpoint", "verbose", "track")}
     data = model.report_[0] if model.report_ else model.schema_.describe()
     note = f'<p class="note">The data: {escape(data)}. {model.n_iter_} epochs of training.</p>'
+    happened = f'<h3 class="next">What happened</h3><ul class="note">{"".join(events)}</ul>' if events else ""
     yours = f'<h3 class="next">What you set</h3>{fact_list(settings)}' if settings else ""
     return Section(
         "decisions",
         "What was decided, and why",
         "narrows chose every setting that was left open, from the data and the machine. You can set each by its name.",
         f"model.report_\n# {constructor_call(model, 'model')}",
-        f"{note}{table(('setting', 'decision', 'reason'), rows, 'Decisions')}{yours}",
-    )
-
-
-def findings(display: Display, evaluation: Evaluation) -> list[Finding]:
-    """Return findings about the training, the code and the measures."""
-    model, rows, result = display.model, evaluation.rows, []
-    for line in model.report_[1:]:
-        if not _CHOICE.match(line):
-            result.append(Finding(False, line))
-    mse = rows.get("mse")
-    if mse is not None and mse.pca is not None:
-        better = mse.value < mse.pca
-        message = f"It reconstructs {'better' if better else 'worse'} than PCA with codes of the same size:"
-        more = "" if better else " Train longer (`max_epochs`), or widen `hidden`."
-        error = "squared error" if display.view is None else "mean error of a cell"
-        values = f"the {error} is {format_number(mse.value)}, that of PCA {format_number(mse.pca)}"
-        result.append(Finding(better, f"{message} {values}.{more}"))
-    last = model.history_[-1] if model.history_ else {}
-    if last.get("valid_loss") is not None and last.get("loss") is not None:
-        gap = last["valid_loss"] - last["loss"]
-        if gap < 0.1 * max(abs(last["loss"]), 1.0):
-            result.append(
-                Finding(
-                    True,
-                    f"The loss on held-out rows is {format_number(gap)} nats above the loss on training rows: the "
-                    "model does not memorise.",
-                )
-            )
-        else:
-            message = (
-                f"The loss on held-out rows is {format_number(gap)} nats above the loss on training rows: the model "
-                "memorised some rows."
-            )
-            smaller = "hidden" if "hidden" in model.parameters() else "n_components"
-            result.append(
-                Finding(False, f"{message} More data, a smaller `{smaller}` or a larger `weight_decay` would help.")
-            )
-    if "active_components" in rows:
-        n, active = display.inspection.codes.shape[1], round(rows["active_components"].value)
-        more = "" if active == n else " The others can be removed (`n_components`)."
-        result.append(Finding(active == n, f"{active} of {n} components are in use.{more}"))
-    if "dead_fraction" in rows:
-        dead = rows["dead_fraction"].value
-        more = "" if dead < 0.1 else " A larger `k` or more `max_epochs` would make some active."
-        result.append(Finding(dead < 0.1, f"{dead:.1%} of the units are active for none of these examples.{more}"))
-    if display.inspection.predicts_hidden:
-        result.append(_prediction(display))
-    if "closer" in rows:
-        closer = rows["closer"].value
-        more = (
-            "" if closer < MEMORY else " Do not pass them on as anonymous. More data or a shorter training would help."
-        )
-        message = (
-            f"{percent(closer)} of the new rows are nearer to a training row than to a held-out row; 50% is chance."
-        )
-        result.append(Finding(closer < MEMORY, f"{message}{more}"))
-    share = display.outlier_share
-    result.append(Finding(not share.hint, f"{share}{share.hint or '.'}"))
-    return result
-
-
-def _prediction(display: Display) -> Finding:
-    """Say how many columns are predicted better than by their most frequent level or their mean."""
-    assert display.view is not None
-    qualities = [quality for quality in display.view.quality if not np.isnan(quality.value)]
-    n, better = len(qualities), sum(quality.skill > 0 for quality in qualities)
-    more = "" if better == n else " The others have little to do with the rest of the row, or need a longer training."
-    message = f"{better} of {n} columns are predicted better from the others than by their mean or most frequent level."
-    return Finding(better > 0, message + more)
-
-
-def diagnosis(display: Display, evaluation: Evaluation) -> Section:
-    """Make the section of findings: what is well, what is not, and what would change it."""
-    items = ""
-    for is_well, message in findings(display, evaluation):
-        kind, mark = ("well", "good") if is_well else ("look", "check")
-        items += f'<li class="{kind}"><b>{mark}</b><span>{as_code(message)}</span></li>'
-    return Section(
-        "diagnosis",
-        "Diagnosis",
-        "Findings about the training, the code and the measures, with the parameter that changes each.",
-        "model.report_",
-        f'<ul class="findings">{items}</ul>',
+        f"{note}{table(('setting', 'decision', 'reason'), rows, 'Decisions')}{happened}{yours}",
     )
 
 
@@ -241,8 +143,3 @@ def _decision(line: str) -> str:
     """Return a line of `report_` with its name in bold: 'batch_size = 64: for 1,293 rows'."""
     name, colon, reason = line.partition(": ")
     return f"<b>{escape(name)}</b>: {escape(reason)}" if colon and " = " in name else escape(line)
-
-
-def as_code(message: str) -> str:
-    """Return a message as HTML in which `names` are code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(message))

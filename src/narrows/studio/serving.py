@@ -99,6 +99,8 @@ def run(session: Session, *, host: str = "127.0.0.1", port: int = 8760, browser:
     token = secrets.token_urlsafe(24)
     with contextlib.closing(open_listener(host, port)) as listener, print_log_lines():
         app = create_app(session, token=token, hosts=list_host_names(host))
+        workers = app.state.jobs.workers
+        workers.is_warm = True
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -120,6 +122,8 @@ def run(session: Session, *, host: str = "127.0.0.1", port: int = 8760, browser:
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets)
                 print_links(links, is_kept=session.keep is not None)
+                if session.current is None:
+                    workers.expect_training()
                 if browser:
                     threading.Thread(target=webbrowser.open, args=(links[0],), daemon=True).start()
 

@@ -21,6 +21,7 @@ from narrows.data.files.archives import Limits, check_unpacked, count_sheet_cell
 from narrows.data.images import Options, TooLarge, class_names
 from narrows.data.parquet import count_values, is_parquet
 from narrows.studio import pictures
+from narrows.studio.cells import kind_of
 from narrows.studio.data import Colour
 from narrows.studio.images import MAX_PIXELS, BadFile
 from narrows.studio.upload_columns import UploadColumn, summarize
@@ -71,7 +72,7 @@ class Upload:
 
     @property
     def is_image(self) -> bool:
-        """True if the examples are images."""
+        """True if the examples are images, or series, which the model sees as images."""
         return self.schema is not None and self.schema.kind == "image"
 
     def select_examples(
@@ -208,7 +209,7 @@ def to_display_name(name: str) -> str:
 
 def draw_preview(upload: Upload) -> str | None:
     """Return the first 32 images as the data URI of one picture, 8 in a row; None without images."""
-    if upload.schema is None or not upload.is_image:
+    if upload.schema is None or kind_of(upload.schema) != "image":
         return None
     images = pictures.to_display(_as_examples(upload.X[:32], upload.name), upload.schema)
     return pictures.to_data_uri(pictures.make_sheet(images, 8))

@@ -14,9 +14,9 @@ from narrows import storage
 from narrows.data import EncodedRows, is_frame, open_frame
 from narrows.estimators import TableAE
 from narrows.estimators import load as load_estimator
+from narrows.estimators.card import card
 from narrows.estimators.saving import documents
 from narrows.estimators.signature import reset_fitted
-from narrows.estimators.summary import card
 from narrows.params import OneOf, Parameter
 from narrows.training import checkpoint
 

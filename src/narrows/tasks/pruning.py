@@ -113,7 +113,7 @@ def fine_tune(small: Estimator, parts: Parts, rows: np.ndarray, epochs: float) -
         *result.notes,
         "It was pruned from a larger model: the least important directions of the code were removed.",
     ]
-    small._store_summary(rows, result.held_out)
+    small._store_summary(rows, result)
     return small
 
 

@@ -24,18 +24,19 @@ from typing import Any, Literal, cast
 import numpy as np
 import torch
 from sklearn.base import clone
-from sklearn.decomposition import PCA
 
-from narrows.data import Schema, as_floats, check_rows, count_entries, count_rows, spaced_indices, take_rows
+from narrows.data import as_floats, check_rows, count_entries, count_rows, spaced_indices, take_rows
 from narrows.data.atomic import atomic_path
 from narrows.estimators import Estimator, load
 from narrows.estimators.signature import as_seed
-from narrows.evaluation.cells import as_linear, example_errors, from_linear, has_gaps
+from narrows.evaluation.cells import has_gaps
 from narrows.evaluation.inspection import Inspection
 from narrows.evaluation.intervals import Resamples
+from narrows.evaluation.pca import pca_errors
 from narrows.likelihoods import Mixed
 from narrows.params import BOOL, LAYER_WIDTHS, OneOf, Parameter, Real, either
 from narrows.tasks import pruning, sweep_folder
+from narrows.training.progress import Reporter
 from narrows.types import split_missing
 
 DEFAULT_SIZES = (1, 2, 4, 8, 16, 32)
@@ -211,8 +212,10 @@ def sweep(
     models: dict[int, Estimator | Path] = {}
     evaluator: _Evaluator | None = None
     larger: Estimator | None = None
-    try:
-        for size in reversed(sizes):
+    reporter = Reporter(model.verbose, "sweep", has_pulse=True)
+    with reporter, sweep_folder.hint_at_resume(path, done, len(sizes)):
+        for i, size in enumerate(reversed(sizes)):
+            reporter.begin_part(i / len(sizes), (i + 1) / len(sizes))
             result = None if path is None else sweep_folder.read_result(path, size)
             if result is None:
                 if larger is None and models and not why:
@@ -227,8 +230,6 @@ def sweep(
             elif path is not None:
                 models[size] = sweep_folder.model_folder(path, size)
             done[size] = result
-    except KeyboardInterrupt as interrupt:
-        raise KeyboardInterrupt(sweep_folder.resume_message(path, len(done), len(sizes))) from interrupt
     summary = _summarize(model, why or "", [done[size] for size in sizes], share, models)
     if path is not None:
         sweep_folder.write_summary(path, summary.to_dict())
@@ -243,7 +244,7 @@ class _Evaluator:
         self.test, self.rows, self.resamples = test, model.prepare(test), Resamples(0)
         self.measure = "negative_elbo" if model.model_.bottleneck.is_stochastic else "mse"
         train_rows = model.prepare(take_rows(train, spaced_indices(count_rows(train, "sweep"), _MAX_PCA_ROWS)))
-        self.pca = _pca_errors(train_rows, self.rows, model.schema_, largest)
+        self.pca = pca_errors(train_rows, self.rows, model.schema_, range(largest + 1))
         self.baseline = self.pca[0] if self.measure == "mse" else self._baseline_nats(model, train_rows)
 
     def evaluate(self, model: Estimator, size: int) -> dict[str, Any]:
@@ -259,7 +260,7 @@ class _Evaluator:
             "low": low,
             "high": high,
             "mse": float(inspection.errors.mean()),
-            "pca_mse": float(self.pca[min(size, len(self.pca) - 1)]),
+            "pca_mse": float(self.pca[size]),
             "baseline": float(self.baseline),
             "n_test": len(self.rows),
             "epochs": model.n_iter_,
@@ -287,20 +288,6 @@ class _Evaluator:
                 params = likelihood.inverse_mean(mean).expand(len(x), -1)
                 nats = -likelihood.score(params, x, observed)
         return float(nats.mean()) + float(np.mean(model.schema_.log_scale(model.schema_.restore(self.rows))))
-
-
-def _pca_errors(train: torch.Tensor, rows: torch.Tensor, schema: Schema, largest: int) -> np.ndarray:
-    """Return the mean error of `rows` by PCA of `train` with 0, 1, ..., `largest` components."""
-    vectors = as_linear(train, schema)
-    pca = PCA(min(largest, *vectors.shape), random_state=0).fit(vectors)
-    flat = as_linear(rows, schema)
-    codes = pca.transform(flat)
-    if schema.kind == "table" or has_gaps(rows):
-        projections = (pca.mean_ + codes[:, :k] @ pca.components_[:k] for k in range(codes.shape[1] + 1))
-        return np.array([example_errors(from_linear(x, schema), rows, schema).mean() for x in projections])
-    explained = np.square(codes, dtype=np.float64).mean(0).cumsum()
-    total = float(np.square(flat - pca.mean_, dtype=np.float64).sum(1).mean())
-    return np.asarray((total - np.concatenate([[0.0], explained])) / flat.shape[1]).clip(min=0)
 
 
 def _fit(model: Estimator, X: Any, size: int, folder: Path | None) -> Estimator:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from torch import Tensor
@@ -79,6 +80,16 @@ class EarlyStopping:
     def load_snapshot(self) -> None:
         """Load the weights that were kept."""
         self.weights.load_snapshot(self.best)
+
+    @contextlib.contextmanager
+    def use(self) -> Iterator[None]:
+        """Give the model the weights that were kept inside the context, and its own again at the end."""
+        own = self.weights.snapshot()
+        self.load_snapshot()
+        try:
+            yield
+        finally:
+            self.weights.load_snapshot(own)
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint stores."""

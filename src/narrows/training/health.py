@@ -13,6 +13,11 @@ from narrows.training.parallel import full_tensor
 _HEALTH_ROWS = (2_000, 10_000)  # fewest and most
 _TRAINING_ROWS_PER_HEALTH_ROW = 10
 
+FEWEST_TO_TELL = 3  # validations, to tell whether a model over-fits
+_RISE = 0.05  # rise of the held-out loss after its best epoch, in nats per entry, that is over-fitting
+_EARLY = 0.6  # share of the training in which that epoch then lies
+_HELD = 0.98  # share of the highest learning rate above which the rate has not been cooled down
+
 
 def n_health_rows(model: Autoencoder, n_train: int) -> int:
     """Return the number of rows for measuring the health of a code; few of `n_train`, to save time."""
@@ -22,21 +27,36 @@ def n_health_rows(model: Autoencoder, n_train: int) -> int:
     return min(max(fewest, n_train // _TRAINING_ROWS_PER_HEALTH_ROW), most)
 
 
-def describe_overfitting(history: list[dict[str, Any]]) -> str | None:
-    """Return a note if the held-out loss has risen for a long time while the training loss fell; otherwise None."""
+def find_overfitting(history: list[dict[str, Any]], n_entries: int) -> int | None:
+    """Return the best epoch if the held-out loss rose after it, and the training loss fell; otherwise None.
+
+    Parameters
+    ----------
+    history : records of a training.
+    n_entries : number of entries of an example.
+    """
     records = [(r["epoch"], r["loss"], r["valid_loss"]) for r in history if r.get("valid_loss") is not None]
-    if len(records) < 6:
+    if len(records) < FEWEST_TO_TELL:
         return None
-    best = min(range(len(records)), key=lambda i: records[i][2])
-    is_best_early = best < len(records) * 0.6
-    training_fell = records[-1][1] < records[best][1]
-    held_out_rose = records[-1][2] - records[best][2] > 0.02 * abs(records[best][2])
-    if not (is_best_early and training_fell and held_out_rose):
+    last, best = records[-1], min(records, key=lambda record: record[2])
+    is_best_early = records.index(best) < _EARLY * len(records)
+    has_risen = last[2] - best[2] > _RISE * n_entries
+    return best[0] if is_best_early and has_risen and last[1] < best[1] else None
+
+
+def remaining_fall(history: list[dict[str, Any]], n_entries: int) -> float | None:
+    """Return how much the held-out loss fell in the last third before the cool-down, in nats per entry, at least 0.
+
+    For a normal density, a fall of 0.01 nats per entry lowers the squared error by 2 %. It is None if there were fewer
+    than two validations before the cool-down. The parameters are those of `find_overfitting`.
+    """
+    records = [(r["learning_rate"], r["valid_loss"]) for r in history if r.get("valid_loss") is not None]
+    highest = max((rate for rate, _ in records), default=0.0)
+    losses = [loss for rate, loss in records if rate >= _HELD * highest]
+    if len(losses) < 2:
         return None
-    return (
-        f"Over-fitting: the held-out loss was lowest after epoch {records[best][0]}, whose weights are kept. A smaller "
-        "network, noise on the input or more data would help."
-    )
+    before = min(losses[: max(1, len(losses) * 2 // 3)])
+    return float(before - min(losses)) / n_entries
 
 
 def find_non_finite(module: nn.Module) -> list[str]:

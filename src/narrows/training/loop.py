@@ -23,7 +23,7 @@ from narrows.training import checkpoint, parallel
 from narrows.training.averaging import Averaging
 from narrows.training.device import default_n_threads, use_threads
 from narrows.training.early_stopping import EarlyStopping
-from narrows.training.health import describe_overfitting, find_non_finite
+from narrows.training.health import find_non_finite
 from narrows.training.interrupt import deferred_interrupt
 from narrows.training.preparation import prepare
 from narrows.training.progress import Reporter
@@ -80,7 +80,7 @@ def fit(
         parallel.peer_failures_as_connection_errors(),
         use_threads(default_n_threads()),
         deferred_interrupt(include_sigterm=world.size > 1) as interrupted,
-        Reporter(settings.verbose if world.rank == 0 else 0, title) as reporter,
+        Reporter(settings.verbose if world.rank == 0 else 0, title, has_pulse=True) as reporter,
     ):
         return Trainer(model, objective, X, schema, settings, reporter, fingerprint, labels).run(interrupted)
 
@@ -138,8 +138,7 @@ class Trainer:
         identity = identify(fingerprint, settings, self.plan, self.world)
         self.saver = Saver(path, identity, components, self.clock, self.world, self.add_note)
         self.result.choices, self.result.held_out = [*self.plan.choices], self.batches.held_out.cpu().numpy()
-        for choice in self.result.choices:
-            reporter.note(choice)
+        reporter.note(*self.result.choices)
 
     def run(self, interrupted: threading.Event) -> Result:
         """Train to the end, or until Ctrl-C sets `interrupted`."""
@@ -151,6 +150,7 @@ class Trainer:
         self.world.check_same(self.clock.step, "the same checkpoint, in a folder that all of them can read")
         if self.world.rank == 0:
             self.tracking.begin(self.reporter.title, self.clock.step, self.result.choices)
+            self.tracking.show(self.clock.step, self.measure_progress, self.use_shown_weights)
         with (
             use_threads(self.plan.n_threads),
             accelerate.around_training(),
@@ -171,8 +171,8 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        """Share of the training that is done, in [0, 1]."""
-        return self.schedule.progress(self.clock.step, self.clock.seconds)
+        """Share of the training that is done, in [0, 1]; it jumps when a plateau shortens the training."""
+        return min(1.0, self.schedule.progress(self.clock.step, self.clock.seconds) / self.schedule.cool_to)
 
     def run_epoch(self, epoch: int, position: int) -> None:
         """Pass over the training rows once, from batch number `position` on."""
@@ -183,6 +183,8 @@ class Trainer:
                 return
             self.train_step(order[number * size : (number + 1) * size])
             self.clock.tick()
+            self.reporter.tick(lambda: self.progress)
+            self.tracking.show(self.clock.step, self.measure_progress, self.use_shown_weights)
             if self.clock.is_stopped or self.is_over:
                 break
         is_complete = self.clock.step % self.plan.steps_per_epoch == 0
@@ -215,6 +217,17 @@ class Trainer:
         if self.clock.seconds - self.saver.saved_at >= self.settings.checkpoint_every:
             self.saver.save(self.is_over)
         return False
+
+    def measure_progress(self) -> dict[str, float]:
+        """Return what trackers are shown between two steps."""
+        latest = self.step.sums.read_recent()
+        is_best = self.world.size == 1 and latest.get("loss", -math.inf) > self.early_stopping.best_loss
+        done = {"share": self.progress, "n_steps": self.plan.n_steps, "seconds": self.clock.seconds, "is_best": is_best}
+        return {name: float(value) for name, value in done.items()} | latest
+
+    def use_shown_weights(self, is_best: bool) -> contextlib.AbstractContextManager[None]:
+        """Return a context in which the model has the best weights, or the latest ones as a validation sees them."""
+        return self.early_stopping.use() if is_best else self.averaging.use()
 
     def validate(self, epoch: int) -> None:
         """Measure the held-out loss, keep the best weights, and log the results."""
@@ -250,7 +263,7 @@ class Trainer:
         self.objective.eval()
         self.result.n_steps, self.result.seconds = self.clock.step, self.clock.seconds
         self.result.n_epochs = math.ceil(self.clock.step / self.plan.steps_per_epoch)
-        if note := describe_overfitting(self.result.history):
-            self.add_note(note)
+        self.result.n_recoveries, self.result.learning_rate = self.recovery.n_recoveries, self.plan.learning_rate
+        self.result.end = "interrupt" if interrupted else self.schedule.ended_by(self.clock.step, self.clock.seconds)
         if interrupted:
             raise make_interrupted(self.result, self.settings.checkpoint)

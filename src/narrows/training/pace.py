@@ -32,11 +32,12 @@ def follow_pace(settings: Settings, n_train: int) -> tuple[Settings, tuple[Choic
         choices.append(Choice("learning_rate", f"{pace.learning_rate:g}", "suits this kind of model"))
     if settings.max_epochs == "auto":
         assert isinstance(settings.batch_size, int)
-        steps = math.ceil(n_train / settings.batch_size)
+        batch_size = settings.batch_size
+        steps = math.ceil(n_train / batch_size)
         n_steps = min(max(pace.n_epochs * steps, pace.fewest_steps), pace.most_steps)
         epochs = min(max(1, round(n_steps / steps)), _MOST_EPOCHS)
         settings = replace(settings, max_epochs=epochs)
-        reason = f"{counted(epochs * steps, 'step')} of {counted(settings.batch_size, 'row')}"
+        reason = f"{counted(epochs * steps, 'step')} of {counted(batch_size, 'row')}"
         choices.append(Choice("max_epochs", str(epochs), reason))
     if settings.n_iter_no_change == "auto" and pace.patience is not None:
         settings = replace(settings, n_iter_no_change=pace.patience)

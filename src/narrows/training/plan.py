@@ -155,7 +155,7 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
     settings, pace_choices = follow_pace(settings, n_train)
     requested, neighbor_batch_choices = choose_neighbor_batch(settings.batch_size, inputs)
     batch_size, batch_choices = choose_batch_size(requested, n_train, inputs.n_processes)
-    learning_rate, rate_choices = choose_learning_rate(settings.learning_rate, batch_size, n_train, inputs)
+    learning_rate, rate_choices = choose_learning_rate(settings, batch_size, n_train, inputs)
     n_epochs, epochs_choices = choose_epochs(
         settings.max_epochs, n_train, batch_size, inputs.flops_per_example, inputs.starts_linear
     )
@@ -275,11 +275,11 @@ def choose_neighbors(n_train: int, inputs: PlanInputs, owner: str) -> Decision[t
     return Decision((k, metric), tuple(choices))
 
 
-def choose_learning_rate(requested: float | str, batch_size: int, n_train: int, inputs: PlanInputs) -> Decision[float]:
-    """Decide on the highest learning rate of Adam."""
-    if not isinstance(requested, str):
-        return Decision(requested)
-    if n_train < _FEW_ROWS and inputs.neighbors is None:
+def choose_learning_rate(settings: Settings, batch_size: int, n_train: int, inputs: PlanInputs) -> Decision[float]:
+    """Decide on the highest learning rate of Adam. A single pass (`constant`) may be one of many."""
+    if not isinstance(settings.learning_rate, str):
+        return Decision(settings.learning_rate)
+    if n_train < _FEW_ROWS and inputs.neighbors is None and not settings.constant:
         rate = _RATE_FROM_PCA if inputs.starts_linear else _RATE_OF_FEW
         return Decision(rate, (Choice("learning_rate", f"{rate:.2g}", f"for {n_train:,} rows, of few steps an epoch"),))
     rate = _RATE * math.sqrt(min(batch_size, 1024) / _RATE_BATCH)

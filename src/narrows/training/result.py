@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from narrows.training.device import Choice
+from narrows.training.interrupt import Stopped
 from narrows.training.progress import Reporter
 
 
@@ -25,6 +26,10 @@ class Result:
     n_epochs, n_steps : numbers of epochs and steps that were done.
     seconds : duration of the training in seconds.
     held_out : numbers of the rows that were held out for early stopping, integers; empty if none were.
+    end : what ended the training: a "plateau" of the held-out loss, "epochs", "time", an "interrupt", or for
+        `partial_fit` its one "pass".
+    n_recoveries : number of recoveries from a loss that was not finite.
+    learning_rate : highest learning rate that was planned.
     """
 
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -34,6 +39,9 @@ class Result:
     n_steps: int = 0
     seconds: float = 0.0
     held_out: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    end: str = "epochs"
+    n_recoveries: int = 0
+    learning_rate: float = 0.0
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint stores."""
@@ -44,7 +52,7 @@ class Result:
         self.history, self.notes = state["history"], state["notes"]
 
 
-class Interrupted(KeyboardInterrupt):
+class Interrupted(Stopped):
     """Raised after Ctrl-C during a training. The message says how to resume.
 
     Attributes

@@ -53,6 +53,12 @@ class Schedule:
         """True if the training is over."""
         return self.progress(step, seconds) >= self.cool_to
 
+    def ended_by(self, step: int, seconds: float) -> str:
+        """Return what ended the training: "plateau", "time" or "epochs"; "pass" for a constant learning rate."""
+        if self.cool_to < 1 or self.cool_from == 1:
+            return "pass" if self.cool_from == 1 else "plateau"
+        return "time" if self.progress(step, seconds) > self.progress(step, 0.0) else "epochs"
+
     def start_cooldown(self, step: int, seconds: float) -> None:
         """End the hold now, and start the cool-down."""
         self.cool_from = self.progress(step, seconds)

@@ -86,11 +86,11 @@ def _clean(view: View, X: Any, noise: float, kind: str, seed: int) -> CleanedExa
     with view.compute_lock.hold(urgent=True):
         x = model.prepare(X)
         noisy = _add_noise(view, x, corruptions.noise(kind, noise), seed) if noise else x
-        if view.is_table:
-            psnr_clean, clean = None, view.reconstruct_prepared(noisy)[0]
-        else:
+        if view.is_image:
             output = model.apply(model.module().reconstruct, noisy)
             psnr_clean, clean = _psnr(view, output, x), view.restore(output)[0]
+        else:
+            psnr_clean, clean = None, view.reconstruct_prepared(noisy, x)[0]
     has_original = noise > 0
     return CleanedExample(
         original=to_example(view, view.to_page(X)[0]) if has_original else None,

@@ -65,9 +65,13 @@ def to_example(view: View, displayed: np.ndarray) -> Example:
     if view.is_image:
         return Example(picture=pictures.to_data_uri(displayed))
     if not view.is_table:
-        return Example(values=_to_json(displayed))
-    values, probs = displayed
-    return Example(values=_to_json(values), probs=None if np.isnan(probs).all() else _to_json(probs))
+        return Example(values=_to_json(displayed.ravel()))
+    values, probs, *true_probs = displayed
+    return Example(
+        values=_to_json(values),
+        probs=None if np.isnan(probs).all() else _to_json(probs),
+        true_probs=_to_json(true_probs[0]) if true_probs else None,
+    )
 
 
 def _to_json(values: np.ndarray) -> list[float | None]:

@@ -13,6 +13,8 @@ from anyio import to_thread
 from fastapi import APIRouter, HTTPException, Query, Request
 
 from narrows.data import is_missing, named
+from narrows.data.kinds import NUMBER_KINDS
+from narrows.studio.cells import kind_of
 from narrows.studio.jobs import Busy, Jobs
 from narrows.studio.messages import (
     ColumnEntry,
@@ -30,6 +32,8 @@ from narrows.studio.uploads import SIDE, Upload, draw_preview, read_upload, sugg
 
 router = APIRouter(prefix="/api/uploads")
 _MAX_TIME = 60.0  # suggested for a training, in seconds
+_MAX_SIZE = 8  # components suggested
+_ANY_KIND = ("auto", "gaussian", "heteroscedastic")  # likelihoods of tables with columns of any kind
 _MAX_PREVIEW_COLUMNS, _MAX_PREVIEW_ROWS, _MAX_PREVIEW_TEXT = 50, 8, 40
 
 
@@ -119,7 +123,7 @@ def _describe(upload_id: str, upload: Upload) -> UploadState:
         name=upload.name,
         bytes=upload.size,
         n=len(upload),
-        kind="table" if schema is None else schema.kind,
+        kind="table" if schema is None else kind_of(schema),
         description="no column that a model uses by itself: choose some" if schema is None else schema.describe(),
         shape=[0] if schema is None else list(schema.user_shape),
         support="mixed" if schema is None else schema.support,
@@ -127,16 +131,28 @@ def _describe(upload_id: str, upload: Upload) -> UploadState:
         classes=list(labels.categories) if labels is not None and labels.categories is not None else None,
         notes=list(upload.notes),
         columns=columns,
-        likelihoods=[LikelihoodEntry(name=name, help=text) for name, text in describe_likelihoods().items()],
+        likelihoods=[
+            LikelihoodEntry(name=name, help=text, kinds=None if name in _ANY_KIND else list(NUMBER_KINDS))
+            for name, text in describe_likelihoods().items()
+        ],
         suggested=SuggestedSettings(
             recipe="vae",
-            n_components=None if schema is None else max(1, min(8, schema.n_entries // 2)),
+            n_components=None if schema is None else _suggest_size(schema.n_entries),
             max_time=_MAX_TIME,
             likelihood="auto",
             label=label,
         ),
         preview=Preview(sheet=draw_preview(upload), rows=_preview_rows(upload)),
     )
+
+
+def _suggest_size(n_entries: int) -> int:
+    """Return the suggested number of components: half the entries, at most 8, and 2 for a map where that is possible.
+
+    >>> [_suggest_size(n) for n in (1, 2, 3, 7, 30)]
+    [1, 2, 2, 3, 8]
+    """
+    return min(n_entries, max(2, min(_MAX_SIZE, n_entries // 2)))
 
 
 def _describe_column(column: UploadColumn, label: str | None) -> ColumnEntry:

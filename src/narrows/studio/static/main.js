@@ -4,6 +4,7 @@ import { button, emptyNote, h, icon } from "./dom.js";
 import { attempt, toast } from "./feedback.js";
 import { Code, formatHash, readHash } from "./state.js";
 import { createHttpTransport } from "./transport.js";
+import { createVerdict } from "./verdict.js";
 
 /** @import {App, Panel, State} from "./types" */
 
@@ -26,6 +27,7 @@ const [main, nav, modelBox, lostNote] = ["main", "nav", "model", "lost"].map(get
 
 /** @type {Map<string, Panel>} */ const panels = new Map(); // by name, created when first shown
 /** @type {string | null} */ let shownName = null;
+/** @type {HTMLElement | null} */ let verdict = null; // of the model, above its panels
 /** @type {Set<() => void>} */ const streams = new Set(); // functions that close event streams
 
 const transport = createHttpTransport((isConnected) => {
@@ -82,6 +84,7 @@ async function load(panel) {
     removePanels(before, state);
     replaceCode(before, state);
     renderSidebar();
+    verdict = createVerdict(app);
   }
   if (panel && readHash().panel !== panel) app.go(panel);
   else await showPanel();
@@ -176,7 +179,7 @@ async function showPanel() {
   if (shownName !== name) {
     if (shownName) panels.get(shownName)?.hide?.();
     shownName = name;
-    main.replaceChildren(panel.element);
+    main.replaceChildren(...(verdict && name !== "train" ? [verdict] : []), panel.element);
     scrollTo(0, 0);
   }
   panel.show?.(requested === name ? parameters : {});
