@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -20,10 +19,10 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 import narrows
-import narrows.report
 from narrows.cli import app, inputs, reading
 from narrows.data import named
 from narrows.plots import sheets
+from narrows.report import demo
 
 TINY = ["--max-epochs", "1", "--verbose", "0"]
 MLP = ["--set", "network=mlp", "--set", "hidden=16"]
@@ -110,13 +109,19 @@ def test_version_and_module() -> None:
 # Fit
 
 
-def test_fit_prints_decisions_and_what_is_next(tmp_path: Path) -> None:
+def test_fit_prints_decisions_and_what_is_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("fit", "digits", "--recipe", "ae", "--out", tmp_path / "a b", *TINY, *MLP)
     assert "likelihood" in result.stdout
     assert "8 x 8 grey images in [0, 1]" in result.stdout
     assert "narrows evaluate '" in result.stderr
     made = sorted(p.name for p in (tmp_path / "a b").iterdir())
     assert made == ["README.md", inputs.LOG, "recipe.json", "weights.safetensors"]
+    first = result.stderr.split("Try next:\n")[1].splitlines()[0]
+    assert shlex.split(first) == ["narrows", "studio", str(tmp_path / "a b"), "digits"]
+    opened: list[Path] = []
+    monkeypatch.setattr("narrows.studio.serving.serve", lambda model, *_, **__: opened.append(model))
+    run(*shlex.split(first)[1:])
+    assert opened == [tmp_path / "a b"]
 
 
 def test_fit_json_is_one_document(tmp_path: Path) -> None:
@@ -128,7 +133,7 @@ def test_fit_json_is_one_document(tmp_path: Path) -> None:
     assert document["report"][0] == "8 x 8 grey images in [0, 1]"
     model = narrows.load(tmp_path / "m")
     assert (model.beta, model.max_time, model.random_state, model.hidden) == (4, 300, 0, (16,))
-    assert (model.checkpoint, model.verbose) == (None, 0)  # they belong to the command, not to the model
+    assert (model.checkpoint, model.verbose) == (None, "auto")  # they belong to the command, not to the model
 
 
 def test_same_seed_same_weights(tmp_path: Path) -> None:
@@ -377,7 +382,7 @@ def test_zips_broken_images_and_unlike_sizes(tmp_path: Path, rng: np.random.Gene
     assert "a/0.png is 8 x 9, " in fails(*fit, "--on-bad", "skip")
     done = run(*fit, "--on-bad", "skip", "--resize", "10x12")
     assert "pictures.zip: 5 examples of shape 10 x 12" in done.stderr
-    assert "1 of 6 images cannot be read and are left out: a/4.png." in done.stderr
+    assert "Images that cannot be read are left out, 1 of 6: a/4.png." in done.stderr
     assert f"{archive} --on-bad skip --resize 10x12" in done.stderr
     skip = ("--on-bad", "skip", "--resize", "10x12")
     for data in (tmp_path / "in", archive):
@@ -558,12 +563,17 @@ def test_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "fashion-mnist" in run("datasets").stdout
 
 
-def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stub = SimpleNamespace(run=lambda out, *, console: console.print("working") or out / "index.html")
-    monkeypatch.setattr(narrows.report, "demo", stub, raising=False)
-    result = run("demo", "--out", tmp_path)
-    assert result.stdout.strip() == str(tmp_path / "index.html")
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_installed: bool) -> None:
+    monkeypatch.setattr(demo, "run", lambda out, *, console: console.print("working") or out / "index.html")
+    if not is_installed:
+        monkeypatch.setitem(sys.modules, "uvicorn", None)
+    result = run("demo", "--out", tmp_path / "a b")
+    assert result.stdout.strip() == str(tmp_path / "a b" / "index.html")
     assert "working" in result.stderr
+    *before, last = result.stderr.strip().splitlines()
+    assert shlex.split(last) == ["narrows", "studio", str(tmp_path / "a b" / "models" / "vae"), "digits"]
+    assert before[-1].strip() == ("" if is_installed else "pip install 'narrows[studio]'")
 
 
 def test_json_has_no_nan(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,23 +1,35 @@
 """The demo writes a complete page that fetches nothing and decodes as the models do."""
 
+import base64
 import io
 import json
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from mixed_table import make_frame
+from opened_page import Opened
+from pasted_code import pieces, run_pieces
+from PIL import Image
 from rich.console import Console
+from typer.testing import CliRunner
 
 import narrows
+from narrows.cli import app
 from narrows.plots.drawing import format_number
-from narrows.report import baselines, demo, page
+from narrows.report import anatomy, baselines, demo, page
 from narrows.report.live import pack_decoder
+from narrows.report.machine import from_home
 
 SECTIONS = ["reconstructions", "map", "dials", "samples", "cleaning", "units", "training", "numbers", "decisions"]
+AXE = Path(__file__).parents[1] / "studio" / "vendor" / "axe.min.js"
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 
 
@@ -112,6 +124,175 @@ def test_the_models_are_saved(demo_run):
         assert np.isfinite(model.reconstruct(X)).all()
 
 
+# ------------------------------------------------------------------------------------------------- code as pasted
+
+
+def test_the_code_on_the_page_runs_from_the_top(demo_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run_pieces(demo_run[0])
+    assert {"X", "y", "X_test", "y_test", "X_noisy", "ae", "vae", "dae", "sae"} <= set(names)
+    saved = narrows.load(demo_run[0].parent / "models" / "sae")
+    # the models that the page shows, not others like them
+    np.testing.assert_allclose(names["sae"].transform(names["X_test"]), saved.transform(names["X_test"]), atol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_code_on_the_page_runs_in_a_fresh_python_and_a_shell(demo_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("pasted.py").write_text("\n".join(pieces(demo_run[0])), encoding="utf-8")
+    subprocess.run([sys.executable, "pasted.py"], check=True, timeout=200)
+    opened = []
+    monkeypatch.setattr("narrows.studio.serving.serve", lambda model, data, **_: opened.append((model, data.name)))
+    commands = [line for piece in pieces(demo_run[0], "shell") for line in piece.splitlines()]
+    for command in commands:
+        name, *arguments = shlex.split(command)
+        result = CliRunner().invoke(app, arguments)
+        assert (name, result.exit_code) == ("narrows", 0), (command, result.output)
+    assert opened == [(demo_run[0].parent / "models" / "vae", "digits")]
+    assert commands[-1].startswith("narrows studio ")
+
+
+def test_the_studio_is_the_last_word_of_the_page(demo_run):
+    text = demo_run[0].read_text(encoding="utf-8")
+    last = text[text.rindex("<pre") : text.index("</footer>")]
+    assert re.sub("<[^>]+>", "", last).strip() == f"narrows studio {demo_run[0].parent}/models/vae digits"
+
+
+def test_paths_on_the_page_begin_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert str(from_home(tmp_path / "my demo")) == "~/my demo"
+    assert from_home(tmp_path.parent) == tmp_path.parent
+    assert demo.studio_command(Path("~/my demo")) == "narrows studio '~/my demo/models/vae' digits"
+
+
+# ------------------------------------------------------------------------------------------------- the five parts
+
+
+def frames_of(markup, strip):
+    """Return the pictures (25 x 8 x 8, from 0 to 1) of one strip of the page's film."""
+    source = re.search(r'<div class="frames"><img [^>]*src="data:image/png;base64,([^"]+)"', markup)[1]
+    with Image.open(io.BytesIO(base64.b64decode(source))) as image:
+        sheet = np.asarray(image)[..., 1] / 255
+    rows = sheet.reshape(10, 9, 13, 9)[:, :8, :, :8].swapaxes(1, 2)
+    return np.stack([rows[strip + 5 * (i % 2), i // 2] for i in range(25)])
+
+
+def turned(markup, kind):
+    """Return the component that the slider of a kind turns, and its values."""
+    slider = re.search(rf'<input type="range"[^>]*data-kind="{kind}"[^>]*>', markup)[0]
+    values = {name: float(re.search(rf'{name}="([^"]+)"', slider)[1]) for name in ("min", "max", "step", "value")}
+    component = re.search(r'aria-label="Turn \w+ (\d+)', slider)
+    grid = np.linspace(values["min"], values["max"], 25)
+    assert np.diff(grid)[0] == pytest.approx(values["step"])
+    return component and int(component[1]), grid, int(np.abs(grid - values["value"]).argmin())
+
+
+@pytest.mark.parametrize(("kind", "strip"), [("ae", 0), ("vae", 1), ("sae", 4)])
+def test_a_dial_of_the_drawing_shows_what_the_model_decodes(demo_run, kind, strip):
+    path, _ = demo_run
+    markup = path.read_text(encoding="utf-8")
+    model = narrows.load(path.parent / "models" / kind)
+    test = narrows.load_dataset("digits", "test")
+    x = test.X[test.y == 3][:1]
+    component, values, start = turned(markup, kind)
+    codes = model.transform(x).astype(float).repeat(25, 0)
+    own = codes[0, component]
+    codes[:, component] = (
+        own * values if kind == "sae" else model.code_mean_[component] + model.dial_scale()[component] * values
+    )
+    frames = frames_of(markup, strip)
+    np.testing.assert_allclose(frames, model.inverse_transform(codes).clip(0, 1), atol=1 / 255)
+    nearest = np.abs(codes[:, component] - own).argmin()
+    assert start == nearest
+    # no other setting is so like the picture as the model draws it
+    assert np.abs(frames - model.reconstruct(x)).mean((1, 2)).argmin() in (nearest - 1, nearest, nearest + 1)
+
+
+def test_the_noise_of_the_drawing_is_what_the_dae_sees(demo_run):
+    markup = demo_run[0].read_text(encoding="utf-8")
+    _, values, start = turned(markup, "dae")
+    assert values[start] == pytest.approx(demo.NOISE)
+    seen, drawn = frames_of(markup, 2), frames_of(markup, 3)
+    test = narrows.load_dataset("digits", "test")
+    np.testing.assert_allclose(seen[0], test.X[test.y == 3][0], atol=1 / 255)
+    assert (np.diff(np.square(seen - seen[0]).mean((1, 2))) > 0).all()
+    model = narrows.load(demo_run[0].parent / "models" / "dae")
+    np.testing.assert_allclose(drawn[0], model.reconstruct(test.X[test.y == 3][:1])[0].clip(0, 1), atol=1 / 255)
+
+
+def test_each_kind_has_its_words_and_the_parts_that_it_changes():
+    parts = {part for changed in demo.demo_texts.CHANGES.values() for part in changed}
+    assert parts <= set(demo.demo_texts.PARTS)
+    for roles in demo.demo_texts.PARTS.values():
+        assert "" in roles or set(roles) == set(anatomy.KINDS)
+    for texts in (demo.demo_texts.ANATOMY, demo.demo_texts.FORMULAS, demo.demo_texts.CHANGES, demo.demo_texts.HINTS):
+        assert tuple(texts) == anatomy.KINDS
+
+
+READ = "[...document.querySelectorAll('.anatomy canvas')].filter((c) => c.offsetParent).map((c) => c.toDataURL())"
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_the_drawing_is_switched_and_turned_by_keys(chromium, demo_run, width, scheme):
+    with Opened(chromium, demo_run[0], width, color_scheme=scheme) as tab:
+        tab.locator("canvas[data-of=ae]").first.wait_for()
+        assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        tab.locator("[value=ae]").focus()
+        shown = {}
+        for kind in anatomy.KINDS:
+            assert tab.locator(f"[value={kind}]").is_checked()
+            changed = [b.inner_text() for b in tab.locator("[data-changes] em:visible ~ span:visible").all()]
+            assert len(changed) == len(demo.demo_texts.CHANGES[kind])
+            shown[kind] = tab.locator(".words").inner_text()
+            before = tab.evaluate(READ)
+            assert len(before) == (4 if kind == "dae" else 2)
+            tab.keyboard.press("Tab")
+            assert tab.evaluate("document.activeElement.dataset.kind") == kind
+            tab.keyboard.press("Home")
+            assert float(tab.locator(".turned output:visible").inner_text().replace("−", "-")) <= 0
+            assert all(a != b for a, b in zip(before, tab.evaluate(READ), strict=True))
+            tab.keyboard.press("Shift+Tab")
+            tab.keyboard.press("ArrowRight")
+        assert len(set(shown.values())) == 4
+        assert "KL" in shown["vae"]
+
+
+def faults(tab, where):
+    """Return what axe finds in a part of the page."""
+    found = tab.evaluate("(where) => axe.run(where)", where)["violations"]
+    return [(v["id"], v["nodes"][0]["html"][:120]) for v in found]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_axe_finds_no_fault_in_the_drawing(chromium, demo_run, width, scheme):
+    with Opened(chromium, demo_run[0], width, color_scheme=scheme) as tab:
+        tab.evaluate(AXE.read_text(encoding="utf-8"))
+        for kind in anatomy.KINDS:
+            tab.locator(f"[value={kind}]").check(force=True)
+            assert faults(tab, ".anatomy") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_axe_finds_no_fault_on_the_page(chromium, demo_run, width, scheme):
+    with Opened(chromium, demo_run[0], width, color_scheme=scheme) as tab:
+        tab.evaluate(AXE.read_text(encoding="utf-8"))
+        assert faults(tab, "html") == []
+
+
+def test_without_scripts_and_on_paper_the_drawing_is_whole(chromium, demo_run):
+    with Opened(chromium, demo_run[0], java_script_enabled=False) as tab:
+        tab.locator("[value=dae]").check(force=True)
+        assert tab.locator(".seen img").is_visible()
+        assert tab.locator(".film").is_visible()
+        assert tab.locator(".turned input:visible").count() == 0
+        assert tab.locator(".words > div:visible").count() == 1
+        tab.emulate_media(media="print")
+        assert not tab.locator(".kinds").is_visible()
+        assert tab.locator(".words > div:visible").count() == 4
+        assert tab.locator(".flow svg:visible").count() == 1
+
+
 def run_script(spec, codes):
     """Decode `codes` by the page's script in node."""
     node = shutil.which("node")
@@ -136,21 +317,35 @@ def test_the_dials_on_the_page_turn_the_saved_model(demo_run, structure):
     np.testing.assert_allclose(drawn, vae.inverse_transform(codes).reshape(20, -1), atol=5e-3)  # half precision
 
 
-@pytest.mark.parametrize("likelihood", ["bernoulli", "continuous_bernoulli", "gaussian"])
+LIKELIHOODS = ["bernoulli", "continuous_bernoulli", "gaussian", "poisson", "table"]
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
 def test_the_script_decodes_as_the_model_does(likelihood):
     X = narrows.load_dataset("digits").X[:200]
-    vae = narrows.VAE(5, hidden=(32, 16), likelihood=likelihood, max_epochs=3, learning_rate=1e-2, random_state=0).fit(
-        X
-    )
-    assert vae.model_.order.tolist() != list(range(5)), "the order of the components should matter here"
+    settings = {"hidden": (32, 16), "max_epochs": 3, "learning_rate": 1e-2, "random_state": 0}
+    if likelihood == "table":  # numbers, counts, atoms and levels
+        vae = narrows.VAE(5, **settings).fit(make_frame(200))
+    else:
+        X = np.rint(16 * X) if likelihood == "poisson" else X
+        vae = narrows.VAE(5, likelihood=likelihood, **settings).fit(X)
+    network = vae.model_
+    network.order.copy_(torch.tensor([2, 0, 4, 1, 3]))  # so that the order of the components matters
     codes = np.random.default_rng(0).normal(0, 2, (40, 5))
     drawn = run_script(pack_decoder(vae), codes.tolist())
-    np.testing.assert_allclose(drawn, vae.inverse_transform(codes).reshape(40, -1), atol=5e-3)
+
+    def decode():
+        if likelihood != "table":
+            return vae.inverse_transform(codes).reshape(40, -1)
+        inputs = torch.zeros(40, 5)
+        inputs[:, network.order] = torch.tensor(codes, dtype=torch.float32)
+        return network.decoder(inputs).detach().numpy()
+
+    np.testing.assert_allclose(drawn, decode(), atol=5e-3, rtol=5e-3)
     # the same weights in half precision on both sides: the rest is the error of the script
-    decoder = vae.model_.decoder
-    for parameter in decoder.parameters():
+    for parameter in network.decoder.parameters():
         parameter.data = parameter.data.half().float()
-    np.testing.assert_allclose(drawn, vae.inverse_transform(codes).reshape(40, -1), atol=2e-5)
+    np.testing.assert_allclose(drawn, decode(), atol=2e-5, rtol=2e-5)
 
 
 def test_a_decoder_that_the_script_does_not_know_is_not_packed():

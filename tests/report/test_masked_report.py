@@ -8,7 +8,7 @@ import pytest
 from mixed_table import LONG, make_frame
 
 import narrows
-from narrows.report import columns, masked, records, tables, write_report
+from narrows.report import columns, masked, tables, verdict, write_report
 from narrows.report.dependence import measure_dependence
 from narrows.report.display import Display
 
@@ -50,9 +50,9 @@ def cells_of(markup):
 def test_the_page_has_sections_for_what_the_model_can_do(model, mixed, tmp_path):
     markup = write_report(model, mixed, tmp_path / "page.html", y="home").read_text(encoding="utf-8")
     sections = re.findall(r'<section id="(\w+)"', markup)
-    assert sections[:6] == ["decisions", "columns", "training", "reconstructions", "depends", "map"]
-    assert sections[6] == "samples"
-    assert sections[-5:] == ["strange", "outliers", "numbers", "diagnosis", "made"]
+    assert sections[:7] == ["diagnosis", "decisions", "columns", "training", "reconstructions", "depends", "map"]
+    assert sections[7] == "samples"
+    assert sections[-4:] == ["strange", "outliers", "numbers", "made"]
     assert not {"dials", "units"} & set(sections)
     assert "decoder-" not in markup  # nothing on the page decodes
     assert "predicts each cell of a row from all others" in markup
@@ -139,7 +139,7 @@ def test_the_other_sections_say_what_this_model_does(display, model):
     assert "New rows have no gaps" not in tables.samples(display, "").body
     finding = next(
         f
-        for f in records.findings(display, narrows.evaluate(model, display.inspection.X, verbose=0))
+        for f in verdict.find_all(display, narrows.evaluate(model, display.inspection.X, verbose=0))
         if "columns are predicted better" in f.message
     )
     n = sum(quality.skill > 0 for quality in display.view.quality)

@@ -1,5 +1,6 @@
 """The page about a fitted model: its sections, its texts, its sample of the data, and its script in a browser."""
 
+import html
 import json
 import re
 import sys
@@ -9,18 +10,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from opened_page import Opened
+from pasted_code import pieces, run_pieces
 from PIL import Image
 from sklearn.datasets import load_digits
 from typer.testing import CliRunner
 
 import narrows
+import narrows.report
 from narrows.cli import app
 from narrows.evaluation.inspection import Inspection
 from narrows.report import atlas, page, write_report
 from narrows.report.display import Display
-from narrows.report.records import findings
 from narrows.report.sampling import draw_sample
 from narrows.report.sections import where_strange
+from narrows.report.verdict import find_all
+from narrows.types import Finding
 
 TINY = {"hidden": (32,), "max_epochs": 3, "random_state": 0, "device": "cpu", "precision": "float32"}
 COLUMNS = ["height", "weight", "age", "pulse", "sleep", "income"]
@@ -73,7 +77,7 @@ def read_data(path: Path, kind: str) -> dict:
     return json.loads(match[1])
 
 
-START, END = ["decisions", "training", "reconstructions"], ["outliers", "numbers", "diagnosis", "made"]
+START, END = ["diagnosis", "decisions", "training", "reconstructions"], ["outliers", "numbers", "made"]
 
 
 @pytest.mark.parametrize(
@@ -186,17 +190,43 @@ def test_a_spoiled_corner_of_a_picture_is_found(images):
     assert place.startswith("more than expected at the bottom right")
 
 
-def test_the_diagnosis_says_what_is_not_well(images):
+def test_the_page_opens_with_the_verdict_and_the_code_that_mends(images, tmp_path):
+    model = narrows.VAE(3, beta=50.0, **TINY).fit(images[:110])
+    markup = write_report(model, images[110:], tmp_path / "page.html").read_text("utf-8")
+    head = markup[: markup.index("<section")]
+    assert head.index('class="verdict look"') < head.index('class="lede"')
+    assert "<b>Not yet:</b> 3 of 3 components carry nothing. Try <code>beta=1.0</code>." in head
+    names = {"X": images}
+    exec(pieces(tmp_path / "page.html")[0], names)
+    exec(html.unescape(re.search(r'class="code" tabindex="0"><code>(better = .*?)</code>', head)[1]), names)
+    assert names["better"].get_params() == {**model.get_params(), "beta": 1.0}
+    assert "These 40 pictures are not among those that the model was fitted on." in head
+    first = markup[markup.index("<section") :]
+    assert first.startswith('<section id="diagnosis"')
+
+
+def test_the_findings_are_of_the_model_and_of_the_examples(images):
     model = narrows.VAE(3, beta=50.0, **TINY).fit(images)
-    display = Display(model, images)
-    results = findings(display, narrows.evaluate(model, images, verbose=0))
-    assert any(not is_well and "carry nothing" in message for is_well, message in results)
-    assert any(not is_well and "worse than PCA" in message for is_well, message in results)
-    found = np.mean(model.score_samples(images) < model.offset_)
-    assert any(is_well and message == f"5.0% outliers expected, {found:.1%} found." for is_well, message in results)
-    far = findings(Display(model, 1 - images), narrows.evaluate(model, 1 - images, verbose=0))
+    found = {finding.name: finding for finding in find_all(*shown(model, images))}
+    assert found["unused_components"] in model.findings_
+    share = np.mean(model.score_samples(images) < model.offset_)
+    assert found["outliers"].message == f"5.0% outliers expected, {share:.1%} found."
+    assert "are among those that the model was fitted on. So the measures" in found["rows"].message
+    far = {finding.name: finding for finding in find_all(*shown(model, 1 - images))}
     message = "5.0% outliers expected, 100.0% found. These examples differ from those of the training."
-    assert (False, message) in far
+    assert far["outliers"] == Finding("outliers", False, message, {})
+    assert "not among" in far["rows"].message
+
+
+def test_a_model_of_an_older_version_is_compared_with_pca_on_the_page(images):
+    model = narrows.AE(2, **TINY).fit(images)
+    model.findings_ = []
+    found = [finding.name for finding in find_all(*shown(model, images))]
+    assert found == ["pca", "outliers", "rows"]
+
+
+def shown(model, X):
+    return Display(model, X), narrows.evaluate(model, X, verbose=0)
 
 
 def test_the_same_call_gives_the_same_page(pages, tmp_path, images, labels):
@@ -311,6 +341,64 @@ def test_a_failure_leaves_the_old_page(pages, tmp_path, images, monkeypatch):
     assert path.read_text() == "old page"
 
 
+# ------------------------------------------------------------------------------------------------- code as pasted
+
+
+@pytest.mark.parametrize("name", ["vae", "units", "cleaner"])
+def test_the_code_on_a_page_runs_from_the_top(pages, labels, name, monkeypatch):
+    model, X, path = pages[name]
+    assert len(pieces(path)) == 1 + len(sections_of(path))
+    written = []
+    monkeypatch.setattr(narrows, "write_report", lambda *given, **named: written.append((given, named)))
+    y = {"vae": labels, "units": np.zeros(200)}.get(name)
+    run_pieces(path, model=model, X=X, **({} if y is None else {"y": y}))
+    assert written == [((model, X, str(path)), {} if y is None else {"y": y})]
+
+
+def test_code_about_a_file_reads_it(pages, tmp_path, images):
+    np.save(tmp_path / "x.npy", images)
+    path = write_report(pages["ae"][0], tmp_path / "x.npy", tmp_path / "a.html")
+    names: dict = {}
+    exec(pieces(path)[0], names)
+    assert np.array_equal(names["X"], images)
+
+
+@pytest.mark.parametrize(
+    ("options", "label"),
+    [
+        ("--label kind --drop when", "kind"),
+        ("--labels a --id when", "a"),
+        ("--labels y.csv", None),
+        ("--columns a,b,kind --label b", "b"),
+    ],
+)
+def test_code_about_a_table_opens_it_as_the_command_does(tmp_path, vectors, monkeypatch, options, label):
+    monkeypatch.chdir(tmp_path)
+    table = pd.DataFrame(vectors[:, :2], columns=["a", "b"]).assign(kind=np.where(vectors[:, 0] > 0, "up", "down"))
+    narrows.AE(2, **{**TINY, "max_epochs": 1}).fit(table).save("m")
+    table.assign(when=[f"day {i}" for i in range(len(table))]).to_csv("t.csv", index=False)
+    Path("y.csv").write_text("sign\n" + "\n".join(table["kind"]))
+    line = ["report", "m", "t.csv", *options.split(), "-o", "r.html"]
+    monkeypatch.setattr(sys, "argv", ["narrows", *line])
+    given = {}
+
+    def record(model, X, out, **named):
+        given.update(named, model=model, X=X)
+        out.write_text("page")
+
+    monkeypatch.setattr(narrows.report, "write_report", record)
+    result = CliRunner().invoke(app, line)
+    assert result.exit_code == 0, result.output
+    names: dict = {}
+    exec(given["code"], names)
+    assert (np.asarray(names["y"]) == np.asarray(given["y"])).all()
+    assert label is None or np.asarray(names["y"]).tolist() == table[label].tolist()
+    assert np.array_equal(names["model"].transform(names["X"]), given["model"].transform(given["X"]))
+    # the command may be repeated, though the page is there by now
+    assert given["command"] == f"narrows report m t.csv {options} -o r.html --overwrite"
+    assert CliRunner().invoke(app, given["command"].split()[1:]).exit_code == 0
+
+
 # ------------------------------------------------------------------------------------------------- the command
 
 
@@ -327,6 +415,7 @@ def test_the_command(tmp_path, images, labels, monkeypatch):
     assert "r.html: 0." in result.stderr
     assert "narrows report m x.npy --labels y.csv -o r.html" in Path("r.html").read_text("utf-8")
     assert read_data(tmp_path / "r.html", "map-data")["groups"] == labels.tolist()
+    assert run_pieces(Path("r.html"))["y"].tolist() == labels.tolist()
 
 
 @pytest.mark.parametrize(

@@ -384,6 +384,8 @@ def test_train_on_a_table_and_return_to_the_first_model(opened):
     assert examples["original"][0]["probs"] is None
     assert (examples["pca"]["n_components"], examples["pca"]["loss"]) == (1, None)
     assert 0 < pictures["reconstruction"][0]["probs"][2] <= 1
+    assert pictures["reconstruction"][0]["true_probs"][2] <= pictures["reconstruction"][0]["probs"][2]
+    assert (examples["kind"], examples["n_columns"]) == ("table", len(examples["cells"]))
 
     state = client.get("/api/state").json()
     assert state["version"] > first["version"]

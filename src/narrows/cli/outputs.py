@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from narrows.cli.app import say
+from narrows.params import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,7 +139,7 @@ def write_rows(out: Path, rows: Any, names: RowNames | None = None, columns: Seq
         table = {} if names is None else {names.name: names.values}
         write_columns(out, table | dict(zip(titles, rows.T, strict=True)))
         shape = len(rows), rows.shape[1] + len(table)
-    say(f"{out}: {shape[0]:,} rows of {shape[1]:,} columns")
+    say(f"{out}: {counted(shape[0], 'row')} of {counted(shape[1], 'column')}")
 
 
 def write_columns(out: Path, columns: Mapping[str, Any]) -> None:
@@ -306,4 +307,4 @@ def _write_pictures(
             if image.ndim == 3:
                 image = image[..., :3] if image.shape[-1] >= 3 else image[..., 0]
             Image.fromarray(image).save(temporary, file_format)
-    say(f"{folder}: {len(images):,} pictures")
+    say(f"{folder}: {counted(len(images), 'picture')}")

@@ -17,6 +17,7 @@ from narrows.cli.columns import summarize_columns
 from narrows.cli.findings import mending_command, show_findings
 from narrows.cli.inputs import note_unfinished
 from narrows.cli.reading_options import reading_arguments
+from narrows.params import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,9 +53,8 @@ def show_fit(model: Estimator, out: Path, data: str, *, json: bool, is_said: boo
         document |= {"verdict": model.verdict_, "findings": findings, "seconds": last.get("seconds"), "last": last}
         show_json({**document, "report": model.report_})
         return
-    print(
-        f"{out}: {model.recipe.name}, {model.n_iter_} epochs in {last.get('seconds', 0.0):.0f} s{_format_losses(last)}"
-    )
+    epochs = counted(model.n_iter_, "epoch")
+    print(f"{out}: {model.recipe.name}, {epochs} in {last.get('seconds', 0.0):.0f} s{_format_losses(last)}")
     show_findings(model.findings_)
     report = model.report_
     if is_said:
@@ -68,6 +68,21 @@ def show_fit(model: Estimator, out: Path, data: str, *, json: bool, is_said: boo
     mending = mending_command(sys.argv[1:], model.findings_)
     commands = [*([mending] if mending else []), *_next_commands(model, out, data)]
     say("\nTry next:\n" + "\n".join(f"  narrows {command}" for command in commands))
+
+
+def show_studio(invitation: str, command: str) -> None:
+    """Print the command that opens the studio as the last line, and before it what to install if something lacks."""
+    from narrows.studio.serving import check_installed
+
+    console = stderr_console()
+    console.print(f"\n{invitation}\n", style="bold", highlight=False)
+    try:
+        check_installed()
+    except ImportError:
+        console.print(
+            "  pip install 'narrows[studio]'", style="bold cyan", highlight=False, markup=False, soft_wrap=True
+        )
+    console.print(f"  {command}", style="bold cyan", highlight=False, markup=False, soft_wrap=True)
 
 
 def show_evaluation(evaluation: Evaluation, *, json: bool) -> None:
@@ -92,13 +107,13 @@ def describe_model(folder: Path) -> dict[str, Any]:
         recipe = storage.describe(folder)
     fitted, declared, history = recipe["fitted"], _parameters_of(recipe["recipe"]), recipe["fitted"].get("history_")
     if KINDS.get(recipe["recipe"]) is OutlierDetector:
-        data, unit = f"{fitted['n_features_in_']} numbers per row", "steps"
+        data, unit = f"{fitted['n_features_in_']} numbers per row", "step"
         report = [
             f"threshold = {fitted['offset_']:.4g}: set by contamination",
             f"trimmed = {fitted['trimmed_']:.1%}: fraction of the rows, which were too strange to learn from",
         ]
     else:
-        data, unit, report = Schema.from_dict(recipe["schema"]).describe(), "epochs", fitted["report_"]
+        data, unit, report = Schema.from_dict(recipe["schema"]).describe(), "epoch", fitted["report_"]
     findings = [restore_finding(values) for values in fitted.get("findings_", [])]
     changed = {
         name: value
@@ -139,7 +154,7 @@ def show_info(about: dict[str, Any], *, json: bool) -> None:
         show_json(about)
         return
     print(f"{about['folder']}: {about['recipe']} for {about['data']}, made by narrows {about['narrows']}")
-    print(f"{about['n_iter']} {about['unit']}{_format_losses(about['last'])}")
+    print(f"{counted(about['n_iter'], about['unit'])}{_format_losses(about['last'])}")
     show_findings([restore_finding(values) for values in about["findings"]])
     print("\nParameters that differ from the defaults")
     print_table([(f"  {name}", json_module.dumps(value)) for name, value in about["changed"].items()] or [("  none",)])
@@ -211,8 +226,10 @@ def _next_commands(model: Estimator, out: Path, data: str) -> list[str]:
     """Return commands to try on a model that was just fitted."""
     image = model.schema_.kind == "image"
     kind, folder, on = "png" if image else "csv", shlex.quote(str(out)), shlex.quote(data) + reading_arguments()
+    studio = f"studio {folder} {on}"
     if model.recipe.is_tabular:
         return [
+            studio,
             f"impute {folder} {on} -o filled.csv",
             f"sample {folder} -o samples.csv",
             f"score {folder} {on} -o scores.csv",
@@ -222,7 +239,7 @@ def _next_commands(model: Estimator, out: Path, data: str) -> list[str]:
         third = f"denoise {folder} {on} --noise 0.3 -o clean.{kind}"
     elif model.model_.stochastic is not None:
         third = f"traverse {folder} -o dials.png" if image else f"sample {folder} -o samples.csv"
-    return [f"evaluate {folder} {on}", f"reconstruct {folder} {on} -o reconstructed.{kind}", third]
+    return [studio, f"evaluate {folder} {on}", f"reconstruct {folder} {on} -o reconstructed.{kind}", third]
 
 
 def _format_losses(last: dict[str, Any]) -> str:

@@ -61,13 +61,15 @@ def report(
     fitted = inputs.open_model(model)
     with labelled_by(labels) as label_file:
         X, y = _read_data(data, fitted)
+        code = _code(model, data, fitted, X, y, label_file)
     if label_file is not None:
         y = _read_labels(label_file, X)
     train = train or reading.find_training_split(data)
     train_rows = None if train is None else reading.read_all_columns(train, "train", fitted).X
     options: dict[str, Any] = {
         "name": _short_name(data),
-        "command": shlex.join(["narrows", *sys.argv[1:]]),
+        "command": _command(),
+        "code": code,
         "verbose": 1,
     }
     write_report(fitted, X, out, y=y, train=train_rows, max_examples=examples, random_state=seed, **options)
@@ -91,6 +93,53 @@ def _read_data(name: str, model: Estimator) -> tuple[Any, np.ndarray | None]:
 
         return loaded.X, np.array(class_names(loaded.files))  # a folder for each class
     return loaded.X, loaded.y
+
+
+def _command() -> str:
+    """Return this command line, which may be repeated: the page that it makes is there by then."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--overwrite"]
+    return shlex.join(["narrows", *arguments, "--overwrite"])
+
+
+def _code(model: Path, data: str, fitted: Estimator, X: Any, y: Any, label_file: Path | None) -> str:
+    """Return the Python that opens the model, and reads the examples and the labels as this command does."""
+    is_frame, label = hasattr(X, "iloc"), current().label
+    set_name, split = reading.split_name(data)
+    lines = [f"model = narrows.load({str(model)!r})"]
+    imports = ["import narrows"]
+    if reading.is_named(set_name):
+        lines.append(f"data = narrows.load_dataset({set_name!r}, {split or 'test'!r})")
+    else:
+        imports.append("from narrows.data.files import read")
+        lines.append(f"data = read({data!r}{_options()}){_selection(fitted, is_frame)}")
+    # a model takes its columns by name, and one of them may be the label, too
+    labels = f"data.X[{label!r}].to_numpy()" if is_frame and label is not None else "data.y"
+    lines.append("X = data.X" if y is None or label_file is not None else f"X, y = data.X, {labels}")
+    if label_file is not None:
+        imports.append("from narrows.data.labels import read_labels")
+        lines.append(f"y = read_labels({str(label_file)!r}, len(X))")
+    return "\n".join([*imports, "", *lines])
+
+
+def _options() -> str:
+    """Return the options of `read` that the command line gives, after the path."""
+    given = current()
+    options = {"header": given.header, "on_bad": None if given.on_bad == "error" else given.on_bad}
+    options["resize"] = given.resize
+    return "".join(f", {name}={value!r}" for name, value in options.items() if value is not None)
+
+
+def _selection(model: Estimator, is_frame: bool) -> str:
+    """Return the calls after `read` that take the columns of the model."""
+    given = current()
+    chosen: dict[str, Any] = {"drop": given.drop and list(given.drop)}
+    if not is_frame:
+        chosen |= {"columns": given.columns and list(given.columns), "label": given.label, "id": given.id}
+    options = ", ".join(f"{name}={value!r}" for name, value in chosen.items() if value)
+    selection = f".select({options})" if options else ""
+    if model.schema_.table is not None or len(model.schema_.shape) != 1:
+        return selection
+    return f"{selection}.ordered(model.schema_.columns).as_numbers()"
 
 
 def _read_labels(path: Path, X: Any) -> np.ndarray:

@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from narrows.data.formulas import without_formula
-
 if TYPE_CHECKING:
     import numpy as np
 
@@ -45,6 +43,8 @@ def _is_missing(value: Any) -> bool:
 
 def _word_writer(cells: Sequence[Any]) -> Callable[[Any], str]:
     """Write a word as it stands in other cells; a spreadsheet makes no formula of one that stands in none."""
+    from narrows.data.formulas import without_formula
+
     words = {cell for cell in cells if isinstance(cell, str)}
     return lambda value: str(value) if str(value) in words else str(without_formula(str(value)))
 

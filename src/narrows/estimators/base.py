@@ -16,6 +16,7 @@ from narrows.data import EncodedRows, as_floats, infer, min_max
 from narrows.estimators.building import build_parts
 from narrows.estimators.card import card
 from narrows.estimators.codes import with_index
+from narrows.estimators.display import Displayed, warn_of_findings
 from narrows.estimators.generation import needs_code
 from narrows.estimators.judged import Judged
 from narrows.estimators.labels import Labelled, label_indices_where_known, learn_classes
@@ -37,7 +38,7 @@ from narrows.training.parallel import join
 _MAX_COMPONENTS = 1_000_000
 
 
-class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Abstract: an autoencoder with the scikit-learn interface. A subclass names its recipe.
 
     Attributes
@@ -142,8 +143,8 @@ class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, Tran
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
         self._say_findings()
-        if interrupt is not None:
-            end_or_raise(interrupt)
+        end_or_raise(interrupt)
+        warn_of_findings(self)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -193,8 +194,7 @@ class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, Tran
         self._absorb(result, rows)
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
-        if interrupt is not None:
-            end_or_raise(interrupt)
+        end_or_raise(interrupt)
         return self
 
     def _train(
@@ -241,6 +241,7 @@ class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, Tran
         self.report_ = [*decided, str(summary.threshold)]
         self._judge(rows, result, summary)
         self._after_fit(summary.sample)
+        self._keep(rows, result.held_out)
         self.offset_ = summary.threshold.value  # last, because it marks the estimator as fitted
 
     @property
@@ -313,6 +314,7 @@ class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, Tran
             # a pickle from a machine with a GPU must load on a machine without one
             state = {**state, "model_": copy.deepcopy(state["model_"]).cpu()}
         state.pop("_parts", None)
+        state.pop("_kept", None)
         return state
 
     @property
@@ -343,6 +345,7 @@ class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, Tran
         """
         reset_fitted(self)
         self.__dict__.pop("_parts", None)
+        self.__dict__.pop("_kept", None)
         valid = self.validate(X, reset=True)
         rows = as_floats(valid)
         self._check_components()

@@ -43,10 +43,11 @@ class AE(Shared, CodeEstimator):
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
     )
-    hidden: Sequence[int]
+    hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
         "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
     ]
+    start: Literal["pca", "random"]
     def __init__(
         self,
         n_components: int = 2,
@@ -54,10 +55,11 @@ class AE(Shared, CodeEstimator):
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] = (1024, 512),
+        hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        start: Literal["pca", "random"] = "pca",
         columns: Any = None,
         max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
@@ -90,10 +92,12 @@ class AE(Shared, CodeEstimator):
             Number of components: the length of each code.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1, default (1024, 512)
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
 
         Other Parameters
         ----------------
@@ -161,10 +165,11 @@ class VAE(Shared, CodeEstimator):
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
     )
-    hidden: Sequence[int]
+    hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
         "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
     ]
+    start: Literal["pca", "random"]
     def __init__(
         self,
         n_components: int = 2,
@@ -179,10 +184,11 @@ class VAE(Shared, CodeEstimator):
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] = (1024, 512),
+        hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        start: Literal["pca", "random"] = "pca",
         columns: Any = None,
         max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
@@ -238,10 +244,12 @@ class VAE(Shared, CodeEstimator):
             Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1, default (1024, 512)
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
 
         Other Parameters
         ----------------
@@ -305,10 +313,11 @@ class DAE(Shared, CodeEstimator):
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
     )
-    hidden: Sequence[int]
+    hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
         "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
     ]
+    start: Literal["pca", "random"]
     def __init__(
         self,
         n_components: int | None = None,
@@ -318,10 +327,11 @@ class DAE(Shared, CodeEstimator):
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] = (1024, 512),
+        hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        start: Literal["pca", "random"] = "pca",
         columns: Any = None,
         max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
@@ -358,10 +368,12 @@ class DAE(Shared, CodeEstimator):
             Amount of noise on the model's scale (standard deviation of 'gaussian'); (low, high) draws one for each example.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1, default (1024, 512)
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
 
         Other Parameters
         ----------------
@@ -426,7 +438,7 @@ class SAE(Shared, CodeEstimator):
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
     )
-    hidden: Sequence[int]
+    hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
         "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
     ]
@@ -441,7 +453,7 @@ class SAE(Shared, CodeEstimator):
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] = (),
+        hidden: Sequence[int] | Literal["auto"] = (),
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
@@ -485,8 +497,8 @@ class SAE(Shared, CodeEstimator):
             Mean activation that each unit should have ('kl').
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1, default ()
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
+        hidden : a sequence of ints of at least 1 or 'auto', default ()
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
 
@@ -555,7 +567,7 @@ class MapAE(Shared, CodeEstimator):
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
     )
-    hidden: Sequence[int]
+    hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
         "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
     ]
@@ -571,7 +583,7 @@ class MapAE(Shared, CodeEstimator):
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] = (256, 256, 256, 256, 256, 256),
+        hidden: Sequence[int] | Literal["auto"] = (256, 256, 256, 256, 256, 256),
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
@@ -617,8 +629,8 @@ class MapAE(Shared, CodeEstimator):
             Weight of the cost of neighbours relative to the mean negative log-likelihood of an entry.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1, default (256, 256, 256, 256, 256, 256)
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
+        hidden : a sequence of ints of at least 1 or 'auto', default (256, 256, 256, 256, 256, 256)
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
 
@@ -808,10 +820,11 @@ class IWAE(Shared, CodeEstimator):
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
     )
-    hidden: Sequence[int]
+    hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
         "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
     ]
+    start: Literal["pca", "random"]
     def __init__(
         self,
         n_components: int = 2,
@@ -820,10 +833,11 @@ class IWAE(Shared, CodeEstimator):
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] = (1024, 512),
+        hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        start: Literal["pca", "random"] = "pca",
         columns: Any = None,
         max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
@@ -854,10 +868,12 @@ class IWAE(Shared, CodeEstimator):
             Codes drawn for each example; more make the bound tighter and the training slower.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1, default (1024, 512)
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
 
         Other Parameters
         ----------------
@@ -912,10 +928,11 @@ class FACTORVAE(Shared, CodeEstimator):
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
     )
-    hidden: Sequence[int]
+    hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
         "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
     ]
+    start: Literal["pca", "random"]
     def __init__(
         self,
         n_components: int = 2,
@@ -925,10 +942,11 @@ class FACTORVAE(Shared, CodeEstimator):
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] = (1024, 512),
+        hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        start: Literal["pca", "random"] = "pca",
         columns: Any = None,
         max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
@@ -961,10 +979,12 @@ class FACTORVAE(Shared, CodeEstimator):
             Share of the training in which both weights grow from 0.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1, default (1024, 512)
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
 
         Other Parameters
         ----------------
@@ -1020,7 +1040,7 @@ class VQVAE(Shared, CodeEstimator):
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
     )
-    hidden: Sequence[int]
+    hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
         "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
     ]
@@ -1034,7 +1054,7 @@ class VQVAE(Shared, CodeEstimator):
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] = (1024, 512),
+        hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
@@ -1072,8 +1092,8 @@ class VQVAE(Shared, CodeEstimator):
             Weight of the distance from the encoder's output to its vectors.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1, default (1024, 512)
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from narrows.bottlenecks import as_sparse
 from narrows.corruptions import Noise, TableCorruption
@@ -19,7 +19,8 @@ from narrows.evaluation.pca import pca_errors
 from narrows.fitted import FittedModel
 from narrows.model import inference_mode
 from narrows.networks import MLPEncoder
-from narrows.training import RandomStream, Result, draws_globally
+from narrows.recipes.sizes import decide_sizes
+from narrows.training import RandomStream, Result, draws_globally, find_overfitting, remaining_fall
 from narrows.types import Batch
 
 _PCA_NUMBERS, _PCA_ROWS = 1 << 22, (256, 10_000)  # numbers, and fewest and most rows, that PCA is fitted on
@@ -57,12 +58,23 @@ class Evidence:
         return len(self.summary.unused_components_ or ()) == self.n_components > 0
 
     @property
-    def widths(self) -> tuple[int, ...]:
-        """Widths of the encoder's hidden layers; empty if they are not set by the parameter `hidden`."""
-        encoder = self.estimator.model_.encoder
-        if not isinstance(encoder, MLPEncoder) or not self.has("hidden"):
-            return ()
-        return tuple(layer.out_features for layer in encoder.layers if isinstance(layer, nn.Linear))[:-1]
+    def is_wide(self) -> bool:
+        """True if the user set hidden layers that are wider than those that suit the rows and the columns."""
+        hidden = self.value("hidden") if self.has("hidden") else "auto"
+        if hidden == "auto" or not isinstance(self.estimator.model_.encoder, MLPEncoder):
+            return False
+        suited, _ = decide_sizes(self.estimator.schema_, {"hidden": "auto"}, len(self.rows), self.value("max_time"))
+        return sum(hidden) > sum(suited["hidden"])
+
+    @functools.cached_property
+    def best_epoch(self) -> int | None:
+        """The epoch after which the held-out loss rose; None if it did not."""
+        return find_overfitting(self.result.history, self.estimator.schema_.n_entries)
+
+    @functools.cached_property
+    def remaining_fall(self) -> float | None:
+        """Fall of the held-out loss at the end, in nats per entry; None if there are too few measurements."""
+        return remaining_fall(self.result.history, self.estimator.schema_.n_entries)
 
     def has(self, parameter: str) -> bool:
         """Return True if the estimator has this parameter."""

@@ -10,19 +10,20 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from narrows.data import n_features
 from narrows.estimators.evidence import Evidence
 from narrows.estimators.summary import Summary
 from narrows.fitted import FittedModel
 from narrows.params import enumerate_names
-from narrows.training import FEWEST_TO_TELL, Result, find_overfitting, remaining_fall
+from narrows.training import FEWEST_TO_TELL, Result
 from narrows.types import Finding
 
 Write = Callable[[Mapping[str, Any]], str]
 
 _EQUAL, _EQUAL_IF_DRAWN = 1.01, 1.1  # ratios to PCA's error that count as equal; noise in a code costs some of it
-_MOST_DEAD = 0.1  # share of dead units that a sparse code may have
+_MOST_DEAD, _FEW_DEAD = 0.1, 2  # share and number of dead units that a sparse code may have
 _MOST_RARE = 0.05  # share of a column's cells that may be in one level, `other`
-_LITTLE, _MUCH = 0.02, 0.1  # parts of the fall of the held-out loss that came in the last third
+_LITTLE, _MUCH = 0.01, 0.05  # falls of the held-out loss at the end, in nats per entry
 _LONGER = {"max_epochs": 4, "max_time": 3}  # factors of a longer training
 _LOWEST_BETA = 0.01
 _COMMON_RATE, _HIGH_RATE = 1e-3, 0.05  # learning rates: the automatic one, and one at which nothing is learned
@@ -114,23 +115,21 @@ def _diverged(evidence: Evidence) -> Finding | None:
 
 
 def _overfitting(evidence: Evidence) -> Finding | None:
-    history = evidence.result.history
-    if len(history) < FEWEST_TO_TELL or not len(evidence.result.held_out):
+    if len(evidence.result.history) < FEWEST_TO_TELL or not len(evidence.result.held_out):
         return None
-    epoch = find_overfitting(history)
+    epoch = evidence.best_epoch
     if epoch is None:
         return Finding("overfitting", True, "It does not over-fit: the held-out loss did not rise again.", {})
-    message = f"It over-fits: the held-out loss was lowest after epoch {epoch}, whose weights are kept, and rose then."
-    return Finding("overfitting", False, message, _smaller_network(evidence))
+    message = f"The held-out loss was lowest after epoch {epoch} and rose then. The weights of that time are kept."
+    return Finding("overfitting", not evidence.is_wide, message, {"hidden": "auto"} if evidence.is_wide else {})
 
 
 def _time(evidence: Evidence) -> Finding | None:
-    end, history = evidence.result.end, evidence.result.history
+    end, fall = evidence.result.end, evidence.remaining_fall
     if end not in ("epochs", "time", "interrupt") or not len(evidence.result.held_out):
         return None
-    fall = remaining_fall(history)
-    is_well = fall is not None and fall < _MUCH
-    if fall is not None and fall < _LITTLE:
+    is_limited = end != "epochs" or evidence.value("max_epochs") != "auto"  # by the user
+    if evidence.best_epoch is not None or (fall is not None and fall < (_LITTLE if is_limited else _MUCH)):
         return None
     n, seconds = evidence.result.n_epochs, evidence.value("max_time")
     epochs = f"{n} epoch{'' if n == 1 else 's'}"
@@ -139,13 +138,11 @@ def _time(evidence: Evidence) -> Finding | None:
         "time": f"at its time limit of {seconds or 0:g} s, after {epochs}",
         "interrupt": f"after {epochs}, because it was stopped",
     }
-    change: dict[str, Any] = {}
-    if end == "epochs":
-        change = {"max_epochs": n * _LONGER["max_epochs"]}
-    elif end == "time":
-        change = {"max_time": float(seconds) * _LONGER["max_time"]}
-    message = f"The training ended {ends[end]}, while the held-out loss still fell{' a little' if is_well else ''}."
-    return Finding("time", is_well, message, change)
+    is_well, then = not is_limited, "too soon to tell whether the held-out loss still falls"
+    if fall is not None:
+        is_well = is_well or fall < _MUCH
+        then = f"while the held-out loss still fell{' a little' if fall < _MUCH else ''}"
+    return Finding("time", is_well, f"The training ended {ends[end]}, {then}.", _longer(evidence))
 
 
 def _held_out(evidence: Evidence) -> Finding | None:
@@ -168,6 +165,8 @@ def _pca(evidence: Evidence) -> Finding | None:
     if not evidence.has_reconstructions or evidence.estimator.model_.corruption.predicts_hidden:
         return None
     ratio, size = evidence.ratio_to_pca
+    if size >= n_features(evidence.estimator.schema_):
+        return None  # PCA with as many components as features copies the rows
     code = f"{size} {'active unit' if evidence.is_sparse else 'component'}{'' if size == 1 else 's'}"
     found = compare_with_pca(ratio, code, is_drawn=evidence.estimator.model_.stochastic is not None)
     return found if found.is_well else found._replace(change=_better_reconstruction(evidence))
@@ -219,11 +218,10 @@ def _dead_units(evidence: Evidence) -> Finding | None:
     n_dead, n, n_rows = evidence.summary.n_dead, evidence.n_components, len(evidence.summary.sample)
     if n_dead is None:
         return None
-    is_well = n_dead <= _MOST_DEAD * n
+    is_well = n_dead <= max(_FEW_DEAD, _MOST_DEAD * n)
     verb = "is" if n_dead == 1 else "are"
     message = f"{n_dead} of {n} units {verb} active for none of {n_rows:,} training rows."
-    change = {} if is_well else _longer(evidence) or {"n_components": max(1, n - n_dead)}
-    return Finding("dead_units", is_well, message, change)
+    return Finding("dead_units", is_well, message, {} if is_well else _livelier_code(evidence, n - n_dead))
 
 
 def _outliers(evidence: Evidence) -> Finding | None:
@@ -281,25 +279,38 @@ _BEST_REASONS = ("pca", "prediction", "denoising")  # what a model that is well 
 
 
 def _longer(evidence: Evidence) -> dict[str, Any]:
-    """Return a longer training, if the held-out loss still fell."""
-    finding = _time(evidence)
-    return {} if finding is None or finding.is_well else finding.change
+    """Return a longer training, if the held-out loss may still fall."""
+    end, fall, n = evidence.result.end, evidence.remaining_fall, evidence.result.n_epochs
+    if evidence.best_epoch is not None or (fall is not None and fall < _LITTLE):
+        return {}
+    if end == "time":
+        return {"max_time": float(evidence.value("max_time")) * _LONGER["max_time"]}
+    return {"max_epochs": n * _LONGER["max_epochs"]} if end == "epochs" else {}
 
 
 def _better_reconstruction(evidence: Evidence) -> dict[str, Any]:
     """Return what lowers the error of reconstructions: the cause if one is known, otherwise a cheaper code."""
     if evidence.is_empty:
         return _fuller_code(evidence)
+    if evidence.has("start") and evidence.value("start") != "pca":
+        return {"start": "pca"}
     if change := _common_rate(evidence) or _longer(evidence):
         return change
-    if find_overfitting(evidence.result.history) is not None:
-        return _smaller_network(evidence)
+    if evidence.best_epoch is not None and evidence.is_wide:
+        return {"hidden": "auto"}
     return _lower_beta(evidence)
 
 
 def _fuller_code(evidence: Evidence) -> dict[str, Any]:
     """Return what makes the components of a stochastic code carry something."""
     return _common_rate(evidence) or _lower_beta(evidence)
+
+
+def _livelier_code(evidence: Evidence, n_alive: int) -> dict[str, Any]:
+    """Return a code of as many units as live, of which as many are active for a row as now."""
+    change = {"n_components": max(1, n_alive)}
+    k = getattr(evidence.estimator.model_.bottleneck, "k", None)
+    return {**change, "k": min(k, n_alive)} if k and evidence.has("k") else change
 
 
 def _common_rate(evidence: Evidence) -> dict[str, Any]:
@@ -320,12 +331,6 @@ def _lower_beta(evidence: Evidence) -> dict[str, Any]:
     while lower == beta or (lower > evidence.signal / 2 and lower > _LOWEST_BETA):
         lower = 1.0 if lower > 1 else lower / 4
     return {"beta": lower}
-
-
-def _smaller_network(evidence: Evidence) -> dict[str, Any]:
-    """Return hidden layers of a quarter of the width."""
-    widths = evidence.widths
-    return {"hidden": tuple(max(4, width // 4) for width in widths)} if widths else {}
 
 
 def _say_ratio(ratio: float) -> str:

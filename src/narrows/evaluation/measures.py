@@ -143,7 +143,7 @@ def evaluate_inspection(
     if beside is not None and inspection.schema.has_scale_of(beside.schema):
         beside.rows = inspection.rows  # one copy serves both
     evaluation = Evaluation(inspection.kind, None if beside is None else _other_name(inspection, beside))
-    with Reporter(verbose, "evaluate") as reporter:
+    with Reporter(verbose, "evaluate", has_pulse=True) as reporter:
         evaluation.rows["n"] = Row(len(inspection.rows), words=description)
         comparison = Comparison(
             inspection, _prepare(model, train), labels, random_state, n_draws, features, train, target

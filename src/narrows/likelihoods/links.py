@@ -3,11 +3,13 @@
     o = link(u)        u, the features of an example (narrows.networks.Standardize) that a linear map predicts
 
 The mean of the likelihood with the parameters o is the example with the features u, as far as it lies in the support.
-A link has constants only, and nothing to learn.
+A link has constants only, and nothing to learn: o = f(mean + std * u). Its `parts` are for scripts that decode without
+torch: in the order of the features, the number of features, and the names of the functions that f applies to them.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -65,6 +67,12 @@ class ArrayLink(nn.Module):
         self.register_buffer("mean", mean.reshape(column), persistent=False)
         self.register_buffer("std", std.nan_to_num(posinf=0.0).reshape(column), persistent=False)
 
+    @property
+    def parts(self) -> list[tuple[int, list[str]]]:
+        """All features go through the same functions."""
+        names = ["expm1"] if self.is_count else []
+        return [(math.prod(self.shape), names + ([self.function.__name__] if self.function is not None else []))]
+
     def forward(self, u: Tensor) -> Tensor:
         """B x features -> B x params_shape."""
         u = u.unflatten(1, self.shape)
@@ -98,6 +106,11 @@ class TableLink(nn.Module):
         std = 1 / torch.cat([features.factor, features.atom_factor, features.level_factor])
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
+
+    @property
+    def parts(self) -> list[tuple[int, list[str]]]:
+        """The features of numbers, counts, atoms and levels."""
+        return list(zip(self.sizes, ([], ["expm1", "log_count"], ["logit"], ["log_share"]), strict=True))
 
     def forward(self, u: Tensor) -> Tensor:
         """B x features -> B x parameters."""

@@ -9,7 +9,7 @@ from narrows.data import Schema
 from narrows.objectives import ImportanceWeighted, TotalCorrelation, WeightedObjective
 from narrows.params import Integer, Real
 from narrows.recipes.assemble import assemble
-from narrows.recipes.fields import Components, Hidden, Likelihood, Network
+from narrows.recipes.fields import Components, Hidden, Likelihood, Network, Start
 from narrows.recipes.registry import Parts, register
 
 
@@ -22,8 +22,9 @@ def iwae(
         int, Integer(1), "codes drawn for each example; more make the bound tighter and the training slower"
     ] = 8,
     network: Network = "auto",
-    hidden: Hidden = (1024, 512),
+    hidden: Hidden = "auto",
     likelihood: Likelihood = "auto",
+    start: Start = "pca",
 ) -> Parts:
     """The importance-weighted autoencoder: a VAE with a tighter bound on the log-likelihood, from several draws.
 
@@ -36,6 +37,7 @@ def iwae(
         network=network,
         hidden=hidden,
         likelihood=likelihood,
+        start=start,
     )
 
 
@@ -49,8 +51,9 @@ def factorvae(
     ] = 6.0,
     kl_warmup: Annotated[float, Real(0, 0.7), "share of the training in which both weights grow from 0"] = 0.1,
     network: Network = "auto",
-    hidden: Hidden = (1024, 512),
+    hidden: Hidden = "auto",
     likelihood: Likelihood = "auto",
+    start: Start = "pca",
 ) -> Parts:
     """A VAE with independent components: a discriminator detects dependence, which the loss then reduces.
 
@@ -63,6 +66,7 @@ def factorvae(
         network=network,
         hidden=hidden,
         likelihood=likelihood,
+        start=start,
     )
 
 
@@ -75,7 +79,7 @@ def vqvae(
     group_size: Annotated[int, Integer(1), "number of components in a group; it must divide n_components"] = 1,
     commitment: Annotated[float, Real(0), "weight of the distance from the encoder's output to its vectors"] = 0.25,
     network: Network = "auto",
-    hidden: Hidden = (1024, 512),
+    hidden: Hidden = "auto",
     likelihood: Likelihood = "auto",
 ) -> Parts:
     """The vector-quantised autoencoder: its code is whole numbers, each the index of a learned vector.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -21,10 +22,10 @@ from narrows.estimators import AE, DAE, SAE, VAE
 from narrows.estimators.base import Estimator
 from narrows.evaluation import evaluate
 from narrows.plots.drawing import format_number
-from narrows.report import atlas, baselines, charts, demo_texts, page, records, sections
+from narrows.report import anatomy, atlas, baselines, demo_texts, page, records, sections
 from narrows.report.baselines import Baseline, mse, neighbour_accuracy, psnr
 from narrows.report.display import Display
-from narrows.report.machine import limit_threads, processor
+from narrows.report.machine import from_home, limit_threads, processor
 from narrows.report.page import Section, escape
 from narrows.version import __version__
 
@@ -103,8 +104,14 @@ def run(out: Path, *, console: Console | None = None, seed: int = 0, budget: flo
     console.print(
         f"  done in {time.perf_counter() - started:.0f} s; the models are in {out / 'models'}, the page is {path}",
         highlight=False,
+        soft_wrap=True,
     )
     return path
+
+
+def studio_command(out: Path) -> str:
+    """Return the command that opens the studio on the VAE of the demo in `out`, with its pictures."""
+    return f"narrows studio {shlex.quote(str(out / 'models' / 'vae'))} digits"
 
 
 def _models(seed: int, budget: float) -> dict[str, Estimator]:
@@ -226,31 +233,35 @@ def _write(state: Run, path: Path, seconds: float) -> None:
         "PCA ": ("8 numbers", measured["vae"]["pca_reconstructions"]),
     }
     other = ("PCA", f"neighbours right: {measured['ae']['pca_accuracy']:.0%}", measured["ae"]["pca"].encode(X))
+    folder = from_home(path.parent)
+    vae = str(folder / "models" / "vae")
+    commands = demo_texts.COMMANDS.format(model=shlex.quote(vae), dae=shlex.quote(str(folder / "models" / "dae")))
+    start = f"X_test[{starts[0]}:{starts[0] + 1}]"
     parts = {
         "vae.reconstruct(X_test)": sections.reconstructions(displays["vae"], beside),
-        "ae.transform(X_test), ae.plot.map(X_test, y_test)": atlas.latent_map(
+        "ae.transform(X_test)\nae.plot.map(X_test, y_test)": atlas.latent_map(
             displays["ae"], f"neighbours right: {measured['ae']['accuracy']:.0%}", other
         ),
-        "vae.traverse(X_test[i:i + 1]), vae.plot.dials(X_test[i])": sections.dials(displays["vae"], starts, names),
+        f"vae.traverse({start})\nvae.plot.dials({start})": sections.dials(displays["vae"], starts, names),
         f"vae.sample(30, random_state={state.seed})": sections.samples(
             displays["vae"], _describe_novelty(measured["vae"]["novelty"])
         ),
-        "dae.denoise(X_noisy)": sections.cleaned_pictures(_cleaned(state)),
-        "sae.active_units(X_test), sae.plot.units(X_test)": sections.units(displays["sae"]),
-        "vae.plot.curves(), vae.history_": records.training(by_class),
+        f"{_NOISE_LINES.format(seed=state.seed, level=NOISE)}\ndae.denoise(X_noisy)": sections.cleaned_pictures(
+            _cleaned(state)
+        ),
+        "sae.active_units(X_test)\nsae.plot.units(X_test)": sections.units(displays["sae"]),
+        "vae.plot.curves()\nvae.history_": records.training(by_class),
         "narrows.evaluate(vae, X_test, train=X)": records.comparison(
             _rows(state), ("Model", "Measure", "narrows", "PCA", "components of PCA"), _facts(state, seconds)
         ),
-        f'vae.report_\nnarrows.load("{path.parent / "models" / "vae"}")': records.decisions(
-            by_class, demo_texts.COMMANDS.format(models=path.parent / "models")
-        ),
+        f"vae.report_\nvae = narrows.load({vae!r})  # as it was saved here": records.decisions(by_class, commands),
     }
     page.write(
         path,
         title="narrows: four autoencoders",
         head=_hero(state),
         sections=[_replace_texts(state, section, code) for code, section in parts.items()],
-        foot=_foot(state),
+        foot=_foot(state, folder),
         scripts=[page.data_script(d.decoder_name, d.decoder) for d in displays.values() if d.decoder],
     )
 
@@ -263,9 +274,6 @@ def _replace_texts(state: Run, section: Section, code: str) -> Section:
 
 
 def _hero(state: Run) -> str:
-    original = state.X_test[int(np.argmax(state.y_test == 3))]
-    reconstruction = state.models["vae"].reconstruct(original[None])[0]
-    steps = "".join(f"<li><b>{escape(name)}</b><span>{escape(role)}</span></li>" for name, role in demo_texts.PARTS)
     cards = ""
     for name, model in state.models.items():
         value, measure, baseline = map(escape, state.headlines[name])
@@ -280,14 +288,31 @@ def _hero(state: Run) -> str:
         '<p class="lede">An autoencoder learns to copy its input through a place that is too narrow for it. To do so, '
         "it must find out what the data are made of. Four autoencoders were trained on this machine, on "
         f"{len(state.X):,} handwritten digits, in {sum(state.seconds.values()):.0f} seconds. This is what they learned."
-        f'</p><div class="strait">{page.picture(original, "A handwritten 3")}{charts.draw_channel()}'
-        f"{page.picture(reconstruction, 'The same 3, decoded from 8 numbers')}</div>"
-        f'<ol class="sentence">{steps}</ol><ul class="cards">{cards}</ul>'
-        f"{page.code_block('from narrows import AE, VAE, DAE, SAE, load_dataset' + chr(10) + _DATA_LINES)}"
+        f'</p>{_anatomy(state)}<ul class="cards">{cards}</ul>{page.code_block(_FIRST_LINES)}'
     )
 
 
-_DATA_LINES = 'X, X_test = (load_dataset("digits", split).X for split in ("train", "test"))  # n x 8 x 8, in [0, 1]'
+_FIRST_LINES = """\
+import numpy as np
+import narrows
+from narrows import AE, DAE, SAE, VAE
+
+X, y = narrows.load_dataset("digits", "train")[:2]  # n x 8 x 8 pixels in [0, 1], and n labels
+X_test, y_test = narrows.load_dataset("digits", "test")[:2]"""
+_NOISE_LINES = """\
+noise = np.random.default_rng({seed}).standard_normal(X_test.shape)
+X_noisy = X_test + {level} * noise"""
+
+
+def _anatomy(state: Run) -> str:
+    """Return the drawing of the five parts, for the first handwritten 3."""
+    x, models = state.X_test[int(np.argmax(state.y_test == 3))], state.models
+    dials = {name: anatomy.turn_component(models[name], x) for name in ("ae", "vae")}
+    dials |= {
+        "dae": anatomy.turn_noise(models["dae"], x, NOISE, state.seed),
+        "sae": anatomy.turn_unit(models["sae"], x),
+    }
+    return anatomy.draw(x, models, dials)
 
 
 def _best_of_each_digit(state: Run) -> tuple[list[int], list[int]]:
@@ -363,8 +388,10 @@ def _facts(state: Run, seconds: float) -> dict[str, str]:
     }
 
 
-def _foot(state: Run) -> str:
+def _foot(state: Run, folder: Path) -> str:
     return (
         f"<p>Made by <code>narrows demo</code>, version {escape(__version__)}, seed {state.seed}. One file, which "
         "loads nothing else. Digits: E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, CC BY 4.0.</p>"
+        f'<div class="onward"><h2>{escape(demo_texts.ONWARD[0])}</h2><p>{escape(demo_texts.ONWARD[1])}</p>'
+        f"{page.code_block(studio_command(folder), 'shell')}</div>"
     )

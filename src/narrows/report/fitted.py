@@ -55,6 +55,7 @@ def write_report(
     train: Any = None,
     name: str | None = None,
     command: str | None = None,
+    code: str | None = None,
     max_examples: int = 10_000,
     random_state: int = 0,
     verbose: Verbosity = "auto",
@@ -71,6 +72,8 @@ def write_report(
     train : examples that the model was fitted on, in memory; PCA is fitted on them, too. None fits PCA on X.
     name : name of the data; None for the name of a file.
     command : command that the page names as the one that made it; None for this call.
+    code : Python that defines `model`, X and, with labels, `y`; the page shows it first, and the code below runs after
+        it. None says that they are those of this call.
     max_examples : largest number of examples that the page is made from.
     random_state : seed of the sample and of the new examples.
     verbose : "auto" for a progress bar where it takes more than 2 seconds and somebody watches, 0 for silence, 1 for a
@@ -108,7 +111,7 @@ def write_report(
     evaluation = _evaluate(display, train, random_state, verbose)
     findings = verdict.find_all(display, evaluation)
     page_sections: list[Section] = []
-    with Reporter(verbose, "report") as reporter:
+    with Reporter(verbose, "report", has_pulse=True) as reporter:
         steps = _sections(display, evaluation, findings)
         for i, step in enumerate(steps):
             reporter.update(i / len(steps), {})
@@ -120,7 +123,9 @@ def write_report(
     page.write(
         path,
         title=_title(display, name),
-        head=_head(display, evaluation, findings, sample, name) + page.nav(page_sections),
+        head=_head(display, evaluation, findings, sample, name)
+        + page.code_block(code or _first_lines(X, y))
+        + page.nav(page_sections),
         sections=page_sections,
         foot=_foot(),
         scripts=[page.data_script(display.decoder_name, display.decoder)] if _has_drawing(display) else [],
@@ -138,9 +143,7 @@ def _check_path(path: Path) -> None:
 
 def _evaluate(display: Display, train: Any, seed: int, verbose: Verbosity) -> Evaluation:
     """Compute all measures; labels that are no classes, or all the same, tell nothing about codes and are ignored."""
-    y = display.y
-    if y is not None and (display.groups.is_ordered or len(np.unique(y)) < 2 or "other" in display.groups.names):
-        y = None
+    y = _classes(display)
     labels = None if y is None else np.unique(y, return_inverse=True)[1]
     inspection = display.inspection
     target = display.label if display.label_position is not None else None
@@ -148,6 +151,14 @@ def _evaluate(display: Display, train: Any, seed: int, verbose: Verbosity) -> Ev
     if not fits_memory(len(display.rows), display.model):
         return evaluate(display.model, inspection.X, labels, scores=inspection.scores, **options)
     return evaluate_inspection(inspection, labels, **options)
+
+
+def _classes(display: Display) -> np.ndarray | None:
+    """Return the labels if they are classes, and not all the same; otherwise None."""
+    y = display.y
+    if y is not None and (display.groups.is_ordered or len(np.unique(y)) < 2 or "other" in display.groups.names):
+        return None
+    return y
 
 
 def _sections(display: Display, evaluation: Evaluation, findings: list[Finding]) -> list[Callable[[], Section]]:
@@ -174,7 +185,7 @@ def _sections(display: Display, evaluation: Evaluation, findings: list[Finding])
         (has_code and not inspection.can_sample, lambda: sections.units(display)),
         (is_masked, lambda: masked.strange_cells(display)),
         (True, lambda: sections.outliers(display)),
-        (True, lambda: records.measures(evaluation, "narrows.evaluate(model, X, y)")),
+        (True, lambda: records.measures(evaluation, _measuring(display))),
     ]
     return [step for is_shown, step in steps if is_shown]
 
@@ -266,6 +277,24 @@ def _cards(evaluation: Evaluation) -> list[str]:
 
 def _call(has_labels: bool, path: Path) -> str:
     return f'narrows.write_report(model, X, "{path}"{", y=y" if has_labels else ""})'
+
+
+def _first_lines(X: Any, y: Any) -> str:
+    """Return the Python that comes before all other code of a page about examples in memory, or in a file."""
+    given = "model" if isinstance(X, (str, os.PathLike)) else "model and X" if y is None else "model, X and y"
+    lines = ["import narrows"]
+    if isinstance(X, (str, os.PathLike)):
+        lines += ["from narrows.data.files import read", "", f"X = read({os.fspath(X)!r}).X"]
+    elif isinstance(y, str):
+        given, lines = "model and X", [*lines, "", f"y = {y!r}"]
+    return "\n".join([*lines, f"# {given} {'are' if ' ' in given else 'is'} what write_report was given"])
+
+
+def _measuring(display: Display) -> str:
+    """Return the Python that measures the model, with the labels that `_evaluate` uses."""
+    if display.label_position is not None:
+        return f"narrows.evaluate(model, X, target={display.label!r})"
+    return f"narrows.evaluate(model, X{', y' if _classes(display) is not None else ''})"
 
 
 def _facts(sample: Sample, name: str | None, seed: int, seconds: float) -> dict[str, str]:

@@ -9,8 +9,10 @@ import numpy as np
 from torch import Tensor, nn
 
 from narrows.fitted import FittedModel
+from narrows.networks.base import LinearDecoder
 from narrows.networks.mlp import MLPDecoder
 
+_LINKS = {"expm1", "logit", "log_count", "log_share", "inverse_langevin"}  # functions of links in the script
 _MOST_WEIGHTS = 1_500_000  # 4 MB of a page
 
 
@@ -37,7 +39,21 @@ def pack_decoder(model: FittedModel, limits: tuple[float, float] = (0.0, 1.0)) -
             # component i of a code, as users see it, is the decoder's input order[i]
             weight = layer.weight if layers else layer.weight[:, model.model_.order]
             layers.append({"w": _encode_half_floats(weight), "b": _encode_half_floats(layer.bias)})
-    return {"layers": layers, "mean": mean, "shape": list(model.schema_.shape), "limits": list(limits)}
+    spec: dict[str, Any] = {"layers": layers, "mean": mean, "shape": list(model.schema_.shape), "limits": list(limits)}
+    if decoder.linear_path is not None:
+        spec["linear"] = _pack_linear(decoder.linear_path, model.model_.order)
+        return None if spec["linear"] is None else spec
+    return spec
+
+
+def _pack_linear(path: LinearDecoder, order: Tensor) -> dict[str, Any] | None:
+    """Return the linear path: a layer, and the scale and the parts of its link; None for a link that is not known."""
+    parts = getattr(path.link, "parts", None)
+    if parts is None or any(name not in _LINKS for _, names in parts for name in names):
+        return None
+    scale = {name: [float(f"{v:.8g}") for v in values.flatten()] for name, values in path.link.named_buffers()}
+    layer = {"w": _encode_half_floats(path.map.weight[:, order]), "b": _encode_half_floats(path.map.bias)}
+    return {**layer, **scale, "parts": parts}
 
 
 def _encode_half_floats(tensor: Tensor) -> str:

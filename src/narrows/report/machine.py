@@ -1,4 +1,4 @@
-"""The machine that makes a page: its processor and its threads."""
+"""The machine that makes a page: its processor, its threads, and its user's folders."""
 
 from __future__ import annotations
 
@@ -31,3 +31,9 @@ def processor() -> str:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor() or platform.machine())
+
+
+def from_home(path: Path) -> Path:
+    """Return an absolute path, which begins with `~` below the user's folder: narrows and shells expand it."""
+    path = path.resolve()
+    return Path("~") / path.relative_to(Path.home()) if path.is_relative_to(Path.home()) else path

@@ -38,7 +38,7 @@ def new_rows(evaluation: Evaluation) -> Section:
         "newrows",
         "New rows",
         verdict(rows),
-        "narrows.evaluate(model, X, train=X_train)  # or narrows.evaluate_rows(model.sample(5000), X, X_train)",
+        "narrows.evaluate(model, X)  # train=X_train finds copies of training rows",
         f'<div class="measures">{table(head, lines, "Measures of new rows")}</div>{notes}',
     )
 

@@ -26,7 +26,7 @@ from narrows.version import __version__
 
 _LARGEST, _THUMB = 80, 32  # pixels of a picture's longer side, and of one that is shown on demand
 _SMALL = 48 * 48  # pixels up to which a colour image is kept without loss
-_SCRIPTS = ("decoder.js", "drawing.js", "table.js", "dials.js", "map.js", "page.js")
+_SCRIPTS = ("decoder.js", "drawing.js", "table.js", "dials.js", "map.js", "anatomy.js", "page.js")
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,9 @@ class Section:
     name : the anchor.
     title : the heading, text.
     intro : one or two sentences for a person who sees this for the first time, text.
-    code : the Python that makes it, text.
+    code : the Python that makes it, text; it runs after the code above it on the page.
     body : the pictures or tables, HTML.
+    language : "python", or "shell" for a command.
     """
 
     name: str
@@ -47,13 +48,14 @@ class Section:
     intro: str
     code: str
     body: str
+    language: str = "python"
 
     def render(self, number: int) -> str:
         """Return the section as HTML, with its number."""
         return (
             f'<section id="{self.name}" aria-labelledby="{self.name}-title">\n'
             f'<div class="section-text"><h2 id="{self.name}-title"><span class="number">{number}</span> '
-            f"{escape(self.title)}</h2><p>{escape(self.intro)}</p>{code_block(self.code)}</div>\n"
+            f"{escape(self.title)}</h2><p>{escape(self.intro)}</p>{code_block(self.code, self.language)}</div>\n"
             f'<div class="shown">{self.body}</div>\n</section>'
         )
 
@@ -113,9 +115,15 @@ def breakable(value: object) -> str:
     return escape(value).replace("_", "_<wbr>")
 
 
-def code_block(lines: str) -> str:
-    """Return lines of Python or of a shell as a listing."""
-    return f'<pre class="code" tabindex="0" aria-label="Code"><code>{escape(lines)}</code></pre>' if lines else ""
+def code_block(lines: str, language: str = "python") -> str:
+    """Return lines of Python, or of a "shell", as a listing; "" without lines."""
+    if not lines:
+        return ""
+    label = "Python" if language == "python" else "Commands"
+    return (
+        f'<pre class="code" tabindex="0" role="group" aria-label="{label}"><code class="language-{language}">'
+        f"{escape(lines)}</code></pre>"
+    )
 
 
 def data_script(kind: str, values: Any) -> str:

@@ -97,7 +97,8 @@ def decisions(models: Mapping[str, FittedModel], commands: str) -> Section:
         "What was decided, and why",
         "narrows chooses every setting that you leave open. It decides from the data, and records each decision.",
         "model.report_",
-        f'<div class="decided">{"".join(blocks)}</div><h3 class="next">Commands to try next</h3>{code_block(commands)}',
+        f'<div class="decided">{"".join(blocks)}</div><h3 class="next">Commands to try next</h3>'
+        f"{code_block(commands, 'shell')}",
     )
 
 
@@ -121,7 +122,7 @@ def choices(model: FittedModel) -> Section:
         "decisions",
         "What was decided, and why",
         "narrows chose every setting that was left open, from the data and the machine. You can set each by its name.",
-        f"{constructor_call(model, 'model')}\nmodel.report_",
+        f"model.report_\n# {constructor_call(model, 'model')}",
         f"{note}{table(('setting', 'decision', 'reason'), rows, 'Decisions')}{happened}{yours}",
     )
 
@@ -134,6 +135,7 @@ def provenance(command: str, facts: Mapping[str, str]) -> Section:
         "The same command with the same model and data makes the same page, except for the date and the times.",
         command,
         fact_list(facts),
+        "shell" if command.startswith("narrows ") else "python",
     )
 
 

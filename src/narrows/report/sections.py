@@ -31,7 +31,9 @@ _WALL = 256  # largest number of units on the wall
 def chart(ax: Axes, label: str, name: str, caption: str = "") -> str:
     """Return matplotlib's axes as a figure; screen readers read out `label`, and `name` is unique on the page."""
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f'<figure class="drawn-figure">{style.to_svg(ax, label, name)}{below}</figure>'
+    # focusable, because it scrolls on a phone
+    head = f'<figure class="drawn-figure" tabindex="0" aria-label="{escape(label)}">'
+    return f"{head}{style.to_svg(ax, label, name)}{below}</figure>"
 
 
 def reconstructions(display: Display, beside: Mapping[str, tuple[str, np.ndarray]] | None = None) -> Section:
@@ -122,7 +124,7 @@ def dials(display: Display, starts: Sequence[int], names: Sequence[object]) -> S
         "dials",
         "Dials to turn",
         f"Each component of the code is a dial. The dials that carry most come first.{live} {why}",
-        "model.plot.dials(X[i:i + 1])  # or model.traverse(X[i:i + 1])",
+        "model.plot.dials(X[:1])  # or model.traverse(X[:1])",
         panel + sheet,
     )
 
@@ -200,7 +202,7 @@ def _bars(display: Display) -> str:
             'aria-label="The row that these dials make"><polyline points=""/></svg>'
         )
     rows = "".join(f"<li><span>{escape(name)}</span><i><b></b></i><output></output></li>" for name in names)
-    return f'<ol class="bars" role="img" aria-label="The row that these dials make">{rows}</ol>'
+    return f'<div role="img" aria-label="The row that these dials make"><ol class="bars">{rows}</ol></div>'
 
 
 def samples(display: Display, note: str = "", *, n: int = 30) -> Section:
@@ -241,7 +243,7 @@ def cleaning(display: Display) -> Section:
     with stream.use(), torch.inference_mode():
         noisy = corruption(Batch(rows, *split_missing(rows))).x
     cleaned = model.apply(model.model_.reconstruct, noisy).numpy()
-    code, saw = "model.denoise(X_noisy)", f"The model saw noisy {display.noun}s in training, and learned to return"
+    code, saw = "model.denoise(X)", f"The model saw noisy {display.noun}s in training, and learned to return"
     if display.view is not None:
         note, body = tables.cleaning(display, noisy, torch.from_numpy(cleaned))
         return Section("cleaning", "Cleaning", f"{saw} the clean ones. {note}", code, body)
@@ -311,9 +313,9 @@ def units(display: Display, *, n_experts: int = 12) -> Section:
     n = min(_WALL, len(rate))
     shown_units = f"All {n} units" if n == len(rate) else f"{n} of {len(rate)} units"
     body = (
-        f'<ol class="experts">{cards}</ol><figure><ol class="wall" role="img" aria-label="The directions of '
-        f'{n} units">{wall}</ol><figcaption>{shown_units}, the busiest first. The bar shows how often a unit fires. '
-        f"{caption}</figcaption></figure>"
+        f'<ol class="experts">{cards}</ol><figure><div role="img" aria-label="The directions of {n} units">'
+        f'<ol class="wall">{wall}</ol></div><figcaption>{shown_units}, the busiest first. The bar shows how often a '
+        f"unit fires. {caption}</figcaption></figure>"
     )
     return Section("units", title, intro, code, body)
 
@@ -334,7 +336,7 @@ def outliers(display: Display, *, n: int = 8) -> Section:
         f"is {format_number(typical)} nats. Outliers score below {format_number(threshold)} nats: {share}"
         f"{share.hint or '.'}"
     )
-    code = "model.score_samples(X), model.predict(X)"
+    code = "model.score_samples(X)\nmodel.predict(X)"
     if display.view is not None:
         return Section("outliers", "Outliers", intro, code, tables.outliers(display, n))
     cards = []

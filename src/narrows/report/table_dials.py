@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from narrows.data import Layout, prepared_atoms
+from narrows.params import counted
 from narrows.plots.cells import date_step, decimals_of, format_level
 from narrows.plots.table_drawing import shorten
 from narrows.plots.tables import MOST_COLUMNS, TableView
@@ -69,7 +70,7 @@ class TurnedDials:
             )
         if not lines:
             return "<p>It moves no column.</p>"
-        turned = ("column", f"\N{MINUS SIGN}{self.span:g}", "", f"{self.span:g}")
+        turned = ("column", f"\N{MINUS SIGN}{self.span:g}", "between", f"{self.span:g}")
         heads = "".join(f'<th scope="col">{head}</th>' for head in turned)
         return f"<table><caption>What it moves</caption><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
 
@@ -91,8 +92,8 @@ class TurnedDials:
             if len(shown) < len(self.view.columns)
             else ""
         )
-        label = f"The {len(shown)} columns of the row that these dials make"
-        markup = f'<ol class="bars of-table" role="img" aria-label="{label}">{lines}</ol>{note}'
+        label = f"The {counted(len(shown), 'column')} of the row that these dials make"
+        markup = f'<div role="img" aria-label="{label}"><ol class="bars of-table">{lines}</ol></div>{note}'
         return markup, {"columns": [packed[j] for j in shown]}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from narrows.params import counted
 from narrows.plots import content, style, table_pictures
 from narrows.plots.drawing import format_label, format_number
 from narrows.plots.table_drawing import Cell, shorten
@@ -66,8 +67,9 @@ def samples(display: Display, note: str) -> Section:
         "of the real ones, with those beyond at the ends. "
     )
     caption += "Levels that fewer than 10 training rows have are not drawn." if is_masked else "New rows have no gaps."
-    svg = style.to_svg(ax, "The values of each column, new and real", "samples-chart")
-    figure = f'<figure class="drawn-figure">{svg}<figcaption>{escape(caption)}</figcaption></figure>'
+    svg = style.to_svg(ax, label := "The values of each column, new and real", "samples-chart")
+    figure = f'<figure class="drawn-figure" tabindex="0" aria-label="{label}">{svg}'
+    figure += f"<figcaption>{escape(caption)}</figcaption></figure>"
     measured = f'<p class="note">{escape(note)}</p>' if note else ""
     intro = "The decoder draws new rows from random codes, each cell from its distribution. The rows are not selected."
     if is_masked:
@@ -135,7 +137,7 @@ def cleaning(display: Display, noisy: torch.Tensor, cleaned: torch.Tensor) -> tu
         blocks.append((f"row {display.row_name(row)}", versions))
     note = f"{_MARKS} {view.choice(main)}".strip()
     body = cell_table([view.names[j] for j in main], blocks, "Rows, noisy and cleaned", note)
-    return f"Cleaning changes {' and '.join(parts)}, measured on {len(noisy):,} rows.", body
+    return f"Cleaning changes {' and '.join(parts)}, measured on {counted(len(noisy), 'row')}.", body
 
 
 def _differs(x: np.ndarray, original: np.ndarray, has_levels: np.ndarray) -> np.ndarray:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
 from sklearn.base import clone
 
+from narrows import estimators
 from narrows.estimators.base import Estimator
 from narrows.estimators.findings import advise, all_changes, beside_verdict, compare_with_pca, say_verdict
 from narrows.estimators.seen_rows import say_seen
 from narrows.evaluation import Evaluation
 from narrows.report.display import Display, percent
 from narrows.report.new_rows import MEMORY
-from narrows.report.page import Section, code_block, escape
+from narrows.report.page import Section, escape
 from narrows.report.records import constructor_call
 from narrows.types import Finding
 
@@ -43,10 +45,10 @@ def verdict(display: Display, findings: list[Finding]) -> str:
         f'<li class="{"well" if finding.is_well else "look"}">{_as_code(advise(finding))}</li>'
         for finding in beside_verdict(findings)
     )
-    code = ""
-    if change:
-        changed = clone(cast(Estimator, display.model)).set_params(**change, checkpoint=None, track=None)
-        code = code_block(constructor_call(changed, "model"))
+    # the page's first lines, which import narrows, come later: this code is to be run after them
+    code = (
+        f'<pre class="code" tabindex="0"><code>{escape(_mending_code(display, change))}</code></pre>' if change else ""
+    )
     return (
         f'<div class="verdict {"well" if is_well else "look"}"><p><b>{escape(kind + colon.rstrip())}</b> '
         f'{_as_code(rest)} <a href="#diagnosis">All {len(findings)} checks</a></p>'
@@ -69,6 +71,14 @@ def diagnosis(findings: list[Finding]) -> Section:
         "model.findings_",
         f'<ul class="findings">{items}</ul>',
     )
+
+
+def _mending_code(display: Display, change: Mapping[str, Any]) -> str:
+    """Return the Python that fits a model with changed parameters."""
+    changed = clone(cast(Estimator, display.model)).set_params(**change, checkpoint=None, track=None)
+    name = type(changed).__name__
+    owner = f"narrows.{name}" if name in estimators.__all__ else f"narrows.estimator({changed.recipe.name!r})"
+    return constructor_call(changed, "better").replace(f" = {name}(", f" = {owner}(", 1)
 
 
 def _of_older_model(evaluation: Evaluation, display: Display) -> list[Finding]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from narrows.studio.bodies import MAX_BYTES, limit_body
@@ -70,7 +70,7 @@ class Guard:
             limit_body(receive, None if scope["path"] in self.file_paths else MAX_BYTES),
             add_headers(scope, send),
         )
-        answer = None if refusal is None else JSONResponse({"detail": refusal}, 403)
+        answer: Response | None = None if refusal is None else JSONResponse({"detail": refusal}, 403)
         if answer is None and self.login is not None:
             answer = await self.login.answer(scope, headers, receive)
         await (answer or self.app)(scope, receive, send)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import os
 import secrets
 import signal
 import socket
@@ -64,6 +65,8 @@ def serve(
         If the model cannot be read, or if the server cannot listen at the address.
     """
     check_installed()
+    if keep is not None:
+        check_folder(keep)
     session = Session(keep)
     try:
         if model is not None:
@@ -173,6 +176,24 @@ def check_installed() -> None:
         raise ImportError(
             f"The studio needs {error.name}, which is not installed: pip install 'narrows[studio]'."
         ) from error
+
+
+def check_folder(keep: Path) -> None:
+    """Make the folder for the models that are kept.
+
+    Raises
+    ------
+    OSError
+        If it is a file, or nothing can be written there.
+    """
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"--keep {keep} must be a folder that can be made: {error.strerror}. Name another one."
+        ) from error
+    if not os.access(keep, os.W_OK):
+        raise PermissionError(f"--keep {keep} must be a folder that you may write to. Name another one.")
 
 
 def is_loopback(host: str) -> bool:

@@ -168,8 +168,13 @@ def to_examples(schema: Schema, drawn: np.ndarray) -> list[dict[str, Any]]:
         return [{"picture": None, "values": to_json(series.ravel())} for series in drawn]
     rows = drawn[:, :, :_MAX_COLUMNS]
     return [
-        {"picture": None, "values": to_json(values), "probs": None if np.isnan(probs).all() else to_json(probs)}
-        for values, probs in rows
+        {
+            "picture": None,
+            "values": to_json(values),
+            "probs": None if np.isnan(probs).all() else to_json(probs),
+            "true_probs": to_json(true_probs[0]) if true_probs else None,
+        }
+        for values, probs, *true_probs in rows
     ]
 
 

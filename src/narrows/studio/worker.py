@@ -114,7 +114,7 @@ class LiveTracker:
 
         Returns
         -------
-        n x h x w x c bytes of images, or n x 2 x d rows (see `cells`).
+        n x h x w x c bytes of images, series, or n x 2 x d or n x 3 x d rows (see `cells`).
         """
         model, schema = estimator.model_, estimator.schema_
         parameter, was_training = next(model.parameters()), model.training
@@ -122,7 +122,7 @@ class LiveTracker:
         model.eval()
         with torch.set_grad_enabled(needs_gradient(model)):
             if schema.kind == "table":
-                decoded = cells.to_page(schema, cells.reconstruct(model, schema, x).detach().float().cpu())
+                decoded = cells.to_page(schema, cells.reconstruct(model, schema, x, x).detach().float().cpu())
             else:
                 decoded = sketch.restore(schema, model.reconstruct(x).detach().float())
         model.train(was_training)
@@ -220,7 +220,7 @@ def train(job: Mapping[str, Any], rows: Any, tracker: LiveTracker) -> None:
         if not model.__sklearn_is_fitted__():
             raise
         is_stopped = True
-    model.set_params(track=None, checkpoint=None)
+    model.set_params(track=None, checkpoint=None, verbose="auto")
     for line in model.report_:
         tracker.emit("note", words=line)
     tracker.emit("stage", words="Saving the model")

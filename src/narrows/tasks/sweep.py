@@ -212,7 +212,8 @@ def sweep(
     models: dict[int, Estimator | Path] = {}
     evaluator: _Evaluator | None = None
     larger: Estimator | None = None
-    with Reporter(model.verbose, "sweep") as reporter, sweep_folder.hint_at_resume(path, done, len(sizes)):
+    reporter = Reporter(model.verbose, "sweep", has_pulse=True)
+    with reporter, sweep_folder.hint_at_resume(path, done, len(sizes)):
         for i, size in enumerate(reversed(sizes)):
             reporter.begin_part(i / len(sizes), (i + 1) / len(sizes))
             result = None if path is None else sweep_folder.read_result(path, size)

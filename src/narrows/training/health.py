@@ -13,10 +13,10 @@ from narrows.training.parallel import full_tensor
 _HEALTH_ROWS = (2_000, 10_000)  # fewest and most
 _TRAINING_ROWS_PER_HEALTH_ROW = 10
 
-FEWEST_TO_TELL = 6  # validations, to tell whether a model over-fits
-_RISE = 0.05  # rise of the held-out loss after its best epoch, as a part of its fall before, that is over-fitting
+FEWEST_TO_TELL = 3  # validations, to tell whether a model over-fits
+_RISE = 0.05  # rise of the held-out loss after its best epoch, in nats per entry, that is over-fitting
+_EARLY = 0.6  # share of the training in which that epoch then lies
 _HELD = 0.98  # share of the highest learning rate above which the rate has not been cooled down
-_FEWEST_VALIDATIONS = 4  # before the cool-down, to tell whether the held-out loss still falls
 
 
 def n_health_rows(model: Autoencoder, n_train: int) -> int:
@@ -27,29 +27,36 @@ def n_health_rows(model: Autoencoder, n_train: int) -> int:
     return min(max(fewest, n_train // _TRAINING_ROWS_PER_HEALTH_ROW), most)
 
 
-def find_overfitting(history: list[dict[str, Any]]) -> int | None:
-    """Return the best epoch if the held-out loss rose for long after it, and the training loss fell; otherwise None."""
+def find_overfitting(history: list[dict[str, Any]], n_entries: int) -> int | None:
+    """Return the best epoch if the held-out loss rose after it, and the training loss fell; otherwise None.
+
+    Parameters
+    ----------
+    history : records of a training.
+    n_entries : number of entries of an example.
+    """
     records = [(r["epoch"], r["loss"], r["valid_loss"]) for r in history if r.get("valid_loss") is not None]
     if len(records) < FEWEST_TO_TELL:
         return None
-    first, last, best = records[0], records[-1], min(records, key=lambda record: record[2])
-    is_best_early = records.index(best) < len(records) * 0.6
-    has_risen = last[2] - best[2] > _RISE * (first[2] - best[2])
+    last, best = records[-1], min(records, key=lambda record: record[2])
+    is_best_early = records.index(best) < _EARLY * len(records)
+    has_risen = last[2] - best[2] > _RISE * n_entries
     return best[0] if is_best_early and has_risen and last[1] < best[1] else None
 
 
-def remaining_fall(history: list[dict[str, Any]]) -> float | None:
-    """Return which part of the fall of the held-out loss came in the last third before the cool-down, in [0, 1].
+def remaining_fall(history: list[dict[str, Any]], n_entries: int) -> float | None:
+    """Return how much the held-out loss fell in the last third before the cool-down, in nats per entry, at least 0.
 
-    It is None if there were too few validations before the cool-down to tell: the training was too short.
+    For a normal density, a fall of 0.01 nats per entry lowers the squared error by 2 %. It is None if there were fewer
+    than two validations before the cool-down. The parameters are those of `find_overfitting`.
     """
     records = [(r["learning_rate"], r["valid_loss"]) for r in history if r.get("valid_loss") is not None]
     highest = max((rate for rate, _ in records), default=0.0)
     losses = [loss for rate, loss in records if rate >= _HELD * highest]
-    if len(losses) < _FEWEST_VALIDATIONS:
+    if len(losses) < 2:
         return None
-    first, before, best = losses[0], min(losses[: len(losses) * 2 // 3]), min(losses)
-    return (before - best) / (first - best) if first > best else 0.0
+    before = min(losses[: max(1, len(losses) * 2 // 3)])
+    return float(before - min(losses)) / n_entries
 
 
 def find_non_finite(module: nn.Module) -> list[str]:

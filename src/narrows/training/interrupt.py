@@ -63,14 +63,16 @@ def deferred_interrupt(include_sigterm: bool = False) -> Iterator[threading.Even
 _stopped_cell: int | None = None  # number of the last cell of a notebook in which a training was stopped
 
 
-def end_or_raise(interruption: Stopped) -> None:
-    """End a stopped training whose results are stored.
+def end_or_raise(interruption: Stopped | None) -> None:
+    """End a training whose results are stored, and which Ctrl-C has stopped unless `interruption` is None.
 
     In IPython, where `model = VAE().fit(X)` would otherwise lose the model, `fit` returns with a warning. The rest of
     the cell runs, but trains nothing more, and no cell that waits behind it is run. Elsewhere, and in a `fit` within
     other work of narrows, `interruption` is raised.
     """
     global _stopped_cell
+    if interruption is None:
+        return
     shell = find_ipython()
     if shell is None or not is_called_by_user(sys._getframe(1)):
         raise interruption

@@ -80,7 +80,7 @@ def fit(
         parallel.peer_failures_as_connection_errors(),
         use_threads(default_n_threads()),
         deferred_interrupt(include_sigterm=world.size > 1) as interrupted,
-        Reporter(settings.verbose if world.rank == 0 else 0, title) as reporter,
+        Reporter(settings.verbose if world.rank == 0 else 0, title, has_pulse=True) as reporter,
     ):
         return Trainer(model, objective, X, schema, settings, reporter, fingerprint, labels).run(interrupted)
 
@@ -104,7 +104,7 @@ class Trainer:
         self.add_note = functools.partial(add_note, self.result, reporter)  # holds neither the training nor its data
         path = settings.checkpoint / checkpoint.NAME if settings.checkpoint else None
         resumed = settings_to_resume(path, fingerprint)
-        self.model, self.objective, self.rows, self.plan, self.batches, self.start = prepare(
+        self.model, self.objective, self.rows, self.plan, self.batches = prepare(
             model, objective, X, schema, labels, settings, self.world, reporter.title, resumed
         )
         self.clock = parallel.Clock(self.world, self.plan.place.device)
@@ -137,9 +137,8 @@ class Trainer:
         }
         identity = identify(fingerprint, settings, self.plan, self.world)
         self.saver = Saver(path, identity, components, self.clock, self.world, self.add_note)
-        choices = [*self.plan.choices, self.start] if self.start else [*self.plan.choices]
-        self.result.choices, self.result.held_out = choices, self.batches.held_out.cpu().numpy()
-        reporter.note(*choices)
+        self.result.choices, self.result.held_out = [*self.plan.choices], self.batches.held_out.cpu().numpy()
+        reporter.note(*self.result.choices)
 
     def run(self, interrupted: threading.Event) -> Result:
         """Train to the end, or until Ctrl-C sets `interrupted`."""
@@ -147,9 +146,7 @@ class Trainer:
         if self.saver.resume():
             self.reporter.note(f"resumed at step {self.clock.step:,} of {self.plan.n_steps:,} from {self.saver.path}")
         else:
-            self.early_stopping.snapshot()
-            if self.start is not None:
-                self.early_stopping.best_loss = self.validation.measure()[0].get("loss", math.inf)
+            self.early_stopping.begin(self.validation.measure()[0].get("loss") if self.plan.is_started else None)
         self.world.check_same(self.clock.step, "the same checkpoint, in a folder that all of them can read")
         if self.world.rank == 0:
             self.tracking.begin(self.reporter.title, self.clock.step, self.result.choices)

@@ -78,7 +78,7 @@ def gather_plan_inputs(
         has_neighbors=rows.has_neighbors,
         is_image=rows.schema.kind == "image",
         is_resident=rows.resident,
-        starts_linear=isinstance(model.decoder, Decoder) and model.decoder.linear is not None,
+        starts_linear=isinstance(model.decoder, Decoder) and model.decoder.linear_path is not None,
         has_own_parts=has_own_parts(model),
         has_compiler=shutil.which(os.environ.get("CXX", "g++")) is not None,
         flops_per_example=costs.flops,

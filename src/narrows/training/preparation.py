@@ -17,7 +17,6 @@ from narrows.objectives import Objective
 from narrows.renamed import warn
 from narrows.training import memory
 from narrows.training.batches import Batches
-from narrows.training.device import Choice
 from narrows.training.linear_start import start_linear
 from narrows.training.parallel import World
 from narrows.training.plan import Plan, choose_place, make_plan
@@ -26,17 +25,13 @@ from narrows.training.settings import Settings
 
 
 class Prepared(NamedTuple):
-    """The model, the objective and the data on their device; the plan, the rows of each step, and where it starts.
-
-    `start` is the linear model with which the training begins; None for random weights, or a checkpoint.
-    """
+    """The model, the objective and the data on their device; the plan, and the rows of each step."""
 
     model: Autoencoder
     objective: Objective
     rows: Examples
     plan: Plan
     batches: Batches
-    start: Choice | None
 
 
 def prepare(
@@ -96,4 +91,6 @@ def prepare(
             find = getattr(rows, "find_neighbours")  # noqa: B009 (the protocol does not know it)
         find(plan.n_neighbors, batches.training, plan.metric)
     start = None if resumed else start_linear(model, objective, rows, batches)
-    return Prepared(model, objective, rows, plan, batches, start)
+    if start is not None:
+        plan = replace(plan, choices=(*plan.choices, start), is_started=True)
+    return Prepared(model, objective, rows, plan, batches)

@@ -7,6 +7,7 @@ or of a grid search, share one bar.
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
@@ -21,6 +22,7 @@ from narrows.training.session import find_notebook, is_watched
 Verbosity = int | Literal["auto"]
 VERBOSITY = either(Integer(0), OneOf(("auto",)))
 
+_PULSE = 0.5  # seconds between two beats of a thread
 _NEXT_FOLLOWS = 2.0  # seconds within which the next piece of work shares the bar of the last one
 
 
@@ -54,9 +56,10 @@ class Reporter:
         terminal), and nothing in worker processes, in threads and under pytest; 0 shows nothing; 1 shows the progress
         from the start, and the notes; 2 also a line per validation.
     title : text in front of the bar.
+    has_pulse : True for a thread that shows the bar also while no update comes, as in the compilation of a first step.
     """
 
-    def __init__(self, verbose: Verbosity, title: str = "fit") -> None:
+    def __init__(self, verbose: Verbosity, title: str = "fit", *, has_pulse: bool = False) -> None:
         self.level = 0 if verbose == "auto" else verbose
         self.is_auto, self.title = verbose == "auto", title
         self.progress, self._part = 0.0, (0.0, 0.0)  # the part that work inside moves through
@@ -67,6 +70,8 @@ class Reporter:
         self._token: Token[Reporter | None] | None = None
         self._began, self._shown_title = 0.0, title
         self._first: tuple[float, float] | None = None  # time and progress of the first update
+        self._ended = threading.Event() if has_pulse else None
+        self._lock = threading.RLock()
 
     def __enter__(self) -> Reporter:
         self._outer = _active.get()
@@ -76,17 +81,22 @@ class Reporter:
             self._series.n += 1
             self._shown_title = self.title if self._series.n == 1 else f"{self.title} no. {self._series.n}"
         self._began = time.monotonic()
+        if self._series is not None and self._ended is not None:
+            threading.Thread(target=self._beat, args=(self._ended,), name="narrows-progress", daemon=True).start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._token is not None:
             _active.reset(self._token)
             self._token = None
-        if self._series is not None:
-            self.progress = 1.0 if kind is None else self.progress
-            self._series.bar.finish(self._state(), kind is None)
-            self._series.ended = time.monotonic()
-            self._series = None
+        if self._ended is not None:
+            self._ended.set()
+        with self._lock:
+            if self._series is not None:
+                self.progress = 1.0 if kind is None else self.progress
+                self._series.bar.finish(self._state(), kind is None)
+                self._series.ended = time.monotonic()
+                self._series = None
 
     @property
     def console(self) -> Console:
@@ -114,10 +124,8 @@ class Reporter:
         self._first = self._first or (time.monotonic(), self.progress)
         if self._outer is not None:
             self._outer._follow(self.progress, terms)
-        elif self._series is not None and self.is_due:
-            self._series.bar.show(self._state())
-            now = time.monotonic()
-            self._series.due = now + self._series.bar.pause(now - self._series.began)
+        else:
+            self._show_if_due()
 
     def begin_part(self, low: float, high: float) -> None:
         """Let the work that begins now, which has reporters of its own, move this bar from `low` to `high`."""
@@ -148,6 +156,18 @@ class Reporter:
             self._print(
                 "  " + "  ".join(f"{k} {v:.5g}" if isinstance(v, float) else f"{k} {v}" for k, v in record.items())
             )
+
+    def _show_if_due(self) -> None:
+        with self._lock:
+            if self._series is not None and self.is_due:
+                self._series.bar.show(self._state())
+                now = time.monotonic()
+                self._series.due = now + self._series.bar.pause(now - self._series.began)
+
+    def _beat(self, ended: threading.Event) -> None:
+        """Show the bar now and then until `ended`."""
+        while not ended.wait(_PULSE):
+            self._show_if_due()
 
     def _print(self, line: str) -> None:
         if find_notebook() is not None:

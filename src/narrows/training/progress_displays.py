@@ -35,6 +35,8 @@ class State(NamedTuple):
     def describe(self) -> str:
         """Return the losses and the time left."""
         terms = [f"{name} {value:.4g}" for name, value in self.terms.items()]
+        if not self.progress:
+            return f"preparing, {format_seconds(self.seconds)}"
         return ", ".join(terms if math.isnan(self.left) else [*terms, f"{format_seconds(self.left)} left"])
 
     def describe_end(self, is_complete: bool) -> str:

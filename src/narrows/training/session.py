@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 _OWN = ("narrows", "sklearn", "joblib")
+_TESTING = {"PYTEST_CURRENT_TEST", "PYTEST_VERSION"}  # variables that pytest sets
 
 
 def find_ipython() -> Any:
@@ -30,7 +31,7 @@ def is_watched() -> bool:
     return (
         threading.current_thread() is threading.main_thread()
         and multiprocessing.parent_process() is None  # as in processes of joblib and of DataLoader
-        and not {"PYTEST_CURRENT_TEST", "PYTEST_VERSION"} & os.environ.keys()
+        and not _TESTING & os.environ.keys()
     )
 
 

@@ -86,7 +86,7 @@ def read_zip(path: Path, options: Options, read_file: Callable[[Path], Dataset],
         if pictures:
             loaded = _read_pictures(path, archive, pictures, options, limits, limit)
             if others:
-                note = f"{len(others):,} of {len(members):,} files are no images and are ignored: {_list(others)}."
+                note = f"Files that are no images are ignored, {len(others):,} of {len(members):,}: {_list(others)}."
                 loaded = loaded._replace(notes=(*loaded.notes, note))
             return loaded
         if len(members) != 1 or members[0].name.lower().endswith(".zip"):  # an archive may hold itself

@@ -2,3 +2,4 @@
 document.documentElement.classList.add("scripted");
 document.querySelectorAll(".dials").forEach((root) => new DialsView(root));
 document.querySelectorAll(".map").forEach((root) => new MapView(root));
+document.querySelectorAll(".anatomy").forEach((root) => new AnatomyView(root));

@@ -12,6 +12,7 @@ import numpy as np
 from anyio import to_thread
 from fastapi import APIRouter, HTTPException, Query, Request, Response, WebSocket, WebSocketDisconnect
 
+from narrows.params import counted
 from narrows.studio import pictures
 from narrows.studio.decoder import Decoder
 from narrows.studio.images import fit_image
@@ -128,7 +129,7 @@ def encode(view: ViewWithDecoder, body: EncodeRow | EncodeValues | EncodeCells) 
         return _encode(view, body.cells)
     n = view.schema.n_entries
     if len(body.values) != n:
-        raise HTTPException(422, f"An example of this model has {n} values.")
+        raise HTTPException(422, f"An example of this model has {counted(n, 'value')}.")
     return _encode(view, view.to_rows(np.array([body.values])))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from fastapi import APIRouter, HTTPException, Query, Response
 from pydantic import BaseModel
 
+from narrows.params import counted
 from narrows.studio import pictures
 from narrows.studio.data import Colour
 from narrows.studio.routes.dependencies import ViewWithCodeAndData, ViewWithDecoder, get_data, require_images
@@ -162,4 +163,4 @@ def _compute_colour(view: View, by: str) -> np.ndarray:
 def _check_components(view: View, x: int, y: int) -> None:
     n = view.n_components
     if x >= n or (y >= n and not (n == 1 and y == 1)):
-        raise HTTPException(404, f"There is no such component: the code has {n} components.")
+        raise HTTPException(404, f"There is no such component: the code has {counted(n, 'component')}.")

@@ -8,6 +8,7 @@ import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel
 
+from narrows.params import counted
 from narrows.report.page import as_signed_ink
 from narrows.studio import pictures
 from narrows.studio.effects import Effect
@@ -157,7 +158,7 @@ def set_activation(view: SparseView, unit: RowIndex, body: SetActivation) -> Act
 
 def _check_unit(view: View, unit: int) -> None:
     if unit >= view.n_components:
-        raise HTTPException(404, f"There is no unit {unit}: the code has {view.n_components} units.")
+        raise HTTPException(404, f"There is no unit {unit}: the code has {counted(view.n_components, 'unit')}.")
 
 
 def _unit_fields(view: View, units: list[int]) -> list[dict[str, Any]]:

@@ -51,8 +51,7 @@ from narrows.training.progress import VERBOSITY, Reporter, Verbosity
 
 _N_STEPS = 1_000
 _WEIGHTS = {"residual": 1 / 4, "local": 1.0, "global": 1.0, "histogram": 1 / 2, "isolation": 1 / 2, "cells": 1.0}
-# tail probability at which a part begins to count; usual rows differ in these two
-_TAILS = {"residual": 0.02, "cells": 0.02}
+_TAILS = {"residual": 0.02, "cells": 0.02}  # probability from which a part counts; usual rows differ in these two
 _TAIL = 0.1  # of all other parts
 _PARTS, _POWER = ("residual", "local", "histogram", "isolation"), 3
 _MIN_SUM = 1e-30  # avoids division by zero
@@ -145,7 +144,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         self.trimmed_ = float(1 - inliers.mean())
         self._known_keys, self._fold = assign_folds(keys, self.n_members, rng)
         missing = None if rows.missing is None else rows.missing[inliers]
-        with Reporter(self.verbose, type(self).__name__) as reporter:
+        with Reporter(self.verbose, type(self).__name__, has_pulse=True) as reporter:
             self._train(u[inliers], keys[inliers], rows.cells[inliers], missing, rng, reporter)
             self._calibrate(self._fill_gaps(u, rows.missing, keys), keys, rows.cells, inliers)
         return self
@@ -309,7 +308,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         self.n_iter_ = _N_STEPS if self.max_iter == "auto" else int(self.max_iter)
         fold = self._fold[find_in_sorted(self._known_keys, keys)]
         owners = None if self._reader is None else self._reader.owners
-        seed, report = int(rng.integers(2**31)), lambda share: reporter.update(0.5 * share)
+        seed, report = int(rng.integers(2**31)), lambda share: reporter.update(0.6 * share)
         self._ensemble = train_ensemble(u, fold, self.n_members, self.n_iter_, seed, owners, report)
         self._usual_range = np.stack([u.min(0), u.max(0)])
         u = self._fill_gaps(u, missing, keys)
@@ -321,7 +320,6 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         self._local = NeighborDistances(references, keys[indices], LOCAL_NEIGHBORS)
         self._histograms = Histograms.fit(u)
         self._usual_range = self._histograms.limits
-        reporter.update(0.6)
         self._trees = IsolationTrees.fit(u, fold, self.n_members, int(rng.integers(2**31 - self.n_members)))
         self._cells: Any = None  # or `ContradictingCells`
         if self._reader is not None:

@@ -183,14 +183,13 @@ class PhotoDenoiser(BaseEstimator):
         self.model_, self.channels_ = parts.model, patches.schema.shape[0]
         self.history_, self.n_iter_ = result.history, result.n_epochs
         self.report_ = [*map(str, result.choices), *result.notes]
-        if (epoch := find_overfitting(self.history_)) is not None:
+        if (epoch := find_overfitting(self.history_, patches.schema.n_entries)) is not None:
             self.report_.append(
                 f"Over-fitting: the held-out loss was lowest after epoch {epoch}, whose weights are kept."
             )
         if self.method == "recorrupt" and self.level == "auto":
             self.report_.insert(0, f"level = {np.mean(self.levels_):.4f}: estimated, the mean over the photos")
-        if interruption is not None:
-            end_or_raise(interruption)
+        end_or_raise(interruption)
         return self
 
     def _make_patches(self, X: Any, y: Any) -> Patches:

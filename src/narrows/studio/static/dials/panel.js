@@ -2,7 +2,7 @@
 
 import { h, heading } from "../dom.js";
 import { toast } from "../feedback.js";
-import { formatCode, formatHash, parseCode } from "../state.js";
+import { formatCode, formatHash, parseCode, readHash } from "../state.js";
 import { debounce } from "../timing.js";
 import { DialsView } from "./dials.js";
 
@@ -25,7 +25,8 @@ export function panel(app) {
   };
   const getLink = () => `${location.origin}${location.pathname}${linkHash()}`;
   const writeAddress = debounce(() => {
-    if (isVisible) history.replaceState(null, "", linkHash());
+    // while another panel loads, the address is that panel's
+    if (isVisible && readHash().panel === "dials") history.replaceState(null, "", linkHash());
   }, DELAY);
   const unsubscribe = code.subscribe(writeAddress);
 

@@ -2,7 +2,7 @@
 
 import { h, heading } from "../dom.js";
 import { attempt } from "../feedback.js";
-import { formatHash } from "../state.js";
+import { formatHash, readHash } from "../state.js";
 import { CodeMap } from "./map.js";
 import { MapRequests } from "./requests.js";
 
@@ -42,7 +42,10 @@ export function panel(app) {
       map = new CodeMap(body, app.transport, app.state, {
         code: app.code ?? undefined,
         onPick: setDials,
-        onView: (view) => isVisible && history.replaceState(null, "", formatHash("map", view)),
+        onView: (view) => {
+          // while another panel loads, the address is that panel's
+          if (isVisible && readHash().panel === "map") history.replaceState(null, "", formatHash("map", view));
+        },
         openDials: () => app.go("dials"),
         openForm: (row) => app.go("fill", { row: String(row) }),
       });

@@ -89,7 +89,8 @@ export class SetupForm {
 
   #recipeSection() {
     const cards = h("div", { class: "recipes", role: "radiogroup", "aria-label": "Recipe" });
-    const isPossible = (/** @type {Recipe} */ { tabular }) => !tabular || this.upload.kind !== "image";
+    const isPossible = (/** @type {Recipe} */ { tabular }) =>
+      !tabular || ["vector", "table"].includes(this.upload.kind);
     cards.append(...this.recipes.filter(isPossible).map((recipe) => this.#recipeCard(recipe)));
     const fields = h(
       "div",
