@@ -14,7 +14,7 @@ import narrows
 SOURCE = Path(narrows.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60  # lines; lines of code
-LONGEST = {"training/loop.py": 256}  # lines of files that are to stay shorter than others
+LONGEST = {"training/loop.py": 270}  # lines of files that are to stay shorter than others
 # Hooks: the method of the base does nothing, and a class that has something to do there replaces it.
 HOOKS = {
     "Bottleneck.update_dead_units": "most codes have no state that needs a wait for the device",

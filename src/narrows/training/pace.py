@@ -31,8 +31,8 @@ def follow_pace(settings: Settings, n_train: int) -> tuple[Settings, tuple[Choic
         settings = replace(settings, learning_rate=pace.learning_rate)
         choices.append(Choice("learning_rate", f"{pace.learning_rate:g}", "suits this kind of model"))
     if settings.max_epochs == "auto":
-        assert isinstance(settings.batch_size, int)
         batch_size = settings.batch_size
+        assert isinstance(batch_size, int)
         steps = math.ceil(n_train / batch_size)
         n_steps = min(max(pace.n_epochs * steps, pace.fewest_steps), pace.most_steps)
         epochs = min(max(1, round(n_steps / steps)), _MOST_EPOCHS)

@@ -66,6 +66,7 @@ export class LossChart {
       const places = points.flatMap(({ seconds, [key]: loss }) =>
         typeof loss === "number" ? [`${toX(seconds).toFixed(1)},${toY(loss).toFixed(1)}`] : [],
       );
+      if (places.length === 1) places.push(places[0]); // a point that can be seen
       this.#lines[key].setAttribute("points", places.join(" "));
     }
     const y = this.#baseline === null ? -1 : toY(this.#baseline);
