@@ -2,10 +2,10 @@
 
     python benchmarks/first_minute.py [small pca checks] [--seconds S] [--before COMMIT] [--sets NAME ...]
 
-small: AE(2), VAE(2), DAE() and SAE(16) on defaults on iris, wine and breast cancer: CPU seconds of `fit` on one thread, and the
-held-out error (of VAE: the held-out negative log-likelihood), here and at an earlier commit, in turn.
-pca: AE on defaults, at most S seconds each, against PCA with as many components on the same rows: squared errors of held-out rows,
-each column in standard deviations, and their ratio.
+small: AE(2), VAE(2), DAE() and SAE(16) on defaults on iris, wine and breast cancer: CPU seconds of `fit` on one
+thread, and the held-out error (of VAE: the held-out negative log-likelihood), here and at an earlier commit, in turn.
+pca: AE on defaults, at most S seconds each, against PCA with as many components on the same rows: squared errors of
+held-out rows, each column in standard deviations, and their ratio.
 checks: CPU seconds of scikit-learn's `check_estimator` for AE, VAE, DAE and SAE on one thread.
 
 Tables are split into three quarters and one quarter, with seed 0, 1, 2; pictures have their own test part, or a fifth.
@@ -83,7 +83,9 @@ def mnist() -> tuple[np.ndarray, np.ndarray]:
     import gzip
 
     names = "train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz"
-    first, last = (np.frombuffer(gzip.open(DATA / "mnist" / name).read(), np.uint8, offset=16) for name in names)
+    first, last = (
+        np.frombuffer(gzip.decompress((DATA / "mnist" / name).read_bytes()), np.uint8, offset=16) for name in names
+    )
     return first.reshape(-1, 28, 28), last.reshape(-1, 28, 28)
 
 

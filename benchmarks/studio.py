@@ -41,18 +41,18 @@ IMPORTS = "import narrows.estimators, narrows.studio.app, uvicorn, websockets"
 
 @contextlib.contextmanager
 def studio(model: Path) -> Iterator[tuple[int, str]]:
-    """Start a studio; yield its process number and its address."""
+    """Start a studio; yield its process number and a pattern for its addresses, with {} for the path."""
     command = [sys.executable, "-m", "narrows", "studio", str(model), "digits", "--no-browser", "--port", "0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
         output = ""
-        while (address := re.search(r"http://(\S+)/", output)) is None:
+        while (address := re.search(r"http://(\S+)/(\?token=\S+)", output)) is None:
             line = process.stderr.readline()
             if not line:
                 raise RuntimeError(output)
             output += line
-        yield process.pid, address[1]
+        yield process.pid, f"{address[1]}/{{}}{address[2]}"
     finally:
         process.terminate()
         process.wait()
@@ -61,7 +61,7 @@ def studio(model: Path) -> Iterator[tuple[int, str]]:
 async def send_codes(address: str, n: int) -> np.ndarray:
     """Send `n` codes, one after another; return the milliseconds of each."""
     generator, took = np.random.default_rng(SEED), np.empty(n)
-    async with websockets.connect(f"ws://{address}/api/decode", compression=None) as socket:
+    async with websockets.connect(f"ws://{address.format('api/decode')}", compression=None) as socket:
         for number in range(n):
             code = generator.normal(size=N_COMPONENTS).astype("<f4").tobytes()
             began = time.perf_counter()
@@ -77,7 +77,7 @@ async def move_slider(address: str, seed: int, seconds: float, took: list[float]
     """Act as a client who moves a slider: send at `RATE`, and note when the newest code is answered."""
     generator, sent = np.random.default_rng(seed), {}
     try:
-        async with websockets.connect(f"ws://{address}/api/decode", compression=None) as socket:
+        async with websockets.connect(f"ws://{address.format('api/decode')}", compression=None) as socket:
 
             async def hear() -> None:
                 async for answer in socket:
@@ -138,7 +138,7 @@ def start(model: Path) -> dict[str, float]:
     began = time.perf_counter()
     with studio(model) as (process, address):
         served = time.perf_counter() - began
-        urllib.request.urlopen(f"http://{address}/api/state").read()
+        urllib.request.urlopen(f"http://{address.format('api/state')}").read()
         asyncio.run(send_codes(address, 1))
         first, first_cpu = time.perf_counter() - began, cpu_seconds(process)
     return {

@@ -1,6 +1,6 @@
-"""Times of the studio's page: opening it, turning its dials, and panning its map of 100,000 points.
+"""Times of the studio's page: opening it, turning its dials, panning its map of 100,000 points, and training on photos.
 
-    python benchmarks/studio_page.py [opening dials map] [--repeats 5] [--chromium PATH]
+    python benchmarks/studio_page.py [opening dials map training] [--repeats 5] [--chromium PATH]
 
 `narrows studio MODEL DATA --no-browser` runs in a separate process, and headless Chromium (WebGL in software) opens
 the address that it prints.
@@ -12,6 +12,9 @@ the address that it prints.
   event replaces an older one that was not drawn yet.
 - `map`: 100,000 codes: seconds from the link to points on the screen, and frames a second while it is panned by 60
   pixels a frame.
+- `training`: a .zip of 325 photos of 96 x 96 pixels, cut from scikit-learn's two, all defaults: seconds from a click on
+  Train to the first pictures (of PCA), to the model's first ones, and to the dials, after 20 s of training. The studio
+  has been open for half a minute, as it is while a person looks at the data.
 
 Needs playwright and Chromium. Times are by the wall clock: run nothing else.
 """
@@ -19,6 +22,7 @@ Needs playwright and Chromium. Times are by the wall clock: run nothing else.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import shutil
@@ -27,6 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +45,7 @@ import narrows
 FLAGS = ["--no-sandbox", "--enable-unsafe-swiftshader", "--disable-background-networking"]
 IMPORTS = "import narrows.cli, narrows.studio.serving, narrows.studio.app, uvicorn"
 N_TURNS, N_POINTS, N_PAN_SECONDS = 200, 100_000, 5
+N_PHOTOS, PHOTO_SIDE, N_TRAIN_SECONDS, N_IDLE_SECONDS = 325, 96, 20, 30
 
 # resolves when the next picture is on a canvas
 PICTURE = """
@@ -93,10 +99,10 @@ PAN = """async (seconds) => {
 
 
 @contextlib.contextmanager
-def studio(model: Path, data: str) -> Iterator[tuple[str, float]]:
-    """Start a studio; yield its address and the time of its command."""
+def studio(*opened: Path | str) -> Iterator[tuple[str, float]]:
+    """Start a studio, with a model and data or with nothing; yield its address and the time of its command."""
     start = time.perf_counter()
-    command = [sys.executable, "-m", "narrows", "studio", str(model), data, "--no-browser", "--port", "0"]
+    command = [sys.executable, "-m", "narrows", "studio", *map(str, opened), "--no-browser", "--port", "0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
@@ -137,7 +143,7 @@ def opening(browser: Any, model: Path, data: Path, repeats: int) -> dict[str, An
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", IMPORTS], check=True)
         seconds["imports_s"].append(time.perf_counter() - start)
-        with studio(model, str(data)) as (url, begun):
+        with studio(model, data) as (url, begun):
             page = opened(browser, url)
             page.locator(".dial:not(.waiting) input").first.wait_for()
             page.evaluate(TURNS, 1)
@@ -150,7 +156,7 @@ def opening(browser: Any, model: Path, data: Path, repeats: int) -> dict[str, An
 
 
 def dials(browser: Any, model: Path, data: Path) -> dict[str, Any]:
-    with studio(model, str(data)) as (url, _):
+    with studio(model, data) as (url, _):
         page = opened(browser, url)
         page.locator(".dial:not(.waiting) input").first.wait_for()
         page.wait_for_load_state("networkidle")
@@ -163,7 +169,7 @@ def dials(browser: Any, model: Path, data: Path) -> dict[str, Any]:
 
 
 def panned(browser: Any, model: Path, data: Path, repeats: int) -> dict[str, Any]:
-    with studio(model, str(data)) as (url, _):
+    with studio(model, data) as (url, _):
         seconds, frames, worst = [], [], []
         for _ in range(repeats):
             page = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -187,8 +193,47 @@ def panned(browser: Any, model: Path, data: Path, repeats: int) -> dict[str, Any
     }
 
 
+def photos() -> bytes:
+    """Return a .zip of photos."""
+    from PIL import Image
+    from sklearn.datasets import load_sample_images
+
+    sources, generator, stream = load_sample_images().images, np.random.default_rng(SEED), io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for i in range(N_PHOTOS):
+            source, side = sources[i % len(sources)], int(generator.integers(PHOTO_SIDE, 257))
+            top, left = (int(generator.integers(n - side)) for n in source.shape[:2])
+            photo = Image.fromarray(source[top : top + side, left : left + side]).resize((PHOTO_SIDE, PHOTO_SIDE))
+            part = io.BytesIO()
+            photo.save(part, "JPEG")
+            archive.writestr(f"photos/{i:03}.jpg", part.getvalue())
+    return stream.getvalue()
+
+
+def training(browser: Any, repeats: int) -> dict[str, Any]:
+    seconds: dict[str, list[float]] = {"first_picture_s": [], "model_picture_s": [], "dials_s": []}
+    archive = {"name": "photos.zip", "mimeType": "application/zip", "buffer": photos()}
+    for _ in range(repeats):
+        with studio() as (url, _):
+            page = opened(browser, url)
+            time.sleep(N_IDLE_SECONDS)
+            page.locator(".drop input").set_input_files(archive)
+            page.get_by_label("Seconds at most").fill(str(N_TRAIN_SECONDS))
+            page.get_by_role("button", name="Train").click()
+            start = time.perf_counter()
+            for name, shown in (
+                ("first_picture_s", ".pairs img[src]"),
+                ("model_picture_s", ".pairs img[alt='by the model']"),
+                ("dials_s", ".dial:not(.waiting) input"),
+            ):
+                page.locator(shown).first.wait_for(state="attached", timeout=120_000)
+                seconds[name].append(time.perf_counter() - start)
+            page.close()
+    return {name: statistics.median(values) for name, values in seconds.items()} | {"repeats": repeats}
+
+
 def main() -> None:
-    parser = arguments(__doc__, ("opening", "dials", "map"))
+    parser = arguments(__doc__, ("opening", "dials", "map", "training"))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--chromium", default=shutil.which("chromium"))
     options = parser.parse_args()
@@ -203,6 +248,7 @@ def main() -> None:
             "opening": lambda: opening(browser, model, small, options.repeats),
             "dials": lambda: dials(browser, model, small),
             "map": lambda: panned(browser, model, many, options.repeats),
+            "training": lambda: training(browser, options.repeats),
         }
         for name in options.jobs or jobs:
             # of the last minute; above the number of cores, other work slowed the page

@@ -158,23 +158,23 @@ def test_bad_codes(Z, message):
         (
             "bernoulli",
             placed(rng.random((30, 6)), (4, 5), -0.2),
-            r"X holds 1 values outside \[0, 1\] \(min -0.2, max -0.2, the first in column 5\), which the "
+            r"X holds 1 value outside \[0, 1\] \(min -0.2, max -0.2, the first in column 5\), which the "
             r'"bernoulli" likelihood of {owner} cannot score. Rescale X, or pass likelihood="gaussian"',
         ),
         (
             "continuous_bernoulli",
             placed(IMAGES, (3, 4, 4), 1.5),
-            r"1 values outside \[0, 1\] \(min 1.5, max 1.5, the first in image 3\)",
+            r"1 value outside \[0, 1\] \(min 1.5, max 1.5, the first in image 3\)",
         ),
         (
             "bernoulli",
             placed(rng.random((30, 9, 10, 3)), (6, 1, 2, 0), 7.0),
-            r"1 values outside \[0, 1\] \(min 7, max 7, the first in image 6\)",
+            r"1 value outside \[0, 1\] \(min 7, max 7, the first in image 6\)",
         ),
         (
             "poisson",
             placed(rng.poisson(3.0, (30, 6)).astype(float), (2, 1), 1.5),
-            r"1 values outside 0, 1, 2, ... \(min 1.5, max 1.5, the first in column 1\)",
+            r"1 value outside 0, 1, 2, ... \(min 1.5, max 1.5, the first in column 1\)",
         ),
         (
             "negative_binomial",

@@ -133,7 +133,7 @@ def test_fit_json_is_one_document(tmp_path: Path) -> None:
     assert document["report"][0] == "8 x 8 grey images in [0, 1]"
     model = narrows.load(tmp_path / "m")
     assert (model.beta, model.max_time, model.random_state, model.hidden) == (4, 300, 0, (16,))
-    assert (model.checkpoint, model.verbose) == (None, 0)  # they belong to the command, not to the model
+    assert (model.checkpoint, model.verbose) == (None, "auto")  # they belong to the command, not to the model
 
 
 def test_same_seed_same_weights(tmp_path: Path) -> None:
@@ -382,7 +382,7 @@ def test_zips_broken_images_and_unlike_sizes(tmp_path: Path, rng: np.random.Gene
     assert "a/0.png is 8 x 9, " in fails(*fit, "--on-bad", "skip")
     done = run(*fit, "--on-bad", "skip", "--resize", "10x12")
     assert "pictures.zip: 5 examples of shape 10 x 12" in done.stderr
-    assert "1 of 6 images cannot be read and are left out: a/4.png." in done.stderr
+    assert "Images that cannot be read are left out, 1 of 6: a/4.png." in done.stderr
     assert f"{archive} --on-bad skip --resize 10x12" in done.stderr
     skip = ("--on-bad", "skip", "--resize", "10x12")
     for data in (tmp_path / "in", archive):

@@ -239,7 +239,7 @@ def test_impute_without_gaps_and_with_a_column_of_gaps(data: Path, model: Path, 
     frame.assign(town="", age="", since="", remark="").to_csv(tmp_path / "h.csv", index=False)
     done = run("impute", model, tmp_path / "h.csv", "-o", tmp_path / "i.csv")
     made = pd.read_csv(tmp_path / "i.csv", dtype=str)
-    assert set(made["town"]) <= {"Ulm", "Köln", "=Bonn"}
+    assert set(made["town"]) <= {"Ulm", "Köln", "'=Bonn"}  # no other cell says how such text is written
     assert made["age"].str.fullmatch(r"\d\d").all()
     assert pd.to_datetime(made["since"]).notna().all()
     assert made["remark"].isna().all()

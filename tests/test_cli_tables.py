@@ -249,7 +249,7 @@ def test_formulas_are_escaped_in_text_only(tmp_path: Path, capsys: pytest.Captur
         "'-x,3.0",
         "'@y,4.0",
     ]
-    assert "4 cells begin like a formula" in capsys.readouterr().err
+    assert "begins like a formula has an apostrophe in front (4 x)" in capsys.readouterr().err
     outputs.write_frame(tmp_path / "x.parquet", table)
     assert pd.read_parquet(tmp_path / "x.parquet")["=name"].tolist() == cells
     assert table.columns[0] == "=name"  # the user's frame is as it was
@@ -398,5 +398,5 @@ def test_a_formula_as_a_name(frame: pd.DataFrame, tmp_path: Path) -> None:
     table.to_csv(tmp_path / "x.csv", index=False)
     run("fit", tmp_path / "x.csv", "--out", tmp_path / "m", *TINY)
     done = run("reconstruct", tmp_path / "m", tmp_path / "x.csv", "-o", tmp_path / "r.csv")
-    assert "1 cells begin like a formula" in done.stderr or "begins like a formula" in done.stderr
+    assert "begins like a formula" in done.stderr
     assert "'=1+1" in (tmp_path / "r.csv").read_text().splitlines()[0]

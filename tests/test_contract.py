@@ -340,6 +340,8 @@ class TestEveryRecipeOnce:
     def test_partial_fit_learns(self, case, kind, net):
         X, y = data(kind), case.labels(N)
         model = case.make(net)
+        if "start" in model.get_params():
+            model.set_params(start="random")  # these rows are near a plane: little is left to learn after PCA
         for _ in range(3):
             model.partial_fit(X, **y)
         before = model.score(X)

@@ -308,7 +308,7 @@ def test_a_model_fitted_without_gaps_meets_gaps(kind, vectors, digits):
             warnings.simplefilter("always")
             call(gaps)
         assert len(caught) == 1
-        assert "has 1 missing values, but the model was fitted on data without any" in str(caught[0].message)
+        assert "has 1 missing value, but the model was fitted on data without any" in str(caught[0].message)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.transform(whole)

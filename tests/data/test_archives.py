@@ -38,7 +38,7 @@ def test_a_zip_of_classes_is_read_as_its_folder_is(tmp_path):
     np.testing.assert_array_equal(archive.X, folder.X)
     np.testing.assert_array_equal(archive.y, folder.y)
     assert (archive.files, archive.name, archive.columns) == (folder.files, "pets", None)
-    assert archive.notes == ("1 of 4 files are no images and are ignored: pets/readme.txt.",)
+    assert archive.notes == ("Files that are no images are ignored, 1 of 4: pets/readme.txt.",)
 
 
 def test_classes_at_any_depth_and_images_without(tmp_path):

@@ -170,7 +170,7 @@ def test_broken_images_are_skipped_and_named(tmp_path):
     loaded = read(tmp_path, on_bad="skip")
     assert loaded.files == ["a.png", "d.png"]
     np.testing.assert_array_equal(loaded.X, [pixels(32, 32)] * 2)
-    assert loaded.notes == ("3 of 5 images cannot be read and are left out: b.png, film.gif, c.png.",)
+    assert loaded.notes == ("Images that cannot be read are left out, 3 of 5: b.png, film.gif, c.png.",)
 
 
 def test_classes_without_a_whole_image_are_left_out(tmp_path):

@@ -366,11 +366,11 @@ def test_what_a_likelihood_cannot_score_is_refused_where_it_is():
     model = VAE(2, **SMALL).fit(X[:200])
     X[4100, 2] = 3.0
     with pytest.raises(
-        ValueError, match=r"In rows 4,096 to 4,999: X holds 1 values outside \[0, 1\] \(min 3, max 3, the fir"
+        ValueError, match=r"In rows 4,096 to 4,999: X holds 1 value outside \[0, 1\] \(min 3, max 3, the fir"
     ):
         model.score_samples(X)
     X[0, 1] = -2.0
-    with pytest.raises(ValueError, match=r"^X holds 1 values outside \[0, 1\] \(min -2, max -2, .* in column 1\)"):
+    with pytest.raises(ValueError, match=r"^X holds 1 value outside \[0, 1\] \(min -2, max -2, .* in column 1\)"):
         model.stream(iter([X]), method="score_samples")
 
 

@@ -170,7 +170,7 @@ def test_rare_values_are_other_and_come_back_missing():
     column = table.columns[0]
     assert (column.levels, column.n_rare, column.n_levels) == (("w0", "w1", "w2"), 7, 4)
     np.testing.assert_allclose(column.frequencies, [10 / 55, 9 / 55, 8 / 55, 28 / 55])
-    assert "7 rarer ones (50.9%) are `other`" in column.describe()
+    assert "7 rarer ones (50.9%) as `other`" in column.describe()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         encoded = table.encode(frame.assign(w=["w0", "w9", "new", *words[3:]]), "test")

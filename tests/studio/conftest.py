@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from narrows import DAE, SAE, VAE, TableAE
+from narrows import AE, DAE, SAE, VAE, TableAE
 from narrows.estimators import load
 from narrows.studio.data import Colour, Data, other_columns
 from narrows.studio.session import Session
@@ -106,7 +106,24 @@ def open_people() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory, digits: np.ndarray, table: np.ndarray) -> dict[str, Path]:
+def others(table: np.ndarray) -> dict[str, np.ndarray]:
+    """Examples of other forms, by the name of their model: few columns, counts, 0 and 1, and series."""
+    rng = np.random.default_rng(2)
+    rates = np.exp(rng.normal(size=(80, 2)) @ rng.normal(size=(2, 40)) - 1)
+    time, phase = np.linspace(0, 6, 20), rng.uniform(0, 6, (60, 1))
+    waves = [scale * np.sin(time + phase + scale) for scale in (1, 2, 4, 8, 16, 32, 64)]
+    return {
+        "line": table[:, :3],
+        "counts": rng.poisson(rates).astype(float),
+        "flags": (rng.random((80, 12)) < np.linspace(0.1, 0.9, 12)).astype(float),
+        "series": np.stack([*waves, 101_325 + 800 * np.cos(time + phase)], axis=-1),
+    }
+
+
+@pytest.fixture(scope="session")
+def models(
+    tmp_path_factory: pytest.TempPathFactory, digits: np.ndarray, table: np.ndarray, others: dict[str, np.ndarray]
+) -> dict[str, Path]:
     """Folder of a saved model for each name."""
     folder = tmp_path_factory.mktemp("models")
     X = digits[:200]
@@ -115,6 +132,10 @@ def models(tmp_path_factory: pytest.TempPathFactory, digits: np.ndarray, table: 
         "dae": DAE(network="mlp", level=0.2, **TINY).fit(X),
         "sae": SAE(24, k=4, **{**TINY, "max_epochs": 10}).fit(X),
         "table": VAE(2, **{**TINY, "max_epochs": 20}).fit(table),
+        "line": VAE(1, **TINY).fit(others["line"]),
+        "counts": SAE(12, k=3, **TINY).fit(others["counts"]),
+        "flags": VAE(2, **TINY).fit(others["flags"]),
+        "series": AE(3, network="mlp", **TINY).fit(others["series"]),
     }
     for name, model in fitted.items():
         model.save(folder / name)
@@ -122,7 +143,9 @@ def models(tmp_path_factory: pytest.TempPathFactory, digits: np.ndarray, table: 
 
 
 @pytest.fixture(scope="session")
-def new_session(models: dict[str, Path], digits: np.ndarray, table: np.ndarray) -> Callable[..., Session]:
+def new_session(
+    models: dict[str, Path], digits: np.ndarray, table: np.ndarray, others: dict[str, np.ndarray]
+) -> Callable[..., Session]:
     """Function that returns a new session with a model and its data, or an empty one for "none"."""
 
     def make(name: str, *, data: bool = True) -> Session:
@@ -132,6 +155,8 @@ def new_session(models: dict[str, Path], digits: np.ndarray, table: np.ndarray) 
         if data and name == "table":
             group = Colour.from_column(["a" if row % 2 else "b" for row in range(len(table))])
             examples = Data("people", table, None, {"group": group, "spread": Colour.from_column(table.std(1))})
+        elif data and name in others:
+            examples = Data(name, others[name])
         elif data:
             examples = Data("digits", digits[:200], Colour.from_column(np.arange(200) % 10))
         session.open(load(models[name]), examples, name=name, path=models[name], is_saved=True)

@@ -33,6 +33,9 @@ PANELS = {
     "people": ["dials", "map", "clean", "outliers", "search"],
     "people-sae": ["units"],
     "people-tableae": ["fill", "map", "clean", "outliers", "search", "report"],
+    "counts": ["units", "clean"],
+    "series": ["dials", "clean", "outliers"],
+    "line": ["map"],
     "none": ["train"],
 }
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
@@ -41,8 +44,8 @@ AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 class Studio:
     """A server in a thread, which can be stopped and restarted at the same port."""
 
-    def __init__(self, new_session: Callable[[], Session]) -> None:
-        self.new_session = new_session
+    def __init__(self, new_session: Callable[[], Session], token: str | None = None) -> None:
+        self.new_session, self.token = new_session, token
         self.port = 0
         self.start()
 
@@ -56,7 +59,7 @@ class Studio:
         listener.listen(128)  # early clients wait until the server is up
         self.port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        app = create_app(self.session)
+        app = create_app(self.session, token=self.token)
         config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -327,17 +330,22 @@ def test_copied_code_and_saved_picture(visit, models):
 
 def test_dials_of_a_vector_show_its_columns(visit):
     page = visit("table")
-    rows = page.locator(".bars tr")
+    rows = page.locator(".cells tbody tr")
     wait_until(page, rows.count)
-    assert page.locator(".bars th").all_inner_texts() == ["column 1", "column 2", "column 3", "column 4"]
-    before = page.locator(".bars .value").all_inner_texts()
+    assert page.locator(".cells th").all_inner_texts() == ["column 1", "column 2", "column 3", "column 4"]
+    before = page.locator(".cells .value").all_inner_texts()
     sliders(page).first.focus()
     page.keyboard.press("PageUp")
-    wait_until(page, lambda: page.locator(".bars .value").all_inner_texts() != before)
+    wait_until(page, lambda: page.locator(".cells .value").all_inner_texts() != before)
     with page.expect_download() as downloading:
         page.get_by_role("button", name="PNG").click()
     with Image.open(downloading.value.path()) as saved:
         assert saved.width == 640
+
+
+def line_of(place, name: str):
+    """Return the line of a column in a table of cells."""
+    return place.locator("tbody tr").filter(has=place.page.locator(f'th[title="{name}"]'))
 
 
 def test_the_dials_of_a_table_show_its_row_and_what_changes(visit):
@@ -363,29 +371,37 @@ def test_the_dials_of_a_table_show_its_row_and_what_changes(visit):
 
 def test_each_panel_of_a_table_shows_cells_as_words_dates_and_gaps(visit, people):
     page = visit("people", "#clean")
-    page.locator(".compare.rows tbody tr").nth(4).wait_for()
+    line_of(page.locator(".compare"), "joined").wait_for()
     page.get_by_label("Row", exact=True).fill("5")
     page.keyboard.press("Enter")
-    job = page.locator(".compare.rows tbody tr").nth(2)
+    job = line_of(page.locator(".compare"), "job")
     wait_until(page, lambda: job.locator(".value").first.inner_text() == "missing")
+    assert job.locator(".track").first.get_attribute("class").split() == ["track", "gap"]  # hatched, no bar
     assert re.match(r"clerk|pilot", job.locator(".value").nth(2).inner_text())
-    day = page.locator(".compare.rows tbody tr").nth(4).locator(".value").first
+    assert page.locator(".compare thead th").all_inner_texts() == ["original", "noisy", "reconstructed"]
+    day = line_of(page.locator(".compare"), "joined").locator(".value").first
     assert day.inner_text() == str(people["joined"][5].date())
     page = visit("people", "#search")
     page.locator(".results b").first.wait_for()
-    values = page.locator(".cells .value").all_inner_texts()
-    income = f"{people['income'][0]:,.0f}"
-    assert values == [
-        str(people["age"][0]),
-        income,
-        people["job"][0],
-        people["town"][0],
-        str(people["joined"][0].date()),
-    ]
+    shown = {
+        line.locator("th").inner_text(): line.locator(".value").inner_text()
+        for line in page.locator(".stage-picture tbody tr").all()
+    }
+    assert shown == {
+        "age": str(people["age"][0]),
+        "income": f"{people['income'][0]:,.0f}",
+        "job": people["job"][0],
+        "town": people["town"][0],
+        "joined": str(people["joined"][0].date()),
+    }
     page = visit("people", "#outliers")
-    page.locator(".detail .plain td").first.wait_for()
-    assert "town" in page.locator(".detail .plain").inner_text()
-    assert re.search(r"(Bern|Oslo|Rome) \([\d.]+ %\)", page.locator(".detail .plain").inner_text())
+    town = line_of(page.locator(".detail"), "town")
+    town.wait_for()
+    texts = [" ".join(text.split()) for text in town.locator(".value").all_inner_texts()]
+    assert texts[0] in ("Bern", "Oslo", "Rome")
+    # the likeliest level, and the true one, which is marked
+    assert re.fullmatch(r"(\w+ [\d.]+ % )?\w+ (< )?[\d.]+ % ✓", texts[1])
+    assert f"{texts[0]} " in texts[1]
     page = visit("people", "#map?by=column:joined")
     page.locator(".ramp small").first.wait_for()
     assert re.fullmatch(r"202\d-\d\d-\d\d", page.locator(".ramp small").first.inner_text())
@@ -397,15 +413,144 @@ def test_columns_of_a_vector_have_a_scale_each(visit, studio):
     page.locator(".cells .centred i").first.wait_for()
     described = page.request.get(f"{studio('table').url}/api/state").json()["model"]["cells"]
     values = page.request.get(f"{studio('table').url}/api/data/0").json()["example"]["values"]
-    places = [
-        (value - column["offset"]) / column["scale"] / 2.5 for value, column in zip(values, described, strict=True)
-    ]
-    shown = [bar.get_attribute("style") for bar in page.locator(".cells .centred i").all()]
+    places = {
+        column["name"]: (value - column["offset"]) / column["scale"]
+        for value, column in zip(values, described, strict=True)
+    }
+    lines = page.locator(".cells tbody tr").all()
+    names = [line.locator("th").inner_text() for line in lines]
+    assert names == sorted(places, key=lambda name: -abs(places[name]))  # those furthest from the mean first
+    shown = [line.locator(".centred i").first.get_attribute("style") for line in lines]
     widths = [float(re.search(r"scaleX\(([\d.e-]+)\)", style)[1]) for style in shown]
-    assert widths == pytest.approx([min(1, abs(place)) / 2 for place in places], abs=1e-3)
+    assert widths == pytest.approx([min(1, abs(places[name]) / 3) / 2 for name in names], abs=1e-3)
+    said = [line.locator(".sr").first.text_content() for line in lines]
+    ends = ["below the mean" if places[name] < 0 else "above the mean" for name in names]
+    assert [text.split(" deviations ")[1] for text in said] == ends
+
+
+def test_a_few_of_many_columns_are_shown_those_that_moved_most_first(visit, studio, others):
+    page = visit("counts", "#clean")
+    lines = page.locator(".compare tbody tr")
+    wait_until(page, lambda: lines.count() == 24)
+    more = page.locator(".compare .cells-more")
+    assert more.locator("span").inner_text() == "24 of 40 columns, those that moved most first"
+    url = studio("counts").url
+    described = page.request.get(f"{url}/api/state").json()["model"]["cells"]
+    body = {"row": 0, "noise": 0.3, "kind": "gaussian", "seed": 0}
+    result = page.request.post(f"{url}/api/clean", data=body).json()
+    rows = np.array([result[name]["values"] for name in ("original", "noisy", "clean")], float)
+    places = np.log1p(np.maximum(rows, 0)) / [column["std"] for column in described]
+    moves = np.abs(places[1:] - places[0]).max(0)
+    names = [described[i]["name"] for i in np.argsort(-moves, kind="stable")]
+    assert page.locator(".compare th[scope=row]").all_inner_texts() == names[:24]
+    more.get_by_role("button", name="Show all 40").press("Enter")
+    wait_until(page, lambda: lines.count() == 40)
+    more.get_by_role("button", name="Show 24 only").click()
+    wait_until(page, lambda: lines.count() == 24)
+
+    page = visit("counts", "#search")
+    page.locator(".results .line").first.wait_for()
+    assert "6 of 40 columns" in page.locator(".beside .note").inner_text()
+    cards = [card.locator(".name").all_inner_texts() for card in page.locator(".results button").all()]
+    first = page.locator(".stage-picture th[scope=row]").all_inner_texts()[:6]
+    assert cards == [first] * len(cards)  # the same columns in each card
+
+
+def test_series_are_drawn_as_lines(visit):
+    page = visit("series")
+    paths = page.locator(".stage-picture path.line-1-0")
+    wait_until(page, lambda: paths.count() == 8 and (paths.first.get_attribute("d") or "").count("L") == 19)
+    before = paths.first.get_attribute("d")
+    page.get_by_role("button", name="Random", exact=True).click()
+    wait_until(page, lambda: paths.first.get_attribute("d") != before)
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="PNG").click()
+    with Image.open(downloading.value.path()) as saved:
+        assert saved.size == (640, 8 * 90 + 10)
+        assert len(set(np.asarray(saved.convert("L")).ravel().tolist())) > 2  # lines, and not only paper
+    page = visit("series", "#outliers")
+    page.locator(".detail .channels svg").first.wait_for()
+    assert page.locator(".detail .series-legend span").all_inner_texts() == ["value", "expected"]
+    page = visit("series", "#map")
+    page.locator(".stage[aria-busy=false]").wait_for()
+    page.locator(".stage").focus()
+    page.keyboard.press("ArrowRight")
+    page.locator(".tip svg").first.wait_for()
+    page.keyboard.press("Enter")
+    page.get_by_text("and what the decoder makes of its code").wait_for()
+
+
+FUNCTIONS = """async () => {
+    const { distanceOf, formatCell, placeOf, shortNames, surpriseOf } = await import("/static/cells.js");
+    const { barOf } = await import("/static/cell-parts.js");
+    const none = { levels: null, frequencies: null, offset: 0, scale: 1, mean: 0, std: 1, step: 0 };
+    const real = { ...none, kind: "real", offset: 10, scale: 2 };
+    const count = { ...none, kind: "count", mean: 1, std: 0.5 };
+    const unit = { ...none, kind: "unit", scale: 255, mean: 0.2, std: 0.1 };
+    const word = { ...none, kind: "categorical", levels: ["a", "b", "c"], frequencies: [0.5, 0.5, 0.005] };
+    const names = (...all) => shortNames(all.map((name) => ({ name })));
+    return {
+        texts: [formatCell(real, 12.3456), formatCell(real, -0), formatCell(real, null), formatCell(word, 1),
+                formatCell(word, 7), formatCell({ ...real, scale: 2000 }, 2012.7), formatCell(unit, 254.6)],
+        places: [placeOf(real, 14), placeOf(count, Math.E ** 2 - 1)],
+        surprises: [surpriseOf(real, 6), surpriseOf(real, NaN), surpriseOf(word, 0), surpriseOf(word, 2) > 3],
+        distances: [distanceOf(real, 10, 14), distanceOf(word, 0, 1), distanceOf(word, 0, 0, 0.9, 0.4),
+                    distanceOf(unit, 0, 255), distanceOf(real, null, 4)],
+        bars: [barOf(real, 99), barOf(real, null), barOf(word, 1), barOf(word, 1, 0.25), barOf(unit, 51)].map(
+            ({ kind, to, mark, beyond }) => [kind, to, mark, beyond]),
+        names: [
+            names("mean area", "mean texture"),
+            names("expression_of_the_gene_ENSG001_in_tissue", "expression_of_the_gene_ENSG002_in_tissue"),
+            names("a", "b".repeat(60)),
+            names("expression_of_the_gene_ENSG001_in_tissue"),
+        ],
+    };
+}"""
+
+
+def test_scales_of_cells(visit):
+    found = visit("vae", "#report").evaluate(FUNCTIONS)
+    assert found["texts"] == ["12.35", "0", "", "b", "unknown", "2013", "255"]
+    assert found["places"] == pytest.approx([2, 2])
+    assert found["surprises"] == [2, 0, 0, True]
+    assert found["distances"] == pytest.approx([1, 1, 0.5, 2, 0])
+    assert found["bars"] == [
+        ["centred", 1, None, 1],
+        ["gap", 0, None, 0],
+        ["none", 0, None, 0],
+        ["share", 0.25, 0.5, 0],
+        ["share", 0.2, 0.2, 0],
+    ]
+    common, long = found["names"][1], "b" * 15 + "…" + "b" * 15
+    assert found["names"][0] == ["mean area", "mean texture"]
+    assert common == ["…ENSG001", "…ENSG002"]
+    assert found["names"][2] == ["a", long]
+    assert found["names"][3] == ["expression_of_t…SG001_in_tissue"]
 
 
 # Map
+
+
+def test_the_map_of_one_component_is_a_histogram(visit):
+    page = visit("line", "#map?x=0&y=0")
+    page.locator(".stage[aria-busy=false]").wait_for()
+    assert "histogram" in page.locator(".heading").inner_text()
+    assert page.get_by_label("Across").count() == page.get_by_label("Components").count() == 0
+    assert [page.locator(f".axis.{axis}").inner_text() for axis in "xy"] == ["z0 →", "number of rows, stacked →"]
+    page.locator(".stage").focus()
+    page.keyboard.press("ArrowRight")
+    page.locator(".tip .line").first.wait_for()
+    assert page.locator(".tip .line").count() == 3
+
+
+def test_the_axes_of_the_map_differ(visit):
+    page = visit("vae", "#map?x=2&y=2")
+    across, up = page.get_by_label("Across"), page.get_by_label("Up")
+    page.locator(".stage[aria-busy=false]").wait_for()
+    page.get_by_label("Components").select_option("components")
+    assert (across.input_value(), up.input_value()) == ("0", "1")
+    across.select_option("1")
+    assert (across.input_value(), up.input_value()) == ("1", "0")
 
 
 def find_point(page) -> tuple[float, float]:
@@ -555,14 +700,14 @@ def test_units(visit, digits):
     wait_until(page, lambda: page.locator(".trio figure:nth-child(2) img").get_attribute("src") != before)
     page.get_by_label("Units of row").fill("5")
     page.keyboard.press("Enter")
-    page.get_by_text("units are active for row 5").wait_for()
+    page.get_by_text("for row 5, strongest first").wait_for()
     assert page.locator(".wall button").count() <= 4  # k = 4
     page.get_by_role("button", name="All units").click()
     page.get_by_text("24 units.").wait_for()
     # a picture that is pasted
     content = base64.b64encode(png_file(digits[5])["buffer"]).decode()
     page.evaluate(PASTE, content)
-    page.get_by_text("units are active for your picture").wait_for()
+    page.get_by_text("for your picture, strongest first").wait_for()
 
 
 @pytest.mark.parametrize("name", ["vae", "table"])
@@ -572,7 +717,8 @@ def test_outliers(visit, name):
     first = page.get_by_role("heading", name=re.compile("Row ")).inner_text()
     if name == "table":
         assert first == "Row 7"  # it was moved away from all others
-        assert page.locator(".detail tbody th").count() == 8  # four bars, four lines of figures
+        assert page.locator(".detail tbody th").count() == 4
+        assert page.locator(".detail thead th").all_inner_texts() == ["value", "expected", "nats"]
     else:
         page.locator(".heat").wait_for()
     page.locator(".strange button").nth(3).click()
@@ -603,6 +749,52 @@ def test_report(visit):
     assert "narrows.load" in page.get_by_label("Python", exact=True).inner_text()
 
 
+def test_the_verdict_stands_above_the_panels_and_says_what_to_try(visit, studio):
+    page = visit("vae")
+    findings = studio("vae").session.current.model.findings_
+    verdict = page.get_by_role("region", name="Verdict")
+    assert verdict.locator("li").count() == len(findings)
+    assert [item.get_attribute("class") for item in verdict.locator("li").all()] == [
+        "well" if finding.is_well else "doubt" for finding in findings
+    ]
+    text = verdict.inner_text()
+    for finding in findings:
+        if finding.setting:  # no training of this page made the model, so there is nothing to repeat
+            assert f"Try {finding.setting.replace('=', ' = ')}" in " ".join(text.split())
+    assert verdict.get_by_role("button").count() == 0
+    was_open = verdict.locator("details").get_attribute("open") is not None
+    verdict.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert (verdict.locator("details").get_attribute("open") is not None) != was_open
+    page.get_by_role("link", name="Map").click()
+    wait_until(page, lambda: page.locator("h1").inner_text() == "Map")
+    assert verdict.count() == 1
+
+
+@pytest.mark.parametrize("n_unused", [1, 4])
+def test_dials_that_carry_nothing_are_grey_and_say_so(visit, n_unused):
+    page = visit("vae", "#map")
+
+    def empty_some(route) -> None:
+        answer = route.fetch().json()
+        for dial in answer["dials"][:n_unused]:
+            dial["used"] = False
+        route.fulfill(json=answer)
+
+    page.route("**/api/dials?*", empty_some)
+    page.get_by_role("link", name="Dials").click()
+    unused = page.locator(".unused")
+    unused.wait_for()
+    words = "1 dial carries nothing: " if n_unused == 1 else "4 dials carry nothing: "
+    assert unused.locator("summary").inner_text().startswith(f"{words}turning changes nothing. ")
+    assert (unused.get_attribute("open") is not None) == (n_unused == 4)  # open if there are no others
+    if n_unused == 1:
+        unused.locator("summary").click()
+    wait_until(page, lambda: page.locator(".dial.idle").count() == n_unused)
+    assert page.locator(".dial.idle .carries").all_inner_texts() == ["carries nothing"] * n_unused
+    assert sliders(page).count() == 4
+
+
 # Train
 
 
@@ -625,16 +817,27 @@ def test_train_on_a_file_and_see_its_dials(visit, studio, table):
         assert page.locator(".columns tbody tr").count() == 5
         page.get_by_label("Label: colours the map").select_option("kind")  # not trained on, then
         page.get_by_label("Train on pulse").uncheck()
-        assert "3 of 5" in page.locator(".bar").first.inner_text()
+        assert "3 of 5 columns: 2 heavy-tailed, 1 real." in page.locator(".learned").inner_text()
+        assert "pulse, kind (the label)" in page.locator(".learned").inner_text()
         page.get_by_role("spinbutton", name="Components").fill("2")
         page.get_by_label("Seconds at most").fill("3")
         page.get_by_text("All other parameters").click()
         page.get_by_label(re.compile(r"^hidden")).fill("(16,)")
         page.get_by_role("button", name="Train").click()
         page.get_by_role("button", name="Stop early").wait_for()
+        assert page.locator(".figures dt").first.inner_text() in ("Elapsed", "Steps")
+        assert page.locator(".status").inner_text() != ""
+        wait_until(page, lambda: page.locator(".pairs .cells").count(), 90)  # before the training, or in it
+        assert page.locator(".pairs thead").first.inner_text().split() == ["original", "PCA", "model"]
         wait_until(page, lambda: page.locator("h1").inner_text() == "Dials", 90)
         wait_until(page, sliders(page).count)
-        assert page.locator(".bars th").all_inner_texts() == ["height", "weight", "age"]
+        verdict = page.get_by_role("region", name="Verdict")
+        assert verdict.locator("summary").inner_text().startswith(("It is well", "Not yet"))
+        page.get_by_role("link", name="Train").click()
+        page.locator(".drop").wait_for()
+        assert verdict.count() == 0  # the panel is about the next model
+        page.get_by_role("link", name="Dials").click()
+        assert page.locator(".cells th").all_inner_texts() == ["height", "weight", "age"]
         assert "people" in page.locator("#model").inner_text()
         assert page.get_by_role("link", name="Map").count() == 1
     finally:
@@ -729,7 +932,8 @@ def test_the_kind_of_a_column_can_be_changed_before_training(visit, people):
     lines = page.locator(".columns tbody tr")
     assert lines.nth(2).inner_text().split("\t")[4:6] == ["1", "119"]  # gaps and different values of the income
     assert "2020-" in lines.nth(5).inner_text()
-    assert "5 of 7" in page.locator(".bar").first.inner_text()
+    assert "5 of 7" in page.locator(".learned").inner_text()
+    assert "user (a value of its own for each row), kind (always the same)" in page.locator(".learned").inner_text()
     user, age = page.get_by_label("Kind of user"), page.get_by_label("Kind of age")
     assert user.input_value() == "identifier"
     page.get_by_label("Train on user").check()
@@ -744,6 +948,44 @@ def test_the_kind_of_a_column_can_be_changed_before_training(visit, people):
     body = training.value.post_data_json
     assert body["columns"] == ["age", "income", "job", "joined"]
     assert body["kinds"] == {"age": "categorical"}
+
+
+def test_only_what_columns_can_have_is_offered(visit, people):
+    page = visit("none")
+    upload(page, "people.csv", people.to_csv(index=False).encode())
+    likelihood = page.get_by_role("combobox", name="Likelihood")
+    possible = lambda: likelihood.locator("option:not(:disabled)").all_inner_texts()  # noqa: E731
+    assert possible() == ["auto", "gaussian", "heteroscedastic"]  # there are words and dates
+    for name in ("job", "town", "joined"):
+        page.get_by_label(f"Train on {name}").uncheck()
+    assert "poisson" in possible()
+    likelihood.select_option("poisson")
+    page.get_by_label("Train on town").check()
+    assert likelihood.input_value() == "auto"
+    page.get_by_role("radio", name=re.compile("^tableae")).check()
+    assert likelihood.is_disabled()  # it has a likelihood of its own
+
+
+def test_many_columns_are_found_by_name(visit, others):
+    page = visit("none")
+    header = ",".join(f"measurement_of_the_sensor_{i:03}_in_mm" for i in range(40))
+    lines = "\n".join(",".join(f"{value + 0.5 * i:.2f}" for value in row) for i, row in enumerate(others["counts"]))
+    upload(page, "sensors.csv", f"{header}\n{lines}".encode())
+    names = page.locator(".columns th[scope=row]")
+    assert names.count() == 40
+    assert names.first.inner_text() == "…000_in_mm"
+    page.get_by_label("Columns whose names hold").fill("sensor_01")
+    wait_until(page, lambda: names.count() == 10)
+    page.get_by_role("button", name="Use none of these").click()
+    assert "30 of 40 columns" in page.locator(".learned").inner_text()
+    page.get_by_label("Columns whose names hold").fill("")
+    assert page.locator(".columns input:checked").count() == 30
+    # a column is used again once it is no label
+    label = page.get_by_label("Label: colours the map")
+    label.select_option("measurement_of_the_sensor_000_in_mm")
+    assert "29 of 40" in page.locator(".learned").inner_text()
+    label.select_option("")
+    assert "30 of 40" in page.locator(".learned").inner_text()
 
 
 def test_a_file_that_cannot_be_read_shows_a_message(visit):
@@ -771,7 +1013,7 @@ def test_a_training_is_shown_and_ended_early(visit, studio, digits, how):
         page.get_by_label("Seconds at most").fill("600")
         page.get_by_text("All other parameters").click()
         page.get_by_role("button", name="Train").click()
-        wait_until(page, lambda: page.locator(".pairs img").count() == 16, 90)
+        wait_until(page, lambda: page.locator(".pairs img[src]").count() == 24, 90)  # original, PCA, model
         wait_until(page, lambda: "," in (page.locator(".curve.train").get_attribute("points") or ""))
         # another page finds the same training
         other = visit("none", "#train")
@@ -779,12 +1021,22 @@ def test_a_training_is_shown_and_ended_early(visit, studio, digits, how):
         other.close()
         if how == "cancel":
             page.get_by_role("button", name="Cancel").click()
-            page.locator(".drop").wait_for(timeout=60_000)
+            back = page.get_by_role("button", name="Back to the settings")
+            back.wait_for(timeout=60_000)
+            assert page.locator(".status").inner_text() == "Cancelled: nothing was kept."
             assert "No model yet" in page.locator("#model").inner_text()
+            back.click()
+            assert page.get_by_label("Seconds at most").input_value() == "600"
         else:
             page.get_by_role("button", name="Stop early").click()
             wait_until(page, lambda: page.locator("h1").inner_text() == "Dials", 90)
             wait_for_dials(page, None)
+            page.get_by_role("button", name="Go on for 3 more minutes").click()
+            wait_until(page, lambda: page.locator("h1").inner_text() == "Train")
+            assert "digits, longer" in page.locator(".watch-head").inner_text()
+            page.get_by_role("button", name="Cancel").click()
+            page.get_by_role("button", name="Back to the settings").click()
+            page.locator(".drop").wait_for()  # they were another training's
     finally:
         page.close()
         server.stop()
@@ -830,6 +1082,17 @@ def test_navigation_by_keyboard(visit):
         page.keyboard.press("Tab")
         outline = "(() => { const e = document.activeElement; return getComputedStyle(e).outlineWidth; })()"
         assert page.evaluate(outline) not in ("0px", "")
+
+
+def test_a_panel_opens_though_the_dials_still_load(visit):
+    page = visit()
+    # the modules of the map come late: meanwhile the dials must not write their address
+    page.route("**/static/map/map.js", lambda route: (page.wait_for_timeout(600), route.continue_()))
+    page.reload()
+    sliders(page).first.wait_for()
+    page.evaluate("location.hash = 'map'")
+    page.locator(".stage[aria-busy=false]").wait_for()
+    assert page.locator("h1").inner_text() == "Map"
 
 
 @pytest.mark.parametrize(
@@ -931,26 +1194,88 @@ def list_violations(page) -> list[str]:
     ]
 
 
-def test_axe_finds_nothing_serious(visit):
-    problems = {}
-    for name, panels in PANELS.items():
-        page = visit(name)
-        for panel in panels:
-            page.evaluate("panel => { location.hash = panel }", panel)
-            wait_for_network(page)
-            problems[name, panel] = list_violations(page)
-    assert {place: texts for place, texts in problems.items() if texts} == {}
+@pytest.mark.parametrize("name", PANELS)
+def test_axe_finds_nothing_serious(visit, name):
+    problems, page = {}, visit(name)
+    for panel in PANELS[name]:
+        page.evaluate("panel => { location.hash = panel }", panel)
+        wait_for_network(page)
+        problems[panel] = list_violations(page)
+    assert {panel: texts for panel, texts in problems.items() if texts} == {}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", ["phone", "tablet"])
-def test_axe_in_the_dark_and_nothing_is_wider_than_the_page(visit, size):
-    problems = {}
-    for name, panels in PANELS.items():
-        page = visit(name, size=size, color_scheme="dark")
-        for panel in panels:
-            page.evaluate("panel => { location.hash = panel }", panel)
-            wait_for_network(page)
-            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            problems[name, panel] = [*list_violations(page), *([f"{wide} pixels too wide"] if wide > 0 else [])]
-    assert {place: texts for place, texts in problems.items() if texts} == {}
+@pytest.mark.parametrize("name", PANELS)
+def test_axe_in_the_dark_and_nothing_is_wider_than_the_page(visit, name, size):
+    problems, page = {}, visit(name, size=size, color_scheme="dark")
+    for panel in PANELS[name]:
+        page.evaluate("panel => { location.hash = panel }", panel)
+        wait_for_network(page)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        problems[panel] = [*list_violations(page), *([f"{wide} pixels too wide"] if wide > 0 else [])]
+    assert {panel: texts for panel, texts in problems.items() if texts} == {}
+
+
+# The token
+
+
+@pytest.fixture
+def locked(new_session) -> Iterator[Studio]:
+    """A studio that requires a token."""
+    server = Studio(lambda: new_session("vae"), "of-the-link")
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_that_asks_for_the_token(browser, locked, scheme):
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(f"{locked.url}/#map")
+    assert page.locator("h1").inner_text() == "This studio needs its token"
+    page.keyboard.type("wrong")
+    page.keyboard.press("Enter")
+    page.get_by_role("alert").wait_for()
+    assert list_violations(page) == []
+    page.get_by_label("Link or token").fill(f"{locked.url}/?token=of-the-link")
+    page.get_by_role("button", name="Open the studio").click()
+    wait_until(page, lambda: page.locator("h1").inner_text() == "Map")
+    assert page.url.startswith(f"{locked.url}/#map")
+    assert page.evaluate("document.cookie") == ""  # scripts do not see it
+    context.close()
+
+
+def test_the_link_opens_the_studio_from_anywhere(browser, locked):
+    """From the address bar, and from a page of another site, which a strict cookie does not follow."""
+    link = f"{locked.url}/?token=of-the-link"
+    for other in ("", "localhost"):
+        context = browser.new_context()
+        page = context.new_page()
+        if other:
+            context.route(
+                f"http://{other}/",
+                lambda route: route.fulfill(body=f'<a href="{link}">x</a>', content_type="text/html"),
+            )
+            page.goto(f"http://{other}/")
+            page.get_by_role("link").click()
+        else:
+            page.goto(link)
+        wait_for_dials(page)
+        assert page.url.partition("#")[0] == f"{locked.url}/"
+        context.close()
+
+
+def test_a_studio_that_starts_again_asks_for_its_new_token(browser, locked):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{locked.url}/?token=of-the-link")
+    wait_for_dials(page)
+    locked.stop()
+    page.locator("#lost:not([hidden])").wait_for()
+    locked.token = "of-the-next-link"
+    locked.start()
+    page.get_by_label("Link or token").fill("of-the-next-link")
+    page.keyboard.press("Enter")
+    wait_for_dials(page)
+    context.close()

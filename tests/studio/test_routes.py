@@ -571,6 +571,7 @@ def test_outliers(shared, models, table):
     n_outliers = (scores < model.offset_).sum()
     assert result["n_outliers"] == n_outliers  # of all rows, not of the five
     assert result["shares"].startswith(f"5.0% outliers expected, {n_outliers / len(table):.1%} found")
+    assert result["shares"].endswith("These 80 rows are among those that the model was fitted on.")
     assert sum(reason["share"] for reason in result["rows"][0]["reasons"]) <= 1.0 + 1e-6
     detail = shared("table").get("/api/outliers/7").json()
     nats = [entry["nats"] for entry in detail["contributions"]]

@@ -1,29 +1,22 @@
 """Refusals of foreign requests, security headers, and limits of uploads and bodies."""
 
+import contextlib
 import gzip
 import io
 import struct
 import zipfile
 
+import anyio
 import numpy as np
 import pytest
 from PIL import Image
 
-from narrows.studio.safety import MAX_BODY_BYTES, POLICY
-from narrows.studio.session import Session
+from narrows.studio import bodies
+from narrows.studio.jobs import MAX_ARRIVALS
+from narrows.studio.safety import POLICY
 
+HTTPException = pytest.importorskip("starlette.exceptions", reason="needs the extra `studio`").HTTPException
 websockets = pytest.importorskip("starlette.websockets", reason="needs the extra `studio`")
-TOKEN = "a-token-that-is-long-enough"
-
-
-@pytest.fixture
-def guarded(client_of):
-    """A client of a studio that other machines can reach."""
-    session = Session()
-    with client_of(session, token=TOKEN, hosts=["my-machine"]) as client:
-        client.base_url = "http://my-machine:8760"
-        yield client
-    session.close()
 
 
 # Origin of a request
@@ -115,53 +108,6 @@ def test_a_form_of_another_site_cannot_post_json(shared, kind):
     assert answer.status_code == 422
 
 
-# The token
-
-
-def test_without_the_token_only_health_answers(guarded):
-    assert guarded.get("/api/health").status_code == 200
-    for path in ("/", "/api/state", "/static/index.html", "/api/openapi.json", "/nowhere"):
-        answer = guarded.get(path)
-        assert answer.status_code == 401, path
-        assert answer.headers["www-authenticate"] == "Bearer"
-        assert "link that it printed" in answer.json()["detail"]
-    with (
-        pytest.raises(websockets.WebSocketDisconnect),
-        guarded.websocket_connect("/api/decode", headers={"host": "my-machine:8760"}),
-    ):
-        pass
-
-
-@pytest.mark.parametrize("wrong", ["", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "é", "%ff"])
-def test_wrong_tokens_are_refused(guarded, wrong):
-    assert guarded.get(f"/api/state?token={wrong}").status_code == 401
-    assert guarded.get("/api/state", headers={"authorization": f"Bearer {wrong}".encode()}).status_code == 401
-    assert guarded.get("/api/state", headers={"cookie": f"narrows-studio={wrong}".encode()}).status_code == 401
-
-
-def test_the_link_sets_a_cookie_and_redirects_without_the_token(guarded):
-    answer = guarded.get(f"/?token={TOKEN}&x=1", follow_redirects=False)
-    assert answer.status_code == 303
-    assert answer.headers["location"] == "/?x=1"
-    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(answer.headers["set-cookie"].split("; "))
-    assert answer.headers["referrer-policy"] == "no-referrer"
-    assert guarded.get("/api/state").status_code == 200  # with the cookie
-    headers = {"host": "my-machine:8760", "cookie": f"narrows-studio={TOKEN}"}
-    with guarded.websocket_connect("/api/decode", headers=headers) as socket:
-        socket.send_bytes(b"")
-        assert socket.receive_json()["detail"]
-
-
-def test_the_link_redirects_to_no_other_host(guarded):
-    answer = guarded.get(f"http://my-machine:8760//evil.example/?token={TOKEN}", follow_redirects=False)
-    assert answer.status_code == 303
-    assert answer.headers["location"] == "/evil.example/"
-
-
-def test_the_authorization_header_takes_the_token(guarded):
-    assert guarded.get("/api/state", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
-
-
 # Headers
 
 
@@ -211,11 +157,17 @@ def test_the_openapi_schema_documents_errors(shared):
 # Limits
 
 
-def test_bodies_are_limited(shared):
-    answer = shared("vae").post(
-        "/api/decode", content=b" " * (MAX_BODY_BYTES + 1), headers={"content-type": "application/json"}
-    )
+@pytest.mark.parametrize("kind", ["application/json", "application/octet-stream"])
+def test_bodies_are_limited(shared, kind):
+    content = b" " * (bodies.MAX_BYTES + 1)
+    answer = shared("vae").post("/api/decode", content=content, headers={"content-type": kind})
     assert answer.status_code == 413
+    assert f"{bodies.MAX_BYTES:,} bytes" in answer.json()["detail"]
+
+
+def test_deep_json_is_refused(shared):
+    answer = shared("vae").post("/api/decode", content=b"[" * 200_000, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
 
 
 def test_uploads_are_limited(opened):
@@ -306,6 +258,93 @@ def test_a_small_zip_of_many_large_images(opened, monkeypatch):
     answer = upload(client, "bomb.zip", bomb)
     assert answer.status_code == 413
     assert "3,840,000,000 pixels" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("first", [b"", b"a,b\n1,2\n"])
+def test_bodies_that_hang_end(monkeypatch, first):
+    """A body of which nothing comes any more, and one that comes too slowly."""
+    monkeypatch.setattr(bodies, "PATIENCE", 0.05 if first else 0.0)
+    messages = [{"type": "http.request", "body": first, "more_body": True}] if first else []
+
+    async def receive():
+        return messages.pop() if messages else await anyio.sleep_forever()
+
+    async def read():
+        limited = bodies.limit_body(receive)
+        for _ in range(2):
+            await limited()
+
+    with pytest.raises(HTTPException, match="arrived too slowly") as error:
+        anyio.run(read)
+    assert error.value.status_code == 408
+
+
+def test_the_limit_of_time_ends_with_the_body(monkeypatch):
+    """A response may wait for the end of its connection as long as it likes."""
+    monkeypatch.setattr(bodies, "PATIENCE", 0.02)
+    messages = [{"type": "http.request", "body": b"1"}]
+
+    async def receive():
+        if not messages:
+            await anyio.sleep(0.06)
+        return messages.pop() if messages else {"type": "http.disconnect"}
+
+    async def read():
+        limited = bodies.limit_body(receive)
+        return [(await limited())["type"] for _ in range(2)]
+
+    assert anyio.run(read) == ["http.request", "http.disconnect"]
+
+
+def test_few_files_are_uploaded_at_once(opened):
+    client = opened("none")
+    jobs = client.app.state.jobs
+    with contextlib.ExitStack() as others:
+        for _ in range(MAX_ARRIVALS):
+            others.enter_context(jobs.arrival())
+        answer = upload(client, "a.csv", b"a,b\n1,2\n3,4\n")
+        assert answer.status_code == 429
+        assert "4 files are being uploaded already" in answer.json()["detail"]
+        assert answer.headers["retry-after"]
+    assert upload(client, "a.csv", b"a,b\n1,2\n3,4\n").status_code == 201
+    assert upload(client, "a.csv", b"").status_code == 415
+    assert upload(client, "a.csv", b"a,b\n1,2\n3,4\n").status_code == 201
+
+
+def test_tables_of_many_cells_in_few_bytes(opened):
+    client = opened("none")
+    zeros = gzip.compress((b"0," * 99 + b"0\n") * 700_000, 1)
+    answer = upload(client, "t.csv.gz", zeros)
+    assert answer.status_code == 413
+    assert "t.csv.gz has about 70,000,001 cells" in answer.json()["detail"]
+    assert upload(client, "t.csv.gz", gzip.compress(gzip.compress(b"1,2\n"))).status_code == 415
+    assert upload(client, "t.csv.gz", gzip.compress(b"a,b\n1,2\n3,4\n")).json()["n"] == 2
+
+
+def make_sheet(rows: bytes) -> bytes:
+    """Return an Excel file whose sheet has these rows of XML."""
+    openpyxl = pytest.importorskip("openpyxl", reason="needs the extra `tables`")
+    stream, target = io.BytesIO(), io.BytesIO()
+    openpyxl.Workbook().save(stream)
+    with zipfile.ZipFile(stream) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in source.namelist():
+            content = source.read(name)
+            if "sheet1" in name:
+                content = content.partition(b"<sheetData")[0] + b"<sheetData>" + rows + b"</sheetData></worksheet>"
+            archive.writestr(name, content)
+    return target.getvalue()
+
+
+def test_sheets_of_many_cells_in_few_bytes(opened):
+    client = opened("none")
+    row = b"<row>" + b"<c><v>1</v></c>" * 1000 + b"</row>"
+    answer = upload(client, "t.xlsx", make_sheet(row * 300))
+    assert answer.status_code == 413
+    assert "t.xlsx has about 300,3" in answer.json()["detail"]
+    column = b"".join(b'<row r="%d"><c r="A%d"><v>1</v></c></row>' % (i, i) for i in range(1, 100))
+    answer = upload(client, "t.xlsx", make_sheet(column + b'<row r="100"><c r="XFD100"><v>1</v></c></row>'))
+    assert answer.status_code == 415
+    assert "delete those that lie far away" in answer.json()["detail"]
 
 
 def test_gzipped_files_that_unpack_to_too_many_bytes(opened):

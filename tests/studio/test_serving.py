@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import http.cookiejar
 import json
+import logging
 import os
 import re
 import signal
@@ -11,7 +12,9 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -23,8 +26,9 @@ import narrows
 from narrows import load_dataset
 from narrows.cli import app
 from narrows.estimators import load
-from narrows.studio import serving
+from narrows.studio import serving, terminal
 from narrows.studio.data import Colour
+from narrows.studio.session import Session
 from narrows.tasks import OutlierDetector
 
 SOURCE = str(Path(narrows.__file__).parents[1])
@@ -163,9 +167,33 @@ def test_loopback_addresses(host, loopback):
 
 
 def test_links():
-    assert serving.make_links("127.0.0.1", 80, None) == ["http://127.0.0.1:80/"]
+    assert serving.make_links("127.0.0.1", 80, "abc") == ["http://127.0.0.1:80/?token=abc"]
     assert serving.make_links("::1", 80, "abc") == ["http://[::1]:80/?token=abc"]
     assert serving.make_links("0.0.0.0", 80, "abc")[1] == "http://127.0.0.1:80/?token=abc"
+
+
+def log(level: int, message: str, error: BaseException | None = None) -> logging.LogRecord:
+    info = None if error is None else (type(error), error, None)
+    return logging.LogRecord("uvicorn.error", level, "file", 1, message, (), info)
+
+
+def test_an_error_of_the_server_is_one_line(monkeypatch):
+    record = log(logging.ERROR, "Exception in ASGI application\n", ValueError("a\nb"))
+    assert terminal.OneLine().format(record) == "error: ValueError: a b (NARROWS_TRACEBACK=1 shows where)"
+    monkeypatch.setenv("NARROWS_TRACEBACK", "1")
+    assert terminal.OneLine().format(record).splitlines() == ["error: ValueError: a b", "ValueError: a", "b"]
+
+
+def test_ends_of_connections_are_no_news(capsys):
+    errors = (asyncio.CancelledError(), KeyboardInterrupt(), ConnectionResetError())
+    assert not any(terminal.is_news(log(logging.ERROR, "Exception in ASGI application\n", error)) for error in errors)
+    assert not terminal.is_news(log(logging.ERROR, "Cancel 1 running task(s), timeout graceful shutdown exceeded"))
+    logger = logging.getLogger("narrows.studio")
+    with terminal.print_log_lines():
+        logger.error("one")
+        logger.debug("two", exc_info=OSError("full"))
+    assert capsys.readouterr().err == "error: one\n"
+    assert (logger.handlers, logger.propagate) == ([], True)
 
 
 # A running server
@@ -205,14 +233,16 @@ def test_a_server_with_a_token_from_its_link_to_its_end(models, tmp_path, monkey
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with running(models["vae"], "--host", "0.0.0.0") as (process, link):
         assert "?token=" in link
+        base = link.partition("?")[0]
         with pytest.raises(urllib.error.HTTPError, match="401"):
-            urllib.request.urlopen(link.partition("?")[0])
+            urllib.request.urlopen(base)
         jar = http.cookiejar.CookieJar()
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
-        base, _, query = link.partition("?")
-        state = json.load(opener.open(f"{base}api/state?{query}"))
+        opener.open(urllib.request.Request(link, headers={"accept": "text/html"}))
+        state = json.load(opener.open(f"{base}api/state"))
         assert state["model"]["name"] == "vae"
         (cookie,) = jar
+        assert cookie.name == f"narrows-studio-{urllib.parse.urlsplit(base).port}"
         answer = asyncio.run(decode_zero(link, f"{cookie.name}={cookie.value}"))
         assert (answer[:4], len(answer)) == (struct.pack("<I", 9), 4 + 64)
         upload = urllib.request.Request(
@@ -227,10 +257,50 @@ def test_a_server_with_a_token_from_its_link_to_its_end(models, tmp_path, monkey
         assert not list(tmp_path.glob("narrows-studio-*"))
 
 
+def half_request(link: str, path: str, content: bytes, length: int) -> socket.socket:
+    """Send the head of a request, and the first part of its body."""
+    address = urllib.parse.urlsplit(link)
+    connection = socket.create_connection((address.hostname, address.port))
+    head = [f"POST {path} HTTP/1.1", f"Host: {address.netloc}", f"Authorization: Bearer {address.query[6:]}"]
+    head += ["Content-Type: application/octet-stream", f"Content-Length: {length}", "", ""]
+    connection.sendall("\r\n".join(head).encode() + content)
+    return connection
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
-def test_ctrl_c_ends_without_a_traceback():
-    with running() as (process, _):
+def test_ctrl_c_in_the_middle_of_requests_prints_nothing():
+    table = b",".join([b"1.25"] * 50) + b"\n"
+    with running() as (process, link), contextlib.ExitStack() as connections:
+        for path in ("/api/uploads?name=a.csv", "/api/decode"):  # they hang, and then the browser is gone
+            half_request(link, path, b"1,2\n", 1000).close()
+            connections.enter_context(half_request(link, path, b"1,2\n", 1000))
+        whole = table * 300_000  # is read for seconds
+        connections.enter_context(half_request(link, "/api/uploads?name=b.csv", whole, len(whole)))
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
-        assert "Traceback" not in process.stderr.read()
+        assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"), [(b"", b""), (b"GET / HTTP/1.1\r\nHost: ", b""), (b"POST / HTTP/1.0\r\n\r\n", b"HTTP/1.1 403")]
+)
+def test_a_head_that_hangs_ends(monkeypatch, client_of, sent, answer):
+    uvicorn = pytest.importorskip("uvicorn", reason="needs the extra `studio`")
+    from narrows.studio import protocol
+
+    monkeypatch.setattr(protocol, "PATIENCE", 0.1)
+    session = Session()
+    config = uvicorn.Config(client_of(session).app, http=protocol.PatientProtocol, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        with socket.create_connection(address) as connection:
+            connection.sendall(sent)
+            connection.settimeout(30)
+            assert connection.recv(12) == answer
+        server.should_exit = True
+        thread.join(30)
+    session.close()

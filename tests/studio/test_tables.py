@@ -8,7 +8,7 @@ import torch
 
 from narrows.data.files import read
 from narrows.estimators import load
-from narrows.studio import cells, serving
+from narrows.studio import effects, serving
 
 NAMES = ["age", "income", "job", "town", "joined"]
 
@@ -96,12 +96,12 @@ def test_dials_name_the_columns_and_levels_that_they_change(people_client):
 def test_effects_are_the_changes_of_decoded_rows(people_models):
     model = load(people_models["people"])
     z = torch.tensor([[-2.0, 0.0], [2.0, 0.0]])
-    (effects,) = cells.compute_effects(model, z)
+    (changes,) = effects.compare_rows(model, z)
     frame = model.inverse_transform(z.numpy())
     with torch.no_grad():
         probs = model.model_.likelihood.level_probs(model.model_.decode(z), 2)
-    assert [abs(effect.size) for effect in effects] == sorted((abs(effect.size) for effect in effects), reverse=True)
-    for effect in effects:
+    assert [abs(effect.size) for effect in changes] == sorted((abs(effect.size) for effect in changes), reverse=True)
+    for effect in changes:
         if effect.name == "income":
             assert effect.change == pytest.approx(frame["income"][1] - frame["income"][0], rel=1e-3)
             assert effect.describe() == f"income {'up' if effect.change > 0 else 'down'}"
@@ -170,6 +170,28 @@ def test_rows_are_encoded_from_cells_by_name(people_client, people, people_model
 def test_cells_are_refused_by_other_models(shared):
     answer = shared("vae").post("/api/encode", json={"cells": {"a": 1}})
     assert answer.status_code == 422
+
+
+def test_made_rows_come_with_the_probability_of_the_true_level(people_client, people_models, people):
+    client, model = people_client(), load(people_models["people"])
+    described = client.get("/api/state").json()["model"]["cells"]
+    town = described[3]
+    shares = people["town"].value_counts(normalize=True)
+    assert town["frequencies"] == pytest.approx([shares[level] for level in town["levels"]])
+    assert described[0]["frequencies"] is None
+    true = town["levels"].index(people["town"][2])
+    with torch.no_grad():
+        params = model.model_.decode_own(model.prepare(people[2:3]))
+        probs = model.model_.likelihood.level_probs(params, 3)[0]
+    expected = client.get("/api/outliers/2").json()["expected"]
+    assert expected["true_probs"][3] == pytest.approx(float(probs[true]), abs=1e-5)
+    assert expected["probs"][3] == pytest.approx(float(probs.max()), abs=1e-5)
+    assert expected["true_probs"][0] is None  # a number
+    # after noise, the true level is still that of the row
+    cleaned = client.post("/api/clean", json={"row": 5, "noise": 1.0, "seed": 1}).json()
+    assert cleaned["clean"]["true_probs"][2] is None  # a gap
+    assert 0 < cleaned["clean"]["true_probs"][3] < 1
+    assert cleaned["noisy"]["true_probs"] is None
 
 
 def test_outliers_compare_cells_with_what_was_expected(people_client):

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from narrows import VAE
 from narrows.estimators import load
-from narrows.studio import messages, uploads, worker
+from narrows.studio import messages, requests, uploads, worker
 from narrows.studio.event_log import EventLog
 from narrows.studio.worker import LiveTracker
 
@@ -228,7 +229,7 @@ def test_upload_of_images_with_16_bits_and_of_broken_ones(shared):
         "unit",
         "20 x 20 grey images in [0, 1], from values of 0 to 4095",
     )
-    assert any("1 of 7 images cannot be read" in note and "broken.png" in note for note in info["notes"])
+    assert "Images that cannot be read are left out, 1 of 7: broken.png." in info["notes"]
 
 
 def test_upload_of_a_named_data_set(shared):
@@ -317,18 +318,6 @@ def test_a_network_that_does_not_fit_into_memory_is_refused_at_once(shared, digi
     assert client.get("/api/state").json()["training"] is None
 
 
-def test_the_weights_of_a_model_are_counted_without_memory(digits):
-    import narrows
-    from narrows.studio.memory import count_weights
-
-    model = narrows.AE(3, hidden=(16, 8), max_epochs=1, network="mlp").fit(digits[:40])
-    n = sum(weight.numel() for weight in model.model_.parameters())
-    settings = {"n_components": 3, "hidden": (16, 8), "network": "mlp"}
-    assert count_weights("ae", settings, model.schema_) == n
-    assert model.schema_._offsets.device.type == "cpu"  # the caches of the schema are untouched
-    assert count_weights("ae", {**settings, "n_components": 65}, model.schema_) == 0
-
-
 def test_display_names_are_printable(opened):
     from narrows.studio.uploads import to_display_name
 
@@ -377,20 +366,26 @@ def test_train_on_a_table_and_return_to_the_first_model(opened):
     logged = parse_events(client.get(f"/api/train/{job}/events").text)
     kinds = [kind for _, kind, _ in logged]
     assert [number for number, _, _ in logged] == sorted({number for number, _, _ in logged})
-    assert kinds.count("pictures") == 1
+    assert [kinds.count(kind) for kind in ("pictures", "examples", "progress", "stage")] == [1] * 4  # the latest
     assert [data["status"] for _, kind, data in logged if kind == "status"] == ["starting", "training", "done"]
     history = [data for _, kind, data in logged if kind == "history"]
-    assert {"epoch", "step", "seconds", "loss", "share"} <= set(history[-1])
+    assert {"epoch", "step", "seconds", "loss"} <= set(history[-1])
+    (progress,) = [data for _, kind, data in logged if kind == "progress"]
+    assert 0 <= progress["step"] <= progress["n_steps"] == 3
+    (examples,) = [data for _, kind, data in logged if kind == "examples"]
     (pictures,) = [data for _, kind, data in logged if kind == "pictures"]
-    assert len(pictures["original"]) == len(pictures["reconstruction"]) == 8
-    assert [(cell["name"], cell["levels"]) for cell in pictures["cells"]] == [
+    assert len(examples["original"]) == len(examples["pca"]["reconstruction"]) == len(pictures["reconstruction"]) == 8
+    assert [(cell["name"], cell["levels"]) for cell in examples["cells"]] == [
         ("height", None),
         ("weight", None),
         ("note", ["y", "x", "z"]),
     ]
-    assert pictures["original"][0]["values"] == [1.5, 60.0, 1.0]
-    assert pictures["original"][0]["probs"] is None
+    assert examples["original"][0]["values"] == [1.5, 60.0, 1.0]
+    assert examples["original"][0]["probs"] is None
+    assert (examples["pca"]["n_components"], examples["pca"]["loss"]) == (1, None)
     assert 0 < pictures["reconstruction"][0]["probs"][2] <= 1
+    assert pictures["reconstruction"][0]["true_probs"][2] <= pictures["reconstruction"][0]["probs"][2]
+    assert (examples["kind"], examples["n_columns"]) == ("table", len(examples["cells"]))
 
     state = client.get("/api/state").json()
     assert state["version"] > first["version"]
@@ -399,6 +394,10 @@ def test_train_on_a_table_and_return_to_the_first_model(opened):
     assert state["model"]["columns"] == ["height", "weight", "note"]
     assert state["data"]["columns"] == ["kind"]
     assert state["data"]["classes"] == ["cat", "dog"]
+    assert state["model"]["verdict"].startswith(("It is well", "Not yet"))
+    assert all(finding["message"] for finding in state["model"]["findings"])
+    assert (state["model"]["job"], state["model"]["more_seconds"]) == (job, None)  # all epochs were done
+    assert client.post(f"/api/train/{job}/again", json={"more_seconds": 60}).status_code == 422
     assert [model["name"] for model in state["models"]] == ["vae", "my people"]
     assert client.get("/api/dials").json()["dials"][0]["label"]
     assert client.get("/api/data/0").json()["label"] == "cat"
@@ -437,6 +436,30 @@ def test_the_event_log_continues_after_an_event():
 
 
 @pytest.mark.timeout(300)
+def test_a_training_that_is_stopped_before_its_first_step_keeps_nothing(opened, digits):
+    client = opened("none")
+    info = upload(client, "digits.npy", npy(digits.astype(np.float32)))
+    job = client.post("/api/train", json={"upload": info["id"], "recipe": "ae"}).json()["job"]
+    stopped = client.post(f"/api/train/{job}/stop").json()
+    assert stopped["status"] == "cancelled"
+    assert stopped["detail"] == "It was stopped before the model had learned anything: nothing was kept."
+    assert client.get("/api/state").json()["training"] is None
+    assert client.get(f"/api/uploads/{info['id']}").status_code == 200  # the way back
+
+
+def test_likelihoods_say_which_columns_they_take(shared):
+    pandas = pytest.importorskip("pandas", reason="needs the extra `tables`")
+    info = upload(shared("none"), "people.csv", TABLE.encode())
+    kinds = {entry["name"]: entry["kinds"] for entry in info["likelihoods"]}
+    assert [name for name, taken in kinds.items() if taken is None] == ["auto", "gaussian", "heteroscedastic"]
+    words = pandas.read_csv(io.StringIO(TABLE))[["note", "weight"]]
+    for name, taken in kinds.items():
+        if taken is not None:
+            assert "categorical" not in taken
+            with pytest.raises(ValueError, match="categorical columns such as 'note'"):
+                VAE(2, likelihood=name, max_epochs=1).fit(words)
+
+
 def test_stopping_saves_the_best_weights_in_the_keep_folder(client_of, digits, tmp_path):
     from narrows.studio.session import Session
 
@@ -494,6 +517,37 @@ def test_a_failed_training_gives_the_library_s_error_message(opened, digits):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_training_goes_on_from_its_weights_and_is_repeated_with_another_parameter(opened, digits):
+    client = opened("none")
+    info = upload(client, "digits.npy", npy(digits.astype(np.float32)))
+    settings = {"upload": info["id"], "recipe": "vae", "n_components": 3, "max_time": 2, "name": "first"}
+    job = client.post("/api/train", json={**settings, "parameters": {"network": "mlp"}}).json()["job"]
+    assert wait_for_end(client, job)["status"] == "done"
+    model = client.get("/api/state").json()["model"]
+    assert (model["job"], model["more_seconds"]) == (job, 180)
+    before = [data for _, kind, data in parse_events(client.get(f"/api/train/{job}/events").text) if kind == "history"]
+
+    longer = client.post(f"/api/train/{job}/again", json={"more_seconds": 2}).json()["job"]
+    assert wait_for_end(client, longer)["status"] == "done"
+    after = [
+        data for _, kind, data in parse_events(client.get(f"/api/train/{longer}/events").text) if kind == "history"
+    ]
+    assert after[0]["step"] > before[-1]["step"]  # it did not begin again
+    assert after[-1]["seconds"] > before[-1]["seconds"]
+    assert client.get("/api/state").json()["model"]["name"] == "first, longer"
+
+    again = client.post(f"/api/train/{longer}/again", json={"change": {"beta": 0.25, "max_time": 1.0}}).json()["job"]
+    assert wait_for_end(client, again)["status"] == "done"
+    assert client.get("/api/state").json()["model"]["name"] == "first, beta=0.25, max_time=1.0"
+    assert client.app.state.session.current.model.beta == 0.25
+    assert client.post(f"/api/train/{job}/again", json={"more_seconds": 2}).status_code == 422  # its state is gone
+    client.app.state.jobs.uploads.clear()
+    answer = client.post(f"/api/train/{again}/again", json={"change": {"beta": 1.0}})
+    assert (answer.status_code, "upload" in answer.json()["detail"]) == (422, True)
+
+
+@pytest.mark.slow
 def test_a_conditional_model_trains_with_labels_and_decodes_the_chosen_class(opened, digits):
     client = opened("none")
     info = client.post("/api/uploads/dataset", json={"name": "digits"}).json()
@@ -543,14 +597,39 @@ def test_a_training_is_saved_in_the_keep_folder_when_the_studio_ends(client_of, 
     assert load(tmp_path / "kept" / "digits-ae").transform(digits[:2]).shape == (2, 2)
 
 
-def test_events_hold_null_for_nan(digits):
-    out = io.StringIO()
-    tracker = LiveTracker(digits[:2], out, max_time=10.0, max_epochs=4)
+def events_of(tracker: LiveTracker) -> list[dict]:
+    """Return the events that a tracker wrote."""
+    return [json.loads(line) for line in tracker.out.getvalue().splitlines()]
+
+
+def test_events_hold_null_for_nan():
+    tracker = LiveTracker(io.StringIO())
     tracker.log(3, {"loss": float("nan"), "epoch": 2.0, "seconds": 1.0})
-    assert json.loads(out.getvalue()) == {
-        "kind": "history",
-        "record": {"loss": None, "epoch": 2.0, "seconds": 1.0, "step": 3, "share": 0.5},
-    }
+    (event,) = events_of(tracker)
+    assert event == {"event": "history", "record": {"loss": None, "epoch": 2.0, "seconds": 1.0, "step": 3}}
+
+
+def test_progress_says_how_much_is_left_and_the_curve_gets_fewer_points_with_time():
+    tracker = LiveTracker(io.StringIO())
+    tracker.show(0, {"share": 0.0, "n_steps": 900.0, "seconds": 0.0})
+    tracker.show(30, {"share": 0.25, "n_steps": 900.0, "seconds": 5.0, "loss": 4.0})
+    tracker.show(31, {"share": 0.26, "n_steps": 900.0, "seconds": 5.05, "loss": 3.0})
+    events = events_of(tracker)
+    assert [event["event"] for event in events] == ["started", "progress", "progress", "history", "progress"]
+    assert events[1] == {"event": "progress", "step": 0, "n_steps": 900, "share": 0, "seconds": 0, "left": None}
+    assert events[2] == {"event": "progress", "step": 30, "n_steps": 120, "share": 0.25, "seconds": 5, "left": 15}
+    assert events[3]["record"] == {"step": 30, "seconds": 5, "loss": 4}
+
+
+def test_the_next_try_of_a_training():
+    request = messages.TrainingRequest(upload="a", recipe="vae", parameters={"hidden": [8], "beta": 1.0}, max_time=60)
+    change = {"beta": 0.25, "n_components": 3, "hidden": (4, 4)}
+    again = requests.change_request(request, "people, beta=1", "beta=0.25", change)
+    assert again.parameters == {"hidden": (4, 4), "beta": 0.25}
+    assert (again.n_components, again.max_time, again.upload) == (3, 60, "a")
+    assert again.name == "people, beta=0.25"
+    with pytest.raises(ValueError, match="max_time"):
+        requests.change_request(request, "people", "", {"max_time": -1.0})
 
 
 def test_training_requests_are_strict():

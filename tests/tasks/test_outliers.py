@@ -518,7 +518,7 @@ def test_gaps_that_were_not_there_in_training_are_taken_and_said(detector, table
     X = table[0].copy()
     usual = detector.score_samples(X)
     X[5, 2] = np.nan
-    with pytest.warns(UserWarning, match="has 1 missing values, but the detector was fitted on data without any"):
+    with pytest.warns(UserWarning, match="has 1 missing value, but the detector was fitted on data without any"):
         scores = detector.score_samples(X)
     assert np.isfinite(scores).all()
     np.testing.assert_array_equal(np.delete(scores, 5), np.delete(usual, 5))

@@ -251,8 +251,8 @@ def test_a_step_is_forward_backward_and_optimizer(parts, vectors):
 
 def test_opponents_have_an_optimizer_of_their_own_and_go_on(vectors, tmp_path, monkeypatch):
     def make(**parameters):
-        common = {"hidden": (8,), "max_epochs": 6, "random_state": 0, "device": "cpu", "precision": "float32"}
-        return narrows.estimator("factorvae")(2, **common, **parameters)
+        common = {"hidden": (8,), "max_epochs": 6, "batch_size": 32, "random_state": 0}
+        return narrows.estimator("factorvae")(2, device="cpu", precision="float32", **common, **parameters)
 
     whole = make().fit(vectors)
     with monkeypatch.context() as patched:

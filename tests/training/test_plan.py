@@ -10,7 +10,8 @@ import torch
 from narrows.bottlenecks import Gaussian, Plain, TopK
 from narrows.objectives import NeighborPairs
 from narrows.training.device import Choice
-from narrows.training.plan import Place, Plan, choose_place, choose_sharding, make_plan
+from narrows.training.machine import choose_sharding
+from narrows.training.plan import Place, Plan, choose_place, make_plan
 from narrows.training.plan_inputs import PlanInputs
 from narrows.training.settings import Settings
 
@@ -181,5 +182,5 @@ def test_models_are_sharded_where_they_do_not_fit(monkeypatch):
     assert choose_sharding(True, 10, CPU, 1)[1][0].reason == "there is one process"
     assert choose_sharding(True, 10, CPU, 2)[0]
     assert not choose_sharding("auto", 10, CPU, 2)[0]
-    monkeypatch.setattr("narrows.training.plan.free_bytes", lambda device: 16 * 1000)
+    monkeypatch.setattr("narrows.training.machine.free_bytes", lambda device: 16 * 1000)
     assert [choose_sharding("auto", n, CUDA, 2)[0] for n in (500, 501)] == [False, True]

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 from interrupting import interrupt_at
 
 from narrows import AE, VAE, load
@@ -46,6 +47,17 @@ class Broken(Recorder):
 
     def log(self, step, values):
         raise ConnectionError("the server is away")
+
+
+class Watcher(Recorder):
+    """A tracker that is also shown how far the training is."""
+
+    def __init__(self):
+        super().__init__()
+        self.shown = []
+
+    def show(self, step, values):
+        self.shown.append((step, dict(values)))
 
 
 def lines(path: Path) -> list[dict]:
@@ -131,6 +143,55 @@ def test_a_place_that_cannot_be_written_does_not_stop_the_training(vectors, tmp_
 def test_tracking_does_not_change_the_weights(vectors, tmp_path):
     plain, tracked = AE(**TINY).fit(vectors), AE(**TINY, track=tmp_path / "a.jsonl").fit(vectors)
     assert np.array_equal(plain.transform(vectors), tracked.transform(vectors))
+
+
+def test_a_tracker_is_shown_each_step_from_the_start_if_steps_are_slow(vectors, monkeypatch):
+    plain = AE(**TINY).fit(vectors)
+    monkeypatch.setattr(tracking, "_SHOW", 0.0)
+    watcher = Watcher()
+    model = AE(**TINY, track=watcher).fit(vectors)
+    assert np.array_equal(plain.transform(vectors), model.transform(vectors))
+    (first, values), *rest = watcher.shown
+    assert (first, values["share"]) == (0, 0.0)
+    assert "loss" not in values  # nothing was learned yet
+    assert [step for step, _ in rest] == list(range(1, steps_of(model)[-1] + 1))
+    assert [v["share"] for _, v in rest] == [step / v["n_steps"] for step, v in rest]
+    losses = [v["loss"] for _, v in rest]
+    n = steps_of(model)[0]
+    assert np.mean(losses[:n]) == pytest.approx(model.history_[0]["loss"])
+
+
+def test_a_model_that_gets_worse_is_shown_as_it_was_at_its_best(vectors, monkeypatch):
+    monkeypatch.setattr(tracking, "_SHOW", 0.0)
+    errors, flags = [], []
+
+    class Looking(Watcher):
+        def show(self, step, values):
+            with torch.no_grad():
+                network, x = model.model_.eval(), model.schema_.prepare(torch.tensor(vectors)).float()
+                errors.append(float((network.reconstruct(x) - x).square().mean()))
+            network.train()
+            flags.append(values["is_best"])
+
+    model = AE(**TINY, learning_rate=3.0, track=Looking())
+    model.fit(vectors)
+    assert not [line for line in model.report_ if "failed" in line]
+    assert set(flags) == {0.0, 1.0}
+    assert flags[0] == 0  # the start
+    assert max(error for error, flag in zip(errors, flags, strict=True) if flag) <= errors[0] * 1.001
+    plain = AE(**TINY, learning_rate=3.0).fit(vectors)
+    assert np.array_equal(plain.transform(vectors), model.transform(vectors))
+
+
+def test_a_watcher_that_fails_is_given_up_and_said(vectors):
+    class Blind(Recorder):
+        def show(self, step, values):
+            raise RuntimeError("no screen")
+
+    watcher = Blind()
+    model = AE(**TINY, track=watcher).fit(vectors)
+    assert watcher.steps == []
+    assert [line for line in model.report_ if "no screen" in line]
 
 
 @pytest.mark.parametrize("track", ["csv:a", 3, "tensorbord:runs", [Recorder(), "nothing"], object()])

@@ -19,6 +19,7 @@ ContextFactory = Callable[[], contextlib.AbstractContextManager[object]]
 R = TypeVar("R")
 _CPU = torch.device("cpu")
 _MEASURING = threading.RLock()
+_LONG = 0.2  # seconds after which a measurement is not repeated: the durations of slow operations vary little
 
 
 class Clipping(Protocol):
@@ -131,11 +132,13 @@ def measure_once(measure: Callable[..., R]) -> Callable[..., R]:
 
 
 def min_seconds(call: Callable[[], object], device: torch.device = _CPU, repeats: int = 7) -> float:
-    """Return the duration of `call` on `device` in seconds: the minimum of `repeats`."""
+    """Return the duration of `call` on `device` in seconds: the minimum of `repeats`, of fewer if they take long."""
     n_calls = 20 if device.type == "cuda" else 1  # a single call would measure the device sync
-    best = float("inf")
-    for _ in range(repeats):
+    best, begun = float("inf"), time.perf_counter()
+    for n_done in range(repeats):
         start = time.perf_counter()
+        if n_done > 1 and start - begun > _LONG:  # the first one may have loaded something
+            break
         for _ in range(n_calls):
             call()
         if device.type == "cuda":

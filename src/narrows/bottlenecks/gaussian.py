@@ -16,6 +16,7 @@ from torch import Tensor
 
 from narrows.batch_sharding import batch_mean
 from narrows.bottlenecks.base import LinearStart, Sample, Stochastic
+from narrows.params import counted
 from narrows.priors import Prior, StandardNormal
 from narrows.types import Code
 
@@ -58,7 +59,7 @@ class Gaussian(Stochastic):
         self.n_unscaled_noise = self.prior.n_unscaled_noise
         if self.prior.n_components != n_components:
             raise ValueError(
-                f"The `prior` parameter of Gaussian must be over {n_components} components. Got one over "
+                f"The `prior` parameter of Gaussian must be over {counted(n_components, 'component')}. Got one over "
                 f"{self.prior.n_components}."
             )
         if free_nats > 0 and not self.prior.is_separable:

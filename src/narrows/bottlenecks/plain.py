@@ -34,8 +34,10 @@ class Plain(Bottleneck):
         """Return h (B x L)."""
         return h
 
-    def linear_start(self, variances: Tensor, noise: float, weight: float) -> LinearStart:
+    def linear_start(self, variances: Tensor, noise: float, weight: float) -> LinearStart | None:
         """Return PCA. All components are divided by the same number, so that distances keep their ratios."""
+        if self.is_overcomplete:
+            return None  # the state of a network
         scale = variances.max().sqrt().clamp(min=1e-6).expand_as(variances).clone()
         return LinearStart(torch.diag(1 / scale), torch.zeros_like(scale), scale)
 
@@ -49,7 +51,3 @@ class Hidden(Plain):
     is_overcomplete = True
     is_separable = False
     default_sampler = None
-
-    def linear_start(self, variances: Tensor, noise: float, weight: float) -> None:
-        """Return None: the state of a network is not linear."""
-        return

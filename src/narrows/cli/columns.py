@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from narrows.params import counted
+
 if TYPE_CHECKING:
     from narrows.data import Schema
     from narrows.data.columns import Column
@@ -85,7 +87,9 @@ def summarize_columns(schema: Schema) -> list[str]:
     gaps = [f"{c.name} {c.gaps:.1%}" for c in sorted(table.used, key=lambda c: -c.gaps) if c.gaps]
     if gaps:
         lines.append(f"missing cells: {_join(gaps)}")
-    rare = [f"{c.name} ({c.n_rare:,} levels, {c.frequencies[-1]:.1%} of the cells)" for c in table.used if c.n_rare]
+    rare = [
+        f"{c.name} ({counted(c.n_rare, 'level')}, {c.frequencies[-1]:.1%} of the cells)" for c in table.used if c.n_rare
+    ]
     if rare:
         lines.append(f"rare levels, together as `other`: {_join(rare)}; --max-levels none keeps all")
     return lines

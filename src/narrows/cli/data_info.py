@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from narrows.cli import printing, reading
 from narrows.cli.columns import describe_column, list_cells, summarize_columns
 from narrows.cli.forecast import Forecast, forecast
+from narrows.params import counted
 
 if TYPE_CHECKING:
     from narrows.data.files import Dataset
@@ -65,7 +66,9 @@ def _image_lines(loaded: Dataset) -> list[str]:
     if about["classes"]:
         counts = ", ".join(f"{name} ({n:,})" for name, n in list(about["classes"].items())[:12])
         more = len(about["classes"]) - 12
-        lines.append(f"{len(about['classes']):,} classes: {counts}{f' and {more:,} more' if more > 0 else ''}")
+        lines.append(
+            f"{counted(len(about['classes']), 'class', 'classes')}: {counts}{f' and {more:,} more' if more > 0 else ''}"
+        )
     return lines
 
 

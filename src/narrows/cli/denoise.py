@@ -10,6 +10,7 @@ import typer
 from narrows.cli import inputs, outputs, reading
 from narrows.cli.app import TRAIN, USE, Data, Model, OutOrFolder, Overwrite, Seed, app, say
 from narrows.cli.reading_options import reads_data
+from narrows.params import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,7 +138,7 @@ def _denoise_photos(model: Path, data: str, out: Path, *, noise: float | None, e
     if reading.image_options() != Options():
         raise ValueError("A model of fit-denoiser takes photos of any size: leave out --resize and --on-bad.")
     written = PhotoDenoiser.load(model).denoise_files(data, out, ensemble=ensemble)
-    say(f"{out}: {len(written):,} photo{'s' if len(written) > 1 else ''}")
+    say(f"{out}: {counted(len(written), 'photo')}")
 
 
 def _is_photo_denoiser(model: Path) -> bool:

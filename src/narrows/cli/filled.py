@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from narrows.cli import outputs, reading
 from narrows.cli.app import say
 from narrows.cli.written import write_like
+from narrows.params import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,6 +135,7 @@ def _write_text(out: Path, source: Path, filled: Filled, usual: str) -> bool:
     from narrows.cli.reading_options import current
     from narrows.data.atomic import atomic_path
     from narrows.data.files.dialect import SPACES, find_dialect
+    from narrows.data.formulas import without_formula
 
     def opener() -> Any:
         return gzip.open(source) if _is_gzipped(source) else open(source, "rb")
@@ -153,7 +155,7 @@ def _write_text(out: Path, source: Path, filled: Filled, usual: str) -> bool:
     if is_same:
         result.write("".join(head))
     elif dialect.header is not None:
-        _write_row(result, dialect.header, delimiter, "\n")
+        _write_row(result, list(map(without_formula, dialect.header)), delimiter, "\n")
     for cells, lines_of_row in records:
         is_row = len(cells) > 1 or (cells and cells[0])
         change = next(changes) if is_row else {}
@@ -165,7 +167,7 @@ def _write_text(out: Path, source: Path, filled: Filled, usual: str) -> bool:
             _write_row(result, [change.get(j, cell) for j, cell in enumerate(cells)], separator, end)
     with atomic_path(out) as temporary:
         temporary.write_bytes(_encode(out, result.getvalue(), dialect.encoding))
-    say(f"{out}: {len(rows):,} rows of {dialect.width:,} columns")
+    say(f"{out}: {counted(len(rows), 'row')} of {counted(dialect.width, 'column')}")
     return True
 
 
@@ -226,7 +228,7 @@ def _write_sheet(out: Path, source: Path, filled: Filled) -> bool:
         _set_cell(cell, value)
     with atomic_path(out) as temporary:
         book.save(temporary)
-    say(f"{out}: {len(body):,} rows of {len(filled.names):,} columns")
+    say(f"{out}: {counted(len(body), 'row')} of {counted(len(filled.names), 'column')}")
     return True
 
 
@@ -257,7 +259,7 @@ def _write_new_sheet(out: Path, filled: Filled) -> None:
                 _set_cell(sheet.cell(i, j), value.item() if hasattr(value, "item") else value)
     with atomic_path(out) as temporary:
         book.save(temporary)
-    say(f"{out}: {len(filled.loaded.X):,} rows of {len(columns):,} columns")
+    say(f"{out}: {counted(len(filled.loaded.X), 'row')} of {counted(len(columns), 'column')}")
 
 
 def _write_parquet(out: Path, source: Path, filled: Filled) -> None:
@@ -277,4 +279,4 @@ def _write_parquet(out: Path, source: Path, filled: Filled) -> None:
         table = table.set_column(j, table.field(j).with_type(values.type), values)
     with atomic_path(out) as temporary:
         pq.write_table(table, temporary)
-    say(f"{out}: {table.num_rows:,} rows of {table.num_columns:,} columns")
+    say(f"{out}: {counted(table.num_rows, 'row')} of {counted(table.num_columns, 'column')}")

@@ -91,7 +91,7 @@ def fit(
         if loaded.columns is not None and model.schema_.table is None:  # without pandas; columns are found by name
             model.schema_ = dataclasses.replace(model.schema_, columns=tuple(loaded.columns))
         is_said = model.verbose > 0
-        model.set_params(checkpoint=None, track=None, verbose=0)
+        model.set_params(checkpoint=None, track=None, verbose="auto")
         world.on_rank_zero(lambda: model.save(out))
         printing.show_fit(model, out, data, json=json, is_said=is_said)
 

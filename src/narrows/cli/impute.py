@@ -10,6 +10,7 @@ import typer
 from narrows.cli import filled, inputs, outputs, reading
 from narrows.cli.app import USE, Data, Model, Overwrite, Seed, app, say
 from narrows.cli.reading_options import reads_data
+from narrows.params import counted
 
 _TABLES = (".csv", ".tsv", ".parquet")
 _STATISTIC = "median, mean or mode of a column of numbers. Categories get their likeliest level."
@@ -94,7 +95,7 @@ def _describe(result: filled.Filled) -> None:
     """Print how many cells were filled in which columns, and which columns still have gaps."""
     counts = result.count_cells()
     listed = ", ".join(f"{name} {n:,}" for name, n in counts.items())
-    say(f"{sum(counts.values()):,} cells filled: {listed}" if counts else "No cell was filled.")
+    say(f"{counted(sum(counts.values()), 'cell')} filled: {listed}" if counts else "No cell was filled.")
     left = result.list_open()
     if left:
         say(f"still with gaps, because the model does not see them: {', '.join(left)}")
@@ -137,4 +138,4 @@ def predict(
         titles = [f"{target}={level:g}" if isinstance(level, float) else f"{target}={level}" for level in levels]
         table |= dict(zip(titles, fitted.predict_proba(loaded.X, target).T, strict=True))
     outputs.write_columns(out, table)
-    say(f"{out}: {len(table[target]):,} rows of {len(table):,} columns")
+    say(f"{out}: {counted(len(table[target]), 'row')} of {counted(len(table), 'column')}")

@@ -44,7 +44,9 @@ def info(
     from narrows.cli import data_info
 
     if data_info.is_model(model):
-        printing.show_info(printing.describe_model(Path(model)), json=json)
+        with inputs.damage_reported(Path(model)):
+            about = printing.describe_model(Path(model))
+        printing.show_info(about, json=json)
     else:
         estimator = inputs.make_estimator(recipe, assignments or [], {"n_components": n_components})
         data_info.show(model, estimator, json=json)

@@ -84,7 +84,8 @@ def open_model(folder: Path, *, needs_code: bool = False) -> Estimator:
             raise ValueError(
                 f"The model in {folder} was made by `narrows {fit_command}`. Use it with `narrows {use_command}`."
             )
-        model = load(folder)
+        with damage_reported(folder):
+            model = load(folder)
     if needs_code and not model.model_.has_code:
         raise ValueError(
             f"The model in {folder} ({model.recipe.name}) has no codes, because its n_components is None. "
@@ -144,6 +145,17 @@ def note_unfinished(folder: Path) -> Iterator[None]:
         raise
 
 
+@contextlib.contextmanager
+def damage_reported(folder: Path) -> Iterator[None]:
+    """Turn errors about what a recipe.json lacks, or has of another type, into a ValueError that names its folder."""
+    try:
+        yield
+    except (TypeError, KeyError, AttributeError, IndexError) as error:
+        raise ValueError(
+            f"The model in {folder} cannot be opened: its recipe.json is damaged ({error}). Restore it from a copy."
+        ) from error
+
+
 def prepare_folder(out: Path, *, resume: bool = False, overwrite: bool = False) -> None:
     """Make the folder `out`, or raise if a model cannot or should not be saved there. It runs before any work."""
     if resume and overwrite:
@@ -163,7 +175,10 @@ def prepare_folder(out: Path, *, resume: bool = False, overwrite: bool = False) 
         raise ValueError(f"{out} is not empty ({others[0].name}, ...) and holds no model. Name a new folder.")
     if resume and not is_unfinished:
         say(f"There is no checkpoint in {out}: the training starts from the beginning.")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"Cannot make the folder {out}: {error.strerror}. Name another one.") from error
     if overwrite:
         checkpoint_path(out).unlink(missing_ok=True)
 

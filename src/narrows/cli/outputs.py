@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from narrows.cli.app import say
+from narrows.params import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,7 +139,7 @@ def write_rows(out: Path, rows: Any, names: RowNames | None = None, columns: Seq
         table = {} if names is None else {names.name: names.values}
         write_columns(out, table | dict(zip(titles, rows.T, strict=True)))
         shape = len(rows), rows.shape[1] + len(table)
-    say(f"{out}: {shape[0]:,} rows of {shape[1]:,} columns")
+    say(f"{out}: {counted(shape[0], 'row')} of {counted(shape[1], 'column')}")
 
 
 def write_columns(out: Path, columns: Mapping[str, Any]) -> None:
@@ -148,7 +149,8 @@ def write_columns(out: Path, columns: Mapping[str, Any]) -> None:
     import numpy as np
 
     from narrows.data.atomic import atomic_path
-    from narrows.data.sinks import DELIMITERS, without_formula
+    from narrows.data.formulas import without_formula
+    from narrows.data.sinks import DELIMITERS
 
     values = {name: np.asarray(column) for name, column in columns.items()}
     try:
@@ -185,12 +187,14 @@ def write_frame(out: Path, frame: Any) -> None:
     with atomic_path(out) as temporary:
         frame.to_csv(temporary, sep=DELIMITERS[suffix], index=False, lineterminator="\n")
     if n_formulas:
-        say(f"{out}: {n_formulas:,} cells begin like a formula; they have an apostrophe in front. A .parquet has none.")
+        say(
+            f"{out}: text that begins like a formula has an apostrophe in front ({n_formulas:,} x); a .parquet has none"
+        )
 
 
 def _escape_formulas(frame: Any) -> tuple[Any, int]:
     """Return the frame with an apostrophe before text that a spreadsheet would run, and the number of such cells."""
-    from narrows.data.sinks import is_formula, without_formula
+    from narrows.data.formulas import is_formula, without_formula
 
     names = [without_formula(name) for name in frame.columns]
     n = sum(map(is_formula, frame.columns))
@@ -303,4 +307,4 @@ def _write_pictures(
             if image.ndim == 3:
                 image = image[..., :3] if image.shape[-1] >= 3 else image[..., 0]
             Image.fromarray(image).save(temporary, file_format)
-    say(f"{folder}: {len(images):,} pictures")
+    say(f"{folder}: {counted(len(images), 'picture')}")

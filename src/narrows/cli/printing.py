@@ -17,6 +17,7 @@ from narrows.cli.columns import summarize_columns
 from narrows.cli.findings import mending_command, show_findings
 from narrows.cli.inputs import note_unfinished
 from narrows.cli.reading_options import reading_arguments
+from narrows.params import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,9 +53,8 @@ def show_fit(model: Estimator, out: Path, data: str, *, json: bool, is_said: boo
         document |= {"verdict": model.verdict_, "findings": findings, "seconds": last.get("seconds"), "last": last}
         show_json({**document, "report": model.report_})
         return
-    print(
-        f"{out}: {model.recipe.name}, {model.n_iter_} epochs in {last.get('seconds', 0.0):.0f} s{_format_losses(last)}"
-    )
+    epochs = counted(model.n_iter_, "epoch")
+    print(f"{out}: {model.recipe.name}, {epochs} in {last.get('seconds', 0.0):.0f} s{_format_losses(last)}")
     show_findings(model.findings_)
     report = model.report_
     if is_said:
@@ -107,13 +107,13 @@ def describe_model(folder: Path) -> dict[str, Any]:
         recipe = storage.describe(folder)
     fitted, declared, history = recipe["fitted"], _parameters_of(recipe["recipe"]), recipe["fitted"].get("history_")
     if KINDS.get(recipe["recipe"]) is OutlierDetector:
-        data, unit = f"{fitted['n_features_in_']} numbers per row", "steps"
+        data, unit = f"{fitted['n_features_in_']} numbers per row", "step"
         report = [
             f"threshold = {fitted['offset_']:.4g}: set by contamination",
             f"trimmed = {fitted['trimmed_']:.1%}: fraction of the rows, which were too strange to learn from",
         ]
     else:
-        data, unit, report = Schema.from_dict(recipe["schema"]).describe(), "epochs", fitted["report_"]
+        data, unit, report = Schema.from_dict(recipe["schema"]).describe(), "epoch", fitted["report_"]
     findings = [restore_finding(values) for values in fitted.get("findings_", [])]
     changed = {
         name: value
@@ -154,7 +154,7 @@ def show_info(about: dict[str, Any], *, json: bool) -> None:
         show_json(about)
         return
     print(f"{about['folder']}: {about['recipe']} for {about['data']}, made by narrows {about['narrows']}")
-    print(f"{about['n_iter']} {about['unit']}{_format_losses(about['last'])}")
+    print(f"{counted(about['n_iter'], about['unit'])}{_format_losses(about['last'])}")
     show_findings([restore_finding(values) for values in about["findings"]])
     print("\nParameters that differ from the defaults")
     print_table([(f"  {name}", json_module.dumps(value)) for name, value in about["changed"].items()] or [("  none",)])

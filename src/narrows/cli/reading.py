@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from narrows.cli.app import say
 from narrows.cli.reading_options import Reading, changed, current
+from narrows.params import counted
 
 if TYPE_CHECKING:
     from narrows.data import Schema
@@ -87,7 +88,9 @@ def take_row(X: Any, number: int, name: str) -> Any:
     Raises ValueError if there is no such row.
     """
     if not -len(X) <= number < len(X):
-        raise ValueError(f"--row must be from 0 to {len(X) - 1}, since {name} has {len(X)} examples. Got {number}.")
+        raise ValueError(
+            f"--row must be from 0 to {len(X) - 1}, since {name} has {counted(len(X), 'example')}. Got {number}."
+        )
     return X[number:][:1]
 
 
@@ -154,7 +157,8 @@ def open_blocks(name: str, model: Estimator) -> Source | None:
     else:
         return None
     assert source is not None
-    say(f"{name}: {source.n:,} examples")
+    assert source.n is not None
+    say(f"{name}: {counted(source.n, 'example')}")
     return source
 
 
@@ -255,5 +259,5 @@ def _columns_of(model: Estimator) -> dict[str, bool]:
 def _describe_size(loaded: Dataset) -> str:
     n = len(loaded.X)
     if loaded.columns is not None and loaded.X.ndim == 2:
-        return f"{n:,} rows of {loaded.X.shape[1]:,} columns"
-    return f"{n:,} examples of shape {' x '.join(map(str, loaded.X.shape[1:])) or '1'}"
+        return f"{counted(n, 'row')} of {counted(loaded.X.shape[1], 'column')}"
+    return f"{counted(n, 'example')} of shape {' x '.join(map(str, loaded.X.shape[1:])) or '1'}"

@@ -10,6 +10,7 @@ import typer
 from narrows.cli import inputs, outputs, reading
 from narrows.cli.app import TRAIN, USE, Data, Model, Overwrite, app, say
 from narrows.cli.reading_options import current, reads_data
+from narrows.params import counted
 
 if TYPE_CHECKING:
     from narrows.data.files import Dataset
@@ -108,6 +109,8 @@ def score(
     outputs.check_path(out, TABLES, overwrite=overwrite)
     if cells is not None:
         outputs.check_path(cells, (*TABLES, ".parquet"), overwrite=overwrite)
+        if cells.absolute() == out.absolute():
+            raise ValueError(f"--out and --cells name one file, {out}: one would replace the other. Name two files.")
     fitted = _open_model(model)
     loaded, columns = _read_rows(fitted, data)
     result, names = find_reasons(fitted, loaded.X, reasons, columns), reading.row_names(loaded)
@@ -115,7 +118,7 @@ def score(
     outputs.write_columns(out, first | result.columns())
     if cells is not None:
         outputs.write_columns(cells, first | surprises(fitted, loaded.X, columns))
-    say(f"{out}: {len(result.score):,} rows, {int(result.outlier.sum()):,} of them outliers")
+    say(f"{out}: {counted(len(result.score), 'row')}, {int(result.outlier.sum()):,} of them outliers")
     share = outlier_share(fitted.contamination, result.outlier, getattr(fitted, "n_threshold_", None))
     say(f"{share}{share.hint or '.'}")
     if hasattr(fitted, "schema_"):

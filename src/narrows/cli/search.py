@@ -11,6 +11,7 @@ import typer
 from narrows.cli import inputs, outputs, printing, reading
 from narrows.cli.app import USE, Data, Json, Model, Overwrite, app, say
 from narrows.cli.reading_options import reads_data
+from narrows.params import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -174,7 +175,7 @@ def _show_index(built: Index, folder: Path, *, evaluate: bool, json: bool) -> No
     if json:
         printing.show_json(document)
     else:
-        print(f"{folder}: {len(built):,} examples, {built.metric}")
+        print(f"{folder}: {counted(len(built), 'example')}, {built.metric}")
         for name, value in list(document.items())[3:]:
             print(f"{name:<16}  {value:.4f}")
 

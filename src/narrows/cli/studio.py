@@ -36,7 +36,7 @@ def studio(
         typer.Option(metavar="DIR", help="Folder for models trained on the page.", show_default="they are not saved"),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; any other than 127.0.0.1 requires a token.")
+        str, typer.Option(help="Address to listen on; with 0.0.0.0 other machines can reach the page.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free port.")] = 8760,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
@@ -45,8 +45,9 @@ def studio(
 
     It shows what each component does, the map of all codes, the units of a
     sparse code, and outliers. It also trains models on your data; without
-    MODEL it begins with that. No data leave this machine. The command needs
-    the extra `studio`.
+    MODEL it begins with that. No data leave this machine. The link that is
+    printed holds a token, without which nobody gets in. The command needs the
+    extra `studio`.
 
     For example:
 

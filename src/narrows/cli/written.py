@@ -25,13 +25,13 @@ def write_like(values: Any, mask: np.ndarray, cells: Sequence[Any]) -> dict[int,
     seen = [i for i in range(len(cells)) if not mask[i] and not _is_missing(values[i])][:_SAMPLE]
     known, written = [values[i] for i in seen], [cells[i] for i in seen]
     kind = getattr(values.dtype, "kind", "O")
-    write: Callable[[Any], Any] = str
+    write: Callable[[Any], Any] = _word_writer(cells)
     if not all(isinstance(cell, str) for cell in (written or cells)):  # of a sheet
         write = _as_value
     elif kind == "M":
         write = _date_writer(known, written)
     elif kind == "b":
-        write = _word_writer(known, written)
+        write = _truth_writer(known, written)
     elif kind in "iuf":
         write = _number_writer(known, written, is_whole=kind != "f")
     return {int(i): write(values[int(i)]) for i in mask.nonzero()[0]}
@@ -39,6 +39,14 @@ def write_like(values: Any, mask: np.ndarray, cells: Sequence[Any]) -> dict[int,
 
 def _is_missing(value: Any) -> bool:
     return value is None or value != value or type(value).__name__ in ("NAType", "NaTType")
+
+
+def _word_writer(cells: Sequence[Any]) -> Callable[[Any], str]:
+    """Write a word as it stands in other cells; a spreadsheet makes no formula of one that stands in none."""
+    from narrows.data.formulas import without_formula
+
+    words = {cell for cell in cells if isinstance(cell, str)}
+    return lambda value: str(value) if str(value) in words else str(without_formula(str(value)))
 
 
 def _as_value(value: Any) -> Any:
@@ -55,7 +63,7 @@ def _date_writer(known: Sequence[Any], written: Sequence[str]) -> Callable[[Any]
     return lambda value: value.isoformat("T" if any("T" in cell for cell in written) else " ")
 
 
-def _word_writer(known: Sequence[Any], written: Sequence[str]) -> Callable[[Any], str]:
+def _truth_writer(known: Sequence[Any], written: Sequence[str]) -> Callable[[Any], str]:
     """Write a truth value as most of the others are: True, TRUE or true."""
     words = {bool(value): cell for value, cell in zip(known, written, strict=True)}
     case: Callable[[str], str] = next(

@@ -47,6 +47,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         with open(temporary, "r+b") as stream:
             os.fsync(stream.fileno())
         os.replace(temporary, target)
+    except OSError as error:
+        if error.filename is not None and Path(os.fspath(error.filename)) == temporary:
+            error.filename = str(path)  # the user knows no other name
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(target.parent)

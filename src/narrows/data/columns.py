@@ -15,7 +15,7 @@ import numpy as np
 
 from narrows.data.cells import Cells, CellType
 from narrows.data.kinds import ColumnKind, as_numbers, check_named_kind
-from narrows.params import enumerate_names
+from narrows.params import counted, enumerate_names
 
 LEVELLED = ("binary", "categorical", "ordered")  # kinds with levels
 LEFT_OUT = ("constant", "identifier", "text")  # kinds that the model does not see
@@ -103,9 +103,9 @@ class Column:
         parts = [self.kind.replace("_", "-")]
         if self.has_levels:
             shown = ", ".join(str(level) for level in self.levels[:3])
-            parts.append(f"{len(self.levels)} levels ({shown}{', ...' if len(self.levels) > 3 else ''})")
+            parts.append(f"{counted(len(self.levels), 'level')} ({shown}{', ...' if len(self.levels) > 3 else ''})")
             if self.n_rare:
-                parts.append(f"{self.n_rare:,} rarer ones ({self.frequencies[-1]:.1%}) are `other`")
+                parts.append(f"{counted(self.n_rare, 'rarer one')} ({self.frequencies[-1]:.1%}) as `other`")
         elif self.kind == "constant":
             parts.append(f"always {self.levels[0]!r}" if self.levels else "without a value")
         elif self.kind == "datetime":
@@ -125,7 +125,7 @@ def list_unseen(columns: Sequence[Column]) -> list[str]:
     left_out = [f"{column.name!r} ({column.kind}: {column.reason})" for column in columns if not column.is_used]
     facts = [f"columns left out: {enumerate_names(left_out)}"] if left_out else []
     rare = [
-        f"{column.name!r} ({column.n_rare:,} values, {column.frequencies[-1]:.0%} of its cells)"
+        f"{column.name!r} ({counted(column.n_rare, 'value')}, {column.frequencies[-1]:.0%} of its cells)"
         for column in columns
         if column.n_rare
     ]

@@ -13,13 +13,12 @@ from narrows.data.bins import with_bins
 from narrows.data.columns import MAX_LEVELS, Column
 from narrows.data.frames import Frame
 from narrows.data.infer import infer
-from narrows.data.kinds import ColumnKind
+from narrows.data.kinds import NUMBER_KINDS, ColumnKind
 from narrows.data.schema import Schema, Support
 from narrows.data.table import EncodedRows, Table
 from narrows.data.training_table import look_at_table
 
 _SAMPLE_ROWS = 20_000  # largest number of rows from which means and deviations are computed
-_NUMBERS = ("real", "heavy_tailed", "integer", "count", "binary")
 
 
 def infer_table(
@@ -65,7 +64,7 @@ def infer_table(
     names = [column.name for column in table.used]
     if required_support is not None or (not kinds and _are_numbers(table)):
         for column in table.used if required_support is not None else ():
-            if column.kind not in _NUMBERS:
+            if column.kind not in NUMBER_KINDS:
                 raise ValueError(
                     f"The `likelihood` parameter of {owner} must be 'auto', 'gaussian' or 'heteroscedastic' for a "
                     f"table with {column.kind} columns such as {column.name!r}: each column then has a distribution of "
@@ -84,7 +83,7 @@ def infer_table(
 def _are_numbers(table: Table) -> bool:
     """Return True if all columns that the model sees are numbers, and those with two values hold 0 and 1."""
     return all(
-        column.kind in _NUMBERS and (column.kind != "binary" or column.levels in ((0, 1), (False, True)))
+        column.kind in NUMBER_KINDS and (column.kind != "binary" or column.levels in ((0, 1), (False, True)))
         for column in table.used
     )
 

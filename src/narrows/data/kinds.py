@@ -25,6 +25,7 @@ ColumnKind = Literal[
     "text",
 ]
 KINDS: tuple[ColumnKind, ...] = get_args(ColumnKind)
+NUMBER_KINDS: tuple[ColumnKind, ...] = ("real", "heavy_tailed", "integer", "count", "binary")
 
 
 def check_named_kind(name: Any, kind: ColumnKind, cells: Cells, is_whole: bool, low: float) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from narrows.data.arrays import min_max
 from narrows.data.schema import Schema
+from narrows.params import counted
 
 
 def check_rows(X: np.ndarray, schema: Schema, owner: str, allow_nan: bool = False) -> None:
@@ -37,8 +38,8 @@ def warn_of_gaps(n: int, schema: Schema, owner: str) -> None:
     predicts_cells = any(column.n_observed for column in schema.used_columns)
     if n and not schema.has_gaps and not predicts_cells:
         warnings.warn(
-            f"X passed to {owner} has {n:,} missing values, but the model was fitted on data without any. The encoder "
-            "sees the mean of the column in their place. Fit on rows with gaps if there will be many.",
+            f"X passed to {owner} has {counted(n, 'missing value')}, but the model was fitted on data without any. The "
+            "encoder sees the mean of the column instead. Fit on rows with gaps if there will be many.",
             UserWarning,
             stacklevel=2,
         )

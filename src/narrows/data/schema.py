@@ -25,7 +25,7 @@ from narrows.data.columns import Column
 from narrows.data.plain import from_plain, to_plain
 from narrows.data.scaling import FAR, bring_near, changes
 from narrows.data.table import Table
-from narrows.params import enumerate_names
+from narrows.params import counted, enumerate_names
 
 Kind = Literal["vector", "image", "table"]
 Support = Literal["binary", "unit", "real", "count", "mixed"]
@@ -352,9 +352,9 @@ class Schema:
         if self.kind == "table":
             kinds = Counter(column.kind.replace("_", "-") for column in self.used_columns)
             listed = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
-            return f"a table of {self.shape[0]} columns ({listed})"
+            return f"a table of {counted(self.shape[0], 'column')} ({listed})"
         if self.kind == "vector":
-            return f"vectors of {self.shape[0]} columns {where[self.support]}"
+            return f"vectors of {counted(self.shape[0], 'column')} {where[self.support]}"
         c, h, w = self.shape
         if self.is_series:
             steps, channels = (h, w) if self.layout == "tc" else (w, h)

@@ -17,12 +17,12 @@ import numpy as np
 
 from narrows.data.atomic import atomic_path
 from narrows.data.cells import is_missing
+from narrows.data.formulas import without_formula
 from narrows.data.frames import Frame, is_frame, open_frame
 from narrows.data.parquet import import_pyarrow
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (".npy", ".parquet", *DELIMITERS)
-_FORMULA = tuple("=+-@\t\r")  # first characters with which a spreadsheet takes a text for a formula
 _TEXT_ROWS = 4096  # rows to convert to text at once: each number takes 128 bytes as text
 _GROUP_NUMBERS = 1 << 22  # smallest number of entries in a row group of Parquet: small groups are slow to read
 
@@ -159,10 +159,11 @@ class Npy(Sink):
 
 
 class Text(Sink):
-    """A .csv or .tsv file. Its numbers are read back as the same values.
+    """A .csv or .tsv file. Its numbers and words are read back as the same values.
 
     Blocks are arrays, or data frames with words and dates. A missing cell of a frame is empty. A word or a name that a
-    spreadsheet would run as a formula, such as "=1+1", gets an apostrophe in front; words that are numbers do not.
+    spreadsheet would run as a formula, such as "=1+1", gets an apostrophe in front, which `narrows.data.files.read`
+    takes away again.
     """
 
     def __init__(self, stream: TextIO, path: Path, columns: Sequence[str] | None, delimiter: str) -> None:
@@ -334,22 +335,6 @@ def _as_texts(frame: Frame, name: Any) -> list[str]:
     else:
         cells = (frame.data.get_column(name).to_list if frame.kind == "polars" else frame.data.column(name).to_pylist)()
     return ["" if is_missing(cell) else without_formula(str(cell)) for cell in cells]
-
-
-def is_formula(cell: Any) -> bool:
-    """Return True for text that a spreadsheet would take for a formula: it begins like one and is no number."""
-    if not isinstance(cell, str) or len(cell) < 2 or not cell.startswith(_FORMULA):
-        return False
-    try:
-        float(cell)
-    except ValueError:
-        return True
-    return False
-
-
-def without_formula(cell: Any) -> Any:
-    """Return a cell, with an apostrophe in front if a spreadsheet would take it for a formula."""
-    return f"'{cell}" if is_formula(cell) else cell
 
 
 def as_table(array: np.ndarray, path: Path, columns: Sequence[str] | None) -> np.ndarray:

@@ -32,6 +32,7 @@ from narrows.data.columns import Column, list_unseen
 from narrows.data.frames import Frame
 from narrows.data.new_frames import NewColumn, build, build_numbers, build_rows
 from narrows.data.plain import from_plain, to_plain
+from narrows.params import counted
 
 _SINGLE = ("float32", "Float32", "float", "float32[pyarrow]")  # names of the dtype in pandas, polars and pyarrow
 
@@ -162,8 +163,8 @@ class Table:
         if frame.kind == "array" and self.kind != "array":
             if len(frame.names) != len(self.columns):
                 raise ValueError(
-                    f"X passed to {owner} has {len(frame.names)} columns without names, but the model was fitted on a "
-                    f"table of {len(self.columns)} columns. Pass a data frame with its names."
+                    f"X passed to {owner} has {counted(len(frame.names), 'column')} without names, but the model was "
+                    f"fitted on a table of {counted(len(self.columns), 'column')}. Pass a data frame with its names."
                 )
             return {column.name: i for i, column in enumerate(self.columns)}
         if frame.kind == "array":

@@ -13,8 +13,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from narrows import likelihoods, recipes, storage
 from narrows.data import EncodedRows, as_floats, infer, min_max
+from narrows.estimators.building import build_parts
 from narrows.estimators.card import card
 from narrows.estimators.codes import with_index
+from narrows.estimators.display import Displayed, warn_of_findings
 from narrows.estimators.generation import needs_code
 from narrows.estimators.judged import Judged
 from narrows.estimators.labels import Labelled, label_indices_where_known, learn_classes
@@ -28,14 +30,15 @@ from narrows.extensions import extension
 from narrows.objectives import Objective
 from narrows.params import Parameter
 from narrows.plots import Plots
-from narrows.training import Interrupted, Result, Settings, checkpoint, seeded_init
+from narrows.training import Interrupted, Result, Settings, checkpoint
 from narrows.training import fit as train
+from narrows.training.interrupt import end_or_raise
 from narrows.training.parallel import join
 
 _MAX_COMPONENTS = 1_000_000
 
 
-class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Abstract: an autoencoder with the scikit-learn interface. A subclass names its recipe.
 
     Attributes
@@ -116,9 +119,10 @@ class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, Tran
         Raises
         ------
         ValueError, TypeError
-            If a parameter, X or y is not valid.
+            If a parameter, X or y is not valid, or the training does not fit into memory.
         KeyboardInterrupt
-            On Ctrl-C; the model then has the best weights so far and can be used.
+            On Ctrl-C; the model then has the best weights so far and can be used. In a notebook and in IPython, `fit`
+            warns and returns instead, and the rest of the cell trains nothing more.
         ConnectionError
             If another process of this training has failed.
         """
@@ -139,8 +143,8 @@ class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, Tran
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
         self._say_findings()
-        if interrupt is not None:
-            raise interrupt
+        end_or_raise(interrupt)
+        warn_of_findings(self)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -164,7 +168,7 @@ class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, Tran
         ValueError, TypeError
             If a parameter, X or y is not valid.
         KeyboardInterrupt
-            On Ctrl-C; the model then has what it has learned so far.
+            On Ctrl-C; the model then has what it has learned so far. In IPython as for `fit`.
         ConnectionError
             If another process of this training has failed.
         """
@@ -190,8 +194,7 @@ class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, Tran
         self._absorb(result, rows)
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
-        if interrupt is not None:
-            raise interrupt
+        end_or_raise(interrupt)
         return self
 
     def _train(
@@ -238,6 +241,7 @@ class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, Tran
         self.report_ = [*decided, str(summary.threshold)]
         self._judge(rows, result, summary)
         self._after_fit(summary.sample)
+        self._keep(rows, result.held_out)
         self.offset_ = summary.threshold.value  # last, because it marks the estimator as fitted
 
     @property
@@ -310,6 +314,7 @@ class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, Tran
             # a pickle from a machine with a GPU must load on a machine without one
             state = {**state, "model_": copy.deepcopy(state["model_"]).cpu()}
         state.pop("_parts", None)
+        state.pop("_kept", None)
         return state
 
     @property
@@ -340,6 +345,7 @@ class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, Tran
         """
         reset_fitted(self)
         self.__dict__.pop("_parts", None)
+        self.__dict__.pop("_kept", None)
         valid = self.validate(X, reset=True)
         rows = as_floats(valid)
         self._check_components()
@@ -359,14 +365,9 @@ class Estimator(Scoring, Labelled, Judged, ClassNamePrefixFeaturesOutMixin, Tran
 
     def _assemble(self, seed: int, n_rows: int | None = None) -> recipes.Parts:
         """Build the parts: of a fitted model again, or of a new one for `n_rows` rows, which sets `decided_`."""
-        values = {name: getattr(self, name) for name in self.recipe.parameters} | getattr(self, "decided_", {})
-        try:
-            with seeded_init(seed, is_global=not self.recipe.is_own):
-                parts = self.recipe.build(self.schema_, n_rows=n_rows, max_time=self.max_time, **values)
-                self.decided_ = {**getattr(self, "decided_", {}), **parts.decided}
-                return parts
-        except recipes.CodeTooLong as error:
-            raise recipes.CodeTooLong(error.n_components, error.n_entries, type(self).__name__) from None
+        parts = build_parts(self, seed, n_rows)
+        self.decided_ = {**getattr(self, "decided_", {}), **parts.decided}
+        return parts
 
     def own_costs(self, seed: int) -> dict[str, float]:
         """Return the weights of the costs of the model's bottleneck, by name."""

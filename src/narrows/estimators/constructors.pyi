@@ -32,7 +32,7 @@ class Shared(Estimator):
     checkpoint: str | Path | None
     track: Any
     random_state: int | np.random.RandomState | np.random.Generator | None
-    verbose: int
+    verbose: int | Literal["auto"]
 
 class AE(Shared, CodeEstimator):
     """The plain autoencoder: it compresses each example to a few numbers and restores the example from them."""
@@ -43,10 +43,11 @@ class AE(Shared, CodeEstimator):
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
     )
-    hidden: Sequence[int]
+    hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
         "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
     ]
+    start: Literal["pca", "random"]
     def __init__(
         self,
         n_components: int = 2,
@@ -54,10 +55,11 @@ class AE(Shared, CodeEstimator):
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] = (1024, 512),
+        hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        start: Literal["pca", "random"] = "pca",
         columns: Any = None,
         max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
@@ -76,7 +78,7 @@ class AE(Shared, CodeEstimator):
         checkpoint: str | Path | None = None,
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int = 0,
+        verbose: int | Literal["auto"] = "auto",
     ) -> None:
         """The plain autoencoder: it compresses each example to a few numbers, its code, and restores the example from it.
 
@@ -90,10 +92,12 @@ class AE(Shared, CodeEstimator):
             Number of components: the length of each code.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1, default (1024, 512)
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
 
         Other Parameters
         ----------------
@@ -133,8 +137,8 @@ class AE(Shared, CodeEstimator):
             Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf), default 0
-            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
 
         Examples
         --------
@@ -161,10 +165,11 @@ class VAE(Shared, CodeEstimator):
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
     )
-    hidden: Sequence[int]
+    hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
         "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
     ]
+    start: Literal["pca", "random"]
     def __init__(
         self,
         n_components: int = 2,
@@ -179,10 +184,11 @@ class VAE(Shared, CodeEstimator):
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] = (1024, 512),
+        hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        start: Literal["pca", "random"] = "pca",
         columns: Any = None,
         max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
@@ -201,7 +207,7 @@ class VAE(Shared, CodeEstimator):
         checkpoint: str | Path | None = None,
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int = 0,
+        verbose: int | Literal["auto"] = "auto",
     ) -> None:
         """The variational autoencoder: draw new examples, vary one component of a code at a time, and score any example.
 
@@ -238,10 +244,12 @@ class VAE(Shared, CodeEstimator):
             Weight of the label's loss relative to the reconstruction's; only used if some labels are missing.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1, default (1024, 512)
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
 
         Other Parameters
         ----------------
@@ -281,8 +289,8 @@ class VAE(Shared, CodeEstimator):
             Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf), default 0
-            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
 
         Examples
         --------
@@ -305,10 +313,11 @@ class DAE(Shared, CodeEstimator):
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
     )
-    hidden: Sequence[int]
+    hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
         "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
     ]
+    start: Literal["pca", "random"]
     def __init__(
         self,
         n_components: int | None = None,
@@ -318,10 +327,11 @@ class DAE(Shared, CodeEstimator):
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] = (1024, 512),
+        hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        start: Literal["pca", "random"] = "pca",
         columns: Any = None,
         max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
@@ -340,7 +350,7 @@ class DAE(Shared, CodeEstimator):
         checkpoint: str | Path | None = None,
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int = 0,
+        verbose: int | Literal["auto"] = "auto",
     ) -> None:
         """The denoising autoencoder: `denoise` removes noise from examples.
 
@@ -358,10 +368,12 @@ class DAE(Shared, CodeEstimator):
             Amount of noise on the model's scale (standard deviation of 'gaussian'); (low, high) draws one for each example.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1, default (1024, 512)
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
 
         Other Parameters
         ----------------
@@ -401,8 +413,8 @@ class DAE(Shared, CodeEstimator):
             Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf), default 0
-            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
 
         Examples
         --------
@@ -426,7 +438,7 @@ class SAE(Shared, CodeEstimator):
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
     )
-    hidden: Sequence[int]
+    hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
         "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
     ]
@@ -441,7 +453,7 @@ class SAE(Shared, CodeEstimator):
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] = (),
+        hidden: Sequence[int] | Literal["auto"] = (),
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
@@ -463,7 +475,7 @@ class SAE(Shared, CodeEstimator):
         checkpoint: str | Path | None = None,
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int = 0,
+        verbose: int | Literal["auto"] = "auto",
     ) -> None:
         """The sparse autoencoder: of its many units only a few are active for one example.
 
@@ -485,8 +497,8 @@ class SAE(Shared, CodeEstimator):
             Mean activation that each unit should have ('kl').
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1, default ()
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
+        hidden : a sequence of ints of at least 1 or 'auto', default ()
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
 
@@ -528,8 +540,8 @@ class SAE(Shared, CodeEstimator):
             Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf), default 0
-            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
 
         Examples
         --------
@@ -555,7 +567,7 @@ class MapAE(Shared, CodeEstimator):
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
     )
-    hidden: Sequence[int]
+    hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
         "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
     ]
@@ -571,7 +583,7 @@ class MapAE(Shared, CodeEstimator):
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] = (256, 256, 256, 256, 256, 256),
+        hidden: Sequence[int] | Literal["auto"] = (256, 256, 256, 256, 256, 256),
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
@@ -593,7 +605,7 @@ class MapAE(Shared, CodeEstimator):
         checkpoint: str | Path | None = None,
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int = 0,
+        verbose: int | Literal["auto"] = "auto",
     ) -> None:
         """The autoencoder as a map: near examples have near codes, and each place on the map can be decoded.
 
@@ -617,8 +629,8 @@ class MapAE(Shared, CodeEstimator):
             Weight of the cost of neighbours relative to the mean negative log-likelihood of an entry.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1, default (256, 256, 256, 256, 256, 256)
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
+        hidden : a sequence of ints of at least 1 or 'auto', default (256, 256, 256, 256, 256, 256)
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
 
@@ -660,8 +672,8 @@ class MapAE(Shared, CodeEstimator):
             Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf), default 0
-            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
 
         Attributes
         ----------
@@ -713,7 +725,7 @@ class TableAE(Shared):
         checkpoint: str | Path | None = None,
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int = 0,
+        verbose: int | Literal["auto"] = "auto",
     ) -> None:
         """The masked autoencoder for tables: it predicts any cells of a row from any others, and gives all their chances.
 
@@ -778,8 +790,8 @@ class TableAE(Shared):
             Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf), default 0
-            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
 
         Examples
         --------
@@ -808,10 +820,11 @@ class IWAE(Shared, CodeEstimator):
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
     )
-    hidden: Sequence[int]
+    hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
         "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
     ]
+    start: Literal["pca", "random"]
     def __init__(
         self,
         n_components: int = 2,
@@ -820,10 +833,11 @@ class IWAE(Shared, CodeEstimator):
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] = (1024, 512),
+        hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        start: Literal["pca", "random"] = "pca",
         columns: Any = None,
         max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
@@ -842,7 +856,7 @@ class IWAE(Shared, CodeEstimator):
         checkpoint: str | Path | None = None,
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int = 0,
+        verbose: int | Literal["auto"] = "auto",
     ) -> None:
         """The importance-weighted autoencoder: a VAE with a tighter bound on the log-likelihood, from several draws.
 
@@ -854,10 +868,12 @@ class IWAE(Shared, CodeEstimator):
             Codes drawn for each example; more make the bound tighter and the training slower.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1, default (1024, 512)
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
 
         Other Parameters
         ----------------
@@ -897,8 +913,8 @@ class IWAE(Shared, CodeEstimator):
             Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf), default 0
-            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
         """
 
 class FACTORVAE(Shared, CodeEstimator):
@@ -912,10 +928,11 @@ class FACTORVAE(Shared, CodeEstimator):
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
     )
-    hidden: Sequence[int]
+    hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
         "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
     ]
+    start: Literal["pca", "random"]
     def __init__(
         self,
         n_components: int = 2,
@@ -925,10 +942,11 @@ class FACTORVAE(Shared, CodeEstimator):
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] = (1024, 512),
+        hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        start: Literal["pca", "random"] = "pca",
         columns: Any = None,
         max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
@@ -947,7 +965,7 @@ class FACTORVAE(Shared, CodeEstimator):
         checkpoint: str | Path | None = None,
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int = 0,
+        verbose: int | Literal["auto"] = "auto",
     ) -> None:
         """A VAE with independent components: a discriminator detects dependence, which the loss then reduces.
 
@@ -961,10 +979,12 @@ class FACTORVAE(Shared, CodeEstimator):
             Share of the training in which both weights grow from 0.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1, default (1024, 512)
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
+        start : one of 'pca', 'random', default 'pca'
+            'pca' adds a linear path beside the networks, which starts at PCA, so that the model is never worse; 'random' starts from random weights.
 
         Other Parameters
         ----------------
@@ -1004,8 +1024,8 @@ class FACTORVAE(Shared, CodeEstimator):
             Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf), default 0
-            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
         """
 
 class VQVAE(Shared, CodeEstimator):
@@ -1020,7 +1040,7 @@ class VQVAE(Shared, CodeEstimator):
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module]
     )
-    hidden: Sequence[int]
+    hidden: Sequence[int] | Literal["auto"]
     likelihood: Literal[
         "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
     ]
@@ -1034,7 +1054,7 @@ class VQVAE(Shared, CodeEstimator):
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
-        hidden: Sequence[int] = (1024, 512),
+        hidden: Sequence[int] | Literal["auto"] = "auto",
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
@@ -1056,7 +1076,7 @@ class VQVAE(Shared, CodeEstimator):
         checkpoint: str | Path | None = None,
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
-        verbose: int = 0,
+        verbose: int | Literal["auto"] = "auto",
     ) -> None:
         """The vector-quantised autoencoder: its code is whole numbers, each the index of a learned vector.
 
@@ -1072,8 +1092,8 @@ class VQVAE(Shared, CodeEstimator):
             Weight of the distance from the encoder's output to its vectors.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
-        hidden : a sequence of ints of at least 1, default (1024, 512)
-            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model.
+        hidden : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
 
@@ -1115,8 +1135,8 @@ class VQVAE(Shared, CodeEstimator):
             Where to log the losses during the training.
         random_state : an int, a numpy RandomState or Generator, or None, default None
             Seed of all random numbers; None takes a new one in each fit.
-        verbose : an int in the range [0, inf), default 0
-            0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation.
+        verbose : an int in the range [0, inf) or 'auto', default 'auto'
+            'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
         """
 
 @overload

@@ -44,9 +44,7 @@ from narrows.model import Autoencoder, inference_mode
 from narrows.params import Parameter
 from narrows.recipes import Recipe
 from narrows.training import RandomStream, choose_device, draws_globally
-from narrows.training.progress import Reporter
-
-_SLOW_CELLS = 5_000_000  # cells of a training table from which reading its columns shows a progress bar
+from narrows.training.progress import Reporter, Verbosity
 
 
 class Inference(ABC):
@@ -55,7 +53,7 @@ class Inference(ABC):
     model_: Autoencoder
     schema_: Schema
     device: str
-    verbose: int
+    verbose: Verbosity
     n_features_in_: int
     recipe: ClassVar[Recipe]
     feature_names_in_: np.ndarray
@@ -75,7 +73,7 @@ class Inference(ABC):
     ) -> Any:
         """Apply `method` to `source` block by block. The source and the result may be larger than memory.
 
-        If the parameter `verbose` is above 0, a progress bar is shown.
+        If it takes more than 2 seconds, or the parameter `verbose` is above 0, a progress bar is shown.
 
         Parameters
         ----------
@@ -203,8 +201,7 @@ class Inference(ABC):
             del self.feature_names_in_
         if frame.kind != "array" and all(isinstance(name, str) for name in frame.names):
             self.feature_names_in_ = np.asarray(frame.names, dtype=object)
-        verbose = self.verbose if frame.n * len(frame.names) >= _SLOW_CELLS else 0
-        with Reporter(verbose, f"{type(self).__name__}: columns") as progress:
+        with Reporter("auto" if self.verbose else 0, f"{type(self).__name__}: columns") as progress:
             rows, self.schema_ = infer_table(
                 frame,
                 type(self).__name__,
@@ -292,8 +289,11 @@ class Inference(ABC):
     ) -> Any:
         """Apply `method` to all blocks of `source`, and write the results into `sink` or a new array."""
         model, checker = self.module(), parallel.RowChecker(self.schema_, type(self).__name__, self.recipe.allows_gaps)
-        sink, report = sink or sinks.Memory(source.n), report or Reporter(0)
-        return parallel.stream(model, self.schema_, self._operation(method), source, sink, checker, report)
+        sink, operation = sink or sinks.Memory(source.n), self._operation(method)
+        if report is not None:
+            return parallel.stream(model, self.schema_, operation, source, sink, checker, report)
+        with Reporter("auto" if self.verbose else 0, f"{type(self).__name__}.{method}") as report:
+            return parallel.stream(model, self.schema_, operation, source, sink, checker, report)
 
     def _operation(self, method: str) -> parallel.Operation:
         """Return the operation of `method` on a block."""

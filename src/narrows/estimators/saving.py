@@ -53,7 +53,7 @@ def documents(estimator: FittedModel) -> tuple[dict[str, Any], dict[str, Tensor]
 def fingerprint(estimator: FittedModel, rows: np.ndarray, seed: int, labels: np.ndarray | None = None) -> str:
     """Return a hash of everything that the weights depend on: data, seed, parameters, modules and version."""
     values = {k: to_json(v) for k, v in estimator.get_params(deep=False).items() if k not in _NO_EFFECT}
-    values |= {k: to_json(v) for k, v in estimator.decided_.items()}
+    values |= {k: to_json(v) for k, v in getattr(estimator, "decided_", {}).items()}
     values = {k: v for k, v in values.items() if k not in _ADDED_LATER or v != _ADDED_LATER[k]}
     network = getattr(estimator, "network", None)
     parts = network if isinstance(network, (tuple, list)) else [network]

@@ -15,6 +15,7 @@ from torch import nn
 from narrows.data import KINDS, MAX_LEVELS
 from narrows.params import BOOL, Integer, OneOf, Parameter, Real, Satisfies, did_you_mean, either, parameters
 from narrows.training import PRECISIONS, checkpoint, tracking
+from narrows.training.progress import VERBOSITY, Verbosity
 
 RANDOM_STATE = Satisfies(
     "an int, a numpy RandomState or Generator, or None",
@@ -72,8 +73,11 @@ def _training(
         "seed of all random numbers; None takes a new one in each fit",
     ] = None,
     verbose: Annotated[
-        int, Integer(0), "0 for no output, 1 for a progress bar and the decisions, 2 also for a line per validation"
-    ] = 0,
+        Verbosity,
+        VERBOSITY,
+        "'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a "
+        "bar and the decisions, 2 also for a line per validation",
+    ] = "auto",
 ) -> None:
     """The parameters that all estimators share."""
 

@@ -15,6 +15,7 @@ from narrows.estimators.threshold import Threshold, find_threshold, select_score
 from narrows.evaluation.scores import apply_to_code, missing_scores, usual_scores
 from narrows.fitted import FittedModel
 from narrows.model import Autoencoder
+from narrows.params import counted
 from narrows.training import n_health_rows
 
 
@@ -125,8 +126,9 @@ def support_message(estimator: FittedModel, rows: np.ndarray, outside: np.ndarra
         if "likelihood" in estimator.parameters()
         else "give the recipe a parameter `likelihood`, so that the data keep the scale that it needs"
     )
+    n_bad = counted(int(bad.sum()), "value")
     return (
-        f"X holds {int(bad.sum())} values outside {support} (min {values.min():g}, max {values.max():g}, the first in "
+        f"X holds {n_bad} outside {support} (min {values.min():g}, max {values.max():g}, the first in "
         f'{place}), which the "{likelihood.name}" likelihood of {owner} cannot score. Rescale X, or '
         f"{advice}."
     )

@@ -20,7 +20,7 @@ from narrows.evaluation.subjects import Comparison, ModelSubject, PCABaseline, S
 from narrows.evaluation.table import Evaluation, Row
 from narrows.fitted import FittedModel
 from narrows.params import Integer, Parameter, did_you_mean
-from narrows.training.progress import Reporter
+from narrows.training.progress import Reporter, Verbosity
 
 # each module registers its measures when it is imported; the table lists them in this order, and any others last
 _MODULES = (reconstruction, likelihood, manifold, labels, sparsity, samples, new_rows, calibration)
@@ -41,7 +41,7 @@ def evaluate(
     scores: Any = None,
     target: Any = None,
     random_state: int = 0,
-    verbose: int = 1,
+    verbose: Verbosity = "auto",
 ) -> Evaluation:
     """Measure `model` on `X`.
 
@@ -60,7 +60,8 @@ def evaluate(
     scores : (n,), the result of `model.score_samples(X)`, if it is known: it is then not computed again.
     target : for a table, name of the column that the measure `utility` predicts; None for the last one with levels.
     random_state : an int; seed of the random numbers.
-    verbose : 0 for silence, 1 for a progress bar on stderr if that is a terminal.
+    verbose : "auto" for a progress bar where it takes more than 2 seconds and somebody watches, 0 for silence, 1 for a
+        bar at once.
 
     Returns
     -------
@@ -124,7 +125,7 @@ def evaluate_inspection(
     features: Callable[[Any], Any] | None = None,
     target: Any = None,
     random_state: int = 0,
-    verbose: int = 1,
+    verbose: Verbosity = "auto",
     description: str = "examples",
 ) -> Evaluation:
     """Measure a model by its inspection, which other code may share. See `evaluate`.
@@ -142,7 +143,7 @@ def evaluate_inspection(
     if beside is not None and inspection.schema.has_scale_of(beside.schema):
         beside.rows = inspection.rows  # one copy serves both
     evaluation = Evaluation(inspection.kind, None if beside is None else _other_name(inspection, beside))
-    with Reporter(verbose, "evaluate") as reporter:
+    with Reporter(verbose, "evaluate", has_pulse=True) as reporter:
         evaluation.rows["n"] = Row(len(inspection.rows), words=description)
         comparison = Comparison(
             inspection, _prepare(model, train), labels, random_state, n_draws, features, train, target

@@ -16,6 +16,7 @@ from narrows.evaluation.absent import Absent
 from narrows.evaluation.intervals import MOST_RESAMPLED, Estimate, percentiles
 from narrows.evaluation.registry import measure
 from narrows.evaluation.subjects import ModelSubject, Subject
+from narrows.params import counted
 
 
 @measure(better=-1)
@@ -30,7 +31,7 @@ def l0(subject: Subject) -> Estimate:
 def dead_fraction(subject: Subject) -> Estimate:
     """Share of units active for no example."""
     fires = find_active(subject)
-    description = f"share of the {fires.shape[1]} units, active for none of these {len(fires):,} examples"
+    description = f"share of the {fires.shape[1]} units, active for none of {counted(len(fires), 'example')}"
     return Estimate(float((~fires.any(0)).mean()), description=description)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -127,6 +128,18 @@ class Evaluation:
             why = f" ({self.missing[name]})" if name in self.missing else ""
             raise KeyError(f"this evaluation has no measure {name!r}{why}. {did_you_mean(name, numbers)}")
         return numbers[name]
+
+    def _repr_html_(self) -> str:
+        """Return the table as HTML, for a notebook."""
+        head, *rows = ([html.escape(cell) for cell in row] for row in self.cells())
+        number, words = '<td style="white-space: nowrap">', '<td style="text-align: left">'
+        heads = "".join(f"<th>{cell}</th>" for cell in head)
+        body = "".join(
+            f"<tr><th>{name}</th>{''.join(f'{number}{cell}</td>' for cell in numbers)}{words}{description}</td></tr>"
+            for name, *numbers, description in rows
+        )
+        below = "".join(f"<p>{html.escape(reason)}</p>" for reason in self.reasons())
+        return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>{below}"
 
     def __repr__(self) -> str:
         cells = self.cells()

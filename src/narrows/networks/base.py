@@ -119,13 +119,13 @@ class Encoder(nn.Module, ABC):
 
     Attributes
     ----------
-    linear : the linear path, from the first `n_shared` features; or None.
+    linear_path : the linear path, from the first `n_shared` features; or None.
     """
 
     def __init__(self, schema: Schema, n_outputs: int, has_linear: bool) -> None:
         super().__init__()
         self.standardize = Standardize(schema)
-        self.linear = zero_linear(self.standardize.n_shared, n_outputs) if has_linear else None
+        self.linear_path = zero_linear(self.standardize.n_shared, n_outputs) if has_linear else None
 
     @abstractmethod
     def run(self, features: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ class Encoder(nn.Module, ABC):
         """B x shape -> B x n_outputs."""
         features = self.standardize(x)
         h = self.run(features)
-        return h if self.linear is None else h + self.linear(self.shared(features))
+        return h if self.linear_path is None else h + self.linear_path(self.shared(features))
 
     def shared(self, features: Tensor) -> Tensor:
         """Return the features that correspond to the likelihood's first parameters, flattened: B x n_shared."""
@@ -166,9 +166,16 @@ class LinearDecoder(nn.Module):
         return self.link(self.map(z[:, : self.n_components]))
 
 
+class _ZeroLinear(nn.Linear):
+    """A linear layer that starts at 0 and draws no random numbers. `nn.utils.skip_init` would load libraries first."""
+
+    def reset_parameters(self) -> None:
+        set_to_zero(self)
+
+
 def zero_linear(n_inputs: int, n_outputs: int) -> nn.Linear:
     """Return a linear layer whose weights and biases are 0."""
-    return set_to_zero(nn.utils.skip_init(nn.Linear, n_inputs, n_outputs))
+    return _ZeroLinear(n_inputs, n_outputs)
 
 
 def set_to_zero(layer: nn.Linear | nn.Conv2d) -> Any:
@@ -185,14 +192,14 @@ class Decoder(nn.Module, ABC):
     Attributes
     ----------
     takes_sparse : True if the input may be a `SparseCode`, too.
-    linear : linear path that is added to the network's output, or None.
+    linear_path : linear path that is added to the network's output, or None.
     """
 
     takes_sparse = False
 
     def __init__(self, linear: LinearDecoder | None = None) -> None:
         super().__init__()
-        self.linear = linear
+        self.linear_path = linear
 
     @property
     @abstractmethod
@@ -204,7 +211,7 @@ class Decoder(nn.Module, ABC):
 
         A decoder with a linear path starts at 0, because the training sets that path.
         """
-        bias = None if self.linear is not None else self.output_bias
+        bias = None if self.linear_path is not None else self.output_bias
         if bias is not None:
             with torch.no_grad():
                 bias.copy_(params.repeat_interleave(bias.numel() // params.numel()))

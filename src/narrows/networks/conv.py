@@ -159,7 +159,7 @@ class ConvDecoder(Decoder):
         for residual, enlarge, size in zip(self.residuals, self.enlarge, reversed(self.levels[:-1]), strict=True):
             h = enlarge(F.gelu(residual(h)), size)
         out = self.head(F.gelu(h))
-        return out if self.linear is None else out + self.linear(z)
+        return out if self.linear_path is None else out + self.linear_path(z)
 
 
 class UNet(Decoder):

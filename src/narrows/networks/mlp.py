@@ -103,7 +103,7 @@ class MLPDecoder(Decoder):
     def forward(self, z: Tensor) -> Tensor:
         """B x n_inputs -> B x shape."""
         out = self.layers(z).unflatten(1, self.shape)
-        return out if self.linear is None else out + self.linear(z)
+        return out if self.linear_path is None else out + self.linear_path(z)
 
 
 class Dictionary(Decoder):

@@ -90,8 +90,7 @@ def assemble(
         If the bottleneck lacks an attribute such as `n_components`.
     """
     _check_bottleneck(bottleneck, schema)
-    if isinstance(hidden, str):
-        hidden = decide_sizes(schema, {"hidden": hidden}, None, None)[0]["hidden"]
+    widths = decide_sizes(schema, {"hidden": hidden}, None, None)[0]["hidden"] if isinstance(hidden, str) else hidden
     target = schema if target is None else target
     p_x, reason = likelihoods.choose(likelihood, target)
     choices = [Choice("likelihood", p_x.name, reason)]
@@ -107,10 +106,10 @@ def assemble(
     has_names = target is schema and isinstance(first, str) and isinstance(second, str)
     linear = _linear_path(bottleneck, schema, p_x) if start == "pca" and has_names else None
     encoder, encoder_choices = _encoder(
-        first, network, schema, bottleneck.n_components, n_inputs, hidden, normalized, linear is not None
+        first, network, schema, bottleneck.n_components, n_inputs, widths, normalized, linear is not None
     )
     decoder, decoder_choices = _decoder(
-        second, schema, target, shape, bottleneck.n_components, len(frequencies), hidden, linear
+        second, schema, target, shape, bottleneck.n_components, len(frequencies), widths, linear
     )
     choices += encoder_choices + decoder_choices
     if isinstance(decoder, networks.Decoder):

@@ -11,6 +11,7 @@ from typing import Any
 
 from narrows import networks
 from narrows.data import Schema, n_features
+from narrows.params import counted
 from narrows.training import Choice
 
 _LARGEST, _SMALLEST = 1024, 16  # widths of the first hidden layer
@@ -56,7 +57,7 @@ def _choose_widths(schema: Schema, n_rows: int | None, max_time: float | None) -
     if n_rows is not None:
         most = min(_LARGEST, _ROWS_FACTOR * math.sqrt(n_rows), _FEATURES_FACTOR * d + _FEATURES_MORE)
         width = max(_SMALLEST, 2 ** math.floor(math.log2(most)))
-        reason = f"for {n_rows:,} rows and {d:,} columns"
+        reason = f"for {counted(n_rows, 'row')} and {counted(d, 'column')}"
     shorter = width
     while n_rows and max_time and shorter > _SMALLEST:
         weights = 2 * sum(a * b for a, b in zip((d, *_layers(shorter)), _layers(shorter), strict=False))

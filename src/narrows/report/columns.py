@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from narrows.data import Column
+from narrows.params import counted
 from narrows.plots.cells import format_constant, format_level, format_range, format_value
 from narrows.plots.drawing import format_number
 from narrows.plots.table_drawing import shorten
@@ -33,7 +34,8 @@ def columns(display: Display) -> Section:
     if others:
         which = "These are the columns that the model reconstructs best. " if view is not None else ""
         more = listing(heads, others, "Other columns")
-        body += f'<p class="note">{which}</p><details><summary>{len(others):,} other columns</summary>{more}</details>'
+        title = counted(len(others), "other column")
+        body += f'<p class="note">{which}</p><details><summary>{title}</summary>{more}</details>'
     if view is not None:
         body += (
             '<p class="note">Reconstructed, on the rows of this page: R2 of numbers (1 is exact, 0 is as good as the '
@@ -42,7 +44,7 @@ def columns(display: Display) -> Section:
             "in standard deviations. Higher is better.</p>"
         )
     n, n_used = len(table.columns), len(table.used)
-    intro = f"The table has {n:,} columns, and the model sees {n_used:,} of them.{_left_out(table.columns)}"
+    intro = f"The table has {counted(n, 'column')}, and the model sees {n_used:,} of them.{_left_out(table.columns)}"
     return Section("columns", "Columns", intro, "model.schema_.table.columns", body)
 
 
@@ -108,9 +110,9 @@ def _values(column: Column) -> tuple[str, str]:
     if column.has_levels:
         order = np.argsort(-np.asarray(column.frequencies[: len(column.levels)]), kind="stable")[:_MOST_LEVELS]
         named = ", ".join(f"{shorten(format_level(column, i), 24)} {percent(column.frequencies[i])}" for i in order)
-        rare = f"; {column.n_rare:,} rarer ones are one level, `other`" if column.n_rare else ""
+        rare = f"; {counted(column.n_rare, 'rarer one')} as `other`" if column.n_rare else ""
         more = ", ..." if len(column.levels) > _MOST_LEVELS else ""
-        return f"{len(column.levels):,} levels{rare}", named + more
+        return f"{counted(len(column.levels), 'level')}{rare}", named + more
     if not column.is_used:
         return "", "not used"
     atom = column.atom

@@ -13,6 +13,7 @@ from narrows.data import EncodedRows, as_array, is_frame, open_frame
 from narrows.evaluation.inspection import Inspection
 from narrows.evaluation.scores import OutlierShare, outlier_share
 from narrows.fitted import FittedModel
+from narrows.params import counted
 from narrows.plots import content, style
 from narrows.plots.accessor import Plots
 from narrows.plots.cells import format_cell, format_level
@@ -239,7 +240,7 @@ def _column_groups(view: TableView, j: int) -> Groups:
         kept = sorted(levels[np.argsort(-counts, kind="stable")[:_MOST_CLASSES]].tolist())
         names = [format_level(column, level) for level in kept]
         if len(kept) < len(levels):
-            names.append(f"{len(levels) - len(kept)} rarer levels")
+            names.append(counted(len(levels) - len(kept), "rarer level"))
         positions = {level: i for i, level in enumerate(kept)}
         numbers[~is_missing] = [positions.get(int(level), len(kept)) for level in observed]
     elif len(observed):

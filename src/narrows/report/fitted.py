@@ -27,7 +27,7 @@ from narrows.report.machine import processor
 from narrows.report.new_rows import new_rows
 from narrows.report.page import Section, escape
 from narrows.report.sampling import Sample, draw_sample
-from narrows.training.progress import Reporter
+from narrows.training.progress import Reporter, Verbosity
 from narrows.types import Finding
 from narrows.version import __version__
 
@@ -58,7 +58,7 @@ def write_report(
     code: str | None = None,
     max_examples: int = 10_000,
     random_state: int = 0,
-    verbose: int = 0,
+    verbose: Verbosity = "auto",
 ) -> Path:
     """Write a page about a fitted model: one file that loads nothing else, for a browser or for paper.
 
@@ -76,7 +76,8 @@ def write_report(
         it. None says that they are those of this call.
     max_examples : largest number of examples that the page is made from.
     random_state : seed of the sample and of the new examples.
-    verbose : 1 to show progress on stderr, 0 for silence.
+    verbose : "auto" for a progress bar where it takes more than 2 seconds and somebody watches, 0 for silence, 1 for a
+        bar at once.
 
     Returns
     -------
@@ -110,7 +111,7 @@ def write_report(
     evaluation = _evaluate(display, train, random_state, verbose)
     findings = verdict.find_all(display, evaluation)
     page_sections: list[Section] = []
-    with Reporter(verbose, "report") as reporter:
+    with Reporter(verbose, "report", has_pulse=True) as reporter:
         steps = _sections(display, evaluation, findings)
         for i, step in enumerate(steps):
             reporter.update(i / len(steps), {})
@@ -140,7 +141,7 @@ def _check_path(path: Path) -> None:
         raise IsADirectoryError(f"Cannot write {path}: it is a folder. Give the name of a file.")
 
 
-def _evaluate(display: Display, train: Any, seed: int, verbose: int) -> Evaluation:
+def _evaluate(display: Display, train: Any, seed: int, verbose: Verbosity) -> Evaluation:
     """Compute all measures; labels that are no classes, or all the same, tell nothing about codes and are ignored."""
     y = _classes(display)
     labels = None if y is None else np.unique(y, return_inverse=True)[1]

@@ -40,8 +40,8 @@ def pack_decoder(model: FittedModel, limits: tuple[float, float] = (0.0, 1.0)) -
             weight = layer.weight if layers else layer.weight[:, model.model_.order]
             layers.append({"w": _encode_half_floats(weight), "b": _encode_half_floats(layer.bias)})
     spec: dict[str, Any] = {"layers": layers, "mean": mean, "shape": list(model.schema_.shape), "limits": list(limits)}
-    if decoder.linear is not None:
-        spec["linear"] = _pack_linear(decoder.linear, model.model_.order)
+    if decoder.linear_path is not None:
+        spec["linear"] = _pack_linear(decoder.linear_path, model.model_.order)
         return None if spec["linear"] is None else spec
     return spec
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from narrows.params import counted
 from narrows.plots.cells import format_difference
 from narrows.plots.drawing import format_number
 from narrows.plots.table_drawing import shorten
@@ -37,15 +38,15 @@ def reconstructions(display: Display) -> Section:
     rest = [j for j in order if j not in shown]
     if rest:
         more = listing(heads, [_compared(view, j) for j in rest], "Prediction of the other columns")
-        body += f"<details><summary>{len(rest):,} other columns</summary>{more}</details>"
+        body += f"<details><summary>{counted(len(rest), 'other column')}</summary>{more}</details>"
     note = (
         "Right: the likeliest level is the true one. Off: mean distance of the predicted median from the true number. "
         "Always the same value: the most frequent level, or the median of the training rows."
     )
     intro = (
         "The model hides each cell and predicts it from all other cells of its row. The table compares this with a "
-        f"guess that knows nothing of the row, on {len(display.rows):,} rows. Below it are the rows with the smallest, "
-        "a typical and the largest mean cost per cell."
+        f"guess that knows nothing of the row, on {counted(len(display.rows), 'row')}. Below it are the rows with the "
+        "smallest, a typical and the largest mean cost per cell."
     )
     code = "model.reconstruct(X)  # or model.predict(X, column), model.plot.reconstructions(X)"
     body += f'<p class="note">{note}</p>{of_rows.body}'

@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from narrows.data import Layout, prepared_atoms
+from narrows.params import counted
 from narrows.plots.cells import date_step, decimals_of, format_level
 from narrows.plots.table_drawing import shorten
 from narrows.plots.tables import MOST_COLUMNS, TableView
@@ -91,7 +92,7 @@ class TurnedDials:
             if len(shown) < len(self.view.columns)
             else ""
         )
-        label = f"The {len(shown)} columns of the row that these dials make"
+        label = f"The {counted(len(shown), 'column')} of the row that these dials make"
         markup = f'<div role="img" aria-label="{label}"><ol class="bars of-table">{lines}</ol></div>{note}'
         return markup, {"columns": [packed[j] for j in shown]}
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from narrows.params import counted
 from narrows.plots import content, style, table_pictures
 from narrows.plots.drawing import format_label, format_number
 from narrows.plots.table_drawing import Cell, shorten
@@ -136,7 +137,7 @@ def cleaning(display: Display, noisy: torch.Tensor, cleaned: torch.Tensor) -> tu
         blocks.append((f"row {display.row_name(row)}", versions))
     note = f"{_MARKS} {view.choice(main)}".strip()
     body = cell_table([view.names[j] for j in main], blocks, "Rows, noisy and cleaned", note)
-    return f"Cleaning changes {' and '.join(parts)}, measured on {len(noisy):,} rows.", body
+    return f"Cleaning changes {' and '.join(parts)}, measured on {counted(len(noisy), 'row')}.", body
 
 
 def _differs(x: np.ndarray, original: np.ndarray, has_levels: np.ndarray) -> np.ndarray:

@@ -35,6 +35,7 @@ from narrows.studio.routes import (
     units,
     uploads,
 )
+from narrows.studio.routes.responses import takes_file
 from narrows.studio.safety import Guard
 from narrows.studio.session import Session
 from narrows.version import __version__
@@ -51,7 +52,7 @@ def create_app(
     Parameters
     ----------
     session : session that the page shows.
-    token : secret that requests must carry; None if only this machine can send requests.
+    token : secret that requests must carry; None if no other program can send requests, as in a notebook.
     hosts : host names of this machine that are accepted, besides localhost and IP addresses.
     upload_bytes : largest size of an upload, in bytes. An archive may unpack to four times this size.
     """
@@ -67,7 +68,8 @@ def create_app(
     app.state.session, app.state.decoder, app.state.decode_sockets = session, Decoder(), set()
     app.state.jobs = Jobs(session, upload_bytes)
     app.state.is_stopping = lambda: False  # the server sets it, so that event streams end
-    for part in (state, dials, fill, data, map, clean, units, outliers, search, uploads, train, models, report):
+    parts = (state, dials, fill, data, map, clean, units, outliers, search, uploads, train, models, report)
+    for part in parts:
         app.include_router(part.router)
     static = Path(str(resources.files("narrows.studio"))) / "static"
 
@@ -85,7 +87,8 @@ def create_app(
     app.add_exception_handler(OSError, _handle_os_error)
     app.add_exception_handler(MemoryError, _handle_memory_error)
     app.add_exception_handler(ClientDisconnect, _handle_disconnect)
-    app.add_middleware(Guard, token=token, hosts=tuple(hosts))
+    file_paths = [route.path for part in parts for route in part.router.routes if takes_file(route)]
+    app.add_middleware(Guard, token=token, hosts=tuple(hosts), file_paths=file_paths)
     return app
 
 
@@ -103,6 +106,8 @@ async def _handle_http_error(request: Request, error: Exception) -> Response:
         matching = (methods for path, methods in paths.items() if compile_path(path)[0].match(request.url.path))
         methods = paths.get(request.url.path) or next(matching, {"GET": None})
         headers["Allow"] = ", ".join(sorted(method.upper() for method in methods))
+    if error.status_code == 408:  # the rest of the body may never come
+        headers["Connection"] = "close"
     return _make_problem(error.status_code, str(error.detail), headers)
 
 
@@ -132,12 +137,12 @@ async def _handle_user_error(_: Request, error: Exception) -> Response:
 
 async def _handle_os_error(_: Request, error: Exception) -> Response:
     """Answer 409 if a disk is full or a folder is gone."""
-    _log.warning("refused", exc_info=error)
+    _log.debug("refused", exc_info=error)
     return _make_problem(409, f"The server could not do this: {getattr(error, 'strerror', None) or error}.")
 
 
 async def _handle_memory_error(_: Request, error: Exception) -> Response:
-    _log.warning("refused", exc_info=error)
+    _log.debug("refused", exc_info=error)
     return _make_problem(413, "This needs more memory than the server has.")
 
 

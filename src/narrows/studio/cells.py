@@ -1,31 +1,30 @@
-"""Rows of a table as the page gets them: one number for each cell, and how likely the shown level is.
+"""Rows, vectors and series as the page gets them: a number for each cell, and how likely levels are.
 
-The numbers are those of `Table.encode`: values as they are, seconds for durations and, since 1970, for dates, and the
-number of the level for categories. NaN is a gap. `describe_columns` says how to show them.
+The numbers of a row are those of `Table.encode`: values as they are, seconds for durations and, since 1970, for dates,
+and the number of the level for categories. NaN is a gap. `describe_columns` says how to show them.
 """
 
 from __future__ import annotations
 
 import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from narrows.data import Column, Schema
-from narrows.estimators.base import Estimator
 from narrows.model import Autoencoder
 
+Kind = Literal["image", "series", "vector", "table"]
 _MAX_TEXT = 100  # characters of a level
 _DAY = 86_400.0
-_MIN_EFFECT = 0.05  # smallest effect on a column that is named, as a share of the largest one
-_MAX_EFFECTS = 12
+_VECTOR_KINDS = {"real": "real", "count": "count", "unit": "unit", "binary": "unit"}
 _ROUNDING = 1e-4  # of a column's scale: smaller differences from an atom are none
 
 
 class CellColumn(NamedTuple):
-    """A column as the page shows it.
+    """A column of a table or a vector, or a channel of a series, as the page shows it.
 
     The place of a number on the column's own scale is (t((x - offset) / scale) - mean) / std, where t is asinh for
     heavy-tailed columns, log(1 + x) for counts and the identity for others: 0 is the usual value, and 1 is a standard
@@ -33,8 +32,11 @@ class CellColumn(NamedTuple):
 
     Attributes
     ----------
-    name, kind : name and kind of the column, as in `Column`.
+    name : its name.
+    kind : kind as in `Column`. Vectors and series have "real" and "count" columns, or "unit" ones, whose values lie
+        between `offset` and `offset + scale`.
     levels : texts of the levels, `other` included; None for numbers.
+    frequencies : share of each level among the training cells; None for numbers, and if it is not known.
     offset, scale, mean, std : the column's own scale.
     step : numbers are multiples of it; 0 for any number.
     """
@@ -42,6 +44,7 @@ class CellColumn(NamedTuple):
     name: str
     kind: str
     levels: list[str] | None
+    frequencies: list[float] | None
     offset: float
     scale: float
     mean: float
@@ -49,38 +52,15 @@ class CellColumn(NamedTuple):
     step: float
 
 
-class Effect(NamedTuple):
-    """A change of a column between two decoded rows.
-
-    Attributes
-    ----------
-    column, name : position and name of the column.
-    level : text of the level whose probability grows most; None for numbers.
-    size : change on the column's own scale, or of the level's probability.
-    change : change in the user's units, or of the level's probability.
-    """
-
-    column: int
-    name: str
-    level: str | None
-    size: float
-    change: float
-
-    def describe(self) -> str:
-        """Return 'Age up', or 'Home: owner' for a level that becomes likelier."""
-        if self.level is not None:
-            return f"{self.name}: {self.level}"
-        return f"{self.name} {'up' if self.size > 0 else 'down'}"
-
-
 def describe_columns(schema: Schema) -> list[CellColumn] | None:
-    """Return how to show the columns of a table, or of a vector whose columns have a scale each; None for others."""
+    """Return how to show the columns of a table or a vector, or the channels of a series; None for images."""
     if schema.kind == "table":
         return [
             CellColumn(
                 name=str(column.name),
                 kind=column.kind,
                 levels=level_texts(column) if column.has_levels else None,
+                frequencies=list(column.frequencies) or None if column.has_levels else None,
                 offset=column.center,
                 scale=column.scale,
                 mean=mean,
@@ -89,14 +69,41 @@ def describe_columns(schema: Schema) -> list[CellColumn] | None:
             )
             for column, mean, std in zip(schema.used_columns, schema.mean, schema.std, strict=True)
         ]
-    if schema.kind != "vector" or schema.support != "real":
+    names = name_columns(schema)
+    if names is None:
         return None
-    names = schema.columns or [f"column {i + 1}" for i in range(schema.n_entries)]
-    numbers = [np.broadcast_to(v, schema.n_entries) for v in (schema.offset, schema.scale, schema.mean, schema.std)]
+    kind = _VECTOR_KINDS[schema.support]
+    numbers = [np.broadcast_to(v, len(names)) for v in (schema.offset, schema.scale, schema.mean, schema.std)]
     return [
-        CellColumn(str(name), "real", None, float(offset), float(scale), float(mean), float(std), 0.0)
+        CellColumn(name, kind, None, None, float(offset), float(scale), float(mean), float(std), 0.0)
         for name, offset, scale, mean, std in zip(names, *numbers, strict=True)
     ]
+
+
+def kind_of(schema: Schema) -> Kind:
+    """Return the kind of an example as the page shows it: a series is no image, though the model sees it as one."""
+    return "series" if schema.is_series else schema.kind
+
+
+def name_columns(schema: Schema) -> list[str] | None:
+    """Return the names of the columns of a table or a vector, or of the channels of a series; None for images."""
+    if schema.is_series:
+        return [f"channel {i + 1}" for i in range(series_shape(schema)[1])]
+    if schema.kind == "image":
+        return None
+    return [str(n) for n in schema.columns] if schema.columns else [f"column {i + 1}" for i in range(schema.n_entries)]
+
+
+def series_shape(schema: Schema) -> tuple[int, int]:
+    """Return the steps and the channels of a series."""
+    first, second = schema.user_shape
+    return (first, second) if schema.layout == "tc" else (second, first)
+
+
+def series_to_page(series: np.ndarray, schema: Schema) -> np.ndarray:
+    """Convert series in the user's layout to what the page gets: n x steps x channels, float32, NaN for a gap."""
+    steps_first = series if schema.layout == "tc" else series.swapaxes(1, 2)
+    return np.nan_to_num(np.ascontiguousarray(steps_first, dtype=np.float32), nan=np.nan)
 
 
 def level_texts(column: Column) -> list[str]:
@@ -127,9 +134,33 @@ def decode(model: Autoencoder, schema: Schema, z: Tensor) -> Tensor:
     return _read_params(model, schema, model.decode(z))
 
 
-def reconstruct(model: Autoencoder, schema: Schema, x: Tensor) -> Tensor:
-    """Encode and decode prepared rows (B x d) to cells on the model's scale and probabilities: B x 2d."""
-    return _read_params(model, schema, model.decode_own(x))
+def reconstruct(model: Autoencoder, schema: Schema, x: Tensor, truth: Tensor | None = None) -> Tensor:
+    """Encode and decode prepared rows to cells on the model's scale, and probabilities.
+
+    Parameters
+    ----------
+    x : rows, B x d.
+    truth : the same rows before noise was added, B x d; None to leave out the third part of the result.
+
+    Returns
+    -------
+    B x 2d, the cells and the probabilities of their levels; or B x 3d, followed by the probabilities of the true
+    levels. Probabilities of numbers are NaN.
+    """
+    params = model.decode_own(x)
+    decoded = _read_params(model, schema, params)
+    if truth is None:
+        return decoded
+    likelihood: Any = model.likelihood
+    probs = torch.full_like(truth, float("nan"))
+    for j, column in enumerate(schema.used_columns):
+        if not column.has_levels:
+            continue
+        levels = likelihood.level_probs(params, j)
+        is_known = truth[:, j] < levels.shape[1]  # False for a gap, and for a level that the model has not seen
+        index = truth[:, j].masked_fill(~is_known, 0).long()
+        probs[:, j] = levels.gather(1, index[:, None])[:, 0].to(probs).masked_fill(~is_known, float("nan"))
+    return torch.cat([decoded, probs.to(decoded)], 1)
 
 
 def _read_params(model: Autoencoder, schema: Schema, params: Tensor) -> Tensor:
@@ -143,8 +174,8 @@ def _read_params(model: Autoencoder, schema: Schema, params: Tensor) -> Tensor:
 
 
 def to_page(schema: Schema, decoded: Tensor) -> np.ndarray:
-    """Convert results of `decode` or `reconstruct` (n x 2d) to rows in the user's units: n x 2 x d."""
-    cells, probs = decoded.split(len(schema.used_columns), 1)
+    """Convert results of `decode` or `reconstruct` (n x kd) to rows in the user's units: n x k x d, k = 2 or 3."""
+    cells, *probs = decoded.split(len(schema.used_columns), 1)
     numbers = np.asarray(schema.restore(cells), dtype=np.float64)
     for j, column in enumerate(schema.used_columns):
         if column.atom is not None:  # exact again after rounding
@@ -152,52 +183,4 @@ def to_page(schema: Schema, decoded: Tensor) -> np.ndarray:
             numbers[is_atom, j] = column.atom
         if column.step:
             numbers[:, j] = np.rint(numbers[:, j] / column.step) * column.step
-    return np.stack([np.nan_to_num(numbers, nan=np.nan), probs.double().numpy()], axis=1)
-
-
-def compute_effects(model: Estimator, z: Tensor) -> list[list[Effect]]:
-    """Return what changes from one decoded row to the next in each of k pairs of codes, the largest change first.
-
-    Parameters
-    ----------
-    z : codes with the columns of their labels, 2k x L: first, second, first, second, ...
-    """
-    network, schema = model.module(), model.schema_
-    levels = [j for j, column in enumerate(schema.used_columns) if column.has_levels]
-
-    def read(part: Tensor) -> Tensor:
-        params = network.decode(part)
-        likelihood: Any = network.likelihood
-        probs = [likelihood.level_probs(params, j) for j in levels]
-        return torch.cat([likelihood.mean(params), *(p.to(params) for p in probs)], 1)
-
-    decoded = model.apply(read, z).double()
-    d = len(schema.used_columns)
-    prepared, probs = decoded[:, :d], decoded[:, d:]
-    restored = np.asarray(schema.restore(prepared), dtype=np.float64)
-    scaled = prepared.numpy().copy()
-    for j, column in enumerate(schema.used_columns):
-        if column.kind == "count":
-            scaled[:, j] = np.log1p(np.maximum(scaled[:, j], 0))
-    size = (scaled[1::2] - scaled[::2]) / np.asarray(schema.std)
-    change = restored[1::2] - restored[::2]
-    grown: list[dict[int, str]] = [{} for _ in size]
-    start = 0
-    for j in levels:
-        texts = level_texts(schema.used_columns[j])
-        moved = (probs[1::2] - probs[::2])[:, start : start + len(texts)].numpy()
-        start += len(texts)
-        for i, level in enumerate(moved.argmax(1)):
-            size[i, j] = change[i, j] = moved[i, level]
-            grown[i][j] = texts[level]
-    names = [str(column.name) for column in schema.used_columns]
-    return [
-        [Effect(j, names[j], grown[i].get(j), float(size[i, j]), float(change[i, j])) for j in _largest(size[i])]
-        for i in range(len(size))
-    ]
-
-
-def _largest(size: np.ndarray) -> list[int]:
-    """Return the positions of the largest changes, the largest first."""
-    floor = _MIN_EFFECT * np.abs(size).max(initial=0) + 1e-9
-    return [int(j) for j in np.argsort(-np.abs(size), kind="stable")[:_MAX_EFFECTS] if abs(size[j]) > floor]
+    return np.stack([np.nan_to_num(numbers, nan=np.nan), *(part.double().numpy() for part in probs)], axis=1)

@@ -18,7 +18,7 @@ class Event(NamedTuple):
 
 
 class EventLog:
-    """The events of a training, for clients that connect late: all of them, but only the latest pictures."""
+    """The events of a training, for clients that connect late. Of pictures and the like only the latest are kept."""
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque(maxlen=_MAX_EVENTS)
@@ -33,6 +33,10 @@ class EventLog:
                 kept = [event for event in self._events if event.kind != kind]
                 self._events = deque(kept, maxlen=_MAX_EVENTS)
             self._events.append(Event(self._last_id, kind, data))
+
+    def __contains__(self, kind: object) -> bool:
+        with self._lock:
+            return any(event.kind == kind for event in self._events)
 
     def list_after(self, event_id: int) -> list[Event]:
         """Return the events with a number above `event_id`."""

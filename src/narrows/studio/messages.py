@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from narrows.studio.cells import Kind
 from narrows.studio.view import MAX_ABS_CODE
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -37,32 +38,37 @@ class Health(BaseModel):
 
 
 class Example(BaseModel):
-    """An example: the picture of an image, the values of a vector, or the cells of a row of a table.
+    """An example: the picture of an image, the values of a vector or a series, or the cells of a row of a table.
 
-    A cell is a number as `CellColumn` says, or null if it is missing. `probs` holds the probability of each level that
-    the model decoded, and null for numbers; it is null for rows of the data.
+    A series has the values of all channels at the first step, then those at the second one, and so on. A cell is a
+    number as `CellColumn` says, or null if it is missing. `probs` holds the probability of each level that the model
+    decoded, and null for numbers; it is null for rows of the data. `true_probs` holds the probability of each level
+    that the row had, if that is known.
     """
 
     picture: Picture | None = None
     values: list[Finite | None] | None = None
     probs: list[Finite | None] | None = None
+    true_probs: list[Finite | None] | None = None
 
 
 # The state
 
 
 class CellColumn(BaseModel):
-    """A column of a table or of a vector of real numbers, and its own scale.
+    """A column of a table or a vector, or a channel of a series, and its own scale.
 
     A cell holds the number of a level if there are `levels` (a larger one is a value that the model has not seen),
     seconds for a duration and, since 1970, for a date. The place of a number on the column's scale is
     (t((x - offset) / scale) - mean) / std, where t is asinh for "heavy_tailed", log(1 + x) for "count", and the
-    identity for other kinds.
+    identity for other kinds. Values of the kind "unit" lie between offset and offset + scale. `frequencies` holds the
+    share of each level in training.
     """
 
     name: str
     kind: str
     levels: list[str] | None
+    frequencies: list[Finite] | None
     offset: Finite
     scale: Finite
     mean: Finite
@@ -70,14 +76,27 @@ class CellColumn(BaseModel):
     step: Finite
 
 
+class FindingEntry(BaseModel):
+    """What was found about a model, and the parameters that mend it: as values, and as Python."""
+
+    name: str
+    is_well: bool
+    message: str
+    change: dict[str, Any]
+    setting: str
+
+
 class ModelState(BaseModel):
-    """The model that is shown."""
+    """The model that is shown.
+
+    `job` is the training on this page that made it. `more_seconds` is how long it can go on; null if it cannot.
+    """
 
     name: str
     recipe: str
     title: str
     summary: str
-    kind: Literal["image", "vector", "table"]
+    kind: Kind
     shape: list[int]
     columns: list[str] | None
     cells: list[CellColumn] | None
@@ -93,6 +112,10 @@ class ModelState(BaseModel):
     noise: str
     description: str
     report: list[str]
+    verdict: str
+    findings: list[FindingEntry]
+    job: str | None
+    more_seconds: Finite | None
     path: str | None
     saved: bool
     python: str
@@ -279,10 +302,11 @@ class ColumnEntry(BaseModel):
 
 
 class LikelihoodEntry(BaseModel):
-    """A likelihood that can be chosen."""
+    """A likelihood that can be chosen. All columns must be of its `kinds`; null takes any."""
 
     name: str
     help: str
+    kinds: list[str] | None
 
 
 class SuggestedSettings(BaseModel):
@@ -309,7 +333,7 @@ class UploadState(BaseModel):
     name: str
     bytes: int
     n: int
-    kind: Literal["image", "vector", "table"]
+    kind: Kind
     description: str
     shape: list[int]
     support: Literal["binary", "unit", "real", "count", "mixed"]
@@ -342,6 +366,13 @@ class TrainingRequest(Body):
     label: Annotated[str, Field(max_length=1000)] | None = None
     name: Annotated[str, Field(max_length=100)] | None = None
     parameters: Annotated[dict[Annotated[str, Field(max_length=64)], Any], Field(max_length=50)] = {}
+
+
+class AgainRequest(Body):
+    """How to repeat a training: with other parameters, or for longer, from its present weights."""
+
+    change: Annotated[dict[Annotated[str, Field(max_length=64)], Any], Field(max_length=50)] = {}
+    more_seconds: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] | None = None
 
 
 class JobState(BaseModel):

@@ -9,21 +9,20 @@ machines can reach the studio, the request must carry the token.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import hmac
 import ipaddress
-import json
 from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from narrows.studio.bodies import MAX_BYTES, limit_body
+from narrows.studio.login import Login
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-    "font-src 'self'; manifest-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; "
+    "font-src 'self'; manifest-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
 _HEADERS = {
@@ -36,58 +35,58 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_OPEN_PATHS = ("/api/health",)
-MAX_BODY_BYTES = 8 << 20  # of a request's body; raw bytes, such as uploads, have their own limits
 
 
 class Guard:
-    """ASGI middleware that refuses requests without permission and adds security headers to all responses.
+    """ASGI middleware that refuses requests without permission, limits bodies, and adds security headers.
 
     Parameters
     ----------
     app : the application.
-    token : secret that requests must carry; None if only this machine can send requests.
+    token : secret that requests must carry; None if no other program can send requests.
     hosts : host names of this machine that are accepted, besides localhost and IP addresses.
+    file_paths : paths of the routes that take files. They limit the bytes of a body themselves.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str | None = None, hosts: Iterable[str] = ()) -> None:
-        self.app, self.token = app, token
+    def __init__(
+        self, app: ASGIApp, *, token: str | None = None, hosts: Iterable[str] = (), file_paths: Iterable[str] = ()
+    ) -> None:
+        self.app, self.file_paths = app, frozenset(file_paths)
+        self.login = None if token is None else Login(token)
         self.hosts = {"localhost", *(host.lower().rstrip(".") for host in hosts)}
-        self.cookie = "narrows-studio"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on to the application, or refuse it."""
+        """Pass the request on to the application, or answer it."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        refusal = self._check_origin(scope, headers) or self._check_token(scope, headers)
-        if refusal is not None:
-            await _refuse(scope, receive, send, *refusal)
-            return
+        refusal = self._check_origin(scope, headers)
         if scope["type"] == "websocket":
-            await self.app(scope, receive, send)
+            is_allowed = refusal is None and (self.login is None or self.login.allows(scope, headers))
+            await (self.app(scope, receive, send) if is_allowed else _close_socket(receive, send))
             return
-        if self.token is not None and scope["method"] == "GET" and (location := _strip_token(scope)):
-            await self._set_cookie(send, location)
-            return
-        await self.app(scope, _limit_body(headers, receive), _add_headers(scope, send))
+        receive, send = (
+            limit_body(receive, None if scope["path"] in self.file_paths else MAX_BYTES),
+            add_headers(scope, send),
+        )
+        answer: Response | None = None if refusal is None else JSONResponse({"detail": refusal}, 403)
+        if answer is None and self.login is not None:
+            answer = await self.login.answer(scope, headers, receive)
+        await (answer or self.app)(scope, receive, send)
 
-    def _check_origin(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
-        """Return status and message of the refusal if a request may come from another site, otherwise None."""
+    def _check_origin(self, scope: Scope, headers: Headers) -> str | None:
+        """Return why a request is refused that may come from another site, otherwise None."""
         host = headers.get("host", "")
         if len(headers.getlist("host")) != 1 or not self._is_this_machine(host):
-            return (
-                403,
-                "Open the studio at localhost, at an IP address of this machine, or at the name that --host gives.",
-            )
+            return "Open the studio at localhost, at an IP address of this machine, or at the name that --host gives."
         origin = headers.get("origin")
         if origin is not None and split_origin(origin) != host.lower():
-            return 403, "This request came from a page of another site."
+            return "This request came from a page of another site."
         site = headers.get("sec-fetch-site", "none")
         is_link = headers.get("sec-fetch-mode") == "navigate" and scope.get("method") in _SAFE
         if site not in ("same-origin", "none") and not (is_link and scope["path"] == "/"):
-            return 403, "This request came from a page of another site."
+            return "This request came from a page of another site."
         return None
 
     def _is_this_machine(self, host: str) -> bool:
@@ -99,34 +98,6 @@ class Guard:
             ipaddress.ip_address(name)
             return True
         return name.rstrip(".") in self.hosts
-
-    def _check_token(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
-        """Return status and message of the refusal if a request lacks the token, otherwise None."""
-        if self.token is None or scope["path"] in _OPEN_PATHS:
-            return None
-        bearer = headers.get("authorization", "")
-        tokens = [
-            *_read_cookies(headers, self.cookie),
-            *(value for name, value in _parse_query(scope) if name == "token"),
-            bearer.removeprefix("Bearer ") if bearer.startswith("Bearer ") else "",
-        ]
-        if any(_is_equal(token, self.token) for token in tokens):
-            return None
-        return 401, "The studio needs its token: open the link that it printed when it was started."
-
-    async def _set_cookie(self, send: Send, location: str) -> None:
-        """Put the token into a cookie, and redirect the browser to the address without it."""
-        cookie = f"{self.cookie}={self.token}; Path=/; HttpOnly; SameSite=Lax"
-        headers = {
-            **_HEADERS,
-            "Location": location,
-            "Set-Cookie": cookie,
-            "Cache-Control": "no-store",
-            "Content-Length": "0",
-        }
-        raw = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
-        await send({"type": "http.response.start", "status": 303, "headers": raw})
-        await send({"type": "http.response.body", "body": b""})
 
 
 def split_origin(origin: str) -> str | None:
@@ -153,56 +124,7 @@ def split_host(host: str) -> str | None:
     return parts.hostname if is_valid else None
 
 
-def _is_equal(value: str, token: str) -> bool:
-    """Compare in constant time, so that the time tells nothing about the token."""
-    digests = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in (value, token)]
-    return hmac.compare_digest(*digests)
-
-
-def _read_cookies(headers: Headers, name: str) -> list[str]:
-    values = []
-    for header in headers.getlist("cookie"):
-        with contextlib.suppress(CookieError):
-            cookie = SimpleCookie(header).get(name)
-            values += [cookie.value] if cookie else []
-    return values
-
-
-def _parse_query(scope: Scope) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=100)
-    except ValueError:
-        return []
-
-
-def _strip_token(scope: Scope) -> str | None:
-    """Return the address without the token, or None if it holds no token."""
-    query = _parse_query(scope)
-    if not any(name == "token" for name, _ in query):
-        return None
-    rest = urlencode([(name, value) for name, value in query if name != "token"])
-    path = "/" + scope["path"].lstrip("/")  # two slashes would begin the name of another host
-    return path + ("?" + rest if rest else "") if path.isascii() and path.isprintable() else "/"
-
-
-def _limit_body(headers: Headers, receive: Receive) -> Receive:
-    """Wrap `receive` to refuse bodies above `MAX_BODY_BYTES`. Routes that take raw bytes count them themselves."""
-    if headers.get("content-type", "").partition(";")[0].strip().lower() == "application/octet-stream":
-        return receive
-    size = 0
-
-    async def counted() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > MAX_BODY_BYTES:
-            raise HTTPException(413, f"The body has more than {MAX_BODY_BYTES:,} bytes.")
-        return message
-
-    return counted
-
-
-def _add_headers(scope: Scope, send: Send) -> Send:
+def add_headers(scope: Scope, send: Send) -> Send:
     """Wrap `send` to add the security headers, except those that the response already has."""
 
     async def add(message: Message) -> None:
@@ -210,26 +132,13 @@ def _add_headers(scope: Scope, send: Send) -> Send:
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
-            headers.setdefault("Cache-Control", "no-store" if scope["path"].startswith("/api") else "no-cache")
+            is_private = scope["path"].startswith("/api") or message["status"] in (303, 401)
+            headers.setdefault("Cache-Control", "no-store" if is_private else "no-cache")
         await send(message)
 
     return add
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, detail: str) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": 1008, "reason": ""})
-        return
-    body = json.dumps({"detail": detail}).encode()
-    headers = {
-        **_HEADERS,
-        "Content-Type": "application/json",
-        "Content-Length": str(len(body)),
-        "Cache-Control": "no-store",
-    }
-    if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+async def _close_socket(receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "websocket.close", "code": 1008, "reason": ""})

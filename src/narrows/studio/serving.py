@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import os
 import secrets
 import signal
 import socket
@@ -24,6 +25,7 @@ from narrows.estimators import load
 from narrows.estimators.base import Estimator
 from narrows.studio.data import Colour, Data, other_columns
 from narrows.studio.session import Session
+from narrows.studio.terminal import print_log_lines
 from narrows.tasks.loading import saved_class
 
 _MAX_MESSAGE_BYTES = 8 << 20  # bytes of one message over the WebSocket
@@ -50,7 +52,7 @@ def serve(
     source : name or path that `data` was read from, as the page shows it.
     labels : column of `data` with the labels, or path of a file with one label for each example.
     keep : folder for models trained on the page; None for a temporary one.
-    host, port : address to listen at. A host that other machines can reach requires a token.
+    host, port : address to listen at.
     browser : True to open the page in a browser.
 
     Raises
@@ -63,6 +65,8 @@ def serve(
         If the model cannot be read, or if the server cannot listen at the address.
     """
     check_installed()
+    if keep is not None:
+        check_folder(keep)
     session = Session(keep)
     try:
         if model is not None:
@@ -90,14 +94,19 @@ def run(session: Session, *, host: str = "127.0.0.1", port: int = 8760, browser:
     import uvicorn
 
     from narrows.studio.app import create_app
+    from narrows.studio.protocol import PatientProtocol
 
-    token = None if is_loopback(host) else secrets.token_urlsafe(24)
-    with contextlib.closing(open_listener(host, port)) as listener:
+    token = secrets.token_urlsafe(24)
+    with contextlib.closing(open_listener(host, port)) as listener, print_log_lines():
         app = create_app(session, token=token, hosts=list_host_names(host))
+        workers = app.state.jobs.workers
+        workers.is_warm = True
         config = uvicorn.Config(
             app,
+            log_config=None,
             log_level="error",
             access_log=False,
+            http=PatientProtocol,
             server_header=False,
             proxy_headers=False,
             ws_max_size=_MAX_MESSAGE_BYTES,
@@ -113,6 +122,8 @@ def run(session: Session, *, host: str = "127.0.0.1", port: int = 8760, browser:
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets)
                 print_links(links, is_kept=session.keep is not None)
+                if session.current is None:
+                    workers.expect_training()
                 if browser:
                     threading.Thread(target=webbrowser.open, args=(links[0],), daemon=True).start()
 
@@ -167,6 +178,24 @@ def check_installed() -> None:
         ) from error
 
 
+def check_folder(keep: Path) -> None:
+    """Make the folder for the models that are kept.
+
+    Raises
+    ------
+    OSError
+        If it is a file, or nothing can be written there.
+    """
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"--keep {keep} must be a folder that can be made: {error.strerror}. Name another one."
+        ) from error
+    if not os.access(keep, os.W_OK):
+        raise PermissionError(f"--keep {keep} must be a folder that you may write to. Name another one.")
+
+
 def is_loopback(host: str) -> bool:
     """True if only this machine can reach the address.
 
@@ -211,9 +240,9 @@ def open_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def make_links(host: str, port: int, token: str | None) -> list[str]:
+def make_links(host: str, port: int, token: str) -> list[str]:
     """Return the links that open the page, with the token."""
-    path = f"/?token={token}" if token else "/"
+    path = f"/?token={token}"
     if host in ("0.0.0.0", "::"):
         return [f"http://{name}:{port}{path}" for name in (socket.gethostname(), "127.0.0.1")]
     return [f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"]

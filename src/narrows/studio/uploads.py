@@ -5,6 +5,9 @@ Of the name of a file only its suffix becomes part of a path. Nothing is decoded
 
 from __future__ import annotations
 
+import gzip
+import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,10 +17,11 @@ import numpy as np
 
 from narrows.data import Schema, as_rows, infer, infer_table, is_frame, open_frame, spaced_indices, subsample_evenly
 from narrows.data.files import Dataset, read
-from narrows.data.files.archives import Limits, check_unpacked, read_zip
+from narrows.data.files.archives import Limits, check_unpacked, count_sheet_cells, is_gzipped, read_zip
 from narrows.data.images import Options, TooLarge, class_names
 from narrows.data.parquet import count_values, is_parquet
 from narrows.studio import pictures
+from narrows.studio.cells import kind_of
 from narrows.studio.data import Colour
 from narrows.studio.images import MAX_PIXELS, BadFile
 from narrows.studio.upload_columns import UploadColumn, summarize
@@ -25,6 +29,8 @@ from narrows.studio.upload_columns import UploadColumn, summarize
 SIDE = 64  # default limit of the longer side of an image, in pixels
 _UNPACK_FACTOR = 4  # limit of the unpacked size, as a multiple of the limit of an upload
 _MAX_CELLS = 1 << 26
+# sheets are read at 100,000 cells a second; those of spreadsheet programs have less than a cell a byte
+_MAX_SHEET_CELLS, _FREE_SHEET_CELLS, _SHEET_CELLS_PER_BYTE = 5_000_000, 200_000, 2
 _MAX_COLUMNS = 20_000
 _MAX_IMAGES = 100_000
 _MAX_PIXELS = 4 << 30  # of all images, before they are reduced
@@ -32,6 +38,7 @@ _MAX_NAME_LENGTH = 100  # characters
 _SAMPLE_ROWS = 20_000  # from which a schema is inferred
 _MAX_CLASSES = 50  # different values of a column that is suggested as the label
 _LABEL_NAMES = ("label", "labels", "class", "target", "y", "species", "category", "type")
+_SHEETS = (".xlsx", ".xlsm")
 _TEXTS = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data")
 
 
@@ -65,7 +72,7 @@ class Upload:
 
     @property
     def is_image(self) -> bool:
-        """True if the examples are images."""
+        """True if the examples are images, or series, which the model sees as images."""
         return self.schema is not None and self.schema.kind == "image"
 
     def select_examples(
@@ -202,7 +209,7 @@ def to_display_name(name: str) -> str:
 
 def draw_preview(upload: Upload) -> str | None:
     """Return the first 32 images as the data URI of one picture, 8 in a row; None without images."""
-    if upload.schema is None or not upload.is_image:
+    if upload.schema is None or kind_of(upload.schema) != "image":
         return None
     images = pictures.to_display(_as_examples(upload.X[:32], upload.name), upload.schema)
     return pictures.to_data_uri(pictures.make_sheet(images, 8))
@@ -225,31 +232,57 @@ def _read_dataset(path: Path, limit: int, side: int) -> Dataset:
 
 def _read_file(path: Path, limit: int) -> Dataset:
     """Read a file that is no archive of images. Its form is checked before it is decoded, as far as possible."""
+    if is_gzipped(path):
+        return _read_gzipped(path, limit)
     check_unpacked(path, _UNPACK_FACTOR * limit)
     suffix = path.suffix.lower()
     if suffix in _TEXTS:
-        _check_cells(str(path), _count_cells(path))
+        _check_cells(path, _count_cells(path))
     elif is_parquet(path):
-        _check_cells(str(path), count_values(path))
+        _check_cells(path, count_values(path))
+    elif suffix in _SHEETS:
+        most = min(_MAX_SHEET_CELLS, _FREE_SHEET_CELLS + _SHEET_CELLS_PER_BYTE * path.stat().st_size)
+        _check_cells(path, count_sheet_cells(path), most, "Save the sheet as a .csv, which is read faster.")
     dataset = read(path)
     shape = dataset.X.shape
     if len(shape) == 2 and shape[1] > _MAX_COLUMNS:
         raise TooLarge(f"{path} has {shape[1]:,} columns; at most {_MAX_COLUMNS:,} are read.")
     if dataset.columns is not None:
-        _check_cells(str(path), shape[0] * shape[1])
+        _check_cells(path, shape[0] * shape[1])
     # into memory: the file is deleted
     return dataset._replace(X=np.array(dataset.X)) if isinstance(dataset.X, np.memmap) else dataset
 
 
+def _read_gzipped(path: Path, limit: int) -> Dataset:
+    """Unpack a gzipped file beside itself and read it: so its contents are checked, too."""
+    check_unpacked(path, _UNPACK_FACTOR * limit)
+    unpacked = path.with_suffix("") if path.suffix.lower() == ".gz" else path.with_name(f"unpacked{path.suffix}")
+    with gzip.open(path) as source, open(unpacked, "wb") as target:
+        shutil.copyfileobj(source, target)
+    if is_gzipped(unpacked):
+        raise ValueError(f"{path} is packed twice. Unpack it once.")
+    try:
+        return _read_file(unpacked, limit)
+    except ValueError as error:
+        kind = TooLarge if isinstance(error, TooLarge) else ValueError
+        raise kind(str(error).replace(str(unpacked), str(path))) from error
+
+
 def _count_cells(path: Path) -> int:
     """Return the largest number of cells that a table of text can have."""
-    content = path.read_bytes()
-    return max(content.count(delimiter) for delimiter in (b",", b";", b"\t")) + content.count(b"\n") + 1
+    counts: Counter[bytes] = Counter()
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            counts.update({sign: block.count(sign) for sign in (b",", b";", b"\t", b"\n")})
+    return max(counts[delimiter] for delimiter in (b",", b";", b"\t")) + counts[b"\n"] + 1
 
 
-def _check_cells(name: str, n_cells: int) -> None:
-    if n_cells > _MAX_CELLS:
-        raise TooLarge(f"{name} has about {n_cells:,} cells; at most {_MAX_CELLS:,} are read.")
+def _check_cells(
+    path: Path, n_cells: int, most: int | None = None, hint: str = "Train on it with `narrows fit`."
+) -> None:
+    most = _MAX_CELLS if most is None else most
+    if n_cells > most:
+        raise TooLarge(f"{path} has about {n_cells:,} cells; at most {most:,} are read. {hint}")
 
 
 def _make_unique(names: Sequence[str]) -> list[str]:

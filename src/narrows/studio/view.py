@@ -16,9 +16,10 @@ from torch import Tensor
 
 from narrows.data import EncodedRows, spaced_indices, take_rows
 from narrows.estimators.base import Estimator
+from narrows.estimators.seen_rows import say_seen
 from narrows.evaluation.inspection import Axes, Inspection, Units
 from narrows.evaluation.scores import entry_costs, usual_costs
-from narrows.studio import cells, pictures
+from narrows.studio import cells, effects, pictures
 from narrows.studio.compute_lock import ComputeLock
 from narrows.studio.data import MAX_SHOWN_ROWS, Colour, Data
 from narrows.studio.dials import Description, Dial, make_dials
@@ -46,6 +47,7 @@ class View:
     name : display name.
     path : folder of the model, or None.
     is_saved : True if the folder remains when the studio stops.
+    job : id of the training that made the model on its rows, or None.
 
     Attributes
     ----------
@@ -67,11 +69,14 @@ class View:
         name: str,
         path: Path | None = None,
         is_saved: bool = False,
+        job: str | None = None,
     ) -> None:
         self.model, self.compute_lock, self.name, self.path, self.is_saved = model, compute_lock, name, path, is_saved
+        self.job = job
         self.id = secrets.token_hex(4)
         self.schema, self.bottleneck = model.schema_, model.model_.bottleneck
-        self.is_image, self.is_table = self.schema.kind == "image", self.schema.kind == "table"
+        self.is_series, self.is_table = self.schema.is_series, self.schema.kind == "table"
+        self.is_image = self.schema.kind == "image" and not self.is_series
         self.has_code, self.decodes_codes = model.model_.has_code, model.model_.decodes_codes
         self.predicts_hidden = model.model_.corruption.predicts_hidden
         self.is_sparse = self.bottleneck.is_sparse
@@ -108,16 +113,15 @@ class View:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of an example as the page gets it: (h, w, c) bytes or (d,) floats."""
+        """Shape of an example as the page gets it: (h, w, c) bytes, (steps, channels) floats, or (d,) floats."""
+        if self.is_series:
+            return cells.series_shape(self.schema)
         return pictures.display_shape(self.schema) if self.is_image else (self.schema.n_entries,)
 
     @property
     def columns(self) -> list[str] | None:
-        """Names of the columns of a table or of a vector's entries, or None for images."""
-        if self.is_image:
-            return None
-        names = self.schema.columns
-        return [str(n) for n in names] if names else [f"column {i + 1}" for i in range(self.schema.n_entries)]
+        """Names of the columns of a table or a vector, or of the channels of a series; None for images."""
+        return cells.name_columns(self.schema)
 
     @property
     def classes(self) -> list[str] | None:
@@ -129,8 +133,8 @@ class View:
     def to_page(self, examples: Any) -> np.ndarray:
         """Convert the user's examples to what the page gets.
 
-        Images become bytes, n x `shape`; vectors float32, n x d, NaN where missing. Rows of a table, encoded or not,
-        become float64, n x 2 x d: the numbers of the cells (see `cells`), and the probabilities of the levels.
+        Images become bytes, vectors and series float32 with NaN where missing, n x `shape`. Rows of a table, encoded
+        or not, become float64, n x 2 x d: the numbers of the cells (see `cells`), and the probabilities of the levels.
         """
         if self.is_table:
             is_encoded = isinstance(examples, np.ndarray)
@@ -138,6 +142,8 @@ class View:
         array = np.asarray(examples)
         if self.is_image:
             return pictures.to_display(array, self.schema)
+        if self.is_series:
+            return cells.series_to_page(array, self.schema)
         return np.nan_to_num(array.astype(np.float32, copy=False), nan=np.nan)
 
     def decode(self, codes: np.ndarray, *, urgent: bool = True) -> np.ndarray:
@@ -160,9 +166,12 @@ class View:
         return torch.cat([z, columns], 1)
 
     def to_rows(self, values: np.ndarray) -> Any:
-        """Convert an array (n x d) to examples as the model takes them."""
+        """Convert an array (n x d; d = steps * channels for series) to examples as the model takes them."""
         if self.is_table:
             return np.asarray(values, dtype=np.float64).view(EncodedRows)
+        if self.is_series:
+            series = np.asarray(values, dtype=self.schema.dtype).reshape(-1, *self.shape)
+            return series if self.schema.layout == "tc" else series.swapaxes(1, 2)
         return self.schema.as_frame(np.asarray(values, dtype=self.schema.dtype))
 
     def get_example(self, row: int) -> Any:
@@ -176,25 +185,41 @@ class View:
             return np.asarray(self.model.transform(X), dtype=np.float32)
 
     def reconstruct(self, X: Any) -> np.ndarray:
-        """Encode and decode a few examples, and return them as the page gets them."""
+        """Encode and decode a few examples, and return them as `reconstruct_prepared` does."""
         with self.compute_lock.hold(urgent=True):
-            return self.reconstruct_prepared(self.model.prepare(X))
+            x = self.model.prepare(X)
+            return self.reconstruct_prepared(x, x)
 
-    def reconstruct_prepared(self, x: Tensor) -> np.ndarray:
-        """Encode and decode prepared examples (n x `schema.shape`). The caller holds the lock."""
+    def reconstruct_prepared(self, x: Tensor, truth: Tensor) -> np.ndarray:
+        """Encode and decode prepared examples. The caller holds the lock.
+
+        Parameters
+        ----------
+        x, truth : the examples, and the same ones before noise was added; both n x `schema.shape`.
+
+        Returns
+        -------
+        The examples as the page gets them; rows of a table are n x 3 x d, with the probabilities of the true levels.
+        """
         network = self.model.module()
-        if self.is_table:
-            return cells.to_page(self.schema, self.model.apply(lambda x: cells.reconstruct(network, self.schema, x), x))
-        return self.to_page(self.schema.restore(self.model.apply(network.reconstruct, x)))
+        if not self.is_table:
+            return self.to_page(self.schema.restore(self.model.apply(network.reconstruct, x)))
+        d = x.shape[1]
+        decoded = self.model.apply(
+            lambda both: cells.reconstruct(network, self.schema, both[:, :d], both[:, d:]), torch.cat([x, truth], 1)
+        )
+        return cells.to_page(self.schema, decoded)
 
     def restore(self, x: Tensor) -> np.ndarray:
         """Convert prepared examples (n x `schema.shape`) to what the page gets."""
         return self.to_page(self.schema.restore(x))
 
     def get_column(self, name: str) -> Colour:
-        """Return the values of a column that the model takes, for all rows."""
+        """Return the values of a column that the model takes, or the means of a channel, for all rows."""
         assert self.data is not None
         j, rows = (self.columns or []).index(name), self.data.X
+        if self.is_series:
+            return Colour(self.to_page(rows)[:, :, j].mean(1))
         if not self.is_table:
             return Colour(self.to_page(rows)[:, j])
         column, values = self.schema.used_columns[j], np.asarray(rows[:, j], dtype=np.float64)
@@ -215,6 +240,13 @@ class View:
     def scores(self) -> np.ndarray:
         """`score_samples` of all rows, (n,) nats; NaN for rows that the likelihood cannot score."""
         return self._cache("scores", lambda: self._apply_in_blocks(self._score))
+
+    @property
+    def seen(self) -> str:
+        """A sentence about whether the rows are among those that the model was fitted on."""
+        data, seen_rows = self.data, getattr(self.model, "seen_rows_", None)
+        assert data is not None
+        return self._cache("seen", lambda: say_seen(seen_rows, self.model.check(data.X)))
 
     @property
     def index(self) -> Index:
@@ -297,10 +329,12 @@ class View:
                 self._report = write()
             return self._report
 
-    def compute_effects(self, codes: np.ndarray) -> list[list[cells.Effect]]:
-        """Return what changes in each column of a table between the codes of each pair (2k x L)."""
+    def compute_effects(self, codes: np.ndarray) -> list[list[effects.Effect]]:
+        """Return what changes in each column or channel between the codes of each pair (2k x L)."""
+        if not self.is_table:
+            return effects.compare_numbers(self.schema, self.decode(codes, urgent=False))
         with self.compute_lock.hold():
-            return cells.compute_effects(self.model, self._with_label(codes))
+            return effects.compare_rows(self.model, self._with_label(codes))
 
     # ---------------------------------------------------------------------------------------------- inside
 
@@ -311,26 +345,22 @@ class View:
             costs = self._entry_costs(rows)
         return np.nan_to_num(costs - usual)
 
+    def sum_by_column(self, costs: np.ndarray) -> np.ndarray:
+        """Sum costs of entries (n x `schema.shape`) over the steps of series: n x columns or channels."""
+        if not self.is_series:
+            return costs
+        return costs[:, 0].sum(1 if self.schema.layout == "tc" else 2)
+
     def _make_dials(self) -> list[Dial]:
         highest = self.max_activations if self.is_sparse and self.data is not None else None
         return make_dials(self.model, highest, None if self.is_image else self._describe_effects)
 
     def _describe_effects(self, ends: np.ndarray) -> list[Description]:
         """Return, for both ends of k dials (2k x L), the two columns that change most, and all that change."""
-        if self.is_table:
-            return [
-                (", ".join(effect.describe() for effect in effects[:2]), tuple(effect.column for effect in effects))
-                for effects in self.compute_effects(ends)
-            ]
-        decoded = self.decode(ends, urgent=False).astype(np.float64)
-        changes = (decoded[1::2] - decoded[::2]) / np.broadcast_to(self.schema.scale, decoded.shape[1:])
-        names, described = self.columns or [], []
-        for change in changes:
-            floor = 0.05 * np.abs(change).max() + 1e-9
-            largest = [int(j) for j in np.argsort(-np.abs(change))[:2] if abs(change[j]) > floor]
-            label = ", ".join(f"{names[j]} {'up' if change[j] > 0 else 'down'}" for j in largest)
-            described.append((label, tuple(largest)))
-        return described
+        return [
+            (", ".join(effect.describe() for effect in changes[:2]), tuple(effect.column for effect in changes))
+            for changes in self.compute_effects(ends)
+        ]
 
     def _entry_costs(self, rows: np.ndarray) -> np.ndarray:
         """Return -log p(x | z) of each entry at the example's own code, in nats: n x `schema.shape`."""

@@ -1,8 +1,8 @@
-"""Runs a training in a subprocess: `python -m narrows.studio.worker FOLDER`.
+"""Runs a training in a subprocess: `python -m narrows.studio.worker`.
 
-FOLDER holds job.json and the examples, in X.npy or, for a data frame, in X.parquet. Events are written to stdout, one
-JSON document a line. "stop" on stdin ends the training as Ctrl-C does. When stdin closes, the studio is gone, and the
-process exits.
+The first line on stdin names a folder, which holds job.json and the examples, in X.npy or, for a data frame, in
+X.parquet. Until it comes the process waits, with all libraries loaded. Events are written to stdout, one JSON document
+a line. "stop" on stdin ends the training as Ctrl-C does. When stdin closes, the studio is gone, and the process exits.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import _thread
 import json
 import math
 import os
+import queue
 import signal
 import sys
 import threading
@@ -23,111 +24,120 @@ import numpy as np
 import torch
 
 from narrows.data import is_frame, spaced_indices, subsample_evenly, take_rows
-from narrows.estimators import estimator
+from narrows.estimators import AE, estimator
 from narrows.estimators.base import Estimator
 from narrows.model import needs_gradient
-from narrows.studio import cells
+from narrows.studio import cells, sketch
+from narrows.training import choose_precision
 
 N_EXAMPLES = 8  # examples whose reconstructions are shown
-_MAX_COLUMNS = 24  # of a row that are shown
-_PICTURE_INTERVAL = 0.5  # seconds between two pictures
+_PICTURE_INTERVAL = 1.0  # seconds between two pictures, at least
+_PICTURE_SHARE = 0.2  # largest share of the time that pictures take
+_POINT_GROWTH = 1.02  # ratio of the times of two points of the curve: a long training has few more than a short one
 
 
 class LiveTracker:
-    """A tracker that writes the losses, and reconstructions of a few examples, as events.
+    """A tracker that writes the progress, the losses, and reconstructions of a few examples, as events.
 
     Parameters
     ----------
-    examples : examples to reconstruct.
     out : stream to which the events are written.
-    max_time : longest duration of the training, in seconds.
-    max_epochs : largest number of epochs, or None.
     """
 
-    def __init__(self, examples: Any, out: TextIO, max_time: float, max_epochs: int | None) -> None:
-        self.examples, self.out = examples, out
-        self.max_time, self.max_epochs = max_time, max_epochs
-        self.model: Estimator | None = None
-        self._shown_at = 0.0
-        self._rows: list[dict[str, Any]] | None = None  # the examples of a table, as the page gets them
+    def __init__(self, out: TextIO) -> None:
+        self.out = out
+        self._model: Estimator | None = None
+        self._baseline: sketch.Baseline | None = None
+        self._rows: Any = None  # on some of which PCA is fitted
+        self._examples: Any = None  # that are drawn; numbers, once the columns of a table are known
+        self._next_picture = self._next_point = 0.0  # time of the clock; seconds of the training
+        self._is_started = self._is_encoded = False
 
-    def emit(self, kind: str, **values: Any) -> None:
+    def watch(self, model: Estimator, rows: Any, baseline: sketch.Baseline | None) -> None:
+        """Draw what `model` makes of some of its training rows, beside PCA if there is a baseline."""
+        self._model, self._rows, self._baseline = model, rows, baseline
+        self._examples = choose_examples(rows)
+
+    def emit(self, event: str, **values: Any) -> None:
         """Write an event."""
-        self.out.write(json.dumps({"kind": kind, **values}, allow_nan=False) + "\n")
+        self.out.write(json.dumps({"event": event, **values}, allow_nan=False) + "\n")
         self.out.flush()
 
+    def show(self, step: int, values: Mapping[str, float]) -> None:
+        """Write how far the training is, a point of the curve, and pictures, each if it is time to."""
+        seconds, share = values["seconds"], values["share"]
+        if not self._is_started:
+            self._is_started = True
+            self.emit("started")
+            if self._model is not None and self._model.schema_.kind != "image":
+                self._emit_examples(self._model)
+        n_steps = min(values["n_steps"], step / share) if step and share > 0 else values["n_steps"]
+        loss = _finite(values.get("loss", math.nan))
+        left = seconds * (1 - share) / share if step and share > 0 else None
+        self.emit("progress", step=step, n_steps=max(step, round(n_steps)), share=share, seconds=seconds, left=left)
+        if loss is not None and seconds >= self._next_point:
+            self.emit("history", record={"step": step, "seconds": seconds, "loss": loss})
+            self._next_point = seconds * _POINT_GROWTH
+        if self._model is not None and time.monotonic() >= self._next_picture:
+            start = time.monotonic()
+            made = sketch.to_examples(self._model.schema_, self._reconstruct(self._model))
+            is_best = bool(values.get("is_best"))
+            self.emit("pictures", step=step, seconds=seconds, is_best=is_best, reconstruction=made)
+            now = time.monotonic()
+            self._next_picture = start + max(_PICTURE_INTERVAL, (now - start) / _PICTURE_SHARE)
+
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Write the losses, and from time to time reconstructions."""
-        share = values.get("seconds", 0.0) / self.max_time
-        if self.max_epochs:
-            share = max(share, values.get("epoch", 0.0) / self.max_epochs)
-        finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        self.emit("history", record={**finite, "step": step, "share": min(1.0, share)})
-        if self.model is not None and time.monotonic() - self._shown_at >= _PICTURE_INTERVAL:
-            self._emit_pictures(self.model, int(values.get("epoch", 0)))
-            self._shown_at = time.monotonic()
+        """Write the losses of a validation."""
+        self.emit("history", record={**{name: _finite(value) for name, value in values.items()}, "step": step})
 
     def finish(self) -> None:
-        """Do nothing: there is no file to close."""
+        """Say what follows the training."""
+        self.emit("stage", words="Measuring the model on rows that were held out")
 
-    def _emit_pictures(self, model: Estimator, epoch: int) -> None:
-        """Write the examples and what the model makes of them between two training steps.
+    def _emit_examples(self, model: Estimator) -> None:
+        """Write the examples of a table as the model describes its columns, and what PCA makes of them."""
+        rows, self._rows = sketch.subsample(self._rows), None  # all others are not needed again
+        if model.schema_.table is not None:
+            rows = model.validate(rows, reset=False)
+        self.emit("examples", **sketch.draw(model.schema_, rows, self._encode(model), self._baseline))
 
-        Images are drawn by the studio. Of rows, the cells of the first columns are written.
-        """
-        schema = model.schema_
-        if schema.kind == "image":
-            self.emit("pictures", epoch=epoch, reconstruction=self.reconstruct(model)[:, 0].tolist())
-            return
-        described = cells.describe_columns(schema) or [
-            cells.CellColumn(name, "real", None, 0.0, 1.0, 0.0, 1.0, 0.0) for name in self._names(schema.n_entries)
-        ]
-        if self._rows is None:
-            rows = np.asarray(model.validate(self.examples, reset=False), dtype=np.float64)
-            self._rows = _to_examples(cells.as_given(rows))
-        self.emit(
-            "pictures",
-            epoch=epoch,
-            original=self._rows,
-            reconstruction=_to_examples(self.reconstruct(model)),
-            cells=[column._asdict() for column in described[:_MAX_COLUMNS]],
-        )
+    def _encode(self, model: Estimator) -> np.ndarray:
+        """Return the examples as numbers; those of a table by its columns."""
+        if not self._is_encoded:
+            is_table = model.schema_.table is not None
+            self._examples = np.asarray(model.validate(self._examples, reset=False) if is_table else self._examples)
+            self._is_encoded = True
+        return self._examples
 
-    def _names(self, n: int) -> list[str]:
-        return [str(name) for name in getattr(self.examples, "columns", [f"column {i + 1}" for i in range(n)])]
-
-    def reconstruct(self, estimator: Estimator) -> np.ndarray:
+    def _reconstruct(self, estimator: Estimator) -> np.ndarray:
         """Reconstruct the examples with the model as it is between two training steps.
 
         Returns
         -------
-        n x 1 x ... images in the user's units, or n x 2 x d rows (see `cells`).
+        n x h x w x c bytes of images, series, or n x 2 x d or n x 3 x d rows (see `cells`).
         """
         model, schema = estimator.model_, estimator.schema_
         parameter, was_training = next(model.parameters()), model.training
-        rows = self.examples if schema.kind == "image" else estimator.validate(self.examples, reset=False)
-        x = schema.prepare(torch.from_numpy(np.array(rows))).to(parameter)
+        x = schema.prepare(torch.from_numpy(np.array(self._encode(estimator)))).to(parameter)
         model.eval()
         with torch.set_grad_enabled(needs_gradient(model)):
             if schema.kind == "table":
-                decoded = cells.to_page(schema, cells.reconstruct(model, schema, x).detach().float().cpu())
+                decoded = cells.to_page(schema, cells.reconstruct(model, schema, x, x).detach().float().cpu())
             else:
-                decoded = np.nan_to_num(schema.restore(model.reconstruct(x).detach().float()).astype(np.float64))
-                decoded = cells.as_given(decoded) if schema.kind == "vector" else decoded[:, None]
+                decoded = sketch.restore(schema, model.reconstruct(x).detach().float())
         model.train(was_training)
         return decoded
 
 
-def _to_examples(rows: np.ndarray) -> list[dict[str, Any]]:
-    """Return rows (n x 2 x d) as the page gets them, without the columns that it does not show."""
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
-    def to_json(values: np.ndarray) -> list[float | None]:
-        return [None if math.isnan(v) else v for v in values[:_MAX_COLUMNS].tolist()]
 
-    return [
-        {"picture": None, "values": to_json(values), "probs": None if np.isnan(probs).all() else to_json(probs)}
-        for values, probs in rows
-    ]
+def choose_examples(rows: Any) -> Any:
+    """Return the rows whose reconstructions are shown."""
+    if is_frame(rows):
+        return take_rows(rows, spaced_indices(len(rows), N_EXAMPLES))
+    return subsample_evenly(rows, N_EXAMPLES)
 
 
 def save_examples(folder: Path, X: Any) -> None:
@@ -166,35 +176,57 @@ def load_examples(folder: Path) -> Any:
     return pd.read_parquet(folder / "X.parquet")
 
 
-def main(folder: Path, out: TextIO) -> None:
-    """Train and save the model that job.json in `folder` describes, and write events to `out`."""
+def main(out: TextIO) -> None:
+    """Wait for a folder on stdin; then train and save the model that its job.json describes. Events go to `out`."""
+    folders: queue.SimpleQueue[Path] = queue.SimpleQueue()
+    threading.Thread(target=_follow_stdin, args=(folders,), daemon=True).start()
+    for warm_up in (_fit_nothing, _measure):
+        if folders.empty():
+            warm_up()
+    folder = folders.get()
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    threading.Thread(target=_follow_stdin, daemon=True).start()
-    rows = add_names(load_examples(folder), job["columns"])
-    if is_frame(rows):
-        shown = take_rows(rows, spaced_indices(len(rows), N_EXAMPLES))
-    else:
-        shown = subsample_evenly(rows, N_EXAMPLES)
-    tracker = LiveTracker(shown, out, job["parameters"]["max_time"], job["max_epochs"])
+    tracker = LiveTracker(out)
+    tracker.emit("stage", words="Reading the data")
     try:
-        kinds = dict(map(tuple, job["kinds"])) or None  # pairs: keys of JSON objects are text
-        model = estimator(job["recipe"])(**{**job["parameters"], "columns": kinds, "track": tracker})
-        tracker.model = model
-        tracker.emit("started")
-        try:
-            model.fit(rows, job["labels"])
-        except KeyboardInterrupt:
-            if not model.__sklearn_is_fitted__():
-                raise
-        model.set_params(track=None, max_time=job["parameters"]["max_time"])
-        for line in model.report_:
-            tracker.emit("note", words=line)
-        model.save(Path(job["out"]))
-        tracker.emit("saved")
+        train(job, add_names(load_examples(folder), job["columns"]), tracker)
     except KeyboardInterrupt:
         tracker.emit("failed", detail="The training was stopped before the model learned anything.")
     except (ValueError, TypeError, FloatingPointError, OSError, MemoryError, RuntimeError, ImportError) as error:
         tracker.emit("failed", detail=str(error) or type(error).__name__)
+
+
+def _fit_nothing() -> None:
+    """Train a tiny model: the first training of a process loads libraries, which takes seconds."""
+    AE(1, hidden=(4,), max_epochs=1, device="cpu", precision="float32", verbose=0).fit(np.eye(8, 3))
+
+
+def _measure() -> None:
+    """Measure the speed of the CPU, which a training asks for and a process remembers."""
+    choose_precision("auto", torch.device("cpu"))
+
+
+def train(job: Mapping[str, Any], rows: Any, tracker: LiveTracker) -> None:
+    """Train and save the model that `job` describes."""
+    kinds = dict(map(tuple, job["kinds"])) or None  # pairs: keys of JSON objects are text
+    model = estimator(job["recipe"])(
+        **{**job["parameters"], "columns": kinds, "track": tracker, "checkpoint": job["checkpoint"], "verbose": 0}
+    )
+    tracker.watch(model, rows, job["baseline"] and sketch.Baseline(**job["baseline"]))
+    tracker.emit("stage", words="Preparing the network")
+    is_stopped = False
+    try:
+        model.fit(rows, job["labels"])
+    except KeyboardInterrupt:
+        if not model.__sklearn_is_fitted__():
+            raise
+        is_stopped = True
+    model.set_params(track=None, checkpoint=None, verbose="auto")
+    for line in model.report_:
+        tracker.emit("note", words=line)
+    tracker.emit("stage", words="Saving the model")
+    model.save(Path(job["out"]))
+    is_limited = any(finding.name == "time" for finding in model.findings_)
+    tracker.emit("saved", can_go_on=is_stopped or is_limited)
 
 
 def add_names(rows: Any, columns: list[str] | None) -> Any:
@@ -208,17 +240,20 @@ def add_names(rows: Any, columns: list[str] | None) -> Any:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _follow_stdin() -> None:
-    """Interrupt the training when "stop" arrives, and exit when stdin closes."""
+def _follow_stdin(folders: queue.SimpleQueue[Path]) -> None:
+    """Pass on the folder, interrupt the training when "stop" arrives, and exit when stdin closes."""
     for line in sys.stdin:
-        if line.strip() == "stop":
-            # wait until the training handles Ctrl-C: before that, Ctrl-C would end the process at any line
-            while signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-                time.sleep(0.05)
-            _thread.interrupt_main()
+        if line.strip() != "stop":
+            folders.put(Path(line.rstrip("\n")))
+            continue
+        # wait until the training handles Ctrl-C: before that, Ctrl-C would end the process at any line
+        while signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            time.sleep(0.05)
+        _thread.interrupt_main()
     os._exit(1)
 
 
 if __name__ == "__main__":
     events, sys.stdout = sys.stdout, sys.stderr  # the output of a library must not get between the events
-    main(Path(sys.argv[1]), events)
+    main(events)
+    os._exit(0)  # all is written; the interpreter would take seconds to take its modules apart

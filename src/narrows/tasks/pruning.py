@@ -22,6 +22,7 @@ from torch import Tensor
 from narrows.data import principal_axes, spaced_indices, subsample_evenly
 from narrows.estimators import Estimator
 from narrows.estimators.signature import seed_of_run
+from narrows.params import counted
 from narrows.recipes import Parts
 from narrows.training import fit as train
 
@@ -102,7 +103,7 @@ def fine_tune(small: Estimator, parts: Parts, rows: np.ndarray, epochs: float) -
         max_time=None,
         checkpoint=None,
     )
-    title = f"{type(small).__name__}, {small.n_components} components"
+    title = f"{type(small).__name__}, {counted(small.n_components, 'component')}"
     result = train(parts.model, parts.objective, rows, small.schema_, settings, title=title)
     small.history_, small.n_iter_ = result.history, result.n_epochs
     small.report_ = [

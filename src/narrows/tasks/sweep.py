@@ -36,6 +36,7 @@ from narrows.evaluation.pca import pca_errors
 from narrows.likelihoods import Mixed
 from narrows.params import BOOL, LAYER_WIDTHS, OneOf, Parameter, Real, either
 from narrows.tasks import pruning, sweep_folder
+from narrows.training.progress import Reporter
 from narrows.types import split_missing
 
 DEFAULT_SIZES = (1, 2, 4, 8, 16, 32)
@@ -211,8 +212,10 @@ def sweep(
     models: dict[int, Estimator | Path] = {}
     evaluator: _Evaluator | None = None
     larger: Estimator | None = None
-    try:
-        for size in reversed(sizes):
+    reporter = Reporter(model.verbose, "sweep", has_pulse=True)
+    with reporter, sweep_folder.hint_at_resume(path, done, len(sizes)):
+        for i, size in enumerate(reversed(sizes)):
+            reporter.begin_part(i / len(sizes), (i + 1) / len(sizes))
             result = None if path is None else sweep_folder.read_result(path, size)
             if result is None:
                 if larger is None and models and not why:
@@ -227,8 +230,6 @@ def sweep(
             elif path is not None:
                 models[size] = sweep_folder.model_folder(path, size)
             done[size] = result
-    except KeyboardInterrupt as interrupt:
-        raise KeyboardInterrupt(sweep_folder.resume_message(path, len(done), len(sizes))) from interrupt
     summary = _summarize(model, why or "", [done[size] for size in sizes], share, models)
     if path is not None:
         sweep_folder.write_summary(path, summary.to_dict())

@@ -6,9 +6,10 @@ size-N/ the model of each finished size.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Sized
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from narrows.data.atomic import atomic_path
 from narrows.estimators import Estimator
 from narrows.estimators.saving import fingerprint
 from narrows.estimators.signature import to_json
+from narrows.training.interrupt import Stopped
 
 SUMMARY = "sweep.json"
 
@@ -109,7 +111,7 @@ def read_result(folder: Path, size: int) -> dict[str, Any] | None:
 
 def save_size(folder: Path, size: int, model: Estimator, result: dict[str, Any]) -> Path:
     """Save the model of a size, and then its result: if there is a result, the model is complete."""
-    model.set_params(verbose=0).save(model_folder(folder, size))
+    model.set_params(verbose="auto").save(model_folder(folder, size))
     write_json(folder / f"size-{size}.json", result)
     return model_folder(folder, size)
 
@@ -139,9 +141,13 @@ def read_json(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def resume_message(folder: Path | None, n_done: int, n: int) -> str:
-    """Return the message of an interrupted sweep, which says how to resume it."""
-    message = f"The sweep stopped with {n_done} of {n} sizes done."
-    if folder is None:
-        return f"{message} Pass folder= to be able to resume it."
-    return f"{message} They are in {folder}: the same call resumes it."
+@contextlib.contextmanager
+def hint_at_resume(folder: Path | None, done: Sized, n: int) -> Iterator[None]:
+    """Say after Ctrl-C how many of `n` sizes are done, and how to resume the sweep inside."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        advice = f"They are in {folder}: the same call resumes it."
+        if folder is None:
+            advice = "Pass folder= to be able to resume it."
+        raise Stopped(f"The sweep stopped with {len(done)} of {n} sizes done. {advice}") from interrupt

@@ -3,6 +3,7 @@
 from narrows.training.device import PRECISIONS, Choice, choose_device, choose_precision
 from narrows.training.health import FEWEST_TO_TELL, find_overfitting, n_health_rows, remaining_fall
 from narrows.training.loop import fit
+from narrows.training.memory import NotEnoughMemory
 from narrows.training.result import Interrupted, Result
 from narrows.training.rng import RandomStream, draws_globally, forked_rng, seeded_init
 from narrows.training.settings import Pace, Settings
@@ -12,6 +13,7 @@ __all__ = [
     "PRECISIONS",
     "Choice",
     "Interrupted",
+    "NotEnoughMemory",
     "Pace",
     "RandomStream",
     "Result",

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 
 from narrows.accelerate import measure_once, min_seconds
-from narrows.params import did_you_mean
+from narrows.params import counted, did_you_mean
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
 _MIN_SPEEDUP = 1.3  # smallest speedup that is worth the lower precision of bfloat16
@@ -45,7 +45,9 @@ def choose_device(name: str, processes: int = 1) -> tuple[torch.device, Choice]:
             return _current_gpu(), Choice("device", "cuda", f"{torch.cuda.get_device_name()} is available")
         if torch.backends.mps.is_available() and processes == 1:
             return torch.device("mps"), Choice("device", "mps", "an Apple GPU is available")
-        return torch.device("cpu"), Choice("device", "cpu", f"no GPU is available; {default_n_threads()} threads")
+        return torch.device("cpu"), Choice(
+            "device", "cpu", f"no GPU is available; {counted(default_n_threads(), 'thread')}"
+        )
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -54,8 +56,8 @@ def choose_device(name: str, processes: int = 1) -> tuple[torch.device, Choice]:
         not torch.cuda.is_available() or (device.index is not None and device.index >= torch.cuda.device_count())
     ):
         raise ValueError(
-            f"device={name!r} was requested, and this machine has {torch.cuda.device_count()} CUDA devices. Pass "
-            'device="auto".'
+            f"device={name!r} was requested, and this machine has {counted(torch.cuda.device_count(), 'CUDA device')}. "
+            'Pass device="auto".'
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError('device="mps" was requested, and this machine has none. Pass device="auto".')
@@ -79,7 +81,7 @@ def choose_precision(name: str, device: torch.device) -> tuple[torch.dtype, Choi
     if speedup >= _MIN_SPEEDUP:
         reason = f"matrix products on this device were measured {speedup:.1f} times as fast as in float32"
         return torch.bfloat16, Choice("precision", "bfloat16", reason)
-    reason = f"bfloat16 products on this device were measured only {speedup:.1f} times as fast"
+    reason = f"bfloat16 products on this device were measured only {speedup:.2g} times as fast"
     return torch.float32, Choice("precision", "float32", reason)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from torch import Tensor
 
 from narrows.objectives import Objective
+from narrows.params import counted
 from narrows.training.parallel import Clock
 from narrows.training.schedule import Schedule
 from narrows.training.weights import Weights
@@ -37,6 +39,11 @@ class EarlyStopping:
         self.best_loss, self.n_without_improvement = math.inf, 0
         self.best: dict[str, Tensor] = {}
 
+    def begin(self, loss: float | None) -> None:
+        """Keep the weights before the first step; `loss` is their held-out loss, or None where it does not matter."""
+        self.best_loss = math.inf if loss is None else loss
+        self.snapshot()
+
     def update(self, loss: float | None, objective: Objective, schedule: Schedule, clock: Clock) -> None:
         """Keep the current weights if they are the best, and start the cool-down of `schedule` at a plateau.
 
@@ -54,8 +61,9 @@ class EarlyStopping:
         if self.n_without_improvement >= self.patience and not schedule.is_cooling(step, seconds):
             schedule.start_cooldown(step, seconds)
             self.add_note(
-                f"step {step:,}: the held-out loss has not improved for {self.n_without_improvement} validations; "
-                "cooling down. Raise `n_iter_no_change` to wait longer."
+                f"step {step:,}: the held-out loss has not improved for "
+                f"{counted(self.n_without_improvement, 'validation')}; cooling down. Raise `n_iter_no_change` to wait "
+                "longer."
             )
 
     def _compare(self, loss: float) -> None:
@@ -72,6 +80,16 @@ class EarlyStopping:
     def load_snapshot(self) -> None:
         """Load the weights that were kept."""
         self.weights.load_snapshot(self.best)
+
+    @contextlib.contextmanager
+    def use(self) -> Iterator[None]:
+        """Give the model the weights that were kept inside the context, and its own again at the end."""
+        own = self.weights.snapshot()
+        self.load_snapshot()
+        try:
+            yield
+        finally:
+            self.weights.load_snapshot(own)
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint stores."""

@@ -1,6 +1,8 @@
-"""Counts floating-point operations of a step with forward hooks, for the choice of epochs, threads and compilation."""
+"""Counts what a step computes and keeps with forward hooks, for the choice of epochs, threads and compilation."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +16,21 @@ from narrows.types import Batch
 _COMPILED_SAVES, _COMPILED_CONVOLUTIONS_SAVE = 0.35, 0.1  # shares of a training's time (docs/negative-results.md)
 
 
-def flops_per_example(model: Autoencoder, objective: Objective, rows: Examples) -> float:
-    """Count the floating-point operations of a step per example. The backward pass counts as two forward passes.
+class Costs(NamedTuple):
+    """Costs of a step for each example.
+
+    Attributes
+    ----------
+    flops : floating-point operations. The backward pass counts as two forward passes.
+    kept : numbers that are kept for the backward pass, at least: the inputs of the layers with weights.
+    """
+
+    flops: float
+    kept: int
+
+
+def count_costs(model: Autoencoder, objective: Objective, rows: Examples) -> Costs:
+    """Count the costs of a step per example.
 
     Parameters
     ----------
@@ -23,10 +38,13 @@ def flops_per_example(model: Autoencoder, objective: Objective, rows: Examples) 
     rows : the examples, on the device of the training.
     """
     flops = 0.0
+    kept: dict[int, Tensor] = {}  # by address; they stay, so that no address is used twice
 
     def count(module: nn.Module, inputs: tuple[object, ...], out: object) -> None:
         nonlocal flops
         weights = [p for p in module.parameters(recurse=False) if p.dim() > 1]
+        if any(p.requires_grad for p in weights) and isinstance(inputs[0], Tensor):
+            kept[inputs[0].data_ptr()] = inputs[0]
         image = inputs[0] if isinstance(module, nn.ConvTranspose2d) else out  # the smaller one of input and output
         if isinstance(out, Tensor) and isinstance(image, Tensor):
             # a weight multiplies once per example; in a convolution, once per example and pixel
@@ -43,7 +61,7 @@ def flops_per_example(model: Autoencoder, objective: Objective, rows: Examples) 
         objective.eval()(model.eval(), batch)
     for hook in hooks:
         hook.remove()
-    return 3 * flops / 2
+    return Costs(3 * flops / 2, sum(part.numel() for part in kept.values()) // 2)
 
 
 def compile_saving(model: Autoencoder, device: torch.device) -> float:

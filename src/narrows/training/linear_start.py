@@ -41,16 +41,16 @@ def start_linear(model: Autoencoder, objective: Objective, rows: Examples, batch
     encoder, decoder = model.encoder, model.decoder
     if not isinstance(encoder, Encoder) or not isinstance(decoder, Decoder):
         return None
-    if encoder.linear is None or decoder.linear is None or len(batches.training) < 2:
+    if encoder.linear_path is None or decoder.linear_path is None or len(batches.training) < 2:
         return None
-    if bool(encoder.linear.weight.any()) or bool(encoder.linear.bias.any()):
+    if bool(encoder.linear_path.weight.any()) or bool(encoder.linear_path.bias.any()):
         return None
     is_global = draws_globally(model, objective)
     with RandomStream(_SEED, rows.device, is_global).use(), inference_mode(model):
         features = _read_features(encoder, rows, batches.training)
         mean = features.mean(0)
         features -= mean
-        n_components = decoder.linear.n_components
+        n_components = decoder.linear_path.n_components
         variances, directions = principal_components(features, n_components)
         weight = float(objective.weights.get("kl", 1.0))
         n_varied = int((features.abs().amax(0) > 0).sum())
@@ -58,8 +58,8 @@ def start_linear(model: Autoencoder, objective: Objective, rows: Examples, batch
         start = model.bottleneck.linear_start(variances, _find_noise(variances, total, n_varied, weight), weight)
         assert start is not None  # a recipe gives a linear path only to codes that can be linear
         encode = start.encode.to(directions) @ directions
-        _set(encoder.linear, encode, start.bias.to(mean) - encode @ mean)
-        _set(decoder.linear.map, (start.scale.to(directions)[:, None] * directions).T, mean)
+        _set(encoder.linear_path, encode, start.bias.to(mean) - encode @ mean)
+        _set(decoder.linear_path.map, (start.scale.to(directions)[:, None] * directions).T, mean)
         _learn_scale(model, rows, batches.training)
     explained = float(variances.sum()) / total if total > 0 else 1.0
     return Choice("start", "pca", f"{n_components} principal components explain {explained:.0%} of the variance")

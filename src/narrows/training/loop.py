@@ -80,7 +80,7 @@ def fit(
         parallel.peer_failures_as_connection_errors(),
         use_threads(default_n_threads()),
         deferred_interrupt(include_sigterm=world.size > 1) as interrupted,
-        Reporter(settings.verbose if world.rank == 0 else 0, title) as reporter,
+        Reporter(settings.verbose if world.rank == 0 else 0, title, has_pulse=True) as reporter,
     ):
         return Trainer(model, objective, X, schema, settings, reporter, fingerprint, labels).run(interrupted)
 
@@ -104,7 +104,7 @@ class Trainer:
         self.add_note = functools.partial(add_note, self.result, reporter)  # holds neither the training nor its data
         path = settings.checkpoint / checkpoint.NAME if settings.checkpoint else None
         resumed = settings_to_resume(path, fingerprint)
-        self.model, self.objective, self.rows, self.plan, self.batches, self.start = prepare(
+        self.model, self.objective, self.rows, self.plan, self.batches = prepare(
             model, objective, X, schema, labels, settings, self.world, reporter.title, resumed
         )
         self.clock = parallel.Clock(self.world, self.plan.place.device)
@@ -137,10 +137,8 @@ class Trainer:
         }
         identity = identify(fingerprint, settings, self.plan, self.world)
         self.saver = Saver(path, identity, components, self.clock, self.world, self.add_note)
-        choices = [*self.plan.choices, self.start] if self.start else [*self.plan.choices]
-        self.result.choices, self.result.held_out = choices, self.batches.held_out.cpu().numpy()
-        for choice in self.result.choices:
-            reporter.note(choice)
+        self.result.choices, self.result.held_out = [*self.plan.choices], self.batches.held_out.cpu().numpy()
+        reporter.note(*self.result.choices)
 
     def run(self, interrupted: threading.Event) -> Result:
         """Train to the end, or until Ctrl-C sets `interrupted`."""
@@ -148,12 +146,11 @@ class Trainer:
         if self.saver.resume():
             self.reporter.note(f"resumed at step {self.clock.step:,} of {self.plan.n_steps:,} from {self.saver.path}")
         else:
-            self.early_stopping.snapshot()
-            if self.start is not None:
-                self.early_stopping.best_loss = self.validation.measure()[0].get("loss", math.inf)
+            self.early_stopping.begin(self.validation.measure()[0].get("loss") if self.plan.is_started else None)
         self.world.check_same(self.clock.step, "the same checkpoint, in a folder that all of them can read")
         if self.world.rank == 0:
             self.tracking.begin(self.reporter.title, self.clock.step, self.result.choices)
+            self.tracking.show(self.clock.step, self.measure_progress, self.use_shown_weights)
         with (
             use_threads(self.plan.n_threads),
             accelerate.around_training(),
@@ -174,8 +171,8 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        """Share of the training that is done, in [0, 1]."""
-        return self.schedule.progress(self.clock.step, self.clock.seconds)
+        """Share of the training that is done, in [0, 1]; it jumps when a plateau shortens the training."""
+        return min(1.0, self.schedule.progress(self.clock.step, self.clock.seconds) / self.schedule.cool_to)
 
     def run_epoch(self, epoch: int, position: int) -> None:
         """Pass over the training rows once, from batch number `position` on."""
@@ -186,6 +183,8 @@ class Trainer:
                 return
             self.train_step(order[number * size : (number + 1) * size])
             self.clock.tick()
+            self.reporter.tick(lambda: self.progress)
+            self.tracking.show(self.clock.step, self.measure_progress, self.use_shown_weights)
             if self.clock.is_stopped or self.is_over:
                 break
         is_complete = self.clock.step % self.plan.steps_per_epoch == 0
@@ -218,6 +217,17 @@ class Trainer:
         if self.clock.seconds - self.saver.saved_at >= self.settings.checkpoint_every:
             self.saver.save(self.is_over)
         return False
+
+    def measure_progress(self) -> dict[str, float]:
+        """Return what trackers are shown between two steps."""
+        latest = self.step.sums.read_recent()
+        is_best = self.world.size == 1 and latest.get("loss", -math.inf) > self.early_stopping.best_loss
+        done = {"share": self.progress, "n_steps": self.plan.n_steps, "seconds": self.clock.seconds, "is_best": is_best}
+        return {name: float(value) for name, value in done.items()} | latest
+
+    def use_shown_weights(self, is_best: bool) -> contextlib.AbstractContextManager[None]:
+        """Return a context in which the model has the best weights, or the latest ones as a validation sees them."""
+        return self.early_stopping.use() if is_best else self.averaging.use()
 
     def validate(self, epoch: int) -> None:
         """Measure the held-out loss, keep the best weights, and log the results."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from narrows.params import counted
 from narrows.training.device import Choice
 from narrows.training.settings import Settings
 
@@ -30,12 +31,14 @@ def follow_pace(settings: Settings, n_train: int) -> tuple[Settings, tuple[Choic
         settings = replace(settings, learning_rate=pace.learning_rate)
         choices.append(Choice("learning_rate", f"{pace.learning_rate:g}", "suits this kind of model"))
     if settings.max_epochs == "auto":
-        assert isinstance(settings.batch_size, int)
-        steps = math.ceil(n_train / settings.batch_size)
+        batch_size = settings.batch_size
+        assert isinstance(batch_size, int)
+        steps = math.ceil(n_train / batch_size)
         n_steps = min(max(pace.n_epochs * steps, pace.fewest_steps), pace.most_steps)
         epochs = min(max(1, round(n_steps / steps)), _MOST_EPOCHS)
         settings = replace(settings, max_epochs=epochs)
-        choices.append(Choice("max_epochs", str(epochs), f"{epochs * steps:,} steps of {settings.batch_size} rows"))
+        reason = f"{counted(epochs * steps, 'step')} of {counted(batch_size, 'row')}"
+        choices.append(Choice("max_epochs", str(epochs), reason))
     if settings.n_iter_no_change == "auto" and pace.patience is not None:
         settings = replace(settings, n_iter_no_change=pace.patience)
         choices.append(
@@ -45,6 +48,6 @@ def follow_pace(settings: Settings, n_train: int) -> tuple[Settings, tuple[Choic
         decay = min(1.0, max(_LEAST_DECAY, (pace.decay_rows / n_train) ** 2))
         settings = replace(settings, weight_decay=decay)
         choices.append(
-            Choice("weight_decay", f"{decay:.2g}", f"for {n_train:,} rows; fewer are learned by heart sooner")
+            Choice("weight_decay", f"{decay:.2g}", f"for {counted(n_train, 'row')}; fewer are learned by heart sooner")
         )
     return settings, tuple(choices)

@@ -9,13 +9,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any
 
 import torch
 
 from narrows.bottlenecks import Bottleneck
-from narrows.data import free_bytes
+from narrows.params import counted
 from narrows.training.device import Choice, choose_device, choose_precision
+from narrows.training.machine import (
+    Decision,
+    choose_compile,
+    choose_cuda_graph,
+    choose_sharding,
+    choose_threads,
+    resume_auto,
+)
 from narrows.training.pace import follow_pace
 from narrows.training.plan_inputs import PlanInputs
 from narrows.training.settings import Settings
@@ -28,28 +36,15 @@ _PATIENCE, _PATIENCE_WITH_NEIGHBORS = 10, 25  # validations
 _BATCH = 128
 _RATE, _RATE_BATCH = 1e-3, 64  # learning rate of Adam, at this batch size; photos and outliers set their own
 _AUTO_STEPS, _AUTO_EPOCHS = 15_000, (20, 300)  # enough for the networks here to settle on data of common sizes
-_FEW_ROWS, _EPOCHS_OF_FEW, _RATE_OF_FEW = 1_000, 120, 4e-3  # fewer rows are learned by heart in more passes
+_FEW_ROWS, _EPOCHS_OF_FEW = 1_000, 120  # fewer rows are learned by heart in more passes
+_RATE_OF_FEW, _RATE_FROM_PCA = 1e-2, 4e-3  # learning rates for few rows; PCA would be forgotten at the higher one
 _EPOCHS_WITHOUT_HELD_OUT = 30  # for a model that begins at PCA
 _HEAVY_FLOPS = 10e9  # floating-point operations per step; above this, "auto" takes fewer steps
 _HEAVY_STEPS, _HEAVY_EPOCHS = 4_000, (5, 300)
 
-_MIN_THREADED_FLOPS = 0.5e9  # floating-point operations per step; with fewer, one thread is used
-_COMPILE_SECONDS = 12.0  # with an empty cache
 _STEP_PER_PRODUCTS = 2.0  # ratio of a step's time (without overhead) to that of its matrix products
 _STEP_OVERHEAD = 2e-3  # seconds of a step without computation
 _CUDA_GRAPH_OVERHEAD = 2e-4  # the same for a CUDA graph, estimated
-
-_MODEL_BYTES = 16  # per weight, with its gradient and two moments
-_MODEL_SHARE = 0.5  # largest share of the device's free memory that a model takes without sharding
-
-_T = TypeVar("_T")
-
-
-class Decision(NamedTuple, Generic[_T]):
-    """A decided value, and the choices to report about it."""
-
-    value: _T
-    choices: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +84,7 @@ class Plan:
     n_neighbors, metric : number and metric of the near examples in batches; None if batches have none.
     seconds : predicted duration of all epochs without compilation, at most the time limit.
     choices : the decisions to report, in this order.
+    is_started : True if the model has begun at PCA.
     """
 
     place: Place
@@ -106,6 +102,7 @@ class Plan:
     metric: str | None
     seconds: float
     choices: tuple[Choice, ...]
+    is_started: bool = False
 
     @property
     def steps_per_epoch(self) -> int:
@@ -137,7 +134,7 @@ def choose_place(settings: Settings, n_weights: int, n_processes: int, resumed: 
         If the requested device does not exist.
     """
     device, device_choice = choose_device(settings.device, n_processes)
-    precision, precision_choice = choose_precision(_resume_auto(settings.precision, "precision", resumed), device)
+    precision, precision_choice = choose_precision(resume_auto(settings.precision, "precision", resumed), device)
     sharded, sharding_choices = choose_sharding(settings.sharded, n_weights, device, n_processes)
     return Place(device, precision, sharded, device_choice, precision_choice, sharding_choices)
 
@@ -158,7 +155,7 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
     settings, pace_choices = follow_pace(settings, n_train)
     requested, neighbor_batch_choices = choose_neighbor_batch(settings.batch_size, inputs)
     batch_size, batch_choices = choose_batch_size(requested, n_train, inputs.n_processes)
-    learning_rate, rate_choices = choose_learning_rate(settings.learning_rate, batch_size, n_train)
+    learning_rate, rate_choices = choose_learning_rate(settings, batch_size, n_train, inputs)
     n_epochs, epochs_choices = choose_epochs(
         settings.max_epochs, n_train, batch_size, inputs.flops_per_example, inputs.starts_linear
     )
@@ -206,10 +203,13 @@ def choose_split(settings: Settings, n_rows: int, resumed: Mapping[str, Any]) ->
     if settings.early_stopping and n_valid < (fewest := _FEWEST_HELD_OUT):
         is_older = bool(resumed) and "n_valid" not in resumed  # its checkpoint is from before so few rows were held out
         if n_rows >= _FEWEST_ROWS and not is_older:
-            reason = f"{fewest} of {n_rows} rows are held out; {n_valid} would be too few to measure the loss"
+            reason = (
+                f"{fewest} of {counted(n_rows, 'row')} are held out; {n_valid} would be too few to measure the loss"
+            )
             choices, n_valid = (Choice("validation_fraction", f"{fewest / n_rows:.2g}", reason),), fewest
         else:
-            reason = f"{n_valid} of {n_rows} rows are too few to hold out; all are trained on, the last weights kept"
+            rows = counted(n_rows, "row")
+            reason = f"{n_valid} of {rows} would be too few to hold out; all are trained on, the last weights kept"
             choices, n_valid = (Choice("early_stopping", "False", reason),), 0
     n_valid = min(n_valid, n_rows - 1)
     return Decision((n_rows - n_valid, n_valid), choices)
@@ -234,11 +234,11 @@ def choose_batch_size(requested: int | str, n_train: int, n_processes: int) -> D
     choices = []
     if isinstance(requested, str):
         batch = _BATCH
-        choices.append(Choice("batch_size", str(min(batch, n_train)), f"for {n_train:,} rows"))
+        choices.append(Choice("batch_size", str(min(batch, n_train)), f"for {counted(n_train, 'row')}"))
     else:
         batch = requested
     if n_processes > n_train:
-        raise ValueError(f"{n_processes} processes are too many for {n_train} training rows. Start fewer.")
+        raise ValueError(f"{n_processes} processes are too many for {counted(n_train, 'training row')}. Start fewer.")
     if batch < n_processes:
         choices.append(Choice("batch_size", str(n_processes), f"one example for each of {n_processes} processes"))
         batch = n_processes
@@ -271,18 +271,19 @@ def choose_neighbors(n_train: int, inputs: PlanInputs, owner: str) -> Decision[t
         choices.append(Choice("metric", metric, reasons[0 if inputs.is_image else 1]))
     if k is None:
         k = max(1, min(_N_NEIGHBORS, most))
-        choices.append(Choice("n_neighbors", str(k), f"of {n_train:,} rows"))
+        choices.append(Choice("n_neighbors", str(k), f"of {counted(n_train, 'row')}"))
     return Decision((k, metric), tuple(choices))
 
 
-def choose_learning_rate(requested: float | str, batch_size: int, n_train: int) -> Decision[float]:
-    """Decide on the highest learning rate of Adam."""
-    if not isinstance(requested, str):
-        return Decision(requested)
+def choose_learning_rate(settings: Settings, batch_size: int, n_train: int, inputs: PlanInputs) -> Decision[float]:
+    """Decide on the highest learning rate of Adam. A single pass (`constant`) may be one of many."""
+    if not isinstance(settings.learning_rate, str):
+        return Decision(settings.learning_rate)
+    if n_train < _FEW_ROWS and inputs.neighbors is None and not settings.constant:
+        rate = _RATE_FROM_PCA if inputs.starts_linear else _RATE_OF_FEW
+        return Decision(rate, (Choice("learning_rate", f"{rate:.2g}", f"for {n_train:,} rows, of few steps an epoch"),))
     rate = _RATE * math.sqrt(min(batch_size, 1024) / _RATE_BATCH)
     reason = f"grows as the root of the batch size, {batch_size}"
-    if n_train < _FEW_ROWS:
-        rate, reason = _RATE_OF_FEW, f"for {n_train:,} rows, of which an epoch has few steps"
     return Decision(rate, (Choice("learning_rate", f"{rate:.2g}", reason),))
 
 
@@ -298,7 +299,7 @@ def choose_epochs(
     if n_train < _FEW_ROWS:
         most = min(most, _EPOCHS_WITHOUT_HELD_OUT if starts_linear and n_train < _FEWEST_ROWS else _EPOCHS_OF_FEW)
     epochs = min(max(round(n_steps / steps), fewest), most)
-    reason = f"{epochs * steps:,} steps of {batch_size} examples, {step_flops / 1e9:.2g} GFLOP each"
+    reason = f"{counted(epochs * steps, 'step')} of {counted(batch_size, 'example')}, {step_flops / 1e9:.2g} GFLOP each"
     return Decision(epochs, (Choice("max_epochs", str(epochs), reason),))
 
 
@@ -319,93 +320,3 @@ def choose_weight_decay(requested: float | str, bottleneck: Bottleneck) -> Decis
         return Decision(requested)
     decay, reason = bottleneck.weight_decay
     return Decision(decay, (Choice("weight_decay", f"{decay:g}", reason),))
-
-
-# ------------------------------------------------------------------------------------------------- the machine
-
-
-def choose_sharding(requested: bool | str, n_weights: int, device: torch.device, n_processes: int) -> Decision[bool]:
-    """Decide whether each process holds a share of the model. One process reports nothing."""
-    if n_processes == 1:
-        return Decision(False, (Choice("sharded", "False", "there is one process"),) if requested is True else ())
-    if requested != "auto":
-        return Decision(bool(requested), (Choice("sharded", str(requested), "as asked"),))
-    if device.type != "cuda":
-        return Decision(False, (Choice("sharded", "False", "each process holds the whole model"),))
-    needed, free = _MODEL_BYTES * n_weights, free_bytes(device)
-    sharded = needed > _MODEL_SHARE * free
-    reason = f"training takes {needed / 2**30:.1f} GiB for the model, and a GPU has {free / 2**30:.1f} GiB free"
-    return Decision(sharded, (Choice("sharded", str(sharded), reason),))
-
-
-def choose_threads(device: torch.device, step_flops: float, inputs: PlanInputs) -> Decision[int]:
-    """Decide on the number of threads for a step of `step_flops` floating-point operations.
-
-    Threads wait for each other several hundred times per step. Small steps gain nothing from them. If another process
-    uses a core, each wait lasts until that process releases it: one training was ten times slower. A resumed training
-    keeps its number of threads, because the order of sums depends on it.
-    """
-    n, before = inputs.n_threads, inputs.resumed.get("threads")
-    if before is not None:
-        return Decision(before, (Choice("threads", str(before), "as before the training was interrupted"),))
-    if device.type != "cpu" or n == 1 or step_flops >= _MIN_THREADED_FLOPS:
-        return Decision(n, (Choice("threads", str(n), "torch's own setting"),))
-    reason = f"steps of {step_flops / 1e9:.2g} GFLOP gain nothing from more threads"
-    return Decision(1, (Choice("threads", "1", reason),))
-
-
-def choose_cuda_graph(requested: bool | str, device: torch.device, inputs: PlanInputs) -> Decision[bool]:
-    """Decide whether a CUDA device records a step once and replays it. Other devices report nothing."""
-    if device.type != "cuda":
-        return Decision(False)
-    reason_against = None
-    if inputs.n_processes > 1:
-        reason_against = f"{inputs.n_processes} processes train, and they communicate in each step"
-    elif requested is False:
-        reason_against = "compile=False was requested"
-    elif not inputs.is_resident:
-        reason_against = "the data does not fit on the device, and is copied batch by batch"
-    if reason_against is not None:
-        return Decision(False, (Choice("cuda_graphs", "False", reason_against),))
-    reason = "all steps of this training run the same operations; compile=False turns this off"
-    if inputs.has_own_parts:
-        reason += ". Random numbers and counters of Python code in your module are recorded once, and then repeated"
-    return Decision(True, (Choice("cuda_graphs", "True", reason),))
-
-
-def choose_compile(requested: bool | str, device: torch.device, seconds: float, inputs: PlanInputs) -> Decision[bool]:
-    """Decide whether to compile the step.
-
-    Parameters
-    ----------
-    seconds : predicted duration of the training without compilation.
-
-    Raises
-    ------
-    ValueError
-        If `compile=True` is requested with several processes.
-    """
-    n = inputs.n_processes
-    if n > 1 and requested is True:
-        raise ValueError(f"compile=True works with one process only, and {n} train. Leave `compile` out.")
-    if n == 1:
-        requested = _resume_auto(requested, "compile", inputs.resumed)
-    use, reason = False, "as asked"
-    if n > 1:
-        reason = f"{n} processes train, and they communicate in each step"
-    elif requested != "auto":
-        use = bool(requested)
-    elif inputs.compile_saving == 0:
-        reason = "on a CPU, a step of this network is slower when compiled"
-    elif seconds * inputs.compile_saving <= _COMPILE_SECONDS:
-        reason = f"training is predicted to take {seconds:.0f} s, too short to repay compiling"
-    elif device.type == "cpu" and not inputs.has_compiler:
-        reason = "it would save time, but there is no C++ compiler (g++)"
-    else:
-        use, reason = True, f"training is predicted to take {seconds:.0f} s, which repays compiling"
-    return Decision(use, (Choice("compile", str(use), reason),))
-
-
-def _resume_auto(requested: Any, name: str, resumed: Mapping[str, Any]) -> Any:
-    """Return the requested value, or for "auto" the checkpoint's, so that the training stays the same."""
-    return resumed.get(name, requested) if requested == "auto" else requested

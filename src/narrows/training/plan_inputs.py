@@ -16,7 +16,7 @@ from narrows.model import Autoencoder
 from narrows.networks import Decoder, has_own_parts
 from narrows.objectives import NeighborPairs, Objective
 from narrows.training.device import default_n_threads, matmul_flops_per_second
-from narrows.training.flops import compile_saving, flops_per_example
+from narrows.training.flops import compile_saving, count_costs
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class PlanInputs:
     has_own_parts : True if the model contains a user's module, whose Python code is unknown.
     has_compiler : True if there is a C++ compiler.
     flops_per_example : floating-point operations of a step, per example.
+    kept_per_example : numbers that a step keeps of each example for its backward pass, at least.
     matmul_flops_per_second : floating-point operations per second of a matrix product of common size on the device.
     compile_saving : share of the training's time that compilation saves, in [0, 1].
     n_processes : number of processes of the training.
@@ -52,6 +53,7 @@ class PlanInputs:
     has_own_parts: bool = False
     has_compiler: bool = True
     flops_per_example: float = 0.0
+    kept_per_example: int = 0
     matmul_flops_per_second: float = 1e11
     compile_saving: float = 0.35
     n_processes: int = 1
@@ -68,6 +70,7 @@ def gather_plan_inputs(
     resumed: Mapping[str, Any],
 ) -> PlanInputs:
     """Measure and count the inputs of a plan, for matrix products in `precision`."""
+    costs = count_costs(model, objective, rows)
     return PlanInputs(
         n_rows=len(rows),
         bottleneck=model.bottleneck,
@@ -75,10 +78,11 @@ def gather_plan_inputs(
         has_neighbors=rows.has_neighbors,
         is_image=rows.schema.kind == "image",
         is_resident=rows.resident,
-        starts_linear=isinstance(model.decoder, Decoder) and model.decoder.linear is not None,
+        starts_linear=isinstance(model.decoder, Decoder) and model.decoder.linear_path is not None,
         has_own_parts=has_own_parts(model),
         has_compiler=shutil.which(os.environ.get("CXX", "g++")) is not None,
-        flops_per_example=flops_per_example(model, objective, rows),
+        flops_per_example=costs.flops,
+        kept_per_example=costs.kept,
         matmul_flops_per_second=matmul_flops_per_second(rows.device, precision),
         compile_saving=compile_saving(model, rows.device),
         n_processes=n_processes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -14,8 +15,8 @@ from narrows.data import Examples, Rows, Schema
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
 from narrows.renamed import warn
+from narrows.training import memory
 from narrows.training.batches import Batches
-from narrows.training.device import Choice
 from narrows.training.linear_start import start_linear
 from narrows.training.parallel import World
 from narrows.training.plan import Plan, choose_place, make_plan
@@ -24,17 +25,13 @@ from narrows.training.settings import Settings
 
 
 class Prepared(NamedTuple):
-    """The model, the objective and the data on their device; the plan, the rows of each step, and where it starts.
-
-    `start` is the linear model with which the training begins; None for random weights, or a checkpoint.
-    """
+    """The model, the objective and the data on their device; the plan, and the rows of each step."""
 
     model: Autoencoder
     objective: Objective
     rows: Examples
     plan: Plan
     batches: Batches
-    start: Choice | None
 
 
 def prepare(
@@ -58,13 +55,15 @@ def prepare(
     Raises
     ------
     ValueError
-        If the settings do not fit the data or the machine.
+        If the settings do not fit the data or the machine, or the training does not fit into its memory.
     """
     place = choose_place(settings, sum(p.numel() for p in model.parameters()), world.size, resumed)
     # measurements differ between processes, so rank 0 decides; each process has its own device
     place = replace(world.broadcast(place), device=place.device)
     if place.is_sharded:  # copies are sharded; the weights return to the originals at the end
         model, objective = copy.deepcopy((model, objective))
+    elif place.device.type == "cuda":
+        memory.check_step(model, objective, device=place.device, owner=owner, n_copies=5)
     initial_device = torch.device("cpu") if place.is_sharded else place.device
     model, objective = model.to(initial_device, place.dtype), objective.to(initial_device, place.dtype)
     rows: Examples = (
@@ -74,6 +73,16 @@ def prepare(
     )
     inputs = gather_plan_inputs(model, objective, rows, place.precision, world.size, resumed)
     plan = make_plan(settings, place, inputs, owner)
+    if not place.is_sharded:
+        memory.check_step(
+            model,
+            objective,
+            device=place.device,
+            owner=owner,
+            batch_size=math.ceil(plan.batch_size / world.size),
+            # a compiled step may compute its parts again rather than keep them
+            kept_bytes=0 if plan.use_compile else inputs.kept_per_example * place.precision.itemsize,
+        )
     batches = Batches(plan, settings.seed)
     if plan.n_neighbors and plan.metric:
         find = getattr(rows, "find_neighbors", None)
@@ -82,4 +91,6 @@ def prepare(
             find = getattr(rows, "find_neighbours")  # noqa: B009 (the protocol does not know it)
         find(plan.n_neighbors, batches.training, plan.metric)
     start = None if resumed else start_linear(model, objective, rows, batches)
-    return Prepared(model, objective, rows, plan, batches, start)
+    if start is not None:
+        plan = replace(plan, choices=(*plan.choices, start), is_started=True)
+    return Prepared(model, objective, rows, plan, batches)

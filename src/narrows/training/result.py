@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from narrows.training.device import Choice
+from narrows.training.interrupt import Stopped
 from narrows.training.progress import Reporter
 
 
@@ -51,7 +52,7 @@ class Result:
         self.history, self.notes = state["history"], state["notes"]
 
 
-class Interrupted(KeyboardInterrupt):
+class Interrupted(Stopped):
     """Raised after Ctrl-C during a training. The message says how to resume.
 
     Attributes

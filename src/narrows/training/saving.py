@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from narrows.params import counted
 from narrows.training import checkpoint
 from narrows.training.parallel import Clock, World, full_tensors
 from narrows.training.plan import Plan
@@ -90,8 +91,8 @@ class Saver:
         n, n_before = self.world.size, before["processes"]
         if n != n_before:
             self.add_note(
-                f"step {self.clock.step:,}: continuing with {n} processes instead of {n_before}. The weights will be "
-                "the same up to rounding."
+                f"step {self.clock.step:,}: continuing with {counted(n, 'process', 'processes')} instead of {n_before}."
+                " The weights will be the same up to rounding."
             )
         return True
 

@@ -51,7 +51,7 @@ class Settings:
     device, precision : see `narrows.training.device`.
     compile : if True, compile the training step.
     seed : seed of all random numbers.
-    verbose : 0, 1 or 2, see `narrows.training.progress`.
+    verbose : "auto", 0, 1 or 2, see `narrows.training.progress`.
     checkpoint : folder for checkpoints, or None.
     checkpoint_every : seconds between checkpoints.
     constant : if True, the learning rate is constant, without warm-up or cool-down.
@@ -73,7 +73,7 @@ class Settings:
     precision: str = "auto"
     compile: bool | Literal["auto"] = "auto"
     seed: int = 0
-    verbose: int = 0
+    verbose: int | Literal["auto"] = "auto"
     checkpoint: Path | None = None
     checkpoint_every: float = 30.0
     constant: bool = False

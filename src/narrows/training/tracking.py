@@ -1,7 +1,7 @@
 """Trackers: they receive the history of a training while it runs. A text file next to the checkpoint is always one.
 
-A tracker is any object with `log(step, values)` and `finish()`. An error in one is reported once, and never stops the
-training. Only rank 0 tracks.
+A tracker is any object with `log(step, values)` and `finish()`, and perhaps `show(step, values)`, which is called by
+time between two steps. An error in one is reported once, and never stops the training. Only rank 0 tracks.
 
 A resumed run keeps its name, which the checkpoint holds. Records of steps after the checkpoint are removed, or
 not written again, so that no step appears twice.
@@ -16,6 +16,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +24,7 @@ from typing import Any, Protocol
 from narrows.data.atomic import atomic_path
 
 LOG = "log.jsonl"
+_SHOW = 0.5  # least seconds between two calls of `show`: by time, because steps differ in length
 
 
 class Tracker(Protocol):
@@ -221,6 +223,7 @@ class Tracking:
         self.targets = [target for target in [folder and folder / LOG, *targets] if target is not None]
         self.add_note, self.name = add_note, secrets.token_hex(4)
         self.trackers: dict[str, Tracker] = {}
+        self.shown_at = -math.inf
         for target in self.targets:
             _check_installed(target)
 
@@ -232,6 +235,32 @@ class Tracking:
                 self.trackers[f"{type(target).__name__} (number {number})"] = target
             else:
                 self._call_safely(str(target), functools.partial(self._open, target, run))
+
+    @property
+    def watchers(self) -> dict[str, Any]:
+        """The trackers with a method `show`, by name."""
+        return {name: t for name, t in self.trackers.items() if callable(getattr(t, "show", None))}
+
+    def show(
+        self,
+        step: int,
+        measure: Callable[[], Mapping[str, float]],
+        use_weights: Callable[[bool], AbstractContextManager[None]],
+    ) -> None:
+        """Pass on how far the training is after `step` steps, unless that was done less than half a second ago.
+
+        Parameters
+        ----------
+        measure : function that returns share, n_steps, seconds, is_best, and the latest loss with its terms.
+        use_weights : function that takes is_best, and returns a context in which the model has the weights to be shown.
+        """
+        if time.perf_counter() - self.shown_at < _SHOW or not (watchers := self.watchers):
+            return
+        values = measure()
+        with use_weights(bool(values["is_best"])):
+            for name, tracker in watchers.items():
+                self._call_safely(name, functools.partial(tracker.show, step, values))
+        self.shown_at = time.perf_counter()
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Pass a record of the history to all trackers."""

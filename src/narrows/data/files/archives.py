@@ -6,6 +6,7 @@ import contextlib
 import errno
 import gzip
 import io
+import re
 import shutil
 import tempfile
 import zipfile
@@ -24,6 +25,7 @@ _DAMAGE = (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeEr
 _FREE, _PER_BYTE = 1 << 30, 100  # bytes: an archive may unpack to the first, plus so many times its own size
 _FREE_PIXELS, _PIXELS_PER_BYTE = 64 << 20, 256  # the same for the pixels of its images
 _MAX_IMAGE_PIXELS = 256 << 20
+_CELL = re.compile(rb"<(?:\w+:)?(?:c|row|si)[\s/>]")  # a cell, a row or a word of a sheet
 _MAX_NAME_LENGTH = 100  # characters of a temporary file
 
 
@@ -84,7 +86,7 @@ def read_zip(path: Path, options: Options, read_file: Callable[[Path], Dataset],
         if pictures:
             loaded = _read_pictures(path, archive, pictures, options, limits, limit)
             if others:
-                note = f"{len(others):,} of {len(members):,} files are no images and are ignored: {_list(others)}."
+                note = f"Files that are no images are ignored, {len(others):,} of {len(members):,}: {_list(others)}."
                 loaded = loaded._replace(notes=(*loaded.notes, note))
             return loaded
         if len(members) != 1 or members[0].name.lower().endswith(".zip"):  # an archive may hold itself
@@ -105,15 +107,38 @@ def check_unpacked(path: Path, limit: int) -> None:
     ValueError
         If it is damaged.
     """
-    with open(path, "rb") as stream:
-        is_gzipped = stream.read(2) == b"\x1f\x8b"
-    if is_gzipped:
+    if is_gzipped(path):
         with _damage_reported(str(path)), gzip.open(path) as unpacked:
             if unpacked.seek(limit + 1) > limit:
                 raise TooLarge(f"{path} unpacks to more than {limit:,} bytes, which is the most that is read.")
     elif zipfile.is_zipfile(path):
         with _open(path) as archive:
             _check_sizes(path, archive.infolist(), limit)
+
+
+def is_gzipped(path: Path) -> bool:
+    """Return True if a file is compressed by gzip."""
+    with open(path, "rb") as stream:
+        return stream.read(2) == b"\x1f\x8b"
+
+
+def count_sheet_cells(path: Path) -> int:
+    """Return the number of cells in the sheets of an Excel file, with rows and words, counted without a parser.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged.
+    """
+    n = 0
+    with _open(path) as archive, _damage_reported(str(path)):
+        for info in archive.infolist():
+            tail = b""
+            with archive.open(info) as stream:
+                while block := stream.read(1 << 20):
+                    n += len(_CELL.findall(tail + block))
+                    tail = block[-2:]  # shorter than a match, so that none is counted twice
+    return n
 
 
 def _open(path: Path) -> zipfile.ZipFile:

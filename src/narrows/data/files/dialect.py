@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from narrows.data.files.header import GAPS, decide, is_value
+from narrows.data.formulas import with_formula
 
 Opener = Callable[[], IO[bytes]]  # opens the bytes of a table at their start
 
@@ -99,7 +100,7 @@ def find_dialect(path: Path, opener: Opener, usual: str, has_header: bool | None
         is_trailing = all(not cells[-1] for cells in body)  # a delimiter ends every row
         first = [*first, ""] if is_trailing else ["", *first]  # R names no column of row names
     quotes = "none" if not has_quotes else "after blanks" if f'{delimiter} "' in text else "plain"
-    header, n_skipped = first if is_header else None, n_sep + n_lines * is_header
+    header, n_skipped = [with_formula(cell) for cell in first] if is_header else None, n_sep + n_lines * is_header
     return Dialect(encoding, delimiter, header, n_skipped, width, quotes, len(text), tuple(notes))
 
 

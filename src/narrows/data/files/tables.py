@@ -16,6 +16,7 @@ from narrows.data.files.header import decide
 from narrows.data.files.text import as_typed_dataset, type_columns
 
 _ARROW_MAGIC, _FEATHER_MAGIC = b"ARROW1", b"FEA1"
+_FREE_CELLS, _CELLS_PER_FILLED = 1 << 20, 100  # a sheet may have the first, or so many for each that is filled
 _HEADER_ROWS = 200  # rows of a sheet below its first that are looked at
 
 
@@ -104,13 +105,20 @@ def read_excel(path: Path, has_header: bool | None = None) -> Dataset:
         raise ValueError(f"{path} is damaged or not an Excel file ({error}). Save it again as .xlsx.") from error
     try:
         names = book.sheetnames
-        rows = [list(row) for row in book[names[0]].iter_rows(values_only=True)]
+        sheet = book[names[0]]
+        sheet.reset_dimensions()  # they may be those of a whole sheet, because of a format
+        rows = [list(row) for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row)]
     finally:
         book.close()
-    rows = [row for row in rows if any(cell is not None for cell in row)]
     if not rows:
         raise ValueError(f"The sheet {names[0]!r} of {path} must hold a table. It is empty.")
     width = max(i + 1 for row in rows for i, cell in enumerate(row) if cell is not None)
+    n_filled = sum(cell is not None for row in rows for cell in row)
+    if len(rows) * width > max(_FREE_CELLS, _CELLS_PER_FILLED * n_filled):
+        raise ValueError(
+            f"The sheet {names[0]!r} of {path} must hold one table. It has {len(rows):,} rows of {width:,} columns and "
+            f"only {n_filled:,} filled cells: delete those that lie far away."
+        )
     rows = [(row + [None] * width)[:width] for row in rows]
     notes = [] if len(names) == 1 else [f"The sheet {names[0]!r} is read; {', '.join(map(repr, names[1:]))} are not."]
     first, sample = _as_words(rows[0]), [_as_words(row) for row in rows[1 : _HEADER_ROWS + 1]]

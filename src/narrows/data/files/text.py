@@ -12,6 +12,7 @@ from narrows.data.files.column_types import Typed, settle, type_column
 from narrows.data.files.dataset import Dataset
 from narrows.data.files.dialect import SPACES, Dialect, Opener, find_dialect, find_ragged, read_records
 from narrows.data.files.numbers import read_numbers
+from narrows.data.formulas import with_formula
 from narrows.data.parquet import check_names
 from narrows.params import enumerate_names
 
@@ -46,7 +47,7 @@ def read_text(path: Path, opener: Opener, usual: str, has_header: bool | None = 
     if dialect.width > _MOST_COLUMNS:
         return read_numbers(path, opener, dialect)
     check_names([name for name in dialect.header or () if name], path)
-    cells = _read_cells(path, opener, dialect)
+    cells = [_with_formulas(column) for column in _read_cells(path, opener, dialect)]
     columns, notes = type_columns(cells, dialect.delimiter)
     return as_typed_dataset(path, columns, dialect.header, (*dialect.notes, *notes))
 
@@ -152,6 +153,21 @@ def _read_cells(path: Path, opener: Opener, dialect: Dialect) -> list[Any]:
             return _read_slowly(path, opener, dialect)
         raise ValueError(f"{path} {fault}") from error
     return list(table.columns)
+
+
+def _with_formulas(column: Any) -> Any:
+    """Return the cells without the apostrophes that `sinks` puts before what a spreadsheet would take for a formula."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pc.any(pc.starts_with(column, "'")).as_py():
+        return column
+    chunks = []
+    for chunk in column.chunks:
+        encoded = chunk.dictionary_encode()
+        words = pa.array([None if word is None else with_formula(word) for word in encoded.dictionary.to_pylist()])
+        chunks.append(words.cast(pa.string()).take(encoded.indices))
+    return pa.chunked_array(chunks, pa.string())
 
 
 def _read_slowly(path: Path, opener: Opener, dialect: Dialect) -> list[Any]:

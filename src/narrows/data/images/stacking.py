@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from narrows.data.images.files import Header, ImageFile, TooLarge, class_names, open_image, read_header
+from narrows.params import counted
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -177,13 +178,15 @@ class Scan:
 
     def _check_any(self, headers: Sequence[Header]) -> None:
         if not headers:
-            raise ValueError(f"None of {self.n_files:,} images can be read: {next(iter(self.faults.values()))}")
+            raise ValueError(
+                f"None of {counted(self.n_files, 'image')} can be read: {next(iter(self.faults.values()))}"
+            )
 
     def _note_faults(self) -> list[str]:
         if not self.faults:
             return []
         shown = ", ".join(list(self.faults)[:5]) + (", ..." if len(self.faults) > 5 else "")
-        return [f"{len(self.faults):,} of {self.n_files:,} images cannot be read and are left out: {shown}."]
+        return [f"Images that cannot be read are left out, {len(self.faults):,} of {self.n_files:,}: {shown}."]
 
     def _choose_size(self) -> tuple[int, int]:
         """Return the width and the height of the array. Raises ValueError if sizes differ and none is asked for."""
@@ -307,7 +310,7 @@ def _on_white(image: Image) -> tuple[Image, bool]:
 
 
 def _count(n: int, singular: str, plural: str) -> str:
-    return f"{n:,} images {plural}" if n > 1 else f"1 image {singular}"
+    return f"{counted(n, 'image')} {singular if n == 1 else plural}"
 
 
 def _note_depths(headers: Sequence[Header], X: np.ndarray) -> list[str]:

@@ -18,6 +18,7 @@ from narrows.studio.messages import Body, Example, Finite, Index
 from narrows.studio.routes.dependencies import (
     MAX_IMAGE_BYTES,
     CurrentView,
+    JobsDep,
     ViewWithData,
     check_row,
     get_data,
@@ -67,6 +68,7 @@ def clean_row(view: ViewWithData, body: CleanRequest) -> CleanedExample:
 async def clean_image(
     view: CurrentView,
     request: Request,
+    jobs: JobsDep,
     noise: Annotated[float, Query(ge=0, le=2, allow_inf_nan=False)] = 0.0,
     kind: Annotated[Kind, Query()] = "gaussian",
     seed: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
@@ -74,7 +76,9 @@ async def clean_image(
     """Fit an image to the model's size, add noise if requested, and clean it."""
     require_images(view)
     content = await read_body(request, MAX_IMAGE_BYTES)
-    return await to_thread.run_sync(lambda: _clean(view, fit_image(content, view.schema), noise, kind, seed))
+    return await to_thread.run_sync(
+        lambda: _clean(view, fit_image(content, view.schema), noise, kind, seed), limiter=jobs.picture_reader
+    )
 
 
 def _clean(view: View, X: Any, noise: float, kind: str, seed: int) -> CleanedExample:
@@ -82,11 +86,11 @@ def _clean(view: View, X: Any, noise: float, kind: str, seed: int) -> CleanedExa
     with view.compute_lock.hold(urgent=True):
         x = model.prepare(X)
         noisy = _add_noise(view, x, corruptions.noise(kind, noise), seed) if noise else x
-        if view.is_table:
-            psnr_clean, clean = None, view.reconstruct_prepared(noisy)[0]
-        else:
+        if view.is_image:
             output = model.apply(model.module().reconstruct, noisy)
             psnr_clean, clean = _psnr(view, output, x), view.restore(output)[0]
+        else:
+            psnr_clean, clean = None, view.reconstruct_prepared(noisy, x)[0]
     has_original = noise > 0
     return CleanedExample(
         original=to_example(view, view.to_page(X)[0]) if has_original else None,

@@ -8,6 +8,7 @@ import numpy as np
 from fastapi import Depends, HTTPException, Path, Query, Request
 from fastapi.requests import HTTPConnection
 
+from narrows.params import counted
 from narrows.studio.data import Data
 from narrows.studio.jobs import Jobs
 from narrows.studio.session import Session
@@ -109,7 +110,7 @@ def check_row(view: View, row: int) -> int:
     """Return the row; answer 404 if the data have no such row."""
     n = len(get_data(view))
     if row >= n:
-        raise HTTPException(404, f"There is no row {row}: the data have {n} rows.")
+        raise HTTPException(404, f"There is no row {row}: the data have {counted(n, 'row')}.")
     return row
 
 
@@ -133,7 +134,7 @@ def check_codes(view: View, codes: Any) -> np.ndarray:
     """Convert codes to an array (n x L, float32); answer 422 if the model has no such codes."""
     n = view.n_components
     if any(len(code) != n for code in codes):
-        raise HTTPException(422, f"A code of this model has {n} numbers.")
+        raise HTTPException(422, f"A code of this model has {counted(n, 'number')}.")
     array = np.asarray(codes, dtype=np.float64)
     if not (np.abs(array) <= MAX_ABS_CODE).all():  # False for NaN, too
         raise HTTPException(422, f"The numbers of a code must lie between -{MAX_ABS_CODE:g} and {MAX_ABS_CODE:g}.")

@@ -12,6 +12,7 @@ import numpy as np
 from anyio import to_thread
 from fastapi import APIRouter, HTTPException, Query, Request, Response, WebSocket, WebSocketDisconnect
 
+from narrows.params import counted
 from narrows.studio import pictures
 from narrows.studio.decoder import Decoder
 from narrows.studio.images import fit_image
@@ -28,6 +29,7 @@ from narrows.studio.messages import (
 )
 from narrows.studio.routes.dependencies import (
     MAX_IMAGE_BYTES,
+    JobsDep,
     RowIndex,
     RowIndices,
     ViewWithCodeAndData,
@@ -127,7 +129,7 @@ def encode(view: ViewWithDecoder, body: EncodeRow | EncodeValues | EncodeCells) 
         return _encode(view, body.cells)
     n = view.schema.n_entries
     if len(body.values) != n:
-        raise HTTPException(422, f"An example of this model has {n} values.")
+        raise HTTPException(422, f"An example of this model has {counted(n, 'value')}.")
     return _encode(view, view.to_rows(np.array([body.values])))
 
 
@@ -136,11 +138,11 @@ def encode(view: ViewWithDecoder, body: EncodeRow | EncodeValues | EncodeCells) 
     responses=document_errors(404, 413, 415, 422),
     openapi_extra=document_raw_body("An image file."),
 )
-async def encode_image(view: ViewWithDecoder, request: Request) -> EncodedExample:
+async def encode_image(view: ViewWithDecoder, request: Request, jobs: JobsDep) -> EncodedExample:
     """Encode an image, fitted to the model's size."""
     require_images(view)
     content = await read_body(request, MAX_IMAGE_BYTES)
-    return await to_thread.run_sync(lambda: _encode(view, fit_image(content, view.schema)))
+    return await to_thread.run_sync(lambda: _encode(view, fit_image(content, view.schema)), limiter=jobs.picture_reader)
 
 
 @router.get("/random", responses=document_errors(404, 422))

@@ -8,6 +8,7 @@ import numpy as np
 from fastapi import APIRouter, HTTPException, Query, Response
 from pydantic import BaseModel
 
+from narrows.params import counted
 from narrows.studio import pictures
 from narrows.studio.data import Colour
 from narrows.studio.routes.dependencies import ViewWithCodeAndData, ViewWithDecoder, get_data, require_images
@@ -17,6 +18,7 @@ from narrows.studio.view import MAX_ABS_CODE, View
 router = APIRouter(prefix="/api/map")
 _MAX_CATEGORIES = 1000  # of a quantity; names of more are identifiers
 _MAX_COMPONENTS = 16  # components offered as colours
+_N_STACKS, _TAIL = 60, 0.002  # stacks of a histogram, and the share of the numbers beyond each end of them
 Component = Annotated[int, Query(ge=0, le=2**31 - 1)]
 Projection = Annotated[Literal["components", "pca"], Query()]
 Edge = Annotated[float, Query(ge=-MAX_ABS_CODE, le=MAX_ABS_CODE, allow_inf_nan=False)]
@@ -35,13 +37,31 @@ class ColourEntry(BaseModel):
 def get_positions(
     view: ViewWithCodeAndData, x: Component = 0, y: Component = 1, projection: Projection = "components"
 ) -> Response:
-    """Return the position of each row on the map: float32, n x 2."""
+    """Return the position of each row on the map: float32, n x 2. One component is a histogram: see `stack`."""
     if projection == "pca":
         _, directions, share = view.axes
         positions = (view.codes @ directions.T).astype(np.float32)
         return send_array(positions, explained=",".join(f"{s:.4f}" for s in share))
     _check_components(view, x, y)
-    return send_array(view.codes[:, [x, min(y, view.n_components - 1)]])
+    return send_array(stack(view.codes[:, 0]) if view.n_components == 1 else view.codes[:, [x, y]])
+
+
+def stack(values: np.ndarray) -> np.ndarray:
+    """Return places of n numbers that form a histogram: n x 2, float32.
+
+    A number stays where it is across. Numbers of one interval lie above each other, so the height says only how many
+    there are; the tallest stack is half as high as the histogram is wide.
+    """
+    low, high = (float(end) for end in np.quantile(values, [_TAIL, 1 - _TAIL]))
+    width = (high - low or 1.0) / _N_STACKS
+    interval = np.floor((values - low) / width).astype(np.int64)
+    order = np.lexsort((values, interval))
+    first = np.r_[True, np.diff(interval[order]) != 0]  # of its stack
+    places = np.arange(len(values))
+    height = np.empty(len(values))
+    height[order] = places - np.maximum.accumulate(np.where(first, places, 0))
+    height *= _N_STACKS * width / 2 / max(1.0, float(height.max()))
+    return np.stack([values, height], axis=1).astype(np.float32)
 
 
 @router.get("/colours", responses=document_errors(404))
@@ -51,7 +71,14 @@ def list_colours(view: ViewWithCodeAndData) -> list[ColourEntry]:
     columns = [name for name in view.columns or [] if name not in data.columns]
     components = range(min(_MAX_COMPONENTS, view.n_components))
     others = [_make_entry(f"column:{name}", name, colour) for name, colour in data.columns.items()]
-    taken = [_make_entry(f"column:{name}", name, view.get_column(name) if view.is_table else None) for name in columns]
+    taken = [
+        _make_entry(
+            f"column:{name}",
+            f"{name}, mean" if view.is_series else name,
+            view.get_column(name) if view.is_table else None,
+        )
+        for name in columns
+    ]
     score = _make_entry("score", "Score (nats)", None)
     entries = [
         *([_make_entry("label", "Label", data.labels)] if data.labels else []),
@@ -95,7 +122,8 @@ def get_manifold(
         _check_components(view, x, y)
         axes = np.zeros((2, view.n_components), np.float32)
         axes[0, x] = 1
-        axes[1, min(y, view.n_components - 1)] = 1
+        if view.n_components > 1:  # else the height of a point means nothing, and each column shows one example
+            axes[1, y] = 1
     start = mean - axes.T @ (axes @ mean)  # the mean without its part along the two axes, which the grid sets
     across = left + (right - left) * (np.arange(size) + 0.5) / size
     upward = top - (top - bottom) * (np.arange(size) + 0.5) / size
@@ -135,4 +163,4 @@ def _compute_colour(view: View, by: str) -> np.ndarray:
 def _check_components(view: View, x: int, y: int) -> None:
     n = view.n_components
     if x >= n or (y >= n and not (n == 1 and y == 1)):
-        raise HTTPException(404, f"There is no such component: the code has {n} components.")
+        raise HTTPException(404, f"There is no such component: the code has {counted(n, 'component')}.")

@@ -20,9 +20,10 @@ _MAX_REASONS = 3
 
 
 class Reason(BaseModel):
-    """A column, and its share of the excess cost of an example, 0 to 1."""
+    """A column or a channel, and its share of the excess cost of an example, 0 to 1."""
 
     name: str
+    column: int
     share: Finite
 
 
@@ -37,7 +38,7 @@ class OutlierEntry(BaseModel):
 
 
 class Outliers(BaseModel):
-    """Rows, the lowest score first; the number of outliers among all rows, and the shares as text."""
+    """Rows, lowest score first; the number of outliers; as text, their shares, and whether the model saw the rows."""
 
     threshold: Finite
     n_outliers: int
@@ -46,7 +47,10 @@ class Outliers(BaseModel):
 
 
 class Contribution(BaseModel):
-    """The value of a column, its expected value, and its excess cost in nats; `prob` is that of the expected level."""
+    """The value of a column, its expected value, and its excess cost in nats; `prob` is that of the expected level.
+
+    A channel of a series has no single value: `value` and `expected` are null.
+    """
 
     name: str
     column: int
@@ -74,7 +78,7 @@ def list_outliers(view: ViewWithData, n: Annotated[int, Query(ge=1, le=500)] = 5
     """Return the rows with the lowest scores."""
     scores, threshold = view.scores, float(view.model.offset_)
     is_outlier = ~(scores >= threshold)  # also rows without a score
-    share = outlier_share(view.model.contamination, is_outlier)
+    share = outlier_share(view.model.contamination, is_outlier, getattr(view.model, "n_threshold_", None))
     order = np.argsort(scores, kind="stable")  # rows without a score come last
     rows = [int(row) for row in order[:n] if np.isfinite(scores[row])]
     reasons = [[] for _ in rows] if view.is_image else _list_reasons(view, rows)
@@ -89,9 +93,8 @@ def list_outliers(view: ViewWithData, n: Annotated[int, Query(ge=1, le=500)] = 5
         )
         for row, row_reasons in zip(rows, reasons, strict=True)
     ]
-    return Outliers(
-        threshold=threshold, n_outliers=int(is_outlier.sum()), shares=f"{share}{share.hint or '.'}", rows=entries
-    )
+    shares = f"{share}{share.hint or '.'} {view.seen}"
+    return Outliers(threshold=threshold, n_outliers=int(is_outlier.sum()), shares=shares, rows=entries)
 
 
 @router.get("/{row}", responses=document_errors(404, 422))
@@ -117,18 +120,22 @@ def _list_contributions(
     view: View, excess: np.ndarray, example: np.ndarray, expected: np.ndarray
 ) -> list[Contribution]:
     names = view.columns or []
-    values, expected_values = to_example(view, example).values or [], to_example(view, expected)
-    probs = expected_values.probs or [None] * len(names)
+    nothing: list[float | None] = [None] * len(names)
+    values, expected_values, probs = nothing, nothing, nothing
+    if not view.is_series:
+        values, shown = to_example(view, example).values or nothing, to_example(view, expected)
+        expected_values, probs = shown.values or nothing, shown.probs or nothing
+    costs = view.sum_by_column(excess[None])[0]
     return [
         Contribution(
             name=names[i],
             column=int(i),
             value=values[i],
-            expected=(expected_values.values or [])[i],
+            expected=expected_values[i],
             prob=probs[i],
-            nats=float(excess[i]),
+            nats=float(costs[i]),
         )
-        for i in np.argsort(-excess, kind="stable")
+        for i in np.argsort(-costs, kind="stable")
     ]
 
 
@@ -137,8 +144,10 @@ def _list_reasons(view: View, rows: list[int]) -> list[list[Reason]]:
     if not rows:
         return []
     names, reasons = view.columns or [], []
-    for excess in view.compute_excess_costs(np.array(rows)).clip(min=0):
+    for excess in view.sum_by_column(view.compute_excess_costs(np.array(rows))).clip(min=0):
         total = max(float(excess.sum()), 1e-12)
         largest = np.argsort(-excess, kind="stable")[:_MAX_REASONS]
-        reasons.append([Reason(name=names[i], share=float(excess[i] / total)) for i in largest if excess[i] > 0])
+        reasons.append(
+            [Reason(name=names[i], column=int(i), share=float(excess[i] / total)) for i in largest if excess[i] > 0]
+        )
     return reasons

@@ -18,17 +18,20 @@ _ARRAY_DESCRIPTION = "Little-endian; X-Shape and X-Dtype give shape and dtype."
 _ERRORS = {
     400: "The request is not valid HTTP or JSON.",
     404: "There is no such item, no model or no data is open, or this model cannot do that.",
+    408: "The request arrived too slowly.",
     409: "The server cannot do this now, for example because a training is running.",
     413: "The request or the file is too large.",
     415: "The file is damaged or of a type that is not read.",
     422: "A value is invalid.",
+    429: "Too many files are uploaded at once.",
 }
 
 Documentation = dict[int | str, dict[str, Any]]
 
 
 def document_errors(*codes: int) -> Documentation:
-    """Document the status codes with which a route may refuse."""
+    """Document the status codes with which a route may refuse. A body that may be too large may also be too slow."""
+    codes = (408, *codes) if 413 in codes else codes
     return {code: {"model": Problem, "description": _ERRORS[code]} for code in codes}
 
 
@@ -52,14 +55,23 @@ def document_raw_body(description: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "description": description, "content": _ARRAY}}
 
 
+def takes_file(route: Any) -> bool:
+    """Return True if a route takes plain bytes, as `document_raw_body` says."""
+    return "requestBody" in (getattr(route, "openapi_extra", None) or {})
+
+
 def to_example(view: View, displayed: np.ndarray) -> Example:
     """Convert an example from `View.to_page` to a message."""
     if view.is_image:
         return Example(picture=pictures.to_data_uri(displayed))
     if not view.is_table:
-        return Example(values=_to_json(displayed))
-    values, probs = displayed
-    return Example(values=_to_json(values), probs=None if np.isnan(probs).all() else _to_json(probs))
+        return Example(values=_to_json(displayed.ravel()))
+    values, probs, *true_probs = displayed
+    return Example(
+        values=_to_json(values),
+        probs=None if np.isnan(probs).all() else _to_json(probs),
+        true_probs=_to_json(true_probs[0]) if true_probs else None,
+    )
 
 
 def _to_json(values: np.ndarray) -> list[float | None]:

@@ -21,6 +21,7 @@ from narrows.studio.messages import (
     ClassName,
     DatasetEntry,
     DataState,
+    FindingEntry,
     Health,
     Limits,
     ModelEntry,
@@ -80,7 +81,7 @@ def build_state(session: Session, jobs: Jobs) -> State:
         version=session.version,
         instance=session.instance,
         narrows=__version__,
-        model=_describe_model(view) if view else None,
+        model=_describe_model(view, jobs) if view else None,
         data=_describe_data(view) if view and view.data else None,
         training=running.id if running else None,
         models=[
@@ -93,7 +94,7 @@ def build_state(session: Session, jobs: Jobs) -> State:
     )
 
 
-def _describe_model(view: View) -> ModelState:
+def _describe_model(view: View, jobs: Jobs) -> ModelState:
     model, limits = view.model, view.schema.limits if view.is_image else None
     path = str(view.path) if view.path else None
     command = ["narrows", "studio", path or "FOLDER"]
@@ -104,7 +105,7 @@ def _describe_model(view: View) -> ModelState:
         recipe=model.recipe.name,
         title=type(model).__name__,
         summary=model.recipe.summary,
-        kind=view.schema.kind,
+        kind=cells.kind_of(view.schema),
         shape=list(view.shape),
         columns=view.columns,
         cells=_describe_cells(view),
@@ -120,6 +121,10 @@ def _describe_model(view: View) -> ModelState:
         noise=getattr(model, "noise", "gaussian"),
         description=view.schema.describe(),
         report=[str(line) for line in getattr(model, "report_", [])],
+        verdict=model.verdict_,
+        findings=[FindingEntry(**finding._asdict(), setting=finding.setting) for finding in model.findings_],
+        job=view.job,
+        more_seconds=jobs.jobs[view.job].more_seconds if view.job in jobs.jobs else None,
         path=path,
         saved=view.is_saved,
         python=f"import narrows\n\nmodel = narrows.load({json.dumps(path or 'FOLDER')})",

@@ -11,7 +11,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
 
 from narrows.studio.jobs import Busy, Job, Jobs
-from narrows.studio.messages import JobState, TrainingRequest
+from narrows.studio.messages import AgainRequest, JobState, TrainingRequest
 from narrows.studio.routes.dependencies import Id, JobsDep, require
 from narrows.studio.routes.responses import document_errors
 from narrows.studio.routes.uploads import find_upload
@@ -30,6 +30,15 @@ def start_training(jobs: JobsDep, body: TrainingRequest) -> JobState:
         raise HTTPException(409, str(error)) from error
 
 
+@router.post("/{job}/again", status_code=202, responses=document_errors(400, 404, 409, 422))
+def repeat_training(jobs: JobsDep, job: Id, body: AgainRequest) -> JobState:
+    """Repeat a training with other parameters, or let it go on for longer."""
+    try:
+        return jobs.start_again(_find_job(jobs, job), body.change, body.more_seconds).to_message()
+    except Busy as error:
+        raise HTTPException(409, str(error)) from error
+
+
 @router.get("/{job}", responses=document_errors(404, 422))
 def get_training(jobs: JobsDep, job: Id) -> JobState:
     """Return the progress of a training."""
@@ -42,7 +51,7 @@ def get_training(jobs: JobsDep, job: Id) -> JobState:
     responses={
         200: {
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
-            "description": "Events: status, history, pictures, note.",
+            "description": "Events: status, stage, examples, progress, history, pictures, note.",
         },
         **document_errors(404, 422),
     },

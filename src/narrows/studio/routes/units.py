@@ -8,22 +8,23 @@ import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel
 
+from narrows.params import counted
 from narrows.report.page import as_signed_ink
 from narrows.studio import pictures
-from narrows.studio.cells import Effect
+from narrows.studio.effects import Effect
 from narrows.studio.messages import Body, Example, Finite, Index, Number, Picture
 from narrows.studio.routes.dependencies import RowIndex, ViewWithCodeAndData, check_row
 from narrows.studio.routes.responses import document_errors, to_example
 from narrows.studio.view import View
 
 router = APIRouter(prefix="/api/units")
-_MAX_COLUMNS, _MAX_NAMED = 12, 3
+_MAX_NAMED = 3
 
 
 class UnitEntry(BaseModel):
     """A unit: its activation rate, its mean and highest activation, and the rows that activate it most.
 
-    `effect` says what it changes in a row of a table, such as "Age up, Home: owner"; it is empty for other examples.
+    `effect` says which columns or channels it changes, such as "Age up, Home: owner"; it is empty for images.
     """
 
     unit: int
@@ -44,11 +45,16 @@ class Units(BaseModel):
 
 
 class NamedValue(BaseModel):
-    """A column, and its change in the user's units, or a level and the change of its probability."""
+    """A column, and its change in the user's units, or a level and the change of its probability.
+
+    `size` is the change in standard deviations of the column, or that of the probability.
+    """
 
     name: str
-    level: str | None = None
+    column: int
+    level: str | None
     value: Finite
+    size: Finite
 
 
 class Unit(UnitEntry):
@@ -126,21 +132,17 @@ def list_active_units(view: SparseView, row: RowIndex) -> ActiveUnits:
 def get_unit(view: SparseView, unit: RowIndex) -> Unit:
     """Return a unit and its effect: the change of the decoded zero code when the unit is at its highest."""
     _check_unit(view, unit)
-    if view.is_table:
-        effects = _find_effects(view, [unit])[0]
-        columns = [NamedValue(name=effect.name, level=effect.level, value=effect.change) for effect in effects]
+    if not view.is_image:
+        columns = [
+            NamedValue(name=name, column=column, level=level, value=change, size=size)
+            for column, name, level, size, change, _ in _find_effects(view, [unit])[0]
+        ]
         return Unit(adds=None, columns=columns, **_unit_fields(view, [unit])[0])
     codes = np.zeros((2, view.n_components), np.float32)
     codes[1, unit] = view.max_activations[unit] or 1.0
     off, on = view.decode(codes).astype(np.float64)
-    change = on - off
-    if view.is_image:
-        picture = pictures.to_data_uri(np.asarray(as_signed_ink(change.mean(-1))))
-        return Unit(adds=picture, columns=None, **_unit_fields(view, [unit])[0])
-    names = view.columns or []
-    largest = np.argsort(-np.abs(change), kind="stable")[:_MAX_COLUMNS]
-    columns = [NamedValue(name=names[i], value=float(change[i])) for i in largest]
-    return Unit(adds=None, columns=columns, **_unit_fields(view, [unit])[0])
+    picture = pictures.to_data_uri(np.asarray(as_signed_ink((on - off).mean(-1))))
+    return Unit(adds=picture, columns=None, **_unit_fields(view, [unit])[0])
 
 
 @router.post("/{unit}/turn", responses=document_errors(400, 404, 413, 422))
@@ -156,11 +158,11 @@ def set_activation(view: SparseView, unit: RowIndex, body: SetActivation) -> Act
 
 def _check_unit(view: View, unit: int) -> None:
     if unit >= view.n_components:
-        raise HTTPException(404, f"There is no unit {unit}: the code has {view.n_components} units.")
+        raise HTTPException(404, f"There is no unit {unit}: the code has {counted(view.n_components, 'unit')}.")
 
 
 def _unit_fields(view: View, units: list[int]) -> list[dict[str, Any]]:
-    effects = _find_effects(view, units) if view.is_table else [[] for _ in units]
+    effects = [[] for _ in units] if view.is_image else _find_effects(view, units)
     return [
         {
             "unit": unit,
@@ -175,7 +177,7 @@ def _unit_fields(view: View, units: list[int]) -> list[dict[str, Any]]:
 
 
 def _find_effects(view: View, units: list[int]) -> list[list[Effect]]:
-    """Return what each unit changes in a row of a table when it goes from 0 to its highest activation."""
+    """Return what each unit changes in a decoded example when it goes from 0 to its highest activation."""
     if not units:
         return []
     codes = np.zeros((2 * len(units), view.n_components), np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import shutil
 from pathlib import Path
@@ -12,7 +13,9 @@ from anyio import to_thread
 from fastapi import APIRouter, HTTPException, Query, Request
 
 from narrows.data import is_missing, named
-from narrows.studio.jobs import Jobs
+from narrows.data.kinds import NUMBER_KINDS
+from narrows.studio.cells import kind_of
+from narrows.studio.jobs import Busy, Jobs
 from narrows.studio.messages import (
     ColumnEntry,
     DatasetName,
@@ -29,13 +32,15 @@ from narrows.studio.uploads import SIDE, Upload, draw_preview, read_upload, sugg
 
 router = APIRouter(prefix="/api/uploads")
 _MAX_TIME = 60.0  # suggested for a training, in seconds
+_MAX_SIZE = 8  # components suggested
+_ANY_KIND = ("auto", "gaussian", "heteroscedastic")  # likelihoods of tables with columns of any kind
 _MAX_PREVIEW_COLUMNS, _MAX_PREVIEW_ROWS, _MAX_PREVIEW_TEXT = 50, 8, 40
 
 
 @router.post(
     "",
     status_code=201,
-    responses=document_errors(400, 413, 415, 422),
+    responses=document_errors(400, 413, 415, 422, 429),
     openapi_extra=document_raw_body("The bytes of a file."),
 )
 async def receive_upload(
@@ -48,7 +53,16 @@ async def receive_upload(
     """Upload data: a table, an array, or a zip of images, in any format that the command line reads."""
     length = request.headers.get("content-length", "")
     _check_size(int(length) if length.isdecimal() else 0, jobs)
-    folder = session.folder / "uploads" / secrets.token_hex(6)
+    try:
+        with jobs.arrival():
+            upload = await _receive(session.folder / "uploads" / secrets.token_hex(6), request, jobs, name, side)
+    except Busy as error:
+        raise HTTPException(429, str(error), {"Retry-After": "10"}) from error
+    return await to_thread.run_sync(lambda: _describe(jobs.add_upload(upload), upload))
+
+
+async def _receive(folder: Path, request: Request, jobs: Jobs, name: str, side: int) -> Upload:
+    """Write the body of a request into a new folder, read it as a file of data, and delete the folder."""
     folder.mkdir(parents=True)
     try:
         size = 0
@@ -57,10 +71,10 @@ async def receive_upload(
                 size += len(part)
                 _check_size(size, jobs)
                 stream.write(part)
-        upload = await to_thread.run_sync(lambda: _read(jobs, folder / "raw", name, side))
+        read = functools.partial(read_upload, folder / "raw", name, jobs.upload_bytes, side)
+        return await to_thread.run_sync(read, limiter=jobs.reader)
     finally:
-        await to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
-    return await to_thread.run_sync(lambda: _describe(jobs.add_upload(upload), upload))
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @router.post("/dataset", status_code=201, responses=document_errors(400, 404, 413, 422))
@@ -94,12 +108,11 @@ def find_upload(jobs: Jobs, upload_id: str) -> Upload:
 
 def _check_size(size: int, jobs: Jobs) -> None:
     if size > jobs.upload_bytes:
-        raise HTTPException(413, f"At most {jobs.upload_bytes:,} bytes can be uploaded.")
-
-
-def _read(jobs: Jobs, path: Path, name: str, side: int) -> Upload:
-    with jobs.read_lock:
-        return read_upload(path, name, jobs.upload_bytes, side)
+        raise HTTPException(
+            413,
+            f"At most {jobs.upload_bytes:,} bytes can be uploaded. Train on larger data with `narrows fit`, and show "
+            "them with `narrows studio MODEL DATA`.",
+        )
 
 
 def _describe(upload_id: str, upload: Upload) -> UploadState:
@@ -110,7 +123,7 @@ def _describe(upload_id: str, upload: Upload) -> UploadState:
         name=upload.name,
         bytes=upload.size,
         n=len(upload),
-        kind="table" if schema is None else schema.kind,
+        kind="table" if schema is None else kind_of(schema),
         description="no column that a model uses by itself: choose some" if schema is None else schema.describe(),
         shape=[0] if schema is None else list(schema.user_shape),
         support="mixed" if schema is None else schema.support,
@@ -118,16 +131,28 @@ def _describe(upload_id: str, upload: Upload) -> UploadState:
         classes=list(labels.categories) if labels is not None and labels.categories is not None else None,
         notes=list(upload.notes),
         columns=columns,
-        likelihoods=[LikelihoodEntry(name=name, help=text) for name, text in describe_likelihoods().items()],
+        likelihoods=[
+            LikelihoodEntry(name=name, help=text, kinds=None if name in _ANY_KIND else list(NUMBER_KINDS))
+            for name, text in describe_likelihoods().items()
+        ],
         suggested=SuggestedSettings(
             recipe="vae",
-            n_components=None if schema is None else max(1, min(8, schema.n_entries // 2)),
+            n_components=None if schema is None else _suggest_size(schema.n_entries),
             max_time=_MAX_TIME,
             likelihood="auto",
             label=label,
         ),
         preview=Preview(sheet=draw_preview(upload), rows=_preview_rows(upload)),
     )
+
+
+def _suggest_size(n_entries: int) -> int:
+    """Return the suggested number of components: half the entries, at most 8, and 2 for a map where that is possible.
+
+    >>> [_suggest_size(n) for n in (1, 2, 3, 7, 30)]
+    [1, 2, 2, 3, 8]
+    """
+    return min(n_entries, max(2, min(_MAX_SIZE, n_entries // 2)))
 
 
 def _describe_column(column: UploadColumn, label: str | None) -> ColumnEntry:

@@ -1,27 +1,49 @@
-// Cells of a row, as people read them: each number as a bar on its column's own scale, levels as words, dates as dates.
+// Cells of a row as people read them: numbers in the user's units, levels as words, dates as dates; where each lies on
+// its column's own scale; and how unusual it is.
 
-import { h } from "./dom.js";
-import { formatNumber, formatPercent } from "./format.js";
+import { formatNumber } from "./format.js";
 
-/** @import {CellColumn, Example} from "./types" */
+/** @import {CellColumn} from "./types" */
+/** @typedef {ArrayLike<number | null>} Cells a number for each column; null or NaN for a gap */
 
-export const REACH = 2.5; // standard deviations from the usual value to the end of a bar's scale
-const MIN_CHANGE = 0.08; // smallest change that is highlighted
+export const REACH = 3; // standard deviations from the mean to the end of a bar
 const NO_GROUPS = 10000; // numbers below it have no commas, as years have none
+const STEPS_OF_SPREAD = 40; // a standard deviation has at least so many steps of the last decimal
+const MAX_DECIMALS = 6; // smaller numbers have an exponent
 const [MINUTE, HOUR, DAY] = [60, 3600, 86400]; // seconds
+const UNIT_SPREAD = 0.3; // of values between 0 and 1, which says their decimals
+const UNKNOWN_LEVEL = 4; // how unusual a value is that the model has not seen, in standard deviations
+const MIN_UNIT_STD = 0.05; // of a column of 0 to 1 that hardly varies
+const [LONG_NAME, MIN_COMMON] = [30, 8]; // letters of a name, and of a start that all names share
 
 /** The class that styles examples of a model. @param {{kind: string}} model */
-export const kindClass = ({ kind }) => (kind === "table" ? "vector table" : kind);
+export const kindClass = ({ kind }) =>
+  ({ image: "image", series: "vector series", vector: "vector table", table: "vector table" })[kind] ?? kind;
+
+/** True if a cell is a gap. @param {number | null | undefined} value @returns {value is null | undefined} */
+export const isGap = (value) => value === null || value === undefined || Number.isNaN(value);
 
 /** Format a cell; a gap is "". @param {CellColumn} column @param {number | null | undefined} value */
-export function formatCell({ kind, levels, step }, value) {
-  if (value === null || value === undefined || Number.isNaN(value)) return "";
+export function formatCell(column, value) {
+  if (isGap(value)) return "";
+  const { kind, levels, step } = column;
   if (levels) return levels[value] ?? "unknown";
   if (kind === "datetime") return formatDate(value, step);
   if (kind === "duration") return formatDuration(value);
   const isWhole = step === 1 && Math.abs(value) < 1e15;
-  const text = isWhole ? value.toLocaleString("en", { maximumFractionDigits: 0 }) : formatNumber(value);
+  const text = isWhole ? value.toLocaleString("en", { maximumFractionDigits: 0 }) : formatInSteps(column, value);
   return (Math.abs(value) < NO_GROUPS ? text.replace(",", "") : text).replace("-", "−");
+}
+
+/** Format a number with as many decimals as its column's spread needs. @param {CellColumn} column
+ * @param {number} value */
+function formatInSteps({ kind, scale, std }, value) {
+  if (kind === "heavy_tailed") return formatNumber(value);
+  const spread = kind === "count" ? 1 : kind === "unit" ? UNIT_SPREAD * scale : scale * std;
+  const decimals = Math.max(0, Math.ceil(Math.log10(STEPS_OF_SPREAD / spread)));
+  if (decimals > MAX_DECIMALS || Math.abs(value) >= 1e15) return formatNumber(value);
+  const text = value.toLocaleString("en", { maximumFractionDigits: decimals });
+  return text === "-0" ? "0" : text;
 }
 
 /** @param {number} seconds since 1970 @param {number} [step] a multiple of days leaves out the time of day */
@@ -48,7 +70,7 @@ function formatDuration(seconds) {
   return `${formatNumber(seconds)} s`;
 }
 
-/** The place of a number on its column's scale, in standard deviations from the usual value.
+/** The place of a number on its column's scale, in standard deviations from the mean.
  * @param {CellColumn} column @param {number} value */
 export function placeOf({ kind, offset, scale, mean, std }, value) {
   const u = (value - offset) / scale;
@@ -56,104 +78,87 @@ export function placeOf({ kind, offset, scale, mean, std }, value) {
   return (scaled - mean) / std;
 }
 
-/** How much a cell differs from another one, from 0 to 1. A level differs by its probability if it is the same.
- * @param {CellColumn} column @param {number} value @param {number} prob @param {number} before
- * @param {number} probBefore */
-function difference(column, value, prob, before, probBefore) {
-  if (!column.levels) return Math.min(1, Math.abs(placeOf(column, value) - placeOf(column, before)) / 2);
-  return value === before ? Math.min(1, Math.abs(prob - probBefore)) : 1;
+/** The share of a value between the ends of a column of the kind "unit". @param {CellColumn} column
+ * @param {number} value */
+export const shareOf = ({ offset, scale }, value) => (value - offset) / scale;
+
+/** How far two cells lie apart: 1 for another level, for two standard deviations, and for half the range of values
+ * between 0 and 1. A level that stays moves by its probability.
+ * @param {CellColumn} column @param {number | null} first @param {number | null} second
+ * @param {number} [firstProb] @param {number} [secondProb] */
+export function distanceOf(column, first, second, firstProb = NaN, secondProb = NaN) {
+  if (isGap(first) || isGap(second)) return 0;
+  if (column.levels) return first === second ? Math.abs(secondProb - firstProb) || 0 : 1;
+  if (column.kind === "unit") return 2 * Math.abs(shareOf(column, second) - shareOf(column, first));
+  return Math.abs(placeOf(column, second) - placeOf(column, first)) / 2;
 }
 
-/**
- * A table of examples side by side, with a line for each column.
- * @param {CellColumn[]} columns @param {string} label @param {string[]} [captions] of the examples; [] for one without
- */
-export function createCellTable(columns, label, captions = []) {
-  const n = Math.max(1, captions.length);
-  const lines = columns.map(({ name }) => {
-    const cells = Array.from({ length: n }, createCell);
-    const header = h("th", { scope: "row", title: name }, name);
-    return { cells, row: h("tr", null, header, ...cells.flatMap(({ track, value }) => [track, value])) };
-  });
-  const names = captions.map((caption) => h("th", { scope: "col", colspan: 2 }, caption));
-  const body = h(
-    "tbody",
-    null,
-    lines.map(({ row }) => row),
-  );
-  const head = names.length > 0 && h("thead", null, h("tr", null, h("td"), names));
-  const table = h("table", { class: "bars cells" }, h("caption", { class: "sr" }, label), head, body);
-  const element = h("div", { class: "bars-box", tabindex: "0", role: "region", "aria-label": label }, table);
-  return {
-    element,
-    /** @param {ArrayLike<number | null>} values @param {ArrayLike<number | null> | null} [probs] of levels
-     * @param {number} [example] its place among the captions */
-    show(values, probs = null, example = 0) {
-      lines.forEach(({ cells }, i) => cells[example].show(columns[i], values[i], probs?.[i] ?? null));
-    },
-    /** Bring some columns to the top. @param {number[]} first positions, in this order */
-    order(first) {
-      const rest = lines.filter((_, i) => !first.includes(i));
-      body.append(...[...first.map((i) => lines[i]), ...rest].map(({ row }) => row));
-    },
-    /** Highlight what differs from another example. @param {ArrayLike<number> | null} before values, followed by
-     * probabilities, or null for no highlights @param {ArrayLike<number>} [now] */
-    highlight(before, now = []) {
-      lines.forEach(({ row }, i) => {
-        const d = columns.length;
-        const share = before ? difference(columns[i], now[i], now[d + i], before[i], before[d + i]) : 0;
-        row.style.setProperty("--changed", share < MIN_CHANGE ? "0%" : `${Math.round(30 * share)}%`);
-        row.classList.toggle("changed", share >= MIN_CHANGE);
-      });
-    },
-  };
+/** How unusual a cell is, in standard deviations. A level that is rarer than the most frequent one counts as the number
+ * whose density is as much lower than that of the mean. A gap is 0.
+ * @param {CellColumn} column @param {number | null | undefined} value */
+export function surpriseOf(column, value) {
+  if (isGap(value)) return 0;
+  const { kind, levels, frequencies, mean, std } = column;
+  if (kind === "unit") return Math.abs(shareOf(column, value) - mean) / Math.max(std, MIN_UNIT_STD);
+  if (!levels) return Math.abs(placeOf(column, value));
+  if (value >= levels.length) return UNKNOWN_LEVEL;
+  if (!frequencies) return 0;
+  return Math.sqrt(2 * Math.log(Math.max(...frequencies) / Math.max(frequencies[value], 1e-4)));
 }
 
-/** A cell: its bar, and its text. */
-function createCell() {
-  const fill = h("i");
-  const track = h("td", { class: "track" }, fill);
-  const value = h("td", { class: "value" });
-  /** @param {CellColumn} column @param {number | null} number @param {number | null} prob of the level */
-  function show(column, number, prob) {
-    const text = formatCell(column, number);
-    const isLevel = column.levels !== null;
-    track.className = `track ${isLevel || !text ? "prob" : "centred"}`;
-    value.className = `value ${text ? "" : "gap"}`;
-    value.title = text;
-    const line = h("span", null, h("b", null, text || "missing"));
-    value.replaceChildren(line);
-    if (!text || (isLevel && (prob === null || Number.isNaN(prob)))) {
-      fill.style.transform = "scaleX(0)";
-      return;
-    }
-    if (isLevel && prob !== null) {
-      fill.className = "";
-      fill.style.transform = `scaleX(${prob})`;
-      line.append(h("small", null, formatPercent(Math.round(100 * prob) / 100)));
-      return;
-    }
-    const place = Math.min(1, Math.max(-1, placeOf(column, number ?? 0) / REACH));
-    fill.className = place < 0 ? "less" : "";
-    fill.style.transform = `translateX(${50 + 50 * Math.min(0, place)}%) scaleX(${Math.abs(place) / 2})`;
+/** The positions of all columns, in descending order of a score; equal ones stay in order.
+ * @param {CellColumn[]} columns @param {(column: CellColumn, position: number) => number} score */
+export function rankColumns(columns, score) {
+  const scores = columns.map(score);
+  return Array.from(columns.keys()).sort((a, b) => scores[b] - scores[a] || a - b);
+}
+
+/** The positions of the columns in which a row is furthest from the mean. @param {CellColumn[]} columns
+ * @param {Cells} values @param {number} most */
+export function findUnusual(columns, values, most) {
+  return rankColumns(columns, (column, i) => surpriseOf(column, values[i])).slice(0, most);
+}
+
+/** Where a cell lies, for screen readers. @param {CellColumn} column @param {number | null} value
+ * @param {number | null} prob of its level */
+export function describePlace(column, value, prob) {
+  if (isGap(value)) return "";
+  if (column.levels) {
+    const usual = column.frequencies?.[value];
+    return isGap(prob) || usual === undefined ? "" : `${Math.round(100 * usual)} % of the training rows have it`;
   }
-  return { track, value, show };
+  if (column.kind === "unit") return `the mean is ${formatCell(column, column.offset + column.scale * column.mean)}`;
+  const place = placeOf(column, value);
+  return `${formatNumber(Math.abs(place))} standard deviations ${place < 0 ? "below" : "above"} the mean`;
 }
 
-/** Some cells of an example, as a list. @param {CellColumn[]} columns @param {Example} example @param {number} most
- * @param {string[]} [first] names of columns that come first */
-export function cellList(columns, { values }, most, first = []) {
-  const rank = (/** @type {number} */ i) =>
-    first.includes(columns[i].name) ? first.indexOf(columns[i].name) : first.length;
-  const positions = Array.from(columns.keys()).sort((a, b) => rank(a) - rank(b));
-  return positions.slice(0, most).map((i) => {
-    const column = columns[i];
-    const text = formatCell(column, values?.[i]);
-    return h(
-      "span",
-      { title: column.name },
-      `${column.name} `,
-      h("b", { class: text ? null : "gap" }, text || "missing"),
-    );
+/** @type {WeakMap<{name: string}[], string[]>} */ const shortened = new WeakMap();
+
+/** Names of columns that fit on a line: what all names share is left out, and then the middle of long ones.
+ * @param {{name: string}[]} columns @returns {string[]} */
+export function shortNames(columns) {
+  const known = shortened.get(columns);
+  if (known) return known;
+  const names = columns.map(({ name }) => name);
+  const isLong = names.some((name) => name.length > LONG_NAME) && names.length > 1;
+  const start = isLong ? commonStart(names) : 0;
+  const rest = names.map((name) => name.slice(start));
+  const end = isLong ? commonStart(rest.map((name) => Array.from(name).reverse().join(""))) : 0;
+  const short = rest.map((name) => {
+    const middle = end ? name.slice(0, -end) : name;
+    const kept =
+      middle.length > LONG_NAME ? `${middle.slice(0, LONG_NAME / 2)}…${middle.slice(-LONG_NAME / 2)}` : middle;
+    return `${start ? "…" : ""}${kept}`;
   });
+  shortened.set(columns, short);
+  return short;
+}
+
+/** The number of letters of the whole words at the start of all texts, 0 if they are few. @param {string[]} texts */
+function commonStart(texts) {
+  const [first, ...others] = texts;
+  let n = Math.min(...texts.map((text) => text.length)) - 1; // something must remain
+  for (const text of others) while (n > 0 && !text.startsWith(first.slice(0, n))) n--;
+  while (n > 0 && /[\p{L}\p{N}]/u.test(first[n - 1])) n--;
+  return n < MIN_COMMON ? 0 : n;
 }

@@ -1,9 +1,9 @@
 // Clean: a noisy example and its reconstruction, one behind the other, with a slider between them.
 
-import { createCellTable, kindClass } from "./cells.js";
+import { kindClass } from "./cells.js";
 import { button, h, heading, select } from "./dom.js";
 import { acceptFiles, examplePicker } from "./example-picker.js";
-import { figureList, renderExample } from "./examples.js";
+import { createRows, figureList, renderExample } from "./examples.js";
 import { attempt, download } from "./feedback.js";
 import { formatNumber } from "./format.js";
 import { debounce } from "./timing.js";
@@ -32,6 +32,7 @@ class CleanView {
   #trio = h("div", { class: "trio" });
   #levelText = h("span", null, formatNumber(NOISE));
   /** @type {Example | null} */ #clean = null;
+  /** @type {{captions: string, view: ReturnType<typeof createRows>} | null} */ #rows = null;
 
   /** @param {Transport} transport @param {State} state */
   constructor(transport, state) {
@@ -104,12 +105,8 @@ class CleanView {
       h("span", { class: "side-name left" }, "noisy"),
       h("span", { class: "side-name right" }, this.resultName),
     ];
-    const properties = {
-      class: `compare ${kindClass(this.model)} ${this.model.cells ? "rows" : ""}`,
-      style: { "--seam": "50%" },
-    };
-    const isTable = Boolean(this.model.cells);
-    const element = h("div", properties, this.#before, !isTable && [this.#after, ...names, seam]);
+    const properties = { class: `compare ${kindClass(this.model)}`, style: { "--seam": "50%" } };
+    const element = h("div", properties, this.#before, this.isImage && [this.#after, ...names, seam]);
     return element;
   }
 
@@ -159,7 +156,7 @@ class CleanView {
   /** @param {CleanResult} result */
   #show({ original, noisy, clean, psnr_noisy, psnr_clean }) {
     const title = this.isDenoiser ? "Cleaned" : "Reconstructed";
-    if (this.model.cells) this.#before.replaceChildren(this.#renderRows({ original, noisy, clean }, title));
+    if (!this.isImage) this.#showRows({ original, noisy, clean }, title.toLowerCase());
     else {
       this.#before.replaceChildren(renderExample(noisy, "With noise", this.model));
       this.#after.replaceChildren(renderExample(clean, title, this.model));
@@ -180,14 +177,16 @@ class CleanView {
     this.saveButton.disabled = !clean.picture;
   }
 
-  /** The rows side by side.
-   * @param {{original: Example | null, noisy: Example, clean: Example}} rows @param {string} title */
-  #renderRows({ original, noisy, clean }, title) {
-    const rows = original ? [original, noisy, clean] : [noisy, clean];
-    const captions = original ? ["original", "noisy", title.toLowerCase()] : ["original", title.toLowerCase()];
-    const table = createCellTable(this.model.cells ?? [], "The rows before and after", captions);
-    rows.forEach(({ values, probs }, i) => table.show(values ?? [], probs, i));
-    return table.element;
+  /** Show the rows or series side by side.
+   * @param {{original: Example | null, noisy: Example, clean: Example}} rows @param {string} made caption */
+  #showRows({ original, noisy, clean }, made) {
+    const captions = original ? ["original", "noisy", made] : ["original", made];
+    const examples = original ? [original, noisy, clean] : [noisy, clean];
+    if (this.#rows?.captions !== captions.join()) {
+      this.#rows = { captions: captions.join(), view: createRows(captions, "Before and after", this.model) };
+      this.#before.replaceChildren(this.#rows.view.element);
+    }
+    this.#rows.view.compare(...examples);
   }
 
   /** @param {Record<string, Example | null>} examples by caption */

@@ -37,14 +37,16 @@ export function setChildren(element, ...children) {
 
 /** An icon that screen readers skip. @param {keyof typeof ICONS} name */
 export function icon(name) {
-  const space = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(space, "svg");
-  for (const [k, v] of Object.entries({ viewBox: "0 0 24 24", class: "icon", "aria-hidden": "true" }))
-    svg.setAttribute(k, v);
-  const path = document.createElementNS(space, "path");
-  path.setAttribute("d", ICONS[name]);
-  svg.append(path);
+  const svg = createSvgElement("svg", { viewBox: "0 0 24 24", class: "icon", "aria-hidden": "true" });
+  svg.append(createSvgElement("path", { d: ICONS[name] }));
   return svg;
+}
+
+/** @param {string} tag @param {Record<string, string | number>} attributes */
+export function createSvgElement(tag, attributes) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  return element;
 }
 
 /** A button with an icon and a label. `quiet` shows the label to screen readers only.

@@ -1,10 +1,12 @@
-// One decoded example, redrawn while dials turn: a canvas for an image, bars for a vector or a row.
+// One decoded example, redrawn while dials turn: a canvas for an image, bars for a vector or a row, lines for a series.
 
-import { createCellTable, formatCell, placeOf, REACH } from "./cells.js";
+import { barOf } from "./cell-parts.js";
+import { CellTable } from "./cell-table.js";
+import { formatCell } from "./cells.js";
 import { h } from "./dom.js";
-import { createBars } from "./examples.js";
+import { SeriesChart } from "./series-chart.js";
 
-/** @import {CellColumn, DecodeCallback, Dial, Model, Transport} from "./types" */
+/** @import {CellColumn, DecodeCallback, Model} from "./types" */
 
 /**
  * @typedef {object} ExampleView
@@ -16,79 +18,61 @@ import { createBars } from "./examples.js";
  */
 
 const PNG_SIZE = 512; // approximate pixels of the longer side
-const LONG = 20; // columns of a table that are seen without scrolling
-const MAX_DIALS = 120; // number of dials whose ends give the ranges of columns
+const MAX_LINES = 200; // columns of a row in a picture
 const [INK, LESS, MORE] = ["#14212b", "#b1500f", "#0b6076"];
 
-/** @param {Model} model @param {string} label @param {[number, number][]} [ranges] of each column of a vector
- * @returns {ExampleView} */
-export function createExampleView(model, label, ranges) {
+/** @param {Model} model @param {string} label @returns {ExampleView} */
+export function createExampleView(model, label) {
   if (model.kind === "image") return createImageView(model, label);
-  return model.kind === "table" || !ranges ? createRowView(model, label) : createVectorView(model, label, ranges);
+  return model.kind === "series" ? createSeriesView(model, label) : createRowView(model, label);
 }
 
-/** A row whose columns have a scale each. @param {Model} model @param {string} label @returns {ExampleView} */
+/** A row or a vector, whose columns have a scale each. @param {Model} model @param {string} label
+ * @returns {ExampleView} */
 function createRowView(model, label) {
-  if (!model.cells) return createVectorView(model, label);
-  const columns = model.cells;
+  const columns = model.cells ?? [];
   const d = columns.length;
-  const table = createCellTable(columns, label);
-  /** @type {Float64Array} values, followed by probabilities */ let shown = new Float64Array(0);
-  /** @type {Float64Array | null} */ let before = null;
+  const table = new CellTable(columns, label);
+  /** @type {Float64Array} values, followed by probabilities of a table */ let shown = new Float64Array(0);
   return {
     element: table.element,
     show(result) {
-      shown = Float64Array.from(
-        model.kind === "table" ? asFloats(result, Float64Array) : asFloats(result, Float32Array),
-      );
-      table.show(shown, shown.subarray(d));
-      if (before?.length) table.highlight(before, shown);
+      shown = asDoubles(result, model);
+      table.show(shown.subarray(0, d), shown.subarray(d));
     },
     follow(first) {
-      before = first ? shown.slice() : null;
-      table.highlight(null);
-      if (first && d > LONG) table.order(first);
+      table.highlight(first && shown.slice(0, d), shown.slice(d));
+      if (first && d > table.most) table.order(first, "those that this dial moves most first");
     },
-    png: () => drawChart(columns.map((column, i) => describeBar(column, shown[i], shown[d + i]))),
+    png() {
+      const lines = table.positions.slice(0, MAX_LINES);
+      return drawChart(lines.map((i) => describeLine(columns[i], shown[i], shown[d + i])));
+    },
   };
 }
 
-/** @param {CellColumn} column @param {number} value @param {number} prob @returns {Bar} */
-function describeBar(column, value, prob) {
-  const text = formatCell(column, value) || "missing";
-  if (column.levels) return { name: column.name, text, from: 0, to: prob || 0 };
-  const place = Math.min(1, Math.max(-1, placeOf(column, value) / REACH)) || 0;
-  return { name: column.name, text, from: 0.5, to: 0.5 + place / 2 };
-}
-
-/** @template {Float32Array | Float64Array} T
- * @param {Uint8Array | Float32Array | Float64Array} result numbers, or their bytes
- * @param {{new (buffer: ArrayBufferLike, offset: number, length: number): T, BYTES_PER_ELEMENT: number}} type */
-function asFloats(result, type) {
-  if (!(result instanceof Uint8Array)) return result;
-  return new type(result.buffer, result.byteOffset, result.byteLength / type.BYTES_PER_ELEMENT);
-}
-
-/** @param {Model} model @param {string} label @param {[number, number][]} [ranges] @returns {ExampleView} */
-function createVectorView(model, label, ranges) {
-  const names = model.columns ?? Array.from({ length: model.shape[0] }, (_, i) => `column ${i + 1}`);
-  const bars = createBars(names, label, ranges);
-  /** @type {Float32Array} */ let values = new Float32Array(names.length);
-  /** @param {string} name @param {number} i @returns {Bar} */
-  const describe = (name, i) => {
-    const low = Math.min(0, ranges?.[i][0] ?? 0, values[i]);
-    const high = Math.max(0, ranges?.[i][1] ?? 0, values[i]);
-    const place = (/** @type {number} */ v) => (v - low) / (high - low || 1);
-    return { name, text: String(Number(values[i].toPrecision(4))), from: place(0), to: place(values[i]) };
-  };
+/** @param {Model} model @param {string} label @returns {ExampleView} */
+function createSeriesView(model, label) {
+  const chart = new SeriesChart(model.cells ?? [], label);
   return {
-    element: bars.element,
-    show(result) {
-      values = Float32Array.from(asFloats(result, Float32Array));
-      bars.show(values);
-    },
-    png: () => drawChart(names.map(describe)),
+    element: chart.element,
+    show: (result) => chart.show(asDoubles(result, model)),
+    png: () => drawChannels(chart),
   };
+}
+
+/** @param {CellColumn} column @param {number} value @param {number | undefined} prob @returns {Line} */
+function describeLine(column, value, prob) {
+  const { from, to } = barOf(column, value, prob ?? null);
+  return { name: column.name, text: formatCell(column, value) || "missing", from, to };
+}
+
+/** @param {Uint8Array | Float32Array | Float64Array} result numbers, or their bytes @param {Model} model */
+function asDoubles(result, { kind }) {
+  if (!(result instanceof Uint8Array)) return Float64Array.from(result);
+  const buffer = /** @type {ArrayBuffer} */ (result.buffer);
+  const type = kind === "table" ? Float64Array : Float32Array;
+  return Float64Array.from(new type(buffer, result.byteOffset, result.byteLength / type.BYTES_PER_ELEMENT));
 }
 
 /** @param {Model} model @param {string} label @returns {ExampleView} */
@@ -126,18 +110,45 @@ function toPng(canvas) {
 }
 
 /** A line of a chart: a bar between two places from 0 to 1, its name and its text.
- * @typedef {{name: string, text: string, from: number, to: number}} Bar */
+ * @typedef {{name: string, text: string, from: number, to: number}} Line */
 
-/** Draw bars as a chart. @param {Bar[]} bars */
-function drawChart(bars) {
-  const lineHeight = 22;
-  const canvas = h("canvas", { width: 640, height: bars.length * lineHeight + 20 });
+/** Draw the channels that a chart shows. @param {SeriesChart} chart */
+function drawChannels(chart) {
+  const drawings = chart.drawings();
+  const [across, up] = [640, 90];
+  const canvas = h("canvas", { width: across, height: drawings.length * up + 10 });
+  const context = startDrawing(canvas);
+  context.lineWidth = 1.5;
+  drawings.forEach(({ name, path, width, height }, i) => {
+    context.fillStyle = INK;
+    context.fillText(name, 12, i * up + up / 2, 120);
+    const placed = new Path2D();
+    placed.addPath(
+      new Path2D(path),
+      new DOMMatrix([(across - 155) / width, 0, 0, (up - 20) / height, 145, i * up + 10]),
+    );
+    context.strokeStyle = MORE;
+    context.stroke(placed);
+  });
+  return toPng(canvas);
+}
+
+/** Return the context of an empty canvas. @param {HTMLCanvasElement} canvas */
+function startDrawing(canvas) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.fillStyle = "#ffffff";
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.font = "13px sans-serif";
   context.textBaseline = "middle";
-  bars.forEach(({ name, text, from, to }, i) => {
+  return context;
+}
+
+/** Draw lines as a chart. @param {Line[]} lines */
+function drawChart(lines) {
+  const lineHeight = 22;
+  const canvas = h("canvas", { width: 640, height: lines.length * lineHeight + 20 });
+  const context = startDrawing(canvas);
+  lines.forEach(({ name, text, from, to }, i) => {
     const toX = (/** @type {number} */ place) => 190 + 340 * place;
     const y = 10 + (i + 0.5) * lineHeight;
     context.fillStyle = INK;
@@ -147,21 +158,4 @@ function drawChart(bars) {
     context.fillRect(Math.min(toX(from), toX(to)), y - 6, Math.max(1, Math.abs(toX(to) - toX(from))), 12);
   });
   return toPng(canvas);
-}
-
-/** Find the lowest and highest value of each column over the ends of all dials, so that the scales of bars stay fixed.
- * @param {Transport} transport @param {Dial[]} dials @param {number} n components
- * @returns {Promise<[number, number][]>} */
-export async function columnRanges(transport, dials, n) {
-  const mean = new Array(n).fill(0);
-  for (const dial of dials) mean[dial.component] = dial.mean;
-  const ends = dials
-    .slice(0, MAX_DIALS)
-    .flatMap(({ component, low, high }) => [low, high].map((value) => mean.with(component, value)));
-  const { data, shape } = await transport.binary("POST", "/api/decode", { codes: [mean, ...ends], format: "raw" });
-  const [rows, columns] = shape;
-  return Array.from({ length: columns }, (_, j) => {
-    const column = Array.from({ length: rows }, (_, i) => data[i * columns + j]);
-    return [Math.min(...column), Math.max(...column)];
-  });
 }

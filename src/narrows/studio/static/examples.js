@@ -1,26 +1,35 @@
-// Examples as elements: pictures, bars, tiles, and thumbnails from the server.
+// Examples as elements: pictures, rows, series, tiles, and thumbnails from the server.
 
-import { cellList, createCellTable } from "./cells.js";
+import { cellLines } from "./cell-parts.js";
+import { CellTable } from "./cell-table.js";
+import { findUnusual } from "./cells.js";
 import { h } from "./dom.js";
-import { formatNumber } from "./format.js";
+import { SeriesChart } from "./series-chart.js";
 
-/** @import {Example, Model, Transport} from "./types" */
+/** @import {CellColumn, Example, Model, Transport} from "./types" */
 
-const MAX_CELLS = 6; // of a row in a list
+export const MAX_CELLS = 6; // of a row in a thumbnail
+const MAX_CHANNELS = 3; // of a series in a thumbnail
 
-/** Render an example: its picture, or its cells as bars.
- * @param {Example} example @param {string} alt @param {Model} model */
-export function renderExample(example, alt, model) {
+/** Render an example: its picture, its cells as bars, or its channels as lines.
+ * @param {Example} example @param {string} alt @param {Model} model
+ * @param {{most?: number}} [options] of `createRows` */
+export function renderExample(example, alt, model, options) {
   if (example.picture) return h("img", { class: "px", src: example.picture, alt, decoding: "async" });
-  const values = example.values ?? [];
-  if (model.cells) {
-    const table = createCellTable(model.cells, alt);
-    table.show(values, example.probs);
-    return table.element;
-  }
-  const bars = createBars(model.columns ?? values.map((_, i) => `column ${i + 1}`), alt);
-  bars.show(values);
-  return bars.element;
+  const rows = createRows([], alt, model, options);
+  rows.compare(example);
+  return rows.element;
+}
+
+/** Render rows, vectors or series as columns of one table, or as lines of one chart. Its `compare` shows examples, and
+ * brings those columns of a table to the top that differ most from the first example; of a single one, those that are
+ * furthest from the mean.
+ * @param {string[]} captions of the examples; [] for one without @param {string} label
+ * @param {{kind: Model["kind"], cells: CellColumn[] | null}} model
+ * @param {{most?: number, hasNote?: boolean}} [options] columns or channels shown at first; false to leave out what the
+ *   bars mean */
+export function createRows(captions, label, { kind, cells }, options = {}) {
+  return new (kind === "series" ? SeriesChart : CellTable)(cells ?? [], label, captions, options);
 }
 
 /** A picture from the server. @param {Transport} transport @param {string} path @param {string} alt
@@ -32,27 +41,45 @@ export function picture(transport, path, alt, properties = {}) {
   return image;
 }
 
-/** A row of the data: its picture, or some of its values.
+/**
+ * @typedef {object} ThumbnailOptions
+ * @property {number[]} [positions] of the cells that are shown; without them, those furthest from the mean
+ * @property {string[]} [notes] one behind each cell
+ * @property {Example | null} [other] another row, which bars mark
+ */
+
+/** A row of the data: its picture, some of its cells, or some of its channels.
  * @param {Transport} transport @param {Model} model @param {number} row @param {string} [alt]
- * @param {string[]} [first] names of columns that come first */
-export function thumbnail(transport, model, row, alt = `row ${row}`, first = []) {
+ * @param {ThumbnailOptions} [options] */
+export function thumbnail(transport, model, row, alt = `row ${row}`, { positions, notes, other } = {}) {
   if (model.kind === "image") {
     const [height, width] = model.shape;
     return picture(transport, `/api/data/${row}/picture`, alt, { width, height });
   }
+  const columns = model.cells ?? [];
   const element = h("span", { class: "values" }, `row ${row}`);
   /** @param {{example: Example}} answer */
-  const fill = ({ example }) => {
-    if (model.cells) {
-      element.replaceChildren(...cellList(model.cells, example, MAX_CELLS, first));
+  const fill = ({ example: { values } }) => {
+    if (model.kind === "series") {
+      const chart = new SeriesChart(columns, `row ${row}`, [], { most: MAX_CHANNELS, isSmall: true });
+      if (positions) chart.order(positions);
+      chart.show(values ?? []);
+      element.replaceChildren(chart.element);
       return;
     }
-    const name = (/** @type {number} */ i) => model.columns?.[i] ?? i;
-    const values = (example.values ?? []).slice(0, 4);
-    element.replaceChildren(...values.map((v, i) => h("span", null, `${name(i)} `, h("b", null, formatNumber(v)))));
+    const shown = positions ?? findUnusual(columns, values ?? [], MAX_CELLS);
+    element.replaceChildren(cellLines(columns, values ?? [], shown, { notes, other: other?.values ?? undefined }));
   };
   transport.json("GET", `/api/data/${row}`).then(fill, () => {});
   return element;
+}
+
+/** Say which cells thumbnails show, or return "" if they show all. @param {Model} model
+ * @param {string} [which] */
+export function describeThumbnails({ kind, cells }, which = "those furthest from the mean") {
+  const n = cells?.length ?? 0;
+  if (kind === "series") return n > MAX_CHANNELS ? `${MAX_CHANNELS} of ${n} channels are shown.` : "";
+  return n > MAX_CELLS ? `${MAX_CELLS} of ${n.toLocaleString("en")} columns are shown, ${which}.` : "";
 }
 
 /** Examples edge to edge, as parts of one picture.
@@ -87,75 +114,4 @@ export function createTiles({ n, places = n, columns, shape, alt }) {
 /** Names and values for a list of figures. @param {[string, string][]} pairs */
 export function figureList(pairs) {
   return pairs.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value)));
-}
-
-/** A table with a header, whose first column names the rows. @param {string[]} columns @param {string[][]} rows */
-export function plainTable(columns, rows) {
-  const header = h(
-    "tr",
-    null,
-    columns.map((name) => h("th", { scope: "col" }, name)),
-  );
-  const lines = rows.map(([name, ...values]) =>
-    h(
-      "tr",
-      null,
-      h("th", { scope: "row" }, name),
-      values.map((value) => h("td", null, value)),
-    ),
-  );
-  return h("table", { class: "plain" }, h("thead", null, header), h("tbody", null, lines));
-}
-
-/** Values as bars. With ranges each column has a scale of its own, which grows with its values.
- * @param {string[]} names @param {string} label @param {[number, number][]} [ranges] lowest and highest of each */
-export function createBars(names, label, ranges) {
-  const scales = names.map((_, i) => barScale(ranges?.[i]));
-  const rows = names.map((name) => {
-    const fill = h("i");
-    const value = h("td", { class: "value" });
-    const header = h("th", { scope: "row", title: name }, name);
-    return { row: h("tr", null, header, h("td", { class: "track" }, fill), value), fill, value };
-  });
-  const body = h(
-    "tbody",
-    null,
-    rows.map(({ row }) => row),
-  );
-  const table = h("table", { class: "bars" }, h("caption", { class: "sr" }, label), body);
-  const element = h("div", { class: "bars-box", tabindex: "0", role: "region", "aria-label": label }, table);
-
-  /** @param {ArrayLike<number | null>} cells null for a gap */
-  function show(cells) {
-    const isShared = !ranges;
-    const values = Array.from(cells, (value) => value ?? NaN);
-    const highest = isShared ? values.reduce((most, v) => Math.max(most, Math.abs(v) || 0), 1e-12) : 0;
-    const lowest = values.some((v) => v < 0) ? -highest : 0;
-    rows.forEach(({ fill, value }, i) => {
-      const scale = scales[i];
-      value.textContent = formatNumber(values[i]);
-      if (Number.isNaN(values[i])) {
-        fill.style.transform = "scaleX(0)";
-        return;
-      }
-      scale[0] = isShared ? lowest : Math.min(scale[0], values[i]);
-      scale[1] = isShared ? highest : Math.max(scale[1], values[i]);
-      const span = scale[1] - scale[0] || 1;
-      const zero = (Math.min(Math.max(0, scale[0]), scale[1]) - scale[0]) / span;
-      const end = (values[i] - scale[0]) / span;
-      fill.style.transform = `translateX(${100 * Math.min(zero, end)}%) scaleX(${Math.abs(end - zero)})`;
-      fill.className = end < zero ? "less" : "";
-    });
-  }
-  return { element, show };
-}
-
-/** Return the ends of a bar's scale. Columns that cross zero are symmetric, so that their zeros are aligned.
- * @param {[number, number]} [range] @returns {[number, number]} */
-function barScale(range) {
-  if (!range) return [0, 0];
-  const [low, high] = range;
-  if (low >= 0) return [0, high];
-  const reach = Math.max(Math.abs(low), Math.abs(high));
-  return [-reach, reach];
 }

@@ -1,5 +1,7 @@
 // Numbers as people read them.
 
+const MIN_SHARE = 0.005; // smaller probabilities are not rounded to 0
+
 /** Format with three significant digits, and an exponent for very large and small numbers: 0.01234 -> "0.0123".
  * @param {number | null | undefined} value */
 export function formatNumber(value) {
@@ -14,4 +16,21 @@ export function formatNumber(value) {
 /** @param {number} share 0 to 1 */
 export function formatPercent(share) {
   return `${formatNumber(100 * share)} %`;
+}
+
+/** A probability in whole per cent. A small one is never "0 %". @param {number} share 0 to 1 */
+export const formatProbability = (share) =>
+  share > 0 && share < MIN_SHARE ? "< 0.5 %" : formatPercent(Math.round(100 * share) / 100);
+
+/** Format a duration as minutes and seconds, or as hours and minutes: 75 -> "1:15", 3700 -> "1 h 2 min".
+ * @param {number} seconds */
+export function formatDuration(seconds) {
+  const whole = Math.round(seconds);
+  if (whole >= 3600) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** Format a number of things: "1 unit", "1,200 units". @param {number} n @param {string} noun */
+export function formatCount(n, noun) {
+  return `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
 }

@@ -4,6 +4,7 @@ import { button, emptyNote, h, icon } from "./dom.js";
 import { attempt, toast } from "./feedback.js";
 import { Code, formatHash, readHash } from "./state.js";
 import { createHttpTransport } from "./transport.js";
+import { createVerdict } from "./verdict.js";
 
 /** @import {App, Panel, State} from "./types" */
 
@@ -26,6 +27,7 @@ const [main, nav, modelBox, lostNote] = ["main", "nav", "model", "lost"].map(get
 
 /** @type {Map<string, Panel>} */ const panels = new Map(); // by name, created when first shown
 /** @type {string | null} */ let shownName = null;
+/** @type {HTMLElement | null} */ let verdict = null; // of the model, above its panels
 /** @type {Set<() => void>} */ const streams = new Set(); // functions that close event streams
 
 const transport = createHttpTransport((isConnected) => {
@@ -69,7 +71,12 @@ function listen(job, handlers, onLost) {
 
 /** Load the server's state. Panels of another model are created anew. @param {string} [panel] to go to */
 async function load(panel) {
-  const state = /** @type {State} */ (await transport.json("GET", "/api/state"));
+  const state = /** @type {State} */ (
+    await transport.json("GET", "/api/state").catch((/** @type {Error & {status?: number}} */ error) => {
+      if (error.status === 401) location.reload(); // the server has a new token, and its page asks for it
+      throw error;
+    })
+  );
   const before = app.state;
   app.state = state;
   const isSame = before && before.version === state.version && before.instance === state.instance;
@@ -77,6 +84,7 @@ async function load(panel) {
     removePanels(before, state);
     replaceCode(before, state);
     renderSidebar();
+    verdict = createVerdict(app);
   }
   if (panel && readHash().panel !== panel) app.go(panel);
   else await showPanel();
@@ -171,7 +179,7 @@ async function showPanel() {
   if (shownName !== name) {
     if (shownName) panels.get(shownName)?.hide?.();
     shownName = name;
-    main.replaceChildren(panel.element);
+    main.replaceChildren(...(verdict && name !== "train" ? [verdict] : []), panel.element);
     scrollTo(0, 0);
   }
   panel.show?.(requested === name ? parameters : {});
@@ -224,15 +232,11 @@ function addThemeButton() {
   getElement("theme").append(button("Light or dark", "sun", toggle, { quiet: true }));
 }
 
-/** @param {Error & {status?: number}} error */
+/** @param {Error} error */
 function showStartError(error) {
-  const message =
-    error.status === 401
-      ? "This studio needs its token: open the link that `narrows studio` printed."
-      : `The studio did not answer: ${error.message}`;
   main.replaceChildren(
     emptyNote(
-      message,
+      `The studio did not answer: ${error.message}`,
       button("Try again", "reset", () => location.reload()),
     ),
   );

@@ -1,15 +1,17 @@
 // Outliers: the rows with the lowest scores, and the parts of each that the model did not expect.
 
-import { formatCell, kindClass } from "./cells.js";
+import { CellTable } from "./cell-table.js";
+import { kindClass, rankColumns } from "./cells.js";
 import { h, heading, reveal, setChildren } from "./dom.js";
-import { createBars, figureList, plainTable, renderExample, thumbnail } from "./examples.js";
+import { figureList, renderExample, thumbnail } from "./examples.js";
 import { attempt } from "./feedback.js";
 import { formatNumber, formatPercent } from "./format.js";
+import { SeriesChart } from "./series-chart.js";
 
-/** @import {App, Contribution, Model, Outlier, OutlierDetail, Outliers, Panel, Transport} from "./types" */
+/** @import {App, Model, Outlier, OutlierDetail, Outliers, Panel, Transport} from "./types" */
 
 const N_ROWS = 60;
-const MAX_COLUMNS = 24; // in the detail of a vector
+const MAX_COLUMNS = 16; // in the detail of a row, at first
 
 /** @param {App} app @returns {Panel} */
 export function panel({ transport, state }) {
@@ -38,32 +40,34 @@ class OutliersView {
     /** @type {Outliers | null} */
     const answer = await attempt(this.transport.json("GET", `/api/outliers?n=${N_ROWS}`));
     if (!answer) return;
-    this.#summary.textContent = summarize(answer);
+    const parts = this.model.kind === "series" ? "channels" : "cells";
+    const shares = `The ${parts} of each row are those that explain it most, with their shares of its extra cost.`;
+    this.#summary.textContent = `${summarize(answer)}${this.model.kind === "image" ? "" : ` ${shares}`}`;
     this.list.replaceChildren(...answer.rows.map((outlier) => h("li", null, this.#rowButton(outlier))));
     if (answer.rows.length) this.#open(answer.rows[0].row);
   }
 
+  /** The cells of a card: those that explain it. @param {Outlier["reasons"]} reasons */
+  #cellsOf(reasons) {
+    if (!reasons.length) return {};
+    const positions = reasons.map(({ column }) => column);
+    return { positions, notes: reasons.map(({ share }) => percentOf(share)) };
+  }
+
   /** @param {Outlier} outlier */
   #rowButton({ row, score, outlier, label, reasons }) {
-    const percent = (/** @type {number} */ share) => formatPercent(Math.round(100 * share) / 100);
-    const reasonText = reasons.map(({ name, share }) => `${name} ${percent(share)}`).join(", ");
+    const reasonText = reasons.map(({ name, share }) => `${name} ${percentOf(share)}`).join(", ");
     const open = () => this.#open(row).then(() => reveal(this.#detail));
     return h(
       "button",
       { type: "button", id: `row-${row}`, "aria-pressed": "false", onclick: open },
-      thumbnail(
-        this.transport,
-        this.model,
-        row,
-        "",
-        reasons.map(({ name }) => name),
-      ),
+      thumbnail(this.transport, this.model, row, "", this.#cellsOf(reasons)),
       h(
         "span",
         { class: "strange-text" },
         h("b", null, label ?? `row ${row}`),
         h("small", null, formatNumber(score), outlier && h("span", { class: "mark-out" }, " outlier")),
-        reasons.length > 0 && h("small", { class: "reasons" }, reasonText),
+        this.model.kind === "series" && h("small", { class: "reasons" }, reasonText),
       ),
     );
   }
@@ -85,12 +89,13 @@ class OutliersView {
       ["Verdict", verdict],
     ]);
     const isImage = this.model.kind === "image";
-    const body = isImage
-      ? renderPictures(this.model, row, detail)
-      : renderColumns(this.model, detail.contributions ?? []);
+    const body = isImage ? renderPictures(this.model, row, detail) : renderRow(this.model, detail);
     setChildren(this.#detail, h("h2", null, `Row ${row}`), h("dl", { class: "figures" }, figures), ...body);
   }
 }
+
+/** @param {number} share */
+const percentOf = (share) => formatPercent(Math.round(100 * share) / 100);
 
 /** @param {Outliers} answer */
 function summarize({ n_outliers: n, shares, threshold }) {
@@ -115,23 +120,22 @@ function renderPictures(model, row, { example, expected, heat }) {
   return [h("div", { class: "trio large" }, figures)];
 }
 
-/** @param {Model} model @param {Contribution[]} contributions */
-function renderColumns({ cells }, contributions) {
-  const rows = contributions.slice(0, MAX_COLUMNS);
-  const bars = createBars(
-    rows.map(({ name }) => name),
-    "Extra cost of each column, in nats",
-  );
-  bars.show(rows.map(({ nats }) => nats));
-  const table = plainTable(
-    ["column", "value", "expected", "nats"],
-    rows.map(({ name, column, value, expected, prob, nats }) => {
-      const format = (/** @type {number | null} */ cell) =>
-        cells ? formatCell(cells[column], cell) || "missing" : formatNumber(cell);
-      const certainty = prob === null ? "" : ` (${formatPercent(Math.round(100 * prob) / 100)})`;
-      return [name, format(value), format(expected) + certainty, formatNumber(nats)];
-    }),
-  );
-  const region = { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values and expected values" };
-  return [h("h3", null, "Extra cost of each column, in nats"), bars.element, h("div", region, table)];
+/** The row beside what the model expects, and what each column or channel costs, those that cost most first.
+ * @param {Model} model @param {OutlierDetail} detail */
+function renderRow({ kind, cells }, { example, expected, contributions }) {
+  const columns = cells ?? [];
+  /** @type {number[]} */ const costs = Array.from(columns, () => 0);
+  for (const { column, nats } of contributions ?? []) costs[column] = nats;
+  if (kind === "series") {
+    const chart = new SeriesChart(columns, "The series, and what the model expects", ["value", "expected"]);
+    chart.order(rankColumns(columns, (_, i) => costs[i]));
+    chart.compare(example, expected);
+    const lines = (contributions ?? []).map(({ name, nats }) => `${name} ${formatNumber(nats)}`);
+    return [chart.element, h("p", { class: "note" }, `Extra cost of each channel, in nats: ${lines.join(", ")}.`)];
+  }
+  const label = "Values, expected values, and the extra cost of each column, in nats";
+  const table = new CellTable(columns, label, ["value", "expected"], { most: MAX_COLUMNS, cost: "nats" });
+  table.compare(example, expected);
+  table.showCosts(costs);
+  return [table.element];
 }

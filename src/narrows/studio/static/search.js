@@ -1,9 +1,9 @@
 // Search: the rows whose codes are nearest to the code of an example.
 
-import { kindClass } from "./cells.js";
+import { findUnusual, kindClass } from "./cells.js";
 import { button, emptyNote, h, heading } from "./dom.js";
 import { acceptFiles, examplePicker } from "./example-picker.js";
-import { renderExample, thumbnail } from "./examples.js";
+import { describeThumbnails, MAX_CELLS, renderExample, thumbnail } from "./examples.js";
 import { attempt } from "./feedback.js";
 import { formatNumber } from "./format.js";
 
@@ -11,6 +11,7 @@ import { formatNumber } from "./format.js";
 /** @typedef {{row: number, distance: number, label: string | null}} Neighbor */
 
 const N_NEIGHBORS = 24;
+const MAX_COLUMNS = 12; // of the query, at first
 
 /** @param {App} app @returns {Panel} */
 export function panel(app) {
@@ -23,6 +24,7 @@ export function panel(app) {
 class SearchView {
   #requestId = 0;
   #about = h("p", { class: "about" });
+  #note = h("p", { class: "note" });
 
   /** @param {App} app */
   constructor(app) {
@@ -39,7 +41,7 @@ class SearchView {
     const dials = this.model.decodes_codes && button("Example at the dials", null, () => this.#searchByDials());
     const controls = h("div", { class: "controls" }, this.query, this.#about, this.picker, dials);
     const text = "The rows whose codes are nearest to the code of an example. Click one to search from it.";
-    const columns = h("div", { class: "beside" }, controls, this.results);
+    const columns = h("div", { class: "beside" }, controls, h("div", null, this.#note, this.results));
     this.element = h("section", { class: "panel" }, heading("Search", text), columns);
   }
 
@@ -69,17 +71,20 @@ class SearchView {
    * @param {{row: number} | {code: number[]}} query */
   async #search(example, text, query) {
     const requestId = ++this.#requestId;
-    this.query.replaceChildren(renderExample(example, "The example to search for", this.model));
+    const which = "those in which the example is furthest from the mean. A line in a bar marks its value";
+    const note = this.model.kind === "image" ? "" : describeThumbnails(this.model, which);
+    this.query.replaceChildren(renderExample(example, "The example to search for", this.model, { most: MAX_COLUMNS }));
     this.#about.textContent = text;
+    this.#note.textContent = note;
     const answer = await attempt(this.app.transport.json("POST", "/api/search", { ...query, k: N_NEIGHBORS }));
     if (!answer || requestId !== this.#requestId) return;
     /** @type {Neighbor[]} */ const neighbors = answer.results;
-    if (neighbors.length) this.results.replaceChildren(...neighbors.map((neighbor) => this.#result(neighbor)));
+    if (neighbors.length) this.results.replaceChildren(...neighbors.map((near) => this.#result(near, example)));
     else this.results.replaceChildren(h("li", null, emptyNote("There are no other rows.")));
   }
 
-  /** @param {Neighbor} neighbor */
-  #result({ row, distance, label }) {
+  /** @param {Neighbor} neighbor @param {Example} query */
+  #result({ row, distance, label }, query) {
     const at = formatNumber(distance);
     const properties = {
       type: "button",
@@ -87,7 +92,9 @@ class SearchView {
       title: "Search from this row",
       "aria-label": `Row ${row}${label ? `, ${label}` : ""}, distance ${at}. Search from it.`,
     };
-    const picture = thumbnail(this.app.transport, this.model, row, "");
+    const { cells, kind } = this.model;
+    const positions = kind === "series" || !cells ? undefined : findUnusual(cells, query.values ?? [], MAX_CELLS);
+    const picture = thumbnail(this.app.transport, this.model, row, "", { positions, other: query });
     const caption = h("p", null, h("b", null, label ?? `row ${row}`), h("small", null, at));
     return h("li", null, h("button", properties, picture), caption);
   }

@@ -1,15 +1,20 @@
 // Messages between the server and the page.
-export interface Example { picture: string | null; values: (number | null)[] | null; probs?: (number | null)[] | null }
+export interface Example {
+  picture: string | null; values: (number | null)[] | null; probs?: (number | null)[] | null; true_probs?: (number | null)[] | null;
+}
 export interface CellColumn {
-  name: string; kind: string; levels: string[] | null; offset: number; scale: number; mean: number; std: number; step: number;
+  name: string; kind: string; levels: string[] | null; frequencies: number[] | null; offset: number; scale: number; mean: number;
+  std: number; step: number;
 }
 export interface Model {
-  name: string; recipe: string; title: string; summary: string; kind: "image" | "vector" | "table"; shape: number[];
+  name: string; recipe: string; title: string; summary: string; kind: "image" | "series" | "vector" | "table"; shape: number[];
   columns: string[] | null; cells: CellColumn[] | null; n_components: number; has_code: boolean;
   decodes_codes: boolean; stochastic: boolean; sparse: boolean; can: string[];
   low: number | null; high: number | null; noises: string[]; noise: string; description: string; report: string[];
+  verdict: string; findings: Finding[]; job: string | null; more_seconds: number | null;
   classes: string[] | null; class_: string | null; path: string | null; saved: boolean; python: string; command: string;
 }
+export interface Finding { name: string; is_well: boolean; message: string; change: Record<string, unknown>; setting: string }
 export interface Data {
   name: string; n: number; total: number; labels: boolean; classes: string[] | null; columns: string[] | null; description: string;
 }
@@ -40,9 +45,9 @@ export interface Column {
   distinct: number; examples: string[];
 }
 export interface Upload {
-  id: string; name: string; bytes: number; n: number; kind: "image" | "vector" | "table"; description: string; shape: number[];
+  id: string; name: string; bytes: number; n: number; kind: "image" | "series" | "vector" | "table"; description: string; shape: number[];
   support: string; labels: boolean; classes: string[] | null; notes: string[]; columns: Column[] | null;
-  likelihoods: { name: string; help: string }[];
+  likelihoods: { name: string; help: string; kinds: string[] | null }[]; // null takes all kinds of columns
   suggested: { recipe: string; n_components: number | null; max_time: number; likelihood: string; label: string | null };
   preview: { sheet: string | null; rows: string[][] | null };
 }
@@ -58,18 +63,18 @@ export interface TrainRequest {
   columns: string[] | null; kinds: Record<string, string> | null; label: string | null; name: string | null; parameters: Record<string, unknown>;
 }
 // Events of a training.
-export interface HistoryRow {
-  epoch: number; seconds: number; share: number | null; loss: number | null; valid_loss: number | null;
-}
-export interface Reconstructions {
-  epoch: number; original: Example[]; reconstruction: Example[]; cells: CellColumn[] | null;
+export interface HistoryRow { seconds: number; epoch?: number; step?: number; loss?: number | null; valid_loss?: number | null }
+export interface Progress { step: number; n_steps: number; share: number; seconds: number; left: number | null }
+export interface Sketch {
+  kind: Model["kind"]; original: Example[]; cells: CellColumn[] | null; n_columns: number;
+  pca: { reconstruction: Example[]; loss: number | null; n_components: number } | null;
 }
 export interface CleanResult {
   original: Example | null; noisy: Example; clean: Example; psnr_noisy: number | null; psnr_clean: number | null;
   method: string;
 }
 export interface Outlier {
-  row: number; score: number; outlier: boolean; label: string | null; reasons: { name: string; share: number }[];
+  row: number; score: number; outlier: boolean; label: string | null; reasons: { name: string; column: number; share: number }[];
 }
 export interface Outliers { threshold: number; n_outliers: number; shares: string; rows: Outlier[] }
 export interface Contribution {

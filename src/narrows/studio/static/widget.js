@@ -116,6 +116,7 @@ const decodeText = (bytes) => new TextDecoder().decode(bytes);
 
 /** @param {{model: WidgetModel, el: HTMLElement}} view @returns {Promise<() => void>} removes what was rendered */
 async function render({ model, el }) {
+  followTheme(el);
   const transport = new MessageTransport(model);
   const state = await transport.json("GET", "/api/state");
   const code = new Code(state.model.n_components);
@@ -151,6 +152,12 @@ function syncCode(code, model) {
     window.clearTimeout(timer);
     stop();
   };
+}
+
+/** Take the theme of the notebook, whatever its name: light text stands on dark paper. @param {HTMLElement} el */
+function followTheme(el) {
+  const [red = 0, green = 0, blue = 0] = (getComputedStyle(el).color.match(/[\d.]+/g) ?? []).map(Number);
+  el.dataset.theme = 0.3 * red + 0.6 * green + 0.1 * blue > 140 ? "dark" : "light";
 }
 
 /** @param {HTMLElement} parent */

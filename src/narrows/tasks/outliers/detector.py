@@ -47,13 +47,11 @@ from narrows.tasks.outliers.parts import (
 )
 from narrows.tasks.outliers.rows import Rows, assign_folds, read_rows, row_keys
 from narrows.tasks.outliers.scaler import AsinhScaler
+from narrows.training.progress import VERBOSITY, Reporter, Verbosity
 
 _N_STEPS = 1_000
 _WEIGHTS = {"residual": 1 / 4, "local": 1.0, "global": 1.0, "histogram": 1 / 2, "isolation": 1 / 2, "cells": 1.0}
-_TAILS = {
-    "residual": 0.02,
-    "cells": 0.02,
-}  # tail probability at which a part begins to count; usual rows differ in these two
+_TAILS = {"residual": 0.02, "cells": 0.02}  # probability from which a part counts; usual rows differ in these two
 _TAIL = 0.1  # of all other parts
 _PARTS, _POWER = ("residual", "local", "histogram", "isolation"), 3
 _MIN_SUM = 1e-30  # avoids division by zero
@@ -78,6 +76,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     n_members : number of autoencoders, at least 2, each of which leaves out one fold of the rows.
     max_iter : number of training steps; "auto" takes 1,000.
     random_state : seed of the random numbers: an int, a numpy RandomState or Generator, or None.
+    verbose : "auto" for a progress bar where `fit` takes more than 2 seconds; 0 for no output, 1 for a bar at once.
 
     Attributes
     ----------
@@ -113,16 +112,11 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         max_iter: Annotated[
             int | Literal["auto"], either(Integer(1), OneOf(("auto",))), "training steps; 'auto' takes 1,000"
         ] = "auto",
-        random_state: Annotated[
-            int | np.random.RandomState | np.random.Generator | None,
-            RANDOM_STATE,
-            "seed of the random numbers",
-        ] = None,
+        random_state: Annotated[int | np.random.RandomState | np.random.Generator | None, RANDOM_STATE, "seed"] = None,
+        verbose: Annotated[Verbosity, VERBOSITY, "'auto' for a bar where it takes more than 2 seconds"] = "auto",
     ) -> None:
-        self.contamination = contamination
-        self.n_members = n_members
-        self.max_iter = max_iter
-        self.random_state = random_state
+        self.contamination, self.n_members, self.max_iter = contamination, n_members, max_iter
+        self.random_state, self.verbose = random_state, verbose
 
     def fit(self, X: Any, y: Any = None) -> OutlierDetector:
         """Learn what is usual from X.
@@ -150,8 +144,9 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         self.trimmed_ = float(1 - inliers.mean())
         self._known_keys, self._fold = assign_folds(keys, self.n_members, rng)
         missing = None if rows.missing is None else rows.missing[inliers]
-        self._train(u[inliers], keys[inliers], rows.cells[inliers], missing, rng)
-        self._calibrate(self._fill_gaps(u, rows.missing, keys), keys, rows.cells, inliers)
+        with Reporter(self.verbose, type(self).__name__, has_pulse=True) as reporter:
+            self._train(u[inliers], keys[inliers], rows.cells[inliers], missing, rng, reporter)
+            self._calibrate(self._fill_gaps(u, rows.missing, keys), keys, rows.cells, inliers)
         return self
 
     def __sklearn_tags__(self) -> Any:
@@ -301,13 +296,20 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         return np.where(missing, filled, u)
 
     def _train(
-        self, u: np.ndarray, keys: np.ndarray, cells: np.ndarray, missing: np.ndarray | None, rng: np.random.Generator
+        self,
+        u: np.ndarray,
+        keys: np.ndarray,
+        cells: np.ndarray,
+        missing: np.ndarray | None,
+        rng: np.random.Generator,
+        reporter: Reporter,
     ) -> None:
         """Set the ensemble, the errors of held-out rows, and the references, from usual rows u (n, d)."""
         self.n_iter_ = _N_STEPS if self.max_iter == "auto" else int(self.max_iter)
         fold = self._fold[find_in_sorted(self._known_keys, keys)]
         owners = None if self._reader is None else self._reader.owners
-        self._ensemble = train_ensemble(u, fold, self.n_members, self.n_iter_, int(rng.integers(2**31)), owners)
+        seed, report = int(rng.integers(2**31)), lambda share: reporter.update(0.6 * share)
+        self._ensemble = train_ensemble(u, fold, self.n_members, self.n_iter_, seed, owners, report)
         self._usual_range = np.stack([u.min(0), u.max(0)])
         u = self._fill_gaps(u, missing, keys)
         sample = subsample_evenly(np.arange(len(u))[:, None], _CALIBRATION_ROWS)[:, 0]
@@ -323,6 +325,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         if self._reader is not None:
             is_category = np.array([column.has_levels for column in self._reader.table.used])
             seed = int(rng.integers(2**31 - 2))
+            reporter.begin_part(0.7, 0.9)
             self._cells = ContradictingCells.fit(cells, is_category, fold, self.n_iter_, seed)
 
     def _calibrate(self, u: np.ndarray, keys: np.ndarray, cells: np.ndarray, inliers: np.ndarray) -> None:

@@ -16,7 +16,7 @@ https://doi.org/10.1145/1390156.1390294.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -115,11 +115,17 @@ def layer_widths(n: int, d: int) -> tuple[int, int]:
 
 
 def train_ensemble(
-    x: np.ndarray, fold: np.ndarray, n_members: int, n_steps: int, seed: int, owners: np.ndarray | None = None
+    x: np.ndarray,
+    fold: np.ndarray,
+    n_members: int,
+    n_steps: int,
+    seed: int,
+    owners: np.ndarray | None = None,
+    report: Callable[[float], object] = float,
 ) -> Ensemble:
     """Train an ensemble on the rows of x (n, d); member i does not see the rows whose `fold` (n,) is i.
 
-    `owners` is that of `Ensemble`.
+    `owners` is that of `Ensemble`. `report` gets the share of the steps that are done.
     """
     rows = torch.from_numpy(x)
     ensemble = Ensemble(n_members, x.shape[1], *layer_widths(*x.shape), seed=seed, owners=owners)
@@ -131,6 +137,7 @@ def train_ensemble(
     optimizer = torch.optim.AdamW(ensemble.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY, fused=True)
     best, lowest = [p.detach().clone() for p in ensemble.parameters()], torch.full((n_members,), math.inf)
     for step in range(n_steps):
+        report(step / n_steps)
         for group in optimizer.param_groups:
             group["lr"] = _LEARNING_RATE * min(1, (step + 1) / _WARMUP_STEPS) * (1 - step / n_steps)
         indices = torch.stack([s[torch.randint(len(s), (batch,), generator=generator)] for s in seen])

@@ -10,6 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from narrows.data import as_array, as_floats, check_numeric, count_gaps, is_frame, min_max, open_frame
 from narrows.data.files import column_indices
+from narrows.params import counted
 from narrows.tasks.outliers.tables import TableReader, needs_table
 
 
@@ -70,8 +71,8 @@ def read_rows(detector: Any, X: Any, *, reset: bool) -> Rows:
     min_max(cells, owner, columns=names, allow_nan=may_have_gaps)  # refuses infinity, and NaN in images
     if may_have_gaps and (n_gaps := count_gaps(cells)):
         warnings.warn(
-            f"X passed to {owner} has {n_gaps:,} missing values, but the detector was fitted on data without any. Each "
-            "is taken for the median of its column.",
+            f"X passed to {owner} has {counted(n_gaps, 'missing value')}, but the detector was fitted on data without "
+            "any. Each is taken for the median of its column.",
             UserWarning,
             stacklevel=2,
         )

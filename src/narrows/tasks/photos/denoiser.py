@@ -40,7 +40,9 @@ from narrows.tasks.photos import images
 from narrows.tasks.photos.tiles import TiledDenoiser
 from narrows.training import PRECISIONS, Interrupted, Settings, checkpoint, choose_device, find_overfitting, seeded_init
 from narrows.training import fit as train
+from narrows.training.interrupt import end_or_raise
 from narrows.training.parallel import join
+from narrows.training.progress import VERBOSITY, Verbosity
 from narrows.version import __version__
 
 _AUTO = OneOf(("auto",))
@@ -111,7 +113,7 @@ class PhotoDenoiser(BaseEstimator):
             str | Path | None, Satisfies("a folder's path or None", lambda v: v is None or isinstance(v, (str, Path)))
         ] = None,
         random_state: Annotated[int | np.random.RandomState | np.random.Generator | None, RANDOM_STATE] = None,
-        verbose: Annotated[int, Integer(0)] = 0,
+        verbose: Annotated[Verbosity, VERBOSITY] = "auto",
     ) -> None:
         self.method, self.level = method, level
         self.widths, self.blocks, self.patch_size, self.batch_size = widths, blocks, patch_size, batch_size
@@ -141,7 +143,8 @@ class PhotoDenoiser(BaseEstimator):
         OSError
             If a file cannot be read.
         KeyboardInterrupt
-            On Ctrl-C. The model then has the weights trained so far and can be used.
+            On Ctrl-C. The model then has the weights trained so far and can be used. In IPython `fit` warns and
+            returns instead.
         """
         reset_fitted(self)
         patches = self._make_patches(X, y)
@@ -186,8 +189,7 @@ class PhotoDenoiser(BaseEstimator):
             )
         if self.method == "recorrupt" and self.level == "auto":
             self.report_.insert(0, f"level = {np.mean(self.levels_):.4f}: estimated, the mean over the photos")
-        if interruption is not None:
-            raise interruption
+        end_or_raise(interruption)
         return self
 
     def _make_patches(self, X: Any, y: Any) -> Patches:

@@ -15,6 +15,7 @@ import numpy as np
 
 from narrows.data import images
 from narrows.data.atomic import atomic_path
+from narrows.params import counted
 from narrows.tasks.photos.images import is_single_photo, photo_paths
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def clean_files(denoise: Denoise, source: Path, out: Path, *, ensemble: bool = F
             faults.append(str(fault))
     if faults:
         more = f" {len(faults) - 1} more could not be cleaned, either." if len(faults) > 1 else ""
-        raise ValueError(f"{faults[0]}{more} Of {len(photos)} photos {len(written)} were written to {out}.")
+        raise ValueError(f"{faults[0]}{more} Of {counted(len(photos), 'photo')} {len(written)} were written to {out}.")
     return written
 
 

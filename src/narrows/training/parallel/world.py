@@ -19,6 +19,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from narrows.batch_sharding import Shard
+from narrows.params import counted
 
 _TIMEOUT = timedelta(minutes=10)  # a process may work alone for this long, for example to read data
 _SECONDS_TO_CLEAN_UP = 0.1
@@ -148,7 +149,7 @@ def _init_process_group(device: str) -> None:
             )
         if n_local > torch.cuda.device_count():
             raise ValueError(
-                f"{n_local} processes train on a machine with {torch.cuda.device_count()} GPUs. Pass "
+                f"{n_local} processes train on a machine with {counted(torch.cuda.device_count(), 'GPU')}. Pass "
                 f'--nproc-per-node {torch.cuda.device_count()} to torchrun, or device="cpu".'
             )
         torch.cuda.set_device(rank)

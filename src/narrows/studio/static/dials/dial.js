@@ -1,5 +1,6 @@
 // One dial: a slider for a component of the code, its lock, and a strip of pictures that shows its effect.
 
+import { shortNames } from "../cells.js";
 import { button, h, icon } from "../dom.js";
 import { createTiles } from "../examples.js";
 import { formatNumber, formatPercent } from "../format.js";
@@ -22,6 +23,7 @@ export class DialRow {
     this.code = code;
     this.transport = transport;
     this.name = `z${dial.component}`;
+    this.columns = model.cells;
     this.strip = model.kind === "image" ? createStrip(model, this.#describe()) : null;
     this.slider = this.#createSlider();
     this.output = h("output", { class: "value" });
@@ -35,10 +37,12 @@ export class DialRow {
 
   /** @param {number} highest @param {string} unit */
   #render(highest, unit) {
-    const { carries, label } = this.dial;
+    const { carries, label, used } = this.dial;
+    const effect = label && h("p", { class: "dial-effect", title: label }, this.#shorten(label));
     const share = highest ? Math.max(0, carries) / highest : 0;
     const amount = h("span", { class: "amount" }, h("i", { style: { transform: `scaleX(${share})` } }));
-    const carried = unit === "nats" ? `${formatNumber(carries)} nats` : formatPercent(carries);
+    const amountText = unit === "nats" ? `${formatNumber(carries)} nats` : formatPercent(carries);
+    const carried = used ? amountText : "carries nothing";
     const quantity = unit === "nats" ? "Information" : "Variance";
     const head = [
       h("b", null, this.name),
@@ -48,11 +52,20 @@ export class DialRow {
     ];
     return h(
       "li",
-      { class: "dial" },
+      { class: `dial ${used ? "" : "idle"}` },
       h("div", { class: "dial-head" }, head),
-      label && h("p", { class: "dial-effect" }, label),
+      effect,
       h("div", { class: `dial-track ${this.strip ? "pictured" : ""}` }, this.strip?.element, this.slider),
     );
+  }
+
+  /** Shorten the names of columns in a label. @param {string} label */
+  #shorten(label) {
+    if (!this.columns) return label;
+    const [columns, names] = [this.columns, shortNames(this.columns)];
+    // the longest first, because names may hold others
+    const changed = [...this.dial.columns].sort((a, b) => columns[b].name.length - columns[a].name.length);
+    return changed.reduce((text, i) => text.replace(columns[i].name, names[i]), label);
   }
 
   #describe() {

@@ -3,7 +3,7 @@
 import { kindClass } from "../cells.js";
 import { button, h, select } from "../dom.js";
 import { acceptFiles, examplePicker } from "../example-picker.js";
-import { columnRanges, createExampleView } from "../example-view.js";
+import { createExampleView } from "../example-view.js";
 import { attempt, copy, download } from "../feedback.js";
 import { Code } from "../state.js";
 import { debounce, throttleToFrame } from "../timing.js";
@@ -20,7 +20,7 @@ const STRIP_DELAY = 250; // milliseconds without a change after which strips are
 export class DialsView {
   /** @type {DialRow[]} */ #rows = [];
   /** @type {Dial[]} */ #dials = [];
-  /** @type {ExampleView | null} of a vector, null until the ranges of its columns are known */ #view = null;
+  /** @type {ExampleView | null} */ #view = null;
   /** @type {Float32Array | undefined} code before the last change */ #lastCode;
   #stripsFollow = true; // strips start from the code; otherwise from the mean
   #list = h("ol", { class: "dials", "aria-label": "Dials" });
@@ -43,13 +43,14 @@ export class DialsView {
     this.nComponents = this.model.n_components;
     this.isImage = this.model.kind === "image";
     this.code = code ?? new Code(this.nComponents);
-    const rows = this.isImage ? {} : { "--rows": this.model.shape[0] };
+    const [n, nChannels] = this.model.shape;
+    const rows = this.isImage ? {} : { "--rows": Math.min(24, this.model.kind === "series" ? 2 * nChannels : n) };
     this.stage = h("div", { class: `stage-picture ${kindClass(this.model)}`, style: rows });
     this.undoButton = button("Undo", "undo", () => this.code.undo(), { quiet: true });
     this.redoButton = button("Redo", "redo", () => this.code.redo(), { quiet: true });
     this.#render();
+    this.#addView();
     if (this.isImage) {
-      this.#addView();
       this.#cleanups.push(acceptFiles(element, (file) => this.#encodeImage(file)));
     }
     this.ready = this.#load();
@@ -133,9 +134,8 @@ export class DialsView {
     return h("label", { class: "check" }, checkbox, "Strips show changes of this picture");
   }
 
-  /** @param {[number, number][]} [ranges] of each column of a vector */
-  #addView(ranges) {
-    this.#view = createExampleView(this.model, "The example that the dials make", ranges);
+  #addView() {
+    this.#view = createExampleView(this.model, "The example that the dials make");
     this.stage.append(this.#view.element);
   }
 
@@ -153,8 +153,6 @@ export class DialsView {
       this.code.value.set(first?.code ?? this.#means());
       this.code.ready = true;
     }
-    if (this.model.kind === "table") this.#addView();
-    else if (!this.isImage) this.#addView(await columnRanges(this.transport, this.#dials, this.nComponents));
     const scale = { highest: Math.max(...this.#dials.map((dial) => dial.carries)), unit: answer.unit };
     this.#list.replaceChildren();
     this.#showMore(
@@ -194,13 +192,21 @@ export class DialsView {
    * @param {{highest: number, unit: string}} scale */
   #foldUnused(dials, scale) {
     this.#unused.hidden = dials.length === 0;
-    const text = `${dials.length} ${dials.length === 1 ? "dial carries" : "dials carry"} nothing`;
-    this.#unused.querySelector("summary")?.replaceChildren(text);
+    const text = dials.length === 1 ? "1 dial carries nothing" : `${dials.length} dials carry nothing`;
+    this.#unused.querySelector("summary")?.replaceChildren(`${text}: turning changes nothing. ${this.#advise()}`);
     const unfold = () => {
       this.#addRows(this.#unusedList, dials.slice(0, MAX_UNUSED), scale);
       this.update();
     };
     this.#unused.addEventListener("toggle", unfold, { once: true });
+    this.#unused.open = dials.length === this.#dials.length;
+  }
+
+  /** What to do about dials that carry nothing. */
+  #advise() {
+    const about = ["unused_components", "dead_units"];
+    const setting = this.model.findings?.find(({ name }) => about.includes(name))?.setting;
+    return setting ? `Train again with ${setting.replaceAll("=", " = ")}.` : "A smaller code would be enough.";
   }
 
   /** @param {HTMLElement} list @param {Dial[]} dials @param {{highest: number, unit: string}} scale */

@@ -2,7 +2,7 @@
 
 import { h, heading } from "../dom.js";
 import { toast } from "../feedback.js";
-import { formatCode, formatHash, parseCode } from "../state.js";
+import { formatCode, formatHash, parseCode, readHash } from "../state.js";
 import { debounce } from "../timing.js";
 import { DialsView } from "./dials.js";
 
@@ -25,14 +25,16 @@ export function panel(app) {
   };
   const getLink = () => `${location.origin}${location.pathname}${linkHash()}`;
   const writeAddress = debounce(() => {
-    if (isVisible) history.replaceState(null, "", linkHash());
+    // while another panel loads, the address is that panel's
+    if (isVisible && readHash().panel === "dials") history.replaceState(null, "", linkHash());
   }, DELAY);
   const unsubscribe = code.subscribe(writeAddress);
 
+  const parts = app.state.model?.kind === "series" ? "channels" : "columns";
   const text =
     app.state.model?.kind === "image"
       ? "Each slider is one number of the code. The strip above it shows what it changes."
-      : "Each slider is one number of the code. Move one and see which columns change.";
+      : `Each slider is one number of the code. Move one and see which ${parts} change.`;
   const body = h("div");
   const element = h("section", { class: "panel" }, heading("Dials", text), body);
   const dials = new DialsView(body, app.transport, app.state, { code, getLink });

@@ -2,15 +2,9 @@
 
 import { formatCell } from "../cells.js";
 import { h } from "../dom.js";
-import { formatPercent } from "../format.js";
+import { formatProbability } from "../format.js";
 
 /** @import {CellColumn, FormColumn, Prediction} from "../types" */
-
-const MIN_SHARE = 0.005; // smaller probabilities are no bar
-
-/** @param {number} share 0 to 1 */
-export const percent = (share) =>
-  share > 0 && share < MIN_SHARE ? "< 0.5 %" : formatPercent(Math.round(100 * share) / 100);
 
 /** Bars of levels, which are buttons that set the cell.
  * @param {CellColumn} column @param {FormColumn} form @param {(level: number) => void} onChoose */
@@ -20,7 +14,7 @@ export function createLevelBars(column, form, onChoose) {
   const line = (level, prob, own) => {
     const name = column.levels?.[level] ?? "";
     const bar = h("i", { style: { "--share": prob, "--usual": form.share[level] ?? 0 } });
-    const parts = [h("span", { class: "fill-level" }, name), bar, h("small", null, percent(prob))];
+    const parts = [h("span", { class: "fill-level" }, name), bar, h("small", null, formatProbability(prob))];
     if (level >= form.n_choices) return h("li", null, h("div", null, parts)); // rare values, which cannot be set
     const pressed = String(level === own);
     const button = { type: "button", "aria-pressed": pressed, title: `Set to ${name}`, onclick: () => onChoose(level) };
@@ -43,7 +37,7 @@ export function createLevelBars(column, form, onChoose) {
           h(
             "li",
             { class: "fill-rest" },
-            `${rest} ${rest === 1 ? "other" : "others"}, ${percent(Math.max(0, others))}`,
+            `${rest} ${rest === 1 ? "other" : "others"}, ${formatProbability(Math.max(0, others))}`,
           ),
         );
       if (focused >= 0) element.querySelectorAll("button")[focused]?.focus();

@@ -2,7 +2,8 @@
 
 import { formatCell } from "../cells.js";
 import { button, h } from "../dom.js";
-import { createHistogram, createLevelBars, percent } from "./bars.js";
+import { formatProbability } from "../format.js";
+import { createHistogram, createLevelBars } from "./bars.js";
 
 /** @import {CellColumn, FormColumn, Prediction} from "../types" */
 
@@ -103,10 +104,10 @@ export class ColumnField {
 
 /** What the model says about an open cell. @param {CellColumn} column @param {Prediction} prediction */
 function describe(column, { best, low, high, levels, probs, gap }) {
-  const missing = gap !== null && gap >= 0.005 ? `, missing in ${percent(gap)}` : "";
+  const missing = gap !== null && gap >= 0.005 ? `, missing in ${formatProbability(gap)}` : "";
   if (levels) {
     const place = levels.indexOf(best);
-    return `${formatCell(column, best)}${place < 0 ? "" : ` ${percent(probs[place])}`}${missing}`;
+    return `${formatCell(column, best)}${place < 0 ? "" : ` ${formatProbability(probs[place])}`}${missing}`;
   }
   const range = low === high ? "" : `, mostly ${formatCell(column, low)} to ${formatCell(column, high)}`;
   return `about ${formatCell(column, best)}${range}${missing}`;

@@ -7,11 +7,18 @@ import { button, h, select } from "../dom.js";
 
 export const MAX_COMPONENTS = 256; // components offered as axes
 
-/** The choice of the axes: two components, or the first two principal axes of all. */
+/** The choice of the axes: two different components, or the first two principal axes of all. With one component there
+ * is nothing to choose. */
 export class ProjectionFields {
   /** @param {MapSettings} settings @param {number} nComponents @param {() => void} onChange */
   constructor(settings, nComponents, onChange) {
     this.settings = settings;
+    const set = (/** @type {"x" | "y"} */ axis, /** @type {number} */ component) => {
+      const other = axis === "x" ? "y" : "x";
+      if (settings[other] === component) settings[other] = settings[axis]; // never one against itself
+      settings[axis] = component;
+      onChange();
+    };
     /** @type {[string, string][]} */
     const components = Array.from({ length: Math.min(nComponents, MAX_COMPONENTS) }, (_, i) => [String(i), `z${i}`]);
     /** @type {[string, string][]} */
@@ -23,15 +30,9 @@ export class ProjectionFields {
       settings.projection = /** @type {MapSettings["projection"]} */ (value);
       onChange();
     });
-    this.x = select("Across", components, String(settings.x), (value) => {
-      settings.x = Number(value);
-      onChange();
-    });
-    this.y = select("Up", components, String(settings.y), (value) => {
-      settings.y = Number(value);
-      onChange();
-    });
-    this.elements = [this.projection.element, this.x.element, this.y.element];
+    this.x = select("Across", components, String(settings.x), (value) => set("x", Number(value)));
+    this.y = select("Up", components, String(settings.y), (value) => set("y", Number(value)));
+    this.elements = nComponents > 1 ? [this.projection.element, this.x.element, this.y.element] : [];
   }
 
   /** Show the settings. */

@@ -1,8 +1,9 @@
 // The row under the pointer or the keyboard, and a tip that shows its example.
 
-import { cellList } from "../cells.js";
+import { cellLines } from "../cell-parts.js";
+import { findUnusual } from "../cells.js";
 import { h } from "../dom.js";
-import { formatNumber } from "../format.js";
+import { SeriesChart } from "../series-chart.js";
 import { debounce } from "../timing.js";
 
 /** @import {Example, Model} from "../types" */
@@ -11,7 +12,7 @@ import { debounce } from "../timing.js";
 /** @import {Scatter} from "./scatter.js" */
 
 const DELAY = 40; // milliseconds before the example is requested
-const [MAX_COLUMNS, MAX_CELLS] = [6, 12]; // of a vector, and of a row, in the tip
+const [MAX_CELLS, MAX_CHANNELS] = [8, 4]; // of a row, and of a series, in the tip
 
 export class Hover {
   row = -1;
@@ -55,24 +56,19 @@ export class Hover {
   }
 
   /** @param {Example} example */
-  #content(example) {
-    const { picture, values } = example;
-    if (this.model.cells) {
-      const cells = cellList(this.model.cells, example, MAX_CELLS);
-      return h(
-        "ul",
-        { class: "tip-cells" },
-        cells.map((cell) => h("li", null, cell)),
-      );
-    }
+  #content({ picture, values }) {
     if (picture) return h("img", { class: "px", src: picture, alt: "" });
-    const name = (/** @type {number} */ i) => this.model.columns?.[i] ?? `column ${i + 1}`;
-    const columns = (values ?? []).slice(0, MAX_COLUMNS);
-    return h(
-      "ul",
-      null,
-      columns.map((value, i) => h("li", null, h("span", null, name(i)), h("b", null, formatNumber(value)))),
-    );
+    const columns = this.model.cells ?? [];
+    if (this.model.kind === "series") {
+      const chart = new SeriesChart(columns, "", [], { most: MAX_CHANNELS, isSmall: true });
+      chart.show(values ?? []);
+      return chart.element;
+    }
+    const shown = findUnusual(columns, values ?? [], MAX_CELLS);
+    const note =
+      columns.length > MAX_CELLS &&
+      `${MAX_CELLS} of ${columns.length.toLocaleString("en")} columns, furthest from the mean first`;
+    return h("div", { class: "tip-cells" }, cellLines(columns, values ?? [], shown), note && h("p", null, note));
   }
 
   /** Place the tip beside a point and within the stage. @param {number} px @param {number} py */

@@ -49,12 +49,13 @@ export class CodeMap {
     if (!model || !data) throw new Error("A map needs a model and its data.");
     const n = (this.nComponents = model.n_components);
     this.decodes = model.decodes_codes;
+    this.isImage = model.kind === "image";
     this.element = element;
     this.handlers = handlers;
     /** @type {MapSettings} */
-    this.settings = { projection: n > 2 ? "pca" : "components", x: 0, y: Math.min(1, n - 1), colourBy: "" };
+    this.settings = { projection: n > 2 ? "pca" : "components", x: 0, y: 1, colourBy: "" };
     this.requests = new MapRequests(transport);
-    this.stage = new Stage(data.n);
+    this.stage = new Stage(data.n, n);
     this.camera = new Camera(this.stage.element);
     this.overlay = new Overlay(this.camera, this.scatter);
     this.grid = new DecodedGrid(model, this.camera, this.requests);
@@ -309,17 +310,14 @@ export class CodeMap {
 
   /** Show a row: decode it, and set the dials to it, if the model decodes codes. @param {number} row */
   async pick(row) {
-    if (!this.decodes) {
-      await attempt(this.example.showRow(row));
-      this.live.textContent = `Row ${row} is shown.`;
-      return;
-    }
-    const code = await attempt(this.requests.codes([row]));
-    if (!code) return;
-    this.example.show(code, `Row ${row}, as the decoder draws it. The dials are set to its code.`);
-    this.example.enableDials();
-    this.live.textContent = `The dials are set to row ${row}.`;
-    this.handlers.onPick?.(row);
+    if (this.isImage) {
+      const code = await attempt(this.requests.codes([row]));
+      if (!code) return;
+      this.example.show(code, `Row ${row}, as the decoder draws it. The dials are set to its code.`);
+      this.example.enableDials();
+    } else await attempt(this.example.showRow(row));
+    this.live.textContent = this.decodes ? `The dials are set to row ${row}.` : `Row ${row} is shown.`;
+    if (this.decodes) this.handlers.onPick?.(row);
   }
 
   // ---- many rows ----
@@ -344,10 +342,10 @@ export class CodeMap {
     const { settings } = this;
     const limit = Math.min(this.nComponents, MAX_COMPONENTS);
     const isComponent = (/** @type {string | undefined} */ v) => v !== undefined && Number(v) >= 0 && Number(v) < limit;
-    if (isComponent(x) && isComponent(y)) {
+    if (isComponent(x) && isComponent(y) && Number(x) !== Number(y)) {
       Object.assign(settings, { projection: "components", x: Number(x), y: Number(y) });
     }
-    if (projection === "pca") settings.projection = "pca";
+    if (projection === "pca" && this.nComponents > 1) settings.projection = "pca";
     if (by) settings.colourBy = by;
     this.fields.update();
   }

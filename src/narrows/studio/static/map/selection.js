@@ -2,7 +2,7 @@
 
 import { kindClass } from "../cells.js";
 import { button, h } from "../dom.js";
-import { thumbnail } from "../examples.js";
+import { describeThumbnails, thumbnail } from "../examples.js";
 import { copy, download } from "../feedback.js";
 
 /** @import {Model, Transport} from "../types" */
@@ -59,13 +59,15 @@ export class Selection {
       button("Clear", "close", this.handlers.onClear),
     );
     const thumbnails = rows.slice(0, MAX_THUMBNAILS).map((row) => this.#thumbnail(row));
+    const note = describeThumbnails(model);
     const list = [
       h("h2", null, `${count} selected`),
       actions,
+      note && h("p", { class: "note" }, note),
       h("ul", { class: `thumbs ${kindClass(model)}` }, thumbnails),
     ];
     if (rows.length > MAX_THUMBNAILS) list.push(h("p", { class: "note" }, `The first ${MAX_THUMBNAILS} of ${count}.`));
-    return list;
+    return list.filter((part) => part !== "");
   }
 
   /** @param {number} row */

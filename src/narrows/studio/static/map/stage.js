@@ -11,8 +11,9 @@ export class Stage {
   axisX = h("span", { class: "axis x" });
   axisY = h("span", { class: "axis y" });
 
-  /** @param {number} n rows */
-  constructor(n) {
+  /** @param {number} n rows @param {number} nComponents */
+  constructor(n, nComponents) {
+    this.isHistogram = nComponents === 1;
     this.count = n.toLocaleString("en");
     this.element = h("div", {
       class: "stage",
@@ -32,6 +33,11 @@ export class Stage {
   /** @param {MapSettings} settings
    * @param {string} [explained] shares of the variance of the two axes, as in "0.4,0.2" */
   nameAxes({ projection, x, y }, explained = "") {
+    if (this.isHistogram) {
+      this.axisX.textContent = "z0 →";
+      this.axisY.textContent = "number of rows, stacked →";
+      return;
+    }
     if (projection === "components") {
       this.axisX.textContent = `z${x} →`;
       this.axisY.textContent = `z${y} →`;

@@ -18,9 +18,9 @@ export function panel(app) {
   const view = new TrainView(app);
   const stop = acceptFiles(view.element, (file) => view.upload(file));
   view.showStart();
-  view.resume();
   return {
     element: view.element,
+    show: () => view.resume(), // a training may have been started elsewhere
     destroy() {
       view.stopListening();
       stop();
@@ -31,6 +31,8 @@ export function panel(app) {
 class TrainView {
   #body = h("div", { class: "train" });
   #isReading = false;
+  /** @type {HTMLElement | null} the settings, to which a cancelled training goes back */ #form = null;
+  /** @type {TrainingProgress | null} */ #progress = null;
   /** @type {(() => void) | null} stops listening to the training; null without one */ #stop = null;
 
   /** @param {App} app */
@@ -43,10 +45,12 @@ class TrainView {
   stopListening() {
     this.#stop?.();
     this.#stop = null;
+    this.#progress?.destroy();
   }
 
   /** Show the choice of a file or a data set. */
   showStart() {
+    this.#form = null;
     const start = createStart(this.app.state, {
       onFile: (file) => this.upload(file),
       onDataset: (name) => this.#read(this.app.transport.json("POST", "/api/uploads/dataset", { name }), name),
@@ -90,6 +94,7 @@ class TrainView {
         this.showStart();
       },
     });
+    this.#form = element;
     this.#body.replaceChildren(element);
     element.querySelector("h2")?.scrollIntoView({ block: "nearest" });
   }
@@ -105,8 +110,9 @@ class TrainView {
     this.stopListening();
     const progress = new TrainingProgress(job, this.app.transport, {
       onEnd: (now) => this.#end(now, progress),
-      onLeave: () => this.showStart(),
+      onLeave: () => this.#leave(),
     });
+    this.#progress = progress;
     this.#body.replaceChildren(progress.element);
     this.#stop = this.app.listen(job.job, progress.handlers(), () => {
       this.#stop = null;
@@ -116,25 +122,31 @@ class TrainView {
     progress.showStatus(job);
   }
 
+  /** Go back to the settings of the training, or to the choice of data where the page does not know them. */
+  #leave() {
+    if (this.#form) this.#body.replaceChildren(this.#form);
+    else this.showStart();
+  }
+
   /** @param {Job} job @param {TrainingProgress} progress */
   async #end(job, progress) {
     this.stopListening();
-    if (job.status === "done") {
-      const isHere = this.app.state.model === null || location.hash.startsWith("#train");
-      await attempt(this.app.reload(isHere ? "dials" : undefined)); // or the first panel of a model without dials
-      const hasDials = this.app.state.model?.can.includes("dials");
-      toast(`The model is trained.${isHere && hasDials ? " These are its dials." : ""}`);
-      this.showStart();
-    } else if (job.status === "cancelled") {
-      toast("Cancelled. Nothing was kept.");
-      this.showStart();
-    } else progress.showFailure();
+    if (job.status !== "done") {
+      progress.showEnd();
+      return;
+    }
+    const isHere = this.app.state.model === null || location.hash.startsWith("#train");
+    await attempt(this.app.reload(isHere ? "dials" : undefined)); // or the first panel of a model without dials
+    const hasDials = this.app.state.model?.can.includes("dials");
+    toast(`The training has ended.${isHere && hasDials ? " These are the model's dials." : ""}`);
+    this.showStart();
   }
 
   /** Watch a training that is already running. */
   async resume() {
     const { training } = this.app.state;
     const job = training && (await attempt(this.app.transport.json("GET", `/api/train/${training}`)));
-    if (job && !this.#stop && !["done", "failed", "cancelled"].includes(job.status)) this.#watch(job);
+    const isBusy = this.#stop !== null || this.#isReading;
+    if (job && !isBusy && !["done", "failed", "cancelled"].includes(job.status)) this.#watch(job);
   }
 }

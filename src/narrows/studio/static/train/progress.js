@@ -1,38 +1,37 @@
-// A training while it runs: its status, the curves of its loss, and examples with their reconstructions.
+// A training while it runs: what it does, how long it takes, the curves of its loss, and examples beside what PCA and
+// the model make of them.
 
-import { createCellTable } from "../cells.js";
 import { button, h } from "../dom.js";
 import { attempt, toast } from "../feedback.js";
-import { formatNumber } from "../format.js";
+import { formatDuration, formatNumber } from "../format.js";
 import { LossChart } from "../loss-chart.js";
+import { ExampleRows } from "./example-rows.js";
 
-/** @import {CellColumn, Example, HistoryRow, Job, Reconstructions, Transport} from "../types" */
+/** @import {HistoryRow, Job, Progress, Sketch, Transport} from "../types" */
 
 const STOPPING = "Stopping: the learning rate is lowered first, then the best weights are kept";
-const CAPTION = "Originals, and their reconstructions by the model";
-const MAX_ROWS = 2; // examples of a table
-
-/** @type {[keyof HistoryRow, string, (value: number) => string][]} */
-const FACTS = [
-  ["epoch", "Epoch", (value) => String(Math.round(value))],
-  ["seconds", "Seconds", (value) => value.toFixed(0)],
-  ["loss", "Training loss", formatNumber],
-  ["valid_loss", "Validation loss", formatNumber],
-];
+const TICK = 1000; // milliseconds
 
 export class TrainingProgress {
   #chart = new LossChart();
   #status = h("p", { class: "status", role: "status" });
   #bar = h("progress", { max: 1, "aria-label": "Progress of the training" });
   #facts = h("dl", { class: "figures" });
-  #pairs = h("div", { class: "pairs" });
+  #rows = new ExampleRows();
   #notes = h("ul", { class: "notes", "aria-live": "polite" });
+  #words = "Starting"; // what the training does now
+  /** @type {Progress | null} */ #progress = null;
+  /** @type {HistoryRow} latest losses */ #losses = { seconds: 0 };
+  #begun = performance.now(); // the time of this page when the training was started
+  #progressAt = 0; // the time of this page when `#progress` came
+  #timer = 0;
 
   /**
    * @param {Job} job @param {Transport} transport
    * @param {{onEnd: (job: Job) => void, onLeave: () => void}} handlers
    */
   constructor(job, transport, handlers) {
+    this.job = job;
     this.panel = handlers;
     this.stopButton = button(
       "Stop early, keep the best",
@@ -49,92 +48,116 @@ export class TrainingProgress {
     });
     const title = h("div", null, h("h2", null, `${job.name}, ${job.recipe}`), this.#status);
     const buttons = h("div", { class: "actions" }, this.stopButton, this.cancelButton);
-    const figure = h("figure", { class: "pairs-box" }, h("figcaption", null, CAPTION), this.#pairs);
     this.element = h(
       "div",
       { class: "watching" },
       h("div", { class: "watch-head" }, title, buttons),
       this.#bar,
-      h("div", { class: "watch-main" }, h("div", null, this.#chart.element, this.#facts), figure),
+      this.#facts,
+      h("div", { class: "watch-main" }, this.#chart.element, this.#rows.element),
       this.#notes,
     );
+    this.#timer = setInterval(() => this.#showFacts(), TICK);
+  }
+
+  /** Stop the clock. */
+  destroy() {
+    clearInterval(this.#timer);
   }
 
   /** Return the handlers of the training's events. @returns {Record<string, (data: any) => void>} */
   handlers() {
     return {
       status: (job) => this.showStatus(job),
+      stage: ({ words }) => this.#showStage(words),
+      examples: (sketch) => this.#showExamples(sketch),
+      progress: (progress) => this.#showProgress(progress),
       history: (row) => this.#showHistory(row),
-      pictures: (examples) => this.#showReconstructions(examples),
+      pictures: ({ reconstruction, step, is_best: isBest }) => this.#rows.showModel(reconstruction, step, isBest),
       note: ({ words }) => this.#notes.append(h("li", null, words)),
     };
   }
 
   /** @param {Job} job */
   showStatus(job) {
-    const texts = {
-      starting: "Starting",
-      training: "Training",
-      stopping: STOPPING,
-      done: "Done",
-      failed: `The training failed: ${job.detail}`,
-      cancelled: "Cancelled",
-    };
-    this.#status.textContent = texts[job.status];
-    this.#showShare(job.share);
+    this.job = job;
+    this.#begun = performance.now() - 1000 * job.seconds;
+    if (job.status === "training") this.#words = "Training";
+    if (job.status === "failed") this.#words = `The training failed: ${job.detail}`;
+    if (job.status === "cancelled") this.#words = job.detail ?? "Cancelled: nothing was kept.";
+    this.#showWords();
+    this.#showFacts();
     if (job.status === "stopping") this.stopButton.disabled = true;
     if (job.status === "failed") toast(job.detail ?? "The training failed.", "wrong");
-    if (["done", "failed", "cancelled"].includes(job.status)) this.panel.onEnd(job);
+    if (["done", "failed", "cancelled"].includes(job.status)) this.#end();
   }
 
-  /** Keep the curves of a failed training on the page, with a button to go back. */
-  showFailure() {
-    this.cancelButton.hidden = this.stopButton.hidden = true;
-    const back = button("Back to the data", "reset", this.panel.onLeave);
-    this.element.after(h("div", { class: "actions" }, back));
+  #end() {
+    this.destroy();
+    this.panel.onEnd(this.job);
   }
 
-  /** @param {number | null | undefined} share */
-  #showShare(share) {
-    if (share === null || share === undefined) this.#bar.removeAttribute("value");
-    else this.#bar.value = share;
+  /** Keep the curves of a failed or cancelled training on the page, with a button to go back. */
+  showEnd() {
+    this.cancelButton.hidden = this.stopButton.hidden = this.#bar.hidden = true;
+    const back = button("Back to the settings", "reset", this.panel.onLeave, { class: "primary" });
+    this.#bar.before(h("div", { class: "actions" }, back));
+    back.focus();
+  }
+
+  /** @param {string} words */
+  #showStage(words) {
+    this.#words = words;
+    this.#bar.removeAttribute("value"); // it moves by itself
+    this.#showWords();
+  }
+
+  #showWords() {
+    const isStopping = this.job.status === "stopping" && this.#bar.hasAttribute("value");
+    this.#status.textContent = isStopping ? STOPPING : this.#words;
+  }
+
+  /** @param {Sketch} sketch */
+  #showExamples(sketch) {
+    this.#rows.showExamples(sketch);
+    if (sketch.pca) this.#chart.setBaseline(sketch.pca.loss, nameOf(sketch.pca));
+  }
+
+  /** @param {Progress} progress */
+  #showProgress(progress) {
+    this.#progress = progress;
+    this.#progressAt = performance.now();
+    this.#bar.value = progress.share;
+    if (this.job.status !== "stopping") this.#words = "Training";
+    this.#showWords();
+    this.#showFacts();
   }
 
   /** @param {HistoryRow} row */
   #showHistory(row) {
     this.#chart.add(row);
-    this.#showShare(row.share);
-    const facts = FACTS.flatMap(([key, name, format]) => {
-      const value = row[key];
-      return typeof value === "number" ? [h("div", null, h("dt", null, name), h("dd", null, format(value)))] : [];
-    });
-    this.#facts.replaceChildren(...facts);
+    this.#losses = { ...this.#losses, ...row };
+    this.#showFacts();
   }
 
-  /** @param {Reconstructions} examples */
-  #showReconstructions({ original, reconstruction, cells }) {
-    const isImage = Boolean(original[0]?.picture);
-    this.#pairs.className = `pairs ${isImage ? "image" : "vector"}`;
-    const pairs = isImage
-      ? renderImagePairs(original, reconstruction)
-      : renderRows(original, reconstruction, cells ?? []);
-    this.#pairs.replaceChildren(...pairs.map((pair) => h("div", { class: "pair" }, pair)));
+  #showFacts() {
+    const now = performance.now();
+    const { loss, valid_loss: heldOut } = this.#losses;
+    /** @type {[string, string][]} */ const facts = [["Elapsed", formatDuration((now - this.#begun) / 1000)]];
+    if (this.#progress) {
+      const { step, n_steps: all, left } = this.#progress;
+      facts.unshift(["Steps", `${step.toLocaleString("en")} of ${all.toLocaleString("en")}`]);
+      const rest = left === null ? null : Math.max(0, left - (now - this.#progressAt) / 1000);
+      facts.push(["Left", rest === null ? "–" : formatDuration(rest)]);
+    }
+    if (typeof loss === "number") facts.push(["Training loss", formatNumber(loss)]);
+    if (typeof heldOut === "number") facts.push(["Held-out loss", formatNumber(heldOut)]);
+    const entries = facts.map(([name, text]) => h("div", null, h("dt", null, name), h("dd", null, text)));
+    this.#facts.replaceChildren(...entries);
   }
 }
 
-/** @param {Example[]} original @param {Example[]} reconstruction @param {CellColumn[]} columns */
-function renderRows(original, reconstruction, columns) {
-  return original.slice(0, MAX_ROWS).map((example, i) => {
-    const table = createCellTable(columns, CAPTION, ["original", "reconstructed"]);
-    table.show(example.values ?? [], example.probs, 0);
-    table.show(reconstruction[i].values ?? [], reconstruction[i].probs, 1);
-    return table.element;
-  });
-}
-
-/** @param {Example[]} original @param {Example[]} reconstruction */
-function renderImagePairs(original, reconstruction) {
-  const render = (/** @type {Example} */ { picture }, /** @type {string} */ alt) =>
-    h("img", { class: "px", src: picture, alt, decoding: "async" });
-  return original.map((example, i) => [render(example, "original"), render(reconstruction[i], "reconstruction")]);
+/** @param {NonNullable<Sketch["pca"]>} pca */
+function nameOf({ n_components: n }) {
+  return `PCA with ${n} ${n === 1 ? "component" : "components"}`;
 }

@@ -54,6 +54,8 @@ export class SetupForm {
       h("div", { class: "actions" }, this.submit, button("Other data", "reset", handlers.onCancel)),
     );
     this.#showParameters();
+    this.columns?.onChange(() => this.#showLikelihoods());
+    this.#showLikelihoods();
   }
 
   /** @param {number} [side] */
@@ -79,15 +81,16 @@ export class SetupForm {
         h(
           "div",
           { class: "bar" },
-          this.columns.count,
           labelledField("Label: colours the map, and is not learned", this.columns.label),
+          this.columns.summary,
         ),
     );
   }
 
   #recipeSection() {
     const cards = h("div", { class: "recipes", role: "radiogroup", "aria-label": "Recipe" });
-    const isPossible = (/** @type {Recipe} */ { tabular }) => !tabular || this.upload.kind !== "image";
+    const isPossible = (/** @type {Recipe} */ { tabular }) =>
+      !tabular || ["vector", "table"].includes(this.upload.kind);
     cards.append(...this.recipes.filter(isPossible).map((recipe) => this.#recipeCard(recipe)));
     const fields = h(
       "div",
@@ -107,6 +110,7 @@ export class SetupForm {
       this.recipe = name;
       this.#suggestSize(tabular);
       this.#showParameters();
+      this.#showLikelihoods();
     };
     const checked = name === this.recipe;
     const radio = h("input", { type: "radio", name: "recipe", value: name, checked, onchange: choose });
@@ -123,6 +127,21 @@ export class SetupForm {
 
   #showParameters() {
     this.parameters.show(this.recipes.find(({ name }) => name === this.recipe)?.parameters ?? []);
+  }
+
+  /** Offer only the likelihoods that the recipe and all used columns can have. */
+  #showLikelihoods() {
+    const recipe = this.recipes.find(({ name }) => name === this.recipe);
+    const hasChoice = recipe?.parameters.some(({ name }) => name === "likelihood") ?? false;
+    const table = this.columns;
+    const used = table ? table.usedColumns().map((column) => table.kindOf(column)) : [];
+    const kinds = Object.fromEntries(this.upload.likelihoods.map((likelihood) => [likelihood.name, likelihood.kinds]));
+    for (const option of this.likelihood.options) {
+      const possible = kinds[option.value];
+      option.disabled = Boolean(possible && used.some((kind) => !possible.includes(kind)));
+    }
+    if (!hasChoice || this.likelihood.selectedOptions[0]?.disabled) this.likelihood.value = "auto";
+    this.likelihood.disabled = !hasChoice;
   }
 
   /** @param {number} side */

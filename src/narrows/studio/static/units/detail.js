@@ -1,14 +1,14 @@
 // One unit: how often and how strongly it is active, its top examples, and an example with the unit turned up.
 
-import { kindClass } from "../cells.js";
+import { kindClass, shortNames } from "../cells.js";
 import { h, setChildren } from "../dom.js";
-import { figureList, renderExample, thumbnail } from "../examples.js";
+import { createRows, describeThumbnails, figureList, renderExample, thumbnail } from "../examples.js";
 import { attempt } from "../feedback.js";
 import { formatNumber, formatPercent } from "../format.js";
 import { debounce } from "../timing.js";
 
-/** @import {Model, Transport, Unit} from "../types" */
-/** @typedef {{name: string, level: string | null, value: number}} Change */
+/** @import {Example, Model, Transport, Unit} from "../types" */
+/** @typedef {{name: string, column: number, level: string | null, value: number, size: number}} Change */
 /** @typedef {Unit & {adds: string | null, columns: Change[] | null}} UnitInfo */
 
 const DELAY = 30; // milliseconds without a change before a request
@@ -63,29 +63,48 @@ export class UnitDetail {
       elements.push(h("figure", { class: "adds" }, image, h("figcaption", null, ADDS)));
     }
     if (columns) {
-      const lines = columns.map(({ name, level, value }) => {
-        const change = level === null ? formatNumber(value) : formatPercent(Math.round(100 * value) / 100);
-        const text = value > 0 && level !== null ? `+${change}` : change;
-        return h("li", null, h("span", null, level === null ? name : `${name}: ${level}`), h("b", null, text));
-      });
-      elements.push(h("ul", { class: "adds-columns" }, lines));
+      elements.push(h("ul", { class: "adds-columns lines" }, this.#changeLines(columns)));
+      const note = "What it adds. A full bar is the largest change, in standard deviations or of a probability.";
+      elements.push(h("p", { class: "note" }, note));
     }
     return elements;
+  }
+
+  /** @param {Change[]} changes */
+  #changeLines(changes) {
+    const names = shortNames(this.model.cells ?? []);
+    const largest = Math.max(1e-9, ...changes.map(({ size }) => Math.abs(size)));
+    return changes.map(({ name, column, level, value, size }) => {
+      const change = level === null ? formatNumber(value) : formatPercent(Math.round(100 * value) / 100);
+      const share = size / largest;
+      const bar = { transform: `translateX(${50 + 50 * Math.min(0, share)}%) scaleX(${Math.abs(share) / 2})` };
+      const shown = level === null ? names[column] : `${names[column]}: ${level}`;
+      return h(
+        "li",
+        { class: "line" },
+        h("span", { class: "name", title: level === null ? name : `${name}: ${level}` }, shown),
+        h("span", { class: "track centred" }, h("i", { class: share < 0 ? "less" : null, style: bar })),
+        h("b", { class: "value" }, value > 0 ? `+${change}` : change),
+      );
+    });
   }
 
   /** A slider that turns the unit up in an example, and the example before and after.
    * @param {UnitInfo} info @param {number} row @param {() => boolean} isOpen true while this unit is the open one */
   #createTurn({ unit, highest }, row, isOpen) {
-    const before = h("div");
-    const after = h("div");
     const amount = h("span", null, "");
+    const [unchanged, changed] = ["unchanged", "with the unit changed"];
+    const pair = this.model.kind === "image" ? createPictures([unchanged, changed], this.model) : null;
+    const rows = pair
+      ? null
+      : createRows([unchanged, changed], `Row ${row}, and with unit ${unit} changed`, this.model, { most: 12 });
     const load = async () => {
       const value = Number(slider.value);
       const answer = await attempt(this.transport.json("POST", `/api/units/${unit}/turn`, { row, value }));
       if (!answer || !isOpen()) return;
       amount.textContent = `${formatNumber(Number(slider.value))} (was ${formatNumber(answer.was)})`;
-      before.replaceChildren(renderExample(answer.before, `Row ${row}, reconstructed`, this.model));
-      after.replaceChildren(renderExample(answer.after, `Row ${row}, with unit ${unit} changed`, this.model));
+      pair?.show([answer.before, answer.after], [`Row ${row}, reconstructed`, `Row ${row}, with unit ${unit} changed`]);
+      rows?.compare(answer.before, answer.after);
     };
     const max = Math.max(1e-6, 2 * highest);
     const slider = h("input", {
@@ -96,13 +115,9 @@ export class UnitDetail {
       value: highest || 1,
       oninput: debounce(load, DELAY),
     });
-    const figures = [
-      h("figure", null, before, h("figcaption", null, "unchanged")),
-      h("figure", null, after, h("figcaption", null, "with the unit changed")),
-    ];
     const elements = [
       h("label", { class: "field" }, h("span", { class: "field-name" }, `In row ${row}: `, amount), slider),
-      h("div", { class: `trio two ${kindClass(this.model)}` }, figures),
+      pair?.element ?? h("div", { class: kindClass(this.model) }, /** @type {HTMLElement} */ (rows?.element)),
     ];
     return { elements, load };
   }
@@ -119,6 +134,25 @@ export class UnitDetail {
       };
       return h("li", null, h("button", properties, thumbnail(this.transport, this.model, row, "")));
     });
-    return h("ul", { class: `thumbs ${kindClass(this.model)}` }, thumbnails);
+    const note = describeThumbnails(this.model);
+    return h(
+      "div",
+      null,
+      note && h("p", { class: "note" }, note),
+      h("ul", { class: `thumbs ${kindClass(this.model)}` }, thumbnails),
+    );
   }
+}
+
+/** Pictures side by side. @param {string[]} captions @param {Model} model */
+function createPictures(captions, model) {
+  const places = captions.map(() => h("div"));
+  const figures = captions.map((caption, k) => h("figure", null, places[k], h("figcaption", null, caption)));
+  return {
+    element: h("div", { class: "trio two image" }, figures),
+    /** @param {Example[]} examples @param {string[]} alts */
+    show(examples, alts) {
+      examples.forEach((example, k) => places[k].replaceChildren(renderExample(example, alts[k], model)));
+    },
+  };
 }
