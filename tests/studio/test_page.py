@@ -700,14 +700,14 @@ def test_units(visit, digits):
     wait_until(page, lambda: page.locator(".trio figure:nth-child(2) img").get_attribute("src") != before)
     page.get_by_label("Units of row").fill("5")
     page.keyboard.press("Enter")
-    page.get_by_text("units are active for row 5").wait_for()
+    page.get_by_text("for row 5, strongest first").wait_for()
     assert page.locator(".wall button").count() <= 4  # k = 4
     page.get_by_role("button", name="All units").click()
     page.get_by_text("24 units.").wait_for()
     # a picture that is pasted
     content = base64.b64encode(png_file(digits[5])["buffer"]).decode()
     page.evaluate(PASTE, content)
-    page.get_by_text("units are active for your picture").wait_for()
+    page.get_by_text("for your picture, strongest first").wait_for()
 
 
 @pytest.mark.parametrize("name", ["vae", "table"])

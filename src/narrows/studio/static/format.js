@@ -29,3 +29,8 @@ export function formatDuration(seconds) {
   if (whole >= 3600) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
+
+/** Format a number of things: "1 unit", "1,200 units". @param {number} n @param {string} noun */
+export function formatCount(n, noun) {
+  return `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
+}

@@ -4,6 +4,7 @@ import { formatCell } from "../cells.js";
 import { button, emptyNote, h, heading } from "../dom.js";
 import { examplePicker } from "../example-picker.js";
 import { attempt } from "../feedback.js";
+import { formatCount } from "../format.js";
 import { throttleToFrame } from "../timing.js";
 import { ColumnField } from "./column.js";
 
@@ -159,7 +160,7 @@ class FillView {
       h("thead", null, h("tr", null, head)),
       h("tbody", null, lines),
     );
-    const label = given.size ? `Rows drawn for the ${given.size} cells that are set` : "Drawn rows";
+    const label = given.size ? `Rows drawn for the ${formatCount(given.size, "cell")} you set` : "Drawn rows";
     const region = { class: "scroll", tabindex: "0", role: "region", "aria-label": label };
     return h("div", null, h("h2", null, label), h("div", region, table));
   }

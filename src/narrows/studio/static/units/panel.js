@@ -4,7 +4,7 @@ import { button, emptyNote, h, heading, reveal, select } from "../dom.js";
 import { acceptFiles, examplePicker } from "../example-picker.js";
 import { createTiles } from "../examples.js";
 import { attempt } from "../feedback.js";
-import { formatNumber, formatPercent } from "../format.js";
+import { formatCount, formatNumber, formatPercent } from "../format.js";
 import { UnitDetail } from "./detail.js";
 
 /** @import {App, Model, Panel, Unit} from "../types" */
@@ -67,8 +67,8 @@ class UnitsView {
     if (!answer || requestId !== this.#requestId) return;
     const summary =
       this.#row === null
-        ? `${answer.total.toLocaleString("en")} units.`
-        : `${answer.units.length} units are active for row ${this.#row}, strongest first.`;
+        ? `${formatCount(answer.total, "unit")}.`
+        : `${formatCount(answer.units.length, "active unit")} for row ${this.#row}, strongest first.`;
     this.#show(answer.units, summary, answer.pages ?? null);
   }
 
@@ -86,7 +86,7 @@ class UnitsView {
     }));
     const units = await attempt(Promise.all(requests));
     if (!units || requestId !== this.#requestId) return;
-    this.#show(units, `${active.length} units are active for your picture, strongest first.`, null);
+    this.#show(units, `${formatCount(active.length, "active unit")} for your picture, strongest first.`, null);
   }
 
   /** @param {number | null} row null for all units */
