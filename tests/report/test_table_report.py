@@ -11,7 +11,7 @@ from opened_page import Opened
 import narrows
 from narrows.evaluation import Row
 from narrows.report import columns, new_rows, page, sections, write_report
-from narrows.report.display import Display
+from narrows.report.display import Display, percent
 from narrows.report.sampling import draw_sample
 from narrows.report.table_dials import TurnedDials
 
@@ -131,7 +131,7 @@ def test_reconstructions_stand_beside_the_originals(displays, mixed):
     best = [view.text(j, numbers[order[0], j]) for numbers in (view.cells, view.expected)]
     assert rows["=1+1"][:2] == [best[0], best[1] + (" (wrong)" if view.is_wrong[order[0], j] else "")]
     assert section.body.count('class="wrong"') == section.body.count("(wrong)") > 0
-    assert f"{view.is_wrong.sum() / (~np.isnan(view.cells)).sum():.0%}" in section.intro
+    assert f"Of all cells, {percent(view.is_wrong.sum() / (~np.isnan(view.cells)).sum())} come" in section.intro
 
 
 def test_a_gap_shows_what_the_model_would_put_there(models, mixed):

@@ -229,7 +229,7 @@ def test_upload_of_images_with_16_bits_and_of_broken_ones(shared):
         "unit",
         "20 x 20 grey images in [0, 1], from values of 0 to 4095",
     )
-    assert any("cannot be read are left out, 1 of 7: broken.png" in note for note in info["notes"])
+    assert "Images that cannot be read are left out, 1 of 7: broken.png." in info["notes"]
 
 
 def test_upload_of_a_named_data_set(shared):

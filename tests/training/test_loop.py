@@ -649,8 +649,8 @@ def test_over_fitting_is_named(rng):
     settings = Settings(**{**RUN, "max_epochs": 150, "learning_rate": 3e-3, "n_iter_no_change": 10**6})
     result = fit(parts.model, parts.objective, X, infer(X, "test"), settings)
     best = min(result.history, key=lambda record: record["valid_loss"])["epoch"]
-    assert find_overfitting(result.history) == best
-    assert find_overfitting(result.history[:5]) is None  # too few to tell
+    assert find_overfitting(result.history, 20) == best
+    assert find_overfitting(result.history[:2], 20) is None  # too few to tell
 
 
 # ---------------------------------------------------------------------------------------------- history, best weights
