@@ -79,7 +79,7 @@ def assemble(
     normalized : True for layer norms in an MLP encoder.
     likelihood : a key of `narrows.likelihoods.LIKELIHOODS`, or "auto".
     start : "pca" to give encoder and decoder a linear path beside the network, which the training starts at PCA, where
-        both are built by name and the code can be linear; "random" for none.
+        both are built by name, the code can be linear and there are no labels; "random" for none.
 
     Raises
     ------
@@ -104,7 +104,8 @@ def assemble(
         second = first
     shape = p_x.params_shape(target.shape)
     has_names = target is schema and isinstance(first, str) and isinstance(second, str)
-    linear = _linear_path(bottleneck, schema, p_x) if start == "pca" and has_names else None
+    # principal components hold the class, too, which the code of a conditional model should leave to its label
+    linear = _linear_path(bottleneck, schema, p_x) if start == "pca" and has_names and not frequencies else None
     encoder, encoder_choices = _encoder(
         first, network, schema, bottleneck.n_components, n_inputs, widths, normalized, linear is not None
     )
