@@ -5,7 +5,9 @@ import os
 # before torch is imported: its threads are made once
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import sys
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -33,6 +35,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def share_of(item: pytest.Item, n: int) -> int:
     """Which of `n` shares a test belongs to: always the same one. Each is dealt alone, since some classes are long."""
     return zlib.crc32(item.nodeid.encode()) % n
+
+
+@pytest.fixture(autouse=True)
+def no_figure_stays() -> Iterator[None]:
+    """Close the figures of pyplot, which are many once one test has imported it."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture

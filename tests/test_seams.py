@@ -67,7 +67,14 @@ def pairs(shape: tuple[int, ...], target_shape: tuple[int, ...], n: int = 400) -
 
 def trained(parts: Parts, examples: Examples, **changes: object) -> list[dict[str, float]]:
     """The history of a training."""
-    settings = {"max_epochs": 60, "precision": "float32", "device": "cpu", "compile": False, **changes}
+    settings = {
+        "max_epochs": 60,
+        "batch_size": 32,
+        "precision": "float32",
+        "device": "cpu",
+        "compile": False,
+        **changes,
+    }
     return fit(parts.model, parts.objective, examples, examples.schema, Settings(**settings)).history
 
 

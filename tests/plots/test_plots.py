@@ -18,13 +18,9 @@ COLUMNS = ["height", "weight", "age", "pulse", "sleep", "income"]
 
 @pytest.fixture(autouse=True)
 def nothing_global():
-    """No setting of matplotlib changes, and no figure stays with pyplot."""
+    """No setting of matplotlib changes."""
     before = dict(mpl.rcParams)
     yield
-    if "matplotlib.pyplot" in sys.modules:
-        from matplotlib import pyplot
-
-        pyplot.close("all")
     assert dict(mpl.rcParams) == before
 
 

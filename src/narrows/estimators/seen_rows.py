@@ -92,7 +92,8 @@ def _hash(rows: np.ndarray, salt: int) -> np.ndarray:
     hashes = np.empty(len(rows), np.uint64)
     for start in range(0, len(rows), _BLOCK):
         block = np.asarray(rows[start : start + _BLOCK]).reshape(-1, n_entries)[:, ::step]
-        block = np.ascontiguousarray(block, np.float32) + np.float32(0)
+        with np.errstate(over="ignore"):  # infinite in single precision
+            block = np.ascontiguousarray(block, np.float32) + np.float32(0)
         block[np.isnan(block)] = np.nan
         hashes[start : start + _BLOCK] = block.view(np.uint32).astype(np.uint64) @ factors
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):  # splitmix64 mixes all bits

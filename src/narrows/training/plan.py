@@ -280,7 +280,8 @@ def choose_learning_rate(settings: Settings, batch_size: int, n_train: int, inpu
     """Decide on the highest learning rate of Adam. A single pass (`constant`) may be one of many."""
     if not isinstance(settings.learning_rate, str):
         return Decision(settings.learning_rate)
-    if n_train < _FEW_ROWS and inputs.neighbors is None and not settings.constant:
+    is_small = n_train < _FEW_ROWS and not inputs.is_image  # for images of many pixels the higher rate is too high
+    if is_small and inputs.neighbors is None and not settings.constant:
         rate = _RATE_FROM_PCA if inputs.starts_linear else _RATE_OF_FEW
         return Decision(rate, (Choice("learning_rate", f"{rate:.2g}", f"for {n_train:,} rows, of few steps an epoch"),))
     rate = _RATE * math.sqrt(min(batch_size, 1024) / _RATE_BATCH)
