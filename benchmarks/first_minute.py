@@ -90,7 +90,7 @@ def mnist() -> tuple[np.ndarray, np.ndarray]:
 
 PICTURES: dict[str, tuple[int, Callable[[], tuple[np.ndarray, np.ndarray]]]] = {
     "digits": (16, lambda: tuple(narrows.load_dataset("digits", part).X for part in ("train", "test"))),
-    "fashion_mnist": (16, lambda: tuple(narrows.load_dataset("fashion_mnist", part).X for part in ("train", "test"))),
+    "fashion_mnist": (16, lambda: tuple(narrows.load_dataset("fashion-mnist", part).X for part in ("train", "test"))),
     "mnist": (16, mnist),
     "photos": (8, photos),
     "cifar": (16, cifar),

@@ -169,8 +169,9 @@ def test_a_batch_has_an_example_for_each_process():
 
 def test_the_place(monkeypatch):
     monkeypatch.setattr("narrows.training.device.bfloat16_speedup", lambda device: 2.0)
-    place = choose_place(Settings(device="cpu"), 10, 1, {})
+    place = choose_place(Settings(device="cpu"), 1_000_000, 1, {})
     assert (place.device, place.precision, place.dtype, place.is_sharded) == (CPU, torch.bfloat16, torch.float32, False)
+    assert choose_place(Settings(device="cpu"), 10, 1, {}).precision == torch.float32  # nothing is measured
     assert "2.0 times as fast" in place.precision_choice.reason
     assert choose_place(Settings(device="cpu"), 10, 1, {"precision": "float64"}).dtype == torch.float64
     explicit = choose_place(Settings(device="cpu", precision="float32"), 10, 1, {"precision": "bfloat16"})

@@ -19,6 +19,7 @@ from narrows.params import counted, did_you_mean
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
 _MIN_SPEEDUP = 1.3  # smallest speedup that is worth the lower precision of bfloat16
+_FEW_WEIGHTS = 100_000  # with fewer, a step is mostly overhead, and measuring takes longer than many trainings
 
 
 class Choice(NamedTuple):
@@ -71,10 +72,17 @@ def _current_gpu() -> torch.device:
     return torch.device("cuda", torch.cuda.current_device())
 
 
-def choose_precision(name: str, device: torch.device) -> tuple[torch.dtype, Choice]:
-    """Return the dtype of matrix products in a training step, with the reason."""
+def choose_precision(name: str, device: torch.device, n_weights: int | None = None) -> tuple[torch.dtype, Choice]:
+    """Return the dtype of matrix products in a training step, with the reason.
+
+    Parameters
+    ----------
+    n_weights : number of weights of the model; None if it is not known. For a small model nothing is measured.
+    """
     if name != "auto":
         return getattr(torch, name), Choice("precision", name, "as asked")
+    if n_weights is not None and n_weights < _FEW_WEIGHTS and device.type == "cpu":
+        return torch.float32, Choice("precision", "float32", f"{n_weights:,} weights gain nothing from bfloat16")
     if device.type == "mps":
         return torch.float32, Choice("precision", "float32", "the MPS backend is not faster with lower precision")
     speedup = bfloat16_speedup(device)

@@ -134,7 +134,8 @@ def choose_place(settings: Settings, n_weights: int, n_processes: int, resumed: 
         If the requested device does not exist.
     """
     device, device_choice = choose_device(settings.device, n_processes)
-    precision, precision_choice = choose_precision(resume_auto(settings.precision, "precision", resumed), device)
+    requested = resume_auto(settings.precision, "precision", resumed)
+    precision, precision_choice = choose_precision(requested, device, n_weights)
     sharded, sharding_choices = choose_sharding(settings.sharded, n_weights, device, n_processes)
     return Place(device, precision, sharded, device_choice, precision_choice, sharding_choices)
 
