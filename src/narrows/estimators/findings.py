@@ -207,7 +207,8 @@ def _unused_components(evidence: Evidence) -> Finding | None:
     if unused is None:
         return None
     if not unused:
-        return Finding("unused_components", True, f"All {n} components carry something.", {})
+        all_of_them = f"All {n} components carry" if n > 1 else "The component carries"
+        return Finding("unused_components", True, f"{all_of_them} something.", {})
     message = f"{len(unused)} of {n} components carr{'ies' if len(unused) == 1 else 'y'} nothing."
     if len(unused) < n:
         return Finding("unused_components", True, message, {"n_components": n - len(unused)})

@@ -14,6 +14,7 @@ from narrows.estimators.base import Estimator
 from narrows.estimators.findings import advise, all_changes, beside_verdict, compare_with_pca, say_verdict
 from narrows.estimators.seen_rows import say_seen
 from narrows.evaluation import Evaluation
+from narrows.params import counted
 from narrows.report.display import Display, percent
 from narrows.report.new_rows import MEMORY
 from narrows.report.page import Section, escape
@@ -88,7 +89,7 @@ def _of_older_model(evaluation: Evaluation, display: Display) -> list[Finding]:
         return []
     is_stochastic = display.model.model_.stochastic is not None
     n = display.model.model_.bottleneck.n_components
-    return [compare_with_pca(mse.value / max(mse.pca, 1e-30), f"{n} components", "error", is_drawn=is_stochastic)]
+    return [compare_with_pca(mse.value / max(mse.pca, 1e-30), counted(n, "component"), "error", is_drawn=is_stochastic)]
 
 
 def _columns_predicted(display: Display) -> Finding:
