@@ -8,7 +8,7 @@ pca: AE on defaults, at most S seconds each, against PCA with as many components
 held-out rows, each column in standard deviations, and their ratio.
 checks: CPU seconds of scikit-learn's `check_estimator` for AE, VAE, DAE and SAE on one thread.
 
-Tables are split into three quarters and one quarter, with seed 0, 1, 2; pictures have their own test part, or a fifth.
+Tables are split into three quarters and one quarter, with seeds 0, 1, ...; pictures have their own test part.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ import narrows
 BEFORE = "b9b5272"  # the last commit without a linear path
 DATA = Path(os.environ.get("NARROWS_DATA", "data"))
 SMALL = {"iris": datasets.load_iris, "wine": datasets.load_wine, "breast_cancer": datasets.load_breast_cancer}
-SEEDS = (0, 1, 2)
 SIDE = 64
 
 
@@ -133,12 +132,12 @@ def beside_pca(name: str, seconds: float, seed: int) -> dict[str, Any]:
     return {**result, "ratio": round(result["ae"] / result["pca"], 4), "decided": str(model.decided_)}
 
 
-def small(name: str) -> dict[str, Any]:
+def small(name: str, seeds: int) -> dict[str, Any]:
     """Default models on a small table: CPU seconds of `fit`, and held-out errors."""
     results: dict[str, Any] = {}
     for kind, n_components in (("AE", 2), ("VAE", 2), ("DAE", None), ("SAE", 16)):
         cpu, errors = [], []
-        for seed in SEEDS:
+        for seed in range(seeds):
             train, test = train_test_split(SMALL[name]().data, random_state=seed)
             model = getattr(narrows, kind)(n_components, random_state=seed)
             start = time.process_time()
@@ -153,10 +152,10 @@ def small(name: str) -> dict[str, Any]:
     return results
 
 
-def at(tree: Path | None, name: str) -> dict[str, Any]:
+def at(tree: Path | None, name: str, seeds: int) -> dict[str, Any]:
     """Run `small` in a process of its own, with the sources in `tree`, or these."""
     path = str((tree or Path(__file__).resolve().parents[1]) / "src")
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "NARROWS_SMALL": name}
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "NARROWS_SMALL": f"{name} {seeds}"}
     out = subprocess.run([sys.executable, __file__], env=environment, capture_output=True, text=True, check=True)
     return json.loads(out.stdout.splitlines()[-1])
 
@@ -177,11 +176,13 @@ def checks() -> dict[str, float]:
 def main() -> None:
     warnings.simplefilter("ignore")
     if "NARROWS_SMALL" in os.environ:
-        print(json.dumps(small(os.environ["NARROWS_SMALL"])))
+        name, seeds = os.environ["NARROWS_SMALL"].split()
+        print(json.dumps(small(name, int(seeds))))
         return
     parser = arguments(__doc__, ("small", "pca", "checks"))
     parser.add_argument("--seconds", type=float, default=60.0, help="time limit of each AE")
     parser.add_argument("--before", default=BEFORE, help="commit to compare with")
+    parser.add_argument("--seeds", type=int, default=3, help="number of splits of each table")
     parser.add_argument("--sets", nargs="+", choices=[*TABLES, *PICTURES], help="sets of the job pca (default: all)")
     options = parser.parse_args()
     jobs = options.jobs or ("small", "pca", "checks")
@@ -189,14 +190,16 @@ def main() -> None:
         results = {}
         with checked_out(options.before) as tree:
             for name in SMALL:
-                results[name] = {"before": at(tree, name), "now": at(None, name)}
+                results[name] = {
+                    side: at(place, name, options.seeds) for side, place in (("before", tree), ("now", None))
+                }
                 print(f"\n{name}")
                 show(results[name])
-        keep("first_minute_small", {"seeds": SEEDS, "before": options.before, **results})
+        keep("first_minute_small", {"seeds": options.seeds, "before": options.before, **results})
     if "pca" in jobs:
         results = {}
         for name in options.sets or [*TABLES, *PICTURES]:
-            seeds = SEEDS if name in TABLES else (SEED,)
+            seeds = range(options.seeds) if name in TABLES else (SEED,)
             results[name] = {f"seed {seed}": beside_pca(name, options.seconds, seed) for seed in seeds}
             print(f"\n{name}")
             show(results[name])

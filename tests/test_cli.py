@@ -116,7 +116,8 @@ def test_fit_prints_decisions_and_what_is_next(tmp_path: Path, monkeypatch: pyte
     assert "narrows evaluate '" in result.stderr
     made = sorted(p.name for p in (tmp_path / "a b").iterdir())
     assert made == ["README.md", inputs.LOG, "recipe.json", "weights.safetensors"]
-    first = result.stderr.split("Try next:\n")[1].splitlines()[0]
+    tips = result.stderr.split("Try next:\n")[1].splitlines()
+    first = next(line for line in tips if line.strip().startswith("narrows studio"))
     assert shlex.split(first) == ["narrows", "studio", str(tmp_path / "a b"), "digits"]
     opened: list[Path] = []
     monkeypatch.setattr("narrows.studio.serving.serve", lambda model, *_, **__: opened.append(model))

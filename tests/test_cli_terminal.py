@@ -170,6 +170,7 @@ def test_a_demo_is_replaced_only_when_asked(tmp_path, monkeypatch):
     made = []
     page = type(sys)("demo")
     page.run = lambda out, **_: made.append(out) or out / "index.html"
+    page.studio_command = lambda out: f"narrows studio {out}"
     monkeypatch.setattr("narrows.report.demo", page, raising=False)
     (tmp_path / "models").mkdir()
     (tmp_path / "mine.txt").write_text("")

@@ -238,6 +238,7 @@ def test_a_stop_without_a_folder(digits: np.ndarray, monkeypatch: pytest.MonkeyP
 
 def test_killed_in_the_middle_of_the_largest(digits: np.ndarray, tmp_path: Path):
     """The checkpoint of the largest size lies in its folder, and the same call resumes from it."""
+    settings = {**SMALL, "batch_size": 32}  # two validations in six passes
     script = (
         "import os, narrows, numpy as np\n"
         "from sklearn.datasets import load_digits\n"
@@ -251,16 +252,16 @@ def test_killed_in_the_middle_of_the_largest(digits: np.ndarray, tmp_path: Path)
         "        os._exit(9)\n"
         "loop.Trainer.validate = stop\n"
         "X = load_digits().images / 16\n"
-        f"place, model = {str(tmp_path / 's')!r}, narrows.AE(**{SMALL!r})\n"
+        f"place, model = {str(tmp_path / 's')!r}, narrows.AE(**{settings!r})\n"
         "narrows.sweep(model, X[:600], sizes=(2, 4), test=X[600:700], folder=place)\n"
     )
     source = str(Path(narrows.__file__).parents[1])
     done = subprocess.run([sys.executable, "-c", script], env={"PYTHONPATH": source, "OMP_NUM_THREADS": "1"})
     assert done.returncode == 9
     assert (tmp_path / "s" / "size-4" / "checkpoint.safetensors").exists()
-    swept = sweep(narrows.AE(**SMALL), digits[:600], sizes=(2, 4), test=digits[600:700], folder=tmp_path / "s")
+    swept = sweep(narrows.AE(**settings), digits[:600], sizes=(2, 4), test=digits[600:700], folder=tmp_path / "s")
     assert not (tmp_path / "s" / "size-4" / "checkpoint.safetensors").exists()
-    alone = narrows.AE(4, **SMALL).fit(digits[:600])
+    alone = narrows.AE(4, **settings).fit(digits[:600])
     np.testing.assert_array_equal(swept.model(4).transform(digits[:9]), alone.transform(digits[:9]))
 
 

@@ -64,6 +64,17 @@ def test_a_batch_that_is_too_large_is_refused_with_one_that_fits(vectors, free):
         memory.check_step(model.model_, **step)
 
 
+def test_the_weights_must_fit_on_a_gpu_before_they_are_moved_there(vectors, monkeypatch):
+    model = AE(**TINY).fit(vectors)
+    n = weights_of(model)
+    step = {"device": torch.device("cuda"), "owner": "AE", "n_copies": 5}
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 20 * n)
+    memory.check_step(model.model_, **step)
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 20 * n - 1)
+    with pytest.raises(memory.NotEnoughMemory, match="AE needs about"):
+        memory.check_step(model.model_, **step)
+
+
 def test_a_training_counts_its_steps(vectors, free, monkeypatch):
     checked = []
     monkeypatch.setattr(memory, "check_step", lambda *modules, **facts: checked.append(facts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from types import SimpleNamespace
 
 import joblib
@@ -207,6 +208,25 @@ def test_notes_in_a_notebook_are_no_errors(watched, notebook, capsys, vectors):
     out, err = capsys.readouterr()
     assert "device = cpu" in out
     assert err == ""
+
+
+def test_a_pulse_shows_a_long_first_step_and_that_it_is_stopping(watched, monkeypatch, notebook):
+    stop = threading.Event()
+    monkeypatch.setattr(progress, "_PULSE", 0.001)
+    with Reporter("auto", "AE", has_pulse=True, stop=stop):
+        wait_for(lambda: "AE: 0%, preparing" in str(notebook.outputs))
+        stop.set()
+        wait_for(lambda: "AE: 0%, stopping after this step" in str(notebook.outputs))
+    assert "AE: done in" in str(notebook.outputs[0][-1])
+    wait_for(lambda: "narrows-progress" not in [thread.name for thread in threading.enumerate()])
+
+
+def wait_for(is_so) -> None:
+    for _ in range(1000):
+        if is_so():
+            return
+        threading.Event().wait(0.01)
+    pytest.fail("it took more than 10 seconds")
 
 
 def test_durations():

@@ -28,6 +28,7 @@ from narrows.studio.session import Session
 from narrows.studio.terminal import print_log_lines
 from narrows.tasks.loading import saved_class
 
+_MAX_HEAD_BYTES = 256 << 10  # of the address and headers of a request: an address may hold a long code
 _MAX_MESSAGE_BYTES = 8 << 20  # bytes of one message over the WebSocket
 _SHUTDOWN_TIMEOUT = 2  # seconds that running requests get when the studio stops
 
@@ -109,6 +110,7 @@ def run(session: Session, *, host: str = "127.0.0.1", port: int = 8760, browser:
             http=PatientProtocol,
             server_header=False,
             proxy_headers=False,
+            h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
             ws_max_size=_MAX_MESSAGE_BYTES,
             ws_max_queue=8,
             ws_per_message_deflate=False,  # saves little on a local connection, and takes time

@@ -135,12 +135,14 @@ def _project(state: dict[str, Tensor], target: dict[str, Tensor], p: Tensor, m: 
 
     A tensor whose first axis differs belongs to the encoder's last layer; one whose second axis differs belongs to the
     decoder's first layer. The encoder of a Gaussian code gives L means and then L log standard deviations; both are
-    projected in the same way.
+    projected in the same way. Several layers may be added up, such as a network and a linear path beside it; then one
+    of them subtracts the mean `m`.
     """
     k, n = p.shape
     if state.keys() != target.keys():
         raise ValueError("a model with fewer components has other layers")
     result = {name: like if name == "order" else state[name] for name, like in target.items()}
+    is_shifted = False
     for name, like in target.items():
         t = state[name]
         if name == "order" or t.shape == like.shape:
@@ -151,7 +153,9 @@ def _project(state: dict[str, Tensor], target: dict[str, Tensor], p: Tensor, m: 
             result[bias] = result[bias] + t @ m
             result[name] = t @ p.t()
         elif t.dim() in (1, 2) and len(t) in (n, 2 * n) and like.shape == (len(t) // n * k, *t.shape[1:]):
-            shift = m if t.dim() == 1 else torch.zeros((), dtype=t.dtype)
+            shift = torch.zeros((), dtype=t.dtype)
+            if t.dim() == 1 and not is_shifted:
+                shift, is_shifted = m, True
             result[name] = torch.cat([p @ (part - shift) for part in t.split(n)])
         else:
             raise ValueError(f"{name} is {tuple(t.shape)}, and {tuple(like.shape)} with fewer components")

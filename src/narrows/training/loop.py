@@ -80,7 +80,7 @@ def fit(
         parallel.peer_failures_as_connection_errors(),
         use_threads(default_n_threads()),
         deferred_interrupt(include_sigterm=world.size > 1) as interrupted,
-        Reporter(settings.verbose if world.rank == 0 else 0, title, has_pulse=True) as reporter,
+        Reporter(settings.verbose if world.rank == 0 else 0, title, has_pulse=True, stop=interrupted) as reporter,
     ):
         return Trainer(model, objective, X, schema, settings, reporter, fingerprint, labels).run(interrupted)
 

@@ -156,8 +156,9 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
     requested, neighbor_batch_choices = choose_neighbor_batch(settings.batch_size, inputs)
     batch_size, batch_choices = choose_batch_size(requested, n_train, inputs.n_processes)
     learning_rate, rate_choices = choose_learning_rate(settings, batch_size, n_train, inputs)
+    is_short = inputs.starts_linear and inputs.n_rows < _FEWEST_ROWS  # it begins at PCA, and no rows are held out
     n_epochs, epochs_choices = choose_epochs(
-        settings.max_epochs, n_train, batch_size, inputs.flops_per_example, inputs.starts_linear
+        settings.max_epochs, n_train, batch_size, inputs.flops_per_example, is_short
     )
     patience, patience_choices = choose_patience(settings.n_iter_no_change, inputs)
     (n_neighbors, metric), neighbors_choices = choose_neighbors(n_train, inputs, owner)
@@ -288,16 +289,16 @@ def choose_learning_rate(settings: Settings, batch_size: int, n_train: int, inpu
 
 
 def choose_epochs(
-    requested: int | str, n_train: int, batch_size: int, flops_per_example: float, starts_linear: bool = False
+    requested: int | str, n_train: int, batch_size: int, flops_per_example: float, is_short: bool = False
 ) -> Decision[int]:
-    """Decide on the largest number of epochs; few for a model that starts at PCA and has no held-out rows."""
+    """Decide on the largest number of epochs, which is small where `is_short`."""
     if not isinstance(requested, str):
         return Decision(requested)
     steps, step_flops = math.ceil(n_train / batch_size), flops_per_example * batch_size
     heavy = step_flops > _HEAVY_FLOPS
     n_steps, (fewest, most) = (_HEAVY_STEPS, _HEAVY_EPOCHS) if heavy else (_AUTO_STEPS, _AUTO_EPOCHS)
     if n_train < _FEW_ROWS:
-        most = min(most, _EPOCHS_WITHOUT_HELD_OUT if starts_linear and n_train < _FEWEST_ROWS else _EPOCHS_OF_FEW)
+        most = min(most, _EPOCHS_WITHOUT_HELD_OUT if is_short else _EPOCHS_OF_FEW)
     epochs = min(max(round(n_steps / steps), fewest), most)
     reason = f"{counted(epochs * steps, 'step')} of {counted(batch_size, 'example')}, {step_flops / 1e9:.2g} GFLOP each"
     return Decision(epochs, (Choice("max_epochs", str(epochs), reason),))

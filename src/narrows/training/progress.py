@@ -57,9 +57,17 @@ class Reporter:
         from the start, and the notes; 2 also a line per validation.
     title : text in front of the bar.
     has_pulse : True for a thread that shows the bar also while no update comes, as in the compilation of a first step.
+    stop : event that Ctrl-C sets, if the work goes on to the end of a step.
     """
 
-    def __init__(self, verbose: Verbosity, title: str = "fit", *, has_pulse: bool = False) -> None:
+    def __init__(
+        self,
+        verbose: Verbosity,
+        title: str = "fit",
+        *,
+        has_pulse: bool = False,
+        stop: threading.Event | None = None,
+    ) -> None:
         self.level = 0 if verbose == "auto" else verbose
         self.is_auto, self.title = verbose == "auto", title
         self.progress, self._part = 0.0, (0.0, 0.0)  # the part that work inside moves through
@@ -71,6 +79,7 @@ class Reporter:
         self._began, self._shown_title = 0.0, title
         self._first: tuple[float, float] | None = None  # time and progress of the first update
         self._ended = threading.Event() if has_pulse else None
+        self._stop = stop or threading.Event()
         self._lock = threading.RLock()
 
     def __enter__(self) -> Reporter:
@@ -184,7 +193,7 @@ class Reporter:
         terms = dict(self._terms)
         if self.is_auto and "loss" in terms:
             terms = {"loss": terms["loss"]}
-        return State(self._shown_title, self.progress, terms, now - self._began, left)
+        return State(self._shown_title, self.progress, terms, now - self._began, left, self._stop.is_set())
 
 
 def _new_series(console: Console) -> _Series:

@@ -24,6 +24,7 @@ class State(NamedTuple):
     progress : share that is done, in [0, 1].
     terms : latest terms of the loss, by name.
     seconds, left : seconds since its start, and probably left; NaN if nothing is known.
+    is_stopping : True after Ctrl-C.
     """
 
     title: str
@@ -31,9 +32,12 @@ class State(NamedTuple):
     terms: dict[str, float]
     seconds: float
     left: float
+    is_stopping: bool = False
 
     def describe(self) -> str:
         """Return the losses and the time left."""
+        if self.is_stopping:
+            return "stopping after this step"
         terms = [f"{name} {value:.4g}" for name, value in self.terms.items()]
         if not self.progress:
             return f"preparing, {format_seconds(self.seconds)}"
