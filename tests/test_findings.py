@@ -299,6 +299,7 @@ def test_the_mending_command_replaces_what_it_sets():
     assert mending_command(arguments, [change]) == expected
     assert mending_command(["fit", "digits", "--max-epochs=4", "-o", "m"], [change]).count("--max-epochs") == 1
     assert mending_command(arguments, [WELL, SPARE]) is None
+    assert mending_command(["-x", "tests"], [change]) is None
 
 
 def test_fit_info_and_score_say_the_verdict(tmp_path, vectors, monkeypatch):
@@ -313,7 +314,7 @@ def test_fit_info_and_score_say_the_verdict(tmp_path, vectors, monkeypatch):
     assert lines[2].startswith("- The training ended after 4 epochs")
     assert lines[2].endswith(". Try --max-epochs 16.")
     assert done.stderr.count("held-out error") == 0  # not twice
-    assert "--max-epochs 16 --set start=pca --overwrite" in done.stderr.split("Try next:")[1].splitlines()[1]
+    assert "--max-epochs 16 --set start=pca --overwrite" in done.stderr.split("Mend it with:")[1].splitlines()[1]
     about = CliRunner().invoke(app, ["info", str(folder)]).stdout.splitlines()
     assert about[2:4] == lines[1:3]
     document = json.loads(CliRunner().invoke(app, ["info", str(folder), "--json"]).stdout)

@@ -31,7 +31,7 @@ def show_findings(findings: Sequence[Finding]) -> None:
 
 
 def mending_command(arguments: Sequence[str], findings: Sequence[Finding]) -> str | None:
-    """Return the command `narrows` with these arguments, changed so that what is not well is mended; None if all is.
+    """Return the arguments of `narrows fit`, changed so that what is not well is mended; None if all is well.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def mending_command(arguments: Sequence[str], findings: Sequence[Finding]) -> st
     from narrows.estimators.findings import all_changes
 
     change = all_changes(findings)
-    if not change:
+    if not change or list(arguments[:1]) != ["fit"]:  # not this program's own command line
         return None
     kept = _without(arguments, change)
     added = [word for name, value in change.items() for word in _as_words(name, value)]

@@ -66,8 +66,9 @@ def show_fit(model: Estimator, out: Path, data: str, *, json: bool, is_said: boo
         print(f"  {line}")
     _show_report(report[1:])
     mending = mending_command(sys.argv[1:], model.findings_)
-    commands = [*([mending] if mending else []), *_next_commands(model, out, data)]
-    say("\nTry next:\n" + "\n".join(f"  narrows {command}" for command in commands))
+    if mending:
+        say(f"\nMend it with:\n  narrows {mending}")
+    say("\nTry next:\n" + "\n".join(f"  narrows {command}" for command in _next_commands(model, out, data)))
 
 
 def show_studio(invitation: str, command: str) -> None:

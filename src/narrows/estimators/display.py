@@ -43,8 +43,11 @@ class Displayed:
 
 
 def warn_of_findings(model: FittedModel) -> None:
-    """Warn of grave findings, if the user called `fit`. Work of narrows that fits a model tells of them itself."""
-    if not is_called_by_user(sys._getframe(1)):
+    """Warn of grave findings, if the user called `fit` and it has not printed them.
+
+    Work of narrows that fits a model tells of them itself.
+    """
+    if model.get_params(deep=False)["verbose"] not in ("auto", 0) or not is_called_by_user(sys._getframe(1)):
         return
     for finding in model.findings_:
         # a stochastic code costs accuracy: its model is not meant to reconstruct as well as PCA
