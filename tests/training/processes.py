@@ -68,8 +68,8 @@ def fit_with_dead_units(X: np.ndarray, **parameters) -> SAE:
     model = SAE(24, k=2, **{**COMMON, "batch_size": BATCH, "max_epochs": 8, **parameters})
     assemble = model._assemble
 
-    def impatient(seed):
-        parts = assemble(seed)
+    def impatient(*arguments):
+        parts = assemble(*arguments)
         parts.model.bottleneck.patience = 100
         return parts
 
