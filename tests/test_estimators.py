@@ -58,12 +58,14 @@ def small(cases: Iterable[Case]) -> list[narrows.estimators.Estimator]:
     return [WithoutProba(**model.get_params()) if isinstance(model, TableAE) else model for model in made]
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # three passes teach little
 @parametrize_with_checks(small(REPRESENTATIVES))
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # three passes teach little
 @parametrize_with_checks([*small(OTHERS), AE(), VAE(), DAE(), DAE(n_components=2), SAE()])
 def test_scikit_learns_checks_of_all_others_and_with_the_defaults(estimator, check):
     check(estimator)

@@ -169,7 +169,7 @@ def test_a_signal_to_one_process_stops_both_and_they_go_on(name, two):
 
 def test_one_process_goes_on_where_two_stopped(folder, one):
     model = RUN["long"](folder / "sharded").fit(RUN["data"]())
-    assert any("continuing with 1 processes instead of 2" in line for line in model.report_)
+    assert any("continuing with 1 process instead of 2" in line for line in model.report_)
     assert_same(dict(model.model_.state_dict()), one["long"]["weights"], ROUNDING)
 
 
