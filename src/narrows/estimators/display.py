@@ -39,7 +39,9 @@ class Displayed:
         return bundle
 
     def _draw_html(self) -> str:
-        return draw_model(cast(FittedModel, self), cast(Any, self).verdict_, getattr(self, "_kept", None))
+        model = cast(Any, self)
+        doubts_first = sorted(model.findings_, key=lambda finding: finding.is_well)  # the verdict names the first one
+        return draw_model(model, model.verdict_, doubts_first[1:], getattr(self, "_kept", None))
 
 
 def warn_of_findings(model: FittedModel) -> None:

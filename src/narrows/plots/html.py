@@ -21,6 +21,7 @@ from narrows.plots import content
 from narrows.plots.drawing import format_number
 from narrows.plots.sheets import as_bytes
 from narrows.plots.tables import TableView
+from narrows.types import Finding
 
 N_EXAMPLES = 8
 _MOST_COLUMNS = 8  # columns of a table
@@ -63,14 +64,14 @@ def keep_examples(rows: np.ndarray, held_out: np.ndarray) -> KeptExamples:
     return KeptExamples(rows[index].copy(), len(held_out) > 0)
 
 
-def draw_model(model: FittedModel, verdict: str, kept: KeptExamples | None) -> str:
-    """Return a fitted model as HTML, with what its findings come to, and examples if there are any."""
+def draw_model(model: FittedModel, verdict: str, findings: Sequence[Finding], kept: KeptExamples | None) -> str:
+    """Return a fitted model as HTML, with what its findings come to, those beside it, and examples if there are any."""
     data, *facts = model.schema_.list_facts()
     decided = [line for line in model.report_ if line not in (data, *facts)]
     lines = "".join(f"<div>{_escape(line)}</div>" for line in decided)
     return (
         f'<div class="narrows-model"><style>{_STYLE}</style>'
-        f"<p><b>{_escape(_name(model))}.</b> {_escape(verdict)}</p>{_findings(model, verdict)}"
+        f"<p><b>{_escape(_name(model))}.</b> {_escape(verdict)}</p>{_list(findings)}"
         f'<div class="narrows-beside">{_curve(model)}<div>'
         f"<p>Data: {_escape('. '.join([data, *facts]))}.</p>{_examples(model, kept)}</div></div>"
         f"<details><summary>{len(decided)} decisions and events</summary>{lines}</details></div>"
@@ -84,12 +85,9 @@ def _name(model: FittedModel) -> str:
     return f"{type(model).__name__}{code}, {model.n_iter_:,} {epochs}"
 
 
-def _findings(model: FittedModel, verdict: str) -> str:
-    """Return the findings that the verdict does not name."""
+def _list(findings: Sequence[Finding]) -> str:
     items = ""
-    for finding in model.findings_:
-        if finding.message in verdict:
-            continue
+    for finding in findings:
         kind, mark = ("good", "well") if finding.is_well else ("check", "check")
         advice = f" Try <code>{_escape(finding.setting)}</code>." if finding.setting else ""
         items += f'<div><span class="narrows-{kind}">{mark}</span> {_escape(finding.message)}{advice}</div>'
