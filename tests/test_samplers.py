@@ -475,7 +475,7 @@ def test_a_mixture_by_label_is_the_sum_of_its_parts():
 def test_without_a_label_classes_are_as_frequent_as_they_were(digits, labels):
     rows = np.flatnonzero(np.isin(labels, [0, 1]))
     rows = np.concatenate([rows[labels[rows] == 0], rows[labels[rows] == 1][:40]])
-    model = VAE(2, conditional=True, **{**SMALL, "max_epochs": 30}).fit(digits[rows], labels[rows])
+    model = VAE(2, conditional=True, **{**SMALL, "max_epochs": 30, "batch_size": 32}).fit(digits[rows], labels[rows])
     np.testing.assert_allclose(model.schema_.frequencies, [178 / 218, 40 / 218])
     drawn = model.infer_labels(model.sample(600, random_state=0))
     assert np.mean(drawn == 1) == pytest.approx(40 / 218, abs=0.08)
