@@ -141,7 +141,7 @@ def probabilistic_pca(variances: Tensor, noise: float, weight: float) -> LinearS
     raw = _WIDEST - (_WIDEST - log_scale).expm1().log()
     encode = torch.diag(signal / variances.clamp(min=floor))
     zeros = torch.zeros_like(signal)
-    return LinearStart(torch.cat([encode, 0 * encode]), torch.cat([zeros, raw]), signal)
+    return LinearStart(torch.cat([encode, torch.zeros_like(encode)]), torch.cat([zeros, raw]), signal)
 
 
 def split_mean_and_log_scale(h: Tensor) -> tuple[Tensor, Tensor]:

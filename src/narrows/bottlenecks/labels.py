@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows import rng
-from narrows.bottlenecks.base import Bottleneck, LinearStart, Sample, Stochastic, as_stochastic
+from narrows.bottlenecks.base import Bottleneck, Sample, Stochastic, as_stochastic
 from narrows.bottlenecks.sparse import Sparse
 from narrows.types import Code
 
@@ -213,14 +213,6 @@ class Joint(Stochastic):
     def prior_std(self) -> Tensor | None:
         """Standard deviation of the free part under its prior (L), or None."""
         return self._stochastic.prior_std
-
-    def linear_start(self, variances: Tensor, noise: float, weight: float) -> LinearStart | None:
-        """Return the start of the free part; a label's head reads no component of it."""
-        start = self.free.linear_start(variances, noise, weight)
-        more = self.n_inputs - self.free.n_inputs
-        if start is None:
-            return None
-        return start._replace(encode=F.pad(start.encode, (0, 0, 0, more)), bias=F.pad(start.bias, (0, more)))
 
     def update_dead_units(self) -> None:
         """Update the state of the free part."""

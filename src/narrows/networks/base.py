@@ -151,19 +151,19 @@ class LinearDecoder(nn.Module):
 
     Parameters
     ----------
-    n_components : number of the first inputs, which W maps; further ones are labels.
+    n_components : number of components of a code.
     n_features : number of features.
     link : module from features (B x n_features) to the parameters of a likelihood for these features as means.
     """
 
     def __init__(self, n_components: int, n_features: int, link: nn.Module) -> None:
         super().__init__()
-        self.n_components, self.link = n_components, link
+        self.link = link
         self.map = zero_linear(n_components, n_features)
 
     def forward(self, z: Tensor) -> Tensor:
-        """B x n_inputs -> B x params_shape."""
-        return self.link(self.map(z[:, : self.n_components]))
+        """B x n_components -> B x params_shape."""
+        return self.link(self.map(z))
 
 
 class _ZeroLinear(nn.Linear):

@@ -105,10 +105,13 @@ def assemble(
     shape = p_x.params_shape(target.shape)
     has_names = target is schema and isinstance(first, str) and isinstance(second, str)
     # principal components hold the class, too, which the code of a conditional model should leave to its label
-    linear = _linear_path(bottleneck, schema, p_x) if start == "pca" and has_names and not frequencies else None
+    link = _link(bottleneck, schema, p_x) if start == "pca" and has_names and not frequencies else None
     encoder, encoder_choices = _encoder(
-        first, network, schema, bottleneck.n_components, n_inputs, widths, normalized, linear is not None
+        first, network, schema, bottleneck.n_components, n_inputs, widths, normalized, link is not None
     )
+    linear = None
+    if link is not None and isinstance(encoder, networks.Encoder):
+        linear = networks.LinearDecoder(bottleneck.n_components, encoder.standardize.n_shared, link)
     decoder, decoder_choices = _decoder(
         second, schema, target, shape, bottleneck.n_components, len(frequencies), widths, linear
     )
@@ -129,14 +132,12 @@ def assemble(
     return Parts(model, objective or WeightedObjective(), tuple(choices))
 
 
-def _linear_path(
-    bottleneck: bottlenecks.Bottleneck, schema: Schema, p_x: likelihoods.Likelihood
-) -> networks.LinearDecoder | None:
-    """Return the linear path of the decoder; None if the code or the likelihood has none."""
-    n, link = bottleneck.n_components, p_x.link(schema)
-    if n == 0 or link is None or bottleneck.linear_start(torch.ones(n), 0.5, 1.0) is None:
+def _link(bottleneck: bottlenecks.Bottleneck, schema: Schema, p_x: likelihoods.Likelihood) -> nn.Module | None:
+    """Return the link at the end of a linear path; None if the code or the likelihood has no such path."""
+    n = bottleneck.n_components
+    if n == 0 or bottleneck.linear_start(torch.ones(n), 0.5, 1.0) is None:
         return None
-    return networks.LinearDecoder(n, networks.Standardize(schema).n_shared, link)
+    return p_x.link(schema)
 
 
 def _check_bottleneck(bottleneck: bottlenecks.Bottleneck, schema: Schema) -> None:

@@ -50,7 +50,7 @@ def start_linear(model: Autoencoder, objective: Objective, rows: Examples, batch
         features = _read_features(encoder, rows, batches.training)
         mean = features.mean(0)
         features -= mean
-        n_components = decoder.linear_path.n_components
+        n_components = decoder.linear_path.map.in_features
         variances, directions = principal_components(features, n_components)
         weight = float(objective.weights.get("kl", 1.0))
         n_varied = int((features.abs().amax(0) > 0).sum())
