@@ -119,7 +119,15 @@ def test_tensors_that_were_freed_do_not_count(vectors, free, monkeypatch):
         return build(*arguments, **values)
 
     monkeypatch.setattr(recipes.Recipe, "build", wasteful)
-    model.fit(vectors)
+    assert weights_of(model.fit(vectors)) == n
+
+
+def test_a_network_of_automatic_size_is_counted_at_that_size(vectors, free):
+    parameters = {**AE(3).get_params(), "device": "cpu"}
+    free(10**12)
+    fitted = AE(3, max_epochs=1, random_state=0, device="cpu").fit(vectors)
+    parts = outline_parts(AE.recipe, parameters, fitted.schema_, len(vectors))
+    assert sum(weight.numel() for weight in parts.model.parameters()) == weights_of(fitted)
 
 
 @pytest.mark.parametrize("shape", [(3, 4), ((3, 4),), (torch.Size((3, 4)),), ()])

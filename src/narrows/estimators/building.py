@@ -38,17 +38,18 @@ def build_parts(estimator: FittedModel, seed: int, n_rows: int | None) -> recipe
             return recipe.build(estimator.schema_, n_rows=n_rows, max_time=max_time, **values)
 
     try:
-        return build() if n_rows is None else build_within_memory(build, estimator)
+        return build() if n_rows is None else build_within_memory(build, estimator, n_rows)
     except recipes.CodeTooLong as error:
         raise recipes.CodeTooLong(error.n_components, error.n_entries, owner) from None
 
 
-def build_within_memory(build: Callable[[], recipes.Parts], estimator: FittedModel) -> recipes.Parts:
+def build_within_memory(build: Callable[[], recipes.Parts], estimator: FittedModel, n_rows: int) -> recipes.Parts:
     """Return `build()`, the parts of a new model, if they can be trained in the free memory.
 
     Parameters
     ----------
     estimator : the estimator with its parameters and its schema.
+    n_rows : number of rows of the training to come.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def build_within_memory(build: Callable[[], recipes.Parts], estimator: FittedMod
         with memory.Budget(free // per_weight):
             return build()
     except memory.OverBudget:
-        parts = outline_parts(estimator.recipe, parameters, schema)
+        parts = outline_parts(estimator.recipe, parameters, schema, n_rows)
     if parts is not None:
         check_weights(parts, parameters, owner)
         return build()  # the budget also counts tensors that are freed
@@ -92,12 +93,20 @@ def check_weights(parts: recipes.Parts, parameters: Mapping[str, Any], owner: st
         raise memory.NotEnoughMemory(_message(owner, n, per_weight, free, parameters))
 
 
-def outline_parts(recipe: recipes.Recipe, parameters: Mapping[str, Any], schema: Schema) -> recipes.Parts | None:
-    """Return the parts of a model whose large tensors have no numbers; None if it cannot be built so."""
+def outline_parts(
+    recipe: recipes.Recipe, parameters: Mapping[str, Any], schema: Schema, n_rows: int | None = None
+) -> recipes.Parts | None:
+    """Return the parts of a model whose large tensors have no numbers; None if it cannot be built so.
+
+    Parameters
+    ----------
+    parameters : all parameters of the estimator.
+    n_rows : number of rows of the training to come, which networks of automatic size follow; None if not known.
+    """
     values = {name: parameters.get(name, p.default) for name, p in recipe.parameters.items()}
     try:
         with memory.Outline():  # the copy caches its tensors
-            return recipe.build(copy.copy(schema), **values)
+            return recipe.build(copy.copy(schema), n_rows=n_rows, max_time=parameters.get("max_time"), **values)
     except (ValueError, TypeError, RuntimeError):
         return None
 
