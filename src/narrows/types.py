@@ -151,7 +151,7 @@ class Loss(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What was found about a fitted model.
+    """A finding about a fitted model.
 
     Attributes
     ----------

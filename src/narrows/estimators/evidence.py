@@ -1,4 +1,4 @@
-"""What a fitted model is judged by: errors on held-out rows, beside those of PCA. Each is computed once, when asked."""
+"""The facts by which a model is judged: errors on held-out rows, beside those of PCA. Each is computed when asked."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NOISE_SEED = 20_260_102
 
 
 class Evidence:
-    """What a fitted model is judged by.
+    """The facts by which a fitted model is judged.
 
     Parameters
     ----------

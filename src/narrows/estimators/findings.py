@@ -14,7 +14,7 @@ from narrows.data import n_features
 from narrows.estimators.evidence import Evidence
 from narrows.estimators.summary import Summary
 from narrows.fitted import FittedModel
-from narrows.params import enumerate_names
+from narrows.params import counted, enumerate_names
 from narrows.training import FEWEST_TO_TELL, Result
 from narrows.types import Finding
 
@@ -132,7 +132,7 @@ def _time(evidence: Evidence) -> Finding | None:
     if evidence.best_epoch is not None or (fall is not None and fall < (_LITTLE if is_limited else _MUCH)):
         return None
     n, seconds = evidence.result.n_epochs, evidence.value("max_time")
-    epochs = f"{n} epoch{'' if n == 1 else 's'}"
+    epochs = counted(n, "epoch")
     ends = {
         "epochs": f"after {epochs}, as many as were planned",
         "time": f"at its time limit of {seconds or 0:g} s, after {epochs}",
@@ -167,7 +167,7 @@ def _pca(evidence: Evidence) -> Finding | None:
     ratio, size = evidence.ratio_to_pca
     if size >= n_features(evidence.estimator.schema_):
         return None  # PCA with as many components as features copies the rows
-    code = f"{size} {'active unit' if evidence.is_sparse else 'component'}{'' if size == 1 else 's'}"
+    code = counted(size, "active unit" if evidence.is_sparse else "component")
     found = compare_with_pca(ratio, code, is_drawn=evidence.estimator.model_.stochastic is not None)
     return found if found.is_well else found._replace(change=_better_reconstruction(evidence))
 
@@ -241,7 +241,7 @@ def _columns(evidence: Evidence) -> Finding | None:
     names += [f"{schema.columns[i]!r}" if schema.columns else str(i) for i in schema.constant]
     if not names:
         return None
-    message = f"It learns nothing from {len(names)} column{'' if len(names) == 1 else 's'}: {enumerate_names(names)}."
+    message = f"It learns nothing from {counted(len(names), 'column')}: {enumerate_names(names)}."
     return Finding("columns", True, message, {})
 
 

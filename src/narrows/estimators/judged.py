@@ -31,7 +31,7 @@ class Judged:
 
     @property
     def verdict_(self) -> str:
-        """One sentence that the findings come to; empty for a model that an older narrows saved."""
+        """The verdict in one sentence; empty for a model that an older narrows saved."""
         return say_verdict(self.findings_)
 
     def _judge(self, rows: np.ndarray, result: Result, summary: Summary) -> None:

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import binom
 
+from narrows.params import counted
+
 _MOST_BITS = 1 << 20  # bits that are kept, 128 KiB; with more training rows, only some rows can be looked up
 _MOST_ENTRIES = 256  # entries of a row that are hashed, evenly spaced
 _BLOCK = 8_192  # rows hashed at once
@@ -72,7 +74,7 @@ class SeenRows(NamedTuple):
 def say_seen(seen: SeenRows | None, rows: np.ndarray, noun: str = "row") -> str:
     """Return a sentence about whether `rows` (n x ..., in the user's units) are among those that a model saw."""
     share = None if seen is None else seen.find(rows)
-    these = f"These {len(rows):,} {noun}s" if len(rows) != 1 else f"This {noun}"
+    these = f"These {counted(len(rows), noun)}" if len(rows) != 1 else f"This {noun}"
     verb = "are" if len(rows) != 1 else "is"
     if share is None:
         return f"It is not known whether the model was fitted on {these[:1].lower()}{these[1:]}."

@@ -20,7 +20,6 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -30,6 +29,7 @@ from narrows.evaluation.intervals import N_GROUPS, Estimate, jackknife
 from narrows.evaluation.registry import measure
 from narrows.evaluation.row_sets import RowSets
 from narrows.evaluation.subjects import Subject
+from narrows.params import counted
 
 _FEWEST = 2 * N_GROUPS  # rows of a set
 _N_FOLDS = 3
@@ -163,7 +163,7 @@ def c2st_auc(sets: RowSets) -> Estimate:
 def marginals(sets: RowSets) -> dict[str, Estimate]:
     """Mean total variation of the columns, beside that of real training rows."""
     columns = [(j,) for j in range(len(sets.columns))]
-    what = f"total variation between new and held-out rows, in [0, 1], mean over {_count(columns, 'column')}"
+    what = f"total variation between new and held-out rows, in [0, 1], mean over {counted(len(columns), 'column')}"
     return _variations(sets, "marginals", columns, what)
 
 
@@ -176,7 +176,7 @@ def pairs(sets: RowSets) -> dict[str, Estimate]:
     some = np.random.default_rng(sets.resamples.seed).permutation(len(every))[:_MOST_PAIRS]
     chosen = [every[i] for i in np.sort(some)]
     of = "" if len(chosen) == len(every) else f" of {len(every):,}"
-    what = f"the same of the tables of two columns, mean over {_count(chosen, 'pair')}{of}"
+    what = f"the same of the tables of two columns, mean over {counted(len(chosen), 'pair')}{of}"
     return _variations(sets, "pairs", chosen, what)
 
 
@@ -187,10 +187,6 @@ def _variations(sets: RowSets, name: str, groups: Sequence[tuple[int, ...]], des
         floor = f"the same of {len(train):,} real training rows: new rows need not be nearer"
         rows[f"{name}_real"] = Estimate(_variation(train, real, groups, sizes), description=floor)
     return rows
-
-
-def _count(groups: Sequence[Any], noun: str) -> str:
-    return f"{len(groups):,} {noun}{'' if len(groups) == 1 else 's'}"
 
 
 def _variation(a: np.ndarray, b: np.ndarray, groups: Sequence[tuple[int, ...]], sizes: np.ndarray) -> float:

@@ -8,9 +8,7 @@ from torch import Tensor, nn
 from narrows import rng
 from narrows.data import Schema
 from narrows.likelihoods.base import Likelihood
-from narrows.likelihoods.links import ArrayLink, log_count
-
-_LARGEST_LOG_COUNT = 20.0  # e^20 is half a billion: a limit that keeps exp(o) finite
+from narrows.likelihoods.links import LARGEST_LOG_COUNT, ArrayLink, log_count
 
 
 class _Counts(Likelihood):
@@ -22,7 +20,7 @@ class _Counts(Likelihood):
 
     def mean(self, params: Tensor) -> Tensor:
         """Return exp(o), at most e^20 (B x shape)."""
-        return params.clamp(max=_LARGEST_LOG_COUNT).exp()
+        return params.clamp(max=LARGEST_LOG_COUNT).exp()
 
     def inverse_mean(self, m: Tensor) -> Tensor:
         """Return log m."""
@@ -44,7 +42,7 @@ class Poisson(_Counts):
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """Return x o - exp(o) - log x! (B x shape)."""
-        log_rate = params.clamp(max=_LARGEST_LOG_COUNT)
+        log_rate = params.clamp(max=LARGEST_LOG_COUNT)
         return x * log_rate - log_rate.exp() - torch.lgamma(x + 1)
 
     def sample(self, params: Tensor) -> Tensor:
@@ -67,7 +65,7 @@ class NegativeBinomial(_Counts):
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """Return log p(x) by the formula above (B x shape)."""
-        log_m = params.clamp(max=_LARGEST_LOG_COUNT)
+        log_m = params.clamp(max=LARGEST_LOG_COUNT)
         log_r = self.log_dispersion.clamp(-10, 10).to(log_m.dtype)
         r = log_r.exp()
         log_sum = torch.logaddexp(log_r, log_m)

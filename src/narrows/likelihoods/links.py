@@ -19,7 +19,7 @@ from narrows.data import LEVEL_VECTOR, ArrayScale, Layout, Schema, TableFeatures
 
 _EDGE = 0.005  # a mean in [0, 1] keeps this distance from both ends, so that its logit is finite
 _SMALLEST_COUNT = 1e-3  # smallest mean of a count
-_LARGEST_LOG_COUNT = 20.0
+LARGEST_LOG_COUNT = 20.0  # e^20 is half a billion: a limit that keeps exp(o) finite
 _FEWEST = 0.01  # smallest probability of a level
 
 
@@ -79,7 +79,7 @@ class ArrayLink(nn.Module):
         if not self.is_trivial:
             u = torch.addcmul(self.mean, u, self.std)
         if self.is_count:  # the features are those of log(1 + x)
-            u = u.clamp(max=_LARGEST_LOG_COUNT).expm1()
+            u = u.clamp(max=LARGEST_LOG_COUNT).expm1()
         if self.function is not None:
             u = self.function(u)
         return torch.cat([u, *(torch.zeros_like(u),) * self.n_more], 1) if self.n_more else u
@@ -115,6 +115,6 @@ class TableLink(nn.Module):
     def forward(self, u: Tensor) -> Tensor:
         """B x features -> B x parameters."""
         numbers, counts, atoms, levels = torch.addcmul(self.mean, u, self.std).split(self.sizes, 1)
-        parts = [numbers, log_count(counts.clamp(max=_LARGEST_LOG_COUNT).expm1()), logit(atoms)]
+        parts = [numbers, log_count(counts.clamp(max=LARGEST_LOG_COUNT).expm1()), logit(atoms)]
         parts.append(levels.clamp(min=_FEWEST).log())
         return torch.cat([*parts, u.new_zeros(len(u), self.n_more)] if self.n_more else parts, 1)

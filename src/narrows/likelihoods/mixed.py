@@ -24,11 +24,10 @@ from narrows import rng
 from narrows.batch_sharding import batch_sum
 from narrows.data import LEVEL_VECTOR, Layout, Schema, is_atom, prepared_atoms
 from narrows.likelihoods.base import Likelihood
-from narrows.likelihoods.links import TableLink, log_count
+from narrows.likelihoods.links import LARGEST_LOG_COUNT, TableLink, log_count
 
 _LOG_2PI = math.log(2 * math.pi)
 _SMALLEST_SCALE = 1e-2  # of a standard deviation: a column that is reproduced exactly must not outweigh all others
-_LARGEST_LOG_COUNT = 20.0
 _LARGEST_LOGIT = 30.0  # keeps sums of exponentials finite
 _UNSEEN = 1e-4  # probability of a level that was not seen in training
 
@@ -132,7 +131,7 @@ class Mixed(Likelihood):
         return nats.index_copy(1, self.with_atom, with_atom)
 
     def _log_prob_counts(self, log_mean: Tensor, x: Tensor) -> Tensor:
-        x, log_m = x.clamp(min=0), log_mean.clamp(max=_LARGEST_LOG_COUNT)
+        x, log_m = x.clamp(min=0), log_mean.clamp(max=LARGEST_LOG_COUNT)
         log_r = self.log_dispersion.clamp(-10, 10).to(log_m.dtype)
         r, log_sum = log_r.exp(), torch.logaddexp(log_r, log_m)
         nats = r * (log_r - log_sum) + x * (log_m - log_sum)
@@ -200,7 +199,7 @@ class Mixed(Likelihood):
         if atoms.shape[1]:
             cells = torch.where(atom(atoms), self.atoms.to(numbers.dtype), numbers[:, self.with_atom])
             numbers = numbers.index_copy(1, self.with_atom, cells)
-        parts = [numbers, count(log_mean.clamp(max=_LARGEST_LOG_COUNT))]
+        parts = [numbers, count(log_mean.clamp(max=LARGEST_LOG_COUNT))]
         parts += [level(part).to(params.dtype) for part in logits.split(self.n_levels, 1) if len(self.n_levels)]
         parts += [level(self._large_logits(i, vectors)).to(params.dtype) for i in range(len(self.layout.large))]
         return torch.cat(parts, 1)[:, self.position]

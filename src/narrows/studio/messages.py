@@ -77,7 +77,7 @@ class CellColumn(BaseModel):
 
 
 class FindingEntry(BaseModel):
-    """What was found about a model, and the parameters that mend it: as values, and as Python."""
+    """A finding about a model, and the parameters that mend it: as values, and as Python."""
 
     name: str
     is_well: bool
@@ -369,7 +369,7 @@ class TrainingRequest(Body):
 
 
 class AgainRequest(Body):
-    """How to repeat a training: with other parameters, or for longer, from its present weights."""
+    """A request to repeat a training: with other parameters, or for longer, from its present weights."""
 
     change: Annotated[dict[Annotated[str, Field(max_length=64)], Any], Field(max_length=50)] = {}
     more_seconds: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] | None = None

@@ -33,7 +33,7 @@ _MAX_COLUMNS = 24  # of a row that are shown
 
 
 class Baseline(NamedTuple):
-    """What PCA needs to know of a model that it stands beside.
+    """The properties of a model that PCA needs in order to stand beside it.
 
     Attributes
     ----------
