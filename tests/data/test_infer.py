@@ -228,7 +228,7 @@ def test_counts_with_one_large_value_are_counts(dtype, n):
 def test_molecules_of_cells_are_counts(n):
     counts = np.load(UMI)["counts"][:n]
     for X in (counts, np.minimum(counts, 255).astype(np.uint8)):
-        assert describe(X) == "vectors of 1000 columns of counts"
+        assert describe(X) == "vectors of 1,000 columns of counts"
 
 
 def test_flattened_pictures_are_pixels():

@@ -274,6 +274,7 @@ def test_progress_is_for_terminals(monkeypatch, served, is_terminal):
 @pytest.mark.parametrize(
     "body",
     [gzip.compress(b"something else"), gzip.compress(idx(ARRAYS[FILES[0]]))[:-9], b"<html>log in first</html>", b""],
+    ids=["another file", "cut off", "a page", "empty"],
 )
 def test_wrong_bytes_are_not_kept(tmp_path, served, body):
     (tmp_path / "public" / FILES[0]).write_bytes(body)

@@ -177,7 +177,7 @@ def format_seconds(seconds: float) -> str:
     """Return a duration for people.
 
     >>> [format_seconds(s) for s in (0.4, 59.6, 150, 7300)]
-    ['0 s', '1 min 0 s', '2 min 30 s', '2 h 2 min']
+    ['0 s', '1 min 0 s', '2 min 30 s', '2 h 1 min']
     """
     whole = round(seconds)
     if whole < 60:
