@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from narrows.bottlenecks import TopK
 from narrows.networks import Dictionary
-from narrows.networks.sparse import chosen_outputs, sum_of_directions
+from narrows.networks.sparse import chosen_outputs, largest_units, sum_of_directions
 from narrows.types import DeferredLinear, SparseCode
 
 B, D, L = 7, 5, 12
@@ -63,6 +63,18 @@ def test_the_gradient_of_a_dictionary_keeps_the_lengths_of_its_directions():
     dictionary(SparseCode(leaf(len(flat)), flat % L, starts, L)).square().sum().backward()
     along = (dictionary.directions.grad * dictionary.directions).sum(1)
     torch.testing.assert_close(along, torch.zeros_like(along))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize(("n_units", "k"), [(256, 3), (256, 8), (250, 8), (16, 4)])
+def test_the_largest_units_are_those_of_topk(dtype, n_units, k):
+    h = torch.randn(50, n_units, generator=torch.Generator().manual_seed(0)).to(dtype)
+    h[0, :5] = 7.0  # ties
+    h[1] = -h[1].abs()
+    h[2, 5] = h[2].new_tensor(-0.0)
+    ours = h.gather(1, largest_units(h, k))
+    assert torch.equal(ours.relu().sort(1).values, h.topk(k, dim=1).values.relu().sort(1).values)
+    assert all(len(row.unique()) == k for row in largest_units(h, k))
 
 
 @pytest.mark.parametrize("kind", CODES)

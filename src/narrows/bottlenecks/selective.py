@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from narrows.bottlenecks.sparse import Sparse
-from narrows.networks.sparse import chosen_outputs
+from narrows.networks.sparse import chosen_outputs, largest_units
 from narrows.types import Code, DeferredLinear, SparseCode
 
 
@@ -120,7 +120,7 @@ class TopK(Selective):
 
     def choose(self, h: Tensor) -> Tensor:
         """Return the k largest entries of each row, row after row."""
-        units = h.topk(self.k, dim=1, sorted=False).indices
+        units = largest_units(h, self.k)
         return (units + torch.arange(len(h), device=h.device)[:, None] * h.shape[1]).reshape(-1)
 
     def activate(self, entries: Entries) -> Tensor:

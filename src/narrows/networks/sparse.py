@@ -17,6 +17,8 @@ from torch.autograd.function import once_differentiable
 from narrows.types import DeferredLinear, SparseCode
 
 _SHORTEST = 1e-8  # length of a direction, below which it is not scaled up further
+_GROUP = 16  # entries of a row in one group of `largest_units`
+_BITS = {torch.bfloat16: torch.int16, torch.float32: torch.int32, torch.float64: torch.int64}
 
 
 def chosen_outputs(linear: DeferredLinear, h: Tensor, flat: Tensor) -> Tensor:
@@ -68,6 +70,24 @@ def sum_rows(table: Tensor, indices: Tensor, weights: Tensor, starts: Tensor) ->
     return F.embedding_bag(indices, table, starts, mode="sum", per_sample_weights=weights, include_last_offset=True)
 
 
+def largest_units(h: Tensor, k: int) -> Tensor:
+    """Return the k largest entries of each row of h (B x L), in any order: B x k integers. Those below 0 may be any.
+
+    On a CPU only the entries of the k groups with the largest maxima are looked at. Each entry of another group is at
+    most its maximum, so at most k others, the maxima of those groups. This halves the time of `topk`
+    (`python benchmarks/sparse.py step`).
+    """
+    n_groups = h.shape[1] // _GROUP
+    if h.device.type != "cpu" or h.dtype not in _BITS or h.shape[1] % _GROUP or n_groups < 2 * k:
+        return h.topk(k, dim=1, sorted=False).indices
+    bits = h.contiguous().view(_BITS[h.dtype])  # as integers, numbers above 0 have the same order, and others are less
+    # a group has every n_groups-th entry: a maximum over whole rows of numbers is faster than one within rows
+    groups = bits.view(len(h), _GROUP, n_groups).amax(1).topk(k, dim=1, sorted=False).indices
+    steps = torch.arange(0, h.shape[1], n_groups, device=h.device)
+    units = (groups[:, None, :] + steps[:, None]).reshape(len(h), -1)
+    return units.gather(1, bits.gather(1, units).topk(k, dim=1, sorted=False).indices)
+
+
 class _ByUnit(NamedTuple):
     """The order of the entries by unit: N integers, and the first place of each unit in it, followed by N."""
 
@@ -76,8 +96,8 @@ class _ByUnit(NamedTuple):
 
 
 def _by_unit(units: Tensor, n_units: int) -> _ByUnit:
-    in_order, order = units.sort(stable=True)
-    return _ByUnit(order, torch.searchsorted(in_order, torch.arange(n_units + 1, device=units.device)))
+    counts = torch.zeros(n_units + 1, dtype=units.dtype, device=units.device)
+    return _ByUnit(units.sort(stable=True).indices, counts.index_add_(0, units + 1, torch.ones_like(units)).cumsum(0))
 
 
 class _ChosenOutputs(torch.autograd.Function):
