@@ -18,6 +18,7 @@ from narrows.types import Batch, Loss, Output, UnitBlock
 
 AUX_WEIGHT = 0.25  # of the auxiliary code's loss
 
+
 class DeadUnitRevival(Cost):
     """The loss of an auxiliary code: dead units learn the part of the target that the other units do not explain.
 
