@@ -68,6 +68,7 @@ class MLPEncoder(Encoder):
     ) -> None:
         super().__init__(schema, n_outputs, has_linear)
         self.layers = layers([self.standardize.n_features, *hidden, n_outputs], normalized=normalized)
+        self.n_widest = max(*hidden, n_outputs, 1)
         if has_linear:
             set_to_zero(last_linear(self.layers))
 
