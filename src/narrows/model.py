@@ -33,6 +33,8 @@ class Autoencoder(nn.Module):
     bottleneck : B x n_inputs -> code, B x (L + C).
     decoder : B x (L + C) -> B x the likelihood's `params_shape`.
     likelihood : distribution of the target, given the decoder's output.
+    skip : B x shape -> what is added to the decoder's output, from the input itself; None for nothing. A model with a
+        skip needs targets, and `decode` leaves it out.
 
     Attributes
     ----------
@@ -48,8 +50,10 @@ class Autoencoder(nn.Module):
         bottleneck: Bottleneck,
         decoder: nn.Module,
         likelihood: Likelihood,
+        skip: nn.Module | None = None,
     ) -> None:
         super().__init__()
+        self.skip = skip
         self.corruption, self.encoder = corruption, encoder
         self.decoder, self.likelihood, self.bottleneck = decoder, likelihood, bottleneck
         self.register_buffer("order", torch.arange(bottleneck.n_components))
@@ -91,7 +95,11 @@ class Autoencoder(nn.Module):
         # a batch has labels if the code has columns for them
         code = self.bottleneck(h, batch.label) if self.bottleneck.n_classes else self.bottleneck(h)
         weight = product(corrupted.scored, batch.observed, batch.weight)
-        return Output(code, self.decode_code(code), weight, h, corrupted.scored)
+        params, skipped = self.decode_code(code), None
+        if self.skip is not None:
+            skipped = self.skip(corrupted.x)
+            params = params + skipped
+        return Output(code, params, weight, h, corrupted.scored, skipped)
 
     def encode_for_code(self, x: Tensor) -> Tensor | DeferredLinear:
         """Return the encoder's output (B x n_inputs) for x (B x shape), for the bottleneck.
@@ -152,7 +160,8 @@ class Autoencoder(nn.Module):
         if self.corruption.predicts_hidden:
             return self._decode_hidden(x)
         z = self.encode(x)
-        return self.decode(torch.cat([z, infer_label(self, x)], 1) if self.n_classes else z)
+        params = self.decode(torch.cat([z, infer_label(self, x)], 1) if self.n_classes else z)
+        return params if self.skip is None else params + self.skip(x)
 
     def _decode_hidden(self, x: Tensor) -> Tensor:
         """Return the parameters of each column of x (B x columns), decoded while this column is hidden."""

@@ -16,7 +16,7 @@ from narrows.networks.build import (
 )
 from narrows.networks.conv import ConvDecoder, ConvEncoder, UNet
 from narrows.networks.denoiser import PhotoUNet
-from narrows.networks.mlp import Dictionary, MLPDecoder, MLPEncoder, ResidualMLP
+from narrows.networks.mlp import Dictionary, LinearSkip, MLPDecoder, MLPEncoder, ResidualMLP
 from narrows.networks.table import LevelDecoder, TableEncoder
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Encoder",
     "LevelDecoder",
     "LinearDecoder",
+    "LinearSkip",
     "MLPDecoder",
     "MLPEncoder",
     "Name",

@@ -36,7 +36,7 @@ class Prefixes(Cost):
         """Return the mean over the prefixes of the negative log-likelihood of each example, in nats (B)."""
         total = torch.zeros((), device=output.params.device)
         for params in self._decode(model, output):
-            total = total - model.likelihood.score(params, batch.target, output.weight)
+            total = total - model.likelihood.score(output.with_skipped(params), batch.target, output.weight)
         return CostValue(total / len(self.sizes))
 
     def _decode(self, model: Autoencoder, output: Output) -> Sequence[Tensor]:
@@ -63,5 +63,5 @@ class GateReconstruction(Cost):
         assert gates is not None
         if isinstance(gates, SparseCode) and not model.decoder_takes_sparse:
             gates = gates.to_dense()
-        params = frozen(model.decoder, gates)
+        params = output.with_skipped(frozen(model.decoder, gates))
         return CostValue(-model.likelihood.score(params, batch.target, output.weight))
