@@ -109,7 +109,7 @@ def test_a_sparse_code_is_the_dense_one_with_the_same_gradients(kind, training, 
         assert (code.sparse is not None) == is_sparse
         out = dictionary(code.sparse if code.sparse is not None else code.z)
         if code.aux_code is not None:
-            out = out + dictionary.sum_units(code.aux_code)
+            out = out + dictionary(code.aux_code)
         if code.gate_code is not None:
             gates = (
                 code.gate_code

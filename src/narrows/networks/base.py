@@ -192,10 +192,11 @@ class Decoder(nn.Module, ABC):
     Attributes
     ----------
     takes_sparse : True if the input may be a `SparseCode`, too.
+    takes_units : True if it may be a `UnitBlock`, too: the output is then what its units add to that of another code.
     linear_path : linear path that is added to the network's output, or None.
     """
 
-    takes_sparse = False
+    takes_sparse = takes_units = False
 
     def __init__(self, linear: LinearDecoder | None = None) -> None:
         super().__init__()
