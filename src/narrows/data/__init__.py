@@ -37,6 +37,7 @@ from narrows.data.infer_table import infer_table
 from narrows.data.kinds import KINDS, ColumnKind
 from narrows.data.levels import GAP, Cells, Levels
 from narrows.data.neighbors import leading_axes
+from narrows.data.normalizing import CENTERS, SCALES, normalize
 from narrows.data.paired import PairedRows, PairSchema, read_schema, target_of, write_schema
 from narrows.data.patches import Patches
 from narrows.data.row_checks import check_form, check_range, check_rows, count_gaps, warn_of_gaps
@@ -47,11 +48,13 @@ from narrows.data.table import EncodedRows, Table
 from narrows.data.training_table import look_at_table
 
 __all__ = [
+    "CENTERS",
     "GAP",
     "KINDS",
     "LEVEL_VECTOR",
     "MAX_LEVELS",
     "N_BINS",
+    "SCALES",
     "ArrayScale",
     "Cells",
     "Column",
@@ -98,6 +101,7 @@ __all__ = [
     "look_at_table",
     "min_max",
     "n_features",
+    "normalize",
     "one_row",
     "open_frame",
     "prepared_atoms",

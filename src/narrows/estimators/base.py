@@ -363,13 +363,14 @@ class Estimator(
                 min_max(rows, type(self).__name__, columns=self.schema_.columns)
             return rows
         likelihood = likelihoods.LIKELIHOODS.get(getattr(self, "likelihood", "auto"))
-        self.schema_ = infer(
+        schema = infer(
             rows,
             type(self).__name__,
             required_support=(likelihood.required_support or "real") if likelihood else None,
             allow_nan=self.recipe.allows_gaps,
             dtype=valid.dtype,
         )
+        self.schema_ = self._normalize(schema, rows)
         return rows
 
     def _assemble(self, seed: int, n_rows: int | None = None) -> recipes.Parts:

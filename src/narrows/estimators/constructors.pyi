@@ -438,6 +438,8 @@ class SAE(Shared, CodeEstimator):
     n_aux: int
     aux_weight: float
     skip: bool
+    scale: Literal["column", "all", "none"]
+    center: Literal["mean", "median"]
     network: (
         Literal["auto", "mlp", "conv"]
         | nn.Module
@@ -460,6 +462,8 @@ class SAE(Shared, CodeEstimator):
         n_aux: int = 256,
         aux_weight: float = 0.25,
         skip: bool = False,
+        scale: Literal["column", "all", "none"] = "column",
+        center: Literal["mean", "median"] = "mean",
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
@@ -515,6 +519,10 @@ class SAE(Shared, CodeEstimator):
             Weight of the loss that revives dead units; 0 for none.
         skip : one of True, False, default False
             True to add a linear map of X to the dictionary's output; for targets: fit(X, Y) with many columns.
+        scale : one of 'column', 'all', 'none', default 'column'
+            What real-valued vectors are divided by: 'column' (the deviation of each column), 'all' (the root of their mean variance) or 'none'.
+        center : one of 'mean', 'median', default 'mean'
+            What is subtracted from real-valued vectors: their 'mean', or the geometric 'median'.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default ()

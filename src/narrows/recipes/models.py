@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from narrows import bottlenecks, corruptions, priors
-from narrows.data import Schema, TableFeatures
+from narrows.data import CENTERS, SCALES, Schema, TableFeatures
 from narrows.objectives import AUX_WEIGHT, NeighborEmbedding, WeightedObjective
 from narrows.params import BOOL, LAYER_WIDTHS, Integer, OneOf, Real, either
 from narrows.recipes.assemble import assemble, labels_of
@@ -167,6 +167,15 @@ def sae(
     skip: Annotated[
         bool, BOOL, "True to add a linear map of X to the dictionary's output; for targets: fit(X, Y) with many columns"
     ] = False,
+    scale: Annotated[
+        str,
+        OneOf(SCALES),
+        "what real-valued vectors are divided by: 'column' (the deviation of each column), 'all' (the root of their "
+        "mean variance) or 'none'",
+    ] = "column",
+    center: Annotated[
+        str, OneOf(CENTERS), "what is subtracted from real-valued vectors: their 'mean', or the geometric 'median'"
+    ] = "mean",
     network: Network = "auto",
     hidden: Hidden = (),
     likelihood: Likelihood = "auto",
@@ -179,6 +188,7 @@ def sae(
         If `k` or `prefixes` exceeds `n_components`, there is a skip, but no targets, or `network` names a decoder: SAE
         needs a dictionary, or your own module.
     """
+    del scale, center  # the schema has them already
     code, objective, choices = make_code(
         sparsity,
         n_components,
