@@ -76,7 +76,7 @@ class Targeted:
 
     def _read_targets(self, y: Any, n: int | None, owner: str) -> np.ndarray | None:
         """Return targets for `n` examples, n x d, or None; the first call sets their schema."""
-        shape = () if y is None else np.shape(y)
+        shape = () if y is None else tuple(getattr(y, "shape", None) or np.asarray(y, dtype=object).shape)
         is_paired = target_of(self.schema_) is not self.schema_
         if len(shape) < 2 or int(np.prod(shape[1:])) == 1:
             if is_paired:
