@@ -8,6 +8,7 @@ from narrows.data.arrays import (
     check_numeric,
     count_entries,
     count_rows,
+    in_float_dtype_of,
     min_max,
     spaced_indices,
     subsample_evenly,
@@ -15,7 +16,8 @@ from narrows.data.arrays import (
 )
 from narrows.data.axes import PrincipalAxes, principal_axes
 from narrows.data.bins import N_BINS
-from narrows.data.cells import has_words, is_missing
+from narrows.data.blocks import BlockError, Blocks, is_blocks
+from narrows.data.cells import as_cells, has_words, is_missing
 from narrows.data.column_codec import decode_column
 from narrows.data.columns import MAX_LEVELS, Column
 from narrows.data.containers import check_container
@@ -36,6 +38,8 @@ from narrows.data.infer import infer, white_level
 from narrows.data.infer_table import infer_table
 from narrows.data.kinds import KINDS, ColumnKind
 from narrows.data.levels import GAP, Cells, Levels
+from narrows.data.mapped import MappedRows, open_mapped, open_path, scan_rows
+from narrows.data.mixing import MixingBuffer
 from narrows.data.neighbors import leading_axes
 from narrows.data.patches import Patches
 from narrows.data.row_checks import check_form, check_range, check_rows, count_gaps, warn_of_gaps
@@ -52,6 +56,8 @@ __all__ = [
     "MAX_LEVELS",
     "N_BINS",
     "ArrayScale",
+    "BlockError",
+    "Blocks",
     "Cells",
     "Column",
     "ColumnKind",
@@ -60,6 +66,8 @@ __all__ = [
     "Frame",
     "Layout",
     "Levels",
+    "MappedRows",
+    "MixingBuffer",
     "Patches",
     "PrincipalAxes",
     "Rows",
@@ -68,6 +76,7 @@ __all__ = [
     "Table",
     "TableFeatures",
     "as_array",
+    "as_cells",
     "as_features",
     "as_floats",
     "as_rows",
@@ -85,9 +94,11 @@ __all__ = [
     "first_row",
     "free_bytes",
     "has_words",
+    "in_float_dtype_of",
     "infer",
     "infer_table",
     "is_atom",
+    "is_blocks",
     "is_frame",
     "is_missing",
     "is_one",
@@ -97,9 +108,12 @@ __all__ = [
     "n_features",
     "one_row",
     "open_frame",
+    "open_mapped",
+    "open_path",
     "prepared_atoms",
     "principal_axes",
     "row_labels",
+    "scan_rows",
     "spaced_indices",
     "subsample_evenly",
     "take_rows",

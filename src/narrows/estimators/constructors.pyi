@@ -20,6 +20,8 @@ class Shared(Estimator):
     learning_rate: float | Literal["auto"]
     weight_decay: float | Literal["auto"]
     max_epochs: int | Literal["auto"]
+    max_examples: int | None
+    buffer_size: int | Literal["auto"]
     max_time: float | None
     early_stopping: bool
     validation_fraction: float
@@ -66,6 +68,8 @@ class AE(Shared, CodeEstimator):
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
         max_time: float | None = None,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
@@ -113,6 +117,10 @@ class AE(Shared, CodeEstimator):
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
             Largest number of passes over the training data.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
@@ -195,6 +203,8 @@ class VAE(Shared, CodeEstimator):
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
         max_time: float | None = None,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
@@ -265,6 +275,10 @@ class VAE(Shared, CodeEstimator):
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
             Largest number of passes over the training data.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
@@ -338,6 +352,8 @@ class DAE(Shared, CodeEstimator):
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
         max_time: float | None = None,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
@@ -389,6 +405,10 @@ class DAE(Shared, CodeEstimator):
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
             Largest number of passes over the training data.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
@@ -463,6 +483,8 @@ class SAE(Shared, CodeEstimator):
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
         max_time: float | None = None,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
@@ -516,6 +538,10 @@ class SAE(Shared, CodeEstimator):
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
             Largest number of passes over the training data.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
@@ -593,6 +619,8 @@ class MapAE(Shared, CodeEstimator):
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
         max_time: float | None = None,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
@@ -648,6 +676,10 @@ class MapAE(Shared, CodeEstimator):
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
             Largest number of passes over the training data.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
@@ -713,6 +745,8 @@ class TableAE(Shared):
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
         max_time: float | None = None,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
@@ -766,6 +800,10 @@ class TableAE(Shared):
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
             Largest number of passes over the training data.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
@@ -844,6 +882,8 @@ class IWAE(Shared, CodeEstimator):
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
         max_time: float | None = None,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
@@ -889,6 +929,10 @@ class IWAE(Shared, CodeEstimator):
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
             Largest number of passes over the training data.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
@@ -953,6 +997,8 @@ class FACTORVAE(Shared, CodeEstimator):
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
         max_time: float | None = None,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
@@ -1000,6 +1046,10 @@ class FACTORVAE(Shared, CodeEstimator):
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
             Largest number of passes over the training data.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
@@ -1064,6 +1114,8 @@ class VQVAE(Shared, CodeEstimator):
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
         max_time: float | None = None,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
@@ -1111,6 +1163,10 @@ class VQVAE(Shared, CodeEstimator):
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
             Largest number of passes over the training data.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True

@@ -19,18 +19,22 @@ from narrows.data import (
     N_BINS,
     EncodedRows,
     Frame,
+    MappedRows,
     Schema,
     as_array,
+    as_cells,
     as_floats,
     check_container,
     check_form,
     check_numeric,
     check_rows,
     has_words,
+    in_float_dtype_of,
     infer_table,
     is_frame,
     min_max,
     open_frame,
+    open_path,
     sinks,
     streams,
 )
@@ -112,7 +116,8 @@ class Inference(ABC):
             columns = [str(name) for name in fitted]
         is_table = self.schema_.kind == "table"
         encode = functools.partial(self.validate, reset=False) if is_table else None
-        blocks = streams.open_source(source, owner, columns, encode) or self._as_source(source)
+        has_tokens = self.schema_.kind != "image"
+        blocks = streams.open_source(source, owner, columns, encode, has_tokens) or self._as_source(source)
         names, reporter = self._column_names(method, blocks), Reporter(self.verbose, f"{owner}.{method}")
         as_frame = self.schema_.as_frame if is_table and method in ("reconstruct", "denoise") else None
         with sinks.open_sink(sink, blocks.n, names, as_frame) as opened, reporter as report:
@@ -122,7 +127,7 @@ class Inference(ABC):
         return Path(sink).expanduser() if result is None else result
 
     def validate(self, X: Any, reset: bool) -> np.ndarray:
-        """Return X, which is in memory, as an array of numbers of any shape.
+        """Return X, in memory or the path of files, as an array of numbers of any shape, or as `MappedRows`.
 
         Parameters
         ----------
@@ -136,6 +141,7 @@ class Inference(ABC):
         owner = type(self).__name__
         if isinstance(X, EncodedRows):
             return X
+        X = open_path(X, has_tokens=reset or self.schema_.kind != "image")
         if not is_frame(X):
             check_container(X, owner)
         X = as_array(X, owner) if isinstance(X, np.ma.MaskedArray) else X
@@ -146,7 +152,7 @@ class Inference(ABC):
         if isinstance(X, (list, tuple)):
             X = as_array(X, owner)
         is_image = not reset and self.schema_.kind == "image"  # `check_form` checks them
-        if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor) and not is_image:
+        if getattr(X, "ndim", 2) == 2 and not isinstance(X, (Tensor, MappedRows)) and not is_image:
             rows = as_array(X, owner)  # its error names the place of a string
             rows = validate_data(
                 self,
@@ -158,7 +164,7 @@ class Inference(ABC):
                 order="C" if reset else None,  # later each block is copied into this order on its own
             )
             return check_numeric(rows, owner)
-        rows = check_numeric(as_array(X, owner), owner)
+        rows = cast(np.ndarray, X) if isinstance(X, MappedRows) else check_numeric(as_array(X, owner), owner)
         if reset:
             self.n_features_in_ = int(np.prod(rows.shape[1:]))
             if hasattr(self, "feature_names_in_"):
@@ -218,7 +224,7 @@ class Inference(ABC):
         owner, table = type(self).__name__, self.schema_.table
         assert table is not None
         if not is_frame(X):
-            X = as_array(X, owner) if isinstance(X, Tensor) else _as_cells(X)
+            X = as_array(X, owner) if isinstance(X, Tensor) else as_cells(X)
             if X.ndim != 2:
                 raise ValueError(f"X passed to {owner} must be a table (n, d). Got shape {X.shape}. Reshape your data.")
             if table.kind != "array" and hasattr(self, "feature_names_in_"):
@@ -233,10 +239,7 @@ class Inference(ABC):
         ValueError, TypeError
             If X does not hold examples like those that the model was fitted on, or holds NaN or infinity.
         """
-        check_is_fitted(self)
-        rows = as_floats(self.validate(X, reset=False))
-        check_rows(rows, self.schema_, type(self).__name__, self.recipe.allows_gaps)
-        return rows
+        return np.asarray(self._check(X))
 
     def prepare(self, X: Any) -> Tensor:
         """Return X checked and on the model's scale: n x `schema_.shape`, in memory. Raises as `check` does."""
@@ -270,8 +273,15 @@ class Inference(ABC):
 
     # ---------------------------------------------------------------------------------------------- inside
 
+    def _check(self, X: Any) -> np.ndarray:
+        """Return X as `check` does, but rows of files as `MappedRows`."""
+        check_is_fitted(self)
+        rows = as_floats(self.validate(X, reset=False))
+        check_rows(rows, self.schema_, type(self).__name__, self.recipe.allows_gaps)
+        return rows
+
     def _as_source(self, X: Any) -> Source:
-        """Return X, which is in memory, as a source of blocks. Its form is checked."""
+        """Return X, in memory or the path of files, as a source of blocks. Its form is checked."""
         check_is_fitted(self)
         rows = self.validate(X, reset=False)
         check_form(rows.shape, self.schema_, type(self).__name__)
@@ -288,7 +298,9 @@ class Inference(ABC):
         self, method: str, source: Source, sink: sinks.Sink | None = None, report: Reporter | None = None
     ) -> Any:
         """Apply `method` to all blocks of `source`, and write the results into `sink` or a new array."""
-        model, checker = self.module(), parallel.RowChecker(self.schema_, type(self).__name__, self.recipe.allows_gaps)
+        model = self.module()
+        allow_nan = self.recipe.allows_gaps and source.locate is None  # activations in files have no gaps
+        checker = parallel.RowChecker(self.schema_, type(self).__name__, allow_nan, source.locate)
         sink, operation = sink or sinks.Memory(source.n), self._operation(method)
         if report is not None:
             return parallel.stream(model, self.schema_, operation, source, sink, checker, report)
@@ -299,7 +311,7 @@ class Inference(ABC):
         """Return the operation of `method` on a block."""
         model, schema = self.model_, self.schema_
         if method == "transform":
-            return parallel.Operation(self._encode, lambda z, rows: _in_float_dtype_of(rows, z.numpy()))
+            return parallel.Operation(self._encode, lambda z, rows: in_float_dtype_of(rows, z.numpy()))
         if method in ("score_samples", "decision_function"):
             finish = self._finish_scores if method == "score_samples" else self._finish_decisions
             return parallel.Operation(lambda x: log_likelihood(model, x), finish, self._check_block_support)
@@ -386,15 +398,3 @@ class Inference(ABC):
 def _contains(likelihood: Likelihood, x: Tensor) -> Tensor:
     """Return a mask of the entries of x (B x shape) that the likelihood can score, or that are missing."""
     return likelihood.contains(x) | torch.isnan(x)
-
-
-def _as_cells(X: Any) -> np.ndarray:
-    """Return a list of rows or an array as an array of numbers or objects."""
-    if isinstance(X, (list, tuple)) and any(isinstance(cell, str) for row in X[:1] for cell in np.atleast_1d(row)):
-        return np.asarray(X, dtype=object)
-    return np.asarray(X)
-
-
-def _in_float_dtype_of(rows: np.ndarray, result: np.ndarray) -> np.ndarray:
-    """Return `result` in the dtype of `rows`, if this dtype is a float."""
-    return result.astype(rows.dtype, copy=False) if rows.dtype.kind == "f" else result

@@ -30,6 +30,16 @@ def _training(
     learning_rate: Annotated[Any, either(Real(0, open_low=True), _AUTO), "highest learning rate of AdamW"] = "auto",
     weight_decay: Annotated[Any, either(Real(0), _AUTO), "weight decay of AdamW, against over-fitting"] = "auto",
     max_epochs: Annotated[Any, either(Integer(1), _AUTO), "largest number of passes over the training data"] = "auto",
+    max_examples: Annotated[
+        Any,
+        either(Integer(2), OneOf((None,))),
+        "largest number of training examples in all steps; of an iterator, of rows to read; None for no limit",
+    ] = None,
+    buffer_size: Annotated[
+        Any,
+        either(Integer(8), _AUTO),
+        "rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB",
+    ] = "auto",
     max_time: Annotated[
         Any, either(Real(0, open_low=True), OneOf((None,))), "time limit of the training, in seconds; None for no limit"
     ] = None,
