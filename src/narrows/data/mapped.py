@@ -60,7 +60,7 @@ class MappedRows:
                     f"{file.array.shape}). Move one kind into a folder of its own."
                 )
         self._ends = np.cumsum([len(part) for part in self._parts])
-        empty = [_as_tensor(part[:0], file.is_bfloat16) for file, part in zip(self.files, self._parts, strict=True)]
+        empty = [_as_tensor(np.array(part[:0]), file.is_bfloat16) for file, part in zip(self.files, self._parts, strict=True)]
         self.tensor_dtype = empty[0].dtype
         for tensor in empty[1:]:
             self.tensor_dtype = torch.promote_types(self.tensor_dtype, tensor.dtype)
@@ -113,7 +113,7 @@ class MappedRows:
         part_of = np.searchsorted(self._ends, numbers, side="right")
         for i in np.unique(part_of):
             places = np.flatnonzero(part_of == i)
-            rows = np.take(self._parts[i], numbers[places] - self._start(i), axis=0)
+            rows = np.take(np.asarray(self._parts[i]), numbers[places] - self._start(i), axis=0)
             values = _as_tensor(rows, self.files[i].is_bfloat16)
             if len(places) == len(numbers):
                 result = values.to(self.tensor_dtype)

@@ -207,7 +207,7 @@ class Trainer:
         self.averaging.update()
 
     def report(self) -> bool:
-        """Read the losses, and save a checkpoint if one is due. Return True if the weights went back to earlier ones."""
+        """Read the losses, and save a checkpoint if one is due. Return True if the weights went back."""
         self.model.bottleneck.update_dead_units()
         means = self.step.sums.read_means()
         if means and not math.isfinite(means["loss"]):
