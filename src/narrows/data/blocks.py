@@ -52,7 +52,7 @@ class Blocks:
     @property
     def can_begin_again(self) -> bool:
         """True if the blocks can be read a second time."""
-        return callable(self.source) or iter(self.source) is not self.source
+        return callable(self.source) or not isinstance(self.source, Iterator)
 
     def begin(self, start: int = 0) -> None:
         """Begin a pass over the blocks at row `start`."""

@@ -60,7 +60,9 @@ class MappedRows:
                     f"{file.array.shape}). Move one kind into a folder of its own."
                 )
         self._ends = np.cumsum([len(part) for part in self._parts])
-        empty = [_as_tensor(np.array(part[:0]), file.is_bfloat16) for file, part in zip(self.files, self._parts, strict=True)]
+        empty = [
+            _as_tensor(np.array(part[:0]), file.is_bfloat16) for file, part in zip(self.files, self._parts, strict=True)
+        ]
         self.tensor_dtype = empty[0].dtype
         for tensor in empty[1:]:
             self.tensor_dtype = torch.promote_types(self.tensor_dtype, tensor.dtype)

@@ -137,7 +137,7 @@ class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOut
         parts = self._assemble(seed, opened.n_rows or len(rows))
         self.model_ = parts.model
         self._check_support(rows)
-        buffer = opened.make_buffer(self.schema_, self._check_support)
+        buffer = opened.make_buffer(self.schema_, self._check_support, parts.objective, type(self).__name__)
         result, interrupt = self._train(parts.objective, rows, labels, settings, seed, buffer)
         self.history_, self.n_iter_ = result.history, result.n_epochs
         facts = list_facts(self.schema_, rows, buffer)

@@ -14,6 +14,7 @@ from narrows.data import Blocks, MappedRows, MixingBuffer, Schema, infer, is_blo
 from narrows.data.mapped import describe_zero_rows
 from narrows.data.mixing import as_user_rows
 from narrows.fitted import FittedModel
+from narrows.objectives import Objective
 
 _SCHEMA_BYTES = 1 << 30  # rows of files that are larger are described from a sample
 _SAMPLE_ROWS = 100_000
@@ -38,10 +39,20 @@ class Opened(NamedTuple):
     first: Tensor | None = None
     n_rows: int = 0
 
-    def make_buffer(self, schema: Schema, check: Callable[[np.ndarray], None]) -> MixingBuffer | None:
-        """Return the mixing buffer of an iterator, None for other rows. `check` raises for rows of no use."""
+    def make_buffer(
+        self, schema: Schema, check: Callable[[np.ndarray], None], objective: Objective, owner: str
+    ) -> MixingBuffer | None:
+        """Return the mixing buffer of an iterator, None for other rows. `check` raises for rows of no use.
+
+        Raises
+        ------
+        ValueError
+            If the objective needs all rows at once.
+        """
         if self.blocks is None or self.first is None:
             return None
+        if objective.neighbors is not None:
+            raise ValueError(f"{owner} compares rows with their neighbours among all rows. Pass an array or a path.")
         return MixingBuffer(self.blocks, self.first, self.n_rows, schema, check=check)
 
 
