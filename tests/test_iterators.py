@@ -157,10 +157,13 @@ def test_a_resumed_training_goes_on_in_a_new_pass(X, tmp_path, monkeypatch):
 
 
 class Restartable:
-    """Blocks that can begin at any row, and record where they did."""
+    """Blocks that can begin at any row, and record where they did; of a known number."""
 
     def __init__(self, X):
         self.X, self.starts = X, []
+
+    def __len__(self):
+        return -(-len(self.X) // 70)
 
     def __iter__(self):
         return self.start_at(0)
@@ -189,7 +192,7 @@ def test_a_checkpoint_of_other_rows_is_refused(X, tmp_path, monkeypatch):
             make(checkpoint=tmp_path).fit(blocks_of(X))
     with pytest.raises(ValueError, match="checkpoint of another training"):
         make(checkpoint=tmp_path).fit(blocks_of(X + 1))
-    with pytest.raises(StreamFailed, match="ended .* rows before the position of the checkpoint"):
+    with pytest.raises(StreamFailed, match=r"ended .* rows before the position of the checkpoint"):
         make(checkpoint=tmp_path).fit(blocks_of(X[:900]))
 
 
@@ -260,8 +263,12 @@ def test_other_blocks_are_refused(blocks, message):
 
 
 def test_an_iterator_needs_a_budget_and_no_passes(X):
-    with pytest.raises(ValueError, match=r"SAE.fit reads iterators.*pass max_examples=1_000_000"):
+    with pytest.raises(TypeError, match=r"X passed to SAE is a function: .*with the parameter `max_examples` calls it"):
         SAE(4).fit(blocks_of(X))
+    with pytest.raises(TypeError, match=r"X passed to SAE is a generator: .*with the parameter `max_examples`"):
+        SAE(4).fit(blocks_of(X)())
+    with pytest.raises(ValueError, match=r"SAE.fit reads iterators.*pass max_examples=1_000_000"):
+        SAE(4).fit(Restartable(X))
     with pytest.raises(ValueError, match="`max_epochs` parameter of SAE is for rows that are there"):
         make(max_epochs=3).fit(blocks_of(X))
     with pytest.raises(ValueError, match="takes no labels for the rows of an iterator"):

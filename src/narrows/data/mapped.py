@@ -8,6 +8,7 @@ A file of floats with three axes holds activations (sequences, tokens, width), a
 
 from __future__ import annotations
 
+import functools
 import mmap
 import os
 from collections.abc import Iterator, Sequence
@@ -60,12 +61,9 @@ class MappedRows:
                     f"{file.array.shape}). Move one kind into a folder of its own."
                 )
         self._ends = np.cumsum([len(part) for part in self._parts])
-        empty = [
-            _as_tensor(np.array(part[:0]), file.is_bfloat16) for file, part in zip(self.files, self._parts, strict=True)
-        ]
-        self.tensor_dtype = empty[0].dtype
-        for tensor in empty[1:]:
-            self.tensor_dtype = torch.promote_types(self.tensor_dtype, tensor.dtype)
+        parts = zip(self.files, self._parts, strict=True)
+        dtypes = [_as_tensor(np.array(part[:0]), file.is_bfloat16).dtype for file, part in parts]
+        self.tensor_dtype = functools.reduce(torch.promote_types, dtypes)
         self.dtype = _as_array(torch.empty(0, dtype=self.tensor_dtype)).dtype
         self.shape = (int(self._ends[-1]), *first)
         self.notes: list[str] = []

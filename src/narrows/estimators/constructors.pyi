@@ -20,8 +20,6 @@ class Shared(Estimator):
     learning_rate: float | Literal["auto"]
     weight_decay: float | Literal["auto"]
     max_epochs: int | Literal["auto"]
-    max_examples: int | None
-    buffer_size: int | Literal["auto"]
     max_time: float | None
     early_stopping: bool
     validation_fraction: float
@@ -35,6 +33,8 @@ class Shared(Estimator):
     track: Any
     random_state: int | np.random.RandomState | np.random.Generator | None
     verbose: int | Literal["auto"]
+    max_examples: int | None
+    buffer_size: int | Literal["auto"]
 
 class AE(Shared, CodeEstimator):
     """The plain autoencoder: it compresses each example to a few numbers and restores the example from them."""
@@ -68,8 +68,6 @@ class AE(Shared, CodeEstimator):
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
-        max_examples: int | None = None,
-        buffer_size: int | Literal["auto"] = "auto",
         max_time: float | None = None,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
@@ -83,6 +81,8 @@ class AE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The plain autoencoder: it compresses each example to a few numbers, its code, and restores the example from it.
 
@@ -117,10 +117,6 @@ class AE(Shared, CodeEstimator):
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
             Largest number of passes over the training data.
-        max_examples : an int in the range [2, inf) or None, default None
-            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
-        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
@@ -147,6 +143,10 @@ class AE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
 
         Examples
         --------
@@ -203,8 +203,6 @@ class VAE(Shared, CodeEstimator):
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
-        max_examples: int | None = None,
-        buffer_size: int | Literal["auto"] = "auto",
         max_time: float | None = None,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
@@ -218,6 +216,8 @@ class VAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The variational autoencoder: draw new examples, vary one component of a code at a time, and score any example.
 
@@ -275,10 +275,6 @@ class VAE(Shared, CodeEstimator):
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
             Largest number of passes over the training data.
-        max_examples : an int in the range [2, inf) or None, default None
-            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
-        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
@@ -305,6 +301,10 @@ class VAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
 
         Examples
         --------
@@ -352,8 +352,6 @@ class DAE(Shared, CodeEstimator):
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
-        max_examples: int | None = None,
-        buffer_size: int | Literal["auto"] = "auto",
         max_time: float | None = None,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
@@ -367,6 +365,8 @@ class DAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The denoising autoencoder: `denoise` removes noise from examples.
 
@@ -405,10 +405,6 @@ class DAE(Shared, CodeEstimator):
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
             Largest number of passes over the training data.
-        max_examples : an int in the range [2, inf) or None, default None
-            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
-        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
@@ -435,6 +431,10 @@ class DAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
 
         Examples
         --------
@@ -483,8 +483,6 @@ class SAE(Shared, CodeEstimator):
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
-        max_examples: int | None = None,
-        buffer_size: int | Literal["auto"] = "auto",
         max_time: float | None = None,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
@@ -498,6 +496,8 @@ class SAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The sparse autoencoder: of its many units only a few are active for one example.
 
@@ -538,10 +538,6 @@ class SAE(Shared, CodeEstimator):
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
             Largest number of passes over the training data.
-        max_examples : an int in the range [2, inf) or None, default None
-            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
-        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
@@ -568,6 +564,10 @@ class SAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
 
         Examples
         --------
@@ -619,8 +619,6 @@ class MapAE(Shared, CodeEstimator):
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
-        max_examples: int | None = None,
-        buffer_size: int | Literal["auto"] = "auto",
         max_time: float | None = None,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
@@ -634,6 +632,8 @@ class MapAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The autoencoder as a map: near examples have near codes, and each place on the map can be decoded.
 
@@ -676,10 +676,6 @@ class MapAE(Shared, CodeEstimator):
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
             Largest number of passes over the training data.
-        max_examples : an int in the range [2, inf) or None, default None
-            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
-        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
@@ -706,6 +702,10 @@ class MapAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
 
         Attributes
         ----------
@@ -745,8 +745,6 @@ class TableAE(Shared):
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
-        max_examples: int | None = None,
-        buffer_size: int | Literal["auto"] = "auto",
         max_time: float | None = None,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
@@ -760,6 +758,8 @@ class TableAE(Shared):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The masked autoencoder for tables: it predicts any cells of a row from any others, and gives all their chances.
 
@@ -800,10 +800,6 @@ class TableAE(Shared):
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
             Largest number of passes over the training data.
-        max_examples : an int in the range [2, inf) or None, default None
-            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
-        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
@@ -830,6 +826,10 @@ class TableAE(Shared):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
 
         Examples
         --------
@@ -882,8 +882,6 @@ class IWAE(Shared, CodeEstimator):
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
-        max_examples: int | None = None,
-        buffer_size: int | Literal["auto"] = "auto",
         max_time: float | None = None,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
@@ -897,6 +895,8 @@ class IWAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The importance-weighted autoencoder: a VAE with a tighter bound on the log-likelihood, from several draws.
 
@@ -929,10 +929,6 @@ class IWAE(Shared, CodeEstimator):
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
             Largest number of passes over the training data.
-        max_examples : an int in the range [2, inf) or None, default None
-            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
-        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
@@ -959,6 +955,10 @@ class IWAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         """
 
 class FACTORVAE(Shared, CodeEstimator):
@@ -997,8 +997,6 @@ class FACTORVAE(Shared, CodeEstimator):
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
-        max_examples: int | None = None,
-        buffer_size: int | Literal["auto"] = "auto",
         max_time: float | None = None,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
@@ -1012,6 +1010,8 @@ class FACTORVAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """A VAE with independent components: a discriminator detects dependence, which the loss then reduces.
 
@@ -1046,10 +1046,6 @@ class FACTORVAE(Shared, CodeEstimator):
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
             Largest number of passes over the training data.
-        max_examples : an int in the range [2, inf) or None, default None
-            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
-        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
@@ -1076,6 +1072,10 @@ class FACTORVAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         """
 
 class VQVAE(Shared, CodeEstimator):
@@ -1114,8 +1114,6 @@ class VQVAE(Shared, CodeEstimator):
         learning_rate: float | Literal["auto"] = "auto",
         weight_decay: float | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
-        max_examples: int | None = None,
-        buffer_size: int | Literal["auto"] = "auto",
         max_time: float | None = None,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
@@ -1129,6 +1127,8 @@ class VQVAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The vector-quantised autoencoder: its code is whole numbers, each the index of a learned vector.
 
@@ -1163,10 +1163,6 @@ class VQVAE(Shared, CodeEstimator):
             Weight decay of AdamW, against over-fitting.
         max_epochs : an int in the range [1, inf) or 'auto', default 'auto'
             Largest number of passes over the training data.
-        max_examples : an int in the range [2, inf) or None, default None
-            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
-        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         max_time : a float in the range (0, inf) or None, default None
             Time limit of the training, in seconds; None for no limit.
         early_stopping : one of True, False, default True
@@ -1193,6 +1189,10 @@ class VQVAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
         """
 
 @overload

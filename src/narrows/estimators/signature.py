@@ -30,16 +30,6 @@ def _training(
     learning_rate: Annotated[Any, either(Real(0, open_low=True), _AUTO), "highest learning rate of AdamW"] = "auto",
     weight_decay: Annotated[Any, either(Real(0), _AUTO), "weight decay of AdamW, against over-fitting"] = "auto",
     max_epochs: Annotated[Any, either(Integer(1), _AUTO), "largest number of passes over the training data"] = "auto",
-    max_examples: Annotated[
-        Any,
-        either(Integer(2), OneOf((None,))),
-        "largest number of training examples in all steps; of an iterator, of rows to read; None for no limit",
-    ] = None,
-    buffer_size: Annotated[
-        Any,
-        either(Integer(8), _AUTO),
-        "rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB",
-    ] = "auto",
     max_time: Annotated[
         Any, either(Real(0, open_low=True), OneOf((None,))), "time limit of the training, in seconds; None for no limit"
     ] = None,
@@ -92,6 +82,22 @@ def _training(
     """The parameters that all estimators share."""
 
 
+def _budget(
+    *,
+    max_examples: Annotated[
+        Any,
+        either(Integer(2), OneOf((None,))),
+        "largest number of training examples in all steps; of an iterator, of rows to read; None for no limit",
+    ] = None,
+    buffer_size: Annotated[
+        Any,
+        either(Integer(8), _AUTO),
+        "rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB",
+    ] = "auto",
+) -> None:
+    """The parameters of all estimators that limit the examples of a training, which an iterator needs."""
+
+
 def _tables(
     *,
     columns: Annotated[
@@ -110,7 +116,7 @@ def _tables(
     """The parameters of all estimators that say how tables are read."""
 
 
-TRAINING = {**parameters(_tables), **parameters(_training)}
+TRAINING = {**parameters(_tables), **parameters(_training), **parameters(_budget)}
 
 
 def constructor(name: str, declared: dict[str, Parameter]) -> Callable[..., None]:

@@ -10,7 +10,17 @@ import torch
 from torch import Tensor
 
 from narrows import likelihoods
-from narrows.data import Blocks, MappedRows, MixingBuffer, Schema, infer, is_blocks, scan_rows, subsample_evenly
+from narrows.data import (
+    Blocks,
+    MappedRows,
+    MixingBuffer,
+    Schema,
+    check_container,
+    infer,
+    is_blocks,
+    scan_rows,
+    subsample_evenly,
+)
 from narrows.data.mapped import describe_zero_rows
 from narrows.data.mixing import as_user_rows
 from narrows.fitted import FittedModel
@@ -69,6 +79,7 @@ def open_training(X: Any, y: Any, estimator: FittedModel) -> Opened:
     owner, parameters = type(estimator).__name__, estimator.get_params(deep=False)
     n = parameters["max_examples"]
     if n is None:
+        check_container(X, owner)  # its message says what to pass
         raise ValueError(
             f"{owner}.fit reads iterators, but must know how many rows to take: pass max_examples=1_000_000, or "
             "np.concatenate(list(X)) if all rows fit into memory."

@@ -15,7 +15,7 @@ import struct
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -51,11 +51,12 @@ class MappedFile(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """The dtype, the shape and the first byte of an array in a file."""
+    """The dtype, the shape, the first byte and the order of the axes of an array in a file."""
 
     dtype: str
     shape: tuple[int, ...]
     start: int
+    order: Literal["C", "F"] = "C"
 
 
 def map_file(path: Path) -> MappedFile:
@@ -85,7 +86,7 @@ def map_file(path: Path) -> MappedFile:
             f"{n_bytes:,} bytes, and {max(0, n_there):,} are there. Write it again, or move it out of the folder."
         )
     try:
-        return MappedFile(path, np.memmap(path, dtype, "r", place.start, place.shape), is_bfloat16)
+        return MappedFile(path, np.memmap(path, dtype, "r", place.start, place.shape, place.order), is_bfloat16)
     except OSError as error:
         if error.errno != errno.EMFILE:
             raise
@@ -111,13 +112,13 @@ def _read_npy_header(stream: IO[bytes], path: Path) -> _Place:
         raise ValueError(f"{path} is no .npy file, or damaged ({error}). Save it again with np.save.") from error
     if dtype.hasobject:
         raise ValueError(f"{path} holds Python objects, a pickle, which narrows does not read. Save numbers.")
-    if is_fortran and len(shape) > 1 and min(shape[:2]) > 1:
+    if is_fortran and len(shape) > 2:
         raise ValueError(
-            f"{path} holds its columns one after another (Fortran order), so that its rows cannot be read alone. Save "
+            f"{path} holds its last axis first (Fortran order), so that its rows cannot be read alone. Save "
             "np.ascontiguousarray(X)."
         )
     name = "V2" if dtype.kind == "V" and dtype.itemsize == 2 and dtype.names is None else dtype.str
-    return _Place(name, tuple(shape), stream.tell())
+    return _Place(name, tuple(shape), stream.tell(), "F" if is_fortran else "C")
 
 
 def _find_in_npz(path: Path) -> _Place:
