@@ -27,6 +27,7 @@ _HOME = {
     "evaluate_rows": "narrows.evaluation",
     "sweep": "narrows.tasks.sweep",
     "load_dataset": "narrows.data.named",
+    "hook": "narrows.data.hooks",
     "write_report": "narrows.report",
     "tasks": "narrows.tasks",
 }
@@ -35,6 +36,7 @@ __all__ = [*_HOME, "__version__"]
 
 if TYPE_CHECKING:
     from narrows import tasks
+    from narrows.data.hooks import hook
     from narrows.data.named import load as load_dataset
     from narrows.estimators import AE, DAE, SAE, VAE, MapAE, TableAE, estimator
     from narrows.evaluation import evaluate, evaluate_rows
