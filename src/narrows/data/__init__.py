@@ -32,13 +32,13 @@ from narrows.data.features import (
     n_features,
     prepared_atoms,
 )
+from narrows.data.files.mapped import MappedRows, open_mapped, scan_rows
 from narrows.data.filling import fill_missing
 from narrows.data.frames import Frame, is_frame, open_frame
 from narrows.data.infer import infer, white_level
 from narrows.data.infer_table import infer_table
 from narrows.data.kinds import KINDS, ColumnKind
 from narrows.data.levels import GAP, Cells, Levels
-from narrows.data.mapped import MappedRows, open_mapped, open_path, scan_rows
 from narrows.data.mixing import MixingBuffer
 from narrows.data.neighbors import leading_axes
 from narrows.data.patches import Patches
@@ -46,6 +46,7 @@ from narrows.data.row_checks import check_form, check_range, check_rows, count_g
 from narrows.data.rows import Rows, free_bytes
 from narrows.data.schema import Schema, Support
 from narrows.data.single import first_row, is_one, one_row, row_labels
+from narrows.data.streams import open_path
 from narrows.data.table import EncodedRows, Table
 from narrows.data.training_table import look_at_table
 

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from narrows.data.atomic import atomic_path, write_tensors
+from narrows.data.files.mapped import MANIFEST
 
-MANIFEST = "manifest.json"
 _DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 _LARGEST_HALF = 65504
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from narrows import rng
 from narrows.data.arrays import as_shared_tensor
 from narrows.data.features import as_features
-from narrows.data.mapped import MappedRows
+from narrows.data.files.mapped import MappedRows
 from narrows.data.neighbors import nearest_rows
 from narrows.data.schema import Schema
 from narrows.types import Batch

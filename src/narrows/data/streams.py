@@ -17,8 +17,8 @@ import numpy as np
 from narrows.data import files, parquet
 from narrows.data.arrays import as_array, check_numeric
 from narrows.data.containers import check_container
+from narrows.data.files.mapped import MappedRows, open_mapped
 from narrows.data.frames import is_frame
-from narrows.data.mapped import MappedRows, open_mapped
 
 _AHEAD = 32 << 20  # bytes of a mapped file to read ahead
 _TABLE_ROWS = 1 << 16  # rows of a table to encode at once
@@ -115,6 +115,24 @@ def _select_columns(piece: Any, columns: Sequence[str] | None) -> Any:
     if hasattr(piece, "iloc"):
         return piece.iloc[:, indices]
     return piece.select([names[i] for i in indices])
+
+
+def open_path(X: Any, *, has_tokens: bool = True) -> Any:
+    """Return the rows of X if it is a path or a list of paths of arrays; otherwise X.
+
+    Returns
+    -------
+    `MappedRows`, a memory map of pictures, or what `narrows.data.files.read` gives for other formats.
+
+    Raises
+    ------
+    OSError, ValueError, ImportError
+        If a file cannot be read.
+    """
+    rows = open_mapped(X, has_tokens=has_tokens)
+    if rows is None:
+        return files.read(X).X if isinstance(X, (str, os.PathLike)) else X
+    return rows.files[0].array if rows.ndim > 2 and len(rows.files) == 1 else rows
 
 
 def from_array(X: np.ndarray | MappedRows) -> Source:

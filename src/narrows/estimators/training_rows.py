@@ -21,7 +21,7 @@ from narrows.data import (
     scan_rows,
     subsample_evenly,
 )
-from narrows.data.mapped import describe_zero_rows
+from narrows.data.files.mapped import describe_zero_rows
 from narrows.data.mixing import as_user_rows
 from narrows.fitted import FittedModel
 from narrows.objectives import Objective

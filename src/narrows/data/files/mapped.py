@@ -19,13 +19,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.data import files
+from narrows.data import images
 from narrows.data.arrays import as_floats, min_max, pieces
 from narrows.data.files.mapping import SUFFIXES, MappedFile, list_files, map_file
 from narrows.params import counted
 
 _TOUCHED = 256 << 20  # bytes of mapped pages after whose use they no longer count as memory of the process
 _PAGE = mmap.PAGESIZE
+MANIFEST = "manifest.json"  # of a folder that holds a folder of files for each layer
 
 
 class MappedRows:
@@ -202,32 +203,28 @@ def open_mapped(X: Any, *, has_tokens: bool = True) -> MappedRows | None:
         if not all(path.suffix.lower() in SUFFIXES for path in paths):
             return None
     elif isinstance(X, (str, os.PathLike)):
-        path = Path(X).expanduser()
-        if path.is_dir():
-            paths = list(list_files(path))
-        else:
-            paths = [path] if path.suffix.lower() in (".npy", ".safetensors") and path.exists() else []
+        paths = find_mapped(Path(X).expanduser())
     else:
         return None
     return MappedRows([map_file(path) for path in paths], has_tokens=has_tokens) if paths else None
 
 
-def open_path(X: Any, *, has_tokens: bool = True) -> Any:
-    """Return the rows of X if it is a path or a list of paths of arrays; otherwise X.
-
-    Returns
-    -------
-    `MappedRows`, a memory map of pictures, or what `narrows.data.files.read` gives for other formats.
+def find_mapped(path: Path) -> list[Path]:
+    """Return the files to map at `path`: itself, or those in a folder of them; none if it is of another kind.
 
     Raises
     ------
-    OSError, ValueError, ImportError
-        If a file cannot be read.
+    ValueError
+        If the folder holds a folder for each layer (`HookedModel.save`).
     """
-    rows = open_mapped(X, has_tokens=has_tokens)
-    if rows is None:
-        return files.read(X).X if isinstance(X, (str, os.PathLike)) else X
-    return rows.files[0].array if rows.ndim > 2 and len(rows.files) == 1 else rows
+    if not path.is_dir():
+        return [path] if path.suffix.lower() in (".npy", ".safetensors") and path.exists() else []
+    paths = list(list_files(path))
+    if not paths and (path / MANIFEST).exists():
+        layers = sorted(entry.name for entry in path.iterdir() if entry.is_dir())
+        raise ValueError(f"{path} holds a folder for each layer: {', '.join(layers)}. Pass one of these.")
+    has_pictures = any(entry.suffix.lower() in images.SUFFIXES for entry in path.iterdir())
+    return [] if has_pictures else paths
 
 
 def scan_rows(rows: MappedRows, owner: str) -> None:
