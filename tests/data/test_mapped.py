@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from narrows import AE, SAE
+from narrows import AE, SAE, VAE
 from narrows.data import open_mapped, open_path
 
 WIDTH = 6
@@ -213,3 +213,33 @@ def test_a_path_without_a_file_names_similar_ones(tmp_path, X):
     np.save(tmp_path / "acts.npy", X)
     with pytest.raises(FileNotFoundError, match=r"Did you mean .*acts\.npy"):
         SAE(2).fit(tmp_path / "act.npy")
+
+
+def test_a_conditional_model_learns_from_a_path(tmp_path, X):
+    y = np.arange(300) % 3
+    folder = save_shards(tmp_path / "a", X)
+    assert equal(make(VAE, conditional=True).fit(folder, y), make(VAE, conditional=True).fit(X, y))
+
+
+def test_pages_of_files_are_given_back(tmp_path, X, monkeypatch):
+    monkeypatch.setattr("narrows.data.files.mapped._TOUCHED", 1)
+    rows = open_mapped(save_shards(tmp_path / "a", X))
+    np.testing.assert_array_equal(rows[:], X)
+    np.testing.assert_array_equal(rows.take(torch.arange(299, -1, -1)).numpy(), X[::-1])
+
+
+def test_large_files_are_described_from_a_sample(tmp_path, X, monkeypatch):
+    folder = save_shards(tmp_path / "a", X)
+    whole = make().fit(folder)
+    monkeypatch.setattr("narrows.estimators.training_rows._SCHEMA_BYTES", 1)
+    monkeypatch.setattr("narrows.estimators.training_rows._SAMPLE_ROWS", 100)
+    sampled = make().fit(folder)
+    np.testing.assert_allclose(sampled.schema_.scale, whole.schema_.scale, rtol=0.3)
+    assert sampled.schema_.scale != whole.schema_.scale
+
+
+def test_a_folder_of_layers_says_which_to_pass(tmp_path, X):
+    (tmp_path / "manifest.json").write_text("{}")
+    save_shards(tmp_path / "layer.1", X)
+    with pytest.raises(ValueError, match=r"holds a folder for each layer: layer\.1"):
+        make().fit(tmp_path)

@@ -19,8 +19,10 @@ _HASHED_BYTES = 256 << 20
 # parameters that do not change the weights
 _NO_EFFECT = ("verbose", "checkpoint", "track", "device", "sharded", "contamination", "random_state", "max_time")
 # parameters added later, with the values that give the earlier behaviour: older trainings can be resumed
-_ADDED_LATER = {"posterior": "gaussian", "prior": "standard", "columns": None, "max_levels": 256, "start": "random"}
-_ADDED_LATER |= {"max_examples": None, "buffer_size": "auto"}
+_ADDED_LATER = {
+    **{"posterior": "gaussian", "prior": "standard", "columns": None, "max_levels": 256, "start": "random"},
+    **{"max_examples": None, "buffer_size": "auto"},
+}
 
 
 def documents(estimator: FittedModel) -> tuple[dict[str, Any], dict[str, Tensor]]:
