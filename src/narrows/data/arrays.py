@@ -13,7 +13,7 @@ from torch import Tensor
 
 from narrows.data.containers import check_container
 
-_SCAN_BYTES = 64 << 20  # an array is scanned in pieces of this size, so that a memory map is never wholly in memory
+_SCAN_BYTES = 16 << 20  # an array is scanned in pieces of this size, so that a memory map is never wholly in memory
 _SAMPLE_NUMBERS = 1 << 26  # largest number of entries in a sample of rows
 _GAPS = ("NAType", "NaTType")  # classes of pandas.NA and pandas.NaT
 _WORDS_FOR_GAPS = ("", "na", "n/a", "nan", "null", "none", "nil", "?", "-", ".", "missing", "#n/a")
@@ -306,7 +306,7 @@ def _raise_not_finite(
 
 
 def pieces(X: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield X in pieces of about 64 MB: the number of the first row, and a view of the rows."""
+    """Yield X in pieces of about 16 MB: the number of the first row, and a view of the rows."""
     step = max(1, _SCAN_BYTES // max(1, X[0].nbytes))
     for start in range(0, len(X), step):
         yield start, X[start : start + step]

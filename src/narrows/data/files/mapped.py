@@ -24,8 +24,8 @@ from narrows.data.arrays import as_floats, min_max, pieces
 from narrows.data.files.mapping import SUFFIXES, MappedFile, list_files, map_file
 from narrows.params import counted
 
-_TOUCHED = 256 << 20  # bytes of mapped pages after whose use they no longer count as memory of the process
-_PAGE = mmap.PAGESIZE
+_TOUCHED = 64 << 20  # bytes of mapped pages after whose use they no longer count as memory of the process
+_FAULT = 64 << 10  # bytes that the system maps where a single one is used
 MANIFEST = "manifest.json"  # of a folder that holds a folder of files for each layer
 
 
@@ -69,6 +69,7 @@ class MappedRows:
         self.shape = (int(self._ends[-1]), *first)
         self.notes: list[str] = []
         self._touched = 0
+        self._touched_files: set[int] = set()
 
     @property
     def ndim(self) -> int:
@@ -111,16 +112,9 @@ class MappedRows:
         numbers = index.numpy()
         numbers = np.where(numbers < 0, numbers + len(self), numbers)
         result = torch.empty((len(numbers), *self.shape[1:]), dtype=self.tensor_dtype)
-        part_of = np.searchsorted(self._ends, numbers, side="right")
-        for i in np.unique(part_of):
-            places = np.flatnonzero(part_of == i)
-            rows = np.take(np.asarray(self._parts[i]), numbers[places] - self._start(i), axis=0)
-            values = _as_tensor(rows, self.files[i].is_bfloat16)
-            if len(places) == len(numbers):
-                result = values.to(self.tensor_dtype)
-            else:
-                result[torch.from_numpy(places)] = values.to(self.tensor_dtype)
-        self._release(len(numbers) * max(_PAGE, self._row_bytes))
+        step = _TOUCHED // max(_FAULT, self._row_bytes) + 1
+        for start in range(0, len(numbers), step):
+            self._take(numbers[start : start + step], result[start : start + step])
         return result
 
     def to(self, device: torch.device) -> Tensor:
@@ -163,6 +157,19 @@ class MappedRows:
     def _start(self, i: int) -> int:
         return int(self._ends[i - 1]) if i else 0
 
+    def _take(self, numbers: np.ndarray, result: Tensor) -> None:
+        """Write the rows of these numbers into `result`."""
+        part_of = np.searchsorted(self._ends, numbers, side="right")
+        for i in np.unique(part_of):
+            places = np.flatnonzero(part_of == i)
+            rows = np.take(np.asarray(self._parts[i]), numbers[places] - self._start(i), axis=0)
+            values = _as_tensor(rows, self.files[i].is_bfloat16)
+            if len(places) == len(numbers):
+                result.copy_(values)
+            else:
+                result[torch.from_numpy(places)] = values.to(self.tensor_dtype)
+            self._release(int(i), len(places) * max(_FAULT, self._row_bytes))
+
     def _slice(self, start: int, stop: int) -> Tensor:
         """Return consecutive rows in `tensor_dtype`."""
         blocks = []
@@ -171,19 +178,20 @@ class MappedRows:
             begin = self._start(i)
             part = np.array(self._parts[i][max(0, start - begin) : max(0, stop - begin)])
             blocks.append(_as_tensor(part, self.files[i].is_bfloat16).to(self.tensor_dtype))
-        self._release((stop - start) * self._row_bytes)
+            self._release(i, part.nbytes)
         return blocks[0] if len(blocks) == 1 else torch.cat(blocks)
 
-    def _release(self, n_bytes: int) -> None:
-        """Count bytes that were used, and now and then give their pages back: the system still caches them."""
+    def _release(self, i: int, n_bytes: int) -> None:
+        """Count bytes of file `i` that were used, and now and then give pages back: the system still caches them."""
         self._touched += n_bytes
+        self._touched_files.add(i)
         if self._touched < _TOUCHED or not hasattr(mmap, "MADV_DONTNEED"):
             return
-        self._touched = 0
-        for file in self.files:
-            mapped = getattr(file.array, "_mmap", None)
+        for touched in self._touched_files:
+            mapped = getattr(self.files[touched].array, "_mmap", None)
             if isinstance(mapped, mmap.mmap):
                 mapped.madvise(mmap.MADV_DONTNEED)
+        self._touched, self._touched_files = 0, set()
 
 
 def open_mapped(X: Any, *, has_tokens: bool = True) -> MappedRows | None:
