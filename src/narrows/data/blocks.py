@@ -44,7 +44,7 @@ class Blocks:
         self.n_read = self.n_passes = self.n_zero = self.first_zero = 0
         self._n_in_pass = 0
         self._skipped: int | None = None  # rows to pass over before the next read; None after the blocks began
-        self._form: tuple[torch.dtype, tuple[int, ...]] | None = None
+        self._none: Tensor | None = None  # no rows, in the dtype and on the device of the first block
         self._blocks: Iterator[Any] = iter(())
         self._rest: Tensor | None = None
         self.begin()
@@ -60,7 +60,7 @@ class Blocks:
         self._n_in_pass, self._rest, self._skipped = start, None, start
 
     def read(self, n: int) -> Tensor:
-        """Return the next `n` rows, fewer at the end: n x ..., in the dtype of the first block.
+        """Return the next `n` rows, fewer at the end: n x ..., in the dtype and on the device of the first block.
 
         Raises
         ------
@@ -81,8 +81,7 @@ class Blocks:
             n_left -= len(part)
         if parts:
             return torch.cat(parts)
-        dtype, shape = self._form or (torch.float32, (0,))
-        return torch.empty((0, *shape), dtype=dtype)
+        return torch.empty(0, 0) if self._none is None else self._none
 
     def peek(self) -> bool:
         """Return True if there is a further row. Raises as `read` does."""
@@ -171,15 +170,15 @@ class Blocks:
                 f"Blocks of the iterator passed to {self.owner} must be rows (n, width) or activations (sequences, "
                 f"tokens, width). Got shape {tuple(rows.shape)} after row {self._n_in_pass:,}."
             )
-        if self._form is None:
-            self._form = rows.dtype, tuple(rows.shape[1:])
-        dtype, shape = self._form
+        if self._none is None:
+            self._none = rows[:0].clone()
+        shape = tuple(self._none.shape[1:])
         if rows.shape[1:] != shape:
             raise BlockError(
                 f"A block of the iterator passed to {self.owner}, after row {self._n_in_pass:,}, has rows of shape "
                 f"{tuple(rows.shape[1:])}, and the first block had rows of shape {shape}. All must have one width."
             )
-        return rows.to(dtype)
+        return rows.to(self._none)
 
     def _checked(self, rows: Tensor) -> Tensor:
         """Return rows that are finite, and count those that are all zero."""
