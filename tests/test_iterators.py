@@ -8,6 +8,7 @@ from interrupting import interrupt_at
 from narrows import AE, SAE, VAE, MapAE
 from narrows.data import Blocks, MixingBuffer, infer
 from narrows.training import StreamFailed
+from narrows.training.loop import Trainer
 
 WIDTH, N = 6, 4_000
 
@@ -154,6 +155,27 @@ def test_a_resumed_training_goes_on_in_a_new_pass(X, tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             make(max_examples=N + 1_500, checkpoint=tmp_path).fit(blocks_of(X))
     assert equal(whole, make(max_examples=N + 1_500, checkpoint=tmp_path).fit(blocks_of(X)))
+
+
+def test_an_epoch_is_a_part_of_a_pass_where_the_budget_is_small(X, tmp_path, monkeypatch):
+    def fit(**more):
+        return make(max_examples=9_000, validation_fraction=0.02, **more).fit(X)
+
+    drawn, train_step = [], Trainer.train_step
+    with monkeypatch.context() as context:
+        context.setattr(Trainer, "train_step", lambda t, i: drawn.extend(i.tolist()) or train_step(t, i))
+        whole = fit()
+    n_train = N - 80
+    assert len(drawn) == 9_000
+    for start in (0, n_train):
+        assert len(set(drawn[start : start + n_train])) == n_train
+    assert drawn[:n_train] != drawn[n_train : 2 * n_train]
+    assert [record["step"] for record in whole.history_] == [50, 100, 150, 180]
+    with monkeypatch.context() as context:
+        interrupt_at(context, 97)
+        with pytest.raises(KeyboardInterrupt):
+            fit(checkpoint=tmp_path)
+    assert equal(whole, fit(checkpoint=tmp_path))
 
 
 class Restartable:

@@ -1,6 +1,8 @@
 """Activations of a torch model: rows of its layers, without padding, for one dictionary or several, or in files."""
 
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -166,6 +168,20 @@ def test_a_pass_that_fails_ends_all_trainings_with_their_best_weights(model):
         narrows.hook(model, list(models)) as hooked,
         pytest.raises(ValueError, match=r"unexpected keyword.*\n.*best weights"),
     ):
+        hooked.fit(models, batches)
+    for fitted in models.values():
+        assert np.isfinite(fitted.transform(np.zeros((1, WIDTH), np.float32))).all()
+
+
+def test_ctrl_c_ends_all_trainings_with_their_best_weights(model):
+    def batches():
+        for number, batch in enumerate(make_batches(60)):
+            if number == 30:
+                os.kill(os.getpid(), signal.SIGINT)  # the main thread waits for the trainings
+            yield batch
+
+    models = {"blocks.0": make(), "blocks.1": make()}
+    with narrows.hook(model, list(models)) as hooked, pytest.raises(KeyboardInterrupt):
         hooked.fit(models, batches)
     for fitted in models.values():
         assert np.isfinite(fitted.transform(np.zeros((1, WIDTH), np.float32))).all()
