@@ -36,9 +36,9 @@ _DAMAGES = (
 )
 _PARQUET_MAGIC, _ARROW_MAGICS = b"PAR1", (b"ARROW1", b"FEA1")
 _FORMATS = (
-    ".npy, .npz, .safetensors, folders of these, "
-    f"text ({', '.join(TEXTS)}), tables ({', '.join(_BINARY)}), these also in .gz or .zip, IDX (plain or "
-    f"gzipped), images ({', '.join(images.SUFFIXES)}), folders of images, and .zip of images"
+    f".npy, .npz, text ({', '.join(TEXTS)}), tables ({', '.join(_BINARY)}), these also in .gz or .zip, .safetensors, "
+    f"folders of .npy or .safetensors, IDX (plain or gzipped), images ({', '.join(images.SUFFIXES)}), folders of "
+    "images, and .zip of images"
 )
 
 
