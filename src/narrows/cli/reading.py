@@ -140,7 +140,7 @@ def open_blocks(name: str, model: Estimator) -> Source | None:
     Return None for other data, for a file with names of rows, and if the options choose among columns.
     """
     from narrows.data import parquet, streams
-    from narrows.data.files.mapped import find_mapped
+    from narrows.data.files.mapping import find_mapped
 
     path, reading, schema = Path(name).expanduser(), current(), model.schema_
     is_chosen = reading.id is not None or reading.columns is not None or reading.drop is not None

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from narrows.data.atomic import atomic_path, write_tensors
-from narrows.data.files.mapped import MANIFEST
+from narrows.data.files.mapping import MANIFEST
 
 _DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 _LARGEST_HALF = 65504

@@ -19,14 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.data import images
 from narrows.data.arrays import as_floats, min_max, pieces
-from narrows.data.files.mapping import SUFFIXES, MappedFile, list_files, map_file
+from narrows.data.files.mapping import SUFFIXES, MappedFile, find_mapped, map_file
 from narrows.params import counted
 
 _TOUCHED = 64 << 20  # bytes of mapped pages after whose use they no longer count as memory of the process
 _FAULT = 64 << 10  # bytes that the system maps where a single one is used
-MANIFEST = "manifest.json"  # of a folder that holds a folder of files for each layer
 
 
 class MappedRows:
@@ -215,24 +213,6 @@ def open_mapped(X: Any, *, has_tokens: bool = True) -> MappedRows | None:
     else:
         return None
     return MappedRows([map_file(path) for path in paths], has_tokens=has_tokens) if paths else None
-
-
-def find_mapped(path: Path) -> list[Path]:
-    """Return the files to map at `path`: itself, or those in a folder of them; none if it is of another kind.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds a folder for each layer (`HookedModel.save`).
-    """
-    if not path.is_dir():
-        return [path] if path.suffix.lower() in (".npy", ".safetensors") and path.exists() else []
-    paths = list(list_files(path))
-    if not paths and (path / MANIFEST).exists():
-        layers = sorted(entry.name for entry in path.iterdir() if entry.is_dir())
-        raise ValueError(f"{path} holds a folder for each layer: {', '.join(layers)}. Pass one of these.")
-    has_pictures = any(entry.suffix.lower() in images.SUFFIXES for entry in path.iterdir())
-    return [] if has_pictures else paths
 
 
 def scan_rows(rows: MappedRows, owner: str) -> None:

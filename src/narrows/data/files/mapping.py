@@ -19,8 +19,10 @@ from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 
+from narrows.data import images
 from narrows.params import enumerate_names
 
+MANIFEST = "manifest.json"  # of a folder that holds a folder of files for each layer
 SUFFIXES = (".npy", ".npz", ".safetensors")
 _KEYS = ("X", "x", "activations", "embeddings", "data", "arr_0")  # names of the examples among several arrays
 _BFLOAT16 = ("bfloat16", "V2")  # in safetensors, and as NumPy names the dtype of the package ml_dtypes
@@ -173,3 +175,21 @@ def list_files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
             yield path
+
+
+def find_mapped(path: Path) -> list[Path]:
+    """Return the files to map at `path`: itself, or those in a folder of them; none if it is of another kind.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds a folder for each layer (`HookedModel.save`).
+    """
+    if not path.is_dir():
+        return [path] if path.suffix.lower() in (".npy", ".safetensors") and path.exists() else []
+    paths = list(list_files(path))
+    if not paths and (path / MANIFEST).exists():
+        layers = sorted(entry.name for entry in path.iterdir() if entry.is_dir())
+        raise ValueError(f"{path} holds a folder for each layer: {', '.join(layers)}. Pass one of these.")
+    has_pictures = any(entry.suffix.lower() in images.SUFFIXES for entry in path.iterdir())
+    return [] if has_pictures else paths

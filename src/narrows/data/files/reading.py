@@ -14,10 +14,10 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from narrows.data import images, parquet
-from narrows.data.files import archives, arrays, mapped, tables, text
+from narrows.data.files import archives, arrays, mapping, tables, text
 from narrows.data.files.dataset import Dataset, short_name
 from narrows.data.files.dialect import Opener
 from narrows.data.named_sets import NAMES
@@ -99,8 +99,10 @@ def read(
         raise ValueError(f"The `header` parameter of read is for text and sheets. {path} is neither; leave it out.")
     if path.is_dir() and parquet.is_parquet(path):
         return tables.read_parquet(path)
-    if (path.is_dir() or path.suffix.lower() == ".safetensors") and (paths := mapped.find_mapped(path)):
-        return Dataset(mapped.open_mapped(paths), None, None, path.resolve().stem, None)
+    if (path.is_dir() or path.suffix.lower() == ".safetensors") and (paths := mapping.find_mapped(path)):
+        from narrows.data.files.mapped import open_mapped  # with torch
+
+        return Dataset(cast(Any, open_mapped(paths)), None, None, path.resolve().stem, None)
     if path.is_dir():
         return _to_dataset(images.read_folder(path, options), path.resolve().name)
     if not path.exists():
