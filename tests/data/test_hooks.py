@@ -133,6 +133,24 @@ def test_blocks_start_at_a_row_without_a_pass_for_those_before(model):
         assert model.n_passes == 1  # the first batch tells that the mask counts rows
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("layer", ["layers.0", "layers.2", "layers.1.linear1"])
+def test_layers_of_a_transformer_of_torch(layer):
+    torch.manual_seed(0)
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(WIDTH, 4, 32, batch_first=True), 3)
+    x = torch.randn(4, TOKENS, WIDTH)
+    mask = torch.arange(TOKENS) < torch.tensor([7, 3, 2, 5])[:, None]
+    batch = {"src": x, "src_key_padding_mask": ~mask}
+    with narrows.hook(encoder, layer, mask=lambda inputs: ~inputs["src_key_padding_mask"]) as hooked:
+        (rows,) = hooked.blocks([batch])
+    whole = nn.TransformerEncoder(encoder.layers[0], 3, enable_nested_tensor=False)
+    whole.load_state_dict(encoder.state_dict())
+    with narrows.hook(whole, layer, mask=lambda inputs: ~inputs["src_key_padding_mask"]) as hooked:
+        (again,) = hooked.blocks([batch])
+    assert len(rows) == int(mask.sum())
+    torch.testing.assert_close(rows, again)
+
+
 def make(kind=SAE, **parameters):
     defaults = {"n_components": 4, "max_examples": 1_500, "buffer_size": 400, "batch_size": 50, "random_state": 0}
     return kind(**{**defaults, "device": "cpu", "verbose": 0, **parameters})

@@ -299,6 +299,8 @@ def _first_tensor(output: Any, layer: str) -> Tensor:
 
 def _as_rows(output: Tensor, mask: Tensor | None, layer: str) -> Tensor:
     """Return the rows of a layer's output: of tokens that are no padding."""
+    if output.is_nested:  # torch's own transformers leave the padding out
+        return torch.cat(output.unbind())
     if output.ndim not in (2, 3):
         raise ValueError(
             f"The layer {layer!r} must give (sequences, tokens, width) or (rows, width). Got shape "
