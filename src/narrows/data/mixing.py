@@ -21,6 +21,8 @@ from narrows.data.blocks import Blocks
 from narrows.data.schema import Schema
 from narrows.types import Batch
 
+_CHECKED_ROWS = 8_192  # rows that are checked at once
+
 
 class MixingBuffer:
     """Examples: the rows that are in memory, numbered by their places. The first ones are held out.
@@ -32,7 +34,7 @@ class MixingBuffer:
     n_examples : number of rows to take from `blocks` in total, `first` included.
     schema : description of the examples.
     device, dtype : of the batches.
-    check : function of further rows in the user's units, as an array, that raises if the model cannot take them.
+    check : function of rows in the user's units, as an array, that raises if the model cannot take them.
 
     Attributes
     ----------
@@ -63,6 +65,8 @@ class MixingBuffer:
         self.n_left, self.is_over = n_examples - len(first), False
         self._position = blocks.state()
         self.notes: list[str] = []
+        for part in first.split(_CHECKED_ROWS):
+            self._check(part)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -108,8 +112,7 @@ class MixingBuffer:
         """
         wanted = min(len(places), self.n_left)
         rows = self._read(wanted)
-        if len(rows) and self.check is not None:
-            self.check(as_user_rows(rows))
+        self._check(rows)
         self.is_fresh[places] = False
         places, n = places[:wanted], len(rows)
         self.n_left -= wanted
@@ -137,6 +140,10 @@ class MixingBuffer:
         self.rows[self.n_held_out :] = state["rows"].to(self.device)
         self._position = dict(state["blocks"])
         self.blocks.restore(self._position)
+
+    def _check(self, rows: Tensor) -> None:
+        if len(rows) and self.check is not None:
+            self.check(as_user_rows(rows))
 
     def _read(self, n: int) -> Tensor:
         """Return the next `n` rows; fewer if the iterator has ended and cannot begin again."""

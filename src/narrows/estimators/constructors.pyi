@@ -146,7 +146,7 @@ class AE(Shared, CodeEstimator):
         max_examples : an int in the range [2, inf) or None, default None
             Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
         buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
 
         Examples
         --------
@@ -304,7 +304,7 @@ class VAE(Shared, CodeEstimator):
         max_examples : an int in the range [2, inf) or None, default None
             Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
         buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
 
         Examples
         --------
@@ -434,7 +434,7 @@ class DAE(Shared, CodeEstimator):
         max_examples : an int in the range [2, inf) or None, default None
             Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
         buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
 
         Examples
         --------
@@ -567,7 +567,7 @@ class SAE(Shared, CodeEstimator):
         max_examples : an int in the range [2, inf) or None, default None
             Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
         buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
 
         Examples
         --------
@@ -705,7 +705,7 @@ class MapAE(Shared, CodeEstimator):
         max_examples : an int in the range [2, inf) or None, default None
             Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
         buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
 
         Attributes
         ----------
@@ -829,7 +829,7 @@ class TableAE(Shared):
         max_examples : an int in the range [2, inf) or None, default None
             Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
         buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
 
         Examples
         --------
@@ -958,7 +958,7 @@ class IWAE(Shared, CodeEstimator):
         max_examples : an int in the range [2, inf) or None, default None
             Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
         buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
         """
 
 class FACTORVAE(Shared, CodeEstimator):
@@ -1075,7 +1075,7 @@ class FACTORVAE(Shared, CodeEstimator):
         max_examples : an int in the range [2, inf) or None, default None
             Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
         buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
         """
 
 class VQVAE(Shared, CodeEstimator):
@@ -1192,7 +1192,7 @@ class VQVAE(Shared, CodeEstimator):
         max_examples : an int in the range [2, inf) or None, default None
             Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
         buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
-            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB.
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
         """
 
 @overload

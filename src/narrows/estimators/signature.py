@@ -92,7 +92,7 @@ def _budget(
     buffer_size: Annotated[
         Any,
         either(Integer(8), _AUTO),
-        "rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 512 MiB",
+        "rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB",
     ] = "auto",
 ) -> None:
     """The parameters of all estimators that limit the examples of a training, which an iterator needs."""

@@ -19,6 +19,7 @@ from narrows.data import (
     infer,
     is_blocks,
     scan_rows,
+    spaced_indices,
     subsample_evenly,
 )
 from narrows.data.files.mapped import describe_zero_rows
@@ -26,9 +27,9 @@ from narrows.data.mixing import as_user_rows
 from narrows.fitted import FittedModel
 from narrows.objectives import Objective
 
-_SCHEMA_BYTES = 1 << 30  # rows of files that are larger are described from a sample
+_SCHEMA_BYTES = 1 << 30  # rows of files that are larger are described from a sample, as those of an iterator are
 _SAMPLE_ROWS = 100_000
-_BUFFER_BYTES = 512 << 20  # of a mixing buffer; the same on all machines, so that the weights are
+_BUFFER_BYTES = 256 << 20  # of a mixing buffer; the same on all machines, so that the weights are
 _FEWEST_ROWS = 4_096
 _MOST_COMPONENTS = 1_000_000
 
@@ -38,9 +39,9 @@ class Opened(NamedTuple):
 
     Attributes
     ----------
-    X : the training data: what the user passed, or the first rows of an iterator as an array.
+    X : the training data: what the user passed, or some of the first rows of an iterator as an array.
     blocks : rows to come; None if all are in X, or on disk.
-    first : X in the iterator's dtype; None without `blocks`.
+    first : the first rows in the iterator's dtype; None without `blocks`.
     n_rows : number of rows of the iterator that are to be read.
     """
 
@@ -99,7 +100,7 @@ def open_training(X: Any, y: Any, estimator: FittedModel) -> Opened:
     more = blocks.peek() if len(first) == size < n else False
     if not more:
         return Opened(as_user_rows(first))
-    return Opened(as_user_rows(first), blocks, first, n)
+    return Opened(as_user_rows(first[spaced_indices(len(first), _SAMPLE_ROWS)]), blocks, first, n)
 
 
 def check_components(n_components: int | None, owner: str) -> None:
