@@ -5,7 +5,7 @@ import pytest
 import torch
 from interrupting import interrupt_at
 
-from narrows import AE, SAE, VAE, MapAE
+from narrows import AE, SAE, VAE, MapAE, TableAE
 from narrows.data import Blocks, MixingBuffer, infer
 from narrows.training import StreamFailed
 from narrows.training.loop import Trainer
@@ -297,6 +297,13 @@ def test_an_iterator_needs_a_budget_and_no_passes(X):
         make(VAE, conditional=True).fit(blocks_of(X), np.zeros(N))
     with pytest.raises(ValueError, match="MapAE compares rows with their neighbours"):
         make(MapAE, n_components=2).fit(blocks_of(X))
+
+
+def test_a_buffer_of_less_than_two_batches_and_tables_are_refused(X):
+    with pytest.raises(ValueError, match="`buffer_size` parameter of SAE must be at least 150, three batches of 50"):
+        make(buffer_size=100).fit(blocks_of(X))
+    with pytest.raises(ValueError, match="TableAE must see the columns of a table as a whole"):
+        make(TableAE).fit(blocks_of(X))
 
 
 def test_values_that_the_likelihood_cannot_score_are_noticed_in_later_blocks(rng):

@@ -7,6 +7,7 @@ the work for them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -50,6 +51,11 @@ class Blocks:
         self.begin()
 
     @property
+    def row_bytes(self) -> int:
+        """Bytes of a row, after `peek` or `read` has found one."""
+        return 0 if self._none is None else self._none.element_size() * math.prod(self._none.shape[1:])
+
+    @property
     def can_begin_again(self) -> bool:
         """True if the blocks can be read a second time."""
         return callable(self.source) or not isinstance(self.source, Iterator)
@@ -68,20 +74,19 @@ class Blocks:
             If the user's code fails, or a block is no array of rows, has rows of another shape than the first, NaN or
             infinity. The rows before it can be used, and are not lost.
         """
-        parts: list[Tensor] = []
-        n_left = n
-        while n_left > 0:
+        result, end = torch.empty(0, 0) if self._none is None else self._none, 0
+        while end < n:
             rest = self._next_rest()
             if rest is None:
                 break
-            part, self._rest = rest[:n_left], rest[n_left:]
-            parts.append(self._checked(part.clone()))  # an iterator may use its array again
+            if end == 0:
+                result = rest.new_empty((n, *rest.shape[1:]))
+            part, self._rest = rest[: n - end], rest[n - end :]
+            result[end : end + len(part)] = self._checked(part)  # a copy: an iterator may use its array again
             self.n_read += len(part)
             self._n_in_pass += len(part)
-            n_left -= len(part)
-        if parts:
-            return torch.cat(parts)
-        return torch.empty(0, 0) if self._none is None else self._none
+            end += len(part)
+        return result[:end]
 
     def peek(self) -> bool:
         """Return True if there is a further row. Raises as `read` does."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from narrows import likelihoods
@@ -58,10 +57,12 @@ class Opened(NamedTuple):
         Raises
         ------
         ValueError
-            If the objective needs all rows at once.
+            If the rows are a table, or the objective needs all of them at once.
         """
         if self.blocks is None or self.first is None:
             return None
+        if schema.kind == "table":
+            raise ValueError(f"{owner} must see the columns of a table as a whole. Pass a data frame or an array.")
         if objective.neighbors is not None:
             raise ValueError(f"{owner} compares rows with their neighbours among all rows. Pass an array or a path.")
         return MixingBuffer(self.blocks, self.first, self.n_rows, schema, check=check)
@@ -90,13 +91,11 @@ def open_training(X: Any, y: Any, estimator: FittedModel) -> Opened:
     if parameters.get("conditional", False) and y is not None:
         raise ValueError(f"{owner} takes no labels for the rows of an iterator. Pass arrays.")
     blocks = Blocks(X, owner)
-    one = blocks.read(1)
-    if len(one) == 0:
+    if not blocks.peek():
         raise ValueError(f"The iterator passed to {owner} gave no rows.")
-    row_bytes = one.element_size() * one[0].numel()
     size = parameters["buffer_size"]
-    size = max(_FEWEST_ROWS, _BUFFER_BYTES // row_bytes) if size == "auto" else size
-    first = torch.cat([one, blocks.read(min(size, n) - 1)])
+    size = max(_FEWEST_ROWS, _BUFFER_BYTES // blocks.row_bytes) if size == "auto" else size
+    first = blocks.read(min(size, n))
     more = blocks.peek() if len(first) == size < n else False
     if not more:
         return Opened(as_user_rows(first))

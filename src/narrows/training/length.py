@@ -40,7 +40,13 @@ class Length:
 
 
 def limit_length(
-    settings: Settings, n_epochs: int, n_train: int, n_valid: int, batch_size: int, n_buffer: int | None
+    settings: Settings,
+    n_epochs: int,
+    n_train: int,
+    n_valid: int,
+    batch_size: int,
+    n_buffer: int | None,
+    owner: str = "fit",
 ) -> Length:
     """Return the length of a training of `n_epochs` passes, limited by the budget of `settings`.
 
@@ -48,9 +54,20 @@ def limit_length(
     ----------
     n_train, n_valid : numbers of training rows and of held-out rows; of an iterator, of all that are to be read.
     n_buffer : rows in memory of an iterator, held-out ones included; None for rows that can be drawn in any order.
+    owner : name of the estimator, for the message.
+
+    Raises
+    ------
+    ValueError
+        If the buffer holds less than two batches.
     """
     between = max(_TRAINING_PER_HELD_OUT * min(n_valid, MOST_HELD_OUT), _FEWEST_STEPS * batch_size)
     if n_buffer is not None:
+        if n_buffer - n_valid < 2 * batch_size:
+            raise ValueError(
+                f"The `buffer_size` parameter of {owner} must be at least {3 * batch_size:,}, three batches of "
+                f"{batch_size:,}. Got {n_buffer:,} instead."
+            )
         n_steps = max(1, n_train // batch_size)
         epoch_rows = max(1, (n_buffer - n_valid) // 2 // batch_size) * batch_size
         between = max(between, n_train // _MOST_VALIDATIONS)

@@ -169,7 +169,7 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
     )
     if settings.max_examples is not None and settings.max_epochs == "auto":
         n_epochs, epochs_choices = math.ceil(settings.max_examples / n_train) + 1, ()
-    length = limit_length(settings, n_epochs, n_train, n_valid, batch_size, inputs.n_buffer)
+    length = limit_length(settings, n_epochs, n_train, n_valid, batch_size, inputs.n_buffer, owner)
     patience, patience_choices = choose_patience(settings.n_iter_no_change, inputs)
     (n_neighbors, metric), neighbors_choices = choose_neighbors(n_train, inputs, owner)
 
