@@ -27,7 +27,7 @@ from narrows.fitted import FittedModel
 from narrows.objectives import Objective
 
 _SCHEMA_BYTES = 1 << 30  # rows of files that are larger are described from a sample, as those of an iterator are
-_SAMPLE_ROWS = 100_000
+_SAMPLE_ROWS = 50_000
 _BUFFER_BYTES = 256 << 20  # of a mixing buffer; the same on all machines, so that the weights are
 _FEWEST_ROWS = 4_096
 _MOST_COMPONENTS = 1_000_000
