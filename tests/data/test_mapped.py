@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 import torch
+from interrupting import interrupt_at
 from safetensors.torch import save_file
 
 from narrows import AE, SAE, VAE
@@ -213,6 +214,16 @@ def test_a_path_without_a_file_names_similar_ones(tmp_path, X):
     np.save(tmp_path / "acts.npy", X)
     with pytest.raises(FileNotFoundError, match=r"Did you mean .*acts\.npy"):
         SAE(2).fit(tmp_path / "act.npy")
+
+
+def test_a_training_on_files_is_resumed(tmp_path, X, monkeypatch):
+    folder = save_shards(tmp_path / "a", X)
+    whole = make(max_epochs=20).fit(folder)
+    with monkeypatch.context() as context:
+        interrupt_at(context, 25)
+        with pytest.raises(KeyboardInterrupt):
+            make(max_epochs=20, checkpoint=tmp_path / "run").fit(folder)
+    assert equal(whole, make(max_epochs=20, checkpoint=tmp_path / "run").fit(folder))
 
 
 def test_a_conditional_model_learns_from_a_path(tmp_path, X):
