@@ -36,6 +36,10 @@ from narrows.training import fit as train
 from narrows.training.interrupt import end_or_raise
 from narrows.training.parallel import join
 
+# the settings of `partial_fit`
+_ONE_PASS: dict[str, Any] = {"max_epochs": 1, "max_examples": None, "constant": True, "early_stopping": False}
+_ONE_PASS |= {"checkpoint": None, "track": None}
+
 
 class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Abstract: an autoencoder with the scikit-learn interface. A subclass names its recipe.
@@ -193,15 +197,7 @@ class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOut
             self._parts = self._assemble(seed)._replace(model=self.model_)
             self._parts.objective.restart(0.0, warmup=0.0)
         self._check_support(rows)
-        settings = self.settings(
-            seed + self.n_iter_,
-            max_epochs=1,
-            max_examples=None,
-            early_stopping=False,
-            constant=True,
-            checkpoint=None,
-            track=None,
-        )
+        settings = self.settings(seed + self.n_iter_, **_ONE_PASS)
         result, interrupt = self._train(self._parts.objective, rows, labels, settings, seed)
         self._absorb(result, rows)
         if labels is not None:

@@ -299,8 +299,7 @@ class Inference(ABC):
     ) -> Any:
         """Apply `method` to all blocks of `source`, and write the results into `sink` or a new array."""
         model = self.module()
-        allow_nan = self.recipe.allows_gaps and source.locate is None  # activations in files have no gaps
-        checker = parallel.RowChecker(self.schema_, type(self).__name__, allow_nan, source.locate)
+        checker = parallel.RowChecker(self.schema_, type(self).__name__, self.recipe.allows_gaps, source.locate)
         sink, operation = sink or sinks.Memory(source.n), self._operation(method)
         if report is not None:
             return parallel.stream(model, self.schema_, operation, source, sink, checker, report)

@@ -88,8 +88,8 @@ def open_training(X: Any, y: Any, estimator: FittedModel) -> Opened:
         )
     if parameters["max_epochs"] != "auto":
         raise ValueError(f"The `max_epochs` parameter of {owner} is for rows that are there: an iterator is read once.")
-    if parameters.get("conditional", False) and y is not None:
-        raise ValueError(f"{owner} takes no labels for the rows of an iterator. Pass arrays.")
+    if (parameters.get("conditional", False) and y is not None) or np.ndim(y) > 1:
+        raise ValueError(f"{owner} takes no labels for the rows of an iterator, and no targets. Pass arrays.")
     blocks = Blocks(X, owner)
     if not blocks.peek():
         raise ValueError(f"The iterator passed to {owner} gave no rows.")
