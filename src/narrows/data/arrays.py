@@ -317,11 +317,6 @@ def resolution(dtype: np.dtype) -> float:
     return float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
 
 
-def in_float_dtype_of(rows: np.ndarray, result: np.ndarray) -> np.ndarray:
-    """Return `result` in the dtype of `rows`, if this dtype is a float."""
-    return result.astype(rows.dtype, copy=False) if rows.dtype.kind == "f" else result
-
-
 def as_shared_tensor(X: np.ndarray) -> Tensor:
     """Return X as a tensor over the same memory, which may be read-only, such as a memory map. Do not write to it."""
     return torch.from_numpy(np.asarray(_Writable(X)))

@@ -29,7 +29,6 @@ from narrows.data import (
     check_numeric,
     check_rows,
     has_words,
-    in_float_dtype_of,
     infer_table,
     is_frame,
     min_max,
@@ -40,10 +39,11 @@ from narrows.data import (
 )
 from narrows.data.streams import Source
 from narrows.estimators import parallel
-from narrows.estimators.summary import support_message
+from narrows.estimators.codes import in_float_dtype_of
+from narrows.estimators.summary import contains, support_message
 from narrows.evaluation.scores import log_likelihood, missing_scores
 from narrows.fitted import FittedModel
-from narrows.likelihoods import LIKELIHOODS, Likelihood
+from narrows.likelihoods import LIKELIHOODS
 from narrows.model import Autoencoder, inference_mode
 from narrows.params import Parameter
 from narrows.recipes import Recipe
@@ -114,9 +114,8 @@ class Inference(ABC):
         owner, fitted = type(self).__name__, self.schema_.columns
         if columns is None and fitted is not None:
             columns = [str(name) for name in fitted]
-        is_table = self.schema_.kind == "table"
+        is_table, has_tokens = self.schema_.kind == "table", self.schema_.kind != "image"
         encode = functools.partial(self.validate, reset=False) if is_table else None
-        has_tokens = self.schema_.kind != "image"
         blocks = streams.open_source(source, owner, columns, encode, has_tokens) or self._as_source(source)
         names, reporter = self._column_names(method, blocks), Reporter(self.verbose, f"{owner}.{method}")
         as_frame = self.schema_.as_frame if is_table and method in ("reconstruct", "denoise") else None
@@ -380,20 +379,15 @@ class Inference(ABC):
             ) / self.schema_.scale[0]
             if bool(likelihood.contains(ends).all()):
                 return
-        outside = ~self.apply(lambda x: _contains(likelihood, x).flatten(1).all(1), rows).numpy()
+        outside = ~self.apply(lambda x: contains(likelihood, x).flatten(1).all(1), rows).numpy()
         if outside.any():
             raise ValueError(support_message(cast(FittedModel, self), rows, np.flatnonzero(outside)))
 
     def _check_block_support(self, x: Tensor, rows: np.ndarray, first: int) -> None:
         """Raise ValueError if a block holds values that the likelihood cannot score. `x` is the block, prepared."""
         likelihood = self.model_.likelihood
-        if likelihood.required_support is None or bool((within := _contains(likelihood, x)).all()):
+        if likelihood.required_support is None or bool((within := contains(likelihood, x)).all()):
             return
         outside = np.flatnonzero(~within.flatten(1).all(1).cpu().numpy())
         prefix = f"In rows {first:,} to {first + len(rows) - 1:,}: " if first else ""
         raise ValueError(prefix + support_message(cast(FittedModel, self), rows, outside, first))
-
-
-def _contains(likelihood: Likelihood, x: Tensor) -> Tensor:
-    """Return a mask of the entries of x (B x shape) that the likelihood can score, or that are missing."""
-    return likelihood.contains(x) | torch.isnan(x)
