@@ -91,7 +91,14 @@ class Autoencoder(nn.Module):
         # a batch has labels if the code has columns for them
         code = self.bottleneck(h, batch.label) if self.bottleneck.n_classes else self.bottleneck(h)
         weight = product(corrupted.scored, batch.observed, batch.weight)
-        return Output(code, self.decode_code(code), weight, h, corrupted.scored)
+        return Output(code, self.add_input(self.decode_code(code), corrupted.x), weight, h, corrupted.scored)
+
+    def add_input(self, params: Tensor, x: Tensor) -> Tensor:
+        """Return the decoder's output for x (B x shape), given that for its code (both B x params_shape).
+
+        They differ only for a decoder that needs the example itself, such as one with a skip connection.
+        """
+        return self.decoder.add_input(params, x) if getattr(self.decoder, "needs_input", False) else params
 
     def decode_code(self, code: Code) -> Tensor:
         """Return the decoder's output (B x params_shape) for a code of the bottleneck."""
@@ -134,7 +141,7 @@ class Autoencoder(nn.Module):
         if self.corruption.predicts_hidden:
             return self._decode_hidden(x)
         z = self.encode(x)
-        return self.decode(torch.cat([z, infer_label(self, x)], 1) if self.n_classes else z)
+        return self.add_input(self.decode(torch.cat([z, infer_label(self, x)], 1) if self.n_classes else z), x)
 
     def _decode_hidden(self, x: Tensor) -> Tensor:
         """Return the parameters of each column of x (B x columns), decoded while this column is hidden."""

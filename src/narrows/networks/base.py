@@ -192,10 +192,12 @@ class Decoder(nn.Module, ABC):
     Attributes
     ----------
     takes_sparse : True if the input may be a `SparseCode`, too.
+    needs_input : True if `add_input` adds what depends on the example itself, and not on its code alone.
     linear_path : linear path that is added to the network's output, or None.
     """
 
     takes_sparse = False
+    needs_input: bool = False
 
     def __init__(self, linear: LinearDecoder | None = None) -> None:
         super().__init__()
@@ -205,6 +207,10 @@ class Decoder(nn.Module, ABC):
     @abstractmethod
     def output_bias(self) -> Tensor | None:
         """Bias that is added last, one number for each entry or channel; None where there is no such bias."""
+
+    def add_input(self, out: Tensor, x: Tensor) -> Tensor:
+        """Return the output (B x params_shape) for the examples x (B x shape), given that for their codes alone."""
+        return out
 
     def start_at(self, params: Tensor) -> None:
         """Set the bias so that an untrained decoder gives about `params`, one number for each column or channel.

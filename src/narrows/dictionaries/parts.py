@@ -1,0 +1,175 @@
+"""A sparse dictionary as a fitted SAE, and a fitted SAE as a sparse dictionary. Both compute the same.
+
+Loaded: the schema says real vectors as they are, without a standardisation; `UnitEncoder` and `FreeDictionary` hold the
+tensors of the source, so that codes agree in single precision. Saved: a linear SAE standardises its columns,
+x_m = f (x - m), and has directions of unit length. Both are folded, in double precision:
+
+    W_enc = f W^T        b_enc = b - W (f m)        W_dec = (D_j / |D_j|) / f        b_dec = m + c / f
+
+The numbers h before the activation are the same, and with them the threshold.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from narrows.data import Schema
+from narrows.dictionaries.record import SparseDictionary
+from narrows.estimators import SAE
+from narrows.networks import Dictionary, FreeDictionary, MLPEncoder, UnitEncoder
+
+NO_THRESHOLD = float(np.finfo(np.float32).min)  # of scores: without training rows there are no outliers
+
+
+def to_estimator(record: SparseDictionary, device: str = "auto") -> SAE:
+    """Return `record` as a fitted SAE.
+
+    Parameters
+    ----------
+    device : device on which it will compute.
+
+    Raises
+    ------
+    ValueError
+        If narrows has no model for it.
+    """
+    if record.n_outputs != record.n_features:
+        raise ValueError(
+            f"This transcoder predicts {record.n_outputs} entries from {record.n_features}. An SAE of narrows gives "
+            "examples of its own form: use `read_dictionary`, whose record encodes and decodes."
+        )
+    d, n = record.n_features, record.n_units
+    encoder = UnitEncoder(d, n, scaling=record.scaling, has_shift=record.subtracts_bias)
+    decoder = FreeDictionary(d, n, scaling=record.scaling, has_skip=record.W_skip is not None)
+    model = SAE(n, network=(encoder, decoder), likelihood="gaussian", device=device, **_parameters(record))
+    model.schema_ = Schema(
+        "vector", (d,), "d", "float32", "real", offset=(0.0,), scale=(1.0,), mean=(0.0,) * d, std=(1.0,) * d
+    )
+    model.n_features_in_ = d
+    model.model_ = model._assemble(0).model.eval()
+    _copy_tensors(record, model.model_.encoder, model.model_.bottleneck, model.model_.decoder)
+    model.history_, model.findings_, model.n_iter_ = [], [], 0
+    model.report_ = [model.schema_.describe(), f"loaded: {record.describe()}"]
+    # there are no training rows: codes are counted from 0, in their own units, and nothing is an outlier
+    model.code_mean_, model.code_std_ = np.zeros(n), np.ones(n)
+    model.source_ = dict(record.metadata)
+    model.offset_ = NO_THRESHOLD
+    return model
+
+
+def _parameters(record: SparseDictionary) -> dict[str, Any]:
+    """Return the parameters of SAE for the activation of `record`."""
+    if record.activation == "topk":
+        return {"sparsity": "topk", "k": record.k}
+    if record.activation == "relu":
+        return {"sparsity": "l1"}
+    raise ValueError(f"narrows cannot make an SAE of a {record.activation} dictionary yet, only of relu and topk ones.")
+
+
+@torch.no_grad()
+def _copy_tensors(record: SparseDictionary, encoder: nn.Module, bottleneck: nn.Module, decoder: nn.Module) -> None:
+    """Copy the tensors of `record` into the parts of a model."""
+    assert isinstance(encoder, UnitEncoder)
+    assert isinstance(decoder, FreeDictionary)
+    encoder.linear.weight.copy_(record.W_enc.T)
+    encoder.linear.bias.copy_(record.b_enc)
+    if encoder.shift is not None:
+        encoder.shift.copy_(record.b_dec)
+    decoder.directions.copy_(record.W_dec)
+    decoder.bias.copy_(record.b_dec)
+    if decoder.skip is not None and record.W_skip is not None:
+        decoder.skip.copy_(record.W_skip)
+
+
+@torch.no_grad()
+def from_estimator(model: SAE) -> SparseDictionary:
+    """Return a fitted SAE with a linear encoder as a dictionary in the units of the user's rows.
+
+    Raises
+    ------
+    ValueError
+        If the model is no such SAE: of images, tables or bounded values, with hidden layers, or a network of the user.
+    """
+    network, schema = model.module(), model.schema_
+    encoder, decoder = network.encoder, network.decoder
+    if schema.kind != "vector" or schema.support != "real":
+        raise ValueError(
+            f"An SAE must be of real vectors to be saved as a dictionary. This one is of {schema.describe()}."
+        )
+    if network.likelihood.name != "gaussian":
+        raise ValueError(
+            "To be saved as a dictionary, an SAE must have likelihood='gaussian': others do not decode to a sum of "
+            f"directions. Got {network.likelihood.name!r}."
+        )
+    metadata = dict(getattr(model, "source_", {"format": "narrows"}))
+    about = {**_activation(model), "metadata": metadata}
+    if isinstance(encoder, UnitEncoder) and isinstance(decoder, FreeDictionary):
+        return _loaded_record(encoder, decoder, about)
+    if isinstance(encoder, MLPEncoder) and len(encoder.layers) == 1 and isinstance(decoder, Dictionary):
+        return _folded_record(encoder, decoder, schema, about)
+    raise ValueError(
+        "To be saved as a dictionary, an SAE must have a linear encoder, hidden=(), and no network of your own. Got "
+        f"hidden={model.hidden!r} and network={model.network!r}."
+    )
+
+
+def _loaded_record(encoder: UnitEncoder, decoder: FreeDictionary, about: dict[str, Any]) -> SparseDictionary:
+    """Return the record of a loaded dictionary, which may have been trained further."""
+    b_enc, shift = encoder.linear.bias.double(), encoder.shift
+    if shift is not None and not torch.equal(shift, decoder.bias):  # trained further, each has its own values
+        if encoder.scaling != "none":
+            raise ValueError(
+                "The shift of the encoder and the bias of the decoder must be equal where rows are scaled, because no "
+                "format has both. They differ after the training."
+            )
+        b_enc, shift = b_enc - encoder.linear.weight.double() @ shift.double(), None
+    return SparseDictionary(
+        _single(encoder.linear.weight.T),
+        _single(b_enc),
+        _single(decoder.directions),
+        _single(decoder.bias),
+        W_skip=None if decoder.skip is None else _single(decoder.skip),
+        subtracts_bias=shift is not None,
+        scaling=encoder.scaling,
+        **about,
+    )
+
+
+def _folded_record(encoder: MLPEncoder, decoder: Dictionary, schema: Schema, about: dict[str, Any]) -> SparseDictionary:
+    """Return the record of an SAE that narrows trained, with the standardisation and the unit length folded in."""
+    linear = encoder.layers[0]
+    assert isinstance(linear, nn.Linear)
+    d = schema.n_entries
+    # indicators of missing entries follow the first d features; they are 0 for a complete row
+    weight, bias = linear.weight.double().cpu()[:, :d], linear.bias.double().cpu()
+    directions = nn.functional.normalize(decoder.directions.double().cpu(), dim=1, eps=1e-8)
+    mean, scale = (torch.tensor(v, dtype=torch.float64).expand(d) for v in (schema.offset, schema.scale))
+    # a constant column is 0 for the encoder, and comes back as it was
+    varies = torch.ones(d, dtype=torch.float64)
+    varies[list(schema.constant)] = 0.0
+    factor = varies / scale
+    return SparseDictionary(
+        _single((weight * factor).T),
+        _single(bias - weight @ (mean * factor)),
+        _single(directions * scale * varies),
+        _single(mean + decoder.bias.double().cpu() * scale * varies),
+        **about,
+    )
+
+
+def _activation(model: SAE) -> dict[str, Any]:
+    """Return the activation of a fitted SAE, with what it needs, as arguments of `SparseDictionary`."""
+    sparsity: str = model.sparsity
+    if sparsity == "topk":
+        return {"activation": "topk", "k": int(cast(Any, model.model_.bottleneck).k)}
+    if sparsity == "l1":
+        return {"activation": "relu"}
+    raise ValueError(f"An SAE with sparsity={sparsity!r} has no counterpart among the dictionaries of other programs.")
+
+
+def _single(tensor: Tensor) -> Tensor:
+    return tensor.detach().cpu().float().contiguous()
