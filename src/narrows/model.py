@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from narrows.bottlenecks import Bottleneck, Label, Stochastic, as_stochastic, label_of
 from narrows.corruptions import Corruption
 from narrows.likelihoods import Likelihood
-from narrows.networks import LevelDecoder
+from narrows.networks import Decoder, LevelDecoder
 from narrows.types import Batch, Code, Output, product, split_missing
 
 _T = TypeVar("_T")
@@ -98,7 +98,8 @@ class Autoencoder(nn.Module):
 
         They differ only for a decoder that needs the example itself, such as one with a skip connection.
         """
-        return self.decoder.add_input(params, x) if getattr(self.decoder, "needs_input", False) else params
+        decoder = self.decoder
+        return decoder.add_input(params, x) if isinstance(decoder, Decoder) and decoder.needs_input else params
 
     def decode_code(self, code: Code) -> Tensor:
         """Return the decoder's output (B x params_shape) for a code of the bottleneck."""

@@ -107,7 +107,7 @@ def _read_pt(path: Path) -> Mapping[str, Any]:
 
 def _read_npz(path: Path) -> Mapping[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (zipfile.BadZipFile, EOFError, OSError) as error:
         raise ValueError(f"{path} is truncated or not an .npz file ({_first_line(error)}). Copy it again.") from error

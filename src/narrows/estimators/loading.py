@@ -113,7 +113,7 @@ def _rebuild(entry: dict[str, Any], role: str) -> nn.Module:
 def _restore_network(saved: Any, encoder: nn.Module | None, decoder: nn.Module | None) -> Any:
     """Return the saved parameter `network`, with the user's modules instead of their names."""
     entries = saved if isinstance(saved, list) else [saved]
-    parts = []
+    parts: list[Any] = []
     for role, module, entry in zip(("encoder", "decoder"), (encoder, decoder), [*entries, None], strict=False):
         if isinstance(entry, dict) and "arguments" in entry and module is None:
             parts.append(_rebuild(entry, role))
