@@ -45,7 +45,7 @@ def assert_same(z, expected, reconstruction, expected_reconstruction):
 
 
 def both(path):
-    """Return what computes codes and outputs like the dictionary at `path`: an SAE where there is one, else the record."""
+    """Return what computes codes and outputs like the dictionary at `path`: an SAE, or the record if there is none."""
     record = read_dictionary(path)
     if record.activation in NOT_YET:
         return lambda X: _by_record(record, torch.from_numpy(X))
