@@ -18,7 +18,7 @@ from narrows.bottlenecks import Bottleneck, Label, Stochastic, as_stochastic, la
 from narrows.corruptions import Corruption
 from narrows.likelihoods import Likelihood
 from narrows.networks import Decoder, LevelDecoder
-from narrows.types import Batch, Code, Output, product, split_missing
+from narrows.types import Batch, Code, DeferredLinear, Output, product, split_missing
 
 _T = TypeVar("_T")
 
@@ -87,7 +87,7 @@ class Autoencoder(nn.Module):
     def forward(self, batch: Batch) -> Output:
         """Corrupt, encode and decode a batch, as the loss needs it. A stochastic code is drawn."""
         corrupted = self.corruption(batch)
-        h = self.encoder(corrupted.x)
+        h = self.encode_for_code(corrupted.x)
         # a batch has labels if the code has columns for them
         code = self.bottleneck(h, batch.label) if self.bottleneck.n_classes else self.bottleneck(h)
         weight = product(corrupted.scored, batch.observed, batch.weight)
@@ -101,9 +101,27 @@ class Autoencoder(nn.Module):
         decoder = self.decoder
         return decoder.add_input(params, x) if isinstance(decoder, Decoder) and decoder.needs_input else params
 
+    def encode_for_code(self, x: Tensor) -> Tensor | DeferredLinear:
+        """Return the encoder's output (B x n_inputs) for x (B x shape), for the bottleneck.
+
+        It is a `DeferredLinear` if encoder, bottleneck and decoder all can do without a dense one.
+        """
+        defer = getattr(self.encoder, "defer", None)
+        if defer is not None and self.decoder_takes_sparse and self.bottleneck.takes_deferred(x.device):
+            deferred: DeferredLinear | None = defer(x)
+            if deferred is not None:
+                return deferred
+        h: Tensor = self.encoder(x)
+        return h
+
+    @property
+    def decoder_takes_sparse(self) -> bool:
+        """True if the decoder takes a `SparseCode`."""
+        return bool(getattr(self.decoder, "takes_sparse", False))
+
     def decode_code(self, code: Code) -> Tensor:
         """Return the decoder's output (B x params_shape) for a code of the bottleneck."""
-        if code.sparse is not None and getattr(self.decoder, "takes_sparse", False):
+        if code.sparse is not None and self.decoder_takes_sparse:
             return self.decoder(code.sparse)
         return self.decoder(code.z)
 

@@ -16,7 +16,8 @@ from narrows.bottlenecks.labels import UNKNOWN, Joint, Label, LabelHead, Regress
 from narrows.bottlenecks.laplace import Laplace
 from narrows.bottlenecks.plain import Hidden, Plain
 from narrows.bottlenecks.quantized import VectorQuantizer
-from narrows.bottlenecks.sparse import L1, KLRate, Sparse, TopK
+from narrows.bottlenecks.selective import Selective, TopK
+from narrows.bottlenecks.sparse import L1, KLRate, Sparse
 
 __all__ = [
     "ACTIVE_VARIANCE",
@@ -35,6 +36,7 @@ __all__ = [
     "Plain",
     "RegressionHead",
     "Sample",
+    "Selective",
     "Sparse",
     "Stochastic",
     "TopK",

@@ -21,7 +21,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows.networks.base import Decoder
-from narrows.types import SparseCode
+from narrows.networks.sparse import sum_rows
+from narrows.types import DeferredLinear, SparseCode
 
 Scaling = Literal["none", "layer_norm", "constant_norm"]
 SCALINGS = ("none", "layer_norm", "constant_norm")
@@ -92,8 +93,16 @@ class UnitEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """B x d -> B x n_outputs. Missing entries (NaN) become 0 first."""
+        return self.linear(self._shifted(x))
+
+    def defer(self, x: Tensor) -> DeferredLinear | None:
+        """Return the layer and its input for x (B x d), so that it is not computed yet; None if a compiler traces."""
+        is_plain = type(self.linear.weight) is nn.Parameter and not torch.compiler.is_compiling()
+        return DeferredLinear(self._shifted(x), self.linear.weight, self.linear.bias) if is_plain else None
+
+    def _shifted(self, x: Tensor) -> Tensor:
         u = scale_rows(x if self.training else torch.nan_to_num(x, nan=0.0), self.scaling).rows
-        return self.linear(u if self.shift is None else u - self.shift)
+        return u if self.shift is None else u - self.shift
 
 
 class FreeDictionary(Decoder):
@@ -139,8 +148,7 @@ class FreeDictionary(Decoder):
     def forward(self, z: Tensor | SparseCode) -> Tensor:
         """B x n_inputs, or the same as a `SparseCode` -> B x n_entries."""
         if isinstance(z, SparseCode):
-            summed = F.embedding_bag(z.indices, self.directions, per_sample_weights=z.values, mode="sum")
-            return summed + self.bias
+            return sum_rows(self.directions, z.indices, z.values.to(self.directions.dtype), z.starts) + self.bias
         return z @ self.directions + self.bias
 
 

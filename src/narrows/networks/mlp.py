@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from narrows.data import Schema
 from narrows.networks.base import Decoder, Encoder, LinearDecoder, PreciseLinear, Standardize, set_to_zero
-from narrows.types import SparseCode
+from narrows.networks.sparse import lengths, sum_of_directions
+from narrows.types import DeferredLinear, SparseCode, UnitBlock
 
 
 def layers(sizes: Sequence[int], activate_last: bool = False, normalized: bool = False) -> nn.Sequential:
@@ -73,6 +74,18 @@ class MLPEncoder(Encoder):
     def run(self, features: Tensor) -> Tensor:
         """B x features -> B x n_outputs."""
         return self.layers(features.flatten(1))
+
+    def defer(self, x: Tensor) -> DeferredLinear | None:
+        """Return the last layer and its input for examples x (B x shape), so that it is not computed yet.
+
+        None if another part of the encoder follows it, its weights are split over processes, or a compiler traces.
+        """
+        last = last_linear(self.layers)
+        is_plain = type(last) is nn.Linear and type(last.weight) is nn.Parameter
+        if self.linear_path is not None or not is_plain or torch.compiler.is_compiling():
+            return None
+        features = self.layers[:-1](self.standardize(x).flatten(1))
+        return DeferredLinear(features, last.weight, last.bias)
 
 
 class MLPDecoder(Decoder):
@@ -153,14 +166,15 @@ class Dictionary(Decoder):
 
     def forward(self, z: Tensor | SparseCode) -> Tensor:
         """B x n_inputs, or the same as a `SparseCode` -> B x shape."""
-        # scaling the code instead of the dictionary gives the same product without a second copy of the dictionary
-        lengths = self.directions.norm(dim=1).clamp(min=1e-8)
         if isinstance(z, SparseCode):
-            summed = F.embedding_bag(
-                z.indices, self.directions, per_sample_weights=z.values / lengths[z.indices], mode="sum"
-            )
-            return (summed + self.bias).unflatten(1, self.shape)
-        return (z / lengths @ self.directions + self.bias).unflatten(1, self.shape)
+            return (sum_of_directions(z, self.directions) + self.bias).unflatten(1, self.shape)
+        # scaling the code instead of the dictionary gives the same product without a second copy of the dictionary
+        return (z / lengths(self.directions) @ self.directions + self.bias).unflatten(1, self.shape)
+
+    def sum_units(self, block: UnitBlock) -> Tensor:
+        """Return what some units add to the output: B x shape, without the bias."""
+        directions = self.directions.index_select(0, block.units)
+        return (block.values / lengths(directions) @ directions).unflatten(1, self.shape)
 
 
 class ResidualMLP(Decoder):
