@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,6 +35,7 @@ from narrows.data import (
 )
 from narrows.data.streams import Source
 from narrows.estimators import parallel
+from narrows.estimators.sources import open_rows
 from narrows.estimators.summary import support_message
 from narrows.evaluation.scores import log_likelihood, missing_scores
 from narrows.fitted import FittedModel
@@ -107,13 +107,9 @@ class Inference(ABC):
         """
         check_is_fitted(self)
         self.check_method(method)
-        owner, fitted = type(self).__name__, self.schema_.columns
-        if columns is None and fitted is not None:
-            columns = [str(name) for name in fitted]
-        is_table = self.schema_.kind == "table"
-        encode = functools.partial(self.validate, reset=False) if is_table else None
-        blocks = streams.open_source(source, owner, columns, encode) or self._as_source(source)
-        names, reporter = self._column_names(method, blocks), Reporter(self.verbose, f"{owner}.{method}")
+        is_table, blocks = self.schema_.kind == "table", open_rows(self, source, columns)
+        names = self._column_names(method, blocks)
+        reporter = Reporter(self.verbose, f"{type(self).__name__}.{method}")
         as_frame = self.schema_.as_frame if is_table and method in ("reconstruct", "denoise") else None
         with sinks.open_sink(sink, blocks.n, names, as_frame) as opened, reporter as report:
             result = self._apply(method, blocks, opened, report)
