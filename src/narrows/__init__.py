@@ -30,6 +30,7 @@ _HOME = {
     "sweep": "narrows.tasks.sweep",
     "load_dataset": "narrows.data.named",
     "write_report": "narrows.report",
+    "write_units": "narrows.report",
     "tasks": "narrows.tasks",
 }
 
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from narrows.dictionaries import load_dictionary, save_dictionary
     from narrows.estimators import AE, DAE, SAE, VAE, MapAE, TableAE, estimator
     from narrows.evaluation import evaluate, evaluate_rows
-    from narrows.report import write_report
+    from narrows.report import write_report, write_units
     from narrows.tasks.loading import load
     from narrows.tasks.sweep import sweep
 

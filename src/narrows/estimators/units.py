@@ -15,6 +15,7 @@ from torch import Tensor
 
 from narrows.estimators import parallel
 from narrows.estimators.sources import open_rows
+from narrows.model import inference_mode
 from narrows.params import Integer, Parameter, counted
 from narrows.training.progress import Reporter
 
@@ -157,6 +158,21 @@ class _Best:
         top[units, place], activations[units, place] = rows, values
         mean = self.total / self.count.clip(min=1)
         return UnitSurvey(top, activations, self.count / n_examples, mean, n_examples)
+
+
+def unit_directions(model: Autoencoder) -> Tensor:
+    """Return what each unit adds to the decoder's output: L x entries.
+
+    A decoder without `directions` is applied to the units one by one.
+    """
+    directions = getattr(model.decoder, "directions", None)
+    if isinstance(directions, Tensor):
+        return directions.detach()
+    n, parameter = model.bottleneck.n_components, next(model.parameters())
+    with inference_mode(model):
+        zero = model.decode(parameter.new_zeros(1, n))
+        blocks = [model.decode(block) - zero for block in torch.eye(n).to(parameter).split(_BLOCK)]
+    return torch.cat(blocks).detach().flatten(1)
 
 
 def nearest_units(directions: Tensor, n: int = 5) -> tuple[np.ndarray, np.ndarray]:
