@@ -49,7 +49,7 @@ def units(
 
     outputs.check_path(out, (".html",), overwrite=overwrite)
     fitted = _open_model(model)
-    X = reading.open_blocks(data, fitted)
+    X: Any = reading.open_blocks(data, fitted)
     if X is None:
         X = reading.read_dataset(data, "test", fitted).X
     lines = None if texts is None else texts.expanduser().read_text(encoding="utf-8").splitlines()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,8 +16,12 @@ class Reader(Protocol):
     """Protocol: an estimator that can read rows."""
 
     schema_: Schema
-    validate: Callable[..., np.ndarray]
-    _as_source: Callable[[Any], Source]
+
+    def validate(self, X: Any, reset: bool) -> np.ndarray:
+        """Return X, which is in memory, as an array of numbers."""
+
+    def _as_source(self, X: Any) -> Source:
+        """Return X, which is in memory, as a source of blocks."""
 
 
 def open_rows(estimator: Reader, source: Any, columns: Sequence[str] | None = None) -> Source:

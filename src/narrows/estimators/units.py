@@ -7,21 +7,19 @@ the number of examples: n examples are kept for each unit, and entries below the
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.bottlenecks import as_sparse
 from narrows.estimators import parallel
+from narrows.estimators.inference import Inference
 from narrows.estimators.sources import open_rows
-from narrows.model import inference_mode
+from narrows.model import Autoencoder, inference_mode
 from narrows.params import Integer, Parameter, counted
 from narrows.training.progress import Reporter
-
-if TYPE_CHECKING:
-    from narrows.estimators.models import SAE
-    from narrows.model import Autoencoder
 
 _BLOCK = 1024  # units whose cosines with all others are in memory at once
 _MERGED = 1 << 20  # entries that are collected before the best ones of each unit are sorted out
@@ -67,7 +65,7 @@ class Entries(NamedTuple):
     rows: np.ndarray
 
 
-def survey_units(estimator: SAE, X: Any, n: int = 10) -> UnitSurvey:
+def survey_units(estimator: Inference, X: Any, n: int = 10) -> UnitSurvey:
     """Return the survey of the units over X, in one pass. See `SAE.survey_units`."""
     owner = "survey_units"
     Parameter("n", 10, Integer(1), "").check(owner, n)
@@ -75,7 +73,9 @@ def survey_units(estimator: SAE, X: Any, n: int = 10) -> UnitSurvey:
     source = open_rows(estimator, X)
     checker = parallel.RowChecker(schema, type(estimator).__name__, estimator.recipe.allows_gaps)
     size, fewest = parallel.rows_per_block(schema, model, source.n), parallel.fewest_rows(schema, model)
-    floor = estimator._floor
+    code = as_sparse(model.bottleneck)
+    assert code is not None
+    floor = code.floor
 
     def work(block: np.ndarray, first: int) -> tuple[Entries, int]:
         raw = checker.check(block, first)
