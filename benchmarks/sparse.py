@@ -19,7 +19,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -109,34 +109,39 @@ def step(options: argparse.Namespace) -> dict[str, Any]:
     """Compare the rates of both steps, in rows per CPU second of one thread."""
     torch.set_num_threads(1)
     X = activations(N_ROWS)
+    return {f"{n} units": compare_steps(X, n, options) for n in options.units}
+
+
+def compare_steps(X: np.ndarray, n_units: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Compare the rates for one number of units."""
+    name = options.precision
+    if name == "auto":
+        name = str(choose_precision("auto", torch.device("cpu"), 2 * n_units * D)[0]).removeprefix("torch.")
     rows = torch.from_numpy((X - X.mean(0)) / X.std(0))  # narrows learns from such rows, too
-    results: dict[str, Any] = {}
-    for n_units in options.units:
-        name = options.precision
-        if name == "auto":
-            name = str(choose_precision("auto", torch.device("cpu"), 2 * n_units * D)[0]).removeprefix("torch.")
-        bare, ours = bare_step(n_units, getattr(torch, name)), narrows_step(X, n_units, name)
+    bare, ours = bare_step(n_units, getattr(torch, name)), narrows_step(X, n_units, name)
+    numbers = torch.arange(len(X) - len(X) % BATCH).split(BATCH)[: 2 if options.quick else N_STEPS]
+    batches = [rows[i] for i in numbers]
+    for _ in range(N_WARM_UP):
+        bare(batches[0])
+        ours(numbers[0])
 
-        def rate(take: Callable[[Tensor], None], inputs: list[Tensor]) -> float:
-            start = time.process_time()
-            for part in inputs:
-                take(part)
-            return len(inputs) * BATCH / (time.process_time() - start)
+    def rate(take: Callable[[Tensor], None], inputs: Sequence[Tensor]) -> float:
+        start = time.process_time()
+        for part in inputs:
+            take(part)
+        return len(inputs) * BATCH / (time.process_time() - start)
 
-        parts = torch.arange(N_ROWS - N_ROWS % BATCH).split(BATCH)[: 2 if options.quick else N_STEPS]
-        sides = {"bare": lambda _: rate(bare, [rows[i] for i in parts]), "narrows": lambda _: rate(ours, list(parts))}
-        in_turn({"bare": lambda _: bare(rows[:BATCH]), "narrows": lambda _: ours(parts[0])}, N_WARM_UP)
-        rates = in_turn(sides, options.repeats)
-        ratios = [b / a for a, b in zip(*rates.values(), strict=True)]
-        results[f"{n_units} units"] = {
-            "precision": name,
-            "batch_size": BATCH,
-            "seed": SEED,
-            "rows_per_cpu_second": rates,
-            "rate_of_bare": statistics.median(ratios),
-            "rate_of_bare_range": [min(ratios), max(ratios)],
-        }
-    return results
+    sides = {"bare": lambda _: rate(bare, batches), "narrows": lambda _: rate(ours, numbers)}
+    rates = in_turn(sides, options.repeats)
+    ratios = [b / a for a, b in zip(*rates.values(), strict=True)]
+    return {
+        "precision": name,
+        "batch_size": BATCH,
+        "seed": SEED,
+        "rows_per_cpu_second": rates,
+        "rate_of_bare": statistics.median(ratios),
+        "rate_of_bare_range": [min(ratios), max(ratios)],
+    }
 
 
 def memory(options: argparse.Namespace) -> dict[str, Any]:

@@ -6,13 +6,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from narrows.bottlenecks import TopK
+from narrows.bottlenecks import BatchTopK, Gated, JumpReLU, TopK
 from narrows.networks import Dictionary
 from narrows.networks.sparse import chosen_outputs, largest_units, sum_of_directions
 from narrows.types import DeferredLinear, SparseCode
 
 B, D, L = 7, 5, 12
-CODES = {"topk": lambda: TopK(L, 3, patience=10)}
+CODES = {
+    "topk": lambda: TopK(L, 3, patience=10),
+    "batchtopk": lambda: BatchTopK(L, 3, patience=10),
+    "jumprelu": lambda: JumpReLU(L, 3, patience=10),
+    "gated": lambda: Gated(L, patience=10),
+}
 
 
 def entries(seed: int = 0, per_row: tuple[int, ...] = (3, 0, 5, 1, 12, 2, 4)) -> tuple[Tensor, Tensor]:
@@ -98,9 +103,16 @@ def test_a_sparse_code_is_the_dense_one_with_the_same_gradients(kind, training, 
         out = dictionary(code.sparse if code.sparse is not None else code.z)
         if code.aux_code is not None:
             out = out + dictionary.sum_units(code.aux_code)
+        if code.gate_code is not None:
+            gates = (
+                code.gate_code
+                if isinstance(code.gate_code, SparseCode)
+                else SparseCode.of_rows(code.gate_code, torch.arange(L).expand(40, L), L)
+            )
+            out = out + dictionary(gates)
         cost = sum((value.sum() for value in code.costs.values()), out.square().sum())
-        inputs = [x, *layer.parameters(), *dictionary.parameters(), *bottleneck.parameters()]
+        inputs = [x, *layer.parameters(), *dictionary.parameters(), *(bottleneck.parameters() if training else ())]
         gradients = torch.autograd.grad(cost, inputs)
-        results.append((code.z, out, code.costs, gradients, bottleneck.idle))
+        results.append((code.z, out, code.costs, gradients, dict(bottleneck.state_dict())))
         assert (code.aux_code is not None) == (training and has_dead)
     torch.testing.assert_close(*results)

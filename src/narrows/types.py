@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -88,6 +89,26 @@ class SparseCode(NamedTuple):
         numbers = torch.arange(self.n_rows, device=self.starts.device)
         return numbers.repeat_interleave(self.starts.diff(), output_size=len(self.values))
 
+    def split_rows(self, sizes: Sequence[int]) -> SparseCode:
+        """Return the code with each row split into G rows: the units below sizes[0], those from there to sizes[1], ...
+
+        Units from sizes[-1] on are left out. The code must have its units in order in each row.
+        """
+        n, place = self.n_components, self.rows * self.n_components + self.indices
+        firsts = (
+            torch.tensor([0, *sizes[:-1]], device=place.device)
+            + torch.arange(self.n_rows, device=place.device)[:, None] * n
+        )
+        kept = self.indices < sizes[-1]
+        place, values, indices = place[kept], self.values[kept], self.indices[kept]
+        end = torch.tensor([self.n_rows * n], device=place.device)
+        starts = torch.searchsorted(place, torch.cat([firsts.reshape(-1), end]))
+        return SparseCode(values, indices, starts, n)
+
+    def with_values(self, values: Tensor) -> SparseCode:
+        """Return the code with other values (N) of the same entries."""
+        return self._replace(values=values)
+
     def to_dense(self) -> Tensor:
         """Return the same code as B x L numbers."""
         zeros = self.values.new_zeros(self.n_rows * self.n_components)
@@ -149,6 +170,7 @@ class Code(NamedTuple):
         or None. The columns of a label are not in it.
     sparse : the code as a `SparseCode`, for decoders that take one (`Dictionary`); None if it is in `dense`.
     n_classes : C, the number of label columns.
+    gate_code : for a code with gates, a code of the gates in their place: B x L, or a `SparseCode`; None for others.
     """
 
     dense: Tensor | None
@@ -156,6 +178,7 @@ class Code(NamedTuple):
     aux_code: Tensor | UnitBlock | None = None
     sparse: SparseCode | None = None
     n_classes: int = 0
+    gate_code: Tensor | SparseCode | None = None
 
     @property
     def spare(self) -> Tensor | UnitBlock | None:

@@ -110,7 +110,7 @@ class Bottleneck(nn.Module, ABC):
         return
 
     def takes_deferred(self, device: torch.device) -> bool:
-        """True if `forward` takes the encoder's last layer as a `DeferredLinear` on `device`, and gives sparse codes."""
+        """True if `forward` takes the encoder's last layer as a `DeferredLinear` on `device`."""
         return False
 
     def advance(self, progress: float) -> None:

@@ -184,7 +184,12 @@ class Joint(Stochastic):
         label_probs, costs = self.label(h, label)
         z = code.z
         joined = torch.cat([z, label_probs.to(z.dtype)], 1)
-        return Code(joined, {**code.costs, **costs}, code.aux_code, n_classes=self.n_classes)
+        gates = code.gate_code
+        if gates is not None:
+            assert isinstance(gates, Tensor)  # the free part gets a dense h
+            gates = torch.cat([gates, label_probs.to(gates.dtype)], 1)
+        costs = {**code.costs, **costs}
+        return Code(joined, costs, code.aux_code, n_classes=self.n_classes, gate_code=gates)
 
     def encode(self, h: Tensor) -> Tensor:
         """Return the code of the free part (B x L)."""

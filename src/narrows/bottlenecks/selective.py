@@ -1,6 +1,9 @@
 """Sparse codes that select the active units of each example, so that only these compute, and only these learn.
 
-    topk    the k largest of relu(h)
+    topk        z = relu(h)         the k largest entries of each row
+    batchtopk   z = relu(h)         the k B largest entries of a batch; at inference those above a learned threshold
+    jumprelu    z = h               entries above a learned threshold of each unit
+    gated       z = relu(e^r h + c) entries above 0
 
 A code selects entries of h (B x L). It is a `SparseCode` where the encoder's last layer is linear and the decoder takes
 one: then no other B x L array than h is made, and h has no gradient but in the selected entries. Elsewhere the same
@@ -9,14 +12,19 @@ code is dense.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from narrows.batch_sharding import batch_length, batch_mean, batch_rows, is_shared
 from narrows.bottlenecks.sparse import Sparse
 from narrows.networks.sparse import chosen_outputs, largest_units
 from narrows.types import Code, DeferredLinear, SparseCode
+
+_WIDE = 256  # units; a compiled step of fewer is the faster one
 
 
 class Entries:
@@ -48,11 +56,19 @@ class Selective(Sparse):
 
     @abstractmethod
     def mask(self, h: Tensor) -> Tensor:
-        """Return True for each entry of h (B x L, without a gradient) whose activation may differ from 0."""
+        """Return True for each entry of h (B x L, without a gradient) whose activation may differ from 0.
+
+        An entry depends on its own row only.
+        """
+
+    def training_mask(self, h: Tensor) -> Tensor:
+        """Return the mask in a training step, where it may differ from `mask`."""
+        return self.mask(h)
 
     def choose(self, h: Tensor) -> Tensor:
-        """Return the entries for which `mask` is True as row * L + unit: N integers, in order."""
-        return self.mask(h).reshape(-1).nonzero().squeeze(1)
+        """Return the entries that `training_mask` or `mask` selects as row * L + unit: N integers, row after row."""
+        mask = self.training_mask(h) if self.training else self.mask(h)
+        return mask.reshape(-1).nonzero().squeeze(1)
 
     @abstractmethod
     def activate(self, entries: Entries) -> Tensor:
@@ -62,8 +78,17 @@ class Selective(Sparse):
         """Return the costs of the selected entries by name, one value for each example (B)."""
         return {}
 
+    def gate(self, entries: Entries) -> Tensor | None:
+        """Return the gate of each selected entry, in the shape of `entries.h`; None for a code without gates."""
+        return None
+
+    @property
+    def slower_compiled(self) -> bool:
+        """True if a training step on a CPU is slower when compiled: a compiler makes the dense code."""
+        return self.n_components >= _WIDE
+
     def takes_deferred(self, device: torch.device) -> bool:
-        """True if `forward` takes a `DeferredLinear` on `device`."""
+        """True on CPUs; on other devices the number of entries would be waited for."""
         return device.type == "cpu"
 
     def forward(self, h: Tensor | DeferredLinear) -> Code:
@@ -71,9 +96,9 @@ class Selective(Sparse):
         if isinstance(h, DeferredLinear):
             return self._forward_sparse(h)
         h = h.to(torch.promote_types(h.dtype, torch.float32))
-        mask, entries = self.mask(h.detach()), Entries(h, len(h))
+        mask, entries = self.training_mask(h.detach()) if self.training else self.mask(h.detach()), Entries(h, len(h))
         z = self.activate(entries) * mask
-        code = Code(z, self.cost(entries))
+        code = Code(z, self.cost(entries), gate_code=self.gate(entries))
         return self._in_training(code, h, len(z), self.fires(z.detach()).any(0)) if self.training else code
 
     def encode(self, h: Tensor) -> Tensor:
@@ -90,7 +115,10 @@ class Selective(Sparse):
         del h
         z = self.activate(entries)
         starts = torch.searchsorted(rows, torch.arange(n_rows + 1, device=rows.device))
-        code = Code(None, self.cost(entries), sparse=SparseCode(z, units, starts, n_units))
+        sparse, gate = SparseCode(z, units, starts, n_units), self.gate(entries)
+        code = Code(
+            None, self.cost(entries), sparse=sparse, gate_code=None if gate is None else sparse.with_values(gate)
+        )
         if not self.training:
             return code
         # a sum instead of an index by a mask, for whose length the CPU would wait
@@ -126,3 +154,188 @@ class TopK(Selective):
     def activate(self, entries: Entries) -> Tensor:
         """Return relu(h)."""
         return entries.h.relu()
+
+
+class BatchTopK(Selective):
+    """The k B largest activations of a batch of B, so that difficult examples get more units.
+
+        in training     t = the (k B)th largest of h        theta <- running mean of t
+        at inference    t = theta, so that a code does not depend on the batch
+        z = relu(h) where h >= t
+
+    Bussmann, Leask and Nanda, BatchTopK sparse autoencoders (2024), https://arxiv.org/abs/2412.06410. Entries equal to
+    t are all active.
+    """
+
+    threshold: Tensor
+    seen: Tensor
+    decay = 0.02  # weight of a batch in the running mean, once so many were seen
+
+    def __init__(self, n_components: int, k: int = 16, patience: int = 5_000, n_aux: int = 256) -> None:
+        super().__init__(n_components, patience, n_aux)
+        self.k = min(k, n_components)
+        self.register_buffer("threshold", torch.tensor(0.0))
+        self.register_buffer("seen", torch.tensor(0.0))
+
+    def mask(self, h: Tensor) -> Tensor:
+        """Return True for entries of at least the learned threshold, and above 0 (B x L)."""
+        return (h >= self.threshold) & (h > 0)
+
+    def training_mask(self, h: Tensor) -> Tensor:
+        """Return True for the k B largest entries of the batch that are above 0 (B x L), and learn the threshold."""
+        cutoff = self._learn(self._nth_largest(h))
+        return (h >= cutoff) & (h > 0)
+
+    def choose(self, h: Tensor) -> Tensor:
+        """Return the entries that are selected; in training from those near the threshold and above it, if enough."""
+        if self.training and not is_shared() and h.device.type == "cpu":
+            flat, n = h.reshape(-1), self.k * len(h)
+            near = (flat > 0.8 * self.threshold).nonzero().squeeze(1)
+            if len(near) >= n:
+                values = flat.index_select(0, near)
+                cutoff = self._learn(values.topk(n, sorted=False).values.min())
+                return near[values >= cutoff]
+        return super().choose(h)
+
+    def activate(self, entries: Entries) -> Tensor:
+        """Return relu(h)."""
+        return entries.h.relu()
+
+    def _learn(self, nth_largest: Tensor) -> Tensor:
+        """Move the threshold towards the smallest active number of the batch, and return that."""
+        cutoff = nth_largest.clamp(min=0)
+        self.seen.add_(1)
+        weight = (1 / self.seen).clamp(min=self.decay)
+        self.threshold.lerp_(cutoff.to(self.threshold.dtype), weight.to(self.threshold.dtype))
+        return cutoff
+
+    def _nth_largest(self, h: Tensor) -> Tensor:
+        """Return the (k B)th largest number of the whole batch, a scalar."""
+        n = self.k * batch_length(len(h))
+        if is_shared():  # a row hardly has more than eight times its share
+            h = batch_rows(h.topk(min(8 * self.k, h.shape[1]), dim=1).values)
+        return h.reshape(-1).topk(n, sorted=False).values.min()
+
+
+class JumpReLU(Selective):
+    """z = h where h > theta, with a learned threshold theta of each unit, and a cost of the number of active units.
+
+        d z / d theta = - theta / w  where |h - theta| < w / 2, else 0        the same for H(h - theta) with - 1 / w
+        l0 = (mean over the batch of sum_j H(h_j - theta_j) / k  -  1)^2
+
+    H is the step function; its derivatives are those of a rectangular window of width w. Rajamanoharan et al., Jumping
+    ahead (2024), https://arxiv.org/abs/2407.14435.
+
+    Parameters
+    ----------
+    k : number of active units that the cost asks for.
+    window : w, in units of h. The thresholds start where k units are active if h ~ N(0, 1).
+    """
+
+    costs = ("l0",)
+
+    def __init__(
+        self, n_components: int, k: int = 16, patience: int = 5_000, n_aux: int = 256, window: float = 0.2
+    ) -> None:
+        super().__init__(n_components, patience, n_aux)
+        self.k, self.window = min(k, n_components), window
+        self.threshold = nn.Parameter(torch.full((n_components,), normal_threshold(self.k, n_components)))
+
+    def advance(self, progress: float) -> None:
+        """Keep the thresholds at 0 or above."""
+        with torch.no_grad():
+            self.threshold.clamp_(min=0)
+
+    def mask(self, h: Tensor) -> Tensor:
+        """Return True for entries above their threshold (B x L)."""
+        return h > self.threshold
+
+    def training_mask(self, h: Tensor) -> Tensor:
+        """Return True for entries above the window around their threshold, or in it (B x L)."""
+        return h > (self.threshold.detach() - self.window / 2)
+
+    def activate(self, entries: Entries) -> Tensor:
+        """Return h where it is above the threshold, else 0."""
+        jumped: Tensor = _Jump.apply(entries.h, entries.of_units(self.threshold), self.window)  # type: ignore[no-untyped-call]
+        return jumped
+
+    def cost(self, entries: Entries) -> dict[str, Tensor]:
+        """Return the squared relative distance of the mean number of active units from k, repeated (B)."""
+        steps = _Step.apply(entries.h.detach(), entries.of_units(self.threshold), self.window)  # type: ignore[no-untyped-call]
+        share = batch_mean(entries.sum_rows(steps).mean()) / self.k
+        return {"l0": (share - 1).square().expand(entries.n_rows)}
+
+
+class Gated(Selective):
+    """z = relu(e^r h + c) where the gate h is above 0: which units are active is learned apart from how much.
+
+    h = W x + b is the gate; e^r h + c is the magnitude, with the same W. The cost "l1" is the sum of relu(h), and
+    `objectives.GateReconstruction` asks relu(h) to reconstruct the target with a constant decoder. Rajamanoharan et
+    al., Improving dictionary learning with gated sparse autoencoders (2024), https://arxiv.org/abs/2404.16014.
+    """
+
+    costs = ("l1",)
+
+    def __init__(self, n_components: int, patience: int = 5_000, n_aux: int = 256) -> None:
+        super().__init__(n_components, patience, n_aux)
+        self.log_scale = nn.Parameter(torch.zeros(n_components))
+        self.shift = nn.Parameter(torch.zeros(n_components))
+
+    def mask(self, h: Tensor) -> Tensor:
+        """Return True for open gates (B x L)."""
+        return h > 0
+
+    def activate(self, entries: Entries) -> Tensor:
+        """Return the magnitudes where the gate is open, else 0."""
+        scale, shift = entries.of_units(self.log_scale).exp(), entries.of_units(self.shift)
+        return (entries.h * scale + shift).relu() * (entries.h > 0)
+
+    def gate(self, entries: Entries) -> Tensor:
+        """Return relu(h)."""
+        return entries.h.relu()
+
+    def cost(self, entries: Entries) -> dict[str, Tensor]:
+        """Return the sum of the gates of each example (B)."""
+        return {"l1": entries.sum_rows(entries.h.relu())}
+
+
+def normal_threshold(k: int, n: int) -> float:
+    """Return the number that k of n standard normal numbers exceed on average; 0 if that is most of them."""
+    share = max(0.0, 1 - 2 * k / n)  # erf(t / sqrt(2)) is the share within -t and t
+    return math.sqrt(2) * float(torch.erfinv(torch.tensor(share, dtype=torch.float64)))
+
+
+class _Jump(torch.autograd.Function):
+    """h where h > theta, else 0."""
+
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, theta: Tensor, window: float) -> Tensor:
+        ctx.save_for_backward(h, theta)
+        ctx.window = window
+        return h * (h > theta)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        h, theta = ctx.saved_tensors
+        is_near = (h - theta).abs() < ctx.window / 2
+        return gradient * (h > theta), _to_shape(-theta / ctx.window * is_near * gradient, theta), None
+
+
+class _Step(torch.autograd.Function):
+    """1 where h > theta, else 0."""
+
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, theta: Tensor, window: float) -> Tensor:
+        ctx.save_for_backward(h, theta)
+        ctx.window = window
+        return (h > theta).to(h.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        h, theta = ctx.saved_tensors
+        is_near = (h - theta).abs() < ctx.window / 2
+        return None, _to_shape(is_near * gradient / -ctx.window, theta), None
+
+
+def _to_shape(gradient: Tensor, like: Tensor) -> Tensor:
+    return gradient if gradient.shape == like.shape else gradient.sum(0)

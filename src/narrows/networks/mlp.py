@@ -171,6 +171,17 @@ class Dictionary(Decoder):
         # scaling the code instead of the dictionary gives the same product without a second copy of the dictionary
         return (z / lengths(self.directions) @ self.directions + self.bias).unflatten(1, self.shape)
 
+    def sum_prefixes(self, code: SparseCode, sizes: Sequence[int]) -> Tensor:
+        """Return the outputs for the first units alone: B x len(sizes) x shape.
+
+        Parameters
+        ----------
+        code : a code whose units are in order in each row.
+        sizes : G numbers of first units, increasing.
+        """
+        summed = sum_of_directions(code.split_rows(sizes), self.directions).unflatten(0, (code.n_rows, len(sizes)))
+        return (summed.cumsum(1) + self.bias).unflatten(2, self.shape)
+
     def sum_units(self, block: UnitBlock) -> Tensor:
         """Return what some units add to the output: B x shape, without the bias."""
         directions = self.directions.index_select(0, block.units)

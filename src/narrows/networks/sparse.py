@@ -24,7 +24,8 @@ _BITS = {torch.bfloat16: torch.int16, torch.float32: torch.int32, torch.float64:
 def chosen_outputs(linear: DeferredLinear, h: Tensor, flat: Tensor) -> Tensor:
     """Return some outputs of a linear layer, N numbers in the dtype of its weights.
 
-        dW_j = sum over the entries with u(n) = j of g(n) x_r(n)        db_j = sum of g(n)        dx_i = sum of g(n) W_u(n)
+        dW_j = sum of g(n) x_r(n)    db_j = sum of g(n)    over the entries with u(n) = j
+        dx_i = sum of g(n) W_u(n)    over the entries with r(n) = i
 
     Parameters
     ----------

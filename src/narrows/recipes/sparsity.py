@@ -1,0 +1,104 @@
+"""The codes of SAE by the name of their sparsity, each with its objective."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from narrows import bottlenecks
+from narrows.objectives import GateReconstruction, Prefixes, WeightedObjective
+from narrows.training import Choice
+
+SPARSITIES = ("topk", "batchtopk", "jumprelu", "gated", "matryoshka", "l1", "kl")
+_SELECTING = ("topk", "batchtopk", "jumprelu", "matryoshka")  # those with k
+_MOST_ACTIVE, _UNITS_PER_ACTIVE = 16, 8
+_EXPECTED_FIRINGS = 200  # without any of them a unit counts as dead
+_SMALLEST_PATIENCE = 5_000
+_NESTED = (16, 4)  # prefixes of "auto": 1/16 and 1/4 of the units
+
+
+def make_code(
+    sparsity: str,
+    n_components: int,
+    n_entries: int,
+    *,
+    k: int | Literal["auto"],
+    strength: float,
+    rate: float,
+    prefixes: Sequence[int] | Literal["auto"],
+    patience: int | Literal["auto"],
+    n_aux: int,
+    aux_weight: float,
+) -> tuple[bottlenecks.Sparse, WeightedObjective, list[Choice]]:
+    """Return the bottleneck, the objective, and the choices that were made.
+
+    Parameters
+    ----------
+    n_entries : number of entries of an example: the weight of the cost "l0" is relative to it.
+
+    The others are the parameters of `recipes.sae`.
+
+    Raises
+    ------
+    ValueError
+        If `k` or `prefixes` exceeds `n_components`.
+    """
+    choices = []
+    if k == "auto":
+        k = max(1, min(_MOST_ACTIVE, n_components // _UNITS_PER_ACTIVE))
+        if sparsity in _SELECTING:
+            choices.append(Choice("k", str(k), f"for {n_components} units"))
+    elif k > n_components:
+        raise ValueError(f"The `k` parameter of SAE must be at most n_components, {n_components}. Got {k} instead.")
+    if patience == "auto":
+        patience = max(_SMALLEST_PATIENCE, round(_EXPECTED_FIRINGS * n_components / k))
+        reason = f"examples in which a unit is expected to fire {_EXPECTED_FIRINGS} times or more, and did not"
+        choices.append(Choice("patience", f"{patience:,}", reason))
+    common: dict[str, Any] = {"patience": patience, "n_aux": n_aux}
+    weights: dict[str, float] = {}
+    costs: tuple[Any, ...] = ()
+    code: bottlenecks.Sparse
+    if sparsity == "topk":
+        code = bottlenecks.TopK(n_components, k, **common)
+    elif sparsity in ("batchtopk", "matryoshka"):
+        code = bottlenecks.BatchTopK(n_components, k, **common)
+        if sparsity == "matryoshka" and (sizes := _choose_prefixes(prefixes, n_components)):
+            costs = (Prefixes(sizes),)
+            share = 1 / (len(sizes) + 1)
+            weights = {"nll": share, "prefixes": 1 - share}
+            choices.append(Choice("prefixes", ", ".join(map(str, sizes)), f"first units, beside all {n_components}"))
+    elif sparsity == "jumprelu":
+        code, weights = bottlenecks.JumpReLU(n_components, k, **common), {"l0": strength * n_entries}
+    elif sparsity == "gated":
+        code, weights = bottlenecks.Gated(n_components, **common), {"l1": strength, "gates": 1.0}
+        costs = (GateReconstruction(),)
+    elif sparsity == "l1":
+        code, weights = bottlenecks.L1(n_components, **common), {"l1": strength}
+    else:
+        code, weights = bottlenecks.KLRate(n_components, rate, **common), {"kl_rate": strength}
+    return code, WeightedObjective(weights, costs=costs, aux_weight=aux_weight), choices
+
+
+def start_gates(code: bottlenecks.Sparse, encoder: nn.Module, k: int | Literal["auto"]) -> None:
+    """Let about k gates of a linear encoder be open at the start, as if each unit responded like N(0, 1)."""
+    linear = [m for m in encoder.modules() if isinstance(m, nn.Linear)]
+    if isinstance(code, bottlenecks.Gated) and len(linear) == 1:
+        n = code.n_components
+        k = max(1, min(_MOST_ACTIVE, n // _UNITS_PER_ACTIVE)) if k == "auto" else k
+        threshold = bottlenecks.normal_threshold(k, n)
+        with torch.no_grad():
+            linear[0].bias.fill_(-threshold)
+            code.shift.fill_(threshold)
+
+
+def _choose_prefixes(prefixes: Sequence[int] | Literal["auto"], n: int) -> tuple[int, ...]:
+    """Return the numbers of first units, increasing, below n."""
+    if prefixes == "auto":
+        return tuple(n // part for part in _NESTED if n // part > 0)
+    sizes = sorted({int(size) for size in prefixes})
+    if sizes and sizes[-1] > n:
+        raise ValueError(f"The `prefixes` parameter of SAE must be at most n_components, {n}. Got {sizes[-1]} instead.")
+    return tuple(size for size in sizes if size < n)
