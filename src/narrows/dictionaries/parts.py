@@ -11,7 +11,8 @@ The numbers h before the activation are the same, and with them the threshold.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,16 +64,19 @@ def to_estimator(record: SparseDictionary, device: str = "auto") -> SAE:
 
 def _parameters(record: SparseDictionary) -> dict[str, Any]:
     """Return the parameters of SAE for the activation of `record`."""
-    if record.activation == "topk":
-        return {"sparsity": "topk", "k": record.k}
-    if record.activation == "relu":
-        return {"sparsity": "l1"}
-    raise ValueError(f"narrows cannot make an SAE of a {record.activation} dictionary yet, only of relu and topk ones.")
+    sparsity = "l1" if record.activation == "relu" else record.activation
+    return {"sparsity": sparsity} | ({} if record.k is None else {"k": record.k})
 
 
 @torch.no_grad()
-def _copy_tensors(record: SparseDictionary, encoder: nn.Module, bottleneck: nn.Module, decoder: nn.Module) -> None:
+def _copy_tensors(record: SparseDictionary, encoder: nn.Module, bottleneck: Any, decoder: nn.Module) -> None:
     """Copy the tensors of `record` into the parts of a model."""
+    if record.threshold is not None:
+        bottleneck.threshold.copy_(record.threshold.clamp(min=0))
+    if record.r_mag is not None and record.b_mag is not None:
+        # e^r u W + b_mag = e^r (h - b_enc) + b_mag, where h = u W + b_enc
+        bottleneck.log_scale.copy_(record.r_mag)
+        bottleneck.shift.copy_(record.b_mag.double() - record.r_mag.double().exp() * record.b_enc.double())
     assert isinstance(encoder, UnitEncoder)
     assert isinstance(decoder, FreeDictionary)
     encoder.linear.weight.copy_(record.W_enc.T)
@@ -105,19 +109,21 @@ def from_estimator(model: SAE) -> SparseDictionary:
             "To be saved as a dictionary, an SAE must have likelihood='gaussian': others do not decode to a sum of "
             f"directions. Got {network.likelihood.name!r}."
         )
+    sparsity: str = model.sparsity
+    if sparsity == "kl":
+        raise ValueError("An SAE with sparsity='kl' has no counterpart among the dictionaries of other programs.")
     metadata = dict(getattr(model, "source_", {"format": "narrows"}))
-    about = {**_activation(model), "metadata": metadata}
     if isinstance(encoder, UnitEncoder) and isinstance(decoder, FreeDictionary):
-        return _loaded_record(encoder, decoder, about)
+        return _with_activation(_loaded_record(encoder, decoder, metadata), sparsity, network.bottleneck)
     if isinstance(encoder, MLPEncoder) and len(encoder.layers) == 1 and isinstance(decoder, Dictionary):
-        return _folded_record(encoder, decoder, schema, about)
+        return _with_activation(_folded_record(encoder, decoder, schema, metadata), sparsity, network.bottleneck)
     raise ValueError(
         "To be saved as a dictionary, an SAE must have a linear encoder, hidden=(), and no network of your own. Got "
         f"hidden={model.hidden!r} and network={model.network!r}."
     )
 
 
-def _loaded_record(encoder: UnitEncoder, decoder: FreeDictionary, about: dict[str, Any]) -> SparseDictionary:
+def _loaded_record(encoder: UnitEncoder, decoder: FreeDictionary, metadata: dict[str, Any]) -> SparseDictionary:
     """Return the record of a loaded dictionary, which may have been trained further."""
     b_enc, shift = encoder.linear.bias.double(), encoder.shift
     if shift is not None and not torch.equal(shift, decoder.bias):  # trained further, each has its own values
@@ -135,11 +141,13 @@ def _loaded_record(encoder: UnitEncoder, decoder: FreeDictionary, about: dict[st
         W_skip=None if decoder.skip is None else _single(decoder.skip),
         subtracts_bias=shift is not None,
         scaling=encoder.scaling,
-        **about,
+        metadata=metadata,
     )
 
 
-def _folded_record(encoder: MLPEncoder, decoder: Dictionary, schema: Schema, about: dict[str, Any]) -> SparseDictionary:
+def _folded_record(
+    encoder: MLPEncoder, decoder: Dictionary, schema: Schema, metadata: dict[str, Any]
+) -> SparseDictionary:
     """Return the record of an SAE that narrows trained, with the standardisation and the unit length folded in."""
     linear = encoder.layers[0]
     assert isinstance(linear, nn.Linear)
@@ -157,18 +165,32 @@ def _folded_record(encoder: MLPEncoder, decoder: Dictionary, schema: Schema, abo
         _single(bias - weight @ (mean * factor)),
         _single(directions * scale * varies),
         _single(mean + decoder.bias.double().cpu() * scale * varies),
-        **about,
+        metadata=metadata,
     )
 
 
-def _activation(model: SAE) -> dict[str, Any]:
-    """Return the activation of a fitted SAE, with what it needs, as arguments of `SparseDictionary`."""
-    sparsity: str = model.sparsity
-    if sparsity == "topk":
-        return {"activation": "topk", "k": int(cast(Any, model.model_.bottleneck).k)}
+def _with_activation(record: SparseDictionary, sparsity: str, bottleneck: Any) -> SparseDictionary:
+    """Return a record of relu(h) with the activation of a bottleneck, which has the attributes of its `sparsity`."""
     if sparsity == "l1":
-        return {"activation": "relu"}
-    raise ValueError(f"An SAE with sparsity={sparsity!r} has no counterpart among the dictionaries of other programs.")
+        return record
+    if sparsity == "topk":
+        return replace(record, activation="topk", k=int(bottleneck.k))
+    if sparsity == "jumprelu":
+        return replace(record, activation="jumprelu", threshold=_single(bottleneck.threshold.clamp(min=0)))
+    if sparsity in ("batchtopk", "matryoshka"):
+        # active at the threshold, too, which a JumpReLU is only above it: h >= t is h > the next number below t
+        below = torch.nextafter(
+            bottleneck.threshold.float(), torch.tensor(-torch.inf, device=bottleneck.threshold.device)
+        )
+        return replace(record, activation="jumprelu", threshold=_single(below.clamp(min=0).expand(record.n_units)))
+    assert sparsity == "gated", sparsity
+    scale = bottleneck.log_scale.double().exp().cpu()
+    return replace(
+        record,
+        activation="gated",
+        r_mag=_single(bottleneck.log_scale),
+        b_mag=_single(bottleneck.shift.double().cpu() + scale * record.b_enc.double()),
+    )
 
 
 def _single(tensor: Tensor) -> Tensor:

@@ -63,5 +63,5 @@ class GateReconstruction(Cost):
         assert gates is not None
         if isinstance(gates, SparseCode) and not model.decoder_takes_sparse:
             gates = gates.to_dense()
-        params = frozen(model.decoder, gates)
+        params = model.add_input(frozen(model.decoder, gates), batch.x)
         return CostValue(-model.likelihood.score(params, batch.target, output.weight))
