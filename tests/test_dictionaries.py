@@ -116,6 +116,23 @@ def test_a_loaded_dictionary_does_what_an_sae_does(tmp_path):
     assert_same_codes(load_dictionary(tmp_path / "trained").transform(X), model.transform(X))
 
 
+def test_the_mean_number_of_active_units_is_kept_for_a_further_training(tmp_path):
+    model = load_dictionary(CASES["gemma_scope"](tmp_path / "a").path)
+    assert (model.sparsity, model.k, model.source_["l0"], model.source_["license"]) == (
+        "jumprelu",
+        71,
+        71,
+        "cc-by-4.0",
+    )
+    assert load_dictionary(CASES["gemma_scope_2"](tmp_path / "b").path).k == "auto"
+
+
+def test_other_examples_than_the_dictionary_takes_are_refused(tmp_path):
+    model = load_dictionary(CASES["saelens_topk"](tmp_path / "a").path)
+    with pytest.raises(ValueError, match="This UnitEncoder takes 24 entries and gives 96 outputs"):
+        clone(model).fit(examples(50)[:, :7])
+
+
 def _saved(model, tmp_path):
     model.save(tmp_path / "model")
     return tmp_path / "model"

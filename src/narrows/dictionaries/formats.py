@@ -5,6 +5,7 @@ Each function reads one format, whose tensors its docstring lists: d entries, L 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from narrows.dictionaries.files import Tensors, read_json, read_tensors
 from narrows.dictionaries.record import Activation, SparseDictionary
 
+_L0 = re.compile(r"average_l0_(\d+)")  # in the names of Gemma Scope's folders
 SPARSIFY, LEARNING, GEMMA_1, GEMMA_2 = "sae.safetensors", "ae.pt", "params.npz", "params.safetensors"
 
 
@@ -60,6 +62,7 @@ def read_dictionary_learning(tensors: Tensors) -> SparseDictionary:
     JumpReluAutoEncoder: W_enc (d, L), b_enc, W_dec (L, d), b_dec, which is not subtracted, threshold (L). TopK and
     BatchTopK: k, threshold (one number), encoder.weight, encoder.bias, decoder.weight, b_dec. Matryoshka: W_enc (d, L),
     b_enc, W_dec, b_dec, k, threshold, group_sizes. A checkpoint from the middle of a run holds these under "ae".
+    The tensors are taken as they are; `AutoEncoder.from_pretrained` gives the directions unit length by default.
     """
     path = tensors.path
     if isinstance(tensors.get("ae"), dict):
@@ -158,6 +161,7 @@ def read_gemma_scope(path: Path) -> SparseDictionary:
     skip = tensors.take_optional("affine_skip_connection")
     config_path = path.parent / "config.json"
     config = read_json(config_path) if config_path.is_file() else {}
+    l0 = _L0.search(path.resolve().parent.name)
     about = _known(config, {"model_name": "model_name", "hf_hook_point_in": "hook_name"})
     about |= _known(config, {"hf_hook_point_out": "hook_name_out", "l0": "l0", "type": "type"})
     return SparseDictionary(
@@ -171,6 +175,7 @@ def read_gemma_scope(path: Path) -> SparseDictionary:
         metadata={
             "format": "gemma_scope_2" if path.suffix == ".safetensors" else "gemma_scope",
             "name": "/".join(path.resolve().parent.parts[-3:]),
+            **({} if l0 is None else {"l0": int(l0.group(1))}),
             **about,
             "is_transcoder": skip is not None or "hook_name_out" in about or "transcoder" in str(path.resolve().parent),
         },

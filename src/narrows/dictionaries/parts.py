@@ -65,7 +65,10 @@ def to_estimator(record: SparseDictionary, device: str = "auto") -> SAE:
 def _parameters(record: SparseDictionary) -> dict[str, Any]:
     """Return the parameters of SAE for the activation of `record`."""
     sparsity = "l1" if record.activation == "relu" else record.activation
-    return {"sparsity": sparsity} | ({} if record.k is None else {"k": record.k})
+    k, l0 = record.k, record.metadata.get("l0")
+    if k is None and record.activation == "jumprelu" and isinstance(l0, (int, float)) and l0 > 0:
+        k = max(1, min(record.n_units, round(l0)))  # only a further training asks for it
+    return {"sparsity": sparsity} | ({} if k is None else {"k": k})
 
 
 @torch.no_grad()

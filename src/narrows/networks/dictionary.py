@@ -91,6 +91,14 @@ class UnitEncoder(nn.Module):
         self.linear = nn.Linear(n_features, n_outputs)
         self.shift = nn.Parameter(torch.zeros(n_features)) if has_shift else None
 
+    def check(self, n_features: int, n_outputs: int) -> None:
+        """Raise ValueError if the examples or the code have other sizes."""
+        if (n_features, n_outputs) != (self.linear.in_features, self.linear.out_features):
+            raise ValueError(
+                f"This UnitEncoder takes {self.linear.in_features} entries and gives {self.linear.out_features} outputs. "
+                f"The examples have {n_features} entries, and the code needs {n_outputs} outputs."
+            )
+
     def forward(self, x: Tensor) -> Tensor:
         """B x d -> B x n_outputs. Missing entries (NaN) become 0 first."""
         return self.linear(self._shifted(x))

@@ -178,6 +178,7 @@ def _encoder(
             )
         return nn.Identity(), []
     if isinstance(network, networks.UnitEncoder):
+        network.check(schema.n_entries, n_outputs)
         return network, []
     if isinstance(network, nn.Module):
         return networks.OwnEncoder(network, schema, n_outputs), []
