@@ -95,8 +95,8 @@ class UnitEncoder(nn.Module):
         """Raise ValueError if the examples or the code have other sizes."""
         if (n_features, n_outputs) != (self.linear.in_features, self.linear.out_features):
             raise ValueError(
-                f"This UnitEncoder takes {self.linear.in_features} entries and gives {self.linear.out_features} outputs. "
-                f"The examples have {n_features} entries, and the code needs {n_outputs} outputs."
+                f"This UnitEncoder takes {self.linear.in_features} entries and gives {self.linear.out_features} "
+                f"outputs. The examples have {n_features} entries, and the code needs {n_outputs} outputs."
             )
 
     def forward(self, x: Tensor) -> Tensor:
