@@ -170,7 +170,7 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
     step_seconds = step_flops * _STEP_PER_PRODUCTS / inputs.matmul_flops_per_second
     step_seconds += _CUDA_GRAPH_OVERHEAD if use_cuda_graph else _STEP_OVERHEAD
     seconds = min(n_epochs * math.ceil(n_train / batch_size) * step_seconds, settings.max_time or math.inf)
-    use_compile, compile_choices = choose_compile(settings.compile, place.device, seconds, inputs)
+    use_compile, compile_choices = choose_compile(settings.compile, place.device, seconds, settings.max_time, inputs)
     weight_decay, decay_choices = choose_weight_decay(settings.weight_decay, inputs.bottleneck)
 
     choices = [place.device_choice, *place.sharding_choices, *threads_choices, place.precision_choice, *compile_choices]
