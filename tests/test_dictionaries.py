@@ -202,6 +202,7 @@ def test_a_truncated_configuration_is_refused(tmp_path):
         ({"architecture": "temporal"}, "no architecture 'temporal'"),
         ({"architecture": "matching_pursuit"}, "no architecture 'matching_pursuit'"),
         ({"architecture": "topk", "k": None}, "must name k"),
+        ({"architecture": "standard", "activation_fn_str": "topk"}, "must name k"),
         ({"architecture": "topk", "k": N + 1}, f"k must be an int from 1 to {N}"),
         ({"architecture": "gated"}, "lacks the tensor b_gate"),
         ({"architecture": "jumprelu"}, "lacks the tensor threshold"),

@@ -107,8 +107,8 @@ def _architecture(config: dict[str, Any], folder: Path) -> tuple[str, int | None
     """Return the architecture, and k for "topk"."""
     architecture, k = config.get("architecture", "standard"), config.get("k")
     activation = config.get("activation_fn", config.get("activation_fn_str", "relu"))
-    if activation == "topk" and "k" in (config.get("activation_fn_kwargs") or {}):  # version 5
-        architecture, k = "topk", config["activation_fn_kwargs"]["k"]
+    if activation == "topk":  # version 5
+        architecture, k = "topk", (config.get("activation_fn_kwargs") or {}).get("k", k)
     elif activation != "relu":
         raise ValueError(f"{folder / CONFIG}: narrows has no activation {activation!r}: it reads relu and topk.")
     if architecture not in _ACTIVATIONS:
