@@ -229,7 +229,7 @@ class JumpReLU(Selective):
     Parameters
     ----------
     k : number of active units that the cost asks for.
-    window : w, in units of h. The thresholds start where k units are active if h ~ N(0, 1).
+    window : w, in units of h. The thresholds start at 0.
     """
 
     costs = ("l0",)
@@ -239,7 +239,13 @@ class JumpReLU(Selective):
     ) -> None:
         super().__init__(n_components, patience, n_aux)
         self.k, self.window = min(k, n_components), window
-        self.threshold = nn.Parameter(torch.full((n_components,), normal_threshold(self.k, n_components)))
+        self.threshold = nn.Parameter(torch.zeros(n_components))
+
+    @torch.no_grad()
+    def start_at(self, threshold: float) -> float:
+        """Set all thresholds to `threshold`; return 0."""
+        self.threshold.fill_(threshold)
+        return 0.0
 
     def advance(self, progress: float) -> None:
         """Keep the thresholds at 0 or above."""
@@ -256,12 +262,12 @@ class JumpReLU(Selective):
 
     def activate(self, entries: Entries) -> Tensor:
         """Return h where it is above the threshold, else 0."""
-        jumped: Tensor = _Jump.apply(entries.h, entries.of_units(self.threshold), self.window)  # type: ignore[no-untyped-call]
+        jumped: Tensor = _Jump.apply(entries.h, entries.of_units(self.threshold), self.window)
         return jumped
 
     def cost(self, entries: Entries) -> dict[str, Tensor]:
         """Return the squared relative distance of the mean number of active units from k, repeated (B)."""
-        steps = _Step.apply(entries.h.detach(), entries.of_units(self.threshold), self.window)  # type: ignore[no-untyped-call]
+        steps = _Step.apply(entries.h.detach(), entries.of_units(self.threshold), self.window)
         share = batch_mean(entries.sum_rows(steps).mean()) / self.k
         return {"l0": (share - 1).square().expand(entries.n_rows)}
 
@@ -280,6 +286,12 @@ class Gated(Selective):
         super().__init__(n_components, patience, n_aux)
         self.log_scale = nn.Parameter(torch.zeros(n_components))
         self.shift = nn.Parameter(torch.zeros(n_components))
+
+    @torch.no_grad()
+    def start_at(self, threshold: float) -> float:
+        """Return the bias with which gates open above `threshold`; without it the magnitudes stay as they are."""
+        self.shift.fill_(threshold)
+        return -threshold
 
     def mask(self, h: Tensor) -> Tensor:
         """Return True for open gates (B x L)."""

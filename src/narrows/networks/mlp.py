@@ -15,6 +15,8 @@ from narrows.networks.base import Decoder, Encoder, LinearDecoder, PreciseLinear
 from narrows.networks.sparse import lengths, sum_of_directions
 from narrows.types import DeferredLinear, SparseCode, UnitBlock
 
+_WIDE = 2048  # outputs of an encoder, above which blocks of rows must be smaller
+
 
 def layers(sizes: Sequence[int], activate_last: bool = False, normalized: bool = False) -> nn.Sequential:
     """Return linear layers between `sizes`, with a GELU after each but the last; with `activate_last` after all.
@@ -68,6 +70,7 @@ class MLPEncoder(Encoder):
     ) -> None:
         super().__init__(schema, n_outputs, has_linear)
         self.layers = layers([self.standardize.n_features, *hidden, n_outputs], normalized=normalized)
+        self.n_widest = n_outputs if n_outputs > _WIDE else 0  # of common networks no layer is wide
         if has_linear:
             set_to_zero(last_linear(self.layers))
 

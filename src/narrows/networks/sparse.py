@@ -33,7 +33,7 @@ def chosen_outputs(linear: DeferredLinear, h: Tensor, flat: Tensor) -> Tensor:
     h : its outputs (B x L), without a gradient.
     flat : the chosen entries, row * L + unit (N integers, the rows in order).
     """
-    chosen: Tensor = _ChosenOutputs.apply(*linear, h, flat)  # type: ignore[no-untyped-call]
+    chosen: Tensor = _ChosenOutputs.apply(*linear, h, flat)
     return chosen
 
 
@@ -50,7 +50,7 @@ def sum_of_directions(code: SparseCode, directions: Tensor) -> Tensor:
     directions : d, L x d.
     """
     values = code.values.to(directions.dtype)
-    total: Tensor = _SumOfDirections.apply(values, directions, code.indices, code.starts)  # type: ignore[no-untyped-call]
+    total: Tensor = _SumOfDirections.apply(values, directions, code.indices, code.starts)
     return total
 
 
@@ -108,7 +108,7 @@ class _ChosenOutputs(torch.autograd.Function):
         return h.reshape(-1).index_select(0, flat).to(weight.dtype)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         features, weight, flat = ctx.saved_tensors
         x, (n_units, _) = features.to(weight.dtype), weight.shape
@@ -131,7 +131,7 @@ class _SumOfDirections(torch.autograd.Function):
         return sum_rows(directions, indices, values * inverse[indices], starts)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, e: Tensor) -> tuple[Tensor | None, ...]:
         values, directions, indices, starts, inverse = ctx.saved_tensors
         e, scale = e.contiguous(), inverse[indices]

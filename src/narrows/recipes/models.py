@@ -11,7 +11,7 @@ from narrows.params import BOOL, LAYER_WIDTHS, Integer, OneOf, Real, either
 from narrows.recipes.assemble import assemble, labels_of
 from narrows.recipes.fields import Components, Hidden, Level, Likelihood, Network, OptionalComponents, Start
 from narrows.recipes.registry import Parts, register
-from narrows.recipes.sparsity import SPARSITIES, make_code, start_gates
+from narrows.recipes.sparsity import SPARSITIES, make_code, start_thresholds
 
 POSTERIORS = {"gaussian": bottlenecks.Gaussian, "laplace": bottlenecks.Laplace, "flow": bottlenecks.FlowPosterior}
 PRIORS = {"standard": priors.StandardNormal, "mixture": priors.NormalMixture}
@@ -207,7 +207,7 @@ def sae(
         standardize = getattr(parts.model.encoder, "standardize", None)
         if isinstance(standardize, networks.Standardize):
             dictionary.start_encoder(parts.model.encoder, standardize.n_shared)
-            start_gates(code, parts.model.encoder, k)
+            start_thresholds(code, parts.model.encoder, k)
     return parts._replace(choices=(*choices, *parts.choices))
 
 

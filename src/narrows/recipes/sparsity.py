@@ -48,7 +48,7 @@ def make_code(
     """
     choices = []
     if k == "auto":
-        k = max(1, min(_MOST_ACTIVE, n_components // _UNITS_PER_ACTIVE))
+        k = _choose_k(k, n_components)
         if sparsity in _SELECTING:
             choices.append(Choice("k", str(k), f"for {n_components} units"))
     elif k > n_components:
@@ -82,16 +82,21 @@ def make_code(
     return code, WeightedObjective(weights, costs=costs, aux_weight=aux_weight), choices
 
 
-def start_gates(code: bottlenecks.Sparse, encoder: nn.Module, k: int | Literal["auto"]) -> None:
-    """Let about k gates of a linear encoder be open at the start, as if each unit responded like N(0, 1)."""
+def start_thresholds(code: bottlenecks.Sparse, encoder: nn.Module, k: int | Literal["auto"]) -> None:
+    """Let about k units of a linear encoder be active at the start, as if each responded like N(0, 1).
+
+    Otherwise half of all units would be. It changes codes with gates or a threshold of each unit.
+    """
     linear = [m for m in encoder.modules() if isinstance(m, nn.Linear)]
-    if isinstance(code, bottlenecks.Gated) and len(linear) == 1:
-        n = code.n_components
-        k = max(1, min(_MOST_ACTIVE, n // _UNITS_PER_ACTIVE)) if k == "auto" else k
-        threshold = bottlenecks.normal_threshold(k, n)
-        with torch.no_grad():
-            linear[0].bias.fill_(-threshold)
-            code.shift.fill_(threshold)
+    if len(linear) != 1:
+        return
+    threshold = bottlenecks.normal_threshold(_choose_k(k, code.n_components), code.n_components)
+    with torch.no_grad():
+        linear[0].bias.fill_(code.start_at(threshold))
+
+
+def _choose_k(k: int | Literal["auto"], n: int) -> int:
+    return max(1, min(_MOST_ACTIVE, n // _UNITS_PER_ACTIVE)) if k == "auto" else k
 
 
 def _choose_prefixes(prefixes: Sequence[int] | Literal["auto"], n: int) -> tuple[int, ...]:
