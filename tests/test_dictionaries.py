@@ -252,6 +252,24 @@ def test_a_place_without_a_dictionary_is_refused(tmp_path):
         load_dictionary(tmp_path / "model")
 
 
+@pytest.mark.parametrize("name", ["saelens_topk", "sparsify"])
+def test_a_folder_without_its_description_is_refused(name, tmp_path):
+    case = CASES[name](tmp_path / "a")
+    (case.path / "cfg.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no file .*cfg\.json, which describes the dictionary"):
+        load_dictionary(case.path)
+
+
+def test_an_sae_of_a_data_frame_is_exported_with_the_columns_that_it_sees(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(examples(300) * np.arange(1, D + 1), columns=[f"c{i}" for i in range(D)])
+    model = narrows.SAE(N, k=K, max_epochs=1, random_state=0).fit(frame)
+    save_dictionary(model, tmp_path / "out")
+    assert_same_codes(
+        load_dictionary(tmp_path / "out").transform(frame.to_numpy(np.float32)), np.asarray(model.transform(frame))
+    )
+
+
 def test_a_cross_layer_transcoder_is_refused(tmp_path):
     from safetensors.numpy import save_file
 

@@ -49,6 +49,8 @@ class Tensors(dict[str, Any]):
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object. Raises FileNotFoundError, and ValueError if it is truncated or something else."""
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}, which describes the dictionary. Copy it again.")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

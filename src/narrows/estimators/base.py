@@ -57,6 +57,7 @@ class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOut
     code_mean_, code_std_ : (L,) mean and standard deviation of the training codes; only for models with codes.
     components_kl_ : (L,) nats that each component carries, largest first; only for a stochastic code whose KL has a
         closed form for each component.
+    source_ : dict, where the weights come from, such as format, license, model_name; only for a loaded dictionary.
     unused_components_ : list of int, components that carry nothing; only for a stochastic code.
     """
 
