@@ -82,7 +82,8 @@ class SparseDictionary:
                 continue
             if tuple(tensor.shape) != shape:
                 raise ValueError(f"{name} must have shape {shape}. Got {_shape(tensor)}")
-            if not bool(torch.isfinite(tensor).all()):
+            # NaN and infinity stay in a sum, and finite numbers cannot overflow in double precision
+            if not bool(torch.isfinite(tensor.sum(dtype=torch.float64))):
                 raise ValueError(f"{name} holds NaN or infinity")
         if self.activation == "topk" and not (isinstance(self.k, int) and 1 <= self.k <= n):
             raise ValueError(f"k must be an int from 1 to {n}, the number of units. Got {self.k!r}")
