@@ -282,14 +282,31 @@ def test_a_cross_layer_transcoder_is_refused(tmp_path):
         read_dictionary(tmp_path)
 
 
-def test_a_transcoder_of_two_widths_is_a_record_only(tmp_path):
-    p = Parts()
-    record = SparseDictionary(*map(torch.from_numpy, (p.W, p.b, p.V[:, :5], p.c[:5])), metadata={"is_transcoder": True})
+def test_a_transcoder_has_targets_of_its_own(tmp_path):
+    p, x = Parts(), torch.from_numpy(examples(50))
+    tensors = map(torch.from_numpy, (p.W, p.b, p.V[:, :5], p.c[:5]))
+    record = SparseDictionary(*tensors, W_skip=torch.from_numpy(p.S[:, :5]))
     save_dictionary(record, tmp_path / "out")
-    again, x = read_dictionary(tmp_path / "out"), torch.from_numpy(examples(10))
-    assert again.decode(again.encode(x), x).shape == (10, 5)
-    with pytest.raises(ValueError, match="predicts 5 entries from 24"):
-        load_dictionary(tmp_path / "out")
+    assert json.loads((tmp_path / "out/cfg.json").read_text())["architecture"] == "skip_transcoder"
+    model = load_dictionary(tmp_path / "out")
+    expected = record.decode(record.encode(x), x).numpy()
+    for loaded in (model, narrows.load(_saved(model, tmp_path))):
+        np.testing.assert_allclose(loaded.reconstruct(x.numpy()), expected, atol=1e-4)
+        assert np.isfinite(loaded.score(x.numpy(), expected))
+    with pytest.raises(ValueError, match="needs a model of X alone"):
+        model.score_samples(x.numpy())
+
+
+@pytest.mark.parametrize("sparsity", ["jumprelu", "l1"])
+def test_a_trained_transcoder_is_exported(sparsity, tmp_path):
+    rng = np.random.default_rng(0)
+    X = (rng.standard_normal((2_000, 8)) * 3 + 20).astype(np.float32)
+    Y = (np.abs(X - 20) @ rng.standard_normal((8, 5)) - 7).astype(np.float32)
+    model = narrows.SAE(32, sparsity=sparsity, k=4, max_epochs=2, random_state=0).fit(X, Y)
+    save_dictionary(model, tmp_path / "out")
+    again = load_dictionary(tmp_path / "out")
+    assert_same_codes(again.transform(X), model.transform(X))
+    np.testing.assert_allclose(again.reconstruct(X), model.reconstruct(X), rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from narrows.data import Schema
+from narrows.data import PairSchema, Schema, target_of
 from narrows.dictionaries.record import SparseDictionary
 from narrows.estimators import SAE
 from narrows.networks import Dictionary, FreeDictionary, MLPEncoder, UnitEncoder
@@ -32,24 +32,15 @@ def to_estimator(record: SparseDictionary, device: str = "auto") -> SAE:
     Parameters
     ----------
     device : device on which it will compute.
-
-    Raises
-    ------
-    ValueError
-        If narrows has no model for it.
     """
-    if record.n_outputs != record.n_features:
-        raise ValueError(
-            f"This transcoder predicts {record.n_outputs} entries from {record.n_features}. An SAE of narrows gives "
-            "examples of its own form: use `read_dictionary`, whose record encodes and decodes."
-        )
     d, n = record.n_features, record.n_units
     encoder = UnitEncoder(d, n, scaling=record.scaling, has_shift=record.subtracts_bias)
-    decoder = FreeDictionary(d, n, scaling=record.scaling, has_skip=record.W_skip is not None)
+    n_skip = 0 if record.W_skip is None else d
+    decoder = FreeDictionary(record.n_outputs, n, scaling=record.scaling, n_skip=n_skip)
     model = SAE(n, network=(encoder, decoder), likelihood="gaussian", device=device, **_parameters(record))
-    model.schema_ = Schema(
-        "vector", (d,), "d", "float32", "real", offset=(0.0,), scale=(1.0,), mean=(0.0,) * d, std=(1.0,) * d
-    )
+    model.schema_ = _schema(d)
+    if record.is_transcoder:
+        model.schema_ = PairSchema.of(model.schema_, _schema(record.n_outputs))
     model.n_features_in_ = d
     model.model_ = model._assemble(0).model.eval()
     _copy_tensors(record, model.model_.encoder, model.model_.bottleneck, model.model_.decoder)
@@ -58,8 +49,13 @@ def to_estimator(record: SparseDictionary, device: str = "auto") -> SAE:
     # there are no training rows: codes are counted from 0, in their own units, and nothing is an outlier
     model.code_mean_, model.code_std_ = np.zeros(n), np.ones(n)
     model.source_ = dict(record.metadata)
-    model.offset_ = NO_THRESHOLD
+    model.offset_ = float("nan") if record.is_transcoder else NO_THRESHOLD  # X alone has no score beside targets
     return model
+
+
+def _schema(n: int) -> Schema:
+    """Return the schema of vectors of n real numbers, which are used as they are."""
+    return Schema("vector", (n,), "d", "float32", "real", offset=(0.0,), scale=(1.0,), mean=(0.0,) * n, std=(1.0,) * n)
 
 
 def _parameters(record: SparseDictionary) -> dict[str, Any]:
@@ -103,10 +99,11 @@ def from_estimator(model: SAE) -> SparseDictionary:
     """
     network, schema = model.module(), model.schema_
     encoder, decoder = network.encoder, network.decoder
-    if schema.kind != "vector" or schema.support != "real":
-        raise ValueError(
-            f"An SAE must be of real vectors to be saved as a dictionary. This one is of {schema.describe()}."
-        )
+    for described in (schema, target_of(schema)):
+        if described.kind != "vector" or described.support != "real":
+            raise ValueError(
+                f"To be saved as a dictionary, an SAE must be of real vectors. Got {described.describe()}."
+            )
     if network.likelihood.name != "gaussian":
         raise ValueError(
             "To be saved as a dictionary, an SAE must have likelihood='gaussian': others do not decode to a sum of "
@@ -116,6 +113,7 @@ def from_estimator(model: SAE) -> SparseDictionary:
     if sparsity == "kl":
         raise ValueError("An SAE with sparsity='kl' has no counterpart among the dictionaries of other programs.")
     metadata = dict(getattr(model, "source_", {"format": "narrows"}))
+    metadata |= {"is_transcoder": True} if target_of(schema) is not schema else {}
     if isinstance(encoder, UnitEncoder) and isinstance(decoder, FreeDictionary):
         return _with_activation(_loaded_record(encoder, decoder, metadata), sparsity, network.bottleneck)
     if isinstance(encoder, MLPEncoder) and len(encoder.layers) == 1 and isinstance(decoder, Dictionary):
@@ -158,18 +156,27 @@ def _folded_record(
     # indicators of missing entries follow the first d features; they are 0 for a complete row
     weight, bias = linear.weight.double().cpu()[:, :d], linear.bias.double().cpu()
     directions = nn.functional.normalize(decoder.directions.double().cpu(), dim=1, eps=1e-8)
-    mean, scale = (torch.tensor(v, dtype=torch.float64).expand(d) for v in (schema.offset, schema.scale))
-    # a constant column is 0 for the encoder, and comes back as it was
-    varies = torch.ones(d, dtype=torch.float64)
-    varies[list(schema.constant)] = 0.0
-    factor = varies / scale
+    mean, factor, _ = _scale(schema)
+    shift, _, scale = _scale(target_of(schema))
     return SparseDictionary(
         _single((weight * factor).T),
         _single(bias - weight @ (mean * factor)),
-        _single(directions * scale * varies),
-        _single(mean + decoder.bias.double().cpu() * scale * varies),
+        _single(directions * scale),
+        _single(shift + decoder.bias.double().cpu() * scale),
         metadata=metadata,
     )
+
+
+def _scale(schema: Schema) -> tuple[Tensor, Tensor, Tensor]:
+    """Return m, f and s (d,) of x_m = f (x - m) and x = m + s x_m.
+
+    Both f and s are 0 for a constant column: the encoder does not see it, and it comes back as it was.
+    """
+    d = schema.n_entries
+    mean, scale = (torch.tensor(v, dtype=torch.float64).expand(d) for v in (schema.offset, schema.scale))
+    varies = torch.ones(d, dtype=torch.float64)
+    varies[list(schema.constant)] = 0.0
+    return mean, varies / scale, varies * scale
 
 
 def _with_activation(record: SparseDictionary, sparsity: str, bottleneck: Any) -> SparseDictionary:

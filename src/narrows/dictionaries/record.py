@@ -107,6 +107,11 @@ class SparseDictionary:
         """m, the number of entries of the output."""
         return self.W_dec.shape[1]
 
+    @property
+    def is_transcoder(self) -> bool:
+        """True if the output is another array than the input."""
+        return self.n_outputs != self.n_features or bool(self.metadata.get("is_transcoder"))
+
     def encode(self, x: Tensor) -> Tensor:
         """Return the codes (B x L) of examples x (B x d)."""
         u = scale_rows(x, self.scaling).rows
@@ -133,7 +138,7 @@ class SparseDictionary:
 
     def describe(self) -> str:
         """Return one line for people, such as 'topk, 768 entries, 32768 units, k = 32'."""
-        kind = "transcoder" if self.metadata.get("is_transcoder") else "dictionary"
+        kind = "transcoder" if self.is_transcoder else "dictionary"
         out = "" if self.n_outputs == self.n_features else f" to {self.n_outputs}"
         k = "" if self.k is None else f", k = {self.k}"
         return f"{self.activation} {kind}, {self.n_features}{out} entries, {self.n_units} units{k}"

@@ -201,8 +201,7 @@ def write(record: SparseDictionary, folder: Path) -> None:
     OSError
         If writing fails.
     """
-    is_transcoder = record.W_skip is not None or record.n_outputs != record.n_features
-    is_transcoder = is_transcoder or bool(record.metadata.get("is_transcoder"))
+    is_transcoder = record.W_skip is not None or record.is_transcoder
     architecture = _name(record, is_transcoder)
     metadata = {name: value for name, value in record.metadata.items() if name not in ("architecture", "is_transcoder")}
     config: dict[str, Any] = {

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from narrows import storage
-from narrows.data import Schema
+from narrows.data import read_schema
 from narrows.estimators.base import Estimator
 from narrows.estimators.findings import restore_finding
 from narrows.estimators.models import estimator
@@ -79,7 +79,7 @@ def restore(
         if isinstance(held.get("hidden"), list):
             held["hidden"] = tuple(held["hidden"])
     model = cls(**{**values, "device": device})
-    model.schema_, model.decided_ = Schema.from_dict(recipe["schema"]), decided
+    model.schema_, model.decided_ = read_schema(recipe["schema"]), decided
     parts = model._assemble(0)
     model.model_ = parts.model.eval()
     state = rename_old_state({k.removeprefix("model."): t for k, t in tensors.items() if k.startswith("model.")})

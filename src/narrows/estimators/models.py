@@ -105,7 +105,11 @@ class SAE(constructors.SAE, recipe="sae"):
     >>> model = SAE(n_components=16, k=2, hidden=(32,), max_epochs=5, random_state=0).fit(X)
     >>> bool(model.active_units(X).count.max() <= 2)
     True
+
+    `fit(X, Y)` with targets Y of several columns learns these from X: a transcoder. `reconstruct(X)` then gives them.
     """
+
+    takes_targets = True
 
     def active_units(self, X: Any) -> ActiveUnits:
         """Return which units are active for each example of X, and their counts and rates.

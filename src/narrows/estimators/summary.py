@@ -21,6 +21,7 @@ from narrows.training import n_health_rows
 
 _BLOCK = 256  # rows whose codes of many units are in memory at once
 
+
 class Summary(NamedTuple):
     """Facts about the codes and scores of a trained model. Fields whose names end in "_" become attributes.
 
@@ -71,7 +72,7 @@ def summarize(
         unused = (~active_components(z)).nonzero().flatten().tolist()
     mean = std = covariance = None
     if (sparse := as_sparse(model.bottleneck)) is not None:
-        mean, std, n_dead = _summarize_units(estimator, sparse, sample)
+        mean, std, n_dead = summarize_units(estimator, sparse, sample)
     elif model.has_code:
         codes = (estimator.apply(model.encode, sample) if z is None else z).double().numpy()
         mean, std = codes.mean(0), codes.std(0)
@@ -91,7 +92,7 @@ def summarize(
     return Summary(sample, order, n_dead, kl, unused, mean, std, covariance, usual, threshold)
 
 
-def _summarize_units(estimator: FittedModel, code: Sparse, sample: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+def summarize_units(estimator: FittedModel, code: Sparse, sample: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """Return mean and standard deviation of each unit (L numbers each), and how many units fire for no row.
 
     The codes are looked at block by block: those of many units would take more memory than the training.

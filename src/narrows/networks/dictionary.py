@@ -123,24 +123,24 @@ class FreeDictionary(Decoder):
     n_entries : number of entries of the output.
     n_inputs : number of units.
     scaling : how the encoder scales each example, one of `SCALINGS`; the output is scaled back.
-    has_skip : True for a skip connection S from the example, of as many entries.
+    n_skip : number of entries of an example, from which a skip connection S goes to the output; 0 for none.
     """
 
     takes_sparse = True
 
-    def __init__(self, n_entries: int, n_inputs: int, *, scaling: Scaling = "none", has_skip: bool = False) -> None:
+    def __init__(self, n_entries: int, n_inputs: int, *, scaling: Scaling = "none", n_skip: int = 0) -> None:
         super().__init__()
         self.arguments: dict[str, Any] = {
             "n_entries": n_entries,
             "n_inputs": n_inputs,
             "scaling": scaling,
-            "has_skip": has_skip,
+            "n_skip": n_skip,
         }
         self.scaling = scaling
         self.directions = nn.Parameter(F.normalize(torch.randn(n_inputs, n_entries), dim=1))
         self.bias = nn.Parameter(torch.zeros(n_entries))
-        self.skip = nn.Parameter(torch.zeros(n_entries, n_entries)) if has_skip else None  # x @ skip
-        self.needs_input = scaling != "none" or has_skip
+        self.skip = nn.Parameter(torch.zeros(n_skip, n_entries)) if n_skip else None  # x @ skip
+        self.needs_input = scaling != "none" or n_skip > 0
 
     @property
     def output_bias(self) -> Tensor:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from narrows import bottlenecks, corruptions, likelihoods, networks, priors
+from narrows import bottlenecks, corruptions, priors
 from narrows.data import Schema, TableFeatures
 from narrows.objectives import AUX_WEIGHT, NeighborEmbedding, WeightedObjective
 from narrows.params import BOOL, LAYER_WIDTHS, Integer, OneOf, Real, either
 from narrows.recipes.assemble import assemble, labels_of
 from narrows.recipes.fields import Components, Hidden, Level, Likelihood, Network, OptionalComponents, Start
 from narrows.recipes.registry import Parts, register
-from narrows.recipes.sparsity import SPARSITIES, make_code, start_thresholds
+from narrows.recipes.sparsity import SPARSITIES, assemble_dictionary, make_code
 
 POSTERIORS = {"gaussian": bottlenecks.Gaussian, "laplace": bottlenecks.Laplace, "flow": bottlenecks.FlowPosterior}
 PRIORS = {"standard": priors.StandardNormal, "mixture": priors.NormalMixture}
@@ -188,26 +188,7 @@ def sae(
         n_aux=n_aux,
         aux_weight=aux_weight,
     )
-    first, second = networks.split_pair(network)
-    if isinstance(second, str) and second not in ("auto", first):
-        raise ValueError(
-            f"The decoder of SAE is a dictionary. Pass network=({first!r}, 'auto'), or a module of your own."
-        )
-    shape = likelihoods.choose(likelihood, schema)[0].params_shape(schema.shape)
-    dictionary = networks.Dictionary(shape, n_components) if isinstance(second, str) else second
-    parts = assemble(
-        schema,
-        code,
-        objective,
-        network=(first, dictionary),
-        hidden=hidden,
-        likelihood=likelihood,
-    )
-    if isinstance(dictionary, networks.Dictionary):
-        standardize = getattr(parts.model.encoder, "standardize", None)
-        if isinstance(standardize, networks.Standardize):
-            dictionary.start_encoder(parts.model.encoder, standardize.n_shared)
-            start_thresholds(code, parts.model.encoder, k)
+    parts = assemble_dictionary(schema, code, objective, network=network, hidden=hidden, likelihood=likelihood, k=k)
     return parts._replace(choices=(*choices, *parts.choices))
 
 

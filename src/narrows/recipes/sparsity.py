@@ -1,4 +1,4 @@
-"""The codes of SAE by the name of their sparsity, each with its objective."""
+"""The parts of SAE: its code by the name of the sparsity, and its dictionary."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from narrows import bottlenecks
+from narrows import bottlenecks, likelihoods, networks
+from narrows.data import Schema, target_of
 from narrows.objectives import GateReconstruction, Prefixes, WeightedObjective
+from narrows.recipes.assemble import assemble
+from narrows.recipes.registry import Parts
 from narrows.training import Choice
 
 SPARSITIES = ("topk", "batchtopk", "jumprelu", "gated", "matryoshka", "l1", "kl")
@@ -82,17 +86,69 @@ def make_code(
     return code, WeightedObjective(weights, costs=costs, aux_weight=aux_weight), choices
 
 
-def start_thresholds(code: bottlenecks.Sparse, encoder: nn.Module, k: int | Literal["auto"]) -> None:
+def assemble_dictionary(
+    schema: Schema,
+    code: bottlenecks.Sparse,
+    objective: WeightedObjective,
+    *,
+    network: Any,
+    hidden: Sequence[int] | Literal["auto"],
+    likelihood: str,
+    k: int | Literal["auto"],
+) -> Parts:
+    """Build an encoder and a dictionary around a sparse code; a linear encoder starts as the dictionary's transpose.
+
+    Raises
+    ------
+    ValueError
+        If `network` names a decoder.
+    """
+    first, second = networks.split_pair(network)
+    if isinstance(second, str) and second not in ("auto", first):
+        raise ValueError(
+            f"The decoder of SAE is a dictionary. Pass network=({first!r}, 'auto'), or a module of your own."
+        )
+    target = target_of(schema)
+    shape = likelihoods.choose(likelihood, target)[0].params_shape(target.shape)
+    dictionary = networks.Dictionary(shape, code.n_components) if isinstance(second, str) else second
+    parts = assemble(
+        schema,
+        code,
+        objective,
+        target=target,
+        network=(first, dictionary),
+        hidden=hidden,
+        likelihood=likelihood,
+    )
+    standardize = getattr(parts.model.encoder, "standardize", None)
+    if isinstance(dictionary, networks.Dictionary) and isinstance(standardize, networks.Standardize):
+        if target is schema:
+            dictionary.start_encoder(parts.model.encoder, standardize.n_shared)
+        else:
+            _start_with_unit_rows(parts.model.encoder)
+        _start_thresholds(code, parts.model.encoder, k)
+    return parts
+
+
+def _start_with_unit_rows(encoder: nn.Module) -> None:
+    """Start a linear encoder with rows of unit length; without targets it would have the dictionary's directions."""
+    linear = [m for m in encoder.modules() if isinstance(m, nn.Linear)]
+    if len(linear) == 1:
+        with torch.no_grad():
+            linear[0].weight.copy_(F.normalize(linear[0].weight, dim=1))
+            linear[0].bias.zero_()
+
+
+def _start_thresholds(code: bottlenecks.Sparse, encoder: nn.Module, k: int | Literal["auto"]) -> None:
     """Let about k units of a linear encoder be active at the start, as if each responded like N(0, 1).
 
     Otherwise half of all units would be. It changes codes with gates or a threshold of each unit.
     """
     linear = [m for m in encoder.modules() if isinstance(m, nn.Linear)]
-    if len(linear) != 1:
-        return
-    threshold = bottlenecks.normal_threshold(_choose_k(k, code.n_components), code.n_components)
-    with torch.no_grad():
-        linear[0].bias.fill_(code.start_at(threshold))
+    if len(linear) == 1:
+        threshold = bottlenecks.normal_threshold(_choose_k(k, code.n_components), code.n_components)
+        with torch.no_grad():
+            linear[0].bias.fill_(code.start_at(threshold))
 
 
 def _choose_k(k: int | Literal["auto"], n: int) -> int:

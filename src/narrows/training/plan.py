@@ -34,7 +34,11 @@ _N_NEIGHBORS = 20
 _PATIENCE, _PATIENCE_WITH_NEIGHBORS = 10, 25  # validations
 
 _BATCH = 128
-_MANY_UNITS, _LARGEST_BATCH, _STEPS_OF_MANY_UNITS = 1024, 1024, 50  # the last: fewest steps in an epoch of larger batches
+_MANY_UNITS, _LARGEST_BATCH, _STEPS_OF_MANY_UNITS = (
+    1024,
+    1024,
+    50,
+)  # the last: fewest steps in an epoch of larger batches
 _RATE, _RATE_BATCH = 1e-3, 64  # learning rate of Adam, at this batch size; photos and outliers set their own
 _AUTO_STEPS, _AUTO_EPOCHS = 15_000, (20, 300)  # enough for the networks here to settle on data of common sizes
 _FEW_ROWS, _EPOCHS_OF_FEW = 1_000, 120  # fewer rows are learned by heart in more passes
