@@ -297,12 +297,16 @@ def test_a_transcoder_has_targets_of_its_own(tmp_path):
         model.score_samples(x.numpy())
 
 
-@pytest.mark.parametrize("sparsity", ["jumprelu", "l1"])
-def test_a_trained_transcoder_is_exported(sparsity, tmp_path):
+@pytest.mark.parametrize(("sparsity", "skip"), [("jumprelu", True), ("l1", False), ("l1", True)])
+def test_a_trained_transcoder_is_exported(sparsity, skip, tmp_path):
     rng = np.random.default_rng(0)
     X = (rng.standard_normal((2_000, 8)) * 3 + 20).astype(np.float32)
     Y = (np.abs(X - 20) @ rng.standard_normal((8, 5)) - 7).astype(np.float32)
-    model = narrows.SAE(32, sparsity=sparsity, k=4, max_epochs=2, random_state=0).fit(X, Y)
+    X[:, 2] = 5  # a constant column
+    model = narrows.SAE(32, sparsity=sparsity, skip=skip, k=4, max_epochs=2, random_state=0).fit(X, Y)
+    with torch.no_grad():
+        if skip:
+            model.model_.skip.map.bias.normal_()
     save_dictionary(model, tmp_path / "out")
     again = load_dictionary(tmp_path / "out")
     assert_same_codes(again.transform(X), model.transform(X))

@@ -62,6 +62,25 @@ def test_every_sparsity_learns_targets(sparsity):
     assert np.isfinite(model.reconstruct(X[600:])).all()
 
 
+@pytest.mark.parametrize("sparsity", ["topk", "matryoshka"])
+def test_a_skip_learns_what_is_linear(sparsity, tmp_path):
+    """Few units cannot give a linear map of dense inputs; the skip can."""
+    inputs = RNG.normal(size=(300, 10))
+    targets = inputs @ RNG.normal(size=(10, 6))
+    parameters = {"n_components": 16, "k": 1, "max_epochs": 60, "learning_rate": 2e-2, "sparsity": sparsity}
+    plain, skipping = (fitted(skip=skip, **parameters).fit(inputs, targets) for skip in (False, True))
+    errors = [np.mean((model.reconstruct(inputs) - targets) ** 2) for model in (plain, skipping)]
+    assert errors[1] < 0.2 * errors[0]
+    skipping.save(tmp_path / "model")
+    again = narrows.load(tmp_path / "model", device="cpu")
+    np.testing.assert_array_equal(again.reconstruct(inputs), skipping.reconstruct(inputs))
+
+
+def test_a_skip_needs_targets():
+    with pytest.raises(ValueError, match="skip=True of SAE needs targets"):
+        fitted(skip=True).fit(X)
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_targets_of_a_second_pass_and_gaps_in_them():
     gaps = Y.copy()

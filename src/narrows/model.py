@@ -33,6 +33,8 @@ class Autoencoder(nn.Module):
     bottleneck : B x n_inputs -> code, B x (L + C).
     decoder : B x (L + C) -> B x the likelihood's `params_shape`.
     likelihood : distribution of the target, given the decoder's output.
+    skip : B x shape -> what is added to the decoder's output, from the input itself; None for nothing. A model with a
+        skip needs targets, and `decode` leaves it out.
 
     Attributes
     ----------
@@ -48,8 +50,10 @@ class Autoencoder(nn.Module):
         bottleneck: Bottleneck,
         decoder: nn.Module,
         likelihood: Likelihood,
+        skip: nn.Module | None = None,
     ) -> None:
         super().__init__()
+        self.skip = skip
         self.corruption, self.encoder = corruption, encoder
         self.decoder, self.likelihood, self.bottleneck = decoder, likelihood, bottleneck
         self.register_buffer("order", torch.arange(bottleneck.n_components))
@@ -91,15 +95,16 @@ class Autoencoder(nn.Module):
         # a batch has labels if the code has columns for them
         code = self.bottleneck(h, batch.label) if self.bottleneck.n_classes else self.bottleneck(h)
         weight = product(corrupted.scored, batch.observed, batch.weight)
-        return Output(code, self.add_input(self.decode_code(code), corrupted.x), weight, h, corrupted.scored)
+        params, skipped = self.undo_scaling(self.decode_code(code), corrupted.x), None
+        if self.skip is not None:
+            skipped = self.skip(corrupted.x)
+            params = params + skipped
+        return Output(code, params, weight, h, corrupted.scored, skipped)
 
-    def add_input(self, params: Tensor, x: Tensor) -> Tensor:
-        """Return the decoder's output for x (B x shape), given that for its code (both B x params_shape).
-
-        They differ only for a decoder that needs the example itself, such as one with a skip connection.
-        """
+    def undo_scaling(self, params: Tensor, x: Tensor) -> Tensor:
+        """Return the decoder's output (B x params_shape) on the scale of x (B x shape), where rows are scaled."""
         decoder = self.decoder
-        return decoder.add_input(params, x) if isinstance(decoder, Decoder) and decoder.needs_input else params
+        return decoder.undo_scaling(params, x) if isinstance(decoder, Decoder) and decoder.undoes_scaling else params
 
     def encode_for_code(self, x: Tensor) -> Tensor | DeferredLinear:
         """Return the encoder's output (B x n_inputs) for x (B x shape), for the bottleneck.
@@ -160,7 +165,9 @@ class Autoencoder(nn.Module):
         if self.corruption.predicts_hidden:
             return self._decode_hidden(x)
         z = self.encode(x)
-        return self.add_input(self.decode(torch.cat([z, infer_label(self, x)], 1) if self.n_classes else z), x)
+        params = self.decode(torch.cat([z, infer_label(self, x)], 1) if self.n_classes else z)
+        params = self.undo_scaling(params, x)
+        return params if self.skip is None else params + self.skip(x)
 
     def _decode_hidden(self, x: Tensor) -> Tensor:
         """Return the parameters of each column of x (B x columns), decoded while this column is hidden."""

@@ -210,6 +210,7 @@ class Output(NamedTuple):
     weight : B x ... weight of each entry of the target in the loss (0 where it is missing or hidden), or None for 1.
     h : B x n_inputs, output of the encoder; a `DeferredLinear` if the bottleneck takes one (`dense_h` computes it).
     scored : weight of each entry by the corruption alone, also where the target is missing; None for 1.
+    skipped : B x params_shape, the part of `params` that does not come from the code; None for 0.
     """
 
     code: Code
@@ -217,6 +218,11 @@ class Output(NamedTuple):
     weight: Tensor | None
     h: Tensor | DeferredLinear
     scored: Tensor | None = None
+    skipped: Tensor | None = None
+
+    def with_skipped(self, params: Tensor) -> Tensor:
+        """Return the decoder's output for another code (B x params_shape) with the part that is not from a code."""
+        return params if self.skipped is None else params + self.skipped
 
     @property
     def dense_h(self) -> Tensor:

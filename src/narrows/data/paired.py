@@ -66,12 +66,13 @@ class PairedRows:
         self,
         X: np.ndarray,
         Y: np.ndarray,
-        schema: PairSchema,
+        schema: Schema,
         device: torch.device | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         device = torch.device("cpu") if device is None else device
-        self.X, self.Y, self.schema, self.device = X, Y, schema, device
+        self.schema: Schema = schema
+        self.X, self.Y, self.device = X, Y, device
         self.inputs = Rows(X, schema, device, dtype)
         self.targets = Rows(Y, target_of(schema), device, dtype)
         self.resident = self.inputs.resident and self.targets.resident

@@ -12,7 +12,7 @@ The numbers h before the activation are the same, and with them the threshold.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from narrows.data import PairSchema, Schema, target_of
 from narrows.dictionaries.record import SparseDictionary
 from narrows.estimators import SAE
-from narrows.networks import Dictionary, FreeDictionary, MLPEncoder, UnitEncoder
+from narrows.model import Autoencoder
+from narrows.networks import Dictionary, FreeDictionary, LinearSkip, MLPEncoder, UnitEncoder
 
 NO_THRESHOLD = float(np.finfo(np.float32).min)  # of scores: without training rows there are no outliers
 
@@ -35,15 +36,14 @@ def to_estimator(record: SparseDictionary, device: str = "auto") -> SAE:
     """
     d, n = record.n_features, record.n_units
     encoder = UnitEncoder(d, n, scaling=record.scaling, has_shift=record.subtracts_bias)
-    n_skip = 0 if record.W_skip is None else d
-    decoder = FreeDictionary(record.n_outputs, n, scaling=record.scaling, n_skip=n_skip)
+    decoder = FreeDictionary(record.n_outputs, n, scaling=record.scaling)
     model = SAE(n, network=(encoder, decoder), likelihood="gaussian", device=device, **_parameters(record))
     model.schema_ = _schema(d)
     if record.is_transcoder:
         model.schema_ = PairSchema.of(model.schema_, _schema(record.n_outputs))
     model.n_features_in_ = d
     model.model_ = model._assemble(0).model.eval()
-    _copy_tensors(record, model.model_.encoder, model.model_.bottleneck, model.model_.decoder)
+    _copy_tensors(record, model.model_)
     model.history_, model.findings_, model.n_iter_ = [], [], 0
     model.report_ = [model.schema_.describe(), f"loaded: {record.describe()}"]
     # there are no training rows: codes are counted from 0, in their own units, and nothing is an outlier
@@ -64,12 +64,13 @@ def _parameters(record: SparseDictionary) -> dict[str, Any]:
     k, l0 = record.k, record.metadata.get("l0")
     if k is None and record.activation == "jumprelu" and isinstance(l0, (int, float)) and l0 > 0:
         k = max(1, min(record.n_units, round(l0)))  # only a further training asks for it
-    return {"sparsity": sparsity} | ({} if k is None else {"k": k})
+    return {"sparsity": sparsity, "skip": record.W_skip is not None} | ({} if k is None else {"k": k})
 
 
 @torch.no_grad()
-def _copy_tensors(record: SparseDictionary, encoder: nn.Module, bottleneck: Any, decoder: nn.Module) -> None:
+def _copy_tensors(record: SparseDictionary, network: Autoencoder) -> None:
     """Copy the tensors of `record` into the parts of a model."""
+    encoder, decoder, bottleneck = network.encoder, network.decoder, cast(Any, network.bottleneck)
     if record.threshold is not None:
         bottleneck.threshold.copy_(record.threshold.clamp(min=0))
     if record.r_mag is not None and record.b_mag is not None:
@@ -84,8 +85,9 @@ def _copy_tensors(record: SparseDictionary, encoder: nn.Module, bottleneck: Any,
         encoder.shift.copy_(record.b_dec)
     decoder.directions.copy_(record.W_dec)
     decoder.bias.copy_(record.b_dec)
-    if decoder.skip is not None and record.W_skip is not None:
-        decoder.skip.copy_(record.W_skip)
+    if record.W_skip is not None:
+        assert isinstance(network.skip, LinearSkip)
+        network.skip.map.weight.copy_(record.W_skip.T)
 
 
 @torch.no_grad()
@@ -115,19 +117,24 @@ def from_estimator(model: SAE) -> SparseDictionary:
     metadata = dict(getattr(model, "source_", {"format": "narrows"}))
     metadata |= {"is_transcoder": True} if target_of(schema) is not schema else {}
     if isinstance(encoder, UnitEncoder) and isinstance(decoder, FreeDictionary):
-        return _with_activation(_loaded_record(encoder, decoder, metadata), sparsity, network.bottleneck)
+        loaded = _loaded_record(encoder, decoder, _skip(network, schema), metadata)
+        return _with_activation(loaded, sparsity, network.bottleneck)
     if isinstance(encoder, MLPEncoder) and len(encoder.layers) == 1 and isinstance(decoder, Dictionary):
-        return _with_activation(_folded_record(encoder, decoder, schema, metadata), sparsity, network.bottleneck)
+        folded = _folded_record(encoder, decoder, schema, _skip(network, schema), metadata)
+        return _with_activation(folded, sparsity, network.bottleneck)
     raise ValueError(
         "To be saved as a dictionary, an SAE must have a linear encoder, hidden=(), and no network of your own. Got "
         f"hidden={model.hidden!r} and network={model.network!r}."
     )
 
 
-def _loaded_record(encoder: UnitEncoder, decoder: FreeDictionary, metadata: dict[str, Any]) -> SparseDictionary:
+def _loaded_record(
+    encoder: UnitEncoder, decoder: FreeDictionary, skip: _Skip | None, metadata: dict[str, Any]
+) -> SparseDictionary:
     """Return the record of a loaded dictionary, which may have been trained further."""
     b_enc, shift = encoder.linear.bias.double(), encoder.shift
-    if shift is not None and not torch.equal(shift, decoder.bias):  # trained further, each has its own values
+    b_dec = _single(decoder.bias.double().cpu() + (0.0 if skip is None else skip.bias))
+    if shift is not None and not torch.equal(shift.cpu(), b_dec):  # trained further, each has its own values
         if encoder.scaling != "none":
             raise ValueError(
                 "The shift of the encoder and the bias of the decoder must be equal where rows are scaled, because no "
@@ -138,8 +145,8 @@ def _loaded_record(encoder: UnitEncoder, decoder: FreeDictionary, metadata: dict
         _single(encoder.linear.weight.T),
         _single(b_enc),
         _single(decoder.directions),
-        _single(decoder.bias),
-        W_skip=None if decoder.skip is None else _single(decoder.skip),
+        b_dec,
+        W_skip=None if skip is None else _single(skip.weight),
         subtracts_bias=shift is not None,
         scaling=encoder.scaling,
         metadata=metadata,
@@ -147,7 +154,7 @@ def _loaded_record(encoder: UnitEncoder, decoder: FreeDictionary, metadata: dict
 
 
 def _folded_record(
-    encoder: MLPEncoder, decoder: Dictionary, schema: Schema, metadata: dict[str, Any]
+    encoder: MLPEncoder, decoder: Dictionary, schema: Schema, skip: _Skip | None, metadata: dict[str, Any]
 ) -> SparseDictionary:
     """Return the record of an SAE that narrows trained, with the standardisation and the unit length folded in."""
     linear = encoder.layers[0]
@@ -162,9 +169,29 @@ def _folded_record(
         _single((weight * factor).T),
         _single(bias - weight @ (mean * factor)),
         _single(directions * scale),
-        _single(shift + decoder.bias.double().cpu() * scale),
+        _single(shift + decoder.bias.double().cpu() * scale + (0.0 if skip is None else skip.bias)),
+        W_skip=None if skip is None else _single(skip.weight),
         metadata=metadata,
     )
+
+
+class _Skip(NamedTuple):
+    """A skip connection in the units of the rows and the targets, y = x W + b, in double precision."""
+
+    weight: Tensor
+    bias: Tensor
+
+
+def _skip(network: Autoencoder, schema: Schema) -> _Skip | None:
+    """Return the skip connection of a model, with the standardisations folded in."""
+    if network.skip is None:
+        return None
+    assert isinstance(network.skip, LinearSkip)
+    linear = network.skip.map
+    mean, factor, _ = _scale(schema)
+    _, _, scale = _scale(target_of(schema))
+    weight = linear.weight.double().cpu()[:, : schema.n_entries] * factor
+    return _Skip((weight * scale[:, None]).T, scale * (linear.bias.double().cpu() - weight @ mean))
 
 
 def _scale(schema: Schema) -> tuple[Tensor, Tensor, Tensor]:

@@ -109,8 +109,9 @@ class SparseDictionary:
 
     @property
     def is_transcoder(self) -> bool:
-        """True if the output is another array than the input."""
-        return self.n_outputs != self.n_features or bool(self.metadata.get("is_transcoder"))
+        """True if the output is another array than the input, or not made from the code alone."""
+        is_other = self.n_outputs != self.n_features or self.W_skip is not None
+        return is_other or bool(self.metadata.get("is_transcoder"))
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the codes (B x L) of examples x (B x d)."""

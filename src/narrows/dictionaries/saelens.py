@@ -201,8 +201,8 @@ def write(record: SparseDictionary, folder: Path) -> None:
     OSError
         If writing fails.
     """
-    is_transcoder = record.W_skip is not None or record.is_transcoder
-    architecture = _name(record, is_transcoder)
+    is_transcoder = record.is_transcoder
+    architecture = _name(record)
     metadata = {name: value for name, value in record.metadata.items() if name not in ("architecture", "is_transcoder")}
     config: dict[str, Any] = {
         "d_in": record.n_features,
@@ -229,9 +229,9 @@ def write(record: SparseDictionary, folder: Path) -> None:
         path.write_text(json.dumps(config, indent=1), encoding="utf-8")
 
 
-def _name(record: SparseDictionary, is_transcoder: bool) -> str:
+def _name(record: SparseDictionary) -> str:
     """Return SAELens's name of the architecture. Raises ValueError if it has none."""
-    if not is_transcoder:
+    if not record.is_transcoder:
         return "standard" if record.activation == "relu" else record.activation
     if record.activation not in ("relu", "jumprelu"):
         raise ValueError(

@@ -437,6 +437,7 @@ class SAE(Shared, CodeEstimator):
     patience: int | Literal["auto"]
     n_aux: int
     aux_weight: float
+    skip: bool
     network: (
         Literal["auto", "mlp", "conv"]
         | nn.Module
@@ -458,6 +459,7 @@ class SAE(Shared, CodeEstimator):
         patience: int | Literal["auto"] = "auto",
         n_aux: int = 256,
         aux_weight: float = 0.25,
+        skip: bool = False,
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
@@ -511,6 +513,8 @@ class SAE(Shared, CodeEstimator):
             Largest number of dead units that one example revives.
         aux_weight : a float in the range [0, inf), default 0.25
             Weight of the loss that revives dead units; 0 for none.
+        skip : one of True, False, default False
+            True to add a linear map of X to the dictionary's output; for targets: fit(X, Y) with many columns.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default ()

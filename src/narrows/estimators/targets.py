@@ -98,10 +98,7 @@ class Targeted:
 
     def _pair(self, rows: np.ndarray) -> np.ndarray | PairedRows:
         """Return the training rows, with the targets if there are some."""
-        if self._targets is None:
-            return rows
-        assert isinstance(self.schema_, PairSchema)
-        return PairedRows(rows, self._targets, self.schema_)
+        return rows if self._targets is None else PairedRows(rows, self._targets, self.schema_)
 
     def _store_summary_of_pairs(self, rows: np.ndarray, result: Result) -> None:
         """Summarize and judge a model of targets. It has no threshold of outliers, because X has no score."""

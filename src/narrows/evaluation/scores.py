@@ -39,7 +39,7 @@ def log_likelihood(model: Autoencoder, x: Tensor) -> Tensor:
     code = model.stochastic
     if code is None:
         z = model.bottleneck.encode(h)
-        params = model.add_input(model.decoder(z if columns is None else torch.cat([z, columns], 1)), x)
+        params = model.undo_scaling(model.decoder(z if columns is None else torch.cat([z, columns], 1)), x)
         nats = model.likelihood.score(params, target, observed)
         return nats if log_p_label is None else nats + log_p_label
     total = torch.zeros(len(x), dtype=torch.promote_types(h.dtype, torch.float32), device=h.device)

@@ -17,7 +17,7 @@ from narrows.networks.build import (
 from narrows.networks.conv import ConvDecoder, ConvEncoder, UNet
 from narrows.networks.denoiser import PhotoUNet
 from narrows.networks.dictionary import REBUILT, SCALINGS, FreeDictionary, ScaledRows, Scaling, UnitEncoder, scale_rows
-from narrows.networks.mlp import Dictionary, MLPDecoder, MLPEncoder, ResidualMLP
+from narrows.networks.mlp import Dictionary, LinearSkip, MLPDecoder, MLPEncoder, ResidualMLP
 from narrows.networks.table import LevelDecoder, TableEncoder
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "FreeDictionary",
     "LevelDecoder",
     "LinearDecoder",
+    "LinearSkip",
     "MLPDecoder",
     "MLPEncoder",
     "Name",

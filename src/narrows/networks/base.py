@@ -192,12 +192,12 @@ class Decoder(nn.Module, ABC):
     Attributes
     ----------
     takes_sparse : True if the input may be a `SparseCode`, too.
-    needs_input : True if `add_input` adds what depends on the example itself, and not on its code alone.
+    undoes_scaling : True if the encoder scales each example by its own numbers, which `undo_scaling` undoes.
     linear_path : linear path that is added to the network's output, or None.
     """
 
     takes_sparse = False
-    needs_input: bool = False
+    undoes_scaling: bool = False
 
     def __init__(self, linear: LinearDecoder | None = None) -> None:
         super().__init__()
@@ -208,8 +208,8 @@ class Decoder(nn.Module, ABC):
     def output_bias(self) -> Tensor | None:
         """Bias that is added last, one number for each entry or channel; None where there is no such bias."""
 
-    def add_input(self, out: Tensor, x: Tensor) -> Tensor:
-        """Return the output (B x params_shape) for the examples x (B x shape), given that for their codes alone."""
+    def undo_scaling(self, out: Tensor, x: Tensor) -> Tensor:
+        """Return the output (B x params_shape) on the scale of the examples x (B x shape)."""
         return out
 
     def start_at(self, params: Tensor) -> None:

@@ -2,13 +2,11 @@
 
     u = n(x) - a                    n, the scaling of a row; a, a shift
     h = W u + b                     UnitEncoder, before the bottleneck that makes the code z
-    o = n_x^-1(z D + c) + S x       FreeDictionary
+    o = n_x^-1(z D + c)             FreeDictionary
 
 n is one of `SCALINGS`: the identity; `layer_norm`, (x - mean(x)) / (std(x) + 1e-5) with the mean and the standard
 deviation (of n - 1) over the entries of one example, as in Gao et al. (2024), https://arxiv.org/abs/2406.04093; or
-`constant_norm`, x sqrt(d) / |x|. n_x^-1 undoes it with the mean and the deviation or the norm of the same x. S is a
-skip connection: Paulo et al., Transcoders beat sparse autoencoders for interpretability (2025),
-https://arxiv.org/abs/2501.18823.
+`constant_norm`, x sqrt(d) / |x|. n_x^-1 undoes it with the mean and the deviation or the norm of the same x.
 """
 
 from __future__ import annotations
@@ -114,44 +112,39 @@ class UnitEncoder(nn.Module):
 
 
 class FreeDictionary(Decoder):
-    """o = n_x^-1(z D + c) + S x: directions of any length, where `Dictionary` has unit length.
+    """o = n_x^-1(z D + c): directions of any length, where those of `Dictionary` have unit length.
 
-    A code alone decodes to z D + c. `add_input` adds what depends on the example itself.
+    A code alone decodes to z D + c.
 
     Parameters
     ----------
     n_entries : number of entries of the output.
     n_inputs : number of units.
     scaling : how the encoder scales each example, one of `SCALINGS`; the output is scaled back.
-    n_skip : number of entries of an example, from which a skip connection S goes to the output; 0 for none.
     """
 
     takes_sparse = True
 
-    def __init__(self, n_entries: int, n_inputs: int, *, scaling: Scaling = "none", n_skip: int = 0) -> None:
+    def __init__(self, n_entries: int, n_inputs: int, *, scaling: Scaling = "none") -> None:
         super().__init__()
         self.arguments: dict[str, Any] = {
             "n_entries": n_entries,
             "n_inputs": n_inputs,
             "scaling": scaling,
-            "n_skip": n_skip,
         }
         self.scaling = scaling
         self.directions = nn.Parameter(F.normalize(torch.randn(n_inputs, n_entries), dim=1))
         self.bias = nn.Parameter(torch.zeros(n_entries))
-        self.skip = nn.Parameter(torch.zeros(n_skip, n_entries)) if n_skip else None  # x @ skip
-        self.needs_input = scaling != "none" or n_skip > 0
+        self.undoes_scaling = scaling != "none"
 
     @property
     def output_bias(self) -> Tensor:
         """Bias of the dictionary."""
         return self.bias
 
-    def add_input(self, out: Tensor, x: Tensor) -> Tensor:
-        """Return the output for the examples x (B x d), given that for their codes (B x n_entries)."""
-        x = torch.nan_to_num(x, nan=0.0)
-        out = scale_rows(x, self.scaling).undo(out)
-        return out if self.skip is None else out + x @ self.skip
+    def undo_scaling(self, out: Tensor, x: Tensor) -> Tensor:
+        """Return the output (B x n_entries) on the scale of the examples x (B x d)."""
+        return scale_rows(torch.nan_to_num(x, nan=0.0), self.scaling).undo(out)
 
     def forward(self, z: Tensor | SparseCode) -> Tensor:
         """B x n_inputs, or the same as a `SparseCode` -> B x n_entries."""

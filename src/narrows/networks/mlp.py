@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows.data import Schema
-from narrows.networks.base import Decoder, Encoder, LinearDecoder, PreciseLinear, Standardize, set_to_zero
+from narrows.networks.base import Decoder, Encoder, LinearDecoder, PreciseLinear, Standardize, set_to_zero, zero_linear
 from narrows.networks.sparse import lengths, sum_of_directions
 from narrows.types import DeferredLinear, SparseCode, UnitBlock
 
@@ -189,6 +189,28 @@ class Dictionary(Decoder):
         """Return what some units add to the output: B x shape, without the bias."""
         directions = self.directions.index_select(0, block.units)
         return (block.values / lengths(directions) @ directions).unflatten(1, self.shape)
+
+
+class LinearSkip(nn.Module):
+    """W f(x) for examples x, added to the output of a dictionary: what is linear needs no units. W starts at 0.
+
+    Paulo, Shabalin and Belrose, Transcoders beat sparse autoencoders for interpretability (2025),
+    https://arxiv.org/abs/2501.18823.
+
+    Parameters
+    ----------
+    schema : description of the inputs; f are their features.
+    shape : shape of the output for one example.
+    """
+
+    def __init__(self, schema: Schema, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape, self.standardize = shape, Standardize(schema)
+        self.map = zero_linear(self.standardize.n_features, math.prod(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x schema.shape -> B x shape."""
+        return self.map(self.standardize(x).flatten(1)).unflatten(1, self.shape)
 
 
 class ResidualMLP(Decoder):

@@ -36,7 +36,7 @@ class Prefixes(Cost):
         """Return the mean over the prefixes of the negative log-likelihood of each example, in nats (B)."""
         total = torch.zeros((), device=output.params.device)
         for params in self._decode(model, output):
-            total = total - model.likelihood.score(params, batch.target, output.weight)
+            total = total - model.likelihood.score(output.with_skipped(params), batch.target, output.weight)
         return CostValue(total / len(self.sizes))
 
     def _decode(self, model: Autoencoder, output: Output) -> Sequence[Tensor]:
@@ -63,5 +63,5 @@ class GateReconstruction(Cost):
         assert gates is not None
         if isinstance(gates, SparseCode) and not model.decoder_takes_sparse:
             gates = gates.to_dense()
-        params = model.add_input(frozen(model.decoder, gates), batch.x)
+        params = output.with_skipped(model.undo_scaling(frozen(model.decoder, gates), batch.x))
         return CostValue(-model.likelihood.score(params, batch.target, output.weight))

@@ -164,6 +164,9 @@ def sae(
     ] = "auto",
     n_aux: Annotated[int, Integer(1), "largest number of dead units that one example revives"] = 256,
     aux_weight: Annotated[float, Real(0), "weight of the loss that revives dead units; 0 for none"] = AUX_WEIGHT,
+    skip: Annotated[
+        bool, BOOL, "True to add a linear map of X to the dictionary's output; for targets: fit(X, Y) with many columns"
+    ] = False,
     network: Network = "auto",
     hidden: Hidden = (),
     likelihood: Likelihood = "auto",
@@ -173,8 +176,8 @@ def sae(
     Raises
     ------
     ValueError
-        If `k` or `prefixes` exceeds `n_components`, or `network` names a decoder: SAE needs a dictionary, or your own
-        module.
+        If `k` or `prefixes` exceeds `n_components`, there is a skip, but no targets, or `network` names a decoder: SAE
+        needs a dictionary, or your own module.
     """
     code, objective, choices = make_code(
         sparsity,
@@ -188,7 +191,9 @@ def sae(
         n_aux=n_aux,
         aux_weight=aux_weight,
     )
-    parts = assemble_dictionary(schema, code, objective, network=network, hidden=hidden, likelihood=likelihood, k=k)
+    parts = assemble_dictionary(
+        schema, code, objective, network=network, hidden=hidden, likelihood=likelihood, k=k, skip=skip
+    )
     return parts._replace(choices=(*choices, *parts.choices))
 
 

@@ -95,13 +95,14 @@ def assemble_dictionary(
     hidden: Sequence[int] | Literal["auto"],
     likelihood: str,
     k: int | Literal["auto"],
+    skip: bool,
 ) -> Parts:
     """Build an encoder and a dictionary around a sparse code; a linear encoder starts as the dictionary's transpose.
 
     Raises
     ------
     ValueError
-        If `network` names a decoder.
+        If `network` names a decoder, or there is a skip, but no targets.
     """
     first, second = networks.split_pair(network)
     if isinstance(second, str) and second not in ("auto", first):
@@ -109,6 +110,8 @@ def assemble_dictionary(
             f"The decoder of SAE is a dictionary. Pass network=({first!r}, 'auto'), or a module of your own."
         )
     target = target_of(schema)
+    if skip and target is schema:
+        raise ValueError("skip=True of SAE needs targets: fit(X, Y). Without them X itself would be all of the output.")
     shape = likelihoods.choose(likelihood, target)[0].params_shape(target.shape)
     dictionary = networks.Dictionary(shape, code.n_components) if isinstance(second, str) else second
     parts = assemble(
@@ -120,6 +123,8 @@ def assemble_dictionary(
         hidden=hidden,
         likelihood=likelihood,
     )
+    if skip:
+        parts.model.skip = networks.LinearSkip(schema, shape)
     standardize = getattr(parts.model.encoder, "standardize", None)
     if isinstance(dictionary, networks.Dictionary) and isinstance(standardize, networks.Standardize):
         if target is schema:
