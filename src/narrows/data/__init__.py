@@ -37,6 +37,7 @@ from narrows.data.infer_table import infer_table
 from narrows.data.kinds import KINDS, ColumnKind
 from narrows.data.levels import GAP, Cells, Levels
 from narrows.data.neighbors import leading_axes
+from narrows.data.paired import PairedRows, PairSchema, read_schema, target_of, write_schema
 from narrows.data.patches import Patches
 from narrows.data.row_checks import check_form, check_range, check_rows, count_gaps, warn_of_gaps
 from narrows.data.rows import Rows, free_bytes
@@ -60,6 +61,8 @@ __all__ = [
     "Frame",
     "Layout",
     "Levels",
+    "PairSchema",
+    "PairedRows",
     "Patches",
     "PrincipalAxes",
     "Rows",
@@ -99,10 +102,13 @@ __all__ = [
     "open_frame",
     "prepared_atoms",
     "principal_axes",
+    "read_schema",
     "row_labels",
     "spaced_indices",
     "subsample_evenly",
     "take_rows",
+    "target_of",
     "warn_of_gaps",
     "white_level",
+    "write_schema",
 ]

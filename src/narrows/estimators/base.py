@@ -12,19 +12,20 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from narrows import likelihoods, recipes, storage
-from narrows.data import EncodedRows, as_floats, infer, min_max
+from narrows.data import EncodedRows, as_floats, infer, min_max, target_of
 from narrows.estimators.building import build_parts
 from narrows.estimators.card import card
 from narrows.estimators.codes import with_index
 from narrows.estimators.display import Displayed, warn_of_findings
 from narrows.estimators.generation import needs_code
 from narrows.estimators.judged import Judged
-from narrows.estimators.labels import Labelled, label_indices_where_known, learn_classes
+from narrows.estimators.labels import Labelled
 from narrows.estimators.saving import documents, fingerprint
 from narrows.estimators.scoring import Scoring
 from narrows.estimators.seen_rows import SeenRows
 from narrows.estimators.signature import TRAINING, as_seed, constructor, documentation, reset_fitted, seed_of_run
 from narrows.estimators.summary import summarize
+from narrows.estimators.targets import Targeted
 from narrows.estimators.threshold import NAME as THRESHOLD
 from narrows.extensions import extension
 from narrows.objectives import Objective
@@ -38,7 +39,9 @@ from narrows.training.parallel import join
 _MAX_COMPONENTS = 1_000_000
 
 
-class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Estimator(
+    Scoring, Labelled, Targeted, Judged, Displayed, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Abstract: an autoencoder with the scikit-learn interface. A subclass names its recipe.
 
     Attributes
@@ -57,6 +60,7 @@ class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOut
     code_mean_, code_std_ : (L,) mean and standard deviation of the training codes; only for models with codes.
     components_kl_ : (L,) nats that each component carries, largest first; only for a stochastic code whose KL has a
         closed form for each component.
+    source_ : dict, where the weights come from, such as format, license, model_name; only for a loaded dictionary.
     unused_components_ : list of int, components that carry nothing; only for a stochastic code.
     """
 
@@ -111,6 +115,7 @@ class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOut
         X : array, tensor or data frame of vectors (n, d), or array or tensor of images (n, h, w), (n, h, w, c) or
             (n, c, h, w), of any real dtype; 8-bit images stay 8-bit in memory.
         y : (n,) labels for a conditional model; other models ignore them. NaN or None marks an example without a label.
+            For an SAE also targets (n, d), d > 1, which it learns from X: a transcoder. Other models refuse them.
 
         Returns
         -------
@@ -206,11 +211,13 @@ class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOut
             result = train(
                 self.model_,
                 objective,
-                rows,
+                self._pair(rows),
                 self.schema_,
                 settings,
                 title=type(self).__name__,
-                fingerprint=fingerprint(self, rows, seed, labels) if is_identified else "",
+                fingerprint=fingerprint(self, rows, seed, self._targets if labels is None else labels)
+                if is_identified
+                else "",
                 labels=labels,
             )
         except Interrupted as interrupt:
@@ -232,6 +239,9 @@ class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOut
 
     def _store_summary(self, rows: np.ndarray, result: Result) -> None:
         """Summarize and judge the model that was trained on `rows` with this result, and store both."""
+        if self._targets is not None:
+            self._store_summary_of_pairs(rows, result)
+            return
         summary = summarize(self, rows, result.held_out, self._score_rows)
         if summary.order is not None:
             self.model_.order.copy_(summary.order)
@@ -286,7 +296,7 @@ class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOut
             codes = self._compute_codes(X)
             return self._decode(self._with_labels(codes, self._label_columns(None, y, len(codes))), like=X)
         result = self._apply("reconstruct", self._as_source(X))
-        return self.schema_.as_frame(result, like=X)
+        return target_of(self.schema_).as_frame(result, like=X)
 
     def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
         """Return `fit(X, y).predict(X)`: (n,). Raises as `fit` does."""
@@ -373,15 +383,6 @@ class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOut
         """Return the weights of the costs of the model's bottleneck, by name."""
         weights = self._assemble(seed).objective.weights
         return {name: weight for name, weight in weights.items() if name in self.model_.bottleneck.costs}
-
-    def _label_indices(self, y: Any, n: int) -> np.ndarray | None:
-        """Return the class index of each of `n` examples, for a conditional model. The first call sets the classes."""
-        if not getattr(self, "conditional", False):
-            return None
-        owner = type(self).__name__
-        if self.schema_.classes is None:
-            self.schema_ = learn_classes(self.schema_, y, n, owner)
-        return label_indices_where_known(y, self.schema_, n, owner)
 
     def settings(self, seed: int, **changes: Any) -> Settings:
         """Return the settings of a training: the parameters of this estimator, with `changes`."""

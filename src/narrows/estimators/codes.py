@@ -38,3 +38,8 @@ def with_index(codes: np.ndarray, X: Any) -> np.ndarray:
 def index_of(Z: Any) -> Any:
     """Return the index of codes: that of `Codes`, or of a pandas frame; None without one."""
     return getattr(Z, "index", None) if isinstance(Z, Codes) or hasattr(Z, "iloc") else None
+
+
+def in_float_dtype_of(rows: np.ndarray, result: np.ndarray) -> np.ndarray:
+    """Return `result` in the dtype of `rows`, if this dtype is a float."""
+    return result.astype(rows.dtype, copy=False) if rows.dtype.kind == "f" else result

@@ -200,10 +200,12 @@ class Decoder(nn.Module, ABC):
     Attributes
     ----------
     takes_sparse : True if the input may be a `SparseCode`, too.
+    undoes_scaling : True if the encoder scales each example by its own numbers, which `undo_scaling` undoes.
     linear_path : linear path that is added to the network's output, or None.
     """
 
     takes_sparse = False
+    undoes_scaling: bool = False
 
     def __init__(self, linear: LinearDecoder | None = None) -> None:
         super().__init__()
@@ -213,6 +215,10 @@ class Decoder(nn.Module, ABC):
     @abstractmethod
     def output_bias(self) -> Tensor | None:
         """Bias that is added last, one number for each entry or channel; None where there is no such bias."""
+
+    def undo_scaling(self, out: Tensor, x: Tensor) -> Tensor:
+        """Return the output (B x params_shape) on the scale of the examples x (B x shape)."""
+        return out
 
     def start_at(self, params: Tensor) -> None:
         """Set the bias so that an untrained decoder gives about `params`, one number for each column or channel.
