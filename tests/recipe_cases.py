@@ -114,6 +114,10 @@ OTHERS = (
     Case("vae", conditional=True, n_missing=1),
     Case("sae", sparsity="l1"),
     Case("sae", sparsity="kl"),
+    Case("sae", sparsity="batchtopk"),
+    Case("sae", sparsity="jumprelu"),
+    Case("sae", sparsity="gated"),
+    Case("sae", sparsity="matryoshka", prefixes=(1, 2)),
     *(Case(name) for name in RECIPES if name not in {case.recipe for case in REPRESENTATIVES}),
 )
 

@@ -48,6 +48,11 @@ def split_batch(shard: Shard | None) -> Iterator[None]:
         _shard = before
 
 
+def is_shared() -> bool:
+    """Return True inside `split_batch` with a shard, where several processes share the batch."""
+    return _shard is not None
+
+
 def batch_length(n: int) -> int:
     """Return the number of rows of the whole batch, of which this process has `n`."""
     return n if _shard is None else _shard.of

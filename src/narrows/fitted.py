@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from torch import Tensor
 
-from narrows.data import Schema
+from narrows.data import Schema, target_of
 from narrows.model import Autoencoder
 from narrows.params import Parameter
 from narrows.recipes import Recipe
@@ -97,3 +97,17 @@ class CellModel(FittedModel, Protocol):
 
     def surprise_numbers(self, X: Any) -> np.ndarray:
         """Return how strange each cell is in its row: (n, D) nats, NaN where it is missing."""
+
+
+def check_no_targets(model: FittedModel, owner: str) -> None:
+    """Raise ValueError if `model` was fitted with targets, so that it does not reconstruct X.
+
+    Parameters
+    ----------
+    owner : name of the function that needs reconstructions of X, for the message.
+    """
+    if target_of(model.schema_) is not model.schema_:
+        raise ValueError(
+            f"{owner} needs a model of X alone, and this {type(model).__name__} has learned targets Y from X. "
+            "`score(X, Y)` tells how well it predicts them, and `reconstruct(X)` gives them."
+        )

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from narrows.bottlenecks import Bottleneck, Label, Stochastic, as_stochastic, label_of
 from narrows.corruptions import Corruption
 from narrows.likelihoods import Likelihood
-from narrows.networks import LevelDecoder
-from narrows.types import Batch, Code, Output, product, split_missing
+from narrows.networks import Decoder, LevelDecoder
+from narrows.types import Batch, Code, DeferredLinear, Output, product, split_missing
 
 _T = TypeVar("_T")
 
@@ -33,6 +33,8 @@ class Autoencoder(nn.Module):
     bottleneck : B x n_inputs -> code, B x (L + C).
     decoder : B x (L + C) -> B x the likelihood's `params_shape`.
     likelihood : distribution of the target, given the decoder's output.
+    skip : B x shape -> what is added to the decoder's output, from the input itself; None for nothing. A model with a
+        skip needs targets, and `decode` leaves it out.
 
     Attributes
     ----------
@@ -48,8 +50,10 @@ class Autoencoder(nn.Module):
         bottleneck: Bottleneck,
         decoder: nn.Module,
         likelihood: Likelihood,
+        skip: nn.Module | None = None,
     ) -> None:
         super().__init__()
+        self.skip = skip
         self.corruption, self.encoder = corruption, encoder
         self.decoder, self.likelihood, self.bottleneck = decoder, likelihood, bottleneck
         self.register_buffer("order", torch.arange(bottleneck.n_components))
@@ -87,15 +91,42 @@ class Autoencoder(nn.Module):
     def forward(self, batch: Batch) -> Output:
         """Corrupt, encode and decode a batch, as the loss needs it. A stochastic code is drawn."""
         corrupted = self.corruption(batch)
-        h = self.encoder(corrupted.x)
+        h = self.encode_for_code(corrupted.x)
         # a batch has labels if the code has columns for them
         code = self.bottleneck(h, batch.label) if self.bottleneck.n_classes else self.bottleneck(h)
         weight = product(corrupted.scored, batch.observed, batch.weight)
-        return Output(code, self.decode_code(code), weight, h, corrupted.scored)
+        params, skipped = self.undo_scaling(self.decode_code(code), corrupted.x), None
+        if self.skip is not None:
+            skipped = self.skip(corrupted.x)
+            params = params + skipped
+        return Output(code, params, weight, h, corrupted.scored, skipped)
+
+    def undo_scaling(self, params: Tensor, x: Tensor) -> Tensor:
+        """Return the decoder's output (B x params_shape) on the scale of x (B x shape), where rows are scaled."""
+        decoder = self.decoder
+        return decoder.undo_scaling(params, x) if isinstance(decoder, Decoder) and decoder.undoes_scaling else params
+
+    def encode_for_code(self, x: Tensor) -> Tensor | DeferredLinear:
+        """Return the encoder's output (B x n_inputs) for x (B x shape), for the bottleneck.
+
+        It is a `DeferredLinear` if encoder, bottleneck and decoder all can do without a dense one.
+        """
+        defer = getattr(self.encoder, "defer", None)
+        if defer is not None and self.decoder_takes_sparse and self.bottleneck.takes_deferred(x.device):
+            deferred: DeferredLinear | None = defer(x)
+            if deferred is not None:
+                return deferred
+        h: Tensor = self.encoder(x)
+        return h
+
+    @property
+    def decoder_takes_sparse(self) -> bool:
+        """True if the decoder takes a `SparseCode`."""
+        return bool(getattr(self.decoder, "takes_sparse", False))
 
     def decode_code(self, code: Code) -> Tensor:
         """Return the decoder's output (B x params_shape) for a code of the bottleneck."""
-        if code.sparse is not None and getattr(self.decoder, "takes_sparse", False):
+        if code.sparse is not None and self.decoder_takes_sparse:
             return self.decoder(code.sparse)
         return self.decoder(code.z)
 
@@ -134,7 +165,9 @@ class Autoencoder(nn.Module):
         if self.corruption.predicts_hidden:
             return self._decode_hidden(x)
         z = self.encode(x)
-        return self.decode(torch.cat([z, infer_label(self, x)], 1) if self.n_classes else z)
+        params = self.decode(torch.cat([z, infer_label(self, x)], 1) if self.n_classes else z)
+        params = self.undo_scaling(params, x)
+        return params if self.skip is None else params + self.skip(x)
 
     def _decode_hidden(self, x: Tensor) -> Tensor:
         """Return the parameters of each column of x (B x columns), decoded while this column is hidden."""

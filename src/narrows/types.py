@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from narrows.renamed import warn
@@ -52,23 +54,108 @@ class Corrupted(NamedTuple):
 
 
 class SparseCode(NamedTuple):
-    """A code as the list of its active components.
+    """A code as the list of its active components, row after row (compressed sparse rows, CSR).
+
+    Row i has the entries `starts[i]` to `starts[i + 1]`, in any order.
 
     Attributes
     ----------
-    values : B x k activations.
-    indices : B x k integers, the components of these activations; no component twice in a row.
+    values : N activations.
+    indices : N integers, the components of these activations; no component twice in a row.
+    starts : B + 1 integers that do not fall, from 0 to N.
     n_components : L.
     """
 
     values: Tensor
     indices: Tensor
+    starts: Tensor
+    n_components: int
+
+    @classmethod
+    def of_rows(cls, values: Tensor, indices: Tensor, n_components: int) -> SparseCode:
+        """Return the code with k entries in each row, from activations and their components (B x k each)."""
+        n, k = values.shape
+        starts = torch.arange(n + 1, device=values.device) * k
+        return cls(values.reshape(-1), indices.reshape(-1), starts, n_components)
+
+    @property
+    def n_rows(self) -> int:
+        """B, the number of rows."""
+        return len(self.starts) - 1
+
+    @property
+    def rows(self) -> Tensor:
+        """Number of the row of each entry (N integers)."""
+        numbers = torch.arange(self.n_rows, device=self.starts.device)
+        return numbers.repeat_interleave(self.starts.diff(), output_size=len(self.values))
+
+    def split_rows(self, sizes: Sequence[int]) -> SparseCode:
+        """Return the code with each row split into G rows: the units below sizes[0], those from there to sizes[1], ...
+
+        Units from sizes[-1] on are left out. The code must have its units in order in each row.
+        """
+        n, place = self.n_components, self.rows * self.n_components + self.indices
+        firsts = (
+            torch.tensor([0, *sizes[:-1]], device=place.device)
+            + torch.arange(self.n_rows, device=place.device)[:, None] * n
+        )
+        kept = self.indices < sizes[-1]
+        place, values, indices = place[kept], self.values[kept], self.indices[kept]
+        end = torch.tensor([self.n_rows * n], device=place.device)
+        starts = torch.searchsorted(place, torch.cat([firsts.reshape(-1), end]))
+        return SparseCode(values, indices, starts, n)
+
+    def with_values(self, values: Tensor) -> SparseCode:
+        """Return the code with other values (N) of the same entries."""
+        return self._replace(values=values)
+
+    def to_dense(self) -> Tensor:
+        """Return the same code as B x L numbers."""
+        zeros = self.values.new_zeros(self.n_rows * self.n_components)
+        return zeros.index_add(0, self.rows * self.n_components + self.indices, self.values).view(self.n_rows, -1)
+
+
+class UnitBlock(NamedTuple):
+    """A code that is 0 outside of a few components, which are the same for all rows.
+
+    Attributes
+    ----------
+    values : B x M.
+    units : M integers, the components; none twice.
+    n_components : L.
+    """
+
+    values: Tensor
+    units: Tensor
     n_components: int
 
     def to_dense(self) -> Tensor:
         """Return the same code as B x L numbers."""
         zeros = self.values.new_zeros(len(self.values), self.n_components)
-        return zeros.scatter(1, self.indices, self.values)
+        return zeros.index_copy(1, self.units, self.values)
+
+
+class DeferredLinear(NamedTuple):
+    """The outputs h = x W^T + b of a linear layer that are not computed yet, so that only a few may get a gradient.
+
+    Attributes
+    ----------
+    features : x, B x d.
+    weight : W, L x d.
+    bias : b, L.
+    """
+
+    features: Tensor
+    weight: Tensor
+    bias: Tensor
+
+    def compute(self) -> Tensor:
+        """Return h (B x L), with its gradient."""
+        return F.linear(self.features, self.weight, self.bias)
+
+    def columns(self, units: Tensor) -> Tensor:
+        """Return the columns `units` (M integers) of h, with their gradient: B x M."""
+        return F.linear(self.features, self.weight.index_select(0, units), self.bias.index_select(0, units))
 
 
 class Code(NamedTuple):
@@ -79,19 +166,22 @@ class Code(NamedTuple):
     dense : B x (L + C), the code followed by the columns of its label; C = 0 without labels. None if the code is in
         `sparse`; read `z`, which is dense in both cases.
     costs : one value per example (B) for each named cost, in nats where it is a divergence.
-    aux_code : B x (L + C) or None, a code on dead units only, which an objective may use to revive them.
+    aux_code : a code on dead units only, which an objective may use to revive them: B x L, the same as a `UnitBlock`,
+        or None. The columns of a label are not in it.
     sparse : the code as a `SparseCode`, for decoders that take one (`Dictionary`); None if it is in `dense`.
     n_classes : C, the number of label columns.
+    gate_code : for a code with gates, a code of the gates in their place: B x L, or a `SparseCode`; None for others.
     """
 
     dense: Tensor | None
     costs: dict[str, Tensor]
-    aux_code: Tensor | None = None
+    aux_code: Tensor | UnitBlock | None = None
     sparse: SparseCode | None = None
     n_classes: int = 0
+    gate_code: Tensor | SparseCode | None = None
 
     @property
-    def spare(self) -> Tensor | None:
+    def spare(self) -> Tensor | UnitBlock | None:
         """Deprecated name of `aux_code`."""
         warn("Code", "spare", "aux_code", stacklevel=3)
         return self.aux_code
@@ -118,15 +208,26 @@ class Output(NamedTuple):
     code : output of the bottleneck.
     params : B x params_shape, output of the decoder, from which the likelihood makes its parameters.
     weight : B x ... weight of each entry of the target in the loss (0 where it is missing or hidden), or None for 1.
-    h : B x n_inputs, output of the encoder.
+    h : B x n_inputs, output of the encoder; a `DeferredLinear` if the bottleneck takes one (`dense_h` computes it).
     scored : weight of each entry by the corruption alone, also where the target is missing; None for 1.
+    skipped : B x params_shape, the part of `params` that does not come from the code; None for 0.
     """
 
     code: Code
     params: Tensor
     weight: Tensor | None
-    h: Tensor
+    h: Tensor | DeferredLinear
     scored: Tensor | None = None
+    skipped: Tensor | None = None
+
+    def with_skipped(self, params: Tensor) -> Tensor:
+        """Return the decoder's output for another code (B x params_shape) with the part that is not from a code."""
+        return params if self.skipped is None else params + self.skipped
+
+    @property
+    def dense_h(self) -> Tensor:
+        """Output of the encoder as B x n_inputs, with its gradient."""
+        return self.h.compute() if isinstance(self.h, DeferredLinear) else self.h
 
 
 class Loss(NamedTuple):

@@ -16,17 +16,21 @@ from narrows.bottlenecks.labels import UNKNOWN, Joint, Label, LabelHead, Regress
 from narrows.bottlenecks.laplace import Laplace
 from narrows.bottlenecks.plain import Hidden, Plain
 from narrows.bottlenecks.quantized import VectorQuantizer
-from narrows.bottlenecks.sparse import L1, KLRate, Sparse, TopK
+from narrows.bottlenecks.selective import BatchTopK, Gated, JumpReLU, Selective, TopK, normal_threshold
+from narrows.bottlenecks.sparse import L1, KLRate, Sparse
 
 __all__ = [
     "ACTIVE_VARIANCE",
     "L1",
     "UNKNOWN",
+    "BatchTopK",
     "Bottleneck",
     "FlowPosterior",
+    "Gated",
     "Gaussian",
     "Hidden",
     "Joint",
+    "JumpReLU",
     "KLRate",
     "Label",
     "LabelHead",
@@ -35,6 +39,7 @@ __all__ = [
     "Plain",
     "RegressionHead",
     "Sample",
+    "Selective",
     "Sparse",
     "Stochastic",
     "TopK",
@@ -44,5 +49,6 @@ __all__ = [
     "as_stochastic",
     "label_of",
     "lerp",
+    "normal_threshold",
     "slerp",
 ]

@@ -52,8 +52,8 @@ class Bottleneck(nn.Module, ABC):
     costs : names of the costs that `forward` gives, which an objective may weigh.
     needs_gradient : True if `encode` computes gradients itself, for example by torch.autograd.grad. Other models are
         applied in inference mode, where there are none. Any other part of a model may have this attribute, too.
-    aux_active : True if `forward` gives an auxiliary code of dead units. It is part of a checkpoint, so that a resumed
-        training gives the same results.
+    aux_active : number of dead units from which `forward` makes an auxiliary code; 0 if it makes none. It is part of a
+        checkpoint, so that a resumed training gives the same results.
     is_stochastic : True if the code is drawn from a posterior and has a prior: then it is a `Stochastic`.
     is_sparse : True if few components of a code are active, and each has a meaning of its own: then it is a `Sparse`.
     is_overcomplete : True if there may be more components than numbers in an example.
@@ -68,7 +68,7 @@ class Bottleneck(nn.Module, ABC):
     n_classes: int = 0
     costs: tuple[str, ...] = ()
     needs_gradient: bool = False
-    aux_active: bool = False
+    aux_active: int = 0
     is_stochastic: bool = False
     is_sparse: bool = False
     is_overcomplete: bool = False
@@ -108,6 +108,10 @@ class Bottleneck(nn.Module, ABC):
     def update_dead_units(self) -> None:
         """Update state for which the CPU must wait for the device. Training calls it every 50 steps."""
         return
+
+    def takes_deferred(self, device: torch.device) -> bool:
+        """True if `forward` takes the encoder's last layer as a `DeferredLinear` on `device`."""
+        return False
 
     def advance(self, progress: float) -> None:
         """Receive the progress of the training, in [0, 1], before each step, for example to lower a temperature."""

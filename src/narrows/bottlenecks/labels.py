@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows import rng
@@ -169,12 +168,12 @@ class Joint(Stochastic):
         self.n_unscaled_noise = 0 if stochastic is None else stochastic.n_unscaled_noise
 
     @property
-    def aux_active(self) -> bool:
-        """True if the free part gives an auxiliary code."""
+    def aux_active(self) -> int:
+        """Number of dead units from which the free part makes an auxiliary code."""
         return self.free.aux_active
 
     @aux_active.setter
-    def aux_active(self, aux_active: bool) -> None:
+    def aux_active(self, aux_active: int) -> None:
         self.free.aux_active = aux_active
 
     def forward(self, h: Tensor, label: Tensor | None = None) -> Code:
@@ -185,9 +184,12 @@ class Joint(Stochastic):
         label_probs, costs = self.label(h, label)
         z = code.z
         joined = torch.cat([z, label_probs.to(z.dtype)], 1)
-        # the decoder takes the sum of both codes: the label counts once
-        aux_code = None if code.aux_code is None else F.pad(code.aux_code, (0, self.n_classes))
-        return Code(joined, {**code.costs, **costs}, aux_code, n_classes=self.n_classes)
+        gates = code.gate_code
+        if gates is not None:
+            assert isinstance(gates, Tensor)  # the free part gets a dense h
+            gates = torch.cat([gates, label_probs.to(gates.dtype)], 1)
+        costs = {**code.costs, **costs}
+        return Code(joined, costs, code.aux_code, n_classes=self.n_classes, gate_code=gates)
 
     def encode(self, h: Tensor) -> Tensor:
         """Return the code of the free part (B x L)."""

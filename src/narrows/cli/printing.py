@@ -100,7 +100,7 @@ def show_evaluation(evaluation: Evaluation, *, json: bool) -> None:
 def describe_model(folder: Path) -> dict[str, Any]:
     """Return the contents of recipe.json in `folder`, with the parameters that differ from the defaults."""
     from narrows import storage
-    from narrows.data import Schema
+    from narrows.data import read_schema
     from narrows.estimators.findings import restore_finding, say_verdict
     from narrows.tasks.loading import KINDS, OutlierDetector
 
@@ -114,7 +114,7 @@ def describe_model(folder: Path) -> dict[str, Any]:
             f"trimmed = {fitted['trimmed_']:.1%}: fraction of the rows, which were too strange to learn from",
         ]
     else:
-        data, unit, report = Schema.from_dict(recipe["schema"]).describe(), "epoch", fitted["report_"]
+        data, unit, report = read_schema(recipe["schema"]).describe(), "epoch", fitted["report_"]
     findings = [restore_finding(values) for values in fitted.get("findings_", [])]
     changed = {
         name: value

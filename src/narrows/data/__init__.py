@@ -40,6 +40,7 @@ from narrows.data.kinds import KINDS, ColumnKind
 from narrows.data.levels import GAP, Cells, Levels
 from narrows.data.mixing import MixingBuffer
 from narrows.data.neighbors import leading_axes
+from narrows.data.paired import PairedRows, PairSchema, read_schema, target_of, write_schema
 from narrows.data.patches import Patches
 from narrows.data.row_checks import check_form, check_range, check_rows, count_gaps, warn_of_gaps
 from narrows.data.rows import Rows, free_bytes
@@ -68,6 +69,8 @@ __all__ = [
     "Levels",
     "MappedRows",
     "MixingBuffer",
+    "PairSchema",
+    "PairedRows",
     "Patches",
     "PrincipalAxes",
     "Rows",
@@ -111,11 +114,14 @@ __all__ = [
     "open_path",
     "prepared_atoms",
     "principal_axes",
+    "read_schema",
     "row_labels",
     "scan_rows",
     "spaced_indices",
     "subsample_evenly",
     "take_rows",
+    "target_of",
     "warn_of_gaps",
     "white_level",
+    "write_schema",
 ]

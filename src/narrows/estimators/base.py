@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from narrows import recipes, storage
-from narrows.data import EncodedRows, MixingBuffer, as_floats, min_max
+from narrows.data import EncodedRows, MixingBuffer, as_floats, min_max, target_of
 from narrows.estimators.building import build_parts
 from narrows.estimators.card import card
 from narrows.estimators.codes import with_index
@@ -25,6 +25,7 @@ from narrows.estimators.scoring import Scoring
 from narrows.estimators.seen_rows import SeenRows
 from narrows.estimators.signature import TRAINING, as_seed, constructor, documentation, reset_fitted, seed_of_run
 from narrows.estimators.summary import summarize
+from narrows.estimators.targets import Targeted
 from narrows.estimators.threshold import NAME as THRESHOLD
 from narrows.estimators.training_rows import check_components, infer_rows, list_facts, open_training
 from narrows.extensions import extension
@@ -41,7 +42,9 @@ _ONE_PASS: dict[str, Any] = {"max_epochs": 1, "max_examples": None, "constant": 
 _ONE_PASS |= {"checkpoint": None, "track": None}
 
 
-class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Estimator(
+    Scoring, Labelled, Targeted, Judged, Displayed, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Abstract: an autoencoder with the scikit-learn interface. A subclass names its recipe.
 
     Attributes
@@ -60,6 +63,7 @@ class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOut
     code_mean_, code_std_ : (L,) mean and standard deviation of the training codes; only for models with codes.
     components_kl_ : (L,) nats that each component carries, largest first; only for a stochastic code whose KL has a
         closed form for each component.
+    source_ : dict, where the weights come from, such as format, license, model_name; only for a loaded dictionary.
     unused_components_ : list of int, components that carry nothing; only for a stochastic code.
     """
 
@@ -116,6 +120,7 @@ class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOut
             file, of a folder of them, or of any other file that narrows reads; or a function that makes an iterator of
             blocks of rows, with the parameter `max_examples` (docs/activations.md).
         y : (n,) labels for a conditional model; other models ignore them. NaN or None marks an example without a label.
+            For an SAE also targets (n, d), d > 1, which it learns from X: a transcoder. Other models refuse them.
 
         Returns
         -------
@@ -223,11 +228,13 @@ class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOut
             result = train(
                 self.model_,
                 objective,
-                rows if buffer is None else buffer,
+                self._pair(rows) if buffer is None else buffer,
                 self.schema_,
                 settings,
                 title=type(self).__name__,
-                fingerprint=fingerprint(self, rows, seed, labels) if is_identified else "",
+                fingerprint=fingerprint(self, rows, seed, self._targets if labels is None else labels)
+                if is_identified
+                else "",
                 labels=labels,
             )
         except (Interrupted, StreamFailed) as interrupt:
@@ -249,6 +256,9 @@ class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOut
 
     def _store_summary(self, rows: np.ndarray, result: Result) -> None:
         """Summarize and judge the model that was trained on `rows` with this result, and store both."""
+        if self._targets is not None:
+            self._store_summary_of_pairs(rows, result)
+            return
         summary = summarize(self, rows, result.held_out, self._score_rows)
         if summary.order is not None:
             self.model_.order.copy_(summary.order)
@@ -303,7 +313,7 @@ class Estimator(Scoring, Labelled, Judged, Displayed, ClassNamePrefixFeaturesOut
             codes = self._compute_codes(X)
             return self._decode(self._with_labels(codes, self._label_columns(None, y, len(codes))), like=X)
         result = self._apply("reconstruct", self._as_source(X))
-        return self.schema_.as_frame(result, like=X)
+        return target_of(self.schema_).as_frame(result, like=X)
 
     def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
         """Return `fit(X, y).predict(X)`: (n,). Raises as `fit` does."""

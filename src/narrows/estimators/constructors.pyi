@@ -449,10 +449,15 @@ class SAE(Shared, CodeEstimator):
     """The sparse autoencoder: of its many units only a few are active for one example."""
 
     n_components: int
-    sparsity: Literal["topk", "l1", "kl"]
+    sparsity: Literal["topk", "batchtopk", "jumprelu", "gated", "matryoshka", "l1", "kl"]
     k: int | Literal["auto"]
     strength: float
     rate: float
+    prefixes: Any
+    patience: int | Literal["auto"]
+    n_aux: int
+    aux_weight: float
+    skip: bool
     network: (
         Literal["auto", "mlp", "conv"]
         | nn.Module
@@ -466,10 +471,15 @@ class SAE(Shared, CodeEstimator):
         self,
         n_components: int = 256,
         *,
-        sparsity: Literal["topk", "l1", "kl"] = "topk",
+        sparsity: Literal["topk", "batchtopk", "jumprelu", "gated", "matryoshka", "l1", "kl"] = "topk",
         k: int | Literal["auto"] = "auto",
         strength: float = 1.0,
         rate: float = 0.05,
+        prefixes: Any = "auto",
+        patience: int | Literal["auto"] = "auto",
+        n_aux: int = 256,
+        aux_weight: float = 0.25,
+        skip: bool = False,
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
@@ -509,14 +519,24 @@ class SAE(Shared, CodeEstimator):
         ----------
         n_components : an int in the range [1, inf), default 256
             Number of components: the length of each code.
-        sparsity : one of 'topk', 'l1', 'kl', default 'topk'
-            Method to keep the code sparse: 'topk' keeps the k largest units, 'l1' and 'kl' add a cost.
+        sparsity : one of 'topk', 'batchtopk', 'jumprelu', 'gated', 'matryoshka', 'l1', 'kl', default 'topk'
+            Method to keep the code sparse: 'topk' keeps the k largest units of each example, 'batchtopk' k for each example of a batch on average, 'matryoshka' the same for nested sets of units; 'jumprelu' learns a threshold of each unit for k of them; 'gated' learns gates; 'l1' and 'kl' add a cost.
         k : an int in the range [1, inf) or 'auto', default 'auto'
-            Largest number of active units for one example ('topk'); 'auto' is n_components / 8, at most 16.
+            Number of active units for one example: at most ('topk') or on average ('batchtopk', 'matryoshka', 'jumprelu'); 'auto' is n_components / 8, at most 16.
         strength : a float in the range [0, inf), default 1.0
-            Weight of the sparsity cost ('l1', 'kl').
+            Weight of the sparsity cost ('l1', 'kl', 'gated'; 'jumprelu', where k is the target).
         rate : a float in the range (0, 1), default 0.05
             Mean activation that each unit should have ('kl').
+        prefixes : a sequence of ints of at least 1 or 'auto', default 'auto'
+            Numbers of first units that reconstruct alone, too ('matryoshka'); 'auto' is 1/16 and 1/4 of n_components.
+        patience : an int in the range [1, inf) or 'auto', default 'auto'
+            Number of training examples after which a silent unit counts as dead and is revived; 'auto' is 200 n_components / k, at least 5,000.
+        n_aux : an int in the range [1, inf), default 256
+            Largest number of dead units that one example revives.
+        aux_weight : a float in the range [0, inf), default 0.25
+            Weight of the loss that revives dead units; 0 for none.
+        skip : one of True, False, default False
+            True to add a linear map of X to the dictionary's output; for targets: fit(X, Y) with many columns.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default ()
@@ -577,6 +597,8 @@ class SAE(Shared, CodeEstimator):
         >>> model = SAE(n_components=16, k=2, hidden=(32,), max_epochs=5, random_state=0).fit(X)
         >>> bool(model.active_units(X).count.max() <= 2)
         True
+
+        `fit(X, Y)` with targets Y of several columns learns these from X: a transcoder. `reconstruct(X)` then gives them.
         """
 
 class MapAE(Shared, CodeEstimator):

@@ -109,10 +109,12 @@ class Evidence:
         """Error of held-out rows, divided by that of PCA with as many components as are in use; and their number."""
         n = self.n_components
         if self.is_sparse:
-            z = self.estimator.apply(self.estimator.model_.encode, self.held_out)
-            bottleneck = as_sparse(self.estimator.model_.bottleneck)
+            model = self.estimator.model_
+            bottleneck = as_sparse(model.bottleneck)
             assert bottleneck is not None
-            n = max(1, round(float(bottleneck.fires(z).sum(1).double().mean())))
+            fires = bottleneck.fires
+            n_active = self.estimator.apply(lambda x: fires(model.encode(x)).sum(1), self.held_out)
+            n = max(1, round(float(n_active.double().mean())))
         elif not self.is_empty:
             n -= len(self.summary.unused_components_ or ())
         mean, pca = self._pca_errors([0, n])

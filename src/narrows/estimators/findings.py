@@ -44,6 +44,23 @@ def judge(estimator: FittedModel, rows: Any, result: Result, summary: Summary) -
     return [finding for finding in found if finding is not None]
 
 
+def judge_pairs(
+    estimator: FittedModel, rows: Any, result: Result, summary: Summary, explained: float | None
+) -> list[Finding]:
+    """Return the findings about a model of targets. The parameters are as for `judge`.
+
+    Parameters
+    ----------
+    explained : share of the variance of held-out targets that it explains; None if no rows were held out.
+    """
+    evidence, findings = Evidence(estimator, rows, result, summary), []
+    if explained is not None:
+        message = f"It explains {explained:.1%} of the variance of held-out targets."
+        findings.append(Finding("targets", explained > 0, message, {} if explained > 0 else _longer(evidence)))
+    found = (FINDERS[name](evidence) for name in ("diverged", "dead_units", "overfitting", "time", "held_out"))
+    return [*findings, *(finding for finding in found if finding is not None)]
+
+
 def as_arguments(change: Mapping[str, Any]) -> str:
     """Return parameters as they are written in Python: 'beta=0.25, hidden=(64, 32)'."""
     return ", ".join(f"{name}={value!r}" for name, value in change.items())
@@ -274,7 +291,7 @@ FINDERS: dict[str, Callable[[Evidence], Finding | None]] = {
     "outliers": _outliers,
     "columns": _columns,
 }
-_BEST_REASONS = ("pca", "prediction", "denoising")  # what a model that is well is praised for
+_BEST_REASONS = ("pca", "prediction", "denoising", "targets")  # what a model that is well is praised for
 
 
 # ---------------------------------------------------------------------------------------------- what mends

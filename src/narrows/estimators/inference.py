@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,13 +35,15 @@ from narrows.data import (
     open_path,
     sinks,
     streams,
+    target_of,
 )
 from narrows.data.streams import Source
 from narrows.estimators import parallel
 from narrows.estimators.codes import in_float_dtype_of
+from narrows.estimators.sources import open_rows
 from narrows.estimators.summary import contains, support_message
 from narrows.evaluation.scores import log_likelihood, missing_scores
-from narrows.fitted import FittedModel
+from narrows.fitted import FittedModel, check_no_targets
 from narrows.likelihoods import LIKELIHOODS
 from narrows.model import Autoencoder, inference_mode
 from narrows.params import Parameter
@@ -111,13 +112,9 @@ class Inference(ABC):
         """
         check_is_fitted(self)
         self.check_method(method)
-        owner, fitted = type(self).__name__, self.schema_.columns
-        if columns is None and fitted is not None:
-            columns = [str(name) for name in fitted]
-        is_table, has_tokens = self.schema_.kind == "table", self.schema_.kind != "image"
-        encode = functools.partial(self.validate, reset=False) if is_table else None
-        blocks = streams.open_source(source, owner, columns, encode, has_tokens) or self._as_source(source)
-        names, reporter = self._column_names(method, blocks), Reporter(self.verbose, f"{owner}.{method}")
+        is_table, blocks = self.schema_.kind == "table", open_rows(self, source, columns)
+        names = self._column_names(method, blocks)
+        reporter = Reporter(self.verbose, f"{type(self).__name__}.{method}")
         as_frame = self.schema_.as_frame if is_table and method in ("reconstruct", "denoise") else None
         with sinks.open_sink(sink, blocks.n, names, as_frame) as opened, reporter as report:
             result = self._apply(method, blocks, opened, report)
@@ -307,13 +304,14 @@ class Inference(ABC):
 
     def _operation(self, method: str) -> parallel.Operation:
         """Return the operation of `method` on a block."""
-        model, schema = self.model_, self.schema_
+        model, target = self.model_, target_of(self.schema_)
         if method == "transform":
             return parallel.Operation(self._encode, lambda z, rows: in_float_dtype_of(rows, z.numpy()))
         if method in ("score_samples", "decision_function"):
+            check_no_targets(cast(FittedModel, self), method)
             finish = self._finish_scores if method == "score_samples" else self._finish_decisions
             return parallel.Operation(lambda x: log_likelihood(model, x), finish, self._check_block_support)
-        return parallel.Operation(model.reconstruct, lambda x, _: schema.restore(x))
+        return parallel.Operation(model.reconstruct, lambda x, _: target.restore(x))
 
     def _finish_scores(self, scores: Tensor, rows: np.ndarray) -> np.ndarray:
         return scores.double().numpy() - self.schema_.log_scale(rows)
@@ -359,7 +357,8 @@ class Inference(ABC):
                 params = model.decode(parallel.pad_batch(part, fewest))[: len(part)]
                 x = model.likelihood.mean(params) if draw is None else model.likelihood.sample(params)
                 parts.append(x.detach().cpu())
-        return self.schema_.as_frame(self.schema_.restore(torch.cat(parts)), like=like, clip=draw is not None)
+        target = target_of(self.schema_)
+        return target.as_frame(target.restore(torch.cat(parts)), like=like, clip=draw is not None)
 
     def _compute_codes(self, X: Any) -> np.ndarray:
         return self._apply("transform", self._as_source(X))
@@ -370,7 +369,7 @@ class Inference(ABC):
     def _check_support(self, rows: np.ndarray) -> None:
         """Raise ValueError if some of the rows hold values that the likelihood cannot score."""
         likelihood = self.model_.likelihood
-        if likelihood.required_support is None:
+        if likelihood.required_support is None or target_of(self.schema_) is not self.schema_:
             return
         if likelihood.required_support == "unit" and len(self.schema_.scale) == 1:
             # if both ends are in the support, so are all values between them

@@ -46,15 +46,6 @@ class Labelled(ABC):
             raise AttributeError("There are no classes: fit(X, y) with conditional=True.")
         return np.asarray(self.schema_.classes)
 
-    def _label_indices(self, y: Any, n: int) -> np.ndarray | None:
-        """Return the class index of each of `n` examples, for a conditional model. The first call sets the classes."""
-        if not getattr(self, "conditional", False):
-            return None
-        owner = type(self).__name__
-        if self.schema_.classes is None:
-            self.schema_ = learn_classes(self.schema_, y, n, owner)
-        return label_indices_where_known(y, self.schema_, n, owner)
-
     def infer_labels(self, X: Any) -> np.ndarray:
         """Infer the likeliest label of each example under a conditional model: (n,).
 

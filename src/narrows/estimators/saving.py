@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from narrows.data import write_schema
 from narrows.estimators import samplers
 from narrows.estimators.signature import to_json
 from narrows.fitted import FittedModel
@@ -47,7 +48,7 @@ def documents(estimator: FittedModel) -> tuple[dict[str, Any], dict[str, Tensor]
         "narrows": __version__,
         "recipe": estimator.recipe.name,
         "parameters": {name: to_json(value) for name, value in estimator.get_params(deep=False).items()},
-        "schema": estimator.schema_.to_dict(),
+        "schema": write_schema(estimator.schema_),
         "fitted": fitted,
     }
     return recipe, tensors

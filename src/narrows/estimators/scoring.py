@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
 
+from narrows.data import target_of
 from narrows.estimators.inference import Inference
 from narrows.evaluation.scores import entry_scores
-from narrows.fitted import FittedModel
+from narrows.fitted import FittedModel, check_no_targets
 
 
 class Scoring(Inference):
     """Abstract: the scores of a fitted model, in nats. Missing entries are left out of them."""
+
+    _score_targets: Callable[[Any, Any], float]
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Return the log-likelihood of each example in nats: (n,). Usual examples have high values.
@@ -30,7 +34,12 @@ class Scoring(Inference):
         return self._apply("score_samples", self._as_source(X))
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Return the mean of `score_samples(X)`, in nats. `y` is ignored. Raises as `score_samples` does."""
+        """Return the mean of `score_samples(X)`, in nats. `y` is ignored. Raises as `score_samples` does.
+
+        Of a model that was fitted with targets Y, it is the mean of log p(y | x) for `y` = Y.
+        """
+        if target_of(self.schema_) is not self.schema_:
+            return self._score_targets(X, y)
         return float(self.score_samples(X).mean())
 
     def score_entries(self, X: Any) -> Any:
@@ -64,6 +73,7 @@ class Scoring(Inference):
         (300, 5)
         """
         rows = self.check(X)
+        check_no_targets(cast(FittedModel, self), "score_entries")
         self._check_support(rows)
         scores = self.schema_.as_user_axes(entry_scores(cast(FittedModel, self), rows))
         return scores if self.schema_.table is None else self.schema_.table.as_numbers(scores, like=X)

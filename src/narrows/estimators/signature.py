@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from narrows.data import KINDS, MAX_LEVELS
+from narrows.networks import REBUILT
 from narrows.params import BOOL, Integer, OneOf, Parameter, Real, Satisfies, did_you_mean, either, parameters
 from narrows.training import PRECISIONS, checkpoint, tracking
 from narrows.training.progress import VERBOSITY, Verbosity
@@ -182,9 +183,13 @@ def as_seed(random_state: Any) -> int:
 
 
 def to_json(value: Any) -> Any:
-    """Return the value of a parameter as JSON types. A module becomes the name of its class."""
+    """Return the value of a parameter as JSON types. A module becomes the name of its class, with the arguments if
+    narrows can build it again.
+    """
     if isinstance(value, nn.Module):
-        return {"module": f"{type(value).__module__}.{type(value).__qualname__}"}
+        name = type(value).__qualname__
+        arguments = {"arguments": value.arguments} if REBUILT.get(name) is type(value) else {}
+        return {"module": f"{type(value).__module__}.{name}", **arguments}
     if isinstance(value, (tuple, list)):
         return [to_json(v) for v in value]
     if isinstance(value, Mapping):

@@ -9,15 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.bottlenecks import active_components
+from narrows.bottlenecks import Sparse, active_components, as_sparse
 from narrows.data import subsample_evenly
+from narrows.estimators.parallel import prepare_rows
 from narrows.estimators.threshold import Threshold, find_threshold, select_scored
 from narrows.evaluation.scores import apply_to_code, missing_scores, usual_scores
 from narrows.fitted import FittedModel
 from narrows.likelihoods import Likelihood
-from narrows.model import Autoencoder
+from narrows.model import Autoencoder, inference_mode
 from narrows.params import counted
 from narrows.training import n_health_rows
+
+_BLOCK = 256  # rows whose codes of many units are in memory at once
 
 
 class Summary(NamedTuple):
@@ -68,11 +71,10 @@ def summarize(
         kl, order = _components_by_kl(model, h)
         z = apply_to_code(model, model.stochastic.encode, h)[:, model.order.cpu() if order is None else order]
         unused = (~active_components(z)).nonzero().flatten().tolist()
-    if model.bottleneck.is_sparse:
-        health = apply_to_code(model, model.bottleneck.health, estimator.apply(model.encoder, sample))
-        n_dead = round(health["dead_fraction"] * model.bottleneck.n_components)
     mean = std = covariance = None
-    if model.has_code:
+    if (sparse := as_sparse(model.bottleneck)) is not None:
+        mean, std, n_dead = summarize_units(estimator, sparse, sample)
+    elif model.has_code:
         codes = (estimator.apply(model.encode, sample) if z is None else z).double().numpy()
         mean, std = codes.mean(0), codes.std(0)
         if model.bottleneck.default_sampler is not None:
@@ -89,6 +91,25 @@ def summarize(
         lambda part: score(part) if usual is None else score(part) + missing_scores(usual, part),
     )
     return Summary(sample, order, n_dead, kl, unused, mean, std, covariance, usual, threshold)
+
+
+def summarize_units(estimator: FittedModel, code: Sparse, sample: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return mean and standard deviation of each unit (L numbers each), and how many units fire for no row.
+
+    The codes are looked at block by block: those of many units would take more memory than the training.
+    """
+    model = estimator.module()
+    total, squares = (torch.zeros(code.n_components, dtype=torch.float64) for _ in range(2))
+    fired = torch.zeros(code.n_components, dtype=torch.bool)
+    with inference_mode(model):
+        for start in range(0, len(sample), _BLOCK):
+            z = model.encode(prepare_rows(sample[start : start + _BLOCK], estimator.schema_, model)).detach().cpu()
+            fired |= code.fires(z).any(0)
+            total += z.sum(0, dtype=torch.float64)
+            squares += z.double().square_().sum(0)
+    mean = total / len(sample)
+    std = (squares / len(sample) - mean.square()).clamp(min=0).sqrt()
+    return mean.numpy(), std.numpy(), int((~fired).sum())
 
 
 def _components_by_kl(model: Autoencoder, h: Tensor) -> tuple[np.ndarray, Tensor] | tuple[None, None]:

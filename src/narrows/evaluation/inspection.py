@@ -20,7 +20,7 @@ from narrows.evaluation.absent import Absent
 from narrows.evaluation.cells import cell_errors, effects_on_columns, example_errors
 from narrows.evaluation.scores import N_DRAWS, apply_to_code, entry_costs, usual_costs
 from narrows.evaluation.scores import draws as fixed_draws
-from narrows.fitted import FittedModel
+from narrows.fitted import FittedModel, check_no_targets
 from narrows.model import inference_mode
 
 _MOST_FOR_AXES = 20_000  # codes from which their principal axes are computed
@@ -94,6 +94,7 @@ class Inspection:
         scores: np.ndarray | None = None,
         codes: np.ndarray | None = None,
     ) -> None:
+        check_no_targets(model, "An inspection")
         self.model, self.X, self.y = model, X, y
         self.schema: Schema = model.schema_
         if scores is not None:

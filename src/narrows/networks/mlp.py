@@ -11,8 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows.data import Schema
-from narrows.networks.base import Decoder, Encoder, LinearDecoder, PreciseLinear, Standardize, set_to_zero
-from narrows.types import SparseCode
+from narrows.networks.base import Decoder, Encoder, LinearDecoder, PreciseLinear, Standardize, set_to_zero, zero_linear
+from narrows.networks.sparse import lengths, sum_of_directions
+from narrows.types import DeferredLinear, SparseCode, UnitBlock
+
+_WIDE = 2048  # outputs of an encoder, above which blocks of rows must be smaller
 
 
 def layers(sizes: Sequence[int], activate_last: bool = False, normalized: bool = False) -> nn.Sequential:
@@ -67,12 +70,25 @@ class MLPEncoder(Encoder):
     ) -> None:
         super().__init__(schema, n_outputs, has_linear)
         self.layers = layers([self.standardize.n_features, *hidden, n_outputs], normalized=normalized)
+        self.n_widest = n_outputs if n_outputs > _WIDE else 0  # of common networks no layer is wide
         if has_linear:
             set_to_zero(last_linear(self.layers))
 
     def run(self, features: Tensor) -> Tensor:
         """B x features -> B x n_outputs."""
         return self.layers(features.flatten(1))
+
+    def defer(self, x: Tensor) -> DeferredLinear | None:
+        """Return the last layer and its input for examples x (B x shape), so that it is not computed yet.
+
+        None if another part of the encoder follows it, its weights are split over processes, or a compiler traces.
+        """
+        last = last_linear(self.layers)
+        is_plain = type(last) is nn.Linear and type(last.weight) is nn.Parameter
+        if self.linear_path is not None or not is_plain or torch.compiler.is_compiling():
+            return None
+        features = self.layers[:-1](self.standardize(x).flatten(1))
+        return DeferredLinear(features, last.weight, last.bias)
 
 
 class MLPDecoder(Decoder):
@@ -153,14 +169,48 @@ class Dictionary(Decoder):
 
     def forward(self, z: Tensor | SparseCode) -> Tensor:
         """B x n_inputs, or the same as a `SparseCode` -> B x shape."""
-        # scaling the code instead of the dictionary gives the same product without a second copy of the dictionary
-        lengths = self.directions.norm(dim=1).clamp(min=1e-8)
         if isinstance(z, SparseCode):
-            summed = F.embedding_bag(
-                z.indices, self.directions, per_sample_weights=z.values / lengths[z.indices], mode="sum"
-            )
-            return (summed + self.bias).unflatten(1, self.shape)
-        return (z / lengths @ self.directions + self.bias).unflatten(1, self.shape)
+            return (sum_of_directions(z, self.directions) + self.bias).unflatten(1, self.shape)
+        # scaling the code instead of the dictionary gives the same product without a second copy of the dictionary
+        return (z / lengths(self.directions) @ self.directions + self.bias).unflatten(1, self.shape)
+
+    def sum_prefixes(self, code: SparseCode, sizes: Sequence[int]) -> Tensor:
+        """Return the outputs for the first units alone: B x len(sizes) x shape.
+
+        Parameters
+        ----------
+        code : a code whose units are in order in each row.
+        sizes : G numbers of first units, increasing.
+        """
+        summed = sum_of_directions(code.split_rows(sizes), self.directions).unflatten(0, (code.n_rows, len(sizes)))
+        return (summed.cumsum(1) + self.bias).unflatten(2, self.shape)
+
+    def sum_units(self, block: UnitBlock) -> Tensor:
+        """Return what some units add to the output: B x shape, without the bias."""
+        directions = self.directions.index_select(0, block.units)
+        return (block.values / lengths(directions) @ directions).unflatten(1, self.shape)
+
+
+class LinearSkip(nn.Module):
+    """W f(x) for examples x, added to the output of a dictionary: what is linear needs no units. W starts at 0.
+
+    Paulo, Shabalin and Belrose, Transcoders beat sparse autoencoders for interpretability (2025),
+    https://arxiv.org/abs/2501.18823.
+
+    Parameters
+    ----------
+    schema : description of the inputs; f are their features.
+    shape : shape of the output for one example.
+    """
+
+    def __init__(self, schema: Schema, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape, self.standardize = shape, Standardize(schema)
+        self.map = zero_linear(self.standardize.n_features, math.prod(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x schema.shape -> B x shape."""
+        return self.map(self.standardize(x).flatten(1)).unflatten(1, self.shape)
 
 
 class ResidualMLP(Decoder):

@@ -6,7 +6,7 @@ import math
 import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -199,6 +199,6 @@ def _check_weights(owner: str, weights: dict[str, float], costs: tuple[Cost, ...
             )
 
 
-def frozen(module: nn.Module, *inputs: Tensor) -> Tensor:
+def frozen(module: nn.Module, *inputs: Any) -> Tensor:
     """Return `module(*inputs)` with its parameters detached: only the inputs get gradients."""
     return functional_call(module, {name: p.detach() for name, p in module.named_parameters()}, inputs)

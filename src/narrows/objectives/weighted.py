@@ -7,35 +7,50 @@ The bottleneck states the KL in its forward pass; `Objective.add_costs` sums the
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from narrows.bottlenecks import LabelHead, RegressionHead
 from narrows.model import Autoencoder
 from narrows.objectives.base import Cost, CostValue, Objective
 from narrows.params import did_you_mean
-from narrows.types import Batch, Loss, Output
+from narrows.types import Batch, Loss, Output, UnitBlock
 
-_REVIVE = (
-    0.25  # of the auxiliary code's loss; 1/32 (Gao et al., 2024) left 16 % of the units dead: docs/negative-results.md
-)
+AUX_WEIGHT = 0.25  # of the auxiliary code's loss
 
 
 class DeadUnitRevival(Cost):
     """The loss of an auxiliary code: dead units learn the part of the target that the other units do not explain.
 
-    The code of the other units is detached, and the code of the dead units is added to it. AuxK of Gao et al. (2024),
+    The output of the other units is constant, and that of the dead units is added to it. AuxK of Gao et al. (2024),
     https://arxiv.org/abs/2406.04093, for any decoder and likelihood.
+
+    Parameters
+    ----------
+    weight : weight of the loss, at least 0. 1/32 (Gao et al., 2024) left 16 % of the units dead
+        (docs/negative-results.md).
     """
 
     name = "revival"
 
+    def __init__(self, weight: float = AUX_WEIGHT) -> None:
+        super().__init__()
+        self.weight = weight
+
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue | None:
-        """Return the negative log-likelihood of the sum of the two codes; None if there are no dead units."""
-        code = output.code
-        if code.aux_code is None:
+        """Return the weighted negative log-likelihood of the sum of the two codes; None if there are no dead units."""
+        code, aux_code = output.code, output.code.aux_code
+        if aux_code is None or self.weight == 0:
             return None
-        params = model.decoder(code.z.detach() + code.aux_code)
-        return CostValue(None, -_REVIVE * model.likelihood.score(params, batch.target, output.weight).mean())
+        sum_units = getattr(model.decoder, "sum_units", None)
+        if isinstance(aux_code, UnitBlock) and sum_units is not None:
+            params = output.params.detach() + sum_units(aux_code)
+        else:
+            dense = aux_code.to_dense() if isinstance(aux_code, UnitBlock) else aux_code
+            # the columns of a label count once
+            z = code.z.detach() + F.pad(dense, (0, code.z.shape[1] - dense.shape[1]))
+            params = output.with_skipped(model.undo_scaling(model.decoder(z), batch.x))
+        return CostValue(None, -self.weight * model.likelihood.score(params, batch.target, output.weight).mean())
 
 
 class HeadCost(Cost):
@@ -55,7 +70,7 @@ class HeadCost(Cost):
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue:
         """Return the cost of each example's label in nats (B)."""
         assert batch.label is not None  # a task that trains a head passes labels
-        return CostValue(self.head(output.h, batch.label).costs[self.name])
+        return CostValue(self.head(output.dense_h, batch.label).costs[self.name])
 
 
 class WeightedObjective(Objective):
@@ -67,12 +82,17 @@ class WeightedObjective(Objective):
     Parameters
     ----------
     weights, warmup, costs : see `Objective`; `DeadUnitRevival` is always added to the costs.
+    aux_weight : weight of the loss that revives dead units of a sparse code.
     """
 
     def __init__(
-        self, weights: dict[str, float] | None = None, warmup: float = 0.0, costs: tuple[Cost, ...] = ()
+        self,
+        weights: dict[str, float] | None = None,
+        warmup: float = 0.0,
+        costs: tuple[Cost, ...] = (),
+        aux_weight: float = AUX_WEIGHT,
     ) -> None:
-        super().__init__(weights, warmup, (*costs, DeadUnitRevival()))
+        super().__init__(weights, warmup, (*costs, DeadUnitRevival(aux_weight)))
 
     def check(self, model: Autoencoder) -> None:
         """Check that each weighted cost belongs to the bottleneck of `model` or to the objective.

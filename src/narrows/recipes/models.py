@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from narrows import bottlenecks, corruptions, likelihoods, networks, priors
+from narrows import bottlenecks, corruptions, priors
 from narrows.data import Schema, TableFeatures
-from narrows.objectives import NeighborEmbedding, WeightedObjective
-from narrows.params import BOOL, Integer, OneOf, Real, either
+from narrows.objectives import AUX_WEIGHT, NeighborEmbedding, WeightedObjective
+from narrows.params import BOOL, LAYER_WIDTHS, Integer, OneOf, Real, either
 from narrows.recipes.assemble import assemble, labels_of
 from narrows.recipes.fields import Components, Hidden, Level, Likelihood, Network, OptionalComponents, Start
 from narrows.recipes.registry import Parts, register
-from narrows.training import Choice
+from narrows.recipes.sparsity import SPARSITIES, assemble_dictionary, make_code
 
 POSTERIORS = {"gaussian": bottlenecks.Gaussian, "laplace": bottlenecks.Laplace, "flow": bottlenecks.FlowPosterior}
 PRIORS = {"standard": priors.StandardNormal, "mixture": priors.NormalMixture}
@@ -134,18 +134,39 @@ def sae(
     *,
     sparsity: Annotated[
         str,
-        OneOf(("topk", "l1", "kl")),
-        "method to keep the code sparse: 'topk' keeps the k largest units, 'l1' and 'kl' add a cost",
+        OneOf(SPARSITIES),
+        "method to keep the code sparse: 'topk' keeps the k largest units of each example, 'batchtopk' k for each "
+        "example of a batch on average, 'matryoshka' the same for nested sets of units; 'jumprelu' learns a threshold "
+        "of each unit for k of them; 'gated' learns gates; 'l1' and 'kl' add a cost",
     ] = "topk",
     k: Annotated[
         Any,
         either(Integer(1), OneOf(("auto",))),
-        "largest number of active units for one example ('topk'); 'auto' is n_components / 8, at most 16",
+        "number of active units for one example: at most ('topk') or on average ('batchtopk', 'matryoshka', "
+        "'jumprelu'); 'auto' is n_components / 8, at most 16",
     ] = "auto",
-    strength: Annotated[float, Real(0), "weight of the sparsity cost ('l1', 'kl')"] = 1.0,
+    strength: Annotated[
+        float, Real(0), "weight of the sparsity cost ('l1', 'kl', 'gated'; 'jumprelu', where k is the target)"
+    ] = 1.0,
     rate: Annotated[
         float, Real(0, 1, open_low=True, open_high=True), "mean activation that each unit should have ('kl')"
     ] = 0.05,
+    prefixes: Annotated[
+        Any,
+        either(LAYER_WIDTHS, OneOf(("auto",))),
+        "numbers of first units that reconstruct alone, too ('matryoshka'); 'auto' is 1/16 and 1/4 of n_components",
+    ] = "auto",
+    patience: Annotated[
+        Any,
+        either(Integer(1), OneOf(("auto",))),
+        "number of training examples after which a silent unit counts as dead and is revived; 'auto' is "
+        "200 n_components / k, at least 5,000",
+    ] = "auto",
+    n_aux: Annotated[int, Integer(1), "largest number of dead units that one example revives"] = 256,
+    aux_weight: Annotated[float, Real(0), "weight of the loss that revives dead units; 0 for none"] = AUX_WEIGHT,
+    skip: Annotated[
+        bool, BOOL, "True to add a linear map of X to the dictionary's output; for targets: fit(X, Y) with many columns"
+    ] = False,
     network: Network = "auto",
     hidden: Hidden = (),
     likelihood: Likelihood = "auto",
@@ -155,41 +176,25 @@ def sae(
     Raises
     ------
     ValueError
-        If `k` exceeds `n_components`, or `network` names a decoder: SAE needs a dictionary, or your own module.
+        If `k` or `prefixes` exceeds `n_components`, there is a skip, but no targets, or `network` names a decoder: SAE
+        needs a dictionary, or your own module.
     """
-    bottleneck: bottlenecks.Sparse
-    choices = []
-    if k == "auto":
-        k = max(1, min(16, n_components // 8))
-        choices.append(Choice("k", str(k), f"for {n_components} units"))
-    elif k > n_components:
-        raise ValueError(f"The `k` parameter of SAE must be at most n_components, {n_components}. Got {k} instead.")
-    if sparsity == "topk":
-        bottleneck, weights = bottlenecks.TopK(n_components, k), {}
-    elif sparsity == "l1":
-        bottleneck, weights = bottlenecks.L1(n_components), {"l1": strength}
-    else:
-        bottleneck, weights = bottlenecks.KLRate(n_components, rate), {"kl_rate": strength}
-    first, second = networks.split_pair(network)
-    if isinstance(second, str) and second not in ("auto", first):
-        raise ValueError(
-            f"The decoder of SAE is a dictionary. Pass network=({first!r}, 'auto'), or a module of your own."
-        )
-    shape = likelihoods.choose(likelihood, schema)[0].params_shape(schema.shape)
-    dictionary = networks.Dictionary(shape, n_components) if isinstance(second, str) else second
-    parts = assemble(
-        schema,
-        bottleneck,
-        WeightedObjective(weights),
-        network=(first, dictionary),
-        hidden=hidden,
-        likelihood=likelihood,
+    code, objective, choices = make_code(
+        sparsity,
+        n_components,
+        schema.n_entries,
+        k=k,
+        strength=strength,
+        rate=rate,
+        prefixes=prefixes,
+        patience=patience,
+        n_aux=n_aux,
+        aux_weight=aux_weight,
     )
-    if isinstance(dictionary, networks.Dictionary):
-        standardize = getattr(parts.model.encoder, "standardize", None)
-        if isinstance(standardize, networks.Standardize):
-            dictionary.start_encoder(parts.model.encoder, standardize.n_shared)
-    return parts._replace(choices=(*choices, *parts.choices)) if sparsity == "topk" else parts
+    parts = assemble_dictionary(
+        schema, code, objective, network=network, hidden=hidden, likelihood=likelihood, k=k, skip=skip
+    )
+    return parts._replace(choices=(*choices, *parts.choices))
 
 
 @register

@@ -35,6 +35,11 @@ _N_NEIGHBORS = 20
 _PATIENCE, _PATIENCE_WITH_NEIGHBORS = 10, 25  # validations
 
 _BATCH = 128
+_MANY_UNITS, _LARGEST_BATCH, _STEPS_OF_MANY_UNITS = (
+    1024,
+    1024,
+    50,
+)  # the last: fewest steps in an epoch of larger batches
 _RATE, _RATE_BATCH = 1e-3, 64  # learning rate of Adam, at this batch size; photos and outliers set their own
 _AUTO_STEPS, _AUTO_EPOCHS = 15_000, (20, 300)  # enough for the networks here to settle on data of common sizes
 _FEW_ROWS, _EPOCHS_OF_FEW = 1_000, 120  # fewer rows are learned by heart in more passes
@@ -161,7 +166,7 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
     (n_train, n_valid), split_choices = choose_split(settings, inputs.n_rows, inputs.resumed, inputs.n_buffer)
     settings, pace_choices = follow_pace(settings, n_train)
     requested, neighbor_batch_choices = choose_neighbor_batch(settings.batch_size, inputs)
-    batch_size, batch_choices = choose_batch_size(requested, n_train, inputs.n_processes)
+    batch_size, batch_choices = choose_batch_size(requested, n_train, inputs)
     learning_rate, rate_choices = choose_learning_rate(settings, batch_size, n_train, inputs)
     is_short = inputs.starts_linear and inputs.n_rows < _FEWEST_ROWS  # it begins at PCA, and no rows are held out
     n_epochs, epochs_choices = choose_epochs(
@@ -242,7 +247,7 @@ def choose_neighbor_batch(requested: int | str, inputs: PlanInputs) -> Decision[
     return Decision(size, (Choice("batch_size", str(size), "each example is compared with all others in its batch"),))
 
 
-def choose_batch_size(requested: int | str, n_train: int, n_processes: int) -> Decision[int]:
+def choose_batch_size(requested: int | str, n_train: int, inputs: PlanInputs) -> Decision[int]:
     """Decide on the number of examples per step. Each process gets at least one.
 
     Raises
@@ -250,10 +255,14 @@ def choose_batch_size(requested: int | str, n_train: int, n_processes: int) -> D
     ValueError
         If there are more processes than rows.
     """
-    choices = []
+    choices, n_processes = [], inputs.n_processes
     if isinstance(requested, str):
-        batch = _BATCH
-        choices.append(Choice("batch_size", str(min(batch, n_train)), f"for {counted(n_train, 'row')}"))
+        batch, reason = _BATCH, f"for {counted(n_train, 'row')}"
+        if inputs.bottleneck.n_components >= _MANY_UNITS and inputs.bottleneck.is_sparse:
+            steps_of_few = max(1, n_train // _STEPS_OF_MANY_UNITS)
+            batch = min(max(1 << (steps_of_few.bit_length() - 1), _BATCH), _LARGEST_BATCH)
+            reason += f"; a step passes over all weights of {inputs.bottleneck.n_components:,} units"
+        choices.append(Choice("batch_size", str(min(batch, n_train)), reason))
     else:
         batch = requested
     if n_processes > n_train:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from narrows import accelerate
 from narrows.batch_sharding import Shard, split_batch
+from narrows.bottlenecks import as_sparse
 from narrows.model import needs_gradient
 from narrows.training.batches import Batches
 from narrows.training.health import n_health_rows
 from narrows.training.rng import RandomStream
 from narrows.training.step import Step
+from narrows.types import Code, SparseCode
 
 _SEED = 1_000_003
 _BATCH_SIZE = 1000
@@ -44,37 +48,51 @@ class Validation:
         model.eval()
         objective.eval()
         with torch.set_grad_enabled(needs_gradient(model)):
-            sums, h = self._run_pass()
-            health = {}
-            if model.has_code:
-                with split_batch(Shard(0, len(h), len(self.index)) if self.step.world.size > 1 else None):
-                    health = model.bottleneck.health(h)
+            sums, seen = self._run_pass()
+            health = self._measure_health(seen) if model.has_code else {}
         model.train()
         objective.train()
         losses = {name: float(total) / len(self.index) for name, total in sums.items()} if self.has_loss else {}
         return losses, health
 
-    def _run_pass(self) -> tuple[dict[str, Tensor], Tensor]:
-        """Return the sums of the loss and its terms over all rows, and the encoder's outputs for this process."""
-        outputs: list[Tensor] = []
-        encoder = self.step.model.encoder
-        hook = encoder.register_forward_hook(lambda _module, _inputs, h: outputs.append(h.detach().float()))
+    def _measure_health(self, seen: list[Tensor] | list[SparseCode]) -> dict[str, float]:
+        """Return the health of the code, from what `_run_pass` gives."""
+        bottleneck, is_shared = self.step.model.bottleneck, self.step.world.size > 1
+        codes, h = [s for s in seen if isinstance(s, SparseCode)], [s for s in seen if isinstance(s, Tensor)]
+        n = sum(map(len, h)) + sum(code.n_rows for code in codes)
+        with split_batch(Shard(0, n, len(self.index)) if is_shared else None):
+            sparse = as_sparse(bottleneck)
+            if codes and sparse is not None:
+                return sparse.health_of_codes(codes)
+            return bottleneck.health(torch.cat(h))
+
+    def _run_pass(self) -> tuple[dict[str, Tensor], list[Tensor] | list[SparseCode]]:
+        """Return the sums of the loss and its terms over all rows, and what tells the health of this process's rows.
+
+        That is the bottleneck's input, or the code where it is sparse: many units take more memory than these few.
+        """
+        seen: list[Any] = []
+
+        def see(_module: nn.Module, inputs: tuple[Any, ...], code: Code) -> None:
+            seen.append(inputs[0].detach().float() if code.sparse is None else code.sparse)
+
+        hook = self.step.model.bottleneck.register_forward_hook(see)
         stream = RandomStream(_SEED, self.step.device, self.is_global)
         with stream.use(), accelerate.autocast(self.step.device, self.step.precision):
             sums = self._sum_losses()
         hook.remove()
         self.step.world.all_reduce_(sums)
-        return sums, torch.cat(outputs)
+        return sums, seen
 
     def _sum_losses(self) -> dict[str, Tensor]:
-        """Return the sums over this process's rows. The encoder runs on each row, for the hook."""
+        """Return the sums over this process's rows. The bottleneck runs on each row, for the hook."""
         step, sums = self.step, dict[str, Tensor]()
         for part in self.index.split(_BATCH_SIZE):
             shard = step.world.shard(len(part))
             with split_batch(shard):
                 batch = step.rows.batch(part if shard is None else part[shard.start : shard.stop])
             if not self.has_loss and not self.is_sharded:  # without a loss, the decoder is not needed
-                step.model.encoder(batch.x)
+                step.model.bottleneck(step.model.encode_for_code(batch.x))
                 continue
             loss = step.loss_module(batch, shard)
             for name, term in {"loss": loss.validated, **loss.terms}.items():
