@@ -254,3 +254,11 @@ def test_a_folder_of_layers_says_which_to_pass(tmp_path, X):
     save_shards(tmp_path / "layer.1", X)
     with pytest.raises(ValueError, match=r"holds a folder for each layer: layer\.1"):
         make().fit(tmp_path)
+
+
+def test_a_transcoder_learns_from_a_path_and_units_are_found_in_one(tmp_path, X):
+    folder, Y = save_shards(tmp_path / "a", X, dtype=np.float16), X[:, :3] * 2
+    model = make(n_components=8).fit(folder, Y)
+    assert equal(model, make(n_components=8).fit(X.astype(np.float16), Y))
+    sae = make(n_components=8).fit(folder)
+    np.testing.assert_array_equal(sae.top_examples(folder, unit=0), sae.top_examples(open_mapped(folder)[:], unit=0))
