@@ -6,8 +6,8 @@ small: AE(2), VAE(2), DAE() and SAE(16) on defaults on iris, wine and breast can
 thread, and the held-out error (of VAE: the held-out negative log-likelihood), here and at an earlier commit, in turn.
 pca: AE on defaults, at most S seconds each, against PCA with as many components on the same rows: squared errors of
 held-out rows, each column in standard deviations, and their ratio.
-ppca: VAE on defaults, at most S seconds each, against probabilistic PCA with as many components on the same rows: the mean
-log-likelihood of held-out rows of a table in nats, for the VAE its lower bound, and how much more the VAE has.
+ppca: VAE on defaults, at most S seconds each, against probabilistic PCA with as many components on the same rows: the
+mean log-likelihood of held-out rows of a table in nats, for the VAE its lower bound, and how much more the VAE has.
 checks: CPU seconds of scikit-learn's `check_estimator` for AE, VAE, DAE and SAE on one thread.
 
 Tables are split into three quarters and one quarter, with seeds 0, 1, ...; pictures have their own test part.
