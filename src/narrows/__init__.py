@@ -23,11 +23,15 @@ _HOME = {
     "TableAE": "narrows.estimators",
     "estimator": "narrows.estimators",
     "load": "narrows.tasks.loading",
+    "load_dictionary": "narrows.dictionaries",
+    "save_dictionary": "narrows.dictionaries",
     "evaluate": "narrows.evaluation",
     "evaluate_rows": "narrows.evaluation",
     "sweep": "narrows.tasks.sweep",
     "load_dataset": "narrows.data.named",
+    "hook": "narrows.data.hooks",
     "write_report": "narrows.report",
+    "write_units": "narrows.report",
     "tasks": "narrows.tasks",
 }
 
@@ -35,10 +39,12 @@ __all__ = [*_HOME, "__version__"]
 
 if TYPE_CHECKING:
     from narrows import tasks
+    from narrows.data.hooks import hook
     from narrows.data.named import load as load_dataset
+    from narrows.dictionaries import load_dictionary, save_dictionary
     from narrows.estimators import AE, DAE, SAE, VAE, MapAE, TableAE, estimator
     from narrows.evaluation import evaluate, evaluate_rows
-    from narrows.report import write_report
+    from narrows.report import write_report, write_units
     from narrows.tasks.loading import load
     from narrows.tasks.sweep import sweep
 

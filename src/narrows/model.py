@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from narrows.bottlenecks import Bottleneck, Label, Stochastic, as_stochastic, label_of
 from narrows.corruptions import Corruption
 from narrows.likelihoods import Likelihood
-from narrows.networks import LevelDecoder
+from narrows.networks import Decoder, LevelDecoder
 from narrows.types import Batch, Code, DeferredLinear, Output, product, split_missing
 
 _T = TypeVar("_T")
@@ -95,11 +95,16 @@ class Autoencoder(nn.Module):
         # a batch has labels if the code has columns for them
         code = self.bottleneck(h, batch.label) if self.bottleneck.n_classes else self.bottleneck(h)
         weight = product(corrupted.scored, batch.observed, batch.weight)
-        params, skipped = self.decode_code(code), None
+        params, skipped = self.undo_scaling(self.decode_code(code), corrupted.x), None
         if self.skip is not None:
             skipped = self.skip(corrupted.x)
             params = params + skipped
         return Output(code, params, weight, h, corrupted.scored, skipped)
+
+    def undo_scaling(self, params: Tensor, x: Tensor) -> Tensor:
+        """Return the decoder's output (B x params_shape) on the scale of x (B x shape), where rows are scaled."""
+        decoder = self.decoder
+        return decoder.undo_scaling(params, x) if isinstance(decoder, Decoder) and decoder.undoes_scaling else params
 
     def encode_for_code(self, x: Tensor) -> Tensor | DeferredLinear:
         """Return the encoder's output (B x n_inputs) for x (B x shape), for the bottleneck.
@@ -161,6 +166,7 @@ class Autoencoder(nn.Module):
             return self._decode_hidden(x)
         z = self.encode(x)
         params = self.decode(torch.cat([z, infer_label(self, x)], 1) if self.n_classes else z)
+        params = self.undo_scaling(params, x)
         return params if self.skip is None else params + self.skip(x)
 
     def _decode_hidden(self, x: Tensor) -> Tensor:

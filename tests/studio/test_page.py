@@ -454,7 +454,8 @@ def test_a_few_of_many_columns_are_shown_those_that_moved_most_first(visit, stud
     assert "6 of 40 columns" in page.locator(".beside .note").inner_text()
     cards = [card.locator(".name").all_inner_texts() for card in page.locator(".results button").all()]
     first = page.locator(".stage-picture th[scope=row]").all_inner_texts()[:6]
-    assert cards and cards == [first] * len(cards)  # the same columns in each card
+    assert cards
+    assert cards == [first] * len(cards)  # the same columns in each card
 
 
 def test_series_are_drawn_as_lines(visit):

@@ -124,6 +124,19 @@ def test_ctrl_c_while_the_encoder_learns_keeps_what_it_learned(encoder, monkeypa
     np.testing.assert_allclose(model.encoder_.code_std_, model.encoder_.transform(X).std(0), rtol=1e-4)
 
 
+@pytest.mark.parametrize("method", ["auto", "joint"])
+def test_ctrl_c_in_the_first_training_keeps_the_encoder(monkeypatch, method):
+    model = Classifier(VAE(2, hidden=(8,), max_epochs=20), method=method, random_state=0)
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 3)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, FEW)
+    assert model.encoder_.transform(X).shape == (150, 2)
+    if method == "auto":
+        again = Classifier(model.encoder_, random_state=0).fit(X, FEW)
+        assert again.encoder_ is model.encoder_
+
+
 def test_a_joint_model_knows_the_users_labels():
     names = np.array(["setosa", "versicolor", "virginica"])
     for y in (np.where(FEW >= 0, names[Y], None), np.where(FEW >= 0, 10 * Y + 10, -1)):

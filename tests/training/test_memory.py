@@ -174,10 +174,10 @@ def test_some_memory_is_available():
 
 
 @pytest.mark.parametrize(
-    ("n_bytes", "text"), [(22.4e9, "22 GB"), (3.14e9, "3.1 GB"), (0.25e9, "0.25 GB"), (5e6, "5 MB")]
+    ("n_bytes", "text"), [(22.4e9, "22 GB"), (3.14e9, "3.1 GB"), (0.25e9, "250 MB"), (5e6, "5 MB")]
 )
 def test_bytes_as_text(n_bytes, text):
-    assert memory.gigabytes(n_bytes) == text
+    assert memory.format_bytes(n_bytes) == text
 
 
 def test_the_command_line_says_it_without_a_traceback(free, tmp_path):

@@ -9,7 +9,7 @@ import torch
 
 from narrows.bottlenecks import Gaussian, Plain, TopK
 from narrows.objectives import NeighborPairs
-from narrows.training.device import Choice
+from narrows.training.device import Choice, measure_core_share
 from narrows.training.machine import choose_sharding
 from narrows.training.plan import Place, Plan, choose_place, make_plan
 from narrows.training.plan_inputs import PlanInputs
@@ -136,6 +136,20 @@ def test_a_short_time_limit_does_not_repay_compiling():
     slow = replace(INPUTS, flops_per_example=1e6, matmul_flops_per_second=1e9)
     assert make_plan(Settings(), PLACE, slow).use_compile
     assert not make_plan(Settings(max_time=30.0), PLACE, slow).use_compile
+
+
+def test_on_a_busy_machine_compiling_may_take_the_whole_time_limit():
+    slow = replace(INPUTS, flops_per_example=1e6, matmul_flops_per_second=1e9)
+    assert make_plan(Settings(max_time=60.0), PLACE, slow).use_compile
+    busy = replace(slow, measure_core_share=lambda: 0.25)
+    assert make_plan(Settings(), PLACE, busy).use_compile
+    plan = make_plan(Settings(max_time=60.0), PLACE, busy)
+    assert not plan.use_compile
+    assert "beside the other work of this machine it would take about 48 of the 60 s" in choices_of(plan)["compile"]
+
+
+def test_the_share_of_a_core_is_measured():
+    assert 0 < measure_core_share(0.02) <= 1
 
 
 @pytest.mark.parametrize(

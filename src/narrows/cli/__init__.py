@@ -14,6 +14,7 @@ from narrows.cli import (  # noqa: F401 (they register their commands)
     search,
     studio,
     sweep,
+    units,
 )
 from narrows.cli.app import app, main
 

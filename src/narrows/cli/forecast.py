@@ -54,6 +54,8 @@ class Forecast:
 
     def describe_memory(self) -> str:
         """Return one line about the memory, such as "about 1.2 GB (1.1 GB for 68,000,000 weights, ...)"."""
+        from narrows.training.memory import format_bytes
+
         total, model, step, data = map(
             format_bytes, (self.total_bytes, self.model_bytes, self.step_bytes, self.data_bytes)
         )
@@ -64,8 +66,10 @@ class Forecast:
 
     def describe_time(self) -> str:
         """Return one line about the time, such as "at most about 40 s (12,000 steps)"."""
+        from narrows.training.progress_displays import format_seconds
+
         return (
-            f"at most about {format_seconds(self.seconds)} on {self.plan.place.device} "
+            f"at most about {format_seconds(max(1.0, self.seconds))} on {self.plan.place.device} "
             f"({self.plan.n_epochs} epochs, {self.plan.n_steps:,} steps); it ends when the held-out loss stops falling"
         )
 
@@ -128,20 +132,3 @@ def _count_outputs(model: Autoencoder, x: Any) -> int:
     for hook in hooks:
         hook.remove()
     return total
-
-
-def format_bytes(n: float) -> str:
-    """Return a number of bytes for people, such as "1.2 GB"."""
-    for unit in ("B", "kB", "MB"):
-        if n < 1000:
-            return f"{n:.0f} {unit}"
-        n /= 1000
-    return f"{n:.1f} GB"
-
-
-def format_seconds(seconds: float) -> str:
-    """Return a duration for people, such as "40 s" or "3 h 20 min"."""
-    if seconds < 120:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60:,} h {minutes % 60} min"

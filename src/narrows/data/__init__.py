@@ -15,7 +15,8 @@ from narrows.data.arrays import (
 )
 from narrows.data.axes import PrincipalAxes, principal_axes
 from narrows.data.bins import N_BINS
-from narrows.data.cells import has_words, is_missing
+from narrows.data.blocks import BlockError, Blocks, is_blocks
+from narrows.data.cells import as_cells, has_words, is_missing
 from narrows.data.column_codec import decode_column
 from narrows.data.columns import MAX_LEVELS, Column
 from narrows.data.containers import check_container
@@ -30,12 +31,14 @@ from narrows.data.features import (
     n_features,
     prepared_atoms,
 )
+from narrows.data.files.mapped import MappedRows, open_mapped, scan_rows
 from narrows.data.filling import fill_missing
 from narrows.data.frames import Frame, is_frame, open_frame
 from narrows.data.infer import infer, white_level
 from narrows.data.infer_table import infer_table
 from narrows.data.kinds import KINDS, ColumnKind
 from narrows.data.levels import GAP, Cells, Levels
+from narrows.data.mixing import MixingBuffer
 from narrows.data.neighbors import leading_axes
 from narrows.data.normalizing import CENTERS, SCALES, normalize
 from narrows.data.paired import PairedRows, PairSchema, read_schema, target_of, write_schema
@@ -44,6 +47,7 @@ from narrows.data.row_checks import check_form, check_range, check_rows, count_g
 from narrows.data.rows import Rows, free_bytes
 from narrows.data.schema import Schema, Support
 from narrows.data.single import first_row, is_one, one_row, row_labels
+from narrows.data.streams import open_path
 from narrows.data.table import EncodedRows, Table
 from narrows.data.training_table import look_at_table
 
@@ -56,6 +60,8 @@ __all__ = [
     "N_BINS",
     "SCALES",
     "ArrayScale",
+    "BlockError",
+    "Blocks",
     "Cells",
     "Column",
     "ColumnKind",
@@ -64,6 +70,8 @@ __all__ = [
     "Frame",
     "Layout",
     "Levels",
+    "MappedRows",
+    "MixingBuffer",
     "PairSchema",
     "PairedRows",
     "Patches",
@@ -74,6 +82,7 @@ __all__ = [
     "Table",
     "TableFeatures",
     "as_array",
+    "as_cells",
     "as_features",
     "as_floats",
     "as_rows",
@@ -94,6 +103,7 @@ __all__ = [
     "infer",
     "infer_table",
     "is_atom",
+    "is_blocks",
     "is_frame",
     "is_missing",
     "is_one",
@@ -104,10 +114,13 @@ __all__ = [
     "normalize",
     "one_row",
     "open_frame",
+    "open_mapped",
+    "open_path",
     "prepared_atoms",
     "principal_axes",
     "read_schema",
     "row_labels",
+    "scan_rows",
     "spaced_indices",
     "subsample_evenly",
     "take_rows",

@@ -121,8 +121,8 @@ def _per_weight(parameters: Mapping[str, Any]) -> int:
 
 def _message(owner: str, n: int, per_weight: int, free: int, parameters: Mapping[str, Any]) -> str:
     return (
-        f"The training of {owner} needs about {memory.gigabytes(n * per_weight)} for {n:,} weights, with their "
-        f"gradients, two moments and the best values; {memory.gigabytes(free)} are free. Smaller: "
+        f"The training of {owner} needs about {memory.format_bytes(n * per_weight)} for {n:,} weights, with their "
+        f"gradients, two moments and the best values; {memory.format_bytes(free)} are free. Smaller: "
         f"{_smaller(parameters)}."
     )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from narrows.estimators.findings import advise, beside_verdict, say_verdict
 from narrows.fitted import FittedModel
 from narrows.version import __version__
@@ -16,8 +19,19 @@ def card(estimator: FittedModel) -> str:
         f"# {type(estimator).__name__}\n\n{_say_findings(estimator)}{estimator.recipe.summary}\n\n"
         f"Made by narrows {__version__}. Load it with\n\n"
         f'```python\nimport narrows\n\nmodel = narrows.load("FOLDER")\n```\n\n'
+        f"{_say_source(estimator)}"
         f"## What was decided, and why\n\n{decisions}\n\n## Last losses, nats per example\n\n{losses}\n"
     )
+
+
+def _say_source(estimator: FittedModel) -> str:
+    """Return where the weights come from, the licence first; nothing for a model that narrows trained."""
+    source: dict[str, Any] = dict(getattr(estimator, "source_", {}))
+    if not source:
+        return ""
+    licence = source.pop("license", "not stated by the source")
+    facts = [f"license: {licence}", *(f"{name}: {json.dumps(value)}" for name, value in sorted(source.items()))]
+    return "\n".join(["## Where the weights come from", "", *(f"- {fact}" for fact in facts), "", ""])
 
 
 def _say_findings(estimator: FittedModel) -> str:

@@ -33,6 +33,8 @@ class Shared(Estimator):
     track: Any
     random_state: int | np.random.RandomState | np.random.Generator | None
     verbose: int | Literal["auto"]
+    max_examples: int | None
+    buffer_size: int | Literal["auto"]
 
 class AE(Shared, CodeEstimator):
     """The plain autoencoder: it compresses each example to a few numbers and restores the example from them."""
@@ -79,6 +81,8 @@ class AE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The plain autoencoder: it compresses each example to a few numbers, its code, and restores the example from it.
 
@@ -139,6 +143,10 @@ class AE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
 
         Examples
         --------
@@ -208,6 +216,8 @@ class VAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The variational autoencoder: draw new examples, vary one component of a code at a time, and score any example.
 
@@ -291,6 +301,10 @@ class VAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
 
         Examples
         --------
@@ -351,6 +365,8 @@ class DAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The denoising autoencoder: `denoise` removes noise from examples.
 
@@ -415,6 +431,10 @@ class DAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
 
         Examples
         --------
@@ -490,6 +510,8 @@ class SAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The sparse autoencoder: of its many units only a few are active for one example.
 
@@ -570,6 +592,10 @@ class SAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
 
         Examples
         --------
@@ -636,6 +662,8 @@ class MapAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The autoencoder as a map: near examples have near codes, and each place on the map can be decoded.
 
@@ -704,6 +732,10 @@ class MapAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
 
         Attributes
         ----------
@@ -756,6 +788,8 @@ class TableAE(Shared):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The masked autoencoder for tables: it predicts any cells of a row from any others, and gives all their chances.
 
@@ -822,6 +856,10 @@ class TableAE(Shared):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
 
         Examples
         --------
@@ -887,6 +925,8 @@ class IWAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The importance-weighted autoencoder: a VAE with a tighter bound on the log-likelihood, from several draws.
 
@@ -945,6 +985,10 @@ class IWAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
         """
 
 class FACTORVAE(Shared, CodeEstimator):
@@ -996,6 +1040,8 @@ class FACTORVAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """A VAE with independent components: a discriminator detects dependence, which the loss then reduces.
 
@@ -1056,6 +1102,10 @@ class FACTORVAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
         """
 
 class VQVAE(Shared, CodeEstimator):
@@ -1107,6 +1157,8 @@ class VQVAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The vector-quantised autoencoder: its code is whole numbers, each the index of a learned vector.
 
@@ -1167,6 +1219,10 @@ class VQVAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
         """
 
 @overload

@@ -17,6 +17,7 @@ from narrows.estimators.models import estimator
 from narrows.estimators.samplers import restore_samplers
 from narrows.estimators.seen_rows import SeenRows
 from narrows.model import rename_old_state
+from narrows.networks import REBUILT
 from narrows.params import did_you_mean
 
 
@@ -101,12 +102,23 @@ def restore(
     return model
 
 
+def _rebuild(entry: dict[str, Any], role: str) -> nn.Module:
+    """Build a module of narrows that was the parameter `network`. Its weights come with the model's."""
+    name = entry["module"].rsplit(".", 1)[-1]
+    if name not in REBUILT:
+        raise ValueError(f"This model has the {role} {name}, which this narrows does not know. Update narrows.")
+    return REBUILT[name](**entry["arguments"])
+
+
 def _restore_network(saved: Any, encoder: nn.Module | None, decoder: nn.Module | None) -> Any:
     """Return the saved parameter `network`, with the user's modules instead of their names."""
     entries = saved if isinstance(saved, list) else [saved]
-    parts = []
+    parts: list[Any] = []
     for role, module, entry in zip(("encoder", "decoder"), (encoder, decoder), [*entries, None], strict=False):
-        is_module = isinstance(entry, dict)
+        if isinstance(entry, dict) and "arguments" in entry and module is None:
+            parts.append(_rebuild(entry, role))
+            continue
+        is_module = isinstance(entry, dict) and "arguments" not in entry
         if module is not None and not is_module:
             raise ValueError(
                 f"This model was not fitted with a module of your own as its {role}: load it without `{role}`."

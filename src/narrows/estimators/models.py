@@ -15,6 +15,7 @@ from narrows.estimators.base import Estimator
 from narrows.estimators.decoding import CodeEstimator
 from narrows.estimators.maps import MapAE
 from narrows.estimators.tables import TableAE
+from narrows.estimators.units import UnitSurvey, survey_units
 from narrows.params import Integer, Parameter
 
 
@@ -123,8 +124,37 @@ class SAE(constructors.SAE, recipe="sae"):
         rate = is_active.mean(0)
         return ActiveUnits(is_active, is_active.sum(1), rate, np.flatnonzero(rate == 0))
 
+    def survey_units(self, X: Any, n: int = 10) -> UnitSurvey:
+        """Return how often each unit is active, and for which examples most, in one pass over X.
+
+        Parameters
+        ----------
+        X : examples, which may be larger than memory: an array, a memory map, a path or an iterator, as for `stream`.
+        n : largest number of examples that are kept for each unit.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X does not hold examples like those that the model was fitted on.
+        OSError, ImportError
+            If a file cannot be read.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from narrows import SAE
+        >>> X = np.random.default_rng(0).normal(size=(200, 5))
+        >>> model = SAE(n_components=16, k=2, hidden=(32,), max_epochs=5, random_state=0).fit(X)
+        >>> model.survey_units(X, n=3).rows.shape
+        (16, 3)
+        """
+        check_is_fitted(self)
+        return survey_units(self, X, n)
+
     def top_examples(self, X: Any, unit: int, n: int = 9) -> np.ndarray:
         """Return the rows of X for which a unit is most active, strongest first: at most `n` indices.
+
+        For many units call `survey_units`, which encodes X once.
 
         Parameters
         ----------
@@ -140,9 +170,7 @@ class SAE(constructors.SAE, recipe="sae"):
         check_is_fitted(self)
         Parameter("unit", 0, Integer(0, self.n_components - 1), "").check("top_examples", unit)
         Parameter("n", 9, Integer(1), "").check("top_examples", n)
-        activation = self._compute_codes(X)[:, unit]
-        order = np.argsort(-activation, kind="stable")[:n]
-        return order[activation[order] > self._floor]
+        return survey_units(self, X, n).top(unit)
 
     @property
     def _floor(self) -> float:

@@ -48,6 +48,7 @@ _MIN_TURNS = 4  # blocks for each thread, if there are enough rows: with fewer, 
 _MAX_WORKERS = 8  # more threads would wait for Python's lock
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Operation(NamedTuple):
@@ -69,8 +70,11 @@ class Operation(NamedTuple):
 class RowChecker:
     """A check of the rows of a source: of each block, and of all rows together at the end."""
 
-    def __init__(self, schema: Schema, owner: str, allow_nan: bool = False) -> None:
-        self.schema, self.owner, self.allow_nan, self.n_gaps = schema, owner, allow_nan, 0
+    def __init__(
+        self, schema: Schema, owner: str, allow_nan: bool = False, locate: Callable[[int], str] | None = None
+    ) -> None:
+        self.schema, self.owner, self.n_gaps, self.locate = schema, owner, 0, locate
+        self.allow_nan = allow_nan and locate is None  # activations in files have no gaps
         self.high, self.dtype = -np.inf, np.dtype(schema.dtype)
         self._lock = threading.Lock()
 
@@ -78,7 +82,7 @@ class RowChecker:
         """Return the block in a dtype that torch supports. Raise ValueError for a wrong form, infinity, NaN."""
         rows = as_rows(block, self.owner)
         check_form(rows.shape, self.schema, self.owner)
-        _, high = min_max(rows, self.owner, first, self.schema.columns, self.allow_nan)
+        _, high = min_max(rows, self.owner, first, self.schema.columns, self.allow_nan, self.locate)
         n_gaps = count_gaps(rows) if self.allow_nan else 0
         with self._lock:
             self.n_gaps += n_gaps
@@ -122,9 +126,7 @@ def stream(
     return sink.finish()
 
 
-def parallel_map(
-    work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Autoencoder
-) -> Generator[np.ndarray]:
+def parallel_map(work: Callable[[T, int], R], blocks: Iterable[T], model: Autoencoder) -> Generator[R]:
     """Yield `work(block, number of its first row)` for each block, in order. Threads work on several blocks at once."""
     # Allocated and freed at once: then glibc keeps the memory of a finished block for the next block (mallopt(3),
     # M_TRIM_THRESHOLD). Otherwise a quarter of the time goes into returning pages and getting new, zeroed ones.
@@ -139,14 +141,14 @@ def parallel_map(
 
 
 def _map_in_threads(
-    work: Callable[[T, int], np.ndarray], blocks: Iterable[T], model: Autoencoder, n_threads: int
-) -> Generator[np.ndarray]:
+    work: Callable[[T, int], R], blocks: Iterable[T], model: Autoencoder, n_threads: int
+) -> Generator[R]:
     """Do the same as `parallel_map` for several blocks at the same time, with `n_threads` threads in total."""
     device = next(model.parameters()).device
     workers = _n_workers(model, device, n_threads)
     if device.type == "cuda":
         torch.cuda.synchronize(device)  # the weights must be complete before other streams read them
-    pending: deque[Future[np.ndarray]] = deque()
+    pending: deque[Future[R]] = deque()
     streams = iter(_streams(device, workers))
     pool = ThreadPoolExecutor(workers, "narrows", _start_thread, (device, max(1, n_threads // workers), streams))
     try:
@@ -214,9 +216,7 @@ def pad_batch(x: Tensor, fewest: int) -> Tensor:
     return x if n == n_padded else torch.cat([x, x.new_zeros(n_padded - n, *x.shape[1:])])
 
 
-def _run_in_inference_mode(
-    work: Callable[[T, int], np.ndarray], block: T, first: int, model: Autoencoder
-) -> np.ndarray:
+def _run_in_inference_mode(work: Callable[[T, int], R], block: T, first: int, model: Autoencoder) -> R:
     with inference_mode(model), around_inference(next(model.parameters()).device):
         return work(block, first)
 

@@ -24,6 +24,7 @@ _ADDED_LATER: dict[str, Any] = {
     **{"posterior": "gaussian", "prior": "standard", "columns": None, "max_levels": 256, "start": "random"},
     **{"prefixes": "auto", "patience": 5_000, "n_aux": 256, "aux_weight": 0.25, "skip": False},
     **{"scale": "column", "center": "mean"},
+    **{"max_examples": None, "buffer_size": "auto"},
 }
 
 

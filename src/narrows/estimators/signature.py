@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from narrows.data import KINDS, MAX_LEVELS
+from narrows.networks import REBUILT
 from narrows.params import BOOL, Integer, OneOf, Parameter, Real, Satisfies, did_you_mean, either, parameters
 from narrows.training import PRECISIONS, checkpoint, tracking
 from narrows.training.progress import VERBOSITY, Verbosity
@@ -82,6 +83,22 @@ def _training(
     """The parameters that all estimators share."""
 
 
+def _budget(
+    *,
+    max_examples: Annotated[
+        Any,
+        either(Integer(2), OneOf((None,))),
+        "largest number of training examples in all steps; of an iterator, of rows to read; None for no limit",
+    ] = None,
+    buffer_size: Annotated[
+        Any,
+        either(Integer(8), _AUTO),
+        "rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB",
+    ] = "auto",
+) -> None:
+    """The parameters of all estimators that limit the examples of a training, which an iterator needs."""
+
+
 def _tables(
     *,
     columns: Annotated[
@@ -100,7 +117,7 @@ def _tables(
     """The parameters of all estimators that say how tables are read."""
 
 
-TRAINING = {**parameters(_tables), **parameters(_training)}
+TRAINING = {**parameters(_tables), **parameters(_training), **parameters(_budget)}
 
 
 def constructor(name: str, declared: dict[str, Parameter]) -> Callable[..., None]:
@@ -166,9 +183,13 @@ def as_seed(random_state: Any) -> int:
 
 
 def to_json(value: Any) -> Any:
-    """Return the value of a parameter as JSON types. A module becomes the name of its class."""
+    """Return the value of a parameter as JSON types. A module becomes the name of its class, with the arguments if
+    narrows can build it again.
+    """
     if isinstance(value, nn.Module):
-        return {"module": f"{type(value).__module__}.{type(value).__qualname__}"}
+        name = type(value).__qualname__
+        arguments = {"arguments": value.arguments} if REBUILT.get(name) is type(value) else {}
+        return {"module": f"{type(value).__module__}.{name}", **arguments}
     if isinstance(value, (tuple, list)):
         return [to_json(v) for v in value]
     if isinstance(value, Mapping):

@@ -39,9 +39,8 @@ def log_likelihood(model: Autoencoder, x: Tensor) -> Tensor:
     code = model.stochastic
     if code is None:
         z = model.bottleneck.encode(h)
-        nats = model.likelihood.score(
-            model.decoder(z if columns is None else torch.cat([z, columns], 1)), target, observed
-        )
+        params = model.undo_scaling(model.decoder(z if columns is None else torch.cat([z, columns], 1)), x)
+        nats = model.likelihood.score(params, target, observed)
         return nats if log_p_label is None else nats + log_p_label
     total = torch.zeros(len(x), dtype=torch.promote_types(h.dtype, torch.float32), device=h.device)
     for eps in draws(code.n_noise, N_DRAWS).to(total):

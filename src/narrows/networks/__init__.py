@@ -16,16 +16,20 @@ from narrows.networks.build import (
 )
 from narrows.networks.conv import ConvDecoder, ConvEncoder, UNet
 from narrows.networks.denoiser import PhotoUNet
+from narrows.networks.dictionary import REBUILT, SCALINGS, FreeDictionary, ScaledRows, Scaling, UnitEncoder, scale_rows
 from narrows.networks.mlp import Dictionary, LinearSkip, MLPDecoder, MLPEncoder, ResidualMLP
 from narrows.networks.table import LevelDecoder, TableEncoder
 
 __all__ = [
     "NAMES",
+    "REBUILT",
+    "SCALINGS",
     "ConvDecoder",
     "ConvEncoder",
     "Decoder",
     "Dictionary",
     "Encoder",
+    "FreeDictionary",
     "LevelDecoder",
     "LinearDecoder",
     "LinearSkip",
@@ -36,14 +40,18 @@ __all__ = [
     "OwnEncoder",
     "PhotoUNet",
     "ResidualMLP",
+    "ScaledRows",
+    "Scaling",
     "Standardize",
     "TableEncoder",
     "UNet",
+    "UnitEncoder",
     "build_decoder",
     "build_denoiser",
     "build_encoder",
     "choose",
     "has_own_parts",
     "is_network",
+    "scale_rows",
     "split_pair",
 ]

@@ -63,5 +63,5 @@ class GateReconstruction(Cost):
         assert gates is not None
         if isinstance(gates, SparseCode) and not model.decoder_takes_sparse:
             gates = gates.to_dense()
-        params = output.with_skipped(frozen(model.decoder, gates))
+        params = output.with_skipped(model.undo_scaling(frozen(model.decoder, gates), batch.x))
         return CostValue(-model.likelihood.score(params, batch.target, output.weight))

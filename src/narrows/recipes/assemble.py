@@ -177,6 +177,9 @@ def _encoder(
                 f"a pair with {type(network).__name__} as its encoder instead."
             )
         return nn.Identity(), []
+    if isinstance(network, networks.UnitEncoder):
+        network.check(schema.n_entries, n_outputs)
+        return network, []
     if isinstance(network, nn.Module):
         return networks.OwnEncoder(network, schema, n_outputs), []
     name, reason = networks.choose(network, schema)

@@ -61,7 +61,14 @@ class Section:
 
 
 def write(
-    path: Path, *, title: str, head: str, sections: Sequence[Section], foot: str, scripts: Iterable[str] = ()
+    path: Path,
+    *,
+    title: str,
+    head: str,
+    sections: Sequence[Section],
+    foot: str,
+    scripts: Iterable[str] = (),
+    part: str | None = None,
 ) -> None:
     """Write a page to `path`, whole or not at all.
 
@@ -70,16 +77,17 @@ def write(
     title : title of the browser's window, text.
     head, foot : HTML before and after the sections.
     scripts : values that several sections share, as `data_script` returns them.
+    part : name of a style sheet and a script of this kind of page, in `assets`; None for no others than all pages have.
     """
     page = Template(asset("page.html")).substitute(
         title=escape(title),
         version=__version__,
-        style=_colours() + asset("page.css"),
+        style=_colours() + asset("page.css") + (asset(f"{part}.css") if part else ""),
         head=head,
         sections="\n".join(section.render(i) for i, section in enumerate(sections, 1)),
         scripts="\n".join(scripts),
         foot=foot,
-        script=script(),
+        script=script() + (asset(f"{part}.js") if part else ""),
     )
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")

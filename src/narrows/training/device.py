@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -141,6 +142,19 @@ def matmul_flops_per_second(device: torch.device, dtype: torch.dtype) -> float:
 def bfloat16_speedup(device: torch.device) -> float:
     """Return the duration of a float32 matrix product / the duration in bfloat16, measured once per process."""
     return _matmul_seconds(device, torch.float32) / _matmul_seconds(device, torch.bfloat16)
+
+
+def measure_core_share(seconds: float = 0.3) -> float:
+    """Return the share of a core that this process gets beside the other work of the machine, in (0, 1].
+
+    Parameters
+    ----------
+    seconds : duration of the measurement.
+    """
+    start, used = time.perf_counter(), time.thread_time()
+    while (passed := time.perf_counter() - start) < seconds:
+        sum(range(1000))
+    return min(1.0, max(0.01, (time.thread_time() - used) / passed))
 
 
 def _matmul_rows(device: torch.device) -> int:

@@ -12,7 +12,8 @@ from narrows.training.device import Choice
 from narrows.training.plan_inputs import PlanInputs
 
 _MIN_THREADED_FLOPS = 0.5e9  # floating-point operations per step; with fewer, one thread is used
-_COMPILE_SECONDS = 12.0  # with an empty cache
+_COMPILE_SECONDS = 12.0  # with an empty cache, on a core of its own
+_COMPILE_SHARE = 0.25  # largest share of a time limit for compiling
 
 _MODEL_BYTES = 16  # per weight, with its gradient and two moments
 _MODEL_SHARE = 0.5  # largest share of the device's free memory that a model takes without sharding
@@ -76,12 +77,15 @@ def choose_cuda_graph(requested: bool | str, device: torch.device, inputs: PlanI
     return Decision(True, (Choice("cuda_graphs", "True", reason),))
 
 
-def choose_compile(requested: bool | str, device: torch.device, seconds: float, inputs: PlanInputs) -> Decision[bool]:
+def choose_compile(
+    requested: bool | str, device: torch.device, seconds: float, max_time: float | None, inputs: PlanInputs
+) -> Decision[bool]:
     """Decide whether to compile the step.
 
     Parameters
     ----------
     seconds : predicted duration of the training without compilation.
+    max_time : time limit of the training in seconds, or None.
 
     Raises
     ------
@@ -104,6 +108,10 @@ def choose_compile(requested: bool | str, device: torch.device, seconds: float, 
         reason = f"training is predicted to take {seconds:.0f} s, too short to repay compiling"
     elif device.type == "cpu" and not inputs.has_compiler:
         reason = "it would save time, but there is no C++ compiler (g++)"
+    elif (
+        max_time is not None and (needed := _COMPILE_SECONDS / inputs.measure_core_share()) > _COMPILE_SHARE * max_time
+    ):
+        reason = f"beside the other work of this machine it would take about {needed:.0f} of the {max_time:g} s"
     else:
         use, reason = True, f"training is predicted to take {seconds:.0f} s, which repays compiling"
     return Decision(use, (Choice("compile", str(use), reason),))

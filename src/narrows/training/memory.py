@@ -130,17 +130,25 @@ def check_step(
     fitting = int((free - fixed) / max(1, kept_bytes))
     advice = f"a `batch_size` of at most {fitting:,}, or " if batch_size > fitting >= 1 else ""
     raise NotEnoughMemory(
-        f"The training of {owner} needs about {gigabytes(fixed + kept)} more: {gigabytes(fixed)} for "
+        f"The training of {owner} needs about {format_bytes(fixed + kept)} more: {format_bytes(fixed)} for "
         f"{sum(p.numel() for p in weights):,} weights, with their gradients, two moments and the best values, and "
-        f"{gigabytes(kept)} for a step on {batch_size:,} examples; {gigabytes(free)} are free. Smaller: {advice}a "
-        "smaller network (`hidden` or `n_components`)."
+        f"{format_bytes(kept)} for a step on {batch_size:,} examples; {format_bytes(free)} are free. Smaller: "
+        f"{advice}a smaller network (`hidden` or `n_components`)."
     )
 
 
-def gigabytes(n_bytes: float) -> str:
-    """Format bytes: '20 GB', '3.1 GB', '5 MB'."""
-    size, unit = (n_bytes / 1e9, "GB") if n_bytes >= 1e8 else (n_bytes / 1e6, "MB")
-    return f"{size:,.0f} {unit}" if size >= 10 else f"{size:.2g} {unit}"
+def format_bytes(n_bytes: float) -> str:
+    """Return a number of bytes for people.
+
+    >>> [format_bytes(n) for n in (12, 3_400_000, 42e6, 1.2e9, 2e10)]
+    ['12 B', '3.4 MB', '42 MB', '1.2 GB', '20 GB']
+    """
+    size, unit = n_bytes, "B"
+    for larger in ("kB", "MB", "GB"):
+        if size < 1000:
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.2g} {unit}" if 0 < size < 10 else f"{size:,.0f} {unit}"
 
 
 def available_bytes(device: torch.device | None = None) -> int:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from narrows.bottlenecks import Bottleneck
-from narrows.data import Examples
+from narrows.data import Examples, MixingBuffer
 from narrows.model import Autoencoder
 from narrows.networks import Decoder, has_own_parts
 from narrows.objectives import NeighborPairs, Objective
-from narrows.training.device import default_n_threads, matmul_flops_per_second
+from narrows.training.device import default_n_threads, matmul_flops_per_second, measure_core_share
 from narrows.training.flops import compile_saving, count_costs
 
 
@@ -38,9 +38,11 @@ class PlanInputs:
     kept_per_example : numbers that a step keeps of each example for its backward pass, at least.
     matmul_flops_per_second : floating-point operations per second of a matrix product of common size on the device.
     compile_saving : share of the training's time that compilation saves, in [0, 1].
+    measure_core_share : returns the share of a core that this process gets beside other work, in (0, 1].
     n_processes : number of processes of the training.
     n_threads : number of threads of torch.
     resumed : precision, compile, threads and n_valid from the checkpoint to resume from; empty without one.
+    n_buffer : number of rows in memory, of an iterator of `n_rows` rows; None for other rows.
     """
 
     n_rows: int
@@ -56,9 +58,11 @@ class PlanInputs:
     kept_per_example: int = 0
     matmul_flops_per_second: float = 1e11
     compile_saving: float = 0.35
+    measure_core_share: Callable[[], float] = lambda: 1.0
     n_processes: int = 1
     n_threads: int = 1
     resumed: Mapping[str, Any] = field(default_factory=dict)
+    n_buffer: int | None = None
 
 
 def gather_plan_inputs(
@@ -72,7 +76,8 @@ def gather_plan_inputs(
     """Measure and count the inputs of a plan, for matrix products in `precision`."""
     costs = count_costs(model, objective, rows)
     return PlanInputs(
-        n_rows=len(rows),
+        n_rows=rows.n_examples if isinstance(rows, MixingBuffer) else len(rows),
+        n_buffer=len(rows) if isinstance(rows, MixingBuffer) else None,
         bottleneck=model.bottleneck,
         neighbors=objective.neighbors,
         has_neighbors=rows.has_neighbors,
@@ -85,6 +90,7 @@ def gather_plan_inputs(
         kept_per_example=costs.kept,
         matmul_flops_per_second=matmul_flops_per_second(rows.device, precision),
         compile_saving=compile_saving(model, rows.device),
+        measure_core_share=measure_core_share,
         n_processes=n_processes,
         n_threads=default_n_threads(),
         resumed=resumed,

@@ -116,12 +116,21 @@ class SemiSupervisedModel(BaseEstimator, ABC):
         encoder = self._unwrap_encoder()
         if encoder is None:
             encoder = AE(default_n_components(X))
-        return encoder if encoder.__sklearn_is_fitted__() else self._clone_with_seed(encoder).fit(X)
+        return encoder if encoder.__sklearn_is_fitted__() else self._fit_clone(encoder, X)
 
-    def _clone_with_seed(self, encoder: Estimator) -> Estimator:
-        """Return an unfitted copy of `encoder`, with the seed of this model if it has none."""
-        fresh = clone(encoder)
-        return fresh if fresh.random_state is not None else fresh.set_params(random_state=as_seed(self.random_state))
+    def _fit_clone(self, encoder: Estimator, X: Any, y: Any = None, **params: Any) -> Estimator:
+        """Return a fitted copy of `encoder` with other `params`, and with the seed of this model if it has none.
+
+        A copy that Ctrl-C stops is kept as `encoder_`: pass it as `encoder` to go on from there.
+        """
+        fresh = clone(encoder).set_params(**params)
+        if fresh.random_state is None:
+            fresh.set_params(random_state=as_seed(self.random_state))
+        try:
+            return fresh.fit(X, y)
+        except Interrupted:
+            self.encoder_ = fresh
+            raise
 
     def _build_graph(self, codes: np.ndarray) -> NeighborGraph:
         """Return the graph of the codes (n, L) of the training examples."""

@@ -192,7 +192,7 @@ class Classifier(ClassifierMixin, SemiSupervisedModel):
         order = np.concatenate([np.arange(len(class_index)), repeats])
         y = np.where(known, self.classes_.astype(object)[class_index], None)[order]
         self.method_ = "joint"
-        self.encoder_ = self._clone_with_seed(encoder).set_params(conditional=True).fit(take_rows(X, order), y)
+        self.encoder_ = self._fit_clone(encoder, take_rows(X, order), y, conditional=True)
         self._copy_feature_names()
         label = self.encoder_.model_.label
         assert label is not None
