@@ -4,6 +4,19 @@ from narrows.evaluation.measures import evaluate
 from narrows.evaluation.recovered import RecoveredLoss, recovered_loss
 from narrows.evaluation.registry import MEASURES
 from narrows.evaluation.rows import evaluate_rows
+from narrows.evaluation.synthetic import FeatureMatch, SyntheticFeatures, match_features, synthetic_features
 from narrows.evaluation.table import Evaluation, Row
 
-__all__ = ["MEASURES", "Evaluation", "RecoveredLoss", "Row", "evaluate", "evaluate_rows", "recovered_loss"]
+__all__ = [
+    "MEASURES",
+    "Evaluation",
+    "FeatureMatch",
+    "RecoveredLoss",
+    "Row",
+    "SyntheticFeatures",
+    "evaluate",
+    "evaluate_rows",
+    "match_features",
+    "recovered_loss",
+    "synthetic_features",
+]
