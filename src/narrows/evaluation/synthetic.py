@@ -198,7 +198,8 @@ def match_features(model: FittedModel, truth: SyntheticFeatures, *, random_state
     both = (is_on[:, of] & fires[:, unit]).sum(0)
     f1[of] = 2 * both / np.maximum(is_on[:, of].sum(0) + fires[:, unit].sum(0), 1)
     f1[~is_on.any(0)] = np.nan
-    chance = truth.directions @ _unit_rows(np.random.default_rng(random_state), n_units, truth.X.shape[1]).T
+    rng = np.random.default_rng([random_state, 1])  # no seed of `synthetic_features` gives these directions
+    chance = truth.directions @ _unit_rows(rng, n_units, truth.X.shape[1]).T
     return FeatureMatch(units, matched, cosines.max(1), f1, float(chance.max(1).mean()))
 
 
