@@ -77,7 +77,9 @@ def test_a_planted_unit_is_found_by_the_probe(rng: np.random.Generator):
     labels = rng.integers(2, size=300)
     codes = rng.random((300, 30))
     codes[:, 17] += 2 * labels
-    assert list(probing.choose_units(codes, labels == 1, 1)) == [17]
+    assert probing.choose_units(codes, labels, 1).tolist() == [[17], [17]]
+    difference = np.abs(codes[labels == 1].mean(0) - codes[labels == 0].mean(0))
+    np.testing.assert_array_equal(probing.choose_units(codes, labels, 30)[0], np.argsort(-difference, kind="stable"))
     folds = split_folds(labels, 0)
     assert probing._probe(codes, labels, folds)[1].mean() == 1
     by_chance = probing._probe(codes, rng.permutation(labels), folds)

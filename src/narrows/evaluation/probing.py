@@ -35,6 +35,7 @@ from narrows.evaluation.subjects import ModelSubject, PCABaseline, Subject
 
 _SIZES = (1, 5, 20)
 _MOST_CLASSES = 50
+_MOST_COMPONENTS = 256  # of PCA, from which k are chosen
 _N_FROZEN = 3  # dictionaries of random directions
 
 
@@ -58,12 +59,11 @@ def k_probe(subject: Subject) -> dict[str, Estimate]:
         return comparison.resamples.mean(is_correct, description + setting)
 
     if isinstance(subject, PCABaseline):
-        components = _all_components(vectors)
-        hits = _probe(components, labels, folds)
+        hits = _probe(_components(vectors), labels, folds)
         return {f"k_probe_{k}": estimate(hits[k], f"the same with {k} components of PCA") for k in hits}
     assert isinstance(subject, ModelSubject)
     _ = subject.inspection.sparse
-    codes = subject.codes[index]
+    codes = subject.codes[index].astype(np.float32)
     hits = _probe(codes, labels, folds)
     rows = {
         f"k_probe_{k}": estimate(hits[k], f"accuracy of logistic regression on {_units(k)} for each class")
@@ -107,16 +107,18 @@ def codes_of_random(vectors: np.ndarray, n_units: int, n_active: int, seed: int)
     return codes
 
 
-def choose_units(codes: np.ndarray, is_in_class: np.ndarray, k: int) -> np.ndarray:
-    """Return the indices of the k units whose means in the class and elsewhere differ most, the largest first.
+def choose_units(codes: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
+    """Return, for each class, the k units whose means in the class and elsewhere differ most, the largest first: C x k.
 
     Parameters
     ----------
     codes : n x L.
-    is_in_class : n booleans, both of which occur.
+    labels : n class numbers, of at least two classes; the result has their order.
     """
-    difference = np.abs(codes[is_in_class].mean(0) - codes[~is_in_class].mean(0))
-    return np.argsort(-difference, kind="stable")[:k]
+    is_in = (labels == np.unique(labels)[:, None]).astype(codes.dtype)
+    sums, n = is_in @ codes, is_in.sum(1, keepdims=True)
+    difference = np.abs(sums / n - (sums.sum(0) - sums) / (len(labels) - n))
+    return np.argsort(-difference, axis=1, kind="stable")[:, :k]
 
 
 def _probe(codes: np.ndarray, labels: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> dict[int, np.ndarray]:
@@ -126,9 +128,9 @@ def _probe(codes: np.ndarray, labels: np.ndarray, folds: list[tuple[np.ndarray, 
     for train, test in folds:
         classes = np.unique(labels[train])
         scores = {k: np.empty((len(test), len(classes))) for k in sizes}
+        best_units = choose_units(codes[train], labels[train], sizes[-1])
         for c, of_class in _against_all(classes):
-            target = labels[train] == of_class
-            chosen = choose_units(codes[train], target, sizes[-1])
+            target, chosen = labels[train] == of_class, best_units[c]
             a, b = _standardised(codes[np.ix_(train, chosen)], codes[np.ix_(test, chosen)])
             for k in sizes:
                 scores[k][:, c] = _fit(a[:, :k], target).decision_function(b[:, :k])
@@ -167,11 +169,11 @@ def _standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.n
     return (train - mean) / std, (test - mean) / std
 
 
-def _all_components(vectors: np.ndarray) -> np.ndarray:
-    """Return the coordinates of rows along all their principal components: n x min(n, d). They use no label."""
+def _components(vectors: np.ndarray) -> np.ndarray:
+    """Return the coordinates of rows along their first principal components, at most 256. They use no label."""
     from sklearn.decomposition import PCA
 
-    return np.asarray(PCA(random_state=0).fit_transform(vectors))
+    return np.asarray(PCA(min(_MOST_COMPONENTS, *vectors.shape), random_state=0).fit_transform(vectors))
 
 
 def _units(k: int) -> str:
