@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from sklearn.decomposition import PCA
 from sklearn.metrics import r2_score
 
 import narrows
-from narrows.evaluation import intervals, probing
+from narrows.evaluation import evaluate_seeds, intervals, probing
 from narrows.evaluation.intervals import Resamples
 from narrows.evaluation.labels import split_folds
 
@@ -118,3 +119,20 @@ def test_probing_through_evaluate(sae: Any, vectors: tuple[np.ndarray, np.ndarra
     assert 1 / 3 < low < table["k_probe_5_random"] < high < 1
     with pytest.raises(ValueError, match="pass y="):
         narrows.evaluate(sae, X, measures=["k_probe"])
+
+
+def test_intervals_over_seeds(vectors: tuple[np.ndarray, np.ndarray]):
+    X = vectors[0]
+    models = [narrows.SAE(12, k=3, max_epochs=5, random_state=seed).fit(X[:400]) for seed in range(3)]
+    options = {"train": X[:400], "measures": ["l0", "explained_variance"]}
+    table = evaluate_seeds(models, X[400:], **options)
+    values = [narrows.evaluate(model, X[400:], **options)["explained_variance"] for model in models]
+    assert table["explained_variance"] == pytest.approx(np.mean(values))
+    wanted = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
+    assert table.interval("explained_variance") == pytest.approx(wanted)
+    assert table["n"] == 200
+    assert table.rows["explained_variance"].pca is not None
+    with pytest.raises(ValueError, match="at least two models of one class"):
+        evaluate_seeds(models[:1], X)
+    with pytest.raises(ValueError, match="of the classes AE, SAE"):
+        evaluate_seeds([models[0], narrows.AE(2)], X)
