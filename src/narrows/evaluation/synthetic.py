@@ -88,8 +88,8 @@ def synthetic_features(
     SyntheticFeatures(1,000 rows of 64 numbers, 256 features)
     """
     owner = "synthetic_features"
-    for name, size in {"n": n, "d": d, "n_features": n_features}.items():
-        Parameter(name, 1, Integer(1), "").check(owner, size)
+    for name, count in {"n": n, "d": d, "n_features": n_features}.items():
+        Parameter(name, 1, Integer(1), "").check(owner, count)
     Parameter("random_state", 0, Integer(0), "").check(owner, random_state)
     for name, value in {"l0": l0, "power": power, "tail": tail, "noise": noise, "correlation": correlation}.items():
         if not np.isfinite(value) or value < 0:
