@@ -27,6 +27,7 @@ _HOME = {
     "save_dictionary": "narrows.dictionaries",
     "evaluate": "narrows.evaluation",
     "evaluate_rows": "narrows.evaluation",
+    "recovered_loss": "narrows.evaluation",
     "sweep": "narrows.tasks.sweep",
     "load_dataset": "narrows.data.named",
     "hook": "narrows.data.hooks",
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from narrows.data.named import load as load_dataset
     from narrows.dictionaries import load_dictionary, save_dictionary
     from narrows.estimators import AE, DAE, SAE, VAE, MapAE, TableAE, estimator
-    from narrows.evaluation import evaluate, evaluate_rows
+    from narrows.evaluation import evaluate, evaluate_rows, recovered_loss
     from narrows.report import write_report, write_units
     from narrows.tasks.loading import load
     from narrows.tasks.sweep import sweep

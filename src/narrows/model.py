@@ -7,7 +7,7 @@ B is the batch, L the number of components, C the number of labels, shape the sh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
@@ -150,21 +150,25 @@ class Autoencoder(nn.Module):
             columns = label.one_hot(label.log_frequencies.argmax().expand(len(z)), z)
         return self.decoder(torch.cat([codes, columns], 1))
 
-    def reconstruct(self, x: Tensor) -> Tensor:
+    def reconstruct(self, x: Tensor, edit: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """Return the mean of the likelihood (B x shape) at the code of x (B x shape), and at its likeliest label.
 
-        A model that predicts hidden entries gives each entry from all others.
+        A model that predicts hidden entries gives each entry from all others. `edit` is that of `decode_own`.
         """
-        return self.likelihood.mean(self.decode_own(x))
+        return self.likelihood.mean(self.decode_own(x, edit))
 
-    def decode_own(self, x: Tensor) -> Tensor:
+    def decode_own(self, x: Tensor, edit: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """Return the decoder's output (B x params_shape) at the code of x (B x shape), and at its likeliest label.
 
         A model that predicts hidden entries gives the parameters of each entry of x (B x columns) from all others.
+
+        Parameters
+        ----------
+        edit : a function of the codes (B x L) that returns the codes to decode; None to decode them as they are.
         """
         if self.corruption.predicts_hidden:
             return self._decode_hidden(x)
-        z = self.encode(x)
+        z = self.encode(x) if edit is None else edit(self.encode(x))
         params = self.decode(torch.cat([z, infer_label(self, x)], 1) if self.n_classes else z)
         params = self.undo_scaling(params, x)
         return params if self.skip is None else params + self.skip(x)

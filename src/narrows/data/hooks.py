@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from narrows.data.cache import write_rows
+from narrows.data.edits import as_edit, replace_tensor
 from narrows.data.fanned import fit_together
 from narrows.params import enumerate_names
 
@@ -188,6 +189,42 @@ class HookedModel:
             return (outputs for outputs, _ in self._passes(inputs))
 
         return write_rows(rows_from, self.layers, folder, dtype, file_bytes, max_bytes)
+
+    @contextlib.contextmanager
+    def replace(self, edit: Any, layer: str | None = None) -> Iterator[None]:
+        """Return a context manager in which the model computes with other outputs of a layer.
+
+        The whole model runs, and behind the block it is as before. Activations are edited without gradients, those of
+        padding, too.
+
+        Parameters
+        ----------
+        edit : a fitted estimator, whose reconstructions take the place of the activations; or a function of
+            activations, a tensor (rows, width), that returns others of this shape.
+        layer : name of the layer; None if there is one.
+
+        Raises
+        ------
+        ValueError
+            If `layer` is not one of the layers, or `edit` returns another shape.
+
+        Examples
+        --------
+        >>> import torch, narrows
+        >>> model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Tanh(), torch.nn.Linear(16, 2))
+        >>> with narrows.hook(model, "1") as hooked, hooked.replace(lambda x: 0 * x):
+        ...     bool((model(torch.ones(5, 8)) == model[2].bias).all())
+        True
+        """
+        if layer is None and len(self.layers) > 1:
+            raise ValueError(f"The `layer` parameter of replace must be one of {self.layers}.")
+        module = self._modules[self._check_layer(layer or self.layers[0], "replace")]
+        function = as_edit(edit)
+        handle = module.register_forward_hook(lambda _m, _i, output: replace_tensor(output, function))
+        try:
+            yield
+        finally:
+            handle.remove()
 
     # ---------------------------------------------------------------------------------------------- inside
 

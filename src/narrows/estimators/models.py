@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
+import torch
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from narrows import recipes
 from narrows.bottlenecks import as_sparse
@@ -14,8 +17,10 @@ from narrows.estimators import constructors
 from narrows.estimators.base import Estimator
 from narrows.estimators.decoding import CodeEstimator
 from narrows.estimators.maps import MapAE
+from narrows.estimators.predictive import PredictiveUnits, predictive_units
 from narrows.estimators.tables import TableAE
 from narrows.estimators.units import UnitSurvey, survey_units
+from narrows.fitted import FittedModel, check_no_targets
 from narrows.params import Integer, Parameter
 
 
@@ -171,6 +176,89 @@ class SAE(constructors.SAE, recipe="sae"):
         Parameter("unit", 0, Integer(0, self.n_components - 1), "").check("top_examples", unit)
         Parameter("n", 9, Integer(1), "").check("top_examples", n)
         return survey_units(self, X, n).top(unit)
+
+    def predictive_units(self, X: Any, y: Any, n: int = 10, *, random_state: int = 0) -> PredictiveUnits:
+        """Return the units that predict y best, chosen on half of the examples and checked on the other half.
+
+        Parameters
+        ----------
+        X : examples, as for `survey_units`; preferably ones that the model was not fitted on.
+        y : (m,) target of each example: floats are a number to predict, integers, booleans and words are classes, each
+            against all others.
+        n : largest number of units for each class.
+        random_state : an int; seed of the halves, and of the shuffled targets that show what chance would give.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X or y is not valid, or there are fewer than 20 examples.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from narrows import SAE
+        >>> X = np.random.default_rng(0).normal(size=(300, 5))
+        >>> model = SAE(n_components=16, k=2, max_epochs=30, random_state=0).fit(X)
+        >>> found = model.predictive_units(X, X[:, 0] > 0, n=3)
+        >>> bool(found.share_confirmed > found.by_chance)
+        True
+        """
+        check_is_fitted(self)
+        return predictive_units(self, X, y, n, random_state)
+
+    def steer(self, X: Any, activations: Mapping[int, float]) -> np.ndarray:
+        """Return X with some units set to given activations, and everything else kept: x + decode(z') - decode(z).
+
+        z is the code of x, and z' the same with the new activations. What the dictionary does not reconstruct,
+        x - decode(z), stays in the result, so that activations of a network are changed no more than necessary. With
+        z' = z the result is X.
+
+        Parameters
+        ----------
+        X : (n, ...) examples.
+        activations : new activation of each unit that changes, in units of `transform`; 0 switches a unit off.
+
+        Returns
+        -------
+        Examples in the units of X, (n, ...) floats. They are not clipped.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X or a unit is not valid, or the model was fitted to tables or with targets.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from narrows import SAE
+        >>> X = np.random.default_rng(0).normal(size=(200, 5))
+        >>> model = SAE(n_components=16, k=2, max_epochs=5, random_state=0).fit(X)
+        >>> model.steer(X, {3: 2.5}).shape
+        (200, 5)
+        """
+        check_is_fitted(self)
+        check_no_targets(cast(FittedModel, self), "steer")
+        if self.schema_.kind == "table":
+            raise ValueError("SAE.steer needs a model of vectors or images: cells of tables have no sum of directions.")
+        for unit in activations:
+            Parameter("unit", 0, Integer(0, self.n_components - 1), "").check("steer", unit)
+        units = list(activations)
+        values = torch.tensor([float(activations[unit]) for unit in units])
+        if not torch.isfinite(values).all():
+            raise ValueError("The `activations` parameter of steer must hold finite numbers.")
+
+        def edit(z: Tensor) -> Tensor:
+            edited = z.clone()
+            edited[:, units] = values.to(z)
+            return edited
+
+        rows, model = np.asarray(self.check(X)), self.module()
+        before, after = (
+            self.schema_.restore(self.apply(function, rows)).astype(np.float64)
+            for function in (model.reconstruct, lambda x: model.reconstruct(x, edit))
+        )
+        steered = rows + (after - before)
+        return np.asarray(steered, dtype=rows.dtype if rows.dtype.kind == "f" else np.float32)
 
     @property
     def _floor(self) -> float:

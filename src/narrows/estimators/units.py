@@ -7,6 +7,7 @@ the number of examples: n examples are kept for each unit, and entries below the
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,31 +68,43 @@ class Entries(NamedTuple):
 
 def survey_units(estimator: Inference, X: Any, n: int = 10) -> UnitSurvey:
     """Return the survey of the units over X, in one pass. See `SAE.survey_units`."""
-    owner = "survey_units"
-    Parameter("n", 10, Integer(1), "").check(owner, n)
+    Parameter("n", 10, Integer(1), "").check("survey_units", n)
+    best, done = _Best(estimator.module().bottleneck.n_components, n), 0
+    for entries, n_rows in iterate_entries(estimator, X, "survey_units"):
+        best.add(entries)
+        done += n_rows
+    return best.finish(done)
+
+
+def iterate_entries(estimator: Inference, X: Any, owner: str) -> Iterator[tuple[Entries, int]]:
+    """Yield the active entries of block after block of X, and the number of examples of each block.
+
+    Parameters
+    ----------
+    X : examples as for `SAE.survey_units`.
+    owner : name of the caller, for messages.
+    """
     schema, model = estimator.schema_, estimator.module()
     source = open_rows(estimator, X)
     checker = parallel.RowChecker(schema, type(estimator).__name__, estimator.recipe.allows_gaps)
     size, fewest = parallel.rows_per_block(schema, model, source.n), parallel.fewest_rows(schema, model)
     code = as_sparse(model.bottleneck)
     assert code is not None
-    floor = code.floor
+    floor, done = code.floor, 0
 
     def work(block: np.ndarray, first: int) -> tuple[Entries, int]:
         raw = checker.check(block, first)
         return active_entries(model, parallel.prepare_rows(raw, schema, model), fewest, floor, first), len(raw)
 
-    best, done = _Best(model.bottleneck.n_components, n), 0
     reporter = Reporter("auto" if estimator.verbose else 0, f"{type(estimator).__name__}.{owner}")
     with reporter as report, contextlib.closing(parallel.parallel_map(work, source.blocks(size), model)) as results:
         for entries, n_rows in results:
-            best.add(entries)
+            yield entries, n_rows
             done += n_rows
             report.update(done / source.n if source.n else 0.0, {"examples": done})
     if not done:
         raise ValueError(f"X passed to {type(estimator).__name__}.{owner} holds no examples.")
     checker.finish()
-    return best.finish(done)
 
 
 def active_entries(model: Autoencoder, x: Tensor, fewest: int, floor: float, first: int = 0) -> Entries:

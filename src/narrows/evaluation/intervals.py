@@ -68,6 +68,20 @@ class Resamples:
         means = means.clip(values.min(), values.max())  # a share stays within 0 and 1 after rounding
         return Estimate(centre, *percentiles(means), description)
 
+    def ratio(self, numerators: np.ndarray, denominators: np.ndarray, description: str = "") -> Estimate:
+        """Return the ratio of two sums over examples (n,), with its interval; the denominators are at least 0."""
+        a, b = np.asarray(numerators, dtype=np.float64), np.asarray(denominators, dtype=np.float64)
+        n, value = len(a), float(a.sum() / b.sum())
+        if n > MOST_RESAMPLED:  # the delta method: of r = mean a / mean b, the error is that of mean (a - r b) / mean b
+            error = Z * float((a - value * b).std(ddof=1)) / math.sqrt(n) / float(b.mean())
+            return Estimate(value, value - error, value + error, description)
+        counts = self.counts(n)
+        sums_a, sums_b = (counts @ (values / b.mean()).astype(np.float32) for values in (a, b))
+        # a resample without any variance has no ratio
+        ratios = np.divide(sums_a, sums_b, out=np.full(len(sums_a), value, np.float32), where=sums_b > 0)
+        low, high = percentiles(ratios)
+        return Estimate(value, min(low, value), max(high, value), description)
+
 
 def percentiles(values: np.ndarray) -> tuple[float, float]:
     """Return the percentiles 2.5 and 97.5 of `values`."""

@@ -21,7 +21,7 @@ from narrows.evaluation.subjects import Subject
 
 N_NEIGHBORS = 10
 _MOST = 10_000  # examples whose distances from each other are computed
-_MOST_PROBED = 5_000  # examples for the probe
+MOST_PROBED = 5_000  # examples for the probe
 _MOST_CLUSTERS = 500
 _FOLDS = 5
 
@@ -32,11 +32,13 @@ def knn_accuracy(subject: Subject) -> Estimate:
 
     Raises Absent with too few examples.
     """
-    labels, index = _labels(subject, _MOST)
+    labels, index = take_labels(subject, _MOST)
     if len(index) <= N_NEIGHBORS:
         raise Absent(f"{N_NEIGHBORS} neighbours need more than {N_NEIGHBORS} examples, and there are {len(index)}")
     is_correct = neighbours_vote(subject.codes[index], labels, N_NEIGHBORS) == labels
-    description = f"accuracy of the {N_NEIGHBORS} nearest neighbours in the code, leave-one-out{_setting(labels)}"
+    description = (
+        f"accuracy of the {N_NEIGHBORS} nearest neighbours in the code, leave-one-out{describe_labels(labels)}"
+    )
     return subject.comparison.resamples.mean(is_correct, description)
 
 
@@ -45,20 +47,17 @@ def probe_accuracy(subject: Subject) -> Estimate:
     """Accuracy of logistic regression on the code, cross-validated."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.model_selection import cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    labels, index = _labels(subject, _MOST_PROBED)
-    folds = min(_FOLDS, int(np.bincount(labels)[np.unique(labels)].min()))
-    if folds < 2:
-        raise Absent("a class has only one example, which cannot be used both to train and to test")
+    labels, index = take_labels(subject, MOST_PROBED)
+    split = split_folds(labels, subject.comparison.seed)
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=100))
-    split = StratifiedKFold(folds, shuffle=True, random_state=subject.comparison.seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a probe need not converge fully
         predicted = cross_val_predict(probe, subject.codes[index].astype(np.float32), labels, cv=split)
-    description = f"accuracy of logistic regression on the code, {folds}-fold{_setting(labels)}"
+    description = f"accuracy of logistic regression on the code, {len(split)}-fold{describe_labels(labels)}"
     return subject.comparison.resamples.mean(predicted == labels, description)
 
 
@@ -67,7 +66,7 @@ def clustering(subject: Subject) -> dict[str, Estimate]:
     """Agreement of the classes with as many clusters, which k-means finds without the labels."""
     from sklearn.cluster import KMeans
 
-    labels, index = _labels(subject, _MOST)
+    labels, index = take_labels(subject, _MOST)
     if len(index) < 2 * N_GROUPS:
         raise Absent(f"it needs at least {2 * N_GROUPS} examples, and there are {len(index)}")
     n_classes = len(np.unique(labels))
@@ -136,7 +135,7 @@ def mutual_information(cells: np.ndarray) -> float:
     return 2 * (a + b - entropy(p.ravel())) / (a + b) if a + b > 0 else 1.0
 
 
-def _labels(subject: Subject, most: int) -> tuple[np.ndarray, np.ndarray]:
+def take_labels(subject: Subject, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the labels of at most `most` examples, and the indices of these examples."""
     if subject.comparison.labels is None:
         raise Absent("it needs labels: pass y=")
@@ -144,6 +143,21 @@ def _labels(subject: Subject, most: int) -> tuple[np.ndarray, np.ndarray]:
     return subject.comparison.labels[index], index
 
 
-def _setting(labels: np.ndarray) -> str:
+def split_folds(labels: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the indices of training and of held-out examples of each fold, at most five; classes are spread evenly.
+
+    Raises Absent if a class has one example.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    folds = min(_FOLDS, int(np.bincount(labels)[np.unique(labels)].min()))
+    if folds < 2:
+        raise Absent("a class has only one example, which cannot be used both to train and to test")
+    split = StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)
+    return [(train, test) for train, test in split]
+
+
+def describe_labels(labels: np.ndarray) -> str:
+    """Return the end of a description: the number of examples, and the share of the largest class."""
     share = np.bincount(labels).max() / len(labels)
     return f"; n = {len(labels):,}, of which the largest class is {share:.3g}"

@@ -11,7 +11,18 @@ from torch import Tensor
 
 from narrows.data import count_rows, n_features, spaced_indices, take_rows
 from narrows.data.labels import check_labels, find_classes, split_known
-from narrows.evaluation import calibration, labels, likelihood, manifold, new_rows, reconstruction, samples, sparsity
+from narrows.evaluation import (
+    calibration,
+    fidelity,
+    labels,
+    likelihood,
+    manifold,
+    new_rows,
+    probing,
+    reconstruction,
+    samples,
+    sparsity,
+)
 from narrows.evaluation.absent import Absent
 from narrows.evaluation.inspection import Inspection
 from narrows.evaluation.registry import MEASURES, Measure
@@ -23,7 +34,18 @@ from narrows.params import Integer, Parameter, did_you_mean
 from narrows.training.progress import Reporter, Verbosity
 
 # each module registers its measures when it is imported; the table lists them in this order, and any others last
-_MODULES = (reconstruction, likelihood, manifold, labels, sparsity, samples, new_rows, calibration)
+_MODULES = (
+    reconstruction,
+    likelihood,
+    manifold,
+    labels,
+    sparsity,
+    fidelity,
+    probing,
+    samples,
+    new_rows,
+    calibration,
+)
 _ORDER = [module.__name__ for module in _MODULES]
 _MOST_NUMBERS = 1 << 25  # in all examples together: 128 MB in single precision
 

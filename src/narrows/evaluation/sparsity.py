@@ -2,7 +2,7 @@
 
     L0       units active for one example, the mean over examples
     dead     share of units that are active for none of these examples
-    density  share of examples for which a unit is active: the median over units that are not dead
+    density  share of examples for which a unit is active: the median over units that are not dead, and its quantiles
 
 Gao et al., Scaling and evaluating sparse autoencoders (2024), https://arxiv.org/abs/2406.04093; Bricken et al.,
 Towards monosemanticity (2023), https://transformer-circuits.pub/2023/monosemantic-features.
@@ -17,6 +17,9 @@ from narrows.evaluation.intervals import MOST_RESAMPLED, Estimate, percentiles
 from narrows.evaluation.registry import measure
 from narrows.evaluation.subjects import ModelSubject, Subject
 from narrows.params import counted
+
+_PERCENTS = (5, 25, 75, 95)
+_OFTEN = 0.1  # a unit that is active more often says little
 
 
 @measure(better=-1)
@@ -52,6 +55,26 @@ def density(subject: Subject) -> Estimate:
         return Estimate(float(np.median(share)), description=description)
     resampled = subject.comparison.resamples.counts(n) @ fires.astype(np.float32) / n
     return Estimate(float(np.median(share)), *percentiles(np.median(resampled, axis=1)), description)
+
+
+@measure()
+def density_quantiles(subject: Subject) -> dict[str, Estimate]:
+    """Quantiles over living units of the share of examples for which a unit is active."""
+    fires = find_active(subject)
+    share = fires.mean(0)
+    share = share[share > 0]
+    if not len(share):
+        raise Absent("all units are dead")
+    of_units = f"of the {counted(len(share), 'living unit')}"
+    rows = {
+        f"density_{percent}": Estimate(
+            float(np.quantile(share, percent / 100)),
+            description=f"{percent} % {of_units} are active for at most this share of examples",
+        )
+        for percent in _PERCENTS
+    }
+    often = Estimate(float((share > _OFTEN).mean()), description=f"share {of_units} active for over 10 % of examples")
+    return {**rows, "density_often": often}
 
 
 def find_active(subject: Subject) -> np.ndarray:
