@@ -43,6 +43,8 @@ from narrows.data.row_checks import check_form, check_range, check_rows, count_g
 from narrows.data.rows import Rows, free_bytes
 from narrows.data.schema import Schema, Support
 from narrows.data.single import first_row, is_one, one_row, row_labels
+from narrows.data.sparse_rows import SparseRows, is_sparse, read_sparse_rows
+from narrows.data.sparse_sinks import SPARSE_SUFFIXES, SparseMemory, open_sparse_sink, write_sparse_rows
 from narrows.data.table import EncodedRows, Table
 from narrows.data.training_table import look_at_table
 
@@ -52,6 +54,7 @@ __all__ = [
     "LEVEL_VECTOR",
     "MAX_LEVELS",
     "N_BINS",
+    "SPARSE_SUFFIXES",
     "ArrayScale",
     "Cells",
     "Column",
@@ -67,6 +70,8 @@ __all__ = [
     "PrincipalAxes",
     "Rows",
     "Schema",
+    "SparseMemory",
+    "SparseRows",
     "Support",
     "Table",
     "TableFeatures",
@@ -94,15 +99,18 @@ __all__ = [
     "is_frame",
     "is_missing",
     "is_one",
+    "is_sparse",
     "leading_axes",
     "look_at_table",
     "min_max",
     "n_features",
     "one_row",
     "open_frame",
+    "open_sparse_sink",
     "prepared_atoms",
     "principal_axes",
     "read_schema",
+    "read_sparse_rows",
     "row_labels",
     "spaced_indices",
     "subsample_evenly",
@@ -111,4 +119,5 @@ __all__ = [
     "warn_of_gaps",
     "white_level",
     "write_schema",
+    "write_sparse_rows",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from narrows.data import (
     EncodedRows,
     Frame,
     Schema,
+    SparseRows,
     as_array,
     as_floats,
     check_container,
@@ -30,14 +32,16 @@ from narrows.data import (
     is_frame,
     min_max,
     open_frame,
+    open_sparse_sink,
     sinks,
     streams,
     target_of,
 )
 from narrows.data.streams import Source
-from narrows.estimators import parallel
+from narrows.estimators import parallel, sparse_codes
 from narrows.estimators.codes import in_float_dtype_of
-from narrows.estimators.sources import open_rows
+from narrows.estimators.sources import as_cells, open_rows
+from narrows.estimators.sparse_codes import SPARSE_TRANSFORM, check_free, decode_block
 from narrows.estimators.summary import support_message
 from narrows.evaluation.scores import log_likelihood, missing_scores
 from narrows.fitted import FittedModel, check_no_targets
@@ -83,7 +87,9 @@ class Inference(ABC):
             file or folder of them, or any other file that narrows reads; or an iterator of arrays or data frames.
         sink : the path of a .npy, .parquet, .csv or .tsv file; an array to fill, such as a memory map; or None for a
             new array. A file is replaced only when it is complete. None makes a data frame of reconstructed rows of a
-            table; a .npy file and an array cannot hold its words and dates.
+            table; a .npy file and an array cannot hold its words and dates. A .npz file holds codes as
+            `scipy.sparse.save_npz` does. With sparse_output=True (SAE) codes are sparse in a .parquet file, too, as
+            lists `indices` and `values`, and None makes a sparse matrix.
         method : "transform", "reconstruct" or "score_samples"; for a DAE also "denoise".
         columns : names of the columns to read; None for those that the model was fitted on, or all if they had none.
 
@@ -111,9 +117,13 @@ class Inference(ABC):
         self.check_method(method)
         is_table, blocks = self.schema_.kind == "table", open_rows(self, source, columns)
         names = self._column_names(method, blocks)
-        reporter = Reporter(self.verbose, f"{type(self).__name__}.{method}")
+        reporter, check = Reporter(self.verbose, f"{type(self).__name__}.{method}"), functools.partial(check_free, self)
         as_frame = self.schema_.as_frame if is_table and method in ("reconstruct", "denoise") else None
-        with sinks.open_sink(sink, blocks.n, names, as_frame) as opened, reporter as report:
+        if method == "transform" and sparse_codes.writes_sparse(self, sink):
+            with open_sparse_sink(sink, blocks.n, names) as opened, reporter as report:
+                result = self._apply(SPARSE_TRANSFORM, blocks, opened, report)
+            return Path(sink).expanduser() if result is None else sparse_codes.as_scikit_learn_does(result)
+        with sinks.open_sink(sink, blocks.n, names, as_frame, check) as opened, reporter as report:
             result = self._apply(method, blocks, opened, report)
         if as_frame is not None and sink is None:
             return as_frame(result, like=source)
@@ -216,7 +226,7 @@ class Inference(ABC):
         owner, table = type(self).__name__, self.schema_.table
         assert table is not None
         if not is_frame(X):
-            X = as_array(X, owner) if isinstance(X, Tensor) else _as_cells(X)
+            X = as_array(X, owner) if isinstance(X, Tensor) else as_cells(X)
             if X.ndim != 2:
                 raise ValueError(f"X passed to {owner} must be a table (n, d). Got shape {X.shape}. Reshape your data.")
             if table.kind != "array" and hasattr(self, "feature_names_in_"):
@@ -287,7 +297,8 @@ class Inference(ABC):
     ) -> Any:
         """Apply `method` to all blocks of `source`, and write the results into `sink` or a new array."""
         model, checker = self.module(), parallel.RowChecker(self.schema_, type(self).__name__, self.recipe.allows_gaps)
-        sink, operation = sink or sinks.Memory(source.n), self._operation(method)
+        sink = sink or sinks.Memory(source.n, functools.partial(check_free, self))
+        operation = self._operation(method)
         if report is not None:
             return parallel.stream(model, self.schema_, operation, source, sink, checker, report)
         with Reporter("auto" if self.verbose else 0, f"{type(self).__name__}.{method}") as report:
@@ -298,6 +309,8 @@ class Inference(ABC):
         model, target = self.model_, target_of(self.schema_)
         if method == "transform":
             return parallel.Operation(self._encode, lambda z, rows: in_float_dtype_of(rows, z.numpy()))
+        if method == SPARSE_TRANSFORM:
+            return sparse_codes.operation(model)
         if method in ("score_samples", "decision_function"):
             check_no_targets(cast(FittedModel, self), method)
             finish = self._finish_scores if method == "score_samples" else self._finish_decisions
@@ -336,7 +349,7 @@ class Inference(ABC):
         names = source.columns or self.schema_.columns
         return [str(name) for name in names] if names else None
 
-    def _decode(self, z: Tensor, draw: int | None = None, like: Any = None) -> Any:
+    def _decode(self, z: Tensor | SparseRows, draw: int | None = None, like: Any = None) -> Any:
         """Decode codes (with the columns of their labels) to means; if a seed `draw` is given, to random draws."""
         model = self.module()
         parameter = next(model.parameters())
@@ -344,8 +357,8 @@ class Inference(ABC):
         parts = []
         stream = RandomStream(draw or 0, parameter.device, is_global=draws_globally(model))
         with inference_mode(model), around_inference(parameter.device), stream.use():
-            for part in z.to(parameter.device, parameter.dtype).split(n):
-                params = model.decode(parallel.pad_batch(part, fewest))[: len(part)]
+            for part in z.split(n):
+                params = decode_block(model, part, fewest)
                 x = model.likelihood.mean(params) if draw is None else model.likelihood.sample(params)
                 parts.append(x.detach().cpu())
         target = target_of(self.schema_)
@@ -386,10 +399,3 @@ class Inference(ABC):
 def _contains(likelihood: Likelihood, x: Tensor) -> Tensor:
     """Return a mask of the entries of x (B x shape) that the likelihood can score, or that are missing."""
     return likelihood.contains(x) | torch.isnan(x)
-
-
-def _as_cells(X: Any) -> np.ndarray:
-    """Return a list of rows or an array as an array of numbers or objects."""
-    if isinstance(X, (list, tuple)) and any(isinstance(cell, str) for row in X[:1] for cell in np.atleast_1d(row)):
-        return np.asarray(X, dtype=object)
-    return np.asarray(X)

@@ -14,6 +14,7 @@ from narrows.estimators import constructors
 from narrows.estimators.base import Estimator
 from narrows.estimators.decoding import CodeEstimator
 from narrows.estimators.maps import MapAE
+from narrows.estimators.sparse_codes import SPARSE_OUTPUT
 from narrows.estimators.tables import TableAE
 from narrows.estimators.units import UnitSurvey, survey_units
 from narrows.params import Integer, Parameter
@@ -110,6 +111,7 @@ class SAE(constructors.SAE, recipe="sae"):
     """
 
     takes_targets = True
+    own_parameters = SPARSE_OUTPUT
 
     def active_units(self, X: Any) -> ActiveUnits:
         """Return which units are active for each example of X, and their counts and rates.
