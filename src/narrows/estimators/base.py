@@ -24,7 +24,7 @@ from narrows.estimators.saving import documents, fingerprint
 from narrows.estimators.scoring import Scoring
 from narrows.estimators.seen_rows import SeenRows
 from narrows.estimators.signature import TRAINING, as_seed, constructor, documentation, reset_fitted, seed_of_run
-from narrows.estimators.sparse_codes import gives_sparse, transform_sparse
+from narrows.estimators.sparse_codes import gives_sparse
 from narrows.estimators.summary import summarize
 from narrows.estimators.targets import Targeted
 from narrows.estimators.threshold import NAME as THRESHOLD
@@ -280,7 +280,7 @@ class Estimator(
         ValueError, TypeError
             If X does not hold examples like those that the model was fitted on.
         """
-        return transform_sparse(self, X) if gives_sparse(self) else with_index(self._compute_codes(X), X)
+        return self._transform_sparse(X) if gives_sparse(self) else with_index(self._compute_codes(X), X)
 
     def reconstruct(self, X: Any, y: Any = None) -> Any:
         """Encode and decode X. Return the mean of the likelihood, in the form and the units of X.

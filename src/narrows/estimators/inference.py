@@ -41,7 +41,7 @@ from narrows.data.streams import Source
 from narrows.estimators import parallel, sparse_codes
 from narrows.estimators.codes import in_float_dtype_of
 from narrows.estimators.sources import as_cells, open_rows
-from narrows.estimators.sparse_codes import SPARSE_TRANSFORM, check_free, decode_block
+from narrows.estimators.sparse_codes import SPARSE_TRANSFORM, Coded, check_free, decode_block
 from narrows.estimators.summary import support_message
 from narrows.evaluation.scores import log_likelihood, missing_scores
 from narrows.fitted import FittedModel, check_no_targets
@@ -53,7 +53,7 @@ from narrows.training import RandomStream, choose_device, draws_globally
 from narrows.training.progress import Reporter, Verbosity
 
 
-class Inference(ABC):
+class Inference(Coded, ABC):
     """Abstract: methods that apply a fitted model to blocks of examples (see `parallel`)."""
 
     model_: Autoencoder
@@ -363,9 +363,6 @@ class Inference(ABC):
                 parts.append(x.detach().cpu())
         target = target_of(self.schema_)
         return target.as_frame(target.restore(torch.cat(parts)), like=like, clip=draw is not None)
-
-    def _compute_codes(self, X: Any) -> np.ndarray:
-        return self._apply("transform", self._as_source(X))
 
     def _score_rows(self, rows: np.ndarray) -> np.ndarray:
         return self._finish_scores(self.apply(lambda x: log_likelihood(self.model_, x), rows), rows)

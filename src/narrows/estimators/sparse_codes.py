@@ -7,6 +7,7 @@ units take 0.26 GB.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from sklearn.utils._set_output import _get_output_config
 from torch import Tensor
 
 from narrows.data import SparseMemory, SparseRows, is_sparse
+from narrows.data.streams import Source
 from narrows.estimators import parallel
 from narrows.model import Autoencoder
 from narrows.params import BOOL, parameters
@@ -61,10 +63,29 @@ def writes_sparse(estimator: Any, sink: Any) -> bool:
     return gives_sparse(estimator) or (is_path and Path(sink).suffix.lower() == ".npz")
 
 
-def transform_sparse(estimator: Any, X: Any) -> Any:
-    """Return the codes of X as `transform` does with sparse_output=True."""
-    refuse_frames(estimator)
-    return as_scikit_learn_does(estimator._apply(SPARSE_TRANSFORM, estimator._as_source(X), SparseMemory()))
+class Coded:
+    """Mixin: the codes of rows in memory, dense or sparse, whatever `transform` gives."""
+
+    _apply: Callable[..., Any]
+    _as_source: Callable[[Any], Source]
+
+    def compute_sparse_codes(self, X: Any) -> Any:
+        """Return the codes of X as a `scipy.sparse.csr_array` (n x L) without zeros, each row by component.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X does not hold examples like those that the model was fitted on.
+        """
+        return self._apply(SPARSE_TRANSFORM, self._as_source(X), SparseMemory())
+
+    def _compute_codes(self, X: Any) -> np.ndarray:
+        return np.asarray(self._apply("transform", self._as_source(X)))
+
+    def _transform_sparse(self, X: Any) -> Any:
+        """Return the codes of X as `transform` does with sparse_output=True."""
+        refuse_frames(self)
+        return as_scikit_learn_does(self.compute_sparse_codes(X))
 
 
 def as_scikit_learn_does(codes: Any) -> Any:

@@ -11,6 +11,7 @@ import functools
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from torch import Tensor
 
@@ -82,7 +83,7 @@ class Inspection:
     model : a fitted estimator.
     X : n examples in the user's units, in memory; None if no result needs examples.
     y : n labels, or None.
-    scores, codes : results of `model.score_samples(X)` (n) and `model.transform(X)` (n x L), if they are known.
+    scores, codes : results of `model.score_samples(X)` (n) and `model.transform(X)` (n x L, dense), if they are known.
     """
 
     def __init__(
@@ -296,19 +297,26 @@ class Inspection:
     @functools.cached_property
     def units(self) -> Units:
         """The units of a sparse code. Raises Absent for any other."""
-        fires = self.find_firing()
-        rate = fires.mean(0)
-        strength = self.codes.sum(0, where=fires, dtype=np.float64) / fires.sum(0).clip(min=1)
-        return Units(rate, strength, np.argsort(-rate, kind="stable"))
+        firing, n_units = self.firing, self.bottleneck.n_components
+        count = np.bincount(firing.indices, minlength=n_units)
+        rate, total = count / firing.shape[0], np.bincount(firing.indices, firing.data, n_units)
+        return Units(rate, total / count.clip(min=1), np.argsort(-rate, kind="stable"))
 
-    def find_firing(self) -> np.ndarray:
-        """Return n x L booleans, True where a unit fires for an example. Raises Absent if the code is not sparse."""
+    @functools.cached_property
+    def firing(self) -> Any:
+        """Activations of the units that fire, as a `scipy.sparse.csr_array` (n x L). Raises Absent for other codes."""
         floor = self.sparse.floor  # asked first: no codes are computed in vain
-        return np.asarray(self.codes > np.float64(floor))
+        codes = self.model.compute_sparse_codes(self.X) if "codes" not in vars(self) else sp.csr_array(self.codes)
+        codes.data[codes.data <= np.float64(floor)] = 0
+        codes.eliminate_zeros()
+        return codes
 
     def top_rows(self, unit: int, n: int) -> np.ndarray:
         """Return the indices of at most `n` examples for which a unit fires most, strongest first."""
-        floor = self.sparse.floor
-        activations = self.codes[:, unit]
-        rows = np.flatnonzero(activations > np.float64(floor))
-        return rows[np.argsort(-activations[rows], kind="stable")[:n]]
+        start, end = self._by_unit.indptr[unit : unit + 2]
+        rows, activations = self._by_unit.indices[start:end], self._by_unit.data[start:end]
+        return rows[np.argsort(-activations, kind="stable")[:n]]
+
+    @functools.cached_property
+    def _by_unit(self) -> Any:
+        return self.firing.tocsc()
