@@ -43,7 +43,7 @@ from narrows.data.row_checks import check_form, check_range, check_rows, count_g
 from narrows.data.rows import Rows, free_bytes
 from narrows.data.schema import Schema, Support
 from narrows.data.single import first_row, is_one, one_row, row_labels
-from narrows.data.sparse_rows import SparseRows, is_sparse, read_sparse_rows
+from narrows.data.sparse_rows import SparseRows, as_dense, is_sparse, read_sparse_rows
 from narrows.data.sparse_sinks import SPARSE_SUFFIXES, SparseMemory, open_sparse_sink, write_sparse_rows
 from narrows.data.table import EncodedRows, Table
 from narrows.data.training_table import look_at_table
@@ -76,6 +76,7 @@ __all__ = [
     "Table",
     "TableFeatures",
     "as_array",
+    "as_dense",
     "as_features",
     "as_floats",
     "as_rows",

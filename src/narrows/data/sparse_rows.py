@@ -91,6 +91,11 @@ def is_sparse(X: Any) -> bool:
     return bool(sp.issparse(X))
 
 
+def as_dense(codes: Any) -> np.ndarray:
+    """Return an array, a data frame, or a matrix of scipy.sparse as an array."""
+    return np.asarray(codes.toarray() if is_sparse(codes) else codes)
+
+
 def read_sparse_rows(path: str | Path) -> SparseRows | None:
     """Read a file of sparse rows: .npz or .parquet. None if the file holds something else.
 
