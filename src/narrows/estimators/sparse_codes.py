@@ -58,9 +58,9 @@ def refuse_frames(estimator: Any) -> None:
 
 
 def writes_sparse(estimator: Any, sink: Any) -> bool:
-    """Return True if codes go to `sink` as sparse rows: those of `sparse_output=True`, and all in a .npz file."""
-    is_path = isinstance(sink, (str, os.PathLike))
-    return gives_sparse(estimator) or (is_path and Path(sink).suffix.lower() == ".npz")
+    """Return True if codes go to `sink` as sparse rows: with sparse_output=True, and sparse codes in a .npz file."""
+    is_npz = isinstance(sink, (str, os.PathLike)) and Path(sink).suffix.lower() == ".npz"
+    return gives_sparse(estimator) or (is_npz and estimator.model_.bottleneck.is_sparse)
 
 
 class Coded:
@@ -125,9 +125,10 @@ def decode_block(model: Autoencoder, z: Tensor | SparseRows, fewest: int) -> Ten
         return model.decode(parallel.pad_batch(z.to(like.device, like.dtype), fewest))[: len(z)]
     n_padded = max(fewest, 1 << (len(z) - 1).bit_length())
     starts = np.pad(z.starts.astype(np.int64), (0, n_padded - len(z)), "edge")
-    arrays = (np.asarray(z.values), z.indices.astype(np.int64), starts)
-    values, indices, starts_of_rows = (torch.from_numpy(array).to(like.device) for array in arrays)
-    return model.decode_sparse(SparseCode(values.to(like.dtype), indices, starts_of_rows, z.n_columns))[: len(z)]
+    arrays = (z.values.astype(np.float64), z.indices.astype(np.int64), starts)  # copies: a file's are read-only
+    values, indices, starts_of_rows = (torch.from_numpy(array) for array in arrays)
+    code = SparseCode(values.to(like.dtype), indices, starts_of_rows, z.n_columns)
+    return model.decode_sparse(SparseCode(*(t.to(like.device) for t in code[:3]), z.n_columns))[: len(z)]
 
 
 def check_free(estimator: Any, n_bytes: int) -> None:
