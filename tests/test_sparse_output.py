@@ -102,6 +102,16 @@ def test_a_pipeline_learns_from_them():
     assert pipeline.score(X, X[:, 0] > 0) > 0.7
 
 
+@pytest.mark.parametrize("sparsity", ["topk", "l1"])
+def test_products_in_bfloat16_are_chosen_by_the_precision(sparsity):
+    model = fitted(sparsity, sparse_output=True)
+    exact, short = model.transform(rows()), model.set_params(precision="bfloat16").transform(rows())
+    assert short.dtype == np.float32
+    assert 0 < np.abs(short - exact).max()
+    np.testing.assert_allclose(short.toarray().sum(1), exact.toarray().sum(1), rtol=0.05, atol=0.05)
+    assert np.abs(model.compute_sparse_codes(rows()) - exact).max() == 0  # what looks at units is exact
+
+
 def test_rows_without_active_units(model, tmp_path):
     silent = fitted("batchtopk", sparse_output=True)
     silent.model_.bottleneck.threshold.fill_(1e9)

@@ -41,7 +41,7 @@ from narrows.data.streams import Source
 from narrows.estimators import parallel, sparse_codes
 from narrows.estimators.codes import in_float_dtype_of
 from narrows.estimators.sources import as_cells, open_rows
-from narrows.estimators.sparse_codes import SPARSE_TRANSFORM, Coded, check_free, decode_block
+from narrows.estimators.sparse_codes import SPARSE_CODES, SPARSE_TRANSFORM, Coded, check_free, decode_block
 from narrows.estimators.summary import support_message
 from narrows.evaluation.scores import log_likelihood, missing_scores
 from narrows.fitted import FittedModel, check_no_targets
@@ -309,8 +309,8 @@ class Inference(Coded, ABC):
         model, target = self.model_, target_of(self.schema_)
         if method == "transform":
             return parallel.Operation(self._encode, lambda z, rows: in_float_dtype_of(rows, z.numpy()))
-        if method == SPARSE_TRANSFORM:
-            return sparse_codes.operation(model)
+        if method in (SPARSE_TRANSFORM, SPARSE_CODES):
+            return sparse_codes.operation(self, method)
         if method in ("score_samples", "decision_function"):
             check_no_targets(cast(FittedModel, self), method)
             finish = self._finish_scores if method == "score_samples" else self._finish_decisions

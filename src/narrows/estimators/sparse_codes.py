@@ -13,11 +13,11 @@ from typing import Annotated, Any
 
 import numpy as np
 import sklearn
-import torch
 from sklearn.utils._set_output import _get_output_config
 from torch import Tensor
 
-from narrows.data import SparseMemory, SparseRows, is_sparse
+from narrows.accelerate import autocast
+from narrows.data import SparseMemory, SparseRows, as_shared_tensor, is_sparse
 from narrows.data.streams import Source
 from narrows.estimators import parallel
 from narrows.model import Autoencoder
@@ -25,14 +25,18 @@ from narrows.params import BOOL, parameters
 from narrows.training import NotEnoughMemory, memory
 from narrows.types import SparseCode
 
-SPARSE_TRANSFORM = "transform to sparse rows"  # the method of `transform` where its result is sparse
+# methods of `_apply`: codes in the estimator's precision, for the user, and in full precision, to look at the units
+SPARSE_TRANSFORM, SPARSE_CODES = "sparse transform", "sparse codes"
 _CHECKED_BYTES = 1 << 24  # a result of more bytes is compared with the free memory
 
 
 def _sparse_output(
     *,
     sparse_output: Annotated[
-        bool, BOOL, "True to give codes as a sparse matrix of SciPy (CSR), which holds the active units alone"
+        bool,
+        BOOL,
+        "True to give codes as a sparse matrix of SciPy (CSR) of the active units; with precision='bfloat16' its products "
+        "are in bfloat16, faster and less exact",
     ] = False,
 ) -> None:
     """The parameter of estimators with sparse codes."""
@@ -77,7 +81,7 @@ class Coded:
         ValueError, TypeError
             If X does not hold examples like those that the model was fitted on.
         """
-        return self._apply(SPARSE_TRANSFORM, self._as_source(X), SparseMemory())
+        return self._apply(SPARSE_CODES, self._as_source(X), SparseMemory())
 
     def _compute_codes(self, X: Any) -> np.ndarray:
         return np.asarray(self._apply("transform", self._as_source(X)))
@@ -85,7 +89,7 @@ class Coded:
     def _transform_sparse(self, X: Any) -> Any:
         """Return the codes of X as `transform` does with sparse_output=True."""
         refuse_frames(self)
-        return as_scikit_learn_does(self.compute_sparse_codes(X))
+        return as_scikit_learn_does(self._apply(SPARSE_TRANSFORM, self._as_source(X), SparseMemory()))
 
 
 def as_scikit_learn_does(codes: Any) -> Any:
@@ -97,11 +101,17 @@ def as_scikit_learn_does(codes: Any) -> Any:
     return sp.csr_matrix(codes)
 
 
-def operation(model: Autoencoder) -> parallel.Operation:
-    """Return the operation that gives the sparse codes of a block."""
-    return parallel.Operation(
-        model.encode, lambda rows, _: rows, compute=lambda x, fewest: encode_sparse(model, x, fewest)
-    )
+def operation(estimator: Any, method: str) -> parallel.Operation:
+    """Return the operation of `SPARSE_TRANSFORM` or `SPARSE_CODES`, which gives the sparse codes of a block."""
+    model: Autoencoder = estimator.model_
+    is_short = method == SPARSE_TRANSFORM and getattr(estimator, "precision", "auto") == "bfloat16"
+    dtype = torch.bfloat16 if is_short else torch.float32
+
+    def compute(x: Tensor, fewest: int) -> SparseRows:
+        with autocast(x.device, dtype):
+            return encode_sparse(model, x, fewest)
+
+    return parallel.Operation(model.encode, lambda rows, _: rows, compute=compute)
 
 
 def encode_sparse(model: Autoencoder, x: Tensor, fewest: int) -> SparseRows:
@@ -111,10 +121,10 @@ def encode_sparse(model: Autoencoder, x: Tensor, fewest: int) -> SparseRows:
     ----------
     fewest : number of rows to which x is padded.
     """
-    code = model.encode_sparse(parallel.pad_batch(x, fewest))
+    code, dtype = model.encode_sparse(parallel.pad_batch(x, fewest)), next(model.parameters()).dtype
     starts = code.starts[: len(x) + 1].cpu().numpy()
     n = int(starts[-1])
-    values, indices = code.values[:n].detach().cpu(), code.indices[:n].int().cpu()
+    values, indices = code.values[:n].detach().to("cpu", dtype), code.indices[:n].int().cpu()
     return SparseRows(values.numpy(), indices.numpy(), starts, code.n_components)
 
 
@@ -125,10 +135,8 @@ def decode_block(model: Autoencoder, z: Tensor | SparseRows, fewest: int) -> Ten
         return model.decode(parallel.pad_batch(z.to(like.device, like.dtype), fewest))[: len(z)]
     n_padded = max(fewest, 1 << (len(z) - 1).bit_length())
     starts = np.pad(z.starts.astype(np.int64), (0, n_padded - len(z)), "edge")
-    arrays = (z.values.astype(np.float64), z.indices.astype(np.int64), starts)  # copies: a file's are read-only
-    values, indices, starts_of_rows = (torch.from_numpy(array) for array in arrays)
-    code = SparseCode(values.to(like.dtype), indices, starts_of_rows, z.n_columns)
-    return model.decode_sparse(SparseCode(*(t.to(like.device) for t in code[:3]), z.n_columns))[: len(z)]
+    values, indices, places = (as_shared_tensor(array).to(like.device) for array in (z.values, z.indices, starts))
+    return model.decode_sparse(SparseCode(values.to(like.dtype), indices.long(), places, z.n_columns))[: len(z)]
 
 
 def check_free(estimator: Any, n_bytes: int) -> None:
