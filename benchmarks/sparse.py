@@ -13,8 +13,8 @@ rate / the bare step's: the median over the repeats of the ratio within a repeat
 memory: the peak above the data of a whole `SAE.fit` with a validation, in a separate process.
 
 encode: N rows become a sparse matrix (`sparse_output=True`, k = 32) on one thread, in a separate process: rows per CPU
-second, the size of the matrix, the growth of the memory. The rows come block by block, the same ones again and again, so
-that they take no memory. Beside it the encoder's matrix product alone, in single precision.
+second, the size of the matrix, the growth of the memory. The rows come block by block, the same ones again and again,
+so that they take no memory. Beside it the encoder's matrix product alone, in single precision.
 """
 
 from __future__ import annotations

@@ -524,7 +524,7 @@ class SAE(Shared, CodeEstimator):
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
         sparse_output : one of True, False, default False
-            True to give codes as a sparse matrix of SciPy (CSR) of the active units; with precision='bfloat16' its products are in bfloat16, faster and less exact.
+            True to give codes as a sparse matrix of SciPy (CSR) of the active units; with precision='bfloat16' the products for it are in bfloat16, faster and less exact.
 
         Other Parameters
         ----------------

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import sklearn
+import torch
 from sklearn.utils._set_output import _get_output_config
 from torch import Tensor
 
@@ -35,8 +36,8 @@ def _sparse_output(
     sparse_output: Annotated[
         bool,
         BOOL,
-        "True to give codes as a sparse matrix of SciPy (CSR) of the active units; with precision='bfloat16' its products "
-        "are in bfloat16, faster and less exact",
+        "True to give codes as a sparse matrix of SciPy (CSR) of the active units; with precision='bfloat16' the "
+        "products for it are in bfloat16, faster and less exact",
     ] = False,
 ) -> None:
     """The parameter of estimators with sparse codes."""
