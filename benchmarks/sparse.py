@@ -167,9 +167,14 @@ def fit_alone(n_units: int, precision: str) -> None:
 
 
 def encode(options: argparse.Namespace) -> dict[str, Any]:
-    """Measure the speed and the memory of sparse codes, each size in its own process."""
-    command = ("--precision", options.precision, "--rows", str(options.rows), "--encode")
-    return {f"{n} units": alone(__file__, *command, str(n)) for n in options.units}
+    """Measure the speed and the memory of sparse codes, each size and each precision in its own process."""
+    precisions = ("float32", "bfloat16") if options.precision == "auto" else (options.precision,)
+    n_rows = 20_480 if options.quick else options.rows
+    return {
+        f"{n} units, {name}": alone(__file__, "--precision", name, "--rows", str(n_rows), "--encode", str(n))
+        for n in options.units
+        for name in precisions
+    }
 
 
 def encode_alone(n_units: int, n_rows: int, precision: str) -> None:

@@ -31,7 +31,7 @@ class Sink(ABC):
     """Abstract: a target for blocks of rows, written in order."""
 
     @abstractmethod
-    def write(self, block: np.ndarray) -> None:
+    def write(self, block: Any) -> None:
         """Write the next rows. All blocks have the same dtype, and rows of the same shape.
 
         Raises
