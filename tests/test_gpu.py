@@ -8,6 +8,7 @@ import torch
 
 import narrows
 from narrows import AE, DAE, SAE, VAE
+from narrows.data import MixingBuffer, Rows, open_mapped
 
 pytestmark = [
     pytest.mark.gpu,
@@ -95,3 +96,32 @@ def test_codes_are_drawn_and_moved_between_beside_a_gpu(make, digits):
         np.testing.assert_allclose(from_gpu, again, atol=1e-3)
     again = model.sampler("prior").log_prob(torch.from_numpy(model.transform(digits[:5])))
     torch.testing.assert_close(density, again, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("compile", [False, "auto"])
+def test_rows_of_files_and_of_iterators_are_on_the_device_in_half_precision(tmp_path, compile):
+    X = np.random.default_rng(0).normal(size=(4_000, 16)).astype(np.float16)
+    np.save(tmp_path / "x.npy", X)
+    settings = {"device": "cuda", "compile": compile, "random_state": 0, "verbose": 0}
+    seen, batch = set(), MixingBuffer.batch
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MixingBuffer, "batch", lambda b, i: seen.add((b.rows.dtype, b.rows.device.type)) or batch(b, i))
+        streamed = SAE(32, max_examples=3_000, buffer_size=800, **settings).fit(lambda: np.split(X, 40))
+    assert seen == {(torch.float16, "cuda")}
+    rows = Rows(open_mapped(tmp_path / "x.npy"), streamed.schema_, torch.device("cuda"))
+    assert rows.resident
+    assert rows.rows.dtype == torch.float16
+    mapped, whole = (SAE(32, max_epochs=2, **settings).fit(data) for data in (tmp_path, X))
+    for model in (streamed, mapped):
+        assert np.isfinite(model.score_samples(X)).all()
+    np.testing.assert_allclose(mapped.transform(X), whole.transform(X), atol=1e-3)
+
+
+def test_activations_that_are_on_the_device_stay_there(tmp_path):
+    model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Tanh()).cuda()
+    batches = list(torch.randn(40, 100, 8))
+    with narrows.hook(model, "1") as hooked:
+        assert next(iter(hooked.blocks(batches))).device.type == "cuda"
+        sae = SAE(32, max_examples=3_000, buffer_size=800, device="cuda", verbose=0).fit(hooked.blocks(batches))
+        folder = hooked.save(batches, tmp_path)["1"]
+    assert sae.transform(folder).shape == (4_000, 32)

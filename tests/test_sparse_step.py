@@ -109,7 +109,7 @@ def test_a_sparse_code_is_the_dense_one_with_the_same_gradients(kind, training, 
         assert (code.sparse is not None) == is_sparse
         out = dictionary(code.sparse if code.sparse is not None else code.z)
         if code.aux_code is not None:
-            out = out + dictionary.sum_units(code.aux_code)
+            out = out + dictionary(code.aux_code)
         if code.gate_code is not None:
             gates = (
                 code.gate_code
@@ -123,6 +123,16 @@ def test_a_sparse_code_is_the_dense_one_with_the_same_gradients(kind, training, 
         results.append((code.z, out, code.costs, gradients, dict(bottleneck.state_dict())))
         assert (code.aux_code is not None) == (training and has_dead)
     torch.testing.assert_close(*results)
+
+
+@pytest.mark.parametrize("kind", CODES)
+def test_the_health_of_sparse_codes_is_that_of_dense_ones(kind):
+    torch.manual_seed(0)
+    x, layer, bottleneck = torch.randn(40, D), nn.Linear(D, L), CODES[kind]().eval()
+    h = DeferredLinear(x, layer.weight, layer.bias)
+    with torch.no_grad():
+        codes = [bottleneck(h._replace(features=part)).sparse for part in x.split(16)]
+        assert bottleneck.health_of_codes(codes) == pytest.approx(bottleneck.health(h.compute()))
 
 
 # ------------------------------------------------------------------------------------------------- which are active

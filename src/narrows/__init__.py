@@ -29,6 +29,7 @@ _HOME = {
     "evaluate_rows": "narrows.evaluation",
     "sweep": "narrows.tasks.sweep",
     "load_dataset": "narrows.data.named",
+    "hook": "narrows.data.hooks",
     "write_report": "narrows.report",
     "write_units": "narrows.report",
     "tasks": "narrows.tasks",
@@ -38,6 +39,7 @@ __all__ = [*_HOME, "__version__"]
 
 if TYPE_CHECKING:
     from narrows import tasks
+    from narrows.data.hooks import hook
     from narrows.data.named import load as load_dataset
     from narrows.dictionaries import load_dictionary, save_dictionary
     from narrows.estimators import AE, DAE, SAE, VAE, MapAE, TableAE, estimator

@@ -120,6 +120,15 @@ def test_what_compiling_saves_depends_on_the_network(make, saves, rng):
 
 @needs_compiler
 @pytest.mark.slow
+@pytest.mark.parametrize("make", [AE, VAE])
+def test_a_model_with_a_linear_path_is_one_graph_in_bfloat16(make, rng):
+    options = {"hidden": (32, 16), "precision": "bfloat16", "compile": True, "max_epochs": 1, "device": "cpu"}
+    model = make(4, random_state=0, **options).fit(rng.normal(size=(300, 40)))
+    assert not any("could not be compiled" in line for line in model.report_)
+
+
+@needs_compiler
+@pytest.mark.slow
 def test_more_models_are_compiled_than_torch_keeps_graphs(monkeypatch):
     monkeypatch.setattr(compiled_step, "_MOST_GRAPHS", 2)
     X = np.random.default_rng(0).normal(size=(64, 5))

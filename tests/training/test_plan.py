@@ -91,6 +91,15 @@ def test_weight_decay_depends_on_the_code(bottleneck, decay):
     assert make_plan(Settings(), PLACE, replace(INPUTS, bottleneck=bottleneck)).weight_decay == decay
 
 
+@pytest.mark.parametrize(("n", "n_units", "size"), [(5_000, 4096, 128), (50_000, 4096, 512), (10**6, 4096, 1024)])
+def test_a_dictionary_of_many_units_takes_large_batches_of_many_rows(n, n_units, size):
+    plan = make_plan(Settings(), PLACE, replace(INPUTS, n_rows=n, bottleneck=TopK(n_units, k=32)))
+    assert plan.batch_size == size
+    assert "passes over all weights of 4,096 units" in choices_of(plan)["batch_size"]
+    few = make_plan(Settings(), PLACE, replace(INPUTS, n_rows=n, bottleneck=TopK(n_units - 1, k=32)))
+    assert few.batch_size == 128
+
+
 def test_heavy_steps_are_fewer():
     light, heavy = (make_plan(Settings(), PLACE, replace(INPUTS, flops_per_example=flops)) for flops in (1e6, 1e9))
     assert light.n_epochs > heavy.n_epochs

@@ -135,11 +135,12 @@ def open_rows(name: str, split: Split, model: Estimator) -> tuple[Source | Any, 
 
 
 def open_blocks(name: str, model: Estimator) -> Source | None:
-    """Open a .npy or Parquet file, or a folder of these, in blocks.
+    """Open a .npy, .safetensors or Parquet file, or a folder of these, in blocks.
 
     Return None for other data, for a file with names of rows, and if the options choose among columns.
     """
     from narrows.data import parquet, streams
+    from narrows.data.files.mapping import find_mapped
 
     path, reading, schema = Path(name).expanduser(), current(), model.schema_
     is_chosen = reading.id is not None or reading.columns is not None or reading.drop is not None
@@ -152,8 +153,8 @@ def open_blocks(name: str, model: Estimator) -> Source | None:
         table = schema.table if schema.kind == "table" else None
         encode = None if table is None else functools.partial(table.encode, owner=type(model).__name__)
         source = streams.open_source(path, type(model).__name__, names, encode)
-    elif path.suffix.lower() == ".npy" and (schema.table is None or _is_plain(schema)):
-        source = streams.open_source(path, type(model).__name__)
+    elif (schema.table is None or _is_plain(schema)) and find_mapped(path):
+        source = streams.open_source(path, type(model).__name__, has_tokens=schema.kind != "image")
     else:
         return None
     assert source is not None

@@ -15,7 +15,8 @@ from narrows.data.arrays import (
 )
 from narrows.data.axes import PrincipalAxes, principal_axes
 from narrows.data.bins import N_BINS
-from narrows.data.cells import has_words, is_missing
+from narrows.data.blocks import BlockError, Blocks, is_blocks
+from narrows.data.cells import as_cells, has_words, is_missing
 from narrows.data.column_codec import decode_column
 from narrows.data.columns import MAX_LEVELS, Column
 from narrows.data.containers import check_container
@@ -30,13 +31,16 @@ from narrows.data.features import (
     n_features,
     prepared_atoms,
 )
+from narrows.data.files.mapped import MappedRows, open_mapped, scan_rows
 from narrows.data.filling import fill_missing
 from narrows.data.frames import Frame, is_frame, open_frame
 from narrows.data.infer import infer, white_level
 from narrows.data.infer_table import infer_table
 from narrows.data.kinds import KINDS, ColumnKind
 from narrows.data.levels import GAP, Cells, Levels
+from narrows.data.mixing import MixingBuffer
 from narrows.data.neighbors import leading_axes
+from narrows.data.normalizing import CENTERS, SCALES, normalize
 from narrows.data.paired import PairedRows, PairSchema, read_schema, target_of, write_schema
 from narrows.data.patches import Patches
 from narrows.data.row_checks import check_form, check_range, check_rows, count_gaps, warn_of_gaps
@@ -45,17 +49,22 @@ from narrows.data.schema import Schema, Support
 from narrows.data.single import first_row, is_one, one_row, row_labels
 from narrows.data.sparse_rows import SparseRows, as_dense, is_sparse, read_sparse_rows
 from narrows.data.sparse_sinks import SPARSE_SUFFIXES, SparseMemory, open_sparse_sink, write_sparse_rows
+from narrows.data.streams import open_path
 from narrows.data.table import EncodedRows, Table
 from narrows.data.training_table import look_at_table
 
 __all__ = [
+    "CENTERS",
     "GAP",
     "KINDS",
     "LEVEL_VECTOR",
     "MAX_LEVELS",
     "N_BINS",
+    "SCALES",
     "SPARSE_SUFFIXES",
     "ArrayScale",
+    "BlockError",
+    "Blocks",
     "Cells",
     "Column",
     "ColumnKind",
@@ -64,6 +73,8 @@ __all__ = [
     "Frame",
     "Layout",
     "Levels",
+    "MappedRows",
+    "MixingBuffer",
     "PairSchema",
     "PairedRows",
     "Patches",
@@ -76,6 +87,7 @@ __all__ = [
     "Table",
     "TableFeatures",
     "as_array",
+    "as_cells",
     "as_dense",
     "as_features",
     "as_floats",
@@ -97,6 +109,7 @@ __all__ = [
     "infer",
     "infer_table",
     "is_atom",
+    "is_blocks",
     "is_frame",
     "is_missing",
     "is_one",
@@ -105,14 +118,18 @@ __all__ = [
     "look_at_table",
     "min_max",
     "n_features",
+    "normalize",
     "one_row",
     "open_frame",
+    "open_mapped",
+    "open_path",
     "open_sparse_sink",
     "prepared_atoms",
     "principal_axes",
     "read_schema",
     "read_sparse_rows",
     "row_labels",
+    "scan_rows",
     "spaced_indices",
     "subsample_evenly",
     "take_rows",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from narrows.data.containers import check_container
 
-_SCAN_BYTES = 64 << 20  # an array is scanned in pieces of this size, so that a memory map is never wholly in memory
+_SCAN_BYTES = 16 << 20  # an array is scanned in pieces of this size, so that a memory map is never wholly in memory
 _SAMPLE_NUMBERS = 1 << 26  # largest number of entries in a sample of rows
 _GAPS = ("NAType", "NaTType")  # classes of pandas.NA and pandas.NaT
 _WORDS_FOR_GAPS = ("", "na", "n/a", "nan", "null", "none", "nil", "?", "-", ".", "missing", "#n/a")
@@ -243,6 +243,7 @@ def min_max(
     first: int = 0,
     columns: Sequence[str | int] | None = None,
     allow_nan: bool = False,
+    locate: Callable[[int], str] | None = None,
 ) -> tuple[float, float]:
     """Return the smallest and the largest value of X, without a copy of X.
 
@@ -253,6 +254,7 @@ def min_max(
     first : number of the first row of X if X is a piece of a longer array, for messages.
     columns : names of the columns of X, for messages.
     allow_nan : True to leave NaN out. The result is (inf, -inf) if nothing else is there.
+    locate : function from the number of a row to its place, such as its file, for messages; None without files.
 
     Raises
     ------
@@ -271,13 +273,18 @@ def min_max(
             if np.isnan(a):
                 continue
         if not (np.isfinite(a) and np.isfinite(b)):
-            _raise_not_finite(piece, owner, first + start, allow_nan, columns)
+            _raise_not_finite(piece, owner, first + start, allow_nan, columns, locate)
         low, high = min(low, a), max(high, b)
     return low, high
 
 
 def _raise_not_finite(
-    piece: np.ndarray, owner: str, first: int, allow_nan: bool, columns: Sequence[str | int] | None
+    piece: np.ndarray,
+    owner: str,
+    first: int,
+    allow_nan: bool,
+    columns: Sequence[str | int] | None,
+    locate: Callable[[int], str] | None,
 ) -> None:
     """Raise an error for the first value of `piece` that is not finite. `first` is the number of its first row."""
     place = np.argwhere(np.isinf(piece) if allow_nan else ~np.isfinite(piece))[0]
@@ -287,6 +294,11 @@ def _raise_not_finite(
     if columns is not None and len(others) == 1:
         where = f"in row {first + row}, column {columns[others[0]]!r}"
     advice = "fill the gaps first, for instance with sklearn.impute.SimpleImputer" if is_gap else "replace it"
+    if locate is not None:
+        where = f"in column {', '.join(map(str, others))}, {locate(first + row)}"
+        advice = "leave that row out, and look at what computed it"
+        if not is_gap:
+            advice = "float16 holds numbers up to 65,504, so save larger ones as bfloat16 or float32, or divide them"
     raise ValueError(
         f"Input X passed to {owner} contains {'NaN' if is_gap else 'infinity'} (first {where}). {owner} needs finite "
         f"values: {advice}, or drop those rows."
@@ -294,7 +306,7 @@ def _raise_not_finite(
 
 
 def pieces(X: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield X in pieces of about 64 MB: the number of the first row, and a view of the rows."""
+    """Yield X in pieces of about 16 MB: the number of the first row, and a view of the rows."""
     step = max(1, _SCAN_BYTES // max(1, X[0].nbytes))
     for start in range(0, len(X), step):
         yield start, X[start : start + step]

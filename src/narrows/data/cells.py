@@ -329,3 +329,10 @@ def _as_float(column: Any) -> np.ndarray:
     import pyarrow as pa
 
     return np.array(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+
+
+def as_cells(X: Any) -> np.ndarray:
+    """Return a list of rows or an array as an array of numbers or objects."""
+    if isinstance(X, (list, tuple)) and any(isinstance(cell, str) for row in X[:1] for cell in np.atleast_1d(row)):
+        return np.asarray(X, dtype=object)
+    return np.asarray(X)

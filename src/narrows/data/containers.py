@@ -5,6 +5,7 @@ They are known by the names of their classes, so that none of their packages is 
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
@@ -30,7 +31,11 @@ _ADVICE = {
     ("dask", "Bag"): _COMPUTE,
     ("xarray", "Dataset"): "pass one of its variables, X[NAME], or X.to_dataframe()",
     ("xarray", "DataTree"): "pass a variable of one of its data sets, X[PATH][NAME]",
-    ("torch", "DataLoader"): "pass the examples as one array: np.concatenate([x for x, *_ in X])",
+    (
+        "torch",
+        "DataLoader",
+    ): "pass the examples as one array: np.concatenate([x for x, *_ in X]), or `max_examples`, with "
+    "with which `fit` of AE, VAE and SAE reads blocks",
     ("torch", "TensorDataset"): "pass one of its tensors, X.tensors[0]",
     ("torch", "Dataset"): _DATASET,
     ("tensorflow", "DatasetV2"): "pass the examples as one array: np.stack(list(X.as_numpy_iterator()))",
@@ -79,8 +84,10 @@ def _advice(X: Any, takes_iterators: bool) -> str | None:
     if isinstance(X, Iterable) and not is_read and not hasattr(X, "__array__") and not hasattr(X, "__len__"):
         return (
             "pass the examples as one array, np.stack(list(X)), or np.concatenate(list(X)) if it gives blocks of rows. "
-            "`stream` of a fitted model reads iterators"
+            "`fit` of AE, VAE and SAE with the parameter `max_examples`, and `stream` of a fitted model, read iterators"
         )
+    if inspect.isroutine(X):
+        return "pass the rows that it makes. `fit` of AE, VAE and SAE with the parameter `max_examples` calls it"
     return None
 
 

@@ -6,6 +6,7 @@ rows, because a sample may miss the few rows in which it varies.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -238,7 +239,8 @@ def _is_whole(X: np.ndarray, sample: np.ndarray) -> bool:
     """Return True if all numbers of X are whole, leaving NaN out."""
     if X.dtype.kind != "f":
         return True
-    rows = (sample, *(piece for _, piece in pieces(X))) if len(sample) < len(X) else (sample,)
+    others = (piece for _, piece in pieces(X)) if len(sample) < len(X) else ()  # read only if the sample is whole
+    rows = itertools.chain((sample,), others)
     return all(bool(((part == np.rint(part)) | np.isnan(part)).all()) for part in rows)
 
 

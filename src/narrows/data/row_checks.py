@@ -21,8 +21,10 @@ def check_rows(X: np.ndarray, schema: Schema, owner: str, allow_nan: bool = Fals
         another scale.
     """
     check_form(X.shape, schema, owner)
-    check_range(min_max(X, owner, columns=schema.columns, allow_nan=allow_nan)[1], X.dtype, schema, owner)
-    warn_of_gaps(count_gaps(X), schema, owner)
+    locate = getattr(X, "locate", None)  # of rows of files
+    _, high = min_max(X, owner, columns=schema.columns, allow_nan=allow_nan and locate is None, locate=locate)
+    check_range(high, X.dtype, schema, owner)
+    warn_of_gaps(count_gaps(X) if locate is None else 0, schema, owner)
 
 
 def count_gaps(X: np.ndarray) -> int:

@@ -5,6 +5,8 @@ Both ways give the same batches for the same indices. A batch is one gather, wit
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,6 +14,7 @@ from torch import Tensor
 from narrows import rng
 from narrows.data.arrays import as_shared_tensor
 from narrows.data.features import as_features
+from narrows.data.files.mapped import MappedRows
 from narrows.data.neighbors import nearest_rows
 from narrows.data.schema import Schema
 from narrows.types import Batch
@@ -25,7 +28,7 @@ class Rows:
 
     Parameters
     ----------
-    X : array (n x ...), as `narrows.data.as_rows` returns it; on the CPU a memory map stays on disk.
+    X : array (n x ...), as `narrows.data.as_rows` returns it, or rows of files; on the CPU a memory map stays on disk.
     schema : description of the examples.
     device : device of the batches.
     dtype : dtype of the batches; the rows keep their own.
@@ -36,7 +39,7 @@ class Rows:
 
     def __init__(
         self,
-        X: np.ndarray,
+        X: np.ndarray | MappedRows,
         schema: Schema,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
@@ -44,9 +47,11 @@ class Rows:
     ) -> None:
         self.schema, self.device, self.dtype = schema, device, dtype
         self.labels = None if labels is None else torch.from_numpy(labels).to(device)
-        rows = as_shared_tensor(X)
-        self.resident = device.type == "cpu" or (device.type == "cuda" and _fits(rows, device))
-        self.rows = rows.to(device) if self.resident else rows
+        self.source = X
+        rows = as_shared_tensor(X) if isinstance(X, np.ndarray) else X
+        is_in_memory = device.type == "cpu" and isinstance(rows, Tensor)
+        self.resident = is_in_memory or (device.type == "cuda" and _fits(rows, device))
+        self.rows: Tensor | MappedRows = rows.to(device) if self.resident else rows
         self.neighbors: Tensor | None = None
         self.has_gaps = schema.has_gaps or _has_gaps(X)
 
@@ -56,7 +61,7 @@ class Rows:
     def on(self, device: torch.device, dtype: torch.dtype) -> Rows:
         """Return the same examples, with batches on `device` and in `dtype`."""
         labels = None if self.labels is None else self.labels.cpu().numpy()
-        return Rows(self.rows.cpu().numpy(), self.schema, device, dtype, labels)
+        return Rows(self.source, self.schema, device, dtype, labels)
 
     def batch(self, index: Tensor) -> Batch:
         """Return the examples at `index` (B integers, on the device), in the model's units."""
@@ -77,6 +82,8 @@ class Rows:
         self.neighbors = nearest_rows(self._flat, len(self), among, k, metric)
 
     def _at(self, index: Tensor) -> Tensor:
+        if isinstance(self.rows, MappedRows):
+            return self._prepare(self.rows.take(index.cpu()))
         return self._prepare(self.rows.index_select(0, index if self.resident else index.cpu()))
 
     def _flat(self, index: Tensor) -> Tensor:
@@ -89,9 +96,9 @@ class Rows:
         return self.schema.prepare(rows, self.dtype, check_far=False).to(self.device)
 
 
-def _has_gaps(X: np.ndarray) -> bool:
+def _has_gaps(X: np.ndarray | MappedRows) -> bool:
     """Return True if an array in memory holds NaN. A memory map is not read: its schema says if it has gaps."""
-    if X.dtype.kind != "f" or isinstance(X, np.memmap):
+    if X.dtype.kind != "f" or isinstance(X, (np.memmap, MappedRows)):
         return False
     step = max(1, _SCAN_NUMBERS // max(1, X[0].size)) if len(X) else 1
     return any(bool(np.isnan(X[start : start + step].sum())) for start in range(0, len(X), step))
@@ -103,5 +110,6 @@ def free_bytes(device: torch.device) -> int:
     return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
-def _fits(rows: Tensor, device: torch.device) -> bool:
-    return rows.numel() * rows.element_size() < _MAX_SHARE * free_bytes(device)
+def _fits(rows: Tensor | MappedRows, device: torch.device) -> bool:
+    dtype = rows.dtype if isinstance(rows, Tensor) else rows.tensor_dtype
+    return math.prod(rows.shape) * dtype.itemsize < _MAX_SHARE * free_bytes(device)

@@ -17,6 +17,7 @@ import numpy as np
 from narrows.data import files, parquet
 from narrows.data.arrays import as_array, check_numeric
 from narrows.data.containers import check_container
+from narrows.data.files.mapped import MappedRows, open_mapped
 from narrows.data.frames import is_frame
 
 _AHEAD = 32 << 20  # bytes of a mapped file to read ahead
@@ -32,11 +33,13 @@ class Source(NamedTuple):
     blocks : function from a number of rows to an iterator of arrays with that many rows; the last array may be smaller.
     n : number of examples; None if it is known only at the end.
     columns : names of the columns; None without names.
+    locate : function from the number of a row to its place in files, for messages; None without files.
     """
 
     blocks: Callable[[int], Iterator[np.ndarray]]
     n: int | None = None
     columns: list[str] | None = None
+    locate: Callable[[int], str] | None = None
 
 
 def open_source(
@@ -44,17 +47,20 @@ def open_source(
     owner: str,
     columns: Sequence[str] | None = None,
     encode: Callable[[Any], np.ndarray] | None = None,
+    has_tokens: bool = True,
 ) -> Source | None:
     """Return X as a source of blocks, or None if it is in memory: an array, a tensor, a data frame, a list of rows.
 
     Parameters
     ----------
-    X : path of a .parquet file, of a folder of them, or of any other file that `narrows.data.files.read` reads (.npy is
-        mapped); or an iterator of arrays, each with any number of rows; or a `Source`, which is returned unchanged.
+    X : path of a .parquet file, of a folder of them, or of any other file that `narrows.data.files.read` reads; path of
+        a .npy or .safetensors file or of a folder of them, which are mapped; or an iterator of arrays, each with any
+        number of rows; or a `Source`, which is returned unchanged.
     owner : name of the caller, for messages.
     columns : names of the columns of a table or of data frames to read, in this order; None for all.
     encode : function from a data frame to an array of numbers, for tables with words, dates and gaps; None if all
         columns hold numbers.
+    has_tokens : True if floats with three axes in mapped files are rows of tokens, not pictures.
 
     Raises
     ------
@@ -65,6 +71,9 @@ def open_source(
     """
     if isinstance(X, Source):
         return X
+    mapped = open_mapped(X, has_tokens=has_tokens) if encode is None and columns is None else None
+    if mapped is not None:
+        return from_array(mapped)
     if isinstance(X, (str, os.PathLike)):
         path = Path(X).expanduser()
         if encode is not None:
@@ -108,8 +117,30 @@ def _select_columns(piece: Any, columns: Sequence[str] | None) -> Any:
     return piece.select([names[i] for i in indices])
 
 
-def from_array(X: np.ndarray) -> Source:
+def open_path(X: Any, *, has_tokens: bool = True) -> Any:
+    """Return the rows of X if it is a path or a list of paths of arrays; otherwise X.
+
+    Returns
+    -------
+    `MappedRows`, a memory map of pictures, or what `narrows.data.files.read` gives for other formats.
+
+    Raises
+    ------
+    OSError, ValueError, ImportError
+        If a file cannot be read.
+    """
+    rows = open_mapped(X, has_tokens=has_tokens)
+    if rows is None:
+        return files.read(X).X if isinstance(X, (str, os.PathLike)) else X
+    return rows.files[0].array if rows.ndim > 2 and len(rows.files) == 1 else rows
+
+
+def from_array(X: np.ndarray | MappedRows) -> Source:
     """Return a source whose blocks are views of X (n x ...). A mapped file is read through a window."""
+    if isinstance(X, MappedRows):
+        return Source(
+            lambda rows: (X[start : start + rows] for start in range(0, len(X), rows)), len(X), None, X.locate
+        )
     return Source(lambda rows: _views(X, rows), len(X))
 
 

@@ -11,11 +11,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from narrows import likelihoods, recipes, storage
-from narrows.data import EncodedRows, as_floats, infer, min_max, target_of
+from narrows import recipes, storage
+from narrows.data import EncodedRows, MixingBuffer, as_floats, min_max, target_of
 from narrows.estimators.building import build_parts
 from narrows.estimators.card import card
-from narrows.estimators.codes import with_index
 from narrows.estimators.display import Displayed, warn_of_findings
 from narrows.estimators.generation import needs_code
 from narrows.estimators.judged import Judged
@@ -24,20 +23,22 @@ from narrows.estimators.saving import documents, fingerprint
 from narrows.estimators.scoring import Scoring
 from narrows.estimators.seen_rows import SeenRows
 from narrows.estimators.signature import TRAINING, as_seed, constructor, documentation, reset_fitted, seed_of_run
-from narrows.estimators.sparse_codes import gives_sparse
 from narrows.estimators.summary import summarize
 from narrows.estimators.targets import Targeted
 from narrows.estimators.threshold import NAME as THRESHOLD
+from narrows.estimators.training_rows import check_components, infer_rows, list_facts, open_training
 from narrows.extensions import extension
 from narrows.objectives import Objective
 from narrows.params import Parameter
 from narrows.plots import Plots
-from narrows.training import Interrupted, Result, Settings, checkpoint
+from narrows.training import Interrupted, Result, Settings, StreamFailed, checkpoint
 from narrows.training import fit as train
 from narrows.training.interrupt import end_or_raise
 from narrows.training.parallel import join
 
-_MAX_COMPONENTS = 1_000_000
+# the settings of `partial_fit`
+_ONE_PASS: dict[str, Any] = {"max_epochs": 1, "max_examples": None, "constant": True, "early_stopping": False}
+_ONE_PASS |= {"checkpoint": None, "track": None}
 
 
 class Estimator(
@@ -66,7 +67,6 @@ class Estimator(
     """
 
     recipe: ClassVar[recipes.Recipe]
-    own_parameters: ClassVar[dict[str, Parameter]] = {}  # of this class, which the network does not depend on
     n_components: Any
     __init__: Callable[..., None]  # each subclass gets its own, made from its recipe
     _fit_by_label: Callable[[np.ndarray, np.ndarray, int], None]  # only for models that take labels
@@ -115,7 +115,9 @@ class Estimator(
         Parameters
         ----------
         X : array, tensor or data frame of vectors (n, d), or array or tensor of images (n, h, w), (n, h, w, c) or
-            (n, c, h, w), of any real dtype; 8-bit images stay 8-bit in memory.
+            (n, c, h, w), of any real dtype; 8-bit images stay 8-bit in memory. Or the path of a .npy or .safetensors
+            file, of a folder of them, or of any other file that narrows reads; or a function that makes an iterator of
+            blocks of rows, with the parameter `max_examples` (docs/activations.md).
         y : (n,) labels for a conditional model; other models ignore them. NaN or None marks an example without a label.
             For an SAE also targets (n, d), d > 1, which it learns from X: a transcoder. Other models refuse them.
 
@@ -134,18 +136,23 @@ class Estimator(
             If another process of this training has failed.
         """
         self._check_parameters()
-        rows = self._start_fit(X)
+        opened = open_training(X, y, self)
+        rows = self._start_fit(opened.X)
         labels = self._label_indices(y, len(rows))
         world = join(self.device)
         seed = world.broadcast(seed_of_run(self.random_state, self.checkpoint))
         settings = self.settings(seed)
-        parts = self._assemble(seed, len(rows))
+        parts = self._assemble(seed, opened.n_rows or len(rows))
         self.model_ = parts.model
         self._check_support(rows)
-        result, interrupt = self._train(parts.objective, rows, labels, settings, seed)
+        buffer = opened.make_buffer(self.schema_, self._check_support, parts.objective, type(self).__name__)
+        result, interrupt = self._train(parts.objective, rows, labels, settings, seed, buffer)
         self.history_, self.n_iter_ = result.history, result.n_epochs
-        self.report_ = [*self.schema_.list_facts(), *map(str, parts.choices), *map(str, result.choices), *result.notes]
-        self.seen_rows_ = SeenRows.of(rows, seed)
+        facts = list_facts(self.schema_, rows, buffer)
+        self.report_ = [*facts, *map(str, (*parts.choices, *result.choices)), *result.notes]
+        rows = rows if buffer is None else buffer.as_array()
+        if buffer is None:
+            self.seen_rows_ = SeenRows.of(rows, seed)
         self._store_summary(rows, result)
         if labels is not None:
             self._fit_by_label(rows, labels, seed)
@@ -181,22 +188,20 @@ class Estimator(
         """
         self._check_parameters()
         is_first = not self.__sklearn_is_fitted__()
-        rows = self._start_fit(X) if is_first else self.check(X)
+        rows = self._start_fit(X) if is_first else self._check(X)
         labels = self._label_indices(y, len(rows))
         world = join(self.device)
         seed = world.broadcast(as_seed(self.random_state))
         if is_first:
             self._parts = self._assemble(seed, len(rows))
             self.model_, self.history_, self.n_iter_ = self._parts.model, [], 0
-            self.report_ = [*self.schema_.list_facts(), *map(str, self._parts.choices)]
+            self.report_ = [*list_facts(self.schema_, rows), *map(str, self._parts.choices)]
             self._parts.objective.restart(0.0, warmup=0.0)  # single passes have no total time for a warm-up
         elif not hasattr(self, "_parts"):
             self._parts = self._assemble(seed)._replace(model=self.model_)
             self._parts.objective.restart(0.0, warmup=0.0)
         self._check_support(rows)
-        settings = self.settings(
-            seed + self.n_iter_, max_epochs=1, early_stopping=False, constant=True, checkpoint=None, track=None
-        )
+        settings = self.settings(seed + self.n_iter_, **_ONE_PASS)
         result, interrupt = self._train(self._parts.objective, rows, labels, settings, seed)
         self._absorb(result, rows)
         if labels is not None:
@@ -205,15 +210,24 @@ class Estimator(
         return self
 
     def _train(
-        self, objective: Objective, rows: np.ndarray, labels: np.ndarray | None, settings: Settings, seed: int
-    ) -> tuple[Result, Interrupted | None]:
-        """Train `model_`. After Ctrl-C, also return the interruption: the caller raises it after storing the result."""
+        self,
+        objective: Objective,
+        rows: np.ndarray,
+        labels: np.ndarray | None,
+        settings: Settings,
+        seed: int,
+        buffer: MixingBuffer | None = None,
+    ) -> tuple[Result, Interrupted | StreamFailed | None]:
+        """Train `model_` on `rows`, or on an iterator that begins with them.
+
+        After Ctrl-C, or if the iterator fails, also return the error: the caller raises it after storing the result.
+        """
         is_identified = settings.checkpoint is not None or join(self.device).size > 1
         try:
             result = train(
                 self.model_,
                 objective,
-                self._pair(rows),
+                self._pair(rows) if buffer is None else buffer,
                 self.schema_,
                 settings,
                 title=type(self).__name__,
@@ -222,7 +236,7 @@ class Estimator(
                 else "",
                 labels=labels,
             )
-        except Interrupted as interrupt:
+        except (Interrupted, StreamFailed) as interrupt:
             return interrupt.result, interrupt
         return result, None
 
@@ -280,7 +294,7 @@ class Estimator(
         ValueError, TypeError
             If X does not hold examples like those that the model was fitted on.
         """
-        return self._transform_sparse(X) if gives_sparse(self) else with_index(self._compute_codes(X), X)
+        return self._transform(X)
 
     def reconstruct(self, X: Any, y: Any = None) -> Any:
         """Encode and decode X. Return the mean of the likelihood, in the form and the units of X.
@@ -326,8 +340,8 @@ class Estimator(
         if "model_" in state:
             # a pickle from a machine with a GPU must load on a machine without one
             state = {**state, "model_": copy.deepcopy(state["model_"]).cpu()}
-        state.pop("_parts", None)
-        state.pop("_kept", None)
+        for name in ("_parts", "_kept"):
+            state.pop(name, None)
         return state
 
     @property
@@ -344,36 +358,22 @@ class Estimator(
         """Set the attributes that only a subclass has, from a sample of the training rows. Called after a training."""
         return
 
-    def _check_components(self) -> None:
-        if self.n_components is not None and self.n_components > _MAX_COMPONENTS:
-            raise ValueError(
-                f"The `n_components` parameter of {type(self).__name__} must be at most {_MAX_COMPONENTS}. Got "
-                f"{self.n_components} instead."
-            )
-
     def _start_fit(self, X: Any) -> np.ndarray:
         """Return the training rows. Set `schema_` and check `n_components`.
 
         The results of an earlier fit are deleted first, so that a failed fit does not leave a mixture of both.
         """
         reset_fitted(self)
-        self.__dict__.pop("_parts", None)
-        self.__dict__.pop("_kept", None)
+        for name in ("_parts", "_kept"):
+            self.__dict__.pop(name, None)
         valid = self.validate(X, reset=True)
         rows = as_floats(valid)
-        self._check_components()
+        check_components(self.n_components, type(self).__name__)
         if isinstance(rows, EncodedRows):  # a table: `validate` has set the schema
             if not self.recipe.allows_gaps:
                 min_max(rows, type(self).__name__, columns=self.schema_.columns)
             return rows
-        likelihood = likelihoods.LIKELIHOODS.get(getattr(self, "likelihood", "auto"))
-        self.schema_ = infer(
-            rows,
-            type(self).__name__,
-            required_support=(likelihood.required_support or "real") if likelihood else None,
-            allow_nan=self.recipe.allows_gaps,
-            dtype=valid.dtype,
-        )
+        self.schema_ = self._normalize(infer_rows(rows, self, valid.dtype), rows)
         return rows
 
     def _assemble(self, seed: int, n_rows: int | None = None) -> recipes.Parts:

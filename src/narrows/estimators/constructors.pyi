@@ -33,6 +33,8 @@ class Shared(Estimator):
     track: Any
     random_state: int | np.random.RandomState | np.random.Generator | None
     verbose: int | Literal["auto"]
+    max_examples: int | None
+    buffer_size: int | Literal["auto"]
 
 class AE(Shared, CodeEstimator):
     """The plain autoencoder: it compresses each example to a few numbers and restores the example from them."""
@@ -79,6 +81,8 @@ class AE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The plain autoencoder: it compresses each example to a few numbers, its code, and restores the example from it.
 
@@ -139,6 +143,10 @@ class AE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
 
         Examples
         --------
@@ -208,6 +216,8 @@ class VAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The variational autoencoder: draw new examples, vary one component of a code at a time, and score any example.
 
@@ -291,6 +301,10 @@ class VAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
 
         Examples
         --------
@@ -351,6 +365,8 @@ class DAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The denoising autoencoder: `denoise` removes noise from examples.
 
@@ -415,6 +431,10 @@ class DAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
 
         Examples
         --------
@@ -438,6 +458,8 @@ class SAE(Shared, CodeEstimator):
     n_aux: int
     aux_weight: float
     skip: bool
+    scale: Literal["column", "all", "none"]
+    center: Literal["mean", "median"]
     network: (
         Literal["auto", "mlp", "conv"]
         | nn.Module
@@ -461,6 +483,8 @@ class SAE(Shared, CodeEstimator):
         n_aux: int = 256,
         aux_weight: float = 0.25,
         skip: bool = False,
+        scale: Literal["column", "all", "none"] = "column",
+        center: Literal["mean", "median"] = "mean",
         network: Literal["auto", "mlp", "conv"]
         | nn.Module
         | tuple[Literal["auto", "mlp", "conv"] | nn.Module, Literal["auto", "mlp", "conv"] | nn.Module] = "auto",
@@ -488,6 +512,8 @@ class SAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The sparse autoencoder: of its many units only a few are active for one example.
 
@@ -517,6 +543,10 @@ class SAE(Shared, CodeEstimator):
             Weight of the loss that revives dead units; 0 for none.
         skip : one of True, False, default False
             True to add a linear map of X to the dictionary's output; for targets: fit(X, Y) with many columns.
+        scale : one of 'column', 'all', 'none', default 'column'
+            What real-valued vectors are divided by: 'column' (the deviation of each column), 'all' (the root of their mean variance) or 'none'.
+        center : one of 'mean', 'median', default 'mean'
+            What is subtracted from real-valued vectors: their 'mean', or the geometric 'median'.
         network : one of 'auto', 'mlp', 'conv', a torch.nn.Module, or a pair (encoder, decoder) of such, default 'auto'
             Encoder and decoder: 'mlp' (fully connected), 'conv' (for images), 'auto' (by the data); a module is the encoder.
         hidden : a sequence of ints of at least 1 or 'auto', default ()
@@ -566,6 +596,10 @@ class SAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
 
         Examples
         --------
@@ -632,6 +666,8 @@ class MapAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The autoencoder as a map: near examples have near codes, and each place on the map can be decoded.
 
@@ -700,6 +736,10 @@ class MapAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
 
         Attributes
         ----------
@@ -752,6 +792,8 @@ class TableAE(Shared):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The masked autoencoder for tables: it predicts any cells of a row from any others, and gives all their chances.
 
@@ -818,6 +860,10 @@ class TableAE(Shared):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
 
         Examples
         --------
@@ -883,6 +929,8 @@ class IWAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The importance-weighted autoencoder: a VAE with a tighter bound on the log-likelihood, from several draws.
 
@@ -941,6 +989,10 @@ class IWAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
         """
 
 class FACTORVAE(Shared, CodeEstimator):
@@ -992,6 +1044,8 @@ class FACTORVAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """A VAE with independent components: a discriminator detects dependence, which the loss then reduces.
 
@@ -1052,6 +1106,10 @@ class FACTORVAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
         """
 
 class VQVAE(Shared, CodeEstimator):
@@ -1103,6 +1161,8 @@ class VQVAE(Shared, CodeEstimator):
         track: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         verbose: int | Literal["auto"] = "auto",
+        max_examples: int | None = None,
+        buffer_size: int | Literal["auto"] = "auto",
     ) -> None:
         """The vector-quantised autoencoder: its code is whole numbers, each the index of a learned vector.
 
@@ -1163,6 +1223,10 @@ class VQVAE(Shared, CodeEstimator):
             Seed of all random numbers; None takes a new one in each fit.
         verbose : an int in the range [0, inf) or 'auto', default 'auto'
             'auto' for a progress bar where it takes more than 2 seconds and somebody watches; 0 for no output, 1 for a bar and the decisions, 2 also for a line per validation.
+        max_examples : an int in the range [2, inf) or None, default None
+            Largest number of training examples in all steps; of an iterator, of rows to read; None for no limit.
+        buffer_size : an int in the range [8, inf) or 'auto', default 'auto'
+            Rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB.
         """
 
 @overload

@@ -145,11 +145,12 @@ def _time(evidence: Evidence) -> Finding | None:
     end, fall = evidence.result.end, evidence.remaining_fall
     if end not in ("epochs", "time", "interrupt") or not len(evidence.result.held_out):
         return None
-    is_limited = end != "epochs" or evidence.value("max_epochs") != "auto"  # by the user
+    budget = evidence.value("max_examples")
+    is_limited = end != "epochs" or evidence.value("max_epochs") != "auto" or budget is not None  # by the user
     if evidence.best_epoch is not None or (fall is not None and fall < (_LITTLE if is_limited else _MUCH)):
         return None
     n, seconds = evidence.result.n_epochs, evidence.value("max_time")
-    epochs = counted(n, "epoch")
+    epochs = counted(n, "epoch") if budget is None else counted(budget, "example")
     ends = {
         "epochs": f"after {epochs}, as many as were planned",
         "time": f"at its time limit of {seconds or 0:g} s, after {epochs}",
@@ -303,6 +304,8 @@ def _longer(evidence: Evidence) -> dict[str, Any]:
         return {}
     if end == "time":
         return {"max_time": float(evidence.value("max_time")) * _LONGER["max_time"]}
+    if end == "epochs" and (budget := evidence.value("max_examples")) is not None:
+        return {"max_examples": budget * _LONGER["max_epochs"]}
     return {"max_epochs": n * _LONGER["max_epochs"]} if end == "epochs" else {}
 
 

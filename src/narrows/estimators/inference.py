@@ -19,9 +19,11 @@ from narrows.data import (
     N_BINS,
     EncodedRows,
     Frame,
+    MappedRows,
     Schema,
     SparseRows,
     as_array,
+    as_cells,
     as_floats,
     check_container,
     check_form,
@@ -32,6 +34,7 @@ from narrows.data import (
     is_frame,
     min_max,
     open_frame,
+    open_path,
     open_sparse_sink,
     sinks,
     streams,
@@ -40,12 +43,12 @@ from narrows.data import (
 from narrows.data.streams import Source
 from narrows.estimators import parallel, sparse_codes
 from narrows.estimators.codes import in_float_dtype_of
-from narrows.estimators.sources import as_cells, open_rows
+from narrows.estimators.sources import open_rows
 from narrows.estimators.sparse_codes import SPARSE_CODES, SPARSE_TRANSFORM, Coded, check_free, decode_block
-from narrows.estimators.summary import support_message
+from narrows.estimators.summary import contains, support_message
 from narrows.evaluation.scores import log_likelihood, missing_scores
 from narrows.fitted import FittedModel, check_no_targets
-from narrows.likelihoods import LIKELIHOODS, Likelihood
+from narrows.likelihoods import LIKELIHOODS
 from narrows.model import Autoencoder, inference_mode
 from narrows.params import Parameter
 from narrows.recipes import Recipe
@@ -130,7 +133,7 @@ class Inference(Coded, ABC):
         return Path(sink).expanduser() if result is None else result
 
     def validate(self, X: Any, reset: bool) -> np.ndarray:
-        """Return X, which is in memory, as an array of numbers of any shape.
+        """Return X, in memory or the path of files, as an array of numbers of any shape, or as `MappedRows`.
 
         Parameters
         ----------
@@ -144,6 +147,7 @@ class Inference(Coded, ABC):
         owner = type(self).__name__
         if isinstance(X, EncodedRows):
             return X
+        X = open_path(X, has_tokens=reset or self.schema_.kind != "image")
         if not is_frame(X):
             check_container(X, owner)
         X = as_array(X, owner) if isinstance(X, np.ma.MaskedArray) else X
@@ -154,7 +158,7 @@ class Inference(Coded, ABC):
         if isinstance(X, (list, tuple)):
             X = as_array(X, owner)
         is_image = not reset and self.schema_.kind == "image"  # `check_form` checks them
-        if getattr(X, "ndim", 2) == 2 and not isinstance(X, Tensor) and not is_image:
+        if getattr(X, "ndim", 2) == 2 and not isinstance(X, (Tensor, MappedRows)) and not is_image:
             rows = as_array(X, owner)  # its error names the place of a string
             rows = validate_data(
                 self,
@@ -166,7 +170,7 @@ class Inference(Coded, ABC):
                 order="C" if reset else None,  # later each block is copied into this order on its own
             )
             return check_numeric(rows, owner)
-        rows = check_numeric(as_array(X, owner), owner)
+        rows = cast(np.ndarray, X) if isinstance(X, MappedRows) else check_numeric(as_array(X, owner), owner)
         if reset:
             self.n_features_in_ = int(np.prod(rows.shape[1:]))
             if hasattr(self, "feature_names_in_"):
@@ -241,10 +245,7 @@ class Inference(Coded, ABC):
         ValueError, TypeError
             If X does not hold examples like those that the model was fitted on, or holds NaN or infinity.
         """
-        check_is_fitted(self)
-        rows = as_floats(self.validate(X, reset=False))
-        check_rows(rows, self.schema_, type(self).__name__, self.recipe.allows_gaps)
-        return rows
+        return np.asarray(self._check(X))
 
     def prepare(self, X: Any) -> Tensor:
         """Return X checked and on the model's scale: n x `schema_.shape`, in memory. Raises as `check` does."""
@@ -278,8 +279,15 @@ class Inference(Coded, ABC):
 
     # ---------------------------------------------------------------------------------------------- inside
 
+    def _check(self, X: Any) -> np.ndarray:
+        """Return X as `check` does, but rows of files as `MappedRows`."""
+        check_is_fitted(self)
+        rows = as_floats(self.validate(X, reset=False))
+        check_rows(rows, self.schema_, type(self).__name__, self.recipe.allows_gaps)
+        return rows
+
     def _as_source(self, X: Any) -> Source:
-        """Return X, which is in memory, as a source of blocks. Its form is checked."""
+        """Return X, in memory or the path of files, as a source of blocks. Its form is checked."""
         check_is_fitted(self)
         rows = self.validate(X, reset=False)
         check_form(rows.shape, self.schema_, type(self).__name__)
@@ -296,9 +304,9 @@ class Inference(Coded, ABC):
         self, method: str, source: Source, sink: sinks.Sink | None = None, report: Reporter | None = None
     ) -> Any:
         """Apply `method` to all blocks of `source`, and write the results into `sink` or a new array."""
-        model, checker = self.module(), parallel.RowChecker(self.schema_, type(self).__name__, self.recipe.allows_gaps)
-        sink = sink or sinks.Memory(source.n, functools.partial(check_free, self))
-        operation = self._operation(method)
+        model = self.module()
+        checker = parallel.RowChecker(self.schema_, type(self).__name__, self.recipe.allows_gaps, source.locate)
+        sink, operation = sink or sinks.Memory(source.n, functools.partial(check_free, self)), self._operation(method)
         if report is not None:
             return parallel.stream(model, self.schema_, operation, source, sink, checker, report)
         with Reporter("auto" if self.verbose else 0, f"{type(self).__name__}.{method}") as report:
@@ -379,20 +387,15 @@ class Inference(Coded, ABC):
             ) / self.schema_.scale[0]
             if bool(likelihood.contains(ends).all()):
                 return
-        outside = ~self.apply(lambda x: _contains(likelihood, x).flatten(1).all(1), rows).numpy()
+        outside = ~self.apply(lambda x: contains(likelihood, x).flatten(1).all(1), rows).numpy()
         if outside.any():
             raise ValueError(support_message(cast(FittedModel, self), rows, np.flatnonzero(outside)))
 
     def _check_block_support(self, x: Tensor, rows: np.ndarray, first: int) -> None:
         """Raise ValueError if a block holds values that the likelihood cannot score. `x` is the block, prepared."""
         likelihood = self.model_.likelihood
-        if likelihood.required_support is None or bool((within := _contains(likelihood, x)).all()):
+        if likelihood.required_support is None or bool((within := contains(likelihood, x)).all()):
             return
         outside = np.flatnonzero(~within.flatten(1).all(1).cpu().numpy())
         prefix = f"In rows {first:,} to {first + len(rows) - 1:,}: " if first else ""
         raise ValueError(prefix + support_message(cast(FittedModel, self), rows, outside, first))
-
-
-def _contains(likelihood: Likelihood, x: Tensor) -> Tensor:
-    """Return a mask of the entries of x (B x shape) that the likelihood can score, or that are missing."""
-    return likelihood.contains(x) | torch.isnan(x)

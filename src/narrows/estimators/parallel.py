@@ -73,8 +73,11 @@ class Operation(NamedTuple):
 class RowChecker:
     """A check of the rows of a source: of each block, and of all rows together at the end."""
 
-    def __init__(self, schema: Schema, owner: str, allow_nan: bool = False) -> None:
-        self.schema, self.owner, self.allow_nan, self.n_gaps = schema, owner, allow_nan, 0
+    def __init__(
+        self, schema: Schema, owner: str, allow_nan: bool = False, locate: Callable[[int], str] | None = None
+    ) -> None:
+        self.schema, self.owner, self.n_gaps, self.locate = schema, owner, 0, locate
+        self.allow_nan = allow_nan and locate is None  # activations in files have no gaps
         self.high, self.dtype = -np.inf, np.dtype(schema.dtype)
         self._lock = threading.Lock()
 
@@ -82,7 +85,7 @@ class RowChecker:
         """Return the block in a dtype that torch supports. Raise ValueError for a wrong form, infinity, NaN."""
         rows = as_rows(block, self.owner)
         check_form(rows.shape, self.schema, self.owner)
-        _, high = min_max(rows, self.owner, first, self.schema.columns, self.allow_nan)
+        _, high = min_max(rows, self.owner, first, self.schema.columns, self.allow_nan, self.locate)
         n_gaps = count_gaps(rows) if self.allow_nan else 0
         with self._lock:
             self.n_gaps += n_gaps

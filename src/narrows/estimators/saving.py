@@ -23,7 +23,12 @@ _NO_EFFECT = (
     "sparse_output",
 )
 # parameters added later, with the values that give the earlier behaviour: older trainings can be resumed
-_ADDED_LATER = {"posterior": "gaussian", "prior": "standard", "columns": None, "max_levels": 256, "start": "random"}
+_ADDED_LATER: dict[str, Any] = {
+    **{"posterior": "gaussian", "prior": "standard", "columns": None, "max_levels": 256, "start": "random"},
+    **{"prefixes": "auto", "patience": 5_000, "n_aux": 256, "aux_weight": 0.25, "skip": False},
+    **{"scale": "column", "center": "mean"},
+    **{"max_examples": None, "buffer_size": "auto"},
+}
 
 
 def documents(estimator: FittedModel) -> tuple[dict[str, Any], dict[str, Tensor]]:

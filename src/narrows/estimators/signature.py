@@ -83,6 +83,22 @@ def _training(
     """The parameters that all estimators share."""
 
 
+def _budget(
+    *,
+    max_examples: Annotated[
+        Any,
+        either(Integer(2), OneOf((None,))),
+        "largest number of training examples in all steps; of an iterator, of rows to read; None for no limit",
+    ] = None,
+    buffer_size: Annotated[
+        Any,
+        either(Integer(8), _AUTO),
+        "rows of an iterator that are in memory, from which batches are drawn at random; 'auto' takes 256 MiB",
+    ] = "auto",
+) -> None:
+    """The parameters of all estimators that limit the examples of a training, which an iterator needs."""
+
+
 def _tables(
     *,
     columns: Annotated[
@@ -101,7 +117,7 @@ def _tables(
     """The parameters of all estimators that say how tables are read."""
 
 
-TRAINING = {**parameters(_tables), **parameters(_training)}
+TRAINING = {**parameters(_tables), **parameters(_training), **parameters(_budget)}
 
 
 def constructor(name: str, declared: dict[str, Parameter]) -> Callable[..., None]:

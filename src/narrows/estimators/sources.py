@@ -36,12 +36,6 @@ def open_rows(estimator: Reader, source: Any, columns: Sequence[str] | None = No
     if columns is None and fitted is not None:
         columns = [str(name) for name in fitted]
     encode = functools.partial(estimator.validate, reset=False) if estimator.schema_.kind == "table" else None
-    opened = streams.open_source(source, type(estimator).__name__, columns, encode)
+    has_tokens = estimator.schema_.kind != "image"
+    opened = streams.open_source(source, type(estimator).__name__, columns, encode, has_tokens)
     return estimator._as_source(source) if opened is None else opened
-
-
-def as_cells(X: Any) -> np.ndarray:
-    """Return a list of rows or an array as an array of numbers or objects."""
-    if isinstance(X, (list, tuple)) and any(isinstance(cell, str) for row in X[:1] for cell in np.atleast_1d(row)):
-        return np.asarray(X, dtype=object)
-    return np.asarray(X)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import sklearn
@@ -21,8 +21,9 @@ from narrows.accelerate import autocast
 from narrows.data import SparseMemory, SparseRows, as_shared_tensor, is_sparse
 from narrows.data.streams import Source
 from narrows.estimators import parallel
+from narrows.estimators.codes import with_index
 from narrows.model import Autoencoder
-from narrows.params import BOOL, parameters
+from narrows.params import BOOL, Parameter, parameters
 from narrows.training import NotEnoughMemory, memory
 from narrows.types import SparseCode
 
@@ -69,8 +70,14 @@ def writes_sparse(estimator: Any, sink: Any) -> bool:
 
 
 class Coded:
-    """Mixin: the codes of rows in memory, dense or sparse, whatever `transform` gives."""
+    """Mixin: the codes of rows in memory, dense or sparse, whatever `transform` gives.
 
+    Attributes
+    ----------
+    own_parameters : parameters of an estimator's class, on which the network does not depend.
+    """
+
+    own_parameters: ClassVar[dict[str, Parameter]] = {}
     _apply: Callable[..., Any]
     _as_source: Callable[[Any], Source]
 
@@ -87,8 +94,10 @@ class Coded:
     def _compute_codes(self, X: Any) -> np.ndarray:
         return np.asarray(self._apply("transform", self._as_source(X)))
 
-    def _transform_sparse(self, X: Any) -> Any:
-        """Return the codes of X as `transform` does with sparse_output=True."""
+    def _transform(self, X: Any) -> Any:
+        """Return the codes of X as `transform` gives them."""
+        if not gives_sparse(self):
+            return with_index(self._compute_codes(X), X)
         refuse_frames(self)
         return as_scikit_learn_does(self._apply(SPARSE_TRANSFORM, self._as_source(X), SparseMemory()))
 

@@ -15,6 +15,7 @@ from narrows.estimators.parallel import prepare_rows
 from narrows.estimators.threshold import Threshold, find_threshold, select_scored
 from narrows.evaluation.scores import apply_to_code, missing_scores, usual_scores
 from narrows.fitted import FittedModel
+from narrows.likelihoods import Likelihood
 from narrows.model import Autoencoder, inference_mode
 from narrows.params import counted
 from narrows.training import n_health_rows
@@ -121,6 +122,11 @@ def _components_by_kl(model: Autoencoder, h: Tensor) -> tuple[np.ndarray, Tensor
     return kl.mean(0)[order].double().numpy(), order
 
 
+def contains(likelihood: Likelihood, x: Tensor) -> Tensor:
+    """Return a mask of the entries of x (B x shape) that the likelihood can score, or that are missing."""
+    return likelihood.contains(x) | torch.isnan(x)
+
+
 def support_message(estimator: FittedModel, rows: np.ndarray, outside: np.ndarray, first: int = 0) -> str:
     """Return an error message about values that the likelihood cannot score.
 
@@ -132,7 +138,7 @@ def support_message(estimator: FittedModel, rows: np.ndarray, outside: np.ndarra
     """
     schema, likelihood, owner = estimator.schema_, estimator.model_.likelihood, type(estimator).__name__
     rows = rows[outside]
-    bad = ~estimator.apply(lambda x: likelihood.contains(x) | torch.isnan(x), rows).numpy()
+    bad = ~estimator.apply(lambda x: contains(likelihood, x), rows).numpy()
     column = int(np.argwhere(bad.reshape(len(bad), -1)[0])[0, 0])
     bad = (np.moveaxis(bad, 1, -1) if schema.layout == "hwc" else bad).reshape(rows.shape)
     values = rows[bad]

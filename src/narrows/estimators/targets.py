@@ -11,7 +11,17 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from narrows.bottlenecks import as_sparse
-from narrows.data import PairedRows, PairSchema, Schema, as_floats, as_rows, infer, subsample_evenly, target_of
+from narrows.data import (
+    PairedRows,
+    PairSchema,
+    Schema,
+    as_floats,
+    as_rows,
+    infer,
+    normalize,
+    subsample_evenly,
+    target_of,
+)
 from narrows.estimators.findings import judge_pairs
 from narrows.estimators.labels import label_indices_where_known, learn_classes
 from narrows.estimators.summary import Summary, summarize_units
@@ -66,7 +76,7 @@ class Targeted:
 
     def _read_targets(self, y: Any, n: int | None, owner: str) -> np.ndarray | None:
         """Return targets for `n` examples, n x d, or None; the first call sets their schema."""
-        shape = () if y is None else np.shape(y)
+        shape = () if y is None else tuple(getattr(y, "shape", None) or np.asarray(y, dtype=object).shape)
         is_paired = target_of(self.schema_) is not self.schema_
         if len(shape) < 2 or int(np.prod(shape[1:])) == 1:
             if is_paired:
@@ -88,13 +98,19 @@ class Targeted:
         if not is_paired:
             if hasattr(self, "offset_"):
                 raise ValueError(f"{owner} was fitted without targets: call fit(X, y) to learn y from X.")
-            self.schema_ = PairSchema.of(self.schema_, infer(rows, owner, allow_nan=True, dtype=rows.dtype))
+            target = self._normalize(infer(rows, owner, allow_nan=True, dtype=rows.dtype), rows)
+            self.schema_ = PairSchema.of(self.schema_, target)
         elif rows.shape[1:] != target_of(self.schema_).shape:
             raise ValueError(
                 f"The targets `y` of {owner} must have {target_of(self.schema_).shape[0]} columns, as in `fit`. Got "
                 f"{rows.shape[1]} instead."
             )
         return rows
+
+    def _normalize(self, schema: Schema, rows: np.ndarray) -> Schema:
+        """Return the schema of the rows with the scale and the center that the parameters ask for."""
+        scale, center = getattr(self, "scale", "column"), getattr(self, "center", "mean")
+        return normalize(schema, rows, scale, center, type(self).__name__)
 
     def _pair(self, rows: np.ndarray) -> np.ndarray | PairedRows:
         """Return the training rows, with the targets if there are some."""

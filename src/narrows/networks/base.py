@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows.data import LEVEL_VECTOR, ArrayScale, Layout, Schema, TableFeatures
@@ -167,10 +168,17 @@ class LinearDecoder(nn.Module):
 
 
 class _ZeroLinear(nn.Linear):
-    """A linear layer that starts at 0 and draws no random numbers. `nn.utils.skip_init` would load libraries first."""
+    """A linear layer that starts at 0 and draws no random numbers. `nn.utils.skip_init` would load libraries first.
+
+    The bias is added apart. Its gradient is then a sum in float32. As a part of the product it would be the same sum in
+    bfloat16 as that of the network's last layer, and for two of these torch 2.13 makes C++ that does not compile.
+    """
 
     def reset_parameters(self) -> None:
         set_to_zero(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight) + self.bias
 
 
 def zero_linear(n_inputs: int, n_outputs: int) -> nn.Linear:
@@ -192,11 +200,12 @@ class Decoder(nn.Module, ABC):
     Attributes
     ----------
     takes_sparse : True if the input may be a `SparseCode`, too.
+    takes_units : True if it may be a `UnitBlock`, too: the output is then what its units add to that of another code.
     undoes_scaling : True if the encoder scales each example by its own numbers, which `undo_scaling` undoes.
     linear_path : linear path that is added to the network's output, or None.
     """
 
-    takes_sparse = False
+    takes_sparse = takes_units = False
     undoes_scaling: bool = False
 
     def __init__(self, linear: LinearDecoder | None = None) -> None:

@@ -133,7 +133,7 @@ class Dictionary(Decoder):
     n_inputs : number of units.
     """
 
-    takes_sparse = True
+    takes_sparse = takes_units = True
 
     def __init__(self, shape: tuple[int, ...], n_inputs: int) -> None:
         super().__init__()
@@ -167,8 +167,11 @@ class Dictionary(Decoder):
                 linear[0].weight[:, :n_shared] = means / means.norm(dim=1, keepdim=True)
                 linear[0].bias.zero_()
 
-    def forward(self, z: Tensor | SparseCode) -> Tensor:
-        """B x n_inputs, or the same as a `SparseCode` -> B x shape."""
+    def forward(self, z: Tensor | SparseCode | UnitBlock) -> Tensor:
+        """B x n_inputs, or the same as a `SparseCode` -> B x shape; a `UnitBlock` -> what its units add, B x shape."""
+        if isinstance(z, UnitBlock):
+            directions = self.directions.index_select(0, z.units)
+            return (z.values / lengths(directions) @ directions).unflatten(1, self.shape)
         if isinstance(z, SparseCode):
             return (sum_of_directions(z, self.directions) + self.bias).unflatten(1, self.shape)
         # scaling the code instead of the dictionary gives the same product without a second copy of the dictionary
@@ -184,11 +187,6 @@ class Dictionary(Decoder):
         """
         summed = sum_of_directions(code.split_rows(sizes), self.directions).unflatten(0, (code.n_rows, len(sizes)))
         return (summed.cumsum(1) + self.bias).unflatten(2, self.shape)
-
-    def sum_units(self, block: UnitBlock) -> Tensor:
-        """Return what some units add to the output: B x shape, without the bias."""
-        directions = self.directions.index_select(0, block.units)
-        return (block.values / lengths(directions) @ directions).unflatten(1, self.shape)
 
 
 class LinearSkip(nn.Module):

@@ -42,9 +42,8 @@ class DeadUnitRevival(Cost):
         code, aux_code = output.code, output.code.aux_code
         if aux_code is None or self.weight == 0:
             return None
-        sum_units = getattr(model.decoder, "sum_units", None)
-        if isinstance(aux_code, UnitBlock) and sum_units is not None:
-            params = output.params.detach() + sum_units(aux_code)
+        if isinstance(aux_code, UnitBlock) and getattr(model.decoder, "takes_units", False):
+            params = output.params.detach() + model.decoder(aux_code)
         else:
             dense = aux_code.to_dense() if isinstance(aux_code, UnitBlock) else aux_code
             # the columns of a label count once

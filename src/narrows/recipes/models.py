@@ -7,11 +7,25 @@ from typing import Annotated, Any
 from narrows import bottlenecks, corruptions, priors
 from narrows.data import Schema, TableFeatures
 from narrows.objectives import AUX_WEIGHT, NeighborEmbedding, WeightedObjective
-from narrows.params import BOOL, LAYER_WIDTHS, Integer, OneOf, Real, either
+from narrows.params import BOOL, Integer, OneOf, Real, either
 from narrows.recipes.assemble import assemble, labels_of
 from narrows.recipes.fields import Components, Hidden, Level, Likelihood, Network, OptionalComponents, Start
 from narrows.recipes.registry import Parts, register
-from narrows.recipes.sparsity import SPARSITIES, assemble_dictionary, make_code
+from narrows.recipes.sparsity import (
+    ActiveUnits,
+    AuxSize,
+    AuxWeight,
+    Center,
+    Patience,
+    PrefixSizes,
+    Rate,
+    Scale,
+    Skip,
+    Sparsity,
+    Strength,
+    assemble_dictionary,
+    make_code,
+)
 
 POSTERIORS = {"gaussian": bottlenecks.Gaussian, "laplace": bottlenecks.Laplace, "flow": bottlenecks.FlowPosterior}
 PRIORS = {"standard": priors.StandardNormal, "mixture": priors.NormalMixture}
@@ -132,41 +146,17 @@ def sae(
     schema: Schema,
     n_components: Components = 256,
     *,
-    sparsity: Annotated[
-        str,
-        OneOf(SPARSITIES),
-        "method to keep the code sparse: 'topk' keeps the k largest units of each example, 'batchtopk' k for each "
-        "example of a batch on average, 'matryoshka' the same for nested sets of units; 'jumprelu' learns a threshold "
-        "of each unit for k of them; 'gated' learns gates; 'l1' and 'kl' add a cost",
-    ] = "topk",
-    k: Annotated[
-        Any,
-        either(Integer(1), OneOf(("auto",))),
-        "number of active units for one example: at most ('topk') or on average ('batchtopk', 'matryoshka', "
-        "'jumprelu'); 'auto' is n_components / 8, at most 16",
-    ] = "auto",
-    strength: Annotated[
-        float, Real(0), "weight of the sparsity cost ('l1', 'kl', 'gated'; 'jumprelu', where k is the target)"
-    ] = 1.0,
-    rate: Annotated[
-        float, Real(0, 1, open_low=True, open_high=True), "mean activation that each unit should have ('kl')"
-    ] = 0.05,
-    prefixes: Annotated[
-        Any,
-        either(LAYER_WIDTHS, OneOf(("auto",))),
-        "numbers of first units that reconstruct alone, too ('matryoshka'); 'auto' is 1/16 and 1/4 of n_components",
-    ] = "auto",
-    patience: Annotated[
-        Any,
-        either(Integer(1), OneOf(("auto",))),
-        "number of training examples after which a silent unit counts as dead and is revived; 'auto' is "
-        "200 n_components / k, at least 5,000",
-    ] = "auto",
-    n_aux: Annotated[int, Integer(1), "largest number of dead units that one example revives"] = 256,
-    aux_weight: Annotated[float, Real(0), "weight of the loss that revives dead units; 0 for none"] = AUX_WEIGHT,
-    skip: Annotated[
-        bool, BOOL, "True to add a linear map of X to the dictionary's output; for targets: fit(X, Y) with many columns"
-    ] = False,
+    sparsity: Sparsity = "topk",
+    k: ActiveUnits = "auto",
+    strength: Strength = 1.0,
+    rate: Rate = 0.05,
+    prefixes: PrefixSizes = "auto",
+    patience: Patience = "auto",
+    n_aux: AuxSize = 256,
+    aux_weight: AuxWeight = AUX_WEIGHT,
+    skip: Skip = False,
+    scale: Scale = "column",
+    center: Center = "mean",
     network: Network = "auto",
     hidden: Hidden = (),
     likelihood: Likelihood = "auto",
@@ -179,6 +169,7 @@ def sae(
         If `k` or `prefixes` exceeds `n_components`, there is a skip, but no targets, or `network` names a decoder: SAE
         needs a dictionary, or your own module.
     """
+    del scale, center  # the schema has them already
     code, objective, choices = make_code(
         sparsity,
         n_components,

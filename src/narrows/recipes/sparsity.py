@@ -3,20 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from narrows import bottlenecks, likelihoods, networks
-from narrows.data import Schema, target_of
+from narrows.data import CENTERS, SCALES, Schema, target_of
 from narrows.objectives import GateReconstruction, Prefixes, WeightedObjective
+from narrows.params import BOOL, LAYER_WIDTHS, Integer, OneOf, Real, either
 from narrows.recipes.assemble import assemble
 from narrows.recipes.registry import Parts
 from narrows.training import Choice
 
 SPARSITIES = ("topk", "batchtopk", "jumprelu", "gated", "matryoshka", "l1", "kl")
+Sparsity = Annotated[
+    str,
+    OneOf(SPARSITIES),
+    "method to keep the code sparse: 'topk' keeps the k largest units of each example, 'batchtopk' k for each "
+    "example of a batch on average, 'matryoshka' the same for nested sets of units; 'jumprelu' learns a threshold "
+    "of each unit for k of them; 'gated' learns gates; 'l1' and 'kl' add a cost",
+]
+ActiveUnits = Annotated[
+    Any,
+    either(Integer(1), OneOf(("auto",))),
+    "number of active units for one example: at most ('topk') or on average ('batchtopk', 'matryoshka', "
+    "'jumprelu'); 'auto' is n_components / 8, at most 16",
+]
+Strength = Annotated[
+    float, Real(0), "weight of the sparsity cost ('l1', 'kl', 'gated'; 'jumprelu', where k is the target)"
+]
+Rate = Annotated[float, Real(0, 1, open_low=True, open_high=True), "mean activation that each unit should have ('kl')"]
+PrefixSizes = Annotated[
+    Any,
+    either(LAYER_WIDTHS, OneOf(("auto",))),
+    "numbers of first units that reconstruct alone, too ('matryoshka'); 'auto' is 1/16 and 1/4 of n_components",
+]
+Patience = Annotated[
+    Any,
+    either(Integer(1), OneOf(("auto",))),
+    "number of training examples after which a silent unit counts as dead and is revived; 'auto' is "
+    "200 n_components / k, at least 5,000",
+]
+AuxSize = Annotated[int, Integer(1), "largest number of dead units that one example revives"]
+AuxWeight = Annotated[float, Real(0), "weight of the loss that revives dead units; 0 for none"]
+Skip = Annotated[
+    bool, BOOL, "True to add a linear map of X to the dictionary's output; for targets: fit(X, Y) with many columns"
+]
+Scale = Annotated[
+    str,
+    OneOf(SCALES),
+    "what real-valued vectors are divided by: 'column' (the deviation of each column), 'all' (the root of their "
+    "mean variance) or 'none'",
+]
+Center = Annotated[
+    str, OneOf(CENTERS), "what is subtracted from real-valued vectors: their 'mean', or the geometric 'median'"
+]
+
 _SELECTING = ("topk", "batchtopk", "jumprelu", "matryoshka")  # those with k
 _MOST_ACTIVE, _UNITS_PER_ACTIVE = 16, 8
 _EXPECTED_FIRINGS = 200  # without any of them a unit counts as dead

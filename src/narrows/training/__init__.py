@@ -4,7 +4,7 @@ from narrows.training.device import PRECISIONS, Choice, choose_device, choose_pr
 from narrows.training.health import FEWEST_TO_TELL, find_overfitting, n_health_rows, remaining_fall
 from narrows.training.loop import fit
 from narrows.training.memory import NotEnoughMemory
-from narrows.training.result import Interrupted, Result
+from narrows.training.result import Interrupted, Result, StreamFailed
 from narrows.training.rng import RandomStream, draws_globally, forked_rng, seeded_init
 from narrows.training.settings import Pace, Settings
 
@@ -18,6 +18,7 @@ __all__ = [
     "RandomStream",
     "Result",
     "Settings",
+    "StreamFailed",
     "choose_device",
     "choose_precision",
     "draws_globally",

@@ -3,6 +3,7 @@
 A checkpoint of a training holds the states of these components, which `narrows.training.loop` lists:
 
     training        fingerprint, seed, precision and the like, by which another training is refused
+    batches         of an iterator: the position in it and the rows of its buffer
     weights         weights of the model and of opponents, and whether dead units are being revived
     objective       growth of the costs' weights
     optimizers      states of the optimizers
@@ -16,7 +17,7 @@ A checkpoint of a training holds the states of these components, which `narrows.
     tracking        name of the run
     result          history and notes
 
-The order of the rows is not in it: it follows from the seed and the epoch.
+The order of other rows is not in it: it follows from the seed and the epoch.
 
 The values of a state are tensors, dicts, and values that JSON can hold. A new file is written under a temporary name
 and then renamed, so there is always a complete one. It contains no code. Files in the first layout can be read too.

@@ -63,8 +63,10 @@ def deferred_interrupt(include_sigterm: bool = False) -> Iterator[threading.Even
 _stopped_cell: int | None = None  # number of the last cell of a notebook in which a training was stopped
 
 
-def end_or_raise(interruption: Stopped | None) -> None:
+def end_or_raise(interruption: Stopped | ValueError | None) -> None:
     """End a training whose results are stored, and which Ctrl-C has stopped unless `interruption` is None.
+
+    An error of the user's iterator, a ValueError, is raised everywhere.
 
     In IPython, where `model = VAE().fit(X)` would otherwise lose the model, `fit` returns with a warning. The rest of
     the cell runs, but trains nothing more, and no cell that waits behind it is run. Elsewhere, and in a `fit` within
@@ -74,7 +76,7 @@ def end_or_raise(interruption: Stopped | None) -> None:
     if interruption is None:
         return
     shell = find_ipython()
-    if shell is None or not is_called_by_user(sys._getframe(1)):
+    if shell is None or isinstance(interruption, ValueError) or not is_called_by_user(sys._getframe(1)):
         raise interruption
     _stopped_cell = shell.execution_count
     warn_user(str(interruption))

@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from narrows import accelerate
-from narrows.data import Examples, Schema
+from narrows.data import Examples, MappedRows, Schema
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
 from narrows.training import checkpoint, parallel
@@ -28,7 +28,7 @@ from narrows.training.interrupt import deferred_interrupt
 from narrows.training.preparation import prepare
 from narrows.training.progress import Reporter
 from narrows.training.recovery import Recovery
-from narrows.training.result import Result, add_note, make_interrupted
+from narrows.training.result import Result, add_note, keep_on_failure, make_interrupted
 from narrows.training.rng import RandomStream, draws_globally
 from narrows.training.saving import Component, Saver, identify, settings_to_resume
 from narrows.training.schedule import Schedule
@@ -44,7 +44,7 @@ _REPORT = 50  # steps between two readings of the losses
 def fit(
     model: Autoencoder,
     objective: Objective,
-    X: np.ndarray | Examples,
+    X: np.ndarray | MappedRows | Examples,
     schema: Schema,
     settings: Settings,
     *,
@@ -64,8 +64,8 @@ def fit(
 
     Raises
     ------
-    Interrupted
-        On Ctrl-C, after the checkpoint is written. The model then holds the best weights so far.
+    Interrupted, StreamFailed
+        On Ctrl-C, or if an iterator of rows fails. A checkpoint is written, and the model has the best weights so far.
     FloatingPointError
         If the loss is NaN or infinite a fourth time, after three recoveries.
     ConnectionError
@@ -82,7 +82,9 @@ def fit(
         deferred_interrupt(include_sigterm=world.size > 1) as interrupted,
         Reporter(settings.verbose if world.rank == 0 else 0, title, has_pulse=True, stop=interrupted) as reporter,
     ):
-        return Trainer(model, objective, X, schema, settings, reporter, fingerprint, labels).run(interrupted)
+        trainer = Trainer(model, objective, X, schema, settings, reporter, fingerprint, labels)
+        with keep_on_failure(trainer.finish):
+            return trainer.run(interrupted)
 
 
 class Trainer:
@@ -92,7 +94,7 @@ class Trainer:
         self,
         model: Autoencoder,
         objective: Objective,
-        X: np.ndarray | Examples,
+        X: np.ndarray | MappedRows | Examples,
         schema: Schema,
         settings: Settings,
         reporter: Reporter,
@@ -122,6 +124,7 @@ class Trainer:
         self.recovery, self.learning_rate = Recovery(self.add_note), 0.0
         self.tracking = Tracking(settings.track, settings.checkpoint, self.add_note)
         components: dict[str, Component] = {
+            "batches": self.batches,
             "weights": weights,
             "objective": self.objective,
             "optimizers": self.step,
@@ -204,10 +207,7 @@ class Trainer:
         self.averaging.update()
 
     def report(self) -> bool:
-        """Read the losses, update state that needs a device sync, and save a checkpoint if one is due.
-
-        Return True if the training went back to earlier weights, so that the epoch must begin again.
-        """
+        """Read the losses, and save a checkpoint if one is due. Return True if the weights went back."""
         self.model.bottleneck.update_dead_units()
         means = self.step.sums.read_means()
         if means and not math.isfinite(means["loss"]):

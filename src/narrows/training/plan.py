@@ -16,6 +16,7 @@ import torch
 from narrows.bottlenecks import Bottleneck
 from narrows.params import counted
 from narrows.training.device import Choice, choose_device, choose_precision
+from narrows.training.length import MOST_HELD_OUT, limit_length
 from narrows.training.machine import (
     Decision,
     choose_compile,
@@ -34,11 +35,8 @@ _N_NEIGHBORS = 20
 _PATIENCE, _PATIENCE_WITH_NEIGHBORS = 10, 25  # validations
 
 _BATCH = 128
-_MANY_UNITS, _LARGEST_BATCH, _STEPS_OF_MANY_UNITS = (
-    1024,
-    1024,
-    50,
-)  # the last: fewest steps in an epoch of larger batches
+_MANY_UNITS, _LARGEST_BATCH = 4096, 1024  # units of a sparse code; with fewer of them smaller batches learn as fast
+_STEPS_OF_MANY_UNITS = 50  # fewest steps in an epoch of a larger batch
 _RATE, _RATE_BATCH = 1e-3, 64  # learning rate of Adam, at this batch size; photos and outliers set their own
 _AUTO_STEPS, _AUTO_EPOCHS = 15_000, (20, 300)  # enough for the networks here to settle on data of common sizes
 _FEW_ROWS, _EPOCHS_OF_FEW = 1_000, 120  # fewer rows are learned by heart in more passes
@@ -90,6 +88,7 @@ class Plan:
     seconds : predicted duration of all epochs without compilation, at most the time limit.
     choices : the decisions to report, in this order.
     is_started : True if the model has begun at PCA.
+    epoch_rows, most_steps, fewest_epochs_per_validation : as in `Length`.
     """
 
     place: Place
@@ -108,21 +107,25 @@ class Plan:
     seconds: float
     choices: tuple[Choice, ...]
     is_started: bool = False
+    epoch_rows: int | None = None
+    most_steps: int | None = None
+    fewest_epochs_per_validation: int = 1
 
     @property
     def steps_per_epoch(self) -> int:
         """Number of steps in an epoch. The first rows of the epoch are repeated to fill the last batch."""
-        return math.ceil(self.n_train / self.batch_size)
+        return math.ceil((self.epoch_rows or self.n_train) / self.batch_size)
 
     @property
     def n_steps(self) -> int:
         """Largest number of steps of the training."""
-        return self.n_epochs * self.steps_per_epoch
+        n = self.n_epochs * self.steps_per_epoch
+        return n if self.most_steps is None else min(n, self.most_steps)
 
     @property
     def epochs_per_validation(self) -> int:
         """Number of epochs between two validations: at least fifty steps."""
-        return max(1, math.ceil(50 / self.steps_per_epoch))
+        return max(self.fewest_epochs_per_validation, math.ceil(50 / self.steps_per_epoch))
 
 
 def choose_place(settings: Settings, n_weights: int, n_processes: int, resumed: Mapping[str, Any]) -> Place:
@@ -157,7 +160,7 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
     ValueError
         If there are too few rows for the processes or the neighbors, or `compile=True` is set with several processes.
     """
-    (n_train, n_valid), split_choices = choose_split(settings, inputs.n_rows, inputs.resumed)
+    (n_train, n_valid), split_choices = choose_split(settings, inputs.n_rows, inputs.resumed, inputs.n_buffer)
     settings, pace_choices = follow_pace(settings, n_train)
     requested, neighbor_batch_choices = choose_neighbor_batch(settings.batch_size, inputs)
     batch_size, batch_choices = choose_batch_size(requested, n_train, inputs)
@@ -166,6 +169,9 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
     n_epochs, epochs_choices = choose_epochs(
         settings.max_epochs, n_train, batch_size, inputs.flops_per_example, is_short
     )
+    if settings.max_examples is not None and settings.max_epochs == "auto":
+        n_epochs, epochs_choices = math.ceil(settings.max_examples / n_train) + 1, ()
+    length = limit_length(settings, n_epochs, n_train, n_valid, batch_size, inputs.n_buffer, owner)
     patience, patience_choices = choose_patience(settings.n_iter_no_change, inputs)
     (n_neighbors, metric), neighbors_choices = choose_neighbors(n_train, inputs, owner)
 
@@ -174,13 +180,14 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
     use_cuda_graph, cuda_graph_choices = choose_cuda_graph(settings.compile, place.device, inputs)
     step_seconds = step_flops * _STEP_PER_PRODUCTS / inputs.matmul_flops_per_second
     step_seconds += _CUDA_GRAPH_OVERHEAD if use_cuda_graph else _STEP_OVERHEAD
-    seconds = min(n_epochs * math.ceil(n_train / batch_size) * step_seconds, settings.max_time or math.inf)
+    n_steps = length.most_steps or n_epochs * math.ceil(n_train / batch_size)
+    seconds = min(n_steps * step_seconds, settings.max_time or math.inf)
     use_compile, compile_choices = choose_compile(settings.compile, place.device, seconds, settings.max_time, inputs)
     weight_decay, decay_choices = choose_weight_decay(settings.weight_decay, inputs.bottleneck)
 
     choices = [place.device_choice, *place.sharding_choices, *threads_choices, place.precision_choice, *compile_choices]
     choices += [*cuda_graph_choices, *decay_choices, *split_choices, *pace_choices, *batch_choices, *rate_choices]
-    choices += [*epochs_choices, *neighbor_batch_choices, *patience_choices, *neighbors_choices]
+    choices += [*epochs_choices, *length.choices, *neighbor_batch_choices, *patience_choices, *neighbors_choices]
     return Plan(
         place=place,
         n_train=n_train,
@@ -188,7 +195,10 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
         batch_size=batch_size,
         learning_rate=learning_rate,
         weight_decay=weight_decay,
-        n_epochs=n_epochs,
+        n_epochs=length.n_epochs,
+        epoch_rows=length.epoch_rows,
+        most_steps=length.most_steps,
+        fewest_epochs_per_validation=length.epochs_per_validation,
         patience=patience,
         n_threads=n_threads,
         use_compile=use_compile,
@@ -203,8 +213,10 @@ def make_plan(settings: Settings, place: Place, inputs: PlanInputs, owner: str =
 # ------------------------------------------------------------------------------------ the data and the learning
 
 
-def choose_split(settings: Settings, n_rows: int, resumed: Mapping[str, Any]) -> Decision[tuple[int, int]]:
-    """Decide on the numbers of training rows and of held-out rows. `resumed` is as in `PlanInputs`."""
+def choose_split(
+    settings: Settings, n_rows: int, resumed: Mapping[str, Any], n_buffer: int | None = None
+) -> Decision[tuple[int, int]]:
+    """Decide on the numbers of training rows and of held-out rows. `resumed` and `n_buffer` are as in `PlanInputs`."""
     n_valid = round(settings.validation_fraction * n_rows) if settings.early_stopping else 0
     choices: tuple[Choice, ...] = ()
     if settings.early_stopping and n_valid < (fewest := _FEWEST_HELD_OUT):
@@ -219,6 +231,8 @@ def choose_split(settings: Settings, n_rows: int, resumed: Mapping[str, Any]) ->
             reason = f"{n_valid} of {rows} would be too few to hold out; all are trained on, the last weights kept"
             choices, n_valid = (Choice("early_stopping", "False", reason),), 0
     n_valid = min(n_valid, n_rows - 1)
+    if n_buffer is not None:  # they stay in memory, and the rest of the buffer mixes
+        n_valid = min(n_valid, MOST_HELD_OUT, n_buffer // 4)
     return Decision((n_rows - n_valid, n_valid), choices)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from narrows.bottlenecks import Bottleneck
-from narrows.data import Examples
+from narrows.data import Examples, MixingBuffer
 from narrows.model import Autoencoder
 from narrows.networks import Decoder, has_own_parts
 from narrows.objectives import NeighborPairs, Objective
@@ -42,6 +42,7 @@ class PlanInputs:
     n_processes : number of processes of the training.
     n_threads : number of threads of torch.
     resumed : precision, compile, threads and n_valid from the checkpoint to resume from; empty without one.
+    n_buffer : number of rows in memory, of an iterator of `n_rows` rows; None for other rows.
     """
 
     n_rows: int
@@ -61,6 +62,7 @@ class PlanInputs:
     n_processes: int = 1
     n_threads: int = 1
     resumed: Mapping[str, Any] = field(default_factory=dict)
+    n_buffer: int | None = None
 
 
 def gather_plan_inputs(
@@ -74,7 +76,8 @@ def gather_plan_inputs(
     """Measure and count the inputs of a plan, for matrix products in `precision`."""
     costs = count_costs(model, objective, rows)
     return PlanInputs(
-        n_rows=len(rows),
+        n_rows=rows.n_examples if isinstance(rows, MixingBuffer) else len(rows),
+        n_buffer=len(rows) if isinstance(rows, MixingBuffer) else None,
         bottleneck=model.bottleneck,
         neighbors=objective.neighbors,
         has_neighbors=rows.has_neighbors,

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from narrows.data import Examples, Rows, Schema
+from narrows.data import Examples, MappedRows, Rows, Schema
 from narrows.model import Autoencoder
 from narrows.objectives import Objective
 from narrows.renamed import warn
 from narrows.training import memory
-from narrows.training.batches import Batches
+from narrows.training.batches import Batches, make_batches
 from narrows.training.linear_start import start_linear
 from narrows.training.parallel import World
 from narrows.training.plan import Plan, choose_place, make_plan
@@ -37,7 +37,7 @@ class Prepared(NamedTuple):
 def prepare(
     model: Autoencoder,
     objective: Objective,
-    X: np.ndarray | Examples,
+    X: np.ndarray | MappedRows | Examples,
     schema: Schema,
     labels: np.ndarray | None,
     settings: Settings,
@@ -68,7 +68,7 @@ def prepare(
     model, objective = model.to(initial_device, place.dtype), objective.to(initial_device, place.dtype)
     rows: Examples = (
         X.on(place.device, place.dtype)
-        if not isinstance(X, np.ndarray)
+        if not isinstance(X, (np.ndarray, MappedRows))
         else Rows(X, schema, place.device, place.dtype, labels)
     )
     inputs = gather_plan_inputs(model, objective, rows, place.precision, world.size, resumed)
@@ -83,7 +83,7 @@ def prepare(
             # a compiled step may compute its parts again rather than keep them
             kept_bytes=0 if plan.use_compile else inputs.kept_per_example * place.precision.itemsize,
         )
-    batches = Batches(plan, settings.seed)
+    batches = make_batches(plan, settings.seed, rows)
     if plan.n_neighbors and plan.metric:
         find = getattr(rows, "find_neighbors", None)
         if find is None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from narrows.data import BlockError
 from narrows.training.device import Choice
 from narrows.training.interrupt import Stopped
 from narrows.training.progress import Reporter
@@ -63,6 +66,31 @@ class Interrupted(Stopped):
     def __init__(self, message: str, result: Result) -> None:
         super().__init__(message)
         self.result = result
+
+
+class StreamFailed(ValueError):
+    """Raised after an iterator of rows has failed during a training. The message says what is kept.
+
+    Attributes
+    ----------
+    result : the results so far.
+    """
+
+    def __init__(self, message: str, result: Result) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+@contextlib.contextmanager
+def keep_on_failure(finish: Callable[[bool], None]) -> Iterator[None]:
+    """Finish a training inside the context as after Ctrl-C, if its iterator of rows fails, and raise StreamFailed."""
+    try:
+        yield
+    except BlockError as error:
+        try:
+            finish(True)
+        except Interrupted as stopped:
+            raise StreamFailed(f"{error}\n{stopped}", stopped.result) from error
 
 
 def make_interrupted(result: Result, checkpoint: Path | None) -> Interrupted:

@@ -44,6 +44,7 @@ class Settings:
     learning_rate : highest learning rate of Adam.
     weight_decay : weight decay of AdamW: each step shrinks the weights by learning_rate * weight_decay.
     max_epochs : largest number of passes over the data.
+    max_examples : largest number of examples in all steps, repeated ones counted each time; None for no limit.
     max_time : longest duration in seconds; None for no limit.
     early_stopping : if True, hold out rows to keep the best weights and to start the cool-down at a plateau.
     validation_fraction : share of held-out rows, in (0, 1).
@@ -65,6 +66,7 @@ class Settings:
     learning_rate: float | Literal["auto"] = "auto"
     weight_decay: float | Literal["auto"] = "auto"
     max_epochs: int | Literal["auto"] = "auto"
+    max_examples: int | None = None
     max_time: float | None = None
     early_stopping: bool = True
     validation_fraction: float = 0.1

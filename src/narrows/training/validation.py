@@ -48,44 +48,46 @@ class Validation:
         model.eval()
         objective.eval()
         with torch.set_grad_enabled(needs_gradient(model)):
-            sums, seen = self._run_pass()
-            health = self._measure_health(seen) if model.has_code else {}
+            sums, outputs, codes = self._run_pass()
+            health = self._measure_health(outputs, codes) if model.has_code else {}
         model.train()
         objective.train()
         losses = {name: float(total) / len(self.index) for name, total in sums.items()} if self.has_loss else {}
         return losses, health
 
-    def _measure_health(self, seen: list[Tensor] | list[SparseCode]) -> dict[str, float]:
+    def _measure_health(self, outputs: list[Tensor], codes: list[SparseCode]) -> dict[str, float]:
         """Return the health of the code, from what `_run_pass` gives."""
         bottleneck, is_shared = self.step.model.bottleneck, self.step.world.size > 1
-        codes, h = [s for s in seen if isinstance(s, SparseCode)], [s for s in seen if isinstance(s, Tensor)]
-        n = sum(map(len, h)) + sum(code.n_rows for code in codes)
+        sparse = as_sparse(bottleneck) if codes else None
+        n = sum(map(len, outputs)) if sparse is None else sum(code.n_rows for code in codes)
         with split_batch(Shard(0, n, len(self.index)) if is_shared else None):
-            sparse = as_sparse(bottleneck)
-            if codes and sparse is not None:
-                return sparse.health_of_codes(codes)
-            return bottleneck.health(torch.cat(h))
+            return bottleneck.health(torch.cat(outputs)) if sparse is None else sparse.health_of_codes(codes)
 
-    def _run_pass(self) -> tuple[dict[str, Tensor], list[Tensor] | list[SparseCode]]:
-        """Return the sums of the loss and its terms over all rows, and what tells the health of this process's rows.
+    def _run_pass(self) -> tuple[dict[str, Tensor], list[Tensor], list[SparseCode]]:
+        """Return the sums of the loss and its terms over all rows, and this process's outputs of the encoder and codes.
 
-        That is the bottleneck's input, or the code where it is sparse: many units take more memory than these few.
+        Where codes are sparse from the start, there are no outputs: they would take more memory than few active units.
         """
-        seen: list[Any] = []
+        outputs, codes = list[Tensor](), list[SparseCode]()
 
-        def see(_module: nn.Module, inputs: tuple[Any, ...], code: Code) -> None:
-            seen.append(inputs[0].detach().float() if code.sparse is None else code.sparse)
+        def see(_module: nn.Module, _inputs: tuple[Any, ...], code: Code) -> None:
+            if code.sparse is not None:
+                codes.append(code.sparse)
 
-        hook = self.step.model.bottleneck.register_forward_hook(see)
-        stream = RandomStream(_SEED, self.step.device, self.is_global)
+        model, stream = self.step.model, RandomStream(_SEED, self.step.device, self.is_global)
+        hooks = [
+            model.encoder.register_forward_hook(lambda _module, _inputs, h: outputs.append(h.detach().float())),
+            model.bottleneck.register_forward_hook(see),
+        ]
         with stream.use(), accelerate.autocast(self.step.device, self.step.precision):
             sums = self._sum_losses()
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
         self.step.world.all_reduce_(sums)
-        return sums, seen
+        return sums, outputs, codes
 
     def _sum_losses(self) -> dict[str, Tensor]:
-        """Return the sums over this process's rows. The bottleneck runs on each row, for the hook."""
+        """Return the sums over this process's rows. Encoder and bottleneck run on each row, for the hooks."""
         step, sums = self.step, dict[str, Tensor]()
         for part in self.index.split(_BATCH_SIZE):
             shard = step.world.shard(len(part))

@@ -14,10 +14,10 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from narrows.data import images, parquet
-from narrows.data.files import archives, arrays, tables, text
+from narrows.data.files import archives, arrays, mapping, tables, text
 from narrows.data.files.dataset import Dataset, short_name
 from narrows.data.files.dialect import Opener
 from narrows.data.named_sets import NAMES
@@ -36,8 +36,9 @@ _DAMAGES = (
 )
 _PARQUET_MAGIC, _ARROW_MAGICS = b"PAR1", (b"ARROW1", b"FEA1")
 _FORMATS = (
-    f".npy, .npz, text ({', '.join(TEXTS)}), tables ({', '.join(_BINARY)}), these also in .gz or .zip, IDX (plain or "
-    f"gzipped), images ({', '.join(images.SUFFIXES)}), folders of images, and .zip of images"
+    f".npy, .npz, text ({', '.join(TEXTS)}), tables ({', '.join(_BINARY)}), these also in .gz or .zip, .safetensors, "
+    f"folders of .npy or .safetensors, IDX (plain or gzipped), images ({', '.join(images.SUFFIXES)}), folders of "
+    "images, and .zip of images"
 )
 
 
@@ -51,6 +52,8 @@ def read(
     """Read a file or a folder of images. The first bytes tell the format, then the suffix.
 
     - `.npy`: mapped into memory (read-only), so a file larger than memory can be used.
+    - `.safetensors`, or a folder of such files and of `.npy`: rows that stay on disk (`MappedRows`), in the order of
+      the files' names; half precision is kept. Floats with three axes are activations, of which each token is a row.
     - `.npz`: the array named X, x, images, data, counts or arr_0, or the only array; labels are named y or labels.
     - Text (`.csv`, `.tsv`, `.tab`, `.txt`, `.dat`, `.data`), in any encoding, with any of `, ; |`, tab or blanks
       between cells, and a decimal point or comma. Cells such as `NA`, `?` or none are missing. ISO dates become time
@@ -96,6 +99,10 @@ def read(
         raise ValueError(f"The `header` parameter of read is for text and sheets. {path} is neither; leave it out.")
     if path.is_dir() and parquet.is_parquet(path):
         return tables.read_parquet(path)
+    if (path.is_dir() or path.suffix.lower() == ".safetensors") and (paths := mapping.find_mapped(path)):
+        from narrows.data.files.mapped import open_mapped  # with torch
+
+        return Dataset(cast(Any, open_mapped(paths)), None, None, path.resolve().stem, None)
     if path.is_dir():
         return _to_dataset(images.read_folder(path, options), path.resolve().name)
     if not path.exists():

@@ -45,6 +45,7 @@ _HIDDEN = (
     "device",
     "compile",
     "sharded",
+    "buffer_size",
     "network",
     "columns",
 )  # parameters not on the page

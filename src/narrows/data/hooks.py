@@ -1,0 +1,318 @@
+"""Activations of a torch model, such as one of transformers: blocks of rows for `fit`, or files for later.
+
+    with narrows.hook(model, "encoder.layer.2") as hooked:
+        sae = narrows.SAE(4096, max_examples=1_000_000).fit(hooked.blocks(batches))
+
+The output of a layer for a batch, (sequences, tokens, width) or (rows, width), becomes rows; tokens that a mask marks
+as padding are left out. The model computes only up to the last of the layers, without gradients, as in evaluation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from narrows.data.cache import write_rows
+from narrows.data.fanned import fit_together
+from narrows.params import enumerate_names
+
+_MASK = "attention_mask"  # the key of the inputs of transformers' models
+
+Mask = str | Callable[[Any], Tensor] | None
+
+
+class _Complete(Exception):
+    """Raised within a pass after the last layer, because the rest of the model is not needed."""
+
+
+def hook(model: nn.Module, layers: str | Sequence[str], *, mask: Mask = _MASK, stops_early: bool = True) -> HookedModel:
+    """Return a context manager that reads the activations of some layers of a model.
+
+    Parameters
+    ----------
+    model : any module of torch. It stays on its device, and in its dtype.
+    layers : name of a layer as in `model.named_modules()`, or several names. A layer that is called several times in a
+        pass gives the output of its first call.
+    mask : key of the mask in inputs that are dicts; or a function of the inputs of a batch that returns the mask,
+        (sequences, tokens), where 0 marks padding; None to keep all tokens. Inputs without this key have no padding.
+    stops_early : True to end each pass of the model after the last of the layers; False to run it whole.
+
+    Raises
+    ------
+    ValueError
+        If the model has no layer of that name.
+
+    Examples
+    --------
+    >>> import torch, narrows
+    >>> model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Tanh(), torch.nn.Linear(16, 2))
+    >>> with narrows.hook(model, "1") as hooked:
+    ...     [tuple(block.shape) for block in hooked.blocks([torch.ones(5, 8), torch.ones(3, 8)])]
+    [(5, 16), (3, 16)]
+    """
+    return HookedModel(model, [layers] if isinstance(layers, str) else list(layers), mask, stops_early)
+
+
+class HookedModel:
+    """A model whose layers are read, in a `with` block. Make it with `narrows.hook`.
+
+    Attributes
+    ----------
+    layers : names of the layers.
+    """
+
+    def __init__(self, model: nn.Module, layers: Sequence[str], mask: Mask, stops_early: bool) -> None:
+        self.model, self.layers, self.mask, self.stops_early = model, list(layers), mask, stops_early
+        modules = dict(model.named_modules())
+        for layer in self.layers:
+            if layer not in modules or layer == "":
+                raise ValueError(
+                    f"The `layers` parameter of hook must name layers of the model. Got {layer!r}. "
+                    f"{_suggest(layer, modules)}"
+                )
+        if not self.layers or len(set(self.layers)) < len(self.layers):
+            raise ValueError(f"The `layers` parameter of hook must be different names. Got {self.layers}.")
+        self._modules = {layer: modules[layer] for layer in self.layers}
+        self._outputs: dict[str, Tensor] | None = None  # of a pass that runs
+        self._lock = threading.Lock()
+        self._stack: contextlib.ExitStack | None = None
+
+    def __enter__(self) -> Self:
+        if self._stack is not None:
+            raise ValueError("The model is hooked already.")
+        self._stack = contextlib.ExitStack()
+        for layer, module in self._modules.items():
+            handle = module.register_forward_hook(lambda _m, _i, output, layer=layer: self._take(layer, output))
+            self._stack.callback(handle.remove)
+        for module in self.model.modules():
+            self._stack.callback(setattr, module, "training", module.training)
+        self.model.eval()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        assert self._stack is not None
+        self._stack.close()
+        self._stack = None
+
+    def blocks(self, batches: Any, layer: str | None = None) -> LayerBlocks:
+        """Return the activations of a layer as blocks of rows, which `fit` reads while the `with` block is open.
+
+        Parameters
+        ----------
+        batches : inputs of the model, batch by batch: an iterable, or a function that makes one, so that it can be read
+            again. A batch is a tensor, a tuple of positional or a dict of named arguments.
+        layer : name of the layer; None if there is one.
+
+        Raises
+        ------
+        ValueError
+            If `layer` is not one of the layers.
+        """
+        if layer is None and len(self.layers) > 1:
+            raise ValueError(f"The `layer` parameter of blocks must be one of {self.layers}.")
+        return LayerBlocks(self, batches, self._check_layer(layer or self.layers[0], "blocks"))
+
+    def fit(self, estimators: Mapping[str, Any], batches: Any) -> dict[str, Any]:
+        """Fit several estimators in one pass of the model. Each trains in a thread of its own.
+
+        Parameters
+        ----------
+        estimators : an estimator, with the parameter `max_examples`, or a list of them for each layer.
+        batches : as for `blocks`. They are read once.
+
+        Returns
+        -------
+        The fitted estimators: the values of `estimators`, by layer.
+
+        Raises
+        ------
+        ValueError
+            If a layer is not one of the layers, or a training fails; the others are completed first.
+        """
+        trainings = [
+            (self._check_layer(layer, "fit"), estimator)
+            for layer, value in estimators.items()
+            for estimator in (value if isinstance(value, (list, tuple)) else [value])
+        ]
+        passes = (outputs for outputs, _ in self._passes(_open(batches)))
+        fit_together(trainings, passes)
+        return dict(estimators)
+
+    def save(
+        self,
+        batches: Any,
+        folder: Any,
+        *,
+        dtype: str = "float16",
+        file_bytes: int = 256 << 20,
+        max_bytes: int | None = None,
+    ) -> dict[str, Any]:
+        """Write the activations of all layers into files, one folder a layer, in one pass of the model.
+
+        A layer's folder can be passed to `fit`, `stream` and other methods. If this is stopped, the same call goes on
+        after the last complete files.
+
+        Parameters
+        ----------
+        batches : as for `blocks`; the same ones in each call.
+        folder : folder of the layers' folders.
+        dtype : "float16", "bfloat16" or "float32".
+        file_bytes : size of a file, about.
+        max_bytes : largest size of all files together; None for no limit.
+
+        Returns
+        -------
+        The paths of the layers' folders, by layer.
+
+        Raises
+        ------
+        ValueError
+            If activations are not finite, or not in float16; if the folder is of other layers or another dtype.
+        OSError
+            If a file cannot be written. Complete files stay.
+        """
+
+        def rows_from(n_batches: int) -> Iterator[dict[str, Tensor]]:
+            inputs = _open(batches)
+            for _ in range(n_batches):
+                next(inputs, None)
+            return (outputs for outputs, _ in self._passes(inputs))
+
+        return write_rows(rows_from, self.layers, folder, dtype, file_bytes, max_bytes)
+
+    # ---------------------------------------------------------------------------------------------- inside
+
+    def _passes(self, inputs: Iterable[Any]) -> Iterator[tuple[dict[str, Tensor], Any]]:
+        """Yield the rows of each layer for each batch of inputs, and the inputs."""
+        for batch in inputs:
+            yield self.run(batch), batch
+
+    def run(self, batch: Any) -> dict[str, Tensor]:
+        """Return the rows (n, width) of each layer for a batch of inputs."""
+        if self._stack is None:
+            raise ValueError("Read activations within the block: with narrows.hook(model, layers) as hooked: ...")
+        device = next((p.device for p in self.model.parameters()), torch.device("cpu"))
+        with self._lock, torch.inference_mode(), contextlib.suppress(_Complete):
+            outputs = self._outputs = {}
+            try:
+                _call(self.model, batch, device)
+            finally:
+                self._outputs = None
+        mask = self.mask_of(batch)
+        rows = {}
+        for layer in self.layers:
+            if layer not in outputs:
+                raise ValueError(f"The layer {layer!r} was not called in a pass of the model.")
+            rows[layer] = _as_rows(outputs[layer], mask, layer)
+        return rows
+
+    def mask_of(self, batch: Any) -> Tensor | None:
+        """Return the mask of a batch of inputs, None without padding."""
+        if callable(self.mask):
+            return torch.as_tensor(self.mask(batch)).bool()
+        if self.mask is None or not isinstance(batch, Mapping) or batch.get(self.mask) is None:
+            return None
+        return torch.as_tensor(batch[self.mask]).bool()
+
+    def _take(self, layer: str, output: Any) -> None:
+        """Keep the output of a layer, and end the pass after the last one."""
+        if self._outputs is None:
+            return  # the user calls the model
+        if layer not in self._outputs:
+            self._outputs[layer] = _first_tensor(output, layer)
+        if self.stops_early and len(self._outputs) == len(self.layers):
+            raise _Complete
+
+    def _check_layer(self, layer: str, method: str) -> str:
+        if layer not in self.layers:
+            raise ValueError(f"The layer of {method} must be one of {self.layers}. Got {layer!r}.")
+        return layer
+
+
+class LayerBlocks:
+    """The activations of one layer as blocks of rows, (n, width) each. It can be read again if the inputs can."""
+
+    def __init__(self, hooked: HookedModel, batches: Any, layer: str) -> None:
+        self.hooked, self.batches, self.layer = hooked, batches, layer
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return self.start_at(0)
+
+    def start_at(self, row: int) -> Iterator[Tensor]:
+        """Return the blocks from a row on. The model does not run for batches before it, if a mask tells their rows."""
+        has_mask = None
+        for batch in _open(self.batches):
+            mask = self.hooked.mask_of(batch) if row > 0 else None
+            n = int(mask.sum()) if mask is not None and has_mask else 0
+            if 0 < n <= row:
+                row -= n
+                continue
+            rows = self.hooked.run(batch)[self.layer]
+            if mask is not None and has_mask is None:
+                has_mask = len(rows) == int(mask.sum())  # a layer behind a pooling has a row for each sequence
+            if row < len(rows):
+                yield rows[row:]
+            row = max(0, row - len(rows))
+
+
+def _suggest(layer: str, names: Iterable[str]) -> str:
+    """Return the end of a message about an unknown layer: similar names, or the first ones."""
+    known = [name for name in names if name]
+    if close := difflib.get_close_matches(layer, known, n=3):
+        return f"Did you mean {' or '.join(map(repr, close))}?"
+    return f"Its layers are {enumerate_names(known) or 'none'}."
+
+
+def _open(batches: Any) -> Iterator[Any]:
+    return iter(batches() if callable(batches) and not hasattr(batches, "__iter__") else batches)
+
+
+def _call(model: nn.Module, batch: Any, device: torch.device) -> None:
+    def move(value: Any) -> Any:
+        return value.to(device) if isinstance(value, Tensor) else value
+
+    if isinstance(batch, Mapping):
+        model(**{name: move(value) for name, value in batch.items()})
+    elif isinstance(batch, (tuple, list)):
+        model(*map(move, batch))
+    else:
+        model(move(torch.as_tensor(batch)))
+
+
+def _first_tensor(output: Any, layer: str) -> Tensor:
+    """Return the output of a layer, of which transformers often makes a tuple or a dict."""
+    values = output.values() if isinstance(output, Mapping) else output
+    for value in [output] if isinstance(output, Tensor) else values if isinstance(values, Iterable) else ():
+        if isinstance(value, Tensor):
+            return value.detach()
+    raise ValueError(f"The layer {layer!r} must return a tensor, or several. Got {type(output).__name__}.")
+
+
+def _as_rows(output: Tensor, mask: Tensor | None, layer: str) -> Tensor:
+    """Return the rows of a layer's output: of tokens that are no padding."""
+    if output.is_nested:  # torch's own transformers leave the padding out
+        return torch.cat(output.unbind())
+    if output.ndim not in (2, 3):
+        raise ValueError(
+            f"The layer {layer!r} must give (sequences, tokens, width) or (rows, width). Got shape "
+            f"{tuple(output.shape)}. Hook a layer behind it, or wrap the model in one that reshapes it."
+        )
+    if output.ndim == 2:
+        return output.clone()  # what was computed in inference mode may be used again by the model
+    if mask is None:
+        return output.reshape(-1, output.shape[2]).clone()
+    if mask.shape != output.shape[:2]:
+        raise ValueError(
+            f"The mask must be (sequences, tokens), {tuple(output.shape[:2])} for the layer {layer!r}. Got "
+            f"{tuple(mask.shape)}."
+        )
+    return output[mask.to(output.device)]

@@ -1,0 +1,81 @@
+"""Other scales of real-valued vectors than one of each column; all can be folded into the weights of a linear model.
+
+    model = (raw - center) / scale
+
+Bricken et al., Towards monosemanticity (2023), https://transformer-circuits.pub/2023/monosemantic-features, and the
+field take one scale for all columns, so that a column of large variance counts for more, as in the loss of raw numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from narrows.data.arrays import subsample_evenly
+from narrows.data.schema import Schema
+
+SCALES, CENTERS = ("column", "all", "none"), ("mean", "median")
+_MEDIAN_ROWS = 32_768  # as OpenAI's sparse_autoencoder
+_STEPS, _NEAR = 100, 1e-6
+
+
+def normalize(schema: Schema, rows: np.ndarray, scale: str, center: str, owner: str) -> Schema:
+    """Return a schema with other scales and centers than those of `infer`.
+
+    Parameters
+    ----------
+    schema : schema of the rows.
+    rows : training rows (n x d), in the user's units.
+    scale : "column" for the deviation of each column, "all" for the root of the mean variance, "none" for 1.
+    center : "mean", or "median" for the geometric median.
+    owner : name of the estimator, for messages.
+
+    Raises
+    ------
+    ValueError
+        If there is something to change, and the rows are no vectors of real numbers.
+    """
+    if (scale, center) == ("column", "mean"):
+        return schema
+    if schema.kind != "vector" or schema.support != "real":
+        name, value = ("scale", scale) if scale != "column" else ("center", center)
+        raise ValueError(
+            f"The `{name}` parameter of {owner} can be {value!r} for vectors of real numbers only. These are "
+            f"{schema.describe()}. Leave it out."
+        )
+    scales = np.broadcast_to(np.asarray(schema.scale, dtype=np.float64), schema.shape).copy()
+    varies = np.setdiff1d(np.arange(len(scales)), schema.constant)
+    if scale != "column":
+        scales[varies] = np.sqrt(np.mean(scales[varies] ** 2)) if scale == "all" else 1.0
+    offset = np.broadcast_to(np.asarray(schema.offset, dtype=np.float64), schema.shape).copy()
+    sample = subsample_evenly(rows, _MEDIAN_ROWS)
+    if center == "median":
+        offset[varies] = geometric_median(sample)[varies]
+    changed = replace(schema, offset=tuple(offset.tolist()), scale=tuple(scales.tolist()))
+    prepared = changed.prepare(torch.from_numpy(np.array(sample))).double().numpy()
+    mean, std = np.nanmean(prepared, 0), np.nanstd(prepared, 0)
+    return replace(changed, mean=tuple(mean.tolist()), std=tuple(np.where(std > _NEAR, std, 1.0).tolist()))
+
+
+def geometric_median(rows: np.ndarray) -> np.ndarray:
+    """Return the point with the smallest sum of distances to the rows (n x d): d numbers. Rows with gaps do not count.
+
+    Weiszfeld, Sur le point pour lequel la somme des distances de n points donnes est minimum (1937), by iteration.
+
+    >>> geometric_median(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [9.0, 9.0], [0.2, 0.2]])).round(2).tolist()
+    [0.2, 0.2]
+    """
+    x = np.asarray(rows, dtype=np.float64)
+    x = x[~np.isnan(x).any(1)]
+    if len(x) == 0:
+        return np.nanmedian(np.asarray(rows, dtype=np.float64), 0)
+    point = x.mean(0)
+    for _ in range(_STEPS):
+        weight = 1 / np.linalg.norm(x - point, axis=1).clip(min=_NEAR)
+        moved = weight @ x / weight.sum()
+        if np.linalg.norm(moved - point) <= _NEAR * np.linalg.norm(x - moved, axis=1).mean():
+            return moved
+        point = moved
+    return point

@@ -1,0 +1,318 @@
+"""Activations of a torch model: rows of its layers, without padding, for one dictionary or several, or in files."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import narrows
+from narrows import AE, SAE
+
+WIDTH, TOKENS = 12, 7
+
+
+class Block(nn.Module):
+    """A layer that returns a tuple, as those of transformers do."""
+
+    def __init__(self):
+        super().__init__()
+        self.mix = nn.Linear(WIDTH, WIDTH)
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, x):
+        return self.drop(torch.tanh(self.mix(x))), None
+
+
+class Model(nn.Module):
+    """A small stand-in for a transformer: named arguments, a mask, and blocks that return tuples."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.embed = nn.Embedding(50, WIDTH)
+        self.blocks = nn.ModuleList([Block(), Block(), Block()])
+        self.head = nn.Linear(WIDTH, 50)
+        self.n_passes = self.n_whole = 0
+
+    def forward(self, input_ids, attention_mask=None):
+        self.n_passes += 1
+        x = self.embed(input_ids)
+        for block in self.blocks:
+            x, _ = block(x)
+        self.n_whole += 1
+        return {"logits": self.head(x)}
+
+
+@pytest.fixture
+def model():
+    return Model()
+
+
+def make_batches(n=60, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    batches = []
+    for _ in range(n):
+        lengths = torch.randint(2, TOKENS + 1, (8,), generator=generator)
+        mask = torch.arange(TOKENS) < lengths[:, None]
+        batches.append(
+            {"input_ids": torch.randint(50, (8, TOKENS), generator=generator), "attention_mask": mask.long()}
+        )
+    return batches
+
+
+def expected(model, batches, depth=2):
+    """The activations by hand."""
+    rows = []
+    for batch in batches:
+        x = model.embed(batch["input_ids"])
+        for block in model.blocks[:depth]:
+            x = torch.tanh(block.mix(x))
+        rows.append(x[batch["attention_mask"].bool()].detach())
+    return torch.cat(rows)
+
+
+def test_blocks_are_the_rows_of_a_layer_without_padding(model):
+    batches = make_batches(3)
+    with narrows.hook(model, "blocks.1") as hooked:
+        rows = torch.cat(list(hooked.blocks(batches)))
+        again = torch.cat(list(hooked.blocks(lambda: iter(batches))))
+    assert torch.equal(rows, expected(model, batches))
+    assert torch.equal(rows, again)
+    assert not rows.is_inference()
+    assert not rows.requires_grad
+
+
+def test_the_model_is_as_it_was_behind_the_block(model):
+    model.train()
+    model.blocks[0].eval()
+    with narrows.hook(model, "blocks.1") as hooked:
+        assert not model.training
+        next(iter(hooked.blocks(make_batches(1))))
+    assert model.training
+    assert model.blocks[1].training
+    assert not model.blocks[0].training
+    assert not any(module._forward_hooks for module in model.modules())
+    with pytest.raises(ValueError, match="within the block"):
+        next(iter(hooked.blocks(make_batches(1))))
+
+
+def test_a_pass_ends_behind_the_last_layer_unless_told_otherwise(model):
+    for stops_early, n_whole in ((True, 0), (False, 2)):
+        model.n_whole = 0
+        with narrows.hook(model, ["blocks.0", "blocks.1"], stops_early=stops_early) as hooked:
+            list(hooked.blocks(make_batches(2), "blocks.0"))
+        assert model.n_whole == n_whole
+
+
+def test_masks_and_inputs_of_other_kinds(model):
+    batches = make_batches(2)
+    ids = [batch["input_ids"] for batch in batches]
+    with narrows.hook(model, "blocks.1", mask=None) as hooked:
+        assert sum(map(len, hooked.blocks(batches))) == 2 * 8 * TOKENS
+    with narrows.hook(model, "blocks.1", mask=lambda inputs: inputs < 25) as hooked:
+        assert sum(map(len, hooked.blocks(ids))) == int(sum((i < 25).sum() for i in ids))
+    with narrows.hook(model, "blocks.1") as hooked:
+        assert sum(map(len, hooked.blocks([(i,) for i in ids]))) == 2 * 8 * TOKENS
+    plain = nn.Sequential(nn.Linear(4, 5), nn.ReLU())
+    with narrows.hook(plain, "0") as hooked:
+        assert torch.equal(next(iter(hooked.blocks([np.ones((3, 4), np.float32)]))), plain[0](torch.ones(3, 4)))
+
+
+def test_blocks_start_at_a_row_without_a_pass_for_those_before(model):
+    batches = make_batches(20)
+    with narrows.hook(model, "blocks.1") as hooked:
+        rows = torch.cat(list(hooked.blocks(batches)))
+        for start in (0, 1, 100, 311, len(rows) - 1, len(rows)):
+            model.n_passes = 0
+            found = list(hooked.blocks(batches).start_at(start))
+            assert torch.equal(torch.cat([rows[:0], *found]), rows[start:])
+        assert model.n_passes == 1  # the first batch tells that the mask counts rows
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("layer", ["layers.0", "layers.2", "layers.1.linear1"])
+def test_layers_of_a_transformer_of_torch(layer):
+    torch.manual_seed(0)
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(WIDTH, 4, 32, batch_first=True), 3)
+    x = torch.randn(4, TOKENS, WIDTH)
+    mask = torch.arange(TOKENS) < torch.tensor([7, 3, 2, 5])[:, None]
+    batch = {"src": x, "src_key_padding_mask": ~mask}
+    with narrows.hook(encoder, layer, mask=lambda inputs: ~inputs["src_key_padding_mask"]) as hooked:
+        (rows,) = hooked.blocks([batch])
+    whole = nn.TransformerEncoder(encoder.layers[0], 3, enable_nested_tensor=False)
+    whole.load_state_dict(encoder.state_dict())
+    with narrows.hook(whole, layer, mask=lambda inputs: ~inputs["src_key_padding_mask"]) as hooked:
+        (again,) = hooked.blocks([batch])
+    assert len(rows) == int(mask.sum())
+    torch.testing.assert_close(rows, again)
+
+
+def make(kind=SAE, **parameters):
+    defaults = {"n_components": 4, "max_examples": 1_500, "buffer_size": 400, "batch_size": 50, "random_state": 0}
+    return kind(**{**defaults, "device": "cpu", "verbose": 0, **parameters})
+
+
+def equal(a, b):
+    states = (m.model_.state_dict().values() for m in (a, b))
+    return all(torch.equal(p, q) for p, q in zip(*states, strict=True))
+
+
+def test_several_dictionaries_of_one_pass_are_those_of_a_pass_each(model):
+    batches = make_batches(60)
+    with narrows.hook(model, ["blocks.0", "blocks.2"]) as hooked:
+        fitted = hooked.fit({"blocks.0": make(), "blocks.2": [make(random_state=1), make(AE)]}, batches)
+        assert model.n_passes <= 60
+        assert equal(fitted["blocks.0"], make().fit(hooked.blocks(batches, "blocks.0")))
+        assert equal(fitted["blocks.2"][0], make(random_state=1).fit(hooked.blocks(batches, "blocks.2")))
+        assert equal(fitted["blocks.2"][1], make(AE).fit(hooked.blocks(batches, "blocks.2")))
+
+
+def test_a_training_that_fails_leaves_the_others(model):
+    good = make()
+    with narrows.hook(model, ["blocks.0", "blocks.1"]) as hooked:
+        with pytest.raises(ValueError, match="`max_epochs` parameter of SAE"):
+            hooked.fit({"blocks.0": good, "blocks.1": make(max_epochs=3)}, make_batches(60))
+        assert equal(good, make().fit(hooked.blocks(make_batches(60), "blocks.0")))
+
+
+def test_a_pass_that_fails_ends_all_trainings_with_their_best_weights(model):
+    batches = [*make_batches(30), {"wrong": torch.zeros(1)}]
+    models = {"blocks.0": make(), "blocks.1": make()}
+    with (
+        narrows.hook(model, list(models)) as hooked,
+        pytest.raises(ValueError, match=r"unexpected keyword.*\n.*best weights"),
+    ):
+        hooked.fit(models, batches)
+    for fitted in models.values():
+        assert np.isfinite(fitted.transform(np.zeros((1, WIDTH), np.float32))).all()
+
+
+def test_ctrl_c_ends_all_trainings_with_their_best_weights(model):
+    def batches():
+        for number, batch in enumerate(make_batches(60)):
+            if number == 30:
+                os.kill(os.getpid(), signal.SIGINT)  # the main thread waits for the trainings
+            yield batch
+
+    models = {"blocks.0": make(), "blocks.1": make()}
+    with narrows.hook(model, list(models)) as hooked, pytest.raises(KeyboardInterrupt):
+        hooked.fit(models, batches)
+    for fitted in models.values():
+        assert np.isfinite(fitted.transform(np.zeros((1, WIDTH), np.float32))).all()
+
+
+# ------------------------------------------------------------------------------------------------ files
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_activations_are_saved_and_learned_from(model, tmp_path, dtype):
+    batches = make_batches(20)
+    with narrows.hook(model, ["blocks.0", "blocks.1"]) as hooked:
+        folders = hooked.save(batches, tmp_path / "acts", dtype=dtype, file_bytes=5_000)
+    rows = narrows.data.open_mapped(folders["blocks.1"])
+    assert len(rows.files) > 3
+    np.testing.assert_array_equal(rows[:], expected(model, batches).to(getattr(torch, dtype)).float().numpy())
+    SAE(4, max_epochs=1, verbose=0).fit(folders["blocks.0"])
+
+
+def test_a_stopped_saving_goes_on_and_a_complete_one_reads_nothing(model, tmp_path):
+    batches = make_batches(20)
+
+    def stopping():
+        yield from batches[:13]
+        raise KeyboardInterrupt
+
+    with narrows.hook(model, "blocks.1") as hooked:
+        with pytest.raises(KeyboardInterrupt):
+            hooked.save(stopping, tmp_path, file_bytes=2_000)
+        manifest = json.loads((tmp_path / "manifest.json").read_text())
+        assert 0 < manifest["n_batches"] <= 13
+        assert not manifest["is_complete"]
+        (tmp_path / "blocks.1" / f"{len(manifest['files']):05}.npy").write_bytes(b"half a file")
+        model.n_passes = 0
+        folder = hooked.save(batches, tmp_path, file_bytes=2_000)["blocks.1"]
+        assert model.n_passes == 20 - manifest["n_batches"]
+        hooked.save(None, tmp_path)
+    np.testing.assert_array_equal(narrows.data.open_mapped(folder)[:], expected(model, batches).half().float().numpy())
+    assert json.loads((tmp_path / "manifest.json").read_text())["is_complete"]
+
+
+def test_files_stay_below_their_bound(model, tmp_path):
+    with narrows.hook(model, "blocks.1") as hooked:
+        folder = hooked.save(make_batches(20), tmp_path, file_bytes=1_000, max_bytes=6_000)["blocks.1"]
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        assert 4_000 < size < 6_000 + 128 * len(list(folder.iterdir()))
+        hooked.save(make_batches(20), tmp_path, file_bytes=1_000)
+    assert len(narrows.data.open_mapped(folder)) == len(expected(model, make_batches(20)))
+
+
+def test_overflow_and_nan_are_named_and_files_before_them_stay(model, tmp_path):
+    batches = make_batches(10)
+    with torch.no_grad():
+        model.embed.weight[49, 3] = 1e6
+    batches[0]["input_ids"].clamp_(max=48)
+    batches[1]["input_ids"][:] = 49
+    with narrows.hook(model, "embed") as hooked:
+        with pytest.raises(
+            ValueError, match=r"'embed' gives 1e\+06 in batch 1, row 0, column 3; float16 holds.*bfloat16"
+        ):
+            hooked.save(batches, tmp_path / "a", file_bytes=1)
+        assert len(narrows.data.open_mapped(tmp_path / "a" / "embed")) == int(batches[0]["attention_mask"].sum())
+        hooked.save(batches, tmp_path / "b", dtype="bfloat16")
+        with torch.no_grad():
+            model.embed.weight[49, 3] = torch.nan
+        with pytest.raises(ValueError, match=r"'embed' gives nan in batch 1, row 0, column 3\. Leave that input out"):
+            hooked.save(batches, tmp_path / "c", dtype="float32")
+
+
+def test_other_folders_are_refused(model, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").write_text("mine")
+    with narrows.hook(model, "blocks.1") as hooked:
+        with pytest.raises(ValueError, match="is not empty"):
+            hooked.save(make_batches(1), tmp_path / "full")
+        hooked.save(make_batches(1), tmp_path / "a")
+        with pytest.raises(ValueError, match="in float16, not"):
+            hooked.save(make_batches(1), tmp_path / "a", dtype="float32")
+        with pytest.raises(ValueError, match="`dtype` parameter of save must be one of 'float16'"):
+            hooked.save(make_batches(1), tmp_path / "b", dtype="int8")
+        (tmp_path / "a" / "manifest.json").write_text("{")
+        with pytest.raises(ValueError, match="damaged"):
+            hooked.save(make_batches(1), tmp_path / "a")
+
+
+# ------------------------------------------------------------------------------------------------ wrong arguments
+
+
+def test_wrong_arguments_are_named(model):
+    with pytest.raises(ValueError, match=r"Got 'block.1'. Did you mean 'blocks.1'"):
+        narrows.hook(model, "block.1")
+    with pytest.raises(ValueError, match=r"Got 'xyz'. Its layers are embed, blocks"):
+        narrows.hook(model, "xyz")
+    with pytest.raises(ValueError, match="must be different names"):
+        narrows.hook(model, ["embed", "embed"])
+    with narrows.hook(model, ["blocks.0", "blocks.1"]) as hooked:
+        with pytest.raises(ValueError, match="`layer` parameter of blocks"):
+            hooked.blocks(make_batches(1))
+        with pytest.raises(ValueError, match="Got 'head'"):
+            hooked.fit({"head": make()}, [])
+        with pytest.raises(ValueError, match="hooked already"), hooked:
+            pass
+
+
+def test_layers_without_rows_are_refused(model):
+    with (
+        narrows.hook(model, ["blocks.0", "blocks"]) as hooked,
+        pytest.raises(ValueError, match="'blocks' was not called"),
+    ):
+        list(hooked.blocks(make_batches(1), "blocks.0"))
+    pictures = nn.Sequential(nn.Conv2d(1, 2, 3))
+    with narrows.hook(pictures, "0") as hooked, pytest.raises(ValueError, match=r"Got shape \(1, 2, 6, 6\)"):
+        list(hooked.blocks([torch.zeros(1, 1, 8, 8)]))
+    narrow = narrows.hook(model, "embed", mask=lambda _: torch.ones(2, 2))
+    with narrow as hooked, pytest.raises(ValueError, match=r"The mask must be .*\(8, 7\).*Got \(2, 2\)"):
+        list(hooked.blocks(make_batches(1)))
