@@ -19,30 +19,62 @@ from narrows.data.sinks import Sink, open_sink
 from narrows.data.sparse_rows import INDICES, N_COLUMNS, VALUES, SparseRows, index_dtype
 
 SPARSE_SUFFIXES = (".npz", ".parquet")
+_CHUNK_ENTRIES = 1 << 23  # in a chunk of 32 MiB, which the system gets back at once
 _GROUP_ENTRIES = 1 << 22  # smallest number of entries in a row group of Parquet
 
 
 class SparseMemory(Sink):
-    """A new matrix. The blocks are kept, and joined once at the end."""
+    """A new matrix. The entries are collected in few large arrays, which are joined once at the end."""
 
     def __init__(self) -> None:
-        self.values: list[np.ndarray] = []
-        self.indices: list[np.ndarray] = []
+        self.values, self.indices = _Chunks(), _Chunks()
         self.counts: list[np.ndarray] = []
         self.n_columns = 0
 
     def write(self, block: Any) -> None:
         """Keep the rows (`SparseRows`)."""
-        self.values.append(block.values)
-        self.indices.append(block.indices)
+        self.values.add(block.values)
+        self.indices.add(block.indices)
         self.counts.append(np.diff(block.starts))
         self.n_columns = block.n_columns
 
     def finish(self) -> Any:
         """Return the rows as a `scipy.sparse.csr_array`."""
         # one after the other: only one of the two is in memory twice
-        values, indices = _join(self.values), _join(self.indices)
+        values, indices = self.values.join(), self.indices.join()
         return SparseRows(values, indices, _starts(self.counts, len(values)), self.n_columns).to_csr()
+
+
+class _Chunks:
+    """Arrays in one row, copied into chunks: the many small arrays of blocks would leave holes in the heap."""
+
+    def __init__(self) -> None:
+        self.chunks: list[np.ndarray] = []
+        self.filled, self.total = 0, 0  # of the last chunk, and in all
+
+    def add(self, array: np.ndarray) -> None:
+        """Append a copy of the array."""
+        left = array
+        while len(left):
+            if not self.chunks or self.filled == len(self.chunks[-1]):
+                size = min(_CHUNK_ENTRIES, max(len(left), self.total))
+                self.chunks.append(np.empty(size, array.dtype))
+                self.filled = 0
+            n = min(len(left), len(self.chunks[-1]) - self.filled)
+            self.chunks[-1][self.filled : self.filled + n] = left[:n]
+            self.filled, self.total, left = self.filled + n, self.total + n, left[n:]
+        if not self.chunks:
+            self.chunks.append(array[:0])  # for its dtype
+
+    def join(self) -> np.ndarray:
+        """Return all in one array. Each chunk is freed once it is copied."""
+        joined, first = np.empty(self.total, self.chunks[0].dtype), 0
+        while self.chunks:
+            chunk = self.chunks.pop(0)
+            n = min(len(chunk), self.total - first)
+            joined[first : first + n] = chunk[:n]
+            first += n
+        return joined
 
 
 class Npz(Sink):
@@ -198,13 +230,6 @@ def write_sparse_rows(path: Path, rows: SparseRows, names: tuple[str, Sequence[A
     with open_sparse_sink(path, len(rows), names=names) as sink:
         sink.write(rows)
         sink.finish()
-
-
-def _join(arrays: list[np.ndarray]) -> np.ndarray:
-    """Return the arrays in one, and empty the list."""
-    joined = np.concatenate(arrays)
-    arrays.clear()
-    return joined
 
 
 def _starts(counts: list[np.ndarray], n_values: int) -> np.ndarray:

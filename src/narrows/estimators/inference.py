@@ -91,8 +91,7 @@ class Inference(Coded, ABC):
         sink : the path of a .npy, .parquet, .csv or .tsv file; an array to fill, such as a memory map; or None for a
             new array. A file is replaced only when it is complete. None makes a data frame of reconstructed rows of a
             table; a .npy file and an array cannot hold its words and dates. A .npz file holds codes as
-            `scipy.sparse.save_npz` does. With sparse_output=True (SAE) codes are sparse in a .parquet file, too, as
-            lists `indices` and `values`, and None makes a sparse matrix.
+            `save_npz` of SciPy does. With sparse_output=True a .parquet has lists, and None makes a sparse matrix.
         method : "transform", "reconstruct" or "score_samples"; for a DAE also "denoise".
         columns : names of the columns to read; None for those that the model was fitted on, or all if they had none.
 
