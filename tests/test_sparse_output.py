@@ -183,6 +183,15 @@ def test_files_hold_the_active_units(model, tmp_path, monkeypatch, name):
     np.testing.assert_array_equal(frame.loc[7, "values"], expected[7][expected[7] != 0])
 
 
+def test_entries_are_collected_in_chunks_of_a_bounded_size(model, monkeypatch):
+    X = rows(1_000)
+    expected = model.transform(X)
+    monkeypatch.setattr(sparse_sinks, "_CHUNK_ENTRIES", 700)
+    codes = model.stream(iter([X[:1], X[1:400], X[400:]]))
+    np.testing.assert_array_equal(codes.toarray(), expected.toarray())
+    np.testing.assert_array_equal(codes.indptr, expected.indptr)
+
+
 def test_other_targets_get_zeros_too(model, tmp_path):
     X = rows()
     dense = model.transform(X).toarray()
