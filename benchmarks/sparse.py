@@ -1,9 +1,9 @@
 """Speed of the sparse dictionary: a training step of SAE, beside a bare step in torch that does only what it must.
 
-    python benchmarks/sparse.py [JOB ...] [--units 3072 12288] [--precision auto] [--repeats 5] [--quick]
+    python benchmarks/sparse.py [JOB ...] [--units 3072 12288] [--precision auto] [--repeats 5] [--rows N] [--quick]
 
-The jobs are step and memory. The data are synthetic activations of 384 entries: sparse sums of 4,096 directions with
-heavy-tailed strengths, noise, and two columns of large variance, as the activations of language models have.
+The jobs are step, memory and encode. The data are synthetic activations of 384 entries: sparse sums of 4,096 directions
+with heavy-tailed strengths, noise, and two columns of large variance, as the activations of language models have.
 
 step: both sides take steps of 1,024 rows in turn, on one thread, and the CPU seconds of this process are counted. The
 bare step is a TopK dictionary (k = 32) with AdamW, without clipping, running scale, dead units or a history: encoder
@@ -11,6 +11,10 @@ product, top-k, segmented sums, projection, optimizer. narrows takes the steps o
 rate / the bare step's: the median over the repeats of the ratio within a repeat.
 
 memory: the peak above the data of a whole `SAE.fit` with a validation, in a separate process.
+
+encode: N rows become a sparse matrix (`sparse_output=True`, k = 32) on one thread, in a separate process: rows per CPU
+second, the size of the matrix, the growth of the memory. The rows come block by block, the same ones again and again,
+so that they take no memory. Beside it the encoder's matrix product alone, in single precision.
 """
 
 from __future__ import annotations
@@ -31,6 +35,8 @@ from torch import Tensor
 import narrows
 from narrows import recipes
 from narrows.data import infer
+from narrows.dictionaries import SparseDictionary
+from narrows.dictionaries.parts import to_estimator
 from narrows.training.device import choose_precision
 from narrows.training.loop import Trainer
 from narrows.training.progress import Reporter
@@ -160,7 +166,55 @@ def fit_alone(n_units: int, precision: str) -> None:
     print(json.dumps(grown_mib(lambda: model.fit(X), torch.device("cpu"))))
 
 
-JOBS = {"step": step, "memory": memory}
+def encode(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure the speed and the memory of sparse codes, each size and each precision in its own process."""
+    precisions = ("float32", "bfloat16") if options.precision == "auto" else (options.precision,)
+    n_rows = 20_480 if options.quick else options.rows
+    return {
+        f"{n} units, {name}": alone(__file__, "--precision", name, "--rows", str(n_rows), "--encode", str(n))
+        for n in options.units
+        for name in precisions
+    }
+
+
+def encode_alone(n_units: int, n_rows: int, precision: str) -> None:
+    """Encode rows in this process, and print its speed and the growth of its memory as JSON."""
+    torch.set_num_threads(1)
+    X = activations(N_ROWS)
+    W = F.normalize(torch.randn(n_units, D, generator=torch.Generator().manual_seed(SEED)), dim=1)
+    model = to_estimator(SparseDictionary(W.T.contiguous(), torch.zeros(n_units), W, torch.zeros(D), "topk", k=K))
+    model.set_params(sparse_output=True, device="cpu", precision=precision, verbose=0)
+    model.transform(X[:2_000])  # libraries are loaded
+
+    product_start = time.process_time()
+    with torch.inference_mode():
+        for block in torch.from_numpy(X).split(BATCH):
+            F.linear(block, W)
+    product = len(X) / (time.process_time() - product_start)
+
+    def run() -> None:
+        parts = (X[: min(len(X), n_rows - first)] for first in range(0, n_rows, len(X)))
+        start, wall = time.process_time(), time.perf_counter()
+        Z = model.stream(parts)
+        seconds["cpu"], seconds["wall"] = time.process_time() - start, time.perf_counter() - wall
+        sizes["rows"], sizes["entries"] = Z.shape[0], Z.nnz
+        sizes["matrix_mib"] = (Z.data.nbytes + Z.indices.nbytes + Z.indptr.nbytes) / 2**20
+
+    seconds: dict[str, float] = {}
+    sizes: dict[str, float] = {}
+    usage = grown_mib(run, torch.device("cpu"))
+    results = {
+        "precision": precision,
+        **sizes,
+        **usage,
+        "rows_per_cpu_second": n_rows / seconds["cpu"],
+        "rows_per_second": n_rows / seconds["wall"],
+        "product_alone_rows_per_cpu_second": product,
+    }
+    print(json.dumps(results))
+
+
+JOBS = {"step": step, "memory": memory, "encode": encode}
 
 
 def main() -> None:
@@ -170,10 +224,15 @@ def main() -> None:
     parser.add_argument("--precision", default="auto", choices=["auto", "float32", "bfloat16"])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="few steps: a smoke test, whose results are not kept")
+    parser.add_argument("--rows", type=int, default=200_000, help="rows of the job encode")
     parser.add_argument("--fit", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--encode", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.fit:
         fit_alone(options.fit, options.precision)
+        return
+    if options.encode:
+        encode_alone(options.encode, options.rows, options.precision)
         return
     for name in options.jobs or JOBS:
         results = JOBS[name](options)

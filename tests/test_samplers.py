@@ -595,8 +595,8 @@ def test_a_killed_conditional_training_goes_on(digits, labels, tmp_path):
         ),
         (np.linspace(0, 1, 20), "must hold classes"),
         ([None] * 20, "must hold numbers or words"),
-        ([(0, 1)] * 20, "must hold one label"),
-        (np.zeros((20, 2)), "must hold one label"),
+        ([(0, 1)] * 20, "must be labels, one for each example"),
+        (np.zeros((20, 2)), "must be labels, one for each example"),
     ],
 )
 def test_labels_are_checked(digits, y, message):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from narrows.data import is_frame, open_frame
+from narrows.data import as_dense, is_frame, open_frame
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -75,7 +75,7 @@ class Apply:
         if is_frame(result):
             frame = open_frame(result, "Apply")
             return {**kept, **{f"{name} {column}": np.asarray(frame.data[column]) for column in frame.names}}
-        return {**kept, name: result}
+        return {**kept, name: as_dense(result)}
 
     def _examples(self, batch: dict[str, np.ndarray]) -> Any:
         if self.model.schema_.kind == "table":

@@ -65,6 +65,9 @@ class FittedModel(Protocol):
     def apply(self, function: Callable[[Tensor], Tensor], rows: np.ndarray | Tensor) -> Tensor:
         """Apply `function` to many examples in batches of bounded size; the result is on the CPU."""
 
+    def compute_sparse_codes(self, X: Any) -> Any:
+        """Return the codes of X as a `scipy.sparse.csr_array` (n x L) without zeros."""
+
     def transform(self, X: Any) -> np.ndarray:
         """Return the codes of X: (n, L)."""
 

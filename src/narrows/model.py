@@ -18,7 +18,7 @@ from narrows.bottlenecks import Bottleneck, Label, Stochastic, as_stochastic, la
 from narrows.corruptions import Corruption
 from narrows.likelihoods import Likelihood
 from narrows.networks import Decoder, LevelDecoder
-from narrows.types import Batch, Code, DeferredLinear, Output, product, split_missing
+from narrows.types import Batch, Code, DeferredLinear, Output, SparseCode, product, split_missing
 
 _T = TypeVar("_T")
 
@@ -134,6 +134,29 @@ class Autoencoder(nn.Module):
         """Return the code (B x L) of clean examples x (B x shape); the posterior mean if there is a posterior."""
         z = self.bottleneck.encode(self.encoder(x))
         return z[:, self.order] if self.has_code else z
+
+    def encode_sparse(self, x: Tensor) -> SparseCode:
+        """Return the same code as `encode`, without zeros, each row by component."""
+        h, n = self.encode_for_code(x), len(self.order)
+        if isinstance(h, DeferredLinear):
+            code = self.bottleneck(h).sparse
+            assert code is not None  # a code that takes a deferred layer is sparse
+            values, units, rows = code.values, code.indices, code.rows
+        else:
+            z = self.bottleneck.encode(h)
+            rows, units = z.nonzero(as_tuple=True)
+            values = z[rows, units]
+        is_active = values != 0
+        place = (rows * n + self.order.argsort()[units])[is_active]
+        place, order = place.sort()
+        starts = torch.searchsorted(place, torch.arange(len(x) + 1, device=place.device) * n)
+        return SparseCode(values[is_active][order], place % n, starts, n)
+
+    def decode_sparse(self, code: SparseCode) -> Tensor:
+        """Return what `decode` does, for codes of `encode_sparse`."""
+        if not self.decoder_takes_sparse or self.label is not None:
+            return self.decode(code.to_dense())
+        return self.decoder(code._replace(indices=self.order[code.indices]))
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the decoder's output (B x params_shape) for codes of `encode` (B x L).

@@ -23,8 +23,8 @@ def test_results_are_those_of_the_model(models: dict[str, Any], data: dict[str, 
 
 def test_each_result_is_computed_once(models: dict[str, Any], data: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
     inspection, calls = Inspection(models["sae"], data["X"][:40]), []
-    apply = models["sae"].apply
-    monkeypatch.setattr(models["sae"], "apply", lambda *arguments: calls.append(1) or apply(*arguments))
+    compute = models["sae"].compute_sparse_codes
+    monkeypatch.setattr(models["sae"], "compute_sparse_codes", lambda X: calls.append(1) or compute(X))
     for name in ("codes", "units", "plane", "axes", "codes"):
         getattr(inspection, name)
     inspection.top_rows(0, 3)

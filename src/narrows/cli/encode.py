@@ -19,8 +19,13 @@ def encode(
     data: Data,
     out: Annotated[
         Path,
-        typer.Option("-o", "--out", metavar="FILE", help="File to write: .npy, .parquet or .csv.", show_default=False),
+        typer.Option(
+            "-o", "--out", metavar="FILE", help="File: .npy, .parquet, .csv; of a sparse code .npz.", show_default=False
+        ),
     ],
+    sparse: Annotated[
+        bool, typer.Option("--sparse", help="Write the active units alone, as .npz or .parquet.", show_default=False)
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Write the codes of DATA: a few numbers for each example.
@@ -30,7 +35,9 @@ def encode(
     data set the test split is used, unless you write digits:train. DATA
     may be larger than memory: .npy and .parquet are read and written in
     blocks. If the rows have names (--id, files, an index) they are the
-    first column of a .csv or .parquet.
+    first column of a .csv or .parquet. Of a sparse code, a .npz file and
+    --sparse hold only the units that are active: scipy.sparse.load_npz
+    reads the .npz, and a .parquet has lists of indices and values.
 
     For example:
 
@@ -38,8 +45,9 @@ def encode(
 
         narrows encode table-ae table.parquet -o codes.parquet --id customer
     """
-    outputs.check_path(out, outputs.ARRAYS, overwrite=overwrite)
+    outputs.check_path(out, outputs.SPARSE if sparse else outputs.CODES, overwrite=overwrite)
     fitted = inputs.open_model(model, needs_code=True)
+    outputs.check_sparse(out, fitted, is_sparse=sparse)
     rows, names = reading.open_rows(data, "test", fitted)
     outputs.write_stream(out, fitted, rows, "transform", names)
 
@@ -56,7 +64,7 @@ def decode(
     """Decode CODES and write the examples.
 
     CODES is a .npy or .csv file with a row for each example and a column
-    for each component. `encode` writes such files; you may change them.
+    for each component, or a file of sparse codes. `encode` writes such files; you may change them.
     The names of the rows are kept.
 
     For example:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ARRAYS = (".npy", ".parquet", ".csv", ".tsv")
 EXAMPLES = (*ARRAYS, ".png")
+SPARSE = (".npz", ".parquet")
+CODES = (".npy", *SPARSE, ".csv", ".tsv")
 _MAX_PAIRS, _MAX_PICTURES = 48, 400  # maximum numbers of examples on a sheet
 
 
@@ -58,6 +60,18 @@ def check_pictures(out: Path, model: Estimator) -> None:
     raise ValueError(f"Cannot draw {out}: examples are {model.schema_.describe()}, not images. Write a {other}.")
 
 
+def check_sparse(out: Path, model: Estimator, *, is_sparse: bool) -> None:
+    """Set `sparse_output` of the model if `out` is to hold sparse codes. Raise if the model has no such parameter."""
+    if not is_sparse and out.suffix.lower() != ".npz":
+        return
+    if "sparse_output" not in model.parameters():
+        raise ValueError(
+            f"Cannot write sparse codes to {out}: the codes of {type(model).__name__} are not sparse. Write a .npy "
+            "without --sparse."
+        )
+    model.set_params(sparse_output=True)
+
+
 def _holds_numbers(table: Table | None) -> bool:
     """Return True if rows of the table are numbers and truth values only."""
     numbers = ("real", "heavy_tailed", "integer", "count", "binary", "constant")
@@ -77,11 +91,17 @@ def write_array(out: Path, array: np.ndarray, columns: Sequence[str] | None = No
 def write_stream(out: Path, model: Estimator, rows: Source | Any, method: str, names: RowNames | None = None) -> None:
     """Apply `method` to all of `rows`, a block at a time, and write the result as .npy, .parquet, .csv or .tsv.
 
-    `names` are the first column of a table.
+    `names` are the first column of a table. Sparse codes are written as .npz or .parquet.
     """
+    from narrows.data import SparseRows, is_sparse, write_sparse_rows
+
     model.set_params(verbose=1)
-    if names is not None and out.suffix.lower() != ".npy":
+    if names is not None and out.suffix.lower() not in (".npy", ".npz"):
         result = model.stream(rows, None, method)
+        if is_sparse(result):
+            write_sparse_rows(out, SparseRows.of_matrix(result), (names.name, names.values))
+            say(f"{out}: {' x '.join(map(str, result.shape))}")
+            return
         columns = model.get_feature_names_out() if method == "transform" else model.schema_.columns
         write_rows(out, result, names, None if columns is None else [str(column) for column in columns])
         return

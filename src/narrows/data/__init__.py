@@ -47,6 +47,8 @@ from narrows.data.row_checks import check_form, check_range, check_rows, count_g
 from narrows.data.rows import Rows, free_bytes
 from narrows.data.schema import Schema, Support
 from narrows.data.single import first_row, is_one, one_row, row_labels
+from narrows.data.sparse_rows import SparseRows, as_dense, is_sparse, read_sparse_rows
+from narrows.data.sparse_sinks import SPARSE_SUFFIXES, SparseMemory, open_sparse_sink, write_sparse_rows
 from narrows.data.streams import open_path
 from narrows.data.table import EncodedRows, Table
 from narrows.data.training_table import look_at_table
@@ -59,6 +61,7 @@ __all__ = [
     "MAX_LEVELS",
     "N_BINS",
     "SCALES",
+    "SPARSE_SUFFIXES",
     "ArrayScale",
     "BlockError",
     "Blocks",
@@ -78,11 +81,14 @@ __all__ = [
     "PrincipalAxes",
     "Rows",
     "Schema",
+    "SparseMemory",
+    "SparseRows",
     "Support",
     "Table",
     "TableFeatures",
     "as_array",
     "as_cells",
+    "as_dense",
     "as_features",
     "as_floats",
     "as_rows",
@@ -107,6 +113,7 @@ __all__ = [
     "is_frame",
     "is_missing",
     "is_one",
+    "is_sparse",
     "leading_axes",
     "look_at_table",
     "min_max",
@@ -116,9 +123,11 @@ __all__ = [
     "open_frame",
     "open_mapped",
     "open_path",
+    "open_sparse_sink",
     "prepared_atoms",
     "principal_axes",
     "read_schema",
+    "read_sparse_rows",
     "row_labels",
     "scan_rows",
     "spaced_indices",
@@ -128,4 +137,5 @@ __all__ = [
     "warn_of_gaps",
     "white_level",
     "write_schema",
+    "write_sparse_rows",
 ]

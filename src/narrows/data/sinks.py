@@ -31,7 +31,7 @@ class Sink(ABC):
     """Abstract: a target for blocks of rows, written in order."""
 
     @abstractmethod
-    def write(self, block: np.ndarray) -> None:
+    def write(self, block: Any) -> None:
         """Write the next rows. All blocks have the same dtype, and rows of the same shape.
 
         Raises
@@ -66,18 +66,23 @@ class Framed(Sink):
 
 
 class Memory(Sink):
-    """A new array. If the number of rows `n` is known it is allocated once, otherwise it grows by doubling."""
+    """A new array. If the number of rows `n` is known it is allocated once, otherwise it grows by doubling.
 
-    def __init__(self, n: int | None = None) -> None:
-        self.n, self.filled = n, 0
+    `check` gets the bytes of the array before it is allocated or grows, and raises if they are too many.
+    """
+
+    def __init__(self, n: int | None = None, check: Callable[[int], None] | None = None) -> None:
+        self.n, self.filled, self.check = n, 0, check
         self.array: np.ndarray | None = None
 
     def write(self, block: np.ndarray) -> None:
         """Copy the rows into the array."""
         end = self.filled + len(block)
         if self.array is None:
+            self._check((self.n or len(block)) / max(1, len(block)) * block.nbytes)
             self.array = np.empty((self.n or len(block), *block.shape[1:]), block.dtype)
         if end > len(self.array):
+            self._check(max(end, 2 * len(self.array)) / max(1, len(block)) * block.nbytes)
             self.array.resize((max(end, 2 * len(self.array)), *block.shape[1:]), refcheck=False)
         self.array[self.filled : end] = block
         self.filled = end
@@ -88,6 +93,10 @@ class Memory(Sink):
         if self.filled < len(self.array):
             self.array.resize((self.filled, *self.array.shape[1:]), refcheck=False)
         return self.array
+
+    def _check(self, n_bytes: float) -> None:
+        if self.check is not None:
+            self.check(int(n_bytes))
 
 
 class UserArray(Sink):
@@ -264,6 +273,7 @@ def open_sink(
     n: int | None = None,
     columns: Sequence[str] | None = None,
     as_frame: Callable[[np.ndarray], Any] | None = None,
+    check: Callable[[int], None] | None = None,
 ) -> Iterator[Sink]:
     """Yield the sink that writes to `target`. A file appears when the block ends without an error.
 
@@ -273,6 +283,7 @@ def open_sink(
     n : number of rows; None if it is not known.
     columns : names of a table's columns; None without names. A .npy file cannot hold them.
     as_frame : function from a block to a data frame, which is written in its place; a new array gets the block itself.
+    check : function of the bytes of a new array, which raises if they are too many; see `Memory`.
 
     Raises
     ------
@@ -286,7 +297,7 @@ def open_sink(
         If the file cannot be written, for example because the disk is full; an old file at the path is unchanged.
     """
     if target is None:
-        yield Memory(n)
+        yield Memory(n, check)
         return
     if isinstance(target, np.ndarray):
         yield _framed(UserArray(target), as_frame)

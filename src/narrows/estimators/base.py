@@ -15,7 +15,6 @@ from narrows import recipes, storage
 from narrows.data import EncodedRows, MixingBuffer, as_floats, min_max, target_of
 from narrows.estimators.building import build_parts
 from narrows.estimators.card import card
-from narrows.estimators.codes import with_index
 from narrows.estimators.display import Displayed, warn_of_findings
 from narrows.estimators.generation import needs_code
 from narrows.estimators.judged import Judged
@@ -83,12 +82,12 @@ class Estimator(
         if recipe is None:
             return
         cls.recipe = recipes.get(recipe)
-        if clashes := sorted(cls.recipe.parameters.keys() & TRAINING.keys()):
+        if clashes := sorted(cls.recipe.parameters.keys() & (cls.own_parameters.keys() | TRAINING.keys())):
             raise ValueError(
                 f"The recipe {recipe!r} must rename `{clashes[0]}`: all estimators have a parameter with that name."
             )
         cls.__init__ = constructor(cls.__name__, cls.parameters())  # type: ignore[misc]
-        cls.__doc__ = documentation(cls.__doc__ or "", cls.recipe.parameters)
+        cls.__doc__ = documentation(cls.__doc__ or "", {**cls.recipe.parameters, **cls.own_parameters})
 
     def __sklearn_is_fitted__(self) -> bool:
         """Return True after a training, also after one that was stopped. `offset_` is set last."""
@@ -96,8 +95,8 @@ class Estimator(
 
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
-        """Return all parameters by name: first those of the recipe, then the shared ones."""
-        return {**cls.recipe.parameters, **TRAINING}
+        """Return all parameters by name: those of the recipe, those of the class, and the shared ones."""
+        return {**cls.recipe.parameters, **cls.own_parameters, **TRAINING}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -287,14 +286,15 @@ class Estimator(
     def transform(self, X: Any) -> np.ndarray:
         """Return the codes of X: (n, n_components). For a stochastic code they are the posterior means.
 
-        Codes of a pandas frame know its index, which `inverse_transform` gives back; slices of them do not.
+        Codes of a pandas frame know its index, which `inverse_transform` gives back; slices of them do not. With
+        sparse_output=True (SAE) they are a SciPy sparse matrix (CSR), which has no index.
 
         Raises
         ------
         ValueError, TypeError
             If X does not hold examples like those that the model was fitted on.
         """
-        return with_index(self._apply("transform", self._as_source(X)), X)
+        return self._transform(X)
 
     def reconstruct(self, X: Any, y: Any = None) -> Any:
         """Encode and decode X. Return the mean of the likelihood, in the form and the units of X.
@@ -395,6 +395,6 @@ class Estimator(
         return Settings(**{**values, "seed": seed, "pace": self.recipe.pace, **changes})
 
 
-# not as decorators: for set_output scikit-learn wraps the methods in a class body, and would lose the condition
+# not as decorators: scikit-learn wraps the methods in a class body for set_output, and would lose the condition
 Estimator.transform = needs_code(Estimator.transform)
 Estimator.fit_transform = needs_code(Estimator.fit_transform)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from narrows.data import is_sparse
+
 
 class Codes(np.ndarray):
     """Codes of the rows of a pandas frame: an array like any other, with the frame's index.
@@ -43,3 +45,19 @@ def index_of(Z: Any) -> Any:
 def in_float_dtype_of(rows: np.ndarray, result: np.ndarray) -> np.ndarray:
     """Return `result` in the dtype of `rows`, if this dtype is a float."""
     return result.astype(rows.dtype, copy=False) if rows.dtype.kind == "f" else result
+
+
+def check_codes(Z: Any, n_components: int, owner: str) -> Any:
+    """Return codes as an array (n x L); sparse ones of SciPy as they are.
+
+    Raises
+    ------
+    ValueError
+        If they have another shape, or are not finite numbers.
+    """
+    Z = Z if is_sparse(Z) else np.asarray(Z)
+    if Z.ndim != 2 or Z.shape[1] != n_components:
+        raise ValueError(f"Codes for {owner} must have shape (n, {n_components}). Got {Z.shape}.")
+    if Z.dtype.kind not in "biuf" or not np.isfinite(Z.tocsr().data if is_sparse(Z) else Z).all():
+        raise ValueError(f"Codes for {owner} must be finite numbers.")
+    return Z

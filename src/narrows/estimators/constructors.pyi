@@ -469,6 +469,7 @@ class SAE(Shared, CodeEstimator):
     likelihood: Literal[
         "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
     ]
+    sparse_output: bool
     def __init__(
         self,
         n_components: int = 256,
@@ -491,6 +492,7 @@ class SAE(Shared, CodeEstimator):
         likelihood: Literal[
             "auto", "bernoulli", "continuous_bernoulli", "gaussian", "heteroscedastic", "poisson", "negative_binomial"
         ] = "auto",
+        sparse_output: bool = False,
         columns: Any = None,
         max_levels: int | None = 256,
         batch_size: int | Literal["auto"] = "auto",
@@ -551,6 +553,8 @@ class SAE(Shared, CodeEstimator):
             Widths of the hidden layers of an MLP encoder, which an MLP decoder has in reverse order; () for a linear model; 'auto' follows the rows, the columns and `max_time`.
         likelihood : one of 'auto', 'bernoulli', 'continuous_bernoulli', 'gaussian', 'heteroscedastic', 'poisson', 'negative_binomial', default 'auto'
             Distribution of the data given the code; 'auto' chooses by the data.
+        sparse_output : one of True, False, default False
+            True to give codes as a sparse matrix of SciPy (CSR) of the active units; with precision='bfloat16' the products for it are in bfloat16, faster and less exact.
 
         Other Parameters
         ----------------

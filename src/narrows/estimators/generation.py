@@ -14,10 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from narrows.bottlenecks import lerp, slerp
-from narrows.data import first_row, one_row
+from narrows.data import SparseRows, first_row, is_sparse, one_row
 from narrows.estimators import samplers
 from narrows.estimators.attributes import Attribute, dial_directions, find_attribute
-from narrows.estimators.codes import index_of
+from narrows.estimators.codes import check_codes, index_of
 from narrows.estimators.labels import Labelled, label_indices, learn_classes
 from narrows.estimators.samplers import Mixture, Sampler
 from narrows.estimators.signature import as_seed
@@ -59,7 +59,7 @@ class Generation(Labelled):
         """Return the codes of X: n x L."""
 
     @abstractmethod
-    def _decode(self, z: Tensor, draw: int | None = None, like: Any = None) -> Any:
+    def _decode(self, z: Tensor | SparseRows, draw: int | None = None, like: Any = None) -> Any:
         """Decode codes (with the columns of their labels) to means; if a seed `draw` is given, to random draws."""
 
     @needs_code
@@ -68,7 +68,7 @@ class Generation(Labelled):
 
         Parameters
         ----------
-        Z : (n, n_components) finite numbers.
+        Z : (n, n_components) finite numbers: an array, or a sparse matrix of SciPy, which is decoded block by block.
         y : labels, one for all codes or (n,); required for a conditional model, not allowed for other models.
 
         Raises
@@ -77,14 +77,12 @@ class Generation(Labelled):
             If Z or y is not valid.
         """
         check_is_fitted(self)
-        index, Z = index_of(Z), np.asarray(Z)
-        n_components = self.model_.bottleneck.n_components
-        if Z.ndim != 2 or Z.shape[1] != n_components:
-            raise ValueError(f"Codes for {type(self).__name__} must have shape (n, {n_components}). Got {Z.shape}.")
-        if Z.dtype.kind not in "biuf" or not np.isfinite(Z).all():
-            raise ValueError(f"Codes for {type(self).__name__} must be finite numbers.")
+        index, Z = index_of(Z), check_codes(Z, self.model_.bottleneck.n_components, type(self).__name__)
         if self.model_.n_classes and y is None:
             raise ValueError(f"Codes of a conditional {type(self).__name__} need their labels: pass `y`.")
+        if is_sparse(Z) and not self.model_.n_classes:
+            return self._decode(SparseRows.of_matrix(Z))
+        Z = Z.toarray() if is_sparse(Z) else Z
         examples = self._decode(self._with_labels(Z, self._label_columns(None, y, len(Z))))
         return examples if index is None or not hasattr(examples, "iloc") else examples.set_axis(index)
 

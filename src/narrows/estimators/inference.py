@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from narrows.data import (
     Frame,
     MappedRows,
     Schema,
+    SparseRows,
     as_array,
     as_cells,
     as_floats,
@@ -33,14 +35,16 @@ from narrows.data import (
     min_max,
     open_frame,
     open_path,
+    open_sparse_sink,
     sinks,
     streams,
     target_of,
 )
 from narrows.data.streams import Source
-from narrows.estimators import parallel
+from narrows.estimators import parallel, sparse_codes
 from narrows.estimators.codes import in_float_dtype_of
 from narrows.estimators.sources import open_rows
+from narrows.estimators.sparse_codes import SPARSE_CODES, SPARSE_TRANSFORM, Coded, check_free, decode_block
 from narrows.estimators.summary import contains, support_message
 from narrows.evaluation.scores import log_likelihood, missing_scores
 from narrows.fitted import FittedModel, check_no_targets
@@ -52,7 +56,7 @@ from narrows.training import RandomStream, choose_device, draws_globally
 from narrows.training.progress import Reporter, Verbosity
 
 
-class Inference(ABC):
+class Inference(Coded, ABC):
     """Abstract: methods that apply a fitted model to blocks of examples (see `parallel`)."""
 
     model_: Autoencoder
@@ -86,7 +90,8 @@ class Inference(ABC):
             file or folder of them, or any other file that narrows reads; or an iterator of arrays or data frames.
         sink : the path of a .npy, .parquet, .csv or .tsv file; an array to fill, such as a memory map; or None for a
             new array. A file is replaced only when it is complete. None makes a data frame of reconstructed rows of a
-            table; a .npy file and an array cannot hold its words and dates.
+            table; a .npy file and an array cannot hold its words and dates. A .npz file holds codes as
+            `save_npz` of SciPy does. With sparse_output=True a .parquet has lists, and None makes a sparse matrix.
         method : "transform", "reconstruct" or "score_samples"; for a DAE also "denoise".
         columns : names of the columns to read; None for those that the model was fitted on, or all if they had none.
 
@@ -114,9 +119,13 @@ class Inference(ABC):
         self.check_method(method)
         is_table, blocks = self.schema_.kind == "table", open_rows(self, source, columns)
         names = self._column_names(method, blocks)
-        reporter = Reporter(self.verbose, f"{type(self).__name__}.{method}")
+        reporter, check = Reporter(self.verbose, f"{type(self).__name__}.{method}"), functools.partial(check_free, self)
         as_frame = self.schema_.as_frame if is_table and method in ("reconstruct", "denoise") else None
-        with sinks.open_sink(sink, blocks.n, names, as_frame) as opened, reporter as report:
+        if method == "transform" and sparse_codes.writes_sparse(self, sink):
+            with open_sparse_sink(sink, blocks.n, names) as opened, reporter as report:
+                result = self._apply(SPARSE_TRANSFORM, blocks, opened, report)
+            return Path(sink).expanduser() if result is None else sparse_codes.as_scikit_learn_does(result)
+        with sinks.open_sink(sink, blocks.n, names, as_frame, check) as opened, reporter as report:
             result = self._apply(method, blocks, opened, report)
         if as_frame is not None and sink is None:
             return as_frame(result, like=source)
@@ -296,7 +305,7 @@ class Inference(ABC):
         """Apply `method` to all blocks of `source`, and write the results into `sink` or a new array."""
         model = self.module()
         checker = parallel.RowChecker(self.schema_, type(self).__name__, self.recipe.allows_gaps, source.locate)
-        sink, operation = sink or sinks.Memory(source.n), self._operation(method)
+        sink, operation = sink or sinks.Memory(source.n, functools.partial(check_free, self)), self._operation(method)
         if report is not None:
             return parallel.stream(model, self.schema_, operation, source, sink, checker, report)
         with Reporter("auto" if self.verbose else 0, f"{type(self).__name__}.{method}") as report:
@@ -307,6 +316,8 @@ class Inference(ABC):
         model, target = self.model_, target_of(self.schema_)
         if method == "transform":
             return parallel.Operation(self._encode, lambda z, rows: in_float_dtype_of(rows, z.numpy()))
+        if method in (SPARSE_TRANSFORM, SPARSE_CODES):
+            return sparse_codes.operation(self, method)
         if method in ("score_samples", "decision_function"):
             check_no_targets(cast(FittedModel, self), method)
             finish = self._finish_scores if method == "score_samples" else self._finish_decisions
@@ -345,7 +356,7 @@ class Inference(ABC):
         names = source.columns or self.schema_.columns
         return [str(name) for name in names] if names else None
 
-    def _decode(self, z: Tensor, draw: int | None = None, like: Any = None) -> Any:
+    def _decode(self, z: Tensor | SparseRows, draw: int | None = None, like: Any = None) -> Any:
         """Decode codes (with the columns of their labels) to means; if a seed `draw` is given, to random draws."""
         model = self.module()
         parameter = next(model.parameters())
@@ -353,15 +364,12 @@ class Inference(ABC):
         parts = []
         stream = RandomStream(draw or 0, parameter.device, is_global=draws_globally(model))
         with inference_mode(model), around_inference(parameter.device), stream.use():
-            for part in z.to(parameter.device, parameter.dtype).split(n):
-                params = model.decode(parallel.pad_batch(part, fewest))[: len(part)]
+            for part in z.split(n):
+                params = decode_block(model, part, fewest)
                 x = model.likelihood.mean(params) if draw is None else model.likelihood.sample(params)
                 parts.append(x.detach().cpu())
         target = target_of(self.schema_)
         return target.as_frame(target.restore(torch.cat(parts)), like=like, clip=draw is not None)
-
-    def _compute_codes(self, X: Any) -> np.ndarray:
-        return self._apply("transform", self._as_source(X))
 
     def _score_rows(self, rows: np.ndarray) -> np.ndarray:
         return self._finish_scores(self.apply(lambda x: log_likelihood(self.model_, x), rows), rows)

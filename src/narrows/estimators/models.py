@@ -18,6 +18,7 @@ from narrows.estimators.base import Estimator
 from narrows.estimators.decoding import CodeEstimator
 from narrows.estimators.maps import MapAE
 from narrows.estimators.predictive import PredictiveUnits, predictive_units
+from narrows.estimators.sparse_codes import SPARSE_OUTPUT
 from narrows.estimators.tables import TableAE
 from narrows.estimators.units import UnitSurvey, survey_units
 from narrows.fitted import FittedModel, check_no_targets
@@ -115,6 +116,7 @@ class SAE(constructors.SAE, recipe="sae"):
     """
 
     takes_targets = True
+    own_parameters = SPARSE_OUTPUT
 
     def active_units(self, X: Any) -> ActiveUnits:
         """Return which units are active for each example of X, and their counts and rates.
@@ -124,10 +126,12 @@ class SAE(constructors.SAE, recipe="sae"):
         ValueError, TypeError
             If X does not hold examples like those that the model was fitted on.
         """
-        z = self._compute_codes(X)
-        is_active = z > self._floor
-        rate = is_active.mean(0)
-        return ActiveUnits(is_active, is_active.sum(1), rate, np.flatnonzero(rate == 0))
+        check_is_fitted(self)
+        active = self.compute_sparse_codes(X)
+        active.data = active.data > self._floor
+        active.eliminate_zeros()
+        rate = np.bincount(active.indices, minlength=active.shape[1]) / active.shape[0]
+        return ActiveUnits(active, np.diff(active.indptr), rate, np.flatnonzero(rate == 0))
 
     def survey_units(self, X: Any, n: int = 10) -> UnitSurvey:
         """Return how often each unit is active, and for which examples most, in one pass over X.
@@ -272,14 +276,20 @@ class ActiveUnits:
 
     Attributes
     ----------
-    which : (n, L) booleans, True for a unit that is active.
+    active : (n, L) booleans as a `scipy.sparse.csr_array`, True for a unit that is active.
+    which : (n, L) the same as an array.
     count : (n,) number of active units of each example.
     rate : (L,) share of examples for which each unit is active.
     dead : indices of the units that are active for no example.
     """
 
-    def __init__(self, which: np.ndarray, count: np.ndarray, rate: np.ndarray, dead: np.ndarray) -> None:
-        self.which, self.count, self.rate, self.dead = which, count, rate, dead
+    def __init__(self, active: Any, count: np.ndarray, rate: np.ndarray, dead: np.ndarray) -> None:
+        self.active, self.count, self.rate, self.dead = active, count, rate, dead
+
+    @property
+    def which(self) -> np.ndarray:
+        """The active units as an array (n, L), one byte each."""
+        return np.asarray(self.active.toarray())
 
     def __repr__(self) -> str:
         return f"ActiveUnits({self.count.mean():.1f} of {len(self.rate)} units an example, {len(self.dead)} dead)"

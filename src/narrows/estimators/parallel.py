@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -60,11 +60,14 @@ class Operation(NamedTuple):
     finish : function from the result of `function`, on the CPU, and the user's rows to the block to write.
     inspect : function of the prepared block, the user's rows and the number of the first row; raises if a row is not
         valid. None for no check.
+    compute : in place of `function`: function from the prepared block, and the number of rows to which it is to be
+        padded, to what `finish` takes. None for `run` with `function`.
     """
 
     function: Callable[[Tensor], Tensor]
-    finish: Callable[[Tensor, np.ndarray], np.ndarray]
+    finish: Callable[[Any, np.ndarray], Any]
     inspect: Callable[[Tensor, np.ndarray, int], None] | None = None
+    compute: Callable[[Tensor, int], Any] | None = None
 
 
 class RowChecker:
@@ -107,11 +110,13 @@ def stream(
     """Apply `operation` to all blocks of `source`, write the results to `sink` in order, and return `sink.finish()`."""
     rows, fewest = rows_per_block(schema, model, source.n), fewest_rows(schema, model)
 
-    def work(block: np.ndarray, first: int) -> np.ndarray:
+    def work(block: np.ndarray, first: int) -> Any:
         raw = checker.check(block, first)
         x = prepare_rows(raw, schema, model)
         if operation.inspect is not None:
             operation.inspect(x, raw, first)
+        if operation.compute is not None:
+            return operation.finish(operation.compute(x, fewest), raw)
         return operation.finish(run(operation.function, x, fewest), raw)
 
     done = 0

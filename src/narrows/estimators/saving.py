@@ -18,7 +18,10 @@ from narrows.version import __version__
 
 _HASHED_BYTES = 256 << 20
 # parameters that do not change the weights
-_NO_EFFECT = ("verbose", "checkpoint", "track", "device", "sharded", "contamination", "random_state", "max_time")
+_NO_EFFECT = (
+    *("verbose", "checkpoint", "track", "device", "sharded", "contamination", "random_state", "max_time"),
+    "sparse_output",
+)
 # parameters added later, with the values that give the earlier behaviour: older trainings can be resumed
 _ADDED_LATER: dict[str, Any] = {
     **{"posterior": "gaussian", "prior": "standard", "columns": None, "max_levels": 256, "start": "random"},

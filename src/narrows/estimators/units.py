@@ -18,6 +18,7 @@ from narrows.bottlenecks import as_sparse
 from narrows.estimators import parallel
 from narrows.estimators.inference import Inference
 from narrows.estimators.sources import open_rows
+from narrows.estimators.sparse_codes import encode_sparse
 from narrows.model import Autoencoder, inference_mode
 from narrows.params import Integer, Parameter, counted
 from narrows.training.progress import Reporter
@@ -115,15 +116,9 @@ def active_entries(model: Autoencoder, x: Tensor, fewest: int, floor: float, fir
     fewest : number of rows to which x is padded.
     first : number of the first row.
     """
-    code = model.bottleneck(model.encode_for_code(parallel.pad_batch(x, fewest)))
-    if code.sparse is None:
-        rows, units = (code.z[: len(x)] > floor).nonzero(as_tuple=True)
-        values = code.z[rows, units]
-    else:
-        values, units, rows = code.sparse.values, code.sparse.indices, code.sparse.rows
-        is_active = (values > floor) & (rows < len(x))
-        values, units, rows = values[is_active], units[is_active], rows[is_active]
-    return Entries(*(t.detach().cpu().numpy() for t in (values, units, rows + first)))
+    code = encode_sparse(model, x, fewest)
+    rows, is_active = np.repeat(np.arange(first, first + len(code)), np.diff(code.starts)), code.values > floor
+    return Entries(code.values[is_active], code.indices[is_active], rows[is_active])
 
 
 class _Best:

@@ -11,11 +11,13 @@ import functools
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 import torch
+from scipy.sparse.linalg import LinearOperator, svds
 from torch import Tensor
 
 from narrows.bottlenecks import Bottleneck, Sparse, Stochastic, as_sparse
-from narrows.data import Schema, principal_axes, subsample_evenly
+from narrows.data import Schema, as_dense, principal_axes, spaced_indices, subsample_evenly
 from narrows.evaluation.absent import Absent
 from narrows.evaluation.cells import cell_errors, effects_on_columns, example_errors
 from narrows.evaluation.scores import N_DRAWS, apply_to_code, entry_costs, usual_costs
@@ -23,6 +25,7 @@ from narrows.evaluation.scores import draws as fixed_draws
 from narrows.fitted import FittedModel, check_no_targets
 from narrows.model import inference_mode
 
+_MOST_DENSE = 512  # units of which a dense array of codes is made for the principal axes
 _MOST_FOR_AXES = 20_000  # codes from which their principal axes are computed
 
 
@@ -74,6 +77,26 @@ class Units(NamedTuple):
     order: np.ndarray
 
 
+def sparse_axes(codes: Any) -> Axes:
+    """Return the two principal axes of codes (n x L, scipy.sparse), without a dense array of them.
+
+    They are the right singular vectors of codes - mean, whose products with vectors are found without the difference.
+    """
+    sample = codes[spaced_indices(codes.shape[0], _MOST_FOR_AXES)].astype(np.float64)
+    mean = np.asarray(sample.mean(0)).ravel()
+    ones = np.ones(sample.shape[0])
+    centred = LinearOperator(
+        sample.shape,
+        matvec=lambda v: sample @ v.ravel() - mean @ v.ravel(),
+        rmatvec=lambda u: sample.T @ u.ravel() - mean * u.sum(),
+        dtype=np.float64,
+    )
+    _, lengths, directions = svds(centred, 2, v0=ones if sample.shape[0] <= sample.shape[1] else mean + 1)
+    directions = directions[::-1] * np.where(directions[::-1].sum(1) < 0, -1, 1)[:, None]  # the sign is free
+    total = float(np.square(sample.data).sum() - len(ones) * np.square(mean).sum())
+    return Axes(np.asarray(codes.mean(0)).ravel(), directions, np.square(lengths[::-1]) / max(total, 1e-300))
+
+
 class Inspection:
     """A fitted model on examples. A result that cannot be computed raises `Absent` with the reason.
 
@@ -82,7 +105,8 @@ class Inspection:
     model : a fitted estimator.
     X : n examples in the user's units, in memory; None if no result needs examples.
     y : n labels, or None.
-    scores, codes : results of `model.score_samples(X)` (n) and `model.transform(X)` (n x L), if they are known.
+    scores, codes : results of `model.score_samples(X)` (n) and `model.transform(X)` (n x L), if they are known; codes
+        may be a csr_array.
     """
 
     def __init__(
@@ -92,7 +116,7 @@ class Inspection:
         y: np.ndarray | None = None,
         *,
         scores: np.ndarray | None = None,
-        codes: np.ndarray | None = None,
+        codes: Any = None,
     ) -> None:
         check_no_targets(model, "An inspection")
         self.model, self.X, self.y = model, X, y
@@ -100,7 +124,7 @@ class Inspection:
         if scores is not None:
             self.scores = scores
         if codes is not None:
-            self.codes = codes
+            self.all_codes = codes
 
     # ---------------------------------------------------------------------------------------------- the model
 
@@ -192,8 +216,15 @@ class Inspection:
     @functools.cached_property
     def codes(self) -> np.ndarray:
         """The codes, n x L. Raises Absent if the model has no codes."""
+        return as_dense(self.all_codes)
+
+    @functools.cached_property
+    def all_codes(self) -> Any:
+        """The codes, n x L; a `scipy.sparse.csr_array` for a sparse code. Raises Absent if the model has no codes."""
         if not self.model.model_.has_code:
             raise Absent(f"this {self.kind} has no codes, because n_components=None")
+        if self.bottleneck.is_sparse:
+            return self.model.compute_sparse_codes(self.X)
         return self.model.apply(self.model.model_.encode, self.rows).numpy()
 
     @functools.cached_property
@@ -271,6 +302,8 @@ class Inspection:
     @functools.cached_property
     def axes(self) -> Axes:
         """The two principal axes of the codes."""
+        if sp.issparse(self.all_codes) and min(self.all_codes.shape) > _MOST_DENSE:
+            return sparse_axes(self.all_codes)
         codes = np.asarray(self.codes)
         n_components = codes.shape[1]
         _, axes, variance = principal_axes(torch.from_numpy(subsample_evenly(codes, _MOST_FOR_AXES).astype(np.float64)))
@@ -283,7 +316,7 @@ class Inspection:
     @functools.cached_property
     def plane(self) -> Plane:
         """The codes on a map: up to two components unchanged, more of them on their principal axes."""
-        codes = np.asarray(self.codes, dtype=np.float64)
+        codes = self.all_codes.astype(np.float64)
         n_components = codes.shape[1]
         if n_components <= 2:
             directions = np.eye(2)[:, :n_components]
@@ -291,24 +324,31 @@ class Inspection:
             return Plane(codes @ directions.T, names, False, np.zeros(n_components), directions)
         mean, directions, share = self.axes
         first, second = (f"principal axis {i + 1}, {part:.0%} of the codes' variance" for i, part in enumerate(share))
-        return Plane((codes - mean) @ directions.T, (first, second), True, mean, directions)
+        return Plane(codes @ directions.T - mean @ directions.T, (first, second), True, mean, directions)
 
     @functools.cached_property
     def units(self) -> Units:
         """The units of a sparse code. Raises Absent for any other."""
-        fires = self.find_firing()
-        rate = fires.mean(0)
-        strength = self.codes.sum(0, where=fires, dtype=np.float64) / fires.sum(0).clip(min=1)
-        return Units(rate, strength, np.argsort(-rate, kind="stable"))
+        firing, n_units = self.firing, self.bottleneck.n_components
+        count = np.bincount(firing.indices, minlength=n_units)
+        rate, total = count / firing.shape[0], np.bincount(firing.indices, firing.data, n_units)
+        return Units(rate, total / count.clip(min=1), np.argsort(-rate, kind="stable"))
 
-    def find_firing(self) -> np.ndarray:
-        """Return n x L booleans, True where a unit fires for an example. Raises Absent if the code is not sparse."""
+    @functools.cached_property
+    def firing(self) -> Any:
+        """Activations of the units that fire, as a `scipy.sparse.csr_array` (n x L). Raises Absent for other codes."""
         floor = self.sparse.floor  # asked first: no codes are computed in vain
-        return np.asarray(self.codes > np.float64(floor))
+        codes = sp.csr_array(self.all_codes, copy=True)
+        codes.data[codes.data <= np.float64(floor)] = 0
+        codes.eliminate_zeros()
+        return codes
 
     def top_rows(self, unit: int, n: int) -> np.ndarray:
         """Return the indices of at most `n` examples for which a unit fires most, strongest first."""
-        floor = self.sparse.floor
-        activations = self.codes[:, unit]
-        rows = np.flatnonzero(activations > np.float64(floor))
-        return rows[np.argsort(-activations[rows], kind="stable")[:n]]
+        start, end = self._by_unit.indptr[unit : unit + 2]
+        rows, activations = self._by_unit.indices[start:end], self._by_unit.data[start:end]
+        return rows[np.argsort(-activations, kind="stable")[:n]]
+
+    @functools.cached_property
+    def _by_unit(self) -> Any:
+        return self.firing.tocsc()

@@ -220,7 +220,7 @@ def _prepare(model: FittedModel, train: Any) -> Tensor | None:
 def _pca(inspection: Inspection, comparison: Comparison) -> PCABaseline:
     """Return PCA with as many components; for a sparse code, as the mean number of units that fire."""
     try:
-        n_components = round(float(inspection.find_firing().sum(1).mean()))
+        n_components = round(float(np.diff(inspection.firing.indptr).mean()))
     except Absent:
         n_components = inspection.bottleneck.n_components
     is_gaussian = inspection.model.model_.likelihood.required_support is None and inspection.schema.kind != "table"

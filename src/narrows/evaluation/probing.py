@@ -69,7 +69,7 @@ def k_probe(subject: Subject) -> dict[str, Estimate]:
         f"k_probe_{k}": estimate(hits[k], f"accuracy of logistic regression on {_units(k)} for each class")
         for k in hits
     }
-    n_active = max(1, round(float(subject.inspection.find_firing()[index].sum(1).mean())))
+    n_active = max(1, round(float(np.diff(subject.inspection.firing[index].indptr).mean())))
     frozen = [
         _probe(codes_of_random(vectors, codes.shape[1], n_active, seed), labels, folds)
         for seed in np.random.default_rng(comparison.seed).integers(1 << 31, size=_N_FROZEN)

@@ -205,9 +205,10 @@ def match_features(model: FittedModel, truth: SyntheticFeatures, *, random_state
 
 def _fires(inspection: Inspection) -> np.ndarray:
     try:
-        return inspection.find_firing()
+        firing: np.ndarray = inspection.firing.toarray() != 0
     except Absent as reason:
         raise ValueError(f"match_features needs a fitted SAE: {reason}.") from reason
+    return firing
 
 
 def _probabilities(n_features: int, l0: float, power: float) -> np.ndarray:

@@ -133,7 +133,7 @@ class Plots:
 
         content.check_code(self.model, "plot.map")
         y = content.column_or_labels(y, X)
-        plane = Inspection(self.model, X, codes=np.asarray(self.model.transform(X))).plane  # in blocks: X may be large
+        plane = self._inspect(X).plane
         n = len(plane.places)
         labels = None if y is None else content.map_labels(y, n, "plot.map")
         index = np.arange(n)
@@ -257,7 +257,7 @@ class Plots:
 
         content.check_sparse(self.model, "plot.units")
         _check("units", "n_units", n_units)
-        inspection = Inspection(self.model, X, codes=np.asarray(self.model.transform(X)))
+        inspection = self._inspect(X)
         if self._is_table:
             return table_pictures.units(TableView(inspection), n_units, self._new_axes_or(ax))
         schema = self.model.schema_
@@ -293,6 +293,12 @@ class Plots:
     def _new_axes_or(self, ax: Axes | None) -> Callable[[float, float], Axes]:
         """Return a function of a width and a height in inches that makes axes, or returns `ax`."""
         return lambda width, height: self._axes(ax, width, height)
+
+    def _inspect(self, X: Any) -> Inspection:
+        """Return the inspection of X with its codes, which are made in blocks: X may be large."""
+        if self.model.model_.bottleneck.is_sparse:
+            return Inspection(self.model, X)  # it makes sparse codes, in blocks, too
+        return Inspection(self.model, X, codes=np.asarray(self.model.transform(X)))
 
     def _axes(self, ax: Axes | None, width: float, height: float, layout: Layout = "constrained") -> Axes:
         from narrows.plots import style

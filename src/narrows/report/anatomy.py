@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from narrows.data import as_dense
 from narrows.estimators.base import Estimator
 from narrows.plots.drawing import format_number
 from narrows.report import charts, demo_texts
@@ -54,7 +55,7 @@ class Dial:
 
 def turn_component(model: Estimator, x: np.ndarray) -> Dial:
     """Turn the component of the code of a picture (h x w) that changes the picture most."""
-    code = np.asarray(model.transform(x[None]), dtype=np.float64)[0]
+    code = as_dense(model.transform(x[None])).astype(np.float64)[0]
     spread = np.maximum(model.dial_scale(), 1e-12)
     values = np.linspace(-_SPAN, _SPAN, _STEPS)
     turned = [model.code_mean_[i] + spread[i] * values for i in range(len(code))]
@@ -66,7 +67,7 @@ def turn_component(model: Estimator, x: np.ndarray) -> Dial:
 
 def turn_unit(model: Estimator, x: np.ndarray) -> Dial:
     """Turn the active unit of a picture (h x w) that changes the picture most, from off to beyond its strength."""
-    code = np.asarray(model.transform(x[None]), dtype=np.float64)[0]
+    code = as_dense(model.transform(x[None])).astype(np.float64)[0]
     values = np.linspace(0, _MOST, _STEPS)
     active = np.flatnonzero(code).tolist() or [0]
     unit, frames = _most_moved(model, code, {i: code[i] * values for i in active})
@@ -124,7 +125,7 @@ def _switch() -> str:
 
 
 def _drawings(x: np.ndarray, models: Mapping[str, Estimator], numbers: Mapping[str, int]) -> str:
-    active = np.flatnonzero(np.asarray(models["sae"].transform(x[None]))[0]).tolist()
+    active = np.flatnonzero(as_dense(models["sae"].transform(x[None]))[0]).tolist()
     return (
         charts.draw_code(numbers["ae"], kind="ae")
         + charts.draw_code(numbers["vae"], has_clouds=True, kind="vae")

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from narrows.data import EncodedRows, spaced_indices, take_rows
+from narrows.data import EncodedRows, as_dense, spaced_indices, take_rows
 from narrows.estimators.base import Estimator
 from narrows.estimators.seen_rows import say_seen
 from narrows.evaluation.inspection import Axes, Inspection, Units
@@ -182,7 +183,7 @@ class View:
     def encode(self, X: Any) -> np.ndarray:
         """Return the codes of a few examples, n x L."""
         with self.compute_lock.hold(urgent=True):
-            return np.asarray(self.model.transform(X), dtype=np.float32)
+            return as_dense(self.model.transform(X)).astype(np.float32, copy=False)
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """Encode and decode a few examples, and return them as `reconstruct_prepared` does."""
@@ -232,9 +233,15 @@ class View:
     # ---------------------------------------------------------------------------------------------- computed once
 
     @property
+    def all_codes(self) -> Any:
+        """Codes of all rows: n x L, float32; a csr_array for a sparse code, else an array."""
+        encode = self.model.compute_sparse_codes if self.is_sparse else self.model.transform
+        return self._cache("all codes", lambda: self._apply_in_blocks(encode))
+
+    @property
     def codes(self) -> np.ndarray:
         """Codes of all rows: n x L, float32."""
-        return self._cache("codes", lambda: self._apply_in_blocks(self.model.transform).astype(np.float32, copy=False))
+        return self._cache("codes", lambda: as_dense(self.all_codes).astype(np.float32, copy=False))
 
     @property
     def scores(self) -> np.ndarray:
@@ -258,7 +265,7 @@ class View:
         """The model on all rows, with their codes."""
         data = self.data
         assert data is not None
-        return self._cache("inspection", lambda: Inspection(self.model, data.X, codes=self.codes))
+        return self._cache("inspection", lambda: Inspection(self.model, data.X, codes=self.all_codes))
 
     @property
     def axes(self) -> Axes:
@@ -268,7 +275,7 @@ class View:
     @property
     def max_activations(self) -> np.ndarray:
         """Highest activation of each unit over all rows, (L,)."""
-        return self._cache("max activations", lambda: self.codes.max(0))
+        return self._cache("max activations", lambda: as_dense(self.all_codes.max(0)))
 
     @property
     def units(self) -> Units:
@@ -314,15 +321,8 @@ class View:
             assert data is not None
             y = None if data.labels is None else np.array([data.labels.to_text(row) or "" for row in range(len(data))])
             with tempfile.TemporaryDirectory(prefix="narrows-studio-") as folder:
-                path = write_report(
-                    self.model,
-                    self.given,
-                    Path(folder) / "report.html",
-                    y=y,
-                    name=data.name,
-                    max_examples=_MAX_REPORT_ROWS,
-                )
-                return path.read_bytes()
+                options: dict[str, Any] = {"y": y, "name": data.name, "max_examples": _MAX_REPORT_ROWS}
+                return write_report(self.model, self.given, Path(folder) / "report.html", **options).read_bytes()
 
         with self._reporting:
             if self._report is None:
@@ -382,14 +382,14 @@ class View:
         """Return `score_samples`, with what is usual for each missing entry."""
         return self.model.decision_function(X) + self.model.offset_
 
-    def _apply_in_blocks(self, function: Callable[[Any], Any]) -> np.ndarray:
+    def _apply_in_blocks(self, function: Callable[[Any], Any]) -> Any:
         """Apply a function to all rows in blocks, and release the lock between them."""
         assert self.data is not None
         parts = []
         for start in range(0, len(self.data), _BLOCK):
             with self.compute_lock.hold():
-                parts.append(np.asarray(function(self.data.get_rows(slice(start, start + _BLOCK)))))
-        return np.concatenate(parts)
+                parts.append(function(self.data.get_rows(slice(start, start + _BLOCK))))
+        return sp.vstack(parts, "csr") if sp.issparse(parts[0]) else np.concatenate(parts)
 
     def _cache(self, name: str, compute: Callable[[], T]) -> T:
         """Return the result of `compute`, which is called once. Other threads wait for it."""

@@ -21,7 +21,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from narrows.data import is_frame, is_one, one_row, row_labels, spaced_indices
+from narrows.data import as_dense, is_frame, is_one, one_row, row_labels, spaced_indices
 from narrows.data.labels import check_labels
 from narrows.estimators import Estimator
 from narrows.evaluation.labels import vote
@@ -121,7 +121,7 @@ class Index:
             If X is not like the training examples of the model, `y` or `keys` has another length, or only some rows of
             the index would have labels or keys.
         """
-        codes = np.asarray(self.model.stream(X))
+        codes = as_dense(self.model.stream(X))
         if keys is None and is_frame(X) and (len(self) == 0 or self.keys is not None):
             keys = row_labels(X, self.model.schema_)
             if keys is None and self.keys is not None:  # the other rows have labels
@@ -170,7 +170,7 @@ class Index:
         if not isinstance(query, (str, os.PathLike)) and is_one(query, schema):
             query = one_row(query, schema, "Index.search")
         self._check_k(k, len(self))  # before the encoding, which takes time
-        return self.search_codes(np.asarray(self.model.stream(query)), k)
+        return self.search_codes(as_dense(self.model.stream(query)), k)
 
     def search_codes(self, codes: np.ndarray, k: int = 10, *, without: Any = None) -> Matches:
         """Return the `k` rows that are nearest to each of the codes (n x L). Raises as `search` does.
@@ -213,7 +213,7 @@ class Index:
             Parameter(name, 10, Integer(1), "").check("evaluate", value)
         k, n_neighbors = min(k, n_candidates), min(n_neighbors, n_candidates)
         self._check_k(k, n_candidates)
-        codes = self.codes if exclude_self else np.asarray(self.model.stream(X), dtype=np.float32)
+        codes = self.codes if exclude_self else as_dense(self.model.stream(X)).astype(np.float32, copy=False)
         labels = self.labels if exclude_self else None
         if y is not None:
             labels = self._labels(y, len(codes), "Index.evaluate")

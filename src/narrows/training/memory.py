@@ -28,7 +28,7 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 
 class NotEnoughMemory(ValueError):
-    """Error for a training that does not fit into the free memory."""
+    """Error for a training, or for an array of results, that does not fit into the free memory."""
 
 
 class OverBudget(Exception):

@@ -40,7 +40,7 @@ def get_positions(
     """Return the position of each row on the map: float32, n x 2. One component is a histogram: see `stack`."""
     if projection == "pca":
         _, directions, share = view.axes
-        positions = (view.codes @ directions.T).astype(np.float32)
+        positions = (view.all_codes @ directions.T).astype(np.float32)
         return send_array(positions, explained=",".join(f"{s:.4f}" for s in share))
     _check_components(view, x, y)
     return send_array(stack(view.codes[:, 0]) if view.n_components == 1 else view.codes[:, [x, y]])

@@ -8,6 +8,7 @@ import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel
 
+from narrows.data import as_dense
 from narrows.params import counted
 from narrows.report.page import as_signed_ink
 from narrows.studio import pictures
@@ -120,7 +121,7 @@ def list_units(
 @router.get("/for/{row}", responses=document_errors(404, 422))
 def list_active_units(view: SparseView, row: RowIndex) -> ActiveUnits:
     """Return up to 100 units that a row activates, strongest first."""
-    code = view.codes[check_row(view, row)]
+    code = as_dense(view.all_codes[[check_row(view, row)]])[0]
     floor = view.floor
     order = [int(unit) for unit in np.argsort(-code, kind="stable")[:100] if code[unit] > floor]
     fields = _unit_fields(view, order)
@@ -149,7 +150,7 @@ def get_unit(view: SparseView, unit: RowIndex) -> Unit:
 def set_activation(view: SparseView, unit: RowIndex, body: SetActivation) -> ActivationEffect:
     """Return a row's reconstruction as it is, and with another activation of the unit."""
     _check_unit(view, unit)
-    code = view.codes[check_row(view, body.row)]
+    code = as_dense(view.all_codes[[check_row(view, body.row)]])[0]
     codes = np.stack([code, code])
     codes[1, unit] = body.value
     before, after = (to_example(view, displayed) for displayed in view.decode(codes))

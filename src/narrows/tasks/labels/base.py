@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
 from narrows.bottlenecks import LabelHead, RegressionHead
-from narrows.data import count_entries, count_rows, is_frame
+from narrows.data import as_dense, count_entries, count_rows, is_frame
 from narrows.data.labels import check_labels, labels_as_array
 from narrows.estimators import AE
 from narrows.estimators.base import Estimator
@@ -69,7 +69,7 @@ class SemiSupervisedModel(BaseEstimator, ABC):
                 'alone, or take method="spread".'
             )
         self._copy_feature_names()
-        return np.asarray(self.encoder_.transform(X))
+        return as_dense(self.encoder_.transform(X))
 
     def _copy_feature_names(self) -> None:
         """Take the number and the names of the columns from the encoder."""
@@ -185,7 +185,7 @@ class SemiSupervisedModel(BaseEstimator, ABC):
 
     def _codes(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return np.asarray(self.encoder_.transform(X))
+        return as_dense(self.encoder_.transform(X))
 
 
 def default_n_components(X: Any) -> int:
