@@ -218,6 +218,21 @@ def test_a_checkpoint_of_other_rows_is_refused(X, tmp_path, monkeypatch):
         make(checkpoint=tmp_path).fit(blocks_of(X[:900]))
 
 
+def test_a_resume_that_fails_keeps_the_checkpoint(X, tmp_path, monkeypatch):
+    with monkeypatch.context() as context:
+        interrupt_at(context, 30)
+        with pytest.raises(KeyboardInterrupt):
+            make(checkpoint=tmp_path).fit(blocks_of(X))
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    model = make(checkpoint=tmp_path)
+    with pytest.raises(ValueError, match=r"ended .* rows before the position.*\n?.*cannot resume; its checkpoint") as caught:
+        model.fit(blocks_of(X[:900])())
+    assert not isinstance(caught.value, StreamFailed)
+    assert not hasattr(model, "n_iter_")
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert equal(make().fit(blocks_of(X)), make(checkpoint=tmp_path).fit(blocks_of(X)))
+
+
 # ------------------------------------------------------------------------------------------------ bad blocks
 
 

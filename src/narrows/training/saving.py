@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from narrows.data import BlockError
 from narrows.params import counted
 from narrows.training import checkpoint
 from narrows.training.parallel import Clock, World, full_tensors
@@ -73,7 +74,8 @@ class Saver:
         Raises
         ------
         ValueError
-            If the file belongs to another training that is not over, or its precision or compilation differs.
+            If the file belongs to another training that is not over, its precision or compilation differs, or the rows
+            cannot go to its position. The file is kept.
         """
         if self.path is None or not self.path.exists():
             return False
@@ -85,8 +87,11 @@ class Saver:
             )
             return False
         self._check(before)
-        for name, state in states.items():
-            self.components[name].restore(state)
+        try:
+            for name, state in states.items():
+                self.components[name].restore(state)
+        except BlockError as error:  # no failure of a training that runs: its end would save what is not restored yet
+            raise ValueError(f"{error} The training cannot resume; its checkpoint in {self.path} is kept.") from error
         self.saved_at = self.clock.seconds
         n, n_before = self.world.size, before["processes"]
         if n != n_before:
