@@ -108,6 +108,29 @@ def test_a_pass_ends_behind_the_last_layer_unless_told_otherwise(model):
         assert model.n_whole == n_whole
 
 
+@pytest.mark.parametrize("stops_early", [True, False])
+def test_what_a_later_layer_changes_in_place_is_kept_as_it_was(stops_early):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Identity(), nn.Linear(4, 5), nn.ReLU(inplace=True), nn.Linear(5, 3), nn.ReLU(True))
+    x = torch.randn(20, 4)
+    with narrows.hook(network, ["0", "1", "3"], stops_early=stops_early) as hooked:
+        rows = hooked.run(x)
+    assert torch.equal(rows["1"], network[1](x))
+    assert torch.equal(rows["3"], network[3](network[1](x).relu()))
+    assert torch.equal(rows["0"], x)
+    assert rows["0"].data_ptr() != x.data_ptr()
+    assert not any(found.is_inference() or found.requires_grad for found in rows.values())
+
+
+def test_padding_is_left_out_of_a_layer_that_flattens_tokens():
+    network = nn.Sequential(nn.Flatten(0, 1), nn.Linear(4, 5))
+    x, mask = torch.randn(3, 6, 4), torch.arange(6) < torch.tensor([6, 2, 4])[:, None]
+    with narrows.hook(network, "1", mask=lambda _: mask) as hooked:
+        (rows,) = hooked.blocks([x])
+        assert torch.equal(torch.cat(list(hooked.blocks([x, x]).start_at(13))), rows[1:])
+    torch.testing.assert_close(rows, network[1](x[mask]).detach())
+
+
 def test_masks_and_inputs_of_other_kinds(model):
     batches = make_batches(2)
     ids = [batch["input_ids"] for batch in batches]

@@ -249,7 +249,8 @@ class HookedModel:
         for layer in self.layers:
             if layer not in outputs:
                 raise ValueError(f"The layer {layer!r} was not called in a pass of the model.")
-            rows[layer] = _as_rows(outputs[layer], mask, layer)
+            found = _as_rows(outputs[layer], mask, layer)
+            rows[layer] = _copy(found) if found.is_inference() else found
         return rows
 
     def mask_of(self, batch: Any) -> Tensor | None:
@@ -264,9 +265,12 @@ class HookedModel:
         """Keep the output of a layer, and end the pass after the last one."""
         if self._outputs is None:
             return  # the user calls the model
+        is_last = self.stops_early and len(self._outputs.keys() | {layer}) == len(self.layers)
         if layer not in self._outputs:
-            self._outputs[layer] = _first_tensor(output, layer)
-        if self.stops_early and len(self._outputs) == len(self.layers):
+            value = _first_tensor(output, layer)
+            # a later layer may change it in place; what this pass did not compute is the user's
+            self._outputs[layer] = value if is_last and value.is_inference() else _copy(value)
+        if is_last:
             raise _Complete
 
     def _check_layer(self, layer: str, method: str) -> str:
@@ -334,6 +338,12 @@ def _first_tensor(output: Any, layer: str) -> Tensor:
     raise ValueError(f"The layer {layer!r} must return a tensor, or several. Got {type(output).__name__}.")
 
 
+def _copy(value: Tensor) -> Tensor:
+    """Return a copy in memory of its own, which may be used outside of inference mode."""
+    with torch.inference_mode(False):
+        return value.clone()
+
+
 def _as_rows(output: Tensor, mask: Tensor | None, layer: str) -> Tensor:
     """Return the rows of a layer's output: of tokens that are no padding."""
     if output.is_nested:  # torch's own transformers leave the padding out
@@ -344,9 +354,11 @@ def _as_rows(output: Tensor, mask: Tensor | None, layer: str) -> Tensor:
             f"{tuple(output.shape)}. Hook a layer behind it, or wrap the model in one that reshapes it."
         )
     if output.ndim == 2:
-        return output.clone()  # what was computed in inference mode may be used again by the model
+        if mask is not None and len(output) == mask.numel() != len(mask):  # the tokens of all sequences
+            return output[mask.flatten().to(output.device)]
+        return output
     if mask is None:
-        return output.reshape(-1, output.shape[2]).clone()
+        return output.reshape(-1, output.shape[2])
     if mask.shape != output.shape[:2]:
         raise ValueError(
             f"The mask must be (sequences, tokens), {tuple(output.shape[:2])} for the layer {layer!r}. Got "
