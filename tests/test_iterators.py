@@ -256,6 +256,48 @@ def test_an_iterator_that_fails_loses_nothing(X, tmp_path):
     assert equal(make().fit(blocks_of(X)), make(checkpoint=tmp_path).fit(blocks_of(X)))
 
 
+def test_an_iterator_that_cannot_be_made_again_loses_nothing(X):
+    class Once(Restartable):
+        def start_at(self, row):
+            if self.starts:
+                raise OSError("the disk is gone")
+            return super().start_at(row)
+
+    n_made = []
+
+    def once():
+        n_made.append(1)
+        if len(n_made) > 1:
+            raise OSError("the disk is gone")
+        return blocks_of(X)()
+
+    for source in (once, Once(X)):
+        model = make(max_examples=N + 1_500)
+        with pytest.raises(StreamFailed, match=r"failed after row 200: OSError: the disk is gone\n.*best weights"):
+            model.fit(source)
+        assert np.isfinite(model.score_samples(X)).all()
+    with pytest.raises(ValueError, match=r"passed to SAE failed: OSError: the disk is gone"):
+        make().fit(once)
+
+
+def test_a_further_pass_with_fewer_rows_is_named_so(X):
+    n_made = []
+
+    def shrinking():
+        n_made.append(1)
+        return blocks_of(X if len(n_made) == 1 else X[:150])()
+
+    with pytest.raises(StreamFailed, match=r"ended 50 rows before row 200: a further pass has fewer rows"):
+        make(max_examples=N + 1_500).fit(shrinking)
+
+
+def test_a_list_of_documents_is_no_block_of_examples_and_labels(X):
+    with pytest.raises(ValueError, match=r"after row 0, is a list of 3 arrays of rows, \(100, 6\) and others"):
+        make().fit(lambda: [[X[:100], X[100:170], X[170:400]]])
+    model = make(max_examples=300).fit(lambda: [(X[:400], X[:400]), [X[400:500], np.zeros(100)]])
+    assert equal(model, make(max_examples=300).fit(lambda: [X]))
+
+
 def test_a_block_with_nan_is_named_by_row_and_column(X):
     bad = X[2_000:2_100].copy()
     bad[7, 4] = np.nan

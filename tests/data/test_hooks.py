@@ -7,6 +7,7 @@ import signal
 import numpy as np
 import pytest
 import torch
+from interrupting import interrupt_at
 from torch import nn
 
 import narrows
@@ -154,6 +155,20 @@ def test_blocks_start_at_a_row_without_a_pass_for_those_before(model):
             found = list(hooked.blocks(batches).start_at(start))
             assert torch.equal(torch.cat([rows[:0], *found]), rows[start:])
         assert model.n_passes == 1  # the first batch tells that the mask counts rows
+
+
+def test_a_training_on_batches_that_are_read_once_resumes_at_its_row(model, tmp_path, monkeypatch):
+    batches = make_batches(60)
+    with narrows.hook(model, "blocks.1") as hooked:
+        assert hooked.blocks(batches).can_begin_again
+        assert hooked.blocks(lambda: iter(batches)).can_begin_again
+        assert not hooked.blocks(iter(batches)).can_begin_again
+        whole = make().fit(hooked.blocks(iter(batches)))
+        with monkeypatch.context() as context:
+            interrupt_at(context, 15)
+            with pytest.raises(KeyboardInterrupt):
+                make(checkpoint=tmp_path).fit(hooked.blocks(iter(batches)))
+        assert equal(whole, make(checkpoint=tmp_path).fit(hooked.blocks(iter(batches))))
 
 
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")

@@ -102,6 +102,10 @@ def test_a_model_of_files_is_that_of_their_array(tmp_path, X, kind):
         assert equal(model, make(kind).fit(path))
     half = save_shards(tmp_path / "half", X, 2, np.float16)
     assert equal(make(kind).fit(half), make(kind).fit(X.astype(np.float16)))
+    (tmp_path / "short").mkdir()
+    short = torch.from_numpy(X).bfloat16()
+    save_file({"X": short}, tmp_path / "short" / "x.safetensors")
+    assert equal(make(kind).fit(tmp_path / "short"), make(kind).fit(short.float().numpy()))
 
 
 def test_methods_of_a_fitted_model_read_paths(tmp_path, X):
@@ -120,6 +124,18 @@ def test_pictures_in_a_file_stay_pictures_for_a_model_of_pictures(tmp_path, digi
     model = AE(2, max_epochs=1, random_state=0, verbose=0).fit(X)
     np.testing.assert_array_equal(model.transform(tmp_path / "x.npy"), model.transform(X))
     np.testing.assert_array_equal(model.stream(tmp_path / "x.npy"), model.transform(X))
+
+
+def test_pictures_of_bfloat16_are_their_numbers_and_not_their_bits(tmp_path, rng):
+    pictures = torch.from_numpy(rng.random((40, 1, 8, 8)).astype(np.float32)).bfloat16()
+    save_file({"X": pictures}, tmp_path / "x.safetensors")
+    model = make(AE, n_components=2).fit(tmp_path / "x.safetensors")
+    assert model.schema_.kind == "image"
+    assert model.schema_.support == "unit"
+    X = pictures.float().numpy()
+    assert equal(model, make(AE, n_components=2).fit(X))
+    np.testing.assert_array_equal(model.transform(tmp_path / "x.safetensors"), model.transform(X))
+    np.testing.assert_array_equal(model.check(tmp_path / "x.safetensors"), X)
 
 
 def test_a_table_is_read_from_its_file(tmp_path):

@@ -44,6 +44,7 @@ class Blocks:
         self.source, self.owner = source, owner
         self.n_read = self.n_passes = self.n_zero = self.first_zero = 0
         self._n_in_pass = 0
+        self._is_restored = False  # True if the pass began at the position of a checkpoint
         self._skipped: int | None = None  # rows to pass over before the next read; None after the blocks began
         self._none: Tensor | None = None  # no rows, in the dtype and on the device of the first block
         self._blocks: Iterator[Any] = iter(())
@@ -58,11 +59,15 @@ class Blocks:
     @property
     def can_begin_again(self) -> bool:
         """True if the blocks can be read a second time."""
+        can_begin_again = getattr(self.source, "can_begin_again", None)
+        if can_begin_again is not None:
+            return bool(can_begin_again)
         return callable(self.source) or not isinstance(self.source, Iterator)
 
     def begin(self, start: int = 0) -> None:
         """Begin a pass over the blocks at row `start`."""
         self.n_passes += 1
+        self._is_restored = False
         self._n_in_pass, self._rest, self._skipped = start, None, start
 
     def read(self, n: int) -> Tensor:
@@ -72,7 +77,7 @@ class Blocks:
         ------
         BlockError
             If the user's code fails, or a block is no array of rows, has rows of another shape than the first, NaN or
-            infinity. The rows before it can be used, and are not lost.
+            infinity. The rows that this call has taken before it are not returned.
         """
         result, end = torch.empty(0, 0) if self._none is None else self._none, 0
         while end < n:
@@ -113,7 +118,9 @@ class Blocks:
         target = state["n_in_pass"]
         if self.can_begin_again:
             self.begin(target)
+            self._is_restored = True
         elif state["n_passes"] == self.n_passes and target >= self._n_in_pass:
+            self._is_restored = True
             self._pass_over(target - self._n_in_pass)
         else:
             raise BlockError(f"The iterator passed to {self.owner} is read once, and cannot go back to row {target:,}.")
@@ -133,8 +140,7 @@ class Blocks:
             except StopIteration:
                 return None
             except Exception as error:
-                message = f"The iterator passed to {self.owner} failed after row {self._n_in_pass:,}: "
-                raise BlockError(f"{message}{type(error).__name__}: {error}") from error
+                raise self._failed(error) from error
             self._rest = self._as_rows(block)
         return self._rest
 
@@ -142,20 +148,31 @@ class Blocks:
         """Make the iterator of blocks, from row `start` on."""
         self._skipped = None
         start_at = getattr(self.source, "start_at", None)
-        if start and start_at is not None:
-            self._blocks = iter(start_at(start))
-            return
-        self._blocks = iter(self.source() if callable(self.source) else self.source)
+        try:
+            if start and start_at is not None:
+                self._blocks = iter(start_at(start))
+                return
+            self._blocks = iter(self.source() if callable(self.source) else self.source)
+        except Exception as error:
+            raise self._failed(error) from error
         self._pass_over(start)
+
+    def _failed(self, error: Exception) -> BlockError:
+        """Return the error to raise for one of the user's code."""
+        place = f"failed after row {self._n_in_pass:,}" if self.n_read else "failed"
+        return BlockError(f"The iterator passed to {self.owner} {place}: {type(error).__name__}: {error}")
 
     def _pass_over(self, n: int) -> None:
         """Pass over the next `n` rows."""
         while n > 0:
             rest = self._next_rest()
             if rest is None:
+                end = "before the position of the checkpoint"
+                if not self._is_restored:
+                    end = f"before row {self._n_in_pass:,}: a further pass has fewer rows"
                 raise BlockError(
-                    f"The iterator passed to {self.owner} ended {n:,} rows before the position of the checkpoint. It "
-                    "must give the rows that it gave before."
+                    f"The iterator passed to {self.owner} ended {n:,} rows {end}. It must give the rows that it gave "
+                    "before."
                 )
             self._rest = rest[n:]
             n -= min(n, len(rest))
@@ -163,6 +180,7 @@ class Blocks:
     def _as_rows(self, block: Any) -> Tensor:
         """Return a block as a tensor of rows, which is not checked yet."""
         if isinstance(block, (tuple, list)) and len(block) and getattr(block[0], "ndim", 0) >= 2:
+            self._check_parts(block)
             block = block[0]  # of examples and their labels
         try:
             rows = block.detach() if isinstance(block, Tensor) else _as_tensor(block, self.owner)
@@ -184,6 +202,16 @@ class Blocks:
                 f"{tuple(rows.shape[1:])}, and the first block had rows of shape {shape}. All must have one width."
             )
         return rows.to(self._none)
+
+    def _check_parts(self, block: tuple[Any, ...] | list[Any]) -> None:
+        """Raise BlockError for a list of several arrays of rows, such as one for each document."""
+        shapes = [tuple(getattr(part, "shape", ())) for part in block]
+        if isinstance(block, list) and any(len(s) >= 2 and s[1:] == shapes[0][1:] for s in shapes[1:]):
+            raise BlockError(
+                f"A block of the iterator passed to {self.owner}, after row {self._n_in_pass:,}, is a list of "
+                f"{len(block)} arrays of rows, {shapes[0]} and others. Join them, np.concatenate(block), or give one "
+                "block for each. Of examples and targets, give a tuple."
+            )
 
     def _checked(self, rows: Tensor) -> Tensor:
         """Return rows that are finite, and count those that are all zero."""

@@ -280,10 +280,16 @@ class HookedModel:
 
 
 class LayerBlocks:
-    """The activations of one layer as blocks of rows, (n, width) each. It can be read again if the inputs can."""
+    """The activations of one layer as blocks of rows, (n, width) each.
+
+    Attributes
+    ----------
+    can_begin_again : True if the inputs can be read again, and so the blocks; False if they are an iterator.
+    """
 
     def __init__(self, hooked: HookedModel, batches: Any, layer: str) -> None:
         self.hooked, self.batches, self.layer = hooked, batches, layer
+        self.can_begin_again = not isinstance(batches, Iterator)
 
     def __iter__(self) -> Iterator[Tensor]:
         return self.start_at(0)

@@ -132,7 +132,8 @@ def open_path(X: Any, *, has_tokens: bool = True) -> Any:
     rows = open_mapped(X, has_tokens=has_tokens)
     if rows is None:
         return files.read(X).X if isinstance(X, (str, os.PathLike)) else X
-    return rows.files[0].array if rows.ndim > 2 and len(rows.files) == 1 else rows
+    is_array = rows.ndim > 2 and len(rows.files) == 1 and not rows.files[0].is_bfloat16  # NumPy has no bfloat16
+    return rows.files[0].array if is_array else rows
 
 
 def from_array(X: np.ndarray | MappedRows) -> Source:
