@@ -279,6 +279,20 @@ def test_a_stopped_saving_goes_on_and_a_complete_one_reads_nothing(model, tmp_pa
     assert json.loads((tmp_path / "manifest.json").read_text())["is_complete"]
 
 
+def test_a_saving_that_stops_before_its_first_file_goes_on(model, tmp_path):
+    batches = make_batches(4)
+
+    def stopping():
+        yield batches[0]
+        raise KeyboardInterrupt
+
+    with narrows.hook(model, "blocks.1") as hooked:
+        with pytest.raises(KeyboardInterrupt):
+            hooked.save(stopping, tmp_path / "acts")
+        folder = hooked.save(batches, tmp_path / "acts")["blocks.1"]
+    assert len(narrows.data.open_mapped(folder)) == len(expected(model, batches))
+
+
 def test_files_stay_below_their_bound(model, tmp_path):
     with narrows.hook(model, "blocks.1") as hooked:
         folder = hooked.save(make_batches(20), tmp_path, file_bytes=1_000, max_bytes=6_000)["blocks.1"]

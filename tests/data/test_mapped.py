@@ -196,6 +196,26 @@ def test_nan_in_a_token_is_named_by_file_and_place(tmp_path, X):
             use(folder)
 
 
+def test_a_survey_of_files_with_nan_is_refused(tmp_path, X):
+    model = make().fit(X)
+    X[123, 4] = np.nan
+    folder = save_shards(tmp_path / "a", X)
+    with pytest.raises(ValueError, match=r"NaN \(first in column 4, row 23 of .*001\.npy"):
+        model.survey_units(folder)
+
+
+def test_a_model_of_data_with_gaps_reads_them_from_files(tmp_path, X):
+    X[::7, 2] = np.nan
+    np.save(tmp_path / "x.npy", X)
+    model = make(AE).fit(X)
+    assert model.schema_.has_gaps
+    np.testing.assert_array_equal(model.transform(tmp_path / "x.npy"), model.transform(X))
+    np.testing.assert_array_equal(model.stream(tmp_path / "x.npy"), model.transform(X))
+    np.testing.assert_array_equal(model.score_samples(save_shards(tmp_path / "a", X)), model.score_samples(X))
+    np.testing.assert_array_equal(model.check(tmp_path / "x.npy"), X)
+    assert np.isfinite(model.partial_fit(tmp_path / "x.npy").transform(X)).all()
+
+
 def test_overflow_of_float16_is_explained(tmp_path, X):
     X[7, 0] = 1e6
     with np.errstate(over="ignore"):

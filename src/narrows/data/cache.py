@@ -93,6 +93,7 @@ class _Cache:
             raise ValueError(f"{folder} is not empty, and has no {MANIFEST}. Pass a new folder.")
         for layer in layers:
             (folder / layer).mkdir(parents=True, exist_ok=True)
+        self._write()  # the folder is not empty now: a further call must know it, even if this one stops at once
 
     @property
     def n_bytes(self) -> int:

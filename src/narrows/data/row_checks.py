@@ -22,9 +22,10 @@ def check_rows(X: np.ndarray, schema: Schema, owner: str, allow_nan: bool = Fals
     """
     check_form(X.shape, schema, owner)
     locate = getattr(X, "locate", None)  # of rows of files
-    _, high = min_max(X, owner, columns=schema.columns, allow_nan=allow_nan and locate is None, locate=locate)
+    allow_nan = allow_nan and (locate is None or schema.has_gaps)  # activations in files have no gaps
+    _, high = min_max(X, owner, columns=schema.columns, allow_nan=allow_nan, locate=locate)
     check_range(high, X.dtype, schema, owner)
-    warn_of_gaps(count_gaps(X) if locate is None else 0, schema, owner)
+    warn_of_gaps(count_gaps(X) if allow_nan and locate is None else 0, schema, owner)
 
 
 def count_gaps(X: np.ndarray) -> int:

@@ -77,7 +77,7 @@ class RowChecker:
         self, schema: Schema, owner: str, allow_nan: bool = False, locate: Callable[[int], str] | None = None
     ) -> None:
         self.schema, self.owner, self.n_gaps, self.locate = schema, owner, 0, locate
-        self.allow_nan = allow_nan and locate is None  # activations in files have no gaps
+        self.allow_nan = allow_nan and (locate is None or schema.has_gaps)  # activations in files have no gaps
         self.high, self.dtype = -np.inf, np.dtype(schema.dtype)
         self._lock = threading.Lock()
 

@@ -87,7 +87,7 @@ def iterate_entries(estimator: Inference, X: Any, owner: str) -> Iterator[tuple[
     """
     schema, model = estimator.schema_, estimator.module()
     source = open_rows(estimator, X)
-    checker = parallel.RowChecker(schema, type(estimator).__name__, estimator.recipe.allows_gaps)
+    checker = parallel.RowChecker(schema, type(estimator).__name__, estimator.recipe.allows_gaps, source.locate)
     size, fewest = parallel.rows_per_block(schema, model, source.n), parallel.fewest_rows(schema, model)
     code = as_sparse(model.bottleneck)
     assert code is not None
