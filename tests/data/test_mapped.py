@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from interrupting import interrupt_at
+from PIL import Image
 from safetensors.torch import save_file
 
 from narrows import AE, SAE, VAE
@@ -46,6 +47,7 @@ def test_files_are_joined_in_the_order_of_their_names(tmp_path, X):
     np.testing.assert_array_equal(rows[:], X)
     np.testing.assert_array_equal(rows[95:205], X[95:205])
     np.testing.assert_array_equal(rows[::7], X[::7])
+    assert rows[len(rows) :].shape == rows[5:2].shape == (0, WIDTH)
     np.testing.assert_array_equal(rows[[299, 0, 100, -1]], X[[299, 0, 100, -1]])
     np.testing.assert_array_equal(rows[X[:, 0] > 0], X[X[:, 0] > 0])
     np.testing.assert_array_equal(rows[-3], X[-3])
@@ -138,6 +140,22 @@ def test_pictures_of_bfloat16_are_their_numbers_and_not_their_bits(tmp_path, rng
     np.testing.assert_array_equal(model.check(tmp_path / "x.safetensors"), X)
 
 
+def test_pictures_by_class_are_read_beside_a_file_that_could_be_mapped(tmp_path, rng):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        for i in range(3):
+            Image.fromarray(rng.integers(0, 255, (9, 9), np.uint8)).save(tmp_path / name / f"{i}.png")
+    np.save(tmp_path / "labels.npy", np.zeros((6, 2)))
+    assert open_path(tmp_path).shape == (6, 9, 9)
+    (tmp_path / "a" / "0.png").rename(tmp_path / "0.png")
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        for path in folder.iterdir():
+            path.unlink()
+    assert open_path(tmp_path).shape == (1, 9, 9)
+    (tmp_path / "0.png").unlink()
+    assert open_path(tmp_path).shape == (6, 2)
+
+
 def test_a_table_is_read_from_its_file(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b\n" + "\n".join(f"{i},{i * i % 7}" for i in range(60)))
@@ -180,7 +198,7 @@ def test_a_truncated_file_is_named_with_its_bytes(tmp_path, X, suffix):
 
 def test_a_header_that_lies_is_refused(tmp_path):
     (tmp_path / "x.safetensors").write_bytes(struct.pack("<Q", 1 << 40) + b"{}")
-    with pytest.raises(ValueError, match=r"header is longer than the file"):
+    with pytest.raises(ValueError, match=r"x\.safetensors is damaged: its header is longer than the file"):
         open_mapped(tmp_path / "x.safetensors")
 
 

@@ -34,7 +34,7 @@ _ADVICE = {
     (
         "torch",
         "DataLoader",
-    ): "pass the examples as one array: np.concatenate([x for x, *_ in X]), or `max_examples`, with "
+    ): "pass the examples as one array: np.concatenate([x for x, *_ in X]), or `max_examples`, "
     "with which `fit` of AE, VAE and SAE reads blocks",
     ("torch", "TensorDataset"): "pass one of its tensors, X.tensors[0]",
     ("torch", "Dataset"): _DATASET,

@@ -170,8 +170,10 @@ class MappedRows:
 
     def _slice(self, start: int, stop: int) -> Tensor:
         """Return consecutive rows in `tensor_dtype`."""
+        if stop <= start:
+            return torch.empty((0, *self.shape[1:]), dtype=self.tensor_dtype)
         blocks = []
-        first, last = (int(i) for i in np.searchsorted(self._ends, [start, max(start, stop - 1)], side="right"))
+        first, last = (int(i) for i in np.searchsorted(self._ends, [start, stop - 1], side="right"))
         for i in range(first, min(last, len(self.files) - 1) + 1):
             begin = self._start(i)
             part = np.array(self._parts[i][max(0, start - begin) : max(0, stop - begin)])

@@ -10,6 +10,7 @@ All three hold the numbers of an array as they lie in memory, behind a header th
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import struct
 import zipfile
@@ -145,7 +146,7 @@ def _find_in_safetensors(path: Path) -> _Place:
         with open(path, "rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
             if length > path.stat().st_size:
-                raise ValueError("its header is longer than the file")
+                raise ValueError(f"{path} is damaged: its header is longer than the file. Write it again.")
             header = json.loads(stream.read(length))
         header.pop("__metadata__", None)
         fields = header[_select(list(header), path)]
@@ -191,5 +192,14 @@ def find_mapped(path: Path) -> list[Path]:
     if not paths and (path / MANIFEST).exists():
         layers = sorted(entry.name for entry in path.iterdir() if entry.is_dir())
         raise ValueError(f"{path} holds a folder for each layer: {', '.join(layers)}. Pass one of these.")
-    has_pictures = any(entry.suffix.lower() in images.SUFFIXES for entry in path.iterdir())
-    return [] if has_pictures else paths
+    return [] if paths and _has_pictures(path) else paths
+
+
+def _has_pictures(folder: Path) -> bool:
+    """Return True if a folder holds images, or folders of images of a class: what lies beside them is not read."""
+    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    folders = [entry for entry in entries if entry.is_dir()]
+    return any(
+        entry.suffix.lower() in images.SUFFIXES
+        for entry in itertools.chain(entries, *(inner.iterdir() for inner in folders))
+    )
