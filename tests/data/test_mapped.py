@@ -286,6 +286,26 @@ def test_a_conditional_model_learns_from_a_path(tmp_path, X):
     assert equal(make(VAE, conditional=True).fit(folder, y), make(VAE, conditional=True).fit(X, y))
 
 
+def test_targets_and_labels_that_are_not_read_are_refused(tmp_path, X):
+    np.save(tmp_path / "y.npy", X[:, :3])
+    for kind, y in ((AE, str(tmp_path / "y.npy")), (VAE, tmp_path / "y.npy"), (AE, [tmp_path / "y.npy"])):
+        with pytest.raises(ValueError, match=rf"`y` of {kind.__name__} must be labels in memory.*y\.npy"):
+            make(kind).fit(X, y)
+    for y in (iter(X), lambda: iter(X)):
+        with pytest.raises(ValueError, match=r"`y` of SAE must be in memory, or in a file.*Got an iterator"):
+            make().fit(X, y)
+    with pytest.raises(ValueError, match="no labels for the rows of an iterator, and no targets"):
+        make(max_examples=300, max_epochs="auto").fit(lambda: [X], str(tmp_path / "y.npy"))
+    with pytest.raises(ValueError, match="one row of numbers for each of the 200 examples"):
+        make().fit(X[:200], tmp_path / "y.npy")
+    with pytest.raises(FileNotFoundError):
+        make().fit(X, tmp_path / "z.npy")
+    np.save(tmp_path / "y.npy", np.full((300, 3), np.nan))
+    with pytest.raises(ValueError, match=r"NaN .*row 0 of .*y\.npy"):
+        make().fit(X, tmp_path / "y.npy")
+    assert equal(make().fit(X, ["word"] * 300), make().fit(X))
+
+
 def test_pages_of_files_are_given_back(tmp_path, X, monkeypatch):
     monkeypatch.setattr("narrows.data.files.mapped._TOUCHED", 1)
     rows = open_mapped(save_shards(tmp_path / "a", X))
@@ -314,5 +334,14 @@ def test_a_transcoder_learns_from_a_path_and_units_are_found_in_one(tmp_path, X)
     folder, Y = save_shards(tmp_path / "a", X, dtype=np.float16), X[:, :3] * 2
     model = make(n_components=8).fit(folder, Y)
     assert equal(model, make(n_components=8).fit(X.astype(np.float16), Y))
+    targets = save_shards(tmp_path / "y", Y)
+    np.save(tmp_path / "y.npy", Y)
+    for path in (targets, str(tmp_path / "y.npy"), sorted(targets.iterdir())):
+        other = make(n_components=8).fit(folder, path)
+        assert equal(model, other)
+        assert other.findings_ == model.findings_
+        assert other.score(folder, path) == model.score(X.astype(np.float16), Y)
+    resumable = make(n_components=8, checkpoint=tmp_path / "run").fit(folder, targets)
+    assert equal(resumable, make(n_components=8, checkpoint=tmp_path / "run").fit(folder, Y))
     sae = make(n_components=8).fit(folder)
     np.testing.assert_array_equal(sae.top_examples(folder, unit=0), sae.top_examples(open_mapped(folder)[:], unit=0))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from narrows.data import write_schema
+from narrows.data import MappedRows, write_schema
 from narrows.estimators import samplers
 from narrows.estimators.signature import to_json
 from narrows.fitted import FittedModel
@@ -59,7 +59,9 @@ def documents(estimator: FittedModel) -> tuple[dict[str, Any], dict[str, Tensor]
     return recipe, tensors
 
 
-def fingerprint(estimator: FittedModel, rows: np.ndarray, seed: int, labels: np.ndarray | None = None) -> str:
+def fingerprint(
+    estimator: FittedModel, rows: np.ndarray, seed: int, labels: np.ndarray | MappedRows | None = None
+) -> str:
     """Return a hash of everything that the weights depend on: data, seed, parameters, modules and version."""
     values = {k: to_json(v) for k, v in estimator.get_params(deep=False).items() if k not in _NO_EFFECT}
     values |= {k: to_json(v) for k, v in getattr(estimator, "decided_", {}).items()}
@@ -82,5 +84,7 @@ def fingerprint(estimator: FittedModel, rows: np.ndarray, seed: int, labels: np.
     digest = hashlib.sha256(json.dumps(facts).encode())
     step = max(1, rows.nbytes // _HASHED_BYTES)  # larger data: only evenly spaced rows are hashed
     digest.update(np.ascontiguousarray(rows[::step]).data)
-    digest.update(b"" if labels is None else labels.tobytes())
+    if labels is not None:
+        step = max(1, labels.nbytes // _HASHED_BYTES)
+        digest.update(np.ascontiguousarray(labels[::step]).data)
     return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -12,13 +13,16 @@ from torch import Tensor
 
 from narrows.bottlenecks import as_sparse
 from narrows.data import (
+    MappedRows,
     PairedRows,
     PairSchema,
     Schema,
     as_floats,
     as_rows,
     infer,
+    is_blocks,
     normalize,
+    open_path,
     subsample_evenly,
     target_of,
 )
@@ -26,6 +30,7 @@ from narrows.estimators.findings import judge_pairs
 from narrows.estimators.labels import label_indices_where_known, learn_classes
 from narrows.estimators.summary import Summary, summarize_units
 from narrows.estimators.threshold import Threshold
+from narrows.estimators.training_rows import scan_sample
 from narrows.evaluation.scores import OutlierShare
 from narrows.fitted import FittedModel
 from narrows.model import Autoencoder
@@ -54,7 +59,7 @@ class Targeted:
     n_threshold_: int
     code_mean_: np.ndarray
     code_std_: np.ndarray
-    _targets: np.ndarray | None = None  # of the training that runs
+    _targets: np.ndarray | MappedRows | None = None  # of the training that runs
 
     def _label_indices(self, y: Any, n: int) -> np.ndarray | None:
         """Return the class index of each of `n` examples, for a conditional model. The first call sets the classes.
@@ -74,8 +79,9 @@ class Targeted:
             self.schema_ = learn_classes(self.schema_, y, n, owner)
         return label_indices_where_known(y, self.schema_, n, owner)
 
-    def _read_targets(self, y: Any, n: int | None, owner: str) -> np.ndarray | None:
-        """Return targets for `n` examples, n x d, or None; the first call sets their schema."""
+    def _read_targets(self, y: Any, n: int | None, owner: str) -> np.ndarray | MappedRows | None:
+        """Return targets for `n` examples, n x d, in memory or in files, or None; the first call sets their schema."""
+        y = _open_targets(y, owner, self.takes_targets)
         shape = () if y is None else tuple(getattr(y, "shape", None) or np.asarray(y, dtype=object).shape)
         is_paired = target_of(self.schema_) is not self.schema_
         if len(shape) < 2 or int(np.prod(shape[1:])) == 1:
@@ -89,7 +95,7 @@ class Targeted:
                 f"The `y` of {owner} must be labels, one for each example. Got an array of shape {shape} instead: only "
                 "SAE learns targets of several columns from X."
             )
-        rows = as_floats(as_rows(y, owner))
+        rows = y if isinstance(y, MappedRows) else as_floats(as_rows(y, owner))
         if rows.ndim != 2 or (n is not None and len(rows) != n):
             raise ValueError(
                 f"The targets `y` of {owner} must have one row of numbers for each of the {n} examples of X. Got an "
@@ -98,7 +104,8 @@ class Targeted:
         if not is_paired:
             if hasattr(self, "offset_"):
                 raise ValueError(f"{owner} was fitted without targets: call fit(X, y) to learn y from X.")
-            target = self._normalize(infer(rows, owner, allow_nan=True, dtype=rows.dtype), rows)
+            sample, allow_nan = scan_sample(rows, owner), not isinstance(rows, MappedRows)
+            target = self._normalize(infer(sample, owner, allow_nan=allow_nan, dtype=rows.dtype), rows)
             self.schema_ = PairSchema.of(self.schema_, target)
         elif rows.shape[1:] != target_of(self.schema_).shape:
             raise ValueError(
@@ -148,6 +155,30 @@ class Targeted:
         with torch.no_grad():
             scores = self.model_.likelihood.score(params.to(device), y, observed)
         return float(np.mean(scores.double().cpu().numpy() - target.log_scale(targets)))
+
+
+def _open_targets(y: Any, owner: str, takes_targets: bool) -> Any:
+    """Return the rows of `y` if it is a path or a list of paths; otherwise `y`.
+
+    Raises
+    ------
+    ValueError, OSError
+        If it is a path for a model that learns no targets, an iterator, or cannot be read.
+    """
+    is_path = isinstance(y, (str, os.PathLike))
+    if is_blocks(y):
+        raise ValueError(
+            f"The `y` of {owner} must be in memory, or in a file for an SAE. Got an iterator or a function "
+            f"({type(y).__name__}). Pass one array."
+        )
+    if takes_targets:
+        return open_path(y)
+    if is_path or (isinstance(y, (list, tuple)) and any(isinstance(part, os.PathLike) for part in y)):
+        raise ValueError(
+            f"The `y` of {owner} must be labels in memory, one for each example. Got {'a path' if is_path else 'paths'}"
+            f" ({y if is_path else y[0]}). Read it first, for example with np.load."
+        )
+    return y
 
 
 def explained_variance(targets: np.ndarray, made: np.ndarray) -> float:

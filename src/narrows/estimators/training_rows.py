@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -88,7 +89,7 @@ def open_training(X: Any, y: Any, estimator: FittedModel) -> Opened:
         )
     if parameters["max_epochs"] != "auto":
         raise ValueError(f"The `max_epochs` parameter of {owner} is for rows that are there: an iterator is read once.")
-    if (parameters.get("conditional", False) and y is not None) or np.ndim(y) > 1:
+    if (parameters.get("conditional", False) and y is not None) or np.ndim(y) > 1 or isinstance(y, (str, os.PathLike)):
         raise ValueError(f"{owner} takes no labels for the rows of an iterator, and no targets. Pass arrays.")
     blocks = Blocks(X, owner)
     if not blocks.peek():
@@ -120,20 +121,30 @@ def infer_rows(rows: np.ndarray | MappedRows, estimator: FittedModel, dtype: np.
     ValueError
         If rows hold infinity, NaN where that is no gap, or are not varied enough to learn from.
     """
-    owner, sample = type(estimator).__name__, rows
-    if isinstance(rows, MappedRows):
-        scan_rows(rows, owner)
-        if rows.nbytes > _SCHEMA_BYTES:
-            sample = subsample_evenly(rows, _SAMPLE_ROWS)  # type: ignore[arg-type]
+    owner = type(estimator).__name__
     likelihood = likelihoods.LIKELIHOODS.get(getattr(estimator, "likelihood", "auto"))
-    schema = infer(
-        sample,  # type: ignore[arg-type]
+    return infer(
+        scan_sample(rows, owner),
         owner,
         required_support=(likelihood.required_support or "real") if likelihood else None,
         allow_nan=estimator.recipe.allows_gaps and not isinstance(rows, MappedRows),
         dtype=dtype,
     )
-    return schema
+
+
+def scan_sample(rows: np.ndarray | MappedRows, owner: str) -> np.ndarray:
+    """Return the rows from which their schema is inferred: all of them, or a sample of large files, which are checked.
+
+    Raises
+    ------
+    ValueError
+        If rows of files hold NaN or infinity.
+    """
+    if isinstance(rows, MappedRows):
+        scan_rows(rows, owner)
+        if rows.nbytes > _SCHEMA_BYTES:
+            return subsample_evenly(rows, _SAMPLE_ROWS)  # type: ignore[arg-type]
+    return rows  # type: ignore[return-value]
 
 
 def list_facts(schema: Schema, rows: np.ndarray | MappedRows, buffer: MixingBuffer | None = None) -> list[str]:
