@@ -126,6 +126,13 @@ def test_an_iterator_that_fits_into_the_buffer_is_an_array(X):
     model = make(max_examples=5_000).fit(blocks_of(X[:500]))
     assert equal(model, make(max_examples=5_000).fit(X[:500]))
     assert model.history_[-1]["step"] == 100
+    assert "500 rows of an iterator" in model.report_
+    assert any("ended after 500 of 5,000 rows" in line and "drawn again" in line for line in model.report_)
+    zeros = X[:500].copy()
+    zeros[7] = 0
+    whole = make(max_examples=500).fit(blocks_of(zeros))
+    assert any("1 of 500 rows are all zero (first: row 7)" in line for line in whole.report_)
+    assert not any("ended after" in line for line in whole.report_)
 
 
 def test_an_iterator_that_ends_early_begins_again_or_says_so(X):
@@ -225,7 +232,9 @@ def test_a_resume_that_fails_keeps_the_checkpoint(X, tmp_path, monkeypatch):
             make(checkpoint=tmp_path).fit(blocks_of(X))
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     model = make(checkpoint=tmp_path)
-    with pytest.raises(ValueError, match=r"ended .* rows before the position.*\n?.*cannot resume; its checkpoint") as caught:
+    with pytest.raises(
+        ValueError, match=r"ended .* rows before the position.*\n?.*cannot resume; its checkpoint"
+    ) as caught:
         model.fit(blocks_of(X[:900])())
     assert not isinstance(caught.value, StreamFailed)
     assert not hasattr(model, "n_iter_")

@@ -34,8 +34,7 @@ VERSION = 2  # of the record that `to_dict` writes
 _LARGEST_ASINH = 200.0  # sinh of larger numbers overflows, squared
 _NEAR = 8  # offsets of up to so many standard deviations lose nothing in single precision
 _SERIES = ("tc", "ct")
-# float32 holds all values of these
-_NARROW = (torch.float32, torch.float16, torch.bfloat16, torch.uint8, torch.int8, torch.bool)
+_NARROW = (torch.float32, torch.float16, torch.bfloat16, torch.uint8, torch.int8, torch.bool)  # exact in float32
 
 
 @dataclass(frozen=True)

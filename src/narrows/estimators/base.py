@@ -119,7 +119,7 @@ class Estimator(
             file, of a folder of them, or of any other file that narrows reads; or a function that makes an iterator of
             blocks of rows, with the parameter `max_examples` (docs/activations.md).
         y : (n,) labels for a conditional model; other models ignore them. NaN or None marks an example without a label.
-            For an SAE also targets (n, d), d > 1, which it learns from X: a transcoder. Other models refuse them.
+            For an SAE also targets (n, d), d > 1, or their path: it learns them, a transcoder. Others refuse them.
 
         Returns
         -------
@@ -148,7 +148,7 @@ class Estimator(
         buffer = opened.make_buffer(self.schema_, self._check_support, parts.objective, type(self).__name__)
         result, interrupt = self._train(parts.objective, rows, labels, settings, seed, buffer)
         self.history_, self.n_iter_ = result.history, result.n_epochs
-        facts = list_facts(self.schema_, rows, buffer)
+        facts = list_facts(self.schema_, rows, opened, buffer)
         self.report_ = [*facts, *map(str, (*parts.choices, *result.choices)), *result.notes]
         rows = rows if buffer is None else buffer.as_array()
         if buffer is None:

@@ -59,7 +59,7 @@ class Targeted:
     n_threshold_: int
     code_mean_: np.ndarray
     code_std_: np.ndarray
-    _targets: np.ndarray | MappedRows | None = None  # of the training that runs
+    _targets: np.ndarray | None = None  # of the training that runs
 
     def _label_indices(self, y: Any, n: int) -> np.ndarray | None:
         """Return the class index of each of `n` examples, for a conditional model. The first call sets the classes.
@@ -79,7 +79,7 @@ class Targeted:
             self.schema_ = learn_classes(self.schema_, y, n, owner)
         return label_indices_where_known(y, self.schema_, n, owner)
 
-    def _read_targets(self, y: Any, n: int | None, owner: str) -> np.ndarray | MappedRows | None:
+    def _read_targets(self, y: Any, n: int | None, owner: str) -> np.ndarray | None:
         """Return targets for `n` examples, n x d, in memory or in files, or None; the first call sets their schema."""
         y = _open_targets(y, owner, self.takes_targets)
         shape = () if y is None else tuple(getattr(y, "shape", None) or np.asarray(y, dtype=object).shape)
@@ -95,7 +95,7 @@ class Targeted:
                 f"The `y` of {owner} must be labels, one for each example. Got an array of shape {shape} instead: only "
                 "SAE learns targets of several columns from X."
             )
-        rows = y if isinstance(y, MappedRows) else as_floats(as_rows(y, owner))
+        rows = cast(np.ndarray, y) if isinstance(y, MappedRows) else as_floats(as_rows(y, owner))
         if rows.ndim != 2 or (n is not None and len(rows) != n):
             raise ValueError(
                 f"The targets `y` of {owner} must have one row of numbers for each of the {n} examples of X. Got an "

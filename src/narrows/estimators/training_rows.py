@@ -40,15 +40,17 @@ class Opened(NamedTuple):
     Attributes
     ----------
     X : the training data: what the user passed, or some of the first rows of an iterator as an array.
-    blocks : rows to come; None if all are in X, or on disk.
-    first : the first rows in the iterator's dtype; None without `blocks`.
-    n_rows : number of rows of the iterator that are to be read.
+    blocks : the rows of the iterator; None for data in memory or on disk.
+    first : the first rows in the iterator's dtype; None if there are no others, and all are in X.
+    n_rows : number of rows of the iterator that are to be read; 0 without `first`.
+    notes : messages about the iterator.
     """
 
     X: Any
     blocks: Blocks | None = None
     first: Tensor | None = None
     n_rows: int = 0
+    notes: tuple[str, ...] = ()
 
     def make_buffer(
         self, schema: Schema, check: Callable[[np.ndarray], None], objective: Objective, owner: str
@@ -99,7 +101,8 @@ def open_training(X: Any, y: Any, estimator: FittedModel) -> Opened:
     first = blocks.read(min(size, n))
     more = blocks.peek() if len(first) == size < n else False
     if not more:
-        return Opened(as_user_rows(first))
+        note = f"The iterator ended after {len(first):,} of {n:,} rows (`max_examples`): its rows are drawn again."
+        return Opened(as_user_rows(first), blocks, notes=(note,) if len(first) < n else ())
     return Opened(as_user_rows(first[spaced_indices(len(first), _SAMPLE_ROWS)]), blocks, first, n)
 
 
@@ -147,13 +150,15 @@ def scan_sample(rows: np.ndarray | MappedRows, owner: str) -> np.ndarray:
     return rows  # type: ignore[return-value]
 
 
-def list_facts(schema: Schema, rows: np.ndarray | MappedRows, buffer: MixingBuffer | None = None) -> list[str]:
+def list_facts(
+    schema: Schema, rows: np.ndarray | MappedRows, opened: Opened | None = None, buffer: MixingBuffer | None = None
+) -> list[str]:
     """Return lines about the training rows, for the report."""
     facts = schema.list_facts()
     if isinstance(rows, MappedRows):
         facts += rows.notes
-    if buffer is None:
+    if opened is None or opened.blocks is None:
         return facts
-    blocks = buffer.blocks
+    blocks, notes = opened.blocks, opened.notes if buffer is None else buffer.notes
     zero = describe_zero_rows(blocks.n_zero, blocks.n_read, f"row {blocks.first_zero:,}") if blocks.n_zero else None
-    return [*facts, blocks.describe(), *buffer.notes, *([zero] if zero else [])]
+    return [*facts, blocks.describe(), *notes, *([zero] if zero else [])]
