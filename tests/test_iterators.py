@@ -300,6 +300,29 @@ def test_a_further_pass_with_fewer_rows_is_named_so(X):
         make(max_examples=N + 1_500).fit(shrinking)
 
 
+def test_rows_that_are_shuffled_in_each_pass_are_noticed(X):
+    class Shuffling(Restartable):
+        def start_at(self, row):
+            self.X = np.random.default_rng(len(self.starts)).permutation(self.X)
+            return super().start_at(row)
+
+    class Rounding(Restartable):
+        def start_at(self, row):
+            self.X = self.X * np.float32(1.001)
+            return super().start_at(row)
+
+    loader = torch.utils.data.DataLoader(torch.from_numpy(X), batch_size=64, shuffle=True)
+    for source, is_noted in (
+        *((loader, True), (Shuffling(X), True)),
+        *((blocks_of(X), False), (Restartable(X), False), (Rounding(X), False)),
+    ):
+        model = make(max_examples=N + 1_500).fit(source)
+        assert any("gives other rows, or another order" in line for line in model.report_) == is_noted
+        assert any("it begins again" in line for line in model.report_)
+    once = make(max_examples=N - 500).fit(loader)
+    assert not any("gives other rows" in line for line in once.report_)
+
+
 def test_a_list_of_documents_is_no_block_of_examples_and_labels(X):
     with pytest.raises(ValueError, match=r"after row 0, is a list of 3 arrays of rows, \(100, 6\) and others"):
         make().fit(lambda: [[X[:100], X[100:170], X[170:400]]])

@@ -18,6 +18,8 @@ from torch import Tensor
 from narrows.data.arrays import as_array, as_floats, check_numeric
 from narrows.params import counted
 
+_ROUNDING = 0.02  # of the largest entry: more than that of bfloat16, and less than rows differ
+
 
 class BlockError(ValueError):
     """Error of an iterator of blocks, or in its rows, while a training reads them."""
@@ -38,12 +40,15 @@ class Blocks:
     n_read : number of rows that were taken or passed over, in all passes.
     n_passes : number of times that the blocks began.
     n_zero, first_zero : number of rows that are all zero, and the number of the first one.
+    has_changed : True if a further pass began with other rows than `begin` was told.
     """
 
     def __init__(self, source: Callable[[], Iterable[Any]] | Iterable[Any], owner: str) -> None:
         self.source, self.owner = source, owner
         self.n_read = self.n_passes = self.n_zero = self.first_zero = 0
+        self.has_changed = False
         self._n_in_pass = 0
+        self._known: Tensor | None = None  # the rows to pass over, as an earlier pass gave them
         self._is_restored = False  # True if the pass began at the position of a checkpoint
         self._skipped: int | None = None  # rows to pass over before the next read; None after the blocks began
         self._none: Tensor | None = None  # no rows, in the dtype and on the device of the first block
@@ -64,10 +69,14 @@ class Blocks:
             return bool(can_begin_again)
         return callable(self.source) or not isinstance(self.source, Iterator)
 
-    def begin(self, start: int = 0) -> None:
-        """Begin a pass over the blocks at row `start`."""
+    def begin(self, start: int = 0, known: Tensor | None = None) -> None:
+        """Begin a pass over the blocks at row `start`.
+
+        `known` are the rows before it, start x ..., as an earlier pass gave them. They are then read again, so that
+        `has_changed` tells after the next read whether they are the same.
+        """
         self.n_passes += 1
-        self._is_restored = False
+        self._known, self._is_restored = known, False
         self._n_in_pass, self._rest, self._skipped = start, None, start
 
     def read(self, n: int) -> Tensor:
@@ -149,13 +158,14 @@ class Blocks:
         self._skipped = None
         start_at = getattr(self.source, "start_at", None)
         try:
-            if start and start_at is not None:
+            if start and start_at is not None and self._known is None:
                 self._blocks = iter(start_at(start))
                 return
             self._blocks = iter(self.source() if callable(self.source) else self.source)
         except Exception as error:
             raise self._failed(error) from error
         self._pass_over(start)
+        self._known = None
 
     def _failed(self, error: Exception) -> BlockError:
         """Return the error to raise for one of the user's code."""
@@ -174,8 +184,11 @@ class Blocks:
                     f"The iterator passed to {self.owner} ended {n:,} rows {end}. It must give the rows that it gave "
                     "before."
                 )
-            self._rest = rest[n:]
-            n -= min(n, len(rest))
+            part, self._rest = rest[:n], rest[n:]
+            n -= len(part)
+            if self._known is not None:
+                known, self._known = self._known[: len(part)], self._known[len(part) :]
+                self.has_changed = self.has_changed or not _are_close(part, known)
 
     def _as_rows(self, block: Any) -> Tensor:
         """Return a block as a tensor of rows, which is not checked yet."""
@@ -236,6 +249,12 @@ class Blocks:
         """Return a line for people: what was read."""
         again = f", begun {counted(self.n_passes, 'time')}" if self.n_passes > 1 else ""
         return f"{counted(self.n_read, 'row')} of an iterator{again}"
+
+
+def _are_close(rows: Tensor, others: Tensor) -> bool:
+    """Return True if rows are the same up to the rounding of a model that computes them twice."""
+    a, b = rows.float(), others.to(rows.device).float()
+    return bool(((a - b).abs() <= _ROUNDING * b.abs().amax()).all())
 
 
 def _as_tensor(block: Any, owner: str) -> Tensor:

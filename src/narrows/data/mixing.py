@@ -22,6 +22,10 @@ from narrows.data.schema import Schema
 from narrows.types import Batch
 
 _CHECKED_ROWS = 8_192  # rows that are checked at once
+_HAS_CHANGED = (
+    "The iterator gives other rows, or another order, when it begins again: rows that were held out are also learned "
+    "from, so that the held-out loss is too low. Give the same order in each pass, or raise the number of rows."
+)
 
 
 class MixingBuffer:
@@ -152,7 +156,7 @@ class MixingBuffer:
             consequence = "it begins again"
             more = rows[:0]
             if self.blocks.can_begin_again:
-                self.blocks.begin(self.n_held_out)
+                self.blocks.begin(self.n_held_out, self.rows[: self.n_held_out])
                 more = self.blocks.read(n - len(rows))
             if not len(more):
                 self.is_over = True
@@ -162,6 +166,8 @@ class MixingBuffer:
                 self.notes.append(
                     f"The iterator ended after {n_read:,} of {self.n_examples:,} rows (`max_examples`): {consequence}."
                 )
+            if self.blocks.has_changed and _HAS_CHANGED not in self.notes:
+                self.notes.append(_HAS_CHANGED)
             rows = torch.cat([rows, more])
         return rows
 
