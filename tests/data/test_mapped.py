@@ -300,6 +300,9 @@ def test_targets_and_labels_that_are_not_read_are_refused(tmp_path, X):
         make().fit(X[:200], tmp_path / "y.npy")
     with pytest.raises(FileNotFoundError):
         make().fit(X, tmp_path / "z.npy")
+    np.save(tmp_path / "y.npy", X[:, :1])
+    with pytest.raises(ValueError, match=r"must have several columns. Got shape \(300, 1\) in .*y\.npy"):
+        make().fit(X, tmp_path / "y.npy")
     np.save(tmp_path / "y.npy", np.full((300, 3), np.nan))
     with pytest.raises(ValueError, match=r"NaN .*row 0 of .*y\.npy"):
         make().fit(X, tmp_path / "y.npy")

@@ -163,7 +163,7 @@ def _open_targets(y: Any, owner: str, takes_targets: bool) -> Any:
     Raises
     ------
     ValueError, OSError
-        If it is a path for a model that learns no targets, an iterator, or cannot be read.
+        If it is a path for a model that learns no targets or of a single column, an iterator, or cannot be read.
     """
     is_path = isinstance(y, (str, os.PathLike))
     if is_blocks(y):
@@ -172,7 +172,12 @@ def _open_targets(y: Any, owner: str, takes_targets: bool) -> Any:
             f"({type(y).__name__}). Pass one array."
         )
     if takes_targets:
-        return open_path(y)
+        rows = open_path(y)
+        if rows is not y and int(np.prod(np.shape(rows)[1:])) == 1:
+            raise ValueError(
+                f"The targets `y` of {owner} must have several columns. Got shape {np.shape(rows)} in {y}."
+            )
+        return rows
     if is_path or (isinstance(y, (list, tuple)) and any(isinstance(part, os.PathLike) for part in y)):
         raise ValueError(
             f"The `y` of {owner} must be labels in memory, one for each example. Got {'a path' if is_path else 'paths'}"
