@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Mapping
 from typing import Any, cast
@@ -257,8 +258,9 @@ class SAE(constructors.SAE, recipe="sae"):
             return edited
 
         rows, model = np.asarray(self.check(X)), self.module()
+        exact = dataclasses.replace(self.schema_, dtype="float64")  # bytes would be rounded and clipped
         before, after = (
-            self.schema_.restore(self.apply(function, rows)).astype(np.float64)
+            exact.restore(self.apply(function, rows))
             for function in (model.reconstruct, lambda x: model.reconstruct(x, edit))
         )
         steered = rows + (after - before)
