@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from narrows.data import LEVEL_VECTOR, ArrayScale, Layout, Schema, TableFeatures
 
+WIDE = 2048  # outputs of an encoder, above which blocks of rows must be smaller
+
 
 class Standardize(nn.Module):
     """The input of a network: (x - mean) / std with the schema's statistics, for each column or channel.

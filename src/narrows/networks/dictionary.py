@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from narrows.networks.base import Decoder
+from narrows.networks.base import WIDE, Decoder
 from narrows.networks.sparse import sum_rows
 from narrows.types import DeferredLinear, SparseCode
 
@@ -88,6 +88,7 @@ class UnitEncoder(nn.Module):
         self.scaling = scaling
         self.linear = nn.Linear(n_features, n_outputs)
         self.shift = nn.Parameter(torch.zeros(n_features)) if has_shift else None
+        self.n_widest = n_outputs if n_outputs > WIDE else 0
 
     def check(self, n_features: int, n_outputs: int) -> None:
         """Raise ValueError if the examples or the code have other sizes."""
@@ -107,7 +108,7 @@ class UnitEncoder(nn.Module):
         return DeferredLinear(self._shifted(x), self.linear.weight, self.linear.bias) if is_plain else None
 
     def _shifted(self, x: Tensor) -> Tensor:
-        u = scale_rows(x if self.training else torch.nan_to_num(x, nan=0.0), self.scaling).rows
+        u = scale_rows(torch.nan_to_num(x, nan=0.0), self.scaling).rows
         return u if self.shift is None else u - self.shift
 
 

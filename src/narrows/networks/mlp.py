@@ -11,11 +11,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows.data import Schema
-from narrows.networks.base import Decoder, Encoder, LinearDecoder, PreciseLinear, Standardize, set_to_zero, zero_linear
+from narrows.networks.base import (
+    WIDE,
+    Decoder,
+    Encoder,
+    LinearDecoder,
+    PreciseLinear,
+    Standardize,
+    set_to_zero,
+    zero_linear,
+)
 from narrows.networks.sparse import lengths, sum_of_directions
 from narrows.types import DeferredLinear, SparseCode, UnitBlock
-
-_WIDE = 2048  # outputs of an encoder, above which blocks of rows must be smaller
 
 
 def layers(sizes: Sequence[int], activate_last: bool = False, normalized: bool = False) -> nn.Sequential:
@@ -70,7 +77,7 @@ class MLPEncoder(Encoder):
     ) -> None:
         super().__init__(schema, n_outputs, has_linear)
         self.layers = layers([self.standardize.n_features, *hidden, n_outputs], normalized=normalized)
-        self.n_widest = n_outputs if n_outputs > _WIDE else 0  # of common networks no layer is wide
+        self.n_widest = n_outputs if n_outputs > WIDE else 0  # of common networks no layer is wide
         if has_linear:
             set_to_zero(last_linear(self.layers))
 
