@@ -70,6 +70,12 @@ def test_noise_is_confirmed_as_often_as_by_chance(model, rows):
     assert share == pytest.approx(chance, abs=0.04)
 
 
+def test_a_rare_class_has_a_share_by_chance(model, rows):
+    y = np.arange(len(rows)) == halves(len(rows))[0][0]  # once, so that many shuffles choose no unit
+    found = model.predictive_units(rows, y)
+    assert 0 <= found.by_chance <= 1
+
+
 def test_wrong_targets(model, rows):
     with pytest.raises(ValueError, match="at least 20 examples"):
         model.predictive_units(rows[:10], np.arange(10.0))
