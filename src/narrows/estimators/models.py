@@ -21,7 +21,7 @@ from narrows.estimators.maps import MapAE
 from narrows.estimators.predictive import PredictiveUnits, predictive_units
 from narrows.estimators.sparse_codes import SPARSE_OUTPUT
 from narrows.estimators.tables import TableAE
-from narrows.estimators.units import UnitSurvey, survey_units
+from narrows.estimators.units import UnitSurvey, find_top_rows, survey_units
 from narrows.fitted import FittedModel, check_no_targets
 from narrows.params import Integer, Parameter
 
@@ -180,7 +180,7 @@ class SAE(constructors.SAE, recipe="sae"):
         check_is_fitted(self)
         Parameter("unit", 0, Integer(0, self.n_components - 1), "").check("top_examples", unit)
         Parameter("n", 9, Integer(1), "").check("top_examples", n)
-        return survey_units(self, X, n).top(unit)
+        return find_top_rows(self, X, unit, n)
 
     def predictive_units(self, X: Any, y: Any, n: int = 10, *, random_state: int = 0) -> PredictiveUnits:
         """Return the units that predict y best, chosen on half of the examples and checked on the other half.
