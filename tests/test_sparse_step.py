@@ -355,3 +355,11 @@ def test_wide_encoders_ask_for_smaller_blocks():
     for n in (2048, 2049):
         for encoder in (UnitEncoder(5, n), MLPEncoder(schema, n, ())):
             assert encoder.n_widest == (n if n > 2048 else 0)
+
+
+def test_a_threshold_below_0_is_0():
+    code, h = JumpReLU(3).eval(), torch.tensor([[-0.01, 0.02, -1.0]])
+    with torch.no_grad():
+        code.threshold.fill_(-0.05)
+    assert code.encode(h).tolist() == [[0, pytest.approx(0.02), 0]]
+    assert code(h).z.tolist() == [[0, pytest.approx(0.02), 0]]
