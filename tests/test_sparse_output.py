@@ -18,6 +18,7 @@ import narrows
 from narrows import AE, SAE
 from narrows.cli.app import app
 from narrows.data import SparseRows, read_sparse_rows, sparse_sinks
+from narrows.estimators import sparse_codes
 from narrows.evaluation.inspection import Inspection
 from narrows.training import NotEnoughMemory, memory
 
@@ -161,6 +162,12 @@ def test_a_dense_result_beyond_the_free_memory_names_the_parameter(monkeypatch):
     for apply in (model.transform, model.stream, lambda X: model.stream(iter([X]))):
         with pytest.raises(NotEnoughMemory, match=r"needs (20|34) MB; 10 MB are free\. SAE\(sparse_output=True\)"):
             apply(X)
+    monkeypatch.setattr(memory, "available_bytes", lambda device=None: 100_000)
+    monkeypatch.setattr(sparse_codes, "_CHECKED_BYTES", 100_000)
+    with pytest.raises(NotEnoughMemory, match=r"free\. `stream") as refusal:
+        model.reconstruct(X)
+    assert "sparse_output" not in str(refusal.value)
+    monkeypatch.undo()
     assert model.set_params(sparse_output=True).transform(X).nnz == 20_000
 
 

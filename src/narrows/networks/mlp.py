@@ -21,7 +21,7 @@ from narrows.networks.base import (
     set_to_zero,
     zero_linear,
 )
-from narrows.networks.sparse import lengths, sum_of_directions
+from narrows.networks.sparse import compute_lengths, sum_of_directions
 from narrows.types import DeferredLinear, SparseCode, UnitBlock
 
 
@@ -178,11 +178,11 @@ class Dictionary(Decoder):
         """B x n_inputs, or the same as a `SparseCode` -> B x shape; a `UnitBlock` -> what its units add, B x shape."""
         if isinstance(z, UnitBlock):
             directions = self.directions.index_select(0, z.units)
-            return (z.values / lengths(directions) @ directions).unflatten(1, self.shape)
+            return (z.values / compute_lengths(directions) @ directions).unflatten(1, self.shape)
         if isinstance(z, SparseCode):
             return (sum_of_directions(z, self.directions) + self.bias).unflatten(1, self.shape)
         # scaling the code instead of the dictionary gives the same product without a second copy of the dictionary
-        return (z / lengths(self.directions) @ self.directions + self.bias).unflatten(1, self.shape)
+        return (z / compute_lengths(self.directions) @ self.directions + self.bias).unflatten(1, self.shape)
 
     def sum_prefixes(self, code: SparseCode, sizes: Sequence[int]) -> Tensor:
         """Return the outputs for the first units alone: B x len(sizes) x shape.
