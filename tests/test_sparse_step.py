@@ -199,9 +199,10 @@ def test_a_normal_threshold_lets_k_units_through():
     assert normal_threshold(3, 4) == 0
 
 
-def test_gates_are_reconstructed_by_a_constant_decoder():
+@pytest.mark.parametrize("make", [lambda: Dictionary((5,), 8), lambda: FreeDictionary(5, 8), lambda: nn.Linear(8, 5)])
+def test_gates_are_reconstructed_by_a_constant_decoder(make):
     torch.manual_seed(0)
-    bottleneck, dictionary = Gated(8), Dictionary((5,), 8)
+    bottleneck, dictionary = Gated(8), make()
     model = Autoencoder(Nothing(), nn.Linear(5, 8), bottleneck, dictionary, GaussianLikelihood())
     x = torch.randn(30, 5)
     output = model(Batch(x, x))
@@ -209,7 +210,7 @@ def test_gates_are_reconstructed_by_a_constant_decoder():
     gates = model.encoder(x).relu()
     torch.testing.assert_close(cost, -model.likelihood.score(dictionary(gates), x))
     cost.sum().backward()
-    assert dictionary.directions.grad is None
+    assert all(parameter.grad is None for parameter in dictionary.parameters())
     assert (model.encoder.weight.grad != 0).any()
     assert bottleneck.log_scale.grad is None
 

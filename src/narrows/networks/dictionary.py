@@ -124,7 +124,7 @@ class FreeDictionary(Decoder):
     scaling : how the encoder scales each example, one of `SCALINGS`; the output is scaled back.
     """
 
-    takes_sparse = True
+    takes_sparse = takes_constant = True
 
     def __init__(self, n_entries: int, n_inputs: int, *, scaling: Scaling = "none") -> None:
         super().__init__()
@@ -147,11 +147,12 @@ class FreeDictionary(Decoder):
         """Return the output (B x n_entries) on the scale of the examples x (B x d)."""
         return scale_rows(torch.nan_to_num(x, nan=0.0), self.scaling).undo(out)
 
-    def forward(self, z: Tensor | SparseCode) -> Tensor:
+    def forward(self, z: Tensor | SparseCode, *, constant: bool = False) -> Tensor:
         """B x n_inputs, or the same as a `SparseCode` -> B x n_entries."""
+        directions, bias = (p.detach() if constant else p for p in (self.directions, self.bias))
         if isinstance(z, SparseCode):
-            return sum_rows(self.directions, z.indices, z.values.to(self.directions.dtype), z.starts) + self.bias
-        return z @ self.directions + self.bias
+            return sum_rows(directions, z.indices, z.values.to(directions.dtype), z.starts) + bias
+        return z @ directions + bias
 
 
 REBUILT: dict[str, type[nn.Module]] = {cls.__name__: cls for cls in (UnitEncoder, FreeDictionary)}

@@ -140,7 +140,7 @@ class Dictionary(Decoder):
     n_inputs : number of units.
     """
 
-    takes_sparse = takes_units = True
+    takes_sparse = takes_units = takes_constant = True
 
     def __init__(self, shape: tuple[int, ...], n_inputs: int) -> None:
         super().__init__()
@@ -174,15 +174,16 @@ class Dictionary(Decoder):
                 linear[0].weight[:, :n_shared] = means / means.norm(dim=1, keepdim=True)
                 linear[0].bias.zero_()
 
-    def forward(self, z: Tensor | SparseCode | UnitBlock) -> Tensor:
+    def forward(self, z: Tensor | SparseCode | UnitBlock, *, constant: bool = False) -> Tensor:
         """B x n_inputs, or the same as a `SparseCode` -> B x shape; a `UnitBlock` -> what its units add, B x shape."""
+        directions, bias = (p.detach() if constant else p for p in (self.directions, self.bias))
         if isinstance(z, UnitBlock):
-            directions = self.directions.index_select(0, z.units)
+            directions = directions.index_select(0, z.units)
             return (z.values / compute_lengths(directions) @ directions).unflatten(1, self.shape)
         if isinstance(z, SparseCode):
-            return (sum_of_directions(z, self.directions) + self.bias).unflatten(1, self.shape)
+            return (sum_of_directions(z, directions) + bias).unflatten(1, self.shape)
         # scaling the code instead of the dictionary gives the same product without a second copy of the dictionary
-        return (z / compute_lengths(self.directions) @ self.directions + self.bias).unflatten(1, self.shape)
+        return (z / compute_lengths(directions) @ directions + bias).unflatten(1, self.shape)
 
     def sum_prefixes(self, code: SparseCode, sizes: Sequence[int]) -> Tensor:
         """Return the outputs for the first units alone: B x len(sizes) x shape.

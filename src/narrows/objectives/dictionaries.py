@@ -64,5 +64,9 @@ class GateReconstruction(Cost):
         assert gates is not None
         if isinstance(gates, SparseCode) and not model.decoder_takes_sparse:
             gates = gates.to_dense()
-        params = model.complete(frozen(model.decoder, gates), batch.x, output.skipped)
+        if getattr(model.decoder, "takes_constant", False):
+            decoded = model.decoder(gates, constant=True)
+        else:
+            decoded = frozen(model.decoder, gates)
+        params = model.complete(decoded, batch.x, output.skipped)
         return CostValue(-model.likelihood.score(params, batch.target, output.weight))
