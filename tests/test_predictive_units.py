@@ -70,6 +70,12 @@ def test_noise_is_confirmed_as_often_as_by_chance(model, rows):
     assert share == pytest.approx(chance, abs=0.04)
 
 
+def test_a_rare_class_has_a_share_by_chance(model, rows):
+    y = np.arange(len(rows)) == halves(len(rows))[0][0]  # once, so that many shuffles choose no unit
+    found = model.predictive_units(rows, y)
+    assert 0 <= found.by_chance <= 1
+
+
 def test_wrong_targets(model, rows):
     with pytest.raises(ValueError, match="at least 20 examples"):
         model.predictive_units(rows[:10], np.arange(10.0))
@@ -106,3 +112,12 @@ def test_a_transcoder_is_not_steered(rows):
     with pytest.raises(ValueError, match="steer needs a model of X alone"):
         model.steer(rows, {1: 1.0})
     assert not hasattr(AE, "steer")
+
+
+def test_steered_images_of_bytes_are_neither_rounded_nor_clipped():
+    images = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
+    model = SAE(8, k=2, max_epochs=2, random_state=0).fit(images)
+    off, little, much = (model.steer(images, {3: value}) for value in (0.0, 1e-2, 1e3))
+    assert off.dtype == np.float32
+    assert 0 < np.abs(little - off).max() < 0.5
+    assert much.min() < 0 or much.max() > 255

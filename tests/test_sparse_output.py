@@ -18,6 +18,7 @@ import narrows
 from narrows import AE, SAE
 from narrows.cli.app import app
 from narrows.data import SparseRows, read_sparse_rows, sparse_sinks
+from narrows.estimators import sparse_codes
 from narrows.evaluation.inspection import Inspection
 from narrows.training import NotEnoughMemory, memory
 
@@ -161,6 +162,12 @@ def test_a_dense_result_beyond_the_free_memory_names_the_parameter(monkeypatch):
     for apply in (model.transform, model.stream, lambda X: model.stream(iter([X]))):
         with pytest.raises(NotEnoughMemory, match=r"needs (20|34) MB; 10 MB are free\. SAE\(sparse_output=True\)"):
             apply(X)
+    monkeypatch.setattr(memory, "available_bytes", lambda device=None: 100_000)
+    monkeypatch.setattr(sparse_codes, "_CHECKED_BYTES", 100_000)
+    with pytest.raises(NotEnoughMemory, match=r"free\. `stream") as refusal:
+        model.reconstruct(X)
+    assert "sparse_output" not in str(refusal.value)
+    monkeypatch.undo()
     assert model.set_params(sparse_output=True).transform(X).nnz == 20_000
 
 
@@ -206,6 +213,33 @@ def test_other_targets_get_zeros_too(model, tmp_path):
     np.testing.assert_array_equal(sp.load_npz(tmp_path / "codes.npz").toarray(), dense)
     with pytest.raises(ValueError, match="the name must end in"):
         AE(2, hidden=(8,), max_epochs=1, verbose=0).fit(X).stream(X, tmp_path / "codes.npz")
+
+
+def changed_archive(path, **arrays):
+    with np.load(path) as archive:
+        np.savez(path, **{**archive, **arrays})
+
+
+def lists_of(indices, values):
+    pa = pytest.importorskip("pyarrow")
+    table = pa.table({"indices": pa.array(indices, pa.list_(pa.int32())), "values": pa.array(values)})
+    return table.replace_schema_metadata({"narrows.n_columns": "4"})
+
+
+def test_a_file_with_wrong_columns_is_refused(tmp_path):
+    matrix = sp.csr_array(np.eye(3, 4))
+    for wrong in ({"indices": [0, 1, 4]}, {"indices": [0, -1, 2]}, {"indptr": [0, 2, 1, 3]}, {"indptr": [0, 1, 2, 9]}):
+        sp.save_npz(tmp_path / "codes.npz", matrix, compressed=False)
+        changed_archive(tmp_path / "codes.npz", **{name: np.array(values) for name, values in wrong.items()})
+        with pytest.raises(ValueError, match=r"codes\.npz does not hold sparse rows"):
+            read_sparse_rows(tmp_path / "codes.npz")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    for indices, values in (([[4]], [[1.0]]), ([[-1]], [[1.0]]), ([[0, 1], [2]], [[1.0], [2.0, 3.0]]), ([None], [[]])):
+        parquet.write_table(lists_of(indices, values), tmp_path / "codes.parquet")
+        with pytest.raises(ValueError, match=r"codes\.parquet does not hold sparse rows"):
+            read_sparse_rows(tmp_path / "codes.parquet")
+    parquet.write_table(lists_of([[3, 0], []], [[1.0, 2.0], []]), tmp_path / "codes.parquet")
+    np.testing.assert_array_equal(read_sparse_rows(tmp_path / "codes.parquet").to_dense(), [[2, 0, 0, 1], [0] * 4])
 
 
 def test_what_is_looked_up_in_units_is_the_same(model):
@@ -256,4 +290,16 @@ def test_the_command_writes_and_reads_them(model, tmp_path):
     )
     assert result.exit_code == 0, result.output
     assert pd.read_parquet(tmp_path / "named.parquet")["name"].tolist() == list(frame.index)
+    result = run("decode", tmp_path / "model", tmp_path / "named.parquet", "-o", tmp_path / "X2.csv")
+    assert result.exit_code == 0, result.output
+    decoded = pd.read_csv(tmp_path / "X2.csv")
+    assert decoded.columns[0] == "name"
+    assert decoded["name"].tolist() == list(frame.index)
     assert run("encode", tmp_path / "model", tmp_path / "X.npy", "-o", tmp_path / "c.csv", "--sparse").exit_code
+    model.set_params(sparse_output=True).save(tmp_path / "sparse")
+    result = run("encode", tmp_path / "sparse", tmp_path / "X.csv", "--id", "name", "-o", tmp_path / "named.csv")
+    assert result.exit_code == 0, result.output
+    named = pd.read_csv(tmp_path / "named.csv", index_col="name")
+    assert list(named.index) == list(frame.index)
+    assert list(named.columns) == list(model.get_feature_names_out())
+    np.testing.assert_allclose(named, dense, atol=1e-6)

@@ -13,7 +13,7 @@ from narrows.corruptions import Nothing
 from narrows.data import infer
 from narrows.likelihoods import Gaussian as GaussianLikelihood
 from narrows.model import Autoencoder
-from narrows.networks import Dictionary, MLPEncoder
+from narrows.networks import Dictionary, FreeDictionary, MLPEncoder, UnitEncoder
 from narrows.networks.sparse import chosen_outputs, largest_units, sum_of_directions
 from narrows.objectives import GateReconstruction, Prefixes
 from narrows.types import Batch, DeferredLinear, SparseCode
@@ -199,9 +199,10 @@ def test_a_normal_threshold_lets_k_units_through():
     assert normal_threshold(3, 4) == 0
 
 
-def test_gates_are_reconstructed_by_a_constant_decoder():
+@pytest.mark.parametrize("make", [lambda: Dictionary((5,), 8), lambda: FreeDictionary(5, 8), lambda: nn.Linear(8, 5)])
+def test_gates_are_reconstructed_by_a_constant_decoder(make):
     torch.manual_seed(0)
-    bottleneck, dictionary = Gated(8), Dictionary((5,), 8)
+    bottleneck, dictionary = Gated(8), make()
     model = Autoencoder(Nothing(), nn.Linear(5, 8), bottleneck, dictionary, GaussianLikelihood())
     x = torch.randn(30, 5)
     output = model(Batch(x, x))
@@ -209,7 +210,7 @@ def test_gates_are_reconstructed_by_a_constant_decoder():
     gates = model.encoder(x).relu()
     torch.testing.assert_close(cost, -model.likelihood.score(dictionary(gates), x))
     cost.sum().backward()
-    assert dictionary.directions.grad is None
+    assert all(parameter.grad is None for parameter in dictionary.parameters())
     assert (model.encoder.weight.grad != 0).any()
     assert bottleneck.log_scale.grad is None
 
@@ -329,3 +330,37 @@ def test_patience_follows_the_expected_firings():
         assert parts.model.bottleneck.patience == expected
         assert parts.model.bottleneck.n_aux == 10
         assert [cost.weight for cost in parts.objective.pass_costs()] == [0.5]
+
+
+@pytest.mark.parametrize("scaling", ["layer_norm", "constant_norm"])
+def test_prefixes_and_gates_have_the_scale_of_the_rows(scaling):
+    torch.manual_seed(0)
+    encoder, dictionary = UnitEncoder(5, 8, scaling=scaling), FreeDictionary(5, 8, scaling=scaling)
+    model = Autoencoder(Nothing(), encoder, Gated(8), dictionary, GaussianLikelihood())
+    x = 10 * torch.randn(30, 5) + 3
+    batch, z = Batch(x, x), model(Batch(x, x)).code.z
+    some = z * (torch.arange(8) < 3)
+    for cost, code in ((Prefixes([3]), some), (GateReconstruction(), encoder(x).relu())):
+        expected = -model.likelihood.score(dictionary.undo_scaling(dictionary(code), x), x)
+        torch.testing.assert_close(cost(model, batch, model(batch)).value, expected)
+
+
+def test_an_encoder_of_units_fills_gaps_while_it_learns():
+    encoder, x = UnitEncoder(5, 8, scaling="constant_norm").train(), torch.randn(4, 5)
+    x[0, 1] = torch.nan
+    torch.testing.assert_close(encoder(x), encoder(x.nan_to_num(0.0)))
+
+
+def test_wide_encoders_ask_for_smaller_blocks():
+    schema = infer(np.zeros((3, 5), np.float32) + np.arange(3, dtype=np.float32)[:, None], "Test")
+    for n in (2048, 2049):
+        for encoder in (UnitEncoder(5, n), MLPEncoder(schema, n, ())):
+            assert encoder.n_widest == (n if n > 2048 else 0)
+
+
+def test_a_threshold_below_0_is_0():
+    code, h = JumpReLU(3).eval(), torch.tensor([[-0.01, 0.02, -1.0]])
+    with torch.no_grad():
+        code.threshold.fill_(-0.05)
+    assert code.encode(h).tolist() == [[0, pytest.approx(0.02), 0]]
+    assert code(h).z.tolist() == [[0, pytest.approx(0.02), 0]]

@@ -49,6 +49,13 @@ def test_it_is_what_sorting_all_codes_gives(model, rows, merged, monkeypatch):
     assert repr(survey) == f"UnitSurvey(24 units, 3,000 examples, {len(survey.dead)} dead)"
 
 
+def test_the_top_examples_of_one_unit_take_no_room_for_the_others(model, rows):
+    survey = model.survey_units(rows, 7)
+    for unit in (0, int(survey.density.argmax())):
+        np.testing.assert_array_equal(model.top_examples(rows, unit, 7), survey.top(unit))
+        assert len(model.top_examples(rows, unit, 10**12)) == round(survey.density[unit] * len(rows))
+
+
 def test_files_and_iterators_give_the_same(model, rows, tmp_path):
     np.save(tmp_path / "rows.npy", rows)
     expected = model.survey_units(rows, N)

@@ -95,11 +95,20 @@ class Autoencoder(nn.Module):
         # a batch has labels if the code has columns for them
         code = self.bottleneck(h, batch.label) if self.bottleneck.n_classes else self.bottleneck(h)
         weight = product(corrupted.scored, batch.observed, batch.weight)
-        params, skipped = self.undo_scaling(self.decode_code(code), corrupted.x), None
-        if self.skip is not None:
-            skipped = self.skip(corrupted.x)
-            params = params + skipped
+        skipped = None if self.skip is None else self.skip(corrupted.x)
+        params = self.complete(self.decode_code(code), corrupted.x, skipped)
         return Output(code, params, weight, h, corrupted.scored, skipped)
+
+    def complete(self, decoded: Tensor, x: Tensor, skipped: Tensor | None) -> Tensor:
+        """Return the parameters of the likelihood from the decoder's output for any code (B x params_shape each).
+
+        Parameters
+        ----------
+        x : B x shape, the examples whose codes these are: the output gets their scale, where rows are scaled.
+        skipped : B x params_shape, the part that does not come from a code (`Output.skipped`), or None.
+        """
+        params = self.undo_scaling(decoded, x)
+        return params if skipped is None else params + skipped
 
     def undo_scaling(self, params: Tensor, x: Tensor) -> Tensor:
         """Return the decoder's output (B x params_shape) on the scale of x (B x shape), where rows are scaled."""
@@ -193,8 +202,7 @@ class Autoencoder(nn.Module):
             return self._decode_hidden(x)
         z = self.encode(x) if edit is None else edit(self.encode(x))
         params = self.decode(torch.cat([z, infer_label(self, x)], 1) if self.n_classes else z)
-        params = self.undo_scaling(params, x)
-        return params if self.skip is None else params + self.skip(x)
+        return self.complete(params, x, None if self.skip is None else self.skip(x))
 
     def _decode_hidden(self, x: Tensor) -> Tensor:
         """Return the parameters of each column of x (B x columns), decoded while this column is hidden."""

@@ -220,10 +220,6 @@ class Output(NamedTuple):
     scored: Tensor | None = None
     skipped: Tensor | None = None
 
-    def with_skipped(self, params: Tensor) -> Tensor:
-        """Return the decoder's output for another code (B x params_shape) with the part that is not from a code."""
-        return params if self.skipped is None else params + self.skipped
-
     @property
     def dense_h(self) -> Tensor:
         """Output of the encoder as B x n_inputs, with its gradient."""

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 import narrows
 from narrows.data.edits import replace_tensor
-from narrows.evaluation.recovered import divergence, recovered_loss
+from narrows.evaluation.recovered import compute_divergence, recovered_loss
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_wrong_use(network, inputs):
 def test_divergence_of_two_coins():
     p, q = np.array([0.5, 0.5]), np.array([0.9, 0.1])
     wanted = (p * np.log(p / q)).sum()
-    assert divergence(torch.tensor(p).log(), torch.tensor(q).log() + 7) == pytest.approx(wanted)
+    assert compute_divergence(torch.tensor(p).log(), torch.tensor(q).log() + 7) == pytest.approx(wanted)
 
 
 def test_replacing_ends_with_the_block(network, inputs):

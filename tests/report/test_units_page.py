@@ -96,8 +96,11 @@ def test_its_controls_search_filter_and_sort(chromium, path, model, rows):
         assert tab.locator("[data-found]").inner_text() == "0 units"
 
 
-def test_bad_arguments_are_refused(model, rows, texts, tmp_path):
+def test_bad_arguments_are_refused(model, rows, texts, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"one text for each of the 200 examples. Got 199"):
+        write_units(model, iter([rows]), tmp_path / "a.html", texts=texts[1:])
+    monkeypatch.setattr(narrows.SAE, "survey_units", None)  # what is known before the pass over X is said before it
+    with pytest.raises(ValueError, match=r"of the 200 examples\. Got 199"):
         write_units(model, rows, tmp_path / "a.html", texts=texts[1:])
     with pytest.raises(TypeError, match=r"takes a fitted SAE\. Got AE"):
         write_units(narrows.AE(2), rows, tmp_path / "a.html")
@@ -111,7 +114,8 @@ def test_bad_arguments_are_refused(model, rows, texts, tmp_path):
 def test_the_command_writes_it(model, rows, texts, tmp_path):
     model.save(tmp_path / "model")
     np.save(tmp_path / "rows.npy", rows)
-    (tmp_path / "texts.txt").write_text("\n".join(texts))
+    texts = [text.replace("day", "day\u2028") for text in texts]  # which ends no line of a file
+    (tmp_path / "texts.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
     arguments = ["units", str(tmp_path / "model"), str(tmp_path / "rows.npy"), "-o", str(tmp_path / "units.html")]
     result = CliRunner().invoke(app, [*arguments, "--texts", str(tmp_path / "texts.txt"), "-n", "4"])
     assert result.exit_code == 0, result.output

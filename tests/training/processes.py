@@ -49,6 +49,7 @@ def cases() -> dict[str, tuple]:
         "free_nats": (VAE(3, free_nats=0.5, **c), X),
         "counts": (VAE(2, likelihood="negative_binomial", **c), counts),
         "topk": (SAE(24, k=3, **c), X),
+        "gated": (SAE(24, sparsity="gated", **c), X),
         "l1": (SAE(24, sparsity="l1", **c), X),
         "kl": (SAE(24, sparsity="kl", **c), X),
         **{
@@ -60,7 +61,7 @@ def cases() -> dict[str, tuple]:
     }
 
 
-SHARDED = ("vae", "counts", "topk", "dropout")
+SHARDED = ("vae", "counts", "topk", "gated", "dropout")
 
 
 def fit_with_dead_units(X: np.ndarray, **parameters) -> SAE:

@@ -254,22 +254,26 @@ class JumpReLU(Selective):
 
     def mask(self, h: Tensor) -> Tensor:
         """Return True for entries above their threshold (B x L)."""
-        return h > self.threshold
+        return h > self._own_threshold()
 
     def training_mask(self, h: Tensor) -> Tensor:
         """Return True for entries above the window around their threshold, or in it (B x L)."""
-        return h > (self.threshold.detach() - self.window / 2)
+        return h > (self._own_threshold().detach() - self.window / 2)
 
     def activate(self, entries: Entries) -> Tensor:
         """Return h where it is above the threshold, else 0."""
-        jumped: Tensor = _Jump.apply(entries.h, entries.of_units(self.threshold), self.window)
+        jumped: Tensor = _Jump.apply(entries.h, entries.of_units(self._own_threshold()), self.window)
         return jumped
 
     def cost(self, entries: Entries) -> dict[str, Tensor]:
         """Return the squared relative distance of the mean number of active units from k, repeated (B)."""
-        steps = _Step.apply(entries.h.detach(), entries.of_units(self.threshold), self.window)
+        steps = _Step.apply(entries.h.detach(), entries.of_units(self._own_threshold()), self.window)
         share = batch_mean(entries.sum_rows(steps).mean()) / self.k
         return {"l0": (share - 1).square().expand(entries.n_rows)}
+
+    def _own_threshold(self) -> Tensor:
+        """Return the thresholds, none below 0: after the last optimizer step `advance` does not follow."""
+        return self.threshold.clamp(min=0)
 
 
 class Gated(Selective):

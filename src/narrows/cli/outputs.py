@@ -93,9 +93,11 @@ def write_stream(out: Path, model: Estimator, rows: Source | Any, method: str, n
 
     `names` are the first column of a table. Sparse codes are written as .npz or .parquet.
     """
-    from narrows.data import SparseRows, is_sparse, write_sparse_rows
+    from narrows.data import SPARSE_SUFFIXES, SparseRows, is_sparse, write_sparse_rows
 
     model.set_params(verbose=1)
+    if "sparse_output" in model.parameters() and out.suffix.lower() not in SPARSE_SUFFIXES:
+        model.set_params(sparse_output=False)  # it may be saved with the model
     if names is not None and out.suffix.lower() not in (".npy", ".npz"):
         result = model.stream(rows, None, method)
         if is_sparse(result):

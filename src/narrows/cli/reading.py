@@ -170,11 +170,12 @@ def _is_plain(schema: Schema) -> bool:
 
 def read_codes(name: str, model: Estimator) -> tuple[Any, RowNames | None]:
     """Read a file of codes (n x components) as `encode` writes it, and the names of the rows if there are any."""
-    from narrows.data import read_sparse_rows
+    from narrows.data import read_row_names, read_sparse_rows
     from narrows.data.files import read
 
     if (rows := read_sparse_rows(name)) is not None:
-        return rows.to_csr(), None
+        found = read_row_names(name)
+        return rows.to_csr(), None if found is None else RowNames(*found)
     loaded = read(name)
     titles = [str(title) for title in model.get_feature_names_out()]
     if loaded.columns is None or not set(titles) <= set(loaded.columns):

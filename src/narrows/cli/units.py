@@ -52,7 +52,7 @@ def units(
     X: Any = reading.open_blocks(data, fitted)
     if X is None:
         X = reading.read_dataset(data, "test", fitted).X
-    lines = None if texts is None else texts.expanduser().read_text(encoding="utf-8").splitlines()
+    lines = None if texts is None else _read_lines(texts.expanduser())
     write_units(fitted, X, out, texts=lines, context=context, n=n, title=f"The units of {model.resolve().name}")
     say(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 
@@ -67,3 +67,9 @@ def _open_model(folder: Path) -> Any:
     if not isinstance(fitted, SAE):
         raise ValueError(f"The model in {folder} ({fitted.recipe.name}) has no units: fit one with --recipe sae.")
     return fitted
+
+
+def _read_lines(path: Path) -> list[str]:
+    """Read the lines of a file. A text may hold what `str.splitlines` takes for an end, such as U+2028."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return lines[:-1] if lines[-1] == "" else lines

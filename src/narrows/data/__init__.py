@@ -47,7 +47,7 @@ from narrows.data.row_checks import check_form, check_range, check_rows, count_g
 from narrows.data.rows import Rows, free_bytes
 from narrows.data.schema import Schema, Support
 from narrows.data.single import first_row, is_one, one_row, row_labels
-from narrows.data.sparse_rows import SparseRows, as_dense, is_sparse, read_sparse_rows
+from narrows.data.sparse_rows import SparseRows, as_dense, is_sparse, read_row_names, read_sparse_rows
 from narrows.data.sparse_sinks import SPARSE_SUFFIXES, SparseMemory, open_sparse_sink, write_sparse_rows
 from narrows.data.streams import open_path
 from narrows.data.table import EncodedRows, Table
@@ -126,6 +126,7 @@ __all__ = [
     "open_sparse_sink",
     "prepared_atoms",
     "principal_axes",
+    "read_row_names",
     "read_schema",
     "read_sparse_rows",
     "row_labels",

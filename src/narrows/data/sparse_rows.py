@@ -7,7 +7,7 @@ the number of columns of the rows in its metadata.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,8 @@ def read_sparse_rows(path: str | Path) -> SparseRows | None:
 
     Raises
     ------
+    ValueError
+        If the file says that it holds sparse rows, but they contradict each other.
     OSError, ImportError
         If the file cannot be read.
     """
@@ -110,18 +112,63 @@ def read_sparse_rows(path: str | Path) -> SparseRows | None:
             return None
         import scipy.sparse as sp
 
-        return SparseRows.of_matrix(sp.load_npz(path))
+        return _check(path, lambda: sp.load_npz(path))
+    metadata = _read_metadata(path)
+    return None if metadata is None else _check(path, lambda: _read_lists(path, int(metadata[N_COLUMNS])))
+
+
+def read_row_names(path: str | Path) -> tuple[str, np.ndarray] | None:
+    """Return the title and the names of the rows in a .parquet file of sparse rows; None if there are none.
+
+    Raises
+    ------
+    OSError, ImportError
+        If the file cannot be read.
+    """
+    path = Path(path).expanduser()
+    if _read_metadata(path) is None:
+        return None
+    _, parquet = import_pyarrow("reading .parquet")
+    titles = [title for title in parquet.read_schema(path).names if title not in (INDICES, VALUES)]
+    if not titles:
+        return None
+    names = parquet.read_table(path, columns=titles[:1]).column(0)
+    return titles[0], names.to_pandas().to_numpy()
+
+
+def _read_metadata(path: Path) -> dict[bytes, bytes] | None:
+    """Return the metadata of a .parquet file of sparse rows; None for another file."""
     if path.suffix.lower() != ".parquet" or not path.is_file():
         return None
     _, parquet = import_pyarrow("reading .parquet")
-    metadata = parquet.read_schema(path).metadata or {}
-    if N_COLUMNS not in metadata:
-        return None
+    metadata: dict[bytes, bytes] = parquet.read_schema(path).metadata or {}
+    return metadata if N_COLUMNS in metadata else None
+
+
+def _read_lists(path: Path, n_columns: int) -> Any:
+    """Return the rows of a .parquet file as a `scipy.sparse.csr_array`. Raise ValueError if its lists are no rows."""
+    _, parquet = import_pyarrow("reading .parquet")
     table = parquet.read_table(path, columns=[INDICES, VALUES]).combine_chunks()
     lists = [table.column(name).combine_chunks() for name in (INDICES, VALUES)]
-    indices, values = (column.flatten().to_numpy() for column in lists)
-    starts = np.concatenate([[0], lists[0].value_lengths().to_numpy().cumsum()])
-    return SparseRows(values, indices, starts, int(metadata[N_COLUMNS]))
+    lengths = [column.value_lengths().fill_null(-1).to_numpy() for column in lists]
+    if (lengths[0] < 0).any() or not np.array_equal(*lengths):
+        raise ValueError("a row has not as many values as indices")
+    indices, values = (column.flatten().to_numpy(zero_copy_only=False) for column in lists)
+    if indices.dtype.kind not in "iu" or (len(indices) and not 0 <= indices.min() <= indices.max() < n_columns):
+        raise ValueError(f"the indices are not all integers from 0 to {n_columns - 1}")
+    starts = np.concatenate([[0], lengths[0].cumsum()])
+    return SparseRows(values, indices, starts, n_columns).to_csr()
+
+
+def _check(path: Path, read: Callable[[], Any]) -> SparseRows:
+    """Return the rows of the matrix that `read` gives. Raise ValueError if its arrays contradict each other."""
+    try:
+        matrix = read()
+        if hasattr(matrix, "check_format"):
+            matrix.check_format(full_check=True)
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{path} does not hold sparse rows as `encode` writes them: {error}.") from error
+    return SparseRows.of_matrix(matrix)
 
 
 def _holds_csr(path: Path) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,7 +43,7 @@ from narrows.data.streams import Source
 from narrows.estimators import parallel, sparse_codes
 from narrows.estimators.codes import in_float_dtype_of
 from narrows.estimators.sources import open_rows
-from narrows.estimators.sparse_codes import SPARSE_CODES, SPARSE_TRANSFORM, Coded, check_free, decode_block
+from narrows.estimators.sparse_codes import SPARSE_CODES, SPARSE_TRANSFORM, Coded, decode_block, limit_memory
 from narrows.estimators.summary import contains, support_message
 from narrows.evaluation.scores import log_likelihood, missing_scores
 from narrows.fitted import FittedModel, check_no_targets
@@ -119,7 +118,7 @@ class Inference(Coded, ABC):
         self.check_method(method)
         is_table, blocks = self.schema_.kind == "table", open_rows(self, source, columns)
         names = self._column_names(method, blocks)
-        reporter, check = Reporter(self.verbose, f"{type(self).__name__}.{method}"), functools.partial(check_free, self)
+        reporter, check = Reporter(self.verbose, f"{type(self).__name__}.{method}"), limit_memory(self, method)
         as_frame = self.schema_.as_frame if is_table and method in ("reconstruct", "denoise") else None
         if method == "transform" and sparse_codes.writes_sparse(self, sink):
             with open_sparse_sink(sink, blocks.n, names) as opened, reporter as report:
@@ -305,7 +304,7 @@ class Inference(Coded, ABC):
         """Apply `method` to all blocks of `source`, and write the results into `sink` or a new array."""
         model = self.module()
         checker = parallel.RowChecker(self.schema_, type(self).__name__, self.recipe.allows_gaps, source.locate)
-        sink, operation = sink or sinks.Memory(source.n, functools.partial(check_free, self)), self._operation(method)
+        sink, operation = sink or sinks.Memory(source.n, limit_memory(self, method)), self._operation(method)
         if report is not None:
             return parallel.stream(model, self.schema_, operation, source, sink, checker, report)
         with Reporter("auto" if self.verbose else 0, f"{type(self).__name__}.{method}") as report:
@@ -317,7 +316,7 @@ class Inference(Coded, ABC):
         if method == "transform":
             return parallel.Operation(self._encode, lambda z, rows: in_float_dtype_of(rows, z.numpy()))
         if method in (SPARSE_TRANSFORM, SPARSE_CODES):
-            return sparse_codes.operation(self, method)
+            return sparse_codes.make_operation(self, method)
         if method in ("score_samples", "decision_function"):
             check_no_targets(cast(FittedModel, self), method)
             finish = self._finish_scores if method == "score_samples" else self._finish_decisions

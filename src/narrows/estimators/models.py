@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Mapping
 from typing import Any, cast
@@ -20,7 +21,7 @@ from narrows.estimators.maps import MapAE
 from narrows.estimators.predictive import PredictiveUnits, predictive_units
 from narrows.estimators.sparse_codes import SPARSE_OUTPUT
 from narrows.estimators.tables import TableAE
-from narrows.estimators.units import UnitSurvey, survey_units
+from narrows.estimators.units import UnitSurvey, find_top_rows, survey_units
 from narrows.fitted import FittedModel, check_no_targets
 from narrows.params import Integer, Parameter
 
@@ -179,7 +180,7 @@ class SAE(constructors.SAE, recipe="sae"):
         check_is_fitted(self)
         Parameter("unit", 0, Integer(0, self.n_components - 1), "").check("top_examples", unit)
         Parameter("n", 9, Integer(1), "").check("top_examples", n)
-        return survey_units(self, X, n).top(unit)
+        return find_top_rows(self, X, unit, n)
 
     def predictive_units(self, X: Any, y: Any, n: int = 10, *, random_state: int = 0) -> PredictiveUnits:
         """Return the units that predict y best, chosen on half of the examples and checked on the other half.
@@ -257,8 +258,9 @@ class SAE(constructors.SAE, recipe="sae"):
             return edited
 
         rows, model = np.asarray(self.check(X)), self.module()
+        exact = dataclasses.replace(self.schema_, dtype="float64")  # bytes would be rounded and clipped
         before, after = (
-            self.schema_.restore(self.apply(function, rows)).astype(np.float64)
+            exact.restore(self.apply(function, rows))
             for function in (model.reconstruct, lambda x: model.reconstruct(x, edit))
         )
         steered = rows + (after - before)

@@ -46,7 +46,8 @@ class PredictiveUnits(NamedTuple):
         those for which it is not: for a class a difference of shares, for a number in its units. NaN if the unit is
         active for all or none.
     is_confirmed : (N,) True if the other half confirms the unit.
-    by_chance : share of chosen units that is confirmed where the target is shuffled, the mean of 20 shuffles.
+    by_chance : share of chosen units that is confirmed where the target is shuffled, of those of 20 shuffles together;
+        0 if none is chosen.
     """
 
     unit: np.ndarray
@@ -95,21 +96,27 @@ def predictive_units(estimator: Inference, X: Any, y: Any, n: int = 10, random_s
     halves = order[: n_rows // 2], order[n_rows // 2 :]
     a, b = (_Half(z[half]) for half in halves)
     unit, of, chosen, held_out = _choose(a, b, targets[halves[0]], targets[halves[1]], n)
-    shuffled = [targets[rng.permutation(n_rows)] for _ in range(_N_SHUFFLES)]
-    chance = [_confirm(*_choose(a, b, t[halves[0]], t[halves[1]], n)[2:], b.n) for t in shuffled]
-    t, is_number = targets[halves[1]], names is None
-    columns = [np.asarray(b.z[:, j].todense()).ravel() for j in unit]
-    auc = [np.nan if is_number else _auc(column, t[:, c] > 0) for column, c in zip(columns, of, strict=True)]
-    effect = [_effect(column > 0, t[:, c]) for column, c in zip(columns, of, strict=True)]
+    n_confirmed = n_chosen = 0
+    for _ in range(_N_SHUFFLES):
+        t = targets[rng.permutation(n_rows)]
+        is_confirmed = _confirm(*_choose(a, b, t[halves[0]], t[halves[1]], n)[2:], b.n)
+        n_confirmed, n_chosen = n_confirmed + int(is_confirmed.sum()), n_chosen + len(is_confirmed)
+    t, by_unit = targets[halves[1]], b.z.tocsc()
+    auc, effect = np.full(len(unit), np.nan), np.empty(len(unit))
+    for i, (j, c) in enumerate(zip(unit, of, strict=True)):
+        activations = by_unit[:, [j]].toarray().ravel()
+        effect[i] = _effect(activations > 0, t[:, c])
+        if names is not None:
+            auc[i] = _auc(activations, t[:, c] > 0)
     return PredictiveUnits(
         unit,
         (np.array(["y"]) if names is None else names)[of],
         chosen,
         held_out,
-        np.asarray(auc, dtype=np.float64),
-        np.asarray(effect, dtype=np.float64),
+        auc,
+        effect,
         _confirm(chosen, held_out, b.n),
-        float(np.mean([share.mean() for share in chance])) if len(unit) else 0.0,
+        n_confirmed / n_chosen if n_chosen else 0.0,
     )
 
 

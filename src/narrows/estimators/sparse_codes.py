@@ -6,6 +6,7 @@ units take 0.26 GB.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -111,7 +112,7 @@ def as_scikit_learn_does(codes: Any) -> Any:
     return sp.csr_matrix(codes)
 
 
-def operation(estimator: Any, method: str) -> parallel.Operation:
+def make_operation(estimator: Any, method: str) -> parallel.Operation:
     """Return the operation of `SPARSE_TRANSFORM` or `SPARSE_CODES`, which gives the sparse codes of a block."""
     model: Autoencoder = estimator.model_
     is_short = method == SPARSE_TRANSFORM and getattr(estimator, "precision", "auto") == "bfloat16"
@@ -149,8 +150,13 @@ def decode_block(model: Autoencoder, z: Tensor | SparseRows, fewest: int) -> Ten
     return model.decode_sparse(SparseCode(values.to(like.dtype), indices.long(), places, z.n_columns))[: len(z)]
 
 
-def check_free(estimator: Any, n_bytes: int) -> None:
-    """Check that a new array of results fits into the free memory.
+def limit_memory(estimator: Any, method: str) -> Callable[[int], None]:
+    """Return a function of a number of bytes, which checks that an array of the results of `method` fits."""
+    return functools.partial(check_free, estimator, method)
+
+
+def check_free(estimator: Any, method: str, n_bytes: int) -> None:
+    """Check that a new array of the results of `method` fits into the free memory.
 
     Raises
     ------
@@ -163,7 +169,7 @@ def check_free(estimator: Any, n_bytes: int) -> None:
     smaller = (
         f"{owner}(sparse_output=True) gives a sparse matrix of the active units, on a fitted model "
         "`model.set_params(sparse_output=True)`. "
-        if hasattr(estimator, "sparse_output")
+        if method == "transform" and hasattr(estimator, "sparse_output")
         else ""
     )
     raise NotEnoughMemory(

@@ -77,6 +77,16 @@ def survey_units(estimator: Inference, X: Any, n: int = 10) -> UnitSurvey:
     return best.finish(done)
 
 
+def find_top_rows(estimator: Inference, X: Any, unit: int, n: int) -> np.ndarray:
+    """Return the rows of X for which one unit is most active, strongest first. See `SAE.top_examples`."""
+    best = _Best(1, n)
+    for entries, _ in iterate_entries(estimator, X, "top_examples"):
+        is_its = entries.units == unit
+        values, units, rows = (array[is_its] for array in entries)
+        best.add(Entries(values, np.zeros_like(units), rows))
+    return best.merge().rows
+
+
 def iterate_entries(estimator: Inference, X: Any, owner: str) -> Iterator[tuple[Entries, int]]:
     """Yield the active entries of block after block of X, and the number of examples of each block.
 
@@ -142,10 +152,10 @@ class _Best:
             self.collected.append(Entries(*(array[kept] for array in entries)))
             self.n_collected += len(kept)
         if self.n_collected > max(_MERGED, 2 * self.n * self.n_units):
-            self._merge()
+            self.merge()
 
-    def _merge(self) -> None:
-        """Keep the n largest of each unit."""
+    def merge(self) -> Entries:
+        """Keep the n largest of each unit, and return them: unit after unit, the largest first."""
         values, units, rows = (np.concatenate(arrays) for arrays in zip(self.best, *self.collected, strict=True))
         order = np.lexsort((rows, -values, units))
         values, units, rows = values[order], units[order], rows[order]
@@ -155,11 +165,11 @@ class _Best:
         self.collected, self.n_collected = [], 0
         n_th = np.flatnonzero(np.arange(len(units)) - starts[units] == self.n - 1)
         self.lowest[units[n_th]] = values[n_th]
+        return self.best
 
     def finish(self, n_examples: int) -> UnitSurvey:
         """Return the survey."""
-        self._merge()
-        values, units, rows = self.best
+        values, units, rows = self.merge()
         place = np.arange(len(units)) - np.searchsorted(units, units)
         top = np.full((self.n_units, self.n), -1, np.int64)
         activations = np.zeros((self.n_units, self.n), np.float32)

@@ -189,7 +189,7 @@ def _compare(
         value, logits = _run(loss, batch, edit, hooked, layer)
         losses[kind].append(value)
         if clean is not None and logits is not None:
-            kls[kind].append(divergence(clean, logits))
+            kls[kind].append(compute_divergence(clean, logits))
 
 
 def _run(
@@ -206,7 +206,7 @@ def _run(
             return _read(loss(batch))
 
 
-def divergence(clean: Tensor, changed: Tensor) -> float:
+def compute_divergence(clean: Tensor, changed: Tensor) -> float:
     """Return the KL of the distributions of logits `changed` from those of `clean`, both (..., classes): nats, mean."""
     log_p, log_q = (logits.double().log_softmax(-1) for logits in (clean, changed))
     return float((log_p.exp() * (log_p - log_q)).sum(-1).mean())

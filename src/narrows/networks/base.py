@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from narrows.data import LEVEL_VECTOR, ArrayScale, Layout, Schema, TableFeatures
 
+WIDE = 2048  # outputs of an encoder, above which blocks of rows must be smaller
+
 
 class Standardize(nn.Module):
     """The input of a network: (x - mean) / std with the schema's statistics, for each column or channel.
@@ -201,11 +203,13 @@ class Decoder(nn.Module, ABC):
     ----------
     takes_sparse : True if the input may be a `SparseCode`, too.
     takes_units : True if it may be a `UnitBlock`, too: the output is then what its units add to that of another code.
+    takes_constant : True if a call may have constant=True: then its parameters get no gradient, also where they are
+        sharded, and are there only while it computes.
     undoes_scaling : True if the encoder scales each example by its own numbers, which `undo_scaling` undoes.
     linear_path : linear path that is added to the network's output, or None.
     """
 
-    takes_sparse = takes_units = False
+    takes_sparse = takes_units = takes_constant = False
     undoes_scaling: bool = False
 
     def __init__(self, linear: LinearDecoder | None = None) -> None:

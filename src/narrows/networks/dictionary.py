@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from narrows.networks.base import Decoder
+from narrows.networks.base import WIDE, Decoder
 from narrows.networks.sparse import sum_rows
 from narrows.types import DeferredLinear, SparseCode
 
@@ -88,6 +88,7 @@ class UnitEncoder(nn.Module):
         self.scaling = scaling
         self.linear = nn.Linear(n_features, n_outputs)
         self.shift = nn.Parameter(torch.zeros(n_features)) if has_shift else None
+        self.n_widest = n_outputs if n_outputs > WIDE else 0
 
     def check(self, n_features: int, n_outputs: int) -> None:
         """Raise ValueError if the examples or the code have other sizes."""
@@ -107,7 +108,7 @@ class UnitEncoder(nn.Module):
         return DeferredLinear(self._shifted(x), self.linear.weight, self.linear.bias) if is_plain else None
 
     def _shifted(self, x: Tensor) -> Tensor:
-        u = scale_rows(x if self.training else torch.nan_to_num(x, nan=0.0), self.scaling).rows
+        u = scale_rows(torch.nan_to_num(x, nan=0.0), self.scaling).rows
         return u if self.shift is None else u - self.shift
 
 
@@ -123,7 +124,7 @@ class FreeDictionary(Decoder):
     scaling : how the encoder scales each example, one of `SCALINGS`; the output is scaled back.
     """
 
-    takes_sparse = True
+    takes_sparse = takes_constant = True
 
     def __init__(self, n_entries: int, n_inputs: int, *, scaling: Scaling = "none") -> None:
         super().__init__()
@@ -146,11 +147,12 @@ class FreeDictionary(Decoder):
         """Return the output (B x n_entries) on the scale of the examples x (B x d)."""
         return scale_rows(torch.nan_to_num(x, nan=0.0), self.scaling).undo(out)
 
-    def forward(self, z: Tensor | SparseCode) -> Tensor:
+    def forward(self, z: Tensor | SparseCode, *, constant: bool = False) -> Tensor:
         """B x n_inputs, or the same as a `SparseCode` -> B x n_entries."""
+        directions, bias = (p.detach() if constant else p for p in (self.directions, self.bias))
         if isinstance(z, SparseCode):
-            return sum_rows(self.directions, z.indices, z.values.to(self.directions.dtype), z.starts) + self.bias
-        return z @ self.directions + self.bias
+            return sum_rows(directions, z.indices, z.values.to(directions.dtype), z.starts) + bias
+        return z @ directions + bias
 
 
 REBUILT: dict[str, type[nn.Module]] = {cls.__name__: cls for cls in (UnitEncoder, FreeDictionary)}

@@ -11,11 +11,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows.data import Schema
-from narrows.networks.base import Decoder, Encoder, LinearDecoder, PreciseLinear, Standardize, set_to_zero, zero_linear
-from narrows.networks.sparse import lengths, sum_of_directions
+from narrows.networks.base import (
+    WIDE,
+    Decoder,
+    Encoder,
+    LinearDecoder,
+    PreciseLinear,
+    Standardize,
+    set_to_zero,
+    zero_linear,
+)
+from narrows.networks.sparse import compute_lengths, sum_of_directions
 from narrows.types import DeferredLinear, SparseCode, UnitBlock
-
-_WIDE = 2048  # outputs of an encoder, above which blocks of rows must be smaller
 
 
 def layers(sizes: Sequence[int], activate_last: bool = False, normalized: bool = False) -> nn.Sequential:
@@ -70,7 +77,7 @@ class MLPEncoder(Encoder):
     ) -> None:
         super().__init__(schema, n_outputs, has_linear)
         self.layers = layers([self.standardize.n_features, *hidden, n_outputs], normalized=normalized)
-        self.n_widest = n_outputs if n_outputs > _WIDE else 0  # of common networks no layer is wide
+        self.n_widest = n_outputs if n_outputs > WIDE else 0  # of common networks no layer is wide
         if has_linear:
             set_to_zero(last_linear(self.layers))
 
@@ -133,7 +140,7 @@ class Dictionary(Decoder):
     n_inputs : number of units.
     """
 
-    takes_sparse = takes_units = True
+    takes_sparse = takes_units = takes_constant = True
 
     def __init__(self, shape: tuple[int, ...], n_inputs: int) -> None:
         super().__init__()
@@ -167,15 +174,16 @@ class Dictionary(Decoder):
                 linear[0].weight[:, :n_shared] = means / means.norm(dim=1, keepdim=True)
                 linear[0].bias.zero_()
 
-    def forward(self, z: Tensor | SparseCode | UnitBlock) -> Tensor:
+    def forward(self, z: Tensor | SparseCode | UnitBlock, *, constant: bool = False) -> Tensor:
         """B x n_inputs, or the same as a `SparseCode` -> B x shape; a `UnitBlock` -> what its units add, B x shape."""
+        directions, bias = (p.detach() if constant else p for p in (self.directions, self.bias))
         if isinstance(z, UnitBlock):
-            directions = self.directions.index_select(0, z.units)
-            return (z.values / lengths(directions) @ directions).unflatten(1, self.shape)
+            directions = directions.index_select(0, z.units)
+            return (z.values / compute_lengths(directions) @ directions).unflatten(1, self.shape)
         if isinstance(z, SparseCode):
-            return (sum_of_directions(z, self.directions) + self.bias).unflatten(1, self.shape)
+            return (sum_of_directions(z, directions) + bias).unflatten(1, self.shape)
         # scaling the code instead of the dictionary gives the same product without a second copy of the dictionary
-        return (z / lengths(self.directions) @ self.directions + self.bias).unflatten(1, self.shape)
+        return (z / compute_lengths(directions) @ directions + bias).unflatten(1, self.shape)
 
     def sum_prefixes(self, code: SparseCode, sizes: Sequence[int]) -> Tensor:
         """Return the outputs for the first units alone: B x len(sizes) x shape.

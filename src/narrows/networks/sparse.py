@@ -54,7 +54,7 @@ def sum_of_directions(code: SparseCode, directions: Tensor) -> Tensor:
     return total
 
 
-def lengths(directions: Tensor) -> Tensor:
+def compute_lengths(directions: Tensor) -> Tensor:
     """Return |d_j| of directions (L x d): L numbers above 0."""
     return directions.norm(dim=1).clamp(min=_SHORTEST)
 
@@ -126,7 +126,7 @@ class _ChosenOutputs(torch.autograd.Function):
 class _SumOfDirections(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, directions: Tensor, indices: Tensor, starts: Tensor) -> Tensor:
-        inverse = lengths(directions).reciprocal()
+        inverse = compute_lengths(directions).reciprocal()
         ctx.save_for_backward(values, directions, indices, starts, inverse)
         return sum_rows(directions, indices, values * inverse[indices], starts)
 

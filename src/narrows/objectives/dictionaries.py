@@ -35,8 +35,9 @@ class Prefixes(Cost):
     def forward(self, model: Autoencoder, batch: Batch, output: Output) -> CostValue:
         """Return the mean over the prefixes of the negative log-likelihood of each example, in nats (B)."""
         total = torch.zeros((), device=output.params.device)
-        for params in self._decode(model, output):
-            total = total - model.likelihood.score(output.with_skipped(params), batch.target, output.weight)
+        for decoded in self._decode(model, output):
+            params = model.complete(decoded, batch.x, output.skipped)
+            total = total - model.likelihood.score(params, batch.target, output.weight)
         return CostValue(total / len(self.sizes))
 
     def _decode(self, model: Autoencoder, output: Output) -> Sequence[Tensor]:
@@ -63,5 +64,9 @@ class GateReconstruction(Cost):
         assert gates is not None
         if isinstance(gates, SparseCode) and not model.decoder_takes_sparse:
             gates = gates.to_dense()
-        params = output.with_skipped(model.undo_scaling(frozen(model.decoder, gates), batch.x))
+        if getattr(model.decoder, "takes_constant", False):
+            decoded = model.decoder(gates, constant=True)
+        else:
+            decoded = frozen(model.decoder, gates)
+        params = model.complete(decoded, batch.x, output.skipped)
         return CostValue(-model.likelihood.score(params, batch.target, output.weight))

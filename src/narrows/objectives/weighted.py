@@ -48,7 +48,7 @@ class DeadUnitRevival(Cost):
             dense = aux_code.to_dense() if isinstance(aux_code, UnitBlock) else aux_code
             # the columns of a label count once
             z = code.z.detach() + F.pad(dense, (0, code.z.shape[1] - dense.shape[1]))
-            params = output.with_skipped(model.undo_scaling(model.decoder(z), batch.x))
+            params = model.complete(model.decoder(z), batch.x, output.skipped)
         return CostValue(None, -self.weight * model.likelihood.score(params, batch.target, output.weight).mean())
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from narrows.estimators import SAE
+from narrows.estimators.sources import open_rows
 from narrows.estimators.units import UnitSurvey, nearest_units, unit_directions
 from narrows.params import Integer, Parameter, counted
 from narrows.report import page
@@ -73,12 +74,10 @@ def write_units(
     path = Path(path).expanduser()
     if not path.absolute().parent.is_dir():
         raise FileNotFoundError(f"Cannot write {path}: the folder {path.absolute().parent} does not exist.")
-    survey = model.survey_units(X, n)
-    if texts is not None and len(texts) != survey.n_examples:
-        raise ValueError(
-            f"The `texts` parameter of write_units must hold one text for each of the {survey.n_examples:,} examples. "
-            f"Got {len(texts):,}."
-        )
+    source = open_rows(model, X)
+    _check_texts(texts, source.n)
+    survey = model.survey_units(source, n)
+    _check_texts(texts, survey.n_examples)
     nearest, cosines = nearest_units(unit_directions(model.module()), _SIMILAR)
     names = [""] * len(survey.rows)
     if name_unit is not None:
@@ -98,6 +97,15 @@ def write_units(
         part="units",
     )
     return path
+
+
+def _check_texts(texts: Sequence[str] | None, n: int | None) -> None:
+    """Raise ValueError if there is not one text for each of n examples; None for a number that is not known yet."""
+    if texts is not None and n is not None and len(texts) != n:
+        raise ValueError(
+            f"The `texts` parameter of write_units must hold one text for each of the {n:,} examples. "
+            f"Got {len(texts):,}."
+        )
 
 
 def _window(texts: Sequence[str] | None, row: int, context: int) -> tuple[str, str, str]:
