@@ -117,7 +117,7 @@ OTHERS = (
     Case("sae", sparsity="batchtopk"),
     Case("sae", sparsity="jumprelu"),
     Case("sae", sparsity="gated"),
-    Case("sae", sparsity="matryoshka", prefixes=(1, 2)),
+    Case("sae", sparsity="matryoshka"),
     *(Case(name) for name in RECIPES if name not in {case.recipe for case in REPRESENTATIVES}),
 )
 

@@ -1006,7 +1006,7 @@ def test_a_training_is_shown_and_ended_early(visit, studio, digits, how):
     try:
         stream = io.BytesIO()
         with zipfile.ZipFile(stream, "w") as archive:
-            for i in range(120):
+            for i in range(1200):
                 archive.writestr(f"digits/{i % 3}/{i}.png", png_file(digits[i])["buffer"])
         upload(page, "digits.zip", stream.getvalue())
         page.get_by_label("Pixels").select_option("32")
